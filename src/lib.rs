@@ -1,0 +1,24 @@
+//! prodpin keeps the last five production releases of every service ready to roll back to.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! policy ─► signals ─► for each repository, many at a time:
+//!                        observe ─► recall ─► plan ─► apply ─► record
+//!           ─► commit to the ledger ─► report
+//! ```
+//!
+//! - [`model`] and [`decide`] are pure: no I/O crate, no clock, no environment.
+//! - [`sources`] and [`signals`] read the world; [`sources::Protector`] is the only way to change it.
+//! - [`ledger`] is the append-only record; [`report`] renders what it holds.
+//! - [`run`] is the only orchestration; [`cli`] turns arguments into a run and a run into an exit status.
+
+pub mod cli;
+pub mod decide;
+pub mod ledger;
+pub mod model;
+pub mod policy;
+pub mod report;
+pub mod run;
+pub mod signals;
+pub mod sources;

@@ -1,0 +1,3 @@
+//! prodpin: arguments in, exit status out.
+
+fn main() {}

@@ -1,0 +1,230 @@
+//! What the ledger records: changes, never sameness; and one record for each source and run, so that omission shows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ArtifactId, Digest, RepositoryKey, SettingFacts, SourceName, Tag};
+
+/// A run's identity: its start in UTC and random hexadecimal digits, so that ids sort by time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct RunId(Arc<str>);
+
+impl RunId {
+    /// The id of a run that starts now and drew this number.
+    #[must_use]
+    pub fn new(started: Timestamp, random: u64) -> Self {
+        Self(format!("{}-{:08x}", started.strftime("%Y%m%dT%H%M%SZ"), random as u32).into())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RunId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shape = text.len() == 25
+            && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z' | b'-' | b'a'..=b'f'));
+        if shape {
+            Ok(Self(text.into()))
+        } else {
+            Err(format!("{text:?} is not a run id: expected 20261123T031500Z-0123abcd"))
+        }
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One line of the ledger. Its JSON text is what a leaf of the tree hashes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The run that recorded it.
+    pub run: RunId,
+    /// When it was observed, by that machine's clock. It informs; the sequence orders (I21).
+    pub at: Timestamp,
+    /// The repository it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<RepositoryKey>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Event {
+    /// A tag was seen for the first time.
+    TagSeen {
+        /// The tag.
+        tag: Tag,
+        /// What it pointed at.
+        artifact: ArtifactId,
+    },
+    /// A tag points at other bytes than before.
+    TagMoved {
+        /// The tag.
+        tag: Tag,
+        /// What it pointed at.
+        from: ArtifactId,
+        /// What it points at.
+        to: ArtifactId,
+    },
+    /// A tag was not found, for the first time: not yet a deletion (I4).
+    TagAbsent {
+        /// The tag.
+        tag: Tag,
+    },
+    /// A tag that was absent once is back, pointing at what it pointed at.
+    TagReturned {
+        /// The tag.
+        tag: Tag,
+    },
+    /// A tag was not found by direct look-up in a second run.
+    TagDeleted {
+        /// The tag.
+        tag: Tag,
+    },
+    /// A deleted tag is back.
+    TagRecreated {
+        /// The tag.
+        tag: Tag,
+        /// What it points at now.
+        artifact: ArtifactId,
+    },
+    /// Something was named as running in production.
+    DeploymentStarted {
+        /// The artifact.
+        artifact: ArtifactId,
+        /// Who said so.
+        via: Arc<str>,
+    },
+    /// It is no longer named, by a complete signal.
+    DeploymentEnded {
+        /// The artifact.
+        artifact: ArtifactId,
+        /// Who had said so.
+        via: Arc<str>,
+    },
+    /// A pin was read back: prodpin's own, or one found in place.
+    Pinned {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
+    /// A pin that was there is not.
+    PinLost {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
+    /// A rollback target was not found.
+    TargetMissing {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
+    /// It is back.
+    TargetFound {
+        /// The artifact.
+        artifact: ArtifactId,
+    },
+    /// A source's protection settings, recorded when they differ from those before.
+    Settings {
+        /// The source.
+        source: SourceName,
+        /// The settings.
+        facts: SettingFacts,
+    },
+    /// What one run saw of one source.
+    Source(SourceRecord),
+    /// A run ended.
+    Run(Box<RunRecord>),
+}
+
+/// What one run saw of one source. Two runs over the same state record the same hash, so omission shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// The source.
+    pub source: SourceName,
+    /// Whether everything was read.
+    pub complete: bool,
+    /// How much was seen.
+    pub counts: Counts,
+    /// SHA-256 over every repository's name and what was seen of it, in an order-independent way.
+    pub seen: Digest,
+}
+
+/// How much of something there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Repositories.
+    pub repositories: u64,
+    /// Distinct artifacts that tags point at.
+    pub artifacts: u64,
+    /// Tags.
+    pub tags: u64,
+    /// Rollback targets.
+    pub targets: u64,
+    /// Rollback targets with a pin, read back.
+    pub pinned: u64,
+    /// Rollback targets proven protected.
+    pub protected: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.repositories += other.repositories;
+        self.artifacts += other.artifacts;
+        self.tags += other.tags;
+        self.targets += other.targets;
+        self.pinned += other.pinned;
+        self.protected += other.protected;
+    }
+}
+
+/// How a run was meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Read only.
+    Audit,
+    /// Pins were made.
+    Enforce,
+    /// Everything but the pins.
+    EnforceDryRun,
+}
+
+/// The record that closes a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The run.
+    pub id: RunId,
+    /// How it was meant.
+    pub mode: Mode,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it finished.
+    pub finished: Timestamp,
+    /// Whether everything the policy names was read.
+    pub complete: bool,
+    /// SHA-256 of the policy's text.
+    pub policy: Digest,
+    /// How much was seen, over all sources.
+    pub counts: Counts,
+    /// Findings by severity's name.
+    pub findings: BTreeMap<String, u64>,
+    /// SHA-256 of the report's body, which the ledger keeps under that name.
+    pub report: Digest,
+}

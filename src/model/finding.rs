@@ -1,0 +1,156 @@
+//! Findings: what a person should know, each with a stable code.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RepositoryName, SourceName};
+
+/// How much a finding matters, least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth recording, nothing to do.
+    Info,
+    /// Look when there is time.
+    Low,
+    /// Look this week.
+    Medium,
+    /// Look today.
+    High,
+    /// A rollback would fail, or production's bytes changed.
+    Critical,
+}
+
+impl Severity {
+    /// All of them, least first.
+    pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// The name used in policies, flags and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal,)+) => {
+        /// The stable code of a kind of finding. Codes are part of the contract: add, never rename.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum Code {
+            $($(#[doc = $doc])+ #[serde(rename = $code)] $variant,)+
+        }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The code as users see it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// What it means, in one sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc,)+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A tag points at other bytes than before.
+    TagMoved = "tag-moved",
+    /// A tag is gone, by direct look-up in two runs.
+    TagDeleted = "tag-deleted",
+    /// A tag that was gone is back.
+    TagRecreated = "tag-recreated",
+    /// A tag moved away and came back to bytes it had before.
+    TagFlapped = "tag-flapped",
+    /// Many tags moved in one run.
+    TagsMovedTogether = "tags-moved-together",
+    /// An S3 key was written again with other bytes.
+    ObjectOverwritten = "object-overwritten",
+    /// A rollback target does not exist any more.
+    TargetMissing = "target-missing",
+    /// A rollback target lacks a part: a platform's manifest, a layer, a config.
+    TargetBroken = "target-broken",
+    /// A rollback target lies in archive storage and must be restored first.
+    TargetArchived = "target-archived",
+    /// A delete marker hides a rollback target from readers that use its key.
+    TargetHidden = "target-hidden",
+    /// Fewer rollback targets than the policy keeps.
+    RollbackDepthShort = "rollback-depth-short",
+    /// A rollback target has no pin.
+    PinMissing = "pin-missing",
+    /// A pin is there but does not keep the artifact.
+    PinIneffective = "pin-ineffective",
+    /// A pin tag names another artifact than the one in its name.
+    PinMoved = "pin-moved",
+    /// A live lifecycle rule would take or slow a rollback target.
+    LifecycleCollision = "lifecycle-collision",
+    /// The bucket keeps no old versions.
+    VersioningOff = "versioning-off",
+    /// The bucket has no Object Lock, so no pin can hold.
+    ObjectLockOff = "object-lock-off",
+    /// Protection settings differ from the last run.
+    SettingsChanged = "settings-changed",
+    /// Not everything could be read.
+    InventoryIncomplete = "inventory-incomplete",
+    /// A policy entry matches nothing.
+    PolicyUnmatched = "policy-unmatched",
+    /// This machine's clock is behind the ledger's.
+    ClockSkew = "clock-skew",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Something a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// What kind of finding it is.
+    pub code: Code,
+    /// How much it matters here.
+    pub severity: Severity,
+    /// The source it is about; none for the policy as a whole.
+    #[schemars(with = "Option<String>")]
+    pub source: Option<SourceName>,
+    /// The repository it is about; none for a whole source.
+    #[schemars(with = "Option<String>")]
+    pub repository: Option<RepositoryName>,
+    /// The tag, key or policy entry it is about.
+    pub reference: Option<String>,
+    /// The artifact it is about.
+    pub artifact: Option<String>,
+    /// What the reference pointed at before.
+    pub previous: Option<String>,
+    /// When prodpin first saw it.
+    #[schemars(with = "String")]
+    pub first_seen: Timestamp,
+    /// The ledger commit that holds the evidence (I10); none when the run kept no ledger.
+    pub ledger_sequence: Option<u64>,
+    /// What is the case, in one sentence.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}

@@ -1,0 +1,63 @@
+//! What could not be read. A gap forbids any release, and never counts as a deletion (I4).
+
+use serde::{Deserialize, Serialize};
+
+use super::{ArtifactId, Tag};
+
+/// One thing that could not be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Gap {
+    /// What could not be read.
+    pub scope: Scope,
+    /// Why, as a class one can act on.
+    pub cause: Cause,
+    /// The same for a person: lowercase, names the thing and the next step. Holds no secret (I18).
+    pub detail: String,
+}
+
+/// What a gap is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The whole source: its list of repositories, or a setting all of them share.
+    Source,
+    /// The repository's list of tags, or its settings.
+    Repository,
+    /// What one tag points at.
+    Tag(Tag),
+    /// One artifact: its manifest, children, blobs, lock or storage class.
+    Artifact(ArtifactId),
+    /// A production signal.
+    Signal(String),
+}
+
+/// Why something could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The credentials do not allow it, or there are none.
+    Denied,
+    /// The server says it does not exist.
+    NotFound,
+    /// The server does not offer this call.
+    Unsupported,
+    /// Too many requests, and waiting longer would have passed the deadline.
+    Throttled,
+    /// Name resolution, connection, TLS, or a server error after retries.
+    Unreachable,
+    /// The run's or the request's deadline passed.
+    TimedOut,
+    /// The answer breaks the protocol or a size cap, or its bytes do not hash to the digest.
+    Malformed,
+    /// prodpin refused to go on: a redirect, realm or address that the policy does not allow.
+    Refused,
+    /// Many things vanished at once, which is more often a lost permission than a mass deletion (F31).
+    Suspicious,
+}
+
+impl Gap {
+    /// A gap in this scope.
+    pub fn new(scope: Scope, cause: Cause, detail: impl Into<String>) -> Self {
+        Self { scope, cause, detail: detail.into() }
+    }
+}

@@ -1,0 +1,32 @@
+//! What prodpin talks about, as types. Nothing here reads, writes, waits or asks for the time.
+//!
+//! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
+
+mod artifact;
+mod digest;
+mod event;
+mod finding;
+mod gap;
+mod history;
+mod layout;
+mod name;
+mod pattern;
+mod production;
+mod reference;
+mod snapshot;
+
+pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use digest::{Digest, DigestError};
+pub use event::{Counts, Entry, Event, Mode, RunId, RunRecord, SourceRecord};
+pub use finding::{Code, Finding, Severity};
+pub use gap::{Cause, Gap, Scope};
+pub use history::{Mark, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
+pub use layout::{Layout, LayoutError};
+pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
+pub use pattern::{NamePatterns, PatternError};
+pub use production::{Evidence, Order, ProductionRule, Running, RunningReference};
+pub use reference::{Reference, ReferenceError};
+pub use snapshot::{
+    Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Resolution,
+    SettingFacts, Snapshot, Versioning,
+};

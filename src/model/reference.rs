@@ -1,0 +1,154 @@
+//! References to artifacts as people and manifests write them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::{ArtifactId, Digest, RepositoryName, Tag};
+
+/// A reference to an image or an object, with its registry or bucket.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reference {
+    /// `host[:port]/repository[:tag][@digest]`. A name without a host means Docker Hub, as everywhere.
+    Image {
+        /// Host, with the port where one is written.
+        host: String,
+        /// Repository path.
+        repository: RepositoryName,
+        /// Tag, if written. Without tag and digest, `latest`.
+        tag: Option<Tag>,
+        /// Digest, if written. It decides over the tag.
+        digest: Option<Digest>,
+    },
+    /// `s3://bucket/key[?versionId=id]`.
+    Object {
+        /// Bucket name.
+        bucket: String,
+        /// Object key.
+        key: Tag,
+        /// Version id, if written.
+        version: Option<Arc<str>>,
+    },
+}
+
+/// Why a text is no reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a reference: {reason}")]
+pub struct ReferenceError {
+    text: String,
+    reason: String,
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let fail = |reason: String| ReferenceError { text: text.chars().take(300).collect(), reason };
+        if let Some(rest) = text.strip_prefix("s3://") {
+            let (bucket, key) = rest.split_once('/').ok_or_else(|| fail("write s3://BUCKET/KEY".to_owned()))?;
+            let (key, version) = match key.rsplit_once("?versionId=") {
+                Some((key, version)) if !version.is_empty() => (key, Some(version.into())),
+                _ => (key, None),
+            };
+            if bucket.is_empty() {
+                return Err(fail("the bucket is empty".to_owned()));
+            }
+            let key = key.parse().map_err(|error: super::NameError| fail(error.to_string()))?;
+            return Ok(Self::Object { bucket: bucket.to_owned(), key, version });
+        }
+        if text.contains("://") {
+            return Err(fail("leave out the scheme: write HOST/REPOSITORY:TAG or HOST/REPOSITORY@sha256:…".to_owned()));
+        }
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => (name, Some(digest.parse::<Digest>().map_err(|error| fail(error.to_string()))?)),
+            None => (text, None),
+        };
+        let (name, tag) = match name.rsplit_once(':') {
+            // A colon before the last slash belongs to the port.
+            Some((front, tag)) if !tag.contains('/') => {
+                let tag: Tag = tag.parse().map_err(|error: super::NameError| fail(error.to_string()))?;
+                if !tag.is_oci() {
+                    return Err(fail("the tag holds characters that no registry takes".to_owned()));
+                }
+                (front, Some(tag))
+            }
+            _ => (name, None),
+        };
+        let (host, path) = match name.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
+                (host.to_owned(), path.to_owned())
+            }
+            Some(_) => ("docker.io".to_owned(), name.to_owned()),
+            None => ("docker.io".to_owned(), format!("library/{name}")),
+        };
+        let repository: RepositoryName = path.parse().map_err(|error: super::NameError| fail(error.to_string()))?;
+        if !repository.is_oci() {
+            return Err(fail(
+                "the repository must be lowercase path parts of letters, digits, '.', '_' and '-'".to_owned(),
+            ));
+        }
+        Ok(Self::Image { host, repository, tag, digest })
+    }
+}
+
+impl Reference {
+    /// The artifact, where the reference names exact bytes.
+    #[must_use]
+    pub fn artifact(&self) -> Option<ArtifactId> {
+        match self {
+            Self::Image { digest, .. } => digest.clone().map(ArtifactId::Manifest),
+            Self::Object { key, version, .. } => {
+                version.clone().map(|version| ArtifactId::ObjectVersion { key: key.clone(), version })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image { host, repository, tag, digest } => {
+                write!(f, "{host}/{repository}")?;
+                if let Some(tag) = tag {
+                    write!(f, ":{tag}")?;
+                }
+                digest.as_ref().map_or(Ok(()), |digest| write!(f, "@{digest}"))
+            }
+            Self::Object { bucket, key, version } => {
+                write!(f, "s3://{bucket}/{key}")?;
+                version.as_ref().map_or(Ok(()), |version| write!(f, "?versionId={version}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_read_as_everywhere_else() {
+        let hex = Digest::of(b"a").hex();
+        for (text, shown) in [
+            ("registry.example.com:5000/shop/api:1.2", "registry.example.com:5000/shop/api:1.2".to_owned()),
+            ("nginx", "docker.io/library/nginx".to_owned()),
+            ("bitnami/nginx:1", "docker.io/bitnami/nginx:1".to_owned()),
+            ("localhost/x", "localhost/x".to_owned()),
+            (&format!("h.example/x:1@sha256:{hex}"), format!("h.example/x:1@sha256:{hex}")),
+            ("s3://b/a/1/x.zip?versionId=7", "s3://b/a/1/x.zip?versionId=7".to_owned()),
+        ] {
+            assert_eq!(text.parse::<Reference>().unwrap().to_string(), shown);
+        }
+        for bad in [
+            "https://h.example/x",
+            "h.example/X",
+            "h.example/a/../b",
+            "h.example/x@sha256:12",
+            "s3://b",
+            "",
+            "h.example/x:a b",
+        ] {
+            assert!(bad.parse::<Reference>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! One repository as seen in one run.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ArtifactId, Digest, Gap, Scope, Tag};
+
+/// The tags of a repository and what could not be read of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// Every tag listed, in any order, each once. Includes pins.
+    pub tags: Vec<ObservedTag>,
+    /// What could not be read. Empty means: every page followed, every tag resolved.
+    pub gaps: Vec<Gap>,
+}
+
+impl Snapshot {
+    /// Whether the list of tags reached its end, so that a tag that is not in it was not listed.
+    /// Gaps about single tags or artifacts leave the list itself whole.
+    #[must_use]
+    pub fn listing_is_complete(&self) -> bool {
+        !self.gaps.iter().any(|gap| matches!(gap.scope, Scope::Source | Scope::Repository))
+    }
+}
+
+/// One tag, and what it points at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedTag {
+    /// The tag's name; for S3 the whole key.
+    pub name: Tag,
+    /// What it points at.
+    pub target: Resolution,
+    /// When it was pushed, where the source tells.
+    pub pushed: Option<Timestamp>,
+    /// What only objects in a bucket have.
+    pub object: Option<Box<ObjectFacts>>,
+}
+
+impl ObservedTag {
+    /// What production rules match and order: the tag, or the `{version}` part of an S3 key.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.object.as_ref().map_or(self.name.as_str(), |object| &object.label)
+    }
+}
+
+/// What a tag pointed at when looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// These bytes.
+    Artifact(ArtifactId),
+    /// The server said definitively that the tag does not exist.
+    NotFound,
+    /// It could not be told; a gap says why.
+    Unknown,
+}
+
+impl Resolution {
+    /// The artifact, if one was seen.
+    #[must_use]
+    pub fn artifact(&self) -> Option<&ArtifactId> {
+        match self {
+            Self::Artifact(artifact) => Some(artifact),
+            Self::NotFound | Self::Unknown => None,
+        }
+    }
+}
+
+/// What a bucket tells of one key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectFacts {
+    /// The `{version}` part of the key.
+    pub label: Box<str>,
+    /// Every version that the key has, newest first, markers left out.
+    pub versions: Vec<ObjectVersion>,
+    /// The version id of the delete marker that hides the key, if one does (B60).
+    pub hidden_by: Option<Arc<str>>,
+}
+
+/// One version of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectVersion {
+    /// Its identity.
+    pub artifact: ArtifactId,
+    /// When it was written.
+    pub modified: Timestamp,
+    /// What its bytes look like from outside: equal content was written again, not changed.
+    pub content: Content,
+}
+
+/// ETag and size. Equal means the same bytes in practice; different proves nothing for multipart or KMS objects, and
+/// is then reported as a change, which errs towards telling (B78).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The ETag without quotes.
+    pub etag: Box<str>,
+    /// The size in bytes.
+    pub size: u64,
+}
+
+/// A closer look at one artifact: a rollback target, or one that might become one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inspection {
+    /// Which artifact.
+    pub artifact: ArtifactId,
+    /// Whether it can be fetched.
+    pub presence: Presence,
+    /// When it was built or written, as far as it says itself. Whoever builds an image chooses this.
+    pub created: Option<Timestamp>,
+    /// Whether all that it needs is there (I6).
+    pub closure: Closure,
+    /// Its pin, as just read.
+    pub pin: PinState,
+    /// Whatever else keeps it from being restorable, or its pin from holding.
+    pub obstacles: Vec<Obstacle>,
+    /// What could not be read of it.
+    pub gaps: Vec<Gap>,
+}
+
+/// Whether an artifact is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Fetched, and its bytes hash to its digest.
+    Present,
+    /// Definitively not found, by direct look-up, with credentials that work.
+    NotFound,
+    /// Could not be told.
+    Unknown,
+}
+
+/// Whether everything below an index or manifest is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closure {
+    /// Every child manifest fetched and hashed, every blob there.
+    Complete,
+    /// Definitively lacking these (child manifests, configs or layers).
+    Broken(Vec<Digest>),
+    /// Could not be told.
+    Unknown,
+}
+
+/// The state of an artifact's pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinState {
+    /// Read back: it is there and names this artifact.
+    Present,
+    /// Definitively not there.
+    Absent,
+    /// The pin's name is there and names something else.
+    Moved(ArtifactId),
+    /// This source cannot pin, or cannot pin so that it holds; a mark may be there all the same.
+    Unsupported {
+        /// Whether the mark that does not protect (S3's object tag) is there.
+        marked: bool,
+    },
+    /// Could not be read; never taken for absent.
+    Unknown,
+}
+
+/// Why an artifact is not protected, or not quickly restorable.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Obstacle {
+    /// It does not exist any more.
+    Missing,
+    /// A part of it does not exist any more.
+    PartMissing {
+        /// The digest of the part.
+        digest: Digest,
+    },
+    /// The bytes served do not hash to the digest.
+    WrongBytes {
+        /// What was found, for a person.
+        detail: String,
+    },
+    /// It must be restored from archive storage before it can be read.
+    Archived {
+        /// The storage class or archive tier.
+        class: String,
+    },
+    /// A delete marker hides it from readers by key.
+    Hidden {
+        /// The marker's version id.
+        marker: String,
+    },
+    /// The bucket has no Object Lock: a mark can be set, and nothing enforces it.
+    NoObjectLock,
+    /// The bucket is not versioned: the next write destroys these bytes.
+    Unversioned,
+    /// A live lifecycle rule reaches it.
+    Lifecycle {
+        /// The rule's id.
+        rule: String,
+        /// What it would do.
+        effect: String,
+    },
+    /// It has no pin.
+    Unpinned,
+    /// Its pin names something else.
+    PinMoved {
+        /// What the pin names.
+        to: String,
+    },
+    /// Something needed for the proof could not be read.
+    Unproven {
+        /// What.
+        detail: String,
+    },
+}
+
+impl Obstacle {
+    /// Whether this only withholds the proof: protection is unknown, not absent.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unproven { .. })
+    }
+}
+
+/// What holds for a whole source: protection settings that every repository in it shares.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum SettingFacts {
+    /// A registry that offers no settings to read.
+    Registry,
+    /// A bucket.
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// Whether versions are kept; none if it could not be read.
+        versioning: Option<Versioning>,
+        /// Whether Object Lock is on; none if it could not be read (F48).
+        object_lock: Option<bool>,
+        /// A hash over the lifecycle configuration, to notice a change; none if it could not be read.
+        lifecycle: Option<Digest>,
+    },
+}
+
+/// S3's three versioning states (B57).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Versioning {
+    /// Never enabled: a write destroys what was there.
+    Off,
+    /// Every write keeps what was there.
+    Enabled,
+    /// A write replaces the `null` version for good.
+    Suspended,
+}

@@ -1,0 +1,94 @@
+//! The policy file: raw YAML with spans on one side, a validated [`Policy`] on the other.
+
+mod secret;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName};
+
+pub use secret::Secret;
+
+/// A policy that has been checked: whatever is here can be used as it is.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// How many production artifacts each repository keeps.
+    pub keep: u32,
+    /// Where the ledger is.
+    pub ledger: LedgerLocation,
+    /// The sources by name.
+    pub sources: BTreeMap<SourceName, SourceConfig>,
+    /// What counts as production. `InUse` stands in it wherever a signal from outside is configured.
+    pub production: Vec<ProductionRule>,
+    /// Files with a JSON array of references that run in production.
+    pub in_use_files: Vec<PathBuf>,
+    /// Tags that may move.
+    pub may_move: NamePatterns,
+    /// The severity from which findings decide the exit status.
+    pub fail_on: Severity,
+    /// SHA-256 of the policy's text as read, before any `${ENV}` was put in.
+    pub digest: Digest,
+}
+
+/// Where a ledger is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerLocation {
+    /// Nowhere: asked for on purpose. Nothing is remembered, and `enforce` refuses to run (F63).
+    None,
+    /// A local directory.
+    Directory(PathBuf),
+    /// `s3://bucket/prefix`.
+    Store(Url),
+}
+
+/// One source as configured.
+#[derive(Debug, Clone)]
+pub enum SourceConfig {
+    /// Any OCI registry.
+    Oci(OciConfig),
+    /// A deployment bucket.
+    S3(S3Config),
+}
+
+/// An OCI registry.
+#[derive(Debug, Clone)]
+pub struct OciConfig {
+    /// Scheme, host and port; no path, no user.
+    pub url: Url,
+    /// Which repositories.
+    pub repositories: NamePatterns,
+    /// A user name from the policy; else the environment, else Docker's configuration, else anonymous.
+    pub username: Option<String>,
+    /// Its password or token.
+    pub password: Option<Secret>,
+    /// Hosts, beside the registry's own, whose token realms may receive the credentials (F13).
+    pub token_realms: Vec<String>,
+    /// Whether the host may resolve to a private address (F10). Addresses, `localhost` and names without a public
+    /// suffix (`.local`, `.internal`, `.svc`, one label) name a private host by themselves.
+    pub private: bool,
+    /// PEM certificates to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A cap on requests in flight; adaptive below it.
+    pub max_concurrency: Option<usize>,
+}
+
+/// An S3 bucket.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    /// The bucket.
+    pub bucket: String,
+    /// How keys name repository and version.
+    pub layout: Layout,
+    /// Which repositories; all that the layout finds, by default.
+    pub repositories: NamePatterns,
+    /// Region, else the AWS chain's.
+    pub region: Option<String>,
+    /// An S3-compatible server.
+    pub endpoint: Option<Url>,
+    /// Bucket in the path rather than in the host name.
+    pub path_style: bool,
+    /// The account that must own the bucket (F51).
+    pub owner: Option<String>,
+}

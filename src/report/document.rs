@@ -1,0 +1,257 @@
+//! The report as data: what `--format json` prints, what the ledger keeps, and what every other format is drawn from.
+//! Its JSON Schema (`prodpin schema report`) is a contract: add, never rename.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryName, RunId, Severity, SourceName, Tag,
+};
+
+/// About the run itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunSection {
+    /// The run's id.
+    pub id: RunId,
+    /// How it was meant.
+    pub mode: Mode,
+    /// When it started.
+    #[schemars(with = "String")]
+    pub started: Timestamp,
+    /// When it finished.
+    #[schemars(with = "String")]
+    pub finished: Timestamp,
+    /// Whether everything the policy names was read. Not everything read is never "all is well".
+    pub complete: bool,
+    /// SHA-256 of the policy's text.
+    #[schemars(with = "String")]
+    pub policy_sha256: Digest,
+    /// The ledger as this run left it; none when it kept no ledger.
+    pub ledger: Option<LedgerSection>,
+}
+
+/// A position in the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerSection {
+    /// The number of the commit.
+    pub sequence: u64,
+    /// The root hash of the log at that commit, in base64.
+    pub root: String,
+}
+
+/// How many findings of each severity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FindingCounts {
+    /// Critical findings.
+    pub critical: u64,
+    /// High findings.
+    pub high: u64,
+    /// Medium findings.
+    pub medium: u64,
+    /// Low findings.
+    pub low: u64,
+    /// Informational findings.
+    pub info: u64,
+}
+
+impl FindingCounts {
+    /// Counts one more.
+    pub fn add(&mut self, severity: Severity) {
+        *self.slot(severity) += 1;
+    }
+
+    /// How many there are of this severity.
+    #[must_use]
+    pub fn of(mut self, severity: Severity) -> u64 {
+        *self.slot(severity)
+    }
+
+    /// How many there are at this severity or above.
+    #[must_use]
+    pub fn at_least(self, severity: Severity) -> u64 {
+        Severity::ALL.into_iter().filter(|other| *other >= severity).map(|other| self.of(other)).sum()
+    }
+
+    fn slot(&mut self, severity: Severity) -> &mut u64 {
+        match severity {
+            Severity::Critical => &mut self.critical,
+            Severity::High => &mut self.high,
+            Severity::Medium => &mut self.medium,
+            Severity::Low => &mut self.low,
+            Severity::Info => &mut self.info,
+        }
+    }
+}
+
+/// The whole run in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// How much was seen and protected.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// How much was found.
+    pub findings: FindingCounts,
+}
+
+/// One repository: can it be rolled back, to what, and what stands in the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RepositoryReport {
+    /// Its source.
+    #[schemars(with = "String")]
+    pub source: SourceName,
+    /// Its name there.
+    #[schemars(with = "String")]
+    pub name: RepositoryName,
+    /// Whether everything about it was read.
+    pub complete: bool,
+    /// What was not.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub gaps: Vec<Gap>,
+    /// How much was seen.
+    pub counts: Counts,
+    /// Whether it can be rolled back now.
+    pub rollback: Rollback,
+    /// The rollback targets, most recent first.
+    pub targets: Vec<TargetReport>,
+}
+
+/// Whether a repository can be rolled back now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rollback {
+    /// `true`: the previous release is restorable. `false`: there is none that is. `null`: could not be told.
+    pub ready: Option<bool>,
+    /// What production runs, as far as known.
+    #[schemars(with = "Option<String>")]
+    pub current: Option<ArtifactId>,
+    /// What to roll back to: the most recent restorable release before the current one.
+    #[schemars(with = "Option<String>")]
+    pub to: Option<ArtifactId>,
+    /// How many releases before the current one are restorable.
+    pub depth: u32,
+    /// How many the policy keeps.
+    pub keep: u32,
+}
+
+/// One rollback target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TargetReport {
+    /// The artifact.
+    #[schemars(with = "String")]
+    pub artifact: ArtifactId,
+    /// Its place among the most recent, from 1; none for what is kept beside them (running elsewhere, moved in).
+    pub rank: Option<u32>,
+    /// Tags that name it now, pins left out.
+    #[schemars(with = "Vec<String>")]
+    pub references: Vec<Tag>,
+    /// Why it is a target: all reasons.
+    pub reasons: Vec<Reason>,
+    /// Whether something names it as running now.
+    pub running: bool,
+    /// Its pin.
+    pub pin: PinReport,
+    /// Whether it can be fetched whole, now. `null`: could not be told.
+    pub restorable: Option<bool>,
+    /// Whether it is proven that nothing known will remove it. `null`: could not be told.
+    pub protected: Option<bool>,
+    /// What stands in the way.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// The state of a target's pin after the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PinReport {
+    /// It was there.
+    Present,
+    /// This run made it and read it back.
+    Created,
+    /// `enforce` would make it.
+    Planned,
+    /// It could not be made, or could not be read back.
+    Failed,
+    /// This source cannot pin so that it holds.
+    Unsupported,
+    /// Nothing to pin: the artifact is missing, incomplete, or could not be read.
+    Absent,
+}
+
+/// Why an artifact is a rollback target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Reason {
+    /// A release tag names it.
+    ReleaseTag {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// A release tag named it when first seen, and names something else now, or is gone.
+    ReleasedAs {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// A release tag was moved to these bytes: kept beside the five, flagged, never in place of an earlier target.
+    MovedIn {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// The moving tag names it now.
+    MovingTagNow {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// The moving tag named it before.
+    MovingTagBefore {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// Named as running now.
+    Running {
+        /// By whom.
+        via: String,
+    },
+    /// Named as running before.
+    RanBefore {
+        /// By whom.
+        via: String,
+    },
+}
+
+/// One row of a report's body: a repository with its findings, or findings about no repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The repository; none for findings about sources and the policy.
+    pub repository: Option<RepositoryReport>,
+    /// Its findings, most severe first.
+    pub findings: Vec<Finding>,
+}
+
+/// The shape of the whole JSON report, for its schema; it is written piece by piece and never held whole.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    /// About the run.
+    pub run: RunSection,
+    /// In numbers.
+    pub summary: Summary,
+    /// Every repository.
+    pub repositories: Vec<RepositoryReport>,
+    /// Every finding.
+    pub findings: Vec<Finding>,
+}
+
+/// The order of findings wherever they are listed: most severe first, then by code and name.
+#[must_use]
+pub fn finding_order(finding: &Finding) -> (std::cmp::Reverse<Severity>, Code, Option<&str>, Option<&str>) {
+    (
+        std::cmp::Reverse(finding.severity),
+        finding.code,
+        finding.repository.as_ref().map(RepositoryName::as_str),
+        finding.reference.as_deref(),
+    )
+}

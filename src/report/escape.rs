@@ -1,0 +1,1 @@
+//! Encoding of hostile text for each place it may reach (I19).

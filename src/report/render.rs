@@ -1,0 +1,1 @@
+//! Formats and the one function that renders any of them.

@@ -1,0 +1,75 @@
+//! Places that hold artifacts.
+//!
+//! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
+//! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
+
+pub mod memory;
+pub mod oci;
+pub mod s3;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use crate::model::{
+    ArtifactId, Cause, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts,
+    Snapshot, Tag,
+};
+
+/// Reading a source. No method fails as a whole: what could not be read comes back as a gap beside what could.
+#[async_trait]
+pub trait Inventory: Send + Sync {
+    /// Protection settings that all repositories of this source share.
+    async fn settings(&self) -> (SettingFacts, Vec<Gap>);
+
+    /// The repositories that the policy's patterns select, each once, as they are found.
+    /// An `Err` is a gap about the list itself; the stream may go on after it.
+    fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>>;
+
+    /// Every tag of a repository with what it points at.
+    async fn observe(&self, repository: &RepositoryName) -> Snapshot;
+
+    /// Looks one tag up directly, past any list or cache. A definitive answer only (I4).
+    async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>);
+
+    /// Looks closely at one artifact: bytes, closure, pin, lock.
+    async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection;
+
+    /// When the artifact was built or written as it says itself, for ordering where no push time is known.
+    /// Cheaper than `inspect`; none where it does not say.
+    async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<jiff::Timestamp>;
+
+    /// Where in this source a reference points, if it points into this source at all.
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)>;
+
+    /// Policy patterns that matched no repository, once `repositories` has been read to its end.
+    fn unmatched_patterns(&self) -> Vec<String>;
+}
+
+/// Pinning in a source: the only write prodpin makes. There is no method that removes anything.
+#[async_trait]
+pub trait Protector: Send + Sync {
+    /// Pins one artifact. `Ok` says that the source accepted it; only a later `inspect` proves it.
+    /// Pinning what is pinned is not an error.
+    async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
+}
+
+/// Why a pin was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct PinFailure {
+    /// As a class.
+    pub cause: Cause,
+    /// For a person: what was refused, by whom, and what to do.
+    pub detail: String,
+}
+
+/// A source as a run uses it.
+#[derive(Clone)]
+pub struct Source {
+    /// The reading half.
+    pub inventory: Arc<dyn Inventory>,
+    /// The pinning half; absent in `audit` and in dry runs.
+    pub protector: Option<Arc<dyn Protector>>,
+}
