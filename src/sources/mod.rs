@@ -73,3 +73,14 @@ pub struct Source {
     /// The pinning half; absent in `audit` and in dry runs.
     pub protector: Option<Arc<dyn Protector>>,
 }
+
+/// How to open a source.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// Whether to build the pinning half. Without it the HTTP layer itself refuses every call that could write (I17).
+    pub write: bool,
+    /// The most requests in flight at one host; adaptive below it.
+    pub concurrency: usize,
+    /// No request starts, and no wait goes on, past this moment.
+    pub deadline: Option<std::time::Instant>,
+}

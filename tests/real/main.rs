@@ -1,1 +1,1 @@
-
+//! Against real servers, which `tests/run.sh` installs and starts.
