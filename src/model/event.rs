@@ -74,6 +74,10 @@ pub enum Event {
         tag: Tag,
         /// What it pointed at.
         artifact: ArtifactId,
+        /// When those bytes were built, as far as they say themselves: only asked where a rule orders by push time
+        /// and the source does not tell one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        created: Option<Timestamp>,
     },
     /// A tag points at other bytes than before.
     TagMoved {

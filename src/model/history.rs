@@ -57,6 +57,9 @@ pub struct Sighting {
     /// Since when.
     #[serde(flatten)]
     pub since: Mark,
+    /// When those bytes were built, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
 }
 
 /// Whether a tag is there.
@@ -109,17 +112,9 @@ impl RepositoryState {
     /// ledger is the record and the state only its summary.
     pub fn apply(&mut self, mark: Mark, event: &Event) {
         match event {
-            Event::TagSeen { tag, artifact }
-            | Event::TagMoved { tag, to: artifact, .. }
-            | Event::TagRecreated { tag, artifact } => {
-                let sighting = Sighting { artifact: artifact.clone(), since: mark };
-                match self.tags.get_mut(tag) {
-                    Some(history) => history.push(sighting),
-                    None => {
-                        let history = TagHistory { sightings: vec![sighting], status: TagStatus::Present };
-                        self.tags.insert(tag.clone(), history);
-                    }
-                }
+            Event::TagSeen { tag, artifact, created } => self.sighted(tag, artifact, *created, mark),
+            Event::TagMoved { tag, to: artifact, .. } | Event::TagRecreated { tag, artifact } => {
+                self.sighted(tag, artifact, None, mark);
             }
             Event::TagAbsent { tag } => self.set_status(tag, TagStatus::Absent(mark)),
             Event::TagReturned { tag } => self.set_status(tag, TagStatus::Present),
@@ -150,6 +145,17 @@ impl RepositoryState {
         }
     }
 
+    fn sighted(&mut self, tag: &Tag, artifact: &ArtifactId, created: Option<Timestamp>, since: Mark) {
+        let sighting = Sighting { artifact: artifact.clone(), since, created };
+        match self.tags.get_mut(tag) {
+            Some(history) => history.push(sighting),
+            None => {
+                let history = TagHistory { sightings: vec![sighting], status: TagStatus::Present };
+                self.tags.insert(tag.clone(), history);
+            }
+        }
+    }
+
     fn set_status(&mut self, tag: &Tag, status: TagStatus) {
         if let Some(history) = self.tags.get_mut(tag) {
             history.status = status;
@@ -168,12 +174,13 @@ impl RepositoryState {
 #[must_use]
 pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
     match event {
-        Event::TagSeen { tag, artifact }
-        | Event::TagMoved { tag, to: artifact, .. }
-        | Event::TagRecreated { tag, artifact } => seen(tag, artifact, state),
+        Event::TagSeen { tag, artifact, created } => seen(tag, artifact, created, state),
+        Event::TagMoved { tag, to: artifact, .. } | Event::TagRecreated { tag, artifact } => {
+            seen(tag, artifact, None, state)
+        }
         Event::TagReturned { tag } => {
             let artifact = state.tags.get(&tag)?.latest()?.artifact.clone();
-            seen(tag, artifact, state)
+            seen(tag, artifact, None, state)
         }
         Event::TagAbsent { tag } => {
             (state.tags.get(&tag)?.status == TagStatus::Present).then_some(Event::TagAbsent { tag })
@@ -205,9 +212,9 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
 /// What seeing this tag at this artifact means, given what is known: the one place that decides between seen, moved,
 /// returned and recreated, for a first observation as for a rebased one.
 #[must_use]
-pub fn seen(tag: Tag, artifact: ArtifactId, state: &RepositoryState) -> Option<Event> {
-    let Some(history) = state.tags.get(&tag) else { return Some(Event::TagSeen { tag, artifact }) };
-    let Some(latest) = history.latest() else { return Some(Event::TagSeen { tag, artifact }) };
+pub fn seen(tag: Tag, artifact: ArtifactId, created: Option<Timestamp>, state: &RepositoryState) -> Option<Event> {
+    let Some(history) = state.tags.get(&tag) else { return Some(Event::TagSeen { tag, artifact, created }) };
+    let Some(latest) = history.latest() else { return Some(Event::TagSeen { tag, artifact, created }) };
     match history.status {
         TagStatus::Deleted(_) => Some(Event::TagRecreated { tag, artifact }),
         TagStatus::Present if latest.artifact == artifact => None,

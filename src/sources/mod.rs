@@ -43,6 +43,15 @@ pub trait Inventory: Send + Sync {
     /// Where in this source a reference points, if it points into this source at all.
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)>;
 
+    /// Whether the policy's patterns select this repository, so that one that vanished from the list is still looked at.
+    fn selects(&self, repository: &RepositoryName) -> bool;
+
+    /// What production rules match and order in place of a tag that is no longer listed: the tag, or the version that
+    /// an object's key names.
+    fn label(&self, tag: &Tag) -> Box<str> {
+        tag.as_str().into()
+    }
+
     /// Policy patterns that matched no repository, once `repositories` has been read to its end.
     fn unmatched_patterns(&self) -> Vec<String>;
 }
