@@ -13,8 +13,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, Cause, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts,
-    Snapshot, Tag,
+    ArtifactId, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts, Snapshot, Tag,
 };
 
 /// Reading a source. No method fails as a whole: what could not be read comes back as a gap beside what could.
@@ -64,15 +63,7 @@ pub trait Protector: Send + Sync {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
 }
 
-/// Why a pin was not made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{detail}")]
-pub struct PinFailure {
-    /// As a class.
-    pub cause: Cause,
-    /// For a person: what was refused, by whom, and what to do.
-    pub detail: String,
-}
+pub use crate::model::PinFailure;
 
 /// A source as a run uses it.
 #[derive(Clone)]
