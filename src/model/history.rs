@@ -122,7 +122,7 @@ impl RepositoryState {
                 }
             }
             Event::TagAbsent { tag } => self.set_status(tag, TagStatus::Absent(mark)),
-            Event::TagReturned { tag } => self.set_status(tag, TagStatus::Present),
+            Event::TagReturned { tag, .. } => self.set_status(tag, TagStatus::Present),
             Event::TagDeleted { tag } => self.set_status(tag, TagStatus::Deleted(mark)),
             Event::DeploymentStarted { artifact, via } => {
                 let spans = self.deployments.entry(artifact.clone()).or_default();
@@ -170,11 +170,8 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
     match event {
         Event::TagSeen { tag, artifact }
         | Event::TagMoved { tag, to: artifact, .. }
+        | Event::TagReturned { tag, artifact }
         | Event::TagRecreated { tag, artifact } => seen(tag, artifact, state),
-        Event::TagReturned { tag } => {
-            let artifact = state.tags.get(&tag)?.latest()?.artifact.clone();
-            seen(tag, artifact, state)
-        }
         Event::TagAbsent { tag } => {
             (state.tags.get(&tag)?.status == TagStatus::Present).then_some(Event::TagAbsent { tag })
         }
@@ -211,7 +208,7 @@ pub fn seen(tag: Tag, artifact: ArtifactId, state: &RepositoryState) -> Option<E
     match history.status {
         TagStatus::Deleted(_) => Some(Event::TagRecreated { tag, artifact }),
         TagStatus::Present if latest.artifact == artifact => None,
-        TagStatus::Absent(_) if latest.artifact == artifact => Some(Event::TagReturned { tag }),
+        TagStatus::Absent(_) if latest.artifact == artifact => Some(Event::TagReturned { tag, artifact }),
         TagStatus::Present | TagStatus::Absent(_) => {
             Some(Event::TagMoved { tag, from: latest.artifact.clone(), to: artifact })
         }
