@@ -127,7 +127,10 @@ fn key_changes<'a>(
     {
         let event = match history.status {
             TagStatus::Deleted(_) => Event::TagRecreated { tag: name.clone(), artifact: current.clone() },
-            _ => Event::TagReturned { tag: name.clone() },
+            _ => match &latest {
+                Some(artifact) => Event::TagReturned { tag: name.clone(), artifact: artifact.clone() },
+                None => Event::TagSeen { tag: name.clone(), artifact: current.clone(), created: None },
+            },
         };
         if matches!(event, Event::TagRecreated { .. }) {
             latest = Some(current.clone());

@@ -97,6 +97,8 @@ pub enum Event {
     TagReturned {
         /// The tag.
         tag: Tag,
+        /// What it points at, so that the event still says what was seen when another writer moved the tag meanwhile.
+        artifact: ArtifactId,
     },
     /// A tag was not found by direct look-up in a second run.
     TagDeleted {

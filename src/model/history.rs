@@ -117,7 +117,7 @@ impl RepositoryState {
                 self.sighted(tag, artifact, None, mark);
             }
             Event::TagAbsent { tag } => self.set_status(tag, TagStatus::Absent(mark)),
-            Event::TagReturned { tag } => self.set_status(tag, TagStatus::Present),
+            Event::TagReturned { tag, .. } => self.set_status(tag, TagStatus::Present),
             Event::TagDeleted { tag } => self.set_status(tag, TagStatus::Deleted(mark)),
             Event::DeploymentStarted { artifact, via } => {
                 let spans = self.deployments.entry(artifact.clone()).or_default();
@@ -174,12 +174,13 @@ impl RepositoryState {
 #[must_use]
 pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
     match event {
-        Event::TagSeen { tag, artifact, created } => seen(tag, artifact, created, state),
-        Event::TagMoved { tag, to: artifact, .. } | Event::TagRecreated { tag, artifact } => {
-            seen(tag, artifact, None, state)
+        Event::TagSeen { tag, artifact, created } => {
+            unheard(&tag, None, &artifact, state).then(|| seen(tag, artifact, created, state))?
         }
-        Event::TagReturned { tag } => {
-            let artifact = state.tags.get(&tag)?.latest()?.artifact.clone();
+        Event::TagMoved { tag, from, to } => {
+            unheard(&tag, Some(&from), &to, state).then(|| seen(tag, to, None, state))?
+        }
+        Event::TagReturned { tag, artifact } | Event::TagRecreated { tag, artifact } => {
             seen(tag, artifact, None, state)
         }
         Event::TagAbsent { tag } => {
@@ -209,6 +210,15 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
     }
 }
 
+/// Whether an object version is news. A key's versions are told in order, and another writer may have told them all:
+/// one of them is not a move back, unless it was the latest one that went.
+fn unheard(tag: &Tag, from: Option<&ArtifactId>, to: &ArtifactId, state: &RepositoryState) -> bool {
+    let (ArtifactId::ObjectVersion { .. }, Some(history)) = (to, state.tags.get(tag)) else { return true };
+    let latest = history.latest().map(|sighting| &sighting.artifact);
+    let told = history.sightings.iter().any(|sighting| sighting.artifact == *to);
+    history.status != TagStatus::Present || !told || (from.is_some() && from == latest)
+}
+
 /// What seeing this tag at this artifact means, given what is known: the one place that decides between seen, moved,
 /// returned and recreated, for a first observation as for a rebased one.
 #[must_use]
@@ -218,7 +228,7 @@ pub fn seen(tag: Tag, artifact: ArtifactId, created: Option<Timestamp>, state: &
     match history.status {
         TagStatus::Deleted(_) => Some(Event::TagRecreated { tag, artifact }),
         TagStatus::Present if latest.artifact == artifact => None,
-        TagStatus::Absent(_) if latest.artifact == artifact => Some(Event::TagReturned { tag }),
+        TagStatus::Absent(_) if latest.artifact == artifact => Some(Event::TagReturned { tag, artifact }),
         TagStatus::Present | TagStatus::Absent(_) => {
             Some(Event::TagMoved { tag, from: latest.artifact.clone(), to: artifact })
         }
