@@ -19,7 +19,7 @@ mod rules;
 mod source;
 
 pub use changes::{Survey, changes, deployments, fold, survey};
-pub use plan::{Attempts, Input, Plan, plan};
+pub use plan::{Attempts, Input, Plan, next_step, plan};
 pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{settings, unmatched};

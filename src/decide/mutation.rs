@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactId, Code, Content, Event, Finding, RepositoryState, Severity, Snapshot, Tag, TagHistory, TagStatus,
+    ArtifactId, Code, Content, Event, Finding, ObservedTag, RepositoryState, Severity, Tag, TagHistory, TagStatus,
 };
 
 use super::plan::Draft;
@@ -13,7 +13,8 @@ use super::rules::{Rules, looks_like_release};
 pub(super) struct Mutation<'a> {
     pub(super) draft: Draft<'a>,
     pub(super) rules: &'a Rules,
-    pub(super) snapshot: &'a Snapshot,
+    /// What was listed, sorted by name.
+    pub(super) listed: &'a [&'a ObservedTag],
     pub(super) state: &'a RepositoryState,
     pub(super) labels: &'a BTreeMap<Tag, Box<str>>,
     /// Tags by which production runs or ran a rollback target.
@@ -211,21 +212,21 @@ impl Mutation<'_> {
             return label;
         }
         match self.state.tags.get(tag).and_then(TagHistory::latest).map(|latest| &latest.artifact) {
-            Some(ArtifactId::ObjectVersion { .. }) => self
-                .snapshot
-                .tags
-                .iter()
-                .find(|observed| observed.name == *tag)
-                .map_or(tag.as_str(), |observed| observed.label()),
+            Some(ArtifactId::ObjectVersion { .. }) => {
+                self.observed(tag).map_or(tag.as_str(), |observed| observed.label())
+            }
             _ => tag.as_str(),
         }
+    }
+
+    fn observed(&self, tag: &Tag) -> Option<&ObservedTag> {
+        self.listed.binary_search_by(|observed| observed.name.cmp(tag)).ok().map(|at| self.listed[at])
     }
 
     /// Whether an object was written again with what looks like the same bytes: no mutation.
     fn is_same_content(&self, moved: &Moved<'_>) -> bool {
         let ArtifactId::ObjectVersion { .. } = moved.to else { return false };
-        let observed = self.snapshot.tags.iter().find(|observed| observed.name == *moved.tag);
-        let Some(object) = observed.and_then(|observed| observed.object.as_ref()) else { return false };
+        let Some(object) = self.observed(moved.tag).and_then(|observed| observed.object.as_ref()) else { return false };
         let content = |artifact: &ArtifactId| -> Option<&Content> {
             object.versions.iter().find(|version| version.artifact == *artifact).map(|version| &version.content)
         };

@@ -234,10 +234,12 @@ impl Draft<'_> {
 fn findings(input: &Input<'_>, report: &RepositoryReport) -> Vec<Finding> {
     let draft = Draft { key: input.key, now: input.now };
     let production_tags = production_tags(input, report);
+    let mut listed: Vec<_> = input.snapshot.tags.iter().collect();
+    listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mutation = Mutation {
         draft,
         rules: input.rules,
-        snapshot: input.snapshot,
+        listed: &listed,
         state: input.state,
         labels: input.labels,
         production_tags: &production_tags,
@@ -536,7 +538,8 @@ fn incomplete(draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
 }
 
 /// What to do about a gap.
-fn next_step(cause: Cause) -> &'static str {
+#[must_use]
+pub fn next_step(cause: Cause) -> &'static str {
     match cause {
         Cause::Denied => "give the credentials access, or take the repository out of the policy",
         Cause::NotFound => {

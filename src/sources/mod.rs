@@ -13,8 +13,10 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts, Snapshot, Tag,
+    ArtifactId, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts, Snapshot,
+    SourceName, Tag,
 };
+use crate::policy::SourceConfig;
 
 /// Reading a source. No method fails as a whole: what could not be read comes back as a gap beside what could.
 #[async_trait]
@@ -83,4 +85,12 @@ pub struct OpenOptions {
     pub concurrency: usize,
     /// No request starts, and no wait goes on, past this moment.
     pub deadline: Option<std::time::Instant>,
+}
+
+/// Opens a source of any kind. The error is for a person, without the source's name.
+pub async fn open(name: &SourceName, config: &SourceConfig, options: &OpenOptions) -> Result<Source, String> {
+    match config {
+        SourceConfig::Oci(config) => oci::open(name, config, options).map_err(|error| error.to_string()),
+        SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
+    }
 }
