@@ -159,6 +159,22 @@ pub enum Event {
     Run(Box<RunRecord>),
 }
 
+impl Event {
+    /// The tag it is about, if it is about one.
+    #[must_use]
+    pub fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::TagSeen { tag, .. }
+            | Self::TagMoved { tag, .. }
+            | Self::TagAbsent { tag }
+            | Self::TagReturned { tag, .. }
+            | Self::TagDeleted { tag }
+            | Self::TagRecreated { tag, .. } => Some(tag),
+            _ => None,
+        }
+    }
+}
+
 /// What one run saw of one source. Two runs over the same state record the same hash, so omission shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceRecord {
