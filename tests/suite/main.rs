@@ -1,2 +1,5 @@
 //! Everything that needs no server: decisions, contracts, hostile input, the command line.
+
+mod estate;
 mod policy;
+mod scenarios;
