@@ -152,7 +152,8 @@ impl Estate {
         }
         for finding in &told.findings {
             let about = finding.reference.as_deref().unwrap_or("-");
-            writeln!(text, "{} {} [{about}] {} → {}", finding.severity, finding.code, finding.message, finding.remedy).unwrap();
+            writeln!(text, "{} {} [{about}] {} → {}", finding.severity, finding.code, finding.message, finding.remedy)
+                .unwrap();
         }
         self.named(text)
     }

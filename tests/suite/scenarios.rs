@@ -79,7 +79,8 @@ async fn an_old_release_that_moves_is_high_and_told_once() {
 #[tokio::test]
 async fn five_releases_moved_to_one_digest_empty_nothing_f34() {
     let mut estate = Estate::with_releases(5);
-    let before: Vec<ArtifactId> = estate.enforce().await.targets().iter().map(|target| target.artifact.clone()).collect();
+    let before: Vec<ArtifactId> =
+        estate.enforce().await.targets().iter().map(|target| target.artifact.clone()).collect();
     for minor in 0..5 {
         estate.push(&format!("v1.{minor}.0"), "implant");
     }
@@ -126,7 +127,9 @@ async fn a_list_that_omits_a_tag_proves_nothing_i4() {
         let told = estate.enforce().await;
         assert_eq!(told.codes(), ["low rollback-depth-short"]);
     }
-    assert!(!estate.events().await.iter().any(|event| matches!(event, Event::TagAbsent { .. } | Event::TagDeleted { .. })));
+    assert!(
+        !estate.events().await.iter().any(|event| matches!(event, Event::TagAbsent { .. } | Event::TagDeleted { .. }))
+    );
 }
 
 #[tokio::test]
@@ -156,7 +159,8 @@ async fn a_denied_repository_is_unknown_and_nothing_is_forgotten_f30() {
 
 #[tokio::test]
 async fn everything_gone_at_once_is_not_a_mass_deletion_f31() {
-    for answer in [prodpin::sources::memory::Memory::answer_not_found, prodpin::sources::memory::Memory::answer_nothing] {
+    for answer in [prodpin::sources::memory::Memory::answer_not_found, prodpin::sources::memory::Memory::answer_nothing]
+    {
         let estate = Estate::with_releases(4);
         estate.enforce().await;
         let events = estate.events().await;
@@ -324,7 +328,10 @@ async fn a_refused_pin_is_a_failure_and_a_lost_one_is_seen_by_reading_back_i7() 
 
 #[tokio::test]
 async fn policy_entries_that_match_nothing_are_told_f73() {
-    let mut estate = Estate::new(vec![tags(&["v*", "realease-*"], Order::Semver), ProductionRule::MovingTag("prod".parse().unwrap())]);
+    let mut estate = Estate::new(vec![
+        tags(&["v*", "realease-*"], Order::Semver),
+        ProductionRule::MovingTag("prod".parse().unwrap()),
+    ]);
     estate.policy.may_move = NamePatterns::new(["dev-*"]).unwrap();
     estate.push("v1.0.0", "a");
     estate.memory.push("shop/tools", "nightly", image("tool"));
@@ -379,7 +386,8 @@ async fn a_run_that_is_asked_to_stop_pins_nothing_more_f86() {
     };
     struct Quiet;
     impl prodpin::run::Progress for Quiet {}
-    let sources = std::collections::BTreeMap::from([("shop".parse().unwrap(), estate.memory.source(["shop/*"]).unwrap())]);
+    let sources =
+        std::collections::BTreeMap::from([("shop".parse().unwrap(), estate.memory.source(["shop/*"]).unwrap())]);
     let report = prodpin::run::run_on(&estate.policy, sources, &options, std::sync::Arc::new(Quiet)).await.unwrap();
     assert!(!report.run.complete);
     assert_eq!(pins(&estate), 0);
