@@ -85,7 +85,7 @@ impl Ledger {
 
     async fn catch_up(&self, mut view: View, touches: &[Touch]) -> Result<View, LedgerError> {
         let known = view.latest().map_or(0, |known| known.0);
-        let missed = touches.iter().map(|touch| touch.0).filter(|sequence| *sequence > known);
+        let missed: Vec<u64> = touches.iter().map(|touch| touch.0).filter(|sequence| *sequence > known).collect();
         let mut commits = std::pin::pin!(self.commits(missed));
         while let Some((tip, entries)) = commits.try_next().await? {
             view.apply(Touch::new(tip.sequence, &tip.checkpoint.batch), &entries);
