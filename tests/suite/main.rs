@@ -2,4 +2,5 @@
 
 mod estate;
 mod policy;
+mod reports;
 mod scenarios;
