@@ -3,12 +3,15 @@
 
 use super::problem::{Place, Problems};
 
+/// What variables hold.
+pub(super) type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
+
 /// Puts variables in, and says whether there were any. `$$` stands for one `$`; a `$` before anything else is itself.
 pub(super) fn fill(
     written: &str,
     place: Place,
     problems: &Problems<'_>,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &Environment<'_>,
 ) -> (String, bool) {
     let mut filled = String::with_capacity(written.len());
     let mut touched = false;
@@ -43,7 +46,7 @@ pub(super) fn fill(
     (filled, touched)
 }
 
-fn value_of(name: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, (String, String)> {
+fn value_of(name: &str, environment: &Environment<'_>) -> Result<String, (String, String)> {
     let valid = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

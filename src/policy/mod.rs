@@ -27,8 +27,9 @@ use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, Sourc
 
 pub use ad_hoc::{AdHocError, ad_hoc};
 pub use load::{PolicyError, load, parse};
+pub(crate) use problem::visible;
 pub use problem::{PolicyErrors, Problem};
-pub use schema::schema;
+pub use schema::schema_text;
 pub use secret::Secret;
 
 /// A policy that has been checked: whatever is here can be used as it is.

@@ -213,7 +213,7 @@ fn in_password_block(text: &str, index: usize, line: &str) -> bool {
 }
 
 /// Text that cannot steer a terminal: control characters, and those that reorder or hide text, are spelt out (F74, F78).
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         let hides = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');

@@ -2,8 +2,8 @@
 
 use super::raw::RawPolicy;
 
-/// The schema of a policy file.
+/// The schema of a policy file, as `policies/prodpin.schema.json` publishes it.
 #[must_use]
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(RawPolicy)
+pub fn schema_text() -> String {
+    format!("{:#}\n", schemars::schema_for!(RawPolicy).as_value())
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MergeKeyPolicy, Spanned};
 
-use super::environment;
+use super::environment::{self, Environment};
 use super::problem::{Place, Problems};
 
 /// A value with its place.
@@ -167,12 +167,7 @@ impl<'de> Visitor<'de> for SproutVisitor {
     }
 }
 
-fn grow(
-    sprout: Spanned<Sprout>,
-    text: &str,
-    problems: &Problems<'_>,
-    environment: Option<&dyn Fn(&str) -> Option<String>>,
-) -> Node {
+fn grow(sprout: Spanned<Sprout>, text: &str, problems: &Problems<'_>, environment: Option<&Environment<'_>>) -> Node {
     let (referenced, defined) = (sprout.referenced, sprout.defined);
     let place = Place { line: referenced.line(), column: referenced.column(), width: referenced.span().len() };
     let mut from_environment = false;

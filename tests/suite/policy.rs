@@ -36,5 +36,4 @@ fn scratch() {
             Err(errors) => println!("{errors}\n-----"),
         }
     }
-    println!("{}", serde_json::to_string_pretty(&prodpin::policy::schema()).unwrap());
 }
