@@ -1,12 +1,44 @@
 //! How a bucket's keys name repository and version: `{repository}/{version}/bundle.zip`.
+//!
+//! | part | stands for |
+//! | --- | --- |
+//! | `{repository}` | one or more characters within a segment; as many as the rest of the layout allows |
+//! | `{repository...}` | the same over one or more segments: `team/api` |
+//! | `{version}` | one or more characters within a segment |
+//! | `*` | any characters within a segment, none included |
+//! | `**/` | any number of whole segments, none included |
+//! | `**` elsewhere | any characters, `/` included; at the very end at least one, so that the empty object some tools write for a folder is no release |
+//!
+//! Everything else stands for itself. Between two parts there must be some text, or nobody could say where one ends.
+//! A key is text, never a path: `..` in it has no meaning.
 
 use std::fmt;
 use std::str::FromStr;
+
+use super::RepositoryName;
 
 /// A key pattern with `{repository}` and `{version}` parts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Layout {
     text: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Literal(Box<str>),
+    Repository {
+        many: bool,
+    },
+    Version,
+    /// `*`
+    Piece,
+    /// `**/` at the start of a segment: nothing, or text that ends in `/`.
+    Folders,
+    /// Any other `**`.
+    Anything {
+        at_end: bool,
+    },
 }
 
 /// Why a text is no layout.
@@ -17,12 +49,203 @@ pub struct LayoutError {
     reason: String,
 }
 
+/// An S3 key has at most 1,024 bytes; a longer layout fits none.
+const MAX_LAYOUT: usize = 1024;
+
+/// The most wildcards beside the two parts: nobody needs more, and it bounds the work for a hostile key.
+const MAX_WILDCARDS: usize = 4;
+
+impl Layout {
+    /// What stands for `{repository}` and `{version}` in this key, if it fits. The first may still be no repository
+    /// name (`..`, or an empty segment under `{repository...}`).
+    #[must_use]
+    pub fn read<'k>(&self, key: &'k str) -> Option<(&'k str, &'k str)> {
+        let mut reader = Reader { key, repository: "", version: "", failed: Vec::new() };
+        reader.fits(&self.parts, 0).then_some((reader.repository, reader.version))
+    }
+
+    /// The repository and the version label that this key names.
+    #[must_use]
+    pub fn parse(&self, key: &str) -> Option<(RepositoryName, Box<str>)> {
+        let (repository, version) = self.read(key)?;
+        Some((repository.parse().ok()?, version.into()))
+    }
+
+    /// What every key starts with.
+    #[must_use]
+    pub fn literal_prefix(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// What every key of this repository starts with. Other keys may start with it too. Where a wildcard or the
+    /// version stands before the repository, this is short and the listing of one repository long.
+    #[must_use]
+    pub fn repository_prefix(&self, repository: &RepositoryName) -> String {
+        let mut prefix = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => prefix.push_str(text),
+                Part::Repository { .. } => prefix.push_str(repository.as_str()),
+                _ => break,
+            }
+        }
+        prefix
+    }
+
+    /// Whether `{repository}` is one whole segment right after the literal prefix, so that listing with a delimiter
+    /// names the repositories without listing what is in them.
+    #[must_use]
+    pub fn repository_is_a_folder(&self) -> bool {
+        let starts_a_segment = |text: &str| text.is_empty() || text.ends_with('/');
+        let rest = match self.parts.as_slice() {
+            [Part::Literal(text), rest @ ..] if starts_a_segment(text) => rest,
+            rest => rest,
+        };
+        matches!(rest, [Part::Repository { many: false }, Part::Literal(after), ..] if after.starts_with('/'))
+    }
+}
+
+/// Where reading a key stands. Parts take as much as they can and give back until the rest fits.
+struct Reader<'k> {
+    key: &'k str,
+    repository: &'k str,
+    version: &'k str,
+    /// Where a part was already found not to fit, by parts left and position. Without it, wildcards multiply.
+    failed: Vec<bool>,
+}
+
+impl Reader<'_> {
+    fn fits(&mut self, parts: &[Part], at: usize) -> bool {
+        let Some((part, rest)) = parts.split_first() else { return at == self.key.len() };
+        let text = &self.key[at..];
+        let segment = || text.find('/').unwrap_or(text.len());
+        let (least, most) = match part {
+            Part::Literal(literal) => return text.starts_with(&**literal) && self.fits(rest, at + literal.len()),
+            Part::Repository { many: true } => (1, text.len()),
+            Part::Repository { many: false } | Part::Version => (1, segment()),
+            Part::Piece => (0, segment()),
+            Part::Folders => (0, text.rfind('/').map_or(0, |slash| slash + 1)),
+            Part::Anything { at_end } => (usize::from(*at_end), text.len()),
+        };
+        let state = parts.len() * (self.key.len() + 1) + at;
+        if self.failed.get(state).is_some_and(|failed| *failed) {
+            return false;
+        }
+        let least = if rest.is_empty() { least.max(text.len()) } else { least };
+        for end in (least..=most).rev() {
+            let stops_here = match (part, rest.first()) {
+                (Part::Folders, _) => end == 0 || text.as_bytes()[end - 1] == b'/',
+                (_, Some(Part::Literal(literal))) => text.as_bytes()[end..].starts_with(literal.as_bytes()),
+                _ => text.is_char_boundary(end),
+            };
+            if stops_here && self.fits(rest, at + end) {
+                match part {
+                    Part::Repository { .. } => self.repository = &self.key[at..at + end],
+                    Part::Version => self.version = &self.key[at..at + end],
+                    _ => {}
+                }
+                return true;
+            }
+        }
+        if self.failed.len() <= state {
+            self.failed.resize(state + 1, false);
+        }
+        self.failed[state] = true;
+        false
+    }
+}
+
 impl FromStr for Layout {
     type Err = LayoutError;
 
     fn from_str(text: &str) -> Result<Self, LayoutError> {
-        Ok(Self { text: text.to_owned() })
+        let fail = |reason: String| LayoutError { text: text.chars().take(160).collect(), reason };
+        if text.is_empty() {
+            return Err(fail("it is empty; write something like \"{repository}/{version}/bundle.zip\"".to_owned()));
+        }
+        if text.len() > MAX_LAYOUT {
+            return Err(fail("it is longer than 1024 bytes, which is longer than any key".to_owned()));
+        }
+        if text.starts_with('/') {
+            return Err(fail("leave out the leading '/': S3 keys have none".to_owned()));
+        }
+        let parts = split(text).map_err(&fail)?;
+        check(&parts).map_err(fail)?;
+        Ok(Self { text: text.to_owned(), parts })
     }
+}
+
+fn split(text: &str) -> Result<Vec<Part>, String> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut rest = text;
+    while let Some(special) = rest.find(['{', '}', '*']) {
+        if special > 0 {
+            parts.push(Part::Literal(rest[..special].into()));
+        }
+        rest = &rest[special..];
+        let (part, length) = match rest.as_bytes() {
+            [b'{', ..] => {
+                let close = rest.find('}').ok_or("a '{' is never closed")?;
+                (named(&rest[1..close])?, close + 1)
+            }
+            [b'}', ..] => return Err("a '}' has no '{' before it".to_owned()),
+            [b'*', b'*', b'*', ..] => return Err("\"***\" means nothing; write '*' or \"**\"".to_owned()),
+            [b'*', b'*', b'/', ..] if starts_a_segment(&parts) => (Part::Folders, 3),
+            [b'*', b'*'] => (Part::Anything { at_end: true }, 2),
+            [b'*', b'*', ..] => (Part::Anything { at_end: false }, 2),
+            _ => (Part::Piece, 1),
+        };
+        parts.push(part);
+        rest = &rest[length..];
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Literal(rest.into()));
+    }
+    Ok(parts)
+}
+
+fn starts_a_segment(parts: &[Part]) -> bool {
+    match parts.last() {
+        None => true,
+        Some(Part::Literal(text)) => text.ends_with('/'),
+        Some(_) => false,
+    }
+}
+
+fn named(name: &str) -> Result<Part, String> {
+    match name {
+        "repository" => Ok(Part::Repository { many: false }),
+        "repository..." => Ok(Part::Repository { many: true }),
+        "version" => Ok(Part::Version),
+        _ => Err(format!("{{{name}}} is no part; there are {{repository}}, {{repository...}} and {{version}}")),
+    }
+}
+
+fn check(parts: &[Part]) -> Result<(), String> {
+    let count = |wanted: fn(&Part) -> bool| parts.iter().filter(|part| wanted(part)).count();
+    for (name, found) in [
+        ("{repository}", count(|part| matches!(part, Part::Repository { .. }))),
+        ("{version}", count(|part| matches!(part, Part::Version))),
+    ] {
+        match found {
+            0 => return Err(format!("{name} is missing; say where in the key it stands")),
+            1 => {}
+            _ => return Err(format!("{name} stands there {found} times; say it once")),
+        }
+    }
+    if count(|part| matches!(part, Part::Piece | Part::Folders | Part::Anything { .. })) > MAX_WILDCARDS {
+        return Err(format!("it has more than {MAX_WILDCARDS} wildcards"));
+    }
+    for pair in parts.windows(2) {
+        // `**/` ends in a slash, which is text enough for whatever follows.
+        if !matches!(pair[0], Part::Literal(_) | Part::Folders) && !matches!(pair[1], Part::Literal(_)) {
+            return Err("two parts stand side by side; put some text between them, such as '/' or '-'".to_owned());
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Layout {
@@ -34,5 +257,134 @@ impl fmt::Display for Layout {
 impl fmt::Debug for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn layout(text: &str) -> Layout {
+        text.parse().unwrap()
+    }
+
+    fn read(text: &str, key: &str) -> Option<(String, String)> {
+        layout(text).parse(key).map(|(repository, version)| (repository.to_string(), version.into()))
+    }
+
+    #[test]
+    fn keys_name_repository_and_version() {
+        for (text, key, expected) in [
+            ("{repository}/{version}/bundle.zip", "api/1.2.0/bundle.zip", Some(("api", "1.2.0"))),
+            ("{repository}/{version}/bundle.zip", "api/1.2.0/other.zip", None),
+            ("{repository}/{version}/bundle.zip", "team/api/1.2.0/bundle.zip", None),
+            ("{repository}/{version}/bundle.zip", "/1.2.0/bundle.zip", None),
+            ("{repository}/{version}/bundle.zip", "api//bundle.zip", None),
+            ("{repository...}/{version}/bundle.zip", "team/api/1.2.0/bundle.zip", Some(("team/api", "1.2.0"))),
+            ("{repository...}/{version}/bundle.zip", "api/1/bundle.zip", Some(("api", "1"))),
+            ("apps/{repository}-{version}.zip", "apps/my-app-1.2.0.zip", Some(("my-app", "1.2.0"))),
+            ("{repository}/{version}-*.zip", "api/1.0-arm-64.zip", Some(("api", "1.0-arm"))),
+            ("{repository}/**/{version}.zip", "api/1.0.zip", Some(("api", "1.0"))),
+            ("{repository}/**/{version}.zip", "api/a/b/1.0.zip", Some(("api", "1.0"))),
+            ("{repository}/{version}/**", "api/1.0/lib/x.jar", Some(("api", "1.0"))),
+            ("{repository}/{version}/**", "api/1.0/", None),
+            ("**/{repository}/{version}.zip", "a/b/api/1.0.zip", Some(("api", "1.0"))),
+            ("**/{repository}/{version}.zip", "api/1.0.zip", Some(("api", "1.0"))),
+            ("builds/*/{repository}/{version}", "builds/2024/api/7", Some(("api", "7"))),
+            ("{repository}/{version}", "日本/版 1", Some(("日本", "版 1"))),
+            ("{repository}/{version}", "a\n+ b/..", Some(("a\n+ b", ".."))),
+        ] {
+            let expected = expected.map(|(repository, version)| (repository.to_owned(), version.to_owned()));
+            assert_eq!(read(text, key), expected, "{key} under {text}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_fits_may_name_no_repository_f81() {
+        let single = layout("{repository}/{version}");
+        assert_eq!(single.read("../1"), Some(("..", "1")));
+        assert_eq!(single.parse("../1"), None);
+        assert_eq!(layout("{repository...}/{version}").parse("a//1"), None);
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        for (text, part) in [
+            ("", "is empty"),
+            ("/{repository}/{version}", "leading '/'"),
+            ("{repository}/bundle.zip", "{version} is missing"),
+            ("{version}", "{repository} is missing"),
+            ("{repository}/{version}/{version}", "2 times"),
+            ("{repository}/{verison}", "{verison} is no part"),
+            ("{repository}{version}", "side by side"),
+            ("{repository}*/{version}", "side by side"),
+            ("{repository}/**{version}", "side by side"),
+            ("{repository}/{version", "never closed"),
+            ("{repository}/version}", "no '{'"),
+            ("{repository}/{version}/***", "***"),
+            ("{repository}/{version}/*-*-*-*-*", "wildcards"),
+        ] {
+            let error = text.parse::<Layout>().unwrap_err().to_string();
+            assert!(error.contains(part), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn prefixes_for_listing() {
+        let api = "team/api".parse().unwrap();
+        for (text, literal, prefix, folder) in [
+            ("{repository}/{version}/x", "", "team/api/", true),
+            ("apps/{repository}/v-{version}", "apps/", "apps/team/api/v-", true),
+            ("apps/{repository...}/{version}", "apps/", "apps/team/api/", false),
+            ("apps-{repository}/{version}", "apps-", "apps-team/api/", false),
+            ("{repository}-{version}", "", "team/api-", false),
+            ("*/{repository}/{version}", "", "", false),
+            ("{repository}/*/{version}", "", "team/api/", true),
+        ] {
+            let layout = layout(text);
+            assert_eq!(layout.literal_prefix(), literal, "{text}");
+            assert_eq!(layout.repository_prefix(&api), prefix, "{text}");
+            assert_eq!(layout.repository_is_a_folder(), folder, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_key_is_read_in_no_time() {
+        let layout = layout("{repository...}-*a*a/**/**a-{version}.zip");
+        let started = std::time::Instant::now();
+        for key in ["a-".repeat(512), "a/".repeat(512), "-a/".repeat(341)] {
+            assert_eq!(layout.read(&key), None);
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+
+    proptest! {
+        /// What a layout without wildcards parses composes back to the key, and what it composes it parses.
+        #[test]
+        fn parsing_and_composing_are_inverse(
+            (text, before, between, after, many) in prop_oneof![
+                Just(("{repository}/{version}/bundle.zip", "", "/", "/bundle.zip", false)),
+                Just(("apps/{repository}-{version}.zip", "apps/", "-", ".zip", false)),
+                Just(("a/{repository...}/v/{version}", "a/", "/v/", "", true)),
+            ],
+            repository in "[a-z.%+ \u{e9}-]{1,8}(/[a-z-]{1,4})?",
+            version in "[^/]{1,12}",
+            noise in "\\PC{0,40}",
+        ) {
+            let layout = layout(text);
+            let repository = if many { repository } else { repository.replace('/', "_") };
+            let key = format!("{before}{repository}{between}{version}{after}");
+            if let Some((found, label)) = layout.parse(&key) {
+                prop_assert_eq!(format!("{before}{found}{between}{label}{after}"), key.clone());
+                prop_assert!(key.starts_with(&layout.repository_prefix(&found)));
+            } else {
+                prop_assert!(repository.parse::<RepositoryName>().is_err());
+            }
+            if let Some((found, label)) = layout.parse(&noise) {
+                prop_assert_eq!(format!("{before}{found}{between}{label}{after}"), noise);
+            }
+        }
     }
 }

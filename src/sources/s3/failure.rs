@@ -1,0 +1,177 @@
+//! Failed calls as causes and sentences.
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::model::{Cause, Gap, Scope};
+use crate::sources::PinFailure;
+
+use super::gate::{CutShort, Refused};
+
+/// A call that did not give what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    /// S3's error code, where it sent one. HEAD answers have no body and so no code.
+    pub(super) code: Option<String>,
+    pub(super) status: Option<u16>,
+    /// Which call, for a person and as the permission it needs: `s3:ListBucketVersions`.
+    pub(super) call: &'static str,
+    reason: String,
+}
+
+/// A server's words in our sentences: enough to understand, not enough to flood.
+const MAX_REASON: usize = 300;
+
+impl Failure {
+    pub(super) fn new(cause: Cause, call: &'static str, reason: impl Into<String>) -> Self {
+        Self { cause, code: None, status: None, call, reason: reason.into() }
+    }
+
+    /// Reads an SDK error. Codes are compared as text: the SDK's enums lag behind the service (F53).
+    pub(super) fn read<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let response = error.raw_response();
+        let status = response.map(|response| response.status().as_u16());
+        let code = error.code().map(str::to_owned);
+        let region = response.and_then(|response| response.headers().get("x-amz-bucket-region")).map(str::to_owned);
+        let cause = cause(error, code.as_deref(), status);
+        let reason = match (region, status, code.as_deref()) {
+            (Some(region), Some(301 | 307 | 400), _) => format!("the bucket is in {region}; set its region"),
+            (_, _, Some(code)) => match error.message() {
+                Some(message) => format!("{code}: {message}"),
+                None => code.to_owned(),
+            },
+            (_, Some(status), None) if status >= 300 => format!("HTTP status {status}"),
+            _ => DisplayErrorContext(error).to_string(),
+        };
+        Self { cause, code, status, call, reason: reason.chars().take(MAX_REASON).collect() }
+    }
+
+    pub(super) fn is_code(&self, codes: &[&str]) -> bool {
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
+    }
+
+    /// Whether the server itself says that what was asked for does not exist, by code or, for HEAD, by status.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.cause == Cause::NotFound
+    }
+
+    pub(super) fn gap(&self, scope: Scope, bucket: &BucketName) -> Gap {
+        Gap::new(scope, self.cause, self.sentence(bucket))
+    }
+
+    pub(super) fn pin_failure(&self, bucket: &BucketName) -> PinFailure {
+        PinFailure { cause: self.cause, detail: self.sentence(bucket) }
+    }
+
+    fn sentence(&self, bucket: &BucketName) -> String {
+        let Self { call, reason, .. } = self;
+        let name = &bucket.name;
+        match (self.cause, &bucket.owner) {
+            (Cause::Denied, _) if self.is_code(EXPIRED) => {
+                format!("bucket {name}: the credentials expired ({reason}); renew them and run again")
+            }
+            // S3 answers a wrong expected owner exactly as it answers a missing permission (F51).
+            (Cause::Denied, Some(owner)) => format!(
+                "bucket {name}: {call} denied ({reason}); either the bucket does not belong to account {owner}, which \
+                 the policy names as its owner, or the credentials lack {call}"
+            ),
+            (Cause::Denied, None) => format!("bucket {name}: {call} denied ({reason}); grant {call}"),
+            (Cause::Throttled, _) => {
+                format!("bucket {name}: {call} still throttled after retries ({reason}); lower --concurrency")
+            }
+            _ => format!("bucket {name}: {call} failed: {reason}"),
+        }
+    }
+}
+
+/// A bucket as sentences name it.
+#[derive(Debug, Clone)]
+pub(super) struct BucketName {
+    pub(super) name: String,
+    pub(super) owner: Option<String>,
+}
+
+const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AllAccessDisabled",
+    "AccountProblem",
+    "InvalidAccessKeyId",
+    "InvalidSecurity",
+    "InvalidToken",
+    "NotSignedUp",
+    "SignatureDoesNotMatch",
+    "UnauthorizedAccess",
+];
+const THROTTLED: &[&str] = &[
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
+];
+const NOT_FOUND: &[&str] = &["NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NotFound", "404"];
+const UNSUPPORTED: &[&str] = &["NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "UnsupportedArgument"];
+
+fn cause<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>, status: Option<u16>) -> Cause
+where
+    E: std::error::Error + 'static,
+{
+    if let Some(code) = code {
+        for (codes, cause) in [
+            (EXPIRED, Cause::Denied),
+            (DENIED, Cause::Denied),
+            (THROTTLED, Cause::Throttled),
+            (NOT_FOUND, Cause::NotFound),
+            (UNSUPPORTED, Cause::Unsupported),
+        ] {
+            if codes.contains(&code) {
+                return cause;
+            }
+        }
+    }
+    match error {
+        SdkError::TimeoutError(_) => Cause::TimedOut,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => Cause::TimedOut,
+        _ if caused_by::<Refused>(error) => Cause::Refused,
+        _ if caused_by::<CutShort>(error) => Cause::Malformed,
+        SdkError::DispatchFailure(failure) if failure.is_io() => Cause::Unreachable,
+        SdkError::DispatchFailure(_) if mentions_credentials(error) => Cause::Denied,
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => Cause::Unreachable,
+        _ => by_status(status),
+    }
+}
+
+fn by_status(status: Option<u16>) -> Cause {
+    match status {
+        Some(401 | 403) => Cause::Denied,
+        Some(404) => Cause::NotFound,
+        Some(405 | 501) => Cause::Unsupported,
+        Some(408) => Cause::TimedOut,
+        Some(429 | 503) => Cause::Throttled,
+        Some(300..=399) => Cause::Refused,
+        Some(status) if status >= 500 => Cause::Unreachable,
+        // What came back with any other status was not S3's protocol, or its body broke off.
+        Some(_) => Cause::Malformed,
+        None => Cause::Unreachable,
+    }
+}
+
+fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<T>())
+}
+
+/// The credential chain's errors are types of a crate that is no dependency of this one; their text names them.
+fn mentions_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.to_string().to_lowercase().contains("credential"))
+}

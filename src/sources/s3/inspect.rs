@@ -1,0 +1,302 @@
+//! A closer look at one object version.
+
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use jiff::Timestamp;
+
+use crate::model::{
+    ArtifactId, Cause, Closure, Gap, Inspection, Obstacle, PinState, Presence, Resolution, Scope, Tag, Versioning,
+};
+
+use super::Bucket;
+use super::failure::Failure;
+use super::lifecycle::{Subject, is_archive};
+use super::observe::{Depth, observe_key, timestamp};
+use super::pin::is_mark;
+use super::settings::BucketState;
+use super::version::{VersionId, identify};
+
+pub(super) const HEAD_VERSION: &str = "s3:GetObjectVersion";
+const HEAD_KEY: &str = "s3:GetObject";
+const LEGAL_HOLD: &str = "s3:GetObjectLegalHold";
+pub(super) const READ_TAGS: &str = "s3:GetObjectVersionTagging";
+
+/// Tags as the lifecycle and the mark compare them.
+pub(super) type Tags = Vec<(String, String)>;
+
+pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspection {
+    let mut inspection = Inspection {
+        artifact: artifact.clone(),
+        presence: Presence::Unknown,
+        created: None,
+        closure: Closure::Unknown,
+        pin: PinState::Unknown,
+        obstacles: Vec::new(),
+        gaps: Vec::new(),
+    };
+    let Some((key, id)) = VersionId::of(artifact) else {
+        let detail = format!("bucket {} holds no manifests; name an object version", bucket.name());
+        inspection.gaps.push(Gap::new(Scope::Artifact(artifact.clone()), Cause::Unsupported, detail));
+        return inspection;
+    };
+    let (state, head, front) =
+        futures::future::join3(bucket.state(), head(bucket, key, Some(&id)), observe_key(bucket, key, Depth::Front))
+            .await;
+    let head = match head {
+        Ok(head) if id.still_names(head.e_tag()) => head,
+        // Other bytes are at `null` now, and nothing kept the old ones (B57).
+        Ok(_) => return Inspection { presence: Presence::NotFound, pin: PinState::Absent, ..inspection },
+        Err(failure) => return absent(bucket, key, inspection, &failure).await,
+    };
+    inspection.presence = Presence::Present;
+    inspection.closure = Closure::Complete;
+    inspection.created = timestamp(head.last_modified());
+    Look { bucket, key, id: &id, state: &state, head: &head, inspection: &mut inspection }.at_everything(front).await;
+    inspection
+}
+
+/// When the version was written.
+pub(super) async fn created(bucket: &Bucket, artifact: &ArtifactId) -> Option<Timestamp> {
+    let (key, id) = VersionId::of(artifact)?;
+    let head = head(bucket, key, Some(&id)).await.ok()?;
+    if id.still_names(head.e_tag()) { timestamp(head.last_modified()) } else { None }
+}
+
+/// What readers by key get, or, where a delete marker hides it, the newest version behind it: what `observe` says.
+pub(super) async fn look_up(bucket: &Bucket, key: &Tag) -> (Resolution, Option<Gap>) {
+    let gap = |cause, detail: String| Some(Gap::new(Scope::Tag(key.clone()), cause, detail));
+    match head(bucket, key, None).await {
+        Ok(head) => match identify(key, head.version_id(), head.e_tag()) {
+            Some(artifact) => (Resolution::Artifact(artifact), None),
+            None => {
+                (Resolution::Unknown, gap(Cause::Malformed, format!("key {key:?} has no usable version id or ETag")))
+            }
+        },
+        // A HEAD answer has no body: 404 may mean the key, a marker in front of it, or the bucket. The listing tells.
+        Err(failure) if failure.is_not_found() => match observe_key(bucket, key, Depth::Front).await {
+            Ok(Some(observed)) if observed.target == Resolution::Unknown => {
+                (Resolution::Unknown, gap(Cause::Malformed, format!("key {key:?} has no usable version id or ETag")))
+            }
+            Ok(Some(observed)) => (observed.target, None),
+            Ok(None) => (Resolution::NotFound, None),
+            Err(gaps) => (Resolution::Unknown, gaps.into_iter().next()),
+        },
+        Err(failure) => (Resolution::Unknown, Some(failure.gap(Scope::Tag(key.clone()), &bucket.label))),
+    }
+}
+
+/// HEAD; by version id where one is given.
+pub(super) async fn head(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> Result<HeadObjectOutput, Failure> {
+    let request = bucket
+        .client
+        .head_object()
+        .bucket(bucket.name())
+        .key(key.as_str())
+        .set_version_id(id.map(|id| id.as_asked().to_owned()))
+        .set_expected_bucket_owner(bucket.owner());
+    let name = if id.is_some() { HEAD_VERSION } else { HEAD_KEY };
+    bucket.budget.call(name, request.send()).await
+}
+
+/// The tags of one version.
+pub(super) async fn tags(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<Tags, Failure> {
+    let request = bucket
+        .client
+        .get_object_tagging()
+        .bucket(bucket.name())
+        .key(key.as_str())
+        .version_id(id.as_asked())
+        .set_expected_bucket_owner(bucket.owner());
+    let answer = bucket.budget.call(READ_TAGS, request.send()).await?;
+    Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+}
+
+/// A version that HEAD did not give. Gone is only what the listing does not have either: a HEAD answers 404 for a
+/// missing bucket too, and in no words (I4).
+async fn absent(bucket: &Bucket, key: &Tag, mut inspection: Inspection, failure: &Failure) -> Inspection {
+    let scope = Scope::Artifact(inspection.artifact.clone());
+    if !failure.is_not_found() {
+        inspection.gaps.push(failure.gap(scope, &bucket.label));
+        return inspection;
+    }
+    match observe_key(bucket, key, Depth::Whole).await {
+        Ok(observed) => {
+            let id = VersionId::of(&inspection.artifact).map(|(_, id)| id);
+            let versions = observed.and_then(|observed| observed.object).map(|object| object.versions);
+            let is_listed = versions.unwrap_or_default().iter().any(|version| {
+                version.artifact == inspection.artifact
+                    || (id == Some(VersionId::Null { etag: None })
+                        && VersionId::of(&version.artifact).is_some_and(|(_, id)| id.is_null()))
+            });
+            if is_listed {
+                let detail = format!("key {key:?}: the version is listed, and not found when asked for; run again");
+                inspection.gaps.push(Gap::new(scope, Cause::Suspicious, detail));
+            } else {
+                inspection.presence = Presence::NotFound;
+                inspection.pin = PinState::Absent;
+            }
+        }
+        Err(gaps) => {
+            inspection.gaps.extend(gaps.into_iter().map(|gap| Gap { scope: scope.clone(), ..gap }));
+        }
+    }
+    inspection
+}
+
+/// A version that is there, and what is still to be learnt of it.
+struct Look<'a> {
+    bucket: &'a Bucket,
+    key: &'a Tag,
+    id: &'a VersionId,
+    state: &'a BucketState,
+    head: &'a HeadObjectOutput,
+    inspection: &'a mut Inspection,
+}
+
+impl Look<'_> {
+    async fn at_everything(mut self, front: Result<Option<crate::model::ObservedTag>, Vec<Gap>>) {
+        self.storage();
+        let is_current = self.front(front);
+        let tags = self.tags().await;
+        self.pin(tags.as_deref()).await;
+        self.versioning();
+        self.lifecycle(is_current, tags.as_deref());
+    }
+
+    fn add(&mut self, obstacle: Obstacle) {
+        self.inspection.obstacles.push(obstacle);
+    }
+
+    fn unproven(&mut self, detail: &str) {
+        self.add(Obstacle::Unproven { detail: detail.to_owned() });
+    }
+
+    fn note(&mut self, failure: &Failure) {
+        let scope = Scope::Artifact(self.inspection.artifact.clone());
+        self.inspection.gaps.push(failure.gap(scope, &self.bucket.label));
+    }
+
+    /// Classes are compared as text: the SDK's enum lags behind the service (B59).
+    fn storage(&mut self) {
+        let class = self.head.storage_class().map_or("STANDARD", |class| class.as_str());
+        if let Some(tier) = self.head.archive_status() {
+            self.add(Obstacle::Archived { class: format!("{class} {}", tier.as_str()) });
+        } else if is_archive(class) {
+            self.add(Obstacle::Archived { class: class.to_owned() });
+        }
+    }
+
+    /// Whether a delete marker is in front (B60), and whether this version is what readers by key get.
+    fn front(&mut self, front: Result<Option<crate::model::ObservedTag>, Vec<Gap>>) -> Option<bool> {
+        let observed = match front {
+            Ok(Some(observed)) => observed,
+            Ok(None) => {
+                self.unproven("whether a delete marker hides it: the listing does not have the key");
+                return None;
+            }
+            Err(gaps) => {
+                self.unproven("whether a delete marker hides it");
+                let scope = Scope::Artifact(self.inspection.artifact.clone());
+                self.inspection.gaps.extend(gaps.into_iter().map(|gap| Gap { scope: scope.clone(), ..gap }));
+                return None;
+            }
+        };
+        let hidden_by = observed.object.as_ref().and_then(|object| object.hidden_by.as_ref());
+        if let Some(marker) = hidden_by {
+            self.add(Obstacle::Hidden { marker: marker.to_string() });
+            return Some(false);
+        }
+        let newest = VersionId::of(observed.target.artifact()?)?.1;
+        Some(newest.as_asked() == self.id.as_asked())
+    }
+
+    /// Tags cost a call each, so they are read only where they decide something: as the mark where nothing can be
+    /// held, and where a lifecycle rule asks for them (B71).
+    async fn tags(&mut self) -> Option<Tags> {
+        let asked = self.state.lifecycle.as_ref().is_some_and(|rules| rules.asks_for_tags(self.key.as_str()));
+        if !asked && self.state.object_lock != Some(false) {
+            return None;
+        }
+        match tags(self.bucket, self.key, self.id).await {
+            Ok(tags) => Some(tags),
+            Err(failure) => {
+                self.note(&failure);
+                None
+            }
+        }
+    }
+
+    async fn pin(&mut self, tags: Option<&[(String, String)]>) {
+        if self.state.object_lock == Some(false) {
+            self.add(Obstacle::NoObjectLock);
+            self.inspection.pin = match tags {
+                Some(tags) => PinState::Unsupported { marked: tags.iter().any(is_mark) },
+                None => PinState::Unknown,
+            };
+            return;
+        }
+        self.inspection.pin = self.legal_hold().await;
+        if self.state.object_lock.is_none() && self.inspection.pin != PinState::Present {
+            self.unproven("whether the bucket has Object Lock");
+        }
+    }
+
+    /// HEAD shows a hold only to those who may read holds, and nothing to the others: its silence says nothing (F48).
+    async fn legal_hold(&mut self) -> PinState {
+        if self.head.object_lock_legal_hold_status().is_some_and(|status| status.as_str() == "ON") {
+            return PinState::Present;
+        }
+        let request = self
+            .bucket
+            .client
+            .get_object_legal_hold()
+            .bucket(self.bucket.name())
+            .key(self.key.as_str())
+            .version_id(self.id.as_asked())
+            .set_expected_bucket_owner(self.bucket.owner());
+        match self.bucket.budget.call(LEGAL_HOLD, request.send()).await {
+            Ok(answer) => match answer.legal_hold().and_then(|hold| hold.status()).map(|status| status.as_str()) {
+                Some("ON") => PinState::Present,
+                Some("OFF") => PinState::Absent,
+                other => {
+                    self.note(&Failure::new(Cause::Malformed, LEGAL_HOLD, format!("unknown legal hold {other:?}")));
+                    PinState::Unknown
+                }
+            },
+            Err(failure) if failure.is_code(&["NoSuchObjectLockConfiguration"]) => PinState::Absent,
+            Err(failure) => {
+                self.note(&failure);
+                PinState::Unknown
+            }
+        }
+    }
+
+    fn versioning(&mut self) {
+        match self.state.versioning {
+            Some(Versioning::Off) => self.add(Obstacle::Unversioned),
+            // The next write, and the next expiration, replace the `null` version and no other (B57).
+            Some(Versioning::Suspended) if self.id.is_null() => self.add(Obstacle::Unversioned),
+            Some(_) => {}
+            None => self.unproven("whether the bucket keeps versions"),
+        }
+        if *self.id == (VersionId::Null { etag: None }) {
+            self.unproven("which bytes were meant: a null version was named without its ETag");
+        }
+    }
+
+    fn lifecycle(&mut self, is_current: Option<bool>, tags: Option<&[(String, String)]>) {
+        let Some(rules) = &self.state.lifecycle else {
+            self.unproven("what the bucket's lifecycle rules do");
+            return;
+        };
+        let found = rules.obstacles(&Subject {
+            key: self.key.as_str(),
+            size: self.head.content_length(),
+            tags,
+            is_current,
+            is_null: self.id.is_null(),
+            versioning: self.state.versioning,
+            can_be_held: self.state.object_lock,
+        });
+        self.inspection.obstacles.extend(found);
+    }
+}

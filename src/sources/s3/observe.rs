@@ -1,0 +1,235 @@
+//! A repository's keys, versions and delete markers, merged into one snapshot.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectVersion as ListedVersion};
+use jiff::Timestamp;
+
+use crate::model::{
+    Cause, Content, Gap, ObjectFacts, ObjectVersion, ObservedTag, RepositoryName, Resolution, Scope, Snapshot, Tag,
+};
+
+use super::Bucket;
+use super::failure::Failure;
+use super::listing::{LIST, Listing, Page, Query};
+use super::version::{bare, identify};
+
+/// Every key of the repository with all its versions (B58).
+pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName) -> Snapshot {
+    let layout = &bucket.config.layout;
+    let mut fold = Fold::new(|key| {
+        layout.read(key).filter(|(found, _)| *found == repository.as_str()).map(|(_, version)| version.into())
+    });
+    let failure = fold.read(bucket, layout.repository_prefix(repository)).await;
+    let mut snapshot = fold.finish();
+    snapshot.gaps.extend(failure.map(|failure| failure.gap(Scope::Repository, &bucket.label)));
+    snapshot
+}
+
+/// How much of one key's history is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// What readers by key meet: the newest version, and a delete marker in front of it.
+    Front,
+    /// Every version.
+    Whole,
+}
+
+/// A key's front is in its first entries; a few more than one, for servers that miscount markers.
+const FRONT_PAGE: i32 = 10;
+
+/// One key alone; none where nothing of that name is listed. A key sorts before everything that starts with it, so its
+/// own entries come first.
+pub(super) async fn observe_key(bucket: &Bucket, key: &Tag, depth: Depth) -> Result<Option<ObservedTag>, Vec<Gap>> {
+    let layout = &bucket.config.layout;
+    let mut fold = Fold::new(|found| {
+        (found == key.as_str()).then(|| layout.read(found).map_or_else(|| found.into(), |(_, version)| version.into()))
+    });
+    fold.only = Some((key.clone(), depth));
+    if let Some(failure) = fold.read(bucket, key.as_str().to_owned()).await {
+        return Err(vec![failure.gap(Scope::Tag(key.clone()), &bucket.label)]);
+    }
+    let mut snapshot = fold.finish();
+    if snapshot.gaps.is_empty() { Ok(snapshot.tags.pop()) } else { Err(snapshot.gaps) }
+}
+
+/// The pages read so far.
+struct Fold<L> {
+    /// The label of a key that belongs here.
+    label: L,
+    /// The one key that is wanted, if it is one.
+    only: Option<(Tag, Depth)>,
+    keys: BTreeMap<Tag, Key>,
+    gaps: Vec<Gap>,
+    /// Keys that could not be read as text or are longer than S3 allows.
+    unreadable: u64,
+    last_version: Option<Tag>,
+}
+
+struct Key {
+    label: Box<str>,
+    versions: Vec<ObjectVersion>,
+    newest_version_is_latest: bool,
+    marker: Option<Marker>,
+    /// The newest version could not be identified: what the key points at is unknown, not the next older one.
+    blurred: bool,
+}
+
+struct Marker {
+    id: Arc<str>,
+    is_latest: bool,
+    modified: Option<Timestamp>,
+}
+
+impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
+    fn new(label: L) -> Self {
+        Self { label, only: None, keys: BTreeMap::new(), gaps: Vec::new(), unreadable: 0, last_version: None }
+    }
+
+    /// Reads the listing to its end, or to where it broke.
+    async fn read(&mut self, bucket: &Bucket, prefix: String) -> Option<Failure> {
+        let front = self.only.as_ref().is_some_and(|(_, depth)| *depth == Depth::Front);
+        let page_size = if front { FRONT_PAGE.min(bucket.page_size) } else { bucket.page_size };
+        let mut listing = Listing::new(bucket, Query { prefix, folders: false, page_size });
+        while let Some(page) = listing.next().await {
+            let page = match page {
+                Ok(page) => page,
+                Err(failure) => return Some(failure),
+            };
+            if let Err(reason) = self.page(&page) {
+                return Some(Failure::new(Cause::Malformed, LIST, reason));
+            }
+            if self.has_all_that_is_wanted(&page) {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn page(&mut self, page: &Page) -> Result<(), &'static str> {
+        for version in &page.versions {
+            let Some(key) = self.key(page, version.key()) else { continue };
+            self.version(key, version)?;
+        }
+        for marker in &page.markers {
+            let Some(key) = self.key(page, marker.key()) else { continue };
+            self.marker(key, marker);
+        }
+        Ok(())
+    }
+
+    /// The key as a tag, if it belongs here; its place in the map is made.
+    fn key(&mut self, page: &Page, key: Option<&str>) -> Option<Tag> {
+        let Some(plain) = key.and_then(|key| page.plain(key)) else {
+            self.unreadable += 1;
+            return None;
+        };
+        if let Some((known, _)) = self.keys.get_key_value(&*plain) {
+            return Some(known.clone());
+        }
+        let label = (self.label)(&plain)?;
+        let Ok(tag) = plain.parse::<Tag>() else {
+            self.unreadable += 1;
+            return None;
+        };
+        self.keys.insert(
+            tag.clone(),
+            Key { label, versions: Vec::new(), newest_version_is_latest: false, marker: None, blurred: false },
+        );
+        Some(tag)
+    }
+
+    /// Within a key S3 lists the newest first; a key that comes again after others is a listing that runs in circles.
+    fn version(&mut self, tag: Tag, listed: &ListedVersion) -> Result<(), &'static str> {
+        let Entry::Occupied(mut entry) = self.keys.entry(tag.clone()) else { return Ok(()) };
+        let key = entry.get_mut();
+        if self.last_version.as_ref() != Some(&tag) {
+            if !key.versions.is_empty() {
+                return Err("the listing came back to a key it had left");
+            }
+            self.last_version = Some(tag.clone());
+        }
+        let artifact = identify(&tag, listed.version_id(), listed.e_tag());
+        let facts = artifact.zip(timestamp(listed.last_modified())).zip(listed.size().and_then(|s| s.try_into().ok()));
+        let Some(((artifact, modified), size)) = facts else {
+            key.blurred |= key.versions.is_empty();
+            let detail = format!("key {tag:?}: a version was listed without an id, time or size that could be read");
+            self.gaps.push(Gap::new(Scope::Tag(tag), Cause::Malformed, detail));
+            return Ok(());
+        };
+        if key.versions.is_empty() {
+            key.newest_version_is_latest = listed.is_latest() == Some(true);
+        }
+        let etag = bare(listed.e_tag().unwrap_or_default()).into();
+        key.versions.push(ObjectVersion { artifact, modified, content: Content { etag, size } });
+        Ok(())
+    }
+
+    /// Of several markers the newest counts, and it comes first.
+    fn marker(&mut self, tag: Tag, listed: &DeleteMarkerEntry) {
+        if let Some(key) = self.keys.get_mut(&tag)
+            && key.marker.is_none()
+        {
+            key.marker = Some(Marker {
+                id: listed.version_id().unwrap_or(super::version::NULL).into(),
+                is_latest: listed.is_latest() == Some(true),
+                modified: timestamp(listed.last_modified()),
+            });
+        }
+    }
+
+    fn has_all_that_is_wanted(&self, page: &Page) -> bool {
+        let Some((only, depth)) = &self.only else { return false };
+        if *depth == Depth::Front && self.keys.get(only).is_some_and(|key| !key.versions.is_empty()) {
+            return true;
+        }
+        let keys = page.versions.last().and_then(ListedVersion::key).into_iter();
+        let mut keys = keys.chain(page.markers.last().and_then(DeleteMarkerEntry::key));
+        keys.any(|key| page.plain(key).is_some_and(|key| *key > *only.as_str()))
+    }
+
+    fn finish(self) -> Snapshot {
+        let mut gaps = self.gaps;
+        if self.unreadable > 0 {
+            let detail =
+                format!("{} listed keys could not be read as text; look at the bucket's keys", self.unreadable);
+            gaps.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
+        }
+        Snapshot { tags: self.keys.into_iter().map(|(name, key)| key.finish(name)).collect(), gaps }
+    }
+}
+
+impl Key {
+    fn finish(self, name: Tag) -> ObservedTag {
+        let newest = self.versions.first();
+        let target = match newest {
+            _ if self.blurred => Resolution::Unknown,
+            Some(version) => Resolution::Artifact(version.artifact.clone()),
+            None => Resolution::NotFound,
+        };
+        let hidden_by = self.marker.as_ref().filter(|marker| self.is_hidden_by(marker)).map(|marker| marker.id.clone());
+        ObservedTag {
+            name,
+            target,
+            pushed: newest.map(|version| version.modified),
+            object: Some(Box::new(ObjectFacts { label: self.label, versions: self.versions, hidden_by })),
+        }
+    }
+
+    /// By `IsLatest`, and by time where a server does not say. Where both claim to be latest, hidden is the reading
+    /// that makes someone look.
+    fn is_hidden_by(&self, marker: &Marker) -> bool {
+        let Some(version) = self.versions.first() else { return !self.blurred || marker.is_latest };
+        let by_time = marker.modified.is_none_or(|marked| marked >= version.modified);
+        marker.is_latest || (!self.newest_version_is_latest && by_time)
+    }
+}
+
+/// S3's time as ours.
+pub(super) fn timestamp(time: Option<&DateTime>) -> Option<Timestamp> {
+    let time = time?;
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
+}

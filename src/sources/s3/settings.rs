@@ -1,0 +1,94 @@
+//! What holds for the whole bucket: versioning, Object Lock, lifecycle.
+
+use crate::model::{Cause, Gap, Scope, SettingFacts, Versioning};
+
+use super::Bucket;
+use super::failure::Failure;
+use super::lifecycle::Lifecycle;
+
+/// The bucket's settings as read once; none in a field means that it could not be read (F48).
+#[derive(Debug, Clone)]
+pub(super) struct BucketState {
+    pub(super) versioning: Option<Versioning>,
+    pub(super) object_lock: Option<bool>,
+    pub(super) lifecycle: Option<Lifecycle>,
+    pub(super) gaps: Vec<Gap>,
+}
+
+const VERSIONING: &str = "s3:GetBucketVersioning";
+const OBJECT_LOCK: &str = "s3:GetBucketObjectLockConfiguration";
+const LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
+
+/// A server that says so in its own words has no such feature: that is an answer, not a failure to answer.
+const NOT_OFFERED: &str = "NotImplemented";
+
+impl BucketState {
+    pub(super) async fn read(bucket: &Bucket) -> Self {
+        let (versioning, object_lock, lifecycle) =
+            futures::future::join3(versioning(bucket), object_lock(bucket), lifecycle(bucket)).await;
+        let mut gaps = Vec::new();
+        let mut note = |failure: Failure| gaps.push(failure.gap(Scope::Source, &bucket.label));
+        Self {
+            versioning: versioning.map_err(&mut note).ok(),
+            object_lock: object_lock.map_err(&mut note).ok(),
+            lifecycle: lifecycle.map_err(&mut note).ok(),
+            gaps,
+        }
+    }
+
+    pub(super) fn facts(&self, bucket: &Bucket) -> SettingFacts {
+        SettingFacts::Bucket {
+            bucket: bucket.name().to_owned(),
+            versioning: self.versioning,
+            object_lock: self.object_lock,
+            lifecycle: self.lifecycle.as_ref().map(Lifecycle::digest),
+        }
+    }
+}
+
+async fn versioning(bucket: &Bucket) -> Result<Versioning, Failure> {
+    let request = bucket.client.get_bucket_versioning().bucket(bucket.name()).set_expected_bucket_owner(bucket.owner());
+    match bucket.budget.call(VERSIONING, request.send()).await {
+        Ok(answer) => match answer.status().map(|status| status.as_str()) {
+            None => Ok(Versioning::Off),
+            Some("Enabled") => Ok(Versioning::Enabled),
+            Some("Suspended") => Ok(Versioning::Suspended),
+            Some(other) => Err(Failure::new(Cause::Malformed, VERSIONING, format!("unknown status {other:?}"))),
+        },
+        Err(failure) if failure.is_code(&[NOT_OFFERED]) => Ok(Versioning::Off),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn object_lock(bucket: &Bucket) -> Result<bool, Failure> {
+    let request =
+        bucket.client.get_object_lock_configuration().bucket(bucket.name()).set_expected_bucket_owner(bucket.owner());
+    match bucket.budget.call(OBJECT_LOCK, request.send()).await {
+        Ok(answer) => {
+            let enabled = answer.object_lock_configuration().and_then(|lock| lock.object_lock_enabled());
+            match enabled.map(|enabled| enabled.as_str()) {
+                Some("Enabled") => Ok(true),
+                other => Err(Failure::new(Cause::Malformed, OBJECT_LOCK, format!("unknown state {other:?}"))),
+            }
+        }
+        Err(failure) if failure.is_code(&["ObjectLockConfigurationNotFoundError", NOT_OFFERED]) => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn lifecycle(bucket: &Bucket) -> Result<Lifecycle, Failure> {
+    let request = bucket
+        .client
+        .get_bucket_lifecycle_configuration()
+        .bucket(bucket.name())
+        .set_expected_bucket_owner(bucket.owner());
+    match bucket.budget.call(LIFECYCLE, request.send()).await {
+        // A bucket without rules says so by an error code, so an answer without rules is not one.
+        Ok(answer) if answer.rules().is_empty() => {
+            Err(Failure::new(Cause::Malformed, LIFECYCLE, "a lifecycle configuration without rules"))
+        }
+        Ok(answer) => Ok(Lifecycle::read(answer.rules(), answer.transition_default_minimum_object_size())),
+        Err(failure) if failure.is_code(&["NoSuchLifecycleConfiguration", NOT_OFFERED]) => Ok(Lifecycle::default()),
+        Err(failure) => Err(failure),
+    }
+}
