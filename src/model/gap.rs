@@ -1,11 +1,12 @@
 //! What could not be read. A gap forbids any release, and never counts as a deletion (I4).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ArtifactId, Tag};
 
 /// One thing that could not be read, and why.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// What could not be read.
     pub scope: Scope,
@@ -16,7 +17,7 @@ pub struct Gap {
 }
 
 /// What a gap is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// The whole source: its list of repositories, or a setting all of them share.
@@ -24,15 +25,15 @@ pub enum Scope {
     /// The repository's list of tags, or its settings.
     Repository,
     /// What one tag points at.
-    Tag(Tag),
+    Tag(#[schemars(with = "String")] Tag),
     /// One artifact: its manifest, children, blobs, lock or storage class.
-    Artifact(ArtifactId),
+    Artifact(#[schemars(with = "String")] ArtifactId),
     /// A production signal.
     Signal(String),
 }
 
 /// Why something could not be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// The credentials do not allow it, or there are none.

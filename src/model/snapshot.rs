@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ArtifactId, Digest, Gap, Scope, Tag};
@@ -160,7 +161,7 @@ pub enum PinState {
 }
 
 /// Why an artifact is not protected, or not quickly restorable.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Obstacle {
     /// It does not exist any more.
@@ -168,6 +169,7 @@ pub enum Obstacle {
     /// A part of it does not exist any more.
     PartMissing {
         /// The digest of the part.
+        #[schemars(with = "String")]
         digest: Digest,
     },
     /// The bytes served do not hash to the digest.

@@ -106,7 +106,6 @@ pub struct RepositoryReport {
     /// Whether everything about it was read.
     pub complete: bool,
     /// What was not.
-    #[schemars(with = "Vec<serde_json::Value>")]
     pub gaps: Vec<Gap>,
     /// How much was seen.
     pub counts: Counts,
@@ -155,7 +154,6 @@ pub struct TargetReport {
     /// Whether it is proven that nothing known will remove it. `null`: could not be told.
     pub protected: Option<bool>,
     /// What stands in the way.
-    #[schemars(with = "Vec<serde_json::Value>")]
     pub obstacles: Vec<Obstacle>,
 }
 
@@ -254,4 +252,14 @@ pub fn finding_order(finding: &Finding) -> (std::cmp::Reverse<Severity>, Code, O
         finding.repository.as_ref().map(RepositoryName::as_str),
         finding.reference.as_deref(),
     )
+}
+
+/// [`finding_order`] with every tie broken, so that a report's bytes do not depend on the order findings came in.
+#[must_use]
+pub fn total_finding_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    let rest = |finding: &Finding| {
+        let Finding { source, artifact, previous, first_seen, ledger_sequence, message, remedy, .. } = finding.clone();
+        (source, artifact, previous, first_seen, ledger_sequence, message, remedy)
+    };
+    finding_order(a).cmp(&finding_order(b)).then_with(|| rest(a).cmp(&rest(b)))
 }

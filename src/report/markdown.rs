@@ -1,0 +1,173 @@
+//! The report for a pull request, an issue or a chat: the same page as the table's, in Markdown.
+
+use std::io::{self, Write};
+
+use super::body::Report;
+use super::overview::{Cluster, Group, Overview, Service, Standing, service_name, subject};
+use super::phrase::Phrase;
+use super::{escape, table, words};
+use crate::model::{Mode, Severity};
+
+pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let overview = Overview::of(report)?;
+    header(report, &overview, out)?;
+    unread(&overview, out)?;
+    services(&overview, out)?;
+    findings(report, &overview, out)?;
+    closing(report, &overview, out)
+}
+
+fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
+    let run = &report.run;
+    writeln!(out, "## prodpin {}: {}\n", words::mode(run.mode), verdict(overview).markdown())?;
+    if !run.complete {
+        writeln!(out, "> **INCOMPLETE.** Not everything could be read. What was not read may not be safe.\n")?;
+    }
+    let counts = &report.summary.counts;
+    let totals = Phrase::default()
+        .number(counts.protected)
+        .say(" of ")
+        .counted(counts.targets, "rollback target", "rollback targets")
+        .say(" protected; ")
+        .then(table::finding_counts(report.summary.findings));
+    let id = escape::markdown_name(run.id.as_str(), 40);
+    writeln!(out, "Run {id} at {}. {}.\n", words::moment(run.started), totals.markdown())
+}
+
+fn verdict(overview: &Overview) -> Phrase {
+    let counts = Standing::ALL.into_iter().filter(|standing| overview.total(*standing) > 0);
+    let counts =
+        counts.map(|standing| Phrase::default().number(overview.total(standing)).say(" ").say(table::word(standing)));
+    let verdict = Phrase::joined(counts, ", ");
+    if verdict.is_empty() { Phrase::said("no service was looked at") } else { verdict }
+}
+
+fn unread(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
+    let unread = &overview.unread;
+    if unread.total == 0 {
+        return Ok(());
+    }
+    writeln!(out, "### Not read\n")?;
+    for what in &unread.shown {
+        writeln!(out, "- {}", what.markdown())?;
+    }
+    more(unread.total - unread.shown.len() as u64, "more", out)?;
+    writeln!(out)
+}
+
+fn more(count: u64, what: &'static str, out: &mut dyn Write) -> io::Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    writeln!(out, "- … and {}", Phrase::default().number(count).say(" ").say(what).markdown())
+}
+
+fn services(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
+    if overview.service_count() == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "### Services\n\n| | Service | Running | Roll back to | Protected | What is wrong |\n|---|---|---|---|---|---|"
+    )?;
+    for standing in Standing::ALL {
+        let Some(services) = overview.services.get(&standing) else { continue };
+        let shown = services.shown.len() as u64;
+        if standing == Standing::Ready && services.total > shown {
+            let all = Phrase::default().counted(services.total, "service", "services").say(", every target protected");
+            writeln!(out, "| {} | {} | | | | |", status(standing), all.markdown())?;
+            continue;
+        }
+        services.shown.values().try_for_each(|service| row(service, out))?;
+        if services.total > shown {
+            let rest = Phrase::said("… and ").number(services.total - shown).say(" more");
+            writeln!(out, "| {} | {} | | | | |", status(standing), rest.markdown())?;
+        }
+    }
+    writeln!(out)
+}
+
+fn status(standing: Standing) -> &'static str {
+    match standing {
+        Standing::NotReady => "❌ **NOT READY**",
+        Standing::Unknown => "❔ **UNKNOWN**",
+        Standing::Attention => "⚠️ ready, but",
+        Standing::Ready => "✅ ready",
+    }
+}
+
+fn row(service: &Service, out: &mut dyn Write) -> io::Result<()> {
+    let report = &service.report;
+    let mut wrong: Vec<Phrase> = service.trouble.clone().into_iter().collect();
+    let troubled =
+        report.targets.iter().filter(|target| target.protected != Some(true) || target.restorable != Some(true));
+    wrong.extend(troubled.take(3).map(|target| {
+        let name = words::label(target).unwrap_or_else(|| Phrase::name(&target.artifact.short()));
+        name.say(": ").then(words::target_state(target))
+    }));
+    let cells = [
+        service_name(report),
+        words::current(report),
+        words::roll_back_to(report),
+        words::protection(report),
+        Phrase::joined(wrong, "; "),
+    ];
+    let cells = cells.map(|cell| cell.markdown()).join(" | ");
+    writeln!(out, "| {} | {cells} |", status(service.standing))
+}
+
+fn findings(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
+    if overview.groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "### Findings\n")?;
+    overview.groups.values().try_for_each(|group| group_of_findings(report, group, out))?;
+    writeln!(out)
+}
+
+fn group_of_findings(report: &Report, group: &Group, out: &mut dyn Write) -> io::Result<()> {
+    let severity = match group.severity {
+        Severity::Critical => "CRITICAL",
+        other => other.as_str(),
+    };
+    let count = Phrase::default().counted(group.findings, "finding", "findings");
+    writeln!(out, "- **{severity}** `{}`, {}", group.code, count.markdown())?;
+    group.shown.iter().try_for_each(|cluster| cluster_of_findings(report, cluster, out))?;
+    let subjects = group.subjects - group.shown.len() as u64;
+    if subjects > 0 {
+        let listed: u64 = group.shown.iter().map(|cluster| cluster.findings).sum();
+        let rest = Phrase::said("… and ").number(group.findings - listed).say(" more in ");
+        writeln!(out, "  - {}", rest.counted(subjects, "other service", "other services").markdown())?;
+    }
+    Ok(())
+}
+
+fn cluster_of_findings(report: &Report, cluster: &Cluster, out: &mut dyn Write) -> io::Result<()> {
+    let (source, repository) = &cluster.subject;
+    for finding in &cluster.examples {
+        let about = subject(source.as_ref(), repository.as_ref()).say(": ").then(Phrase::sentence(&finding.message));
+        write!(out, "  - {} ({})", about.markdown(), words::evidence(finding, report.run.started))?;
+        match finding.remedy.trim() {
+            "" => writeln!(out)?,
+            remedy => writeln!(out, " → {}", Phrase::sentence(remedy).markdown())?,
+        }
+    }
+    let rest = cluster.findings - cluster.examples.len() as u64;
+    if rest > 0 {
+        writeln!(out, "  - … and {}", Phrase::default().number(rest).say(" more like this here").markdown())?;
+    }
+    Ok(())
+}
+
+fn closing(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
+    if overview.would_pin > 0 && report.run.mode != Mode::Enforce {
+        let planned = Phrase::default().counted(overview.would_pin, "target", "targets");
+        writeln!(out, "Nothing was changed. `prodpin enforce` would pin {}.\n", planned.markdown())?;
+    }
+    match &report.run.ledger {
+        Some(ledger) => {
+            writeln!(out, "Ledger: commit {}, root {}.", ledger.sequence, escape::markdown_name(&ledger.root, 100))
+        }
+        None => writeln!(out, "No ledger was kept."),
+    }
+}

@@ -1,0 +1,234 @@
+//! A report cut down to what fits on a page, for people: problems first, floods grouped, severity kept (F96).
+//! One pass over the rows, and what it keeps has a bound that does not depend on their number (I20).
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::io;
+
+use super::body::Report;
+use super::document::{PinReport, RepositoryReport, Row};
+use super::phrase::Phrase;
+use super::words;
+use crate::model::{Code, Finding, RepositoryName, Severity, SourceName};
+
+/// How a service stands, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// It cannot be rolled back.
+    NotReady,
+    /// It could not be told.
+    Unknown,
+    /// It can, and something about it needs a person.
+    Attention,
+    /// It can, and every target is protected.
+    Ready,
+}
+
+impl Standing {
+    pub(super) const ALL: [Self; 4] = [Self::NotReady, Self::Unknown, Self::Attention, Self::Ready];
+
+    /// Unknown is never counted as ready, and ready is never said of what was not read whole.
+    fn of(row: &RepositoryReport, findings: &[Finding]) -> Self {
+        let worrying = findings.iter().any(|finding| finding.severity > Severity::Info);
+        let unprotected = row.targets.iter().any(|target| target.protected != Some(true));
+        match row.rollback.ready {
+            Some(false) => Self::NotReady,
+            None => Self::Unknown,
+            Some(true) if worrying || unprotected || !row.complete => Self::Attention,
+            Some(true) => Self::Ready,
+        }
+    }
+
+    /// How many of them are listed one by one.
+    fn listed(self) -> usize {
+        match self {
+            Self::NotReady => 25,
+            Self::Unknown | Self::Attention => 10,
+            Self::Ready => 20,
+        }
+    }
+}
+
+/// One service on the page.
+pub(super) struct Service {
+    pub(super) standing: Standing,
+    /// Without its gaps, which may be as many as its tags.
+    pub(super) report: RepositoryReport,
+    /// Why it cannot be rolled back, or why that could not be told.
+    pub(super) trouble: Option<Phrase>,
+    /// What was found, by severity and code.
+    pub(super) found: Vec<(Severity, Code, u64)>,
+    /// What to do about the worst of it.
+    pub(super) remedy: Option<String>,
+}
+
+/// The services of one standing: the first few, and how many there are.
+#[derive(Default)]
+pub(super) struct Services {
+    pub(super) total: u64,
+    pub(super) shown: BTreeMap<(Reverse<Option<Severity>>, SourceName, RepositoryName), Service>,
+}
+
+/// Findings of one severity and code.
+pub(super) struct Group {
+    pub(super) severity: Severity,
+    pub(super) code: Code,
+    pub(super) findings: u64,
+    /// How many services, sources or policy entries they are about.
+    pub(super) subjects: u64,
+    pub(super) shown: Vec<Cluster>,
+}
+
+/// Findings of one severity and code about one subject.
+pub(super) struct Cluster {
+    pub(super) subject: (Option<SourceName>, Option<RepositoryName>),
+    pub(super) findings: u64,
+    pub(super) examples: Vec<Finding>,
+}
+
+/// What could not be read.
+#[derive(Default)]
+pub(super) struct Unread {
+    pub(super) total: u64,
+    pub(super) shown: Vec<Phrase>,
+}
+
+/// The page.
+#[derive(Default)]
+pub(super) struct Overview {
+    pub(super) services: BTreeMap<Standing, Services>,
+    pub(super) groups: BTreeMap<(Reverse<Severity>, Code), Group>,
+    pub(super) unread: Unread,
+    pub(super) would_pin: u64,
+}
+
+/// Examples of one flood.
+const EXAMPLES: usize = 3;
+/// Targets of one service.
+pub(super) const TARGETS: usize = 8;
+/// Things that could not be read.
+const UNREAD: usize = 5;
+
+/// Subjects listed for one severity and code. A critical finding is rarely one of a flood, and worth its line.
+fn subjects_listed(severity: Severity) -> usize {
+    match severity {
+        Severity::Critical => 10,
+        Severity::High => 5,
+        Severity::Medium | Severity::Low | Severity::Info => 3,
+    }
+}
+
+impl Overview {
+    pub(super) fn of(report: &Report) -> io::Result<Self> {
+        let mut overview = Self::default();
+        for row in report.body.rows() {
+            overview.add(row?);
+        }
+        Ok(overview)
+    }
+
+    pub(super) fn total(&self, standing: Standing) -> u64 {
+        self.services.get(&standing).map_or(0, |services| services.total)
+    }
+
+    pub(super) fn service_count(&self) -> u64 {
+        Standing::ALL.into_iter().map(|standing| self.total(standing)).sum()
+    }
+
+    fn add(&mut self, mut row: Row) {
+        // Stable, so what is about one source keeps its order. In a repository's own row this changes nothing.
+        row.findings.sort_by(|a, b| {
+            let subject = |finding: &Finding| (Reverse(finding.severity), finding.code, finding.source.clone());
+            subject(a).cmp(&subject(b))
+        });
+        self.add_findings(&row.findings);
+        match row.repository {
+            Some(report) => self.add_service(report, &row.findings),
+            None => {
+                let unread = row.findings.iter().filter(|finding| finding.code == Code::InventoryIncomplete);
+                unread.for_each(|finding| self.unread.add(|| about(finding).then(Phrase::sentence(&finding.message))));
+            }
+        }
+    }
+
+    fn add_findings(&mut self, findings: &[Finding]) {
+        let like = |a: &Finding, b: &Finding| {
+            (a.severity, a.code, &a.source, &a.repository) == (b.severity, b.code, &b.source, &b.repository)
+        };
+        for alike in findings.chunk_by(like) {
+            let first = &alike[0];
+            let group = self.groups.entry((Reverse(first.severity), first.code)).or_insert_with(|| Group {
+                severity: first.severity,
+                code: first.code,
+                findings: 0,
+                subjects: 0,
+                shown: Vec::new(),
+            });
+            group.findings += alike.len() as u64;
+            group.subjects += 1;
+            if group.shown.len() < subjects_listed(first.severity) {
+                group.shown.push(Cluster {
+                    subject: (first.source.clone(), first.repository.clone()),
+                    findings: alike.len() as u64,
+                    examples: alike.iter().take(EXAMPLES).cloned().collect(),
+                });
+            }
+        }
+    }
+
+    fn add_service(&mut self, mut report: RepositoryReport, findings: &[Finding]) {
+        for gap in &report.gaps {
+            self.unread.add(|| service_name(&report).say(": ").then(words::gap(gap)));
+        }
+        self.would_pin += report.targets.iter().filter(|target| target.pin == PinReport::Planned).count() as u64;
+        let standing = Standing::of(&report, findings);
+        let services = self.services.entry(standing).or_default();
+        services.total += 1;
+        let worst = findings.iter().map(|finding| finding.severity).max();
+        let key = (Reverse(worst), report.source.clone(), report.name.clone());
+        // The clean ones are many, and a service that will not be shown is not worth a copy.
+        let full = services.shown.len() >= standing.listed();
+        if full && services.shown.last_key_value().is_some_and(|(last, _)| *last < key) {
+            return;
+        }
+        let trouble = words::trouble(&report);
+        let mut found = BTreeMap::<_, u64>::new();
+        for finding in findings {
+            *found.entry((Reverse(finding.severity), finding.code)).or_default() += 1;
+        }
+        let found = found.into_iter().map(|((severity, code), count)| (severity.0, code, count)).collect();
+        let remedy = findings.first().map(|finding| finding.remedy.clone());
+        report.gaps = Vec::new();
+        services.shown.insert(key, Service { standing, report, trouble, found, remedy });
+        if services.shown.len() > standing.listed() {
+            services.shown.pop_last();
+        }
+    }
+}
+
+impl Unread {
+    fn add(&mut self, what: impl FnOnce() -> Phrase) {
+        self.total += 1;
+        if self.shown.len() < UNREAD {
+            self.shown.push(what());
+        }
+    }
+}
+
+/// `source/name` as people write it.
+pub(super) fn service_name(report: &RepositoryReport) -> Phrase {
+    subject(Some(&report.source), Some(&report.name))
+}
+
+pub(super) fn subject(source: Option<&SourceName>, repository: Option<&RepositoryName>) -> Phrase {
+    match (source, repository) {
+        (Some(source), Some(name)) => Phrase::name(&format!("{source}/{name}")),
+        (Some(source), None) => Phrase::said("source ").then(Phrase::name(source.as_str())),
+        (None, Some(name)) => Phrase::name(name.as_str()),
+        (None, None) => Phrase::said("policy"),
+    }
+}
+
+fn about(finding: &Finding) -> Phrase {
+    subject(finding.source.as_ref(), finding.repository.as_ref()).say(": ")
+}

@@ -1,0 +1,214 @@
+//! What the report's facts are called, in words that need no manual. Shared by every format that people read.
+
+use jiff::Timestamp;
+
+use super::document::{PinReport, Reason, RepositoryReport, TargetReport};
+use super::phrase::Phrase;
+use crate::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, Scope};
+
+pub(super) fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Audit => "audit",
+        Mode::Enforce => "enforce",
+        Mode::EnforceDryRun => "enforce (dry run)",
+    }
+}
+
+pub(super) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `true`, `false`, `unknown`: what could not be told is never left empty.
+pub(super) fn certainty(fact: Option<bool>) -> &'static str {
+    match fact {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => "unknown",
+    }
+}
+
+pub(super) fn pin(pin: PinReport) -> &'static str {
+    match pin {
+        PinReport::Present => "present",
+        PinReport::Created => "created",
+        PinReport::Planned => "planned",
+        PinReport::Failed => "failed",
+        PinReport::Unsupported => "unsupported",
+        PinReport::Absent => "absent",
+    }
+}
+
+/// What a release is called: its tag and the short digest.
+pub(super) fn release(repository: &RepositoryReport, artifact: &ArtifactId) -> Phrase {
+    let target = repository.targets.iter().find(|target| target.artifact == *artifact);
+    let short = Phrase::name(&artifact.short());
+    match target.and_then(label) {
+        Some(label) => label.say(" (").then(short).say(")"),
+        None => short,
+    }
+}
+
+/// The name people know a target by: its release tag, else any tag, else one it had.
+pub(super) fn label(target: &TargetReport) -> Option<Phrase> {
+    let is_release = |reason: &&Reason| matches!(reason, Reason::ReleaseTag { .. });
+    let now = |tag: &crate::model::Tag| Phrase::name(tag.as_str());
+    match target.reasons.iter().find(is_release) {
+        Some(Reason::ReleaseTag { tag }) => return Some(now(tag)),
+        _ => {
+            if let Some(tag) = target.references.first() {
+                return Some(now(tag));
+            }
+        }
+    }
+    target.reasons.iter().find_map(|reason| match reason {
+        Reason::ReleasedAs { tag } | Reason::MovedIn { tag } | Reason::MovingTagBefore { tag } => {
+            Some(Phrase::said("was ").then(now(tag)))
+        }
+        _ => None,
+    })
+}
+
+pub(super) fn current(repository: &RepositoryReport) -> Phrase {
+    repository.rollback.current.as_ref().map_or(Phrase::said("unknown"), |artifact| release(repository, artifact))
+}
+
+/// What to roll back to. What was not proven is never offered without saying so.
+pub(super) fn roll_back_to(repository: &RepositoryReport) -> Phrase {
+    let rollback = &repository.rollback;
+    match (rollback.ready, &rollback.to) {
+        (Some(false), _) => Phrase::said("nothing"),
+        (Some(true), Some(to)) => release(repository, to),
+        (None, Some(to)) => Phrase::said("unknown, perhaps ").then(release(repository, to)),
+        (_, None) => Phrase::said("unknown"),
+    }
+}
+
+/// `3 of 5`, and how many of the others are merely unproven.
+pub(super) fn protection(repository: &RepositoryReport) -> Phrase {
+    let count = |fact: Option<bool>| repository.targets.iter().filter(|target| target.protected == fact).count() as u64;
+    let shown = Phrase::default().number(count(Some(true))).say(" of ").number(repository.targets.len() as u64);
+    match count(None) {
+        0 => shown,
+        unknown => shown.say(", ").number(unknown).say(" unknown"),
+    }
+}
+
+/// Why a repository cannot be rolled back, or why that could not be told.
+pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
+    let earlier =
+        repository.targets.iter().filter(|target| Some(&target.artifact) != repository.rollback.current.as_ref());
+    match (repository.rollback.ready, earlier.count() as u64) {
+        (Some(true), _) => None,
+        (Some(false), 0) => Some(Phrase::said("production ran no earlier release that is known")),
+        (Some(false), 1) => Some(Phrase::said("the one earlier release cannot be restored")),
+        (Some(false), earlier) => {
+            Some(Phrase::said("none of the ").number(earlier).say(" earlier releases can be restored"))
+        }
+        (None, _) => Some(match repository.gaps.first() {
+            Some(first) if repository.gaps.len() == 1 => gap(first),
+            Some(first) => gap(first).say(" (and ").number(repository.gaps.len() as u64 - 1).say(" more gaps)"),
+            None => Phrase::said("it could not be told whether an earlier release can be restored"),
+        }),
+    }
+}
+
+/// The state of a target: everything that stands in the way, or that it is protected.
+pub(super) fn target_state(target: &TargetReport) -> Phrase {
+    let mut states: Vec<Phrase> = target
+        .obstacles
+        .iter()
+        .filter(|obstacle| !(matches!(obstacle, Obstacle::Unpinned) && target.pin != PinReport::Present))
+        .map(obstacle)
+        .collect();
+    match target.pin {
+        PinReport::Planned => states.push(Phrase::said("not pinned, would pin")),
+        PinReport::Failed => states.push(Phrase::said("could not be pinned")),
+        PinReport::Created => states.push(Phrase::said("pinned just now")),
+        PinReport::Unsupported if target.obstacles.is_empty() => states.push(Phrase::said("cannot be pinned here")),
+        PinReport::Absent if states.is_empty() => states.push(Phrase::said("not pinned")),
+        PinReport::Present | PinReport::Unsupported | PinReport::Absent => {}
+    }
+    let unexplained = target.obstacles.is_empty();
+    match (target.restorable, target.protected) {
+        (Some(true), Some(true)) => states.push(Phrase::said("protected")),
+        (Some(false), _) if unexplained => states.push(Phrase::said("cannot be restored")),
+        (None, _) if unexplained => states.push(Phrase::said("unknown whether it can be restored")),
+        (_, None) if unexplained => states.push(Phrase::said("unknown whether it is protected")),
+        (_, Some(false)) if states.is_empty() => states.push(Phrase::said("not protected")),
+        _ => {}
+    }
+    Phrase::joined(states, "; ")
+}
+
+pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
+    match obstacle {
+        Obstacle::Missing => Phrase::said("does not exist any more"),
+        Obstacle::PartMissing { digest } => {
+            Phrase::said("lacks a part: ").then(Phrase::name(&ArtifactId::Manifest(digest.clone()).short()))
+        }
+        Obstacle::WrongBytes { detail } => Phrase::said("serves wrong bytes: ").then(Phrase::sentence(detail)),
+        Obstacle::Archived { class } => {
+            Phrase::said("in archive storage (").then(Phrase::name(class)).say("), restore it first")
+        }
+        Obstacle::Hidden { marker } => Phrase::said("hidden by delete marker ").then(Phrase::name(marker)),
+        Obstacle::NoObjectLock => Phrase::said("the bucket has no Object Lock, so no pin holds"),
+        Obstacle::Unversioned => Phrase::said("the bucket keeps no versions, so the next write destroys it"),
+        Obstacle::Lifecycle { rule, effect } => {
+            Phrase::said("lifecycle rule ").then(Phrase::name(rule)).say(": ").then(Phrase::sentence(effect))
+        }
+        Obstacle::Unpinned => Phrase::said("not pinned"),
+        Obstacle::PinMoved { to } => Phrase::said("its pin names ").then(Phrase::name(to)),
+        Obstacle::Unproven { detail } => Phrase::said("not proven: ").then(Phrase::sentence(detail)),
+    }
+}
+
+pub(super) fn gap(gap: &Gap) -> Phrase {
+    let what = match &gap.scope {
+        Scope::Source => Phrase::said("the source"),
+        Scope::Repository => Phrase::said("its tags or settings"),
+        Scope::Tag(tag) => Phrase::said("tag ").then(Phrase::name(tag.as_str())),
+        Scope::Artifact(artifact) => Phrase::said("artifact ").then(Phrase::name(&artifact.short())),
+        Scope::Signal(signal) => Phrase::said("signal ").then(Phrase::name(signal)),
+    };
+    what.say(" not read, ").say(cause(gap.cause)).say(": ").then(Phrase::sentence(&gap.detail))
+}
+
+pub(super) fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Denied => "permission denied",
+        Cause::NotFound => "not found",
+        Cause::Unsupported => "not offered by the server",
+        Cause::Throttled => "throttled",
+        Cause::Unreachable => "unreachable",
+        Cause::TimedOut => "timed out",
+        Cause::Malformed => "malformed answer",
+        Cause::Refused => "refused by prodpin",
+        Cause::Suspicious => "suspicious",
+    }
+}
+
+pub(super) fn reason(reason: &Reason) -> Phrase {
+    let (words, name) = match reason {
+        Reason::ReleaseTag { tag } => ("release tag ", tag.as_str()),
+        Reason::ReleasedAs { tag } => ("released as ", tag.as_str()),
+        Reason::MovedIn { tag } => ("moved in under ", tag.as_str()),
+        Reason::MovingTagNow { tag } => ("moving tag now ", tag.as_str()),
+        Reason::MovingTagBefore { tag } => ("moving tag before ", tag.as_str()),
+        Reason::Running { via } => ("running by ", via.as_str()),
+        Reason::RanBefore { via } => ("ran before by ", via.as_str()),
+    };
+    Phrase::said(words).then(Phrase::name(name))
+}
+
+/// Since when, and where the evidence is (I10).
+pub(super) fn evidence(finding: &Finding, run_started: Timestamp) -> String {
+    let since = if finding.first_seen >= run_started {
+        "new".to_owned()
+    } else {
+        format!("since {}", moment(finding.first_seen))
+    };
+    match finding.ledger_sequence {
+        Some(sequence) => format!("{since} · ledger commit {sequence}"),
+        None => since,
+    }
+}
