@@ -1,6 +1,10 @@
 //! Everything that needs no server: decisions, contracts, hostile input, the command line.
 
+mod contract;
 mod estate;
 mod policy;
+mod purity;
 mod reports;
 mod scenarios;
+#[path = "../support/mod.rs"]
+mod support;
