@@ -3,6 +3,7 @@
 mod contract;
 mod estate;
 mod policy;
+mod properties;
 mod purity;
 mod reports;
 mod scenarios;
