@@ -1,1 +1,2 @@
 //! Everything that needs no server: decisions, contracts, hostile input, the command line.
+mod lying_registry;
