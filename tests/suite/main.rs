@@ -2,6 +2,7 @@
 
 mod contract;
 mod estate;
+mod lying_registry;
 mod policy;
 mod properties;
 mod purity;
