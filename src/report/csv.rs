@@ -106,12 +106,12 @@ fn of_target(target: &TargetReport, service: Line) -> Line {
         rank: target.rank,
         artifact: escape::csv(&target.artifact.to_string()),
         references: cell(&Phrase::joined(target.references.iter().map(|tag| Phrase::name(tag.as_str())), " ")),
-        reasons: cell(&Phrase::joined(target.reasons.iter().map(words::reason), ", ")),
+        reasons: cell(&Phrase::joined(target.reasons.iter().map(words::reason), "; ")),
         running: words::certainty(Some(target.running)),
         pin: words::pin(target.pin),
         restorable: words::certainty(target.restorable),
         protected: words::certainty(target.protected),
-        obstacles: cell(&Phrase::joined(target.obstacles.iter().map(words::obstacle), ", ")),
+        obstacles: cell(&Phrase::joined(target.obstacles.iter().map(words::obstacle), "; ")),
         ..service
     }
 }

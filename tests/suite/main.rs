@@ -1,3 +1,4 @@
 //! Everything that needs no server: decisions, contracts, hostile input, the command line.
 
+mod hostile_output;
 mod reports;
