@@ -105,6 +105,9 @@ fn row(service: &Service, names: Names, out: &mut dyn Write) -> io::Result<()> {
         let name = words::label(target).unwrap_or_else(|| Phrase::name(&target.artifact.short()));
         name.say(": ").then(words::target_state(target))
     }));
+    if wrong.is_empty() {
+        wrong.push(service.found());
+    }
     let cells = [
         names.of(report),
         words::current(report),
@@ -126,7 +129,7 @@ fn findings(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Re
 }
 
 fn group_of_findings(report: &Report, names: Names, group: &Group, out: &mut dyn Write) -> io::Result<()> {
-    let severity = table::severity(group.severity);
+    let severity = words::severity(group.severity);
     let count = Phrase::default().counted(group.findings, "finding", "findings");
     writeln!(out, "- **{severity}** `{}`, {}", group.code, count.markdown())?;
     group.shown.iter().try_for_each(|cluster| cluster_of_findings(report, names, cluster, out))?;

@@ -57,9 +57,20 @@ pub(super) struct Service {
     /// Why it cannot be rolled back, or why that could not be told.
     pub(super) trouble: Option<Phrase>,
     /// What was found, by severity and code.
-    pub(super) found: Vec<(Severity, Code, u64)>,
+    found: Vec<(Severity, Code, u64)>,
     /// What to do about the worst of it.
     pub(super) remedy: Option<String>,
+}
+
+impl Service {
+    /// What was found about it, in short: nothing is an empty phrase.
+    pub(super) fn found(&self) -> Phrase {
+        let found = self.found.iter().map(|(severity, code, count)| {
+            let times = if *count == 1 { Phrase::default() } else { Phrase::said(" ×").number(*count) };
+            Phrase::said(words::severity(*severity)).say(" ").say(code.as_str()).then(times)
+        });
+        Phrase::joined(found, ", ")
+    }
 }
 
 /// The services of one standing: the first few, and how many there are.

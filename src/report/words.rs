@@ -4,13 +4,22 @@ use jiff::Timestamp;
 
 use super::document::{PinReport, Reason, RepositoryReport, RunSection, TargetReport};
 use super::phrase::Phrase;
-use crate::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, Scope};
+use crate::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, Scope, Severity};
 
 pub(super) fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Audit => "audit",
         Mode::Enforce => "enforce",
         Mode::EnforceDryRun => "enforce (dry run)",
+    }
+}
+
+/// The two that wake people stand out without colour.
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "CRITICAL",
+        Severity::High => "HIGH",
+        other => other.as_str(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whatever a registry calls its tags, no format lets it speak to a terminal, a spreadsheet, a browser or a chat (I19).
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input should fail")]
+
 use prodpin::model::{ArtifactId, Cause, Code, Finding, Gap, Mode, Obstacle, Scope, Severity, Tag};
 use prodpin::report::body::Report;
 use prodpin::report::document::{Document, LedgerSection, PinReport, Reason, RepositoryReport, Row, TargetReport};

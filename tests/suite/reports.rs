@@ -1,5 +1,7 @@
 //! Reports of every kind, in every format, as golden files; the body's laws; the schema.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input should fail")]
+
 use jiff::Timestamp;
 use prodpin::model::{
     ArtifactId, Cause, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RunId, Scope, Severity, Tag,
@@ -600,4 +602,23 @@ fn check(
         }
     }
     Ok(())
+}
+
+/// A reader that has gone away is seen as that by the caller, in every format (F82).
+#[test]
+fn a_closed_pipe_is_a_closed_pipe_f82() {
+    struct Closed;
+    impl std::io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let many = report(run(Mode::Enforce, false, true), (0..40).flat_map(|_| rich()));
+    for format in Format::ALL {
+        let error = render(format, &many, WIDE, &mut Closed).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "{format}");
+    }
 }
