@@ -2,6 +2,7 @@
 
 mod contract;
 mod estate;
+mod hostile_output;
 mod lying_registry;
 mod policy;
 mod properties;
