@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prodpin::decide::{self, Attempts, Input, Rules};
 use prodpin::model::{
-    ArtifactId, Closure, Digest, Event, Inspection, Mark, Mode, NamePatterns, ObservedTag, Order, Pin, PinState, Presence,
-    ProductionRule, RepositoryKey, RepositoryState, Resolution, Snapshot,
+    ArtifactId, Closure, Digest, Event, Inspection, Mark, Mode, NamePatterns, ObservedTag, Order, Pin, PinState,
+    Presence, ProductionRule, RepositoryKey, RepositoryState, Resolution, Snapshot,
 };
 use proptest::prelude::*;
 
@@ -50,7 +50,9 @@ impl Happening {
                 estate.push(TAGS[*tag], &format!("content-{content}"));
             }
             Self::Move { tag, to } => {
-                if let (Some(_), Some(artifact)) = (memory.tag(REPOSITORY, TAGS[*tag]), memory.tag(REPOSITORY, TAGS[*to])) {
+                if let (Some(_), Some(artifact)) =
+                    (memory.tag(REPOSITORY, TAGS[*tag]), memory.tag(REPOSITORY, TAGS[*to]))
+                {
                     memory.move_tag(REPOSITORY, TAGS[*tag], &artifact);
                 }
             }
@@ -76,7 +78,8 @@ impl Happening {
 /// Runs, and holds the run to what it may do to a registry.
 async fn run(estate: &Estate, mode: Mode) {
     let memory = &estate.memory;
-    let before: BTreeMap<&str, Option<ArtifactId>> = TAGS.iter().map(|tag| (*tag, memory.tag(REPOSITORY, tag))).collect();
+    let before: BTreeMap<&str, Option<ArtifactId>> =
+        TAGS.iter().map(|tag| (*tag, memory.tag(REPOSITORY, tag))).collect();
     let pinned = memory.pins(REPOSITORY);
     memory.forget_calls();
     let told = estate.run(mode).await;
@@ -96,7 +99,8 @@ async fn run(estate: &Estate, mode: Mode) {
 
 fn law(happenings: Vec<Happening>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        let mut estate = Estate::new(vec![tags(&["v*"], Order::Semver), ProductionRule::MovingTag("prod".parse().unwrap())]);
+        let mut estate =
+            Estate::new(vec![tags(&["v*"], Order::Semver), ProductionRule::MovingTag("prod".parse().unwrap())]);
         estate.push("v0.1.0", "beginning");
         let mut originals: BTreeMap<&str, ArtifactId> = BTreeMap::new();
         for happening in &happenings {
