@@ -1,12 +1,12 @@
 //! What the ledger knew of one repository: a pure fold of events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Event, Tag};
+use super::{ArtifactId, Event, Finding, FindingKey, Tag};
 
 /// One repository's folded state, as of some ledger sequence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,59 @@ pub struct RepositoryState {
     pub pinned: BTreeMap<ArtifactId, Mark>,
     /// Rollback targets that were not found, and since when.
     pub missing: BTreeMap<ArtifactId, Mark>,
+    /// Findings that are open.
+    pub findings: OpenFindings,
+}
+
+/// Findings that are open, and since when: what makes "first seen" true.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OpenFindings(Vec<(FindingKey, Mark)>);
+
+impl OpenFindings {
+    /// Since when a finding is open.
+    #[must_use]
+    pub fn since(&self, key: &FindingKey) -> Option<Mark> {
+        let at = self.0.binary_search_by(|(open, _)| open.cmp(key)).ok()?;
+        Some(self.0[at].1)
+    }
+
+    /// Every open finding.
+    pub fn keys(&self) -> impl Iterator<Item = &FindingKey> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    /// Folds one event in; events about something else pass by.
+    pub fn apply(&mut self, mark: Mark, event: &Event) {
+        match event {
+            Event::FindingOpened(key) => {
+                if let Err(at) = self.0.binary_search_by(|(open, _)| open.cmp(key)) {
+                    self.0.insert(at, (key.clone(), mark));
+                }
+            }
+            Event::FindingResolved(key) => self.0.retain(|(open, _)| open != key),
+            _ => {}
+        }
+    }
+
+    /// The events that lead from what is open to these findings. What a look could not settle stays open.
+    #[must_use]
+    pub fn changes(&self, findings: &[Finding], complete: bool) -> Vec<Event> {
+        let now: BTreeSet<FindingKey> = findings.iter().map(FindingKey::of).collect();
+        let opened = now.iter().filter(|key| self.since(key).is_none()).cloned().map(Event::FindingOpened);
+        let resolved = self.keys().filter(|key| complete && !now.contains(*key)).cloned().map(Event::FindingResolved);
+        opened.chain(resolved).collect()
+    }
+
+    /// Dates findings that were open before from when they were opened.
+    pub fn date(&self, findings: &mut [Finding]) {
+        for finding in findings {
+            if let Some(since) = self.since(&FindingKey::of(finding)) {
+                finding.first_seen = since.at;
+                finding.ledger_sequence = Some(since.sequence);
+            }
+        }
+    }
 }
 
 /// A position in the ledger and the wall time noted there. Order by the sequence, show the time (I21).
@@ -105,7 +158,11 @@ impl RepositoryState {
     /// Whether nothing is known of the repository.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tags.is_empty() && self.deployments.is_empty() && self.pinned.is_empty() && self.missing.is_empty()
+        self.tags.is_empty()
+            && self.deployments.is_empty()
+            && self.pinned.is_empty()
+            && self.missing.is_empty()
+            && self.findings.keys().next().is_none()
     }
 
     /// Folds one event in. Total: an event that does not fit what is known is still taken at its word, because the
@@ -141,6 +198,7 @@ impl RepositoryState {
             Event::TargetFound { artifact } => {
                 self.missing.remove(artifact);
             }
+            Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
             Event::Settings { .. } | Event::Source(_) | Event::Run(_) => {}
         }
     }
@@ -206,6 +264,8 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         Event::TargetFound { artifact } => {
             state.missing.contains_key(&artifact).then_some(Event::TargetFound { artifact })
         }
+        Event::FindingOpened(key) => state.findings.since(&key).is_none().then_some(Event::FindingOpened(key)),
+        Event::FindingResolved(key) => state.findings.since(&key).is_some().then_some(Event::FindingResolved(key)),
         other @ (Event::Settings { .. } | Event::Source(_) | Event::Run(_)) => Some(other),
     }
 }
