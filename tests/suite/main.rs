@@ -1,5 +1,6 @@
 //! Everything that needs no server: decisions, contracts, hostile input, the command line.
 
+mod command_line;
 mod contract;
 mod estate;
 mod hostile_output;
