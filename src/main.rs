@@ -1,3 +1,7 @@
 //! prodpin: arguments in, exit status out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    prodpin::cli::main(std::env::args_os())
+}

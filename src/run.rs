@@ -19,6 +19,42 @@ pub struct RunOptions {
     pub concurrency: usize,
     /// The run ends before this much time has passed, and says `incomplete` if it was not done.
     pub deadline: Option<Duration>,
+    /// Asked to end early: no repository is begun any more, what was done is committed, the run says `incomplete` (F88).
+    pub stop: Stop,
+}
+
+/// A wish to end early, that anyone may look at or wait for.
+#[derive(Debug, Clone)]
+pub struct Stop(Option<tokio::sync::watch::Receiver<bool>>);
+
+impl Stop {
+    /// For a run that nobody interrupts.
+    #[must_use]
+    pub fn never() -> Self {
+        Self(None)
+    }
+
+    /// A wish that comes true when `true` is sent.
+    #[must_use]
+    pub fn when(asked: tokio::sync::watch::Receiver<bool>) -> Self {
+        Self(Some(asked))
+    }
+
+    /// Whether the run was asked to end.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.as_ref().is_some_and(|asked| *asked.borrow())
+    }
+
+    /// Returns once the run is asked to end; never, if nobody can ask any more.
+    pub async fn asked(&self) {
+        if let Some(asked) = &self.0
+            && asked.clone().wait_for(|asked| *asked).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
 }
 
 /// One of several disjoint shares of an estate.

@@ -1,1 +1,85 @@
-//! One thin file for each command.
+//! Arguments in, exit status out; one thin file for each command.
+
+mod arguments;
+mod audit;
+mod check;
+mod completions;
+mod deadline;
+mod enforce;
+mod exit;
+mod history;
+mod init;
+mod logs;
+mod outcome;
+mod output;
+mod past_report;
+mod progress;
+mod schema;
+mod stop;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use arguments::{Cli, Command, DEFAULT_POLICY};
+use progress::Bar;
+
+use crate::policy::PolicyError;
+
+pub use exit::{Ending, status};
+
+/// The command line as clap sees it, for completions and tests.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the program: parses, logs, carries the command out, and tells on one screen how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version are answers, everything else is a usage error. A reader that went away is neither (F82).
+            let _ = told.print();
+            return exit::status(&if told.use_stderr() { Ending::Misused } else { Ending::Done });
+        }
+    };
+    let bar = Bar::new(cli.quiet);
+    logs::start(cli.quiet, cli.verbose, bar.clone());
+    let ended = carry_out(&cli, &bar);
+    bar.clear();
+    exit::status(&ended.unwrap_or_else(|error| {
+        tell(&error);
+        exit::of_error(&error)
+    }))
+}
+
+fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
+    let policy = cli.policy.as_deref().unwrap_or(Path::new(DEFAULT_POLICY));
+    match &cli.command {
+        Command::Init => init::init(policy),
+        Command::Check => check::check(policy),
+        Command::Audit(arguments) => in_runtime(audit::audit(policy, arguments, bar)),
+        Command::Enforce(arguments) => in_runtime(enforce::enforce(policy, arguments, bar)),
+        Command::History(arguments) => in_runtime(history::history(policy, arguments)),
+        Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),
+        Command::Schema(arguments) => schema::schema(arguments.of),
+        Command::Completions(arguments) => completions::completions(arguments.shell),
+    }
+}
+
+fn in_runtime(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Result<Ending> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// The whole chain of an error on one line, or a policy's problems as they are.
+fn tell(error: &anyhow::Error) {
+    let told = match error.downcast_ref::<PolicyError>() {
+        Some(PolicyError::Invalid(problems)) => problems.to_string(),
+        _ => format!("prodpin: {}", logs::visible(&format!("{error:#}"))),
+    };
+    let _ = writeln!(std::io::stderr(), "{told}");
+}

@@ -1,6 +1,22 @@
 //! The policy file: raw YAML with spans on one side, a validated [`Policy`] on the other.
+//!
+//! Text → tree with places (`tree`) → raw structs (`reader`, `raw`) → [`Policy`] (`check`, `source`, `patterns`).
+//! Problems of all steps are collected and told at once, each where it stands. Lowering `keep` only narrows what is
+//! pinned from now on; nothing is released by it (F69).
 
+mod ad_hoc;
+mod check;
+mod environment;
+mod load;
+mod patterns;
+mod problem;
+mod raw;
+mod reader;
+mod schedule;
+mod schema;
 mod secret;
+mod source;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,6 +25,11 @@ use url::Url;
 
 use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName};
 
+pub use ad_hoc::{AdHocError, ad_hoc};
+pub use load::{PolicyError, load, parse};
+pub(crate) use problem::visible;
+pub use problem::{PolicyErrors, Problem};
+pub use schema::schema_text;
 pub use secret::Secret;
 
 /// A policy that has been checked: whatever is here can be used as it is.
@@ -18,6 +39,8 @@ pub struct Policy {
     pub keep: u32,
     /// Where the ledger is.
     pub ledger: LedgerLocation,
+    /// When `watch` runs, as written.
+    pub schedule: Option<String>,
     /// The sources by name.
     pub sources: BTreeMap<SourceName, SourceConfig>,
     /// What counts as production. `InUse` stands in it wherever a signal from outside is configured.
@@ -30,6 +53,8 @@ pub struct Policy {
     pub fail_on: Severity,
     /// SHA-256 of the policy's text as read, before any `${ENV}` was put in.
     pub digest: Digest,
+    /// What the writer may not have meant, each with its place; the policy can be used all the same.
+    pub warnings: Vec<String>,
 }
 
 /// Where a ledger is kept.
@@ -50,6 +75,16 @@ pub enum SourceConfig {
     Oci(OciConfig),
     /// A deployment bucket.
     S3(S3Config),
+}
+
+/// What a source points at, so that two that are one can be told apart from two that are two (F72).
+fn place_of_source(config: &SourceConfig) -> String {
+    match config {
+        SourceConfig::Oci(oci) => oci.url.to_string(),
+        SourceConfig::S3(s3) => {
+            format!("{}s3://{}/{}", s3.endpoint.as_ref().map_or("", Url::as_str), s3.bucket, s3.layout)
+        }
+    }
 }
 
 /// An OCI registry.

@@ -1,1 +1,9 @@
 //! Against real servers, which `tests/run.sh` installs and starts.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bucket;
+mod layout;
+mod registry;
+mod servers;

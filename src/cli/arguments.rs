@@ -1,0 +1,218 @@
+//! The arguments. Doc comments are what `--help` says. Every flag has a `PRODPIN_*` variable.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use super::deadline::read_duration;
+use super::output::ReportTarget;
+use crate::model::{Reference, RunId, Severity, SourceName};
+use crate::report::render::Format;
+use crate::run::Shard;
+
+/// Keeps the last five production releases of every service ready to roll back to
+///
+/// prodpin finds what production runs and ran, pins those artifacts so that no cleanup deletes them, and tells when a
+/// tag moves. It never deletes an artifact.
+#[derive(Debug, Parser)]
+#[command(name = "prodpin", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = false)]
+#[command(
+    after_help = "Exit status: 0 done; 1 failed or incomplete; 2 usage or policy error; 3 findings at or above --fail-on."
+)]
+pub(super) struct Cli {
+    /// The policy file [default: prodpin.yaml]
+    #[arg(long, global = true, value_name = "FILE", env = "PRODPIN_POLICY", hide_env_values = true)]
+    pub(super) policy: Option<PathBuf>,
+
+    /// No progress, and only errors in the log
+    #[arg(long, short, global = true, env = "PRODPIN_QUIET", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) quiet: bool,
+
+    /// Log more: -v says what is done, -vv why, -vvv everything
+    #[arg(long, short, global = true, action = ArgAction::Count, env = "PRODPIN_VERBOSE", hide_env_values = true)]
+    pub(super) verbose: u8,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Where the policy is, unless said otherwise.
+pub(super) const DEFAULT_POLICY: &str = "prodpin.yaml";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write an annotated policy to start from
+    Init,
+    /// Check the policy, and say in words what it means
+    Check,
+    /// Look, without changing anything, and show what enforce would pin
+    Audit(AuditArguments),
+    /// Pin every rollback target
+    Enforce(EnforceArguments),
+    /// Tell what a tag pointed at, and when
+    History(HistoryArguments),
+    /// Show the report of an earlier run
+    Report(PastReportArguments),
+    /// Print the JSON Schema of the report or the policy
+    Schema(SchemaArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AuditArguments {
+    /// Look at just these repositories (HOST/REPOSITORY, globs allowed), without a policy and, unless --ledger says
+    /// otherwise, without a ledger. Tags that look like versions count as releases
+    #[arg(value_name = "HOST/REPOSITORY")]
+    pub(super) repositories: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) run: RunArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EnforceArguments {
+    /// Do everything but the pins, and show what would be pinned
+    #[arg(long, env = "PRODPIN_DRY_RUN", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) dry_run: bool,
+
+    #[command(flatten)]
+    pub(super) run: RunArguments,
+}
+
+/// What audit and enforce share.
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// Only this source; may be given several times
+    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
+    pub(super) sources: Vec<SourceName>,
+
+    /// Only share I (from 0) of N of the repositories [default: from JOB_COMPLETION_INDEX and PRODPIN_SHARDS]
+    #[arg(long, value_name = "I/N", env = "PRODPIN_SHARD", value_parser = read_shard, hide_env_values = true)]
+    pub(super) shard: Option<Shard>,
+
+    /// Write the report to a file, in one of table, json, csv, markdown; may be given several times. "-" is stdout
+    #[arg(
+        long = "report",
+        value_name = "FORMAT=FILE",
+        env = "PRODPIN_REPORT",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub(super) reports: Vec<ReportTarget>,
+
+    /// What stdout shows [default: table]
+    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
+    pub(super) format: Option<Format>,
+
+    /// Exit with 3 if there are findings of this severity or above [default: the policy's, else high]
+    #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
+    pub(super) fail_on: Option<Severity>,
+
+    /// How many repositories to look at at once
+    #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
+          value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
+    pub(super) concurrency: u16,
+
+    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is told
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LedgerArgument {
+    /// Another ledger than the policy's: a directory, s3://BUCKET/PREFIX, or none
+    #[arg(long, value_name = "LOCATION", env = "PRODPIN_LEDGER", hide_env_values = true)]
+    pub(super) ledger: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArguments {
+    /// HOST/REPOSITORY:TAG, or s3://BUCKET/KEY
+    #[arg(value_name = "REFERENCE")]
+    pub(super) reference: Reference,
+
+    /// What it pointed at then, as 2026-11-23T03:15:00Z
+    #[arg(long, value_name = "TIME", env = "PRODPIN_AT", hide_env_values = true)]
+    pub(super) at: Option<Timestamp>,
+
+    /// As JSON
+    #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PastReportArguments {
+    /// The run [default: the last one]
+    #[arg(long, value_name = "ID", env = "PRODPIN_RUN", hide_env_values = true)]
+    pub(super) run: Option<RunId>,
+
+    /// Write the report to a file, in one of table, json, csv, markdown; may be given several times. "-" is stdout
+    #[arg(
+        long = "report",
+        value_name = "FORMAT=FILE",
+        env = "PRODPIN_REPORT",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub(super) reports: Vec<ReportTarget>,
+
+    /// What stdout shows [default: table]
+    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
+    pub(super) format: Option<Format>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// Of what
+    #[arg(value_name = "DOCUMENT", default_value = "report")]
+    pub(super) of: SchemaOf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// What --format json writes
+    Report,
+    /// The policy file
+    Policy,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+fn read_shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match numbers {
+        Some((index, count)) => shard(index, count),
+        None => Err("write I/N, such as 0/4".to_owned()),
+    }
+}
+
+/// A share that exists: a share outside its own count would silently look at nothing.
+pub(super) fn shard(index: u32, count: u32) -> Result<Shard, String> {
+    match count {
+        0 => Err("there must be at least one share".to_owned()),
+        _ if index >= count => Err(format!("shares count from 0, so of {count} the last is {}/{count}", count - 1)),
+        _ => Ok(Shard { index, count }),
+    }
+}
+
+fn read_severity(text: &str) -> Result<Severity, String> {
+    let known = Severity::ALL.into_iter().find(|severity| severity.as_str() == text);
+    known.ok_or_else(|| format!("use one of {}", Severity::ALL.map(Severity::as_str).join(", ")))
+}

@@ -1,0 +1,111 @@
+//! `prodpin check`: what the policy means, in words.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::exit::Ending;
+use super::logs::visible;
+use super::output::to_stdout;
+use crate::model::{NamePatterns, Order, ProductionRule};
+use crate::policy::{LedgerLocation, OciConfig, Policy, S3Config, SourceConfig, load};
+
+pub(super) fn check(path: &Path) -> anyhow::Result<Ending> {
+    let policy = load(path)?;
+    to_stdout(|out| {
+        writeln!(out, "{} is a valid policy", visible(&path.display().to_string()))?;
+        explain(&policy, out)
+    })?;
+    Ok(Ending::Done)
+}
+
+fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = |label: &str, text: String| writeln!(out, "  {label:<11} {}", visible(&text));
+    line("keep", format!("the {} most recent production artifacts of every repository", policy.keep))?;
+    line("ledger", ledger(&policy.ledger))?;
+    if let Some(schedule) = &policy.schedule {
+        line("schedule", schedule.clone())?;
+    }
+    for (index, (name, config)) in policy.sources.iter().enumerate() {
+        line(if index == 0 { "sources" } else { "" }, format!("{name}: {}", source(config)))?;
+    }
+    for (index, text) in production(policy).into_iter().enumerate() {
+        line(if index == 0 { "production" } else { "" }, text)?;
+    }
+    let may_move = if policy.may_move.entries().is_empty() {
+        "none; every tag that moves is a finding".to_owned()
+    } else {
+        format!("{}; every other tag that moves is a finding", list(policy.may_move.entries()))
+    };
+    line("may move", may_move)?;
+    line("fail on", format!("findings of severity {} or above", policy.fail_on))?;
+    for warning in &policy.warnings {
+        writeln!(out, "warning: {}", visible(warning))?;
+    }
+    Ok(())
+}
+
+fn ledger(location: &LedgerLocation) -> String {
+    match location {
+        LedgerLocation::None => "none: nothing is remembered, moved tags go unnoticed, enforce refuses".to_owned(),
+        LedgerLocation::Directory(path) => format!("directory {}", path.display()),
+        LedgerLocation::Store(url) => url.to_string(),
+    }
+}
+
+fn source(config: &SourceConfig) -> String {
+    match config {
+        SourceConfig::Oci(OciConfig { url, repositories, username, private, .. }) => {
+            let login = username.as_ref().map(|name| format!(", as {name}")).unwrap_or_default();
+            let private = if *private { ", at a private address" } else { "" };
+            format!("registry {}{login}{private}: {}", url.as_str().trim_end_matches('/'), selected(repositories))
+        }
+        SourceConfig::S3(S3Config { bucket, layout, repositories, region, endpoint, owner, .. }) => {
+            let region = region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
+            let endpoint = endpoint.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+            let owner = owner.as_ref().map(|owner| format!(" of account {owner}")).unwrap_or_default();
+            format!("bucket {bucket}{region}{endpoint}{owner}, keys {layout}: {}", selected(repositories))
+        }
+    }
+}
+
+fn selected(patterns: &NamePatterns) -> String {
+    match patterns.entries() {
+        [only] if only == "**" => "every repository".to_owned(),
+        entries => format!("repositories {}", list(entries)),
+    }
+}
+
+/// Entries in words: `a, b, but not c`.
+fn list(entries: &[String]) -> String {
+    let (excluded, included): (Vec<&str>, Vec<&str>) =
+        entries.iter().map(String::as_str).partition(|entry| entry.starts_with('!'));
+    let included = included.join(", ");
+    if excluded.is_empty() {
+        return included;
+    }
+    let excluded: Vec<&str> = excluded.iter().map(|entry| entry.trim_start_matches('!')).collect();
+    format!("{included}, but not {}", excluded.join(", "))
+}
+
+fn production(policy: &Policy) -> Vec<String> {
+    let mut said = Vec::new();
+    for rule in &policy.production {
+        match rule {
+            ProductionRule::Tags { patterns, order } => {
+                let order = match order {
+                    Order::Semver => "by semantic version",
+                    Order::Pushed => "by the time of the push",
+                    Order::Name => "by name",
+                };
+                said.push(format!("tags {} are releases, the most recent {order}", list(patterns.entries())));
+            }
+            ProductionRule::MovingTag(tag) => {
+                said.push(format!("tag {tag} points at what runs; what it pointed at ran"))
+            }
+            ProductionRule::InUse => {
+                said.extend(policy.in_use_files.iter().map(|file| format!("{} names what runs", file.display())));
+            }
+        }
+    }
+    said
+}

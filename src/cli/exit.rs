@@ -1,0 +1,83 @@
+//! How a command ended, and the one function that turns it into an exit status.
+
+use std::process::ExitCode;
+
+use crate::model::Severity;
+use crate::policy::{AdHocError, PolicyError, PolicyErrors};
+use crate::report::document::FindingCounts;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It did what it was asked.
+    Done,
+    /// The arguments or the policy cannot be used.
+    Misused,
+    /// It could not do what it was asked.
+    Failed,
+    /// A run ended, with a report.
+    Ran {
+        /// Whether everything was read and everything done.
+        complete: bool,
+        /// What was found.
+        findings: FindingCounts,
+        /// The severity from which findings count here.
+        fail_on: Severity,
+    },
+}
+
+/// The exit status: 0 done, 1 failed or incomplete, 2 misused, 3 findings at or above `--fail-on`. 1 wins over 3:
+/// findings of a run that did not see everything are not the whole of it.
+#[must_use]
+pub fn status(ending: &Ending) -> ExitCode {
+    ExitCode::from(code(ending))
+}
+
+fn code(ending: &Ending) -> u8 {
+    match ending {
+        Ending::Done => 0,
+        Ending::Failed | Ending::Ran { complete: false, .. } => 1,
+        Ending::Misused => 2,
+        Ending::Ran { complete: true, findings, fail_on } => match findings.at_least(*fail_on) {
+            0 => 0,
+            _ => 3,
+        },
+    }
+}
+
+/// What the user must change before it can work at all.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Misuse(pub(super) String);
+
+/// An error's ending: misuse where the arguments or the policy are at fault, failure otherwise.
+pub(super) fn of_error(error: &anyhow::Error) -> Ending {
+    let misused =
+        error.is::<Misuse>() || error.is::<PolicyError>() || error.is::<PolicyErrors>() || error.is::<AdHocError>();
+    if misused { Ending::Misused } else { Ending::Failed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wins_over_three_and_only_findings_at_the_threshold_count() {
+        let mut high = FindingCounts::default();
+        high.add(Severity::High);
+        let ran = |complete, findings, fail_on| Ending::Ran { complete, findings, fail_on };
+        for (ending, expected) in [
+            (Ending::Done, 0),
+            (Ending::Failed, 1),
+            (Ending::Misused, 2),
+            (ran(true, FindingCounts::default(), Severity::Info), 0),
+            (ran(true, high, Severity::Critical), 0),
+            (ran(true, high, Severity::High), 3),
+            (ran(true, high, Severity::Info), 3),
+            (ran(false, high, Severity::High), 1),
+            (ran(false, FindingCounts::default(), Severity::High), 1),
+        ] {
+            assert_eq!(code(&ending), expected, "{ending:?}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What audit and enforce share: policy and arguments → a run → its report → how it ended.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::arguments::{RunArguments, shard};
+use super::exit::{Ending, Misuse};
+use super::output::Outputs;
+use super::progress::Bar;
+use super::stop;
+use crate::model::{Mode, SourceName};
+use crate::policy::{LedgerLocation, Policy};
+use crate::report::body::Report;
+use crate::run::{RunOptions, Shard, run};
+
+/// Runs once, and writes the report to wherever it was asked for.
+pub(super) async fn outcome(
+    mode: Mode,
+    mut policy: Policy,
+    arguments: &RunArguments,
+    bar: &Bar,
+) -> anyhow::Result<Ending> {
+    policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    for warning in &policy.warnings {
+        tracing::warn!("{warning}");
+    }
+    let options = RunOptions {
+        mode,
+        sources: sources(&policy, &arguments.sources)?,
+        shard: arguments.shard.map_or_else(|| shard_of(&|name| std::env::var(name).ok()), |shard| Ok(Some(shard)))?,
+        concurrency: usize::from(arguments.concurrency),
+        deadline: arguments.deadline,
+        stop: stop::on_signals(),
+    };
+    let outputs = Outputs::open(arguments.format, &arguments.reports)?;
+    bar.show();
+    let report = run(&policy, &options, bar).await;
+    bar.clear();
+    let report = report.context("the run could not be carried out")?;
+    outputs.write(&report)?;
+    Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
+}
+
+fn ending(report: &Report, fail_on: crate::model::Severity) -> Ending {
+    Ending::Ran { complete: report.run.complete, findings: report.summary.findings, fail_on }
+}
+
+/// The ledger: what `--ledger` says (relative to here), else what the policy says.
+pub(super) fn ledger(policy: LedgerLocation, flag: Option<&str>) -> anyhow::Result<LedgerLocation> {
+    match flag {
+        None => Ok(policy),
+        Some(text) => {
+            Ok(LedgerLocation::parse(text, Path::new("")).map_err(|reason| Misuse(format!("--ledger: {reason}")))?)
+        }
+    }
+}
+
+/// The sources that were asked for. One that the policy does not have would silently be nothing.
+fn sources(policy: &Policy, asked: &[SourceName]) -> anyhow::Result<Vec<SourceName>> {
+    if let Some(stranger) = asked.iter().find(|name| !policy.sources.contains_key(*name)) {
+        let known: Vec<&str> = policy.sources.keys().map(SourceName::as_str).collect();
+        return Err(Misuse(format!("--source {stranger}: the policy has {}", known.join(", "))).into());
+    }
+    let mut asked = asked.to_vec();
+    asked.sort();
+    asked.dedup();
+    Ok(asked)
+}
+
+/// The share that Kubernetes gives an indexed Job (G145). With only one of the two variables a pod would look at
+/// everything or nothing, so that is an error.
+fn shard_of(environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Option<Shard>> {
+    let number = |name: &str| -> anyhow::Result<Option<u32>> {
+        let Some(text) = environment(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+        let number = text.parse().map_err(|_| Misuse(format!("{name} must be a number, and is {text:?}")))?;
+        Ok(Some(number))
+    };
+    match (number("JOB_COMPLETION_INDEX")?, number("PRODPIN_SHARDS")?) {
+        // An indexed Job with one pod sets an index and needs no shares.
+        (None, None) | (Some(0), None) => Ok(None),
+        (Some(index), Some(count)) => Ok(Some(shard(index, count).map_err(Misuse)?)),
+        (Some(index), None) => {
+            Err(Misuse(format!("JOB_COMPLETION_INDEX is {index}: set PRODPIN_SHARDS to the Job's completions")).into())
+        }
+        (None, Some(1)) => Ok(None),
+        (None, Some(_)) => {
+            Err(Misuse("PRODPIN_SHARDS is set: name the share with --shard, or run as an indexed Job".to_owned())
+                .into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_whole_or_refused() {
+        let told = |index: Option<&'static str>, count: Option<&'static str>| {
+            let environment = move |name: &str| {
+                let value = if name == "JOB_COMPLETION_INDEX" { index } else { count };
+                value.map(str::to_owned)
+            };
+            shard_of(&environment).map_err(|error| error.to_string())
+        };
+        assert_eq!(told(None, None), Ok(None));
+        assert_eq!(told(Some("0"), None), Ok(None));
+        assert_eq!(told(Some("3"), Some("4")), Ok(Some(Shard { index: 3, count: 4 })));
+        for (index, count) in [
+            (Some("4"), Some("4")),
+            (Some("1"), None),
+            (None, Some("4")),
+            (Some("x"), Some("4")),
+            (Some("0"), Some("0")),
+        ] {
+            assert!(told(index, count).is_err(), "{index:?}/{count:?}");
+        }
+    }
+}

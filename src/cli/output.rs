@@ -1,0 +1,139 @@
+//! Where results go: stdout, and report files that are there whole or not at all.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context;
+use tempfile::NamedTempFile;
+
+use super::exit::Misuse;
+use crate::report::body::Report;
+use crate::report::render::{Format, Style, render};
+
+/// `FORMAT=FILE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReportTarget {
+    format: Format,
+    /// None is stdout.
+    path: Option<PathBuf>,
+}
+
+impl FromStr for ReportTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, path) = text.split_once('=').ok_or("write FORMAT=FILE, such as json=report.json")?;
+        if path.is_empty() {
+            return Err("write FORMAT=FILE, such as json=report.json".to_owned());
+        }
+        let format = <Format as clap::ValueEnum>::from_str(format, false)?;
+        Ok(Self { format, path: (path != "-").then(|| PathBuf::from(path)) })
+    }
+}
+
+/// Everything a report will be written to, opened before the run, so that a run is not lost to a bad path.
+pub(super) struct Outputs {
+    stdout: Format,
+    files: Vec<(Format, PathBuf, NamedTempFile)>,
+}
+
+impl Outputs {
+    /// Opens what was asked for. With `-` among the reports, stdout shows that and no table.
+    pub(super) fn open(format: Option<Format>, reports: &[ReportTarget]) -> anyhow::Result<Self> {
+        let mut on_stdout = format.into_iter().chain(reports.iter().filter(|r| r.path.is_none()).map(|r| r.format));
+        let stdout = on_stdout.next().unwrap_or(Format::Table);
+        if on_stdout.next().is_some() {
+            return Err(
+                Misuse("stdout takes one report: give one --format, or one --report FORMAT=-".to_owned()).into()
+            );
+        }
+        let mut files = Vec::new();
+        let mut named = BTreeSet::new();
+        for target in reports {
+            let Some(path) = &target.path else { continue };
+            if !named.insert(path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>()) {
+                return Err(Misuse(format!("{} is given to two reports", path.display())).into());
+            }
+            refuse_detours(path)?;
+            files.push((target.format, path.clone(), beside(path)?));
+        }
+        Ok(Self { stdout, files })
+    }
+
+    /// Writes the report everywhere. A reader of stdout that goes away takes nothing from the files (F82).
+    pub(super) fn write(self, report: &Report) -> anyhow::Result<()> {
+        for (format, path, mut file) in self.files {
+            render(format, report, Style::UNBOUNDED, file.as_file_mut())
+                .and_then(|()| file.as_file().sync_all())
+                .with_context(|| format!("cannot write the report to {}", path.display()))?;
+            // Looked at again: the run may have taken an hour. The rename itself follows no link.
+            refuse_detours(&path)?;
+            file.persist(&path).with_context(|| format!("cannot write the report to {}", path.display()))?;
+        }
+        to_stdout(|out| render(self.stdout, report, style(), out))
+    }
+}
+
+/// Refuses a path that may lead elsewhere than it says: through `..` or a symbolic link (F80).
+fn refuse_detours(path: &Path) -> anyhow::Result<()> {
+    let refuse = |why: &str| Err(Misuse(format!("report path {}: {why}", path.display())).into());
+    if path.components().any(|part| part == Component::ParentDir) {
+        return refuse("it must not contain '..'");
+    }
+    let mut walked = PathBuf::new();
+    for part in path.components() {
+        walked.push(part);
+        match walked.symlink_metadata() {
+            Ok(found) if found.is_symlink() => {
+                return refuse(&format!("{} is a symbolic link; write the real path", walked.display()));
+            }
+            Ok(found) if walked == path && !found.is_file() => return refuse("it is there already and is no file"),
+            Ok(_) => {}
+            // The file itself may not exist yet; a missing directory is told when the file is made.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) => return refuse(&error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// A new file in the same directory, which takes the path's place once it is whole.
+fn beside(path: &Path) -> anyhow::Result<NamedTempFile> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".prodpin-report-");
+    #[cfg(unix)]
+    {
+        // As any file that a program writes: the process's umask decides who may read it.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(directory).map_err(|error| {
+        let next = if error.kind() == io::ErrorKind::NotFound { "; create the directory first" } else { "" };
+        Misuse(format!("cannot write a report in {}: {error}{next}", directory.display())).into()
+    })
+}
+
+fn style() -> Style {
+    if !io::stdout().is_terminal() {
+        return Style::UNBOUNDED;
+    }
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    // A terminal that tells no width is taken for a classic one.
+    let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+    Style { colour: !plain, width }
+}
+
+/// Writes to stdout. A reader that went away has seen what it wanted (F82).
+pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to stdout"),
+    }
+}

@@ -1,0 +1,144 @@
+//! The policy as written. These doc comments are what `prodpin schema policy` tells an editor.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::reader::{Entries, Given};
+use crate::model::{Order, Severity};
+
+/// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "the policy")]
+#[schemars(rename = "Policy", default, extend("required" = ["version", "sources", "production"]))]
+#[derive(Default)]
+pub(super) struct RawPolicy {
+    /// The version of this format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub(super) version: Given<u64>,
+    /// How many production artifacts each repository keeps ready to roll back to. Default 5. Lowering it releases
+    /// nothing by itself.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) keep: Given<u32>,
+    /// Where the ledger is kept: a directory (relative to this file), `s3://bucket/prefix`, or `none`.
+    /// Default `./prodpin-ledger`.
+    pub(super) ledger: Given<String>,
+    /// When to run: five fields as in Kubernetes, or AWS `cron(…)` or `rate(…)`.
+    pub(super) schedule: Given<String>,
+    /// The places that hold artifacts, each under a name of your choice.
+    pub(super) sources: Given<Entries<RawSource>>,
+    /// What counts as production. Evidence from all rules is put together.
+    pub(super) production: Given<Vec<Given<RawProduction>>>,
+    /// Which tags may move.
+    pub(super) tags: Given<RawTags>,
+    /// Findings of this severity or above make the exit status 3. Default `high`.
+    pub(super) fail_on: Given<Severity>,
+}
+
+/// One place that holds artifacts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename = "a source", rename_all = "lowercase")]
+#[schemars(rename = "Source", untagged)]
+pub(super) enum RawSource {
+    Oci(RawOci),
+    S3(RawS3),
+}
+
+/// Any OCI registry.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an oci source")]
+#[schemars(rename = "OciSource", default, extend("required" = ["oci"]))]
+pub(super) struct RawOci {
+    /// The registry's address, such as `https://registry.example.com`.
+    pub(super) oci: Given<String>,
+    /// Repositories by name or glob. `*` stops at `/`, `**` does not; `!` in front takes away.
+    pub(super) repositories: Given<Vec<Given<String>>>,
+    /// Confirms that every repository is meant.
+    pub(super) all: Given<bool>,
+    /// A user name. Default: the environment, then Docker's configuration, then anonymous.
+    pub(super) username: Given<String>,
+    /// Its password or token, as `${NAME}` from the environment.
+    pub(super) password: Given<String>,
+    /// Hosts beside the registry that may be asked for tokens with these credentials.
+    pub(super) token_realms: Given<Vec<Given<String>>>,
+    /// Whether the registry's host may have a private address.
+    pub(super) private: Given<bool>,
+    /// PEM certificates to trust beside the system's; relative to this file.
+    pub(super) ca_file: Given<String>,
+    /// The most requests in flight at this registry.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(super) max_concurrency: Given<u32>,
+}
+
+/// A deployment bucket.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an s3 source")]
+#[schemars(rename = "S3Source", default, extend("required" = ["s3", "layout"]))]
+pub(super) struct RawS3 {
+    /// The bucket's name.
+    pub(super) s3: Given<String>,
+    /// How keys name repository and version, such as `{repository}/{version}/bundle.zip`.
+    pub(super) layout: Given<String>,
+    /// Repositories by name or glob. Default: all that the layout finds.
+    pub(super) repositories: Given<Vec<Given<String>>>,
+    /// The bucket's region. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// The address of an S3-compatible server.
+    pub(super) endpoint: Given<String>,
+    /// Whether the bucket stands in the path rather than in the host name. Default: true with `endpoint`.
+    pub(super) path_style: Given<bool>,
+    /// The AWS account that must own the bucket.
+    #[schemars(regex(pattern = "^[0-9]{12}$"))]
+    pub(super) owner: Given<String>,
+}
+
+/// One way to tell what production runs or ran.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename = "a production rule", rename_all = "snake_case")]
+#[schemars(rename = "Production", untagged)]
+pub(super) enum RawProduction {
+    Tags(RawReleaseTags),
+    MovingTag(RawMovingTag),
+    File(RawFile),
+}
+
+/// Tags that name releases.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a tags rule")]
+#[schemars(rename = "ReleaseTags", default, extend("required" = ["tags"]))]
+pub(super) struct RawReleaseTags {
+    /// Tags by name or glob; in a bucket, versions.
+    pub(super) tags: Given<Vec<Given<String>>>,
+    /// Which release is the more recent. Default `semver`.
+    pub(super) order: Given<Order>,
+    /// Confirms that every tag is a release.
+    pub(super) all: Given<bool>,
+}
+
+/// A tag that always points at what production runs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a moving_tag rule")]
+#[schemars(rename = "MovingTag", default, extend("required" = ["moving_tag"]))]
+pub(super) struct RawMovingTag {
+    /// The tag. What it pointed at before is known from the ledger.
+    pub(super) moving_tag: Given<String>,
+}
+
+/// A file that names what production runs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a file rule")]
+#[schemars(rename = "File", default, extend("required" = ["file"]))]
+pub(super) struct RawFile {
+    /// A JSON array of references, such as `["registry.example.com/shop/api:1.2"]`; relative to this file.
+    pub(super) file: Given<String>,
+}
+
+/// Rules about tags.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "tags")]
+#[schemars(rename = "Tags", default)]
+pub(super) struct RawTags {
+    /// Tags that may move, by name or glob. Every other tag that moves is a finding.
+    pub(super) may_move: Given<Vec<Given<String>>>,
+    /// Confirms that every tag may move.
+    pub(super) all: Given<bool>,
+}

@@ -1,0 +1,509 @@
+//! The tree → raw structs, by serde, telling every problem on the way instead of stopping at the first.
+//!
+//! A field of type [`Given`] takes whatever stands there: a value that cannot be read is told, and its place stays
+//! known. Unknown and repeated keys are told and left out. An enum of tables is chosen by the key that names it
+//! (`oci`, `s3`), so that every kind has a list of keys of its own.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde::de::value::SeqDeserializer;
+use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor};
+
+use super::problem::{Place, Problems, nearest};
+use super::tree::{Node, Value};
+
+/// A value as the policy gives it, with its place.
+#[derive(Debug)]
+pub(super) struct Given<T> {
+    place: Option<Place>,
+    value: Option<T>,
+    /// Whether some of it came from the environment, so that no message may quote it.
+    pub(super) from_environment: bool,
+}
+
+impl<T> Default for Given<T> {
+    fn default() -> Self {
+        Self { place: None, value: None, from_environment: false }
+    }
+}
+
+impl<T> Given<T> {
+    /// Where it stands, if it is written at all, readable or not.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.place
+    }
+
+    /// The value, if it is written and could be read.
+    pub(super) fn value(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
+    /// The value with its place.
+    pub(super) fn read(&self) -> Option<(Place, &T)> {
+        self.place.zip(self.value.as_ref())
+    }
+}
+
+/// A mapping from names that the writer chooses, in the order of the file.
+#[derive(Debug)]
+pub(super) struct Entries<T>(pub(super) Vec<(Given<String>, Given<T>)>);
+
+/// Reads a whole tree.
+pub(super) fn read<'n, T: Deserialize<'n>>(node: &'n Node, problems: &'n Problems<'n>) -> Given<T> {
+    // A failure has been told by the time it arrives here.
+    Given::deserialize(Reader { node, problems }).unwrap_or_default()
+}
+
+const GIVEN: &str = "a value with its place";
+
+/// Why a value could not be read.
+#[derive(Debug)]
+struct Refused {
+    place: Option<Place>,
+    message: String,
+    fix: Option<String>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl de::Error for Refused {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self { place: None, message: message.to_string(), fix: None }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'n> {
+    node: &'n Node,
+    problems: &'n Problems<'n>,
+}
+
+impl<'n> Reader<'n> {
+    fn at(self, node: &'n Node) -> Self {
+        Self { node, ..self }
+    }
+
+    fn refuse(self, message: String, fix: Option<String>) -> Refused {
+        Refused { place: Some(self.node.place), message, fix }
+    }
+
+    fn expected(self, wanted: &str, fix: Option<String>) -> Refused {
+        self.refuse(format!("expected {wanted}, found {}", self.node.value.kind()), fix)
+    }
+
+    /// A whole number. One from the environment arrives as text.
+    fn number(self) -> Result<u64, Refused> {
+        let wanted = "a whole number, 0 or more";
+        match &self.node.value {
+            Value::Number(Some(number), _) => Ok(*number),
+            Value::Text(text) if self.node.from_environment => {
+                text.trim().parse().map_err(|_| self.expected(wanted, None))
+            }
+            Value::Text(text) if text.parse::<u64>().is_ok() => {
+                Err(self.expected(wanted, Some("leave out the quotes".to_owned())))
+            }
+            Value::Number(None, spelled) => Err(self.refuse(format!("expected {wanted}, found {spelled}"), None)),
+            _ => Err(self.expected(wanted, None)),
+        }
+    }
+
+    /// The entries of a mapping without those that repeat a key.
+    fn entries(self, wanted: &str) -> Result<Vec<(&'n Node, &'n str, &'n Node)>, Refused> {
+        let Value::Map(entries) = &self.node.value else {
+            return Err(self.expected(wanted, None));
+        };
+        let mut kept: Vec<(&Node, &str, &Node)> = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let name = match &key.value {
+                Value::Text(name) | Value::Number(_, name) => name.as_str(),
+                other => {
+                    self.problems.error(key.place, format!("a key must be text, and this is {}", other.kind()), None);
+                    continue;
+                }
+            };
+            match kept.iter().find(|(_, known, _)| *known == name) {
+                Some((first, ..)) => {
+                    let fix = format!("it is first given on line {}; keep one of them", first.place.line);
+                    self.problems.error(key.place, format!("{name:?} is given twice"), fix);
+                }
+                None => kept.push((key, name, value)),
+            }
+        }
+        Ok(kept)
+    }
+
+    fn unknown_key(self, key: &Node, name: &str, table: &str, known: &'static [&'static str]) {
+        if let Some(told) = not_yet(table, name) {
+            return self.problems.error(key.place, told, None);
+        }
+        let fix = match nearest(name, known) {
+            Some(word) => format!("did you mean {word:?}?"),
+            None => format!("{table} takes: {}", known.join(", ")),
+        };
+        self.problems.error(key.place, format!("unknown key {name:?} in {table}"), fix);
+    }
+}
+
+/// Kinds that DESIGN names and this version does not have: telling "unknown" would send people looking for a typing error.
+fn not_yet(table: &str, key: &str) -> Option<String> {
+    let (what, kinds, have): (_, &[&str], _) = match table {
+        SOURCE => ("source", &["ecr", "harbor", "helm"], "oci and s3"),
+        PRODUCTION => {
+            let signals = &["kubernetes", "helm_releases", "argo", "ecs", "lambda", "apprunner"];
+            ("production signal", signals, "tags, moving_tag and file")
+        }
+        _ => return None,
+    };
+    kinds.contains(&key).then(|| format!("the {what} {key:?} is not available in this version, which has {have}"))
+}
+
+/// How messages call one entry of `sources`.
+pub(super) const SOURCE: &str = "a source";
+/// How messages call one entry of `production`.
+pub(super) const PRODUCTION: &str = "a production rule";
+
+impl<'n> Deserializer<'n> for Reader<'n> {
+    type Error = Refused;
+
+    fn deserialize_any<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match &self.node.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(Some(number), _) => visitor.visit_u64(*number),
+            Value::Number(None, spelled) | Value::Text(spelled) => visitor.visit_str(spelled),
+            Value::List(_) => self.deserialize_seq(visitor),
+            Value::Map(_) => self.deserialize_map(visitor),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match &self.node.value {
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Text(text) if self.node.from_environment && text == "true" => visitor.visit_bool(true),
+            Value::Text(text) if self.node.from_environment && text == "false" => visitor.visit_bool(false),
+            _ => Err(self.expected("true or false", None)),
+        }
+    }
+
+    fn deserialize_u32<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let number = self.number()?;
+        visitor.visit_u32(u32::try_from(number).map_err(|_| self.refuse(format!("{number} is too large"), None))?)
+    }
+
+    fn deserialize_u64<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_u64(self.number()?)
+    }
+
+    fn deserialize_str<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match &self.node.value {
+            Value::Text(text) | Value::Number(_, text) => visitor.visit_str(text),
+            Value::Bool(value) => Err(self.expected("text", Some(format!("put it in quotes: \"{value}\"")))),
+            _ => Err(self.expected("text", None)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match &self.node.value {
+            Value::List(items) => visitor.visit_seq(Items { reader: self, items: items.iter() }),
+            Value::Text(text) if !self.node.from_environment => {
+                Err(self.expected("a list", Some(format!("write [{text:?}]"))))
+            }
+            _ => Err(self.expected("a list", None)),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let entries = self.entries("a mapping (name: value)")?;
+        visitor.visit_map(Pairs { reader: self, entries: entries.into_iter(), value: None })
+    }
+
+    fn deserialize_struct<V: Visitor<'n>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        if name == GIVEN {
+            return visitor.visit_map(Placed { reader: self, step: 0 });
+        }
+        let mut known = self.entries(&format!("{name} (key: value)"))?;
+        known.retain(|(key, word, _)| {
+            let takes = fields.contains(word);
+            if !takes {
+                self.unknown_key(key, word, name, fields);
+            }
+            takes
+        });
+        visitor.visit_map(Pairs { reader: self, entries: known.into_iter(), value: None })
+    }
+
+    fn deserialize_enum<V: Visitor<'n>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        let listed = variants.join(", ");
+        let variant = match &self.node.value {
+            Value::Text(word) => variants.iter().find(|variant| *variant == word).ok_or_else(|| {
+                let fix = nearest(word, variants).map(|near| format!("did you mean {near:?}?"));
+                let found = if self.node.from_environment {
+                    "that is none of them".to_owned()
+                } else {
+                    format!("found {word:?}")
+                };
+                self.refuse(format!("expected one of {listed}; {found}"), fix)
+            })?,
+            Value::Map(_) => self.kind_of_table(name, variants)?,
+            _ => return Err(self.expected(&format!("{name} ({listed})"), None)),
+        };
+        visitor.visit_enum(Kind { reader: self, variant })
+    }
+
+    fn deserialize_option<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'n>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        <V: Visitor<'n>>
+        i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
+        ignored_any
+    }
+}
+
+impl<'n> Reader<'n> {
+    /// The one key of a table that says which kind it is.
+    fn kind_of_table(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+    ) -> Result<&'static &'static str, Refused> {
+        let entries = self.entries(name)?;
+        let mut named = entries.iter().filter_map(|(_, word, _)| variants.iter().find(|variant| *variant == word));
+        match (named.next(), named.next()) {
+            (Some(variant), None) => Ok(variant),
+            (Some(first), Some(second)) => {
+                let message = format!("{name} is one of {}; this has {first:?} and {second:?}", variants.join(", "));
+                Err(self.refuse(message, Some("write two entries".to_owned())))
+            }
+            (None, _) => {
+                let later = entries.iter().find_map(|(key, word, _)| Some((key.place, not_yet(name, word)?)));
+                if let Some((place, message)) = later {
+                    return Err(Refused { place: Some(place), message, fix: None });
+                }
+                let near = entries.iter().find_map(|(key, word, _)| Some((key.place, word, nearest(word, variants)?)));
+                if let Some((place, word, near)) = near {
+                    let message = format!("unknown key {word:?} in {name}");
+                    return Err(Refused { place: Some(place), message, fix: Some(format!("did you mean {near:?}?")) });
+                }
+                let fix = format!("it needs one of: {}", variants.join(", "));
+                Err(self.refuse(format!("{name} that does not say of which kind it is"), Some(fix)))
+            }
+        }
+    }
+}
+
+struct Items<'n> {
+    reader: Reader<'n>,
+    items: std::slice::Iter<'n, Node>,
+}
+
+impl<'n> de::SeqAccess<'n> for Items<'n> {
+    type Error = Refused;
+
+    fn next_element_seed<T: DeserializeSeed<'n>>(&mut self, seed: T) -> Result<Option<T::Value>, Refused> {
+        self.items.next().map(|item| seed.deserialize(self.reader.at(item))).transpose()
+    }
+}
+
+struct Pairs<'n> {
+    reader: Reader<'n>,
+    entries: std::vec::IntoIter<(&'n Node, &'n str, &'n Node)>,
+    value: Option<&'n Node>,
+}
+
+impl<'n> MapAccess<'n> for Pairs<'n> {
+    type Error = Refused;
+
+    fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, seed: K) -> Result<Option<K::Value>, Refused> {
+        let Some((key, _, value)) = self.entries.next() else {
+            return Ok(None);
+        };
+        self.value = Some(value);
+        seed.deserialize(self.reader.at(key)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, Refused> {
+        let value = self.value.take().unwrap_or(self.reader.node);
+        seed.deserialize(self.reader.at(value))
+    }
+}
+
+/// A table or word as one variant of an enum.
+struct Kind<'n> {
+    reader: Reader<'n>,
+    variant: &'static str,
+}
+
+impl<'n> EnumAccess<'n> for Kind<'n> {
+    type Error = Refused;
+    type Variant = Reader<'n>;
+
+    fn variant_seed<V: DeserializeSeed<'n>>(self, seed: V) -> Result<(V::Value, Reader<'n>), Refused> {
+        Ok((seed.deserialize(self.variant.into_deserializer())?, self.reader))
+    }
+}
+
+impl<'n> VariantAccess<'n> for Reader<'n> {
+    type Error = Refused;
+
+    fn unit_variant(self) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'n>>(self, seed: T) -> Result<T::Value, Refused> {
+        seed.deserialize(self)
+    }
+
+    fn tuple_variant<V: Visitor<'n>>(self, _: usize, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'n>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_struct("an entry", fields, visitor)
+    }
+}
+
+/// The two halves that [`Given`] asks for: first the place, then the value, whose failure is told here.
+struct Placed<'n> {
+    reader: Reader<'n>,
+    step: u8,
+}
+
+impl<'n> MapAccess<'n> for Placed<'n> {
+    type Error = Refused;
+
+    fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, _: K) -> Result<Option<K::Value>, Refused> {
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, Refused> {
+        let node = self.reader.node;
+        self.step += 1;
+        if self.step == 1 {
+            let Place { line, column, width } = node.place;
+            let numbers = [line, column, width, u64::from(node.from_environment)];
+            return seed.deserialize(SeqDeserializer::new(numbers.into_iter()));
+        }
+        if matches!(node.value, Value::Null) {
+            let refused =
+                self.reader.refuse("this key has no value".to_owned(), Some("remove it, or write one".to_owned()));
+            return Err(self.told(refused));
+        }
+        seed.deserialize(self.reader).map_err(|refused| self.told(refused))
+    }
+}
+
+impl Placed<'_> {
+    fn told(&self, refused: Refused) -> Refused {
+        let place = refused.place.unwrap_or(self.reader.node.place);
+        self.reader.problems.error(place, refused.message.clone(), refused.fix.clone());
+        refused
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct GivenVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for GivenVisitor<T> {
+            type Value = Given<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(GIVEN)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut halves: A) -> Result<Given<T>, A::Error> {
+                let [line, column, width, from_environment] = halves.next_value::<[u64; 4]>()?;
+                let place = Some(Place { line, column, width });
+                Ok(Given { place, value: halves.next_value().ok(), from_environment: from_environment == 1 })
+            }
+        }
+
+        deserializer.deserialize_struct(GIVEN, &[], GivenVisitor(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Given<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Entries<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Entries".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        std::collections::BTreeMap::<String, T>::json_schema(generator)
+    }
+}
