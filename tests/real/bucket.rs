@@ -73,7 +73,7 @@ impl Bucket {
 }
 
 fn credentials() -> SharedCredentialsProvider {
-    SharedCredentialsProvider::new(Credentials::from_keys("testing", "testing", None))
+    SharedCredentialsProvider::new(Credentials::new("testing", "testing", None, None, "tests"))
 }
 
 fn object(artifact: &ArtifactId) -> (&str, &str) {
