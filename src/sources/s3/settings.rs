@@ -15,9 +15,9 @@ pub(super) struct BucketState {
     pub(super) gaps: Vec<Gap>,
 }
 
-const VERSIONING: &str = "s3:GetBucketVersioning";
-const OBJECT_LOCK: &str = "s3:GetBucketObjectLockConfiguration";
-const LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
+pub(super) const VERSIONING: &str = "s3:GetBucketVersioning";
+pub(super) const OBJECT_LOCK: &str = "s3:GetBucketObjectLockConfiguration";
+pub(super) const LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
 
 /// A server that says so in its own words has no such feature: that is an answer, not a failure to answer.
 const NOT_OFFERED: &str = "NotImplemented";
