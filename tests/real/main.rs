@@ -4,6 +4,7 @@
 mod support;
 
 mod bucket;
+mod bucket_contract;
 mod layout;
 mod registry;
 mod servers;

@@ -16,8 +16,8 @@ use super::settings::BucketState;
 use super::version::{VersionId, identify};
 
 pub(super) const HEAD_VERSION: &str = "s3:GetObjectVersion";
-const HEAD_KEY: &str = "s3:GetObject";
-const LEGAL_HOLD: &str = "s3:GetObjectLegalHold";
+pub(super) const HEAD_KEY: &str = "s3:GetObject";
+pub(super) const LEGAL_HOLD: &str = "s3:GetObjectLegalHold";
 pub(super) const READ_TAGS: &str = "s3:GetObjectVersionTagging";
 
 /// Tags as the lifecycle and the mark compare them.
