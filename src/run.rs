@@ -1,10 +1,30 @@
 //! The only orchestration: observe, recall, plan, apply, record, commit, report.
 
+mod listing;
+mod record;
+mod repository;
+mod setup;
+mod stop;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::ledger::LedgerError;
 use crate::model::{Mode, SourceName};
 use crate::policy::Policy;
 use crate::report::body::Report;
+use crate::sources::Source;
+
+use self::record::Recorder;
+use self::setup::Setup;
+
+pub use self::listing::Shard;
+pub use self::stop::Stop;
 
 /// How a run is meant.
 #[derive(Debug, Clone)]
@@ -15,55 +35,12 @@ pub struct RunOptions {
     pub sources: Vec<SourceName>,
     /// Only this share of the repositories.
     pub shard: Option<Shard>,
-    /// Repositories in flight at once.
+    /// Repositories in flight at once, and requests in flight at one host.
     pub concurrency: usize,
     /// The run ends before this much time has passed, and says `incomplete` if it was not done.
     pub deadline: Option<Duration>,
-    /// Asked to end early: no repository is begun any more, what was done is committed, the run says `incomplete` (F88).
+    /// Ends the run early when asked to.
     pub stop: Stop,
-}
-
-/// A wish to end early, that anyone may look at or wait for.
-#[derive(Debug, Clone)]
-pub struct Stop(Option<tokio::sync::watch::Receiver<bool>>);
-
-impl Stop {
-    /// For a run that nobody interrupts.
-    #[must_use]
-    pub fn never() -> Self {
-        Self(None)
-    }
-
-    /// A wish that comes true when `true` is sent.
-    #[must_use]
-    pub fn when(asked: tokio::sync::watch::Receiver<bool>) -> Self {
-        Self(Some(asked))
-    }
-
-    /// Whether the run was asked to end.
-    #[must_use]
-    pub fn is_asked(&self) -> bool {
-        self.0.as_ref().is_some_and(|asked| *asked.borrow())
-    }
-
-    /// Returns once the run is asked to end; never, if nobody can ask any more.
-    pub async fn asked(&self) {
-        if let Some(asked) = &self.0
-            && asked.clone().wait_for(|asked| *asked).await.is_ok()
-        {
-            return;
-        }
-        std::future::pending().await
-    }
-}
-
-/// One of several disjoint shares of an estate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    /// From 0.
-    pub index: u32,
-    /// How many there are.
-    pub count: u32,
 }
 
 /// Told as a run goes on, for a progress bar. Nothing depends on it.
@@ -85,10 +62,72 @@ pub enum RunError {
         /// What is wrong and what to do.
         detail: String,
     },
+    /// `--source` names a source that the policy does not have.
+    #[error("--source {name}: the policy has no such source; it has {known}")]
+    UnknownSource {
+        /// The name given.
+        name: SourceName,
+        /// The names there are.
+        known: String,
+    },
+    /// `enforce` without a ledger.
+    #[error("enforce needs a ledger: what it pins must be on record; set `ledger:` in the policy, or give --ledger")]
+    NoLedger,
+    /// The ledger could not be read or written. Nothing is pinned after that (F54).
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The report could not be kept while it was made.
+    #[error("the report could not be kept: {0}")]
+    Report(#[from] std::io::Error),
+    /// A defect of prodpin.
+    #[error("a repository's task ended unexpectedly ({0}); this is a defect of prodpin, please report it")]
+    Defect(String),
 }
 
-/// Runs once.
-pub async fn run(policy: &Policy, options: &RunOptions, progress: &dyn Progress) -> Result<Report, RunError> {
-    let _ = (policy, options, progress);
-    unimplemented!()
+/// Opens the policy's sources and runs once.
+pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progress>) -> Result<Report, RunError> {
+    let options = &RunOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
+    let sources = setup::open_sources(policy, options).await?;
+    run_on(policy, sources, options, progress).await
+}
+
+/// Runs once on sources that are open: every step of the picture on this crate's front page.
+pub async fn run_on(
+    policy: &Policy,
+    sources: BTreeMap<SourceName, Source>,
+    options: &RunOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Report, RunError> {
+    let stop = &options.stop;
+    let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now()).await?);
+    let mut recorder = Recorder::new(setup.clone())?;
+    recorder.settings().await?;
+
+    let (found, mut repositories) = mpsc::channel(options.concurrency);
+    let mut listings = listing::start(&setup, options.shard, &found, stop);
+    drop(found);
+    let mut tasks = JoinSet::new();
+    let mut listing_ended = false;
+    while !(listing_ended && tasks.is_empty()) {
+        tokio::select! {
+            next = repositories.recv(), if !listing_ended && tasks.len() < options.concurrency => match next {
+                Some(_) if stop.is_set() => recorder.left_out(),
+                Some(key) => {
+                    progress.found();
+                    tasks.spawn(repository::decide_one(setup.clone(), key, stop.clone()));
+                }
+                None => listing_ended = true,
+            },
+            Some(outcome) = tasks.join_next() => {
+                let outcome = outcome.map_err(|error| RunError::Defect(error.to_string()))??;
+                progress.done(outcome.plan.report.name.as_str());
+                recorder.add(outcome).await?;
+            }
+        }
+    }
+    while let Some(listed) = listings.join_next().await {
+        recorder.listed(listed.map_err(|error| RunError::Defect(error.to_string()))?);
+    }
+    let covers_all = options.sources.is_empty() && options.shard.is_none();
+    recorder.finish(covers_all, stop.is_set()).await
 }

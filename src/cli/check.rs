@@ -4,10 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::exit::Ending;
-use super::logs::visible;
 use super::output::to_stdout;
 use crate::model::{NamePatterns, Order, ProductionRule};
-use crate::policy::{LedgerLocation, OciConfig, Policy, S3Config, SourceConfig, load};
+use crate::policy::{LedgerLocation, OciConfig, Policy, S3Config, SourceConfig, load, visible};
 
 pub(super) fn check(path: &Path) -> anyhow::Result<Ending> {
     let policy = load(path)?;

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use crate::model::Severity;
-use crate::policy::{AdHocError, PolicyError, PolicyErrors};
+use crate::policy::{AdHocError, PolicyError};
 use crate::report::document::FindingCounts;
+use crate::run::RunError;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +53,8 @@ pub(super) struct Misuse(pub(super) String);
 
 /// An error's ending: misuse where the arguments or the policy are at fault, failure otherwise.
 pub(super) fn of_error(error: &anyhow::Error) -> Ending {
-    let misused =
-        error.is::<Misuse>() || error.is::<PolicyError>() || error.is::<PolicyErrors>() || error.is::<AdHocError>();
+    let of_run = matches!(error.downcast_ref(), Some(RunError::UnknownSource { .. } | RunError::NoLedger));
+    let misused = of_run || error.is::<Misuse>() || error.is::<PolicyError>() || error.is::<AdHocError>();
     if misused { Ending::Misused } else { Ending::Failed }
 }
 

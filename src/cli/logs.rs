@@ -8,6 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::debug_fn;
 
 use super::progress::Bar;
+use crate::report::escape;
 
 /// Starts logging. `RUST_LOG` decides over the flags.
 pub(super) fn start(quiet: bool, verbose: u8, bar: Bar) {
@@ -22,7 +23,7 @@ pub(super) fn start(quiet: bool, verbose: u8, bar: Bar) {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     // Values come from registries; control characters in them must reach neither the terminal nor a log's structure.
     let fields = debug_fn(|writer, field, value| {
-        let shown = visible(&format!("{value:?}"));
+        let shown = escape::log(&format!("{value:?}"));
         match field.name() {
             "message" => writer.write_str(&shown),
             name => write!(writer, "{name}={shown}"),
@@ -37,11 +38,6 @@ pub(super) fn start(quiet: bool, verbose: u8, bar: Bar) {
         .with_writer(AroundTheBar(bar));
     // A second start, as in tests, keeps the first one.
     let _ = subscriber.try_init();
-}
-
-/// Text with its control characters spelt out, on one line.
-pub(super) fn visible(text: &str) -> String {
-    crate::policy::visible(text)
 }
 
 /// Takes the progress bar away while a record is written, so that they do not run into each other.
@@ -64,17 +60,5 @@ impl<'w> MakeWriter<'w> for AroundTheBar {
 
     fn make_writer(&'w self) -> Record<'w> {
         Record(&self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_cannot_add_a_line_or_steer_the_terminal_f77() {
-        let shown = visible("tag\n2026-11-23 ERROR forged\r\u{1b}[2J\u{202e}\u{9b}1m");
-        assert!(!shown.contains(|character: char| character.is_control() || character == '\u{202e}'), "{shown:?}");
-        assert!(shown.contains("forged"));
     }
 }

@@ -28,6 +28,7 @@ use arguments::{Cli, Command, DEFAULT_POLICY};
 use progress::Bar;
 
 use crate::policy::PolicyError;
+use crate::report::escape;
 
 pub use exit::{Ending, status};
 
@@ -79,7 +80,7 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Res
 fn tell(error: &anyhow::Error) {
     let told = match error.downcast_ref::<PolicyError>() {
         Some(PolicyError::Invalid(problems)) => problems.to_string(),
-        _ => format!("prodpin: {}", logs::visible(&format!("{error:#}"))),
+        _ => format!("prodpin: {}", escape::terminal(&format!("{error:#}"))),
     };
     let _ = writeln!(std::io::stderr(), "{told}");
 }

@@ -1,15 +1,15 @@
 //! What audit and enforce share: policy and arguments → a run → its report → how it ended.
 
 use std::path::Path;
-
-use anyhow::Context;
+use std::sync::Arc;
 
 use super::arguments::{RunArguments, shard};
 use super::exit::{Ending, Misuse};
 use super::output::Outputs;
 use super::progress::Bar;
 use super::stop;
-use crate::model::{Mode, SourceName};
+use crate::ledger::{Access, Ledger};
+use crate::model::{Mode, Severity, SourceName};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
 use crate::run::{RunOptions, Shard, run};
@@ -35,14 +35,14 @@ pub(super) async fn outcome(
     };
     let outputs = Outputs::open(arguments.format, &arguments.reports)?;
     bar.show();
-    let report = run(&policy, &options, bar).await;
+    let report = run(&policy, &options, Arc::new(bar.clone())).await;
     bar.clear();
-    let report = report.context("the run could not be carried out")?;
+    let report = report?;
     outputs.write(&report)?;
     Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
 }
 
-fn ending(report: &Report, fail_on: crate::model::Severity) -> Ending {
+fn ending(report: &Report, fail_on: Severity) -> Ending {
     Ending::Ran { complete: report.run.complete, findings: report.summary.findings, fail_on }
 }
 
@@ -54,6 +54,15 @@ pub(super) fn ledger(policy: LedgerLocation, flag: Option<&str>) -> anyhow::Resu
             Ok(LedgerLocation::parse(text, Path::new("")).map_err(|reason| Misuse(format!("--ledger: {reason}")))?)
         }
     }
+}
+
+/// The ledger, to look things up in.
+pub(super) async fn open_ledger(policy: &Policy, flag: Option<&str>) -> anyhow::Result<Ledger> {
+    let location = ledger(policy.ledger.clone(), flag)?;
+    if location == LedgerLocation::None {
+        return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
+    }
+    Ok(Ledger::open(&location, Access::Read).await?)
 }
 
 /// The sources that were asked for. One that the policy does not have would silently be nothing.

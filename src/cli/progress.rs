@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::logs::visible;
+use crate::report::escape::terminal;
 use crate::run::Progress;
 
 /// Tells how far a run is. Where stderr is no terminal, it does nothing.
@@ -49,6 +49,6 @@ impl Progress for Bar {
 
     fn done(&self, name: &str) {
         self.0.inc(1);
-        self.0.set_message(visible(name));
+        self.0.set_message(terminal(name));
     }
 }

@@ -1,37 +1,44 @@
 //! Ctrl-C and SIGTERM end a run early instead of cutting it off (F88).
 
-use tokio::sync::watch;
-
 use crate::run::Stop;
 
-/// Listens from now on. The first signal asks the run to end; a second one ends the program as it would without us.
+/// What a shell reports for a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// Listens from now on. The first signal asks the run to end; a second one ends the program at once.
 pub(super) fn on_signals() -> Stop {
-    let (ask, asked) = watch::channel(false);
+    let stop = Stop::default();
+    let asked = stop.clone();
     tokio::spawn(async move {
         signalled().await;
-        tracing::warn!("asked to end: finishing what is begun and committing it; once more to stop at once");
-        // Nobody listens any more if the run has ended by itself.
-        let _ = ask.send(true);
+        tracing::warn!("asked to end: finishing what is begun and recording it; once more to stop at once");
+        asked.ask();
         signalled().await;
-        std::process::exit(130);
+        std::process::exit(INTERRUPTED);
     });
-    Stop::when(asked)
+    stop
 }
 
 #[cfg(unix)]
 async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
+        return interrupted().await;
     };
     tokio::select! {
         _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = interrupted() => {}
     }
 }
 
 #[cfg(not(unix))]
 async fn signalled() {
-    let _ = tokio::signal::ctrl_c().await;
+    interrupted().await;
+}
+
+/// Where signals cannot be listened to, none is ever taken for heard.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
 }

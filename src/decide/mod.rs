@@ -1,1 +1,25 @@
 //! Deciding: pure, total, synchronous; the clock is an argument. The same input in any order gives the same plan.
+//!
+//! A repository is decided in three steps, with reading in between:
+//!
+//! 1. [`survey`]: what else must be read before anything can be said: tags that are known and were not listed.
+//! 2. [`changes`]: what differs from what the ledger knew, as events. Folded in, they give the state that the rest
+//!    decides on, so that an artifact keeps its place when its tag moves away.
+//! 3. [`select`] and [`plan`]: the rollback set, then verdicts, pins to make, findings. `plan` runs again on what was
+//!    read back after pinning, and that second answer is what is reported.
+
+mod changes;
+mod mutation;
+mod order;
+mod plan;
+mod protection;
+mod readiness;
+mod rollback_set;
+mod rules;
+mod source;
+
+pub use changes::{Survey, changes, deployments, fold, survey};
+pub use plan::{Attempts, Input, Plan, next_step, plan};
+pub use rollback_set::{Selection, select};
+pub use rules::{Rules, Uses};
+pub use source::{settings, unmatched};

@@ -1,1 +1,217 @@
-//! The append-only record.
+//! The append-only record of what was seen, decided and done: one log on an object store.
+//!
+//! ```text
+//! batch/<sha256>          the entries of one commit: a JSON line each, zstd; named by the hash of the plain bytes
+//! checkpoint/<sequence>   a C2SP tlog-checkpoint; created only if absent: THIS is the commit
+//! report/<sha256>         a report's body, zstd; named by the hash of the plain bytes
+//! view/index              a cache: repositories, settings, runs, the head last seen
+//! view/repository/<hash>  a cache: one repository's folded state
+//! ```
+//!
+//! Nothing but caches is ever overwritten, and nothing is ever removed, so the log can live under Object Lock.
+//!
+//! **A leaf** of the Merkle tree (RFC 6962) is the exact bytes of one line of a batch, without its line break.
+//!
+//! **A checkpoint** is a note's body: origin, size, root, then extension lines:
+//!
+//! ```text
+//! prodpin/5f0c…            the log's own name, drawn at its first commit; a copy elsewhere keeps it
+//! 42                       how many entries the log has
+//! qv3…=                    the root over all of them
+//! schema 1                 a program that knows only older schemas does not write (F64)
+//! batch 9c1e…              what this commit appended
+//! previous 77ab…           SHA-256 of the previous checkpoint's bytes; not in the first
+//! edge 0aX…= 9fQ…=         roots of the perfect subtrees, largest first: the next writer needs no tiles
+//! ```
+//!
+//! A blank line and signature lines may follow. Tiles and proofs can be derived from the batches at any time.
+//!
+//! **A commit** writes the batch, then the checkpoint. Whoever finds the checkpoint taken reads what came first,
+//! restates its own entries after it ([`crate::model::rebase`]), and tries the next number (I14, F61). A crash before
+//! the checkpoint leaves an orphan that nothing refers to; a crash after it leaves stale caches (I15, F62).
+//!
+//! **Caches** say for themselves what they are a cache of. One that is missing, stale, torn, foreign or of another
+//! program's version is made anew from the log; only a head that was seen and is gone stops writing (I12).
+
+mod batch;
+mod cache;
+mod chance;
+mod checkpoint;
+mod commit;
+mod error;
+mod index;
+mod location;
+mod query;
+mod read;
+mod rebuild;
+mod recall;
+mod report;
+mod s3;
+mod store;
+mod tree;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use jiff::Timestamp;
+use object_store::ObjectStore;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tlog_tiles::tlog::Hash;
+
+use self::index::Index;
+use self::read::Tip;
+use self::store::Store;
+use crate::model::{Mark, RepositoryKey, RepositoryName, SettingFacts, SourceName, SourceRecord};
+use crate::policy::LedgerLocation;
+
+pub use error::LedgerError;
+
+/// What a ledger is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing is created or changed, caches included.
+    Read,
+    /// Commits are made. Opening fails where that would.
+    Write,
+}
+
+/// A position in the log: what a report or an alert names (I10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The number of the commit, from 1; 0 for a log without any.
+    pub sequence: u64,
+    /// How many entries the log has.
+    pub size: u64,
+    /// The root of the Merkle tree over them.
+    #[serde(serialize_with = "write_root", deserialize_with = "read_root")]
+    pub root: [u8; 32],
+}
+
+impl Head {
+    /// The root in base64, as checkpoints and reports write it.
+    #[must_use]
+    pub fn root_base64(&self) -> String {
+        Hash(self.root).to_string()
+    }
+}
+
+fn write_root<S: Serializer>(root: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Hash(*root))
+}
+
+fn read_root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Hash::parse_hash(&text).map(|hash| hash.0).map_err(|_| serde::de::Error::custom("not a root hash"))
+}
+
+/// One ledger, open. It can be shared between tasks; commits take turns.
+#[derive(Debug)]
+pub struct Ledger {
+    store: Store,
+    access: Access,
+    /// What is known of the log so far. Never locked across a wait.
+    log: RwLock<Log>,
+    /// Held by whoever moves the head: a commit, or a look at what others committed.
+    writing: tokio::sync::Mutex<Writing>,
+    /// As of which commit each repository was last recalled here.
+    recalled: Mutex<HashMap<RepositoryKey, u64>>,
+    /// The head when the ledger was opened.
+    opened_at: u64,
+}
+
+/// The log as far as it was read.
+#[derive(Debug, Default)]
+struct Log {
+    tip: Option<Tip>,
+    index: Index,
+    /// The next number to commit under.
+    next: u64,
+}
+
+/// What the writer keeps in mind.
+#[derive(Debug, Default)]
+struct Writing {
+    /// Commits since the index was last written.
+    since_index: u64,
+}
+
+impl Ledger {
+    /// Opens the ledger at a location. Opened for reading, a directory that does not exist is an empty ledger.
+    pub async fn open(location: &LedgerLocation, access: Access) -> Result<Self, LedgerError> {
+        let store = location::open(location, access).await?;
+        Self::open_store(store, access).await
+    }
+
+    /// Opens the ledger on a store that the caller made, under this name in messages. The store must create an object
+    /// only if it is absent, and see at once what was created.
+    pub async fn open_on(store: Arc<dyn ObjectStore>, name: &str, access: Access) -> Result<Self, LedgerError> {
+        Self::open_store(Store::new(store, name), access).await
+    }
+
+    async fn open_store(store: Store, access: Access) -> Result<Self, LedgerError> {
+        let mut ledger = Self {
+            store,
+            access,
+            log: RwLock::new(Log { next: 1, ..Log::default() }),
+            writing: tokio::sync::Mutex::default(),
+            recalled: Mutex::default(),
+            opened_at: 0,
+        };
+        ledger.load().await?;
+        let opened_at = ledger.log().index.sequence;
+        ledger.opened_at = opened_at;
+        Ok(ledger)
+    }
+
+    /// The last commit known here; none while the log is empty.
+    #[must_use]
+    pub fn head(&self) -> Option<Head> {
+        self.log().tip.as_ref().map(Tip::head)
+    }
+
+    /// Every repository ever recorded for the source: one that vanished from a listing must still be looked at.
+    #[must_use]
+    pub fn repositories(&self, source: &SourceName) -> Vec<RepositoryName> {
+        self.log().index.repositories.get(source).map(|names| names.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The source's protection settings as last recorded, and since when.
+    #[must_use]
+    pub fn settings(&self, source: &SourceName) -> Option<(Mark, SettingFacts)> {
+        self.log().index.sources.get(source)?.settings.clone()
+    }
+
+    /// What a run last saw of the source, and when.
+    #[must_use]
+    pub fn last_seen(&self, source: &SourceName) -> Option<(Mark, SourceRecord)> {
+        let log = self.log();
+        let (mark, _, record) = log.index.sources.get(source)?.seen.as_ref()?;
+        Some((*mark, record.clone()))
+    }
+
+    /// The latest wall time in the ledger: a machine whose clock is behind it is behind, or another was ahead (F90).
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.log().index.newest
+    }
+
+    /// The ledger's name in messages.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        self.store.location()
+    }
+
+    // No code below panics while it holds one of these locks, and each update is whole before it is let go.
+    fn log(&self) -> RwLockReadGuard<'_, Log> {
+        self.log.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log_mut(&self) -> RwLockWriteGuard<'_, Log> {
+        self.log.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recalled(&self) -> MutexGuard<'_, HashMap<RepositoryKey, u64>> {
+        self.recalled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -74,6 +74,10 @@ pub enum Event {
         tag: Tag,
         /// What it pointed at.
         artifact: ArtifactId,
+        /// When those bytes were built, as far as they say themselves: only asked where a rule orders by push time
+        /// and the source does not tell one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        created: Option<Timestamp>,
     },
     /// A tag points at other bytes than before.
     TagMoved {
@@ -93,6 +97,8 @@ pub enum Event {
     TagReturned {
         /// The tag.
         tag: Tag,
+        /// What it points at, so that the event still says what was seen when another writer moved the tag meanwhile.
+        artifact: ArtifactId,
     },
     /// A tag was not found by direct look-up in a second run.
     TagDeleted {
@@ -151,6 +157,22 @@ pub enum Event {
     Source(SourceRecord),
     /// A run ended.
     Run(Box<RunRecord>),
+}
+
+impl Event {
+    /// The tag it is about, if it is about one.
+    #[must_use]
+    pub fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::TagSeen { tag, .. }
+            | Self::TagMoved { tag, .. }
+            | Self::TagAbsent { tag }
+            | Self::TagReturned { tag, .. }
+            | Self::TagDeleted { tag }
+            | Self::TagRecreated { tag, .. } => Some(tag),
+            _ => None,
+        }
+    }
 }
 
 /// What one run saw of one source. Two runs over the same state record the same hash, so omission shows.

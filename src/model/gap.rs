@@ -62,3 +62,13 @@ impl Gap {
         Self { scope, cause, detail: detail.into() }
     }
 }
+
+/// Why a pin was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct PinFailure {
+    /// As a class.
+    pub cause: Cause,
+    /// For a person: what was refused, by whom, and what to do.
+    pub detail: String,
+}

@@ -57,6 +57,9 @@ pub struct Sighting {
     /// Since when.
     #[serde(flatten)]
     pub since: Mark,
+    /// When those bytes were built, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
 }
 
 /// Whether a tag is there.
@@ -109,20 +112,12 @@ impl RepositoryState {
     /// ledger is the record and the state only its summary.
     pub fn apply(&mut self, mark: Mark, event: &Event) {
         match event {
-            Event::TagSeen { tag, artifact }
-            | Event::TagMoved { tag, to: artifact, .. }
-            | Event::TagRecreated { tag, artifact } => {
-                let sighting = Sighting { artifact: artifact.clone(), since: mark };
-                match self.tags.get_mut(tag) {
-                    Some(history) => history.push(sighting),
-                    None => {
-                        let history = TagHistory { sightings: vec![sighting], status: TagStatus::Present };
-                        self.tags.insert(tag.clone(), history);
-                    }
-                }
+            Event::TagSeen { tag, artifact, created } => self.sighted(tag, artifact, *created, mark),
+            Event::TagMoved { tag, to: artifact, .. } | Event::TagRecreated { tag, artifact } => {
+                self.sighted(tag, artifact, None, mark);
             }
             Event::TagAbsent { tag } => self.set_status(tag, TagStatus::Absent(mark)),
-            Event::TagReturned { tag } => self.set_status(tag, TagStatus::Present),
+            Event::TagReturned { tag, .. } => self.set_status(tag, TagStatus::Present),
             Event::TagDeleted { tag } => self.set_status(tag, TagStatus::Deleted(mark)),
             Event::DeploymentStarted { artifact, via } => {
                 let spans = self.deployments.entry(artifact.clone()).or_default();
@@ -150,6 +145,17 @@ impl RepositoryState {
         }
     }
 
+    fn sighted(&mut self, tag: &Tag, artifact: &ArtifactId, created: Option<Timestamp>, since: Mark) {
+        let sighting = Sighting { artifact: artifact.clone(), since, created };
+        match self.tags.get_mut(tag) {
+            Some(history) => history.push(sighting),
+            None => {
+                let history = TagHistory { sightings: vec![sighting], status: TagStatus::Present };
+                self.tags.insert(tag.clone(), history);
+            }
+        }
+    }
+
     fn set_status(&mut self, tag: &Tag, status: TagStatus) {
         if let Some(history) = self.tags.get_mut(tag) {
             history.status = status;
@@ -168,12 +174,14 @@ impl RepositoryState {
 #[must_use]
 pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
     match event {
-        Event::TagSeen { tag, artifact }
-        | Event::TagMoved { tag, to: artifact, .. }
-        | Event::TagRecreated { tag, artifact } => seen(tag, artifact, state),
-        Event::TagReturned { tag } => {
-            let artifact = state.tags.get(&tag)?.latest()?.artifact.clone();
-            seen(tag, artifact, state)
+        Event::TagSeen { tag, artifact, created } => {
+            unheard(&tag, None, &artifact, state).then(|| seen(tag, artifact, created, state))?
+        }
+        Event::TagMoved { tag, from, to } => {
+            unheard(&tag, Some(&from), &to, state).then(|| seen(tag, to, None, state))?
+        }
+        Event::TagReturned { tag, artifact } | Event::TagRecreated { tag, artifact } => {
+            seen(tag, artifact, None, state)
         }
         Event::TagAbsent { tag } => {
             (state.tags.get(&tag)?.status == TagStatus::Present).then_some(Event::TagAbsent { tag })
@@ -202,16 +210,25 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
     }
 }
 
+/// Whether an object version is news. A key's versions are told in order, and another writer may have told them all:
+/// one of them is not a move back, unless it was the latest one that went.
+fn unheard(tag: &Tag, from: Option<&ArtifactId>, to: &ArtifactId, state: &RepositoryState) -> bool {
+    let (ArtifactId::ObjectVersion { .. }, Some(history)) = (to, state.tags.get(tag)) else { return true };
+    let latest = history.latest().map(|sighting| &sighting.artifact);
+    let told = history.sightings.iter().any(|sighting| sighting.artifact == *to);
+    history.status != TagStatus::Present || !told || (from.is_some() && from == latest)
+}
+
 /// What seeing this tag at this artifact means, given what is known: the one place that decides between seen, moved,
 /// returned and recreated, for a first observation as for a rebased one.
 #[must_use]
-pub fn seen(tag: Tag, artifact: ArtifactId, state: &RepositoryState) -> Option<Event> {
-    let Some(history) = state.tags.get(&tag) else { return Some(Event::TagSeen { tag, artifact }) };
-    let Some(latest) = history.latest() else { return Some(Event::TagSeen { tag, artifact }) };
+pub fn seen(tag: Tag, artifact: ArtifactId, created: Option<Timestamp>, state: &RepositoryState) -> Option<Event> {
+    let Some(history) = state.tags.get(&tag) else { return Some(Event::TagSeen { tag, artifact, created }) };
+    let Some(latest) = history.latest() else { return Some(Event::TagSeen { tag, artifact, created }) };
     match history.status {
         TagStatus::Deleted(_) => Some(Event::TagRecreated { tag, artifact }),
         TagStatus::Present if latest.artifact == artifact => None,
-        TagStatus::Absent(_) if latest.artifact == artifact => Some(Event::TagReturned { tag }),
+        TagStatus::Absent(_) if latest.artifact == artifact => Some(Event::TagReturned { tag, artifact }),
         TagStatus::Present | TagStatus::Absent(_) => {
             Some(Event::TagMoved { tag, from: latest.artifact.clone(), to: artifact })
         }

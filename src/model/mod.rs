@@ -19,7 +19,7 @@ pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use digest::{Digest, DigestError};
 pub use event::{Counts, Entry, Event, Mode, RunId, RunRecord, SourceRecord};
 pub use finding::{Code, Finding, Severity};
-pub use gap::{Cause, Gap, Scope};
+pub use gap::{Cause, Gap, PinFailure, Scope};
 pub use history::{Mark, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};

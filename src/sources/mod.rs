@@ -13,9 +13,10 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, Cause, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts,
-    Snapshot, Tag,
+    ArtifactId, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts, Snapshot,
+    SourceName, Tag,
 };
+use crate::policy::SourceConfig;
 
 /// Reading a source. No method fails as a whole: what could not be read comes back as a gap beside what could.
 #[async_trait]
@@ -43,6 +44,15 @@ pub trait Inventory: Send + Sync {
     /// Where in this source a reference points, if it points into this source at all.
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)>;
 
+    /// Whether the policy's patterns select this repository, so that one that vanished from the list is still looked at.
+    fn selects(&self, repository: &RepositoryName) -> bool;
+
+    /// What production rules match and order in place of a tag that is no longer listed: the tag, or the version that
+    /// an object's key names.
+    fn label(&self, tag: &Tag) -> Box<str> {
+        tag.as_str().into()
+    }
+
     /// Policy patterns that matched no repository, once `repositories` has been read to its end.
     fn unmatched_patterns(&self) -> Vec<String>;
 }
@@ -55,15 +65,7 @@ pub trait Protector: Send + Sync {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
 }
 
-/// Why a pin was not made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{detail}")]
-pub struct PinFailure {
-    /// As a class.
-    pub cause: Cause,
-    /// For a person: what was refused, by whom, and what to do.
-    pub detail: String,
-}
+pub use crate::model::PinFailure;
 
 /// A source as a run uses it.
 #[derive(Clone)]
@@ -83,4 +85,12 @@ pub struct OpenOptions {
     pub concurrency: usize,
     /// No request starts, and no wait goes on, past this moment.
     pub deadline: Option<std::time::Instant>,
+}
+
+/// Opens a source of any kind. The error is for a person, without the source's name.
+pub async fn open(name: &SourceName, config: &SourceConfig, options: &OpenOptions) -> Result<Source, String> {
+    match config {
+        SourceConfig::Oci(config) => oci::open(name, config, options).map_err(|error| error.to_string()),
+        SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
+    }
 }

@@ -1,8 +1,13 @@
 //! Everything that needs no server: decisions, contracts, hostile input, the command line.
 
+mod contract;
+mod estate;
+mod hostile_output;
+mod lying_registry;
+mod policy;
+mod properties;
+mod purity;
+mod reports;
+mod scenarios;
 #[path = "../support/mod.rs"]
 mod support;
-
-mod contract;
-mod policy;
-mod purity;

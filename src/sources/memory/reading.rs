@@ -100,6 +100,10 @@ impl Inventory for Reader {
         look_closely(repository, artifact, state.repositories.get(repository), &faults)
     }
 
+    fn selects(&self, repository: &RepositoryName) -> bool {
+        self.patterns.matches(repository.as_str())
+    }
+
     async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<jiff::Timestamp> {
         let state = self.memory.lock();
         if state.faults.of(repository).answer.is_some() {

@@ -227,6 +227,10 @@ impl Inventory for OciInventory {
         self.registry.host.locate(reference)
     }
 
+    fn selects(&self, repository: &RepositoryName) -> bool {
+        self.patterns.matches(repository.as_str())
+    }
+
     fn unmatched_patterns(&self) -> Vec<String> {
         self.matched.lacking(&self.patterns)
     }

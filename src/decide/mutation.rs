@@ -1,0 +1,258 @@
+//! Findings about tags that moved, vanished, came back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    ArtifactId, Code, Content, Event, Finding, ObservedTag, RepositoryState, Severity, Tag, TagHistory, TagStatus,
+};
+
+use super::plan::Draft;
+use super::rules::{Rules, looks_like_release};
+
+/// What this run's events and the state they led to mean.
+pub(super) struct Mutation<'a> {
+    pub(super) draft: Draft<'a>,
+    pub(super) rules: &'a Rules,
+    /// What was listed, sorted by name.
+    pub(super) listed: &'a [&'a ObservedTag],
+    pub(super) state: &'a RepositoryState,
+    pub(super) labels: &'a BTreeMap<Tag, Box<str>>,
+    /// Tags by which production runs or ran a rollback target.
+    pub(super) production_tags: &'a BTreeSet<&'a Tag>,
+}
+
+/// A tag's move within this run, from first to last.
+struct Moved<'a> {
+    tag: &'a Tag,
+    from: &'a ArtifactId,
+    to: &'a ArtifactId,
+    steps: usize,
+}
+
+/// So many tags moved in one run are a story of their own: releases, and tags of any kind.
+const RELEASES_TOGETHER: usize = 3;
+const TAGS_TOGETHER: usize = 5;
+
+impl Mutation<'_> {
+    pub(super) fn findings(&self, events: &[Event]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let moves = moves(events);
+        for moved in moves.values() {
+            findings.extend(self.moved(moved));
+        }
+        for event in events {
+            match event {
+                Event::TagDeleted { tag } => findings.push(self.deleted(tag)),
+                Event::TagRecreated { tag, artifact } => findings.push(self.recreated(tag, artifact)),
+                _ => {}
+            }
+        }
+        findings.extend(self.together(&moves));
+        // A move of a production tag stays a finding for as long as it names other bytes than the release.
+        let told: BTreeSet<&Tag> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::TagMoved { tag, .. } | Event::TagRecreated { tag, .. } => Some(tag),
+                _ => None,
+            })
+            .collect();
+        let still = self.production_tags.iter().filter(|tag| !told.contains(*tag));
+        findings.extend(still.filter_map(|tag| self.still_moved(tag)));
+        findings
+    }
+
+    fn moved(&self, moved: &Moved<'_>) -> Option<Finding> {
+        if self.is_same_content(moved) {
+            return None;
+        }
+        let history = self.state.tags.get(moved.tag)?;
+        let before = history.sightings.len().saturating_sub(moved.steps + 1);
+        let flapped = history.sightings[..before].iter().any(|sighting| sighting.artifact == *moved.to);
+        let severity = self.severity(moved.tag);
+        let mut finding = if flapped {
+            let message = format!(
+                "{} left {} and is back at {}, which it had named before",
+                moved.tag,
+                moved.from.short(),
+                moved.to.short()
+            );
+            let remedy = match severity {
+                Severity::Info => "nothing to do",
+                _ => "find out who moves it: two pipelines may push the same tag",
+            };
+            self.draft.finding(Code::TagFlapped, severity, message, remedy)
+        } else {
+            self.move_finding(moved.tag, moved.from, moved.to, severity)
+        };
+        finding.reference = Some(moved.tag.to_string());
+        finding.artifact = Some(moved.to.to_string());
+        finding.previous = Some(moved.from.to_string());
+        Some(finding)
+    }
+
+    fn move_finding(&self, tag: &Tag, from: &ArtifactId, to: &ArtifactId, severity: Severity) -> Finding {
+        let object = matches!(to, ArtifactId::ObjectVersion { .. });
+        let code = if object { Code::ObjectOverwritten } else { Code::TagMoved };
+        let verb = if object { "was overwritten" } else { "moved" };
+        let what = match severity {
+            Severity::Critical => ", and production runs or ran it",
+            Severity::Info => ", as the policy allows",
+            _ => "",
+        };
+        let remedy = match severity {
+            Severity::Info => "nothing to do".to_owned(),
+            Severity::Critical => format!(
+                "deploy by digest, find out who pushed it, and point {tag} back at {from}; the earlier bytes keep their place"
+            ),
+            _ => "push releases under new tags; if this tag moves by design, name it in tags.may_move".to_owned(),
+        };
+        self.draft.finding(
+            code,
+            severity,
+            format!("{tag} {verb} from {} to {}{what}", from.short(), to.short()),
+            remedy,
+        )
+    }
+
+    fn still_moved(&self, tag: &Tag) -> Option<Finding> {
+        let history = self.state.tags.get(tag)?;
+        let (original, latest) = (history.original()?, history.latest()?);
+        let severity = self.severity(tag);
+        let there = !matches!(history.status, TagStatus::Deleted(_));
+        if !there || original.artifact == latest.artifact || severity == Severity::Info {
+            return None;
+        }
+        let moved = Moved { tag, from: &original.artifact, to: &latest.artifact, steps: 1 };
+        if self.is_same_content(&moved) {
+            return None;
+        }
+        let mut finding = self.move_finding(tag, &original.artifact, &latest.artifact, severity);
+        finding.reference = Some(tag.to_string());
+        finding.artifact = Some(latest.artifact.to_string());
+        finding.previous = Some(original.artifact.to_string());
+        finding.first_seen = latest.since.at;
+        finding.ledger_sequence = Some(latest.since.sequence);
+        Some(finding)
+    }
+
+    fn deleted(&self, tag: &Tag) -> Finding {
+        let severity = match self.severity(tag) {
+            Severity::Critical => Severity::High,
+            Severity::High => Severity::Medium,
+            Severity::Info => Severity::Info,
+            _ => Severity::Low,
+        };
+        let latest = self.state.tags.get(tag).and_then(TagHistory::latest);
+        let message = match latest {
+            Some(latest) => format!("{tag} is gone; it named {}", latest.artifact.short()),
+            None => format!("{tag} is gone"),
+        };
+        let remedy = "its artifact keeps its place among the rollback targets; if a cleanup job removed it, exclude releases from that job";
+        let mut finding = self.draft.finding(Code::TagDeleted, severity, message, remedy);
+        finding.reference = Some(tag.to_string());
+        finding.previous = latest.map(|latest| latest.artifact.to_string());
+        finding
+    }
+
+    fn recreated(&self, tag: &Tag, artifact: &ArtifactId) -> Finding {
+        let history = self.state.tags.get(tag);
+        let previous =
+            history.and_then(|history| history.sightings.iter().rev().nth(1)).map(|sighting| &sighting.artifact);
+        let same = previous == Some(artifact);
+        let (severity, what) = if same {
+            (Severity::Low.min(self.severity(tag)), "the same bytes as before")
+        } else {
+            (self.severity(tag), "other bytes than before")
+        };
+        let message = format!("{tag} had been deleted and is back with {what}");
+        let remedy = "immutable tags can be deleted and pushed again: compare the digests before deploying by tag";
+        let mut finding = self.draft.finding(Code::TagRecreated, severity, message, remedy);
+        finding.reference = Some(tag.to_string());
+        finding.artifact = Some(artifact.to_string());
+        finding.previous = previous.map(ToString::to_string);
+        finding
+    }
+
+    fn together(&self, moves: &BTreeMap<&Tag, Moved<'_>>) -> Option<Finding> {
+        let unexpected: Vec<&Moved<'_>> = moves
+            .values()
+            .filter(|moved| self.severity(moved.tag) > Severity::Info && !self.is_same_content(moved))
+            .collect();
+        let releases = unexpected.iter().filter(|moved| self.severity(moved.tag) >= Severity::High).count();
+        if releases < RELEASES_TOGETHER && unexpected.len() < TAGS_TOGETHER {
+            return None;
+        }
+        let severity = if releases >= RELEASES_TOGETHER { Severity::Critical } else { Severity::High };
+        let goals: BTreeSet<&ArtifactId> = unexpected.iter().map(|moved| moved.to).collect();
+        let goal = match goals.first() {
+            Some(only) if goals.len() == 1 => format!("all to {}", only.short()),
+            _ => format!("to {} different artifacts", goals.len()),
+        };
+        let message = format!("{} tags moved in one run, {goal}; {releases} of them name releases", unexpected.len());
+        let remedy =
+            "treat it as a compromise until a person explains it: stop deploying by tag, and check who can push here";
+        let mut finding = self.draft.finding(Code::TagsMovedTogether, severity, message, remedy);
+        finding.artifact = (goals.len() == 1).then(|| goals.first().map(ToString::to_string)).flatten();
+        let names: Vec<&str> = unexpected.iter().take(10).map(|moved| moved.tag.as_str()).collect();
+        finding.reference = Some(names.join(", "));
+        Some(finding)
+    }
+
+    /// DESIGN part 4: critical when production runs or ran it, high for any other release tag, medium for `latest`
+    /// and the rest, info where the policy says that it may move.
+    fn severity(&self, tag: &Tag) -> Severity {
+        let label = self.label(tag);
+        if self.rules.may_move(tag, label) {
+            Severity::Info
+        } else if self.production_tags.contains(tag) {
+            Severity::Critical
+        } else if self.rules.is_release(label) || looks_like_release(label) {
+            Severity::High
+        } else {
+            Severity::Medium
+        }
+    }
+
+    fn label<'t>(&'t self, tag: &'t Tag) -> &'t str {
+        if let Some(label) = self.labels.get(tag) {
+            return label;
+        }
+        match self.state.tags.get(tag).and_then(TagHistory::latest).map(|latest| &latest.artifact) {
+            Some(ArtifactId::ObjectVersion { .. }) => {
+                self.observed(tag).map_or(tag.as_str(), |observed| observed.label())
+            }
+            _ => tag.as_str(),
+        }
+    }
+
+    fn observed(&self, tag: &Tag) -> Option<&ObservedTag> {
+        self.listed.binary_search_by(|observed| observed.name.cmp(tag)).ok().map(|at| self.listed[at])
+    }
+
+    /// Whether an object was written again with what looks like the same bytes: no mutation.
+    fn is_same_content(&self, moved: &Moved<'_>) -> bool {
+        let ArtifactId::ObjectVersion { .. } = moved.to else { return false };
+        let Some(object) = self.observed(moved.tag).and_then(|observed| observed.object.as_ref()) else { return false };
+        let content = |artifact: &ArtifactId| -> Option<&Content> {
+            object.versions.iter().find(|version| version.artifact == *artifact).map(|version| &version.content)
+        };
+        matches!((content(moved.from), content(moved.to)), (Some(from), Some(to)) if from == to)
+    }
+}
+
+/// Each tag that moved in this run, from where it was to where it is.
+fn moves(events: &[Event]) -> BTreeMap<&Tag, Moved<'_>> {
+    let mut moves: BTreeMap<&Tag, Moved<'_>> = BTreeMap::new();
+    for event in events {
+        if let Event::TagMoved { tag, from, to } = event {
+            moves
+                .entry(tag)
+                .and_modify(|moved| {
+                    moved.to = to;
+                    moved.steps += 1;
+                })
+                .or_insert(Moved { tag, from, to, steps: 1 });
+        }
+    }
+    moves
+}

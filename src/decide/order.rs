@@ -1,0 +1,153 @@
+//! Which release is more recent, going by its name.
+
+use std::cmp::Ordering;
+
+use semver::Prerelease;
+
+/// A version read leniently from a tag: `1.2.3`, `v1.2`, `prod-2024.01.15`, `1.2.3-rc.1`. Semantic versioning's
+/// precedence where the text is one, its natural extension where it has fewer or more numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version {
+    numbers: Vec<u64>,
+    pre: Prerelease,
+    /// Whether anyone would call it a version: `v1` and `1.2` are, `20261123` and `7` are only numbers.
+    pub(super) conventional: bool,
+}
+
+impl Version {
+    /// Reads a version; `None` where the tag is something else, such as a commit hash.
+    pub(super) fn read(label: &str) -> Option<Self> {
+        let start = start_of_version(label)?;
+        let explicit = label[..start].ends_with(['v', 'V']);
+        let mut numbers = Vec::with_capacity(3);
+        let mut rest = &label[start..];
+        loop {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            numbers.push(rest[..digits].parse().ok()?);
+            rest = &rest[digits..];
+            match rest.strip_prefix('.') {
+                Some(more) if more.starts_with(|next: char| next.is_ascii_digit()) => rest = more,
+                _ => break,
+            }
+        }
+        let pre = match rest.chars().next() {
+            None => Prerelease::EMPTY,
+            // Build metadata has no precedence; `_` stands for `+` in tags (F142), `.Final` is Java's habit.
+            Some('+' | '_' | '.') => Prerelease::EMPTY,
+            Some('-') => {
+                let text = rest[1..].split(['+', '_']).next().unwrap_or_default();
+                Prerelease::new(text).ok()?
+            }
+            Some(_) => return None,
+        };
+        let conventional = explicit || numbers.len() > 1;
+        Some(Self { numbers, pre, conventional })
+    }
+}
+
+/// Where the numbers begin: at the start, after a `v`, or after a name and a separator (`prod-1.2`, `release_v3`).
+fn start_of_version(label: &str) -> Option<usize> {
+    let bytes = label.as_bytes();
+    let after_v = |at: usize| match bytes.get(at) {
+        Some(b'v' | b'V') if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => Some(at + 1),
+        Some(digit) if digit.is_ascii_digit() => Some(at),
+        _ => None,
+    };
+    after_v(0).or_else(|| {
+        let separators = bytes.iter().enumerate().filter(|(_, byte)| matches!(byte, b'-' | b'_' | b'/' | b'.'));
+        separators.map(|(at, _)| at + 1).find_map(after_v)
+    })
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let longest = self.numbers.len().max(other.numbers.len());
+        let number = |numbers: &[u64], at: usize| numbers.get(at).copied().unwrap_or(0);
+        (0..longest)
+            .map(|at| number(&self.numbers, at).cmp(&number(&other.numbers, at)))
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or_else(|| self.pre.cmp(&other.pre))
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Compares names with runs of digits as numbers, so that `build-10` comes after `build-9`. Total: names that differ
+/// never compare equal.
+pub(super) fn natural(left: &str, right: &str) -> Ordering {
+    let (mut a, mut b) = (left.as_bytes(), right.as_bytes());
+    loop {
+        let (Some(x), Some(y)) = (a.first(), b.first()) else {
+            return a.len().cmp(&b.len()).then_with(|| left.cmp(right));
+        };
+        if x.is_ascii_digit() && y.is_ascii_digit() {
+            let (number_a, rest_a) = split_number(a);
+            let (number_b, rest_b) = split_number(b);
+            let ordering = number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(number_b));
+            if ordering.is_ne() {
+                return ordering;
+            }
+            (a, b) = (rest_a, rest_b);
+        } else if x == y {
+            (a, b) = (&a[1..], &b[1..]);
+        } else {
+            return x.cmp(y);
+        }
+    }
+}
+
+/// The digits at the start without leading zeros, and what follows them.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let zeros = text[..digits].iter().take_while(|byte| **byte == b'0').count();
+    (&text[zeros..digits], &text[digits..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_order_as_people_read_them() {
+        let ascending = [
+            "0.9",
+            "v1.0.0-alpha.1",
+            "1.0.0-alpha.2",
+            "v1.0.0-rc.1",
+            "v1.0.0",
+            "1.0.1",
+            "prod-1.2",
+            "v1.9.0",
+            "release_v1.10.0",
+            "1.10.0.1",
+            "2024.01.15",
+            "2024.1.16",
+        ];
+        for pair in ascending.windows(2) {
+            let (a, b) = (Version::read(pair[0]).unwrap(), Version::read(pair[1]).unwrap());
+            assert!(a < b, "{} should come before {}", pair[0], pair[1]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_version_is_not_read_as_one() {
+        for label in ["latest", "4f3c2d1", "sha-4f3c2d1", "v", "prod", "v1x", "99999999999999999999999"] {
+            assert_eq!(Version::read(label), None, "{label}");
+        }
+    }
+
+    #[test]
+    fn names_compare_with_numbers_as_numbers() {
+        for (less, more) in
+            [("build-9", "build-10"), ("a", "b"), ("a", "a1"), ("r-007", "r-8"), ("2026-09-30", "2026-10-01")]
+        {
+            assert_eq!(natural(less, more), Ordering::Less);
+            assert_eq!(natural(more, less), Ordering::Greater);
+        }
+        assert_ne!(natural("a01", "a1"), Ordering::Equal);
+    }
+}

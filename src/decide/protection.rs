@@ -1,0 +1,133 @@
+//! Whether one target is restorable, pinned and protected, and what stands in the way.
+
+use crate::model::{ArtifactId, Closure, Inspection, Obstacle, PinFailure, PinState, Presence};
+use crate::report::document::PinReport;
+
+/// The verdict on one artifact.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Verdict {
+    pub(super) pin: PinReport,
+    pub(super) restorable: Option<bool>,
+    pub(super) protected: Option<bool>,
+    pub(super) obstacles: Vec<Obstacle>,
+    /// Whether a pin can and should be made now.
+    pub(super) pinnable: bool,
+}
+
+/// Judges what was seen. `attempt` is what came of pinning it in this run, before it was looked at again;
+/// `credentials_work` says whether anything else in the repository could be read: if not, "not found" proves nothing
+/// (F31).
+pub(super) fn judge(
+    artifact: &ArtifactId,
+    inspection: Option<&Inspection>,
+    attempt: Option<&Result<(), PinFailure>>,
+    credentials_work: bool,
+) -> Verdict {
+    let Some(inspection) = inspection else {
+        return Verdict::unknown("it was not looked at before the run ended");
+    };
+    match inspection.presence {
+        Presence::NotFound if credentials_work => Verdict {
+            pin: PinReport::Absent,
+            restorable: Some(false),
+            protected: Some(false),
+            obstacles: vec![Obstacle::Missing],
+            pinnable: false,
+        },
+        Presence::NotFound => {
+            Verdict::unknown("the registry says it does not exist, as it says of everything else here")
+        }
+        Presence::Unknown => {
+            let detail = inspection.gaps.first().map_or("it could not be read", |gap| gap.detail.as_str());
+            Verdict { pin: pin_of(&inspection.pin, false, attempt), ..Verdict::unknown(detail) }
+        }
+        Presence::Present => judge_present(artifact, inspection, attempt),
+    }
+}
+
+fn judge_present(artifact: &ArtifactId, inspection: &Inspection, attempt: Option<&Result<(), PinFailure>>) -> Verdict {
+    let mut obstacles = inspection.obstacles.clone();
+    match &inspection.closure {
+        Closure::Complete => {}
+        Closure::Broken(parts) => {
+            obstacles.extend(parts.iter().map(|digest| Obstacle::PartMissing { digest: digest.clone() }));
+        }
+        Closure::Unknown => {
+            let detail =
+                inspection.gaps.first().map_or("not all of its parts could be read", |gap| gap.detail.as_str());
+            obstacles.push(Obstacle::Unproven { detail: detail.to_owned() });
+        }
+    }
+    let restorable = restorable(&inspection.closure, &obstacles);
+    // A pin on an incomplete index would promise what it cannot keep (I6).
+    let whole = inspection.closure == Closure::Complete;
+    let pinnable = whole && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false });
+    match &inspection.pin {
+        PinState::Present | PinState::Unsupported { .. } => {}
+        PinState::Absent => obstacles.push(Obstacle::Unpinned),
+        PinState::Moved(to) => obstacles.push(Obstacle::PinMoved { to: to.to_string() }),
+        PinState::Unknown => {
+            obstacles.push(Obstacle::Unproven { detail: format!("the pin of {artifact} could not be read") })
+        }
+    }
+    if let Some(Err(failure)) = attempt {
+        obstacles.push(Obstacle::Unproven { detail: failure.detail.clone() });
+    }
+    obstacles.sort();
+    obstacles.dedup();
+    let protected = if obstacles.iter().any(|obstacle| !obstacle.is_unknown()) {
+        Some(false)
+    } else if obstacles.is_empty() && restorable == Some(true) && inspection.pin == PinState::Present {
+        Some(true)
+    } else {
+        None
+    };
+    Verdict { pin: pin_of(&inspection.pin, whole, attempt), restorable, protected, obstacles, pinnable }
+}
+
+/// Whether the artifact can be fetched whole, now, in the ordinary way (I7).
+fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
+    let stops = |obstacle: &Obstacle| match obstacle {
+        Obstacle::Missing
+        | Obstacle::PartMissing { .. }
+        | Obstacle::WrongBytes { .. }
+        | Obstacle::Archived { .. }
+        | Obstacle::Hidden { .. } => true,
+        Obstacle::NoObjectLock
+        | Obstacle::Unversioned
+        | Obstacle::Lifecycle { .. }
+        | Obstacle::Unpinned
+        | Obstacle::PinMoved { .. }
+        | Obstacle::Unproven { .. } => false,
+    };
+    if obstacles.iter().any(stops) {
+        Some(false)
+    } else if *closure == Closure::Unknown {
+        None
+    } else {
+        Some(true)
+    }
+}
+
+fn pin_of(pin: &PinState, whole: bool, attempt: Option<&Result<(), PinFailure>>) -> PinReport {
+    match (pin, attempt) {
+        (PinState::Present, Some(Ok(()))) => PinReport::Created,
+        (PinState::Present, _) => PinReport::Present,
+        (PinState::Unsupported { .. }, None | Some(Ok(()))) => PinReport::Unsupported,
+        (PinState::Moved(_), _) | (_, Some(_)) => PinReport::Failed,
+        (PinState::Absent, None) if whole => PinReport::Planned,
+        (PinState::Absent | PinState::Unknown, None) => PinReport::Absent,
+    }
+}
+
+impl Verdict {
+    fn unknown(detail: &str) -> Self {
+        Self {
+            pin: PinReport::Absent,
+            restorable: None,
+            protected: None,
+            obstacles: vec![Obstacle::Unproven { detail: detail.to_owned() }],
+            pinnable: false,
+        }
+    }
+}

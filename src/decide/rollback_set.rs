@@ -1,0 +1,360 @@
+//! The rollback set: which artifacts must stay ready to roll back to.
+//!
+//! Every production rule ranks the artifacts it knows, most recent first, and keeps its own `keep`; the set is the
+//! union, so that a second kind of evidence can only add. Within a rule:
+//!
+//! - a release is the bytes its tag was *first* seen with: they keep their place when the tag moves away or is deleted;
+//! - bytes that arrived by moving a release tag are kept beside the set, flagged, and take nobody's place: else
+//!   whoever can re-push five tags could empty it;
+//! - what no longer exists is reported in its place, and does not count towards the number to keep.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::{
+    ArtifactId, Evidence, Inspection, Mark, Order, Presence, ProductionRule, RepositoryState, Running, Snapshot, Tag,
+    TagHistory, TagStatus,
+};
+use crate::report::document::Reason;
+
+use super::changes::resolve;
+use super::order::{Version, natural};
+use super::rules::{Rules, is_watched};
+
+/// What each rule ranks, most recent first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Selection {
+    lanes: Vec<Lane>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Lane {
+    evidence: Evidence,
+    ranked: Vec<Candidate>,
+}
+
+/// An artifact that production ran, by one rule.
+#[derive(Debug, Clone, PartialEq)]
+struct Candidate {
+    artifact: ArtifactId,
+    reasons: Vec<Reason>,
+    running: bool,
+    /// Bytes that this artifact's tags were moved to.
+    moved_in: Vec<(Tag, ArtifactId)>,
+}
+
+/// A rollback target, before it is judged.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Target {
+    pub(super) artifact: ArtifactId,
+    pub(super) rank: Option<u32>,
+    pub(super) reasons: Vec<Reason>,
+    pub(super) running: bool,
+}
+
+/// How many missing artifacts a rule looks past for ones that exist. A bound on work, far above any honest case.
+const MISSING_FOLLOWED: usize = 32;
+
+/// Applies every production rule. `state` is what was known with this run's events folded in; `names` gives labels of
+/// tags that are no longer listed; `signals` says which signals are configured.
+#[must_use]
+pub fn select(
+    rules: &Rules,
+    snapshot: &Snapshot,
+    state: &RepositoryState,
+    labels: &BTreeMap<Tag, Box<str>>,
+    running: &[Running],
+    signals: &BTreeSet<Arc<str>>,
+) -> Selection {
+    let names = Names::new(snapshot, state, labels);
+    let lanes = rules.production.iter().map(|rule| match rule {
+        ProductionRule::Tags { patterns, order } => Lane {
+            evidence: Evidence::TagName,
+            ranked: releases(names.releases(|label| patterns.matches(label)), *order, rules.keep),
+        },
+        ProductionRule::MovingTag(tag) => {
+            Lane { evidence: Evidence::StablePointer, ranked: moving_tag(names.moving(tag)) }
+        }
+        ProductionRule::InUse => Lane { evidence: Evidence::RunningDigest, ranked: in_use(state, running, signals) },
+    });
+    Selection { lanes: lanes.collect() }
+}
+
+/// Everything known of one tag, with its label.
+struct Named<'a> {
+    tag: &'a Tag,
+    label: &'a str,
+    history: &'a TagHistory,
+    pushed: Option<Timestamp>,
+}
+
+struct Names<'a> {
+    all: Vec<Named<'a>>,
+}
+
+impl<'a> Names<'a> {
+    fn new(snapshot: &'a Snapshot, state: &'a RepositoryState, labels: &'a BTreeMap<Tag, Box<str>>) -> Self {
+        let mut listed: Vec<_> = snapshot.tags.iter().collect();
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let mut listed = listed.into_iter().peekable();
+        let all = state.tags.iter().filter(|(tag, _)| is_watched(tag)).map(|(tag, history)| {
+            // Both sides are sorted by name, so one pass joins them.
+            while listed.peek().is_some_and(|observed| observed.name < *tag) {
+                listed.next();
+            }
+            match listed.peek() {
+                Some(observed) if observed.name == *tag => {
+                    let pushed = match &observed.object {
+                        // An overwritten key was released when its first bytes were written.
+                        Some(object) => history.original().and_then(|original| {
+                            let version = object.versions.iter().find(|version| version.artifact == original.artifact);
+                            version.map(|version| version.modified)
+                        }),
+                        None => observed.pushed,
+                    };
+                    Named { tag, label: observed.label(), history, pushed }
+                }
+                _ => {
+                    let label = labels.get(tag).map_or(tag.as_str(), |label| label);
+                    Named { tag, label, history, pushed: None }
+                }
+            }
+        });
+        Self { all: all.collect() }
+    }
+
+    fn releases(&self, matches: impl Fn(&str) -> bool) -> Vec<&Named<'a>> {
+        self.all.iter().filter(|named| matches(named.label)).collect()
+    }
+
+    fn moving(&self, tag: &Tag) -> Vec<&Named<'a>> {
+        self.all.iter().filter(|named| named.tag == tag || named.label == tag.as_str()).collect()
+    }
+}
+
+/// Releases by their tags, most recent first; tags of one artifact are one release.
+fn releases(mut tags: Vec<&Named<'_>>, order: Order, keep: u32) -> Vec<Candidate> {
+    sort_releases(&mut tags, order);
+    let enough = (keep as usize).saturating_add(MISSING_FOLLOWED);
+    let mut ranked: Vec<Candidate> = Vec::new();
+    let mut places: BTreeMap<&ArtifactId, usize> = BTreeMap::new();
+    for named in tags {
+        let Some(original) = named.history.original() else { continue };
+        let place = match places.get(&original.artifact) {
+            Some(place) => *place,
+            None if ranked.len() == enough => continue,
+            None => {
+                places.insert(&original.artifact, ranked.len());
+                ranked.push(Candidate::new(original.artifact.clone()));
+                ranked.len() - 1
+            }
+        };
+        let tag = named.tag.clone();
+        let current = named.history.latest().filter(|_| !matches!(named.history.status, TagStatus::Deleted(_)));
+        match current {
+            Some(current) if current.artifact == original.artifact => {
+                ranked[place].reasons.push(Reason::ReleaseTag { tag });
+            }
+            Some(current) => {
+                ranked[place].reasons.push(Reason::ReleasedAs { tag: tag.clone() });
+                ranked[place].moved_in.push((tag, current.artifact.clone()));
+            }
+            None => ranked[place].reasons.push(Reason::ReleasedAs { tag }),
+        }
+    }
+    ranked
+}
+
+fn sort_releases(tags: &mut [&Named<'_>], order: Order) {
+    let first_seen = |named: &Named<'_>| named.history.original().map(|sighting| sighting.since.sequence);
+    match order {
+        Order::Name => tags.sort_by(|a, b| natural(b.label, a.label)),
+        Order::Semver => tags.sort_by_cached_key(|named| {
+            // What is no version comes after all versions: among themselves by first sight, then by name.
+            let version = Version::read(named.label);
+            let age = if version.is_none() { first_seen(named) } else { None };
+            Reverse((version, age, Natural(named.label)))
+        }),
+        Order::Pushed => tags.sort_by_cached_key(|named| {
+            let original = named.history.original();
+            match named.pushed {
+                Some(pushed) => Reverse((None, Some(pushed), Natural(named.label))),
+                // Whoever builds an image chooses its build time, so it only orders what was first seen together.
+                None => {
+                    Reverse((first_seen(named), original.and_then(|sighting| sighting.created), Natural(named.label)))
+                }
+            }
+        }),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+struct Natural<'a>(&'a str);
+
+impl Ord for Natural<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        natural(self.0, other.0)
+    }
+}
+
+impl PartialOrd for Natural<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What a moving tag named, by when it last did, most recent first.
+fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
+    let mut ranked: Vec<(Mark, Candidate)> = Vec::new();
+    for named in tags {
+        let present = !matches!(named.history.status, TagStatus::Deleted(_));
+        let last = named.history.sightings.len().saturating_sub(1);
+        for (at, sighting) in named.history.sightings.iter().enumerate().rev() {
+            let now = present && at == last;
+            let tag = named.tag.clone();
+            let reason = if now { Reason::MovingTagNow { tag } } else { Reason::MovingTagBefore { tag } };
+            match ranked.iter_mut().find(|(_, candidate)| candidate.artifact == sighting.artifact) {
+                Some((mark, candidate)) => {
+                    *mark = (*mark).max(sighting.since);
+                    candidate.running |= now;
+                    // It names it now; that it also did before adds nothing.
+                    if !candidate.reasons.iter().any(|other| other.tag() == reason.tag()) {
+                        candidate.reasons.push(reason);
+                    }
+                }
+                None => {
+                    let mut candidate = Candidate::new(sighting.artifact.clone());
+                    candidate.running = now;
+                    candidate.reasons.push(reason);
+                    ranked.push((sighting.since, candidate));
+                }
+            }
+        }
+    }
+    // Stable: within one tag the order of sightings decides between equal marks.
+    ranked.sort_by_key(|(mark, candidate)| (Reverse(candidate.running), Reverse(mark.sequence)));
+    ranked.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// What signals named: running now first, then by when it was last named.
+fn in_use(state: &RepositoryState, running: &[Running], signals: &BTreeSet<Arc<str>>) -> Vec<Candidate> {
+    let (named, _) = resolve(running, state);
+    let mut ranked: Vec<((bool, u64), Candidate)> = Vec::new();
+    for (artifact, spans) in &state.deployments {
+        let mut candidate = Candidate::new(artifact.clone());
+        let mut last = 0;
+        for (via, span) in spans {
+            // A signal that the policy no longer names cannot say that anything still runs.
+            let runs = span.until.is_none() && signals.contains(via);
+            candidate.running |= runs;
+            last = last.max(span.until.map_or(span.from.sequence, |until| until.sequence));
+            let via = via.to_string();
+            candidate.reasons.push(if runs { Reason::Running { via } } else { Reason::RanBefore { via } });
+        }
+        candidate.running |= named.contains_key(artifact);
+        ranked.push(((candidate.running, last), candidate));
+    }
+    ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.artifact.cmp(&y.artifact)));
+    ranked.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+impl Candidate {
+    fn new(artifact: ArtifactId) -> Self {
+        Self { artifact, reasons: Vec::new(), running: false, moved_in: Vec::new() }
+    }
+}
+
+impl Reason {
+    /// The tag that the reason names, if it names one.
+    fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::ReleaseTag { tag }
+            | Self::ReleasedAs { tag }
+            | Self::MovedIn { tag }
+            | Self::MovingTagNow { tag }
+            | Self::MovingTagBefore { tag } => Some(tag),
+            Self::Running { .. } | Self::RanBefore { .. } => None,
+        }
+    }
+}
+
+impl Lane {
+    /// The candidates down to the last one kept: `keep` that exist, everything running, and whatever is missing on
+    /// the way. What was not looked at yet counts as existing.
+    fn window<'a>(
+        &'a self,
+        keep: u32,
+        is_missing: &impl Fn(&ArtifactId) -> bool,
+    ) -> impl Iterator<Item = &'a Candidate> {
+        let (mut kept, mut missing) = (0, 0);
+        self.ranked.iter().filter(move |candidate| {
+            let open = kept < keep && missing < MISSING_FOLLOWED;
+            if open && is_missing(&candidate.artifact) {
+                missing += 1;
+            } else if open {
+                kept += 1;
+            }
+            open || candidate.running
+        })
+    }
+}
+
+impl Selection {
+    /// The artifacts to look at next: targets, as far as can be told, that were not looked at yet.
+    #[must_use]
+    pub fn unseen(&self, keep: u32, inspections: &BTreeMap<ArtifactId, Inspection>) -> Vec<ArtifactId> {
+        let targets = self.targets(keep, |artifact| is_missing(inspections, artifact));
+        targets
+            .into_iter()
+            .map(|target| target.artifact)
+            .filter(|artifact| !inspections.contains_key(artifact))
+            .collect()
+    }
+
+    /// The rollback targets: ranked ones first, then those kept beside them.
+    pub(super) fn targets(&self, keep: u32, is_missing: impl Fn(&ArtifactId) -> bool) -> Vec<Target> {
+        // (best place, strongest evidence) decides between rules; each artifact is one target with all its reasons.
+        let mut merged: BTreeMap<&ArtifactId, ((usize, Reverse<Evidence>), Target)> = BTreeMap::new();
+        let mut beside: BTreeMap<&ArtifactId, Vec<Reason>> = BTreeMap::new();
+        for lane in &self.lanes {
+            for (place, candidate) in lane.window(keep, &is_missing).enumerate() {
+                let place = (place, Reverse(lane.evidence));
+                let (best, target) = merged.entry(&candidate.artifact).or_insert_with(|| {
+                    let artifact = candidate.artifact.clone();
+                    (place, Target { artifact, rank: None, reasons: Vec::new(), running: false })
+                });
+                *best = (*best).min(place);
+                target.running |= candidate.running;
+                target.reasons.extend(candidate.reasons.iter().cloned());
+                for (tag, artifact) in &candidate.moved_in {
+                    beside.entry(artifact).or_default().push(Reason::MovedIn { tag: tag.clone() });
+                }
+            }
+        }
+        let mut ranked: Vec<_> = merged.into_values().collect();
+        ranked.sort_by_key(|(place, _)| *place);
+        let mut targets: Vec<Target> = ranked.into_iter().map(|(_, target)| target).collect();
+        for (target, rank) in targets.iter_mut().zip(1..) {
+            target.rank = Some(rank);
+        }
+        for (artifact, reasons) in beside {
+            match targets.iter_mut().find(|target| target.artifact == *artifact) {
+                Some(target) => target.reasons.extend(reasons),
+                None => targets.push(Target { artifact: artifact.clone(), rank: None, reasons, running: false }),
+            }
+        }
+        for target in &mut targets {
+            target.reasons.sort();
+            target.reasons.dedup();
+        }
+        targets
+    }
+}
+
+/// Whether a look at the artifact proved that it is gone.
+pub(super) fn is_missing(inspections: &BTreeMap<ArtifactId, Inspection>, artifact: &ArtifactId) -> bool {
+    inspections.get(artifact).is_some_and(|inspection| inspection.presence == Presence::NotFound)
+}

@@ -1,0 +1,160 @@
+//! What the policy asks, and what kind of tag a tag is.
+
+use crate::model::{NamePatterns, Pin, ProductionRule, RepositoryState, Snapshot, Tag};
+
+use super::order::Version;
+
+/// What the policy asks of every repository.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// How many production artifacts to keep.
+    pub keep: u32,
+    /// What counts as production.
+    pub production: Vec<ProductionRule>,
+    /// Tags that may move.
+    pub may_move: NamePatterns,
+}
+
+impl Rules {
+    /// Whether some rule says that tags with this label are releases.
+    pub(super) fn is_release(&self, label: &str) -> bool {
+        self.production.iter().any(|rule| match rule {
+            ProductionRule::Tags { patterns, .. } => patterns.matches(label),
+            ProductionRule::MovingTag(_) | ProductionRule::InUse => false,
+        })
+    }
+
+    /// Whether a rule says that this tag moves by design. `latest` is a moving tag by nature of its name alone, so
+    /// only `may_move` excuses it.
+    pub(super) fn is_moving_tag(&self, tag: &Tag, label: &str) -> bool {
+        label != "latest" && self.production.iter().any(|rule| rule.is_moving(tag, label))
+    }
+
+    /// Whether the policy lets this tag move.
+    pub(super) fn may_move(&self, tag: &Tag, label: &str) -> bool {
+        self.may_move.matches(label) || self.may_move.matches(tag.as_str()) || self.is_moving_tag(tag, label)
+    }
+}
+
+impl ProductionRule {
+    fn is_moving(&self, tag: &Tag, label: &str) -> bool {
+        matches!(self, Self::MovingTag(moving) if moving == tag || moving.as_str() == label)
+    }
+}
+
+/// Whether a tag looks like a release to anyone: `v1`, `1.2.3`.
+pub(super) fn looks_like_release(label: &str) -> bool {
+    Version::read(label).is_some_and(|version| version.conventional)
+}
+
+/// Whether a tag is watched for moves. Pins are judged by their own name; tags that attach signatures and other
+/// referrers to a digest are rewritten by design (C91).
+pub(super) fn is_watched(tag: &Tag) -> bool {
+    Pin::read(tag).is_none() && !is_referrer_tag(tag.as_str())
+}
+
+/// `sha256-<hex>` and `sha256-<hex>.<kind>`: the referrers fallback and cosign's scheme (C91).
+fn is_referrer_tag(tag: &str) -> bool {
+    let Some(rest) = tag.strip_prefix("sha256-").or_else(|| tag.strip_prefix("sha512-")) else { return false };
+    let (hex, kind) = rest.split_once('.').unwrap_or((rest, "referrers"));
+    matches!(hex.len(), 64 | 128)
+        && hex.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        && !kind.is_empty()
+        && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Which entries of the policy have matched nothing so far. An entry that never matches is a finding: more often a
+/// typing error than a wish.
+#[derive(Debug, Clone, Default)]
+pub struct Uses {
+    unmatched: Vec<(String, Probe)>,
+}
+
+#[derive(Debug, Clone)]
+enum Probe {
+    Pattern(NamePatterns),
+    Moving(Tag),
+}
+
+impl Uses {
+    /// Everything in the policy that could match a tag.
+    #[must_use]
+    pub fn of(rules: &Rules) -> Self {
+        let one = |what: &str, entry: &String| {
+            let probe = Probe::Pattern(NamePatterns::new([entry]).ok()?);
+            Some((format!("{what} {entry:?}"), probe))
+        };
+        let included = |patterns: &NamePatterns, what: &str| -> Vec<(String, Probe)> {
+            patterns
+                .entries()
+                .iter()
+                .filter(|entry| !entry.starts_with('!'))
+                .filter_map(|entry| one(what, entry))
+                .collect()
+        };
+        let mut unmatched = Vec::new();
+        for rule in &rules.production {
+            match rule {
+                ProductionRule::Tags { patterns, .. } => unmatched.extend(included(patterns, "production tags")),
+                ProductionRule::MovingTag(tag) => {
+                    unmatched.push((format!("production moving_tag {:?}", tag.as_str()), Probe::Moving(tag.clone())));
+                }
+                ProductionRule::InUse => {}
+            }
+        }
+        unmatched.extend(included(&rules.may_move, "tags may_move"));
+        Self { unmatched }
+    }
+
+    /// Forgets the entries that match some tag here, listed or known from before.
+    pub fn observe(&mut self, snapshot: &Snapshot, state: &RepositoryState) {
+        self.unmatched.retain(|(_, probe)| {
+            let listed = snapshot.tags.iter().any(|tag| probe.matches(&tag.name, tag.label()));
+            !(listed || state.tags.keys().any(|tag| probe.matches(tag, tag.as_str())))
+        });
+    }
+
+    /// Whether everything has matched, so that looking on is needless.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.unmatched.is_empty()
+    }
+
+    /// What is unmatched both here and there.
+    pub fn intersect(&mut self, other: &Self) {
+        self.unmatched.retain(|(entry, _)| other.unmatched.iter().any(|(theirs, _)| theirs == entry));
+    }
+
+    /// The entries that matched nothing, as the policy names them.
+    pub fn entries(&self) -> impl Iterator<Item = &str> {
+        self.unmatched.iter().map(|(entry, _)| entry.as_str())
+    }
+}
+
+impl Probe {
+    fn matches(&self, tag: &Tag, label: &str) -> bool {
+        match self {
+            Self::Pattern(pattern) => pattern.matches(label) || pattern.matches(tag.as_str()),
+            Self::Moving(moving) => moving == tag || moving.as_str() == label,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+
+    #[test]
+    fn tags_rewritten_by_design_are_not_watched() {
+        let hex = Digest::of(b"x").hex();
+        for tag in [format!("sha256-{hex}"), format!("sha256-{hex}.sig"), format!("prod-pinned-{hex}")] {
+            assert!(!is_watched(&tag.parse().unwrap()), "{tag}");
+        }
+        for tag in
+            ["sha256-abc".to_owned(), format!("sha256-{hex}."), format!("x-sha256-{hex}"), "prod-pinned-v1".to_owned()]
+        {
+            assert!(is_watched(&tag.parse().unwrap()), "{tag}");
+        }
+    }
+}

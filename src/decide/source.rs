@@ -1,0 +1,158 @@
+//! Findings about a whole source, and about the policy itself.
+
+use jiff::Timestamp;
+
+use crate::model::{Code, Event, Finding, Mark, SettingFacts, Severity, SourceName, Versioning};
+
+/// Judges a source's settings against what they should be and what they were.
+#[must_use]
+pub fn settings(
+    source: &SourceName,
+    facts: &SettingFacts,
+    previous: Option<&(Mark, SettingFacts)>,
+    now: Timestamp,
+) -> (Vec<Finding>, Option<Event>) {
+    let finding = |code, severity, message: String, remedy: &str| Finding {
+        code,
+        severity,
+        source: Some(source.clone()),
+        repository: None,
+        reference: None,
+        artifact: None,
+        previous: None,
+        first_seen: now,
+        ledger_sequence: None,
+        message,
+        remedy: remedy.to_owned(),
+    };
+    let mut findings = Vec::new();
+    if let SettingFacts::Bucket { bucket, versioning, object_lock, .. } = facts {
+        if let Some(state @ (Versioning::Off | Versioning::Suspended)) = versioning {
+            let how = if *state == Versioning::Off { "is not versioned" } else { "has versioning suspended" };
+            findings.push(finding(
+                Code::VersioningOff,
+                Severity::High,
+                format!("bucket {bucket} {how}: the next write to a key destroys what it held"),
+                "enable versioning on the bucket",
+            ));
+        }
+        if *object_lock == Some(false) {
+            findings.push(finding(
+                Code::ObjectLockOff,
+                Severity::High,
+                format!("bucket {bucket} has no Object Lock: a pin is only a mark there, and nothing enforces it"),
+                "enable Object Lock on the bucket (possible on an existing versioned bucket); no retention period is needed",
+            ));
+        }
+    }
+    let mut event = None;
+    match previous {
+        None => event = Some(facts.clone()),
+        Some((_, before)) => {
+            // What could not be read now has not changed; it keeps what was known (F48).
+            let known = facts.or_before(before);
+            if known != *before {
+                findings.push(finding(
+                    Code::SettingsChanged,
+                    if known.is_weaker_than(before) { Severity::High } else { Severity::Medium },
+                    format!("protection settings changed: {}", known.difference(before).join(", ")),
+                    "make sure that somebody meant it",
+                ));
+                event = Some(known);
+            }
+        }
+    }
+    (findings, event.map(|facts| Event::Settings { source: source.clone(), facts }))
+}
+
+/// Policy entries that matched nothing.
+#[must_use]
+pub fn unmatched<'a>(
+    source: Option<&SourceName>,
+    entries: impl IntoIterator<Item = &'a str>,
+    severity: Severity,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let finding = |entry: &str| Finding {
+        code: Code::PolicyUnmatched,
+        severity,
+        source: source.cloned(),
+        repository: None,
+        reference: Some(entry.to_owned()),
+        artifact: None,
+        previous: None,
+        first_seen: now,
+        ledger_sequence: None,
+        message: format!("{entry} in the policy matches nothing"),
+        remedy: "correct the entry, or take it out".to_owned(),
+    };
+    entries.into_iter().map(finding).collect()
+}
+
+impl SettingFacts {
+    fn or_before(&self, before: &Self) -> Self {
+        match (self, before) {
+            (
+                Self::Bucket { bucket, versioning, object_lock, lifecycle },
+                Self::Bucket {
+                    versioning: versioning_before,
+                    object_lock: lock_before,
+                    lifecycle: lifecycle_before,
+                    ..
+                },
+            ) => Self::Bucket {
+                bucket: bucket.clone(),
+                versioning: versioning.or(*versioning_before),
+                object_lock: object_lock.or(*lock_before),
+                lifecycle: lifecycle.clone().or_else(|| lifecycle_before.clone()),
+            },
+            _ => self.clone(),
+        }
+    }
+
+    fn is_weaker_than(&self, before: &Self) -> bool {
+        match (self, before) {
+            (
+                Self::Bucket { versioning, object_lock, .. },
+                Self::Bucket { versioning: versioning_before, object_lock: lock_before, .. },
+            ) => {
+                (*versioning_before == Some(Versioning::Enabled) && *versioning != *versioning_before)
+                    || (*lock_before == Some(true) && *object_lock != *lock_before)
+            }
+            _ => true,
+        }
+    }
+
+    fn difference(&self, before: &Self) -> Vec<String> {
+        match (self, before) {
+            (
+                Self::Bucket { bucket, versioning, object_lock, lifecycle },
+                Self::Bucket {
+                    bucket: bucket_before,
+                    versioning: versioning_before,
+                    object_lock: lock_before,
+                    lifecycle: lifecycle_before,
+                },
+            ) => [
+                (bucket != bucket_before).then(|| format!("bucket {bucket_before} became {bucket}")),
+                (versioning != versioning_before).then(|| format!("versioning is {}", word(*versioning))),
+                (object_lock != lock_before)
+                    .then(|| format!("Object Lock is {}", if *object_lock == Some(true) { "on" } else { "off" })),
+                (lifecycle != lifecycle_before).then(|| "the lifecycle configuration is another one".to_owned()),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            _ => vec!["the source is of another kind".to_owned()],
+        }
+    }
+}
+
+fn word(versioning: Option<Versioning>) -> &'static str {
+    match versioning {
+        Some(Versioning::Enabled) => "enabled",
+        Some(Versioning::Suspended) => "suspended",
+        Some(Versioning::Off) => "off",
+        None => "unknown",
+    }
+}

@@ -1,0 +1,28 @@
+//! Files that may be lost, stale, torn or another program's without harm: compressed JSON with a checksum.
+
+use std::io::{BufReader, Read as _};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A cache of another schema is not read but made anew.
+pub(super) const CACHE_SCHEMA: u32 = 1;
+
+/// A repository of a million tags needs a tenth of this.
+const UNPACKED_CAP: u64 = 4 << 30;
+
+/// Packs a cache. Written piece by piece, because a repository may have a million tags.
+pub(super) fn pack<T: Serialize>(value: &T) -> std::io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
+    encoder.include_checksum(true)?;
+    serde_json::to_writer(&mut encoder, value)?;
+    encoder.finish()
+}
+
+/// Unpacks a cache; nothing if it is damaged in any way.
+pub(super) fn unpack<T: DeserializeOwned>(packed: &[u8]) -> Option<T> {
+    let mut decoder = zstd::Decoder::new(packed).ok()?.take(UNPACKED_CAP);
+    let value = serde_json::from_reader(BufReader::new(&mut decoder)).ok()?;
+    // The checksum stands at the end of the stream, past the last brace.
+    (decoder.read_to_end(&mut Vec::new()).ok()? == 0).then_some(value)
+}

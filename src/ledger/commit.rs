@@ -1,0 +1,198 @@
+//! Committing: restate after whatever came first, write the batch, create the checkpoint.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tlog_tiles::tlog::record_hash;
+
+use super::checkpoint::{Checkpoint, SCHEMA};
+use super::index::Touch;
+use super::read::{Tip, batch_path, checkpoint_path};
+use super::store::Created;
+use super::tree::Edge;
+use super::view::View;
+use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance};
+use crate::model::{Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, TagStatus, rebase};
+
+/// Each lost attempt means that another writer's commit went through, so this bounds one writer's bad luck only.
+const ATTEMPTS: u32 = 100;
+
+/// The index is written at the end of a run, and after this many commits, which is what a crash makes the next run
+/// read again.
+const INDEX_EVERY: u64 = 128;
+
+/// One commit, ready but for its place.
+struct Draft {
+    lines: Vec<u8>,
+    /// The entries as restated.
+    entries: Vec<Entry>,
+    checkpoint: Checkpoint,
+}
+
+impl Ledger {
+    /// Commits these entries, restated after whatever other writers committed since they were observed; what became
+    /// nothing by that is left out. With nothing left, nothing is committed. After an error it is unknown whether the
+    /// entries were committed; committing them again, or observing again, is safe in both cases.
+    pub async fn commit(&self, entries: Vec<Entry>) -> Result<Head, LedgerError> {
+        if self.access == Access::Read {
+            return Err(LedgerError::ReadOnly { location: self.store.location().to_owned() });
+        }
+        let mut writing = self.writing.lock().await;
+        let before = self.log().index.sequence;
+        let mut views = HashMap::new();
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            let taken = self.commit_some(rest, &mut views, &mut writing).await?;
+            rest = &rest[taken..];
+        }
+        if let Err(error) = self
+            .write_views(views.into_values().filter(|view| view.latest().is_some_and(|latest| latest.0 > before)))
+            .await
+        {
+            tracing::warn!(ledger = self.store.location(), %error, "a cache could not be written; the log is complete");
+        }
+        let ends_run = entries.iter().any(|entry| matches!(entry.event, Event::Run(_)));
+        if writing.since_index >= INDEX_EVERY || (ends_run && writing.since_index > 0) {
+            match self.write_index().await {
+                Ok(()) => writing.since_index = 0,
+                Err(error) => {
+                    tracing::warn!(ledger = self.store.location(), %error, "the index could not be written; the log is complete");
+                }
+            }
+        }
+        Ok(self.head().unwrap_or_else(|| Head { sequence: 0, size: 0, root: Edge::default().root().0 }))
+    }
+
+    /// Commits as many of the entries as one batch holds, and says how many those were.
+    async fn commit_some(
+        &self,
+        entries: &[Entry],
+        views: &mut HashMap<RepositoryKey, View>,
+        writing: &mut Writing,
+    ) -> Result<usize, LedgerError> {
+        for attempt in 0..ATTEMPTS {
+            let (taken, draft) = self.draft(entries, views).await?;
+            let Some(draft) = draft else { return Ok(taken) };
+            if self.publish(draft, views).await? {
+                writing.since_index += 1;
+                return Ok(taken);
+            }
+            // The views hold events that were not committed.
+            views.clear();
+            self.advance(0, None).await?;
+            self.refuse_newer_schema()?;
+            chance::wait(Duration::from_millis(5), attempt.min(8)).await;
+        }
+        Err(LedgerError::Contended { location: self.store.location().to_owned(), attempts: ATTEMPTS })
+    }
+
+    /// Restates entries after the head, and makes a commit of them.
+    async fn draft(
+        &self,
+        entries: &[Entry],
+        views: &mut HashMap<RepositoryKey, View>,
+    ) -> Result<(usize, Option<Draft>), LedgerError> {
+        let (sequence, tip) = {
+            let log = self.log();
+            (log.next, log.tip.clone())
+        };
+        let (mut lines, mut restated, mut taken) = (Vec::new(), Vec::new(), 0);
+        let mut size = tip.as_ref().map_or(0, |tip| tip.checkpoint.size);
+        let mut edge = tip.as_ref().map_or_else(Edge::default, |tip| tip.checkpoint.edge.clone());
+        for entry in entries {
+            if lines.len() >= batch::BATCH_BYTES {
+                break;
+            }
+            taken += 1;
+            let Some(entry) = self.restate(entry, sequence, views).await? else { continue };
+            let line = batch::line(&entry);
+            if line.is_empty() || line.len() > batch::LINE_CAP {
+                let location = self.store.location().to_owned();
+                return Err(LedgerError::TooLong { location, bytes: line.len() });
+            }
+            edge.push(size, record_hash(&line));
+            size += 1;
+            lines.extend_from_slice(&line);
+            lines.push(b'\n');
+            restated.push(entry);
+        }
+        if restated.is_empty() {
+            return Ok((taken, None));
+        }
+        let checkpoint = Checkpoint {
+            origin: tip.as_ref().map_or_else(new_origin, |tip| tip.checkpoint.origin.clone()),
+            size,
+            schema: SCHEMA,
+            batch: Digest::of(&lines),
+            previous: tip.map(|tip| tip.digest),
+            edge,
+        };
+        Ok((taken, Some(Draft { lines, entries: restated, checkpoint })))
+    }
+
+    /// What an entry means after the head; nothing if the log says it already.
+    async fn restate(
+        &self,
+        entry: &Entry,
+        sequence: u64,
+        views: &mut HashMap<RepositoryKey, View>,
+    ) -> Result<Option<Entry>, LedgerError> {
+        let Some(key) = &entry.repository else {
+            return Ok((!self.log().index.knows(entry)).then(|| entry.clone()));
+        };
+        if !views.contains_key(key) {
+            views.insert(key.clone(), self.view_now(key).await?);
+        }
+        let Some(view) = views.get_mut(key) else { return Ok(None) };
+        let as_of = self.recalled().get(key).copied().unwrap_or(self.opened_at);
+        if counts_an_unseen_look(&entry.event, &view.state, as_of) {
+            return Ok(None);
+        }
+        let Some(event) = rebase(entry.event.clone(), &view.state) else { return Ok(None) };
+        view.state.apply(Mark { sequence, at: entry.at }, &event);
+        Ok(Some(Entry { event, ..entry.clone() }))
+    }
+
+    /// Writes the batch and creates the checkpoint. `false`: another commit has that place.
+    async fn publish(&self, draft: Draft, views: &mut HashMap<RepositoryKey, View>) -> Result<bool, LedgerError> {
+        let Draft { lines, entries, checkpoint } = draft;
+        let io = |error| LedgerError::of_io(self.store.location(), error);
+        let path = batch_path(&checkpoint.batch);
+        if let Created::There(there) = self.store.create(&path, batch::pack(&lines).map_err(io)?).await? {
+            batch::unpack(&there, &checkpoint.batch).map_err(|what| self.store.corrupt(format!("{path}: {what}")))?;
+        }
+        let sequence = self.log().next;
+        let bytes = checkpoint.encode();
+        let digest = Digest::of(&bytes);
+        match self.store.create(&checkpoint_path(sequence), bytes.clone()).await? {
+            Created::New => {}
+            // An earlier answer was lost: this is one's own commit, made already (F52).
+            Created::There(there) if there == bytes => {}
+            Created::There(_) => return Ok(false),
+        }
+        let touch = Touch::new(sequence, &checkpoint.batch);
+        for key in entries.iter().filter_map(|entry| entry.repository.as_ref()) {
+            if let Some(view) = views.get_mut(key) {
+                view.origin.clone_from(&checkpoint.origin);
+                view.touched(touch);
+            }
+        }
+        self.put_forward(Tip { sequence, digest, checkpoint }, &entries);
+        Ok(true)
+    }
+}
+
+/// Whether this deletion would be made of a look that its run knew of when it recalled, since withdrawn, and of one by
+/// another run at the same time: two concurrent looks are one (I4).
+fn counts_an_unseen_look(event: &Event, state: &RepositoryState, as_of: u64) -> bool {
+    let Event::TagDeleted { tag } = event else { return false };
+    match state.tags.get(tag).map(|history| history.status) {
+        Some(TagStatus::Absent(mark)) => mark.sequence > as_of,
+        _ => false,
+    }
+}
+
+/// A name that no other log has.
+fn new_origin() -> String {
+    format!("prodpin/{:016x}{:016x}", chance::draw(), chance::draw())
+}

@@ -1,0 +1,153 @@
+//! What can go wrong with a ledger, by meaning, with the place and the next step.
+
+use std::error::Error as StdError;
+use std::io::{Error as IoError, ErrorKind};
+
+/// Why the ledger could not be read or written. Whoever gets one stops: nothing may be done, and nothing told, that the
+/// ledger does not hold (I10, F54).
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The credentials or the file permissions do not allow it.
+    #[error(
+        "ledger {location}: access was denied: {detail}; prodpin must be able to read, list and create there, \
+         and to overwrite view/"
+    )]
+    Denied {
+        /// The ledger.
+        location: String,
+        /// What the store said.
+        detail: String,
+    },
+    /// The disk or the quota is full (F54).
+    #[error("ledger {location}: no space left: {detail}; nothing was recorded, make room and run again")]
+    NoSpace {
+        /// The ledger.
+        location: String,
+        /// What the store said.
+        detail: String,
+    },
+    /// The store did not answer, or failed (F55).
+    #[error("ledger {location}: the store failed: {detail}; run again once it is back")]
+    Unreachable {
+        /// The ledger.
+        location: String,
+        /// What the store said.
+        detail: String,
+    },
+    /// There can be no ledger at this place.
+    #[error("ledger {location}: {detail}")]
+    Unusable {
+        /// The ledger.
+        location: String,
+        /// What is wrong with it and what to do.
+        detail: String,
+    },
+    /// What is stored contradicts itself (F57, F58).
+    #[error(
+        "ledger {location} is damaged: {what}; keep it as it is, restore the named object from a backup \
+         or start a new ledger elsewhere"
+    )]
+    Corrupt {
+        /// The ledger.
+        location: String,
+        /// Which object, and what is wrong with it.
+        what: String,
+    },
+    /// The log ends before, or differs from, what was last seen of it (I11, I12, F59).
+    #[error(
+        "ledger {location}: {what}: it was restored from an old copy or rewritten; restore the newest copy, \
+         or, to go on from here on purpose, remove its view/ folder, which holds only caches"
+    )]
+    RolledBack {
+        /// The ledger.
+        location: String,
+        /// What was seen, and what is there.
+        what: String,
+    },
+    /// A newer prodpin has written to it (F64).
+    #[error(
+        "ledger {location} has schema {found}, and this prodpin knows {known}: \
+         update prodpin; an older one must not write to it"
+    )]
+    NewerSchema {
+        /// The ledger.
+        location: String,
+        /// The schema that the log announces.
+        found: u64,
+        /// The newest one that this program knows.
+        known: u64,
+    },
+    /// Other writers were faster, again and again.
+    #[error("ledger {location}: {attempts} other commits came first in a row; run fewer writers at once, or run again")]
+    Contended {
+        /// The ledger.
+        location: String,
+        /// How many times was tried.
+        attempts: u32,
+    },
+    /// It was opened for reading only (F63).
+    #[error("ledger {location} was opened for reading only")]
+    ReadOnly {
+        /// The ledger.
+        location: String,
+    },
+    /// An entry that no tile of the log could hold.
+    #[error("ledger {location}: an entry has {bytes} bytes, and at most 65535 fit; shorten the names it holds")]
+    TooLong {
+        /// The ledger.
+        location: String,
+        /// The entry's length.
+        bytes: usize,
+    },
+}
+
+impl LedgerError {
+    /// Reads a store's error by meaning: its variant where that says enough, else the I/O error it wraps.
+    pub(super) fn of(location: &str, error: &object_store::Error) -> Self {
+        use object_store::Error;
+        let location = location.to_owned();
+        let detail = one_line(error);
+        match (error, io_kind(error)) {
+            (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, _)
+            | (_, Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)) => {
+                Self::Denied { location, detail }
+            }
+            (_, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)) => {
+                Self::NoSpace { location, detail }
+            }
+            (Error::NotFound { .. }, _) => {
+                Self::Unusable { location, detail: format!("there is no such place: {detail}; create it first") }
+            }
+            (Error::NotImplemented { .. } | Error::NotSupported { .. }, _) => Self::Unusable {
+                location,
+                detail: format!("the store cannot create an object only if it is absent: {detail}; use another store"),
+            },
+            _ => Self::Unreachable { location, detail },
+        }
+    }
+
+    /// The same for a plain I/O error.
+    pub(super) fn of_io(location: &str, error: IoError) -> Self {
+        Self::of(location, &object_store::Error::Generic { store: "local", source: Box::new(error) })
+    }
+}
+
+fn io_kind(error: &object_store::Error) -> Option<ErrorKind> {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(here) = cause {
+        if let Some(io) = here.downcast_ref::<IoError>() {
+            // An error that only wraps another one says nothing by its own kind.
+            if io.kind() != ErrorKind::Other || io.get_ref().is_none() {
+                return Some(io.kind());
+            }
+        }
+        cause = here.source();
+    }
+    None
+}
+
+/// A store's words are a stranger's bytes: one line, no control characters, not endless (I19).
+fn one_line(error: &object_store::Error) -> String {
+    let text = error.to_string();
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect()
+}

@@ -1,0 +1,142 @@
+//! `view/index`: what opening a ledger needs, as of some commit. A cache.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Head;
+use super::cache::CACHE_SCHEMA;
+use crate::model::{
+    Digest, Entry, Event, Mark, RepositoryKey, RepositoryName, RunId, RunRecord, SettingFacts, SourceName, SourceRecord,
+};
+
+/// How many run records are at hand without reading batches.
+pub(super) const RUNS_KEPT: usize = 50;
+
+/// How many of a repository's latest commits are at hand, to bring a view that missed some up to date.
+const TOUCHES_KEPT: usize = 4;
+
+/// A commit that held events of a repository, with the beginning of its batch's digest: two histories that part never
+/// share it, so a view of one is not taken for the other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Touch(pub(super) u64, pub(super) u64);
+
+impl Touch {
+    pub(super) fn new(sequence: u64, batch: &Digest) -> Self {
+        let beginning = batch.hex().get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        Self(sequence, beginning.unwrap_or_default())
+    }
+}
+
+/// Everything about a ledger that is small.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Index {
+    pub(super) schema: u32,
+    /// The log's origin; empty before the first commit.
+    pub(super) origin: String,
+    /// As of this commit.
+    pub(super) sequence: u64,
+    /// SHA-256 of that commit's checkpoint.
+    pub(super) checkpoint: Option<Digest>,
+    /// The latest wall time that any entry tells of.
+    pub(super) newest: Option<Timestamp>,
+    /// Every repository ever recorded, with its latest commits, latest last.
+    pub(super) repositories: BTreeMap<SourceName, BTreeMap<RepositoryName, Vec<Touch>>>,
+    pub(super) sources: BTreeMap<SourceName, SourceMemory>,
+    /// The latest run records, latest last.
+    pub(super) runs: VecDeque<(RunRecord, Head)>,
+}
+
+/// What is remembered of a source.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct SourceMemory {
+    pub(super) settings: Option<(Mark, SettingFacts)>,
+    pub(super) seen: Option<(Mark, RunId, SourceRecord)>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self {
+            schema: CACHE_SCHEMA,
+            origin: String::new(),
+            sequence: 0,
+            checkpoint: None,
+            newest: None,
+            repositories: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            runs: VecDeque::new(),
+        }
+    }
+}
+
+impl Index {
+    /// The repository's latest commits, latest last; empty for one that was never recorded.
+    pub(super) fn touches(&self, key: &RepositoryKey) -> &[Touch] {
+        self.repositories.get(&key.source).and_then(|names| names.get(&key.name)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether this says nothing that the log does not already hold: a record said again after a lost answer.
+    pub(super) fn knows(&self, entry: &Entry) -> bool {
+        match &entry.event {
+            Event::Settings { source, facts } => {
+                let before = self.sources.get(source).and_then(|memory| memory.settings.as_ref());
+                before.is_some_and(|(_, before)| before == facts)
+            }
+            Event::Source(record) => {
+                let last = self.sources.get(&record.source).and_then(|memory| memory.seen.as_ref());
+                last.is_some_and(|(_, run, last)| *run == entry.run && last == record)
+            }
+            Event::Run(record) => self.runs.iter().any(|(known, _)| known.id == record.id),
+            _ => false,
+        }
+    }
+
+    /// Folds one commit in.
+    pub(super) fn apply(&mut self, head: &Head, batch: &Digest, entries: &[Entry]) {
+        self.sequence = head.sequence;
+        let touch = Touch::new(head.sequence, batch);
+        for entry in entries {
+            self.newest = self.newest.max(Some(entry.at));
+            if let Some(key) = &entry.repository {
+                self.touch(key, touch);
+            }
+            let mark = Mark { sequence: head.sequence, at: entry.at };
+            match &entry.event {
+                Event::Settings { source, facts } => {
+                    self.sources.entry(source.clone()).or_default().settings = Some((mark, facts.clone()));
+                }
+                Event::Source(record) => {
+                    let memory = self.sources.entry(record.source.clone()).or_default();
+                    memory.seen = Some((mark, entry.run.clone(), record.clone()));
+                }
+                Event::Run(record) => {
+                    self.runs.push_back((record.as_ref().clone(), *head));
+                    if self.runs.len() > RUNS_KEPT {
+                        self.runs.pop_front();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn touch(&mut self, key: &RepositoryKey, touch: Touch) {
+        // Looked up before it is entered: in a batch nearly every entry is about a repository just seen.
+        let names = match self.repositories.get_mut(&key.source) {
+            Some(names) => names,
+            None => self.repositories.entry(key.source.clone()).or_default(),
+        };
+        let touches = match names.get_mut(&key.name) {
+            Some(touches) => touches,
+            None => names.entry(key.name.clone()).or_default(),
+        };
+        if touches.last() == Some(&touch) {
+            return;
+        }
+        if touches.len() == TOUCHES_KEPT {
+            touches.remove(0);
+        }
+        touches.push(touch);
+    }
+}

@@ -1,0 +1,88 @@
+//! Looking back: runs, and what happened to a repository.
+
+use futures::TryStreamExt as _;
+
+use super::index::RUNS_KEPT;
+use super::{Head, Ledger, LedgerError};
+use crate::model::{Entry, Event, RepositoryKey, RunId, RunRecord, Tag};
+
+impl Ledger {
+    /// The latest run records with the commit that holds each, newest first.
+    pub async fn runs(&self, most: usize) -> Result<Vec<(RunRecord, Head)>, LedgerError> {
+        let (mut runs, _) = self.runs_at_hand();
+        if most > runs.len() && runs.len() == RUNS_KEPT {
+            let mut missing = most - runs.len();
+            self.older_runs(|run, head| {
+                runs.push((run, head));
+                missing -= 1;
+                missing > 0
+            })
+            .await?;
+        }
+        runs.truncate(most);
+        Ok(runs)
+    }
+
+    /// The record of one run, and the commit that holds it.
+    pub async fn find_run(&self, id: &RunId) -> Result<Option<(RunRecord, Head)>, LedgerError> {
+        let (runs, all) = self.runs_at_hand();
+        let mut found = runs.into_iter().find(|(run, _)| run.id == *id);
+        if found.is_none() && !all {
+            self.older_runs(|run, head| {
+                if run.id == *id {
+                    found = Some((run, head));
+                }
+                found.is_none()
+            })
+            .await?;
+        }
+        Ok(found)
+    }
+
+    /// The run records that need no reading, newest first, and whether those are all.
+    fn runs_at_hand(&self) -> (Vec<(RunRecord, Head)>, bool) {
+        let log = self.log();
+        let runs: Vec<_> = log.index.runs.iter().rev().cloned().collect();
+        let all = runs.len() < RUNS_KEPT;
+        (runs, all)
+    }
+
+    /// Reads older batches backwards, until there are no more or no more are wanted.
+    async fn older_runs(&self, mut wanted: impl FnMut(RunRecord, Head) -> bool) -> Result<(), LedgerError> {
+        let (first, mut skip) = {
+            let log = self.log();
+            let first = log.index.runs.front().map_or(0, |(_, head)| head.sequence);
+            // One commit may close several runs, of which only some are at hand.
+            let skip: Vec<RunId> = log.index.runs.iter().map(|(run, _)| run.id.clone()).collect();
+            (first, skip)
+        };
+        skip.sort_unstable();
+        let mut commits = std::pin::pin!(self.commits((1..=first).rev()));
+        while let Some((tip, entries)) = commits.try_next().await? {
+            for entry in entries.into_iter().rev() {
+                let Event::Run(record) = entry.event else { continue };
+                if skip.binary_search(&record.id).is_err() && !wanted(*record, tip.head()) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything recorded about a repository, or about one of its tags, oldest first, with the commits' numbers.
+    pub async fn history(&self, key: &RepositoryKey, tag: Option<&Tag>) -> Result<Vec<(u64, Entry)>, LedgerError> {
+        let view = self.view_now(key).await?;
+        let unlisted = 1..=view.complete_after;
+        let sequences = unlisted.chain(view.touches.iter().map(|touch| touch.0));
+        let mut commits = std::pin::pin!(self.commits(sequences));
+        let mut history = Vec::new();
+        while let Some((tip, entries)) = commits.try_next().await? {
+            let about = entries.into_iter().filter(|entry| {
+                let same_tag = tag.is_none_or(|tag| entry.event.tag() == Some(tag));
+                entry.repository.as_ref() == Some(key) && same_tag
+            });
+            history.extend(about.map(|entry| (tip.sequence, entry)));
+        }
+        Ok(history)
+    }
+}

@@ -1,0 +1,118 @@
+//! Report bodies: compressed as they come, named by their content, so that unchanged runs share one.
+
+use std::io::{Cursor, Read, Seek as _, SeekFrom, Write};
+
+use object_store::{ObjectStoreExt as _, WriteMultipart, path::Path};
+use sha2::{Digest as _, Sha256};
+use tempfile::SpooledTempFile;
+
+use super::store::Created;
+use super::{Access, Ledger, LedgerError};
+use crate::model::Digest;
+
+/// Compressed reports up to this size stay in memory and are sent in one request.
+const SMALL: usize = 8 << 20;
+
+fn report_path(digest: &Digest) -> Path {
+    Path::from(format!("report/{}", digest.hex()))
+}
+
+impl Ledger {
+    /// Keeps a report's body, and returns the name to find it by.
+    pub async fn put_report(&self, body: impl Read + Send) -> Result<Digest, LedgerError> {
+        if self.access == Access::Read {
+            return Err(LedgerError::ReadOnly { location: self.store.location().to_owned() });
+        }
+        let io = |error| LedgerError::of_io(self.store.location(), error);
+        let (mut packed, digest) = compress(body).map_err(io)?;
+        let path = report_path(&digest);
+        let length = packed.seek(SeekFrom::End(0)).map_err(io)?;
+        packed.rewind().map_err(io)?;
+        if length <= SMALL as u64 {
+            let mut bytes = Vec::new();
+            packed.read_to_end(&mut bytes).map_err(io)?;
+            if let Created::There(there) = self.store.create(&path, bytes).await? {
+                self.check_report(&there[..], &digest)?;
+            }
+        } else if !self.has(&path).await? {
+            self.upload(&path, &mut packed).await?;
+        }
+        Ok(digest)
+    }
+
+    async fn has(&self, path: &Path) -> Result<bool, LedgerError> {
+        match self.store.objects().head(path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.store.error(&error)),
+        }
+    }
+
+    /// In parts. Two writers that do this at once write the same bytes.
+    async fn upload(&self, path: &Path, packed: &mut SpooledTempFile) -> Result<(), LedgerError> {
+        let upload = self.store.objects().put_multipart(path).await.map_err(|error| self.store.error(&error))?;
+        let mut parts = WriteMultipart::new_with_chunk_size(upload, SMALL);
+        let mut buffer = vec![0; 1 << 20];
+        let sent = loop {
+            match packed.read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(length) => parts.write(&buffer[..length]),
+                Err(error) => break Err(LedgerError::of_io(self.store.location(), error)),
+            }
+            if let Err(error) = parts.wait_for_capacity(2).await {
+                break Err(self.store.error(&error));
+            }
+        };
+        match sent {
+            Ok(()) => parts.finish().await.map(|_| ()).map_err(|error| self.store.error(&error)),
+            Err(error) => {
+                let _ = parts.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A report's body, checked against its name before any of it is handed out.
+    pub async fn report(&self, digest: &Digest) -> Result<impl Read + Send + use<>, LedgerError> {
+        let path = report_path(digest);
+        let Some(packed) = self.store.get(&path).await? else {
+            return Err(self.store.corrupt(format!("{path} is missing")));
+        };
+        self.check_report(&packed[..], digest)?;
+        zstd::Decoder::new(Cursor::new(packed)).map_err(|error| LedgerError::of_io(self.store.location(), error))
+    }
+
+    fn check_report(&self, packed: &[u8], digest: &Digest) -> Result<(), LedgerError> {
+        let mut hashed = Hashed { inner: std::io::sink(), hash: Sha256::new() };
+        let whole = zstd::stream::copy_decode(packed, &mut hashed).is_ok();
+        if whole && Digest::Sha256(hashed.hash.finalize().into()) == *digest {
+            return Ok(());
+        }
+        Err(self.store.corrupt(format!("{}: its bytes do not hash to its name", report_path(digest))))
+    }
+}
+
+fn compress(mut body: impl Read) -> std::io::Result<(SpooledTempFile, Digest)> {
+    let encoder = zstd::Encoder::new(SpooledTempFile::new(SMALL), 3)?;
+    let mut hashed = Hashed { inner: encoder, hash: Sha256::new() };
+    std::io::copy(&mut body, &mut hashed)?;
+    Ok((hashed.inner.finish()?, Digest::Sha256(hashed.hash.finalize().into())))
+}
+
+/// Hashes what passes through to the inner writer.
+struct Hashed<W> {
+    inner: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}

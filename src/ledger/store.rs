@@ -1,0 +1,147 @@
+//! The object store under a ledger, and the few things a ledger does with one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutMode};
+
+use super::LedgerError;
+use super::chance;
+
+/// An object store and its name for messages.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// Where what must last is written.
+    objects: Arc<dyn ObjectStore>,
+    /// Where caches are written: on a local disk without waiting for it, because a torn cache does no harm.
+    caches: Arc<dyn ObjectStore>,
+    /// The local directory, if it is one.
+    directory: Option<PathBuf>,
+    location: String,
+}
+
+/// What creating an object came to.
+pub(super) enum Created {
+    /// It was not there, and is now.
+    New,
+    /// It was there: these bytes. They may be one's own, if an earlier answer was lost.
+    There(Bytes),
+}
+
+/// How often a create is tried that was refused although nothing is there.
+const CREATES: u32 = 8;
+
+impl Store {
+    pub(super) fn new(objects: Arc<dyn ObjectStore>, location: &str) -> Self {
+        Self { caches: objects.clone(), objects, directory: None, location: location.to_owned() }
+    }
+
+    pub(super) fn local(
+        objects: Arc<dyn ObjectStore>,
+        caches: Arc<dyn ObjectStore>,
+        directory: PathBuf,
+        location: &str,
+    ) -> Self {
+        Self { objects, caches, directory: Some(directory), location: location.to_owned() }
+    }
+
+    pub(super) fn location(&self) -> &str {
+        &self.location
+    }
+
+    pub(super) fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.objects
+    }
+
+    pub(super) fn error(&self, error: &Error) -> LedgerError {
+        LedgerError::of(&self.location, error)
+    }
+
+    pub(super) fn corrupt(&self, what: impl Into<String>) -> LedgerError {
+        LedgerError::Corrupt { location: self.location.clone(), what: what.into() }
+    }
+
+    /// The object's bytes; none if the store says definitively that there is no such object.
+    pub(super) async fn get(&self, path: &Path) -> Result<Option<Bytes>, LedgerError> {
+        let found = match self.objects.get(path).await {
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.error(&error)),
+        }
+    }
+
+    /// Creates the object unless it is there, and tells what is there if it is. An error on a remote store says
+    /// nothing about whether the object was written, so it is looked for (F52). On a local disk an error may mean
+    /// that a file is visible and not yet safe, so it stays an error, and the next reader decides (F55).
+    pub(super) async fn create(&self, path: &Path, bytes: Vec<u8>) -> Result<Created, LedgerError> {
+        let payload = object_store::PutPayload::from(bytes);
+        let mut refused = None;
+        for attempt in 0..CREATES {
+            match self.objects.put_opts(path, payload.clone(), PutMode::Create.into()).await {
+                Ok(_) => return Ok(Created::New),
+                Err(error @ (Error::AlreadyExists { .. } | Error::Precondition { .. })) => {
+                    if let Some(there) = self.get(path).await? {
+                        self.settle(path).await?;
+                        return Ok(Created::There(there));
+                    }
+                    // S3 answers 409 while another request for the same key is under way, and nothing came of it.
+                    refused = Some(error);
+                    chance::wait(Duration::from_millis(20), attempt).await;
+                }
+                Err(error) if self.directory.is_none() => {
+                    return match self.get(path).await {
+                        Ok(Some(there)) => Ok(Created::There(there)),
+                        _ => Err(self.error(&error)),
+                    };
+                }
+                Err(error) => return Err(self.error(&error)),
+            }
+        }
+        Err(refused.map_or(LedgerError::Contended { location: self.location.clone(), attempts: CREATES }, |error| {
+            self.error(&error)
+        }))
+    }
+
+    /// Another process may have written the file and died before its directory entry was safe.
+    async fn settle(&self, path: &Path) -> Result<(), LedgerError> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let file = path.parts().fold(directory.clone(), |file, part| file.join(part.as_ref()));
+        let folder = file.parent().unwrap_or(directory).to_path_buf();
+        let synced = tokio::task::spawn_blocking(move || std::fs::File::open(folder)?.sync_all()).await;
+        match synced {
+            Ok(result) => result.map_err(|error| LedgerError::of_io(&self.location, error)),
+            Err(error) => Err(LedgerError::of_io(&self.location, std::io::Error::other(error))),
+        }
+    }
+
+    /// The cache's bytes. A cache that cannot be read is a cache that is not there.
+    pub(super) async fn cached(&self, path: &Path) -> Option<Bytes> {
+        self.caches.get(path).await.ok()?.bytes().await.ok()
+    }
+
+    /// Writes a cache, over what was there.
+    pub(super) async fn cache(&self, path: &Path, bytes: Vec<u8>) -> Result<(), LedgerError> {
+        self.caches.put(path, bytes.into()).await.map_err(|error| self.error(&error))?;
+        Ok(())
+    }
+
+    /// The greatest file name under a prefix after this one, as far as the store lists it. Lists may be stale.
+    pub(super) async fn greatest_after(&self, prefix: &Path, offset: &Path) -> Result<Option<String>, LedgerError> {
+        let listed = self.objects.list_with_offset(Some(prefix), offset);
+        let greatest = listed
+            .try_fold(None, async |greatest, object| Ok(greatest.max(object.location.filename().map(str::to_owned))));
+        match greatest.await {
+            // A local directory without a single commit.
+            Err(Error::NotFound { .. }) if self.directory.is_some() => Ok(None),
+            other => other.map_err(|error| self.error(&error)),
+        }
+    }
+}

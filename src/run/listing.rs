@@ -1,0 +1,97 @@
+//! Which repositories a run looks at: what the source lists, and what the ledger or a signal knows beside, because a
+//! repository that vanished from a list must not vanish from the report.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinSet;
+
+use crate::model::{Gap, RepositoryKey, RepositoryName, SourceName};
+
+use super::Stop;
+use super::setup::Setup;
+
+/// One of several disjoint shares of an estate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
+impl Shard {
+    /// Whether a repository belongs to this share. Stable across versions and machines.
+    #[must_use]
+    pub fn holds(self, key: &RepositoryKey) -> bool {
+        let hash = Sha256::digest(key.to_string());
+        let number = hash.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        number % u64::from(self.count.max(1)) == u64::from(self.index)
+    }
+}
+
+/// What came of listing one source.
+pub(super) struct Listed {
+    pub(super) source: SourceName,
+    pub(super) gaps: Vec<Gap>,
+    pub(super) unmatched: Vec<String>,
+}
+
+/// Lists every source at once, each in a task of its own; repositories go out as they are found.
+pub(super) fn start(
+    setup: &Arc<Setup>,
+    shard: Option<Shard>,
+    found: &Sender<RepositoryKey>,
+    stop: &Stop,
+) -> JoinSet<Listed> {
+    let mut tasks = JoinSet::new();
+    for source in setup.sources.keys() {
+        tasks.spawn(list(setup.clone(), source.clone(), shard, found.clone(), stop.clone()));
+    }
+    tasks
+}
+
+async fn list(
+    setup: Arc<Setup>,
+    name: SourceName,
+    shard: Option<Shard>,
+    found: Sender<RepositoryKey>,
+    stop: Stop,
+) -> Listed {
+    let mut listed = Listed { source: name.clone(), gaps: Vec::new(), unmatched: Vec::new() };
+    let Some(source) = setup.sources.get(&name) else { return listed };
+    let mut sent = HashSet::new();
+    let mut repositories = source.inventory.repositories();
+    while let Some(next) = repositories.next().await {
+        match next {
+            Ok(repository) => send(&name, repository, shard, &found, &mut sent).await,
+            Err(gap) => listed.gaps.push(gap),
+        }
+        if stop.is_set() {
+            return listed;
+        }
+    }
+    let known = setup.ledger.repositories(&name).into_iter().chain(setup.production.repositories(&name).cloned());
+    for repository in known.filter(|repository| source.inventory.selects(repository)) {
+        send(&name, repository, shard, &found, &mut sent).await;
+    }
+    listed.unmatched = source.inventory.unmatched_patterns();
+    listed
+}
+
+async fn send(
+    source: &SourceName,
+    repository: RepositoryName,
+    shard: Option<Shard>,
+    found: &Sender<RepositoryKey>,
+    sent: &mut HashSet<RepositoryName>,
+) {
+    let key = RepositoryKey { source: source.clone(), name: repository };
+    if shard.is_none_or(|shard| shard.holds(&key)) && sent.insert(key.name.clone()) {
+        // The receiver is only gone when the run has failed, and then nobody needs the rest.
+        let _ = found.send(key).await;
+    }
+}

@@ -1,0 +1,254 @@
+//! Record and commit: events reach the ledger before any report names them (I10), in batches, so that memory does not
+//! grow with the estate (I20).
+
+use std::collections::BTreeMap;
+use std::io::Seek as _;
+use std::sync::{Arc, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::decide;
+use crate::model::{
+    Cause, Code, Counts, Digest, Entry, Event, Finding, Gap, RepositoryKey, RunRecord, Scope, Severity, SourceName,
+    SourceRecord,
+};
+use crate::report::body::{BodyWriter, Report};
+use crate::report::document::{FindingCounts, LedgerSection, Row, RunSection, Summary};
+
+use super::RunError;
+use super::listing::Listed;
+use super::repository::Outcome;
+use super::setup::Setup;
+
+/// So many events are committed together at the most; outcomes wait in memory for no more than that.
+const EVENTS_PER_COMMIT: usize = 10_000;
+
+/// Clocks this far apart are worth a word (F90).
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// Collects outcomes, commits what they say, and makes the report.
+pub(super) struct Recorder {
+    setup: Arc<Setup>,
+    body: BodyWriter,
+    waiting: Vec<Row>,
+    entries: Vec<Entry>,
+    /// Findings about no repository.
+    findings: Vec<Finding>,
+    sources: BTreeMap<SourceName, SourceTotals>,
+    left_out: u64,
+}
+
+#[derive(Default)]
+struct SourceTotals {
+    counts: Counts,
+    seen: Vec<[u8; 32]>,
+    gaps: Vec<Gap>,
+    incomplete: bool,
+    unmatched: Vec<String>,
+}
+
+impl Recorder {
+    pub(super) fn new(setup: Arc<Setup>) -> Result<Self, RunError> {
+        let sources = setup.sources.keys().map(|name| (name.clone(), SourceTotals::default())).collect();
+        let mut recorder = Self {
+            body: BodyWriter::new()?,
+            waiting: Vec::new(),
+            entries: Vec::new(),
+            findings: Vec::new(),
+            sources,
+            left_out: 0,
+            setup,
+        };
+        recorder.clock();
+        Ok(recorder)
+    }
+
+    fn clock(&mut self) {
+        let now = self.setup.started;
+        let Some(newest) = self.setup.ledger.newest().filter(|newest| newest.duration_since(now) > SKEW) else {
+            return;
+        };
+        let message = format!("the ledger's last entry is from {newest}, and this machine's clock says {now}");
+        let remedy = "correct the clock; order comes from the ledger's sequence and is not affected";
+        self.findings.push(finding(Code::ClockSkew, Severity::Medium, None, message, remedy, now));
+    }
+
+    /// Reads and records the settings of every source. They go first: on a new ledger this commit shows, before any
+    /// pin is made, that the ledger can be written (F54, F63).
+    pub(super) async fn settings(&mut self) -> Result<(), RunError> {
+        let setup = self.setup.clone();
+        for (name, source) in &setup.sources {
+            let (facts, gaps) = source.inventory.settings().await;
+            self.totals(name).gaps.extend(gaps);
+            let previous = setup.ledger.settings(name);
+            let (findings, event) = decide::settings(name, &facts, previous.as_ref(), setup.started);
+            self.findings.extend(findings);
+            self.entries.extend(event.map(|event| self.entry(None, Timestamp::now(), event)));
+        }
+        self.commit().await
+    }
+
+    pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
+        let Outcome { key, plan, events, at } = outcome;
+        let totals = self.totals(&key.source);
+        totals.counts += plan.report.counts;
+        totals.seen.push(plan.seen);
+        totals.incomplete |= !plan.report.complete;
+        let entries = events.into_iter().map(|event| self.entry(Some(key.clone()), at, event)).collect::<Vec<_>>();
+        self.entries.extend(entries);
+        self.waiting.push(Row { repository: Some(plan.report), findings: plan.findings });
+        // A row without news is still stamped by a commit, but needs none of its own.
+        if self.entries.is_empty() || self.entries.len() >= EVENTS_PER_COMMIT {
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn left_out(&mut self) {
+        self.left_out += 1;
+    }
+
+    pub(super) fn listed(&mut self, listed: Listed) {
+        let totals = self.totals(&listed.source);
+        totals.gaps.extend(listed.gaps);
+        totals.unmatched = listed.unmatched;
+    }
+
+    /// Closes the books: source records, the report's body, the run's record.
+    pub(super) async fn finish(mut self, covers_all: bool, stopped: bool) -> Result<Report, RunError> {
+        let setup = self.setup.clone();
+        let now = Timestamp::now();
+        if stopped {
+            let detail = format!("the run ended early; {} repositories and possibly more were not read", self.left_out);
+            for totals in self.sources.values_mut() {
+                totals.gaps.push(Gap::new(Scope::Source, Cause::TimedOut, detail.clone()));
+            }
+        }
+        let mut complete = setup.production.gaps.is_empty();
+        for gap in &setup.production.gaps {
+            self.findings.push(gap_finding(None, gap, now));
+        }
+        let mut counts = Counts::default();
+        for (name, totals) in std::mem::take(&mut self.sources) {
+            let whole = !totals.incomplete && totals.gaps.is_empty();
+            complete &= whole;
+            counts += totals.counts;
+            self.findings.extend(totals.gaps.iter().map(|gap| gap_finding(Some(&name), gap, now)));
+            if covers_all && whole {
+                let entries = totals.unmatched.iter().map(String::as_str);
+                self.findings.extend(decide::unmatched(Some(&name), entries, Severity::Medium, now));
+            }
+            let record =
+                SourceRecord { source: name, complete: whole, counts: totals.counts, seen: digest_of(totals.seen) };
+            self.entries.push(self.entry(None, now, Event::Source(record)));
+        }
+        if covers_all && complete {
+            let uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.findings.extend(decide::unmatched(None, uses.entries(), Severity::Low, now));
+            let uncovered = setup.production.uncovered.iter().map(String::as_str);
+            self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
+        }
+        let findings = std::mem::take(&mut self.findings);
+        self.waiting.push(Row { repository: None, findings });
+        self.commit().await?;
+        self.close(complete, counts).await
+    }
+
+    async fn close(self, complete: bool, counts: Counts) -> Result<Report, RunError> {
+        let Self { setup, body, .. } = self;
+        let body = body.finish()?;
+        let mut canonical = tempfile::SpooledTempFile::new(4 << 20);
+        body.write_canonical(&mut canonical)?;
+        canonical.rewind()?;
+        let report = setup.ledger.put_report(canonical).await?;
+        let summary = Summary { counts, ..body.summary() };
+        let finished = Timestamp::now();
+        let record = RunRecord {
+            id: setup.id.clone(),
+            mode: setup.mode,
+            started: setup.started,
+            finished,
+            complete,
+            policy: setup.policy.clone(),
+            counts,
+            findings: by_name(summary.findings),
+            report,
+        };
+        let entry =
+            Entry { run: setup.id.clone(), at: finished, repository: None, event: Event::Run(Box::new(record)) };
+        let head = setup.ledger.commit(vec![entry]).await?;
+        let run = RunSection {
+            id: setup.id.clone(),
+            mode: setup.mode,
+            started: setup.started,
+            finished,
+            complete,
+            policy_sha256: setup.policy.clone(),
+            ledger: setup.keeps_ledger.then(|| LedgerSection { sequence: head.sequence, root: head.root_base64() }),
+        };
+        Ok(Report { run, summary, body })
+    }
+
+    /// Commits what waits, then lets the rows go that name it.
+    async fn commit(&mut self) -> Result<(), RunError> {
+        let entries = std::mem::take(&mut self.entries);
+        if !entries.is_empty() {
+            self.setup.ledger.commit(entries).await?;
+        }
+        let position = self.setup.ledger.head().filter(|_| self.setup.keeps_ledger).map(|head| head.sequence);
+        for mut row in std::mem::take(&mut self.waiting) {
+            for finding in &mut row.findings {
+                finding.ledger_sequence =
+                    if self.setup.keeps_ledger { finding.ledger_sequence.or(position) } else { None };
+            }
+            self.body.push(row)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&self, repository: Option<RepositoryKey>, at: Timestamp, event: Event) -> Entry {
+        Entry { run: self.setup.id.clone(), at, repository, event }
+    }
+
+    fn totals(&mut self, source: &SourceName) -> &mut SourceTotals {
+        self.sources.entry(source.clone()).or_default()
+    }
+}
+
+/// One hash over all repositories, whatever order they finished in.
+fn digest_of(mut seen: Vec<[u8; 32]>) -> Digest {
+    seen.sort_unstable();
+    Digest::of(seen.as_flattened())
+}
+
+fn by_name(findings: FindingCounts) -> BTreeMap<String, u64> {
+    Severity::ALL.into_iter().map(|severity| (severity.to_string(), findings.of(severity))).collect()
+}
+
+fn finding(
+    code: Code,
+    severity: Severity,
+    source: Option<&SourceName>,
+    message: String,
+    remedy: &str,
+    now: Timestamp,
+) -> Finding {
+    Finding {
+        code,
+        severity,
+        source: source.cloned(),
+        repository: None,
+        reference: None,
+        artifact: None,
+        previous: None,
+        first_seen: now,
+        ledger_sequence: None,
+        message,
+        remedy: remedy.to_owned(),
+    }
+}
+
+fn gap_finding(source: Option<&SourceName>, gap: &Gap, now: Timestamp) -> Finding {
+    let message = format!("not everything could be read: {}", gap.detail);
+    finding(Code::InventoryIncomplete, Severity::Medium, source, message, decide::next_step(gap.cause), now)
+}

@@ -1,0 +1,186 @@
+//! One repository from observation to plan, and through its pins.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, PoisonError};
+
+use futures::StreamExt as _;
+use futures::stream;
+use jiff::Timestamp;
+
+use crate::decide::{self, Attempts, Input, Plan, Survey};
+use crate::ledger::LedgerError;
+use crate::model::{
+    ArtifactId, Cause, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState,
+    Resolution, Snapshot, Tag,
+};
+use crate::sources::{Inventory, Protector};
+
+use super::Stop;
+use super::setup::Setup;
+
+/// What came of one repository.
+pub(super) struct Outcome {
+    pub(super) key: RepositoryKey,
+    pub(super) plan: Plan,
+    /// All events, in order.
+    pub(super) events: Vec<Event>,
+    /// When it was observed.
+    pub(super) at: Timestamp,
+}
+
+/// Observe, recall, plan, apply: one repository.
+pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop) -> Result<Outcome, LedgerError> {
+    let Some(source) = setup.sources.get(&key.source) else {
+        unreachable!("repositories come from the run's own sources")
+    };
+    let inventory = source.inventory.as_ref();
+    let at = Timestamp::now();
+
+    let mut snapshot = inventory.observe(&key.name).await;
+    let mut state = setup.ledger.recall(&key).await?;
+    note_uses(&setup, &snapshot, &state);
+
+    let survey = decide::survey(&snapshot, &state, &setup.rules);
+    snapshot.gaps.extend(survey.vanished.clone());
+    let (looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
+    let created = build_times(inventory, &key.name, &survey, setup.concurrency).await;
+    gaps.extend(setup.production.gaps.iter().filter(|_| !setup.production.of(&key).is_empty()).cloned());
+
+    // The state before this run's events is not needed again: they are folded in at the position they will get.
+    let mut events = decide::changes(&snapshot, &looked_up, &created, &state);
+    let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
+    decide::fold(&mut state, mark, &events);
+    let running = setup.production.of(&key);
+    let deployed = decide::deployments(running, &setup.production.complete, &state);
+    decide::fold(&mut state, mark, &deployed);
+    events.extend(deployed);
+
+    let labels = labels_of_unlisted(inventory, &snapshot, &state);
+    let selection = decide::select(&setup.rules, &snapshot, &state, &labels, running, &setup.production.configured);
+    let mut inspections = BTreeMap::new();
+    loop {
+        let unseen = selection.unseen(setup.rules.keep, &inspections);
+        if unseen.is_empty() {
+            break;
+        }
+        inspect(inventory, &key.name, unseen, &mut inspections).await;
+    }
+
+    let untried = Attempts::new();
+    let input = Input {
+        key: &key,
+        mode: setup.mode,
+        now: at,
+        rules: &setup.rules,
+        snapshot: &snapshot,
+        state: &state,
+        events: &events,
+        labels: &labels,
+        running,
+        selection: &selection,
+        inspections: &inspections,
+        attempts: &untried,
+        gaps: &gaps,
+    };
+    let mut plan = decide::plan(&input);
+    if let Some(protector) = &source.protector
+        && !plan.pins.is_empty()
+    {
+        let attempts = apply(protector.as_ref(), &key.name, &plan.pins, &stop).await;
+        // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
+        let mut again = inspections.clone();
+        inspect(inventory, &key.name, attempts.keys().cloned().collect(), &mut again).await;
+        plan = decide::plan(&Input { inspections: &again, attempts: &attempts, ..input });
+    }
+    events.append(&mut plan.events);
+    Ok(Outcome { key, plan, events, at })
+}
+
+fn labels_of_unlisted(
+    inventory: &dyn Inventory,
+    snapshot: &Snapshot,
+    state: &RepositoryState,
+) -> BTreeMap<Tag, Box<str>> {
+    let listed: HashSet<&Tag> = snapshot.tags.iter().map(|tag| &tag.name).collect();
+    let unlisted = state.tags.keys().filter(|tag| !listed.contains(tag));
+    unlisted.map(|tag| (tag.clone(), inventory.label(tag))).collect()
+}
+
+fn note_uses(setup: &Setup, snapshot: &Snapshot, state: &RepositoryState) {
+    let mut uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if !uses.is_settled() {
+        uses.observe(snapshot, state);
+        setup.uses.lock().unwrap_or_else(PoisonError::into_inner).intersect(&uses);
+    }
+}
+
+async fn look_up(
+    inventory: &dyn Inventory,
+    repository: &RepositoryName,
+    survey: &Survey,
+    concurrency: usize,
+) -> (BTreeMap<Tag, Resolution>, Vec<Gap>) {
+    let answers = stream::iter(survey.absent.clone())
+        .map(|tag| async move {
+            let answer = inventory.look_up(repository, &tag).await;
+            (tag, answer)
+        })
+        .buffer_unordered(concurrency);
+    let (mut found, mut gaps) = (BTreeMap::new(), Vec::new());
+    let mut answers = std::pin::pin!(answers);
+    while let Some((tag, (resolution, gap))) = answers.next().await {
+        found.insert(tag, resolution);
+        gaps.extend(gap);
+    }
+    (found, gaps)
+}
+
+async fn build_times(
+    inventory: &dyn Inventory,
+    repository: &RepositoryName,
+    survey: &Survey,
+    concurrency: usize,
+) -> BTreeMap<Tag, Timestamp> {
+    let asked = stream::iter(survey.undated.clone())
+        .map(|(tag, artifact)| async move { Some((tag, inventory.created(repository, &artifact).await?)) })
+        .buffer_unordered(concurrency);
+    asked.filter_map(|answer| async move { answer }).collect().await
+}
+
+/// How many targets of one repository are looked at at once. The source's own limiter has the last word.
+const INSPECTED_AT_ONCE: usize = 8;
+
+async fn inspect(
+    inventory: &dyn Inventory,
+    repository: &RepositoryName,
+    artifacts: Vec<ArtifactId>,
+    inspections: &mut BTreeMap<ArtifactId, Inspection>,
+) {
+    let looks = stream::iter(artifacts)
+        .map(|artifact| async move {
+            let inspection = inventory.inspect(repository, &artifact).await;
+            (artifact, inspection)
+        })
+        .buffer_unordered(INSPECTED_AT_ONCE);
+    let mut looks = std::pin::pin!(looks);
+    while let Some((artifact, inspection)) = looks.next().await {
+        inspections.insert(artifact, inspection);
+    }
+}
+
+/// Pins one after the other, most recent first, so that a run cut short has protected what is needed first.
+async fn apply(protector: &dyn Protector, repository: &RepositoryName, pins: &[ArtifactId], stop: &Stop) -> Attempts {
+    let mut attempts = Attempts::new();
+    for artifact in pins {
+        let attempt = if stop.is_set() {
+            Err(PinFailure { cause: Cause::TimedOut, detail: "the run ended before it was pinned".to_owned() })
+        } else {
+            protector.pin(repository, artifact).await
+        };
+        if let Err(failure) = &attempt {
+            tracing::warn!(%repository, %artifact, %failure, "could not pin {artifact} in {repository}");
+        }
+        attempts.insert(artifact.clone(), attempt);
+    }
+    attempts
+}

@@ -1,0 +1,149 @@
+//! What a run has in hand before it looks at the first repository: ledger, sources, and what signals say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+
+use crate::decide::{Rules, Uses};
+use crate::ledger::{Access, Ledger};
+use crate::model::{Digest, Gap, Mode, RepositoryKey, RepositoryName, RunId, Running, SourceName};
+use crate::policy::{LedgerLocation, Policy, SourceConfig};
+use crate::signals::file::FileSignal;
+use crate::signals::{ProductionSignal, Signalled};
+use crate::sources::{self, OpenOptions, Source};
+
+use super::{RunError, RunOptions};
+
+/// Everything a run's parts share.
+pub(super) struct Setup {
+    pub(super) id: RunId,
+    pub(super) mode: Mode,
+    pub(super) started: Timestamp,
+    pub(super) policy: Digest,
+    pub(super) rules: Rules,
+    pub(super) ledger: Ledger,
+    /// Whether the ledger outlives the run, so that reports may name its positions.
+    pub(super) keeps_ledger: bool,
+    pub(super) concurrency: usize,
+    pub(super) sources: BTreeMap<SourceName, Source>,
+    pub(super) production: Production,
+    /// Policy entries that have matched nothing so far.
+    pub(super) uses: Mutex<Uses>,
+}
+
+/// What signals from outside say.
+#[derive(Default)]
+pub(super) struct Production {
+    running: BTreeMap<RepositoryKey, Vec<Running>>,
+    /// Every signal that is configured.
+    pub(super) configured: BTreeSet<Arc<str>>,
+    /// Those that were read whole.
+    pub(super) complete: BTreeSet<Arc<str>>,
+    pub(super) gaps: Vec<Gap>,
+    /// References into no source of the policy.
+    pub(super) uncovered: Vec<String>,
+}
+
+impl Setup {
+    pub(super) async fn new(
+        policy: &Policy,
+        sources: BTreeMap<SourceName, Source>,
+        options: &RunOptions,
+        started: Timestamp,
+    ) -> Result<Self, RunError> {
+        let keeps_ledger = policy.ledger != LedgerLocation::None;
+        if options.mode == Mode::Enforce && !keeps_ledger {
+            return Err(RunError::NoLedger);
+        }
+        let ledger = Ledger::open(&policy.ledger, Access::Write).await?;
+        let production = Production::collect(policy, &sources).await;
+        let rules =
+            Rules { keep: policy.keep, production: policy.production.clone(), may_move: policy.may_move.clone() };
+        Ok(Self {
+            id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
+            mode: options.mode,
+            started,
+            policy: policy.digest.clone(),
+            uses: Mutex::new(Uses::of(&rules)),
+            rules,
+            ledger,
+            keeps_ledger,
+            concurrency: options.concurrency,
+            sources,
+            production,
+        })
+    }
+}
+
+/// Opens the sources that the run is about: with write power only to enforce.
+pub(super) async fn open_sources(
+    policy: &Policy,
+    options: &RunOptions,
+) -> Result<BTreeMap<SourceName, Source>, RunError> {
+    let open = OpenOptions {
+        write: options.mode == Mode::Enforce,
+        concurrency: options.concurrency,
+        deadline: options.stop.deadline(),
+    };
+    let mut opened = BTreeMap::new();
+    for (name, config) in choose(policy, &options.sources)? {
+        let source = sources::open(name, config, &open).await;
+        let source = source.map_err(|detail| RunError::Source { source_name: name.clone(), detail })?;
+        opened.insert(name.clone(), source);
+    }
+    Ok(opened)
+}
+
+fn choose<'a>(policy: &'a Policy, wanted: &[SourceName]) -> Result<Vec<(&'a SourceName, &'a SourceConfig)>, RunError> {
+    if let Some(name) = wanted.iter().find(|name| !policy.sources.contains_key(*name)) {
+        let known: Vec<&str> = policy.sources.keys().map(SourceName::as_str).collect();
+        return Err(RunError::UnknownSource { name: name.clone(), known: known.join(", ") });
+    }
+    Ok(policy.sources.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)).collect())
+}
+
+impl Production {
+    async fn collect(policy: &Policy, sources: &BTreeMap<SourceName, Source>) -> Self {
+        let mut production = Self::default();
+        for path in &policy.in_use_files {
+            let signalled = FileSignal::new(path.clone()).collect().await;
+            production.add(signalled, sources);
+        }
+        production
+    }
+
+    fn add(&mut self, signalled: Signalled, sources: &BTreeMap<SourceName, Source>) {
+        let Signalled { via, evidence, references, gaps } = signalled;
+        // Two files of one name are one signal, and that is whole only if both are.
+        if self.configured.insert(via.clone()) && gaps.is_empty() {
+            self.complete.insert(via.clone());
+        } else if !gaps.is_empty() {
+            self.complete.remove(&via);
+        }
+        self.gaps.extend(gaps);
+        for reference in references {
+            let mut covered = false;
+            for (name, source) in sources {
+                let Some((repository, pointed)) = source.inventory.locate(&reference) else { continue };
+                if !source.inventory.selects(&repository) {
+                    continue;
+                }
+                covered = true;
+                let key = RepositoryKey { source: name.clone(), name: repository };
+                self.running.entry(key).or_default().push(Running { reference: pointed, evidence, via: via.clone() });
+            }
+            if !covered {
+                self.uncovered.push(reference.to_string());
+            }
+        }
+    }
+
+    pub(super) fn of(&self, key: &RepositoryKey) -> &[Running] {
+        self.running.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn repositories<'a>(&'a self, source: &'a SourceName) -> impl Iterator<Item = &'a RepositoryName> {
+        self.running.keys().filter(move |key| key.source == *source).map(|key| &key.name)
+    }
+}

@@ -1,0 +1,221 @@
+//! A small estate for scenarios: a registry in memory, a policy, a ledger in a temporary directory, and the real run
+//! on all of them. What a run says is told back as a few lines of text, with artifacts under the names they were
+//! pushed with, so that a golden file reads like a story.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use prodpin::ledger::{Access, Ledger};
+use prodpin::model::{
+    ArtifactId, Entry, Event, Finding, Mode, NamePatterns, Order, ProductionRule, RepositoryKey, Severity,
+};
+use prodpin::policy::{LedgerLocation, Policy};
+use prodpin::report::body::Report;
+use prodpin::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
+use prodpin::run::{Progress, RunError, RunOptions, Stop, run_on};
+use prodpin::sources::memory::{Content, Memory};
+
+pub(crate) const REPOSITORY: &str = "shop/api";
+
+pub(crate) struct Estate {
+    pub(crate) memory: Memory,
+    pub(crate) policy: Policy,
+    directory: tempfile::TempDir,
+    names: BTreeMap<String, String>,
+}
+
+struct Quiet;
+impl Progress for Quiet {}
+
+/// One run: its report's rows, flattened.
+pub(crate) struct Told {
+    pub(crate) complete: bool,
+    pub(crate) repositories: Vec<RepositoryReport>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Told {
+    pub(crate) fn codes(&self) -> Vec<String> {
+        self.findings.iter().map(|finding| format!("{} {}", finding.severity, finding.code)).collect()
+    }
+
+    pub(crate) fn targets(&self) -> &[TargetReport] {
+        self.repositories.first().map_or(&[], |repository| &repository.targets)
+    }
+}
+
+pub(crate) fn tags(patterns: &[&str], order: Order) -> ProductionRule {
+    ProductionRule::Tags { patterns: NamePatterns::new(patterns).unwrap(), order }
+}
+
+impl Estate {
+    pub(crate) fn new(production: Vec<ProductionRule>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let policy = Policy {
+            keep: 5,
+            ledger: LedgerLocation::Directory(directory.path().join("ledger")),
+            schedule: None,
+            sources: BTreeMap::new(),
+            production,
+            in_use_files: Vec::new(),
+            may_move: NamePatterns::none(),
+            fail_on: Severity::High,
+            digest: prodpin::model::Digest::of(b"policy"),
+            warnings: Vec::new(),
+        };
+        Self { memory: Memory::new(), policy, directory, names: BTreeMap::new() }
+    }
+
+    /// Releases `v1.0.0` onwards, each an image of its own.
+    pub(crate) fn with_releases(count: usize) -> Self {
+        let mut estate = Self::new(vec![tags(&["v*"], Order::Semver)]);
+        for minor in 0..count {
+            estate.push(&format!("v1.{minor}.0"), &format!("release-{minor}"));
+        }
+        estate
+    }
+
+    /// Pushes an image that holds this text, and is called by it in stories.
+    pub(crate) fn push(&mut self, tag: &str, text: &str) -> ArtifactId {
+        self.push_content(tag, text, text)
+    }
+
+    pub(crate) fn push_content(&mut self, tag: &str, name: &str, content: impl Into<Content>) -> ArtifactId {
+        let artifact = self.memory.push(REPOSITORY, tag, content);
+        self.name(&artifact, name);
+        artifact
+    }
+
+    pub(crate) fn name(&mut self, artifact: &ArtifactId, name: &str) {
+        self.names.insert(artifact.to_string(), format!("<{name}>"));
+    }
+
+    /// Writes the file that says what runs, and makes the policy read it.
+    pub(crate) fn in_use(&mut self, references: &[String]) {
+        let path = self.directory.path().join("in-use.json");
+        std::fs::write(&path, serde_json::to_string(references).unwrap()).unwrap();
+        self.policy.in_use_files = vec![path];
+        if !self.policy.production.contains(&ProductionRule::InUse) {
+            self.policy.production.push(ProductionRule::InUse);
+        }
+    }
+
+    pub(crate) async fn try_run(&self, mode: Mode) -> Result<Told, RunError> {
+        let patterns = ["shop/*"];
+        let source =
+            if mode == Mode::Enforce { self.memory.writable(patterns) } else { self.memory.read_only(patterns) };
+        let sources = BTreeMap::from([("shop".parse().unwrap(), source.unwrap())]);
+        let options = RunOptions {
+            mode,
+            sources: Vec::new(),
+            shard: None,
+            concurrency: 4,
+            deadline: None,
+            stop: Stop::default(),
+        };
+        let report = run_on(&self.policy, sources, &options, Arc::new(Quiet)).await?;
+        Ok(told(&report))
+    }
+
+    pub(crate) async fn run(&self, mode: Mode) -> Told {
+        self.try_run(mode).await.unwrap()
+    }
+
+    pub(crate) async fn enforce(&self) -> Told {
+        self.run(Mode::Enforce).await
+    }
+
+    /// Every change on record about the one repository.
+    pub(crate) async fn events(&self) -> Vec<Event> {
+        let ledger = Ledger::open(&self.policy.ledger, Access::Read).await.unwrap();
+        let key = RepositoryKey { source: "shop".parse().unwrap(), name: REPOSITORY.parse().unwrap() };
+        let entries: Vec<(u64, Entry)> = ledger.history(&key, None).await.unwrap();
+        entries.into_iter().map(|(_, entry)| entry.event).collect()
+    }
+
+    /// A run as a story.
+    pub(crate) fn story(&self, told: &Told) -> String {
+        let mut text = String::new();
+        writeln!(text, "complete: {}", told.complete).unwrap();
+        for repository in &told.repositories {
+            let rollback = &repository.rollback;
+            writeln!(
+                text,
+                "{}: ready {}, current {}, back to {}, depth {}/{}",
+                repository.name,
+                answer(rollback.ready),
+                name(rollback.current.as_ref()),
+                name(rollback.to.as_ref()),
+                rollback.depth,
+                rollback.keep
+            )
+            .unwrap();
+            for target in &repository.targets {
+                writeln!(text, "  {}", target_line(target)).unwrap();
+            }
+        }
+        for finding in &told.findings {
+            let about = finding.reference.as_deref().unwrap_or("-");
+            writeln!(text, "{} {} [{about}] {} → {}", finding.severity, finding.code, finding.message, finding.remedy)
+                .unwrap();
+        }
+        self.named(text)
+    }
+
+    fn named(&self, mut text: String) -> String {
+        for (artifact, name) in &self.names {
+            text = text.replace(artifact, name);
+            let short: String = artifact.trim_start_matches("sha256:").chars().take(12).collect();
+            text = text.replace(&short, name);
+        }
+        text
+    }
+}
+
+fn target_line(target: &TargetReport) -> String {
+    let rank = target.rank.map_or("beside".to_owned(), |rank| rank.to_string());
+    let reasons: Vec<String> = target.reasons.iter().map(reason).collect();
+    let obstacles = serde_json::to_string(&target.obstacles).unwrap();
+    let running = if target.running { " RUNNING" } else { "" };
+    format!(
+        "{rank} {} pin {} restorable {} protected {}{running} because {} {obstacles}",
+        target.artifact,
+        pin(target.pin),
+        answer(target.restorable),
+        answer(target.protected),
+        reasons.join(", ")
+    )
+}
+
+fn pin(pin: PinReport) -> String {
+    serde_json::to_value(pin).unwrap().as_str().unwrap().to_owned()
+}
+
+fn reason(reason: &Reason) -> String {
+    let value = serde_json::to_value(reason).unwrap();
+    let about = value.get("tag").or(value.get("via")).unwrap().as_str().unwrap().to_owned();
+    format!("{} {about}", value["kind"].as_str().unwrap())
+}
+
+fn answer(answer: Option<bool>) -> &'static str {
+    match answer {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "unknown",
+    }
+}
+
+fn name(artifact: Option<&ArtifactId>) -> String {
+    artifact.map_or("-".to_owned(), ToString::to_string)
+}
+
+fn told(report: &Report) -> Told {
+    let (mut repositories, mut findings) = (Vec::new(), Vec::new());
+    for row in report.body.rows() {
+        let row = row.unwrap();
+        repositories.extend(row.repository);
+        findings.extend(row.findings);
+    }
+    Told { complete: report.run.complete, repositories, findings }
+}

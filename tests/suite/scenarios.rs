@@ -1,0 +1,392 @@
+//! What a user lives through, run by run, with a golden story for each: every production rule, every finding that a
+//! registry can give rise to.
+
+use prodpin::model::{ArtifactId, Event, Mode, NamePatterns, Order, ProductionRule};
+use prodpin::report::document::PinReport;
+use prodpin::run::RunError;
+use prodpin::sources::memory::{image, index};
+
+use crate::estate::{Estate, REPOSITORY, tags};
+
+macro_rules! golden {
+    ($estate:expr, $($told:expr),+ $(,)?) => {{
+        let stories: Vec<String> = vec![$($estate.story(&$told)),+];
+        insta::assert_snapshot!(stories.join("--- next run\n"));
+    }};
+}
+
+fn pins(estate: &Estate) -> usize {
+    estate.memory.calls().len()
+}
+
+#[tokio::test]
+async fn the_five_most_recent_are_pinned_and_a_second_run_does_nothing_i13() {
+    let estate = Estate::with_releases(7);
+    let audit = estate.run(Mode::Audit).await;
+    assert_eq!(pins(&estate), 0, "an audit pins nothing");
+    let first = estate.enforce().await;
+    assert_eq!(pins(&estate), 5);
+    let events = estate.events().await;
+    let second = estate.enforce().await;
+    assert_eq!(pins(&estate), 5, "the second run made a call that writes");
+    assert_eq!(estate.events().await, events, "the second run recorded a change");
+    golden!(estate, audit, first, second);
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_enforce_would_do() {
+    let estate = Estate::with_releases(2);
+    let told = estate.run(Mode::EnforceDryRun).await;
+    assert!(told.targets().iter().all(|target| target.pin == PinReport::Planned));
+    assert_eq!(pins(&estate), 0);
+}
+
+#[tokio::test]
+async fn latest_pushed_again_is_a_finding_unless_it_may_move() {
+    let mut estate = Estate::with_releases(2);
+    estate.push("latest", "monday");
+    estate.enforce().await;
+    estate.push("latest", "tuesday");
+    let moved = estate.enforce().await;
+    assert!(moved.codes().contains(&"medium tag-moved".to_owned()), "{:?}", moved.codes());
+    estate.policy.may_move = NamePatterns::new(["latest"]).unwrap();
+    estate.push("latest", "wednesday");
+    let allowed = estate.enforce().await;
+    golden!(estate, moved, allowed);
+}
+
+#[tokio::test]
+async fn a_moved_release_keeps_its_first_bytes_in_place_and_stays_a_finding() {
+    let mut estate = Estate::with_releases(6);
+    estate.enforce().await;
+    estate.push("v1.4.0", "not-what-was-tested");
+    let moved = estate.enforce().await;
+    let later = estate.enforce().await;
+    assert!(later.codes().contains(&"critical tag-moved".to_owned()));
+    golden!(estate, moved, later);
+}
+
+#[tokio::test]
+async fn an_old_release_that_moves_is_high_and_told_once() {
+    let mut estate = Estate::with_releases(7);
+    estate.enforce().await;
+    estate.push("v1.0.0", "rewritten-history");
+    let moved = estate.enforce().await;
+    assert!(moved.codes().contains(&"high tag-moved".to_owned()), "{:?}", moved.codes());
+    assert!(!estate.enforce().await.codes().contains(&"high tag-moved".to_owned()));
+}
+
+#[tokio::test]
+async fn five_releases_moved_to_one_digest_empty_nothing_f34() {
+    let mut estate = Estate::with_releases(5);
+    let before: Vec<ArtifactId> =
+        estate.enforce().await.targets().iter().map(|target| target.artifact.clone()).collect();
+    for minor in 0..5 {
+        estate.push(&format!("v1.{minor}.0"), "implant");
+    }
+    let told = estate.enforce().await;
+    for artifact in &before {
+        let target = told.targets().iter().find(|target| target.artifact == *artifact).expect("pushed out");
+        assert_eq!(target.protected, Some(true));
+    }
+    golden!(estate, told);
+}
+
+#[tokio::test]
+async fn a_deleted_release_is_missing_at_once_and_deleted_after_two_looks_i4() {
+    let mut estate = Estate::with_releases(6);
+    estate.enforce().await;
+    let gone = estate.memory.tag(REPOSITORY, "v1.4.0").unwrap();
+    estate.memory.delete_manifest(REPOSITORY, &gone);
+    let missing = estate.enforce().await;
+    assert!(!missing.codes().iter().any(|code| code.ends_with("tag-deleted")), "one look is no deletion");
+    let deleted = estate.enforce().await;
+    assert!(deleted.codes().iter().any(|code| code.ends_with("tag-deleted")));
+    estate.push("v1.4.0", "built-again");
+    let recreated = estate.enforce().await;
+    golden!(estate, missing, deleted, recreated);
+}
+
+#[tokio::test]
+async fn an_artifact_keeps_its_place_when_its_tag_is_deleted() {
+    let estate = Estate::with_releases(5);
+    estate.enforce().await;
+    estate.memory.delete_tag(REPOSITORY, "v1.3.0");
+    estate.enforce().await;
+    let told = estate.enforce().await;
+    assert_eq!(told.targets().len(), 5);
+    golden!(estate, told);
+}
+
+#[tokio::test]
+async fn a_list_that_omits_a_tag_proves_nothing_i4() {
+    let estate = Estate::with_releases(3);
+    estate.enforce().await;
+    estate.memory.hide_tag(REPOSITORY, "v1.1.0");
+    for _ in 0..2 {
+        let told = estate.enforce().await;
+        assert_eq!(told.codes(), ["info rollback-depth-short"]);
+    }
+    assert!(
+        !estate.events().await.iter().any(|event| matches!(event, Event::TagAbsent { .. } | Event::TagDeleted { .. }))
+    );
+}
+
+#[tokio::test]
+async fn a_tag_that_comes_back_to_earlier_bytes_flapped() {
+    let mut estate = Estate::with_releases(2);
+    estate.push("stable", "a");
+    estate.enforce().await;
+    estate.push("stable", "b");
+    estate.enforce().await;
+    estate.push("stable", "a");
+    let told = estate.enforce().await;
+    assert!(told.codes().contains(&"medium tag-flapped".to_owned()), "{:?}", told.codes());
+    golden!(estate, told);
+}
+
+#[tokio::test]
+async fn a_denied_repository_is_unknown_and_nothing_is_forgotten_f30() {
+    let estate = Estate::with_releases(3);
+    estate.enforce().await;
+    let events = estate.events().await;
+    estate.memory.deny(REPOSITORY);
+    let denied = estate.enforce().await;
+    assert!(!denied.complete);
+    assert_eq!(estate.events().await, events);
+    golden!(estate, denied);
+}
+
+#[tokio::test]
+async fn everything_gone_at_once_is_not_a_mass_deletion_f31() {
+    for answer in [prodpin::sources::memory::Memory::answer_not_found, prodpin::sources::memory::Memory::answer_nothing]
+    {
+        let estate = Estate::with_releases(4);
+        estate.enforce().await;
+        let events = estate.events().await;
+        answer(&estate.memory, REPOSITORY);
+        for _ in 0..2 {
+            let told = estate.enforce().await;
+            assert!(!told.complete);
+            assert!(told.targets().iter().all(|target| target.restorable.is_none()), "{}", estate.story(&told));
+            assert!(told.codes().iter().all(|code| code.ends_with("inventory-incomplete")), "{:?}", told.codes());
+        }
+        assert_eq!(estate.events().await, events);
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_leaves_the_list_stays_in_the_report() {
+    let estate = Estate::with_releases(3);
+    estate.memory.push("shop/other", "v1.0.0", image("other"));
+    estate.enforce().await;
+    estate.memory.delete_repository(REPOSITORY);
+    let told = estate.enforce().await;
+    assert!(!told.complete);
+    assert!(told.repositories.iter().any(|repository| repository.name.as_str() == REPOSITORY && !repository.complete));
+}
+
+#[tokio::test]
+async fn the_moving_tag_s_history_is_what_production_ran() {
+    let mut estate = Estate::new(vec![ProductionRule::MovingTag("prod".parse().unwrap())]);
+    for release in ["one", "two", "three"] {
+        estate.push("prod", release);
+        estate.enforce().await;
+    }
+    let forward = estate.enforce().await;
+    estate.push("prod", "two");
+    let back = estate.enforce().await;
+    golden!(estate, forward, back);
+}
+
+#[tokio::test]
+async fn a_file_names_what_runs_however_old_and_its_past_is_remembered() {
+    let mut estate = Estate::with_releases(7);
+    let old = estate.memory.tag(REPOSITORY, "v1.0.0").unwrap();
+    estate.in_use(&[format!("registry.example.com/shop/api@{old}"), "registry.example.com/shop/api:v1.6.0".to_owned()]);
+    let both = estate.enforce().await;
+    estate.in_use(&["registry.example.com/shop/api:v1.6.0".to_owned()]);
+    let ended = estate.enforce().await;
+    assert!(estate.events().await.iter().any(|event| matches!(event, Event::DeploymentEnded { .. })));
+    golden!(estate, both, ended);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_never_means_that_nothing_runs() {
+    let mut estate = Estate::with_releases(2);
+    estate.in_use(&["registry.example.com/shop/api:v1.0.0".to_owned()]);
+    estate.enforce().await;
+    std::fs::write(&estate.policy.in_use_files[0], "[").unwrap();
+    let told = estate.enforce().await;
+    assert!(!told.complete);
+    assert!(told.targets().iter().any(|target| target.running), "{}", estate.story(&told));
+    assert!(!estate.events().await.iter().any(|event| matches!(event, Event::DeploymentEnded { .. })));
+}
+
+#[tokio::test]
+async fn references_that_lead_nowhere_are_told() {
+    let mut estate = Estate::with_releases(2);
+    estate.in_use(&[
+        "registry.example.com/shop/api:v9".to_owned(),
+        "elsewhere.example.com/a/b:1".to_owned(),
+        format!("registry.example.com/shop/api@{}", prodpin::model::Digest::of(b"never pushed")),
+    ]);
+    let told = estate.enforce().await;
+    golden!(estate, told);
+}
+
+#[tokio::test]
+async fn each_order_has_its_own_five() {
+    for (order, expected) in [
+        (Order::Semver, ["r-1.10.0", "r-1.9.0", "r-1.8.0", "r-1.2.0", "r-1.1.0"]),
+        (Order::Name, ["r-1.10.0", "r-1.9.0", "r-1.8.0", "r-1.2.0", "r-1.1.0"]),
+        (Order::Pushed, ["r-1.1.0", "r-1.8.0", "r-1.2.0", "r-1.10.0", "r-1.0.0"]),
+    ] {
+        let mut estate = Estate::new(vec![tags(&["r-*"], order)]);
+        let built = ["r-1.9.0", "r-1.0.0", "r-1.10.0", "r-1.2.0", "r-1.8.0", "r-1.1.0"];
+        for (day, tag) in built.iter().enumerate() {
+            let at = format!("2026-01-{:02}T00:00:00Z", day + 1).parse().unwrap();
+            estate.push_content(tag, tag, image(tag).created(at));
+        }
+        let told = estate.enforce().await;
+        let names: Vec<&str> = told.targets().iter().map(|target| target.references[0].as_str()).collect();
+        assert_eq!(names, expected, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_seen_later_is_more_recent_whatever_it_says_of_itself() {
+    let mut estate = Estate::new(vec![tags(&["r-*"], Order::Pushed)]);
+    estate.push_content("r-a", "a", image("a").created("2030-01-01T00:00:00Z".parse().unwrap()));
+    estate.enforce().await;
+    estate.push_content("r-b", "b", image("b").created("2020-01-01T00:00:00Z".parse().unwrap()));
+    let told = estate.enforce().await;
+    assert_eq!(told.targets()[0].references[0].as_str(), "r-b");
+}
+
+#[tokio::test]
+async fn an_index_is_pinned_only_when_its_whole_closure_is_there_i6() {
+    let mut estate = Estate::with_releases(1);
+    estate.push_content("v2.0.0", "whole", index("whole"));
+    let broken = index("broken");
+    let parts = broken.children().to_vec();
+    estate.push_content("v2.1.0", "broken", broken);
+    estate.memory.delete_manifest(REPOSITORY, &parts[1].id());
+    estate.name(&parts[1].id(), "part");
+    let told = estate.enforce().await;
+    assert_eq!(pins(&estate), 2);
+    golden!(estate, told);
+}
+
+#[tokio::test]
+async fn a_lost_layer_breaks_a_pinned_target() {
+    let estate = Estate::with_releases(2);
+    estate.enforce().await;
+    let layer = image("release-1").blobs()[1].0.clone();
+    estate.memory.delete_blob(REPOSITORY, &layer);
+    let told = estate.enforce().await;
+    assert!(told.codes().contains(&"critical target-broken".to_owned()), "{:?}", told.codes());
+    assert_eq!(told.repositories[0].rollback.ready, Some(true), "the release before it is whole");
+}
+
+#[tokio::test]
+async fn a_removed_pin_is_made_again_and_told() {
+    let estate = Estate::with_releases(2);
+    let told = estate.enforce().await;
+    let digest = told.targets()[0].artifact.digest().unwrap().clone();
+    estate.memory.delete_tag(REPOSITORY, &format!("prod-pinned-{}", digest.hex()));
+    let audit = estate.run(Mode::Audit).await;
+    let again = estate.enforce().await;
+    golden!(estate, audit, again);
+}
+
+#[tokio::test]
+async fn a_moved_pin_is_critical_and_never_moved_back_i8() {
+    let mut estate = Estate::with_releases(2);
+    let told = estate.enforce().await;
+    let pin = format!("prod-pinned-{}", told.targets()[0].artifact.digest().unwrap().hex());
+    let implant = estate.push(&pin, "implant");
+    let told = estate.enforce().await;
+    assert_eq!(estate.memory.tag(REPOSITORY, &pin), Some(implant), "prodpin moved a tag");
+    assert!(told.codes().contains(&"critical pin-moved".to_owned()));
+    golden!(estate, told);
+}
+
+#[tokio::test]
+async fn a_refused_pin_is_a_failure_and_a_lost_one_is_seen_by_reading_back_i7() {
+    let estate = Estate::with_releases(1);
+    estate.memory.refuse_pins(REPOSITORY);
+    let refused = estate.enforce().await;
+    estate.memory.heal();
+    estate.memory.lose_pins(REPOSITORY);
+    let lost = estate.enforce().await;
+    assert!(lost.targets().iter().all(|target| target.protected == Some(false)));
+    golden!(estate, refused, lost);
+}
+
+#[tokio::test]
+async fn policy_entries_that_match_nothing_are_told_f73() {
+    let mut estate = Estate::new(vec![
+        tags(&["v*", "realease-*"], Order::Semver),
+        ProductionRule::MovingTag("prod".parse().unwrap()),
+    ]);
+    estate.policy.may_move = NamePatterns::new(["dev-*"]).unwrap();
+    estate.push("v1.0.0", "a");
+    estate.memory.push("shop/tools", "nightly", image("tool"));
+    let told = estate.enforce().await;
+    golden!(estate, told);
+}
+
+#[tokio::test]
+async fn signature_tags_are_rewritten_by_design() {
+    let mut estate = Estate::with_releases(1);
+    let signature = format!("sha256-{}.sig", prodpin::model::Digest::of(b"x").hex());
+    estate.push(&signature, "one signature");
+    estate.enforce().await;
+    estate.push(&signature, "two signatures");
+    assert_eq!(estate.enforce().await.codes(), ["info rollback-depth-short"]);
+}
+
+#[tokio::test]
+async fn two_runs_at_once_both_succeed_i14() {
+    let estate = Estate::with_releases(6);
+    let (a, b) = tokio::join!(estate.try_run(Mode::Enforce), estate.try_run(Mode::Enforce));
+    for told in [a.unwrap(), b.unwrap()] {
+        assert!(told.targets().iter().all(|target| target.protected == Some(true)));
+    }
+    let events = estate.events().await;
+    let seen = events.iter().filter(|event| matches!(event, Event::TagSeen { .. })).count();
+    assert_eq!(seen, 6, "a tag was recorded twice, or not at all");
+    assert!(!events.iter().any(|event| matches!(event, Event::TagMoved { .. })));
+}
+
+#[tokio::test]
+async fn enforce_without_a_ledger_is_refused_f63() {
+    let mut estate = Estate::with_releases(1);
+    estate.policy.ledger = prodpin::policy::LedgerLocation::None;
+    assert!(matches!(estate.try_run(Mode::Enforce).await, Err(RunError::NoLedger)));
+    let told = estate.run(Mode::Audit).await;
+    assert!(told.findings.iter().all(|finding| finding.ledger_sequence.is_none()));
+}
+
+#[tokio::test]
+async fn a_run_that_is_asked_to_stop_pins_nothing_more_f86() {
+    let estate = Estate::with_releases(3);
+    let stop = prodpin::run::Stop::default();
+    stop.ask();
+    let options = prodpin::run::RunOptions {
+        mode: Mode::Enforce,
+        sources: Vec::new(),
+        shard: None,
+        concurrency: 1,
+        deadline: None,
+        stop,
+    };
+    struct Quiet;
+    impl prodpin::run::Progress for Quiet {}
+    let sources =
+        std::collections::BTreeMap::from([("shop".parse().unwrap(), estate.memory.writable(["shop/*"]).unwrap())]);
+    let report = prodpin::run::run_on(&estate.policy, sources, &options, std::sync::Arc::new(Quiet)).await.unwrap();
+    assert!(!report.run.complete);
+    assert_eq!(pins(&estate), 0);
+}
