@@ -60,16 +60,21 @@ pub(crate) trait Fixture: Send + Sync {
     fn reference(&self, repository: &RepositoryName, label: &str) -> Reference;
 
     /// Opens the source as the program does.
-    fn open(&self, patterns: &[&str], write: bool) -> Source;
+    async fn open(&self, patterns: &[&str], write: bool) -> Source;
 
     /// Opens the source with credentials that may not read this repository.
-    fn open_denied(&self, _repository: &RepositoryName) -> Source {
+    async fn open_denied(&self, _repository: &RepositoryName) -> Source {
         unreachable!("this fixture cannot deny")
     }
 
     /// How many tags fill more than one page.
     fn more_than_a_page(&self) -> usize {
         20
+    }
+
+    /// How many calls that could write the server has received, where it keeps count.
+    fn writes(&self) -> Option<usize> {
+        None
     }
 
     /// Pushes content under a tag; a tag that is there moves.
@@ -138,6 +143,7 @@ macro_rules! contract_tests {
         a_pin_outlives_its_release_tag_i1: [],
         what_is_gone_is_not_pinned_i4: [DeleteArtifact],
         a_source_opened_to_read_cannot_pin_i17: [],
+        reading_everything_writes_nothing_i17: [],
         an_image_says_when_it_was_created: [Created],
         references_find_their_way_into_the_source: [],
     } };
@@ -170,12 +176,12 @@ fn pointed_at(snapshot: &Snapshot) -> BTreeMap<Tag, Resolution> {
 }
 
 /// Opens one repository by its name, as it is.
-fn open(fixture: &dyn Fixture, repository: &RepositoryName, write: bool) -> Source {
-    fixture.open(&[repository.as_str()], write)
+async fn open(fixture: &dyn Fixture, repository: &RepositoryName, write: bool) -> Source {
+    fixture.open(&[repository.as_str()], write).await
 }
 
-fn pinning(fixture: &dyn Fixture, repository: &RepositoryName) -> (Source, Arc<dyn Protector>) {
-    let source = open(fixture, repository, true);
+async fn pinning(fixture: &dyn Fixture, repository: &RepositoryName) -> (Source, Arc<dyn Protector>) {
+    let source = open(fixture, repository, true).await;
     let protector = source.protector.clone().expect("a source opened to write has the pinning half");
     (source, protector)
 }
@@ -201,7 +207,7 @@ pub(crate) async fn globs_select_each_repository_once(fixture: &dyn Fixture) {
         fixture.push(repository, "v1", &image("one")).await;
     }
     let pattern = fixture.repository("shop/PATTERN").as_str().replace("PATTERN", "*");
-    let source = fixture.open(&[&pattern, api.as_str()], false);
+    let source = fixture.open(&[&pattern, api.as_str()], false).await;
     assert_eq!(listed(&source).await, (BTreeSet::from([api, web]), vec![]));
     assert_eq!(source.inventory.unmatched_patterns(), [""; 0]);
 }
@@ -212,14 +218,14 @@ pub(crate) async fn exclusions_take_away(fixture: &dyn Fixture) {
         fixture.push(repository, "v1", &image("one")).await;
     }
     let pattern = kept.as_str().replace("shop/api", "**");
-    let source = fixture.open(&[&pattern, &format!("!{taken}")], false);
+    let source = fixture.open(&[&pattern, &format!("!{taken}")], false).await;
     assert_eq!(listed(&source).await, (BTreeSet::from([kept]), vec![]));
 }
 
 pub(crate) async fn an_explicit_name_needs_no_catalog(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     fixture.push(&repository, "v1", &image("one")).await;
-    let source = open(fixture, &repository, false);
+    let source = open(fixture, &repository, false).await;
     assert_eq!(listed(&source).await, (BTreeSet::from([repository]), vec![]));
 }
 
@@ -227,14 +233,14 @@ pub(crate) async fn a_pattern_that_matches_nothing_is_told_f73(fixture: &dyn Fix
     let repository = fixture.repository("shop/api");
     fixture.push(&repository, "v1", &image("one")).await;
     let lost = repository.as_str().replace("shop/api", "shpo/*");
-    let source = fixture.open(&[repository.as_str(), &lost], false);
+    let source = fixture.open(&[repository.as_str(), &lost], false).await;
     listed(&source).await;
     assert_eq!(source.inventory.unmatched_patterns(), [lost]);
 }
 
 pub(crate) async fn a_repository_that_never_was_is_not_an_empty_one_i4(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/never");
-    let source = open(fixture, &repository, false);
+    let source = open(fixture, &repository, false).await;
     let snapshot = source.inventory.observe(&repository).await;
     assert_eq!(snapshot.tags, []);
     assert!(!snapshot.listing_is_complete(), "an absent repository passed for one without tags");
@@ -252,7 +258,7 @@ pub(crate) async fn observe_sees_exactly_what_was_pushed(fixture: &dyn Fixture) 
         assert_eq!(artifact, index("four").id(), "a tag on an index names the index, not one platform (C89)");
         pushed.insert(fixture.tag(&repository, "v2.0.0"), Resolution::Artifact(artifact));
     }
-    let snapshot = open(fixture, &repository, false).inventory.observe(&repository).await;
+    let snapshot = open(fixture, &repository, false).await.inventory.observe(&repository).await;
     assert_eq!(snapshot.gaps, []);
     assert_eq!(pointed_at(&snapshot), pushed);
     let labels: BTreeSet<&str> = snapshot.tags.iter().map(|tag| tag.label()).collect();
@@ -274,7 +280,7 @@ pub(crate) async fn lists_are_read_to_their_last_page_f16(fixture: &dyn Fixture)
         repositories.insert(one);
     }
     let pattern = repository.as_str().replace("many-tags", "*");
-    let source = fixture.open(&[&pattern], false);
+    let source = fixture.open(&[&pattern], false).await;
     assert_eq!(listed(&source).await, (repositories, vec![]));
     let snapshot = source.inventory.observe(&repository).await;
     assert_eq!(snapshot.gaps, []);
@@ -284,7 +290,7 @@ pub(crate) async fn lists_are_read_to_their_last_page_f16(fixture: &dyn Fixture)
 pub(crate) async fn a_moved_tag_is_seen_where_it_is(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let first = fixture.push(&repository, "latest", &image("one")).await;
-    let source = open(fixture, &repository, false);
+    let source = open(fixture, &repository, false).await;
     let tag = fixture.tag(&repository, "latest");
     assert_eq!(pointed_at(&source.inventory.observe(&repository).await)[&tag], Resolution::Artifact(first.clone()));
     let second = fixture.push(&repository, "latest", &image("two")).await;
@@ -300,7 +306,7 @@ pub(crate) async fn a_deleted_tag_is_not_listed_and_definitively_not_found_i4(fi
     fixture.push(&repository, "v1", &image("one")).await;
     fixture.push(&repository, "v2", &image("two")).await;
     fixture.delete_tag(&repository, "v1").await;
-    let source = open(fixture, &repository, false);
+    let source = open(fixture, &repository, false).await;
     let (gone, kept) = (fixture.tag(&repository, "v1"), fixture.tag(&repository, "v2"));
     let snapshot = source.inventory.observe(&repository).await;
     assert!(snapshot.listing_is_complete(), "{:?}", snapshot.gaps);
@@ -311,7 +317,7 @@ pub(crate) async fn a_deleted_tag_is_not_listed_and_definitively_not_found_i4(fi
 pub(crate) async fn a_look_up_tells_what_is_from_what_is_not_i4(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
-    let inventory = open(fixture, &repository, false).inventory;
+    let inventory = open(fixture, &repository, false).await.inventory;
     let found = inventory.look_up(&repository, &fixture.tag(&repository, "v1")).await;
     assert_eq!(found, (Resolution::Artifact(artifact), None));
     let absent = inventory.look_up(&repository, &fixture.tag(&repository, "v2")).await;
@@ -321,7 +327,7 @@ pub(crate) async fn a_look_up_tells_what_is_from_what_is_not_i4(fixture: &dyn Fi
 pub(crate) async fn denied_is_never_read_as_empty_or_gone_i4_f30(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
-    let inventory = fixture.open_denied(&repository).inventory;
+    let inventory = fixture.open_denied(&repository).await.inventory;
     let snapshot = inventory.observe(&repository).await;
     assert!(!snapshot.listing_is_complete(), "a denied list passed for a complete one");
     assert!(snapshot.gaps.iter().all(|gap| gap.cause == Cause::Denied), "{:?}", snapshot.gaps);
@@ -339,7 +345,7 @@ pub(crate) async fn denied_is_never_read_as_empty_or_gone_i4_f30(fixture: &dyn F
 pub(crate) async fn a_whole_image_is_present_and_complete_i6(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
-    let inspection = open(fixture, &repository, false).inventory.inspect(&repository, &artifact).await;
+    let inspection = open(fixture, &repository, false).await.inventory.inspect(&repository, &artifact).await;
     assert_whole(&inspection);
     assert_eq!((inspection.artifact, inspection.pin), (artifact, PinState::Absent));
 }
@@ -347,7 +353,7 @@ pub(crate) async fn a_whole_image_is_present_and_complete_i6(fixture: &dyn Fixtu
 pub(crate) async fn a_whole_index_is_present_and_complete_i6(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let artifact = fixture.push(&repository, "v1", &index("one")).await;
-    assert_whole(&open(fixture, &repository, false).inventory.inspect(&repository, &artifact).await);
+    assert_whole(&open(fixture, &repository, false).await.inventory.inspect(&repository, &artifact).await);
 }
 
 pub(crate) async fn what_never_was_is_definitively_not_found_i4(fixture: &dyn Fixture) {
@@ -359,7 +365,7 @@ pub(crate) async fn what_never_was_is_definitively_not_found_i4(fixture: &dyn Fi
             ArtifactId::ObjectVersion { key: fixture.tag(&repository, "v2"), version }
         }
     };
-    let inspection = open(fixture, &repository, false).inventory.inspect(&repository, &never).await;
+    let inspection = open(fixture, &repository, false).await.inventory.inspect(&repository, &never).await;
     assert_eq!((inspection.presence, inspection.gaps), (Presence::NotFound, vec![]));
 }
 
@@ -368,7 +374,7 @@ pub(crate) async fn what_was_deleted_is_definitively_not_found_i4(fixture: &dyn 
     let gone = fixture.push(&repository, "v1", &image("one")).await;
     let kept = fixture.push(&repository, "v2", &image("two")).await;
     fixture.delete_artifact(&repository, &gone).await;
-    let inventory = open(fixture, &repository, false).inventory;
+    let inventory = open(fixture, &repository, false).await.inventory;
     let inspection = inventory.inspect(&repository, &gone).await;
     assert_eq!((inspection.presence, inspection.gaps), (Presence::NotFound, vec![]));
     let tag = fixture.tag(&repository, "v1");
@@ -382,7 +388,7 @@ pub(crate) async fn an_index_without_one_platform_is_broken_i6_f28(fixture: &dyn
     let artifact = fixture.push(&repository, "v1", &content).await;
     let child = &content.children()[1];
     fixture.delete_artifact(&repository, &child.id()).await;
-    let inspection = open(fixture, &repository, false).inventory.inspect(&repository, &artifact).await;
+    let inspection = open(fixture, &repository, false).await.inventory.inspect(&repository, &artifact).await;
     assert_broken(&inspection, &child.digest());
 }
 
@@ -392,7 +398,7 @@ pub(crate) async fn an_image_without_its_layer_is_broken_i6(fixture: &dyn Fixtur
     let artifact = fixture.push(&repository, "v1", &content).await;
     let (layer, _) = content.blobs().pop().expect("an image has a layer");
     fixture.delete_blob(&repository, &layer).await;
-    let inspection = open(fixture, &repository, false).inventory.inspect(&repository, &artifact).await;
+    let inspection = open(fixture, &repository, false).await.inventory.inspect(&repository, &artifact).await;
     assert_broken(&inspection, &layer);
 }
 
@@ -402,7 +408,7 @@ pub(crate) async fn an_index_whose_child_lacks_a_layer_is_broken_i6(fixture: &dy
     let artifact = fixture.push(&repository, "v1", &content).await;
     let (layer, _) = content.children()[0].blobs().pop().expect("an image has a layer");
     fixture.delete_blob(&repository, &layer).await;
-    let inspection = open(fixture, &repository, false).inventory.inspect(&repository, &artifact).await;
+    let inspection = open(fixture, &repository, false).await.inventory.inspect(&repository, &artifact).await;
     assert_broken(&inspection, &layer);
 }
 
@@ -410,7 +416,7 @@ pub(crate) async fn a_pin_is_read_back_and_moves_nothing_else_i8(fixture: &dyn F
     let repository = fixture.repository("shop/api");
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
     let other = fixture.push(&repository, "v2", &image("two")).await;
-    let (source, protector) = pinning(fixture, &repository);
+    let (source, protector) = pinning(fixture, &repository).await;
     let before = pointed_at(&source.inventory.observe(&repository).await);
     protector.pin(&repository, &artifact).await.expect("pinned");
     let mut after = pointed_at(&source.inventory.observe(&repository).await);
@@ -433,7 +439,7 @@ pub(crate) async fn a_pin_tag_holds_the_exact_bytes_i8(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let content = image("one");
     let artifact = fixture.push(&repository, "v1", &content).await;
-    let (_, protector) = pinning(fixture, &repository);
+    let (_, protector) = pinning(fixture, &repository).await;
     protector.pin(&repository, &artifact).await.expect("pinned");
     let held = fixture.bytes(&repository, &pin_tag(&artifact)).await;
     assert_eq!(held.as_deref(), Some(&*content.bytes()));
@@ -443,7 +449,7 @@ pub(crate) async fn an_index_is_pinned_as_a_whole_i6_i8(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let content = index("one");
     let artifact = fixture.push(&repository, "v1", &content).await;
-    let (source, protector) = pinning(fixture, &repository);
+    let (source, protector) = pinning(fixture, &repository).await;
     protector.pin(&repository, &artifact).await.expect("pinned");
     let held = fixture.bytes(&repository, &pin_tag(&artifact)).await;
     assert_eq!(held.as_deref(), Some(&*content.bytes()), "the pin names the index, not one of its platforms");
@@ -455,17 +461,19 @@ pub(crate) async fn an_index_is_pinned_as_a_whole_i6_i8(fixture: &dyn Fixture) {
 pub(crate) async fn pinning_again_changes_nothing_i13(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
-    let (source, protector) = pinning(fixture, &repository);
+    let (source, protector) = pinning(fixture, &repository).await;
     protector.pin(&repository, &artifact).await.expect("pinned");
     let once = pointed_at(&source.inventory.observe(&repository).await);
+    let writes = fixture.writes();
     protector.pin(&repository, &artifact).await.expect("pinning what is pinned is not an error");
+    assert_eq!(fixture.writes(), writes, "what is pinned was pinned again");
     assert_eq!(pointed_at(&source.inventory.observe(&repository).await), once);
 }
 
 pub(crate) async fn pinning_at_once_is_pinning_once_i13_i14(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
-    let ((source, first), (_, second)) = (pinning(fixture, &repository), pinning(fixture, &repository));
+    let ((source, first), (_, second)) = (pinning(fixture, &repository).await, pinning(fixture, &repository).await);
     let both = futures::join!(first.pin(&repository, &artifact), second.pin(&repository, &artifact));
     assert_eq!(both, (Ok(()), Ok(())));
     assert_eq!(source.inventory.inspect(&repository, &artifact).await.pin, PinState::Present);
@@ -476,7 +484,7 @@ pub(crate) async fn a_taken_pin_tag_is_never_moved_i8(fixture: &dyn Fixture) {
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
     let name = pin_tag(&artifact);
     let thief = fixture.push(&repository, name.as_str(), &image("two")).await;
-    let (source, protector) = pinning(fixture, &repository);
+    let (source, protector) = pinning(fixture, &repository).await;
     let inspection = source.inventory.inspect(&repository, &artifact).await;
     assert_eq!(inspection.pin, PinState::Moved(thief.clone()), "{inspection:?}");
     let failure = protector.pin(&repository, &artifact).await.expect_err("the pin's name is taken");
@@ -488,7 +496,7 @@ pub(crate) async fn a_taken_pin_tag_is_never_moved_i8(fixture: &dyn Fixture) {
 pub(crate) async fn a_pin_outlives_its_release_tag_i1(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
-    let (source, protector) = pinning(fixture, &repository);
+    let (source, protector) = pinning(fixture, &repository).await;
     protector.pin(&repository, &artifact).await.expect("pinned");
     fixture.push(&repository, "v1", &image("two")).await;
     let inspection = source.inventory.inspect(&repository, &artifact).await;
@@ -501,18 +509,35 @@ pub(crate) async fn what_is_gone_is_not_pinned_i4(fixture: &dyn Fixture) {
     let gone = fixture.push(&repository, "v1", &image("one")).await;
     fixture.push(&repository, "v2", &image("two")).await;
     fixture.delete_artifact(&repository, &gone).await;
-    let (source, protector) = pinning(fixture, &repository);
+    let (source, protector) = pinning(fixture, &repository).await;
     let before = pointed_at(&source.inventory.observe(&repository).await);
     let failure = protector.pin(&repository, &gone).await.expect_err("there is nothing to pin");
-    assert_eq!(failure.cause, Cause::NotFound, "{failure}");
+    // A server that breaks over it (500) instead of saying so has not pinned anything either.
+    assert!(matches!(failure.cause, Cause::NotFound | Cause::Unreachable), "{failure}");
     assert_eq!(pointed_at(&source.inventory.observe(&repository).await), before);
     assert_ne!(source.inventory.inspect(&repository, &gone).await.pin, PinState::Present);
 }
 
 pub(crate) async fn a_source_opened_to_read_cannot_pin_i17(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
-    assert!(open(fixture, &repository, false).protector.is_none());
-    assert!(open(fixture, &repository, true).protector.is_some());
+    assert!(open(fixture, &repository, false).await.protector.is_none());
+    assert!(open(fixture, &repository, true).await.protector.is_some());
+}
+
+pub(crate) async fn reading_everything_writes_nothing_i17(fixture: &dyn Fixture) {
+    let repository = fixture.repository("shop/api");
+    let artifact = fixture.push(&repository, "v1", &image("one")).await;
+    let before = fixture.writes();
+    let inventory = open(fixture, &repository, false).await.inventory;
+    inventory.settings().await;
+    inventory.repositories().collect::<Vec<_>>().await;
+    let seen = pointed_at(&inventory.observe(&repository).await);
+    inventory.look_up(&repository, &fixture.tag(&repository, "v1")).await;
+    inventory.look_up(&repository, &fixture.tag(&repository, "v2")).await;
+    inventory.inspect(&repository, &artifact).await;
+    inventory.created(&repository, &artifact).await;
+    assert_eq!(fixture.writes(), before, "reading sent a call that could write");
+    assert_eq!(pointed_at(&inventory.observe(&repository).await), seen);
 }
 
 pub(crate) async fn an_image_says_when_it_was_created(fixture: &dyn Fixture) {
@@ -520,16 +545,17 @@ pub(crate) async fn an_image_says_when_it_was_created(fixture: &dyn Fixture) {
     let at: jiff::Timestamp = "2026-03-01T12:00:00Z".parse().expect("a time");
     let dated = fixture.push(&repository, "v1", &image("one").created(at)).await;
     let silent = fixture.push(&repository, "v2", &image("two")).await;
-    let inventory = open(fixture, &repository, false).inventory;
+    let inventory = open(fixture, &repository, false).await.inventory;
     assert_eq!(inventory.created(&repository, &dated).await, Some(at));
     assert_eq!(inventory.created(&repository, &silent).await, None);
-    assert_eq!(inventory.inspect(&repository, &dated).await.created, Some(at));
+    // A close look that does not read the config has nothing to say, and may not say anything else.
+    assert!(inventory.inspect(&repository, &dated).await.created.is_none_or(|said| said == at));
 }
 
 pub(crate) async fn references_find_their_way_into_the_source(fixture: &dyn Fixture) {
     let repository = fixture.repository("shop/api");
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
-    let inventory = open(fixture, &repository, false).inventory;
+    let inventory = open(fixture, &repository, false).await.inventory;
     let by_tag = fixture.reference(&repository, "v1");
     let tag = RunningReference::Tag(fixture.tag(&repository, "v1"));
     assert_eq!(inventory.locate(&by_tag), Some((repository.clone(), tag)), "{by_tag}");
