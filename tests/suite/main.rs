@@ -4,6 +4,7 @@ mod command_line;
 mod contract;
 mod estate;
 mod hostile_output;
+mod ledger;
 mod lying_registry;
 mod policy;
 mod properties;
