@@ -49,7 +49,14 @@ impl Mutation<'_> {
         }
         findings.extend(self.together(&moves));
         // A move of a production tag stays a finding for as long as it names other bytes than the release.
-        let still = self.production_tags.iter().filter(|tag| !moves.contains_key(*tag));
+        let told: BTreeSet<&Tag> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::TagMoved { tag, .. } | Event::TagRecreated { tag, .. } => Some(tag),
+                _ => None,
+            })
+            .collect();
+        let still = self.production_tags.iter().filter(|tag| !told.contains(*tag));
         findings.extend(still.filter_map(|tag| self.still_moved(tag)));
         findings
     }
@@ -69,12 +76,11 @@ impl Mutation<'_> {
                 moved.from.short(),
                 moved.to.short()
             );
-            self.draft.finding(
-                Code::TagFlapped,
-                severity,
-                message,
-                "find out who moves it: two pipelines may push the same tag",
-            )
+            let remedy = match severity {
+                Severity::Info => "nothing to do",
+                _ => "find out who moves it: two pipelines may push the same tag",
+            };
+            self.draft.finding(Code::TagFlapped, severity, message, remedy)
         } else {
             self.move_finding(moved.tag, moved.from, moved.to, severity)
         };

@@ -115,6 +115,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
     report.counts.protected = report.targets.iter().filter(|target| target.protected == Some(true)).count() as u64;
     plan.findings = findings(input, &plan.report);
+    input.state.findings.date(&mut plan.findings);
+    plan.events.extend(input.state.findings.changes(&plan.findings, plan.report.complete));
     plan
 }
 
@@ -251,8 +253,8 @@ fn findings(input: &Input<'_>, report: &RepositoryReport) -> Vec<Finding> {
     findings.extend(moved_pins(input, draft));
     findings.extend(dangling(input, draft));
     findings.extend(marked_only(draft, report));
-    findings.extend(unproven(draft, report));
-    findings.extend(depth(draft, report));
+    findings.extend(unproven(input, draft, report));
+    findings.extend(depth(input, draft, report));
     findings.extend(incomplete(draft, report));
     findings.sort_by(|a, b| {
         finding_order(a)
@@ -342,11 +344,12 @@ fn target_findings(
                 "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make"
                     .to_owned(),
             ),
-            Obstacle::Unpinned => {
-                let (severity, message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), target.pin);
+            Obstacle::Unpinned if is_whole(target) => {
+                let attempt = input.attempts.get(&target.artifact);
+                let (severity, message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
                 add(Code::PinMissing, severity, message, remedy);
             }
-            Obstacle::NoObjectLock | Obstacle::Unversioned | Obstacle::Unproven { .. } => {}
+            Obstacle::Unpinned | Obstacle::NoObjectLock | Obstacle::Unversioned | Obstacle::Unproven { .. } => {}
         }
     }
     if was_pinned.is_some() && target.pin == PinReport::Created {
@@ -355,7 +358,7 @@ fn target_findings(
     }
     if let Some(Err(failure)) = input.attempts.get(&target.artifact)
         && !target.obstacles.contains(&Obstacle::Unpinned)
-        && target.pin != PinReport::Present
+        && target.pin == PinReport::Failed
     {
         add(
             Code::PinMissing,
@@ -366,25 +369,39 @@ fn target_findings(
     }
 }
 
-fn unpinned(mode: Mode, name: &str, was_pinned: bool, pin: PinReport) -> (Severity, String, String) {
-    match (pin, mode) {
-        (PinReport::Failed, _) => (
+/// Whether nothing worse than a lacking pin is wrong: what is broken has a finding of its own.
+fn is_whole(target: &TargetReport) -> bool {
+    !target.obstacles.iter().any(|obstacle| {
+        matches!(obstacle, Obstacle::Missing | Obstacle::PartMissing { .. } | Obstacle::WrongBytes { .. })
+    })
+}
+
+fn unpinned(
+    mode: Mode,
+    name: &str,
+    was_pinned: bool,
+    attempt: Option<&Result<(), PinFailure>>,
+) -> (Severity, String, String) {
+    let enforce = "run `prodpin enforce`".to_owned();
+    match (attempt, mode) {
+        (Some(Err(failure)), _) => {
+            (Severity::High, format!("{name} could not be pinned: {failure}"), next_step(failure.cause).to_owned())
+        }
+        (Some(Ok(())), _) => (
             Severity::High,
-            format!("{name} could not be pinned"),
-            "see the reason in the report's obstacles, and check that the credentials may push".to_owned(),
+            format!("{name}: the pin was accepted, and reading it back does not find it"),
+            "check for a rule or a job that removes tags as soon as they appear".to_owned(),
         ),
-        _ if was_pinned => (
+        (None, _) if was_pinned => (
             Severity::High,
             format!("the pin of {name} is gone"),
-            "run `prodpin enforce`, and find out what removes tags here".to_owned(),
+            format!("{enforce}, and find out what removes tags here"),
         ),
-        (_, Mode::Audit | Mode::EnforceDryRun) => {
-            (Severity::Medium, format!("{name} is not pinned yet"), "run `prodpin enforce`".to_owned())
-        }
-        (_, Mode::Enforce) => (
+        (None, Mode::Audit | Mode::EnforceDryRun) => (Severity::Medium, format!("{name} is not pinned yet"), enforce),
+        (None, Mode::Enforce) => (
             Severity::Medium,
-            format!("{name} is not pinned"),
-            "the next run pins it once all of its parts are there".to_owned(),
+            format!("{name} is not pinned yet"),
+            "the next run pins it once all of its parts could be read".to_owned(),
         ),
     }
 }
@@ -462,7 +479,11 @@ fn marked_only(draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
 }
 
 /// Proofs that are lacking although everything that could be asked was answered.
-fn unproven(draft: Draft<'_>, report: &RepositoryReport) -> Vec<Finding> {
+fn unproven(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Vec<Finding> {
+    if !input.snapshot.listing_is_complete() {
+        return Vec::new();
+    }
+    let failures: Vec<&PinFailure> = input.attempts.values().filter_map(|attempt| attempt.as_ref().err()).collect();
     let details: BTreeSet<&str> = report
         .targets
         .iter()
@@ -472,6 +493,7 @@ fn unproven(draft: Draft<'_>, report: &RepositoryReport) -> Vec<Finding> {
             _ => None,
         })
         .filter(|detail| !report.gaps.iter().any(|gap| gap.detail == *detail))
+        .filter(|detail| !failures.iter().any(|failure| failure.detail == *detail))
         .collect();
     details
         .into_iter()
@@ -488,7 +510,7 @@ fn unproven(draft: Draft<'_>, report: &RepositoryReport) -> Vec<Finding> {
 }
 
 /// Whether there is enough to roll back to.
-fn depth(draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
+fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
     let ranked: Vec<&TargetReport> = report.targets.iter().filter(|target| target.rank.is_some()).collect();
     let keep = report.rollback.keep as usize;
     if report.targets.is_empty() {
@@ -502,13 +524,14 @@ fn depth(draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
         });
     }
     let possible = ranked.iter().filter(|target| target.restorable != Some(false)).count();
-    if possible >= keep {
+    if possible >= keep || !input.snapshot.listing_is_complete() {
         return None;
     }
     let lost = ranked.len() > possible;
     let severity = match (lost, report.rollback.ready) {
         (true, Some(false)) => Severity::High,
         (true, _) => Severity::Medium,
+        (false, Some(true)) => Severity::Info,
         (false, _) => Severity::Low,
     };
     let message = if lost {

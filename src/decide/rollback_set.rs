@@ -335,7 +335,7 @@ impl Selection {
             }
         }
         let mut ranked: Vec<_> = merged.into_values().collect();
-        ranked.sort_by(|(a, _), (b, _)| a.cmp(b));
+        ranked.sort_by_key(|(place, _)| *place);
         let mut targets: Vec<Target> = ranked.into_iter().map(|(_, target)| target).collect();
         for (target, rank) in targets.iter_mut().zip(1..) {
             target.rank = Some(rank);

@@ -144,6 +144,11 @@ impl Body {
         self.index.is_empty() && self.loose.is_empty()
     }
 
+    /// Whether all repositories are of one source.
+    pub(super) fn has_one_source(&self) -> bool {
+        self.index.first().map(|place| &place.source) == self.index.last().map(|place| &place.source)
+    }
+
     /// The rows in numbers: the sum of what every repository counts, and the findings by severity.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -211,5 +216,26 @@ impl Body {
 
     fn row(&self, place: &Place) -> io::Result<Row> {
         serde_json::from_slice(&self.line(place)?).map_err(io::Error::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_that_are_not_ours_are_errors() {
+        let read = |text: &str| Body::read_lines(text.as_bytes(), 64).map(|body| body.len());
+        assert_eq!(read("").unwrap(), 0);
+        assert_eq!(read("{\"repository\":null,\"findings\":[]}\n").unwrap(), 0);
+        for (text, fault) in [
+            ("{\"repository\":null,\"findings\":[]}", "line 1 of the report's body is cut short"),
+            ("{\"repository\":null,\"findings\":[]}\n\n", "line 2 of the report's body is no row"),
+            ("[]\n", "line 1 of the report's body is no row"),
+            (&format!("{}\n", "x".repeat(64)), "is cut short, or longer than any row may be"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(fault), "{error}");
+        }
     }
 }

@@ -57,7 +57,7 @@ struct Line {
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     // Quotes around every cell: a comma means the same wherever the file is opened.
     let mut lines = WriterBuilder::new().quote_style(QuoteStyle::Always).terminator(Terminator::CRLF).from_writer(out);
-    let mut put = |line: Line| lines.serialize(line).map_err(io::Error::other);
+    let mut put = |line: Line| lines.serialize(line).map_err(unwrapped);
     put(of_run(&report.run))?;
     for row in report.body.rows() {
         let row = row?;
@@ -71,6 +71,14 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         row.findings.iter().try_for_each(|finding| put(of_finding(finding)))?;
     }
     lines.flush()
+}
+
+/// The error of the file or pipe itself, so that a reader who has gone away is seen as just that (F82).
+fn unwrapped(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 fn of_run(run: &RunSection) -> Line {
@@ -106,12 +114,12 @@ fn of_target(target: &TargetReport, service: Line) -> Line {
         rank: target.rank,
         artifact: escape::csv(&target.artifact.to_string()),
         references: cell(&Phrase::joined(target.references.iter().map(|tag| Phrase::name(tag.as_str())), " ")),
-        reasons: cell(&Phrase::joined(target.reasons.iter().map(words::reason), ", ")),
+        reasons: cell(&Phrase::joined(target.reasons.iter().map(words::reason), "; ")),
         running: words::certainty(Some(target.running)),
         pin: words::pin(target.pin),
         restorable: words::certainty(target.restorable),
         protected: words::certainty(target.protected),
-        obstacles: cell(&Phrase::joined(target.obstacles.iter().map(words::obstacle), ", ")),
+        obstacles: cell(&Phrase::joined(target.obstacles.iter().map(words::obstacle), "; ")),
         ..service
     }
 }

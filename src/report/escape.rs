@@ -45,12 +45,11 @@ pub fn csv(text: &str) -> String {
     if shown.starts_with(is_formula_start) {
         cell.push('\'');
     }
-    let mut rest = shown.chars().peekable();
-    while let Some(character) = rest.next() {
-        match character {
-            ';' if rest.peek().is_some_and(|next| is_formula_start(*next)) => cell.push_str("\\u{3b}"),
-            other => cell.push(other),
+    for (place, part) in shown.split(';').enumerate() {
+        if place > 0 {
+            cell.push_str(if part.trim_start().starts_with(is_formula_start) { "\\u{3b}" } else { ";" });
         }
+        cell.push_str(part);
     }
     cell
 }
@@ -80,7 +79,7 @@ pub fn markdown(text: &str) -> String {
 fn markdown_word(word: &str, shown: &mut String) {
     let inner = word.trim_start_matches(['(', '"', '\'']);
     let (front, _) = word.split_at(word.len() - inner.len());
-    let core = inner.trim_end_matches([')', '"', '\'', '.', ',', ';', ':', '?']);
+    let core = inner.trim_end_matches(['…', ')', '"', '\'', '.', ',', ';', ':', '?']);
     let (_, back) = inner.split_at(core.len());
     shown.push_str(front);
     if is_plain_word(core) {

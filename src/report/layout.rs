@@ -75,53 +75,43 @@ impl<'a> Page<'a> {
     pub(super) fn paragraph(&mut self, indent: usize, hang: usize, spans: &[Span]) -> io::Result<()> {
         // On a narrow page deep indents would leave no room for text.
         let deepest = self.style.width / 3;
-        let (indent, hang) = (indent.min(deepest), hang.min(deepest));
-        let (mut start, mut used) = (indent, indent);
-        let mut line: Vec<Span> = Vec::new();
+        let hang = hang.min(deepest);
+        let mut draft = Draft::at(indent.min(deepest));
         for word in words(spans) {
-            let width = width_of(&word);
-            if !line.is_empty() && used + 1 + width > self.style.width {
-                self.line(start, &std::mem::take(&mut line))?;
-                (start, used) = (hang, hang);
-            }
-            if !line.is_empty() {
-                line.push(plain(" "));
-                used += 1;
+            if !draft.spans.is_empty() {
+                if draft.used + 1 + width_of(&word) > self.style.width {
+                    self.line(std::mem::replace(&mut draft, Draft::at(hang)))?;
+                } else {
+                    draft.push(plain(" "));
+                }
             }
             for piece in word {
-                used = self.piece(piece, &mut line, (&mut start, used, hang))?;
+                self.fit(piece, &mut draft, hang)?;
             }
         }
-        self.line(start, &line)
+        self.line(draft)
     }
 
-    /// Adds a piece of a word, broken wherever the line ends if the word alone is longer than a line.
-    fn piece(&mut self, piece: Span, line: &mut Vec<Span>, at: (&mut usize, usize, usize)) -> io::Result<usize> {
-        let (start, mut used, hang) = at;
-        if used + piece.text.width() <= self.style.width {
-            used += piece.text.width();
-            line.push(piece);
-            return Ok(used);
+    /// Adds a piece of a word. A word longer than a line is broken wherever the line ends.
+    fn fit(&mut self, piece: Span, draft: &mut Draft, hang: usize) -> io::Result<()> {
+        if draft.used + piece.text.width() <= self.style.width {
+            draft.push(piece);
+            return Ok(());
         }
-        let mut rest = String::new();
         for character in piece.text.chars() {
-            let width = char_width(character);
-            if used + width > self.style.width {
-                line.push(span(piece.paint, std::mem::take(&mut rest)));
-                self.line(*start, &std::mem::take(line))?;
-                (*start, used) = (hang, hang);
+            let character = span(piece.paint, character);
+            if draft.used + character.text.width() > self.style.width {
+                self.line(std::mem::replace(draft, Draft::at(hang)))?;
             }
-            rest.push(character);
-            used += width;
+            draft.push(character);
         }
-        line.push(span(piece.paint, rest));
-        Ok(used)
+        Ok(())
     }
 
-    /// A line as it is. Spans side by side in one paint share their escape sequences.
-    fn line(&mut self, indent: usize, spans: &[Span]) -> io::Result<()> {
-        let mut text = " ".repeat(indent);
-        for alike in spans.chunk_by(|a, b| a.paint == b.paint) {
+    /// Spans side by side in one paint share their escape sequences.
+    fn line(&mut self, draft: Draft) -> io::Result<()> {
+        let mut text = " ".repeat(draft.indent);
+        for alike in draft.spans.chunk_by(|a, b| a.paint == b.paint) {
             let piece: String = alike.iter().map(|span| span.text.replace(FIRM_SPACE, " ")).collect();
             match alike[0].paint.code().filter(|_| self.style.colour) {
                 Some(code) => text.push_str(&format!("\u{1b}[{code}m{piece}\u{1b}[0m")),
@@ -129,6 +119,24 @@ impl<'a> Page<'a> {
             }
         }
         writeln!(self.out, "{}", text.trim_end())
+    }
+}
+
+/// A line in the making.
+struct Draft {
+    indent: usize,
+    used: usize,
+    spans: Vec<Span>,
+}
+
+impl Draft {
+    fn at(indent: usize) -> Self {
+        Self { indent, used: indent, spans: Vec::new() }
+    }
+
+    fn push(&mut self, span: Span) {
+        self.used += span.text.width();
+        self.spans.push(span);
     }
 }
 
@@ -151,10 +159,6 @@ fn words(spans: &[Span]) -> Vec<Vec<Span>> {
 
 fn width_of(word: &[Span]) -> usize {
     word.iter().map(|span| span.text.width()).sum()
-}
-
-fn char_width(character: char) -> usize {
-    unicode_width::UnicodeWidthChar::width(character).unwrap_or(0)
 }
 
 /// The text, and firm spaces after it up to this many columns.

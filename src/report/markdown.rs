@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use super::body::Report;
-use super::overview::{Cluster, Group, Overview, Service, Standing, service_name, subject};
+use super::overview::{Cluster, Group, Names, Overview, Service, Standing};
 use super::phrase::Phrase;
 use super::{escape, table, words};
-use crate::model::{Mode, Severity};
+use crate::model::Mode;
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let overview = Overview::of(report)?;
@@ -78,7 +78,7 @@ fn services(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "| {} | {} | | | | |", status(standing), all.markdown())?;
             continue;
         }
-        services.shown.values().try_for_each(|service| row(service, out))?;
+        services.shown.values().try_for_each(|service| row(service, overview.names, out))?;
         if services.total > shown {
             let rest = Phrase::said("… and ").number(services.total - shown).say(" more");
             writeln!(out, "| {} | {} | | | | |", status(standing), rest.markdown())?;
@@ -91,12 +91,12 @@ fn status(standing: Standing) -> &'static str {
     match standing {
         Standing::NotReady => "❌ **NOT READY**",
         Standing::Unknown => "❔ **UNKNOWN**",
-        Standing::Attention => "⚠️ ready, but",
+        Standing::Attention => "⚠️ ready, needing attention",
         Standing::Ready => "✅ ready",
     }
 }
 
-fn row(service: &Service, out: &mut dyn Write) -> io::Result<()> {
+fn row(service: &Service, names: Names, out: &mut dyn Write) -> io::Result<()> {
     let report = &service.report;
     let mut wrong: Vec<Phrase> = service.trouble.clone().into_iter().collect();
     let troubled =
@@ -105,8 +105,11 @@ fn row(service: &Service, out: &mut dyn Write) -> io::Result<()> {
         let name = words::label(target).unwrap_or_else(|| Phrase::name(&target.artifact.short()));
         name.say(": ").then(words::target_state(target))
     }));
+    if wrong.is_empty() {
+        wrong.push(service.found());
+    }
     let cells = [
-        service_name(report),
+        names.of(report),
         words::current(report),
         words::roll_back_to(report),
         words::protection(report),
@@ -121,18 +124,15 @@ fn findings(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Re
         return Ok(());
     }
     writeln!(out, "### Findings\n")?;
-    overview.groups.values().try_for_each(|group| group_of_findings(report, group, out))?;
+    overview.groups.values().try_for_each(|group| group_of_findings(report, overview.names, group, out))?;
     writeln!(out)
 }
 
-fn group_of_findings(report: &Report, group: &Group, out: &mut dyn Write) -> io::Result<()> {
-    let severity = match group.severity {
-        Severity::Critical => "CRITICAL",
-        other => other.as_str(),
-    };
+fn group_of_findings(report: &Report, names: Names, group: &Group, out: &mut dyn Write) -> io::Result<()> {
+    let severity = words::severity(group.severity);
     let count = Phrase::default().counted(group.findings, "finding", "findings");
     writeln!(out, "- **{severity}** `{}`, {}", group.code, count.markdown())?;
-    group.shown.iter().try_for_each(|cluster| cluster_of_findings(report, cluster, out))?;
+    group.shown.iter().try_for_each(|cluster| cluster_of_findings(report, names, cluster, out))?;
     let subjects = group.subjects - group.shown.len() as u64;
     if subjects > 0 {
         let listed: u64 = group.shown.iter().map(|cluster| cluster.findings).sum();
@@ -142,11 +142,12 @@ fn group_of_findings(report: &Report, group: &Group, out: &mut dyn Write) -> io:
     Ok(())
 }
 
-fn cluster_of_findings(report: &Report, cluster: &Cluster, out: &mut dyn Write) -> io::Result<()> {
+fn cluster_of_findings(report: &Report, names: Names, cluster: &Cluster, out: &mut dyn Write) -> io::Result<()> {
     let (source, repository) = &cluster.subject;
     for finding in &cluster.examples {
-        let about = subject(source.as_ref(), repository.as_ref()).say(": ").then(Phrase::sentence(&finding.message));
-        write!(out, "  - {} ({})", about.markdown(), words::evidence(finding, report.run.started))?;
+        let about =
+            names.subject(source.as_ref(), repository.as_ref()).say(": ").then(Phrase::sentence(&finding.message));
+        write!(out, "  - {} ({})", about.markdown(), words::evidence(finding, &report.run))?;
         match finding.remedy.trim() {
             "" => writeln!(out)?,
             remedy => writeln!(out, " → {}", Phrase::sentence(remedy).markdown())?,

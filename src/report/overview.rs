@@ -57,9 +57,20 @@ pub(super) struct Service {
     /// Why it cannot be rolled back, or why that could not be told.
     pub(super) trouble: Option<Phrase>,
     /// What was found, by severity and code.
-    pub(super) found: Vec<(Severity, Code, u64)>,
+    found: Vec<(Severity, Code, u64)>,
     /// What to do about the worst of it.
     pub(super) remedy: Option<String>,
+}
+
+impl Service {
+    /// What was found about it, in short: nothing is an empty phrase.
+    pub(super) fn found(&self) -> Phrase {
+        let found = self.found.iter().map(|(severity, code, count)| {
+            let times = if *count == 1 { Phrase::default() } else { Phrase::said(" ×").number(*count) };
+            Phrase::said(words::severity(*severity)).say(" ").say(code.as_str()).then(times)
+        });
+        Phrase::joined(found, ", ")
+    }
 }
 
 /// The services of one standing: the first few, and how many there are.
@@ -96,6 +107,7 @@ pub(super) struct Unread {
 /// The page.
 #[derive(Default)]
 pub(super) struct Overview {
+    pub(super) names: Names,
     pub(super) services: BTreeMap<Standing, Services>,
     pub(super) groups: BTreeMap<(Reverse<Severity>, Code), Group>,
     pub(super) unread: Unread,
@@ -120,7 +132,7 @@ fn subjects_listed(severity: Severity) -> usize {
 
 impl Overview {
     pub(super) fn of(report: &Report) -> io::Result<Self> {
-        let mut overview = Self::default();
+        let mut overview = Self { names: Names { with_source: !report.body.has_one_source() }, ..Self::default() };
         for row in report.body.rows() {
             overview.add(row?);
         }
@@ -146,7 +158,9 @@ impl Overview {
             Some(report) => self.add_service(report, &row.findings),
             None => {
                 let unread = row.findings.iter().filter(|finding| finding.code == Code::InventoryIncomplete);
-                unread.for_each(|finding| self.unread.add(|| about(finding).then(Phrase::sentence(&finding.message))));
+                unread.for_each(|finding| {
+                    self.unread.add(|| self.names.about(finding).say(": ").then(Phrase::sentence(&finding.message)))
+                });
             }
         }
     }
@@ -178,7 +192,7 @@ impl Overview {
 
     fn add_service(&mut self, mut report: RepositoryReport, findings: &[Finding]) {
         for gap in &report.gaps {
-            self.unread.add(|| service_name(&report).say(": ").then(words::gap(gap)));
+            self.unread.add(|| self.names.of(&report).say(": ").then(words::gap(gap)));
         }
         self.would_pin += report.targets.iter().filter(|target| target.pin == PinReport::Planned).count() as u64;
         let standing = Standing::of(&report, findings);
@@ -215,20 +229,93 @@ impl Unread {
     }
 }
 
-/// `source/name` as people write it.
-pub(super) fn service_name(report: &RepositoryReport) -> Phrase {
-    subject(Some(&report.source), Some(&report.name))
+/// How services are called: by name, and by source too where there are several.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Names {
+    with_source: bool,
 }
 
-pub(super) fn subject(source: Option<&SourceName>, repository: Option<&RepositoryName>) -> Phrase {
-    match (source, repository) {
-        (Some(source), Some(name)) => Phrase::name(&format!("{source}/{name}")),
-        (Some(source), None) => Phrase::said("source ").then(Phrase::name(source.as_str())),
-        (None, Some(name)) => Phrase::name(name.as_str()),
-        (None, None) => Phrase::said("policy"),
+impl Names {
+    pub(super) fn of(self, report: &RepositoryReport) -> Phrase {
+        self.subject(Some(&report.source), Some(&report.name))
+    }
+
+    pub(super) fn subject(self, source: Option<&SourceName>, repository: Option<&RepositoryName>) -> Phrase {
+        let source_name = |source: &SourceName| Phrase::name(source.as_str());
+        match (source, repository) {
+            (Some(source), Some(name)) if self.with_source => {
+                Phrase::name(name.as_str()).say(" in ").then(source_name(source))
+            }
+            (_, Some(name)) => Phrase::name(name.as_str()),
+            (Some(source), None) => Phrase::said("source ").then(source_name(source)),
+            (None, None) => Phrase::said("policy"),
+        }
+    }
+
+    fn about(self, finding: &Finding) -> Phrase {
+        self.subject(finding.source.as_ref(), finding.repository.as_ref())
     }
 }
 
-fn about(finding: &Finding) -> Phrase {
-    subject(finding.source.as_ref(), finding.repository.as_ref()).say(": ")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Counts;
+    use crate::report::document::Rollback;
+
+    fn row(name: &str, severity: Severity, findings: usize) -> Row {
+        let (source, name): (SourceName, RepositoryName) = ("shop".parse().unwrap(), name.parse().unwrap());
+        let finding = |number: usize| Finding {
+            code: Code::TagMoved,
+            severity,
+            source: Some(source.clone()),
+            repository: Some(name.clone()),
+            reference: Some(format!("v{number}")),
+            artifact: None,
+            previous: None,
+            first_seen: jiff::Timestamp::UNIX_EPOCH,
+            ledger_sequence: None,
+            message: "moved".to_owned(),
+            remedy: "look".to_owned(),
+        };
+        let repository = RepositoryReport {
+            source: source.clone(),
+            name: name.clone(),
+            complete: true,
+            gaps: vec![],
+            counts: Counts::default(),
+            rollback: Rollback { ready: Some(false), current: None, to: None, depth: 0, keep: 5 },
+            targets: vec![],
+        };
+        Row { repository: Some(repository), findings: (0..findings).map(finding).collect() }
+    }
+
+    /// What is kept of 100,000 findings in 10,000 repositories is what is shown, and the worst of it (I20, F96).
+    #[test]
+    fn a_flood_leaves_a_bounded_page_with_the_worst_on_it_i20_f96() {
+        let mut overview = Overview::default();
+        for number in 0..10_000 {
+            let severity = if number == 9_999 { Severity::Critical } else { Severity::Medium };
+            overview.add(row(&format!("service-{number:05}"), severity, 10));
+        }
+        let kept: usize =
+            overview.groups.values().flat_map(|group| &group.shown).map(|shown| shown.examples.len()).sum();
+        assert_eq!(kept, (1 + subjects_listed(Severity::Medium)) * EXAMPLES);
+        let services = &overview.services[&Standing::NotReady];
+        assert_eq!((services.total, services.shown.len()), (10_000, Standing::NotReady.listed()));
+        assert_eq!(services.shown.values().next().unwrap().report.name.as_str(), "service-09999");
+        let worst = overview.groups.values().next().unwrap();
+        assert_eq!((worst.severity, worst.findings, worst.subjects), (Severity::Critical, 10, 1));
+    }
+
+    #[test]
+    fn unknown_and_incomplete_are_never_ready() {
+        let mut service = row("a", Severity::Info, 0).repository.unwrap();
+        service.rollback.ready = None;
+        assert_eq!(Standing::of(&service, &[]), Standing::Unknown);
+        service.rollback.ready = Some(true);
+        assert_eq!(Standing::of(&service, &[]), Standing::Ready);
+        service.complete = false;
+        assert_eq!(Standing::of(&service, &[]), Standing::Attention);
+    }
 }

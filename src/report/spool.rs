@@ -104,3 +104,34 @@ fn explain(error: &io::Error) -> io::Error {
     let advice = "the report does not fit in memory and no temporary file takes it: point TMPDIR at a directory that can be written and has room";
     io::Error::new(error.kind(), format!("{advice} ({error})"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_only() -> io::Result<File> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    #[test]
+    fn moves_to_disk_and_reads_back_i20() {
+        let mut spool = Spool::with(Limits { preferred: 10, most: 10 }, tempfile::tempfile);
+        let extents: Vec<_> =
+            ["one", "two", "three", "four"].iter().map(|word| spool.append(word.as_bytes()).unwrap()).collect();
+        assert!(matches!(spool.store, Store::Disk { end: 15, .. }));
+        assert_eq!(spool.read(extents[3]).unwrap(), b"four");
+        assert_eq!(spool.read(extents[0]).unwrap(), b"one");
+        let last = spool.append(b"five").unwrap();
+        assert_eq!(spool.read(last).unwrap(), b"five");
+        assert_eq!(spool.read(extents[2]).unwrap(), b"three");
+    }
+
+    #[test]
+    fn without_a_writable_directory_it_stays_in_memory_up_to_a_bound_f63() {
+        let mut spool = Spool::with(Limits { preferred: 4, most: 8 }, read_only);
+        let first = spool.append(b"12345678").unwrap();
+        let error = spool.append(b"9").unwrap_err();
+        assert!(error.to_string().contains("point TMPDIR at a directory"), "{error}");
+        assert_eq!(spool.read(first).unwrap(), b"12345678");
+    }
+}

@@ -1,21 +1,21 @@
 //! The report for a terminal, and for a tired person: what cannot be rolled back comes first, in words and symbols
 //! that do without colour; what is fine takes one line.
 
+mod services;
+
 use std::io::{self, Write};
 
-use unicode_width::UnicodeWidthStr as _;
-
 use super::body::Report;
-use super::document::{FindingCounts, TargetReport};
-use super::layout::{FIRM_SPACE, Page, Paint, Span, padded, plain, span};
-use super::overview::{Cluster, Group, Overview, Service, Services, Standing, TARGETS, service_name, subject};
+use super::document::FindingCounts;
+use super::layout::{FIRM_SPACE, Page, Paint, plain, span};
+use super::overview::{Cluster, Group, Names, Overview, Standing};
 use super::phrase::Phrase;
 use super::render::Style;
 use super::words;
-use crate::model::{ArtifactId, Mode, Severity};
+use crate::model::{Mode, Severity};
+use services::look;
 
-/// Below this width columns do not line up any more, and rows become paragraphs.
-const LABEL: usize = 14;
+pub(super) use services::word;
 
 pub(super) fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let overview = Overview::of(report)?;
@@ -23,7 +23,7 @@ pub(super) fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::R
     header(&mut page, report)?;
     verdict(&mut page, report, &overview)?;
     unread(&mut page, &overview)?;
-    services(&mut page, &overview)?;
+    services::write(&mut page, &overview)?;
     findings(&mut page, report, &overview)?;
     closing(&mut page, report, &overview)
 }
@@ -56,7 +56,7 @@ fn duration(seconds: i64) -> String {
 fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Result<()> {
     if !report.run.complete {
         let warning = "Not everything could be read. What was not read may not be safe.";
-        page.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("  "), plain(warning)])?;
+        page.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(warning)])?;
     }
     let mut spans = Vec::new();
     for standing in Standing::ALL {
@@ -75,7 +75,7 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         let nothing =
             "No service was looked at, so nothing is known to be safe. Check the repositories that the policy names.";
         spans.push(span(Paint::Doubtful, "? nothing seen"));
-        spans.push(plain(format!("  {nothing}")));
+        spans.push(plain(format!("\u{a0} {nothing}")));
     }
     page.paragraph(0, 2, &spans)?;
     let counts = &report.summary.counts;
@@ -113,7 +113,7 @@ fn unread(page: &mut Page<'_>, overview: &Overview) -> io::Result<()> {
 
 fn heading(page: &mut Page<'_>, title: &str, note: Phrase) -> io::Result<()> {
     page.blank()?;
-    page.paragraph(0, 2, &[span(Paint::Strong, title), plain("  "), span(Paint::Faint, note.terminal())])
+    page.paragraph(0, 2, &[span(Paint::Strong, title), plain("\u{a0} "), span(Paint::Faint, note.terminal())])
 }
 
 fn more(page: &mut Page<'_>, indent: usize, count: u64, what: &'static str) -> io::Result<()> {
@@ -124,173 +124,35 @@ fn more(page: &mut Page<'_>, indent: usize, count: u64, what: &'static str) -> i
     page.paragraph(indent, indent + 2, &[span(Paint::Faint, text.terminal())])
 }
 
-fn services(page: &mut Page<'_>, overview: &Overview) -> io::Result<()> {
-    for standing in [Standing::NotReady, Standing::Unknown, Standing::Attention] {
-        let Some(services) = overview.services.get(&standing) else { continue };
-        heading(page, title(standing), explanation(standing))?;
-        for service in services.shown.values() {
-            block(page, service)?;
-        }
-        more(page, 0, services.total - services.shown.len() as u64, "more like this; all of them: --format csv")?;
-    }
-    overview.services.get(&Standing::Ready).map_or(Ok(()), |services| ready(page, services))
-}
-
-fn title(standing: Standing) -> &'static str {
-    match standing {
-        Standing::NotReady => "NOT READY",
-        Standing::Unknown => "UNKNOWN",
-        Standing::Attention => "READY, BUT",
-        Standing::Ready => "READY",
-    }
-}
-
-fn explanation(standing: Standing) -> Phrase {
-    Phrase::said(match standing {
-        Standing::NotReady => "a rollback would fail now",
-        Standing::Unknown => "whether a rollback would work could not be told",
-        Standing::Attention => "a rollback works now; something needs a look so that it stays so",
-        Standing::Ready => "a rollback works, and every target is protected",
-    })
-}
-
-pub(super) fn word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::NotReady => "NOT READY",
-        Standing::Unknown => "UNKNOWN",
-        Standing::Attention => "ready, but",
-        Standing::Ready => "ready",
-    }
-}
-
-fn look(standing: Standing) -> (&'static str, Paint) {
-    match standing {
-        Standing::NotReady => ("✗", Paint::Bad),
-        Standing::Unknown => ("?", Paint::Doubtful),
-        Standing::Attention => ("!", Paint::Doubtful),
-        Standing::Ready => ("✓", Paint::Good),
-    }
-}
-
-/// A service that needs a person: what runs, what to go back to, what is wrong, what to do.
-fn block(page: &mut Page<'_>, service: &Service) -> io::Result<()> {
-    let report = &service.report;
-    let (symbol, paint) = look(service.standing);
-    page.paragraph(0, 2, &[span(paint, format!("{symbol} ")), span(Paint::Strong, service_name(report).terminal())])?;
-    field(page, "running", words::current(report))?;
-    field(page, "roll back to", words::roll_back_to(report))?;
-    if let Some(trouble) = &service.trouble {
-        field(page, "why", trouble.clone())?;
-    }
-    let all_fine =
-        report.targets.iter().all(|target| target.protected == Some(true) && target.restorable == Some(true));
-    field(page, "protected", words::protection(report).say(" targets"))?;
-    if !all_fine {
-        for target in report.targets.iter().take(TARGETS) {
-            target_line(page, target, report.rollback.current.as_ref())?;
-        }
-        more(page, LABEL + 2, report.targets.len().saturating_sub(TARGETS) as u64, "more")?;
-    }
-    if !service.found.is_empty() {
-        let found = service.found.iter().map(|(severity, code, count)| {
-            let times = if *count == 1 { Phrase::default() } else { Phrase::said(" ×").number(*count) };
-            Phrase::said(severity.as_str()).say(" ").say(code.as_str()).then(times)
-        });
-        field(page, "findings", Phrase::joined(found, ", "))?;
-    }
-    match &service.remedy {
-        Some(remedy) => field(page, "do", Phrase::sentence(remedy)),
-        None => Ok(()),
-    }
-}
-
-fn field(page: &mut Page<'_>, label: &str, text: Phrase) -> io::Result<()> {
-    let label = span(Paint::Faint, padded(label, LABEL - 1));
-    page.paragraph(2, LABEL + 2, &[label, plain(" "), plain(text.terminal())])
-}
-
-fn target_line(page: &mut Page<'_>, target: &TargetReport, current: Option<&ArtifactId>) -> io::Result<()> {
-    let standing = match (target.restorable, target.protected) {
-        (Some(false), _) => Standing::NotReady,
-        (None, _) => Standing::Unknown,
-        (Some(true), Some(true)) => Standing::Ready,
-        (Some(true), _) => Standing::Attention,
-    };
-    let (symbol, paint) = look(standing);
-    let short = Phrase::name(&target.artifact.short());
-    let name = words::label(target).map_or(short.clone(), |label| label.say(" (").then(short).say(")"));
-    let running = if target.running || current == Some(&target.artifact) { "running, " } else { "" };
-    let spans = [
-        span(paint, format!("{symbol} ")),
-        plain(format!("{}: {running}{}", name.terminal(), words::target_state(target).terminal())),
-    ];
-    page.paragraph(LABEL + 2, LABEL + 4, &spans)
-}
-
-/// Services that need nobody: a line each while they are few, else one line for all.
-fn ready(page: &mut Page<'_>, services: &Services) -> io::Result<()> {
-    heading(page, title(Standing::Ready), explanation(Standing::Ready))?;
-    let shown = services.shown.len() as u64;
-    if services.total > shown {
-        let many = Phrase::default().counted(services.total, "service", "services").say("; each of them: --format csv");
-        return page.paragraph(0, 2, &[span(Paint::Good, "✓ "), plain(many.terminal())]);
-    }
-    let rows: Vec<[String; 3]> = services.shown.values().map(|service| ready_row(service)).collect();
-    let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
-    let (name, release) = (widest(0), widest(1));
-    let aligned = name + release + widest(2) + 6 <= page.width();
-    for [service, change, protected] in rows {
-        let gap = format!("{FIRM_SPACE} ");
-        let spans: Vec<Span> = if aligned {
-            let text =
-                format!("{}  {}  {protected}", padded(&service, name), padded(&change, release)).replace(' ', "\u{a0}");
-            vec![span(Paint::Good, "✓ "), plain(text)]
-        } else {
-            vec![
-                span(Paint::Good, "✓ "),
-                plain(format!("{service}{gap}{change}{gap}{}", protected.replace(' ', "\u{a0}"))),
-            ]
-        };
-        page.paragraph(0, 4, &spans)?;
-    }
-    Ok(())
-}
-
-fn ready_row(service: &Service) -> [String; 3] {
-    let report = &service.report;
-    let change = words::current(report).say(" → ").then(words::roll_back_to(report));
-    [service_name(report), change, words::protection(report).say(" protected")].map(|phrase| phrase.terminal())
-}
-
 fn findings(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Result<()> {
     if overview.groups.is_empty() {
         return Ok(());
     }
     page.blank()?;
     page.paragraph(0, 2, &[span(Paint::Strong, "FINDINGS")])?;
-    overview.groups.values().try_for_each(|group| group_of_findings(page, report, group))
+    overview.groups.values().try_for_each(|group| group_of_findings(page, report, overview.names, group))
 }
 
-fn group_of_findings(page: &mut Page<'_>, report: &Report, group: &Group) -> io::Result<()> {
+fn group_of_findings(page: &mut Page<'_>, report: &Report, names: Names, group: &Group) -> io::Result<()> {
     let paint = match group.severity {
         Severity::Critical => Paint::Bad,
         Severity::High => Paint::Doubtful,
         Severity::Medium | Severity::Low => Paint::Strong,
         Severity::Info => Paint::Faint,
     };
-    let severity = match group.severity {
-        Severity::Critical => "CRITICAL",
-        other => other.as_str(),
-    };
-    let count = if group.findings == 1 { Phrase::default() } else { Phrase::said("  ×").number(group.findings) };
-    let head = [span(paint, severity), plain(format!(" {}", group.code)), span(Paint::Faint, count.terminal())];
+    let count = if group.findings == 1 { Phrase::default() } else { Phrase::said(" ×").number(group.findings) };
+    let head = [
+        span(paint, words::severity(group.severity)),
+        plain(format!(" {}", group.code)),
+        span(Paint::Faint, count.terminal()),
+    ];
     page.paragraph(0, 2, &head)?;
     let mut remedies: Vec<&str> =
         group.shown.iter().flat_map(|cluster| &cluster.examples).map(|finding| finding.remedy.as_str()).collect();
     remedies.dedup();
     let shared = remedies.len() == 1;
     for cluster in &group.shown {
-        cluster_of_findings(page, report, cluster, !shared)?;
+        cluster_of_findings(page, report, names, cluster, !shared)?;
     }
     let listed: u64 = group.shown.iter().map(|cluster| cluster.findings).sum();
     if group.subjects > group.shown.len() as u64 {
@@ -304,11 +166,18 @@ fn group_of_findings(page: &mut Page<'_>, report: &Report, group: &Group) -> io:
     if shared { remedy(page, remedies[0]) } else { Ok(()) }
 }
 
-fn cluster_of_findings(page: &mut Page<'_>, report: &Report, cluster: &Cluster, each: bool) -> io::Result<()> {
+fn cluster_of_findings(
+    page: &mut Page<'_>,
+    report: &Report,
+    names: Names,
+    cluster: &Cluster,
+    each: bool,
+) -> io::Result<()> {
     let (source, repository) = &cluster.subject;
     for finding in &cluster.examples {
-        let about = subject(source.as_ref(), repository.as_ref()).say(": ").then(Phrase::sentence(&finding.message));
-        let evidence = format!(" [{}]", words::evidence(finding, report.run.started).replace(' ', "\u{a0}"));
+        let about =
+            names.subject(source.as_ref(), repository.as_ref()).say(": ").then(Phrase::sentence(&finding.message));
+        let evidence = format!(" [{}]", words::evidence(finding, &report.run).replace(' ', "\u{a0}"));
         page.paragraph(2, 4, &[plain(about.terminal()), span(Paint::Faint, evidence)])?;
         if each {
             remedy(page, &finding.remedy)?;
@@ -338,8 +207,7 @@ fn closing(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         Some(ledger) => Phrase::said("Recorded in the ledger as commit ")
             .number(ledger.sequence)
             .say(", root ")
-            .then(Phrase::name(&ledger.root))
-            .say("."),
+            .then(Phrase::name(&ledger.root)),
         None => Phrase::said("No ledger was kept, so the next run cannot tell what changed since this one."),
     };
     page.paragraph(0, 2, &[span(Paint::Faint, text.terminal())])

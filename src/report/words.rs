@@ -2,15 +2,24 @@
 
 use jiff::Timestamp;
 
-use super::document::{PinReport, Reason, RepositoryReport, TargetReport};
+use super::document::{PinReport, Reason, RepositoryReport, RunSection, TargetReport};
 use super::phrase::Phrase;
-use crate::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, Scope};
+use crate::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, Scope, Severity};
 
 pub(super) fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Audit => "audit",
         Mode::Enforce => "enforce",
         Mode::EnforceDryRun => "enforce (dry run)",
+    }
+}
+
+/// The two that wake people stand out without colour.
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "CRITICAL",
+        Severity::High => "HIGH",
+        other => other.as_str(),
     }
 }
 
@@ -36,6 +45,13 @@ pub(super) fn pin(pin: PinReport) -> &'static str {
         PinReport::Unsupported => "unsupported",
         PinReport::Absent => "absent",
     }
+}
+
+/// What runs, by name alone where it has one.
+pub(super) fn current_label(repository: &RepositoryReport) -> Phrase {
+    let current = repository.rollback.current.as_ref();
+    let target = repository.targets.iter().find(|target| Some(&target.artifact) == current);
+    target.and_then(label).unwrap_or_else(|| self::current(repository))
 }
 
 /// What a release is called: its tag and the short digest.
@@ -83,10 +99,14 @@ pub(super) fn roll_back_to(repository: &RepositoryReport) -> Phrase {
     }
 }
 
-/// `3 of 5`, and how many of the others are merely unproven.
+/// `3 of 5 targets`, and how many of the others are merely unproven.
 pub(super) fn protection(repository: &RepositoryReport) -> Phrase {
     let count = |fact: Option<bool>| repository.targets.iter().filter(|target| target.protected == fact).count() as u64;
-    let shown = Phrase::default().number(count(Some(true))).say(" of ").number(repository.targets.len() as u64);
+    let shown = Phrase::default().number(count(Some(true))).say(" of ").counted(
+        repository.targets.len() as u64,
+        "target",
+        "targets",
+    );
     match count(None) {
         0 => shown,
         unknown => shown.say(", ").number(unknown).say(" unknown"),
@@ -106,7 +126,9 @@ pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
         }
         (None, _) => Some(match repository.gaps.first() {
             Some(first) if repository.gaps.len() == 1 => gap(first),
-            Some(first) => gap(first).say(" (and ").number(repository.gaps.len() as u64 - 1).say(" more gaps)"),
+            Some(first) => {
+                gap(first).say(" (and ").counted(repository.gaps.len() as u64 - 1, "more gap)", "more gaps)")
+            }
             None => Phrase::said("it could not be told whether an earlier release can be restored"),
         }),
     }
@@ -200,15 +222,16 @@ pub(super) fn reason(reason: &Reason) -> Phrase {
     Phrase::said(words).then(Phrase::name(name))
 }
 
-/// Since when, and where the evidence is (I10).
-pub(super) fn evidence(finding: &Finding, run_started: Timestamp) -> String {
-    let since = if finding.first_seen >= run_started {
+/// Since when, and which ledger commit holds the evidence, where that is not this run's own (I10).
+pub(super) fn evidence(finding: &Finding, run: &RunSection) -> String {
+    let since = if finding.first_seen >= run.started {
         "new".to_owned()
     } else {
         format!("since {}", moment(finding.first_seen))
     };
+    let own = run.ledger.as_ref().map(|ledger| ledger.sequence);
     match finding.ledger_sequence {
-        Some(sequence) => format!("{since} · ledger commit {sequence}"),
-        None => since,
+        Some(sequence) if Some(sequence) != own => format!("{since} · ledger commit {sequence}"),
+        _ => since,
     }
 }

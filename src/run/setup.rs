@@ -115,9 +115,11 @@ impl Production {
 
     fn add(&mut self, signalled: Signalled, sources: &BTreeMap<SourceName, Source>) {
         let Signalled { via, evidence, references, gaps } = signalled;
-        self.configured.insert(via.clone());
-        if gaps.is_empty() {
+        // Two files of one name are one signal, and that is whole only if both are.
+        if self.configured.insert(via.clone()) && gaps.is_empty() {
             self.complete.insert(via.clone());
+        } else if !gaps.is_empty() {
+            self.complete.remove(&via);
         }
         self.gaps.extend(gaps);
         for reference in references {

@@ -161,6 +161,14 @@ impl Memory {
         Some(ArtifactId::Manifest(tagged.digest.clone()))
     }
 
+    /// The exact bytes of the manifest that a tag names, past every fault.
+    #[must_use]
+    pub fn manifest(&self, repository: &str, tag: &str) -> Option<Bytes> {
+        let state = self.lock();
+        let stored = state.repositories.get(repository)?;
+        Some(stored.manifests.get(&stored.tags.get(tag)?.digest)?.bytes.clone())
+    }
+
     /// The pins of a repository, as the registry itself knows them, past every fault.
     #[must_use]
     pub fn pins(&self, repository: &str) -> BTreeSet<ArtifactId> {

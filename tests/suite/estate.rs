@@ -76,10 +76,14 @@ impl Estate {
         estate
     }
 
-    pub(crate) fn push(&mut self, tag: &str, content: impl Into<Content> + std::fmt::Debug + Clone) -> ArtifactId {
-        let name = format!("{:?}", content.clone()).replace('"', "");
+    /// Pushes an image that holds this text, and is called by it in stories.
+    pub(crate) fn push(&mut self, tag: &str, text: &str) -> ArtifactId {
+        self.push_content(tag, text, text)
+    }
+
+    pub(crate) fn push_content(&mut self, tag: &str, name: &str, content: impl Into<Content>) -> ArtifactId {
         let artifact = self.memory.push(REPOSITORY, tag, content);
-        self.name(&artifact, &name);
+        self.name(&artifact, name);
         artifact
     }
 
@@ -99,7 +103,8 @@ impl Estate {
 
     pub(crate) async fn try_run(&self, mode: Mode) -> Result<Told, RunError> {
         let patterns = ["shop/*"];
-        let source = if mode == Mode::Enforce { self.memory.source(patterns) } else { self.memory.read_only(patterns) };
+        let source =
+            if mode == Mode::Enforce { self.memory.writable(patterns) } else { self.memory.read_only(patterns) };
         let sources = BTreeMap::from([("shop".parse().unwrap(), source.unwrap())]);
         let options = RunOptions {
             mode,
@@ -127,6 +132,12 @@ impl Estate {
         let key = RepositoryKey { source: "shop".parse().unwrap(), name: REPOSITORY.parse().unwrap() };
         let entries: Vec<(u64, Entry)> = ledger.history(&key, None).await.unwrap();
         entries.into_iter().map(|(_, entry)| entry.event).collect()
+    }
+
+    /// The reports of all runs, by the digests of their bodies, the latest first.
+    pub(crate) async fn reports(&self) -> Vec<prodpin::model::Digest> {
+        let ledger = Ledger::open(&self.policy.ledger, Access::Read).await.unwrap();
+        ledger.runs(50).await.unwrap().into_iter().map(|(record, _)| record.report).collect()
     }
 
     /// A run as a story.

@@ -125,7 +125,7 @@ async fn a_list_that_omits_a_tag_proves_nothing_i4() {
     estate.memory.hide_tag(REPOSITORY, "v1.1.0");
     for _ in 0..2 {
         let told = estate.enforce().await;
-        assert_eq!(told.codes(), ["low rollback-depth-short"]);
+        assert_eq!(told.codes(), ["info rollback-depth-short"]);
     }
     assert!(
         !estate.events().await.iter().any(|event| matches!(event, Event::TagAbsent { .. } | Event::TagDeleted { .. }))
@@ -246,7 +246,7 @@ async fn each_order_has_its_own_five() {
         let built = ["r-1.9.0", "r-1.0.0", "r-1.10.0", "r-1.2.0", "r-1.8.0", "r-1.1.0"];
         for (day, tag) in built.iter().enumerate() {
             let at = format!("2026-01-{:02}T00:00:00Z", day + 1).parse().unwrap();
-            estate.push(tag, image(tag).created(at));
+            estate.push_content(tag, tag, image(tag).created(at));
         }
         let told = estate.enforce().await;
         let names: Vec<&str> = told.targets().iter().map(|target| target.references[0].as_str()).collect();
@@ -257,9 +257,9 @@ async fn each_order_has_its_own_five() {
 #[tokio::test]
 async fn what_is_seen_later_is_more_recent_whatever_it_says_of_itself() {
     let mut estate = Estate::new(vec![tags(&["r-*"], Order::Pushed)]);
-    estate.push("r-a", image("a").created("2030-01-01T00:00:00Z".parse().unwrap()));
+    estate.push_content("r-a", "a", image("a").created("2030-01-01T00:00:00Z".parse().unwrap()));
     estate.enforce().await;
-    estate.push("r-b", image("b").created("2020-01-01T00:00:00Z".parse().unwrap()));
+    estate.push_content("r-b", "b", image("b").created("2020-01-01T00:00:00Z".parse().unwrap()));
     let told = estate.enforce().await;
     assert_eq!(told.targets()[0].references[0].as_str(), "r-b");
 }
@@ -267,13 +267,11 @@ async fn what_is_seen_later_is_more_recent_whatever_it_says_of_itself() {
 #[tokio::test]
 async fn an_index_is_pinned_only_when_its_whole_closure_is_there_i6() {
     let mut estate = Estate::with_releases(1);
-    let whole = estate.push("v2.0.0", index("whole"));
+    estate.push_content("v2.0.0", "whole", index("whole"));
     let broken = index("broken");
     let parts = broken.children().to_vec();
-    let broken = estate.push("v2.1.0", broken);
+    estate.push_content("v2.1.0", "broken", broken);
     estate.memory.delete_manifest(REPOSITORY, &parts[1].id());
-    estate.name(&whole, "whole");
-    estate.name(&broken, "broken");
     estate.name(&parts[1].id(), "part");
     let told = estate.enforce().await;
     assert_eq!(pins(&estate), 2);
@@ -346,7 +344,7 @@ async fn signature_tags_are_rewritten_by_design() {
     estate.push(&signature, "one signature");
     estate.enforce().await;
     estate.push(&signature, "two signatures");
-    assert_eq!(estate.enforce().await.codes(), ["low rollback-depth-short"]);
+    assert_eq!(estate.enforce().await.codes(), ["info rollback-depth-short"]);
 }
 
 #[tokio::test]
@@ -387,8 +385,27 @@ async fn a_run_that_is_asked_to_stop_pins_nothing_more_f86() {
     struct Quiet;
     impl prodpin::run::Progress for Quiet {}
     let sources =
-        std::collections::BTreeMap::from([("shop".parse().unwrap(), estate.memory.source(["shop/*"]).unwrap())]);
+        std::collections::BTreeMap::from([("shop".parse().unwrap(), estate.memory.writable(["shop/*"]).unwrap())]);
     let report = prodpin::run::run_on(&estate.policy, sources, &options, std::sync::Arc::new(Quiet)).await.unwrap();
     assert!(!report.run.complete);
     assert_eq!(pins(&estate), 0);
+}
+
+#[tokio::test]
+async fn unchanged_runs_share_one_report_and_findings_keep_their_first_day() {
+    let mut estate = Estate::with_releases(3);
+    estate.enforce().await;
+    estate.push("v1.1.0", "implant");
+    let moved = estate.enforce().await;
+    let later = estate.enforce().await;
+    let still = estate.enforce().await;
+    let find = |told: &crate::estate::Told| {
+        let finding = told.findings.iter().find(|finding| finding.code == prodpin::model::Code::TagMoved).unwrap();
+        (finding.first_seen, finding.ledger_sequence)
+    };
+    assert_eq!(find(&moved).1, find(&later).1, "a finding names the commit that it was first found in");
+    assert_eq!(find(&later), find(&still));
+    let reports = estate.reports().await;
+    assert_eq!(reports[0], reports[1], "the last two runs saw and said the same");
+    assert_ne!(reports[1], reports[2]);
 }

@@ -28,7 +28,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// All attempts of one call with the waits between them.
 const CALL_TIMEOUT: Duration = Duration::from_secs(240);
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 7;
+/// Doubled with each attempt and jittered: a server that is gone is given up within some 15 seconds.
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 
 /// Builds the client. Nothing is sent yet, except what the credential and region chains need.
 pub(super) async fn connect(config: &S3Config, write: bool, credentials: Option<SharedCredentialsProvider>) -> Client {
@@ -48,7 +50,7 @@ pub(super) async fn connect(config: &S3Config, write: bool, credentials: Option<
     // From the shared configuration, so that AWS_REQUEST_CHECKSUM_CALCULATION and the like are honoured.
     let mut s3 = aws_sdk_s3::config::Builder::from(&shared)
         .force_path_style(config.path_style)
-        .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
+        .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF))
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)

@@ -17,15 +17,20 @@ pub(super) struct Failure {
     pub(super) status: Option<u16>,
     /// Which call, for a person and as the permission it needs: `s3:ListBucketVersions`.
     pub(super) call: &'static str,
+    /// What a server that reports success said, if it could not be read.
+    pub(super) answer: Option<Box<str>>,
     reason: String,
 }
+
+/// The longest unreadable answer that is kept.
+const MAX_ANSWER: usize = 2048;
 
 /// A server's words in our sentences: enough to understand, not enough to flood.
 const MAX_REASON: usize = 300;
 
 impl Failure {
     pub(super) fn new(cause: Cause, call: &'static str, reason: impl Into<String>) -> Self {
-        Self { cause, code: None, status: None, call, reason: reason.into() }
+        Self { cause, code: None, status: None, call, answer: None, reason: reason.into() }
     }
 
     /// Reads an SDK error. Codes are compared as text: the SDK's enums lag behind the service (F53).
@@ -47,7 +52,13 @@ impl Failure {
             (_, Some(status), None) if status >= 300 => format!("HTTP status {status}"),
             _ => DisplayErrorContext(error).to_string(),
         };
-        Self { cause, code, status, call, reason: reason.chars().take(MAX_REASON).collect() }
+        let answer = response
+            .filter(|response| response.status().is_success())
+            .and_then(|response| response.body().bytes())
+            .filter(|body| body.len() <= MAX_ANSWER)
+            .and_then(|body| std::str::from_utf8(body).ok())
+            .map(Box::from);
+        Self { cause, code, status, call, answer, reason: reason.chars().take(MAX_REASON).collect() }
     }
 
     pub(super) fn is_code(&self, codes: &[&str]) -> bool {

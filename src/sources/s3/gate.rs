@@ -87,7 +87,7 @@ impl Intercept for WholeAnswer {
 }
 
 /// Whether the text ends with the end tag of its root element. An empty body is whole: HEAD and PUT answers have none.
-fn is_whole(body: &[u8]) -> bool {
+pub(super) fn is_whole(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     if body.is_empty() {
         return true;
@@ -97,6 +97,11 @@ fn is_whole(body: &[u8]) -> bool {
     let is_closed = rest.strip_suffix(name).is_some_and(|front| front.ends_with(b"</"));
     // `<Root/>`: nothing was in it, so nothing is cut off.
     is_closed || (rest.ends_with(b"/") && !rest[1..].contains(&b'<'))
+}
+
+/// The name of the root element.
+pub(super) fn root_name(body: &[u8]) -> Option<&[u8]> {
+    root(body.trim_ascii()).map(|(name, _)| name)
 }
 
 /// The root element's name, and the text from its start on.

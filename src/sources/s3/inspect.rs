@@ -13,11 +13,11 @@ use super::lifecycle::{Subject, is_archive};
 use super::observe::{Depth, observe_key, timestamp};
 use super::pin::is_mark;
 use super::settings::BucketState;
-use super::version::{VersionId, identify};
+use super::version::{NULL, VersionId, identify};
 
 pub(super) const HEAD_VERSION: &str = "s3:GetObjectVersion";
-const HEAD_KEY: &str = "s3:GetObject";
-const LEGAL_HOLD: &str = "s3:GetObjectLegalHold";
+pub(super) const HEAD_KEY: &str = "s3:GetObject";
+pub(super) const LEGAL_HOLD: &str = "s3:GetObjectLegalHold";
 pub(super) const READ_TAGS: &str = "s3:GetObjectVersionTagging";
 
 /// Tags as the lifecycle and the mark compare them.
@@ -86,6 +86,21 @@ pub(super) async fn look_up(bucket: &Bucket, key: &Tag) -> (Resolution, Option<G
 
 /// HEAD; by version id where one is given.
 pub(super) async fn head(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> Result<HeadObjectOutput, Failure> {
+    let by_id = head_as_asked(bucket, key, id).await;
+    match (id, by_id) {
+        // Some servers do not know `null` by its name. Without an id they answer with the newest version, which is
+        // taken only if it is the one without an id; its ETag is compared as always.
+        (Some(id), Err(failure)) if id.is_null() && failure.status == Some(400) => {
+            match head_as_asked(bucket, key, None).await {
+                Ok(head) if head.version_id().is_none_or(|id| id == NULL) => Ok(head),
+                _ => Err(failure),
+            }
+        }
+        (_, by_id) => by_id,
+    }
+}
+
+async fn head_as_asked(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> Result<HeadObjectOutput, Failure> {
     let request = bucket
         .client
         .head_object()
@@ -254,9 +269,10 @@ impl Look<'_> {
             .version_id(self.id.as_asked())
             .set_expected_bucket_owner(self.bucket.owner());
         match self.bucket.budget.call(LEGAL_HOLD, request.send()).await {
-            Ok(answer) => match answer.legal_hold().and_then(|hold| hold.status()).map(|status| status.as_str()) {
-                Some("ON") => PinState::Present,
-                Some("OFF") => PinState::Absent,
+            Ok(answer) => match answer.legal_hold().map(|hold| hold.status().map(|status| status.as_str())) {
+                Some(Some("ON")) => PinState::Present,
+                // S3 says by an error code that no hold was ever set; other servers by an element with no status.
+                Some(Some("OFF") | None) => PinState::Absent,
                 other => {
                     self.note(&Failure::new(Cause::Malformed, LEGAL_HOLD, format!("unknown legal hold {other:?}")));
                     PinState::Unknown

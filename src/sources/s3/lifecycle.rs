@@ -316,3 +316,194 @@ impl Filter {
         prefix.and(size).and(tags)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::primitives::DateTime;
+    use aws_sdk_s3::types::builders::LifecycleRuleBuilder;
+    use aws_sdk_s3::types::{
+        ExpirationStatus, LifecycleExpiration, LifecycleRuleAndOperator, NoncurrentVersionExpiration,
+        NoncurrentVersionTransition, Tag, Transition as SdkTransition, TransitionStorageClass,
+    };
+
+    use super::*;
+
+    const SUBJECT: Subject<'_> = Subject {
+        key: "api/1/x.zip",
+        size: Some(1_000_000),
+        tags: Some(&[]),
+        is_current: Some(true),
+        is_null: false,
+        versioning: Some(Versioning::Enabled),
+        can_be_held: Some(true),
+    };
+
+    fn rule(build: impl FnOnce(LifecycleRuleBuilder) -> LifecycleRuleBuilder) -> Lifecycle {
+        let rule = LifecycleRule::builder().id("r").status(ExpirationStatus::Enabled);
+        Lifecycle::read(&[build(rule).build().unwrap()], None)
+    }
+
+    fn expiring(filter: LifecycleRuleFilter) -> Lifecycle {
+        rule(|rule| rule.filter(filter).expiration(LifecycleExpiration::builder().days(30).build()))
+    }
+
+    fn everything() -> LifecycleRuleFilter {
+        LifecycleRuleFilter::builder().build()
+    }
+
+    fn effects(lifecycle: &Lifecycle, subject: &Subject<'_>) -> Vec<String> {
+        lifecycle
+            .obstacles(subject)
+            .into_iter()
+            .map(|obstacle| match obstacle {
+                Obstacle::Lifecycle { effect, .. } => effect,
+                Obstacle::Unproven { .. } => "unproven".to_owned(),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn expiration_depends_on_versioning_and_reaches_held_versions_b69_b74() {
+        let rules = expiring(everything());
+        let marker = "puts a delete marker in front of it after 30 days";
+        for (versioning, is_null, expected) in [
+            (Some(Versioning::Enabled), false, marker),
+            (Some(Versioning::Off), true, "deletes it for good after 30 days"),
+            (Some(Versioning::Suspended), true, "replaces it by a delete marker for good after 30 days"),
+            (Some(Versioning::Suspended), false, marker),
+            (None, false, marker),
+        ] {
+            assert_eq!(effects(&rules, &Subject { versioning, is_null, ..SUBJECT }), [expected]);
+        }
+        assert!(effects(&rules, &Subject { is_current: Some(false), ..SUBJECT }).is_empty());
+        assert_eq!(effects(&rules, &Subject { is_current: None, ..SUBJECT }), ["unproven"]);
+        let dated = rule(|rule| {
+            rule.filter(everything())
+                .expiration(LifecycleExpiration::builder().date(DateTime::from_secs(86_400)).build())
+        });
+        assert_eq!(effects(&dated, &SUBJECT), ["puts a delete marker in front of it on 1970-01-02T00:00:00Z"]);
+        let markers = rule(|rule| {
+            rule.filter(everything())
+                .expiration(LifecycleExpiration::builder().expired_object_delete_marker(true).build())
+        });
+        assert!(effects(&markers, &SUBJECT).is_empty());
+    }
+
+    #[test]
+    fn a_hold_defeats_noncurrent_expiration_f50_b70_b74() {
+        let rules = |keep: Option<i32>| {
+            rule(|rule| {
+                let noncurrent = NoncurrentVersionExpiration::builder().noncurrent_days(9);
+                rule.filter(everything())
+                    .noncurrent_version_expiration(noncurrent.set_newer_noncurrent_versions(keep).build())
+            })
+        };
+        let old = Subject { is_current: Some(false), ..SUBJECT };
+        for (keep, subject, expected) in [
+            (None, old, vec![]),
+            (None, Subject { can_be_held: Some(false), ..old }, vec!["deletes it for good after 9 days"]),
+            (None, Subject { can_be_held: None, ..old }, vec!["unproven"]),
+            (Some(3), Subject { can_be_held: Some(false), ..old }, vec!["unproven"]),
+            (None, Subject { can_be_held: Some(false), ..SUBJECT }, vec![]),
+        ] {
+            assert_eq!(effects(&rules(keep), &subject), expected);
+        }
+    }
+
+    #[test]
+    fn transitions_to_archives_are_told_and_others_not_b73_f53() {
+        let to = |class: &str, minimum: Option<TransitionDefaultMinimumObjectSize>| {
+            let class = TransitionStorageClass::from(class);
+            let rule = LifecycleRule::builder()
+                .id("r")
+                .status(ExpirationStatus::Enabled)
+                .filter(everything())
+                .transitions(SdkTransition::builder().days(1).storage_class(class.clone()).build())
+                .noncurrent_version_transitions(
+                    NoncurrentVersionTransition::builder().noncurrent_days(2).storage_class(class).build(),
+                );
+            Lifecycle::read(&[rule.build().unwrap()], minimum.as_ref())
+        };
+        assert_eq!(effects(&to("GLACIER", None), &SUBJECT), ["archives it to GLACIER after 1 days"]);
+        let old = Subject { is_current: Some(false), ..SUBJECT };
+        assert_eq!(effects(&to("DEEP_ARCHIVE", None), &old), ["archives it to DEEP_ARCHIVE after 2 days"]);
+        assert_eq!(effects(&to("PERMAFROST", None), &SUBJECT), ["archives it to PERMAFROST after 1 days"]);
+        for class in ["GLACIER_IR", "STANDARD_IA", "INTELLIGENT_TIERING"] {
+            assert!(effects(&to(class, None), &SUBJECT).is_empty());
+        }
+        let small = Subject { size: Some(1000), ..SUBJECT };
+        assert_eq!(effects(&to("GLACIER", None), &small).len(), 1);
+        let all = TransitionDefaultMinimumObjectSize::AllStorageClasses128K;
+        assert!(effects(&to("GLACIER", Some(all)), &small).is_empty());
+        let varies = TransitionDefaultMinimumObjectSize::VariesByStorageClass;
+        assert_eq!(effects(&to("GLACIER", Some(varies)), &small).len(), 1);
+    }
+
+    #[test]
+    fn filters_hold_in_every_part_b66() {
+        let tag = |value: &str| Tag::builder().key("kind").value(value).build().unwrap();
+        let kind = [("kind".to_owned(), "release".to_owned())];
+        let tagged = Subject { tags: Some(&kind), ..SUBJECT };
+        let unread = Subject { tags: None, ..SUBJECT };
+        let filter = LifecycleRuleFilter::builder;
+        let and = |prefix: &str| {
+            let and = LifecycleRuleAndOperator::builder().prefix(prefix).tags(tag("release"));
+            filter().and(and.object_size_greater_than(10).build()).build()
+        };
+        for (filter, subject, expected) in [
+            (filter().prefix("api/").build(), SUBJECT, 1),
+            (filter().prefix("web/").build(), SUBJECT, 0),
+            (filter().object_size_greater_than(1_000_000).build(), SUBJECT, 0),
+            (filter().object_size_greater_than(999_999).build(), SUBJECT, 1),
+            (filter().object_size_less_than(1_000_000).build(), SUBJECT, 0),
+            (filter().tag(tag("release")).build(), tagged, 1),
+            (filter().tag(tag("other")).build(), tagged, 0),
+            (filter().tag(tag("release")).build(), SUBJECT, 0),
+            (and("api/"), tagged, 1),
+            (and("web/"), unread, 0),
+        ] {
+            assert_eq!(effects(&expiring(filter.clone()), &subject).len(), expected, "{filter:?}");
+        }
+        assert_eq!(effects(&expiring(and("api/")), &unread), ["unproven"]);
+        assert_eq!(
+            effects(&expiring(filter().object_size_less_than(9).build()), &Subject { size: None, ..SUBJECT }),
+            ["unproven"]
+        );
+        assert!(expiring(and("api/")).asks_for_tags("api/1/x.zip"));
+        assert!(!expiring(and("web/")).asks_for_tags("api/1/x.zip"));
+        #[expect(deprecated, reason = "rules written in the older form are still in force (B66)")]
+        let older = rule(|rule| rule.prefix("web/").expiration(LifecycleExpiration::builder().days(1).build()));
+        assert!(effects(&older, &SUBJECT).is_empty());
+    }
+
+    #[test]
+    fn disabled_rules_do_nothing_and_unknown_states_act_f53() {
+        for (status, expected) in [("Disabled", 0), ("Enabled", 1), ("Paused", 1)] {
+            let rules = rule(|rule| {
+                rule.status(ExpirationStatus::from(status))
+                    .filter(everything())
+                    .expiration(LifecycleExpiration::builder().days(1).build())
+            });
+            assert_eq!(effects(&rules, &SUBJECT).len(), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_digest_knows_changes_and_not_order() {
+        let named = |id: &str, days| {
+            LifecycleRule::builder()
+                .id(id)
+                .status(ExpirationStatus::Enabled)
+                .filter(everything())
+                .expiration(LifecycleExpiration::builder().days(days).build())
+                .build()
+                .unwrap()
+        };
+        let (a, b) = (named("a", 1), named("b", 2));
+        let digest = |rules: &[LifecycleRule]| Lifecycle::read(rules, None).digest();
+        assert_eq!(digest(&[a.clone(), b.clone()]), digest(&[b.clone(), a.clone()]));
+        assert_ne!(digest(&[a.clone(), b]), digest(&[a, named("b", 3)]));
+        assert_ne!(digest(&[]), digest(&[named("a", 1)]));
+    }
+}

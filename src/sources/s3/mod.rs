@@ -220,6 +220,14 @@ impl Inventory for Bucket {
         Some((repository, running))
     }
 
+    fn selects(&self, repository: &RepositoryName) -> bool {
+        self.config.repositories.matches(repository.as_str())
+    }
+
+    fn label(&self, tag: &Tag) -> Box<str> {
+        self.config.layout.parse(tag.as_str()).map_or_else(|| tag.as_str().into(), |(_, label)| (&*label).into())
+    }
+
     fn unmatched_patterns(&self) -> Vec<String> {
         let matched = self.matched.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = self.config.repositories.entries().iter();

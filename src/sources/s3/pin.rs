@@ -19,8 +19,8 @@ const MARK: (&str, &str) = ("prod-pinned", "true");
 /// S3 keeps at most ten tags on a version.
 const MAX_TAGS: usize = 10;
 
-const HOLD: &str = "s3:PutObjectLegalHold";
-const WRITE_TAGS: &str = "s3:PutObjectVersionTagging";
+pub(super) const HOLD: &str = "s3:PutObjectLegalHold";
+pub(super) const WRITE_TAGS: &str = "s3:PutObjectVersionTagging";
 
 /// Whether this tag is the mark.
 pub(super) fn is_mark((key, value): &(String, String)) -> bool {

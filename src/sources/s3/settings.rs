@@ -4,6 +4,7 @@ use crate::model::{Cause, Gap, Scope, SettingFacts, Versioning};
 
 use super::Bucket;
 use super::failure::Failure;
+use super::gate::{is_whole, root_name};
 use super::lifecycle::Lifecycle;
 
 /// The bucket's settings as read once; none in a field means that it could not be read (F48).
@@ -15,9 +16,9 @@ pub(super) struct BucketState {
     pub(super) gaps: Vec<Gap>,
 }
 
-const VERSIONING: &str = "s3:GetBucketVersioning";
-const OBJECT_LOCK: &str = "s3:GetBucketObjectLockConfiguration";
-const LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
+pub(super) const VERSIONING: &str = "s3:GetBucketVersioning";
+pub(super) const OBJECT_LOCK: &str = "s3:GetBucketObjectLockConfiguration";
+pub(super) const LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
 
 /// A server that says so in its own words has no such feature: that is an answer, not a failure to answer.
 const NOT_OFFERED: &str = "NotImplemented";
@@ -49,15 +50,32 @@ impl BucketState {
 async fn versioning(bucket: &Bucket) -> Result<Versioning, Failure> {
     let request = bucket.client.get_bucket_versioning().bucket(bucket.name()).set_expected_bucket_owner(bucket.owner());
     match bucket.budget.call(VERSIONING, request.send()).await {
-        Ok(answer) => match answer.status().map(|status| status.as_str()) {
-            None => Ok(Versioning::Off),
-            Some("Enabled") => Ok(Versioning::Enabled),
-            Some("Suspended") => Ok(Versioning::Suspended),
-            Some(other) => Err(Failure::new(Cause::Malformed, VERSIONING, format!("unknown status {other:?}"))),
-        },
+        Ok(answer) => named(answer.status().map(|status| status.as_str())),
         Err(failure) if failure.is_code(&[NOT_OFFERED]) => Ok(Versioning::Off),
-        Err(failure) => Err(failure),
+        Err(failure) => match failure.answer.as_deref().and_then(misnamed) {
+            Some(status) => named(status),
+            None => Err(failure),
+        },
     }
+}
+
+fn named(status: Option<&str>) -> Result<Versioning, Failure> {
+    match status {
+        None | Some("") => Ok(Versioning::Off),
+        Some("Enabled") => Ok(Versioning::Enabled),
+        Some("Suspended") => Ok(Versioning::Suspended),
+        Some(other) => Err(Failure::new(Cause::Malformed, VERSIONING, format!("unknown status {other:?}"))),
+    }
+}
+
+/// The status in an answer whose root element bears the operation's name in place of `VersioningConfiguration`, as
+/// some S3-compatible servers send it and the SDK refuses it. Any other document stays unread.
+fn misnamed(answer: &str) -> Option<Option<&str>> {
+    let names = ["GetBucketVersioningResponse", "GetBucketVersioningOutput"];
+    let is_root = |name: &&str| is_whole(answer.as_bytes()) && root_name(answer.as_bytes()) == Some(name.as_bytes());
+    names.iter().find(|name| is_root(name))?;
+    let status = answer.split_once("<Status>").and_then(|(_, rest)| rest.split_once("</Status>"));
+    Some(status.map(|(status, _)| status))
 }
 
 async fn object_lock(bucket: &Bucket) -> Result<bool, Failure> {
@@ -90,5 +108,27 @@ async fn lifecycle(bucket: &Bucket) -> Result<Lifecycle, Failure> {
         Ok(answer) => Ok(Lifecycle::read(answer.rules(), answer.transition_default_minimum_object_size())),
         Err(failure) if failure.is_code(&["NoSuchLifecycleConfiguration", NOT_OFFERED]) => Ok(Lifecycle::default()),
         Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versioning_is_read_under_the_names_servers_give_it_and_no_other() {
+        for (answer, expected) in [
+            (
+                "<GetBucketVersioningResponse><Status>Enabled</Status></GetBucketVersioningResponse>",
+                Some(Some("Enabled")),
+            ),
+            ("<?xml version=\"1.0\"?><GetBucketVersioningResponse xmlns=\"x\"/>", Some(None)),
+            ("<GetBucketVersioningOutput><Status></Status></GetBucketVersioningOutput>", Some(Some(""))),
+            ("<GetBucketVersioningOutput>", None),
+            ("<html><Status>Enabled</Status></html>", None),
+            ("", None),
+        ] {
+            assert_eq!(misnamed(answer), expected, "{answer}");
+        }
     }
 }

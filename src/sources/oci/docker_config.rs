@@ -1,0 +1,312 @@
+//! What `docker login` and `podman login` left behind: `config.json`, `auth.json`, and the helpers they name.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+
+use super::OciError;
+use super::credentials::{Credentials, checked};
+use super::host::{RegistryHost, is_hub};
+use super::surroundings::Surroundings;
+use crate::policy::Secret;
+
+/// The key under which Docker keeps the credentials of Docker Hub, for ever.
+const HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// A larger file is no configuration, and a larger answer no helper's.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// What matters of `config.json` and `auth.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    #[serde(default)]
+    auths: BTreeMap<String, Entry>,
+    #[serde(default)]
+    cred_helpers: BTreeMap<String, String>,
+    creds_store: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Entry {
+    auth: String,
+    username: String,
+    password: String,
+    identitytoken: String,
+    registrytoken: String,
+}
+
+/// What a helper answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Helped {
+    username: String,
+    secret: String,
+}
+
+/// Looks through the files in the order in which they were named on purpose.
+pub(super) fn find(host: &RegistryHost, surroundings: &Surroundings) -> Result<Option<Credentials>, OciError> {
+    for (path, required) in files(surroundings) {
+        let bytes = match read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound && !required => continue,
+            Err(error) => return Err(fail(&path, format!("cannot be read: {error}"))),
+        };
+        // Neither value nor position of a syntax error is quoted: what stands there may be a secret (I18).
+        let file: File = serde_json::from_slice(&bytes).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            fail(&path, format!("is no configuration of Docker ({place}); log in again or mend it"))
+        })?;
+        if let Some(found) = in_file(&file, &path, host, surroundings)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn files(surroundings: &Surroundings) -> Vec<(PathBuf, bool)> {
+    let environment = &surroundings.environment;
+    let home = environment.path("HOME").or_else(|| environment.path("USERPROFILE"));
+    let docker = environment.path("DOCKER_CONFIG");
+    [
+        docker.clone().map(|folder| (folder.join("config.json"), false)),
+        environment.path("REGISTRY_AUTH_FILE").map(|file| (file, true)),
+        home.filter(|_| docker.is_none()).map(|home| (home.join(".docker/config.json"), false)),
+        environment.path("XDG_RUNTIME_DIR").map(|folder| (folder.join("containers/auth.json"), false)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn fail(path: &Path, reason: impl Into<String>) -> OciError {
+    OciError::Credentials { origin: path.display().to_string(), reason: reason.into() }
+}
+
+fn in_file(
+    file: &File,
+    path: &Path,
+    host: &RegistryHost,
+    surroundings: &Surroundings,
+) -> Result<Option<Credentials>, OciError> {
+    let helper = file.cred_helpers.iter().find(|(key, _)| means(key, host)).map(|(_, helper)| helper);
+    if let Some(helper) = helper.or(file.creds_store.as_ref()).filter(|helper| !helper.is_empty()) {
+        let helped = ask_helper(helper, host, surroundings).map_err(|reason| fail(path, reason))?;
+        if helped.is_some() {
+            return Ok(helped);
+        }
+    }
+    let entry = file.auths.iter().find(|(key, _)| means(key, host)).map(|(_, entry)| entry);
+    entry.map_or(Ok(None), |entry| in_entry(entry, path))
+}
+
+/// Whether a key of the file means this registry: a host, or the address of its API in one of its old spellings. Keys
+/// that name one namespace of a host are for that namespace, and a source is more than that.
+fn means(key: &str, host: &RegistryHost) -> bool {
+    let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let (name, path) = bare.split_once('/').unwrap_or((bare, ""));
+    matches!(path, "" | "v1" | "v1/" | "v2" | "v2/")
+        && (name.eq_ignore_ascii_case(host.shown()) || (is_hub(name) && host.is_hub()))
+}
+
+fn in_entry(entry: &Entry, path: &Path) -> Result<Option<Credentials>, OciError> {
+    if !entry.identitytoken.is_empty() {
+        return Ok(Some(Credentials::Identity(Secret::new(entry.identitytoken.as_str()))));
+    }
+    if !entry.registrytoken.is_empty() {
+        return Ok(Some(Credentials::Token(Secret::new(entry.registrytoken.as_str()))));
+    }
+    let (username, password) = if entry.auth.is_empty() {
+        (entry.username.clone(), entry.password.clone())
+    } else {
+        let decoded = BASE64_STANDARD.decode(entry.auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        // Docker once padded the password with NUL.
+        let split = decoded.as_deref().map(|text| text.trim_end_matches('\0')).and_then(|text| text.split_once(':'));
+        let Some((username, password)) = split else {
+            return Err(fail(path, "holds an `auth` that is not base64 of USER:PASSWORD; log in again"));
+        };
+        (username.to_owned(), password.to_owned())
+    };
+    if username.is_empty() {
+        return Ok(None);
+    }
+    checked(username, Secret::new(password)).map(Some).map_err(|reason| fail(path, reason))
+}
+
+/// Runs `docker-credential-NAME get`. The name comes from a file, so it may only be a name: no path, no option.
+fn ask_helper(helper: &str, host: &RegistryHost, surroundings: &Surroundings) -> Result<Option<Credentials>, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if helper.len() > 64 || !helper.bytes().all(plain) {
+        return Err("names a credential helper that is no plain name".to_owned());
+    }
+    let program = format!("docker-credential-{helper}");
+    let server = if host.is_hub() { HUB_KEY } else { host.shown() };
+    let (success, answer) = run(&program, server, surroundings)?;
+    if !success {
+        // This sentence is the protocol: every helper says it when it knows nothing of the server.
+        return match String::from_utf8_lossy(&answer).contains("credentials not found") {
+            true => Ok(None),
+            false => Err(format!("names {program}, which failed; try `{program} get` by hand")),
+        };
+    }
+    let helped: Helped = serde_json::from_slice(&answer)
+        .map_err(|_| format!("names {program}, whose answer is not what helpers answer"))?;
+    if helped.username.is_empty() && helped.secret.is_empty() {
+        return Ok(None);
+    }
+    checked(helped.username, Secret::new(helped.secret))
+        .map(Some)
+        .map_err(|reason| format!("names {program}, whose answer cannot be used: {reason}"))
+}
+
+/// Runs a helper with the server on its standard input, for as long as it may take.
+fn run(program: &str, server: &str, surroundings: &Surroundings) -> Result<(bool, Vec<u8>), String> {
+    let mut command = Command::new(program);
+    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    if let Some(path) = surroundings.environment.get("PATH") {
+        command.env("PATH", path);
+    }
+    let mut child = command.spawn().map_err(|error| format!("names {program}, which cannot be started: {error}"))?;
+    if let Some(mut input) = child.stdin.take() {
+        // A helper that answers without reading closes its end first; its answer is what counts.
+        let _ = input.write_all(server.as_bytes());
+    }
+    let output = child.stdout.take();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = output.map(|output| output.take(MOST_BYTES).read_to_end(&mut bytes));
+        let _ = sender.send(matches!(read, Some(Ok(_))).then_some(bytes));
+    });
+    let limit = surroundings.timing.helper;
+    let end = Instant::now() + limit;
+    let answer = receiver.recv_timeout(limit).ok().flatten();
+    while Instant::now() < end {
+        match child.try_wait() {
+            Ok(Some(status)) => {
+                let answer = answer.ok_or_else(|| format!("names {program}, whose answer could not be read"))?;
+                return Ok((status.success(), answer));
+            }
+            Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+            Err(error) => return Err(format!("names {program}, which was lost: {error}")),
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    Err(format!("names {program}, which did not answer within {} s", limit.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::sources::oci::surroundings::{Environment, Timing};
+
+    fn look(host: &str, folder: &Path, variables: &[(&str, &Path)]) -> Result<Option<Credentials>, String> {
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.display().to_string()));
+        let environment = Environment::of(variables.chain([("PATH".to_owned(), path)]));
+        let timing = Timing { helper: Duration::from_millis(1500), ..Timing::default() };
+        let surroundings = Surroundings { environment, timing, ..Surroundings::default() };
+        find(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &surroundings).map_err(|error| error.to_string())
+    }
+
+    fn user(name: &str, password: &str) -> Option<Credentials> {
+        Some(Credentials::Password { username: name.to_owned(), password: Secret::new(password) })
+    }
+
+    #[test]
+    fn entries_are_found_under_every_spelling() {
+        let folder = tempfile::tempdir().unwrap();
+        let auth = |text: &str| BASE64_STANDARD.encode(text);
+        let file = format!(
+            r#"{{"auths": {{
+                "https://index.docker.io/v1/": {{"auth": "{}"}},
+                "r.example:5000": {{"username": "u", "password": "p:q"}},
+                "https://id.example/v2/": {{"auth": "{}", "identitytoken": "long"}},
+                "t.example": {{"registrytoken": "ready"}},
+                "quay.io/team": {{"auth": "{}"}},
+                "empty.example": {{}}
+            }}, "experimental": true}}"#,
+            auth("hub:pass:word\0"),
+            auth("<token>:"),
+            auth("a:b"),
+        );
+        std::fs::write(folder.path().join("config.json"), file).unwrap();
+        let look = |host: &str| look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())]).unwrap();
+        assert_eq!(look("https://docker.io"), user("hub", "pass:word"));
+        assert_eq!(look("https://r.example:5000"), user("u", "p:q"));
+        assert_eq!(look("https://r.example"), None, "the port is part of the name");
+        assert_eq!(look("https://id.example"), Some(Credentials::Identity(Secret::new("long"))));
+        assert_eq!(look("https://t.example"), Some(Credentials::Token(Secret::new("ready"))));
+        assert_eq!(look("https://quay.io"), None, "a namespace's key is not the host's");
+        assert_eq!(look("https://empty.example"), None);
+    }
+
+    #[test]
+    fn broken_files_are_errors_that_name_the_file_and_no_secret_i18() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        for broken in
+            [r#"{"auths": {"r.example": {"auth": hunter2"#, r#"{"auths": {"r.example": {"auth": "hunter2!"}}}"#]
+        {
+            std::fs::write(&path, broken).unwrap();
+            let error = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).unwrap_err();
+            assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+        }
+        let absent = folder.path().join("absent.json");
+        assert!(look("https://r.example", folder.path(), &[("REGISTRY_AUTH_FILE", &absent)]).is_err());
+        assert_eq!(look("https://r.example", folder.path(), &[("HOME", &folder.path().join("nobody"))]), Ok(None));
+    }
+
+    #[test]
+    fn podman_keeps_its_own_files() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("containers")).unwrap();
+        let file = r#"{"auths": {"r.example": {"username": "pod", "password": "man"}}}"#;
+        std::fs::write(folder.path().join("containers/auth.json"), file).unwrap();
+        let found = look("https://r.example", folder.path(), &[("XDG_RUNTIME_DIR", folder.path())]);
+        assert_eq!(found, Ok(user("pod", "man")));
+    }
+
+    #[test]
+    fn helpers_are_asked_and_held_to_a_time_and_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let helper = |name: &str, script: &str| {
+            let path = folder.path().join(format!("docker-credential-{name}"));
+            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        helper("good", r#"read server; printf '{"ServerURL":"%s","Username":"u","Secret":"%s"}' "$server" "$server""#);
+        helper("none", "echo 'credentials not found in native keychain'; exit 1");
+        helper("bad", "echo hunter2; exit 1");
+        helper("odd", "echo hunter2");
+        helper("slow", "exec sleep 60");
+        let ask = |config: &str, host: &str| {
+            std::fs::write(folder.path().join("config.json"), config).unwrap();
+            look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())])
+        };
+        let own = r#"{"credHelpers": {"r.example": "good"}, "credsStore": "bad"}"#;
+        assert_eq!(ask(own, "https://r.example"), Ok(user("u", "r.example")));
+        assert_eq!(ask(r#"{"credsStore": "good"}"#, "https://docker.io"), Ok(user("u", HUB_KEY)));
+        assert_eq!(ask(r#"{"credsStore": "none"}"#, "https://r.example"), Ok(None));
+        for name in ["bad", "odd", "slow", "absent", "../evil", "a b"] {
+            let error = ask(&format!(r#"{{"credsStore": "{name}"}}"#), "https://r.example").unwrap_err();
+            assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

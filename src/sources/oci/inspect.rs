@@ -1,0 +1,117 @@
+//! A closer look at one artifact, and when it was built.
+
+use jiff::Timestamp;
+
+use super::closure::{Trouble, below};
+use super::fault::Fault;
+use super::manifest::{Content, Manifest, created_in_config};
+use super::registry::{Registry, Repository};
+use crate::model::{
+    ArtifactId, Cause, Closure, Digest, Gap, Inspection, Obstacle, Pin, PinState, Presence, Resolution, Scope, Tag,
+};
+
+/// An image's configuration is a few KiB; labels can make it large, not this large.
+const CONFIG_CAP: usize = 8 << 20;
+
+/// An inspection that says nothing yet.
+pub(super) fn blank(artifact: ArtifactId) -> Inspection {
+    Inspection {
+        artifact,
+        presence: Presence::Unknown,
+        created: None,
+        closure: Closure::Unknown,
+        pin: PinState::Unknown,
+        obstacles: Vec::new(),
+        gaps: Vec::new(),
+    }
+}
+
+/// Bytes, closure and pin of one artifact. The pin is read now, whatever a list said before (F19).
+pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest: &Digest) -> Inspection {
+    let mut seen = blank(digest.clone().into());
+    let scope = Scope::Artifact(seen.artifact.clone());
+    match registry.fetch(repository, digest).await {
+        Ok(fetched) => {
+            seen.presence = Presence::Present;
+            match fetched.manifest {
+                Ok(manifest) => look_below(registry, repository, digest, &manifest, &mut seen).await,
+                Err(fault) => seen.gaps.push(fault.gap(scope.clone())),
+            }
+        }
+        Err(Trouble::NotFound) => seen.presence = Presence::NotFound,
+        Err(Trouble::WrongBytes(detail)) => {
+            seen.gaps.push(Gap::new(scope.clone(), Cause::Malformed, detail.clone()));
+            seen.obstacles.push(Obstacle::WrongBytes { detail });
+        }
+        Err(Trouble::Unknown(fault)) => seen.gaps.push(fault.gap(scope.clone())),
+    }
+    seen.pin = pin_state(registry, repository, digest).await.unwrap_or_else(|fault| {
+        seen.gaps.push(fault.gap(scope));
+        PinState::Unknown
+    });
+    if registry.host.is_ecr() {
+        // Whether ECR's lifecycle policy selects it, no registry call tells (A49).
+        let detail = "this is Amazon ECR, whose lifecycle policy cannot be seen through an `oci` source and may delete \
+                      what is pinned; use an `ecr` source";
+        seen.obstacles.push(Obstacle::Unproven { detail: detail.to_owned() });
+    }
+    seen
+}
+
+async fn look_below(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &Digest,
+    manifest: &Manifest,
+    seen: &mut Inspection,
+) {
+    seen.created = manifest.created;
+    let found = below(registry, repository, digest, &manifest.content).await;
+    seen.closure = found.closure();
+    let scope = || Scope::Artifact(seen.artifact.clone());
+    for detail in found.wrong {
+        seen.gaps.push(Gap::new(scope(), Cause::Malformed, detail.clone()));
+        seen.obstacles.push(Obstacle::WrongBytes { detail });
+    }
+    seen.gaps.extend(found.faults.into_iter().map(|fault| fault.gap(scope())));
+}
+
+/// What an artifact's pin names now.
+pub(super) async fn pin_state(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<PinState, Fault> {
+    let tag: Tag = Pin::of(digest).to_string().parse().map_err(|_| Fault::malformed("a pin that is no tag"))?;
+    Ok(match registry.resolve(repository, &tag).await? {
+        Resolution::Artifact(named) if named.digest() == Some(digest) => PinState::Present,
+        Resolution::Artifact(other) => PinState::Moved(other),
+        Resolution::NotFound => PinState::Absent,
+        Resolution::Unknown => PinState::Unknown,
+    })
+}
+
+/// When an artifact was built, as it says itself: by its annotation, else in its image configuration, else by the first
+/// image of an index.
+pub(super) async fn created(registry: &Registry, repository: &Repository, digest: &Digest) -> Option<Timestamp> {
+    let mut digest = digest.clone();
+    // An index, a nested one at most, and an image.
+    for _ in 0..3 {
+        let manifest = registry.fetch(repository, &digest).await.ok()?.manifest.ok()?;
+        if manifest.created.is_some() {
+            return manifest.created;
+        }
+        match manifest.content {
+            Content::Image { config, .. } if config.is_image_config() => {
+                let bytes = registry.get_blob(repository, &config.digest, CONFIG_CAP).await.ok()?;
+                return created_in_config(&bytes);
+            }
+            Content::Image { .. } => return None,
+            Content::Index(children) => {
+                let image = children.into_iter().find(|child| child.is_manifest() && !child.attestation);
+                digest = image?.digest;
+            }
+        }
+    }
+    None
+}

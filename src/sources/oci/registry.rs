@@ -1,0 +1,278 @@
+//! The registry's calls, each with its address, its scope, its cap, and what "not found" means.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use oci_distribution::manifest::{
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
+};
+use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::auth::{Auth, Grant};
+use super::fault::Fault;
+use super::host::RegistryHost;
+use super::redirect::Redirects;
+use super::wire::{Answer, Call, Purpose, Wire};
+use crate::model::{Cause, Digest, Pin, RepositoryName};
+
+/// A manifest larger than this is refused (F26); the specification asks registries to take as much.
+pub(super) const MANIFEST_CAP: usize = 4 << 20;
+
+/// A page of a list.
+const PAGE_CAP: usize = 16 << 20;
+
+/// Repositories whose grants and blobs are remembered at once (I20).
+const REPOSITORIES_KEPT: usize = 128;
+
+/// Blobs remembered for each of them.
+const BLOBS_KEPT: usize = 4096;
+
+/// One registry.
+#[derive(Debug)]
+pub(super) struct Registry {
+    pub(super) host: RegistryHost,
+    wire: Wire,
+    auth: Auth,
+    catalog: Grant,
+    accept: HeaderValue,
+    repositories: Mutex<HashMap<RepositoryName, Arc<Repository>>>,
+}
+
+/// One repository of it, with what this run has learnt.
+#[derive(Debug)]
+pub(super) struct Repository {
+    pub(super) name: RepositoryName,
+    pull: Grant,
+    push: Grant,
+    /// Blobs that are there: releases share their layers, and each needs one question only.
+    blobs: Mutex<HashMap<Digest, Arc<OnceCell<BlobFacts>>>>,
+}
+
+/// What a HEAD tells of a blob that is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BlobFacts {
+    /// Its size, if the answer says so.
+    pub(super) size: Option<u64>,
+}
+
+/// Why something could not be fetched.
+#[derive(Debug, Clone)]
+pub(super) enum Lack {
+    /// The registry says definitively that it does not exist.
+    NotFound,
+    /// Could not be told.
+    Unknown(Fault),
+}
+
+impl From<Fault> for Lack {
+    fn from(fault: Fault) -> Self {
+        Self::Unknown(fault)
+    }
+}
+
+impl Registry {
+    pub(super) fn new(host: RegistryHost, wire: Wire, auth: Auth) -> Result<Self, Fault> {
+        let accept = [
+            OCI_IMAGE_INDEX_MEDIA_TYPE,
+            OCI_IMAGE_MEDIA_TYPE,
+            IMAGE_MANIFEST_LIST_MEDIA_TYPE,
+            IMAGE_MANIFEST_MEDIA_TYPE,
+        ];
+        // Always all four: an older registry converts, and another Accept would be another digest (C88).
+        let accept = HeaderValue::from_str(&accept.join(", ")).map_err(|_| Fault::malformed("no media types"))?;
+        Ok(Self { host, wire, auth, catalog: Grant::catalog(), accept, repositories: Mutex::default() })
+    }
+
+    /// How many questions may be worth asking at once.
+    pub(super) fn width(&self) -> usize {
+        self.wire.width()
+    }
+
+    /// The repository by name, if the name can stand in a path (F25).
+    pub(super) fn repository(&self, name: &RepositoryName) -> Result<Arc<Repository>, Fault> {
+        if !name.is_oci() {
+            return Err(Fault::malformed(format!("{:?} is no repository name that a registry takes", name.as_str())));
+        }
+        let mut known = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(repository) = known.get(name) {
+            return Ok(Arc::clone(repository));
+        }
+        if known.len() >= REPOSITORIES_KEPT {
+            known.retain(|_, repository| Arc::strong_count(repository) > 1);
+        }
+        let repository = Arc::new(Repository {
+            name: name.clone(),
+            pull: Grant::pull(name.as_str()),
+            push: Grant::push(name.as_str()),
+            blobs: Mutex::default(),
+        });
+        known.insert(name.clone(), Arc::clone(&repository));
+        Ok(repository)
+    }
+
+    fn url(&self, path: &str) -> Result<Url, Fault> {
+        let base = self.host.url().as_str();
+        let mut text = String::with_capacity(base.len() + path.len());
+        text.push_str(base);
+        text.push_str(path);
+        Url::parse(&text).map_err(|_| Fault::malformed(format!("{path:.200?} cannot be asked for")))
+    }
+
+    fn read(&self, method: Method, url: Url, redirects: Redirects, cap: usize) -> Call {
+        let (accept, authorization, content) = (Some(self.accept.clone()), None, None);
+        Call { purpose: Purpose::Read, method, url, accept, authorization, content, redirects, cap }
+    }
+
+    /// Sends a call in a scope, and answers one 401 with one renewal (F29).
+    async fn call(&self, grant: &Grant, mut call: Call) -> Result<Answer, Fault> {
+        let mut held = self.auth.current(&self.wire, &self.host, grant).await?;
+        let mut renewed = false;
+        loop {
+            call.authorization = held.as_ref().map(|held| held.header.clone());
+            let answer = self.wire.send(&call).await?;
+            if answer.status != StatusCode::UNAUTHORIZED || answer.elsewhere {
+                if let Some(held) = &held {
+                    held.prove();
+                }
+                return Ok(answer);
+            }
+            if renewed || held.as_ref().is_some_and(|held| !held.is_proven()) {
+                return Ok(answer);
+            }
+            held = Some(self.auth.answer(&self.wire, &self.host, grant, held.as_ref(), &answer.headers).await?);
+            renewed = true;
+        }
+    }
+
+    /// A page of the catalog.
+    pub(super) async fn catalog_page(&self, url: Option<Url>) -> Result<(Url, Answer), Fault> {
+        let url = url.map_or_else(|| self.url("v2/_catalog?n=1000"), Ok)?;
+        let call = self.read(Method::GET, url.clone(), Redirects::None, PAGE_CAP);
+        Ok((url, self.call(&self.catalog, call).await?))
+    }
+
+    /// A page of a repository's tags.
+    pub(super) async fn tag_page(&self, repository: &Repository, url: Option<Url>) -> Result<(Url, Answer), Fault> {
+        let url = url.map_or_else(|| self.url(&format!("v2/{}/tags/list?n=1000", repository.name)), Ok)?;
+        let call = self.read(Method::GET, url.clone(), Redirects::None, PAGE_CAP);
+        Ok((url, self.call(&repository.pull, call).await?))
+    }
+
+    /// A manifest's headers. `reference` is a tag that OCI allows, or a digest.
+    pub(super) async fn head_manifest(&self, repository: &Repository, reference: &str) -> Result<Answer, Fault> {
+        let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name))?;
+        self.call(&repository.pull, self.read(Method::HEAD, url, Redirects::SameOrigin, MANIFEST_CAP)).await
+    }
+
+    /// A manifest's bytes, not judged yet.
+    pub(super) async fn get_manifest(&self, repository: &Repository, reference: &str) -> Result<Answer, Lack> {
+        let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name))?;
+        let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
+        let answer = self.call(&repository.pull, call).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer),
+            _ => Err(self.lack(&answer, &format!("{}/{}:{reference}", self.host.shown(), repository.name))),
+        }
+    }
+
+    /// Whether a blob is there, by HEAD and nothing else: its bytes may be gigabytes. Asked once for each blob.
+    pub(super) async fn head_blob(&self, repository: &Repository, digest: &Digest) -> Result<BlobFacts, Lack> {
+        let Some(cell) = repository.remembered(digest) else { return self.ask_blob(repository, digest).await };
+        cell.get_or_try_init(|| self.ask_blob(repository, digest)).await.copied()
+    }
+
+    async fn ask_blob(&self, repository: &Repository, digest: &Digest) -> Result<BlobFacts, Lack> {
+        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name))?;
+        let answer = self.call(&repository.pull, self.read(Method::HEAD, url, Redirects::Anywhere, 0)).await?;
+        if answer.status != StatusCode::OK {
+            return Err(self.lack(&answer, &format!("blob {}/{}@{digest}", self.host.shown(), repository.name)));
+        }
+        let length = answer.headers.get(reqwest::header::CONTENT_LENGTH);
+        let size = length.and_then(|value| value.to_str().ok()?.parse().ok()).filter(|size| *size > 0);
+        Ok(BlobFacts { size })
+    }
+
+    /// A small blob's bytes, held to their digest.
+    pub(super) async fn get_blob(&self, repository: &Repository, digest: &Digest, cap: usize) -> Result<Bytes, Lack> {
+        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name))?;
+        let answer = self.call(&repository.pull, self.read(Method::GET, url, Redirects::Anywhere, cap)).await?;
+        let what = format!("blob {}/{}@{digest}", self.host.shown(), repository.name);
+        if answer.status != StatusCode::OK {
+            return Err(self.lack(&answer, &what));
+        }
+        match digest.matches(&answer.body) {
+            true => Ok(answer.body),
+            false => Err(Fault::malformed(format!("{what}: the bytes served do not hash to the digest")).into()),
+        }
+    }
+
+    /// Puts a manifest's exact bytes under a pin. There is no other write.
+    pub(super) async fn put_pin(
+        &self,
+        repository: &Repository,
+        pin: &Pin,
+        media_type: HeaderValue,
+        bytes: Bytes,
+    ) -> Result<Answer, Fault> {
+        let call = Call {
+            purpose: Purpose::Pin,
+            method: Method::PUT,
+            url: self.url(&format!("v2/{}/manifests/{pin}", repository.name))?,
+            accept: None,
+            authorization: None,
+            content: Some((media_type, bytes)),
+            redirects: Redirects::None,
+            cap: MANIFEST_CAP,
+        };
+        self.call(&repository.push, call).await
+    }
+
+    /// What an answer other than 200 says of one thing. "Not found" needs the registry's own word: its error code, or
+    /// a plain 404 once something else was answered with success. A 404 page of a proxy, or one that a blob store gave
+    /// after a redirect, proves nothing (I4).
+    pub(super) fn lack(&self, answer: &Answer, what: &str) -> Lack {
+        const KNOWN: [&str; 5] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "TAG_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"];
+        if answer.status != StatusCode::NOT_FOUND {
+            return Fault::of(answer, what).into();
+        }
+        if answer.elsewhere {
+            let detail = format!("{what}: the store that the registry redirects to answers 404");
+            return Fault::new(Cause::NotFound, detail).into();
+        }
+        let codes = answer.error_codes();
+        if codes.iter().any(|code| KNOWN.contains(&code.as_str())) {
+            return Lack::NotFound;
+        }
+        let is_page = answer.media_type().is_some_and(|media_type| media_type.contains("html"));
+        if codes.is_empty() && !is_page && self.wire.has_worked() {
+            return Lack::NotFound;
+        }
+        match Fault::of(answer, what) {
+            Fault { cause: Cause::NotFound, detail } => {
+                Fault::malformed(format!("{detail}, which is no registry's word"))
+            }
+            other => other,
+        }
+        .into()
+    }
+}
+
+impl Repository {
+    /// The place where the answer about this blob is kept; none if enough are kept already.
+    fn remembered(&self, digest: &Digest) -> Option<Arc<OnceCell<BlobFacts>>> {
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cell) = blobs.get(digest) {
+            return Some(Arc::clone(cell));
+        }
+        if blobs.len() >= BLOBS_KEPT {
+            return None;
+        }
+        let cell = Arc::new(OnceCell::new());
+        blobs.insert(digest.clone(), Arc::clone(&cell));
+        Some(cell)
+    }
+}

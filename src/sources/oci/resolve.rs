@@ -1,0 +1,90 @@
+//! Tag → digest: by HEAD, which is cheap and spends no quota (C94), and by GET and hash where HEAD does not do.
+
+use reqwest::StatusCode;
+
+use super::answer::Answer;
+use super::fault::Fault;
+use super::manifest::{is_manifest, is_schema_1};
+use super::registry::{Lack, Registry, Repository};
+use super::wire::head_not_offered;
+use crate::model::{Cause, Digest, Resolution, Tag};
+
+impl Registry {
+    /// What a tag points at now. `NotFound` is the registry's definitive word (I4).
+    pub(super) async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Resolution, Fault> {
+        if !tag.is_oci() {
+            let detail =
+                format!("{:.160?} is no tag that a registry takes, so it is not asked for (F25)", tag.as_str());
+            return Err(Fault::malformed(detail));
+        }
+        let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);
+        let answer = self.head_manifest(repository, tag.as_str()).await?;
+        match answer.status {
+            StatusCode::OK => {
+                if let Some(digest) = self.digest_by_head(&answer, what)? {
+                    return Ok(Resolution::Artifact(digest.into()));
+                }
+            }
+            // A HEAD has no body to tell a registry's 404 from a proxy's: the GET has.
+            StatusCode::NOT_FOUND => {}
+            status if head_not_offered(status) => {}
+            _ => return Err(Fault::of(&answer, &what())),
+        }
+        match self.get_manifest(repository, tag.as_str()).await {
+            Ok(answer) => self.digest_by_hash(&answer, what).map(|digest| Resolution::Artifact(digest.into())),
+            Err(Lack::NotFound) => Ok(Resolution::NotFound),
+            Err(Lack::Unknown(fault)) => Err(fault),
+        }
+    }
+
+    /// The digest that a HEAD tells (C87); none if it says too little, and the bytes must be hashed.
+    fn digest_by_head(&self, answer: &Answer, what: impl Fn() -> String) -> Result<Option<Digest>, Fault> {
+        let Some(media_type) = answer.media_type() else { return Ok(None) };
+        check_type(media_type, answer, &what)?;
+        match answer.digest() {
+            None => Ok(None),
+            Some(Ok(digest)) => Ok(Some(digest)),
+            Some(Err(error)) => Err(Fault::malformed(format!("{}: Docker-Content-Digest: {error}", what()))),
+        }
+    }
+
+    /// The digest of the bytes, which a header may confirm and must not contradict (F21).
+    fn digest_by_hash(&self, answer: &Answer, what: impl Fn() -> String) -> Result<Digest, Fault> {
+        match answer.media_type() {
+            Some(media_type) => check_type(media_type, answer, &what)?,
+            None => return Err(Fault::malformed(format!("{}: a manifest without a Content-Type", what()))),
+        }
+        check_header(answer, &what)?;
+        Ok(Digest::of(&answer.body))
+    }
+}
+
+/// Holds an answer's digest header, if there is one, to its bytes (F21).
+pub(super) fn check_header(answer: &Answer, what: impl Fn() -> String) -> Result<(), Fault> {
+    match answer.digest() {
+        None => Ok(()),
+        Some(Ok(digest)) if digest.matches(&answer.body) => Ok(()),
+        Some(Ok(digest)) => Err(Fault::malformed(format!(
+            "{}: the registry calls these bytes {digest} and they hash to {}",
+            what(),
+            Digest::of(&answer.body)
+        ))),
+        Some(Err(error)) => Err(Fault::malformed(format!("{}: Docker-Content-Digest: {error}", what()))),
+    }
+}
+
+/// A tag leads to a manifest, of whatever kind, and not to a page (F12).
+fn check_type(media_type: &str, answer: &Answer, what: impl Fn() -> String) -> Result<(), Fault> {
+    if is_manifest(media_type) {
+        return Ok(());
+    }
+    if is_schema_1(media_type) {
+        let detail = format!(
+            "{}: a manifest of Docker's schema 1, which cannot be verified; push the image again with a current client",
+            what()
+        );
+        return Err(Fault::new(Cause::Unsupported, detail));
+    }
+    let is_json = |media_type: &str| media_type == "application/json" || media_type.ends_with("+json");
+    answer.must_be(&what(), is_json)
+}

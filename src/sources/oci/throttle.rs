@@ -1,0 +1,169 @@
+//! How many requests may be in flight at the registry: many at first, fewer when it says so, more again when it copes.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
+
+use super::fault::Fault;
+use crate::model::Cause;
+
+/// Where concurrency starts: with 50 ms of network in between, 64 in flight are what makes a listing quick.
+const START: usize = 64;
+
+/// Complaints closer together than this are about the same burst, and cut the limit once.
+const BURST: Duration = Duration::from_millis(100);
+
+/// Additive increase, multiplicative decrease over one host.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    permits: Semaphore,
+    cap: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    limit: usize,
+    /// Permits still out that the limit does not allow any more: they are not given back.
+    debt: usize,
+    /// Requests that went well since the limit last changed.
+    streak: usize,
+    last_cut: Option<Instant>,
+    /// The registry asked everyone to wait until then (F32).
+    not_before: Option<Instant>,
+}
+
+/// The right to have one request in flight.
+#[derive(Debug)]
+pub(super) struct Permit<'a> {
+    throttle: &'a Throttle,
+}
+
+impl Throttle {
+    pub(super) fn new(cap: usize) -> Self {
+        let cap = cap.max(1);
+        let limit = cap.min(START);
+        let state = State { limit, debt: 0, streak: 0, last_cut: None, not_before: None };
+        Self { permits: Semaphore::new(limit), cap, state: Mutex::new(state) }
+    }
+
+    /// The most that may ever be in flight.
+    pub(super) fn cap(&self) -> usize {
+        self.cap
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a free place, and for the registry's own pause to end; never past the deadline.
+    pub(super) async fn acquire(&self, deadline: Option<Instant>) -> Result<Permit<'_>, Fault> {
+        let permit = match self.permits.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => match deadline {
+                None => self.permits.acquire().await.map_err(|_| closed())?,
+                Some(end) => {
+                    let waited = timeout_at(end.into(), self.permits.acquire()).await;
+                    waited.map_err(|_| out_of_time())?.map_err(|_| closed())?
+                }
+            },
+        };
+        permit.forget();
+        let permit = Permit { throttle: self };
+        loop {
+            let until = self.state().not_before;
+            let Some(until) = until.filter(|until| *until > Instant::now()) else { return Ok(permit) };
+            if deadline.is_some_and(|end| until >= end) {
+                return Err(Fault::new(
+                    Cause::Throttled,
+                    "the registry asks to wait for longer than the run's deadline; run again later, or with less \
+                     concurrency",
+                ));
+            }
+            tokio::time::sleep_until(until.into()).await;
+        }
+    }
+
+    /// A request went well.
+    pub(super) fn well(&self) {
+        let mut state = self.state();
+        if state.limit >= self.cap {
+            return;
+        }
+        state.streak += 1;
+        if state.streak >= state.limit {
+            state.streak = 0;
+            state.limit += 1;
+            match state.debt.checked_sub(1) {
+                Some(debt) => state.debt = debt,
+                None => self.permits.add_permits(1),
+            }
+        }
+    }
+
+    /// The registry is overloaded or says that this is too much: half of it, and nobody before `pause` is over.
+    pub(super) fn complaint(&self, pause: Option<Duration>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.not_before = state.not_before.max(pause.map(|pause| now + pause));
+        if state.last_cut.is_some_and(|last| now.duration_since(last) < BURST) {
+            return;
+        }
+        state.last_cut = Some(now);
+        state.streak = 0;
+        let limit = (state.limit / 2).max(1);
+        let excess = state.limit - limit;
+        state.limit = limit;
+        state.debt += excess - self.permits.forget_permits(excess);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let mut state = self.throttle.state();
+        match state.debt.checked_sub(1) {
+            Some(debt) => state.debt = debt,
+            None => self.throttle.permits.add_permits(1),
+        }
+    }
+}
+
+pub(super) fn out_of_time() -> Fault {
+    Fault::new(Cause::TimedOut, "the run's deadline passed before this could be asked; allow more time, or use shards")
+}
+
+fn closed() -> Fault {
+    Fault::new(Cause::TimedOut, "the source was closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_limit_halves_and_grows_back() {
+        let throttle = Throttle::new(8);
+        let held = futures::future::join_all((0..8).map(|_| throttle.acquire(None))).await;
+        throttle.complaint(None);
+        throttle.complaint(None);
+        assert_eq!(throttle.state().limit, 4, "two complaints of one burst cut once");
+        drop(held);
+        assert_eq!(throttle.permits.available_permits(), 4);
+        (0..200).for_each(|_| throttle.well());
+        assert_eq!(throttle.state().limit, 8);
+        assert_eq!(throttle.permits.available_permits(), 8);
+    }
+
+    #[tokio::test]
+    async fn a_pause_past_the_deadline_is_not_waited_for_f32() {
+        let throttle = Throttle::new(8);
+        throttle.complaint(Some(Duration::from_secs(60)));
+        let start = Instant::now();
+        let fault = throttle.acquire(Some(start + Duration::from_secs(1))).await.unwrap_err();
+        assert_eq!(fault.cause, Cause::Throttled);
+        assert!(start.elapsed() < Duration::from_secs(1));
+        assert_eq!(throttle.permits.available_permits(), 4, "the permit came back");
+    }
+}

@@ -1,0 +1,333 @@
+//! The one place that sends. What leaves here is allowed (I17), in time, counted, and answered or given up with a
+//! reason.
+
+use std::error::Error as _;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, Request, StatusCode};
+use tokio::time::timeout_at;
+use tracing::debug;
+use url::Url;
+
+use super::address::{AddressRefused, Dialer};
+use super::answer::BodyFault;
+use super::fault::Fault;
+use super::host::redacted;
+use super::redirect::{self, Redirects};
+use super::surroundings::Timing;
+use super::throttle::{Throttle, out_of_time};
+use crate::model::{Cause, Pin, Tag};
+
+pub(super) use super::answer::Answer;
+
+/// What a call is for. It decides the methods that may carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Read,
+    /// Asking a token server, which takes a POST from whoever holds an identity token.
+    Token,
+    /// Writing a pin.
+    Pin,
+}
+
+/// One call, complete but for the connection.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) purpose: Purpose,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) accept: Option<HeaderValue>,
+    pub(super) authorization: Option<HeaderValue>,
+    pub(super) content: Option<(HeaderValue, Bytes)>,
+    pub(super) redirects: Redirects,
+    /// The most bytes that its answer may have.
+    pub(super) cap: usize,
+}
+
+/// The HTTP client of one source.
+#[derive(Debug)]
+pub(super) struct Wire {
+    http: reqwest::Client,
+    dialer: Arc<Dialer>,
+    throttle: Throttle,
+    timing: Timing,
+    deadline: Option<Instant>,
+    write: bool,
+    /// Whether the registry has answered anything with success: only then does its bare 404 mean "not found" (I4).
+    worked: AtomicBool,
+}
+
+/// A try that brought no answer to hand on.
+enum Setback {
+    /// No further try would help.
+    Final(Fault),
+    /// The next try may go better.
+    Fleeting(Fault),
+    /// The registry is overloaded, and perhaps said for how long to wait.
+    Overload(Fault, Option<Duration>),
+}
+
+impl Wire {
+    pub(super) fn new(
+        http: reqwest::Client,
+        dialer: Arc<Dialer>,
+        throttle: Throttle,
+        timing: Timing,
+        deadline: Option<Instant>,
+        write: bool,
+    ) -> Self {
+        Self { http, dialer, throttle, timing, deadline, write, worked: AtomicBool::new(false) }
+    }
+
+    pub(super) fn has_worked(&self) -> bool {
+        self.worked.load(Ordering::Relaxed)
+    }
+
+    /// The most requests that may ever be in flight.
+    pub(super) fn width(&self) -> usize {
+        self.throttle.cap()
+    }
+
+    /// Sends a call until it is answered, or until its tries or the run's time are used up.
+    pub(super) async fn send(&self, call: &Call) -> Result<Answer, Fault> {
+        if !permitted(call, self.write) {
+            return Err(Fault::refused(format!("{} {} is no call that this run may make", call.method, shown(call))));
+        }
+        let mut failures = 0;
+        loop {
+            if self.deadline.is_some_and(|end| Instant::now() >= end) {
+                return Err(out_of_time());
+            }
+            let permit = self.throttle.acquire(self.deadline).await?;
+            let outcome = self.attempt(call).await;
+            drop(permit);
+            let (fault, wait) = match outcome {
+                Ok(answer) => {
+                    self.throttle.well();
+                    if answer.status.is_success() {
+                        self.worked.store(true, Ordering::Relaxed);
+                    }
+                    return Ok(answer);
+                }
+                Err(Setback::Final(fault)) => return Err(fault),
+                // A write is sent again only if the registry said that it did nothing with it.
+                Err(Setback::Fleeting(fault)) if call.content.is_some() => return Err(fault),
+                Err(Setback::Fleeting(fault)) => (fault, None),
+                Err(Setback::Overload(fault, wait)) => {
+                    self.throttle.complaint(wait);
+                    (fault, wait)
+                }
+            };
+            failures += 1;
+            self.pause(failures, wait, fault).await?;
+        }
+    }
+
+    /// Waits before the next try, or gives the fault back if there is none.
+    async fn pause(&self, failures: u32, asked: Option<Duration>, fault: Fault) -> Result<(), Fault> {
+        if failures >= self.timing.tries {
+            return Err(fault);
+        }
+        // Half of the wait is certain and half of it chance, so that 64 requests do not return as one.
+        let backoff = self.timing.backoff * 2_u32.saturating_pow(failures - 1).min(64);
+        let chance = (RandomState::new().hash_one(failures) % 1024) as u32;
+        let wait = asked.unwrap_or_default().max(backoff / 2 + backoff / 2 * chance / 1024);
+        let too_long = match self.deadline {
+            Some(end) => Instant::now() + wait >= end,
+            None => wait > self.timing.longest_wait,
+        };
+        if too_long {
+            let detail = format!("{}; waiting for the next try would pass the deadline", fault.detail);
+            return Err(Fault::new(fault.cause, detail));
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<Answer, Setback> {
+        let mut end = Instant::now() + self.timing.request;
+        if let Some(deadline) = self.deadline {
+            end = end.min(deadline);
+        }
+        let answer = match timeout_at(end.into(), self.exchange(call)).await {
+            Ok(answer) => answer?,
+            Err(_) if self.deadline.is_some_and(|deadline| deadline <= end) => {
+                return Err(Setback::Final(out_of_time()));
+            }
+            Err(_) => {
+                let limit = self.timing.request.as_secs_f64();
+                let detail = format!("{}: no whole answer within {limit} s", shown(call));
+                return Err(Setback::Overload(Fault::new(Cause::TimedOut, detail), None));
+            }
+        };
+        debug!(method = %call.method, url = %shown(call), status = answer.status.as_u16(), "answered");
+        self.judge(call, answer)
+    }
+
+    /// Tells answers to hand on from those that are worth another try.
+    fn judge(&self, call: &Call, answer: Answer) -> Result<Answer, Setback> {
+        let wait = || retry_after(&answer.headers, Timestamp::now());
+        let said = || Fault::of(&answer, &shown(call));
+        match answer.status.as_u16() {
+            429 => {
+                let fault = Fault::new(Cause::Throttled, format!("{}: too many requests (429)", shown(call)));
+                Err(Setback::Overload(fault, wait()))
+            }
+            503 => Err(Setback::Overload(said(), wait())),
+            408 | 500 | 502 | 504 => Err(Setback::Fleeting(said())),
+            _ => Ok(answer),
+        }
+    }
+
+    /// Sends once and follows redirects as far as the call allows.
+    async fn exchange(&self, call: &Call) -> Result<Answer, Setback> {
+        let (mut url, mut elsewhere) = (call.url.clone(), false);
+        for hop in 0.. {
+            self.dialer.check(&url).map_err(Setback::Final)?;
+            let mut request = Request::new(call.method.clone(), url.clone());
+            let headers = request.headers_mut();
+            if let Some(accept) = &call.accept {
+                headers.insert(header::ACCEPT, accept.clone());
+            }
+            // Once a redirect has left the origin, nothing brings the credentials back: not even the way home (F7, F15).
+            if let Some(authorization) = call.authorization.as_ref().filter(|_| !elsewhere) {
+                headers.insert(header::AUTHORIZATION, authorization.clone());
+            }
+            if let Some((media_type, bytes)) = &call.content {
+                headers.insert(header::CONTENT_TYPE, media_type.clone());
+                *request.body_mut() = Some(bytes.clone().into());
+            }
+            let response = self.http.execute(request).await.map_err(|error| broken(call, &url, &error))?;
+            if redirect::is_redirect(response.status()) {
+                let next = redirect::next(&url, response.headers(), call.redirects, hop).map_err(Setback::Final)?;
+                elsewhere |= next.origin() != url.origin();
+                url = next;
+                continue;
+            }
+            if call.method == Method::HEAD {
+                return Ok(Answer::bare(response, elsewhere));
+            }
+            return Answer::read(response, call.cap, elsewhere).await.map_err(|fault| match fault {
+                BodyFault::Broken(error) => broken(call, &url, &error),
+                BodyFault::TooLarge => Setback::Final(Fault::malformed(format!(
+                    "{}: the answer is larger than the {} bytes that are read of it",
+                    shown(call),
+                    call.cap
+                ))),
+            });
+        }
+        Err(Setback::Final(Fault::refused(format!("{}: redirects without end", shown(call)))))
+    }
+}
+
+/// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write that exists
+/// is a PUT of a pin, by a run that may write (I8, I17).
+fn permitted(call: &Call, write: bool) -> bool {
+    match call.purpose {
+        Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),
+        Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
+        Purpose::Pin => {
+            let names_pin = || {
+                let (front, last) = call.url.path().rsplit_once('/')?;
+                Pin::read(&last.parse::<Tag>().ok()?).filter(|_| front.ends_with("/manifests"))
+            };
+            write && call.method == Method::PUT && call.redirects == Redirects::None && names_pin().is_some()
+        }
+    }
+}
+
+/// The call for messages: queries are left out, since tokens and cursors travel in them (I18).
+fn shown(call: &Call) -> String {
+    format!("{} {}", call.method, redacted(&call.url))
+}
+
+/// What a broken exchange means. Only the innermost error is quoted: outer ones repeat the URL.
+fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
+    let mut source = error.source();
+    let mut innermost = None;
+    while let Some(inner) = source {
+        if let Some(refused) = inner.downcast_ref::<AddressRefused>() {
+            return Setback::Final(Fault::refused(refused.to_string()));
+        }
+        innermost = Some(inner.to_string());
+        source = inner.source();
+    }
+    let reason = innermost.unwrap_or_else(|| "the connection broke".to_owned());
+    let doing = match (error.is_dns(), error.is_connect()) {
+        (true, _) => "cannot resolve the name of",
+        (false, true) => "cannot connect to",
+        (false, false) => "the answer broke off at",
+    };
+    let host = url.host_str().unwrap_or_default();
+    let detail = format!("{}: {doing} {host} ({reason:.200})", shown(call));
+    match error.is_builder() {
+        true => Setback::Final(Fault::malformed(detail)),
+        false => Setback::Fleeting(Fault::new(Cause::Unreachable, detail)),
+    }
+}
+
+/// `Retry-After` in either of its forms (F32).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(until.duration_since(now).try_into().unwrap_or_default())
+}
+
+/// The status of an answer to a HEAD that the server does not take. A throttled HEAD is not among them: a GET in its
+/// place would spend the quota that HEAD spares (C94, C104).
+pub(super) fn head_not_offered(status: StatusCode) -> bool {
+    matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+
+    fn call(purpose: Purpose, method: Method, path: &str) -> Call {
+        let url = format!("http://127.0.0.1:1{path}").parse().unwrap();
+        let redirects = Redirects::None;
+        Call { purpose, method, url, accept: None, authorization: None, content: None, redirects, cap: 1 }
+    }
+
+    #[test]
+    fn nothing_but_reading_leaves_a_run_that_may_not_write_i17_i8() {
+        let pin = format!("/v2/a/manifests/{}", Pin::of(&Digest::of(b"x")));
+        for method in [Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
+            assert!(!permitted(&call(Purpose::Read, method.clone(), &pin), true), "{method}");
+            assert!(!permitted(&call(Purpose::Pin, method.clone(), &pin), false), "{method}");
+            let allowed = permitted(&call(Purpose::Pin, method.clone(), &pin), true);
+            assert_eq!(allowed, method == Method::PUT, "{method}");
+        }
+        for path in ["/v2/a/manifests/latest", "/v2/a/manifests/prod-pinned-1", "/v2/a/blobs/uploads/", "/v2/a/tags/x"]
+        {
+            assert!(!permitted(&call(Purpose::Pin, Method::PUT, path), true), "{path}");
+        }
+        assert!(!permitted(&call(Purpose::Token, Method::DELETE, "/token"), true));
+        assert!(permitted(&call(Purpose::Token, Method::POST, "/token"), false));
+        assert!(permitted(&call(Purpose::Read, Method::HEAD, "/v2/a/manifests/1"), false));
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms_f32() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, text.parse().unwrap());
+            retry_after(&headers, now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(read("7"), Some(7));
+        assert_eq!(read("Thu, 01 Jan 2026 00:00:30 GMT"), Some(30));
+        assert_eq!(read("Wed, 31 Dec 2025 00:00:30 GMT"), Some(0));
+        assert_eq!(read("soon"), None);
+    }
+}

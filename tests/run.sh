@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Runs every test, those against real servers included, on Debian or Ubuntu with Rust.
+#
+#   tests/run.sh                      everything
+#   tests/run.sh --test real          what `cargo test` takes may follow
+#
+# What is missing is installed first: Debian packages, and Python packages in an environment of their own under the
+# target directory. Nothing is fetched when all of it is there. Servers listen on loopback, on free ports, and keep
+# everything in a directory that is removed at the end; only what this script started is ended.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+venv=$target/test-venv
+tools=$target/test-tools
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+venv=$target/test-venv
+tools=$target/test-tools
+PATH=$tools/usr/bin:$PATH
+
+work=$(mktemp -d)
+pids=()
+
+finish() {
+    local status=$?
+    trap - EXIT
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+stage() {
+    local name=$1 began=$SECONDS
+    shift
+    "$@"
+    printf '== %s: %d s\n' "$name" $((SECONDS - began)) >&2
+}
+
+fail() {
+    printf 'tests/run.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        fail "root rights are needed once; run as root: $*"
+    fi
+}
+
+has_venv() { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+install_packages() {
+    local packages=() pair
+    for pair in cc:build-essential skopeo:skopeo umoci:umoci htpasswd:apache2-utils; do
+        command -v "${pair%%:*}" >/dev/null || packages+=("${pair#*:}")
+    done
+    has_venv || packages+=(python3-venv)
+    if [ ${#packages[@]} -eq 0 ] && command -v docker-registry >/dev/null; then return; fi
+
+    command -v apt-get >/dev/null || fail "install these yourself, there is no apt-get: docker-registry ${packages[*]}"
+    as_root apt-get -q update >&2
+    if [ ${#packages[@]} -gt 0 ]; then
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${packages[@]}" >&2
+    fi
+    # Unpacked, not installed: the package would start a registry without a password, on every address, for good.
+    if ! command -v docker-registry >/dev/null; then
+        mkdir -p "$tools"
+        (cd "$tools" && apt-get -q download docker-registry && dpkg-deb -x docker-registry_*.deb .) >&2
+    fi
+}
+
+install_python() {
+    local wanted=tests/support/requirements.txt
+    if cmp -s "$wanted" "$venv/requirements.txt"; then return; fi
+    rm -rf "$venv"
+    /usr/bin/python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2
+    cp "$wanted" "$venv/requirements.txt"
+}
+
+# Asks for all ports at once, so that no two are the same.
+free_ports() {
+    "$venv/bin/python" - "$1" <<'PYTHON'
+import socket, sys
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+print(*(each.getsockname()[1] for each in sockets))
+PYTHON
+}
+
+# start NAME PORT COMMAND…: runs it in the background and waits until its port answers.
+start() {
+    local name=$1 port=$2 pid
+    shift 2
+    "$@" >"$work/$name.log" 2>&1 &
+    pid=$!
+    pids+=("$pid")
+    for _ in $(seq 300); do
+        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    tail -n 20 "$work/$name.log" >&2
+    fail "$name did not start on port $port"
+}
+
+# registry NAME PORT [AUTH]: a Docker registry with its own storage and deletes enabled. Without a cache of blob
+# descriptors, which would go on naming what was deleted.
+registry() {
+    local name=$1 port=$2 auth=${3:-}
+    mkdir -p "$work/$name"
+    cat >"$work/$name.yml" <<YAML
+version: 0.1
+log: { level: warn, accesslog: { disabled: true } }
+storage:
+  filesystem: { rootdirectory: $work/$name }
+  delete: { enabled: true }
+http: { addr: "127.0.0.1:$port", secret: tests }
+$auth
+YAML
+    start "$name" "$port" docker-registry serve "$work/$name.yml"
+}
+
+start_servers() {
+    local user=tester stranger=stranger password ports token
+    password=$(head -c 18 /dev/urandom | base64)
+    read -ra ports <<<"$(free_ports 5)"
+
+    registry open "${ports[0]}"
+
+    htpasswd -Bbn "$user" "$password" >"$work/htpasswd"
+    registry basic "${ports[1]}" "auth: { htpasswd: { realm: tests, path: $work/htpasswd } }"
+
+    token=("$venv/bin/python" tests/support/token_server.py)
+    "${token[@]}" 0 tests "$work/token.pem" "$work/token.key" "$user" "$password" "$stranger"
+    start token-server "${ports[3]}" \
+        "${token[@]}" "${ports[3]}" tests "$work/token.pem" "$work/token.key" "$user" "$password" "$stranger"
+    registry token "${ports[2]}" "auth: { token: { realm: \"http://127.0.0.1:${ports[3]}/token\", \
+service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
+
+    start moto "${ports[4]}" "$venv/bin/moto_server" -H 127.0.0.1 -p "${ports[4]}"
+
+    export PRODPIN_TEST_REGISTRY=http://127.0.0.1:${ports[0]}
+    export PRODPIN_TEST_REGISTRY_BASIC=http://127.0.0.1:${ports[1]}
+    export PRODPIN_TEST_REGISTRY_TOKEN=http://127.0.0.1:${ports[2]}
+    export PRODPIN_TEST_USER=$user PRODPIN_TEST_STRANGER=$stranger PRODPIN_TEST_PASSWORD=$password
+    export PRODPIN_TEST_S3=http://127.0.0.1:${ports[4]}
+    export PRODPIN_TEST_REQUIRED=1
+}
+
+# No credential and no proxy of whoever runs this reaches a test, or the other way round.
+seal_environment() {
+    mkdir -p "$work/home"
+    export DOCKER_CONFIG=$work/home REGISTRY_AUTH_FILE=$work/home/auth.json
+    export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
+    unset AWS_PROFILE AWS_CA_BUNDLE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_SESSION_TOKEN
+    export AWS_CONFIG_FILE=$work/home/aws AWS_SHARED_CREDENTIALS_FILE=$work/home/aws-credentials
+    export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_REGION=us-east-1
+    export AWS_EC2_METADATA_DISABLED=true
+}
+
+stage 'packages' install_packages
+stage 'python environment' install_python
+stage 'build' cargo test --locked --no-run "$@"
+stage 'servers' start_servers
+seal_environment
+stage 'tests' cargo test --locked "$@"

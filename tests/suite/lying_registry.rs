@@ -1,0 +1,16 @@
+//! The OCI source against a registry that lies: each fault by itself, the precise gap, no credentials astray, nothing
+//! written.
+
+mod content;
+mod pins;
+mod protocol;
+mod server;
+mod tokens;
+mod transport;
+
+use prodpin::model::{Cause, Gap, Scope};
+
+/// What a gap is about and why, without its text.
+fn told(gaps: &[Gap]) -> Vec<(Scope, Cause)> {
+    gaps.iter().map(|gap| (gap.scope.clone(), gap.cause)).collect()
+}

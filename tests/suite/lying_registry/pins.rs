@@ -1,0 +1,108 @@
+//! The only write there is, and all that keeps it from being made.
+
+use prodpin::model::{ArtifactId, Cause, Digest, Pin, PinState};
+use prodpin::sources::PinFailure;
+
+use super::content::{Opening, artifact, repository};
+use super::server::{Guard, IMAGE, Lie, Server};
+
+async fn with_image(guard: Guard, lies: impl IntoIterator<Item = Lie>) -> (Server, Digest) {
+    let server = Server::guarded(guard, lies).await;
+    let digest = server.store(|store| {
+        let digest = store.image("one");
+        store.tag("shop/api", "1.0", &digest);
+        digest
+    });
+    (server, digest)
+}
+
+async fn pin(server: &Server, artifact: &ArtifactId) -> Result<(), PinFailure> {
+    Opening::at(server).writing().open().protector.unwrap().pin(&repository(), artifact).await
+}
+
+#[tokio::test]
+async fn a_pin_is_the_exact_bytes_under_their_own_name_i8_i13() {
+    let (server, digest) = with_image(Guard::Open, []).await;
+    let source = Opening::at(&server).writing().open();
+    let protector = source.protector.clone().unwrap();
+    protector.pin(&repository(), &artifact(&digest)).await.unwrap();
+    let path = format!("PUT /v2/shop/api/manifests/{}", Pin::of(&digest));
+    assert_eq!(server.writes(), [path]);
+    let put = server.seen().into_iter().find(|seen| seen.method == "PUT").unwrap();
+    assert_eq!(put.headers["content-type"], IMAGE);
+    assert_eq!(Digest::of(&put.body), digest);
+    assert_eq!(source.inventory.inspect(&repository(), &artifact(&digest)).await.pin, PinState::Present);
+    protector.pin(&repository(), &artifact(&digest)).await.unwrap();
+    assert_eq!(server.writes().len(), 1, "pinning what is pinned writes nothing");
+}
+
+#[tokio::test]
+async fn a_pin_needs_the_push_scope_and_asks_for_it_only_then() {
+    let (server, digest) = with_image(Guard::Token { to: None, identity: None }, []).await;
+    pin(&server, &artifact(&digest)).await.unwrap();
+    assert_eq!(server.count("GET", "scope=repository%3Ashop%2Fapi%3Apull%2Cpush"), 1);
+    assert_eq!(server.count("GET", "/token"), 2);
+}
+
+#[tokio::test]
+async fn a_pin_that_names_something_else_is_never_overwritten_i8_f41() {
+    let (server, digest) = with_image(Guard::Open, []).await;
+    server.store(|store| {
+        let other = store.image("other");
+        store.tag("shop/api", &Pin::of(&digest).to_string(), &other);
+    });
+    let failure = pin(&server, &artifact(&digest)).await.unwrap_err();
+    assert_eq!(failure.cause, Cause::Refused, "{failure}");
+    assert_eq!(server.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn where_anything_is_unknown_nothing_is_written_i4() {
+    let gone = |digest: &Digest| Lie::Gone(format!("/manifests/{digest}"));
+    let broken = |lie: Lie| move |_: &Digest| lie.clone();
+    let cases: Vec<(Box<dyn Fn(&Digest) -> Lie>, Cause)> = vec![
+        (Box::new(gone), Cause::NotFound),
+        (Box::new(broken(Lie::Fails(500, 99))), Cause::Unreachable),
+        (Box::new(broken(Lie::Forbidden("shop/api"))), Cause::Denied),
+        (Box::new(broken(Lie::GonePage("prod-pinned-".to_owned()))), Cause::Malformed),
+        (Box::new(broken(Lie::Html("prod-pinned-"))), Cause::Malformed),
+        (Box::new(broken(Lie::WrongBytes)), Cause::Malformed),
+        (Box::new(broken(Lie::HeaderDiffers)), Cause::Malformed),
+        (Box::new(broken(Lie::Huge { announced: true })), Cause::Malformed),
+        (Box::new(broken(Lie::ServedAs("application/vnd.oci.image.index.v1+json"))), Cause::Malformed),
+    ];
+    for (lie, cause) in cases {
+        let (server, digest) = with_image(Guard::Open, []).await;
+        let lie = lie(&digest);
+        server.lie(lie.clone());
+        let failure = pin(&server, &artifact(&digest)).await.unwrap_err();
+        assert_eq!(failure.cause, cause, "{lie:?}: {failure}");
+        assert_eq!(server.writes(), Vec::<String>::new(), "{lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_or_diverted_write_is_a_failure_and_goes_nowhere_else_f7() {
+    let other = Server::start_at("127.0.0.2", Guard::Open, []).await;
+    for (lie, cause) in [
+        (Lie::Put(403), Cause::Denied),
+        (Lie::Put(405), Cause::Unsupported),
+        (Lie::Put(500), Cause::Unreachable),
+        (Lie::PutAt(format!("{}/v2/x", other.url())), Cause::Refused),
+        (Lie::PutDigest, Cause::Malformed),
+    ] {
+        let (server, digest) = with_image(Guard::Open, [lie.clone()]).await;
+        let failure = pin(&server, &artifact(&digest)).await.unwrap_err();
+        assert_eq!(failure.cause, cause, "{lie:?}: {failure}");
+        assert_eq!(server.writes().len(), 1, "{lie:?}: a write is not sent twice");
+    }
+    assert!(other.seen().is_empty());
+}
+
+#[tokio::test]
+async fn only_manifests_can_be_pinned_in_a_registry() {
+    let (server, _) = with_image(Guard::Open, []).await;
+    let object = "shop/1.zip?versionId=3".parse().unwrap();
+    assert_eq!(pin(&server, &object).await.unwrap_err().cause, Cause::Unsupported);
+    assert!(server.seen().is_empty());
+}

@@ -1,0 +1,611 @@
+//! A registry over plain sockets that lies on request: one switch for each lie.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use prodpin::model::Digest;
+
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// One lie or refusal. A registry without any is honest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Lie {
+    /// F3: lists of tags are reset in mid-body, this many times.
+    ResetLists(usize),
+    /// F4: lists of tags end short of their Content-Length, this many times.
+    CutLists(usize),
+    /// F5: lists of tags trickle.
+    Drip,
+    /// F7, F8, F9, F11, F15: a blob is somewhere else.
+    BlobsAt(String),
+    /// F7: a manifest is somewhere else.
+    ManifestsAt(String),
+    /// F12: a proxy's page instead of the answer to such paths.
+    Html(&'static str),
+    /// F13, F14: tokens come from there.
+    Realm(String),
+    /// F13: the token server sends elsewhere.
+    TokensAt(String),
+    /// F15: the next page is elsewhere.
+    NextPageAt(String),
+    /// F16: no page has more names than this, whatever `n` says.
+    PageOf(usize),
+    /// F18: the second page leads back to itself.
+    CursorRepeats,
+    /// F19: names of one page come again on the next.
+    PagesOverlap,
+    /// F20: no tags are `null`.
+    NullTags,
+    /// Lists lack their field.
+    NoTagsField,
+    /// F21: `Docker-Content-Digest` of a GET names other bytes.
+    HeaderDiffers,
+    /// F22: a manifest's bytes are others.
+    WrongBytes,
+    /// F24: every manifest is served as this.
+    ServedAs(&'static str),
+    /// F25: `Docker-Content-Digest` is this.
+    DigestHeader(&'static str),
+    /// C87: no `Docker-Content-Digest` at all.
+    NoDigestHeader,
+    /// F26: a manifest announces, or sends, 500 MB.
+    Huge { announced: bool },
+    /// F28: these paths are gone, in the registry's own words.
+    Gone(String),
+    /// A 404 page of a proxy for these paths.
+    GonePage(String),
+    /// F29: from this many authorized requests on, tokens so far are void; renewed ones work or do not.
+    Revoked { after: usize, for_good: bool },
+    /// F30: this repository is forbidden.
+    Forbidden(&'static str),
+    /// F32: this many requests are too many, with this `Retry-After`.
+    Throttle(usize, &'static str),
+    /// HEAD is answered with this status.
+    Head(u16),
+    /// The catalog is answered with this status.
+    Catalog(u16),
+    /// Everything fails with this status, this many times.
+    Fails(u16, usize),
+    /// PUT is answered with this status.
+    Put(u16),
+    /// PUT is sent elsewhere.
+    PutAt(String),
+    /// PUT answers with another digest.
+    PutDigest,
+    /// Repositories in the catalog that are no names.
+    OddNames,
+}
+
+/// How clients prove who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guard {
+    Open,
+    Basic(&'static str),
+    /// Tokens; given to everyone, or to this `Authorization`, or for this identity token.
+    Token {
+        to: Option<&'static str>,
+        identity: Option<&'static str>,
+    },
+}
+
+/// One request as it arrived.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+#[derive(Default)]
+pub struct Store {
+    /// Repository → tag → digest.
+    pub tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// Digest → media type and bytes.
+    pub manifests: BTreeMap<String, (String, Vec<u8>)>,
+    /// Digest → bytes.
+    pub blobs: BTreeMap<String, Vec<u8>>,
+}
+
+struct State {
+    store: Store,
+    lies: HashSet<Lie>,
+    counts: BTreeMap<&'static str, usize>,
+    seen: Vec<Seen>,
+    guard: Guard,
+    void: HashSet<String>,
+    issued: usize,
+}
+
+/// A running registry.
+#[derive(Clone)]
+pub struct Server {
+    pub address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    trick: Trick,
+}
+
+#[derive(PartialEq)]
+enum Trick {
+    None,
+    /// Sends half of the body and resets the connection.
+    Reset,
+    /// Sends half of the body and closes.
+    Cut,
+    /// Sends one byte at a time.
+    Drip,
+    /// Announces half a gigabyte, or sends it in chunks, until the client has enough.
+    Flood {
+        announced: bool,
+    },
+}
+
+impl Reply {
+    fn new(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("Content-Type".to_owned(), media_type.to_owned())];
+        Self { status, headers, body: body.into(), trick: Trick::None }
+    }
+
+    fn error(status: u16, code: &str) -> Self {
+        Self::new(status, "application/json", format!(r#"{{"errors":[{{"code":"{code}","message":"no"}}]}}"#))
+    }
+
+    fn to(location: &str) -> Self {
+        Self::new(307, "text/plain", "").with("Location", location)
+    }
+
+    fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+impl Server {
+    pub async fn start(lies: impl IntoIterator<Item = Lie>) -> Self {
+        Self::start_at("127.0.0.1", Guard::Open, lies).await
+    }
+
+    pub async fn guarded(guard: Guard, lies: impl IntoIterator<Item = Lie>) -> Self {
+        Self::start_at("127.0.0.1", guard, lies).await
+    }
+
+    /// All of 127/8 is this machine: another address is another host.
+    pub async fn start_at(host: &str, guard: Guard, lies: impl IntoIterator<Item = Lie>) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = State {
+            store: Store::default(),
+            lies: lies.into_iter().collect(),
+            counts: BTreeMap::new(),
+            seen: Vec::new(),
+            guard,
+            void: HashSet::new(),
+            issued: 0,
+        };
+        let server = Self { address, state: Arc::new(Mutex::new(state)) };
+        let serving = server.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let server = serving.clone();
+                tokio::spawn(async move {
+                    let _ = server.serve(stream).await;
+                });
+            }
+        });
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Changes what is stored, or looks at it.
+    pub fn store<T>(&self, act: impl FnOnce(&mut Store) -> T) -> T {
+        act(&mut self.state.lock().unwrap().store)
+    }
+
+    pub fn lie(&self, lie: Lie) {
+        self.state.lock().unwrap().lies.insert(lie);
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.state.lock().unwrap().seen.clone()
+    }
+
+    /// How many requests of this method have this in their path.
+    pub fn count(&self, method: &str, part: &str) -> usize {
+        self.seen().iter().filter(|seen| seen.method == method && seen.path.contains(part)).count()
+    }
+
+    /// The methods that arrived and are no reading.
+    pub fn writes(&self) -> Vec<String> {
+        let reads = |seen: &Seen| matches!(seen.method.as_str(), "GET" | "HEAD");
+        self.seen()
+            .into_iter()
+            .filter(|seen| !reads(seen))
+            .map(|seen| format!("{} {}", seen.method, seen.path))
+            .collect()
+    }
+
+    /// Every `Authorization` that arrived.
+    pub fn credentials(&self) -> Vec<String> {
+        self.seen().iter().filter_map(|seen| seen.headers.get("authorization").cloned()).collect()
+    }
+
+    async fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut buffer = Vec::new();
+        while let Some(request) = read_request(&mut stream, &mut buffer).await? {
+            let head = request.method == "HEAD";
+            let reply = self.answer(request);
+            let mut text = format!("HTTP/1.1 {} X\r\n", reply.status);
+            for (name, value) in &reply.headers {
+                text.push_str(&format!("{name}: {value}\r\n"));
+            }
+            match reply.trick {
+                Trick::Flood { announced: true } => text.push_str("Content-Length: 500000000\r\n\r\n"),
+                Trick::Flood { announced: false } => text.push_str("Transfer-Encoding: chunked\r\n\r\n"),
+                _ => text.push_str(&format!("Content-Length: {}\r\n\r\n", reply.body.len())),
+            }
+            stream.write_all(text.as_bytes()).await?;
+            if head {
+                continue;
+            }
+            match reply.trick {
+                Trick::None => stream.write_all(&reply.body).await?,
+                Trick::Cut => {
+                    stream.write_all(&reply.body[..reply.body.len() / 2]).await?;
+                    return Ok(());
+                }
+                Trick::Reset => {
+                    stream.write_all(&reply.body[..reply.body.len() / 2]).await?;
+                    stream.flush().await?;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    stream.set_zero_linger()?;
+                    return Ok(());
+                }
+                Trick::Drip => {
+                    for byte in reply.body {
+                        stream.write_all(&[byte]).await?;
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
+                Trick::Flood { announced } => {
+                    let chunk = vec![b' '; 64 << 10];
+                    for _ in 0..8_000 {
+                        if !announced {
+                            stream.write_all(b"10000\r\n").await?;
+                        }
+                        stream.write_all(&chunk).await?;
+                        if !announced {
+                            stream.write_all(b"\r\n").await?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, request: Seen) -> Reply {
+        let mut state = self.state.lock().unwrap();
+        state.seen.push(request.clone());
+        state.answer(&request, &self.url())
+    }
+}
+
+impl State {
+    fn lies(&self, lie: &Lie) -> bool {
+        self.lies.contains(lie)
+    }
+
+    fn find<T>(&self, pick: impl Fn(&Lie) -> Option<T>) -> Option<T> {
+        self.lies.iter().find_map(pick)
+    }
+
+    /// Whether this still happens, out of so many times.
+    fn times(&mut self, what: &'static str, most: usize) -> bool {
+        let count = self.counts.entry(what).or_default();
+        *count += 1;
+        *count <= most
+    }
+
+    fn answer(&mut self, request: &Seen, own: &str) -> Reply {
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        if path == "/token" {
+            return self.token(request);
+        }
+        if let Some(refused) = self.authorize(request, own) {
+            return refused;
+        }
+        if let Some((status, most)) = self.find(|lie| match lie {
+            Lie::Fails(status, most) => Some((*status, *most)),
+            _ => None,
+        }) && self.times("fails", most)
+        {
+            return Reply::error(status, "UNKNOWN");
+        }
+        if let Some((most, wait)) = self.find(|lie| match lie {
+            Lie::Throttle(most, wait) => Some((*most, *wait)),
+            _ => None,
+        }) && self.times("throttle", most)
+        {
+            return Reply::error(429, "TOOMANYREQUESTS").with("Retry-After", wait);
+        }
+        if self.find(|lie| matches!(lie, Lie::Html(part) if path.contains(part)).then_some(())).is_some() {
+            return Reply::new(200, "text/html", "<html>log in</html>");
+        }
+        if self.find(|lie| matches!(lie, Lie::Gone(part) if path.contains(part)).then_some(())).is_some() {
+            let code = if path.contains("/blobs/") { "BLOB_UNKNOWN" } else { "MANIFEST_UNKNOWN" };
+            return Reply::error(404, if path.ends_with("/tags/list") { "NAME_UNKNOWN" } else { code });
+        }
+        if self.find(|lie| matches!(lie, Lie::GonePage(part) if path.contains(part)).then_some(())).is_some() {
+            return Reply::new(404, "text/html", "<html>not here</html>");
+        }
+        self.route(request, path, query, own)
+    }
+
+    fn route(&mut self, request: &Seen, path: &str, query: &str, own: &str) -> Reply {
+        let Some(rest) = path.strip_prefix("/v2/") else { return Reply::new(404, "text/plain", "no") };
+        if rest == "_catalog" {
+            return self.catalog(query);
+        }
+        if let Some(name) = rest.strip_suffix("/tags/list") {
+            return self.tag_list(name, path, query);
+        }
+        if let Some((name, reference)) = rest.split_once("/manifests/") {
+            return match request.method.as_str() {
+                "PUT" => self.put(request, name, reference),
+                _ => self.manifest(request, name, reference),
+            };
+        }
+        if let Some((_, digest)) = rest.split_once("/blobs/") {
+            if let Some(location) = self.find(|lie| match lie {
+                Lie::BlobsAt(location) => Some(location.clone()),
+                _ => None,
+            }) {
+                return Reply::to(&location.replace("{own}", own).replace("{digest}", digest));
+            }
+            return match self.store.blobs.get(digest) {
+                Some(bytes) => Reply::new(200, "application/octet-stream", bytes.clone()),
+                None => Reply::error(404, "BLOB_UNKNOWN"),
+            };
+        }
+        Reply::new(404, "text/plain", "no")
+    }
+
+    fn authorize(&mut self, request: &Seen, own: &str) -> Option<Reply> {
+        let sent = request.headers.get("authorization").cloned().unwrap_or_default();
+        let forbidden = |name: &&'static str| request.path.starts_with(&format!("/v2/{name}/"));
+        if self.find(|lie| matches!(lie, Lie::Forbidden(name) if forbidden(name)).then_some(())).is_some() {
+            return Some(Reply::error(403, "DENIED"));
+        }
+        match &self.guard {
+            Guard::Open => None,
+            Guard::Basic(expected) if sent == *expected => None,
+            Guard::Basic(_) => Some(Reply::error(401, "UNAUTHORIZED").with("WWW-Authenticate", "Basic realm=\"r\"")),
+            Guard::Token { .. } => {
+                let realm = self.find(|lie| match lie {
+                    Lie::Realm(realm) => Some(realm.clone()),
+                    _ => None,
+                });
+                let realm = realm.unwrap_or_else(|| format!("{own}/token"));
+                let name = request.path.trim_start_matches("/v2/").split("/manifests/").next().unwrap_or_default();
+                let name = name.split("/blobs/").next().unwrap_or_default().split("/tags/").next().unwrap_or_default();
+                let scope = if name.starts_with("_catalog") {
+                    "registry:catalog:*".to_owned()
+                } else {
+                    format!("repository:{name}:{}", if request.method == "PUT" { "pull,push" } else { "pull" })
+                };
+                if let Some((after, for_good)) = self.find(|lie| match lie {
+                    Lie::Revoked { after, for_good } => Some((*after, *for_good)),
+                    _ => None,
+                }) {
+                    let before = self.times("revoked", after);
+                    if !before && (for_good || sent.starts_with("Bearer 1:")) {
+                        self.void.insert(sent.clone());
+                    }
+                }
+                let good = sent.strip_prefix("Bearer ").and_then(|token| token.split_once(':'));
+                if good.is_some_and(|(_, granted)| granted == scope.replace(',', "+")) && !self.void.contains(&sent) {
+                    return None;
+                }
+                let challenge = format!("Bearer realm=\"{realm}\",service=\"reg\",scope=\"{scope}\"");
+                Some(Reply::error(401, "UNAUTHORIZED").with("WWW-Authenticate", challenge))
+            }
+        }
+    }
+
+    fn token(&mut self, request: &Seen) -> Reply {
+        if let Some(location) = self.find(|lie| match lie {
+            Lie::TokensAt(location) => Some(location.clone()),
+            _ => None,
+        }) {
+            return Reply::to(&location);
+        }
+        let Guard::Token { to, identity } = self.guard.clone() else { return Reply::new(404, "text/plain", "no") };
+        let sent = request.headers.get("authorization").cloned().unwrap_or_default();
+        let query = request.path.split_once('?').map_or("", |(_, query)| query);
+        let form = String::from_utf8_lossy(&request.body).into_owned();
+        let asked = if request.method == "POST" { form.as_str() } else { query };
+        let parameter = |name: &str| {
+            url::form_urlencoded::parse(asked.as_bytes())
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        let granted = match identity {
+            Some(identity) => request.method == "POST" && parameter("refresh_token").as_deref() == Some(identity),
+            None => to.is_none_or(|expected| sent == expected),
+        };
+        if !granted {
+            return Reply::error(401, "UNAUTHORIZED");
+        }
+        self.issued += 1;
+        let scope = parameter("scope").unwrap_or_default().replace(',', "+");
+        let field = if identity.is_some() { "access_token" } else { "token" };
+        Reply::new(200, "application/json", format!(r#"{{"{field}":"{}:{scope}","expires_in":300}}"#, self.issued))
+    }
+
+    fn catalog(&mut self, query: &str) -> Reply {
+        if let Some(status) = self.find(|lie| match lie {
+            Lie::Catalog(status) => Some(*status),
+            _ => None,
+        }) {
+            return Reply::error(status, "UNSUPPORTED");
+        }
+        let mut names: Vec<String> = self.store.tags.keys().cloned().collect();
+        if self.lies(&Lie::OddNames) {
+            names.extend(["../../etc/passwd", "shop/UPPER", "shop/\u{1b}[2J", ""].map(str::to_owned));
+        }
+        self.page("repositories", "/v2/_catalog", query, names)
+    }
+
+    fn tag_list(&mut self, name: &str, path: &str, query: &str) -> Reply {
+        let Some(tags) = self.store.tags.get(name) else { return Reply::error(404, "NAME_UNKNOWN") };
+        let names: Vec<String> = tags.keys().cloned().collect();
+        if self.lies(&Lie::NullTags) {
+            return Reply::new(200, "application/json", format!(r#"{{"name":"{name}","tags":null}}"#));
+        }
+        if self.lies(&Lie::NoTagsField) {
+            return Reply::new(200, "application/json", format!(r#"{{"name":"{name}"}}"#));
+        }
+        let mut reply = self.page("tags", path, query, names);
+        let (resets, cuts) = (
+            self.find(|lie| if let Lie::ResetLists(most) = lie { Some(*most) } else { None }),
+            self.find(|lie| if let Lie::CutLists(most) = lie { Some(*most) } else { None }),
+        );
+        if resets.is_some_and(|most| self.times("resets", most)) {
+            reply.trick = Trick::Reset;
+        }
+        if cuts.is_some_and(|most| self.times("cuts", most)) {
+            reply.trick = Trick::Cut;
+        }
+        if self.lies(&Lie::Drip) {
+            reply.trick = Trick::Drip;
+        }
+        reply
+    }
+
+    /// A page of names. The cursor says nothing to anyone but this server (F17).
+    fn page(&mut self, field: &str, path: &str, query: &str, names: Vec<String>) -> Reply {
+        let parameter =
+            |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")).map(str::to_owned));
+        let size = self.find(|lie| if let Lie::PageOf(size) = lie { Some(*size) } else { None });
+        let size = size.unwrap_or_else(|| parameter("n").and_then(|n| n.parse().ok()).unwrap_or(100));
+        let start = match parameter("cursor") {
+            None => 0,
+            Some(cursor) => match cursor.strip_prefix("%7E+").and_then(|cursor| cursor.strip_suffix("%252F")) {
+                Some(start) => start.parse().unwrap(),
+                None => return Reply::error(400, "PAGINATION_NUMBER_INVALID"),
+            },
+        };
+        let end = (start + size).min(names.len());
+        let from = if self.lies(&Lie::PagesOverlap) { start.saturating_sub(1) } else { start };
+        let list = serde_json::to_string(&names[from..end]).unwrap();
+        let reply = Reply::new(200, "application/json", format!(r#"{{"{field}":{list}}}"#));
+        if end == names.len() {
+            return reply;
+        }
+        let next = if self.lies(&Lie::CursorRepeats) { size } else { end };
+        let host = self.find(|lie| if let Lie::NextPageAt(host) = lie { Some(host.clone()) } else { None });
+        reply.with("Link", format!("<{}{path}?cursor=%7E+{next}%252F&n=1>; rel=\"next\"", host.unwrap_or_default()))
+    }
+
+    fn manifest(&mut self, request: &Seen, name: &str, reference: &str) -> Reply {
+        let head = request.method == "HEAD";
+        if let Some(status) = self.find(|lie| if let Lie::Head(status) = lie { Some(*status) } else { None })
+            && head
+        {
+            return Reply::error(status, "UNSUPPORTED");
+        }
+        if let Some(location) = self.find(|lie| match lie {
+            Lie::ManifestsAt(location) => Some(location.clone()),
+            _ => None,
+        }) {
+            return Reply::to(&location);
+        }
+        let Some(tags) = self.store.tags.get(name) else { return Reply::error(404, "NAME_UNKNOWN") };
+        let digest = tags.get(reference).map_or(reference, String::as_str).to_owned();
+        let Some((media_type, bytes)) = self.store.manifests.get(&digest).cloned() else {
+            return Reply::error(404, "MANIFEST_UNKNOWN");
+        };
+        let served = self.find(|lie| if let Lie::ServedAs(served) = lie { Some(*served) } else { None });
+        let mut reply = Reply::new(200, served.unwrap_or(&media_type), bytes);
+        if self.lies(&Lie::WrongBytes) && !head {
+            reply.body.push(b' ');
+        }
+        for announced in [true, false] {
+            if self.lies(&Lie::Huge { announced }) && !head {
+                reply.trick = Trick::Flood { announced };
+            }
+        }
+        let header =
+            self.find(|lie| if let Lie::DigestHeader(header) = lie { Some((*header).to_owned()) } else { None });
+        let header = match header {
+            Some(header) => header,
+            None if self.lies(&Lie::HeaderDiffers) && !head => Digest::of(b"other").to_string(),
+            None => digest,
+        };
+        if self.lies(&Lie::NoDigestHeader) || (self.lies(&Lie::HeaderDiffers) && head) {
+            return reply;
+        }
+        reply.with("Docker-Content-Digest", header)
+    }
+
+    fn put(&mut self, request: &Seen, name: &str, reference: &str) -> Reply {
+        if let Some(status) = self.find(|lie| if let Lie::Put(status) = lie { Some(*status) } else { None }) {
+            return Reply::error(status, "DENIED");
+        }
+        if let Some(location) = self.find(|lie| if let Lie::PutAt(at) = lie { Some(at.clone()) } else { None }) {
+            return Reply::to(&location);
+        }
+        let digest = Digest::of(&request.body).to_string();
+        let media_type = request.headers.get("content-type").cloned().unwrap_or_default();
+        self.store.manifests.insert(digest.clone(), (media_type, request.body.clone()));
+        self.store.tags.entry(name.to_owned()).or_default().insert(reference.to_owned(), digest.clone());
+        let told = if self.lies(&Lie::PutDigest) { Digest::of(b"other").to_string() } else { digest };
+        Reply::new(201, "text/plain", "").with("Docker-Content-Digest", told)
+    }
+}
+
+async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Option<Seen>> {
+    let end = loop {
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end;
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+    buffer.drain(..end + 4);
+    let mut lines = head.split("\r\n");
+    let mut first = lines.next().unwrap_or_default().split(' ');
+    let (method, path) = (first.next().unwrap_or_default().to_owned(), first.next().unwrap_or_default().to_owned());
+    let headers: BTreeMap<String, String> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    while buffer.len() < length {
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    }
+    let body = buffer.drain(..length).collect();
+    Ok(Some(Seen { method, path, headers, body }))
+}

@@ -1,0 +1,226 @@
+//! The network between: resets, short bodies, slow bodies, redirects, addresses, throttling.
+
+use std::time::{Duration, Instant};
+
+use prodpin::model::{Cause, Closure, Presence, Resolution, Scope};
+
+use super::content::{Opening, artifact, listed, repository, tag};
+use super::server::{Guard, Lie, Server};
+use super::told;
+
+/// `user:secret` as Basic.
+const BASIC: &str = "Basic dXNlcjpzZWNyZXQ=";
+
+async fn with_image(guard: Guard, lies: impl IntoIterator<Item = Lie>) -> (Server, prodpin::model::Digest) {
+    let server = Server::guarded(guard, lies).await;
+    let digest = server.store(|store| {
+        let digest = store.image("one");
+        store.tag("shop/api", "1.0", &digest);
+        store.tag("shop/api", "1.1", &digest);
+        digest
+    });
+    (server, digest)
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_discarded_and_read_again_f3_f4() {
+    for lie in [Lie::ResetLists(2), Lie::CutLists(2)] {
+        let (server, _) = with_image(Guard::Open, [lie]).await;
+        let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
+        assert_eq!((snapshot.tags.len(), snapshot.gaps), (2, vec![]));
+        assert_eq!(server.count("GET", "/tags/list"), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_whole_is_a_gap_and_never_parsed_f3_f4() {
+    for lie in [Lie::ResetLists(99), Lie::CutLists(99)] {
+        let (server, _) = with_image(Guard::Open, [lie]).await;
+        let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
+        assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{:?}", snapshot.gaps);
+        assert!(snapshot.tags.is_empty() && !snapshot.listing_is_complete());
+    }
+}
+
+#[tokio::test]
+async fn a_trickle_ends_at_the_total_deadline_f5() {
+    let (server, _) = with_image(Guard::Open, [Lie::Drip]).await;
+    let mut opening = Opening::at(&server);
+    opening.surroundings.timing.request = Duration::from_millis(150);
+    opening.surroundings.timing.tries = 2;
+    let start = Instant::now();
+    let snapshot = opening.open().inventory.observe(&repository()).await;
+    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::TimedOut)], "{:?}", snapshot.gaps);
+    assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn nothing_is_asked_after_the_run_s_deadline_i20() {
+    let (server, digest) = with_image(Guard::Open, []).await;
+    let source = Opening::at(&server).within(Duration::ZERO).open();
+    let snapshot = source.inventory.observe(&repository()).await;
+    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::TimedOut)]);
+    let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
+    assert_eq!((seen.presence, seen.closure), (Presence::Unknown, Closure::Unknown));
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unreachable_f1_f2() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let snapshot = Opening::of(&url).open().inventory.observe(&repository()).await;
+    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)]);
+    let mut opening = Opening::of("http://registry.invalid");
+    opening.config.private = true;
+    let snapshot = opening.open().inventory.observe(&repository()).await;
+    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)]);
+    assert!(snapshot.gaps[0].detail.contains("registry.invalid"), "{:?}", snapshot.gaps);
+}
+
+#[tokio::test]
+async fn server_errors_are_tried_again_and_then_told() {
+    for (failures, expected) in [(2, vec![]), (99, vec![(Scope::Repository, Cause::Unreachable)])] {
+        for status in [500, 502, 503, 504] {
+            let (server, _) = with_image(Guard::Open, [Lie::Fails(status, failures)]).await;
+            let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
+            assert_eq!(told(&snapshot.gaps), expected, "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn blobs_elsewhere_are_asked_for_without_credentials_f7_f15() {
+    let store = Server::start_at("127.0.0.2", Guard::Open, []).await;
+    let (server, digest) = with_image(Guard::Basic(BASIC), []).await;
+    store.store(|other| other.blobs = server.store(|own| own.blobs.clone()));
+    server.lie(Lie::BlobsAt(format!("{}/v2/x/blobs/{{digest}}?X-Signature=presigned", store.url())));
+    let source = Opening::at(&server).user("user", "secret").open();
+    let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
+    assert_eq!((seen.closure, &seen.gaps), (Closure::Complete, &vec![]));
+    assert_eq!(store.count("HEAD", "/blobs/"), 3);
+    assert_eq!(store.credentials(), Vec::<String>::new());
+    assert!(server.credentials().iter().all(|sent| sent == BASIC));
+}
+
+#[tokio::test]
+async fn a_store_s_404_after_a_redirect_is_not_the_registry_s_word_i4() {
+    let store = Server::start_at("127.0.0.2", Guard::Open, []).await;
+    let lie = Lie::BlobsAt(format!("{}/v2/x/blobs/{{digest}}?X-Signature=presigned", store.url()));
+    let (server, digest) = with_image(Guard::Open, [lie]).await;
+    let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
+    assert_eq!((seen.presence, seen.closure), (Presence::Present, Closure::Unknown));
+    assert!(seen.gaps.iter().all(|gap| gap.cause == Cause::NotFound && !gap.detail.contains("presigned")));
+}
+
+#[tokio::test]
+async fn a_redirect_to_metadata_is_not_followed_f9() {
+    for target in ["http://169.254.169.254/latest/meta-data", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/"] {
+        let (server, digest) = with_image(Guard::Open, [Lie::BlobsAt(target.to_owned())]).await;
+        let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
+        assert_eq!(seen.closure, Closure::Unknown);
+        let refused = (Scope::Artifact(artifact(&digest)), Cause::Refused);
+        assert_eq!(told(&seen.gaps), [refused.clone(), refused.clone(), refused], "{:?}", seen.gaps);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_resolves_to_metadata_is_not_dialled_f9() {
+    let mut opening = Opening::of("http://registry.example");
+    opening.config.private = true;
+    opening.surroundings.names.insert("registry.example".to_owned(), vec!["169.254.169.254".parse().unwrap()]);
+    let snapshot = opening.open().inventory.observe(&repository()).await;
+    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Refused)], "{:?}", snapshot.gaps);
+}
+
+#[tokio::test]
+async fn a_public_name_with_a_private_address_needs_the_policy_s_word_f10() {
+    let (server, _) = with_image(Guard::Open, []).await;
+    for private in [false, true] {
+        let mut opening = Opening::of(&format!("http://registry.example:{}", server.address.port()));
+        opening.config.private = private;
+        opening.surroundings.names.insert("registry.example".to_owned(), vec![server.address.ip()]);
+        let snapshot = opening.open().inventory.observe(&repository()).await;
+        if private {
+            assert_eq!((snapshot.tags.len(), snapshot.gaps), (2, vec![]));
+        } else {
+            assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Refused)]);
+            assert!(snapshot.gaps[0].detail.contains("`private: true`"), "{:?}", snapshot.gaps);
+            assert!(server.seen().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_loop_ends_f11() {
+    let (server, digest) = with_image(Guard::Open, [Lie::BlobsAt("{own}/v2/shop/api/blobs/{digest}".to_owned())]).await;
+    let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
+    assert_eq!(seen.closure, Closure::Unknown);
+    assert!(seen.gaps.iter().all(|gap| gap.cause == Cause::Refused), "{:?}", seen.gaps);
+    assert_eq!(server.count("HEAD", "/blobs/"), 3 * 4, "three hops after the first call, for each of three blobs");
+}
+
+#[tokio::test]
+async fn manifests_are_not_fetched_from_another_host_f7() {
+    let other = Server::start_at("127.0.0.2", Guard::Open, []).await;
+    let (server, digest) = with_image(Guard::Open, [Lie::ManifestsAt(format!("{}/x", other.url()))]).await;
+    let source = Opening::at(&server).open();
+    let snapshot = source.inventory.observe(&repository()).await;
+    assert!(snapshot.gaps.iter().all(|gap| gap.cause == Cause::Refused) && snapshot.gaps.len() == 2);
+    let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
+    assert_eq!(seen.presence, Presence::Unknown);
+    assert!(other.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_page_of_a_proxy_is_no_answer_f12() {
+    for (part, scope) in [("/tags/list", Scope::Repository), ("/manifests/1.0", Scope::Tag(tag("1.0")))] {
+        let (server, _) = with_image(Guard::Open, [Lie::Html(part)]).await;
+        let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
+        assert_eq!(told(&snapshot.gaps), [(scope, Cause::Malformed)], "{:?}", snapshot.gaps);
+    }
+    let (server, digest) = with_image(Guard::Open, [Lie::Html("/manifests/sha256:")]).await;
+    let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
+    assert_eq!(seen.presence, Presence::Unknown);
+    assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)]);
+    assert!(seen.obstacles.is_empty(), "a login page is not evidence against the artifact");
+}
+
+#[tokio::test]
+async fn a_throttled_registry_is_waited_for_and_never_asked_by_get_instead_f32() {
+    let (server, digest) = with_image(Guard::Open, [Lie::Throttle(1, "1")]).await;
+    let start = Instant::now();
+    let (found, gap) = Opening::at(&server).open().inventory.look_up(&repository(), &tag("1.0")).await;
+    assert_eq!((found, gap), (Resolution::Artifact(artifact(&digest)), None));
+    assert!(start.elapsed() >= Duration::from_secs(1), "Retry-After was honoured");
+    assert_eq!((server.count("HEAD", ""), server.count("GET", "")), (2, 0));
+}
+
+#[tokio::test]
+async fn a_wait_beyond_the_deadline_is_a_gap_at_once_f32() {
+    for wait in ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"] {
+        let (server, _) = with_image(Guard::Open, [Lie::Throttle(99, wait)]).await;
+        let start = Instant::now();
+        let source = Opening::at(&server).within(Duration::from_secs(3)).open();
+        let (found, gap) = source.inventory.look_up(&repository(), &tag("1.0")).await;
+        assert_eq!(found, Resolution::Unknown);
+        assert_eq!(gap.map(|gap| (gap.scope, gap.cause)), Some((Scope::Tag(tag("1.0")), Cause::Throttled)));
+        assert!(start.elapsed() < Duration::from_secs(2));
+        assert_eq!((server.count("HEAD", ""), server.count("GET", "")), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn an_audit_sends_nothing_but_get_and_head_i17() {
+    let (server, digest) = with_image(Guard::Open, []).await;
+    let source = Opening::at(&server).repositories(&["shop/*"]).open();
+    assert!(source.protector.is_none());
+    listed(&source).await;
+    source.inventory.observe(&repository()).await;
+    source.inventory.inspect(&repository(), &artifact(&digest)).await;
+    source.inventory.created(&repository(), &artifact(&digest)).await;
+    source.inventory.look_up(&repository(), &tag("1.0")).await;
+    assert!(server.seen().len() > 8);
+    assert_eq!(server.writes(), Vec::<String>::new());
+}
