@@ -208,14 +208,14 @@ fn spelling(text: &str, at: serde_saphyr::Location) -> Option<String> {
 
 /// What the YAML library refused, in our words where it has a reason that we know.
 fn tell(error: &Error, problems: &Problems<'_>) {
-    let error = match error.without_snippet() {
-        Error::AliasError { error, .. } => error.without_snippet(),
-        plain => plain,
-    };
     let place = error.location().map_or_else(
         || Place { line: 1, column: 1, width: 1 },
         |at| Place { line: at.line().max(1), column: at.column().max(1), width: 1 },
     );
+    let error = match error.without_snippet() {
+        Error::AliasError { error, .. } => error.without_snippet(),
+        plain => plain,
+    };
     let nested = (
         "the policy nests too deep, is too large, or repeats itself through aliases".to_owned(),
         Some("no policy needs that; write the entries out".to_owned()),
