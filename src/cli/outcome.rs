@@ -12,7 +12,7 @@ use crate::ledger::{Access, Ledger};
 use crate::model::{Mode, Severity, SourceName};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
-use crate::run::{RunOptions, Shard, run};
+use crate::run::{RunError, RunOptions, Shard, run};
 
 /// Runs once, and writes the report to wherever it was asked for.
 pub(super) async fn outcome(
@@ -22,6 +22,10 @@ pub(super) async fn outcome(
     bar: &Bar,
 ) -> anyhow::Result<Ending> {
     policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    if mode == Mode::Enforce && policy.ledger == LedgerLocation::None {
+        // Told before any registry is asked for anything.
+        return Err(RunError::NoLedger.into());
+    }
     for warning in &policy.warnings {
         tracing::warn!("{warning}");
     }

@@ -28,7 +28,7 @@ impl FromStr for ReportTarget {
         if path.is_empty() {
             return Err("write FORMAT=FILE, such as json=report.json".to_owned());
         }
-        let format = <Format as clap::ValueEnum>::from_str(format, false)?;
+        let format = format.parse::<Format>()?;
         Ok(Self { format, path: (path != "-").then(|| PathBuf::from(path)) })
     }
 }

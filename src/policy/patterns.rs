@@ -47,7 +47,8 @@ impl Checker<'_> {
                 let message = if secret {
                     "what the environment puts in here is no pattern".to_owned()
                 } else {
-                    error.to_string()
+                    // An empty pattern at fault is either shown by the caret, or the list's and not an entry's.
+                    if error.pattern.is_empty() { error.reason } else { error.to_string() }
                 };
                 self.problems.error(at, message, None);
                 return None;

@@ -275,7 +275,7 @@ impl<'n> Deserializer<'n> for Reader<'n> {
                 self.refuse(format!("expected one of {listed}; {found}"), fix)
             })?,
             Value::Map(_) => self.kind_of_table(name, variants)?,
-            _ => return Err(self.expected(&format!("{name} ({listed})"), None)),
+            _ => return Err(self.expected(&format!("one of {listed}"), None)),
         };
         visitor.visit_enum(Kind { reader: self, variant })
     }

@@ -46,7 +46,8 @@ impl Value {
 
 /// No policy nests deeper than five levels; 32 leaves room and no stack at risk.
 const MAX_DEPTH: usize = 32;
-const MAX_NODES: usize = 200_000;
+/// A thousand sources fit; a megabyte of commas does not.
+const MAX_NODES: usize = 50_000;
 
 /// Reads the text, and puts the environment's values in. `None` once a problem was told that leaves no tree.
 pub(super) fn plant(text: &str, problems: &Problems<'_>, environment: &dyn Fn(&str) -> Option<String>) -> Option<Node> {
@@ -207,11 +208,14 @@ fn spelling(text: &str, at: serde_saphyr::Location) -> Option<String> {
 
 /// What the YAML library refused, in our words where it has a reason that we know.
 fn tell(error: &Error, problems: &Problems<'_>) {
-    let error = error.without_snippet();
     let place = error.location().map_or_else(
         || Place { line: 1, column: 1, width: 1 },
         |at| Place { line: at.line().max(1), column: at.column().max(1), width: 1 },
     );
+    let error = match error.without_snippet() {
+        Error::AliasError { error, .. } => error.without_snippet(),
+        plain => plain,
+    };
     let nested = (
         "the policy nests too deep, is too large, or repeats itself through aliases".to_owned(),
         Some("no policy needs that; write the entries out".to_owned()),

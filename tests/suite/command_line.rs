@@ -239,3 +239,105 @@ fn schemas_and_completions_are_printed() {
     }
     assert_eq!(code(&run(directory.path(), &["completions", "tcsh"])), 2);
 }
+
+/// A registry that cannot be reached: nothing listens on this port any more.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("{}/shop/api", listener.local_addr().unwrap())
+}
+
+#[test]
+fn what_could_not_be_read_exits_with_1_and_is_in_every_report() {
+    let directory = here();
+    let output = run(
+        directory.path(),
+        &[
+            "audit",
+            &nobody(),
+            "--deadline",
+            "20s",
+            "--format",
+            "json",
+            "--report",
+            "markdown=report.md",
+            "--report",
+            "csv=report.csv",
+        ],
+    );
+    assert_eq!(code(&output), 1, "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["run"]["complete"], false);
+    assert_eq!(report["run"]["mode"], "audit");
+    let codes: Vec<_> = report["findings"].as_array().unwrap().iter().map(|finding| finding["code"].clone()).collect();
+    assert!(codes.contains(&"inventory-incomplete".into()), "{codes:?}");
+    for name in ["report.md", "report.csv"] {
+        assert!(!std::fs::read_to_string(directory.path().join(name)).unwrap().is_empty(), "{name}");
+    }
+    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "no half-written report is left, and no ledger was made: {names:?}");
+}
+
+#[test]
+fn a_run_ends_as_it_would_have_when_its_reader_goes_away_f82() {
+    let directory = here();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = prodpin(directory.path(), &["audit", &nobody(), "--deadline", "20s", "--report", "json=report.json"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 1, "incomplete, not a panic: {}", text(&output.stderr));
+    assert!(!text(&output.stderr).contains("stdout"), "{}", text(&output.stderr));
+    let report = std::fs::read(directory.path().join("report.json")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&report).unwrap();
+}
+
+#[test]
+fn reports_and_history_come_back_from_the_ledger() {
+    let directory = here();
+    let host = nobody();
+    let registry = host.strip_suffix("/shop/api").unwrap();
+    let policy = format!(
+        "version: 1\nsources: {{ shop: {{ oci: \"http://{registry}\", repositories: [shop/api] }} }}\nproduction: [{{ tags: [v*] }}]\n"
+    );
+    std::fs::write(directory.path().join("prodpin.yaml"), policy).unwrap();
+    let audit = run(directory.path(), &["audit", "--deadline", "20s", "--format", "json"]);
+    assert_eq!(code(&audit), 1, "{}", text(&audit.stderr));
+    let again = run(directory.path(), &["report", "--format", "json"]);
+    assert_eq!(code(&again), 0, "{}", text(&again.stderr));
+    let (first, again): (serde_json::Value, serde_json::Value) =
+        (serde_json::from_slice(&audit.stdout).unwrap(), serde_json::from_slice(&again.stdout).unwrap());
+    assert_eq!(first, again, "the ledger holds the report that was shown");
+    let id = first["run"]["id"].as_str().unwrap();
+    assert_eq!(code(&run(directory.path(), &["report", "--run", id])), 0);
+    let stranger = run(directory.path(), &["report", "--run", "20000101T000000Z-00000000"]);
+    assert_eq!(code(&stranger), 2, "{}", text(&stranger.stderr));
+    let history = run(directory.path(), &["history", &format!("{host}:v1")]);
+    assert_eq!(code(&history), 1, "nothing was seen, so nothing is known: {}", text(&history.stdout));
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_a_run_in_time_and_with_a_report_f88() {
+    let directory = here();
+    // A registry that accepts and never answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("{}/shop/api", listener.local_addr().unwrap());
+    let child = prodpin(directory.path(), &["audit", &host, "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (connection, _) = listener.accept().unwrap();
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let asked = std::time::Instant::now();
+    let output = child.wait_with_output().unwrap();
+    drop(connection);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(30), "{:?}", asked.elapsed());
+    assert_eq!(code(&output), 1, "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["run"]["complete"], false);
+}

@@ -80,7 +80,7 @@ fn the_policies_that_are_published_are_policies() {
         .map(|line| {
             let code = line.trim_start().strip_prefix("# ").filter(|rest| {
                 let word: String =
-                    rest.trim_start().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                    rest.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
                 let keys =
                     ["schedule", "username", "password", "token_realms", "private", "ca_file", "max_concurrency"];
                 let bucket = ["bundles", "s3", "layout", "repositories", "region", "owner", "endpoint", "path_style"];
@@ -110,7 +110,7 @@ fn what_is_written_is_what_is_meant() {
     assert!(config.private && config.max_concurrency == Some(3));
     assert_eq!(config.ca_file, Some(PathBuf::from("ca.pem")));
     assert_eq!(policy.ledger, LedgerLocation::Directory("prodpin-ledger".into()));
-    assert_eq!(policy.warnings, ["prodpin.yaml:3:74: this entry is given twice; it counts once"]);
+    assert_eq!(policy.warnings, ["prodpin.yaml:3:71: this entry is given twice; it counts once"]);
 
     let policy = good(&with_source("{ s3: acme, layout: \"{repository}/{version}/b.zip\", owner: 012345678901 }"));
     let config = s3(&policy);
@@ -313,7 +313,7 @@ fn patterns_are_capped_and_never_run_away_f70() {
     let hostile = format!("\"{}\"", "*a".repeat(255));
     let policy = good(&with_source(&format!("{{ oci: https://r.example, repositories: [{hostile}] }}")));
     let started = std::time::Instant::now();
-    assert!(!oci(&policy).repositories.matches(&"a".repeat(1000).replace("aaaaaaaaaa", "aaaaaaaaab")[..999]));
+    assert!(!oci(&policy).repositories.matches(&("a".repeat(100_000) + "b")));
     assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
 
     let many = vec!["x"; 1001].join(", ");
