@@ -10,7 +10,7 @@ use super::arguments::HistoryArguments;
 use super::exit::{Ending, Misuse};
 use super::outcome::open_ledger;
 use super::output::to_stdout;
-use crate::model::{ArtifactId, Entry, Event, Reference, RepositoryKey, Tag};
+use crate::model::{ArtifactId, Entry, Event, FindingKey, Reference, RepositoryKey, Tag};
 use crate::policy::{Policy, SourceConfig, load};
 use crate::report::escape::terminal;
 
@@ -96,6 +96,9 @@ fn names(event: &Event, wanted: &ArtifactId) -> bool {
         | Event::TargetMissing { artifact }
         | Event::TargetFound { artifact } => artifact == wanted,
         Event::TagAbsent { .. } | Event::TagDeleted { .. } => false,
+        Event::FindingOpened(key) | Event::FindingResolved(key) => {
+            key.artifact.as_deref() == Some(wanted.to_string().as_str())
+        }
         Event::Settings { .. } | Event::Source(_) | Event::Run(_) => false,
     }
 }
@@ -113,6 +116,11 @@ fn shown(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+fn about(key: &FindingKey) -> String {
+    let thing = key.reference.as_ref().or(key.artifact.as_ref());
+    thing.map_or_else(String::new, |thing| format!(" for {thing}"))
+}
+
 fn sentence(event: &Event) -> String {
     match event {
         Event::TagSeen { tag, artifact, .. } => format!("{tag} first seen, at {artifact}"),
@@ -127,6 +135,8 @@ fn sentence(event: &Event) -> String {
         Event::PinLost { artifact } => format!("{artifact} lost its pin"),
         Event::TargetMissing { artifact } => format!("{artifact} not found, though it is a rollback target"),
         Event::TargetFound { artifact } => format!("{artifact} found again"),
+        Event::FindingOpened(key) => format!("{} found{}", key.code, about(key)),
+        Event::FindingResolved(key) => format!("{} no longer found{}", key.code, about(key)),
         Event::Settings { .. } => "protection settings differ from before".to_owned(),
         Event::Source(_) => "the source was looked at".to_owned(),
         Event::Run(_) => "the run ended".to_owned(),

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::fmt::{FormatFields, MakeWriter};
 
 use super::progress::Bar;
 use crate::report::escape;
@@ -21,23 +21,26 @@ pub(super) fn start(quiet: bool, verbose: u8, bar: Bar) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    // Values come from registries; control characters in them must reach neither the terminal nor a log's structure.
-    let fields = debug_fn(|writer, field, value| {
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .fmt_fields(fields())
+        .with_ansi(io::stderr().is_terminal() && !plain)
+        .with_writer(AroundTheBar(bar));
+    // A second start, as in tests, keeps the first one.
+    let _ = subscriber.try_init();
+}
+
+/// Values come from registries; control characters in them must reach neither the terminal nor a log's structure.
+fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
+    debug_fn(|writer, field, value| {
         let shown = escape::log(&format!("{value:?}"));
         match field.name() {
             "message" => writer.write_str(&shown),
             name => write!(writer, "{name}={shown}"),
         }
     })
-    .delimited(" ");
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .fmt_fields(fields)
-        .with_ansi(io::stderr().is_terminal() && !plain)
-        .with_writer(AroundTheBar(bar));
-    // A second start, as in tests, keeps the first one.
-    let _ = subscriber.try_init();
+    .delimited(" ")
 }
 
 /// Takes the progress bar away while a record is written, so that they do not run into each other.
@@ -60,5 +63,44 @@ impl<'w> MakeWriter<'w> for AroundTheBar {
 
     fn make_writer(&'w self) -> Record<'w> {
         Record(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_add_a_record_or_steer_the_terminal_f77() {
+        let page = Page::default();
+        let writer = page.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .fmt_fields(fields())
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let tag = "v1\n2026-11-23 ERROR forged\r\u{1b}[2J\u{202e}\u{9b}1m";
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(tag, shown = %tag, "cannot read {tag}");
+        });
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.matches('\n').count(), 1, "{text:?}");
+        assert!(text.is_ascii() && !text.trim_end().contains(|c: char| c.is_control()), "{text:?}");
+        assert_eq!(text.matches("forged").count(), 3);
     }
 }

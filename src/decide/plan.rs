@@ -115,6 +115,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
     report.counts.protected = report.targets.iter().filter(|target| target.protected == Some(true)).count() as u64;
     plan.findings = findings(input, &plan.report);
+    input.state.findings.date(&mut plan.findings);
+    plan.events.extend(input.state.findings.changes(&plan.findings, plan.report.complete));
     plan
 }
 

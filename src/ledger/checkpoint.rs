@@ -93,7 +93,11 @@ impl Checkpoint {
 /// Whether this is what a cut-off or zero-filled write leaves behind. Anything else that does not parse was whole once,
 /// so that people may have been told of it: dropping it would lose a commit (I9).
 fn is_torn(bytes: &[u8], text: &str) -> bool {
-    const ORDER: [&str; 3] = ["schema ", "batch ", "previous "];
+    const ORDER: [(&str, fn(&str) -> bool); 3] = [
+        ("schema ", |schema| schema.parse::<u64>().is_ok()),
+        ("batch ", |hex| sha256(hex).is_some()),
+        ("previous ", |hex| sha256(hex).is_some()),
+    ];
     let Some((last, rest)) = bytes.split_last() else { return true };
     if *last == 0 {
         return true;
@@ -101,12 +105,12 @@ fn is_torn(bytes: &[u8], text: &str) -> bool {
     if *last != b'\n' {
         // The same length with another last byte is damage, not a cut.
         let whole = [rest, b"\n"].concat();
-        return !str::from_utf8(&whole)
-            .is_ok_and(|text| line(text, "edge").is_some_and(|_| Note::from_bytes(&whole).is_ok()));
+        return str::from_utf8(&whole).map_or(true, |text| Checkpoint::parse(&whole, text, SCHEMA).is_none());
     }
-    // Cut between two lines: what there is stands in its place, and the edge is still to come.
+    // Cut between two lines: what there is stands whole in its place, and the edge is still to come.
     let extensions = text.lines().skip(3);
-    extensions.clone().count() <= ORDER.len() && extensions.zip(ORDER).all(|(line, start)| line.starts_with(start))
+    extensions.clone().count() <= ORDER.len()
+        && extensions.zip(ORDER).all(|(line, (key, whole))| line.strip_prefix(key).is_some_and(whole))
 }
 
 fn line<'a>(text: &'a str, key: &str) -> Option<&'a str> {

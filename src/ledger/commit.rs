@@ -45,10 +45,8 @@ impl Ledger {
             let taken = self.commit_some(rest, &mut views, &mut writing).await?;
             rest = &rest[taken..];
         }
-        if let Err(error) = self
-            .write_views(views.into_values().filter(|view| view.latest().is_some_and(|latest| latest.0 > before)))
-            .await
-        {
+        let changed = views.into_values().filter(|view| view.latest().is_some_and(|latest| latest.0 > before));
+        if let Err(error) = self.write_views(changed.collect()).await {
             tracing::warn!(ledger = self.store.location(), %error, "a cache could not be written; the log is complete");
         }
         let ends_run = entries.iter().any(|entry| matches!(entry.event, Event::Run(_)));

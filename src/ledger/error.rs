@@ -107,10 +107,15 @@ impl LedgerError {
         use object_store::Error;
         let location = location.to_owned();
         let detail = one_line(error);
+        let status = status(&detail);
         match (error, io_kind(error)) {
             (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, _)
             | (_, Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)) => {
                 Self::Denied { location, detail }
+            }
+            _ if matches!(status, Some(401 | 403)) => Self::Denied { location, detail },
+            _ if status == Some(404) => {
+                Self::Unusable { location, detail: format!("there is no such place: {detail}; create it first") }
             }
             (_, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)) => {
                 Self::NoSpace { location, detail }
@@ -132,18 +137,17 @@ impl LedgerError {
     }
 }
 
+/// The status of a refused list: it comes wrapped in a private type without its meaning, and only the text has it.
+fn status(detail: &str) -> Option<u16> {
+    let (_, status) = detail.split_once("returned non-2xx status code: ")?;
+    status.get(..3)?.parse().ok()
+}
+
 fn io_kind(error: &object_store::Error) -> Option<ErrorKind> {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(here) = cause {
-        if let Some(io) = here.downcast_ref::<IoError>() {
-            // An error that only wraps another one says nothing by its own kind.
-            if io.kind() != ErrorKind::Other || io.get_ref().is_none() {
-                return Some(io.kind());
-            }
-        }
-        cause = here.source();
-    }
-    None
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    // An I/O error that only wraps another error says nothing by its own kind.
+    let says_something = |io: &&IoError| io.kind() != ErrorKind::Other || io.get_ref().is_none();
+    causes.filter_map(|error| error.downcast_ref::<IoError>()).find(says_something).map(IoError::kind)
 }
 
 /// A store's words are a stranger's bytes: one line, no control characters, not endless (I19).

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Head;
 use super::cache::CACHE_SCHEMA;
 use crate::model::{
-    Digest, Entry, Event, Mark, RepositoryKey, RepositoryName, RunId, RunRecord, SettingFacts, SourceName, SourceRecord,
+    Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RepositoryName, RunId, RunRecord, SettingFacts,
+    SourceName, SourceRecord,
 };
 
 /// How many run records are at hand without reading batches.
@@ -44,6 +45,9 @@ pub(super) struct Index {
     /// Every repository ever recorded, with its latest commits, latest last.
     pub(super) repositories: BTreeMap<SourceName, BTreeMap<RepositoryName, Vec<Touch>>>,
     pub(super) sources: BTreeMap<SourceName, SourceMemory>,
+    /// Open findings about no repository.
+    #[serde(default)]
+    pub(super) findings: OpenFindings,
     /// The latest run records, latest last.
     pub(super) runs: VecDeque<(RunRecord, Head)>,
 }
@@ -65,6 +69,7 @@ impl Default for Index {
             newest: None,
             repositories: BTreeMap::new(),
             sources: BTreeMap::new(),
+            findings: OpenFindings::default(),
             runs: VecDeque::new(),
         }
     }
@@ -87,6 +92,8 @@ impl Index {
                 let last = self.sources.get(&record.source).and_then(|memory| memory.seen.as_ref());
                 last.is_some_and(|(_, run, last)| *run == entry.run && last == record)
             }
+            Event::FindingOpened(key) => self.findings.since(key).is_some(),
+            Event::FindingResolved(key) => self.findings.since(key).is_none(),
             Event::Run(record) => self.runs.iter().any(|(known, _)| known.id == record.id),
             _ => false,
         }
@@ -109,6 +116,9 @@ impl Index {
                 Event::Source(record) => {
                     let memory = self.sources.entry(record.source.clone()).or_default();
                     memory.seen = Some((mark, entry.run.clone(), record.clone()));
+                }
+                event @ (Event::FindingOpened(_) | Event::FindingResolved(_)) if entry.repository.is_none() => {
+                    self.findings.apply(mark, event);
                 }
                 Event::Run(record) => {
                     self.runs.push_back((record.as_ref().clone(), *head));

@@ -62,7 +62,7 @@ use tlog_tiles::tlog::Hash;
 use self::index::Index;
 use self::read::Tip;
 use self::store::Store;
-use crate::model::{Mark, RepositoryKey, RepositoryName, SettingFacts, SourceName, SourceRecord};
+use crate::model::{Mark, OpenFindings, RepositoryKey, RepositoryName, SettingFacts, SourceName, SourceRecord};
 use crate::policy::LedgerLocation;
 
 pub use error::LedgerError;
@@ -188,6 +188,12 @@ impl Ledger {
         let log = self.log();
         let (mark, _, record) = log.index.sources.get(source)?.seen.as_ref()?;
         Some((*mark, record.clone()))
+    }
+
+    /// Open findings about no repository.
+    #[must_use]
+    pub fn open_findings(&self) -> OpenFindings {
+        self.log().index.findings.clone()
     }
 
     /// The latest wall time in the ledger: a machine whose clock is behind it is behind, or another was ahead (F90).

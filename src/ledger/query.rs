@@ -48,7 +48,7 @@ impl Ledger {
     }
 
     /// Reads older batches backwards, until there are no more or no more are wanted.
-    async fn older_runs(&self, mut wanted: impl FnMut(RunRecord, Head) -> bool) -> Result<(), LedgerError> {
+    async fn older_runs(&self, mut wanted: impl FnMut(RunRecord, Head) -> bool + Send) -> Result<(), LedgerError> {
         let (first, mut skip) = {
             let log = self.log();
             let first = log.index.runs.front().map_or(0, |(_, head)| head.sequence);
@@ -57,7 +57,7 @@ impl Ledger {
             (first, skip)
         };
         skip.sort_unstable();
-        let mut commits = std::pin::pin!(self.commits((1..=first).rev()));
+        let mut commits = self.commits((1..=first).rev());
         while let Some((tip, entries)) = commits.try_next().await? {
             for entry in entries.into_iter().rev() {
                 let Event::Run(record) = entry.event else { continue };
@@ -73,8 +73,7 @@ impl Ledger {
     pub async fn history(&self, key: &RepositoryKey, tag: Option<&Tag>) -> Result<Vec<(u64, Entry)>, LedgerError> {
         let view = self.view_now(key).await?;
         let unlisted = 1..=view.complete_after;
-        let sequences = unlisted.chain(view.touches.iter().map(|touch| touch.0));
-        let mut commits = std::pin::pin!(self.commits(sequences));
+        let mut commits = self.commits(unlisted.chain(view.touches.into_iter().map(|touch| touch.0)));
         let mut history = Vec::new();
         while let Some((tip, entries)) = commits.try_next().await? {
             let about = entries.into_iter().filter(|entry| {

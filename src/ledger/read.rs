@@ -1,9 +1,8 @@
 //! Reading the log forward: from the head last known to the one there is now, checking every link.
 
-use std::ops::RangeInclusive;
-
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use tlog_tiles::tlog::record_hash;
 
@@ -35,6 +34,9 @@ pub(super) enum Slot {
     Torn,
     Whole(Box<Tip>),
 }
+
+/// A number, what stands under it, and its packed batch.
+type Fetched = (u64, Slot, Option<Bytes>);
 
 /// How many requests go ahead of the batch being read.
 const AHEAD: usize = 8;
@@ -70,7 +72,6 @@ impl Ledger {
         // The list tells how far to read ahead, and shows a gap; never where the log ends, because it may be stale.
         let start = checkpoint_path(self.log().index.sequence);
         let listed = self.store.greatest_after(&Path::from("checkpoint"), &start).await?;
-        let listed = listed.and_then(|name| name.parse::<u64>().ok()).unwrap_or_default();
         let mut rebuild = (anew && listed > 0 && self.access == Access::Write).then(|| Rebuild::new(listed));
         self.advance(listed, rebuild.as_mut()).await?;
         if let Some(rebuild) = rebuild {
@@ -122,11 +123,11 @@ impl Ledger {
     /// Reads on until there is no further commit, folding each into the index.
     pub(super) async fn advance(&self, listed: u64, mut rebuild: Option<&mut Rebuild>) -> Result<(), LedgerError> {
         let next = self.log().next;
-        let mut ahead = std::pin::pin!(self.fetch(next..=listed));
+        let mut ahead = self.fetch(next..=listed);
         let mut sequence = next;
         loop {
-            let (slot, packed) = match ahead.try_next().await? {
-                Some((_, slot, packed)) => (slot, packed),
+            let (_, slot, packed) = match ahead.try_next().await? {
+                Some(fetched) => fetched,
                 None => self.fetch_one(sequence).await?,
             };
             match slot {
@@ -145,7 +146,7 @@ impl Ledger {
                     self.log_mut().next = sequence + 1;
                 }
                 Slot::Empty if sequence <= listed => {
-                    return Err(self.store.corrupt(format!("checkpoint/{sequence:020} is missing")));
+                    return Err(self.missing(sequence));
                 }
                 Slot::Empty => return Ok(()),
             }
@@ -213,45 +214,42 @@ impl Ledger {
         }
     }
 
-    async fn fetch_one(&self, sequence: u64) -> Result<(Slot, Option<Bytes>), LedgerError> {
+    async fn fetch_one(&self, sequence: u64) -> Result<Fetched, LedgerError> {
         let slot = self.slot(sequence).await?;
         let packed = match &slot {
             Slot::Whole(tip) => self.store.get(&batch_path(&tip.checkpoint.batch)).await?,
             Slot::Empty | Slot::Torn => None,
         };
-        Ok((slot, packed))
+        Ok((sequence, slot, packed))
     }
 
     /// Checkpoints and packed batches in order, some requests ahead of the reader.
     fn fetch(
         &self,
-        sequences: RangeInclusive<u64>,
-    ) -> impl Stream<Item = Result<(u64, Slot, Option<Bytes>), LedgerError>> {
-        futures::stream::iter(sequences)
-            .map(async |sequence| {
-                let (slot, packed) = self.fetch_one(sequence).await?;
-                Ok((sequence, slot, packed))
-            })
-            .buffered(AHEAD)
+        sequences: impl Iterator<Item = u64> + Send + 'static,
+    ) -> BoxStream<'_, Result<Fetched, LedgerError>> {
+        futures::stream::iter(sequences).map(move |sequence| self.fetch_one(sequence).boxed()).buffered(AHEAD).boxed()
     }
 
     /// Commits in the order given, each with its entries: for looking back over what is already linked to the head.
     pub(super) fn commits(
         &self,
-        sequences: impl IntoIterator<Item = u64>,
-    ) -> impl Stream<Item = Result<(Tip, Vec<Entry>), LedgerError>> {
-        futures::stream::iter(sequences)
-            .map(async |sequence| Ok((sequence, self.fetch_one(sequence).await?)))
-            .buffered(AHEAD)
-            .try_filter_map(async |(sequence, (slot, packed))| match slot {
-                Slot::Whole(tip) => {
-                    let lines = self.unpack(&tip, packed.as_deref())?;
-                    let entries = self.entries(&tip, &lines)?;
-                    Ok(Some((*tip, entries)))
-                }
-                Slot::Torn => Ok(None),
-                Slot::Empty => Err(self.store.corrupt(format!("checkpoint/{sequence:020} is missing"))),
-            })
+        sequences: impl Iterator<Item = u64> + Send + 'static,
+    ) -> BoxStream<'_, Result<(Tip, Vec<Entry>), LedgerError>> {
+        let open = move |fetched: Result<Fetched, LedgerError>| match fetched {
+            Ok((_, Slot::Whole(tip), packed)) => {
+                let opened = self.unpack(&tip, packed.as_deref()).and_then(|lines| self.entries(&tip, &lines));
+                Some(opened.map(|entries| (*tip, entries)))
+            }
+            Ok((_, Slot::Torn, _)) => None,
+            Ok((sequence, Slot::Empty, _)) => Some(Err(self.missing(sequence))),
+            Err(error) => Some(Err(error)),
+        };
+        self.fetch(sequences).filter_map(move |fetched| std::future::ready(open(fetched))).boxed()
+    }
+
+    fn missing(&self, sequence: u64) -> LedgerError {
+        self.store.corrupt(format!("{} is missing", checkpoint_path(sequence)))
     }
 
     /// Writes the index as it is now.

@@ -77,7 +77,7 @@ impl Rebuild {
     }
 
     async fn flush(&mut self, ledger: &Ledger) -> Result<(), LedgerError> {
-        let changed = self.views.drain().filter(|(_, held)| held.changed).map(|(_, held)| held.view);
+        let changed = self.views.drain().filter(|(_, held)| held.changed).map(|(_, held)| held.view).collect();
         ledger.write_views(changed).await?;
         self.weight = 0;
         Ok(())

@@ -1,6 +1,6 @@
 //! What the ledger knows of one repository: its view, brought up to date from the log where it lags.
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 
 use super::index::Touch;
 use super::read::Slot;
@@ -69,7 +69,7 @@ impl Ledger {
         };
         if self.access == super::Access::Write {
             // A cache: without it the next look costs what this one did.
-            let _ = self.write_views([view.clone()]).await;
+            let _ = self.write_view(view.clone()).await;
         }
         Ok(Recalled::Known(view))
     }
@@ -86,7 +86,7 @@ impl Ledger {
     async fn catch_up(&self, mut view: View, touches: &[Touch]) -> Result<View, LedgerError> {
         let known = view.latest().map_or(0, |known| known.0);
         let missed: Vec<u64> = touches.iter().map(|touch| touch.0).filter(|sequence| *sequence > known).collect();
-        let mut commits = std::pin::pin!(self.commits(missed));
+        let mut commits = self.commits(missed.into_iter());
         while let Some((tip, entries)) = commits.try_next().await? {
             view.apply(Touch::new(tip.sequence, &tip.checkpoint.batch), &entries);
         }
@@ -101,18 +101,20 @@ impl Ledger {
         };
         let mut view = from.unwrap_or_else(|| View::new(&origin, key.clone()));
         let first = view.latest().map_or(1, |known| known.0 + 1);
-        let mut commits = std::pin::pin!(self.commits(first..=last));
+        let mut commits = self.commits(first..=last);
         while let Some((tip, entries)) = commits.try_next().await? {
             view.apply(Touch::new(tip.sequence, &tip.checkpoint.batch), &entries);
         }
         Ok(view)
     }
 
-    pub(super) async fn write_views(&self, views: impl IntoIterator<Item = View>) -> Result<(), LedgerError> {
-        let writes = futures::stream::iter(views).map(async |view| {
-            let packed = cache::pack(&view).map_err(|error| LedgerError::of_io(self.store.location(), error))?;
-            self.store.cache(&View::path(&view.repository), packed).await
-        });
+    pub(super) async fn write_views(&self, views: Vec<View>) -> Result<(), LedgerError> {
+        let writes = futures::stream::iter(views).map(|view| self.write_view(view).boxed());
         writes.buffer_unordered(WRITES).try_collect::<()>().await
+    }
+
+    async fn write_view(&self, view: View) -> Result<(), LedgerError> {
+        let packed = cache::pack(&view).map_err(|error| LedgerError::of_io(self.store.location(), error))?;
+        self.store.cache(&View::path(&view.repository), packed).await
     }
 }

@@ -133,14 +133,17 @@ impl Store {
         Ok(())
     }
 
-    /// The greatest file name under a prefix after this one, as far as the store lists it. Lists may be stale.
-    pub(super) async fn greatest_after(&self, prefix: &Path, offset: &Path) -> Result<Option<String>, LedgerError> {
+    /// The greatest number that names an object under a prefix after this one, as far as the store lists it; 0 if none.
+    /// Lists may be stale, and may hold a stranger's files.
+    pub(super) async fn greatest_after(&self, prefix: &Path, offset: &Path) -> Result<u64, LedgerError> {
         let listed = self.objects.list_with_offset(Some(prefix), offset);
-        let greatest = listed
-            .try_fold(None, async |greatest, object| Ok(greatest.max(object.location.filename().map(str::to_owned))));
+        let greatest = listed.try_fold(0, |greatest: u64, object| {
+            let number = object.location.filename().and_then(|name| name.parse().ok()).unwrap_or(0);
+            std::future::ready(Ok(greatest.max(number)))
+        });
         match greatest.await {
             // A local directory without a single commit.
-            Err(Error::NotFound { .. }) if self.directory.is_some() => Ok(None),
+            Err(Error::NotFound { .. }) if self.directory.is_some() => Ok(0),
             other => other.map_err(|error| self.error(&error)),
         }
     }

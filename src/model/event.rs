@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Digest, RepositoryKey, SettingFacts, SourceName, Tag};
+use super::{ArtifactId, Code, Digest, Finding, RepositoryKey, SettingFacts, SourceName, Tag};
 
 /// A run's identity: its start in UTC and random hexadecimal digits, so that ids sort by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -146,6 +146,10 @@ pub enum Event {
         /// The artifact.
         artifact: ArtifactId,
     },
+    /// A finding is reported for the first time.
+    FindingOpened(FindingKey),
+    /// A complete look no longer finds it.
+    FindingResolved(FindingKey),
     /// A source's protection settings, recorded when they differ from those before.
     Settings {
         /// The source.
@@ -171,6 +175,35 @@ impl Event {
             | Self::TagDeleted { tag }
             | Self::TagRecreated { tag, .. } => Some(tag),
             _ => None,
+        }
+    }
+}
+
+/// What makes two findings of two runs the same one. Its words may change; what it is about may not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FindingKey {
+    /// Its code.
+    pub code: Code,
+    /// Its source, where it is about no repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceName>,
+    /// The tag, key or policy entry it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The artifact it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
+}
+
+impl FindingKey {
+    /// The key of a finding.
+    #[must_use]
+    pub fn of(finding: &Finding) -> Self {
+        Self {
+            code: finding.code,
+            source: finding.source.clone().filter(|_| finding.repository.is_none()),
+            reference: finding.reference.clone(),
+            artifact: finding.artifact.clone(),
         }
     }
 }

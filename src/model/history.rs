@@ -1,12 +1,12 @@
 //! What the ledger knew of one repository: a pure fold of events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Event, Tag};
+use super::{ArtifactId, Event, Finding, FindingKey, Tag};
 
 /// One repository's folded state, as of some ledger sequence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,59 @@ pub struct RepositoryState {
     pub pinned: BTreeMap<ArtifactId, Mark>,
     /// Rollback targets that were not found, and since when.
     pub missing: BTreeMap<ArtifactId, Mark>,
+    /// Findings that are open.
+    pub findings: OpenFindings,
+}
+
+/// Findings that are open, and since when: what makes "first seen" true.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OpenFindings(Vec<(FindingKey, Mark)>);
+
+impl OpenFindings {
+    /// Since when a finding is open.
+    #[must_use]
+    pub fn since(&self, key: &FindingKey) -> Option<Mark> {
+        let at = self.0.binary_search_by(|(open, _)| open.cmp(key)).ok()?;
+        Some(self.0[at].1)
+    }
+
+    /// Every open finding.
+    pub fn keys(&self) -> impl Iterator<Item = &FindingKey> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    /// Folds one event in; events about something else pass by.
+    pub fn apply(&mut self, mark: Mark, event: &Event) {
+        match event {
+            Event::FindingOpened(key) => {
+                if let Err(at) = self.0.binary_search_by(|(open, _)| open.cmp(key)) {
+                    self.0.insert(at, (key.clone(), mark));
+                }
+            }
+            Event::FindingResolved(key) => self.0.retain(|(open, _)| open != key),
+            _ => {}
+        }
+    }
+
+    /// The events that lead from what is open to these findings. What a look could not settle stays open.
+    #[must_use]
+    pub fn changes(&self, findings: &[Finding], complete: bool) -> Vec<Event> {
+        let now: BTreeSet<FindingKey> = findings.iter().map(FindingKey::of).collect();
+        let opened = now.iter().filter(|key| self.since(key).is_none()).cloned().map(Event::FindingOpened);
+        let resolved = self.keys().filter(|key| complete && !now.contains(*key)).cloned().map(Event::FindingResolved);
+        opened.chain(resolved).collect()
+    }
+
+    /// Dates findings that were open before from when they were opened.
+    pub fn date(&self, findings: &mut [Finding]) {
+        for finding in findings {
+            if let Some(since) = self.since(&FindingKey::of(finding)) {
+                finding.first_seen = since.at;
+                finding.ledger_sequence = Some(since.sequence);
+            }
+        }
+    }
 }
 
 /// A position in the ledger and the wall time noted there. Order by the sequence, show the time (I21).
@@ -105,7 +158,11 @@ impl RepositoryState {
     /// Whether nothing is known of the repository.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tags.is_empty() && self.deployments.is_empty() && self.pinned.is_empty() && self.missing.is_empty()
+        self.tags.is_empty()
+            && self.deployments.is_empty()
+            && self.pinned.is_empty()
+            && self.missing.is_empty()
+            && self.findings.keys().next().is_none()
     }
 
     /// Folds one event in. Total: an event that does not fit what is known is still taken at its word, because the
@@ -141,6 +198,7 @@ impl RepositoryState {
             Event::TargetFound { artifact } => {
                 self.missing.remove(artifact);
             }
+            Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
             Event::Settings { .. } | Event::Source(_) | Event::Run(_) => {}
         }
     }
@@ -206,6 +264,8 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         Event::TargetFound { artifact } => {
             state.missing.contains_key(&artifact).then_some(Event::TargetFound { artifact })
         }
+        Event::FindingOpened(key) => state.findings.since(&key).is_none().then_some(Event::FindingOpened(key)),
+        Event::FindingResolved(key) => state.findings.since(&key).is_some().then_some(Event::FindingResolved(key)),
         other @ (Event::Settings { .. } | Event::Source(_) | Event::Run(_)) => Some(other),
     }
 }
@@ -232,5 +292,207 @@ pub fn seen(tag: Tag, artifact: ArtifactId, created: Option<Timestamp>, state: &
         TagStatus::Present | TagStatus::Absent(_) => {
             Some(Event::TagMoved { tag, from: latest.artifact.clone(), to: artifact })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+    use proptest::prelude::*;
+
+    /// What one run found of one tag.
+    #[derive(Debug, Clone, Copy)]
+    enum Look {
+        At(u8),
+        NotFound,
+        Unread,
+    }
+
+    fn look() -> impl Strategy<Value = Look> {
+        prop_oneof![4 => (0..4_u8).prop_map(Look::At), 3 => Just(Look::NotFound), 1 => Just(Look::Unread)]
+    }
+
+    fn artifact(n: u8) -> ArtifactId {
+        ArtifactId::Manifest(Digest::of(&[n]))
+    }
+
+    fn tag(n: usize) -> Tag {
+        format!("t{n}").parse().unwrap()
+    }
+
+    fn mark(sequence: u64) -> Mark {
+        Mark { sequence, at: Timestamp::UNIX_EPOCH }
+    }
+
+    /// What a run that recalled this state says of its look.
+    fn told(n: usize, look: Look, state: &RepositoryState) -> Option<Event> {
+        match look {
+            Look::At(bytes) => seen(tag(n), artifact(bytes), state),
+            Look::Unread => None,
+            Look::NotFound => match state.tags.get(&tag(n))?.status {
+                TagStatus::Present => Some(Event::TagAbsent { tag: tag(n) }),
+                TagStatus::Absent(_) => Some(Event::TagDeleted { tag: tag(n) }),
+                TagStatus::Deleted(_) => None,
+            },
+        }
+    }
+
+    fn told_all(looks: &[Look], state: &RepositoryState) -> Vec<Event> {
+        looks.iter().enumerate().filter_map(|(n, look)| told(n, *look, state)).collect()
+    }
+
+    /// As the ledger commits: each event restated after those before it.
+    fn commit(state: &mut RepositoryState, sequence: u64, events: Vec<Event>) -> Vec<Event> {
+        let mut kept = Vec::new();
+        for event in events {
+            if let Some(event) = rebase(event, state) {
+                state.apply(mark(sequence), &event);
+                kept.push(event);
+            }
+        }
+        kept
+    }
+
+    /// Runs one after the other, to get some state with a past.
+    fn past(runs: &[Vec<Look>]) -> (RepositoryState, u64) {
+        let mut state = RepositoryState::default();
+        for (n, looks) in runs.iter().enumerate() {
+            let events = told_all(looks, &state);
+            commit(&mut state, n as u64 + 1, events);
+        }
+        (state, runs.len() as u64)
+    }
+
+    const TAGS: usize = 3;
+
+    fn run() -> impl Strategy<Value = Vec<Look>> {
+        prop::collection::vec(look(), TAGS)
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_just_recalled_is_restated_as_it_is_i14(before in prop::collection::vec(run(), 0..6), looks in run()) {
+            let (mut state, last) = past(&before);
+            let events = told_all(&looks, &state);
+            prop_assert_eq!(commit(&mut state, last + 1, events.clone()), events);
+        }
+
+        #[test]
+        fn the_same_run_twice_appends_nothing_i13(before in prop::collection::vec(run(), 0..6), looks in run()) {
+            let (mut state, last) = past(&before);
+            let events = told_all(&looks, &state);
+            commit(&mut state, last + 1, events.clone());
+            let once = state.clone();
+            // Deletions are left to the ledger, which knows that the second look is not another run's.
+            let again = events.into_iter().filter(|event| !matches!(event, Event::TagDeleted { .. })).collect();
+            prop_assert_eq!(commit(&mut state, last + 2, again), vec![]);
+            prop_assert_eq!(state, once);
+        }
+
+        /// Two runs recall the same state. What the second says leaves the state that looking later would have left,
+        /// but for deletions: two looks at the same time are one. Where it saw no change it says nothing, and the run
+        /// after it sees what the first one changed.
+        #[test]
+        fn rebasing_equals_observing_later_i14_i4(
+            before in prop::collection::vec(run(), 0..6), first in run(), second in run(),
+        ) {
+            let (start, last) = past(&before);
+            let mut rebased = start.clone();
+            commit(&mut rebased, last + 1, told_all(&first, &start));
+            let after_first = rebased.clone();
+            commit(&mut rebased, last + 2, told_all(&second, &start));
+            let mut observed = after_first.clone();
+            commit(&mut observed, last + 2, told_all(&second, &after_first));
+            for n in 0..TAGS {
+                let (rebased, observed) = (rebased.tags.get(&tag(n)), observed.tags.get(&tag(n)));
+                let was = start.tags.get(&tag(n)).map(|history| history.status);
+                let both_missed_it =
+                    matches!((was, first[n], second[n]), (Some(TagStatus::Present), Look::NotFound, Look::NotFound));
+                if both_missed_it {
+                    let status = rebased.unwrap().status;
+                    prop_assert_eq!(status, TagStatus::Absent(mark(last + 1)), "two single looks made a deletion");
+                } else if told(n, second[n], &start).is_none() {
+                    prop_assert_eq!(rebased, after_first.tags.get(&tag(n)));
+                } else {
+                    prop_assert_eq!(rebased, observed, "tag {}", n);
+                }
+            }
+        }
+
+        #[test]
+        fn a_deletion_has_two_runs_looks_one_after_the_other_i4(runs in prop::collection::vec((run(), 0..4_usize), 1..12)) {
+            // Each run recalled the state as it was up to three commits before it committed.
+            let mut states = vec![RepositoryState::default()];
+            for (n, (looks, lag)) in runs.iter().enumerate() {
+                let recalled = &states[states.len() - 1 - (*lag).min(states.len() - 1)];
+                let mut state = states[states.len() - 1].clone();
+                commit(&mut state, n as u64 + 1, told_all(looks, recalled));
+                states.push(state);
+            }
+            for n in 0..TAGS {
+                for (at, pair) in states.windows(2).enumerate() {
+                    let status = |state: &RepositoryState| state.tags.get(&tag(n)).map(|history| history.status);
+                    let deleted_now = matches!(status(&pair[1]), Some(TagStatus::Deleted(_)))
+                        && !matches!(status(&pair[0]), Some(TagStatus::Deleted(_)));
+                    if deleted_now {
+                        prop_assert!(matches!(status(&pair[0]), Some(TagStatus::Absent(_))), "commit {} deleted at once", at + 1);
+                        prop_assert!(matches!(runs[at].0[n], Look::NotFound));
+                        prop_assert!(runs[..at].iter().any(|(looks, _)| matches!(looks[n], Look::NotFound)));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn state_survives_being_written_down(before in prop::collection::vec(run(), 0..8)) {
+            let (mut state, last) = past(&before);
+            let object = ArtifactId::ObjectVersion { key: "a/\u{202e}\"?versionId=/b".parse().unwrap(), version: "null".into() };
+            for event in [
+                Event::DeploymentStarted { artifact: object.clone(), via: "in-use.json".into() },
+                Event::Pinned { artifact: artifact(1) },
+                Event::TargetMissing { artifact: object },
+            ] {
+                state.apply(mark(last + 1), &event);
+            }
+            let text = serde_json::to_string(&state).unwrap();
+            prop_assert_eq!(serde_json::from_str::<RepositoryState>(&text).unwrap(), state);
+        }
+    }
+
+    #[test]
+    fn marks_of_things_that_are_or_are_not_are_said_once_i13() {
+        let mut state = RepositoryState::default();
+        let via: Arc<str> = "in-use.json".into();
+        let events = [
+            Event::DeploymentStarted { artifact: artifact(1), via: via.clone() },
+            Event::Pinned { artifact: artifact(1) },
+            Event::TargetMissing { artifact: artifact(2) },
+        ];
+        assert_eq!(commit(&mut state, 1, events.to_vec()).len(), 3);
+        assert_eq!(commit(&mut state, 2, events.to_vec()), []);
+        let ends = [
+            Event::DeploymentEnded { artifact: artifact(1), via: via.clone() },
+            Event::PinLost { artifact: artifact(1) },
+            Event::TargetFound { artifact: artifact(2) },
+        ];
+        assert_eq!(commit(&mut state, 3, ends.to_vec()).len(), 3);
+        assert_eq!(commit(&mut state, 4, ends.to_vec()), []);
+        assert!(!state.runs(&artifact(1), &via));
+        assert_eq!(state.deployments[&artifact(1)][&via], Span { from: mark(1), until: Some(mark(3)) });
+    }
+
+    #[test]
+    fn a_tag_that_never_rests_keeps_its_first_bytes_and_a_bounded_past_i20() {
+        let mut state = RepositoryState::default();
+        for n in 0..2000_u64 {
+            let artifact = ArtifactId::Manifest(Digest::of(&n.to_be_bytes()));
+            let event = seen(tag(0), artifact, &state).unwrap();
+            state.apply(mark(n + 1), &event);
+        }
+        let history = &state.tags[&tag(0)];
+        assert_eq!(history.sightings.len(), SIGHTINGS_KEPT);
+        assert_eq!(history.original().unwrap().since, mark(1));
+        assert_eq!(history.latest().unwrap().since, mark(2000));
     }
 }

@@ -17,10 +17,10 @@ mod snapshot;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use digest::{Digest, DigestError};
-pub use event::{Counts, Entry, Event, Mode, RunId, RunRecord, SourceRecord};
+pub use event::{Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, SourceRecord};
 pub use finding::{Code, Finding, Severity};
 pub use gap::{Cause, Gap, PinFailure, Scope};
-pub use history::{Mark, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
+pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::patterns::selects_everything;
+use super::problem::quote;
 use super::source::is_loopback;
 use super::{LedgerLocation, OciConfig, Policy, SourceConfig};
 use crate::model::{Digest, NamePatterns, Order, ProductionRule, RepositoryName, Severity, SourceName};
@@ -14,7 +15,7 @@ const RELEASES: [&str; 2] = ["v[0-9]*", "[0-9]*"];
 
 /// Why repositories named on the command line make no policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{argument:?}: {reason}")]
+#[error("{argument}: {reason}")]
 pub struct AdHocError {
     argument: String,
     reason: String,
@@ -24,7 +25,7 @@ pub struct AdHocError {
 pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, AdHocError> {
     let mut hosts: BTreeMap<Url, Vec<String>> = BTreeMap::new();
     for argument in arguments {
-        let fail = |reason: String| AdHocError { argument: argument.chars().take(200).collect(), reason };
+        let fail = |reason: String| AdHocError { argument: shown(argument), reason };
         let (url, repository) = split(argument).map_err(fail)?;
         let repositories = hosts.entry(url).or_default();
         if !repositories.contains(&repository) {
@@ -64,6 +65,18 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         digest: Digest::of(arguments.join("\n").as_bytes()),
         warnings: Vec::new(),
     })
+}
+
+/// The argument for a message, without a user name and password (I18).
+fn shown(argument: &str) -> String {
+    match argument.split_once('@') {
+        // Behind an `@` that is not the host's there may be a digest.
+        Some((front, _)) if front.trim_start_matches("https://").trim_start_matches("http://").contains('/') => {
+            quote(argument)
+        }
+        Some((_, back)) => quote(&format!("[redacted]@{back}")),
+        None => quote(argument),
+    }
 }
 
 /// `HOST[:PORT]/REPOSITORY`, with a scheme if it is not the usual one.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use url::Url;
 
 use super::patterns::{self, Confirmation};
-use super::problem::{Place, Problems};
+use super::problem::{Place, Problems, mask_line, quote};
 use super::raw::{RawPolicy, RawProduction, RawSource};
 use super::reader::{Entries, Given};
 use super::{LedgerLocation, Policy, SourceConfig, place_of_source, schedule, source};
@@ -22,6 +22,7 @@ pub(super) struct Checker<'t> {
 
 const START: Place = Place { line: 1, column: 1, width: 1 };
 const MAX_KEEP: u32 = 100;
+const MAX_SOURCES: usize = 1_000;
 
 impl Checker<'_> {
     /// The policy, which is whole only if no problem was told.
@@ -105,12 +106,17 @@ impl Checker<'_> {
 
     fn sources(&self, given: &Given<Entries<RawSource>>) -> BTreeMap<SourceName, SourceConfig> {
         let mut sources: BTreeMap<SourceName, SourceConfig> = BTreeMap::new();
-        let mut places: Vec<(Place, SourceName)> = Vec::new();
         let entries = given.value().map_or(&[][..], |entries| &entries.0);
         if entries.is_empty() && given.value().is_some() == given.place().is_some() {
             let fix =
                 "add one, such as: shop: { oci: https://registry.example.com, repositories: [\"shop/*\"] }".to_owned();
             self.problems.error(given.place().unwrap_or(START), "the policy names no sources", fix);
+        }
+        if entries.len() > MAX_SOURCES {
+            let message = format!("the policy names {} sources, and {MAX_SOURCES} is the most", entries.len());
+            let fix = "write several policies".to_owned();
+            self.problems.error(given.place().unwrap_or(START), message, fix);
+            return sources;
         }
         for (key, value) in entries {
             let name: Option<SourceName> = self.parsed(key, "a source name");
@@ -120,7 +126,6 @@ impl Checker<'_> {
             });
             let (Some(name), Some(config), Some(place)) = (name, config, key.place()) else { continue };
             self.tell_overlap(place, &name, &config, &sources);
-            places.push((place, name.clone()));
             sources.insert(name, config);
         }
         sources
@@ -256,7 +261,11 @@ impl Checker<'_> {
 
     /// A reason as it may be shown: what came from the environment may be a secret, and reasons quote values.
     pub(super) fn told(&self, given: &Given<String>, reason: String) -> String {
-        if given.from_environment { "what the environment puts in here cannot be used".to_owned() } else { reason }
+        if given.from_environment {
+            "what the environment puts in here cannot be used".to_owned()
+        } else {
+            mask_line(&reason).0
+        }
     }
 }
 
@@ -272,8 +281,9 @@ impl LedgerLocation {
             None => Ok(Self::Directory(base.join(text))),
             Some(("s3", rest)) => {
                 if rest.contains('@') {
-                    return Err("a ledger's location holds no user name or password; the AWS configuration names them"
-                        .to_owned());
+                    return Err(
+                        "a ledger's location holds no credentials; they come from the AWS configuration".to_owned()
+                    );
                 }
                 let url = Url::parse(text).map_err(|error| format!("this is no URL: {error}"))?;
                 if url.host_str().unwrap_or_default().is_empty() || url.query().is_some() || url.fragment().is_some() {
@@ -284,7 +294,7 @@ impl LedgerLocation {
             Some((scheme @ ("gs" | "az" | "gcs" | "azure"), _)) => Err(format!(
                 "a ledger at {scheme}:// is not available in this version, which has directories and s3://"
             )),
-            Some(("file", path)) => Err(format!("write a directory without file://, such as {path:?}")),
+            Some(("file", path)) => Err(format!("write a directory without file://, such as {}", quote(path))),
             Some((scheme, _)) => {
                 let scheme: String = scheme.chars().take(20).collect();
                 Err(format!("a ledger cannot be kept at {scheme}://; write a directory, s3://bucket/prefix or none"))

@@ -1,7 +1,7 @@
 //! `${NAME}` in values. Substitution works on parsed values, never on YAML text, so what a variable holds can add no
 //! structure to a policy.
 
-use super::problem::{Place, Problems};
+use super::problem::{Place, Problems, quote};
 
 /// What variables hold.
 pub(super) type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
@@ -52,7 +52,7 @@ fn value_of(name: &str, environment: &Environment<'_>) -> Result<String, (String
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !valid {
         let fix = "write ${NAME} with letters, digits and '_'; there are no defaults or other operators".to_owned();
-        return Err((format!("{name:?} is not the name of a variable"), fix));
+        return Err((format!("{} is not the name of a variable", quote(name)), fix));
     }
     environment(name).ok_or_else(|| {
         (

@@ -1,6 +1,6 @@
 //! What is wrong with a policy, shown where it is wrong: place, source line, caret, fix.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 /// Where something stands in the policy's text. Lines and columns count from 1, columns in characters.
@@ -27,6 +27,7 @@ pub struct Problem {
 pub struct PolicyErrors {
     origin: String,
     problems: Vec<Problem>,
+    untold: usize,
 }
 
 impl std::error::Error for PolicyErrors {}
@@ -37,13 +38,13 @@ impl PolicyErrors {
         let shown = Shown { text: String::new(), caret: None };
         let message = "the policy could not be read".to_owned();
         let place = Place { line: 1, column: 1, width: 1 };
-        Self { origin: visible(origin), problems: vec![Problem { place, shown, message, fix: None }] }
+        Self { origin: visible(origin), problems: vec![Problem { place, shown, message, fix: None }], untold: 0 }
     }
 
     /// How many there are; never none.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.problems.len()
+        self.problems.len() + self.untold
     }
 }
 
@@ -55,7 +56,10 @@ impl fmt::Display for PolicyErrors {
             }
             problem.write(f, &self.origin)?;
         }
-        Ok(())
+        match self.untold {
+            0 => Ok(()),
+            more => write!(f, "\n{}: {more} more problems", self.origin),
+        }
     }
 }
 
@@ -83,18 +87,27 @@ pub(super) struct Problems<'t> {
     origin: &'t str,
     text: &'t str,
     errors: RefCell<Vec<Problem>>,
+    /// How many more there are.
+    untold: Cell<usize>,
     warnings: RefCell<Vec<(Place, String)>>,
 }
 
+/// A file with more problems than this is another kind of file, and nobody reads on.
+const MOST_TOLD: usize = 50;
+
 impl<'t> Problems<'t> {
     pub(super) fn new(origin: &'t str, text: &'t str) -> Self {
-        Self { origin, text, errors: RefCell::default(), warnings: RefCell::default() }
+        Self { origin, text, errors: RefCell::default(), untold: Cell::new(0), warnings: RefCell::default() }
     }
 
     /// Something that makes the policy unusable.
     pub(super) fn error(&self, place: Place, message: impl Into<String>, fix: impl Into<Option<String>>) {
+        if self.errors.borrow().len() >= MOST_TOLD {
+            return self.untold.set(self.untold.get() + 1);
+        }
         let shown = Shown::of(self.text, place);
-        let problem = Problem { place, shown, message: visible(&message.into()), fix: fix.into().map(|f| visible(&f)) };
+        let fix = fix.into().map(|fix| visible(&fix));
+        let problem = Problem { place, shown, message: visible(&message.into()), fix };
         let mut errors = self.errors.borrow_mut();
         if !errors.contains(&problem) {
             errors.push(problem);
@@ -117,7 +130,7 @@ impl<'t> Problems<'t> {
             return Ok(warnings.into_iter().map(told).collect());
         }
         problems.sort_by_key(|problem| problem.place);
-        Err(PolicyErrors { origin: visible(self.origin), problems })
+        Err(PolicyErrors { origin: visible(self.origin), problems, untold: self.untold.get() })
     }
 }
 
@@ -158,9 +171,11 @@ impl Shown {
 /// Takes secrets out of a source line (F71, I18): user and password of a URL, and a literal password. Answers how many
 /// characters at the front are as they were written.
 fn mask(text: &str, index: usize, line: &str) -> (String, usize) {
-    if in_password_block(text, index, line) {
-        return (REDACTED.to_owned(), 0);
-    }
+    if in_password_block(text, index, line) { (REDACTED.to_owned(), 0) } else { mask_line(line) }
+}
+
+/// One line without the secrets that can be told from it alone.
+pub(super) fn mask_line(line: &str) -> (String, usize) {
     let mut masked = line.to_owned();
     let mut untouched = usize::MAX;
     if let Some(value) = literal_password(&masked) {
@@ -184,17 +199,15 @@ fn mask(text: &str, index: usize, line: &str) -> (String, usize) {
     (masked, untouched)
 }
 
-/// Where the value of a `password:` begins in this line, unless it names a variable.
+/// Where what follows the word `password` begins in this line, unless it names a variable. A colon is not asked for:
+/// the line is shown because something is wrong with it.
 fn literal_password(line: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(found) = line[from..].find("password") {
         let after = from + found + "password".len();
-        let rest = line[after..].trim_start_matches(['"', '\'']).trim_start();
-        if let Some(value) = rest.strip_prefix(':') {
-            let value = value.trim_start();
-            if !value.is_empty() && !value.trim_start_matches(['"', '\'']).starts_with("${") {
-                return Some(line.len() - value.len());
-            }
+        let value = line[after..].trim_start_matches(['"', '\'', ':', ' ', '\t']);
+        if !value.is_empty() && !value.starts_with("${") {
+            return Some(line.len() - value.len());
         }
         from = after;
     }
@@ -210,6 +223,13 @@ fn in_password_block(text: &str, index: usize, line: &str) -> bool {
         let key = parent.trim_start().trim_start_matches("- ").trim_start_matches(['"', '\'']);
         key.starts_with("password")
     })
+}
+
+/// The writer's own words within a message: short, and without the secrets that a slip of quoting swept into them.
+pub(super) fn quote(text: &str) -> String {
+    let short: String = text.chars().take(60).collect();
+    let rest = if short.len() < text.len() { "…" } else { "" };
+    format!("\"{}{rest}\"", visible(&mask_line(&short).0))
 }
 
 /// Text that cannot steer a terminal: control characters, and those that reorder or hide text, are spelt out (F74, F78).

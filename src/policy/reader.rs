@@ -5,6 +5,8 @@
 //! (`oci`, `s3`), so that every kind has a list of keys of its own.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -13,7 +15,7 @@ use serde::Deserialize;
 use serde::de::value::SeqDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor};
 
-use super::problem::{Place, Problems, nearest};
+use super::problem::{Place, Problems, nearest, quote};
 use super::tree::{Node, Value};
 
 /// A value as the policy gives it, with its place.
@@ -123,6 +125,7 @@ impl<'n> Reader<'n> {
             return Err(self.expected(wanted, None));
         };
         let mut kept: Vec<(&Node, &str, &Node)> = Vec::with_capacity(entries.len());
+        let mut lines = HashMap::with_capacity(entries.len());
         for (key, value) in entries {
             let name = match &key.value {
                 Value::Text(name) | Value::Number(_, name) => name.as_str(),
@@ -131,12 +134,15 @@ impl<'n> Reader<'n> {
                     continue;
                 }
             };
-            match kept.iter().find(|(_, known, _)| *known == name) {
-                Some((first, ..)) => {
-                    let fix = format!("it is first given on line {}; keep one of them", first.place.line);
-                    self.problems.error(key.place, format!("{name:?} is given twice"), fix);
+            match lines.entry(name) {
+                Entry::Occupied(first) => {
+                    let fix = format!("it is first given on line {}; keep one of them", first.get());
+                    self.problems.error(key.place, format!("{} is given twice", quote(name)), fix);
                 }
-                None => kept.push((key, name, value)),
+                Entry::Vacant(new) => {
+                    new.insert(key.place.line);
+                    kept.push((key, name, value));
+                }
             }
         }
         Ok(kept)
@@ -150,7 +156,7 @@ impl<'n> Reader<'n> {
             Some(word) => format!("did you mean {word:?}?"),
             None => format!("{table} takes: {}", known.join(", ")),
         };
-        self.problems.error(key.place, format!("unknown key {name:?} in {table}"), fix);
+        self.problems.error(key.place, format!("unknown key {} in {table}", quote(name)), fix);
     }
 }
 
@@ -220,7 +226,7 @@ impl<'n> Deserializer<'n> for Reader<'n> {
         match &self.node.value {
             Value::List(items) => visitor.visit_seq(Items { reader: self, items: items.iter() }),
             Value::Text(text) if !self.node.from_environment => {
-                Err(self.expected("a list", Some(format!("write [{text:?}]"))))
+                Err(self.expected("a list", Some(format!("write [{}]", quote(text)))))
             }
             _ => Err(self.expected("a list", None)),
         }
@@ -264,7 +270,7 @@ impl<'n> Deserializer<'n> for Reader<'n> {
                 let found = if self.node.from_environment {
                     "that is none of them".to_owned()
                 } else {
-                    format!("found {word:?}")
+                    format!("found {}", quote(word))
                 };
                 self.refuse(format!("expected one of {listed}; {found}"), fix)
             })?,
@@ -311,7 +317,7 @@ impl<'n> Reader<'n> {
                 }
                 let near = entries.iter().find_map(|(key, word, _)| Some((key.place, word, nearest(word, variants)?)));
                 if let Some((place, word, near)) = near {
-                    let message = format!("unknown key {word:?} in {name}");
+                    let message = format!("unknown key {} in {name}", quote(word));
                     return Err(Refused { place: Some(place), message, fix: Some(format!("did you mean {near:?}?")) });
                 }
                 let fix = format!("it needs one of: {}", variants.join(", "));

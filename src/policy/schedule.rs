@@ -1,5 +1,7 @@
 //! The schedule, looked at for its shape only: what its fields mean is for the command that keeps it.
 
+use super::problem::quote;
+
 /// Whether this is five fields as Kubernetes reads them (G146), a macro, or AWS `cron()` or `rate()` (G148).
 pub(super) fn check(text: &str) -> Result<(), String> {
     let text = text.trim();
@@ -14,7 +16,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
                 if known.contains(&unit) {
                     Ok(())
                 } else {
-                    Err(format!("{unit:?} is no unit of rate(): use minutes, hours or days"))
+                    Err(format!("{} is no unit of rate(): use minutes, hours or days", quote(unit)))
                 }
             }
             _ => Err("rate() takes a number and a unit, such as rate(15 minutes)".to_owned()),
@@ -28,7 +30,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
         return if known.contains(&text) {
             Ok(())
         } else {
-            Err(format!("{text:?} is not one of {}", known.join(", ")))
+            Err(format!("{} is not one of {}", quote(text), known.join(", ")))
         };
     }
     fields_of(text, 5, "a schedule")
@@ -45,7 +47,7 @@ fn fields_of(text: &str, count: usize, what: &str) -> Result<(), String> {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'/' | b',' | b'-' | b'?' | b'#'))
     };
     match fields.iter().find(valid) {
-        Some(field) => Err(format!("{field:?} is no field of {what}")),
+        Some(field) => Err(format!("{} is no field of {what}", quote(field))),
         None => Ok(()),
     }
 }

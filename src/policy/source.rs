@@ -4,7 +4,7 @@ use url::Url;
 
 use super::check::Checker;
 use super::patterns::Confirmation;
-use super::problem::Place;
+use super::problem::{Place, quote};
 use super::raw::{RawOci, RawS3};
 use super::reader::Given;
 use super::{OciConfig, S3Config, Secret, SourceConfig};
@@ -148,7 +148,7 @@ impl Checker<'_> {
                 } else {
                     "write lowercase path parts of letters, digits, '.', '_' and '-'"
                 };
-                self.problems.error(place, format!("no registry has a repository {text:?}"), fix.to_owned());
+                self.problems.error(place, format!("no registry has a repository {}", quote(text)), fix.to_owned());
             }
         }
     }

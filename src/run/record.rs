@@ -148,7 +148,12 @@ impl Recorder {
             let uncovered = setup.production.uncovered.iter().map(String::as_str);
             self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
         }
-        let findings = std::mem::take(&mut self.findings);
+        let mut findings = std::mem::take(&mut self.findings);
+        let open = setup.ledger.open_findings();
+        open.date(&mut findings);
+        let changes = open.changes(&findings, covers_all && complete);
+        let changes = changes.into_iter().map(|event| self.entry(None, now, event)).collect::<Vec<_>>();
+        self.entries.extend(changes);
         self.waiting.push(Row { repository: None, findings });
         self.commit().await?;
         self.close(complete, counts).await

@@ -28,7 +28,9 @@ impl FileSignal {
     }
 
     fn via(&self) -> Arc<str> {
-        format!("file {}", self.path.display()).into()
+        // By name alone: this is the ledger's key, and the same policy may be reached by another path tomorrow.
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+        format!("file {}", name.to_string_lossy()).into()
     }
 }
 

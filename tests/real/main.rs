@@ -1,10 +1,10 @@
 //! Against real servers, which `tests/run.sh` installs and starts.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod bucket;
 mod bucket_contract;
 mod layout;
+mod ledger_bucket;
 mod registry;
 mod servers;
+#[path = "../support/mod.rs"]
+mod support;

@@ -134,6 +134,12 @@ impl Estate {
         entries.into_iter().map(|(_, entry)| entry.event).collect()
     }
 
+    /// The reports of all runs, by the digests of their bodies, the latest first.
+    pub(crate) async fn reports(&self) -> Vec<prodpin::model::Digest> {
+        let ledger = Ledger::open(&self.policy.ledger, Access::Read).await.unwrap();
+        ledger.runs(50).await.unwrap().into_iter().map(|(record, _)| record.report).collect()
+    }
+
     /// A run as a story.
     pub(crate) fn story(&self, told: &Told) -> String {
         let mut text = String::new();

@@ -1,8 +1,10 @@
 //! Everything that needs no server: decisions, contracts, hostile input, the command line.
 
+mod command_line;
 mod contract;
 mod estate;
 mod hostile_output;
+mod ledger;
 mod lying_registry;
 mod policy;
 mod properties;

@@ -390,3 +390,22 @@ async fn a_run_that_is_asked_to_stop_pins_nothing_more_f86() {
     assert!(!report.run.complete);
     assert_eq!(pins(&estate), 0);
 }
+
+#[tokio::test]
+async fn unchanged_runs_share_one_report_and_findings_keep_their_first_day() {
+    let mut estate = Estate::with_releases(3);
+    estate.enforce().await;
+    estate.push("v1.1.0", "implant");
+    let moved = estate.enforce().await;
+    let later = estate.enforce().await;
+    let still = estate.enforce().await;
+    let find = |told: &crate::estate::Told| {
+        let finding = told.findings.iter().find(|finding| finding.code == prodpin::model::Code::TagMoved).unwrap();
+        (finding.first_seen, finding.ledger_sequence)
+    };
+    assert_eq!(find(&moved).1, find(&later).1, "a finding names the commit that it was first found in");
+    assert_eq!(find(&later), find(&still));
+    let reports = estate.reports().await;
+    assert_eq!(reports[0], reports[1], "the last two runs saw and said the same");
+    assert_ne!(reports[1], reports[2]);
+}

@@ -94,7 +94,10 @@ fn pair(
         reason: format!("{has} is set and {lacks} is not; set both or neither"),
     };
     match (username, password) {
-        (Some(username), Some(password)) => checked(username, password, origin()).map(Some),
+        (Some(username), Some(password)) => match checked(username, password) {
+            Ok(found) => Ok(Some(found)),
+            Err(reason) => Err(OciError::Credentials { origin: origin(), reason: reason.to_owned() }),
+        },
         (Some(_), None) => Err(lacking(user_key, password_key)),
         (None, Some(_)) => Err(lacking(password_key, user_key)),
         (None, None) => Ok(None),
@@ -102,10 +105,9 @@ fn pair(
 }
 
 /// A user and a password that can be sent. The user `<token>` is Docker's way to say that it is an identity token.
-pub(super) fn checked(username: String, password: Secret, origin: String) -> Result<Credentials, OciError> {
+pub(super) fn checked(username: String, password: Secret) -> Result<Credentials, &'static str> {
     if username.contains(':') || username.chars().any(char::is_control) {
-        let reason = "a user name cannot hold a colon or a control character".to_owned();
-        return Err(OciError::Credentials { origin, reason });
+        return Err("a user name cannot hold a colon or a control character");
     }
     Ok(match username.as_str() {
         "<token>" => Credentials::Identity(password),

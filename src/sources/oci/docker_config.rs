@@ -143,7 +143,7 @@ fn in_entry(entry: &Entry, path: &Path) -> Result<Option<Credentials>, OciError>
     if username.is_empty() {
         return Ok(None);
     }
-    checked(username, Secret::new(password), path.display().to_string()).map(Some)
+    checked(username, Secret::new(password)).map(Some).map_err(|reason| fail(path, reason))
 }
 
 /// Runs `docker-credential-NAME get`. The name comes from a file, so it may only be a name: no path, no option.
@@ -167,7 +167,9 @@ fn ask_helper(helper: &str, host: &RegistryHost, surroundings: &Surroundings) ->
     if helped.username.is_empty() && helped.secret.is_empty() {
         return Ok(None);
     }
-    checked(helped.username, Secret::new(helped.secret), program).map(Some).map_err(|error| error.to_string())
+    checked(helped.username, Secret::new(helped.secret))
+        .map(Some)
+        .map_err(|reason| format!("names {program}, whose answer cannot be used: {reason}"))
 }
 
 /// Runs a helper with the server on its standard input, for as long as it may take.
@@ -289,7 +291,7 @@ mod tests {
             std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         };
-        helper("good", r#"read server; printf '{"ServerURL":"%s","Username":"%s","Secret":"s"}' "$server" "$server""#);
+        helper("good", r#"read server; printf '{"ServerURL":"%s","Username":"u","Secret":"%s"}' "$server" "$server""#);
         helper("none", "echo 'credentials not found in native keychain'; exit 1");
         helper("bad", "echo hunter2; exit 1");
         helper("odd", "echo hunter2");
@@ -299,8 +301,8 @@ mod tests {
             look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())])
         };
         let own = r#"{"credHelpers": {"r.example": "good"}, "credsStore": "bad"}"#;
-        assert_eq!(ask(own, "https://r.example"), Ok(user("r.example", "s")));
-        assert_eq!(ask(r#"{"credsStore": "good"}"#, "https://docker.io"), Ok(user(HUB_KEY, "s")));
+        assert_eq!(ask(own, "https://r.example"), Ok(user("u", "r.example")));
+        assert_eq!(ask(r#"{"credsStore": "good"}"#, "https://docker.io"), Ok(user("u", HUB_KEY)));
         assert_eq!(ask(r#"{"credsStore": "none"}"#, "https://r.example"), Ok(None));
         for name in ["bad", "odd", "slow", "absent", "../evil", "a b"] {
             let error = ask(&format!(r#"{{"credsStore": "{name}"}}"#), "https://r.example").unwrap_err();

@@ -12,7 +12,7 @@ use crate::model::{Cause, Gap, NamePatterns, ObservedTag, RepositoryName, Resolu
 /// More tags than this are no repository but an attempt to fill memory (I20). F93 asks for a million.
 const MOST_TAGS: usize = 5_000_000;
 
-/// Gaps about names in a list that are no names: beyond this many, one more says how many there were.
+/// Gaps about names in a list that are no names: who is told of this many needs no more.
 const MOST_ODD_NAMES: usize = 20;
 
 /// Which of the policy's patterns have matched something.
@@ -57,7 +57,7 @@ struct Listing<'a> {
     pages: Option<Pages<'a, CatalogPage>>,
     ready: VecDeque<Found>,
     known: HashSet<RepositoryName>,
-    odd: usize,
+    odd: HashSet<String>,
 }
 
 /// The repositories that the patterns select: those named in full first, then what the catalog adds.
@@ -67,7 +67,8 @@ pub(super) fn repositories<'a>(
     matched: &'a Matched,
 ) -> impl Stream<Item = Found> + Send + 'a {
     let pages = patterns.has_globs().then(|| Pages::new(registry, List::Catalog));
-    let mut listing = Listing { patterns, matched, pages, ready: VecDeque::new(), known: HashSet::new(), odd: 0 };
+    let mut listing =
+        Listing { patterns, matched, pages, ready: VecDeque::new(), known: HashSet::new(), odd: HashSet::new() };
     listing.take(patterns.explicit_names());
     stream::unfold(listing, async |mut listing| {
         loop {
@@ -91,8 +92,7 @@ impl Listing<'_> {
                     }
                 }
                 _ => {
-                    self.odd += 1;
-                    if self.odd <= MOST_ODD_NAMES {
+                    if self.odd.len() < MOST_ODD_NAMES && self.odd.insert(text.to_owned()) {
                         let detail =
                             format!("{text:.160?} is no repository name that a registry takes, so it is left out");
                         self.ready.push_back(Err(Gap::new(Scope::Source, Cause::Malformed, detail)));

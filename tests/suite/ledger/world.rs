@@ -1,0 +1,188 @@
+//! What the tests record, and an auditor that shares no code with the ledger.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
+use prodpin::ledger::{Access, Ledger, LedgerError};
+use prodpin::model::{
+    ArtifactId, Counts, Digest, Entry, Event, Mode, RepositoryKey, RepositoryState, RunId, RunRecord, SourceRecord,
+    Tag, TagStatus, seen,
+};
+use sha2::{Digest as _, Sha256};
+
+pub(super) fn key(name: &str) -> RepositoryKey {
+    RepositoryKey { source: "shop".parse().unwrap(), name: name.parse().unwrap() }
+}
+
+pub(super) fn tag(name: &str) -> Tag {
+    name.parse().unwrap()
+}
+
+pub(super) fn artifact(seed: &str) -> ArtifactId {
+    ArtifactId::Manifest(Digest::of(seed.as_bytes()))
+}
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(super) fn run_id(number: u64) -> RunId {
+    RunId::new(at(number as i64), number)
+}
+
+pub(super) fn entry(run: u64, repository: &RepositoryKey, event: Event) -> Entry {
+    Entry { run: run_id(run), at: at(run as i64), repository: Some(repository.clone()), event }
+}
+
+pub(super) fn tag_seen(run: u64, repository: &RepositoryKey, name: &str, bytes: &str) -> Entry {
+    entry(run, repository, Event::TagSeen { tag: tag(name), artifact: artifact(bytes) })
+}
+
+pub(super) fn run_record(run: u64) -> Entry {
+    let record = RunRecord {
+        id: run_id(run),
+        mode: Mode::Audit,
+        started: at(run as i64),
+        finished: at(run as i64),
+        complete: true,
+        policy: Digest::of(b"policy"),
+        counts: Counts::default(),
+        findings: BTreeMap::new(),
+        report: Digest::of(b"report"),
+    };
+    Entry { run: run_id(run), at: at(run as i64), repository: None, event: Event::Run(Box::new(record)) }
+}
+
+pub(super) fn source_record(run: u64) -> Entry {
+    let record = SourceRecord {
+        source: "shop".parse().unwrap(),
+        complete: true,
+        counts: Counts::default(),
+        seen: Digest::of(b"seen"),
+    };
+    Entry { run: run_id(run), at: at(run as i64), repository: None, event: Event::Source(record) }
+}
+
+/// What a run that recalled this state says of a repository whose tags are these; every other tag was looked up.
+pub(super) fn observe(
+    run: u64,
+    repository: &RepositoryKey,
+    state: &RepositoryState,
+    tags: &[(&str, &str)],
+) -> Vec<Entry> {
+    let found = tags.iter().filter_map(|(name, bytes)| seen(tag(name), artifact(bytes), state));
+    let lost = state.tags.iter().filter(|(known, _)| !tags.iter().any(|(name, _)| known.as_str() == *name));
+    let lost = lost.filter_map(|(known, history)| match history.status {
+        TagStatus::Present => Some(Event::TagAbsent { tag: known.clone() }),
+        TagStatus::Absent(_) => Some(Event::TagDeleted { tag: known.clone() }),
+        TagStatus::Deleted(_) => None,
+    });
+    found.chain(lost).map(|event| entry(run, repository, event)).collect()
+}
+
+/// One run over two repositories: a commit for each, then its records.
+pub(super) async fn whole_run(
+    ledger: &Ledger,
+    run: u64,
+    shop: &[(&str, &str)],
+    web: &[(&str, &str)],
+) -> Result<(), LedgerError> {
+    for (name, tags) in [("shop/api", shop), ("web/front", web)] {
+        let state = ledger.recall(&key(name)).await?;
+        ledger.commit(observe(run, &key(name), &state, tags)).await?;
+    }
+    ledger.commit(vec![source_record(run), run_record(run)]).await?;
+    Ok(())
+}
+
+pub(super) async fn open(store: &Arc<dyn ObjectStore>, access: Access) -> Result<Ledger, LedgerError> {
+    Ledger::open_on(store.clone(), "the test's ledger", access).await
+}
+
+pub(super) async fn writer(store: &Arc<dyn ObjectStore>) -> Ledger {
+    open(store, Access::Write).await.unwrap()
+}
+
+pub(super) async fn names(store: &Arc<dyn ObjectStore>, prefix: &str) -> Vec<String> {
+    let listed: Vec<_> = store.list(Some(&Path::from(prefix))).try_collect().await.unwrap();
+    let mut names: Vec<String> = listed.into_iter().map(|object| object.location.to_string()).collect();
+    names.sort();
+    names
+}
+
+pub(super) async fn bytes(store: &Arc<dyn ObjectStore>, name: &str) -> Vec<u8> {
+    store.get(&Path::from(name)).await.unwrap().bytes().await.unwrap().to_vec()
+}
+
+pub(super) async fn put(store: &Arc<dyn ObjectStore>, name: &str, bytes: impl Into<Vec<u8>>) {
+    store.put(&Path::from(name), bytes.into().into()).await.unwrap();
+}
+
+pub(super) async fn remove(store: &Arc<dyn ObjectStore>, names: impl IntoIterator<Item = String>) {
+    for name in names {
+        store.delete(&Path::from(name)).await.unwrap();
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// RFC 6962 section 2.1, by its own definition.
+fn root(leaves: &[Vec<u8>]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    match leaves {
+        [] => {}
+        [leaf] => {
+            hasher.update([0]);
+            hasher.update(leaf);
+        }
+        _ => {
+            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+            hasher.update([1]);
+            hasher.update(root(left));
+            hasher.update(root(right));
+        }
+    }
+    hasher.finalize().into()
+}
+
+/// Reads a whole log from its objects alone, checks every link, and returns its entries (I9).
+pub(super) async fn audit(store: &Arc<dyn ObjectStore>) -> Vec<(u64, Entry)> {
+    let (mut leaves, mut entries): (Vec<Vec<u8>>, _) = (Vec::new(), Vec::new());
+    let (mut origin, mut previous) = (None, None);
+    for name in names(store, "checkpoint").await {
+        let body = bytes(store, &name).await;
+        let sequence: u64 = name.strip_prefix("checkpoint/").unwrap().parse().unwrap();
+        assert_eq!(name, format!("checkpoint/{sequence:020}"));
+        let text = String::from_utf8(body.clone()).unwrap();
+        if text.is_empty() {
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(*origin.get_or_insert_with(|| lines[0].to_owned()), lines[0]);
+        assert_eq!(lines[3], "schema 1");
+        let batch = lines[4].strip_prefix("batch ").unwrap();
+        assert_eq!(lines[5].strip_prefix("previous ").map(str::to_owned), previous, "{name}");
+        let mut plain = Vec::new();
+        let packed = bytes(store, &format!("batch/{batch}")).await;
+        zstd::Decoder::new(&packed[..]).unwrap().read_to_end(&mut plain).unwrap();
+        assert_eq!(hex(&Sha256::digest(&plain)), batch);
+        for line in String::from_utf8(plain).unwrap().lines() {
+            let entry: Entry = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&entry).unwrap(), line, "a line is canonical");
+            entries.push((sequence, entry));
+            leaves.push(line.as_bytes().to_vec());
+        }
+        assert_eq!(lines[1], leaves.len().to_string());
+        assert_eq!(lines[2], STANDARD.encode(root(&leaves)), "{name}");
+        previous = Some(hex(&Sha256::digest(&body)));
+    }
+    entries
+}
