@@ -3,6 +3,7 @@
 #
 #   tests/run.sh                      everything
 #   tests/run.sh --test real          what `cargo test` takes may follow
+#   tests/run.sh --install-only       nothing but what the tests need
 #
 # What is missing is installed first: Debian packages, and Python packages in an environment of their own under the
 # target directory. Nothing is fetched when all of it is there. Servers listen on loopback, on free ports, and keep
@@ -11,8 +12,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-target}
-venv=$target/test-venv
-tools=$target/test-tools
 mkdir -p "$target"
 target=$(cd "$target" && pwd)
 venv=$target/test-venv
@@ -170,7 +169,14 @@ seal_environment() {
 
 stage 'packages' install_packages
 stage 'python environment' install_python
-stage 'build' cargo test --locked --no-run "$@"
+if [ "${1:-}" = --install-only ]; then exit 0; fi
+# Built before the servers start. What follows `--` is for the tests, not for the build.
+build_arguments=()
+for argument in "$@"; do
+    if [ "$argument" = -- ]; then break; fi
+    build_arguments+=("$argument")
+done
+stage 'build' cargo test --locked --no-run "${build_arguments[@]}"
 stage 'servers' start_servers
 seal_environment
 stage 'tests' cargo test --locked "$@"

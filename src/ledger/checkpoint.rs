@@ -90,10 +90,13 @@ impl Checkpoint {
     }
 }
 
+/// Whether a line's value is there to its end.
+type Whole = fn(&str) -> bool;
+
 /// Whether this is what a cut-off or zero-filled write leaves behind. Anything else that does not parse was whole once,
 /// so that people may have been told of it: dropping it would lose a commit (I9).
 fn is_torn(bytes: &[u8], text: &str) -> bool {
-    const ORDER: [(&str, fn(&str) -> bool); 3] = [
+    const ORDER: [(&str, Whole); 3] = [
         ("schema ", |schema| schema.parse::<u64>().is_ok()),
         ("batch ", |hex| sha256(hex).is_some()),
         ("previous ", |hex| sha256(hex).is_some()),

@@ -28,7 +28,7 @@ pub(super) struct Outcome {
     pub(super) at: Timestamp,
 }
 
-/// Observe, recall, plan, apply: one repository.
+/// Recall, observe, plan, apply: one repository.
 pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop) -> Result<Outcome, LedgerError> {
     let Some(source) = setup.sources.get(&key.source) else {
         unreachable!("repositories come from the run's own sources")
@@ -36,8 +36,10 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     let inventory = source.inventory.as_ref();
     let at = Timestamp::now();
 
-    let mut snapshot = inventory.observe(&key.name).await;
+    // Recalled first: what another run commits from here on is newer than what this one observes, and the ledger can
+    // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
+    let mut snapshot = inventory.observe(&key.name).await;
     note_uses(&setup, &snapshot, &state);
 
     let survey = decide::survey(&snapshot, &state, &setup.rules);

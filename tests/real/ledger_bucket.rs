@@ -1,4 +1,9 @@
 //! The ledger in a bucket, on an S3 server with versioning and Object Lock: `PRODPIN_TEST_S3` is its address.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test says what it left out, and ends where it cannot go on"
+)]
 
 #[path = "../suite/ledger/world.rs"]
 #[expect(dead_code, reason = "the suite uses more of it")]

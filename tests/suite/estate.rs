@@ -126,12 +126,19 @@ impl Estate {
         self.run(Mode::Enforce).await
     }
 
-    /// Every change on record about the one repository.
+    /// Everything on record about the one repository.
     pub(crate) async fn events(&self) -> Vec<Event> {
         let ledger = Ledger::open(&self.policy.ledger, Access::Read).await.unwrap();
         let key = RepositoryKey { source: "shop".parse().unwrap(), name: REPOSITORY.parse().unwrap() };
         let entries: Vec<(u64, Entry)> = ledger.history(&key, None).await.unwrap();
         entries.into_iter().map(|(_, entry)| entry.event).collect()
+    }
+
+    /// The same without the findings' own story.
+    pub(crate) async fn changes(&self) -> Vec<Event> {
+        let mut events = self.events().await;
+        events.retain(|event| !matches!(event, Event::FindingOpened(_) | Event::FindingResolved(_)));
+        events
     }
 
     /// The reports of all runs, by the digests of their bodies, the latest first.

@@ -1,4 +1,5 @@
 //! The ledger through its public face: on a directory, in memory, on a store that fails on command.
+#![allow(clippy::unwrap_used, reason = "a helper of a test that cannot go on ends that test")]
 
 mod caches;
 mod crashes;

@@ -149,11 +149,11 @@ async fn a_tag_that_comes_back_to_earlier_bytes_flapped() {
 async fn a_denied_repository_is_unknown_and_nothing_is_forgotten_f30() {
     let estate = Estate::with_releases(3);
     estate.enforce().await;
-    let events = estate.events().await;
+    let events = estate.changes().await;
     estate.memory.deny(REPOSITORY);
     let denied = estate.enforce().await;
     assert!(!denied.complete);
-    assert_eq!(estate.events().await, events);
+    assert_eq!(estate.changes().await, events);
     golden!(estate, denied);
 }
 
@@ -163,7 +163,7 @@ async fn everything_gone_at_once_is_not_a_mass_deletion_f31() {
     {
         let estate = Estate::with_releases(4);
         estate.enforce().await;
-        let events = estate.events().await;
+        let events = estate.changes().await;
         answer(&estate.memory, REPOSITORY);
         for _ in 0..2 {
             let told = estate.enforce().await;
@@ -171,7 +171,7 @@ async fn everything_gone_at_once_is_not_a_mass_deletion_f31() {
             assert!(told.targets().iter().all(|target| target.restorable.is_none()), "{}", estate.story(&told));
             assert!(told.codes().iter().all(|code| code.ends_with("inventory-incomplete")), "{:?}", told.codes());
         }
-        assert_eq!(estate.events().await, events);
+        assert_eq!(estate.changes().await, events);
     }
 }
 
@@ -344,7 +344,7 @@ async fn signature_tags_are_rewritten_by_design() {
     estate.push(&signature, "one signature");
     estate.enforce().await;
     estate.push(&signature, "two signatures");
-    assert_eq!(estate.enforce().await.codes(), ["info rollback-depth-short"]);
+    assert_eq!(estate.enforce().await.codes(), ["low rollback-depth-short"]);
 }
 
 #[tokio::test]

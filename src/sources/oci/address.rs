@@ -1,4 +1,6 @@
 //! Which addresses may be dialled: the last word before a connection is made, after every name is resolved (F9, F10).
+//!
+//! Behind a proxy only the proxy is dialled from here, and the names of registries are the proxy's to resolve and judge.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -116,6 +118,11 @@ impl fmt::Display for AddressRefused {
 }
 
 impl std::error::Error for AddressRefused {}
+
+/// Whether an address is anyone's to reach.
+pub(super) fn is_public(address: IpAddr) -> bool {
+    classify(address) == Class::Public
+}
 
 fn classify(address: IpAddr) -> Class {
     match address {

@@ -35,9 +35,11 @@ impl Fault {
     pub(super) fn of(answer: &Answer, what: &str) -> Self {
         let status = answer.status;
         let codes = answer.error_codes();
+        // Whose word it is decides where to look: after a redirect it is a blob store's.
+        let who = if answer.elsewhere { "the store that the registry redirects to" } else { "the registry" };
         let said = match codes.first() {
-            Some(code) => format!("{what}: the registry answered {} {code}", status.as_u16()),
-            None => format!("{what}: the registry answered {}", status.as_u16()),
+            Some(code) => format!("{what}: {who} answered {} {code}", status.as_u16()),
+            None => format!("{what}: {who} answered {}", status.as_u16()),
         };
         let denied = || codes.iter().any(|code| matches!(code.as_str(), "DENIED" | "UNAUTHORIZED"));
         match status {

@@ -3,6 +3,7 @@
 use url::{Host, Url};
 
 use super::OciError;
+use super::address::is_public;
 use crate::model::{Reference, RepositoryName, RunningReference, Tag};
 
 /// The API host of Docker Hub; its other names only redirect people there.
@@ -112,12 +113,14 @@ pub(super) fn is_hub(host: &str) -> bool {
     matches!(host, "docker.io" | "index.docker.io" | HUB | "registry.hub.docker.com")
 }
 
-/// Whether a name says by itself that it is private: an address, or a name without a public suffix.
+/// Whether a name says by itself that it is private: a private address, or a name without a public suffix.
 pub(super) fn names_private(host: &str) -> bool {
-    let host = host.trim_end_matches('.');
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok();
     const SUFFIXES: [&str; 7] = [".local", ".internal", ".svc", ".localhost", ".lan", ".home.arpa", ".test"];
-    address || !host.contains('.') || SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
+    let host = host.trim_end_matches('.');
+    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+        Ok(address) => !is_public(address),
+        Err(_) => !host.contains('.') || SUFFIXES.iter().any(|suffix| host.ends_with(suffix)),
+    }
 }
 
 /// Whether a URL leads to this machine.
@@ -187,7 +190,7 @@ mod tests {
         for name in ["localhost", "registry", "10.0.0.1", "[::1]", "r.internal", "r.ns.svc", "r.ns.svc.cluster.local"] {
             assert!(names_private(name), "{name}");
         }
-        for name in ["r.example.com", "internal.example.com", "localhost.example.com"] {
+        for name in ["r.example.com", "internal.example.com", "localhost.example.com", "8.8.8.8", "[2606:4700::1]"] {
             assert!(!names_private(name), "{name}");
         }
     }

@@ -13,6 +13,7 @@ use super::answer::Answer;
 use super::fault::Fault;
 use super::link::next_page;
 use super::registry::{Registry, Repository};
+use crate::model::Cause;
 
 /// A list of more pages than this has no end. At 1,000 names each it would hold 20 million.
 const MOST_PAGES: usize = 20_000;
@@ -59,7 +60,8 @@ impl<'a, P: DeserializeOwned> Pages<'a, P> {
         if answer.status != StatusCode::OK {
             return Err(self.refusal(&answer, &what));
         }
-        answer.must_be(&what, |media_type| media_type.contains("json"))?;
+        // Some registries call their lists plain text; what they are is decided by the strict reading below.
+        answer.must_be(&what, |media_type| media_type.contains("json") || media_type == "text/plain")?;
         let page = serde_json::from_slice(&answer.body)
             .map_err(|_| Fault::malformed(format!("{what}: a page that is no such list")))?;
         let next = next_page(&url, &answer.headers)?;
@@ -89,12 +91,12 @@ impl<'a, P: DeserializeOwned> Pages<'a, P> {
         let fault = Fault::of(answer, what);
         if answer.status == StatusCode::NOT_FOUND
             && matches!(self.list, List::Tags(_))
-            && fault.cause == crate::model::Cause::NotFound
+            && fault.cause == Cause::NotFound
             && !answer.error_codes().iter().any(named)
         {
             let detail =
                 format!("{}, without saying that the repository is unknown; is this a registry?", fault.detail);
-            return Fault::new(crate::model::Cause::Unsupported, detail);
+            return Fault::new(Cause::Unsupported, detail);
         }
         fault
     }

@@ -240,8 +240,7 @@ impl Registry {
             return Fault::of(answer, what).into();
         }
         if answer.elsewhere {
-            let detail = format!("{what}: the store that the registry redirects to answers 404");
-            return Fault::new(Cause::NotFound, detail).into();
+            return Fault::of(answer, what).into();
         }
         let codes = answer.error_codes();
         if codes.iter().any(|code| KNOWN.contains(&code.as_str())) {

@@ -67,11 +67,16 @@ pub(super) struct Wire {
 enum Setback {
     /// No further try would help.
     Final(Fault),
-    /// The next try may go better.
+    /// The next try may go better. What was sent may have been carried out.
     Fleeting(Fault),
-    /// The registry is overloaded, and perhaps said for how long to wait.
+    /// Too much was asked at once, and the registry perhaps said for how long to wait. Nothing was carried out.
     Overload(Fault, Option<Duration>),
+    /// No whole answer in time.
+    Slow(Fault),
 }
+
+/// A longer wait than this is a way to say no.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
 impl Wire {
     pub(super) fn new(
@@ -110,17 +115,24 @@ impl Wire {
             let (fault, wait) = match outcome {
                 Ok(answer) => {
                     self.throttle.well();
-                    if answer.status.is_success() {
+                    if call.purpose == Purpose::Read && answer.status.is_success() && !answer.elsewhere {
                         self.worked.store(true, Ordering::Relaxed);
                     }
                     return Ok(answer);
                 }
                 Err(Setback::Final(fault)) => return Err(fault),
-                // A write is sent again only if the registry said that it did nothing with it.
-                Err(Setback::Fleeting(fault)) if call.content.is_some() => return Err(fault),
+                // A write is sent again only if nothing was done with it.
+                Err(Setback::Fleeting(fault) | Setback::Slow(fault)) if call.content.is_some() => return Err(fault),
                 Err(Setback::Fleeting(fault)) => (fault, None),
+                Err(Setback::Slow(fault)) => {
+                    self.throttle.complaint(None);
+                    // As long as two quick failures.
+                    failures += 1;
+                    (fault, None)
+                }
                 Err(Setback::Overload(fault, wait)) => {
-                    self.throttle.complaint(wait);
+                    // Even where the run has no end, nobody waits for longer than it may.
+                    self.throttle.complaint(wait.map(|wait| wait.min(self.timing.longest_wait)));
                     (fault, wait)
                 }
             };
@@ -131,7 +143,9 @@ impl Wire {
 
     /// Waits before the next try, or gives the fault back if there is none.
     async fn pause(&self, failures: u32, asked: Option<Duration>, fault: Fault) -> Result<(), Fault> {
-        if failures >= self.timing.tries {
+        // A throttled call is worth more patience than a broken one: the registry is there, and says what it wants.
+        let most = if fault.cause == Cause::Throttled { self.timing.tries * 2 } else { self.timing.tries };
+        if failures >= most {
             return Err(fault);
         }
         // Half of the wait is certain and half of it chance, so that 64 requests do not return as one.
@@ -163,7 +177,7 @@ impl Wire {
             Err(_) => {
                 let limit = self.timing.request.as_secs_f64();
                 let detail = format!("{}: no whole answer within {limit} s", shown(call));
-                return Err(Setback::Overload(Fault::new(Cause::TimedOut, detail), None));
+                return Err(Setback::Slow(Fault::new(Cause::TimedOut, detail)));
             }
         };
         debug!(method = %call.method, url = %shown(call), status = answer.status.as_u16(), "answered");
@@ -266,9 +280,11 @@ fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
     };
     let host = url.host_str().unwrap_or_default();
     let detail = format!("{}: {doing} {host} ({reason:.200})", shown(call));
-    match error.is_builder() {
-        true => Setback::Final(Fault::malformed(detail)),
-        false => Setback::Fleeting(Fault::new(Cause::Unreachable, detail)),
+    match (error.is_builder(), error.is_connect()) {
+        (true, _) => Setback::Final(Fault::malformed(detail)),
+        // Too many connections for the server, or too many open files for us (F95): fewer at once may do.
+        (false, true) => Setback::Overload(Fault::new(Cause::Unreachable, detail), None),
+        (false, false) => Setback::Fleeting(Fault::new(Cause::Unreachable, detail)),
     }
 }
 
@@ -276,10 +292,11 @@ fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
+        return Some(Duration::from_secs(seconds.into()).min(LONGEST_PAUSE));
     }
     let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(until.duration_since(now).try_into().unwrap_or_default())
+    let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+    Some(wait.min(LONGEST_PAUSE))
 }
 
 /// The status of an answer to a HEAD that the server does not take. A throttled HEAD is not among them: a GET in its
@@ -328,6 +345,8 @@ mod tests {
         assert_eq!(read("7"), Some(7));
         assert_eq!(read("Thu, 01 Jan 2026 00:00:30 GMT"), Some(30));
         assert_eq!(read("Wed, 31 Dec 2025 00:00:30 GMT"), Some(0));
+        assert_eq!(read("4294967295"), Some(24 * 3600));
+        assert_eq!(read("Fri, 01 Jan 2100 00:00:00 GMT"), Some(24 * 3600));
         assert_eq!(read("soon"), None);
     }
 }

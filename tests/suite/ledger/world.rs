@@ -41,7 +41,7 @@ pub(super) fn entry(run: u64, repository: &RepositoryKey, event: Event) -> Entry
 }
 
 pub(super) fn tag_seen(run: u64, repository: &RepositoryKey, name: &str, bytes: &str) -> Entry {
-    entry(run, repository, Event::TagSeen { tag: tag(name), artifact: artifact(bytes) })
+    entry(run, repository, Event::TagSeen { tag: tag(name), artifact: artifact(bytes), created: None })
 }
 
 pub(super) fn run_record(run: u64) -> Entry {
@@ -76,7 +76,7 @@ pub(super) fn observe(
     state: &RepositoryState,
     tags: &[(&str, &str)],
 ) -> Vec<Entry> {
-    let found = tags.iter().filter_map(|(name, bytes)| seen(tag(name), artifact(bytes), state));
+    let found = tags.iter().filter_map(|(name, bytes)| seen(tag(name), artifact(bytes), None, state));
     let lost = state.tags.iter().filter(|(known, _)| !tags.iter().any(|(name, _)| known.as_str() == *name));
     let lost = lost.filter_map(|(known, history)| match history.status {
         TagStatus::Present => Some(Event::TagAbsent { tag: known.clone() }),

@@ -11,20 +11,20 @@ use prodpin::sources::{OpenOptions, Source};
 use super::server::{CONFIG, IMAGE, INDEX, LAYER, Server, Store};
 
 impl Store {
-    pub fn blob(&mut self, bytes: &[u8]) -> String {
+    pub(super) fn blob(&mut self, bytes: &[u8]) -> String {
         let digest = Digest::of(bytes).to_string();
         self.blobs.insert(digest.clone(), bytes.to_vec());
         digest
     }
 
-    pub fn manifest(&mut self, media_type: &str, text: &str) -> Digest {
+    pub(super) fn manifest(&mut self, media_type: &str, text: &str) -> Digest {
         let digest = Digest::of(text.as_bytes());
         self.manifests.insert(digest.to_string(), (media_type.to_owned(), text.as_bytes().to_vec()));
         digest
     }
 
     /// An image of one layer of its own and one that all images share.
-    pub fn image(&mut self, name: &str) -> Digest {
+    pub(super) fn image(&mut self, name: &str) -> Digest {
         let config = format!(r#"{{"created":"2026-01-02T03:04:05Z","name":"{name}"}}"#);
         let descriptors: Vec<String> = [(CONFIG, config.as_str()), (LAYER, name), (LAYER, "the shared base")]
             .map(|(media_type, bytes)| {
@@ -39,7 +39,7 @@ impl Store {
     }
 
     /// An index over manifests that are there.
-    pub fn index(&mut self, children: &[&Digest]) -> Digest {
+    pub(super) fn index(&mut self, children: &[&Digest]) -> Digest {
         let children: Vec<String> = children
             .iter()
             .map(|child| {
@@ -51,20 +51,20 @@ impl Store {
         self.manifest(INDEX, &text)
     }
 
-    pub fn tag(&mut self, repository: &str, tag: &str, digest: &Digest) {
+    pub(super) fn tag(&mut self, repository: &str, tag: &str, digest: &Digest) {
         self.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.to_string());
     }
 }
 
 /// A source as a test opens it.
-pub struct Opening {
-    pub config: OciConfig,
-    pub options: OpenOptions,
-    pub surroundings: Surroundings,
+pub(super) struct Opening {
+    pub(super) config: OciConfig,
+    pub(super) options: OpenOptions,
+    pub(super) surroundings: Surroundings,
 }
 
 impl Opening {
-    pub fn of(url: &str) -> Self {
+    pub(super) fn of(url: &str) -> Self {
         let config = OciConfig {
             url: url.parse().unwrap(),
             repositories: NamePatterns::new(["shop/api"]).unwrap(),
@@ -87,50 +87,50 @@ impl Opening {
         Self { config, options, surroundings: Surroundings { timing, ..Surroundings::default() } }
     }
 
-    pub fn at(server: &Server) -> Self {
+    pub(super) fn at(server: &Server) -> Self {
         Self::of(&server.url())
     }
 
-    pub fn user(mut self, name: &str, password: &str) -> Self {
+    pub(super) fn user(mut self, name: &str, password: &str) -> Self {
         self.config.username = Some(name.to_owned());
         self.config.password = Some(Secret::new(password));
         self
     }
 
-    pub fn repositories(mut self, patterns: &[&str]) -> Self {
+    pub(super) fn repositories(mut self, patterns: &[&str]) -> Self {
         self.config.repositories = NamePatterns::new(patterns).unwrap();
         self
     }
 
-    pub fn writing(mut self) -> Self {
+    pub(super) fn writing(mut self) -> Self {
         self.options.write = true;
         self
     }
 
-    pub fn within(mut self, time: Duration) -> Self {
+    pub(super) fn within(mut self, time: Duration) -> Self {
         self.options.deadline = Some(Instant::now() + time);
         self
     }
 
-    pub fn open(&self) -> Source {
+    pub(super) fn open(&self) -> Source {
         open_in(&"test".parse().unwrap(), &self.config, &self.options, &self.surroundings).unwrap()
     }
 }
 
-pub fn repository() -> RepositoryName {
+pub(super) fn repository() -> RepositoryName {
     "shop/api".parse().unwrap()
 }
 
-pub fn tag(name: &str) -> Tag {
+pub(super) fn tag(name: &str) -> Tag {
     name.parse().unwrap()
 }
 
-pub fn artifact(digest: &Digest) -> ArtifactId {
+pub(super) fn artifact(digest: &Digest) -> ArtifactId {
     ArtifactId::Manifest(digest.clone())
 }
 
 /// Everything that the list of repositories gives.
-pub async fn listed(source: &Source) -> (Vec<String>, Vec<Gap>) {
+pub(super) async fn listed(source: &Source) -> (Vec<String>, Vec<Gap>) {
     let (mut names, mut gaps) = (Vec::new(), Vec::new());
     let mut stream = source.inventory.repositories();
     while let Some(found) = stream.next().await {

@@ -10,14 +10,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 use prodpin::model::Digest;
 
-pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(super) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(super) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// One lie or refusal. A registry without any is honest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Lie {
+pub(super) enum Lie {
     /// F3: lists of tags are reset in mid-body, this many times.
     ResetLists(usize),
     /// F4: lists of tags end short of their Content-Length, this many times.
@@ -78,6 +78,8 @@ pub enum Lie {
     Put(u16),
     /// PUT is sent elsewhere.
     PutAt(String),
+    /// PUT is carried out and not answered.
+    PutSilent,
     /// PUT answers with another digest.
     PutDigest,
     /// Repositories in the catalog that are no names.
@@ -86,7 +88,7 @@ pub enum Lie {
 
 /// How clients prove who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Guard {
+pub(super) enum Guard {
     Open,
     Basic(&'static str),
     /// Tokens; given to everyone, or to this `Authorization`, or for this identity token.
@@ -98,21 +100,21 @@ pub enum Guard {
 
 /// One request as it arrived.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    pub method: String,
-    pub path: String,
-    pub headers: BTreeMap<String, String>,
-    pub body: Vec<u8>,
+pub(super) struct Seen {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
 }
 
 #[derive(Default)]
-pub struct Store {
+pub(super) struct Store {
     /// Repository → tag → digest.
-    pub tags: BTreeMap<String, BTreeMap<String, String>>,
+    pub(super) tags: BTreeMap<String, BTreeMap<String, String>>,
     /// Digest → media type and bytes.
-    pub manifests: BTreeMap<String, (String, Vec<u8>)>,
+    pub(super) manifests: BTreeMap<String, (String, Vec<u8>)>,
     /// Digest → bytes.
-    pub blobs: BTreeMap<String, Vec<u8>>,
+    pub(super) blobs: BTreeMap<String, Vec<u8>>,
 }
 
 struct State {
@@ -127,8 +129,8 @@ struct State {
 
 /// A running registry.
 #[derive(Clone)]
-pub struct Server {
-    pub address: SocketAddr,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
@@ -146,6 +148,8 @@ enum Trick {
     Reset,
     /// Sends half of the body and closes.
     Cut,
+    /// Sends nothing at all.
+    Silence,
     /// Sends one byte at a time.
     Drip,
     /// Announces half a gigabyte, or sends it in chunks, until the client has enough.
@@ -175,16 +179,16 @@ impl Reply {
 }
 
 impl Server {
-    pub async fn start(lies: impl IntoIterator<Item = Lie>) -> Self {
+    pub(super) async fn start(lies: impl IntoIterator<Item = Lie>) -> Self {
         Self::start_at("127.0.0.1", Guard::Open, lies).await
     }
 
-    pub async fn guarded(guard: Guard, lies: impl IntoIterator<Item = Lie>) -> Self {
+    pub(super) async fn guarded(guard: Guard, lies: impl IntoIterator<Item = Lie>) -> Self {
         Self::start_at("127.0.0.1", guard, lies).await
     }
 
     /// All of 127/8 is this machine: another address is another host.
-    pub async fn start_at(host: &str, guard: Guard, lies: impl IntoIterator<Item = Lie>) -> Self {
+    pub(super) async fn start_at(host: &str, guard: Guard, lies: impl IntoIterator<Item = Lie>) -> Self {
         let listener = TcpListener::bind((host, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = State {
@@ -209,30 +213,30 @@ impl Server {
         server
     }
 
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Changes what is stored, or looks at it.
-    pub fn store<T>(&self, act: impl FnOnce(&mut Store) -> T) -> T {
+    pub(super) fn store<T>(&self, act: impl FnOnce(&mut Store) -> T) -> T {
         act(&mut self.state.lock().unwrap().store)
     }
 
-    pub fn lie(&self, lie: Lie) {
+    pub(super) fn lie(&self, lie: Lie) {
         self.state.lock().unwrap().lies.insert(lie);
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(super) fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
     }
 
     /// How many requests of this method have this in their path.
-    pub fn count(&self, method: &str, part: &str) -> usize {
+    pub(super) fn count(&self, method: &str, part: &str) -> usize {
         self.seen().iter().filter(|seen| seen.method == method && seen.path.contains(part)).count()
     }
 
     /// The methods that arrived and are no reading.
-    pub fn writes(&self) -> Vec<String> {
+    pub(super) fn writes(&self) -> Vec<String> {
         let reads = |seen: &Seen| matches!(seen.method.as_str(), "GET" | "HEAD");
         self.seen()
             .into_iter()
@@ -242,7 +246,7 @@ impl Server {
     }
 
     /// Every `Authorization` that arrived.
-    pub fn credentials(&self) -> Vec<String> {
+    pub(super) fn credentials(&self) -> Vec<String> {
         self.seen().iter().filter_map(|seen| seen.headers.get("authorization").cloned()).collect()
     }
 
@@ -252,6 +256,10 @@ impl Server {
         while let Some(request) = read_request(&mut stream, &mut buffer).await? {
             let head = request.method == "HEAD";
             let reply = self.answer(request);
+            if reply.trick == Trick::Silence {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                return Ok(());
+            }
             let mut text = format!("HTTP/1.1 {} X\r\n", reply.status);
             for (name, value) in &reply.headers {
                 text.push_str(&format!("{name}: {value}\r\n"));
@@ -266,7 +274,7 @@ impl Server {
                 continue;
             }
             match reply.trick {
-                Trick::None => stream.write_all(&reply.body).await?,
+                Trick::None | Trick::Silence => stream.write_all(&reply.body).await?,
                 Trick::Cut => {
                     stream.write_all(&reply.body[..reply.body.len() / 2]).await?;
                     return Ok(());
@@ -577,6 +585,11 @@ impl State {
         let media_type = request.headers.get("content-type").cloned().unwrap_or_default();
         self.store.manifests.insert(digest.clone(), (media_type, request.body.clone()));
         self.store.tags.entry(name.to_owned()).or_default().insert(reference.to_owned(), digest.clone());
+        if self.lies(&Lie::PutSilent) {
+            let mut reply = Reply::new(201, "text/plain", "never");
+            reply.trick = Trick::Silence;
+            return reply;
+        }
         let told = if self.lies(&Lie::PutDigest) { Digest::of(b"other").to_string() } else { digest };
         Reply::new(201, "text/plain", "").with("Docker-Content-Digest", told)
     }

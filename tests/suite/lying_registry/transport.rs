@@ -212,6 +212,18 @@ async fn a_wait_beyond_the_deadline_is_a_gap_at_once_f32() {
 }
 
 #[tokio::test]
+async fn a_wait_without_end_holds_nobody_up_for_ever_f32() {
+    let (server, _) = with_image(Guard::Open, [Lie::Throttle(1, "4294967295")]).await;
+    let mut opening = Opening::at(&server);
+    opening.surroundings.timing.longest_wait = Duration::from_millis(200);
+    let source = opening.open();
+    let (_, gap) = source.inventory.look_up(&repository(), &tag("1.0")).await;
+    assert_eq!(gap.map(|gap| gap.cause), Some(Cause::Throttled));
+    let (found, gap) = source.inventory.look_up(&repository(), &tag("1.0")).await;
+    assert!(found.artifact().is_some() && gap.is_none());
+}
+
+#[tokio::test]
 async fn an_audit_sends_nothing_but_get_and_head_i17() {
     let (server, digest) = with_image(Guard::Open, []).await;
     let source = Opening::at(&server).repositories(&["shop/*"]).open();
