@@ -328,7 +328,7 @@ mod tests {
     /// What a run that recalled this state says of its look.
     fn told(n: usize, look: Look, state: &RepositoryState) -> Option<Event> {
         match look {
-            Look::At(bytes) => seen(tag(n), artifact(bytes), state),
+            Look::At(bytes) => seen(tag(n), artifact(bytes), None, state),
             Look::Unread => None,
             Look::NotFound => match state.tags.get(&tag(n))?.status {
                 TagStatus::Present => Some(Event::TagAbsent { tag: tag(n) }),
@@ -487,7 +487,7 @@ mod tests {
         let mut state = RepositoryState::default();
         for n in 0..2000_u64 {
             let artifact = ArtifactId::Manifest(Digest::of(&n.to_be_bytes()));
-            let event = seen(tag(0), artifact, &state).unwrap();
+            let event = seen(tag(0), artifact, None, &state).unwrap();
             state.apply(mark(n + 1), &event);
         }
         let history = &state.tags[&tag(0)];
