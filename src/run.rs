@@ -1,5 +1,6 @@
 //! The only orchestration: observe, recall, plan, apply, record, commit, report.
 
+mod descriptors;
 mod listing;
 mod record;
 mod repository;
@@ -35,7 +36,7 @@ pub struct RunOptions {
     pub sources: Vec<SourceName>,
     /// Only this share of the repositories.
     pub shard: Option<Shard>,
-    /// Repositories in flight at once, and requests in flight at one host.
+    /// Repositories in flight at once. A registry gets up to eight times as many requests, as long as it copes.
     pub concurrency: usize,
     /// The run ends before this much time has passed, and says `incomplete` if it was not done.
     pub deadline: Option<Duration>,

@@ -9,6 +9,7 @@
 //!    read back after pinning, and that second answer is what is reported.
 
 mod changes;
+mod meeting;
 mod mutation;
 mod order;
 mod plan;
@@ -19,6 +20,7 @@ mod rules;
 mod source;
 
 pub use changes::{Survey, changes, deployments, fold, survey};
+pub use meeting::unlisted;
 pub use plan::{Attempts, Input, Plan, next_step, plan};
 pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};

@@ -1,22 +1,23 @@
 //! The plan for one repository: verdicts with all reasons, pins to make, findings, and what to record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{
-    ArtifactId, Cause, Code, Counts, Event, Finding, Gap, Inspection, Mode, Obstacle, Pin, PinFailure, RepositoryKey,
-    RepositoryState, Running, RunningReference, Severity, Snapshot, Tag,
+    ArtifactId, Cause, Code, Counts, Event, Finding, Gap, Inspection, Mode, ObservedTag, Obstacle, Pin, PinFailure,
+    RepositoryKey, RepositoryState, Running, RunningReference, Severity, Snapshot, Tag,
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport, finding_order};
 
 use super::changes::resolve;
+use super::meeting::by_name;
 use super::mutation::Mutation;
 use super::protection::{Verdict, judge};
 use super::readiness::rollback;
-use super::rollback_set::{Selection, is_missing};
+use super::rollback_set::{Selection, Target, is_missing};
 use super::rules::Rules;
 
 /// What came of each pin tried in this run.
@@ -73,19 +74,21 @@ pub struct Plan {
 pub fn plan(input: &Input<'_>) -> Plan {
     let works = input.snapshot.listing_is_complete();
     let missing = |artifact: &ArtifactId| works && is_missing(input.inspections, artifact);
-    let names = tags_by_artifact(input.snapshot);
+    let listed = by_name(input.snapshot);
+    let targets = input.selection.targets(input.rules.keep, missing);
+    let mut names = names_of(&targets, &listed);
     let mut plan = Plan {
-        report: empty_report(input, names.len()),
+        report: empty_report(input),
         pins: Vec::new(),
         findings: Vec::new(),
         events: Vec::new(),
-        seen: seen_hash(input),
+        seen: seen_hash(input.key, &listed),
     };
-    for target in input.selection.targets(input.rules.keep, missing) {
+    for target in targets {
         let inspection = input.inspections.get(&target.artifact);
         let verdict = judge(&target.artifact, inspection, input.attempts.get(&target.artifact), works);
         record(input, &target.artifact, &verdict, &mut plan);
-        let references = names.get(&target.artifact).cloned().unwrap_or_default();
+        let references = names.remove(&target.artifact).unwrap_or_default();
         plan.report.targets.push(TargetReport {
             artifact: target.artifact,
             rank: target.rank,
@@ -114,7 +117,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
     report.counts.protected = report.targets.iter().filter(|target| target.protected == Some(true)).count() as u64;
-    plan.findings = findings(input, &plan.report);
+    plan.findings = findings(input, &listed, &plan.report);
     input.state.findings.date(&mut plan.findings);
     plan.events.extend(input.state.findings.changes(&plan.findings, plan.report.complete));
     plan
@@ -145,10 +148,11 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mu
     }
 }
 
-fn empty_report(input: &Input<'_>, artifacts: usize) -> RepositoryReport {
+fn empty_report(input: &Input<'_>) -> RepositoryReport {
+    let artifacts: HashSet<&ArtifactId> = input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()).collect();
     let counts = Counts {
         repositories: 1,
-        artifacts: artifacts as u64,
+        artifacts: artifacts.len() as u64,
         tags: input.snapshot.tags.len() as u64,
         ..Counts::default()
     };
@@ -163,35 +167,30 @@ fn empty_report(input: &Input<'_>, artifacts: usize) -> RepositoryReport {
     }
 }
 
-/// Every artifact that a tag names, with those tags; pins left out.
-fn tags_by_artifact(snapshot: &Snapshot) -> BTreeMap<&ArtifactId, Vec<Tag>> {
-    let mut names: BTreeMap<&ArtifactId, Vec<Tag>> = BTreeMap::new();
-    for tag in &snapshot.tags {
-        if let Some(artifact) = tag.target.artifact() {
-            let tags = names.entry(artifact).or_default();
-            if Pin::read(&tag.name).is_none() {
-                tags.push(tag.name.clone());
-            }
+/// The tags of every target, in order; pins left out.
+fn names_of(targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
+    let mut names: BTreeMap<ArtifactId, Vec<Tag>> =
+        targets.iter().map(|target| (target.artifact.clone(), Vec::new())).collect();
+    for tag in listed {
+        if let Some(tags) = tag.target.artifact().and_then(|artifact| names.get_mut(artifact))
+            && Pin::read(&tag.name).is_none()
+        {
+            tags.push(tag.name.clone());
         }
-    }
-    for tags in names.values_mut() {
-        tags.sort_unstable();
     }
     names
 }
 
 /// Hashes tag by tag in sorted order, so that two runs over the same state record the same. Pins are left out: they
 /// are prodpin's own doing.
-fn seen_hash(input: &Input<'_>) -> [u8; 32] {
-    let mut tags: Vec<_> = input.snapshot.tags.iter().filter(|tag| Pin::read(&tag.name).is_none()).collect();
-    tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+fn seen_hash(key: &RepositoryKey, listed: &[&ObservedTag]) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut field = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
-    field(input.key.name.as_str().as_bytes());
-    for tag in tags {
+    field(key.name.as_str().as_bytes());
+    for tag in listed.iter().filter(|tag| Pin::read(&tag.name).is_none()) {
         field(tag.name.as_str().as_bytes());
         match tag.target.artifact() {
             Some(ArtifactId::Manifest(crate::model::Digest::Sha256(bytes))) => field(bytes),
@@ -233,15 +232,13 @@ impl Draft<'_> {
     }
 }
 
-fn findings(input: &Input<'_>, report: &RepositoryReport) -> Vec<Finding> {
+fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &RepositoryReport) -> Vec<Finding> {
     let draft = Draft { key: input.key, now: input.now };
     let production_tags = production_tags(input, report);
-    let mut listed: Vec<_> = input.snapshot.tags.iter().collect();
-    listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mutation = Mutation {
         draft,
         rules: input.rules,
-        listed: &listed,
+        listed,
         state: input.state,
         labels: input.labels,
         production_tags: &production_tags,
