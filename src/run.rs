@@ -114,7 +114,7 @@ pub async fn run_on(
     drop(found);
     let mut tasks = JoinSet::new();
     let mut listing_ended = false;
-    while !given_up && !(listing_ended && tasks.is_empty()) {
+    while !given_up && (!listing_ended || !tasks.is_empty()) {
         tokio::select! {
             next = repositories.recv(), if !listing_ended && tasks.len() < options.concurrency => match next {
                 Some(_) if stop.is_set() => recorder.left_out(1),

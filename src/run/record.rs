@@ -152,9 +152,12 @@ impl Recorder {
             self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
         }
         let mut findings = std::mem::take(&mut self.findings);
+        // A change of settings is an event of its own, on record as such.
+        let momentary = findings.extract_if(.., |finding| finding.code == Code::SettingsChanged).collect::<Vec<_>>();
         let open = setup.ledger.open_findings();
         open.date(&mut findings);
         let changes = open.changes(&findings, covers_all && complete);
+        findings.extend(momentary);
         let changes = changes.into_iter().map(|event| self.entry(None, now, event)).collect::<Vec<_>>();
         self.entries.extend(changes);
         self.waiting.push(Row { repository: None, findings });

@@ -166,7 +166,7 @@ fn usage_and_policy_errors_exit_with_2() {
         let output = run(directory.path(), arguments);
         let told = text(&output.stderr);
         assert_eq!((code(&output), text(&output.stdout).as_str()), (2, ""), "{arguments:?}: {told}");
-        assert!(!told.contains(|c: char| c == '\u{1b}' || c == '\u{202e}'), "{told:?}");
+        assert!(!told.contains(['\u{1b}', '\u{202e}']), "{told:?}");
         page.push_str(&format!("prodpin {}\n{told}\n", arguments.join(" ").escape_debug()));
     }
     insta::assert_snapshot!(page);
