@@ -8,6 +8,7 @@ mod estate;
 mod hostile_output;
 mod ledger;
 mod lying_registry;
+mod objects;
 mod policy;
 mod properties;
 mod purity;

@@ -1,0 +1,255 @@
+//! Deciding on a bucket's keys: version chains tell what happened before the first look and between two looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prodpin::decide::{self, Attempts, Input, Plan, Rules};
+use prodpin::model::{
+    ArtifactId, Closure, Content, Inspection, Mark, Mode, NamePatterns, ObjectFacts, ObjectVersion, ObservedTag,
+    Obstacle, Order, PinState, Presence, ProductionRule, RepositoryKey, RepositoryState, Resolution, SettingFacts,
+    Severity, Snapshot, Versioning,
+};
+use prodpin::report::document::PinReport;
+
+/// A bucket's repository, look after look.
+struct Bucket {
+    rules: Rules,
+    state: RepositoryState,
+    sequence: u64,
+    locked: bool,
+}
+
+impl Bucket {
+    fn new(production: Vec<ProductionRule>) -> Self {
+        let rules = Rules { keep: 5, production, may_move: NamePatterns::none() };
+        Self { rules, state: RepositoryState::default(), sequence: 0, locked: true }
+    }
+
+    fn releases() -> Self {
+        Self::new(vec![ProductionRule::Tags { patterns: NamePatterns::new(["*"]).unwrap(), order: Order::Semver }])
+    }
+
+    /// What one run decides on these keys, and remembers.
+    fn look(&mut self, keys: &[ObservedTag]) -> Plan {
+        self.sequence += 1;
+        let key = RepositoryKey { source: "bundles".parse().unwrap(), name: "api".parse().unwrap() };
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let snapshot = Snapshot { tags: keys.to_vec(), gaps: Vec::new() };
+        let absent = decide::survey(&snapshot, &self.state, &self.rules).absent;
+        let looked_up = absent.into_iter().map(|tag| (tag, Resolution::NotFound)).collect();
+        let events = decide::changes(&snapshot, &looked_up, &BTreeMap::new(), &self.state);
+        let mark = Mark { sequence: self.sequence, at: now };
+        decide::fold(&mut self.state, mark, &events);
+        let labels = self.state.tags.keys().map(|tag| (tag.clone(), label(tag.as_str()).into())).collect();
+        let selection = decide::select(&self.rules, &snapshot, &self.state, &labels, &[], &BTreeSet::new());
+        let mut inspections = BTreeMap::new();
+        loop {
+            let unseen = selection.unseen(self.rules.keep, &inspections);
+            if unseen.is_empty() {
+                break;
+            }
+            inspections.extend(unseen.into_iter().map(|artifact| (artifact.clone(), self.inspect(artifact, keys))));
+        }
+        let plan = decide::plan(&Input {
+            key: &key,
+            mode: Mode::Audit,
+            now,
+            rules: &self.rules,
+            snapshot: &snapshot,
+            state: &self.state,
+            events: &events,
+            labels: &labels,
+            running: &[],
+            selection: &selection,
+            inspections: &inspections,
+            attempts: &Attempts::new(),
+            gaps: &[],
+        });
+        decide::fold(&mut self.state, mark, &plan.events);
+        plan
+    }
+
+    fn inspect(&self, artifact: ArtifactId, keys: &[ObservedTag]) -> Inspection {
+        let facts = |tag: &ObservedTag| tag.object.clone().unwrap();
+        let holder = keys.iter().find(|tag| facts(tag).versions.iter().any(|version| version.artifact == artifact));
+        let hidden =
+            holder.and_then(|tag| facts(tag).hidden_by).map(|marker| Obstacle::Hidden { marker: marker.to_string() });
+        let unlocked = (!self.locked).then_some(Obstacle::NoObjectLock);
+        Inspection {
+            presence: if holder.is_some() { Presence::Present } else { Presence::NotFound },
+            created: None,
+            closure: Closure::Complete,
+            pin: if self.locked { PinState::Absent } else { PinState::Unsupported { marked: true } },
+            obstacles: hidden.into_iter().chain(unlocked).collect(),
+            gaps: Vec::new(),
+            artifact,
+        }
+    }
+}
+
+fn label(key: &str) -> &str {
+    key.split('/').nth(1).unwrap()
+}
+
+/// A key with its versions, newest first: (version id, content).
+fn key(name: &str, versions: &[(&str, &str)]) -> ObservedTag {
+    let versions: Vec<ObjectVersion> = versions
+        .iter()
+        .enumerate()
+        .map(|(age, (id, content))| ObjectVersion {
+            artifact: version(name, id),
+            modified: format!("2025-01-{:02}T00:00:00Z", 28 - age).parse().unwrap(),
+            content: Content { etag: (*content).into(), size: 1 },
+        })
+        .collect();
+    ObservedTag {
+        name: name.parse().unwrap(),
+        target: Resolution::Artifact(versions[0].artifact.clone()),
+        pushed: None,
+        object: Some(Box::new(ObjectFacts { label: label(name).into(), versions, hidden_by: None })),
+    }
+}
+
+fn version(key: &str, id: &str) -> ArtifactId {
+    ArtifactId::ObjectVersion { key: key.parse().unwrap(), version: id.into() }
+}
+
+fn codes(plan: &Plan) -> Vec<String> {
+    plan.findings.iter().map(|finding| format!("{} {}", finding.severity, finding.code)).collect()
+}
+
+fn targets(plan: &Plan) -> Vec<String> {
+    plan.report.targets.iter().map(|target| target.artifact.to_string()).collect()
+}
+
+#[test]
+fn a_key_overwritten_before_the_first_look_keeps_its_first_bytes() {
+    let mut bucket = Bucket::releases();
+    let keys = [key("api/1.0.0/x.zip", &[("b", "other"), ("a", "first")]), key("api/1.1.0/x.zip", &[("c", "x")])];
+    let plan = bucket.look(&keys);
+    assert!(codes(&plan).contains(&"critical object-overwritten".to_owned()), "{:?}", codes(&plan));
+    assert_eq!(
+        targets(&plan),
+        ["api/1.1.0/x.zip?versionId=c", "api/1.0.0/x.zip?versionId=a", "api/1.0.0/x.zip?versionId=b"]
+    );
+    assert_eq!(plan.report.targets[2].rank, None, "what overwrote it takes nobody's place");
+    assert!(codes(&bucket.look(&keys)).contains(&"critical object-overwritten".to_owned()), "it stays a finding");
+}
+
+#[test]
+fn the_same_bytes_written_again_are_no_mutation() {
+    let mut bucket = Bucket::releases();
+    bucket.look(&[key("api/1.0.0/x.zip", &[("a", "same")])]);
+    let plan = bucket.look(&[key("api/1.0.0/x.zip", &[("b", "same"), ("a", "same")])]);
+    assert!(
+        !plan.findings.iter().any(|finding| finding.code == prodpin::model::Code::ObjectOverwritten),
+        "{:?}",
+        codes(&plan)
+    );
+}
+
+#[test]
+fn versions_written_between_two_looks_are_all_on_record_i16() {
+    let mut bucket = Bucket::new(vec![ProductionRule::MovingTag("current".parse().unwrap())]);
+    bucket.look(&[key("api/current/x.zip", &[("a", "1")])]);
+    let plan = bucket.look(&[key("api/current/x.zip", &[("c", "3"), ("b", "2"), ("a", "1")])]);
+    let expected = ["c", "b", "a"].map(|id| version("api/current/x.zip", id).to_string());
+    assert_eq!(targets(&plan), expected, "what the key held in between was in production, too");
+    assert_eq!(plan.report.targets[0].rank, Some(1));
+    assert!(plan.report.targets[0].running);
+    assert_eq!(plan.report.rollback.to.as_ref().map(ToString::to_string).as_deref(), Some(expected[1].as_str()));
+    let third = bucket.look(&[key("api/current/x.zip", &[("c", "3"), ("b", "2"), ("a", "1")])]);
+    assert!(third.events.is_empty() && targets(&third) == expected, "{:?}", third.events);
+}
+
+#[test]
+fn a_newest_version_that_was_destroyed_is_a_move_back() {
+    let mut bucket = Bucket::releases();
+    bucket.look(&[key("api/1.0.0/x.zip", &[("b", "2"), ("a", "1")])]);
+    let plan = bucket.look(&[key("api/1.0.0/x.zip", &[("a", "1")])]);
+    assert!(codes(&plan).iter().any(|code| code.ends_with("tag-flapped")), "{:?}", codes(&plan));
+    assert_eq!(targets(&plan), ["api/1.0.0/x.zip?versionId=a"]);
+}
+
+#[test]
+fn a_delete_marker_hides_and_does_not_delete_f47() {
+    let mut bucket = Bucket::releases();
+    let mut hidden = key("api/1.0.0/x.zip", &[("a", "1")]);
+    bucket.look(std::slice::from_ref(&hidden));
+    hidden.object.as_mut().unwrap().hidden_by = Some("marker-7".into());
+    for _ in 0..2 {
+        let plan = bucket.look(std::slice::from_ref(&hidden));
+        let finding = plan.findings.iter().find(|finding| finding.code == prodpin::model::Code::TargetHidden).unwrap();
+        assert!(finding.remedy.contains("marker-7"), "the finding names the marker's version");
+        assert_eq!(plan.report.targets[0].restorable, Some(false));
+        assert!(!codes(&plan).iter().any(|code| code.ends_with("tag-deleted")));
+    }
+}
+
+#[test]
+fn a_key_that_is_gone_with_all_versions_keeps_its_rank_and_is_missing() {
+    let mut bucket = Bucket::releases();
+    let both = [key("api/1.0.0/x.zip", &[("a", "1")]), key("api/1.1.0/x.zip", &[("b", "2")])];
+    bucket.look(&both);
+    let plan = bucket.look(&both[..1]);
+    assert_eq!(targets(&plan), ["api/1.1.0/x.zip?versionId=b", "api/1.0.0/x.zip?versionId=a"]);
+    assert!(codes(&plan).contains(&"critical target-missing".to_owned()), "{:?}", codes(&plan));
+    let plan = bucket.look(&both[..1]);
+    assert!(codes(&plan).iter().any(|code| code.ends_with("tag-deleted")), "{:?}", codes(&plan));
+}
+
+#[test]
+fn a_mark_without_object_lock_is_called_not_protected() {
+    let mut bucket = Bucket::releases();
+    bucket.locked = false;
+    let plan = bucket.look(&[key("api/1.0.0/x.zip", &[("a", "1")])]);
+    assert_eq!(plan.report.targets[0].pin, PinReport::Unsupported);
+    assert_eq!(plan.report.targets[0].protected, Some(false));
+    assert!(plan.pins.is_empty(), "it is marked already");
+    assert!(codes(&plan).contains(&"high pin-ineffective".to_owned()));
+}
+
+#[test]
+fn a_release_overwritten_late_does_not_become_the_newest_by_push_time() {
+    let mut bucket =
+        Bucket::new(vec![ProductionRule::Tags { patterns: NamePatterns::new(["*"]).unwrap(), order: Order::Pushed }]);
+    let mut old = key("api/old/x.zip", &[("b", "2"), ("a", "1")]);
+    let versions = &mut old.object.as_mut().unwrap().versions;
+    versions[1].modified = "2024-01-01T00:00:00Z".parse().unwrap();
+    versions[0].modified = "2026-01-01T00:00:00Z".parse().unwrap();
+    let plan = bucket.look(&[old, key("api/new/x.zip", &[("c", "3")])]);
+    assert_eq!(targets(&plan)[0], "api/new/x.zip?versionId=c");
+}
+
+fn facts(versioning: Option<Versioning>, object_lock: Option<bool>, lifecycle: &[u8]) -> SettingFacts {
+    let lifecycle = Some(prodpin::model::Digest::of(lifecycle));
+    SettingFacts::Bucket { bucket: "acme".to_owned(), versioning, object_lock, lifecycle }
+}
+
+#[test]
+fn settings_are_judged_and_their_changes_told_f37_f48() {
+    let source = "bundles".parse().unwrap();
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mark = Mark { sequence: 1, at: now };
+    let good = facts(Some(Versioning::Enabled), Some(true), b"none");
+    let judge = |facts: &SettingFacts, before: Option<&SettingFacts>| {
+        let before = before.map(|before| (mark, before.clone()));
+        let (findings, event) = decide::settings(&source, facts, before.as_ref(), now);
+        let told: Vec<(String, Severity)> =
+            findings.iter().map(|finding| (finding.code.to_string(), finding.severity)).collect();
+        (told, event.is_some())
+    };
+    let told = |code: &str, severity| (code.to_owned(), severity);
+    assert_eq!(judge(&good, None), (vec![], true));
+    assert_eq!(judge(&good, Some(&good)), (vec![], false));
+    let unreadable = facts(None, None, b"none");
+    assert_eq!(judge(&unreadable, Some(&good)), (vec![], false), "unknown is not off, and no change");
+    let weaker = facts(Some(Versioning::Suspended), Some(true), b"none");
+    assert_eq!(
+        judge(&weaker, Some(&good)),
+        (vec![told("versioning-off", Severity::High), told("settings-changed", Severity::High)], true)
+    );
+    let unlocked = facts(Some(Versioning::Enabled), Some(false), b"none");
+    assert_eq!(judge(&unlocked, None), (vec![told("object-lock-off", Severity::High)], true));
+    let other_rules = facts(Some(Versioning::Enabled), Some(true), b"expire everything");
+    assert_eq!(judge(&other_rules, Some(&good)), (vec![told("settings-changed", Severity::Medium)], true));
+}
