@@ -86,13 +86,8 @@ pub(super) async fn open_sources(
         concurrency: options.concurrency,
         deadline: options.stop.deadline(),
     };
-    let mut opened = BTreeMap::new();
-    for (name, config) in choose(policy, &options.sources)? {
-        let source = sources::open(name, config, &open).await;
-        let source = source.map_err(|detail| RunError::Source { source_name: name.clone(), detail })?;
-        opened.insert(name.clone(), source);
-    }
-    Ok(opened)
+    let opened = sources::open(choose(policy, &options.sources)?, &open).await;
+    opened.map_err(|(source_name, detail)| RunError::Source { source_name, detail })
 }
 
 fn choose<'a>(policy: &'a Policy, wanted: &[SourceName]) -> Result<Vec<(&'a SourceName, &'a SourceConfig)>, RunError> {
