@@ -245,6 +245,27 @@ async fn a_throttled_registry_is_waited_for_and_never_asked_by_get_instead_f32()
 }
 
 #[tokio::test]
+async fn what_one_source_is_told_to_wait_holds_for_the_other_at_that_host_f32() {
+    let (server, _) = with_image(Guard::Open, [Lie::Throttle(1, "1")]).await;
+    let (elsewhere, _) = with_image(Guard::Open, []).await;
+    let opening = Opening::at(&server);
+    let mut other_host = Opening::at(&elsewhere);
+    other_host.surroundings = opening.surroundings.clone();
+    let sources = [opening.open(), opening.open(), other_host.open()];
+    let start = Instant::now();
+    let ask = async |source: usize, after: u64| {
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        let (found, gap) = sources[source].inventory.look_up(&repository(), &tag("1.0")).await;
+        assert!(found.artifact().is_some() && gap.is_none());
+        start.elapsed()
+    };
+    let (first, second, third) = futures::join!(ask(0, 0), ask(1, 200), ask(2, 200));
+    assert!(first >= Duration::from_secs(1) && second >= Duration::from_secs(1), "{first:?} {second:?}");
+    assert!(third < Duration::from_secs(1), "{third:?}");
+    assert_eq!(server.count("HEAD", ""), 3);
+}
+
+#[tokio::test]
 async fn a_wait_beyond_the_deadline_is_a_gap_at_once_f32() {
     for wait in ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"] {
         let (server, _) = with_image(Guard::Open, [Lie::Throttle(99, wait)]).await;
