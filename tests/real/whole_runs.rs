@@ -115,8 +115,13 @@ async fn what_happens_between_two_runs_is_found_i4_f28_f47() {
     }
     // A second look makes a deletion of an absence.
     let report = estate.run(&ENFORCE).await.report(3);
-    let deleted = ("tag-deleted".to_owned(), "critical".to_owned(), "v1.2.0".to_owned());
-    assert!(news(&report).contains(&deleted), "{:?}", news(&report));
+    let expected = owned(&[
+        ("object-overwritten", "critical", "api/v1.2.0/bundle.zip"),
+        ("target-hidden", "high", "api/v1.1.0/bundle.zip"),
+        ("target-missing", "critical", "v1.2.0"),
+        ("tag-deleted", "high", "v1.2.0"),
+    ]);
+    assert_eq!(news(&report), expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -45,7 +45,9 @@ fn an_endpoint_of_one_s_own_needs_no_region_and_no_instance() {
         seen.lock().unwrap().clear();
         let directory = tempfile::tempdir().unwrap();
         let region = policy_region.map_or(String::new(), |region| format!(", region: {region}"));
-        let source = format!("{{ s3: b, layout: \"{{repository}}/{{version}}/x\", endpoint: \"{endpoint}\"{region} }}");
+        let source = format!(
+            "{{ s3: acme-bundles, layout: \"{{repository}}/{{version}}/x\", endpoint: \"{endpoint}\"{region} }}"
+        );
         let policy = format!("version: 1\nledger: none\nsources:\n  b: {source}\nproduction: [{{ tags: [v*] }}]\n");
         std::fs::write(directory.path().join("prodpin.yaml"), policy).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_prodpin"));
