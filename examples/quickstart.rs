@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     step(&[
         "What v1.4.0 was has kept its place: its pin holds the bytes, whatever the tag names now. What was deleted by",
         "digest is gone, pin and all: in a plain registry only the permission to delete stands before that, and the",
-        "next run tells. Both are in the ledger, where nobody can take them out again.",
+        "next run tells. Both are on record in the ledger.",
     ]);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The only orchestration: observe, recall, plan, apply, record, commit, report.
 
+mod descriptors;
 mod listing;
 mod record;
 mod repository;
@@ -35,7 +36,7 @@ pub struct RunOptions {
     pub sources: Vec<SourceName>,
     /// Only this share of the repositories.
     pub shard: Option<Shard>,
-    /// Repositories in flight at once, and requests in flight at one host.
+    /// Repositories in flight at once. A registry gets up to eight times as many requests, as long as it copes.
     pub concurrency: usize,
     /// The run ends before this much time has passed, and says `incomplete` if it was not done.
     pub deadline: Option<Duration>,
@@ -101,17 +102,22 @@ pub async fn run_on(
     let stop = &options.stop;
     let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now()).await?);
     let mut recorder = Recorder::new(setup.clone())?;
-    recorder.settings().await?;
+    let mut over = std::pin::pin!(stop.over());
+    let mut given_up = false;
+    tokio::select! {
+        settings = recorder.settings() => settings?,
+        () = &mut over => given_up = true,
+    }
 
     let (found, mut repositories) = mpsc::channel(options.concurrency);
     let mut listings = listing::start(&setup, options.shard, &found, stop);
     drop(found);
     let mut tasks = JoinSet::new();
     let mut listing_ended = false;
-    while !(listing_ended && tasks.is_empty()) {
+    while !given_up && (!listing_ended || !tasks.is_empty()) {
         tokio::select! {
             next = repositories.recv(), if !listing_ended && tasks.len() < options.concurrency => match next {
-                Some(_) if stop.is_set() => recorder.left_out(),
+                Some(_) if stop.is_set() => recorder.left_out(1),
                 Some(key) => {
                     progress.found();
                     tasks.spawn(repository::decide_one(setup.clone(), key, stop.clone()));
@@ -123,11 +129,18 @@ pub async fn run_on(
                 progress.done(outcome.plan.report.name.as_str());
                 recorder.add(outcome).await?;
             }
+            () = &mut over => given_up = true,
         }
+    }
+    // What is still under way then waits for an answer that does not come; it is as if it had not begun.
+    recorder.left_out(tasks.len() as u64);
+    tasks.shutdown().await;
+    if given_up {
+        listings.shutdown().await;
     }
     while let Some(listed) = listings.join_next().await {
         recorder.listed(listed.map_err(|error| RunError::Defect(error.to_string()))?);
     }
     let covers_all = options.sources.is_empty() && options.shard.is_none();
-    recorder.finish(covers_all, stop.is_set()).await
+    recorder.finish(covers_all, given_up || stop.is_set()).await
 }

@@ -73,7 +73,11 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
 }
 
 fn in_runtime(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Result<Ending> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(work);
+    // Not waiting for what was left behind: a name look-up that hangs must not hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
 /// The whole chain of an error on one line, or a policy's problems as they are.

@@ -7,7 +7,7 @@ use super::arguments::{RunArguments, shard};
 use super::exit::{Ending, Misuse};
 use super::output::Outputs;
 use super::progress::Bar;
-use super::stop;
+use super::stop::Signals;
 use crate::ledger::{Access, Ledger};
 use crate::model::{Mode, Severity, SourceName};
 use crate::policy::{LedgerLocation, Policy};
@@ -29,19 +29,24 @@ pub(super) async fn outcome(
     for warning in &policy.warnings {
         tracing::warn!("{warning}");
     }
+    let signals = Signals::listen();
     let options = RunOptions {
         mode,
         sources: sources(&policy, &arguments.sources)?,
         shard: arguments.shard.map_or_else(|| shard_of(&|name| std::env::var(name).ok()), |shard| Ok(Some(shard)))?,
         concurrency: usize::from(arguments.concurrency),
         deadline: arguments.deadline,
-        stop: stop::on_signals(),
+        stop: signals.stop.clone(),
     };
     let outputs = Outputs::open(arguments.format, &arguments.reports)?;
     bar.show();
-    let report = run(&policy, &options, Arc::new(bar.clone())).await;
+    let report = tokio::select! {
+        report = run(&policy, &options, Arc::new(bar.clone())) => report?,
+        () = signals.overdue() => anyhow::bail!(
+            "the run was asked to end and cut off before it could: what it recorded stays, the next run does the rest"
+        ),
+    };
     bar.clear();
-    let report = report?;
     outputs.write(&report)?;
     Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
 }

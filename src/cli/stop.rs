@@ -1,22 +1,46 @@
 //! Ctrl-C and SIGTERM end a run early instead of cutting it off (F88).
 
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
 use crate::run::Stop;
 
-/// What a shell reports for a program that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
+/// How long a run may take to end once it was asked to: a pod is killed 30 seconds after SIGTERM, and a run that ends
+/// by itself before that leaves no half-written files.
+const GRACE: Duration = Duration::from_secs(20);
 
-/// Listens from now on. The first signal asks the run to end; a second one ends the program at once.
-pub(super) fn on_signals() -> Stop {
-    let stop = Stop::default();
-    let asked = stop.clone();
-    tokio::spawn(async move {
-        signalled().await;
-        tracing::warn!("asked to end: finishing what is begun and recording it; once more to stop at once");
-        asked.ask();
-        signalled().await;
-        std::process::exit(INTERRUPTED);
-    });
-    stop
+/// A run's end as signals ask for it.
+pub(super) struct Signals {
+    /// Set by the first signal.
+    pub(super) stop: Stop,
+    overdue: oneshot::Receiver<()>,
+}
+
+impl Signals {
+    /// Listens from now on. The first signal asks the run to end; the second one, or a run that is still not done when
+    /// the grace is over, makes [`Signals::overdue`] return.
+    pub(super) fn listen() -> Self {
+        let stop = Stop::default();
+        let asked = stop.clone();
+        let (late, overdue) = oneshot::channel();
+        tokio::spawn(async move {
+            signalled().await;
+            tracing::warn!("asked to end: finishing what is begun and recording it; once more to stop at once");
+            asked.ask();
+            // Which of the two it was makes no difference, and the run may have ended meanwhile.
+            let _ = tokio::time::timeout(GRACE, signalled()).await;
+            let _ = late.send(());
+        });
+        Self { stop, overdue }
+    }
+
+    /// Returns when the run should have ended.
+    pub(super) async fn overdue(self) {
+        if self.overdue.await.is_err() {
+            std::future::pending().await
+        }
+    }
 }
 
 #[cfg(unix)]

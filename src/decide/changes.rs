@@ -10,6 +10,7 @@ use crate::model::{
     RunningReference, Scope, Snapshot, Tag, TagStatus, seen,
 };
 
+use super::meeting::meet;
 use super::rules::{Rules, is_watched};
 
 /// What must be read before changes can be told.
@@ -31,22 +32,26 @@ const BRAKE_FROM: usize = 3;
 pub fn survey(snapshot: &Snapshot, state: &RepositoryState, rules: &Rules) -> Survey {
     let undated =
         if rules.production.iter().any(|rule| matches!(rule, ProductionRule::Tags { order: Order::Pushed, .. })) {
-            let new = snapshot.tags.iter().filter(|tag| tag.pushed.is_none() && tag.object.is_none());
-            new.filter(|tag| {
-                !state.tags.contains_key(&tag.name) && is_watched(&tag.name) && rules.is_release(tag.label())
-            })
-            .filter_map(|tag| Some((tag.name.clone(), tag.target.artifact()?.clone())))
-            .collect()
+            let new = meet(snapshot, state).filter(|met| met.known.is_none()).filter_map(|met| met.listed);
+            new.filter(|tag| tag.pushed.is_none() && tag.object.is_none())
+                .filter(|tag| is_watched(&tag.name) && rules.is_release(tag.label()))
+                .filter_map(|tag| Some((tag.name.clone(), tag.target.artifact()?.clone())))
+                .collect()
         } else {
             Vec::new()
         };
     if !snapshot.listing_is_complete() || state.tags.is_empty() {
         return Survey { undated, ..Survey::default() };
     }
-    let listed: BTreeSet<&Tag> = snapshot.tags.iter().map(|tag| &tag.name).collect();
-    let known = state.tags.iter().filter(|(_, history)| !matches!(history.status, TagStatus::Deleted(_)));
-    let (present, absent): (Vec<_>, Vec<_>) = known.map(|(tag, _)| tag).partition(|tag| listed.contains(tag));
-    if present.is_empty() && absent.len() >= BRAKE_FROM {
+    let (mut present, mut absent) = (0_u64, Vec::new());
+    for met in meet(snapshot, state) {
+        match (met.known.map(|history| history.status), met.listed) {
+            (None | Some(TagStatus::Deleted(_)), _) => {}
+            (_, Some(_)) => present += 1,
+            (_, None) => absent.push(met.tag.clone()),
+        }
+    }
+    if present == 0 && absent.len() >= BRAKE_FROM {
         let detail = format!(
             "all {} known tags are gone at once; nothing is taken for deleted until this is explained: check that the \
              credentials still reach the repository, or take it out of the policy if it was removed on purpose",
@@ -58,7 +63,7 @@ pub fn survey(snapshot: &Snapshot, state: &RepositoryState, rules: &Rules) -> Su
             absent: Vec::new(),
         };
     }
-    Survey { absent: absent.into_iter().cloned().collect(), undated, vanished: None }
+    Survey { absent, undated, vanished: None }
 }
 
 /// The events that lead from what was known to what was seen. `looked_up` holds direct answers for tags that were
@@ -70,11 +75,12 @@ pub fn changes(
     created: &BTreeMap<Tag, Timestamp>,
     state: &RepositoryState,
 ) -> Vec<Event> {
-    let mut tags: Vec<&ObservedTag> = snapshot.tags.iter().filter(|tag| is_watched(&tag.name)).collect();
-    tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut events = Vec::new();
-    for tag in tags {
+    for met in meet(snapshot, state).filter(|met| is_watched(met.tag)) {
+        let Some(tag) = met.listed else { continue };
         match &tag.object {
+            // Nearly all tags of nearly all runs.
+            None if met.known.is_some_and(|history| history.rests_at(&tag.target)) => {}
             Some(_) if tag.target == Resolution::Unknown => {}
             Some(object) => {
                 key_changes(tag, object.versions.iter().map(|version| &version.artifact).rev(), state, &mut events)

@@ -9,6 +9,8 @@
 //!    read back after pinning, and that second answer is what is reported.
 
 mod changes;
+mod findings;
+mod meeting;
 mod mutation;
 mod order;
 mod plan;
@@ -19,7 +21,9 @@ mod rules;
 mod source;
 
 pub use changes::{Survey, changes, deployments, fold, survey};
-pub use plan::{Attempts, Input, Plan, next_step, plan};
+pub use findings::next_step;
+pub use meeting::unlisted;
+pub use plan::{Attempts, Input, Plan, plan};
 pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{settings, unmatched};

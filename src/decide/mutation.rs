@@ -6,7 +6,7 @@ use crate::model::{
     ArtifactId, Code, Content, Event, Finding, ObservedTag, RepositoryState, Severity, Tag, TagHistory, TagStatus,
 };
 
-use super::plan::Draft;
+use super::findings::Draft;
 use super::rules::{Rules, looks_like_release};
 
 /// What this run's events and the state they led to mean.

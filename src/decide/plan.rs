@@ -1,22 +1,21 @@
 //! The plan for one repository: verdicts with all reasons, pins to make, findings, and what to record.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{
-    ArtifactId, Cause, Code, Counts, Event, Finding, Gap, Inspection, Mode, Obstacle, Pin, PinFailure, RepositoryKey,
-    RepositoryState, Running, RunningReference, Severity, Snapshot, Tag,
+    ArtifactId, Counts, Event, Finding, Gap, Inspection, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey,
+    RepositoryState, Running, Snapshot, Tag,
 };
-use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport, finding_order};
+use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 
-use super::changes::resolve;
-use super::mutation::Mutation;
+use super::findings::{Findings, findings};
+use super::meeting::by_name;
 use super::protection::{Verdict, judge};
 use super::readiness::rollback;
-use super::rollback_set::{Selection, is_missing};
+use super::rollback_set::{Selection, Target, is_missing};
 use super::rules::Rules;
 
 /// What came of each pin tried in this run.
@@ -73,19 +72,21 @@ pub struct Plan {
 pub fn plan(input: &Input<'_>) -> Plan {
     let works = input.snapshot.listing_is_complete();
     let missing = |artifact: &ArtifactId| works && is_missing(input.inspections, artifact);
-    let names = tags_by_artifact(input.snapshot);
+    let listed = by_name(input.snapshot);
+    let targets = input.selection.targets(input.rules.keep, missing);
+    let mut names = names_of(&targets, &listed);
     let mut plan = Plan {
-        report: empty_report(input, names.len()),
+        report: empty_report(input),
         pins: Vec::new(),
         findings: Vec::new(),
         events: Vec::new(),
-        seen: seen_hash(input),
+        seen: seen_hash(input.key, &listed),
     };
-    for target in input.selection.targets(input.rules.keep, missing) {
+    for target in targets {
         let inspection = input.inspections.get(&target.artifact);
         let verdict = judge(&target.artifact, inspection, input.attempts.get(&target.artifact), works);
         record(input, &target.artifact, &verdict, &mut plan);
-        let references = names.get(&target.artifact).cloned().unwrap_or_default();
+        let references = names.remove(&target.artifact).unwrap_or_default();
         plan.report.targets.push(TargetReport {
             artifact: target.artifact,
             rank: target.rank,
@@ -114,9 +115,12 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
     report.counts.protected = report.targets.iter().filter(|target| target.protected == Some(true)).count() as u64;
-    plan.findings = findings(input, &plan.report);
-    input.state.findings.date(&mut plan.findings);
-    plan.events.extend(input.state.findings.changes(&plan.findings, plan.report.complete));
+    let Findings { mut standing, momentary } = findings(input, &listed, &plan.report);
+    input.state.findings.date(&mut standing);
+    plan.events.extend(input.state.findings.changes(&standing, plan.report.complete));
+    plan.findings = standing;
+    plan.findings.extend(momentary);
+    plan.findings.sort_by(total_finding_order);
     plan
 }
 
@@ -145,10 +149,11 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mu
     }
 }
 
-fn empty_report(input: &Input<'_>, artifacts: usize) -> RepositoryReport {
+fn empty_report(input: &Input<'_>) -> RepositoryReport {
+    let artifacts: HashSet<&ArtifactId> = input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()).collect();
     let counts = Counts {
         repositories: 1,
-        artifacts: artifacts as u64,
+        artifacts: artifacts.len() as u64,
         tags: input.snapshot.tags.len() as u64,
         ..Counts::default()
     };
@@ -163,35 +168,30 @@ fn empty_report(input: &Input<'_>, artifacts: usize) -> RepositoryReport {
     }
 }
 
-/// Every artifact that a tag names, with those tags; pins left out.
-fn tags_by_artifact(snapshot: &Snapshot) -> BTreeMap<&ArtifactId, Vec<Tag>> {
-    let mut names: BTreeMap<&ArtifactId, Vec<Tag>> = BTreeMap::new();
-    for tag in &snapshot.tags {
-        if let Some(artifact) = tag.target.artifact() {
-            let tags = names.entry(artifact).or_default();
-            if Pin::read(&tag.name).is_none() {
-                tags.push(tag.name.clone());
-            }
+/// The tags of every target, in order; pins left out.
+fn names_of(targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
+    let mut names: BTreeMap<ArtifactId, Vec<Tag>> =
+        targets.iter().map(|target| (target.artifact.clone(), Vec::new())).collect();
+    for tag in listed {
+        if let Some(tags) = tag.target.artifact().and_then(|artifact| names.get_mut(artifact))
+            && Pin::read(&tag.name).is_none()
+        {
+            tags.push(tag.name.clone());
         }
-    }
-    for tags in names.values_mut() {
-        tags.sort_unstable();
     }
     names
 }
 
 /// Hashes tag by tag in sorted order, so that two runs over the same state record the same. Pins are left out: they
 /// are prodpin's own doing.
-fn seen_hash(input: &Input<'_>) -> [u8; 32] {
-    let mut tags: Vec<_> = input.snapshot.tags.iter().filter(|tag| Pin::read(&tag.name).is_none()).collect();
-    tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+fn seen_hash(key: &RepositoryKey, listed: &[&ObservedTag]) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut field = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
-    field(input.key.name.as_str().as_bytes());
-    for tag in tags {
+    field(key.name.as_str().as_bytes());
+    for tag in listed.iter().filter(|tag| Pin::read(&tag.name).is_none()) {
         field(tag.name.as_str().as_bytes());
         match tag.target.artifact() {
             Some(ArtifactId::Manifest(crate::model::Digest::Sha256(bytes))) => field(bytes),
@@ -200,401 +200,4 @@ fn seen_hash(input: &Input<'_>) -> [u8; 32] {
         }
     }
     hash.finalize().into()
-}
-
-/// Fills in what all findings of a repository share.
-#[derive(Clone, Copy)]
-pub(super) struct Draft<'a> {
-    key: &'a RepositoryKey,
-    now: Timestamp,
-}
-
-impl Draft<'_> {
-    pub(super) fn finding(
-        &self,
-        code: Code,
-        severity: Severity,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Finding {
-        Finding {
-            code,
-            severity,
-            source: Some(self.key.source.clone()),
-            repository: Some(self.key.name.clone()),
-            reference: None,
-            artifact: None,
-            previous: None,
-            first_seen: self.now,
-            ledger_sequence: None,
-            message: message.into(),
-            remedy: remedy.into(),
-        }
-    }
-}
-
-fn findings(input: &Input<'_>, report: &RepositoryReport) -> Vec<Finding> {
-    let draft = Draft { key: input.key, now: input.now };
-    let production_tags = production_tags(input, report);
-    let mut listed: Vec<_> = input.snapshot.tags.iter().collect();
-    listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let mutation = Mutation {
-        draft,
-        rules: input.rules,
-        listed: &listed,
-        state: input.state,
-        labels: input.labels,
-        production_tags: &production_tags,
-    };
-    let mut findings = mutation.findings(input.events);
-    for target in &report.targets {
-        target_findings(input, draft, target, report, &mut findings);
-    }
-    findings.extend(moved_pins(input, draft));
-    findings.extend(dangling(input, draft));
-    findings.extend(marked_only(draft, report));
-    findings.extend(unproven(input, draft, report));
-    findings.extend(depth(input, draft, report));
-    findings.extend(incomplete(draft, report));
-    findings.sort_by(|a, b| {
-        finding_order(a)
-            .cmp(&finding_order(b))
-            .then_with(|| a.artifact.cmp(&b.artifact))
-            .then_with(|| a.message.cmp(&b.message))
-    });
-    findings
-}
-
-/// The tags by which production runs or ran something: those that name a target as a release, or that a signal names.
-fn production_tags<'a>(input: &'a Input<'_>, report: &'a RepositoryReport) -> BTreeSet<&'a Tag> {
-    let released = report.targets.iter().flat_map(|target| &target.reasons).filter_map(|reason| match reason {
-        Reason::ReleaseTag { tag } | Reason::ReleasedAs { tag } | Reason::MovedIn { tag } => Some(tag),
-        Reason::MovingTagNow { .. }
-        | Reason::MovingTagBefore { .. }
-        | Reason::Running { .. }
-        | Reason::RanBefore { .. } => None,
-    });
-    let running = input.running.iter().filter_map(|running| match &running.reference {
-        RunningReference::Tag(tag) => Some(tag),
-        RunningReference::Artifact(_) => None,
-    });
-    released.chain(running).collect()
-}
-
-fn target_findings(
-    input: &Input<'_>,
-    draft: Draft<'_>,
-    target: &TargetReport,
-    report: &RepositoryReport,
-    findings: &mut Vec<Finding>,
-) {
-    let name = name_of(target);
-    let mut add = |code, severity, message: String, remedy: String| {
-        let mut finding = draft.finding(code, severity, message, remedy);
-        finding.reference = target.reasons.iter().find_map(tag_of).map(ToString::to_string);
-        finding.artifact = Some(target.artifact.to_string());
-        findings.push(finding);
-    };
-    let was_pinned = input.state.pinned.get(&target.artifact);
-    for obstacle in &target.obstacles {
-        match obstacle {
-            Obstacle::Missing => {
-                let now = match &report.rollback.to {
-                    Some(to) => format!("roll back to {} meanwhile", to.short()),
-                    None => "nothing else is left to roll back to".to_owned(),
-                };
-                let message = format!("{name} does not exist any more");
-                let remedy = format!("push the same bytes again from a mirror, a node's cache or a rebuild; {now}");
-                add(Code::TargetMissing, Severity::Critical, message, remedy);
-            }
-            Obstacle::PartMissing { digest } => add(
-                Code::TargetBroken,
-                Severity::Critical,
-                format!("{name} lacks a part, {digest}"),
-                "push the release again; a cleanup that removes untagged manifests or layers did this".to_owned(),
-            ),
-            Obstacle::WrongBytes { detail } => add(
-                Code::TargetBroken,
-                Severity::Critical,
-                format!("{name}: the registry serves other bytes than the digest names: {detail}"),
-                "do not deploy it; check the registry's storage and whatever stands between".to_owned(),
-            ),
-            Obstacle::Archived { class } => add(
-                Code::TargetArchived,
-                Severity::High,
-                format!("{name} lies in archive storage ({class}) and cannot be deployed at once"),
-                "restore it, and keep releases out of archive transitions".to_owned(),
-            ),
-            Obstacle::Hidden { marker } => add(
-                Code::TargetHidden,
-                Severity::High,
-                format!("a delete marker hides {name} from readers by key"),
-                format!("remove the delete marker, version {marker}"),
-            ),
-            Obstacle::Lifecycle { rule, effect } => add(
-                Code::LifecycleCollision,
-                Severity::High,
-                format!("lifecycle rule {rule:?} reaches {name}: {effect}"),
-                "narrow the rule's filter so that it spares releases".to_owned(),
-            ),
-            Obstacle::PinMoved { to } => add(
-                Code::PinMoved,
-                Severity::Critical,
-                format!("the pin of {name} names {to} instead"),
-                "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make"
-                    .to_owned(),
-            ),
-            Obstacle::Unpinned if is_whole(target) => {
-                let attempt = input.attempts.get(&target.artifact);
-                let (severity, message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
-                add(Code::PinMissing, severity, message, remedy);
-            }
-            Obstacle::Unpinned | Obstacle::NoObjectLock | Obstacle::Unversioned | Obstacle::Unproven { .. } => {}
-        }
-    }
-    if was_pinned.is_some() && target.pin == PinReport::Created {
-        let message = format!("the pin of {name} had been removed, and was made again");
-        add(Code::PinMissing, Severity::High, message, "find out what removes tags here".to_owned());
-    }
-    if let Some(Err(failure)) = input.attempts.get(&target.artifact)
-        && !target.obstacles.contains(&Obstacle::Unpinned)
-        && target.pin == PinReport::Failed
-    {
-        add(
-            Code::PinMissing,
-            Severity::High,
-            format!("{name} could not be pinned: {failure}"),
-            next_step(failure.cause).to_owned(),
-        );
-    }
-}
-
-/// Whether nothing worse than a lacking pin is wrong: what is broken has a finding of its own.
-fn is_whole(target: &TargetReport) -> bool {
-    !target.obstacles.iter().any(|obstacle| {
-        matches!(obstacle, Obstacle::Missing | Obstacle::PartMissing { .. } | Obstacle::WrongBytes { .. })
-    })
-}
-
-fn unpinned(
-    mode: Mode,
-    name: &str,
-    was_pinned: bool,
-    attempt: Option<&Result<(), PinFailure>>,
-) -> (Severity, String, String) {
-    let enforce = "run `prodpin enforce`".to_owned();
-    match (attempt, mode) {
-        (Some(Err(failure)), _) => {
-            (Severity::High, format!("{name} could not be pinned: {failure}"), next_step(failure.cause).to_owned())
-        }
-        (Some(Ok(())), _) => (
-            Severity::High,
-            format!("{name}: the pin was accepted, and reading it back does not find it"),
-            "check for a rule or a job that removes tags as soon as they appear".to_owned(),
-        ),
-        (None, _) if was_pinned => (
-            Severity::High,
-            format!("the pin of {name} is gone"),
-            format!("{enforce}, and find out what removes tags here"),
-        ),
-        (None, Mode::Audit | Mode::EnforceDryRun) => (Severity::Medium, format!("{name} is not pinned yet"), enforce),
-        (None, Mode::Enforce) => (
-            Severity::Medium,
-            format!("{name} is not pinned yet"),
-            "the next run pins it once all of its parts could be read".to_owned(),
-        ),
-    }
-}
-
-/// Pin tags that name another artifact than their own name says, whether or not that is a target today.
-fn moved_pins(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
-    let pins = input.snapshot.tags.iter().filter_map(|tag| {
-        let pin = Pin::read(&tag.name)?;
-        let artifact = tag.target.artifact()?;
-        (!artifact.digest().is_some_and(|digest| pin.names(digest))).then_some((tag, artifact))
-    });
-    let judged: BTreeSet<String> = input
-        .selection
-        .targets(input.rules.keep, |artifact| is_missing(input.inspections, artifact))
-        .iter()
-        .filter_map(|target| target.artifact.digest().map(|digest| Pin::of(digest).to_string()))
-        .collect();
-    pins.filter(|(tag, _)| !judged.contains(tag.name.as_str()))
-        .map(|(tag, artifact)| {
-            let message = format!("pin {} names {artifact}", tag.name);
-            let remedy =
-                "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make";
-            let mut finding = draft.finding(Code::PinMoved, Severity::Critical, message, remedy);
-            finding.reference = Some(tag.name.to_string());
-            finding.artifact = Some(artifact.to_string());
-            finding
-        })
-        .collect()
-}
-
-/// References that a signal names and that do not exist.
-fn dangling(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
-    if !input.snapshot.listing_is_complete() {
-        return Vec::new();
-    }
-    let (_, dangling) = resolve(input.running, input.state);
-    let mut seen: BTreeSet<(&RunningReference, &Arc<str>)> = BTreeSet::new();
-    dangling
-        .into_iter()
-        .filter(|running| seen.insert((&running.reference, &running.via)))
-        .filter_map(|running| {
-            let RunningReference::Tag(tag) = &running.reference else { return None };
-            let unread = input.snapshot.tags.iter().any(|observed| observed.name == *tag);
-            if unread {
-                return None;
-            }
-            let message = format!("{} names {tag} as running, and there is no such tag", running.via);
-            let mut finding = draft.finding(
-                Code::TargetMissing,
-                Severity::Critical,
-                message,
-                "name it by digest, or correct the reference",
-            );
-            finding.reference = Some(tag.to_string());
-            Some(finding)
-        })
-        .collect()
-}
-
-/// Targets that carry a mark which nothing enforces.
-fn marked_only(draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
-    let count = report.targets.iter().filter(|target| target.pin == PinReport::Unsupported).count();
-    (count > 0).then(|| {
-        let message = format!(
-            "{count} of {} rollback targets can only be marked, and a mark protects nothing",
-            report.targets.len()
-        );
-        draft.finding(
-            Code::PinIneffective,
-            Severity::High,
-            message,
-            "enable Object Lock on the bucket; the next run then places legal holds",
-        )
-    })
-}
-
-/// Proofs that are lacking although everything that could be asked was answered.
-fn unproven(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Vec<Finding> {
-    if !input.snapshot.listing_is_complete() {
-        return Vec::new();
-    }
-    let failures: Vec<&PinFailure> = input.attempts.values().filter_map(|attempt| attempt.as_ref().err()).collect();
-    let details: BTreeSet<&str> = report
-        .targets
-        .iter()
-        .flat_map(|target| &target.obstacles)
-        .filter_map(|obstacle| match obstacle {
-            Obstacle::Unproven { detail } => Some(detail.as_str()),
-            _ => None,
-        })
-        .filter(|detail| !report.gaps.iter().any(|gap| gap.detail == *detail))
-        .filter(|detail| !failures.iter().any(|failure| failure.detail == *detail))
-        .collect();
-    details
-        .into_iter()
-        .map(|detail| {
-            let message = format!("protection is not proven: {detail}");
-            draft.finding(
-                Code::PinIneffective,
-                Severity::Medium,
-                message,
-                "unknown is not protected: settle it, and run again",
-            )
-        })
-        .collect()
-}
-
-/// Whether there is enough to roll back to.
-fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
-    let ranked: Vec<&TargetReport> = report.targets.iter().filter(|target| target.rank.is_some()).collect();
-    let keep = report.rollback.keep as usize;
-    if report.targets.is_empty() {
-        return report.complete.then(|| {
-            draft.finding(
-                Code::PolicyUnmatched,
-                Severity::Low,
-                "no tag here matches a production rule, so nothing is kept".to_owned(),
-                "add a production rule that matches this repository's releases, or take the repository out of the policy",
-            )
-        });
-    }
-    let possible = ranked.iter().filter(|target| target.restorable != Some(false)).count();
-    if possible >= keep || !input.snapshot.listing_is_complete() {
-        return None;
-    }
-    let lost = ranked.len() > possible;
-    let severity = match (lost, report.rollback.ready) {
-        (true, Some(false)) => Severity::High,
-        (true, _) => Severity::Medium,
-        (false, Some(true)) => Severity::Info,
-        (false, _) => Severity::Low,
-    };
-    let message = if lost {
-        format!("{possible} of the {keep} releases to keep are restorable")
-    } else {
-        format!(
-            "{possible} production {} known, and the policy keeps {keep}",
-            if possible == 1 { "release is" } else { "releases are" }
-        )
-    };
-    let remedy = if lost {
-        "bring back what is missing, or release again"
-    } else {
-        "nothing to do: the number grows with each release"
-    };
-    Some(draft.finding(Code::RollbackDepthShort, severity, message, remedy))
-}
-
-fn incomplete(draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
-    let first = report.gaps.first()?;
-    let more = match report.gaps.len() {
-        1 => String::new(),
-        count => format!(" (and {} more)", count - 1),
-    };
-    let message = format!("not everything could be read: {}{more}", first.detail);
-    Some(draft.finding(Code::InventoryIncomplete, Severity::Medium, message, next_step(first.cause)))
-}
-
-/// What to do about a gap.
-#[must_use]
-pub fn next_step(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Denied => "give the credentials access, or take the repository out of the policy",
-        Cause::NotFound => {
-            "check the name and the credentials; if it was removed on purpose, take it out of the policy"
-        }
-        Cause::Unsupported => "use a source kind or a setting that the server supports",
-        Cause::Throttled => "lower --concurrency, or ask for a higher limit",
-        Cause::Unreachable => "check the network and the server, and run again",
-        Cause::TimedOut => "raise --deadline, or split the work with --shard",
-        Cause::Malformed => "check what stands between prodpin and the server; the answer breaks the protocol",
-        Cause::Refused => "change the policy if this is meant; the detail names the setting",
-        Cause::Suspicious => {
-            "find out what happened before anything else: lost access looks like this, and so does a mass deletion"
-        }
-    }
-}
-
-fn tag_of(reason: &Reason) -> Option<&Tag> {
-    match reason {
-        Reason::ReleaseTag { tag }
-        | Reason::ReleasedAs { tag }
-        | Reason::MovingTagNow { tag }
-        | Reason::MovingTagBefore { tag }
-        | Reason::MovedIn { tag } => Some(tag),
-        Reason::Running { .. } | Reason::RanBefore { .. } => None,
-    }
-}
-
-/// How a target is called in a sentence: by its release tag and short digest.
-fn name_of(target: &TargetReport) -> String {
-    match target.reasons.iter().find_map(tag_of) {
-        Some(tag) => format!("{tag} ({})", target.artifact.short()),
-        None => target.artifact.to_string(),
-    }
 }

@@ -21,6 +21,7 @@ use crate::model::{
 use crate::report::document::Reason;
 
 use super::changes::resolve;
+use super::meeting::meet;
 use super::order::{Version, natural};
 use super::rules::{Rules, is_watched};
 
@@ -97,16 +98,10 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new(snapshot: &'a Snapshot, state: &'a RepositoryState, labels: &'a BTreeMap<Tag, Box<str>>) -> Self {
-        let mut listed: Vec<_> = snapshot.tags.iter().collect();
-        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        let mut listed = listed.into_iter().peekable();
-        let all = state.tags.iter().filter(|(tag, _)| is_watched(tag)).map(|(tag, history)| {
-            // Both sides are sorted by name, so one pass joins them.
-            while listed.peek().is_some_and(|observed| observed.name < *tag) {
-                listed.next();
-            }
-            match listed.peek() {
-                Some(observed) if observed.name == *tag => {
+        let all = meet(snapshot, state).filter(|met| is_watched(met.tag)).filter_map(|met| {
+            let (tag, history) = (met.tag, met.known?);
+            Some(match met.listed {
+                Some(observed) => {
                     let pushed = match &observed.object {
                         // An overwritten key was released when its first bytes were written.
                         Some(object) => history.original().and_then(|original| {
@@ -117,11 +112,11 @@ impl<'a> Names<'a> {
                     };
                     Named { tag, label: observed.label(), history, pushed }
                 }
-                _ => {
+                None => {
                     let label = labels.get(tag).map_or(tag.as_str(), |label| label);
                     Named { tag, label, history, pushed: None }
                 }
-            }
+            })
         });
         Self { all: all.collect() }
     }

@@ -1,5 +1,7 @@
 //! What the policy asks, and what kind of tag a tag is.
 
+use std::sync::Arc;
+
 use crate::model::{NamePatterns, Pin, ProductionRule, RepositoryState, Snapshot, Tag};
 
 use super::order::Version;
@@ -72,7 +74,7 @@ pub struct Uses {
 
 #[derive(Debug, Clone)]
 enum Probe {
-    Pattern(NamePatterns),
+    Pattern(Arc<NamePatterns>),
     Moving(Tag),
 }
 
@@ -81,7 +83,7 @@ impl Uses {
     #[must_use]
     pub fn of(rules: &Rules) -> Self {
         let one = |what: &str, entry: &String| {
-            let probe = Probe::Pattern(NamePatterns::new([entry]).ok()?);
+            let probe = Probe::Pattern(Arc::new(NamePatterns::new([entry]).ok()?));
             Some((format!("{what} {entry:?}"), probe))
         };
         let included = |patterns: &NamePatterns, what: &str| -> Vec<(String, Probe)> {
@@ -134,7 +136,9 @@ impl Uses {
 impl Probe {
     fn matches(&self, tag: &Tag, label: &str) -> bool {
         match self {
-            Self::Pattern(pattern) => pattern.matches(label) || pattern.matches(tag.as_str()),
+            Self::Pattern(pattern) => {
+                pattern.matches(label) || (label != tag.as_str() && pattern.matches(tag.as_str()))
+            }
             Self::Moving(moving) => moving == tag || moving.as_str() == label,
         }
     }

@@ -11,7 +11,7 @@ use crate::model::{RepositoryKey, RepositoryState};
 /// What a look at a repository's view came to.
 pub(super) enum Recalled {
     /// Its view as of the head; an empty one if it was never recorded.
-    Known(View),
+    Known(Box<View>),
     /// Its view is ahead of the head known here.
     Behind,
 }
@@ -25,7 +25,7 @@ impl Ledger {
         // Taken before looking: a look that turns out newer than it says only makes a later deletion wait a run.
         let mut as_of = self.log().index.sequence;
         let view = match self.view(key).await? {
-            Recalled::Known(view) => view,
+            Recalled::Known(view) => *view,
             Recalled::Behind => {
                 let writing = self.writing.lock().await;
                 self.advance(0, None).await?;
@@ -41,7 +41,7 @@ impl Ledger {
     /// The view as of the head, even if the one in the store says that there is more: then that one is not believed.
     pub(super) async fn view_now(&self, key: &RepositoryKey) -> Result<View, LedgerError> {
         match self.view(key).await? {
-            Recalled::Known(view) => Ok(view),
+            Recalled::Known(view) => Ok(*view),
             Recalled::Behind => self.replay(key, None).await,
         }
     }
@@ -52,11 +52,11 @@ impl Ledger {
             (log.index.origin.clone(), log.index.touches(key).to_vec())
         };
         let Some(latest) = touches.last().copied() else {
-            return Ok(Recalled::Known(View::new(&origin, key.clone())));
+            return Ok(Recalled::Known(Box::new(View::new(&origin, key.clone()))));
         };
         let stored = self.stored_view(&origin, key).await;
         let view = match stored {
-            Some(view) if view.latest() == Some(latest) => return Ok(Recalled::Known(view)),
+            Some(view) if view.latest() == Some(latest) => return Ok(Recalled::Known(Box::new(view))),
             Some(view) if view.latest().is_some_and(|ahead| ahead.0 > latest.0) => {
                 return Ok(Recalled::Behind);
             }
@@ -71,7 +71,7 @@ impl Ledger {
             // A cache: without it the next look costs what this one did.
             let _ = self.write_view(view.clone()).await;
         }
-        Ok(Recalled::Known(view))
+        Ok(Recalled::Known(Box::new(view)))
     }
 
     /// Whether the view's last commit is one of this log's.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Event, Finding, FindingKey, Tag};
+use super::{ArtifactId, Event, Finding, FindingKey, Resolution, Tag};
 
 /// One repository's folded state, as of some ledger sequence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -143,6 +143,13 @@ impl TagHistory {
     #[must_use]
     pub fn original(&self) -> Option<&Sighting> {
         self.sightings.first()
+    }
+
+    /// Whether the tag was there when last looked at, and names the same as now.
+    #[must_use]
+    pub fn rests_at(&self, target: &Resolution) -> bool {
+        let latest = self.latest().map(|sighting| &sighting.artifact);
+        self.status == TagStatus::Present && latest.is_some() && latest == target.artifact()
     }
 
     fn push(&mut self, sighting: Sighting) {

@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use url::Url;
 
+use super::given::{Entries, Given};
 use super::patterns::{self, Confirmation};
 use super::problem::{Place, Problems, mask_line, quote};
 use super::raw::{RawPolicy, RawProduction, RawSource};
-use super::reader::{Entries, Given};
 use super::{LedgerLocation, Policy, SourceConfig, place_of_source, schedule, source};
 use crate::model::{Digest, NamePatterns, Order, ProductionRule, Severity, SourceName, Tag};
 

@@ -7,6 +7,7 @@
 mod ad_hoc;
 mod check;
 mod environment;
+mod given;
 mod load;
 mod patterns;
 mod problem;

@@ -1,8 +1,8 @@
 //! Lists of patterns, with the one thing that patterns must not do by accident: select everything (F68).
 
 use super::check::Checker;
+use super::given::Given;
 use super::problem::Place;
-use super::reader::Given;
 use crate::model::NamePatterns;
 
 /// What it takes to select everything.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::reader::{Entries, Given};
+use super::given::{Entries, Given};
 use crate::model::{Order, Severity};
 
 /// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.

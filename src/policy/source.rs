@@ -3,10 +3,10 @@
 use url::Url;
 
 use super::check::Checker;
+use super::given::Given;
 use super::patterns::Confirmation;
 use super::problem::{Place, quote};
 use super::raw::{RawOci, RawS3};
-use super::reader::Given;
 use super::{OciConfig, S3Config, Secret, SourceConfig};
 use crate::model::{Layout, NamePatterns};
 

@@ -104,8 +104,8 @@ impl Recorder {
         Ok(())
     }
 
-    pub(super) fn left_out(&mut self) {
-        self.left_out += 1;
+    pub(super) fn left_out(&mut self, repositories: u64) {
+        self.left_out += repositories;
     }
 
     pub(super) fn listed(&mut self, listed: Listed) {
@@ -119,7 +119,10 @@ impl Recorder {
         let setup = self.setup.clone();
         let now = Timestamp::now();
         if stopped {
-            let detail = format!("the run ended early; {} repositories and possibly more were not read", self.left_out);
+            let detail = format!(
+                "the run ended early: {} repositories that it knew of were not read, and it may not know of all",
+                self.left_out
+            );
             for totals in self.sources.values_mut() {
                 totals.gaps.push(Gap::new(Scope::Source, Cause::TimedOut, detail.clone()));
             }
@@ -149,9 +152,12 @@ impl Recorder {
             self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
         }
         let mut findings = std::mem::take(&mut self.findings);
+        // A change of settings is an event of its own, on record as such.
+        let momentary = findings.extract_if(.., |finding| finding.code == Code::SettingsChanged).collect::<Vec<_>>();
         let open = setup.ledger.open_findings();
         open.date(&mut findings);
         let changes = open.changes(&findings, covers_all && complete);
+        findings.extend(momentary);
         let changes = changes.into_iter().map(|event| self.entry(None, now, event)).collect::<Vec<_>>();
         self.entries.extend(changes);
         self.waiting.push(Row { repository: None, findings });

@@ -1,6 +1,6 @@
 //! One repository from observation to plan, and through its pins.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use futures::StreamExt as _;
@@ -40,6 +40,8 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
     let mut snapshot = inventory.observe(&key.name).await;
+    // Everything that follows walks the tags in this order.
+    snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     note_uses(&setup, &snapshot, &state);
 
     let survey = decide::survey(&snapshot, &state, &setup.rules);
@@ -103,9 +105,7 @@ fn labels_of_unlisted(
     snapshot: &Snapshot,
     state: &RepositoryState,
 ) -> BTreeMap<Tag, Box<str>> {
-    let listed: HashSet<&Tag> = snapshot.tags.iter().map(|tag| &tag.name).collect();
-    let unlisted = state.tags.keys().filter(|tag| !listed.contains(tag));
-    unlisted.map(|tag| (tag.clone(), inventory.label(tag))).collect()
+    decide::unlisted(snapshot, state).map(|tag| (tag.clone(), inventory.label(tag))).collect()
 }
 
 fn note_uses(setup: &Setup, snapshot: &Snapshot, state: &RepositoryState) {

@@ -11,9 +11,10 @@ use crate::model::{Digest, Gap, Mode, RepositoryKey, RepositoryName, RunId, Runn
 use crate::policy::{LedgerLocation, Policy, SourceConfig};
 use crate::signals::file::FileSignal;
 use crate::signals::{ProductionSignal, Signalled};
+use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
 
-use super::{RunError, RunOptions};
+use super::{RunError, RunOptions, descriptors};
 
 /// Everything a run's parts share.
 pub(super) struct Setup {
@@ -76,18 +77,35 @@ impl Setup {
     }
 }
 
+/// Requests at a registry for each repository in flight. A tag is one small question, so with some network in between
+/// their number is what makes a run quick; the registry's own complaints bring it down.
+const REQUESTS_EACH: usize = 8;
+
 /// Opens the sources that the run is about: with write power only to enforce.
 pub(super) async fn open_sources(
     policy: &Policy,
     options: &RunOptions,
 ) -> Result<BTreeMap<SourceName, Source>, RunError> {
-    let open = OpenOptions {
-        write: options.mode == Mode::Enforce,
-        concurrency: options.concurrency,
-        deadline: options.stop.deadline(),
-    };
-    let opened = sources::open(choose(policy, &options.sources)?, &open).await;
-    opened.map_err(|(source_name, detail)| RunError::Source { source_name, detail })
+    let chosen = choose(policy, &options.sources)?;
+    let connections = descriptors::connections(chosen.len()).unwrap_or(usize::MAX);
+    let surroundings = Surroundings::of_process();
+    let mut opened = BTreeMap::new();
+    for (name, config) in chosen {
+        let wanted = match config {
+            SourceConfig::Oci(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
+            // A page of a bucket's list is large: in flight they are the memory that a run needs.
+            SourceConfig::S3(_) => options.concurrency,
+        };
+        let open = OpenOptions {
+            write: options.mode == Mode::Enforce,
+            concurrency: wanted.min(connections),
+            deadline: options.stop.deadline(),
+        };
+        let source = sources::open(name, config, &open, &surroundings).await;
+        let source = source.map_err(|detail| RunError::Source { source_name: name.clone(), detail })?;
+        opened.insert(name.clone(), source);
+    }
+    Ok(opened)
 }
 
 fn choose<'a>(policy: &'a Policy, wanted: &[SourceName]) -> Result<Vec<(&'a SourceName, &'a SourceConfig)>, RunError> {

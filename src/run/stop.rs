@@ -2,38 +2,73 @@
 //! a process that was paused past its deadline changes nothing when it wakes (F86).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
+/// How long what is under way may take to end once it was asked to. A pod is killed 30 seconds after SIGTERM, and the
+/// books must be closed before that (F88).
+const GRACE: Duration = Duration::from_secs(5);
+
 /// A request to end early, shared between whoever asks and the run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Stop {
-    asked: Arc<AtomicBool>,
+    asked: Arc<watch::Sender<bool>>,
     deadline: Option<Instant>,
+    grace: Duration,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { asked: Arc::new(watch::Sender::new(false)), deadline: None, grace: GRACE }
+    }
 }
 
 impl Stop {
-    /// Asks the run to end: what is under way is finished, nothing new begins.
+    /// Asks the run to end: what is under way is finished if it can be soon, nothing new begins.
     pub fn ask(&self) {
-        self.asked.store(true, Ordering::Relaxed);
+        self.asked.send_replace(true);
     }
 
     /// Whether to end.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        *self.asked.borrow() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// The same request, with a moment at which it becomes due by itself.
+    /// The same request, for a run that must be over after this time: it is asked to end early enough to finish what
+    /// is under way and to close the books.
     #[must_use]
     pub fn with_deadline(&self, after: Option<Duration>) -> Self {
-        let deadline = after.map(|after| Instant::now() + after).or(self.deadline);
-        Self { asked: self.asked.clone(), deadline }
+        let Some(after) = after else { return self.clone() };
+        let grace = GRACE.min(after / 10);
+        Self { asked: self.asked.clone(), deadline: Some(Instant::now() + after.saturating_sub(2 * grace)), grace }
     }
 
-    /// That moment.
+    /// The moment at which it becomes due by itself.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// Returns when what is still under way must be given up.
+    pub async fn over(&self) {
+        let mut asked = self.asked.subscribe();
+        let asked = async {
+            if asked.wait_for(|asked| *asked).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let due = async {
+            match self.deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = asked => {}
+            () = due => {}
+        }
+        tokio::time::sleep(self.grace).await;
     }
 }

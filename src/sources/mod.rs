@@ -7,7 +7,6 @@ pub mod memory;
 pub mod oci;
 pub mod s3;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -88,22 +87,18 @@ pub struct OpenOptions {
     pub deadline: Option<std::time::Instant>,
 }
 
-/// Opens sources of any kind, which share a limit where they share a host. The error is for a person, beside the name
-/// of the source that it is about.
-pub async fn open<'p>(
-    sources: impl IntoIterator<Item = (&'p SourceName, &'p SourceConfig)>,
+/// Opens a source of any kind. Registries that are opened with the same surroundings share a limit where they share a
+/// host. The error is for a person, without the source's name.
+pub async fn open(
+    name: &SourceName,
+    config: &SourceConfig,
     options: &OpenOptions,
-) -> Result<BTreeMap<SourceName, Source>, (SourceName, String)> {
-    let surroundings = oci::Surroundings::of_process();
-    let mut opened = BTreeMap::new();
-    for (name, config) in sources {
-        let source = match config {
-            SourceConfig::Oci(config) => {
-                oci::open_in(name, config, options, &surroundings).map_err(|error| error.to_string())
-            }
-            SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
-        };
-        opened.insert(name.clone(), source.map_err(|detail| (name.clone(), detail))?);
+    surroundings: &oci::Surroundings,
+) -> Result<Source, String> {
+    match config {
+        SourceConfig::Oci(config) => {
+            oci::open_in(name, config, options, surroundings).map_err(|error| error.to_string())
+        }
+        SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
     }
-    Ok(opened)
 }

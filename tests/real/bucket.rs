@@ -1,11 +1,5 @@
 //! Deployment buckets on a real S3 server, found through `PRODPIN_TEST_S3` (an endpoint URL).
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test's set-up fails by panicking, and says what it left out"
-)]
-
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;

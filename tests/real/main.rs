@@ -1,5 +1,7 @@
 //! Against real servers, which `tests/run.sh` installs and starts.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
+
 mod bucket;
 mod bucket_contract;
 mod estate;

@@ -44,7 +44,7 @@ pub(crate) fn token_registry() -> Option<Server> {
 
 /// An S3 server.
 pub(crate) fn s3() -> Option<Server> {
-    server("S3 server", "PRODPIN_TEST_S3", false)
+    server("an S3 server", "PRODPIN_TEST_S3", false)
 }
 
 fn server(name: &'static str, variable: &'static str, with_user: bool) -> Option<Server> {
@@ -65,6 +65,6 @@ fn server(name: &'static str, variable: &'static str, with_user: bool) -> Option
 fn say_once(name: &'static str, variable: &str) {
     static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(name) {
-        left_out(&format!("every test on a {name}"), &format!("{variable} is not set; run tests/run.sh"));
+        left_out(&format!("every test that needs {name}"), &format!("{variable} is not set; run tests/run.sh"));
     }
 }

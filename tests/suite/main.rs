@@ -1,5 +1,7 @@
 //! Everything that needs no server: decisions, contracts, hostile input, the command line.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
+
 mod command_line;
 mod contract;
 mod estate;

@@ -409,3 +409,28 @@ async fn unchanged_runs_share_one_report_and_findings_keep_their_first_day() {
     assert_eq!(reports[0], reports[1], "the last two runs saw and said the same");
     assert_ne!(reports[1], reports[2]);
 }
+
+#[tokio::test]
+async fn a_move_is_on_record_once_and_the_run_after_it_records_nothing_i13() {
+    let mut estate = Estate::with_releases(5);
+    estate.push("latest", "monday");
+    estate.enforce().await;
+    estate.push("latest", "tuesday");
+    estate.enforce().await;
+    let events = estate.events().await;
+    let after = estate.enforce().await;
+    assert!(after.findings.is_empty(), "{:?}", after.codes());
+    assert_eq!(estate.events().await, events);
+}
+
+#[tokio::test]
+async fn enforce_tells_that_a_pin_it_made_had_been_removed() {
+    let estate = Estate::with_releases(5);
+    let told = estate.enforce().await;
+    let digest = told.targets()[0].artifact.digest().unwrap().clone();
+    estate.memory.delete_tag(REPOSITORY, &format!("prod-pinned-{}", digest.hex()));
+    let again = estate.enforce().await;
+    assert_eq!(again.codes(), ["high pin-missing"], "{}", estate.story(&again));
+    assert_eq!(again.targets()[0].pin, PinReport::Created);
+    assert!(estate.enforce().await.findings.is_empty());
+}

@@ -99,9 +99,10 @@ pub(crate) trait Fixture: Send + Sync {
     }
 }
 
-/// Says on the terminal that something was left out. Written past the test harness, which would swallow it.
+/// Says on the terminal that something was left out. Written past the test harness, which would swallow it, and in one
+/// piece, because other tests write at the same time.
 pub(crate) fn left_out(what: &str, why: &str) {
-    let _ = writeln!(std::io::stderr(), "left out: {what}: {why}");
+    let _ = std::io::stderr().write_all(format!("left out: {what}: {why}\n").as_bytes());
 }
 
 /// Whether a fixture can try a clause; says so by name if it cannot.

@@ -266,7 +266,9 @@ fn shown(call: &Call) -> String {
 fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
     let mut source = error.source();
     let mut innermost = None;
+    let mut no_descriptor = false;
     while let Some(inner) = source {
+        no_descriptor |= inner.downcast_ref::<std::io::Error>().is_some_and(is_out_of_descriptors);
         if let Some(refused) = inner.downcast_ref::<AddressRefused>() {
             return Setback::Final(Fault::refused(refused.to_string()));
         }
@@ -287,10 +289,17 @@ fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
     }
     match (error.is_builder(), error.is_connect()) {
         (true, _) => Setback::Final(Fault::malformed(detail)),
-        // Too many connections for the server, or too many open files for us (F95): fewer at once may do.
+        // Too many open files for us (F95): it is this run that asks for too much at once.
+        _ if no_descriptor => Setback::Overload(Fault::new(Cause::Throttled, detail), None),
+        // Too many connections for the server: fewer at once may do.
         (false, true) => Setback::Overload(Fault::new(Cause::Unreachable, detail), None),
         (false, false) => Setback::Fleeting(Fault::new(Cause::Unreachable, detail)),
     }
+}
+
+/// `EMFILE` and `ENFILE`, which the standard library has no name for.
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// `Retry-After` in either of its forms (F32).

@@ -1,0 +1,45 @@
+//! What was listed and what is known, side by side.
+
+use std::cmp::Ordering;
+
+use crate::model::{ObservedTag, RepositoryState, Snapshot, Tag, TagHistory};
+
+/// A tag that was listed, or is known, or both.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Met<'a> {
+    pub(super) tag: &'a Tag,
+    pub(super) listed: Option<&'a ObservedTag>,
+    pub(super) known: Option<&'a TagHistory>,
+}
+
+/// The listed tags in order of name. A run puts its snapshot in this order as soon as it has it, and then this costs
+/// one look at each.
+pub(super) fn by_name(snapshot: &Snapshot) -> Vec<&ObservedTag> {
+    let mut tags: Vec<&ObservedTag> = snapshot.tags.iter().collect();
+    tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    tags
+}
+
+/// Every tag on either side, in order of name. Both sides are in that order, so one walk joins them: with 20,000 tags
+/// a look-up for each would cost more than all that is decided about it.
+pub(super) fn meet<'a>(snapshot: &'a Snapshot, state: &'a RepositoryState) -> impl Iterator<Item = Met<'a>> {
+    let mut listed = by_name(snapshot).into_iter().peekable();
+    let mut known = state.tags.iter().peekable();
+    std::iter::from_fn(move || {
+        let first = match (listed.peek(), known.peek()) {
+            (None, None) => return None,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(listed), Some((tag, _))) => listed.name.cmp(tag),
+        };
+        let listed = if first.is_le() { listed.next() } else { None };
+        let known = if first.is_ge() { known.next() } else { None };
+        let tag = listed.map(|listed| &listed.name).or(known.map(|(tag, _)| tag))?;
+        Some(Met { tag, listed, known: known.map(|(_, history)| history) })
+    })
+}
+
+/// Tags that are known and were not listed.
+pub fn unlisted<'a>(snapshot: &'a Snapshot, state: &'a RepositoryState) -> impl Iterator<Item = &'a Tag> {
+    meet(snapshot, state).filter(|met| met.listed.is_none()).map(|met| met.tag)
+}
