@@ -11,6 +11,7 @@ use crate::model::{Digest, Gap, Mode, RepositoryKey, RepositoryName, RunId, Runn
 use crate::policy::{LedgerLocation, Policy, SourceConfig};
 use crate::signals::file::FileSignal;
 use crate::signals::{ProductionSignal, Signalled};
+use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
 
 use super::{RunError, RunOptions, descriptors};
@@ -87,6 +88,7 @@ pub(super) async fn open_sources(
 ) -> Result<BTreeMap<SourceName, Source>, RunError> {
     let chosen = choose(policy, &options.sources)?;
     let connections = descriptors::connections(chosen.len()).unwrap_or(usize::MAX);
+    let surroundings = Surroundings::of_process();
     let mut opened = BTreeMap::new();
     for (name, config) in chosen {
         let wanted = match config {
@@ -99,7 +101,7 @@ pub(super) async fn open_sources(
             concurrency: wanted.min(connections),
             deadline: options.stop.deadline(),
         };
-        let source = sources::open(name, config, &open).await;
+        let source = sources::open(name, config, &open, &surroundings).await;
         let source = source.map_err(|detail| RunError::Source { source_name: name.clone(), detail })?;
         opened.insert(name.clone(), source);
     }

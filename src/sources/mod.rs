@@ -87,10 +87,18 @@ pub struct OpenOptions {
     pub deadline: Option<std::time::Instant>,
 }
 
-/// Opens a source of any kind. The error is for a person, without the source's name.
-pub async fn open(name: &SourceName, config: &SourceConfig, options: &OpenOptions) -> Result<Source, String> {
+/// Opens a source of any kind. Registries that are opened with the same surroundings share a limit where they share a
+/// host. The error is for a person, without the source's name.
+pub async fn open(
+    name: &SourceName,
+    config: &SourceConfig,
+    options: &OpenOptions,
+    surroundings: &oci::Surroundings,
+) -> Result<Source, String> {
     match config {
-        SourceConfig::Oci(config) => oci::open(name, config, options).map_err(|error| error.to_string()),
+        SourceConfig::Oci(config) => {
+            oci::open_in(name, config, options, surroundings).map_err(|error| error.to_string())
+        }
         SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
     }
 }

@@ -4,9 +4,12 @@
 
 mod bucket;
 mod bucket_contract;
+mod estate;
 mod layout;
 mod ledger_bucket;
+mod proxy;
 mod registry;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;
+mod whole_runs;

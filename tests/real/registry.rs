@@ -1,6 +1,6 @@
 //! Real Docker registries: the contract with each way to sign in, and content that real clients build, push and pull.
 
-mod contract {
+pub(crate) mod contract {
     use crate::servers::{self, Server};
     use crate::support::contract::contract_tests;
     use crate::support::oci::OciServer;
@@ -35,7 +35,7 @@ mod contract {
         }
     }
 
-    pub(super) fn fixture(server: &Server) -> OciServer {
+    pub(crate) fn fixture(server: &Server) -> OciServer {
         match &server.user {
             None => OciServer::anonymous(server.name, &server.url),
             Some(user) => OciServer::with_user(

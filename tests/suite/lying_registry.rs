@@ -7,6 +7,7 @@ mod content;
 mod pins;
 mod protocol;
 mod server;
+mod tls;
 mod tokens;
 mod transport;
 

@@ -16,3 +16,4 @@ mod reports;
 mod scenarios;
 #[path = "../support/mod.rs"]
 mod support;
+mod transport;

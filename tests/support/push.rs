@@ -64,6 +64,13 @@ impl Pusher {
         Some((media_type, response.bytes().await.expect("the manifest's bytes").to_vec()))
     }
 
+    /// The body of a plain GET of something that is there.
+    pub(crate) async fn get(&self, repository: &str, path: &str) -> Vec<u8> {
+        let response = self.send(repository, |http| http.get(self.url(path))).await;
+        let response = response.error_for_status().expect("what is there");
+        response.bytes().await.expect("its bytes").to_vec()
+    }
+
     /// Deletes a manifest by digest, as cleanup jobs do; its tags go along (C90).
     pub(crate) async fn delete_manifest(&self, repository: &str, artifact: &ArtifactId) {
         self.delete(repository, &format!("/v2/{repository}/manifests/{artifact}")).await;

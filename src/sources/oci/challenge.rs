@@ -44,7 +44,11 @@ pub(super) fn realm_allowed(registry: &RegistryHost, realm: &Url, allowed: &[Str
         return Err(Fault::refused(format!("the registry names a token realm at {host} with a user name in it")));
     }
     if realm.scheme() == "http" && !(registry.is_plain() && (registry.is_loopback() == is_loopback(realm))) {
-        return Err(Fault::refused(format!("the registry names the token realm {} without TLS", redacted(realm))));
+        return Err(Fault::refused(format!(
+            "the registry names the token realm {} without TLS, where everyone on the way would see the credentials; \
+             have its realm set to an https address",
+            redacted(realm)
+        )));
     }
     let with_port = format!("{host}:{}", realm.port_or_known_default().unwrap_or_default());
     let named = allowed.iter().any(|name| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(&with_port));

@@ -5,7 +5,7 @@
 //! the wire up:
 //!
 //! - `address` is the dialer's rule, `redirect` and `challenge` decide where calls and credentials may go;
-//! - `wire` is the one place that sends, `throttle` says how much at once;
+//! - `wire` is the one place that sends, `throttle` says how much at once, `handshake` why TLS failed;
 //! - `credentials`, `docker_config` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
 //! - `manifest` reads strictly, `closure` walks what is below, `inspect`, `observe` and `pin` are what a run asks for.
@@ -18,6 +18,7 @@ mod closure;
 mod credentials;
 mod docker_config;
 mod fault;
+mod handshake;
 mod host;
 mod inspect;
 mod link;
@@ -47,7 +48,6 @@ use self::host::RegistryHost;
 use self::observe::Matched;
 use self::pin::Pins;
 use self::registry::Registry;
-use self::throttle::Throttle;
 use self::wire::Wire;
 use super::{Inventory, OpenOptions, Source};
 use crate::model::{
@@ -57,6 +57,7 @@ use crate::model::{
 use crate::policy::OciConfig;
 
 pub use surroundings::{Environment, Surroundings, Timing};
+pub use throttle::Throttles;
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,12 +94,7 @@ pub enum OciError {
     },
 }
 
-/// Opens a registry. Nothing is sent yet.
-pub fn open(name: &SourceName, config: &OciConfig, options: &OpenOptions) -> Result<Source, OciError> {
-    open_in(name, config, options, &Surroundings::of_process())
-}
-
-/// The same in surroundings of one's own: another environment, other limits of time.
+/// Opens a registry in these surroundings. Nothing is sent yet.
 pub fn open_in(
     name: &SourceName,
     config: &OciConfig,
@@ -110,8 +106,9 @@ pub fn open_in(
     let dialer = Arc::new(dialer(&host, config, surroundings));
     let http = client(config, &dialer, surroundings)?;
     let cap = config.max_concurrency.map_or(options.concurrency, |most| most.min(options.concurrency));
+    let throttle = surroundings.throttles.of(host.url(), cap);
     let timing = surroundings.timing.clone();
-    let wire = Wire::new(http, dialer, Throttle::new(cap), timing, options.deadline, options.write);
+    let wire = Wire::new(http, dialer, throttle, timing, options.deadline, options.write);
     let auth = Auth::new(credentials, config.token_realms.clone());
     let registry =
         Arc::new(Registry::new(host, wire, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })?);

@@ -44,7 +44,9 @@ pub(super) fn next(from: &Url, headers: &HeaderMap, rule: Redirects, hop: u32) -
         return Err(Fault::refused(format!("{at}: a redirect to something that is neither https nor http")));
     }
     if from.scheme() == "https" && to.scheme() == "http" {
-        return Err(Fault::refused(format!("{at}: a redirect from https down to http at {host}")));
+        return Err(Fault::refused(format!(
+            "{at}: a redirect from https down to http at {host}; have the registry send to an https address"
+        )));
     }
     if !to.username().is_empty() || to.password().is_some() {
         return Err(Fault::refused(format!("{at}: a redirect to {host} with a user name in its address")));

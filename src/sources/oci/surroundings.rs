@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The environment, limits of time, and name resolution.
+use super::throttle::Throttles;
+
+/// The environment, limits of time and load, and name resolution.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     /// Environment variables.
@@ -16,6 +18,8 @@ pub struct Surroundings {
     pub names: HashMap<String, Vec<IpAddr>>,
     /// Whether the system's proxy settings hold.
     pub proxy: bool,
+    /// How much is in flight at each host; sources that are opened with the same surroundings share it.
+    pub throttles: Throttles,
 }
 
 impl Surroundings {

@@ -1,10 +1,12 @@
 //! How many requests may be in flight at the registry: many at first, fewer when it says so, more again when it copes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
+use url::Url;
 
 use super::fault::Fault;
 use crate::model::Cause;
@@ -15,16 +17,34 @@ const START: usize = 64;
 /// Complaints closer together than this are about the same burst, and cut the limit once.
 const BURST: Duration = Duration::from_millis(100);
 
+/// One limit for each host and port, whatever number of sources look at it.
+#[derive(Debug, Clone, Default)]
+pub struct Throttles(Arc<Mutex<HashMap<String, Arc<Throttle>>>>);
+
+impl Throttles {
+    /// The limit of the host in this URL. The smallest cap that any of its sources has holds for all of them: it says
+    /// what the host can bear.
+    pub(super) fn of(&self, url: &Url, cap: usize) -> Arc<Throttle> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        let place = format!("{}:{port}", url.host_str().unwrap_or_default());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let throttle = known.entry(place).or_insert_with(|| Arc::new(Throttle::new(cap)));
+        throttle.cap_at(cap);
+        Arc::clone(throttle)
+    }
+}
+
 /// Additive increase, multiplicative decrease over one host.
 #[derive(Debug)]
 pub(super) struct Throttle {
     permits: Semaphore,
-    cap: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    /// The limit never grows beyond it.
+    cap: usize,
     limit: usize,
     /// Permits still out that the limit does not allow any more: they are not given back.
     debt: usize,
@@ -45,13 +65,28 @@ impl Throttle {
     pub(super) fn new(cap: usize) -> Self {
         let cap = cap.max(1);
         let limit = cap.min(START);
-        let state = State { limit, debt: 0, streak: 0, last_cut: None, not_before: None };
-        Self { permits: Semaphore::new(limit), cap, state: Mutex::new(state) }
+        let state = State { cap, limit, debt: 0, streak: 0, last_cut: None, not_before: None };
+        Self { permits: Semaphore::new(limit), state: Mutex::new(state) }
     }
 
     /// The most that may ever be in flight.
     pub(super) fn cap(&self) -> usize {
-        self.cap
+        self.state().cap
+    }
+
+    /// Lowers the cap, never raises it.
+    fn cap_at(&self, cap: usize) {
+        let mut state = self.state();
+        state.cap = state.cap.min(cap.max(1));
+        let limit = state.limit.min(state.cap);
+        self.lower(&mut state, limit);
+    }
+
+    /// Takes permits back: those that are free now, the others as they come home.
+    fn lower(&self, state: &mut State, limit: usize) {
+        let excess = state.limit - limit;
+        state.limit = limit;
+        state.debt += excess - self.permits.forget_permits(excess);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -89,7 +124,7 @@ impl Throttle {
     /// A request went well.
     pub(super) fn well(&self) {
         let mut state = self.state();
-        if state.limit >= self.cap {
+        if state.limit >= state.cap {
             return;
         }
         state.streak += 1;
@@ -114,9 +149,7 @@ impl Throttle {
         state.last_cut = Some(now);
         state.streak = 0;
         let limit = (state.limit / 2).max(1);
-        let excess = state.limit - limit;
-        state.limit = limit;
-        state.debt += excess - self.permits.forget_permits(excess);
+        self.lower(&mut state, limit);
     }
 }
 
@@ -154,6 +187,23 @@ mod tests {
         (0..200).for_each(|_| throttle.well());
         assert_eq!(throttle.state().limit, 8);
         assert_eq!(throttle.permits.available_permits(), 8);
+    }
+
+    #[tokio::test]
+    async fn sources_of_one_host_share_its_limit_and_the_smallest_cap() {
+        let throttles = Throttles::default();
+        let of = |url: &str, cap| throttles.of(&url.parse().unwrap(), cap);
+        let first = of("https://r.example", 8);
+        let held = futures::future::join_all((0..6).map(|_| first.acquire(None))).await;
+        let second = of("https://R.example:443/", 4);
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!((first.cap(), first.permits.available_permits()), (4, 0));
+        drop(held);
+        assert_eq!(first.permits.available_permits(), 4);
+        assert_eq!(of("https://r.example", 99).cap(), 4);
+        for other in ["https://r.example:444", "http://r.example", "https://s.example"] {
+            assert!(!Arc::ptr_eq(&first, &of(other, 8)), "{other}");
+        }
     }
 
     #[tokio::test]

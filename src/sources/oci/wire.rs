@@ -18,6 +18,7 @@ use url::Url;
 use super::address::{AddressRefused, Dialer};
 use super::answer::BodyFault;
 use super::fault::Fault;
+use super::handshake::{self, tls_error};
 use super::host::redacted;
 use super::redirect::{self, Redirects};
 use super::surroundings::Timing;
@@ -55,7 +56,7 @@ pub(super) struct Call {
 pub(super) struct Wire {
     http: reqwest::Client,
     dialer: Arc<Dialer>,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
     timing: Timing,
     deadline: Option<Instant>,
     write: bool,
@@ -82,7 +83,7 @@ impl Wire {
     pub(super) fn new(
         http: reqwest::Client,
         dialer: Arc<Dialer>,
-        throttle: Throttle,
+        throttle: Arc<Throttle>,
         timing: Timing,
         deadline: Option<Instant>,
         write: bool,
@@ -282,6 +283,10 @@ fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
     };
     let host = url.host_str().unwrap_or_default();
     let detail = format!("{}: {doing} {host} ({reason:.200})", shown(call));
+    if let Some(failed) = tls_error(error).filter(|_| error.is_connect()) {
+        let detail = format!("{detail}: {}", handshake::advice(failed));
+        return Setback::Final(Fault::new(Cause::Unreachable, detail));
+    }
     match (error.is_builder(), error.is_connect()) {
         (true, _) => Setback::Final(Fault::malformed(detail)),
         // Too many open files for us (F95): it is this run that asks for too much at once.

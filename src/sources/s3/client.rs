@@ -4,7 +4,9 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use aws_config::BehaviorVersion;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -18,7 +20,7 @@ use crate::policy::S3Config;
 use crate::sources::OpenOptions;
 
 use super::failure::Failure;
-use super::gate::{Gate, WholeAnswer};
+use super::gate::{AnswerCap, Gate, WholeAnswer};
 
 /// Signing needs a region, and a server that is not AWS does not care which.
 const FALLBACK_REGION: &str = "us-east-1";
@@ -34,12 +36,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 
 /// Builds the client. Nothing is sent yet, except what the credential and region chains need.
 pub(super) async fn connect(config: &S3Config, write: bool, credentials: Option<SharedCredentialsProvider>) -> Client {
-    let given = config.region.clone().map(Region::new);
-    let mut region = RegionProviderChain::first_try(given).or_default_provider();
-    if config.endpoint.is_some() {
-        region = region.or_else(FALLBACK_REGION);
-    }
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region(config));
     if let Some(credentials) = credentials {
         loader = loader.credentials_provider(credentials);
     }
@@ -59,11 +56,26 @@ pub(super) async fn connect(config: &S3Config, write: bool, credentials: Option<
                 .build(),
         )
         .interceptor(if write { Gate::Pins } else { Gate::ReadOnly })
+        .interceptor(AnswerCap)
+        .retry_classifier(AnswerCap)
         .interceptor(WholeAnswer);
     if let Some(endpoint) = &config.endpoint {
         s3 = s3.endpoint_url(endpoint.as_str());
     }
     Client::from_conf(s3.build())
+}
+
+/// The policy's region, else the environment's, else the profile's. Only for AWS itself the instance is asked too:
+/// beside another server there rarely is one, and asking takes seconds.
+fn region(config: &S3Config) -> RegionProviderChain {
+    let given = RegionProviderChain::first_try(config.region.clone().map(Region::new));
+    match config.endpoint {
+        None => given.or_default_provider(),
+        Some(_) => given
+            .or_else(EnvironmentVariableRegionProvider::new())
+            .or_else(ProfileFileRegionProvider::new())
+            .or_else(FALLBACK_REGION),
+    }
 }
 
 /// How many calls may be in flight, and until when.

@@ -2,11 +2,12 @@
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use http_body_util::LengthLimitError;
 
 use crate::model::{Cause, Gap, Scope};
 use crate::sources::PinFailure;
 
-use super::gate::{CutShort, Refused};
+use super::gate::{CutShort, MOST_BYTES, Refused};
 
 /// A call that did not give what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,9 @@ impl Failure {
                 Some(message) => format!("{code}: {message}"),
                 None => code.to_owned(),
             },
+            _ if caused_by::<LengthLimitError>(error) => {
+                format!("the answer is larger than the {} MiB that are read of one", MOST_BYTES >> 20)
+            }
             (_, Some(status), None) if status >= 300 => format!("HTTP status {status}"),
             _ => DisplayErrorContext(error).to_string(),
         };
@@ -154,7 +158,7 @@ where
         SdkError::TimeoutError(_) => Cause::TimedOut,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Cause::TimedOut,
         _ if caused_by::<Refused>(error) => Cause::Refused,
-        _ if caused_by::<CutShort>(error) => Cause::Malformed,
+        _ if caused_by::<CutShort>(error) || caused_by::<LengthLimitError>(error) => Cause::Malformed,
         SdkError::DispatchFailure(failure) if failure.is_io() => Cause::Unreachable,
         SdkError::DispatchFailure(_) if mentions_credentials(error) => Cause::Denied,
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => Cause::Unreachable,
@@ -177,7 +181,7 @@ fn by_status(status: Option<u16>) -> Cause {
     }
 }
 
-fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(super) fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<T>())
 }
 

@@ -273,6 +273,28 @@ async fn a_body_shorter_than_announced_is_no_listing_f4() {
 }
 
 #[tokio::test]
+async fn an_answer_without_end_is_cut_off_i20() {
+    // 40 MB of blanks after a listing that is complete: announced, in chunks, and until the connection closes.
+    let blanks = " ".repeat(40 << 20);
+    let listing = "<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>";
+    let chunk = format!("{:x}\r\n{blanks}\r\n0\r\n\r\n", blanks.len());
+    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+    for (how, flood) in [
+        ("announced", answer("200 OK", "", &format!("{listing}{blanks}"))),
+        ("chunks", format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{listing}\r\n{chunk}", listing.len())),
+        ("until it closes", format!("{head}\r\n{listing}{blanks}")),
+        ("an error", answer("403 Forbidden", "", &blanks)),
+    ] {
+        let server = Server::start(move |_| flood.clone()).await;
+        let snapshot = server.open(false).await.inventory.observe(&repository("a")).await;
+        let causes: Vec<_> = snapshot.gaps.iter().map(|gap| (gap.scope.clone(), gap.cause)).collect();
+        assert_eq!(causes, [(Scope::Repository, Cause::Malformed)], "{how}: {:?}", snapshot.gaps);
+        assert!(snapshot.gaps[0].detail.contains("larger than the 16 MiB"), "{how}: {:?}", snapshot.gaps);
+        assert_eq!(server.requests().len(), 1, "{how}: another try would be as large");
+    }
+}
+
+#[tokio::test]
 async fn denial_is_a_gap_that_names_the_permission_and_the_expected_owner_f30_f51() {
     let server = Server::start(|request| {
         assert!(request.headers.contains("x-amz-expected-bucket-owner: 111122223333"), "{request:?}");

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use prodpin::model::Digest;
 
@@ -131,6 +133,7 @@ struct State {
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) address: SocketAddr,
+    scheme: &'static str,
     state: Arc<Mutex<State>>,
 }
 
@@ -189,6 +192,15 @@ impl Server {
 
     /// All of 127/8 is this machine: another address is another host.
     pub(super) async fn start_at(host: &str, guard: Guard, lies: impl IntoIterator<Item = Lie>) -> Self {
+        Self::listen(host, guard, lies, None).await
+    }
+
+    /// Behind TLS.
+    pub(super) async fn with_tls(tls: TlsAcceptor, guard: Guard, lies: impl IntoIterator<Item = Lie>) -> Self {
+        Self::listen("127.0.0.1", guard, lies, Some(tls)).await
+    }
+
+    async fn listen(host: &str, guard: Guard, lies: impl IntoIterator<Item = Lie>, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind((host, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = State {
@@ -200,13 +212,18 @@ impl Server {
             void: HashSet::new(),
             issued: 0,
         };
-        let server = Self { address, state: Arc::new(Mutex::new(state)) };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let server = Self { address, scheme, state: Arc::new(Mutex::new(state)) };
         let serving = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let server = serving.clone();
+                let (server, tls) = (serving.clone(), tls.clone());
                 tokio::spawn(async move {
-                    let _ = server.serve(stream).await;
+                    stream.set_nodelay(true)?;
+                    match tls {
+                        None => server.serve(stream).await,
+                        Some(tls) => server.serve(tls.accept(stream).await?).await,
+                    }
                 });
             }
         });
@@ -214,7 +231,7 @@ impl Server {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Changes what is stored, or looks at it.
@@ -250,8 +267,7 @@ impl Server {
         self.seen().iter().filter_map(|seen| seen.headers.get("authorization").cloned()).collect()
     }
 
-    async fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        stream.set_nodelay(true)?;
+    async fn serve(&self, mut stream: impl Line) -> std::io::Result<()> {
         let mut buffer = Vec::new();
         while let Some(request) = read_request(&mut stream, &mut buffer).await? {
             let head = request.method == "HEAD";
@@ -283,7 +299,7 @@ impl Server {
                     stream.write_all(&reply.body[..reply.body.len() / 2]).await?;
                     stream.flush().await?;
                     tokio::time::sleep(Duration::from_millis(20)).await;
-                    stream.set_zero_linger()?;
+                    stream.tcp().set_zero_linger()?;
                     return Ok(());
                 }
                 Trick::Drip => {
@@ -595,7 +611,24 @@ impl State {
     }
 }
 
-async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Option<Seen>> {
+/// A connection, with TLS or without.
+trait Line: AsyncRead + AsyncWrite + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Line for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Line for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+async fn read_request(stream: &mut impl Line, buffer: &mut Vec<u8>) -> std::io::Result<Option<Seen>> {
     let end = loop {
         if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;

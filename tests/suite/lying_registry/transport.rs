@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use prodpin::model::{Cause, Closure, Presence, Resolution, Scope};
+use prodpin::policy::SourceConfig;
 
 use super::content::{Opening, artifact, listed, repository, tag};
 use super::server::{Guard, Lie, Server};
@@ -152,6 +153,52 @@ async fn a_public_name_with_a_private_address_needs_the_policy_s_word_f10() {
     }
 }
 
+/// The message tells the operator the very words that the policy takes.
+#[tokio::test]
+async fn the_message_s_words_are_the_policy_s_f10() {
+    let (server, _) = with_image(Guard::Open, []).await;
+    let port = server.address.port();
+    let opened = |words: &str| {
+        let source = format!("oci: http://registry.example:{port}\n    repositories: [shop/api]\n    {words}\n");
+        let text = format!("version: 1\nsources:\n  shop:\n    {source}production: [{{ tags: [v*] }}]\n");
+        let policy = prodpin::policy::parse(&text, "prodpin.yaml", &|_| None).unwrap();
+        let Some(SourceConfig::Oci(config)) = policy.sources.values().next() else { panic!("an OCI source") };
+        let mut opening = Opening::of("http://registry.example");
+        opening.config = config.clone();
+        opening.surroundings.names.insert("registry.example".to_owned(), vec![server.address.ip()]);
+        opening.open()
+    };
+    let refused = opened("").inventory.observe(&repository()).await;
+    assert_eq!(told(&refused.gaps), [(Scope::Repository, Cause::Refused)]);
+    let words = refused.gaps[0].detail.split('`').nth(1).unwrap();
+    let snapshot = opened(words).inventory.observe(&repository()).await;
+    assert_eq!((snapshot.tags.len(), snapshot.gaps), (2, vec![]), "{words}");
+}
+
+#[tokio::test]
+async fn a_host_that_never_answers_the_phone_costs_a_few_tries_f2() {
+    // Its queue is full, so that the system drops whoever else knocks.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(address)).await
+    {
+        waiting.push(stream);
+    }
+    let mut opening = Opening::of(&format!("http://{address}"));
+    opening.surroundings.timing.connect = Duration::from_millis(100);
+    let start = Instant::now();
+    let snapshot = opening.open().inventory.observe(&repository()).await;
+    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{:?}", snapshot.gaps);
+    assert!(snapshot.gaps[0].detail.contains("cannot connect to 127.0.0.1"), "{:?}", snapshot.gaps);
+    assert!(!snapshot.listing_is_complete());
+    let tries = start.elapsed().as_millis() / 100;
+    assert!((3..10).contains(&tries), "three tries, each with its own limit: {tries}");
+}
+
 #[tokio::test]
 async fn a_redirect_loop_ends_f11() {
     let (server, digest) = with_image(Guard::Open, [Lie::BlobsAt("{own}/v2/shop/api/blobs/{digest}".to_owned())]).await;
@@ -195,6 +242,27 @@ async fn a_throttled_registry_is_waited_for_and_never_asked_by_get_instead_f32()
     assert_eq!((found, gap), (Resolution::Artifact(artifact(&digest)), None));
     assert!(start.elapsed() >= Duration::from_secs(1), "Retry-After was honoured");
     assert_eq!((server.count("HEAD", ""), server.count("GET", "")), (2, 0));
+}
+
+#[tokio::test]
+async fn what_one_source_is_told_to_wait_holds_for_the_other_at_that_host_f32() {
+    let (server, _) = with_image(Guard::Open, [Lie::Throttle(1, "1")]).await;
+    let (elsewhere, _) = with_image(Guard::Open, []).await;
+    let opening = Opening::at(&server);
+    let mut other_host = Opening::at(&elsewhere);
+    other_host.surroundings = opening.surroundings.clone();
+    let sources = [opening.open(), opening.open(), other_host.open()];
+    let start = Instant::now();
+    let ask = async |source: usize, after: u64| {
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        let (found, gap) = sources[source].inventory.look_up(&repository(), &tag("1.0")).await;
+        assert!(found.artifact().is_some() && gap.is_none());
+        start.elapsed()
+    };
+    let (first, second, third) = futures::join!(ask(0, 0), ask(1, 200), ask(2, 200));
+    assert!(first >= Duration::from_secs(1) && second >= Duration::from_secs(1), "{first:?} {second:?}");
+    assert!(third < Duration::from_secs(1), "{third:?}");
+    assert_eq!(server.count("HEAD", ""), 3);
 }
 
 #[tokio::test]
