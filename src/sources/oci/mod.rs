@@ -153,7 +153,8 @@ fn client(config: &OciConfig, dialer: &Arc<Dialer>, surroundings: &Surroundings)
         .referer(false)
         .connect_timeout(surroundings.timing.connect)
         .dns_resolver(Arc::clone(dialer));
-    if !surroundings.proxy {
+    // A registry on this machine is never reached through another one; other clients hold the same.
+    if !surroundings.proxy || host::is_loopback(&config.url) {
         builder = builder.no_proxy();
     }
     if let Some(path) = &config.ca_file {
