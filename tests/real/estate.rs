@@ -24,10 +24,6 @@ use crate::servers::{self, Server};
 use crate::support::contract::Fixture as _;
 use crate::support::oci::OciServer;
 
-#[path = "../suite/ledger/world.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "only its auditor is used here, and it ends where it cannot go on")]
-mod world;
-
 const REGION: &str = "us-east-1";
 
 /// One registry with a proxy in front.
@@ -262,7 +258,7 @@ impl Estate {
 }
 
 async fn entries(store: Arc<dyn ObjectStore>) -> Vec<Entry> {
-    world::audit(&store).await.into_iter().map(|(_, entry)| entry).collect()
+    crate::world::audit(&store).await.into_iter().map(|(_, entry)| entry).collect()
 }
 
 /// What changed, as the ledger has it: everything but the records that every run leaves.

@@ -1,9 +1,5 @@
 //! The ledger in a bucket, on an S3 server with versioning and Object Lock: `PRODPIN_TEST_S3` is its address.
 
-#[path = "../suite/ledger/world.rs"]
-#[expect(dead_code, reason = "the suite uses more of it")]
-mod world;
-
 use std::io::Read as _;
 use std::process::Command;
 use std::sync::Arc;
@@ -15,7 +11,7 @@ use object_store::prefix::PrefixStore;
 use prodpin::ledger::{Access, Ledger, LedgerError};
 use prodpin::policy::LedgerLocation;
 
-use world::{audit, bytes, key, names, put, remove, run_record, tag_seen, whole_run};
+use crate::world::{audit, bytes, key, names, put, remove, run_record, tag_seen, whole_run};
 
 /// The AWS chain reads this process's environment, so each test runs again in a process whose environment names the
 /// server and nothing of the person's own.
@@ -61,7 +57,7 @@ async fn client() -> aws_sdk_s3::Client {
 
 /// A new bucket with Object Lock, a ledger's location in it, and the objects below that.
 async fn bucket() -> (String, LedgerLocation, Arc<dyn ObjectStore>) {
-    let name = format!("ledger-{}-{}", std::process::id(), world::at(0).as_second());
+    let name = format!("ledger-{}-{}", std::process::id(), crate::world::at(0).as_second());
     let client = client().await;
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
         .location_constraint(aws_sdk_s3::types::BucketLocationConstraint::EuWest1)

@@ -13,3 +13,6 @@ mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 mod whole_runs;
+#[path = "../suite/ledger/world.rs"]
+#[expect(dead_code, reason = "the suite uses more of it")]
+mod world;

@@ -16,35 +16,35 @@ use prodpin::model::{
 };
 use sha2::{Digest as _, Sha256};
 
-pub(super) fn key(name: &str) -> RepositoryKey {
+pub(crate) fn key(name: &str) -> RepositoryKey {
     RepositoryKey { source: "shop".parse().unwrap(), name: name.parse().unwrap() }
 }
 
-pub(super) fn tag(name: &str) -> Tag {
+pub(crate) fn tag(name: &str) -> Tag {
     name.parse().unwrap()
 }
 
-pub(super) fn artifact(seed: &str) -> ArtifactId {
+pub(crate) fn artifact(seed: &str) -> ArtifactId {
     ArtifactId::Manifest(Digest::of(seed.as_bytes()))
 }
 
-pub(super) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-pub(super) fn run_id(number: u64) -> RunId {
+pub(crate) fn run_id(number: u64) -> RunId {
     RunId::new(at(number as i64), number)
 }
 
-pub(super) fn entry(run: u64, repository: &RepositoryKey, event: Event) -> Entry {
+pub(crate) fn entry(run: u64, repository: &RepositoryKey, event: Event) -> Entry {
     Entry { run: run_id(run), at: at(run as i64), repository: Some(repository.clone()), event }
 }
 
-pub(super) fn tag_seen(run: u64, repository: &RepositoryKey, name: &str, bytes: &str) -> Entry {
+pub(crate) fn tag_seen(run: u64, repository: &RepositoryKey, name: &str, bytes: &str) -> Entry {
     entry(run, repository, Event::TagSeen { tag: tag(name), artifact: artifact(bytes), created: None })
 }
 
-pub(super) fn run_record(run: u64) -> Entry {
+pub(crate) fn run_record(run: u64) -> Entry {
     let record = RunRecord {
         id: run_id(run),
         mode: Mode::Audit,
@@ -59,7 +59,7 @@ pub(super) fn run_record(run: u64) -> Entry {
     Entry { run: run_id(run), at: at(run as i64), repository: None, event: Event::Run(Box::new(record)) }
 }
 
-pub(super) fn source_record(run: u64) -> Entry {
+pub(crate) fn source_record(run: u64) -> Entry {
     let record = SourceRecord {
         source: "shop".parse().unwrap(),
         complete: true,
@@ -70,7 +70,7 @@ pub(super) fn source_record(run: u64) -> Entry {
 }
 
 /// What a run that recalled this state says of a repository whose tags are these; every other tag was looked up.
-pub(super) fn observe(
+pub(crate) fn observe(
     run: u64,
     repository: &RepositoryKey,
     state: &RepositoryState,
@@ -87,7 +87,7 @@ pub(super) fn observe(
 }
 
 /// One run over two repositories: a commit for each, then its records.
-pub(super) async fn whole_run(
+pub(crate) async fn whole_run(
     ledger: &Ledger,
     run: u64,
     shop: &[(&str, &str)],
@@ -101,30 +101,30 @@ pub(super) async fn whole_run(
     Ok(())
 }
 
-pub(super) async fn open(store: &Arc<dyn ObjectStore>, access: Access) -> Result<Ledger, LedgerError> {
+pub(crate) async fn open(store: &Arc<dyn ObjectStore>, access: Access) -> Result<Ledger, LedgerError> {
     Ledger::open_on(store.clone(), "the test's ledger", access).await
 }
 
-pub(super) async fn writer(store: &Arc<dyn ObjectStore>) -> Ledger {
+pub(crate) async fn writer(store: &Arc<dyn ObjectStore>) -> Ledger {
     open(store, Access::Write).await.unwrap()
 }
 
-pub(super) async fn names(store: &Arc<dyn ObjectStore>, prefix: &str) -> Vec<String> {
+pub(crate) async fn names(store: &Arc<dyn ObjectStore>, prefix: &str) -> Vec<String> {
     let listed: Vec<_> = store.list(Some(&Path::from(prefix))).try_collect().await.unwrap();
     let mut names: Vec<String> = listed.into_iter().map(|object| object.location.to_string()).collect();
     names.sort();
     names
 }
 
-pub(super) async fn bytes(store: &Arc<dyn ObjectStore>, name: &str) -> Vec<u8> {
+pub(crate) async fn bytes(store: &Arc<dyn ObjectStore>, name: &str) -> Vec<u8> {
     store.get(&Path::from(name)).await.unwrap().bytes().await.unwrap().to_vec()
 }
 
-pub(super) async fn put(store: &Arc<dyn ObjectStore>, name: &str, bytes: impl Into<Vec<u8>>) {
+pub(crate) async fn put(store: &Arc<dyn ObjectStore>, name: &str, bytes: impl Into<Vec<u8>>) {
     store.put(&Path::from(name), bytes.into().into()).await.unwrap();
 }
 
-pub(super) async fn remove(store: &Arc<dyn ObjectStore>, names: impl IntoIterator<Item = String>) {
+pub(crate) async fn remove(store: &Arc<dyn ObjectStore>, names: impl IntoIterator<Item = String>) {
     for name in names {
         store.delete(&Path::from(name)).await.unwrap();
     }
@@ -154,7 +154,7 @@ fn root(leaves: &[Vec<u8>]) -> [u8; 32] {
 }
 
 /// Reads a whole log from its objects alone, checks every link, and returns its entries (I9).
-pub(super) async fn audit(store: &Arc<dyn ObjectStore>) -> Vec<(u64, Entry)> {
+pub(crate) async fn audit(store: &Arc<dyn ObjectStore>) -> Vec<(u64, Entry)> {
     let (mut leaves, mut entries): (Vec<Vec<u8>>, _) = (Vec::new(), Vec::new());
     let (mut origin, mut previous) = (None, None);
     for name in names(store, "checkpoint").await {
