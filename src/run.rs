@@ -88,8 +88,8 @@ pub enum RunError {
 /// Opens the policy's sources and runs once.
 pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progress>) -> Result<Report, RunError> {
     let options = &RunOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
-    let sources = setup::open_sources(policy, options).await?;
-    run_on(policy, sources, options, progress).await
+    let (sources, unopened) = setup::open_sources(policy, options).await?;
+    carry_out(policy, sources, unopened, options, progress).await
 }
 
 /// Runs once on sources that are open: every step of the picture on this crate's front page.
@@ -99,13 +99,23 @@ pub async fn run_on(
     options: &RunOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
+    carry_out(policy, sources, BTreeMap::new(), options, progress).await
+}
+
+async fn carry_out(
+    policy: &Policy,
+    sources: BTreeMap<SourceName, Source>,
+    unopened: BTreeMap<SourceName, String>,
+    options: &RunOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Report, RunError> {
     let stop = &options.stop;
     let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now()).await?);
-    let mut recorder = Recorder::new(setup.clone())?;
+    let mut recorder = Recorder::new(setup.clone(), unopened)?;
     let mut over = std::pin::pin!(stop.over());
     let mut given_up = false;
     tokio::select! {
-        settings = recorder.settings() => settings?,
+        () = recorder.settings() => {}
         () = &mut over => given_up = true,
     }
 

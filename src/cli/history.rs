@@ -129,7 +129,7 @@ fn sentence(event: &Event) -> String {
         Event::TagReturned { tag, artifact } => format!("{tag} found again, at {artifact}"),
         Event::TagDeleted { tag } => format!("{tag} deleted: not found a second time"),
         Event::TagRecreated { tag, artifact } => format!("{tag} created again, at {artifact}"),
-        Event::DeploymentStarted { artifact, via } => format!("{artifact} runs in production, says {via}"),
+        Event::DeploymentStarted { artifact, via, .. } => format!("{artifact} runs in production, says {via}"),
         Event::DeploymentEnded { artifact, via } => format!("{artifact} runs no more, says {via}"),
         Event::Pinned { artifact } => format!("{artifact} pinned"),
         Event::PinLost { artifact } => format!("{artifact} lost its pin"),

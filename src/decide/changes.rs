@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Cause, Event, Gap, Mark, ObservedTag, Order, ProductionRule, RepositoryState, Resolution, Running,
-    RunningReference, Scope, Snapshot, Tag, TagStatus, seen,
+    ArtifactId, Cause, Event, Gap, Mark, ObjectFacts, ObservedTag, Order, ProductionRule, RepositoryState, Resolution,
+    Running, RunningReference, Scope, Snapshot, Tag, TagStatus, seen,
 };
 
 use super::meeting::meet;
@@ -43,7 +43,7 @@ pub fn survey(snapshot: &Snapshot, state: &RepositoryState, rules: &Rules) -> Su
     if !snapshot.listing_is_complete() || state.tags.is_empty() {
         return Survey { undated, ..Survey::default() };
     }
-    let (mut present, mut absent) = (0_u64, Vec::new());
+    let (mut present, mut absent) = (0, Vec::new());
     for met in meet(snapshot, state) {
         match (met.known.map(|history| history.status), met.listed) {
             (None | Some(TagStatus::Deleted(_)), _) => {}
@@ -51,11 +51,13 @@ pub fn survey(snapshot: &Snapshot, state: &RepositoryState, rules: &Rules) -> Su
             (_, None) => absent.push(met.tag.clone()),
         }
     }
-    if present == 0 && absent.len() >= BRAKE_FROM {
+    // Whatever could be resolved, a pin included, shows that the credentials reach the repository.
+    let reached = snapshot.tags.iter().any(|tag| tag.target != Resolution::NotFound);
+    let known = present + absent.len();
+    if !reached && known >= BRAKE_FROM {
         let detail = format!(
-            "all {} known tags are gone at once; nothing is taken for deleted until this is explained: check that the \
-             credentials still reach the repository, or take it out of the policy if it was removed on purpose",
-            absent.len()
+            "all {known} known tags are gone at once; nothing is taken for deleted until this is explained: check that the \
+             credentials still reach the repository, or take it out of the policy if it was removed on purpose"
         );
         return Survey {
             vanished: Some(Gap::new(Scope::Repository, Cause::Suspicious, detail)),
@@ -82,10 +84,13 @@ pub fn changes(
             // Nearly all tags of nearly all runs.
             None if met.known.is_some_and(|history| history.rests_at(&tag.target)) => {}
             Some(_) if tag.target == Resolution::Unknown => {}
-            Some(object) => {
-                key_changes(tag, object.versions.iter().map(|version| &version.artifact).rev(), state, &mut events)
+            // A list that was cut off proves nothing of what is not in it (I4).
+            _ if tag.target == Resolution::NotFound && !snapshot.listing_is_complete() => {}
+            Some(object) => key_changes(tag, object, state, &mut events),
+            None => {
+                let created = tag.pushed.or_else(|| created.get(&tag.name).copied());
+                tag_change(&tag.name, &tag.target, created, state, &mut events);
             }
-            None => tag_change(&tag.name, &tag.target, created.get(&tag.name).copied(), state, &mut events),
         }
     }
     for (tag, target) in looked_up {
@@ -113,45 +118,43 @@ fn tag_change(
 }
 
 /// A key's versions, oldest first, tell what happened between two looks, and before the first one.
-fn key_changes<'a>(
-    tag: &ObservedTag,
-    versions: impl Iterator<Item = &'a ArtifactId>,
-    state: &RepositoryState,
-    events: &mut Vec<Event>,
-) {
+fn key_changes(tag: &ObservedTag, object: &ObjectFacts, state: &RepositoryState, events: &mut Vec<Event>) {
     let name = &tag.name;
     let Some(current) = tag.target.artifact() else {
         return tag_change(name, &tag.target, None, state, events);
     };
     let known = state.tags.get(name);
+    let status = known.map_or(TagStatus::Present, |history| history.status);
     let mut latest = known.and_then(|history| history.latest()).map(|sighting| sighting.artifact.clone());
     let is_known = |artifact: &ArtifactId| {
         known.is_some_and(|history| history.sightings.iter().any(|sighting| sighting.artifact == *artifact))
     };
-    if let Some(history) = known
-        && history.status != TagStatus::Present
-    {
-        let event = match history.status {
-            TagStatus::Deleted(_) => Event::TagRecreated { tag: name.clone(), artifact: current.clone() },
-            _ => match &latest {
-                Some(artifact) => Event::TagReturned { tag: name.clone(), artifact: artifact.clone() },
-                None => Event::TagSeen { tag: name.clone(), artifact: current.clone(), created: None },
-            },
-        };
-        if matches!(event, Event::TagRecreated { .. }) {
-            latest = Some(current.clone());
+    // Versions older than the latest one known were there before and are no news.
+    let oldest_first = object.versions.iter().rev().map(|version| &version.artifact);
+    let all: Vec<&ArtifactId> = oldest_first.collect();
+    let from = all.iter().rposition(|artifact| is_known(artifact)).map_or(0, |at| at + 1);
+    let mut news = all[from..].iter().copied().chain([current]).peekable();
+    match status {
+        TagStatus::Deleted(_) => {
+            let first = *news.peek().unwrap_or(&current);
+            events.push(Event::TagRecreated { tag: name.clone(), artifact: first.clone() });
+            latest = Some(first.clone());
         }
-        events.push(event);
+        TagStatus::Absent(_) if latest.as_ref() == Some(current) => {
+            events.push(Event::TagReturned { tag: name.clone(), artifact: current.clone() });
+        }
+        TagStatus::Absent(_) | TagStatus::Present => {}
     }
-    // Versions older than the oldest one known were there before and are no news.
-    let news: Vec<&ArtifactId> = {
-        let all: Vec<&ArtifactId> = versions.collect();
-        let from = all.iter().rposition(|artifact| is_known(artifact)).map_or(0, |at| at + 1);
-        all[from..].to_vec()
+    let written = |artifact: &ArtifactId| {
+        let version = object.versions.iter().find(|version| version.artifact == *artifact);
+        version.map(|version| version.modified)
     };
-    for artifact in news.into_iter().chain([current]) {
+    for artifact in news {
         match latest.replace(artifact.clone()) {
-            None => events.push(Event::TagSeen { tag: name.clone(), artifact: artifact.clone(), created: None }),
+            None => {
+                let (tag, created) = (name.clone(), written(artifact));
+                events.push(Event::TagSeen { tag, artifact: artifact.clone(), created });
+            }
             Some(from) if from != *artifact => {
                 events.push(Event::TagMoved { tag: name.clone(), from, to: artifact.clone() });
             }
@@ -160,45 +163,70 @@ fn key_changes<'a>(
     }
 }
 
-/// Which artifacts the signals' references name, given the state with this run's tags folded in; and references to
-/// tags that do not exist.
-pub(super) fn resolve<'a>(
-    running: &'a [Running],
-    state: &RepositoryState,
-) -> (BTreeMap<ArtifactId, BTreeSet<Arc<str>>>, Vec<&'a Running>) {
-    let (mut named, mut dangling) = (BTreeMap::<ArtifactId, BTreeSet<Arc<str>>>::new(), Vec::new());
+/// What the signals' references name.
+#[derive(Default)]
+pub(super) struct Resolved<'a> {
+    /// Each artifact with who names it, and by which tag.
+    pub(super) named: BTreeMap<ArtifactId, BTreeSet<(Arc<str>, Option<Tag>)>>,
+    /// Bytes that a named tag was moved to since it was first named, with the bytes it was named for.
+    pub(super) moved_in: Vec<(ArtifactId, Tag, ArtifactId)>,
+    /// References to tags that do not exist.
+    pub(super) dangling: Vec<&'a Running>,
+}
+
+/// Resolves references on the state with this run's tags folded in. A tag means what it pointed at when it was first
+/// named: moving it is no deployment, or whoever can push tags could empty the set. Tags that may move are taken as
+/// they are.
+pub(super) fn resolve<'a>(running: &'a [Running], state: &RepositoryState, rules: &Rules) -> Resolved<'a> {
+    let mut resolved = Resolved::default();
     for entry in running {
-        let artifact = match &entry.reference {
-            RunningReference::Artifact(artifact) => Some(artifact.clone()),
+        let (artifact, tag) = match &entry.reference {
+            RunningReference::Artifact(artifact) => (artifact, None),
             RunningReference::Tag(tag) => {
-                state.tags.get(tag).and_then(|history| history.latest()).map(|sighting| sighting.artifact.clone())
+                let claimed = state.claimed(&entry.via, tag).filter(|_| !rules.may_move(tag, tag.as_str()));
+                let history = state.tags.get(tag);
+                let gone = history.is_some_and(|history| matches!(history.status, TagStatus::Deleted(_)));
+                let now = history.and_then(|history| history.latest()).map(|sighting| &sighting.artifact);
+                if let (Some(claimed), Some(now), false) = (claimed, now, gone)
+                    && claimed != now
+                {
+                    resolved.moved_in.push((claimed.clone(), tag.clone(), now.clone()));
+                }
+                if gone || history.is_none() {
+                    resolved.dangling.push(entry);
+                }
+                let Some(artifact) = claimed.or(now) else { continue };
+                (artifact, Some(tag.clone()))
             }
         };
-        match artifact {
-            Some(artifact) => {
-                named.entry(artifact).or_default().insert(entry.via.clone());
-            }
-            None => dangling.push(entry),
-        }
+        resolved.named.entry(artifact.clone()).or_default().insert((entry.via.clone(), tag));
     }
-    (named, dangling)
+    resolved
 }
 
 /// Deployments that began or ended. They end only by a signal that was read whole: what failed says nothing (E137).
 #[must_use]
-pub fn deployments(running: &[Running], complete: &BTreeSet<Arc<str>>, state: &RepositoryState) -> Vec<Event> {
-    let (named, _) = resolve(running, state);
+pub fn deployments(
+    running: &[Running],
+    complete: &BTreeSet<Arc<str>>,
+    state: &RepositoryState,
+    rules: &Rules,
+) -> Vec<Event> {
+    let named = resolve(running, state, rules).named;
     let mut events = Vec::new();
-    for (artifact, vias) in &named {
-        let new = vias.iter().filter(|via| !state.runs(artifact, via));
-        events.extend(new.map(|via| Event::DeploymentStarted { artifact: artifact.clone(), via: via.clone() }));
+    for (artifact, claims) in &named {
+        for (via, tag) in claims {
+            let claimed = tag.as_ref().is_none_or(|tag| state.claimed(via, tag) == Some(artifact));
+            if !(state.runs(artifact, via) && claimed) {
+                let (artifact, via, tag) = (artifact.clone(), via.clone(), tag.clone());
+                events.push(Event::DeploymentStarted { artifact, via, tag });
+            }
+        }
     }
     for (artifact, spans) in &state.deployments {
-        let gone = spans.iter().filter(|(via, span)| {
-            span.until.is_none()
-                && complete.contains(*via)
-                && !named.get(artifact).is_some_and(|vias| vias.contains(*via))
-        });
+        let names_it =
+            |via: &Arc<str>| named.get(artifact).is_some_and(|claims| claims.iter().any(|(by, _)| by == via));
+        let gone = spans.iter().filter(|(via, span)| span.until.is_none() && complete.contains(*via) && !names_it(via));
         events.extend(gone.map(|(via, _)| Event::DeploymentEnded { artifact: artifact.clone(), via: via.clone() }));
     }
     events

@@ -13,7 +13,6 @@ use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport}
 use super::changes::resolve;
 use super::mutation::Mutation;
 use super::plan::Input;
-use super::rollback_set::is_missing;
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -70,7 +69,7 @@ pub(super) fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &Repo
         target_findings(input, draft, target, report, &mut found.standing);
         found.momentary.extend(pinned_again(input, draft, target));
     }
-    found.standing.extend(moved_pins(input, draft));
+    found.standing.extend(moved_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(marked_only(draft, report));
     found.standing.extend(unproven(input, draft, report));
@@ -230,15 +229,14 @@ fn unpinned(
 }
 
 /// Pin tags that name another artifact than their own name says, whether or not that is a target today.
-fn moved_pins(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
+fn moved_pins(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Vec<Finding> {
     let pins = input.snapshot.tags.iter().filter_map(|tag| {
         let pin = Pin::read(&tag.name)?;
         let artifact = tag.target.artifact()?;
         (!artifact.digest().is_some_and(|digest| pin.names(digest))).then_some((tag, artifact))
     });
-    let judged: BTreeSet<String> = input
-        .selection
-        .targets(input.rules.keep, |artifact| is_missing(input.inspections, artifact))
+    let judged: BTreeSet<String> = report
+        .targets
         .iter()
         .filter_map(|target| target.artifact.digest().map(|digest| Pin::of(digest).to_string()))
         .collect();
@@ -260,7 +258,7 @@ fn dangling(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
     if !input.snapshot.listing_is_complete() {
         return Vec::new();
     }
-    let (_, dangling) = resolve(input.running, input.state);
+    let dangling = resolve(input.running, input.state, input.rules).dangling;
     let mut seen: BTreeSet<(&RunningReference, &Arc<str>)> = BTreeSet::new();
     dangling
         .into_iter()

@@ -47,7 +47,7 @@ impl Mutation<'_> {
                 _ => {}
             }
         }
-        findings.extend(self.together(&moves));
+        findings.extend(self.together(&moves, events));
         // A move of a production tag stays a finding for as long as it names other bytes than the release.
         let told: BTreeSet<&Tag> = events
             .iter()
@@ -155,9 +155,9 @@ impl Mutation<'_> {
     }
 
     fn recreated(&self, tag: &Tag, artifact: &ArtifactId) -> Finding {
-        let history = self.state.tags.get(tag);
-        let previous =
-            history.and_then(|history| history.sightings.iter().rev().nth(1)).map(|sighting| &sighting.artifact);
+        let sightings = self.state.tags.get(tag).map_or(&[][..], |history| &history.sightings);
+        let back = sightings.iter().rposition(|sighting| sighting.artifact == *artifact);
+        let previous = back.and_then(|at| at.checked_sub(1)).map(|at| &sightings[at].artifact);
         let same = previous == Some(artifact);
         let (severity, what) = if same {
             (Severity::Low.min(self.severity(tag)), "the same bytes as before")
@@ -173,9 +173,18 @@ impl Mutation<'_> {
         finding
     }
 
-    fn together(&self, moves: &BTreeMap<&Tag, Moved<'_>>) -> Option<Finding> {
+    fn together(&self, moves: &BTreeMap<&Tag, Moved<'_>>, events: &[Event]) -> Option<Finding> {
+        // What a bucket tells of the years before the first look did not happen together.
+        let past: BTreeSet<&Tag> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::TagSeen { tag, .. } => Some(tag),
+                _ => None,
+            })
+            .collect();
         let unexpected: Vec<&Moved<'_>> = moves
             .values()
+            .filter(|moved| !past.contains(moved.tag))
             .filter(|moved| self.severity(moved.tag) > Severity::Info && !self.is_same_content(moved))
             .collect();
         let releases = unexpected.iter().filter(|moved| self.severity(moved.tag) >= Severity::High).count();
@@ -204,13 +213,21 @@ impl Mutation<'_> {
         let label = self.label(tag);
         if self.rules.may_move(tag, label) {
             Severity::Info
-        } else if self.production_tags.contains(tag) {
+        } else if self.production_tags.contains(tag) || self.named_what_ran(tag, label) {
             Severity::Critical
         } else if self.rules.is_release(label) || looks_like_release(label) {
             Severity::High
         } else {
             Severity::Medium
         }
+    }
+
+    /// Whether the tag named bytes that a signal says ran. `latest` names whatever was built last, which is often what
+    /// runs, and says nothing by moving on.
+    fn named_what_ran(&self, tag: &Tag, label: &str) -> bool {
+        let before = self.state.tags.get(tag).and_then(|history| history.sightings.split_last());
+        let ran = |artifact: &ArtifactId| self.state.deployments.contains_key(artifact);
+        label != "latest" && before.is_some_and(|(_, before)| before.iter().any(|sighting| ran(&sighting.artifact)))
     }
 
     fn label<'t>(&'t self, tag: &'t Tag) -> &'t str {

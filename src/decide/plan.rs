@@ -36,7 +36,7 @@ pub struct Input<'a> {
     pub snapshot: &'a Snapshot,
     /// What was known, with this run's events folded in.
     pub state: &'a RepositoryState,
-    /// Those events.
+    /// What happened since a run was last reported: those events, and what a run recorded that died before its report.
     pub events: &'a [Event],
     /// Labels of tags that are no longer listed.
     pub labels: &'a BTreeMap<Tag, Box<str>>,
@@ -71,9 +71,8 @@ pub struct Plan {
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
     let works = input.snapshot.listing_is_complete();
-    let missing = |artifact: &ArtifactId| works && is_missing(input.inspections, artifact);
     let listed = by_name(input.snapshot);
-    let targets = input.selection.targets(input.rules.keep, missing);
+    let targets = input.selection.targets(input.rules.keep, |artifact| is_missing(input.inspections, artifact));
     let mut names = names_of(&targets, &listed);
     let mut plan = Plan {
         report: empty_report(input),

@@ -12,8 +12,6 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::model::{
     ArtifactId, Evidence, Inspection, Mark, Order, Presence, ProductionRule, RepositoryState, Running, Snapshot, Tag,
     TagHistory, TagStatus,
@@ -56,8 +54,8 @@ pub(super) struct Target {
     pub(super) running: bool,
 }
 
-/// How many missing artifacts a rule looks past for ones that exist. A bound on work, far above any honest case.
-const MISSING_FOLLOWED: usize = 32;
+/// How many more candidates a rule ranks than it can keep or has lost: what vanished without its tag being missed yet.
+const SPARE: usize = 32;
 
 /// Applies every production rule. `state` is what was known with this run's events folded in; `names` gives labels of
 /// tags that are no longer listed; `signals` says which signals are configured.
@@ -79,7 +77,9 @@ pub fn select(
         ProductionRule::MovingTag(tag) => {
             Lane { evidence: Evidence::StablePointer, ranked: moving_tag(names.moving(tag)) }
         }
-        ProductionRule::InUse => Lane { evidence: Evidence::RunningDigest, ranked: in_use(state, running, signals) },
+        ProductionRule::InUse => {
+            Lane { evidence: Evidence::RunningDigest, ranked: in_use(rules, state, running, signals) }
+        }
     });
     Selection { lanes: lanes.collect() }
 }
@@ -89,7 +89,6 @@ struct Named<'a> {
     tag: &'a Tag,
     label: &'a str,
     history: &'a TagHistory,
-    pushed: Option<Timestamp>,
 }
 
 struct Names<'a> {
@@ -101,21 +100,8 @@ impl<'a> Names<'a> {
         let all = meet(snapshot, state).filter(|met| is_watched(met.tag)).filter_map(|met| {
             let (tag, history) = (met.tag, met.known?);
             Some(match met.listed {
-                Some(observed) => {
-                    let pushed = match &observed.object {
-                        // An overwritten key was released when its first bytes were written.
-                        Some(object) => history.original().and_then(|original| {
-                            let version = object.versions.iter().find(|version| version.artifact == original.artifact);
-                            version.map(|version| version.modified)
-                        }),
-                        None => observed.pushed,
-                    };
-                    Named { tag, label: observed.label(), history, pushed }
-                }
-                None => {
-                    let label = labels.get(tag).map_or(tag.as_str(), |label| label);
-                    Named { tag, label, history, pushed: None }
-                }
+                Some(observed) => Named { tag, label: observed.label(), history },
+                None => Named { tag, label: labels.get(tag).map_or(tag.as_str(), |label| label), history },
             })
         });
         Self { all: all.collect() }
@@ -133,7 +119,9 @@ impl<'a> Names<'a> {
 /// Releases by their tags, most recent first; tags of one artifact are one release.
 fn releases(mut tags: Vec<&Named<'_>>, order: Order, keep: u32) -> Vec<Candidate> {
     sort_releases(&mut tags, order);
-    let enough = (keep as usize).saturating_add(MISSING_FOLLOWED);
+    // No more can be missing than have lost their tag, or are on record as missing.
+    let lost = tags.iter().filter(|named| named.history.status != TagStatus::Present).count();
+    let enough = (keep as usize).saturating_add(lost).saturating_add(SPARE);
     let mut ranked: Vec<Candidate> = Vec::new();
     let mut places: BTreeMap<&ArtifactId, usize> = BTreeMap::new();
     for named in tags {
@@ -153,9 +141,16 @@ fn releases(mut tags: Vec<&Named<'_>>, order: Order, keep: u32) -> Vec<Candidate
             Some(current) if current.artifact == original.artifact => {
                 ranked[place].reasons.push(Reason::ReleaseTag { tag });
             }
-            Some(current) => {
+            Some(_) => {
                 ranked[place].reasons.push(Reason::ReleasedAs { tag: tag.clone() });
-                ranked[place].moved_in.push((tag, current.artifact.clone()));
+                // Production may have run any of them; as many as are kept of releases are kept of these.
+                let mut later: Vec<&ArtifactId> = Vec::new();
+                for sighting in named.history.sightings.iter().rev().map(|sighting| &sighting.artifact) {
+                    if *sighting != original.artifact && !later.contains(&sighting) && later.len() < keep as usize {
+                        later.push(sighting);
+                    }
+                }
+                ranked[place].moved_in.extend(later.into_iter().map(|artifact| (tag.clone(), artifact.clone())));
             }
             None => ranked[place].reasons.push(Reason::ReleasedAs { tag }),
         }
@@ -168,20 +163,20 @@ fn sort_releases(tags: &mut [&Named<'_>], order: Order) {
     match order {
         Order::Name => tags.sort_by(|a, b| natural(b.label, a.label)),
         Order::Semver => tags.sort_by_cached_key(|named| {
-            // What is no version comes after all versions: among themselves by first sight, then by name.
-            let version = Version::read(named.label);
+            // What is no version comes after all versions: among themselves by first sight, then by name. A lone number
+            // is none: a commit's hash may have no letter in it.
+            let version = Version::read(named.label).filter(|version| version.conventional);
             let age = if version.is_none() { first_seen(named) } else { None };
             Reverse((version, age, Natural(named.label)))
         }),
         Order::Pushed => tags.sort_by_cached_key(|named| {
             let original = named.history.original();
-            match named.pushed {
-                Some(pushed) => Reverse((None, Some(pushed), Natural(named.label))),
-                // Whoever builds an image chooses its build time, so it only orders what was first seen together.
-                None => {
-                    Reverse((first_seen(named), original.and_then(|sighting| sighting.created), Natural(named.label)))
-                }
-            }
+            // A bucket tells itself when an object was written. Whoever builds an image chooses its build time, so
+            // that only orders what was first seen together.
+            let written =
+                original.is_some_and(|original| matches!(original.artifact, ArtifactId::ObjectVersion { .. }));
+            let seen = if written { None } else { first_seen(named) };
+            Reverse((seen, original.and_then(|sighting| sighting.created), Natural(named.label)))
         }),
     }
 }
@@ -235,8 +230,8 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
 }
 
 /// What signals named: running now first, then by when it was last named.
-fn in_use(state: &RepositoryState, running: &[Running], signals: &BTreeSet<Arc<str>>) -> Vec<Candidate> {
-    let (named, _) = resolve(running, state);
+fn in_use(rules: &Rules, state: &RepositoryState, running: &[Running], signals: &BTreeSet<Arc<str>>) -> Vec<Candidate> {
+    let resolved = resolve(running, state, rules);
     let mut ranked: Vec<((bool, u64), Candidate)> = Vec::new();
     for (artifact, spans) in &state.deployments {
         let mut candidate = Candidate::new(artifact.clone());
@@ -249,7 +244,9 @@ fn in_use(state: &RepositoryState, running: &[Running], signals: &BTreeSet<Arc<s
             let via = via.to_string();
             candidate.reasons.push(if runs { Reason::Running { via } } else { Reason::RanBefore { via } });
         }
-        candidate.running |= named.contains_key(artifact);
+        candidate.running |= resolved.named.contains_key(artifact);
+        let moved = resolved.moved_in.iter().filter(|(claimed, ..)| claimed == artifact);
+        candidate.moved_in.extend(moved.map(|(_, tag, now)| (tag.clone(), now.clone())));
         ranked.push(((candidate.running, last), candidate));
     }
     ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.artifact.cmp(&y.artifact)));
@@ -286,13 +283,18 @@ impl Lane {
     ) -> impl Iterator<Item = &'a Candidate> {
         let (mut kept, mut missing) = (0, 0);
         self.ranked.iter().filter(move |candidate| {
-            let open = kept < keep && missing < MISSING_FOLLOWED;
-            if open && is_missing(&candidate.artifact) {
+            let open = kept < keep;
+            let told = if !open {
+                false
+            } else if is_missing(&candidate.artifact) {
+                // However many were cleaned up, only what exists closes the window; the first few lost are told.
                 missing += 1;
-            } else if open {
+                missing <= keep
+            } else {
                 kept += 1;
-            }
-            open || candidate.running
+                true
+            };
+            told || candidate.running
         })
     }
 }
@@ -335,8 +337,9 @@ impl Selection {
         for (target, rank) in targets.iter_mut().zip(1..) {
             target.rank = Some(rank);
         }
+        let ranked = targets.len();
         for (artifact, reasons) in beside {
-            match targets.iter_mut().find(|target| target.artifact == *artifact) {
+            match targets[..ranked].iter_mut().find(|target| target.artifact == *artifact) {
                 Some(target) => target.reasons.extend(reasons),
                 None => targets.push(Target { artifact: artifact.clone(), rank: None, reasons, running: false }),
             }

@@ -45,21 +45,23 @@ pub fn settings(
             ));
         }
     }
-    let mut event = None;
+    let event;
     match previous {
         None => event = Some(facts.clone()),
         Some((_, before)) => {
             // What could not be read now has not changed; it keeps what was known (F48).
             let known = facts.or_before(before);
-            if known != *before {
+            let difference = known.difference(before);
+            if !difference.is_empty() {
                 findings.push(finding(
                     Code::SettingsChanged,
                     if known.is_weaker_than(before) { Severity::High } else { Severity::Medium },
-                    format!("protection settings changed: {}", known.difference(before).join(", ")),
+                    format!("protection settings changed: {}", difference.join(", ")),
                     "make sure that somebody meant it",
                 ));
-                event = Some(known);
             }
+            // What could not be read before and can now is recorded, and is no change.
+            event = (known != *before).then_some(known);
         }
     }
     (findings, event.map(|facts| Event::Settings { source: source.clone(), facts }))
@@ -135,14 +137,17 @@ impl SettingFacts {
                 },
             ) => [
                 (bucket != bucket_before).then(|| format!("bucket {bucket_before} became {bucket}")),
-                (versioning != versioning_before).then(|| format!("versioning is {}", word(*versioning))),
-                (object_lock != lock_before)
+                (versioning_before.is_some() && versioning != versioning_before)
+                    .then(|| format!("versioning is {}", word(*versioning))),
+                (lock_before.is_some() && object_lock != lock_before)
                     .then(|| format!("Object Lock is {}", if *object_lock == Some(true) { "on" } else { "off" })),
-                (lifecycle != lifecycle_before).then(|| "the lifecycle configuration is another one".to_owned()),
+                (lifecycle_before.is_some() && lifecycle != lifecycle_before)
+                    .then(|| "the lifecycle configuration is another one".to_owned()),
             ]
             .into_iter()
             .flatten()
             .collect(),
+            (Self::Registry, Self::Registry) => Vec::new(),
             _ => vec!["the source is of another kind".to_owned()],
         }
     }

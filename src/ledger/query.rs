@@ -69,6 +69,22 @@ impl Ledger {
         Ok(())
     }
 
+    /// What was recorded about a repository after the last run that was closed: its run died before it could tell.
+    pub async fn untold(&self, key: &RepositoryKey) -> Result<Vec<Event>, LedgerError> {
+        let after: Vec<u64> = {
+            let log = self.log();
+            let closed = log.index.runs.back().map_or(0, |(_, head)| head.sequence);
+            log.index.touches(key).iter().map(|touch| touch.0).filter(|sequence| *sequence > closed).collect()
+        };
+        let mut commits = self.commits(after.into_iter());
+        let mut untold = Vec::new();
+        while let Some((_, entries)) = commits.try_next().await? {
+            let about = entries.into_iter().filter(|entry| entry.repository.as_ref() == Some(key));
+            untold.extend(about.map(|entry| entry.event));
+        }
+        Ok(untold)
+    }
+
     /// Everything recorded about a repository, or about one of its tags, oldest first, with the commits' numbers.
     pub async fn history(&self, key: &RepositoryKey, tag: Option<&Tag>) -> Result<Vec<(u64, Entry)>, LedgerError> {
         let view = self.view_now(key).await?;

@@ -74,8 +74,8 @@ pub enum Event {
         tag: Tag,
         /// What it pointed at.
         artifact: ArtifactId,
-        /// When those bytes were built, as far as they say themselves: only asked where a rule orders by push time
-        /// and the source does not tell one.
+        /// When those bytes were written or pushed, as the source tells, else when they say themselves that they were
+        /// built, which is only asked where a rule orders by push time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         created: Option<Timestamp>,
     },
@@ -118,6 +118,10 @@ pub enum Event {
         artifact: ArtifactId,
         /// Who said so.
         via: Arc<str>,
+        /// The tag it was named by, if not by its own identity. As long as the tag stays named it means these bytes,
+        /// wherever it is moved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<Tag>,
     },
     /// It is no longer named, by a complete signal.
     DeploymentEnded {

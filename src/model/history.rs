@@ -16,6 +16,8 @@ pub struct RepositoryState {
     pub tags: BTreeMap<Tag, TagHistory>,
     /// Every artifact that a signal named as running, and by whom.
     pub deployments: BTreeMap<ArtifactId, BTreeMap<Arc<str>, Span>>,
+    /// What each signal's tags pointed at when the signal first named them.
+    pub claims: BTreeMap<Arc<str>, BTreeMap<Tag, ArtifactId>>,
     /// Every artifact whose pin was read back, and since when.
     pub pinned: BTreeMap<ArtifactId, Mark>,
     /// Rollback targets that were not found, and since when.
@@ -171,7 +173,12 @@ impl TagHistory {
 
     fn push(&mut self, sighting: Sighting) {
         if self.sightings.len() >= SIGHTINGS_KEPT {
-            self.sightings.remove(1);
+            // One that is told again later goes first: a tag that flaps must not push out what it named before.
+            let told_again = |at: &usize| {
+                self.sightings[at + 1..].iter().any(|later| later.artifact == self.sightings[*at].artifact)
+            };
+            let at = (1..self.sightings.len()).find(told_again).unwrap_or(1);
+            self.sightings.remove(at);
         }
         self.sightings.push(sighting);
         self.status = TagStatus::Present;
@@ -200,12 +207,18 @@ impl RepositoryState {
             Event::TagAbsent { tag } => self.set_status(tag, TagStatus::Absent(mark)),
             Event::TagReturned { tag, .. } => self.set_status(tag, TagStatus::Present),
             Event::TagDeleted { tag } => self.set_status(tag, TagStatus::Deleted(mark)),
-            Event::DeploymentStarted { artifact, via } => {
+            Event::DeploymentStarted { artifact, via, tag } => {
                 let spans = self.deployments.entry(artifact.clone()).or_default();
                 let from = spans.get(via).map_or(mark, |span| span.from);
                 spans.insert(via.clone(), Span { from, until: None });
+                if let Some(tag) = tag {
+                    self.claims.entry(via.clone()).or_default().insert(tag.clone(), artifact.clone());
+                }
             }
             Event::DeploymentEnded { artifact, via } => {
+                if let Some(claims) = self.claims.get_mut(via) {
+                    claims.retain(|_, claimed| claimed != artifact);
+                }
                 if let Some(span) = self.deployments.get_mut(artifact).and_then(|spans| spans.get_mut(via)) {
                     span.until = Some(mark);
                 }
@@ -244,6 +257,12 @@ impl RepositoryState {
         }
     }
 
+    /// What a signal's tag pointed at when the signal first named it.
+    #[must_use]
+    pub fn claimed(&self, via: &str, tag: &Tag) -> Option<&ArtifactId> {
+        self.claims.get(via)?.get(tag)
+    }
+
     /// Whether some signal still names the artifact as running.
     #[must_use]
     pub fn runs(&self, artifact: &ArtifactId, via: &str) -> bool {
@@ -263,7 +282,7 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             unheard(&tag, Some(&from), &to, state).then(|| seen(tag, to, None, state))?
         }
         Event::TagReturned { tag, artifact } | Event::TagRecreated { tag, artifact } => {
-            seen(tag, artifact, None, state)
+            unheard(&tag, None, &artifact, state).then(|| seen(tag, artifact, None, state))?
         }
         Event::TagAbsent { tag } => {
             (state.tags.get(&tag)?.status == TagStatus::Present).then_some(Event::TagAbsent { tag })
@@ -274,8 +293,10 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             TagStatus::Present => Some(Event::TagAbsent { tag }),
             TagStatus::Deleted(_) => None,
         },
-        Event::DeploymentStarted { artifact, via } => {
-            (!state.runs(&artifact, &via)).then_some(Event::DeploymentStarted { artifact, via })
+        Event::DeploymentStarted { artifact, via, tag } => {
+            let claimed = tag.as_ref().is_none_or(|tag| state.claimed(&via, tag) == Some(&artifact));
+            let known = state.runs(&artifact, &via) && claimed;
+            (!known).then_some(Event::DeploymentStarted { artifact, via, tag })
         }
         Event::DeploymentEnded { artifact, via } => {
             state.runs(&artifact, &via).then_some(Event::DeploymentEnded { artifact, via })
@@ -473,7 +494,7 @@ mod tests {
             let (mut state, last) = past(&before);
             let object = ArtifactId::ObjectVersion { key: "a/\u{202e}\"?versionId=/b".parse().unwrap(), version: "null".into() };
             for event in [
-                Event::DeploymentStarted { artifact: object.clone(), via: "in-use.json".into() },
+                Event::DeploymentStarted { artifact: object.clone(), via: "in-use.json".into(), tag: None },
                 Event::Pinned { artifact: artifact(1) },
                 Event::TargetMissing { artifact: object },
             ] {
@@ -489,7 +510,7 @@ mod tests {
         let mut state = RepositoryState::default();
         let via: Arc<str> = "in-use.json".into();
         let events = [
-            Event::DeploymentStarted { artifact: artifact(1), via: via.clone() },
+            Event::DeploymentStarted { artifact: artifact(1), via: via.clone(), tag: None },
             Event::Pinned { artifact: artifact(1) },
             Event::TargetMissing { artifact: artifact(2) },
         ];

@@ -39,11 +39,17 @@ pub struct ReferenceError {
     reason: String,
 }
 
+/// Host, repository, tag and digest at their longest, or bucket, key and version, with room to spare.
+const MAX_REFERENCE: usize = 4096;
+
 impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let fail = |reason: String| ReferenceError { text: text.chars().take(300).collect(), reason };
+        if text.len() > MAX_REFERENCE {
+            return Err(fail("it is longer than any registry or bucket allows".to_owned()));
+        }
         if let Some(rest) = text.strip_prefix("s3://") {
             let (bucket, key) = rest.split_once('/').ok_or_else(|| fail("write s3://BUCKET/KEY".to_owned()))?;
             let (key, version) = match key.rsplit_once("?versionId=") {

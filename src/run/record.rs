@@ -23,6 +23,9 @@ use super::setup::Setup;
 /// So many events are committed together at the most; outcomes wait in memory for no more than that.
 const EVENTS_PER_COMMIT: usize = 10_000;
 
+/// So many tags wait for a commit at the most, a repository counting for a hundred.
+const WEIGHT_PER_COMMIT: u64 = 200_000;
+
 /// Clocks this far apart are worth a word (F90).
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -34,6 +37,10 @@ pub(super) struct Recorder {
     entries: Vec<Entry>,
     /// Findings about no repository.
     findings: Vec<Finding>,
+    /// What the settings became. Committed last, because it is told by the report and by nothing else.
+    settings: Vec<Entry>,
+    /// Tags and rows that wait for the next commit.
+    weight: u64,
     sources: BTreeMap<SourceName, SourceTotals>,
     left_out: u64,
 }
@@ -48,13 +55,21 @@ struct SourceTotals {
 }
 
 impl Recorder {
-    pub(super) fn new(setup: Arc<Setup>) -> Result<Self, RunError> {
-        let sources = setup.sources.keys().map(|name| (name.clone(), SourceTotals::default())).collect();
+    /// `unopened` are sources that the others go on without, with the reason.
+    pub(super) fn new(setup: Arc<Setup>, unopened: BTreeMap<SourceName, String>) -> Result<Self, RunError> {
+        let opened = setup.sources.keys().map(|name| (name.clone(), SourceTotals::default()));
+        let unopened = unopened.into_iter().map(|(name, detail)| {
+            let gaps = vec![Gap::new(Scope::Source, Cause::Refused, format!("source {name}: {detail}"))];
+            (name, SourceTotals { gaps, ..SourceTotals::default() })
+        });
+        let sources = opened.chain(unopened).collect();
         let mut recorder = Self {
             body: BodyWriter::new()?,
             waiting: Vec::new(),
             entries: Vec::new(),
             findings: Vec::new(),
+            settings: Vec::new(),
+            weight: 0,
             sources,
             left_out: 0,
             setup,
@@ -73,9 +88,8 @@ impl Recorder {
         self.findings.push(finding(Code::ClockSkew, Severity::Medium, None, message, remedy, now));
     }
 
-    /// Reads and records the settings of every source. They go first: on a new ledger this commit shows, before any
-    /// pin is made, that the ledger can be written (F54, F63).
-    pub(super) async fn settings(&mut self) -> Result<(), RunError> {
+    /// Reads and judges the settings of every source.
+    pub(super) async fn settings(&mut self) {
         let setup = self.setup.clone();
         for (name, source) in &setup.sources {
             let (facts, gaps) = source.inventory.settings().await;
@@ -83,25 +97,25 @@ impl Recorder {
             let previous = setup.ledger.settings(name);
             let (findings, event) = decide::settings(name, &facts, previous.as_ref(), setup.started);
             self.findings.extend(findings);
-            self.entries.extend(event.map(|event| self.entry(None, Timestamp::now(), event)));
+            self.settings.extend(event.map(|event| self.entry(None, Timestamp::now(), event)));
         }
-        self.commit().await
     }
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
         let Outcome { key, plan, events, at } = outcome;
         let totals = self.totals(&key.source);
         totals.counts += plan.report.counts;
+        let weight = 100 + plan.report.counts.tags;
         totals.seen.push(plan.seen);
         totals.incomplete |= !plan.report.complete;
         let entries = events.into_iter().map(|event| self.entry(Some(key.clone()), at, event)).collect::<Vec<_>>();
         self.entries.extend(entries);
+        self.weight += weight;
         self.waiting.push(Row { repository: Some(plan.report), findings: plan.findings });
-        // A row without news is still stamped by a commit, but needs none of its own.
-        if self.entries.is_empty() || self.entries.len() >= EVENTS_PER_COMMIT {
-            self.commit().await?;
-        }
-        Ok(())
+        // A row without news needs no commit; with others that have some it waits, but not for long: rows, and the
+        // states behind the events, are memory (I20).
+        let heavy = self.entries.len() >= EVENTS_PER_COMMIT || self.weight >= WEIGHT_PER_COMMIT;
+        if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) }
     }
 
     pub(super) fn left_out(&mut self, repositories: u64) {
@@ -160,6 +174,7 @@ impl Recorder {
         findings.extend(momentary);
         let changes = changes.into_iter().map(|event| self.entry(None, now, event)).collect::<Vec<_>>();
         self.entries.extend(changes);
+        self.entries.append(&mut self.settings);
         self.waiting.push(Row { repository: None, findings });
         self.commit().await?;
         self.close(complete, counts).await
@@ -202,6 +217,7 @@ impl Recorder {
 
     /// Commits what waits, then lets the rows go that name it.
     async fn commit(&mut self) -> Result<(), RunError> {
+        self.weight = 0;
         let entries = std::mem::take(&mut self.entries);
         if !entries.is_empty() {
             self.setup.ledger.commit(entries).await?;

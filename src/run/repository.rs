@@ -39,6 +39,7 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     // Recalled first: what another run commits from here on is newer than what this one observes, and the ledger can
     // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
+    let mut happened = setup.ledger.untold(&key).await?;
     let mut snapshot = inventory.observe(&key.name).await;
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -48,16 +49,18 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     snapshot.gaps.extend(survey.vanished.clone());
     let (looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
     let created = build_times(inventory, &key.name, &survey, setup.concurrency).await;
-    gaps.extend(setup.production.gaps.iter().filter(|_| !setup.production.of(&key).is_empty()).cloned());
+    // A signal that could not be read might have named something here.
+    gaps.extend(setup.production.gaps.iter().cloned());
 
     // The state before this run's events is not needed again: they are folded in at the position they will get.
     let mut events = decide::changes(&snapshot, &looked_up, &created, &state);
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
     decide::fold(&mut state, mark, &events);
     let running = setup.production.of(&key);
-    let deployed = decide::deployments(running, &setup.production.complete, &state);
+    let deployed = decide::deployments(running, &setup.production.complete, &state, &setup.rules);
     decide::fold(&mut state, mark, &deployed);
     events.extend(deployed);
+    happened.extend(events.iter().cloned());
 
     let labels = labels_of_unlisted(inventory, &snapshot, &state);
     let selection = decide::select(&setup.rules, &snapshot, &state, &labels, running, &setup.production.configured);
@@ -78,7 +81,7 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         rules: &setup.rules,
         snapshot: &snapshot,
         state: &state,
-        events: &events,
+        events: &happened,
         labels: &labels,
         running,
         selection: &selection,

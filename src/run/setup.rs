@@ -81,15 +81,16 @@ impl Setup {
 /// their number is what makes a run quick; the registry's own complaints bring it down.
 const REQUESTS_EACH: usize = 8;
 
-/// Opens the sources that the run is about: with write power only to enforce.
-pub(super) async fn open_sources(
-    policy: &Policy,
-    options: &RunOptions,
-) -> Result<BTreeMap<SourceName, Source>, RunError> {
+/// The sources that could be opened, and why the others could not.
+pub(super) type Opened = (BTreeMap<SourceName, Source>, BTreeMap<SourceName, String>);
+
+/// Opens the sources that the run is about: with write power only to enforce. One that cannot be opened leaves the
+/// others running.
+pub(super) async fn open_sources(policy: &Policy, options: &RunOptions) -> Result<Opened, RunError> {
     let chosen = choose(policy, &options.sources)?;
     let connections = descriptors::connections(chosen.len()).unwrap_or(usize::MAX);
     let surroundings = Surroundings::of_process();
-    let mut opened = BTreeMap::new();
+    let (mut opened, mut unopened) = (BTreeMap::new(), BTreeMap::new());
     for (name, config) in chosen {
         let wanted = match config {
             SourceConfig::Oci(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
@@ -101,11 +102,23 @@ pub(super) async fn open_sources(
             concurrency: wanted.min(connections),
             deadline: options.stop.deadline(),
         };
-        let source = sources::open(name, config, &open, &surroundings).await;
-        let source = source.map_err(|detail| RunError::Source { source_name: name.clone(), detail })?;
-        opened.insert(name.clone(), source);
+        match sources::open(name, config, &open, &surroundings).await {
+            Ok(source) => {
+                opened.insert(name.clone(), source);
+            }
+            Err(detail) => {
+                unopened.insert(name.clone(), detail);
+            }
+        }
     }
-    Ok(opened)
+    match unopened.pop_first() {
+        Some((source_name, detail)) if opened.is_empty() => Err(RunError::Source { source_name, detail }),
+        Some((name, detail)) => {
+            unopened.insert(name, detail);
+            Ok((opened, unopened))
+        }
+        None => Ok((opened, unopened)),
+    }
 }
 
 fn choose<'a>(policy: &'a Policy, wanted: &[SourceName]) -> Result<Vec<(&'a SourceName, &'a SourceConfig)>, RunError> {

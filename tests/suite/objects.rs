@@ -220,6 +220,48 @@ fn a_release_overwritten_late_does_not_become_the_newest_by_push_time() {
     assert_eq!(targets(&plan)[0], "api/new/x.zip?versionId=c");
 }
 
+#[test]
+fn keys_that_are_gone_do_not_become_the_newest_by_push_time() {
+    let mut bucket =
+        Bucket::new(vec![ProductionRule::Tags { patterns: NamePatterns::new(["*"]).unwrap(), order: Order::Pushed }]);
+    let keys: Vec<ObservedTag> = (0..12)
+        .map(|day| {
+            let mut key = key(&format!("api/build-{day}/x.zip"), &[("a", "1")]);
+            key.object.as_mut().unwrap().versions[0].modified =
+                format!("2025-03-{:02}T00:00:00Z", day + 1).parse().unwrap();
+            key
+        })
+        .collect();
+    bucket.look(&keys);
+    let plan = bucket.look(&keys[5..]);
+    let expected: Vec<String> = (7..12).rev().map(|day| format!("api/build-{day}/x.zip?versionId=a")).collect();
+    assert_eq!(targets(&plan), expected);
+    assert!(!codes(&plan).iter().any(|code| code.ends_with("target-missing")), "{:?}", codes(&plan));
+}
+
+#[test]
+fn years_of_overwritten_keys_at_the_first_look_did_not_happen_together() {
+    let keys: Vec<ObservedTag> =
+        (0..8).map(|minor| key(&format!("api/1.{minor}.0/x.zip"), &[("b", "2"), ("a", "1")])).collect();
+    let plan = Bucket::releases().look(&keys);
+    assert!(!codes(&plan).iter().any(|code| code.ends_with("tags-moved-together")), "{:?}", codes(&plan));
+}
+
+#[test]
+fn a_key_that_comes_back_after_its_deletion_tells_only_what_happened() {
+    let mut bucket = Bucket::releases();
+    let both = [key("api/1.0.0/x.zip", &[("a", "1")]), key("api/1.1.0/x.zip", &[("k", "9")])];
+    bucket.look(&both);
+    bucket.look(&both[1..]);
+    bucket.look(&both[1..]);
+    let plan = bucket.look(&[key("api/1.0.0/x.zip", &[("n2", "3"), ("n1", "2")]), both[1].clone()]);
+    let recreated = plan.findings.iter().find(|finding| finding.code == prodpin::model::Code::TagRecreated).unwrap();
+    assert_eq!(recreated.previous.as_deref(), Some("api/1.0.0/x.zip?versionId=a"));
+    let history = &bucket.state.tags["api/1.0.0/x.zip"];
+    let told: Vec<String> = history.sightings.iter().map(|sighting| sighting.artifact.short()).collect();
+    assert_eq!(told, ["a", "n1", "n2"]);
+}
+
 fn facts(versioning: Option<Versioning>, object_lock: Option<bool>, lifecycle: &[u8]) -> SettingFacts {
     let lifecycle = Some(prodpin::model::Digest::of(lifecycle));
     SettingFacts::Bucket { bucket: "acme".to_owned(), versioning, object_lock, lifecycle }

@@ -1,7 +1,8 @@
 //! What a user lives through, run by run, with a golden story for each: every production rule, every finding that a
 //! registry can give rise to.
 
-use prodpin::model::{ArtifactId, Event, Mode, NamePatterns, Order, ProductionRule};
+use prodpin::ledger::{Access, Ledger};
+use prodpin::model::{ArtifactId, Event, Mode, NamePatterns, Order, ProductionRule, RepositoryKey};
 use prodpin::report::document::PinReport;
 use prodpin::run::RunError;
 use prodpin::sources::memory::{image, index};
@@ -433,4 +434,158 @@ async fn enforce_tells_that_a_pin_it_made_had_been_removed() {
     assert_eq!(again.codes(), ["high pin-missing"], "{}", estate.story(&again));
     assert_eq!(again.targets()[0].pin, PinReport::Created);
     assert!(estate.enforce().await.findings.is_empty());
+}
+
+#[tokio::test]
+async fn moving_a_tag_that_a_file_names_is_no_deployment() {
+    let mut estate = Estate::new(vec![]);
+    let tags = ["a", "b", "c", "d", "e"];
+    let before: Vec<ArtifactId> = tags.iter().map(|tag| estate.push(tag, &format!("runs as {tag}"))).collect();
+    estate.in_use(&tags.map(|tag| format!("registry.example.com/shop/api:{tag}")));
+    estate.enforce().await;
+    for tag in tags {
+        estate.push(tag, "implant");
+    }
+    for _ in 0..2 {
+        let told = estate.enforce().await;
+        for artifact in &before {
+            let target = told.targets().iter().find(|target| target.artifact == *artifact).expect("pushed out");
+            assert!(target.running && target.rank.is_some());
+        }
+        let implant = told.targets().iter().find(|target| !before.contains(&target.artifact)).unwrap();
+        assert_eq!(implant.rank, None, "{}", estate.story(&told));
+    }
+    assert!(!estate.events().await.iter().any(|event| matches!(event, Event::DeploymentEnded { .. })));
+}
+
+#[tokio::test]
+async fn a_tag_that_may_move_is_taken_as_it_is() {
+    let mut estate = Estate::new(vec![]);
+    estate.policy.may_move = NamePatterns::new(["live"]).unwrap();
+    estate.push("live", "one");
+    estate.in_use(&["registry.example.com/shop/api:live".to_owned()]);
+    estate.enforce().await;
+    let two = estate.push("live", "two");
+    let told = estate.enforce().await;
+    assert_eq!(told.targets()[0].artifact, two);
+    assert!(told.targets()[0].running && !told.targets()[1].running, "{}", estate.story(&told));
+}
+
+#[tokio::test]
+async fn however_many_releases_were_cleaned_up_five_that_exist_are_kept() {
+    let mut estate = Estate::with_releases(6);
+    let candidates: Vec<ArtifactId> =
+        (0..40).map(|number| estate.push(&format!("v2.0.0-rc.{number}"), &format!("candidate {number}"))).collect();
+    estate.enforce().await;
+    for artifact in &candidates {
+        estate.memory.delete_manifest(REPOSITORY, artifact);
+    }
+    for _ in 0..2 {
+        let told = estate.enforce().await;
+        let kept = told.targets().iter().filter(|target| target.protected == Some(true)).count();
+        assert_eq!(kept, 5, "{}", estate.story(&told));
+        let missing = told.codes().iter().filter(|code| *code == "critical target-missing").count();
+        assert_eq!(missing, 5, "the first few are told, not all forty");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_arrived_by_a_move_stay_when_the_tag_moves_on() {
+    let mut estate = Estate::with_releases(1);
+    for text in ["second", "third"] {
+        estate.push("v1.0.0", text);
+        estate.enforce().await;
+    }
+    estate.push("v1.0.0", "fourth");
+    let told = estate.enforce().await;
+    assert_eq!(told.targets().len(), 3, "{}", estate.story(&told));
+}
+
+#[tokio::test]
+async fn a_moved_tag_that_named_what_runs_is_critical() {
+    let mut estate = Estate::with_releases(1);
+    let stable = estate.push("stable", "runs");
+    estate.in_use(&[format!("registry.example.com/shop/api@{stable}")]);
+    estate.enforce().await;
+    estate.push("stable", "other");
+    let told = estate.enforce().await;
+    assert!(told.codes().contains(&"critical tag-moved".to_owned()), "{:?}", told.codes());
+}
+
+#[tokio::test]
+async fn an_unreadable_signal_resolves_nothing() {
+    let mut estate = Estate::with_releases(5);
+    estate.in_use(&["registry.example.com/shop/api:v9".to_owned()]);
+    assert!(estate.enforce().await.codes().contains(&"critical target-missing".to_owned()));
+    std::fs::write(&estate.policy.in_use_files[0], "[").unwrap();
+    let told = estate.enforce().await;
+    assert!(!told.repositories[0].complete);
+    let events = estate.events().await;
+    let resolved =
+        |event: &Event| matches!(event, Event::FindingResolved(key) if key.code.as_str() == "target-missing");
+    assert!(!events.iter().any(resolved));
+}
+
+#[tokio::test]
+async fn a_listing_cut_short_still_tells_of_a_moved_pin() {
+    let mut estate = Estate::with_releases(6);
+    let newest = estate.memory.tag(REPOSITORY, "v1.5.0").unwrap();
+    estate.enforce().await;
+    estate.memory.delete_manifest(REPOSITORY, &newest);
+    estate.enforce().await;
+    let sixth = estate.memory.tag(REPOSITORY, "v1.0.0").unwrap();
+    estate.push(&format!("prod-pinned-{}", sixth.digest().unwrap().hex()), "implant");
+    estate.memory.make_unreadable(REPOSITORY, "v1.2.0");
+    let told = estate.enforce().await;
+    assert!(told.codes().contains(&"critical pin-moved".to_owned()), "{:?}", told.codes());
+}
+
+#[tokio::test]
+async fn releases_that_were_deleted_while_pins_remain_are_deleted_and_not_lost_access() {
+    let estate = Estate::with_releases(4);
+    estate.enforce().await;
+    for minor in 0..4 {
+        estate.memory.delete_tag(REPOSITORY, &format!("v1.{minor}.0"));
+    }
+    estate.enforce().await;
+    let told = estate.enforce().await;
+    assert!(told.complete, "{}", estate.story(&told));
+    assert_eq!(told.codes().iter().filter(|code| code.ends_with("tag-deleted")).count(), 4);
+    assert_eq!(told.targets().len(), 4, "their artifacts keep their places");
+}
+
+#[tokio::test]
+async fn a_commit_hash_without_letters_is_no_version() {
+    let mut estate = Estate::new(vec![tags(&["prod-*"], Order::Semver)]);
+    for tag in ["prod-1234567", "prod-7654321", "prod-v1.0.0", "prod-v1.1.0"] {
+        estate.push(tag, tag);
+    }
+    let told = estate.enforce().await;
+    assert_eq!(told.targets()[0].references[0].as_str(), "prod-v1.1.0");
+    assert_eq!(told.targets()[1].references[0].as_str(), "prod-v1.0.0");
+}
+
+#[tokio::test]
+async fn what_a_run_recorded_that_died_before_its_report_is_told_by_the_next_i15() {
+    let mut estate = Estate::with_releases(7);
+    estate.enforce().await;
+    for minor in 0..3 {
+        estate.push(&format!("v1.{minor}.0"), "implant");
+    }
+    // What a run commits before it is killed: the events, and no record of the run.
+    let ledger = Ledger::open(&estate.policy.ledger, Access::Write).await.unwrap();
+    let key = RepositoryKey { source: "shop".parse().unwrap(), name: REPOSITORY.parse().unwrap() };
+    let state = ledger.recall(&key).await.unwrap();
+    let at = "2026-01-01T00:00:00Z".parse().unwrap();
+    let entries = (0..3).map(|minor| {
+        let tag: prodpin::model::Tag = format!("v1.{minor}.0").parse().unwrap();
+        let from = state.tags[&tag].latest().unwrap().artifact.clone();
+        let to = estate.memory.tag(REPOSITORY, tag.as_str()).unwrap();
+        let event = Event::TagMoved { tag, from, to };
+        prodpin::model::Entry { run: prodpin::model::RunId::new(at, 1), at, repository: Some(key.clone()), event }
+    });
+    ledger.commit(entries.collect()).await.unwrap();
+    let told = estate.enforce().await;
+    assert!(told.codes().contains(&"critical tags-moved-together".to_owned()), "{:?}", told.codes());
+    assert!(!estate.enforce().await.codes().contains(&"critical tags-moved-together".to_owned()), "and only once");
 }
