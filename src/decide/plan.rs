@@ -1,6 +1,6 @@
 //! The plan for one repository: verdicts with all reasons, pins to make, findings, and what to record.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -149,7 +149,9 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mu
 }
 
 fn empty_report(input: &Input<'_>) -> RepositoryReport {
-    let artifacts: HashSet<&ArtifactId> = input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()).collect();
+    let mut artifacts: Vec<&ArtifactId> = input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()).collect();
+    artifacts.sort_unstable();
+    artifacts.dedup();
     let counts = Counts {
         repositories: 1,
         artifacts: artifacts.len() as u64,

@@ -104,6 +104,7 @@ pub struct TagHistory {
 
 /// A tag seen pointing at an artifact, from this position on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WrittenSighting")]
 pub struct Sighting {
     /// What it pointed at.
     pub artifact: ArtifactId,
@@ -113,6 +114,22 @@ pub struct Sighting {
     /// When those bytes were built, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
+}
+
+/// A sighting as it is written. There is one for every tag, and reading flattened fields holds each of them twice.
+#[derive(Deserialize)]
+struct WrittenSighting {
+    artifact: ArtifactId,
+    sequence: u64,
+    at: Timestamp,
+    #[serde(default)]
+    created: Option<Timestamp>,
+}
+
+impl From<WrittenSighting> for Sighting {
+    fn from(WrittenSighting { artifact, sequence, at, created }: WrittenSighting) -> Self {
+        Self { artifact, since: Mark { sequence, at }, created }
+    }
 }
 
 /// Whether a tag is there.
