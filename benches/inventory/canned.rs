@@ -90,6 +90,9 @@ impl Parts {
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let head = method == "HEAD";
+        if path == "/v2/" {
+            return write(answer, "application/json", "", "{}", head);
+        }
         if path == "/v2/_catalog" {
             let names: Vec<String> = (0..self.estate.repositories).map(|n| format!("\"bench/{n}\"")).collect();
             return write(answer, "application/json", "", format!("{{\"repositories\":[{}]}}", names.join(",")), head);

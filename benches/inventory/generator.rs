@@ -20,7 +20,12 @@ pub(crate) struct Load {
     pub(crate) cost: Cost,
 }
 
-/// `wrk` with HEAD on these paths in turn, for two seconds; none where it is not installed.
+/// Without these a registry converts, or says that there is nothing.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+/// `wrk` on these paths in turn, for two seconds; none where it is not installed. It asks by GET, because it waits for
+/// the body that an answer to HEAD announces.
 pub(crate) fn wrk(
     server: SocketAddr,
     paths: &[String],
@@ -32,10 +37,10 @@ pub(crate) fn wrk(
     }
     // With one path there is nothing for the script to do for each request, which is as quick as wrk can be.
     let script = match paths {
-        [path] => format!("wrk.method = 'HEAD'\nwrk.path = '{path}'\n"),
+        [path] => format!("wrk.headers['Accept'] = '{ACCEPT}'\nwrk.path = '{path}'\n"),
         _ => format!(
-            "local paths = {{'{}'}}\nlocal n = 0\n\
-             request = function() n = n % #paths + 1; return wrk.format('HEAD', paths[n]) end\n",
+            "wrk.headers['Accept'] = '{ACCEPT}'\nlocal paths = {{'{}'}}\nlocal n = 0\n\
+             request = function() n = n % #paths + 1; return wrk.format('GET', paths[n]) end\n",
             paths.join("','")
         ),
     };
@@ -85,7 +90,7 @@ async fn ask(server: SocketAddr, paths: &[&str]) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     let mut answer = Vec::with_capacity(4096);
     for path in paths {
-        let request = format!("HEAD {path} HTTP/1.1\r\nHost: {server}\r\nAccept: */*\r\n\r\n");
+        let request = format!("HEAD {path} HTTP/1.1\r\nHost: {server}\r\nAccept: {ACCEPT}\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         answer.clear();
         while !answer.ends_with(b"\r\n\r\n") {
