@@ -151,6 +151,5 @@ async fn carry_out(
     while let Some(listed) = listings.join_next().await {
         recorder.listed(listed.map_err(|error| RunError::Defect(error.to_string()))?);
     }
-    let covers_all = options.sources.is_empty() && options.shard.is_none();
-    recorder.finish(covers_all, given_up || stop.is_set()).await
+    recorder.finish(given_up || stop.is_set()).await
 }

@@ -39,6 +39,7 @@ fn rebuilt((record, head): (RunRecord, Head), body: Body) -> Report {
         started: record.started,
         finished: record.finished,
         complete: record.complete,
+        scope: record.scope,
         policy_sha256: record.policy,
         ledger: Some(LedgerSection { sequence: head.sequence, root: head.root_base64() }),
     };

@@ -265,6 +265,26 @@ pub enum Mode {
     EnforceDryRun,
 }
 
+/// What part of the policy a run was about: all of it, unless it was narrowed on purpose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunScope {
+    /// Only these sources; all of them if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub sources: Vec<SourceName>,
+    /// Only this share of the repositories, as `index/count`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
+}
+
+impl RunScope {
+    /// Whether the run was about everything.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.sources.is_empty() && self.shard.is_none()
+    }
+}
+
 /// The record that closes a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -276,8 +296,11 @@ pub struct RunRecord {
     pub started: Timestamp,
     /// When it finished.
     pub finished: Timestamp,
-    /// Whether everything the policy names was read.
+    /// Whether everything that the run was about was read.
     pub complete: bool,
+    /// What it was about.
+    #[serde(default, skip_serializing_if = "RunScope::is_whole")]
+    pub scope: RunScope,
     /// SHA-256 of the policy's text.
     pub policy: Digest,
     /// How much was seen, over all sources.

@@ -17,7 +17,7 @@ mod snapshot;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use digest::{Digest, DigestError};
-pub use event::{Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, SourceRecord};
+pub use event::{Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
 pub use finding::{Code, Finding, Severity};
 pub use gap::{Cause, Gap, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryName, RunId, Severity, SourceName, Tag,
+    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryName, RunId, RunScope, Severity,
+    SourceName, Tag,
 };
 
 /// About the run itself.
@@ -22,8 +23,11 @@ pub struct RunSection {
     /// When it finished.
     #[schemars(with = "String")]
     pub finished: Timestamp,
-    /// Whether everything the policy names was read. Not everything read is never "all is well".
+    /// Whether everything that the run was about was read. Not everything read is never "all is well".
     pub complete: bool,
+    /// What it was about: the whole policy, unless it was narrowed.
+    #[serde(default, skip_serializing_if = "RunScope::is_whole")]
+    pub scope: RunScope,
     /// SHA-256 of the policy's text.
     #[schemars(with = "String")]
     pub policy_sha256: Digest,

@@ -7,12 +7,13 @@ use std::io::{self, Write};
 
 use super::body::Report;
 use super::document::FindingCounts;
+use super::escape;
 use super::layout::{FIRM_SPACE, Page, Paint, plain, span};
 use super::overview::{Cluster, Group, Names, Overview, Standing};
 use super::phrase::Phrase;
 use super::render::Style;
 use super::words;
-use crate::model::{Mode, Severity};
+use crate::model::{Mode, Severity, SourceName};
 use services::look;
 
 pub(super) use services::word;
@@ -57,6 +58,15 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
     if !report.run.complete {
         let warning = "Not everything could be read. What was not read may not be safe.";
         page.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(warning)])?;
+    }
+    let scope = &report.run.scope;
+    if !scope.is_whole() {
+        let sources: Vec<&str> = scope.sources.iter().map(SourceName::as_str).collect();
+        let sources = (!sources.is_empty()).then(|| format!("source {}", sources.join(", ")));
+        let shard = scope.shard.as_ref().map(|shard| format!("shard {shard}"));
+        let parts: Vec<String> = sources.into_iter().chain(shard).collect();
+        let told = format!("Only a part of the policy was looked at: {}.", escape::terminal(&parts.join(", ")));
+        page.paragraph(0, 2, &[span(Paint::Bad, "! PARTIAL"), plain("\u{a0} "), plain(told)])?;
     }
     let mut spans = Vec::new();
     for standing in Standing::ALL {

@@ -129,9 +129,10 @@ impl Recorder {
     }
 
     /// Closes the books: source records, the report's body, the run's record.
-    pub(super) async fn finish(mut self, covers_all: bool, stopped: bool) -> Result<Report, RunError> {
+    pub(super) async fn finish(mut self, stopped: bool) -> Result<Report, RunError> {
         let setup = self.setup.clone();
         let now = Timestamp::now();
+        let covers_all = setup.scope.is_whole();
         if stopped {
             let detail = format!(
                 "the run ended early: {} repositories that it knew of were not read, and it may not know of all",
@@ -195,6 +196,7 @@ impl Recorder {
             started: setup.started,
             finished,
             complete,
+            scope: setup.scope.clone(),
             policy: setup.policy.clone(),
             counts,
             findings: by_name(summary.findings),
@@ -209,6 +211,7 @@ impl Recorder {
             started: setup.started,
             finished,
             complete,
+            scope: setup.scope.clone(),
             policy_sha256: setup.policy.clone(),
             ledger: setup.keeps_ledger.then(|| LedgerSection { sequence: head.sequence, root: head.root_base64() }),
         };

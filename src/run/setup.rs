@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::decide::{Rules, Uses};
 use crate::ledger::{Access, Ledger};
-use crate::model::{Digest, Gap, Mode, RepositoryKey, RepositoryName, RunId, Running, SourceName};
+use crate::model::{Digest, Gap, Mode, RepositoryKey, RepositoryName, RunId, RunScope, Running, SourceName};
 use crate::policy::{LedgerLocation, Policy, SourceConfig};
 use crate::signals::file::FileSignal;
 use crate::signals::{ProductionSignal, Signalled};
@@ -20,6 +20,7 @@ use super::{RunError, RunOptions, descriptors};
 pub(super) struct Setup {
     pub(super) id: RunId,
     pub(super) mode: Mode,
+    pub(super) scope: RunScope,
     pub(super) started: Timestamp,
     pub(super) policy: Digest,
     pub(super) rules: Rules,
@@ -64,6 +65,10 @@ impl Setup {
         Ok(Self {
             id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
             mode: options.mode,
+            scope: RunScope {
+                sources: options.sources.clone(),
+                shard: options.shard.map(|shard| format!("{}/{}", shard.index, shard.count)),
+            },
             started,
             policy: policy.digest.clone(),
             uses: Mutex::new(Uses::of(&rules)),

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use prodpin::model::{
-    ArtifactId, Cause, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RunId, Scope, Severity, Tag,
+    ArtifactId, Cause, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RunId, RunScope, Scope, Severity, Tag,
 };
 use prodpin::report::body::{Body, BodyWriter, Report};
 use prodpin::report::document::{
@@ -33,6 +33,7 @@ pub(crate) fn run(mode: Mode, complete: bool, ledger: bool) -> RunSection {
         started: time(STARTED),
         finished: time("2026-11-23T03:15:42Z"),
         complete,
+        scope: RunScope::default(),
         policy_sha256: Digest::of(b"policy"),
         ledger: ledger
             .then(|| LedgerSection { sequence: 42, root: "VHJ1c3QgYnV0IHZlcmlmeSB0aGUgcm9vdCBoYXNoIGhlcmU=".into() }),

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
 use prodpin::ledger::{Access, Ledger, LedgerError};
 use prodpin::model::{
-    ArtifactId, Counts, Digest, Entry, Event, Mode, RepositoryKey, RepositoryState, RunId, RunRecord, SourceRecord,
-    Tag, TagStatus, seen,
+    ArtifactId, Counts, Digest, Entry, Event, Mode, RepositoryKey, RepositoryState, RunId, RunRecord, RunScope,
+    SourceRecord, Tag, TagStatus, seen,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -51,6 +51,7 @@ pub(crate) fn run_record(run: u64) -> Entry {
         started: at(run as i64),
         finished: at(run as i64),
         complete: true,
+        scope: RunScope::default(),
         policy: Digest::of(b"policy"),
         counts: Counts::default(),
         findings: BTreeMap::new(),
