@@ -134,7 +134,8 @@ pub(super) struct LedgerArgument {
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
-    /// HOST/REPOSITORY:TAG, or s3://BUCKET/KEY
+    /// HOST/REPOSITORY:TAG, or s3://BUCKET/KEY; HOST/REPOSITORY@DIGEST tells of those bytes, and HOST/REPOSITORY alone
+    /// of everything in the repository
     #[arg(value_name = "REFERENCE")]
     pub(super) reference: Reference,
 

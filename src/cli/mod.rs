@@ -22,11 +22,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
 
 use arguments::{Cli, Command, DEFAULT_POLICY};
 use progress::Bar;
 
+use crate::model::without_credentials;
 use crate::policy::PolicyError;
 use crate::report::escape;
 
@@ -43,6 +45,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(told) => {
+            let told = redacted(told);
             // Help and version are answers, everything else is a usage error. A reader that went away is neither (F82).
             let _ = told.print();
             return exit::status(&if told.use_stderr() { Ending::Misused } else { Ending::Done });
@@ -56,6 +59,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         tell(&error);
         exit::of_error(&error)
     }))
+}
+
+/// A usage error says the words at fault again, and people paste addresses with passwords in them (I18).
+fn redacted(mut told: clap::Error) -> clap::Error {
+    let said = |(kind, value): (ContextKind, &ContextValue)| match value {
+        ContextValue::String(text) => Some((kind, without_credentials(text).into_owned())),
+        _ => None,
+    };
+    let all: Vec<(ContextKind, String)> = told.context().filter_map(said).collect();
+    for (kind, text) in all {
+        told.insert(kind, ContextValue::String(text));
+    }
+    told
 }
 
 fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {

@@ -1,6 +1,7 @@
 //! Where results go: stdout, and report files that are there whole or not at all.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
@@ -62,18 +63,34 @@ impl Outputs {
         Ok(Self { stdout, files })
     }
 
-    /// Writes the report everywhere. A reader of stdout that goes away takes nothing from the files (F82).
+    /// Writes the report everywhere it can, then tells what could not be written. A reader of stdout that goes away
+    /// takes nothing from the files (F82).
     pub(super) fn write(self, report: &Report) -> anyhow::Result<()> {
-        for (format, path, mut file) in self.files {
-            render(format, report, Style::UNBOUNDED, file.as_file_mut())
-                .and_then(|()| file.as_file().sync_all())
-                .with_context(|| format!("cannot write the report to {}", path.display()))?;
-            // Looked at again: the run may have taken an hour. The rename itself follows no link.
-            refuse_detours(&path)?;
-            file.persist(&path).with_context(|| format!("cannot write the report to {}", path.display()))?;
-        }
-        to_stdout(|out| render(self.stdout, report, style(), out))
+        let mut failures = place(self.files, |format, file| render(format, report, Style::UNBOUNDED, file));
+        failures.extend(to_stdout(|out| render(self.stdout, report, style(), out)).err());
+        let mut failures = failures.into_iter();
+        let Some(first) = failures.next() else { return Ok(()) };
+        // The first one ends the command; the others are not to go unnoticed.
+        failures.for_each(|failure| tracing::error!("{failure:#}"));
+        // Whatever it was, the run has taken place: this is no misuse any more.
+        Err(anyhow::anyhow!("{first:#}"))
     }
+}
+
+/// Writes and places each file, whatever becomes of the others.
+fn place(
+    files: Vec<(Format, PathBuf, NamedTempFile)>,
+    write: impl Fn(Format, &mut File) -> io::Result<()>,
+) -> Vec<anyhow::Error> {
+    let place = |(format, path, mut file): (Format, PathBuf, NamedTempFile)| {
+        let cannot = || format!("cannot write the report to {}", path.display());
+        write(format, file.as_file_mut()).and_then(|()| file.as_file().sync_all()).with_context(cannot)?;
+        // Looked at again: the run may have taken an hour. The rename itself follows no link.
+        refuse_detours(&path)?;
+        file.persist(&path).with_context(cannot)?;
+        Ok(())
+    };
+    files.into_iter().filter_map(|target| place(target).err()).collect()
 }
 
 /// Refuses a path that may lead elsewhere than it says: through `..` or a symbolic link (F80).
@@ -135,5 +152,30 @@ pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to stdout"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_cannot_be_written_keeps_no_other_from_being_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let [full, taken, fine] = ["full.json", "taken.md", "fine.csv"].map(|name| directory.path().join(name));
+        let reports = [("json", &full), ("markdown", &taken), ("csv", &fine)]
+            .map(|(format, path)| format!("{format}={}", path.display()).parse().unwrap());
+        let outputs = Outputs::open(None, &reports).unwrap();
+        std::fs::create_dir(&taken).unwrap();
+        let failures = place(outputs.files, |format, file| match format {
+            Format::Json => Err(io::ErrorKind::StorageFull.into()),
+            _ => file.write_all(b"all of it"),
+        });
+        let told: Vec<String> = failures.iter().map(|failure| format!("{failure:#}")).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("full.json") && told[1].contains("taken.md"), "{told:?}");
+        assert_eq!(std::fs::read(&fine).unwrap(), b"all of it");
+        assert!(!full.exists(), "there whole or not at all");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left beside them");
     }
 }

@@ -46,7 +46,7 @@ impl NamePatterns {
                 return Err(fail(entry, "it is empty; write a name or a glob such as \"shop/*\""));
             }
             if pattern.len() > MAX_PATTERN {
-                return Err(fail(&pattern[..40.min(pattern.len())], "it is longer than 512 bytes"));
+                return Err(fail(&pattern.chars().take(40).collect::<String>(), "it is longer than 512 bytes"));
             }
             let glob = GlobBuilder::new(pattern)
                 .literal_separator(true)
@@ -133,6 +133,12 @@ mod tests {
         }
         assert_eq!(patterns.explicit_names().collect::<Vec<_>>(), ["plain"]);
         assert!(patterns.has_globs());
+    }
+
+    #[test]
+    fn a_long_pattern_is_told_by_whole_characters_f70() {
+        let error = NamePatterns::new([format!("x{}", "é".repeat(300))]).unwrap_err();
+        assert_eq!(error.pattern, format!("x{}", "é".repeat(39)));
     }
 
     #[test]

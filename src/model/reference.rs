@@ -1,5 +1,6 @@
 //! References to artifacts as people and manifests write them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ pub enum Reference {
         host: String,
         /// Repository path.
         repository: RepositoryName,
-        /// Tag, if written. Without tag and digest, `latest`.
+        /// Tag, if written. Without tag and digest it names the whole repository, to those who can use that; to a
+        /// signal it names what would run, `latest`.
         tag: Option<Tag>,
         /// Digest, if written. It decides over the tag.
         digest: Option<Digest>,
@@ -46,7 +48,8 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let fail = |reason: String| ReferenceError { text: text.chars().take(300).collect(), reason };
+        let fail =
+            |reason: String| ReferenceError { text: without_credentials(text).chars().take(300).collect(), reason };
         if text.len() > MAX_REFERENCE {
             return Err(fail("it is longer than any registry or bucket allows".to_owned()));
         }
@@ -59,11 +62,17 @@ impl FromStr for Reference {
             if bucket.is_empty() {
                 return Err(fail("the bucket is empty".to_owned()));
             }
+            if bucket.contains('@') {
+                return Err(fail("a bucket's name holds no '@', nor a user name or password".to_owned()));
+            }
             let key = key.parse().map_err(|error: super::NameError| fail(error.to_string()))?;
             return Ok(Self::Object { bucket: bucket.to_owned(), key, version });
         }
         if text.contains("://") {
             return Err(fail("leave out the scheme: write HOST/REPOSITORY:TAG or HOST/REPOSITORY@sha256:…".to_owned()));
+        }
+        if without_credentials(text) != text {
+            return Err(fail("it must hold no user name or password; the policy has places for them".to_owned()));
         }
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest.parse::<Digest>().map_err(|error| fail(error.to_string()))?)),
@@ -95,6 +104,24 @@ impl FromStr for Reference {
         }
         Ok(Self::Image { host, repository, tag, digest })
     }
+}
+
+/// What someone gave for an address, without what may be a user name and password (I18): all before the last `@`, unless a
+/// digest follows it.
+pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(start);
+    let is_digest = |text: &str| {
+        let (algorithm, hex) = text.split_once(':').unwrap_or((text, ""));
+        algorithm.starts_with("sha") && algorithm.len() < 8 && !hex.contains('/')
+    };
+    let at = match rest.rfind('@') {
+        Some(at) if is_digest(&rest[at + 1..]) => rest[..at].rfind('@'),
+        at => at,
+    };
+    let Some(at) = at else { return Cow::Borrowed(text) };
+    let back = &rest[at..];
+    Cow::Owned(format!("{scheme}[redacted]{back}"))
 }
 
 impl Reference {
@@ -155,6 +182,22 @@ mod tests {
             "h.example/x:a b",
         ] {
             assert!(bad.parse::<Reference>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_said_again_i18() {
+        for (text, shown) in [
+            ("https://user:hunter2@h.example/x", "https://[redacted]@h.example/x"),
+            ("https://user:hun/ter2@h.example/x", "https://[redacted]@h.example/x"),
+            ("user:hunter@hunter2@h.example/x:1", "[redacted]@h.example/x:1"),
+            ("user:hunter2@h.example/x@sha256:12", "[redacted]@h.example/x@sha256:12"),
+            ("s3://key:hunter2@bucket/key", "s3://[redacted]@bucket/key"),
+            ("h.example:5000/x:1@sha256:12", "h.example:5000/x:1@sha256:12"),
+        ] {
+            assert_eq!(without_credentials(text), shown);
+            let told = text.parse::<Reference>().unwrap_err().to_string();
+            assert!(told.contains(shown) && !told.contains("hunter"), "{told}");
         }
     }
 }

@@ -8,7 +8,9 @@ use super::patterns::selects_everything;
 use super::problem::quote;
 use super::source::is_loopback;
 use super::{LedgerLocation, OciConfig, Policy, SourceConfig};
-use crate::model::{Digest, NamePatterns, Order, ProductionRule, RepositoryName, Severity, SourceName};
+use crate::model::{
+    Digest, NamePatterns, Order, ProductionRule, RepositoryName, Severity, SourceName, without_credentials,
+};
 
 /// Tags that look like releases to anyone.
 const RELEASES: [&str; 2] = ["v[0-9]*", "[0-9]*"];
@@ -25,7 +27,7 @@ pub struct AdHocError {
 pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, AdHocError> {
     let mut hosts: BTreeMap<Url, Vec<String>> = BTreeMap::new();
     for argument in arguments {
-        let fail = |reason: String| AdHocError { argument: shown(argument), reason };
+        let fail = |reason: String| AdHocError { argument: quote(&without_credentials(argument)), reason };
         let (url, repository) = split(argument).map_err(fail)?;
         let repositories = hosts.entry(url).or_default();
         if !repositories.contains(&repository) {
@@ -67,22 +69,14 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
     })
 }
 
-/// The argument for a message, without a user name and password (I18).
-fn shown(argument: &str) -> String {
-    match argument.split_once('@') {
-        // Behind an `@` that is not the host's there may be a digest.
-        Some((front, _)) if front.trim_start_matches("https://").trim_start_matches("http://").contains('/') => {
-            quote(argument)
-        }
-        Some((_, back)) => quote(&format!("[redacted]@{back}")),
-        None => quote(argument),
-    }
-}
-
 /// `HOST[:PORT]/REPOSITORY`, with a scheme if it is not the usual one.
 fn split(argument: &str) -> Result<(Url, String), String> {
     if argument.starts_with("s3://") {
         return Err("a bucket needs a layout; write a policy with `prodpin init`".to_owned());
+    }
+    // First of all, for every later reason may repeat a part of it (I18).
+    if without_credentials(argument) != argument {
+        return Err("a registry's name holds no user name or password; `docker login` stores them".to_owned());
     }
     let (scheme, rest) = match argument.split_once("://") {
         Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
@@ -93,9 +87,6 @@ fn split(argument: &str) -> Result<(Url, String), String> {
         Some((host, repository)) if host.contains(['.', ':']) || host == "localhost" => (host, repository),
         _ => return Err(format!("name its registry too, such as registry.example.com/{rest}")),
     };
-    if host.contains('@') {
-        return Err("a registry's name holds no user name or password; `docker login` stores them".to_owned());
-    }
     let url = address(scheme, host)?;
     if let Some(at) = repository.find(['@', ':']) {
         return Err(format!("audit looks at whole repositories; write {host}/{}", &repository[..at]));

@@ -114,6 +114,11 @@ impl<'t> Problems<'t> {
         }
     }
 
+    /// Whether something at this place has been told.
+    pub(super) fn has_error_at(&self, place: Place) -> bool {
+        self.errors.borrow().iter().any(|problem| problem.place == place)
+    }
+
     /// Something the writer may not have meant; the policy can be used.
     pub(super) fn warn(&self, place: Place, message: impl Into<String>) {
         self.warnings.borrow_mut().push((place, visible(&message.into())));

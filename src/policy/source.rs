@@ -200,11 +200,16 @@ impl Checker<'_> {
         usize::try_from(*number).ok()
     }
 
-    /// Text that must not be empty, as a variable that is set to nothing would make it.
+    /// Text that must not be empty, as a variable that is set to nothing would make it. What a missing variable left
+    /// behind has been told already.
     fn filled(&self, given: &Given<String>) -> Option<String> {
         let (place, text) = given.read()?;
+        if self.problems.has_error_at(place) {
+            return None;
+        }
         if text.is_empty() {
             self.problems.error(place, "this value is empty", None);
+            return None;
         }
         Some(text.clone())
     }

@@ -131,6 +131,26 @@ fn check_says_in_words_what_the_policy_means() {
 }
 
 #[test]
+fn a_password_among_the_arguments_is_not_said_again_i18() {
+    let directory = here();
+    for address in [
+        "https://user:hunter2@r.example/x",
+        "user:hunter2@r.example/x",
+        "https://user:h/hunter2@r.example/x",
+        "https://hunter2@host/x",
+        "user:a@hunter2@r.example/x:1",
+        "s3://user:hunter2@bucket/key",
+    ] {
+        for arguments in [&["history", address][..], &["audit", address], &[address], &["check", address]] {
+            let output = run(directory.path(), arguments);
+            let told = text(&output.stderr);
+            assert_eq!(code(&output), 2, "{arguments:?}: {told}");
+            assert!(told.contains("[redacted]@") && !told.contains("hunter2"), "{arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
 fn usage_and_policy_errors_exit_with_2() {
     let directory = here();
     std::fs::write(directory.path().join("good.yaml"), include_str!("../../policies/quickstart.yaml")).unwrap();

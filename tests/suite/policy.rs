@@ -181,6 +181,16 @@ fn a_variable_that_is_missing_or_misspelt_is_told_where_it_stands() {
 }
 
 #[test]
+fn a_missing_variable_is_told_once() {
+    let text = with_source(
+        "{ oci: https://r.example, repositories: [a], username: \"${UNSET}\", password: \"${UNSET}\" }\n  b: { s3: bucket, layout: \"{repository}/{version}\", region: \"${UNSET}\", owner: \"12${UNSET}\" }",
+    );
+    let told = told([text]);
+    assert_eq!(told.matches("the environment has no variable UNSET").count(), 4, "{told}");
+    assert_eq!(told.matches("prodpin.yaml:").count(), 4, "and nothing else: {told}");
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once() {
     insta::assert_snapshot!(told([
         "versoin: 1\nkeep: lots\nsources:\n  shop: { oci: https://r.example, repositorys: [a], private: maybe }\n  b@d: { s3: s3://x/y }\n  c: 7\nproduction:\n  - { tags: v*, order: semvar }\n  - { moving_tag: prod-* }\n  - later\ntags: { may_move: {} }\nfail_on: [high]\n"

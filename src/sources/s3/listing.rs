@@ -57,6 +57,13 @@ impl Page {
     pub(super) fn plain<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
         if self.encoded { decode(text) } else { Some(Cow::Borrowed(text)) }
     }
+
+    /// The keys of the last version and of the last marker.
+    pub(super) fn last_keys(&self) -> [Option<Cow<'_, str>>; 2] {
+        let version = self.versions.last().and_then(ObjectVersion::key);
+        let marker = self.markers.last().and_then(DeleteMarkerEntry::key);
+        [version, marker].map(|key| key.and_then(|key| self.plain(key)))
+    }
 }
 
 impl<'b> Listing<'b> {

@@ -24,6 +24,9 @@ pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName) -> Sna
         layout.read(key).filter(|(found, _)| *found == repository.as_str()).map(|(_, version)| version.into())
     });
     let failure = fold.read(bucket, layout.repository_prefix(repository)).await;
+    if failure.is_some() {
+        fold.blur_last();
+    }
     let mut snapshot = fold.finish();
     snapshot.gaps.extend(failure.map(|failure| failure.gap(Scope::Repository, &bucket.label)));
     snapshot
@@ -67,6 +70,8 @@ struct Fold<L> {
     /// Keys that could not be read as text or are longer than S3 allows.
     unreadable: u64,
     last_version: Option<Tag>,
+    /// Where the last page with entries ended: its last version's key and its last marker's.
+    page_end: [Option<Tag>; 2],
 }
 
 struct Key {
@@ -74,7 +79,8 @@ struct Key {
     versions: Vec<ObjectVersion>,
     newest_version_is_latest: bool,
     marker: Option<Marker>,
-    /// The newest version could not be identified: what the key points at is unknown, not the next older one.
+    /// What the key points at is unknown: its newest version could not be identified, and the next older one is not
+    /// it; or the listing broke off before it had told the whole key.
     blurred: bool,
 }
 
@@ -86,7 +92,15 @@ struct Marker {
 
 impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
     fn new(label: L) -> Self {
-        Self { label, only: None, keys: BTreeMap::new(), gaps: Vec::new(), unreadable: 0, last_version: None }
+        Self {
+            label,
+            only: None,
+            keys: BTreeMap::new(),
+            gaps: Vec::new(),
+            unreadable: 0,
+            last_version: None,
+            page_end: [None, None],
+        }
     }
 
     /// Reads the listing to its end, or to where it broke.
@@ -110,6 +124,10 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
     }
 
     fn page(&mut self, page: &Page) -> Result<(), &'static str> {
+        let end = page.last_keys().map(|key| key.and_then(|key| key.parse().ok()));
+        if end.iter().any(Option::is_some) {
+            self.page_end = end;
+        }
         for version in &page.versions {
             let Some(key) = self.key(page, version.key()) else { continue };
             self.version(key, version)?;
@@ -119,6 +137,17 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
             self.marker(key, marker);
         }
         Ok(())
+    }
+
+    /// After a listing broke off, the key it stopped in may have versions and markers that were not told: a marker
+    /// alone would pass for a deletion (I4), and the oldest version told for the original. Which list a page ended in is not
+    /// said, so both ends are doubted.
+    fn blur_last(&mut self) {
+        for tag in std::mem::take(&mut self.page_end).into_iter().flatten() {
+            if let Some(key) = self.keys.get_mut(&tag) {
+                key.blurred = true;
+            }
+        }
     }
 
     /// The key as a tag, if it belongs here; its place in the map is made.
@@ -148,6 +177,7 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
         let key = entry.get_mut();
         if self.last_version.as_ref() != Some(&tag) {
             if !key.versions.is_empty() {
+                key.blurred = true;
                 return Err("the listing came back to a key it had left");
             }
             self.last_version = Some(tag.clone());
@@ -186,9 +216,7 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
         if *depth == Depth::Front && self.keys.get(only).is_some_and(|key| !key.versions.is_empty()) {
             return true;
         }
-        let keys = page.versions.last().and_then(ListedVersion::key).into_iter();
-        let mut keys = keys.chain(page.markers.last().and_then(DeleteMarkerEntry::key));
-        keys.any(|key| page.plain(key).is_some_and(|key| *key > *only.as_str()))
+        page.last_keys().into_iter().flatten().any(|key| *key > *only.as_str())
     }
 
     fn finish(self) -> Snapshot {

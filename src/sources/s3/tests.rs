@@ -1,5 +1,6 @@
 //! Against canned answers: what real servers do too rarely, or must never do.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::model::{Cause, Obstacle, PinState, Presence, Scope, Versioning};
+use crate::decide::changes;
+use crate::model::{Cause, Event, Obstacle, PinState, Presence, RepositoryState, Scope, Versioning};
 
 /// A request as the server saw it.
 #[derive(Debug, Clone)]
@@ -227,6 +229,33 @@ async fn a_key_of_nothing_but_markers_is_not_found_b60() {
     assert_eq!(snapshot.tags[0].target, Resolution::NotFound);
     let facts = snapshot.tags[0].object.as_ref().unwrap();
     assert_eq!((facts.versions.len(), facts.hidden_by.as_deref()), (0, Some("m2")));
+}
+
+#[tokio::test]
+async fn a_key_that_the_listing_broke_off_in_is_unknown_and_no_deletion_i4() {
+    let whole = version("a/1/x.zip", "v", true);
+    let hidden = whole.clone() + &marker("a/2/x.zip", "m", true);
+    let newest = whole + &version("a/2/x.zip", "v2", true);
+    for (first, versions) in [(hidden, 0), (newest, 1)] {
+        let server = Server::start(move |request| match request.value("key-marker") {
+            None => page(&first, Some(("a/2/x.zip", "m"))),
+            Some(_) => error("403 Forbidden", "AccessDenied"),
+        })
+        .await;
+        let snapshot = server.open(false).await.inventory.observe(&repository("a")).await;
+        assert!(!snapshot.listing_is_complete());
+        let [before, cut] = &*snapshot.tags else { panic!("{snapshot:?}") };
+        assert_eq!((cut.name.as_str(), cut.label(), &cut.target), ("a/2/x.zip", "2", &Resolution::Unknown));
+        assert_eq!(cut.object.as_ref().unwrap().versions.len(), versions);
+        let state = RepositoryState::default();
+        let events = changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
+        let about_cut = |event: &Event| matches!(event, Event::TagSeen { tag, .. } if *tag == cut.name);
+        assert!(!events.iter().any(about_cut), "{events:?}");
+        // The end of the other list is doubted, too, and what came before is not.
+        let expected =
+            if versions == 0 { Resolution::Unknown } else { Resolution::Artifact(artifact("a/1/x.zip?versionId=v")) };
+        assert_eq!(before.target, expected);
+    }
 }
 
 #[tokio::test]
