@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 /// Tags that look like releases to anyone.
-const RELEASES: [&str; 2] = ["v[0-9]*", "[0-9]*"];
+const RELEASES: [&str; 1] = ["{v[0-9]*,[0-9]*}"];
 
 /// Why repositories named on the command line make no policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
