@@ -163,11 +163,14 @@ fn key_changes(tag: &ObservedTag, object: &ObjectFacts, state: &RepositoryState,
     }
 }
 
+/// Who names an artifact, and by which tag.
+type Claim = (Arc<str>, Option<Tag>);
+
 /// What the signals' references name.
 #[derive(Default)]
 pub(super) struct Resolved<'a> {
     /// Each artifact with who names it, and by which tag.
-    pub(super) named: BTreeMap<ArtifactId, BTreeSet<(Arc<str>, Option<Tag>)>>,
+    pub(super) named: BTreeMap<ArtifactId, BTreeSet<Claim>>,
     /// Bytes that a named tag was moved to since it was first named, with the bytes it was named for.
     pub(super) moved_in: Vec<(ArtifactId, Tag, ArtifactId)>,
     /// References to tags that do not exist.

@@ -45,9 +45,8 @@ pub fn settings(
             ));
         }
     }
-    let event;
-    match previous {
-        None => event = Some(facts.clone()),
+    let event = match previous {
+        None => Some(facts.clone()),
         Some((_, before)) => {
             // What could not be read now has not changed; it keeps what was known (F48).
             let known = facts.or_before(before);
@@ -61,9 +60,9 @@ pub fn settings(
                 ));
             }
             // What could not be read before and can now is recorded, and is no change.
-            event = (known != *before).then_some(known);
+            (known != *before).then_some(known)
         }
-    }
+    };
     (findings, event.map(|facts| Event::Settings { source: source.clone(), facts }))
 }
 

@@ -35,6 +35,10 @@ pub(super) enum Created {
 /// How often a create is tried that was refused although nothing is there.
 const CREATES: u32 = 8;
 
+/// No object of a ledger is larger, the state of a repository with a million tags included; what is was not written by
+/// prodpin, and is not read into memory (I20).
+const OBJECT_CAP: u64 = 256 << 20;
+
 impl Store {
     pub(super) fn new(objects: Arc<dyn ObjectStore>, location: &str) -> Self {
         Self { caches: objects.clone(), objects, directory: None, location: location.to_owned() }
@@ -68,6 +72,10 @@ impl Store {
     /// The object's bytes; none if the store says definitively that there is no such object.
     pub(super) async fn get(&self, path: &Path) -> Result<Option<Bytes>, LedgerError> {
         let found = match self.objects.get(path).await {
+            Ok(found) if found.meta.size > OBJECT_CAP => {
+                let size = found.meta.size;
+                return Err(self.corrupt(format!("{path} has {size} bytes, more than prodpin ever writes")));
+            }
             Ok(found) => found.bytes().await,
             Err(error) => Err(error),
         };
@@ -124,7 +132,8 @@ impl Store {
 
     /// The cache's bytes. A cache that cannot be read is a cache that is not there.
     pub(super) async fn cached(&self, path: &Path) -> Option<Bytes> {
-        self.caches.get(path).await.ok()?.bytes().await.ok()
+        let found = self.caches.get(path).await.ok()?;
+        if found.meta.size > OBJECT_CAP { None } else { found.bytes().await.ok() }
     }
 
     /// Writes a cache, over what was there.
