@@ -110,6 +110,10 @@ pub fn plan(input: &Input<'_>) -> Plan {
     report.gaps.dedup();
     report.complete = report.gaps.is_empty();
     report.rollback = rollback(&report.targets, input.rules.keep);
+    if !works && report.rollback.ready == Some(false) {
+        // What was not listed may hold the release to go back to.
+        report.rollback.ready = None;
+    }
     report.counts.targets = report.targets.len() as u64;
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;

@@ -39,7 +39,14 @@ pub(super) fn judge(
         }
         Presence::Unknown => {
             let detail = inspection.gaps.first().map_or("it could not be read", |gap| gap.detail.as_str());
-            Verdict { pin: pin_of(&inspection.pin, false, attempt), ..Verdict::unknown(detail) }
+            let mut verdict = Verdict { pin: pin_of(&inspection.pin, false, attempt), ..Verdict::unknown(detail) };
+            // Bytes that do not hash to the digest were read, and are not the artifact (F22).
+            if inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. })) {
+                (verdict.restorable, verdict.protected) = (Some(false), Some(false));
+            }
+            verdict.obstacles.extend(inspection.obstacles.iter().cloned());
+            verdict.obstacles.sort();
+            verdict
         }
         Presence::Present => judge_present(artifact, inspection, attempt),
     }

@@ -111,7 +111,8 @@ impl Uses {
     /// Forgets the entries that match some tag here, listed or known from before.
     pub fn observe(&mut self, snapshot: &Snapshot, state: &RepositoryState) {
         self.unmatched.retain(|(_, probe)| {
-            let listed = snapshot.tags.iter().any(|tag| probe.matches(&tag.name, tag.label()));
+            let mut listed = snapshot.tags.iter().filter(|tag| Pin::read(&tag.name).is_none());
+            let listed = listed.any(|tag| probe.matches(&tag.name, tag.label()));
             !(listed || state.tags.keys().any(|tag| probe.matches(tag, tag.as_str())))
         });
     }

@@ -154,7 +154,9 @@ impl Recorder {
             self.findings.extend(totals.gaps.iter().map(|gap| gap_finding(Some(&name), gap, now)));
             if covers_all && whole {
                 let entries = totals.unmatched.iter().map(String::as_str);
-                self.findings.extend(decide::unmatched(Some(&name), entries, Severity::Medium, now));
+                // With nothing to look at, nothing is protected, and all may look well.
+                let severity = if totals.counts.repositories == 0 { Severity::High } else { Severity::Medium };
+                self.findings.extend(decide::unmatched(Some(&name), entries, severity, now));
             }
             let record =
                 SourceRecord { source: name, complete: whole, counts: totals.counts, seen: digest_of(totals.seen) };
@@ -163,6 +165,8 @@ impl Recorder {
         if covers_all && complete {
             let uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.findings.extend(decide::unmatched(None, uses.entries(), Severity::Low, now));
+        }
+        if covers_all {
             let uncovered = setup.production.uncovered.iter().map(String::as_str);
             self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
         }

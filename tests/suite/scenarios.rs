@@ -589,3 +589,18 @@ async fn what_a_run_recorded_that_died_before_its_report_is_told_by_the_next_i15
     assert!(told.codes().contains(&"critical tags-moved-together".to_owned()), "{:?}", told.codes());
     assert!(!estate.enforce().await.codes().contains(&"critical tags-moved-together".to_owned()), "and only once");
 }
+
+#[tokio::test]
+async fn a_release_that_never_ran_is_no_way_back() {
+    let mut estate = Estate::with_releases(6);
+    estate.policy.production.push(ProductionRule::MovingTag("prod".parse().unwrap()));
+    let ran = estate.memory.tag(REPOSITORY, "v1.3.0").unwrap();
+    estate.memory.move_tag(REPOSITORY, "prod", &ran);
+    let first = estate.enforce().await;
+    let older = estate.memory.tag(REPOSITORY, "v1.2.0");
+    assert_eq!(first.repositories[0].rollback.to, older, "{}", estate.story(&first));
+    let runs = estate.memory.tag(REPOSITORY, "v1.4.0").unwrap();
+    estate.memory.move_tag(REPOSITORY, "prod", &runs);
+    let second = estate.enforce().await;
+    assert_eq!(second.repositories[0].rollback.to, Some(ran), "{}", estate.story(&second));
+}
