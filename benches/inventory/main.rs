@@ -5,6 +5,7 @@
 //!
 //! `PRODPIN_BENCH_ROUNDS` says how often (3), `PRODPIN_BENCH_TAGS` how large the large repository is (20,000),
 //! `PRODPIN_BENCH_LATENCY` how many milliseconds away the network is (0). Any argument selects parts by name.
+//! `serve` only serves canned answers, of `PRODPIN_BENCH_REPOSITORIES` (1), for a profiler beside it.
 //! Rates drift from machine to machine and from day to day: the ratios are what to compare.
 
 #![expect(clippy::print_stdout, reason = "figures are what this is for")]
@@ -40,6 +41,13 @@ fn main() -> anyhow::Result<()> {
     let chosen = |part: &str| arguments.is_empty() || arguments.iter().any(|argument| part.contains(argument.as_str()));
     let tags = setting("PRODPIN_BENCH_TAGS", 20_000);
     let latency = Duration::from_millis(setting("PRODPIN_BENCH_LATENCY", 0) as u64);
+    if arguments.first().is_some_and(|argument| argument == "serve") {
+        let estate = Estate { repositories: setting("PRODPIN_BENCH_REPOSITORIES", 1), tags, latency };
+        println!("{}, until interrupted", canned::serve(estate)?);
+        loop {
+            std::thread::park();
+        }
+    }
     println!("{:<34} {:>10} {:>10} {:>8} {:>8}", "", "tags/s", "us/tag", "MiB", "x wrk");
     for (part, repositories, tags) in [("one", 1, tags), ("many", 100, 50)] {
         if chosen(part) {
@@ -120,10 +128,13 @@ fn policy(server: SocketAddr, folder: &Path) -> anyhow::Result<()> {
     Ok(std::fs::write(folder.join("prodpin.yaml"), text)?)
 }
 
+/// The program allows itself so many requests for each repository in flight.
+const REQUESTS_EACH: usize = 8;
+
 /// The program, from an empty ledger or on what it knows.
 fn audit(folder: &Path, tags: usize) -> anyhow::Result<Load> {
-    let flight = CONNECTIONS.to_string();
-    let arguments = ["audit", "--quiet", "--concurrency", &flight, "--format", "json"];
+    let repositories = (CONNECTIONS / REQUESTS_EACH).to_string();
+    let arguments = ["audit", "--quiet", "--concurrency", &repositories, "--format", "json"];
     let (cost, output) = measure::run(env!("CARGO_BIN_EXE_prodpin"), arguments, folder)?;
     let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     anyhow::ensure!(

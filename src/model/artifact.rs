@@ -69,6 +69,12 @@ impl FromStr for ArtifactId {
     type Err = ArtifactIdError;
 
     fn from_str(text: &str) -> Result<Self, ArtifactIdError> {
+        // Nearly all are digests, and no digest holds a mark.
+        if text.starts_with("sha256:")
+            && let Ok(digest) = text.parse()
+        {
+            return Ok(Self::Manifest(digest));
+        }
         if let Some((key, version)) = text.rsplit_once(VERSION_MARK)
             && !version.is_empty()
             && let Ok(key) = key.parse()
@@ -93,8 +99,7 @@ impl Serialize for ArtifactId {
 
 impl<'de> Deserialize<'de> for ArtifactId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        super::text::read(deserializer)
     }
 }
 

@@ -14,6 +14,7 @@ mod pattern;
 mod production;
 mod reference;
 mod snapshot;
+mod text;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use digest::{Digest, DigestError};

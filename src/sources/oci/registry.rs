@@ -114,12 +114,12 @@ impl Registry {
         Ok(repository)
     }
 
-    fn url(&self, path: &str) -> Result<Url, Fault> {
-        let base = self.host.url().as_str();
-        let mut text = String::with_capacity(base.len() + path.len());
-        text.push_str(base);
-        text.push_str(path);
-        Url::parse(&text).map_err(|_| Fault::malformed(format!("{path:.200?} cannot be asked for")))
+    /// The host was read once and for all: reading it again for every tag is a good part of what a look-up costs.
+    fn url(&self, path: &str, query: Option<&str>) -> Url {
+        let mut url = self.host.url().clone();
+        url.set_path(path);
+        url.set_query(query);
+        url
     }
 
     fn read(&self, method: Method, url: Url, redirects: Redirects, cap: usize) -> Call {
@@ -150,27 +150,27 @@ impl Registry {
 
     /// A page of the catalog.
     pub(super) async fn catalog_page(&self, url: Option<Url>) -> Result<(Url, Answer), Fault> {
-        let url = url.map_or_else(|| self.url("v2/_catalog?n=1000"), Ok)?;
+        let url = url.unwrap_or_else(|| self.url("v2/_catalog", Some("n=1000")));
         let call = self.read(Method::GET, url.clone(), Redirects::None, PAGE_CAP);
         Ok((url, self.call(&self.catalog, call).await?))
     }
 
     /// A page of a repository's tags.
     pub(super) async fn tag_page(&self, repository: &Repository, url: Option<Url>) -> Result<(Url, Answer), Fault> {
-        let url = url.map_or_else(|| self.url(&format!("v2/{}/tags/list?n=1000", repository.name)), Ok)?;
+        let url = url.unwrap_or_else(|| self.url(&format!("v2/{}/tags/list", repository.name), Some("n=1000")));
         let call = self.read(Method::GET, url.clone(), Redirects::None, PAGE_CAP);
         Ok((url, self.call(&repository.pull, call).await?))
     }
 
     /// A manifest's headers. `reference` is a tag that OCI allows, or a digest.
     pub(super) async fn head_manifest(&self, repository: &Repository, reference: &str) -> Result<Answer, Fault> {
-        let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name))?;
+        let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
         self.call(&repository.pull, self.read(Method::HEAD, url, Redirects::SameOrigin, MANIFEST_CAP)).await
     }
 
     /// A manifest's bytes, not judged yet.
     pub(super) async fn get_manifest(&self, repository: &Repository, reference: &str) -> Result<Answer, Lack> {
-        let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name))?;
+        let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
         let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
         let answer = self.call(&repository.pull, call).await?;
         match answer.status {
@@ -186,7 +186,7 @@ impl Registry {
     }
 
     async fn ask_blob(&self, repository: &Repository, digest: &Digest) -> Result<BlobFacts, Lack> {
-        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name))?;
+        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name), None);
         let answer = self.call(&repository.pull, self.read(Method::HEAD, url, Redirects::Anywhere, 0)).await?;
         if answer.status != StatusCode::OK {
             return Err(self.lack(&answer, &format!("blob {}/{}@{digest}", self.host.shown(), repository.name)));
@@ -198,7 +198,7 @@ impl Registry {
 
     /// A small blob's bytes, held to their digest.
     pub(super) async fn get_blob(&self, repository: &Repository, digest: &Digest, cap: usize) -> Result<Bytes, Lack> {
-        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name))?;
+        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name), None);
         let answer = self.call(&repository.pull, self.read(Method::GET, url, Redirects::Anywhere, cap)).await?;
         let what = format!("blob {}/{}@{digest}", self.host.shown(), repository.name);
         if answer.status != StatusCode::OK {
@@ -221,7 +221,7 @@ impl Registry {
         let call = Call {
             purpose: Purpose::Pin,
             method: Method::PUT,
-            url: self.url(&format!("v2/{}/manifests/{pin}", repository.name))?,
+            url: self.url(&format!("v2/{}/manifests/{pin}", repository.name), None),
             accept: None,
             authorization: None,
             content: Some((media_type, bytes)),
