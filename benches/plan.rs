@@ -85,7 +85,7 @@ fn snapshot<T: AsRef<str>>(listed: impl Iterator<Item = (T, T)>) -> anyhow::Resu
         let target = Resolution::Artifact(digest.as_ref().parse::<Digest>()?.into());
         Ok(ObservedTag { name: tag.as_ref().parse()?, target, pushed: None, object: None })
     });
-    Ok(Snapshot { tags: tags.collect::<anyhow::Result<_>>()?, gaps: Vec::new() })
+    Ok(Snapshot { tags: tags.collect::<anyhow::Result<_>>()?, gaps: Vec::new(), ..Snapshot::default() })
 }
 
 fn known(listed: &[(String, String)], key: &RepositoryKey, rules: &Rules) -> anyhow::Result<RepositoryState> {

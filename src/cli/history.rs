@@ -99,7 +99,7 @@ fn names(event: &Event, wanted: &ArtifactId) -> bool {
         Event::FindingOpened(key) | Event::FindingResolved(key) => {
             key.artifact.as_deref() == Some(wanted.to_string().as_str())
         }
-        Event::Settings { .. } | Event::Source(_) | Event::Run(_) => false,
+        Event::Settings { .. } | Event::RepositorySettings { .. } | Event::Source(_) | Event::Run(_) => false,
     }
 }
 
@@ -137,7 +137,9 @@ fn sentence(event: &Event) -> String {
         Event::TargetFound { artifact } => format!("{artifact} found again"),
         Event::FindingOpened(key) => format!("{} found{}", key.code, about(key)),
         Event::FindingResolved(key) => format!("{} no longer found{}", key.code, about(key)),
-        Event::Settings { .. } => "protection settings differ from before".to_owned(),
+        Event::Settings { .. } | Event::RepositorySettings { .. } => {
+            "protection settings differ from before".to_owned()
+        }
         Event::Source(_) => "the source was looked at".to_owned(),
         Event::Run(_) => "the run ended".to_owned(),
     }

@@ -144,7 +144,7 @@ fn target_findings(
                 format!("a delete marker hides {name} from readers by key"),
                 format!("remove the delete marker, version {marker}"),
             ),
-            Obstacle::Lifecycle { rule, effect } => add(
+            Obstacle::Lifecycle { rule, effect, .. } => add(
                 Code::LifecycleCollision,
                 Severity::High,
                 format!("lifecycle rule {rule:?} reaches {name}: {effect}"),

@@ -10,6 +10,7 @@
 
 mod changes;
 mod findings;
+pub mod forecast;
 mod meeting;
 mod mutation;
 mod order;

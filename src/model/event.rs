@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Code, Digest, Finding, RepositoryKey, SettingFacts, SourceName, Tag};
+use super::{ArtifactId, Code, Digest, Finding, RepositoryKey, RepositorySettings, SettingFacts, SourceName, Tag};
 
 /// A run's identity: its start in UTC and random hexadecimal digits, so that ids sort by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -160,6 +160,11 @@ pub enum Event {
         source: SourceName,
         /// The settings.
         facts: SettingFacts,
+    },
+    /// A repository's own protection settings, recorded when they differ from those before.
+    RepositorySettings {
+        /// The settings.
+        facts: RepositorySettings,
     },
     /// What one run saw of one source.
     Source(SourceRecord),

@@ -105,6 +105,8 @@ codes! {
     PinMoved = "pin-moved",
     /// A live lifecycle rule would take or slow a rollback target.
     LifecycleCollision = "lifecycle-collision",
+    /// Release tags or pins can be overwritten where they live.
+    TagsMutable = "tags-mutable",
     /// The bucket keeps no old versions.
     VersioningOff = "versioning-off",
     /// The bucket has no Object Lock, so no pin can hold.

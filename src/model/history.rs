@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Event, Finding, FindingKey, Resolution, Tag};
+use super::{ArtifactId, Event, Finding, FindingKey, RepositorySettings, Resolution, Tag};
 
 /// One repository's folded state, as of some ledger sequence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct RepositoryState {
     pub pinned: BTreeMap<ArtifactId, Mark>,
     /// Rollback targets that were not found, and since when.
     pub missing: BTreeMap<ArtifactId, Mark>,
+    /// The repository's protection settings as last read, and since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<(Mark, RepositorySettings)>,
     /// Findings that are open.
     pub findings: OpenFindings,
 }
@@ -193,6 +196,7 @@ impl RepositoryState {
             && self.deployments.is_empty()
             && self.pinned.is_empty()
             && self.missing.is_empty()
+            && self.settings.is_none()
             && self.findings.keys().next().is_none()
     }
 
@@ -236,6 +240,7 @@ impl RepositoryState {
                 self.missing.remove(artifact);
             }
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
+            Event::RepositorySettings { facts } => self.settings = Some((mark, facts.clone())),
             Event::Settings { .. } | Event::Source(_) | Event::Run(_) => {}
         }
     }
@@ -311,6 +316,10 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         }
         Event::FindingOpened(key) => state.findings.since(&key).is_none().then_some(Event::FindingOpened(key)),
         Event::FindingResolved(key) => state.findings.since(&key).is_some().then_some(Event::FindingResolved(key)),
+        Event::RepositorySettings { facts } => {
+            let known = state.settings.as_ref().is_some_and(|(_, known)| *known == facts);
+            (!known).then_some(Event::RepositorySettings { facts })
+        }
         other @ (Event::Settings { .. } | Event::Source(_) | Event::Run(_)) => Some(other),
     }
 }

@@ -4,6 +4,7 @@
 
 mod artifact;
 mod digest;
+mod ecr;
 mod event;
 mod finding;
 mod gap;
@@ -15,9 +16,13 @@ mod production;
 mod reference;
 mod snapshot;
 mod text;
+mod threat;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use digest::{Digest, DigestError};
+pub use ecr::{
+    EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
+};
 pub use event::{Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
 pub use finding::{Code, Finding, Severity};
 pub use gap::{Cause, Gap, PinFailure, Scope};
@@ -32,3 +37,4 @@ pub use snapshot::{
     Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Resolution,
     SettingFacts, Snapshot, Versioning,
 };
+pub use threat::{Certainty, Due, Effect, Threat};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Digest, Gap, Scope, Tag};
+use super::{ArtifactId, Digest, Due, Gap, Retention, Scope, Tag};
 
 /// The tags of a repository and what could not be read of them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub tags: Vec<ObservedTag>,
     /// What could not be read. Empty means: every page followed, every tag resolved.
     pub gaps: Vec<Gap>,
+    /// What decides how long artifacts stay here.
+    pub retention: Retention,
 }
 
 impl Snapshot {
@@ -197,6 +199,9 @@ pub enum Obstacle {
         rule: String,
         /// What it would do.
         effect: String,
+        /// When, where that was worked out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<Due>,
     },
     /// It has no pin.
     Unpinned,

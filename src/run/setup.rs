@@ -104,6 +104,7 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions) -> Resul
         };
         let open = OpenOptions {
             write: options.mode == Mode::Enforce,
+            rehearse: false,
             concurrency: wanted.min(connections),
             deadline: options.stop.deadline(),
         };

@@ -194,7 +194,11 @@ impl Memory {
 
     /// This registry as `audit` gets it: without the pinning half.
     pub fn read_only<S: AsRef<str>>(&self, patterns: impl IntoIterator<Item = S>) -> Result<Source, PatternError> {
-        Ok(Source { inventory: Arc::new(Reader::new(self.clone(), NamePatterns::new(patterns)?)), protector: None })
+        Ok(Source {
+            inventory: Arc::new(Reader::new(self.clone(), NamePatterns::new(patterns)?)),
+            protector: None,
+            rehearsal: None,
+        })
     }
 
     /// This registry as `enforce` gets it.

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts, Snapshot,
-    SourceName, Tag,
+    ArtifactId, Effect, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts,
+    Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
 
@@ -65,6 +65,24 @@ pub trait Protector: Send + Sync {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
 }
 
+/// Asking a source itself what its lifecycle rules would do, without their doing it.
+#[async_trait]
+pub trait Rehearsal: Send + Sync {
+    /// What the source says would happen to a repository under this lifecycle policy, or under the one that is live.
+    async fn rehearse(&self, repository: &RepositoryName, lifecycle: Option<&str>) -> Result<Vec<Rehearsed>, Gap>;
+}
+
+/// One thing that the source says it would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// To what.
+    pub artifact: ArtifactId,
+    /// What.
+    pub effect: Effect,
+    /// By which rule: its priority on ECR.
+    pub rule: Option<String>,
+}
+
 pub use crate::model::PinFailure;
 
 /// A source as a run uses it.
@@ -74,6 +92,8 @@ pub struct Source {
     pub inventory: Arc<dyn Inventory>,
     /// The pinning half; absent in `audit` and in dry runs.
     pub protector: Option<Arc<dyn Protector>>,
+    /// The source's own preview of its rules; absent unless it was asked for, and where the source has none.
+    pub rehearsal: Option<Arc<dyn Rehearsal>>,
 }
 
 /// How to open a source.
@@ -81,6 +101,8 @@ pub struct Source {
 pub struct OpenOptions {
     /// Whether to build the pinning half. Without it the HTTP layer itself refuses every call that could write (I17).
     pub write: bool,
+    /// Whether to build what asks the source for a preview of its own lifecycle rules.
+    pub rehearse: bool,
     /// The most requests in flight at one host; adaptive below it.
     pub concurrency: usize,
     /// No request starts, and no wait goes on, past this moment.

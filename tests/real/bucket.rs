@@ -91,7 +91,7 @@ impl Bed {
             owner: None,
         };
         let deadline = Some(Instant::now() + Duration::from_secs(60));
-        let options = OpenOptions { write, concurrency: 8, deadline };
+        let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline };
         let tuning = Tuning { page_size, credentials: Some(credentials()) };
         open_tuned(&"bundles".parse().unwrap(), &config, &options, tuning).await.unwrap()
     }
@@ -301,6 +301,7 @@ async fn lifecycle_rules_are_told_and_their_change_is_seen_f37() {
     let expected = Obstacle::Lifecycle {
         rule: "tidy".to_owned(),
         effect: "puts a delete marker in front of it after 30 days".to_owned(),
+        due: None,
     };
     assert_eq!(source.inventory.inspect(&api(), &artifact).await.obstacles, [expected]);
 }

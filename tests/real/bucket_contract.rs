@@ -90,7 +90,7 @@ impl Fixture for Bucket {
             path_style: true,
             owner: None,
         };
-        let options = OpenOptions { write, concurrency: 8, deadline: None };
+        let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline: None };
         let tuning = Tuning { page_size: 7, credentials: Some(credentials()) };
         open_tuned(&"bundles".parse().expect("a name"), &config, &options, tuning).await.expect("a source")
     }

@@ -80,7 +80,7 @@ fn hostile(text: &str) -> Report {
         Obstacle::WrongBytes { detail: details() },
         Obstacle::Archived { class: details() },
         Obstacle::Hidden { marker: details() },
-        Obstacle::Lifecycle { rule: details(), effect: details() },
+        Obstacle::Lifecycle { rule: details(), effect: details(), due: None },
         Obstacle::PinMoved { to: details() },
         Obstacle::Unproven { detail: details() },
     ];

@@ -33,7 +33,7 @@ impl Bucket {
         self.sequence += 1;
         let key = RepositoryKey { source: "bundles".parse().unwrap(), name: "api".parse().unwrap() };
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let snapshot = Snapshot { tags: keys.to_vec(), gaps: Vec::new() };
+        let snapshot = Snapshot { tags: keys.to_vec(), gaps: Vec::new(), ..Snapshot::default() };
         let absent = decide::survey(&snapshot, &self.state, &self.rules).absent;
         let looked_up = absent.into_iter().map(|tag| (tag, Resolution::NotFound)).collect();
         let events = decide::changes(&snapshot, &looked_up, &BTreeMap::new(), &self.state);

@@ -188,6 +188,7 @@ fn decided(tags: &[(String, u8)], rules: &Rules) -> decide::Plan {
             })
             .collect(),
         gaps: Vec::new(),
+        ..Snapshot::default()
     };
     let mut state = RepositoryState::default();
     let events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);

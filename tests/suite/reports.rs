@@ -267,7 +267,8 @@ fn bundles() -> Row {
         obstacles,
         ..target(rank, object(&key(version), "3sL4kqtJlcpXroDTDmJ"), &key(version))
     };
-    let lifecycle = Obstacle::Lifecycle { rule: "expire-old".into(), effect: "expires it after 30 days".into() };
+    let lifecycle =
+        Obstacle::Lifecycle { rule: "expire-old".into(), effect: "expires it after 30 days".into(), due: None };
     let hidden = Obstacle::Hidden { marker: "Qm9ndXNNYXJrZXI".into() };
     let repository = service(
         "bundles",

@@ -66,11 +66,15 @@ impl Inventory for Reader {
             return Snapshot::default();
         }
         if let Some(gap) = faults.gap(Scope::Repository, repository) {
-            return Snapshot { tags: Vec::new(), gaps: vec![gap] };
+            return Snapshot { tags: Vec::new(), gaps: vec![gap], ..Snapshot::default() };
         }
         let Some(stored) = state.repositories.get(repository) else {
             let detail = format!("{repository}: the registry knows no such repository");
-            return Snapshot { tags: Vec::new(), gaps: vec![Gap::new(Scope::Repository, Cause::NotFound, detail)] };
+            return Snapshot {
+                tags: Vec::new(),
+                gaps: vec![Gap::new(Scope::Repository, Cause::NotFound, detail)],
+                ..Snapshot::default()
+            };
         };
         list(repository, stored, &faults)
     }

@@ -118,7 +118,7 @@ pub fn open_in(
         matched: Matched::default(),
     };
     let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
-    Ok(Source { inventory: Arc::new(inventory), protector })
+    Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
 }
 
 /// Which addresses this source may dial (F10): private ones if the policy says so or the registry's name does, and of
@@ -190,7 +190,9 @@ impl Inventory for OciInventory {
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
         match self.registry.repository(repository) {
             Ok(repository) => observe::observe(&self.registry, &repository).await,
-            Err(fault) => Snapshot { tags: Vec::new(), gaps: vec![fault.gap(Scope::Repository)] },
+            Err(fault) => {
+                Snapshot { tags: Vec::new(), gaps: vec![fault.gap(Scope::Repository)], ..Snapshot::default() }
+            }
         }
     }
 

@@ -208,7 +208,7 @@ impl Rule {
         let reaches = self.filter.matches(subject);
         let mut found = Vec::new();
         let mut add = |sure: Sure, effect: String| match reaches.and(sure) {
-            Sure::Yes => found.push(Obstacle::Lifecycle { rule: self.name(), effect }),
+            Sure::Yes => found.push(Obstacle::Lifecycle { rule: self.name(), effect, due: None }),
             Sure::Unknown => {
                 let detail = format!("whether lifecycle rule {:?} reaches it; if so, it {effect}", self.name());
                 found.push(Obstacle::Unproven { detail });

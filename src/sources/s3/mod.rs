@@ -105,7 +105,7 @@ pub async fn open_tuned(
         matched: Mutex::new(BTreeSet::new()),
     });
     let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&bucket))) as Arc<_>);
-    Ok(Source { inventory: bucket, protector })
+    Ok(Source { inventory: bucket, protector, rehearsal: None })
 }
 
 fn check(name: &SourceName, config: &S3Config) -> Result<(), S3Error> {

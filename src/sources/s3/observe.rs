@@ -226,7 +226,11 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
                 format!("{} listed keys could not be read as text; look at the bucket's keys", self.unreadable);
             gaps.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
         }
-        Snapshot { tags: self.keys.into_iter().map(|(name, key)| key.finish(name)).collect(), gaps }
+        Snapshot {
+            tags: self.keys.into_iter().map(|(name, key)| key.finish(name)).collect(),
+            gaps,
+            ..Snapshot::default()
+        }
     }
 }
 

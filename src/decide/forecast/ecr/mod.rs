@@ -1,0 +1,1 @@
+//! ECR lifecycle policies (FIELD-GUIDE A.4, A.5).
