@@ -1,5 +1,7 @@
 //! An ECR repository as its lifecycle rules see it: every image, and the settings that decide what stays.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,10 @@ pub struct EcrRepository {
     pub lifecycle: Setting,
     /// The repository policy's text.
     pub access: Setting,
+    /// The upstream whose images this repository caches: its tags move when upstream's do (A46).
+    pub cached_from: Option<Box<str>>,
+    /// The principals that the policy lets delete images here, as globs over ARNs.
+    pub may_delete: Arc<[Box<str>]>,
 }
 
 /// A document that may be set on a repository. What could not be read is never taken for absent.
