@@ -25,7 +25,7 @@ pub use ecr::{
 };
 pub use event::{Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
 pub use finding::{Code, Finding, Severity};
-pub use gap::{Cause, Gap, PinFailure, Scope};
+pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};

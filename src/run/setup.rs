@@ -94,7 +94,12 @@ pub(super) type Opened = (BTreeMap<SourceName, Source>, BTreeMap<SourceName, Str
 pub(super) async fn open_sources(policy: &Policy, options: &RunOptions) -> Result<Opened, RunError> {
     let chosen = choose(policy, &options.sources)?;
     let connections = descriptors::connections(chosen.len()).unwrap_or(usize::MAX);
-    let surroundings = Surroundings::of_process();
+    let registries = chosen.iter().filter_map(|(_, config)| {
+        let SourceConfig::Oci(oci) = config else { return None };
+        Some(oci.url.authority())
+    });
+    let several_registries = registries.collect::<BTreeSet<_>>().len() > 1;
+    let surroundings = Surroundings { several_registries, ..Surroundings::of_process() };
     let (mut opened, mut unopened) = (BTreeMap::new(), BTreeMap::new());
     for (name, config) in chosen {
         let wanted = match config {
