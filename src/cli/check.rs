@@ -22,7 +22,7 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     line("keep", format!("the {} most recent production artifacts of every repository", policy.keep))?;
     line("ledger", ledger(&policy.ledger))?;
     if let Some(schedule) = &policy.schedule {
-        line("schedule", schedule.clone())?;
+        line("schedule", schedule.to_string())?;
     }
     for (index, (name, config)) in policy.sources.iter().enumerate() {
         line(if index == 0 { "sources" } else { "" }, format!("{name}: {}", source(config)))?;

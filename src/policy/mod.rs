@@ -13,7 +13,6 @@ mod patterns;
 mod problem;
 mod raw;
 mod reader;
-mod schedule;
 mod schema;
 mod secret;
 mod source;
@@ -25,6 +24,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName};
+use crate::schedule::Schedule;
 
 pub use ad_hoc::{AdHocError, ad_hoc};
 pub use load::{PolicyError, load, parse};
@@ -40,8 +40,8 @@ pub struct Policy {
     pub keep: u32,
     /// Where the ledger is.
     pub ledger: LedgerLocation,
-    /// When `watch` runs, as written.
-    pub schedule: Option<String>,
+    /// When `watch` runs.
+    pub schedule: Option<Schedule>,
     /// The sources by name.
     pub sources: BTreeMap<SourceName, SourceConfig>,
     /// What counts as production. `InUse` stands in it wherever a signal from outside is configured.

@@ -24,6 +24,8 @@ pub(super) struct RawPolicy {
     pub(super) ledger: Given<String>,
     /// When to run: five fields as in Kubernetes, or AWS `cron(…)` or `rate(…)`.
     pub(super) schedule: Given<String>,
+    /// The time zone that the schedule is meant in, such as `Europe/Berlin`; UTC by default.
+    pub(super) time_zone: Given<String>,
     /// The places that hold artifacts, each under a name of your choice.
     pub(super) sources: Given<Entries<RawSource>>,
     /// What counts as production. Evidence from all rules is put together.

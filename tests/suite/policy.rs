@@ -81,8 +81,16 @@ fn the_policies_that_are_published_are_policies() {
             let code = line.trim_start().strip_prefix("# ").filter(|rest| {
                 let word: String =
                     rest.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                let keys =
-                    ["schedule", "username", "password", "token_realms", "private", "ca_file", "max_concurrency"];
+                let keys = [
+                    "schedule",
+                    "time_zone",
+                    "username",
+                    "password",
+                    "token_realms",
+                    "private",
+                    "ca_file",
+                    "max_concurrency",
+                ];
                 let bucket = ["bundles", "s3", "layout", "repositories", "region", "owner", "endpoint", "path_style"];
                 let rule = rest.starts_with("- {");
                 rule || (rest[..].contains(&format!("{word}:"))
@@ -94,7 +102,10 @@ fn the_policies_that_are_published_are_policies() {
         .collect();
     let whole = good(&whole.replace("REGISTRY_PASSWORD", "PASSWORD"));
     assert_eq!((whole.sources.len(), whole.production.len()), (2, 3));
-    assert_eq!(whole.schedule.as_deref(), Some("*/15 * * * *"));
+    assert_eq!(
+        whole.schedule.map(|schedule| schedule.to_string()).as_deref(),
+        Some("*/15 * * * *, by the clock of Europe/Berlin")
+    );
 }
 
 #[test]
