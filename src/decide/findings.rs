@@ -6,11 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RunningReference, Severity, Tag,
+    Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RepositoryName, Retention, RunningReference, Severity, Tag,
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
+use super::access;
 use super::changes::resolve;
+use super::drift;
+use super::mutability;
 use super::mutation::Mutation;
 use super::plan::Input;
 
@@ -21,7 +24,11 @@ pub(super) struct Draft<'a> {
     now: Timestamp,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    pub(super) fn repository(&self) -> &'a RepositoryName {
+        &self.key.name
+    }
+
     pub(super) fn finding(
         &self,
         code: Code,
@@ -63,8 +70,10 @@ pub(super) fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &Repo
         state: input.state,
         labels: input.labels,
         production_tags: &production_tags,
+        cached_from: input.snapshot.retention.cached_from(),
     };
     let mut found = Findings { standing: Vec::new(), momentary: mutation.findings(input.events) };
+    found.momentary.extend(drift::findings(draft, input.events));
     for target in &report.targets {
         target_findings(input, draft, target, report, &mut found.standing);
         found.momentary.extend(pinned_again(input, draft, target));
@@ -72,6 +81,11 @@ pub(super) fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &Repo
     found.standing.extend(moved_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(marked_only(draft, report));
+    if let Retention::Ecr(ecr) = &input.snapshot.retention {
+        let (targets, gaps) = (!report.targets.is_empty(), !report.gaps.is_empty());
+        found.standing.extend(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
+        found.standing.extend(access::findings(draft, ecr, gaps));
+    }
     found.standing.extend(unproven(input, draft, report));
     found.standing.extend(depth(input, draft, report));
     found.standing.extend(incomplete(draft, report));
