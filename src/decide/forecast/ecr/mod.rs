@@ -1,1 +1,57 @@
 //! ECR lifecycle policies (FIELD-GUIDE A.4, A.5).
+
+mod clock;
+mod evaluate;
+mod family;
+mod grammar;
+mod json;
+mod pattern;
+mod pins;
+mod rule;
+mod standing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use evaluate::{Action, Why, evaluate};
+pub use grammar::{GrammarProblem, MAX_RULES, MAX_TEXT, MIN_TEXT};
+pub use pattern::TagPattern;
+pub use pins::with_pins;
+pub use rule::{Count, Rule, RuleAction, StorageClass, TagRule};
+
+use crate::model::{Digest, EcrImage};
+
+/// A lifecycle policy: valid rules, in ascending priority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lifecycle {
+    rules: Vec<Rule>,
+}
+
+impl Lifecycle {
+    /// Reads a policy's text, telling every problem at once. Of a policy that cannot be read nothing is known, least
+    /// of all that it spares anything (F53).
+    pub fn parse(text: &str) -> Result<Self, Vec<GrammarProblem>> {
+        grammar::read(text).map(|rules| Self { rules })
+    }
+
+    /// The rules, in ascending priority.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The policy as ECR reads it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let rules: Vec<_> = self.rules.iter().map(Rule::to_json).collect();
+        serde_json::json!({ "rules": rules }).to_string()
+    }
+}
+
+/// What the rules are applied to.
+#[derive(Debug, Clone, Copy)]
+pub struct Repository<'a> {
+    /// Every image, each digest once, in any order.
+    pub images: &'a [EcrImage],
+    /// What each index lists, as far as known. An index that is missing here may list anything older than itself.
+    pub parts: &'a BTreeMap<Digest, BTreeSet<Digest>>,
+}

@@ -1,0 +1,136 @@
+//! Where every image stands with the rules: which one governs it, and how many images are ahead of it.
+//!
+//! A rule claims whatever it looks at, whether or not it acts (A32). So of each storage class exactly one rule can ever
+//! act on an image: the first that looks at it. Pushes to come do not change which one that is; only tags do.
+
+use std::cmp::Reverse;
+
+use super::clock::{Membership, arrived, days_after, since};
+use super::rule::{Count, Rule, StorageClass};
+use super::{Lifecycle, Repository};
+use crate::model::{Certainty, EcrImage};
+
+/// The rules that look at each image, one bit for each rule, and the images from the newest to the oldest.
+pub(super) struct Standings<'a> {
+    pub(super) rules: &'a [Rule],
+    pub(super) images: &'a [EcrImage],
+    /// For each image, by its place in `images`.
+    matches: Vec<u64>,
+    /// Only for images that a count rule governs; one for each class, since an image may be judged in both.
+    ahead: [Vec<Ahead>; 2],
+}
+
+/// How many images that its rule counts are ahead of an image: in the most lenient admissible reading, and in the
+/// strictest (A38: ties, unknown push times, images that may not count at all).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ahead {
+    pub(super) least: u64,
+    pub(super) most: u64,
+}
+
+const CLASSES: [StorageClass; 2] = [StorageClass::Standard, StorageClass::Archive];
+
+impl<'a> Standings<'a> {
+    pub(super) fn of(lifecycle: &'a Lifecycle, repository: &Repository<'a>) -> Self {
+        let (rules, images) = (lifecycle.rules(), repository.images);
+        let matches = images
+            .iter()
+            .map(|image| {
+                let look = rules.iter().enumerate().filter(|(_, rule)| rule.matches(&image.tags));
+                look.fold(0, |mask, (index, _)| mask | 1 << index)
+            })
+            .collect();
+        let mut standings = Self { rules, images, matches, ahead: [Vec::new(), Vec::new()] };
+        let mut newest_first: Vec<usize> = (0..images.len()).collect();
+        newest_first.sort_by_cached_key(|image| Reverse(arrived(&images[*image])));
+        for (index, rule) in rules.iter().enumerate() {
+            if let Count::MoreThan(_) = rule.count {
+                standings.count(index, rule.class, &newest_first);
+            }
+        }
+        standings
+    }
+
+    /// The rules of a class, as bits.
+    fn class(&self, class: StorageClass) -> u64 {
+        let own = self.rules.iter().enumerate().filter(|(_, rule)| rule.class == class);
+        own.fold(0, |mask, (index, _)| mask | 1 << index)
+    }
+
+    /// Whether the rule looks at the image, if the image is judged with the rule's class at all.
+    pub(super) fn looks_at(&self, rule: usize, image: usize) -> bool {
+        self.matches[image] >> rule & 1 == 1
+    }
+
+    /// The one rule of the class that can act on the image.
+    pub(super) fn governor(&self, class: StorageClass, image: usize) -> Option<usize> {
+        let own = self.matches[image] & self.class(class);
+        (own != 0 && self.membership(class, image) > Membership::No).then(|| own.trailing_zeros() as usize)
+    }
+
+    pub(super) fn membership(&self, class: StorageClass, image: usize) -> Membership {
+        Membership::of(&self.images[image], class)
+    }
+
+    pub(super) fn ahead(&self, class: StorageClass, image: usize) -> Ahead {
+        self.ahead[class as usize].get(image).copied().unwrap_or_default()
+    }
+
+    /// Each storage class that the image may be judged with and whose rules reach it, and the rule that governs it.
+    pub(super) fn governors(&self, image: usize) -> impl Iterator<Item = (StorageClass, usize)> + '_ {
+        CLASSES.into_iter().filter_map(move |class| Some((class, self.governor(class, image)?)))
+    }
+
+    /// Whether its governing rule acts on the image at that moment, were nothing to hold it.
+    pub(super) fn selects(&self, class: StorageClass, image: usize, at: jiff::Timestamp) -> Option<Certainty> {
+        let rule = &self.rules[self.governor(class, image)?];
+        let (possible, certain) = match rule.count {
+            Count::MoreThan(keep) => {
+                let ahead = self.ahead(class, image);
+                (ahead.most >= keep, ahead.least >= keep)
+            }
+            Count::SincePushed(days) | Count::SincePulled(days) | Count::SinceTransitioned(days) => {
+                match since(rule.count, &self.images[image]) {
+                    // The exact day boundary is not documented (A38).
+                    Some(since) => days_after(since, days).map_or((false, false), |due| (at >= due, at > due)),
+                    None => (true, false),
+                }
+            }
+        };
+        let sure = self.membership(class, image) == Membership::Sure;
+        possible.then_some(if certain && sure { Certainty::Certain } else { Certainty::Possible })
+    }
+
+    /// Counts what is ahead of each image that the rule governs. Everything that it looks at counts, whatever else
+    /// becomes of it (A30).
+    fn count(&mut self, rule: usize, class: StorageClass, newest_first: &[usize]) {
+        let counted: Vec<usize> = newest_first
+            .iter()
+            .copied()
+            .filter(|image| self.looks_at(rule, *image) && self.membership(class, *image) > Membership::No)
+            .collect();
+        let slots = &mut self.ahead[class as usize];
+        slots.resize(self.images.len(), Ahead::default());
+        let own = self.rules.iter().enumerate().filter(|(_, rule)| rule.class == class);
+        let class_mask = own.fold(0_u64, |mask, (index, _)| mask | 1 << index);
+        // `None` sorts last: images of unknown time may be anywhere, ahead of all others and behind them.
+        let timed = counted.partition_point(|image| arrived(&self.images[*image]).is_some());
+        let unknown = (counted.len() - timed) as u64;
+        let (mut least, mut seen) = (0, 0);
+        for peers in counted[..timed].chunk_by(|a, b| arrived(&self.images[*a]) == arrived(&self.images[*b])) {
+            seen += peers.len() as u64;
+            for image in peers {
+                if (self.matches[*image] & class_mask).trailing_zeros() as usize == rule {
+                    slots[*image] = Ahead { least, most: seen - 1 + unknown };
+                }
+            }
+            let sure = peers.iter().filter(|image| Membership::of(&self.images[**image], class) == Membership::Sure);
+            least += sure.count() as u64;
+        }
+        for image in &counted[timed..] {
+            if (self.matches[*image] & class_mask).trailing_zeros() as usize == rule {
+                slots[*image] = Ahead { least: 0, most: counted.len() as u64 - 1 };
+            }
+        }
+    }
+}
