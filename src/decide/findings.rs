@@ -10,9 +10,9 @@ use crate::model::{
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
-use super::access;
 use super::changes::resolve;
-use super::drift;
+use super::prospects::Prospects;
+use super::{access, collision, commands, drift, forecast};
 use super::mutability;
 use super::mutation::Mutation;
 use super::plan::Input;
@@ -60,7 +60,12 @@ pub(super) struct Findings {
     pub(super) momentary: Vec<Finding>,
 }
 
-pub(super) fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &RepositoryReport) -> Findings {
+pub(super) fn findings(
+    input: &Input<'_>,
+    listed: &[&ObservedTag],
+    report: &RepositoryReport,
+    prospects: &Prospects,
+) -> Findings {
     let draft = Draft { key: input.key, now: input.now };
     let production_tags = production_tags(input, report);
     let mutation = Mutation {
@@ -75,12 +80,13 @@ pub(super) fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &Repo
     let mut found = Findings { standing: Vec::new(), momentary: mutation.findings(input.events) };
     found.momentary.extend(drift::findings(draft, input.events));
     for target in &report.targets {
-        target_findings(input, draft, target, report, &mut found.standing);
+        target_findings(input, draft, target, report, prospects, &mut found.standing);
         found.momentary.extend(pinned_again(input, draft, target));
     }
     found.standing.extend(moved_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(marked_only(draft, report));
+    found.standing.extend(collision::ineffective(draft, report, prospects));
     if let Retention::Ecr(ecr) = &input.snapshot.retention {
         let (targets, gaps) = (!report.targets.is_empty(), !report.gaps.is_empty());
         found.standing.extend(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
@@ -113,6 +119,7 @@ fn target_findings(
     draft: Draft<'_>,
     target: &TargetReport,
     report: &RepositoryReport,
+    prospects: &Prospects,
     findings: &mut Vec<Finding>,
 ) {
     let name = name_of(target);
@@ -123,6 +130,9 @@ fn target_findings(
         findings.push(finding);
     };
     let was_pinned = input.state.pinned.get(&target.artifact);
+    if let Some((severity, message, remedy)) = collision::of(draft, &name, target, prospects, input.now) {
+        add(Code::LifecycleCollision, severity, message, remedy);
+    }
     for obstacle in &target.obstacles {
         match obstacle {
             Obstacle::Missing => {
@@ -150,7 +160,13 @@ fn target_findings(
                 Code::TargetArchived,
                 Severity::High,
                 format!("{name} lies in archive storage ({class}) and cannot be deployed at once"),
-                "restore it, and keep releases out of archive transitions".to_owned(),
+                match &input.snapshot.retention {
+                    Retention::Unruled => "restore it, and keep releases out of archive transitions".to_owned(),
+                    Retention::Ecr(ecr) => format!(
+                        "restore it, which takes up to 20 minutes as a rule: {}",
+                        commands::restore(&input.key.name, ecr, &target.artifact)
+                    ),
+                },
             ),
             Obstacle::Hidden { marker } => add(
                 Code::TargetHidden,
@@ -158,7 +174,9 @@ fn target_findings(
                 format!("a delete marker hides {name} from readers by key"),
                 format!("remove the delete marker, version {marker}"),
             ),
-            Obstacle::Lifecycle { rule, effect, .. } => add(
+            // Those that were worked out have been told above, with their dates.
+            Obstacle::Lifecycle { due: Some(_), .. } => {}
+            Obstacle::Lifecycle { rule, effect, due: None } => add(
                 Code::LifecycleCollision,
                 Severity::High,
                 format!("lifecycle rule {rule:?} reaches {name}: {effect}"),
@@ -173,7 +191,11 @@ fn target_findings(
             ),
             Obstacle::Unpinned if is_whole(target) => {
                 let attempt = input.attempts.get(&target.artifact);
-                let (severity, message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
+                let (mut severity, mut message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
+                if let Some(threat) = prospects.unless_pinned(&target.artifact) {
+                    severity = severity.max(forecast::severity(threat, input.now).min(Severity::High));
+                    message.push_str(&collision::unless_pinned(threat));
+                }
                 add(Code::PinMissing, severity, message, remedy);
             }
             Obstacle::Unpinned | Obstacle::NoObjectLock | Obstacle::Unversioned | Obstacle::Unproven { .. } => {}
@@ -207,8 +229,11 @@ fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> O
 
 /// Whether nothing worse than a lacking pin is wrong: what is broken has a finding of its own.
 fn is_whole(target: &TargetReport) -> bool {
-    !target.obstacles.iter().any(|obstacle| {
-        matches!(obstacle, Obstacle::Missing | Obstacle::PartMissing { .. } | Obstacle::WrongBytes { .. })
+    !target.obstacles.iter().any(|obstacle| match obstacle {
+        Obstacle::Missing | Obstacle::PartMissing { .. } | Obstacle::WrongBytes { .. } => true,
+        // An archived image takes no tag before it is restored (A43); an archived object can be held as it is.
+        Obstacle::Archived { .. } => target.artifact.digest().is_some(),
+        _ => false,
     })
 }
 

@@ -10,6 +10,7 @@
 
 mod access;
 mod changes;
+mod collision;
 mod commands;
 mod drift;
 mod findings;
@@ -19,6 +20,7 @@ mod mutability;
 mod mutation;
 mod order;
 mod plan;
+mod prospects;
 mod protection;
 mod readiness;
 mod rollback_set;

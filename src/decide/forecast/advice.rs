@@ -23,5 +23,5 @@ pub enum AdviceKind {
     /// Pins do not hold against these rules: nothing claims them, or not first, or not enough of them (F44).
     PinsIneffective,
     /// A rule does something else than it seems to.
-    Misleading,
+    DoubtfulRule,
 }

@@ -4,7 +4,6 @@
 mod advice;
 pub mod ecr;
 mod kinds;
-mod row;
 pub mod s3;
 mod tried;
 mod words;
@@ -13,11 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Threat};
+use crate::model::{ArtifactId, Due, Effect, Severity, Snapshot, Tag, Threat};
 
 pub use advice::{Advice, AdviceKind};
-pub use kinds::{Toll, outlook, recommend, rehearsed, toll};
-pub use row::{RowOptions, row};
+pub use kinds::{Foreseen, Toll, foreseen, outlook, recommend, toll};
 pub use tried::{TriedRules, TriedRulesError};
 pub(crate) use words::when;
 
@@ -26,16 +24,25 @@ pub(crate) use words::when;
 pub struct Situation<'a> {
     /// What was listed, rules included.
     pub snapshot: &'a Snapshot,
-    /// What a closer look at its targets showed.
-    pub inspections: &'a BTreeMap<ArtifactId, Inspection>,
     /// The artifacts asked about.
     pub targets: &'a BTreeSet<ArtifactId>,
     /// Artifacts that carry a pin, or are taken to, beside those whose pin was listed.
     pub pinned: &'a BTreeSet<ArtifactId>,
-    /// When the ledger saw artifacts come, for the rate at which they do.
-    pub pushes: &'a [Timestamp],
+    /// Artifacts that the ledger saw come, for the rate at which they do.
+    pub arrivals: &'a [Arrival],
     /// The clock.
     pub now: Timestamp,
+}
+
+/// An artifact that came, and may be gone since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// What came.
+    pub artifact: ArtifactId,
+    /// Every tag that named it.
+    pub tags: Vec<Tag>,
+    /// When it was pushed, or seen first.
+    pub at: Timestamp,
 }
 
 /// What the live rules come to.
@@ -59,6 +66,8 @@ pub enum Outlook {
 pub struct Known {
     /// What reaches each artifact that was asked about, the soonest first. One that is not in it is reached by no rule.
     pub threats: BTreeMap<ArtifactId, Vec<Threat>>,
+    /// Those asked about that were not listed with what the rules count: of them nothing is known.
+    pub unseen: BTreeSet<ArtifactId>,
     /// What is wrong with the rules themselves.
     pub advice: Vec<Advice>,
 }
@@ -109,7 +118,7 @@ pub fn severity(threat: &Threat, now: Timestamp) -> Severity {
 }
 
 /// When a threat is due, as far as a date can be told: what orders threats.
-fn due_at(due: &Due, now: Timestamp) -> Timestamp {
+pub(super) fn due_at(due: &Due, now: Timestamp) -> Timestamp {
     match due {
         Due::Now => now,
         Due::On(at) => *at,
@@ -124,7 +133,7 @@ pub fn is_due(threat: &Threat, now: Timestamp, at: Timestamp) -> bool {
 }
 
 /// The soonest first; of two that are equally soon the one that does more harm, then the one that is more certain.
-pub(super) fn sort(threats: &mut Vec<Threat>, now: Timestamp) {
+fn sort(threats: &mut Vec<Threat>, now: Timestamp) {
     threats.sort_by(|a, b| {
         let key = |threat: &Threat| (due_at(&threat.due, now), threat.effect, threat.certainty);
         key(a).cmp(&key(b)).then_with(|| a.cmp(b))
