@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::model::{
-    ArtifactId, Inspection, Obstacle, Pin, PinFailure, PinState, Presence, RepositoryState, Threat,
+    ArtifactId, Due, Inspection, Obstacle, Pin, PinFailure, PinState, Presence, RepositoryState, Threat,
 };
+use crate::report::document::TargetReport;
 
 use super::forecast::{self, Arrival, Outlook, Situation};
 use super::plan::Input;
@@ -95,6 +98,19 @@ fn arrivals(state: &RepositoryState) -> Vec<Arrival> {
         }
     }
     arrivals.into_values().collect()
+}
+
+impl TargetReport {
+    /// When the first live lifecycle rule that is known to reach it acts: until then what it has lasts. None if no such
+    /// rule is known, which is no proof that it is protected.
+    #[must_use]
+    pub fn lasts_until(&self, now: Timestamp) -> Option<&Due> {
+        let dues = self.obstacles.iter().filter_map(|obstacle| match obstacle {
+            Obstacle::Lifecycle { due, .. } => due.as_ref(),
+            _ => None,
+        });
+        dues.min_by_key(|due| forecast::due_at(due, now))
+    }
 }
 
 impl Threat {

@@ -14,7 +14,7 @@ use prodpin::policy::{LedgerLocation, Policy};
 use prodpin::report::body::Report;
 use prodpin::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 use prodpin::run::{Progress, RunError, RunOptions, Stop, run_on};
-use prodpin::sources::memory::{Content, Memory};
+use prodpin::sources::memory::{Content, EcrTerms, Memory};
 
 pub(crate) const REPOSITORY: &str = "shop/api";
 
@@ -73,6 +73,18 @@ impl Estate {
         for minor in 0..count {
             estate.push(&format!("v1.{minor}.0"), &format!("release-{minor}"));
         }
+        estate
+    }
+
+    /// The same in ECR: each release was pushed an hour after the one before, from midnight of this day on.
+    pub(crate) fn in_ecr(count: usize, first: &str, terms: EcrTerms) -> Self {
+        let mut estate = Self::new(vec![tags(&["v*"], Order::Semver)]);
+        let first: jiff::Timestamp = format!("{first}T00:00:00Z").parse().unwrap();
+        for minor in 0..count {
+            estate.memory.set_time(first + jiff::SignedDuration::from_hours(i64::try_from(minor).unwrap()));
+            estate.push(&format!("v1.{minor}.0"), &format!("release-{minor}"));
+        }
+        estate.memory.set_ecr(REPOSITORY, terms);
         estate
     }
 

@@ -14,6 +14,7 @@ mod properties;
 mod purity;
 mod reports;
 mod scenarios;
+mod scenarios_ecr;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;
