@@ -5,18 +5,26 @@ mod evaluate;
 mod family;
 mod grammar;
 mod json;
+mod lint;
+mod pace;
 mod pattern;
 mod pins;
+mod recommend;
 mod rule;
 mod standing;
+mod threats;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use evaluate::{Action, Why, evaluate};
 pub use grammar::{GrammarProblem, MAX_RULES, MAX_TEXT, MIN_TEXT};
+pub use lint::{Lint, LintKind, lint};
+pub use pace::{Pace, Push};
 pub use pattern::TagPattern;
 pub use pins::with_pins;
+pub use recommend::recommend;
 pub use rule::{Count, Rule, RuleAction, StorageClass, TagRule};
+pub use threats::threats;
 
 use crate::model::{Digest, EcrImage};
 
@@ -24,13 +32,15 @@ use crate::model::{Digest, EcrImage};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lifecycle {
     rules: Vec<Rule>,
+    /// How long its text is, in characters.
+    length: usize,
 }
 
 impl Lifecycle {
     /// Reads a policy's text, telling every problem at once. Of a policy that cannot be read nothing is known, least
     /// of all that it spares anything (F53).
     pub fn parse(text: &str) -> Result<Self, Vec<GrammarProblem>> {
-        grammar::read(text).map(|rules| Self { rules })
+        grammar::read(text).map(|rules| Self { rules, length: text.chars().count() })
     }
 
     /// The rules, in ascending priority.

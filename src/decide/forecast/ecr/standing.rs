@@ -101,6 +101,14 @@ impl<'a> Standings<'a> {
         possible.then_some(if certain && sure { Certainty::Certain } else { Certainty::Possible })
     }
 
+    /// How many images the rule counts, in the strictest reading.
+    pub(super) fn counted(&self, rule: &Rule) -> u64 {
+        let Some(index) = self.rules.iter().position(|own| own.priority == rule.priority) else { return 0 };
+        let judged =
+            |image: &usize| self.looks_at(index, *image) && self.membership(rule.class, *image) > Membership::No;
+        (0..self.images.len()).filter(judged).count() as u64
+    }
+
     /// Counts what is ahead of each image that the rule governs. Everything that it looks at counts, whatever else
     /// becomes of it (A30).
     fn count(&mut self, rule: usize, class: StorageClass, newest_first: &[usize]) {
