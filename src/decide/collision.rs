@@ -27,16 +27,20 @@ pub(super) fn of(
         others => format!("; {others} more rules reach it"),
     };
     let message = format!("{}{others}", told(first, name));
-    let remedy = match ineffective_advice(prospects).next() {
-        Some(_) => format!("put a rule in front that claims pins: {} prints the policy", recommend(draft)),
-        None => format!("narrow the rule so that it spares releases; {} tries a policy", trying(draft)),
-    };
-    Some((severity, message, remedy))
+    Some((severity, message, remedy(draft, prospects)))
+}
+
+/// What to do about rules that reach a pinned target.
+pub(super) fn remedy(draft: Draft<'_>, prospects: &Prospects) -> String {
+    match ineffective_advice(prospects).next() {
+        Some(_) => format!("put a rule in front that claims pins; `{}` prints the policy", recommend(draft)),
+        None => format!("narrow the rule so that it spares releases; `{}` tries a policy", trying(draft)),
+    }
 }
 
 /// Pins that do not hold against the live rules (F44): once for the repository.
 pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects: &Prospects) -> Option<Finding> {
-    let told: Vec<&str> = ineffective_advice(prospects).map(|advice| advice.message.as_str()).collect();
+    let told: Vec<String> = ineffective_advice(prospects).map(Advice::sentence).collect();
     let first = told.first()?;
     let reached = report.targets.iter().filter(|target| !prospects.pinned.threats(&target.artifact).is_empty()).count();
     let (severity, consequence) = match reached {
@@ -47,7 +51,7 @@ pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects
     };
     let more = if told.len() > 1 { format!(" (and {} more)", told.len() - 1) } else { String::new() };
     let message = format!("{first}{more}; {consequence}");
-    let remedy = format!("{} prints the policy with a rule in front that claims pins", recommend(draft));
+    let remedy = format!("`{}` prints the policy with a rule in front that claims pins", recommend(draft));
     Some(draft.finding(Code::PinIneffective, severity, message, remedy))
 }
 

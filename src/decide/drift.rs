@@ -33,11 +33,11 @@ pub(super) fn findings(draft: Draft<'_>, events: &[Event]) -> Vec<Finding> {
         }
         let weaker = differences.iter().any(|difference| difference.weaker);
         let told: Vec<&str> = differences.iter().map(|difference| difference.told.as_str()).collect();
-        let message = format!("protection settings changed: {}", told.join(", "));
+        let message = format!("protection settings changed: {}", told.join("; "));
         let severity = if weaker { Severity::High } else { Severity::Medium };
         let remedy = match differences.iter().any(|difference| difference.of_rules) {
             true => format!(
-                "make sure that somebody meant it; {} shows what the rules will do",
+                "make sure that somebody meant it; `{}` shows what the rules will do",
                 commands::forecast(draft.repository())
             ),
             false => "make sure that somebody meant it".to_owned(),

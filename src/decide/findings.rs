@@ -25,6 +25,10 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    pub(super) fn of(input: &Input<'a>) -> Self {
+        Self { key: input.key, now: input.now }
+    }
+
     pub(super) fn repository(&self) -> &'a RepositoryName {
         &self.key.name
     }
@@ -66,7 +70,7 @@ pub(super) fn findings(
     report: &RepositoryReport,
     prospects: &Prospects,
 ) -> Findings {
-    let draft = Draft { key: input.key, now: input.now };
+    let draft = Draft::of(input);
     let production_tags = production_tags(input, report);
     let mutation = Mutation {
         draft,

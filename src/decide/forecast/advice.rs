@@ -16,6 +16,17 @@ pub struct Advice {
     pub remedy: String,
 }
 
+impl Advice {
+    /// What is the case, with the rule named.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.rule {
+            Some(rule) => format!("lifecycle rule {rule}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
 /// What advice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

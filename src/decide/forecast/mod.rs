@@ -4,6 +4,8 @@
 mod advice;
 pub mod ecr;
 mod kinds;
+mod rehearsal;
+mod row;
 pub mod s3;
 mod tried;
 mod words;
@@ -16,6 +18,8 @@ use crate::model::{ArtifactId, Due, Effect, Severity, Snapshot, Tag, Threat};
 
 pub use advice::{Advice, AdviceKind};
 pub use kinds::{Foreseen, Toll, foreseen, outlook, recommend, toll};
+pub use rehearsal::{Previewed, compare};
+pub use row::{artifacts, row, untagged};
 pub use tried::{TriedRules, TriedRulesError};
 pub(crate) use words::when;
 
