@@ -1,6 +1,6 @@
 //! Lifecycle rules from a file, tried before they are applied.
 
-use super::ecr::Lifecycle;
+use super::ecr::{Lifecycle, recommend};
 use crate::model::{Retention, Setting, Snapshot};
 
 /// Rules that are valid in their own grammar.
@@ -30,6 +30,14 @@ impl TriedRules {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same with one in front that claims every pin, complete and valid.
+    pub fn recommend(&self) -> Result<String, String> {
+        recommend(Some(&self.text)).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            problems.join("; ")
+        })
     }
 
     /// Puts them in the place of the live rules. Whether there is a place for them: rules of another kind, or of none,

@@ -121,7 +121,7 @@ pub struct TargetForecast {
 }
 
 /// What rules leave of an artifact by some date; pushes are taken to go on at the present pace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// No rule reaches it by then.
