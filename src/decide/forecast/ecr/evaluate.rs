@@ -104,25 +104,27 @@ impl Evaluation<'_> {
         let mut actions = Vec::new();
         for (place, image) in images.iter().enumerate() {
             let going = &possible[place];
-            if going.freed {
-                actions.extend(selected[place].iter().cloned().map(|action| Action {
-                    certainty: if certain[place].is_some() { action.certainty } else { Certainty::Possible },
-                    ..action
-                }));
+            let mut own = if going.freed { selected[place].clone() } else { Vec::new() };
+            if certain[place].is_none() {
+                own.iter_mut().for_each(|action| action.certainty = Certainty::Possible);
             }
             if let (Some(leader), Some(subject)) = (going.leader, &image.subject) {
                 let certainty = match certain[place] {
                     Some(Effect::Deletes) => Certainty::Certain,
                     _ => Certainty::Possible,
                 };
-                let why = Why::Follows(subject.clone());
-                actions.extend(selected[leader].iter().map(|action| Action {
+                let followed = selected[leader].iter().map(|action| Action {
                     digest: image.digest.clone(),
-                    why: why.clone(),
+                    why: Why::Follows(subject.clone()),
                     certainty,
                     ..action.clone()
-                }));
+                });
+                let followed: Vec<Action> = followed.collect();
+                let alike = |a: &Action, b: &Action| (a.priority, a.effect) == (b.priority, b.effect);
+                own.retain(|action| !followed.iter().any(|other| alike(action, other)));
+                own.extend(followed);
             }
+            actions.append(&mut own);
         }
         actions
     }

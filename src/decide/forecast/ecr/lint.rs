@@ -1,8 +1,10 @@
 //! What a valid policy does that its author will hardly have meant.
 
+use std::collections::BTreeSet;
+
+use super::claim::{Claim, is_ample};
 use super::rule::{Count, Rule, RuleAction, StorageClass, TagRule};
 use super::standing::Standings;
-use super::threats::{SPARE_FACTOR, SPARE_PINS};
 use super::{Lifecycle, MAX_RULES, MAX_TEXT, Repository};
 use crate::model::{ImageStatus, Pin};
 
@@ -78,56 +80,55 @@ const RECOMMENDED: &str = "apply what prodpin recommends, which puts a claim rul
 impl Inspection<'_> {
     /// What becomes of the pins.
     fn claim(&self) -> Vec<Lint> {
-        let standard = |rule: &&Rule| rule.class == StorageClass::Standard;
         let mut lints = Vec::new();
-        let claim = self.rules.iter().filter(standard).find(|rule| rule.is_for_pins() && rule.claims_every_pin());
-        match claim {
-            None => {
-                let message = format!("no rule claims every image tagged {}*", Pin::PREFIX);
+        match Claim::of(self.rules, StorageClass::Standard) {
+            Claim { rule: None, rival } => {
+                let message = match rival.filter(|rival| rival.claims_every_pin()) {
+                    Some(rival) => format!("rule {} claims the pins, but among other images", rival.priority),
+                    None => format!("no rule claims every image tagged {}*", Pin::PREFIX),
+                };
                 lints.push(of(None, LintKind::ClaimAbsent, message, RECOMMENDED));
             }
-            Some(claim) => {
-                let before = self.rules.iter().filter(standard).take_while(|rule| rule.priority < claim.priority);
-                if let Some(first) = before.into_iter().next() {
-                    let message = format!("rule {} comes before it and can act on pinned images", first.priority);
+            Claim { rule: Some(claim), rival } => {
+                if let Some(rival) = rival {
+                    let message = format!("rule {} comes before it and can act on pinned images", rival.priority);
                     lints.push(of(Some(claim), LintKind::ClaimNotFirst, message, RECOMMENDED));
                 }
                 lints.extend(self.headroom(claim));
             }
         }
-        let archived = |rule: &&Rule| rule.class == StorageClass::Archive;
-        let first = self.rules.iter().find(archived);
-        if let Some(rule) = first.filter(|rule| !(rule.is_for_pins() && rule.claims_every_pin())) {
+        if let Claim { rival: Some(rival), .. } = Claim::of(self.rules, StorageClass::Archive) {
             let message =
-                "it deletes archived images; a claim rule outside the archive does not shield them, and no count can";
+                "it deletes archived images; no claim rule outside the archive shields them, and no count can";
             let remedy = format!(
                 "put a rule of the archive for {}* before it, with \"sinceImageTransitioned\" and very many days; restore \
                  pinned images that are archived",
                 Pin::PREFIX
             );
-            lints.push(of(Some(rule), LintKind::ArchiveUnclaimed, message, remedy));
+            lints.push(of(Some(rival), LintKind::ArchiveUnclaimed, message, remedy));
         }
         lints
     }
 
     fn headroom(&self, claim: &Rule) -> Option<Lint> {
-        match claim.count {
-            Count::MoreThan(keep) => {
-                let pins = self.pins.max(self.standings.counted(claim));
-                let far = keep >= pins.saturating_mul(SPARE_FACTOR) && keep.saturating_sub(pins) >= SPARE_PINS;
-                let message = if keep < pins {
-                    format!("it keeps {keep} images, but there are {pins} pins: the oldest are deleted")
-                } else {
-                    format!("it keeps {keep} images, and there are {pins} pins already")
-                };
-                (!far).then(|| of(Some(claim), LintKind::ClaimNearlyFull, message, RECOMMENDED))
-            }
-            count => {
-                let does = if claim.action == RuleAction::Expire { "deletes" } else { "archives" };
-                let message = format!("it claims the pins, and {does} them by \"{}\"", count.name());
-                Some(of(Some(claim), LintKind::ClaimByAge, message, RECOMMENDED))
-            }
-        }
+        let Count::MoreThan(keep) = claim.count else {
+            let does = if claim.action == RuleAction::Expire { "deletes" } else { "archives" };
+            let message = format!("it claims the pins, and {does} them by \"{}\"", claim.count.name());
+            return Some(of(Some(claim), LintKind::ClaimByAge, message, RECOMMENDED));
+        };
+        let pins = self.pins.max(self.counted(claim));
+        let message = if keep < pins {
+            format!("it keeps {keep} images, but there are {pins} pins: the oldest of them go")
+        } else {
+            format!("it keeps {keep} images, and there are {pins} pins already")
+        };
+        let remedy = "raise its \"countNumber\" far above the pins that can come, to 9999 or more";
+        (!is_ample(keep, pins)).then(|| of(Some(claim), LintKind::ClaimNearlyFull, message, remedy))
+    }
+
+    fn counted(&self, claim: &Rule) -> u64 {
+        let index = self.rules.iter().position(|rule| rule.priority == claim.priority);
+        index.map_or(0, |index| self.standings.counted(index))
     }
 
     fn rule(&self, index: usize, rule: &Rule) -> Vec<Lint> {
@@ -140,7 +141,7 @@ impl Inspection<'_> {
         if let Some(lint) = self.shadowed(index, rule, &looked_at) {
             lints.push(lint);
         } else if looked_at.is_empty() && self.may_be_expected(rule) {
-            let remedy = "correct its tags, or remove it if it is meant for images that are gone";
+            let remedy = "correct its tags, or remove it if it is meant for images that come and go";
             lints.push(of(
                 Some(rule),
                 LintKind::MatchesNothing,
@@ -149,7 +150,7 @@ impl Inspection<'_> {
             ));
         }
         lints.extend(self.everything(rule, &looked_at));
-        lints.extend(self.children(index, rule, &looked_at));
+        lints.extend(self.children(rule, &looked_at));
         lints
     }
 
@@ -209,15 +210,14 @@ impl Inspection<'_> {
         Some(of(Some(rule), LintKind::SelectsEverything, message, "name the tags that it is meant for"))
     }
 
-    fn children(&self, index: usize, rule: &Rule, looked_at: &[usize]) -> Option<Lint> {
+    fn children(&self, rule: &Rule, looked_at: &[usize]) -> Option<Lint> {
         if !matches!(rule.tags, TagRule::Any | TagRule::Untagged) || !matches!(rule.count, Count::MoreThan(_)) {
             return None;
         }
-        let parts: std::collections::BTreeSet<_> = self.repository.parts.values().flatten().collect();
+        let parts: BTreeSet<_> = self.repository.parts.values().flatten().collect();
         let untagged =
             looked_at.iter().map(|image| &self.repository.images[*image]).filter(|image| image.tags.is_empty());
         let children = untagged.filter(|image| parts.contains(&image.digest)).count();
-        let _ = index;
         (children > 0).then(|| {
             let message = format!("{children} of the images that it counts are parts of an index and cannot go alone");
             of(Some(rule), LintKind::ReachesChildren, message, "count releases by their tags, or use an age")

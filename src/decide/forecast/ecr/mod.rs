@@ -1,5 +1,6 @@
 //! ECR lifecycle policies (FIELD-GUIDE A.4, A.5).
 
+mod claim;
 mod clock;
 mod evaluate;
 mod family;
@@ -29,7 +30,7 @@ pub use threats::threats;
 use crate::model::{Digest, EcrImage};
 
 /// A lifecycle policy: valid rules, in ascending priority.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Lifecycle {
     rules: Vec<Rule>,
     /// How long its text is, in characters.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::clock::arrived;
 use super::rule::Rule;
@@ -58,16 +58,16 @@ impl Pace {
     pub fn around(&self, rule: &Rule, more: u64) -> Option<Timestamp> {
         let counted: Vec<Timestamp> =
             self.pushes.iter().filter(|push| rule.matches(&push.tags)).map(|push| push.at).collect();
-        let interval = self.interval(&counted)?;
+        let (from, interval) = self.rate(&counted)?;
         let nanoseconds = interval.as_nanos().checked_mul(i128::from(more))?;
         let seconds = i64::try_from(nanoseconds / 1_000_000_000).ok()?;
-        let around = self.now.checked_add(SignedDuration::from_secs(seconds)).ok()?;
-        around.round(jiff::TimestampRound::new().smallest(Unit::Hour).increment(24)).ok()
+        let around = from.checked_add(SignedDuration::from_secs(seconds)).ok()?;
+        day(around.max(self.now), RoundMode::Ceil)
     }
 
-    /// The mean time between pushes. A repository that has been quiet for longer than that has slowed down, so the
-    /// time since its last push counts too.
-    fn interval(&self, newest_first: &[Timestamp]) -> Option<SignedDuration> {
+    /// The mean time between pushes, and from when to count on. A repository that has been quiet for longer than that
+    /// has slowed down, so the time since its last push counts too; by whole days, for the same reason.
+    fn rate(&self, newest_first: &[Timestamp]) -> Option<(Timestamp, SignedDuration)> {
         let (newest, oldest) = (*newest_first.first()?, *newest_first.last()?);
         let recent = SPANS.iter().find_map(|span| {
             let start = newest.checked_sub(*span).ok()?;
@@ -76,8 +76,16 @@ impl Pace {
         });
         let (pushes, span) = recent.unwrap_or((newest_first.len(), newest.duration_since(oldest)));
         let between = i32::try_from(pushes.checked_sub(1)?).ok().filter(|between| *between > 0)?;
+        if span.is_zero() {
+            return None;
+        }
         let mean = span / between;
-        let quiet = self.now.duration_since(newest);
-        (!span.is_zero()).then(|| if quiet > mean { (span + quiet) / (between + 1) } else { mean })
+        let today = day(self.now, RoundMode::Floor)?;
+        let quiet = today.duration_since(newest);
+        Some(if quiet > mean { (today, (span + quiet) / (between + 1)) } else { (newest, mean) })
     }
+}
+
+fn day(at: Timestamp, mode: RoundMode) -> Option<Timestamp> {
+    at.round(TimestampRound::new().smallest(Unit::Hour).increment(24).mode(mode)).ok()
 }

@@ -3,6 +3,7 @@
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Value, json};
 
+use super::claim::{Claim, is_claim};
 use super::rule::{Count, Rule, RuleAction, StorageClass};
 use super::{GrammarProblem, Lifecycle, MAX_RULES, MAX_TEXT};
 use crate::model::Pin;
@@ -30,11 +31,12 @@ pub fn recommend(live: Option<&str>) -> Result<String, Vec<GrammarProblem>> {
     let Some(rules) = policy.get_mut("rules").and_then(Value::as_array_mut) else { return Ok(live.to_owned()) };
     let mut front = Vec::new();
     for class in lacking {
-        let stale = |rule: &Rule| rule.class == class && rule.is_for_pins() && rule.claims_every_pin();
-        let stale: Vec<u64> =
-            lifecycle.rules().iter().filter(|rule| stale(rule)).map(|rule| rule.priority.into()).collect();
-        rules.retain(|rule| !rule.get("rulePriority").and_then(Value::as_u64).is_some_and(|own| stale.contains(&own)));
-        front.push(claim(class));
+        let stale = lifecycle.rules().iter().filter(|rule| rule.class == class && is_claim(rule));
+        let stale: Vec<(u64, bool)> = stale.map(|rule| (rule.priority.into(), holds(rule))).collect();
+        let known = |rule: &Value| stale.iter().find(|(own, _)| *own == priority(rule));
+        let good = rules.iter().find(|rule| known(rule).is_some_and(|(_, holds)| *holds)).cloned();
+        front.push(good.unwrap_or_else(|| claim(class)));
+        rules.retain(|rule| known(rule).is_none());
     }
     renumber(&mut front, rules);
     front.append(rules);
@@ -45,12 +47,13 @@ pub fn recommend(live: Option<&str>) -> Result<String, Vec<GrammarProblem>> {
     render(&policy, live)
 }
 
-/// Whether the pins lack a claim in this class: there are rules, and the first is not a claim that holds.
+/// Whether the pins lack a claim in this class: no rule claims them for good, or another one can act on them first. A
+/// class without rules acts on nothing; but a claim of the standard class is always there, for rules to come.
 fn lacks(lifecycle: &Lifecycle, class: StorageClass) -> bool {
-    let first = lifecycle.rules().iter().find(|rule| rule.class == class);
-    match first {
-        None => class == StorageClass::Standard,
-        Some(rule) => !(rule.is_for_pins() && rule.claims_every_pin() && holds(rule)),
+    match Claim::of(lifecycle.rules(), class) {
+        Claim { rival: Some(_), .. } => true,
+        Claim { rule: Some(rule), .. } => !holds(rule),
+        Claim { rule: None, .. } => class == StorageClass::Standard,
     }
 }
 

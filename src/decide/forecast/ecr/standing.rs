@@ -18,6 +18,10 @@ pub(super) struct Standings<'a> {
     matches: Vec<u64>,
     /// Only for images that a count rule governs; one for each class, since an image may be judged in both.
     ahead: [Vec<Ahead>; 2],
+    /// The rules of each class, one bit for each rule.
+    classes: [u64; 2],
+    /// How many images each count rule counts, in the strictest reading.
+    counted: Vec<u64>,
 }
 
 /// How many images that its rule counts are ahead of an image: in the most lenient admissible reading, and in the
@@ -33,14 +37,10 @@ const CLASSES: [StorageClass; 2] = [StorageClass::Standard, StorageClass::Archiv
 impl<'a> Standings<'a> {
     pub(super) fn of(lifecycle: &'a Lifecycle, repository: &Repository<'a>) -> Self {
         let (rules, images) = (lifecycle.rules(), repository.images);
-        let matches = images
-            .iter()
-            .map(|image| {
-                let look = rules.iter().enumerate().filter(|(_, rule)| rule.matches(&image.tags));
-                look.fold(0, |mask, (index, _)| mask | 1 << index)
-            })
-            .collect();
-        let mut standings = Self { rules, images, matches, ahead: [Vec::new(), Vec::new()] };
+        let matches = images.iter().map(|image| bits(rules, |rule| rule.matches(&image.tags))).collect();
+        let classes = CLASSES.map(|class| bits(rules, |rule| rule.class == class));
+        let counted = vec![0; rules.len()];
+        let mut standings = Self { rules, images, matches, ahead: [Vec::new(), Vec::new()], classes, counted };
         let mut newest_first: Vec<usize> = (0..images.len()).collect();
         newest_first.sort_by_cached_key(|image| Reverse(arrived(&images[*image])));
         for (index, rule) in rules.iter().enumerate() {
@@ -51,12 +51,6 @@ impl<'a> Standings<'a> {
         standings
     }
 
-    /// The rules of a class, as bits.
-    fn class(&self, class: StorageClass) -> u64 {
-        let own = self.rules.iter().enumerate().filter(|(_, rule)| rule.class == class);
-        own.fold(0, |mask, (index, _)| mask | 1 << index)
-    }
-
     /// Whether the rule looks at the image, if the image is judged with the rule's class at all.
     pub(super) fn looks_at(&self, rule: usize, image: usize) -> bool {
         self.matches[image] >> rule & 1 == 1
@@ -64,7 +58,7 @@ impl<'a> Standings<'a> {
 
     /// The one rule of the class that can act on the image.
     pub(super) fn governor(&self, class: StorageClass, image: usize) -> Option<usize> {
-        let own = self.matches[image] & self.class(class);
+        let own = self.matches[image] & self.classes[class as usize];
         (own != 0 && self.membership(class, image) > Membership::No).then(|| own.trailing_zeros() as usize)
     }
 
@@ -101,12 +95,9 @@ impl<'a> Standings<'a> {
         possible.then_some(if certain && sure { Certainty::Certain } else { Certainty::Possible })
     }
 
-    /// How many images the rule counts, in the strictest reading.
-    pub(super) fn counted(&self, rule: &Rule) -> u64 {
-        let Some(index) = self.rules.iter().position(|own| own.priority == rule.priority) else { return 0 };
-        let judged =
-            |image: &usize| self.looks_at(index, *image) && self.membership(rule.class, *image) > Membership::No;
-        (0..self.images.len()).filter(judged).count() as u64
+    /// How many images a count rule counts, in the strictest reading.
+    pub(super) fn counted(&self, rule: usize) -> u64 {
+        self.counted[rule]
     }
 
     /// Counts what is ahead of each image that the rule governs. Everything that it looks at counts, whatever else
@@ -117,28 +108,28 @@ impl<'a> Standings<'a> {
             .copied()
             .filter(|image| self.looks_at(rule, *image) && self.membership(class, *image) > Membership::No)
             .collect();
-        let slots = &mut self.ahead[class as usize];
-        slots.resize(self.images.len(), Ahead::default());
-        let own = self.rules.iter().enumerate().filter(|(_, rule)| rule.class == class);
-        let class_mask = own.fold(0_u64, |mask, (index, _)| mask | 1 << index);
+        self.counted[rule] = counted.len() as u64;
         // `None` sorts last: images of unknown time may be anywhere, ahead of all others and behind them.
         let timed = counted.partition_point(|image| arrived(&self.images[*image]).is_some());
         let unknown = (counted.len() - timed) as u64;
+        let mut places = Vec::with_capacity(counted.len());
         let (mut least, mut seen) = (0, 0);
         for peers in counted[..timed].chunk_by(|a, b| arrived(&self.images[*a]) == arrived(&self.images[*b])) {
             seen += peers.len() as u64;
-            for image in peers {
-                if (self.matches[*image] & class_mask).trailing_zeros() as usize == rule {
-                    slots[*image] = Ahead { least, most: seen - 1 + unknown };
-                }
-            }
-            let sure = peers.iter().filter(|image| Membership::of(&self.images[**image], class) == Membership::Sure);
-            least += sure.count() as u64;
+            places.extend(peers.iter().map(|image| (*image, Ahead { least, most: seen - 1 + unknown })));
+            least += peers.iter().filter(|image| self.membership(class, **image) == Membership::Sure).count() as u64;
         }
-        for image in &counted[timed..] {
-            if (self.matches[*image] & class_mask).trailing_zeros() as usize == rule {
-                slots[*image] = Ahead { least: 0, most: counted.len() as u64 - 1 };
+        places.extend(counted[timed..].iter().map(|image| (*image, Ahead { least: 0, most: seen + unknown - 1 })));
+        self.ahead[class as usize].resize(self.images.len(), Ahead::default());
+        for (image, ahead) in places {
+            if self.governor(class, image) == Some(rule) {
+                self.ahead[class as usize][image] = ahead;
             }
         }
     }
+}
+
+/// The rules for which this holds, one bit for each. A policy has at most 50.
+fn bits(rules: &[Rule], holds: impl Fn(&Rule) -> bool) -> u64 {
+    rules.iter().enumerate().filter(|(_, rule)| holds(rule)).fold(0, |bits, (index, _)| bits | 1 << index)
 }

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::claim::is_ample;
 use super::clock::{Membership, days_after, since};
 use super::evaluate::Why;
 use super::family::Family;
@@ -28,11 +29,6 @@ use super::rule::{Count, Rule, RuleAction, StorageClass};
 use super::standing::Standings;
 use super::{Lifecycle, Repository};
 use crate::model::{Certainty, Digest, Due, EcrImage, Effect, ImageStatus, Threat};
-
-/// A claim rule is far from full while it keeps ten times as many as it counts, and a hundred more.
-pub(super) const SPARE_FACTOR: u64 = 10;
-/// See [`SPARE_FACTOR`].
-pub(super) const SPARE_PINS: u64 = 100;
 
 /// The threats to each target that has any, the first due first. A target that is not in the repository has none here:
 /// that it is missing is for others to tell.
@@ -103,8 +99,10 @@ impl Forecast<'_> {
         let mut threats = Vec::new();
         for (class, governor) in self.standings.governors(place) {
             let rule = &self.standings.rules[governor];
-            let Some(mut threat) = self.governed(place, class, rule) else { continue };
-            if self.family.may_be_held(place, image) {
+            let Some(mut threat) = self.governed(place, class, governor) else { continue };
+            // Once its parents are gone, a rule that counts counts fewer (see `evaluate`).
+            let recounted = matches!(rule.count, Count::MoreThan(_)) && !self.family.parents(place).is_empty();
+            if recounted || self.family.may_be_held(place, image) {
                 threat.certainty = Certainty::Possible;
             }
             let later = (rule.action == RuleAction::Transition).then(|| self.after_archiving(image, &threat));
@@ -114,8 +112,8 @@ impl Forecast<'_> {
         threats
     }
 
-    fn governed(&self, place: usize, class: StorageClass, rule: &Rule) -> Option<Threat> {
-        let image = &self.standings.images[place];
+    fn governed(&self, place: usize, class: StorageClass, governor: usize) -> Option<Threat> {
+        let (image, rule) = (&self.standings.images[place], &self.standings.rules[governor]);
         let ahead = self.standings.ahead(class, place);
         let threat = |due, certainty, why: String| Threat {
             rule: rule.priority.to_string(),
@@ -133,7 +131,7 @@ impl Forecast<'_> {
             Count::MoreThan(keep) => {
                 // It does not select the image, so fewer than it keeps are ahead.
                 let pushes = keep - ahead.most;
-                if rule.is_for_pins() && self.far_from_full(rule, keep) {
+                if rule.is_for_pins() && is_ample(keep, self.standings.counted(governor)) {
                     return None;
                 }
                 let what = if rule.is_for_pins() { "pins" } else { "pushes" };
@@ -152,11 +150,6 @@ impl Forecast<'_> {
                 Some(threat(Due::On(due), certainty(!pulls), why))
             }
         }
-    }
-
-    fn far_from_full(&self, rule: &Rule, keep: u64) -> bool {
-        let counted = self.standings.counted(rule);
-        keep >= counted.saturating_mul(SPARE_FACTOR) && keep.saturating_sub(counted) >= SPARE_PINS
     }
 
     /// What a rule of the archive does once another has archived the image.
@@ -186,22 +179,29 @@ impl Forecast<'_> {
             let holder = &self.standings.images[*parent];
             // An index that is archived, or in no state known here, may hold its children no longer.
             if holder.status != ImageStatus::Active {
-                if threat.effect == Effect::Deletes || holder.status != ImageStatus::Archived {
+                let stays_away = threat.effect == Effect::Archives && holder.status == ImageStatus::Archived;
+                if !stays_away && !self.is_gone_by(known.get(parent), &threat.due) {
                     threat.certainty = Certainty::Possible;
                 }
                 continue;
             }
             let goes = known.get(parent)?.iter().min_by_key(|threat| self.about(&threat.due))?;
-            let sure = threat.effect != Effect::Deletes || goes.effect == Effect::Deletes;
-            let counted = matches!(threat.due, Due::AfterPushes { .. });
             threat.certainty = threat.certainty.max(goes.certainty);
-            if !sure || counted {
+            if threat.effect == Effect::Deletes && goes.effect != Effect::Deletes {
                 threat.certainty = Certainty::Possible;
             }
             threat.due = self.later(&threat.due, &goes.due);
             threat.why = format!("{}; once {} goes by rule {}, which lists it", threat.why, holder.digest, goes.rule);
         }
         Some(threat)
+    }
+
+    /// Whether one of these threats certainly deletes by then.
+    fn is_gone_by(&self, threats: Option<&Vec<Threat>>, due: &Due) -> bool {
+        let deletes = |threat: &&Threat| threat.effect == Effect::Deletes && threat.certainty == Certainty::Certain;
+        let dated = |threat: &Threat| !matches!(threat.due, Due::AfterPushes { .. });
+        let sure = threats.into_iter().flatten().filter(deletes);
+        sure.into_iter().any(|threat| dated(threat) && self.about(&threat.due) <= self.about(due))
     }
 
     fn followed(&self, subject: usize, threat: &Threat) -> Threat {
