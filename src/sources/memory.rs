@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{PinFailure, Protector, Source};
+use super::{PinFailure, Protector, Rehearsed, Source};
 use crate::model::{ArtifactId, Cause, Digest, NamePatterns, PatternError, Pin, RepositoryName, Tag};
 
 pub use content::{Content, ContentKind, image, index};
@@ -56,6 +56,8 @@ struct Repository {
     blobs: BTreeSet<Digest>,
     /// Its settings, if it is one of ECR's.
     ecr: Option<EcrTerms>,
+    /// What a preview of its rules says, where there is one.
+    preview: Option<Vec<Rehearsed>>,
 }
 
 #[derive(Clone)]

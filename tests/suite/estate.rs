@@ -13,7 +13,9 @@ use prodpin::model::{
 use prodpin::policy::{LedgerLocation, Policy};
 use prodpin::report::body::Report;
 use prodpin::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
-use prodpin::run::{Progress, RunError, RunOptions, Stop, run_on};
+use prodpin::run::{
+    Forecast, ForecastOptions, Progress, Recommended, RunError, RunOptions, Stop, forecast_on, recommend_on, run_on,
+};
 use prodpin::sources::memory::{Content, EcrTerms, Memory};
 
 pub(crate) const REPOSITORY: &str = "shop/api";
@@ -134,6 +136,28 @@ impl Estate {
         self.try_run(mode).await.unwrap()
     }
 
+    /// A look ahead, with this source's previews if asked for.
+    pub(crate) async fn forecast(&self, options: ForecastOptions) -> Forecast {
+        let patterns = ["shop/*"];
+        let source = if options.confirm { self.memory.rehearsing(patterns) } else { self.memory.read_only(patterns) };
+        let sources = BTreeMap::from([("shop".parse().unwrap(), source.unwrap())]);
+        let options = ForecastOptions { concurrency: 4, ..options };
+        let mut forecast = forecast_on(&self.policy, sources, &options, Arc::new(Quiet)).await.unwrap();
+        forecast.report.section.at = "2026-12-01T00:00:00Z".parse().unwrap();
+        forecast
+    }
+
+    pub(crate) async fn recommended(&self) -> Recommended {
+        let sources = BTreeMap::from([("shop".parse().unwrap(), self.memory.read_only(["shop/*"]).unwrap())]);
+        let options = ForecastOptions { concurrency: 4, ..ForecastOptions::default() };
+        recommend_on(&self.policy, sources, &options, Arc::new(Quiet)).await.unwrap()
+    }
+
+    /// Where the ledger is, or would be.
+    pub(crate) fn ledger_directory(&self) -> std::path::PathBuf {
+        self.directory.path().join("ledger")
+    }
+
     pub(crate) async fn enforce(&self) -> Told {
         self.run(Mode::Enforce).await
     }
@@ -188,7 +212,7 @@ impl Estate {
         self.named(text)
     }
 
-    fn named(&self, mut text: String) -> String {
+    pub(crate) fn named(&self, mut text: String) -> String {
         for (artifact, name) in &self.names {
             text = text.replace(artifact, name);
             let short: String = artifact.trim_start_matches("sha256:").chars().take(12).collect();

@@ -1,13 +1,17 @@
 //! A repository of this registry as one of ECR's: the same content under ECR's settings.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Memory, Repository, Stored, manifest_digest, repository_name};
 use crate::model::{
-    ArtifactId, Digest, EcrImage, EcrRepository, ImageStatus, Mutability, Obstacle, Retention, Setting, Tag,
+    ArtifactId, Cause, Digest, EcrImage, EcrRepository, Gap, ImageStatus, Mutability, Obstacle, PatternError,
+    RepositoryName, Retention, Scope, Setting, Tag,
 };
+use crate::sources::{Rehearsal, Rehearsed, Source};
 
 /// The settings of a repository in ECR.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +53,16 @@ impl EcrTerms {
 }
 
 impl Memory {
+    /// What this registry answers when it is asked for a preview of the repository's lifecycle rules.
+    pub fn set_preview(&self, repository: &str, preview: Vec<Rehearsed>) {
+        self.lock().repositories.entry(repository_name(repository)).or_default().preview = Some(preview);
+    }
+
+    /// This registry as `forecast --confirm` gets it: without the pinning half, with previews.
+    pub fn rehearsing<S: AsRef<str>>(&self, patterns: impl IntoIterator<Item = S>) -> Result<Source, PatternError> {
+        Ok(Source { rehearsal: Some(Arc::new(self.clone())), ..self.read_only(patterns)? })
+    }
+
     /// Makes the repository one of ECR's, with these settings from now on.
     pub fn set_ecr(&self, repository: &str, terms: EcrTerms) {
         self.lock().repositories.entry(repository_name(repository)).or_default().ecr = Some(terms);
@@ -71,6 +85,16 @@ impl Memory {
             Some(stored) => change(stored),
             None => panic!("{artifact} was never pushed here"),
         }
+    }
+}
+
+#[async_trait]
+impl Rehearsal for Memory {
+    async fn rehearse(&self, repository: &RepositoryName, _lifecycle: Option<&str>) -> Result<Vec<Rehearsed>, Gap> {
+        let state = self.lock();
+        let preview = state.repositories.get(repository).and_then(|stored| stored.preview.clone());
+        let denied = || Gap::new(Scope::Repository, Cause::Denied, "ecr:StartLifecyclePolicyPreview is not allowed");
+        preview.ok_or_else(denied)
     }
 }
 
