@@ -25,7 +25,9 @@ use self::each::Round;
 use self::record::Recorder;
 use self::setup::Setup;
 
-pub use self::forecast::{Forecast, ForecastOptions, Recommended, Wanted, forecast, forecast_on, recommend, recommend_on};
+pub use self::forecast::{
+    Forecast, ForecastOptions, Recommended, Wanted, forecast, forecast_on, recommend, recommend_on,
+};
 pub use self::listing::Shard;
 pub use self::stop::Stop;
 

@@ -105,7 +105,9 @@ fn the_one(recommended: Recommended) -> anyhow::Result<String> {
     all_found(&unmatched)?;
     let several = policies.len() > 1;
     let Some((first, policy)) = policies.pop_first() else {
-        return Err(Misuse("the policy's sources have no repository to recommend a lifecycle policy for".to_owned()).into());
+        return Err(
+            Misuse("the policy's sources have no repository to recommend a lifecycle policy for".to_owned()).into()
+        );
     };
     if let Some((other, _)) = policies.iter().find(|(_, other)| **other != policy) {
         let message = format!("{first} and {other} need different policies: name one repository");

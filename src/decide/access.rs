@@ -36,7 +36,9 @@ pub(super) fn findings(draft: Draft<'_>, ecr: &EcrRepository, has_gaps: bool) ->
         Setting::Unknown => return unknown("the repository policy could not be read"),
         Setting::Text(text) => text,
     };
-    let Some(policy) = Policy::parse(text) else { return unknown("the repository policy is no IAM policy as it is known") };
+    let Some(policy) = Policy::parse(text) else {
+        return unknown("the repository policy is no IAM policy as it is known");
+    };
     let allowed = |principal: &String| ecr.may_delete.iter().any(|glob| names(glob, principal));
     policy
         .grants()
@@ -180,7 +182,7 @@ impl Principals {
 
 /// Whether one principal is, or includes, another: everyone, or the account of it.
 fn covers(wide: &str, narrow: &str) -> bool {
-    let account = |arn: &str| arn.splitn(6, ':').nth(4).map(str::to_owned);
+    let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
     wide == ANYONE
         || wide == narrow
         || (wide.ends_with(":root") && narrow.starts_with("arn:") && account(wide) == account(narrow))

@@ -33,7 +33,7 @@ pub(super) fn of(
 /// What to do about rules that reach a pinned target.
 pub(super) fn remedy(draft: Draft<'_>, prospects: &Prospects) -> String {
     match ineffective_advice(prospects).next() {
-        Some(_) => format!("put a rule in front that claims pins; `{}` prints the policy", recommend(draft)),
+        Some(_) => claim(draft),
         None => format!("narrow the rule so that it spares releases; `{}` tries a policy", trying(draft)),
     }
 }
@@ -51,8 +51,12 @@ pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects
     };
     let more = if told.len() > 1 { format!(" (and {} more)", told.len() - 1) } else { String::new() };
     let message = format!("{first}{more}; {consequence}");
-    let remedy = format!("`{}` prints the policy with a rule in front that claims pins", recommend(draft));
-    Some(draft.finding(Code::PinIneffective, severity, message, remedy))
+    Some(draft.finding(Code::PinIneffective, severity, message, claim(draft)))
+}
+
+/// What to do about rules against which no pin holds.
+pub(super) fn claim(draft: Draft<'_>) -> String {
+    format!("put a rule in front that claims pins; `{}` prints the policy", commands::recommend(draft.repository()))
 }
 
 /// What happens unless it is pinned, to follow a sentence about a pin that is lacking.
@@ -68,10 +72,6 @@ fn told(threat: &Threat, name: &str) -> String {
 
 fn ineffective_advice(prospects: &Prospects) -> impl Iterator<Item = &Advice> {
     prospects.pinned.advice().iter().filter(|advice| advice.kind == AdviceKind::PinsIneffective)
-}
-
-fn recommend(draft: Draft<'_>) -> String {
-    commands::recommend(draft.repository())
 }
 
 fn trying(draft: Draft<'_>) -> String {

@@ -33,11 +33,7 @@ pub(super) fn restore(repository: &RepositoryName, ecr: &EcrRepository, artifact
 }
 
 fn ecr_command(verb: &str, repository: &RepositoryName, ecr: &EcrRepository) -> String {
-    format!(
-        "aws ecr {verb} --registry-id {} --repository-name {}",
-        quoted(&ecr.registry),
-        quoted(repository.as_str())
-    )
+    format!("aws ecr {verb} --registry-id {} --repository-name {}", quoted(&ecr.registry), quoted(repository.as_str()))
 }
 
 /// Prints the lifecycle policy with a rule in front that claims every pin.
@@ -52,7 +48,8 @@ pub(super) fn forecast(repository: &RepositoryName) -> String {
 
 /// An argument as a POSIX shell reads it: names come from outside.
 fn quoted(argument: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b'=');
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b'=');
     if !argument.is_empty() && argument.bytes().all(plain) {
         return argument.to_owned();
     }

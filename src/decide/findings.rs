@@ -6,16 +6,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RepositoryName, Retention, RunningReference, Severity, Tag,
+    Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RepositoryName, Retention,
+    RunningReference, Severity, Tag,
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
 use super::changes::resolve;
-use super::prospects::Prospects;
-use super::{access, collision, commands, drift, forecast};
 use super::mutability;
 use super::mutation::Mutation;
 use super::plan::Input;
+use super::prospects::Prospects;
+use super::{access, collision, commands, drift, forecast};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]

@@ -79,8 +79,9 @@ fn remedy(
 ) -> String {
     let better = match mutability {
         Mutability::ImmutableExcept(filters) => {
-            let frees_release =
-                |filter: &str| listed.iter().any(|tag| must_stay(rules, tag) && wildcard::matches(filter, tag.name.as_str()));
+            let frees_release = |filter: &str| {
+                listed.iter().any(|tag| must_stay(rules, tag) && wildcard::matches(filter, tag.name.as_str()))
+            };
             let kept: Vec<String> = filters
                 .iter()
                 .filter(|filter| !wildcard::reaches_a_pin(filter) && !frees_release(filter))

@@ -279,8 +279,7 @@ impl<'a> Asked<'a> {
     }
 
     fn wants(&mut self, key: &RepositoryKey) -> bool {
-        let matching: Vec<usize> =
-            (0..self.wanted.len()).filter(|index| self.wanted[*index].matches(key)).collect();
+        let matching: Vec<usize> = (0..self.wanted.len()).filter(|index| self.wanted[*index].matches(key)).collect();
         self.found.extend(&matching);
         self.wanted.is_empty() || !matching.is_empty()
     }

@@ -38,7 +38,10 @@ fn help_of_the_program_and_of_every_command() {
     }
     // A command that a later version brings must not exist half-done here.
     let commands: Vec<String> = prodpin::cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-    assert_eq!(commands, ["init", "check", "audit", "enforce", "forecast", "history", "report", "schema", "completions"]);
+    assert_eq!(
+        commands,
+        ["init", "check", "audit", "enforce", "forecast", "history", "report", "schema", "completions"]
+    );
 }
 
 #[test]

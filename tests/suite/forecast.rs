@@ -128,7 +128,10 @@ async fn the_source_s_own_preview_is_compared_both_ways() {
     let confirm = || ForecastOptions { confirm: true, ..ForecastOptions::default() };
     estate.memory.set_preview(REPOSITORY, vec![rehearsed(lost.clone(), "1")]);
     let agreed = only(&estate.forecast(confirm()).await).preview.unwrap();
-    assert!(matches!(&agreed, Preview::Compared { agreed: 1, differences, .. } if differences.is_empty()), "{agreed:?}");
+    assert!(
+        matches!(&agreed, Preview::Compared { agreed: 1, differences, .. } if differences.is_empty()),
+        "{agreed:?}"
+    );
     estate.memory.set_preview(REPOSITORY, vec![rehearsed(other, "1")]);
     let forecast = estate.forecast(confirm()).await;
     insta::assert_snapshot!(shown(&estate, &forecast, ForecastFormat::Table));

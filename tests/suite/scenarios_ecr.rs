@@ -129,9 +129,10 @@ async fn a_claim_rule_behind_another_shields_from_nothing_before_it_f44() {
 async fn a_claim_rule_that_counts_too_few_deletes_pins_itself_f44() {
     let estate = Estate::in_ecr(5, "2026-01-01", lifecycle(&[claim(1, 3)]));
     let told = estate.enforce().await;
-    let lost = told.targets().iter().filter(|target| {
-        target.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Lifecycle { .. }))
-    });
+    let lost = told
+        .targets()
+        .iter()
+        .filter(|target| target.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Lifecycle { .. })));
     assert!(lost.count() >= 2, "{}", estate.story(&told));
     assert_eq!(severities(&told, Code::PinIneffective), [Severity::High]);
     golden!(estate, told);
@@ -213,9 +214,11 @@ async fn mutability_is_judged_by_its_filters_a18_a52() {
         let estate = Estate::in_ecr(5, "2026-01-01", terms);
         let told = estate.enforce().await;
         assert_eq!(severities(&told, Code::TagsMutable), Vec::from_iter(expected), "{mutability:?}");
-        stories.extend(of(&told, Code::TagsMutable).iter().map(|finding| {
-            format!("{mutability}: {} {} → {}\n", finding.severity, finding.message, finding.remedy)
-        }));
+        stories.extend(
+            of(&told, Code::TagsMutable).iter().map(|finding| {
+                format!("{mutability}: {} {} → {}\n", finding.severity, finding.message, finding.remedy)
+            }),
+        );
     }
     insta::assert_snapshot!(stories.concat());
 }

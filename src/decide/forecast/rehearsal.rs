@@ -46,7 +46,9 @@ pub fn compare(
             (Some(_), None) if untagged.contains(artifact) => {
                 "an index may hold it (ImageReferencedByManifestList): such parts go after it"
             }
-            (Some(_), None) => "it may not be due by the source's clock, which may lag by 24 hours, or ties are broken otherwise",
+            (Some(_), None) => {
+                "it may not be due by the source's clock, which may lag by 24 hours, or ties are broken otherwise"
+            }
             (None, Some(_)) if !listed.contains(artifact) => "it was pushed after the repository was listed",
             (None, Some(_)) => "the simulation missed it: believe the source, and report this as a defect of prodpin",
             (None, None) => continue,

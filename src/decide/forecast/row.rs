@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Outlook, Situation, is_due, severity, toll};
+use super::{Advice, AdviceKind, Outlook, Situation, is_due, severity, toll};
 use crate::decide::collision;
 use crate::decide::findings::Draft;
 use crate::decide::plan::{Input, Plan};
@@ -33,8 +33,16 @@ pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool
         rules,
         targets: plan.report.targets.iter().map(|target| of_target(input, plan, target, as_of)).collect(),
         others: others(input, plan, as_of),
-        advice: plan.prospects.pinned.advice().to_vec(),
+        advice: plan.prospects.pinned.advice().iter().map(|advice| exact(Draft::of(input), advice)).collect(),
         preview: None,
+    }
+}
+
+/// Advice with the command that follows it.
+fn exact(draft: Draft<'_>, advice: &Advice) -> Advice {
+    match advice.kind {
+        AdviceKind::PinsIneffective => Advice { remedy: collision::claim(draft), ..advice.clone() },
+        AdviceKind::DoubtfulRule => advice.clone(),
     }
 }
 
@@ -79,13 +87,8 @@ fn fate(threats: &[Threat], unless_pinned: Option<&Threat>, now: Timestamp, at: 
 
 fn others(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>) -> Option<OthersForecast> {
     let targets: BTreeSet<ArtifactId> = plan.report.targets.iter().map(|target| target.artifact.clone()).collect();
-    let situation = Situation {
-        snapshot: input.snapshot,
-        targets: &targets,
-        pinned: &targets,
-        arrivals: &[],
-        now: input.now,
-    };
+    let situation =
+        Situation { snapshot: input.snapshot, targets: &targets, pinned: &targets, arrivals: &[], now: input.now };
     Some(OthersForecast {
         artifacts: artifacts(&input.snapshot.retention).filter(|artifact| !targets.contains(artifact)).count() as u64,
         now: toll(&situation, input.now)?,

@@ -75,7 +75,7 @@ fn service(
             line(told.then(sentences::prospect(target, &row.rules)), target.remedy.as_deref())?;
         }
     }
-    if let Some(others) = &row.others {
+    if let Some(others) = row.others.as_ref().filter(|others| sentences::takes_some(others)) {
         line(sentences::others(others, report.section.as_of), None)?;
     }
     for advice in &row.advice {

@@ -24,8 +24,7 @@ pub(super) enum Standing {
 }
 
 impl Standing {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Reached, Self::Unknown, Self::Doubtful, Self::Spared, Self::NoneReadable];
+    pub(super) const ALL: [Self; 5] = [Self::Reached, Self::Unknown, Self::Doubtful, Self::Spared, Self::NoneReadable];
 
     /// Unknown is never counted as spared.
     fn of(row: &RepositoryForecast) -> Self {

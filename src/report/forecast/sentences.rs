@@ -20,9 +20,8 @@ pub(super) fn day(at: Timestamp) -> String {
 pub(super) fn rules(section: &ForecastSection) -> Phrase {
     match &section.tried_sha256 {
         None => Phrase::said("the live rules"),
-        Some(digest) => {
-            Phrase::said("rules that are tried, SHA-256 ").then(Phrase::name(&ArtifactId::Manifest(digest.clone()).short()))
-        }
+        Some(digest) => Phrase::said("rules that are tried, SHA-256 ")
+            .then(Phrase::name(&ArtifactId::Manifest(digest.clone()).short())),
     }
 }
 
@@ -105,8 +104,17 @@ pub(super) fn others(others: &OthersForecast, as_of: Option<Timestamp>) -> Phras
     }
 }
 
+/// Whether there is anything to tell of them.
+pub(super) fn takes_some(others: &OthersForecast) -> bool {
+    others.now != Toll::default() || others.by_then.is_some_and(|toll| toll != Toll::default())
+}
+
 fn toll(toll: Toll) -> Phrase {
-    let some = [(toll.deleted, " deleted"), (toll.archived, " archived"), (toll.possibly, " perhaps, as index parts and ties")];
+    let some = [
+        (toll.deleted, " deleted"),
+        (toll.archived, " archived"),
+        (toll.possibly, " perhaps, as index parts and ties"),
+    ];
     let told = some.into_iter().filter(|(count, _)| *count > 0);
     let told = Phrase::joined(told.map(|(count, what)| Phrase::default().number(count).say(what)), ", ");
     if told.is_empty() { Phrase::said("none taken") } else { told }

@@ -10,7 +10,7 @@ use crate::model::Severity;
 use crate::report::layout::{Page as Paper, Paint, plain, span};
 use crate::report::phrase::Phrase;
 use crate::report::render::Style;
-use crate::report::{table, words};
+use crate::report::words;
 
 /// Differences between simulation and preview that are shown.
 pub(super) const DIFFERENCES: usize = 5;
@@ -59,8 +59,11 @@ pub(super) fn totals(report: &ForecastReport) -> Phrase {
         .number(summary.threatened)
         .say(" of ")
         .counted(summary.targets, "rollback target", "rollback targets");
-    let severities = table::finding_counts(summary.severities);
-    let told = if summary.threatened == 0 { told } else { told.say("; ").then(severities) };
+    let severities = Severity::ALL.into_iter().rev().filter(|severity| summary.severities.of(*severity) > 0);
+    let severities = severities
+        .map(|severity| Phrase::default().number(summary.severities.of(severity)).say(" ").say(severity.as_str()));
+    let severities = Phrase::joined(severities, ", ");
+    let told = if severities.is_empty() { told } else { told.say(" (").then(severities).say(")") };
     match summary.unknown {
         0 => told,
         unknown => told.say("; ").counted(unknown, "service", "services").say(" unknown"),
@@ -69,7 +72,8 @@ pub(super) fn totals(report: &ForecastReport) -> Phrase {
 
 /// How the targets fare at the date that was asked about.
 pub(super) fn fates(page: &Page) -> Option<Phrase> {
-    let told = page.fates.iter().map(|(fate, count)| Phrase::default().number(*count).say(" ").say(sentences::fate(*fate)));
+    let told =
+        page.fates.iter().map(|(fate, count)| Phrase::default().number(*count).say(" ").say(sentences::fate(*fate)));
     let told = Phrase::joined(told, ", ");
     (!told.is_empty()).then(|| told.say(", if pushes go on at the present pace"))
 }
@@ -139,23 +143,25 @@ fn service(
     for gap in row.gaps.iter().take(UNREAD) {
         paper.paragraph(2, 4, &[span(Paint::Doubtful, "? "), plain(words::gap(gap).terminal())])?;
     }
-    if standing == Standing::Reached {
-        targets_of(paper, row)?;
-    }
-    if let Some(others) = &row.others
-        && (others.now != crate::decide::forecast::Toll::default() || others.by_then.is_some())
-    {
+    let said = if standing == Standing::Reached { targets_of(paper, row)? } else { None };
+    if let Some(others) = row.others.as_ref().filter(|others| sentences::takes_some(others)) {
         paper.paragraph(2, 4, &[plain(sentences::others(others, report.section.as_of).terminal())])?;
     }
     for advice in &row.advice {
-        paper.paragraph(2, 4, &[span(Paint::Doubtful, "! "), plain(Phrase::sentence(&advice.sentence()).terminal())])?;
-        remedy(paper, &advice.remedy)?;
+        paper.paragraph(
+            2,
+            4,
+            &[span(Paint::Doubtful, "! "), plain(Phrase::sentence(&advice.sentence()).terminal())],
+        )?;
+        if said != Some(advice.remedy.as_str()) {
+            remedy(paper, &advice.remedy)?;
+        }
     }
     row.preview.as_ref().map_or(Ok(()), |preview| compared(paper, preview))
 }
 
-/// The targets that are reached, and what to do: once where it is the same for all.
-fn targets_of(paper: &mut Paper<'_>, row: &RepositoryForecast) -> io::Result<()> {
+/// The targets, and what to do: once where it is the same for all, and that is handed back.
+fn targets_of<'r>(paper: &mut Paper<'_>, row: &'r RepositoryForecast) -> io::Result<Option<&'r str>> {
     let mut remedies: Vec<&str> = row.targets.iter().filter_map(|target| target.remedy.as_deref()).collect();
     remedies.dedup();
     let shared = remedies.len() == 1;
@@ -170,7 +176,10 @@ fn targets_of(paper: &mut Paper<'_>, row: &RepositoryForecast) -> io::Result<()>
             remedy(paper, text)?;
         }
     }
-    if shared { remedy(paper, remedies[0]) } else { Ok(()) }
+    if shared {
+        remedy(paper, remedies[0])?;
+    }
+    Ok(remedies.first().copied().filter(|_| shared))
 }
 
 fn target_look(target: &TargetForecast) -> (&'static str, Paint) {
