@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::claim::is_ample;
-use super::clock::{Membership, days_after, since};
+use super::clock::{Membership, Since, days_after};
 use super::evaluate::Why;
 use super::family::Family;
 use super::pace::Pace;
@@ -86,7 +86,14 @@ impl Forecast<'_> {
         let mut threats: Vec<Threat> = own.collect();
         if let Some(subject) = self.family.subject(&self.standings.images[image]) {
             let of_subject = known.get(&subject).into_iter().flatten();
-            threats.extend(of_subject.map(|threat| self.followed(subject, threat)));
+            let followed: Vec<Threat> = of_subject.map(|threat| self.followed(subject, threat)).collect();
+            // Where it goes with its subject, by then, that the same rule may reach it too says nothing more.
+            let says_more = |own: &Threat| {
+                let alike = |other: &&Threat| (&other.rule, other.effect) == (&own.rule, own.effect);
+                !followed.iter().filter(alike).any(|other| self.about(&other.due) <= self.about(&own.due))
+            };
+            threats.retain(says_more);
+            threats.extend(followed);
         }
         threats.sort_by(|a, b| self.about(&a.due).cmp(&self.about(&b.due)).then_with(|| a.cmp(b)));
         threats.dedup();
@@ -144,10 +151,11 @@ impl Forecast<'_> {
                 Some(threat(due, certainty(ahead.least == ahead.most), why))
             }
             count => {
-                let due = days_after(since(count, image)?, count.number())?;
+                let since = Since::of(count, image);
+                let due = days_after(since.earliest, count.number())?;
                 let pulls = matches!(count, Count::SincePulled(_));
                 let why = format!("{}{}", Why::of(rule, image, 0), if pulls { "; a pull puts it off" } else { "" });
-                Some(threat(Due::On(due), certainty(!pulls), why))
+                Some(threat(Due::On(due), certainty(since.known && !pulls), why))
             }
         }
     }
