@@ -8,7 +8,8 @@
 //!   target; for a rule that only pins can bring an image under, each *pin* to come, since the image that gets a pin
 //!   keeps the time of its push (A14) and may be newer or older than the target.
 //! - A count rule that is there for the pins' sake and is far from full is the shield that the pin relies on (A51), and
-//!   no threat. It becomes one well before it is full.
+//!   no threat. It becomes one well before it is full. A rule of the archive cannot count; there one shields that waits
+//!   for ten years.
 //! - What a rule archives, a rule of the archive can delete later: two threats, with both dates.
 //! - An index holds its children (A33). They are threatened once it is, by what governs them, at the later date.
 //! - Referrers go where their subject goes (A35).
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::claim::is_ample;
+use super::claim::{LASTING_DAYS, is_ample};
 use super::clock::{Membership, Since, days_after};
 use super::evaluate::Why;
 use super::family::Family;
@@ -132,15 +133,20 @@ impl Forecast<'_> {
         if let Some(certainty) = self.standings.selects(class, place, self.now) {
             return Some(threat(Due::Now, certainty, format!("{}", Why::of(rule, image, ahead.most))));
         }
+        let shields = match rule.count {
+            Count::MoreThan(keep) => is_ample(keep, self.standings.counted(governor)),
+            Count::SinceTransitioned(days) => days >= LASTING_DAYS,
+            Count::SincePushed(_) | Count::SincePulled(_) => false,
+        };
+        if shields && rule.is_for_pins() {
+            return None;
+        }
         let sure = self.standings.membership(class, place) == Membership::Sure;
         let certainty = |certain: bool| if certain && sure { Certainty::Certain } else { Certainty::Possible };
         match rule.count {
             Count::MoreThan(keep) => {
                 // It does not select the image, so fewer than it keeps are ahead.
                 let pushes = keep - ahead.most;
-                if rule.is_for_pins() && is_ample(keep, self.standings.counted(governor)) {
-                    return None;
-                }
                 let what = if rule.is_for_pins() { "pins" } else { "pushes" };
                 let why = format!(
                     "it is number {} of those that the rule counts, which keeps {keep}: {pushes} more {what} put it \
