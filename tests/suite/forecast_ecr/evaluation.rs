@@ -8,11 +8,7 @@ const CERTAIN: Certainty = Certainty::Certain;
 const POSSIBLE: Certainty = Certainty::Possible;
 
 fn guide() -> World {
-    World::of([
-        image("A", &["beta-1", "prod-1"], 10),
-        image("B", &["beta-2", "prod-2"], 9),
-        image("C", &["beta-3"], 8),
-    ])
+    World::of([image("A", &["beta-1", "prod-1"], 10), image("B", &["beta-2", "prod-2"], 9), image("C", &["beta-3"], 8)])
 }
 
 const ABC: &[&str] = &["A", "B", "C"];
@@ -63,12 +59,12 @@ fn a14_a_tag_given_today_does_not_make_an_old_image_young() {
 #[test]
 fn a29_a44_a_rule_of_one_class_neither_shields_nor_counts_the_other() {
     let world = World::of([archived("gone", &["prod-pinned-x"], 100), image("kept", &["prod-pinned-y"], 100)]);
-    let rules = policy([claim(1, 9999), archive_age(2, any(), 90)]);
+    let rules = policy([claim(1, 9999), archive_age(2, any_tag(), 90)]);
     assert_eq!(world.goes(&rules, &["gone", "kept"]), [("gone".to_owned(), 2, Effect::Deletes, CERTAIN)]);
     let counted = World::of([archived("a", &["v3"], 1), image("b", &["v2"], 5), image("c", &["v1"], 6)]);
     assert_eq!(counted.gone(&policy([keep(1, tagged(&["v*"]), 1)]), &["a", "b", "c"]), ["c"]);
     // Only a claim in the archive itself shields there, by looking, since it cannot count.
-    let shielded = policy([archive_age(1, tagged(&["prod-pinned-*"]), 36_500), archive_age(2, any(), 90)]);
+    let shielded = policy([archive_age(1, tagged(&["prod-pinned-*"]), 36_500), archive_age(2, any_tag(), 90)]);
     assert!(world.gone(&shielded, &["gone", "kept"]).is_empty());
 }
 
@@ -105,7 +101,7 @@ fn a31_a_restored_image_counts_from_its_restoration() {
 
 #[test]
 fn a31_the_pull_clock_starts_at_the_pull_the_restoration_or_the_push() {
-    let idle = policy([since(1, any(), "sinceImagePulled", 30, transition())]);
+    let idle = policy([since(1, any_tag(), "sinceImagePulled", 30, transition())]);
     let base = || image("x", &["v1"], 400);
     for (image, archived) in [
         (base(), true),
@@ -124,7 +120,7 @@ fn a31_the_pull_clock_starts_at_the_pull_the_restoration_or_the_push() {
 
 #[test]
 fn a31_the_archive_counts_from_archiving() {
-    let rules = policy([archive_age(1, any(), 90)]);
+    let rules = policy([archive_age(1, any_tag(), 90)]);
     let world = World::of([archived("young", &[], 89), archived("old", &[], 90)]);
     assert_eq!(world.goes(&rules, &["young", "old"]), [("old".to_owned(), 1, Effect::Deletes, CERTAIN)]);
     let unknown = World::of([EcrImage { archived: None, ..archived("x", &[], 9) }]);
@@ -134,17 +130,17 @@ fn a31_the_archive_counts_from_archiving() {
 #[test]
 fn a32_looking_is_claiming_even_for_a_rule_that_leaves_the_image_alone() {
     let world = World::of([image("x", &["v1"], 400)]);
-    assert!(world.gone(&policy([keep(1, tagged(&["v*"]), 10), age(2, any(), 30)]), &["x"]).is_empty());
+    assert!(world.gone(&policy([keep(1, tagged(&["v*"]), 10), age(2, any_tag(), 30)]), &["x"]).is_empty());
     // A transition claims, and is claimed, just so.
     let archiving = since(1, tagged(&["v*"]), "sinceImagePushed", 500, transition());
-    assert!(world.gone(&policy([archiving, age(2, any(), 30)]), &["x"]).is_empty());
-    let shielded = since(2, any(), "sinceImagePulled", 30, transition());
+    assert!(world.gone(&policy([archiving, age(2, any_tag(), 30)]), &["x"]).is_empty());
+    let shielded = since(2, any_tag(), "sinceImagePulled", 30, transition());
     assert!(world.gone(&policy([keep(1, tagged(&["v*"]), 10), shielded]), &["x"]).is_empty());
 }
 
 #[test]
 fn a32_the_lowest_number_comes_first_wherever_it_stands() {
-    let rules = policy([age(20, any(), 30), keep(10, tagged(&["v*"]), 10)]);
+    let rules = policy([age(20, any_tag(), 30), keep(10, tagged(&["v*"]), 10)]);
     assert!(World::of([image("x", &["v1"], 400)]).gone(&rules, &["x"]).is_empty());
 }
 
@@ -161,10 +157,14 @@ fn a33_an_index_holds_its_children_which_count_all_the_same() {
     };
     let names = ["index", "amd64", "arm64", "older"];
     assert!(world().gone(&policy([age(1, untagged(), 1)]), &names).is_empty(), "held by the index");
-    assert_eq!(world().gone(&policy([keep(1, any(), 3)]), &names), ["older"], "the children take two places of three");
-    let all = world().goes(&policy([age(1, any(), 1)]), &names);
+    assert_eq!(
+        world().gone(&policy([keep(1, any_tag(), 3)]), &names),
+        ["older"],
+        "the children take two places of three"
+    );
+    let all = world().goes(&policy([age(1, any_tag(), 1)]), &names);
     assert!(all.len() == 4 && all.iter().all(|goes| goes.3 == CERTAIN), "{all:?}");
-    let counted = world().goes(&policy([keep(1, tagged(&["v2"]), 9), keep(2, any(), 1)]), &names);
+    let counted = world().goes(&policy([keep(1, tagged(&["v2"]), 9), keep(2, any_tag(), 1)]), &names);
     assert_eq!(counted, [("older".to_owned(), 2, Effect::Deletes, CERTAIN)]);
 }
 
@@ -191,7 +191,7 @@ fn a33_an_archived_index_keeps_a_child_from_the_archive_no_longer_and_perhaps_no
 #[test]
 fn a33_after_its_parents_a_child_may_be_spared_by_a_second_count() {
     let world = World::of([image("index", &["v1"], 3), image("child", &[], 4)]).lists("index", &["child"]);
-    let rules = policy([keep(1, any(), 1)]);
+    let rules = policy([keep(1, any_tag(), 1)]);
     assert!(world.gone(&rules, &["index", "child"]).is_empty(), "the index is kept and holds");
     let older = World::of([image("new", &["v2"], 1), image("index", &["v1"], 3), image("child", &[], 4)]);
     let goes = older.lists("index", &["child"]).goes(&rules, &["new", "index", "child"]);
@@ -203,10 +203,10 @@ fn a33_an_index_whose_children_are_unknown_may_hold_whatever_is_older() {
     let index = EcrImage { is_index: true, ..image("index", &["v9"], 5) };
     let world = World::of([index, image("older", &[], 6), image("younger", &[], 4)]);
     let goes = world.goes(&policy([age(1, untagged(), 1)]), &["index", "older", "younger"]);
-    assert_eq!(goes.iter().map(|goes| (&*goes.0, goes.3)).collect::<Vec<_>>(), [
-        ("older", POSSIBLE),
-        ("younger", CERTAIN)
-    ]);
+    assert_eq!(
+        goes.iter().map(|goes| (&*goes.0, goes.3)).collect::<Vec<_>>(),
+        [("older", POSSIBLE), ("younger", CERTAIN)]
+    );
 }
 
 #[test]
@@ -265,7 +265,8 @@ fn a38_unknown_push_times_may_be_any() {
     let unknown = EcrImage { pushed: None, ..image("b", &["v2"], 0) };
     let world = World::of([image("a", &["v1"], 3), unknown, image("c", &["v3"], 4)]);
     let goes = |rules| world.goes(&rules, ABC_LOWER).iter().map(|goes| (goes.0.clone(), goes.3)).collect::<Vec<_>>();
-    let named = |pairs: &[(&str, Certainty)]| pairs.iter().map(|(name, sure)| ((*name).to_owned(), *sure)).collect::<Vec<_>>();
+    let named =
+        |pairs: &[(&str, Certainty)]| pairs.iter().map(|(name, sure)| ((*name).to_owned(), *sure)).collect::<Vec<_>>();
     let counted = goes(policy([keep(1, tagged(&["v*"]), 1)]));
     assert_eq!(counted, named(&[("a", POSSIBLE), ("b", POSSIBLE), ("c", CERTAIN)]));
     assert_eq!(goes(policy([age(1, tagged(&["v*"]), 400)])), named(&[("b", POSSIBLE)]));
@@ -276,8 +277,9 @@ fn a38_f43_f53_an_image_between_the_classes_may_be_judged_with_both() {
     for status in [ImageStatus::Activating, ImageStatus::Other] {
         let between = EcrImage { status, ..archived("x", &["v1"], 100) };
         let world = World::of([between, image("y", &["v2"], 500)]);
-        let rules = policy([keep(1, tagged(&["v*"]), 1), archive_age(2, any(), 90)]);
-        let goes: Vec<_> = world.goes(&rules, &["x", "y"]).iter().map(|goes| (goes.0.clone(), goes.1, goes.3)).collect();
+        let rules = policy([keep(1, tagged(&["v*"]), 1), archive_age(2, any_tag(), 90)]);
+        let goes: Vec<_> =
+            world.goes(&rules, &["x", "y"]).iter().map(|goes| (goes.0.clone(), goes.1, goes.3)).collect();
         assert_eq!(goes, [("x".to_owned(), 2, POSSIBLE), ("y".to_owned(), 1, POSSIBLE)], "{status:?}");
     }
 }
@@ -291,7 +293,7 @@ fn a51_beyond_its_count_the_claim_rule_deletes_the_oldest_pins() {
 
 #[test]
 fn an_age_past_the_end_of_time_is_never_reached() {
-    let rules = policy([age(1, any(), u64::MAX)]);
+    let rules = policy([age(1, any_tag(), u64::MAX)]);
     assert!(World::of([image("a", &[], 3)]).gone(&rules, ABC_LOWER).is_empty());
 }
 
@@ -303,7 +305,7 @@ fn a7_a_full_repository_under_a_full_policy_is_judged_at_once() {
     });
     let world = World::of(images);
     let mut rules: Vec<_> = (1..50).map(|number| keep(number, tagged(&[&format!("team{number}-*v*")]), 500)).collect();
-    rules.push(keep(50, any(), 50_000));
+    rules.push(keep(50, any_tag(), 50_000));
     let started = std::time::Instant::now();
     let actions = world.actions(&policy(rules));
     assert!(!actions.is_empty());

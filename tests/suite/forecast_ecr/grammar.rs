@@ -57,7 +57,7 @@ fn a22_f53_unknown_and_missing_keys_and_values_are_refused_by_the_rules_name() {
         let told = problem(&with(path, value));
         assert!(told.contains(expected) && told.contains("; "), "{told}, not {expected}");
     }
-    let mut policy = rules_json([age(7, any(), 3)]);
+    let mut policy = rules_json([age(7, any_tag(), 3)]);
     policy["version"] = json!(1);
     assert!(problem(&policy).contains("the policy has an unknown key \"version\""));
 }
@@ -92,11 +92,14 @@ fn a23_tagged_needs_one_list_and_the_others_none() {
 
 #[test]
 fn a23_any_comes_last_in_its_class_and_priorities_are_unique() {
-    assert!(problem(&rules_json([age(1, any(), 3), age(2, untagged(), 3)])).contains("rule 1: \"any\" stands before rule 2"));
-    assert!(problem(&rules_json([age(1, any(), 3), age(2, any(), 4)])).contains("before rule 2"));
+    assert!(
+        problem(&rules_json([age(1, any_tag(), 3), age(2, untagged(), 3)]))
+            .contains("rule 1: \"any\" stands before rule 2")
+    );
+    assert!(problem(&rules_json([age(1, any_tag(), 3), age(2, any_tag(), 4)])).contains("before rule 2"));
     assert!(problem(&rules_json([age(3, untagged(), 3), age(3, tagged(&["x"]), 3)])).contains("rule 3: 2 rules"));
-    parse(&rules_json([archive_age(9, untagged(), 90), age(2, any(), 3), archive_age(10, any(), 90)]));
-    parse(&rules_json([age(40, any(), 3), age(7, untagged(), 3)]));
+    parse(&rules_json([archive_age(9, untagged(), 90), age(2, any_tag(), 3), archive_age(10, any_tag(), 90)]));
+    parse(&rules_json([age(40, any_tag(), 3), age(7, untagged(), 3)]));
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn a26_counts_have_no_unit_ages_have_days_and_numbers_start_at_one() {
     let unit = |unit: Value| with(&["selection", "countUnit"], Some(unit));
     assert!(problem(&unit(json!("hours"))).contains("use days"));
     assert!(problem(&with(&["selection", "countUnit"], None)).contains("without a \"countUnit\""));
-    let mut count = keep(1, any(), 3);
+    let mut count = keep(1, any_tag(), 3);
     count["selection"]["countUnit"] = json!("days");
     assert!(problem(&rules_json([count])).contains("remove \"countUnit\""));
     for number in [json!(0), json!(-3), json!("3"), json!(3.5), json!(null)] {
@@ -127,22 +130,31 @@ fn a27_what_may_stand_together() {
         selection
     };
     for (rule, expected) in [
-        (since(1, any(), "sinceImagePulled", 9, expire()), Some("cannot expire")),
-        (since(1, any(), "sinceImagePulled", 9, transition()), None),
-        (since(1, any(), "sinceImagePushed", 9, transition()), None),
-        (since(1, any(), "sinceImageTransitioned", 90, expire()), Some("outside the archive")),
-        (archive_age(1, any(), 89), Some("after 89 days")),
-        (archive_age(1, any(), 90), None),
-        (since(1, archive(any()), "sinceImageTransitioned", 90, transition()), Some("cannot archive again")),
-        (since(1, archive(any()), "sinceImagePushed", 90, expire()), Some("on archived images")),
-        (keep(1, archive(any()), 9), Some("on archived images")),
-        (since(1, any(), "sinceImagePushed", 9, json!({ "type": "transition" })), Some("without a \"targetStorageClass\"")),
+        (since(1, any_tag(), "sinceImagePulled", 9, expire()), Some("cannot expire")),
+        (since(1, any_tag(), "sinceImagePulled", 9, transition()), None),
+        (since(1, any_tag(), "sinceImagePushed", 9, transition()), None),
+        (since(1, any_tag(), "sinceImageTransitioned", 90, expire()), Some("outside the archive")),
+        (archive_age(1, any_tag(), 89), Some("after 89 days")),
+        (archive_age(1, any_tag(), 90), None),
+        (since(1, archive(any_tag()), "sinceImageTransitioned", 90, transition()), Some("cannot archive again")),
+        (since(1, archive(any_tag()), "sinceImagePushed", 90, expire()), Some("on archived images")),
+        (keep(1, archive(any_tag()), 9), Some("on archived images")),
         (
-            since(1, any(), "sinceImagePushed", 9, json!({ "type": "transition", "targetStorageClass": "standard" })),
+            since(1, any_tag(), "sinceImagePushed", 9, json!({ "type": "transition" })),
+            Some("without a \"targetStorageClass\""),
+        ),
+        (
+            since(
+                1,
+                any_tag(),
+                "sinceImagePushed",
+                9,
+                json!({ "type": "transition", "targetStorageClass": "standard" }),
+            ),
             Some("use archive"),
         ),
         (
-            since(1, any(), "sinceImagePushed", 9, json!({ "type": "expire", "targetStorageClass": "archive" })),
+            since(1, any_tag(), "sinceImagePushed", 9, json!({ "type": "expire", "targetStorageClass": "archive" })),
             Some("remove it"),
         ),
     ] {
@@ -167,12 +179,12 @@ fn a28_one_untagged_rule_and_no_tag_list_twice_in_a_class() {
 
 #[test]
 fn a7_a8_the_limits_are_in_characters_and_rules() {
-    let good = text(&rules_json([age(1, any(), 3)]));
+    let good = text(&rules_json([age(1, any_tag(), 3)]));
     let padded = |length: usize| good.clone() + &" ".repeat(length - good.len());
     assert!(Lifecycle::parse(&padded(MAX_TEXT)).is_ok());
     assert!(problems(&padded(MAX_TEXT + 1))[0].contains("30721 characters"));
     // The é has two bytes and is one character.
-    let mut described = age(1, any(), 3);
+    let mut described = age(1, any_tag(), 3);
     described["description"] = json!("é".repeat(15_000) + &"x".repeat(15_000));
     assert!(Lifecycle::parse(&rules_json([described]).to_string()).is_ok());
     assert!(problems("{\"rules\":[]}").iter().any(|problem| problem.contains("12 characters")));
@@ -204,7 +216,7 @@ fn f53_whatever_is_no_policy_is_refused() {
 
 #[test]
 fn a_key_that_stands_twice_is_told_wherever_it_stands() {
-    let good = rules_json([age(7, any(), 3)]).to_string();
+    let good = rules_json([age(7, any_tag(), 3)]).to_string();
     for (key, twice) in [
         ("\"rulePriority\":7", "\"rulePriority\":7,\"rulePriority\":7"),
         ("\"tagStatus\":\"any\"", "\"tagStatus\":\"any\",\"tagStatus\":\"any\""),
@@ -219,7 +231,7 @@ fn a_key_that_stands_twice_is_told_wherever_it_stands() {
 fn all_problems_are_told_at_once_and_names_are_shown_harmless_i19() {
     let mut bad = age(4, json!({ "tagStatus": "tagged", "tagPatternList": ["*****"] }), 0);
     bad["\u{1b}[31m"] = json!(1);
-    let told = problems(&rules_json([bad, since(5, any(), "sinceImagePulled", 3, expire())]).to_string());
+    let told = problems(&rules_json([bad, since(5, any_tag(), "sinceImagePulled", 3, expire())]).to_string());
     assert_eq!(told.len(), 4, "{told:#?}");
     assert!(told.iter().all(|problem| !problem.contains('\u{1b}')), "{told:?}");
 }
@@ -235,7 +247,7 @@ proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(noise in "\\PC{0,300}", cut in 0_usize..400) {
         let _ = Lifecycle::parse(&noise);
-        let good = rules_json([age(7, tagged(&["v*"]), 3), keep(9, any(), 3)]).to_string();
+        let good = rules_json([age(7, tagged(&["v*"]), 3), keep(9, any_tag(), 3)]).to_string();
         let cut: String = good.chars().take(cut).collect();
         let _ = Lifecycle::parse(&(cut + &noise));
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(super) struct Reading {
     /// All images, the newest first; equal push times in some order, unknown ones anywhere.
     pub(super) newest_first: Vec<Digest>,
-    /// The images of unknown time that are old enough for every age rule.
+    /// The images of unknown time that are as old as ECR.
     pub(super) ancient: BTreeSet<Digest>,
     /// The classes that images in neither ACTIVE nor ARCHIVED are judged with.
     pub(super) between: BTreeMap<Digest, Vec<&'static str>>,
@@ -39,10 +39,12 @@ pub(super) fn suffers(
 ) -> BTreeSet<(Digest, u64, &'static str)> {
     let mut rules: Vec<&Value> = policy["rules"].as_array().unwrap().iter().collect();
     rules.sort_by_key(|rule| rule["rulePriority"].as_u64().unwrap());
-    let mut acted = BTreeSet::new();
+    let mut acted: BTreeSet<(Digest, u64, &'static str)> = BTreeSet::new();
     for class in ["standard", "archive"] {
-        let of_class: Vec<&&Value> =
-            rules.iter().filter(|rule| rule["selection"]["storageClass"].as_str().unwrap_or("standard") == class).collect();
+        let of_class: Vec<&&Value> = rules
+            .iter()
+            .filter(|rule| rule["selection"]["storageClass"].as_str().unwrap_or("standard") == class)
+            .collect();
         let judged: Vec<&EcrImage> = reading
             .newest_first
             .iter()
@@ -70,14 +72,15 @@ pub(super) fn suffers(
     settle(images, parts, acted, reading)
 }
 
-/// Takes away what an index holds, again and again, and adds the referrers of what goes.
+/// What goes, one generation after another: first what nothing holds, then what only that held, and whatever refers
+/// to what goes.
 fn settle(
     images: &[EcrImage],
     parts: &Parts,
-    mut acted: BTreeSet<(Digest, u64, &'static str)>,
+    selected: BTreeSet<(Digest, u64, &'static str)>,
     reading: &Reading,
 ) -> BTreeSet<(Digest, u64, &'static str)> {
-    let selected = acted.clone();
+    let mut acted: BTreeSet<(Digest, u64, &'static str)> = BTreeSet::new();
     loop {
         let goes = |digest: &Digest, how: &str| acted.iter().any(|(other, _, kind)| other == digest && *kind == how);
         let is = |digest: &Digest, status| images.iter().any(|image| image.digest == *digest && image.status == status);
@@ -98,7 +101,7 @@ fn settle(
                 }
             }
         }
-        // Holding only ever takes away, following only adds what follows: both settle.
+        // The more goes, the less is held and the more follows: it only ever grows, and settles.
         if next == acted {
             return acted;
         }
@@ -115,12 +118,11 @@ fn fits(selection: &Value, image: &EcrImage) -> bool {
         "any" => true,
         "untagged" => image.tags.is_empty(),
         _ => {
-            let patterns = entries("tagPatternList").unwrap_or_else(|| {
-                entries("tagPrefixList").unwrap().into_iter().map(|prefix| prefix + "*").collect()
-            });
-            patterns.iter().all(|pattern| {
-                image.tags.iter().any(|tag| glob(pattern.as_bytes(), tag.as_str().as_bytes()))
-            })
+            let patterns = entries("tagPatternList")
+                .unwrap_or_else(|| entries("tagPrefixList").unwrap().into_iter().map(|prefix| prefix + "*").collect());
+            patterns
+                .iter()
+                .all(|pattern| image.tags.iter().any(|tag| glob(pattern.as_bytes(), tag.as_str().as_bytes())))
         }
     }
 }
@@ -149,7 +151,9 @@ fn meets<'a>(rule: &Value, m: &[&'a EcrImage], at: Timestamp, reading: &Reading)
             },
             _ => image.archived,
         };
-        let Some(clock) = clock else { return reading.ancient.contains(&image.digest) };
+        // Nothing is older than ECR itself.
+        let first: Timestamp = "2015-12-21T00:00:00Z".parse().unwrap();
+        let Some(clock) = clock.or(reading.ancient.contains(&image.digest).then_some(first)) else { return false };
         let age = at.duration_since(clock).as_nanos();
         let limit = i128::from(number) * 86_400_000_000_000;
         age > limit || (age == limit && reading.boundary_is_older)

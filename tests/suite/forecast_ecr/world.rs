@@ -127,7 +127,7 @@ pub(super) fn untagged() -> Value {
     json!({ "tagStatus": "untagged" })
 }
 
-pub(super) fn any() -> Value {
+pub(super) fn any_tag() -> Value {
     json!({ "tagStatus": "any" })
 }
 

@@ -30,6 +30,9 @@ pub(super) fn is_claim(rule: &Rule) -> bool {
     rule.is_for_pins() && rule.claims_every_pin()
 }
 
+/// A claim rule of the archive cannot count; ten years on nobody rolls back to what was archived.
+pub(super) const LASTING_DAYS: u64 = 3_650;
+
 /// Whether a rule that keeps so many is far from full with so many pins.
 pub(super) fn is_ample(keep: u64, pins: u64) -> bool {
     keep >= pins.saturating_mul(SPARE_FACTOR) && keep.saturating_sub(pins) >= SPARE_PINS

@@ -10,6 +10,26 @@ pub(super) fn arrived(image: &EcrImage) -> Option<Timestamp> {
     image.activated.or(image.pushed)
 }
 
+/// The time that an age rule counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Since {
+    /// When that was, or the earliest that it can have been.
+    pub(super) earliest: Timestamp,
+    /// Whether it is known.
+    pub(super) known: bool,
+}
+
+/// ECR's first day, 2015-12-21, in seconds: nothing there is older, whatever is not known of it.
+const FIRST_DAY: i64 = 1_450_656_000;
+
+impl Since {
+    pub(super) fn of(count: Count, image: &EcrImage) -> Self {
+        let known = since(count, image);
+        let earliest = known.or_else(|| Timestamp::from_second(FIRST_DAY).ok()).unwrap_or(Timestamp::MIN);
+        Self { earliest, known: known.is_some() }
+    }
+}
+
 /// The time that an age rule counts from; none if it is not known.
 pub(super) fn since(count: Count, image: &EcrImage) -> Option<Timestamp> {
     match count {

@@ -162,11 +162,12 @@ impl Inspection<'_> {
         }
     }
 
-    /// Whether a rule should find something here: not in an empty class, and a claim rule not before the first pin.
+    /// Whether a rule should find something here: not in an empty class, and a claim rule not before the first pin, nor in the
+    /// archive, where no pin should be.
     fn may_be_expected(&self, rule: &Rule) -> bool {
         let tagged = !matches!(rule.tags, TagRule::Untagged | TagRule::Any);
         let class = (0..self.repository.images.len()).any(|image| self.is_judged(rule, image));
-        tagged && class && !(rule.is_for_pins() && self.pins == 0)
+        tagged && class && !(rule.is_for_pins() && (self.pins == 0 || rule.class == StorageClass::Archive))
     }
 
     fn shadowed(&self, index: usize, rule: &Rule, looked_at: &[usize]) -> Option<Lint> {

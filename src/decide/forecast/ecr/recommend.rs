@@ -3,7 +3,7 @@
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Value, json};
 
-use super::claim::{Claim, is_claim};
+use super::claim::{Claim, LASTING_DAYS, is_claim};
 use super::rule::{Count, Rule, RuleAction, StorageClass};
 use super::{GrammarProblem, Lifecycle, MAX_RULES, MAX_TEXT};
 use crate::model::Pin;
@@ -60,7 +60,7 @@ fn lacks(lifecycle: &Lifecycle, class: StorageClass) -> bool {
 fn holds(rule: &Rule) -> bool {
     match rule.count {
         Count::MoreThan(keep) => keep >= ENOUGH && rule.action == RuleAction::Expire,
-        Count::SinceTransitioned(days) => days >= ARCHIVED_DAYS,
+        Count::SinceTransitioned(days) => days >= LASTING_DAYS,
         Count::SincePushed(_) | Count::SincePulled(_) => false,
     }
 }

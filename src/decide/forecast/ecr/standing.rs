@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use super::clock::{Membership, arrived, days_after, since};
+use super::clock::{Membership, Since, arrived, days_after};
 use super::rule::{Count, Rule, StorageClass};
 use super::{Lifecycle, Repository};
 use crate::model::{Certainty, EcrImage};
@@ -84,11 +84,10 @@ impl<'a> Standings<'a> {
                 (ahead.most >= keep, ahead.least >= keep)
             }
             Count::SincePushed(days) | Count::SincePulled(days) | Count::SinceTransitioned(days) => {
-                match since(rule.count, &self.images[image]) {
-                    // The exact day boundary is not documented (A38).
-                    Some(since) => days_after(since, days).map_or((false, false), |due| (at >= due, at > due)),
-                    None => (true, false),
-                }
+                let since = Since::of(rule.count, &self.images[image]);
+                // The exact day boundary is not documented (A38).
+                let due = days_after(since.earliest, days);
+                due.map_or((false, false), |due| (at >= due, at > due && since.known))
             }
         };
         let sure = self.membership(class, image) == Membership::Sure;

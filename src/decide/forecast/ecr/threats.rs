@@ -8,7 +8,8 @@
 //!   target; for a rule that only pins can bring an image under, each *pin* to come, since the image that gets a pin
 //!   keeps the time of its push (A14) and may be newer or older than the target.
 //! - A count rule that is there for the pins' sake and is far from full is the shield that the pin relies on (A51), and
-//!   no threat. It becomes one well before it is full.
+//!   no threat. It becomes one well before it is full. A rule of the archive cannot count; there one shields that waits
+//!   for ten years.
 //! - What a rule archives, a rule of the archive can delete later: two threats, with both dates.
 //! - An index holds its children (A33). They are threatened once it is, by what governs them, at the later date.
 //! - Referrers go where their subject goes (A35).
@@ -20,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::claim::is_ample;
-use super::clock::{Membership, days_after, since};
+use super::claim::{LASTING_DAYS, is_ample};
+use super::clock::{Membership, Since, days_after};
 use super::evaluate::Why;
 use super::family::Family;
 use super::pace::Pace;
@@ -86,7 +87,14 @@ impl Forecast<'_> {
         let mut threats: Vec<Threat> = own.collect();
         if let Some(subject) = self.family.subject(&self.standings.images[image]) {
             let of_subject = known.get(&subject).into_iter().flatten();
-            threats.extend(of_subject.map(|threat| self.followed(subject, threat)));
+            let followed: Vec<Threat> = of_subject.map(|threat| self.followed(subject, threat)).collect();
+            // Where it goes with its subject, by then, that the same rule may reach it too says nothing more.
+            let says_more = |own: &Threat| {
+                let alike = |other: &&Threat| (&other.rule, other.effect) == (&own.rule, own.effect);
+                !followed.iter().filter(alike).any(|other| self.about(&other.due) <= self.about(&own.due))
+            };
+            threats.retain(says_more);
+            threats.extend(followed);
         }
         threats.sort_by(|a, b| self.about(&a.due).cmp(&self.about(&b.due)).then_with(|| a.cmp(b)));
         threats.dedup();
@@ -125,15 +133,20 @@ impl Forecast<'_> {
         if let Some(certainty) = self.standings.selects(class, place, self.now) {
             return Some(threat(Due::Now, certainty, format!("{}", Why::of(rule, image, ahead.most))));
         }
+        let shields = match rule.count {
+            Count::MoreThan(keep) => is_ample(keep, self.standings.counted(governor)),
+            Count::SinceTransitioned(days) => days >= LASTING_DAYS,
+            Count::SincePushed(_) | Count::SincePulled(_) => false,
+        };
+        if shields && rule.is_for_pins() {
+            return None;
+        }
         let sure = self.standings.membership(class, place) == Membership::Sure;
         let certainty = |certain: bool| if certain && sure { Certainty::Certain } else { Certainty::Possible };
         match rule.count {
             Count::MoreThan(keep) => {
                 // It does not select the image, so fewer than it keeps are ahead.
                 let pushes = keep - ahead.most;
-                if rule.is_for_pins() && is_ample(keep, self.standings.counted(governor)) {
-                    return None;
-                }
                 let what = if rule.is_for_pins() { "pins" } else { "pushes" };
                 let why = format!(
                     "it is number {} of those that the rule counts, which keeps {keep}: {pushes} more {what} put it \
@@ -144,10 +157,11 @@ impl Forecast<'_> {
                 Some(threat(due, certainty(ahead.least == ahead.most), why))
             }
             count => {
-                let due = days_after(since(count, image)?, count.number())?;
+                let since = Since::of(count, image);
+                let due = days_after(since.earliest, count.number())?;
                 let pulls = matches!(count, Count::SincePulled(_));
                 let why = format!("{}{}", Why::of(rule, image, 0), if pulls { "; a pull puts it off" } else { "" });
-                Some(threat(Due::On(due), certainty(!pulls), why))
+                Some(threat(Due::On(due), certainty(since.known && !pulls), why))
             }
         }
     }
