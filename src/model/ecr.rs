@@ -17,6 +17,17 @@ pub enum Retention {
     Ecr(Box<EcrRepository>),
 }
 
+impl Retention {
+    /// The upstream whose artifacts the repository caches, if it does.
+    #[must_use]
+    pub fn cached_from(&self) -> Option<&str> {
+        match self {
+            Self::Unruled => None,
+            Self::Ecr(ecr) => ecr.cached_from.as_deref(),
+        }
+    }
+}
+
 /// Everything that ECR's lifecycle evaluation depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EcrRepository {

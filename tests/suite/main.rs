@@ -5,6 +5,7 @@
 mod command_line;
 mod contract;
 mod estate;
+mod forecast_ecr;
 mod hostile_output;
 mod ledger;
 mod lying_registry;
@@ -14,6 +15,7 @@ mod properties;
 mod purity;
 mod reports;
 mod scenarios;
+mod scenarios_ecr;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;
