@@ -219,7 +219,7 @@ fn unknown_and_repeated_keys_have_line_and_column_f66() {
 
 #[test]
 fn kinds_of_later_versions_are_not_called_unknown() {
-    let sources = ["ecr: { region: eu-west-1 }", "harbor: https://h.example", "helm: https://c.example"];
+    let sources = ["harbor: https://h.example", "helm: https://c.example"];
     let signals =
         ["kubernetes: { context: prod }", "ecs: { region: x }", "lambda: { region: x }", "argo: {}", "apprunner: {}"];
     let cases = sources.iter().map(|kind| with_source(&format!("{{ {kind}, repositories: [a] }}")));
@@ -494,6 +494,9 @@ fn repositories_on_the_command_line_make_a_policy() {
             "r.example/pay/*",
             "127.0.0.1:1/x",
             "[::1]:5000/y",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api",
+            "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/shop/api",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com:5000/shop/api",
         ]),
         LedgerLocation::None,
     )
@@ -503,6 +506,9 @@ fn repositories_on_the_command_line_make_a_policy() {
         .iter()
         .map(|(name, config)| match config {
             SourceConfig::Oci(config) => format!("{name} = {} {:?}", config.url, config.repositories),
+            SourceConfig::Ecr(config) => {
+                format!("{name} = ECR {:?} {:?} {:?}", config.registry, config.region, config.repositories)
+            }
             SourceConfig::S3(_) => unreachable!(),
         })
         .collect();
