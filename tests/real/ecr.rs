@@ -100,21 +100,26 @@ impl Moto {
         // It may be there already.
         let _ = self.client.create_repository().repository_name(repository).send().await;
         for child in content.children() {
-            Box::pin(self.push_to(repository, &format!("part-{}", child.digest().hex()), child)).await;
+            Box::pin(self.put(repository, None, child)).await;
         }
+        // It makes the old image vanish when its only tag moves, which ECR does not.
+        self.hold_what_moves(repository, tag, &content.digest()).await;
+        self.put(repository, Some(tag), content).await;
+        content.digest()
+    }
+
+    /// Layers, and then the manifest, without a tag or with one.
+    async fn put(&self, repository: &str, tag: Option<&str>, content: &Content) {
         for (digest, blob) in content.blobs() {
             self.upload(repository, &digest, &blob).await;
         }
         let text = String::from_utf8(content.bytes().to_vec()).expect("manifests are text");
-        // It makes the old image vanish when its only tag moves, which ECR does not.
-        self.hold_what_moves(repository, tag, &content.digest()).await;
-        let put = self.client.put_image().repository_name(repository).image_tag(tag).image_manifest(text);
-        let put = put.image_manifest_media_type(content.media_type()).image_digest(content.digest().to_string());
-        if let Err(error) = put.send().await {
+        let put = self.client.put_image().repository_name(repository).image_manifest(text);
+        let put = put.set_image_tag(tag.map(str::to_owned)).image_digest(content.digest().to_string());
+        if let Err(error) = put.image_manifest_media_type(content.media_type()).send().await {
             let code = aws_sdk_ecr::error::ProvideErrorMetadata::code(&error);
             assert_eq!(code, Some("ImageAlreadyExistsException"), "{error:?}");
         }
-        content.digest()
     }
 
     async fn hold_what_moves(&self, repository: &str, tag: &str, to: &Digest) {
@@ -134,7 +139,8 @@ impl Moto {
     async fn upload(&self, repository: &str, digest: &Digest, blob: &[u8]) {
         let started = self.client.initiate_layer_upload().repository_name(repository).send().await.expect("an upload");
         let id = started.upload_id().expect("an id");
-        let part = self.client.upload_layer_part().repository_name(repository).upload_id(id).layer_part_blob(Blob::new(blob));
+        let part =
+            self.client.upload_layer_part().repository_name(repository).upload_id(id).layer_part_blob(Blob::new(blob));
         let last = i64::try_from(blob.len()).expect("small") - 1;
         part.part_first_byte(0).part_last_byte(last).send().await.expect("uploaded");
         let done = self.client.complete_layer_upload().repository_name(repository).upload_id(id);
@@ -263,10 +269,10 @@ async fn a_role_leads_into_its_own_account() {
 
 /// A client in the other account: its credentials by plain HTTP, as STS has no client here.
 async fn assumed(url: &str) -> Client {
-    let query = format!(
-        "Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::{OTHER}:role/tester&RoleSessionName=tester"
-    );
-    let signed = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0";
+    let query =
+        format!("Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::{OTHER}:role/tester&RoleSessionName=tester");
+    let signed =
+        "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0";
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let answer = http
         .post(url)

@@ -21,7 +21,7 @@ pub(super) async fn settings(registry: &Registry) -> (SettingFacts, Vec<Gap>) {
     let (cache, replication, templates) =
         tokio::join!(cache_rules(registry), replication(registry), templates(registry));
     let mut gaps = Vec::new();
-    let cache = optional(cache, &mut gaps);
+    let cache = optional(cache);
     // What the first run of a process reads, its repositories are judged by.
     let _ = registry.cache.set(cache.clone());
     if registry.wire.account().is_none() {
@@ -34,8 +34,8 @@ pub(super) async fn settings(registry: &Registry) -> (SettingFacts, Vec<Gap>) {
         registry: registry.wire.account().unwrap_or_default().to_owned(),
         region: registry.wire.region().to_owned(),
         cache: cache.map(|rules| hash(rules.into_iter().map(|(prefix, from)| format!("{prefix} {from}")).collect())),
-        replication: optional(replication, &mut gaps).flatten().map(hash),
-        templates: optional(templates, &mut gaps).flatten().map(hash),
+        replication: optional(replication).flatten().map(hash),
+        templates: optional(templates).flatten().map(hash),
     };
     (facts, gaps)
 }
@@ -43,7 +43,7 @@ pub(super) async fn settings(registry: &Registry) -> (SettingFacts, Vec<Gap>) {
 /// The upstream that a repository caches. Where the rules could not be read it counts as none, and then its tags'
 /// moves are told rather than excused.
 pub(super) async fn cached_from(registry: &Registry, name: &RepositoryName) -> Option<Box<str>> {
-    let rules = registry.cache.get_or_init(|| async { cache_rules(registry).await.ok() }).await;
+    let rules = registry.cache.get_or_init(|| async { optional(cache_rules(registry).await) }).await;
     upstream(rules.as_deref()?, name.as_str()).map(Box::from)
 }
 
@@ -54,19 +54,15 @@ fn upstream<'r>(rules: &'r [(String, String)], name: &str) -> Option<&'r str> {
     named.or_else(|| rules.iter().find(|(prefix, _)| prefix == ROOT)).map(|(_, from)| from.as_str())
 }
 
-/// What may be lacking for want of a permission is no gap: it changes no verdict.
-fn optional<T>(read: Result<T, Failure>, gaps: &mut Vec<Gap>) -> Option<T> {
-    match read {
-        Ok(read) => Some(read),
-        Err(failure) if matches!(failure.cause, Cause::Denied | Cause::Unsupported) && !failure.is_expired() => {
-            tracing::info!("{}; nothing that is judged depends on it", failure.detail);
-            None
+/// What is lacking here is no gap, whatever the reason: it changes no verdict.
+fn optional<T>(read: Result<T, Failure>) -> Option<T> {
+    read.map_err(|failure| match failure.cause {
+        Cause::Denied | Cause::Unsupported => {
+            tracing::info!("{}; nothing that is judged depends on it", failure.detail)
         }
-        Err(failure) => {
-            gaps.push(failure.gap(Scope::Source));
-            None
-        }
-    }
+        _ => tracing::warn!("{}; nothing that is judged depends on it", failure.detail),
+    })
+    .ok()
 }
 
 async fn cache_rules(registry: &Registry) -> Result<CacheRules, Failure> {
@@ -91,7 +87,10 @@ async fn cache_rules(registry: &Registry) -> Result<CacheRules, Failure> {
             let from = below.map_or_else(|| url.clone(), |below| format!("{url}/{below}"));
             rules.push((prefix, from));
         }
-        if rules.len() > MOST || !cursor.advance(page.next_token, is_empty).map_err(|why| wire.malformed(&call, why))? {
+        if rules.len() > MOST {
+            return Err(wire.malformed(&call, "a list without an end"));
+        }
+        if !cursor.advance(page.next_token, is_empty).map_err(|why| wire.malformed(&call, why))? {
             rules.sort();
             return Ok(rules);
         }
@@ -152,7 +151,10 @@ async fn templates(registry: &Registry) -> Result<Option<Vec<String>>, Failure> 
                 template.repository_policy(),
             ));
         }
-        if lines.len() > MOST || !cursor.advance(page.next_token, is_empty).map_err(|why| wire.malformed(&call, why))? {
+        if lines.len() > MOST {
+            return Err(wire.malformed(&call, "a list without an end"));
+        }
+        if !cursor.advance(page.next_token, is_empty).map_err(|why| wire.malformed(&call, why))? {
             lines.sort();
             return Ok(Some(lines));
         }

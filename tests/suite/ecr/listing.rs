@@ -276,9 +276,12 @@ async fn settings_of_the_registry_are_optional_a46_a48() {
     let SettingFacts::EcrRegistry { cache: other, .. } = reading(&server).await.settings().await.0 else { panic!() };
     assert_ne!(other, cache, "another rule is another setting");
 
-    let denied = Answer::error("AccessDeniedException", "no");
-    for call in ["DescribePullThroughCacheRules", "DescribeRegistry", "DescribeRepositoryCreationTemplates"] {
-        server.lie(always(call, denied.clone()));
+    for (call, code) in [
+        ("DescribePullThroughCacheRules", "AccessDeniedException"),
+        ("DescribeRegistry", "ServerException"),
+        ("DescribeRepositoryCreationTemplates", "UnknownOperationException"),
+    ] {
+        server.lie(always(call, Answer::error(code, "no")));
     }
     let inventory = reading(&server).await;
     let (facts, gaps) = inventory.settings().await;

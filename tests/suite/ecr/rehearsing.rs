@@ -19,7 +19,7 @@ async fn a_preview_is_read_to_its_last_page_a1_a39() {
     let server = EcrServer::start().await;
     server.push("shop/api", "v1", &image("one"));
     let content: Vec<_> = (0..230).map(|number| image(&format!("{number}")).digest()).collect();
-    let action = |at: usize| if at % 10 == 0 { "TRANSITION" } else { "EXPIRE" };
+    let action = |at: usize| if at.is_multiple_of(10) { "TRANSITION" } else { "EXPIRE" };
     server.holdings().preview =
         content.iter().enumerate().map(|(at, digest)| (digest.clone(), 7, action(at))).collect();
     let found = rehearse(&server, Some(POLICY)).await.unwrap();
