@@ -21,7 +21,8 @@ mod threat;
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use digest::{Digest, DigestError};
 pub use ecr::{
-    EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
+    EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
+    is_account, is_region,
 };
 pub use event::{Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
 pub use finding::{Code, Finding, Severity};

@@ -135,6 +135,7 @@ impl Checker<'_> {
             let config = value.value().and_then(|raw| match raw {
                 RawSource::Oci(raw) => self.oci(raw, value.place().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::S3(raw) => self.s3(raw, value.place().unwrap_or(START)).map(SourceConfig::S3),
+                RawSource::Ecr(raw) => self.ecr(raw, value.place().unwrap_or(START)).map(SourceConfig::Ecr),
             });
             let (Some(name), Some(config), Some(place)) = (name, config, key.place()) else { continue };
             self.tell_overlap(place, &name, &config, &sources);

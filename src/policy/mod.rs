@@ -6,6 +6,7 @@
 
 mod ad_hoc;
 mod check;
+mod ecr;
 mod environment;
 mod given;
 mod load;
@@ -20,6 +21,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -76,6 +78,8 @@ pub enum SourceConfig {
     Oci(OciConfig),
     /// A deployment bucket.
     S3(S3Config),
+    /// The private registry of one AWS account in one region.
+    Ecr(EcrConfig),
 }
 
 /// What a source points at, so that two that are one can be told apart from two that are two (F72).
@@ -84,6 +88,10 @@ fn place_of_source(config: &SourceConfig) -> String {
         SourceConfig::Oci(oci) => oci.url.to_string(),
         SourceConfig::S3(s3) => {
             format!("{}s3://{}/{}", s3.endpoint.as_ref().map_or("", Url::as_str), s3.bucket, s3.layout)
+        }
+        SourceConfig::Ecr(ecr) => {
+            let place = ecr.endpoint.as_ref().map_or("", Url::as_str);
+            format!("{place}ecr://{}/{}", ecr.account().unwrap_or("-"), ecr.region.as_deref().unwrap_or("-"))
         }
     }
 }
@@ -127,4 +135,33 @@ pub struct S3Config {
     pub path_style: bool,
     /// The account that must own the bucket (F51).
     pub owner: Option<String>,
+}
+
+/// The private ECR registry of one AWS account in one region.
+#[derive(Debug, Clone)]
+pub struct EcrConfig {
+    /// Region, else the AWS chain's.
+    pub region: Option<String>,
+    /// The role to take on, by its ARN; else the AWS chain's own identity.
+    pub assume_role: Option<String>,
+    /// What the role's trust policy may ask for. No secret by AWS's word, and shown to nobody all the same.
+    pub external_id: Option<Secret>,
+    /// The account whose registry is meant, sent with every call; else the identity's own (A11).
+    pub registry: Option<String>,
+    /// Another address of the service: a private endpoint, or a stand-in.
+    pub endpoint: Option<Url>,
+    /// The principals that a repository policy may let delete images, as globs over ARNs.
+    pub may_delete: Arc<[Box<str>]>,
+    /// Which repositories.
+    pub repositories: NamePatterns,
+    /// A cap on requests in flight; adaptive below it.
+    pub max_concurrency: Option<usize>,
+}
+
+impl EcrConfig {
+    /// The account, as far as the policy itself tells it: the registry's, else the role's.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.registry.as_deref().or_else(|| self.assume_role.as_deref()?.split(':').nth(4))
+    }
 }

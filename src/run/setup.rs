@@ -116,6 +116,8 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, rehearse
             SourceConfig::Oci(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
             // A page of a bucket's list is large: in flight they are the memory that a run needs.
             SourceConfig::S3(_) => options.concurrency,
+            // The same holds for a page of images; beside it, a repository has two more small calls in flight.
+            SourceConfig::Ecr(_) => options.concurrency.saturating_mul(2),
         };
         let open = OpenOptions {
             write: options.mode == Mode::Enforce,

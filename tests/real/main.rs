@@ -4,6 +4,8 @@
 
 mod bucket;
 mod bucket_contract;
+mod ecr;
+mod ecr_contract;
 mod estate;
 mod layout;
 mod ledger_bucket;

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod contract;
+mod ecr;
 mod estate;
 mod forecast_ecr;
 mod hostile_output;
