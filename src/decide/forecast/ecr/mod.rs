@@ -1,7 +1,16 @@
-//! ECR lifecycle policies (FIELD-GUIDE A.4, A.5).
+//! ECR lifecycle policies (FIELD-GUIDE A.4, A.5): what they do to a repository now, what they come to do to some of its
+//! images, and how to keep them from it.
+//!
+//! - `grammar` and `concord` read a policy, or say all that is wrong with it; `rule` and `pattern` say what a rule looks at.
+//! - `standing` says which rule governs each image and how many images are ahead of it; `clock` from when its age counts;
+//!   `family` which images hold it. What the documentation leaves open is kept as two bounds.
+//! - [`evaluate`] and [`threats`] ask those for one moment and for the time to come; [`Pace`] gives the pushes to come
+//!   a date.
+//! - [`lint`] and [`recommend`] look after the claim rule (`claim`), by which alone a pin holds (A51).
 
 mod claim;
 mod clock;
+mod concord;
 mod evaluate;
 mod family;
 mod grammar;
