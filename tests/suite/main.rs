@@ -5,6 +5,7 @@
 mod command_line;
 mod contract;
 mod estate;
+mod forecast;
 mod forecast_ecr;
 mod hostile_output;
 mod ledger;
