@@ -22,8 +22,10 @@ pub struct Gap {
 pub enum Scope {
     /// The whole source: its list of repositories, or a setting all of them share.
     Source,
-    /// The repository's list of tags, or its settings.
+    /// The repository's list of tags, or the repository as a whole.
     Repository,
+    /// A setting of the repository, such as its lifecycle policy; its list of tags is whole all the same.
+    Setting,
     /// What one tag points at.
     Tag(#[schemars(with = "String")] Tag),
     /// One artifact: its manifest, children, blobs, lock or storage class.

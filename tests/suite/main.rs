@@ -6,6 +6,7 @@ mod command_line;
 mod contract;
 mod ecr;
 mod estate;
+mod forecast;
 mod forecast_ecr;
 mod hostile_output;
 mod ledger;

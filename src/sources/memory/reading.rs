@@ -154,7 +154,7 @@ fn list(repository: &RepositoryName, stored: &Repository, faults: &RepositoryFau
         for (setting, call) in [(&ecr.lifecycle, "GetLifecyclePolicy"), (&ecr.access, "GetRepositoryPolicy")] {
             if *setting == Setting::Unknown {
                 let detail = format!("{repository}: ecr:{call} is not allowed; grant it");
-                snapshot.gaps.push(Gap::new(Scope::Repository, Cause::Denied, detail));
+                snapshot.gaps.push(Gap::new(Scope::Setting, Cause::Denied, detail));
             }
         }
     }
