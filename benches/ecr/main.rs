@@ -102,7 +102,7 @@ fn audit(folder: &Path, images: usize) -> anyhow::Result<Cost> {
     let (cost, output) = measure::run("env", command, folder)?;
     let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     anyhow::ensure!(
-        report["summary"]["tags"] == images && report["run"]["complete"] == true,
+        report["summary"]["artifacts"] == images && report["run"]["complete"] == true,
         "not everything was seen: {}",
         report["summary"]
     );
