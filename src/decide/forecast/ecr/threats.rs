@@ -17,6 +17,7 @@
 //! Targets are judged with the tags that they have. Whoever asks for a pin's sake asks with the pin in place
 //! ([`with_pins`](super::with_pins)): a pin's tag never moves, any other may.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -25,7 +26,7 @@ use super::claim::{LASTING_DAYS, is_ample};
 use super::clock::{Membership, Since, days_after};
 use super::evaluate::Why;
 use super::family::Family;
-use super::pace::Pace;
+use super::pace::{Pace, Rate};
 use super::rule::{Count, Rule, RuleAction, StorageClass};
 use super::standing::Standings;
 use super::{Lifecycle, Repository};
@@ -43,7 +44,8 @@ pub fn threats(
 ) -> BTreeMap<Digest, Vec<Threat>> {
     let standings = Standings::of(lifecycle, repository);
     let family = Family::of(repository);
-    let forecast = Forecast { standings: &standings, family: &family, now, pace };
+    let rates = vec![OnceCell::new(); lifecycle.rules().len()];
+    let forecast = Forecast { standings: &standings, family: &family, now, pace, rates };
     let places: Vec<usize> = targets.iter().filter_map(|target| family.place(target)).collect();
     let mut known: BTreeMap<usize, Vec<Threat>> = BTreeMap::new();
     for image in forecast.elders_first(&places) {
@@ -60,6 +62,8 @@ struct Forecast<'a> {
     family: &'a Family<'a>,
     now: Timestamp,
     pace: &'a Pace,
+    /// Of each rule, once it is asked for: it takes a look at every push.
+    rates: Vec<OnceCell<Option<Rate>>>,
 }
 
 impl Forecast<'_> {
@@ -153,7 +157,8 @@ impl Forecast<'_> {
                      beyond that",
                     ahead.most + 1
                 );
-                let due = Due::AfterPushes { pushes, around: self.pace.around(rule, pushes) };
+                let rate = *self.rates[governor].get_or_init(|| self.pace.rate(rule));
+                let due = Due::AfterPushes { pushes, around: rate.and_then(|rate| rate.after(pushes)) };
                 Some(threat(due, certainty(ahead.least == ahead.most), why))
             }
             count => {
