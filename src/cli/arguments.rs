@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::deadline::read_duration;
 use super::output::ReportTarget;
+use crate::ledger::VerifierKey;
 use crate::model::{Reference, RunId, Severity, SourceName};
 use crate::report::render::Format;
 use crate::run::Shard;
@@ -54,6 +55,8 @@ pub(super) enum Command {
     Enforce(EnforceArguments),
     /// Tell what a tag pointed at, and when
     History(HistoryArguments),
+    /// Check that nobody changed the ledger, and prove what it says
+    Verify(VerifyArguments),
     /// Show the report of an earlier run
     Report(PastReportArguments),
     /// Print the JSON Schema of the report or the policy
@@ -127,7 +130,7 @@ pub(super) struct RunArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct LedgerArgument {
-    /// Another ledger than the policy's: a directory, s3://BUCKET/PREFIX, or none
+    /// Another ledger than the policy's: a directory, s3://, gs:// or az://BUCKET/PREFIX, or none
     #[arg(long, value_name = "LOCATION", env = "PRODPIN_LEDGER", hide_env_values = true)]
     pub(super) ledger: Option<String>,
 }
@@ -142,6 +145,33 @@ pub(super) struct HistoryArguments {
     /// What it pointed at then, as 2026-11-23T03:15:00Z
     #[arg(long, value_name = "TIME", env = "PRODPIN_AT", hide_env_values = true)]
     pub(super) at: Option<Timestamp>,
+
+    /// As JSON
+    #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    /// Prove that the ledger only grew since this: SEQUENCE:ROOT as a report prints it, a checkpoint's text, or a file
+    /// with either. Nothing else is checked
+    #[arg(long, value_name = "CHECKPOINT", env = "PRODPIN_SINCE", hide_env_values = true)]
+    pub(super) since: Option<String>,
+
+    /// Print the proof that entry N, counted from 0, is in the ledger, as JSON. Nothing else is checked
+    #[arg(long, value_name = "N", env = "PRODPIN_ENTRY", conflicts_with_all = ["since", "repair"], hide_env_values = true)]
+    pub(super) entry: Option<u64>,
+
+    /// Make tiles and views anew from the batches where they are missing or wrong
+    #[arg(long, env = "PRODPIN_REPAIR", conflicts_with = "since", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) repair: bool,
+
+    /// A verifier key (NAME+ID+KEY) that must be among those that signed
+    #[arg(long, value_name = "KEY", env = "PRODPIN_VERIFIER_KEY", value_parser = read_verifier_key, hide_env_values = true)]
+    pub(super) key: Option<VerifierKey>,
 
     /// As JSON
     #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
@@ -211,6 +241,10 @@ pub(super) fn shard(index: u32, count: u32) -> Result<Shard, String> {
         _ if index >= count => Err(format!("shares count from 0, so of {count} the last is {}/{count}", count - 1)),
         _ => Ok(Shard { index, count }),
     }
+}
+
+fn read_verifier_key(text: &str) -> Result<VerifierKey, String> {
+    VerifierKey::parse(text.trim()).ok_or_else(|| "write NAME+ID+KEY, as `prodpin verify` prints it".to_owned())
 }
 
 fn read_severity(text: &str) -> Result<Severity, String> {

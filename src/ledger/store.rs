@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutMode};
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode};
 
 use super::LedgerError;
 use super::chance;
@@ -140,6 +141,46 @@ impl Store {
     pub(super) async fn cache(&self, path: &Path, bytes: Vec<u8>) -> Result<(), LedgerError> {
         self.caches.put(path, bytes.into()).await.map_err(|error| self.error(&error))?;
         Ok(())
+    }
+
+    /// Every object under a prefix, as far as the store lists it.
+    pub(super) fn list(&self, prefix: &Path) -> BoxStream<'static, Result<ObjectMeta, LedgerError>> {
+        let (location, local) = (self.location.clone(), self.directory.is_some());
+        let listed = self.objects.list(Some(prefix)).map_err(move |error| (LedgerError::of(&location, &error), error));
+        // A local directory without any.
+        let listed = listed.filter_map(move |object| {
+            let absent = local && matches!(object, Err((_, Error::NotFound { .. })));
+            std::future::ready((!absent).then_some(object.map_err(|(error, _)| error)))
+        });
+        listed.boxed()
+    }
+
+    /// Writes an object whatever stands there: only ever one that is derived, and only when asked to repair it.
+    pub(super) async fn replace(&self, path: &Path, bytes: Vec<u8>) -> Result<(), LedgerError> {
+        self.objects.put(path, bytes.into()).await.map_err(|error| self.error(&error))?;
+        Ok(())
+    }
+
+    /// The same place, with caches elsewhere.
+    pub(super) fn with_caches(&self, caches: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            objects: self.objects.clone(),
+            caches,
+            directory: self.directory.clone(),
+            location: self.location.clone(),
+        }
+    }
+
+    /// The numbers that name objects under a prefix after this one, as far as the store lists them.
+    pub(super) async fn numbers_after(&self, prefix: &Path, offset: &Path) -> Result<Vec<u64>, LedgerError> {
+        let listed = self.objects.list_with_offset(Some(prefix), offset);
+        let numbers = listed.try_filter_map(|object| {
+            std::future::ready(Ok(object.location.filename().and_then(|name| name.parse::<u64>().ok())))
+        });
+        match numbers.try_collect().await {
+            Err(Error::NotFound { .. }) if self.directory.is_some() => Ok(Vec::new()),
+            other => other.map_err(|error| self.error(&error)),
+        }
     }
 
     /// The greatest number that names an object under a prefix after this one, as far as the store lists it; 0 if none.

@@ -58,7 +58,7 @@ impl Setup {
         if options.mode == Mode::Enforce && !keeps_ledger {
             return Err(RunError::NoLedger);
         }
-        let ledger = Ledger::open(&policy.ledger, Access::Write).await?;
+        let ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Write).await?;
         let production = Production::collect(policy, &sources).await;
         let rules =
             Rules { keep: policy.keep, production: policy.production.clone(), may_move: policy.may_move.clone() };

@@ -36,7 +36,7 @@ pub(crate) fn run(mode: Mode, complete: bool, ledger: bool) -> RunSection {
         scope: RunScope::default(),
         policy_sha256: Digest::of(b"policy"),
         ledger: ledger
-            .then(|| LedgerSection { sequence: 42, root: "VHJ1c3QgYnV0IHZlcmlmeSB0aGUgcm9vdCBoYXNoIGhlcmU=".into() }),
+            .then(|| LedgerSection { checkpoint: None, sequence: 42, root: "VHJ1c3QgYnV0IHZlcmlmeSB0aGUgcm9vdCBoYXNoIGhlcmU=".into() }),
     }
 }
 
