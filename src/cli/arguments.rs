@@ -139,12 +139,17 @@ pub(super) struct LedgerArgument {
 pub(super) struct HistoryArguments {
     /// HOST/REPOSITORY:TAG, or s3://BUCKET/KEY; HOST/REPOSITORY@DIGEST tells of those bytes, and HOST/REPOSITORY alone
     /// of everything in the repository
-    #[arg(value_name = "REFERENCE")]
-    pub(super) reference: Reference,
+    #[arg(value_name = "REFERENCE", required_unless_present = "export")]
+    pub(super) reference: Option<Reference>,
 
     /// What it pointed at then, as 2026-11-23T03:15:00Z
     #[arg(long, value_name = "TIME", env = "PRODPIN_AT", hide_env_values = true)]
     pub(super) at: Option<Timestamp>,
+
+    /// Write every entry of the ledger to a file, as csv=FILE
+    #[arg(long, value_name = "FORMAT=FILE", env = "PRODPIN_EXPORT", value_parser = read_export,
+          conflicts_with_all = ["reference", "at", "json"], hide_env_values = true)]
+    pub(super) export: Option<ExportTarget>,
 
     /// As JSON
     #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
@@ -240,6 +245,20 @@ pub(super) fn shard(index: u32, count: u32) -> Result<Shard, String> {
         0 => Err("there must be at least one share".to_owned()),
         _ if index >= count => Err(format!("shares count from 0, so of {count} the last is {}/{count}", count - 1)),
         _ => Ok(Shard { index, count }),
+    }
+}
+
+/// Where the whole ledger is written.
+#[derive(Debug, Clone)]
+pub(super) enum ExportTarget {
+    /// Comma-separated values.
+    Csv(PathBuf),
+}
+
+fn read_export(text: &str) -> Result<ExportTarget, String> {
+    match text.split_once('=') {
+        Some(("csv", file)) if !file.is_empty() => Ok(ExportTarget::Csv(file.into())),
+        _ => Err("write csv=FILE; SQL tools read CSV as a table".to_owned()),
     }
 }
 

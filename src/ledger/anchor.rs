@@ -38,6 +38,8 @@ struct State {
     copied: Option<u64>,
     /// Why the anchor could not be compared or written, in words.
     trouble: Option<String>,
+    /// Where the histories part, once that is known.
+    forked: Option<String>,
 }
 
 impl Anchor {
@@ -179,7 +181,17 @@ impl Ledger {
         LedgerError::RolledBack { location: self.store.location().to_owned(), what }
     }
 
-    pub(super) fn forked(&self, what: String) -> LedgerError {
+    /// Nothing is committed any more after the histories were seen to part (I11).
+    pub(super) fn refuse_fork(&self) -> Result<(), LedgerError> {
+        let Some(anchor) = &self.anchor else { return Ok(()) };
+        let what = anchor.state.lock().unwrap_or_else(PoisonError::into_inner).forked.clone();
+        what.map_or(Ok(()), |what| Err(self.forked(what)))
+    }
+
+    fn forked(&self, what: String) -> LedgerError {
+        if let Some(anchor) = &self.anchor {
+            anchor.set(|state| state.forked = Some(what.clone()));
+        }
         LedgerError::Forked { location: self.store.location().to_owned(), what }
     }
 
@@ -187,6 +199,10 @@ impl Ledger {
     pub(super) async fn copy_to_anchor(&self) -> Result<(), LedgerError> {
         let Some(anchor) = &self.anchor else { return Ok(()) };
         let (Some(store), Some(copied)) = (anchor.store(), anchor.copied()) else { return Ok(()) };
+        // Asked again by the next run: each look at a place that does not answer takes its time.
+        if self.anchor_trouble().is_some() {
+            return Ok(());
+        }
         let head = self.log().index.sequence;
         for sequence in copied + 1..=head {
             let Some(tip) = self.at(sequence).await? else { continue };
@@ -205,7 +221,7 @@ impl Ledger {
                     return Ok(());
                 }
             }
-            anchor.set(|state| (state.copied, state.trouble) = (Some(sequence), None));
+            anchor.set(|state| state.copied = Some(sequence));
         }
         Ok(())
     }

@@ -41,6 +41,7 @@ impl Ledger {
             return Err(LedgerError::ReadOnly { location: self.store.location().to_owned() });
         }
         let mut writing = self.writing.lock().await;
+        self.refuse_fork()?;
         let before = self.log().index.sequence;
         let mut views = HashMap::new();
         let mut rest = entries.as_slice();

@@ -70,8 +70,24 @@ impl Store {
         LedgerError::Corrupt { location: self.location.clone(), what: what.into() }
     }
 
+    /// Where an object is on a local disk.
+    fn file(&self, path: &Path) -> Option<PathBuf> {
+        let directory = self.directory.clone()?;
+        Some(path.parts().fold(directory, |file, part| file.join(part.as_ref())))
+    }
+
+    /// Whether something else than a file stands in an object's place: opening a named pipe would wait for ever (F80).
+    fn is_stranger(&self, path: &Path, follow: bool) -> bool {
+        let Some(file) = self.file(path) else { return false };
+        let found = if follow { std::fs::metadata(file) } else { std::fs::symlink_metadata(file) };
+        found.is_ok_and(|found| !found.is_file())
+    }
+
     /// The object's bytes; none if the store says definitively that there is no such object.
     pub(super) async fn get(&self, path: &Path) -> Result<Option<Bytes>, LedgerError> {
+        if self.is_stranger(path, true) {
+            return Err(self.corrupt(format!("{path} is no file")));
+        }
         let found = match self.objects.get(path).await {
             Ok(found) if found.meta.size > OBJECT_CAP => {
                 let size = found.meta.size;
@@ -121,9 +137,8 @@ impl Store {
 
     /// Another process may have written the file and died before its directory entry was safe.
     async fn settle(&self, path: &Path) -> Result<(), LedgerError> {
-        let Some(directory) = &self.directory else { return Ok(()) };
-        let file = path.parts().fold(directory.clone(), |file, part| file.join(part.as_ref()));
-        let folder = file.parent().unwrap_or(directory).to_path_buf();
+        let Some(file) = self.file(path) else { return Ok(()) };
+        let folder = file.parent().unwrap_or(&file).to_path_buf();
         let synced = tokio::task::spawn_blocking(move || std::fs::File::open(folder)?.sync_all()).await;
         match synced {
             Ok(result) => result.map_err(|error| LedgerError::of_io(&self.location, error)),
@@ -133,6 +148,9 @@ impl Store {
 
     /// The cache's bytes. A cache that cannot be read is a cache that is not there.
     pub(super) async fn cached(&self, path: &Path) -> Option<Bytes> {
+        if self.is_stranger(path, false) {
+            return None;
+        }
         let found = self.caches.get(path).await.ok()?;
         if found.meta.size > OBJECT_CAP { None } else { found.bytes().await.ok() }
     }
