@@ -60,7 +60,8 @@ fn claimed(text: &str) -> anyhow::Result<Claim> {
     let path = Path::new(text);
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() && metadata.len() <= CLAIM_CAP => {
-            let text = std::fs::read_to_string(path).map_err(|error| misused(format!("{}: {error}", path.display())))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|error| misused(format!("{}: {error}", path.display())))?;
             Ok(Claim::parse(&text).map_err(misused)?)
         }
         Ok(_) => Err(misused(format!("{} is no checkpoint", path.display())).into()),
@@ -109,7 +110,9 @@ fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
         if found.holds() { "all of it holds" } else { "NOT what it says" }
     )?;
     match (found.unsigned, found.keys.as_slice()) {
-        (_, []) => writeln!(out, "no checkpoint is signed: whoever can write to the ledger could have rewritten all of it")?,
+        (_, []) => {
+            writeln!(out, "no checkpoint is signed: whoever can write to the ledger could have rewritten all of it")?
+        }
         (0, _) => {}
         (unsigned, _) => writeln!(out, "the first {unsigned} commits are not signed; the signed ones vouch for them")?,
     }
@@ -121,7 +124,6 @@ fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
     }
     Ok(())
 }
-
 
 #[cfg(test)]
 mod tests {

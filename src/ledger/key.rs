@@ -43,9 +43,7 @@ impl Keys {
     ) -> Result<Option<Self>, LedgerError> {
         let told = |detail: String| LedgerError::Key { location: name.to_owned(), detail };
         let current = match (&safeguards.key, location) {
-            (KeyPlace::Usual, LedgerLocation::Directory(directory)) => {
-                beside(directory).map_err(told)?.map(Key::Held)
-            }
+            (KeyPlace::Usual, LedgerLocation::Directory(directory)) => beside(directory).map_err(told)?.map(Key::Held),
             (KeyPlace::Usual | KeyPlace::None, _) => None,
             (place, _) => Some(Key::load(place, true).await.map_err(told)?),
         };
@@ -83,7 +81,9 @@ impl Key {
             KeyPlace::File(path) if make => Ok(Self::Held(read_or_make(path)?)),
             KeyPlace::File(path) => match read(path)? {
                 Some(key) => Ok(Self::Held(key)),
-                None => Err(format!("there is no key at {}, which the policy names as the previous one", path.display())),
+                None => {
+                    Err(format!("there is no key at {}, which the policy names as the previous one", path.display()))
+                }
             },
             KeyPlace::Text(text) => {
                 let key = parse(text.expose());
@@ -122,7 +122,10 @@ fn beside(directory: &Path) -> Result<Option<SigningKey>, String> {
     }
     if is_mount_point(&directory) {
         // A container's volume: what is beside it ends with the container, and the next one would make another key.
-        tracing::warn!("no key is made beside {}, which is a mount point: name one with ledger_key", directory.display());
+        tracing::warn!(
+            "no key is made beside {}, which is a mount point: name one with ledger_key",
+            directory.display()
+        );
         return Ok(None);
     }
     read_or_make(&path).map(Some).or_else(|detail| {
@@ -174,7 +177,9 @@ fn read(path: &Path) -> Result<Option<SigningKey>, String> {
     }
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| format!("cannot read the key at {shown}: {error}"))?;
-    file.take(KEY_FILE_CAP).read_to_string(&mut text).map_err(|error| format!("cannot read the key at {shown}: {error}"))?;
+    file.take(KEY_FILE_CAP)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("cannot read the key at {shown}: {error}"))?;
     parse(&text).map(Some).ok_or_else(|| format!("{shown} holds no signing key: name another file"))
 }
 

@@ -29,7 +29,9 @@ pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<St
                 "gs" => open_google(url, &name),
                 "az" => open_azure(url, &name),
                 other => Err(LedgerError::Unusable {
-                    detail: format!("a ledger cannot be at {other}://; use a directory, s3://, gs:// or az://BUCKET/PREFIX"),
+                    detail: format!(
+                        "a ledger cannot be at {other}://; use a directory, s3://, gs:// or az://BUCKET/PREFIX"
+                    ),
                     location: name,
                 }),
             }
@@ -65,7 +67,8 @@ fn open_azure(url: &Url, name: &str) -> Result<Store, LedgerError> {
 pub(super) fn parts<'u>(url: &'u Url, name: &str) -> Result<(&'u str, object_store::path::Path), LedgerError> {
     let unusable = |detail: String| LedgerError::Unusable { location: name.to_owned(), detail };
     let scheme = url.scheme();
-    let bucket = url.host_str().ok_or_else(|| unusable(format!("it names no bucket; write {scheme}://BUCKET/PREFIX")))?;
+    let bucket =
+        url.host_str().ok_or_else(|| unusable(format!("it names no bucket; write {scheme}://BUCKET/PREFIX")))?;
     let prefix = object_store::path::Path::from_url_path(url.path())
         .map_err(|_| unusable("the prefix is no clean path; leave out empty parts, '.' and '..'".to_owned()))?;
     Ok((bucket, prefix))

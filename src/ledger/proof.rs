@@ -66,7 +66,8 @@ impl Claim {
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some((sequence, root)) = text.trim().split_once(':').filter(|_| !text.trim().contains('\n')) {
             let root = Hash::parse_hash(root.trim()).map_err(|_| "the root is no hash in base64".to_owned())?;
-            let sequence = sequence.trim().parse().map_err(|_| "write SEQUENCE:ROOT, as a report prints it".to_owned())?;
+            let sequence =
+                sequence.trim().parse().map_err(|_| "write SEQUENCE:ROOT, as a report prints it".to_owned())?;
             return Ok(Self::Position { sequence, root: root.0 });
         }
         match Checkpoint::decode(text.as_bytes()) {
@@ -210,7 +211,9 @@ impl Ledger {
                 Slot::Whole(own) if own.checkpoint.root().0 == *root => (own.checkpoint.size, Hash(*root)),
                 Slot::Whole(own) => {
                     let (there, seen) = (own.checkpoint.root(), Hash(*root));
-                    return Ok(Since::Forked { what: format!("commit {sequence} has root {there}, and {seen} was seen") });
+                    return Ok(Since::Forked {
+                        what: format!("commit {sequence} has root {there}, and {seen} was seen"),
+                    });
                 }
                 Slot::Empty | Slot::Torn => {
                     let there = head.sequence;
@@ -250,7 +253,10 @@ impl Ledger {
     /// Why a checkpoint cannot be an earlier one of this log, whatever its tree.
     async fn unrelated(&self, head: &Tip, seen: &Checkpoint, note: &str) -> Result<Option<String>, LedgerError> {
         if seen.origin != head.checkpoint.origin {
-            return Ok(Some(format!("this log is {}, and the checkpoint is of {}", head.checkpoint.origin, seen.origin)));
+            return Ok(Some(format!(
+                "this log is {}, and the checkpoint is of {}",
+                head.checkpoint.origin, seen.origin
+            )));
         }
         let Some(signed) = &seen.key else { return Ok(None) };
         if signature::check(note.as_bytes(), &signed.key).is_err() {

@@ -12,8 +12,8 @@ use object_store::{CredentialProvider, Error};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{LedgerError, location};
 use super::store::Store;
+use super::{LedgerError, location};
 
 pub(super) async fn open(url: &Url, name: &str) -> Result<Store, LedgerError> {
     let unusable = |detail: &str| LedgerError::Unusable { location: name.to_owned(), detail: detail.to_owned() };

@@ -22,7 +22,11 @@ pub(super) fn follows(before: Option<&KeyInForce>, tip: &Tip) -> Result<(), &'st
         (None, None) => Ok(()),
         (Some(_), None) => Err("it is not signed, and the one before it is"),
         (Some(before), Some(now)) if before.key == now.key => {
-            if before.since == now.since { Ok(()) } else { Err("it names another commit as its key's first") }
+            if before.since == now.since {
+                Ok(())
+            } else {
+                Err("it names another commit as its key's first")
+            }
         }
         (_, Some(now)) if now.since != tip.sequence => Err("it names another commit as its key's first"),
         (None, Some(_)) => Ok(()),

@@ -283,7 +283,8 @@ mod tests {
             assert_eq!(tile.hashes, expected);
             assert_eq!(hashes(&tile.bytes(), WIDTH).unwrap(), expected);
         }
-        let widths: Vec<_> = frontier.partials().map(|tile| (tile.id.level, tile.id.number, tile.hashes.len())).collect();
+        let widths: Vec<_> =
+            frontier.partials().map(|tile| (tile.id.level, tile.id.number, tile.hashes.len())).collect();
         assert_eq!(widths, [(0, 258, 66_200 % 256), (1, 1, 2), (2, 0, 1)]);
         let text = serde_json::to_string(&frontier).unwrap();
         assert_eq!(serde_json::from_str::<Frontier>(&text).unwrap(), frontier);

@@ -298,7 +298,9 @@ impl LedgerLocation {
             Some(("file", path)) => Err(format!("write a directory without file://, such as {}", quote(path))),
             Some((scheme, _)) => {
                 let scheme: String = scheme.chars().take(20).collect();
-                Err(format!("a ledger cannot be kept at {scheme}://; write a directory, s3://bucket/prefix, gs://…, az://… or none"))
+                Err(format!(
+                    "a ledger cannot be kept at {scheme}://; write a directory, s3://bucket/prefix, gs://…, az://… or none"
+                ))
             }
         }
     }

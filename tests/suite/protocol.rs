@@ -4,7 +4,7 @@
 //! its number is free, and on a refusal look again. What it leaves out are bytes. `ledger::crashes` and
 //! `ledger::writers` hold the code itself to the same properties.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use stateright::{Checker, Model, Property};
 
@@ -43,7 +43,7 @@ struct World {
     /// How often each writer was started.
     attempts: Vec<u8>,
     /// Commits whose writer was told that they stand, with their place.
-    told: BTreeMap<u8, Commit>,
+    told: BTreeSet<(u8, Commit)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -91,7 +91,7 @@ impl Protocol {
         let own = world.log[usize::from(place)] == commit;
         let recognised = own && (heard || !self.forgets);
         if recognised {
-            world.told.insert(place, commit);
+            world.told.insert((place, commit));
         }
         world.steps[at] = if recognised { Step::Done } else { Step::Started };
         if !recognised && self.forgets && !heard {
@@ -113,7 +113,7 @@ impl Model for Protocol {
             crashes: 2,
             losses: 2,
             attempts: vec![0; writers],
-            told: BTreeMap::new(),
+            told: BTreeSet::new(),
         }]
     }
 
@@ -173,19 +173,22 @@ impl Model for Protocol {
                 world.told.iter().all(|(place, commit)| world.log.get(usize::from(*place)) == Some(commit))
             }),
             Property::always("I9: every checkpoint follows the one before and has its batch", |_, world: &World| {
-                (0..).zip(&world.log).all(|(place, commit)| {
-                    commit.previous == place && world.batches.contains(&commit.batch)
-                })
+                (0..)
+                    .zip(&world.log)
+                    .all(|(place, commit)| commit.previous == place && world.batches.contains(&commit.batch))
             }),
             Property::always("I13: one change is one event", |_, world: &World| {
                 let all: Vec<_> = world.log.iter().flat_map(|commit| &commit.batch.2).collect();
                 all.len() == all.iter().collect::<BTreeSet<_>>().len()
             }),
-            Property::always("I14, I15: once all are done, the log says what all saw", |model: &Self, world: &World| {
-                let done = world.steps.iter().all(|step| *step == Step::Done);
-                let seen = (0..model.writers).flat_map(Self::seen).collect::<BTreeSet<_>>();
-                !done || Self::known(&world.log) == seen
-            }),
+            Property::always(
+                "I14, I15: once all are done, the log says what all saw",
+                |model: &Self, world: &World| {
+                    let done = world.steps.iter().all(|step| *step == Step::Done);
+                    let seen = (0..model.writers).flat_map(Self::seen).collect::<BTreeSet<_>>();
+                    !done || Self::known(&world.log) == seen
+                },
+            ),
             Property::eventually("I14: no writer waits for another for ever", |_, world: &World| {
                 world.steps.iter().all(|step| *step == Step::Done)
             }),

@@ -145,7 +145,8 @@ impl Walk<'_> {
     fn next_repository(&self, after: Option<&RepositoryKey>) -> Option<RepositoryKey> {
         use std::ops::Bound::{Excluded, Unbounded};
         let log = self.folded.log();
-        let of = |source: &SourceName, name: &RepositoryName| RepositoryKey { source: source.clone(), name: name.clone() };
+        let of =
+            |source: &SourceName, name: &RepositoryName| RepositoryKey { source: source.clone(), name: name.clone() };
         let repositories = &log.index.repositories;
         if let Some(after) = after {
             let names = repositories.get(&after.source)?;

@@ -111,11 +111,7 @@ impl Ledger {
     }
 
     /// The same on a store that the caller made.
-    pub async fn verify_on(
-        store: Arc<dyn ObjectStore>,
-        name: &str,
-        how: &Verify,
-    ) -> Result<Verification, LedgerError> {
+    pub async fn verify_on(store: Arc<dyn ObjectStore>, name: &str, how: &Verify) -> Result<Verification, LedgerError> {
         check(Store::new(store, name), how).await
     }
 }

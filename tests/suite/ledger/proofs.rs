@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use object_store::local::LocalFileSystem;
-use prodpin::ledger::{Access, Claim, Ledger, LedgerError, Since, Verify, VerifierKey};
+use prodpin::ledger::{Access, Claim, Ledger, LedgerError, Since, VerifierKey, Verify};
 use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
 use tlog_tiles::tlog::{Hash, check_record, check_tree, record_hash};
 
@@ -116,7 +116,8 @@ async fn what_is_derived_is_made_anew_and_nothing_else_is_touched_f62() {
         let found = Ledger::verify(&signed.location(), &repair).await.unwrap();
         assert!(found.holds() && !found.repaired.is_empty());
         for tile in ["tile/0/000", "tile/0/001", "tile/0/002.p/94", "tile/1/000.p/2"] {
-            let [made, was] = [signed.path(), original.path().to_owned()].map(|path| std::fs::read(path.join(tile)).unwrap());
+            let [made, was] =
+                [signed.path(), original.path().to_owned()].map(|path| std::fs::read(path.join(tile)).unwrap());
             assert_eq!(made, was, "{tile}");
         }
         let again = verified(&signed.path()).await;
@@ -209,7 +210,8 @@ async fn a_restored_backup_and_a_second_history_are_told_apart_i11_i12_f59() {
     std::fs::copy(signed.folder.path().join("ledger.key"), backup.path().join("ledger.key")).unwrap();
     let seen = signed.writer().await.commit(vec![tag_seen(8, &key("shop/0"), "v8", "this")]).await.unwrap();
     let note = std::fs::read_to_string(checkpoint(&signed.path(), seen.sequence)).unwrap();
-    let claims = [note.as_str(), &format!("{}:{}", seen.sequence, seen.root_base64())].map(|text| Claim::parse(text).unwrap());
+    let claims =
+        [note.as_str(), &format!("{}:{}", seen.sequence, seen.root_base64())].map(|text| Claim::parse(text).unwrap());
 
     let restored = LedgerLocation::Directory(old.clone());
     for claim in &claims {

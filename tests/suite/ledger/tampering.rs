@@ -17,7 +17,8 @@ impl Signed {
         let signed = Self { folder: tempfile::tempdir().unwrap() };
         for run in 1..4 {
             let ledger = signed.writer().await;
-            let entries = (0..200).map(|n| tag_seen(run, &key(&format!("shop/{}", n % 3)), &format!("v{run}-{n}"), "a"));
+            let entries =
+                (0..200).map(|n| tag_seen(run, &key(&format!("shop/{}", n % 3)), &format!("v{run}-{n}"), "a"));
             ledger.commit(entries.collect()).await.unwrap();
             let report = ledger.put_report(format!("report of run {run}\n").as_bytes()).await.unwrap();
             let mut record = run_record(run);
@@ -160,7 +161,8 @@ pub(crate) async fn tamper(row: usize, ledger: &Path) -> Tampering {
             let file = checkpoint(ledger, 4);
             let text = std::fs::read_to_string(&file).unwrap();
             let (body, _) = text.split_once("\n\n").unwrap();
-            let unsigned: String = body.lines().filter(|line| !line.starts_with("key ")).map(|l| format!("{l}\n")).collect();
+            let unsigned: String =
+                body.lines().filter(|line| !line.starts_with("key ")).map(|l| format!("{l}\n")).collect();
             std::fs::write(&file, unsigned).unwrap();
             ("signature and key taken off", name(&file), None)
         }
