@@ -176,7 +176,7 @@ pub(super) struct VerifyArguments {
 
     /// A verifier key (NAME+ID+KEY) that must be among those that signed
     #[arg(long, value_name = "KEY", env = "PRODPIN_VERIFIER_KEY", value_parser = read_verifier_key, hide_env_values = true)]
-    pub(super) key: Option<VerifierKey>,
+    pub(super) verifier_key: Option<VerifierKey>,
 
     /// As JSON
     #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]

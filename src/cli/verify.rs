@@ -33,7 +33,7 @@ pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow
         to_stdout(|out| tell_since(&since, arguments.json, out))?;
         return Ok(if matches!(since, Since::Grown { .. }) { Ending::Done } else { Ending::Failed });
     }
-    let how = Verify { repair: arguments.repair, key: arguments.key.clone() };
+    let how = Verify { repair: arguments.repair, key: arguments.verifier_key.clone() };
     let found = Ledger::verify(&location, &how).await?;
     if found.commits == 0 && found.damage.is_empty() {
         anyhow::bail!("the ledger at {} holds no commit yet; `prodpin audit` makes one", location_text(&location));
