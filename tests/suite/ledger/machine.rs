@@ -26,6 +26,8 @@ type Known = BTreeMap<usize, usize>;
 struct Model {
     known: Known,
     recalled: [Known; WRITERS],
+    /// The log as far as each writer has read it: what says nothing there needs no look at what came after.
+    read: [Known; WRITERS],
     /// How many events there must be.
     events: usize,
 }
@@ -66,16 +68,21 @@ impl ReferenceStateMachine for Model {
 
     fn apply(mut model: Self, act: &Act) -> Self {
         match act {
-            Act::Recall(writer) => model.recalled[*writer] = model.known.clone(),
+            Act::Recall(writer) | Act::Reopen { writer, .. } => {
+                model.recalled[*writer] = model.known.clone();
+                model.read[*writer] = model.known.clone();
+            }
             Act::Tell { writer, tag, bytes } => {
                 // What is as recalled is not told; what is told is news only if no other told it first.
-                let news = model.recalled[*writer].get(tag) != Some(bytes) && model.known.get(tag) != Some(bytes);
-                if news {
+                let told = [&model.recalled, &model.read].iter().all(|known| known[*writer].get(tag) != Some(bytes));
+                if told && model.known.get(tag) != Some(bytes) {
                     model.known.insert(*tag, *bytes);
                     model.events += 1;
                 }
+                if told {
+                    model.read[*writer] = model.known.clone();
+                }
             }
-            Act::Reopen { writer, .. } => model.recalled[*writer] = model.known.clone(),
             Act::Forget => {}
         }
         model
