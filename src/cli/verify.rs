@@ -119,7 +119,8 @@ fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
     for span in &found.keys {
         writeln!(out, "signed from commit {} on by {}", span.since, terminal(&span.key.to_string()))?;
     }
-    if let Some(head) = &found.head {
+    // A past that contradicts itself is nothing to come back to.
+    if let Some(head) = found.head.as_ref().filter(|_| found.holds()) {
         writeln!(out, "commit {}, root {}; ask later with --since {0}:{1}", head.sequence, head.root_base64())?;
     }
     Ok(())

@@ -141,7 +141,7 @@ fn is_torn(bytes: &[u8], text: &str) -> bool {
     }
     // Cut between two lines: what there is stands whole in its order, and the edge is still to come.
     let mut order = ORDER.iter();
-    text.lines().skip(3).all(|line| order.any(|(key, whole)| line.strip_prefix(key).is_some_and(|value| whole(value))))
+    text.lines().skip(3).all(|line| order.any(|(key, whole)| line.strip_prefix(key).is_some_and(whole)))
 }
 
 fn key_in_force(text: &str) -> Option<KeyInForce> {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde::Serialize;
 use tlog_tiles::tlog::{
@@ -131,7 +132,7 @@ impl HashReader for Hashes {
 
 impl Ledger {
     /// Makes something from hashes of the tree: told twice, once to learn which ones.
-    async fn from_tiles<T>(
+    async fn with_tiles<T>(
         &self,
         make: impl Fn(&Hashes) -> Result<T, TlogError>,
     ) -> Result<Result<T, TlogError>, LedgerError> {
@@ -150,12 +151,12 @@ impl Ledger {
         let (tile_level, within) = (level / HEIGHT, level % HEIGHT);
         let first = number << within;
         let id = TileId { level: tile_level, number: first / WIDTH as u64 };
-        if !rows.contains_key(&id) {
-            rows.insert(id, self.row(id).await?);
-        }
+        let row = match rows.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(self.row(id).await?),
+        };
         let start = (first % WIDTH as u64) as usize;
-        let row = rows.get(&id).and_then(|row| row.get(start..start + (1 << within)));
-        row.map(tiles::subtree).ok_or_else(|| self.underived(id))
+        row.get(start..start + (1 << within)).map(tiles::subtree).ok_or_else(|| self.underived(id))
     }
 
     /// A tile's hashes: at the border from what is known, else from the store.
@@ -192,11 +193,11 @@ impl Ledger {
     pub(super) async fn consistency(&self, size: u64, root: Hash) -> Result<Consistency, LedgerError> {
         let head = self.tip()?.head();
         let broken = || self.store.corrupt("the tiles do not hash to the head's root; run `prodpin verify`");
-        let proof = self.from_tiles(|reader| prove_tree(head.size, size, reader)).await?.map_err(|_| broken())?;
+        let proof = self.with_tiles(|reader| prove_tree(head.size, size, reader)).await?.map_err(|_| broken())?;
         if check_tree(&proof, head.size, Hash(head.root), size, root).is_ok() {
             return Ok(Consistency::Proven(proof));
         }
-        let own = self.from_tiles(|reader| tree_hash(size, reader)).await?.map_err(|_| broken())?;
+        let own = self.with_tiles(|reader| tree_hash(size, reader)).await?.map_err(|_| broken())?;
         match check_tree(&proof, head.size, Hash(head.root), size, own) {
             Ok(()) if own != root => Ok(Consistency::Contradicted(own)),
             _ => Err(broken()),
@@ -277,7 +278,7 @@ impl Ledger {
         let (commit, entry) = self.entry_at(index, &head).await?;
         let leaf = record_hash(entry.as_bytes());
         let broken = || self.store.corrupt("the tiles do not hash to the head's root; run `prodpin verify`");
-        let proof = self.from_tiles(|reader| prove_record(size, index, reader)).await?.map_err(|_| broken())?;
+        let proof = self.with_tiles(|reader| prove_record(size, index, reader)).await?.map_err(|_| broken())?;
         if check_record(&proof, size, root, index, leaf).is_err() {
             let what = format!("entry {index}, in commit {}, or a tile above it was changed", commit.sequence);
             return Err(self.store.corrupt(what));
