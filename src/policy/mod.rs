@@ -14,6 +14,7 @@ mod patterns;
 mod problem;
 mod raw;
 mod reader;
+mod safeguards;
 mod schema;
 mod secret;
 mod source;
@@ -32,6 +33,7 @@ pub use ad_hoc::{AdHocError, ad_hoc};
 pub use load::{PolicyError, load, parse};
 pub(crate) use problem::visible;
 pub use problem::{PolicyErrors, Problem};
+pub use safeguards::{KeyPlace, Safeguards};
 pub use schema::schema_text;
 pub use secret::Secret;
 
@@ -42,6 +44,8 @@ pub struct Policy {
     pub keep: u32,
     /// Where the ledger is.
     pub ledger: LedgerLocation,
+    /// What signs the ledger's checkpoints, and where they are remembered.
+    pub safeguards: Safeguards,
     /// When `watch` runs.
     pub schedule: Option<Schedule>,
     /// The sources by name.
@@ -67,7 +71,7 @@ pub enum LedgerLocation {
     None,
     /// A local directory.
     Directory(PathBuf),
-    /// `s3://bucket/prefix`.
+    /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
     Store(Url),
 }
 

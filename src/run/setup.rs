@@ -60,7 +60,7 @@ impl Setup {
         if options.mode == Mode::Enforce && !keeps_ledger {
             return Err(RunError::NoLedger);
         }
-        let ledger = Ledger::open(&policy.ledger, access).await?;
+        let ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, access).await?;
         let production = Production::collect(policy, &sources).await;
         let rules =
             Rules { keep: policy.keep, production: policy.production.clone(), may_move: policy.may_move.clone() };

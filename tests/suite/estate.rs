@@ -55,6 +55,7 @@ impl Estate {
     pub(crate) fn new(production: Vec<ProductionRule>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let policy = Policy {
+            safeguards: Default::default(),
             keep: 5,
             ledger: LedgerLocation::Directory(directory.path().join("ledger")),
             schedule: None,

@@ -14,6 +14,7 @@ mod lying_registry;
 mod objects;
 mod policy;
 mod properties;
+mod protocol;
 mod purity;
 mod reports;
 mod scenarios;
