@@ -9,6 +9,7 @@ use crate::decide::{Rules, Uses};
 use crate::ledger::{Access, Ledger};
 use crate::model::{Digest, Gap, Mode, RepositoryKey, RepositoryName, RunId, RunScope, Running, SourceName, Waiver};
 use crate::policy::{LedgerLocation, Policy, SourceConfig};
+use crate::schedule::Schedule;
 use crate::signals::file::FileSignal;
 use crate::signals::{ProductionSignal, Signalled};
 use crate::sources::oci::Surroundings;
@@ -21,6 +22,10 @@ pub(super) struct Setup {
     pub(super) id: RunId,
     pub(super) mode: Mode,
     pub(super) scope: RunScope,
+    /// Only these repositories; all if empty.
+    pub(super) only: Vec<RepositoryKey>,
+    /// When runs are due, if the policy says so.
+    pub(super) schedule: Option<Schedule>,
     pub(super) started: Timestamp,
     pub(super) policy: Digest,
     pub(super) rules: Rules,
@@ -69,6 +74,8 @@ impl Setup {
             id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
             mode: options.mode,
             scope: options.scope(),
+            only: options.repositories.clone(),
+            schedule: policy.schedule.clone(),
             started,
             policy: policy.digest.clone(),
             uses: Mutex::new(Uses::of(&rules)),
@@ -101,7 +108,9 @@ pub(super) type Opened = (BTreeMap<SourceName, Source>, BTreeMap<SourceName, Str
 /// Opens the sources that the run is about: with write power only to enforce. One that cannot be opened leaves the
 /// others running.
 pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, rehearse: bool) -> Result<Opened, RunError> {
-    let chosen = choose(policy, &options.sources)?;
+    let of_repositories = options.repositories.iter().map(|key| key.source.clone());
+    let wanted: Vec<SourceName> = options.sources.iter().cloned().chain(of_repositories).collect();
+    let chosen = choose(policy, &wanted)?;
     let connections = descriptors::connections(chosen.len()).unwrap_or(usize::MAX);
     let registries = chosen.iter().filter_map(|(_, config)| {
         let SourceConfig::Oci(oci) = config else { return None };

@@ -10,6 +10,7 @@ mod estate;
 mod forecast;
 mod forecast_ecr;
 mod hostile_output;
+mod invocation;
 mod ledger;
 mod lying_registry;
 mod objects;
@@ -26,3 +27,4 @@ mod scenarios_ecr;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;
+mod watch;
