@@ -151,19 +151,20 @@ impl Watch<'_> {
 
     /// The next run goes by the policy as it is now, if it is one; else everything stays as it was.
     fn reload(&mut self) {
-        let read = Plan::read(self.path, self.arguments);
-        self.board.status().reloads(read.is_ok());
-        match read {
+        let succeeded = match Plan::read(self.path, self.arguments) {
             Ok(plan) => {
                 self.timetable.reschedule(plan.schedule.clone(), Timestamp::now());
                 self.plan = plan;
                 announce(&format!("the policy was read again; runs by {}", self.plan.schedule));
+                true
             }
             Err(error) => {
                 let reason = without_credentials(&format!("{error:#}")).into_owned();
                 tracing::error!("the new policy cannot be used, and the old one stays in use: {reason}");
+                false
             }
-        }
+        };
+        self.board.status().reloads(succeeded);
     }
 
     /// Runs once; false if it had to be cut off.

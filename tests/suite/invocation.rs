@@ -82,7 +82,7 @@ fn what_is_not_understood_is_an_error_that_says_what_it_is() {
         (json!({ "Records": [{ "EventSource": "aws:sns" }] }), "aws:sns"),
         (notification(&|event| event["Records"][0]["s3"]["object"]["key"] = json!("a%2")), "form-urlencoded"),
         (notification(&|event| event["Records"][0]["s3"]["object"]["key"] = json!("a%FF")), "form-urlencoded"),
-        (notification(&|event| event["Records"][0]["s3"]["object"]["key"] = json!("a%00b")), "object key"),
+        (notification(&|event| event["Records"][0]["s3"]["object"]["key"] = json!("")), "object key"),
         (notification(&|event| event["Records"][0]["s3"]["bucket"] = json!("x")), "bucket is missing"),
     ];
     for (event, reason) in cases {
@@ -106,7 +106,7 @@ fn an_event_is_about_the_repositories_that_it_names_and_the_policy_covers() {
            other:  { ecr: { region: us-west-2, registry: \"111122223333\" }, repositories: [\"shop/*\"] }\n  \
            narrow: { ecr: { region: us-west-2 }, repositories: [\"pay/*\"] }\n  \
            docker: { oci: \"https://123456789012.dkr.ecr.us-west-2.amazonaws.com\", repositories: [\"shop/api\"] }\n  \
-           bundles: { s3: acme-deployments, layout: \"{repository}/{version}/bundle.zip\" }\n\
+           bundles: { s3: acme-deployments, layout: \"{repository}/{version}/bundle.zip\", repositories: [\"web*\"] }\n\
          production:\n  - { tags: [\"v*\"] }\n",
     );
     let asked = |event: &str| wanted(&policy, &Trigger::read(&sample(event)).unwrap()).unwrap();
@@ -152,6 +152,7 @@ impl Deployed {
                 pusher.push(repository, &format!("v1.{minor}.0"), &content).await;
             }
         }
+        registry.forget_requests();
         let directory = tempfile::tempdir().unwrap();
         let text = format!(
             "version: 1\nledger: {}\nsources:\n  shop: {{ oci: \"{}\", repositories: [\"shop/*\"] }}\nproduction:\n  - {{ tags: [\"v*\"] }}\n",
@@ -221,8 +222,10 @@ async fn duplicates_change_nothing_i13_f84() {
     let first = deployed.ask(event.clone()).await;
     assert_eq!((first.summary.counts.targets, first.summary.counts.protected), (4, 4), "pinned by the event itself");
     deployed.registry.forget_requests();
-    let second = deployed.ask(event).await;
-    assert_eq!(second.report, first.report, "the same report, under the same name");
+    let second = deployed.ask(event.clone()).await;
+    assert_ne!(second.report, first.report, "one made the pin, the other found it");
+    let third = deployed.ask(event).await;
+    assert_eq!(third.report, second.report, "the same report, under the same name");
     let writes =
         deployed.registry.requests().into_iter().filter(|request| !matches!(request.method.as_str(), "GET" | "HEAD"));
     assert_eq!(writes.count(), 0);
