@@ -30,18 +30,21 @@ resource "aws_lambda_function" "this" {
     )
   }
 
-  dead_letter_config {
-    target_arn = aws_sqs_queue.dead_letters.arn
-  }
-
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
 }
 
-# An event is a hint that comes again with the next run, so it is not kept for hours, and tried once more (G149).
+# An event is a hint that comes again with the next run, so it is tried once more and not kept for hours (G149). What
+# failed is put aside with the error that it failed with.
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name                = aws_lambda_function.this.function_name
   maximum_retry_attempts       = 1
   maximum_event_age_in_seconds = 3600
+
+  destination_config {
+    on_failure {
+      destination = aws_sqs_queue.dead_letters.arn
+    }
+  }
 }
 
 resource "aws_sqs_queue" "dead_letters" {
