@@ -72,7 +72,7 @@ export AWS_ENDPOINT_URL=$PRODPIN_TEST_S3
 "$PRODPIN_TEST_PYTHON" - <<'PYTHON'
 import hashlib, json, boto3
 ecr = boto3.client("ecr")
-ecr.create_repository(repositoryName="shop/api")
+ecr.create_repository(repositoryName="terraform/api")
 for minor in range(3):
     manifest = json.dumps({
         "schemaVersion": 2,
@@ -82,11 +82,11 @@ for minor in range(3):
         "annotations": {"release": str(minor)},
     })
     digest = "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
-    ecr.put_image(repositoryName="shop/api", imageManifest=manifest, imageTag=f"v1.{minor}.0", imageDigest=digest)
+    ecr.put_image(repositoryName="terraform/api", imageManifest=manifest, imageTag=f"v1.{minor}.0", imageDigest=digest)
 PYTHON
 
 bucket=prodpin-terraform-$RANDOM$RANDOM
-variables=(-var "package=$work/bootstrap.zip" -var "ledger_bucket=$bucket")
+variables=(-var "package=$work/bootstrap.zip" -var "ledger_bucket=$bucket" -var 'repository_prefixes=["terraform/"]')
 in_module "$example" terraform apply -auto-approve -no-color "${variables[@]}" >"$work/apply.log" || { tail -n 40 "$work/apply.log" >&2; exit 1; }
 # A second look finds nothing to do: what was written is what is read.
 in_module "$example" terraform plan -detailed-exitcode -no-color "${variables[@]}" >"$work/plan.log" || { tail -n 60 "$work/plan.log" >&2; exit 1; }
@@ -115,6 +115,6 @@ BUCKET=$bucket "$PRODPIN_TEST_PYTHON" - <<'PYTHON'
 import boto3, os
 s3 = boto3.resource("s3")
 s3.Bucket(os.environ["BUCKET"]).object_versions.delete()
-boto3.client("ecr").delete_repository(repositoryName="shop/api", force=True)
+boto3.client("ecr").delete_repository(repositoryName="terraform/api", force=True)
 PYTHON
 in_module "$example" terraform destroy -auto-approve -no-color "${variables[@]}" >"$work/destroy.log" || { tail -n 40 "$work/destroy.log" >&2; exit 1; }

@@ -5,6 +5,7 @@
 mod alerts;
 mod command_line;
 mod contract;
+mod deployment;
 mod ecr;
 mod estate;
 mod forecast;
