@@ -3,6 +3,7 @@
 //! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
 //! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
 
+mod http;
 pub mod memory;
 pub mod oci;
 pub mod s3;
