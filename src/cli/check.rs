@@ -64,6 +64,9 @@ fn source(config: &SourceConfig) -> String {
             let owner = owner.as_ref().map(|owner| format!(" of account {owner}")).unwrap_or_default();
             format!("bucket {bucket}{region}{endpoint}{owner}, keys {layout}: {}", selected(repositories))
         }
+        SourceConfig::Helm(config) => {
+            format!("chart repository {}: {}", config.address(), selected(&config.repositories))
+        }
     }
 }
 

@@ -59,6 +59,7 @@ fn tag(reference: &Reference) -> Option<&Tag> {
     match reference {
         Reference::Image { tag, .. } => tag.as_ref(),
         Reference::Object { key, .. } => Some(key),
+        Reference::Chart { version, .. } => Some(version),
     }
 }
 
@@ -76,6 +77,11 @@ fn repositories(policy: &Policy, reference: &Reference) -> Vec<RepositoryKey> {
         }
         (SourceConfig::S3(s3), Reference::Object { bucket, key, .. }) if *bucket == s3.bucket => {
             s3.layout.parse(key.as_str()).map(|(repository, _)| repository)
+        }
+        (SourceConfig::Helm(helm), Reference::Chart { repository, name, .. }) => {
+            let address = helm.address();
+            let here = repository.as_ref().is_none_or(|known| known.starts_with(address.trim_end_matches('/')));
+            here.then(|| name.clone())
         }
         _ => None,
     };

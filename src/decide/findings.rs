@@ -162,7 +162,7 @@ fn target_findings(
                 let (severity, message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
                 add(Code::PinMissing, severity, message, remedy);
             }
-            Obstacle::Unpinned | Obstacle::NoObjectLock | Obstacle::Unversioned | Obstacle::Unproven { .. } => {}
+            Obstacle::Unpinned | Obstacle::NoPins { .. } | Obstacle::NoObjectLock | Obstacle::Unversioned | Obstacle::Unproven { .. } => {}
         }
     }
     if let Some(Err(failure)) = input.attempts.get(&target.artifact)

@@ -3,6 +3,7 @@
 //! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
 
 mod artifact;
+mod chart;
 mod digest;
 mod ecr;
 mod event;
@@ -19,6 +20,7 @@ mod text;
 mod threat;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use chart::ChartVersion;
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
@@ -34,7 +36,7 @@ pub use production::{Evidence, Order, ProductionRule, Running, RunningReference}
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
-    Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Resolution,
-    SettingFacts, Snapshot, Versioning,
+    Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, RepositoryKind,
+    Resolution, SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};

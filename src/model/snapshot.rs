@@ -17,6 +17,18 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// What decides how long artifacts stay here.
     pub retention: Retention,
+    /// What is kept here.
+    pub kind: RepositoryKind,
+}
+
+/// What a repository keeps, where that makes a difference to what is said of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RepositoryKind {
+    /// Images, bundles, or whatever a registry or bucket takes.
+    #[default]
+    Artifacts,
+    /// Versions of one Helm chart, as an index names them.
+    Charts,
 }
 
 impl Snapshot {
@@ -191,6 +203,11 @@ pub enum Obstacle {
     },
     /// The bucket has no Object Lock: a mark can be set, and nothing enforces it.
     NoObjectLock,
+    /// Nothing can be pinned where it is.
+    NoPins {
+        /// Why, and where it could be.
+        detail: String,
+    },
     /// The bucket is not versioned: the next write destroys these bytes.
     Unversioned,
     /// A live lifecycle rule reaches it.

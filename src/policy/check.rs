@@ -123,6 +123,7 @@ impl Checker<'_> {
             let config = value.value().and_then(|raw| match raw {
                 RawSource::Oci(raw) => self.oci(raw, value.place().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::S3(raw) => self.s3(raw, value.place().unwrap_or(START)).map(SourceConfig::S3),
+                RawSource::Helm(raw) => self.helm(raw).map(SourceConfig::Helm),
             });
             let (Some(name), Some(config), Some(place)) = (name, config, key.place()) else { continue };
             self.tell_overlap(place, &name, &config, &sources);

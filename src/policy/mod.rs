@@ -8,6 +8,7 @@ mod ad_hoc;
 mod check;
 mod environment;
 mod given;
+mod helm;
 mod load;
 mod patterns;
 mod problem;
@@ -27,6 +28,7 @@ use url::Url;
 use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName};
 
 pub use ad_hoc::{AdHocError, ad_hoc};
+pub use helm::{HelmBucket, HelmConfig, HelmHttp, HelmLogin, HelmPlace};
 pub use load::{PolicyError, load, parse};
 pub(crate) use problem::visible;
 pub use problem::{PolicyErrors, Problem};
@@ -76,6 +78,8 @@ pub enum SourceConfig {
     Oci(OciConfig),
     /// A deployment bucket.
     S3(S3Config),
+    /// A chart repository.
+    Helm(HelmConfig),
 }
 
 /// What a source points at, so that two that are one can be told apart from two that are two (F72).
@@ -85,6 +89,7 @@ fn place_of_source(config: &SourceConfig) -> String {
         SourceConfig::S3(s3) => {
             format!("{}s3://{}/{}", s3.endpoint.as_ref().map_or("", Url::as_str), s3.bucket, s3.layout)
         }
+        SourceConfig::Helm(helm) => format!("charts {}", helm.address()),
     }
 }
 

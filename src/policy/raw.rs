@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::given::{Entries, Given};
+use super::helm::RawHelm;
 use crate::model::{Order, Severity};
 
 /// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.
@@ -41,6 +42,7 @@ pub(super) struct RawPolicy {
 pub(super) enum RawSource {
     Oci(RawOci),
     S3(RawS3),
+    Helm(RawHelm),
 }
 
 /// Any OCI registry.

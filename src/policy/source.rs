@@ -15,6 +15,7 @@ pub(super) fn repositories(config: &SourceConfig) -> &NamePatterns {
     match config {
         SourceConfig::Oci(oci) => &oci.repositories,
         SourceConfig::S3(s3) => &s3.repositories,
+        SourceConfig::Helm(helm) => &helm.repositories,
     }
 }
 
@@ -52,7 +53,7 @@ impl Checker<'_> {
             repositories: repositories?,
             username,
             password,
-            token_realms: self.hosts(&raw.token_realms),
+            token_realms: self.hosts(&raw.token_realms, "a token realm"),
             private: raw.private.value().copied().unwrap_or(false),
             ca_file: self.path(&raw.ca_file),
             max_concurrency: self.concurrency(&raw.max_concurrency),
@@ -61,7 +62,7 @@ impl Checker<'_> {
 
     pub(super) fn s3(&self, raw: &RawS3, place: Place) -> Option<S3Config> {
         let endpoint = raw.endpoint.place().and_then(|_| self.server(&raw.endpoint));
-        let bucket = self.bucket(&raw.s3);
+        let bucket = raw.s3.read().and_then(|(place, text)| self.bucket_name(place, text));
         if raw.layout.place().is_none() {
             let fix = "add layout, such as \"{repository}/{version}/bundle.zip\"".to_owned();
             self.problems.error(place, "the bucket's layout is missing", fix);
@@ -74,18 +75,8 @@ impl Checker<'_> {
         } else {
             NamePatterns::new(["**"]).ok()
         };
-        let region = self.filled(&raw.region);
-        if let (Some((at, _)), Some(region)) = (raw.region.read(), &region)
-            && !region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        {
-            self.problems.error(at, "this is no region", "write it as AWS does, such as eu-west-1".to_owned());
-        }
-        let owner = self.filled(&raw.owner);
-        if let (Some((at, _)), Some(owner)) = (raw.owner.read(), &owner)
-            && !(owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            self.problems.error(at, "this is no AWS account", "write its 12 digits".to_owned());
-        }
+        let region = self.region(&raw.region);
+        let owner = self.owner(&raw.owner);
         Some(S3Config {
             bucket: bucket?,
             layout: layout?,
@@ -98,8 +89,28 @@ impl Checker<'_> {
         })
     }
 
+    pub(super) fn region(&self, given: &Given<String>) -> Option<String> {
+        let region = self.filled(given);
+        if let (Some((at, _)), Some(region)) = (given.read(), &region)
+            && !region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        {
+            self.problems.error(at, "this is no region", "write it as AWS does, such as eu-west-1".to_owned());
+        }
+        region
+    }
+
+    pub(super) fn owner(&self, given: &Given<String>) -> Option<String> {
+        let owner = self.filled(given);
+        if let (Some((at, _)), Some(owner)) = (given.read(), &owner)
+            && !(owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            self.problems.error(at, "this is no AWS account", "write its 12 digits".to_owned());
+        }
+        owner
+    }
+
     /// A server's address: scheme, host and port, nothing else, and above all no secret (F71).
-    fn server(&self, given: &Given<String>) -> Option<Url> {
+    pub(super) fn server(&self, given: &Given<String>) -> Option<Url> {
         let (place, text) = given.read()?;
         let refuse = |message: &str, fix: &str| -> Option<Url> {
             self.problems.error(place, message, (!fix.is_empty()).then(|| fix.to_owned()));
@@ -153,8 +164,7 @@ impl Checker<'_> {
         }
     }
 
-    fn bucket(&self, given: &Given<String>) -> Option<String> {
-        let (place, text) = given.read()?;
+    pub(super) fn bucket_name(&self, place: Place, text: &str) -> Option<String> {
         let valid = (3..=255).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
@@ -168,10 +178,11 @@ impl Checker<'_> {
             };
             self.problems.error(place, "this is no bucket name", fix.to_owned());
         }
-        valid.then(|| text.clone())
+        valid.then(|| text.to_owned())
     }
 
-    fn hosts(&self, given: &Given<Vec<Given<String>>>) -> Vec<String> {
+    /// Hosts, with a port where one is written. `what` says what each is.
+    pub(super) fn hosts(&self, given: &Given<Vec<Given<String>>>, what: &str) -> Vec<String> {
         let mut hosts = Vec::new();
         for entry in given.value().into_iter().flatten() {
             let Some((place, text)) = entry.read() else { continue };
@@ -184,7 +195,7 @@ impl Checker<'_> {
             } else {
                 self.problems.error(
                     place,
-                    "a token realm is a host, with a port if it has one",
+                    format!("{what} is a host, with a port if it has one"),
                     "write it as auth.example.com".to_owned(),
                 );
             }
@@ -192,7 +203,7 @@ impl Checker<'_> {
         hosts
     }
 
-    fn concurrency(&self, given: &Given<u32>) -> Option<usize> {
+    pub(super) fn concurrency(&self, given: &Given<u32>) -> Option<usize> {
         let (place, number) = given.read()?;
         if !(1..=1024).contains(number) {
             self.problems.error(place, "max_concurrency must be between 1 and 1024", None);
@@ -202,7 +213,7 @@ impl Checker<'_> {
 
     /// Text that must not be empty, as a variable that is set to nothing would make it. What a missing variable left
     /// behind has been told already.
-    fn filled(&self, given: &Given<String>) -> Option<String> {
+    pub(super) fn filled(&self, given: &Given<String>) -> Option<String> {
         let (place, text) = given.read()?;
         if self.problems.has_error_at(place) {
             return None;

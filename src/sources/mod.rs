@@ -3,6 +3,7 @@
 //! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
 //! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
 
+pub mod helm;
 mod http;
 pub mod memory;
 pub mod oci;
@@ -123,5 +124,8 @@ pub async fn open(
             oci::open_in(name, config, options, surroundings).map_err(|error| error.to_string())
         }
         SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
+        SourceConfig::Helm(config) => {
+            helm::open_in(name, config, options, surroundings).await.map_err(|error| error.to_string())
+        }
     }
 }
