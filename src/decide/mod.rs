@@ -9,6 +9,7 @@
 //!    read back after pinning, and that second answer is what is reported.
 
 mod changes;
+mod charts;
 mod findings;
 pub mod forecast;
 mod meeting;

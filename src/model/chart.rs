@@ -25,9 +25,8 @@ impl ChartVersion {
         let (text, build) = text.split_once('+').map_or((text, None), |(front, build)| (front, Some(build)));
         let (numbers, pre) = text.split_once('-').map_or((text, None), |(front, pre)| (front, Some(pre)));
         let identifiers = |text: &str| {
-            text.split('.').all(|part| {
-                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            })
+            text.split('.')
+                .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
         };
         if build.is_some_and(|build| !identifiers(build)) || pre.is_some_and(|pre| !identifiers(pre)) {
             return None;
@@ -77,7 +76,9 @@ mod tests {
         for text in ["1.2.3", "v1.2.3", "1", "1.2", "1.2.3-rc.1", "1.2.3+build.7", "1.2-rc.1+b", "01.2.3"] {
             assert!(ChartVersion::read(text).is_some(), "{text}");
         }
-        for text in ["", "v", "1.2.3.4", "1.", "latest", "1.2.3-", "1.2.3+", "1.2.3-01", "1.2.3 ", "99999999999999999999"] {
+        for text in
+            ["", "v", "1.2.3.4", "1.", "latest", "1.2.3-", "1.2.3+", "1.2.3-01", "1.2.3 ", "99999999999999999999"]
+        {
             assert!(ChartVersion::read(text).is_none(), "{text}");
         }
     }

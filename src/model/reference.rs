@@ -137,7 +137,8 @@ fn archive(text: &str) -> Option<Reference> {
     }
     let (repository, file) = text.strip_suffix(".tgz")?.rsplit_once('/')?;
     let mut dashes = file.match_indices('-').map(|(at, _)| (&file[..at], &file[at + 1..]));
-    let (name, version) = dashes.find(|(_, version)| semver::Version::parse(version.trim_start_matches('v')).is_ok())?;
+    let (name, version) =
+        dashes.find(|(_, version)| semver::Version::parse(version.trim_start_matches('v')).is_ok())?;
     chart(Some(repository.to_owned()), name, version)
 }
 
@@ -216,7 +217,10 @@ mod tests {
             (&format!("h.example/x:1@sha256:{hex}"), format!("h.example/x:1@sha256:{hex}")),
             ("s3://b/a/1/x.zip?versionId=7", "s3://b/a/1/x.zip?versionId=7".to_owned()),
             ("chart:shop-api:1.2.3+b", "chart:shop-api:1.2.3+b".to_owned()),
-            ("https://c.example/a/shop-2-api-1.2.3-rc.1.tgz", "https://c.example/a/shop-2-api-1.2.3-rc.1.tgz".to_owned()),
+            (
+                "https://c.example/a/shop-2-api-1.2.3-rc.1.tgz",
+                "https://c.example/a/shop-2-api-1.2.3-rc.1.tgz".to_owned(),
+            ),
             ("oci://h.example/charts/shop:1.2.3+b", "h.example/charts/shop:1.2.3_b".to_owned()),
         ] {
             assert_eq!(text.parse::<Reference>().unwrap().to_string(), shown);

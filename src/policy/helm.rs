@@ -168,7 +168,8 @@ impl Checker<'_> {
         let credentials_for = self.hosts(&raw.credentials_for, "a host that may see the credentials");
         if let Some((place, _)) = raw.credentials_for.read() {
             if login.is_none() && raw.username.place().is_none() && raw.token.place().is_none() {
-                self.problems.warn(place, "credentials_for without credentials in the policy: those of the environment");
+                self.problems
+                    .warn(place, "credentials_for without credentials in the policy: those of the environment");
             }
             for host in credentials_for.iter().filter(|host| !foreign_hosts.contains(host)) {
                 let fix = "name it under foreign_hosts too".to_owned();
@@ -191,7 +192,8 @@ impl Checker<'_> {
         for secret in [&raw.password, &raw.token] {
             let Some((at, _)) = secret.read() else { continue };
             if !secret.from_environment {
-                self.problems.warn(at, "the secret is written in the policy; write ${NAME} and set it in the environment");
+                self.problems
+                    .warn(at, "the secret is written in the policy; write ${NAME} and set it in the environment");
             }
             if url.is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
                 let fix = "write https://, or take the credentials away".to_owned();

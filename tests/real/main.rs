@@ -4,6 +4,7 @@
 
 mod bucket;
 mod bucket_contract;
+mod charts;
 mod estate;
 mod layout;
 mod ledger_bucket;

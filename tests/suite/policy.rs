@@ -219,7 +219,7 @@ fn unknown_and_repeated_keys_have_line_and_column_f66() {
 
 #[test]
 fn kinds_of_later_versions_are_not_called_unknown() {
-    let sources = ["ecr: { region: eu-west-1 }", "harbor: https://h.example", "helm: https://c.example"];
+    let sources = ["ecr: { region: eu-west-1 }", "harbor: https://h.example"];
     let signals =
         ["kubernetes: { context: prod }", "ecs: { region: x }", "lambda: { region: x }", "argo: {}", "apprunner: {}"];
     let cases = sources.iter().map(|kind| with_source(&format!("{{ {kind}, repositories: [a] }}")));
@@ -503,7 +503,7 @@ fn repositories_on_the_command_line_make_a_policy() {
         .iter()
         .map(|(name, config)| match config {
             SourceConfig::Oci(config) => format!("{name} = {} {:?}", config.url, config.repositories),
-            SourceConfig::S3(_) => unreachable!(),
+            SourceConfig::S3(_) | SourceConfig::Helm(_) => unreachable!(),
         })
         .collect();
     insta::assert_snapshot!(sources.join("\n"));

@@ -56,12 +56,7 @@ pub(super) enum NoChart {
 
 impl Archive {
     pub(super) fn new() -> Self {
-        Self {
-            hash: Sha256::new(),
-            size: 0,
-            unpacking: Some(MultiGzDecoder::new(Tape::default())),
-            seen: None,
-        }
+        Self { hash: Sha256::new(), size: 0, unpacking: Some(MultiGzDecoder::new(Tape::default())), seen: None }
     }
 
     /// What was seen, once the last byte was taken.
@@ -320,8 +315,15 @@ mod tests {
         for entries in [
             vec![entry("shop/Chart.yaml", b'0', CHART)],
             vec![entry("./shop/Chart.yaml", 0, CHART)],
-            vec![entry("shop", b'5', b""), entry("shop/values.yaml", b'0', &[b'x'; 1000]), entry("shop/Chart.yaml", b'0', CHART)],
-            vec![entry("shop/charts/sub/Chart.yaml", b'0', b"name: sub\nversion: 9.9.9"), entry("shop/Chart.yaml", b'0', CHART)],
+            vec![
+                entry("shop", b'5', b""),
+                entry("shop/values.yaml", b'0', &[b'x'; 1000]),
+                entry("shop/Chart.yaml", b'0', CHART),
+            ],
+            vec![
+                entry("shop/charts/sub/Chart.yaml", b'0', b"name: sub\nversion: 9.9.9"),
+                entry("shop/Chart.yaml", b'0', CHART),
+            ],
             vec![entry("pax", b'x', pax.as_bytes()), entry("cut", b'0', CHART)],
             vec![entry("././@LongLink", b'L', long.as_bytes()), entry("cut", b'0', CHART)],
         ] {

@@ -13,7 +13,7 @@ use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, sorted};
 use crate::model::{
-    ArtifactId, Cause, Gap, Inspection, NamePatterns, Obstacle, ObservedTag, PinFailure, Presence, Reference,
+    ArtifactId, Cause, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, PinFailure, Presence, Reference,
     RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::{HelmBucket, S3Config};
@@ -136,10 +136,11 @@ impl BucketCharts {
             Ok(index) => index,
             Err(gap) => return seen.gaps.push(Gap { scope: scope(), ..gap }),
         };
-        let known = index.charts.get(chart).into_iter().flat_map(|chart| &chart.versions).find_map(|(version, listed)| {
-            let Listed::Archive(entry) = listed else { return None };
-            (key_of(&self.place, entry.url.as_deref()).ok()? == *key).then_some((version, entry))
-        });
+        let known =
+            index.charts.get(chart).into_iter().flat_map(|chart| &chart.versions).find_map(|(version, listed)| {
+                let Listed::Archive(entry) = listed else { return None };
+                (key_of(&self.place, entry.url.as_deref()).ok()? == *key).then_some((version, entry))
+            });
         // An archive that the index does not name any more: its version is known to the ledger alone.
         let Some((version, entry)) = known else { return };
         let mut archive = Archive::new();

@@ -12,7 +12,7 @@ use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, sorted};
 use super::web::{Lack, Told, Web};
 use crate::model::{
-    ArtifactId, Cause, Closure, Digest, Gap, Inspection, Obstacle, ObservedTag, PinState, Presence, Reference,
+    ArtifactId, Cause, Closure, Digest, Gap, Inspection, ObservedTag, Obstacle, PinState, Presence, Reference,
     RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, Tag,
 };
 use crate::sources::Inventory;
@@ -287,4 +287,3 @@ impl Inventory for HttpCharts {
 fn tag(version: &Tag, target: Resolution) -> ObservedTag {
     ObservedTag { name: version.clone(), target, pushed: None, object: None }
 }
-

@@ -3,9 +3,9 @@
 
 use url::Url;
 
+use crate::model::Cause;
 use crate::sources::http::fault::Fault;
 use crate::sources::http::place::{is_loopback, redacted};
-use crate::model::Cause;
 
 /// Longer than any address that a server takes.
 const MOST_URL: usize = 4096;
@@ -42,19 +42,25 @@ impl Hosts {
         match url.scheme() {
             "https" | "http" if !host.is_empty() => {}
             "oci" => {
-                let detail = format!("the index says that the archive is in the registry {host:.200}; add that registry as an `oci` source");
+                let detail = format!(
+                    "the index says that the archive is in the registry {host:.200}; add that registry as an `oci` source"
+                );
                 return Err(Fault::new(Cause::Unsupported, detail));
             }
             scheme => {
-                let detail = format!("the index names an archive by a {scheme:.20} address; only https and http are fetched");
+                let detail =
+                    format!("the index names an archive by a {scheme:.20} address; only https and http are fetched");
                 return Err(Fault::refused(detail));
             }
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Fault::refused(format!("the index names an archive at {host} with a user name in its address")));
+            return Err(Fault::refused(format!(
+                "the index names an archive at {host} with a user name in its address"
+            )));
         }
         if self.home.scheme() == "https" && url.scheme() == "http" {
-            let detail = format!("the index names an archive without TLS, {}; have it name an https address", redacted(&url));
+            let detail =
+                format!("the index names an archive without TLS, {}; have it name an https address", redacted(&url));
             return Err(Fault::refused(detail));
         }
         if url.origin() == self.home.origin() {
@@ -96,7 +102,11 @@ mod tests {
     fn hosts(home: &str) -> Hosts {
         Hosts {
             home: home.parse().unwrap(),
-            foreign: vec!["cdn.example.com".to_owned(), "cdn.example.com:8443".to_owned(), "safe.example.com".to_owned()],
+            foreign: vec![
+                "cdn.example.com".to_owned(),
+                "cdn.example.com:8443".to_owned(),
+                "safe.example.com".to_owned(),
+            ],
             trusted: vec!["safe.example.com".to_owned()],
         }
     }

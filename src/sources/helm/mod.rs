@@ -119,7 +119,8 @@ fn authorization(
     config: &HelmHttp,
     surroundings: &Surroundings,
 ) -> Result<Option<HeaderValue>, &'static str> {
-    let Some(login) = config.login.clone().map_or_else(|| from_environment(name, surroundings), |login| Ok(Some(login)))?
+    let Some(login) =
+        config.login.clone().map_or_else(|| from_environment(name, surroundings), |login| Ok(Some(login)))?
     else {
         return Ok(None);
     };
@@ -145,9 +146,7 @@ fn from_environment(name: &SourceName, surroundings: &Surroundings) -> Result<Op
     let own: String = name.as_str().chars().map(upper).collect();
     let get = |what: &str| surroundings.environment.get(&format!("PRODPIN_{own}_{what}")).map(str::to_owned);
     match (get("USERNAME"), get("PASSWORD")) {
-        (Some(username), Some(password)) => {
-            Ok(Some(HelmLogin::Basic { username, password: Secret::new(password) }))
-        }
+        (Some(username), Some(password)) => Ok(Some(HelmLogin::Basic { username, password: Secret::new(password) })),
         (None, None) => Ok(None),
         _ => Err("of user name and password only one is set in the environment; set both or neither"),
     }

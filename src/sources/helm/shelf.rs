@@ -80,8 +80,7 @@ impl Shelf {
             let beneath = repository.strip_prefix(self.address.trim_end_matches('/'));
             beneath.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
-        (here && self.patterns.matches(name.as_str()))
-            .then(|| (name.clone(), RunningReference::Tag(version.clone())))
+        (here && self.patterns.matches(name.as_str())).then(|| (name.clone(), RunningReference::Tag(version.clone())))
     }
 }
 
@@ -98,7 +97,8 @@ pub(super) fn sorted(chart: &Chart) -> (Vec<(Tag, Entry)>, Vec<(Tag, Gap)>, Vec<
         }
     }
     let nameless = chart.nameless.first().map(|reason| {
-        let detail = format!("{} entries of the index are no good ({reason}); have it written anew", chart.nameless.len());
+        let detail =
+            format!("{} entries of the index are no good ({reason}); have it written anew", chart.nameless.len());
         Gap::new(Scope::Repository, Cause::Malformed, detail)
     });
     (good, bad, nameless.into_iter().collect())

@@ -291,7 +291,10 @@ mod tests {
             url.map(|url| url.to_string())
         };
         assert_eq!(url("https://m.example/", "1.2.3+b").unwrap(), "https://m.example/api/charts/shop/1.2.3+b");
-        assert_eq!(url("https://m.example/org/repo/", "1.2.3").unwrap(), "https://m.example/api/org/repo/charts/shop/1.2.3");
+        assert_eq!(
+            url("https://m.example/org/repo/", "1.2.3").unwrap(),
+            "https://m.example/api/org/repo/charts/shop/1.2.3"
+        );
         assert_eq!(url("https://m.example/", ".."), None);
         assert_eq!(url("https://m.example/", "a/../b").unwrap(), "https://m.example/api/charts/shop/a%2F..%2Fb");
     }

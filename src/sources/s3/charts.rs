@@ -14,9 +14,7 @@ use super::observe::{Depth, observe_key};
 use super::pin::Pinner;
 use super::version::VersionId;
 use super::{Bucket, S3Error, Tuning, check, inspect};
-use crate::model::{
-    ArtifactId, Cause, Gap, Inspection, ObservedTag, PinFailure, Scope, SettingFacts, SourceName, Tag,
-};
+use crate::model::{ArtifactId, Cause, Gap, Inspection, ObservedTag, PinFailure, Scope, SettingFacts, SourceName, Tag};
 use crate::policy::S3Config;
 use crate::sources::{Inventory as _, OpenOptions};
 
