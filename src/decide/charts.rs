@@ -1,22 +1,26 @@
 //! What is said differently of charts: a version that moves was published again, an archive can disagree with its index,
 //! and a version that vanished may quietly become another one (F139, F140).
 
-use crate::model::{ArtifactId, ChartVersion, Code, Obstacle, RepositoryKind, Severity};
+use crate::model::{ArtifactId, ArtifactKind, ChartVersion, Code, Inspection, Obstacle, RepositoryKind, Severity};
 use crate::report::document::{PinReport, RepositoryReport};
 
+/// Whether what an artifact was looked at for is a chart, in a registry too (F142).
+pub(super) fn is_chart(inspection: Option<&Inspection>) -> bool {
+    inspection.is_some_and(|inspection| inspection.kind == Some(ArtifactKind::Chart))
+}
+
 /// How a tag's move is told: its code, and what the tag did.
-pub(super) fn moved(kind: RepositoryKind, to: &ArtifactId) -> (Code, &'static str) {
-    match (kind, to) {
-        (RepositoryKind::Charts, _) => (Code::ChartRepublished, "was published again: it went"),
-        (RepositoryKind::Artifacts, ArtifactId::ObjectVersion { .. }) => (Code::ObjectOverwritten, "was overwritten"),
-        (RepositoryKind::Artifacts, ArtifactId::Manifest(_)) => (Code::TagMoved, "moved"),
+pub(super) fn moved(chart: bool, to: &ArtifactId) -> (Code, &'static str) {
+    match (chart, to) {
+        (true, _) => (Code::ChartRepublished, "was published again: it went"),
+        (false, ArtifactId::ObjectVersion { .. }) => (Code::ObjectOverwritten, "was overwritten"),
+        (false, ArtifactId::Manifest(_)) => (Code::TagMoved, "moved"),
     }
 }
 
 /// What to do about a move that nobody allowed; none where what is done about tags fits.
-pub(super) fn after_move(kind: RepositoryKind, severity: Severity, from: &ArtifactId) -> Option<String> {
-    let republished = kind == RepositoryKind::Charts && severity > Severity::Info;
-    republished.then(|| {
+pub(super) fn after_move(chart: bool, severity: Severity, from: &ArtifactId) -> Option<String> {
+    (chart && severity > Severity::Info).then(|| {
         format!(
             "publish changes under a new version and have the repository refuse to overwrite one; compare what is there now \
              with {from} before anything is installed from it"

@@ -60,6 +60,7 @@ pub(super) fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &Repo
     let mutation = Mutation {
         draft,
         kind: input.snapshot.kind,
+        inspections: input.inspections,
         rules: input.rules,
         listed,
         state: input.state,

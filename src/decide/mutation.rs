@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactId, Code, Content, Event, Finding, ObservedTag, RepositoryKind, RepositoryState, Severity, Tag, TagHistory,
-    TagStatus,
+    ArtifactId, Code, Content, Event, Finding, Inspection, ObservedTag, RepositoryKind, RepositoryState, Severity, Tag,
+    TagHistory, TagStatus,
 };
 
 use super::charts;
@@ -15,6 +15,7 @@ use super::rules::{Rules, looks_like_release};
 pub(super) struct Mutation<'a> {
     pub(super) draft: Draft<'a>,
     pub(super) kind: RepositoryKind,
+    pub(super) inspections: &'a BTreeMap<ArtifactId, Inspection>,
     pub(super) rules: &'a Rules,
     /// What was listed, sorted by name.
     pub(super) listed: &'a [&'a ObservedTag],
@@ -94,7 +95,9 @@ impl Mutation<'_> {
     }
 
     fn move_finding(&self, tag: &Tag, from: &ArtifactId, to: &ArtifactId, severity: Severity) -> Finding {
-        let (code, verb) = charts::moved(self.kind, to);
+        let looked_at = |artifact| charts::is_chart(self.inspections.get(artifact));
+        let chart = self.kind == RepositoryKind::Charts || looked_at(from) || looked_at(to);
+        let (code, verb) = charts::moved(chart, to);
         let what = match severity {
             Severity::Critical => ", and production runs or ran it",
             Severity::Info => ", as the policy allows",
@@ -107,7 +110,7 @@ impl Mutation<'_> {
             ),
             _ => "push releases under new tags; if this tag moves by design, name it in tags.may_move".to_owned(),
         };
-        let remedy = charts::after_move(self.kind, severity, from).unwrap_or(remedy);
+        let remedy = charts::after_move(chart, severity, from).unwrap_or(remedy);
         self.draft.finding(
             code,
             severity,

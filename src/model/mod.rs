@@ -36,7 +36,7 @@ pub use production::{Evidence, Order, ProductionRule, Running, RunningReference}
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
-    Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
+    ArtifactKind, Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
     RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};

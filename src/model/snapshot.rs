@@ -122,6 +122,8 @@ pub struct Inspection {
     pub artifact: ArtifactId,
     /// Whether it can be fetched.
     pub presence: Presence,
+    /// What it is, where that was told and makes a difference to what is said of it.
+    pub kind: Option<ArtifactKind>,
     /// When it was built or written, as far as it says itself. Whoever builds an image chooses this.
     pub created: Option<Timestamp>,
     /// Whether all that it needs is there (I6).
@@ -132,6 +134,13 @@ pub struct Inspection {
     pub obstacles: Vec<Obstacle>,
     /// What could not be read of it.
     pub gaps: Vec<Gap>,
+}
+
+/// What an artifact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactKind {
+    /// A Helm chart, in whatever place (F142).
+    Chart,
 }
 
 /// Whether an artifact is there.

@@ -13,8 +13,9 @@ use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, sorted};
 use crate::model::{
-    ArtifactId, Cause, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, PinFailure, Presence, Reference,
-    RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, ArtifactKind, Cause, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, PinFailure, Presence,
+    Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName,
+    Tag,
 };
 use crate::policy::{HelmBucket, S3Config};
 use crate::sources::http::answer::Sink as _;
@@ -293,6 +294,7 @@ impl Inventory for BucketCharts {
 
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {
         let mut seen = self.keys.inspect(artifact).await;
+        seen.kind = Some(ArtifactKind::Chart);
         let archived = seen.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Archived { .. }));
         // What lies in an archive class cannot be read, and that is said already.
         if seen.presence == Presence::Present && !archived {

@@ -12,8 +12,8 @@ use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, sorted};
 use super::web::{Lack, Told, Web};
 use crate::model::{
-    ArtifactId, Cause, Closure, Digest, Gap, Inspection, ObservedTag, Obstacle, PinState, Presence, Reference,
-    RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, Tag,
+    ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, Inspection, ObservedTag, Obstacle, PinState, Presence,
+    Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, Tag,
 };
 use crate::sources::Inventory;
 use crate::sources::http::fault::Fault;
@@ -159,6 +159,7 @@ pub(super) fn blank(artifact: ArtifactId, pin: PinState) -> Inspection {
     Inspection {
         artifact,
         presence: Presence::Unknown,
+        kind: Some(ArtifactKind::Chart),
         created: None,
         closure: Closure::Unknown,
         pin,

@@ -29,6 +29,16 @@ pub(super) struct Manifest {
     pub(super) content: Content,
 }
 
+/// What Helm calls the configuration of a chart that it pushes (F142).
+const CHART_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
+
+impl Manifest {
+    /// Whether it is a Helm chart.
+    pub(super) fn is_chart(&self) -> bool {
+        matches!(&self.content, Content::Image { config, .. } if config.media_type == CHART_CONFIG)
+    }
+}
+
 /// What it refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
