@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use prodpin::model::{
     ArtifactId, Cause, Closure, Digest, Inspection, Mode, Obstacle, PinState, Presence, RepositoryName, Resolution,
-    Scope, Snapshot, SourceName,
+    RunningReference, Scope, Snapshot, SourceName,
 };
 use prodpin::policy::{LedgerLocation, Policy, SourceConfig};
 use prodpin::run::{Progress, RunOptions, Stop, run_on};
