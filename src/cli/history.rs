@@ -80,7 +80,10 @@ fn repositories(policy: &Policy, reference: &Reference) -> Vec<RepositoryKey> {
         }
         (SourceConfig::Helm(helm), Reference::Chart { repository, name, .. }) => {
             let address = helm.address();
-            let here = repository.as_ref().is_none_or(|known| known.starts_with(address.trim_end_matches('/')));
+            let here = repository.as_ref().is_none_or(|known| {
+                let beneath = known.strip_prefix(address.trim_end_matches('/'));
+                beneath.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            });
             here.then(|| name.clone())
         }
         _ => None,

@@ -209,7 +209,7 @@ async fn charts_in_a_bucket_are_held_and_cannot_be_deleted_i7() {
     let report = shop.run(&AUDIT).await.report(3);
     assert!(has(&report, "critical chart-republished 1.2.4+b"), "{report:#}");
     assert!(artifacts(&report).contains(&format!("stable/{}?versionId={}", files[1], versions[1])), "{report:#}");
-    assert!(!findings(&report).iter().any(|found| found.contains("missing")), "{report:#}");
+    assert!(!findings(&report).iter().any(|found| found.contains("target-missing")), "{report:#}");
 
     // An archive without its index: the two disagree.
     shop.pack("1.2.3", "changed in place");
@@ -220,6 +220,7 @@ async fn charts_in_a_bucket_are_held_and_cannot_be_deleted_i7() {
     ));
     let report = shop.run(&AUDIT).await.report(3);
     assert!(has(&report, "critical chart-republished 1.2.3"), "{report:#}");
+    assert!(has(&report, "critical chart-digest-mismatch 1.2.3"), "{report:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -511,14 +511,14 @@ fn a_policy_about_charts_is_checked_f71_f72() {
         ("helm: \"https://charts.example.com/?a=b\"", "must end after its path"),
         ("helm: \"oci://charts.example.com\"", "write an oci: source"),
         ("helm: https://c.example.com, username: u", "username without password"),
-        ("helm: https://c.example.com, password: ${SECRET}", "password without username"),
-        ("helm: https://c.example.com, username: u, password: ${SECRET}, token: ${SECRET}", "not both"),
-        ("helm: http://c.example.com, token: ${SECRET}", "without TLS"),
+        ("helm: https://c.example.com, password: \"${SECRET}\"", "password without username"),
+        ("helm: https://c.example.com, username: u, password: \"${SECRET}\", token: \"${SECRET}\"", "not both"),
+        ("helm: http://c.example.com, token: \"${SECRET}\"", "without TLS"),
         ("helm: https://c.example.com, credentials_for: [cdn.example.com]", "name it under foreign_hosts too"),
         ("helm: https://c.example.com, foreign_hosts: [\"https://x/\"]", "a host of archives is a host"),
         ("helm: https://c.example.com, repositories: [\"a/b\"]", "no chart has a '/' in its name"),
         ("helm: https://c.example.com, region: eu-west-1", "has no region"),
-        ("helm: \"s3://bucket/p\", token: ${SECRET}", "has no token"),
+        ("helm: \"s3://bucket/p\", token: \"${SECRET}\"", "has no token"),
         ("helm: \"s3://b\"", "no bucket name"),
         ("helm: \"s3://bucket/a?b\"", "no prefix"),
     ] {
@@ -528,8 +528,8 @@ fn a_policy_about_charts_is_checked_f71_f72() {
     }
     for (source, address) in [
         ("helm: https://c.example.com", "https://c.example.com/"),
-        ("helm: https://c.example.com/a/b, token: ${SECRET}", "https://c.example.com/a/b/"),
-        ("helm: http://127.0.0.1:1, token: ${SECRET}", "http://127.0.0.1:1/"),
+        ("helm: https://c.example.com/a/b, token: \"${SECRET}\"", "https://c.example.com/a/b/"),
+        ("helm: http://127.0.0.1:1, token: \"${SECRET}\"", "http://127.0.0.1:1/"),
         ("helm: \"s3://bucket/a/b/\", owner: \"111122223333\"", "s3://bucket/a/b/"),
         ("helm: \"s3://bucket\"", "s3://bucket/"),
     ] {

@@ -84,16 +84,17 @@ fn the_policies_that_are_published_are_policies() {
                 let keys =
                     ["schedule", "username", "password", "token_realms", "private", "ca_file", "max_concurrency"];
                 let bucket = ["bundles", "s3", "layout", "repositories", "region", "owner", "endpoint", "path_style"];
+                let charts = ["charts", "helm", "foreign_hosts", "credentials_for", "chartmuseum"];
                 let rule = rest.starts_with("- {");
                 rule || (rest[..].contains(&format!("{word}:"))
-                    && (keys.contains(&word.as_str()) || bucket.contains(&word.as_str())))
+                    && [&keys[..], &bucket[..], &charts[..]].concat().contains(&word.as_str()))
             });
             let indent = &line[..line.len() - line.trim_start().len()];
             code.map_or_else(|| format!("{line}\n"), |code| format!("{indent}{code}\n"))
         })
         .collect();
-    let whole = good(&whole.replace("REGISTRY_PASSWORD", "PASSWORD"));
-    assert_eq!((whole.sources.len(), whole.production.len()), (2, 3));
+    let whole = good(&whole.replace("REGISTRY_PASSWORD", "PASSWORD").replace("CHARTS_PASSWORD", "PASSWORD"));
+    assert_eq!((whole.sources.len(), whole.production.len()), (3, 3));
     assert_eq!(whole.schedule.as_deref(), Some("*/15 * * * *"));
 }
 
