@@ -42,7 +42,7 @@ pub(super) struct RawPolicy {
 pub(super) enum RawSource {
     Oci(RawOci),
     S3(RawS3),
-    Helm(RawHelm),
+    Helm(Box<RawHelm>),
 }
 
 /// Any OCI registry.

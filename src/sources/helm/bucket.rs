@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::archive::Archive;
 use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
-use super::shelf::{self, Shelf, sorted};
+use super::shelf::{self, Shelf, Sorted};
 use crate::model::{
     ArtifactId, ArtifactKind, Cause, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, PinFailure, Presence,
     Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName,
@@ -58,7 +58,14 @@ struct BucketCharts {
     shelf: Shelf,
     keys: Keys,
     place: HelmBucket,
-    index: Mutex<Option<(Instant, Result<Arc<Index>, Gap>)>>,
+    index: Mutex<Option<Held>>,
+}
+
+/// The index as last read, or why it could not be.
+#[derive(Debug)]
+struct Held {
+    asked: Instant,
+    outcome: Result<Arc<Index>, Gap>,
 }
 
 impl BucketCharts {
@@ -68,14 +75,14 @@ impl BucketCharts {
 
     async fn index_since(&self, since: Option<Instant>) -> Result<Arc<Index>, Gap> {
         let mut held = self.index.lock().await;
-        if let Some((asked, outcome)) = &*held
+        if let Some(Held { asked, outcome }) = &*held
             && since.is_none_or(|since| *asked >= since)
         {
             return outcome.clone();
         }
         let asked = Instant::now();
         let outcome = self.read_index().await;
-        *held = Some((asked, outcome.clone()));
+        *held = Some(Held { asked, outcome: outcome.clone() });
         outcome
     }
 
@@ -248,7 +255,7 @@ impl Inventory for BucketCharts {
                 return snapshot;
             }
         };
-        let (good, bad, nameless) = sorted(chart);
+        let Sorted { good, bad, nameless } = Sorted::of(chart);
         snapshot.gaps.extend(nameless);
         for (version, gap) in bad {
             let target = Resolution::Unknown;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::archive::{NoChart, Seen};
 use super::index::{Entry, Index, Listed};
-use super::shelf::{self, Shelf, sorted};
+use super::shelf::{self, Shelf, Sorted};
 use super::web::{Lack, Told, Web};
 use crate::model::{
     ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, Inspection, ObservedTag, Obstacle, PinState, Presence,
@@ -199,7 +199,7 @@ impl Inventory for HttpCharts {
                 return snapshot;
             }
         };
-        let (good, bad, nameless) = sorted(chart);
+        let Sorted { good, bad, nameless } = Sorted::of(chart);
         snapshot.gaps.extend(nameless);
         for (version, gap) in bad {
             snapshot.tags.push(tag(&version, Resolution::Unknown));

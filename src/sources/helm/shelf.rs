@@ -84,24 +84,36 @@ impl Shelf {
     }
 }
 
-/// The entries that can be used, and a gap for each that cannot.
-pub(super) fn sorted(chart: &Chart) -> (Vec<(Tag, Entry)>, Vec<(Tag, Gap)>, Vec<Gap>) {
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for (version, listed) in &chart.versions {
-        match listed {
-            Listed::Archive(entry) => good.push((version.clone(), entry.clone())),
-            Listed::Invalid(reason) => {
-                let detail = format!("version {version}: {reason}; have the index written anew");
-                bad.push((version.clone(), Gap::new(Scope::Tag(version.clone()), Cause::Malformed, detail)));
+/// A chart's entries by what can be made of them.
+#[derive(Debug)]
+pub(super) struct Sorted {
+    /// Those that can be used.
+    pub(super) good: Vec<(Tag, Entry)>,
+    /// Versions whose entry is no good, and why.
+    pub(super) bad: Vec<(Tag, Gap)>,
+    /// Entries without a version: whatever is not listed may be one of them.
+    pub(super) nameless: Option<Gap>,
+}
+
+impl Sorted {
+    pub(super) fn of(chart: &Chart) -> Self {
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for (version, listed) in &chart.versions {
+            match listed {
+                Listed::Archive(entry) => good.push((version.clone(), entry.clone())),
+                Listed::Invalid(reason) => {
+                    let detail = format!("version {version}: {reason}; have the index written anew");
+                    bad.push((version.clone(), Gap::new(Scope::Tag(version.clone()), Cause::Malformed, detail)));
+                }
             }
         }
+        let nameless = chart.nameless.first().map(|reason| {
+            let detail =
+                format!("{} entries of the index are no good ({reason}); have it written anew", chart.nameless.len());
+            Gap::new(Scope::Repository, Cause::Malformed, detail)
+        });
+        Self { good, bad, nameless }
     }
-    let nameless = chart.nameless.first().map(|reason| {
-        let detail =
-            format!("{} entries of the index are no good ({reason}); have it written anew", chart.nameless.len());
-        Gap::new(Scope::Repository, Cause::Malformed, detail)
-    });
-    (good, bad, nameless.into_iter().collect())
 }
 
 pub(super) fn stream<'s>(
