@@ -8,8 +8,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::deadline::read_duration;
+use super::forecast::AsOf;
 use super::output::ReportTarget;
 use crate::model::{Reference, RunId, Severity, SourceName};
+use crate::report::forecast::ForecastFormat;
 use crate::report::render::Format;
 use crate::run::Shard;
 
@@ -52,11 +54,13 @@ pub(super) enum Command {
     Audit(AuditArguments),
     /// Pin every rollback target
     Enforce(EnforceArguments),
+    /// Tell what lifecycle rules will do to rollback targets, without changing anything
+    Forecast(ForecastArguments),
     /// Tell what a tag pointed at, and when
     History(HistoryArguments),
     /// Show the report of an earlier run
     Report(PastReportArguments),
-    /// Print the JSON Schema of the report or the policy
+    /// Print the JSON Schema of the report, the forecast or the policy
     Schema(SchemaArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
@@ -109,6 +113,55 @@ pub(super) struct RunArguments {
     pub(super) format: Option<Format>,
 
     /// Exit with 3 if there are findings of this severity or above [default: the policy's, else high]
+    #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
+    pub(super) fail_on: Option<Severity>,
+
+    /// How many repositories to look at at once
+    #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
+          value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
+    pub(super) concurrency: u16,
+
+    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is told
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ForecastArguments {
+    /// Only these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY [default: all of the policy's]
+    #[arg(value_name = "REPOSITORY")]
+    pub(super) repositories: Vec<String>,
+
+    /// Tell what will be left by then: a date such as 2027-01-31, or a time from now such as +30d, +12w or +1y
+    #[arg(long, value_name = "DATE", env = "PRODPIN_AS_OF", value_parser = AsOf::read, hide_env_values = true)]
+    pub(super) as_of: Option<AsOf>,
+
+    /// Judge the lifecycle policy in this file in the place of the live ones, before it is applied
+    #[arg(long, value_name = "FILE", env = "PRODPIN_LIFECYCLE", hide_env_values = true)]
+    pub(super) lifecycle: Option<PathBuf>,
+
+    /// Compare with the source's own preview of its rules, where it has one
+    #[arg(long, env = "PRODPIN_CONFIRM", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) confirm: bool,
+
+    /// Print the repository's lifecycle policy (with --lifecycle, the file's) with a rule in front that claims pins,
+    /// ready to be applied, and nothing else
+    #[arg(long, env = "PRODPIN_RECOMMEND", value_parser = BoolishValueParser::new(), hide_env_values = true,
+          conflicts_with_all = ["as_of", "confirm"])]
+    pub(super) recommend: bool,
+
+    /// Only this source; may be given several times
+    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
+    pub(super) sources: Vec<SourceName>,
+
+    /// What stdout shows [default: table]
+    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
+    pub(super) format: Option<ForecastFormat>,
+
+    /// Exit with 3 if rules reach a target with this severity or above [default: the policy's, else high]
     #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
     pub(super) fail_on: Option<Severity>,
 
@@ -186,6 +239,8 @@ pub(super) struct SchemaArguments {
 pub(super) enum SchemaOf {
     /// What --format json writes
     Report,
+    /// What forecast --format json writes
+    Forecast,
     /// The policy file
     Policy,
 }

@@ -10,7 +10,7 @@ use super::arguments::HistoryArguments;
 use super::exit::{Ending, Misuse};
 use super::outcome::open_ledger;
 use super::output::to_stdout;
-use crate::model::{ArtifactId, Entry, Event, FindingKey, Reference, RepositoryKey, Tag};
+use crate::model::{ArtifactId, EcrHost, Entry, Event, FindingKey, Reference, RepositoryKey, Tag};
 use crate::policy::{Policy, SourceConfig, load};
 use crate::report::escape::terminal;
 
@@ -77,6 +77,14 @@ fn repositories(policy: &Policy, reference: &Reference) -> Vec<RepositoryKey> {
         }
         (SourceConfig::S3(s3), Reference::Object { bucket, key, .. }) if *bucket == s3.bucket => {
             s3.layout.parse(key.as_str()).map(|(repository, _)| repository)
+        }
+        (SourceConfig::Ecr(ecr), Reference::Image { host, repository, .. }) => {
+            let host = host.to_ascii_lowercase();
+            let host = EcrHost::read(&host)?;
+            // What the policy does not say is not known here: the ledger then tells whether there is such a repository.
+            let ours = ecr.account().is_none_or(|account| account == host.account)
+                && ecr.region.as_deref().is_none_or(|region| region == host.region);
+            ours.then(|| repository.clone())
         }
         (SourceConfig::Helm(helm), Reference::Chart { repository, name, .. }) => {
             let address = helm.address();

@@ -136,7 +136,7 @@ fn beside(path: &Path) -> anyhow::Result<NamedTempFile> {
     })
 }
 
-fn style() -> Style {
+pub(super) fn style() -> Style {
     if !io::stdout().is_terminal() {
         return Style::UNBOUNDED;
     }

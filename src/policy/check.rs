@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use jiff::tz::TimeZone;
 use url::Url;
 
 use super::given::{Entries, Given};
 use super::patterns::{self, Confirmation};
 use super::problem::{Place, Problems, mask_line, quote};
 use super::raw::{RawPolicy, RawProduction, RawSource};
-use super::{LedgerLocation, Policy, SourceConfig, place_of_source, schedule, source};
+use super::{LedgerLocation, Policy, SourceConfig, place_of_source, source};
 use crate::model::{Digest, NamePatterns, Order, ProductionRule, Severity, SourceName, Tag};
+use crate::schedule::Schedule;
 
 /// What checks share: where to tell problems, and what paths are relative to.
 pub(super) struct Checker<'t> {
@@ -34,7 +36,7 @@ impl Checker<'_> {
         Some(Policy {
             keep: self.keep(&raw.keep),
             ledger: self.ledger(&raw.ledger),
-            schedule: self.schedule(&raw.schedule),
+            schedule: self.schedule(&raw.schedule, &raw.time_zone),
             sources: self.sources(&raw.sources),
             production,
             in_use_files,
@@ -95,13 +97,23 @@ impl Checker<'_> {
         }
     }
 
-    fn schedule(&self, given: &Given<String>) -> Option<String> {
+    fn schedule(&self, given: &Given<String>, zone: &Given<String>) -> Option<Schedule> {
+        let zone = match zone.read() {
+            None => TimeZone::UTC,
+            Some((place, name)) => TimeZone::get(name).unwrap_or_else(|_| {
+                let reason = format!("there is no time zone {}", quote(name));
+                let fix = "write it as in the IANA database, such as Europe/Berlin".to_owned();
+                self.problems.error(place, self.told(zone, reason), fix);
+                TimeZone::UTC
+            }),
+        };
         let (place, text) = given.read()?;
-        if let Err(reason) = schedule::check(text) {
-            let fix = "write five fields such as \"*/15 * * * *\", or AWS's rate(15 minutes)".to_owned();
-            self.problems.error(place, self.told(given, reason), fix);
-        }
-        Some(text.trim().to_owned())
+        Schedule::parse(text, zone)
+            .map_err(|reason| {
+                let fix = "write five fields such as \"*/15 * * * *\", or AWS's rate(15 minutes)".to_owned();
+                self.problems.error(place, self.told(given, reason), fix);
+            })
+            .ok()
     }
 
     fn sources(&self, given: &Given<Entries<RawSource>>) -> BTreeMap<SourceName, SourceConfig> {
@@ -123,6 +135,7 @@ impl Checker<'_> {
             let config = value.value().and_then(|raw| match raw {
                 RawSource::Oci(raw) => self.oci(raw, value.place().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::S3(raw) => self.s3(raw, value.place().unwrap_or(START)).map(SourceConfig::S3),
+                RawSource::Ecr(raw) => self.ecr(raw, value.place().unwrap_or(START)).map(SourceConfig::Ecr),
                 RawSource::Helm(raw) => self.helm(raw).map(SourceConfig::Helm),
             });
             let (Some(name), Some(config), Some(place)) = (name, config, key.place()) else { continue };

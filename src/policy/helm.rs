@@ -271,7 +271,7 @@ impl Checker<'_> {
             region: self.region(&raw.region),
             path_style: raw.path_style.value().copied().unwrap_or(endpoint.is_some()),
             endpoint,
-            owner: self.owner(&raw.owner),
+            owner: self.account(&raw.owner),
         })
     }
 

@@ -15,6 +15,7 @@ pub(super) fn repositories(config: &SourceConfig) -> &NamePatterns {
     match config {
         SourceConfig::Oci(oci) => &oci.repositories,
         SourceConfig::S3(s3) => &s3.repositories,
+        SourceConfig::Ecr(ecr) => &ecr.repositories,
         SourceConfig::Helm(helm) => &helm.repositories,
     }
 }
@@ -76,7 +77,7 @@ impl Checker<'_> {
             NamePatterns::new(["**"]).ok()
         };
         let region = self.region(&raw.region);
-        let owner = self.owner(&raw.owner);
+        let owner = self.account(&raw.owner);
         Some(S3Config {
             bucket: bucket?,
             layout: layout?,
@@ -87,26 +88,6 @@ impl Checker<'_> {
             endpoint,
             owner,
         })
-    }
-
-    pub(super) fn region(&self, given: &Given<String>) -> Option<String> {
-        let region = self.filled(given);
-        if let (Some((at, _)), Some(region)) = (given.read(), &region)
-            && !region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        {
-            self.problems.error(at, "this is no region", "write it as AWS does, such as eu-west-1".to_owned());
-        }
-        region
-    }
-
-    pub(super) fn owner(&self, given: &Given<String>) -> Option<String> {
-        let owner = self.filled(given);
-        if let (Some((at, _)), Some(owner)) = (given.read(), &owner)
-            && !(owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            self.problems.error(at, "this is no AWS account", "write its 12 digits".to_owned());
-        }
-        owner
     }
 
     /// A server's address: scheme, host and port, nothing else, and above all no secret (F71).
@@ -144,7 +125,7 @@ impl Checker<'_> {
     }
 
     /// Plain names must be names that a registry can have: a tag or host in them would never match.
-    fn repository_names(&self, given: &Given<Vec<Given<String>>>, patterns: &NamePatterns) {
+    pub(super) fn repository_names(&self, given: &Given<Vec<Given<String>>>, patterns: &NamePatterns) {
         for entry in given.value().into_iter().flatten() {
             let Some((place, text)) = entry.read() else { continue };
             if entry.from_environment || !patterns.explicit_names().any(|name| name == text) {

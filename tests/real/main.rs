@@ -5,6 +5,8 @@
 mod bucket;
 mod bucket_contract;
 mod charts;
+mod ecr;
+mod ecr_contract;
 mod estate;
 mod layout;
 mod ledger_bucket;

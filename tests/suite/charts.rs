@@ -9,7 +9,8 @@ use prodpin::model::{
     RunningReference, Scope, Snapshot, SourceName,
 };
 use prodpin::policy::{LedgerLocation, Policy, SourceConfig};
-use prodpin::run::{Progress, RunOptions, Stop, run_on};
+use prodpin::report::forecast::{Fate, RulesFound};
+use prodpin::run::{ForecastOptions, Progress, RunOptions, Stop, forecast_on, run_on};
 use prodpin::sources::oci::{Environment, Surroundings, Timing};
 use prodpin::sources::{OpenOptions, Source, helm};
 
@@ -81,11 +82,11 @@ fn told(snapshot: &Snapshot) -> Vec<(String, bool)> {
 }
 
 fn wrong_bytes(seen: &Inspection) -> Vec<&str> {
-    let wrong = |obstacle| match obstacle {
-        &Obstacle::WrongBytes { ref detail } => Some(detail.as_str()),
+    let told = seen.obstacles.iter().map(|obstacle| match obstacle {
+        Obstacle::WrongBytes { detail } => Some(detail.as_str()),
         _ => None,
-    };
-    seen.obstacles.iter().filter_map(wrong).collect()
+    });
+    told.flatten().collect()
 }
 
 #[tokio::test]
@@ -214,6 +215,18 @@ async fn entries_that_helm_drops_are_told_and_are_not_gone_i4_f140() {
     }
     let never = source.inventory.observe(&"never".parse().unwrap()).await;
     assert!(!never.listing_is_complete(), "what the index does not name is not an empty chart");
+}
+
+#[tokio::test]
+async fn a_flood_of_bad_entries_is_counted_not_told_one_by_one_i20() {
+    let server = Shop::start().await;
+    let entries: String =
+        (0..1_000).map(|n| format!("  - {{ name: shop, version: 1.0.{n}, digest: no, urls: [a.tgz] }}\n")).collect();
+    server.put("/index.yaml", "text/yaml", format!("apiVersion: v1\nentries:\n  shop:\n{entries}"));
+    let snapshot = open(&server, &[]).await.inventory.observe(&shop()).await;
+    assert!(snapshot.tags.len() == 1_000 && snapshot.tags.iter().all(|tag| tag.target == Resolution::Unknown));
+    assert_eq!(snapshot.gaps.len(), 20);
+    assert!(snapshot.gaps[19].detail.ends_with("(and 980 more)"), "{:?}", snapshot.gaps[19]);
 }
 
 #[tokio::test]
@@ -484,6 +497,23 @@ async fn republished_and_vanished_versions_are_told_as_what_they_are_f140() {
     let fourth = audit(&policy, open(&server, &[]).await).await;
     let message = code(&fourth, "tag-deleted 1.2.3+a");
     assert!(message.contains("Helm would install 1.2.3+b for it"), "{message}");
+}
+
+#[tokio::test]
+async fn a_look_ahead_promises_nothing_where_no_rules_can_be_read_a54() {
+    let server = stocked(&["1.2.3"]).await;
+    let mut policy = policy(&format!("    helm: {}\n", server.url()));
+    policy.ledger = LedgerLocation::None;
+    let sources = [("charts".parse().unwrap(), open(&server, &[]).await)].into();
+    let as_of = Some("2099-01-01T00:00:00Z".parse().unwrap());
+    let options = ForecastOptions { as_of, concurrency: 4, ..ForecastOptions::default() };
+    let forecast = forecast_on(&policy, sources, &options, Arc::new(Quiet)).await.unwrap();
+    let rows: Vec<_> = forecast.report.rows().map(Result::unwrap).collect();
+    let [row] = rows.as_slice() else { panic!("one chart: {rows:?}") };
+    assert_eq!(row.rules, RulesFound::NoneReadable);
+    let [target] = row.targets.as_slice() else { panic!("one version: {row:?}") };
+    assert_eq!((&target.fate, &target.remedy, target.threats.len()), (&Some(Fate::Unknown), &None, 0));
+    assert_eq!(target.target.protected, Some(false), "I7: nothing is pinned here");
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@
 mod charts;
 mod command_line;
 mod contract;
+mod ecr;
 mod estate;
+mod forecast;
+mod forecast_ecr;
 mod hostile_output;
 mod ledger;
 mod lying_registry;
@@ -15,6 +18,7 @@ mod properties;
 mod purity;
 mod reports;
 mod scenarios;
+mod scenarios_ecr;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;

@@ -538,7 +538,7 @@ fn json_reports_follow_the_schema() {
 }
 
 /// As much of JSON Schema as the report's schema uses; a keyword it does not know is an error.
-fn check(
+pub(crate) fn check(
     value: &serde_json::Value,
     schema: &serde_json::Value,
     root: &serde_json::Value,

@@ -13,9 +13,9 @@ use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, Sorted};
 use crate::model::{
-    ArtifactId, ArtifactKind, Cause, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, PinFailure, Presence,
-    Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName,
-    Tag,
+    ArtifactId, ArtifactKind, Cause, Gap, GapTally, Inspection, NamePatterns, ObservedTag, Obstacle, PinFailure,
+    Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot,
+    SourceName, Tag,
 };
 use crate::policy::{HelmBucket, S3Config};
 use crate::sources::http::answer::Sink as _;
@@ -257,10 +257,11 @@ impl Inventory for BucketCharts {
         };
         let Sorted { good, bad, nameless } = Sorted::of(chart);
         snapshot.gaps.extend(nameless);
+        let mut unread = GapTally::default();
         for (version, gap) in bad {
             let target = Resolution::Unknown;
             snapshot.tags.push(ObservedTag { name: version, target, pushed: None, object: None });
-            snapshot.gaps.push(gap);
+            unread.push(gap);
         }
         let resolved = stream::iter(good)
             .map(|(version, entry)| async move { self.resolve(&version, &entry).await })
@@ -268,8 +269,9 @@ impl Inventory for BucketCharts {
         let mut resolved = std::pin::pin!(resolved);
         while let Some((tag, gaps)) = resolved.next().await {
             snapshot.tags.push(tag);
-            snapshot.gaps.extend(gaps);
+            gaps.into_iter().for_each(|gap| unread.push(gap));
         }
+        snapshot.gaps.extend(unread.finish());
         snapshot
     }
 

@@ -12,8 +12,9 @@ use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, Sorted};
 use super::web::{Lack, Told, Web};
 use crate::model::{
-    ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, Inspection, ObservedTag, Obstacle, PinState, Presence,
-    Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, Tag,
+    ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, GapTally, Inspection, ObservedTag, Obstacle, PinState,
+    Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot,
+    Tag,
 };
 use crate::sources::Inventory;
 use crate::sources::http::fault::Fault;
@@ -201,9 +202,10 @@ impl Inventory for HttpCharts {
         };
         let Sorted { good, bad, nameless } = Sorted::of(chart);
         snapshot.gaps.extend(nameless);
+        let mut unread = GapTally::default();
         for (version, gap) in bad {
             snapshot.tags.push(tag(&version, Resolution::Unknown));
-            snapshot.gaps.push(gap);
+            unread.push(gap);
         }
         let resolved = stream::iter(good)
             .map(|(version, entry)| async move {
@@ -214,8 +216,9 @@ impl Inventory for HttpCharts {
         let mut resolved = std::pin::pin!(resolved);
         while let Some((version, (target, gap))) = resolved.next().await {
             snapshot.tags.push(tag(&version, target));
-            snapshot.gaps.extend(gap);
+            gap.into_iter().for_each(|gap| unread.push(gap));
         }
+        snapshot.gaps.extend(unread.finish());
         snapshot
     }
 

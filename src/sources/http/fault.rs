@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use super::wire::Answer;
 use crate::model::{Cause, Gap, Scope};
 
-/// A failed call. Its text names hosts, paths and status codes, and never a query, a header or a body that a server
+/// A failed call. Its text names hosts, paths and codes, and never a query, a header or a body that a server
 /// chose: any of those may carry a token (I18).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sources) struct Fault {

@@ -5,6 +5,8 @@
 //! - `client` builds what dials, `wire` is the one place that sends, `throttle` says how much at once, `handshake` why
 //!   TLS failed;
 //! - `answer` and `fault` are what comes back.
+//!
+//! ECR, which is spoken to through the SDK, takes the limit and the faults from here.
 
 pub(in crate::sources) mod address;
 pub(in crate::sources) mod answer;

@@ -7,7 +7,10 @@
 //! - `super::http` is the one place that sends; `challenge` decides where credentials may go;
 //! - `credentials`, `docker_config` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
-//! - `manifest` reads strictly, `closure` walks what is below, `inspect`, `observe` and `pin` are what a run asks for.
+//! - `closure` walks what is below a manifest, `inspect`, `observe` and `pin` are what a run asks for.
+//!
+//! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
+//! of what is below.
 
 mod auth;
 mod challenge;
@@ -18,7 +21,6 @@ mod host;
 mod inspect;
 mod link;
 mod list;
-mod manifest;
 mod observe;
 mod pin;
 mod registry;
@@ -40,7 +42,7 @@ use super::http::client::{ClientError, client, dialer};
 use super::http::fault::Fault;
 use super::http::wire::Wire;
 use super::http::{answer, fault, place, redirect, surroundings, wire};
-use super::{Inventory, OpenOptions, Source};
+use super::{Inventory, OpenOptions, Source, manifest};
 use crate::model::{
     ArtifactId, Cause, Gap, Inspection, NamePatterns, Reference, RepositoryName, Resolution, RunningReference, Scope,
     SettingFacts, Snapshot, SourceName, Tag,
