@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::deadline::read_duration;
 use super::forecast::AsOf;
 use super::output::ReportTarget;
+use crate::ledger::VerifierKey;
 use crate::model::{Reference, RunId, Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
 use crate::report::render::Format;
@@ -58,6 +59,8 @@ pub(super) enum Command {
     Forecast(ForecastArguments),
     /// Tell what a tag pointed at, and when
     History(HistoryArguments),
+    /// Check that nobody changed the ledger, and prove what it says
+    Verify(VerifyArguments),
     /// Show the report of an earlier run
     Report(PastReportArguments),
     /// Print the JSON Schema of the report, the forecast or the policy
@@ -98,7 +101,8 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "I/N", env = "PRODPIN_SHARD", value_parser = read_shard, hide_env_values = true)]
     pub(super) shard: Option<Shard>,
 
-    /// Write the report to a file, in one of table, json, csv, markdown; may be given several times. "-" is stdout
+    /// Write the report to a file; may be given several times. "-" is stdout. Formats: table, json, csv, markdown,
+    /// html, sarif, junit, ocsf, asff, prometheus, attestation
     #[arg(
         long = "report",
         value_name = "FORMAT=FILE",
@@ -180,7 +184,7 @@ pub(super) struct ForecastArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct LedgerArgument {
-    /// Another ledger than the policy's: a directory, s3://BUCKET/PREFIX, or none
+    /// Another ledger than the policy's: a directory, s3://, gs:// or az://BUCKET/PREFIX, or none
     #[arg(long, value_name = "LOCATION", env = "PRODPIN_LEDGER", hide_env_values = true)]
     pub(super) ledger: Option<String>,
 }
@@ -189,12 +193,44 @@ pub(super) struct LedgerArgument {
 pub(super) struct HistoryArguments {
     /// HOST/REPOSITORY:TAG, or s3://BUCKET/KEY; HOST/REPOSITORY@DIGEST tells of those bytes, and HOST/REPOSITORY alone
     /// of everything in the repository
-    #[arg(value_name = "REFERENCE")]
-    pub(super) reference: Reference,
+    #[arg(value_name = "REFERENCE", required_unless_present = "export")]
+    pub(super) reference: Option<Reference>,
 
     /// What it pointed at then, as 2026-11-23T03:15:00Z
     #[arg(long, value_name = "TIME", env = "PRODPIN_AT", hide_env_values = true)]
     pub(super) at: Option<Timestamp>,
+
+    /// Write every entry of the ledger to a file, as csv=FILE
+    #[arg(long, value_name = "FORMAT=FILE", env = "PRODPIN_EXPORT", value_parser = read_export,
+          conflicts_with_all = ["reference", "at", "json"], hide_env_values = true)]
+    pub(super) export: Option<ExportTarget>,
+
+    /// As JSON
+    #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    /// Prove that the ledger only grew since this: SEQUENCE:ROOT as a report prints it, a checkpoint's text, or a file
+    /// with either. Nothing else is checked
+    #[arg(long, value_name = "CHECKPOINT", env = "PRODPIN_SINCE", hide_env_values = true)]
+    pub(super) since: Option<String>,
+
+    /// Print the proof that entry N, counted from 0, is in the ledger, as JSON. Nothing else is checked
+    #[arg(long, value_name = "N", env = "PRODPIN_ENTRY", conflicts_with_all = ["since", "repair"], hide_env_values = true)]
+    pub(super) entry: Option<u64>,
+
+    /// Make tiles and views anew from the batches where they are missing or wrong
+    #[arg(long, env = "PRODPIN_REPAIR", conflicts_with = "since", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) repair: bool,
+
+    /// A verifier key (NAME+ID+KEY) that must be among those that signed
+    #[arg(long, value_name = "KEY", env = "PRODPIN_VERIFIER_KEY", value_parser = read_verifier_key, hide_env_values = true)]
+    pub(super) verifier_key: Option<VerifierKey>,
 
     /// As JSON
     #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
@@ -210,7 +246,16 @@ pub(super) struct PastReportArguments {
     #[arg(long, value_name = "ID", env = "PRODPIN_RUN", hide_env_values = true)]
     pub(super) run: Option<RunId>,
 
-    /// Write the report to a file, in one of table, json, csv, markdown; may be given several times. "-" is stdout
+    /// What changed since this run: findings that are new, resolved, still open, or not settled
+    #[arg(long, value_name = "ID", env = "PRODPIN_SINCE", conflicts_with = "list", hide_env_values = true)]
+    pub(super) since: Option<RunId>,
+
+    /// List the latest runs, newest first
+    #[arg(long, env = "PRODPIN_LIST", conflicts_with_all = ["run", "reports"], value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) list: bool,
+
+    /// Write the report to a file; may be given several times. "-" is stdout. Formats: table, json, csv, markdown,
+    /// html, sarif, junit, ocsf, asff, prometheus, attestation
     #[arg(
         long = "report",
         value_name = "FORMAT=FILE",
@@ -266,6 +311,24 @@ pub(super) fn shard(index: u32, count: u32) -> Result<Shard, String> {
         _ if index >= count => Err(format!("shares count from 0, so of {count} the last is {}/{count}", count - 1)),
         _ => Ok(Shard { index, count }),
     }
+}
+
+/// Where the whole ledger is written.
+#[derive(Debug, Clone)]
+pub(super) enum ExportTarget {
+    /// Comma-separated values.
+    Csv(PathBuf),
+}
+
+fn read_export(text: &str) -> Result<ExportTarget, String> {
+    match text.split_once('=') {
+        Some(("csv", file)) if !file.is_empty() => Ok(ExportTarget::Csv(file.into())),
+        _ => Err("write csv=FILE; SQL tools read CSV as a table".to_owned()),
+    }
+}
+
+fn read_verifier_key(text: &str) -> Result<VerifierKey, String> {
+    VerifierKey::parse(text.trim()).ok_or_else(|| "write NAME+ID+KEY, as `prodpin verify` prints it".to_owned())
 }
 
 fn read_severity(text: &str) -> Result<Severity, String> {

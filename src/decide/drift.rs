@@ -97,13 +97,14 @@ impl RepositorySettings {
         if let (Some(now), Some(before)) = (lifecycle, lifecycle_before)
             && now != before
         {
-            let (told, weaker) = match (now, before) {
-                // Without rules nothing is removed.
-                (SettingDigest::Unset, _) => ("the lifecycle policy was removed", false),
-                (SettingDigest::Set(_), SettingDigest::Unset) => ("a lifecycle policy was set", true),
-                (SettingDigest::Set(_), SettingDigest::Set(_)) => ("the lifecycle policy is another one", true),
+            let told = match (now, before) {
+                (SettingDigest::Unset, _) => "the lifecycle policy was removed",
+                (SettingDigest::Set(_), SettingDigest::Unset) => "a lifecycle policy was set",
+                (SettingDigest::Set(_), SettingDigest::Set(_)) => "the lifecycle policy is another one",
             };
-            found.push(Difference { told: told.to_owned(), weaker, of_rules: true });
+            // What the rules do now to rollback targets are findings of their own, and often there are none: putting a
+            // claim rule in front is such a change.
+            found.push(Difference { told: told.to_owned(), weaker: false, of_rules: true });
         }
         if let (Some(now), Some(before)) = (access, access_before)
             && now != before

@@ -50,7 +50,9 @@ pub(super) fn finding(
         let message = format!("{what}; this repository caches {upstream}, and its tags move when upstream's do");
         return Some(draft.finding(Code::TagsMutable, Severity::Low, message, DEPLOY_BY_DIGEST));
     }
-    let severity = if pins { Severity::High } else { Severity::Medium };
+    // Whoever set filters meant to hold tags, and holds others. Where nothing was set up nobody relies on it, and a pin
+    // that is moved is a critical finding of its own.
+    let severity = if pins && *mutability != Mutability::Mutable { Severity::High } else { Severity::Medium };
     let message = format!("{what} (tags are {mutability})");
     let remedy = remedy(draft.repository(), ecr, mutability, rules, listed);
     Some(draft.finding(Code::TagsMutable, severity, message, remedy))

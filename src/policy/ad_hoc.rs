@@ -8,7 +8,7 @@ use url::Url;
 use super::patterns::selects_everything;
 use super::problem::quote;
 use super::source::is_loopback;
-use super::{EcrConfig, LedgerLocation, OciConfig, Policy, SourceConfig};
+use super::{EcrConfig, LedgerLocation, OciConfig, Policy, Safeguards, SourceConfig};
 use crate::model::{
     Digest, EcrHost, NamePatterns, Order, ProductionRule, RepositoryName, Severity, SourceName, without_credentials,
 };
@@ -45,6 +45,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
     let releases = NamePatterns::new(RELEASES)
         .map_err(|error| AdHocError { argument: String::new(), reason: error.to_string() })?;
     Ok(Policy {
+        safeguards: Safeguards::default(),
         keep: 5,
         ledger,
         schedule: None,
@@ -53,6 +54,9 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         in_use_files: Vec::new(),
         may_move: NamePatterns::none(),
         fail_on: Severity::High,
+        waivers: Vec::new(),
+        alerts: Vec::new(),
+        security_hub: None,
         digest: Digest::of(arguments.join("\n").as_bytes()),
         warnings: Vec::new(),
     })

@@ -33,15 +33,20 @@ impl Checker<'_> {
             return None;
         }
         let (production, in_use_files) = self.production(&raw.production);
+        let ledger = self.ledger(&raw.ledger);
         Some(Policy {
             keep: self.keep(&raw.keep),
-            ledger: self.ledger(&raw.ledger),
+            alerts: self.alerts(&raw.alerts, &ledger),
+            ledger,
+            safeguards: self.safeguards(raw),
             schedule: self.schedule(&raw.schedule, &raw.time_zone),
             sources: self.sources(&raw.sources),
             production,
             in_use_files,
             may_move: self.may_move(raw),
             fail_on: raw.fail_on.value().copied().unwrap_or(Severity::High),
+            waivers: self.waivers(&raw.waivers),
+            security_hub: self.security_hub(&raw.security_hub),
             digest,
             warnings: Vec::new(),
         })
@@ -293,25 +298,27 @@ impl LedgerLocation {
             None if text == "none" => Ok(Self::None),
             None if text.contains('\0') => Err("this is no path".to_owned()),
             None => Ok(Self::Directory(base.join(text))),
-            Some(("s3", rest)) => {
+            Some(("s3" | "gs" | "az", rest)) => {
                 if rest.contains('@') {
                     return Err(
-                        "a ledger's location holds no credentials; they come from the AWS configuration".to_owned()
+                        "a ledger's location holds no credentials; they come from the cloud's own configuration"
+                            .to_owned(),
                     );
                 }
                 let url = Url::parse(text).map_err(|error| format!("this is no URL: {error}"))?;
                 if url.host_str().unwrap_or_default().is_empty() || url.query().is_some() || url.fragment().is_some() {
-                    return Err("write s3://bucket/prefix".to_owned());
+                    return Err("write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix".to_owned());
                 }
                 Ok(Self::Store(url))
             }
-            Some((scheme @ ("gs" | "az" | "gcs" | "azure"), _)) => Err(format!(
-                "a ledger at {scheme}:// is not available in this version, which has directories and s3://"
-            )),
+            Some(("gcs", _)) => Err("write gs:// instead of gcs://".to_owned()),
+            Some(("azure", _)) => Err("write az:// instead of azure://".to_owned()),
             Some(("file", path)) => Err(format!("write a directory without file://, such as {}", quote(path))),
             Some((scheme, _)) => {
                 let scheme: String = scheme.chars().take(20).collect();
-                Err(format!("a ledger cannot be kept at {scheme}://; write a directory, s3://bucket/prefix or none"))
+                Err(format!(
+                    "a ledger cannot be kept at {scheme}://; write a directory, s3://bucket/prefix, gs://…, az://… or none"
+                ))
             }
         }
     }

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::alerts::RawAlert;
 use super::given::{Entries, Given};
 use super::helm::RawHelm;
+use super::waivers::{RawSecurityHub, RawWaiver};
 use crate::model::{Order, Severity};
 
 /// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.
@@ -20,9 +22,16 @@ pub(super) struct RawPolicy {
     /// nothing by itself.
     #[schemars(range(min = 1, max = 100))]
     pub(super) keep: Given<u32>,
-    /// Where the ledger is kept: a directory (relative to this file), `s3://bucket/prefix`, or `none`.
+    /// Where the ledger is kept: a directory (relative to this file), `s3://bucket/prefix`, `gs://bucket/prefix`,
+    /// `az://container/prefix`, or `none`.
     /// Default `./prodpin-ledger`.
     pub(super) ledger: Given<String>,
+    /// The key that signs the ledger's checkpoints. Default: for a directory, a file beside it, made at the first use;
+    /// for any other place, what `PRODPIN_LEDGER_KEY` holds, else none.
+    pub(super) ledger_key: Given<RawLedgerKey>,
+    /// A second place, ideally under Object Lock in another account, that receives every checkpoint and is compared at
+    /// the start of every run: a directory or a URL as for `ledger`.
+    pub(super) anchor: Given<String>,
     /// When to run: five fields as in Kubernetes, or AWS `cron(…)` or `rate(…)`.
     pub(super) schedule: Given<String>,
     /// The time zone that the schedule is meant in, such as `Europe/Berlin`; UTC by default.
@@ -35,6 +44,25 @@ pub(super) struct RawPolicy {
     pub(super) tags: Given<RawTags>,
     /// Findings of this severity or above make the exit status 3. Default `high`.
     pub(super) fail_on: Given<Severity>,
+    /// Findings that somebody answers for, for a while.
+    pub(super) waivers: Given<Vec<Given<RawWaiver>>>,
+    /// Who is told of findings, each under a name of your choice.
+    pub(super) alerts: Given<Entries<RawAlert>>,
+    /// The AWS account and region that the `asff` report is for.
+    pub(super) security_hub: Given<RawSecurityHub>,
+}
+
+/// The key that signs the ledger's checkpoints: Ed25519, in one place.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "ledger_key")]
+#[schemars(rename = "LedgerKey", default)]
+pub(super) struct RawLedgerKey {
+    /// A file, made at the first use; relative to this file.
+    pub(super) file: Given<String>,
+    /// An Ed25519 key of AWS KMS: `alias/NAME`, an id or an ARN.
+    pub(super) kms: Given<String>,
+    /// The key that signed before, while it hands over: a file, or `alias/NAME` or an ARN of AWS KMS.
+    pub(super) previous: Given<String>,
 }
 
 /// One place that holds artifacts.

@@ -213,11 +213,18 @@ fn closing(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         );
         page.paragraph(0, 2, &[plain(text.terminal())])?;
     }
+    let waived = overview.waived();
+    if !waived.is_empty() {
+        let text =
+            Phrase::said("Waived by the policy, and not counted: ").then(waived).say("; each of them: --format csv.");
+        page.paragraph(0, 2, &[plain(text.terminal())])?;
+    }
     let text = match &report.run.ledger {
         Some(ledger) => Phrase::said("Recorded in the ledger as commit ")
             .number(ledger.sequence)
             .say(", root ")
-            .then(Phrase::name(&ledger.root)),
+            .then(Phrase::name(&ledger.root))
+            .say(if ledger.is_unsigned() { "; its checkpoint is not signed" } else { "" }),
         None => Phrase::said("No ledger was kept, so the next run cannot tell what changed since this one."),
     };
     page.paragraph(0, 2, &[span(Paint::Faint, text.terminal())])

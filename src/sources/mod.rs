@@ -7,7 +7,7 @@ mod aws;
 mod closure;
 pub mod ecr;
 pub mod helm;
-mod http;
+pub(crate) mod http;
 mod manifest;
 pub mod memory;
 pub mod oci;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
 
+mod alerts;
 mod bucket;
 mod bucket_contract;
 mod charts;
@@ -10,11 +11,14 @@ mod ecr_contract;
 mod estate;
 mod layout;
 mod ledger_bucket;
+mod ledger_verifier;
 mod proxy;
 mod registry;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../suite/ledger/tampering.rs"]
+mod tampering;
 mod whole_runs;
 #[path = "../suite/ledger/world.rs"]
 #[expect(dead_code, reason = "the suite uses more of it")]

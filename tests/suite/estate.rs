@@ -55,6 +55,7 @@ impl Estate {
     pub(crate) fn new(production: Vec<ProductionRule>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let policy = Policy {
+            safeguards: Default::default(),
             keep: 5,
             ledger: LedgerLocation::Directory(directory.path().join("ledger")),
             schedule: None,
@@ -63,6 +64,9 @@ impl Estate {
             in_use_files: Vec::new(),
             may_move: NamePatterns::none(),
             fail_on: Severity::High,
+            waivers: Vec::new(),
+            alerts: Vec::new(),
+            security_hub: None,
             digest: prodpin::model::Digest::of(b"policy"),
             warnings: Vec::new(),
         };

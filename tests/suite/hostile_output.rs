@@ -52,12 +52,12 @@ fn long() -> String {
     "\u{202e}x".repeat(250)
 }
 
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     HOSTILE.iter().map(|text| (*text).to_owned()).chain([long(), "x".repeat(1_000), "v".repeat(300)]).collect()
 }
 
 /// A report in which this text stands wherever text from outside can stand.
-fn hostile(text: &str) -> Report {
+pub(crate) fn hostile(text: &str) -> Report {
     let tag: Tag = text.parse().unwrap();
     let name = text
         .replace("//", "/ /")
@@ -119,7 +119,7 @@ fn hostile(text: &str) -> Report {
     let loose =
         Row { repository: None, findings: vec![finding(Severity::Low, Code::InventoryIncomplete, None, text, text)] };
     let mut run = run(Mode::Audit, false, true);
-    run.ledger = Some(LedgerSection { sequence: 1, root: details() });
+    run.ledger = Some(LedgerSection { sequence: 1, root: details(), checkpoint: Some(details()) });
     report(run, rows.chain([loose]))
 }
 

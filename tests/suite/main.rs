@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
 
+mod alerts;
 mod charts;
 mod command_line;
 mod contract;
@@ -15,8 +16,12 @@ mod lying_registry;
 mod objects;
 mod policy;
 mod properties;
+mod protocol;
 mod purity;
+mod reporting_policy;
 mod reports;
+mod reports_files;
+mod reports_formats;
 mod scenarios;
 mod scenarios_ecr;
 #[path = "../support/mod.rs"]

@@ -201,7 +201,7 @@ async fn mutability_is_judged_by_its_filters_a18_a52() {
     let filters = |filters: &[&str]| filters.iter().map(|filter| (*filter).to_owned()).collect::<Vec<_>>();
     let mut stories = Vec::new();
     for (mutability, expected) in [
-        (Mutability::Mutable, Some(Severity::High)),
+        (Mutability::Mutable, Some(Severity::Medium)),
         (Mutability::Immutable, None),
         (Mutability::MutableExcept(filters(&["prod-pinned-*"])), Some(Severity::Medium)),
         (Mutability::MutableExcept(filters(&["prod-pinned-*", "v*"])), None),
@@ -249,7 +249,7 @@ async fn settings_that_change_between_runs_are_told_once_f37_f48() {
     assert_eq!(severities(&estate.enforce().await, Code::SettingsChanged), []);
     estate.memory.set_ecr(REPOSITORY, lifecycle(&[claim(1, 9_999)]));
     let rules = estate.enforce().await;
-    assert_eq!(severities(&rules, Code::SettingsChanged), [Severity::High]);
+    assert_eq!(severities(&rules, Code::SettingsChanged), [Severity::Medium]);
     estate.memory.set_ecr(REPOSITORY, EcrTerms { mutability: None, ..lifecycle(&[claim(1, 9_999)]) });
     assert_eq!(severities(&estate.enforce().await, Code::SettingsChanged), [], "unread is not changed");
     let freed = EcrTerms { mutability: Some(Mutability::Mutable), ..lifecycle(&[claim(1, 9_999)]) };

@@ -111,7 +111,8 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName) -> Snaps
     // One word is enough about a repository that is not there.
     let mut note = |failure: Failure| {
         if !is_gone {
-            fold.gaps.push(failure.gap(Scope::Repository));
+            // The list of tags is whole without it: deletions are noticed, and protection is not proven (A54).
+            fold.gaps.push(failure.gap(Scope::Setting));
         }
     };
     let lifecycle = lifecycle.unwrap_or_else(|failure| {
@@ -128,7 +129,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName) -> Snaps
         Ok(mutability) => Some(mutability),
         Err(reason) => {
             let detail = format!("{name}: {reason}; a newer prodpin may know it");
-            fold.gaps.push(Gap::new(Scope::Repository, Cause::Unsupported, detail));
+            fold.gaps.push(Gap::new(Scope::Setting, Cause::Unsupported, detail));
             None
         }
     });

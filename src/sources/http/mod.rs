@@ -19,5 +19,6 @@ pub(in crate::sources) mod surroundings;
 pub(in crate::sources) mod throttle;
 pub(in crate::sources) mod wire;
 
+pub(crate) use address::may_be_dialled;
 pub use surroundings::{Environment, Surroundings, Timing};
 pub use throttle::Throttles;

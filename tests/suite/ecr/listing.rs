@@ -69,7 +69,7 @@ async fn policies_that_are_not_set_are_told_from_those_that_cannot_be_read() {
     server.lie(always("GetRepositoryPolicy", Answer::ok(json!({ "policyText": "" }))));
     let snapshot = reading(&server).await.observe(&api()).await;
     assert_eq!((&ecr(&snapshot).lifecycle, &ecr(&snapshot).access), (&Setting::Unknown, &Setting::Unknown));
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Denied), (Scope::Repository, Cause::Malformed)]);
+    assert_eq!(told(&snapshot.gaps), [(Scope::Setting, Cause::Denied), (Scope::Setting, Cause::Malformed)]);
     assert!(snapshot.gaps[0].detail.contains("grant ecr:GetLifecyclePolicy"), "{}", snapshot.gaps[0].detail);
     assert_eq!(snapshot.tags.len(), 1, "what could be read is there");
 }
@@ -81,7 +81,7 @@ async fn a_mutability_that_is_not_known_is_unknown_f53() {
     server.holdings().repositories.get_mut("shop/api").unwrap().mode = "IMMUTABLE_ON_TUESDAYS".to_owned();
     let snapshot = reading(&server).await.observe(&api()).await;
     assert_eq!(ecr(&snapshot).mutability, None);
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unsupported)]);
+    assert_eq!(told(&snapshot.gaps), [(Scope::Setting, Cause::Unsupported)]);
 }
 
 #[tokio::test]

@@ -45,9 +45,9 @@ fn a8_a51_each_is_taken_by_ecr_clean_and_already_what_is_recommended() {
 
 #[test]
 fn a51_none_of_them_ever_reaches_a_pin_or_its_parts() {
+    let world = shop();
     for text in [CLAIM, RELEASES, ARCHIVE] {
         let policy = Lifecycle::parse(text).unwrap();
-        let world = shop();
         for week in 255..260 {
             let name = format!("week {week}");
             for target in [name.clone(), format!("{name} amd64"), format!("{name} arm64")] {

@@ -64,10 +64,11 @@ impl World {
     }
 
     pub(super) fn lists(mut self, index: &str, children: &[&str]) -> Self {
-        self.parts.insert(digest(index), children.iter().map(|child| digest(child)).collect());
+        let index = digest(index);
         for image in &mut self.images {
-            image.is_index |= image.digest == digest(index);
+            image.is_index |= image.digest == index;
         }
+        self.parts.insert(index, children.iter().map(|child| digest(child)).collect());
         self
     }
 

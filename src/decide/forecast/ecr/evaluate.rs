@@ -84,9 +84,15 @@ impl fmt::Display for Why {
 pub fn evaluate(lifecycle: &Lifecycle, repository: &Repository<'_>, at: Timestamp) -> Vec<Action> {
     let standings = Standings::of(lifecycle, repository);
     let family = Family::of(repository);
-    let mut actions = Evaluation { standings: &standings, family: &family, at }.actions();
+    let mut actions: Vec<Action> = acting(&standings, &family, at).into_iter().flatten().collect();
     actions.sort();
     actions
+}
+
+/// The same for each image, by its place: at most one action for each rule and effect. What is due now is decided here
+/// alone, for `threats` too.
+pub(super) fn acting(standings: &Standings<'_>, family: &Family<'_>, at: Timestamp) -> Vec<Vec<Action>> {
+    Evaluation { standings, family, at }.actions()
 }
 
 struct Evaluation<'a> {
@@ -96,37 +102,55 @@ struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    fn actions(&self) -> Vec<Action> {
-        let images = self.standings.images;
-        let selected: Vec<Vec<Action>> = (0..images.len()).map(|image| self.selected(image)).collect();
-        let possible = self.possible(&selected);
+    fn actions(&self) -> Vec<Vec<Action>> {
+        let places = 0..self.standings.images.len();
+        let selected: Vec<Vec<Action>> = places.clone().map(|image| self.selected(image)).collect();
         let certain = self.certain(&selected);
-        let mut actions = Vec::new();
-        for (place, image) in images.iter().enumerate() {
-            let going = &possible[place];
-            let mut own = if going.freed { selected[place].clone() } else { Vec::new() };
-            if certain[place].is_none() {
+        let freed = self.freed(&selected);
+        let mut actions = selected;
+        for (image, own) in actions.iter_mut().enumerate() {
+            if !freed[image] {
+                own.clear();
+            } else if certain[image].is_none() {
                 own.iter_mut().for_each(|action| action.certainty = Certainty::Possible);
             }
-            if let (Some(leader), Some(subject)) = (going.leader, &image.subject) {
-                let certainty = match certain[place] {
-                    Some(Effect::Deletes) => Certainty::Certain,
-                    _ => Certainty::Possible,
-                };
-                let followed = selected[leader].iter().map(|action| Action {
-                    digest: image.digest.clone(),
-                    why: Why::Follows(subject.clone()),
-                    certainty,
-                    ..action.clone()
-                });
-                let followed: Vec<Action> = followed.collect();
-                let alike = |a: &Action, b: &Action| (a.priority, a.effect) == (b.priority, b.effect);
-                own.retain(|action| !followed.iter().any(|other| alike(action, other)));
-                own.extend(followed);
+        }
+        let mut next: VecDeque<usize> = places.filter(|image| !actions[*image].is_empty()).collect();
+        while let Some(subject) = next.pop_front() {
+            let leading = actions[subject].clone();
+            for follower in self.family.referrers(subject) {
+                if self.follow(&leading, *follower, &mut actions[*follower]) {
+                    next.push_back(*follower);
+                }
             }
-            actions.append(&mut own);
         }
         actions
+    }
+
+    /// Whatever refers to an image goes by every rule by which that goes (A35), not only by the first found: each may be
+    /// the one that acts in some reading, with an effect of its own (A38). Whether that told anything new.
+    fn follow(&self, leading: &[Action], follower: usize, own: &mut Vec<Action>) -> bool {
+        let image = &self.standings.images[follower];
+        let Some(subject) = &image.subject else { return false };
+        let mut news = false;
+        for lead in leading {
+            // Whether a referrer is archived with its subject is not documented.
+            let certainty = if lead.effect == Effect::Deletes { lead.certainty } else { Certainty::Possible };
+            let followed =
+                Action { digest: image.digest.clone(), why: Why::Follows(subject.clone()), certainty, ..lead.clone() };
+            match own.iter_mut().find(|action| (action.priority, action.effect) == (lead.priority, lead.effect)) {
+                Some(action) if action.certainty < certainty => {}
+                Some(action) => {
+                    news |= certainty < action.certainty;
+                    *action = followed;
+                }
+                None => {
+                    news = true;
+                    own.push(followed);
+                }
+            }
+        }
+        news
     }
 
     /// What the rules would do to the image, were nothing to hold it.
@@ -149,37 +173,32 @@ impl Evaluation<'_> {
         self.standings.governors(image).filter_map(act).collect()
     }
 
-    /// Whatever goes in some admissible reading: an index that is archived, or will be, may hold its children no
-    /// longer; whoever refers to something that goes, goes.
-    fn possible(&self, selected: &[Vec<Action>]) -> Vec<Going> {
+    /// What nothing holds, in some admissible reading, from the rules that select it: an index that is archived, or
+    /// will be, may hold its children no longer; whoever refers to something that goes, goes.
+    fn freed(&self, selected: &[Vec<Action>]) -> Vec<bool> {
         let holds = |parent: usize| self.standings.images[parent].status == ImageStatus::Active;
         let count = |image| self.family.parents(image).iter().filter(|parent| holds(**parent)).count();
         let mut held: Vec<usize> = (0..selected.len()).map(count).collect();
-        let mut going = vec![Going::default(); selected.len()];
+        let (mut freed, mut going) = (vec![false; selected.len()], vec![false; selected.len()]);
         let free = (0..selected.len()).filter(|image| held[*image] == 0 && !selected[*image].is_empty());
-        let mut next: VecDeque<(usize, Option<usize>)> = free.map(|image| (image, None)).collect();
-        while let Some((image, leader)) = next.pop_front() {
-            let first = !going[image].freed && going[image].leader.is_none();
-            match leader {
-                None => going[image].freed = true,
-                Some(leader) => going[image].leader = going[image].leader.or(Some(leader)),
-            }
-            if !first {
+        let mut next: VecDeque<(usize, bool)> = free.map(|image| (image, true)).collect();
+        while let Some((image, on_its_own)) = next.pop_front() {
+            freed[image] |= on_its_own;
+            if std::mem::replace(&mut going[image], true) {
                 continue;
             }
-            let leader = leader.unwrap_or(image);
-            next.extend(self.family.referrers(image).iter().map(|follower| (*follower, Some(leader))));
+            next.extend(self.family.referrers(image).iter().map(|follower| (*follower, false)));
             if !holds(image) {
                 continue;
             }
             for child in self.family.children(image) {
                 held[*child] -= 1;
                 if held[*child] == 0 && !selected[*child].is_empty() {
-                    next.push_back((*child, None));
+                    next.push_back((*child, true));
                 }
             }
         }
-        going
+        freed
     }
 
     /// Whatever goes in every admissible reading. A child goes after all its parents (A33): to be deleted they must be
@@ -227,13 +246,4 @@ impl Evaluation<'_> {
         }
         gone
     }
-}
-
-/// On whose account an image goes.
-#[derive(Clone, Default)]
-struct Going {
-    /// On its own: nothing holds it from the rules that select it.
-    freed: bool,
-    /// Because what it refers to goes, on account of this image.
-    leader: Option<usize>,
 }

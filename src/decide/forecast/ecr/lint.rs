@@ -176,7 +176,11 @@ impl Inspection<'_> {
             let message = format!("rule {} claims whatever it looks at, so it never acts", above.priority);
             return Some(of(Some(rule), LintKind::Shadowed, message, remedy));
         }
-        let claimed = |image: &usize| self.standings.governor(rule.class, *image).is_some_and(|first| first < index);
+        // That pins are claimed is the rule's purpose: in a small repository they may be all there is.
+        let claimed = |image: &usize| {
+            let first = self.standings.governor(rule.class, *image);
+            first.is_some_and(|first| first < index && !self.rules[first].is_for_pins())
+        };
         if looked_at.is_empty() || rule.is_for_pins() || !looked_at.iter().all(claimed) {
             return None;
         }

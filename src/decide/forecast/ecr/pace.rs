@@ -38,36 +38,38 @@ impl Pace {
     /// is on record as pushed after `now` tells nothing.
     #[must_use]
     pub fn of(images: &[EcrImage], ledger_pushes: &[Push], now: Timestamp) -> Self {
-        let mut pushes: BTreeMap<&Digest, Push> = BTreeMap::new();
         let live = images.iter().filter_map(|image| {
             Some(Push { digest: image.digest.clone(), tags: image.tags.to_vec(), at: arrived(image)? })
         });
-        let live: Vec<Push> = live.collect();
-        for push in live.iter().chain(ledger_pushes).filter(|push| push.at <= now) {
-            let known = pushes.entry(&push.digest).or_insert_with(|| push.clone());
-            known.tags.extend(push.tags.iter().filter(|tag| !known.tags.contains(tag)).cloned().collect::<Vec<_>>());
+        let mut pushes: Vec<Push> = live.filter(|push| push.at <= now).collect();
+        let places = pushes.iter().enumerate().map(|(place, push)| (push.digest.clone(), place));
+        let mut places: BTreeMap<Digest, usize> =
+            if ledger_pushes.is_empty() { BTreeMap::new() } else { places.collect() };
+        for push in ledger_pushes.iter().filter(|push| push.at <= now) {
+            let place = *places.entry(push.digest.clone()).or_insert(pushes.len());
+            match pushes.get_mut(place) {
+                Some(known) => {
+                    let more: Vec<Tag> = push.tags.iter().filter(|tag| !known.tags.contains(tag)).cloned().collect();
+                    known.tags.extend(more);
+                }
+                None => pushes.push(push.clone()),
+            }
         }
-        let mut pushes: Vec<Push> = pushes.into_values().collect();
         pushes.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.digest.cmp(&b.digest)));
         Self { pushes, now }
     }
 
-    /// About when so many more images will have come at which the rule looks; to the day, so that two runs of one day
-    /// say the same. None if nothing tells the rate.
+    /// About when so many more images will have come at which the rule looks. None if nothing tells the rate.
     #[must_use]
     pub fn around(&self, rule: &Rule, more: u64) -> Option<Timestamp> {
-        let counted: Vec<Timestamp> =
-            self.pushes.iter().filter(|push| rule.matches(&push.tags)).map(|push| push.at).collect();
-        let (from, interval) = self.rate(&counted)?;
-        let nanoseconds = interval.as_nanos().checked_mul(i128::from(more))?;
-        let seconds = i64::try_from(nanoseconds / 1_000_000_000).ok()?;
-        let around = from.checked_add(SignedDuration::from_secs(seconds)).ok()?;
-        day(around.max(self.now), RoundMode::Ceil)
+        self.rate(rule)?.after(more)
     }
 
-    /// The mean time between pushes, and from when to count on. A repository that has been quiet for longer than that
+    /// The mean time between pushes at which the rule looks, and from when to count on. A repository that has been quiet for longer than that
     /// has slowed down, so the time since its last push counts too; by whole days, for the same reason.
-    fn rate(&self, newest_first: &[Timestamp]) -> Option<(Timestamp, SignedDuration)> {
+    pub(super) fn rate(&self, rule: &Rule) -> Option<Rate> {
+        let counted = self.pushes.iter().filter(|push| rule.matches(&push.tags));
+        let newest_first: Vec<Timestamp> = counted.map(|push| push.at).collect();
         let (newest, oldest) = (*newest_first.first()?, *newest_first.last()?);
         let recent = SPANS.iter().find_map(|span| {
             let start = newest.checked_sub(*span).ok()?;
@@ -82,7 +84,26 @@ impl Pace {
         let mean = span / between;
         let today = day(self.now, RoundMode::Floor)?;
         let quiet = today.duration_since(newest);
-        Some(if quiet > mean { (today, (span + quiet) / (between + 1)) } else { (newest, mean) })
+        let (from, mean) = if quiet > mean { (today, (span + quiet) / (between + 1)) } else { (newest, mean) };
+        Some(Rate { from, mean, now: self.now })
+    }
+}
+
+/// How fast images come at which one rule looks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate {
+    from: Timestamp,
+    mean: SignedDuration,
+    now: Timestamp,
+}
+
+impl Rate {
+    /// About when so many more will have come; to the day, so that two runs of one day say the same.
+    pub(super) fn after(self, more: u64) -> Option<Timestamp> {
+        let nanoseconds = self.mean.as_nanos().checked_mul(i128::from(more))?;
+        let seconds = i64::try_from(nanoseconds / 1_000_000_000).ok()?;
+        let around = self.from.checked_add(SignedDuration::from_secs(seconds)).ok()?;
+        day(around.max(self.now), RoundMode::Ceil)
     }
 }
 

@@ -4,7 +4,11 @@ use std::fmt;
 
 /// A pattern over a whole tag, in which `*` stands for any run of characters, the empty one included.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TagPattern(Box<str>);
+pub struct TagPattern {
+    text: Box<str>,
+    /// Where the first wildcard stands, if there is one: what comes before it decides for most tags.
+    first: Option<usize>,
+}
 
 /// ECR refuses a pattern with more wildcards (A25).
 const MAX_WILDCARDS: usize = 4;
@@ -18,15 +22,19 @@ impl TagPattern {
         if text.matches('*').count() > MAX_WILDCARDS {
             return Err(("has more than four wildcards", "use at most four *"));
         }
-        Ok(Self(text.into()))
+        Ok(Self { text: text.into(), first: text.find('*') })
     }
 
     /// Whether it matches the whole tag.
     #[must_use]
     pub fn matches(&self, tag: &str) -> bool {
-        let Some((first, rest)) = self.0.split_once('*') else { return *self.0 == *tag };
+        let Some(first) = self.first else { return *self.text == *tag };
+        let (start, rest) = (&self.text[..first], &self.text[first + 1..]);
+        if !tag.starts_with(start) {
+            return false;
+        }
         let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let Some(mut left) = tag.strip_prefix(first).and_then(|left| left.strip_suffix(last)) else { return false };
+        let Some(mut left) = tag[first..].strip_suffix(last) else { return false };
         // The leftmost place for each piece leaves the most room for the next.
         middle.split('*').all(|piece| match left.find(piece) {
             Some(at) => {
@@ -40,7 +48,7 @@ impl TagPattern {
     /// The pattern as the policy writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether every tag that `other` matches is matched by this one too.
@@ -54,7 +62,7 @@ impl TagPattern {
 
 impl fmt::Display for TagPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -17,15 +17,16 @@
 //! Targets are judged with the tags that they have. Whoever asks for a pin's sake asks with the pin in place
 //! ([`with_pins`](super::with_pins)): a pin's tag never moves, any other may.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::claim::{LASTING_DAYS, is_ample};
 use super::clock::{Membership, Since, days_after};
-use super::evaluate::Why;
+use super::evaluate::{Action, Why, acting};
 use super::family::Family;
-use super::pace::Pace;
+use super::pace::{Pace, Rate};
 use super::rule::{Count, Rule, RuleAction, StorageClass};
 use super::standing::Standings;
 use super::{Lifecycle, Repository};
@@ -43,10 +44,15 @@ pub fn threats(
 ) -> BTreeMap<Digest, Vec<Threat>> {
     let standings = Standings::of(lifecycle, repository);
     let family = Family::of(repository);
-    let forecast = Forecast { standings: &standings, family: &family, now, pace };
+    let rates = vec![OnceCell::new(); lifecycle.rules().len()];
+    let acting = acting(&standings, &family, now);
+    let forecast = Forecast { standings: &standings, family: &family, now, acting, pace, rates };
     let places: Vec<usize> = targets.iter().filter_map(|target| family.place(target)).collect();
-    let mut known: BTreeMap<usize, Vec<Threat>> = BTreeMap::new();
-    for image in forecast.elders_first(&places) {
+    let order = forecast.elders_first(&places);
+    // An index may list what it refers to: then each has to be decided after the other. What goes now is known of both.
+    let mut known: BTreeMap<usize, Vec<Threat>> =
+        order.iter().map(|image| (*image, forecast.due_now(*image, &[]))).collect();
+    for image in order {
         let threats = forecast.threats(image, &known);
         known.insert(image, threats);
     }
@@ -59,12 +65,16 @@ struct Forecast<'a> {
     standings: &'a Standings<'a>,
     family: &'a Family<'a>,
     now: Timestamp,
+    /// What happens now, by the image's place.
+    acting: Vec<Vec<Action>>,
     pace: &'a Pace,
+    /// Of each rule, once it is asked for: it takes a look at every push.
+    rates: Vec<OnceCell<Option<Rate>>>,
 }
 
 impl Forecast<'_> {
-    /// These images and all that decides when they can go, each after what decides it. What decides itself, which no
-    /// honest hash can bring about, is left undecided, and so held. No recursion: a chain of referrers may be as long
+    /// These images and all that decides when they can go, each after what decides it. What decides itself is not decided
+    /// but for what happens now, and so held. No recursion: a chain of referrers may be as long
     /// as whoever can push likes.
     fn elders_first(&self, places: &[usize]) -> Vec<usize> {
         let (mut order, mut entered) = (Vec::new(), BTreeSet::new());
@@ -91,14 +101,29 @@ impl Forecast<'_> {
             // Where it goes with its subject, by then, that the same rule may reach it too says nothing more.
             let says_more = |own: &Threat| {
                 let alike = |other: &&Threat| (&other.rule, other.effect) == (&own.rule, own.effect);
-                !followed.iter().filter(alike).any(|other| self.about(&other.due) <= self.about(&own.due))
+                !followed.iter().filter(alike).any(|other| self.turn(&other.due) <= self.turn(&own.due))
             };
             threats.retain(says_more);
             threats.extend(followed);
         }
-        threats.sort_by(|a, b| self.about(&a.due).cmp(&self.about(&b.due)).then_with(|| a.cmp(b)));
+        let now = self.due_now(image, &threats);
+        threats.retain(|threat| threat.due != Due::Now);
+        threats.extend(now);
+        threats.sort_by(|a, b| self.turn(&a.due).cmp(&self.turn(&b.due)).then_with(|| a.cmp(b)));
         threats.dedup();
         threats
+    }
+
+    /// What `evaluate` says happens now, in the words of the threat that foretold it where there is one.
+    fn due_now(&self, image: usize, foretold: &[Threat]) -> Vec<Threat> {
+        let threat = |action: &Action| {
+            let rule = action.priority.to_string();
+            let alike =
+                |threat: &&Threat| (&threat.rule, threat.effect, &threat.due) == (&rule, action.effect, &Due::Now);
+            let why = foretold.iter().find(alike).map_or_else(|| action.why.to_string(), |threat| threat.why.clone());
+            Threat { rule, effect: action.effect, due: Due::Now, certainty: action.certainty, why }
+        };
+        self.acting[image].iter().map(threat).collect()
     }
 
     /// What its own governing rules will do, were nothing to hold the image.
@@ -153,7 +178,8 @@ impl Forecast<'_> {
                      beyond that",
                     ahead.most + 1
                 );
-                let due = Due::AfterPushes { pushes, around: self.pace.around(rule, pushes) };
+                let rate = *self.rates[governor].get_or_init(|| self.pace.rate(rule));
+                let due = Due::AfterPushes { pushes, around: rate.and_then(|rate| rate.after(pushes)) };
                 Some(threat(due, certainty(ahead.least == ahead.most), why))
             }
             count => {
@@ -199,7 +225,9 @@ impl Forecast<'_> {
                 }
                 continue;
             }
-            let goes = known.get(parent)?.iter().min_by_key(|threat| self.about(&threat.due))?;
+            // Of what happens to it at the same time, the surest tells the most, and deleting more than archiving.
+            let rank = |goes: &&Threat| (self.turn(&goes.due), goes.certainty, goes.effect != Effect::Deletes);
+            let goes = known.get(parent)?.iter().min_by_key(rank)?;
             threat.certainty = threat.certainty.max(goes.certainty);
             if threat.effect == Effect::Deletes && goes.effect != Effect::Deletes {
                 threat.certainty = Certainty::Possible;
@@ -230,6 +258,11 @@ impl Forecast<'_> {
             Due::Now | Due::AfterPushes { around: None, .. } => self.now,
             Due::On(at) | Due::AfterPushes { around: Some(at), .. } => *at,
         }
+    }
+
+    /// The same, to put in order: what waits for pushes that may come at any time comes after what is due.
+    fn turn(&self, due: &Due) -> (Timestamp, bool) {
+        (self.about(due), *due != Due::Now)
     }
 
     /// When both are due. What needs pushes still needs them, whatever else needs time.
