@@ -43,6 +43,16 @@ pub(super) fn after_loss(stand_in: Option<&str>) -> String {
     stand_in.map(|other| format!("; Helm would install {other} for it without an error")).unwrap_or_default()
 }
 
+/// Where the bytes of a target that is gone may still be: no node keeps charts.
+pub(super) fn bring_back(kind: RepositoryKind) -> &'static str {
+    match kind {
+        RepositoryKind::Charts => {
+            "publish the same bytes again from a mirror, a backup or whoever pulled them; a rebuild packs other bytes"
+        }
+        RepositoryKind::Artifacts => "push the same bytes again from a mirror, a node's cache or a rebuild",
+    }
+}
+
 /// How wrong bytes of a target are told.
 pub(super) fn wrong_bytes(kind: RepositoryKind, name: &str, detail: &str) -> (Code, String, String) {
     match kind {

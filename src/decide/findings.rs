@@ -148,7 +148,7 @@ fn target_findings(
                     None => "nothing else is left to roll back to".to_owned(),
                 };
                 let message = format!("{name} does not exist any more");
-                let remedy = format!("push the same bytes again from a mirror, a node's cache or a rebuild; {now}");
+                let remedy = format!("{}; {now}", charts::bring_back(input.snapshot.kind));
                 add(Code::TargetMissing, Severity::Critical, message, remedy);
             }
             Obstacle::PartMissing { digest } => add(
