@@ -26,4 +26,5 @@ mod scenarios;
 mod scenarios_ecr;
 #[path = "../support/mod.rs"]
 mod support;
+mod telemetry;
 mod transport;
