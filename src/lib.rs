@@ -28,4 +28,5 @@ pub mod run;
 pub mod schedule;
 pub mod signals;
 pub mod sources;
+pub mod telemetry;
 pub mod watch;

@@ -21,6 +21,7 @@ use crate::report::context::Context;
 use crate::report::render::{Format, Style, render};
 use crate::run::{Progress, RunError, RunOptions, run};
 use crate::schedule::Schedule;
+use crate::telemetry::Collector;
 use crate::watch::{Board, Endpoint, Outcome, Status, Tick, Timetable};
 
 /// Looked up at least so often: a machine that slept, or a clock that was set, is noticed by then.
@@ -29,7 +30,8 @@ const LOOK_UP: Duration = Duration::from_secs(30);
 pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Result<Ending> {
     let plan = Plan::read(path, arguments)?;
     // The paths are tried once before anything waits for hours.
-    drop(plan.outputs(path, arguments)?);
+    drop(plan.outputs(path, arguments).await?);
+    let collector = Collector::of(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     let signals = Signals::listen();
     let hangup = Hangup::listen();
     let board = Board::new(Status::new(Timestamp::now(), arguments.deadline));
@@ -44,7 +46,7 @@ pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Re
         announce(&format!("listening on http://{}/metrics", endpoint.address()));
     }
     let timetable = plan.timetable(&signals, arguments).await?;
-    let watch = Watch { path, arguments, plan, timetable, board, signals, hangup };
+    let watch = Watch { path, arguments, plan, timetable, board, signals, hangup, collector };
     watch.keep_watch().await
 }
 
@@ -86,8 +88,11 @@ impl Plan {
         Ok(Self { policy, schedule, options })
     }
 
-    fn outputs(&self, path: &Path, arguments: &WatchArguments) -> anyhow::Result<Outputs> {
-        Outputs::open_asked(arguments.format, &arguments.reports, Around::of(Some(path), &self.policy, None))
+    async fn outputs(&self, path: &Path, arguments: &WatchArguments) -> anyhow::Result<Outputs> {
+        let around = Around::of(Some(path), &self.policy, None)
+            .signing(&self.policy, arguments.format, &arguments.reports, true)
+            .await?;
+        Outputs::open_asked(arguments.format, &arguments.reports, around)
     }
 
     /// From the last run that is on record.
@@ -113,6 +118,7 @@ struct Watch<'a> {
     board: Board,
     signals: Signals,
     hangup: Hangup,
+    collector: Option<Collector>,
 }
 
 impl Watch<'_> {
@@ -181,7 +187,7 @@ impl Watch<'_> {
             }
         };
         // Opened after the run, not before: the last report stays in place as long as there is no other.
-        let outputs = self.plan.outputs(self.path, self.arguments);
+        let outputs = self.plan.outputs(self.path, self.arguments).await;
         let report = match ran {
             Ok(report) => report,
             Err(error) => {
@@ -205,6 +211,9 @@ impl Watch<'_> {
                 false
             }
         });
+        if let Some(Err(reason)) = self.collector.as_ref().map(|collector| collector.push(&report)) {
+            tracing::warn!("the metrics of this run were not pushed: {reason}");
+        }
         if self.arguments.format.is_none() {
             announce(&line(&report));
         }

@@ -80,5 +80,6 @@ fn selects(config: &SourceConfig, repository: &str) -> bool {
         SourceConfig::Oci(oci) => oci.repositories.matches(repository),
         SourceConfig::S3(s3) => s3.repositories.matches(repository),
         SourceConfig::Ecr(ecr) => ecr.repositories.matches(repository),
+        SourceConfig::Helm(helm) => helm.repositories.matches(repository),
     }
 }

@@ -3,6 +3,7 @@
 //! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
 
 mod artifact;
+mod chart;
 mod digest;
 mod ecr;
 mod event;
@@ -20,6 +21,7 @@ mod threat;
 mod waiver;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use chart::ChartVersion;
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
@@ -36,8 +38,8 @@ pub use production::{Evidence, Order, ProductionRule, Running, RunningReference}
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
-    Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Resolution,
-    SettingFacts, Snapshot, Versioning,
+    ArtifactKind, Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
+    RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
