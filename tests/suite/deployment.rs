@@ -13,7 +13,7 @@ fn root(path: &str) -> PathBuf {
 
 fn documents(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let parts = text.split("\n---\n").map(|part| serde_saphyr::from_str::<Value>(part));
+    let parts = text.split("\n---\n").map(serde_saphyr::from_str::<Value>);
     parts.map(|part| part.unwrap_or_else(|error| panic!("{}: {error}", path.display()))).collect()
 }
 
