@@ -73,11 +73,19 @@ export AWS_ENDPOINT_URL=$PRODPIN_TEST_S3
 import hashlib, json, boto3
 ecr = boto3.client("ecr")
 ecr.create_repository(repositoryName="terraform/api")
+config = b"{}"
+upload = ecr.initiate_layer_upload(repositoryName="terraform/api")["uploadId"]
+ecr.upload_layer_part(
+    repositoryName="terraform/api", uploadId=upload, partFirstByte=0, partLastByte=len(config) - 1, layerPartBlob=config
+)
+ecr.complete_layer_upload(
+    repositoryName="terraform/api", uploadId=upload, layerDigests=["sha256:" + hashlib.sha256(config).hexdigest()]
+)
 for minor in range(3):
     manifest = json.dumps({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": "sha256:" + hashlib.sha256(b"{}").hexdigest()},
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": "sha256:" + hashlib.sha256(config).hexdigest()},
         "layers": [],
         "annotations": {"release": str(minor)},
     })
@@ -106,7 +114,7 @@ in_module "$example" terraform output -raw policy >"$work/prodpin.yaml"
     "$PRODPIN_TEST_PYTHON" - <<'PYTHON'
 import json
 report = json.load(open("report.json"))
-assert report["run"]["complete"], report["findings"]
+assert report["run"]["complete"], [finding["message"] for finding in report["findings"]]
 assert report["summary"]["targets"] == 3, report["summary"]
 assert report["run"]["ledger"]["sequence"] > 0
 PYTHON
