@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod listing;
+mod node_digests;
 mod record;
 mod repository;
 mod setup;

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RunningReference, Severity, Tag,
+    Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, Running, RunningReference,
+    Severity, Tag,
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
 use super::changes::resolve;
 use super::mutation::Mutation;
 use super::plan::Input;
+use super::workloads::workload_findings;
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -71,6 +73,7 @@ pub(super) fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &Repo
     }
     found.standing.extend(moved_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
+    found.standing.extend(workload_findings(input, draft));
     found.standing.extend(marked_only(draft, report));
     found.standing.extend(unproven(input, draft, report));
     found.standing.extend(depth(input, draft, report));
@@ -87,11 +90,7 @@ fn production_tags<'a>(input: &'a Input<'_>, report: &'a RepositoryReport) -> BT
         | Reason::Running { .. }
         | Reason::RanBefore { .. } => None,
     });
-    let running = input.running.iter().filter_map(|running| match &running.reference {
-        RunningReference::Tag(tag) => Some(tag),
-        RunningReference::Artifact(_) => None,
-    });
-    released.chain(running).collect()
+    released.chain(input.running.iter().filter_map(Running::tag)).collect()
 }
 
 fn target_findings(

@@ -20,11 +20,13 @@ mod readiness;
 mod rollback_set;
 mod rules;
 mod source;
+mod workloads;
 
-pub use changes::{Survey, changes, deployments, fold, survey};
+pub use changes::{Survey, changes, deployments, fold, survey, uses};
 pub use findings::next_step;
 pub use meeting::unlisted;
 pub use plan::{Attempts, Input, Plan, plan};
 pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{settings, unmatched};
+pub use workloads::{concerns, uncovered};

@@ -17,6 +17,7 @@ mod reference;
 mod snapshot;
 mod text;
 mod threat;
+mod workload;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use digest::{Digest, DigestError};
@@ -30,7 +31,7 @@ pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistor
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
-pub use production::{Evidence, Order, ProductionRule, Running, RunningReference};
+pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
@@ -38,3 +39,4 @@ pub use snapshot::{
     SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};
+pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Workload, claimant, signal_of};

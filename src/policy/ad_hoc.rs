@@ -62,6 +62,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         sources,
         production: vec![ProductionRule::Tags { patterns: releases, order: Order::Semver }],
         in_use_files: Vec::new(),
+        signals: Vec::new(),
         may_move: NamePatterns::none(),
         fail_on: Severity::High,
         digest: Digest::of(arguments.join("\n").as_bytes()),

@@ -16,6 +16,7 @@ mod reader;
 mod schedule;
 mod schema;
 mod secret;
+mod signal;
 mod source;
 mod tree;
 
@@ -32,6 +33,7 @@ pub(crate) use problem::visible;
 pub use problem::{PolicyErrors, Problem};
 pub use schema::schema_text;
 pub use secret::Secret;
+pub use signal::{ArgoCdConfig, AwsConfig, ClusterAccess, FluxConfig, KubernetesConfig, SignalConfig};
 
 /// A policy that has been checked: whatever is here can be used as it is.
 #[derive(Debug, Clone)]
@@ -48,6 +50,8 @@ pub struct Policy {
     pub production: Vec<ProductionRule>,
     /// Files with a JSON array of references that run in production.
     pub in_use_files: Vec<PathBuf>,
+    /// Platforms that are asked what runs in production.
+    pub signals: Vec<SignalConfig>,
     /// Tags that may move.
     pub may_move: NamePatterns,
     /// The severity from which findings decide the exit status.

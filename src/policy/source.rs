@@ -74,12 +74,7 @@ impl Checker<'_> {
         } else {
             NamePatterns::new(["**"]).ok()
         };
-        let region = self.filled(&raw.region);
-        if let (Some((at, _)), Some(region)) = (raw.region.read(), &region)
-            && !region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        {
-            self.problems.error(at, "this is no region", "write it as AWS does, such as eu-west-1".to_owned());
-        }
+        let region = self.region(&raw.region);
         let owner = self.filled(&raw.owner);
         if let (Some((at, _)), Some(owner)) = (raw.owner.read(), &owner)
             && !(owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit()))
@@ -98,8 +93,18 @@ impl Checker<'_> {
         })
     }
 
+    pub(super) fn region(&self, given: &Given<String>) -> Option<String> {
+        let region = self.filled(given);
+        if let (Some((at, _)), Some(region)) = (given.read(), &region)
+            && !region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        {
+            self.problems.error(at, "this is no region", "write it as AWS does, such as eu-west-1".to_owned());
+        }
+        region
+    }
+
     /// A server's address: scheme, host and port, nothing else, and above all no secret (F71).
-    fn server(&self, given: &Given<String>) -> Option<Url> {
+    pub(super) fn server(&self, given: &Given<String>) -> Option<Url> {
         let (place, text) = given.read()?;
         let refuse = |message: &str, fix: &str| -> Option<Url> {
             self.problems.error(place, message, (!fix.is_empty()).then(|| fix.to_owned()));
@@ -202,7 +207,7 @@ impl Checker<'_> {
 
     /// Text that must not be empty, as a variable that is set to nothing would make it. What a missing variable left
     /// behind has been told already.
-    fn filled(&self, given: &Given<String>) -> Option<String> {
+    pub(super) fn filled(&self, given: &Given<String>) -> Option<String> {
         let (place, text) = given.read()?;
         if self.problems.has_error_at(place) {
             return None;

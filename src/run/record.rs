@@ -169,7 +169,9 @@ impl Recorder {
         if covers_all {
             let uncovered = setup.production.uncovered.iter().map(String::as_str);
             self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
+            self.findings.extend(decide::uncovered(&setup.production.elsewhere, now));
         }
+        self.findings.extend(setup.production.findings.iter().cloned());
         let mut findings = std::mem::take(&mut self.findings);
         // A change of settings is an event of its own, on record as such.
         let momentary = findings.extract_if(.., |finding| finding.code == Code::SettingsChanged).collect::<Vec<_>>();

@@ -15,8 +15,8 @@ use crate::model::{
 };
 use crate::sources::{Inventory, Protector};
 
-use super::Stop;
 use super::setup::Setup;
+use super::{Stop, node_digests};
 
 /// What came of one repository.
 pub(super) struct Outcome {
@@ -56,7 +56,9 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     let mut events = decide::changes(&snapshot, &looked_up, &created, &state);
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
     decide::fold(&mut state, mark, &events);
-    let running = setup.production.of(&key);
+    let (running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
+    let running = running.as_slice();
+    gaps.extend(unjoined);
     let deployed = decide::deployments(running, &setup.production.complete, &state, &setup.rules);
     decide::fold(&mut state, mark, &deployed);
     events.extend(deployed);

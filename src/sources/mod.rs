@@ -7,14 +7,15 @@ pub mod memory;
 pub mod oci;
 pub mod s3;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, Effect, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts,
-    Snapshot, SourceName, Tag,
+    ArtifactId, ChartReference, Digest, Effect, Gap, Inspection, Reference, RepositoryName, Resolution,
+    RunningReference, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
 
@@ -43,6 +44,19 @@ pub trait Inventory: Send + Sync {
 
     /// Where in this source a reference points, if it points into this source at all.
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)>;
+
+    /// Where in this source a chart would be that a release names, if this source holds charts. Charts in an OCI registry
+    /// are located by their references.
+    fn locate_chart(&self, _chart: &ChartReference) -> Option<(RepositoryName, RunningReference)> {
+        None
+    }
+
+    /// Every digest by which a node may report that it runs this artifact: its own, and for an index those of its
+    /// platforms' manifests, and the configurations of them all (E125). By default its own alone: what a node reports
+    /// otherwise then counts as an artifact of its own.
+    async fn identities(&self, _repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        Ok(artifact.digest().cloned().into_iter().collect())
+    }
 
     /// Whether the policy's patterns select this repository, so that one that vanished from the list is still looked at.
     fn selects(&self, repository: &RepositoryName) -> bool;

@@ -59,6 +59,7 @@ impl Estate {
             sources: BTreeMap::new(),
             production,
             in_use_files: Vec::new(),
+            signals: Vec::new(),
             may_move: NamePatterns::none(),
             fail_on: Severity::High,
             digest: prodpin::model::Digest::of(b"policy"),

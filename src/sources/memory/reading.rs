@@ -104,6 +104,20 @@ impl Inventory for Reader {
         look_closely(repository, artifact, state.repositories.get(repository), &faults)
     }
 
+    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        let state = self.memory.lock();
+        if let Some(gap) = state.faults.of(repository).gap(Scope::Artifact(artifact.clone()), repository) {
+            return Err(gap);
+        }
+        let stored = |digest: &Digest| state.repositories.get(repository)?.manifests.get(digest);
+        let Some(root) = artifact.digest() else { return Ok(BTreeSet::new()) };
+        let platforms = stored(root).map_or_else(Vec::new, |root| root.children.clone());
+        let manifests: Vec<Digest> = platforms.into_iter().chain([root.clone()]).collect();
+        // A manifest's first blob is its configuration.
+        let configs = manifests.iter().filter_map(|digest| stored(digest)?.blobs.first().cloned());
+        Ok(configs.chain(manifests.iter().cloned()).collect())
+    }
+
     fn selects(&self, repository: &RepositoryName) -> bool {
         self.patterns.matches(repository.as_str())
     }

@@ -16,6 +16,9 @@ const MOST_DEPTH: usize = 8;
 /// Manifests below one artifact (F27).
 const MOST_MANIFESTS: usize = 1_000;
 
+/// Platforms of one index: there are some twenty in all.
+const MOST_PLATFORMS: usize = 64;
+
 /// Blobs below one artifact.
 const MOST_BLOBS: usize = 20_000;
 
@@ -153,6 +156,42 @@ pub(super) async fn below(registry: &Registry, repository: &Repository, root: &D
     }
     ask_blobs(registry, repository, frontier.blobs, &mut found).await;
     found
+}
+
+/// The digests by which a node may report this manifest: its own, its platforms', and their configurations' (E125).
+pub(super) async fn identities(
+    registry: &Registry,
+    repository: &Repository,
+    root: &Digest,
+) -> Result<BTreeSet<Digest>, Fault> {
+    let mut identities = BTreeSet::from([root.clone()]);
+    let mut level = vec![root.clone()];
+    // An index of indexes runs nowhere.
+    for _ in 0..2 {
+        let fetched = level.into_iter().map(|digest| async move { registry.fetch(repository, &digest).await });
+        let mut fetched = stream::iter(fetched).buffer_unordered(MANIFESTS_AT_ONCE);
+        level = Vec::new();
+        while let Some(answer) = fetched.next().await {
+            let manifest = match answer {
+                Ok(fetched) => fetched.manifest?,
+                // A platform that was cleaned away runs nowhere under its index.
+                Err(Trouble::NotFound) => continue,
+                Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),
+                Err(Trouble::Unknown(fault)) => return Err(fault),
+            };
+            match manifest.content {
+                Content::Image { config, .. } => {
+                    identities.insert(config.digest);
+                }
+                Content::Index(children) => {
+                    let platforms = children.into_iter().filter(|child| child.is_manifest() && !child.attestation);
+                    level.extend(platforms.map(|child| child.digest).take(MOST_PLATFORMS));
+                    identities.extend(level.iter().cloned());
+                }
+            }
+        }
+    }
+    Ok(identities)
 }
 
 async fn child_content(registry: &Registry, repository: &Repository, child: &Descriptor) -> Result<Content, Trouble> {

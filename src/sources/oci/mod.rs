@@ -33,6 +33,7 @@ mod surroundings;
 mod throttle;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -51,8 +52,8 @@ use self::registry::Registry;
 use self::wire::Wire;
 use super::{Inventory, OpenOptions, Source};
 use crate::model::{
-    ArtifactId, Cause, Gap, Inspection, NamePatterns, Reference, RepositoryName, Resolution, RunningReference, Scope,
-    SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Digest, Gap, Inspection, NamePatterns, Reference, RepositoryName, Resolution, RunningReference,
+    Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::OciConfig;
 
@@ -225,6 +226,13 @@ impl Inventory for OciInventory {
 
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
         self.registry.host.locate(reference)
+    }
+
+    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        let unknown = |fault: Fault| fault.gap(Scope::Artifact(artifact.clone()));
+        let repository = self.registry.repository(repository).map_err(unknown)?;
+        let Some(digest) = artifact.digest() else { return Ok(BTreeSet::new()) };
+        closure::identities(&self.registry, &repository, digest).await.map_err(unknown)
     }
 
     fn selects(&self, repository: &RepositoryName) -> bool {
