@@ -14,6 +14,7 @@ mod properties;
 mod purity;
 mod reports;
 mod scenarios;
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;

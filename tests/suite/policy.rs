@@ -220,8 +220,7 @@ fn unknown_and_repeated_keys_have_line_and_column_f66() {
 #[test]
 fn kinds_of_later_versions_are_not_called_unknown() {
     let sources = ["ecr: { region: eu-west-1 }", "harbor: https://h.example", "helm: https://c.example"];
-    let signals =
-        ["kubernetes: { context: prod }", "ecs: { region: x }", "lambda: { region: x }", "argo: {}", "apprunner: {}"];
+    let signals = ["helm_releases: {}", "argo: {}", "apprunner: {}"];
     let cases = sources.iter().map(|kind| with_source(&format!("{{ {kind}, repositories: [a] }}")));
     insta::assert_snapshot!(told(cases.chain(signals.iter().map(|kind| with_production(&format!("[{{ {kind} }}]"))))));
 }
