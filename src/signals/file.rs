@@ -99,8 +99,7 @@ fn interpret(via: Arc<str>, text: Result<Vec<u8>, (Cause, String)>) -> Signalled
     if untold > 0 {
         said.gap(Cause::Malformed, format_args!("{untold} more entries are no references"));
     }
-    said.uses.sort();
-    said.uses.dedup();
+    said.settle();
     said
 }
 

@@ -8,10 +8,12 @@ mod aws;
 pub mod file;
 mod kubernetes;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::model::{Cause, ChartReference, Concern, Evidence, Gap, NodeDigest, Reference, Scope, Tenure, Workload};
 use crate::policy::{Policy, SignalConfig};
@@ -54,6 +56,32 @@ impl Signalled {
         if !self.gaps.contains(&gap) {
             self.gaps.push(gap);
         }
+    }
+
+    /// Puts what is named in order, and says once what is true of many pods or tasks: since the first of them, until the
+    /// last of them.
+    pub(crate) fn settle(&mut self) {
+        let mut tenures: BTreeMap<(Use, bool), Option<Timestamp>> = BTreeMap::new();
+        for used in self.uses.drain(..) {
+            let (now, when) = match used.tenure {
+                Tenure::Now { since } => (true, since),
+                Tenure::Before { last } => (false, last),
+            };
+            let key = Use { tenure: Tenure::Now { since: None }, ..used };
+            tenures
+                .entry((key, now))
+                .and_modify(|known| {
+                    *known = match now {
+                        true => [*known, when].into_iter().flatten().min(),
+                        false => (*known).max(when),
+                    };
+                })
+                .or_insert(when);
+        }
+        self.uses.extend(tenures.into_iter().map(|((used, now), when)| {
+            let tenure = if now { Tenure::Now { since: when } } else { Tenure::Before { last: when } };
+            Use { tenure, ..used }
+        }));
     }
 
     /// Takes a rule that names nothing at all for one that looks in the wrong place: an empty namespace, another

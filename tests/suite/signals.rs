@@ -1,14 +1,12 @@
 //! What platforms say runs: each kind of workload, each way of not being told, and what runs make of it.
 
 mod api_server;
-mod aws;
 mod gitops;
 mod kubernetes;
 mod objects;
-mod replay;
 mod rights;
-mod runs;
 mod rules;
+mod runs;
 
 use std::fmt::Write as _;
 

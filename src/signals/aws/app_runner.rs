@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use aws_sdk_apprunner::Client;
 use aws_sdk_apprunner::types::ServiceStatus;
 
-use super::client::{Account, Gate};
+use super::client::{Access, Account, Gate};
 use super::{image, moment, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Tenure, Workload};
 use crate::policy::AwsConfig;
@@ -17,25 +17,24 @@ use crate::signals::{ProductionSignal, Signalled, Use};
 
 /// The services of one account and region.
 pub(in crate::signals) struct AppRunner {
-    config: AwsConfig,
-    deadline: Option<Instant>,
+    pub(super) access: Access,
 }
 
 impl AppRunner {
     pub(in crate::signals) fn new(config: AwsConfig, deadline: Option<Instant>) -> Self {
-        Self { config, deadline }
+        Self { access: Access::new(config, deadline) }
     }
 }
 
 #[async_trait]
 impl ProductionSignal for AppRunner {
     fn name(&self) -> Arc<str> {
-        name("app_runner", &self.config)
+        name("app_runner", &self.access.config)
     }
 
     async fn collect(&self) -> Signalled {
         let mut said = Signalled::new(self.name());
-        let account = Account::load(&self.config, self.deadline).await;
+        let account = Account::load(&self.access).await;
         let client =
             Client::from_conf(aws_sdk_apprunner::config::Builder::from(&account.shared).interceptor(Gate).build());
         let listed = account
@@ -56,7 +55,7 @@ impl ProductionSignal for AppRunner {
         for summary in services {
             let (Some(service), Some(arn)) = (summary.service_name, summary.service_arn) else { continue };
             let gone = matches!(summary.status, Some(ServiceStatus::Deleted));
-            if gone || !self.config.names.matches(&service) {
+            if gone || !self.access.config.names.matches(&service) {
                 continue;
             }
             names.insert(service.clone());
@@ -67,8 +66,8 @@ impl ProductionSignal for AppRunner {
                 Err(failure) => failure.tell(&mut said),
             }
         }
-        said.unmatched = unmatched(&self.config.names, &names, "service");
-        said.uses.sort();
+        said.unmatched = unmatched(&self.access.config.names, &names, "service");
+        said.settle();
         said.doubt_silence();
         said
     }
@@ -81,7 +80,7 @@ impl AppRunner {
         // A service built from source has no image of ours.
         let Some(repository) = source.and_then(|source| source.image_repository.as_ref()) else { return };
         let workload = Arc::new(Workload {
-            platform: Platform::AppRunner { region: region(&self.config) },
+            platform: Platform::AppRunner { region: region(&self.access.config) },
             namespace: None,
             kind: "service".into(),
             name: service.service_name.as_str().into(),

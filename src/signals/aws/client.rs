@@ -11,7 +11,7 @@ use aws_sdk_ecs::config::interceptors::{
 };
 use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::config::timeout::TimeoutConfig;
-use aws_sdk_ecs::config::{AppName, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_ecs::config::{AppName, ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
 use aws_sdk_ecs::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::SdkBody;
 use http_body_util::{LengthLimitError, Limited};
@@ -33,6 +33,25 @@ const MOST_BYTES: usize = 16 << 20;
 /// A server's words in our sentences: enough to understand, not enough to flood.
 const MOST_WORDS: usize = 300;
 
+/// How an AWS signal reaches its account.
+pub(super) struct Access {
+    pub(super) config: AwsConfig,
+    deadline: Option<Instant>,
+    /// In place of the AWS configuration's.
+    credentials: Option<SharedCredentialsProvider>,
+}
+
+impl Access {
+    pub(super) fn new(config: AwsConfig, deadline: Option<Instant>) -> Self {
+        Self { config, deadline, credentials: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with(config: AwsConfig, credentials: SharedCredentialsProvider) -> Self {
+        Self { config, deadline: None, credentials: Some(credentials) }
+    }
+}
+
 /// What every AWS signal is set up with.
 pub(super) struct Account {
     pub(super) shared: SdkConfig,
@@ -41,7 +60,8 @@ pub(super) struct Account {
 
 impl Account {
     /// Loads region and credentials. Nothing is asked yet, except what the credential and region chains need.
-    pub(super) async fn load(config: &AwsConfig, deadline: Option<Instant>) -> Self {
+    pub(super) async fn load(access: &Access) -> Self {
+        let Access { config, deadline, credentials } = access;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -50,6 +70,9 @@ impl Account {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts);
+        if let Some(credentials) = credentials {
+            loader = loader.credentials_provider(credentials.clone());
+        }
         if let Some(region) = &config.region {
             loader = loader.region(Region::new(region.clone()));
         }
@@ -66,10 +89,10 @@ impl Account {
                 .configure(&shared)
                 .build()
                 .await;
-            let provider = aws_sdk_ecs::config::SharedCredentialsProvider::new(assumed);
+            let provider = SharedCredentialsProvider::new(assumed);
             shared = shared.into_builder().credentials_provider(provider).build();
         }
-        Self { shared, deadline }
+        Self { shared, deadline: *deadline }
     }
 
     /// Makes one call. Past the deadline nothing starts and nothing goes on (I20).

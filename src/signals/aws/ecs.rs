@@ -17,7 +17,7 @@ use aws_sdk_ecs::types::{
 };
 use jiff::Timestamp;
 
-use super::client::{Account, Failure, Gate};
+use super::client::{Access, Account, Failure, Gate};
 use super::{image, last_part, moment, name, region, unmatched};
 use crate::model::{Cause, Concern, Evidence, Platform, Shortcoming, Tenure, Workload};
 use crate::policy::AwsConfig;
@@ -34,38 +34,36 @@ const MOST_DEFINITIONS: usize = 10;
 
 /// The services and tasks of one account and region.
 pub(in crate::signals) struct Ecs {
-    config: AwsConfig,
-    deadline: Option<Instant>,
+    pub(super) access: Access,
 }
 
 impl Ecs {
     pub(in crate::signals) fn new(config: AwsConfig, deadline: Option<Instant>) -> Self {
-        Self { config, deadline }
+        Self { access: Access::new(config, deadline) }
     }
 }
 
 #[async_trait]
 impl ProductionSignal for Ecs {
     fn name(&self) -> Arc<str> {
-        name("ecs", &self.config)
+        name("ecs", &self.access.config)
     }
 
     async fn collect(&self) -> Signalled {
-        let account = Account::load(&self.config, self.deadline).await;
+        let account = Account::load(&self.access).await;
         let client = Client::from_conf(aws_sdk_ecs::config::Builder::from(&account.shared).interceptor(Gate).build());
         let mut reader = Reader {
             account: &account,
             client: &client,
-            region: region(&self.config),
+            region: region(&self.access.config),
             definitions: BTreeMap::new(),
             said: Signalled::new(self.name()),
         };
-        if let Err(failure) = reader.clusters(&self.config).await {
+        if let Err(failure) = reader.clusters(&self.access.config).await {
             failure.tell(&mut reader.said);
         }
         let mut said = reader.said;
-        said.uses.sort();
-        said.uses.dedup();
+        said.settle();
         said.doubt_silence();
         said
     }

@@ -12,7 +12,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration, PackageType};
 use jiff::Timestamp;
 
-use super::client::{Account, Gate};
+use super::client::{Access, Account, Gate};
 use super::{image, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
 use crate::policy::AwsConfig;
@@ -24,25 +24,24 @@ const MOST_VERSIONS: usize = 20;
 
 /// The functions of one account and region.
 pub(in crate::signals) struct Lambda {
-    config: AwsConfig,
-    deadline: Option<Instant>,
+    pub(super) access: Access,
 }
 
 impl Lambda {
     pub(in crate::signals) fn new(config: AwsConfig, deadline: Option<Instant>) -> Self {
-        Self { config, deadline }
+        Self { access: Access::new(config, deadline) }
     }
 }
 
 #[async_trait]
 impl ProductionSignal for Lambda {
     fn name(&self) -> Arc<str> {
-        name("lambda", &self.config)
+        name("lambda", &self.access.config)
     }
 
     async fn collect(&self) -> Signalled {
         let mut said = Signalled::new(self.name());
-        let account = Account::load(&self.config, self.deadline).await;
+        let account = Account::load(&self.access).await;
         let client =
             Client::from_conf(aws_sdk_lambda::config::Builder::from(&account.shared).interceptor(Gate).build());
         let listed = account
@@ -62,14 +61,13 @@ impl ProductionSignal for Lambda {
         let names: BTreeSet<String> = functions
             .into_iter()
             .filter_map(|function| function.function_name)
-            .filter(|function| self.config.names.matches(function))
+            .filter(|function| self.access.config.names.matches(function))
             .collect();
         for function in &names {
             self.function(&account, &client, function, &mut said).await;
         }
-        said.unmatched = unmatched(&self.config.names, &names, "function");
-        said.uses.sort();
-        said.uses.dedup();
+        said.unmatched = unmatched(&self.access.config.names, &names, "function");
+        said.settle();
         if names.is_empty() {
             // Functions from zip archives name nothing that a source could hold, and are there all the same.
             said.doubt_silence();
@@ -107,7 +105,7 @@ impl Lambda {
             }
         };
         let workload = Arc::new(Workload {
-            platform: Platform::Lambda { region: region(&self.config) },
+            platform: Platform::Lambda { region: region(&self.access.config) },
             namespace: None,
             kind: "function".into(),
             name: function.into(),

@@ -4,6 +4,10 @@ mod app_runner;
 mod client;
 mod ecs;
 mod lambda;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

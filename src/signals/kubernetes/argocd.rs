@@ -129,8 +129,7 @@ impl ProductionSignal for ArgoCd {
         for application in &applications {
             tell(application, context.as_ref(), &mut said);
         }
-        said.uses.sort();
-        said.uses.dedup();
+        said.settle();
         said.doubt_silence();
         said
     }

@@ -154,8 +154,7 @@ impl ProductionSignal for Flux {
         }
         let used = releases.iter().filter_map(|release| release.metadata.namespace.clone()).collect();
         said.unmatched = unmatched(&self.config.namespaces, &used);
-        said.uses.sort();
-        said.uses.dedup();
+        said.settle();
         said.doubt_silence();
         said
     }

@@ -143,8 +143,7 @@ pub(super) async fn tell(
         });
         tell_release(&workload, revisions, said);
     }
-    said.uses.sort();
-    said.uses.dedup();
+    said.settle();
     releases.into_keys().map(|(namespace, _)| namespace).collect()
 }
 

@@ -67,8 +67,7 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         teller.job(job);
     }
     let Teller { said, .. } = teller;
-    said.uses.sort();
-    said.uses.dedup();
+    said.settle();
 }
 
 fn by_controller<'o, T>(objects: &'o [T], metadata: impl Fn(&T) -> &Metadata) -> BTreeMap<String, Vec<&'o T>> {

@@ -59,7 +59,16 @@ pub(crate) const OCI_REPOSITORIES: &str = "/apis/source.toolkit.fluxcd.io/v1/oci
 
 /// Kinds that every cluster has.
 const BUILT_IN: [&str; 11] = [
-    PODS, SECRETS, CONFIG_MAPS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS, REVISIONS, JOBS, CRON_JOBS,
+    PODS,
+    SECRETS,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
+    DAEMON_SETS,
+    REVISIONS,
+    JOBS,
+    CRON_JOBS,
     "/api/v1/namespaces",
 ];
 

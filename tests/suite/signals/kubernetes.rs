@@ -277,7 +277,10 @@ async fn a_kind_that_may_not_be_listed_is_a_gap_with_the_rule_to_add_f30() {
     for namespace in ["*", NAMESPACE] {
         server.deny(CRON_JOBS, namespace);
     }
-    server.put("/api/v1/namespaces", [json!({ "metadata": { "name": NAMESPACE } }), json!({ "metadata": { "name": "ops" } })]);
+    server.put(
+        "/api/v1/namespaces",
+        [json!({ "metadata": { "name": NAMESPACE } }), json!({ "metadata": { "name": "ops" } })],
+    );
     let said = all(&server).await;
     assert!(!said.uses.is_empty(), "the rest is read all the same");
     insta::assert_snapshot!(said.gaps[0].detail);
@@ -291,7 +294,10 @@ async fn globs_fall_back_to_the_namespaces_that_there_are() {
     for kind in [PODS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS, REVISIONS, JOBS, CRON_JOBS] {
         server.deny(kind, "*");
     }
-    server.put("/api/v1/namespaces", [json!({ "metadata": { "name": NAMESPACE } }), json!({ "metadata": { "name": "ops" } })]);
+    server.put(
+        "/api/v1/namespaces",
+        [json!({ "metadata": { "name": NAMESPACE } }), json!({ "metadata": { "name": "ops" } })],
+    );
     let said = all(&server).await;
     assert_eq!((said.gaps.len(), said.uses.is_empty()), (0, false));
     assert!(!server.listed().iter().any(|(_, namespace)| namespace == "ops"));
@@ -324,7 +330,11 @@ async fn nothing_at_all_is_doubted_i4() {
 async fn what_is_no_list_is_a_gap_that_quotes_nothing_i18() {
     for (status, body, cause) in [
         (StatusCode::OK, "<html>hunter2</html>".to_owned(), Cause::Malformed),
-        (StatusCode::OK, json!({ "items": [{ "metadata": { "name": 7 }, "hunter2": 1 }] }).to_string(), Cause::Malformed),
+        (
+            StatusCode::OK,
+            json!({ "items": [{ "metadata": { "name": 7 }, "hunter2": 1 }] }).to_string(),
+            Cause::Malformed,
+        ),
         (StatusCode::UNAUTHORIZED, String::new(), Cause::Denied),
         (StatusCode::NOT_FOUND, String::new(), Cause::NotFound),
         (StatusCode::INTERNAL_SERVER_ERROR, String::new(), Cause::Unreachable),

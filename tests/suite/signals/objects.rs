@@ -37,8 +37,7 @@ fn uid(kind: &str, name: &str) -> String {
 }
 
 fn template(images: &[(&str, &str)]) -> Value {
-    let containers: Vec<Value> =
-        images.iter().map(|(name, image)| json!({ "name": name, "image": image })).collect();
+    let containers: Vec<Value> = images.iter().map(|(name, image)| json!({ "name": name, "image": image })).collect();
     json!({ "metadata": { "labels": { "app": "api" } }, "spec": { "containers": containers } })
 }
 
