@@ -93,7 +93,7 @@ fn the_policies_that_are_published_are_policies() {
         })
         .collect();
     let whole = good(&whole.replace("REGISTRY_PASSWORD", "PASSWORD"));
-    assert_eq!((whole.sources.len(), whole.production.len()), (2, 3));
+    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (2, 3, 6));
     assert_eq!(whole.schedule.as_deref(), Some("*/15 * * * *"));
 }
 

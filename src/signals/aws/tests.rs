@@ -112,6 +112,7 @@ async fn whole_cluster() -> Replay {
     let current = json!({
         "currentServiceRevisions": [{ "arn": format!("{ARN}:service-revision/prod/api/r3"), "runningTaskCount": 1 }],
     });
+    let definitions = [3, 2, 1].map(|n| format!("{ARN}:task-definition/legacy:{n}"));
     let ran = |id: &str, at: i64| deployment("api", id, "SUCCESSFUL", at);
     replay
         .on(
@@ -145,11 +146,7 @@ async fn whole_cluster() -> Replay {
             json!({ "serviceRevisions": [revision("api", "r1", 1, "v1"), revision("api", "r2", 2, "v2"),
                                          revision("api", "r3", 3, "v3")], "failures": [] }),
         )
-        .on(
-            "ecs:ListTaskDefinitions",
-            "",
-            json!({ "taskDefinitionArns": [3, 2, 1].map(|n| format!("{ARN}:task-definition/legacy:{n}")) }),
-        );
+        .on("ecs:ListTaskDefinitions", "", json!({ "taskDefinitionArns": definitions }));
     for (name, number, consistency) in
         [("api", 3, "enabled"), ("legacy", 3, "disabled"), ("legacy", 2, "enabled"), ("legacy", 1, "enabled")]
     {

@@ -280,5 +280,4 @@ async fn a_signal_beside_release_tags_only_adds() {
     assert_eq!(told.targets().len(), 6, "{}", estate.story(&told));
     assert!(target(&told, &releases[0]).running);
     assert_eq!(told.repositories[0].rollback.current.as_ref(), Some(&releases[0]));
-
 }
