@@ -152,7 +152,9 @@ impl ProductionSignal for Flux {
         for release in &releases {
             tell(release, &places, context.as_ref(), &mut said);
         }
-        let used = releases.iter().filter_map(|release| release.metadata.namespace.clone()).collect();
+        // A namespace may be there for the sake of the sources in it.
+        let sources = places.into_keys().map(|(_, namespace, _)| namespace);
+        let used = releases.iter().filter_map(|release| release.metadata.namespace.clone()).chain(sources).collect();
         said.unmatched = unmatched(&self.config.namespaces, &used);
         said.settle();
         said.doubt_silence();
