@@ -166,13 +166,16 @@ fn key_changes(tag: &ObservedTag, object: &ObjectFacts, state: &RepositoryState,
 /// Who names an artifact, and by which tag.
 type Claim = (Arc<str>, Option<Tag>);
 
+/// By which tag a platform's history names an artifact, and when it says that it last ran.
+type Remembered = (Option<Tag>, Option<Timestamp>);
+
 /// What the signals' references name.
 #[derive(Default)]
 pub(super) struct Resolved<'a> {
     /// Each artifact that runs now with who names it, and by which tag.
     pub(super) named: BTreeMap<ArtifactId, BTreeSet<Claim>>,
     /// Each artifact that platforms name as a thing of the past, with who does, by which tag, and when it last ran.
-    before: BTreeMap<(ArtifactId, Arc<str>), (Option<Tag>, Option<Timestamp>)>,
+    before: BTreeMap<(ArtifactId, Arc<str>), Remembered>,
     /// Bytes that a named tag was moved to since it was first named, with the bytes it was named for.
     pub(super) moved_in: Vec<(ArtifactId, Tag, ArtifactId)>,
     /// References to tags that do not exist.

@@ -233,11 +233,14 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
+/// Whether it runs now, when it was last in production, and the commit that last changed what is known of it.
+type Recency = (bool, Option<Timestamp>, u64);
+
 /// What signals named: running now first, then by when it was last in production.
 fn in_use(rules: &Rules, state: &RepositoryState, running: &[Running], signals: &BTreeSet<Arc<str>>) -> Vec<Candidate> {
     let resolved = resolve(running, state, rules);
     let clock = Clock::of(state);
-    let mut ranked: Vec<((bool, Option<Timestamp>, u64), Candidate)> = Vec::new();
+    let mut ranked: Vec<(Recency, Candidate)> = Vec::new();
     for (artifact, spans) in &state.deployments {
         let mut candidate = Candidate::new(artifact.clone());
         let (mut last, mut sequence) = (None, 0);

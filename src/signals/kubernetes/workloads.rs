@@ -70,7 +70,7 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
     said.settle();
 }
 
-fn by_controller<'o, T>(objects: &'o [T], metadata: impl Fn(&T) -> &Metadata) -> BTreeMap<String, Vec<&'o T>> {
+fn by_controller<T>(objects: &[T], metadata: impl Fn(&T) -> &Metadata) -> BTreeMap<String, Vec<&T>> {
     let mut owned: BTreeMap<String, Vec<&T>> = BTreeMap::new();
     for object in objects {
         if let Some(owner) = metadata(object).controller() {
