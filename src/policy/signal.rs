@@ -136,19 +136,19 @@ impl Checker<'_> {
                 let (place, raw) = rule.ecs.read()?;
                 let names = self.patterns(&raw.clusters, place, &Confirmation { all: &raw.all, what: "cluster" });
                 let account = Account { region: &raw.region, assume_role: &raw.assume_role, endpoint: &raw.endpoint };
-                self.account(&account, names).map(SignalConfig::Ecs)
+                self.aws(&account, names).map(SignalConfig::Ecs)
             }
             RawProduction::Lambda(rule) => {
                 let (place, raw) = rule.lambda.read()?;
                 let names = self.patterns(&raw.functions, place, &Confirmation { all: &raw.all, what: "function" });
                 let account = Account { region: &raw.region, assume_role: &raw.assume_role, endpoint: &raw.endpoint };
-                self.account(&account, names).map(SignalConfig::Lambda)
+                self.aws(&account, names).map(SignalConfig::Lambda)
             }
             RawProduction::AppRunner(rule) => {
                 let (place, raw) = rule.app_runner.read()?;
                 let names = self.patterns(&raw.services, place, &Confirmation { all: &raw.all, what: "service" });
                 let account = Account { region: &raw.region, assume_role: &raw.assume_role, endpoint: &raw.endpoint };
-                self.account(&account, names).map(SignalConfig::AppRunner)
+                self.aws(&account, names).map(SignalConfig::AppRunner)
             }
             RawProduction::Tags(_) | RawProduction::MovingTag(_) | RawProduction::File(_) => {
                 self.problems.error(place, "this rule names no platform", None);
@@ -168,7 +168,7 @@ impl Checker<'_> {
         (!lost).then_some(access)
     }
 
-    fn account(&self, account: &Account<'_>, names: Option<NamePatterns>) -> Option<AwsConfig> {
+    fn aws(&self, account: &Account<'_>, names: Option<NamePatterns>) -> Option<AwsConfig> {
         let region = self.region(account.region);
         let assume_role = self.role(account.assume_role);
         let endpoint = account.endpoint.place().and_then(|_| self.server(account.endpoint));
@@ -179,22 +179,6 @@ impl Checker<'_> {
             return None;
         }
         Some(AwsConfig { region, names: names?, assume_role, endpoint })
-    }
-
-    fn role(&self, given: &Given<String>) -> Option<String> {
-        let role = self.filled(given)?;
-        let place = given.place()?;
-        let parts: Vec<&str> = role.splitn(6, ':').collect();
-        let valid = matches!(parts.as_slice(), ["arn", partition, "iam", "", account, name]
-            if partition.starts_with("aws")
-                && account.len() == 12
-                && account.bytes().all(|byte| byte.is_ascii_digit())
-                && name.strip_prefix("role/").is_some_and(|name| !name.is_empty()));
-        if !valid {
-            let fix = "write it as arn:aws:iam::111122223333:role/NAME".to_owned();
-            self.problems.error(place, "this is no ARN of a role", fix);
-        }
-        valid.then_some(role)
     }
 
     /// A name that no namespace can have would be looked for, and found empty.

@@ -15,6 +15,7 @@ pub(super) fn repositories(config: &SourceConfig) -> &NamePatterns {
     match config {
         SourceConfig::Oci(oci) => &oci.repositories,
         SourceConfig::S3(s3) => &s3.repositories,
+        SourceConfig::Ecr(ecr) => &ecr.repositories,
     }
 }
 
@@ -75,12 +76,7 @@ impl Checker<'_> {
             NamePatterns::new(["**"]).ok()
         };
         let region = self.region(&raw.region);
-        let owner = self.filled(&raw.owner);
-        if let (Some((at, _)), Some(owner)) = (raw.owner.read(), &owner)
-            && !(owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            self.problems.error(at, "this is no AWS account", "write its 12 digits".to_owned());
-        }
+        let owner = self.account(&raw.owner);
         Some(S3Config {
             bucket: bucket?,
             layout: layout?,
@@ -91,16 +87,6 @@ impl Checker<'_> {
             endpoint,
             owner,
         })
-    }
-
-    pub(super) fn region(&self, given: &Given<String>) -> Option<String> {
-        let region = self.filled(given);
-        if let (Some((at, _)), Some(region)) = (given.read(), &region)
-            && !region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        {
-            self.problems.error(at, "this is no region", "write it as AWS does, such as eu-west-1".to_owned());
-        }
-        region
     }
 
     /// A server's address: scheme, host and port, nothing else, and above all no secret (F71).
@@ -138,7 +124,7 @@ impl Checker<'_> {
     }
 
     /// Plain names must be names that a registry can have: a tag or host in them would never match.
-    fn repository_names(&self, given: &Given<Vec<Given<String>>>, patterns: &NamePatterns) {
+    pub(super) fn repository_names(&self, given: &Given<Vec<Given<String>>>, patterns: &NamePatterns) {
         for entry in given.value().into_iter().flatten() {
             let Some((place, text)) = entry.read() else { continue };
             if entry.from_environment || !patterns.explicit_names().any(|name| name == text) {
@@ -197,7 +183,7 @@ impl Checker<'_> {
         hosts
     }
 
-    fn concurrency(&self, given: &Given<u32>) -> Option<usize> {
+    pub(super) fn concurrency(&self, given: &Given<u32>) -> Option<usize> {
         let (place, number) = given.read()?;
         if !(1..=1024).contains(number) {
             self.problems.error(place, "max_concurrency must be between 1 and 1024", None);

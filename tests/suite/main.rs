@@ -4,16 +4,21 @@
 
 mod command_line;
 mod contract;
+mod ecr;
 mod estate;
+mod forecast;
+mod forecast_ecr;
 mod hostile_output;
 mod ledger;
 mod lying_registry;
 mod objects;
 mod policy;
 mod properties;
+mod protocol;
 mod purity;
 mod reports;
 mod scenarios;
+mod scenarios_ecr;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;
