@@ -54,6 +54,7 @@ impl<'a> Draft<'a> {
             ledger_sequence: None,
             message: message.into(),
             remedy: remedy.into(),
+            waived: None,
         }
     }
 }

@@ -26,6 +26,7 @@ mod readiness;
 mod rollback_set;
 mod rules;
 mod source;
+mod waive;
 mod wildcard;
 mod workloads;
 
@@ -36,4 +37,5 @@ pub use plan::{Attempts, Input, Plan, plan};
 pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{settings, unmatched};
+pub use waive::{expired, idle, waive};
 pub use workloads::{concerns, uncovered};

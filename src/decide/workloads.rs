@@ -178,6 +178,7 @@ fn about_no_repository(code: Code, severity: Severity, message: String, remedy: 
         ledger_sequence: None,
         message,
         remedy,
+        waived: None,
     }
 }
 

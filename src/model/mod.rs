@@ -17,6 +17,7 @@ mod reference;
 mod snapshot;
 mod text;
 mod threat;
+mod waiver;
 mod workload;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
@@ -26,7 +27,7 @@ pub use ecr::{
     is_account, is_region,
 };
 pub use event::{Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
-pub use finding::{Code, Finding, Severity};
+pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
 pub use layout::{Layout, LayoutError};
@@ -40,4 +41,5 @@ pub use snapshot::{
     SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};
+pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Workload, claimant, signal_of};
