@@ -23,6 +23,7 @@ mod plan;
 mod prospects;
 mod protection;
 mod readiness;
+pub mod ready;
 mod rollback_set;
 mod rules;
 mod source;

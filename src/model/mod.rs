@@ -13,6 +13,7 @@ mod layout;
 mod name;
 mod pattern;
 mod production;
+mod provenance;
 mod reference;
 mod snapshot;
 mod text;
@@ -40,6 +41,7 @@ pub use snapshot::{
     Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Resolution,
     SettingFacts, Snapshot, Versioning,
 };
+pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Workload, claimant, signal_of};

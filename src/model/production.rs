@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, NamePatterns, Tag, Tenure, Workload};
+use super::{ArtifactId, NamePatterns, SchemaChange, Tag, Tenure, Workload};
 
 /// One entry of the policy's `production` list, ready to be applied to a repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,8 +74,8 @@ pub struct Running {
     /// What the platform calls this state of the workload: a revision's number, a task definition, a version, a commit.
     /// It is what a command that goes back names.
     pub revision: Option<Arc<str>>,
-    /// What its `prodpin.dev/schema` annotation says of the database: `expand`, `contract` or `none`.
-    pub schema: Option<Arc<str>>,
+    /// What its `prodpin.dev/schema` annotation says of the database.
+    pub schema: Option<SchemaChange>,
 }
 
 /// How a node's word for an image is to be read (E125).

@@ -55,6 +55,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         signals: Vec::new(),
         may_move: NamePatterns::none(),
         fail_on: Severity::High,
+        database: Vec::new(),
         waivers: Vec::new(),
         alerts: Vec::new(),
         security_hub: None,

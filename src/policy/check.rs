@@ -44,6 +44,7 @@ impl Checker<'_> {
             production,
             in_use_files,
             signals,
+            database: self.database(&raw.database),
             may_move: self.may_move(raw),
             fail_on: raw.fail_on.value().copied().unwrap_or(Severity::High),
             waivers: self.waivers(&raw.waivers),

@@ -7,6 +7,7 @@
 mod ad_hoc;
 mod alerts;
 mod check;
+mod database;
 mod ecr;
 mod environment;
 mod given;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, Waiver};
+use crate::model::{DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, Waiver};
 use crate::report::context::AwsAccount;
 use crate::schedule::Schedule;
 
@@ -61,6 +62,8 @@ pub struct Policy {
     pub in_use_files: Vec<PathBuf>,
     /// Platforms that are asked what runs in production.
     pub signals: Vec<SignalConfig>,
+    /// What releases do to their databases, where nothing else says it.
+    pub database: Vec<DatabaseRule>,
     /// Tags that may move.
     pub may_move: NamePatterns,
     /// The severity from which findings decide the exit status.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::alerts::RawAlert;
+use super::database::RawDatabaseRule;
 use super::given::{Entries, Given};
 use super::waivers::{RawSecurityHub, RawWaiver};
 use crate::model::{Order, Severity};
@@ -39,6 +40,8 @@ pub(super) struct RawPolicy {
     pub(super) sources: Given<Entries<RawSource>>,
     /// What counts as production. Evidence from all rules is put together.
     pub(super) production: Given<Vec<Given<RawProduction>>>,
+    /// What releases do to the databases that they share with those before, for `prodpin ready`.
+    pub(super) database: Given<Vec<Given<RawDatabaseRule>>>,
     /// Which tags may move.
     pub(super) tags: Given<RawTags>,
     /// Findings of this severity or above make the exit status 3. Default `high`.

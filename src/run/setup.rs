@@ -278,6 +278,6 @@ fn running(entry: &Use, reference: RunningReference, signal: &Arc<str>) -> Runni
         workload: entry.workload.clone(),
         container: entry.container.clone(),
         revision: entry.revision.clone(),
-        schema: entry.schema.clone(),
+        schema: entry.schema,
     }
 }

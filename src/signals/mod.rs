@@ -15,7 +15,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::model::{Cause, ChartReference, Concern, Evidence, Gap, NodeDigest, Reference, Scope, Tenure, Workload};
+use crate::model::{Cause, ChartReference, Concern, Evidence, Gap, NodeDigest, Reference, SchemaChange, Scope, Tenure, Workload};
 use crate::policy::{Policy, SignalConfig};
 
 /// A source of references that run in production, or ran there.
@@ -113,7 +113,7 @@ pub struct Use {
     /// What the platform calls this state of the workload.
     pub revision: Option<Arc<str>>,
     /// What its `prodpin.dev/schema` annotation says of the database.
-    pub schema: Option<Arc<str>>,
+    pub schema: Option<SchemaChange>,
 }
 
 impl Use {

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, ChartReference, Digest, Effect, Gap, Inspection, Reference, RepositoryName, Resolution,
+    ArtifactId, ChartReference, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
     RunningReference, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
@@ -47,6 +47,16 @@ pub trait Inventory: Send + Sync {
     /// When the artifact was built or written as it says itself, for ordering where no push time is known.
     /// Cheaper than `inspect`; none where it does not say.
     async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<jiff::Timestamp>;
+
+    /// What an artifact says of itself in its annotations and labels. By default nothing: the source has no place for it.
+    async fn provenance(&self, _repository: &RepositoryName, _artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        Ok(Provenance::default())
+    }
+
+    /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.
+    fn address(&self, _repository: &RepositoryName, _artifact: &ArtifactId) -> Option<String> {
+        None
+    }
 
     /// Where in this source a reference points, if it points into this source at all.
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)>;

@@ -18,6 +18,7 @@ mod properties;
 mod protocol;
 mod purity;
 mod reporting_policy;
+mod ready;
 mod reports;
 mod reports_files;
 mod reports_formats;

@@ -1,9 +1,9 @@
 //! What platforms say runs: each kind of workload, each way of not being told, and what runs make of it.
 
-mod api_server;
+pub(crate) mod api_server;
 mod gitops;
 mod kubernetes;
-mod objects;
+pub(crate) mod objects;
 mod rights;
 mod rules;
 mod runs;
@@ -65,7 +65,7 @@ fn line(used: &Use) -> String {
     let node = used.node.map_or_else(String::new, |node| format!(" by a node as {node:?}"));
     let container = used.container.as_deref().map_or_else(String::new, |name| format!("[{name}]"));
     let revision = used.revision.as_deref().map_or_else(String::new, |text| format!(" revision {text}"));
-    let schema = used.schema.as_deref().map_or_else(String::new, |text| format!(" schema {text}"));
+    let schema = used.schema.map_or_else(String::new, |text| format!(" schema {text}"));
     let workload = used.workload.as_ref().map_or_else(String::new, ToString::to_string);
     format!("{workload}{container}{revision}: {named} {when}, {:?}{node}{schema}", used.evidence)
 }

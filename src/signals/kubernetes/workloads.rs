@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::image::{named, reported};
 use super::objects::{Annotations, ControllerRevision, CronJob, Job, Metadata, Pod, PodSpec, PodTemplate, Templated};
-use crate::model::{Cause, Concern, Platform, Shortcoming, Tenure, Workload};
+use crate::model::{Cause, Concern, Platform, SchemaChange, Shortcoming, Tenure, Workload};
 use crate::signals::Signalled;
 
 /// Everything that was listed.
@@ -344,7 +344,7 @@ impl Teller<'_> {
                 used.workload = Some(workload.clone());
                 used.container = Some(container);
                 used.revision = revision;
-                used.schema = schema.and_then(known_schema);
+                used.schema = schema.and_then(SchemaChange::read);
                 self.said.uses.push(used);
             }
             // What ran before cannot have run under a name that is none.
@@ -374,9 +374,4 @@ fn activations(made: impl Iterator<Item = Option<Timestamp>>) -> Vec<Option<Time
 /// The template's annotation goes with the revision; the workload's is of today.
 fn schema<'a>(template: &'a Annotations, workload: &'a Annotations) -> Option<&'a str> {
     template.schema.as_deref().or(workload.schema.as_deref())
-}
-
-/// What is none of the known words says nothing, and is shown to nobody.
-fn known_schema(text: &str) -> Option<Arc<str>> {
-    ["expand", "contract", "none"].into_iter().find(|known| *known == text.trim()).map(Arc::from)
 }

@@ -53,8 +53,8 @@ use self::registry::Registry;
 use self::wire::Wire;
 use super::{Inventory, OpenOptions, Source, manifest, throttle};
 use crate::model::{
-    ArtifactId, Cause, Digest, Gap, Inspection, NamePatterns, Reference, RepositoryName, Resolution, RunningReference,
-    Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Digest, Gap, Inspection, NamePatterns, Provenance, Reference, RepositoryName, Resolution,
+    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::OciConfig;
 
@@ -235,6 +235,18 @@ impl Inventory for OciInventory {
         let repository = self.registry.repository(repository).map_err(unknown)?;
         let Some(digest) = artifact.digest() else { return Ok(BTreeSet::new()) };
         closure::identities(&self.registry, &repository, digest).await.map_err(unknown)
+    }
+
+    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        let unknown = |fault: Fault| fault.gap(Scope::Artifact(artifact.clone()));
+        let repository = self.registry.repository(repository).map_err(unknown)?;
+        let Some(digest) = artifact.digest() else { return Ok(Provenance::default()) };
+        inspect::provenance(&self.registry, &repository, digest).await.map_err(unknown)
+    }
+
+    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
+        let host = if self.registry.host.is_hub() { "docker.io" } else { self.registry.host.shown() };
+        artifact.digest().map(|digest| format!("{host}/{repository}@{digest}"))
     }
 
     fn selects(&self, repository: &RepositoryName) -> bool {
