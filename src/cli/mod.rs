@@ -15,6 +15,7 @@ mod outcome;
 mod output;
 mod past_report;
 mod progress;
+mod ready;
 mod schema;
 mod stop;
 mod verify;
@@ -84,6 +85,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Audit(arguments) => in_runtime(audit::audit(policy, arguments, bar)),
         Command::Enforce(arguments) => in_runtime(enforce::enforce(policy, arguments, bar)),
         Command::Forecast(arguments) => in_runtime(forecast::forecast(policy, arguments, bar)),
+        Command::Ready(arguments) => in_runtime(ready::ready(policy, arguments, bar)),
         Command::History(arguments) => in_runtime(history::history(policy, arguments)),
         Command::Verify(arguments) => in_runtime(verify::verify(policy, arguments)),
         Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),

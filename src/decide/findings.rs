@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RepositoryName, Retention,
-    RunningReference, Severity, Tag,
+    Running, RunningReference, Severity, Tag,
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
@@ -15,6 +15,7 @@ use super::changes::resolve;
 use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
+use super::workloads::workload_findings;
 use super::{access, charts, collision, commands, drift, forecast, mutability};
 
 /// Fills in what all findings of a repository share.
@@ -92,6 +93,7 @@ pub(super) fn findings(
     }
     found.standing.extend(moved_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
+    found.standing.extend(workload_findings(input, draft));
     found.standing.extend(marked_only(draft, report));
     found.standing.extend(collision::ineffective(draft, report, prospects));
     if let Retention::Ecr(ecr) = &input.snapshot.retention {
@@ -114,11 +116,7 @@ fn production_tags<'a>(input: &'a Input<'_>, report: &'a RepositoryReport) -> BT
         | Reason::Running { .. }
         | Reason::RanBefore { .. } => None,
     });
-    let running = input.running.iter().filter_map(|running| match &running.reference {
-        RunningReference::Tag(tag) => Some(tag),
-        RunningReference::Artifact(_) => None,
-    });
-    released.chain(running).collect()
+    released.chain(input.running.iter().filter_map(Running::tag)).collect()
 }
 
 fn target_findings(

@@ -14,11 +14,13 @@ mod layout;
 mod name;
 mod pattern;
 mod production;
+mod provenance;
 mod reference;
 mod snapshot;
 mod text;
 mod threat;
 mod waiver;
+mod workload;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use chart::ChartVersion;
@@ -34,12 +36,14 @@ pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistor
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
-pub use production::{Evidence, Order, ProductionRule, Running, RunningReference};
+pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
     ArtifactKind, Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
     RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
+pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
+pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Workload, claimant, signal_of};

@@ -7,6 +7,7 @@
 mod ad_hoc;
 mod alerts;
 mod check;
+mod database;
 mod ecr;
 mod environment;
 mod given;
@@ -19,6 +20,7 @@ mod reader;
 mod safeguards;
 mod schema;
 mod secret;
+mod signal;
 mod source;
 mod tree;
 mod waivers;
@@ -29,7 +31,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, Waiver};
+use crate::model::{DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, Waiver};
 use crate::report::context::AwsAccount;
 use crate::schedule::Schedule;
 
@@ -41,6 +43,7 @@ pub use problem::{PolicyErrors, Problem};
 pub use safeguards::{KeyPlace, Safeguards};
 pub use schema::schema_text;
 pub use secret::Secret;
+pub use signal::{ArgoCdConfig, AwsConfig, ClusterAccess, FluxConfig, KubernetesConfig, SignalConfig};
 
 /// A policy that has been checked: whatever is here can be used as it is.
 #[derive(Debug, Clone)]
@@ -59,6 +62,10 @@ pub struct Policy {
     pub production: Vec<ProductionRule>,
     /// Files with a JSON array of references that run in production.
     pub in_use_files: Vec<PathBuf>,
+    /// Platforms that are asked what runs in production.
+    pub signals: Vec<SignalConfig>,
+    /// What releases do to their databases, where nothing else says it.
+    pub database: Vec<DatabaseRule>,
     /// Tags that may move.
     pub may_move: NamePatterns,
     /// The severity from which findings decide the exit status.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::decide::{self, Attempts, forecast as rules};
 use crate::ledger::Access;
 use crate::model::{
-    ArtifactId, Cause, Digest, Gap, Mode, NamePatterns, PatternError, RepositoryKey, RepositoryName, Scope, SourceName,
+    ArtifactId, Cause, Digest, Gap, Mode, RepositoryKey, RepositoryName, Scope, SourceName,
 };
 use crate::policy::Policy;
 use crate::report::forecast::{
@@ -20,6 +20,7 @@ use crate::sources::{Rehearsal, Source};
 use super::each::{Ended, Round};
 use super::repository::{Look, look};
 use super::setup::{self, Setup};
+use super::wanted::{Asked, Wanted};
 use super::{Progress, RunError, RunOptions, Stop};
 
 /// What to look ahead for.
@@ -43,13 +44,6 @@ pub struct ForecastOptions {
     pub stop: Stop,
 }
 
-/// Repositories by name or glob, as `NAME` or `SOURCE/NAME`.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    text: String,
-    patterns: NamePatterns,
-}
-
 /// A forecast, and what was asked for in vain.
 pub struct Forecast {
     /// The forecast.
@@ -66,17 +60,6 @@ pub struct Recommended {
     pub unmatched: Vec<String>,
     /// Why the list of repositories may lack some.
     pub gaps: Vec<Gap>,
-}
-
-impl Wanted {
-    /// Reads one name or glob.
-    pub fn new(text: &str) -> Result<Self, PatternError> {
-        Ok(Self { text: text.to_owned(), patterns: NamePatterns::new([text])? })
-    }
-
-    fn matches(&self, key: &RepositoryKey) -> bool {
-        self.patterns.matches(key.name.as_str()) || self.patterns.matches(&key.to_string())
-    }
 }
 
 /// Opens the policy's sources, without write power, and looks ahead.
@@ -129,7 +112,7 @@ async fn look_ahead(
 }
 
 /// What kept the list of repositories, or their work, from being whole.
-fn gaps(unopened: &BTreeMap<SourceName, String>, ended: Ended, stopped: bool) -> impl Iterator<Item = Gap> {
+pub(super) fn gaps(unopened: &BTreeMap<SourceName, String>, ended: Ended, stopped: bool) -> impl Iterator<Item = Gap> {
     let unopened: Vec<Gap> = unopened
         .iter()
         .map(|(name, detail)| Gap::new(Scope::Source, Cause::Refused, format!("source {name}: {detail}")))
@@ -264,28 +247,5 @@ impl ForecastOptions {
 
     fn due(&self) -> Self {
         Self { stop: self.stop.with_deadline(self.deadline), ..self.clone() }
-    }
-}
-
-/// What was asked for, and what of it there is.
-struct Asked<'a> {
-    wanted: &'a [Wanted],
-    found: BTreeSet<usize>,
-}
-
-impl<'a> Asked<'a> {
-    fn new(wanted: &'a [Wanted]) -> Self {
-        Self { wanted, found: BTreeSet::new() }
-    }
-
-    fn wants(&mut self, key: &RepositoryKey) -> bool {
-        let matching: Vec<usize> = (0..self.wanted.len()).filter(|index| self.wanted[*index].matches(key)).collect();
-        self.found.extend(&matching);
-        self.wanted.is_empty() || !matching.is_empty()
-    }
-
-    fn unmatched(self) -> Vec<String> {
-        let missing = self.wanted.iter().enumerate().filter(|(index, _)| !self.found.contains(index));
-        missing.map(|(_, wanted)| wanted.text.clone()).collect()
     }
 }

@@ -14,7 +14,8 @@ use prodpin::policy::{LedgerLocation, Policy};
 use prodpin::report::body::Report;
 use prodpin::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 use prodpin::run::{
-    Forecast, ForecastOptions, Progress, Recommended, RunError, RunOptions, Stop, forecast_on, recommend_on, run_on,
+    Forecast, ForecastOptions, Progress, Ready, ReadyOptions, Recommended, RunError, RunOptions, Stop, forecast_on,
+    ready_on, recommend_on, run_on,
 };
 use prodpin::sources::memory::{Content, EcrTerms, Memory};
 
@@ -62,8 +63,10 @@ impl Estate {
             sources: BTreeMap::new(),
             production,
             in_use_files: Vec::new(),
+            signals: Vec::new(),
             may_move: NamePatterns::none(),
             fail_on: Severity::High,
+            database: Vec::new(),
             waivers: Vec::new(),
             alerts: Vec::new(),
             security_hub: None,
@@ -149,6 +152,15 @@ impl Estate {
         let mut forecast = forecast_on(&self.policy, sources, &options, Arc::new(Quiet)).await.unwrap();
         forecast.report.section.at = "2026-12-01T00:00:00Z".parse().unwrap();
         forecast
+    }
+
+    /// Whether it can be rolled back now.
+    pub(crate) async fn ready(&self) -> Ready {
+        let sources = BTreeMap::from([("shop".parse().unwrap(), self.memory.read_only(["shop/*"]).unwrap())]);
+        let options = ReadyOptions { concurrency: 4, ..ReadyOptions::default() };
+        let mut ready = ready_on(&self.policy, sources, &options, Arc::new(Quiet)).await.unwrap();
+        ready.report.section.at = "2026-12-01T00:00:00Z".parse().unwrap();
+        ready
     }
 
     pub(crate) async fn recommended(&self) -> Recommended {

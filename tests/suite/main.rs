@@ -19,11 +19,13 @@ mod properties;
 mod protocol;
 mod purity;
 mod reporting_policy;
+mod ready;
 mod reports;
 mod reports_files;
 mod reports_formats;
 mod scenarios;
 mod scenarios_ecr;
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;

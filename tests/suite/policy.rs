@@ -104,7 +104,7 @@ fn the_policies_that_are_published_are_policies() {
         .collect();
     let secrets = ["REGISTRY_PASSWORD", "PRODPIN_EXTERNAL_ID", "CHARTS_PASSWORD"];
     let whole = good(&secrets.iter().fold(whole, |text, secret| text.replace(secret, "PASSWORD")));
-    assert_eq!((whole.sources.len(), whole.production.len()), (4, 3));
+    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (4, 3, 6));
     assert_eq!(
         whole.schedule.map(|schedule| schedule.to_string()).as_deref(),
         Some("*/15 * * * *, by the clock of Europe/Berlin")
@@ -234,8 +234,7 @@ fn unknown_and_repeated_keys_have_line_and_column_f66() {
 #[test]
 fn kinds_of_later_versions_are_not_called_unknown() {
     let sources = ["harbor: https://h.example"];
-    let signals =
-        ["kubernetes: { context: prod }", "ecs: { region: x }", "lambda: { region: x }", "argo: {}", "apprunner: {}"];
+    let signals = ["helm_releases: {}", "argo: {}", "apprunner: {}"];
     let cases = sources.iter().map(|kind| with_source(&format!("{{ {kind}, repositories: [a] }}")));
     insta::assert_snapshot!(told(cases.chain(signals.iter().map(|kind| with_production(&format!("[{{ {kind} }}]"))))));
 }

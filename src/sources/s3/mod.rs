@@ -222,6 +222,10 @@ impl Inventory for Bucket {
         Some((repository, running))
     }
 
+    fn address(&self, _repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
+        Some(format!("s3://{}/{artifact}", self.config.bucket))
+    }
+
     fn selects(&self, repository: &RepositoryName) -> bool {
         self.config.repositories.matches(repository.as_str())
     }
