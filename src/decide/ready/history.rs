@@ -33,8 +33,10 @@ pub(super) fn succeeds(state: &RepositoryState, one: &ArtifactId, other: &Artifa
 }
 
 /// Whether one is newer than the other at every place where both ran, and both did at some: production went back from
-/// it, or is going back.
-pub(super) fn is_newer(state: &RepositoryState, one: &ArtifactId, other: &ArtifactId) -> bool {
-    let mut common = seen(state, one).filter_map(|(place, span)| Some((span, at(state, other, place)?))).peekable();
-    common.peek().is_some() && common.all(|(span, earlier)| span.from.sequence > earlier.from.sequence)
+/// it, or is going back. `None` where no place saw both, or places disagree.
+pub(super) fn is_newer(state: &RepositoryState, one: &ArtifactId, other: &ArtifactId) -> Option<bool> {
+    let mut orders = seen(state, one)
+        .filter_map(|(place, span)| Some(span.from.sequence.cmp(&at(state, other, place)?.from.sequence)));
+    let first = orders.next().filter(|order| order.is_ne())?;
+    orders.all(|order| order == first).then_some(first.is_gt())
 }

@@ -41,9 +41,7 @@ pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>, sides: &Sides) -> A
     let targets = &facts.plan.report.targets;
     let from = from(facts, sides);
     // What production went back from, or is going back from, is no release to go back to.
-    let is_newer = |target: &TargetReport, from: &TargetReport| {
-        history::is_newer(facts.input.state, &target.artifact, &from.artifact)
-    };
+    let is_newer = |target: &TargetReport, from: &TargetReport| is_newer(facts, target, from);
     // The side of a rollout that is leaving is what ran a minute ago: the first to go back to.
     let leaving = targets.iter().filter(|target| sides.leaving.contains(&target.artifact));
     let before = leaving.chain(readiness::before(targets));
@@ -85,6 +83,13 @@ fn from<'a>(facts: &Facts<'a>, sides: &Sides) -> Option<&'a TargetReport> {
     staying.or_else(|| report.targets.iter().find(|target| Some(&target.artifact) == current))
 }
 
+/// Whether a release came after another one: by what was seen, else, where both ran, by the versions in their tags.
+fn is_newer(facts: &Facts<'_>, target: &TargetReport, than: &TargetReport) -> bool {
+    let ran = || readiness::is_proven(target) && readiness::is_proven(than);
+    history::is_newer(facts.input.state, &target.artifact, &than.artifact)
+        .unwrap_or_else(|| ran() && readiness::is_higher_version(target, than))
+}
+
 /// Nothing can be gone back to, or it cannot be told.
 fn without(facts: &Facts<'_>, candidates: &[Candidate<'_>]) -> Verdict {
     let report = &facts.plan.report;
@@ -120,9 +125,7 @@ fn why(
         return match (candidates.first(), verdict) {
             (None, Verdict::Unknown) => "whether there is a release to go back to could not be told".to_owned(),
             (None, _) => {
-                let left = facts.plan.report.targets.iter().find(|target| {
-                    history::is_newer(facts.input.state, &target.artifact, &from.artifact)
-                });
+                let left = facts.plan.report.targets.iter().find(|target| is_newer(facts, target, from));
                 match left {
                     Some(left) => format!(
                         "production ran no earlier release that is known; it went back from {}, which is newer",

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::document::{Database, Lasts, RepositoryReady, Rung, RunningNow, Step, Verdict};
 use crate::decide::forecast::when;
-use crate::model::{ArtifactId, Evidence, Platform, SchemaChange, Threat, Workload};
+use crate::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
 use crate::report::document::PinReport;
 use crate::report::phrase::Phrase;
 use crate::report::words;
@@ -42,9 +42,10 @@ pub(super) fn running(row: &RepositoryReady, now: &RunningNow, at: Timestamp) ->
 
 /// ARNs are long, and their end is what differs.
 fn last_part(revision: &str) -> String {
-    match revision.starts_with("arn:") {
-        true => revision.rsplit('/').next().unwrap_or(revision).to_owned(),
-        false => format!("revision {revision}"),
+    match (revision.starts_with("arn:"), Commit::read(revision).filter(|_| revision.len() >= 40)) {
+        (true, _) => revision.rsplit('/').next().unwrap_or(revision).to_owned(),
+        (false, Some(commit)) => format!("commit {}", commit.short()),
+        (false, None) => format!("revision {revision}"),
     }
 }
 

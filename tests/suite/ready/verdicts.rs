@@ -194,19 +194,21 @@ fn in_a_rollout_the_side_that_leaves_is_what_to_go_back_to() {
     insta::assert_snapshot!(scene.shown());
 }
 
-/// A rollback gives the old revision the newest number (E122): what it leaves is the release that failed.
+/// A rollback gives the old revision the newest number (E122): what leaves is the release that failed, and no way back,
+/// though no run saw it come.
 #[test]
 fn in_a_rollback_both_sides_stay_and_the_failed_one_is_the_one_that_leaves_e122() {
     let deployment = kubernetes("deployment", "api");
-    let scene = Scene::new(&["v1", "v2"]).without_database().saying([
+    let scene = Scene::new(&["v0", "v1", "v2"]).without_database().saying([
+        Said::before(&deployment, "v0", 10).revision("0"),
         Said::now(&deployment, "v2", "v2", 12).revision("2"),
         Said::now(&deployment, "v1", "v1", 13).revision("3"),
     ]);
     let page = scene.page();
-    assert_eq!(page.from, Some(artifact("v1")));
+    assert_eq!((page.from, page.to), (Some(artifact("v1")), Some(artifact("v0"))));
     let leaving: Vec<_> = page.now.iter().filter(|now| now.leaving).map(|now| now.artifact.clone()).collect();
     assert_eq!(leaving, [artifact("v2")]);
-    assert!(page.ladder.iter().all(|rung| rung.running && rung.rank.is_some()), "both are kept");
+    assert_eq!(page.ladder.iter().filter(|rung| rung.running && rung.rank.is_some()).count(), 2, "both are kept");
     insta::assert_snapshot!(scene.shown());
 }
 
