@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::exit::Ending;
 use super::output::to_stdout;
-use crate::model::{NamePatterns, Order, ProductionRule};
+use crate::model::{DatabaseRule, NamePatterns, Order, ProductionRule, SchemaChange};
 use crate::policy::{
     ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
     S3Config, SignalConfig, SourceConfig, load, visible,
@@ -33,6 +33,9 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     for (index, text) in production(policy).into_iter().enumerate() {
         line(if index == 0 { "production" } else { "" }, text)?;
     }
+    for (index, rule) in policy.database.iter().enumerate() {
+        line(if index == 0 { "database" } else { "" }, database(rule))?;
+    }
     let may_move = if policy.may_move.entries().is_empty() {
         "none; every tag that moves is a finding".to_owned()
     } else {
@@ -44,6 +47,19 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "warning: {}", visible(warning))?;
     }
     Ok(())
+}
+
+fn database(rule: &DatabaseRule) -> String {
+    let releases = match &rule.tags {
+        Some(tags) => format!("releases {} of ", list(tags.entries())),
+        None => "releases of ".to_owned(),
+    };
+    let what = match rule.schema {
+        SchemaChange::None => "leave their database alone",
+        SchemaChange::Expand => "only add to their database",
+        SchemaChange::Contract => "take away from their database",
+    };
+    format!("{releases}{} {what}", selected(&rule.repositories))
 }
 
 fn ledger(location: &LedgerLocation) -> String {

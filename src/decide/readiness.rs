@@ -66,6 +66,15 @@ pub(super) fn rollback(targets: &[TargetReport], keep: u32) -> Rollback {
     }
 }
 
+/// Whether a release's tags name a higher version than another's; not, where either names none.
+pub(super) fn is_higher_version(target: &TargetReport, than: &TargetReport) -> bool {
+    let version = |target: &TargetReport| {
+        let versions = target.references.iter().filter_map(|tag| Version::read(tag.as_str()));
+        versions.filter(|version| version.conventional).max()
+    };
+    matches!((version(target), version(than)), (Some(this), Some(that)) if this > that)
+}
+
 /// Whether a release is older than another by the versions in their tags; not, where either has none.
 fn is_older(target: &TargetReport, than: &TargetReport) -> bool {
     let version = |target: &TargetReport| {

@@ -69,7 +69,7 @@ pub struct Running {
     pub tenure: Tenure,
     /// What runs it, where that is known.
     pub workload: Option<Arc<Workload>>,
-    /// The container in it.
+    /// The container in it; of a function the alias that names this version.
     pub container: Option<Arc<str>>,
     /// What the platform calls this state of the workload: a revision's number, a task definition, a version, a commit.
     /// It is what a command that goes back names.

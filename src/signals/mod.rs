@@ -108,7 +108,7 @@ pub struct Use {
     pub tenure: Tenure,
     /// What runs it, where that is known.
     pub workload: Option<Arc<Workload>>,
-    /// The container in it.
+    /// The container in it; of a function the alias that names this version.
     pub container: Option<Arc<str>>,
     /// What the platform calls this state of the workload.
     pub revision: Option<Arc<str>>,

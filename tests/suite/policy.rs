@@ -659,3 +659,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_releases_do_to_their_database_is_said_by_repository_and_release() {
+    let with = |rules: &str| format!("{}database: {rules}\n", with_production("[{ tags: [v1] }]"));
+    let policy = good(&with(
+        "[{ repositories: [shop/web], schema: none }, { repositories: [\"shop/*\"], tags: [v2.0.0], schema: contract }]",
+    ));
+    let [web, shop] = policy.database.as_slice() else { panic!("two rules") };
+    assert!(web.tags.is_none() && web.repositories.matches("shop/web") && !web.repositories.matches("shop/api"));
+    assert!(shop.tags.as_ref().is_some_and(|tags| tags.matches("v2.0.0") && !tags.matches("v2.0.1")));
+    assert_eq!((web.schema.as_str(), shop.schema.as_str()), ("none", "contract"));
+    // "No service has a database" is quickly written (F68).
+    insta::assert_snapshot!(told(
+        [
+            "[{ schema: none }]",
+            "[{ repositories: [\"**\"], schema: none }]",
+            "[{ repositories: [shop/web] }]",
+            "[{ repositories: [shop/web], schema: safe }]",
+            "[{ repositories: [shop/web], schema: none, change: none }]",
+            "[{ repositories: [shop/web], tags: [], schema: none }]",
+        ]
+        .iter()
+        .map(|rules| with(rules))
+    ));
+}

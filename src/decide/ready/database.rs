@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{ArtifactId, NamePatterns, Provenance, RepositoryState, Running, SchemaChange, Span};
+use crate::model::{NamePatterns, Provenance, RepositoryState, Running, SchemaChange};
 use crate::report::document::TargetReport;
 use crate::report::ready::{Database, Step};
 
-use super::Facts;
+use super::{Facts, history};
 
 /// What each release did to the database, and who says so. The gravest word counts: who believes the gentler one loses
 /// data.
@@ -70,27 +70,13 @@ pub(super) fn since(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>
 }
 
 /// Whether a release may have changed the database after another one last worked on it. It did not if the other one was
-/// first seen to run later: then that one has worked on whatever it left. It did for certain if it was first seen when
-/// the other one was gone. Else their places decide.
+/// first seen to run later, wherever it runs: then that one has worked on whatever it left. It did for certain if it was
+/// first seen when the other one was gone. Else their places decide.
 fn came_after(state: &RepositoryState, release: &TargetReport, to: &TargetReport, above: bool) -> bool {
-    let (Some((first, _)), Some((to_first, to_gone))) =
-        (watched(state, &release.artifact), watched(state, &to.artifact))
-    else {
-        return release.running || above;
-    };
-    if first < to_first {
+    if history::precedes(state, &release.artifact, &to.artifact) {
         return false;
     }
-    release.running || above || to_gone.is_some_and(|gone| first >= gone)
-}
-
-/// When an artifact was first seen to run, and when it was seen to be gone, by the ledger's positions; none where
-/// prodpin never saw it run itself.
-fn watched(state: &RepositoryState, artifact: &ArtifactId) -> Option<(u64, Option<u64>)> {
-    let spans: Vec<&Span> = state.deployments.get(artifact)?.values().filter(|span| !span.recalled).collect();
-    let first = spans.iter().map(|span| span.from.sequence).min()?;
-    let gone = spans.iter().map(|span| span.until.map(|until| until.sequence)).collect::<Option<Vec<u64>>>();
-    Some((first, gone.and_then(|gone| gone.into_iter().max())))
+    release.running || above || history::succeeds(state, &release.artifact, &to.artifact)
 }
 
 /// What keeps the list of releases since then from being known to be whole: a signal that could not be read may know of

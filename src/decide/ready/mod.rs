@@ -5,11 +5,12 @@
 //! | --- | --- |
 //! | `sides` | what runs now, and which side of a rollout is leaving |
 //! | `ladder` | each release: evidence, pin, tags, how long it lasts |
-//! | `database` | the first question |
+//! | `database`, `history` | the first question; which release came first |
 //! | `verdict` | all three |
 //! | `ways`, `platforms`, `shell` | commands, for each workload |
 
 mod database;
+mod history;
 mod ladder;
 mod platforms;
 mod shell;

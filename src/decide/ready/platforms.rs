@@ -219,7 +219,10 @@ fn lambda(journey: &Journey<'_>, region: Option<&str>) -> Told {
         None if !journey.parts.is_empty() => notes.push(format!("no version of its own is left that holds {}", journey.to)),
         None => {}
     }
-    if journey.from_revision == Some("$LATEST") || commands.is_empty() {
+    if !commands.is_empty() && journey.bare {
+        notes.push(format!("$LATEST holds {} as well: who calls the function by no alias still runs that", journey.from));
+    }
+    if commands.is_empty() {
         let code = match (journey.artifact, journey.address) {
             (ArtifactId::Manifest(_), Some(address)) => {
                 Some(aws("update-function-code").option("--image-uri", Some(address)))

@@ -18,13 +18,19 @@ impl Word {
     /// Quotes a name where it needs to be. Refused: what an option looks like, quotes and backslashes, and everything
     /// that is not printable ASCII, which a terminal could show as something else.
     pub(super) fn read(name: &str) -> Result<Self, Unsafe> {
+        Self::behind("", name)
+    }
+
+    /// The same with words of our own right before the name: `--to-revision=3`.
+    fn behind(before: &str, name: &str) -> Result<Self, Unsafe> {
         let safe = |byte: u8| (0x20..0x7f).contains(&byte) && !matches!(byte, b'\'' | b'\\' | b'`');
         if name.is_empty() || name.len() > LONGEST || name.starts_with('-') || !name.bytes().all(safe) {
             return Err(Unsafe);
         }
+        let name = format!("{before}{name}");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@=,+%".contains(&byte);
         Ok(Self(match name.bytes().all(plain) {
-            true => name.to_owned(),
+            true => name,
             false => format!("'{name}'"),
         }))
     }
@@ -62,8 +68,7 @@ impl Command {
 
     /// Adds a name right behind words of our own: `deployment/NAME`.
     pub(super) fn glued(self, before: &str, name: &str) -> Self {
-        // Option-like names are harmless behind other words, and still nothing a platform allows.
-        self.word(Word::read(name).and_then(|_| Word::quoted(before, name)))
+        self.word(Word::behind(before, name))
     }
 
     /// Adds an option with a name, if there is one: `--context NAME`.
@@ -89,12 +94,6 @@ impl Command {
     /// The line, unless a name in it was refused.
     pub(super) fn line(self) -> Result<String, Unsafe> {
         self.0
-    }
-}
-
-impl Word {
-    fn quoted(before: &str, name: &str) -> Result<Self, Unsafe> {
-        Self::read(&format!("{before}{name}"))
     }
 }
 

@@ -23,35 +23,48 @@ type Newness = (Option<Timestamp>, Option<u64>);
 
 impl Sides {
     pub(super) fn of(facts: &Facts<'_>, uses: &Uses<'_>) -> Self {
-        let mut newest: BTreeMap<&Arc<Workload>, Newness> = BTreeMap::new();
-        let mut held: BTreeMap<(&Arc<Workload>, &ArtifactId), Newness> = BTreeMap::new();
-        for (artifact, workload, used) in uses.running() {
+        let mut newest: BTreeMap<Place<'_>, Newness> = BTreeMap::new();
+        let mut held: BTreeMap<(Place<'_>, &ArtifactId), Newness> = BTreeMap::new();
+        for (artifact, _, used) in uses.running() {
+            let Some(place) = place(used) else { continue };
             let new = newness(used);
-            let entry = newest.entry(workload).or_insert(new);
+            let entry = newest.entry(place).or_insert(new);
             *entry = (*entry).max(new);
-            let entry = held.entry((workload, artifact)).or_insert(new);
+            let entry = held.entry((place, artifact)).or_insert(new);
             *entry = (*entry).max(new);
         }
-        let behind = |workload: &Arc<Workload>, artifact: &ArtifactId| {
-            newest.get(workload).zip(held.get(&(workload, artifact))).is_some_and(|(newest, held)| held < newest)
+        let behind = |place: Place<'_>, artifact: &ArtifactId| {
+            newest.get(&place).zip(held.get(&(place, artifact))).is_some_and(|(newest, held)| held < newest)
         };
         let mut leaving = BTreeSet::new();
         for target in facts.plan.report.targets.iter().filter(|target| target.running) {
-            let users: BTreeSet<&Arc<Workload>> = held
-                .keys()
-                .filter(|(_, artifact)| **artifact == target.artifact)
-                .map(|(workload, _)| *workload)
-                .collect();
-            if !users.is_empty() && users.iter().all(|workload| behind(workload, &target.artifact)) {
+            let places: BTreeSet<Place<'_>> =
+                held.keys().filter(|(_, artifact)| **artifact == target.artifact).map(|(place, _)| *place).collect();
+            if !places.is_empty() && places.iter().all(|place| behind(*place, &target.artifact)) {
                 leaving.insert(target.artifact.clone());
             }
         }
-        let now = now(facts, uses, |artifact, used| {
-            used.workload.as_ref().is_some_and(|workload| behind(workload, artifact))
-        });
+        let now = now(facts, uses, |artifact, used| place(used).is_some_and(|place| behind(place, artifact)));
         Self { leaving, now }
     }
 }
+
+/// What brings one release in for another: a workload, or an alias of a function.
+type Place<'a> = (&'a Arc<Workload>, Option<&'a str>);
+
+/// Where something runs that another release may be replacing. A function's newest code, which no alias names, replaces
+/// nothing.
+fn place(used: &Running) -> Option<Place<'_>> {
+    let workload = used.workload.as_ref()?;
+    match (&workload.platform, used.revision.as_deref()) {
+        (Platform::Lambda { .. }, Some(UNPUBLISHED)) => None,
+        (Platform::Lambda { .. }, _) => Some((workload, used.container.as_deref())),
+        _ => Some((workload, None)),
+    }
+}
+
+/// What Lambda calls a function's newest code.
+const UNPUBLISHED: &str = "$LATEST";
 
 fn newness(used: &Running) -> Newness {
     let number = used.revision.as_deref().and_then(number);

@@ -8,7 +8,7 @@ use crate::model::{ArtifactId, Commit, Obstacle, SchemaChange};
 use crate::report::document::TargetReport;
 use crate::report::ready::{Database, Verdict};
 
-use super::{Facts, Sides, Uses, called, database};
+use super::{Facts, Sides, Uses, called, database, history};
 
 /// The answers.
 pub(super) struct Answer<'a> {
@@ -40,11 +40,13 @@ impl Candidate<'_> {
 pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>, sides: &Sides) -> Answer<'a> {
     let targets = &facts.plan.report.targets;
     let from = from(facts, sides);
+    // What production went back from, or is going back from, is no release to go back to.
+    let is_newer = |target: &TargetReport, from: &TargetReport| is_newer(facts, target, from);
     // The side of a rollout that is leaving is what ran a minute ago: the first to go back to.
     let leaving = targets.iter().filter(|target| sides.leaving.contains(&target.artifact));
     let before = leaving.chain(readiness::before(targets));
     let mut candidates: Vec<Candidate<'a>> = before
-        .filter(|target| from.is_none_or(|from| from.artifact != target.artifact))
+        .filter(|target| from.is_none_or(|from| from.artifact != target.artifact && !is_newer(target, from)))
         .map(|target| Candidate { target, database: database::since(facts, target, uses) })
         .collect();
     let certain = candidates.iter().position(Candidate::is_certain);
@@ -81,6 +83,13 @@ fn from<'a>(facts: &Facts<'a>, sides: &Sides) -> Option<&'a TargetReport> {
     staying.or_else(|| report.targets.iter().find(|target| Some(&target.artifact) == current))
 }
 
+/// Whether a release came after another one: by what was seen, else, where both ran, by the versions in their tags.
+fn is_newer(facts: &Facts<'_>, target: &TargetReport, than: &TargetReport) -> bool {
+    let ran = || readiness::is_proven(target) && readiness::is_proven(than);
+    history::is_newer(facts.input.state, &target.artifact, &than.artifact)
+        .unwrap_or_else(|| ran() && readiness::is_higher_version(target, than))
+}
+
 /// Nothing can be gone back to, or it cannot be told.
 fn without(facts: &Facts<'_>, candidates: &[Candidate<'_>]) -> Verdict {
     let report = &facts.plan.report;
@@ -115,7 +124,16 @@ fn why(
     let Some(candidate) = place.map(|place| &candidates[place]) else {
         return match (candidates.first(), verdict) {
             (None, Verdict::Unknown) => "whether there is a release to go back to could not be told".to_owned(),
-            (None, _) => "production ran no earlier release that is known".to_owned(),
+            (None, _) => {
+                let left = facts.plan.report.targets.iter().find(|target| is_newer(facts, target, from));
+                match left {
+                    Some(left) => format!(
+                        "production ran no earlier release that is known; it went back from {}, which is newer",
+                        called(left)
+                    ),
+                    None => "production ran no earlier release that is known".to_owned(),
+                }
+            }
             (Some(_), Verdict::Unknown) => {
                 "no release that is known can be restored, and not everything could be read".to_owned()
             }

@@ -28,6 +28,8 @@ pub(super) struct Journey<'a> {
     pub(super) to_revision: Result<&'a str, Dead>,
     /// Containers, or of a function aliases, that run what is to be left.
     pub(super) parts: BTreeSet<&'a str>,
+    /// Whether something of it runs what is to be left under no alias.
+    pub(super) bare: bool,
     /// How a client names the bytes to go back to.
     pub(super) address: Option<&'a str>,
     /// The bytes to go back to.
@@ -60,7 +62,9 @@ type Runs<'a, 'u> = Vec<(&'u ArtifactId, &'a Running)>;
 /// The ways back, in the order in which they should be tried: where the truth is kept first.
 pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetReport>, to: &TargetReport) -> Vec<Way> {
     let mut running: BTreeMap<(u8, &Arc<Workload>), Runs<'_, '_>> = BTreeMap::new();
-    for (artifact, workload, used) in uses.running().filter(|(artifact, ..)| **artifact != to.artifact) {
+    // Who runs something else again is left alone: for some of them this would be the way forward.
+    let left = from.map(|from| &from.artifact);
+    for (artifact, workload, used) in uses.running().filter(|(artifact, ..)| Some(*artifact) == left) {
         running.entry((precedence(&workload.platform), workload)).or_default().push((artifact, used));
     }
     let platforms: BTreeSet<u8> = running.keys().map(|(precedence, _)| *precedence).collect();
@@ -78,6 +82,7 @@ pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetRepor
             from_revision: newest.and_then(|(_, used)| used.revision.as_deref()),
             to_revision: revision(facts, uses, workload, to),
             parts: left.iter().filter_map(|(_, used)| used.container.as_deref()).collect(),
+            bare: left.iter().any(|(_, used)| used.container.is_none()),
             address: facts.addresses.get(&to.artifact).map(String::as_str),
             artifact: &to.artifact,
             pinned,

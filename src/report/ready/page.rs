@@ -102,7 +102,7 @@ impl Sheet<'_> {
     fn write(&self, paper: &mut Paper<'_>) -> io::Result<()> {
         let row = self.row;
         head(paper, row)?;
-        paper.paragraph(2, 2, &[plain(capital(&Phrase::sentence(&row.why).terminal())), plain(".")])?;
+        paper.paragraph(2, 2, &[plain(Phrase::sentence(&row.why).terminal()), plain(".")])?;
         for gap in row.gaps.iter().take(UNREAD) {
             paper.paragraph(2, 4, &[span(Paint::Doubtful, "? "), plain(words::gap(gap).terminal())])?;
         }
@@ -116,7 +116,7 @@ impl Sheet<'_> {
             Verdict::Unknown => {
                 self.find_out(paper)?;
                 if row.to.is_some() {
-                    self.back(paper, "TO ROLL BACK, ONLY IF BOTH ANSWERS TURN OUT WELL")?;
+                    self.back(paper, "TO ROLL BACK, ONCE ALL OF THAT TURNED OUT WELL")?;
                 }
                 self.forward(paper, "TO ROLL FORWARD, IF NOT")
             }
@@ -304,9 +304,4 @@ impl Sheet<'_> {
         Self::commands(paper, &forward.commands)?;
         Self::notes(paper, &forward.notes)
     }
-}
-
-fn capital(sentence: &str) -> String {
-    let mut characters = sentence.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

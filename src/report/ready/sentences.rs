@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::document::{Database, Lasts, RepositoryReady, Rung, RunningNow, Step, Verdict};
 use crate::decide::forecast::when;
-use crate::model::{ArtifactId, Evidence, Platform, SchemaChange, Threat, Workload};
+use crate::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
 use crate::report::document::PinReport;
 use crate::report::phrase::Phrase;
 use crate::report::words;
@@ -42,9 +42,10 @@ pub(super) fn running(row: &RepositoryReady, now: &RunningNow, at: Timestamp) ->
 
 /// ARNs are long, and their end is what differs.
 fn last_part(revision: &str) -> String {
-    match revision.starts_with("arn:") {
-        true => revision.rsplit('/').next().unwrap_or(revision).to_owned(),
-        false => format!("revision {revision}"),
+    match (revision.starts_with("arn:"), Commit::read(revision).filter(|_| revision.len() >= 40)) {
+        (true, _) => revision.rsplit('/').next().unwrap_or(revision).to_owned(),
+        (false, Some(commit)) => format!("commit {}", commit.short()),
+        (false, None) => format!("revision {revision}"),
     }
 }
 
@@ -174,7 +175,7 @@ pub(super) fn lasts(lasts: &Lasts) -> Phrase {
         Lasts::UntilRule { threat } => threatened(threat),
         Lasts::UnlessPinned { threat } => Phrase::said("unless it is pinned, ").then(threatened(threat)),
         Lasts::WithTheRules => Phrase::said("no rule reaches it today"),
-        Lasts::NoRulesToRead => Phrase::said("pinned; what else cleans up there cannot be read"),
+        Lasts::NoRulesToRead => Phrase::said("what else cleans up there cannot be read"),
         Lasts::NotAtAll => Phrase::said("nothing keeps it: any cleanup may take it"),
         Lasts::Unknown { detail } => Phrase::said("how long it lasts is unknown: ").then(Phrase::sentence(detail)),
     }

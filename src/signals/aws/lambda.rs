@@ -124,7 +124,9 @@ impl Lambda {
                 // It was the newest one until the next was published; an alias may have named it for longer.
                 false => Tenure::Before { last: numbered.get(at + 1).and_then(|(_, next)| modified(next)) },
             };
-            self.version(account, client, &workload, version, tenure, said).await;
+            let name = version.version.as_deref().unwrap_or(LATEST);
+            let aliases = pointed.get(name).map_or(&[][..], Vec::as_slice);
+            self.version(account, client, &workload, version, (tenure, aliases), said).await;
         }
     }
 
@@ -134,7 +136,7 @@ impl Lambda {
         client: &Client,
         workload: &Arc<Workload>,
         version: &FunctionConfiguration,
-        tenure: Tenure,
+        (tenure, aliases): (Tenure, &[Arc<str>]),
         said: &mut Signalled,
     ) {
         let qualifier = version.version.as_deref().unwrap_or(LATEST);
@@ -170,25 +172,34 @@ impl Lambda {
         };
         match named {
             Ok(used) => {
-                said.uses.push(Use { workload: Some(workload.clone()), revision: Some(qualifier.into()), ..used })
+                let used = Use { workload: Some(workload.clone()), revision: Some(qualifier.into()), ..used };
+                let by_alias = |alias: &Arc<str>| Use { container: Some(alias.clone()), ..used.clone() };
+                said.uses.extend(aliases.iter().map(by_alias));
+                if aliases.is_empty() {
+                    said.uses.push(used);
+                }
             }
             Err(error) => said.gap(Cause::Malformed, format_args!("{workload} {qualifier}: {error}")),
         }
     }
 }
 
-/// The versions that aliases name, those that get a share by weight included.
-fn pointed(aliases: &[AliasConfiguration]) -> BTreeSet<String> {
-    let weighted = aliases
-        .iter()
-        .filter_map(|alias| alias.routing_config.as_ref()?.additional_version_weights.as_ref())
-        .flat_map(|weights| weights.keys().cloned());
-    aliases.iter().filter_map(|alias| alias.function_version.clone()).chain(weighted).collect()
+/// The versions that aliases name, those that get a share by weight included, each with its aliases.
+fn pointed(aliases: &[AliasConfiguration]) -> BTreeMap<String, Vec<Arc<str>>> {
+    let mut pointed: BTreeMap<String, Vec<Arc<str>>> = BTreeMap::new();
+    for alias in aliases {
+        let weights = alias.routing_config.as_ref().and_then(|routing| routing.additional_version_weights.as_ref());
+        let weighted = weights.into_iter().flat_map(|weights| weights.keys());
+        for version in alias.function_version.iter().chain(weighted) {
+            pointed.entry(version.clone()).or_default().push(alias.name.as_deref().unwrap_or_default().into());
+        }
+    }
+    pointed
 }
 
-fn runs(version: &FunctionConfiguration, pointed: &BTreeSet<String>) -> bool {
+fn runs(version: &FunctionConfiguration, pointed: &BTreeMap<String, Vec<Arc<str>>>) -> bool {
     let name = version.version.as_deref().unwrap_or(LATEST);
-    name == LATEST || pointed.contains(name)
+    name == LATEST || pointed.contains_key(name)
 }
 
 /// Each version once.

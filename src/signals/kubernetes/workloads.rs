@@ -35,8 +35,14 @@ const HISTORY_LIMIT: &str = "revisionHistoryLimit";
 
 /// Tells a signal what the objects say.
 pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Signalled) {
-    let mut teller =
-        Teller { context, said, owners: BTreeMap::new(), live: BTreeSet::new(), reported: BTreeSet::new() };
+    let mut teller = Teller {
+        context,
+        said,
+        owners: BTreeMap::new(),
+        live: BTreeSet::new(),
+        reported: BTreeSet::new(),
+        schemas: BTreeMap::new(),
+    };
     teller.know_owners(objects);
     for pod in &objects.pods {
         teller.pod(pod);
@@ -51,7 +57,8 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         teller.deployment("rollout", rollout, own, |set| set.metadata.annotations.rollout_revision.as_deref());
     }
     for set in objects.replica_sets.iter().filter(|set| set.metadata.controller().is_none()) {
-        teller.template("replicaset", &set.metadata, &set.spec.template, None, now(None));
+        let said = [&set.metadata.annotations];
+        teller.template("replicaset", &set.metadata, &set.spec.template, None, now(None), &said);
     }
     let revisions = by_controller(&objects.controller_revisions, |revision| &revision.metadata);
     for (kind, workloads) in [("statefulset", &objects.stateful_sets), ("daemonset", &objects.daemon_sets)] {
@@ -61,12 +68,18 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         }
     }
     for cron_job in &objects.cron_jobs {
-        teller.template("cronjob", &cron_job.metadata, &cron_job.spec.job_template.spec.template, None, now(None));
+        let said = [&cron_job.metadata.annotations];
+        let template = &cron_job.spec.job_template.spec.template;
+        teller.template("cronjob", &cron_job.metadata, template, None, now(None), &said);
     }
     for job in &objects.jobs {
         teller.job(job);
     }
-    let Teller { said, .. } = teller;
+    let Teller { said, schemas, .. } = teller;
+    for used in &mut said.uses {
+        let Some(workload) = &used.workload else { continue };
+        used.schema = used.schema.max(schemas.get(&(workload.clone(), used.revision.clone())).copied());
+    }
     said.settle();
 }
 
@@ -102,6 +115,8 @@ struct Teller<'a> {
     live: BTreeSet<String>,
     /// Images that some node reported for a container of a workload.
     reported: BTreeSet<(Arc<Workload>, Arc<str>, String)>,
+    /// What each revision of a workload does to the database.
+    schemas: BTreeMap<(Arc<Workload>, Option<Arc<str>>), SchemaChange>,
 }
 
 impl Teller<'_> {
@@ -202,7 +217,7 @@ impl Teller<'_> {
             if seen.is_none() && !pod.status.is_over() && root.kind != "pod" && self.is_told(&root.kind) {
                 continue;
             }
-            let schema = pod.metadata.annotations.schema.as_deref();
+            let schema = pod.metadata.annotations.schema.as_deref().and_then(SchemaChange::read);
             self.image(&workload, name, &container.image, seen, tenure, root.revision.clone(), schema);
         }
     }
@@ -240,8 +255,10 @@ impl Teller<'_> {
                 true => now(activated[at]),
                 false => Tenure::Before { last: activated.get(at + 1).copied().flatten() },
             };
-            let workload_of = &workload.metadata;
-            self.template(kind, workload_of, &set.spec.template, revision(set).map(Arc::from), tenure);
+            // The Deployment's own annotations are of today; each ReplicaSet was given those of its day.
+            let said = [&set.metadata.annotations, &workload.metadata.annotations];
+            let said = if at == newest { &said[..] } else { &said[..1] };
+            self.template(kind, &workload.metadata, &set.spec.template, revision(set).map(Arc::from), tenure, said);
         }
         // A Rollout may take its template from a Deployment, and then has none of its own. A new or paused one has no
         // ReplicaSet yet.
@@ -252,7 +269,8 @@ impl Teller<'_> {
             .map(|one| one.image.as_str())
             .collect();
         if workload.spec.template.spec.all().any(|container| !own.contains(container.image.as_str())) {
-            self.template(kind, &workload.metadata, &workload.spec.template, None, now(None));
+            let said = [&workload.metadata.annotations];
+            self.template(kind, &workload.metadata, &workload.spec.template, None, now(None), &said);
         }
     }
 
@@ -272,7 +290,9 @@ impl Teller<'_> {
                 false => Tenure::Before { last: activated.get(at + 1).copied().flatten() },
             };
             let number = Some(revision.revision.to_string().into());
-            self.template(kind, &workload.metadata, &revision.data.spec.template, number, tenure);
+            let said = [&workload.metadata.annotations];
+            let said = if at == newest { &said[..] } else { &[] };
+            self.template(kind, &workload.metadata, &revision.data.spec.template, number, tenure, said);
         }
         let own: BTreeSet<&str> = revisions
             .last()
@@ -281,7 +301,8 @@ impl Teller<'_> {
             .map(|one| one.image.as_str())
             .collect();
         if workload.spec.template.spec.all().any(|container| !own.contains(container.image.as_str())) {
-            self.template(kind, &workload.metadata, &workload.spec.template, None, now(None));
+            let said = [&workload.metadata.annotations];
+            self.template(kind, &workload.metadata, &workload.spec.template, None, now(None), &said);
         }
     }
 
@@ -294,7 +315,7 @@ impl Teller<'_> {
             None => now(job.status.start_time),
         };
         let metadata = Metadata { name, ..job.metadata.clone() };
-        self.template(&kind, &metadata, &job.spec.template, None, tenure);
+        self.template(&kind, &metadata, &job.spec.template, None, tenure, &[&job.metadata.annotations]);
     }
 
     fn history_limit(&mut self, kind: &str, workload: &Templated) {
@@ -313,9 +334,16 @@ impl Teller<'_> {
         template: &PodTemplate,
         revision: Option<Arc<str>>,
         tenure: Tenure,
+        said: &[&Annotations],
     ) {
         let workload = self.workload(kind, metadata.namespace.as_deref(), &metadata.name);
-        let schema = schema(&template.metadata.annotations, &metadata.annotations);
+        let said = said.iter().copied().chain([&template.metadata.annotations]);
+        let schema = said.filter_map(|said| said.schema.as_deref().and_then(SchemaChange::read)).max();
+        if let Some(schema) = schema {
+            // Pods that told this revision's images may not carry it.
+            let known = self.schemas.entry((workload.clone(), revision.clone())).or_insert(schema);
+            *known = (*known).max(schema);
+        }
         let spec: &PodSpec = &template.spec;
         for container in spec.all() {
             let name: Arc<str> = container.name.as_str().into();
@@ -337,14 +365,14 @@ impl Teller<'_> {
         seen: Option<super::image::Reported>,
         tenure: Tenure,
         revision: Option<Arc<str>>,
-        schema: Option<&str>,
+        schema: Option<SchemaChange>,
     ) {
         match named(image, seen, tenure) {
             Ok(mut used) => {
                 used.workload = Some(workload.clone());
                 used.container = Some(container);
                 used.revision = revision;
-                used.schema = schema.and_then(SchemaChange::read);
+                used.schema = schema;
                 self.said.uses.push(used);
             }
             // What ran before cannot have run under a name that is none.
@@ -369,9 +397,4 @@ fn activations(made: impl Iterator<Item = Option<Timestamp>>) -> Vec<Option<Time
         latest
     })
     .collect()
-}
-
-/// The template's annotation goes with the revision; the workload's is of today.
-fn schema<'a>(template: &'a Annotations, workload: &'a Annotations) -> Option<&'a str> {
-    template.schema.as_deref().or(workload.schema.as_deref())
 }

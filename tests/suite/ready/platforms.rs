@@ -286,3 +286,29 @@ fn each_workload_has_its_own_way() {
         ]
     );
 }
+
+/// Wherever text from outside can stand, the page stays text (I19, F74, F78).
+#[test]
+fn hostile_names_do_not_speak_to_the_terminal_i19() {
+    for name in crate::hostile_output::names() {
+        if name.is_empty() {
+            continue;
+        }
+        let mut scene = three(&kubernetes("deployment", &name), ["1", "2", &name]);
+        let artifact = artifact("v3");
+        scene.said.insert(
+            artifact.clone(),
+            Ok(prodpin::model::Provenance { commit: None, source: Some(name.as_str().into()), schema: None }),
+        );
+        scene.gaps.push(prodpin::model::Gap::new(
+            prodpin::model::Scope::Signal(name.clone()),
+            prodpin::model::Cause::Denied,
+            name.clone(),
+        ));
+        let shown = scene.shown();
+        let marks = "·…→✓✗●◌◀";
+        let told = |character: char| character == '\n' || character.is_ascii_graphic() || " \u{a0}".contains(character);
+        let strange: Vec<char> = shown.chars().filter(|it| !told(*it) && !marks.contains(*it)).collect();
+        assert!(strange.is_empty(), "{strange:?} in {shown}");
+    }
+}

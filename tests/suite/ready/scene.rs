@@ -250,7 +250,8 @@ impl Scene {
             gaps: Vec::new(),
         };
         let mut text = super::shown(&writer.finish(section), 120);
-        for (name, artifact) in self.tags.iter().chain(&self.former) {
+        let odd = ["implant", "v0"].map(|name| (name.to_owned(), artifact(name)));
+        for (name, artifact) in odd.iter().chain(&self.former).chain(&self.tags) {
             text = text.replace(&artifact.to_string(), &format!("sha256:<{name}>"));
             text = text.replace(artifact.digest().unwrap().hex().as_str(), &format!("<{name}>"));
             text = text.replace(&artifact.short(), &format!("<{name}>"));

@@ -183,8 +183,34 @@ async fn the_database_annotation_goes_with_the_revision() {
     old["spec"]["template"]["metadata"]["annotations"] = json!({ "prodpin.dev/schema": "\u{1b}[31mwhatever" });
     server.put(DEPLOYMENTS, [workload]);
     server.put(REPLICA_SETS, [set, old]);
-    let schemas: Vec<_> = all(&server).await.uses.iter().map(|used| used.schema.clone()).collect();
-    assert_eq!(schemas.iter().flatten().map(AsRef::as_ref).collect::<Vec<&str>>(), ["contract"]);
+    let schemas: Vec<_> = all(&server).await.uses.iter().map(|used| used.schema).collect();
+    assert_eq!(schemas.iter().flatten().map(|schema| schema.as_str()).collect::<Vec<_>>(), ["contract"]);
+}
+
+/// What a Deployment says today is not what it said of the release before.
+#[tokio::test]
+async fn each_revision_says_for_itself_what_it_does_to_the_database() {
+    let server = ApiServer::start().await;
+    let mut workload = deployment("api", &image("v3"));
+    workload["metadata"]["annotations"]["prodpin.dev/schema"] = json!("expand");
+    let mut second = replica_set("Deployment", "api", 2, 2, 0, &image("v2"));
+    second["metadata"]["annotations"]["prodpin.dev/schema"] = json!("contract");
+    let first = replica_set("Deployment", "api", 1, 1, 0, &image("v1"));
+    let third = replica_set("Deployment", "api", 3, 3, 1, &image("v3"));
+    server.put(DEPLOYMENTS, [workload]);
+    server.put(REPLICA_SETS, [first, second, third]);
+    let owner = set_name("api", 3);
+    let reported = format!("registry.example.com/shop/api@{}", super::digest("v3"));
+    server.put(PODS, [pod("api-x", Some(("ReplicaSet", &owner)), &image("v3"), &reported)]);
+    let mut said: Vec<(Option<String>, Option<&str>)> = all(&server)
+        .await
+        .uses
+        .iter()
+        .map(|used| (used.revision.as_deref().map(str::to_owned), used.schema.map(|schema| schema.as_str())))
+        .collect();
+    said.sort();
+    let revision = |number: &str| Some(number.to_owned());
+    assert_eq!(said, [(revision("1"), None), (revision("2"), Some("contract")), (revision("3"), Some("expand"))]);
 }
 
 #[tokio::test]
