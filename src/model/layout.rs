@@ -31,8 +31,10 @@ enum Part {
         many: bool,
     },
     Version,
-    /// `*`
-    Piece,
+    /// `*`, or a free name such as `{env}`, which is never empty.
+    Piece {
+        named: bool,
+    },
     /// `**/` at the start of a segment: nothing, or text that ends in `/`.
     Folders,
     /// Any other `**`.
@@ -95,6 +97,12 @@ impl Layout {
         prefix
     }
 
+    /// Whether some key of this layout starts with this text, so that a rule about such keys is about releases.
+    #[must_use]
+    pub fn can_begin(&self, prefix: &str) -> bool {
+        Beginning { text: prefix, failed: Vec::new() }.fits(&self.parts, 0)
+    }
+
     /// Whether `{repository}` is one whole segment right after the literal prefix, so that listing with a delimiter
     /// names the repositories without listing what is in them.
     #[must_use]
@@ -126,7 +134,7 @@ impl Reader<'_> {
             Part::Literal(literal) => return text.starts_with(&**literal) && self.fits(rest, at + literal.len()),
             Part::Repository { many: true } => (1, text.len()),
             Part::Repository { many: false } | Part::Version => (1, segment()),
-            Part::Piece => (0, segment()),
+            Part::Piece { named } => (usize::from(*named), segment()),
             Part::Folders => (0, text.rfind('/').map_or(0, |slash| slash + 1)),
             Part::Anything { at_end } => (usize::from(*at_end), text.len()),
         };
@@ -155,6 +163,45 @@ impl Reader<'_> {
         }
         self.failed[state] = true;
         false
+    }
+}
+
+/// Reading the beginning of a key: whatever is left of the layout when the text ends can still be written.
+struct Beginning<'k> {
+    text: &'k str,
+    failed: Vec<bool>,
+}
+
+impl Beginning<'_> {
+    fn fits(&mut self, parts: &[Part], at: usize) -> bool {
+        let rest = &self.text[at..];
+        let Some((part, after)) = parts.split_first() else { return rest.is_empty() };
+        if rest.is_empty() {
+            return true;
+        }
+        let segment = || rest.find('/').unwrap_or(rest.len());
+        let (least, most) = match part {
+            Part::Literal(literal) => {
+                return literal.starts_with(rest)
+                    || (rest.starts_with(&**literal) && self.fits(after, at + literal.len()));
+            }
+            Part::Repository { many: false } | Part::Version | Part::Piece { named: true } => (1, segment()),
+            Part::Piece { named: false } => (0, segment()),
+            Part::Repository { many: true } => (1, rest.len()),
+            // What is left of the text may be the first part of a folder's name.
+            Part::Folders | Part::Anything { .. } => return true,
+        };
+        let state = parts.len() * (self.text.len() + 1) + at;
+        if self.failed.get(state).is_some_and(|failed| *failed) {
+            return false;
+        }
+        let fits = most == rest.len()
+            || (least..=most).any(|end| rest.is_char_boundary(end) && self.fits(after, at + end));
+        if !fits {
+            self.failed.resize(self.failed.len().max(state + 1), false);
+            self.failed[state] = true;
+        }
+        fits
     }
 }
 
@@ -196,7 +243,7 @@ fn split(text: &str) -> Result<Vec<Part>, String> {
             [b'*', b'*', b'/', ..] if starts_a_segment(&parts) => (Part::Folders, 3),
             [b'*', b'*'] => (Part::Anything { at_end: true }, 2),
             [b'*', b'*', ..] => (Part::Anything { at_end: false }, 2),
-            _ => (Part::Piece, 1),
+            _ => (Part::Piece { named: false }, 1),
         };
         parts.push(part);
         rest = &rest[length..];
@@ -236,7 +283,7 @@ fn check(parts: &[Part]) -> Result<(), String> {
             _ => return Err(format!("{name} stands there {found} times; say it once")),
         }
     }
-    if count(|part| matches!(part, Part::Piece | Part::Folders | Part::Anything { .. })) > MAX_WILDCARDS {
+    if count(|part| matches!(part, Part::Piece { .. } | Part::Folders | Part::Anything { .. })) > MAX_WILDCARDS {
         return Err(format!("it has more than {MAX_WILDCARDS} wildcards"));
     }
     for pair in parts.windows(2) {

@@ -3,6 +3,7 @@
 //! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
 
 mod artifact;
+mod bucket;
 mod digest;
 mod ecr;
 mod event;
@@ -19,6 +20,10 @@ mod text;
 mod threat;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use bucket::{
+    BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, LockMode, Lock,
+    NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
+};
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
@@ -34,7 +39,7 @@ pub use production::{Evidence, Order, ProductionRule, Running, RunningReference}
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
-    Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Resolution,
+    Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Resolution,
     SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};

@@ -5,6 +5,7 @@
 mod command_line;
 mod contract;
 mod estate;
+mod forecast_s3;
 mod hostile_output;
 mod ledger;
 mod lying_registry;

@@ -7,13 +7,14 @@
 //! | `failure` | errors as causes and sentences |
 //! | `listing` | ListObjectVersions by both markers (B58) |
 //! | `repositories`, `observe` | what is in the bucket |
-//! | `settings`, `lifecycle` | what holds for all of it |
-//! | `inspect`, `pin` | one version: its state, its hold |
+//! | `settings`, `lifecycle`, `access` | what holds for all of it |
+//! | `inspect`, `state`, `pin` | one version: its obstacles, its state, its hold |
 //! | `version` | version ids as identities, `null` included |
 //!
 //! A tag is a key, an artifact a version of it, a pin a legal hold. A bucket without Object Lock is marked with an
 //! object tag instead, which protects nothing, and is reported so (B64, B66).
 
+mod access;
 mod client;
 mod failure;
 mod gate;
@@ -24,6 +25,7 @@ mod observe;
 mod pin;
 mod repositories;
 mod settings;
+mod state;
 mod version;
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectVersion as ListedVersion};
 use jiff::Timestamp;
 
 use crate::model::{
-    Cause, Content, Gap, ObjectFacts, ObjectVersion, ObservedTag, RepositoryName, Resolution, Scope, Snapshot, Tag,
+    ArtifactId, Cause, Content, DeleteMarker, Gap, ObjectFacts, ObjectVersion, ObservedTag, RepositoryName, Resolution,
+    Retention, Scope, Snapshot, StorageClass, Tag,
 };
 
 use super::Bucket;
@@ -29,14 +30,17 @@ pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName) -> Sna
     }
     let mut snapshot = fold.finish();
     snapshot.gaps.extend(failure.map(|failure| failure.gap(Scope::Repository, &bucket.label)));
+    snapshot.retention = Retention::Bucket(bucket.state().await.retention(bucket));
     snapshot
 }
 
 /// How much of one key's history is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Depth {
     /// What readers by key meet: the newest version, and a delete marker in front of it.
     Front,
+    /// Everything down to this version, which is all that lifecycle rules judge it by (B70).
+    Version(ArtifactId),
     /// Every version.
     Whole,
 }
@@ -78,7 +82,7 @@ struct Key {
     label: Box<str>,
     versions: Vec<ObjectVersion>,
     newest_version_is_latest: bool,
-    marker: Option<Marker>,
+    markers: Vec<Marker>,
     /// What the key points at is unknown: its newest version could not be identified, and the next older one is not
     /// it; or the listing broke off before it had told the whole key.
     blurred: bool,
@@ -105,8 +109,11 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
 
     /// Reads the listing to its end, or to where it broke.
     async fn read(&mut self, bucket: &Bucket, prefix: String) -> Option<Failure> {
-        let front = self.only.as_ref().is_some_and(|(_, depth)| *depth == Depth::Front);
-        let page_size = if front { FRONT_PAGE.min(bucket.page_size) } else { bucket.page_size };
+        let wanted = match &self.only {
+            Some((_, Depth::Front | Depth::Version(_))) => FRONT_PAGE,
+            Some((_, Depth::Whole)) | None => bucket.page_size,
+        };
+        let page_size = wanted.min(bucket.page_size);
         let mut listing = Listing::new(bucket, Query { prefix, folders: false, page_size });
         while let Some(page) = listing.next().await {
             let page = match page {
@@ -166,7 +173,7 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
         };
         self.keys.insert(
             tag.clone(),
-            Key { label, versions: Vec::new(), newest_version_is_latest: false, marker: None, blurred: false },
+            Key { label, versions: Vec::new(), newest_version_is_latest: false, markers: Vec::new(), blurred: false },
         );
         Some(tag)
     }
@@ -194,16 +201,15 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
             key.newest_version_is_latest = listed.is_latest() == Some(true);
         }
         let etag = bare(listed.e_tag().unwrap_or_default()).into();
-        key.versions.push(ObjectVersion { artifact, modified, content: Content { etag, size } });
+        let class = listed.storage_class().map_or(StorageClass::STANDARD, |class| StorageClass::new(class.as_str()));
+        key.versions.push(ObjectVersion { artifact, modified, content: Content { etag, size }, class });
         Ok(())
     }
 
-    /// Of several markers the newest counts, and it comes first.
+    /// The newest comes first.
     fn marker(&mut self, tag: Tag, listed: &DeleteMarkerEntry) {
-        if let Some(key) = self.keys.get_mut(&tag)
-            && key.marker.is_none()
-        {
-            key.marker = Some(Marker {
+        if let Some(key) = self.keys.get_mut(&tag) {
+            key.markers.push(Marker {
                 id: listed.version_id().unwrap_or(super::version::NULL).into(),
                 is_latest: listed.is_latest() == Some(true),
                 modified: timestamp(listed.last_modified()),
@@ -213,7 +219,12 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
 
     fn has_all_that_is_wanted(&self, page: &Page) -> bool {
         let Some((only, depth)) = &self.only else { return false };
-        if *depth == Depth::Front && self.keys.get(only).is_some_and(|key| !key.versions.is_empty()) {
+        let has_enough = self.keys.get(only).is_some_and(|key| match depth {
+            Depth::Front => !key.versions.is_empty(),
+            Depth::Version(artifact) => key.versions.iter().any(|version| version.artifact == *artifact),
+            Depth::Whole => false,
+        });
+        if has_enough {
             return true;
         }
         page.last_keys().into_iter().flatten().any(|key| *key > *only.as_str())
@@ -242,12 +253,16 @@ impl Key {
             Some(version) => Resolution::Artifact(version.artifact.clone()),
             None => Resolution::NotFound,
         };
-        let hidden_by = self.marker.as_ref().filter(|marker| self.is_hidden_by(marker)).map(|marker| marker.id.clone());
+        // Of several markers only the newest can be in front.
+        let front = self.markers.first().filter(|marker| self.is_hidden_by(marker));
+        let hidden_by = front.map(|marker| marker.id.clone());
+        let markers = self.markers.into_iter().map(|Marker { id, modified, .. }| DeleteMarker { id, modified });
+        let markers = markers.collect();
         ObservedTag {
             name,
             target,
             pushed: newest.map(|version| version.modified),
-            object: Some(Box::new(ObjectFacts { label: self.label, versions: self.versions, hidden_by })),
+            object: Some(Box::new(ObjectFacts { label: self.label, versions: self.versions, markers, hidden_by })),
         }
     }
 

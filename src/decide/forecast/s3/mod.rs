@@ -1,1 +1,27 @@
-//! S3 lifecycle rules (FIELD-GUIDE B.1).
+//! S3 lifecycle rules, simulated (B.1).
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `doubt` | yes, no and maybe; and which way a maybe is read |
+//! | `rules` | which rule reaches which version, and when it is due |
+//! | `key` | one key's versions and markers, newest first |
+//! | `fate` | every event of one key to a horizon (B71) |
+//! | `threats` | what of that happens to rollback targets |
+//! | `lint` | rules that cannot mean what they say |
+//!
+//! The documentation leaves three things open, and each is read so as to frighten: what is due exactly at midnight acts
+//! at that midnight; whether delete markers count among the newer noncurrent versions is a maybe; and where the version
+//! that once followed has been deleted by hand, the next newer one stands in for it.
+
+mod doubt;
+mod fate;
+mod key;
+mod lint;
+mod rules;
+mod threats;
+
+pub use fate::{Act, Step, fate};
+pub use key::{Entry, EntryKind, Key};
+pub use lint::{Lint, LintKind, lint};
+pub use rules::Lifecycle;
+pub use threats::{threats, threats_to};
