@@ -195,8 +195,8 @@ impl Beginning<'_> {
         if self.failed.get(state).is_some_and(|failed| *failed) {
             return false;
         }
-        let fits = most == rest.len()
-            || (least..=most).any(|end| rest.is_char_boundary(end) && self.fits(after, at + end));
+        let fits =
+            most == rest.len() || (least..=most).any(|end| rest.is_char_boundary(end) && self.fits(after, at + end));
         if !fits {
             self.failed.resize(self.failed.len().max(state + 1), false);
             self.failed[state] = true;

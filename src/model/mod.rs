@@ -21,7 +21,7 @@ mod threat;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use bucket::{
-    BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, LockMode, Lock,
+    BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
     NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
 };
 pub use digest::{Digest, DigestError};
@@ -39,7 +39,7 @@ pub use production::{Evidence, Order, ProductionRule, Running, RunningReference}
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
-    Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Resolution,
-    SettingFacts, Snapshot, Versioning,
+    Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
+    Resolution, SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};

@@ -107,7 +107,12 @@ fn key(name: &str, versions: &[(&str, &str)]) -> ObservedTag {
         name: name.parse().unwrap(),
         target: Resolution::Artifact(versions[0].artifact.clone()),
         pushed: None,
-        object: Some(Box::new(ObjectFacts { label: label(name).into(), versions, markers: Vec::new(), hidden_by: None })),
+        object: Some(Box::new(ObjectFacts {
+            label: label(name).into(),
+            versions,
+            markers: Vec::new(),
+            hidden_by: None,
+        })),
     }
 }
 

@@ -54,8 +54,7 @@ fn covers(pattern: &str) -> bool {
         }
     }
     // Two stars are as good as the most that anybody writes; a hostile pattern ends nowhere.
-    pattern.matches('*').count() <= 4 && fits(pattern.as_bytes(), BYPASS.as_bytes())
-        || pattern.matches('*').count() > 4
+    pattern.matches('*').count() <= 4 && fits(pattern.as_bytes(), BYPASS.as_bytes()) || pattern.matches('*').count() > 4
 }
 
 fn principals(statement: &Value) -> Vec<String> {
@@ -76,7 +75,8 @@ mod tests {
 
     #[test]
     fn who_may_bypass_governance_f49() {
-        let policy = |statements: &str| may_bypass(&format!("{{\"Version\":\"2012-10-17\",\"Statement\":{statements}}}"));
+        let policy =
+            |statements: &str| may_bypass(&format!("{{\"Version\":\"2012-10-17\",\"Statement\":{statements}}}"));
         let role = r#"{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::1:role/b","arn:aws:iam::1:role/a"]},"#;
         let a_and_b = Some(vec!["arn:aws:iam::1:role/a".to_owned(), "arn:aws:iam::1:role/b".to_owned()]);
         assert_eq!(policy(&format!(r#"[{role}"Action":"s3:BypassGovernanceRetention"}}]"#)), a_and_b);

@@ -41,7 +41,10 @@ fn rule(rule: &LifecycleRule) -> BucketRule {
             })
             .collect(),
         noncurrent_transitions: rule.noncurrent_version_transitions().iter().map(noncurrent_transition).collect(),
-        abort_uploads_after: rule.abort_incomplete_multipart_upload().and_then(|abort| abort.days_after_initiation()).map(days),
+        abort_uploads_after: rule
+            .abort_incomplete_multipart_upload()
+            .and_then(|abort| abort.days_after_initiation())
+            .map(days),
     }
 }
 
@@ -145,7 +148,8 @@ mod tests {
         let limit = NoncurrentVersionExpiration::builder().noncurrent_days(-3).newer_noncurrent_versions(-1).build();
         let rules = read(&[written("Enabled").noncurrent_version_expiration(limit).build().unwrap()], None);
         assert_eq!(rules.rules[0].noncurrent_expiration, Some(NoncurrentLimit { days: 0, keep_newer: 0 }));
-        let empty = read(&[written("Enabled").expiration(LifecycleExpiration::builder().build()).build().unwrap()], None);
+        let empty =
+            read(&[written("Enabled").expiration(LifecycleExpiration::builder().build()).build().unwrap()], None);
         assert_eq!(empty.rules[0].expiration, Some(BucketExpiration::Current(Trigger::Unknown)));
         let markers = LifecycleExpiration::builder().expired_object_delete_marker(true).build();
         let markers = read(&[written("Enabled").expiration(markers).build().unwrap()], None);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::decide::forecast::s3::Lifecycle;
 use crate::model::{BucketLifecycle, BucketRetention, Cause, Gap, Scope, SettingFacts, Tag, Versioning};
 
-use super::{Bucket, access};
 use super::failure::Failure;
 use super::gate::{is_whole, root_name};
 use super::lifecycle;
+use super::{Bucket, access};
 
 /// The bucket's settings as read once; none in a field means that it could not be read (F48).
 #[derive(Debug, Clone)]
@@ -142,7 +142,9 @@ async fn rules(bucket: &Bucket) -> Result<BucketLifecycle, Failure> {
             Err(Failure::new(Cause::Malformed, LIFECYCLE, "a lifecycle configuration without rules"))
         }
         Ok(answer) => Ok(lifecycle::read(answer.rules(), answer.transition_default_minimum_object_size())),
-        Err(failure) if failure.is_code(&["NoSuchLifecycleConfiguration", NOT_OFFERED]) => Ok(BucketLifecycle::default()),
+        Err(failure) if failure.is_code(&["NoSuchLifecycleConfiguration", NOT_OFFERED]) => {
+            Ok(BucketLifecycle::default())
+        }
         Err(failure) => Err(failure),
     }
 }

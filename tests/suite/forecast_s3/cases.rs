@@ -37,13 +37,13 @@ fn b57_suspended_versioning_destroys_the_null_version_even_from_behind() {
     let front = key([version("null@aa", "2026-02-10T10:00:00Z")]);
     assert_eq!(told(&rules, Suspended, &front), ["2026-03-13 deletes null@aa by old"]);
     let behind = key([version("v2", "2026-02-10T10:00:00Z"), version("null@aa", "2025-02-10T10:00:00Z")]);
-    assert_eq!(
-        told(&rules, Suspended, &behind),
-        ["2026-03-13 hides v2 by old", "2026-03-13 deletes null@aa by old"]
-    );
+    assert_eq!(told(&rules, Suspended, &behind), ["2026-03-13 hides v2 by old", "2026-03-13 deletes null@aa by old"]);
     // The marker that was put there is the null version now, and the next one replaces it, and no version.
     let marked = key([version("v2", "2026-02-10T10:00:00Z"), marker("null", "2025-02-10T10:00:00Z")]);
-    assert_eq!(told(&rules, Suspended, &marked), ["2026-03-13 hides v2 by old", "2026-03-13 removes marker null by old"]);
+    assert_eq!(
+        told(&rules, Suspended, &marked),
+        ["2026-03-13 hides v2 by old", "2026-03-13 removes marker null by old"]
+    );
 }
 
 #[test]
@@ -202,10 +202,10 @@ fn b70_noncurrent_counts_from_the_successor_and_both_limits_must_be_exceeded() {
     // Two newer ones stay, so one more overwrite gives up the next.
     let lifecycle = Lifecycle::new(&configuration([cleaning("clean", 10, 2)]));
     let next = threats_to(&lifecycle, Some(Enabled), &entries, 2, now());
-    assert_eq!(next.iter().map(|threat| threat.due.clone()).collect::<Vec<_>>(), [Due::AfterPushes {
-        pushes: 1,
-        around: None
-    }]);
+    assert_eq!(
+        next.iter().map(|threat| threat.due.clone()).collect::<Vec<_>>(),
+        [Due::AfterPushes { pushes: 1, around: None }]
+    );
 }
 
 #[test]
@@ -223,10 +223,7 @@ fn b70_whether_markers_count_as_newer_versions_is_not_documented() {
 fn b71_b72_a_marker_starts_the_clock_that_deletes() {
     let rules = configuration([expiring("old", 30), cleaning("clean", 7, 0)]);
     let entries = key([version("v1", "2026-02-10T10:00:00Z")]);
-    assert_eq!(
-        told(&rules, Enabled, &entries),
-        ["2026-03-13 hides v1 by old", "2026-03-20 deletes v1 by clean"]
-    );
+    assert_eq!(told(&rules, Enabled, &entries), ["2026-03-13 hides v1 by old", "2026-03-20 deletes v1 by clean"]);
     let threats = threats_to(&Lifecycle::new(&rules), Some(Enabled), &entries, 0, now());
     assert_eq!(threats.iter().map(|threat| threat.effect).collect::<Vec<_>>(), [Effect::Hides, Effect::Deletes]);
     assert!(threats[1].why.contains("\"old\" puts a delete marker"), "{}", threats[1].why);
@@ -262,7 +259,8 @@ fn b73_archives_slow_a_rollback_and_glacier_ir_does_not() {
     assert_eq!(effects("GLACIER", unknown, 1), possible);
     // A size in the filter overrules the minimum.
     let sized = RuleFilter { larger_than: Some(0), ..RuleFilter::default() };
-    let rules = BucketLifecycle { rules: vec![BucketRule { filter: sized, ..moving("cold", "GLACIER", 1) }], minimum: all };
+    let rules =
+        BucketLifecycle { rules: vec![BucketRule { filter: sized, ..moving("cold", "GLACIER", 1) }], minimum: all };
     let small = with("v1", written, |bytes, _, _, _, _| *bytes = Some(9));
     assert_eq!(threats_to(&Lifecycle::new(&rules), Some(Enabled), &key([small]), 0, now()).len(), 1);
     // From one archive into a deeper one, nothing is lost that is not lost already.
@@ -273,10 +271,8 @@ fn b73_archives_slow_a_rollback_and_glacier_ir_does_not() {
 
 #[test]
 fn b73_noncurrent_versions_move_by_their_own_rule() {
-    let transition = BucketTransition {
-        class: StorageClass::new("GLACIER"),
-        when: NoncurrentLimit { days: 5, keep_newer: 0 },
-    };
+    let transition =
+        BucketTransition { class: StorageClass::new("GLACIER"), when: NoncurrentLimit { days: 5, keep_newer: 0 } };
     let rules = configuration([BucketRule { noncurrent_transitions: vec![transition], ..rule("cold") }]);
     let entries = key([version("v2", "2026-02-27T10:00:00Z"), held("v1", "2026-01-01T10:00:00Z")]);
     assert_eq!(told(&rules, Enabled, &entries), ["2026-03-05 moves to GLACIER v1 by cold"]);
@@ -285,7 +281,11 @@ fn b73_noncurrent_versions_move_by_their_own_rule() {
 #[test]
 fn b74_a_lock_that_ends_is_followed_by_the_deletion() {
     let until = |until: &'static str, mode| {
-        move |_: &mut Option<u64>, _: &mut Option<&TagSet>, _: &mut StorageClass, lock: &mut Lock, _: &mut Replication| {
+        move |_: &mut Option<u64>,
+              _: &mut Option<&TagSet>,
+              _: &mut StorageClass,
+              lock: &mut Lock,
+              _: &mut Replication| {
             lock.retained = Retained::Until { mode, until: at(until) };
         }
     };
@@ -299,10 +299,13 @@ fn b74_a_lock_that_ends_is_followed_by_the_deletion() {
         assert_eq!(told(&rules, Enabled, &entries), ["2026-03-10 deletes v1 by clean"]);
     }
     // Locked, it is still moved: what cannot be done today leaves room for what can.
-    let cold = BucketRule { noncurrent_transitions: vec![BucketTransition {
-        class: StorageClass::new("GLACIER"),
-        when: NoncurrentLimit { days: 10, keep_newer: 0 },
-    }], ..rule("cold") };
+    let cold = BucketRule {
+        noncurrent_transitions: vec![BucketTransition {
+            class: StorageClass::new("GLACIER"),
+            when: NoncurrentLimit { days: 10, keep_newer: 0 },
+        }],
+        ..rule("cold")
+    };
     let rules = configuration([cleaning("clean", 10, 0), cold]);
     let old = with("v1", "2026-01-01T10:00:00Z", until("2026-06-01T09:00:00Z", LockMode::Compliance));
     let entries = key([version("v2", "2026-02-27T10:00:00Z"), old]);
@@ -353,13 +356,16 @@ fn f48_unknown_versioning_is_certain_only_where_all_states_agree() {
 fn b70_a_hold_on_one_version_can_give_up_an_older_one() {
     let temporary = tagged(&[("temporary", "yes")]);
     let scoped = RuleFilter { tags: temporary.clone(), ..RuleFilter::default() };
-    let rules =
-        configuration([BucketRule { filter: scoped, ..cleaning("temporary", 1, 0) }, cleaning("clean", 20, 1)]);
+    let rules = configuration([BucketRule { filter: scoped, ..cleaning("temporary", 1, 0) }, cleaning("clean", 20, 1)]);
     let world = |hold: bool| {
         let middle = with("v2", "2026-02-20T10:00:00Z", |_, tags, _, lock, _| {
             (*tags, lock.hold) = (Some(&temporary), Some(hold));
         });
-        told(&rules, Enabled, &key([version("v3", "2026-02-25T10:00:00Z"), middle, version("v1", "2026-01-01T10:00:00Z")]))
+        told(
+            &rules,
+            Enabled,
+            &key([version("v3", "2026-02-25T10:00:00Z"), middle, version("v1", "2026-01-01T10:00:00Z")]),
+        )
     };
     assert_eq!(world(false), ["2026-03-01T12:00:00Z deletes v2 by temporary"]);
     assert_eq!(world(true), ["2026-03-13 deletes v1 by clean"]);
@@ -433,7 +439,9 @@ fn targets_are_judged_as_they_will_be_once_pinned() {
     let rules = || configuration([cleaning("clean", 10, 0)]);
     let tags = [observed(&[("v2", "2026-02-27T10:00:00Z"), ("v1", "2026-01-01T10:00:00Z")], &[], false)];
     assert_eq!(threatened(&bucket(rules(), Some(true)), &tags), []);
-    let seen = |lock| threatened(&bucket(rules(), lock), &tags).into_iter().map(|t| (t.effect, t.certainty)).collect::<Vec<_>>();
+    let seen = |lock| {
+        threatened(&bucket(rules(), lock), &tags).into_iter().map(|t| (t.effect, t.certainty)).collect::<Vec<_>>()
+    };
     assert_eq!(seen(Some(false)), [(Effect::Deletes, Certainty::Certain)]);
     assert_eq!(seen(None), [(Effect::Deletes, Certainty::Possible)]);
 }
@@ -481,7 +489,8 @@ fn lint_tells_what_cannot_mean_what_it_says() {
         let lints = lint(&configuration(rules), Some(versioning), &layout);
         lints.into_iter().map(|lint| (lint.rule, lint.kind)).collect::<Vec<_>>()
     };
-    let scoped = |filter: RuleFilter, rule: BucketRule| BucketRule { filter: RuleFilter { written: true, ..filter }, ..rule };
+    let scoped =
+        |filter: RuleFilter, rule: BucketRule| BucketRule { filter: RuleFilter { written: true, ..filter }, ..rule };
     let prefix = |prefix: &str| RuleFilter { prefix: prefix.into(), ..RuleFilter::default() };
     assert_eq!(of(vec![expiring("r", 1)], Enabled), [("r".to_owned(), LintKind::WholeBucket)]);
     assert_eq!(
@@ -502,10 +511,7 @@ fn lint_tells_what_cannot_mean_what_it_says() {
     assert_eq!(of(vec![scoped(prefix("api/"), moving("r", "GLACIER_IR", 1))], Enabled), []);
     let legacy = BucketRule { filter: prefix("api/"), ..cleaning("r", 1, 3) };
     assert_eq!(of(vec![legacy], Enabled), [("r".to_owned(), LintKind::CountWithoutFilter)]);
-    assert_eq!(
-        of(vec![scoped(prefix("api/"), expiring("r", 1))], Off),
-        [("r".to_owned(), LintKind::DestroysCurrent)]
-    );
+    assert_eq!(of(vec![scoped(prefix("api/"), expiring("r", 1))], Off), [("r".to_owned(), LintKind::DestroysCurrent)]);
     let none = RuleFilter { larger_than: Some(9), smaller_than: Some(10), ..prefix("api/") };
     assert_eq!(of(vec![scoped(none, expiring("r", 1))], Enabled), [("r".to_owned(), LintKind::EmptySizeRange)]);
     let off = BucketRule { enabled: false, ..expiring("r", 1) };

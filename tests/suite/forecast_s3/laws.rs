@@ -71,7 +71,8 @@ fn trigger() -> impl Strategy<Value = Trigger> {
 }
 
 fn limit() -> impl Strategy<Value = NoncurrentLimit> {
-    (0_u32..30, prop_oneof![3 => Just(0_u32), 1 => 1_u32..3]).prop_map(|(days, keep_newer)| NoncurrentLimit { days, keep_newer })
+    (0_u32..30, prop_oneof![3 => Just(0_u32), 1 => 1_u32..3])
+        .prop_map(|(days, keep_newer)| NoncurrentLimit { days, keep_newer })
 }
 
 fn transitions<W: std::fmt::Debug>(when: impl Strategy<Value = W>) -> impl Strategy<Value = Vec<BucketTransition<W>>> {
@@ -107,15 +108,17 @@ fn rules() -> impl Strategy<Value = BucketLifecycle> {
         transitions(trigger()),
         transitions(limit()),
     )
-        .prop_map(|(enabled, filter, expiration, noncurrent_expiration, transitions, noncurrent_transitions)| BucketRule {
-            id: "".into(),
-            enabled,
-            filter,
-            expiration,
-            noncurrent_expiration,
-            transitions,
-            noncurrent_transitions,
-            abort_uploads_after: None,
+        .prop_map(|(enabled, filter, expiration, noncurrent_expiration, transitions, noncurrent_transitions)| {
+            BucketRule {
+                id: "".into(),
+                enabled,
+                filter,
+                expiration,
+                noncurrent_expiration,
+                transitions,
+                noncurrent_transitions,
+                abort_uploads_after: None,
+            }
         });
     let minimum = prop_oneof![Just(TransitionMinimum::AllClasses), Just(TransitionMinimum::VariesByClass)];
     (prop::collection::vec(rule, 0..5), minimum).prop_map(|(mut rules, minimum)| {
@@ -144,7 +147,8 @@ fn scene(doubt: bool) -> impl Strategy<Value = (Versioning, Vec<Made>, Option<us
 }
 
 fn chosen(tags: [bool; 2]) -> TagSet {
-    let wanted: Vec<(&str, &str)> = TAGS.into_iter().zip(tags).filter(|(_, wanted)| *wanted).map(|(tag, _)| tag).collect();
+    let wanted: Vec<(&str, &str)> =
+        TAGS.into_iter().zip(tags).filter(|(_, wanted)| *wanted).map(|(tag, _)| tag).collect();
     tagged(&wanted)
 }
 
@@ -162,10 +166,9 @@ fn key<'a>(made: &[Made], null: Option<usize>, tags: &'a [TagSet]) -> Key<'a> {
         let kind = if made.is_marker {
             EntryKind::Marker
         } else {
-            let retained = made.retained.map_or(Retained::No, |until| Retained::Until {
-                mode: LockMode::Governance,
-                until: time(until),
-            });
+            let retained = made
+                .retained
+                .map_or(Retained::No, |until| Retained::Until { mode: LockMode::Governance, until: time(until) });
             EntryKind::Version {
                 size: Some(made.size),
                 tags: (!made.unread_tags).then(|| &tags[place]),
@@ -260,7 +263,7 @@ fn has_counts(rules: &BucketLifecycle) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// Where everything is known, the simulator and the literal reading agree on every event.
     #[test]

@@ -109,7 +109,8 @@ impl World<'_> {
 
     fn mark(&self, today: i64, survivors: &mut Vec<Object>, log: &mut Vec<Happened>) {
         if self.versioning == Versioning::Suspended {
-            let rules: Vec<String> = log.iter().filter(|what| what.place == 0).flat_map(|what| what.rules.clone()).collect();
+            let rules: Vec<String> =
+                log.iter().filter(|what| what.place == 0).flat_map(|what| what.rules.clone()).collect();
             survivors.retain(|object| {
                 let replaced = object.is_null && (object.is_marker || !self.is_locked(object, today));
                 if let Some(place) = object.place.filter(|_| replaced) {
@@ -124,18 +125,21 @@ impl World<'_> {
             front.since = Some(today);
         }
         let is_null = self.versioning == Versioning::Suspended;
-        survivors.insert(0, Object {
-            place: None,
-            is_marker: true,
-            is_null,
-            written: today,
-            size: 0,
-            tags: Vec::new(),
-            class: "STANDARD".to_owned(),
-            held: false,
-            retained_until: None,
-            since: None,
-        });
+        survivors.insert(
+            0,
+            Object {
+                place: None,
+                is_marker: true,
+                is_null,
+                written: today,
+                size: 0,
+                tags: Vec::new(),
+                class: "STANDARD".to_owned(),
+                held: false,
+                retained_until: None,
+                since: None,
+            },
+        );
     }
 
     fn matches(&self, rule: &BucketRule, object: &Object) -> bool {
@@ -158,15 +162,18 @@ impl World<'_> {
             return false;
         }
         if index > 0 {
-            return rule.noncurrent_expiration.is_some_and(|limit| self.is_over(limit.days, limit.keep_newer, index, today));
+            return rule
+                .noncurrent_expiration
+                .is_some_and(|limit| self.is_over(limit.days, limit.keep_newer, index, today));
         }
         let is_due = match rule.expiration {
             Some(BucketExpiration::Current(trigger)) => has_come(trigger, object.written, today),
-            Some(BucketExpiration::LoneMarkers) => object.is_marker && has_come(Trigger::Days(0), object.written, today),
+            Some(BucketExpiration::LoneMarkers) => {
+                object.is_marker && has_come(Trigger::Days(0), object.written, today)
+            }
             None => false,
         };
-        is_due
-            && if object.is_marker { self.objects.len() == 1 } else { self.versioning == Versioning::Off }
+        is_due && if object.is_marker { self.objects.len() == 1 } else { self.versioning == Versioning::Off }
     }
 
     fn marks(&self, rule: &BucketRule, index: usize, today: i64) -> bool {
@@ -220,9 +227,7 @@ fn has_come(trigger: Trigger, base: i64, today: i64) -> bool {
     };
     match trigger {
         Trigger::Days(days) => today >= first_midnight_from(base + i64::from(days) * DAY),
-        Trigger::Date(date) => {
-            today >= first_midnight_from(base) && today >= first_midnight_from(date.as_second())
-        }
+        Trigger::Date(date) => today >= first_midnight_from(base) && today >= first_midnight_from(date.as_second()),
         Trigger::Unknown => panic!("the literal reading knows everything"),
     }
 }

@@ -48,9 +48,8 @@ pub fn fate(
     horizon: Timestamp,
 ) -> Vec<Step> {
     let lifecycle = lifecycle.about(key.key);
-    let mut steps: Vec<Step> = (0..key.entries.len())
-        .flat_map(|about| fate_of(&lifecycle, versioning, key, about, now, horizon))
-        .collect();
+    let mut steps: Vec<Step> =
+        (0..key.entries.len()).flat_map(|about| fate_of(&lifecycle, versioning, key, about, now, horizon)).collect();
     steps.sort();
     steps
 }
@@ -66,8 +65,8 @@ pub(super) fn fate_of(
 ) -> Vec<Step> {
     let run = |worst| {
         let reading = Reading { worst, about };
-        let mut course = Course::start(lifecycle, versioning, key, reading);
-        course.run(now, horizon);
+        let mut course = Course::start(lifecycle, versioning, key, reading, now);
+        course.run(horizon);
         (course.steps, course.doubted)
     };
     let (mut certain, doubted) = run(false);
@@ -89,6 +88,8 @@ struct Course<'a> {
     reading: Reading,
     items: Vec<Item<'a>>,
     steps: Vec<Step>,
+    /// The day that is lived.
+    clock: Timestamp,
     /// Whether anything was a maybe: if not, there is one reading only.
     doubted: bool,
 }
@@ -126,7 +127,13 @@ struct Planned<'a> {
 }
 
 impl<'a> Course<'a> {
-    fn start(lifecycle: &'a Lifecycle, versioning: Versioning, key: &Key<'a>, reading: Reading) -> Self {
+    fn start(
+        lifecycle: &'a Lifecycle,
+        versioning: Versioning,
+        key: &Key<'a>,
+        reading: Reading,
+        now: Timestamp,
+    ) -> Self {
         let successors = std::iter::once(None).chain(key.entries.iter().map(|entry| Some(entry.modified)));
         let items = key.entries.iter().zip(successors).enumerate().map(|(place, (entry, since))| Item {
             entry: entry.clone(),
@@ -144,21 +151,22 @@ impl<'a> Course<'a> {
             reading,
             items: items.collect(),
             steps: Vec::new(),
+            clock: now,
             doubted: false,
         }
     }
 
     /// Every time something is due, until nothing is. It ends: versions only go, classes only get cheaper, and a key
     /// that is marked is not marked again.
-    fn run(&mut self, now: Timestamp, horizon: Timestamp) {
-        let mut at = now;
-        while at <= horizon {
+    fn run(&mut self, horizon: Timestamp) {
+        while self.clock <= horizon {
+            let at = self.clock;
             self.act(at);
             // Whatever lost its day to something else has the next one.
             let Some(tomorrow) = next_midnight(at) else { return };
             let next = (0..self.items.len()).flat_map(|place| self.planned(place)).map(|planned| planned.due).min();
             let Some(next) = next else { return };
-            at = next.max(tomorrow);
+            self.clock = next.max(tomorrow);
         }
     }
 
@@ -237,7 +245,8 @@ impl<'a> Course<'a> {
     }
 
     fn put_marker(&mut self, at: Timestamp, rule: &BucketRule) {
-        if let Some(front) = self.items.first_mut() {
+        // If what was in front is gone, the next one was behind it already, and its clock runs on.
+        if let Some(front) = self.items.first_mut().filter(|front| front.behind.is_none()) {
             front.behind = Some(Behind { since: at, by_rule: Some(rule.name()) });
         }
         let id = if self.versioning == Versioning::Suspended { "null" } else { "" };
@@ -263,6 +272,7 @@ impl<'a> Course<'a> {
         };
         match lock.retained {
             Retained::No => Some((Timestamp::MIN, unheld)),
+            Retained::Until { until, .. } if until <= self.clock => Some((Timestamp::MIN, unheld)),
             Retained::Until { until, .. } => Some((midnight(until)?, unheld)),
             Retained::Unknown => Some((Timestamp::MIN, Holds::Maybe)),
         }
@@ -344,7 +354,8 @@ impl<'a> Course<'a> {
             && let Some(due) = after(behind.since, limit.days)
         {
             let sure = reaches.and(self.has_newer(place, limit.keep_newer));
-            let why = format!("it is noncurrent {}, and goes {}", behind.in_words(), newer(limit.days, limit.keep_newer));
+            let why =
+                format!("it is noncurrent {}, and goes {}", behind.in_words(), newer(limit.days, limit.keep_newer));
             self.plan_destruction(place, rule, due, sure, true, why, planned);
         }
         for transition in &rule.noncurrent_transitions {
@@ -386,7 +397,7 @@ impl<'a> Course<'a> {
         planned: &mut Vec<Planned<'a>>,
     ) {
         let Some((open, unlocked)) = self.open(place) else { return };
-        if open > due {
+        if open > due.max(self.clock) {
             why.push_str(&format!(", once its retention has ended on {open}"));
         }
         if self.takes(sure.and(unlocked), place, makes_room) {

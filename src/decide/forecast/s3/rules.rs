@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::model::{BucketExpiration, BucketLifecycle, BucketRule, RuleFilter, StorageClass, TransitionMinimum, Trigger};
+use crate::model::{
+    BucketExpiration, BucketLifecycle, BucketRule, RuleFilter, StorageClass, TransitionMinimum, Trigger,
+};
 
 use super::doubt::Holds;
 use super::key::{Entry, EntryKind};
@@ -72,9 +74,7 @@ pub(super) fn matches(filter: &RuleFilter, key: &str, entry: &Entry<'_>) -> Hold
     let is_sized = filter.larger_than.is_some() || filter.smaller_than.is_some();
     let (size, tags) = match &entry.kind {
         // A marker has no tags, so none match; nothing says what its size is to a filter.
-        EntryKind::Marker => {
-            (if is_sized { Holds::Maybe } else { Holds::Yes }, Holds::from(filter.tags.is_empty()))
-        }
+        EntryKind::Marker => (if is_sized { Holds::Maybe } else { Holds::Yes }, Holds::from(filter.tags.is_empty())),
         EntryKind::Version { size, tags, .. } => (
             match size {
                 _ if !is_sized => Holds::Yes,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, BucketRetention, Certainty, Due, Effect, Inspection, Lock, ObservedTag, Replication, Resolution, Retained, Threat,
-    Versioning,
+    ArtifactId, BucketRetention, Certainty, Due, Effect, Inspection, Lock, ObservedTag, Replication, Resolution,
+    Retained, Threat, Versioning,
 };
 
 use super::doubt::Holds;
