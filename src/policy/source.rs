@@ -67,6 +67,10 @@ impl Checker<'_> {
             self.problems.error(place, "the bucket's layout is missing", fix);
         }
         let layout: Option<Layout> = self.parsed(&raw.layout, "a layout");
+        if let (Some((at, _)), Some(ambiguity)) = (raw.layout.read(), layout.as_ref().and_then(Layout::ambiguity)) {
+            let fix = "put a '/' between them, or name the part as it is written in every key".to_owned();
+            self.problems.error(at, format!("the layout is ambiguous: {ambiguity}"), fix);
+        }
         let repositories = if raw.repositories.place().is_some() {
             // A bucket and a layout were named, so "everything in it" was said on purpose (F68).
             let all = Given::default();
