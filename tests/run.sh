@@ -87,6 +87,25 @@ install_python() {
     cp "$wanted" "$venv/requirements.txt"
 }
 
+# A second S3 server, which needs a newer Python than Debian's. Where there is none, or it cannot be fetched, the tests
+# that need it say that they were left out.
+localstack=$target/test-localstack
+install_localstack() {
+    local wanted=tests/support/localstack.txt python candidates=(python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[23].*/bin/python)
+    if cmp -s "$wanted" "$localstack/requirements.txt"; then return; fi
+    rm -rf "$localstack"
+    for python in "${candidates[@]}"; do
+        "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue
+        if "$python" -m venv "$localstack" &&
+            "$localstack/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2; then
+            cp "$wanted" "$localstack/requirements.txt"
+        else
+            rm -rf "$localstack"
+        fi
+        return
+    done
+}
+
 # Asks for all ports at once, so that no two are the same.
 free_ports() {
     "$venv/bin/python" - "$1" <<'PYTHON'
@@ -132,7 +151,7 @@ YAML
 start_servers() {
     local user=tester stranger=stranger password ports token
     password=$(head -c 18 /dev/urandom | base64)
-    read -ra ports <<<"$(free_ports 5)"
+    read -ra ports <<<"$(free_ports 6)"
 
     registry open "${ports[0]}"
 
@@ -147,6 +166,14 @@ start_servers() {
 service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
 
     start moto "${ports[4]}" "$venv/bin/moto_server" -H 127.0.0.1 -p "${ports[4]}"
+
+    # Its other server listens on every address, whatever it is told.
+    if [ -d "$localstack" ]; then
+        start localstack "${ports[5]}" env SERVICES=s3,sts GATEWAY_SERVER=hypercorn GATEWAY_LISTEN="127.0.0.1:${ports[5]}" \
+            DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 DNS_ADDRESS=0 XDG_CACHE_HOME="$work/localstack" \
+            "$localstack/bin/python" -m localstack.runtime.main
+        export PRODPIN_TEST_S3_SECOND=http://127.0.0.1:${ports[5]}
+    fi
 
     export PRODPIN_TEST_REGISTRY=http://127.0.0.1:${ports[0]}
     export PRODPIN_TEST_REGISTRY_BASIC=http://127.0.0.1:${ports[1]}
@@ -169,6 +196,7 @@ seal_environment() {
 
 stage 'packages' install_packages
 stage 'python environment' install_python
+stage 'second S3 server' install_localstack
 if [ "${1:-}" = --install-only ]; then exit 0; fi
 # Built before the servers start. What follows `--` is for the tests, not for the build.
 build_arguments=()

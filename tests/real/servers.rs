@@ -47,6 +47,16 @@ pub(crate) fn s3() -> Option<Server> {
     server("an S3 server", "PRODPIN_TEST_S3", false)
 }
 
+/// A second S3 server, of other authors, where it could be installed.
+pub(crate) fn second_s3() -> Option<Server> {
+    let variable = "PRODPIN_TEST_S3_SECOND";
+    let Ok(url) = env::var(variable) else {
+        say_once("a second S3 server", variable);
+        return None;
+    };
+    Some(Server { name: "a second S3 server", url, user: None })
+}
+
 fn server(name: &'static str, variable: &'static str, with_user: bool) -> Option<Server> {
     let Ok(url) = env::var(variable) else {
         assert!(env::var_os("PRODPIN_TEST_REQUIRED").is_none(), "{name} is required, and {variable} is not set");

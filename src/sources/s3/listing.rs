@@ -24,6 +24,21 @@ pub(super) struct Query {
     /// Whether to fold everything behind the next `/` into one prefix.
     pub(super) folders: bool,
     pub(super) page_size: i32,
+    /// Only keys that come after this one.
+    pub(super) after: Option<String>,
+    /// Only keys up to this one, itself included.
+    pub(super) until: Option<String>,
+}
+
+impl Query {
+    /// Everything that starts with this.
+    pub(super) fn of(prefix: String, folders: bool, page_size: i32) -> Self {
+        Self { prefix, folders, page_size, after: None, until: None }
+    }
+
+    fn holds(&self, key: &str) -> bool {
+        self.after.as_deref().is_none_or(|after| key > after) && self.until.as_deref().is_none_or(|until| key <= until)
+    }
 }
 
 /// A listing in progress.
@@ -68,7 +83,18 @@ impl Page {
 
 impl<'b> Listing<'b> {
     pub(super) fn new(bucket: &'b Bucket, query: Query) -> Self {
-        Self { bucket, query, at: None, seen: HashSet::new(), empty_pages: 0, done: false }
+        let at = query.after.clone().map(|key| Markers { key, version: None });
+        Self { bucket, query, at, seen: HashSet::new(), empty_pages: 0, done: false }
+    }
+
+    /// Gives the second half of what is still to be listed away, if there is a key in between that halves it. Where
+    /// keys really are, nobody knows before they are listed: a half that turns out empty costs one call.
+    pub(super) fn split(&mut self) -> Option<Self> {
+        let at = self.at.as_ref().filter(|_| !self.done && !self.query.folders)?;
+        let middle = between(&at.key, self.query.until.as_deref(), self.query.prefix.len())?;
+        let rest = Query { after: Some(middle.clone()), until: self.query.until.take(), ..self.query.clone() };
+        self.query.until = Some(middle);
+        Some(Self::new(self.bucket, rest))
     }
 
     /// The next page; none after the last. After an error there is no way on: where the next page starts is unknown.
@@ -102,7 +128,27 @@ impl<'b> Listing<'b> {
             prefixes: output.common_prefixes.take().unwrap_or_default().into_iter().filter_map(|p| p.prefix).collect(),
         };
         self.advance(&page, &output)?;
-        Ok(page)
+        Ok(self.within(page))
+    }
+
+    /// What of a page belongs to this part of the listing: a page knows where to begin, and not where to end.
+    fn within(&mut self, mut page: Page) -> Page {
+        if self.query.after.is_none() && self.query.until.is_none() {
+            return page;
+        }
+        let encoded = page.encoded;
+        // What cannot be read is told by whoever reads the page.
+        let holds = |key: Option<&str>| {
+            key.and_then(|key| if encoded { decode(key) } else { Some(Cow::Borrowed(key)) })
+                .is_none_or(|key| self.query.holds(&key))
+        };
+        page.versions.retain(|version| holds(version.key()));
+        page.markers.retain(|marker| holds(marker.key()));
+        let until = self.query.until.as_deref();
+        if self.at.as_ref().zip(until).is_some_and(|(at, until)| *at.key > *until) {
+            self.done = true;
+        }
+        page
     }
 
     fn advance(&mut self, page: &Page, output: &ListObjectVersionsOutput) -> Result<(), Failure> {
@@ -132,6 +178,28 @@ impl<'b> Listing<'b> {
         self.at = Some(next);
         Ok(())
     }
+}
+
+/// A key between two, or between one and the end of everything with a prefix of this length. Keys are compared byte by
+/// byte, so the first byte that leaves room decides.
+fn between(low: &str, high: Option<&str>, prefix: usize) -> Option<String> {
+    const LAST: u8 = 0x7f;
+    let bytes = low.as_bytes();
+    let shared = match high {
+        Some(high) => bytes.iter().zip(high.as_bytes()).take_while(|(low, high)| low == high).count(),
+        None => prefix,
+    };
+    let mut ceiling = high.and_then(|high| high.as_bytes().get(shared).copied()).unwrap_or(LAST).min(LAST);
+    for (place, byte) in bytes.iter().copied().enumerate().skip(shared) {
+        let middle = byte.checked_add(ceiling)? / 2;
+        if byte < ceiling && middle > byte {
+            let mut key = low.get(..place)?.to_owned();
+            key.push(char::from(middle));
+            return Some(key);
+        }
+        ceiling = LAST;
+    }
+    None
 }
 
 /// Reads S3's URL encoding: `%XX`, and `+` for a space. None if the bytes are not UTF-8.
@@ -164,6 +232,23 @@ fn digit(byte: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_is_a_key_between_two() {
+        for (low, high, prefix, expected) in [
+            ("api/1.0/x", None, 4, Some("api/X")),
+            ("api/1.0/x", Some("api/X"), 4, Some("api/D")),
+            ("api/1.0/x", Some("api/2"), 4, Some("api/1V")),
+            ("api/1", Some("api/2"), 4, None),
+            ("api/~~", None, 4, None),
+            ("\u{e9}", None, 0, None),
+        ] {
+            let found = between(low, high, prefix);
+            assert_eq!(found.as_deref(), expected, "{low} {high:?}");
+            let Some(found) = found else { continue };
+            assert!(*found > *low && high.is_none_or(|high| *found < *high), "{low} {found} {high:?}");
+        }
+    }
 
     #[test]
     fn odd_keys_come_back_as_they_are_b58() {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectVersion as ListedVersion};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::model::{
@@ -21,17 +23,62 @@ use super::version::{bare, identify};
 /// Every key of the repository with all its versions (B58).
 pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName) -> Snapshot {
     let layout = &bucket.config.layout;
-    let mut fold = Fold::new(|key| {
+    let label = |key: &str| {
         layout.read(key).filter(|(found, _)| *found == repository.as_str()).map(|(_, version)| version.into())
-    });
-    let failure = fold.read(bucket, layout.repository_prefix(repository)).await;
-    if failure.is_some() {
-        fold.blur_last();
-    }
+    };
+    let (fold, failure) = read_in_parts(bucket, layout.repository_prefix(repository), label).await;
     let mut snapshot = fold.finish();
     snapshot.gaps.extend(failure.map(|failure| failure.gap(Scope::Repository, &bucket.label)));
     snapshot.retention = Retention::Bucket(bucket.state().await.retention(bucket));
     snapshot
+}
+
+/// Parts of one repository's listing that are read at once, as long as nobody else needs the room.
+const PARTS: usize = 16;
+
+/// Pages after which a part that goes on is split: most repositories end before, and splitting costs calls.
+const LONG: u32 = 4;
+
+/// Reads a listing to its end, a long one in parts at once. Parts are told apart by key, so that no key is in two.
+async fn read_in_parts<L>(bucket: &Bucket, prefix: String, label: L) -> (Fold<L>, Option<Failure>)
+where
+    L: Fn(&str) -> Option<Box<str>> + Clone,
+{
+    async fn next<'b, L>(
+        mut part: Listing<'b>,
+        fold: Fold<L>,
+        pages: u32,
+    ) -> (Listing<'b>, Fold<L>, u32, Option<Result<Page, Failure>>) {
+        let page = part.next().await;
+        (part, fold, pages, page)
+    }
+    let listing = Listing::new(bucket, Query::of(prefix, false, bucket.page_size));
+    let mut reading = FuturesUnordered::from_iter([next(listing, Fold::new(label.clone()), 0)]);
+    let (mut whole, mut failed) = (Fold::new(label.clone()), None);
+    while let Some((mut part, mut fold, pages, page)) = reading.next().await {
+        let failure = match page {
+            None => {
+                whole.absorb(fold);
+                continue;
+            }
+            Some(Ok(page)) => fold.page(&page).err().map(|reason| Failure::new(Cause::Malformed, LIST, reason)),
+            Some(Err(failure)) => Some(failure),
+        };
+        if let Some(failure) = failure {
+            // The others are read to their end: what they tell is true, and less is unknown.
+            fold.blur_last();
+            whole.absorb(fold);
+            failed.get_or_insert(failure);
+            continue;
+        }
+        let is_long = pages + 1 >= LONG && reading.len() + 1 < PARTS && bucket.budget.has_room();
+        if is_long && let Some(rest) = part.split() {
+            // A part that is new has shown nothing yet, and may be split as soon as it turns out to go on.
+            reading.push(next(rest, Fold::new(label.clone()), LONG - 1));
+        }
+        reading.push(next(part, fold, pages + 1));
+    }
+    (whole, failed)
 }
 
 /// How much of one key's history is wanted.
@@ -114,7 +161,7 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
             Some((_, Depth::Whole)) | None => bucket.page_size,
         };
         let page_size = wanted.min(bucket.page_size);
-        let mut listing = Listing::new(bucket, Query { prefix, folders: false, page_size });
+        let mut listing = Listing::new(bucket, Query::of(prefix, false, page_size));
         while let Some(page) = listing.next().await {
             let page = match page {
                 Ok(page) => page,
@@ -128,6 +175,13 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
             }
         }
         None
+    }
+
+    /// Takes what another part of the same listing has read.
+    fn absorb(&mut self, other: Self) {
+        self.keys.extend(other.keys);
+        self.gaps.extend(other.gaps);
+        self.unreadable += other.unreadable;
     }
 
     fn page(&mut self, page: &Page) -> Result<(), &'static str> {

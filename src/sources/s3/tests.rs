@@ -221,6 +221,55 @@ async fn pages_follow_both_markers_and_odd_keys_come_back_b58() {
     assert_eq!(snapshot.tags[0].target, Resolution::Artifact(artifact("a/\n/x.zip?versionId=w")));
 }
 
+/// A bucket of these keys that pages as S3 does: by prefix, and after both markers (B58).
+fn paged(keys: &[String], request: &Seen) -> String {
+    let value = |name| request.value(name).unwrap_or_default().replace("%2F", "/");
+    let (prefix, after, size) = (value("prefix"), value("key-marker"), value("max-keys").parse().unwrap());
+    let left: Vec<&String> = keys.iter().filter(|key| key.starts_with(&prefix) && **key > after).collect();
+    let entries: String = left.iter().take(size).map(|key| version(key, "v", true)).collect();
+    page(&entries, left.get(size).map(|_| (left[size - 1].as_str(), "v")))
+}
+
+#[tokio::test]
+async fn a_long_listing_is_read_in_parts_and_nothing_is_lost_or_told_twice_b58() {
+    let mut keys: Vec<String> = (0..600).map(|n| format!("a/1.{}.{}/x.zip", n / 30, n % 30)).collect();
+    keys.extend(["a/!/x.zip", "a/~/x.zip", "a/release-1/x.zip", "a/Z/x.zip", "a/{}/x.zip"].map(str::to_owned));
+    keys.sort();
+    let served = keys.clone();
+    let server = Server::start(move |request| paged(&served, request)).await;
+    let source = server.open_with(false, Some(10), None, |_| {}).await;
+    let snapshot = source.inventory.observe(&repository("a")).await;
+    assert_eq!(snapshot.gaps, []);
+    let found: Vec<&str> = snapshot.tags.iter().map(|tag| tag.name.as_str()).collect();
+    assert_eq!(found, keys.iter().map(String::as_str).collect::<Vec<_>>());
+    let listings = server.requests().iter().filter(|request| request.asks("versions")).count();
+    assert!((61..=120).contains(&listings), "{listings} calls for 61 pages");
+    let order: Vec<_> = server.requests().iter().filter_map(|r| r.value("key-marker").map(str::to_owned)).collect();
+    assert!(!order.is_sorted(), "parts were read one after the other");
+
+    // Short ones are not split: each part costs a call.
+    let few: Vec<String> = keys.iter().filter(|key| key.starts_with("a/1.1.")).cloned().collect();
+    let server = Server::start(move |request| paged(&few, request)).await;
+    let source = server.open_with(false, Some(10), None, |_| {}).await;
+    assert_eq!(source.inventory.observe(&repository("a")).await.tags.len(), 30);
+    assert_eq!(server.requests().iter().filter(|request| request.asks("versions")).count(), 3);
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_be_read_is_a_gap_and_the_others_are_kept_i4() {
+    let keys: Vec<String> = (100..400).map(|n| format!("a/{n}/x.zip")).collect();
+    let server = Server::start(move |request| {
+        let fails = request.value("key-marker").is_some_and(|marker| marker.starts_with("a%2F3"));
+        if fails { error("403 Forbidden", "AccessDenied") } else { paged(&keys, request) }
+    })
+    .await;
+    let source = server.open_with(false, Some(10), None, |_| {}).await;
+    let snapshot = source.inventory.observe(&repository("a")).await;
+    assert!(!snapshot.listing_is_complete());
+    assert!(snapshot.tags.len() >= 200, "{} of 300 keys", snapshot.tags.len());
+    assert!(snapshot.tags.iter().any(|tag| tag.target == Resolution::Unknown), "a key at the break may have more");
+}
+
 #[tokio::test]
 async fn a_key_of_nothing_but_markers_is_not_found_b60() {
     let server =
