@@ -7,7 +7,7 @@ use super::given::Given;
 use super::patterns::Confirmation;
 use super::problem::{Place, quote};
 use super::raw::{RawOci, RawS3};
-use super::{OciConfig, S3Config, Secret, SourceConfig};
+use super::{InventoryPlace, OciConfig, S3Config, Secret, SourceConfig};
 use crate::model::{Layout, NamePatterns};
 
 /// The repositories that a source selects.
@@ -99,7 +99,20 @@ impl Checker<'_> {
             path_style: raw.path_style.value().copied().unwrap_or(endpoint.is_some()),
             endpoint,
             owner,
+            inventory: self.inventory(&raw.inventory),
         })
+    }
+
+    fn inventory(&self, given: &Given<String>) -> Option<InventoryPlace> {
+        let (place, _) = given.read()?;
+        let text = self.filled(given)?;
+        let named = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+        let Some((bucket, key)) = named.filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty()) else {
+            let fix = "write s3://BUCKET/PREFIX/SOURCE-BUCKET/CONFIGURATION, or a manifest.json below it".to_owned();
+            self.problems.error(place, "this names no inventory", fix);
+            return None;
+        };
+        Some(InventoryPlace { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
     /// A server's address: scheme, host and port, nothing else, and above all no secret (F71).

@@ -89,6 +89,7 @@ impl Bed {
             endpoint: Some(self.endpoint.parse().unwrap()),
             path_style: true,
             owner: None,
+            inventory: None,
         };
         let deadline = Some(Instant::now() + Duration::from_secs(60));
         let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline };

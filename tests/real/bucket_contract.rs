@@ -99,6 +99,7 @@ impl Fixture for Bucket {
             endpoint: Some(self.endpoint.parse().expect("a URL")),
             path_style: true,
             owner: None,
+            inventory: None,
         };
         let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline: None };
         let tuning = Tuning { page_size: 7, credentials: Some(credentials()) };

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, ChecksumAlgorithm, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
@@ -74,9 +74,10 @@ impl Bed {
             endpoint: Some(self.endpoint.parse().unwrap()),
             path_style: true,
             owner: None,
+            inventory: None,
         };
         let options = OpenOptions { write: false, rehearse: false, concurrency: 8, deadline: None };
-        let tuning = Tuning { page_size: 1000, credentials: Some(credentials().into()) };
+        let tuning = Tuning { page_size: 1000, credentials: Some(SharedCredentialsProvider::new(credentials())) };
         open_tuned(&"bundles".parse().unwrap(), &config, &options, tuning).await.unwrap()
     }
 

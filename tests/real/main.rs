@@ -4,6 +4,7 @@
 
 mod bucket;
 mod bucket_contract;
+mod bucket_inventory;
 mod bucket_truth;
 mod estate;
 mod layout;

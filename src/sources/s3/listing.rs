@@ -68,6 +68,11 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// What another kind of list says, whose keys are as they are.
+    pub(super) fn plain_of(versions: Vec<ObjectVersion>, markers: Vec<DeleteMarkerEntry>) -> Self {
+        Self { versions, markers, prefixes: Vec::new(), encoded: false }
+    }
+
     /// A key or prefix as it really is. Servers that do not know `EncodingType` leave it out, and their keys plain.
     pub(super) fn plain<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
         if self.encoded { decode(text) } else { Some(Cow::Borrowed(text)) }
@@ -203,7 +208,7 @@ fn between(low: &str, high: Option<&str>, prefix: usize) -> Option<String> {
 }
 
 /// Reads S3's URL encoding: `%XX`, and `+` for a space. None if the bytes are not UTF-8.
-fn decode(text: &str) -> Option<Cow<'_, str>> {
+pub(super) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Some(Cow::Borrowed(text));
     }

@@ -17,6 +17,7 @@ use crate::model::{
 
 use super::Bucket;
 use super::failure::Failure;
+use super::inventory::Inventory;
 use super::listing::{LIST, Listing, Page, Query};
 use super::version::{bare, identify};
 
@@ -26,11 +27,36 @@ pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName) -> Sna
     let label = |key: &str| {
         layout.read(key).filter(|(found, _)| *found == repository.as_str()).map(|(_, version)| version.into())
     };
-    let (fold, failure) = read_in_parts(bucket, layout.repository_prefix(repository), label).await;
+    let (fold, failure) = match bucket.inventory().await {
+        None => read_in_parts(bucket, layout.repository_prefix(repository), label).await,
+        Some(inventory) => read_from(bucket, inventory, repository, label).await,
+    };
     let mut snapshot = fold.finish();
     snapshot.gaps.extend(failure.map(|failure| failure.gap(Scope::Repository, &bucket.label)));
+    if let Some(Ok(inventory)) = bucket.inventory().await {
+        snapshot.gaps.extend(inventory.staleness(bucket, Timestamp::now()));
+    }
     snapshot.retention = Retention::Bucket(bucket.state().await.retention(bucket));
     snapshot
+}
+
+/// What an inventory knows of one repository.
+async fn read_from<L: Fn(&str) -> Option<Box<str>>>(
+    bucket: &Bucket,
+    inventory: Result<&Inventory, &Failure>,
+    repository: &RepositoryName,
+    label: L,
+) -> (Fold<L>, Option<Failure>) {
+    let mut fold = Fold::new(label);
+    let page = match inventory {
+        Ok(inventory) => inventory.page(bucket, repository).await,
+        Err(failure) => Err(failure.clone()),
+    };
+    let failure = match page {
+        Ok(page) => fold.page(&page).err().map(|reason| Failure::new(Cause::Malformed, LIST, reason)),
+        Err(failure) => Some(failure),
+    };
+    (fold, failure)
 }
 
 /// Parts of one repository's listing that are read at once, as long as nobody else needs the room.

@@ -87,7 +87,12 @@ pub(super) async fn retention(bucket: &Bucket, key: &Tag, id: &VersionId) -> Ret
             let retention = answer.retention();
             let mode = retention.and_then(|retention| retention.mode()).map(mode_of_retention);
             let until = retention.and_then(|retention| timestamp(retention.retain_until_date()));
-            mode.zip(until).map_or(Retained::Unknown, |(mode, until)| Retained::Until { mode, until })
+            match (mode, until) {
+                (Some(mode), Some(until)) => Retained::Until { mode, until },
+                // S3 says by an error code that there is none; other servers by an element with nothing in it.
+                (None, None) => Retained::No,
+                _ => Retained::Unknown,
+            }
         }
         Err(failure) if failure.is_code(&["NoSuchObjectLockConfiguration"]) => Retained::No,
         Err(failure) => {

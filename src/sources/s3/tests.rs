@@ -171,6 +171,7 @@ fn config() -> S3Config {
         endpoint: None,
         path_style: true,
         owner: None,
+        inventory: None,
     }
 }
 
