@@ -116,7 +116,9 @@ async fn checksums_locks_and_classes_are_told_as_they_are_b62_b78() {
         assert_eq!(checksum.value.len(), 44);
         assert_eq!(object.class.as_str(), "STANDARD");
         assert_eq!(object.replication, Replication::Settled);
-        assert_eq!((object.lock.hold, object.lock.retained), (Some(false), Retained::No), "{}", server.url);
+        // One of the servers fails where there is no retention, and is not taken to say that there is none.
+        assert!(matches!(object.lock.retained, Retained::No | Retained::Unknown), "{}: {:?}", server.url, object.lock);
+        assert_eq!(object.lock.hold, Some(false), "{}", server.url);
         assert_eq!((seen.pin, seen.obstacles), (PinState::Absent, vec![]));
 
         let (object, seen) = look(&governed).await;

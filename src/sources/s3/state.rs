@@ -1,5 +1,7 @@
 //! The truth about one version: checksum, storage, locks, replication.
 
+use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumMode, ObjectLockMode};
 
@@ -73,7 +75,8 @@ fn checksum(head: &HeadObjectOutput) -> Option<Checksum> {
     Some(Checksum { algorithm: algorithm.into(), value: value.into(), kind })
 }
 
-/// The retention, where HEAD does not show one.
+/// The retention, where HEAD does not show one. Some servers fail where there is none, and nothing that is decided
+/// hangs on it, so that it is not asked for again and again.
 pub(super) async fn retention(bucket: &Bucket, key: &Tag, id: &VersionId) -> Retained {
     let request = bucket
         .client
@@ -82,7 +85,8 @@ pub(super) async fn retention(bucket: &Bucket, key: &Tag, id: &VersionId) -> Ret
         .key(key.as_str())
         .version_id(id.as_asked())
         .set_expected_bucket_owner(bucket.owner());
-    match bucket.budget.call(RETENTION, request.send()).await {
+    let once = Builder::new().retry_config(RetryConfig::standard().with_max_attempts(1));
+    match bucket.budget.call(RETENTION, request.customize().config_override(once).send()).await {
         Ok(answer) => {
             let retention = answer.retention();
             let mode = retention.and_then(|retention| retention.mode()).map(mode_of_retention);
