@@ -83,7 +83,17 @@ fn the_policies_that_are_published_are_policies() {
                     rest.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
                 let keys =
                     ["schedule", "username", "password", "token_realms", "private", "ca_file", "max_concurrency"];
-                let bucket = ["bundles", "s3", "layout", "repositories", "region", "owner", "endpoint", "path_style"];
+                let bucket = [
+                    "bundles",
+                    "s3",
+                    "layout",
+                    "repositories",
+                    "region",
+                    "owner",
+                    "endpoint",
+                    "path_style",
+                    "inventory",
+                ];
                 let rule = rest.starts_with("- {");
                 rule || (rest[..].contains(&format!("{word}:"))
                     && (keys.contains(&word.as_str()) || bucket.contains(&word.as_str())))
@@ -418,6 +428,8 @@ fn addresses_names_and_places_are_checked() {
         with_source("{ s3: acme }"),
         with_source("{ s3: acme, layout: \"{repository}/{version}\", owner: 123, region: EU }"),
         with_source("{ s3: acme, layout: \"no placeholders\" }"),
+        with_source("{ s3: acme, layout: \"{env}-{repository}/{version}\" }"),
+        with_source("{ s3: acme, layout: \"{repository}/{version}\", inventory: \"https://acme/manifest.json\" }"),
         with_lines("production: [{ tags: [v*] }]\nledger: gs://bucket"),
         with_lines("production: [{ tags: [v*] }]\nledger: az://bucket"),
         with_lines("production: [{ tags: [v*] }]\nledger: https://x"),

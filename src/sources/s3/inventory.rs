@@ -40,7 +40,6 @@ pub(super) struct Inventory {
     pub(super) made: Timestamp,
     /// The repositories that it knows.
     pub(super) repositories: BTreeSet<Box<str>>,
-    /// Names under the layout that are no repository names.
     spool: Arc<Spool>,
 }
 

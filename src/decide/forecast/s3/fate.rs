@@ -221,19 +221,19 @@ impl<'a> Course<'a> {
         if self.versioning != Versioning::Suspended {
             return;
         }
-        for place in 0..self.items.len() {
+        for (place, gone) in gone.iter_mut().enumerate() {
             let item = &self.items[place];
-            if !item.entry.is_null() || gone[place] {
+            if !item.entry.is_null() || *gone {
                 continue;
             }
             if item.entry.is_marker() {
-                gone[place] = true;
+                *gone = true;
                 self.step(at, place, Act::RemovesMarker, rule, String::new());
                 continue;
             }
             let open = self.open(place).filter(|(until, _)| *until <= at).map_or(Holds::No, |(_, holds)| holds);
             if self.takes(open, place, false) {
-                gone[place] = true;
+                *gone = true;
                 if place == 0 {
                     // What is destroyed is not hidden.
                     self.steps.pop_if(|step| step.act == Act::Hides);

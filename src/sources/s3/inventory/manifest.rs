@@ -21,7 +21,6 @@ pub(super) struct File {
 /// Where in a row each thing stands. Columns depend on what was asked for when the inventory was set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Columns {
-    pub(super) bucket: Option<usize>,
     pub(super) key: usize,
     pub(super) version: usize,
     pub(super) is_latest: usize,
@@ -69,7 +68,6 @@ impl Columns {
         let all = "set the inventory to list all versions, not only current ones";
         let add = |field: &str| format!("add the field {field} to the inventory's configuration");
         Ok(Self {
-            bucket: find("Bucket"),
             key: need("Key", "that is no inventory")?,
             version: need("VersionId", all)?,
             is_latest: need("IsLatest", all)?,
