@@ -38,6 +38,15 @@ fn b57_suspended_versioning_destroys_the_null_version_even_from_behind() {
     assert_eq!(told(&rules, Suspended, &front), ["2026-03-13 deletes null@aa by old"]);
     let behind = key([version("v2", "2026-02-10T10:00:00Z"), version("null@aa", "2025-02-10T10:00:00Z")]);
     assert_eq!(told(&rules, Suspended, &behind), ["2026-03-13 hides v2 by old", "2026-03-13 deletes null@aa by old"]);
+    // What is destroyed is not hidden as well, whatever happens to others on that day.
+    let cold =
+        BucketTransition { class: StorageClass::new("GLACIER"), when: NoncurrentLimit { days: 31, keep_newer: 0 } };
+    let both = configuration([BucketRule { noncurrent_transitions: vec![cold], ..expiring("old", 31) }]);
+    let two = key([version("null@aa", "2026-02-10T10:00:00Z"), version("v1", "2025-02-10T10:00:00Z")]);
+    assert_eq!(
+        told(&both, Suspended, &two),
+        ["2026-03-14 deletes null@aa by old", "2026-03-14 moves to GLACIER v1 by old"]
+    );
     // The marker that was put there is the null version now, and the next one replaces it, and no version.
     let marked = key([version("v2", "2026-02-10T10:00:00Z"), marker("null", "2025-02-10T10:00:00Z")]);
     assert_eq!(

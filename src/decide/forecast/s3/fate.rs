@@ -236,7 +236,8 @@ impl<'a> Course<'a> {
                 *gone = true;
                 if place == 0 {
                     // What is destroyed is not hidden.
-                    self.steps.pop_if(|step| step.act == Act::Hides);
+                    let origin = self.items[place].origin;
+                    self.steps.retain(|step| step.at != at || step.entry != origin || step.act != Act::Hides);
                 }
                 let why = "versioning is suspended, so the marker takes the place of the null version for good";
                 self.step(at, place, Act::Deletes, rule, why.to_owned());
