@@ -232,7 +232,7 @@ impl<'a> Course<'a> {
                 continue;
             }
             let open = self.open(place).filter(|(until, _)| *until <= at).map_or(Holds::No, |(_, holds)| holds);
-            if self.takes(open, place, false) {
+            if self.takes(open, place, true) {
                 *gone = true;
                 if place == 0 {
                     // What is destroyed is not hidden.
