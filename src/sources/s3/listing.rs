@@ -49,6 +49,9 @@ pub(super) struct Listing<'b> {
     at: Option<Markers>,
     seen: HashSet<Markers>,
     empty_pages: u32,
+    /// The last version's key, as long as keys come in the order of their bytes. A server that orders them otherwise
+    /// cannot be listed in parts.
+    ordered: Option<String>,
     done: bool,
 }
 
@@ -89,13 +92,14 @@ impl Page {
 impl<'b> Listing<'b> {
     pub(super) fn new(bucket: &'b Bucket, query: Query) -> Self {
         let at = query.after.clone().map(|key| Markers { key, version: None });
-        Self { bucket, query, at, seen: HashSet::new(), empty_pages: 0, done: false }
+        Self { bucket, query, at, seen: HashSet::new(), empty_pages: 0, ordered: Some(String::new()), done: false }
     }
 
     /// Gives the second half of what is still to be listed away, if there is a key in between that halves it. Where
     /// keys really are, nobody knows before they are listed: a half that turns out empty costs one call.
     pub(super) fn split(&mut self) -> Option<Self> {
         let at = self.at.as_ref().filter(|_| !self.done && !self.query.folders)?;
+        self.ordered.as_ref().filter(|last| !last.is_empty())?;
         let middle = between(&at.key, self.query.until.as_deref(), self.query.prefix.len())?;
         let rest = Query { after: Some(middle.clone()), until: self.query.until.take(), ..self.query.clone() };
         self.query.until = Some(middle);
@@ -132,13 +136,34 @@ impl<'b> Listing<'b> {
             markers: output.delete_markers.take().unwrap_or_default(),
             prefixes: output.common_prefixes.take().unwrap_or_default().into_iter().filter_map(|p| p.prefix).collect(),
         };
+        self.note_order(&page);
         self.advance(&page, &output)?;
         Ok(self.within(page))
     }
 
+    fn is_part(&self) -> bool {
+        self.query.after.is_some() || self.query.until.is_some()
+    }
+
+    fn note_order(&mut self, page: &Page) {
+        for version in &page.versions {
+            let key = version.key().and_then(|key| page.plain(key));
+            match (&mut self.ordered, key) {
+                (Some(last), Some(key)) if *key >= **last => {
+                    last.clear();
+                    last.push_str(&key);
+                }
+                _ => {
+                    self.ordered = None;
+                    return;
+                }
+            }
+        }
+    }
+
     /// What of a page belongs to this part of the listing: a page knows where to begin, and not where to end.
     fn within(&mut self, mut page: Page) -> Page {
-        if self.query.after.is_none() && self.query.until.is_none() {
+        if !self.is_part() {
             return page;
         }
         let encoded = page.encoded;
@@ -172,6 +197,10 @@ impl<'b> Listing<'b> {
         let Some(key) = page.plain(key) else { return malformed("the next key marker is not valid UTF-8") };
         let version = output.next_version_id_marker().filter(|version| !version.is_empty()).map(str::to_owned);
         let next = Markers { key: key.into_owned(), version };
+        let back = self.at.as_ref().is_some_and(|at| next.key < at.key);
+        if self.is_part() && (back || self.ordered.is_none()) {
+            return malformed("keys do not come in the order of their bytes, by which the listing was divided");
+        }
         if !self.seen.insert(next.clone()) {
             return malformed("a page points back to where an earlier one began");
         }

@@ -62,6 +62,9 @@ async fn read_from<L: Fn(&str) -> Option<Box<str>>>(
 /// Parts of one repository's listing that are read at once, as long as nobody else needs the room.
 const PARTS: usize = 16;
 
+/// How often a listing is split at most: a server that makes up keys without end makes up parts of them too.
+const SPLITS: u32 = 256;
+
 /// Pages after which a part that goes on is split: most repositories end before, and splitting costs calls.
 const LONG: u32 = 4;
 
@@ -80,7 +83,7 @@ where
     }
     let listing = Listing::new(bucket, Query::of(prefix, false, bucket.page_size));
     let mut reading = FuturesUnordered::from_iter([next(listing, Fold::new(label.clone()), 0)]);
-    let (mut whole, mut failed) = (Fold::new(label.clone()), None);
+    let (mut whole, mut failed, mut splits) = (Fold::new(label.clone()), None, 0);
     while let Some((mut part, mut fold, pages, page)) = reading.next().await {
         let failure = match page {
             None => {
@@ -97,8 +100,9 @@ where
             failed.get_or_insert(failure);
             continue;
         }
-        let is_long = pages + 1 >= LONG && reading.len() + 1 < PARTS && bucket.budget.has_room();
+        let is_long = pages + 1 >= LONG && reading.len() + 1 < PARTS && splits < SPLITS && bucket.budget.has_room();
         if is_long && let Some(rest) = part.split() {
+            splits += 1;
             // A part that is new has shown nothing yet, and may be split as soon as it turns out to go on.
             reading.push(next(rest, Fold::new(label.clone()), LONG - 1));
         }
