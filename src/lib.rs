@@ -20,5 +20,6 @@ pub mod model;
 pub mod policy;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod signals;
 pub mod sources;

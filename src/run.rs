@@ -1,6 +1,8 @@
 //! The only orchestration: observe, recall, plan, apply, record, commit, report.
 
 mod descriptors;
+mod each;
+mod forecast;
 mod listing;
 mod record;
 mod repository;
@@ -12,18 +14,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-use crate::ledger::LedgerError;
+use crate::ledger::{Access, LedgerError};
 use crate::model::{Mode, SourceName};
 use crate::policy::Policy;
 use crate::report::body::Report;
 use crate::sources::Source;
 
+use self::each::Round;
 use self::record::Recorder;
 use self::setup::Setup;
 
+pub use self::forecast::{
+    Forecast, ForecastOptions, Recommended, Wanted, forecast, forecast_on, recommend, recommend_on,
+};
 pub use self::listing::Shard;
 pub use self::stop::Stop;
 
@@ -88,7 +92,7 @@ pub enum RunError {
 /// Opens the policy's sources and runs once.
 pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progress>) -> Result<Report, RunError> {
     let options = &RunOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
-    let (sources, unopened) = setup::open_sources(policy, options).await?;
+    let (sources, unopened) = setup::open_sources(policy, options, false).await?;
     carry_out(policy, sources, unopened, options, progress).await
 }
 
@@ -110,7 +114,7 @@ async fn carry_out(
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
     let stop = &options.stop;
-    let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now()).await?);
+    let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now(), Access::Write).await?);
     let mut recorder = Recorder::new(setup.clone(), unopened)?;
     let mut over = std::pin::pin!(stop.over());
     let mut given_up = false;
@@ -119,37 +123,16 @@ async fn carry_out(
         () = &mut over => given_up = true,
     }
 
-    let (found, mut repositories) = mpsc::channel(options.concurrency);
-    let mut listings = listing::start(&setup, options.shard, &found, stop);
-    drop(found);
-    let mut tasks = JoinSet::new();
-    let mut listing_ended = false;
-    while !given_up && (!listing_ended || !tasks.is_empty()) {
-        tokio::select! {
-            next = repositories.recv(), if !listing_ended && tasks.len() < options.concurrency => match next {
-                Some(_) if stop.is_set() => recorder.left_out(1),
-                Some(key) => {
-                    progress.found();
-                    tasks.spawn(repository::decide_one(setup.clone(), key, stop.clone()));
-                }
-                None => listing_ended = true,
-            },
-            Some(outcome) = tasks.join_next() => {
-                let outcome = outcome.map_err(|error| RunError::Defect(error.to_string()))??;
-                progress.done(outcome.plan.report.name.as_str());
-                recorder.add(outcome).await?;
-            }
-            () = &mut over => given_up = true,
-        }
-    }
-    // What is still under way then waits for an answer that does not come; it is as if it had not begun.
-    recorder.left_out(tasks.len() as u64);
-    tasks.shutdown().await;
-    if given_up {
-        listings.shutdown().await;
-    }
-    while let Some(listed) = listings.join_next().await {
-        recorder.listed(listed.map_err(|error| RunError::Defect(error.to_string()))?);
+    if !given_up {
+        let round = Round { setup: &setup, shard: options.shard, stop, progress: progress.as_ref() };
+        let work = |key| {
+            let (setup, stop) = (setup.clone(), stop.clone());
+            async move { Ok(repository::decide_one(setup, key, stop).await?) }
+        };
+        let ended = round.each(&mut over, |_| true, work, async |outcome| recorder.add(outcome).await).await?;
+        recorder.left_out(ended.left_out);
+        ended.listed.into_iter().for_each(|listed| recorder.listed(listed));
+        given_up = ended.given_up;
     }
     recorder.finish(given_up || stop.is_set()).await
 }

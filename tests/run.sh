@@ -180,6 +180,7 @@ service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
     export PRODPIN_TEST_REGISTRY_TOKEN=http://127.0.0.1:${ports[2]}
     export PRODPIN_TEST_USER=$user PRODPIN_TEST_STRANGER=$stranger PRODPIN_TEST_PASSWORD=$password
     export PRODPIN_TEST_S3=http://127.0.0.1:${ports[4]}
+    export PRODPIN_TEST_PYTHON=$venv/bin/python
     export PRODPIN_TEST_REQUIRED=1
 }
 

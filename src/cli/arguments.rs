@@ -8,8 +8,11 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::deadline::read_duration;
+use super::forecast::AsOf;
 use super::output::ReportTarget;
+use crate::ledger::VerifierKey;
 use crate::model::{Reference, RunId, Severity, SourceName};
+use crate::report::forecast::ForecastFormat;
 use crate::report::render::Format;
 use crate::run::Shard;
 
@@ -52,11 +55,15 @@ pub(super) enum Command {
     Audit(AuditArguments),
     /// Pin every rollback target
     Enforce(EnforceArguments),
+    /// Tell what lifecycle rules will do to rollback targets, without changing anything
+    Forecast(ForecastArguments),
     /// Tell what a tag pointed at, and when
     History(HistoryArguments),
+    /// Check that nobody changed the ledger, and prove what it says
+    Verify(VerifyArguments),
     /// Show the report of an earlier run
     Report(PastReportArguments),
-    /// Print the JSON Schema of the report or the policy
+    /// Print the JSON Schema of the report, the forecast or the policy
     Schema(SchemaArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
@@ -126,8 +133,57 @@ pub(super) struct RunArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct ForecastArguments {
+    /// Only these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY [default: all of the policy's]
+    #[arg(value_name = "REPOSITORY")]
+    pub(super) repositories: Vec<String>,
+
+    /// Tell what will be left by then: a date such as 2027-01-31, or a time from now such as +30d, +12w or +1y
+    #[arg(long, value_name = "DATE", env = "PRODPIN_AS_OF", value_parser = AsOf::read, hide_env_values = true)]
+    pub(super) as_of: Option<AsOf>,
+
+    /// Judge the lifecycle policy in this file in the place of the live ones, before it is applied
+    #[arg(long, value_name = "FILE", env = "PRODPIN_LIFECYCLE", hide_env_values = true)]
+    pub(super) lifecycle: Option<PathBuf>,
+
+    /// Compare with the source's own preview of its rules, where it has one
+    #[arg(long, env = "PRODPIN_CONFIRM", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) confirm: bool,
+
+    /// Print the repository's lifecycle policy (with --lifecycle, the file's) with a rule in front that claims pins,
+    /// ready to be applied, and nothing else
+    #[arg(long, env = "PRODPIN_RECOMMEND", value_parser = BoolishValueParser::new(), hide_env_values = true,
+          conflicts_with_all = ["as_of", "confirm"])]
+    pub(super) recommend: bool,
+
+    /// Only this source; may be given several times
+    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
+    pub(super) sources: Vec<SourceName>,
+
+    /// What stdout shows [default: table]
+    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
+    pub(super) format: Option<ForecastFormat>,
+
+    /// Exit with 3 if rules reach a target with this severity or above [default: the policy's, else high]
+    #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
+    pub(super) fail_on: Option<Severity>,
+
+    /// How many repositories to look at at once
+    #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
+          value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
+    pub(super) concurrency: u16,
+
+    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is told
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct LedgerArgument {
-    /// Another ledger than the policy's: a directory, s3://BUCKET/PREFIX, or none
+    /// Another ledger than the policy's: a directory, s3://, gs:// or az://BUCKET/PREFIX, or none
     #[arg(long, value_name = "LOCATION", env = "PRODPIN_LEDGER", hide_env_values = true)]
     pub(super) ledger: Option<String>,
 }
@@ -136,12 +192,44 @@ pub(super) struct LedgerArgument {
 pub(super) struct HistoryArguments {
     /// HOST/REPOSITORY:TAG, or s3://BUCKET/KEY; HOST/REPOSITORY@DIGEST tells of those bytes, and HOST/REPOSITORY alone
     /// of everything in the repository
-    #[arg(value_name = "REFERENCE")]
-    pub(super) reference: Reference,
+    #[arg(value_name = "REFERENCE", required_unless_present = "export")]
+    pub(super) reference: Option<Reference>,
 
     /// What it pointed at then, as 2026-11-23T03:15:00Z
     #[arg(long, value_name = "TIME", env = "PRODPIN_AT", hide_env_values = true)]
     pub(super) at: Option<Timestamp>,
+
+    /// Write every entry of the ledger to a file, as csv=FILE
+    #[arg(long, value_name = "FORMAT=FILE", env = "PRODPIN_EXPORT", value_parser = read_export,
+          conflicts_with_all = ["reference", "at", "json"], hide_env_values = true)]
+    pub(super) export: Option<ExportTarget>,
+
+    /// As JSON
+    #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    /// Prove that the ledger only grew since this: SEQUENCE:ROOT as a report prints it, a checkpoint's text, or a file
+    /// with either. Nothing else is checked
+    #[arg(long, value_name = "CHECKPOINT", env = "PRODPIN_SINCE", hide_env_values = true)]
+    pub(super) since: Option<String>,
+
+    /// Print the proof that entry N, counted from 0, is in the ledger, as JSON. Nothing else is checked
+    #[arg(long, value_name = "N", env = "PRODPIN_ENTRY", conflicts_with_all = ["since", "repair"], hide_env_values = true)]
+    pub(super) entry: Option<u64>,
+
+    /// Make tiles and views anew from the batches where they are missing or wrong
+    #[arg(long, env = "PRODPIN_REPAIR", conflicts_with = "since", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) repair: bool,
+
+    /// A verifier key (NAME+ID+KEY) that must be among those that signed
+    #[arg(long, value_name = "KEY", env = "PRODPIN_VERIFIER_KEY", value_parser = read_verifier_key, hide_env_values = true)]
+    pub(super) verifier_key: Option<VerifierKey>,
 
     /// As JSON
     #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
@@ -186,6 +274,8 @@ pub(super) struct SchemaArguments {
 pub(super) enum SchemaOf {
     /// What --format json writes
     Report,
+    /// What forecast --format json writes
+    Forecast,
     /// The policy file
     Policy,
 }
@@ -211,6 +301,24 @@ pub(super) fn shard(index: u32, count: u32) -> Result<Shard, String> {
         _ if index >= count => Err(format!("shares count from 0, so of {count} the last is {}/{count}", count - 1)),
         _ => Ok(Shard { index, count }),
     }
+}
+
+/// Where the whole ledger is written.
+#[derive(Debug, Clone)]
+pub(super) enum ExportTarget {
+    /// Comma-separated values.
+    Csv(PathBuf),
+}
+
+fn read_export(text: &str) -> Result<ExportTarget, String> {
+    match text.split_once('=') {
+        Some(("csv", file)) if !file.is_empty() => Ok(ExportTarget::Csv(file.into())),
+        _ => Err("write csv=FILE; SQL tools read CSV as a table".to_owned()),
+    }
+}
+
+fn read_verifier_key(text: &str) -> Result<VerifierKey, String> {
+    VerifierKey::parse(text.trim()).ok_or_else(|| "write NAME+ID+KEY, as `prodpin verify` prints it".to_owned())
 }
 
 fn read_severity(text: &str) -> Result<Severity, String> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::exit::Ending;
 use super::output::to_stdout;
 use crate::model::{NamePatterns, Order, ProductionRule};
-use crate::policy::{LedgerLocation, OciConfig, Policy, S3Config, SourceConfig, load, visible};
+use crate::policy::{EcrConfig, LedgerLocation, OciConfig, Policy, S3Config, SourceConfig, load, visible};
 
 pub(super) fn check(path: &Path) -> anyhow::Result<Ending> {
     let policy = load(path)?;
@@ -22,7 +22,7 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     line("keep", format!("the {} most recent production artifacts of every repository", policy.keep))?;
     line("ledger", ledger(&policy.ledger))?;
     if let Some(schedule) = &policy.schedule {
-        line("schedule", schedule.clone())?;
+        line("schedule", schedule.to_string())?;
     }
     for (index, (name, config)) in policy.sources.iter().enumerate() {
         line(if index == 0 { "sources" } else { "" }, format!("{name}: {}", source(config)))?;
@@ -64,7 +64,21 @@ fn source(config: &SourceConfig) -> String {
             let owner = owner.as_ref().map(|owner| format!(" of account {owner}")).unwrap_or_default();
             format!("bucket {bucket}{region}{endpoint}{owner}, keys {layout}: {}", selected(repositories))
         }
+        SourceConfig::Ecr(config) => ecr(config),
     }
+}
+
+fn ecr(config: &EcrConfig) -> String {
+    let EcrConfig { region, assume_role, endpoint, may_delete, repositories, .. } = config;
+    let account = config.account().map_or_else(|| "of the caller's account".to_owned(), |account| account.to_owned());
+    let region = region.as_deref().unwrap_or("the AWS configuration's region");
+    let role = assume_role.as_ref().map(|role| format!(", as {role}")).unwrap_or_default();
+    let endpoint = endpoint.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+    let cleaners = match &**may_delete {
+        [] => String::new(),
+        principals => format!(", where only {} may delete", principals.join(", ")),
+    };
+    format!("ECR registry {account} in {region}{endpoint}{role}{cleaners}: {}", selected(repositories))
 }
 
 fn selected(patterns: &NamePatterns) -> String {

@@ -1,5 +1,8 @@
 //! `prodpin history`: what a tag pointed at, and when.
 
+mod export;
+
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -10,7 +13,7 @@ use super::arguments::HistoryArguments;
 use super::exit::{Ending, Misuse};
 use super::outcome::open_ledger;
 use super::output::to_stdout;
-use crate::model::{ArtifactId, Entry, Event, FindingKey, Reference, RepositoryKey, Tag};
+use crate::model::{ArtifactId, EcrHost, Entry, Event, FindingKey, Reference, RepositoryKey, RepositoryState, Tag};
 use crate::policy::{Policy, SourceConfig, load};
 use crate::report::escape::terminal;
 
@@ -18,11 +21,18 @@ use crate::report::escape::terminal;
 struct Record {
     key: RepositoryKey,
     entries: Vec<(u64, Entry)>,
+    /// The repository as it was last seen.
+    state: RepositoryState,
 }
 
 pub(super) async fn history(policy: &Path, arguments: &HistoryArguments) -> anyhow::Result<Ending> {
     let policy = load(policy)?;
-    let reference = &arguments.reference;
+    if let Some(target) = &arguments.export {
+        return export::export(&open_ledger(&policy, arguments.ledger.ledger.as_deref()).await?, target).await;
+    }
+    let Some(reference) = &arguments.reference else {
+        return Err(Misuse("name a reference, such as HOST/REPOSITORY:TAG".to_owned()).into());
+    };
     let keys = repositories(&policy, reference);
     if keys.is_empty() {
         return Err(Misuse(format!("{reference} is in no source of the policy")).into());
@@ -35,7 +45,8 @@ pub(super) async fn history(policy: &Path, arguments: &HistoryArguments) -> anyh
             entries.retain(|(_, entry)| names(&entry.event, &artifact));
         }
         if !entries.is_empty() {
-            records.push(Record { key, entries });
+            let state = ledger.recall(&key).await?;
+            records.push(Record { key, entries, state });
         }
     }
     if records.is_empty() {
@@ -77,6 +88,14 @@ fn repositories(policy: &Policy, reference: &Reference) -> Vec<RepositoryKey> {
         (SourceConfig::S3(s3), Reference::Object { bucket, key, .. }) if *bucket == s3.bucket => {
             s3.layout.parse(key.as_str()).map(|(repository, _)| repository)
         }
+        (SourceConfig::Ecr(ecr), Reference::Image { host, repository, .. }) => {
+            let host = host.to_ascii_lowercase();
+            let host = EcrHost::read(&host)?;
+            // What the policy does not say is not known here: the ledger then tells whether there is such a repository.
+            let ours = ecr.account().is_none_or(|account| account == host.account)
+                && ecr.region.as_deref().is_none_or(|region| region == host.region);
+            ours.then(|| repository.clone())
+        }
         _ => None,
     };
     let located = policy.sources.iter().filter_map(|(source, config)| Some((source, inside(config)?)));
@@ -106,9 +125,33 @@ fn names(event: &Event, wanted: &ArtifactId) -> bool {
 fn tell(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", terminal(&record.key.to_string()))?;
     for (sequence, entry) in &record.entries {
-        writeln!(out, "  {}  commit {sequence:<6} {}", shown(entry.at), terminal(&sentence(&entry.event)))?;
+        let (at, told) = (shown(entry.at), terminal(&sentence(&entry.event)));
+        writeln!(out, "  {at}  commit {sequence:<6} {told}, seen by run {}", entry.run)?;
+    }
+    for (artifact, via) in record.running() {
+        let told = format!("{artifact} still runs in production, says {}", via.join(" and "));
+        writeln!(out, "  now: {}", terminal(&told))?;
     }
     Ok(())
+}
+
+impl Record {
+    /// What the history names and production runs, with who says so. Known as of the last complete look.
+    fn running(&self) -> BTreeMap<&ArtifactId, Vec<&str>> {
+        let named = self.entries.iter().flat_map(|(_, entry)| {
+            let (from, to) = export::ends(&entry.event);
+            [from, to].into_iter().flatten()
+        });
+        let by = |artifact: &ArtifactId| {
+            let spans = self.state.deployments.get(artifact).into_iter().flatten();
+            spans.filter(|(_, span)| span.until.is_none()).map(|(via, _)| &**via).collect::<Vec<_>>()
+        };
+        let all = named.filter_map(|artifact| {
+            let (known, _) = self.state.deployments.get_key_value(artifact)?;
+            Some((known, by(known))).filter(|(_, via)| !via.is_empty())
+        });
+        all.collect()
+    }
 }
 
 /// Seconds are enough for people; `--json` has the rest.
@@ -146,16 +189,22 @@ fn sentence(event: &Event) -> String {
 }
 
 fn lines(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
-    let entries = records.iter().flat_map(|record| &record.entries);
-    let all: Vec<serde_json::Value> = entries
-        .map(|(sequence, entry)| {
+    let mut all = Vec::new();
+    for record in records {
+        let running = record.running();
+        for (sequence, entry) in &record.entries {
             let mut value = serde_json::to_value(entry)?;
+            let (from, to) = export::ends(&entry.event);
             if let Some(object) = value.as_object_mut() {
                 object.shift_insert(0, "sequence".to_owned(), json!(sequence));
+                // Of what it leads to; of what it leads from, where there is no other.
+                if let Some(artifact) = to.or(from) {
+                    object.insert("in_production".to_owned(), json!(running.contains_key(artifact)));
+                }
             }
-            Ok(value)
-        })
-        .collect::<serde_json::Result<_>>()?;
+            all.push(value);
+        }
+    }
     serde_json::to_writer_pretty(&mut *out, &all)?;
     writeln!(out)
 }

@@ -7,6 +7,7 @@ mod completions;
 mod deadline;
 mod enforce;
 mod exit;
+mod forecast;
 mod history;
 mod init;
 mod logs;
@@ -16,6 +17,7 @@ mod past_report;
 mod progress;
 mod schema;
 mod stop;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -81,7 +83,9 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Check => check::check(policy),
         Command::Audit(arguments) => in_runtime(audit::audit(policy, arguments, bar)),
         Command::Enforce(arguments) => in_runtime(enforce::enforce(policy, arguments, bar)),
+        Command::Forecast(arguments) => in_runtime(forecast::forecast(policy, arguments, bar)),
         Command::History(arguments) => in_runtime(history::history(policy, arguments)),
+        Command::Verify(arguments) => in_runtime(verify::verify(policy, arguments)),
         Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),
         Command::Schema(arguments) => schema::schema(arguments.of),
         Command::Completions(arguments) => completions::completions(arguments.shell),

@@ -75,7 +75,7 @@ pub(super) async fn open_ledger(policy: &Policy, flag: Option<&str>) -> anyhow::
 }
 
 /// The sources that were asked for. One that the policy does not have would silently be nothing.
-fn sources(policy: &Policy, asked: &[SourceName]) -> anyhow::Result<Vec<SourceName>> {
+pub(super) fn sources(policy: &Policy, asked: &[SourceName]) -> anyhow::Result<Vec<SourceName>> {
     if let Some(stranger) = asked.iter().find(|name| !policy.sources.contains_key(*name)) {
         let known: Vec<&str> = policy.sources.keys().map(SourceName::as_str).collect();
         return Err(Misuse(format!("--source {stranger}: the policy has {}", known.join(", "))).into());

@@ -93,6 +93,32 @@ fn place(
     files.into_iter().filter_map(|target| place(target).err()).collect()
 }
 
+/// A file that takes its place once it is whole.
+pub(super) struct OneFile<'p> {
+    path: &'p Path,
+    file: NamedTempFile,
+}
+
+/// A file to write beside its place, with the same care as a report's.
+pub(super) fn one_file(path: &Path) -> anyhow::Result<OneFile<'_>> {
+    refuse_detours(path)?;
+    Ok(OneFile { path, file: beside(path)? })
+}
+
+impl OneFile<'_> {
+    pub(super) fn as_file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    pub(super) fn keep(self) -> anyhow::Result<()> {
+        let cannot = || format!("cannot write {}", self.path.display());
+        self.file.as_file().sync_all().with_context(cannot)?;
+        refuse_detours(self.path)?;
+        self.file.persist(self.path).with_context(cannot)?;
+        Ok(())
+    }
+}
+
 /// Refuses a path that may lead elsewhere than it says: through `..` or a symbolic link (F80).
 fn refuse_detours(path: &Path) -> anyhow::Result<()> {
     let refuse = |why: &str| Err(Misuse(format!("report path {}: {why}", path.display())).into());
@@ -136,7 +162,7 @@ fn beside(path: &Path) -> anyhow::Result<NamedTempFile> {
     })
 }
 
-fn style() -> Style {
+pub(super) fn style() -> Style {
     if !io::stdout().is_terminal() {
         return Style::UNBOUNDED;
     }

@@ -27,12 +27,13 @@ pub(super) async fn report(policy: &Path, arguments: &PastReportArguments) -> an
     };
     let body = ledger.report(&found.0.report).await?;
     let body = Body::read_canonical(body).context("cannot read the report")?;
-    outputs.write(&rebuilt(found, body))?;
+    let checkpoint = ledger.checkpoint(found.1.sequence).await?.map(|checkpoint| checkpoint.note);
+    outputs.write(&rebuilt(found, checkpoint, body))?;
     Ok(Ending::Done)
 }
 
 /// The report as the run gave it: header from its record, rows from its body.
-fn rebuilt((record, head): (RunRecord, Head), body: Body) -> Report {
+fn rebuilt((record, head): (RunRecord, Head), checkpoint: Option<String>, body: Body) -> Report {
     let run = RunSection {
         id: record.id,
         mode: record.mode,
@@ -41,7 +42,7 @@ fn rebuilt((record, head): (RunRecord, Head), body: Body) -> Report {
         complete: record.complete,
         scope: record.scope,
         policy_sha256: record.policy,
-        ledger: Some(LedgerSection { sequence: head.sequence, root: head.root_base64() }),
+        ledger: Some(LedgerSection { sequence: head.sequence, root: head.root_base64(), checkpoint }),
     };
     Report { run, summary: Summary { counts: record.counts, ..body.summary() }, body }
 }

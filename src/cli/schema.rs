@@ -7,6 +7,7 @@ use super::output::to_stdout;
 pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Ending> {
     let text = match of {
         SchemaOf::Report => crate::report::schema::text(),
+        SchemaOf::Forecast => crate::report::schema::forecast_text(),
         SchemaOf::Policy => crate::policy::schema_text(),
     };
     to_stdout(|out| out.write_all(text.as_bytes()))?;

@@ -10,6 +10,7 @@ use crate::model::{
     Running, RunningReference, Scope, Snapshot, Tag, TagStatus, seen,
 };
 
+use super::drift;
 use super::meeting::meet;
 use super::rules::{Rules, is_watched};
 
@@ -96,6 +97,7 @@ pub fn changes(
     for (tag, target) in looked_up {
         tag_change(tag, target, None, state, &mut events);
     }
+    events.extend(drift::change(snapshot, state));
     events
 }
 

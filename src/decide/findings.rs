@@ -6,22 +6,39 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RunningReference, Severity, Tag,
+    Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RepositoryName, Retention,
+    RunningReference, Severity, Tag,
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
 use super::changes::resolve;
+use super::mutability;
 use super::mutation::Mutation;
 use super::plan::Input;
+use super::prospects::Prospects;
+use super::{access, collision, commands, drift, forecast};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
 pub(super) struct Draft<'a> {
     key: &'a RepositoryKey,
+    retention: &'a Retention,
     now: Timestamp,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    pub(super) fn of(input: &Input<'a>) -> Self {
+        Self { key: input.key, retention: &input.snapshot.retention, now: input.now }
+    }
+
+    pub(super) fn repository(&self) -> &'a RepositoryName {
+        &self.key.name
+    }
+
+    pub(super) fn retention(&self) -> &'a Retention {
+        self.retention
+    }
+
     pub(super) fn finding(
         &self,
         code: Code,
@@ -53,8 +70,13 @@ pub(super) struct Findings {
     pub(super) momentary: Vec<Finding>,
 }
 
-pub(super) fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &RepositoryReport) -> Findings {
-    let draft = Draft { key: input.key, now: input.now };
+pub(super) fn findings(
+    input: &Input<'_>,
+    listed: &[&ObservedTag],
+    report: &RepositoryReport,
+    prospects: &Prospects,
+) -> Findings {
+    let draft = Draft::of(input);
     let production_tags = production_tags(input, report);
     let mutation = Mutation {
         draft,
@@ -63,15 +85,23 @@ pub(super) fn findings(input: &Input<'_>, listed: &[&ObservedTag], report: &Repo
         state: input.state,
         labels: input.labels,
         production_tags: &production_tags,
+        cached_from: input.snapshot.retention.cached_from(),
     };
     let mut found = Findings { standing: Vec::new(), momentary: mutation.findings(input.events) };
+    found.momentary.extend(drift::findings(draft, input.events));
     for target in &report.targets {
-        target_findings(input, draft, target, report, &mut found.standing);
+        target_findings(input, draft, target, report, prospects, &mut found.standing);
         found.momentary.extend(pinned_again(input, draft, target));
     }
     found.standing.extend(moved_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(marked_only(draft, report));
+    found.standing.extend(collision::ineffective(draft, report, prospects));
+    if let Retention::Ecr(ecr) = &input.snapshot.retention {
+        let (targets, gaps) = (!report.targets.is_empty(), !report.gaps.is_empty());
+        found.standing.extend(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
+        found.standing.extend(access::findings(draft, ecr, gaps));
+    }
     found.standing.extend(unproven(input, draft, report));
     found.standing.extend(depth(input, draft, report));
     found.standing.extend(incomplete(draft, report));
@@ -99,6 +129,7 @@ fn target_findings(
     draft: Draft<'_>,
     target: &TargetReport,
     report: &RepositoryReport,
+    prospects: &Prospects,
     findings: &mut Vec<Finding>,
 ) {
     let name = name_of(target);
@@ -109,6 +140,9 @@ fn target_findings(
         findings.push(finding);
     };
     let was_pinned = input.state.pinned.get(&target.artifact);
+    if let Some((severity, message, remedy)) = collision::of(draft, &name, target, prospects, input.now) {
+        add(Code::LifecycleCollision, severity, message, remedy);
+    }
     for obstacle in &target.obstacles {
         match obstacle {
             Obstacle::Missing => {
@@ -136,7 +170,15 @@ fn target_findings(
                 Code::TargetArchived,
                 Severity::High,
                 format!("{name} lies in archive storage ({class}) and cannot be deployed at once"),
-                "restore it, and keep releases out of archive transitions".to_owned(),
+                match &input.snapshot.retention {
+                    Retention::Unruled | Retention::Bucket(_) => {
+                        "restore it, and keep releases out of archive transitions".to_owned()
+                    }
+                    Retention::Ecr(ecr) => format!(
+                        "restore it, which takes up to 20 minutes as a rule: {}",
+                        commands::restore(&input.key.name, ecr, &target.artifact)
+                    ),
+                },
             ),
             Obstacle::Hidden { marker } => add(
                 Code::TargetHidden,
@@ -144,7 +186,9 @@ fn target_findings(
                 format!("a delete marker hides {name} from readers by key"),
                 format!("remove the delete marker, version {marker}"),
             ),
-            Obstacle::Lifecycle { rule, effect, .. } => add(
+            // Those that were worked out have been told above, with their dates.
+            Obstacle::Lifecycle { due: Some(_), .. } => {}
+            Obstacle::Lifecycle { rule, effect, due: None } => add(
                 Code::LifecycleCollision,
                 Severity::High,
                 format!("lifecycle rule {rule:?} reaches {name}: {effect}"),
@@ -159,7 +203,11 @@ fn target_findings(
             ),
             Obstacle::Unpinned if is_whole(target) => {
                 let attempt = input.attempts.get(&target.artifact);
-                let (severity, message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
+                let (mut severity, mut message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
+                if let Some(threat) = prospects.unless_pinned(&target.artifact) {
+                    severity = severity.max(forecast::severity(threat, input.now).min(Severity::High));
+                    message.push_str(&collision::unless_pinned(threat));
+                }
                 add(Code::PinMissing, severity, message, remedy);
             }
             Obstacle::Unpinned | Obstacle::NoObjectLock | Obstacle::Unversioned | Obstacle::Unproven { .. } => {}
@@ -193,8 +241,11 @@ fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> O
 
 /// Whether nothing worse than a lacking pin is wrong: what is broken has a finding of its own.
 fn is_whole(target: &TargetReport) -> bool {
-    !target.obstacles.iter().any(|obstacle| {
-        matches!(obstacle, Obstacle::Missing | Obstacle::PartMissing { .. } | Obstacle::WrongBytes { .. })
+    !target.obstacles.iter().any(|obstacle| match obstacle {
+        Obstacle::Missing | Obstacle::PartMissing { .. } | Obstacle::WrongBytes { .. } => true,
+        // An archived image takes no tag before it is restored (A43); an archived object can be held as it is.
+        Obstacle::Archived { .. } => target.artifact.digest().is_some(),
+        _ => false,
     })
 }
 

@@ -8,18 +8,25 @@
 //! 3. [`select`] and [`plan`]: the rollback set, then verdicts, pins to make, findings. `plan` runs again on what was
 //!    read back after pinning, and that second answer is what is reported.
 
+mod access;
 mod changes;
+mod collision;
+mod commands;
+mod drift;
 mod findings;
 pub mod forecast;
 mod meeting;
+mod mutability;
 mod mutation;
 mod order;
 mod plan;
+mod prospects;
 mod protection;
 mod readiness;
 mod rollback_set;
 mod rules;
 mod source;
+mod wildcard;
 
 pub use changes::{Survey, changes, deployments, fold, survey};
 pub use findings::next_step;

@@ -19,6 +19,8 @@ pub(super) struct Mutation<'a> {
     pub(super) labels: &'a BTreeMap<Tag, Box<str>>,
     /// Tags by which production runs or ran a rollback target.
     pub(super) production_tags: &'a BTreeSet<&'a Tag>,
+    /// The upstream that this repository caches: its tags move when upstream's do (A46).
+    pub(super) cached_from: Option<&'a str>,
 }
 
 /// A tag's move within this run, from first to last.
@@ -32,6 +34,9 @@ struct Moved<'a> {
 /// So many tags moved in one run are a story of their own: releases, and tags of any kind.
 const RELEASES_TOGETHER: usize = 3;
 const TAGS_TOGETHER: usize = 5;
+
+/// What to do about tags that are somebody else's to move.
+pub(super) const DEPLOY_BY_DIGEST: &str = "deploy by digest from a cache: its tags are upstream's to move";
 
 impl Mutation<'_> {
     pub(super) fn findings(&self, events: &[Event]) -> Vec<Finding> {
@@ -78,6 +83,7 @@ impl Mutation<'_> {
             );
             let remedy = match severity {
                 Severity::Info => "nothing to do",
+                _ if self.cached_from.is_some() => DEPLOY_BY_DIGEST,
                 _ => "find out who moves it: two pipelines may push the same tag",
             };
             self.draft.finding(Code::TagFlapped, severity, message, remedy)
@@ -94,13 +100,15 @@ impl Mutation<'_> {
         let object = matches!(to, ArtifactId::ObjectVersion { .. });
         let code = if object { Code::ObjectOverwritten } else { Code::TagMoved };
         let verb = if object { "was overwritten" } else { "moved" };
-        let what = match severity {
-            Severity::Critical => ", and production runs or ran it",
-            Severity::Info => ", as the policy allows",
-            _ => "",
+        let what = match (severity, self.cached_from) {
+            (Severity::Info, _) => ", as the policy allows".to_owned(),
+            (_, Some(upstream)) => format!("; this repository caches {upstream}, and follows it"),
+            (Severity::Critical, None) => ", and production runs or ran it".to_owned(),
+            _ => String::new(),
         };
         let remedy = match severity {
             Severity::Info => "nothing to do".to_owned(),
+            _ if self.cached_from.is_some() => DEPLOY_BY_DIGEST.to_owned(),
             Severity::Critical => format!(
                 "deploy by digest, find out who pushed it, and point {tag} back at {from}; the earlier bytes keep their place"
             ),
@@ -188,7 +196,9 @@ impl Mutation<'_> {
             .filter(|moved| self.severity(moved.tag) > Severity::Info && !self.is_same_content(moved))
             .collect();
         let releases = unexpected.iter().filter(|moved| self.severity(moved.tag) >= Severity::High).count();
-        if releases < RELEASES_TOGETHER && unexpected.len() < TAGS_TOGETHER {
+        // Upstream may well release several things in one day.
+        let few = releases < RELEASES_TOGETHER && unexpected.len() < TAGS_TOGETHER;
+        if few || self.cached_from.is_some() {
             return None;
         }
         let severity = if releases >= RELEASES_TOGETHER { Severity::Critical } else { Severity::High };
@@ -213,6 +223,8 @@ impl Mutation<'_> {
         let label = self.label(tag);
         if self.rules.may_move(tag, label) {
             Severity::Info
+        } else if self.cached_from.is_some() {
+            Severity::Low
         } else if self.production_tags.contains(tag) || self.named_what_ran(tag, label) {
             Severity::Critical
         } else if self.rules.is_release(label) || looks_like_release(label) {

@@ -13,6 +13,7 @@ use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_f
 
 use super::findings::{Findings, findings};
 use super::meeting::by_name;
+use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
 use super::readiness::rollback;
 use super::rollback_set::{Selection, Target, is_missing};
@@ -65,6 +66,8 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// A hash over everything listed, whatever its order.
     pub seen: [u8; 32],
+    /// What live lifecycle rules will do.
+    pub(super) prospects: Prospects,
 }
 
 /// Decides.
@@ -73,6 +76,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let works = input.snapshot.listing_is_complete();
     let listed = by_name(input.snapshot);
     let targets = input.selection.targets(input.rules.keep, |artifact| is_missing(input.inspections, artifact));
+    let prospects = Prospects::of(input, &targets);
     let mut names = names_of(&targets, &listed);
     let mut plan = Plan {
         report: empty_report(input),
@@ -80,10 +84,12 @@ pub fn plan(input: &Input<'_>) -> Plan {
         findings: Vec::new(),
         events: Vec::new(),
         seen: seen_hash(input.key, &listed),
+        prospects,
     };
     for target in targets {
         let inspection = input.inspections.get(&target.artifact);
-        let verdict = judge(&target.artifact, inspection, input.attempts.get(&target.artifact), works);
+        let rules = plan.prospects.obstacles(&target.artifact);
+        let verdict = judge(&target.artifact, inspection, input.attempts.get(&target.artifact), rules, works);
         record(input, &target.artifact, &verdict, &mut plan);
         let references = names.remove(&target.artifact).unwrap_or_default();
         plan.report.targets.push(TargetReport {
@@ -118,7 +124,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
     report.counts.protected = report.targets.iter().filter(|target| target.protected == Some(true)).count() as u64;
-    let Findings { mut standing, momentary } = findings(input, &listed, &plan.report);
+    let Findings { mut standing, momentary } = findings(input, &listed, &plan.report, &plan.prospects);
     input.state.findings.date(&mut standing);
     plan.events.extend(input.state.findings.changes(&standing, plan.report.complete));
     plan.findings = standing;

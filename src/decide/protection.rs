@@ -14,13 +14,14 @@ pub(super) struct Verdict {
     pub(super) pinnable: bool,
 }
 
-/// Judges what was seen. `attempt` is what came of pinning it in this run, before it was looked at again;
-/// `credentials_work` says whether anything else in the repository could be read: if not, "not found" proves nothing
-/// (F31).
+/// Judges what was seen. `attempt` is what came of pinning it in this run, before it was looked at again; `rules` is
+/// what live lifecycle rules put in its way; `credentials_work` says whether anything else in the repository could be
+/// read: if not, "not found" proves nothing (F31).
 pub(super) fn judge(
     artifact: &ArtifactId,
     inspection: Option<&Inspection>,
     attempt: Option<&Result<(), PinFailure>>,
+    rules: Vec<Obstacle>,
     credentials_work: bool,
 ) -> Verdict {
     let Some(inspection) = inspection else {
@@ -44,16 +45,35 @@ pub(super) fn judge(
             if inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. })) {
                 (verdict.restorable, verdict.protected) = (Some(false), Some(false));
             }
-            verdict.obstacles.extend(inspection.obstacles.iter().cloned());
+            if rules.iter().any(|obstacle| !obstacle.is_unknown()) {
+                verdict.protected = Some(false);
+            }
+            verdict.obstacles.extend(inspection.obstacles.iter().cloned().chain(rules));
             verdict.obstacles.sort();
             verdict
         }
-        Presence::Present => judge_present(artifact, inspection, attempt),
+        Presence::Present => judge_present(artifact, inspection, attempt, rules),
     }
 }
 
-fn judge_present(artifact: &ArtifactId, inspection: &Inspection, attempt: Option<&Result<(), PinFailure>>) -> Verdict {
+/// Whether a pin can and should be made of what is present: on an incomplete index it would promise what it cannot keep
+/// (I6), and an archived image takes no tag before it is restored (A43).
+pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
+    let archived = inspection.artifact.digest().is_some()
+        && inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Archived { .. }));
+    inspection.closure == Closure::Complete
+        && !archived
+        && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
+}
+
+fn judge_present(
+    artifact: &ArtifactId,
+    inspection: &Inspection,
+    attempt: Option<&Result<(), PinFailure>>,
+    rules: Vec<Obstacle>,
+) -> Verdict {
     let mut obstacles = inspection.obstacles.clone();
+    obstacles.extend(rules);
     match &inspection.closure {
         Closure::Complete => {}
         Closure::Broken(parts) => {
@@ -66,9 +86,7 @@ fn judge_present(artifact: &ArtifactId, inspection: &Inspection, attempt: Option
         }
     }
     let restorable = restorable(&inspection.closure, &obstacles);
-    // A pin on an incomplete index would promise what it cannot keep (I6).
-    let whole = inspection.closure == Closure::Complete;
-    let pinnable = whole && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false });
+    let pinnable = is_pinnable(inspection);
     match &inspection.pin {
         PinState::Present | PinState::Unsupported { .. } => {}
         PinState::Absent => obstacles.push(Obstacle::Unpinned),
@@ -89,7 +107,7 @@ fn judge_present(artifact: &ArtifactId, inspection: &Inspection, attempt: Option
     } else {
         None
     };
-    Verdict { pin: pin_of(&inspection.pin, whole, attempt), restorable, protected, obstacles, pinnable }
+    Verdict { pin: pin_of(&inspection.pin, pinnable, attempt), restorable, protected, obstacles, pinnable }
 }
 
 /// Whether the artifact can be fetched whole, now, in the ordinary way (I7).
@@ -116,13 +134,13 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
     }
 }
 
-fn pin_of(pin: &PinState, whole: bool, attempt: Option<&Result<(), PinFailure>>) -> PinReport {
+fn pin_of(pin: &PinState, pinnable: bool, attempt: Option<&Result<(), PinFailure>>) -> PinReport {
     match (pin, attempt) {
         (PinState::Present, Some(Ok(()))) => PinReport::Created,
         (PinState::Present, _) => PinReport::Present,
         (PinState::Unsupported { .. }, None | Some(Ok(()))) => PinReport::Unsupported,
         (PinState::Moved(_), _) | (_, Some(_)) => PinReport::Failed,
-        (PinState::Absent, None) if whole => PinReport::Planned,
+        (PinState::Absent, None) if pinnable => PinReport::Planned,
         (PinState::Absent | PinState::Unknown, None) => PinReport::Absent,
     }
 }

@@ -107,6 +107,22 @@ impl SettingFacts {
                 object_lock: object_lock.or(*lock_before),
                 lifecycle: lifecycle.clone().or_else(|| lifecycle_before.clone()),
             },
+            (
+                Self::EcrRegistry { registry, region, cache, replication, templates },
+                Self::EcrRegistry {
+                    registry: registry_before,
+                    region: region_before,
+                    cache: cache_before,
+                    replication: replication_before,
+                    templates: templates_before,
+                },
+            ) if (registry, region) == (registry_before, region_before) => Self::EcrRegistry {
+                registry: registry.clone(),
+                region: region.clone(),
+                cache: cache.clone().or_else(|| cache_before.clone()),
+                replication: replication.clone().or_else(|| replication_before.clone()),
+                templates: templates.clone().or_else(|| templates_before.clone()),
+            },
             _ => self.clone(),
         }
     }
@@ -120,6 +136,11 @@ impl SettingFacts {
                 (*versioning_before == Some(Versioning::Enabled) && *versioning != *versioning_before)
                     || (*lock_before == Some(true) && *object_lock != *lock_before)
             }
+            // None of a registry's settings reaches into a repository that exists (A47, A48).
+            (
+                Self::EcrRegistry { registry, region, .. },
+                Self::EcrRegistry { registry: registry_before, region: region_before, .. },
+            ) => (registry, region) != (registry_before, region_before),
             _ => true,
         }
     }
@@ -147,6 +168,31 @@ impl SettingFacts {
             .flatten()
             .collect(),
             (Self::Registry, Self::Registry) => Vec::new(),
+            (
+                Self::EcrRegistry { registry, region, cache, replication, templates },
+                Self::EcrRegistry {
+                    registry: registry_before,
+                    region: region_before,
+                    cache: cache_before,
+                    replication: replication_before,
+                    templates: templates_before,
+                },
+            ) => {
+                let other = |before: &Option<_>, now: &Option<_>, what: &str| {
+                    (before.is_some() && before != now).then(|| format!("the {what} are other ones"))
+                };
+                [
+                    ((registry, region) != (registry_before, region_before)).then(|| {
+                        format!("registry {registry_before} in {region_before} became {registry} in {region}")
+                    }),
+                    other(cache_before, cache, "pull-through cache rules"),
+                    other(replication_before, replication, "replication rules"),
+                    other(templates_before, templates, "repository creation templates"),
+                ]
+                .into_iter()
+                .flatten()
+                .collect()
+            }
             _ => vec!["the source is of another kind".to_owned()],
         }
     }

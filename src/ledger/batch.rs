@@ -44,3 +44,12 @@ pub(super) fn lines(batch: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub(super) fn entries(batch: &[u8]) -> Option<Vec<Entry>> {
     lines(batch).map(|line| serde_json::from_slice(line).ok()).collect()
 }
+
+/// What can still be read of a damaged batch: to tell which entry it is, never to believe it.
+pub(super) fn salvage(packed: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    if let Ok(decoder) = zstd::Decoder::new(packed) {
+        let _ = decoder.take(UNPACKED_CAP).read_to_end(&mut lines);
+    }
+    lines
+}

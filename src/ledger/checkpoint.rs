@@ -2,6 +2,7 @@
 
 use tlog_tiles::{Checkpoint as Note, tlog::Hash};
 
+use super::signature::{self, VerifierKey};
 use super::tree::Edge;
 use crate::model::Digest;
 
@@ -19,10 +20,22 @@ pub(super) struct Checkpoint {
     pub(super) schema: u64,
     /// The batch that this commit appended.
     pub(super) batch: Digest,
-    /// SHA-256 of the previous checkpoint's bytes; none in the first.
+    /// SHA-256 of the previous checkpoint's body; none in the first. Without its signatures, so that a witness may add
+    /// one.
     pub(super) previous: Option<Digest>,
+    /// The key that signs; none in a log that was never signed.
+    pub(super) key: Option<KeyInForce>,
     /// What the next writer needs to extend the tree.
     pub(super) edge: Edge,
+}
+
+/// The key that signs a checkpoint, named in its own body: whoever knows one key of a log can follow its successors
+/// (F65).
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct KeyInForce {
+    pub(super) key: VerifierKey,
+    /// The commit that put it in force, signed by the key before it as well.
+    pub(super) since: u64,
 }
 
 /// Why bytes are no checkpoint.
@@ -49,6 +62,9 @@ impl Checkpoint {
         if let Some(previous) = &self.previous {
             let _ = writeln!(text, "previous {}", previous.hex());
         }
+        if let Some(KeyInForce { key, since }) = &self.key {
+            let _ = writeln!(text, "key {key} {since}");
+        }
         text.push_str("edge");
         for hash in self.edge.hashes() {
             let _ = write!(text, " {hash}");
@@ -59,19 +75,28 @@ impl Checkpoint {
 
     /// Reads a checkpoint. Lines it does not know are left to those who do, unless the schema says otherwise.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Flaw> {
-        let body = match bytes.windows(2).position(|pair| pair == b"\n\n") {
-            Some(end) => &bytes[..=end],
-            None => bytes,
-        };
         // A cut leaves the text it had; only damage makes it something else than text.
-        let text = str::from_utf8(body).map_err(|_| Flaw::Malformed)?;
+        let text = str::from_utf8(signature::body(bytes)).map_err(|_| Flaw::Malformed)?;
         if is_torn(bytes, text) {
             return Err(Flaw::Torn);
         }
         let schema = line(text, "schema").and_then(|schema| schema.parse().ok()).filter(|schema| *schema > 0);
         let schema = schema.ok_or(Flaw::Malformed)?;
         let flaw = if schema > SCHEMA { Flaw::Newer(schema) } else { Flaw::Malformed };
-        Self::parse(body, text, schema).ok_or(flaw)
+        let read = Self::parse(text.as_bytes(), text, schema).ok_or(flaw)?;
+        match &read.key {
+            // Written in one piece, so that what ends here was cut; a line between would have been something else once.
+            Some(_) if bytes == read.encode() || bytes == [read.encode(), vec![b'\n']].concat() => Err(Flaw::Torn),
+            Some(key) if !signature::stands(bytes, &key.key) => Err(Flaw::Malformed),
+            _ => Ok(read),
+        }
+    }
+
+    /// The same for bytes that may be one byte short or wrong at the end.
+    fn is_whole(bytes: &[u8]) -> bool {
+        let Ok(text) = str::from_utf8(signature::body(bytes)) else { return false };
+        let read = Self::parse(text.as_bytes(), text, SCHEMA);
+        read.is_some_and(|read| read.key.is_none_or(|key| signature::stands(bytes, &key.key)))
     }
 
     fn parse(body: &[u8], text: &str, schema: u64) -> Option<Self> {
@@ -84,9 +109,13 @@ impl Checkpoint {
         };
         let batch = sha256(line(text, "batch")?)?;
         let origin = note.origin().to_owned();
+        let key = match line(text, "key") {
+            Some(text) => Some(key_in_force(text).filter(|key| key.key.name() == origin)?),
+            None => None,
+        };
         // The edge implies the root: one flipped bit in either shows here.
         let consistent = edge.root() == *note.hash() && note.size() > 0;
-        consistent.then_some(Self { origin, size: note.size(), schema, batch, previous, edge })
+        consistent.then_some(Self { origin, size: note.size(), schema, batch, previous, key, edge })
     }
 }
 
@@ -96,10 +125,11 @@ type Whole = fn(&str) -> bool;
 /// Whether this is what a cut-off or zero-filled write leaves behind. Anything else that does not parse was whole once,
 /// so that people may have been told of it: dropping it would lose a commit (I9).
 fn is_torn(bytes: &[u8], text: &str) -> bool {
-    const ORDER: [(&str, Whole); 3] = [
+    const ORDER: [(&str, Whole); 4] = [
         ("schema ", |schema| schema.parse::<u64>().is_ok()),
         ("batch ", |hex| sha256(hex).is_some()),
         ("previous ", |hex| sha256(hex).is_some()),
+        ("key ", |text| key_in_force(text).is_some()),
     ];
     let Some((last, rest)) = bytes.split_last() else { return true };
     if *last == 0 {
@@ -107,13 +137,16 @@ fn is_torn(bytes: &[u8], text: &str) -> bool {
     }
     if *last != b'\n' {
         // The same length with another last byte is damage, not a cut.
-        let whole = [rest, b"\n"].concat();
-        return str::from_utf8(&whole).map_or(true, |text| Checkpoint::parse(&whole, text, SCHEMA).is_none());
+        return !Checkpoint::is_whole(&[rest, b"\n"].concat());
     }
-    // Cut between two lines: what there is stands whole in its place, and the edge is still to come.
-    let extensions = text.lines().skip(3);
-    extensions.clone().count() <= ORDER.len()
-        && extensions.zip(ORDER).all(|(line, (key, whole))| line.strip_prefix(key).is_some_and(whole))
+    // Cut between two lines: what there is stands whole in its order, and the edge is still to come.
+    let mut order = ORDER.iter();
+    text.lines().skip(3).all(|line| order.any(|(key, whole)| line.strip_prefix(key).is_some_and(whole)))
+}
+
+fn key_in_force(text: &str) -> Option<KeyInForce> {
+    let (key, since) = text.rsplit_once(' ')?;
+    Some(KeyInForce { key: VerifierKey::parse(key)?, since: since.parse().ok()? })
 }
 
 fn line<'a>(text: &'a str, key: &str) -> Option<&'a str> {
@@ -130,6 +163,7 @@ fn sha256(hex: &str) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ed25519_dalek::{Signer as _, SigningKey};
     use tlog_tiles::tlog::record_hash;
 
     fn example() -> Checkpoint {
@@ -138,7 +172,18 @@ mod tests {
             edge.push(n, record_hash(&n.to_be_bytes()));
         }
         let (batch, previous) = (Digest::of(b"batch"), Some(Digest::of(b"previous")));
-        Checkpoint { origin: "prodpin/0011".to_owned(), size: 5, schema: 1, batch, previous, edge }
+        Checkpoint { origin: "prodpin/0011".to_owned(), size: 5, schema: 1, batch, previous, key: None, edge }
+    }
+
+    /// With the bytes it is stored as: a witness has signed, too.
+    fn signed() -> (Checkpoint, Vec<u8>) {
+        let (log, witness) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
+        let key = VerifierKey::of("prodpin/0011", &log.verifying_key());
+        let checkpoint = Checkpoint { key: Some(KeyInForce { key: key.clone(), since: 3 }), ..example() };
+        let body = checkpoint.encode();
+        let foreign = VerifierKey::of("witness.example.com", &witness.verifying_key());
+        let signatures = [foreign.line(&witness.sign(&body).to_bytes()), key.line(&log.sign(&body).to_bytes())];
+        (checkpoint, [body, b"\n".to_vec(), signatures.concat()].concat())
     }
 
     #[test]
@@ -169,6 +214,40 @@ mod tests {
                 // What still reads as one names another batch, another predecessor or a newer schema.
                 Ok(other) => assert_ne!(other, example(), "bit {bit} of {at}"),
                 Err(Flaw::Torn) => panic!("bit {bit} of byte {at} would drop a commit"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_signed_checkpoint_reads_back_and_every_cut_of_it_is_torn_f56() {
+        let (checkpoint, bytes) = signed();
+        assert_eq!(Checkpoint::decode(&bytes), Ok(checkpoint));
+        let lines = bytes.windows(1).enumerate().filter(|(_, byte)| *byte == b"\n").map(|(at, _)| at + 1);
+        // A cut right after a witness's line, before the log's own: never dropped, because it may be a damaged one.
+        let between = lines.rev().nth(1).unwrap();
+        for cut in 0..bytes.len() {
+            let expected = if cut == between { Flaw::Malformed } else { Flaw::Torn };
+            assert_eq!(Checkpoint::decode(&bytes[..cut]), Err(expected), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn every_flip_in_a_signed_checkpoint_shows_and_none_drops_it_f57() {
+        let (checkpoint, bytes) = signed();
+        let witness_line = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').rev().nth(2).map(<[u8]>::to_vec);
+        // One bit of each byte: a signature takes its time to check.
+        for (at, bit) in (0..bytes.len()).map(|at| (at, at % 7)) {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            match Checkpoint::decode(&flipped) {
+                Err(Flaw::Malformed | Flaw::Newer(_)) => {}
+                Err(Flaw::Torn) => panic!("bit {bit} of byte {at} would drop a commit"),
+                Ok(read) => {
+                    let key = read.key.as_ref().map(|key| &key.key);
+                    let witness = witness_line(&flipped) != witness_line(&bytes);
+                    let holds = key.is_some_and(|key| signature::check(&flipped, key).is_ok());
+                    assert!(!holds || (witness && read == checkpoint), "bit {bit} of byte {at}");
+                }
             }
         }
     }

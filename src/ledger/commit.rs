@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tlog_tiles::tlog::record_hash;
+use tlog_tiles::tlog::{Hash, record_hash};
 
 use super::checkpoint::{Checkpoint, SCHEMA};
 use super::index::Touch;
@@ -11,7 +11,7 @@ use super::read::{Tip, batch_path, checkpoint_path};
 use super::store::Created;
 use super::tree::Edge;
 use super::view::View;
-use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance};
+use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance, signature};
 use crate::model::{Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, TagStatus, rebase};
 
 /// Each lost attempt means that another writer's commit went through, so this bounds one writer's bad luck only.
@@ -26,7 +26,10 @@ struct Draft {
     lines: Vec<u8>,
     /// The entries as restated.
     entries: Vec<Entry>,
+    leaves: Vec<Hash>,
     checkpoint: Checkpoint,
+    /// Whether the key that signed before hands over to another one by this commit.
+    hand_over: bool,
 }
 
 impl Ledger {
@@ -38,6 +41,7 @@ impl Ledger {
             return Err(LedgerError::ReadOnly { location: self.store.location().to_owned() });
         }
         let mut writing = self.writing.lock().await;
+        self.refuse_fork()?;
         let before = self.log().index.sequence;
         let mut views = HashMap::new();
         let mut rest = entries.as_slice();
@@ -45,13 +49,18 @@ impl Ledger {
             let taken = self.commit_some(rest, &mut views, &mut writing).await?;
             rest = &rest[taken..];
         }
+        // Told only once the anchor knows of it, as far as it can be reached.
+        self.copy_to_anchor().await?;
         let changed = views.into_values().filter(|view| view.latest().is_some_and(|latest| latest.0 > before));
         if let Err(error) = self.write_views(changed.collect()).await {
             tracing::warn!(ledger = self.store.location(), %error, "a cache could not be written; the log is complete");
         }
         let ends_run = entries.iter().any(|entry| matches!(entry.event, Event::Run(_)));
+        if let Err(error) = self.write_tiles().await {
+            tracing::warn!(ledger = self.store.location(), %error, "a tile could not be written; the next run does");
+        }
         if writing.since_index >= INDEX_EVERY || (ends_run && writing.since_index > 0) {
-            match self.write_index().await {
+            match self.settle_derived().await {
                 Ok(()) => writing.since_index = 0,
                 Err(error) => {
                     tracing::warn!(ledger = self.store.location(), %error, "the index could not be written; the log is complete");
@@ -59,6 +68,13 @@ impl Ledger {
             }
         }
         Ok(self.head().unwrap_or_else(|| Head { sequence: 0, size: 0, root: Edge::default().root().0 }))
+    }
+
+    /// Writes what is derived from the log, the index last: whoever starts from it need not look before it.
+    pub(super) async fn settle_derived(&self) -> Result<(), LedgerError> {
+        self.write_tiles().await?;
+        self.write_partial_tiles().await?;
+        self.write_index().await
     }
 
     /// Commits as many of the entries as one batch holds, and says how many those were.
@@ -94,7 +110,7 @@ impl Ledger {
             let log = self.log();
             (log.next, log.tip.clone())
         };
-        let (mut lines, mut restated, mut taken) = (Vec::new(), Vec::new(), 0);
+        let (mut lines, mut restated, mut leaves, mut taken) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let mut size = tip.as_ref().map_or(0, |tip| tip.checkpoint.size);
         let mut edge = tip.as_ref().map_or_else(Edge::default, |tip| tip.checkpoint.edge.clone());
         for entry in entries {
@@ -108,7 +124,9 @@ impl Ledger {
                 let location = self.store.location().to_owned();
                 return Err(LedgerError::TooLong { location, bytes: line.len() });
             }
-            edge.push(size, record_hash(&line));
+            let leaf = record_hash(&line);
+            edge.push(size, leaf);
+            leaves.push(leaf);
             size += 1;
             lines.extend_from_slice(&line);
             lines.push(b'\n');
@@ -117,15 +135,19 @@ impl Ledger {
         if restated.is_empty() {
             return Ok((taken, None));
         }
+        let origin = tip.as_ref().map_or_else(new_origin, |tip| tip.checkpoint.origin.clone());
+        let before = tip.as_ref().and_then(|tip| tip.checkpoint.key.as_ref());
+        let (key, hand_over) = self.key_for(sequence, &origin, before)?;
         let checkpoint = Checkpoint {
-            origin: tip.as_ref().map_or_else(new_origin, |tip| tip.checkpoint.origin.clone()),
+            origin,
             size,
             schema: SCHEMA,
             batch: Digest::of(&lines),
             previous: tip.map(|tip| tip.digest),
+            key,
             edge,
         };
-        Ok((taken, Some(Draft { lines, entries: restated, checkpoint })))
+        Ok((taken, Some(Draft { lines, entries: restated, leaves, checkpoint, hand_over })))
     }
 
     /// What an entry means after the head; nothing if the log says it already.
@@ -153,21 +175,22 @@ impl Ledger {
 
     /// Writes the batch and creates the checkpoint. `false`: another commit has that place.
     async fn publish(&self, draft: Draft, views: &mut HashMap<RepositoryKey, View>) -> Result<bool, LedgerError> {
-        let Draft { lines, entries, checkpoint } = draft;
+        let Draft { lines, entries, leaves, checkpoint, hand_over } = draft;
         let io = |error| LedgerError::of_io(self.store.location(), error);
         let path = batch_path(&checkpoint.batch);
         if let Created::There(there) = self.store.create(&path, batch::pack(&lines).map_err(io)?).await? {
             batch::unpack(&there, &checkpoint.batch).map_err(|what| self.store.corrupt(format!("{path}: {what}")))?;
         }
         let sequence = self.log().next;
-        let bytes = checkpoint.encode();
-        let digest = Digest::of(&bytes);
-        match self.store.create(&checkpoint_path(sequence), bytes.clone()).await? {
-            Created::New => {}
+        let body = checkpoint.encode();
+        let digest = Digest::of(&body);
+        let note = self.sign(&checkpoint, &body, hand_over).await?;
+        let note = match self.store.create(&checkpoint_path(sequence), note.clone()).await? {
+            Created::New => note,
             // An earlier answer was lost: this is one's own commit, made already (F52).
-            Created::There(there) if there == bytes => {}
+            Created::There(there) if signature::body(&there) == body => there.to_vec(),
             Created::There(_) => return Ok(false),
-        }
+        };
         let touch = Touch::new(sequence, &checkpoint.batch);
         for key in entries.iter().filter_map(|entry| entry.repository.as_ref()) {
             if let Some(view) = views.get_mut(key) {
@@ -175,8 +198,16 @@ impl Ledger {
                 view.touched(touch);
             }
         }
-        self.put_forward(Tip { sequence, digest, checkpoint }, &entries);
+        self.put_forward(Tip { sequence, digest, checkpoint, note }, &entries, &leaves);
         Ok(true)
+    }
+
+    /// The checkpoint as it is stored: with its signatures, if it has a key.
+    async fn sign(&self, checkpoint: &Checkpoint, body: &[u8], hand_over: bool) -> Result<Vec<u8>, LedgerError> {
+        let Some(keys) = self.keys.as_ref().filter(|_| checkpoint.key.is_some()) else { return Ok(body.to_vec()) };
+        let lines = keys.sign(&checkpoint.origin, body, hand_over).await;
+        let lines = lines.map_err(|detail| self.key_error(format!("nothing was recorded: {detail}")))?;
+        Ok([body, b"\n", &lines].concat())
     }
 }
 

@@ -64,6 +64,33 @@ pub enum LedgerError {
         /// What was seen, and what is there.
         what: String,
     },
+    /// Two histories exist: this one and the one that was seen before (I11). Nothing is written any more.
+    #[error(
+        "ledger-forked: ledger {location}: {what}: someone rewrote one of them; keep both as they are, find out who could \
+         write there, and start a new ledger elsewhere"
+    )]
+    Forked {
+        /// The ledger.
+        location: String,
+        /// Where the histories part.
+        what: String,
+    },
+    /// The key that signs checkpoints is not at hand, or not the one that the log knows (F65).
+    #[error("ledger {location}: {detail}")]
+    Key {
+        /// The ledger.
+        location: String,
+        /// What is wrong with the key and what to do.
+        detail: String,
+    },
+    /// A proof needs a hash that is not there.
+    #[error("ledger {location}: {tile} is missing; `prodpin verify --repair` makes it anew from the batches")]
+    Underived {
+        /// The ledger.
+        location: String,
+        /// The tile.
+        tile: String,
+    },
     /// A newer prodpin has written to it (F64).
     #[error(
         "ledger {location} has schema {found}, and this prodpin knows {known}: \

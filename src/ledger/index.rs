@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Head;
 use super::cache::CACHE_SCHEMA;
+use super::tiles::Frontier;
 use crate::model::{
     Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RepositoryName, RunId, RunRecord, SettingFacts,
     SourceName, SourceRecord,
@@ -40,6 +41,8 @@ pub(super) struct Index {
     pub(super) sequence: u64,
     /// SHA-256 of that commit's checkpoint.
     pub(super) checkpoint: Option<Digest>,
+    /// The border of the tree as of that commit: what the next tile is made of.
+    pub(super) frontier: Frontier,
     /// The latest wall time that any entry tells of.
     pub(super) newest: Option<Timestamp>,
     /// Every repository ever recorded, with its latest commits, latest last.
@@ -66,6 +69,7 @@ impl Default for Index {
             origin: String::new(),
             sequence: 0,
             checkpoint: None,
+            frontier: Frontier::default(),
             newest: None,
             repositories: BTreeMap::new(),
             sources: BTreeMap::new(),

@@ -3,8 +3,15 @@
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use std::time::Duration;
+
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
+use object_store::prefix::PrefixStore;
+use object_store::{ClientOptions, RetryConfig};
+use url::Url;
 
 use super::store::Store;
 use super::{Access, LedgerError, s3};
@@ -19,13 +26,62 @@ pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<St
             let name = format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());
             match url.scheme() {
                 "s3" => s3::open(url, &name).await,
+                "gs" => open_google(url, &name),
+                "az" => open_azure(url, &name),
                 other => Err(LedgerError::Unusable {
-                    detail: format!("{other}:// is not supported yet; use a directory or s3://BUCKET/PREFIX"),
+                    detail: format!(
+                        "a ledger cannot be at {other}://; use a directory, s3://, gs:// or az://BUCKET/PREFIX"
+                    ),
                     location: name,
                 }),
             }
         }
     }
+}
+
+/// The service account, workload identity or metadata server that Google's own tools find.
+fn open_google(url: &Url, name: &str) -> Result<Store, LedgerError> {
+    let (bucket, prefix) = parts(url, name)?;
+    let bucket = GoogleCloudStorageBuilder::from_env()
+        .with_bucket_name(bucket)
+        .with_client_options(patience())
+        .with_retry(retries())
+        .build()
+        .map_err(|error| LedgerError::of(name, &error))?;
+    Ok(Store::new(Arc::new(PrefixStore::new(bucket, prefix)), name))
+}
+
+/// The account is in `AZURE_STORAGE_ACCOUNT_NAME`; the identity is what Azure's own tools find.
+fn open_azure(url: &Url, name: &str) -> Result<Store, LedgerError> {
+    let (container, prefix) = parts(url, name)?;
+    let container = MicrosoftAzureBuilder::from_env()
+        .with_container_name(container)
+        .with_client_options(patience())
+        .with_retry(retries())
+        .build()
+        .map_err(|error| LedgerError::of(name, &error))?;
+    Ok(Store::new(Arc::new(PrefixStore::new(container, prefix)), name))
+}
+
+/// The bucket and the prefix in it.
+pub(super) fn parts<'u>(url: &'u Url, name: &str) -> Result<(&'u str, object_store::path::Path), LedgerError> {
+    let unusable = |detail: String| LedgerError::Unusable { location: name.to_owned(), detail };
+    let scheme = url.scheme();
+    let bucket =
+        url.host_str().ok_or_else(|| unusable(format!("it names no bucket; write {scheme}://BUCKET/PREFIX")))?;
+    let prefix = object_store::path::Path::from_url_path(url.path())
+        .map_err(|_| unusable("the prefix is no clean path; leave out empty parts, '.' and '..'".to_owned()))?;
+    Ok((bucket, prefix))
+}
+
+/// A store that accepts a request and says nothing must not hold up a run: with the retries below, no answer at all is
+/// an error within two minutes (F5).
+pub(super) fn patience() -> ClientOptions {
+    ClientOptions::new().with_connect_timeout(Duration::from_secs(5)).with_timeout(Duration::from_secs(30))
+}
+
+pub(super) fn retries() -> RetryConfig {
+    RetryConfig { max_retries: 6, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() }
 }
 
 fn open_directory(directory: &FilePath, access: Access) -> Result<Store, LedgerError> {

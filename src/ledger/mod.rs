@@ -4,6 +4,7 @@
 //! batch/<sha256>          the entries of one commit: a JSON line each, zstd; named by the hash of the plain bytes
 //! checkpoint/<sequence>   a C2SP tlog-checkpoint; created only if absent: THIS is the commit
 //! report/<sha256>         a report's body, zstd; named by the hash of the plain bytes
+//! tile/<level>/<number>   C2SP tlog-tiles: derived, for proofs that read no batch
 //! view/index              a cache: repositories, settings, runs, the head last seen
 //! view/repository/<hash>  a cache: one repository's folded state
 //! ```
@@ -20,11 +21,15 @@
 //! qv3…=                    the root over all of them
 //! schema 1                 a program that knows only older schemas does not write (F64)
 //! batch 9c1e…              what this commit appended
-//! previous 77ab…           SHA-256 of the previous checkpoint's bytes; not in the first
+//! previous 77ab…           SHA-256 of the previous checkpoint's body; not in the first
+//! key prodpin/5f0c…+… 7    the key that signs, and the commit that put it in force; none in an unsigned log
 //! edge 0aX…= 9fQ…=         roots of the perfect subtrees, largest first: the next writer needs no tiles
 //! ```
 //!
-//! A blank line and signature lines may follow. Tiles and proofs can be derived from the batches at any time.
+//! A blank line and signature lines follow (C2SP signed-note, Ed25519); those of witnesses are kept. A log that was
+//! signed once stays signed. A new key is put in force by a checkpoint that the old one signs as well, so whoever knows
+//! any key of a log can follow it to the one of today (F65). Tiles are derived from the batches and can be made anew at
+//! any time.
 //!
 //! **A commit** writes the batch, then the checkpoint. Whoever finds the checkpoint taken reads what came first,
 //! restates its own entries after it ([`crate::model::rebase`]), and tries the next number (I14, F61). A crash before
@@ -33,6 +38,7 @@
 //! **Caches** say for themselves what they are a cache of. One that is missing, stale, torn, foreign or of another
 //! program's version is made anew from the log; only a head that was seen and is gone stops writing (I12).
 
+mod anchor;
 mod batch;
 mod cache;
 mod chance;
@@ -40,18 +46,25 @@ mod checkpoint;
 mod commit;
 mod error;
 mod index;
+mod key;
+mod kms;
 mod location;
+mod proof;
 mod query;
 mod read;
 mod rebuild;
 mod recall;
 mod report;
 mod s3;
+mod signature;
 mod store;
+mod succession;
+mod tiles;
 mod tree;
+mod verify;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
@@ -59,13 +72,19 @@ use object_store::ObjectStore;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tlog_tiles::tlog::Hash;
 
+use self::anchor::Anchor;
 use self::index::Index;
+use self::key::Keys;
 use self::read::Tip;
 use self::store::Store;
+use self::tiles::Tile;
 use crate::model::{Mark, OpenFindings, RepositoryKey, RepositoryName, SettingFacts, SourceName, SourceRecord};
-use crate::policy::LedgerLocation;
+use crate::policy::{LedgerLocation, Safeguards};
 
 pub use error::LedgerError;
+pub use proof::{Claim, InclusionProof, SignedCheckpoint, Since};
+pub use signature::VerifierKey;
+pub use verify::{Damage, Verification, Verify};
 
 /// What a ledger is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +129,9 @@ fn read_root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::
 pub struct Ledger {
     store: Store,
     access: Access,
+    /// What signs checkpoints; none if they are not signed, or if nothing is written.
+    keys: Option<Keys>,
+    anchor: Option<Anchor>,
     /// What is known of the log so far. Never locked across a wait.
     log: RwLock<Log>,
     /// Held by whoever moves the head: a commit, or a look at what others committed.
@@ -125,6 +147,10 @@ pub struct Ledger {
 struct Log {
     tip: Option<Tip>,
     index: Index,
+    /// Whole tiles that are not written yet.
+    tiles: Vec<Tile>,
+    /// Tiles that need not be written, because they were listed.
+    tiles_there: Arc<HashSet<String>>,
     /// The next number to commit under.
     next: u64,
 }
@@ -137,31 +163,60 @@ struct Writing {
 }
 
 impl Ledger {
-    /// Opens the ledger at a location. Opened for reading, a directory that does not exist is an empty ledger.
+    /// Opens the ledger at a location. Opened for reading, a directory that does not exist is an empty ledger. What is
+    /// committed is not signed, and nothing is compared.
     pub async fn open(location: &LedgerLocation, access: Access) -> Result<Self, LedgerError> {
+        Self::open_with(location, &Safeguards::none(), access).await
+    }
+
+    /// Opens the ledger at a location, with what keeps it honest.
+    pub async fn open_with(
+        location: &LedgerLocation,
+        safeguards: &Safeguards,
+        access: Access,
+    ) -> Result<Self, LedgerError> {
         let store = location::open(location, access).await?;
-        Self::open_store(store, access).await
+        let (keys, anchor) = match access {
+            Access::Read => (None, None),
+            Access::Write => {
+                let keys = Keys::load(safeguards, location, store.location()).await?;
+                let anchor = match &safeguards.anchor {
+                    Some(anchor) => Some(Anchor::open(anchor).await),
+                    None => None,
+                };
+                (keys, anchor)
+            }
+        };
+        let mut ledger = Self::unread(store, access);
+        (ledger.keys, ledger.anchor) = (keys, anchor);
+        ledger.start().await
     }
 
     /// Opens the ledger on a store that the caller made, under this name in messages. The store must create an object
     /// only if it is absent, and see at once what was created.
     pub async fn open_on(store: Arc<dyn ObjectStore>, name: &str, access: Access) -> Result<Self, LedgerError> {
-        Self::open_store(Store::new(store, name), access).await
+        Self::unread(Store::new(store, name), access).start().await
     }
 
-    async fn open_store(store: Store, access: Access) -> Result<Self, LedgerError> {
-        let mut ledger = Self {
+    /// A ledger of which nothing was read yet.
+    fn unread(store: Store, access: Access) -> Self {
+        Self {
             store,
             access,
+            keys: None,
+            anchor: None,
             log: RwLock::new(Log { next: 1, ..Log::default() }),
             writing: tokio::sync::Mutex::default(),
             recalled: Mutex::default(),
             opened_at: 0,
-        };
-        ledger.load().await?;
-        let opened_at = ledger.log().index.sequence;
-        ledger.opened_at = opened_at;
-        Ok(ledger)
+        }
+    }
+
+    async fn start(mut self) -> Result<Self, LedgerError> {
+        self.load().await?;
+        let opened_at = self.log().index.sequence;
+        self.opened_at = opened_at;
+        Ok(self)
     }
 
     /// The last commit known here; none while the log is empty.

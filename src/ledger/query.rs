@@ -85,6 +85,25 @@ impl Ledger {
         Ok(untold)
     }
 
+    /// Every entry of the log in order, with its commit's number and its own, until the reader fails.
+    pub async fn each_entry<E>(
+        &self,
+        mut read: impl FnMut(u64, u64, &Entry) -> Result<(), E>,
+    ) -> Result<Result<(), E>, LedgerError> {
+        let head = self.log().index.sequence;
+        let mut commits = self.commits(1..=head);
+        let mut number = 0;
+        while let Some((tip, entries)) = commits.try_next().await? {
+            for entry in &entries {
+                if let Err(error) = read(tip.sequence, number, entry) {
+                    return Ok(Err(error));
+                }
+                number += 1;
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// Everything recorded about a repository, or about one of its tags, oldest first, with the commits' numbers.
     pub async fn history(&self, key: &RepositoryKey, tag: Option<&Tag>) -> Result<Vec<(u64, Entry)>, LedgerError> {
         let view = self.view_now(key).await?;

@@ -1,24 +1,28 @@
 //! Reading the log forward: from the head last known to the one there is now, checking every link.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use tlog_tiles::tlog::record_hash;
+use tlog_tiles::tlog::{Hash, record_hash};
 
 use super::checkpoint::{Checkpoint, Flaw, SCHEMA};
 use super::index::Index;
 use super::rebuild::Rebuild;
 use super::tree::Edge;
-use super::{Access, Head, Ledger, LedgerError, batch, cache};
+use super::{Access, Head, Ledger, LedgerError, Log, batch, cache, signature, succession, tiles};
 use crate::model::{Digest, Entry};
 
-/// A checkpoint with its number and the hash of its bytes.
+/// A checkpoint with its number and the hash of its body.
 #[derive(Debug, Clone)]
 pub(super) struct Tip {
     pub(super) sequence: u64,
     pub(super) digest: Digest,
     pub(super) checkpoint: Checkpoint,
+    /// As it is stored, with whatever signatures stand on it.
+    pub(super) note: Vec<u8>,
 }
 
 impl Tip {
@@ -57,10 +61,16 @@ impl Ledger {
         let cached = self.store.cached(&Path::from(INDEX)).await;
         let index = cached.and_then(|bytes| cache::unpack::<Index>(&bytes));
         let index = index.filter(|index| index.schema == cache::CACHE_SCHEMA && index.sequence > 0);
+        let fits = |index: &Index, tip: &Tip| {
+            Some(&tip.digest) == index.checkpoint.as_ref()
+                && index.frontier.edge().as_ref() == Some(&tip.checkpoint.edge)
+        };
         let mut lost = None;
         if let Some(index) = index {
             match self.slot(index.sequence).await? {
-                Slot::Whole(tip) if Some(&tip.digest) == index.checkpoint.as_ref() => {
+                Slot::Whole(tip) if fits(&index, &tip) => {
+                    let broken = |what| self.store.corrupt(format!("{}: {what}", checkpoint_path(tip.sequence)));
+                    succession::holds(&tip).map_err(broken)?;
                     let mut log = self.log_mut();
                     log.next = index.sequence + 1;
                     (log.tip, log.index) = (Some(*tip), index);
@@ -73,6 +83,10 @@ impl Ledger {
         let start = checkpoint_path(self.log().index.sequence);
         let listed = self.store.greatest_after(&Path::from("checkpoint"), &start).await?;
         let mut rebuild = (anew && listed > 0 && self.access == Access::Write).then(|| Rebuild::new(listed));
+        if rebuild.is_some() {
+            let there = self.list_tiles().await?;
+            self.log_mut().tiles_there = Arc::new(there);
+        }
         self.advance(listed, rebuild.as_mut()).await?;
         if let Some(rebuild) = rebuild {
             rebuild.finish(self).await?;
@@ -82,6 +96,9 @@ impl Ledger {
         }
         if self.access == Access::Write {
             self.refuse_newer_schema()?;
+            self.refuse_foreign_key()?;
+            self.compare_anchor().await?;
+            self.write_tiles().await?;
             // Shows, before anything is done elsewhere, that this ledger can be written to (F63).
             self.write_index().await?;
         }
@@ -132,11 +149,13 @@ impl Ledger {
             };
             match slot {
                 Slot::Whole(tip) => {
-                    let entries = self.link(&tip, packed.as_deref())?;
+                    let (entries, leaves) = self.link(&tip, packed.as_deref())?;
                     if let Some(rebuild) = rebuild.as_deref_mut() {
                         rebuild.take(self, &tip, &entries).await?;
                     }
-                    self.put_forward(*tip, &entries);
+                    if self.put_forward(*tip, &entries, &leaves) > tiles::WAITING {
+                        self.write_tiles().await?;
+                    }
                 }
                 Slot::Torn => {
                     tracing::warn!(
@@ -154,18 +173,27 @@ impl Ledger {
         }
     }
 
-    /// Makes a commit, one's own or another's, the head.
-    pub(super) fn put_forward(&self, tip: Tip, entries: &[Entry]) {
+    /// Makes a commit, one's own or another's, the head. Returns how many tiles wait to be written.
+    pub(super) fn put_forward(&self, tip: Tip, entries: &[Entry], leaves: &[Hash]) -> usize {
         let mut log = self.log_mut();
+        let Log { index, tiles, .. } = &mut *log;
+        for leaf in leaves {
+            index.frontier.push(*leaf, |tile| {
+                if self.access == Access::Write {
+                    tiles.push(tile);
+                }
+            });
+        }
         log.index.apply(&tip.head(), &tip.checkpoint.batch, entries);
         log.index.origin.clone_from(&tip.checkpoint.origin);
         log.index.checkpoint = Some(tip.digest.clone());
         log.next = tip.sequence + 1;
         log.tip = Some(tip);
+        log.tiles.len()
     }
 
     /// Checks that a commit follows the head, and that its batch is what its root says (F57, F58).
-    fn link(&self, tip: &Tip, packed: Option<&[u8]>) -> Result<Vec<Entry>, LedgerError> {
+    fn link(&self, tip: &Tip, packed: Option<&[u8]>) -> Result<(Vec<Entry>, Vec<Hash>), LedgerError> {
         let (name, checkpoint) = (format!("checkpoint/{:020}", tip.sequence), &tip.checkpoint);
         let log = self.log();
         let before = log.tip.as_ref();
@@ -175,17 +203,20 @@ impl Ledger {
         if before.map(|before| &before.digest) != checkpoint.previous.as_ref() {
             return Err(self.store.corrupt(format!("{name} does not follow the checkpoint before it")));
         }
+        succession::follows(before.and_then(|before| before.checkpoint.key.as_ref()), tip)
+            .map_err(|what| self.store.corrupt(format!("{name}: {what}")))?;
         let lines = self.unpack(tip, packed)?;
+        let leaves: Vec<Hash> = batch::lines(&lines).map(record_hash).collect();
         let mut size = before.map_or(0, |before| before.checkpoint.size);
         let mut edge = before.map_or_else(Edge::default, |before| before.checkpoint.edge.clone());
-        for line in batch::lines(&lines) {
-            edge.push(size, record_hash(line));
+        for leaf in &leaves {
+            edge.push(size, *leaf);
             size += 1;
         }
         if size != checkpoint.size || edge != checkpoint.edge {
             return Err(self.store.corrupt(format!("{name} does not match the entries of its batch")));
         }
-        self.entries(tip, &lines)
+        Ok((self.entries(tip, &lines)?, leaves))
     }
 
     fn unpack(&self, tip: &Tip, packed: Option<&[u8]>) -> Result<Vec<u8>, LedgerError> {
@@ -207,14 +238,17 @@ impl Ledger {
         let path = checkpoint_path(sequence);
         let Some(bytes) = self.store.get(&path).await? else { return Ok(Slot::Empty) };
         match Checkpoint::decode(&bytes) {
-            Ok(checkpoint) => Ok(Slot::Whole(Box::new(Tip { sequence, digest: Digest::of(&bytes), checkpoint }))),
+            Ok(checkpoint) => {
+                let digest = Digest::of(signature::body(&bytes));
+                Ok(Slot::Whole(Box::new(Tip { sequence, digest, checkpoint, note: bytes.to_vec() })))
+            }
             Err(Flaw::Torn) => Ok(Slot::Torn),
             Err(Flaw::Malformed) => Err(self.store.corrupt(format!("{path} is no checkpoint"))),
             Err(Flaw::Newer(schema)) => Err(self.newer(schema)),
         }
     }
 
-    async fn fetch_one(&self, sequence: u64) -> Result<Fetched, LedgerError> {
+    pub(super) async fn fetch_one(&self, sequence: u64) -> Result<Fetched, LedgerError> {
         let slot = self.slot(sequence).await?;
         let packed = match &slot {
             Slot::Whole(tip) => self.store.get(&batch_path(&tip.checkpoint.batch)).await?,
@@ -224,7 +258,7 @@ impl Ledger {
     }
 
     /// Checkpoints and packed batches in order, some requests ahead of the reader.
-    fn fetch(
+    pub(super) fn fetch(
         &self,
         sequences: impl Iterator<Item = u64> + Send + 'static,
     ) -> BoxStream<'_, Result<Fetched, LedgerError>> {

@@ -8,18 +8,16 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{ProvideCredentials as _, SharedCredentialsProvider};
 use object_store::aws::{AmazonS3Builder, AwsCredential, Checksum};
 use object_store::prefix::PrefixStore;
-use object_store::{CredentialProvider, Error, RetryConfig};
+use object_store::{CredentialProvider, Error};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::LedgerError;
 use super::store::Store;
+use super::{LedgerError, location};
 
 pub(super) async fn open(url: &Url, name: &str) -> Result<Store, LedgerError> {
     let unusable = |detail: &str| LedgerError::Unusable { location: name.to_owned(), detail: detail.to_owned() };
-    let bucket = url.host_str().ok_or_else(|| unusable("it names no bucket; write s3://BUCKET/PREFIX"))?;
-    let prefix = object_store::path::Path::from_url_path(url.path())
-        .map_err(|_| unusable("the prefix is no clean path; leave out empty parts, '.' and '..'"))?;
+    let (bucket, prefix) = location::parts(url, name)?;
     let chain = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let endpoint = endpoint(&chain);
     let region = match chain.region() {
@@ -34,7 +32,8 @@ pub(super) async fn open(url: &Url, name: &str) -> Result<Store, LedgerError> {
         .with_credentials(Arc::new(Chain::new(&chain).ok_or_else(|| unusable("the AWS chain has no credentials"))?))
         // A bucket with a default retention refuses writes without a checksum.
         .with_checksum_algorithm(Checksum::SHA256)
-        .with_retry(RetryConfig { max_retries: 6, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() });
+        .with_client_options(location::patience())
+        .with_retry(location::retries());
     builder = match endpoint {
         Some(endpoint) => builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint),
         // A certificate for *.s3.REGION.amazonaws.com does not cover a name with dots in it.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutMode};
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode};
 
 use super::LedgerError;
 use super::chance;
@@ -69,8 +70,24 @@ impl Store {
         LedgerError::Corrupt { location: self.location.clone(), what: what.into() }
     }
 
+    /// Where an object is on a local disk.
+    fn file(&self, path: &Path) -> Option<PathBuf> {
+        let directory = self.directory.clone()?;
+        Some(path.parts().fold(directory, |file, part| file.join(part.as_ref())))
+    }
+
+    /// Whether something else than a file stands in an object's place: opening a named pipe would wait for ever (F80).
+    fn is_stranger(&self, path: &Path, follow: bool) -> bool {
+        let Some(file) = self.file(path) else { return false };
+        let found = if follow { std::fs::metadata(file) } else { std::fs::symlink_metadata(file) };
+        found.is_ok_and(|found| !found.is_file())
+    }
+
     /// The object's bytes; none if the store says definitively that there is no such object.
     pub(super) async fn get(&self, path: &Path) -> Result<Option<Bytes>, LedgerError> {
+        if self.is_stranger(path, true) {
+            return Err(self.corrupt(format!("{path} is no file")));
+        }
         let found = match self.objects.get(path).await {
             Ok(found) if found.meta.size > OBJECT_CAP => {
                 let size = found.meta.size;
@@ -120,9 +137,8 @@ impl Store {
 
     /// Another process may have written the file and died before its directory entry was safe.
     async fn settle(&self, path: &Path) -> Result<(), LedgerError> {
-        let Some(directory) = &self.directory else { return Ok(()) };
-        let file = path.parts().fold(directory.clone(), |file, part| file.join(part.as_ref()));
-        let folder = file.parent().unwrap_or(directory).to_path_buf();
+        let Some(file) = self.file(path) else { return Ok(()) };
+        let folder = file.parent().unwrap_or(&file).to_path_buf();
         let synced = tokio::task::spawn_blocking(move || std::fs::File::open(folder)?.sync_all()).await;
         match synced {
             Ok(result) => result.map_err(|error| LedgerError::of_io(&self.location, error)),
@@ -132,6 +148,9 @@ impl Store {
 
     /// The cache's bytes. A cache that cannot be read is a cache that is not there.
     pub(super) async fn cached(&self, path: &Path) -> Option<Bytes> {
+        if self.is_stranger(path, false) {
+            return None;
+        }
         let found = self.caches.get(path).await.ok()?;
         if found.meta.size > OBJECT_CAP { None } else { found.bytes().await.ok() }
     }
@@ -140,6 +159,46 @@ impl Store {
     pub(super) async fn cache(&self, path: &Path, bytes: Vec<u8>) -> Result<(), LedgerError> {
         self.caches.put(path, bytes.into()).await.map_err(|error| self.error(&error))?;
         Ok(())
+    }
+
+    /// Every object under a prefix, as far as the store lists it.
+    pub(super) fn list(&self, prefix: &Path) -> BoxStream<'static, Result<ObjectMeta, LedgerError>> {
+        let (location, local) = (self.location.clone(), self.directory.is_some());
+        let listed = self.objects.list(Some(prefix)).map_err(move |error| (LedgerError::of(&location, &error), error));
+        // A local directory without any.
+        let listed = listed.filter_map(move |object| {
+            let absent = local && matches!(object, Err((_, Error::NotFound { .. })));
+            std::future::ready((!absent).then_some(object.map_err(|(error, _)| error)))
+        });
+        listed.boxed()
+    }
+
+    /// Writes an object whatever stands there: only ever one that is derived, and only when asked to repair it.
+    pub(super) async fn replace(&self, path: &Path, bytes: Vec<u8>) -> Result<(), LedgerError> {
+        self.objects.put(path, bytes.into()).await.map_err(|error| self.error(&error))?;
+        Ok(())
+    }
+
+    /// The same place, with caches elsewhere.
+    pub(super) fn with_caches(&self, caches: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            objects: self.objects.clone(),
+            caches,
+            directory: self.directory.clone(),
+            location: self.location.clone(),
+        }
+    }
+
+    /// The numbers that name objects under a prefix after this one, as far as the store lists them.
+    pub(super) async fn numbers_after(&self, prefix: &Path, offset: &Path) -> Result<Vec<u64>, LedgerError> {
+        let listed = self.objects.list_with_offset(Some(prefix), offset);
+        let numbers = listed.try_filter_map(|object| {
+            std::future::ready(Ok(object.location.filename().and_then(|name| name.parse::<u64>().ok())))
+        });
+        match numbers.try_collect().await {
+            Err(Error::NotFound { .. }) if self.directory.is_some() => Ok(Vec::new()),
+            other => other.map_err(|error| self.error(&error)),
+        }
     }
 
     /// The greatest number that names an object under a prefix after this one, as far as the store lists it; 0 if none.

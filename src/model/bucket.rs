@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{Digest, Versioning};
+use super::{Digest, Layout, ObjectFacts, Versioning};
 
 /// What of a bucket decides how long its versions stay, beside the versions themselves.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub struct BucketRetention {
     pub object_lock: Option<bool>,
     /// Its rules; none if they could not be read. No rules is a configuration without any.
     pub lifecycle: Option<Arc<BucketLifecycle>>,
+    /// How keys of releases look, to tell rules about them from rules about everything else.
+    pub layout: Layout,
 }
 
 /// A bucket's lifecycle configuration (B66), as far as it concerns object versions.
@@ -199,7 +201,7 @@ impl Serialize for StorageClass {
 }
 
 /// What a closer look at one version shows beside its listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ObjectState {
     /// What its bytes hash to, where S3 keeps that.
     pub checksum: Option<Checksum>,
@@ -213,6 +215,8 @@ pub struct ObjectState {
     pub replication: Replication,
     /// Its tags; none if they were not read.
     pub tags: Option<TagSet>,
+    /// What its key held at that time: everything down to it, where a rule might reach it; none if that was not read.
+    pub key: Option<Box<ObjectFacts>>,
 }
 
 /// A checksum as S3 keeps it. All parts are text: algorithms are added (B78).

@@ -19,6 +19,17 @@ pub enum Retention {
     Bucket(Arc<BucketRetention>),
 }
 
+impl Retention {
+    /// The upstream whose artifacts the repository caches, if it does.
+    #[must_use]
+    pub fn cached_from(&self) -> Option<&str> {
+        match self {
+            Self::Unruled | Self::Bucket(_) => None,
+            Self::Ecr(ecr) => ecr.cached_from.as_deref(),
+        }
+    }
+}
+
 /// Everything that ECR's lifecycle evaluation depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EcrRepository {
@@ -124,6 +135,48 @@ pub enum SettingDigest {
     Set(Digest),
 }
 
+/// The account and region in the name of an ECR registry's host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EcrHost<'h> {
+    /// Twelve digits.
+    pub account: &'h str,
+    /// Such as `eu-west-1`.
+    pub region: &'h str,
+}
+
+impl<'h> EcrHost<'h> {
+    /// Reads `ACCOUNT.dkr.ecr[-fips].REGION.amazonaws.com[.cn]`, or the dual-stack `ACCOUNT.dkr-ecr[-fips].REGION.on.aws`,
+    /// lowercase; a port may follow.
+    #[must_use]
+    pub fn read(host: &'h str) -> Option<Self> {
+        let host = host.strip_suffix(":443").unwrap_or(host);
+        let (account, rest) = host.split_once('.')?;
+        let by_domain = |services: &[&str], domains: &[&str]| {
+            let rest = services.iter().find_map(|service| rest.strip_prefix(service))?;
+            domains.iter().find_map(|domain| rest.strip_suffix(domain))
+        };
+        let region = by_domain(&["dkr.ecr.", "dkr.ecr-fips."], &[".amazonaws.com", ".amazonaws.com.cn"])
+            .or_else(|| by_domain(&["dkr-ecr.", "dkr-ecr-fips."], &[".on.aws", ".on.amazonwebservices.com.cn"]))?;
+        (is_account(account) && is_region(region)).then_some(Self { account, region })
+    }
+}
+
+/// Whether this is an AWS account's number.
+#[must_use]
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether this has the shape of a region's name.
+#[must_use]
+pub fn is_region(text: &str) -> bool {
+    (5..=32).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.ends_with(|last: char| last.is_ascii_digit())
+        && text.contains('-')
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
 impl Setting {
     /// Its hash; none if it could not be read.
     #[must_use]
@@ -132,6 +185,32 @@ impl Setting {
             Self::Unset => Some(SettingDigest::Unset),
             Self::Text(text) => Some(SettingDigest::Set(Digest::of(text.as_bytes()))),
             Self::Unknown => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ecr_hosts_are_read_as_such() {
+        for (host, expected) in [
+            ("111122223333.dkr.ecr.eu-west-1.amazonaws.com", Some(("111122223333", "eu-west-1"))),
+            ("111122223333.dkr.ecr.eu-west-1.amazonaws.com:443", Some(("111122223333", "eu-west-1"))),
+            ("111122223333.dkr.ecr-fips.us-gov-west-1.amazonaws.com", Some(("111122223333", "us-gov-west-1"))),
+            ("111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn", Some(("111122223333", "cn-north-1"))),
+            ("111122223333.dkr-ecr.eu-west-1.on.aws", Some(("111122223333", "eu-west-1"))),
+            ("11112222333.dkr.ecr.eu-west-1.amazonaws.com", None),
+            ("111122223333.dkr.ecr.eu-west-1.amazonaws.com.evil.example", None),
+            ("111122223333.dkr.ecr.evil.example/.eu-west-1.amazonaws.com", None),
+            ("111122223333.dkr.ecr.a.b-1.amazonaws.com", None),
+            ("111122223333.dkr.ecr..amazonaws.com", None),
+            ("public.ecr.aws", None),
+            ("registry.example.com", None),
+        ] {
+            let read = EcrHost::read(host).map(|host| (host.account, host.region));
+            assert_eq!(read, expected, "{host}");
         }
     }
 }

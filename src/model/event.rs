@@ -165,6 +165,9 @@ pub enum Event {
     RepositorySettings {
         /// The settings.
         facts: RepositorySettings,
+        /// What was known of them before; none when they are seen for the first time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<RepositorySettings>,
     },
     /// What one run saw of one source.
     Source(SourceRecord),

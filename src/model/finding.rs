@@ -111,6 +111,8 @@ codes! {
     VersioningOff = "versioning-off",
     /// The bucket has no Object Lock, so no pin can hold.
     ObjectLockOff = "object-lock-off",
+    /// Somebody beside the principals that the policy names may delete artifacts or change what protects them.
+    DeleteAllowed = "delete-allowed",
     /// Protection settings differ from the last run.
     SettingsChanged = "settings-changed",
     /// Not everything could be read.

@@ -22,8 +22,10 @@ pub struct Gap {
 pub enum Scope {
     /// The whole source: its list of repositories, or a setting all of them share.
     Source,
-    /// The repository's list of tags, or its settings.
+    /// The repository's list of tags, or the repository as a whole.
     Repository,
+    /// A setting of the repository, such as its lifecycle policy; its list of tags is whole all the same.
+    Setting,
     /// What one tag points at.
     Tag(#[schemars(with = "String")] Tag),
     /// One artifact: its manifest, children, blobs, lock or storage class.
@@ -63,6 +65,37 @@ impl Gap {
     }
 }
 
+/// Gaps of one kind as they come, the first few in full and the rest as a number: whoever serves a million unreadable
+/// names fills neither memory nor a report with them (I20).
+#[derive(Debug, Default)]
+pub struct GapTally {
+    told: Vec<Gap>,
+    more: u64,
+}
+
+/// Who is told of this many needs no more to go and look.
+const TOLD: usize = 20;
+
+impl GapTally {
+    /// Takes one more.
+    pub fn push(&mut self, gap: Gap) {
+        if self.told.len() < TOLD {
+            self.told.push(gap);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// What to report: the last one told carries the number of those that are not.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Gap> {
+        if let Some(last) = self.told.last_mut().filter(|_| self.more > 0) {
+            last.detail = format!("{} (and {} more)", last.detail, self.more);
+        }
+        self.told
+    }
+}
+
 /// Why a pin was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -71,4 +104,21 @@ pub struct PinFailure {
     pub cause: Cause,
     /// For a person: what was refused, by whom, and what to do.
     pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_gaps_is_counted_not_kept_i20() {
+        let tell = |count: usize| {
+            let mut tally = GapTally::default();
+            (0..count).for_each(|n| tally.push(Gap::new(Scope::Repository, Cause::Malformed, format!("name {n}"))));
+            tally.finish()
+        };
+        assert_eq!(tell(TOLD).last().unwrap().detail, "name 19");
+        let flood = tell(1_000);
+        assert_eq!((flood.len(), flood.last().unwrap().detail.as_str()), (TOLD, "name 19 (and 980 more)"));
+    }
 }

@@ -26,11 +26,12 @@ pub use bucket::{
 };
 pub use digest::{Digest, DigestError};
 pub use ecr::{
-    EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
+    EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
+    is_account, is_region,
 };
 pub use event::{Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
 pub use finding::{Code, Finding, Severity};
-pub use gap::{Cause, Gap, PinFailure, Scope};
+pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};

@@ -257,6 +257,20 @@ pub enum SettingFacts {
         /// A hash over the lifecycle configuration, to notice a change; none if it could not be read.
         lifecycle: Option<Digest>,
     },
+    /// The private registry of one AWS account in one region. What is none could not be read; none of it changes what
+    /// is protected, and all of it decides what repositories come to be.
+    EcrRegistry {
+        /// The account.
+        registry: String,
+        /// The region.
+        region: String,
+        /// A hash over the pull-through cache rules (A46).
+        cache: Option<Digest>,
+        /// A hash over the replication configuration (A47).
+        replication: Option<Digest>,
+        /// A hash over the repository creation templates (A48).
+        templates: Option<Digest>,
+    },
 }
 
 /// S3's three versioning states (B57).

@@ -1,15 +1,16 @@
 //! A policy for `prodpin audit HOST/REPOSITORY…`, where no file says anything.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use url::Url;
 
 use super::patterns::selects_everything;
 use super::problem::quote;
 use super::source::is_loopback;
-use super::{LedgerLocation, OciConfig, Policy, SourceConfig};
+use super::{EcrConfig, LedgerLocation, OciConfig, Policy, Safeguards, SourceConfig};
 use crate::model::{
-    Digest, NamePatterns, Order, ProductionRule, RepositoryName, Severity, SourceName, without_credentials,
+    Digest, EcrHost, NamePatterns, Order, ProductionRule, RepositoryName, Severity, SourceName, without_credentials,
 };
 
 /// Tags that look like releases to anyone.
@@ -39,23 +40,12 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         let fail = |reason: String| AdHocError { argument: url.to_string(), reason };
         let repositories = NamePatterns::new(&entries).map_err(|error| fail(error.to_string()))?;
         let name = free_name(&url, &sources).ok_or_else(|| fail("this host gives no source name".to_owned()))?;
-        sources.insert(
-            name,
-            SourceConfig::Oci(OciConfig {
-                url,
-                repositories,
-                username: None,
-                password: None,
-                token_realms: Vec::new(),
-                private: false,
-                ca_file: None,
-                max_concurrency: None,
-            }),
-        );
+        sources.insert(name, source(url, repositories));
     }
     let releases = NamePatterns::new(RELEASES)
         .map_err(|error| AdHocError { argument: String::new(), reason: error.to_string() })?;
     Ok(Policy {
+        safeguards: Safeguards::default(),
         keep: 5,
         ledger,
         schedule: None,
@@ -67,6 +57,36 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         digest: Digest::of(arguments.join("\n").as_bytes()),
         warnings: Vec::new(),
     })
+}
+
+/// What is behind the address: of Amazon ECR more can be read than a registry tells (A49).
+fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
+    let ecr = match (url.scheme(), url.port()) {
+        ("https", None) => url.host_str().and_then(EcrHost::read),
+        _ => None,
+    };
+    match ecr {
+        Some(EcrHost { account, region }) => SourceConfig::Ecr(EcrConfig {
+            region: Some(region.to_owned()),
+            assume_role: None,
+            external_id: None,
+            registry: Some(account.to_owned()),
+            endpoint: None,
+            may_delete: Arc::default(),
+            repositories,
+            max_concurrency: None,
+        }),
+        None => SourceConfig::Oci(OciConfig {
+            url,
+            repositories,
+            username: None,
+            password: None,
+            token_realms: Vec::new(),
+            private: false,
+            ca_file: None,
+            max_concurrency: None,
+        }),
+    }
 }
 
 /// `HOST[:PORT]/REPOSITORY`, with a scheme if it is not the usual one.

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use jiff::tz::TimeZone;
 use url::Url;
 
 use super::given::{Entries, Given};
 use super::patterns::{self, Confirmation};
 use super::problem::{Place, Problems, mask_line, quote};
 use super::raw::{RawPolicy, RawProduction, RawSource};
-use super::{LedgerLocation, Policy, SourceConfig, place_of_source, schedule, source};
+use super::{LedgerLocation, Policy, SourceConfig, place_of_source, source};
 use crate::model::{Digest, NamePatterns, Order, ProductionRule, Severity, SourceName, Tag};
+use crate::schedule::Schedule;
 
 /// What checks share: where to tell problems, and what paths are relative to.
 pub(super) struct Checker<'t> {
@@ -34,7 +36,8 @@ impl Checker<'_> {
         Some(Policy {
             keep: self.keep(&raw.keep),
             ledger: self.ledger(&raw.ledger),
-            schedule: self.schedule(&raw.schedule),
+            safeguards: self.safeguards(raw),
+            schedule: self.schedule(&raw.schedule, &raw.time_zone),
             sources: self.sources(&raw.sources),
             production,
             in_use_files,
@@ -95,13 +98,23 @@ impl Checker<'_> {
         }
     }
 
-    fn schedule(&self, given: &Given<String>) -> Option<String> {
+    fn schedule(&self, given: &Given<String>, zone: &Given<String>) -> Option<Schedule> {
+        let zone = match zone.read() {
+            None => TimeZone::UTC,
+            Some((place, name)) => TimeZone::get(name).unwrap_or_else(|_| {
+                let reason = format!("there is no time zone {}", quote(name));
+                let fix = "write it as in the IANA database, such as Europe/Berlin".to_owned();
+                self.problems.error(place, self.told(zone, reason), fix);
+                TimeZone::UTC
+            }),
+        };
         let (place, text) = given.read()?;
-        if let Err(reason) = schedule::check(text) {
-            let fix = "write five fields such as \"*/15 * * * *\", or AWS's rate(15 minutes)".to_owned();
-            self.problems.error(place, self.told(given, reason), fix);
-        }
-        Some(text.trim().to_owned())
+        Schedule::parse(text, zone)
+            .map_err(|reason| {
+                let fix = "write five fields such as \"*/15 * * * *\", or AWS's rate(15 minutes)".to_owned();
+                self.problems.error(place, self.told(given, reason), fix);
+            })
+            .ok()
     }
 
     fn sources(&self, given: &Given<Entries<RawSource>>) -> BTreeMap<SourceName, SourceConfig> {
@@ -123,6 +136,7 @@ impl Checker<'_> {
             let config = value.value().and_then(|raw| match raw {
                 RawSource::Oci(raw) => self.oci(raw, value.place().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::S3(raw) => self.s3(raw, value.place().unwrap_or(START)).map(SourceConfig::S3),
+                RawSource::Ecr(raw) => self.ecr(raw, value.place().unwrap_or(START)).map(SourceConfig::Ecr),
             });
             let (Some(name), Some(config), Some(place)) = (name, config, key.place()) else { continue };
             self.tell_overlap(place, &name, &config, &sources);
@@ -279,25 +293,27 @@ impl LedgerLocation {
             None if text == "none" => Ok(Self::None),
             None if text.contains('\0') => Err("this is no path".to_owned()),
             None => Ok(Self::Directory(base.join(text))),
-            Some(("s3", rest)) => {
+            Some(("s3" | "gs" | "az", rest)) => {
                 if rest.contains('@') {
                     return Err(
-                        "a ledger's location holds no credentials; they come from the AWS configuration".to_owned()
+                        "a ledger's location holds no credentials; they come from the cloud's own configuration"
+                            .to_owned(),
                     );
                 }
                 let url = Url::parse(text).map_err(|error| format!("this is no URL: {error}"))?;
                 if url.host_str().unwrap_or_default().is_empty() || url.query().is_some() || url.fragment().is_some() {
-                    return Err("write s3://bucket/prefix".to_owned());
+                    return Err("write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix".to_owned());
                 }
                 Ok(Self::Store(url))
             }
-            Some((scheme @ ("gs" | "az" | "gcs" | "azure"), _)) => Err(format!(
-                "a ledger at {scheme}:// is not available in this version, which has directories and s3://"
-            )),
+            Some(("gcs", _)) => Err("write gs:// instead of gcs://".to_owned()),
+            Some(("azure", _)) => Err("write az:// instead of azure://".to_owned()),
             Some(("file", path)) => Err(format!("write a directory without file://, such as {}", quote(path))),
             Some((scheme, _)) => {
                 let scheme: String = scheme.chars().take(20).collect();
-                Err(format!("a ledger cannot be kept at {scheme}://; write a directory, s3://bucket/prefix or none"))
+                Err(format!(
+                    "a ledger cannot be kept at {scheme}://; write a directory, s3://bucket/prefix, gs://…, az://… or none"
+                ))
             }
         }
     }

@@ -102,7 +102,10 @@ fn parse_in(
     });
     let warnings = problems.settle()?;
     match policy {
-        Some(policy) => Ok(Policy { warnings, ..policy }),
+        Some(policy) => {
+            let safeguards = policy.safeguards.clone().with_environment(environment);
+            Ok(Policy { warnings, safeguards, ..policy })
+        }
         None => Err(PolicyErrors::unexplained(origin)),
     }
 }

@@ -6,6 +6,7 @@
 
 mod ad_hoc;
 mod check;
+mod ecr;
 mod environment;
 mod given;
 mod load;
@@ -13,7 +14,7 @@ mod patterns;
 mod problem;
 mod raw;
 mod reader;
-mod schedule;
+mod safeguards;
 mod schema;
 mod secret;
 mod source;
@@ -21,15 +22,18 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use url::Url;
 
 use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName};
+use crate::schedule::Schedule;
 
 pub use ad_hoc::{AdHocError, ad_hoc};
 pub use load::{PolicyError, load, parse};
 pub(crate) use problem::visible;
 pub use problem::{PolicyErrors, Problem};
+pub use safeguards::{KeyPlace, Safeguards};
 pub use schema::schema_text;
 pub use secret::Secret;
 
@@ -40,8 +44,10 @@ pub struct Policy {
     pub keep: u32,
     /// Where the ledger is.
     pub ledger: LedgerLocation,
-    /// When `watch` runs, as written.
-    pub schedule: Option<String>,
+    /// What signs the ledger's checkpoints, and where they are remembered.
+    pub safeguards: Safeguards,
+    /// When `watch` runs.
+    pub schedule: Option<Schedule>,
     /// The sources by name.
     pub sources: BTreeMap<SourceName, SourceConfig>,
     /// What counts as production. `InUse` stands in it wherever a signal from outside is configured.
@@ -65,7 +71,7 @@ pub enum LedgerLocation {
     None,
     /// A local directory.
     Directory(PathBuf),
-    /// `s3://bucket/prefix`.
+    /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
     Store(Url),
 }
 
@@ -76,6 +82,8 @@ pub enum SourceConfig {
     Oci(OciConfig),
     /// A deployment bucket.
     S3(S3Config),
+    /// The private registry of one AWS account in one region.
+    Ecr(EcrConfig),
 }
 
 /// What a source points at, so that two that are one can be told apart from two that are two (F72).
@@ -84,6 +92,10 @@ fn place_of_source(config: &SourceConfig) -> String {
         SourceConfig::Oci(oci) => oci.url.to_string(),
         SourceConfig::S3(s3) => {
             format!("{}s3://{}/{}", s3.endpoint.as_ref().map_or("", Url::as_str), s3.bucket, s3.layout)
+        }
+        SourceConfig::Ecr(ecr) => {
+            let place = ecr.endpoint.as_ref().map_or("", Url::as_str);
+            format!("{place}ecr://{}/{}", ecr.account().unwrap_or("-"), ecr.region.as_deref().unwrap_or("-"))
         }
     }
 }
@@ -138,4 +150,33 @@ pub struct InventoryPlace {
     pub bucket: String,
     /// The manifest's key, or the folder.
     pub key: String,
+}
+
+/// The private ECR registry of one AWS account in one region.
+#[derive(Debug, Clone)]
+pub struct EcrConfig {
+    /// Region, else the AWS chain's.
+    pub region: Option<String>,
+    /// The role to take on, by its ARN; else the AWS chain's own identity.
+    pub assume_role: Option<String>,
+    /// What the role's trust policy may ask for. No secret by AWS's word, and shown to nobody all the same.
+    pub external_id: Option<Secret>,
+    /// The account whose registry is meant, sent with every call; else the identity's own (A11).
+    pub registry: Option<String>,
+    /// Another address of the service: a private endpoint, or a stand-in.
+    pub endpoint: Option<Url>,
+    /// The principals that a repository policy may let delete images, as globs over ARNs.
+    pub may_delete: Arc<[Box<str>]>,
+    /// Which repositories.
+    pub repositories: NamePatterns,
+    /// A cap on requests in flight; adaptive below it.
+    pub max_concurrency: Option<usize>,
+}
+
+impl EcrConfig {
+    /// The account, as far as the policy itself tells it: the registry's, else the role's.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.registry.as_deref().or_else(|| self.assume_role.as_deref()?.split(':').nth(4))
+    }
 }

@@ -19,11 +19,20 @@ pub(super) struct RawPolicy {
     /// nothing by itself.
     #[schemars(range(min = 1, max = 100))]
     pub(super) keep: Given<u32>,
-    /// Where the ledger is kept: a directory (relative to this file), `s3://bucket/prefix`, or `none`.
+    /// Where the ledger is kept: a directory (relative to this file), `s3://bucket/prefix`, `gs://bucket/prefix`,
+    /// `az://container/prefix`, or `none`.
     /// Default `./prodpin-ledger`.
     pub(super) ledger: Given<String>,
+    /// The key that signs the ledger's checkpoints. Default: for a directory, a file beside it, made at the first use;
+    /// for any other place, what `PRODPIN_LEDGER_KEY` holds, else none.
+    pub(super) ledger_key: Given<RawLedgerKey>,
+    /// A second place, ideally under Object Lock in another account, that receives every checkpoint and is compared at
+    /// the start of every run: a directory or a URL as for `ledger`.
+    pub(super) anchor: Given<String>,
     /// When to run: five fields as in Kubernetes, or AWS `cron(…)` or `rate(…)`.
     pub(super) schedule: Given<String>,
+    /// The time zone that the schedule is meant in, such as `Europe/Berlin`; UTC by default.
+    pub(super) time_zone: Given<String>,
     /// The places that hold artifacts, each under a name of your choice.
     pub(super) sources: Given<Entries<RawSource>>,
     /// What counts as production. Evidence from all rules is put together.
@@ -34,6 +43,19 @@ pub(super) struct RawPolicy {
     pub(super) fail_on: Given<Severity>,
 }
 
+/// The key that signs the ledger's checkpoints: Ed25519, in one place.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "ledger_key")]
+#[schemars(rename = "LedgerKey", default)]
+pub(super) struct RawLedgerKey {
+    /// A file, made at the first use; relative to this file.
+    pub(super) file: Given<String>,
+    /// An Ed25519 key of AWS KMS: `alias/NAME`, an id or an ARN.
+    pub(super) kms: Given<String>,
+    /// The key that signed before, while it hands over: a file, or `alias/NAME` or an ARN of AWS KMS.
+    pub(super) previous: Given<String>,
+}
+
 /// One place that holds artifacts.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename = "a source", rename_all = "lowercase")]
@@ -41,6 +63,7 @@ pub(super) struct RawPolicy {
 pub(super) enum RawSource {
     Oci(RawOci),
     S3(RawS3),
+    Ecr(RawEcr),
 }
 
 /// Any OCI registry.
@@ -93,6 +116,42 @@ pub(super) struct RawS3 {
     /// holds the dated ones.
     #[schemars(regex(pattern = "^s3://"))]
     pub(super) inventory: Given<String>,
+}
+
+/// The private ECR registry of an AWS account in a region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an ecr source")]
+#[schemars(rename = "EcrSource", default, extend("required" = ["ecr"]))]
+pub(super) struct RawEcr {
+    /// Which registry, and how to reach it.
+    pub(super) ecr: Given<RawEcrRegistry>,
+    /// Repositories by name or glob. `*` stops at `/`, `**` does not; `!` in front takes away.
+    pub(super) repositories: Given<Vec<Given<String>>>,
+    /// Confirms that every repository is meant.
+    pub(super) all: Given<bool>,
+}
+
+/// A registry: an account in a region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "ecr")]
+#[schemars(rename = "EcrRegistry", default)]
+pub(super) struct RawEcrRegistry {
+    /// The region, such as `eu-west-1`. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// The ARN of a role to take on. Default: the AWS configuration's own identity.
+    pub(super) assume_role: Given<String>,
+    /// What the role's trust policy asks for.
+    pub(super) external_id: Given<String>,
+    /// The account whose registry is meant. Default: the role's, or the identity's own.
+    #[schemars(regex(pattern = "^[0-9]{12}$"))]
+    pub(super) registry: Given<String>,
+    /// Another address of the service, such as a private endpoint's.
+    pub(super) endpoint: Given<String>,
+    /// Principals that a repository policy may let delete images, by ARN; `*` stands for anything. Any other is a finding.
+    pub(super) may_delete: Given<Vec<Given<String>>>,
+    /// The most requests in flight at this registry.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(super) max_concurrency: Given<u32>,
 }
 
 /// One way to tell what production runs or ran.

@@ -123,7 +123,7 @@ impl<'n> Reader<'n> {
 /// Kinds that DESIGN names and this version does not have: telling "unknown" would send people looking for a typing error.
 fn not_yet(table: &str, key: &str) -> Option<String> {
     let (what, kinds, have): (_, &[&str], _) = match table {
-        SOURCE => ("source", &["ecr", "harbor", "helm"], "oci and s3"),
+        SOURCE => ("source", &["harbor", "helm"], "oci, s3 and ecr"),
         PRODUCTION => {
             let signals = &["kubernetes", "helm_releases", "argo", "ecs", "lambda", "apprunner"];
             ("production signal", signals, "tags, moving_tag and file")

@@ -15,6 +15,7 @@ pub(super) fn repositories(config: &SourceConfig) -> &NamePatterns {
     match config {
         SourceConfig::Oci(oci) => &oci.repositories,
         SourceConfig::S3(s3) => &s3.repositories,
+        SourceConfig::Ecr(ecr) => &ecr.repositories,
     }
 }
 
@@ -78,18 +79,8 @@ impl Checker<'_> {
         } else {
             NamePatterns::new(["**"]).ok()
         };
-        let region = self.filled(&raw.region);
-        if let (Some((at, _)), Some(region)) = (raw.region.read(), &region)
-            && !region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        {
-            self.problems.error(at, "this is no region", "write it as AWS does, such as eu-west-1".to_owned());
-        }
-        let owner = self.filled(&raw.owner);
-        if let (Some((at, _)), Some(owner)) = (raw.owner.read(), &owner)
-            && !(owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            self.problems.error(at, "this is no AWS account", "write its 12 digits".to_owned());
-        }
+        let region = self.region(&raw.region);
+        let owner = self.account(&raw.owner);
         Some(S3Config {
             bucket: bucket?,
             layout: layout?,
@@ -116,7 +107,7 @@ impl Checker<'_> {
     }
 
     /// A server's address: scheme, host and port, nothing else, and above all no secret (F71).
-    fn server(&self, given: &Given<String>) -> Option<Url> {
+    pub(super) fn server(&self, given: &Given<String>) -> Option<Url> {
         let (place, text) = given.read()?;
         let refuse = |message: &str, fix: &str| -> Option<Url> {
             self.problems.error(place, message, (!fix.is_empty()).then(|| fix.to_owned()));
@@ -150,7 +141,7 @@ impl Checker<'_> {
     }
 
     /// Plain names must be names that a registry can have: a tag or host in them would never match.
-    fn repository_names(&self, given: &Given<Vec<Given<String>>>, patterns: &NamePatterns) {
+    pub(super) fn repository_names(&self, given: &Given<Vec<Given<String>>>, patterns: &NamePatterns) {
         for entry in given.value().into_iter().flatten() {
             let Some((place, text)) = entry.read() else { continue };
             if entry.from_environment || !patterns.explicit_names().any(|name| name == text) {
@@ -209,7 +200,7 @@ impl Checker<'_> {
         hosts
     }
 
-    fn concurrency(&self, given: &Given<u32>) -> Option<usize> {
+    pub(super) fn concurrency(&self, given: &Given<u32>) -> Option<usize> {
         let (place, number) = given.read()?;
         if !(1..=1024).contains(number) {
             self.problems.error(place, "max_concurrency must be between 1 and 1024", None);
@@ -219,7 +210,7 @@ impl Checker<'_> {
 
     /// Text that must not be empty, as a variable that is set to nothing would make it. What a missing variable left
     /// behind has been told already.
-    fn filled(&self, given: &Given<String>) -> Option<String> {
+    pub(super) fn filled(&self, given: &Given<String>) -> Option<String> {
         let (place, text) = given.read()?;
         if self.problems.has_error_at(place) {
             return None;

@@ -42,6 +42,18 @@ pub struct LedgerSection {
     pub sequence: u64,
     /// The root hash of the log at that commit, in base64.
     pub root: String,
+    /// That commit's checkpoint, a C2SP signed note: kept elsewhere, it proves later what the ledger said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+}
+
+impl LedgerSection {
+    /// Whether it is known that nobody signed the checkpoint.
+    #[must_use]
+    pub fn is_unsigned(&self) -> bool {
+        // Signatures follow a blank line.
+        self.checkpoint.as_ref().is_some_and(|note| !note.contains("\n\n"))
+    }
 }
 
 /// How many findings of each severity.

@@ -61,19 +61,48 @@ fn is_formula_start(character: char) -> bool {
 /// A sentence for Markdown. Words made of letters are left as they are; every other word (a tag, a digest, an
 /// address, a mention, a piece of HTML) becomes a code span, in which Markdown means nothing and nobody is notified:
 /// a backslash in front of `@` or a URL would not prevent that.
+///
+/// What stands between two backticks, as a command does in this program's own sentences, becomes one code span. A
+/// backtick from outside can only move the borders of such spans: every part is encoded one way or the other.
 #[must_use]
 pub fn markdown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for word in text.chars().take(LONGEST_SENTENCE).collect::<String>().split_whitespace() {
-        if !shown.is_empty() {
-            shown.push(' ');
+    let shown: String = text.chars().take(LONGEST_SENTENCE).collect();
+    let parts: Vec<&str> = shown.split('`').collect();
+    let mut page = String::with_capacity(text.len());
+    if parts.len().is_multiple_of(2) {
+        markdown_words(&shown, &mut page);
+    } else {
+        let mut gap = false;
+        for (place, part) in parts.into_iter().enumerate() {
+            let mut piece = String::new();
+            match place.is_multiple_of(2) {
+                true => markdown_words(part, &mut piece),
+                false if part.trim().is_empty() => {}
+                false => piece = markdown_name(part, usize::MAX),
+            }
+            gap |= part.starts_with(char::is_whitespace);
+            // Two code spans side by side would be one.
+            let apart = page.ends_with('`') && piece.starts_with('`');
+            if !piece.is_empty() && !page.is_empty() && (gap || apart) {
+                page.push(' ');
+            }
+            page.push_str(&piece);
+            gap = part.ends_with(char::is_whitespace) || (gap && piece.is_empty());
         }
-        markdown_word(word, &mut shown);
     }
     if text.chars().nth(LONGEST_SENTENCE).is_some() {
-        shown.push('…');
+        page.push('…');
     }
-    shown
+    page
+}
+
+fn markdown_words(text: &str, shown: &mut String) {
+    for (place, word) in text.split_whitespace().enumerate() {
+        if place > 0 {
+            shown.push(' ');
+        }
+        markdown_word(word, shown);
+    }
 }
 
 fn markdown_word(word: &str, shown: &mut String) {
@@ -210,6 +239,12 @@ mod tests {
     fn markdown_notifies_nobody_and_links_nowhere() {
         assert_eq!(markdown("ask @team, see https://x.example/#1."), "ask `@team`, see `https://x.example/#1`.");
         assert_eq!(markdown("1. <b>bold</b> (really)"), r"1\. `\u{3c}b\u{3e}bold\u{3c}/b\u{3e}` (really)");
+        assert_eq!(markdown("run `prodpin enforce`, then `a b` or `c`"), "run `prodpin enforce`, then `a b` or `c`");
+        assert_eq!(
+            markdown("`x``y` `<b>` @t`"),
+            r"`\u{60}x\u{60}\u{60}y\u{60}` `\u{60}\u{3c}b\u{3e}\u{60}` `@t\u{60}`"
+        );
+        assert_eq!(markdown("a`@all`b"), "a`@all`b");
         assert_eq!(markdown("don't re-push deadbeef GH-1"), "don't re-push `deadbeef` `GH-1`");
         assert_eq!(markdown_name("a`|b", 99), r"`a\u{60}\u{7c}b`");
     }

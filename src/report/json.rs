@@ -26,7 +26,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\n}\n")
 }
 
-fn list<T: Serialize>(items: impl Iterator<Item = io::Result<T>>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn list<T: Serialize>(items: impl Iterator<Item = io::Result<T>>, out: &mut dyn Write) -> io::Result<()> {
     let mut before: &[u8] = b"[\n";
     for item in items {
         out.write_all(before)?;
@@ -36,7 +36,7 @@ fn list<T: Serialize>(items: impl Iterator<Item = io::Result<T>>, out: &mut dyn 
     out.write_all(if before == b"[\n" { b"[]" } else { b"\n]" })
 }
 
-fn value(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn value(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(out, Inert)).map_err(io::Error::from)
 }
 

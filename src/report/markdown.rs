@@ -167,7 +167,9 @@ fn closing(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Res
     }
     match &report.run.ledger {
         Some(ledger) => {
-            writeln!(out, "Ledger: commit {}, root {}.", ledger.sequence, escape::markdown_name(&ledger.root, 100))
+            let unsigned = if ledger.is_unsigned() { "; its checkpoint is not signed" } else { "" };
+            let root = escape::markdown_name(&ledger.root, 100);
+            writeln!(out, "Ledger: commit {}, root {root}{unsigned}.", ledger.sequence)
         }
         None => writeln!(out, "No ledger was kept."),
     }

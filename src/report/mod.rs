@@ -7,6 +7,7 @@ pub mod body;
 mod csv;
 pub mod document;
 pub mod escape;
+pub mod forecast;
 mod json;
 mod layout;
 mod markdown;

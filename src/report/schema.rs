@@ -1,22 +1,39 @@
-//! The JSON Schema of the JSON report: the contract that `prodpin schema report` prints.
+//! The JSON Schemas of what is written as JSON: the contracts that `prodpin schema` prints.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 
 use super::document::Document;
+use super::forecast::ForecastDocument;
 
 /// The schema of what `--format json` writes.
 #[must_use]
 pub fn schema() -> Schema {
+    of::<Document>("prodpin report", "What prodpin writes with --format json.")
+}
+
+/// The schema of what `prodpin forecast --format json` writes.
+#[must_use]
+pub fn forecast_schema() -> Schema {
+    of::<ForecastDocument>("prodpin forecast", "What prodpin forecast writes with --format json.")
+}
+
+fn of<T: JsonSchema>(title: &str, description: &str) -> Schema {
     // Of what is written, not of what could be read: a field that is always there is required.
-    let mut schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Document>();
-    schema.insert("title".to_owned(), "prodpin report".into());
-    schema.insert("description".to_owned(), "What prodpin writes with --format json.".into());
+    let mut schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), title.into());
+    schema.insert("description".to_owned(), description.into());
     schema
 }
 
-/// The schema as text, as it is published.
+/// The report's schema as text, as it is published.
 #[must_use]
 pub fn text() -> String {
     format!("{:#}\n", schema().as_value())
+}
+
+/// The forecast's schema as text, as it is published.
+#[must_use]
+pub fn forecast_text() -> String {
+    format!("{:#}\n", forecast_schema().as_value())
 }

@@ -217,7 +217,8 @@ fn closing(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         Some(ledger) => Phrase::said("Recorded in the ledger as commit ")
             .number(ledger.sequence)
             .say(", root ")
-            .then(Phrase::name(&ledger.root)),
+            .then(Phrase::name(&ledger.root))
+            .say(if ledger.is_unsigned() { "; its checkpoint is not signed" } else { "" }),
         None => Phrase::said("No ledger was kept, so the next run cannot tell what changed since this one."),
     };
     page.paragraph(0, 2, &[span(Paint::Faint, text.terminal())])

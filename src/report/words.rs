@@ -188,6 +188,7 @@ pub(super) fn gap(gap: &Gap) -> Phrase {
     let what = match &gap.scope {
         Scope::Source => Phrase::said("the source"),
         Scope::Repository => Phrase::said("its tags or settings"),
+        Scope::Setting => Phrase::said("a setting"),
         Scope::Tag(tag) => Phrase::said("tag ").then(Phrase::name(tag.as_str())),
         Scope::Artifact(artifact) => Phrase::said("artifact ").then(Phrase::name(&artifact.short())),
         Scope::Signal(signal) => Phrase::said("signal ").then(Phrase::name(signal)),

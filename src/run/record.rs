@@ -170,6 +170,10 @@ impl Recorder {
             let uncovered = setup.production.uncovered.iter().map(String::as_str);
             self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
         }
+        if let Some(trouble) = setup.ledger.anchor_trouble() {
+            let gap = Gap::new(Scope::Source, Cause::Unreachable, trouble);
+            self.findings.push(gap_finding(None, &gap, now));
+        }
         let mut findings = std::mem::take(&mut self.findings);
         // A change of settings is an event of its own, on record as such.
         let momentary = findings.extract_if(.., |finding| finding.code == Code::SettingsChanged).collect::<Vec<_>>();
@@ -209,6 +213,7 @@ impl Recorder {
         let entry =
             Entry { run: setup.id.clone(), at: finished, repository: None, event: Event::Run(Box::new(record)) };
         let head = setup.ledger.commit(vec![entry]).await?;
+        let checkpoint = setup.ledger.checkpoint(head.sequence).await?.map(|checkpoint| checkpoint.note);
         let run = RunSection {
             id: setup.id.clone(),
             mode: setup.mode,
@@ -217,7 +222,11 @@ impl Recorder {
             complete,
             scope: setup.scope.clone(),
             policy_sha256: setup.policy.clone(),
-            ledger: setup.keeps_ledger.then(|| LedgerSection { sequence: head.sequence, root: head.root_base64() }),
+            ledger: setup.keeps_ledger.then(|| LedgerSection {
+                sequence: head.sequence,
+                root: head.root_base64(),
+                checkpoint,
+            }),
         };
         Ok(Report { run, summary, body })
     }

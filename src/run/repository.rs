@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use jiff::Timestamp;
 
-use crate::decide::{self, Attempts, Input, Plan, Survey};
+use crate::decide::{self, Attempts, Input, Plan, Selection, Survey};
 use crate::ledger::LedgerError;
 use crate::model::{
     ArtifactId, Cause, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState,
@@ -28,12 +28,45 @@ pub(super) struct Outcome {
     pub(super) at: Timestamp,
 }
 
-/// Recall, observe, plan, apply: one repository.
-pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop) -> Result<Outcome, LedgerError> {
-    let Some(source) = setup.sources.get(&key.source) else {
-        unreachable!("repositories come from the run's own sources")
-    };
-    let inventory = source.inventory.as_ref();
+/// Everything read of one repository, before anything is decided about its targets.
+pub(super) struct Look {
+    key: RepositoryKey,
+    at: Timestamp,
+    pub(super) snapshot: Snapshot,
+    state: RepositoryState,
+    /// What this look found.
+    events: Vec<Event>,
+    /// That, and what a run recorded that died before its report.
+    happened: Vec<Event>,
+    labels: BTreeMap<Tag, Box<str>>,
+    selection: Selection,
+    pub(super) inspections: BTreeMap<ArtifactId, Inspection>,
+    gaps: Vec<Gap>,
+}
+
+impl Look {
+    /// What a plan is made from.
+    pub(super) fn input<'a>(&'a self, setup: &'a Setup, attempts: &'a Attempts) -> Input<'a> {
+        Input {
+            key: &self.key,
+            mode: setup.mode,
+            now: self.at,
+            rules: &setup.rules,
+            snapshot: &self.snapshot,
+            state: &self.state,
+            events: &self.happened,
+            labels: &self.labels,
+            running: setup.production.of(&self.key),
+            selection: &self.selection,
+            inspections: &self.inspections,
+            attempts,
+            gaps: &self.gaps,
+        }
+    }
+}
+
+/// Recall, observe, select, inspect: nothing is changed.
+pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: RepositoryKey) -> Result<Look, LedgerError> {
     let at = Timestamp::now();
 
     // Recalled first: what another run commits from here on is newer than what this one observes, and the ledger can
@@ -43,7 +76,7 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     let mut snapshot = inventory.observe(&key.name).await;
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    note_uses(&setup, &snapshot, &state);
+    note_uses(setup, &snapshot, &state);
 
     let survey = decide::survey(&snapshot, &state, &setup.rules);
     snapshot.gaps.extend(survey.vanished.clone());
@@ -72,33 +105,27 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         }
         inspect(inventory, &key.name, unseen, &mut inspections).await;
     }
+    Ok(Look { key, at, snapshot, state, events, happened, labels, selection, inspections, gaps })
+}
 
+/// Look, plan, apply, read back, plan again: one repository.
+pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop) -> Result<Outcome, LedgerError> {
+    let source = setup.source(&key);
+    let look = look(&setup, source.inventory.as_ref(), key).await?;
     let untried = Attempts::new();
-    let input = Input {
-        key: &key,
-        mode: setup.mode,
-        now: at,
-        rules: &setup.rules,
-        snapshot: &snapshot,
-        state: &state,
-        events: &happened,
-        labels: &labels,
-        running,
-        selection: &selection,
-        inspections: &inspections,
-        attempts: &untried,
-        gaps: &gaps,
-    };
+    let input = look.input(&setup, &untried);
     let mut plan = decide::plan(&input);
     if let Some(protector) = &source.protector
         && !plan.pins.is_empty()
     {
-        let attempts = apply(protector.as_ref(), &key.name, &plan.pins, &stop).await;
+        let name = &look.key.name;
+        let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
         // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
-        let mut again = inspections.clone();
-        inspect(inventory, &key.name, attempts.keys().cloned().collect(), &mut again).await;
+        let mut again = look.inspections.clone();
+        inspect(source.inventory.as_ref(), name, attempts.keys().cloned().collect(), &mut again).await;
         plan = decide::plan(&Input { inspections: &again, attempts: &attempts, ..input });
     }
+    let Look { key, at, mut events, .. } = look;
     events.append(&mut plan.events);
     Ok(Outcome { key, plan, events, at })
 }

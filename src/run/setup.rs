@@ -48,17 +48,19 @@ pub(super) struct Production {
 }
 
 impl Setup {
+    /// `access` is what the ledger is needed for.
     pub(super) async fn new(
         policy: &Policy,
         sources: BTreeMap<SourceName, Source>,
         options: &RunOptions,
         started: Timestamp,
+        access: Access,
     ) -> Result<Self, RunError> {
         let keeps_ledger = policy.ledger != LedgerLocation::None;
         if options.mode == Mode::Enforce && !keeps_ledger {
             return Err(RunError::NoLedger);
         }
-        let ledger = Ledger::open(&policy.ledger, Access::Write).await?;
+        let ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, access).await?;
         let production = Production::collect(policy, &sources).await;
         let rules =
             Rules { keep: policy.keep, production: policy.production.clone(), may_move: policy.may_move.clone() };
@@ -80,6 +82,14 @@ impl Setup {
             production,
         })
     }
+
+    /// The source of a repository that this run found.
+    pub(super) fn source(&self, key: &RepositoryKey) -> &Source {
+        match self.sources.get(&key.source) {
+            Some(source) => source,
+            None => unreachable!("repositories come from the run's own sources"),
+        }
+    }
 }
 
 /// Requests at a registry for each repository in flight. A tag is one small question, so with some network in between
@@ -91,20 +101,27 @@ pub(super) type Opened = (BTreeMap<SourceName, Source>, BTreeMap<SourceName, Str
 
 /// Opens the sources that the run is about: with write power only to enforce. One that cannot be opened leaves the
 /// others running.
-pub(super) async fn open_sources(policy: &Policy, options: &RunOptions) -> Result<Opened, RunError> {
+pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, rehearse: bool) -> Result<Opened, RunError> {
     let chosen = choose(policy, &options.sources)?;
     let connections = descriptors::connections(chosen.len()).unwrap_or(usize::MAX);
-    let surroundings = Surroundings::of_process();
+    let registries = chosen.iter().filter_map(|(_, config)| {
+        let SourceConfig::Oci(oci) = config else { return None };
+        Some(oci.url.authority())
+    });
+    let several_registries = registries.collect::<BTreeSet<_>>().len() > 1;
+    let surroundings = Surroundings { several_registries, ..Surroundings::of_process() };
     let (mut opened, mut unopened) = (BTreeMap::new(), BTreeMap::new());
     for (name, config) in chosen {
         let wanted = match config {
             SourceConfig::Oci(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
             // A page of a bucket's list is large: in flight they are the memory that a run needs.
             SourceConfig::S3(_) => options.concurrency,
+            // The same holds for a page of images; beside it, a repository has two more small calls in flight.
+            SourceConfig::Ecr(_) => options.concurrency.saturating_mul(2),
         };
         let open = OpenOptions {
             write: options.mode == Mode::Enforce,
-            rehearse: false,
+            rehearse,
             concurrency: wanted.min(connections),
             deadline: options.stop.deadline(),
         };

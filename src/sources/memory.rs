@@ -4,6 +4,7 @@
 //! name is taken at its word until its tags are read.
 
 mod content;
+mod ecr;
 mod faults;
 mod reading;
 
@@ -14,10 +15,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{PinFailure, Protector, Source};
+use super::{PinFailure, Protector, Rehearsed, Source};
 use crate::model::{ArtifactId, Cause, Digest, NamePatterns, PatternError, Pin, RepositoryName, Tag};
 
 pub use content::{Content, ContentKind, image, index};
+pub use ecr::EcrTerms;
 use faults::Faults;
 use reading::Reader;
 
@@ -52,6 +54,10 @@ struct Repository {
     tags: BTreeMap<Tag, Tagged>,
     manifests: BTreeMap<Digest, Stored>,
     blobs: BTreeSet<Digest>,
+    /// Its settings, if it is one of ECR's.
+    ecr: Option<EcrTerms>,
+    /// What a preview of its rules says, where there is one.
+    preview: Option<Vec<Rehearsed>>,
 }
 
 #[derive(Clone)]
@@ -66,6 +72,9 @@ struct Stored {
     children: Vec<Digest>,
     blobs: Vec<Digest>,
     created: Option<Timestamp>,
+    /// When it was pushed first. Tagging it again does not change that (A14).
+    pushed: Option<Timestamp>,
+    archived: Option<Timestamp>,
 }
 
 /// A call that would change a registry, in the order in which they came, refused ones included.
@@ -113,7 +122,9 @@ impl Memory {
     /// Pushes content that no tag names, as a client does with the parts of an index.
     pub fn push_untagged(&self, repository: &str, content: impl Into<Content>) -> ArtifactId {
         let content = content.into();
-        self.lock().repositories.entry(repository_name(repository)).or_default().store(&content);
+        let mut state = self.lock();
+        let now = state.now;
+        state.repositories.entry(repository_name(repository)).or_default().store(&content, now);
         content.id()
     }
 
@@ -221,12 +232,12 @@ impl State {
 }
 
 impl Repository {
-    fn store(&mut self, content: &Content) {
+    fn store(&mut self, content: &Content, now: Option<Timestamp>) {
         for child in content.children() {
-            self.store(child);
+            self.store(child, now);
         }
         self.blobs.extend(content.blobs().into_iter().map(|(digest, _)| digest));
-        self.manifests.insert(content.digest(), content.stored());
+        self.manifests.entry(content.digest()).or_insert_with(|| Stored { pushed: now, ..content.stored() });
     }
 
     /// What an artifact lacks, itself left out: manifests and blobs, each once (I6).
@@ -262,6 +273,9 @@ impl Protector for Memory {
         }
         let mut lacking = BTreeSet::new();
         stored.lacking(digest, &mut lacking);
+        if stored.archived(digest).is_some() {
+            return fail(Cause::Refused, format!("{repository}@{digest} is archived; restore it first"));
+        }
         if let Some(part) = lacking.first() {
             return fail(Cause::NotFound, format!("{repository}@{digest} lacks {part}; push the image again"));
         }

@@ -3,9 +3,15 @@
 //! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
 //! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
 
+mod aws;
+mod closure;
+pub mod ecr;
+mod fault;
+mod manifest;
 pub mod memory;
 pub mod oci;
 pub mod s3;
+mod throttle;
 
 use std::sync::Arc;
 
@@ -120,6 +126,9 @@ pub async fn open(
     match config {
         SourceConfig::Oci(config) => {
             oci::open_in(name, config, options, surroundings).map_err(|error| error.to_string())
+        }
+        SourceConfig::Ecr(config) => {
+            ecr::open(name, config, options, surroundings).await.map_err(|error| error.to_string())
         }
         SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
     }

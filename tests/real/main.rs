@@ -6,14 +6,19 @@ mod bucket;
 mod bucket_contract;
 mod bucket_inventory;
 mod bucket_truth;
+mod ecr;
+mod ecr_contract;
 mod estate;
 mod layout;
 mod ledger_bucket;
+mod ledger_verifier;
 mod proxy;
 mod registry;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../suite/ledger/tampering.rs"]
+mod tampering;
 mod whole_runs;
 #[path = "../suite/ledger/world.rs"]
 #[expect(dead_code, reason = "the suite uses more of it")]

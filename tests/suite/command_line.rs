@@ -29,7 +29,9 @@ fn here() -> tempfile::TempDir {
 #[test]
 fn help_of_the_program_and_of_every_command() {
     let directory = here();
-    for command in ["", "init", "check", "audit", "enforce", "history", "report", "schema", "completions"] {
+    for command in
+        ["", "init", "check", "audit", "enforce", "forecast", "history", "verify", "report", "schema", "completions"]
+    {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = run(directory.path(), &arguments);
         assert_eq!((code(&output), text(&output.stderr).as_str()), (0, ""), "{command}");
@@ -38,7 +40,10 @@ fn help_of_the_program_and_of_every_command() {
     }
     // A command that a later version brings must not exist half-done here.
     let commands: Vec<String> = prodpin::cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-    assert_eq!(commands, ["init", "check", "audit", "enforce", "history", "report", "schema", "completions"]);
+    assert_eq!(
+        commands,
+        ["init", "check", "audit", "enforce", "forecast", "history", "verify", "report", "schema", "completions"]
+    );
 }
 
 #[test]
@@ -171,7 +176,7 @@ fn usage_and_policy_errors_exit_with_2() {
         &["audit", "--policy", "good.yaml", "--source", "nope"],
         &["audit", "--policy", "good.yaml", "--shard", "2/2"],
         &["audit", "--policy", "good.yaml", "--deadline", "1 hour"],
-        &["audit", "--policy", "good.yaml", "--ledger", "gs://x"],
+        &["audit", "--policy", "good.yaml", "--ledger", "gcs://x"],
         &["audit", "--policy", "good.yaml", "--report", "report.json"],
         &["audit", "--policy", "good.yaml", "--report", "pdf=report.pdf"],
         &["audit", "--policy", "good.yaml", "--format", "json", "--report", "csv=-"],

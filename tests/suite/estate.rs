@@ -13,8 +13,11 @@ use prodpin::model::{
 use prodpin::policy::{LedgerLocation, Policy};
 use prodpin::report::body::Report;
 use prodpin::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
-use prodpin::run::{Progress, RunError, RunOptions, Stop, run_on};
-use prodpin::sources::memory::{Content, Memory};
+use prodpin::run::{
+    Forecast, ForecastOptions, Progress, Recommended, RunError, RunOptions, Stop, forecast_on, recommend_on, run_on,
+};
+use prodpin::sources::Source;
+use prodpin::sources::memory::{Content, EcrTerms, Memory};
 
 pub(crate) const REPOSITORY: &str = "shop/api";
 
@@ -53,6 +56,7 @@ impl Estate {
     pub(crate) fn new(production: Vec<ProductionRule>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let policy = Policy {
+            safeguards: Default::default(),
             keep: 5,
             ledger: LedgerLocation::Directory(directory.path().join("ledger")),
             schedule: None,
@@ -73,6 +77,18 @@ impl Estate {
         for minor in 0..count {
             estate.push(&format!("v1.{minor}.0"), &format!("release-{minor}"));
         }
+        estate
+    }
+
+    /// The same in ECR: each release was pushed an hour after the one before, from midnight of this day on.
+    pub(crate) fn in_ecr(count: usize, first: &str, terms: EcrTerms) -> Self {
+        let mut estate = Self::new(vec![tags(&["v*"], Order::Semver)]);
+        let first: jiff::Timestamp = format!("{first}T00:00:00Z").parse().unwrap();
+        for minor in 0..count {
+            estate.memory.set_time(first + jiff::SignedDuration::from_hours(i64::try_from(minor).unwrap()));
+            estate.push(&format!("v1.{minor}.0"), &format!("release-{minor}"));
+        }
+        estate.memory.set_ecr(REPOSITORY, terms);
         estate
     }
 
@@ -105,7 +121,11 @@ impl Estate {
         let patterns = ["shop/*"];
         let source =
             if mode == Mode::Enforce { self.memory.writable(patterns) } else { self.memory.read_only(patterns) };
-        let sources = BTreeMap::from([("shop".parse().unwrap(), source.unwrap())]);
+        self.try_run_on(mode, source.unwrap()).await
+    }
+
+    async fn try_run_on(&self, mode: Mode, source: Source) -> Result<Told, RunError> {
+        let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
         let options = RunOptions {
             mode,
             sources: Vec::new(),
@@ -120,6 +140,42 @@ impl Estate {
 
     pub(crate) async fn run(&self, mode: Mode) -> Told {
         self.try_run(mode).await.unwrap()
+    }
+
+    /// A run on another source under the same policy and ledger.
+    pub(crate) async fn run_on(&self, mode: Mode, source: Source) -> Told {
+        self.try_run_on(mode, source).await.unwrap()
+    }
+
+    /// A look ahead, with this source's previews if asked for.
+    pub(crate) async fn forecast(&self, options: ForecastOptions) -> Forecast {
+        let patterns = ["shop/*"];
+        let source = if options.confirm { self.memory.rehearsing(patterns) } else { self.memory.read_only(patterns) };
+        self.forecast_on(options, source.unwrap()).await
+    }
+
+    /// A look ahead on another source.
+    pub(crate) async fn forecast_on(&self, options: ForecastOptions, source: Source) -> Forecast {
+        let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
+        let options = ForecastOptions { concurrency: 4, ..options };
+        let mut forecast = forecast_on(&self.policy, sources, &options, Arc::new(Quiet)).await.unwrap();
+        forecast.report.section.at = "2026-12-01T00:00:00Z".parse().unwrap();
+        forecast
+    }
+
+    pub(crate) async fn recommended(&self) -> Recommended {
+        self.recommended_on(self.memory.read_only(["shop/*"]).unwrap()).await
+    }
+
+    pub(crate) async fn recommended_on(&self, source: Source) -> Recommended {
+        let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
+        let options = ForecastOptions { concurrency: 4, ..ForecastOptions::default() };
+        recommend_on(&self.policy, sources, &options, Arc::new(Quiet)).await.unwrap()
+    }
+
+    /// Where the ledger is, or would be.
+    pub(crate) fn ledger_directory(&self) -> std::path::PathBuf {
+        self.directory.path().join("ledger")
     }
 
     pub(crate) async fn enforce(&self) -> Told {
@@ -176,7 +232,7 @@ impl Estate {
         self.named(text)
     }
 
-    fn named(&self, mut text: String) -> String {
+    pub(crate) fn named(&self, mut text: String) -> String {
         for (artifact, name) in &self.names {
             text = text.replace(artifact, name);
             let short: String = artifact.trim_start_matches("sha256:").chars().take(12).collect();

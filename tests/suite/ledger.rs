@@ -1,11 +1,17 @@
 //! The ledger through its public face: on a directory, in memory, on a store that fails on command.
 #![allow(clippy::unwrap_used, reason = "a helper of a test that cannot go on ends that test")]
 
+mod anchored;
 mod caches;
 mod crashes;
 mod damage;
 mod flaky;
+mod killed;
+mod kms;
 mod looking_back;
+mod machine;
 mod places;
+mod proofs;
+mod tampering;
 mod world;
 mod writers;

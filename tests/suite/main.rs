@@ -4,7 +4,10 @@
 
 mod command_line;
 mod contract;
+mod ecr;
 mod estate;
+mod forecast;
+mod forecast_ecr;
 mod forecast_s3;
 mod hostile_output;
 mod ledger;
@@ -12,9 +15,12 @@ mod lying_registry;
 mod objects;
 mod policy;
 mod properties;
+mod protocol;
 mod purity;
 mod reports;
 mod scenarios;
+mod scenarios_ecr;
+mod scenarios_s3;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;

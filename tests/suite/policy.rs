@@ -81,8 +81,16 @@ fn the_policies_that_are_published_are_policies() {
             let code = line.trim_start().strip_prefix("# ").filter(|rest| {
                 let word: String =
                     rest.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                let keys =
-                    ["schedule", "username", "password", "token_realms", "private", "ca_file", "max_concurrency"];
+                let keys = [
+                    "schedule",
+                    "time_zone",
+                    "username",
+                    "password",
+                    "token_realms",
+                    "private",
+                    "ca_file",
+                    "max_concurrency",
+                ];
                 let bucket = [
                     "bundles",
                     "s3",
@@ -94,17 +102,21 @@ fn the_policies_that_are_published_are_policies() {
                     "path_style",
                     "inventory",
                 ];
+                let ecr = ["payments", "ecr", "assume_role", "external_id", "registry", "may_delete"];
                 let rule = rest.starts_with("- {");
                 rule || (rest[..].contains(&format!("{word}:"))
-                    && (keys.contains(&word.as_str()) || bucket.contains(&word.as_str())))
+                    && [&keys[..], &bucket, &ecr].iter().any(|keys| keys.contains(&word.as_str())))
             });
             let indent = &line[..line.len() - line.trim_start().len()];
             code.map_or_else(|| format!("{line}\n"), |code| format!("{indent}{code}\n"))
         })
         .collect();
-    let whole = good(&whole.replace("REGISTRY_PASSWORD", "PASSWORD"));
-    assert_eq!((whole.sources.len(), whole.production.len()), (2, 3));
-    assert_eq!(whole.schedule.as_deref(), Some("*/15 * * * *"));
+    let whole = good(&whole.replace("REGISTRY_PASSWORD", "PASSWORD").replace("PRODPIN_EXTERNAL_ID", "PASSWORD"));
+    assert_eq!((whole.sources.len(), whole.production.len()), (3, 3));
+    assert_eq!(
+        whole.schedule.map(|schedule| schedule.to_string()).as_deref(),
+        Some("*/15 * * * *, by the clock of Europe/Berlin")
+    );
 }
 
 #[test]
@@ -229,11 +241,69 @@ fn unknown_and_repeated_keys_have_line_and_column_f66() {
 
 #[test]
 fn kinds_of_later_versions_are_not_called_unknown() {
-    let sources = ["ecr: { region: eu-west-1 }", "harbor: https://h.example", "helm: https://c.example"];
+    let sources = ["harbor: https://h.example", "helm: https://c.example"];
     let signals =
         ["kubernetes: { context: prod }", "ecs: { region: x }", "lambda: { region: x }", "argo: {}", "apprunner: {}"];
     let cases = sources.iter().map(|kind| with_source(&format!("{{ {kind}, repositories: [a] }}")));
     insta::assert_snapshot!(told(cases.chain(signals.iter().map(|kind| with_production(&format!("[{{ {kind} }}]"))))));
+}
+
+#[test]
+fn an_ecr_registry_is_an_account_and_a_region() {
+    let policy = good(&with_source(
+        "{ ecr: { region: eu-west-1, assume_role: \"arn:aws:iam::111122223333:role/team/prodpin\", external_id: hunter2, \
+         may_delete: [\"arn:aws:iam::*:role/cleanup-*\"], max_concurrency: 4 }, repositories: [\"a/**\", \"!a/x\"] }",
+    ));
+    let Some(SourceConfig::Ecr(config)) = policy.sources.values().next() else { panic!("{policy:?}") };
+    assert_eq!((config.region.as_deref(), config.account()), (Some("eu-west-1"), Some("111122223333")));
+    assert_eq!((config.may_delete.len(), config.max_concurrency), (1, Some(4)));
+    assert!(!format!("{policy:?}").contains(SECRET), "an external id is shown to nobody");
+    good(&with_source("{ ecr: {}, all: true }"));
+    let policy = good(&with_source(
+        "{ ecr: { registry: \"999999999999\", assume_role: \"arn:aws:iam::111122223333:role/x\" }, repositories: [a] }",
+    ));
+    assert_eq!(policy.warnings.len(), 1, "{:?}", policy.warnings);
+
+    let registries = [
+        "region: Ireland",
+        "region: eu-west-1/x",
+        "region: \"\"",
+        "registry: 1234",
+        "registry: \"11112222333a\"",
+        "assume_role: prodpin",
+        "assume_role: \"arn:aws:iam::111122223333:user/me\"",
+        "assume_role: \"arn:aws:iam::111122223333:role/\"",
+        "external_id: abc",
+        "endpoint: ecr.example.com",
+        "endpoint: https://bot:hunter2@ecr.example.com",
+        "may_delete: [\"*\"]",
+        "may_delete: [cleanup, \"arn:aws:iam::*:*\"]",
+        "max_concurrency: 0",
+        "regoin: eu-west-1",
+    ];
+    let registries =
+        registries.iter().map(|registry| with_source(&format!("{{ ecr: {{ {registry} }}, repositories: [a] }}")));
+    let sources = [
+        "{ ecr: {} }",
+        "{ ecr: {}, repositories: [\"**\"] }",
+        "{ ecr: eu-west-1, repositories: [a] }",
+        "{ ecr: {}, repositories: [\"a:1\"] }",
+    ];
+    insta::assert_snapshot!(told(registries.chain(sources.iter().map(|source| with_source(source)))));
+}
+
+#[test]
+fn two_sources_of_one_ecr_registry_are_one_place_f72() {
+    let two = |region: &str| {
+        format!(
+            "version: 1\nsources:\n  a: {{ ecr: {{ region: eu-west-1, registry: \"111122223333\" }}, repositories: [x] }}\n  \
+             b: {{ ecr: {{ region: {region}, assume_role: \"arn:aws:iam::111122223333:role/r\" }}, repositories: [x] }}\n\
+             production: [{{ tags: [\"v*\"] }}]\n"
+        )
+    };
+    let error = read(&two("eu-west-1")).unwrap_err().to_string();
+    assert!(error.contains("\"b\" is the same source as \"a\""), "{error}");
+    good(&two("eu-west-2"));
 }
 
 #[test]
@@ -430,8 +500,8 @@ fn addresses_names_and_places_are_checked() {
         with_source("{ s3: acme, layout: \"no placeholders\" }"),
         with_source("{ s3: acme, layout: \"{env}-{repository}/{version}\" }"),
         with_source("{ s3: acme, layout: \"{repository}/{version}\", inventory: \"https://acme/manifest.json\" }"),
-        with_lines("production: [{ tags: [v*] }]\nledger: gs://bucket"),
-        with_lines("production: [{ tags: [v*] }]\nledger: az://bucket"),
+        with_lines("production: [{ tags: [v*] }]\nledger: gcs://bucket"),
+        with_lines("production: [{ tags: [v*] }]\nledger: azure://bucket"),
         with_lines("production: [{ tags: [v*] }]\nledger: https://x"),
         with_lines("production: [{ tags: [v*] }]\nledger: file:///x"),
         with_lines("production: [{ tags: [v*] }]\nledger: s3://"),
@@ -506,6 +576,9 @@ fn repositories_on_the_command_line_make_a_policy() {
             "r.example/pay/*",
             "127.0.0.1:1/x",
             "[::1]:5000/y",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api",
+            "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/shop/api",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com:5000/shop/api",
         ]),
         LedgerLocation::None,
     )
@@ -515,6 +588,9 @@ fn repositories_on_the_command_line_make_a_policy() {
         .iter()
         .map(|(name, config)| match config {
             SourceConfig::Oci(config) => format!("{name} = {} {:?}", config.url, config.repositories),
+            SourceConfig::Ecr(config) => {
+                format!("{name} = ECR {:?} {:?} {:?}", config.registry, config.region, config.repositories)
+            }
             SourceConfig::S3(_) => unreachable!(),
         })
         .collect();

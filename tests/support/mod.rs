@@ -1,6 +1,7 @@
 //! What several test binaries share. Each is usable by itself through `#[path]`: examples and benchmarks do so.
 
 pub(crate) mod contract;
+pub(crate) mod ecr;
 pub(crate) mod oci;
 pub(crate) mod push;
 pub(crate) mod registry;

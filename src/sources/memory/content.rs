@@ -153,6 +153,8 @@ impl Content {
             children: self.children().iter().map(Self::digest).collect(),
             blobs: self.blobs().into_iter().map(|(digest, _)| digest).collect(),
             created: self.created,
+            pushed: None,
+            archived: None,
         }
     }
 }

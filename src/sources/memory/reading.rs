@@ -11,7 +11,7 @@ use super::faults::{Answer, RepositoryFaults};
 use super::{Memory, Repository, State, tag_name};
 use crate::model::{
     ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Pin, PinState, Presence,
-    Reference, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, Tag,
+    Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting, SettingFacts, Snapshot, Tag,
 };
 use crate::sources::Inventory;
 
@@ -136,7 +136,7 @@ impl Inventory for Reader {
 }
 
 fn list(repository: &RepositoryName, stored: &Repository, faults: &RepositoryFaults) -> Snapshot {
-    let mut snapshot = Snapshot::default();
+    let mut snapshot = Snapshot { retention: stored.retention(), ..Snapshot::default() };
     let end = faults.list_stops_after.unwrap_or(usize::MAX);
     for (name, tagged) in stored.tags.iter().filter(|(name, _)| !faults.hidden.contains(*name)).take(end) {
         let target = if faults.unreadable.contains(name) {
@@ -145,7 +145,18 @@ fn list(repository: &RepositoryName, stored: &Repository, faults: &RepositoryFau
         } else {
             pointing_at(&tagged.digest)
         };
-        snapshot.tags.push(ObservedTag { name: name.clone(), target, pushed: tagged.pushed, object: None });
+        // ECR tells when the image was pushed, which no tag changes (A14).
+        let image = stored.ecr.as_ref().and_then(|_| stored.manifests.get(&tagged.digest));
+        let pushed = image.map_or(tagged.pushed, |image| image.pushed);
+        snapshot.tags.push(ObservedTag { name: name.clone(), target, pushed, object: None });
+    }
+    if let Retention::Ecr(ecr) = &snapshot.retention {
+        for (setting, call) in [(&ecr.lifecycle, "GetLifecyclePolicy"), (&ecr.access, "GetRepositoryPolicy")] {
+            if *setting == Setting::Unknown {
+                let detail = format!("{repository}: ecr:{call} is not allowed; grant it");
+                snapshot.gaps.push(Gap::new(Scope::Setting, Cause::Denied, detail));
+            }
+        }
     }
     if faults.list_stops_after.is_some() {
         let detail = format!("{repository}: the list of tags broke off; run again");
@@ -177,6 +188,7 @@ fn look_closely(
     let mut lacking = BTreeSet::new();
     repository_content.lacking(digest, &mut lacking);
     inspection.presence = if digest.matches(&manifest.bytes) { Presence::Present } else { Presence::Unknown };
+    inspection.obstacles.extend(repository_content.archived(digest));
     inspection.created = manifest.created;
     inspection.closure =
         if lacking.is_empty() { Closure::Complete } else { Closure::Broken(lacking.into_iter().collect()) };

@@ -99,10 +99,14 @@ impl Answer {
     /// Holds an answer of 200 to the kind of content that was asked for: a proxy's login page is no answer (F12).
     pub(super) fn must_be(&self, what: &str, expected: impl FnOnce(&str) -> bool) -> Result<(), Fault> {
         match self.media_type() {
-            Some(media_type) if !expected(media_type) => Err(Fault::malformed(format!(
-                "{what}: the answer is {media_type:.100?}, which is not what a registry sends; a proxy or login page \
-                 may be in between"
-            ))),
+            // The header is not quoted: whoever answers may have put into it what was sent to him (I18).
+            Some(media_type) if !expected(media_type) => {
+                let kind = if media_type.contains("html") { "a web page" } else { "of another type" };
+                Err(Fault::malformed(format!(
+                    "{what}: the answer is {kind}, which is not what a registry sends; a proxy or login page may be in \
+                     between"
+                )))
+            }
             _ => Ok(()),
         }
     }

@@ -1,35 +1,17 @@
 //! Everything below a manifest: child manifests fetched and hashed, blobs asked for (I6).
 
-use std::collections::BTreeSet;
-
 use futures::stream::{self, StreamExt as _};
 
 use super::fault::Fault;
 use super::manifest::{Content, Descriptor, Manifest, parse};
 use super::registry::{Lack, Registry, Repository};
 use super::resolve::check_header;
-use crate::model::{Closure, Digest};
-
-/// Indexes in indexes: two levels are rare, eight are an attack (F27).
-const MOST_DEPTH: usize = 8;
-
-/// Manifests below one artifact (F27).
-const MOST_MANIFESTS: usize = 1_000;
-
-/// Blobs below one artifact.
-const MOST_BLOBS: usize = 20_000;
+use crate::model::Digest;
+pub(super) use crate::sources::closure::Trouble;
+use crate::sources::closure::{Below, Frontier, check_child};
 
 /// Manifests in memory at once, at 4 MiB each (I20).
 const MANIFESTS_AT_ONCE: usize = 6;
-
-/// Why a manifest could not be had.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    NotFound,
-    /// The bytes are not what their digest says (F21, F22).
-    WrongBytes(String),
-    Unknown(Fault),
-}
 
 /// A manifest as served: its exact bytes, and what they mean if that can be told.
 pub(super) struct Fetched {
@@ -62,83 +44,19 @@ impl Registry {
     }
 }
 
-/// What was found below a manifest.
-#[derive(Debug, Default)]
-pub(super) struct Below {
-    missing: BTreeSet<Digest>,
-    pub(super) wrong: Vec<String>,
-    pub(super) faults: Vec<Fault>,
-}
-
-impl Below {
-    /// The verdict. What is lacking is lacking, whatever else could not be read.
-    pub(super) fn closure(&self) -> Closure {
-        match (self.missing.is_empty(), self.wrong.is_empty() && self.faults.is_empty()) {
-            (false, _) => Closure::Broken(self.missing.iter().cloned().collect()),
-            (true, true) => Closure::Complete,
-            (true, false) => Closure::Unknown,
-        }
-    }
-
-    fn note(&mut self, digest: &Digest, trouble: Trouble) {
-        match trouble {
-            Trouble::NotFound => {
-                self.missing.insert(digest.clone());
-            }
-            Trouble::WrongBytes(detail) => self.wrong.push(detail),
-            Trouble::Unknown(fault) => self.faults.push(fault),
-        }
-    }
-}
-
-/// What is still to be looked at, each thing once: a manifest named twice, or by itself, ends there (F27).
-#[derive(Default)]
-struct Frontier {
-    manifests: Vec<Descriptor>,
-    blobs: BTreeSet<Descriptor>,
-    seen: BTreeSet<Digest>,
-}
-
-impl Frontier {
-    fn add(&mut self, content: Content) {
-        let below = match content {
-            Content::Image { config, mut layers } => {
-                layers.push(config);
-                layers
-            }
-            Content::Index(children) => children,
-        };
-        for descriptor in below {
-            if descriptor.is_manifest() {
-                if self.seen.insert(descriptor.digest.clone()) {
-                    self.manifests.push(descriptor);
-                }
-            } else if !descriptor.foreign {
-                self.blobs.insert(descriptor);
-            }
-        }
-    }
-}
-
 /// Walks everything below a manifest, level by level.
 pub(super) async fn below(registry: &Registry, repository: &Repository, root: &Digest, content: &Content) -> Below {
     let mut found = Below::default();
-    let mut frontier = Frontier::default();
-    frontier.seen.insert(root.clone());
-    frontier.add(content.clone());
-    for depth in 0.. {
-        let level = std::mem::take(&mut frontier.manifests);
-        if level.is_empty() {
-            break;
-        }
-        if depth >= MOST_DEPTH || frontier.seen.len() > MOST_MANIFESTS || frontier.blobs.len() > MOST_BLOBS {
-            found.faults.push(Fault::malformed(format!(
-                "{}@{root}: more than {MOST_DEPTH} levels, {MOST_MANIFESTS} manifests or {MOST_BLOBS} blobs below one \
-                 artifact",
-                repository.name
-            )));
-            return found;
-        }
+    let mut frontier = Frontier::below(repository.name.as_str(), root, content.clone());
+    loop {
+        let level = match frontier.descend() {
+            Ok(level) if level.is_empty() => break,
+            Ok(level) => level,
+            Err(fault) => {
+                found.faults.push(fault);
+                return found;
+            }
+        };
         let fetched = level.into_iter().map(|child| async move {
             let content = child_content(registry, repository, &child).await;
             (child, content)
@@ -151,32 +69,22 @@ pub(super) async fn below(registry: &Registry, repository: &Repository, root: &D
             }
         }
     }
-    ask_blobs(registry, repository, frontier.blobs, &mut found).await;
+    ask_blobs(registry, repository, frontier, &mut found).await;
     found
 }
 
 async fn child_content(registry: &Registry, repository: &Repository, child: &Descriptor) -> Result<Content, Trouble> {
     let fetched = registry.fetch(repository, &child.digest).await?;
-    let size = fetched.bytes.len() as u64;
-    let name = || format!("{}@{}", repository.name, child.digest);
-    if size != child.size {
-        let detail = format!("{} has {size} bytes and its index says {}", name(), child.size);
-        return Err(Trouble::Unknown(Fault::malformed(detail)));
-    }
-    if fetched.media_type.as_deref().is_some_and(|served| served != child.media_type) {
-        let detail = format!("{} was served as another media type than its index says (F24)", name());
-        return Err(Trouble::Unknown(Fault::malformed(detail)));
-    }
+    let name = format!("{}@{}", repository.name, child.digest);
+    check_child(&name, child, fetched.bytes.len(), fetched.media_type.as_deref()).map_err(Trouble::Unknown)?;
     fetched.manifest.map(|manifest| manifest.content).map_err(Trouble::Unknown)
 }
 
-async fn ask_blobs(registry: &Registry, repository: &Repository, blobs: BTreeSet<Descriptor>, found: &mut Below) {
-    if blobs.len() > MOST_BLOBS {
-        found
-            .faults
-            .push(Fault::malformed(format!("{}: more than {MOST_BLOBS} blobs below one artifact", repository.name)));
-        return;
-    }
+async fn ask_blobs(registry: &Registry, repository: &Repository, frontier: Frontier, found: &mut Below) {
+    let blobs = match frontier.into_blobs() {
+        Ok(blobs) => blobs,
+        Err(fault) => return found.faults.push(fault),
+    };
     let asked = blobs.into_iter().map(|blob| async move {
         let facts = registry.head_blob(repository, &blob.digest).await;
         (blob, facts)
@@ -190,7 +98,7 @@ async fn ask_blobs(registry: &Registry, repository: &Repository, blobs: BTreeSet
                 repository.name, blob.digest
             ))),
             Err(Lack::NotFound) => {
-                found.missing.insert(blob.digest);
+                found.lacks(&blob.digest);
             }
             Err(Lack::Unknown(fault)) => found.faults.push(fault),
         }

@@ -75,6 +75,15 @@ fn from_environment(name: &SourceName, surroundings: &Surroundings) -> Result<Op
         let (user, word) = (format!("{prefix}_USERNAME"), format!("{prefix}_PASSWORD"));
         let get = |name: &str| surroundings.environment.get(name).map(str::to_owned);
         let found = pair(get(&user), get(&word).map(Secret::new), || "the environment".to_owned(), &user, &word)?;
+        if found.is_some() && prefix == "PRODPIN" && surroundings.several_registries {
+            return Err(OciError::Credentials {
+                origin: "the environment".to_owned(),
+                reason: format!(
+                    "{user} and {word} name no source, and this policy has several registries, which would all see \
+                     them; set PRODPIN_{own}_USERNAME and PRODPIN_{own}_PASSWORD"
+                ),
+            });
+        }
         if found.is_some() {
             return Ok(found);
         }
@@ -138,7 +147,8 @@ mod tests {
             max_concurrency: None,
         };
         let environment = Environment::of(variables.iter().copied());
-        let surroundings = Surroundings { environment, ..Surroundings::default() };
+        let several_registries = environment.get("SEVERAL").is_some();
+        let surroundings = Surroundings { environment, several_registries, ..Surroundings::default() };
         let host = RegistryHost::new(&config.url).unwrap();
         find(&"my-shop.1".parse().unwrap(), &config, &host, &surroundings).map_err(|error| error.to_string())
     }
@@ -158,6 +168,14 @@ mod tests {
         assert_eq!(find_with(url, None, None, &[]), Ok(Credentials::Anonymous));
         let token = find_with(url, Some("<token>"), Some("t"), &[]);
         assert_eq!(token, Ok(Credentials::Identity(Secret::new("t"))));
+    }
+
+    #[test]
+    fn credentials_that_name_no_source_go_to_one_registry_only_i18() {
+        let any = [("PRODPIN_USERNAME", "any"), ("PRODPIN_PASSWORD", "hunter2"), ("SEVERAL", "1")];
+        let told = find_with("https://r.example", None, None, &any).unwrap_err();
+        assert!(told.contains("set PRODPIN_MY_SHOP_1_USERNAME") && !told.contains("hunter2"), "{told}");
+        assert_eq!(find_with("https://r.example", Some("p"), Some("3"), &any), Ok(user("p", "3")));
     }
 
     #[test]

@@ -5,10 +5,13 @@
 //! the wire up:
 //!
 //! - `address` is the dialer's rule, `redirect` and `challenge` decide where calls and credentials may go;
-//! - `wire` is the one place that sends, `throttle` says how much at once, `handshake` why TLS failed;
+//! - `wire` is the one place that sends, `handshake` says why TLS failed;
 //! - `credentials`, `docker_config` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
-//! - `manifest` reads strictly, `closure` walks what is below, `inspect`, `observe` and `pin` are what a run asks for.
+//! - `closure` walks what is below a manifest, `inspect`, `observe` and `pin` are what a run asks for.
+//!
+//! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
+//! of what is below, `throttle` says how much at once.
 
 mod address;
 mod answer;
@@ -23,14 +26,12 @@ mod host;
 mod inspect;
 mod link;
 mod list;
-mod manifest;
 mod observe;
 mod pin;
 mod redirect;
 mod registry;
 mod resolve;
 mod surroundings;
-mod throttle;
 mod wire;
 
 use std::path::PathBuf;
@@ -49,15 +50,15 @@ use self::observe::Matched;
 use self::pin::Pins;
 use self::registry::Registry;
 use self::wire::Wire;
-use super::{Inventory, OpenOptions, Source};
+use super::{Inventory, OpenOptions, Source, manifest, throttle};
 use crate::model::{
     ArtifactId, Cause, Gap, Inspection, NamePatterns, Reference, RepositoryName, Resolution, RunningReference, Scope,
     SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::OciConfig;
 
+pub use super::throttle::Throttles;
 pub use surroundings::{Environment, Surroundings, Timing};
-pub use throttle::Throttles;
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

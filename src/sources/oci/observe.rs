@@ -7,7 +7,7 @@ use futures::stream::{self, Stream, StreamExt as _};
 
 use super::list::{CatalogPage, List, Pages, TagPage, Text};
 use super::registry::{Registry, Repository};
-use crate::model::{Cause, Gap, NamePatterns, ObservedTag, RepositoryName, Resolution, Scope, Snapshot, Tag};
+use crate::model::{Cause, Gap, GapTally, NamePatterns, ObservedTag, RepositoryName, Resolution, Scope, Snapshot, Tag};
 
 /// More tags than this are no repository but an attempt to fill memory (I20). F93 asks for a million.
 const MOST_TAGS: usize = 5_000_000;
@@ -147,7 +147,8 @@ fn refused_catalog(gap: Gap) -> Gap {
 /// look-ups in flight as the host takes: a repository of 20,000 tags costs no more for each than 100 of 200 do.
 pub(super) async fn observe(registry: &Registry, repository: &Repository) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    let listing_gaps = Mutex::new(Vec::new());
+    let listing_gaps = Mutex::new(ListingGaps::default());
+    let mut unresolved = GapTally::default();
     {
         let names = tag_names(registry, repository, &listing_gaps);
         let looked_up = names.map(|tag| async move {
@@ -157,29 +158,38 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository) -> Sna
         let mut looked_up = std::pin::pin!(looked_up.buffer_unordered(registry.width()));
         while let Some((name, resolved)) = looked_up.next().await {
             let target = resolved.unwrap_or_else(|fault| {
-                snapshot.gaps.push(fault.gap(Scope::Tag(name.clone())));
+                unresolved.push(fault.gap(Scope::Tag(name.clone())));
                 Resolution::Unknown
             });
             snapshot.tags.push(ObservedTag { name, target, pushed: None, object: None });
         }
     }
-    snapshot.gaps.extend(listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
+    snapshot.gaps = [unresolved.finish(), odd_names.finish(), end.into_iter().collect()].concat();
     snapshot
+}
+
+/// What keeps a list of tags from being whole.
+#[derive(Default)]
+struct ListingGaps {
+    /// Why it was not read to its end.
+    end: Option<Gap>,
+    odd_names: GapTally,
 }
 
 /// The names of all tags, each once; what keeps the list from being whole goes to `gaps`.
 fn tag_names<'a>(
     registry: &'a Registry,
     repository: &'a Repository,
-    gaps: &'a Mutex<Vec<Gap>>,
+    gaps: &'a Mutex<ListingGaps>,
 ) -> impl Stream<Item = Tag> + 'a {
     let pages = Pages::<TagPage>::new(registry, List::Tags(repository));
     let batches = stream::unfold((pages, HashSet::new()), async move |(mut pages, mut known)| {
-        let tell = |gap: Gap| gaps.lock().unwrap_or_else(PoisonError::into_inner).push(gap);
+        let tell = || gaps.lock().unwrap_or_else(PoisonError::into_inner);
         let page = match pages.next().await? {
             Ok(page) => page.tags.unwrap_or_default(),
             Err(fault) => {
-                tell(fault.gap(Scope::Repository));
+                tell().end = Some(fault.gap(Scope::Repository));
                 return None;
             }
         };
@@ -191,12 +201,15 @@ fn tag_names<'a>(
                     known.insert(tag.clone());
                     names.push(tag);
                 }
-                Err(error) => tell(Gap::new(Scope::Repository, Cause::Malformed, format!("the list of tags: {error}"))),
+                Err(error) => {
+                    let detail = format!("the list of tags: {error}");
+                    tell().odd_names.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
+                }
             }
         }
         if known.len() > MOST_TAGS {
             let detail = format!("the list of tags has no end: more than {MOST_TAGS} names");
-            tell(Gap::new(Scope::Repository, Cause::Malformed, detail));
+            tell().end = Some(Gap::new(Scope::Repository, Cause::Malformed, detail));
             return None;
         }
         Some((stream::iter(names), (pages, known)))

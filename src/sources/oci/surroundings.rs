@@ -20,6 +20,8 @@ pub struct Surroundings {
     pub proxy: bool,
     /// How much is in flight at each host; sources that are opened with the same surroundings share it.
     pub throttles: Throttles,
+    /// Whether more than one registry is opened, so that credentials meant for "the registry" would go to all of them.
+    pub several_registries: bool,
 }
 
 impl Surroundings {

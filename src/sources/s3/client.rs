@@ -18,9 +18,10 @@ use tokio::sync::Semaphore;
 use crate::model::Cause;
 use crate::policy::S3Config;
 use crate::sources::OpenOptions;
+use crate::sources::aws::AnswerCap;
 
 use super::failure::Failure;
-use super::gate::{AnswerCap, Gate, WholeAnswer};
+use super::gate::{Gate, MOST_BYTES, WholeAnswer};
 
 /// Signing needs a region, and a server that is not AWS does not care which.
 const FALLBACK_REGION: &str = "us-east-1";
@@ -56,8 +57,8 @@ pub(super) async fn connect(config: &S3Config, write: bool, credentials: Option<
                 .build(),
         )
         .interceptor(if write { Gate::Pins } else { Gate::ReadOnly })
-        .interceptor(AnswerCap)
-        .retry_classifier(AnswerCap)
+        .interceptor(AnswerCap(MOST_BYTES))
+        .retry_classifier(AnswerCap(MOST_BYTES))
         .interceptor(WholeAnswer);
     if let Some(endpoint) = &config.endpoint {
         s3 = s3.endpoint_url(endpoint.as_str());

@@ -6,8 +6,9 @@ use http_body_util::LengthLimitError;
 
 use crate::model::{Cause, Gap, Scope};
 use crate::sources::PinFailure;
+use crate::sources::aws::{EXPIRED, cause, caused_by};
 
-use super::gate::{CutShort, MOST_BYTES, Refused};
+use super::gate::{CutShort, MOST_BYTES};
 
 /// A call that did not give what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +44,10 @@ impl Failure {
         let status = response.map(|response| response.status().as_u16());
         let code = error.code().map(str::to_owned);
         let region = response.and_then(|response| response.headers().get("x-amz-bucket-region")).map(str::to_owned);
-        let cause = cause(error, code.as_deref(), status);
+        let cause = match caused_by::<CutShort>(error) {
+            true => Cause::Malformed,
+            false => cause(error, code.as_deref(), status),
+        };
         let reason = match (region, status, code.as_deref()) {
             (Some(region), Some(301 | 307 | 400), _) => format!("the bucket is in {region}; set its region"),
             (_, _, Some(code)) => match error.message() {
@@ -108,85 +112,4 @@ impl Failure {
 pub(super) struct BucketName {
     pub(super) name: String,
     pub(super) owner: Option<String>,
-}
-
-const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
-const DENIED: &[&str] = &[
-    "AccessDenied",
-    "AllAccessDisabled",
-    "AccountProblem",
-    "InvalidAccessKeyId",
-    "InvalidSecurity",
-    "InvalidToken",
-    "NotSignedUp",
-    "SignatureDoesNotMatch",
-    "UnauthorizedAccess",
-];
-const THROTTLED: &[&str] = &[
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "TooManyRequestsException",
-    "BandwidthLimitExceeded",
-    "PriorRequestNotComplete",
-];
-const NOT_FOUND: &[&str] = &["NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NotFound", "404"];
-const UNSUPPORTED: &[&str] = &["NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "UnsupportedArgument"];
-
-fn cause<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>, status: Option<u16>) -> Cause
-where
-    E: std::error::Error + 'static,
-{
-    if let Some(code) = code {
-        for (codes, cause) in [
-            (EXPIRED, Cause::Denied),
-            (DENIED, Cause::Denied),
-            (THROTTLED, Cause::Throttled),
-            (NOT_FOUND, Cause::NotFound),
-            (UNSUPPORTED, Cause::Unsupported),
-        ] {
-            if codes.contains(&code) {
-                return cause;
-            }
-        }
-    }
-    match error {
-        SdkError::TimeoutError(_) => Cause::TimedOut,
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => Cause::TimedOut,
-        _ if caused_by::<Refused>(error) => Cause::Refused,
-        _ if caused_by::<CutShort>(error) || caused_by::<LengthLimitError>(error) => Cause::Malformed,
-        SdkError::DispatchFailure(failure) if failure.is_io() => Cause::Unreachable,
-        SdkError::DispatchFailure(_) if mentions_credentials(error) => Cause::Denied,
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => Cause::Unreachable,
-        _ => by_status(status),
-    }
-}
-
-fn by_status(status: Option<u16>) -> Cause {
-    match status {
-        Some(401 | 403) => Cause::Denied,
-        Some(404) => Cause::NotFound,
-        Some(405 | 501) => Cause::Unsupported,
-        Some(408) => Cause::TimedOut,
-        Some(429 | 503) => Cause::Throttled,
-        Some(300..=399) => Cause::Refused,
-        Some(status) if status >= 500 => Cause::Unreachable,
-        // What came back with any other status was not S3's protocol, or its body broke off.
-        Some(_) => Cause::Malformed,
-        None => Cause::Unreachable,
-    }
-}
-
-pub(super) fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<T>())
-}
-
-/// The credential chain's errors are types of a crate that is no dependency of this one; their text names them.
-fn mentions_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .any(|error| error.to_string().to_lowercase().contains("credential"))
 }

@@ -1,16 +1,15 @@
 //! What may leave this process towards the bucket, and what may come back, decided at the HTTP layer.
 
 use aws_sdk_s3::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
-    BeforeTransmitInterceptorContextRef, InterceptorContext,
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
-use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
-use aws_sdk_s3::primitives::SdkBody;
-use http_body_util::{LengthLimitError, Limited};
 
-use super::failure::caused_by;
+use crate::sources::aws::Refused;
+
+/// A page of 1,000 versions with the longest keys, every byte of them escaped, is a fourth of it.
+pub(super) const MOST_BYTES: usize = 16 << 20;
 
 /// Which requests may be sent. Whatever the rest of the code comes to do, a deletion never passes (I17).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,17 +20,9 @@ pub(super) enum Gate {
     Pins,
 }
 
-/// A request that was held back.
-#[derive(Debug, thiserror::Error)]
-#[error("refused to send {method}: {reason}")]
-pub(super) struct Refused {
-    method: String,
-    reason: &'static str,
-}
-
 impl Gate {
     fn check(self, method: &str, uri: &str) -> Result<(), Refused> {
-        let fail = |reason| Err(Refused { method: method.to_owned(), reason });
+        let fail = |reason| Err(Refused { what: method.to_owned(), reason });
         match (self, method) {
             (_, "GET" | "HEAD") => Ok(()),
             (Self::ReadOnly, _) => fail("this source was opened for reading only"),
@@ -60,46 +51,6 @@ impl Intercept for Gate {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         Ok(self.check(context.request().method(), context.request().uri())?)
-    }
-}
-
-/// Ends an answer that is larger than any that S3 gives to these calls. The SDK reads whole bodies into memory (I20).
-#[derive(Debug)]
-pub(super) struct AnswerCap;
-
-/// A page of 1,000 versions with the longest keys, every byte of them escaped, is a fourth of it.
-pub(super) const MOST_BYTES: usize = 16 << 20;
-
-impl Intercept for AnswerCap {
-    fn name(&self) -> &'static str {
-        "AnswerCap"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let response = context.response_mut();
-        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        *response.body_mut() = SdkBody::from_body_1_x(Limited::new(body, MOST_BYTES));
-        Ok(())
-    }
-}
-
-/// The next answer would be as large.
-impl ClassifyRetry for AnswerCap {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let error = context.output_or_error().and_then(Result::err);
-        match error.is_some_and(|error| caused_by::<LengthLimitError>(error)) {
-            true => RetryAction::RetryForbidden,
-            false => RetryAction::NoActionIndicated,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "AnswerCap"
     }
 }
 

@@ -1,14 +1,11 @@
 //! A closer look at one object version.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use jiff::Timestamp;
 
-use crate::decide::forecast::s3::threats;
 use crate::model::{
-    ArtifactId, Cause, Certainty, Closure, Effect, Gap, Inspection, Lock, LockMode, ObjectState, ObservedTag, Obstacle,
-    PinState, Presence, Resolution, Retained, Scope, Tag, TagSet, Threat, Versioning,
+    ArtifactId, Cause, Closure, Gap, Inspection, Lock, LockMode, ObjectState, ObservedTag, Obstacle, PinState,
+    Presence, Resolution, Retained, Scope, Tag, TagSet, Versioning,
 };
 
 use super::Bucket;
@@ -186,8 +183,9 @@ impl Look<'_> {
         self.pin(is_marked).await;
         self.lock(&mut object).await;
         self.versioning();
+        // What rules will do to it is decided by whoever knows what else will be held (B71).
+        object.key = listed.filter(|listed| listed.target != Resolution::Unknown).and_then(|listed| listed.object);
         self.inspection.object = Some(Box::new(object));
-        self.lifecycle(listed);
     }
 
     fn add(&mut self, obstacle: Obstacle) {
@@ -328,38 +326,5 @@ impl Look<'_> {
         if *self.id == (VersionId::Null { etag: None }) {
             self.unproven("which bytes were meant: a null version was named without its ETag");
         }
-    }
-
-    /// What the rules will do to it once it is held, if it can be. A hold stops deletion, and neither markers nor
-    /// transitions (B74).
-    fn lifecycle(&mut self, listed: Option<ObservedTag>) {
-        let artifact = self.inspection.artifact.clone();
-        let inspections = BTreeMap::from([(artifact.clone(), self.inspection.clone())]);
-        let targets = BTreeSet::from([artifact.clone()]);
-        let retention = self.state.retention(self.bucket);
-        let tags: Vec<ObservedTag> = listed.into_iter().collect();
-        let Some(mut threats) = threats(&retention, &tags, &inspections, &targets, Timestamp::now()) else {
-            self.unproven("what the bucket's lifecycle rules do");
-            return;
-        };
-        for threat in threats.remove(&artifact).unwrap_or_default() {
-            self.add(obstacle(threat));
-        }
-    }
-}
-
-fn obstacle(threat: Threat) -> Obstacle {
-    let effect = match threat.effect {
-        Effect::Deletes => "deletes it for good",
-        Effect::Archives => "moves it to an archive",
-        Effect::Hides => "puts a delete marker in front of it",
-    };
-    match threat.certainty {
-        Certainty::Certain => {
-            Obstacle::Lifecycle { rule: threat.rule, effect: effect.to_owned(), due: Some(threat.due) }
-        }
-        Certainty::Possible => Obstacle::Unproven {
-            detail: format!("whether lifecycle rule {:?} reaches it; if so, it {effect}", threat.rule),
-        },
     }
 }

@@ -79,6 +79,7 @@ impl BucketState {
             versioning: self.versioning,
             object_lock: self.object_lock,
             lifecycle: self.lifecycle.clone(),
+            layout: bucket.config.layout.clone(),
         })
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn shown(head: &HeadObjectOutput) -> ObjectState {
         lock: Lock { hold: None, retained },
         replication: Replication::read(head.replication_status().map(|status| status.as_str())),
         tags: None,
+        key: None,
     }
 }
 

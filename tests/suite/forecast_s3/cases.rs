@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prodpin::decide::forecast::s3::{EntryKind, Key, Lifecycle, LintKind, lint, threats, threats_to};
+use prodpin::decide::forecast::s3::{EntryKind, Key, Lifecycle, LintKind, Objects, lint, threats, threats_to};
 use prodpin::model::{
     ArtifactId, BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Certainty, Closure,
     Content, DeleteMarker, Due, Effect, Inspection, Lock, LockMode, NoncurrentLimit, ObjectFacts, ObjectState,
@@ -411,6 +411,7 @@ fn bucket(rules: BucketLifecycle, object_lock: Option<bool>) -> BucketRetention 
         versioning: Some(Enabled),
         object_lock,
         lifecycle: Some(std::sync::Arc::new(rules)),
+        layout: "{repository}/{version}/bundle.zip".parse().unwrap(),
     }
 }
 
@@ -422,6 +423,7 @@ fn inspected(id: &str, lock: Lock) -> (ArtifactId, Inspection) {
         lock,
         replication: Replication::Settled,
         tags: None,
+        key: None,
     };
     let inspection = Inspection {
         artifact: artifact(id),
@@ -440,7 +442,8 @@ fn inspected(id: &str, lock: Lock) -> (ArtifactId, Inspection) {
 fn threatened(bucket: &BucketRetention, tags: &[ObservedTag]) -> Vec<Threat> {
     let inspections = BTreeMap::from([inspected("v1", Lock::NONE)]);
     let targets = BTreeSet::from([artifact("v1")]);
-    threats(bucket, tags, &inspections, &targets, now()).unwrap().remove(&artifact("v1")).unwrap()
+    let objects = Objects { bucket, tags, inspections: &inspections, held: &targets };
+    threats(&objects, &targets, now()).unwrap().remove(&artifact("v1")).unwrap()
 }
 
 #[test]
@@ -475,7 +478,13 @@ fn a_marker_in_front_starts_the_clock_of_what_is_behind_it_b70() {
 fn what_could_not_be_read_is_no_safety_i4_f48() {
     let rules = || configuration([expiring("old", 300), cleaning("clean", 3000, 0)]);
     let unreadable = BucketRetention { lifecycle: None, ..bucket(rules(), Some(false)) };
-    assert_eq!(threats(&unreadable, &[], &BTreeMap::new(), &BTreeSet::from([artifact("v1")]), now()), None);
+    let (nothing, targets) = (BTreeMap::new(), BTreeSet::from([artifact("v1")]));
+    let objects = Objects { bucket: &unreadable, tags: &[], inspections: &nothing, held: &targets };
+    assert_eq!(threats(&objects, &targets, now()), None);
+    // Of a target that was not looked at, and was not listed, nothing is known.
+    let readable = bucket(rules(), Some(true));
+    let objects = Objects { bucket: &readable, ..objects };
+    assert_eq!(threats(&objects, &targets, now()), Some(BTreeMap::new()));
     // A target that was not listed may stand anywhere.
     let lost = threatened(&bucket(rules(), Some(false)), &[]);
     let seen: Vec<_> = lost.iter().map(|threat| (threat.effect, threat.certainty)).collect();
@@ -525,4 +534,14 @@ fn lint_tells_what_cannot_mean_what_it_says() {
     assert_eq!(of(vec![scoped(none, expiring("r", 1))], Enabled), [("r".to_owned(), LintKind::EmptySizeRange)]);
     let off = BucketRule { enabled: false, ..expiring("r", 1) };
     assert_eq!(of(vec![off], Enabled), [("r".to_owned(), LintKind::Disabled)]);
+    // Of two rules that do the same, the one that can never be first is told, and of two that are equal the second.
+    let api = |rule| scoped(prefix("api/"), rule);
+    let shadowed =
+        |rules| of(rules, Enabled).into_iter().filter(|(_, kind)| *kind == LintKind::Shadowed).collect::<Vec<_>>();
+    let b = [("b".to_owned(), LintKind::Shadowed)];
+    assert_eq!(shadowed(vec![api(cleaning("b", 9, 0)), api(cleaning("a", 3, 0))]), b);
+    assert_eq!(shadowed(vec![api(cleaning("a", 3, 0)), api(cleaning("b", 3, 0))]), b);
+    assert_eq!(shadowed(vec![api(cleaning("a", 3, 2)), api(cleaning("b", 9, 0))]), [], "it keeps fewer");
+    assert_eq!(shadowed(vec![scoped(prefix("api/1"), expiring("a", 3)), api(expiring("b", 9))]), [], "it reaches more");
+    assert_eq!(shadowed(vec![BucketRule { enabled: false, ..api(expiring("a", 3)) }, api(expiring("b", 9))]), []);
 }

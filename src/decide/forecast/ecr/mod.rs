@@ -1,1 +1,76 @@
-//! ECR lifecycle policies (FIELD-GUIDE A.4, A.5).
+//! ECR lifecycle policies (FIELD-GUIDE A.4, A.5): what they do to a repository now, what they come to do to some of its
+//! images, and how to keep them from it.
+//!
+//! - `grammar` and `concord` read a policy, or say all that is wrong with it; `rule` and `pattern` say what a rule looks at.
+//! - `standing` says which rule governs each image and how many images are ahead of it; `clock` from when its age counts;
+//!   `family` which images hold it. What the documentation leaves open is kept as two bounds.
+//! - [`evaluate`] and [`threats`] ask those for one moment and for the time to come; [`Pace`] gives the pushes to come
+//!   a date.
+//! - [`lint`] and [`recommend`] look after the claim rule (`claim`), by which alone a pin holds (A51).
+
+mod claim;
+mod clock;
+mod concord;
+mod evaluate;
+mod family;
+mod grammar;
+mod lint;
+mod pace;
+mod pattern;
+mod pins;
+mod recommend;
+mod rule;
+mod standing;
+mod threats;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use evaluate::{Action, Why, evaluate};
+pub use grammar::{GrammarProblem, MAX_RULES, MAX_TEXT, MIN_TEXT};
+pub use lint::{Lint, LintKind, lint};
+pub use pace::{Pace, Push};
+pub use pattern::TagPattern;
+pub use pins::with_pins;
+pub use recommend::recommend;
+pub use rule::{Count, Rule, RuleAction, StorageClass, TagRule};
+pub use threats::threats;
+
+use crate::model::{Digest, EcrImage};
+
+/// A lifecycle policy: valid rules, in ascending priority.
+#[derive(Debug, Clone)]
+pub struct Lifecycle {
+    rules: Vec<Rule>,
+    /// How long its text is, in characters.
+    length: usize,
+}
+
+impl Lifecycle {
+    /// Reads a policy's text, telling every problem at once. Of a policy that cannot be read nothing is known, least
+    /// of all that it spares anything (F53).
+    pub fn parse(text: &str) -> Result<Self, Vec<GrammarProblem>> {
+        grammar::read(text).map(|rules| Self { rules, length: text.chars().count() })
+    }
+
+    /// The rules, in ascending priority.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The policy as ECR reads it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let rules: Vec<_> = self.rules.iter().map(Rule::to_json).collect();
+        serde_json::json!({ "rules": rules }).to_string()
+    }
+}
+
+/// What the rules are applied to.
+#[derive(Debug, Clone, Copy)]
+pub struct Repository<'a> {
+    /// Every image, each digest once, in any order.
+    pub images: &'a [EcrImage],
+    /// What each index lists, as far as known. An index that is missing here may list anything older than itself.
+    pub parts: &'a BTreeMap<Digest, BTreeSet<Digest>>,
+}

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::model::{BucketExpiration, BucketLifecycle, BucketRule, Layout, Versioning};
+use crate::model::{
+    BucketExpiration, BucketLifecycle, BucketRule, Layout, NoncurrentLimit, RuleFilter, Trigger, Versioning,
+};
 
 /// Something about a rule that its owner should know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,6 +37,8 @@ pub enum LintKind {
     CountWithoutFilter,
     /// Deletes for good what it expires (B69).
     DestroysCurrent,
+    /// Another rule does the same sooner, to everything that it reaches.
+    Shadowed,
     /// Size bounds between which there is nothing: they are exclusive (B66).
     EmptySizeRange,
     /// It is switched off.
@@ -43,6 +47,10 @@ pub enum LintKind {
 
 /// The mark of pins where nothing can be held.
 const MARK: &str = "prod-pinned";
+
+pub(super) fn is_mark(tag: &str) -> bool {
+    tag == MARK
+}
 
 /// What there is to know about these rules in a bucket whose releases have keys of this layout.
 #[must_use]
@@ -59,6 +67,7 @@ pub fn lint(lifecycle: &BucketLifecycle, versioning: Option<Versioning>, layout:
             continue;
         }
         lints.extend(about_filter(rule, layout));
+        lints.extend(shadow(rule, lifecycle));
         if layout.can_begin(&rule.filter.prefix) && is_destructive(rule) {
             lints.extend(about_actions(rule, lifecycle, versioning));
         }
@@ -106,7 +115,7 @@ fn about_filter(rule: &BucketRule, layout: &Layout) -> Vec<Lint> {
         let remedy = "scope it to a prefix without releases, or to a tag that only disposable objects carry";
         lints.push(tell(rule, LintKind::WholeBucket, message, remedy));
     }
-    if is_destructive(rule) && filter.tags.iter().any(|(key, _)| &**key == MARK) {
+    if is_destructive(rule) && filter.tags.iter().any(|(key, _)| is_mark(key)) {
         let message = format!("it is scoped to the tag {MARK}, and a filter cannot negate: it reaches the pins alone");
         let remedy = "scope it to a tag that disposable objects carry and releases do not";
         lints.push(tell(rule, LintKind::ReachesOnlyPins, message, remedy));
@@ -161,4 +170,64 @@ fn about_actions(rule: &BucketRule, lifecycle: &BucketLifecycle, versioning: Opt
 /// Whether one object can match both. Tags and sizes may differ and still overlap, so only prefixes tell them apart.
 fn may_meet(one: &BucketRule, other: &BucketRule) -> bool {
     one.filter.prefix.starts_with(&*other.filter.prefix) || other.filter.prefix.starts_with(&*one.filter.prefix)
+}
+
+/// A rule all of whose actions another one has carried out before it can. What is equal shadows only what comes later.
+fn shadow(rule: &BucketRule, lifecycle: &BucketLifecycle) -> Option<Lint> {
+    let place = lifecycle.rules.iter().position(|other| std::ptr::eq(other, rule))?;
+    let other = lifecycle.rules.iter().enumerate().find(|(other_place, other)| {
+        let sooner = does_all_of(other, rule);
+        *other_place != place
+            && other.enabled
+            && covers(&other.filter, &rule.filter)
+            && sooner
+            && (*other_place < place || !(covers(&rule.filter, &other.filter) && does_all_of(rule, other)))
+    });
+    let (_, other) = other?;
+    let message =
+        format!("it never acts: rule {:?} does the same, no later, to everything that it reaches", other.name());
+    Some(tell(rule, LintKind::Shadowed, message, "delete it, or make it act sooner if that is what was meant"))
+}
+
+/// Whether everything that matches one filter matches the other (B66).
+fn covers(wide: &RuleFilter, narrow: &RuleFilter) -> bool {
+    narrow.prefix.starts_with(&*wide.prefix)
+        && wide.tags.iter().all(|tag| narrow.tags.contains(tag))
+        && wide.larger_than.is_none_or(|wide| narrow.larger_than.is_some_and(|narrow| narrow >= wide))
+        && wide.smaller_than.is_none_or(|wide| narrow.smaller_than.is_some_and(|narrow| narrow <= wide))
+}
+
+/// Whether one rule does all that the other does, each no later. What is compared in other ways than by days, and what
+/// moves to other classes, is never taken for the same.
+fn does_all_of(one: &BucketRule, other: &BucketRule) -> bool {
+    let expires = match (&one.expiration, &other.expiration) {
+        (_, None) => true,
+        (
+            Some(BucketExpiration::Current(Trigger::Days(one))),
+            Some(BucketExpiration::Current(Trigger::Days(other))),
+        ) => one <= other,
+        (one, other) => one == other,
+    };
+    let within =
+        |one: &NoncurrentLimit, other: &NoncurrentLimit| one.days <= other.days && one.keep_newer <= other.keep_newer;
+    let cleans = match (&one.noncurrent_expiration, &other.noncurrent_expiration) {
+        (_, None) => true,
+        (Some(one), Some(other)) => within(one, other),
+        (None, Some(_)) => false,
+    };
+    let moves = other.transitions.iter().all(|wanted| {
+        one.transitions.iter().any(|own| match (own.when, wanted.when) {
+            (Trigger::Days(own_days), Trigger::Days(days)) => own.class == wanted.class && own_days <= days,
+            _ => own == wanted,
+        })
+    });
+    let moves_behind = other.noncurrent_transitions.iter().all(|wanted| {
+        one.noncurrent_transitions.iter().any(|own| own.class == wanted.class && within(&own.when, &wanted.when))
+    });
+    let aborts = match (one.abort_uploads_after, other.abort_uploads_after) {
+        (_, None) => true,
+        (Some(one), Some(other)) => one <= other,
+        (None, Some(_)) => false,
+    };
+    expires && cleans && moves && moves_behind && aborts
 }

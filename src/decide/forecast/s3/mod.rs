@@ -8,20 +8,27 @@
 //! | `fate` | every event of one key to a horizon (B71) |
 //! | `threats` | what of that happens to rollback targets |
 //! | `lint` | rules that cannot mean what they say |
+//! | `document`, `xml` | a configuration as people write it |
+//! | `recommend` | a configuration that spares pinned releases |
 //!
 //! The documentation leaves three things open, and each is read so as to frighten: what is due exactly at midnight acts
 //! at that midnight; whether delete markers count among the newer noncurrent versions is a maybe; and where the version
 //! that once followed has been deleted by hand, the next newer one stands in for it.
 
+mod document;
 mod doubt;
 mod fate;
 mod key;
 mod lint;
+mod recommend;
 mod rules;
 mod threats;
+mod xml;
 
+pub use document::{is_meant, read};
 pub use fate::{Act, Step, fate};
 pub use key::{Entry, EntryKind, Key};
 pub use lint::{Lint, LintKind, lint};
+pub use recommend::recommend;
 pub use rules::Lifecycle;
-pub use threats::{threats, threats_to};
+pub use threats::{Objects, threats, threats_to, threats_to_all};

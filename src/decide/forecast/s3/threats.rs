@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, BucketRetention, Certainty, Due, Effect, Inspection, Lock, ObservedTag, Replication, Resolution,
-    Retained, Threat, Versioning,
+    ArtifactId, BucketRetention, Certainty, Due, Effect, Inspection, Lock, ObjectFacts, ObservedTag, Presence,
+    Replication, Resolution, Retained, Tag, Threat, Versioning,
 };
 
 use super::doubt::Holds;
@@ -14,21 +14,31 @@ use super::fate::{Act, Step, fate_of};
 use super::key::{Entry, EntryKind, Key, is_null};
 use super::rules::{Lifecycle, matches};
 
-/// Everything that the rules will do to these targets, as things will be once each of them is held that can be: by
-/// target, the first of each kind of effect of each rule first. None where the rules could not be read, which is not
-/// the same as no threat.
+/// What was listed and read of a bucket, and what is held there.
+#[derive(Debug, Clone, Copy)]
+pub struct Objects<'a> {
+    /// Its settings and rules.
+    pub bucket: &'a BucketRetention,
+    /// The keys that were listed.
+    pub tags: &'a [ObservedTag],
+    /// What closer looks at some versions showed.
+    pub inspections: &'a BTreeMap<ArtifactId, Inspection>,
+    /// Versions that are held, or will be as far as the bucket can hold anything.
+    pub held: &'a BTreeSet<ArtifactId>,
+}
+
+/// Everything that the rules will do to these targets: by target, the first of each kind of effect of each rule. One
+/// of which nothing is known is not in it. None where the rules could not be read, which is not the same as no threat.
 ///
 /// Nobody knows the future: what is overwritten or deleted by people from now on is not in it.
 #[must_use]
 pub fn threats(
-    bucket: &BucketRetention,
-    tags: &[ObservedTag],
-    inspections: &BTreeMap<ArtifactId, Inspection>,
+    objects: &Objects<'_>,
     targets: &BTreeSet<ArtifactId>,
     now: Timestamp,
 ) -> Option<BTreeMap<ArtifactId, Vec<Threat>>> {
+    let bucket = objects.bucket;
     let lifecycle = Lifecycle::new(bucket.lifecycle.as_deref()?);
-    let state = |artifact: &ArtifactId| inspections.get(artifact).and_then(|seen| seen.object.as_deref());
     let mut found = BTreeMap::new();
     for target in targets {
         let ArtifactId::ObjectVersion { key: name, version } = target else { continue };
@@ -36,26 +46,69 @@ pub fn threats(
             found.insert(target.clone(), Vec::new());
             continue;
         }
-        // Of a key that the listing broke off in, not everything is known.
-        let tag = tags.iter().find(|tag| tag.name == *name && tag.target != Resolution::Unknown);
-        let object = tag.and_then(|tag| tag.object.as_deref());
-        let mut key = object.map(|object| Key::new(name.as_str(), object, bucket.object_lock, state));
-        if let Some(key) = &mut key {
-            pin(key, targets, bucket.object_lock);
+        if let Some((key, place)) = objects.placed(target) {
+            found.insert(target.clone(), threats_to(&lifecycle, bucket.versioning, &key, place, now));
+            continue;
         }
-        let threats = match key.as_ref().and_then(|key| Some((key, key.position(target)?))) {
-            Some((key, place)) => threats_to(&lifecycle, bucket.versioning, key, place, now),
-            None => {
-                let inspection = inspections.get(target);
-                let written = inspection.and_then(|seen| seen.created);
-                let mut entry = unplaced(version, written, inspection);
-                hold(&mut entry, bucket.object_lock);
-                anywhere(&lifecycle, bucket.versioning, name.as_str(), entry, now)
-            }
-        };
-        found.insert(target.clone(), threats);
+        // One that is not there has nothing to lose, and of one that was not looked at nothing is known.
+        let inspection = objects.inspections.get(target);
+        let Some(inspection) = inspection.filter(|seen| seen.presence == Presence::Present) else { continue };
+        let mut entry = unplaced(version, inspection);
+        if objects.held.contains(target) {
+            hold(&mut entry, bucket.object_lock);
+        }
+        found.insert(target.clone(), anywhere(&lifecycle, bucket.versioning, name.as_str(), entry, now));
     }
     Some(found)
+}
+
+/// A key with more versions than this is not judged as a whole: each of them is judged by all that are newer.
+const LONG: usize = 256;
+
+/// The same for every version that was listed; none if that could not be told.
+#[must_use]
+pub fn threats_to_all(objects: &Objects<'_>, now: Timestamp) -> Option<BTreeMap<ArtifactId, Vec<Threat>>> {
+    let lifecycle = Lifecycle::new(objects.bucket.lifecycle.as_deref()?);
+    let mut found = BTreeMap::new();
+    for tag in objects.tags.iter().filter(|tag| lifecycle.reaches(tag.name.as_str())) {
+        let Some(object) = tag.object.as_deref() else { continue };
+        if tag.target == Resolution::Unknown || object.versions.len() + object.markers.len() > LONG {
+            return None;
+        }
+        let key = objects.key(&tag.name, object);
+        for version in &object.versions {
+            let Some(place) = key.position(&version.artifact) else { continue };
+            let threats = threats_to(&lifecycle, objects.bucket.versioning, &key, place, now);
+            found.insert(version.artifact.clone(), threats);
+        }
+    }
+    Some(found)
+}
+
+impl<'a> Objects<'a> {
+    /// A target's key and its place in it: as the look at the target itself found them, which came last, or as listed.
+    fn placed(&self, target: &'a ArtifactId) -> Option<(Key<'a>, usize)> {
+        let ArtifactId::ObjectVersion { key: name, .. } = target else { return None };
+        let looked_at = self.inspections.get(target).and_then(|seen| seen.object.as_deref()?.key.as_deref());
+        // Of a key that the listing broke off in, not everything is known.
+        let tag = self.tags.iter().find(|tag| tag.name == *name && tag.target != Resolution::Unknown);
+        let listed = tag.and_then(|tag| tag.object.as_deref());
+        looked_at.into_iter().chain(listed).find_map(|object| {
+            let key = self.key(name, object);
+            key.position(target).map(|place| (key, place))
+        })
+    }
+
+    fn key(&self, name: &'a Tag, object: &'a ObjectFacts) -> Key<'a> {
+        let state = |artifact: &ArtifactId| self.inspections.get(artifact).and_then(|seen| seen.object.as_deref());
+        let mut key = Key::new(name.as_str(), object, self.bucket.object_lock, state);
+        for version in object.versions.iter().filter(|version| self.held.contains(&version.artifact)) {
+            if let Some(place) = key.position(&version.artifact) {
+                hold(&mut key.entries[place], self.bucket.object_lock);
+            }
+        }
+        key
+    }
 }
 
 /// What the rules will do to one version of a key, whose locks are taken as they are given.
@@ -69,6 +122,8 @@ pub fn threats_to(
 ) -> Vec<Threat> {
     let Some(entry) = key.entries.get(place) else { return Vec::new() };
     let lifecycle = lifecycle.about(key.key);
+    // What is behind it decides nothing: clocks start with what is newer, and limits count what is newer.
+    let key = &Key { key: key.key, entries: key.entries.get(..=place).unwrap_or_default().to_vec() };
     let readings = match versioning {
         Some(versioning) => vec![versioning],
         // A version with an id of its own was written while versions were kept, and that is never undone (B57).
@@ -150,19 +205,7 @@ fn after_pushes(lifecycle: &Lifecycle, key: &Key<'_>, place: usize) -> Vec<Threa
     lifecycle.rules.iter().filter_map(threat).collect()
 }
 
-/// As it will be: a hold on every target that can be held.
-fn pin(key: &mut Key<'_>, targets: &BTreeSet<ArtifactId>, can_be_held: Option<bool>) {
-    let is_target = |id: &str| {
-        targets.iter().any(|target| match target {
-            ArtifactId::ObjectVersion { key: name, version } => name.as_str() == key.key && **version == *id,
-            ArtifactId::Manifest(_) => false,
-        })
-    };
-    for entry in key.entries.iter_mut().filter(|entry| is_target(entry.id)) {
-        hold(entry, can_be_held);
-    }
-}
-
+/// As it will be with a hold on it, where there are holds.
 fn hold(entry: &mut Entry<'_>, can_be_held: Option<bool>) {
     if let EntryKind::Version { lock, .. } = &mut entry.kind {
         match can_be_held {
@@ -174,8 +217,8 @@ fn hold(entry: &mut Entry<'_>, can_be_held: Option<bool>) {
 }
 
 /// A version that the listing does not have, or not for sure.
-fn unplaced<'a>(id: &'a str, written: Option<Timestamp>, inspection: Option<&'a Inspection>) -> Entry<'a> {
-    let state = inspection.and_then(|seen| seen.object.as_deref());
+fn unplaced<'a>(id: &'a str, inspection: &'a Inspection) -> Entry<'a> {
+    let state = inspection.object.as_deref();
     let kind = EntryKind::Version {
         size: None,
         tags: state.and_then(|state| state.tags.as_ref()),
@@ -184,7 +227,7 @@ fn unplaced<'a>(id: &'a str, written: Option<Timestamp>, inspection: Option<&'a 
         replication: state.map_or(Replication::Unknown, |state| state.replication.clone()),
     };
     // Not knowing when it was written, everything is due.
-    Entry { id, modified: written.unwrap_or(Timestamp::UNIX_EPOCH), kind }
+    Entry { id, modified: inspection.created.unwrap_or(Timestamp::UNIX_EPOCH), kind }
 }
 
 /// What could happen to it wherever it stands: in front, or behind something written right after it.

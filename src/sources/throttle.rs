@@ -26,7 +26,11 @@ impl Throttles {
     /// what the host can bear.
     pub(super) fn of(&self, url: &Url, cap: usize) -> Arc<Throttle> {
         let port = url.port_or_known_default().unwrap_or_default();
-        let place = format!("{}:{port}", url.host_str().unwrap_or_default());
+        self.at(format!("{}:{port}", url.host_str().unwrap_or_default()), cap)
+    }
+
+    /// The limit of a place that is no host: AWS counts by account and region.
+    pub(super) fn at(&self, place: String, cap: usize) -> Arc<Throttle> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let throttle = known.entry(place).or_insert_with(|| Arc::new(Throttle::new(cap)));
         throttle.cap_at(cap);

@@ -103,10 +103,19 @@ pub(super) fn is_manifest(media_type: &str) -> bool {
     kind(media_type).is_some()
 }
 
+/// Whether a media type is one of the two that list other manifests.
+pub(super) fn is_index(media_type: &str) -> bool {
+    kind(media_type) == Some(Kind::Index)
+}
+
 /// Manifests of Docker's schema 1 have no digest that all readers agree on, so nothing about them can be proven.
 pub(super) fn is_schema_1(media_type: &str) -> bool {
     media_type.starts_with("application/vnd.docker.distribution.manifest.v1+")
 }
+
+/// The four types that are asked for: with fewer a server may convert, and the same tag has another digest (C88, A12).
+pub(super) const ACCEPTED: [&str; 4] =
+    [OCI_IMAGE_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE];
 
 /// Reads a manifest's exact bytes. `served` is the Content-Type they came with.
 pub(super) fn parse(bytes: &[u8], served: Option<&str>) -> Result<Manifest, Fault> {

@@ -1,0 +1,187 @@
+//! `prodpin forecast`: what lifecycle rules will do, before they do it.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::{SignedDuration, Timestamp};
+
+use super::arguments::ForecastArguments;
+use super::exit::{Ending, Misuse};
+use super::outcome::{ledger, sources};
+use super::output::{style, to_stdout};
+use super::progress::Bar;
+use super::stop::Signals;
+use crate::decide::forecast::TriedRules;
+use crate::policy::{Policy, load, visible};
+use crate::report::forecast::{ForecastFormat, render};
+use crate::run::{self, ForecastOptions, Recommended, Wanted};
+
+pub(super) async fn forecast(policy: &Path, arguments: &ForecastArguments, bar: &Bar) -> anyhow::Result<Ending> {
+    let tried = arguments.lifecycle.as_deref().map(tried).transpose()?;
+    if let (true, Some(tried)) = (arguments.recommend, &tried) {
+        // The file says it all: no repository needs to be asked.
+        return print(&tried.recommend().map_err(Misuse)?);
+    }
+    let mut policy = load(policy)?;
+    policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    let signals = Signals::listen();
+    let options = ForecastOptions {
+        sources: sources(&policy, &arguments.sources)?,
+        repositories: wanted(&arguments.repositories)?,
+        as_of: arguments.as_of.map(|as_of| as_of.from(Timestamp::now())).transpose().map_err(Misuse)?,
+        tried,
+        confirm: arguments.confirm,
+        concurrency: usize::from(arguments.concurrency),
+        deadline: arguments.deadline,
+        stop: signals.stop.clone(),
+    };
+    bar.show();
+    tokio::select! {
+        ended = look_ahead(&policy, &options, arguments, bar) => ended,
+        () = signals.overdue() => anyhow::bail!("the forecast was asked to end and cut off before it could"),
+    }
+}
+
+async fn look_ahead(
+    policy: &Policy,
+    options: &ForecastOptions,
+    arguments: &ForecastArguments,
+    bar: &Bar,
+) -> anyhow::Result<Ending> {
+    if arguments.recommend {
+        let recommended = run::recommend(policy, options, Arc::new(bar.clone())).await?;
+        bar.clear();
+        return print(&the_one(recommended)?);
+    }
+    let forecast = run::forecast(policy, options, Arc::new(bar.clone())).await?;
+    bar.clear();
+    // What was not listed may be there all the same.
+    if forecast.report.section.complete {
+        all_found(&forecast.unmatched)?;
+    }
+    let format = arguments.format.unwrap_or(ForecastFormat::Table);
+    to_stdout(|out| render(format, &forecast.report, style(), out))?;
+    Ok(Ending::Ran {
+        complete: forecast.report.section.complete && forecast.unmatched.is_empty(),
+        findings: forecast.report.summary.severities,
+        fail_on: arguments.fail_on.unwrap_or(policy.fail_on),
+    })
+}
+
+/// Longer files are no lifecycle rules: ECR takes 30,720 characters (A7).
+const LONGEST_FILE: u64 = 1 << 20;
+
+fn tried(path: &Path) -> anyhow::Result<TriedRules> {
+    let named = visible(&path.display().to_string()).to_string();
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text));
+    read.map_err(|error| Misuse(format!("--lifecycle {named}: {error}")))?;
+    Ok(TriedRules::read(&text).map_err(|error| {
+        let problems: Vec<String> = error.problems.iter().map(|problem| format!("\n  {problem}")).collect();
+        Misuse(format!("--lifecycle {named} is no valid lifecycle policy:{}", problems.concat()))
+    })?)
+}
+
+fn wanted(repositories: &[String]) -> anyhow::Result<Vec<Wanted>> {
+    let read = |text: &String| Wanted::new(text).map_err(|error| Misuse(error.to_string()).into());
+    repositories.iter().map(read).collect()
+}
+
+fn all_found(unmatched: &[String]) -> anyhow::Result<()> {
+    if unmatched.is_empty() {
+        return Ok(());
+    }
+    Err(Misuse(format!("no repository of the policy's sources is called {}", unmatched.join(", "))).into())
+}
+
+/// The one policy that all repositories named would get.
+fn the_one(recommended: Recommended) -> anyhow::Result<String> {
+    let Recommended { mut policies, unmatched, gaps } = recommended;
+    if let (Some(gap), false) = (gaps.first(), unmatched.is_empty() && !policies.is_empty()) {
+        anyhow::bail!("not every repository could be listed: {}", gap.detail);
+    }
+    all_found(&unmatched)?;
+    let several = policies.len() > 1;
+    let Some((first, policy)) = policies.pop_first() else {
+        return Err(
+            Misuse("the policy's sources have no repository to recommend a lifecycle policy for".to_owned()).into()
+        );
+    };
+    if let Some((other, _)) = policies.iter().find(|(_, other)| **other != policy) {
+        let message = format!("{first} and {other} need different policies: name one repository");
+        return Err(Misuse(message).into());
+    }
+    policy.map_err(|why| anyhow::anyhow!("{first}: {why}")).with_context(|| match several {
+        true => "no policy can be recommended for any of them",
+        false => "no policy can be recommended",
+    })
+}
+
+fn print(policy: &str) -> anyhow::Result<Ending> {
+    to_stdout(|out| writeln!(out, "{}", policy.trim_end()))?;
+    Ok(Ending::Done)
+}
+
+/// A date, or a time from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AsOf {
+    /// This moment.
+    At(Timestamp),
+    /// So long from now.
+    In(SignedDuration),
+}
+
+impl AsOf {
+    /// Reads `2027-01-31`, which is the whole of that day in UTC, a time such as `2027-01-31T12:00:00Z`, or `+30d`.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let fail = || "write a date such as 2027-01-31, or a time from now such as +30d, +12w or +1y".to_owned();
+        if let Some(span) = text.strip_prefix('+') {
+            let (number, days) = [("d", 1), ("w", 7), ("y", 365)]
+                .into_iter()
+                .find_map(|(unit, days)| Some((span.strip_suffix(unit)?, days)))
+                .ok_or_else(fail)?;
+            let number: i64 = number.parse().map_err(|_| fail())?;
+            if !(1..=36_500).contains(&number) {
+                return Err("look ahead by at least a day and at most a hundred years".to_owned());
+            }
+            return Ok(Self::In(SignedDuration::from_hours(24 * number.saturating_mul(days))));
+        }
+        if let Ok(date) = text.parse::<jiff::civil::Date>()
+            && text.len() == 10
+        {
+            let end = date.tomorrow().and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC));
+            return end.map(|end| Self::At(end.timestamp())).map_err(|_| fail());
+        }
+        text.parse().map(Self::At).map_err(|_| fail())
+    }
+
+    fn from(self, now: Timestamp) -> Result<Timestamp, String> {
+        let at = match self {
+            Self::At(at) => at,
+            Self::In(span) => now.checked_add(span).map_err(|_| "--as-of: that is past the end of time".to_owned())?,
+        };
+        if at < now { Err("--as-of: this is in the past; a forecast looks ahead".to_owned()) } else { Ok(at) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_spans_are_read() {
+        let at = |text: &str| Ok(AsOf::At(text.parse().unwrap()));
+        assert_eq!(AsOf::read("2027-01-31"), at("2027-02-01T00:00:00Z"));
+        assert_eq!(AsOf::read("2027-01-31T12:00:00Z"), at("2027-01-31T12:00:00Z"));
+        assert_eq!(AsOf::read("+30d"), Ok(AsOf::In(SignedDuration::from_hours(720))));
+        assert_eq!(AsOf::read("+2w"), Ok(AsOf::In(SignedDuration::from_hours(336))));
+        for text in ["", "+", "+30", "30d", "+-1d", "+0d", "+99999999999d", "2027-02-30", "tomorrow", "+1é"] {
+            assert!(AsOf::read(text).is_err(), "{text}");
+        }
+        let now: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
+        assert!(AsOf::read("2026-12-30").unwrap().from(now).is_err());
+        assert!(AsOf::read("2026-12-31").unwrap().from(now).is_ok(), "it ends as the year does");
+    }
+}

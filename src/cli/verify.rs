@@ -1,0 +1,144 @@
+//! `prodpin verify`: whether the ledger is what it says, and proof for whoever asks.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::arguments::VerifyArguments;
+use super::exit::{Ending, Misuse};
+use super::outcome::{ledger, open_ledger};
+use super::output::to_stdout;
+use crate::ledger::{Claim, Ledger, Since, Verification, Verify};
+use crate::policy::{LedgerLocation, load};
+use crate::report::escape::terminal;
+
+/// A checkpoint is a page of text at the most.
+const CLAIM_CAP: u64 = 1 << 20;
+
+pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow::Result<Ending> {
+    let policy = load(policy)?;
+    let flag = arguments.ledger.ledger.as_deref();
+    let location = ledger(policy.ledger.clone(), flag)?;
+    if location == LedgerLocation::None {
+        return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
+    }
+    if let Some(index) = arguments.entry {
+        let proof = open_ledger(&policy, flag).await?.prove_entry(index).await?;
+        let proof = proof.ok_or_else(|| Misuse(format!("the ledger has no entry {index}; they count from 0")))?;
+        to_stdout(|out| writeln!(out, "{}", serde_json::to_string_pretty(&proof)?))?;
+        return Ok(Ending::Done);
+    }
+    if let Some(claim) = &arguments.since {
+        let claim = claimed(claim)?;
+        let since = open_ledger(&policy, flag).await?.since(&claim).await?;
+        to_stdout(|out| tell_since(&since, arguments.json, out))?;
+        return Ok(if matches!(since, Since::Grown { .. }) { Ending::Done } else { Ending::Failed });
+    }
+    let how = Verify { repair: arguments.repair, key: arguments.verifier_key.clone() };
+    let found = Ledger::verify(&location, &how).await?;
+    if found.commits == 0 && found.damage.is_empty() {
+        anyhow::bail!("the ledger at {} holds no commit yet; `prodpin audit` makes one", location_text(&location));
+    }
+    to_stdout(|out| if arguments.json { as_json(&found, out) } else { tell(&found, out) })?;
+    Ok(if found.holds() { Ending::Done } else { Ending::Failed })
+}
+
+fn location_text(location: &LedgerLocation) -> String {
+    match location {
+        LedgerLocation::None => "none".to_owned(),
+        LedgerLocation::Directory(path) => path.display().to_string(),
+        LedgerLocation::Store(url) => url.to_string(),
+    }
+}
+
+/// A claim as it is, or in the file of that name.
+fn claimed(text: &str) -> anyhow::Result<Claim> {
+    let reason = match Claim::parse(text) {
+        Ok(claim) => return Ok(claim),
+        Err(reason) => reason,
+    };
+    let misused = |reason: String| Misuse(format!("--since: {reason}"));
+    let path = Path::new(text);
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.len() <= CLAIM_CAP => {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| misused(format!("{}: {error}", path.display())))?;
+            Ok(Claim::parse(&text).map_err(misused)?)
+        }
+        Ok(_) => Err(misused(format!("{} is no checkpoint", path.display())).into()),
+        Err(_) => Err(misused(format!("{reason}, and there is no such file")).into()),
+    }
+}
+
+fn tell_since(since: &Since, json: bool, out: &mut dyn Write) -> io::Result<()> {
+    if json {
+        return writeln!(out, "{}", serde_json::to_string_pretty(since)?);
+    }
+    match since {
+        Since::Grown { from_size, to_size, to_root, hashes, .. } => {
+            let proof = hashes.len();
+            writeln!(
+                out,
+                "the ledger only grew: from {from_size} to {to_size} entries, root {to_root}, proven by {proof} hashes"
+            )
+        }
+        Since::RolledBack { what } => writeln!(out, "ROLLED BACK: {}", terminal(what)),
+        Since::Forked { what } => writeln!(out, "ledger-forked: {}", terminal(what)),
+    }
+}
+
+fn as_json(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(found)?)
+}
+
+fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
+    for damage in &found.damage {
+        writeln!(out, "DAMAGED {}: {}", terminal(&damage.object), terminal(&damage.what))?;
+    }
+    if found.more_damage > 0 {
+        writeln!(out, "and {} more", found.more_damage)?;
+    }
+    for note in &found.notes {
+        writeln!(out, "note: {}", terminal(note))?;
+    }
+    for repaired in &found.repaired {
+        writeln!(out, "made anew: {}", terminal(repaired))?;
+    }
+    let Verification { commits, entries, tiles, views, reports, .. } = found;
+    writeln!(
+        out,
+        "checked {commits} commits with {entries} entries, {tiles} tiles, {views} views and {reports} reports: {}",
+        if found.holds() { "all of it holds" } else { "NOT what it says" }
+    )?;
+    match (found.unsigned, found.keys.as_slice()) {
+        (_, []) => {
+            writeln!(out, "no checkpoint is signed: whoever can write to the ledger could have rewritten all of it")?
+        }
+        (0, _) => {}
+        (unsigned, _) => writeln!(out, "the first {unsigned} commits are not signed; the signed ones vouch for them")?,
+    }
+    for span in &found.keys {
+        writeln!(out, "signed from commit {} on by {}", span.since, terminal(&span.key.to_string()))?;
+    }
+    // A past that contradicts itself is nothing to come back to.
+    if let Some(head) = found.head.as_ref().filter(|_| found.holds()) {
+        writeln!(out, "commit {}, root {}; ask later with --since {0}:{1}", head.sequence, head.root_base64())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_a_position_a_text_or_a_file() {
+        let root = "VHJ1c3QgYnV0IHZlcmlmeSB0aGUgcm9vdCBoYXNoISE=";
+        assert!(matches!(claimed(&format!("42:{root}")).unwrap(), Claim::Position { sequence: 42, .. }));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("42:{root}\n")).unwrap();
+        assert!(matches!(claimed(file.path().to_str().unwrap()).unwrap(), Claim::Position { sequence: 42, .. }));
+        for wrong in ["", "42", "42:", "x:y", "no such file"] {
+            assert!(claimed(wrong).unwrap_err().to_string().starts_with("--since: "), "{wrong}");
+        }
+    }
+}

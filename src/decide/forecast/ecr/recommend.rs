@@ -1,0 +1,173 @@
+//! The user's policy with the pins claimed, so that no rule reaches them (A51).
+
+use serde_json::ser::PrettyFormatter;
+use serde_json::{Value, json};
+
+use super::claim::{Claim, LASTING_DAYS, is_claim};
+use super::rule::{Count, Rule, RuleAction, StorageClass};
+use super::{GrammarProblem, Lifecycle, MAX_RULES, MAX_TEXT};
+use crate::model::Pin;
+
+/// So many pins no repository comes to have.
+const CLAIMED: u64 = 9_999;
+/// A claim rule that keeps as many is left as its author wrote it.
+const ENOUGH: u64 = 1_000;
+/// A hundred years: a rule of the archive cannot count images, but it claims whatever it looks at all the same (A32).
+const ARCHIVED_DAYS: u64 = 36_500;
+
+/// A policy in which nothing reaches a pinned image: the live one with a claim rule in front, as it is otherwise.
+/// Given such a policy, the answer is the same text. Rules are renumbered only to make room.
+pub fn recommend(live: Option<&str>) -> Result<String, Vec<GrammarProblem>> {
+    let Some(live) = live else {
+        return render(&json!({ "rules": [claim(StorageClass::Standard)] }), "\n  ");
+    };
+    let lifecycle = Lifecycle::parse(live)?;
+    let lacking: Vec<StorageClass> =
+        [StorageClass::Standard, StorageClass::Archive].into_iter().filter(|class| lacks(&lifecycle, *class)).collect();
+    if lacking.is_empty() {
+        return Ok(live.to_owned());
+    }
+    let mut policy: Value = serde_json::from_str(live).map_err(|error| vec![unreadable(&error)])?;
+    let Some(rules) = policy.get_mut("rules").and_then(Value::as_array_mut) else { return Ok(live.to_owned()) };
+    let mut front = Vec::new();
+    for class in lacking {
+        let stale = lifecycle.rules().iter().filter(|rule| rule.class == class && is_claim(rule));
+        let stale: Vec<(u64, bool)> = stale.map(|rule| (rule.priority.into(), holds(rule))).collect();
+        let known = |rule: &Value| stale.iter().find(|(own, _)| *own == priority(rule));
+        let good = rules.iter().find(|rule| known(rule).is_some_and(|(_, holds)| *holds)).cloned();
+        front.push(good.unwrap_or_else(|| claim(class)));
+        rules.retain(|rule| known(rule).is_none());
+    }
+    renumber(&mut front, rules);
+    front.append(rules);
+    *rules = front;
+    if rules.len() > MAX_RULES {
+        return Err(vec![too_many(&lifecycle)]);
+    }
+    render(&policy, live)
+}
+
+/// Whether the pins lack a claim in this class: no rule claims them for good, or another one can act on them first. A
+/// class without rules acts on nothing; but a claim of the standard class is always there, for rules to come.
+fn lacks(lifecycle: &Lifecycle, class: StorageClass) -> bool {
+    match Claim::of(lifecycle.rules(), class) {
+        Claim { rival: Some(_), .. } => true,
+        Claim { rule: Some(rule), .. } => !holds(rule),
+        Claim { rule: None, .. } => class == StorageClass::Standard,
+    }
+}
+
+fn holds(rule: &Rule) -> bool {
+    match rule.count {
+        Count::MoreThan(keep) => keep >= ENOUGH && rule.action == RuleAction::Expire,
+        Count::SinceTransitioned(days) => days >= LASTING_DAYS,
+        Count::SincePushed(_) | Count::SincePulled(_) => false,
+    }
+}
+
+fn claim(class: StorageClass) -> Value {
+    let pins = format!("{}*", Pin::PREFIX);
+    match class {
+        StorageClass::Standard => json!({
+            "rulePriority": 1,
+            "description": "Claim prodpin's pins so that no rule below expires them",
+            "selection": {
+                "tagStatus": "tagged",
+                "tagPatternList": [pins],
+                "countType": "imageCountMoreThan",
+                "countNumber": CLAIMED,
+            },
+            "action": { "type": "expire" },
+        }),
+        StorageClass::Archive => json!({
+            "rulePriority": 1,
+            "description": "Claim prodpin's pins in the archive too",
+            "selection": {
+                "tagStatus": "tagged",
+                "tagPatternList": [pins],
+                "storageClass": "archive",
+                "countType": "sinceImageTransitioned",
+                "countUnit": "days",
+                "countNumber": ARCHIVED_DAYS,
+            },
+            "action": { "type": "expire" },
+        }),
+    }
+}
+
+/// Numbers the rules in front from 1, and moves the others up as far as they are in the way; their order stays.
+fn renumber(front: &mut [Value], others: &mut [Value]) {
+    let mut taken = 0;
+    for rule in front {
+        taken += 1;
+        set(rule, taken);
+    }
+    let mut order: Vec<usize> = (0..others.len()).collect();
+    order.sort_by_key(|index| priority(&others[*index]));
+    let close = order.iter().try_fold(taken, |taken, index| {
+        let next = priority(&others[*index]).max(taken + 1);
+        (next <= u64::from(u32::MAX)).then_some(next)
+    });
+    for index in order {
+        taken = if close.is_some() { priority(&others[index]).max(taken + 1) } else { taken + 1 };
+        set(&mut others[index], taken);
+    }
+}
+
+fn priority(rule: &Value) -> u64 {
+    rule.get("rulePriority").and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn set(rule: &mut Value, priority: u64) {
+    if let Some(rule) = rule.as_object_mut() {
+        rule.insert("rulePriority".to_owned(), json!(priority));
+    }
+}
+
+/// The text, written as the given one is: on lines with the same indentation, or without any space; without if it would
+/// be too long otherwise.
+fn render(policy: &Value, like: &str) -> Result<String, Vec<GrammarProblem>> {
+    let mut text = policy.to_string();
+    if let Some(indent) = indentation(like)
+        && let Some(pretty) = indented(policy, &indent)
+        && pretty.chars().count() <= MAX_TEXT
+    {
+        text = pretty;
+    }
+    Lifecycle::parse(&text)?;
+    Ok(text)
+}
+
+fn indented(policy: &Value, indent: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let formatter = PrettyFormatter::with_indent(indent.as_bytes());
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+    serde::Serialize::serialize(policy, &mut serializer).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// What the first indented line begins with; none for a text on one line.
+fn indentation(text: &str) -> Option<String> {
+    let spaces = |line: &str| line.chars().take_while(|first| matches!(first, ' ' | '\t')).collect::<String>();
+    text.lines().skip(1).map(spaces).find(|indent| !indent.is_empty())
+}
+
+fn unreadable(error: &serde_json::Error) -> GrammarProblem {
+    let remedy = "correct it at that place".to_owned();
+    GrammarProblem { rule: None, message: format!("the policy is not JSON: {error}"), remedy }
+}
+
+/// Says which rules could go, since there is no room for one more.
+fn too_many(lifecycle: &Lifecycle) -> GrammarProblem {
+    let rules = lifecycle.rules();
+    let idle = rules.iter().enumerate().find_map(|(index, rule)| {
+        let above = rules[..index].iter().find(|above| above.implies(rule))?;
+        Some((rule, format!("rule {} claims whatever it looks at: remove it", above.priority)))
+    });
+    let (rule, remedy) = match idle {
+        Some((rule, remedy)) => (Some(rule.priority), remedy),
+        None => (None, "remove a rule, or merge two that do the same under one tag pattern".to_owned()),
+    };
+    let message = format!("the policy has {} rules, and the claim rule makes more than {MAX_RULES}", rules.len());
+    GrammarProblem { rule, message, remedy }
+}

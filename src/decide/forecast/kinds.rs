@@ -1,0 +1,81 @@
+//! From repositories of any kind to the simulator of that kind, and back to artifacts.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Outlook, Situation, images, objects, s3};
+use crate::model::{ArtifactId, Certainty, Effect, Retention, Snapshot};
+
+/// What the live rules will do to the targets, each pinned as the situation says.
+#[must_use]
+pub fn outlook(situation: &Situation<'_>) -> Outlook {
+    match &situation.snapshot.retention {
+        Retention::Unruled => Outlook::Unruled,
+        Retention::Ecr(repository) => images::outlook(situation, repository),
+        Retention::Bucket(bucket) => objects::outlook(situation, bucket),
+    }
+}
+
+/// How many artifacts rules would take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Toll {
+    /// Deleted.
+    pub deleted: u64,
+    /// Archived.
+    pub archived: u64,
+    /// Deleted or archived in at least one reading of what is not documented, such as parts that an index may hold.
+    pub possibly: u64,
+}
+
+/// What the rules would do by then to everything but the targets, nothing else being pushed; none where that is not
+/// known.
+#[must_use]
+pub fn toll(situation: &Situation<'_>, at: Timestamp) -> Option<Toll> {
+    let mut toll = Toll::default();
+    for (artifact, foreseen) in foreseen(situation, at)? {
+        match (foreseen.certainty, foreseen.effect) {
+            _ if situation.targets.contains(&artifact) => {}
+            (Certainty::Possible, _) => toll.possibly += 1,
+            (Certainty::Certain, Effect::Archives) => toll.archived += 1,
+            (Certainty::Certain, Effect::Deletes | Effect::Hides) => toll.deleted += 1,
+        }
+    }
+    Some(toll)
+}
+
+/// What the rules would do to one artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreseen {
+    /// What.
+    pub effect: Effect,
+    /// By which rule.
+    pub rule: String,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// Why.
+    pub why: String,
+}
+
+/// What the rules would do by then to every artifact, pinned as the situation says; none where that is not known.
+#[must_use]
+pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<ArtifactId, Foreseen>> {
+    match &situation.snapshot.retention {
+        Retention::Unruled => None,
+        Retention::Ecr(repository) => images::foreseen(situation, repository, at),
+        Retention::Bucket(bucket) => objects::foreseen(situation, bucket, at),
+    }
+}
+
+/// The rules, complete and valid, changed so that every pin holds against them.
+pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
+    match &snapshot.retention {
+        Retention::Unruled => {
+            Err("it has no lifecycle rules that prodpin can read, so there is nothing to recommend".to_owned())
+        }
+        Retention::Ecr(repository) => images::recommend(repository),
+        Retention::Bucket(bucket) => s3::recommend(bucket),
+    }
+}

@@ -1,0 +1,269 @@
+//! From the first commit to the last: checkpoints, signatures, batches, entries, reports.
+
+use std::collections::HashSet;
+
+use futures::StreamExt as _;
+use object_store::path::Path;
+use tlog_tiles::tlog::{Hash, record_hash};
+
+use super::{KeySpan, Verification, Verify};
+use crate::ledger::index::Index;
+use crate::ledger::read::{INDEX, Slot, Tip, batch_path, checkpoint_path};
+use crate::ledger::rebuild::Rebuild;
+use crate::ledger::tiles::{self, TileId, WIDTH};
+use crate::ledger::tree::Edge;
+use crate::ledger::{Ledger, LedgerError, batch, cache, succession};
+use crate::model::{Digest, Entry, Event};
+
+/// A check on its way through the log.
+pub(super) struct Walk<'a> {
+    /// The log as folded here, with caches of its own.
+    pub(super) folded: &'a Ledger,
+    /// The ledger as it stands, whose caches are judged.
+    pub(super) kept: &'a Ledger,
+    pub(super) how: &'a Verify,
+    pub(super) found: Verification,
+    before: Option<Tip>,
+    /// A checkpoint before is missing or unreadable, so that the next one has nothing to follow.
+    gap: bool,
+    /// Something in the log could not be read: what is derived from it cannot be judged.
+    pub(super) broken: bool,
+    pub(super) rebuild: Rebuild,
+    pub(super) index: Option<Index>,
+    reports: HashSet<Digest>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(folded: &'a Ledger, kept: &'a Ledger, how: &'a Verify) -> Self {
+        Self {
+            folded,
+            kept,
+            how,
+            found: Verification::default(),
+            before: None,
+            gap: false,
+            broken: false,
+            rebuild: Rebuild::new(u64::MAX),
+            index: None,
+            reports: HashSet::new(),
+        }
+    }
+
+    pub(super) fn verification(self) -> Verification {
+        self.found
+    }
+
+    pub(super) async fn log(&mut self) -> Result<(), LedgerError> {
+        let cached = self.kept.store.cached(&Path::from(INDEX)).await;
+        self.index = cached.and_then(|bytes| cache::unpack(&bytes));
+        let folder = Path::from("checkpoint");
+        let listed = self.kept.store.greatest_after(&folder, &checkpoint_path(0)).await?;
+        let kept = self.kept;
+        let mut ahead = kept.fetch(1..=listed);
+        for sequence in 1.. {
+            let fetched = match ahead.next().await {
+                Some(fetched) => fetched,
+                None => kept.fetch_one(sequence).await,
+            };
+            match fetched {
+                Ok((_, Slot::Whole(tip), packed)) => self.commit(*tip, packed.as_deref()).await?,
+                Ok((_, Slot::Torn, _)) => {
+                    let path = checkpoint_path(sequence);
+                    self.found.notes.push(format!("{path} was never finished and counts for nothing"));
+                }
+                Ok((_, Slot::Empty, _)) if sequence <= listed => {
+                    self.lost(sequence, "it is missing, and later ones are there".to_owned());
+                }
+                Ok((_, Slot::Empty, _)) => break,
+                Err(LedgerError::Corrupt { what, .. }) => self.lost(sequence, what),
+                Err(error) => return Err(error),
+            }
+            if sequence % 1000 == 0 {
+                tracing::info!(ledger = kept.location(), commits = sequence, "checked");
+            }
+        }
+        self.end();
+        Ok(())
+    }
+
+    /// A checkpoint that cannot be read.
+    fn lost(&mut self, sequence: u64, what: String) {
+        (self.gap, self.broken, self.before) = (true, true, None);
+        self.found.damaged(checkpoint_path(sequence), None, what);
+    }
+
+    async fn commit(&mut self, tip: Tip, packed: Option<&[u8]>) -> Result<(), LedgerError> {
+        self.checkpoint(&tip);
+        let from = (!self.gap).then(|| self.before.as_ref().map_or(0, |before| before.checkpoint.size));
+        let whole = self.batch(&tip, from, packed).await?;
+        match whole {
+            Some((entries, leaves)) => {
+                self.reports_of(&entries).await?;
+                if !self.broken {
+                    self.rebuild.take(self.folded, &tip, &entries).await?;
+                    if self.folded.put_forward(tip.clone(), &entries, &leaves) > tiles::WAITING {
+                        self.check_tiles().await?;
+                    }
+                    self.check_index(tip.sequence);
+                }
+            }
+            None => self.broken = true,
+        }
+        self.found.commits += 1;
+        (self.before, self.gap) = (Some(tip), false);
+        Ok(())
+    }
+
+    /// Whether the checkpoint follows the one before: log, link, key.
+    fn checkpoint(&mut self, tip: &Tip) {
+        let path = checkpoint_path(tip.sequence);
+        let before = self.before.as_ref();
+        let mut wrong = Vec::new();
+        if before.is_some_and(|before| before.checkpoint.origin != tip.checkpoint.origin) {
+            wrong.push("it belongs to another log");
+        }
+        if !self.gap && before.map(|before| &before.digest) != tip.checkpoint.previous.as_ref() {
+            wrong.push("it does not follow the checkpoint before it");
+        }
+        let key = before.and_then(|before| before.checkpoint.key.as_ref());
+        let signed = if self.gap { succession::holds(tip) } else { succession::follows(key, tip) };
+        wrong.extend(signed.err());
+        for what in wrong {
+            self.found.damaged(&path, None, what);
+        }
+        match &tip.checkpoint.key {
+            None => self.found.unsigned += 1,
+            Some(now) if self.found.keys.last().is_none_or(|last| last.key != now.key) => {
+                self.found.keys.push(KeySpan { key: now.key.clone(), since: now.since });
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// A batch's entries and leaves, if they are what the checkpoint says.
+    async fn batch(
+        &mut self,
+        tip: &Tip,
+        from: Option<u64>,
+        packed: Option<&[u8]>,
+    ) -> Result<Option<(Vec<Entry>, Vec<Hash>)>, LedgerError> {
+        let path = batch_path(&tip.checkpoint.batch);
+        let Some(packed) = packed else {
+            self.found.damaged(&path, from, format!("it is missing{}", entries_of(from, tip)));
+            return Ok(None);
+        };
+        let lines = match batch::unpack(packed, &tip.checkpoint.batch) {
+            Ok(lines) => lines,
+            Err(what) => {
+                let entry = match from {
+                    Some(from) => self.wrong_entry(from, tip.checkpoint.size, packed).await?,
+                    None => None,
+                };
+                let told = match entry {
+                    Some(entry) => format!("{what}; entry {entry} is the first that was changed or cannot be read"),
+                    None => format!("{what}{}", entries_of(from, tip)),
+                };
+                self.found.damaged(&path, entry, told);
+                return Ok(None);
+            }
+        };
+        let leaves: Vec<Hash> = batch::lines(&lines).map(record_hash).collect();
+        if let Some(from) = from {
+            let mut edge = self.before.as_ref().map_or_else(Edge::default, |before| before.checkpoint.edge.clone());
+            for (size, leaf) in (from..).zip(&leaves) {
+                edge.push(size, *leaf);
+            }
+            if from + leaves.len() as u64 != tip.checkpoint.size || edge != tip.checkpoint.edge {
+                let what = format!("its root is not that of its entries{}", entries_of(Some(from), tip));
+                self.found.damaged(checkpoint_path(tip.sequence), Some(from), what);
+                return Ok(None);
+            }
+        }
+        let mut entries = Vec::new();
+        for (index, line) in (from.unwrap_or_default()..).zip(batch::lines(&lines)) {
+            match serde_json::from_slice(line) {
+                Ok(entry) => entries.push(entry),
+                Err(_) => {
+                    self.found.damaged(&path, Some(index), format!("entry {index} is no entry that prodpin knows"));
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some((entries, leaves)))
+    }
+
+    /// The first entry of a damaged batch that is not what a tile says.
+    async fn wrong_entry(&self, from: u64, to: u64, packed: &[u8]) -> Result<Option<u64>, LedgerError> {
+        let salvaged = batch::salvage(packed);
+        let mut lines = batch::lines(&salvaged);
+        let mut row: Option<(TileId, Vec<Hash>)> = None;
+        for index in from..to {
+            let id = TileId { level: 0, number: index / WIDTH as u64 };
+            if row.as_ref().is_none_or(|(known, _)| *known != id) {
+                row = Some((id, self.widest(id).await?));
+            }
+            let within = (index % WIDTH as u64) as usize;
+            let Some(expected) = row.as_ref().and_then(|(_, row)| row.get(within)) else { return Ok(None) };
+            if lines.next().map(record_hash) != Some(*expected) {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
+    /// As much of a tile as the store holds.
+    async fn widest(&self, id: TileId) -> Result<Vec<Hash>, LedgerError> {
+        let store = &self.kept.store;
+        if let Some(bytes) = store.get(&id.path()).await? {
+            return Ok(tiles::hashes(&bytes, bytes.len() / tiles::HASH).unwrap_or_default());
+        }
+        let folder = Path::from(format!("{}.p", id.path()));
+        let widest = store.greatest_after(&folder, &id.partial_path(0)).await?;
+        match store.get(&id.partial_path(widest as usize)).await? {
+            Some(bytes) => Ok(tiles::hashes(&bytes, widest as usize).unwrap_or_default()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn reports_of(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
+        for entry in entries {
+            let Event::Run(record) = &entry.event else { continue };
+            if !self.reports.insert(record.report.clone()) {
+                continue;
+            }
+            match self.kept.report(&record.report).await {
+                Ok(_) => self.found.reports += 1,
+                Err(LedgerError::Corrupt { what, .. }) => {
+                    let (object, what) = what.split_once([':', ' ']).unwrap_or((what.as_str(), "it is damaged"));
+                    self.found.damaged(object, None, format!("{}; run {} names it", what.trim(), record.id));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What the log as a whole came to.
+    fn end(&mut self) {
+        let Some(head) = self.before.take() else { return };
+        self.found.origin = Some(head.checkpoint.origin.clone());
+        self.found.entries = head.checkpoint.size;
+        self.found.head = Some(head.head());
+        self.found.checkpoint = Some(String::from_utf8_lossy(&head.note).into_owned());
+        if let Some(trusted) = &self.how.key
+            && self.found.keys.iter().all(|span| span.key != *trusted)
+        {
+            let what = format!("no commit is signed by the key {}, which you trust", trusted.id());
+            self.found.damaged(checkpoint_path(head.sequence), None, what);
+        }
+    }
+}
+
+/// Which entries a batch holds, in words.
+fn entries_of(from: Option<u64>, tip: &Tip) -> String {
+    match from {
+        Some(from) if from + 1 == tip.checkpoint.size => format!(": entry {from}"),
+        Some(from) if from < tip.checkpoint.size => format!(": entries {from} to {}", tip.checkpoint.size - 1),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,297 @@
+//! A look ahead: what live lifecycle rules will do. Reads repositories and the ledger; changes and records nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::decide::{self, Attempts, forecast as rules};
+use crate::ledger::Access;
+use crate::model::{
+    ArtifactId, Cause, Digest, Gap, Mode, NamePatterns, PatternError, RepositoryKey, RepositoryName, Scope, SourceName,
+};
+use crate::policy::Policy;
+use crate::report::forecast::{
+    ForecastReport, ForecastSection, ForecastWriter, Preview, RepositoryForecast, RulesFound,
+};
+use crate::sources::{Rehearsal, Source};
+
+use super::each::{Ended, Round};
+use super::repository::{Look, look};
+use super::setup::{self, Setup};
+use super::{Progress, RunError, RunOptions, Stop};
+
+/// What to look ahead for.
+#[derive(Debug, Clone, Default)]
+pub struct ForecastOptions {
+    /// Only these sources; all of them if empty.
+    pub sources: Vec<SourceName>,
+    /// Only these repositories; all of them if empty.
+    pub repositories: Vec<Wanted>,
+    /// A date to tell what will be left by then.
+    pub as_of: Option<Timestamp>,
+    /// Rules to judge in the place of the live ones.
+    pub tried: Option<rules::TriedRules>,
+    /// Whether to compare with the source's own preview.
+    pub confirm: bool,
+    /// Repositories in flight at once.
+    pub concurrency: usize,
+    /// It ends before this much time has passed, and says so if it was not done.
+    pub deadline: Option<Duration>,
+    /// Ends it early when asked to.
+    pub stop: Stop,
+}
+
+/// Repositories by name or glob, as `NAME` or `SOURCE/NAME`.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    text: String,
+    patterns: NamePatterns,
+}
+
+/// A forecast, and what was asked for in vain.
+pub struct Forecast {
+    /// The forecast.
+    pub report: ForecastReport,
+    /// Names and globs that no repository has.
+    pub unmatched: Vec<String>,
+}
+
+/// Policies that were recommended, and what was asked for in vain.
+pub struct Recommended {
+    /// Each repository's policy, or why there is none.
+    pub policies: BTreeMap<RepositoryKey, Result<String, String>>,
+    /// Names and globs that no repository has.
+    pub unmatched: Vec<String>,
+    /// Why the list of repositories may lack some.
+    pub gaps: Vec<Gap>,
+}
+
+impl Wanted {
+    /// Reads one name or glob.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        Ok(Self { text: text.to_owned(), patterns: NamePatterns::new([text])? })
+    }
+
+    fn matches(&self, key: &RepositoryKey) -> bool {
+        self.patterns.matches(key.name.as_str()) || self.patterns.matches(&key.to_string())
+    }
+}
+
+/// Opens the policy's sources, without write power, and looks ahead.
+pub async fn forecast(
+    policy: &Policy,
+    options: &ForecastOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Forecast, RunError> {
+    let options = &options.due();
+    let (sources, unopened) = setup::open_sources(policy, &options.run(), options.confirm).await?;
+    look_ahead(policy, sources, unopened, options, progress).await
+}
+
+/// Looks ahead on sources that are open.
+pub async fn forecast_on(
+    policy: &Policy,
+    sources: BTreeMap<SourceName, Source>,
+    options: &ForecastOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Forecast, RunError> {
+    look_ahead(policy, sources, BTreeMap::new(), options, progress).await
+}
+
+async fn look_ahead(
+    policy: &Policy,
+    sources: BTreeMap<SourceName, Source>,
+    unopened: BTreeMap<SourceName, String>,
+    options: &ForecastOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Forecast, RunError> {
+    let at = Timestamp::now();
+    let setup = Arc::new(Setup::new(policy, sources, &options.run(), at, Access::Read).await?);
+    let mut writer = ForecastWriter::default();
+    let mut asked = Asked::new(&options.repositories);
+    let mut over = std::pin::pin!(options.stop.over());
+    let round = Round { setup: &setup, shard: None, stop: &options.stop, progress: progress.as_ref() };
+    let shared = Arc::new(options.clone());
+    let work = |key| one(setup.clone(), shared.clone(), key);
+    let take = async |row: RepositoryForecast| Ok(writer.push(&row)?);
+    let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
+    let section = ForecastSection {
+        at,
+        as_of: options.as_of,
+        tried_sha256: options.tried.as_ref().map(|tried| Digest::of(tried.text().as_bytes())),
+        policy_sha256: policy.digest.clone(),
+        complete: setup.production.gaps.is_empty(),
+        gaps: gaps(&unopened, ended, options.stop.is_set()).chain(setup.production.gaps.iter().cloned()).collect(),
+    };
+    Ok(Forecast { report: writer.finish(section), unmatched: asked.unmatched() })
+}
+
+/// What kept the list of repositories, or their work, from being whole.
+fn gaps(unopened: &BTreeMap<SourceName, String>, ended: Ended, stopped: bool) -> impl Iterator<Item = Gap> {
+    let unopened: Vec<Gap> = unopened
+        .iter()
+        .map(|(name, detail)| Gap::new(Scope::Source, Cause::Refused, format!("source {name}: {detail}")))
+        .collect();
+    let cut = (ended.given_up || stopped).then(|| {
+        let detail = format!("it ended early: {} repositories that were found were not looked at", ended.left_out);
+        Gap::new(Scope::Source, Cause::TimedOut, detail)
+    });
+    unopened.into_iter().chain(cut).chain(ended.listed.into_iter().flat_map(|listed| listed.gaps))
+}
+
+/// One repository's row.
+async fn one(
+    setup: Arc<Setup>,
+    options: Arc<ForecastOptions>,
+    key: RepositoryKey,
+) -> Result<RepositoryForecast, RunError> {
+    let source = setup.source(&key);
+    let name = key.name.clone();
+    let mut seen = look(&setup, source.inventory.as_ref(), key).await?;
+    let tried = options.tried.as_ref().filter(|tried| tried.apply(&mut seen.snapshot));
+    let untried = Attempts::new();
+    let input = seen.input(&setup, &untried);
+    let plan = decide::plan(&input);
+    let mut row = rules::row(&input, &plan, options.as_of, tried.is_some());
+    if options.confirm {
+        let text = tried.map(rules::TriedRules::text);
+        let preview = match &source.rehearsal {
+            Some(rehearsal) => preview(rehearsal.as_ref(), &name, text, &row, &seen, input.now).await,
+            None => Preview::Unsupported,
+        };
+        row.complete &= !matches!(preview, Preview::Failed { .. });
+        row.preview = Some(preview);
+    }
+    Ok(row)
+}
+
+/// Asks the source, and compares on the repository as it is: a preview knows of no pins to come.
+async fn preview(
+    rehearsal: &dyn Rehearsal,
+    name: &RepositoryName,
+    tried: Option<&str>,
+    row: &RepositoryForecast,
+    seen: &Look,
+    now: Timestamp,
+) -> Preview {
+    if row.rules == RulesFound::NoneSet {
+        return Preview::Compared { agreed: 0, differences: Vec::new(), more: 0 };
+    }
+    let nothing = BTreeSet::new();
+    let as_it_is = rules::Situation {
+        snapshot: &seen.snapshot,
+        targets: &nothing,
+        pinned: &nothing,
+        inspections: &seen.inspections,
+        arrivals: &[],
+        now,
+    };
+    let Some(simulated) = rules::foreseen(&as_it_is, now) else {
+        let detail = "there is no simulation to compare it with".to_owned();
+        return Preview::Failed { detail };
+    };
+    match rehearsal.rehearse(name, tried).await {
+        Err(gap) => Preview::Failed { detail: gap.detail },
+        Ok(rehearsed) => {
+            let previewed: Vec<rules::Previewed> = rehearsed
+                .into_iter()
+                .map(|one| rules::Previewed { artifact: one.artifact, effect: one.effect, rule: one.rule })
+                .collect();
+            let listed: BTreeSet<ArtifactId> = rules::artifacts(&seen.snapshot).collect();
+            let untagged: BTreeSet<ArtifactId> = rules::untagged(&seen.snapshot).collect();
+            rules::compare(&simulated, &previewed, &listed, &untagged)
+        }
+    }
+}
+
+/// Opens the policy's sources, without write power, and prints for each repository its rules with one in front that
+/// claims every pin.
+pub async fn recommend(
+    policy: &Policy,
+    options: &ForecastOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Recommended, RunError> {
+    let options = &options.due();
+    let (sources, unopened) = setup::open_sources(policy, &options.run(), false).await?;
+    let setup = Setup::new(policy, sources, &options.run(), Timestamp::now(), Access::Read).await?;
+    recommend_for(Arc::new(setup), &unopened, options, progress).await
+}
+
+/// The same on sources that are open.
+pub async fn recommend_on(
+    policy: &Policy,
+    sources: BTreeMap<SourceName, Source>,
+    options: &ForecastOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Recommended, RunError> {
+    let setup = Setup::new(policy, sources, &options.run(), Timestamp::now(), Access::Read).await?;
+    recommend_for(Arc::new(setup), &BTreeMap::new(), options, progress).await
+}
+
+async fn recommend_for(
+    setup: Arc<Setup>,
+    unopened: &BTreeMap<SourceName, String>,
+    options: &ForecastOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Recommended, RunError> {
+    let mut policies = BTreeMap::new();
+    let mut asked = Asked::new(&options.repositories);
+    let mut over = std::pin::pin!(options.stop.over());
+    let round = Round { setup: &setup, shard: None, stop: &options.stop, progress: progress.as_ref() };
+    let work = |key: RepositoryKey| {
+        let setup = setup.clone();
+        async move {
+            let snapshot = setup.source(&key).inventory.observe(&key.name).await;
+            Ok((key, rules::recommend(&snapshot)))
+        }
+    };
+    let take = async |(key, policy): (RepositoryKey, Result<String, String>)| {
+        policies.insert(key, policy);
+        Ok(())
+    };
+    let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
+    let gaps = gaps(unopened, ended, options.stop.is_set()).collect();
+    Ok(Recommended { policies, unmatched: asked.unmatched(), gaps })
+}
+
+impl ForecastOptions {
+    fn run(&self) -> RunOptions {
+        RunOptions {
+            mode: Mode::Audit,
+            sources: self.sources.clone(),
+            shard: None,
+            concurrency: self.concurrency,
+            deadline: self.deadline,
+            stop: self.stop.clone(),
+        }
+    }
+
+    fn due(&self) -> Self {
+        Self { stop: self.stop.with_deadline(self.deadline), ..self.clone() }
+    }
+}
+
+/// What was asked for, and what of it there is.
+struct Asked<'a> {
+    wanted: &'a [Wanted],
+    found: BTreeSet<usize>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(wanted: &'a [Wanted]) -> Self {
+        Self { wanted, found: BTreeSet::new() }
+    }
+
+    fn wants(&mut self, key: &RepositoryKey) -> bool {
+        let matching: Vec<usize> = (0..self.wanted.len()).filter(|index| self.wanted[*index].matches(key)).collect();
+        self.found.extend(&matching);
+        self.wanted.is_empty() || !matching.is_empty()
+    }
+
+    fn unmatched(self) -> Vec<String> {
+        let missing = self.wanted.iter().enumerate().filter(|(index, _)| !self.found.contains(index));
+        missing.map(|(_, wanted)| wanted.text.clone()).collect()
+    }
+}

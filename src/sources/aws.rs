@@ -1,0 +1,160 @@
+//! What every source on an AWS SDK shares: how large an answer may be, and what a failed call means.
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::interceptors::{BeforeDeserializationInterceptorContextMut, InterceptorContext};
+use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::{BoxError, SdkError};
+use aws_sdk_s3::primitives::SdkBody;
+use http_body_util::{LengthLimitError, Limited};
+
+use crate::model::Cause;
+
+/// Ends an answer that is larger than any that the service gives. The SDK reads whole bodies into memory (I20).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AnswerCap(pub(super) usize);
+
+impl Intercept for AnswerCap {
+    fn name(&self) -> &'static str {
+        "AnswerCap"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response_mut();
+        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+        *response.body_mut() = SdkBody::from_body_1_x(Limited::new(body, self.0));
+        Ok(())
+    }
+}
+
+/// The next answer would be as large.
+impl ClassifyRetry for AnswerCap {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(Result::err);
+        match error.is_some_and(|error| caused_by::<LengthLimitError>(error)) {
+            true => RetryAction::RetryForbidden,
+            false => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "AnswerCap"
+    }
+}
+
+/// A request that was held back before it was sent (I17).
+#[derive(Debug, thiserror::Error)]
+#[error("refused to send {what}: {reason}")]
+pub(super) struct Refused {
+    pub(super) what: String,
+    pub(super) reason: &'static str,
+}
+
+/// Credentials that were good and are not any more.
+pub(super) const EXPIRED: &[&str] =
+    &["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AllAccessDisabled",
+    "AccountProblem",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "InvalidSignatureException",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "NotSignedUp",
+    "OptInRequired",
+    "SignatureDoesNotMatch",
+    "UnauthorizedAccess",
+    "UnrecognizedClientException",
+];
+const THROTTLED: &[&str] = &[
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
+];
+const NOT_FOUND: &[&str] = &[
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NoSuchVersion",
+    "NotFound",
+    "404",
+    "RepositoryNotFoundException",
+    "ImageNotFoundException",
+];
+const UNSUPPORTED: &[&str] =
+    &["NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "UnsupportedArgument", "UnknownOperationException"];
+
+/// What an SDK error means. Codes are compared as text: the SDK's enums lag behind the service, and throttling is in
+/// none of them (A7, F53).
+pub(super) fn cause<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>, status: Option<u16>) -> Cause
+where
+    E: std::error::Error + 'static,
+{
+    if let Some(code) = code {
+        for (codes, cause) in [
+            (EXPIRED, Cause::Denied),
+            (DENIED, Cause::Denied),
+            (THROTTLED, Cause::Throttled),
+            (NOT_FOUND, Cause::NotFound),
+            (UNSUPPORTED, Cause::Unsupported),
+        ] {
+            if codes.contains(&code) {
+                return cause;
+            }
+        }
+    }
+    match error {
+        SdkError::TimeoutError(_) => Cause::TimedOut,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => Cause::TimedOut,
+        _ if caused_by::<Refused>(error) => Cause::Refused,
+        _ if caused_by::<LengthLimitError>(error) => Cause::Malformed,
+        SdkError::DispatchFailure(failure) if failure.is_io() => Cause::Unreachable,
+        SdkError::DispatchFailure(_) if mentions_credentials(error) => Cause::Denied,
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => Cause::Unreachable,
+        _ => by_status(status),
+    }
+}
+
+fn by_status(status: Option<u16>) -> Cause {
+    match status {
+        Some(401 | 403) => Cause::Denied,
+        Some(404) => Cause::NotFound,
+        Some(405 | 501) => Cause::Unsupported,
+        Some(408) => Cause::TimedOut,
+        Some(429 | 503) => Cause::Throttled,
+        Some(300..=399) => Cause::Refused,
+        Some(status) if status >= 500 => Cause::Unreachable,
+        // What came back with any other status was not the service's protocol, or its body broke off.
+        Some(_) => Cause::Malformed,
+        None => Cause::Unreachable,
+    }
+}
+
+pub(super) fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<T>())
+}
+
+/// The credential chain's errors are types of a crate that is no dependency of this one; their text names them.
+pub(super) fn mentions_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.to_string().to_lowercase().contains("credential"))
+}

@@ -1,0 +1,76 @@
+//! The pace of writes. ECR takes ten `PutImage` a second in an account and region, whoever sends them (A7).
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Between two writes, so that half of the quota is left to those who push.
+const APART: Duration = Duration::from_millis(200);
+
+/// Writes that may follow each other at once.
+const BURST: u32 = 5;
+
+/// Turns to write, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When the next turn would be if nobody had waited before.
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// The one pace of an account and region. The quota is the account's, so it is this whole process's, however many
+    /// sources look at it.
+    pub(super) fn of(place: &str) -> Arc<Self> {
+        static PACES: LazyLock<Mutex<HashMap<String, Arc<Pace>>>> = LazyLock::new(Mutex::default);
+        let mut paces = PACES.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(paces.entry(place.to_owned()).or_default())
+    }
+
+    /// Waits for a turn; not where it would come too late.
+    pub(super) async fn turn(&self, deadline: Option<Instant>) -> Result<(), TooLate> {
+        let now = Instant::now();
+        let at = self.take(now, deadline)?;
+        tokio::time::sleep_until(at.into()).await;
+        Ok(())
+    }
+
+    fn take(&self, now: Instant, deadline: Option<Instant>) -> Result<Instant, TooLate> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let earliest = now.checked_sub(APART * (BURST - 1)).unwrap_or(now);
+        let slot = next.unwrap_or(earliest).max(earliest);
+        let at = slot.max(now);
+        if deadline.is_some_and(|end| at >= end) {
+            return Err(TooLate);
+        }
+        *next = Some(slot + APART);
+        Ok(at)
+    }
+}
+
+/// The turn would come after the deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLate;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_goes_at_once_and_the_rest_one_by_one_a7() {
+        let (pace, now) = (Pace::default(), Instant::now());
+        let waits: Vec<u128> = (0..8).map(|_| (pace.take(now, None).unwrap() - now).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 0, 0, 200, 400, 600]);
+        let soon = now + Duration::from_millis(100);
+        assert_eq!(pace.take(now, Some(soon)), Err(TooLate));
+        let later = now + Duration::from_secs(60);
+        assert_eq!(pace.take(later, None), Ok(later), "who waited long enough has a burst again, and no more");
+        let waits: Vec<u128> = (0..6).map(|_| (pace.take(later, None).unwrap() - later).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 0, 200, 400]);
+    }
+
+    #[test]
+    fn sources_of_one_place_share_a_pace() {
+        assert!(Arc::ptr_eq(&Pace::of("a pace of tests"), &Pace::of("a pace of tests")));
+        assert!(!Arc::ptr_eq(&Pace::of("a pace of tests"), &Pace::of("another pace of tests")));
+    }
+}

@@ -1,0 +1,10 @@
+variable "repositories" {
+  description = "Names of the repositories."
+  type        = list(string)
+}
+
+variable "lifecycle_rules" {
+  description = "Your own lifecycle rules, most important first, as in ECR's policy; their rulePriority is set here."
+  type        = any
+  default     = []
+}

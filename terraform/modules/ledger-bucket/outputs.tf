@@ -1,0 +1,14 @@
+output "bucket" {
+  description = "The bucket's name."
+  value       = aws_s3_bucket.this.id
+}
+
+output "arn" {
+  description = "The bucket's ARN."
+  value       = local.arn
+}
+
+output "location" {
+  description = "What the policy's `ledger:` takes."
+  value       = "s3://${aws_s3_bucket.this.id}/${trimsuffix(var.prefix, "/")}"
+}

@@ -1,0 +1,112 @@
+//! An independent verifier, in another language: it accepts what prodpin makes and rejects whatever was tampered with.
+//! `PRODPIN_TEST_PYTHON` is a Python with what it needs.
+
+use std::path::Path;
+use std::process::Command;
+
+use prodpin::ledger::{Access, Claim, Ledger, Since};
+use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
+
+use crate::tampering::{ROWS, Signed, checkpoint, copy, tamper};
+use crate::world::{key, tag_seen};
+
+/// The row that changes a cache, which the verifier does not read.
+const CACHE_ROW: usize = 13;
+
+fn python() -> Option<String> {
+    let python = std::env::var("PRODPIN_TEST_PYTHON").ok();
+    assert!(python.is_some() || std::env::var_os("PRODPIN_TEST_REQUIRED").is_none(), "PRODPIN_TEST_PYTHON is not set");
+    python
+}
+
+/// Whether the verifier accepts, and what it says.
+fn verify(python: &str, arguments: &[&str]) -> (bool, String) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/verifier/verify.py");
+    let output = Command::new(python).arg(script).args(arguments).output().unwrap();
+    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let accepted = output.status.success();
+    assert!(accepted || told.starts_with("WRONG: "), "it must reject, not fail: {told}");
+    (accepted, told)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn it_accepts_a_ledger_with_its_keys_and_rejects_every_tampering_i9_f57_f58_f60_f65() {
+    let Some(python) = python() else { return };
+    let signed = Signed::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let earlier = folder.path().join("earlier");
+    std::fs::copy(checkpoint(&signed.path(), 4), &earlier).unwrap();
+    // Another key takes over, so that the verifier follows that as well.
+    let old = KeyPlace::File(signed.folder.path().join("ledger.key"));
+    let new = KeyPlace::File(folder.path().join("new.key"));
+    let rotated = signed.folder.path().join("rotated");
+    copy(&signed.path(), &rotated);
+    let safeguards = Safeguards { key: new, previous_key: Some(old), anchor: None };
+    let ledger =
+        Ledger::open_with(&LedgerLocation::Directory(rotated.clone()), &safeguards, Access::Write).await.unwrap();
+    ledger.commit(vec![tag_seen(9, &key("shop/0"), "v9", "9")]).await.unwrap();
+    for path in [&signed.path(), &rotated] {
+        let (accepted, told) = verify(&python, &[text(path), "--since", text(&earlier)]);
+        assert!(accepted, "{told}");
+    }
+    for row in (0..ROWS).filter(|row| *row != CACHE_ROW) {
+        let path = folder.path().join(row.to_string());
+        copy(&signed.path(), &path);
+        let (what, ..) = tamper(row, &path).await;
+        let (accepted, told) = verify(&python, &[text(&path)]);
+        assert!(!accepted, "{what}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn it_accepts_proofs_and_rejects_them_when_anything_in_them_is_changed_i9() {
+    let Some(python) = python() else { return };
+    let signed = Signed::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let reader = Ledger::open(&signed.location(), Access::Read).await.unwrap();
+    let trusted = reader.checkpoint(1).await.unwrap().unwrap().key.unwrap().to_string();
+    let file = folder.path().join("proof.json");
+    let mut asked = 0;
+    let mut ask = |flag: &str, proof: &serde_json::Value, key: bool| {
+        std::fs::write(&file, proof.to_string()).unwrap();
+        asked += 1;
+        let mut arguments = vec![flag, text(&file)];
+        if key {
+            arguments.extend(["--key", &trusted]);
+        }
+        verify(&python, &arguments)
+    };
+    for index in [0, 255, 256, 605] {
+        let proof = serde_json::to_value(reader.prove_entry(index).await.unwrap().unwrap()).unwrap();
+        let (accepted, told) = ask("--proof", &proof, true);
+        assert!(accepted, "{told}");
+        for (field, other) in [
+            ("index", serde_json::json!(index ^ 1)),
+            ("entry", serde_json::json!("{}")),
+            ("tree_size", serde_json::json!(605)),
+            ("hashes", serde_json::json!([])),
+            ("root", proof["leaf_hash"].clone()),
+            ("checkpoint", serde_json::json!(proof["checkpoint"].as_str().unwrap().replace("\n606\n", "\n607\n"))),
+        ] {
+            let mut changed = proof.clone();
+            changed[field] = other;
+            assert!(!ask("--proof", &changed, true).0, "another {field}");
+        }
+    }
+    for sequence in 1..7 {
+        let note = reader.checkpoint(sequence).await.unwrap().unwrap().note;
+        let since = reader.since(&Claim::parse(&note).unwrap()).await.unwrap();
+        assert!(matches!(since, Since::Grown { .. }));
+        let proof = serde_json::to_value(since).unwrap();
+        let (accepted, told) = ask("--consistency", &proof, false);
+        assert!(accepted, "{told}");
+        let mut changed = proof.clone();
+        changed["from_root"] = proof["to_root"].clone();
+        assert!(sequence == 6 || !ask("--consistency", &changed, false).0);
+    }
+    assert!(asked > 30);
+}

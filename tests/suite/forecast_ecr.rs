@@ -1,0 +1,11 @@
+//! ECR lifecycle policies: the simulator against the guide's words, trap by trap, and as laws.
+
+mod documents;
+mod evaluation;
+mod grammar;
+mod laws;
+mod linting;
+mod literal;
+mod recommending;
+mod threatening;
+mod world;

@@ -1,0 +1,133 @@
+//! The anchor: a second place that remembers every checkpoint (I11, I12, F59, F60).
+
+use std::path::Path;
+
+use prodpin::ledger::{Access, Ledger, LedgerError};
+use prodpin::policy::{LedgerLocation, Safeguards};
+
+use super::tampering::copy;
+use super::world::*;
+
+fn at(path: &Path) -> LedgerLocation {
+    LedgerLocation::Directory(path.to_owned())
+}
+
+fn anchored(anchor: &Path) -> Safeguards {
+    Safeguards { anchor: Some(at(anchor)), ..Safeguards::default() }
+}
+
+async fn open(ledger: &Path, anchor: &Path) -> Result<Ledger, LedgerError> {
+    Ledger::open_with(&at(ledger), &anchored(anchor), Access::Write).await
+}
+
+async fn grow(ledger: &Ledger, run: u64) {
+    ledger.commit(vec![tag_seen(run, &key("shop/api"), &format!("v{run}"), "a")]).await.unwrap();
+}
+
+fn copies(anchor: &Path) -> usize {
+    std::fs::read_dir(anchor.join("checkpoint")).unwrap().count()
+}
+
+#[tokio::test]
+async fn every_checkpoint_is_copied_and_what_was_missed_is_made_up_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, anchor) = (folder.path().join("ledger"), folder.path().join("anchor"));
+    for run in 1..4 {
+        grow(&open(&ledger, &anchor).await.unwrap(), run).await;
+    }
+    assert_eq!(copies(&anchor), 3);
+    for run in 4..7 {
+        let without = Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap();
+        grow(&without, run).await;
+    }
+    let opened = open(&ledger, &anchor).await.unwrap();
+    assert_eq!((copies(&anchor), opened.anchor_trouble()), (6, None));
+    for sequence in 1..7 {
+        let name = format!("checkpoint/{sequence:020}");
+        assert_eq!(std::fs::read(ledger.join(&name)).unwrap(), std::fs::read(anchor.join(&name)).unwrap());
+    }
+    // Two at once, both anchored.
+    let other = open(&ledger, &anchor).await.unwrap();
+    for run in 7..11 {
+        grow(if run % 2 == 0 { &opened } else { &other }, run).await;
+    }
+    assert_eq!(copies(&anchor), 10);
+}
+
+#[tokio::test]
+async fn an_old_copy_a_fork_and_a_stolen_key_are_refused_i11_i12_f59_f60() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, anchor) = (folder.path().join("ledger"), folder.path().join("anchor"));
+    let backup = folder.path().join("backup");
+    for run in 1..6 {
+        grow(&open(&ledger, &anchor).await.unwrap(), run).await;
+        if run == 3 {
+            copy(&ledger, &backup);
+        }
+    }
+    // Restored whole, caches and all: nothing in the ledger itself tells.
+    std::fs::remove_dir_all(&ledger).unwrap();
+    copy(&backup, &ledger);
+    let error = open(&ledger, &anchor).await.unwrap_err();
+    assert!(matches!(error, LedgerError::RolledBack { .. }), "{error}");
+    assert!(error.to_string().contains("commit 5"), "{error}");
+
+    // Truncated and signed anew with the stolen key: shorter than, as long as, and longer than what was seen.
+    for run in 4..9 {
+        let forger = Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap();
+        grow(&forger, 100 + run).await;
+        let error = open(&ledger, &anchor).await.unwrap_err();
+        match run {
+            4 => assert!(matches!(error, LedgerError::RolledBack { .. }), "{error}"),
+            _ => assert!(matches!(error, LedgerError::Forked { .. }), "{error}"),
+        }
+        assert_eq!(copies(&anchor), 5, "nothing is added to what was seen");
+    }
+    let error = open(&ledger, &anchor).await.unwrap_err().to_string();
+    assert!(error.starts_with("ledger-forked: "), "{error}");
+
+    // All of it gone, and a new one begun in its place.
+    std::fs::remove_dir_all(&ledger).unwrap();
+    assert!(matches!(open(&ledger, &anchor).await, Err(LedgerError::RolledBack { .. })));
+}
+
+/// While it is open, somebody else anchors another history under the next number.
+#[tokio::test]
+async fn a_fork_stops_the_writer_that_meets_it_i11() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, anchor) = (folder.path().join("ledger"), folder.path().join("anchor"));
+    let writer = open(&ledger, &anchor).await.unwrap();
+    grow(&writer, 1).await;
+    let second = folder.path().join("second");
+    copy(&ledger, &second);
+    std::fs::copy(folder.path().join("ledger.key"), folder.path().join("second.key")).unwrap();
+    grow(&open(&second, &anchor).await.unwrap(), 2).await;
+    let error = writer.commit(vec![tag_seen(3, &key("shop/api"), "v3", "a")]).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Forked { .. }), "{error}");
+    let error = writer.commit(vec![tag_seen(4, &key("shop/api"), "v4", "a")]).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Forked { .. }), "it stays stopped: {error}");
+}
+
+#[tokio::test]
+async fn an_anchor_out_of_reach_is_told_and_pinning_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, anchor) = (folder.path().join("ledger"), folder.path().join("anchor"));
+    std::fs::write(&anchor, "a file where a directory should be").unwrap();
+    let opened = open(&ledger, &anchor).await.unwrap();
+    grow(&opened, 1).await;
+    let trouble = opened.anchor_trouble().unwrap();
+    assert!(trouble.contains("anchor") && trouble.contains("name a directory"), "{trouble}");
+    std::fs::remove_file(&anchor).unwrap();
+    let opened = open(&ledger, &anchor).await.unwrap();
+    assert_eq!((opened.anchor_trouble(), copies(&anchor)), (None, 1));
+}
+
+#[tokio::test]
+async fn the_anchor_of_another_log_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two, anchor] = ["one", "two", "anchor"].map(|name| folder.path().join(name));
+    grow(&open(&one, &anchor).await.unwrap(), 1).await;
+    grow(&Ledger::open_with(&at(&two), &Safeguards::default(), Access::Write).await.unwrap(), 1).await;
+    let error = open(&two, &anchor).await.unwrap_err();
+    assert!(error.to_string().contains("another log"), "{error}");
+}

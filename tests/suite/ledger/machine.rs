@@ -1,0 +1,166 @@
+//! The ledger's own code against a model of a few lines, on histories that nobody thought of: two writers, each with what
+//! it recalled at some time, on a store that loses answers and whose caches vanish (I9, I13, I14).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use prodpin::ledger::{Access, Ledger};
+use prodpin::model::{Event, RepositoryState};
+use proptest::prelude::*;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+
+use super::flaky::{Fault, Flaky, Plan};
+use super::world::*;
+
+const WRITERS: usize = 2;
+const TAGS: [&str; 3] = ["v1", "v2", "latest"];
+const BYTES: [&str; 3] = ["a", "b", "c"];
+
+/// What each tag points at.
+type Known = BTreeMap<usize, usize>;
+
+/// The log as it should be, and what each writer recalled of it.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    known: Known,
+    recalled: [Known; WRITERS],
+    /// The log as far as each writer has read it: what says nothing there needs no look at what came after.
+    read: [Known; WRITERS],
+    /// How many events there must be.
+    events: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    /// A writer looks at what the ledger knows.
+    Recall(usize),
+    /// It tells what it sees a tag point at.
+    Tell { writer: usize, tag: usize, bytes: usize },
+    /// Its process ends, and another one begins on a store that will do this to one of its writes.
+    Reopen { writer: usize, fault: Fault, number: u64, at: &'static str },
+    /// Someone clears the caches.
+    Forget,
+}
+
+impl ReferenceStateMachine for Model {
+    type State = Self;
+    type Transition = Act;
+
+    fn init_state() -> BoxedStrategy<Self> {
+        Just(Self::default()).boxed()
+    }
+
+    fn transitions(_: &Self) -> BoxedStrategy<Act> {
+        let faults = prop_oneof![Just(Fault::AnswerLost), Just(Fault::FoundByRetry), Just(Fault::Conflict)];
+        let places = prop_oneof![Just("batch"), Just("checkpoint"), Just("view/repository"), Just("tile")];
+        prop_oneof![
+            3 => (0..WRITERS).prop_map(Act::Recall),
+            6 => (0..WRITERS, 0..TAGS.len(), 0..BYTES.len())
+                .prop_map(|(writer, tag, bytes)| Act::Tell { writer, tag, bytes }),
+            1 => (0..WRITERS, faults, 0..3_u64, places)
+                .prop_map(|(writer, fault, number, at)| Act::Reopen { writer, fault, number, at }),
+            1 => Just(Act::Forget),
+        ]
+        .boxed()
+    }
+
+    fn apply(mut model: Self, act: &Act) -> Self {
+        match act {
+            Act::Recall(writer) | Act::Reopen { writer, .. } => {
+                model.recalled[*writer] = model.known.clone();
+                model.read[*writer] = model.known.clone();
+            }
+            Act::Tell { writer, tag, bytes } => {
+                // What is as recalled is not told; what is told is news only if no other told it first.
+                let told = [&model.recalled, &model.read].iter().all(|known| known[*writer].get(tag) != Some(bytes));
+                if told && model.known.get(tag) != Some(bytes) {
+                    model.known.insert(*tag, *bytes);
+                    model.events += 1;
+                }
+                if told {
+                    model.read[*writer] = model.known.clone();
+                }
+            }
+            Act::Forget => {}
+        }
+        model
+    }
+}
+
+struct Real {
+    runtime: tokio::runtime::Runtime,
+    store: Arc<dyn ObjectStore>,
+    writers: Vec<(Ledger, RepositoryState)>,
+    run: u64,
+}
+
+impl StateMachineTest for Real {
+    type SystemUnderTest = Self;
+    type Reference = Model;
+
+    fn init_test(_: &Model) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let writers = (0..WRITERS).map(|_| (runtime.block_on(writer(&store)), RepositoryState::default())).collect();
+        Self { runtime, store, writers, run: 0 }
+    }
+
+    fn apply(mut real: Self, _: &Model, act: Act) -> Self {
+        let shop = key("shop/api");
+        real.run += 1;
+        match act {
+            Act::Recall(writer) => {
+                let (ledger, state) = &mut real.writers[writer];
+                *state = real.runtime.block_on(async {
+                    // A look at the head first: a recall alone may be as old as the last commit seen.
+                    ledger.commit(vec![source_record(real.run)]).await.unwrap();
+                    ledger.recall(&shop).await.unwrap()
+                });
+            }
+            Act::Tell { writer, tag, bytes } => {
+                let (ledger, state) = &real.writers[writer];
+                let tags = [(TAGS[tag], BYTES[bytes])];
+                let mut told = observe(real.run, &shop, state, &tags);
+                told.retain(|entry| entry.event.tag().is_some_and(|named| named.as_str() == TAGS[tag]));
+                real.runtime.block_on(ledger.commit(told)).unwrap();
+            }
+            Act::Reopen { writer, fault, number, at } => {
+                let flaky: Arc<dyn ObjectStore> = Arc::new(Flaky::new(&real.store, Plan { fault, number, at }));
+                real.writers[writer] = real.runtime.block_on(async {
+                    let ledger = Ledger::open_on(flaky, "flaky", Access::Write).await.unwrap();
+                    let state = ledger.recall(&shop).await.unwrap();
+                    (ledger, state)
+                });
+            }
+            Act::Forget => real.runtime.block_on(async {
+                let views = names(&real.store, "view").await;
+                remove(&real.store, views).await;
+            }),
+        }
+        real
+    }
+
+    fn check_invariants(real: &Self, model: &Model) {
+        real.runtime.block_on(async {
+            let all = audit(&real.store).await;
+            let told = all.iter().filter(|(_, entry)| !matches!(entry.event, Event::Source(_)));
+            assert_eq!(told.count(), model.events, "each change once (I13): {all:#?}");
+            let reader = open(&real.store, Access::Read).await.unwrap();
+            let state = reader.recall(&key("shop/api")).await.unwrap();
+            let known: BTreeMap<_, _> = (state.tags.iter())
+                .map(|(tag, history)| (tag.as_str().to_owned(), history.sightings.last().unwrap().artifact.clone()))
+                .collect();
+            let expected = model.known.iter().map(|(tag, bytes)| (TAGS[*tag].to_owned(), artifact(BYTES[*bytes])));
+            assert_eq!(known, expected.collect());
+        });
+    }
+}
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_of_two_writers_is_what_the_model_says_i9_i13_i14(sequential 1..24 => Real);
+}

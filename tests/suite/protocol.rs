@@ -1,0 +1,229 @@
+//! The commit protocol as a model, every interleaving of it: two and three writers, crashes, answers that are lost.
+//!
+//! What the model shares with the code is the protocol: look, restate, write the batch, create the checkpoint only if
+//! its number is free, and on a refusal look again. What it leaves out are bytes. `ledger::crashes` and
+//! `ledger::writers` hold the code itself to the same properties.
+
+use std::collections::BTreeSet;
+
+use stateright::{Checker, Model, Property};
+
+/// What a tag points at, as somebody saw it: the events of a commit.
+type Events = Vec<(u8, u8)>;
+
+/// A commit as its checkpoint names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Commit {
+    /// Which batch, by content: who wrote it, in which attempt, saying what.
+    batch: (u8, u8, Events),
+    /// The checkpoint before.
+    previous: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    /// It knows nothing yet, or its process was just started anew.
+    Started,
+    /// It has read the log up to here and knows what it would add.
+    Restated(u8, Events),
+    /// Its batch is in the store.
+    Stored(u8, Events),
+    /// It created a checkpoint and was told so, or found nothing to add.
+    Done,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct World {
+    batches: BTreeSet<(u8, u8, Events)>,
+    log: Vec<Commit>,
+    steps: Vec<Step>,
+    /// How many crashes and lost answers may still come.
+    crashes: u8,
+    losses: u8,
+    /// How often each writer was started.
+    attempts: Vec<u8>,
+    /// Commits whose writer was told that they stand, with their place.
+    told: BTreeSet<(u8, Commit)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Act {
+    Look(u8),
+    Store(u8),
+    Create(u8),
+    /// The create takes effect, and its answer is lost; the writer asks what stands there.
+    CreateUnheard(u8),
+    Crash(u8),
+}
+
+/// Where a checkpoint that is there already is written over: what the store must not do.
+struct Protocol {
+    writers: u8,
+    overwrites: bool,
+    /// A lost answer is taken for a refusal, without asking what stands there.
+    forgets: bool,
+}
+
+impl Protocol {
+    fn honest(writers: u8) -> Self {
+        Self { writers, overwrites: false, forgets: false }
+    }
+
+    /// What a writer sees: a tag that all see alike, and one of its own.
+    fn seen(writer: u8) -> Events {
+        vec![(0, 0), (1 + writer, 1 + writer)]
+    }
+
+    fn known(log: &[Commit]) -> BTreeSet<(u8, u8)> {
+        log.iter().flat_map(|commit| commit.batch.2.iter().copied()).collect()
+    }
+
+    fn create(&self, world: &mut World, writer: u8, heard: bool) {
+        let at = usize::from(writer);
+        let Step::Stored(place, events) = world.steps[at].clone() else { return };
+        let commit = Commit { batch: (writer, world.attempts[at], events), previous: place };
+        let free = world.log.len() == usize::from(place);
+        if free {
+            world.log.push(commit.clone());
+        } else if self.overwrites && heard {
+            world.log[usize::from(place)] = commit.clone();
+        }
+        let own = world.log[usize::from(place)] == commit;
+        let recognised = own && (heard || !self.forgets);
+        if recognised {
+            world.told.insert((place, commit));
+        }
+        world.steps[at] = if recognised { Step::Done } else { Step::Started };
+        if !recognised && self.forgets && !heard {
+            world.attempts[at] += 1;
+        }
+    }
+}
+
+impl Model for Protocol {
+    type State = World;
+    type Action = Act;
+
+    fn init_states(&self) -> Vec<World> {
+        let writers = usize::from(self.writers);
+        vec![World {
+            batches: BTreeSet::new(),
+            log: Vec::new(),
+            steps: vec![Step::Started; writers],
+            crashes: 2,
+            losses: 2,
+            attempts: vec![0; writers],
+            told: BTreeSet::new(),
+        }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Act>) {
+        for writer in 0..self.writers {
+            match &world.steps[usize::from(writer)] {
+                Step::Started => actions.push(Act::Look(writer)),
+                Step::Restated(..) => actions.push(Act::Store(writer)),
+                Step::Stored(..) => {
+                    actions.push(Act::Create(writer));
+                    if world.losses > 0 {
+                        actions.push(Act::CreateUnheard(writer));
+                    }
+                }
+                Step::Done => continue,
+            }
+            if world.crashes > 0 {
+                actions.push(Act::Crash(writer));
+            }
+        }
+    }
+
+    fn next_state(&self, last: &World, act: Act) -> Option<World> {
+        let mut world = last.clone();
+        match act {
+            Act::Look(writer) => {
+                let known = Self::known(&world.log);
+                let mut events = Self::seen(writer);
+                events.retain(|event| !known.contains(event) || (self.forgets && event.0 != 0));
+                let place = world.log.len() as u8;
+                world.steps[usize::from(writer)] =
+                    if events.is_empty() { Step::Done } else { Step::Restated(place, events) };
+            }
+            Act::Store(writer) => {
+                let at = usize::from(writer);
+                let Step::Restated(place, events) = world.steps[at].clone() else { return None };
+                world.batches.insert((writer, world.attempts[at], events.clone()));
+                world.steps[at] = Step::Stored(place, events);
+            }
+            Act::Create(writer) => self.create(&mut world, writer, true),
+            Act::CreateUnheard(writer) => {
+                world.losses -= 1;
+                self.create(&mut world, writer, false);
+            }
+            Act::Crash(writer) => {
+                world.crashes -= 1;
+                world.attempts[usize::from(writer)] += 1;
+                world.steps[usize::from(writer)] = Step::Started;
+            }
+        }
+        Some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("I9: what was told is never lost, moved or edited", |_, world: &World| {
+                world.told.iter().all(|(place, commit)| world.log.get(usize::from(*place)) == Some(commit))
+            }),
+            Property::always("I9: every checkpoint follows the one before and has its batch", |_, world: &World| {
+                (0..)
+                    .zip(&world.log)
+                    .all(|(place, commit)| commit.previous == place && world.batches.contains(&commit.batch))
+            }),
+            Property::always("I13: one change is one event", |_, world: &World| {
+                let all: Vec<_> = world.log.iter().flat_map(|commit| &commit.batch.2).collect();
+                all.len() == all.iter().collect::<BTreeSet<_>>().len()
+            }),
+            Property::always(
+                "I14, I15: once all are done, the log says what all saw",
+                |model: &Self, world: &World| {
+                    let done = world.steps.iter().all(|step| *step == Step::Done);
+                    let seen = (0..model.writers).flat_map(Self::seen).collect::<BTreeSet<_>>();
+                    !done || Self::known(&world.log) == seen
+                },
+            ),
+            Property::eventually("I14: no writer waits for another for ever", |_, world: &World| {
+                world.steps.iter().all(|step| *step == Step::Done)
+            }),
+            Property::sometimes("the model reaches crashes, lost answers and meetings", |_, world: &World| {
+                world.crashes == 0 && world.losses == 0 && world.log.len() > 1
+            }),
+        ]
+    }
+}
+
+#[test]
+fn every_interleaving_of_two_writers_keeps_the_log_i9_i13_i14_i15() {
+    let checked = Protocol::honest(2).checker().spawn_bfs().join();
+    checked.assert_properties();
+    assert!(checked.unique_state_count() > 500, "{} states", checked.unique_state_count());
+}
+
+#[test]
+fn every_interleaving_of_three_writers_keeps_the_log_i9_i13_i14_i15() {
+    let checked = Protocol::honest(3).checker().spawn_bfs().join();
+    checked.assert_properties();
+    assert!(checked.unique_state_count() > 5_000, "{} states", checked.unique_state_count());
+}
+
+/// A model that finds nothing wrong with a broken protocol would be no evidence for this one.
+#[test]
+fn a_store_that_overwrites_loses_commits_in_the_model_i9() {
+    let broken = Protocol { overwrites: true, ..Protocol::honest(2) };
+    let checked = broken.checker().spawn_bfs().join();
+    assert!(checked.discovery("I9: what was told is never lost, moved or edited").is_some());
+}
+
+#[test]
+fn a_writer_that_takes_a_lost_answer_for_a_refusal_repeats_itself_in_the_model_i13() {
+    let broken = Protocol { forgets: true, ..Protocol::honest(2) };
+    let checked = broken.checker().spawn_bfs().join();
+    assert!(checked.discovery("I13: one change is one event").is_some());
+}
