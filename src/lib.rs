@@ -5,14 +5,16 @@
 //! ```text
 //! policy ─► signals ─► for each repository, many at a time:
 //!                        observe ─► recall ─► plan ─► apply ─► record
-//!           ─► commit to the ledger ─► report
+//!           ─► commit to the ledger ─► report, alert
 //! ```
 //!
 //! - [`model`] and [`decide`] are pure: no I/O crate, no clock, no environment.
 //! - [`sources`] and [`signals`] read the world; [`sources::Protector`] is the only way to change it.
 //! - [`ledger`] is the append-only record; [`report`] renders what it holds.
+//! - [`alert`] tells people and programs what is news, after the commit.
 //! - [`run`] is the only orchestration; [`cli`] turns arguments into a run and a run into an exit status.
 
+pub mod alert;
 pub mod cli;
 pub mod decide;
 pub mod ledger;

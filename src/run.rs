@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::ledger::{Access, LedgerError};
-use crate::model::{Mode, SourceName};
+use crate::model::{Mode, RunScope, SourceName};
 use crate::policy::Policy;
 use crate::report::body::Report;
 use crate::sources::Source;
@@ -46,6 +46,17 @@ pub struct RunOptions {
     pub deadline: Option<Duration>,
     /// Ends the run early when asked to.
     pub stop: Stop,
+}
+
+impl RunOptions {
+    /// What part of the policy a run with these options is about.
+    #[must_use]
+    pub fn scope(&self) -> RunScope {
+        RunScope {
+            sources: self.sources.clone(),
+            shard: self.shard.map(|shard| format!("{}/{}", shard.index, shard.count)),
+        }
+    }
 }
 
 /// Told as a run goes on, for a progress bar. Nothing depends on it.

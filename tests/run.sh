@@ -16,6 +16,7 @@ mkdir -p "$target"
 target=$(cd "$target" && pwd)
 venv=$target/test-venv
 tools=$target/test-tools
+browser=$target/test-browser
 PATH=$tools/usr/bin:$PATH
 
 work=$(mktemp -d)
@@ -53,6 +54,39 @@ as_root() {
     else
         fail "root rights are needed once; run as root: $*"
     fi
+}
+
+# The browser and what drives it. Where there is no Node.js the page is left unseen, which is said, and fails in CI.
+install_browser() {
+    local packages=()
+    command -v chromium >/dev/null || packages+=(chromium fonts-liberation)
+    command -v npm >/dev/null || packages+=(nodejs npm)
+    if [ ${#packages[@]} -gt 0 ]; then
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${packages[@]}" >&2
+    fi
+    if cmp -s tests/browser/package.json "$browser/package.json"; then return; fi
+    rm -rf "$browser"
+    mkdir -p "$browser"
+    npm install --prefix "$browser" --no-audit --no-fund --silent \
+        $(sed -n 's/^ *"\([^"]*\)": "\([0-9.]*\)",\{0,1\}$/\1@\2/p' tests/browser/package.json) >&2
+    cp tests/browser/package.json "$browser/package.json"
+}
+
+# Reports of every format before their known consumers, and the page before a browser.
+judge_reports() {
+    mkdir -p "$work/samples"
+    PRODPIN_SAMPLES=$work/samples cargo test --locked --quiet --test suite -- --ignored samples_for_known_consumers
+    "$venv/bin/python" tests/formats/validate.py "$work/samples"
+    # The schema of SARIF, by those who wrote it.
+    local sarif=$browser/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool
+    chmod u+x "$sarif"
+    DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 "$sarif" validate "$work/samples/*.sarif" >"$work/sarif.log" || {
+        cat "$work/sarif.log"
+        fail 'SARIF does not hold'
+    }
+    if grep -q ': error' "$work/sarif.log"; then cat "$work/sarif.log"; fail 'SARIF does not hold'; fi
+    PRODPIN_TEST_BROWSER=$browser node tests/browser/check.mjs "$work/samples"
 }
 
 has_venv() { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null; }
@@ -198,6 +232,7 @@ seal_environment() {
 stage 'packages' install_packages
 stage 'python environment' install_python
 stage 'second S3 server' install_localstack
+stage 'browser' install_browser
 if [ "${1:-}" = --install-only ]; then exit 0; fi
 # Built before the servers start. What follows `--` is for the tests, not for the build.
 build_arguments=()
@@ -209,3 +244,5 @@ stage 'build' cargo test --locked --no-run "${build_arguments[@]}"
 stage 'servers' start_servers
 seal_environment
 stage 'tests' cargo test --locked "$@"
+# With arguments only what they name is run.
+if [ $# -eq 0 ]; then stage 'reports' judge_reports; fi

@@ -101,7 +101,8 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "I/N", env = "PRODPIN_SHARD", value_parser = read_shard, hide_env_values = true)]
     pub(super) shard: Option<Shard>,
 
-    /// Write the report to a file, in one of table, json, csv, markdown; may be given several times. "-" is stdout
+    /// Write the report to a file; may be given several times. "-" is stdout. Formats: table, json, csv, markdown,
+    /// html, sarif, junit, ocsf, asff, prometheus, attestation
     #[arg(
         long = "report",
         value_name = "FORMAT=FILE",
@@ -245,7 +246,16 @@ pub(super) struct PastReportArguments {
     #[arg(long, value_name = "ID", env = "PRODPIN_RUN", hide_env_values = true)]
     pub(super) run: Option<RunId>,
 
-    /// Write the report to a file, in one of table, json, csv, markdown; may be given several times. "-" is stdout
+    /// What changed since this run: findings that are new, resolved, still open, or not settled
+    #[arg(long, value_name = "ID", env = "PRODPIN_SINCE", conflicts_with = "list", hide_env_values = true)]
+    pub(super) since: Option<RunId>,
+
+    /// List the latest runs, newest first
+    #[arg(long, env = "PRODPIN_LIST", conflicts_with_all = ["run", "reports"], value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) list: bool,
+
+    /// Write the report to a file; may be given several times. "-" is stdout. Formats: table, json, csv, markdown,
+    /// html, sarif, junit, ocsf, asff, prometheus, attestation
     #[arg(
         long = "report",
         value_name = "FORMAT=FILE",

@@ -10,12 +10,12 @@ use crate::model::Mode;
 use crate::policy::{LedgerLocation, ad_hoc, load};
 
 pub(super) async fn audit(policy: &Path, arguments: &AuditArguments, bar: &Bar) -> anyhow::Result<Ending> {
-    let policy = if arguments.repositories.is_empty() {
-        load(policy)?
+    let (path, policy) = if arguments.repositories.is_empty() {
+        (Some(policy), load(policy)?)
     } else {
         // Repositories named here are what is meant; a policy that lies about is for other runs.
         tracing::info!("no policy is read, because repositories were named");
-        ad_hoc(&arguments.repositories, LedgerLocation::None)?
+        (None, ad_hoc(&arguments.repositories, LedgerLocation::None)?)
     };
-    outcome(Mode::Audit, policy, &arguments.run, bar).await
+    outcome(Mode::Audit, path, policy, &arguments.run, bar).await
 }

@@ -11,5 +11,5 @@ use crate::policy::load;
 
 pub(super) async fn enforce(policy: &Path, arguments: &EnforceArguments, bar: &Bar) -> anyhow::Result<Ending> {
     let mode = if arguments.dry_run { Mode::EnforceDryRun } else { Mode::Enforce };
-    outcome(mode, load(policy)?, &arguments.run, bar).await
+    outcome(mode, Some(policy), load(policy)?, &arguments.run, bar).await
 }

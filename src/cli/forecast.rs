@@ -26,7 +26,7 @@ pub(super) async fn forecast(policy: &Path, arguments: &ForecastArguments, bar: 
     }
     let mut policy = load(policy)?;
     policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
-    let signals = Signals::listen();
+    let mut signals = Signals::listen();
     let options = ForecastOptions {
         sources: sources(&policy, &arguments.sources)?,
         repositories: wanted(&arguments.repositories)?,

@@ -118,7 +118,11 @@ fn names(event: &Event, wanted: &ArtifactId) -> bool {
         Event::FindingOpened(key) | Event::FindingResolved(key) => {
             key.artifact.as_deref() == Some(wanted.to_string().as_str())
         }
-        Event::Settings { .. } | Event::RepositorySettings { .. } | Event::Source(_) | Event::Run(_) => false,
+        Event::Settings { .. }
+        | Event::RepositorySettings { .. }
+        | Event::AlertSent { .. }
+        | Event::Source(_)
+        | Event::Run(_) => false,
     }
 }
 
@@ -183,6 +187,7 @@ fn sentence(event: &Event) -> String {
         Event::Settings { .. } | Event::RepositorySettings { .. } => {
             "protection settings differ from before".to_owned()
         }
+        Event::AlertSent { alert, told, .. } => format!("alert {alert} told {} findings", told.len()),
         Event::Source(_) => "the source was looked at".to_owned(),
         Event::Run(_) => "the run ended".to_owned(),
     }

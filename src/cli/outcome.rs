@@ -2,21 +2,27 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
 
 use super::arguments::{RunArguments, shard};
-use super::exit::{Ending, Misuse};
-use super::output::Outputs;
+use super::exit::{Ending, Misuse, of_error};
+use super::output::{Around, Outputs};
 use super::progress::Bar;
 use super::stop::Signals;
+use crate::alert::{self, AlertError};
 use crate::ledger::{Access, Ledger};
-use crate::model::{Mode, Severity, SourceName};
+use crate::model::{Mode, RunId, Severity, SourceName, without_credentials};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
+use crate::report::document::RunSection;
 use crate::run::{RunError, RunOptions, Shard, run};
 
 /// Runs once, and writes the report to wherever it was asked for.
 pub(super) async fn outcome(
     mode: Mode,
+    path: Option<&Path>,
     mut policy: Policy,
     arguments: &RunArguments,
     bar: &Bar,
@@ -26,10 +32,13 @@ pub(super) async fn outcome(
         // Told before any registry is asked for anything.
         return Err(RunError::NoLedger.into());
     }
+    if !policy.alerts.is_empty() && policy.ledger == LedgerLocation::None {
+        return Err(Misuse(AlertError::NoLedger.to_string()).into());
+    }
     for warning in &policy.warnings {
         tracing::warn!("{warning}");
     }
-    let signals = Signals::listen();
+    let mut signals = Signals::listen();
     let options = RunOptions {
         mode,
         sources: sources(&policy, &arguments.sources)?,
@@ -38,17 +47,65 @@ pub(super) async fn outcome(
         deadline: arguments.deadline,
         stop: signals.stop.clone(),
     };
-    let outputs = Outputs::open(arguments.format, &arguments.reports)?;
+    let around = Around::of(path, &policy, arguments.fail_on);
+    let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
+    let started = Timestamp::now();
+    let by = arguments.deadline.map(|deadline| Instant::now() + deadline);
     bar.show();
     let report = tokio::select! {
-        report = run(&policy, &options, Arc::new(bar.clone())) => report?,
-        () = signals.overdue() => anyhow::bail!(
+        report = run(&policy, &options, Arc::new(bar.clone())) => report.map_err(anyhow::Error::from),
+        () = signals.overdue() => Err(anyhow::anyhow!(
             "the run was asked to end and cut off before it could: what it recorded stays, the next run does the rest"
-        ),
+        )),
     };
     bar.clear();
-    outputs.write(&report)?;
-    Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => {
+            if of_error(&error) == Ending::Failed {
+                failed(outputs, &options, &policy, started, &error);
+            }
+            return Err(error);
+        }
+    };
+    let written = outputs.write(&report);
+    let told = tokio::select! {
+        told = alert::tell(&policy, &report, by) => told.map_err(anyhow::Error::from),
+        () = signals.overdue() => Err(anyhow::anyhow!("cut off before everybody was told; the next run tells them")),
+    };
+    match (written, told) {
+        (Ok(()), Ok(told)) => {
+            for (name, findings) in told.iter().filter(|(_, findings)| *findings > 0) {
+                tracing::info!("alert {name} told {findings} findings");
+            }
+            Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
+        }
+        (Err(unwritten), Err(untold)) => {
+            tracing::error!("{unwritten:#}");
+            Err(untold)
+        }
+        (Err(error), Ok(_)) | (Ok(()), Err(error)) => Err(error),
+    }
+}
+
+/// Puts a report that says so in the place of an earlier one, which would read as this run's.
+fn failed(outputs: Outputs, options: &RunOptions, policy: &Policy, started: Timestamp, error: &anyhow::Error) {
+    let run = RunSection {
+        id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
+        mode: options.mode,
+        started,
+        finished: Timestamp::now(),
+        complete: false,
+        scope: options.scope(),
+        policy_sha256: policy.digest.clone(),
+        ledger: None,
+    };
+    let reason = without_credentials(&format!("{error:#}")).into_owned();
+    let written =
+        Report::of_failure(run, &reason).map_err(anyhow::Error::from).and_then(|report| outputs.write(&report));
+    if let Err(error) = written {
+        tracing::error!("{error:#}");
+    }
 }
 
 fn ending(report: &Report, fail_on: Severity) -> Ending {

@@ -10,7 +10,11 @@ use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use super::exit::Misuse;
+use crate::model::Severity;
+use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
+use crate::report::context::{AwsAccount, Context as Terms, Signer};
+use crate::report::diff::Diff;
 use crate::report::render::{Format, Style, render};
 
 /// `FORMAT=FILE`.
@@ -38,11 +42,87 @@ impl FromStr for ReportTarget {
 pub(super) struct Outputs {
     stdout: Format,
     files: Vec<(Format, PathBuf, NamedTempFile)>,
+    around: Around,
+}
+
+/// What outputs must know of the rest: what they must not write over, and what some formats ask for.
+pub(super) struct Around {
+    /// The policy file; none where repositories were named instead.
+    pub(super) policy: Option<PathBuf>,
+    /// The ledger.
+    pub(super) ledger: LedgerLocation,
+    /// The severity from which findings fail a check.
+    pub(super) fail_on: Severity,
+    /// Where Security Hub findings go.
+    pub(super) account: Option<AwsAccount>,
+    /// The ledger's key.
+    pub(super) signer: Option<Box<dyn Signer>>,
+}
+
+impl Around {
+    /// What a policy and this process's environment say.
+    pub(super) fn of(path: Option<&Path>, policy: &Policy, fail_on: Option<Severity>) -> Self {
+        Self {
+            policy: path.map(Path::to_owned),
+            ledger: policy.ledger.clone(),
+            fail_on: fail_on.unwrap_or(policy.fail_on),
+            account: policy.security_hub.clone().or_else(|| account(&|name| std::env::var(name).ok())),
+            signer: None,
+        }
+    }
+
+    fn terms<'a>(&'a self, style: Style, name: Option<&'a str>) -> Terms<'a> {
+        Terms {
+            style,
+            policy: name,
+            fail_on: self.fail_on,
+            account: self.account.as_ref(),
+            signer: self.signer.as_deref(),
+        }
+    }
+
+    fn policy_name(&self) -> Option<String> {
+        Some(self.policy.as_ref()?.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// Refuses a format that cannot be written here.
+    fn allow(&self, format: Format) -> anyhow::Result<()> {
+        match self.terms(Style::UNBOUNDED, None).lacks(format) {
+            Some(why) => Err(Misuse(why.to_owned()).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a path at which something lies that a report must not replace (F80).
+    fn spare(&self, path: &Path) -> anyhow::Result<()> {
+        let refuse = |why: &str| Err(Misuse(format!("report path {}: {why}", path.display())).into());
+        // The file itself may not exist yet, so its directory is what is compared.
+        let Ok(directory) = parent(path).canonicalize() else { return Ok(()) };
+        let real = path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name));
+        if self.policy.as_ref().and_then(|policy| policy.canonicalize().ok()).is_some_and(|policy| policy == real) {
+            return refuse("this is the policy; write the report elsewhere");
+        }
+        if let LedgerLocation::Directory(ledger) = &self.ledger
+            && ledger.canonicalize().is_ok_and(|ledger| real.starts_with(ledger))
+        {
+            return refuse(
+                "this lies in the ledger, which holds nothing but what prodpin records; write the report elsewhere",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The account and region that AWS's own tools would use, where both are said.
+fn account(environment: &dyn Fn(&str) -> Option<String>) -> Option<AwsAccount> {
+    let said = |name| environment(name).filter(|value| !value.is_empty());
+    let id = said("AWS_ACCOUNT_ID").filter(|id| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some(AwsAccount { id, region: said("AWS_REGION").or_else(|| said("AWS_DEFAULT_REGION"))? })
 }
 
 impl Outputs {
     /// Opens what was asked for. With `-` among the reports, stdout shows that and no table.
-    pub(super) fn open(format: Option<Format>, reports: &[ReportTarget]) -> anyhow::Result<Self> {
+    pub(super) fn open(format: Option<Format>, reports: &[ReportTarget], around: Around) -> anyhow::Result<Self> {
         let mut on_stdout = format.into_iter().chain(reports.iter().filter(|r| r.path.is_none()).map(|r| r.format));
         let stdout = on_stdout.next().unwrap_or(Format::Table);
         if on_stdout.next().is_some() {
@@ -50,6 +130,7 @@ impl Outputs {
                 Misuse("stdout takes one report: give one --format, or one --report FORMAT=-".to_owned()).into()
             );
         }
+        around.allow(stdout)?;
         let mut files = Vec::new();
         let mut named = BTreeSet::new();
         for target in reports {
@@ -57,17 +138,42 @@ impl Outputs {
             if !named.insert(path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>()) {
                 return Err(Misuse(format!("{} is given to two reports", path.display())).into());
             }
+            around.allow(target.format)?;
             refuse_detours(path)?;
+            around.spare(path)?;
             files.push((target.format, path.clone(), beside(path)?));
         }
-        Ok(Self { stdout, files })
+        Ok(Self { stdout, files, around })
     }
 
     /// Writes the report everywhere it can, then tells what could not be written. A reader of stdout that goes away
     /// takes nothing from the files (F82).
     pub(super) fn write(self, report: &Report) -> anyhow::Result<()> {
-        let mut failures = place(self.files, |format, file| render(format, report, Style::UNBOUNDED, file));
-        failures.extend(to_stdout(|out| render(self.stdout, report, style(), out)).err());
+        self.write_by(|format, terms, out| render(format, report, terms, out))
+    }
+
+    /// The same for what changed between two runs.
+    pub(super) fn write_diff(self, diff: &Diff<'_>) -> anyhow::Result<()> {
+        self.write_by(|format, _, out| diff.write(format, out))
+    }
+
+    /// Refuses formats that a diff has no form for.
+    pub(super) fn for_diff(self) -> anyhow::Result<Self> {
+        let mut asked = self.files.iter().map(|(format, ..)| *format).chain([self.stdout]);
+        match asked.find(|format| !Diff::FORMATS.contains(format)) {
+            Some(format) => {
+                let has = Diff::FORMATS.map(Format::as_str).join(", ");
+                Err(Misuse(format!("--since has no {format}; use one of {has}")).into())
+            }
+            None => Ok(self),
+        }
+    }
+
+    fn write_by(self, render: impl Fn(Format, &Terms<'_>, &mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+        let name = self.around.policy_name();
+        let terms = |style| self.around.terms(style, name.as_deref());
+        let mut failures = place(self.files, |format, file| render(format, &terms(Style::UNBOUNDED), file));
+        failures.extend(to_stdout(|out| render(self.stdout, &terms(style()), out)).err());
         let mut failures = failures.into_iter();
         let Some(first) = failures.next() else { return Ok(()) };
         // The first one ends the command; the others are not to go unnoticed.
@@ -142,12 +248,16 @@ fn refuse_detours(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A new file in the same directory, which takes the path's place once it is whole.
-fn beside(path: &Path) -> anyhow::Result<NamedTempFile> {
-    let directory = match path.parent() {
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// A new file in the same directory, which takes the path's place once it is whole.
+fn beside(path: &Path) -> anyhow::Result<NamedTempFile> {
+    let directory = parent(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".prodpin-report-");
     #[cfg(unix)]
@@ -185,13 +295,59 @@ pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
 mod tests {
     use super::*;
 
+    fn around() -> Around {
+        Around { policy: None, ledger: LedgerLocation::None, fail_on: Severity::High, account: None, signer: None }
+    }
+
+    #[test]
+    fn a_report_takes_the_place_of_neither_policy_nor_ledger_f80() {
+        let directory = tempfile::tempdir().unwrap();
+        let (policy, ledger) = (directory.path().join("prodpin.yaml"), directory.path().join("ledger"));
+        std::fs::write(&policy, "version: 1").unwrap();
+        std::fs::create_dir_all(ledger.join("report")).unwrap();
+        let told = |path: &str| {
+            let around =
+                Around { policy: Some(policy.clone()), ledger: LedgerLocation::Directory(ledger.clone()), ..around() };
+            let target = format!("json={}", directory.path().join(path).display()).parse().unwrap();
+            Outputs::open(None, &[target], around).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert!(told("prodpin.yaml").unwrap_err().contains("this is the policy"));
+        assert!(told("./prodpin.yaml").unwrap_err().contains("this is the policy"));
+        assert!(told("ledger/x.json").unwrap_err().contains("lies in the ledger"));
+        assert!(told("ledger/report/x.json").unwrap_err().contains("lies in the ledger"));
+        assert_eq!(told("fine.json"), Ok(()));
+    }
+
+    #[test]
+    fn formats_that_lack_something_are_refused_before_the_run() {
+        let open = |format: &str, around| {
+            let target = format!("{format}=-").parse().unwrap();
+            Outputs::open(None, &[target], around).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert!(open("asff", around()).unwrap_err().contains("AWS_ACCOUNT_ID"));
+        assert!(open("attestation", around()).unwrap_err().contains("no signing key"));
+        let account = Some(AwsAccount { id: "111122223333".to_owned(), region: "eu-west-1".to_owned() });
+        assert_eq!(open("asff", Around { account, ..around() }), Ok(()));
+    }
+
+    #[test]
+    fn an_account_is_whole_or_not_there() {
+        let of = |pairs: &[(&str, &str)]| {
+            account(&|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert_eq!(of(&[("AWS_ACCOUNT_ID", "111122223333")]), None);
+        assert_eq!(of(&[("AWS_ACCOUNT_ID", "1"), ("AWS_REGION", "eu-west-1")]), None);
+        let whole = of(&[("AWS_ACCOUNT_ID", "111122223333"), ("AWS_DEFAULT_REGION", "eu-west-1")]);
+        assert_eq!(whole.unwrap().region, "eu-west-1");
+    }
+
     #[test]
     fn a_report_that_cannot_be_written_keeps_no_other_from_being_written() {
         let directory = tempfile::tempdir().unwrap();
         let [full, taken, fine] = ["full.json", "taken.md", "fine.csv"].map(|name| directory.path().join(name));
         let reports = [("json", &full), ("markdown", &taken), ("csv", &fine)]
             .map(|(format, path)| format!("{format}={}", path.display()).parse().unwrap());
-        let outputs = Outputs::open(None, &reports).unwrap();
+        let outputs = Outputs::open(None, &reports, around()).unwrap();
         std::fs::create_dir(&taken).unwrap();
         let failures = place(outputs.files, |format, file| match format {
             Format::Json => Err(io::ErrorKind::StorageFull.into()),

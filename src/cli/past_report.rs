@@ -1,24 +1,49 @@
 //! `prodpin report`: the report of an earlier run, from the ledger.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use serde_json::json;
 
 use super::arguments::PastReportArguments;
 use super::exit::{Ending, Misuse};
 use super::outcome::open_ledger;
-use super::output::Outputs;
-use crate::ledger::Head;
-use crate::model::RunRecord;
+use super::output::{Around, Outputs, to_stdout};
+use crate::ledger::{Head, Ledger};
+use crate::model::{Mode, RunId, RunRecord, Severity};
 use crate::policy::load;
+use crate::report::ascii_json;
 use crate::report::body::{Body, Report};
+use crate::report::diff::Diff;
 use crate::report::document::{LedgerSection, RunSection, Summary};
+use crate::report::render::Format;
 
-pub(super) async fn report(policy: &Path, arguments: &PastReportArguments) -> anyhow::Result<Ending> {
-    let policy = load(policy)?;
-    let outputs = Outputs::open(arguments.format, &arguments.reports)?;
+pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyhow::Result<Ending> {
+    let policy = load(path)?;
+    if arguments.list {
+        return list(&open_ledger(&policy, arguments.ledger.ledger.as_deref()).await?, arguments.format).await;
+    }
+    let around = Around::of(Some(path), &policy, None);
+    let mut outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
+    if arguments.since.is_some() {
+        outputs = outputs.for_diff()?;
+    }
     let ledger = open_ledger(&policy, arguments.ledger.ledger.as_deref()).await?;
-    let found = match &arguments.run {
+    let report = read(&ledger, arguments.run.as_ref()).await?;
+    match &arguments.since {
+        Some(since) => {
+            let since = read(&ledger, Some(since)).await?;
+            outputs.write_diff(&Diff::new(&since, &report))?;
+        }
+        None => outputs.write(&report)?,
+    }
+    Ok(Ending::Done)
+}
+
+/// The report of a run, or of the last one.
+async fn read(ledger: &Ledger, run: Option<&RunId>) -> anyhow::Result<Report> {
+    let found = match run {
         Some(id) => ledger.find_run(id).await?.ok_or_else(|| Misuse(format!("the ledger holds no run {id}")))?,
         None => {
             let last = ledger.runs(1).await?.into_iter().next();
@@ -28,8 +53,48 @@ pub(super) async fn report(policy: &Path, arguments: &PastReportArguments) -> an
     let body = ledger.report(&found.0.report).await?;
     let body = Body::read_canonical(body).context("cannot read the report")?;
     let checkpoint = ledger.checkpoint(found.1.sequence).await?.map(|checkpoint| checkpoint.note);
-    outputs.write(&rebuilt(found, checkpoint, body))?;
+    Ok(rebuilt(found, checkpoint, body))
+}
+
+/// So many runs are listed, latest first.
+const LISTED: usize = 50;
+
+async fn list(ledger: &Ledger, format: Option<Format>) -> anyhow::Result<Ending> {
+    let runs = ledger.runs(LISTED).await?;
+    match format.unwrap_or(Format::Table) {
+        Format::Table => to_stdout(|out| {
+            if runs.is_empty() {
+                writeln!(out, "the ledger holds no run yet; `prodpin audit` makes one")?;
+            }
+            runs.iter().try_for_each(|(run, head)| line(run, head, out))
+        })?,
+        Format::Json => {
+            let runs: Vec<_> = runs.iter().map(|(run, head)| json!({ "run": run, "commit": head })).collect();
+            to_stdout(|out| writeln!(out, "{}", ascii_json(&runs)?))?;
+        }
+        other => return Err(Misuse(format!("--list has no {other}; use table or json")).into()),
+    }
     Ok(Ending::Done)
+}
+
+fn line(run: &RunRecord, head: &Head, out: &mut dyn Write) -> io::Result<()> {
+    let RunRecord { id, mode, started, complete, scope, findings, .. } = run;
+    let counts: Vec<String> = Severity::ALL
+        .into_iter()
+        .rev()
+        .filter_map(|severity| Some((severity, *findings.get(severity.as_str()).filter(|count| **count > 0)?)))
+        .map(|(severity, count)| format!("{count} {severity}"))
+        .collect();
+    let counts = if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") };
+    let mode = match mode {
+        Mode::Audit => "audit",
+        Mode::Enforce => "enforce",
+        Mode::EnforceDryRun => "dry run",
+    };
+    let narrowed = if scope.is_whole() { "" } else { ", in part" };
+    let incomplete = if *complete { "" } else { ", INCOMPLETE" };
+    let started = started.strftime("%Y-%m-%d %H:%M UTC");
+    writeln!(out, "{id}  {started}  {mode:<8} commit {:<6} {counts}{narrowed}{incomplete}", head.sequence)
 }
 
 /// The report as the run gave it: header from its record, rows from its body.

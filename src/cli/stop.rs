@@ -36,8 +36,8 @@ impl Signals {
     }
 
     /// Returns when the run should have ended.
-    pub(super) async fn overdue(self) {
-        if self.overdue.await.is_err() {
+    pub(super) async fn overdue(&mut self) {
+        if (&mut self.overdue).await.is_err() {
             std::future::pending().await
         }
     }

@@ -58,6 +58,7 @@ impl<'a> Draft<'a> {
             ledger_sequence: None,
             message: message.into(),
             remedy: remedy.into(),
+            waived: None,
         }
     }
 }

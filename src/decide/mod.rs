@@ -26,6 +26,7 @@ mod readiness;
 mod rollback_set;
 mod rules;
 mod source;
+mod waive;
 mod wildcard;
 
 pub use changes::{Survey, changes, deployments, fold, survey};
@@ -35,3 +36,4 @@ pub use plan::{Attempts, Input, Plan, plan};
 pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{settings, unmatched};
+pub use waive::{expired, idle, waive};

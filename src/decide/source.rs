@@ -24,6 +24,7 @@ pub fn settings(
         ledger_sequence: None,
         message,
         remedy: remedy.to_owned(),
+        waived: None,
     };
     let mut findings = Vec::new();
     if let SettingFacts::Bucket { bucket, versioning, object_lock, .. } = facts {
@@ -86,6 +87,7 @@ pub fn unmatched<'a>(
         ledger_sequence: None,
         message: format!("{entry} in the policy matches nothing"),
         remedy: "correct the entry, or take it out".to_owned(),
+        waived: None,
     };
     entries.into_iter().map(finding).collect()
 }

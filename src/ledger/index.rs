@@ -1,6 +1,7 @@
 //! `view/index`: what opening a ledger needs, as of some commit. A cache.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use super::Head;
 use super::cache::CACHE_SCHEMA;
 use super::tiles::Frontier;
 use crate::model::{
-    Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RepositoryName, RunId, RunRecord, SettingFacts,
+    Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RepositoryName, RunId, RunRecord, SettingFacts, Severity,
     SourceName, SourceRecord,
 };
 
@@ -51,6 +52,9 @@ pub(super) struct Index {
     /// Open findings about no repository.
     #[serde(default)]
     pub(super) findings: OpenFindings,
+    /// What each alert told of what is still there.
+    #[serde(default)]
+    pub(super) told: BTreeMap<Arc<str>, BTreeMap<String, Severity>>,
     /// The latest run records, latest last.
     pub(super) runs: VecDeque<(RunRecord, Head)>,
 }
@@ -74,6 +78,7 @@ impl Default for Index {
             repositories: BTreeMap::new(),
             sources: BTreeMap::new(),
             findings: OpenFindings::default(),
+            told: BTreeMap::new(),
             runs: VecDeque::new(),
         }
     }
@@ -98,6 +103,11 @@ impl Index {
             }
             Event::FindingOpened(key) => self.findings.since(key).is_some(),
             Event::FindingResolved(key) => self.findings.since(key).is_none(),
+            Event::AlertSent { alert, told, forgotten } => {
+                let known = self.told.get(alert);
+                told.iter().all(|(name, severity)| known.is_some_and(|known| known.get(name) == Some(severity)))
+                    && forgotten.iter().all(|name| known.is_none_or(|known| !known.contains_key(name)))
+            }
             Event::Run(record) => self.runs.iter().any(|(known, _)| known.id == record.id),
             _ => false,
         }
@@ -123,6 +133,11 @@ impl Index {
                 }
                 event @ (Event::FindingOpened(_) | Event::FindingResolved(_)) if entry.repository.is_none() => {
                     self.findings.apply(mark, event);
+                }
+                Event::AlertSent { alert, told, forgotten } => {
+                    let known = self.told.entry(alert.clone()).or_default();
+                    known.extend(told.iter().cloned());
+                    known.retain(|name, _| !forgotten.contains(name));
                 }
                 Event::Run(record) => {
                     self.runs.push_back((record.as_ref().clone(), *head));

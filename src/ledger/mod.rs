@@ -64,7 +64,7 @@ mod tree;
 mod verify;
 mod view;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
@@ -78,7 +78,9 @@ use self::key::Keys;
 use self::read::Tip;
 use self::store::Store;
 use self::tiles::Tile;
-use crate::model::{Mark, OpenFindings, RepositoryKey, RepositoryName, SettingFacts, SourceName, SourceRecord};
+use crate::model::{
+    Mark, OpenFindings, RepositoryKey, RepositoryName, SettingFacts, Severity, SourceName, SourceRecord,
+};
 use crate::policy::{LedgerLocation, Safeguards};
 
 pub use error::LedgerError;
@@ -249,6 +251,12 @@ impl Ledger {
     #[must_use]
     pub fn open_findings(&self) -> OpenFindings {
         self.log().index.findings.clone()
+    }
+
+    /// What this alert told of what is still there, and how severe it was then.
+    #[must_use]
+    pub fn told(&self, alert: &str) -> BTreeMap<String, Severity> {
+        self.log().index.told.get(alert).cloned().unwrap_or_default()
     }
 
     /// The latest wall time in the ledger: a machine whose clock is behind it is behind, or another was ahead (F90).

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Code, Digest, Finding, RepositoryKey, RepositorySettings, SettingFacts, SourceName, Tag};
+use super::{
+    ArtifactId, Code, Digest, Finding, RepositoryKey, RepositorySettings, SettingFacts, Severity, SourceName, Tag,
+};
 
 /// A run's identity: its start in UTC and random hexadecimal digits, so that ids sort by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -168,6 +170,16 @@ pub enum Event {
         /// What was known of them before; none when they are seen for the first time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<RepositorySettings>,
+    },
+    /// An alert was delivered.
+    AlertSent {
+        /// Its name in the policy.
+        alert: Arc<str>,
+        /// The findings it told for the first time, or as more severe than before.
+        told: Vec<(String, Severity)>,
+        /// Those told earlier that are no more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        forgotten: Vec<String>,
     },
     /// What one run saw of one source.
     Source(SourceRecord),

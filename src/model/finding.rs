@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +120,8 @@ codes! {
     InventoryIncomplete = "inventory-incomplete",
     /// A policy entry matches nothing.
     PolicyUnmatched = "policy-unmatched",
+    /// A waiver in the policy has run out.
+    WaiverExpired = "waiver-expired",
     /// This machine's clock is behind the ledger's.
     ClockSkew = "clock-skew",
 }
@@ -157,4 +160,19 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub remedy: String,
+    /// Who accepted it in the policy, why and until when. A waived finding is shown, and does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Waived>,
+}
+
+/// The part of a waiver that a finding carries, so that a report says by itself why it does not count.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Waived {
+    /// Why it is accepted.
+    pub reason: String,
+    /// Who answers for that.
+    pub owner: String,
+    /// The last day on which it holds, in UTC.
+    #[schemars(with = "String")]
+    pub expires: Date,
 }

@@ -241,7 +241,7 @@ impl RepositoryState {
             }
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, facts.clone())),
-            Event::Settings { .. } | Event::Source(_) | Event::Run(_) => {}
+            Event::Settings { .. } | Event::AlertSent { .. } | Event::Source(_) | Event::Run(_) => {}
         }
     }
 
@@ -320,7 +320,7 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             let before = state.settings.as_ref().map(|(_, known)| known.clone());
             (before.as_ref() != Some(&facts)).then_some(Event::RepositorySettings { facts, before })
         }
-        other @ (Event::Settings { .. } | Event::Source(_) | Event::Run(_)) => Some(other),
+        other @ (Event::Settings { .. } | Event::AlertSent { .. } | Event::Source(_) | Event::Run(_)) => Some(other),
     }
 }
 

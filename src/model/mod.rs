@@ -18,6 +18,7 @@ mod reference;
 mod snapshot;
 mod text;
 mod threat;
+mod waiver;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use bucket::{
@@ -30,7 +31,7 @@ pub use ecr::{
     is_account, is_region,
 };
 pub use event::{Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
-pub use finding::{Code, Finding, Severity};
+pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
 pub use layout::{Layout, LayoutError};
@@ -44,3 +45,4 @@ pub use snapshot::{
     Resolution, SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};
+pub use waiver::Waiver;

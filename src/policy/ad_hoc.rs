@@ -54,6 +54,9 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         in_use_files: Vec::new(),
         may_move: NamePatterns::none(),
         fail_on: Severity::High,
+        waivers: Vec::new(),
+        alerts: Vec::new(),
+        security_hub: None,
         digest: Digest::of(arguments.join("\n").as_bytes()),
         warnings: Vec::new(),
     })

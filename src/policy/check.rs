@@ -33,9 +33,11 @@ impl Checker<'_> {
             return None;
         }
         let (production, in_use_files) = self.production(&raw.production);
+        let ledger = self.ledger(&raw.ledger);
         Some(Policy {
             keep: self.keep(&raw.keep),
-            ledger: self.ledger(&raw.ledger),
+            alerts: self.alerts(&raw.alerts, &ledger),
+            ledger,
             safeguards: self.safeguards(raw),
             schedule: self.schedule(&raw.schedule, &raw.time_zone),
             sources: self.sources(&raw.sources),
@@ -43,6 +45,8 @@ impl Checker<'_> {
             in_use_files,
             may_move: self.may_move(raw),
             fail_on: raw.fail_on.value().copied().unwrap_or(Severity::High),
+            waivers: self.waivers(&raw.waivers),
+            security_hub: self.security_hub(&raw.security_hub),
             digest,
             warnings: Vec::new(),
         })

@@ -5,6 +5,7 @@
 //! pinned from now on; nothing is released by it (F69).
 
 mod ad_hoc;
+mod alerts;
 mod check;
 mod ecr;
 mod environment;
@@ -19,6 +20,7 @@ mod schema;
 mod secret;
 mod source;
 mod tree;
+mod waivers;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +28,8 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName};
+use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, Waiver};
+use crate::report::context::AwsAccount;
 use crate::schedule::Schedule;
 
 pub use ad_hoc::{AdHocError, ad_hoc};
@@ -58,6 +61,12 @@ pub struct Policy {
     pub may_move: NamePatterns,
     /// The severity from which findings decide the exit status.
     pub fail_on: Severity,
+    /// Findings that somebody answers for.
+    pub waivers: Vec<Waiver>,
+    /// Who is told of findings.
+    pub alerts: Vec<Alert>,
+    /// Where findings in AWS's format belong.
+    pub security_hub: Option<AwsAccount>,
     /// SHA-256 of the policy's text as read, before any `${ENV}` was put in.
     pub digest: Digest,
     /// What the writer may not have meant, each with its place; the policy can be used all the same.
@@ -179,4 +188,59 @@ impl EcrConfig {
     pub fn account(&self) -> Option<&str> {
         self.registry.as_deref().or_else(|| self.assume_role.as_deref()?.split(':').nth(4))
     }
+}
+
+/// One way to tell people or programs of findings.
+#[derive(Debug, Clone)]
+pub struct Alert {
+    /// Its name in the policy; the ledger remembers under it what was told.
+    pub name: Box<str>,
+    /// Findings of this severity or above are told.
+    pub severity: Severity,
+    /// Where to.
+    pub channel: Channel,
+}
+
+/// Where an alert goes.
+#[derive(Debug, Clone)]
+pub enum Channel {
+    /// A CloudEvent over HTTPS, signed.
+    Webhook {
+        /// The address. It may hold a secret.
+        url: Secret,
+        /// What it is signed with.
+        secret: Secret,
+        /// Whether the host may have a private address.
+        private: bool,
+    },
+    /// A message for Slack's incoming webhooks.
+    Slack {
+        /// The address, which is the secret.
+        url: Secret,
+        /// Whether the host may have a private address.
+        private: bool,
+    },
+    /// A message to an SNS topic.
+    Sns {
+        /// The topic's ARN.
+        topic: String,
+        /// Where that is.
+        aws: AwsPlace,
+    },
+    /// An event on an EventBridge bus.
+    EventBridge {
+        /// The bus's name or ARN.
+        bus: String,
+        /// Where that is.
+        aws: AwsPlace,
+    },
+}
+
+/// Where an AWS service is reached.
+#[derive(Debug, Clone, Default)]
+pub struct AwsPlace {
+    /// The region, else the AWS chain's.
+    pub region: Option<String>,
+    /// A server in place of AWS.
+    pub endpoint: Option<Url>,
 }

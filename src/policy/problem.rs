@@ -183,8 +183,13 @@ fn mask(text: &str, index: usize, line: &str) -> (String, usize) {
 pub(super) fn mask_line(line: &str) -> (String, usize) {
     let mut masked = line.to_owned();
     let mut untouched = usize::MAX;
-    if let Some(value) = literal_password(&masked) {
+    if let Some(value) = literal_secret(&masked) {
         untouched = masked[..value].chars().count() + 1;
+        masked.truncate(value);
+        masked.push_str(REDACTED);
+    }
+    if let Some(value) = query(&masked) {
+        untouched = untouched.min(masked[..value].chars().count() + 1);
         masked.truncate(value);
         masked.push_str(REDACTED);
     }
@@ -204,19 +209,34 @@ pub(super) fn mask_line(line: &str) -> (String, usize) {
     (masked, untouched)
 }
 
-/// Where what follows the word `password` begins in this line, unless it names a variable. A colon is not asked for:
+/// The keys whose values are secrets.
+const SECRET_KEYS: [&str; 3] = ["password", "secret", "slack"];
+
+/// Where what follows the name of a secret begins in this line, unless it names a variable. A colon is not asked for:
 /// the line is shown because something is wrong with it.
-fn literal_password(line: &str) -> Option<usize> {
+fn literal_secret(line: &str) -> Option<usize> {
+    SECRET_KEYS.into_iter().filter_map(|key| literal_after(line, key)).min()
+}
+
+fn literal_after(line: &str, key: &str) -> Option<usize> {
     let mut from = 0;
-    while let Some(found) = line[from..].find("password") {
-        let after = from + found + "password".len();
+    while let Some(found) = line[from..].find(key) {
+        let after = from + found + key.len();
+        // "secret" and "slack" are words that names are made of, too.
+        let is_key = key == "password" || line[after..].trim_start_matches(['"', '\'', ' ']).starts_with(':');
         let value = line[after..].trim_start_matches(['"', '\'', ':', ' ', '\t']);
-        if !value.is_empty() && !value.starts_with("${") {
+        if is_key && !value.is_empty() && !value.starts_with("${") {
             return Some(line.len() - value.len());
         }
         from = after;
     }
     None
+}
+
+/// Where the query of an alert's address begins: it may hold a key.
+fn query(line: &str) -> Option<usize> {
+    let hook = line.find("webhook")?;
+    line[hook..].find('?').map(|found| hook + found)
 }
 
 /// Whether this line continues a `password:` that began above it, as a block scalar does.
@@ -226,7 +246,7 @@ fn in_password_block(text: &str, index: usize, line: &str) -> bool {
     let parent = above.iter().rev().find(|other| !other.trim().is_empty() && indent(other) < indent(line));
     parent.is_some_and(|parent| {
         let key = parent.trim_start().trim_start_matches("- ").trim_start_matches(['"', '\'']);
-        key.starts_with("password")
+        SECRET_KEYS.iter().any(|secret| key.starts_with(secret))
     })
 }
 

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::alerts::RawAlert;
 use super::given::{Entries, Given};
+use super::waivers::{RawSecurityHub, RawWaiver};
 use crate::model::{Order, Severity};
 
 /// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.
@@ -41,6 +43,12 @@ pub(super) struct RawPolicy {
     pub(super) tags: Given<RawTags>,
     /// Findings of this severity or above make the exit status 3. Default `high`.
     pub(super) fail_on: Given<Severity>,
+    /// Findings that somebody answers for, for a while.
+    pub(super) waivers: Given<Vec<Given<RawWaiver>>>,
+    /// Who is told of findings, each under a name of your choice.
+    pub(super) alerts: Given<Entries<RawAlert>>,
+    /// The AWS account and region that the `asff` report is for.
+    pub(super) security_hub: Given<RawSecurityHub>,
 }
 
 /// The key that signs the ledger's checkpoints: Ed25519, in one place.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::document::{Row, RunSection, Summary, total_finding_order};
 use super::spool::{Extent, Spool};
-use crate::model::{Finding, RepositoryName, Severity, SourceName};
+use crate::model::{Code, Finding, RepositoryName, Severity, SourceName};
 
 /// The longest line that is read back. A row holds one repository, and memory is bounded by one repository.
 const LONGEST_LINE: u64 = 256 << 20;
@@ -19,6 +19,31 @@ pub struct Report {
     pub summary: Summary,
     /// The rows.
     pub body: Body,
+}
+
+impl Report {
+    /// The report of a run that came to no end: it says so, and nothing else. What was committed before is in the
+    /// ledger; the next run tells it.
+    pub fn of_failure(run: RunSection, reason: &str) -> io::Result<Self> {
+        let finding = Finding {
+            code: Code::InventoryIncomplete,
+            severity: Severity::High,
+            source: None,
+            repository: None,
+            reference: None,
+            artifact: None,
+            previous: None,
+            first_seen: run.started,
+            ledger_sequence: None,
+            message: format!("the run failed: {reason}"),
+            remedy: "mend what it names, and run again".to_owned(),
+            waived: None,
+        };
+        let mut writer = BodyWriter::new()?;
+        writer.push(Row { repository: None, findings: vec![finding] })?;
+        let body = writer.finish()?;
+        Ok(Self { run: RunSection { complete: false, ledger: None, ..run }, summary: body.summary(), body })
+    }
 }
 
 /// Takes the rows of a report in any order.
@@ -74,7 +99,7 @@ impl BodyWriter {
     /// Adds a row. Findings about no repository are gathered from all such rows into one, which comes first; there is
     /// one of them for each fault of a source or policy entry, so they are few.
     pub fn push(&mut self, mut row: Row) -> io::Result<()> {
-        row.findings.iter().for_each(|finding| self.summary.findings.add(finding.severity));
+        row.findings.iter().for_each(|finding| self.summary.findings.count(finding));
         let Some(repository) = &row.repository else {
             self.loose.append(&mut row.findings);
             return Ok(());
@@ -161,7 +186,7 @@ impl Body {
     }
 
     /// The findings of one severity, in the order of the rows.
-    pub(super) fn findings(&self, severity: Severity) -> impl Iterator<Item = io::Result<Finding>> + '_ {
+    pub(crate) fn findings(&self, severity: Severity) -> impl Iterator<Item = io::Result<Finding>> + '_ {
         let loose = self.loose.iter().cloned().map(Ok);
         let rows = self.index.iter().filter(move |place| place.severities.has(severity));
         let of_rows = rows.flat_map(|place| match self.row(place) {

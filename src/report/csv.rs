@@ -6,7 +6,7 @@
 //! | `repository` | each repository | `message`: why it is not ready |
 //! | `target` | each rollback target | `rank` … `obstacles` |
 //! | `gap` | each thing that could not be read | `message` |
-//! | `finding` | each finding | `severity` … `remedy` |
+//! | `finding` | each finding | `severity` … `waived` |
 //!
 //! A service's own columns (`complete`, `ready`, `current`, `roll_back_to`, `depth`, `keep`) are on its targets too,
 //! so that one filter is enough. What is not known reads `unknown`; what does not apply is empty. Text is encoded by
@@ -52,6 +52,7 @@ struct Line {
     ledger_sequence: Option<u64>,
     message: String,
     remedy: String,
+    waived: String,
 }
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -143,6 +144,9 @@ fn of_finding(finding: &Finding) -> Line {
         ledger_sequence: finding.ledger_sequence,
         message: escape::csv(&finding.message),
         remedy: escape::csv(&finding.remedy),
+        waived: finding.waived.as_ref().map_or(String::new(), |waived| {
+            escape::csv(&format!("{} ({}, until {})", waived.reason, waived.owner, waived.expires))
+        }),
         ..Line::default()
     }
 }

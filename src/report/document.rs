@@ -69,12 +69,27 @@ pub struct FindingCounts {
     pub low: u64,
     /// Informational findings.
     pub info: u64,
+    /// Findings of any severity that the policy waives. They are in none of the numbers above.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waived: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl FindingCounts {
     /// Counts one more.
     pub fn add(&mut self, severity: Severity) {
         *self.slot(severity) += 1;
+    }
+
+    /// Counts a finding: by its severity, or among the waived.
+    pub fn count(&mut self, finding: &Finding) {
+        match finding.waived {
+            Some(_) => self.waived += 1,
+            None => self.add(finding.severity),
+        }
     }
 
     /// How many there are of this severity.
@@ -274,8 +289,9 @@ pub fn finding_order(finding: &Finding) -> (std::cmp::Reverse<Severity>, Code, O
 #[must_use]
 pub fn total_finding_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     let rest = |finding: &Finding| {
-        let Finding { source, artifact, previous, first_seen, ledger_sequence, message, remedy, .. } = finding.clone();
-        (source, artifact, previous, first_seen, ledger_sequence, message, remedy)
+        let Finding { source, artifact, previous, first_seen, ledger_sequence, message, remedy, waived, .. } =
+            finding.clone();
+        (source, artifact, previous, first_seen, ledger_sequence, message, remedy, waived)
     };
     finding_order(a).cmp(&finding_order(b)).then_with(|| rest(a).cmp(&rest(b)))
 }

@@ -40,6 +40,13 @@ pub(super) fn value(value: &impl Serialize, out: &mut dyn Write) -> io::Result<(
     value.serialize(&mut serde_json::Serializer::with_formatter(out, Inert)).map_err(io::Error::from)
 }
 
+/// A value as text that is pure ASCII.
+pub(crate) fn ascii(of: &impl Serialize) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    value(of, &mut bytes)?;
+    String::from_utf8(bytes).map_err(io::Error::other)
+}
+
 /// Everything beyond printable ASCII as `\uXXXX`, and what HTML could read.
 struct Inert;
 

@@ -165,6 +165,10 @@ fn closing(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Res
         let planned = Phrase::default().counted(overview.would_pin, "target", "targets");
         writeln!(out, "Nothing was changed. `prodpin enforce` would pin {}.\n", planned.markdown())?;
     }
+    let waived = overview.waived();
+    if !waived.is_empty() {
+        writeln!(out, "Waived by the policy, and not counted: {}.\n", waived.markdown())?;
+    }
     match &report.run.ledger {
         Some(ledger) => {
             let unsigned = if ledger.is_unsigned() { "; its checkpoint is not signed" } else { "" };

@@ -3,18 +3,30 @@
 //! [`document`] is the contract, [`body`] keeps its rows on disk, [`render`] writes any format. The table and Markdown
 //! show an overview of bounded size; JSON and CSV hold everything. Text from outside passes through [`escape`].
 
+mod asff;
+pub mod attestation;
 pub mod body;
+pub mod context;
 mod csv;
+pub mod diff;
 pub mod document;
 pub mod escape;
 pub mod forecast;
+mod html;
+pub mod identity;
 mod json;
+mod junit;
 mod layout;
 mod markdown;
+mod ocsf;
 mod overview;
 mod phrase;
+mod prometheus;
 pub mod render;
+mod sarif;
 pub mod schema;
 mod spool;
 mod table;
 mod words;
+
+pub(crate) use json::ascii as ascii_json;

@@ -28,8 +28,8 @@ impl Standing {
     pub(super) const ALL: [Self; 4] = [Self::NotReady, Self::Unknown, Self::Attention, Self::Ready];
 
     /// Unknown is never counted as ready, and ready is never said of what was not read whole.
-    fn of(row: &RepositoryReport, findings: &[Finding]) -> Self {
-        let worrying = findings.iter().any(|finding| finding.severity > Severity::Info);
+    pub(super) fn of(row: &RepositoryReport, findings: &[Finding]) -> Self {
+        let worrying = findings.iter().any(|finding| finding.severity > Severity::Info && finding.waived.is_none());
         let unprotected = row.targets.iter().any(|target| target.protected != Some(true));
         match row.rollback.ready {
             Some(false) => Self::NotReady,
@@ -112,6 +112,8 @@ pub(super) struct Overview {
     pub(super) groups: BTreeMap<(Reverse<Severity>, Code), Group>,
     pub(super) unread: Unread,
     pub(super) would_pin: u64,
+    /// Findings that the policy waives, by code.
+    pub(super) waived: BTreeMap<Code, u64>,
 }
 
 /// Examples of one flood.
@@ -132,7 +134,7 @@ fn subjects_listed(severity: Severity) -> usize {
 
 impl Overview {
     pub(super) fn of(report: &Report) -> io::Result<Self> {
-        let mut overview = Self { names: Names { with_source: !report.body.has_one_source() }, ..Self::default() };
+        let mut overview = Self { names: Names::of_report(report), ..Self::default() };
         for row in report.body.rows() {
             overview.add(row?);
         }
@@ -141,6 +143,15 @@ impl Overview {
 
     pub(super) fn total(&self, standing: Standing) -> u64 {
         self.services.get(&standing).map_or(0, |services| services.total)
+    }
+
+    /// What the policy waives: nothing is an empty phrase.
+    pub(super) fn waived(&self) -> Phrase {
+        let counts = self.waived.iter().map(|(code, count)| {
+            let times = if *count == 1 { Phrase::default() } else { Phrase::said(" ×").number(*count) };
+            Phrase::said(code.as_str()).then(times)
+        });
+        Phrase::joined(counts, ", ")
     }
 
     pub(super) fn service_count(&self) -> u64 {
@@ -169,8 +180,12 @@ impl Overview {
         let like = |a: &Finding, b: &Finding| {
             (a.severity, a.code, &a.source, &a.repository) == (b.severity, b.code, &b.source, &b.repository)
         };
-        for alike in findings.chunk_by(like) {
-            let first = &alike[0];
+        let (waived, findings): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.waived.is_some());
+        for finding in waived {
+            *self.waived.entry(finding.code).or_default() += 1;
+        }
+        for alike in findings.chunk_by(|a, b| like(a, b)) {
+            let first = alike[0];
             let group = self.groups.entry((Reverse(first.severity), first.code)).or_insert_with(|| Group {
                 severity: first.severity,
                 code: first.code,
@@ -184,7 +199,7 @@ impl Overview {
                 group.shown.push(Cluster {
                     subject: (first.source.clone(), first.repository.clone()),
                     findings: alike.len() as u64,
-                    examples: alike.iter().take(EXAMPLES).cloned().collect(),
+                    examples: alike.iter().take(EXAMPLES).map(|finding| (*finding).clone()).collect(),
                 });
             }
         }
@@ -198,7 +213,8 @@ impl Overview {
         let standing = Standing::of(&report, findings);
         let services = self.services.entry(standing).or_default();
         services.total += 1;
-        let worst = findings.iter().map(|finding| finding.severity).max();
+        let counting = || findings.iter().filter(|finding| finding.waived.is_none());
+        let worst = counting().map(|finding| finding.severity).max();
         let key = (Reverse(worst), report.source.clone(), report.name.clone());
         // The clean ones are many, and a service that will not be shown is not worth a copy.
         let full = services.shown.len() >= standing.listed();
@@ -207,11 +223,11 @@ impl Overview {
         }
         let trouble = words::trouble(&report);
         let mut found = BTreeMap::<_, u64>::new();
-        for finding in findings {
+        for finding in counting() {
             *found.entry((Reverse(finding.severity), finding.code)).or_default() += 1;
         }
         let found = found.into_iter().map(|((severity, code), count)| (severity.0, code, count)).collect();
-        let remedy = findings.first().map(|finding| finding.remedy.clone());
+        let remedy = counting().next().map(|finding| finding.remedy.clone());
         report.gaps = Vec::new();
         services.shown.insert(key, Service { standing, report, trouble, found, remedy });
         if services.shown.len() > standing.listed() {
@@ -236,6 +252,10 @@ pub(super) struct Names {
 }
 
 impl Names {
+    pub(super) fn of_report(report: &Report) -> Self {
+        Self { with_source: !report.body.has_one_source() }
+    }
+
     pub(super) fn of(self, report: &RepositoryReport) -> Phrase {
         self.subject(Some(&report.source), Some(&report.name))
     }
@@ -277,6 +297,7 @@ mod tests {
             ledger_sequence: None,
             message: "moved".to_owned(),
             remedy: "look".to_owned(),
+            waived: None,
         };
         let repository = RepositoryReport {
             source: source.clone(),

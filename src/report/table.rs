@@ -213,6 +213,12 @@ fn closing(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         );
         page.paragraph(0, 2, &[plain(text.terminal())])?;
     }
+    let waived = overview.waived();
+    if !waived.is_empty() {
+        let text =
+            Phrase::said("Waived by the policy, and not counted: ").then(waived).say("; each of them: --format csv.");
+        page.paragraph(0, 2, &[plain(text.terminal())])?;
+    }
     let text = match &report.run.ledger {
         Some(ledger) => Phrase::said("Recorded in the ledger as commit ")
             .number(ledger.sequence)

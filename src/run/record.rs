@@ -1,7 +1,7 @@
 //! Record and commit: events reach the ledger before any report names them (I10), in batches, so that memory does not
 //! grow with the estate (I20).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Seek as _;
 use std::sync::{Arc, PoisonError};
 
@@ -43,6 +43,8 @@ pub(super) struct Recorder {
     weight: u64,
     sources: BTreeMap<SourceName, SourceTotals>,
     left_out: u64,
+    /// Waivers that covered something.
+    waivers_used: BTreeSet<usize>,
 }
 
 #[derive(Default)]
@@ -72,6 +74,7 @@ impl Recorder {
             weight: 0,
             sources,
             left_out: 0,
+            waivers_used: BTreeSet::new(),
             setup,
         };
         recorder.clock();
@@ -102,7 +105,8 @@ impl Recorder {
     }
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        let Outcome { key, plan, events, at } = outcome;
+        let Outcome { key, mut plan, events, at } = outcome;
+        self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         let totals = self.totals(&key.source);
         totals.counts += plan.report.counts;
         let weight = 100 + plan.report.counts.tags;
@@ -175,6 +179,13 @@ impl Recorder {
             self.findings.push(gap_finding(None, &gap, now));
         }
         let mut findings = std::mem::take(&mut self.findings);
+        self.waivers_used.extend(decide::waive(&setup.waivers, &mut findings, setup.started));
+        findings.extend(decide::expired(&setup.waivers, setup.started));
+        if covers_all && complete {
+            let used: Vec<usize> = self.waivers_used.iter().copied().collect();
+            let idle = decide::idle(&setup.waivers, &used, setup.started);
+            findings.extend(decide::unmatched(None, idle.iter().map(String::as_str), Severity::Low, now));
+        }
         // A change of settings is an event of its own, on record as such.
         let momentary = findings.extract_if(.., |finding| finding.code == Code::SettingsChanged).collect::<Vec<_>>();
         let open = setup.ledger.open_findings();
@@ -288,6 +299,7 @@ fn finding(
         ledger_sequence: None,
         message,
         remedy: remedy.to_owned(),
+        waived: None,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::decide::{Rules, Uses};
 use crate::ledger::{Access, Ledger};
-use crate::model::{Digest, Gap, Mode, RepositoryKey, RepositoryName, RunId, RunScope, Running, SourceName};
+use crate::model::{Digest, Gap, Mode, RepositoryKey, RepositoryName, RunId, RunScope, Running, SourceName, Waiver};
 use crate::policy::{LedgerLocation, Policy, SourceConfig};
 use crate::signals::file::FileSignal;
 use crate::signals::{ProductionSignal, Signalled};
@@ -24,6 +24,7 @@ pub(super) struct Setup {
     pub(super) started: Timestamp,
     pub(super) policy: Digest,
     pub(super) rules: Rules,
+    pub(super) waivers: Vec<Waiver>,
     pub(super) ledger: Ledger,
     /// Whether the ledger outlives the run, so that reports may name its positions.
     pub(super) keeps_ledger: bool,
@@ -67,14 +68,12 @@ impl Setup {
         Ok(Self {
             id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
             mode: options.mode,
-            scope: RunScope {
-                sources: options.sources.clone(),
-                shard: options.shard.map(|shard| format!("{}/{}", shard.index, shard.count)),
-            },
+            scope: options.scope(),
             started,
             policy: policy.digest.clone(),
             uses: Mutex::new(Uses::of(&rules)),
             rules,
+            waivers: policy.waivers.clone(),
             ledger,
             keeps_ledger,
             concurrency: options.concurrency,

@@ -65,6 +65,9 @@ impl Estate {
             in_use_files: Vec::new(),
             may_move: NamePatterns::none(),
             fail_on: Severity::High,
+            waivers: Vec::new(),
+            alerts: Vec::new(),
+            security_hub: None,
             digest: prodpin::model::Digest::of(b"policy"),
             warnings: Vec::new(),
         };

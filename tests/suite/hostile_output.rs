@@ -52,12 +52,12 @@ fn long() -> String {
     "\u{202e}x".repeat(250)
 }
 
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     HOSTILE.iter().map(|text| (*text).to_owned()).chain([long(), "x".repeat(1_000), "v".repeat(300)]).collect()
 }
 
 /// A report in which this text stands wherever text from outside can stand.
-fn hostile(text: &str) -> Report {
+pub(crate) fn hostile(text: &str) -> Report {
     let tag: Tag = text.parse().unwrap();
     let name = text
         .replace("//", "/ /")

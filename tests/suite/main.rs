@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
 
+mod alerts;
 mod command_line;
 mod contract;
 mod ecr;
@@ -17,7 +18,10 @@ mod policy;
 mod properties;
 mod protocol;
 mod purity;
+mod reporting_policy;
 mod reports;
+mod reports_files;
+mod reports_formats;
 mod scenarios;
 mod scenarios_ecr;
 mod scenarios_s3;

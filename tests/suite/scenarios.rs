@@ -573,7 +573,7 @@ async fn what_a_run_recorded_that_died_before_its_report_is_told_by_the_next_i15
         estate.push(&format!("v1.{minor}.0"), "implant");
     }
     // What a run commits before it is killed: the events, and no record of the run.
-    let ledger = Ledger::open(&estate.policy.ledger, Access::Write).await.unwrap();
+    let ledger = Ledger::open_with(&estate.policy.ledger, &estate.policy.safeguards, Access::Write).await.unwrap();
     let key = RepositoryKey { source: "shop".parse().unwrap(), name: REPOSITORY.parse().unwrap() };
     let state = ledger.recall(&key).await.unwrap();
     let at = "2026-01-01T00:00:00Z".parse().unwrap();

@@ -79,6 +79,7 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::FindingResolved(_)
         | Event::Settings { .. }
         | Event::RepositorySettings { .. }
+        | Event::AlertSent { .. }
         | Event::Source(_)
         | Event::Run(_) => (None, None),
     }

@@ -124,6 +124,11 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     classify(address) == Class::Public
 }
 
+/// Whether an address may be dialled at all, private ones only where they are meant.
+pub(crate) fn may_be_dialled(address: IpAddr, private: bool) -> bool {
+    judge("", address, private).is_ok()
+}
+
 fn classify(address: IpAddr) -> Class {
     match address {
         IpAddr::V4(address) => classify_v4(address),

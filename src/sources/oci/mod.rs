@@ -58,6 +58,7 @@ use crate::model::{
 use crate::policy::OciConfig;
 
 pub use super::throttle::Throttles;
+pub(crate) use address::may_be_dialled;
 pub use surroundings::{Environment, Surroundings, Timing};
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.

@@ -1,0 +1,107 @@
+//! One message for each run and alert: as a CloudEvent for programs, as text for people.
+
+use std::io;
+
+use serde_json::{Value, json};
+
+use super::choose::Choice;
+use crate::model::{Finding, Severity};
+use crate::policy::Alert;
+use crate::report::document::RunSection;
+use crate::report::{ascii_json, escape};
+
+/// SNS and EventBridge take 256 KiB with everything around the message.
+const LONGEST: usize = 200 << 10;
+
+/// Findings in a message for people.
+const IN_TEXT: usize = 15;
+
+/// What is told.
+pub(super) struct Message {
+    /// The same for every try, so that a receiver who got it twice can tell.
+    pub(super) id: String,
+    /// The most severe of what is told.
+    pub(super) worst: Severity,
+    /// The facts, as JSON.
+    pub(super) data: String,
+    /// The CloudEvent around them.
+    pub(super) event: String,
+    /// One line.
+    pub(super) title: String,
+    /// For Slack.
+    pub(super) text: String,
+}
+
+impl Message {
+    pub(super) fn new(alert: &Alert, run: &RunSection, choice: &Choice) -> io::Result<Self> {
+        let id = format!("{}/{}", run.id, alert.name);
+        let mut most = choice.shown.len();
+        let (data, event) = loop {
+            let facts = facts(alert, run, choice, most);
+            let event = json!({
+                "specversion": "1.0",
+                "id": id,
+                "source": format!("/prodpin/policy/{}", run.policy_sha256.hex()),
+                "type": "prodpin.findings.v1",
+                "time": run.finished.to_string(),
+                "subject": alert.name,
+                "datacontenttype": "application/json",
+                "data": facts,
+            });
+            let (data, event) = (ascii_json(&facts)?, ascii_json(&event)?);
+            // Names may be long; a message that nobody takes tells nobody.
+            if event.len() <= LONGEST || most == 0 {
+                break (data, event);
+            }
+            most /= 2;
+        };
+        let worst = choice.told.iter().map(|(_, severity)| *severity).max().unwrap_or(Severity::Info);
+        Ok(Self { id, worst, data, event, title: title(choice), text: text(run, choice) })
+    }
+}
+
+fn facts(alert: &Alert, run: &RunSection, choice: &Choice, most: usize) -> Value {
+    let shown = &choice.shown[..most];
+    json!({
+        "alert": alert.name,
+        "threshold": alert.severity,
+        "run": run,
+        "counts": choice.counts,
+        "findings": shown,
+        "more": choice.told.len() - shown.len().min(choice.told.len()),
+    })
+}
+
+fn title(choice: &Choice) -> String {
+    let counts = Severity::ALL.into_iter().rev().map(|severity| (severity, choice.counts.of(severity)));
+    let counts: Vec<String> =
+        counts.filter(|(_, count)| *count > 0).map(|(severity, count)| format!("{count} {severity}")).collect();
+    let things = if choice.counts.at_least(Severity::Info) == 1 { "finding" } else { "findings" };
+    format!("prodpin: {} {things}", counts.join(", "))
+}
+
+/// Slack's mark-up, which others take too. What comes from registries stands in code spans, in which nobody is
+/// mentioned and nothing is a link.
+fn text(run: &RunSection, choice: &Choice) -> String {
+    let mut lines = vec![format!("*{}*", title(choice))];
+    lines.extend(choice.shown.iter().take(IN_TEXT).map(line));
+    let more = choice.told.len().saturating_sub(IN_TEXT);
+    if more > 0 {
+        lines.push(format!("… and {more} more"));
+    }
+    if !run.complete {
+        lines.push("The run was incomplete: there may be more.".to_owned());
+    }
+    let commit = run.ledger.as_ref().map_or_else(String::new, |ledger| format!(", ledger commit {}", ledger.sequence));
+    lines.push(format!("Run `{}`{commit}. All of it: `prodpin report --run {}`", run.id, run.id));
+    lines.join("\n")
+}
+
+fn line(finding: &Finding) -> String {
+    let about =
+        finding.repository.as_ref().map(|name| name.as_str()).or(finding.source.as_ref().map(|source| source.as_str()));
+    let about = about.map_or_else(String::new, |about| format!(" {}", escape::markdown_name(about, 80)));
+    let said = format!("• {} `{}`{about}: {}", finding.severity, finding.code, escape::markdown(&finding.message));
+    // The three that Slack gives a meaning. `<` and `>` are escapes already; this is for what is not.
+    said.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

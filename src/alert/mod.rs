@@ -1,0 +1,140 @@
+//! Alerts: what a run found, told to whom it concerns, once, and again only when it worsens.
+//!
+//! After the commit and never before it (I10): an alert names the position at which the ledger holds what it tells.
+//! `choose` decides purely what is news; `message` words it; `post` and `aws` deliver it; what was delivered is an event
+//! in the ledger, so that the next run knows. A delivery that fails is not recorded, so the next run tries again, and
+//! this one does not end well.
+
+mod aws;
+mod choose;
+mod dial;
+mod message;
+mod post;
+mod sign;
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use self::choose::{Choice, choose};
+use self::message::Message;
+use crate::ledger::{Access, Ledger, LedgerError};
+use crate::model::{Entry, Event, RunId};
+use crate::policy::{Alert, Channel, Policy};
+use crate::report::body::Report;
+
+/// All deliveries of a run together take no longer than this, retries included.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// So many findings go into one event of the ledger.
+const TOLD_PER_EVENT: usize = 1_000;
+
+/// Why an alert was not delivered. It names no address: that may hold a secret (I18).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undelivered {
+    /// What happened.
+    pub(crate) reason: String,
+    /// Whether another try might do better.
+    pub(crate) passing: bool,
+}
+
+impl Undelivered {
+    fn final_(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), passing: false }
+    }
+
+    fn passing(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), passing: true }
+    }
+}
+
+/// Why not everybody was told.
+#[derive(Debug, thiserror::Error)]
+pub enum AlertError {
+    /// There is no committed position to name.
+    #[error("alerts need a ledger: what they tell must be on record, and told once; keep one, or remove `alerts:`")]
+    NoLedger,
+    /// What was told before could not be read, or what was told now not be recorded.
+    #[error("alerts: {0}")]
+    Ledger(#[from] LedgerError),
+    /// The report could not be read back.
+    #[error("alerts: the report could not be read back: {0}")]
+    Report(#[from] std::io::Error),
+    /// These were not delivered.
+    #[error("not everybody was told: {}; the next run tries again", .0.join("; "))]
+    Undelivered(Vec<String>),
+}
+
+/// How many findings each alert told.
+pub type Told = Vec<(Box<str>, u64)>;
+
+/// Tells what is news, by every alert of the policy, before this moment at the latest.
+pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Result<Told, AlertError> {
+    if policy.alerts.is_empty() {
+        return Ok(Vec::new());
+    }
+    if report.run.ledger.is_none() {
+        return Err(AlertError::NoLedger);
+    }
+    let ledger = Ledger::open(&policy.ledger, Access::Write).await?;
+    let longest = Instant::now() + LONGEST;
+    let by = by.map_or(longest, |by| by.min(longest));
+    let (mut told, mut failed) = (Vec::new(), Vec::new());
+    let deliveries = policy.alerts.iter().map(|alert| {
+        let choice = choose(report, alert.severity, &ledger.told(&alert.name));
+        async move { (alert, deliver(alert, report, choice, by).await) }
+    });
+    for (alert, outcome) in futures::future::join_all(deliveries).await {
+        match outcome? {
+            Ok(choice) => {
+                told.push((alert.name.clone(), choice.told.len() as u64));
+                ledger.commit(entries(&report.run.id, &alert.name, choice)).await?;
+            }
+            Err(undelivered) => {
+                tracing::error!(alert = %alert.name, "alert {} was not delivered: {}", alert.name, undelivered.reason);
+                failed.push(format!("alert {}: {}", alert.name, undelivered.reason));
+            }
+        }
+    }
+    if failed.is_empty() { Ok(told) } else { Err(AlertError::Undelivered(failed)) }
+}
+
+/// Delivers what there is to tell; nothing is delivered at once.
+async fn deliver(
+    alert: &Alert,
+    report: &Report,
+    choice: std::io::Result<Choice>,
+    by: Instant,
+) -> Result<Result<Choice, Undelivered>, std::io::Error> {
+    let choice = choice?;
+    if choice.told.is_empty() {
+        return Ok(Ok(choice));
+    }
+    let message = Message::new(alert, &report.run, &choice)?;
+    let sent = async {
+        match &alert.channel {
+            Channel::Webhook { url, secret, private } => post::webhook(url, secret, *private, &message).await,
+            Channel::Slack { url, private } => post::slack(url, *private, &message).await,
+            Channel::Sns { topic, aws } => aws::sns(topic, aws, &message).await,
+            Channel::EventBridge { bus, aws } => aws::eventbridge(bus, aws, &message).await,
+        }
+    };
+    let sent = tokio::time::timeout_at(by.into(), sent).await;
+    Ok(sent
+        .unwrap_or_else(|_| Err(Undelivered::passing("no answer before the time for alerts was over")))
+        .map(|()| choice))
+}
+
+/// What the ledger keeps of a delivery.
+fn entries(run: &RunId, alert: &str, choice: Choice) -> Vec<Entry> {
+    let at = Timestamp::now();
+    let entry = |told: Vec<_>, forgotten: Vec<_>| Entry {
+        run: run.clone(),
+        at,
+        repository: None,
+        event: Event::AlertSent { alert: alert.into(), told, forgotten },
+    };
+    let told = choice.told.chunks(TOLD_PER_EVENT).map(|told| entry(told.to_vec(), Vec::new()));
+    let forgotten = choice.forgotten.chunks(TOLD_PER_EVENT).map(|forgotten| entry(Vec::new(), forgotten.to_vec()));
+    told.chain(forgotten).collect()
+}
