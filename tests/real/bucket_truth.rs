@@ -1,15 +1,16 @@
 //! The truth about versions, on every S3 server there is: checksums, locks and their dates, and that a pin really holds.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, ChecksumAlgorithm, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
-    NoncurrentVersionExpiration, ObjectLockRetention, ObjectLockRetentionMode, StorageClass as SdkClass,
+    BucketLifecycleConfiguration, ChecksumAlgorithm, ExpirationStatus, LifecycleExpiration, LifecycleRule,
+    LifecycleRuleFilter, NoncurrentVersionExpiration, ObjectLockRetention, ObjectLockRetentionMode,
+    StorageClass as SdkClass, Transition, TransitionStorageClass,
 };
 use prodpin::model::{ArtifactId, LockMode, NamePatterns, Obstacle, PinState, Replication, Retained};
 use prodpin::policy::S3Config;
@@ -171,13 +172,8 @@ async fn a_whole_run_pins_so_that_deletion_is_refused_i7_b74() {
         put.lifecycle_configuration(rules).send().await.unwrap();
 
         let folder = tempfile::tempdir().unwrap();
-        let policy = format!(
-            "version: 1\nledger: ./ledger\nsources:\n  bundles: {{ s3: {}, layout: '{{repository}}/{{version}}/x.zip', \
-             endpoint: '{}', region: us-east-1 }}\nproduction:\n  - tags: ['[0-9]*']\n",
-            bed.name, bed.endpoint
-        );
-        std::fs::write(folder.path().join("prodpin.yaml"), policy).unwrap();
-        let report = run(folder.path(), "enforce");
+        write_policy(folder.path(), &bed);
+        let report = run(folder.path(), &["enforce"]);
         let target = &report["repositories"][0]["targets"][0];
         assert_eq!(
             (&target["pin"], &target["protected"]),
@@ -186,17 +182,79 @@ async fn a_whole_run_pins_so_that_deletion_is_refused_i7_b74() {
             server.url
         );
         assert!(!bed.can_delete(&version).await, "{}: the pin did not hold", server.url);
-        let again = run(folder.path(), "audit");
+        let again = run(folder.path(), &["audit"]);
         let target = &again["repositories"][0]["targets"][0];
         assert_eq!((&target["pin"], &target["protected"]), (&"present".into(), &true.into()), "{}", server.url);
     }
 }
 
-fn run(folder: &Path, command: &str) -> serde_json::Value {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_prodpin"));
-    program.args([command, "--quiet", "--format", "json", "--deadline", "60s"]).current_dir(folder);
-    program.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing");
-    let output = program.output().unwrap();
+/// Live rules as a server gives them back, judged by the program: in an audit, in a forecast, and beside rules that are
+/// only tried.
+#[tokio::test]
+async fn live_rules_are_told_with_their_dates_b69_b73() {
+    for server in all_servers() {
+        let bed = Bed::locked(&server).await;
+        bed.put(KEY, "release").await;
+        let rule = |id: &str| {
+            let filter = LifecycleRuleFilter::builder().prefix("api/").build();
+            LifecycleRule::builder().id(id).status(ExpirationStatus::Enabled).filter(filter)
+        };
+        let hides = rule("tidy").expiration(LifecycleExpiration::builder().days(30).build()).build().unwrap();
+        let transition = Transition::builder().days(3).storage_class(TransitionStorageClass::Glacier).build();
+        let slows = rule("cool").transitions(transition).build().unwrap();
+        let rules = BucketLifecycleConfiguration::builder().rules(hides).rules(slows).build().unwrap();
+        let put = bed.client.put_bucket_lifecycle_configuration().bucket(&bed.name);
+        put.lifecycle_configuration(rules).send().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        write_policy(folder.path(), &bed);
+
+        let report = run(folder.path(), &["enforce"]);
+        let target = &report["repositories"][0]["targets"][0];
+        assert_eq!((&target["pin"], &target["protected"]), (&"created".into(), &false.into()), "{target:#}");
+        let told: Vec<&serde_json::Value> =
+            target["obstacles"].as_array().unwrap().iter().map(|it| &it["rule"]).collect();
+        assert!(told.contains(&&"tidy".into()) && told.contains(&&"cool".into()), "{}: {target:#}", server.url);
+
+        for (as_of, fate) in [("+1d", "stays"), ("+10d", "archived"), ("+60d", "gone")] {
+            let forecast = run(folder.path(), &["forecast", "api", "--as-of", as_of]);
+            let target = &forecast["repositories"][0]["targets"][0];
+            assert_eq!(target["fate"], fate, "{} {as_of}: {target:#}", server.url);
+        }
+        let printed = program(folder.path(), &["forecast", "api", "--recommend"]);
+        assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+        std::fs::write(folder.path().join("better.json"), &printed.stdout).unwrap();
+        let forecast = run(folder.path(), &["forecast", "api", "--lifecycle", "better.json"]);
+        assert_eq!(forecast["summary"]["threatened"], 0, "{}: {forecast:#}", server.url);
+
+        // What is printed is what S3 takes, and from then on the release is protected.
+        let better = prodpin::decide::forecast::s3::read(&String::from_utf8(printed.stdout).unwrap()).unwrap();
+        assert!(better.rules.iter().all(|rule| !rule.enabled), "{better:?}");
+        bed.client.delete_bucket_lifecycle().bucket(&bed.name).send().await.unwrap();
+        let report = run(folder.path(), &["audit"]);
+        assert_eq!(report["repositories"][0]["targets"][0]["protected"], true, "{}", server.url);
+        let codes: Vec<&serde_json::Value> =
+            report["findings"].as_array().unwrap().iter().map(|finding| &finding["code"]).collect();
+        assert!(codes.contains(&&"settings-changed".into()), "{codes:?}");
+    }
+}
+
+fn write_policy(folder: &Path, bed: &Bed) {
+    let policy = format!(
+        "version: 1\nledger: ./ledger\nsources:\n  bundles: {{ s3: {}, layout: '{{repository}}/{{version}}/x.zip', \
+         endpoint: '{}', region: us-east-1 }}\nproduction:\n  - tags: ['[0-9]*']\n",
+        bed.name, bed.endpoint
+    );
+    std::fs::write(folder.join("prodpin.yaml"), policy).unwrap();
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> serde_json::Value {
+    let output = program(folder, &[arguments, &["--format", "json"]].concat());
     let text = String::from_utf8_lossy(&output.stdout);
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn program(folder: &Path, arguments: &[&str]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_prodpin"));
+    program.args(arguments).args(["--quiet", "--deadline", "60s"]).current_dir(folder);
+    program.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing").output().unwrap()
 }

@@ -76,6 +76,9 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
             Err("it has no lifecycle rules that prodpin can read, so there is nothing to recommend".to_owned())
         }
         Retention::Ecr(repository) => images::recommend(repository),
-        Retention::Bucket(bucket) => s3::recommend(bucket),
+        Retention::Bucket(bucket) => {
+            let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
+            s3::recommend(bucket, repository.as_ref().map(|(repository, _)| repository))
+        }
     }
 }

@@ -151,7 +151,7 @@ fn what_is_written_is_read_as_the_same() {
         ..expiring(&format!("r{number}"), 9)
     });
     let lifecycle = configuration(rules);
-    let text = recommend(&bucket(lifecycle.clone(), true)).unwrap();
+    let text = recommend(&bucket(lifecycle.clone(), true), Some(&"api".parse().unwrap())).unwrap();
     assert_eq!(read(&text).unwrap().rules, lifecycle.rules);
 }
 
@@ -172,7 +172,7 @@ fn only_what_can_take_a_pinned_release_is_taken_out_b66_b74() {
         cleaning("clean", 5, 0),
     ]);
     let acts = |object_lock| -> Vec<(String, bool, bool, bool)> {
-        let text = recommend(&bucket(lifecycle.clone(), object_lock)).unwrap();
+        let text = recommend(&bucket(lifecycle.clone(), object_lock), None).unwrap();
         let rules = read(&text).unwrap().rules.into_iter();
         rules
             .map(|r| (r.id.to_string(), r.enabled, r.expiration.is_some(), r.noncurrent_expiration.is_some()))
@@ -191,6 +191,6 @@ fn only_what_can_take_a_pinned_release_is_taken_out_b66_b74() {
     let unlocked = acts(false);
     assert_eq!(unlocked[0], told("both", false, true, true), "S3 takes no rule that does nothing");
     assert_eq!(unlocked[5], told("clean", false, false, true));
-    assert!(recommend(&BucketRetention { lifecycle: None, ..bucket(lifecycle, true) }).is_err());
-    assert!(recommend(&bucket(configuration([]), true)).is_err());
+    assert!(recommend(&BucketRetention { lifecycle: None, ..bucket(lifecycle, true) }, None).is_err());
+    assert!(recommend(&bucket(configuration([]), true), None).is_err());
 }

@@ -1,27 +1,28 @@
 //! A bucket's own rules, changed so that none can take a pinned release. Rules have no order and filters cannot negate
 //! (B66, B67), so nothing can be put in front of them: what reaches releases has to go.
 
-use crate::model::{BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition};
+use crate::model::{BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, RepositoryName};
 
 use super::document;
 
-/// The configuration, complete, with whatever can take or slow a pinned release taken out of it. Where nothing can, it
-/// is the live one.
-pub fn recommend(bucket: &BucketRetention) -> Result<String, String> {
+/// The configuration, complete, with whatever can take or slow a pinned release of this repository taken out of it;
+/// without a repository, of any. Where nothing can, it is the live one.
+pub fn recommend(bucket: &BucketRetention, repository: Option<&RepositoryName>) -> Result<String, String> {
     let Some(lifecycle) = bucket.lifecycle.as_deref() else {
         return Err("the bucket's lifecycle rules could not be read; grant s3:GetLifecycleConfiguration".to_owned());
     };
     if lifecycle.rules.is_empty() {
         return Err("the bucket has no lifecycle rules, and needs none: nothing takes a release there".to_owned());
     }
-    let rules = lifecycle.rules.iter().map(|rule| spared(rule, bucket)).collect();
+    let home = repository.map(|repository| bucket.layout.repository_prefix(repository)).unwrap_or_default();
+    let rules = lifecycle.rules.iter().map(|rule| spared(rule, bucket, &home)).collect();
     document::write(&BucketLifecycle { rules, minimum: lifecycle.minimum })
 }
 
 /// The rule without what it does to releases; switched off where it does nothing else, because S3 takes no rule without
 /// an action.
-fn spared(rule: &BucketRule, bucket: &BucketRetention) -> BucketRule {
-    if !rule.enabled || !reaches_releases(rule, bucket) {
+fn spared(rule: &BucketRule, bucket: &BucketRetention, home: &str) -> BucketRule {
+    if !rule.enabled || !reaches_releases(rule, bucket, home) {
         return rule.clone();
     }
     let mut spared = rule.clone();
@@ -47,7 +48,9 @@ fn stays_quick<W>(transition: &BucketTransition<W>) -> bool {
 }
 
 /// A rule for a tag is left alone, unless it is the tag that marks pins: only its owner knows what carries it.
-fn reaches_releases(rule: &BucketRule, bucket: &BucketRetention) -> bool {
+fn reaches_releases(rule: &BucketRule, bucket: &BucketRetention, home: &str) -> bool {
+    let prefix = &*rule.filter.prefix;
+    let is_near = prefix.starts_with(home) || home.starts_with(prefix);
     let by_tag = !rule.filter.tags.is_empty() && !rule.filter.tags.iter().any(|(key, _)| super::lint::is_mark(key));
-    bucket.layout.can_begin(&rule.filter.prefix) && !by_tag
+    is_near && bucket.layout.can_begin(prefix) && !by_tag
 }
