@@ -172,8 +172,10 @@ fn target_findings(
                 Severity::High,
                 format!("{name} lies in archive storage ({class}) and cannot be deployed at once"),
                 match &input.snapshot.retention {
-                    Retention::Unruled | Retention::Bucket(_) => {
-                        "restore it, and keep releases out of archive transitions".to_owned()
+                    Retention::Unruled => "restore it, and keep releases out of archive transitions".to_owned(),
+                    Retention::Bucket(bucket) => {
+                        let how = commands::restore_object(bucket, &target.artifact, class).unwrap_or_default();
+                        format!("restore it, which takes minutes to hours, and keep releases out of archives: {how}")
                     }
                     Retention::Ecr(ecr) => format!(
                         "restore it, which takes up to 20 minutes as a rule: {}",
@@ -185,7 +187,14 @@ fn target_findings(
                 Code::TargetHidden,
                 Severity::High,
                 format!("a delete marker hides {name} from readers by key"),
-                format!("remove the delete marker, version {marker}"),
+                match &input.snapshot.retention {
+                    Retention::Bucket(bucket) => commands::unhide(bucket, &target.artifact, marker),
+                    Retention::Unruled | Retention::Ecr(_) => None,
+                }
+                .map_or_else(
+                    || format!("remove the delete marker, version {marker}"),
+                    |command| format!("remove the delete marker: {command}"),
+                ),
             ),
             // Those that were worked out have been told above, with their dates.
             Obstacle::Lifecycle { due: Some(_), .. } => {}
