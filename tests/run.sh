@@ -185,7 +185,7 @@ YAML
 start_servers() {
     local user=tester stranger=stranger password ports token
     password=$(head -c 18 /dev/urandom | base64)
-    read -ra ports <<<"$(free_ports 6)"
+    read -ra ports <<<"$(free_ports 7)"
 
     registry open "${ports[0]}"
 
@@ -208,13 +208,17 @@ service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
             "$localstack/bin/python" -m localstack.runtime.main
         export PRODPIN_TEST_S3_SECOND=http://127.0.0.1:${ports[5]}
     fi
+    mkdir -p "$work/charts"
+    start charts "${ports[6]}" \
+        "$venv/bin/python" -m http.server "${ports[6]}" --bind 127.0.0.1 --directory "$work/charts"
 
     export PRODPIN_TEST_REGISTRY=http://127.0.0.1:${ports[0]}
     export PRODPIN_TEST_REGISTRY_BASIC=http://127.0.0.1:${ports[1]}
     export PRODPIN_TEST_REGISTRY_TOKEN=http://127.0.0.1:${ports[2]}
     export PRODPIN_TEST_USER=$user PRODPIN_TEST_STRANGER=$stranger PRODPIN_TEST_PASSWORD=$password
     export PRODPIN_TEST_S3=http://127.0.0.1:${ports[4]}
-    export PRODPIN_TEST_PYTHON=$venv/bin/python
+    export PRODPIN_TEST_CHARTS=http://127.0.0.1:${ports[6]}
+    export PRODPIN_TEST_CHARTS_DIR=$work/charts PRODPIN_TEST_PYTHON=$venv/bin/python
     export PRODPIN_TEST_REQUIRED=1
 }
 

@@ -4,6 +4,7 @@
 
 mod artifact;
 mod bucket;
+mod chart;
 mod digest;
 mod ecr;
 mod event;
@@ -25,6 +26,7 @@ pub use bucket::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
     NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
 };
+pub use chart::ChartVersion;
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
@@ -41,8 +43,8 @@ pub use production::{Evidence, Order, ProductionRule, Running, RunningReference}
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
-    Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
-    Resolution, SettingFacts, Snapshot, Versioning,
+    ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
+    PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;

@@ -112,7 +112,7 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, rehearse
     let (mut opened, mut unopened) = (BTreeMap::new(), BTreeMap::new());
     for (name, config) in chosen {
         let wanted = match config {
-            SourceConfig::Oci(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
+            SourceConfig::Oci(_) | SourceConfig::Helm(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
             // A page of a bucket's list is large: in flight they are the memory that a run needs.
             SourceConfig::S3(_) => options.concurrency,
             // The same holds for a page of images; beside it, a repository has two more small calls in flight.

@@ -7,6 +7,7 @@ mod bucket;
 mod bucket_contract;
 mod bucket_inventory;
 mod bucket_truth;
+mod charts;
 mod ecr;
 mod ecr_contract;
 mod estate;

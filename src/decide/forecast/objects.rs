@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::kinds::Foreseen;
 use super::s3::{self, Lint, LintKind};
 use super::{Advice, AdviceKind, Known, Outlook, Situation};
-use crate::model::{ArtifactId, BucketRetention};
+use crate::model::{ArtifactId, BucketRetention, Effect};
 
 pub(super) fn outlook(situation: &Situation<'_>, bucket: &BucketRetention) -> Outlook {
     let Some(lifecycle) = bucket.lifecycle.as_deref() else {
@@ -36,7 +36,9 @@ pub(super) fn foreseen(
         threats.retain(|threat| super::is_due(threat, situation.now, at));
         super::sort(&mut threats, situation.now);
         // What comes of it in the end: of a version that is hidden first and deleted later, that it is gone.
-        let worst = threats.into_iter().min_by_key(|threat| (threat.certainty, threat.effect))?;
+        let worst = threats
+            .into_iter()
+            .min_by_key(|threat| (threat.certainty, threat.effect == Effect::Archives, threat.effect))?;
         let foreseen = Foreseen { effect: worst.effect, rule: worst.rule, certainty: worst.certainty, why: worst.why };
         Some((artifact, foreseen))
     });

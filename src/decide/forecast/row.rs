@@ -76,10 +76,12 @@ fn of_target(input: &Input<'_>, plan: &Plan, target: &TargetReport, as_of: Optio
 
 fn fate(threats: &[Threat], unless_pinned: Option<&Threat>, now: Timestamp, at: Timestamp) -> Fate {
     let due = |threat: &&Threat| is_due(threat, now, at);
-    let worst = threats.iter().filter(due).map(|threat| threat.effect).min();
-    match worst {
-        Some(Effect::Archives) => Fate::Archived,
+    let effects: BTreeSet<Effect> = threats.iter().filter(due).map(|threat| threat.effect).collect();
+    match effects.first() {
+        // What lies in an archive and is hidden there is gone for whoever asks by name.
         Some(Effect::Deletes | Effect::Hides) => Fate::Gone,
+        Some(Effect::Archives) if effects.contains(&Effect::Hides) => Fate::Gone,
+        Some(Effect::Archives) => Fate::Archived,
         None if unless_pinned.as_ref().is_some_and(due) => Fate::LostUnlessPinned,
         None => Fate::Stays,
     }

@@ -6,7 +6,7 @@ use aws_sdk_ecr::types::{Image, ImageFailure, ImageIdentifier};
 
 use crate::model::{Cause, Digest, RepositoryName};
 use crate::sources::closure::{Below, Frontier, Trouble, check_child};
-use crate::sources::fault::Fault;
+use crate::sources::http::fault::Fault;
 use crate::sources::manifest::{ACCEPTED, Content, Descriptor, Manifest, parse};
 
 use super::Registry;

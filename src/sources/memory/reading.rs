@@ -218,6 +218,7 @@ fn blank(artifact: &ArtifactId) -> Inspection {
     Inspection {
         artifact: artifact.clone(),
         presence: Presence::Unknown,
+        kind: None,
         created: None,
         closure: Closure::Unknown,
         pin: PinState::Unknown,

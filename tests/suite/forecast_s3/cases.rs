@@ -428,6 +428,7 @@ fn inspected(id: &str, lock: Lock) -> (ArtifactId, Inspection) {
     let inspection = Inspection {
         artifact: artifact(id),
         presence: Presence::Present,
+        kind: None,
         created: Some(at("2026-01-01T10:00:00Z")),
         closure: Closure::Complete,
         pin: PinState::Absent,

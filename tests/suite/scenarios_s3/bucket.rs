@@ -163,7 +163,12 @@ impl Inventory for Bucket {
         let state = self.0.lock().unwrap();
         let tags = state.keys.keys().filter_map(|name| state.observed(name)).collect();
         let gap = |name: &Tag| Gap::new(Scope::Tag(name.clone()), Cause::Malformed, "the listing broke off");
-        Snapshot { tags, gaps: state.broken.iter().map(gap).collect(), retention: state.retention() }
+        Snapshot {
+            tags,
+            gaps: state.broken.iter().map(gap).collect(),
+            retention: state.retention(),
+            ..Snapshot::default()
+        }
     }
 
     async fn look_up(&self, _repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
@@ -176,6 +181,7 @@ impl Inventory for Bucket {
         let mut seen = Inspection {
             artifact: artifact.clone(),
             presence: Presence::NotFound,
+            kind: None,
             created: None,
             closure: Closure::Complete,
             pin: PinState::Absent,

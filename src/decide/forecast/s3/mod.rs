@@ -9,7 +9,7 @@
 //! | `threats` | what of that happens to rollback targets |
 //! | `lint` | rules that cannot mean what they say |
 //! | `document`, `xml` | a configuration as people write it |
-//! | `recommend` | a configuration that spares pinned releases |
+//! | `recommend`, `write` | a configuration that spares pinned releases |
 //!
 //! The documentation leaves three things open, and each is read so as to frighten: what is due exactly at midnight acts
 //! at that midnight; whether delete markers count among the newer noncurrent versions is a maybe; and where the version
@@ -23,6 +23,7 @@ mod lint;
 mod recommend;
 mod rules;
 mod threats;
+mod write;
 mod xml;
 
 pub use document::{is_meant, read};

@@ -3,7 +3,7 @@
 
 use crate::model::{BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, RepositoryName};
 
-use super::document;
+use super::write::write;
 
 /// The configuration, complete, with whatever can take or slow a pinned release of this repository taken out of it;
 /// without a repository, of any. Where nothing can, it is the live one.
@@ -16,7 +16,7 @@ pub fn recommend(bucket: &BucketRetention, repository: Option<&RepositoryName>) 
     }
     let home = repository.map(|repository| bucket.layout.repository_prefix(repository)).unwrap_or_default();
     let rules = lifecycle.rules.iter().map(|rule| spared(rule, bucket, &home)).collect();
-    document::write(&BucketLifecycle { rules, minimum: lifecycle.minimum })
+    write(&BucketLifecycle { rules, minimum: lifecycle.minimum })
 }
 
 /// The rule without what it does to releases; switched off where it does nothing else, because S3 takes no rule without

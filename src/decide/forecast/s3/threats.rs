@@ -70,12 +70,12 @@ const LONG: usize = 256;
 pub fn threats_to_all(objects: &Objects<'_>, now: Timestamp) -> Option<BTreeMap<ArtifactId, Vec<Threat>>> {
     let lifecycle = Lifecycle::new(objects.bucket.lifecycle.as_deref()?);
     let mut found = BTreeMap::new();
-    for tag in objects.tags.iter().filter(|tag| lifecycle.reaches(tag.name.as_str())) {
+    for tag in objects.tags.iter().filter(|tag| lifecycle.reaches(key_of(tag).as_str())) {
         let Some(object) = tag.object.as_deref() else { continue };
         if tag.target == Resolution::Unknown || object.versions.len() + object.markers.len() > LONG {
             return None;
         }
-        let key = objects.key(&tag.name, object);
+        let key = objects.key(key_of(tag), object);
         for version in &object.versions {
             let Some(place) = key.position(&version.artifact) else { continue };
             let threats = threats_to(&lifecycle, objects.bucket.versioning, &key, place, now);
@@ -85,13 +85,22 @@ pub fn threats_to_all(objects: &Objects<'_>, now: Timestamp) -> Option<BTreeMap<
     Some(found)
 }
 
+/// What rules call it: a chart's tag is its version, and its key is another.
+fn key_of(tag: &ObservedTag) -> &Tag {
+    let newest = tag.object.as_deref().and_then(|object| object.versions.first());
+    match newest.map(|version| &version.artifact) {
+        Some(ArtifactId::ObjectVersion { key, .. }) => key,
+        Some(ArtifactId::Manifest(_)) | None => &tag.name,
+    }
+}
+
 impl<'a> Objects<'a> {
     /// A target's key and its place in it: as the look at the target itself found them, which came last, or as listed.
     fn placed(&self, target: &'a ArtifactId) -> Option<(Key<'a>, usize)> {
         let ArtifactId::ObjectVersion { key: name, .. } = target else { return None };
         let looked_at = self.inspections.get(target).and_then(|seen| seen.object.as_deref()?.key.as_deref());
         // Of a key that the listing broke off in, not everything is known.
-        let tag = self.tags.iter().find(|tag| tag.name == *name && tag.target != Resolution::Unknown);
+        let tag = self.tags.iter().find(|tag| key_of(tag) == name && tag.target != Resolution::Unknown);
         let listed = tag.and_then(|tag| tag.object.as_deref());
         looked_at.into_iter().chain(listed).find_map(|object| {
             let key = self.key(name, object);
