@@ -166,7 +166,8 @@ fn beside(directory: &Path, make: bool) -> Result<Option<SigningKey>, String> {
 fn is_mount_point(directory: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
-    directory.parent().is_some_and(|parent| device(parent) != device(directory))
+    // What does not exist yet is made where its parent is.
+    device(directory).is_some_and(|own| directory.parent().is_some_and(|parent| device(parent) != Some(own)))
 }
 
 #[cfg(not(unix))]

@@ -28,4 +28,5 @@ mod scenarios_ecr;
 mod scenarios_s3;
 #[path = "../support/mod.rs"]
 mod support;
+mod telemetry;
 mod transport;
