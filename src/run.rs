@@ -4,10 +4,13 @@ mod descriptors;
 mod each;
 mod forecast;
 mod listing;
+mod node_digests;
+mod ready;
 mod record;
 mod repository;
 mod setup;
 mod stop;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,11 +28,11 @@ use self::each::Round;
 use self::record::Recorder;
 use self::setup::Setup;
 
-pub use self::forecast::{
-    Forecast, ForecastOptions, Recommended, Wanted, forecast, forecast_on, recommend, recommend_on,
-};
+pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
+pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
 pub use self::stop::Stop;
+pub use self::wanted::Wanted;
 
 /// How a run is meant.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ use super::output::ReportTarget;
 use crate::ledger::VerifierKey;
 use crate::model::{Reference, RunId, Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
+use crate::report::ready::ReadyFormat;
 use crate::report::render::Format;
 use crate::run::Shard;
 
@@ -60,13 +61,15 @@ pub(super) enum Command {
     Watch(WatchArguments),
     /// Tell what lifecycle rules will do to rollback targets, without changing anything
     Forecast(ForecastArguments),
+    /// Tell whether production can be rolled back now, to what, and by which commands, without changing anything
+    Ready(ReadyArguments),
     /// Tell what a tag pointed at, and when
     History(HistoryArguments),
     /// Check that nobody changed the ledger, and prove what it says
     Verify(VerifyArguments),
     /// Show the report of an earlier run
     Report(PastReportArguments),
-    /// Print the JSON Schema of the report, the forecast or the policy
+    /// Print the JSON Schema of the report, the forecast, the answers of ready or the policy
     Schema(SchemaArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
@@ -195,7 +198,8 @@ pub(super) struct ForecastArguments {
     #[arg(long, value_name = "DATE", env = "PRODPIN_AS_OF", value_parser = AsOf::read, hide_env_values = true)]
     pub(super) as_of: Option<AsOf>,
 
-    /// Judge the lifecycle policy in this file in the place of the live ones, before it is applied
+    /// Judge the rules in this file (an ECR policy, or a bucket's configuration in JSON or XML) in the place of the live
+    /// ones, before they are applied
     #[arg(long, value_name = "FILE", env = "PRODPIN_LIFECYCLE", hide_env_values = true)]
     pub(super) lifecycle: Option<PathBuf>,
 
@@ -203,8 +207,8 @@ pub(super) struct ForecastArguments {
     #[arg(long, env = "PRODPIN_CONFIRM", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) confirm: bool,
 
-    /// Print the repository's lifecycle policy (with --lifecycle, the file's) with a rule in front that claims pins,
-    /// ready to be applied, and nothing else
+    /// Print the repository's lifecycle policy (with --lifecycle, the file's) with a rule in front that claims pins, or a
+    /// bucket's rules without what takes releases, ready to be applied, and nothing else
     #[arg(long, env = "PRODPIN_RECOMMEND", value_parser = BoolishValueParser::new(), hide_env_values = true,
           conflicts_with_all = ["as_of", "confirm"])]
     pub(super) recommend: bool,
@@ -218,6 +222,38 @@ pub(super) struct ForecastArguments {
     pub(super) format: Option<ForecastFormat>,
 
     /// Exit with 3 if rules reach a target with this severity or above [default: the policy's, else high]
+    #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
+    pub(super) fail_on: Option<Severity>,
+
+    /// How many repositories to look at at once
+    #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
+          value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
+    pub(super) concurrency: u16,
+
+    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is told
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReadyArguments {
+    /// Only these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY [default: all of the policy's]
+    #[arg(value_name = "REPOSITORY")]
+    pub(super) repositories: Vec<String>,
+
+    /// Only this source; may be given several times
+    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
+    pub(super) sources: Vec<SourceName>,
+
+    /// What stdout shows [default: page]
+    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
+    pub(super) format: Option<ReadyFormat>,
+
+    /// Exit with 3 for answers of this severity or above: rolling forward is critical, not knowing is high
+    /// [default: the policy's, else high]
     #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
     pub(super) fail_on: Option<Severity>,
 
@@ -338,6 +374,8 @@ pub(super) enum SchemaOf {
     Report,
     /// What forecast --format json writes
     Forecast,
+    /// What ready --format json writes
+    Ready,
     /// The policy file
     Policy,
 }

@@ -5,8 +5,11 @@ use std::path::Path;
 
 use super::exit::Ending;
 use super::output::to_stdout;
-use crate::model::{NamePatterns, Order, ProductionRule};
-use crate::policy::{EcrConfig, LedgerLocation, OciConfig, Policy, S3Config, SourceConfig, load, visible};
+use crate::model::{DatabaseRule, NamePatterns, Order, ProductionRule, SchemaChange};
+use crate::policy::{
+    ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
+    S3Config, SignalConfig, SourceConfig, load, visible,
+};
 
 pub(super) fn check(path: &Path) -> anyhow::Result<Ending> {
     let policy = load(path)?;
@@ -30,6 +33,9 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     for (index, text) in production(policy).into_iter().enumerate() {
         line(if index == 0 { "production" } else { "" }, text)?;
     }
+    for (index, rule) in policy.database.iter().enumerate() {
+        line(if index == 0 { "database" } else { "" }, database(rule))?;
+    }
     let may_move = if policy.may_move.entries().is_empty() {
         "none; every tag that moves is a finding".to_owned()
     } else {
@@ -41,6 +47,19 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "warning: {}", visible(warning))?;
     }
     Ok(())
+}
+
+fn database(rule: &DatabaseRule) -> String {
+    let releases = match &rule.tags {
+        Some(tags) => format!("releases {} of ", list(tags.entries())),
+        None => "releases of ".to_owned(),
+    };
+    let what = match rule.schema {
+        SchemaChange::None => "leave their database alone",
+        SchemaChange::Expand => "only add to their database",
+        SchemaChange::Contract => "take away from their database",
+    };
+    format!("{releases}{} {what}", selected(&rule.repositories))
 }
 
 fn ledger(location: &LedgerLocation) -> String {
@@ -120,8 +139,58 @@ fn production(policy: &Policy) -> Vec<String> {
             }
             ProductionRule::InUse => {
                 said.extend(policy.in_use_files.iter().map(|file| format!("{} names what runs", file.display())));
+                said.extend(policy.signals.iter().map(signal));
             }
         }
     }
     said
+}
+
+fn signal(config: &SignalConfig) -> String {
+    match config {
+        SignalConfig::Kubernetes(KubernetesConfig { cluster, namespaces, helm_releases }) => {
+            let helm = if *helm_releases { ", and Helm's releases" } else { "" };
+            let namespaces = chosen(namespaces, "namespace", "namespaces");
+            format!("workloads in {namespaces} of {} run{helm}", self::cluster(cluster))
+        }
+        SignalConfig::ArgoCd(ArgoCdConfig { cluster, namespaces, applications }) => {
+            let applications = chosen(applications, "application", "applications");
+            let namespaces = chosen(namespaces, "namespace", "namespaces");
+            format!("Argo CD's {applications}, in {namespaces} of {}, run", self::cluster(cluster))
+        }
+        SignalConfig::Flux(FluxConfig { cluster, namespaces }) => {
+            let namespaces = chosen(namespaces, "namespace", "namespaces");
+            format!("Flux's Helm releases in {namespaces} of {} run", self::cluster(cluster))
+        }
+        SignalConfig::Ecs(aws) => format!("ECS runs, in {}{}", chosen(&aws.names, "cluster", "clusters"), account(aws)),
+        SignalConfig::Lambda(aws) => {
+            format!("Lambda runs {}{}", chosen(&aws.names, "function", "functions"), account(aws))
+        }
+        SignalConfig::AppRunner(aws) => {
+            format!("App Runner runs {}{}", chosen(&aws.names, "service", "services"), account(aws))
+        }
+    }
+}
+
+fn chosen(patterns: &NamePatterns, one: &str, many: &str) -> String {
+    match patterns.entries() {
+        [only] if only == "**" => format!("every {one}"),
+        [only] => format!("{one} {only}"),
+        entries => format!("{many} {}", list(entries)),
+    }
+}
+
+fn cluster(access: &ClusterAccess) -> String {
+    let kubeconfig = access.kubeconfig.as_ref().map(|path| format!(" of {}", path.display())).unwrap_or_default();
+    match &access.context {
+        Some(context) => format!("cluster {context}{kubeconfig}"),
+        None => format!("the current cluster{kubeconfig}"),
+    }
+}
+
+fn account(aws: &AwsConfig) -> String {
+    let region = aws.region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
+    let endpoint = aws.endpoint.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+    let role = aws.assume_role.as_ref().map(|role| format!(", as {role}")).unwrap_or_default();
+    format!("{region}{endpoint}{role}")
 }

@@ -84,12 +84,12 @@ fn tried(path: &Path) -> anyhow::Result<TriedRules> {
     })?)
 }
 
-fn wanted(repositories: &[String]) -> anyhow::Result<Vec<Wanted>> {
+pub(super) fn wanted(repositories: &[String]) -> anyhow::Result<Vec<Wanted>> {
     let read = |text: &String| Wanted::new(text).map_err(|error| Misuse(error.to_string()).into());
     repositories.iter().map(read).collect()
 }
 
-fn all_found(unmatched: &[String]) -> anyhow::Result<()> {
+pub(super) fn all_found(unmatched: &[String]) -> anyhow::Result<()> {
     if unmatched.is_empty() {
         return Ok(());
     }

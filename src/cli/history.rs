@@ -119,6 +119,7 @@ fn names(event: &Event, wanted: &ArtifactId) -> bool {
         | Event::TagRecreated { artifact, .. }
         | Event::DeploymentStarted { artifact, .. }
         | Event::DeploymentEnded { artifact, .. }
+        | Event::DeploymentRecalled { artifact, .. }
         | Event::Pinned { artifact }
         | Event::PinLost { artifact }
         | Event::TargetMissing { artifact }
@@ -187,6 +188,10 @@ fn sentence(event: &Event) -> String {
         Event::TagRecreated { tag, artifact } => format!("{tag} created again, at {artifact}"),
         Event::DeploymentStarted { artifact, via, .. } => format!("{artifact} runs in production, says {via}"),
         Event::DeploymentEnded { artifact, via } => format!("{artifact} runs no more, says {via}"),
+        Event::DeploymentRecalled { artifact, via, last: Some(last), .. } => {
+            format!("{artifact} ran in production, last on {last}, says {via}")
+        }
+        Event::DeploymentRecalled { artifact, via, .. } => format!("{artifact} ran in production before, says {via}"),
         Event::Pinned { artifact } => format!("{artifact} pinned"),
         Event::PinLost { artifact } => format!("{artifact} lost its pin"),
         Event::TargetMissing { artifact } => format!("{artifact} not found, though it is a rollback target"),

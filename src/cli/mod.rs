@@ -15,6 +15,7 @@ mod outcome;
 mod output;
 mod past_report;
 mod progress;
+mod ready;
 mod schema;
 mod stop;
 mod verify;
@@ -91,6 +92,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Enforce(arguments) => in_runtime(enforce::enforce(policy, arguments, bar)),
         Command::Forecast(arguments) => in_runtime(forecast::forecast(policy, arguments, bar)),
         Command::Watch(arguments) => in_runtime(watch::watch(policy, arguments)),
+        Command::Ready(arguments) => in_runtime(ready::ready(policy, arguments, bar)),
         Command::History(arguments) => in_runtime(history::history(policy, arguments)),
         Command::Verify(arguments) => in_runtime(verify::verify(policy, arguments)),
         Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RepositoryName, Retention,
-    RunningReference, Severity, Tag,
+    Running, RunningReference, Severity, Tag,
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
@@ -15,22 +15,28 @@ use super::changes::resolve;
 use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
+use super::workloads::workload_findings;
 use super::{access, charts, collision, commands, drift, forecast, mutability};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
 pub(super) struct Draft<'a> {
     key: &'a RepositoryKey,
+    retention: &'a Retention,
     now: Timestamp,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn of(input: &Input<'a>) -> Self {
-        Self { key: input.key, now: input.now }
+        Self { key: input.key, retention: &input.snapshot.retention, now: input.now }
     }
 
     pub(super) fn repository(&self) -> &'a RepositoryName {
         &self.key.name
+    }
+
+    pub(super) fn retention(&self) -> &'a Retention {
+        self.retention
     }
 
     pub(super) fn finding(
@@ -92,6 +98,7 @@ pub(super) fn findings(
     }
     found.standing.extend(moved_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
+    found.standing.extend(workload_findings(input, draft));
     found.standing.extend(marked_only(draft, report));
     found.standing.extend(collision::ineffective(draft, report, prospects));
     if let Retention::Ecr(ecr) = &input.snapshot.retention {
@@ -114,11 +121,7 @@ fn production_tags<'a>(input: &'a Input<'_>, report: &'a RepositoryReport) -> BT
         | Reason::Running { .. }
         | Reason::RanBefore { .. } => None,
     });
-    let running = input.running.iter().filter_map(|running| match &running.reference {
-        RunningReference::Tag(tag) => Some(tag),
-        RunningReference::Artifact(_) => None,
-    });
-    released.chain(running).collect()
+    released.chain(input.running.iter().filter_map(Running::tag)).collect()
 }
 
 fn target_findings(
@@ -167,6 +170,10 @@ fn target_findings(
                 format!("{name} lies in archive storage ({class}) and cannot be deployed at once"),
                 match &input.snapshot.retention {
                     Retention::Unruled => "restore it, and keep releases out of archive transitions".to_owned(),
+                    Retention::Bucket(bucket) => {
+                        let how = commands::restore_object(bucket, &target.artifact, class).unwrap_or_default();
+                        format!("restore it, which takes minutes to hours, and keep releases out of archives: {how}")
+                    }
                     Retention::Ecr(ecr) => format!(
                         "restore it, which takes up to 20 minutes as a rule: {}",
                         commands::restore(&input.key.name, ecr, &target.artifact)
@@ -177,7 +184,14 @@ fn target_findings(
                 Code::TargetHidden,
                 Severity::High,
                 format!("a delete marker hides {name} from readers by key"),
-                format!("remove the delete marker, version {marker}"),
+                match &input.snapshot.retention {
+                    Retention::Bucket(bucket) => commands::unhide(bucket, &target.artifact, marker),
+                    Retention::Unruled | Retention::Ecr(_) => None,
+                }
+                .map_or_else(
+                    || format!("remove the delete marker, version {marker}"),
+                    |command| format!("remove the delete marker: {command}"),
+                ),
             ),
             // Those that were worked out have been told above, with their dates.
             Obstacle::Lifecycle { due: Some(_), .. } => {}

@@ -4,13 +4,20 @@ use crate::report::document::{Reason, Rollback, TargetReport};
 
 use super::order::Version;
 
-/// Reads the answer off the judged targets, which are in their order: most recent first.
-pub(super) fn rollback(targets: &[TargetReport], keep: u32) -> Rollback {
-    let current = targets
-        .iter()
-        .position(|target| target.running)
-        .or_else(|| targets.iter().position(|target| target.rank.is_some()));
-    let is_proven = |target: &TargetReport| target.reasons.iter().any(Reason::says_that_it_ran);
+/// Whether something says that production ran it, rather than that its tag looks like a release.
+pub(super) fn is_proven(target: &TargetReport) -> bool {
+    target.reasons.iter().any(Reason::says_that_it_ran)
+}
+
+/// The place of what production runs.
+fn current(targets: &[TargetReport]) -> Option<usize> {
+    let running = targets.iter().position(|target| target.running);
+    running.or_else(|| targets.iter().position(|target| target.rank.is_some()))
+}
+
+/// The releases that one could go back to, most recent first, whether they can be restored or not.
+pub(super) fn before(targets: &[TargetReport]) -> Vec<&TargetReport> {
+    let current = current(targets);
     let elsewhere = targets.iter().any(|target| !target.running && is_proven(target));
     let running = current.map(|place| &targets[place]).filter(|target| is_proven(target));
     let before = targets.iter().enumerate().filter(|(place, target)| {
@@ -29,7 +36,14 @@ pub(super) fn rollback(targets: &[TargetReport], keep: u32) -> Rollback {
             && !target.running
             && current.is_none_or(|current| *place > current)
     });
-    let before: Vec<&TargetReport> = before.map(|(_, target)| target).collect();
+    before.map(|(_, target)| target).collect()
+}
+
+/// Reads the answer off the judged targets, which are in their order: most recent first.
+pub(super) fn rollback(targets: &[TargetReport], keep: u32) -> Rollback {
+    let current = current(targets);
+    let running = current.map(|place| &targets[place]).filter(|target| is_proven(target));
+    let before = before(targets);
     let to = before.iter().find(|target| target.restorable == Some(true));
     let ready = match to {
         Some(_) => Some(true),
@@ -50,6 +64,15 @@ pub(super) fn rollback(targets: &[TargetReport], keep: u32) -> Rollback {
         depth: u32::try_from(depth).unwrap_or(u32::MAX),
         keep,
     }
+}
+
+/// Whether a release's tags name a higher version than another's; not, where either names none.
+pub(super) fn is_higher_version(target: &TargetReport, than: &TargetReport) -> bool {
+    let version = |target: &TargetReport| {
+        let versions = target.references.iter().filter_map(|tag| Version::read(tag.as_str()));
+        versions.filter(|version| version.conventional).max()
+    };
+    matches!((version(target), version(than)), (Some(this), Some(that)) if this > that)
 }
 
 /// Whether a release is older than another by the versions in their tags; not, where either has none.

@@ -6,15 +6,19 @@
 //! - a release is the bytes its tag was *first* seen with: they keep their place when the tag moves away or is deleted;
 //! - bytes that arrived by moving a release tag are kept beside the set, flagged, and take nobody's place: else
 //!   whoever can re-push five tags could empty it;
+//! - what workloads ran is ordered by when it was last in production, by the best evidence there is: the look that no
+//!   longer found it, or what the platform itself tells of the time between looks and before the first one;
 //! - what no longer exists is reported in its place, and does not count towards the number to keep.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::model::{
-    ArtifactId, Evidence, Inspection, Mark, Order, Presence, ProductionRule, RepositoryState, Running, Snapshot, Tag,
-    TagHistory, TagStatus,
+    ArtifactId, Evidence, Inspection, Mark, Order, Presence, ProductionRule, RepositoryState, Running, Snapshot, Span,
+    Tag, TagHistory, TagStatus, signal_of,
 };
 use crate::report::document::Reason;
 
@@ -229,28 +233,80 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// What signals named: running now first, then by when it was last named.
+/// Whether it runs now, when it was last in production, and the commit that last changed what is known of it.
+type Recency = (bool, Option<Timestamp>, u64);
+
+/// What signals named: running now first, then by when it was last in production.
 fn in_use(rules: &Rules, state: &RepositoryState, running: &[Running], signals: &BTreeSet<Arc<str>>) -> Vec<Candidate> {
     let resolved = resolve(running, state, rules);
-    let mut ranked: Vec<((bool, u64), Candidate)> = Vec::new();
+    let clock = Clock::of(state);
+    let mut ranked: Vec<(Recency, Candidate)> = Vec::new();
     for (artifact, spans) in &state.deployments {
         let mut candidate = Candidate::new(artifact.clone());
-        let mut last = 0;
+        let (mut last, mut sequence) = (None, 0);
+        let mut before = Vec::new();
         for (via, span) in spans {
             // A signal that the policy no longer names cannot say that anything still runs.
-            let runs = span.until.is_none() && signals.contains(via);
+            let runs = span.until.is_none() && signal_of(via, signals).is_some();
             candidate.running |= runs;
-            last = last.max(span.until.map_or(span.from.sequence, |until| until.sequence));
-            let via = via.to_string();
-            candidate.reasons.push(if runs { Reason::Running { via } } else { Reason::RanBefore { via } });
+            last = last.max(clock.last_in_production(span));
+            sequence = sequence.max(span.until.map_or(span.from.sequence, |until| until.sequence));
+            match runs {
+                true => candidate.reasons.push(Reason::Running { via: via.to_string() }),
+                false => before.push((clock.last_in_production(span), via)),
+            }
+        }
+        if candidate.reasons.is_empty() {
+            before.sort_by(|a, b| b.cmp(a));
+            let told = before.into_iter().take(REASONS_TOLD).map(|(_, via)| Reason::RanBefore { via: via.to_string() });
+            candidate.reasons.extend(told);
         }
         candidate.running |= resolved.named.contains_key(artifact);
         let moved = resolved.moved_in.iter().filter(|(claimed, ..)| claimed == artifact);
         candidate.moved_in.extend(moved.map(|(_, tag, now)| (tag.clone(), now.clone())));
-        ranked.push(((candidate.running, last), candidate));
+        ranked.push(((candidate.running, last, sequence), candidate));
     }
     ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.artifact.cmp(&y.artifact)));
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Of workloads that ran an artifact and run it no more, so many are named as the reason for keeping it.
+const REASONS_TOLD: usize = 8;
+
+/// The wall time of each ledger position, made to follow the sequence, which is what orders (I21): so that it can be
+/// compared with the times that platforms tell of deployments no run was there to see.
+struct Clock(BTreeMap<u64, Timestamp>);
+
+impl Clock {
+    fn of(state: &RepositoryState) -> Self {
+        let marks = state.deployments.values().flat_map(BTreeMap::values).flat_map(|span| {
+            let until = span.until.unwrap_or(span.from);
+            [(span.from.sequence, span.from.at), (until.sequence, until.at)]
+        });
+        let mut times: BTreeMap<u64, Timestamp> = BTreeMap::new();
+        for (sequence, at) in marks {
+            let time = times.entry(sequence).or_insert(at);
+            *time = (*time).max(at);
+        }
+        let mut latest = Timestamp::MIN;
+        for time in times.values_mut() {
+            latest = latest.max(*time);
+            *time = latest;
+        }
+        Self(times)
+    }
+
+    /// When it was last in production; none if it was, and nobody tells when. A platform often tells only when the
+    /// next one was started, or created: before prodpin itself saw this one start, that cannot be right, and the first
+    /// look that did not find it any more counts.
+    fn last_in_production(&self, span: &Span) -> Option<Timestamp> {
+        let until = self.0.get(&span.until.unwrap_or(span.from).sequence).copied();
+        match span.told {
+            told if span.recalled => told,
+            Some(told) if told >= span.from.at => Some(told),
+            _ => until,
+        }
+    }
 }
 
 impl Candidate {

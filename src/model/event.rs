@@ -132,6 +132,19 @@ pub enum Event {
         /// Who had said so.
         via: Arc<str>,
     },
+    /// A platform's own history names it as having run in production before (E122, E132).
+    DeploymentRecalled {
+        /// The artifact.
+        artifact: ArtifactId,
+        /// Who says so.
+        via: Arc<str>,
+        /// The tag it is named by there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<Tag>,
+        /// When it was last in production, as the platform tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<Timestamp>,
+    },
     /// A pin was read back: prodpin's own, or one found in place.
     Pinned {
         /// The artifact.

@@ -120,6 +120,12 @@ codes! {
     DeleteAllowed = "delete-allowed",
     /// Protection settings differ from the last run.
     SettingsChanged = "settings-changed",
+    /// A workload names its artifact by a tag, so that what it starts next may be something else.
+    WorkloadOnMutableTag = "workload-on-mutable-tag",
+    /// A workload runs other bytes than its tag names now.
+    WorkloadDigestDrift = "workload-digest-drift",
+    /// A platform keeps fewer revisions of a workload than the policy keeps releases.
+    HistoryShort = "history-short",
     /// Not everything could be read.
     InventoryIncomplete = "inventory-incomplete",
     /// A policy entry matches nothing.

@@ -18,6 +18,9 @@ pub struct RepositoryState {
     pub deployments: BTreeMap<ArtifactId, BTreeMap<Arc<str>, Span>>,
     /// What each signal's tags pointed at when the signal first named them.
     pub claims: BTreeMap<Arc<str>, BTreeMap<Tag, ArtifactId>>,
+    /// What tags meant to those who no longer name them: a platform's history goes on naming old tags (E124).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub former: BTreeMap<Arc<str>, BTreeMap<Tag, (Mark, ArtifactId)>>,
     /// Every artifact whose pin was read back, and since when.
     pub pinned: BTreeMap<ArtifactId, Mark>,
     /// Rollback targets that were not found, and since when.
@@ -96,6 +99,12 @@ pub struct Span {
     pub from: Mark,
     /// First seen to be gone; none while it runs.
     pub until: Option<Mark>,
+    /// When it was last in production, as the platform's own history tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Timestamp>,
+    /// Known from the platform's history alone: prodpin never saw it run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recalled: bool,
 }
 
 /// What a tag has pointed at, oldest first.
@@ -188,6 +197,9 @@ impl TagHistory {
     }
 }
 
+/// Platforms keep ten revisions or so; of what tags meant before that nobody asks again.
+const FORMER_KEPT: usize = 64;
+
 impl RepositoryState {
     /// Whether nothing is known of the repository.
     #[must_use]
@@ -213,18 +225,31 @@ impl RepositoryState {
             Event::TagDeleted { tag } => self.set_status(tag, TagStatus::Deleted(mark)),
             Event::DeploymentStarted { artifact, via, tag } => {
                 let spans = self.deployments.entry(artifact.clone()).or_default();
-                let from = spans.get(via).map_or(mark, |span| span.from);
-                spans.insert(via.clone(), Span { from, until: None });
+                let before = spans.get(via).copied();
+                let from = before.filter(|span| !span.recalled).map_or(mark, |span| span.from);
+                let told = before.and_then(|span| span.told);
+                spans.insert(via.clone(), Span { from, until: None, told, recalled: false });
                 if let Some(tag) = tag {
                     self.claims.entry(via.clone()).or_default().insert(tag.clone(), artifact.clone());
                 }
             }
             Event::DeploymentEnded { artifact, via } => {
-                if let Some(claims) = self.claims.get_mut(via) {
-                    claims.retain(|_, claimed| claimed != artifact);
-                }
+                self.disclaim(artifact, via, mark);
                 if let Some(span) = self.deployments.get_mut(artifact).and_then(|spans| spans.get_mut(via)) {
                     span.until = Some(mark);
+                }
+            }
+            Event::DeploymentRecalled { artifact, via, tag, last } => {
+                let spans = self.deployments.entry(artifact.clone()).or_default();
+                let span = spans.entry(via.clone()).or_insert(Span {
+                    from: mark,
+                    until: Some(mark),
+                    told: None,
+                    recalled: true,
+                });
+                span.told = span.told.max(*last);
+                if let Some(tag) = tag {
+                    self.remember(via, tag, artifact, mark);
                 }
             }
             Event::Pinned { artifact } => {
@@ -242,6 +267,25 @@ impl RepositoryState {
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, facts.clone())),
             Event::Settings { .. } | Event::AlertSent { .. } | Event::Source(_) | Event::Run(_) => {}
+        }
+    }
+
+    /// What a workload's tags meant is kept when it no longer names them.
+    fn disclaim(&mut self, artifact: &ArtifactId, via: &Arc<str>, mark: Mark) {
+        let Some(claims) = self.claims.get_mut(via) else { return };
+        let gone: Vec<Tag> = claims.extract_if(.., |_, claimed| claimed == artifact).map(|(tag, _)| tag).collect();
+        for tag in gone {
+            self.remember(via, &tag, artifact, mark);
+        }
+    }
+
+    fn remember(&mut self, via: &Arc<str>, tag: &Tag, artifact: &ArtifactId, mark: Mark) {
+        let former = self.former.entry(via.clone()).or_default();
+        former.insert(tag.clone(), (mark, artifact.clone()));
+        if former.len() > FORMER_KEPT
+            && let Some(oldest) = former.iter().min_by_key(|(_, (mark, _))| *mark).map(|(tag, _)| tag.clone())
+        {
+            former.remove(&oldest);
         }
     }
 
@@ -266,6 +310,12 @@ impl RepositoryState {
     #[must_use]
     pub fn claimed(&self, via: &str, tag: &Tag) -> Option<&ArtifactId> {
         self.claims.get(via)?.get(tag)
+    }
+
+    /// What a tag meant to someone who names it as a thing of the past.
+    #[must_use]
+    pub fn formerly(&self, via: &str, tag: &Tag) -> Option<&ArtifactId> {
+        self.former.get(via)?.get(tag).map(|(_, artifact)| artifact)
     }
 
     /// Whether some signal still names the artifact as running.
@@ -305,6 +355,11 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         }
         Event::DeploymentEnded { artifact, via } => {
             state.runs(&artifact, &via).then_some(Event::DeploymentEnded { artifact, via })
+        }
+        Event::DeploymentRecalled { artifact, via, tag, last } => {
+            let span = state.deployments.get(&artifact).and_then(|spans| spans.get(&via));
+            let known = span.is_some_and(|span| span.until.is_none() || span.told >= last);
+            (!known).then_some(Event::DeploymentRecalled { artifact, via, tag, last })
         }
         Event::Pinned { artifact } => (!state.pinned.contains_key(&artifact)).then_some(Event::Pinned { artifact }),
         Event::PinLost { artifact } => state.pinned.contains_key(&artifact).then_some(Event::PinLost { artifact }),
@@ -533,7 +588,10 @@ mod tests {
         assert_eq!(commit(&mut state, 3, ends.to_vec()).len(), 3);
         assert_eq!(commit(&mut state, 4, ends.to_vec()), []);
         assert!(!state.runs(&artifact(1), &via));
-        assert_eq!(state.deployments[&artifact(1)][&via], Span { from: mark(1), until: Some(mark(3)) });
+        assert_eq!(
+            state.deployments[&artifact(1)][&via],
+            Span { from: mark(1), until: Some(mark(3)), told: None, recalled: false }
+        );
     }
 
     #[test]

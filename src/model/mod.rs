@@ -3,6 +3,7 @@
 //! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
 
 mod artifact;
+mod bucket;
 mod chart;
 mod digest;
 mod ecr;
@@ -14,13 +15,19 @@ mod layout;
 mod name;
 mod pattern;
 mod production;
+mod provenance;
 mod reference;
 mod snapshot;
 mod text;
 mod threat;
 mod waiver;
+mod workload;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use bucket::{
+    BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
+    NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
+};
 pub use chart::ChartVersion;
 pub use digest::{Digest, DigestError};
 pub use ecr::{
@@ -34,12 +41,14 @@ pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistor
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
-pub use production::{Evidence, Order, ProductionRule, Running, RunningReference};
+pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
+pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
-    ArtifactKind, Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
-    RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
+    ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
+    PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
+pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Workload, claimant, signal_of};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, NamePatterns, Tag};
+use super::{ArtifactId, NamePatterns, SchemaChange, Tag, Tenure, Workload};
 
 /// One entry of the policy's `production` list, ready to be applied to a repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,15 +51,74 @@ pub enum Evidence {
     RunningDigest,
 }
 
-/// Something named as running in production now, in one repository.
+/// Something named as running in production, or as having run there, in one repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Running {
     /// What is running.
     pub reference: RunningReference,
+    /// The tag that the workload names, where it names no digest: bytes and tag may part (E124).
+    pub named_as: Option<Tag>,
+    /// Whether the bytes are named as a node reports them: by the index, by one platform's manifest, or by an image's
+    /// configuration (E125). To be joined with an artifact of the repository before it means one.
+    pub node: Option<NodeDigest>,
     /// How sure this is.
     pub evidence: Evidence,
-    /// Who says so, for a person: `in-use.json`.
+    /// Who says so, as the ledger's key: `file in-use.json`, `kubernetes prod-eu: deployment shop/api`.
     pub via: Arc<str>,
+    /// Now or before.
+    pub tenure: Tenure,
+    /// What runs it, where that is known.
+    pub workload: Option<Arc<Workload>>,
+    /// The container in it; of a function the alias that names this version.
+    pub container: Option<Arc<str>>,
+    /// What the platform calls this state of the workload: a revision's number, a task definition, a version, a commit.
+    /// It is what a command that goes back names.
+    pub revision: Option<Arc<str>>,
+    /// What its `prodpin.dev/schema` annotation says of the database.
+    pub schema: Option<SchemaChange>,
+}
+
+/// How a node's word for an image is to be read (E125).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeDigest {
+    /// With a repository: an index or a manifest.
+    Manifest,
+    /// Bare: perhaps an image's configuration, which no registry serves as a manifest.
+    PerhapsConfig,
+}
+
+impl Running {
+    /// Something that runs now, named by someone who knows of no workload.
+    #[must_use]
+    pub fn now(reference: RunningReference, evidence: Evidence, via: impl Into<Arc<str>>) -> Self {
+        Self {
+            reference,
+            named_as: None,
+            node: None,
+            evidence,
+            via: via.into(),
+            tenure: Tenure::Now { since: None },
+            workload: None,
+            container: None,
+            revision: None,
+            schema: None,
+        }
+    }
+
+    /// The tag that it is named by, alone or beside its bytes.
+    #[must_use]
+    pub fn tag(&self) -> Option<&Tag> {
+        match &self.reference {
+            RunningReference::Tag(tag) => Some(tag),
+            RunningReference::Artifact(_) => self.named_as.as_ref(),
+        }
+    }
+
+    /// Whether it runs now, rather than before.
+    #[must_use]
+    pub fn runs_now(&self) -> bool {
+        matches!(self.tenure, Tenure::Now { .. })
+    }
 }
 
 /// What a signal names: exact bytes, or a tag that must be resolved.

@@ -11,7 +11,7 @@ use super::given::{Entries, Given};
 use super::patterns::{self, Confirmation};
 use super::problem::{Place, Problems, mask_line, quote};
 use super::raw::{RawPolicy, RawProduction, RawSource};
-use super::{LedgerLocation, Policy, SourceConfig, place_of_source, source};
+use super::{LedgerLocation, Policy, SignalConfig, SourceConfig, place_of_source, source};
 use crate::model::{Digest, NamePatterns, Order, ProductionRule, Severity, SourceName, Tag};
 use crate::schedule::Schedule;
 
@@ -32,7 +32,7 @@ impl Checker<'_> {
         if !self.version(raw) {
             return None;
         }
-        let (production, in_use_files) = self.production(&raw.production);
+        let Production { rules: production, in_use_files, signals } = self.production(&raw.production);
         let ledger = self.ledger(&raw.ledger);
         Some(Policy {
             keep: self.keep(&raw.keep),
@@ -43,6 +43,8 @@ impl Checker<'_> {
             sources: self.sources(&raw.sources),
             production,
             in_use_files,
+            signals,
+            database: self.database(&raw.database),
             may_move: self.may_move(raw),
             fail_on: raw.fail_on.value().copied().unwrap_or(Severity::High),
             waivers: self.waivers(&raw.waivers),
@@ -177,8 +179,8 @@ impl Checker<'_> {
         }
     }
 
-    fn production(&self, given: &Given<Vec<Given<RawProduction>>>) -> (Vec<ProductionRule>, Vec<PathBuf>) {
-        let (mut rules, mut files) = (Vec::new(), Vec::new());
+    fn production(&self, given: &Given<Vec<Given<RawProduction>>>) -> Production {
+        let Production { mut rules, in_use_files: mut files, mut signals } = Production::default();
         let entries = given.value().map_or(&[][..], Vec::as_slice);
         if entries.is_empty() && given.value().is_some() == given.place().is_some() {
             let fix = "say how to tell a release, such as: production: [{ tags: [\"v*\"], order: semver }]".to_owned();
@@ -206,13 +208,20 @@ impl Checker<'_> {
                     } else {
                         files.push(path);
                     }
-                    if !rules.contains(&ProductionRule::InUse) {
-                        rules.push(ProductionRule::InUse);
+                    in_use(&mut rules);
+                }
+                other => {
+                    let Some(signal) = self.signal(other, place) else { continue };
+                    if signals.contains(&signal) {
+                        self.problems.warn(place, "the same rule is given twice; it counts once");
+                    } else {
+                        signals.push(signal);
                     }
+                    in_use(&mut rules);
                 }
             }
         }
-        (rules, files)
+        Production { rules, in_use_files: files, signals }
     }
 
     fn add(&self, rules: &mut Vec<ProductionRule>, place: Place, rule: ProductionRule) {
@@ -285,6 +294,20 @@ impl Checker<'_> {
         } else {
             mask_line(&reason).0
         }
+    }
+}
+
+/// What the policy's `production` comes to.
+#[derive(Default)]
+struct Production {
+    rules: Vec<ProductionRule>,
+    in_use_files: Vec<PathBuf>,
+    signals: Vec<SignalConfig>,
+}
+
+fn in_use(rules: &mut Vec<ProductionRule>) {
+    if !rules.contains(&ProductionRule::InUse) {
+        rules.push(ProductionRule::InUse);
     }
 }
 

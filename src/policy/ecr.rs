@@ -56,7 +56,7 @@ impl Checker<'_> {
         Some(account)
     }
 
-    fn role(&self, given: &Given<String>) -> Option<String> {
+    pub(super) fn role(&self, given: &Given<String>) -> Option<String> {
         let role = self.filled(given)?;
         let (at, _) = given.read()?;
         let parts: Vec<&str> = role.splitn(6, ':').collect();

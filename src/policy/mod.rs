@@ -7,6 +7,7 @@
 mod ad_hoc;
 mod alerts;
 mod check;
+mod database;
 mod ecr;
 mod environment;
 mod given;
@@ -19,6 +20,7 @@ mod reader;
 mod safeguards;
 mod schema;
 mod secret;
+mod signal;
 mod source;
 mod tree;
 mod waivers;
@@ -29,7 +31,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::model::{Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, Waiver};
+use crate::model::{DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, Waiver};
 use crate::report::context::AwsAccount;
 use crate::schedule::Schedule;
 
@@ -41,6 +43,7 @@ pub use problem::{PolicyErrors, Problem};
 pub use safeguards::{KeyPlace, Safeguards};
 pub use schema::schema_text;
 pub use secret::Secret;
+pub use signal::{ArgoCdConfig, AwsConfig, ClusterAccess, FluxConfig, KubernetesConfig, SignalConfig};
 
 /// A policy that has been checked: whatever is here can be used as it is.
 #[derive(Debug, Clone)]
@@ -59,6 +62,10 @@ pub struct Policy {
     pub production: Vec<ProductionRule>,
     /// Files with a JSON array of references that run in production.
     pub in_use_files: Vec<PathBuf>,
+    /// Platforms that are asked what runs in production.
+    pub signals: Vec<SignalConfig>,
+    /// What releases do to their databases, where nothing else says it.
+    pub database: Vec<DatabaseRule>,
     /// Tags that may move.
     pub may_move: NamePatterns,
     /// The severity from which findings decide the exit status.
@@ -153,6 +160,17 @@ pub struct S3Config {
     pub path_style: bool,
     /// The account that must own the bucket (F51).
     pub owner: Option<String>,
+    /// Where its inventory lies, which is read instead of listing it (B79).
+    pub inventory: Option<InventoryPlace>,
+}
+
+/// A manifest of an S3 Inventory, or the folder that holds the dated ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryPlace {
+    /// The bucket that inventories are delivered to.
+    pub bucket: String,
+    /// The manifest's key, or the folder.
+    pub key: String,
 }
 
 /// The private ECR registry of one AWS account in one region.

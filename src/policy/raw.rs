@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::alerts::RawAlert;
+use super::database::RawDatabaseRule;
 use super::given::{Entries, Given};
 use super::helm::RawHelm;
 use super::waivers::{RawSecurityHub, RawWaiver};
@@ -40,6 +41,8 @@ pub(super) struct RawPolicy {
     pub(super) sources: Given<Entries<RawSource>>,
     /// What counts as production. Evidence from all rules is put together.
     pub(super) production: Given<Vec<Given<RawProduction>>>,
+    /// What releases do to the databases that they share with those before, for `prodpin ready`.
+    pub(super) database: Given<Vec<Given<RawDatabaseRule>>>,
     /// Which tags may move.
     pub(super) tags: Given<RawTags>,
     /// Findings of this severity or above make the exit status 3. Default `high`.
@@ -122,6 +125,10 @@ pub(super) struct RawS3 {
     /// The AWS account that must own the bucket.
     #[schemars(regex(pattern = "^[0-9]{12}$"))]
     pub(super) owner: Given<String>,
+    /// An S3 Inventory of the bucket, read instead of listing it: `s3://BUCKET/…/manifest.json`, or the folder that
+    /// holds the dated ones.
+    #[schemars(regex(pattern = "^s3://"))]
+    pub(super) inventory: Given<String>,
 }
 
 /// The private ECR registry of an AWS account in a region.
@@ -168,6 +175,13 @@ pub(super) enum RawProduction {
     Tags(RawReleaseTags),
     MovingTag(RawMovingTag),
     File(RawFile),
+    Kubernetes(RawKubernetesRule),
+    #[serde(rename = "argocd")]
+    ArgoCd(RawArgoCdRule),
+    Flux(RawFluxRule),
+    Ecs(RawEcsRule),
+    Lambda(RawLambdaRule),
+    AppRunner(RawAppRunnerRule),
 }
 
 /// Tags that name releases.
@@ -199,6 +213,160 @@ pub(super) struct RawMovingTag {
 pub(super) struct RawFile {
     /// A JSON array of references, such as `["registry.example.com/shop/api:1.2"]`; relative to this file.
     pub(super) file: Given<String>,
+}
+
+/// What a Kubernetes cluster runs, and ran by its own revisions.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a kubernetes rule")]
+#[schemars(rename = "KubernetesRule", default, extend("required" = ["kubernetes"]))]
+pub(super) struct RawKubernetesRule {
+    /// Which cluster, and what of it is production.
+    pub(super) kubernetes: Given<RawKubernetes>,
+}
+
+/// A Kubernetes cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "kubernetes")]
+#[schemars(rename = "Kubernetes", default)]
+pub(super) struct RawKubernetes {
+    /// The context in the kubeconfig. Default: the kubeconfig's current one, or the cluster that prodpin runs in.
+    pub(super) context: Given<String>,
+    /// The kubeconfig; relative to this file. Default: `KUBECONFIG`, else `~/.kube/config`.
+    pub(super) kubeconfig: Given<String>,
+    /// Namespaces by name or glob; `!` in front takes away. Names alone need no right beyond their namespaces.
+    pub(super) namespaces: Given<Vec<Given<String>>>,
+    /// Confirms that every namespace is production.
+    pub(super) all: Given<bool>,
+    /// Whether to read Helm's releases, which are kept in Secrets or ConfigMaps with their values. Default false.
+    pub(super) helm_releases: Given<bool>,
+}
+
+/// What Argo CD's applications run, and ran.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an argocd rule")]
+#[schemars(rename = "ArgoCdRule", default, extend("required" = ["argocd"]))]
+pub(super) struct RawArgoCdRule {
+    /// Which cluster, and which applications.
+    pub(super) argocd: Given<RawArgoCd>,
+}
+
+/// Argo CD in a Kubernetes cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "argocd")]
+#[schemars(rename = "ArgoCd", default)]
+pub(super) struct RawArgoCd {
+    /// The context in the kubeconfig. Default: the kubeconfig's current one, or the cluster that prodpin runs in.
+    pub(super) context: Given<String>,
+    /// The kubeconfig; relative to this file. Default: `KUBECONFIG`, else `~/.kube/config`.
+    pub(super) kubeconfig: Given<String>,
+    /// The namespaces of the Application objects, by name or glob. Default `argocd`.
+    pub(super) namespaces: Given<Vec<Given<String>>>,
+    /// Applications by name or glob.
+    pub(super) applications: Given<Vec<Given<String>>>,
+    /// Confirms that every application is production.
+    pub(super) all: Given<bool>,
+}
+
+/// What Flux's Helm releases run, and ran.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a flux rule")]
+#[schemars(rename = "FluxRule", default, extend("required" = ["flux"]))]
+pub(super) struct RawFluxRule {
+    /// Which cluster, and which namespaces.
+    pub(super) flux: Given<RawFlux>,
+}
+
+/// Flux in a Kubernetes cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "flux")]
+#[schemars(rename = "Flux", default)]
+pub(super) struct RawFlux {
+    /// The context in the kubeconfig. Default: the kubeconfig's current one, or the cluster that prodpin runs in.
+    pub(super) context: Given<String>,
+    /// The kubeconfig; relative to this file. Default: `KUBECONFIG`, else `~/.kube/config`.
+    pub(super) kubeconfig: Given<String>,
+    /// The namespaces of the HelmRelease objects, by name or glob.
+    pub(super) namespaces: Given<Vec<Given<String>>>,
+    /// Confirms that every namespace is production.
+    pub(super) all: Given<bool>,
+}
+
+/// What ECS services and tasks run, and ran by their service revisions.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an ecs rule")]
+#[schemars(rename = "EcsRule", default, extend("required" = ["ecs"]))]
+pub(super) struct RawEcsRule {
+    /// Which account, region and clusters.
+    pub(super) ecs: Given<RawEcs>,
+}
+
+/// Amazon ECS in one account and region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "ecs")]
+#[schemars(rename = "Ecs", default)]
+pub(super) struct RawEcs {
+    /// The region. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// Clusters by name or glob.
+    pub(super) clusters: Given<Vec<Given<String>>>,
+    /// Confirms that every cluster is production.
+    pub(super) all: Given<bool>,
+    /// The ARN of a role to read with.
+    pub(super) assume_role: Given<String>,
+    /// The address of a server that stands in for AWS.
+    pub(super) endpoint: Given<String>,
+}
+
+/// What Lambda functions run, by their versions and aliases.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a lambda rule")]
+#[schemars(rename = "LambdaRule", default, extend("required" = ["lambda"]))]
+pub(super) struct RawLambdaRule {
+    /// Which account, region and functions.
+    pub(super) lambda: Given<RawLambda>,
+}
+
+/// AWS Lambda in one account and region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "lambda")]
+#[schemars(rename = "Lambda", default)]
+pub(super) struct RawLambda {
+    /// The region. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// Functions by name or glob.
+    pub(super) functions: Given<Vec<Given<String>>>,
+    /// Confirms that every function is production.
+    pub(super) all: Given<bool>,
+    /// The ARN of a role to read with.
+    pub(super) assume_role: Given<String>,
+    /// The address of a server that stands in for AWS.
+    pub(super) endpoint: Given<String>,
+}
+
+/// What App Runner services run.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an app_runner rule")]
+#[schemars(rename = "AppRunnerRule", default, extend("required" = ["app_runner"]))]
+pub(super) struct RawAppRunnerRule {
+    /// Which account, region and services.
+    pub(super) app_runner: Given<RawAppRunner>,
+}
+
+/// AWS App Runner in one account and region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "app_runner")]
+#[schemars(rename = "AppRunner", default)]
+pub(super) struct RawAppRunner {
+    /// The region. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// Services by name or glob.
+    pub(super) services: Given<Vec<Given<String>>>,
+    /// Confirms that every service is production.
+    pub(super) all: Given<bool>,
+    /// The ARN of a role to read with.
+    pub(super) assume_role: Given<String>,
+    /// The address of a server that stands in for AWS.
+    pub(super) endpoint: Given<String>,
 }
 
 /// Rules about tags.

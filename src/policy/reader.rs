@@ -124,9 +124,8 @@ impl<'n> Reader<'n> {
 fn not_yet(table: &str, key: &str) -> Option<String> {
     let (what, kinds, have): (_, &[&str], _) = match table {
         SOURCE => ("source", &["harbor"], "oci, s3, ecr and helm"),
-        PRODUCTION => {
-            let signals = &["kubernetes", "helm_releases", "argo", "ecs", "lambda", "apprunner"];
-            ("production signal", signals, "tags, moving_tag and file")
+        PRODUCTION if key == "helm_releases" => {
+            return Some("helm_releases belongs to a cluster: write kubernetes: { helm_releases: true, … }".to_owned());
         }
         _ => return None,
     };

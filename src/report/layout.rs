@@ -92,6 +92,11 @@ impl<'a> Page<'a> {
         self.line(draft)
     }
 
+    /// A line that is to be copied: never broken, however narrow the page, since half of it must not run when pasted.
+    pub(super) fn verbatim(&mut self, indent: usize, encoded: &str) -> io::Result<()> {
+        writeln!(self.out, "{}{encoded}", " ".repeat(indent.min(self.style.width / 3)))
+    }
+
     /// Adds a piece of a word. A word longer than a line is broken wherever the line ends.
     fn fit(&mut self, piece: Span, draft: &mut Draft, hang: usize) -> io::Result<()> {
         if draft.used + piece.text.width() <= self.style.width {

@@ -23,6 +23,7 @@ mod ocsf;
 mod overview;
 mod phrase;
 mod prometheus;
+pub mod ready;
 pub mod render;
 mod sarif;
 pub mod schema;

@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema};
 
 use super::document::Document;
 use super::forecast::ForecastDocument;
+use super::ready::ReadyDocument;
 
 /// The schema of what `--format json` writes.
 #[must_use]
@@ -16,6 +17,12 @@ pub fn schema() -> Schema {
 #[must_use]
 pub fn forecast_schema() -> Schema {
     of::<ForecastDocument>("prodpin forecast", "What prodpin forecast writes with --format json.")
+}
+
+/// The schema of what `prodpin ready --format json` writes.
+#[must_use]
+pub fn ready_schema() -> Schema {
+    of::<ReadyDocument>("prodpin ready", "What prodpin ready writes with --format json.")
 }
 
 fn of<T: JsonSchema>(title: &str, description: &str) -> Schema {
@@ -36,4 +43,10 @@ pub fn text() -> String {
 #[must_use]
 pub fn forecast_text() -> String {
     format!("{:#}\n", forecast_schema().as_value())
+}
+
+/// The schema of `prodpin ready` as text, as it is published.
+#[must_use]
+pub fn ready_text() -> String {
+    format!("{:#}\n", ready_schema().as_value())
 }

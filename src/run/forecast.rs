@@ -8,9 +8,7 @@ use jiff::Timestamp;
 
 use crate::decide::{self, Attempts, forecast as rules};
 use crate::ledger::Access;
-use crate::model::{
-    ArtifactId, Cause, Digest, Gap, Mode, NamePatterns, PatternError, RepositoryKey, RepositoryName, Scope, SourceName,
-};
+use crate::model::{ArtifactId, Cause, Digest, Gap, Mode, RepositoryKey, RepositoryName, Scope, SourceName};
 use crate::policy::Policy;
 use crate::report::forecast::{
     ForecastReport, ForecastSection, ForecastWriter, Preview, RepositoryForecast, RulesFound,
@@ -20,6 +18,7 @@ use crate::sources::{Rehearsal, Source};
 use super::each::{Ended, Round};
 use super::repository::{Look, look};
 use super::setup::{self, Setup};
+use super::wanted::{Asked, Wanted};
 use super::{Progress, RunError, RunOptions, Stop};
 
 /// What to look ahead for.
@@ -43,13 +42,6 @@ pub struct ForecastOptions {
     pub stop: Stop,
 }
 
-/// Repositories by name or glob, as `NAME` or `SOURCE/NAME`.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    text: String,
-    patterns: NamePatterns,
-}
-
 /// A forecast, and what was asked for in vain.
 pub struct Forecast {
     /// The forecast.
@@ -66,17 +58,6 @@ pub struct Recommended {
     pub unmatched: Vec<String>,
     /// Why the list of repositories may lack some.
     pub gaps: Vec<Gap>,
-}
-
-impl Wanted {
-    /// Reads one name or glob.
-    pub fn new(text: &str) -> Result<Self, PatternError> {
-        Ok(Self { text: text.to_owned(), patterns: NamePatterns::new([text])? })
-    }
-
-    fn matches(&self, key: &RepositoryKey) -> bool {
-        self.patterns.matches(key.name.as_str()) || self.patterns.matches(&key.to_string())
-    }
 }
 
 /// Opens the policy's sources, without write power, and looks ahead.
@@ -129,7 +110,7 @@ async fn look_ahead(
 }
 
 /// What kept the list of repositories, or their work, from being whole.
-fn gaps(unopened: &BTreeMap<SourceName, String>, ended: Ended, stopped: bool) -> impl Iterator<Item = Gap> {
+pub(super) fn gaps(unopened: &BTreeMap<SourceName, String>, ended: Ended, stopped: bool) -> impl Iterator<Item = Gap> {
     let unopened: Vec<Gap> = unopened
         .iter()
         .map(|(name, detail)| Gap::new(Scope::Source, Cause::Refused, format!("source {name}: {detail}")))
@@ -180,8 +161,14 @@ async fn preview(
         return Preview::Compared { agreed: 0, differences: Vec::new(), more: 0 };
     }
     let nothing = BTreeSet::new();
-    let as_it_is =
-        rules::Situation { snapshot: &seen.snapshot, targets: &nothing, pinned: &nothing, arrivals: &[], now };
+    let as_it_is = rules::Situation {
+        snapshot: &seen.snapshot,
+        targets: &nothing,
+        pinned: &nothing,
+        inspections: &seen.inspections,
+        arrivals: &[],
+        now,
+    };
     let Some(simulated) = rules::foreseen(&as_it_is, now) else {
         let detail = "there is no simulation to compare it with".to_owned();
         return Preview::Failed { detail };
@@ -193,8 +180,8 @@ async fn preview(
                 .into_iter()
                 .map(|one| rules::Previewed { artifact: one.artifact, effect: one.effect, rule: one.rule })
                 .collect();
-            let listed: BTreeSet<ArtifactId> = rules::artifacts(&seen.snapshot.retention).collect();
-            let untagged: BTreeSet<ArtifactId> = rules::untagged(&seen.snapshot.retention).collect();
+            let listed: BTreeSet<ArtifactId> = rules::artifacts(&seen.snapshot).collect();
+            let untagged: BTreeSet<ArtifactId> = rules::untagged(&seen.snapshot).collect();
             rules::compare(&simulated, &previewed, &listed, &untagged)
         }
     }
@@ -265,28 +252,5 @@ impl ForecastOptions {
 
     fn due(&self) -> Self {
         Self { stop: self.stop.with_deadline(self.deadline), ..self.clone() }
-    }
-}
-
-/// What was asked for, and what of it there is.
-struct Asked<'a> {
-    wanted: &'a [Wanted],
-    found: BTreeSet<usize>,
-}
-
-impl<'a> Asked<'a> {
-    fn new(wanted: &'a [Wanted]) -> Self {
-        Self { wanted, found: BTreeSet::new() }
-    }
-
-    fn wants(&mut self, key: &RepositoryKey) -> bool {
-        let matching: Vec<usize> = (0..self.wanted.len()).filter(|index| self.wanted[*index].matches(key)).collect();
-        self.found.extend(&matching);
-        self.wanted.is_empty() || !matching.is_empty()
-    }
-
-    fn unmatched(self) -> Vec<String> {
-        let missing = self.wanted.iter().enumerate().filter(|(index, _)| !self.found.contains(index));
-        missing.map(|(_, wanted)| wanted.text.clone()).collect()
     }
 }

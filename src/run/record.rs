@@ -182,7 +182,9 @@ impl Recorder {
         if covers_all {
             let uncovered = setup.production.uncovered.iter().map(String::as_str);
             self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
+            self.findings.extend(decide::uncovered(&setup.production.elsewhere, now));
         }
+        self.findings.extend(setup.production.findings.iter().cloned());
         if let Some(trouble) = setup.ledger.anchor_trouble() {
             let gap = Gap::new(Scope::Source, Cause::Unreachable, trouble);
             self.findings.push(gap_finding(None, &gap, now));

@@ -11,12 +11,12 @@ use crate::decide::{self, Attempts, Input, Plan, Selection, Survey};
 use crate::ledger::LedgerError;
 use crate::model::{
     ArtifactId, Cause, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState,
-    Resolution, Snapshot, Tag,
+    Resolution, Running, Snapshot, Tag,
 };
 use crate::sources::{Inventory, Protector};
 
-use super::Stop;
 use super::setup::Setup;
+use super::{Stop, node_digests};
 
 /// What came of one repository.
 pub(super) struct Outcome {
@@ -39,8 +39,10 @@ pub(super) struct Look {
     /// That, and what a run recorded that died before its report.
     happened: Vec<Event>,
     labels: BTreeMap<Tag, Box<str>>,
+    /// What signals name here, nodes' words joined with the repository's artifacts (E125).
+    running: Vec<Running>,
     selection: Selection,
-    inspections: BTreeMap<ArtifactId, Inspection>,
+    pub(super) inspections: BTreeMap<ArtifactId, Inspection>,
     gaps: Vec<Gap>,
 }
 
@@ -56,7 +58,7 @@ impl Look {
             state: &self.state,
             events: &self.happened,
             labels: &self.labels,
-            running: setup.production.of(&self.key),
+            running: &self.running,
             selection: &self.selection,
             inspections: &self.inspections,
             attempts,
@@ -89,14 +91,15 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     let mut events = decide::changes(&snapshot, &looked_up, &created, &state);
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
     decide::fold(&mut state, mark, &events);
-    let running = setup.production.of(&key);
-    let deployed = decide::deployments(running, &setup.production.complete, &state, &setup.rules);
+    let (running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
+    gaps.extend(unjoined);
+    let deployed = decide::deployments(&running, &setup.production.complete, &state, &setup.rules);
     decide::fold(&mut state, mark, &deployed);
     events.extend(deployed);
     happened.extend(events.iter().cloned());
 
     let labels = labels_of_unlisted(inventory, &snapshot, &state);
-    let selection = decide::select(&setup.rules, &snapshot, &state, &labels, running, &setup.production.configured);
+    let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, &setup.production.configured);
     let mut inspections = BTreeMap::new();
     loop {
         let unseen = selection.unseen(setup.rules.keep, &inspections);
@@ -105,7 +108,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
         }
         inspect(inventory, &key.name, unseen, &mut inspections).await;
     }
-    Ok(Look { key, at, snapshot, state, events, happened, labels, selection, inspections, gaps })
+    Ok(Look { key, at, snapshot, state, events, happened, labels, running, selection, inspections, gaps })
 }
 
 /// Look, plan, apply, read back, plan again: one repository.

@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
-use crate::decide::{Rules, Uses};
+use crate::decide::{self, Rules, Uses};
 use crate::ledger::{Access, Ledger};
-use crate::model::{Digest, Gap, Mode, RepositoryKey, RepositoryName, RunId, RunScope, Running, SourceName, Waiver};
+use crate::model::{
+    Cause, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running,
+    RunningReference, Scope, SourceName, Waiver, claimant,
+};
 use crate::policy::{LedgerLocation, Policy, SourceConfig};
 use crate::schedule::Schedule;
-use crate::signals::file::FileSignal;
-use crate::signals::{ProductionSignal, Signalled};
+use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
 use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
 
@@ -49,8 +51,12 @@ pub(super) struct Production {
     /// Those that were read whole.
     pub(super) complete: BTreeSet<Arc<str>>,
     pub(super) gaps: Vec<Gap>,
-    /// References into no source of the policy.
+    /// References into no source of the policy, which a file names one by one.
     pub(super) uncovered: Vec<String>,
+    /// What workloads name that no source of the policy holds, by registry or bucket.
+    pub(super) elsewhere: BTreeMap<String, BTreeSet<String>>,
+    /// What signals say of workloads, whatever they run.
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Setup {
@@ -67,7 +73,7 @@ impl Setup {
             return Err(RunError::NoLedger);
         }
         let ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, access).await?;
-        let production = Production::collect(policy, &sources).await;
+        let production = Production::collect(policy, &sources, options, started).await;
         let rules =
             Rules { keep: policy.keep, production: policy.production.clone(), may_move: policy.may_move.clone() };
         Ok(Self {
@@ -161,17 +167,40 @@ fn choose<'a>(policy: &'a Policy, wanted: &[SourceName]) -> Result<Vec<(&'a Sour
 }
 
 impl Production {
-    async fn collect(policy: &Policy, sources: &BTreeMap<SourceName, Source>) -> Self {
+    /// Asks every signal, all at the same time. What they say does not depend on who answers first.
+    async fn collect(
+        policy: &Policy,
+        sources: &BTreeMap<SourceName, Source>,
+        options: &RunOptions,
+        now: Timestamp,
+    ) -> Self {
+        let signals = signals::of_policy(policy, options.stop.deadline());
+        let asked = signals.iter().map(|signal| in_time(signal.as_ref(), options.stop.deadline()));
+        let mut said = futures::future::join_all(asked).await;
+        said.sort_by(|a, b| a.via.cmp(&b.via));
         let mut production = Self::default();
-        for path in &policy.in_use_files {
-            let signalled = FileSignal::new(path.clone()).collect().await;
+        for mut signalled in said {
+            let concerns = std::mem::take(&mut signalled.concerns);
+            production.findings.extend(decide::concerns(&signalled.via, concerns, policy.keep, now));
+            if signalled.gaps.is_empty() {
+                let unmatched = std::mem::take(&mut signalled.unmatched);
+                let entries: Vec<String> =
+                    unmatched.into_iter().map(|entry| format!("{}: {entry}", signalled.via)).collect();
+                let entries = entries.iter().map(String::as_str);
+                production.findings.extend(decide::unmatched(None, entries, crate::model::Severity::Medium, now));
+            }
             production.add(signalled, sources);
+        }
+        for (key, running) in &mut production.running {
+            tracing::debug!(repository = %key, count = running.len(), "signals name {} things in {key}", running.len());
+            running.sort();
+            running.dedup();
         }
         production
     }
 
     fn add(&mut self, signalled: Signalled, sources: &BTreeMap<SourceName, Source>) {
-        let Signalled { via, evidence, references, gaps } = signalled;
+        let Signalled { via, uses, gaps, .. } = signalled;
         // Two files of one name are one signal, and that is whole only if both are.
         if self.configured.insert(via.clone()) && gaps.is_empty() {
             self.complete.insert(via.clone());
@@ -179,21 +208,44 @@ impl Production {
             self.complete.remove(&via);
         }
         self.gaps.extend(gaps);
-        for reference in references {
+        for entry in uses {
             let mut covered = false;
             for (name, source) in sources {
-                let Some((repository, pointed)) = source.inventory.locate(&reference) else { continue };
+                let located = match &entry.named {
+                    Named::Reference(reference) => source.inventory.locate(reference),
+                    Named::Chart(chart) => chart.reference().and_then(|chart| source.inventory.locate(&chart)),
+                };
+                let Some((repository, pointed)) = located else { continue };
                 if !source.inventory.selects(&repository) {
                     continue;
                 }
                 covered = true;
                 let key = RepositoryKey { source: name.clone(), name: repository };
-                self.running.entry(key).or_default().push(Running { reference: pointed, evidence, via: via.clone() });
+                self.running.entry(key).or_default().push(running(&entry, pointed, &via));
             }
             if !covered {
-                self.uncovered.push(reference.to_string());
+                self.note_uncovered(&entry);
             }
         }
+    }
+
+    fn note_uncovered(&mut self, entry: &Use) {
+        let place = match &entry.named {
+            Named::Reference(reference) if entry.workload.is_none() => {
+                return self.uncovered.push(reference.to_string());
+            }
+            Named::Reference(Reference::Image { host, .. }) => host.clone(),
+            Named::Reference(Reference::Object { bucket, .. }) => format!("s3://{bucket}"),
+            Named::Reference(Reference::Chart { .. }) | Named::Chart(_) => "chart repositories".to_owned(),
+        };
+        let thing = match &entry.named {
+            // By name, not by each version of it.
+            Named::Reference(Reference::Image { repository, .. }) => repository.to_string(),
+            Named::Reference(Reference::Object { key, .. }) => key.to_string(),
+            Named::Reference(Reference::Chart { name, .. }) => name.to_string(),
+            Named::Chart(chart) => chart.name.to_string(),
+        };
+        self.elsewhere.entry(place).or_default().insert(thing);
     }
 
     pub(super) fn of(&self, key: &RepositoryKey) -> &[Running] {
@@ -202,5 +254,40 @@ impl Production {
 
     pub(super) fn repositories<'a>(&'a self, source: &'a SourceName) -> impl Iterator<Item = &'a RepositoryName> {
         self.running.keys().filter(move |key| key.source == *source).map(|key| &key.name)
+    }
+}
+
+/// Not past the run's deadline: a signal that hangs is one that could not be read.
+async fn in_time(signal: &dyn ProductionSignal, deadline: Option<std::time::Instant>) -> Signalled {
+    let Some(deadline) = deadline else { return signal.collect().await };
+    match tokio::time::timeout_at(deadline.into(), signal.collect()).await {
+        Ok(said) => said,
+        Err(_) => {
+            let mut said = Signalled::new(signal.name());
+            let detail = format!("{}: the run's deadline passed before it was read", said.via);
+            said.gaps.push(Gap::new(Scope::Signal(said.via.to_string()), Cause::TimedOut, detail));
+            said
+        }
+    }
+}
+
+/// What a use means in the repository that holds what it names.
+fn running(entry: &Use, reference: RunningReference, signal: &Arc<str>) -> Running {
+    let named_as = match &entry.named {
+        // Only a node's digest stands beside a tag that says something else; who writes both means the digest.
+        Named::Reference(Reference::Image { tag, .. }) if entry.node.is_some() => tag.clone(),
+        _ => None,
+    };
+    Running {
+        reference,
+        named_as,
+        node: entry.node,
+        evidence: entry.evidence,
+        via: entry.workload.as_ref().map_or_else(|| signal.clone(), |workload| claimant(signal, workload)),
+        tenure: entry.tenure,
+        workload: entry.workload.clone(),
+        container: entry.container.clone(),
+        revision: entry.revision.clone(),
+        schema: entry.schema,
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{ProductionSignal, Signalled};
-use crate::model::{Cause, Evidence, Gap, Reference, Scope};
+use super::{Named, ProductionSignal, Signalled, Use};
+use crate::model::{Cause, Evidence, Reference, Tenure};
 
 /// A million references of a hundred bytes do not fit, and nobody runs that many.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -26,18 +26,18 @@ impl FileSignal {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
-
-    fn via(&self) -> Arc<str> {
-        // By name alone: this is the ledger's key, and the same policy may be reached by another path tomorrow.
-        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
-        format!("file {}", name.to_string_lossy()).into()
-    }
 }
 
 #[async_trait]
 impl ProductionSignal for FileSignal {
+    fn name(&self) -> Arc<str> {
+        // By name alone: this is the ledger's key, and the same policy may be reached by another path tomorrow.
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+        format!("file {}", name.to_string_lossy()).into()
+    }
+
     async fn collect(&self) -> Signalled {
-        let (via, path) = (self.via(), self.path.clone());
+        let (via, path) = (self.name(), self.path.clone());
         let read = tokio::task::spawn_blocking(move || read(&path)).await;
         let text = read.unwrap_or_else(|error| Err((Cause::Unreachable, error.to_string())));
         interpret(via, text)
@@ -64,49 +64,54 @@ fn read(path: &Path) -> Result<Vec<u8>, (Cause, String)> {
 
 /// What the file says. Whatever cannot be understood is a gap; it never counts as "does not run".
 fn interpret(via: Arc<str>, text: Result<Vec<u8>, (Cause, String)>) -> Signalled {
-    let gap =
-        |cause: Cause, detail: String| Gap::new(Scope::Signal(via.to_string()), cause, format!("{via}: {detail}"));
-    // A workload in this file runs as whoever wrote it says, and a tag in it may have moved since (E137).
-    let whole = |references, gaps| Signalled { via: via.clone(), evidence: Evidence::StablePointer, references, gaps };
+    let mut said = Signalled::new(via);
     let entries: Vec<serde_json::Value> = match text {
-        Err((cause, detail)) => return whole(Vec::new(), vec![gap(cause, detail)]),
+        Err((cause, detail)) => {
+            said.gap(cause, detail);
+            return said;
+        }
         Ok(bytes) => match serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes)) {
             Ok(entries) => entries,
             Err(error) => {
-                let detail = format!("it is no JSON array of references: {error}");
-                return whole(Vec::new(), vec![gap(Cause::Malformed, detail)]);
+                said.gap(Cause::Malformed, format_args!("it is no JSON array of references: {error}"));
+                return said;
             }
         },
     };
-    let (mut references, mut gaps, mut untold) = (Vec::with_capacity(entries.len()), Vec::new(), 0_usize);
+    let mut untold = 0_usize;
     for (index, entry) in entries.iter().enumerate() {
         let problem = match entry {
             serde_json::Value::String(text) => match text.parse::<Reference>() {
                 Ok(reference) => {
-                    references.push(reference);
+                    said.uses.push(running(reference));
                     continue;
                 }
                 Err(error) => error.to_string(),
             },
             _ => "it is not a string".to_owned(),
         };
-        if gaps.len() < MAX_TOLD {
-            gaps.push(gap(Cause::Malformed, format!("entry {}: {problem}", index + 1)));
+        if said.gaps.len() < MAX_TOLD {
+            said.gap(Cause::Malformed, format_args!("entry {}: {problem}", index + 1));
         } else {
             untold += 1;
         }
     }
     if untold > 0 {
-        gaps.push(gap(Cause::Malformed, format!("{untold} more entries are no references")));
+        said.gap(Cause::Malformed, format_args!("{untold} more entries are no references"));
     }
-    references.sort();
-    references.dedup();
-    whole(references, gaps)
+    said.settle();
+    said
+}
+
+/// A workload in this file runs as whoever wrote it says, and a tag in it may have moved since (E137).
+fn running(reference: Reference) -> Use {
+    Use::of(Named::Reference(reference), Evidence::StablePointer, Tenure::Now { since: None })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Scope;
 
     fn said(text: &str) -> Signalled {
         interpret("file in-use.json".into(), Ok(text.as_bytes().to_vec()))
@@ -115,14 +120,14 @@ mod tests {
     #[test]
     fn an_empty_list_is_complete_and_says_that_nothing_runs() {
         let said = said("[]");
-        assert!(said.references.is_empty() && said.gaps.is_empty());
+        assert!(said.uses.is_empty() && said.gaps.is_empty());
     }
 
     #[test]
     fn good_references_count_beside_bad_ones_and_each_bad_one_is_a_gap_i4() {
         let said =
             said(r#"["r.example/a:1", "https://r.example/b", 7, {"reference": "r.example/c:1"}, "r.example/a:1"]"#);
-        assert_eq!(said.references.iter().map(ToString::to_string).collect::<Vec<_>>(), ["r.example/a:1"]);
+        assert_eq!(said.uses, [running("r.example/a:1".parse().unwrap())]);
         assert_eq!(said.gaps.len(), 3);
         assert!(said.gaps.iter().all(|gap| gap.scope == Scope::Signal("file in-use.json".to_owned())));
         assert!(said.gaps[0].detail.starts_with("file in-use.json: entry 2: "), "{}", said.gaps[0].detail);
@@ -132,7 +137,7 @@ mod tests {
     fn what_is_no_array_is_a_gap_and_never_nothing_runs_i4() {
         for text in ["", "{}", "null", "\"r.example/a:1\"", "[\"r.example/a:1\"", "[] []"] {
             let said = said(text);
-            assert!(said.references.is_empty(), "{text}");
+            assert!(said.uses.is_empty(), "{text}");
             assert_eq!(said.gaps.len(), 1, "{text}");
         }
     }
@@ -156,7 +161,7 @@ mod tests {
             (flood, Cause::Malformed),
         ] {
             let said = FileSignal::new(&path).collect().await;
-            assert!(said.references.is_empty());
+            assert!(said.uses.is_empty());
             assert_eq!(said.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [cause], "{}", path.display());
         }
     }
@@ -170,7 +175,7 @@ mod tests {
         )
         .unwrap();
         let said = FileSignal::new(file.path()).collect().await;
-        assert_eq!(said.references.len(), 1);
+        assert_eq!(said.uses.len(), 1);
         assert!(said.gaps.is_empty());
     }
 }

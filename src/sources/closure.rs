@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::http::fault::Fault;
-use super::manifest::{Content, Descriptor};
+use super::manifest::{Content, Descriptor, Manifest};
 use crate::model::{Closure, Digest};
 
 /// Indexes in indexes: two levels are rare, eight are an attack (F27).
@@ -14,6 +14,9 @@ const MOST_MANIFESTS: usize = 1_000;
 
 /// Blobs below one artifact.
 const MOST_BLOBS: usize = 20_000;
+
+/// Platforms of one index: there are some twenty in all.
+const MOST_PLATFORMS: usize = 64;
 
 /// Why a manifest could not be had.
 #[derive(Debug)]
@@ -120,6 +123,53 @@ impl Frontier {
             true => Err(Fault::malformed(format!("{}: more than {MOST_BLOBS} blobs below one artifact", self.root))),
             false => Ok(self.blobs),
         }
+    }
+}
+
+/// The digests by which a node may report a manifest: its own, its platforms', and their configurations' (E125).
+pub(super) struct Identities {
+    found: BTreeSet<Digest>,
+    next: Vec<Digest>,
+    /// Levels that may still be asked for: an index of indexes runs nowhere.
+    levels: usize,
+}
+
+impl Identities {
+    pub(super) fn of(root: &Digest) -> Self {
+        Self { found: BTreeSet::from([root.clone()]), next: vec![root.clone()], levels: 2 }
+    }
+
+    /// The manifests to fetch next; none at the end.
+    pub(super) fn descend(&mut self) -> Option<Vec<Digest>> {
+        let level = std::mem::take(&mut self.next);
+        if level.is_empty() || self.levels == 0 {
+            return None;
+        }
+        self.levels -= 1;
+        Some(level)
+    }
+
+    pub(super) fn add(&mut self, fetched: Result<Manifest, Trouble>) -> Result<(), Fault> {
+        match fetched {
+            Ok(Manifest { content: Content::Image { config, .. }, .. }) => {
+                self.found.insert(config.digest);
+            }
+            Ok(Manifest { content: Content::Index(children), .. }) => {
+                let platforms = children.into_iter().filter(|child| child.is_manifest() && !child.attestation);
+                let platforms: Vec<Digest> = platforms.map(|child| child.digest).take(MOST_PLATFORMS).collect();
+                self.found.extend(platforms.iter().cloned());
+                self.next.extend(platforms);
+            }
+            // A platform that was cleaned away runs nowhere under its index.
+            Err(Trouble::NotFound) => {}
+            Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),
+            Err(Trouble::Unknown(fault)) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    pub(super) fn found(self) -> BTreeSet<Digest> {
+        self.found
     }
 }
 

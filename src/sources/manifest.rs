@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::http::fault::Fault;
-use crate::model::{Cause, Digest};
+use crate::model::{Cause, Digest, Provenance};
 
 /// Which of the two shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ enum Kind {
 pub(super) struct Manifest {
     /// When it was built, by its own annotation.
     pub(super) created: Option<Timestamp>,
+    /// What else it says of itself, by its annotations.
+    pub(super) provenance: Provenance,
     pub(super) content: Content,
 }
 
@@ -184,6 +186,8 @@ impl Document {
             return Err(Fault::new(Cause::Unsupported, detail));
         };
         let created = self.annotations.as_ref().and_then(created);
+        let annotation = |key: &str| self.annotations.as_ref()?.get(key).map(String::as_str);
+        let provenance = Provenance::read(annotation);
         let content = match (kind, self.manifests, self.layers, self.config) {
             (_, Some(_), Some(_), _) | (_, Some(_), _, Some(_)) => {
                 return Err(Fault::malformed("the manifest has both `manifests` and `layers` or `config`"));
@@ -194,7 +198,7 @@ impl Document {
             }
             _ => return Err(Fault::malformed("the manifest's shape is not that of its media type")),
         };
-        Ok(Manifest { created, content })
+        Ok(Manifest { created, provenance, content })
     }
 }
 
@@ -224,6 +228,22 @@ pub(super) fn created_in_config(bytes: &[u8]) -> Option<Timestamp> {
         created: Option<String>,
     }
     serde_json::from_slice::<Config>(bytes).ok()?.created?.parse().ok()
+}
+
+/// What an image says of itself by the labels in its configuration.
+pub(super) fn provenance_in_config(bytes: &[u8]) -> Option<Provenance> {
+    #[derive(Deserialize)]
+    struct Config {
+        config: Option<Labelled>,
+    }
+    #[derive(Deserialize)]
+    struct Labelled {
+        #[serde(rename = "Labels")]
+        labels: Option<BTreeMap<String, String>>,
+    }
+    let config: Config = serde_json::from_slice(bytes).ok()?;
+    let labels = config.config.and_then(|config| config.labels).unwrap_or_default();
+    Some(Provenance::read(|key| labels.get(key).map(String::as_str)))
 }
 
 #[cfg(test)]

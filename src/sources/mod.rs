@@ -13,14 +13,15 @@ pub mod memory;
 pub mod oci;
 pub mod s3;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, Effect, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts,
-    Snapshot, SourceName, Tag,
+    ArtifactId, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution, RunningReference,
+    SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
 
@@ -47,8 +48,25 @@ pub trait Inventory: Send + Sync {
     /// Cheaper than `inspect`; none where it does not say.
     async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<jiff::Timestamp>;
 
+    /// What an artifact says of itself in its annotations and labels. By default nothing: the source has no place for it.
+    async fn provenance(&self, _repository: &RepositoryName, _artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        Ok(Provenance::default())
+    }
+
+    /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.
+    fn address(&self, _repository: &RepositoryName, _artifact: &ArtifactId) -> Option<String> {
+        None
+    }
+
     /// Where in this source a reference points, if it points into this source at all.
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)>;
+
+    /// Every digest by which a node may report that it runs this artifact: its own, and for an index those of its
+    /// platforms' manifests, and the configurations of them all (E125). By default its own alone: what a node reports
+    /// otherwise then counts as an artifact of its own.
+    async fn identities(&self, _repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        Ok(artifact.digest().cloned().into_iter().collect())
+    }
 
     /// Whether the policy's patterns select this repository, so that one that vanished from the list is still looked at.
     fn selects(&self, repository: &RepositoryName) -> bool;

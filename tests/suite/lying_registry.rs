@@ -6,6 +6,7 @@
 mod content;
 mod pins;
 mod protocol;
+mod provenance;
 mod server;
 mod tls;
 mod tokens;

@@ -91,7 +91,17 @@ fn the_policies_that_are_published_are_policies() {
                     "ca_file",
                     "max_concurrency",
                 ];
-                let bucket = ["bundles", "s3", "layout", "repositories", "region", "owner", "endpoint", "path_style"];
+                let bucket = [
+                    "bundles",
+                    "s3",
+                    "layout",
+                    "repositories",
+                    "region",
+                    "owner",
+                    "endpoint",
+                    "path_style",
+                    "inventory",
+                ];
                 let ecr = ["payments", "ecr", "assume_role", "external_id", "registry", "may_delete"];
                 let charts = ["charts", "helm", "foreign_hosts", "credentials_for", "chartmuseum"];
                 let rule = rest.starts_with("- {");
@@ -104,7 +114,7 @@ fn the_policies_that_are_published_are_policies() {
         .collect();
     let secrets = ["REGISTRY_PASSWORD", "PRODPIN_EXTERNAL_ID", "CHARTS_PASSWORD"];
     let whole = good(&secrets.iter().fold(whole, |text, secret| text.replace(secret, "PASSWORD")));
-    assert_eq!((whole.sources.len(), whole.production.len()), (4, 3));
+    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (4, 3, 6));
     assert_eq!(
         whole.schedule.map(|schedule| schedule.to_string()).as_deref(),
         Some("*/15 * * * *, by the clock of Europe/Berlin")
@@ -234,8 +244,7 @@ fn unknown_and_repeated_keys_have_line_and_column_f66() {
 #[test]
 fn kinds_of_later_versions_are_not_called_unknown() {
     let sources = ["harbor: https://h.example"];
-    let signals =
-        ["kubernetes: { context: prod }", "ecs: { region: x }", "lambda: { region: x }", "argo: {}", "apprunner: {}"];
+    let signals = ["helm_releases: {}", "argo: {}", "apprunner: {}"];
     let cases = sources.iter().map(|kind| with_source(&format!("{{ {kind}, repositories: [a] }}")));
     insta::assert_snapshot!(told(cases.chain(signals.iter().map(|kind| with_production(&format!("[{{ {kind} }}]"))))));
 }
@@ -490,6 +499,8 @@ fn addresses_names_and_places_are_checked() {
         with_source("{ s3: acme }"),
         with_source("{ s3: acme, layout: \"{repository}/{version}\", owner: 123, region: EU }"),
         with_source("{ s3: acme, layout: \"no placeholders\" }"),
+        with_source("{ s3: acme, layout: \"{env}-{repository}/{version}\" }"),
+        with_source("{ s3: acme, layout: \"{repository}/{version}\", inventory: \"https://acme/manifest.json\" }"),
         with_lines("production: [{ tags: [v*] }]\nledger: gcs://bucket"),
         with_lines("production: [{ tags: [v*] }]\nledger: azure://bucket"),
         with_lines("production: [{ tags: [v*] }]\nledger: https://x"),
@@ -659,4 +670,29 @@ proptest! {
             Err(errors) => prop_assert!(!errors.to_string().contains(SECRET), "{}", errors),
         }
     }
+}
+
+#[test]
+fn what_releases_do_to_their_database_is_said_by_repository_and_release() {
+    let with = |rules: &str| format!("{}database: {rules}\n", with_production("[{ tags: [v1] }]"));
+    let policy = good(&with(
+        "[{ repositories: [shop/web], schema: none }, { repositories: [\"shop/*\"], tags: [v2.0.0], schema: contract }]",
+    ));
+    let [web, shop] = policy.database.as_slice() else { panic!("two rules") };
+    assert!(web.tags.is_none() && web.repositories.matches("shop/web") && !web.repositories.matches("shop/api"));
+    assert!(shop.tags.as_ref().is_some_and(|tags| tags.matches("v2.0.0") && !tags.matches("v2.0.1")));
+    assert_eq!((web.schema.as_str(), shop.schema.as_str()), ("none", "contract"));
+    // "No service has a database" is quickly written (F68).
+    insta::assert_snapshot!(told(
+        [
+            "[{ schema: none }]",
+            "[{ repositories: [\"**\"], schema: none }]",
+            "[{ repositories: [shop/web] }]",
+            "[{ repositories: [shop/web], schema: safe }]",
+            "[{ repositories: [shop/web], schema: none, change: none }]",
+            "[{ repositories: [shop/web], tags: [], schema: none }]",
+        ]
+        .iter()
+        .map(|rules| with(rules))
+    ));
 }

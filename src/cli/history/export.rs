@@ -68,6 +68,7 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::TagReturned { artifact, .. }
         | Event::TagRecreated { artifact, .. }
         | Event::DeploymentStarted { artifact, .. }
+        | Event::DeploymentRecalled { artifact, .. }
         | Event::Pinned { artifact }
         | Event::TargetFound { artifact } => (None, Some(artifact)),
         Event::DeploymentEnded { artifact, .. } | Event::PinLost { artifact } | Event::TargetMissing { artifact } => {

@@ -1,11 +1,11 @@
 //! Manifests by digest, their bytes held to it, and everything below one (I6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecr::types::{Image, ImageFailure, ImageIdentifier};
 
-use crate::model::{Cause, Digest, RepositoryName};
-use crate::sources::closure::{Below, Frontier, Trouble, check_child};
+use crate::model::{Cause, Digest, Provenance, RepositoryName};
+use crate::sources::closure::{Below, Frontier, Identities, Trouble, check_child};
 use crate::sources::http::fault::Fault;
 use crate::sources::manifest::{ACCEPTED, Content, Descriptor, Manifest, parse};
 
@@ -153,6 +153,44 @@ pub(super) async fn below(registry: &Registry, name: &RepositoryName, root: &Dig
         Err(fault) => found.faults.push(fault),
     }
     found
+}
+
+/// The digests by which a node may report this manifest.
+pub(super) async fn identities(
+    registry: &Registry,
+    name: &RepositoryName,
+    root: &Digest,
+) -> Result<BTreeSet<Digest>, Fault> {
+    let mut identities = Identities::of(root);
+    while let Some(level) = identities.descend() {
+        for digest in level {
+            let fetched = fetch(registry, name, &digest).await;
+            identities.add(fetched.and_then(|fetched| fetched.manifest.map_err(Trouble::Unknown)))?;
+        }
+    }
+    Ok(identities.found())
+}
+
+/// What an image says of itself by its annotations and those of an index's first image. Its labels are in its
+/// configuration, which ECR gives out by a signed URL of another service only.
+pub(super) async fn provenance(registry: &Registry, name: &RepositoryName, root: &Digest) -> Result<Provenance, Fault> {
+    let (mut said, mut digest) = (Provenance::default(), root.clone());
+    // An index, a nested one at most, and an image.
+    for _ in 0..3 {
+        let manifest = match fetch(registry, name, &digest).await {
+            Ok(fetched) => fetched.manifest?,
+            // What is not there is told by the inspection, and says nothing.
+            Err(Trouble::NotFound) => return Ok(said),
+            Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),
+            Err(Trouble::Unknown(fault)) => return Err(fault),
+        };
+        said.or(manifest.provenance);
+        let Content::Index(children) = manifest.content else { return Ok(said) };
+        let image = children.into_iter().find(|child| child.is_manifest() && !child.attestation);
+        let Some(image) = image else { return Ok(said) };
+        digest = image.digest;
+    }
+    Ok(said)
 }
 
 /// Batches whose answers fit into memory.

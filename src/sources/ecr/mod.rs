@@ -41,8 +41,8 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::model::{
-    ArtifactId, Cause, Digest, EcrHost, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference,
-    Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Digest, EcrHost, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
+    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::EcrConfig;
 
@@ -205,6 +205,24 @@ impl Inventory for Registry {
             (None, None) => RunningReference::Tag("latest".parse().ok()?),
         };
         Some((repository.clone(), running))
+    }
+
+    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        let digest = self.digest_of(artifact)?;
+        let found = manifests::identities(self, repository, digest).await;
+        found.map_err(|fault| fault.gap(Scope::Artifact(artifact.clone())))
+    }
+
+    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        let digest = self.digest_of(artifact)?;
+        let said = manifests::provenance(self, repository, digest).await;
+        said.map_err(|fault| fault.gap(Scope::Artifact(artifact.clone())))
+    }
+
+    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
+        let (account, region) = (self.wire.account()?, self.wire.region());
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        artifact.digest().map(|digest| format!("{account}.dkr.ecr.{region}.{domain}/{repository}@{digest}"))
     }
 
     fn selects(&self, repository: &RepositoryName) -> bool {

@@ -166,6 +166,7 @@ pub(super) fn blank(artifact: ArtifactId, pin: PinState) -> Inspection {
         pin,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     }
 }
 

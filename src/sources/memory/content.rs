@@ -1,5 +1,7 @@
 //! What is pushed: images and indexes with real bytes and real digests, made from a few words.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,6 +19,7 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 pub struct Content {
     kind: ContentKind,
     created: Option<Timestamp>,
+    annotations: BTreeMap<String, String>,
     architecture: &'static str,
 }
 
@@ -32,7 +35,12 @@ pub enum ContentKind {
 /// An image whose one layer holds this text.
 #[must_use]
 pub fn image(text: &str) -> Content {
-    Content { kind: ContentKind::Image(text.to_owned()), created: None, architecture: "amd64" }
+    Content {
+        kind: ContentKind::Image(text.to_owned()),
+        created: None,
+        annotations: BTreeMap::new(),
+        architecture: "amd64",
+    }
 }
 
 /// An index over the same text for two platforms, amd64 and arm64.
@@ -58,6 +66,13 @@ impl Content {
                 child.created = Some(at);
             }
         }
+        self
+    }
+
+    /// The same content with one more annotation of its manifest.
+    #[must_use]
+    pub fn annotated(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), value.to_owned());
         self
     }
 
@@ -90,7 +105,7 @@ impl Content {
     /// The manifest's exact bytes.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
-        let value = match &self.kind {
+        let mut value = match &self.kind {
             ContentKind::Image(text) => json!({
                 "schemaVersion": 2,
                 "mediaType": MANIFEST,
@@ -103,6 +118,9 @@ impl Content {
                 "manifests": children.iter().map(Self::platform).collect::<Vec<_>>(),
             }),
         };
+        if !self.annotations.is_empty() {
+            value["annotations"] = json!(self.annotations);
+        }
         Bytes::from(value.to_string())
     }
 

@@ -11,7 +11,8 @@ use super::faults::{Answer, RepositoryFaults};
 use super::{Memory, Repository, State, tag_name};
 use crate::model::{
     ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Pin, PinState, Presence,
-    Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting, SettingFacts, Snapshot, Tag,
+    Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting, SettingFacts,
+    Snapshot, Tag,
 };
 use crate::sources::Inventory;
 
@@ -104,6 +105,20 @@ impl Inventory for Reader {
         look_closely(repository, artifact, state.repositories.get(repository), &faults)
     }
 
+    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        let state = self.memory.lock();
+        if let Some(gap) = state.faults.of(repository).gap(Scope::Artifact(artifact.clone()), repository) {
+            return Err(gap);
+        }
+        let stored = |digest: &Digest| state.repositories.get(repository)?.manifests.get(digest);
+        let Some(root) = artifact.digest() else { return Ok(BTreeSet::new()) };
+        let platforms = stored(root).map_or_else(Vec::new, |root| root.children.clone());
+        let manifests: Vec<Digest> = platforms.into_iter().chain([root.clone()]).collect();
+        // A manifest's first blob is its configuration.
+        let configs = manifests.iter().filter_map(|digest| stored(digest)?.blobs.first().cloned());
+        Ok(configs.chain(manifests.iter().cloned()).collect())
+    }
+
     fn selects(&self, repository: &RepositoryName) -> bool {
         self.patterns.matches(repository.as_str())
     }
@@ -114,6 +129,22 @@ impl Inventory for Reader {
             return None;
         }
         state.repositories.get(repository)?.manifests.get(artifact.digest()?)?.created
+    }
+
+    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        let state = self.memory.lock();
+        if let Some(gap) = state.faults.of(repository).gap(Scope::Artifact(artifact.clone()), repository) {
+            return Err(gap);
+        }
+        let stored = || state.repositories.get(repository)?.manifests.get(artifact.digest()?);
+        let said = stored().and_then(|stored| serde_json::from_slice::<serde_json::Value>(&stored.bytes).ok());
+        let annotations = said.unwrap_or_default();
+        Ok(Provenance::read(|key| annotations["annotations"][key].as_str()))
+    }
+
+    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
+        let state = self.memory.lock();
+        Some(format!("{}/{repository}@{artifact}", state.host.as_deref().unwrap_or(Memory::HOST)))
     }
 
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
@@ -224,6 +255,7 @@ fn blank(artifact: &ArtifactId) -> Inspection {
         pin: PinState::Unknown,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     }
 }
 

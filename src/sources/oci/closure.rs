@@ -1,5 +1,7 @@
 //! Everything below a manifest: child manifests fetched and hashed, blobs asked for (I6).
 
+use std::collections::BTreeSet;
+
 use futures::stream::{self, StreamExt as _};
 
 use super::fault::Fault;
@@ -8,7 +10,7 @@ use super::registry::{Lack, Registry, Repository};
 use super::resolve::check_header;
 use crate::model::Digest;
 pub(super) use crate::sources::closure::Trouble;
-use crate::sources::closure::{Below, Frontier, check_child};
+use crate::sources::closure::{Below, Frontier, Identities, check_child};
 
 /// Manifests in memory at once, at 4 MiB each (I20).
 const MANIFESTS_AT_ONCE: usize = 6;
@@ -71,6 +73,23 @@ pub(super) async fn below(registry: &Registry, repository: &Repository, root: &D
     }
     ask_blobs(registry, repository, frontier, &mut found).await;
     found
+}
+
+/// The digests by which a node may report this manifest.
+pub(super) async fn identities(
+    registry: &Registry,
+    repository: &Repository,
+    root: &Digest,
+) -> Result<BTreeSet<Digest>, Fault> {
+    let mut identities = Identities::of(root);
+    while let Some(level) = identities.descend() {
+        let fetched = level.into_iter().map(|digest| async move { registry.fetch(repository, &digest).await });
+        let mut fetched = stream::iter(fetched).buffer_unordered(MANIFESTS_AT_ONCE);
+        while let Some(answer) = fetched.next().await {
+            identities.add(answer.and_then(|fetched| fetched.manifest.map_err(Trouble::Unknown)))?;
+        }
+    }
+    Ok(identities.found())
 }
 
 async fn child_content(registry: &Registry, repository: &Repository, child: &Descriptor) -> Result<Content, Trouble> {

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::closure::{Trouble, below};
 use super::fault::Fault;
-use super::manifest::{Content, Manifest, created_in_config};
-use super::registry::{Registry, Repository};
+use super::manifest::{Content, Manifest, created_in_config, provenance_in_config};
+use super::registry::{Lack, Registry, Repository};
 use crate::model::{
-    ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, Inspection, Obstacle, Pin, PinState, Presence, Resolution,
-    Scope, Tag,
+    ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, Inspection, Obstacle, Pin, PinState, Presence, Provenance,
+    Resolution, Scope, Tag,
 };
 
 /// An image's configuration is a few KiB; labels can make it large, not this large.
@@ -25,6 +25,7 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
         pin: PinState::Unknown,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     }
 }
 
@@ -117,4 +118,45 @@ pub(super) async fn created(registry: &Registry, repository: &Repository, digest
         }
     }
     None
+}
+
+/// What an artifact says of itself: by its annotations, those of an index's first image, and that image's labels. What
+/// of it cannot be read might say more, so that nothing is told then.
+pub(super) async fn provenance(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Provenance, Fault> {
+    let (mut said, mut digest) = (Provenance::default(), digest.clone());
+    // An index, a nested one at most, and an image.
+    for _ in 0..3 {
+        let manifest = match registry.fetch(repository, &digest).await {
+            Ok(fetched) => fetched.manifest?,
+            // What is not there is told by the inspection, and says nothing.
+            Err(Trouble::NotFound) => return Ok(said),
+            Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),
+            Err(Trouble::Unknown(fault)) => return Err(fault),
+        };
+        said.or(manifest.provenance);
+        match manifest.content {
+            Content::Image { config, .. } if config.is_image_config() => {
+                let labels = match registry.get_blob(repository, &config.digest, CONFIG_CAP).await {
+                    Ok(bytes) => provenance_in_config(&bytes).ok_or_else(|| {
+                        Fault::malformed(format!("{}@{digest}: its configuration is none", repository.name))
+                    })?,
+                    Err(Lack::NotFound) => Provenance::default(),
+                    Err(Lack::Unknown(fault)) => return Err(fault),
+                };
+                said.or(labels);
+                return Ok(said);
+            }
+            Content::Image { .. } => return Ok(said),
+            Content::Index(children) => {
+                let image = children.into_iter().find(|child| child.is_manifest() && !child.attestation);
+                let Some(image) = image else { return Ok(said) };
+                digest = image.digest;
+            }
+        }
+    }
+    Ok(said)
 }

@@ -26,6 +26,7 @@ mod pin;
 mod registry;
 mod resolve;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -44,8 +45,8 @@ use super::http::wire::Wire;
 use super::http::{answer, fault, place, redirect, surroundings, wire};
 use super::{Inventory, OpenOptions, Source, manifest};
 use crate::model::{
-    ArtifactId, Cause, Gap, Inspection, NamePatterns, Reference, RepositoryName, Resolution, RunningReference, Scope,
-    SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Digest, Gap, Inspection, NamePatterns, Provenance, Reference, RepositoryName, Resolution,
+    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::OciConfig;
 
@@ -179,6 +180,25 @@ impl Inventory for OciInventory {
 
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
         self.registry.host.locate(reference)
+    }
+
+    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        let unknown = |fault: Fault| fault.gap(Scope::Artifact(artifact.clone()));
+        let repository = self.registry.repository(repository).map_err(unknown)?;
+        let Some(digest) = artifact.digest() else { return Ok(BTreeSet::new()) };
+        closure::identities(&self.registry, &repository, digest).await.map_err(unknown)
+    }
+
+    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        let unknown = |fault: Fault| fault.gap(Scope::Artifact(artifact.clone()));
+        let repository = self.registry.repository(repository).map_err(unknown)?;
+        let Some(digest) = artifact.digest() else { return Ok(Provenance::default()) };
+        inspect::provenance(&self.registry, &repository, digest).await.map_err(unknown)
+    }
+
+    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
+        let host = if self.registry.host.is_hub() { "docker.io" } else { self.registry.host.shown() };
+        artifact.digest().map(|digest| format!("{host}/{repository}@{digest}"))
     }
 
     fn selects(&self, repository: &RepositoryName) -> bool {

@@ -1,0 +1,46 @@
+//! `prodpin ready`: can I roll back now, to what, and how?
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::arguments::ReadyArguments;
+use super::exit::Ending;
+use super::forecast::{all_found, wanted};
+use super::outcome::{ledger, sources};
+use super::output::{style, to_stdout};
+use super::progress::Bar;
+use super::stop::Signals;
+use crate::policy::load;
+use crate::report::ready::{ReadyFormat, render};
+use crate::run::{self, ReadyOptions};
+
+pub(super) async fn ready(policy: &Path, arguments: &ReadyArguments, bar: &Bar) -> anyhow::Result<Ending> {
+    let mut policy = load(policy)?;
+    policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    let mut signals = Signals::listen();
+    let options = ReadyOptions {
+        sources: sources(&policy, &arguments.sources)?,
+        repositories: wanted(&arguments.repositories)?,
+        concurrency: usize::from(arguments.concurrency),
+        deadline: arguments.deadline,
+        stop: signals.stop.clone(),
+    };
+    bar.show();
+    let ready = tokio::select! {
+        ready = run::ready(&policy, &options, Arc::new(bar.clone())) => ready?,
+        () = signals.overdue() => anyhow::bail!("it was asked to end and cut off before it could"),
+    };
+    bar.clear();
+    // What was not listed may be there all the same.
+    if ready.report.section.complete {
+        all_found(&ready.unmatched)?;
+    }
+    let format = arguments.format.unwrap_or(ReadyFormat::Page);
+    let whole = !arguments.repositories.is_empty();
+    to_stdout(|out| render(format, &ready.report, whole, style(), out))?;
+    Ok(Ending::Ran {
+        complete: ready.report.section.complete && ready.unmatched.is_empty(),
+        findings: ready.report.summary.severities,
+        fail_on: arguments.fail_on.unwrap_or(policy.fail_on),
+    })
+}

@@ -1,0 +1,94 @@
+//! The first question: has the database moved forward destructively since a release ran?
+
+use std::collections::BTreeMap;
+
+use crate::model::{NamePatterns, Provenance, RepositoryState, Running, SchemaChange};
+use crate::report::document::TargetReport;
+use crate::report::ready::{Database, Step};
+
+use super::{Facts, history};
+
+/// What each release did to the database, and who says so. The gravest word counts: who believes the gentler one loses
+/// data.
+pub(super) fn said(facts: &Facts<'_>, target: &TargetReport, uses: &[&Running]) -> (Option<SchemaChange>, Vec<String>) {
+    let mut words: BTreeMap<String, SchemaChange> = BTreeMap::new();
+    let mut say = |by: String, schema: SchemaChange| {
+        let word = words.entry(by).or_insert(schema);
+        *word = (*word).max(schema);
+    };
+    if let Some(Ok(Provenance { schema: Some(schema), .. })) = facts.said.get(&target.artifact) {
+        say("the image".to_owned(), *schema);
+    }
+    for used in uses {
+        if let Some(schema) = used.schema {
+            say(used.workload.as_ref().map_or_else(|| used.via.to_string(), |workload| workload.to_string()), schema);
+        }
+    }
+    for rule in facts.database.iter().filter(|rule| rule.repositories.matches(facts.input.key.name.as_str())) {
+        let matches = |tags: &NamePatterns| names(target).any(|tag| tags.matches(tag));
+        if rule.tags.as_ref().is_none_or(matches) {
+            say("the policy".to_owned(), rule.schema);
+        }
+    }
+    let gravest = words.values().copied().max();
+    let by = words.into_iter().map(|(by, schema)| format!("{by} says {schema}")).collect();
+    (gravest, by)
+}
+
+/// Every tag that a release has or had.
+fn names(target: &TargetReport) -> impl Iterator<Item = &str> {
+    use crate::report::document::Reason;
+    let had = target.reasons.iter().filter_map(|reason| match reason {
+        Reason::ReleaseTag { tag } | Reason::ReleasedAs { tag } => Some(tag.as_str()),
+        _ => None,
+    });
+    target.references.iter().map(|tag| tag.as_str()).chain(had)
+}
+
+/// What happened to the database since `to` was in production.
+pub(super) fn since(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>) -> Database {
+    let targets = &facts.plan.report.targets;
+    let place = targets.iter().position(|target| target.artifact == to.artifact).unwrap_or(targets.len());
+    let proven = targets.iter().any(crate::decide::readiness::is_proven);
+    let mut steps = Vec::new();
+    for (at, target) in targets.iter().enumerate() {
+        let counts = (target.running || crate::decide::readiness::is_proven(target)) || !proven;
+        if target.artifact != to.artifact && counts && came_after(facts.input.state, target, to, at < place) {
+            let (schema, by) = said(facts, target, uses.of(&target.artifact));
+            steps.push(Step { artifact: target.artifact.clone(), schema, by });
+        }
+    }
+    let doubt = doubt(facts);
+    let moved = if steps.iter().any(|step| step.schema == Some(SchemaChange::Contract)) {
+        Some(true)
+    } else if !steps.is_empty() && doubt.is_none() && steps.iter().all(|step| step.schema.is_some()) {
+        Some(false)
+    } else {
+        None
+    };
+    Database { moved, steps, doubt }
+}
+
+/// Whether a release may have changed the database after another one last worked on it. It did not if the other one was
+/// first seen to run later, wherever it runs: then that one has worked on whatever it left. It did for certain if it was
+/// first seen when the other one was gone. Else their places decide.
+fn came_after(state: &RepositoryState, release: &TargetReport, to: &TargetReport, above: bool) -> bool {
+    if history::precedes(state, &release.artifact, &to.artifact) {
+        return false;
+    }
+    release.running || above || history::succeeds(state, &release.artifact, &to.artifact)
+}
+
+/// What keeps the list of releases since then from being known to be whole: a signal that could not be read may know of
+/// one more.
+fn doubt(facts: &Facts<'_>) -> Option<String> {
+    use crate::model::Scope;
+    let report = &facts.plan.report;
+    let unread = report.gaps.iter().find(|gap| matches!(gap.scope, Scope::Signal(_)));
+    let unlisted = report.gaps.iter().find(|gap| matches!(gap.scope, Scope::Source | Scope::Repository));
+    match (unread, unlisted) {
+        (Some(gap), _) => Some(format!("what runs was not all read, and may know of another release: {}", gap.detail)),
+        (None, Some(gap)) => Some(format!("the releases were not all read: {}", gap.detail)),
+        (None, None) => None,
+    }
+}

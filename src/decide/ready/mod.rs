@@ -1,0 +1,114 @@
+//! Can I roll back now? The page for 3 a.m., decided: what runs, the ladder of releases, the three questions, and the
+//! exact commands. Unknown is said as unknown, with how to find out, and is never a yes.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `sides` | what runs now, and which side of a rollout is leaving |
+//! | `ladder` | each release: evidence, pin, tags, how long it lasts |
+//! | `database`, `history` | the first question; which release came first |
+//! | `verdict` | all three |
+//! | `ways`, `platforms`, `shell` | commands, for each workload |
+
+mod database;
+mod history;
+mod ladder;
+mod platforms;
+mod shell;
+mod sides;
+mod verdict;
+mod ways;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{ArtifactId, DatabaseRule, Gap, Provenance, Running, Workload};
+use crate::report::document::TargetReport;
+use crate::report::forecast::RepositoryForecast;
+use crate::report::ready::RepositoryReady;
+
+use super::changes;
+use super::plan::{Input, Plan};
+
+use self::sides::Sides;
+
+/// Everything the page is made from.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// What the plan was made from.
+    pub input: &'a Input<'a>,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// What live rules will do to its targets.
+    pub row: RepositoryForecast,
+    /// What each target says of itself.
+    pub said: &'a BTreeMap<ArtifactId, Result<Provenance, Gap>>,
+    /// How a client names each target's exact bytes, where one does.
+    pub addresses: &'a BTreeMap<ArtifactId, String>,
+    /// What the policy says of databases.
+    pub database: &'a [DatabaseRule],
+}
+
+/// Who runs and ran what, by this run's signals.
+pub(super) struct Uses<'a>(BTreeMap<ArtifactId, Vec<&'a Running>>);
+
+impl<'a> Uses<'a> {
+    fn of(&self, artifact: &ArtifactId) -> &[&'a Running] {
+        self.0.get(artifact).map_or(&[], Vec::as_slice)
+    }
+
+    /// What workloads run now.
+    fn running(&self) -> impl Iterator<Item = (&ArtifactId, &'a Arc<Workload>, &'a Running)> {
+        self.0.iter().flat_map(|(artifact, uses)| {
+            let now = uses.iter().filter(|used| used.runs_now());
+            now.filter_map(move |used| Some((artifact, used.workload.as_ref()?, *used)))
+        })
+    }
+}
+
+/// The page of one repository.
+#[must_use]
+pub fn page(facts: &Facts<'_>) -> RepositoryReady {
+    let uses = Uses(changes::uses(facts.input.running, facts.input.state, facts.input.rules));
+    let sides = Sides::of(facts, &uses);
+    let answer = verdict::answer(facts, &uses, &sides);
+    let report = &facts.plan.report;
+    let mut gaps = report.gaps.clone();
+    gaps.extend(facts.said.values().filter_map(|said| said.as_ref().err().cloned()));
+    gaps.sort();
+    gaps.dedup();
+    RepositoryReady {
+        source: report.source.clone(),
+        name: report.name.clone(),
+        complete: gaps.is_empty() && facts.row.complete,
+        gaps,
+        keep: report.rollback.keep,
+        verdict: answer.verdict,
+        why: answer.why,
+        from: answer.from.map(|target| target.artifact.clone()),
+        to: answer.to.map(|target| target.artifact.clone()),
+        database: answer.database,
+        intact: answer.intact,
+        find_out: answer.find_out,
+        ladder: ladder::rungs(facts, &uses),
+        back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, &uses, answer.from, to)),
+        forward: ways::forward(facts, answer.from),
+        now: sides.now,
+    }
+}
+
+/// What a release is called in a sentence: by its tag, else by the start of its digest.
+fn called(target: &TargetReport) -> String {
+    use crate::report::document::Reason;
+    let release = target.reasons.iter().find_map(|reason| match reason {
+        Reason::ReleaseTag { tag } => Some(tag.to_string()),
+        _ => None,
+    });
+    let now = || target.references.first().map(ToString::to_string);
+    let had = || {
+        target.reasons.iter().find_map(|reason| match reason {
+            Reason::ReleasedAs { tag } => Some(format!("{} (once {tag})", target.artifact.short())),
+            _ => None,
+        })
+    };
+    release.or_else(now).or_else(had).unwrap_or_else(|| target.artifact.short())
+}

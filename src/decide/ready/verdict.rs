@@ -1,0 +1,257 @@
+//! The three questions: has the database moved on, is the release before intact, and so, back or forward?
+
+use std::collections::BTreeMap;
+
+use crate::decide::findings::next_step;
+use crate::decide::readiness;
+use crate::model::{ArtifactId, Commit, Obstacle, SchemaChange};
+use crate::report::document::TargetReport;
+use crate::report::ready::{Database, Verdict};
+
+use super::{Facts, Sides, Uses, called, database, history};
+
+/// The answers.
+pub(super) struct Answer<'a> {
+    pub(super) verdict: Verdict,
+    pub(super) why: String,
+    pub(super) from: Option<&'a TargetReport>,
+    pub(super) to: Option<&'a TargetReport>,
+    pub(super) database: Database,
+    pub(super) intact: Option<bool>,
+    pub(super) find_out: Vec<String>,
+}
+
+/// A release that one might go back to, with both answers.
+struct Candidate<'a> {
+    target: &'a TargetReport,
+    database: Database,
+}
+
+impl Candidate<'_> {
+    fn is_certain(&self) -> bool {
+        self.target.restorable == Some(true) && self.database.moved == Some(false)
+    }
+
+    fn is_possible(&self) -> bool {
+        self.target.restorable != Some(false) && self.database.moved != Some(true)
+    }
+}
+
+pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>, sides: &Sides) -> Answer<'a> {
+    let targets = &facts.plan.report.targets;
+    let from = from(facts, sides);
+    // What production went back from, or is going back from, is no release to go back to.
+    let is_newer = |target: &TargetReport, from: &TargetReport| is_newer(facts, target, from);
+    // The side of a rollout that is leaving is what ran a minute ago: the first to go back to.
+    let leaving = targets.iter().filter(|target| sides.leaving.contains(&target.artifact));
+    let before = leaving.chain(readiness::before(targets));
+    let mut candidates: Vec<Candidate<'a>> = before
+        .filter(|target| from.is_none_or(|from| from.artifact != target.artifact && !is_newer(target, from)))
+        .map(|target| Candidate { target, database: database::since(facts, target, uses) })
+        .collect();
+    let certain = candidates.iter().position(Candidate::is_certain);
+    let possible = candidates.iter().position(Candidate::is_possible);
+    let (verdict, place) = match (certain, possible) {
+        (Some(place), _) => (Verdict::RollBack, Some(place)),
+        (None, Some(place)) => (Verdict::Unknown, Some(place)),
+        (None, None) => (without(facts, &candidates), None),
+    };
+    let why = why(facts, verdict, from, &candidates, place);
+    // Where there is nothing to go back to, the questions are answered for what would have been the first.
+    let shown = place.unwrap_or(0);
+    let (to, database, intact) = match candidates.get_mut(shown) {
+        Some(candidate) => {
+            let empty = Database { moved: None, steps: Vec::new(), doubt: None };
+            let database = std::mem::replace(&mut candidate.database, empty);
+            (place.map(|_| candidate.target), database, candidate.target.restorable)
+        }
+        None => (None, Database { moved: None, steps: Vec::new(), doubt: None }, None),
+    };
+    let first = candidates.first().map(|candidate| candidate.target);
+    let find_out = match verdict {
+        Verdict::Unknown => find_out(facts, to.or(first), &database),
+        Verdict::RollBack | Verdict::RollForward => Vec::new(),
+    };
+    Answer { verdict, why, from, to, database, intact, find_out }
+}
+
+/// What to go back from: what runs and is not on its way out.
+fn from<'a>(facts: &Facts<'a>, sides: &Sides) -> Option<&'a TargetReport> {
+    let report = &facts.plan.report;
+    let staying = report.targets.iter().find(|target| target.running && !sides.leaving.contains(&target.artifact));
+    let current = report.rollback.current.as_ref();
+    staying.or_else(|| report.targets.iter().find(|target| Some(&target.artifact) == current))
+}
+
+/// Whether a release came after another one: by what was seen, else, where both ran, by the versions in their tags.
+fn is_newer(facts: &Facts<'_>, target: &TargetReport, than: &TargetReport) -> bool {
+    let ran = || readiness::is_proven(target) && readiness::is_proven(than);
+    history::is_newer(facts.input.state, &target.artifact, &than.artifact)
+        .unwrap_or_else(|| ran() && readiness::is_higher_version(target, than))
+}
+
+/// Nothing can be gone back to, or it cannot be told.
+fn without(facts: &Facts<'_>, candidates: &[Candidate<'_>]) -> Verdict {
+    let report = &facts.plan.report;
+    let destructive = candidates.iter().all(|candidate| candidate.database.moved == Some(true));
+    if !candidates.is_empty() && destructive {
+        return Verdict::RollForward;
+    }
+    // What was not read may hold the release to go back to.
+    let unread = report.gaps.iter().any(|gap| {
+        use crate::model::Scope;
+        matches!(gap.scope, Scope::Source | Scope::Repository | Scope::Signal(_))
+    });
+    if report.targets.is_empty() || unread || (candidates.is_empty() && report.rollback.ready.is_none()) {
+        return Verdict::Unknown;
+    }
+    Verdict::RollForward
+}
+
+fn why(
+    facts: &Facts<'_>,
+    verdict: Verdict,
+    from: Option<&TargetReport>,
+    candidates: &[Candidate<'_>],
+    place: Option<usize>,
+) -> String {
+    let Some(from) = from else {
+        return match facts.plan.report.targets.is_empty() {
+            true => "no production release is known here".to_owned(),
+            false => "what production runs is not known".to_owned(),
+        };
+    };
+    let Some(candidate) = place.map(|place| &candidates[place]) else {
+        return match (candidates.first(), verdict) {
+            (None, Verdict::Unknown) => "whether there is a release to go back to could not be told".to_owned(),
+            (None, _) => {
+                let left = facts.plan.report.targets.iter().find(|target| is_newer(facts, target, from));
+                match left {
+                    Some(left) => format!(
+                        "production ran no earlier release that is known; it went back from {}, which is newer",
+                        called(left)
+                    ),
+                    None => "production ran no earlier release that is known".to_owned(),
+                }
+            }
+            (Some(_), Verdict::Unknown) => {
+                "no release that is known can be restored, and not everything could be read".to_owned()
+            }
+            (Some(_), _) => lost(candidates),
+        };
+    };
+    let (to, from) = (called(candidate.target), called(from));
+    let skipped = &candidates[..place.unwrap_or(0)];
+    let beside = match skipped.first() {
+        Some(nearer) => format!("; {} is nearer and {}", called(nearer.target), trouble(nearer)),
+        None => String::new(),
+    };
+    match verdict {
+        Verdict::RollBack => {
+            format!("{to} is intact, and nothing since took from the database what it needs{beside}")
+        }
+        _ => {
+            let unknown = match (candidate.target.restorable, candidate.database.moved) {
+                (None, None) => "neither whether it is intact nor what became of the database is known",
+                (None, _) => "whether it is intact could not be told",
+                (_, _) => "what became of the database since is not known",
+            };
+            format!("going back from {from} would lead to {to}, and {unknown}{beside}")
+        }
+    }
+}
+
+fn trouble(candidate: &Candidate<'_>) -> &'static str {
+    match (candidate.target.restorable, candidate.database.moved) {
+        (Some(false), _) => "cannot be restored",
+        (_, Some(true)) => "does not work on today's database",
+        (None, _) => "could not be read whole",
+        (_, _) => "is not certain",
+    }
+}
+
+/// Why none of the releases will do.
+fn lost(candidates: &[Candidate<'_>]) -> String {
+    let contracted = candidates.iter().flat_map(|candidate| &candidate.database.steps);
+    let contracted = contracted.filter(|step| step.schema == Some(SchemaChange::Contract)).map(|step| &step.artifact);
+    let restorable = candidates.iter().any(|candidate| candidate.target.restorable != Some(false));
+    match (restorable, contracted.into_iter().next()) {
+        (true, Some(artifact)) => {
+            format!("the database has moved on: {} took away what every earlier release needs", artifact.short())
+        }
+        _ => match candidates {
+            [only] => format!("the one earlier release, {}, cannot be restored", called(only.target)),
+            several => format!("none of the {} earlier releases can be restored", several.len()),
+        },
+    }
+}
+
+/// How to find out what is unknown.
+fn find_out(facts: &Facts<'_>, to: Option<&TargetReport>, database: &Database) -> Vec<String> {
+    let mut steps = Vec::new();
+    for gap in facts.plan.report.gaps.iter().take(GAPS_TOLD) {
+        steps.push(format!("{}: {}", gap.detail, next_step(gap.cause)));
+    }
+    let Some(to) = to else {
+        if facts.plan.report.gaps.is_empty() {
+            steps.push(
+                "look into the deployment system's own log for what ran before, and whether it was kept".to_owned(),
+            );
+        }
+        return steps;
+    };
+    if to.restorable.is_none() {
+        let unproven = to.obstacles.iter().find_map(|obstacle| match obstacle {
+            Obstacle::Unproven { detail } => Some(detail.clone()),
+            _ => None,
+        });
+        let detail = unproven.unwrap_or_else(|| "not all of it could be read".to_owned());
+        steps.push(match facts.addresses.get(&to.artifact) {
+            Some(address) => format!("try to pull {address}: {detail}"),
+            None => format!("try to fetch {}: {detail}", to.artifact),
+        });
+    }
+    if database.moved.is_none() {
+        steps.extend(migrations(facts, to, database));
+    }
+    steps
+}
+
+/// So many things that could not be read are told with how to mend them.
+const GAPS_TOLD: usize = 3;
+
+fn migrations(facts: &Facts<'_>, to: &TargetReport, database: &Database) -> Vec<String> {
+    let targets: BTreeMap<&ArtifactId, &TargetReport> =
+        facts.plan.report.targets.iter().map(|target| (&target.artifact, target)).collect();
+    let silent: Vec<String> = database
+        .steps
+        .iter()
+        .filter(|step| step.schema.is_none())
+        .filter_map(|step| targets.get(&step.artifact).map(|target| called(target)))
+        .collect();
+    if silent.is_empty() {
+        return Vec::new();
+    }
+    let newest = database.steps.first().and_then(|step| commit(facts, &step.artifact));
+    let compare = match (commit(facts, &to.artifact), newest) {
+        (Some(old), Some(new)) => format!(", as in `git diff --stat {old} {new}`"),
+        _ => String::new(),
+    };
+    vec![
+        format!(
+            "read the migrations of {} since {}{compare}: does any take away or rewrite what {} uses?",
+            silent.join(", "),
+            called(to),
+            called(to)
+        ),
+        format!(
+            "for the next time, say it where the release is made: {} as a label or annotation of the image or the pod \
+             template (none, expand or contract), or a rule under database: in the policy",
+            SchemaChange::ANNOTATION
+        ),
+    ]
+}
+
+pub(super) fn commit(facts: &Facts<'_>, artifact: &ArtifactId) -> Option<Commit> {
+    facts.said.get(artifact)?.as_ref().ok()?.commit.clone()
+}

@@ -1,0 +1,141 @@
+//! Can I roll back now? Reads repositories, signals and the ledger; changes and records nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream;
+use jiff::Timestamp;
+
+use crate::decide::{self, Attempts, forecast as rules, ready as decided};
+use crate::ledger::Access;
+use crate::model::{ArtifactId, DatabaseRule, Gap, Mode, Provenance, RepositoryKey, SourceName};
+use crate::policy::Policy;
+use crate::report::ready::{ReadyReport, ReadySection, ReadyWriter, RepositoryReady};
+use crate::sources::{Inventory, Source};
+
+use super::each::Round;
+use super::forecast::gaps;
+use super::repository::look;
+use super::setup::{self, Setup};
+use super::wanted::{Asked, Wanted};
+use super::{Progress, RunError, RunOptions, Stop};
+
+/// What is asked about.
+#[derive(Debug, Clone, Default)]
+pub struct ReadyOptions {
+    /// Only these sources; all of them if empty.
+    pub sources: Vec<SourceName>,
+    /// Only these repositories; all of them if empty.
+    pub repositories: Vec<Wanted>,
+    /// Repositories in flight at once.
+    pub concurrency: usize,
+    /// It ends before this much time has passed, and says so if it was not done.
+    pub deadline: Option<Duration>,
+    /// Ends it early when asked to.
+    pub stop: Stop,
+}
+
+/// The answers, and what was asked for in vain.
+pub struct Ready {
+    /// The answers.
+    pub report: ReadyReport,
+    /// Names and globs that no repository has.
+    pub unmatched: Vec<String>,
+}
+
+/// Opens the policy's sources, without write power, and answers for each repository.
+pub async fn ready(policy: &Policy, options: &ReadyOptions, progress: Arc<dyn Progress>) -> Result<Ready, RunError> {
+    let options = &ReadyOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
+    let (sources, unopened) = setup::open_sources(policy, &options.run(), false).await?;
+    answer(policy, sources, unopened, options, progress).await
+}
+
+/// The same on sources that are open.
+pub async fn ready_on(
+    policy: &Policy,
+    sources: BTreeMap<SourceName, Source>,
+    options: &ReadyOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Ready, RunError> {
+    answer(policy, sources, BTreeMap::new(), options, progress).await
+}
+
+async fn answer(
+    policy: &Policy,
+    sources: BTreeMap<SourceName, Source>,
+    unopened: BTreeMap<SourceName, String>,
+    options: &ReadyOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Ready, RunError> {
+    let at = Timestamp::now();
+    let setup = Arc::new(Setup::new(policy, sources, &options.run(), at, Access::Read).await?);
+    let database: Arc<[DatabaseRule]> = policy.database.as_slice().into();
+    let mut writer = ReadyWriter::default();
+    let mut asked = Asked::new(&options.repositories);
+    let mut over = std::pin::pin!(options.stop.over());
+    let round = Round { setup: &setup, shard: None, stop: &options.stop, progress: progress.as_ref() };
+    let work = |key| one(setup.clone(), database.clone(), key);
+    let take = async |row: RepositoryReady| Ok(writer.push(&row)?);
+    let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
+    let gaps: Vec<Gap> =
+        gaps(&unopened, ended, options.stop.is_set()).chain(setup.production.gaps.iter().cloned()).collect();
+    let section = ReadySection { at, policy_sha256: policy.digest.clone(), complete: gaps.is_empty(), gaps };
+    Ok(Ready { report: writer.finish(section), unmatched: asked.unmatched() })
+}
+
+/// One repository's page.
+async fn one(
+    setup: Arc<Setup>,
+    database: Arc<[DatabaseRule]>,
+    key: RepositoryKey,
+) -> Result<RepositoryReady, RunError> {
+    let inventory = setup.source(&key).inventory.as_ref();
+    let seen = look(&setup, inventory, key.clone()).await?;
+    let untried = Attempts::new();
+    let input = seen.input(&setup, &untried);
+    let plan = decide::plan(&input);
+    let artifacts: Vec<ArtifactId> = plan.report.targets.iter().map(|target| target.artifact.clone()).collect();
+    let said = provenance(inventory, &key, &artifacts).await;
+    let named = |artifact: &ArtifactId| Some((artifact.clone(), inventory.address(&key.name, artifact)?));
+    let addresses = artifacts.iter().filter_map(named).collect();
+    let row = rules::row(&input, &plan, None, false);
+    Ok(decided::page(&decided::Facts {
+        input: &input,
+        plan: &plan,
+        row,
+        said: &said,
+        addresses: &addresses,
+        database: &database,
+    }))
+}
+
+/// How many artifacts are asked at once what they say of themselves.
+const ASKED_AT_ONCE: usize = 4;
+
+async fn provenance(
+    inventory: &dyn Inventory,
+    key: &RepositoryKey,
+    artifacts: &[ArtifactId],
+) -> BTreeMap<ArtifactId, Result<Provenance, Gap>> {
+    let asked = stream::iter(artifacts.iter().cloned()).map(|artifact| async move {
+        let said = inventory.provenance(&key.name, &artifact).await;
+        (artifact, said)
+    });
+    asked.buffer_unordered(ASKED_AT_ONCE).collect().await
+}
+
+impl ReadyOptions {
+    fn run(&self) -> RunOptions {
+        RunOptions {
+            mode: Mode::Audit,
+            sources: self.sources.clone(),
+            shard: None,
+            repositories: Vec::new(),
+            concurrency: self.concurrency,
+            deadline: self.deadline,
+            stop: self.stop.clone(),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! A cluster, and the one way to ask it anything: a GET, with a limit on how long and how much (I17, I20).
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use kube::client::Body;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+
+use crate::model::Cause;
+use crate::policy::ClusterAccess;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// One page, with the client's own retries of what is busy.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+/// Between two packets of an answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A page of 500 pods with all their fields is some 15 MiB.
+const MOST_BYTES: usize = 96 << 20;
+
+/// A server's words in our sentences: enough to understand, not enough to flood.
+const MOST_WORDS: usize = 200;
+
+/// An API server that can only be read.
+pub(super) struct Cluster {
+    client: kube::Client,
+    deadline: Option<Instant>,
+}
+
+/// A question that was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) status: Option<StatusCode>,
+    reason: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl Failure {
+    pub(super) fn new(cause: Cause, reason: impl Into<String>) -> Self {
+        Self { cause, status: None, reason: reason.into() }
+    }
+
+    fn late() -> Self {
+        Self::new(Cause::TimedOut, "the API server did not answer in time")
+    }
+
+    /// What an answer that is no success means. Of a server's own words only the first are told.
+    fn of(status: StatusCode, body: &[u8]) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Status {
+            message: Option<String>,
+        }
+        let said = serde_json::from_slice::<Status>(body).ok().and_then(|status| status.message);
+        let words: String = said.unwrap_or_default().chars().take(MOST_WORDS).collect();
+        let cause = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Cause::Denied,
+            StatusCode::NOT_FOUND => Cause::NotFound,
+            StatusCode::TOO_MANY_REQUESTS => Cause::Throttled,
+            status if status.is_server_error() => Cause::Unreachable,
+            status if status.is_redirection() => Cause::Refused,
+            _ => Cause::Malformed,
+        };
+        let reason = match words.is_empty() {
+            true => format!("the API server answered {}", status.as_u16()),
+            false => format!("the API server answered {}: {words}", status.as_u16()),
+        };
+        Self { cause, status: Some(status), reason }
+    }
+}
+
+impl Cluster {
+    /// Sets the client up. Nothing is asked yet.
+    pub(super) async fn connect(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Self, Failure> {
+        let mut config = configuration(access).await?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = Some(READ_TIMEOUT);
+        let client = kube::Client::try_from(config)
+            .map_err(|error| Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(&error))))?;
+        Ok(Self { client, deadline })
+    }
+
+    /// Asks for one path.
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
+        let latest = Instant::now() + CALL_TIMEOUT;
+        let until = self.deadline.map_or(latest, |deadline| deadline.min(latest));
+        match tokio::time::timeout_at(until.into(), self.get_now(path)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::late()),
+        }
+    }
+
+    async fn get_now(&self, path: &str) -> Result<Bytes, Failure> {
+        let request = http::Request::get(path)
+            .header(http::header::ACCEPT, "application/json")
+            .body(Body::empty())
+            .map_err(|error| Failure::new(Cause::Refused, format!("{path} cannot be asked for: {error}")))?;
+        let unreachable = |error: kube::Error| Failure::new(cause_of(&error), chain(&error));
+        let response = self.client.send(request).await.map_err(unreachable)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await.map_err(|error| {
+            match error.downcast_ref::<LengthLimitError>() {
+                Some(_) => {
+                    let reason = format!("the answer is larger than the {} MiB that are read of one", MOST_BYTES >> 20);
+                    Failure::new(Cause::Malformed, reason)
+                }
+                None => Failure::new(Cause::Unreachable, chain(error.as_ref())),
+            }
+        })?;
+        let body = body.to_bytes();
+        if status.is_success() { Ok(body) } else { Err(Failure::of(status, &body)) }
+    }
+}
+
+fn cause_of(error: &kube::Error) -> Cause {
+    match error {
+        kube::Error::Auth(_) => Cause::Denied,
+        _ => Cause::Unreachable,
+    }
+}
+
+/// The kubeconfig that is named, else `KUBECONFIG`, else the usual file, else the cluster around this process. What is
+/// named and cannot be used is never replaced by another cluster.
+async fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
+    let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
+    let refused = |what: &str, error: &(dyn std::error::Error + 'static)| {
+        Failure::new(Cause::Refused, format!("{what} cannot be used: {}", chain(error)))
+    };
+    if let Some(path) = &access.kubeconfig {
+        let what = format!("kubeconfig {}", path.display());
+        let file = path.clone();
+        let read = tokio::task::spawn_blocking(move || Kubeconfig::read_from(file)).await;
+        let kubeconfig = read.map_err(|error| refused(&what, &error))?.map_err(|error| refused(&what, &error))?;
+        return Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| refused(&what, &error));
+    }
+    let named = std::env::var_os("KUBECONFIG").is_some_and(|paths| !paths.is_empty());
+    let usual = || std::env::home_dir().is_some_and(|home| home.join(".kube").join("config").exists());
+    if named || access.context.is_some() || usual() {
+        return Config::from_kubeconfig(&options).await.map_err(|error| refused("the kubeconfig", &error));
+    }
+    Config::incluster().map_err(|error| {
+        let reason = format!(
+            "there is no kubeconfig, and this is not inside a cluster ({}); set KUBECONFIG or kubeconfig:",
+            chain(&error)
+        );
+        Failure::new(Cause::Refused, reason)
+    })
+}
+
+/// An error with its causes, each once: the outer ones of this client repeat the inner ones, or leave them out.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let words = inner.to_string();
+        if !told.contains(&words) {
+            told = format!("{told}: {words}");
+        }
+        source = inner.source();
+    }
+    told.chars().take(2 * MOST_WORDS).collect()
+}

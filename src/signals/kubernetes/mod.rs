@@ -1,0 +1,131 @@
+//! What a Kubernetes cluster runs and ran, from its own objects (E122–E127).
+//!
+//! `connect` is a client that can only read, `list` follows pages to their end, `objects` are the fields that are read,
+//! `image` reads references and nodes' words for them. From all of these `workloads` tells, without asking anything
+//! more, what runs and what ran; `helm`, `argocd` and `flux` do so for what is released through them.
+
+mod argocd;
+mod connect;
+mod flux;
+mod helm;
+mod image;
+mod list;
+mod objects;
+mod workloads;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use self::connect::Cluster;
+use self::list::{Kind, Namespaced, Namespaces, list};
+use self::objects::{ControllerRevision, CronJob, Job, Pod, Templated};
+use self::workloads::Objects;
+use super::{ProductionSignal, Signalled};
+use crate::model::NamePatterns;
+use crate::policy::{ClusterAccess, KubernetesConfig};
+
+pub(super) use self::argocd::ArgoCd;
+pub(super) use self::flux::Flux;
+
+const PODS: Kind = Kind::core("v1", "pods");
+const DEPLOYMENTS: Kind = Kind::named("apps", "v1", "deployments");
+const REPLICA_SETS: Kind = Kind::named("apps", "v1", "replicasets");
+const STATEFUL_SETS: Kind = Kind::named("apps", "v1", "statefulsets");
+const DAEMON_SETS: Kind = Kind::named("apps", "v1", "daemonsets");
+const CONTROLLER_REVISIONS: Kind = Kind::named("apps", "v1", "controllerrevisions");
+const CRON_JOBS: Kind = Kind::named("batch", "v1", "cronjobs");
+const JOBS: Kind = Kind::named("batch", "v1", "jobs");
+const ROLLOUTS: Kind = Kind::named("argoproj.io", "v1alpha1", "rollouts").optional();
+
+/// The workloads of a cluster.
+pub(super) struct Kubernetes {
+    config: KubernetesConfig,
+    deadline: Option<Instant>,
+}
+
+impl Kubernetes {
+    pub(super) fn new(config: KubernetesConfig, deadline: Option<Instant>) -> Self {
+        Self { config, deadline }
+    }
+}
+
+#[async_trait]
+impl ProductionSignal for Kubernetes {
+    fn name(&self) -> Arc<str> {
+        name("kubernetes", &self.config.cluster)
+    }
+
+    async fn collect(&self) -> Signalled {
+        let mut said = Signalled::new(self.name());
+        let cluster = match Cluster::connect(&self.config.cluster, self.deadline).await {
+            Ok(cluster) => cluster,
+            Err(failure) => {
+                said.gap(failure.cause, failure);
+                return said;
+            }
+        };
+        let context = context(&self.config.cluster);
+        let namespaces = Namespaces::new(&self.config.namespaces);
+        let objects = read(&cluster, &namespaces, &mut said).await;
+        workloads::tell(&objects, context.as_ref(), &mut said);
+        let mut used = objects.namespaces();
+        drop(objects);
+        if self.config.helm_releases {
+            used.extend(helm::tell(&cluster, &namespaces, context.as_ref(), &mut said).await);
+        }
+        said.unmatched = unmatched(&self.config.namespaces, &used);
+        said.doubt_silence();
+        said
+    }
+}
+
+/// Pods are listed first: what is rolled out while the rest is listed is then there as a workload, if not yet as a pod.
+async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signalled) -> Objects {
+    let pods: Vec<Pod> = list(cluster, &PODS, namespaces, said).await;
+    Objects {
+        pods,
+        jobs: list::<Job>(cluster, &JOBS, namespaces, said).await,
+        cron_jobs: list::<CronJob>(cluster, &CRON_JOBS, namespaces, said).await,
+        replica_sets: list::<Templated>(cluster, &REPLICA_SETS, namespaces, said).await,
+        controller_revisions: list::<ControllerRevision>(cluster, &CONTROLLER_REVISIONS, namespaces, said).await,
+        deployments: list::<Templated>(cluster, &DEPLOYMENTS, namespaces, said).await,
+        stateful_sets: list::<Templated>(cluster, &STATEFUL_SETS, namespaces, said).await,
+        daemon_sets: list::<Templated>(cluster, &DAEMON_SETS, namespaces, said).await,
+        rollouts: list::<Templated>(cluster, &ROLLOUTS, namespaces, said).await,
+    }
+}
+
+/// A signal's name: the same whatever machine it is read from, as far as its contexts are called the same there.
+fn name(what: &str, access: &ClusterAccess) -> Arc<str> {
+    match &access.context {
+        Some(context) => format!("{what} {context}").into(),
+        None => what.into(),
+    }
+}
+
+fn context(access: &ClusterAccess) -> Option<Arc<str>> {
+    access.context.as_deref().map(Arc::from)
+}
+
+/// Entries of a list of patterns that none of these names matches.
+fn unmatched(patterns: &NamePatterns, names: &BTreeSet<String>) -> Vec<String> {
+    let matched: BTreeSet<&str> = names.iter().flat_map(|name| patterns.matching_entries(name)).collect();
+    let included = patterns.entries().iter().filter(|entry| !entry.starts_with('!'));
+    included.filter(|entry| !matched.contains(entry.as_str())).map(|entry| format!("namespace {entry:?}")).collect()
+}
+
+impl Objects {
+    /// The namespaces in which anything was found.
+    fn namespaces(&self) -> BTreeSet<String> {
+        fn of<T: Namespaced>(objects: &[T]) -> impl Iterator<Item = &String> {
+            objects.iter().filter_map(|object| object.metadata().namespace.as_ref())
+        }
+        let templated = [&self.deployments, &self.replica_sets, &self.stateful_sets, &self.daemon_sets, &self.rollouts];
+        let workloads = templated.into_iter().flat_map(|objects| of(objects));
+        let jobs = of(&self.jobs).chain(of(&self.cron_jobs));
+        of(&self.pods).chain(workloads).chain(jobs).cloned().collect()
+    }
+}

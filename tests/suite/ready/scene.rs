@@ -1,0 +1,261 @@
+//! A repository, what signals say of it, and the page that the pure decision makes of that. No server, no file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use prodpin::decide::{self, Attempts, Input, Rules, forecast, ready};
+use prodpin::model::{
+    ArtifactId, Closure, Commit, DatabaseRule, Digest, Evidence, Gap, Inspection, Mark, Mode, NamePatterns,
+    ObservedTag, PinState, Platform, Presence, ProductionRule, Provenance, RepositoryKey, RepositoryState, Resolution,
+    Running, RunningReference, SchemaChange, Snapshot, Tenure, Workload, claimant,
+};
+use prodpin::report::ready::{ReadySection, ReadyWriter, RepositoryReady};
+
+/// A moment of the day before the night on which everything is asked.
+pub(crate) fn at(hour: i8) -> Timestamp {
+    format!("2026-03-01T{hour:02}:00:00Z").parse().unwrap()
+}
+
+pub(crate) fn artifact(text: &str) -> ArtifactId {
+    Digest::of(text.as_bytes()).into()
+}
+
+/// What a signal says, in the making.
+#[derive(Clone)]
+pub(crate) struct Said {
+    running: Running,
+    signal: &'static str,
+}
+
+pub(crate) fn workload(platform: Platform, namespace: Option<&str>, kind: &str, name: &str) -> Workload {
+    Workload { platform, namespace: namespace.map(Arc::from), kind: kind.into(), name: name.into() }
+}
+
+pub(crate) fn kubernetes(kind: &str, name: &str) -> Workload {
+    workload(Platform::Kubernetes { context: Some("prod-eu".into()) }, Some("shop"), kind, name)
+}
+
+impl Said {
+    fn new(workload: &Workload, reference: RunningReference, tenure: Tenure) -> Self {
+        let signal = match workload.platform {
+            Platform::Kubernetes { .. } | Platform::Helm { .. } => "kubernetes prod-eu",
+            Platform::ArgoCd { .. } => "argocd prod-eu",
+            Platform::Flux { .. } => "flux prod-eu",
+            Platform::Ecs { .. } => "ecs eu-west-1",
+            Platform::Lambda { .. } => "lambda eu-west-1",
+            Platform::AppRunner { .. } => "app_runner eu-west-1",
+        };
+        let evidence = match tenure {
+            Tenure::Now { .. } => Evidence::RunningDigest,
+            Tenure::Before { .. } => Evidence::HistoryReference,
+        };
+        let running = Running {
+            tenure,
+            workload: Some(Arc::new(workload.clone())),
+            container: Some("api".into()),
+            ..Running::now(reference, evidence, claimant(signal, workload))
+        };
+        Self { running, signal }
+    }
+
+    /// It runs these bytes now, under this tag.
+    pub(crate) fn now(workload: &Workload, tag: &str, text: &str, since: i8) -> Self {
+        let reference = RunningReference::Artifact(artifact(text));
+        let mut said = Self::new(workload, reference, Tenure::Now { since: Some(at(since)) });
+        said.running.named_as = Some(tag.parse().unwrap());
+        said
+    }
+
+    /// It ran what this tag named.
+    pub(crate) fn before(workload: &Workload, tag: &str, until: i8) -> Self {
+        let reference = RunningReference::Tag(tag.parse().unwrap());
+        Self::new(workload, reference, Tenure::Before { last: Some(at(until)) })
+    }
+
+    /// It ran these bytes, by digest.
+    pub(crate) fn before_exactly(workload: &Workload, text: &str, until: i8) -> Self {
+        Self::new(workload, RunningReference::Artifact(artifact(text)), Tenure::Before { last: Some(at(until)) })
+    }
+
+    pub(crate) fn revision(mut self, revision: &str) -> Self {
+        self.running.revision = Some(revision.into());
+        self
+    }
+
+    pub(crate) fn part(mut self, container: Option<&str>) -> Self {
+        self.running.container = container.map(Arc::from);
+        self
+    }
+
+    pub(crate) fn schema(mut self, schema: SchemaChange) -> Self {
+        self.running.schema = Some(schema);
+        self
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Scene {
+    pub(crate) tags: Vec<(String, ArtifactId)>,
+    /// What signals said in each run, the last one now.
+    pub(crate) runs: Vec<Vec<Said>>,
+    /// Tags as they were in the runs before, where they differ.
+    pub(crate) former: Vec<(String, ArtifactId)>,
+    pub(crate) said: BTreeMap<ArtifactId, Result<Provenance, Gap>>,
+    pub(crate) looks: BTreeMap<ArtifactId, Inspection>,
+    pub(crate) database: Vec<DatabaseRule>,
+    pub(crate) production: Vec<ProductionRule>,
+    pub(crate) gaps: Vec<Gap>,
+    pub(crate) host: String,
+}
+
+/// An artifact that is whole and pinned.
+pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
+    Inspection {
+        artifact: artifact.clone(),
+        presence: Presence::Present,
+        created: None,
+        closure: Closure::Complete,
+        pin: PinState::Present,
+        obstacles: Vec::new(),
+        gaps: Vec::new(),
+    }
+}
+
+impl Scene {
+    /// Releases by tag, whose bytes are called like their tags.
+    pub(crate) fn new(tags: &[&str]) -> Self {
+        let tags: Vec<(String, ArtifactId)> = tags.iter().map(|tag| ((*tag).to_owned(), artifact(tag))).collect();
+        Self {
+            looks: tags.iter().map(|(_, artifact)| (artifact.clone(), whole(artifact))).collect(),
+            said: tags.iter().map(|(_, artifact)| (artifact.clone(), Ok(Provenance::default()))).collect(),
+            tags,
+            runs: vec![Vec::new()],
+            former: Vec::new(),
+            database: Vec::new(),
+            production: vec![ProductionRule::InUse],
+            gaps: Vec::new(),
+            host: "registry.example.com".to_owned(),
+        }
+    }
+
+    pub(crate) fn saying(mut self, said: impl IntoIterator<Item = Said>) -> Self {
+        self.runs.last_mut().unwrap().extend(said);
+        self
+    }
+
+    /// What an image says of itself.
+    pub(crate) fn built(mut self, text: &str, commit: &str, schema: Option<SchemaChange>) -> Self {
+        let provenance = Provenance {
+            commit: Commit::read(commit),
+            source: Some("https://git.example.com/shop/api".into()),
+            schema,
+        };
+        self.said.insert(artifact(text), Ok(provenance));
+        self
+    }
+
+    /// No release does anything to the database.
+    pub(crate) fn without_database(mut self) -> Self {
+        let repositories = NamePatterns::new(["shop/*"]).unwrap();
+        self.database.push(DatabaseRule { repositories, tags: None, schema: SchemaChange::None });
+        self
+    }
+
+    pub(crate) fn look(mut self, text: &str, change: impl FnOnce(&mut Inspection)) -> Self {
+        let artifact = artifact(text);
+        change(self.looks.entry(artifact.clone()).or_insert_with(|| whole(&artifact)));
+        self
+    }
+
+    fn snapshot(&self, tags: &[(String, ArtifactId)]) -> Snapshot {
+        let mut tags: Vec<ObservedTag> = tags
+            .iter()
+            .map(|(tag, artifact)| ObservedTag {
+                name: tag.parse().unwrap(),
+                target: Resolution::Artifact(artifact.clone()),
+                pushed: None,
+                object: None,
+            })
+            .collect();
+        tags.sort_by(|a, b| a.name.cmp(&b.name));
+        Snapshot { tags, ..Snapshot::default() }
+    }
+
+    pub(crate) fn page(&self) -> RepositoryReady {
+        let key = RepositoryKey { source: "shop".parse().unwrap(), name: "shop/api".parse().unwrap() };
+        let rules = Rules { keep: 5, production: self.production.clone(), may_move: NamePatterns::none() };
+        let signals: BTreeSet<Arc<str>> = self.runs.iter().flatten().map(|said| said.signal.into()).collect();
+        let mut state = RepositoryState::default();
+        let mut events = Vec::new();
+        let mut snapshot = Snapshot::default();
+        let mut running: Vec<Running> = Vec::new();
+        let last = self.runs.len() - 1;
+        for (n, run) in self.runs.iter().enumerate() {
+            let hour = i8::try_from(24 - self.runs.len() + n).unwrap();
+            let mark = Mark { sequence: n as u64 + 1, at: at(hour) };
+            snapshot = match n < last && !self.former.is_empty() {
+                true => self.snapshot(&self.former),
+                false => self.snapshot(&self.tags),
+            };
+            events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
+            decide::fold(&mut state, mark, &events);
+            running = run.iter().map(|said| said.running.clone()).collect();
+            running.sort();
+            let deployed = decide::deployments(&running, &signals, &state, &rules);
+            decide::fold(&mut state, mark, &deployed);
+        }
+        let labels = BTreeMap::new();
+        let selection = decide::select(&rules, &snapshot, &state, &labels, &running, &signals);
+        let input = Input {
+            key: &key,
+            mode: Mode::Audit,
+            now: "2026-03-02T03:00:00Z".parse().unwrap(),
+            rules: &rules,
+            snapshot: &snapshot,
+            state: &state,
+            events: &events,
+            labels: &labels,
+            running: &running,
+            selection: &selection,
+            inspections: &self.looks,
+            attempts: &Attempts::new(),
+            gaps: &self.gaps,
+        };
+        let plan = decide::plan(&input);
+        let addresses = self
+            .looks
+            .keys()
+            .map(|artifact| (artifact.clone(), format!("{}/shop/api@{artifact}", self.host)))
+            .collect();
+        ready::page(&ready::Facts {
+            input: &input,
+            plan: &plan,
+            row: forecast::row(&input, &plan, None, false),
+            said: &self.said,
+            addresses: &addresses,
+            database: &self.database,
+        })
+    }
+
+    /// The page as a terminal shows it, with digests under the names of what they are of.
+    pub(crate) fn shown(&self) -> String {
+        let page = self.page();
+        let mut writer = ReadyWriter::default();
+        writer.push(&page).unwrap();
+        let section = ReadySection {
+            at: "2026-03-02T03:00:00Z".parse().unwrap(),
+            policy_sha256: Digest::of(b"policy"),
+            complete: true,
+            gaps: Vec::new(),
+        };
+        let mut text = super::shown(&writer.finish(section), 120);
+        let odd = ["implant", "v0"].map(|name| (name.to_owned(), artifact(name)));
+        for (name, artifact) in odd.iter().chain(&self.former).chain(&self.tags) {
+            text = text.replace(&artifact.to_string(), &format!("sha256:<{name}>"));
+            text = text.replace(artifact.digest().unwrap().hex().as_str(), &format!("<{name}>"));
+            text = text.replace(&artifact.short(), &format!("<{name}>"));
+        }
+        text
+    }
+}

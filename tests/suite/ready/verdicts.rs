@@ -1,0 +1,293 @@
+//! The three questions, and each way in which what is known may conflict.
+
+use prodpin::model::{
+    Cause, Closure, DatabaseRule, Digest, Gap, NamePatterns, Obstacle, Order, PinState, Presence, ProductionRule,
+    SchemaChange, Scope,
+};
+use prodpin::report::ready::{RepositoryReady, Verdict};
+
+use super::scene::*;
+
+/// v1, v2 and v3, of which v3 runs; nothing is known of the database.
+fn silent() -> Scene {
+    let deployment = kubernetes("deployment", "api");
+    Scene::new(&["v1", "v2", "v3"]).saying([
+        Said::before(&deployment, "v1", 10).revision("1"),
+        Said::before(&deployment, "v2", 12).revision("2"),
+        Said::now(&deployment, "v3", "v3", 12).revision("3"),
+    ])
+}
+
+fn policy(tags: Option<&str>, schema: SchemaChange) -> DatabaseRule {
+    DatabaseRule {
+        repositories: NamePatterns::new(["shop/*"]).unwrap(),
+        tags: tags.map(|tags| NamePatterns::new([tags]).unwrap()),
+        schema,
+    }
+}
+
+fn answers(page: &RepositoryReady) -> (Verdict, Option<bool>, Option<bool>) {
+    (page.verdict, page.database.moved, page.intact)
+}
+
+#[test]
+fn an_unknown_is_never_a_yes() {
+    let scene = silent();
+    let page = scene.page();
+    assert_eq!(answers(&page), (Verdict::Unknown, None, Some(true)));
+    assert_eq!(page.to, Some(artifact("v2")), "what it would be is told");
+    assert!(page.find_out[0].contains("read the migrations of v3 since v2"), "{:?}", page.find_out);
+    assert!(!page.back.is_empty(), "and the commands, for whoever has found out");
+    insta::assert_snapshot!(scene.shown());
+}
+
+#[test]
+fn releases_that_only_add_can_be_gone_back_from() {
+    let scene = silent().built("v3", "abcdef0123456789", Some(SchemaChange::Expand));
+    assert_eq!(answers(&scene.page()), (Verdict::RollBack, Some(false), Some(true)));
+    insta::assert_snapshot!(scene.shown());
+}
+
+#[test]
+fn a_release_that_takes_away_leaves_only_the_way_forward() {
+    let commit = "abcdef0123456789abcdef0123456789abcdef01";
+    let scene = silent().built("v3", commit, Some(SchemaChange::Contract));
+    let page = scene.page();
+    assert_eq!(answers(&page), (Verdict::RollForward, Some(true), Some(true)));
+    assert!(page.back.is_empty() && page.to.is_none());
+    assert_eq!(
+        page.forward.commands,
+        ["git fetch origin".to_owned(), format!("git switch --create fix-abcdef012345 {commit}")]
+    );
+    insta::assert_snapshot!(scene.shown());
+}
+
+/// Who believes the gentler word loses data.
+#[test]
+fn of_two_words_on_the_database_the_graver_counts() {
+    let by_image = |schema| silent().built("v3", "abcdef0123456789", Some(schema));
+    for (image, rule, expected) in [
+        (SchemaChange::None, SchemaChange::Contract, Some(true)),
+        (SchemaChange::Contract, SchemaChange::None, Some(true)),
+        (SchemaChange::Expand, SchemaChange::None, Some(false)),
+    ] {
+        let mut scene = by_image(image);
+        scene.database.push(policy(None, rule));
+        let page = scene.page();
+        assert_eq!(page.database.moved, expected, "{image} and {rule}");
+        assert_eq!(page.database.steps[0].by.len(), 2, "both are told: {:?}", page.database.steps);
+    }
+    // The workload's annotation counts as the image's does.
+    let mut scene = by_image(SchemaChange::None);
+    let said = scene.runs[0].pop().unwrap().schema(SchemaChange::Contract);
+    scene.runs[0].push(said);
+    assert_eq!(scene.page().database.moved, Some(true));
+}
+
+#[test]
+fn a_rule_may_be_about_some_releases_alone() {
+    let mut scene = silent();
+    scene.database.push(policy(Some("v2*"), SchemaChange::Contract));
+    assert_eq!(scene.page().database.moved, None, "v2 itself was released before it ran");
+    scene.database.push(policy(Some("v3"), SchemaChange::None));
+    assert_eq!(answers(&scene.page()), (Verdict::RollBack, Some(false), Some(true)));
+}
+
+/// Further back lies more that may have happened.
+#[test]
+fn a_nearer_release_that_is_broken_makes_the_database_s_way_longer() {
+    let lost = |scene: Scene| scene.look("v2", |seen| seen.closure = Closure::Broken(vec![Digest::of(b"a layer")]));
+    let mut scene = lost(silent().without_database());
+    let page = scene.page();
+    assert_eq!((page.verdict, page.to), (Verdict::RollBack, Some(artifact("v1"))));
+    assert!(page.why.contains("v2 is nearer and cannot be restored"), "{}", page.why);
+    assert_eq!(page.database.steps.len(), 2);
+    insta::assert_snapshot!(scene.shown());
+    scene = lost(silent()).built("v3", "abcdef0", Some(SchemaChange::None));
+    scene.database.push(policy(Some("v2"), SchemaChange::Contract));
+    assert_eq!(scene.page().verdict, Verdict::RollForward, "v2's contraction stands between v1 and today");
+}
+
+#[test]
+fn an_artifact_that_could_not_be_read_is_unknown_and_one_that_is_gone_is_no_way_back() {
+    let only_two = || {
+        let deployment = kubernetes("deployment", "api");
+        Scene::new(&["v2", "v3"]).without_database().saying([
+            Said::before(&deployment, "v2", 12).revision("2"),
+            Said::now(&deployment, "v3", "v3", 12).revision("3"),
+        ])
+    };
+    let gap = || Gap::new(Scope::Artifact(artifact("v2")), Cause::TimedOut, "v2: no answer in time");
+    let unread = only_two().look("v2", |seen| {
+        seen.presence = Presence::Unknown;
+        seen.closure = Closure::Unknown;
+        seen.gaps = vec![gap()];
+    });
+    let page = unread.page();
+    assert_eq!(answers(&page), (Verdict::Unknown, Some(false), None));
+    assert!(!page.complete);
+    assert!(page.find_out.iter().any(|step| step.contains("try to pull registry.example.com")), "{:?}", page.find_out);
+    insta::assert_snapshot!(unread.shown());
+    let gone = only_two().look("v2", |seen| {
+        seen.presence = Presence::NotFound;
+        seen.closure = Closure::Unknown;
+        seen.pin = PinState::Absent;
+    });
+    let page = gone.page();
+    assert_eq!((page.verdict, page.intact), (Verdict::RollForward, Some(false)));
+    assert!(page.why.contains("v2"), "{}", page.why);
+    let archived =
+        only_two().look("v2", |seen| seen.obstacles = vec![Obstacle::Archived { class: "ARCHIVE".to_owned() }]);
+    assert_eq!(archived.page().verdict, Verdict::RollForward);
+    assert!(archived.shown().contains("in archive storage (ARCHIVE), restore it first"));
+}
+
+/// What could not be read may know of another release, and of what that did.
+#[test]
+fn a_signal_that_failed_leaves_the_answer_open_i4() {
+    let mut scene = silent().without_database();
+    scene.gaps = vec![Gap::new(
+        Scope::Signal("kubernetes prod-us".to_owned()),
+        Cause::Denied,
+        "kubernetes prod-us: pods: forbidden",
+    )];
+    let page = scene.page();
+    assert_eq!(answers(&page), (Verdict::Unknown, None, Some(true)));
+    assert!(page.database.doubt.as_ref().unwrap().contains("forbidden") && !page.complete);
+    insta::assert_snapshot!(scene.shown());
+    // A contraction that is known is one, whatever else is not.
+    let scene = scene.built("v3", "abcdef0", Some(SchemaChange::Contract));
+    assert_eq!(scene.page().verdict, Verdict::RollForward);
+}
+
+#[test]
+fn where_nothing_is_known_nothing_is_offered() {
+    let scene = Scene::new(&[]);
+    let page = scene.page();
+    assert_eq!(page.verdict, Verdict::Unknown);
+    assert!(page.back.is_empty() && page.forward.commands.is_empty() && page.now.is_empty());
+    insta::assert_snapshot!(scene.shown());
+    let deployment = kubernetes("deployment", "api");
+    let first = Scene::new(&["v1"]).saying([Said::now(&deployment, "v1", "v1", 12).revision("1")]);
+    let page = first.page();
+    assert_eq!(
+        (page.verdict, page.why.as_str()),
+        (Verdict::RollForward, "production ran no earlier release that is known")
+    );
+}
+
+/// Both sides run: the one that is leaving ran a minute ago, and is the first to go back to.
+#[test]
+fn in_a_rollout_the_side_that_leaves_is_what_to_go_back_to() {
+    let deployment = kubernetes("deployment", "api");
+    let scene = Scene::new(&["v1", "v2", "v3"]).without_database().saying([
+        Said::before(&deployment, "v1", 10).revision("1"),
+        Said::now(&deployment, "v2", "v2", 10).revision("2"),
+        Said::now(&deployment, "v3", "v3", 12).revision("3"),
+    ]);
+    let page = scene.page();
+    assert_eq!((page.from, page.to), (Some(artifact("v3")), Some(artifact("v2"))));
+    assert_eq!(
+        page.back[0].commands[0],
+        "kubectl --context prod-eu --namespace shop rollout undo deployment/api --to-revision=2"
+    );
+    assert_eq!(page.now.iter().map(|now| now.leaving).collect::<Vec<_>>().iter().filter(|it| **it).count(), 1);
+    insta::assert_snapshot!(scene.shown());
+}
+
+/// A rollback gives the old revision the newest number (E122): what leaves is the release that failed, and no way back,
+/// though no run saw it come.
+#[test]
+fn in_a_rollback_both_sides_stay_and_the_failed_one_is_the_one_that_leaves_e122() {
+    let deployment = kubernetes("deployment", "api");
+    let scene = Scene::new(&["v0", "v1", "v2"]).without_database().saying([
+        Said::before(&deployment, "v0", 10).revision("0"),
+        Said::now(&deployment, "v2", "v2", 12).revision("2"),
+        Said::now(&deployment, "v1", "v1", 13).revision("3"),
+    ]);
+    let page = scene.page();
+    assert_eq!((page.from, page.to), (Some(artifact("v1")), Some(artifact("v0"))));
+    let leaving: Vec<_> = page.now.iter().filter(|now| now.leaving).map(|now| now.artifact.clone()).collect();
+    assert_eq!(leaving, [artifact("v2")]);
+    assert_eq!(page.ladder.iter().filter(|rung| rung.running && rung.rank.is_some()).count(), 2, "both are kept");
+    insta::assert_snapshot!(scene.shown());
+}
+
+/// v1, then v2, then v1 again, then v3, each seen by a run of its own.
+fn back_and_forth() -> Scene {
+    let deployment = kubernetes("deployment", "api");
+    let now = |tag: &str, hour: i8| Said::now(&deployment, tag, tag, hour).revision(&hour.to_string());
+    let before = |tag: &str, hour: i8| Said::before(&deployment, tag, hour + 1).revision(&hour.to_string());
+    let mut scene = Scene::new(&["v1", "v2", "v3"]);
+    scene.runs = vec![
+        vec![now("v1", 8)],
+        vec![before("v1", 8), now("v2", 9)],
+        vec![before("v2", 9), now("v1", 10)],
+        vec![before("v2", 9), before("v1", 10), now("v3", 11)],
+    ];
+    scene
+}
+
+/// What a release did before another one ran, that one has worked on: going back to it undoes nothing.
+#[test]
+fn what_was_done_before_a_release_ran_does_not_count_against_it() {
+    let mut scene = back_and_forth().built("v1", "abcdef0", Some(SchemaChange::Contract));
+    scene = scene.built("v3", "abcdef1", Some(SchemaChange::None)).look("v1", |seen| {
+        seen.closure = Closure::Broken(vec![Digest::of(b"a layer")]);
+    });
+    let page = scene.page();
+    assert_eq!((page.verdict, page.to), (Verdict::RollBack, Some(artifact("v2"))), "{}", scene.shown());
+    assert_eq!(page.database.steps.len(), 1, "v1 took away before v2 ran: {:?}", page.database);
+    // Had v2 not been seen to follow v1, v1's second time would count.
+    scene.runs.drain(..2);
+    assert_eq!(scene.page().verdict, Verdict::RollForward, "{}", scene.shown());
+}
+
+/// What production went back from failed there: it is not what to go back to.
+#[test]
+fn what_production_went_back_from_is_no_way_back() {
+    let mut scene = back_and_forth().without_database();
+    scene.runs.pop();
+    let page = scene.page();
+    assert_eq!((page.verdict, page.from, page.to), (Verdict::RollForward, Some(artifact("v1")), None));
+    assert!(page.why.contains("it went back from v2, which is newer"), "{}", page.why);
+    // On the way back both run.
+    let deployment = kubernetes("deployment", "api");
+    let leaving = Said::now(&deployment, "v2", "v2", 9).revision("9");
+    scene.runs.last_mut().unwrap()[0] = leaving;
+    let page = scene.page();
+    assert_eq!((page.verdict, page.to), (Verdict::RollForward, None), "{}", scene.shown());
+    assert!(page.ladder.iter().all(|rung| rung.running), "both sides are kept");
+    insta::assert_snapshot!(scene.shown());
+}
+
+#[test]
+fn with_tags_alone_the_version_before_is_offered_with_the_exact_bytes() {
+    let mut scene = Scene::new(&["v1.0.0", "v1.1.0"]).without_database();
+    scene.production =
+        vec![ProductionRule::Tags { patterns: NamePatterns::new(["v*"]).unwrap(), order: Order::Semver }];
+    let page = scene.page();
+    assert_eq!((page.verdict, page.to), (Verdict::RollBack, Some(artifact("v1.0.0"))));
+    assert!(page.back.is_empty() && page.now.is_empty());
+    insta::assert_snapshot!(scene.shown());
+}
+
+#[test]
+fn the_order_of_what_signals_say_changes_nothing() {
+    let scene = silent().without_database();
+    let mut other = scene.clone();
+    other.runs[0].reverse();
+    other.tags.reverse();
+    assert_eq!(scene.page(), other.page());
+}
+
+/// How long each rung's protection lasts is told, and what has none says so.
+#[test]
+fn a_rung_without_a_pin_says_so() {
+    let scene = silent().without_database().look("v2", |seen| seen.pin = PinState::Absent);
+    let shown = scene.shown();
+    assert!(shown.contains("not pinned (`prodpin enforce` would pin it)"), "{shown}");
+    let old = Said::before_exactly(&kubernetes("deployment", "api"), "v0", 7).revision("0");
+    let page = silent().look("v0", |_| {}).saying([old]).page();
+    assert!(page.ladder.iter().any(|rung| rung.artifact == artifact("v0") && rung.unchanged == Some(true)));
+}

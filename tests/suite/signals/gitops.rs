@@ -1,0 +1,99 @@
+//! Argo CD and Flux: history with times, charts by version or digest.
+
+use prodpin::model::{Cause, NamePatterns, Shortcoming};
+use prodpin::policy::{ArgoCdConfig, FluxConfig, SignalConfig};
+use serde_json::{Value, json};
+
+use super::api_server::*;
+use super::objects::at;
+use super::{ask, digest, told};
+
+fn argocd(server: &ApiServer, applications: &[&str]) -> SignalConfig {
+    SignalConfig::ArgoCd(ArgoCdConfig {
+        cluster: server.access(),
+        namespaces: NamePatterns::new(["argocd"]).unwrap(),
+        applications: NamePatterns::new(applications).unwrap(),
+    })
+}
+
+/// As Argo CD 2.14 writes it.
+fn application(name: &str) -> Value {
+    json!({
+        "metadata": { "name": name, "namespace": "argocd", "uid": name },
+        "spec": { "project": "default", "revisionHistoryLimit": 3 },
+        "status": {
+            "history": [
+                { "id": 1, "revision": "1111111", "deployedAt": at(1), "source": { "repoURL": "https://git.example.com/shop" } },
+                { "id": 2, "revision": "2222222", "deployedAt": at(2), "source": { "repoURL": "https://git.example.com/shop" } },
+            ],
+            "summary": { "images": ["registry.example.com/shop/api:v2", "registry.example.com/shop/worker:v2"] },
+            "sync": { "status": "Synced", "revision": "2222222" },
+        },
+    })
+}
+
+#[tokio::test]
+async fn an_application_names_what_runs_and_the_commit_it_came_from_e130() {
+    let server = ApiServer::start().await;
+    let mut chart = application("ingress");
+    chart["status"]["history"] = json!([
+        { "id": 1, "revision": "4.9.0", "deployedAt": at(1), "source": { "chart": "ingress-nginx", "repoURL": "https://c.example" } },
+        { "id": 2, "revision": "4.10.0", "deployedAt": at(3), "source": { "chart": "ingress-nginx", "repoURL": "https://c.example" } },
+    ]);
+    chart["status"]["sync"]["revision"] = json!("4.10.0");
+    chart["status"]["summary"] = json!({});
+    server.put(APPLICATIONS, [application("api"), chart, application("sandbox")]);
+    let said = ask(&argocd(&server, &["*", "!sandbox"])).await;
+    insta::assert_snapshot!(told(&said));
+    assert!(said.concerns.iter().all(|concern| {
+        concern.what == Shortcoming::HistoryLimit { revisions: 3, setting: "revisionHistoryLimit" }
+    }));
+}
+
+#[tokio::test]
+async fn an_application_that_is_not_there_is_told_and_a_cluster_without_argo_cd_is_a_gap() {
+    let server = ApiServer::start().await;
+    let said = ask(&argocd(&server, &["api"])).await;
+    assert_eq!(
+        said.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(),
+        [Cause::NotFound],
+        "it was asked for by name"
+    );
+    server.put(APPLICATIONS, [application("api")]);
+    let said = ask(&argocd(&server, &["api", "apj"])).await;
+    assert_eq!(said.unmatched, ["application \"apj\""]);
+}
+
+#[tokio::test]
+async fn flux_names_charts_by_digest_where_they_lie_in_a_registry_e131() {
+    let server = ApiServer::start().await;
+    let release = |name: &str, spec: Value, digest: Option<String>| {
+        let one = |version: u32, chart: &str, status: &str, hour: u32| {
+            let mut one = json!({ "chartName": "shop", "chartVersion": chart, "version": version, "status": status,
+                                  "firstDeployed": at(1), "lastDeployed": at(hour), "name": name, "namespace": "shop" });
+            if let Some(digest) = &digest {
+                one["ociDigest"] = json!(digest);
+            }
+            one
+        };
+        json!({
+            "metadata": { "name": name, "namespace": "shop", "uid": name }, "spec": spec,
+            "status": { "history": [one(4, "1.4.0+build.7", "deployed", 4), one(3, "1.3.0", "superseded", 3), one(2, "1.2.0", "failed", 2)] },
+        })
+    };
+    let by_reference = json!({ "chartRef": { "kind": "OCIRepository", "name": "charts", "namespace": "flux-system" }, "maxHistory": 2 });
+    let by_name =
+        json!({ "chart": { "spec": { "chart": "shop", "sourceRef": { "kind": "HelmRepository", "name": "https" } } } });
+    server.put(
+        HELM_RELEASES,
+        [release("api", by_reference, Some(digest("chart").to_string())), release("web", by_name, None)],
+    );
+    server.put(
+        OCI_REPOSITORIES,
+        [json!({ "metadata": { "name": "charts", "namespace": "flux-system" }, "spec": { "url": "oci://registry.example.com/charts/shop" } })],
+    );
+    let config =
+        FluxConfig { cluster: server.access(), namespaces: NamePatterns::new(["shop", "flux-system"]).unwrap() };
+    let said = ask(&SignalConfig::Flux(config)).await;
+    insta::assert_snapshot!(told(&said).replace(&digest("chart").to_string(), "<chart>"));
+}
