@@ -42,13 +42,13 @@ pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
 pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
+pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
     ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
     PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
-pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Workload, claimant, signal_of};

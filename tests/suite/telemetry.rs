@@ -41,7 +41,8 @@ async fn every_sample_arrives_once_in_requests_of_bounded_size() {
         assert_eq!(request.headers["authorization"], "Bearer t0ken");
         let body: Value = serde_json::from_str(&request.body).unwrap();
         let metrics = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap();
-        let points = metrics.iter().map(|metric| metric["gauge"]["dataPoints"].as_array().unwrap().len()).sum::<usize>();
+        let points =
+            metrics.iter().map(|metric| metric["gauge"]["dataPoints"].as_array().unwrap().len()).sum::<usize>();
         assert!((1..=1_000).contains(&points), "{points}");
         for metric in metrics {
             let points = metric["gauge"]["dataPoints"].as_array().unwrap();

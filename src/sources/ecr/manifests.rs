@@ -173,11 +173,7 @@ pub(super) async fn identities(
 
 /// What an image says of itself by its annotations and those of an index's first image. Its labels are in its
 /// configuration, which ECR gives out by a signed URL of another service only.
-pub(super) async fn provenance(
-    registry: &Registry,
-    name: &RepositoryName,
-    root: &Digest,
-) -> Result<Provenance, Fault> {
+pub(super) async fn provenance(registry: &Registry, name: &RepositoryName, root: &Digest) -> Result<Provenance, Fault> {
     let (mut said, mut digest) = (Provenance::default(), root.clone());
     // An index, a nested one at most, and an image.
     for _ in 0..3 {

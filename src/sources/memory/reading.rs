@@ -11,7 +11,8 @@ use super::faults::{Answer, RepositoryFaults};
 use super::{Memory, Repository, State, tag_name};
 use crate::model::{
     ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Pin, PinState, Presence,
-    Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting, SettingFacts, Snapshot, Tag,
+    Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting, SettingFacts,
+    Snapshot, Tag,
 };
 use crate::sources::Inventory;
 

@@ -113,9 +113,11 @@ pub(crate) struct Scene {
 pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
     Inspection {
         artifact: artifact.clone(),
+        kind: None,
         presence: Presence::Present,
         created: None,
         closure: Closure::Complete,
+        object: None,
         pin: PinState::Present,
         obstacles: Vec::new(),
         gaps: Vec::new(),
