@@ -147,6 +147,7 @@ fn whole(artifact: ArtifactId) -> Inspection {
     Inspection {
         artifact,
         presence: Presence::Present,
+        kind: None,
         created: None,
         closure: Closure::Complete,
         pin: PinState::Present,

@@ -25,3 +25,4 @@ pub mod run;
 pub mod schedule;
 pub mod signals;
 pub mod sources;
+pub mod telemetry;

@@ -28,9 +28,7 @@ use self::each::Round;
 use self::record::Recorder;
 use self::setup::Setup;
 
-pub use self::forecast::{
-    Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on,
-};
+pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
 pub use self::stop::Stop;

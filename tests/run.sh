@@ -166,7 +166,7 @@ YAML
 start_servers() {
     local user=tester stranger=stranger password ports token
     password=$(head -c 18 /dev/urandom | base64)
-    read -ra ports <<<"$(free_ports 5)"
+    read -ra ports <<<"$(free_ports 6)"
 
     registry open "${ports[0]}"
 
@@ -182,12 +182,17 @@ service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
 
     start moto "${ports[4]}" "$venv/bin/moto_server" -H 127.0.0.1 -p "${ports[4]}"
 
+    mkdir -p "$work/charts"
+    start charts "${ports[5]}" \
+        "$venv/bin/python" -m http.server "${ports[5]}" --bind 127.0.0.1 --directory "$work/charts"
+
     export PRODPIN_TEST_REGISTRY=http://127.0.0.1:${ports[0]}
     export PRODPIN_TEST_REGISTRY_BASIC=http://127.0.0.1:${ports[1]}
     export PRODPIN_TEST_REGISTRY_TOKEN=http://127.0.0.1:${ports[2]}
     export PRODPIN_TEST_USER=$user PRODPIN_TEST_STRANGER=$stranger PRODPIN_TEST_PASSWORD=$password
     export PRODPIN_TEST_S3=http://127.0.0.1:${ports[4]}
-    export PRODPIN_TEST_PYTHON=$venv/bin/python
+    export PRODPIN_TEST_CHARTS=http://127.0.0.1:${ports[5]}
+    export PRODPIN_TEST_CHARTS_DIR=$work/charts PRODPIN_TEST_PYTHON=$venv/bin/python
     export PRODPIN_TEST_REQUIRED=1
 }
 

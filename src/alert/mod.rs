@@ -76,7 +76,7 @@ pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Resu
     if report.run.ledger.is_none() {
         return Err(AlertError::NoLedger);
     }
-    let ledger = Ledger::open(&policy.ledger, Access::Write).await?;
+    let ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Write).await?;
     let longest = Instant::now() + LONGEST;
     let by = by.map_or(longest, |by| by.min(longest));
     let (mut told, mut failed) = (Vec::new(), Vec::new());

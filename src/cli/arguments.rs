@@ -226,8 +226,8 @@ pub(super) struct LedgerArgument {
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
-    /// HOST/REPOSITORY:TAG, or s3://BUCKET/KEY; HOST/REPOSITORY@DIGEST tells of those bytes, and HOST/REPOSITORY alone
-    /// of everything in the repository
+    /// HOST/REPOSITORY:TAG, s3://BUCKET/KEY, or chart:NAME:VERSION; HOST/REPOSITORY@DIGEST tells of those bytes, and
+    /// HOST/REPOSITORY alone of everything in the repository
     #[arg(value_name = "REFERENCE", required_unless_present = "export")]
     pub(super) reference: Option<Reference>,
 

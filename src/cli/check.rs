@@ -84,6 +84,9 @@ fn source(config: &SourceConfig) -> String {
             format!("bucket {bucket}{region}{endpoint}{owner}, keys {layout}: {}", selected(repositories))
         }
         SourceConfig::Ecr(config) => ecr(config),
+        SourceConfig::Helm(config) => {
+            format!("chart repository {}: {}", config.address(), selected(&config.repositories))
+        }
     }
 }
 

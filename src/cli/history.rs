@@ -70,6 +70,7 @@ fn tag(reference: &Reference) -> Option<&Tag> {
     match reference {
         Reference::Image { tag, .. } => tag.as_ref(),
         Reference::Object { key, .. } => Some(key),
+        Reference::Chart { version, .. } => Some(version),
     }
 }
 
@@ -95,6 +96,14 @@ fn repositories(policy: &Policy, reference: &Reference) -> Vec<RepositoryKey> {
             let ours = ecr.account().is_none_or(|account| account == host.account)
                 && ecr.region.as_deref().is_none_or(|region| region == host.region);
             ours.then(|| repository.clone())
+        }
+        (SourceConfig::Helm(helm), Reference::Chart { repository, name, .. }) => {
+            let address = helm.address();
+            let here = repository.as_ref().is_none_or(|known| {
+                let beneath = known.strip_prefix(address.trim_end_matches('/'));
+                beneath.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            });
+            here.then(|| name.clone())
         }
         _ => None,
     };

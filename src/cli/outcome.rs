@@ -18,6 +18,7 @@ use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
 use crate::report::document::RunSection;
 use crate::run::{RunError, RunOptions, Shard, run};
+use crate::telemetry::Collector;
 
 /// Runs once, and writes the report to wherever it was asked for.
 pub(super) async fn outcome(
@@ -38,6 +39,7 @@ pub(super) async fn outcome(
     for warning in &policy.warnings {
         tracing::warn!("{warning}");
     }
+    let collector = Collector::of(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     let mut signals = Signals::listen();
     let options = RunOptions {
         mode,
@@ -47,7 +49,9 @@ pub(super) async fn outcome(
         deadline: arguments.deadline,
         stop: signals.stop.clone(),
     };
-    let around = Around::of(path, &policy, arguments.fail_on);
+    let around = Around::of(path, &policy, arguments.fail_on)
+        .signing(&policy, arguments.format, &arguments.reports, true)
+        .await?;
     let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     let started = Timestamp::now();
     let by = arguments.deadline.map(|deadline| Instant::now() + deadline);
@@ -73,6 +77,9 @@ pub(super) async fn outcome(
         told = alert::tell(&policy, &report, by) => told.map_err(anyhow::Error::from),
         () = signals.overdue() => Err(anyhow::anyhow!("cut off before everybody was told; the next run tells them")),
     };
+    if let Some(Err(reason)) = collector.map(|collector| collector.push(&report)) {
+        tracing::warn!("the metrics of this run were not pushed: {reason}");
+    }
     match (written, told) {
         (Ok(()), Ok(told)) => {
             for (name, findings) in told.iter().filter(|(_, findings)| *findings > 0) {

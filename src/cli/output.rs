@@ -10,6 +10,7 @@ use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use super::exit::Misuse;
+use crate::ledger::Attester;
 use crate::model::Severity;
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
@@ -69,6 +70,22 @@ impl Around {
             account: policy.security_hub.clone().or_else(|| account(&|name| std::env::var(name).ok())),
             signer: None,
         }
+    }
+
+    /// With the ledger's key, which a first run may make, where something is to be signed with it.
+    pub(super) async fn signing(
+        mut self,
+        policy: &Policy,
+        format: Option<Format>,
+        reports: &[ReportTarget],
+        first: bool,
+    ) -> anyhow::Result<Self> {
+        let formats = format.into_iter().chain(reports.iter().map(|report| report.format));
+        if formats.into_iter().any(|format| format == Format::Attestation) {
+            let attester = Attester::load(&policy.safeguards, &policy.ledger, first).await?;
+            self.signer = attester.map(|attester| Box::new(attester) as Box<dyn Signer>);
+        }
+        Ok(self)
     }
 
     fn terms<'a>(&'a self, style: Style, name: Option<&'a str>) -> Terms<'a> {

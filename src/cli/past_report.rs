@@ -24,7 +24,8 @@ pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyh
     if arguments.list {
         return list(&open_ledger(&policy, arguments.ledger.ledger.as_deref()).await?, arguments.format).await;
     }
-    let around = Around::of(Some(path), &policy, None);
+    let around =
+        Around::of(Some(path), &policy, None).signing(&policy, arguments.format, &arguments.reports, false).await?;
     let mut outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     if arguments.since.is_some() {
         outputs = outputs.for_diff()?;

@@ -12,12 +12,11 @@ use crate::model::{
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
 use super::changes::resolve;
-use super::mutability;
 use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, collision, commands, drift, forecast};
+use super::{access, charts, collision, commands, drift, forecast, mutability};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -77,6 +76,8 @@ pub(super) fn findings(
     let production_tags = production_tags(input, report);
     let mutation = Mutation {
         draft,
+        kind: input.snapshot.kind,
+        inspections: input.inspections,
         rules: input.rules,
         listed,
         state: input.state,
@@ -145,7 +146,7 @@ fn target_findings(
                     None => "nothing else is left to roll back to".to_owned(),
                 };
                 let message = format!("{name} does not exist any more");
-                let remedy = format!("push the same bytes again from a mirror, a node's cache or a rebuild; {now}");
+                let remedy = format!("{}; {now}", charts::bring_back(input.snapshot.kind));
                 add(Code::TargetMissing, Severity::Critical, message, remedy);
             }
             Obstacle::PartMissing { digest } => add(
@@ -154,12 +155,10 @@ fn target_findings(
                 format!("{name} lacks a part, {digest}"),
                 "push the release again; a cleanup that removes untagged manifests or layers did this".to_owned(),
             ),
-            Obstacle::WrongBytes { detail } => add(
-                Code::TargetBroken,
-                Severity::Critical,
-                format!("{name}: the registry serves other bytes than the digest names: {detail}"),
-                "do not deploy it; check the registry's storage and whatever stands between".to_owned(),
-            ),
+            Obstacle::WrongBytes { detail } => {
+                let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, &name, detail);
+                add(code, Severity::Critical, message, remedy);
+            }
             Obstacle::Archived { class } => add(
                 Code::TargetArchived,
                 Severity::High,
@@ -202,7 +201,11 @@ fn target_findings(
                 }
                 add(Code::PinMissing, severity, message, remedy);
             }
-            Obstacle::Unpinned | Obstacle::NoObjectLock | Obstacle::Unversioned | Obstacle::Unproven { .. } => {}
+            Obstacle::Unpinned
+            | Obstacle::NoPins { .. }
+            | Obstacle::NoObjectLock
+            | Obstacle::Unversioned
+            | Obstacle::Unproven { .. } => {}
         }
     }
     if let Some(Err(failure)) = input.attempts.get(&target.artifact)
@@ -327,19 +330,8 @@ fn dangling(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
 
 /// Targets that carry a mark which nothing enforces.
 fn marked_only(draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
-    let count = report.targets.iter().filter(|target| target.pin == PinReport::Unsupported).count();
-    (count > 0).then(|| {
-        let message = format!(
-            "{count} of {} rollback targets can only be marked, and a mark protects nothing",
-            report.targets.len()
-        );
-        draft.finding(
-            Code::PinIneffective,
-            Severity::High,
-            message,
-            "enable Object Lock on the bucket; the next run then places legal holds",
-        )
-    })
+    let (severity, message, remedy) = charts::unsupported(report)?;
+    Some(draft.finding(Code::PinIneffective, severity, message, remedy))
 }
 
 /// Proofs that are lacking although everything that could be asked was answered.

@@ -10,6 +10,7 @@
 
 mod access;
 mod changes;
+mod charts;
 mod collision;
 mod commands;
 mod drift;

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactId, Code, Content, Event, Finding, ObservedTag, RepositoryState, Severity, Tag, TagHistory, TagStatus,
+    ArtifactId, Code, Content, Event, Finding, Inspection, ObservedTag, RepositoryKind, RepositoryState, Severity, Tag,
+    TagHistory, TagStatus,
 };
 
+use super::charts;
 use super::findings::Draft;
 use super::rules::{Rules, looks_like_release};
 
 /// What this run's events and the state they led to mean.
 pub(super) struct Mutation<'a> {
     pub(super) draft: Draft<'a>,
+    pub(super) kind: RepositoryKind,
+    pub(super) inspections: &'a BTreeMap<ArtifactId, Inspection>,
     pub(super) rules: &'a Rules,
     /// What was listed, sorted by name.
     pub(super) listed: &'a [&'a ObservedTag],
@@ -97,9 +101,9 @@ impl Mutation<'_> {
     }
 
     fn move_finding(&self, tag: &Tag, from: &ArtifactId, to: &ArtifactId, severity: Severity) -> Finding {
-        let object = matches!(to, ArtifactId::ObjectVersion { .. });
-        let code = if object { Code::ObjectOverwritten } else { Code::TagMoved };
-        let verb = if object { "was overwritten" } else { "moved" };
+        let looked_at = |artifact| charts::is_chart(self.inspections.get(artifact));
+        let chart = self.kind == RepositoryKind::Charts || looked_at(from) || looked_at(to);
+        let (code, verb) = charts::moved(chart, to);
         let what = match (severity, self.cached_from) {
             (Severity::Info, _) => ", as the policy allows".to_owned(),
             (_, Some(upstream)) => format!("; this repository caches {upstream}, and follows it"),
@@ -114,6 +118,9 @@ impl Mutation<'_> {
             ),
             _ => "push releases under new tags; if this tag moves by design, name it in tags.may_move".to_owned(),
         };
+        // What a cache holds is published upstream, charts too.
+        let published = self.cached_from.is_none().then(|| charts::after_move(chart, severity, from)).flatten();
+        let remedy = published.unwrap_or(remedy);
         self.draft.finding(
             code,
             severity,
@@ -151,10 +158,14 @@ impl Mutation<'_> {
             _ => Severity::Low,
         };
         let latest = self.state.tags.get(tag).and_then(TagHistory::latest);
-        let message = match latest {
+        let mut message = match latest {
             Some(latest) => format!("{tag} is gone; it named {}", latest.artifact.short()),
             None => format!("{tag} is gone"),
         };
+        if self.kind == RepositoryKind::Charts {
+            let present = self.listed.iter().filter(|other| other.target.artifact().is_some());
+            message += &charts::after_loss(charts::stand_in(tag.as_str(), present.map(|other| other.name.as_str())));
+        }
         let remedy = "its artifact keeps its place among the rollback targets; if a cleanup job removed it, exclude releases from that job";
         let mut finding = self.draft.finding(Code::TagDeleted, severity, message, remedy);
         finding.reference = Some(tag.to_string());

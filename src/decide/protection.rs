@@ -119,6 +119,7 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::Archived { .. }
         | Obstacle::Hidden { .. } => true,
         Obstacle::NoObjectLock
+        | Obstacle::NoPins { .. }
         | Obstacle::Unversioned
         | Obstacle::Lifecycle { .. }
         | Obstacle::Unpinned

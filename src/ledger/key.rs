@@ -23,7 +23,7 @@ pub(super) struct Keys {
     previous: Option<Key>,
 }
 
-enum Key {
+pub(super) enum Key {
     Held(SigningKey),
     Kms(KmsKey),
 }
@@ -42,17 +42,25 @@ impl Keys {
         name: &str,
     ) -> Result<Option<Self>, LedgerError> {
         let told = |detail: String| LedgerError::Key { location: name.to_owned(), detail };
-        let current = match (&safeguards.key, location) {
-            (KeyPlace::Usual, LedgerLocation::Directory(directory)) => beside(directory).map_err(told)?.map(Key::Held),
-            (KeyPlace::Usual | KeyPlace::None, _) => None,
-            (place, _) => Some(Key::load(place, true).await.map_err(told)?),
-        };
-        let Some(current) = current else { return Ok(None) };
+        let Some(current) = Self::current(safeguards, location, true).await.map_err(told)? else { return Ok(None) };
         let previous = match &safeguards.previous_key {
             Some(place) => Some(Key::load(place, false).await.map_err(told)?),
             None => None,
         };
         Ok(Some(Self { current, previous }))
+    }
+
+    /// The key that signs now; none if checkpoints are not signed. `make`: whether this may be its first use.
+    pub(super) async fn current(
+        safeguards: &Safeguards,
+        location: &LedgerLocation,
+        make: bool,
+    ) -> Result<Option<Key>, String> {
+        match (&safeguards.key, location) {
+            (KeyPlace::Usual, LedgerLocation::Directory(directory)) => Ok(beside(directory, make)?.map(Key::Held)),
+            (KeyPlace::Usual | KeyPlace::None, _) => Ok(None),
+            (place, _) => Key::load(place, make).await.map(Some),
+        }
     }
 
     /// The key that signs, under a log's name.
@@ -81,9 +89,10 @@ impl Key {
             KeyPlace::File(path) if make => Ok(Self::Held(read_or_make(path)?)),
             KeyPlace::File(path) => match read(path)? {
                 Some(key) => Ok(Self::Held(key)),
-                None => {
-                    Err(format!("there is no key at {}, which the policy names as the previous one", path.display()))
-                }
+                None => Err(format!(
+                    "there is no key at {}, where the policy says one is; name another file",
+                    path.display()
+                )),
             },
             KeyPlace::Text(text) => {
                 let key = parse(text.expose());
@@ -101,6 +110,22 @@ impl Key {
         }
     }
 
+    /// The public key, in Base64, behind the name of its algorithm.
+    pub(super) fn spelled(&self) -> String {
+        format!("ed25519:{}", STANDARD.encode(self.public().as_bytes()))
+    }
+
+    /// The signature, waited for where nothing can be awaited. Only KMS is ever waited for, and only from a runtime
+    /// with more than one thread, as the programs have.
+    pub(super) fn sign_now(&self, text: &[u8]) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Held(key) => Ok(key.sign(text).to_bytes().to_vec()),
+            Self::Kms(key) => {
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(key.sign(text)))
+            }
+        }
+    }
+
     async fn sign(&self, text: &[u8]) -> Result<Vec<u8>, String> {
         match self {
             Self::Held(key) => Ok(key.sign(text).to_bytes().to_vec()),
@@ -110,8 +135,8 @@ impl Key {
 }
 
 /// `DIRECTORY.key`: outside the ledger, so that a copy of the ledger is no copy of the key. None where it would not
-/// last or cannot be made; that the ledger is then unsigned is told by every report.
-fn beside(directory: &Path) -> Result<Option<SigningKey>, String> {
+/// last, cannot be made or is not to be; that the ledger is then unsigned is told by every report.
+fn beside(directory: &Path, make: bool) -> Result<Option<SigningKey>, String> {
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     let Some(name) = directory.file_name() else { return Ok(None) };
     let mut name = name.to_owned();
@@ -119,6 +144,9 @@ fn beside(directory: &Path) -> Result<Option<SigningKey>, String> {
     let path = directory.with_file_name(name);
     if let Some(key) = read(&path)? {
         return Ok(Some(key));
+    }
+    if !make {
+        return Ok(None);
     }
     if is_mount_point(&directory) {
         // A container's volume: what is beside it ends with the container, and the next one would make another key.
@@ -138,7 +166,8 @@ fn beside(directory: &Path) -> Result<Option<SigningKey>, String> {
 fn is_mount_point(directory: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
-    directory.parent().is_some_and(|parent| device(parent) != device(directory))
+    // What does not exist yet is made where its parent is.
+    device(directory).is_some_and(|own| directory.parent().is_some_and(|parent| device(parent) != Some(own)))
 }
 
 #[cfg(not(unix))]
@@ -237,7 +266,7 @@ mod tests {
         let path = folder.path().join("ledger.key");
         assert!(read(&path).unwrap().is_none());
         let made = read_or_make(&path).unwrap();
-        assert_eq!(beside(&folder.path().join("ledger")).unwrap().unwrap().to_bytes(), made.to_bytes());
+        assert_eq!(beside(&folder.path().join("ledger"), false).unwrap().unwrap().to_bytes(), made.to_bytes());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;

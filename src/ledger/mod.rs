@@ -39,6 +39,7 @@
 //! program's version is made anew from the log; only a head that was seen and is gone stops writing (I12).
 
 mod anchor;
+mod attester;
 mod batch;
 mod cache;
 mod chance;
@@ -83,6 +84,7 @@ use crate::model::{
 };
 use crate::policy::{LedgerLocation, Safeguards};
 
+pub use attester::Attester;
 pub use error::LedgerError;
 pub use proof::{Claim, InclusionProof, SignedCheckpoint, Since};
 pub use signature::VerifierKey;

@@ -88,6 +88,10 @@ codes! {
     TagsMovedTogether = "tags-moved-together",
     /// An S3 key was written again with other bytes.
     ObjectOverwritten = "object-overwritten",
+    /// A chart version was published again with other bytes.
+    ChartRepublished = "chart-republished",
+    /// A chart repository's index and the archive it names do not agree.
+    ChartDigestMismatch = "chart-digest-mismatch",
     /// A rollback target does not exist any more.
     TargetMissing = "target-missing",
     /// A rollback target lacks a part: a platform's manifest, a layer, a config.

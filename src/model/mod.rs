@@ -3,6 +3,7 @@
 //! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
 
 mod artifact;
+mod chart;
 mod digest;
 mod ecr;
 mod event;
@@ -22,6 +23,7 @@ mod waiver;
 mod workload;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use chart::ChartVersion;
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
@@ -35,13 +37,13 @@ pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
 pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
+pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
-    Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Resolution,
-    SettingFacts, Snapshot, Versioning,
+    ArtifactKind, Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
+    RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
-pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Workload, claimant, signal_of};

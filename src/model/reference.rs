@@ -31,6 +31,16 @@ pub enum Reference {
         /// Version id, if written.
         version: Option<Arc<str>>,
     },
+    /// A version of a Helm chart: `https://charts.example.com/stable/shop-1.2.3.tgz`, or `chart:shop:1.2.3` where the
+    /// repository is not known, as by a release in a cluster.
+    Chart {
+        /// The repository's address, if written: what the archive is beneath.
+        repository: Option<String>,
+        /// The chart's name.
+        name: RepositoryName,
+        /// Its version.
+        version: Tag,
+    },
 }
 
 /// Why a text is no reference.
@@ -68,6 +78,15 @@ impl FromStr for Reference {
             let key = key.parse().map_err(|error: super::NameError| fail(error.to_string()))?;
             return Ok(Self::Object { bucket: bucket.to_owned(), key, version });
         }
+        if let Some(chart) = text.strip_prefix("chart:") {
+            return bare_chart(chart).ok_or_else(|| fail("write chart:NAME:VERSION".to_owned()));
+        }
+        if let Some(chart) = archive(text).filter(|_| without_credentials(text) == text) {
+            return Ok(chart);
+        }
+        // As Helm writes charts in registries, where a tag cannot hold the `+` of a version (F142).
+        let registry = text.strip_prefix("oci://").map(|rest| rest.replace('+', "_"));
+        let text = registry.as_deref().unwrap_or(text);
         if text.contains("://") {
             return Err(fail("leave out the scheme: write HOST/REPOSITORY:TAG or HOST/REPOSITORY@sha256:…".to_owned()));
         }
@@ -106,6 +125,29 @@ impl FromStr for Reference {
     }
 }
 
+fn bare_chart(text: &str) -> Option<Reference> {
+    let (name, version) = text.split_once(':')?;
+    chart(None, name, version)
+}
+
+/// `https://HOST/PATH/NAME-VERSION.tgz`. The version is what follows the first `-` that leaves one.
+fn archive(text: &str) -> Option<Reference> {
+    if !(text.starts_with("https://") || text.starts_with("http://")) || text.contains(['?', '#']) {
+        return None;
+    }
+    let (repository, file) = text.strip_suffix(".tgz")?.rsplit_once('/')?;
+    let mut dashes = file.match_indices('-').map(|(at, _)| (&file[..at], &file[at + 1..]));
+    let (name, version) =
+        dashes.find(|(_, version)| semver::Version::parse(version.trim_start_matches('v')).is_ok())?;
+    chart(Some(repository.to_owned()), name, version)
+}
+
+fn chart(repository: Option<String>, name: &str, version: &str) -> Option<Reference> {
+    let plain = !name.contains(['/', '\\']) && super::ChartVersion::read(version).is_some();
+    let (name, version) = (name.parse().ok()?, version.parse().ok()?);
+    plain.then_some(Reference::Chart { repository, name, version })
+}
+
 /// What someone gave for an address, without what may be a user name and password (I18): all before the last `@`, unless a
 /// digest follows it.
 pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
@@ -133,6 +175,7 @@ impl Reference {
             Self::Object { key, version, .. } => {
                 version.clone().map(|version| ArtifactId::ObjectVersion { key: key.clone(), version })
             }
+            Self::Chart { .. } => None,
         }
     }
 }
@@ -151,6 +194,10 @@ impl fmt::Display for Reference {
                 write!(f, "s3://{bucket}/{key}")?;
                 version.as_ref().map_or(Ok(()), |version| write!(f, "?versionId={version}"))
             }
+            Self::Chart { repository: Some(repository), name, version } => {
+                write!(f, "{repository}/{name}-{version}.tgz")
+            }
+            Self::Chart { repository: None, name, version } => write!(f, "chart:{name}:{version}"),
         }
     }
 }
@@ -169,6 +216,12 @@ mod tests {
             ("localhost/x", "localhost/x".to_owned()),
             (&format!("h.example/x:1@sha256:{hex}"), format!("h.example/x:1@sha256:{hex}")),
             ("s3://b/a/1/x.zip?versionId=7", "s3://b/a/1/x.zip?versionId=7".to_owned()),
+            ("chart:shop-api:1.2.3+b", "chart:shop-api:1.2.3+b".to_owned()),
+            (
+                "https://c.example/a/shop-2-api-1.2.3-rc.1.tgz",
+                "https://c.example/a/shop-2-api-1.2.3-rc.1.tgz".to_owned(),
+            ),
+            ("oci://h.example/charts/shop:1.2.3+b", "h.example/charts/shop:1.2.3_b".to_owned()),
         ] {
             assert_eq!(text.parse::<Reference>().unwrap().to_string(), shown);
         }
@@ -180,6 +233,11 @@ mod tests {
             "s3://b",
             "",
             "h.example/x:a b",
+            "chart:shop",
+            "chart:../shop:1.2.3",
+            "chart:shop:latest",
+            "https://c.example/shop.tgz",
+            "https://c.example/..-1.2.3.tgz",
         ] {
             assert!(bad.parse::<Reference>().is_err(), "{bad:?}");
         }

@@ -17,6 +17,18 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// What decides how long artifacts stay here.
     pub retention: Retention,
+    /// What is kept here.
+    pub kind: RepositoryKind,
+}
+
+/// What a repository keeps, where that makes a difference to what is said of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RepositoryKind {
+    /// Images, bundles, or whatever a registry or bucket takes.
+    #[default]
+    Artifacts,
+    /// Versions of one Helm chart, as an index names them.
+    Charts,
 }
 
 impl Snapshot {
@@ -110,6 +122,8 @@ pub struct Inspection {
     pub artifact: ArtifactId,
     /// Whether it can be fetched.
     pub presence: Presence,
+    /// What it is, where that was told and makes a difference to what is said of it.
+    pub kind: Option<ArtifactKind>,
     /// When it was built or written, as far as it says itself. Whoever builds an image chooses this.
     pub created: Option<Timestamp>,
     /// Whether all that it needs is there (I6).
@@ -120,6 +134,13 @@ pub struct Inspection {
     pub obstacles: Vec<Obstacle>,
     /// What could not be read of it.
     pub gaps: Vec<Gap>,
+}
+
+/// What an artifact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactKind {
+    /// A Helm chart, in whatever place (F142).
+    Chart,
 }
 
 /// Whether an artifact is there.
@@ -191,6 +212,11 @@ pub enum Obstacle {
     },
     /// The bucket has no Object Lock: a mark can be set, and nothing enforces it.
     NoObjectLock,
+    /// Nothing can be pinned where it is.
+    NoPins {
+        /// Why, and where it could be.
+        detail: String,
+    },
     /// The bucket is not versioned: the next write destroys these bytes.
     Unversioned,
     /// A live lifecycle rule reaches it.

@@ -143,6 +143,7 @@ impl Checker<'_> {
                 RawSource::Oci(raw) => self.oci(raw, value.place().unwrap_or(START)).map(SourceConfig::Oci),
                 RawSource::S3(raw) => self.s3(raw, value.place().unwrap_or(START)).map(SourceConfig::S3),
                 RawSource::Ecr(raw) => self.ecr(raw, value.place().unwrap_or(START)).map(SourceConfig::Ecr),
+                RawSource::Helm(raw) => self.helm(raw).map(SourceConfig::Helm),
             });
             let (Some(name), Some(config), Some(place)) = (name, config, key.place()) else { continue };
             self.tell_overlap(place, &name, &config, &sources);

@@ -33,8 +33,7 @@ impl Checker<'_> {
 
     fn database_rule(&self, place: Place, raw: &RawDatabaseRule) -> Option<DatabaseRule> {
         // "No service has a database" is quickly written, and leads people back onto one that has moved on (F68).
-        let repositories =
-            self.patterns(&raw.repositories, place, &Confirmation { all: &raw.all, what: "repository" });
+        let repositories = self.patterns(&raw.repositories, place, &Confirmation { all: &raw.all, what: "repository" });
         let everything = Given::default();
         let tags = match raw.tags.place() {
             None => None,

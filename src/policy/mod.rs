@@ -11,6 +11,7 @@ mod database;
 mod ecr;
 mod environment;
 mod given;
+mod helm;
 mod load;
 mod patterns;
 mod problem;
@@ -35,6 +36,7 @@ use crate::report::context::AwsAccount;
 use crate::schedule::Schedule;
 
 pub use ad_hoc::{AdHocError, ad_hoc};
+pub use helm::{HelmBucket, HelmConfig, HelmHttp, HelmLogin, HelmPlace};
 pub use load::{PolicyError, load, parse};
 pub(crate) use problem::visible;
 pub use problem::{PolicyErrors, Problem};
@@ -100,6 +102,8 @@ pub enum SourceConfig {
     S3(S3Config),
     /// The private registry of one AWS account in one region.
     Ecr(EcrConfig),
+    /// A chart repository.
+    Helm(HelmConfig),
 }
 
 /// What a source points at, so that two that are one can be told apart from two that are two (F72).
@@ -113,6 +117,7 @@ fn place_of_source(config: &SourceConfig) -> String {
             let place = ecr.endpoint.as_ref().map_or("", Url::as_str);
             format!("{place}ecr://{}/{}", ecr.account().unwrap_or("-"), ecr.region.as_deref().unwrap_or("-"))
         }
+        SourceConfig::Helm(helm) => format!("charts {}", helm.address()),
     }
 }
 

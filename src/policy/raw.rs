@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
 use super::given::{Entries, Given};
+use super::helm::RawHelm;
 use super::waivers::{RawSecurityHub, RawWaiver};
 use crate::model::{Order, Severity};
 
@@ -75,6 +76,7 @@ pub(super) enum RawSource {
     Oci(RawOci),
     S3(RawS3),
     Ecr(RawEcr),
+    Helm(Box<RawHelm>),
 }
 
 /// Any OCI registry.

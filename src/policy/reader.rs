@@ -123,7 +123,7 @@ impl<'n> Reader<'n> {
 /// Kinds that DESIGN names and this version does not have: telling "unknown" would send people looking for a typing error.
 fn not_yet(table: &str, key: &str) -> Option<String> {
     let (what, kinds, have): (_, &[&str], _) = match table {
-        SOURCE => ("source", &["harbor", "helm"], "oci, s3 and ecr"),
+        SOURCE => ("source", &["harbor"], "oci, s3, ecr and helm"),
         PRODUCTION if key == "helm_releases" => {
             return Some("helm_releases belongs to a cluster: write kubernetes: { helm_releases: true, … }".to_owned());
         }

@@ -16,6 +16,7 @@ pub(super) fn repositories(config: &SourceConfig) -> &NamePatterns {
         SourceConfig::Oci(oci) => &oci.repositories,
         SourceConfig::S3(s3) => &s3.repositories,
         SourceConfig::Ecr(ecr) => &ecr.repositories,
+        SourceConfig::Helm(helm) => &helm.repositories,
     }
 }
 
@@ -53,7 +54,7 @@ impl Checker<'_> {
             repositories: repositories?,
             username,
             password,
-            token_realms: self.hosts(&raw.token_realms),
+            token_realms: self.hosts(&raw.token_realms, "a token realm"),
             private: raw.private.value().copied().unwrap_or(false),
             ca_file: self.path(&raw.ca_file),
             max_concurrency: self.concurrency(&raw.max_concurrency),
@@ -62,7 +63,7 @@ impl Checker<'_> {
 
     pub(super) fn s3(&self, raw: &RawS3, place: Place) -> Option<S3Config> {
         let endpoint = raw.endpoint.place().and_then(|_| self.server(&raw.endpoint));
-        let bucket = self.bucket(&raw.s3);
+        let bucket = raw.s3.read().and_then(|(place, text)| self.bucket_name(place, text));
         if raw.layout.place().is_none() {
             let fix = "add layout, such as \"{repository}/{version}/bundle.zip\"".to_owned();
             self.problems.error(place, "the bucket's layout is missing", fix);
@@ -144,8 +145,7 @@ impl Checker<'_> {
         }
     }
 
-    fn bucket(&self, given: &Given<String>) -> Option<String> {
-        let (place, text) = given.read()?;
+    pub(super) fn bucket_name(&self, place: Place, text: &str) -> Option<String> {
         let valid = (3..=255).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
@@ -159,10 +159,11 @@ impl Checker<'_> {
             };
             self.problems.error(place, "this is no bucket name", fix.to_owned());
         }
-        valid.then(|| text.clone())
+        valid.then(|| text.to_owned())
     }
 
-    fn hosts(&self, given: &Given<Vec<Given<String>>>) -> Vec<String> {
+    /// Hosts, with a port where one is written. `what` says what each is.
+    pub(super) fn hosts(&self, given: &Given<Vec<Given<String>>>, what: &str) -> Vec<String> {
         let mut hosts = Vec::new();
         for entry in given.value().into_iter().flatten() {
             let Some((place, text)) = entry.read() else { continue };
@@ -175,7 +176,7 @@ impl Checker<'_> {
             } else {
                 self.problems.error(
                     place,
-                    "a token realm is a host, with a port if it has one",
+                    format!("{what} is a host, with a port if it has one"),
                     "write it as auth.example.com".to_owned(),
                 );
             }

@@ -18,6 +18,7 @@ mod json;
 mod junit;
 mod layout;
 mod markdown;
+pub mod metrics;
 mod ocsf;
 mod overview;
 mod phrase;

@@ -174,6 +174,7 @@ pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
         }
         Obstacle::Hidden { marker } => Phrase::said("hidden by delete marker ").then(Phrase::name(marker)),
         Obstacle::NoObjectLock => Phrase::said("the bucket has no Object Lock, so no pin holds"),
+        Obstacle::NoPins { detail } => Phrase::said("cannot be pinned: ").then(Phrase::sentence(detail)),
         Obstacle::Unversioned => Phrase::said("the bucket keeps no versions, so the next write destroys it"),
         Obstacle::Lifecycle { rule, effect, .. } => {
             Phrase::said("lifecycle rule ").then(Phrase::name(rule)).say(": ").then(Phrase::sentence(effect))

@@ -8,9 +8,7 @@ use jiff::Timestamp;
 
 use crate::decide::{self, Attempts, forecast as rules};
 use crate::ledger::Access;
-use crate::model::{
-    ArtifactId, Cause, Digest, Gap, Mode, RepositoryKey, RepositoryName, Scope, SourceName,
-};
+use crate::model::{ArtifactId, Cause, Digest, Gap, Mode, RepositoryKey, RepositoryName, Scope, SourceName};
 use crate::policy::Policy;
 use crate::report::forecast::{
     ForecastReport, ForecastSection, ForecastWriter, Preview, RepositoryForecast, RulesFound,

@@ -46,11 +46,7 @@ pub struct Ready {
 }
 
 /// Opens the policy's sources, without write power, and answers for each repository.
-pub async fn ready(
-    policy: &Policy,
-    options: &ReadyOptions,
-    progress: Arc<dyn Progress>,
-) -> Result<Ready, RunError> {
+pub async fn ready(policy: &Policy, options: &ReadyOptions, progress: Arc<dyn Progress>) -> Result<Ready, RunError> {
     let options = &ReadyOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
     let (sources, unopened) = setup::open_sources(policy, &options.run(), false).await?;
     answer(policy, sources, unopened, options, progress).await
@@ -85,8 +81,7 @@ async fn answer(
     let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
     let gaps: Vec<Gap> =
         gaps(&unopened, ended, options.stop.is_set()).chain(setup.production.gaps.iter().cloned()).collect();
-    let section =
-        ReadySection { at, policy_sha256: policy.digest.clone(), complete: gaps.is_empty(), gaps };
+    let section = ReadySection { at, policy_sha256: policy.digest.clone(), complete: gaps.is_empty(), gaps };
     Ok(Ready { report: writer.finish(section), unmatched: asked.unmatched() })
 }
 

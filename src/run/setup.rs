@@ -118,7 +118,7 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, rehearse
     let (mut opened, mut unopened) = (BTreeMap::new(), BTreeMap::new());
     for (name, config) in chosen {
         let wanted = match config {
-            SourceConfig::Oci(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
+            SourceConfig::Oci(_) | SourceConfig::Helm(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
             // A page of a bucket's list is large: in flight they are the memory that a run needs.
             SourceConfig::S3(_) => options.concurrency,
             // The same holds for a page of images; beside it, a repository has two more small calls in flight.
@@ -227,12 +227,16 @@ impl Production {
             }
             Named::Reference(Reference::Image { host, .. }) => host.clone(),
             Named::Reference(Reference::Object { bucket, .. }) => format!("s3://{bucket}"),
-            Named::Chart(_) => "chart repositories".to_owned(),
+            Named::Reference(Reference::Chart { repository: Some(repository), .. }) => repository.clone(),
+            Named::Reference(Reference::Chart { repository: None, .. }) | Named::Chart(_) => {
+                "chart repositories".to_owned()
+            }
         };
         let thing = match &entry.named {
             // By name, not by each version of it.
             Named::Reference(Reference::Image { repository, .. }) => repository.to_string(),
             Named::Reference(Reference::Object { key, .. }) => key.to_string(),
+            Named::Reference(Reference::Chart { name, .. }) => name.to_string(),
             Named::Chart(chart) => chart.name.to_string(),
         };
         self.elsewhere.entry(place).or_default().insert(thing);

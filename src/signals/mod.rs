@@ -15,7 +15,9 @@ use std::time::Instant;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::model::{Cause, ChartReference, Concern, Evidence, Gap, NodeDigest, Reference, SchemaChange, Scope, Tenure, Workload};
+use crate::model::{
+    Cause, ChartReference, Concern, Evidence, Gap, NodeDigest, Reference, SchemaChange, Scope, Tenure, Workload,
+};
 use crate::policy::{Policy, SignalConfig};
 
 /// A source of references that run in production, or ran there.

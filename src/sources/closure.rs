@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fault::Fault;
+use super::http::fault::Fault;
 use super::manifest::{Content, Descriptor, Manifest};
 use crate::model::{Closure, Digest};
 

@@ -11,7 +11,7 @@ use oci_distribution::manifest::{
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::fault::Fault;
+use super::http::fault::Fault;
 use crate::model::{Cause, Digest, Provenance};
 
 /// Which of the two shapes.
@@ -29,6 +29,16 @@ pub(super) struct Manifest {
     /// What else it says of itself, by its annotations.
     pub(super) provenance: Provenance,
     pub(super) content: Content,
+}
+
+/// What Helm calls the configuration of a chart that it pushes (F142).
+const CHART_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
+
+impl Manifest {
+    /// Whether it is a Helm chart.
+    pub(super) fn is_chart(&self) -> bool {
+        matches!(&self.content, Content::Image { config, .. } if config.media_type == CHART_CONFIG)
+    }
 }
 
 /// What it refers to.

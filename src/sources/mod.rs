@@ -6,12 +6,12 @@
 mod aws;
 mod closure;
 pub mod ecr;
-mod fault;
+pub mod helm;
+pub(crate) mod http;
 mod manifest;
 pub mod memory;
 pub mod oci;
 pub mod s3;
-mod throttle;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -155,5 +155,8 @@ pub async fn open(
             ecr::open(name, config, options, surroundings).await.map_err(|error| error.to_string())
         }
         SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
+        SourceConfig::Helm(config) => {
+            helm::open_in(name, config, options, surroundings).await.map_err(|error| error.to_string())
+        }
     }
 }

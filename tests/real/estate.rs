@@ -300,7 +300,7 @@ pub(crate) fn pins(report: &Value) -> Vec<(String, String, String, String)> {
     pins
 }
 
-fn client(url: &str) -> Client {
+pub(crate) fn client(url: &str) -> Client {
     let credentials = Credentials::new("testing", "testing", None, None, "tests");
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())

@@ -5,6 +5,7 @@
 mod alerts;
 mod bucket;
 mod bucket_contract;
+mod charts;
 mod ecr;
 mod ecr_contract;
 mod estate;

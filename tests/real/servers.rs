@@ -47,6 +47,21 @@ pub(crate) fn s3() -> Option<Server> {
     server("an S3 server", "PRODPIN_TEST_S3", false)
 }
 
+/// A file server for charts, with the directory that it serves and a Python that has Helm's SDK.
+pub(crate) fn charts() -> Option<Charts> {
+    let server = server("a file server for charts", "PRODPIN_TEST_CHARTS", false)?;
+    let get = |variable| env::var(variable).unwrap_or_else(|_| panic!("charts need {variable}; run tests/run.sh"));
+    Some(Charts { url: server.url, directory: get("PRODPIN_TEST_CHARTS_DIR"), python: get("PRODPIN_TEST_PYTHON") })
+}
+
+/// Where charts are served, and with what they are packed.
+#[derive(Debug, Clone)]
+pub(crate) struct Charts {
+    pub(crate) url: String,
+    pub(crate) directory: String,
+    pub(crate) python: String,
+}
+
 fn server(name: &'static str, variable: &'static str, with_user: bool) -> Option<Server> {
     let Ok(url) = env::var(variable) else {
         assert!(env::var_os("PRODPIN_TEST_REQUIRED").is_none(), "{name} is required, and {variable} is not set");

@@ -278,7 +278,9 @@ async fn a_ledger_that_takes_no_writes_stops_enforce_before_any_pin_f63() {
         }
         let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
         let ran = Ran::of(output.expect("it runs"));
-        assert_eq!((ran.status, ran.stdout.as_str()), (Some(1), ""), "{case}: {}", ran.stderr);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a report that says so");
+        assert_eq!((ran.status, report["run"]["complete"].as_bool()), (Some(1), Some(false)), "{case}: {}", ran.stderr);
+        assert_eq!(report["run"]["ledger"], serde_json::Value::Null, "{case}: nothing was committed (I10)");
         assert!(ran.stderr.contains("ledger") && ran.stderr.contains("denied"), "{case}: {}", ran.stderr);
         assert_eq!(estate.writes(), [], "{case}: {}", ran.stderr);
     }

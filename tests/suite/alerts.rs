@@ -21,16 +21,16 @@ use crate::reports::{finding, manifest, report, run, service, target, time};
 
 /// What arrived.
 #[derive(Debug, Clone)]
-struct Request {
-    path: String,
-    headers: HeaderMap,
-    body: String,
+pub(crate) struct Request {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 /// How the receiver answers, one after the other; the last answer is given for good.
 #[derive(Clone)]
-struct Receiver {
-    url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     got: Arc<Mutex<Vec<Request>>>,
     answers: Arc<Mutex<Vec<u16>>>,
 }
@@ -38,7 +38,7 @@ struct Receiver {
 const HANGS: u16 = 0;
 
 impl Receiver {
-    async fn start(answers: &[u16]) -> Self {
+    pub(crate) async fn start(answers: &[u16]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let receiver = Self { url, got: Arc::default(), answers: Arc::new(Mutex::new(answers.to_vec())) };
@@ -52,7 +52,7 @@ impl Receiver {
     }
 
     /// Everything that came since the last time this was asked.
-    fn take(&self) -> Vec<Request> {
+    pub(crate) fn take(&self) -> Vec<Request> {
         std::mem::take(&mut self.got.lock().unwrap())
     }
 }

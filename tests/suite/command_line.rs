@@ -29,9 +29,20 @@ fn here() -> tempfile::TempDir {
 #[test]
 fn help_of_the_program_and_of_every_command() {
     let directory = here();
-    for command in
-        ["", "init", "check", "audit", "enforce", "forecast", "ready", "history", "verify", "report", "schema", "completions"]
-    {
+    for command in [
+        "",
+        "init",
+        "check",
+        "audit",
+        "enforce",
+        "forecast",
+        "ready",
+        "history",
+        "verify",
+        "report",
+        "schema",
+        "completions",
+    ] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = run(directory.path(), &arguments);
         assert_eq!((code(&output), text(&output.stderr).as_str()), (0, ""), "{command}");
@@ -42,7 +53,19 @@ fn help_of_the_program_and_of_every_command() {
     let commands: Vec<String> = prodpin::cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
     assert_eq!(
         commands,
-        ["init", "check", "audit", "enforce", "forecast", "ready", "history", "verify", "report", "schema", "completions"]
+        [
+            "init",
+            "check",
+            "audit",
+            "enforce",
+            "forecast",
+            "ready",
+            "history",
+            "verify",
+            "report",
+            "schema",
+            "completions"
+        ]
     );
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
 
 mod alerts;
+mod charts;
 mod command_line;
 mod contract;
 mod ecr;
@@ -17,8 +18,8 @@ mod policy;
 mod properties;
 mod protocol;
 mod purity;
-mod reporting_policy;
 mod ready;
+mod reporting_policy;
 mod reports;
 mod reports_files;
 mod reports_formats;
@@ -27,4 +28,5 @@ mod scenarios_ecr;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;
+mod telemetry;
 mod transport;

@@ -76,6 +76,7 @@ impl Bucket {
         let unlocked = (!self.locked).then_some(Obstacle::NoObjectLock);
         Inspection {
             presence: if holder.is_some() { Presence::Present } else { Presence::NotFound },
+            kind: None,
             created: None,
             closure: Closure::Complete,
             pin: if self.locked { PinState::Absent } else { PinState::Unsupported { marked: true } },

@@ -93,16 +93,18 @@ fn the_policies_that_are_published_are_policies() {
                 ];
                 let bucket = ["bundles", "s3", "layout", "repositories", "region", "owner", "endpoint", "path_style"];
                 let ecr = ["payments", "ecr", "assume_role", "external_id", "registry", "may_delete"];
+                let charts = ["charts", "helm", "foreign_hosts", "credentials_for", "chartmuseum"];
                 let rule = rest.starts_with("- {");
                 rule || (rest[..].contains(&format!("{word}:"))
-                    && [&keys[..], &bucket, &ecr].iter().any(|keys| keys.contains(&word.as_str())))
+                    && [&keys[..], &bucket, &ecr, &charts].iter().any(|keys| keys.contains(&word.as_str())))
             });
             let indent = &line[..line.len() - line.trim_start().len()];
             code.map_or_else(|| format!("{line}\n"), |code| format!("{indent}{code}\n"))
         })
         .collect();
-    let whole = good(&whole.replace("REGISTRY_PASSWORD", "PASSWORD").replace("PRODPIN_EXTERNAL_ID", "PASSWORD"));
-    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (3, 3, 6));
+    let secrets = ["REGISTRY_PASSWORD", "PRODPIN_EXTERNAL_ID", "CHARTS_PASSWORD"];
+    let whole = good(&secrets.iter().fold(whole, |text, secret| text.replace(secret, "PASSWORD")));
+    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (4, 3, 6));
     assert_eq!(
         whole.schedule.map(|schedule| schedule.to_string()).as_deref(),
         Some("*/15 * * * *, by the clock of Europe/Berlin")
@@ -231,7 +233,7 @@ fn unknown_and_repeated_keys_have_line_and_column_f66() {
 
 #[test]
 fn kinds_of_later_versions_are_not_called_unknown() {
-    let sources = ["harbor: https://h.example", "helm: https://c.example"];
+    let sources = ["harbor: https://h.example"];
     let signals = ["helm_releases: {}", "argo: {}", "apprunner: {}"];
     let cases = sources.iter().map(|kind| with_source(&format!("{{ {kind}, repositories: [a] }}")));
     insta::assert_snapshot!(told(cases.chain(signals.iter().map(|kind| with_production(&format!("[{{ {kind} }}]"))))));
@@ -578,7 +580,7 @@ fn repositories_on_the_command_line_make_a_policy() {
             SourceConfig::Ecr(config) => {
                 format!("{name} = ECR {:?} {:?} {:?}", config.registry, config.region, config.repositories)
             }
-            SourceConfig::S3(_) => unreachable!(),
+            SourceConfig::S3(_) | SourceConfig::Helm(_) => unreachable!(),
         })
         .collect();
     insta::assert_snapshot!(sources.join("\n"));

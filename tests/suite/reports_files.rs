@@ -55,7 +55,6 @@ fn a_report_never_lands_on_the_policy_or_in_the_ledger_f80() {
         ("json=link.json", "is a symbolic link"),
         ("json=nowhere/x.json", "create the directory first"),
         ("asff=x", "AWS_ACCOUNT_ID"),
-        ("attestation=x", "no signing key"),
     ] {
         for command in ["audit", "report"] {
             let output = run(directory.path(), &[command, "--report", report]);
@@ -101,4 +100,40 @@ fn past_runs_are_listed_compared_and_rendered_again_byte_for_byte() {
     let output = run(directory.path(), &["report", "--since", &id, "--format", "html"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--since has no html"), "{}", text(&output.stderr));
+}
+
+/// H156: whoever knows the ledger's key can tell that the statement about a run is ours, for a past run as well.
+#[test]
+fn a_run_is_attested_with_the_ledger_s_key_and_without_one_refused_before_it_h156() {
+    use base64::Engine as _;
+    use ed25519_dalek::{Signature, VerifyingKey};
+    let decode = |text: &Value| base64::engine::general_purpose::STANDARD.decode(text.as_str().unwrap()).unwrap();
+
+    let unsigned = place("none");
+    let output = run(unsigned.path(), &["audit", "--report", "attestation=x"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no signing key"), "{}", text(&output.stderr));
+
+    let directory = place("./ledger");
+    let output = run(directory.path(), &["report", "--report", "attestation=x"]);
+    assert_eq!(output.status.code(), Some(2), "a look at the past makes no key");
+    assert!(!directory.path().join("ledger.key").exists());
+    run(directory.path(), &["audit", "--report", "attestation=run.json", "--report", "json=report.json"]);
+    let output = run(directory.path(), &["report", "--report", "attestation=past.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let read = |name: &str| std::fs::read(directory.path().join(name)).unwrap();
+    assert_eq!(read("run.json"), read("past.json"));
+
+    let envelope: Value = serde_json::from_slice(&read("run.json")).unwrap();
+    let signed = prodpin::report::attestation::pre_authentication(&decode(&envelope["payload"]));
+    let signature = Signature::from_slice(&decode(&envelope["signatures"][0]["sig"])).unwrap();
+    let key = envelope["signatures"][0]["keyid"].as_str().unwrap().strip_prefix("ed25519:").unwrap();
+    let key: [u8; 32] = decode(&key.into()).try_into().unwrap();
+    VerifyingKey::from_bytes(&key).unwrap().verify_strict(&signed, &signature).unwrap();
+    // It is the key that the checkpoint is signed with: its name, id and signature line tell the same public key.
+    let verified = run(directory.path(), &["verify", "--json"]);
+    let known = text(&verified.stdout).replace("\\", "");
+    let algorithm_and_key = [&[1][..], &key].concat();
+    let spelled = base64::engine::general_purpose::STANDARD.encode(algorithm_and_key);
+    assert!(known.contains(&spelled), "{known} {}", text(&verified.stderr));
 }

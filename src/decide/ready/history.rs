@@ -19,9 +19,8 @@ fn at<'s>(state: &'s RepositoryState, artifact: &ArtifactId, place: &str) -> Opt
 pub(super) fn precedes(state: &RepositoryState, one: &ArtifactId, other: &ArtifactId) -> bool {
     let mut places = seen(state, one).peekable();
     places.peek().is_some()
-        && places.all(|(place, span)| {
-            at(state, other, place).is_some_and(|later| span.from.sequence < later.from.sequence)
-        })
+        && places
+            .all(|(place, span)| at(state, other, place).is_some_and(|later| span.from.sequence < later.from.sequence))
 }
 
 /// Whether one was first seen at some place when the other was gone from there.

@@ -39,7 +39,9 @@ fn dead(journey: &Journey<'_>, dead: Dead) -> String {
     match dead {
         Dead::Unknown => format!("it has no state of its own left that holds {to}: the bytes are named instead"),
         Dead::TagMoved => {
-            format!("its own old state names {to} by a tag that names other bytes now: going back to it would start those")
+            format!(
+                "its own old state names {to} by a tag that names other bytes now: going back to it would start those"
+            )
         }
         Dead::TagUnknown => {
             format!("its own old state names {to} by a tag, and what that names now could not be told")
@@ -86,7 +88,13 @@ fn kubernetes(journey: &Journey<'_>, context: Option<&str>) -> Told {
         return (Vec::new(), notes);
     };
     match kind {
-        "deployment" | "statefulset" | "daemonset" | "rollout" | "cronjob" | "replicaset" | "replicationcontroller"
+        "deployment"
+        | "statefulset"
+        | "daemonset"
+        | "rollout"
+        | "cronjob"
+        | "replicaset"
+        | "replicationcontroller"
         | "pod" => {
             if journey.parts.is_empty() {
                 notes.push(format!("set the image of its container to {address}"));
@@ -96,9 +104,10 @@ fn kubernetes(journey: &Journey<'_>, context: Option<&str>) -> Told {
                 notes.push("pods that run are left as they are: delete them one by one".to_owned());
             }
             let verb = if plugin { "argo rollouts set image" } else { "set image" };
-            let set = journey.parts.iter().fold(object(kubectl(verb)), |command, container| {
-                command.glued("", &format!("{container}={address}"))
-            });
+            let set = journey
+                .parts
+                .iter()
+                .fold(object(kubectl(verb)), |command, container| command.glued("", &format!("{container}={address}")));
             (std::iter::once(set.line()).chain(status()).collect(), notes)
         }
         "job" => {
@@ -214,13 +223,21 @@ fn lambda(journey: &Journey<'_>, region: Option<&str>) -> Told {
         Some(version) => commands.extend(journey.parts.iter().map(|alias| {
             let update = aws("update-alias").option("--name", Some(alias));
             // Weights of the version that is left would stay.
-            update.option("--function-version", Some(version)).say("--routing-config AdditionalVersionWeights={}").line()
+            update
+                .option("--function-version", Some(version))
+                .say("--routing-config AdditionalVersionWeights={}")
+                .line()
         })),
-        None if !journey.parts.is_empty() => notes.push(format!("no version of its own is left that holds {}", journey.to)),
+        None if !journey.parts.is_empty() => {
+            notes.push(format!("no version of its own is left that holds {}", journey.to))
+        }
         None => {}
     }
     if !commands.is_empty() && journey.bare {
-        notes.push(format!("$LATEST holds {} as well: who calls the function by no alias still runs that", journey.from));
+        notes.push(format!(
+            "$LATEST holds {} as well: who calls the function by no alias still runs that",
+            journey.from
+        ));
     }
     if commands.is_empty() {
         let code = match (journey.artifact, journey.address) {
@@ -250,7 +267,8 @@ fn app_runner(journey: &Journey<'_>, region: Option<&str>) -> Told {
     let digest = journey.artifact.digest().filter(|_| journey.pinned);
     let base = journey.address.and_then(|address| address.split_once('@')).map(|(base, _)| base);
     let (Some(digest), Some(base)) = (digest, base) else {
-        let note = "App Runner takes a tag: point it at one that names the release, or pin it first with `prodpin enforce`";
+        let note =
+            "App Runner takes a tag: point it at one that names the release, or pin it first with `prodpin enforce`";
         return (Vec::new(), vec![note.to_owned()]);
     };
     let query = format!("ServiceSummaryList[?ServiceName==`\"{}\"`].ServiceArn | [0]", journey.workload.name);
@@ -262,9 +280,7 @@ fn app_runner(journey: &Journey<'_>, region: Option<&str>) -> Told {
     let image = format!("{base}:{}", Pin::of(digest));
     let update = find.and_then(|find| {
         let update = Command::new("aws apprunner update-service").option("--region", region).line()?;
-        let source = format!(
-            "ImageRepository={{ImageIdentifier={image},ImageRepositoryType=ECR}}"
-        );
+        let source = format!("ImageRepository={{ImageIdentifier={image},ImageRepositoryType=ECR}}");
         let source = Command::new("--source-configuration").name(&source).line()?;
         Ok(format!("{update} --service-arn \"$({find})\" {source}"))
     });

@@ -194,7 +194,9 @@ fn find_out(facts: &Facts<'_>, to: Option<&TargetReport>, database: &Database) -
     }
     let Some(to) = to else {
         if facts.plan.report.gaps.is_empty() {
-            steps.push("look into the deployment system's own log for what ran before, and whether it was kept".to_owned());
+            steps.push(
+                "look into the deployment system's own log for what ran before, and whether it was kept".to_owned(),
+            );
         }
         return steps;
     };

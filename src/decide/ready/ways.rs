@@ -71,9 +71,8 @@ pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetRepor
     let pinned = matches!(to.pin, PinReport::Present | PinReport::Created);
     let way = |workload: &Workload, left: &Runs<'_, '_>| {
         let newest = left.iter().max_by_key(|(_, used)| used.revision.as_deref().and_then(number));
-        let left_target = newest.and_then(|(artifact, _)| {
-            facts.plan.report.targets.iter().find(|target| target.artifact == **artifact)
-        });
+        let left_target = newest
+            .and_then(|(artifact, _)| facts.plan.report.targets.iter().find(|target| target.artifact == **artifact));
         let leaving = left_target.or(from);
         let journey = Journey {
             workload,
@@ -112,12 +111,7 @@ fn precedence(platform: &Platform) -> u8 {
 }
 
 /// The newest old state of this workload that holds the release.
-fn revision<'a>(
-    facts: &Facts<'_>,
-    uses: &Uses<'a>,
-    workload: &Workload,
-    to: &TargetReport,
-) -> Result<&'a str, Dead> {
+fn revision<'a>(facts: &Facts<'_>, uses: &Uses<'a>, workload: &Workload, to: &TargetReport) -> Result<&'a str, Dead> {
     let holding: Vec<&'a Running> =
         uses.of(&to.artifact).iter().copied().filter(|used| used.workload.as_deref() == Some(workload)).collect();
     let newest = holding

@@ -132,7 +132,9 @@ impl Sheet<'_> {
         Self::title(paper, "RUNS NOW")?;
         if self.row.now.is_empty() {
             let told = match &self.row.from {
-                Some(from) => Phrase::said("nothing says; the latest release is ").then(sentences::release(self.row, from)),
+                Some(from) => {
+                    Phrase::said("nothing says; the latest release is ").then(sentences::release(self.row, from))
+                }
                 None => Phrase::said("unknown"),
             };
             return paper.paragraph(4, 6, &[span(Paint::Doubtful, "? "), plain(told.terminal())]);
@@ -184,7 +186,8 @@ impl Sheet<'_> {
     fn ladder(&self, paper: &mut Paper<'_>) -> io::Result<()> {
         let ranked = self.row.ladder.iter().filter(|rung| rung.rank.is_some()).count() as u64;
         paper.blank()?;
-        let told = Phrase::default().number(ranked).say(" of ").number(u64::from(self.row.keep)).say(" kept").terminal();
+        let told =
+            Phrase::default().number(ranked).say(" of ").number(u64::from(self.row.keep)).say(" kept").terminal();
         paper.paragraph(2, 2, &[span(Paint::Strong, "LADDER"), plain("\u{a0} "), span(Paint::Faint, told)])?;
         self.row.ladder.iter().try_for_each(|rung| self.rung(paper, rung))
     }
@@ -215,7 +218,11 @@ impl Sheet<'_> {
         ];
         paper.paragraph(4, 6, &head)?;
         let at = self.report.section.at;
-        paper.paragraph(8, 8, &[plain(sentences::ran(rung, at).say("; ").then(sentences::evidence(rung)).terminal())])?;
+        paper.paragraph(
+            8,
+            8,
+            &[plain(sentences::ran(rung, at).say("; ").then(sentences::evidence(rung)).terminal())],
+        )?;
         let kept = Phrase::said(sentences::restorable(rung))
             .say(" · ")
             .say(sentences::pin(rung.pin))

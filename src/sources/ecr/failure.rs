@@ -6,7 +6,7 @@ use http_body_util::LengthLimitError;
 
 use crate::model::{Cause, Gap, PinFailure, Scope};
 use crate::sources::aws::{EXPIRED, cause, caused_by, mentions_credentials};
-use crate::sources::fault::Fault;
+use crate::sources::http::fault::Fault;
 
 use super::access::MOST_BYTES;
 use super::wire::Call;

@@ -1,8 +1,8 @@
 //! A closer look at one image: its state, its bytes, what is below it, its pin.
 
 use crate::model::{
-    ArtifactId, Cause, Closure, Digest, EcrImage, Gap, ImageStatus, Inspection, Obstacle, Pin, PinState, Presence,
-    RepositoryName, Scope, Tag,
+    ArtifactId, ArtifactKind, Cause, Closure, Digest, EcrImage, Gap, ImageStatus, Inspection, Obstacle, Pin, PinState,
+    Presence, RepositoryName, Scope, Tag,
 };
 use crate::sources::closure::Trouble;
 
@@ -15,6 +15,7 @@ pub(super) async fn inspect(registry: &Registry, name: &RepositoryName, artifact
     let mut seen = Inspection {
         artifact: artifact.clone(),
         presence: Presence::Unknown,
+        kind: None,
         created: None,
         closure: Closure::Unknown,
         pin: PinState::Unknown,
@@ -89,6 +90,7 @@ async fn look_inside(registry: &Registry, name: &RepositoryName, digest: &Digest
         Err(fault) => return seen.gaps.push(fault.gap(scope())),
     };
     seen.created = manifest.created.or(seen.created);
+    seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
     let found = below(registry, name, digest, manifest.content).await;
     seen.closure = found.closure();
     for detail in found.wrong {

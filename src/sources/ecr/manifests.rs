@@ -6,7 +6,7 @@ use aws_sdk_ecr::types::{Image, ImageFailure, ImageIdentifier};
 
 use crate::model::{Cause, Digest, Provenance, RepositoryName};
 use crate::sources::closure::{Below, Frontier, Identities, Trouble, check_child};
-use crate::sources::fault::Fault;
+use crate::sources::http::fault::Fault;
 use crate::sources::manifest::{ACCEPTED, Content, Descriptor, Manifest, parse};
 
 use super::Registry;
@@ -173,11 +173,7 @@ pub(super) async fn identities(
 
 /// What an image says of itself by its annotations and those of an index's first image. Its labels are in its
 /// configuration, which ECR gives out by a signed URL of another service only.
-pub(super) async fn provenance(
-    registry: &Registry,
-    name: &RepositoryName,
-    root: &Digest,
-) -> Result<Provenance, Fault> {
+pub(super) async fn provenance(registry: &Registry, name: &RepositoryName, root: &Digest) -> Result<Provenance, Fault> {
     let (mut said, mut digest) = (Provenance::default(), root.clone());
     // An index, a nested one at most, and an image.
     for _ in 0..3 {

@@ -41,8 +41,8 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::model::{
-    ArtifactId, Cause, Digest, EcrHost, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution, RunningReference,
-    Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Digest, EcrHost, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
+    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::EcrConfig;
 

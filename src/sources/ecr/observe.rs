@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageStatusFilter};
 
 use crate::model::{
-    Cause, Digest, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryName, Resolution, Retention, Scope, Setting,
-    Snapshot, Tag,
+    Cause, Digest, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention,
+    Scope, Setting, Snapshot, Tag,
 };
 
 use super::Registry;
@@ -146,6 +146,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName) -> Snaps
             cached_from,
             may_delete: registry.config.may_delete.clone(),
         })),
+        kind: RepositoryKind::Artifacts,
     }
 }
 

@@ -35,7 +35,12 @@ pub enum ContentKind {
 /// An image whose one layer holds this text.
 #[must_use]
 pub fn image(text: &str) -> Content {
-    Content { kind: ContentKind::Image(text.to_owned()), created: None, annotations: BTreeMap::new(), architecture: "amd64" }
+    Content {
+        kind: ContentKind::Image(text.to_owned()),
+        created: None,
+        annotations: BTreeMap::new(),
+        architecture: "amd64",
+    }
 }
 
 /// An index over the same text for two platforms, amd64 and arm64.

@@ -11,7 +11,8 @@ use super::faults::{Answer, RepositoryFaults};
 use super::{Memory, Repository, State, tag_name};
 use crate::model::{
     ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Pin, PinState, Presence,
-    Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting, SettingFacts, Snapshot, Tag,
+    Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting, SettingFacts,
+    Snapshot, Tag,
 };
 use crate::sources::Inventory;
 
@@ -248,6 +249,7 @@ fn blank(artifact: &ArtifactId) -> Inspection {
     Inspection {
         artifact: artifact.clone(),
         presence: Presence::Unknown,
+        kind: None,
         created: None,
         closure: Closure::Unknown,
         pin: PinState::Unknown,

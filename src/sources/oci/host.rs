@@ -1,9 +1,9 @@
 //! What a registry is called: where to connect, which references mean it, what its name alone says.
 
-use url::{Host, Url};
+use url::Url;
 
 use super::OciError;
-use super::address::is_public;
+pub(super) use super::place::{is_loopback, names_private, redacted};
 use crate::model::{Reference, RepositoryName, RunningReference, Tag};
 
 /// The API host of Docker Hub; its other names only redirect people there.
@@ -113,34 +113,6 @@ pub(super) fn is_hub(host: &str) -> bool {
     matches!(host, "docker.io" | "index.docker.io" | HUB | "registry.hub.docker.com")
 }
 
-/// Whether a name says by itself that it is private: a private address, or a name without a public suffix.
-pub(super) fn names_private(host: &str) -> bool {
-    const SUFFIXES: [&str; 7] = [".local", ".internal", ".svc", ".localhost", ".lan", ".home.arpa", ".test"];
-    let host = host.trim_end_matches('.');
-    match host.trim_start_matches('[').trim_end_matches(']').parse() {
-        Ok(address) => !is_public(address),
-        Err(_) => !host.contains('.') || SUFFIXES.iter().any(|suffix| host.ends_with(suffix)),
-    }
-}
-
-/// Whether a URL leads to this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-/// A URL for messages: no user, no password, no query (F71, I18).
-pub(super) fn redacted(url: &Url) -> String {
-    match url.port() {
-        Some(port) => format!("{}://{}:{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()),
-        None => format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,16 +154,6 @@ mod tests {
         {
             let error = RegistryHost::new(&bad.parse().unwrap()).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
-        }
-    }
-
-    #[test]
-    fn some_names_are_private_by_themselves_f10() {
-        for name in ["localhost", "registry", "10.0.0.1", "[::1]", "r.internal", "r.ns.svc", "r.ns.svc.cluster.local"] {
-            assert!(names_private(name), "{name}");
-        }
-        for name in ["r.example.com", "internal.example.com", "localhost.example.com", "8.8.8.8", "[2606:4700::1]"] {
-            assert!(!names_private(name), "{name}");
         }
     }
 

@@ -7,8 +7,8 @@ use super::fault::Fault;
 use super::manifest::{Content, Manifest, created_in_config, provenance_in_config};
 use super::registry::{Lack, Registry, Repository};
 use crate::model::{
-    ArtifactId, Cause, Closure, Digest, Gap, Inspection, Obstacle, Pin, PinState, Presence, Provenance, Resolution, Scope,
-    Tag,
+    ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, Inspection, Obstacle, Pin, PinState, Presence, Provenance,
+    Resolution, Scope, Tag,
 };
 
 /// An image's configuration is a few KiB; labels can make it large, not this large.
@@ -19,6 +19,7 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
     Inspection {
         artifact,
         presence: Presence::Unknown,
+        kind: None,
         created: None,
         closure: Closure::Unknown,
         pin: PinState::Unknown,
@@ -67,6 +68,7 @@ async fn look_below(
     seen: &mut Inspection,
 ) {
     seen.created = manifest.created;
+    seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
     let found = below(registry, repository, digest, &manifest.content).await;
     seen.closure = found.closure();
     let scope = || Scope::Artifact(seen.artifact.clone());

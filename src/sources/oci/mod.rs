@@ -4,35 +4,27 @@
 //! without end, must not take a silence for "empty", and must not be able to write while it audits (C104–C106). From
 //! the wire up:
 //!
-//! - `address` is the dialer's rule, `redirect` and `challenge` decide where calls and credentials may go;
-//! - `wire` is the one place that sends, `handshake` says why TLS failed;
+//! - `super::http` is the one place that sends; `challenge` decides where credentials may go;
 //! - `credentials`, `docker_config` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
 //! - `closure` walks what is below a manifest, `inspect`, `observe` and `pin` are what a run asks for.
 //!
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
-//! of what is below, `throttle` says how much at once.
+//! of what is below.
 
-mod address;
-mod answer;
 mod auth;
 mod challenge;
 mod closure;
 mod credentials;
 mod docker_config;
-mod fault;
-mod handshake;
 mod host;
 mod inspect;
 mod link;
 mod list;
 mod observe;
 mod pin;
-mod redirect;
 mod registry;
 mod resolve;
-mod surroundings;
-mod wire;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -41,26 +33,24 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
-use url::Url;
 
-use self::address::Dialer;
 use self::auth::Auth;
-use self::fault::Fault;
 use self::host::RegistryHost;
 use self::observe::Matched;
 use self::pin::Pins;
 use self::registry::Registry;
-use self::wire::Wire;
-use super::{Inventory, OpenOptions, Source, manifest, throttle};
+use super::http::client::{ClientError, client, dialer};
+use super::http::fault::Fault;
+use super::http::wire::Wire;
+use super::http::{answer, fault, place, redirect, surroundings, wire};
+use super::{Inventory, OpenOptions, Source, manifest};
 use crate::model::{
     ArtifactId, Cause, Digest, Gap, Inspection, NamePatterns, Provenance, Reference, RepositoryName, Resolution,
     RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::OciConfig;
 
-pub use super::throttle::Throttles;
-pub(crate) use address::may_be_dialled;
-pub use surroundings::{Environment, Surroundings, Timing};
+pub use super::http::{Environment, Surroundings, Throttles, Timing};
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,8 +96,9 @@ pub fn open_in(
 ) -> Result<Source, OciError> {
     let host = RegistryHost::new(&config.url)?;
     let credentials = credentials::find(name, config, &host, surroundings)?;
-    let dialer = Arc::new(dialer(&host, config, surroundings));
-    let http = client(config, &dialer, surroundings)?;
+    let realms = config.token_realms.iter().map(String::as_str);
+    let dialer = Arc::new(dialer(config.private || host.is_private_by_name(), realms, surroundings));
+    let http = client(&config.url, config.ca_file.as_deref(), &dialer, surroundings)?;
     let cap = config.max_concurrency.map_or(options.concurrency, |most| most.min(options.concurrency));
     let throttle = surroundings.throttles.of(host.url(), cap);
     let timing = surroundings.timing.clone();
@@ -124,52 +115,13 @@ pub fn open_in(
     Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
 }
 
-/// Which addresses this source may dial (F10): private ones if the policy says so or the registry's name does, and of
-/// other hosts only those that the operator named: token servers and proxies.
-fn dialer(host: &RegistryHost, config: &OciConfig, surroundings: &Surroundings) -> Dialer {
-    let mut dialer = Dialer::new(config.private || host.is_private_by_name(), surroundings.names.clone());
-    for realm in &config.token_realms {
-        let name = realm.rsplit_once(':').map_or(realm.as_str(), |(name, _)| name);
-        if host::names_private(name) {
-            dialer.allow_private(name);
+impl From<ClientError> for OciError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Certificates { path, reason } => Self::Certificates { path, reason },
+            ClientError::Client { reason } => Self::Client { reason },
         }
     }
-    if surroundings.proxy {
-        for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
-            let value = surroundings.environment.get(variable);
-            let proxy = value.and_then(|value| {
-                Url::parse(value).ok().filter(Url::has_host).or_else(|| Url::parse(&format!("http://{value}")).ok())
-            });
-            if let Some(proxy_host) = proxy.as_ref().and_then(Url::host_str) {
-                dialer.allow_private(proxy_host);
-            }
-        }
-    }
-    dialer
-}
-
-/// A client that follows nothing, refers to nothing, and dials only what the dialer allows.
-fn client(config: &OciConfig, dialer: &Arc<Dialer>, surroundings: &Surroundings) -> Result<reqwest::Client, OciError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("prodpin/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(surroundings.timing.connect)
-        .dns_resolver(Arc::clone(dialer));
-    // A registry on this machine is never reached through another one; other clients hold the same.
-    if !surroundings.proxy || host::is_loopback(&config.url) {
-        builder = builder.no_proxy();
-    }
-    if let Some(path) = &config.ca_file {
-        let fail = |reason: String| OciError::Certificates { path: path.clone(), reason };
-        let pem = std::fs::read(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| fail("are not PEM".to_owned()))?;
-        if certificates.is_empty() {
-            return Err(fail("there are none in it".to_owned()));
-        }
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder.build().map_err(|error| OciError::Client { reason: error.to_string() })
 }
 
 /// The reading half.

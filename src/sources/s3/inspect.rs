@@ -27,6 +27,7 @@ pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspectio
     let mut inspection = Inspection {
         artifact: artifact.clone(),
         presence: Presence::Unknown,
+        kind: None,
         created: None,
         closure: Closure::Unknown,
         pin: PinState::Unknown,

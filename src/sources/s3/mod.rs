@@ -9,11 +9,13 @@
 //! | `repositories`, `observe` | what is in the bucket |
 //! | `settings`, `lifecycle` | what holds for all of it |
 //! | `inspect`, `pin` | one version: its state, its hold |
+//! | `charts` | keys by name, for a chart repository in a bucket |
 //! | `version` | version ids as identities, `null` included |
 //!
 //! A tag is a key, an artifact a version of it, a pin a legal hold. A bucket without Object Lock is marked with an
 //! object tag instead, which protects nothing, and is reported so (B64, B66).
 
+pub(in crate::sources) mod charts;
 mod client;
 mod failure;
 mod gate;

@@ -42,17 +42,22 @@ impl Protector for Pinner {
         if bucket.config.layout.read(key.as_str()).is_none_or(|(found, _)| found != repository.as_str()) {
             return refuse(format!("key {key:?} does not belong to repository {repository} under the layout"));
         }
-        self.check_null(key, &id).await?;
-        let failed = |failure: Failure| failure.pin_failure(&bucket.label);
-        match bucket.state().await.object_lock {
-            Some(false) => self.mark(key, &id).await,
-            // Unknown, a hold is still the right thing to try: S3 refuses it where there is no lock.
-            Some(true) | None => self.hold(key, &id).await.map_err(failed),
-        }
+        self.pin_version(key, &id).await
     }
 }
 
 impl Pinner {
+    pub(super) async fn pin_version(&self, key: &Tag, id: &VersionId) -> Result<(), PinFailure> {
+        let bucket = &*self.0;
+        self.check_null(key, id).await?;
+        let failed = |failure: Failure| failure.pin_failure(&bucket.label);
+        match bucket.state().await.object_lock {
+            Some(false) => self.mark(key, id).await,
+            // Unknown, a hold is still the right thing to try: S3 refuses it where there is no lock.
+            Some(true) | None => self.hold(key, id).await.map_err(failed),
+        }
+    }
+
     /// The `null` version may hold other bytes by now; whoever named the old ones does not mean these.
     async fn check_null(&self, key: &Tag, id: &VersionId) -> Result<(), PinFailure> {
         if !id.is_null() {

@@ -1,6 +1,6 @@
 //! Looking at one tag or image, and who asks.
 
-use prodpin::model::{Cause, Closure, Digest, Obstacle, Pin, PinState, Presence, Resolution, Scope, Tag};
+use prodpin::model::{ArtifactKind, Cause, Closure, Digest, Obstacle, Pin, PinState, Presence, Resolution, Scope, Tag};
 use prodpin::sources::memory::{image, index};
 use serde_json::json;
 
@@ -77,6 +77,24 @@ async fn a_failure_inside_an_answer_is_told_with_its_code_a5_f46() {
         assert_eq!(told(&seen.gaps), [(Scope::Artifact(digest.into()), cause)], "{code}");
         assert!(code == "ImageNotFound" || seen.gaps[0].detail.contains(code), "{:?}", seen.gaps);
     }
+}
+
+#[tokio::test]
+async fn a_chart_in_ecr_is_known_as_one_f142() {
+    let server = EcrServer::start().await;
+    let image = server.push("shop/api", "v1", &image("one"));
+    let chart = {
+        let mut holdings = server.holdings();
+        let stored = holdings.repositories.get_mut("shop/api").unwrap().image(&image);
+        stored.text = stored.text.replace("vnd.oci.image.config.v1", "vnd.cncf.helm.config.v1");
+        stored.digest = Digest::of(stored.text.as_bytes());
+        stored.digest.clone()
+    };
+    let seen = reading(&server).await.inspect(&api(), &chart.into()).await;
+    assert_eq!(
+        (seen.presence, seen.kind, seen.closure),
+        (Presence::Present, Some(ArtifactKind::Chart), Closure::Complete)
+    );
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ async fn nobody_is_sent_from_https_to_http_f8() {
         assert_eq!(seen.closure, Closure::Unknown);
         for gap in seen.gaps.iter().chain(&snapshot.gaps) {
             assert_eq!(gap.cause, Cause::Refused, "{gap:?}");
-            assert!(gap.detail.contains("have the registry send to an https address"), "{gap:?}");
+            assert!(gap.detail.contains("have the server send to an https address"), "{gap:?}");
         }
         assert!(plain.seen().is_empty());
     }

@@ -221,7 +221,10 @@ fn app_runner_is_pointed_at_the_pin() {
     let way = way(&scene);
     let pin = format!("{}/shop/api:prod-pinned-{}", scene.host, artifact("v2").digest().unwrap().hex());
     assert!(way.commands[0].contains(&pin), "{way:?}");
-    assert!(way.commands[0].starts_with("aws apprunner update-service --region eu-west-1 --service-arn \"$(aws"), "{way:?}");
+    assert!(
+        way.commands[0].starts_with("aws apprunner update-service --region eu-west-1 --service-arn \"$(aws"),
+        "{way:?}"
+    );
     insta::assert_snapshot!(scene.shown());
 }
 

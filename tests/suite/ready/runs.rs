@@ -33,10 +33,7 @@ async fn estate() -> (Estate, ApiServer) {
         server.put(REPLICA_SETS, [replica_set("Deployment", "api", n, n, n - 1, &format!("{IMAGE}:{tag}"))]);
     }
     let owner = set_name("api", 2);
-    server.put(
-        PODS,
-        [pod("api-x", Some(("ReplicaSet", &owner)), &format!("{IMAGE}:v2"), &format!("{IMAGE}@{two}"))],
-    );
+    server.put(PODS, [pod("api-x", Some(("ReplicaSet", &owner)), &format!("{IMAGE}:v2"), &format!("{IMAGE}@{two}"))]);
     (estate, server)
 }
 
@@ -56,7 +53,8 @@ async fn a_cluster_and_a_registry_answer_the_three_questions() {
     assert!(row.forward.commands[1].ends_with("0123456789abcdef0123456789abcdef01234567"), "{:?}", row.forward);
     assert_eq!(estate.events().await, recorded, "it records nothing");
     // Without the cluster nothing is certain any more.
-    server.put("/api/v1/namespaces", [serde_json::json!({ "metadata": { "name": crate::signals::objects::NAMESPACE } })]);
+    server
+        .put("/api/v1/namespaces", [serde_json::json!({ "metadata": { "name": crate::signals::objects::NAMESPACE } })]);
     server.deny(PODS, "*");
     server.deny(PODS, crate::signals::objects::NAMESPACE);
     let blind = estate.ready().await;

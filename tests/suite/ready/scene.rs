@@ -114,6 +114,7 @@ pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
     Inspection {
         artifact: artifact.clone(),
         presence: Presence::Present,
+        kind: None,
         created: None,
         closure: Closure::Complete,
         pin: PinState::Present,

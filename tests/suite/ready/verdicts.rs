@@ -96,9 +96,7 @@ fn a_rule_may_be_about_some_releases_alone() {
 /// Further back lies more that may have happened.
 #[test]
 fn a_nearer_release_that_is_broken_makes_the_database_s_way_longer() {
-    let lost = |scene: Scene| {
-        scene.look("v2", |seen| seen.closure = Closure::Broken(vec![Digest::of(b"a layer")]))
-    };
+    let lost = |scene: Scene| scene.look("v2", |seen| seen.closure = Closure::Broken(vec![Digest::of(b"a layer")]));
     let mut scene = lost(silent().without_database());
     let page = scene.page();
     assert_eq!((page.verdict, page.to), (Verdict::RollBack, Some(artifact("v1"))));
@@ -172,7 +170,10 @@ fn where_nothing_is_known_nothing_is_offered() {
     let deployment = kubernetes("deployment", "api");
     let first = Scene::new(&["v1"]).saying([Said::now(&deployment, "v1", "v1", 12).revision("1")]);
     let page = first.page();
-    assert_eq!((page.verdict, page.why.as_str()), (Verdict::RollForward, "production ran no earlier release that is known"));
+    assert_eq!(
+        (page.verdict, page.why.as_str()),
+        (Verdict::RollForward, "production ran no earlier release that is known")
+    );
 }
 
 /// Both sides run: the one that is leaving ran a minute ago, and is the first to go back to.

@@ -7,7 +7,7 @@ use rustls::{CertificateError, Error as TlsError};
 
 /// The TLS error in what a broken connection reports. I/O errors that wrap another name its source as their own, and
 /// so have to be unwrapped.
-pub(super) fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TlsError> {
+pub(in crate::sources) fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TlsError> {
     let mut error = error;
     loop {
         if let Some(found) = error.downcast_ref::<TlsError>() {
@@ -21,31 +21,29 @@ pub(super) fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TlsE
 }
 
 /// The next step for a person.
-pub(super) fn advice(error: &TlsError) -> &'static str {
+pub(in crate::sources) fn advice(error: &TlsError) -> &'static str {
     use CertificateError::{
         BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
         NotValidYetContext, UnknownIssuer,
     };
     match error {
         TlsError::InvalidCertificate(Expired | ExpiredContext { .. }) => {
-            "the registry's certificate has expired; have it renewed, or correct this machine's clock"
+            "the server's certificate has expired; have it renewed, or correct this machine's clock"
         }
         TlsError::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => {
-            "the registry's certificate is not valid yet; correct this machine's clock"
+            "the server's certificate is not valid yet; correct this machine's clock"
         }
         TlsError::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
-            "the registry's certificate is for another name; use a name that it is for as the source's address"
+            "the server's certificate is for another name; use a name that it is for as the source's address"
         }
         TlsError::InvalidCertificate(UnknownIssuer | BadSignature) => {
-            "nobody who is trusted signed the registry's certificate; if its issuer is your own, set `ca_file` on the \
+            "nobody who is trusted signed the server's certificate; if its issuer is your own, set `ca_file` on the \
              source"
         }
         TlsError::InvalidCertificate(_) | TlsError::NoCertificatesPresented => {
-            "the registry's certificate is no good; have it replaced"
+            "the server's certificate is no good; have it replaced"
         }
-        TlsError::InvalidMessage(_) => {
-            "it does not speak TLS; if the registry has none, write its address with http://"
-        }
-        _ => "TLS could not be agreed on; check what the registry offers",
+        TlsError::InvalidMessage(_) => "it does not speak TLS; if the server has none, write its address with http://",
+        _ => "TLS could not be agreed on; check what the server offers",
     }
 }

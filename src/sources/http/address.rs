@@ -13,8 +13,8 @@ use super::fault::Fault;
 
 /// The dialer of one source.
 #[derive(Debug, Default)]
-pub(super) struct Dialer {
-    /// The registry itself is private, so what stands beside it may be too: its token server, its blob store.
+pub(in crate::sources) struct Dialer {
+    /// The source itself is private, so what stands beside it may be too: its token server, its blob store.
     private: bool,
     /// Further names that may resolve to private addresses: proxies and token servers that the operator named.
     private_names: HashSet<String>,
@@ -24,7 +24,7 @@ pub(super) struct Dialer {
 
 /// An address that is not dialled. It travels through reqwest as an error's source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AddressRefused {
+pub(in crate::sources) struct AddressRefused {
     host: String,
     address: IpAddr,
     class: Class,
@@ -40,17 +40,17 @@ enum Class {
 }
 
 impl Dialer {
-    pub(super) fn new(private: bool, fixed: HashMap<String, Vec<IpAddr>>) -> Self {
+    pub(in crate::sources) fn new(private: bool, fixed: HashMap<String, Vec<IpAddr>>) -> Self {
         Self { private, private_names: HashSet::new(), fixed }
     }
 
     /// Lets this name resolve to private addresses.
-    pub(super) fn allow_private(&mut self, host: &str) {
+    pub(in crate::sources) fn allow_private(&mut self, host: &str) {
         self.private_names.insert(host.to_ascii_lowercase());
     }
 
     /// Checks a URL whose host is an address: no resolver sees it.
-    pub(super) fn check(&self, url: &Url) -> Result<(), Fault> {
+    pub(in crate::sources) fn check(&self, url: &Url) -> Result<(), Fault> {
         let address = match url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
@@ -120,7 +120,7 @@ impl fmt::Display for AddressRefused {
 impl std::error::Error for AddressRefused {}
 
 /// Whether an address is anyone's to reach.
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub(in crate::sources) fn is_public(address: IpAddr) -> bool {
     classify(address) == Class::Public
 }
 

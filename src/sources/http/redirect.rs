@@ -5,29 +5,29 @@ use reqwest::header::{self, HeaderMap};
 use url::Url;
 
 use super::fault::Fault;
-use super::host::redacted;
+use super::place::redacted;
 
 /// How far a call may be sent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Redirects {
+pub(in crate::sources) enum Redirects {
     /// Nowhere: writes, tokens, lists.
     None,
     /// To another path of the same origin: manifests.
     SameOrigin,
-    /// To wherever the registry keeps its blobs; credentials stay behind.
+    /// To wherever the server keeps its content; credentials stay behind.
     Anywhere,
 }
 
 /// More hops than this are a loop (F11).
-pub(super) const MOST_HOPS: u32 = 3;
+pub(in crate::sources) const MOST_HOPS: u32 = 3;
 
 /// Whether a status sends the client elsewhere.
-pub(super) fn is_redirect(status: StatusCode) -> bool {
+pub(in crate::sources) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
 /// Where an answer sends the call on, if that may be followed.
-pub(super) fn next(from: &Url, headers: &HeaderMap, rule: Redirects, hop: u32) -> Result<Url, Fault> {
+pub(in crate::sources) fn next(from: &Url, headers: &HeaderMap, rule: Redirects, hop: u32) -> Result<Url, Fault> {
     let at = redacted(from);
     if rule == Redirects::None {
         return Err(Fault::refused(format!("{at}: the answer is a redirect, and none is followed for this call")));
@@ -45,14 +45,16 @@ pub(super) fn next(from: &Url, headers: &HeaderMap, rule: Redirects, hop: u32) -
     }
     if from.scheme() == "https" && to.scheme() == "http" {
         return Err(Fault::refused(format!(
-            "{at}: a redirect from https down to http at {host}; have the registry send to an https address"
+            "{at}: a redirect from https down to http at {host}; have the server send to an https address"
         )));
     }
     if !to.username().is_empty() || to.password().is_some() {
         return Err(Fault::refused(format!("{at}: a redirect to {host} with a user name in its address")));
     }
     if rule == Redirects::SameOrigin && to.origin() != from.origin() {
-        return Err(Fault::refused(format!("{at}: a redirect to another host, {host}; only blobs may be elsewhere")));
+        return Err(Fault::refused(format!(
+            "{at}: a redirect to another host, {host}, which is not allowed for this call"
+        )));
     }
     Ok(to)
 }

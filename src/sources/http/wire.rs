@@ -16,20 +16,20 @@ use tracing::debug;
 use url::Url;
 
 use super::address::{AddressRefused, Dialer};
-use super::answer::BodyFault;
+use super::answer::{BodyFault, Sink};
 use super::fault::Fault;
 use super::handshake::{self, tls_error};
-use super::host::redacted;
+use super::place::redacted;
 use super::redirect::{self, Redirects};
 use super::surroundings::Timing;
 use super::throttle::{Throttle, out_of_time};
 use crate::model::{Cause, Pin, Tag};
 
-pub(super) use super::answer::Answer;
+pub(in crate::sources) use super::answer::Answer;
 
 /// What a call is for. It decides the methods that may carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::sources) enum Purpose {
     Read,
     /// Asking a token server, which takes a POST from whoever holds an identity token.
     Token,
@@ -39,28 +39,37 @@ pub(super) enum Purpose {
 
 /// One call, complete but for the connection.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) purpose: Purpose,
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) accept: Option<HeaderValue>,
-    pub(super) authorization: Option<HeaderValue>,
-    pub(super) content: Option<(HeaderValue, Bytes)>,
-    pub(super) redirects: Redirects,
+pub(in crate::sources) struct Call {
+    pub(in crate::sources) purpose: Purpose,
+    pub(in crate::sources) method: Method,
+    pub(in crate::sources) url: Url,
+    pub(in crate::sources) accept: Option<HeaderValue>,
+    pub(in crate::sources) authorization: Option<HeaderValue>,
+    pub(in crate::sources) content: Option<(HeaderValue, Bytes)>,
+    pub(in crate::sources) redirects: Redirects,
     /// The most bytes that its answer may have.
-    pub(super) cap: usize,
+    pub(in crate::sources) cap: usize,
+}
+
+/// What few calls have: headers of their own, and a place other than memory for the body.
+#[derive(Default)]
+pub(in crate::sources) struct Extras<'a> {
+    /// Conditions, say: `If-None-Match`.
+    pub(in crate::sources) headers: HeaderMap,
+    /// What takes the body of a success as it arrives; the answer's own is empty then.
+    pub(in crate::sources) sink: Option<&'a mut dyn Sink>,
 }
 
 /// The HTTP client of one source.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(in crate::sources) struct Wire {
     http: reqwest::Client,
     dialer: Arc<Dialer>,
     throttle: Arc<Throttle>,
     timing: Timing,
     deadline: Option<Instant>,
     write: bool,
-    /// Whether the registry has answered anything with success: only then does its bare 404 mean "not found" (I4).
+    /// Whether the server has answered anything with success: only then does its bare 404 mean "not found" (I4).
     worked: AtomicBool,
 }
 
@@ -70,7 +79,7 @@ enum Setback {
     Final(Fault),
     /// The next try may go better. What was sent may have been carried out.
     Fleeting(Fault),
-    /// Too much was asked at once, and the registry perhaps said for how long to wait. Nothing was carried out.
+    /// Too much was asked at once, and the server perhaps said for how long to wait. Nothing was carried out.
     Overload(Fault, Option<Duration>),
     /// No whole answer in time.
     Slow(Fault),
@@ -80,7 +89,7 @@ enum Setback {
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
 impl Wire {
-    pub(super) fn new(
+    pub(in crate::sources) fn new(
         http: reqwest::Client,
         dialer: Arc<Dialer>,
         throttle: Arc<Throttle>,
@@ -91,17 +100,22 @@ impl Wire {
         Self { http, dialer, throttle, timing, deadline, write, worked: AtomicBool::new(false) }
     }
 
-    pub(super) fn has_worked(&self) -> bool {
+    pub(in crate::sources) fn has_worked(&self) -> bool {
         self.worked.load(Ordering::Relaxed)
     }
 
     /// The most requests that may ever be in flight.
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::sources) fn width(&self) -> usize {
         self.throttle.cap()
     }
 
     /// Sends a call until it is answered, or until its tries or the run's time are used up.
-    pub(super) async fn send(&self, call: &Call) -> Result<Answer, Fault> {
+    pub(in crate::sources) async fn send(&self, call: &Call) -> Result<Answer, Fault> {
+        self.send_with(call, Extras::default()).await
+    }
+
+    /// The same with extras. A sink is started anew with every try.
+    pub(in crate::sources) async fn send_with(&self, call: &Call, mut extras: Extras<'_>) -> Result<Answer, Fault> {
         if !permitted(call, self.write) {
             return Err(Fault::refused(format!("{} {} is no call that this run may make", call.method, shown(call))));
         }
@@ -111,7 +125,7 @@ impl Wire {
                 return Err(out_of_time());
             }
             let permit = self.throttle.acquire(self.deadline).await?;
-            let outcome = self.attempt(call).await;
+            let outcome = self.attempt(call, &mut extras).await;
             drop(permit);
             let (fault, wait) = match outcome {
                 Ok(answer) => {
@@ -144,7 +158,7 @@ impl Wire {
 
     /// Waits before the next try, or gives the fault back if there is none.
     async fn pause(&self, failures: u32, asked: Option<Duration>, fault: Fault) -> Result<(), Fault> {
-        // A throttled call is worth more patience than a broken one: the registry is there, and says what it wants.
+        // A throttled call is worth more patience than a broken one: the server is there, and says what it wants.
         let most = if fault.cause == Cause::Throttled { self.timing.tries * 2 } else { self.timing.tries };
         if failures >= most {
             return Err(fault);
@@ -165,12 +179,12 @@ impl Wire {
         Ok(())
     }
 
-    async fn attempt(&self, call: &Call) -> Result<Answer, Setback> {
+    async fn attempt(&self, call: &Call, extras: &mut Extras<'_>) -> Result<Answer, Setback> {
         let mut end = Instant::now() + self.timing.request;
         if let Some(deadline) = self.deadline {
             end = end.min(deadline);
         }
-        let answer = match timeout_at(end.into(), self.exchange(call)).await {
+        let answer = match timeout_at(end.into(), self.exchange(call, extras)).await {
             Ok(answer) => answer?,
             Err(_) if self.deadline.is_some_and(|deadline| deadline <= end) => {
                 return Err(Setback::Final(out_of_time()));
@@ -201,12 +215,13 @@ impl Wire {
     }
 
     /// Sends once and follows redirects as far as the call allows.
-    async fn exchange(&self, call: &Call) -> Result<Answer, Setback> {
+    async fn exchange(&self, call: &Call, extras: &mut Extras<'_>) -> Result<Answer, Setback> {
         let (mut url, mut elsewhere) = (call.url.clone(), false);
         for hop in 0.. {
             self.dialer.check(&url).map_err(Setback::Final)?;
             let mut request = Request::new(call.method.clone(), url.clone());
             let headers = request.headers_mut();
+            headers.extend(extras.headers.clone());
             if let Some(accept) = &call.accept {
                 headers.insert(header::ACCEPT, accept.clone());
             }
@@ -228,7 +243,8 @@ impl Wire {
             if call.method == Method::HEAD {
                 return Ok(Answer::bare(response, elsewhere));
             }
-            return Answer::read(response, call.cap, elsewhere).await.map_err(|fault| match fault {
+            let sink = extras.sink.as_deref_mut();
+            return Answer::read(response, call.cap, elsewhere, sink).await.map_err(|fault| match fault {
                 BodyFault::Broken(error) => broken(call, &url, &error),
                 BodyFault::TooLarge => Setback::Final(Fault::malformed(format!(
                     "{}: the answer is larger than the {} bytes that are read of it",
@@ -315,7 +331,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 /// The status of an answer to a HEAD that the server does not take. A throttled HEAD is not among them: a GET in its
 /// place would spend the quota that HEAD spares (C94, C104).
-pub(super) fn head_not_offered(status: StatusCode) -> bool {
+pub(in crate::sources) fn head_not_offered(status: StatusCode) -> bool {
     matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
 }
 

@@ -52,11 +52,11 @@ impl Environment {
     }
 
     /// A variable, unless it is unset or empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::sources) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
+    pub(in crate::sources) fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from)
     }
 }
@@ -79,7 +79,7 @@ pub struct Timing {
     pub tries: u32,
     /// The first wait between two tries; it doubles, with jitter.
     pub backoff: Duration,
-    /// The longest wait that a registry may ask for where the run has no deadline (F32).
+    /// The longest wait that a server may ask for where the run has no deadline (F32).
     pub longest_wait: Duration,
     /// For a credential helper to answer.
     pub helper: Duration,

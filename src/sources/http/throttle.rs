@@ -1,4 +1,4 @@
-//! How many requests may be in flight at the registry: many at first, fewer when it says so, more again when it copes.
+//! How many requests may be in flight at one host: many at first, fewer when it says so, more again when it copes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,13 +24,13 @@ pub struct Throttles(Arc<Mutex<HashMap<String, Arc<Throttle>>>>);
 impl Throttles {
     /// The limit of the host in this URL. The smallest cap that any of its sources has holds for all of them: it says
     /// what the host can bear.
-    pub(super) fn of(&self, url: &Url, cap: usize) -> Arc<Throttle> {
+    pub(in crate::sources) fn of(&self, url: &Url, cap: usize) -> Arc<Throttle> {
         let port = url.port_or_known_default().unwrap_or_default();
         self.at(format!("{}:{port}", url.host_str().unwrap_or_default()), cap)
     }
 
     /// The limit of a place that is no host: AWS counts by account and region.
-    pub(super) fn at(&self, place: String, cap: usize) -> Arc<Throttle> {
+    pub(in crate::sources) fn at(&self, place: String, cap: usize) -> Arc<Throttle> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let throttle = known.entry(place).or_insert_with(|| Arc::new(Throttle::new(cap)));
         throttle.cap_at(cap);
@@ -40,7 +40,7 @@ impl Throttles {
 
 /// Additive increase, multiplicative decrease over one host.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(in crate::sources) struct Throttle {
     permits: Semaphore,
     state: Mutex<State>,
 }
@@ -55,18 +55,18 @@ struct State {
     /// Requests that went well since the limit last changed.
     streak: usize,
     last_cut: Option<Instant>,
-    /// The registry asked everyone to wait until then (F32).
+    /// The server asked everyone to wait until then (F32).
     not_before: Option<Instant>,
 }
 
 /// The right to have one request in flight.
 #[derive(Debug)]
-pub(super) struct Permit<'a> {
+pub(in crate::sources) struct Permit<'a> {
     throttle: &'a Throttle,
 }
 
 impl Throttle {
-    pub(super) fn new(cap: usize) -> Self {
+    pub(in crate::sources) fn new(cap: usize) -> Self {
         let cap = cap.max(1);
         let limit = cap.min(START);
         let state = State { cap, limit, debt: 0, streak: 0, last_cut: None, not_before: None };
@@ -74,7 +74,7 @@ impl Throttle {
     }
 
     /// The most that may ever be in flight.
-    pub(super) fn cap(&self) -> usize {
+    pub(in crate::sources) fn cap(&self) -> usize {
         self.state().cap
     }
 
@@ -97,8 +97,8 @@ impl Throttle {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a free place, and for the registry's own pause to end; never past the deadline.
-    pub(super) async fn acquire(&self, deadline: Option<Instant>) -> Result<Permit<'_>, Fault> {
+    /// Waits for a free place, and for the server's own pause to end; never past the deadline.
+    pub(in crate::sources) async fn acquire(&self, deadline: Option<Instant>) -> Result<Permit<'_>, Fault> {
         let permit = match self.permits.try_acquire() {
             Ok(permit) => permit,
             Err(_) => match deadline {
@@ -117,7 +117,7 @@ impl Throttle {
             if deadline.is_some_and(|end| until >= end) {
                 return Err(Fault::new(
                     Cause::Throttled,
-                    "the registry asks to wait for longer than the run's deadline; run again later, or with less \
+                    "the server asks to wait for longer than the run's deadline; run again later, or with less \
                      concurrency",
                 ));
             }
@@ -126,7 +126,7 @@ impl Throttle {
     }
 
     /// A request went well.
-    pub(super) fn well(&self) {
+    pub(in crate::sources) fn well(&self) {
         let mut state = self.state();
         if state.limit >= state.cap {
             return;
@@ -142,8 +142,8 @@ impl Throttle {
         }
     }
 
-    /// The registry is overloaded or says that this is too much: half of it, and nobody before `pause` is over.
-    pub(super) fn complaint(&self, pause: Option<Duration>) {
+    /// The server is overloaded or says that this is too much: half of it, and nobody before `pause` is over.
+    pub(in crate::sources) fn complaint(&self, pause: Option<Duration>) {
         let now = Instant::now();
         let mut state = self.state();
         state.not_before = state.not_before.max(pause.map(|pause| now + pause));
@@ -167,7 +167,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-pub(super) fn out_of_time() -> Fault {
+pub(in crate::sources) fn out_of_time() -> Fault {
     Fault::new(Cause::TimedOut, "the run's deadline passed before this could be asked; allow more time, or use shards")
 }
 

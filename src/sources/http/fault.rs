@@ -1,18 +1,42 @@
-//! What a registry's answer that is no success means.
+//! Why a call brought nothing: a cause one can act on, and a sentence for a person.
 
 use reqwest::StatusCode;
 
 use super::wire::Answer;
-use crate::model::Cause;
-pub(super) use crate::sources::fault::Fault;
+use crate::model::{Cause, Gap, Scope};
+
+/// A failed call. Its text names hosts, paths and codes, and never a query, a header or a body that a server
+/// chose: any of those may carry a token (I18).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sources) struct Fault {
+    pub(in crate::sources) cause: Cause,
+    pub(in crate::sources) detail: String,
+}
 
 impl Fault {
-    /// The fault that this answer is.
-    pub(super) fn of(answer: &Answer, what: &str) -> Self {
+    pub(in crate::sources) fn new(cause: Cause, detail: impl Into<String>) -> Self {
+        Self { cause, detail: detail.into() }
+    }
+
+    pub(in crate::sources) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(Cause::Malformed, detail)
+    }
+
+    pub(in crate::sources) fn refused(detail: impl Into<String>) -> Self {
+        Self::new(Cause::Refused, detail)
+    }
+
+    /// The fault as a gap in this scope.
+    pub(in crate::sources) fn gap(self, scope: Scope) -> Gap {
+        Gap::new(scope, self.cause, self.detail)
+    }
+
+    /// What an answer that is no success means.
+    pub(in crate::sources) fn of(answer: &Answer, what: &str) -> Self {
         let status = answer.status;
         let codes = answer.error_codes();
         // Whose word it is decides where to look: after a redirect it is a blob store's.
-        let who = if answer.elsewhere { "the store that the registry redirects to" } else { "the registry" };
+        let who = if answer.elsewhere { "the store that it redirects to" } else { "the server" };
         let said = match codes.first() {
             Some(code) => format!("{what}: {who} answered {} {code}", status.as_u16()),
             None => format!("{what}: {who} answered {}", status.as_u16()),
