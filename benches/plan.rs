@@ -153,6 +153,7 @@ fn whole(artifact: ArtifactId) -> Inspection {
         pin: PinState::Present,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     }
 }
 

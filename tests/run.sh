@@ -121,6 +121,25 @@ install_python() {
     cp "$wanted" "$venv/requirements.txt"
 }
 
+# A second S3 server, which needs a newer Python than Debian's. Where there is none, or it cannot be fetched, the tests
+# that need it say that they were left out.
+localstack=$target/test-localstack
+install_localstack() {
+    local wanted=tests/support/localstack.txt python candidates=(python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[23].*/bin/python)
+    if cmp -s "$wanted" "$localstack/requirements.txt"; then return; fi
+    rm -rf "$localstack"
+    for python in "${candidates[@]}"; do
+        "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue
+        if "$python" -m venv "$localstack" &&
+            "$localstack/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2; then
+            cp "$wanted" "$localstack/requirements.txt"
+        else
+            rm -rf "$localstack"
+        fi
+        return
+    done
+}
+
 # Asks for all ports at once, so that no two are the same.
 free_ports() {
     "$venv/bin/python" - "$1" <<'PYTHON'
@@ -166,7 +185,7 @@ YAML
 start_servers() {
     local user=tester stranger=stranger password ports token
     password=$(head -c 18 /dev/urandom | base64)
-    read -ra ports <<<"$(free_ports 6)"
+    read -ra ports <<<"$(free_ports 7)"
 
     registry open "${ports[0]}"
 
@@ -182,16 +201,23 @@ service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
 
     start moto "${ports[4]}" "$venv/bin/moto_server" -H 127.0.0.1 -p "${ports[4]}"
 
+    # Its other server listens on every address, whatever it is told.
+    if [ -d "$localstack" ]; then
+        start localstack "${ports[5]}" env SERVICES=s3,sts GATEWAY_SERVER=hypercorn GATEWAY_LISTEN="127.0.0.1:${ports[5]}" \
+            DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 DNS_ADDRESS=0 XDG_CACHE_HOME="$work/localstack" \
+            "$localstack/bin/python" -m localstack.runtime.main
+        export PRODPIN_TEST_S3_SECOND=http://127.0.0.1:${ports[5]}
+    fi
     mkdir -p "$work/charts"
-    start charts "${ports[5]}" \
-        "$venv/bin/python" -m http.server "${ports[5]}" --bind 127.0.0.1 --directory "$work/charts"
+    start charts "${ports[6]}" \
+        "$venv/bin/python" -m http.server "${ports[6]}" --bind 127.0.0.1 --directory "$work/charts"
 
     export PRODPIN_TEST_REGISTRY=http://127.0.0.1:${ports[0]}
     export PRODPIN_TEST_REGISTRY_BASIC=http://127.0.0.1:${ports[1]}
     export PRODPIN_TEST_REGISTRY_TOKEN=http://127.0.0.1:${ports[2]}
     export PRODPIN_TEST_USER=$user PRODPIN_TEST_STRANGER=$stranger PRODPIN_TEST_PASSWORD=$password
     export PRODPIN_TEST_S3=http://127.0.0.1:${ports[4]}
-    export PRODPIN_TEST_CHARTS=http://127.0.0.1:${ports[5]}
+    export PRODPIN_TEST_CHARTS=http://127.0.0.1:${ports[6]}
     export PRODPIN_TEST_CHARTS_DIR=$work/charts PRODPIN_TEST_PYTHON=$venv/bin/python
     export PRODPIN_TEST_REQUIRED=1
 }
@@ -209,6 +235,7 @@ seal_environment() {
 
 stage 'packages' install_packages
 stage 'python environment' install_python
+stage 'second S3 server' install_localstack
 stage 'browser' install_browser
 if [ "${1:-}" = --install-only ]; then exit 0; fi
 # Built before the servers start. What follows `--` is for the tests, not for the build.

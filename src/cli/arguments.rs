@@ -146,7 +146,8 @@ pub(super) struct ForecastArguments {
     #[arg(long, value_name = "DATE", env = "PRODPIN_AS_OF", value_parser = AsOf::read, hide_env_values = true)]
     pub(super) as_of: Option<AsOf>,
 
-    /// Judge the lifecycle policy in this file in the place of the live ones, before it is applied
+    /// Judge the rules in this file (an ECR policy, or a bucket's configuration in JSON or XML) in the place of the live
+    /// ones, before they are applied
     #[arg(long, value_name = "FILE", env = "PRODPIN_LIFECYCLE", hide_env_values = true)]
     pub(super) lifecycle: Option<PathBuf>,
 
@@ -154,8 +155,8 @@ pub(super) struct ForecastArguments {
     #[arg(long, env = "PRODPIN_CONFIRM", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) confirm: bool,
 
-    /// Print the repository's lifecycle policy (with --lifecycle, the file's) with a rule in front that claims pins,
-    /// ready to be applied, and nothing else
+    /// Print the repository's lifecycle policy (with --lifecycle, the file's) with a rule in front that claims pins, or a
+    /// bucket's rules without what takes releases, ready to be applied, and nothing else
     #[arg(long, env = "PRODPIN_RECOMMEND", value_parser = BoolishValueParser::new(), hide_env_values = true,
           conflicts_with_all = ["as_of", "confirm"])]
     pub(super) recommend: bool,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Code, Finding, Severity, Threat};
+use crate::model::{Code, Finding, Retention, Severity, Threat};
 use crate::report::document::{RepositoryReport, TargetReport};
 
 use super::commands;
@@ -33,15 +33,25 @@ pub(super) fn of(
 /// What to do about rules that reach a pinned target.
 pub(super) fn remedy(draft: Draft<'_>, prospects: &Prospects) -> String {
     match ineffective_advice(prospects).next() {
-        Some(_) => claim(draft),
-        None => format!("narrow the rule so that it spares releases; `{}` tries a policy", trying(draft)),
+        Some(advice) => mend(draft, advice),
+        None => match draft.retention() {
+            Retention::Bucket(_) => format!(
+                "narrow the rule so that it spares releases; `{}` prints rules that do",
+                commands::recommend(draft.repository())
+            ),
+            Retention::Unruled | Retention::Ecr(_) => {
+                format!("narrow the rule so that it spares releases; `{}` tries a policy", trying(draft))
+            }
+        },
     }
 }
 
 /// Pins that do not hold against the live rules (F44): once for the repository.
 pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects: &Prospects) -> Option<Finding> {
-    let told: Vec<String> = ineffective_advice(prospects).map(Advice::sentence).collect();
-    let first = told.first()?;
+    let (first, more) = {
+        let mut advice = ineffective_advice(prospects);
+        (advice.next()?, advice.count())
+    };
     let reached = report.targets.iter().filter(|target| !prospects.pinned.threats(&target.artifact).is_empty()).count();
     let (severity, consequence) = match reached {
         // Nothing is lost today, and the next release or rule may change that.
@@ -49,14 +59,20 @@ pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects
         1 => (Severity::High, "a rule reaches 1 target, pinned or not".to_owned()),
         reached => (Severity::High, format!("rules reach {reached} targets, pinned or not")),
     };
-    let more = if told.len() > 1 { format!(" (and {} more)", told.len() - 1) } else { String::new() };
-    let message = format!("{first}{more}; {consequence}");
-    Some(draft.finding(Code::PinIneffective, severity, message, claim(draft)))
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    let message = format!("{}{more}; {consequence}", first.sentence());
+    Some(draft.finding(Code::PinIneffective, severity, message, mend(draft, first)))
 }
 
-/// What to do about rules against which no pin holds.
-pub(super) fn claim(draft: Draft<'_>) -> String {
-    format!("put a rule in front that claims pins; `{}` prints the policy", commands::recommend(draft.repository()))
+/// What to do about rules against which no pin holds. Where rules have an order, one in front of them settles it.
+pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
+    match draft.retention() {
+        Retention::Ecr(_) => {
+            let recommend = commands::recommend(draft.repository());
+            format!("put a rule in front that claims pins; `{recommend}` prints the policy")
+        }
+        Retention::Unruled | Retention::Bucket(_) => advice.remedy.clone(),
+    }
 }
 
 /// What happens unless it is pinned, to follow a sentence about a pin that is lacking.

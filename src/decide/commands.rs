@@ -1,6 +1,6 @@
 //! The exact commands that findings offer: what a person pastes into a shell at night has to be right.
 
-use crate::model::{ArtifactId, EcrRepository, Mutability, RepositoryName};
+use crate::model::{ArtifactId, BucketRetention, EcrRepository, Mutability, RepositoryName};
 
 /// The tags that hold every pin, as ECR's filters and lifecycle rules write them.
 pub(super) const PIN_PATTERN: &str = "prod-pinned-*";
@@ -30,6 +30,35 @@ pub(super) fn tag_mutability(repository: &RepositoryName, ecr: &EcrRepository, m
 pub(super) fn restore(repository: &RepositoryName, ecr: &EcrRepository, artifact: &ArtifactId) -> String {
     let command = ecr_command("update-image-storage-class", repository, ecr);
     format!("{command} --image-id {} --target-storage-class STANDARD", quoted(&format!("imageDigest={artifact}")))
+}
+
+/// Has S3 make a readable copy of an archived version for a month, or, from a tier of Intelligent-Tiering, bring it back
+/// for good, for which no number of days may be given (B73). None for what is no object version.
+pub(super) fn restore_object(bucket: &BucketRetention, artifact: &ArtifactId, class: &str) -> Option<String> {
+    let request = match class.starts_with("INTELLIGENT_TIERING") {
+        true => r#"{"GlacierJobParameters":{"Tier":"Standard"}}"#,
+        false => r#"{"Days":30,"GlacierJobParameters":{"Tier":"Standard"}}"#,
+    };
+    let ArtifactId::ObjectVersion { version, .. } = artifact else { return None };
+    let command = s3_command("restore-object", bucket, artifact, version)?;
+    Some(format!("{command} --restore-request {}", quoted(request)))
+}
+
+/// Removes a delete marker, and so brings back what it hides (B60).
+pub(super) fn unhide(bucket: &BucketRetention, artifact: &ArtifactId, marker: &str) -> Option<String> {
+    s3_command("delete-object", bucket, artifact, marker)
+}
+
+/// The null version is asked for as `null`, without the hash that tells its bytes (B57).
+fn s3_command(verb: &str, bucket: &BucketRetention, artifact: &ArtifactId, version: &str) -> Option<String> {
+    let ArtifactId::ObjectVersion { key, .. } = artifact else { return None };
+    let version = version.split_once('@').map_or(version, |(id, _)| id);
+    Some(format!(
+        "aws s3api {verb} --bucket {} --key {} --version-id {}",
+        quoted(&bucket.bucket),
+        quoted(key.as_str()),
+        quoted(version)
+    ))
 }
 
 fn ecr_command(verb: &str, repository: &RepositoryName, ecr: &EcrRepository) -> String {
@@ -71,5 +100,25 @@ mod tests {
     #[test]
     fn the_pin_pattern_is_that_of_pins() {
         assert_eq!(PIN_PATTERN.strip_suffix('*'), Some(Pin::PREFIX));
+    }
+
+    #[test]
+    fn commands_for_versions_name_them_as_s3_does_b57_b73() {
+        let bucket = BucketRetention {
+            bucket: "acme".into(),
+            versioning: None,
+            object_lock: None,
+            lifecycle: None,
+            layout: "{repository}/{version}".parse().expect("a layout"),
+        };
+        let of = |text: &str| text.parse::<ArtifactId>().expect("an artifact");
+        assert_eq!(
+            unhide(&bucket, &of("api/1 0.zip?versionId=v1"), "m1").as_deref(),
+            Some("aws s3api delete-object --bucket acme --key 'api/1 0.zip' --version-id m1")
+        );
+        let restore = |artifact, class| restore_object(&bucket, &of(artifact), class).expect("an object version");
+        let frozen = restore("api/1.zip?versionId=null@ee", "DEEP_ARCHIVE");
+        assert!(frozen.contains("--version-id null --restore-request") && frozen.contains("\"Days\":30"), "{frozen}");
+        assert!(!restore("api/1.zip?versionId=v1", "INTELLIGENT_TIERING ARCHIVE_ACCESS").contains("Days"));
     }
 }

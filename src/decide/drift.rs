@@ -60,7 +60,8 @@ impl RepositorySettings {
     /// What the ledger keeps of a repository's settings; none where there are none to read.
     fn of(retention: &Retention) -> Option<Self> {
         match retention {
-            Retention::Unruled => None,
+            // A bucket's are those of its source.
+            Retention::Unruled | Retention::Bucket(_) => None,
             Retention::Ecr(ecr) => Some(Self::Ecr {
                 mutability: ecr.mutability.clone(),
                 lifecycle: ecr.lifecycle.digest(),

@@ -22,16 +22,21 @@ use super::{access, charts, collision, commands, drift, forecast, mutability};
 #[derive(Clone, Copy)]
 pub(super) struct Draft<'a> {
     key: &'a RepositoryKey,
+    retention: &'a Retention,
     now: Timestamp,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn of(input: &Input<'a>) -> Self {
-        Self { key: input.key, now: input.now }
+        Self { key: input.key, retention: &input.snapshot.retention, now: input.now }
     }
 
     pub(super) fn repository(&self) -> &'a RepositoryName {
         &self.key.name
+    }
+
+    pub(super) fn retention(&self) -> &'a Retention {
+        self.retention
     }
 
     pub(super) fn finding(
@@ -165,6 +170,10 @@ fn target_findings(
                 format!("{name} lies in archive storage ({class}) and cannot be deployed at once"),
                 match &input.snapshot.retention {
                     Retention::Unruled => "restore it, and keep releases out of archive transitions".to_owned(),
+                    Retention::Bucket(bucket) => {
+                        let how = commands::restore_object(bucket, &target.artifact, class).unwrap_or_default();
+                        format!("restore it, which takes minutes to hours, and keep releases out of archives: {how}")
+                    }
                     Retention::Ecr(ecr) => format!(
                         "restore it, which takes up to 20 minutes as a rule: {}",
                         commands::restore(&input.key.name, ecr, &target.artifact)
@@ -175,7 +184,14 @@ fn target_findings(
                 Code::TargetHidden,
                 Severity::High,
                 format!("a delete marker hides {name} from readers by key"),
-                format!("remove the delete marker, version {marker}"),
+                match &input.snapshot.retention {
+                    Retention::Bucket(bucket) => commands::unhide(bucket, &target.artifact, marker),
+                    Retention::Unruled | Retention::Ecr(_) => None,
+                }
+                .map_or_else(
+                    || format!("remove the delete marker, version {marker}"),
+                    |command| format!("remove the delete marker: {command}"),
+                ),
             ),
             // Those that were worked out have been told above, with their dates.
             Obstacle::Lifecycle { due: Some(_), .. } => {}

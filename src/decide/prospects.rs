@@ -42,6 +42,7 @@ impl Prospects {
                 snapshot: input.snapshot,
                 targets: &all,
                 pinned,
+                inspections: input.inspections,
                 arrivals: &arrivals,
                 now: input.now,
             })

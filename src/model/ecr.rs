@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, Tag};
+use super::{BucketRetention, Digest, Tag};
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +15,8 @@ pub enum Retention {
     Unruled,
     /// An ECR repository.
     Ecr(Box<EcrRepository>),
+    /// A deployment bucket; its rules are the same for every repository in it.
+    Bucket(Arc<BucketRetention>),
 }
 
 impl Retention {
@@ -22,7 +24,7 @@ impl Retention {
     #[must_use]
     pub fn cached_from(&self) -> Option<&str> {
         match self {
-            Self::Unruled => None,
+            Self::Unruled | Self::Bucket(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
         }
     }

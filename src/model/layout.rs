@@ -5,9 +5,15 @@
 //! | `{repository}` | one or more characters within a segment; as many as the rest of the layout allows |
 //! | `{repository...}` | the same over one or more segments: `team/api` |
 //! | `{version}` | one or more characters within a segment |
+//! | `{env}` and other names | one or more characters within a segment, which mean nothing here |
 //! | `*` | any characters within a segment, none included |
 //! | `**/` | any number of whole segments, none included |
 //! | `**` elsewhere | any characters, `/` included; at the very end at least one, so that the empty object some tools write for a folder is no release |
+//!
+//! Where repository and version share a segment, `{repository}-{version}.zip` or `{version}-{repository}.zip`, both may
+//! hold what stands between them. Then the version is taken to begin like one (`1.4.0`, `v2`), and the repository to begin
+//! with a letter and not with the name of a pre-release: `1.4.0-rc.1-my-api` is `1.4.0-rc.1` of `my-api`. Only a key
+//! that cannot be read so is cut at the last place where it can be cut at all.
 //!
 //! Everything else stands for itself. Between two parts there must be some text, or nobody could say where one ends.
 //! A key is text, never a path: `..` in it has no meaning.
@@ -31,8 +37,10 @@ enum Part {
         many: bool,
     },
     Version,
-    /// `*`
-    Piece,
+    /// `*`, or a free name such as `{env}`, which is never empty.
+    Piece {
+        named: bool,
+    },
     /// `**/` at the start of a segment: nothing, or text that ends in `/`.
     Folders,
     /// Any other `**`.
@@ -60,8 +68,65 @@ impl Layout {
     /// name (`..`, or an empty segment under `{repository...}`).
     #[must_use]
     pub fn read<'k>(&self, key: &'k str) -> Option<(&'k str, &'k str)> {
-        let mut reader = Reader { key, repository: "", version: "", failed: Vec::new() };
+        let strict = self.order_in_segment();
+        strict.and_then(|order| self.read_as(key, Some(order))).or_else(|| self.read_as(key, None))
+    }
+
+    fn read_as<'k>(&self, key: &'k str, order: Option<Order>) -> Option<(&'k str, &'k str)> {
+        let mut reader = Reader { key, order, repository: "", version: "", failed: Vec::new() };
         reader.fits(&self.parts, 0).then_some((reader.repository, reader.version))
+    }
+
+    /// Which of the two comes first where repository and version share a segment.
+    fn order_in_segment(&self) -> Option<Order> {
+        let segments = self.segments();
+        let shared = segments.iter().find(|segment| {
+            segment.iter().any(|part| matches!(part, Part::Repository { .. })) && segment.contains(&&Part::Version)
+        })?;
+        let first = shared.iter().find(|part| matches!(part, Part::Repository { .. } | Part::Version))?;
+        Some(if **first == Part::Version { Order::VersionFirst } else { Order::RepositoryFirst })
+    }
+
+    /// What stands for characters between two slashes; each list of parts is one segment.
+    fn segments(&self) -> Vec<Vec<&Part>> {
+        let mut segments = vec![Vec::new()];
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) if !text.contains('/') => {}
+                Part::Literal(_) => segments.push(Vec::new()),
+                Part::Folders => {
+                    segments.push(vec![part]);
+                    segments.push(Vec::new());
+                }
+                part => {
+                    if let Some(segment) = segments.last_mut() {
+                        segment.push(part);
+                    }
+                }
+            }
+        }
+        segments
+    }
+
+    /// Why nobody could say where in a key the repository's name ends, if it is so. One name misread is another
+    /// repository, with another history.
+    #[must_use]
+    pub fn ambiguity(&self) -> Option<&'static str> {
+        let segments = self.segments();
+        let is_repository = |part: &&Part| matches!(part, Part::Repository { .. });
+        let is_wild = |part: &&Part| matches!(part, Part::Piece { .. } | Part::Anything { .. });
+        let together = |segment: &Vec<&Part>| segment.iter().any(is_repository) && segment.iter().any(is_wild);
+        if segments.iter().any(together) {
+            return Some(
+                "{repository} shares its segment with a wildcard or a free name, and either may hold what stands \
+                 between them",
+            );
+        }
+        let place = self.parts.iter().position(|part| matches!(part, Part::Repository { many: true }))?;
+        let swallows = |part: Option<&Part>| matches!(part, Some(Part::Folders | Part::Anything { .. }));
+        let around = [place.checked_sub(1), place.checked_sub(2), Some(place + 1), Some(place + 2)];
+        let neighbours = around.into_iter().flatten().any(|place| swallows(self.parts.get(place)));
+        neighbours.then_some("{repository...} and \"**\" stand side by side, and both take any number of segments")
     }
 
     /// The repository and the version label that this key names.
@@ -95,6 +160,12 @@ impl Layout {
         prefix
     }
 
+    /// Whether some key of this layout starts with this text, so that a rule about such keys is about releases.
+    #[must_use]
+    pub fn can_begin(&self, prefix: &str) -> bool {
+        Beginning { text: prefix, failed: Vec::new() }.fits(&self.parts, 0)
+    }
+
     /// Whether `{repository}` is one whole segment right after the literal prefix, so that listing with a delimiter
     /// names the repositories without listing what is in them.
     #[must_use]
@@ -108,9 +179,32 @@ impl Layout {
     }
 }
 
+/// Which of two parts of one segment comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    RepositoryFirst,
+    VersionFirst,
+}
+
+/// Whether a text begins as versions do.
+fn begins_like_a_version(text: &str) -> bool {
+    text.strip_prefix(['v', 'V']).unwrap_or(text).starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// Whether a text begins as names of services do, and not as what follows a version does: `rc.1`, `snapshot`.
+fn begins_like_a_name(text: &str) -> bool {
+    const PRE_RELEASES: [&str; 11] =
+        ["alpha", "beta", "build", "canary", "dev", "nightly", "pre", "preview", "rc", "snapshot", "sha"];
+    let token = text.split(['-', '_', '.', '+']).next().unwrap_or_default();
+    let word = token.trim_end_matches(|last: char| last.is_ascii_digit()).to_ascii_lowercase();
+    text.starts_with(|first: char| first.is_alphabetic()) && !PRE_RELEASES.contains(&&*word)
+}
+
 /// Where reading a key stands. Parts take as much as they can and give back until the rest fits.
 struct Reader<'k> {
     key: &'k str,
+    /// Set while repository and version must look like what they are.
+    order: Option<Order>,
     repository: &'k str,
     version: &'k str,
     /// Where a part was already found not to fit, by parts left and position. Without it, wildcards multiply.
@@ -118,6 +212,14 @@ struct Reader<'k> {
 }
 
 impl Reader<'_> {
+    fn looks_right(&self, part: &Part, text: &str) -> bool {
+        match (self.order, part) {
+            (Some(_), Part::Version) => begins_like_a_version(text),
+            (Some(Order::VersionFirst), Part::Repository { .. }) => begins_like_a_name(text),
+            _ => true,
+        }
+    }
+
     fn fits(&mut self, parts: &[Part], at: usize) -> bool {
         let Some((part, rest)) = parts.split_first() else { return at == self.key.len() };
         let text = &self.key[at..];
@@ -126,7 +228,7 @@ impl Reader<'_> {
             Part::Literal(literal) => return text.starts_with(&**literal) && self.fits(rest, at + literal.len()),
             Part::Repository { many: true } => (1, text.len()),
             Part::Repository { many: false } | Part::Version => (1, segment()),
-            Part::Piece => (0, segment()),
+            Part::Piece { named } => (usize::from(*named), segment()),
             Part::Folders => (0, text.rfind('/').map_or(0, |slash| slash + 1)),
             Part::Anything { at_end } => (usize::from(*at_end), text.len()),
         };
@@ -135,13 +237,16 @@ impl Reader<'_> {
             return false;
         }
         let least = if rest.is_empty() { least.max(text.len()) } else { least };
-        for end in (least..=most).rev() {
+        // The shortest version before a name: what a name may begin with ends it.
+        let shortest_first = self.order == Some(Order::VersionFirst) && *part == Part::Version;
+        for step in least..=most {
+            let end = if shortest_first { step } else { most - (step - least) };
             let stops_here = match (part, rest.first()) {
                 (Part::Folders, _) => end == 0 || text.as_bytes()[end - 1] == b'/',
                 (_, Some(Part::Literal(literal))) => text.as_bytes()[end..].starts_with(literal.as_bytes()),
                 _ => text.is_char_boundary(end),
             };
-            if stops_here && self.fits(rest, at + end) {
+            if stops_here && self.looks_right(part, &text[..end]) && self.fits(rest, at + end) {
                 match part {
                     Part::Repository { .. } => self.repository = &self.key[at..at + end],
                     Part::Version => self.version = &self.key[at..at + end],
@@ -155,6 +260,45 @@ impl Reader<'_> {
         }
         self.failed[state] = true;
         false
+    }
+}
+
+/// Reading the beginning of a key: whatever is left of the layout when the text ends can still be written.
+struct Beginning<'k> {
+    text: &'k str,
+    failed: Vec<bool>,
+}
+
+impl Beginning<'_> {
+    fn fits(&mut self, parts: &[Part], at: usize) -> bool {
+        let rest = &self.text[at..];
+        let Some((part, after)) = parts.split_first() else { return rest.is_empty() };
+        if rest.is_empty() {
+            return true;
+        }
+        let segment = || rest.find('/').unwrap_or(rest.len());
+        let (least, most) = match part {
+            Part::Literal(literal) => {
+                return literal.starts_with(rest)
+                    || (rest.starts_with(&**literal) && self.fits(after, at + literal.len()));
+            }
+            Part::Repository { many: false } | Part::Version | Part::Piece { named: true } => (1, segment()),
+            Part::Piece { named: false } => (0, segment()),
+            Part::Repository { many: true } => (1, rest.len()),
+            // What is left of the text may be the first part of a folder's name.
+            Part::Folders | Part::Anything { .. } => return true,
+        };
+        let state = parts.len() * (self.text.len() + 1) + at;
+        if self.failed.get(state).is_some_and(|failed| *failed) {
+            return false;
+        }
+        let fits =
+            most == rest.len() || (least..=most).any(|end| rest.is_char_boundary(end) && self.fits(after, at + end));
+        if !fits {
+            self.failed.resize(self.failed.len().max(state + 1), false);
+            self.failed[state] = true;
+        }
+        fits
     }
 }
 
@@ -196,7 +340,7 @@ fn split(text: &str) -> Result<Vec<Part>, String> {
             [b'*', b'*', b'/', ..] if starts_a_segment(&parts) => (Part::Folders, 3),
             [b'*', b'*'] => (Part::Anything { at_end: true }, 2),
             [b'*', b'*', ..] => (Part::Anything { at_end: false }, 2),
-            _ => (Part::Piece, 1),
+            _ => (Part::Piece { named: false }, 1),
         };
         parts.push(part);
         rest = &rest[length..];
@@ -220,8 +364,17 @@ fn named(name: &str) -> Result<Part, String> {
         "repository" => Ok(Part::Repository { many: false }),
         "repository..." => Ok(Part::Repository { many: true }),
         "version" => Ok(Part::Version),
-        _ => Err(format!("{{{name}}} is no part; there are {{repository}}, {{repository...}} and {{version}}")),
+        _ if is_free(name) => Ok(Part::Piece { named: true }),
+        _ => Err(format!(
+            "{{{name}}} is no part; there are {{repository}}, {{repository...}}, {{version}}, and other names of \
+             lowercase letters, digits and '_'"
+        )),
     }
+}
+
+fn is_free(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 fn check(parts: &[Part]) -> Result<(), String> {
@@ -236,7 +389,7 @@ fn check(parts: &[Part]) -> Result<(), String> {
             _ => return Err(format!("{name} stands there {found} times; say it once")),
         }
     }
-    if count(|part| matches!(part, Part::Piece | Part::Folders | Part::Anything { .. })) > MAX_WILDCARDS {
+    if count(|part| matches!(part, Part::Piece { .. } | Part::Folders | Part::Anything { .. })) > MAX_WILDCARDS {
         return Err(format!("it has more than {MAX_WILDCARDS} wildcards"));
     }
     for pair in parts.windows(2) {
@@ -293,6 +446,19 @@ mod tests {
             ("**/{repository}/{version}.zip", "a/b/api/1.0.zip", Some(("api", "1.0"))),
             ("**/{repository}/{version}.zip", "api/1.0.zip", Some(("api", "1.0"))),
             ("builds/*/{repository}/{version}", "builds/2024/api/7", Some(("api", "7"))),
+            // CodeDeploy, Elastic Beanstalk, Lambda, plain prefixes.
+            ("{repository}/{version}.zip", "api/1.4.0-rc.1.zip", Some(("api", "1.4.0-rc.1"))),
+            ("{version}-{repository}.zip", "1.4.0-my-api.zip", Some(("my-api", "1.4.0"))),
+            ("{version}-{repository}.zip", "1.4.0-rc.1-my-api.zip", Some(("my-api", "1.4.0-rc.1"))),
+            ("{version}-{repository}.zip", "v7-rc2-api.zip", Some(("api", "v7-rc2"))),
+            ("{version}-{repository}.zip", "release-api.zip", Some(("api", "release"))),
+            ("functions/{repository}-{version}.zip", "functions/my-fn-1.4.0-rc.1.zip", Some(("my-fn", "1.4.0-rc.1"))),
+            ("functions/{repository}-{version}.zip", "functions/api-2-1.0.0.zip", Some(("api-2", "1.0.0"))),
+            ("functions/{repository}-{version}.zip", "functions/my-fn-abc.zip", Some(("my-fn", "abc"))),
+            ("{env}/{repository}/{version}/app.zip", "prod/api/7/app.zip", Some(("api", "7"))),
+            ("{env}/{repository}/{version}/app.zip", "/api/7/app.zip", None),
+            ("{repository}/{version}/{build}/app.zip", "api/7/x.y/app.zip", Some(("api", "7"))),
+            ("releases/{repository...}/{version}", "releases/team/api/7", Some(("team/api", "7"))),
             ("{repository}/{version}", "日本/版 1", Some(("日本", "版 1"))),
             ("{repository}/{version}", "a\n+ b/..", Some(("a\n+ b", ".."))),
         ] {
@@ -317,7 +483,11 @@ mod tests {
             ("{repository}/bundle.zip", "{version} is missing"),
             ("{version}", "{repository} is missing"),
             ("{repository}/{version}/{version}", "2 times"),
-            ("{repository}/{verison}", "{verison} is no part"),
+            ("{repository}/{verison}", "{version} is missing"),
+            ("{repository}/{Version}", "{Version} is no part"),
+            ("{repository}/{version}/{}", "{} is no part"),
+            ("{repository}/{version}/{e n v}", "{e n v} is no part"),
+            ("{env}{repository}/{version}", "side by side"),
             ("{repository}{version}", "side by side"),
             ("{repository}*/{version}", "side by side"),
             ("{repository}/**{version}", "side by side"),
@@ -328,6 +498,47 @@ mod tests {
         ] {
             let error = text.parse::<Layout>().unwrap_err().to_string();
             assert!(error.contains(part), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_layout_in_which_a_name_has_no_end_is_ambiguous() {
+        for (text, ambiguous) in [
+            ("{repository}/{version}/bundle.zip", false),
+            ("{repository}-{version}.zip", false),
+            ("{version}-{repository}.zip", false),
+            ("{repository}/{version}-*.zip", false),
+            ("{repository}/{version}-{build}.zip", false),
+            ("{env}/{repository}/{version}.zip", false),
+            ("**/{repository}/{version}.zip", false),
+            ("{repository...}/{version}/**", false),
+            ("{env}-{repository}/{version}.zip", true),
+            ("{repository}-*/{version}.zip", true),
+            ("{repository}-{version}-{env}.zip", true),
+            ("{repository...}/**/{version}.zip", true),
+            ("**/{repository...}/{version}.zip", true),
+            ("{repository...}-*/{version}", true),
+        ] {
+            assert_eq!(layout(text).ambiguity().is_some(), ambiguous, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_is_one_of_some_key() {
+        for (text, prefix, can) in [
+            ("{repository}/{version}/bundle.zip", "", true),
+            ("{repository}/{version}/bundle.zip", "api", true),
+            ("{repository}/{version}/bundle.zip", "api/", true),
+            ("{repository}/{version}/bundle.zip", "api/1.0/bun", true),
+            ("{repository}/{version}/bundle.zip", "api/1.0/bundles", false),
+            ("{repository}/{version}/bundle.zip", "api/1.0/bundle.zip/x", false),
+            ("{repository}/{version}/bundle.zip", "/", false),
+            ("apps/{repository}/{version}", "ap", true),
+            ("apps/{repository}/{version}", "logs/", false),
+            ("apps/{repository...}/{version}", "apps/a/b/c/", true),
+            ("apps/**/{repository}-{version}", "apps/x/y", true),
+        ] {
+            assert_eq!(layout(text).can_begin(prefix), can, "{prefix:?} under {text}");
         }
     }
 

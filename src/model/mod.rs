@@ -3,6 +3,7 @@
 //! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
 
 mod artifact;
+mod bucket;
 mod chart;
 mod digest;
 mod ecr;
@@ -23,6 +24,10 @@ mod waiver;
 mod workload;
 
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use bucket::{
+    BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
+    NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
+};
 pub use chart::ChartVersion;
 pub use digest::{Digest, DigestError};
 pub use ecr::{
@@ -41,8 +46,8 @@ pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
 pub use snapshot::{
-    ArtifactKind, Closure, Content, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
-    RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
+    ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
+    PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Digest, Due, Gap, Retention, Scope, Tag};
+use super::{ArtifactId, Digest, Due, Gap, ObjectState, Retention, Scope, StorageClass, Tag};
 
 /// The tags of a repository and what could not be read of them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -90,6 +90,8 @@ pub struct ObjectFacts {
     pub label: Box<str>,
     /// Every version that the key has, newest first, markers left out.
     pub versions: Vec<ObjectVersion>,
+    /// Every delete marker that the key has, newest first: each ends the time of what was in front before it (B70).
+    pub markers: Vec<DeleteMarker>,
     /// The version id of the delete marker that hides the key, if one does (B60).
     pub hidden_by: Option<Arc<str>>,
 }
@@ -103,6 +105,17 @@ pub struct ObjectVersion {
     pub modified: Timestamp,
     /// What its bytes look like from outside: equal content was written again, not changed.
     pub content: Content,
+    /// Where it is kept.
+    pub class: StorageClass,
+}
+
+/// A deletion that left everything behind it in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteMarker {
+    /// Its version id.
+    pub id: Arc<str>,
+    /// When it was put there; none if the server did not say.
+    pub modified: Option<Timestamp>,
 }
 
 /// ETag and size. Equal means the same bytes in practice; different proves nothing for multipart or KMS objects, and
@@ -134,6 +147,8 @@ pub struct Inspection {
     pub obstacles: Vec<Obstacle>,
     /// What could not be read of it.
     pub gaps: Vec<Gap>,
+    /// What only an object version has.
+    pub object: Option<Box<ObjectState>>,
 }
 
 /// What an artifact is.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Digest;
+use super::{Digest, Reference};
 
 /// Something that runs artifacts: enough to find it, and to write the command that takes it back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -99,6 +99,15 @@ pub struct ChartReference {
     pub version: Box<str>,
     /// The digest of the chart as an OCI artifact, where one is recorded (E131).
     pub digest: Option<Digest>,
+}
+
+impl ChartReference {
+    /// The same as a person would write it; none if no chart can have this name or version.
+    #[must_use]
+    pub fn reference(&self) -> Option<Reference> {
+        let (name, version) = (self.name.parse().ok()?, self.version.parse().ok()?);
+        Some(Reference::Chart { repository: None, name, version })
+    }
 }
 
 impl fmt::Display for ChartReference {

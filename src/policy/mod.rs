@@ -160,6 +160,17 @@ pub struct S3Config {
     pub path_style: bool,
     /// The account that must own the bucket (F51).
     pub owner: Option<String>,
+    /// Where its inventory lies, which is read instead of listing it (B79).
+    pub inventory: Option<InventoryPlace>,
+}
+
+/// A manifest of an S3 Inventory, or the folder that holds the dated ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryPlace {
+    /// The bucket that inventories are delivered to.
+    pub bucket: String,
+    /// The manifest's key, or the folder.
+    pub key: String,
 }
 
 /// The private ECR registry of one AWS account in one region.

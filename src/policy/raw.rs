@@ -125,6 +125,10 @@ pub(super) struct RawS3 {
     /// The AWS account that must own the bucket.
     #[schemars(regex(pattern = "^[0-9]{12}$"))]
     pub(super) owner: Given<String>,
+    /// An S3 Inventory of the bucket, read instead of listing it: `s3://BUCKET/…/manifest.json`, or the folder that
+    /// holds the dated ones.
+    #[schemars(regex(pattern = "^s3://"))]
+    pub(super) inventory: Given<String>,
 }
 
 /// The private ECR registry of an AWS account in a region.

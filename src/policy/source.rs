@@ -7,7 +7,7 @@ use super::given::Given;
 use super::patterns::Confirmation;
 use super::problem::{Place, quote};
 use super::raw::{RawOci, RawS3};
-use super::{OciConfig, S3Config, Secret, SourceConfig};
+use super::{InventoryPlace, OciConfig, S3Config, Secret, SourceConfig};
 use crate::model::{Layout, NamePatterns};
 
 /// The repositories that a source selects.
@@ -69,6 +69,10 @@ impl Checker<'_> {
             self.problems.error(place, "the bucket's layout is missing", fix);
         }
         let layout: Option<Layout> = self.parsed(&raw.layout, "a layout");
+        if let (Some((at, _)), Some(ambiguity)) = (raw.layout.read(), layout.as_ref().and_then(Layout::ambiguity)) {
+            let fix = "put a '/' between them, or name the part as it is written in every key".to_owned();
+            self.problems.error(at, format!("the layout is ambiguous: {ambiguity}"), fix);
+        }
         let repositories = if raw.repositories.place().is_some() {
             // A bucket and a layout were named, so "everything in it" was said on purpose (F68).
             let all = Given::default();
@@ -87,7 +91,20 @@ impl Checker<'_> {
             path_style: raw.path_style.value().copied().unwrap_or(endpoint.is_some()),
             endpoint,
             owner,
+            inventory: self.inventory(&raw.inventory),
         })
+    }
+
+    fn inventory(&self, given: &Given<String>) -> Option<InventoryPlace> {
+        let (place, _) = given.read()?;
+        let text = self.filled(given)?;
+        let named = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+        let Some((bucket, key)) = named.filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty()) else {
+            let fix = "write s3://BUCKET/PREFIX/SOURCE-BUCKET/CONFIGURATION, or a manifest.json below it".to_owned();
+            self.problems.error(place, "this names no inventory", fix);
+            return None;
+        };
+        Some(InventoryPlace { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
     /// A server's address: scheme, host and port, nothing else, and above all no secret (F71).

@@ -161,8 +161,14 @@ async fn preview(
         return Preview::Compared { agreed: 0, differences: Vec::new(), more: 0 };
     }
     let nothing = BTreeSet::new();
-    let as_it_is =
-        rules::Situation { snapshot: &seen.snapshot, targets: &nothing, pinned: &nothing, arrivals: &[], now };
+    let as_it_is = rules::Situation {
+        snapshot: &seen.snapshot,
+        targets: &nothing,
+        pinned: &nothing,
+        inspections: &seen.inspections,
+        arrivals: &[],
+        now,
+    };
     let Some(simulated) = rules::foreseen(&as_it_is, now) else {
         let detail = "there is no simulation to compare it with".to_owned();
         return Preview::Failed { detail };
@@ -174,8 +180,8 @@ async fn preview(
                 .into_iter()
                 .map(|one| rules::Previewed { artifact: one.artifact, effect: one.effect, rule: one.rule })
                 .collect();
-            let listed: BTreeSet<ArtifactId> = rules::artifacts(&seen.snapshot.retention).collect();
-            let untagged: BTreeSet<ArtifactId> = rules::untagged(&seen.snapshot.retention).collect();
+            let listed: BTreeSet<ArtifactId> = rules::artifacts(&seen.snapshot).collect();
+            let untagged: BTreeSet<ArtifactId> = rules::untagged(&seen.snapshot).collect();
             rules::compare(&simulated, &previewed, &listed, &untagged)
         }
     }

@@ -42,7 +42,7 @@ pub(super) struct Look {
     /// What signals name here, nodes' words joined with the repository's artifacts (E125).
     running: Vec<Running>,
     selection: Selection,
-    inspections: BTreeMap<ArtifactId, Inspection>,
+    pub(super) inspections: BTreeMap<ArtifactId, Inspection>,
     gaps: Vec<Gap>,
 }
 

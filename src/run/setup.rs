@@ -204,7 +204,7 @@ impl Production {
             for (name, source) in sources {
                 let located = match &entry.named {
                     Named::Reference(reference) => source.inventory.locate(reference),
-                    Named::Chart(chart) => source.inventory.locate_chart(chart),
+                    Named::Chart(chart) => chart.reference().and_then(|chart| source.inventory.locate(&chart)),
                 };
                 let Some((repository, pointed)) = located else { continue };
                 if !source.inventory.selects(&repository) {
@@ -227,10 +227,7 @@ impl Production {
             }
             Named::Reference(Reference::Image { host, .. }) => host.clone(),
             Named::Reference(Reference::Object { bucket, .. }) => format!("s3://{bucket}"),
-            Named::Reference(Reference::Chart { repository: Some(repository), .. }) => repository.clone(),
-            Named::Reference(Reference::Chart { repository: None, .. }) | Named::Chart(_) => {
-                "chart repositories".to_owned()
-            }
+            Named::Reference(Reference::Chart { .. }) | Named::Chart(_) => "chart repositories".to_owned(),
         };
         let thing = match &entry.named {
             // By name, not by each version of it.

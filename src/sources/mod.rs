@@ -20,8 +20,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, ChartReference, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
-    RunningReference, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution, RunningReference,
+    SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
 
@@ -60,12 +60,6 @@ pub trait Inventory: Send + Sync {
 
     /// Where in this source a reference points, if it points into this source at all.
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)>;
-
-    /// Where in this source a chart would be that a release names, if this source holds charts. Charts in an OCI registry
-    /// are located by their references.
-    fn locate_chart(&self, _chart: &ChartReference) -> Option<(RepositoryName, RunningReference)> {
-        None
-    }
 
     /// Every digest by which a node may report that it runs this artifact: its own, and for an index those of its
     /// platforms' manifests, and the configurations of them all (E125). By default its own alone: what a node reports

@@ -1,5 +1,6 @@
 //! Deployment buckets on a real S3 server, found through `PRODPIN_TEST_S3` (an endpoint URL).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
@@ -10,9 +11,10 @@ use aws_sdk_s3::types::{
     LifecycleRuleFilter, VersioningConfiguration,
 };
 use futures::StreamExt;
+use prodpin::decide::forecast::s3::{Objects, threats};
 use prodpin::model::{
-    ArtifactId, Closure, NamePatterns, ObservedTag, Obstacle, PinState, Presence, RepositoryName, Resolution,
-    SettingFacts, Snapshot, Tag, Versioning,
+    ArtifactId, Closure, Due, Effect, NamePatterns, ObservedTag, Obstacle, PinState, Presence, RepositoryName,
+    Resolution, Retention, SettingFacts, Snapshot, Tag, Threat, Versioning,
 };
 use prodpin::policy::S3Config;
 use prodpin::sources::s3::{Tuning, open_tuned};
@@ -89,6 +91,7 @@ impl Bed {
             endpoint: Some(self.endpoint.parse().unwrap()),
             path_style: true,
             owner: None,
+            inventory: None,
         };
         let deadline = Some(Instant::now() + Duration::from_secs(60));
         let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline };
@@ -298,12 +301,17 @@ async fn lifecycle_rules_are_told_and_their_change_is_seen_f37() {
     let (with, gaps) = source.inventory.settings().await;
     assert_eq!(gaps, []);
     assert_ne!(without, with);
-    let expected = Obstacle::Lifecycle {
-        rule: "tidy".to_owned(),
-        effect: "puts a delete marker in front of it after 30 days".to_owned(),
-        due: None,
-    };
-    assert_eq!(source.inventory.inspect(&api(), &artifact).await.obstacles, [expected]);
+    let snapshot = source.inventory.observe(&api()).await;
+    let Retention::Bucket(bucket) = &snapshot.retention else { panic!("{:?}", snapshot.retention) };
+    let inspection = source.inventory.inspect(&api(), &artifact).await;
+    let inspections = BTreeMap::from([(artifact.clone(), inspection)]);
+    let targets = BTreeSet::from([artifact.clone()]);
+    let objects = Objects { bucket, tags: &snapshot.tags, inspections: &inspections, held: &targets };
+    let found = threats(&objects, &targets, jiff::Timestamp::now()).unwrap().remove(&artifact).unwrap();
+    let [Threat { rule, effect: Effect::Hides, due: Due::On(due), .. }] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(rule, "tidy");
+    let days = (due.as_second() - jiff::Timestamp::now().as_second()) / 86_400;
+    assert!((29..=30).contains(&days) && due.as_second() % 86_400 == 0, "{due}");
 }
 
 #[tokio::test]

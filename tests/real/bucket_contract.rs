@@ -18,7 +18,18 @@ use crate::support::contract::{Ability, Fixture, contract_tests};
 contract_tests!(start);
 
 async fn start(_clause: &str) -> Option<Bucket> {
-    Bucket::create().await
+    Bucket::create(servers::s3()?.url).await
+}
+
+/// The same on a server of other authors.
+mod on_a_second_server {
+    use super::{Bucket, contract_tests, servers};
+
+    contract_tests!(start);
+
+    async fn start(_clause: &str) -> Option<Bucket> {
+        Bucket::create(servers::second_s3()?.url).await
+    }
 }
 
 struct Bucket {
@@ -30,9 +41,8 @@ struct Bucket {
 const LAYOUT: &str = "{repository...}/{version}/bundle.zip";
 
 impl Bucket {
-    async fn create() -> Option<Self> {
+    async fn create(endpoint: String) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let endpoint = servers::s3()?.url;
         let name = format!("contract-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -89,6 +99,7 @@ impl Fixture for Bucket {
             endpoint: Some(self.endpoint.parse().expect("a URL")),
             path_style: true,
             owner: None,
+            inventory: None,
         };
         let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline: None };
         let tuning = Tuning { page_size: 7, credentials: Some(credentials()) };

@@ -5,6 +5,8 @@
 mod alerts;
 mod bucket;
 mod bucket_contract;
+mod bucket_inventory;
+mod bucket_truth;
 mod charts;
 mod ecr;
 mod ecr_contract;

@@ -47,6 +47,16 @@ pub(crate) fn s3() -> Option<Server> {
     server("an S3 server", "PRODPIN_TEST_S3", false)
 }
 
+/// A second S3 server, of other authors, where it could be installed.
+pub(crate) fn second_s3() -> Option<Server> {
+    let variable = "PRODPIN_TEST_S3_SECOND";
+    let Ok(url) = env::var(variable) else {
+        say_once("a second S3 server", variable);
+        return None;
+    };
+    Some(Server { name: "a second S3 server", url, user: None })
+}
+
 /// A file server for charts, with the directory that it serves and a Python that has Helm's SDK.
 pub(crate) fn charts() -> Option<Charts> {
     let server = server("a file server for charts", "PRODPIN_TEST_CHARTS", false)?;

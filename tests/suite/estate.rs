@@ -17,6 +17,7 @@ use prodpin::run::{
     Forecast, ForecastOptions, Progress, Ready, ReadyOptions, Recommended, RunError, RunOptions, Stop, forecast_on,
     ready_on, recommend_on, run_on,
 };
+use prodpin::sources::Source;
 use prodpin::sources::memory::{Content, EcrTerms, Memory};
 
 pub(crate) const REPOSITORY: &str = "shop/api";
@@ -126,7 +127,11 @@ impl Estate {
         let patterns = ["shop/*"];
         let source =
             if mode == Mode::Enforce { self.memory.writable(patterns) } else { self.memory.read_only(patterns) };
-        let sources = BTreeMap::from([("shop".parse().unwrap(), source.unwrap())]);
+        self.try_run_on(mode, source.unwrap()).await
+    }
+
+    async fn try_run_on(&self, mode: Mode, source: Source) -> Result<Told, RunError> {
+        let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
         let options = RunOptions {
             mode,
             sources: Vec::new(),
@@ -143,11 +148,21 @@ impl Estate {
         self.try_run(mode).await.unwrap()
     }
 
+    /// A run on another source under the same policy and ledger.
+    pub(crate) async fn run_on(&self, mode: Mode, source: Source) -> Told {
+        self.try_run_on(mode, source).await.unwrap()
+    }
+
     /// A look ahead, with this source's previews if asked for.
     pub(crate) async fn forecast(&self, options: ForecastOptions) -> Forecast {
         let patterns = ["shop/*"];
         let source = if options.confirm { self.memory.rehearsing(patterns) } else { self.memory.read_only(patterns) };
-        let sources = BTreeMap::from([("shop".parse().unwrap(), source.unwrap())]);
+        self.forecast_on(options, source.unwrap()).await
+    }
+
+    /// A look ahead on another source.
+    pub(crate) async fn forecast_on(&self, options: ForecastOptions, source: Source) -> Forecast {
+        let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
         let options = ForecastOptions { concurrency: 4, ..options };
         let mut forecast = forecast_on(&self.policy, sources, &options, Arc::new(Quiet)).await.unwrap();
         forecast.report.section.at = "2026-12-01T00:00:00Z".parse().unwrap();
@@ -164,7 +179,11 @@ impl Estate {
     }
 
     pub(crate) async fn recommended(&self) -> Recommended {
-        let sources = BTreeMap::from([("shop".parse().unwrap(), self.memory.read_only(["shop/*"]).unwrap())]);
+        self.recommended_on(self.memory.read_only(["shop/*"]).unwrap()).await
+    }
+
+    pub(crate) async fn recommended_on(&self, source: Source) -> Recommended {
+        let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
         let options = ForecastOptions { concurrency: 4, ..ForecastOptions::default() };
         recommend_on(&self.policy, sources, &options, Arc::new(Quiet)).await.unwrap()
     }

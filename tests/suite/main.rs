@@ -10,6 +10,7 @@ mod ecr;
 mod estate;
 mod forecast;
 mod forecast_ecr;
+mod forecast_s3;
 mod hostile_output;
 mod ledger;
 mod lying_registry;
@@ -25,6 +26,7 @@ mod reports_files;
 mod reports_formats;
 mod scenarios;
 mod scenarios_ecr;
+mod scenarios_s3;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,7 +6,7 @@ use prodpin::decide::{self, Attempts, Input, Plan, Rules};
 use prodpin::model::{
     ArtifactId, Closure, Content, Inspection, Mark, Mode, NamePatterns, ObjectFacts, ObjectVersion, ObservedTag,
     Obstacle, Order, PinState, Presence, ProductionRule, RepositoryKey, RepositoryState, Resolution, SettingFacts,
-    Severity, Snapshot, Versioning,
+    Severity, Snapshot, StorageClass, Versioning,
 };
 use prodpin::report::document::PinReport;
 
@@ -82,6 +82,7 @@ impl Bucket {
             pin: if self.locked { PinState::Absent } else { PinState::Unsupported { marked: true } },
             obstacles: hidden.into_iter().chain(unlocked).collect(),
             gaps: Vec::new(),
+            object: None,
             artifact,
         }
     }
@@ -100,13 +101,19 @@ fn key(name: &str, versions: &[(&str, &str)]) -> ObservedTag {
             artifact: version(name, id),
             modified: format!("2025-01-{:02}T00:00:00Z", 28 - age).parse().unwrap(),
             content: Content { etag: (*content).into(), size: 1 },
+            class: StorageClass::STANDARD,
         })
         .collect();
     ObservedTag {
         name: name.parse().unwrap(),
         target: Resolution::Artifact(versions[0].artifact.clone()),
         pushed: None,
-        object: Some(Box::new(ObjectFacts { label: label(name).into(), versions, hidden_by: None })),
+        object: Some(Box::new(ObjectFacts {
+            label: label(name).into(),
+            versions,
+            markers: Vec::new(),
+            hidden_by: None,
+        })),
     }
 }
 

@@ -91,7 +91,17 @@ fn the_policies_that_are_published_are_policies() {
                     "ca_file",
                     "max_concurrency",
                 ];
-                let bucket = ["bundles", "s3", "layout", "repositories", "region", "owner", "endpoint", "path_style"];
+                let bucket = [
+                    "bundles",
+                    "s3",
+                    "layout",
+                    "repositories",
+                    "region",
+                    "owner",
+                    "endpoint",
+                    "path_style",
+                    "inventory",
+                ];
                 let ecr = ["payments", "ecr", "assume_role", "external_id", "registry", "may_delete"];
                 let charts = ["charts", "helm", "foreign_hosts", "credentials_for", "chartmuseum"];
                 let rule = rest.starts_with("- {");
@@ -489,6 +499,8 @@ fn addresses_names_and_places_are_checked() {
         with_source("{ s3: acme }"),
         with_source("{ s3: acme, layout: \"{repository}/{version}\", owner: 123, region: EU }"),
         with_source("{ s3: acme, layout: \"no placeholders\" }"),
+        with_source("{ s3: acme, layout: \"{env}-{repository}/{version}\" }"),
+        with_source("{ s3: acme, layout: \"{repository}/{version}\", inventory: \"https://acme/manifest.json\" }"),
         with_lines("production: [{ tags: [v*] }]\nledger: gcs://bucket"),
         with_lines("production: [{ tags: [v*] }]\nledger: azure://bucket"),
         with_lines("production: [{ tags: [v*] }]\nledger: https://x"),

@@ -231,6 +231,7 @@ fn whole(artifact: ArtifactId) -> Inspection {
         pin: PinState::Absent,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     }
 }
 

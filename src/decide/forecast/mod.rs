@@ -3,7 +3,10 @@
 
 mod advice;
 pub mod ecr;
+mod images;
+mod json;
 mod kinds;
+mod objects;
 mod rehearsal;
 mod row;
 pub mod s3;
@@ -14,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{ArtifactId, Due, Effect, Severity, Snapshot, Tag, Threat};
+use crate::model::{ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag, Threat};
 
 pub use advice::{Advice, AdviceKind};
 pub use kinds::{Foreseen, Toll, foreseen, outlook, recommend, toll};
@@ -32,6 +35,8 @@ pub struct Situation<'a> {
     pub targets: &'a BTreeSet<ArtifactId>,
     /// Artifacts that carry a pin, or are taken to, beside those whose pin was listed.
     pub pinned: &'a BTreeSet<ArtifactId>,
+    /// What closer looks at some artifacts showed.
+    pub inspections: &'a BTreeMap<ArtifactId, Inspection>,
     /// Artifacts that the ledger saw come, for the rate at which they do.
     pub arrivals: &'a [Arrival],
     /// The clock.

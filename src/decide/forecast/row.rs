@@ -8,7 +8,7 @@ use super::{Advice, AdviceKind, Outlook, Situation, is_due, severity, toll};
 use crate::decide::collision;
 use crate::decide::findings::Draft;
 use crate::decide::plan::{Input, Plan};
-use crate::model::{ArtifactId, Effect, Retention, Threat};
+use crate::model::{ArtifactId, EcrImage, Effect, Retention, Snapshot, Threat};
 use crate::report::document::TargetReport;
 use crate::report::forecast::{Fate, OthersForecast, RepositoryForecast, RulesFound, TargetForecast};
 
@@ -41,7 +41,7 @@ pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool
 /// Advice with the command that follows it.
 fn exact(draft: Draft<'_>, advice: &Advice) -> Advice {
     match advice.kind {
-        AdviceKind::PinsIneffective => Advice { remedy: collision::claim(draft), ..advice.clone() },
+        AdviceKind::PinsIneffective => Advice { remedy: collision::mend(draft, advice), ..advice.clone() },
         AdviceKind::DoubtfulRule => advice.clone(),
     }
 }
@@ -76,10 +76,12 @@ fn of_target(input: &Input<'_>, plan: &Plan, target: &TargetReport, as_of: Optio
 
 fn fate(threats: &[Threat], unless_pinned: Option<&Threat>, now: Timestamp, at: Timestamp) -> Fate {
     let due = |threat: &&Threat| is_due(threat, now, at);
-    let worst = threats.iter().filter(due).map(|threat| threat.effect).min();
-    match worst {
-        Some(Effect::Archives) => Fate::Archived,
+    let effects: BTreeSet<Effect> = threats.iter().filter(due).map(|threat| threat.effect).collect();
+    match effects.first() {
+        // What lies in an archive and is hidden there is gone for whoever asks by name.
         Some(Effect::Deletes | Effect::Hides) => Fate::Gone,
+        Some(Effect::Archives) if effects.contains(&Effect::Hides) => Fate::Gone,
+        Some(Effect::Archives) => Fate::Archived,
         None if unless_pinned.as_ref().is_some_and(due) => Fate::LostUnlessPinned,
         None => Fate::Stays,
     }
@@ -87,30 +89,37 @@ fn fate(threats: &[Threat], unless_pinned: Option<&Threat>, now: Timestamp, at: 
 
 fn others(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>) -> Option<OthersForecast> {
     let targets: BTreeSet<ArtifactId> = plan.report.targets.iter().map(|target| target.artifact.clone()).collect();
-    let situation =
-        Situation { snapshot: input.snapshot, targets: &targets, pinned: &targets, arrivals: &[], now: input.now };
+    let situation = Situation {
+        snapshot: input.snapshot,
+        targets: &targets,
+        pinned: &targets,
+        inspections: input.inspections,
+        arrivals: &[],
+        now: input.now,
+    };
     Some(OthersForecast {
-        artifacts: artifacts(&input.snapshot.retention).filter(|artifact| !targets.contains(artifact)).count() as u64,
+        artifacts: artifacts(input.snapshot).filter(|artifact| !targets.contains(artifact)).count() as u64,
         now: toll(&situation, input.now)?,
         by_then: as_of.and_then(|at| toll(&situation, at)),
     })
 }
 
 /// Every artifact that rules may act on.
-pub fn artifacts(retention: &Retention) -> impl Iterator<Item = ArtifactId> + '_ {
-    let images = match retention {
-        Retention::Unruled => &[][..],
-        Retention::Ecr(ecr) => &ecr.images,
-    };
-    images.iter().map(|image| ArtifactId::Manifest(image.digest.clone()))
+pub fn artifacts(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
+    let images = images(&snapshot.retention).iter().map(|image| ArtifactId::Manifest(image.digest.clone()));
+    let objects = snapshot.tags.iter().filter_map(|tag| tag.object.as_deref()).flat_map(|object| &object.versions);
+    images.chain(objects.map(|version| version.artifact.clone()))
 }
 
-/// Those of them that no tag names.
-pub fn untagged(retention: &Retention) -> impl Iterator<Item = ArtifactId> + '_ {
-    let images = match retention {
-        Retention::Unruled => &[][..],
-        Retention::Ecr(ecr) => &ecr.images,
-    };
-    let untagged = images.iter().filter(|image| image.tags.is_empty());
+/// Those of them that no tag names. A version always has its key.
+pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
+    let untagged = images(&snapshot.retention).iter().filter(|image| image.tags.is_empty());
     untagged.map(|image| ArtifactId::Manifest(image.digest.clone()))
+}
+
+fn images(retention: &Retention) -> &[EcrImage] {
+    match retention {
+        Retention::Unruled | Retention::Bucket(_) => &[],
+        Retention::Ecr(ecr) => &ecr.images,
+    }
 }

@@ -110,11 +110,7 @@ pub(super) fn takes_some(others: &OthersForecast) -> bool {
 }
 
 fn toll(toll: Toll) -> Phrase {
-    let some = [
-        (toll.deleted, " deleted"),
-        (toll.archived, " archived"),
-        (toll.possibly, " perhaps, as index parts and ties"),
-    ];
+    let some = [(toll.deleted, " deleted"), (toll.archived, " archived"), (toll.possibly, " perhaps")];
     let told = some.into_iter().filter(|(count, _)| *count > 0);
     let told = Phrase::joined(told.map(|(count, what)| Phrase::default().number(count).say(what)), ", ");
     if told.is_empty() { Phrase::said("none taken") } else { told }

@@ -21,6 +21,7 @@ pub(super) async fn inspect(registry: &Registry, name: &RepositoryName, artifact
         pin: PinState::Unknown,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     };
     let digest = match registry.digest_of(artifact) {
         Ok(digest) => digest,

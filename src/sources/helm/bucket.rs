@@ -13,9 +13,9 @@ use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, Sorted};
 use crate::model::{
-    ArtifactId, ArtifactKind, Cause, ChartReference, Gap, GapTally, Inspection, NamePatterns, ObservedTag, Obstacle,
-    PinFailure, Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts,
-    Snapshot, SourceName, Tag,
+    ArtifactId, ArtifactKind, Cause, Gap, GapTally, Inspection, NamePatterns, ObservedTag, Obstacle, PinFailure,
+    Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot,
+    SourceName, Tag,
 };
 use crate::policy::{HelmBucket, S3Config};
 use crate::sources::http::answer::Sink as _;
@@ -49,7 +49,16 @@ fn config(place: &HelmBucket) -> S3Config {
     let layout = "{repository}/{version}";
     let HelmBucket { bucket, region, endpoint, path_style, owner, .. } = place.clone();
     let Ok(layout) = layout.parse() else { unreachable!("the layout above is one") };
-    S3Config { bucket, layout, repositories: NamePatterns::none(), region, endpoint, path_style, owner }
+    S3Config {
+        bucket,
+        layout,
+        repositories: NamePatterns::none(),
+        region,
+        endpoint,
+        path_style,
+        owner,
+        inventory: None,
+    }
 }
 
 /// Both halves; the writing one is only handed out to a run that may write.
@@ -239,7 +248,8 @@ impl Inventory for BucketCharts {
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
-        let mut snapshot = Snapshot { kind: RepositoryKind::Charts, ..Snapshot::default() };
+        let retention = self.keys.retention().await;
+        let mut snapshot = Snapshot { kind: RepositoryKind::Charts, retention, ..Snapshot::default() };
         let index = self.index().await.map_err(|gap| Gap { scope: Scope::Repository, ..gap });
         let index = match index {
             Ok(index) => index,
@@ -323,10 +333,6 @@ impl Inventory for BucketCharts {
 
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
         self.shelf.locate(reference)
-    }
-
-    fn locate_chart(&self, chart: &ChartReference) -> Option<(RepositoryName, RunningReference)> {
-        self.shelf.locate_chart(chart)
     }
 
     fn selects(&self, repository: &RepositoryName) -> bool {

@@ -12,9 +12,9 @@ use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, Sorted};
 use super::web::{Lack, Told, Web};
 use crate::model::{
-    ArtifactId, ArtifactKind, Cause, ChartReference, Closure, Digest, Gap, GapTally, Inspection, ObservedTag, Obstacle,
-    PinState, Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts,
-    Snapshot, Tag,
+    ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, GapTally, Inspection, ObservedTag, Obstacle, PinState,
+    Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot,
+    Tag,
 };
 use crate::sources::Inventory;
 use crate::sources::http::fault::Fault;
@@ -166,6 +166,7 @@ pub(super) fn blank(artifact: ArtifactId, pin: PinState) -> Inspection {
         pin,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     }
 }
 
@@ -277,10 +278,6 @@ impl Inventory for HttpCharts {
 
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
         self.shelf.locate(reference)
-    }
-
-    fn locate_chart(&self, chart: &ChartReference) -> Option<(RepositoryName, RunningReference)> {
-        self.shelf.locate_chart(chart)
     }
 
     fn selects(&self, repository: &RepositoryName) -> bool {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use futures::stream::{self, BoxStream, StreamExt as _};
 
 use super::index::{Chart, Entry, Index, Listed};
-use crate::model::{Cause, ChartReference, Gap, NamePatterns, Reference, RepositoryName, RunningReference, Scope, Tag};
+use crate::model::{Cause, Gap, NamePatterns, Reference, RepositoryName, RunningReference, Scope, Tag};
 
 /// The charts that the policy selects.
 #[derive(Debug)]
@@ -81,12 +81,6 @@ impl Shelf {
             beneath.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
         (here && self.patterns.matches(name.as_str())).then(|| (name.clone(), RunningReference::Tag(version.clone())))
-    }
-
-    /// Where a chart would be that a release names: Helm does not record which repository it came from.
-    pub(super) fn locate_chart(&self, chart: &ChartReference) -> Option<(RepositoryName, RunningReference)> {
-        let (name, version): (RepositoryName, Tag) = (chart.name.parse().ok()?, chart.version.parse().ok()?);
-        self.patterns.matches(name.as_str()).then_some((name, RunningReference::Tag(version)))
     }
 }
 

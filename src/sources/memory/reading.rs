@@ -255,6 +255,7 @@ fn blank(artifact: &ArtifactId) -> Inspection {
         pin: PinState::Unknown,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
         pin: PinState::Unknown,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     }
 }
 

@@ -14,7 +14,9 @@ use super::observe::{Depth, observe_key};
 use super::pin::Pinner;
 use super::version::VersionId;
 use super::{Bucket, S3Error, Tuning, check, inspect};
-use crate::model::{ArtifactId, Cause, Gap, Inspection, ObservedTag, PinFailure, Scope, SettingFacts, SourceName, Tag};
+use crate::model::{
+    ArtifactId, Cause, Gap, Inspection, ObservedTag, PinFailure, Retention, Scope, SettingFacts, SourceName, Tag,
+};
 use crate::policy::S3Config;
 use crate::sources::{Inventory as _, OpenOptions};
 
@@ -50,12 +52,18 @@ impl Keys {
             config,
             page_size: tuning.page_size,
             state: Default::default(),
+            inventory: Default::default(),
             matched: Default::default(),
         })))
     }
 
     pub(in crate::sources) async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
         self.0.settings().await
+    }
+
+    /// What decides how long versions stay: rules reach charts as they reach everything else in the bucket.
+    pub(in crate::sources) async fn retention(&self) -> Retention {
+        Retention::Bucket(self.0.state().await.retention(&self.0))
     }
 
     /// A key with all its versions; none where nothing of that name is listed.

@@ -91,6 +91,11 @@ impl Budget {
         Self { permits: Semaphore::new(options.concurrency.max(1)), deadline: options.deadline }
     }
 
+    /// Whether another call could start now.
+    pub(super) fn has_room(&self) -> bool {
+        self.permits.available_permits() > 0
+    }
+
     /// Makes one call when there is room for it. Past the deadline nothing starts and nothing goes on (I20).
     pub(super) async fn call<T, E>(
         &self,

@@ -4,24 +4,22 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Cause, Closure, Gap, Inspection, Obstacle, PinState, Presence, Resolution, Scope, Tag, Versioning,
+    ArtifactId, Cause, Closure, Gap, Inspection, Lock, LockMode, ObjectState, ObservedTag, Obstacle, PinState,
+    Presence, Resolution, Retained, Scope, Tag, TagSet, Versioning,
 };
 
 use super::Bucket;
 use super::failure::Failure;
-use super::lifecycle::{Subject, is_archive};
 use super::observe::{Depth, observe_key, timestamp};
 use super::pin::is_mark;
 use super::settings::BucketState;
+use super::state;
 use super::version::{NULL, VersionId, identify};
 
 pub(super) const HEAD_VERSION: &str = "s3:GetObjectVersion";
 pub(super) const HEAD_KEY: &str = "s3:GetObject";
 pub(super) const LEGAL_HOLD: &str = "s3:GetObjectLegalHold";
 pub(super) const READ_TAGS: &str = "s3:GetObjectVersionTagging";
-
-/// Tags as the lifecycle and the mark compare them.
-pub(super) type Tags = Vec<(String, String)>;
 
 pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspection {
     let mut inspection = Inspection {
@@ -33,15 +31,22 @@ pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspectio
         pin: PinState::Unknown,
         obstacles: Vec::new(),
         gaps: Vec::new(),
+        object: None,
     };
     let Some((key, id)) = VersionId::of(artifact) else {
         let detail = format!("bucket {} holds no manifests; name an object version", bucket.name());
         inspection.gaps.push(Gap::new(Scope::Artifact(artifact.clone()), Cause::Unsupported, detail));
         return inspection;
     };
-    let (state, head, front) =
-        futures::future::join3(bucket.state(), head(bucket, key, Some(&id)), observe_key(bucket, key, Depth::Front))
-            .await;
+    let listed = async {
+        let state = bucket.state().await;
+        let depth = match state.judges(key) {
+            true => Depth::Version(artifact.clone()),
+            false => Depth::Front,
+        };
+        (observe_key(bucket, key, depth).await, state)
+    };
+    let ((listed, state), head) = futures::future::join(listed, state::head(bucket, key, &id)).await;
     let head = match head {
         Ok(head) if id.still_names(head.e_tag()) => head,
         // Other bytes are at `null` now, and nothing kept the old ones (B57).
@@ -51,7 +56,7 @@ pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspectio
     inspection.presence = Presence::Present;
     inspection.closure = Closure::Complete;
     inspection.created = timestamp(head.last_modified());
-    Look { bucket, key, id: &id, state: &state, head: &head, inspection: &mut inspection }.at_everything(front).await;
+    Look { bucket, key, id: &id, state: &state, head: &head, inspection: &mut inspection }.at_everything(listed).await;
     inspection
 }
 
@@ -114,7 +119,7 @@ async fn head_as_asked(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> Re
 }
 
 /// The tags of one version.
-pub(super) async fn tags(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<Tags, Failure> {
+pub(super) async fn tags(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<TagSet, Failure> {
     let request = bucket
         .client
         .get_object_tagging()
@@ -123,7 +128,7 @@ pub(super) async fn tags(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<T
         .version_id(id.as_asked())
         .set_expected_bucket_owner(bucket.owner());
     let answer = bucket.budget.call(READ_TAGS, request.send()).await?;
-    Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+    Ok(answer.tag_set().iter().map(|tag| (tag.key().into(), tag.value().into())).collect())
 }
 
 /// A version that HEAD did not give. Gone is only what the listing does not have either: a HEAD answers 404 for a
@@ -169,13 +174,19 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn at_everything(mut self, front: Result<Option<crate::model::ObservedTag>, Vec<Gap>>) {
-        self.storage();
-        let is_current = self.front(front);
+    async fn at_everything(mut self, listed: Result<Option<ObservedTag>, Vec<Gap>>) {
+        let listed = self.front(listed);
         let tags = self.tags().await;
-        self.pin(tags.as_deref()).await;
+        let is_marked = tags.as_ref().map(|tags| tags.iter().any(is_mark));
+        let mut object = state::shown(self.head);
+        object.tags = tags;
+        self.storage(&object);
+        self.pin(is_marked).await;
+        self.lock(&mut object).await;
         self.versioning();
-        self.lifecycle(is_current, tags.as_deref());
+        // What rules will do to it is decided by whoever knows what else will be held (B71).
+        object.key = listed.filter(|listed| listed.target != Resolution::Unknown).and_then(|listed| listed.object);
+        self.inspection.object = Some(Box::new(object));
     }
 
     fn add(&mut self, obstacle: Obstacle) {
@@ -191,19 +202,18 @@ impl Look<'_> {
         self.inspection.gaps.push(failure.gap(scope, &self.bucket.label));
     }
 
-    /// Classes are compared as text: the SDK's enum lags behind the service (B59).
-    fn storage(&mut self) {
-        let class = self.head.storage_class().map_or("STANDARD", |class| class.as_str());
-        if let Some(tier) = self.head.archive_status() {
-            self.add(Obstacle::Archived { class: format!("{class} {}", tier.as_str()) });
-        } else if is_archive(class) {
-            self.add(Obstacle::Archived { class: class.to_owned() });
+    fn storage(&mut self, object: &ObjectState) {
+        let class = &object.class;
+        if let Some(tier) = &object.archive_tier {
+            self.add(Obstacle::Archived { class: format!("{class} {tier}") });
+        } else if class.is_archive() {
+            self.add(Obstacle::Archived { class: class.to_string() });
         }
     }
 
-    /// Whether a delete marker is in front (B60), and whether this version is what readers by key get.
-    fn front(&mut self, front: Result<Option<crate::model::ObservedTag>, Vec<Gap>>) -> Option<bool> {
-        let observed = match front {
+    /// Whether a delete marker is in front (B60).
+    fn front(&mut self, listed: Result<Option<ObservedTag>, Vec<Gap>>) -> Option<ObservedTag> {
+        let observed = match listed {
             Ok(Some(observed)) => observed,
             Ok(None) => {
                 self.unproven("whether a delete marker hides it: the listing does not have the key");
@@ -216,20 +226,16 @@ impl Look<'_> {
                 return None;
             }
         };
-        let hidden_by = observed.object.as_ref().and_then(|object| object.hidden_by.as_ref());
-        if let Some(marker) = hidden_by {
+        if let Some(marker) = observed.object.as_ref().and_then(|object| object.hidden_by.as_ref()) {
             self.add(Obstacle::Hidden { marker: marker.to_string() });
-            return Some(false);
         }
-        let newest = VersionId::of(observed.target.artifact()?)?.1;
-        Some(newest.as_asked() == self.id.as_asked())
+        Some(observed)
     }
 
     /// Tags cost a call each, so they are read only where they decide something: as the mark where nothing can be
     /// held, and where a lifecycle rule asks for them (B71).
-    async fn tags(&mut self) -> Option<Tags> {
-        let asked = self.state.lifecycle.as_ref().is_some_and(|rules| rules.asks_for_tags(self.key.as_str()));
-        if !asked && self.state.object_lock != Some(false) {
+    async fn tags(&mut self) -> Option<TagSet> {
+        if !self.state.asks_for_tags(self.key) && self.state.object_lock != Some(false) {
             return None;
         }
         match tags(self.bucket, self.key, self.id).await {
@@ -241,11 +247,11 @@ impl Look<'_> {
         }
     }
 
-    async fn pin(&mut self, tags: Option<&[(String, String)]>) {
+    async fn pin(&mut self, is_marked: Option<bool>) {
         if self.state.object_lock == Some(false) {
             self.add(Obstacle::NoObjectLock);
-            self.inspection.pin = match tags {
-                Some(tags) => PinState::Unsupported { marked: tags.iter().any(is_mark) },
+            self.inspection.pin = match is_marked {
+                Some(marked) => PinState::Unsupported { marked },
                 None => PinState::Unknown,
             };
             return;
@@ -287,6 +293,29 @@ impl Look<'_> {
         }
     }
 
+    /// What else keeps it from being deleted. A retention is not prodpin's pin, so one that could not be read leaves no
+    /// gap: it is unknown, and never taken for a lock or for none (F48).
+    async fn lock(&mut self, object: &mut ObjectState) {
+        if self.state.object_lock == Some(false) {
+            object.lock = Lock::NONE;
+            return;
+        }
+        object.lock.hold = match self.inspection.pin {
+            PinState::Present => Some(true),
+            PinState::Absent => Some(false),
+            PinState::Moved(_) | PinState::Unsupported { .. } | PinState::Unknown => None,
+        };
+        if object.lock.retained == Retained::Unknown {
+            object.lock.retained = state::retention(self.bucket, self.key, self.id).await;
+        }
+        if let Retained::Until { mode: LockMode::Governance | LockMode::Other, until } = object.lock.retained
+            && object.lock.hold != Some(true)
+            && let Some(who) = self.state.may_bypass()
+        {
+            self.unproven(&format!("its retention in governance mode until {until} is weak: {who} may bypass it"));
+        }
+    }
+
     fn versioning(&mut self) {
         match self.state.versioning {
             Some(Versioning::Off) => self.add(Obstacle::Unversioned),
@@ -298,22 +327,5 @@ impl Look<'_> {
         if *self.id == (VersionId::Null { etag: None }) {
             self.unproven("which bytes were meant: a null version was named without its ETag");
         }
-    }
-
-    fn lifecycle(&mut self, is_current: Option<bool>, tags: Option<&[(String, String)]>) {
-        let Some(rules) = &self.state.lifecycle else {
-            self.unproven("what the bucket's lifecycle rules do");
-            return;
-        };
-        let found = rules.obstacles(&Subject {
-            key: self.key.as_str(),
-            size: self.head.content_length(),
-            tags,
-            is_current,
-            is_null: self.id.is_null(),
-            versioning: self.state.versioning,
-            can_be_held: self.state.object_lock,
-        });
-        self.inspection.obstacles.extend(found);
     }
 }

@@ -6,26 +6,30 @@
 //! | `gate` | which requests may be sent at all (I17), and that answers are whole |
 //! | `failure` | errors as causes and sentences |
 //! | `listing` | ListObjectVersions by both markers (B58) |
+//! | `inventory` | an S3 Inventory in its place (B79) |
 //! | `repositories`, `observe` | what is in the bucket |
-//! | `settings`, `lifecycle` | what holds for all of it |
-//! | `inspect`, `pin` | one version: its state, its hold |
+//! | `settings`, `lifecycle`, `access` | what holds for all of it |
+//! | `inspect`, `state`, `pin` | one version: its obstacles, its state, its hold |
 //! | `charts` | keys by name, for a chart repository in a bucket |
 //! | `version` | version ids as identities, `null` included |
 //!
 //! A tag is a key, an artifact a version of it, a pin a legal hold. A bucket without Object Lock is marked with an
 //! object tag instead, which protects nothing, and is reported so (B64, B66).
 
+mod access;
 pub(in crate::sources) mod charts;
 mod client;
 mod failure;
 mod gate;
 mod inspect;
+mod inventory;
 mod lifecycle;
 mod listing;
 mod observe;
 mod pin;
 mod repositories;
 mod settings;
+mod state;
 mod version;
 
 #[cfg(test)]
@@ -39,7 +43,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::SharedCredentialsProvider;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
-use tokio::sync::RwLock;
+use tokio::sync::{OnceCell, RwLock};
 
 use crate::model::{
     ArtifactId, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts, Snapshot,
@@ -104,6 +108,7 @@ pub async fn open_tuned(
         config: config.clone(),
         page_size: tuning.page_size,
         state: RwLock::new(None),
+        inventory: OnceCell::new(),
         matched: Mutex::new(BTreeSet::new()),
     });
     let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&bucket))) as Arc<_>);
@@ -141,6 +146,8 @@ struct Bucket {
     page_size: i32,
     /// The settings as last read.
     state: RwLock<Option<Arc<BucketState>>>,
+    /// The inventory, where the policy names one: read once, by whoever needs it first.
+    inventory: OnceCell<Result<inventory::Inventory, failure::Failure>>,
     /// Pattern entries that some repository matched.
     matched: Mutex<BTreeSet<String>>,
 }
@@ -167,6 +174,13 @@ impl Bucket {
         let state = Arc::new(BucketState::read(self).await);
         *slot = Some(Arc::clone(&state));
         state
+    }
+
+    /// The inventory that the policy names, if it names one.
+    async fn inventory(&self) -> Option<Result<&inventory::Inventory, &failure::Failure>> {
+        let place = self.config.inventory.as_ref()?;
+        let read = self.inventory.get_or_init(|| inventory::Inventory::read(self, place)).await;
+        Some(read.as_ref())
     }
 
     fn note_match(&self, repository: &str) {

@@ -6,37 +6,118 @@ use std::sync::Arc;
 
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectVersion as ListedVersion};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::model::{
-    Cause, Content, Gap, ObjectFacts, ObjectVersion, ObservedTag, RepositoryName, Resolution, Scope, Snapshot, Tag,
+    ArtifactId, Cause, Content, DeleteMarker, Gap, ObjectFacts, ObjectVersion, ObservedTag, RepositoryName, Resolution,
+    Retention, Scope, Snapshot, StorageClass, Tag,
 };
 
 use super::Bucket;
 use super::failure::Failure;
+use super::inventory::Inventory;
 use super::listing::{LIST, Listing, Page, Query};
 use super::version::{bare, identify};
 
 /// Every key of the repository with all its versions (B58).
 pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName) -> Snapshot {
     let layout = &bucket.config.layout;
-    let mut fold = Fold::new(|key| {
+    let label = |key: &str| {
         layout.read(key).filter(|(found, _)| *found == repository.as_str()).map(|(_, version)| version.into())
-    });
-    let failure = fold.read(bucket, layout.repository_prefix(repository)).await;
-    if failure.is_some() {
-        fold.blur_last();
-    }
+    };
+    let (fold, failure) = match bucket.inventory().await {
+        None => read_in_parts(bucket, layout.repository_prefix(repository), label).await,
+        Some(inventory) => read_from(bucket, inventory, repository, label).await,
+    };
     let mut snapshot = fold.finish();
     snapshot.gaps.extend(failure.map(|failure| failure.gap(Scope::Repository, &bucket.label)));
+    if let Some(Ok(inventory)) = bucket.inventory().await {
+        snapshot.gaps.extend(inventory.staleness(bucket, Timestamp::now()));
+    }
+    snapshot.retention = Retention::Bucket(bucket.state().await.retention(bucket));
     snapshot
 }
 
+/// What an inventory knows of one repository.
+async fn read_from<L: Fn(&str) -> Option<Box<str>>>(
+    bucket: &Bucket,
+    inventory: Result<&Inventory, &Failure>,
+    repository: &RepositoryName,
+    label: L,
+) -> (Fold<L>, Option<Failure>) {
+    let mut fold = Fold::new(label);
+    let page = match inventory {
+        Ok(inventory) => inventory.page(bucket, repository).await,
+        Err(failure) => Err(failure.clone()),
+    };
+    let failure = match page {
+        Ok(page) => fold.page(&page).err().map(|reason| Failure::new(Cause::Malformed, LIST, reason)),
+        Err(failure) => Some(failure),
+    };
+    (fold, failure)
+}
+
+/// Parts of one repository's listing that are read at once, as long as nobody else needs the room.
+const PARTS: usize = 16;
+
+/// How often a listing is split at most: a server that makes up keys without end makes up parts of them too.
+const SPLITS: u32 = 256;
+
+/// Pages after which a part that goes on is split: most repositories end before, and splitting costs calls.
+const LONG: u32 = 4;
+
+/// Reads a listing to its end, a long one in parts at once. Parts are told apart by key, so that no key is in two.
+async fn read_in_parts<L>(bucket: &Bucket, prefix: String, label: L) -> (Fold<L>, Option<Failure>)
+where
+    L: Fn(&str) -> Option<Box<str>> + Clone,
+{
+    async fn next<'b, L>(
+        mut part: Listing<'b>,
+        fold: Fold<L>,
+        pages: u32,
+    ) -> (Listing<'b>, Fold<L>, u32, Option<Result<Page, Failure>>) {
+        let page = part.next().await;
+        (part, fold, pages, page)
+    }
+    let listing = Listing::new(bucket, Query::of(prefix, false, bucket.page_size));
+    let mut reading = FuturesUnordered::from_iter([next(listing, Fold::new(label.clone()), 0)]);
+    let (mut whole, mut failed, mut splits) = (Fold::new(label.clone()), None, 0);
+    while let Some((mut part, mut fold, pages, page)) = reading.next().await {
+        let failure = match page {
+            None => {
+                whole.absorb(fold);
+                continue;
+            }
+            Some(Ok(page)) => fold.page(&page).err().map(|reason| Failure::new(Cause::Malformed, LIST, reason)),
+            Some(Err(failure)) => Some(failure),
+        };
+        if let Some(failure) = failure {
+            // The others are read to their end: what they tell is true, and less is unknown.
+            fold.blur_last();
+            whole.absorb(fold);
+            failed.get_or_insert(failure);
+            continue;
+        }
+        let is_long = pages + 1 >= LONG && reading.len() + 1 < PARTS && splits < SPLITS && bucket.budget.has_room();
+        if is_long && let Some(rest) = part.split() {
+            splits += 1;
+            // A part that is new has shown nothing yet, and may be split as soon as it turns out to go on.
+            reading.push(next(rest, Fold::new(label.clone()), LONG - 1));
+        }
+        reading.push(next(part, fold, pages + 1));
+    }
+    (whole, failed)
+}
+
 /// How much of one key's history is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Depth {
     /// What readers by key meet: the newest version, and a delete marker in front of it.
     Front,
+    /// Everything down to this version, which is all that lifecycle rules judge it by (B70).
+    Version(ArtifactId),
     /// Every version.
     Whole,
 }
@@ -78,7 +159,7 @@ struct Key {
     label: Box<str>,
     versions: Vec<ObjectVersion>,
     newest_version_is_latest: bool,
-    marker: Option<Marker>,
+    markers: Vec<Marker>,
     /// What the key points at is unknown: its newest version could not be identified, and the next older one is not
     /// it; or the listing broke off before it had told the whole key.
     blurred: bool,
@@ -105,9 +186,12 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
 
     /// Reads the listing to its end, or to where it broke.
     async fn read(&mut self, bucket: &Bucket, prefix: String) -> Option<Failure> {
-        let front = self.only.as_ref().is_some_and(|(_, depth)| *depth == Depth::Front);
-        let page_size = if front { FRONT_PAGE.min(bucket.page_size) } else { bucket.page_size };
-        let mut listing = Listing::new(bucket, Query { prefix, folders: false, page_size });
+        let wanted = match &self.only {
+            Some((_, Depth::Front | Depth::Version(_))) => FRONT_PAGE,
+            Some((_, Depth::Whole)) | None => bucket.page_size,
+        };
+        let page_size = wanted.min(bucket.page_size);
+        let mut listing = Listing::new(bucket, Query::of(prefix, false, page_size));
         while let Some(page) = listing.next().await {
             let page = match page {
                 Ok(page) => page,
@@ -121,6 +205,13 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
             }
         }
         None
+    }
+
+    /// Takes what another part of the same listing has read.
+    fn absorb(&mut self, other: Self) {
+        self.keys.extend(other.keys);
+        self.gaps.extend(other.gaps);
+        self.unreadable += other.unreadable;
     }
 
     fn page(&mut self, page: &Page) -> Result<(), &'static str> {
@@ -166,7 +257,7 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
         };
         self.keys.insert(
             tag.clone(),
-            Key { label, versions: Vec::new(), newest_version_is_latest: false, marker: None, blurred: false },
+            Key { label, versions: Vec::new(), newest_version_is_latest: false, markers: Vec::new(), blurred: false },
         );
         Some(tag)
     }
@@ -194,16 +285,15 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
             key.newest_version_is_latest = listed.is_latest() == Some(true);
         }
         let etag = bare(listed.e_tag().unwrap_or_default()).into();
-        key.versions.push(ObjectVersion { artifact, modified, content: Content { etag, size } });
+        let class = listed.storage_class().map_or(StorageClass::STANDARD, |class| StorageClass::new(class.as_str()));
+        key.versions.push(ObjectVersion { artifact, modified, content: Content { etag, size }, class });
         Ok(())
     }
 
-    /// Of several markers the newest counts, and it comes first.
+    /// The newest comes first.
     fn marker(&mut self, tag: Tag, listed: &DeleteMarkerEntry) {
-        if let Some(key) = self.keys.get_mut(&tag)
-            && key.marker.is_none()
-        {
-            key.marker = Some(Marker {
+        if let Some(key) = self.keys.get_mut(&tag) {
+            key.markers.push(Marker {
                 id: listed.version_id().unwrap_or(super::version::NULL).into(),
                 is_latest: listed.is_latest() == Some(true),
                 modified: timestamp(listed.last_modified()),
@@ -213,7 +303,12 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
 
     fn has_all_that_is_wanted(&self, page: &Page) -> bool {
         let Some((only, depth)) = &self.only else { return false };
-        if *depth == Depth::Front && self.keys.get(only).is_some_and(|key| !key.versions.is_empty()) {
+        let has_enough = self.keys.get(only).is_some_and(|key| match depth {
+            Depth::Front => !key.versions.is_empty(),
+            Depth::Version(artifact) => key.versions.iter().any(|version| version.artifact == *artifact),
+            Depth::Whole => false,
+        });
+        if has_enough {
             return true;
         }
         page.last_keys().into_iter().flatten().any(|key| *key > *only.as_str())
@@ -242,12 +337,16 @@ impl Key {
             Some(version) => Resolution::Artifact(version.artifact.clone()),
             None => Resolution::NotFound,
         };
-        let hidden_by = self.marker.as_ref().filter(|marker| self.is_hidden_by(marker)).map(|marker| marker.id.clone());
+        // Of several markers only the newest can be in front.
+        let front = self.markers.first().filter(|marker| self.is_hidden_by(marker));
+        let hidden_by = front.map(|marker| marker.id.clone());
+        let markers = self.markers.into_iter().map(|Marker { id, modified, .. }| DeleteMarker { id, modified });
+        let markers = markers.collect();
         ObservedTag {
             name,
             target,
             pushed: newest.map(|version| version.modified),
-            object: Some(Box::new(ObjectFacts { label: self.label, versions: self.versions, hidden_by })),
+            object: Some(Box::new(ObjectFacts { label: self.label, versions: self.versions, markers, hidden_by })),
         }
     }
 

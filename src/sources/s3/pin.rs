@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use aws_sdk_s3::types::{ObjectLockLegalHold, ObjectLockLegalHoldStatus, Tag as ObjectTag, Tagging};
 
-use crate::model::{ArtifactId, Cause, RepositoryName, Tag};
+use crate::model::{ArtifactId, Cause, RepositoryName, Tag, TagSet};
 use crate::sources::{PinFailure, Protector};
 
 use super::Bucket;
 use super::failure::Failure;
-use super::inspect::{Tags, head, tags};
+use super::inspect::{head, tags};
 use super::version::VersionId;
 
 /// The mark's key and value.
@@ -23,8 +23,8 @@ pub(super) const HOLD: &str = "s3:PutObjectLegalHold";
 pub(super) const WRITE_TAGS: &str = "s3:PutObjectVersionTagging";
 
 /// Whether this tag is the mark.
-pub(super) fn is_mark((key, value): &(String, String)) -> bool {
-    (key.as_str(), value.as_str()) == MARK
+pub(super) fn is_mark((key, value): &(Box<str>, Box<str>)) -> bool {
+    (&**key, &**value) == MARK
 }
 
 /// The writing half of a bucket. It exists only where the source was opened for writing.
@@ -93,16 +93,16 @@ impl Pinner {
         if tags.iter().any(is_mark) {
             return Ok(());
         }
-        tags.retain(|(name, _)| name != MARK.0);
+        tags.retain(|(name, _)| **name != *MARK.0);
         if tags.len() >= MAX_TAGS {
             let detail = format!("key {key:?}: it has {MAX_TAGS} tags, and S3 keeps no more; remove one of them");
             return Err(PinFailure { cause: Cause::Refused, detail });
         }
-        tags.push((MARK.0.to_owned(), MARK.1.to_owned()));
+        tags.push((MARK.0.into(), MARK.1.into()));
         self.write_tags(key, id, tags).await.map_err(failed)
     }
 
-    async fn write_tags(&self, key: &Tag, id: &VersionId, tags: Tags) -> Result<(), Failure> {
+    async fn write_tags(&self, key: &Tag, id: &VersionId, tags: TagSet) -> Result<(), Failure> {
         let bucket = &*self.0;
         let invalid =
             |error: aws_sdk_s3::error::BuildError| Failure::new(Cause::Malformed, WRITE_TAGS, error.to_string());

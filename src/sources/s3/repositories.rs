@@ -28,6 +28,8 @@ struct Walk<'b> {
     bucket: &'b Bucket,
     ready: VecDeque<Result<RepositoryName, Gap>>,
     listing: Option<Listing<'b>>,
+    /// Whether an inventory is still to be asked.
+    inventory: bool,
     /// Names the policy spells out that were not met yet.
     spelled_out: VecDeque<RepositoryName>,
     /// Whether the layout lets folders be listed for repositories.
@@ -44,12 +46,14 @@ impl<'b> Walk<'b> {
         let config = &bucket.config;
         let patterns = &config.repositories;
         let folders = config.layout.repository_is_a_folder();
-        let query = Query { prefix: config.layout.literal_prefix().to_owned(), folders, page_size: bucket.page_size };
+        let listed = patterns.has_globs() && config.inventory.is_none();
+        let query = Query::of(config.layout.literal_prefix().to_owned(), folders, bucket.page_size);
         let spelled_out = patterns.explicit_names().filter(|name| patterns.matches(name));
         Self {
             bucket,
             ready: VecDeque::new(),
-            listing: patterns.has_globs().then(|| Listing::new(bucket, query)),
+            listing: listed.then(|| Listing::new(bucket, query)),
+            inventory: config.inventory.is_some(),
             spelled_out: spelled_out.filter_map(|name| name.parse().ok()).collect(),
             folders,
             given: HashSet::new(),
@@ -72,8 +76,22 @@ impl<'b> Walk<'b> {
             }
             return Some(());
         }
+        if std::mem::take(&mut self.inventory) {
+            match self.bucket.inventory().await {
+                Some(Ok(inventory)) => {
+                    inventory.repositories.iter().for_each(|name| self.offer(name));
+                    self.tell_unnameable();
+                }
+                Some(Err(failure)) => self.ready.push_back(Err(failure.gap(Scope::Source, &self.bucket.label))),
+                None => {}
+            }
+            return Some(());
+        }
         let name = self.spelled_out.pop_front()?;
-        if !self.bucket.config.repositories.has_globs() && self.exists(&name).await {
+        if self.bucket.config.inventory.is_none()
+            && !self.bucket.config.repositories.has_globs()
+            && self.exists(&name).await
+        {
             self.bucket.note_match(name.as_str());
         }
         self.ready.push_back(Ok(name));
@@ -147,7 +165,7 @@ impl<'b> Walk<'b> {
     async fn exists(&self, name: &RepositoryName) -> bool {
         let layout = &self.bucket.config.layout;
         let page_size = if self.folders { 1 } else { self.bucket.page_size };
-        let query = Query { prefix: layout.repository_prefix(name), folders: false, page_size };
+        let query = Query::of(layout.repository_prefix(name), false, page_size);
         let mut listing = Listing::new(self.bucket, query);
         while let Some(page) = listing.next().await {
             let Ok(page) = page else { return true };

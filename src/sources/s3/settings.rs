@@ -1,38 +1,45 @@
 //! What holds for the whole bucket: versioning, Object Lock, lifecycle.
 
-use crate::model::{Cause, Gap, Scope, SettingFacts, Versioning};
+use std::sync::Arc;
 
-use super::Bucket;
+use crate::decide::forecast::s3::Lifecycle;
+use crate::model::{BucketLifecycle, BucketRetention, Cause, Gap, Scope, SettingFacts, Tag, Versioning};
+
 use super::failure::Failure;
 use super::gate::{is_whole, root_name};
-use super::lifecycle::Lifecycle;
+use super::lifecycle;
+use super::{Bucket, access};
 
 /// The bucket's settings as read once; none in a field means that it could not be read (F48).
 #[derive(Debug, Clone)]
 pub(super) struct BucketState {
     pub(super) versioning: Option<Versioning>,
     pub(super) object_lock: Option<bool>,
-    pub(super) lifecycle: Option<Lifecycle>,
+    pub(super) lifecycle: Option<Arc<BucketLifecycle>>,
+    /// Whom the bucket's policy lets bypass governance. What roles are allowed by their own policies is not in it.
+    pub(super) bypass: Option<Vec<String>>,
     pub(super) gaps: Vec<Gap>,
 }
 
 pub(super) const VERSIONING: &str = "s3:GetBucketVersioning";
 pub(super) const OBJECT_LOCK: &str = "s3:GetBucketObjectLockConfiguration";
 pub(super) const LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
+pub(super) const POLICY: &str = "s3:GetBucketPolicy";
 
 /// A server that says so in its own words has no such feature: that is an answer, not a failure to answer.
 const NOT_OFFERED: &str = "NotImplemented";
 
 impl BucketState {
     pub(super) async fn read(bucket: &Bucket) -> Self {
-        let (versioning, object_lock, lifecycle) =
-            futures::future::join3(versioning(bucket), object_lock(bucket), lifecycle(bucket)).await;
+        let (versioning, object_lock, lifecycle, bypass) =
+            futures::future::join4(versioning(bucket), object_lock(bucket), rules(bucket), bypass(bucket)).await;
         let mut gaps = Vec::new();
         let mut note = |failure: Failure| gaps.push(failure.gap(Scope::Source, &bucket.label));
         Self {
             versioning: versioning.map_err(&mut note).ok(),
             object_lock: object_lock.map_err(&mut note).ok(),
-            lifecycle: lifecycle.map_err(&mut note).ok(),
+            lifecycle: lifecycle.map_err(&mut note).ok().map(Arc::new),
+            bypass,
             gaps,
         }
     }
@@ -42,8 +49,38 @@ impl BucketState {
             bucket: bucket.name().to_owned(),
             versioning: self.versioning,
             object_lock: self.object_lock,
-            lifecycle: self.lifecycle.as_ref().map(Lifecycle::digest),
+            lifecycle: self.lifecycle.as_ref().map(|lifecycle| lifecycle.digest()),
         }
+    }
+
+    /// Whether lifecycle rules judge versions of this key, or might.
+    pub(super) fn judges(&self, key: &Tag) -> bool {
+        self.lifecycle.as_deref().is_none_or(|lifecycle| Lifecycle::new(lifecycle).reaches(key.as_str()))
+    }
+
+    /// Whether judging versions of this key needs their tags.
+    pub(super) fn asks_for_tags(&self, key: &Tag) -> bool {
+        self.lifecycle.as_deref().is_some_and(|lifecycle| Lifecycle::new(lifecycle).asks_for_tags(key.as_str()))
+    }
+
+    /// Whom the bucket's policy lets bypass governance, as far as it can be read (B62, F49).
+    pub(super) fn may_bypass(&self) -> Option<String> {
+        match &self.bypass {
+            Some(principals) if principals.is_empty() => None,
+            Some(principals) => Some(principals.join(", ")),
+            None => Some("nobody knows who, because the bucket's policy could not be read,".to_owned()),
+        }
+    }
+
+    /// What of it decides how long versions stay.
+    pub(super) fn retention(&self, bucket: &Bucket) -> Arc<BucketRetention> {
+        Arc::new(BucketRetention {
+            bucket: bucket.name().into(),
+            versioning: self.versioning,
+            object_lock: self.object_lock,
+            lifecycle: self.lifecycle.clone(),
+            layout: bucket.config.layout.clone(),
+        })
     }
 }
 
@@ -94,7 +131,7 @@ async fn object_lock(bucket: &Bucket) -> Result<bool, Failure> {
     }
 }
 
-async fn lifecycle(bucket: &Bucket) -> Result<Lifecycle, Failure> {
+async fn rules(bucket: &Bucket) -> Result<BucketLifecycle, Failure> {
     let request = bucket
         .client
         .get_bucket_lifecycle_configuration()
@@ -105,9 +142,22 @@ async fn lifecycle(bucket: &Bucket) -> Result<Lifecycle, Failure> {
         Ok(answer) if answer.rules().is_empty() => {
             Err(Failure::new(Cause::Malformed, LIFECYCLE, "a lifecycle configuration without rules"))
         }
-        Ok(answer) => Ok(Lifecycle::read(answer.rules(), answer.transition_default_minimum_object_size())),
-        Err(failure) if failure.is_code(&["NoSuchLifecycleConfiguration", NOT_OFFERED]) => Ok(Lifecycle::default()),
+        Ok(answer) => Ok(lifecycle::read(answer.rules(), answer.transition_default_minimum_object_size())),
+        Err(failure) if failure.is_code(&["NoSuchLifecycleConfiguration", NOT_OFFERED]) => {
+            Ok(BucketLifecycle::default())
+        }
         Err(failure) => Err(failure),
+    }
+}
+
+/// Only makes a verdict on retention finer, so that a role without this permission loses nothing else, and no gap says
+/// so.
+async fn bypass(bucket: &Bucket) -> Option<Vec<String>> {
+    let request = bucket.client.get_bucket_policy().bucket(bucket.name()).set_expected_bucket_owner(bucket.owner());
+    match bucket.budget.call(POLICY, request.send()).await {
+        Ok(answer) => access::may_bypass(answer.policy()?),
+        Err(failure) if failure.is_code(&["NoSuchBucketPolicy", NOT_OFFERED]) => Some(Vec::new()),
+        Err(_) => None,
     }
 }
 

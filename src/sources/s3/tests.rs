@@ -171,6 +171,7 @@ fn config() -> S3Config {
         endpoint: None,
         path_style: true,
         owner: None,
+        inventory: None,
     }
 }
 
@@ -219,6 +220,74 @@ async fn pages_follow_both_markers_and_odd_keys_come_back_b58() {
     assert_eq!((ids, facts.hidden_by.as_deref()), (vec!["v3".to_owned(), "v2".to_owned()], None));
     assert_eq!(snapshot.tags[0].object.as_ref().unwrap().hidden_by.as_deref(), Some("m"));
     assert_eq!(snapshot.tags[0].target, Resolution::Artifact(artifact("a/\n/x.zip?versionId=w")));
+}
+
+/// A bucket of these keys that pages as S3 does: by prefix, and after both markers (B58).
+fn paged(keys: &[String], request: &Seen) -> String {
+    if !request.asks("versions") {
+        return error("501 Not Implemented", "NotImplemented");
+    }
+    let value = |name| listing::decode(request.value(name).unwrap_or_default()).unwrap().into_owned();
+    let (prefix, after, size) = (value("prefix"), value("key-marker"), value("max-keys").parse().unwrap());
+    let left: Vec<&String> = keys.iter().filter(|key| key.starts_with(&prefix) && **key > after).collect();
+    let entries: String = left.iter().take(size).map(|key| version(key, "v", true)).collect();
+    page(&entries, left.get(size).map(|_| (left[size - 1].as_str(), "v")))
+}
+
+#[tokio::test]
+async fn a_long_listing_is_read_in_parts_and_nothing_is_lost_or_told_twice_b58() {
+    let mut keys: Vec<String> = (0..600).map(|n| format!("a/1.{}.{}/x.zip", n / 30, n % 30)).collect();
+    keys.extend(["a/!/x.zip", "a/~/x.zip", "a/release-1/x.zip", "a/Z/x.zip", "a/{}/x.zip"].map(str::to_owned));
+    keys.sort();
+    let served = keys.clone();
+    let server = Server::start(move |request| paged(&served, request)).await;
+    let source = server.open_with(false, Some(10), None, |_| {}).await;
+    let snapshot = source.inventory.observe(&repository("a")).await;
+    assert_eq!(snapshot.gaps, []);
+    let found: Vec<&str> = snapshot.tags.iter().map(|tag| tag.name.as_str()).collect();
+    assert_eq!(found, keys.iter().map(String::as_str).collect::<Vec<_>>());
+    let listings = server.requests().iter().filter(|request| request.asks("versions")).count();
+    assert!((61..=120).contains(&listings), "{listings} calls for 61 pages");
+    let order: Vec<_> = server.requests().iter().filter_map(|r| r.value("key-marker").map(str::to_owned)).collect();
+    assert!(!order.is_sorted(), "parts were read one after the other");
+
+    // Short ones are not split: each part costs a call.
+    let few: Vec<String> = keys.iter().filter(|key| key.starts_with("a/1.1.")).cloned().collect();
+    let server = Server::start(move |request| paged(&few, request)).await;
+    let source = server.open_with(false, Some(10), None, |_| {}).await;
+    assert_eq!(source.inventory.observe(&repository("a")).await.tags.len(), 30);
+    assert_eq!(server.requests().iter().filter(|request| request.asks("versions")).count(), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_orders_keys_otherwise_is_not_divided_and_nothing_is_lost() {
+    let mut keys: Vec<String> = (100..400).map(|n| format!("a/{n}/x.zip")).collect();
+    keys.extend((100..400).map(|n| format!("a/Z{n}/x.zip")));
+    let served: Vec<String> = keys.iter().rev().cloned().collect();
+    let server = Server::start(move |request| {
+        let marker = listing::decode(request.value("key-marker").unwrap_or_default()).unwrap().into_owned();
+        let from = served.iter().position(|key| *key == marker).map_or(0, |place| place + 1);
+        let entries: String = served.iter().skip(from).take(10).map(|key| version(key, "v", true)).collect();
+        page(&entries, served.get(from + 10).map(|_| (served[from + 9].as_str(), "v")))
+    })
+    .await;
+    let snapshot = server.open_with(false, Some(10), None, |_| {}).await.inventory.observe(&repository("a")).await;
+    assert_eq!((snapshot.tags.len(), snapshot.gaps.len()), (600, 0));
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_be_read_is_a_gap_and_the_others_are_kept_i4() {
+    let keys: Vec<String> = (100..400).map(|n| format!("a/{n}/x.zip")).collect();
+    let server = Server::start(move |request| {
+        let fails = request.value("key-marker").is_some_and(|marker| marker.starts_with("a%2F3"));
+        if fails { error("403 Forbidden", "AccessDenied") } else { paged(&keys, request) }
+    })
+    .await;
+    let source = server.open_with(false, Some(10), None, |_| {}).await;
+    let snapshot = source.inventory.observe(&repository("a")).await;
+    assert!(!snapshot.listing_is_complete());
+    assert!(snapshot.tags.len() >= 200, "{} of 300 keys", snapshot.tags.len());
+    assert!(snapshot.tags.iter().all(|tag| tag.target != Resolution::NotFound), "a break is no deletion");
 }
 
 #[tokio::test]
@@ -319,7 +388,8 @@ async fn an_answer_without_end_is_cut_off_i20() {
         let causes: Vec<_> = snapshot.gaps.iter().map(|gap| (gap.scope.clone(), gap.cause)).collect();
         assert_eq!(causes, [(Scope::Repository, Cause::Malformed)], "{how}: {:?}", snapshot.gaps);
         assert!(snapshot.gaps[0].detail.contains("larger than the 16 MiB"), "{how}: {:?}", snapshot.gaps);
-        assert_eq!(server.requests().len(), 1, "{how}: another try would be as large");
+        let listings = server.requests().iter().filter(|request| request.asks("versions")).count();
+        assert_eq!(listings, 1, "{how}: another try would be as large");
     }
 }
 
@@ -360,11 +430,11 @@ async fn denial_is_a_gap_that_names_the_permission_and_the_expected_owner_f30_f5
 
 #[tokio::test]
 async fn throttling_is_retried_and_then_told_f38() {
-    let calls = Arc::new(Mutex::new(0));
+    let calls = Arc::new(Mutex::new(0_u32));
     let count = Arc::clone(&calls);
-    let server = Server::start(move |_| {
+    let server = Server::start(move |request| {
         let mut calls = count.lock().unwrap();
-        *calls += 1;
+        *calls += u32::from(request.asks("versions"));
         if *calls < 3 { error("503 Slow Down", "SlowDown") } else { page(&version("a/1/x.zip", "v", true), None) }
     })
     .await;
@@ -706,7 +776,7 @@ async fn what_can_never_work_is_refused_at_once_f81() {
 }
 
 /// Every permission that the calls of this source name, by the half that makes them.
-const READS: [&str; 9] = [
+const READS: [&str; 11] = [
     listing::LIST,
     settings::VERSIONING,
     settings::OBJECT_LOCK,
@@ -717,6 +787,8 @@ const READS: [&str; 9] = [
     inspect::READ_TAGS,
     // No call is named so: it is what makes S3 answer 404 in place of 403 for what is not there (B84).
     "s3:ListBucket",
+    settings::POLICY,
+    state::RETENTION,
 ];
 const WRITES: [&str; 2] = [pin::HOLD, pin::WRITE_TAGS];
 

@@ -116,6 +116,7 @@ pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
         presence: Presence::Present,
         kind: None,
         created: None,
+        object: None,
         closure: Closure::Complete,
         pin: PinState::Present,
         obstacles: Vec::new(),

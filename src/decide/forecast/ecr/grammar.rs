@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::json::Json;
+use super::super::json::Json;
 use super::pattern::TagPattern;
 use super::rule::{Count, Rule, RuleAction, StorageClass, TagRule};
 

@@ -14,7 +14,6 @@ mod concord;
 mod evaluate;
 mod family;
 mod grammar;
-mod json;
 mod lint;
 mod pace;
 mod pattern;

@@ -1,1 +1,35 @@
-//! S3 lifecycle rules (FIELD-GUIDE B.1).
+//! S3 lifecycle rules, simulated (B.1).
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `doubt` | yes, no and maybe; and which way a maybe is read |
+//! | `rules` | which rule reaches which version, and when it is due |
+//! | `key` | one key's versions and markers, newest first |
+//! | `fate` | every event of one key to a horizon (B71) |
+//! | `threats` | what of that happens to rollback targets |
+//! | `lint` | rules that cannot mean what they say |
+//! | `document`, `xml` | a configuration as people write it |
+//! | `recommend`, `write` | a configuration that spares pinned releases |
+//!
+//! The documentation leaves three things open, and each is read so as to frighten: what is due exactly at midnight acts
+//! at that midnight; whether delete markers count among the newer noncurrent versions is a maybe; and where the version
+//! that once followed has been deleted by hand, the next newer one stands in for it.
+
+mod document;
+mod doubt;
+mod fate;
+mod key;
+mod lint;
+mod recommend;
+mod rules;
+mod threats;
+mod write;
+mod xml;
+
+pub use document::{is_meant, read};
+pub use fate::{Act, Step, fate};
+pub use key::{Entry, EntryKind, Key};
+pub use lint::{Lint, LintKind, lint};
+pub use recommend::recommend;
+pub use rules::Lifecycle;
+pub use threats::{Objects, threats, threats_to, threats_to_all};

@@ -9,9 +9,10 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 pub(super) enum Json {
     Text(String),
     Number(u64),
+    Flag(bool),
     List(Vec<Json>),
     Table(Vec<(String, Json)>),
-    /// Something that stands nowhere in a lifecycle policy, by its name.
+    /// Something that stands nowhere in lifecycle rules, by its name.
     Other(&'static str),
 }
 
@@ -20,6 +21,7 @@ impl Json {
         match self {
             Self::Text(_) => "a string",
             Self::Number(_) => "a number",
+            Self::Flag(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "an object",
             Self::Other(kind) => kind,
@@ -42,8 +44,8 @@ impl<'de> Visitor<'de> for Reader {
         f.write_str("JSON")
     }
 
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Other("true or false"))
+    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Json, E> {
+        Ok(Json::Flag(flag))
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Json, E> {

@@ -1,0 +1,471 @@
+//! What the rules do to one key, event after event (B71).
+
+use jiff::Timestamp;
+
+use crate::model::{BucketExpiration, BucketRule, Certainty, Replication, Retained, StorageClass, Versioning};
+
+use super::doubt::{Holds, Reading};
+use super::key::{Entry, EntryKind, Key};
+use super::rules::{Lifecycle, after, due, expires, matches, midnight, next_midnight};
+
+/// One thing that happens to one entry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    /// When; `now` for whatever is due already.
+    pub at: Timestamp,
+    /// Which entry of the key, by its place at the start; none for a marker that a rule put there.
+    pub entry: Option<usize>,
+    /// What.
+    pub act: Act,
+    /// The rule's name.
+    pub rule: String,
+    /// Whether everything that it depends on is known.
+    pub certainty: Certainty,
+    /// How the rule comes to reach it.
+    pub why: String,
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// Its bytes are gone for good.
+    Deletes,
+    /// It is moved to another storage class.
+    Moves(StorageClass),
+    /// A delete marker is put in front of it.
+    Hides,
+    /// It is a delete marker, and goes.
+    RemovesMarker,
+}
+
+/// Everything that happens to a key until the horizon, in order.
+#[must_use]
+pub fn fate(
+    lifecycle: &Lifecycle,
+    versioning: Versioning,
+    key: &Key<'_>,
+    now: Timestamp,
+    horizon: Timestamp,
+) -> Vec<Step> {
+    let lifecycle = lifecycle.about(key.key);
+    let mut steps: Vec<Step> =
+        (0..key.entries.len()).flat_map(|about| fate_of(&lifecycle, versioning, key, about, now, horizon)).collect();
+    steps.sort();
+    steps
+}
+
+/// What happens to one entry: certainly, and possibly.
+pub(super) fn fate_of(
+    lifecycle: &Lifecycle,
+    versioning: Versioning,
+    key: &Key<'_>,
+    about: usize,
+    now: Timestamp,
+    horizon: Timestamp,
+) -> Vec<Step> {
+    let run = |worst| {
+        let reading = Reading { worst, about };
+        let mut course = Course::start(lifecycle, versioning, key, reading, now);
+        course.run(horizon);
+        (course.steps, course.doubted)
+    };
+    let (mut certain, doubted) = run(false);
+    certain.retain(|step| step.entry == Some(about));
+    if doubted {
+        let (mut worst, _) = run(true);
+        worst.retain(|step| step.entry == Some(about) && !certain.contains(step));
+        certain.extend(worst.into_iter().map(|step| Step { certainty: Certainty::Possible, ..step }));
+        certain.sort();
+    }
+    certain
+}
+
+/// A key on its way through time, under one reading.
+struct Course<'a> {
+    lifecycle: &'a Lifecycle,
+    versioning: Versioning,
+    key: &'a str,
+    reading: Reading,
+    items: Vec<Item<'a>>,
+    steps: Vec<Step>,
+    /// The day that is lived.
+    clock: Timestamp,
+    /// Whether anything was a maybe: if not, there is one reading only.
+    doubted: bool,
+}
+
+#[derive(Clone)]
+struct Item<'a> {
+    entry: Entry<'a>,
+    origin: Option<usize>,
+    class: StorageClass,
+    /// Since when something newer stands in front of it, and what put that there if a rule did (B70).
+    behind: Option<Behind>,
+}
+
+#[derive(Clone)]
+struct Behind {
+    since: Timestamp,
+    by_rule: Option<String>,
+}
+
+/// Something that a rule does once it is due. Ordered by what wins on the same day: destruction over a move, the
+/// cheaper class over the dearer, any move over a marker (B67).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    Destroy,
+    Move { dearness: std::cmp::Reverse<usize>, class: StorageClass },
+    Mark,
+}
+
+#[derive(Debug)]
+struct Planned<'a> {
+    due: Timestamp,
+    deed: Deed,
+    rule: &'a BucketRule,
+    why: String,
+}
+
+impl<'a> Course<'a> {
+    fn start(
+        lifecycle: &'a Lifecycle,
+        versioning: Versioning,
+        key: &Key<'a>,
+        reading: Reading,
+        now: Timestamp,
+    ) -> Self {
+        let successors = std::iter::once(None).chain(key.entries.iter().map(|entry| Some(entry.modified)));
+        let items = key.entries.iter().zip(successors).enumerate().map(|(place, (entry, since))| Item {
+            entry: entry.clone(),
+            origin: Some(place),
+            class: match &entry.kind {
+                EntryKind::Version { class, .. } => class.clone(),
+                EntryKind::Marker => StorageClass::STANDARD,
+            },
+            behind: since.map(|since| Behind { since, by_rule: None }),
+        });
+        Self {
+            lifecycle,
+            versioning,
+            key: key.key,
+            reading,
+            items: items.collect(),
+            steps: Vec::new(),
+            clock: now,
+            doubted: false,
+        }
+    }
+
+    /// Every time something is due, until nothing is. It ends: versions only go, classes only get cheaper, and a key
+    /// that is marked is not marked again.
+    fn run(&mut self, horizon: Timestamp) {
+        while self.clock <= horizon {
+            let at = self.clock;
+            self.act(at);
+            // Whatever lost its day to something else has the next one.
+            let Some(tomorrow) = next_midnight(at) else { return };
+            let next = (0..self.items.len()).flat_map(|place| self.planned(place)).map(|planned| planned.due).min();
+            let Some(next) = next else { return };
+            self.clock = next.max(tomorrow);
+        }
+    }
+
+    /// One day: each entry suffers the strongest of what is due, all of them judged as they stood before.
+    fn act(&mut self, at: Timestamp) {
+        let mut chosen = Vec::new();
+        for place in 0..self.items.len() {
+            let due = self.planned(place).into_iter().filter(|planned| planned.due <= at);
+            let strongest = due.min_by(|a, b| (&a.deed, a.due, a.rule).cmp(&(&b.deed, b.due, b.rule)));
+            chosen.extend(strongest.map(|planned| (place, planned)));
+        }
+        let mut gone = vec![false; self.items.len()];
+        let mut marked = None;
+        for (place, Planned { deed, rule, why, .. }) in chosen {
+            let act = match deed {
+                Deed::Destroy if self.items[place].entry.is_marker() => {
+                    gone[place] = true;
+                    Act::RemovesMarker
+                }
+                Deed::Destroy => {
+                    gone[place] = true;
+                    Act::Deletes
+                }
+                Deed::Move { class, .. } => {
+                    self.items[place].class = class.clone();
+                    Act::Moves(class)
+                }
+                Deed::Mark => {
+                    marked = Some(rule);
+                    Act::Hides
+                }
+            };
+            self.step(at, place, act, rule, why);
+        }
+        if let Some(rule) = marked {
+            self.mark(at, rule, &mut gone);
+        }
+        let mut gone = gone.into_iter();
+        self.items.retain(|_| !gone.next().unwrap_or(false));
+        if let Some(rule) = marked {
+            self.put_marker(at, rule);
+        }
+    }
+
+    fn step(&mut self, at: Timestamp, place: usize, act: Act, rule: &BucketRule, why: String) {
+        let entry = self.items[place].origin;
+        self.steps.push(Step { at, entry, act, rule: rule.name(), certainty: Certainty::Certain, why });
+    }
+
+    /// Under suspended versioning the marker has no id of its own, and so replaces what has none either (B69).
+    fn mark(&mut self, at: Timestamp, rule: &BucketRule, gone: &mut [bool]) {
+        if self.versioning != Versioning::Suspended {
+            return;
+        }
+        for (place, gone) in gone.iter_mut().enumerate() {
+            let item = &self.items[place];
+            if !item.entry.is_null() || *gone {
+                continue;
+            }
+            if item.entry.is_marker() {
+                *gone = true;
+                self.step(at, place, Act::RemovesMarker, rule, String::new());
+                continue;
+            }
+            let open = self.open(place).filter(|(until, _)| *until <= at).map_or(Holds::No, |(_, holds)| holds);
+            if self.takes(open, place, true) {
+                *gone = true;
+                if place == 0 {
+                    // What is destroyed is not hidden.
+                    let origin = self.items[place].origin;
+                    self.steps.retain(|step| step.at != at || step.entry != origin || step.act != Act::Hides);
+                }
+                let why = "versioning is suspended, so the marker takes the place of the null version for good";
+                self.step(at, place, Act::Deletes, rule, why.to_owned());
+            }
+        }
+    }
+
+    fn put_marker(&mut self, at: Timestamp, rule: &BucketRule) {
+        // If what was in front is gone, the next one was behind it already, and its clock runs on.
+        if let Some(front) = self.items.first_mut().filter(|front| front.behind.is_none()) {
+            front.behind = Some(Behind { since: at, by_rule: Some(rule.name()) });
+        }
+        let id = if self.versioning == Versioning::Suspended { "null" } else { "" };
+        let entry = Entry { id, modified: at, kind: EntryKind::Marker };
+        self.items.insert(0, Item { entry, origin: None, class: StorageClass::STANDARD, behind: None });
+    }
+
+    fn takes(&mut self, holds: Holds, place: usize, makes_room: bool) -> bool {
+        self.doubted |= holds == Holds::Maybe;
+        self.reading.takes(holds, self.items[place].origin, makes_room)
+    }
+
+    /// From when on it may be deleted, and whether that is known; none while it is held (B74).
+    fn open(&self, place: usize) -> Option<(Timestamp, Holds)> {
+        let EntryKind::Version { lock, .. } = &self.items[place].entry.kind else {
+            // Markers are never locked (B60).
+            return Some((Timestamp::MIN, Holds::Yes));
+        };
+        let unheld = match lock.hold {
+            Some(true) => return None,
+            Some(false) => Holds::Yes,
+            None => Holds::Maybe,
+        };
+        match lock.retained {
+            Retained::No => Some((Timestamp::MIN, unheld)),
+            Retained::Until { until, .. } if until <= self.clock => Some((Timestamp::MIN, unheld)),
+            Retained::Until { until, .. } => Some((midnight(until)?, unheld)),
+            Retained::Unknown => Some((Timestamp::MIN, Holds::Maybe)),
+        }
+    }
+
+    /// What the rules will do to an entry as things stand now.
+    fn planned(&mut self, place: usize) -> Vec<Planned<'a>> {
+        let lifecycle = self.lifecycle;
+        let mut planned = Vec::new();
+        for rule in &lifecycle.rules {
+            let item = &self.items[place];
+            let reaches = matches(&rule.filter, self.key, &item.entry).and(acts_on(&item.entry));
+            if reaches == Holds::No {
+                continue;
+            }
+            match (item.behind.clone(), item.entry.is_marker()) {
+                (None, false) => self.plan_current(place, rule, reaches, &mut planned),
+                (None, true) => self.plan_lone_marker(place, rule, reaches, &mut planned),
+                (Some(behind), _) => self.plan_noncurrent(place, rule, reaches, &behind, &mut planned),
+            }
+        }
+        planned
+    }
+
+    fn plan_current(&mut self, place: usize, rule: &'a BucketRule, reaches: Holds, planned: &mut Vec<Planned<'a>>) {
+        let written = self.items[place].entry.modified;
+        if let Some(trigger) = expires(rule)
+            && let Some((due, sure)) = due(trigger, written)
+        {
+            let why = format!("it is the current version, written {written}, and expires {}", in_words(trigger));
+            // What replaces the null version under suspended versioning is a marker, and is told as what it destroys.
+            match self.versioning {
+                Versioning::Off => self.plan_destruction(place, rule, due, reaches.and(sure), false, why, planned),
+                Versioning::Enabled | Versioning::Suspended => {
+                    if self.takes(reaches.and(sure), place, false) {
+                        planned.push(Planned { due, deed: Deed::Mark, rule, why });
+                    }
+                }
+            }
+        }
+        for transition in &rule.transitions {
+            let Some((due, sure)) = due(transition.when, written) else { continue };
+            let why = format!(
+                "it is the current version, written {written}, and moves to {} {}",
+                transition.class,
+                in_words(transition.when)
+            );
+            self.plan_move(place, rule, due, reaches.and(sure), &transition.class, why, planned);
+        }
+    }
+
+    /// A marker goes once nothing is behind it (B69).
+    fn plan_lone_marker(&mut self, place: usize, rule: &'a BucketRule, reaches: Holds, planned: &mut Vec<Planned<'a>>) {
+        if self.items.len() > 1 {
+            return;
+        }
+        let written = self.items[place].entry.modified;
+        let found = match rule.expiration {
+            Some(BucketExpiration::Current(trigger)) => due(trigger, written),
+            Some(BucketExpiration::LoneMarkers) => midnight(written).map(|due| (due, Holds::Yes)),
+            None => None,
+        };
+        if let Some((due, sure)) = found
+            && self.takes(reaches.and(sure), place, false)
+        {
+            planned.push(Planned { due, deed: Deed::Destroy, rule, why: String::new() });
+        }
+    }
+
+    fn plan_noncurrent(
+        &mut self,
+        place: usize,
+        rule: &'a BucketRule,
+        reaches: Holds,
+        behind: &Behind,
+        planned: &mut Vec<Planned<'a>>,
+    ) {
+        if let Some(limit) = rule.noncurrent_expiration
+            && let Some(due) = after(behind.since, limit.days)
+        {
+            let sure = reaches.and(self.has_newer(place, limit.keep_newer));
+            let why =
+                format!("it is noncurrent {}, and goes {}", behind.in_words(), newer(limit.days, limit.keep_newer));
+            self.plan_destruction(place, rule, due, sure, true, why, planned);
+        }
+        for transition in &rule.noncurrent_transitions {
+            let limit = transition.when;
+            let Some(due) = after(behind.since, limit.days) else { continue };
+            let sure = reaches.and(self.has_newer(place, limit.keep_newer));
+            let why = format!(
+                "it is noncurrent {}, and moves to {} {}",
+                behind.in_words(),
+                transition.class,
+                newer(limit.days, limit.keep_newer)
+            );
+            self.plan_move(place, rule, due, sure, &transition.class, why, planned);
+        }
+    }
+
+    /// Whether so many noncurrent versions are newer. Nothing says whether markers count (B70).
+    fn has_newer(&self, place: usize, wanted: u32) -> Holds {
+        let wanted = wanted as usize;
+        let newer = self.items.get(1..place).unwrap_or_default();
+        if newer.len() < wanted {
+            Holds::No
+        } else if newer.iter().filter(|item| !item.entry.is_marker()).count() >= wanted {
+            Holds::Yes
+        } else {
+            Holds::Maybe
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one fact of the deed, and two callers have all of them")]
+    fn plan_destruction(
+        &mut self,
+        place: usize,
+        rule: &'a BucketRule,
+        due: Timestamp,
+        sure: Holds,
+        makes_room: bool,
+        mut why: String,
+        planned: &mut Vec<Planned<'a>>,
+    ) {
+        let Some((open, unlocked)) = self.open(place) else { return };
+        if open > due.max(self.clock) {
+            why.push_str(&format!(", once its retention has ended on {open}"));
+        }
+        if self.takes(sure.and(unlocked), place, makes_room) {
+            planned.push(Planned { due: due.max(open), deed: Deed::Destroy, rule, why });
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one fact of the deed, and two callers have all of them")]
+    fn plan_move(
+        &mut self,
+        place: usize,
+        rule: &'a BucketRule,
+        due: Timestamp,
+        sure: Holds,
+        class: &StorageClass,
+        why: String,
+        planned: &mut Vec<Planned<'a>>,
+    ) {
+        let item = &self.items[place];
+        let EntryKind::Version { size, .. } = item.entry.kind else { return };
+        if class.cheapness() <= item.class.cheapness() {
+            return;
+        }
+        let sure = sure.and(self.lifecycle.moves(rule, class, size));
+        if self.takes(sure, place, false) {
+            let dearness = std::cmp::Reverse(class.cheapness());
+            planned.push(Planned { due, deed: Deed::Move { dearness, class: class.clone() }, rule, why });
+        }
+    }
+}
+
+/// Whether rules act on it at all. While its replication waits they do not, and nobody knows how long it waits (B74).
+fn acts_on(entry: &Entry<'_>) -> Holds {
+    match &entry.kind {
+        EntryKind::Marker => Holds::Yes,
+        EntryKind::Version { replication, .. } => match replication {
+            // A version that is not replicated at all is by far the most common, and looks the same unread.
+            Replication::Settled | Replication::Unknown => Holds::Yes,
+            Replication::Pending | Replication::Stuck(_) => Holds::Maybe,
+        },
+    }
+}
+
+impl Behind {
+    fn in_words(&self) -> String {
+        match &self.by_rule {
+            Some(rule) => format!("from {} on, when rule {rule:?} puts a delete marker in front of it", self.since),
+            None => format!("since {}", self.since),
+        }
+    }
+}
+
+fn in_words(trigger: crate::model::Trigger) -> String {
+    match trigger {
+        crate::model::Trigger::Days(days) => format!("after {}", counted(days)),
+        crate::model::Trigger::Date(date) => format!("from {date} on"),
+        crate::model::Trigger::Unknown => "at a time that the rule says in a way not known here".to_owned(),
+    }
+}
+
+fn newer(days: u32, keep: u32) -> String {
+    match keep {
+        0 => format!("after {}", counted(days)),
+        keep => format!("after {} behind the {keep} newer noncurrent versions that stay", counted(days)),
+    }
+}
+
+fn counted(days: u32) -> String {
+    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
+}
