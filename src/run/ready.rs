@@ -133,7 +133,6 @@ impl ReadyOptions {
             sources: self.sources.clone(),
             repositories: Vec::new(),
             shard: None,
-            repositories: Vec::new(),
             concurrency: self.concurrency,
             deadline: self.deadline,
             stop: self.stop.clone(),
