@@ -145,7 +145,7 @@ fn split(path: &str) -> Option<(String, String)> {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let root = if parts.first() == Some(&"api") { 2 } else { 3 };
     match &parts[root.min(parts.len())..] {
-        [plural] => Some((path.to_owned(), "*".to_owned()).into()).filter(|_| !plural.is_empty()),
+        [plural] => Some((path.to_owned(), "*".to_owned())).filter(|_| !plural.is_empty()),
         ["namespaces", namespace, plural] => {
             Some((format!("/{}/{plural}", parts[..root].join("/")), (*namespace).to_owned()))
         }
