@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
 
 #[path = "../support/push.rs"]
-#[allow(dead_code, reason = "the suite uses more of it")]
 mod push;
 #[path = "../support/registry.rs"]
 mod registry;
