@@ -12,11 +12,14 @@
 //! - [`sources`] and [`signals`] read the world; [`sources::Protector`] is the only way to change it.
 //! - [`ledger`] is the append-only record; [`report`] renders what it holds.
 //! - [`alert`] tells people and programs what is news, after the commit.
+//! - [`invocation`] is a run that an event asks for, in a Lambda function.
+//! - [`schedule`] says when a run is due, and [`watch`] keeps to it.
 //! - [`run`] is the only orchestration; [`cli`] turns arguments into a run and a run into an exit status.
 
 pub mod alert;
 pub mod cli;
 pub mod decide;
+pub mod invocation;
 pub mod ledger;
 pub mod model;
 pub mod policy;
@@ -26,3 +29,4 @@ pub mod schedule;
 pub mod signals;
 pub mod sources;
 pub mod telemetry;
+pub mod watch;

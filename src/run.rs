@@ -19,7 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::ledger::{Access, LedgerError};
-use crate::model::{Mode, RunScope, SourceName};
+use crate::model::{Mode, RepositoryKey, RunScope, SourceName};
 use crate::policy::Policy;
 use crate::report::body::Report;
 use crate::sources::Source;
@@ -43,6 +43,8 @@ pub struct RunOptions {
     pub sources: Vec<SourceName>,
     /// Only this share of the repositories.
     pub shard: Option<Shard>,
+    /// Only these repositories, and nothing that a source as a whole is asked for: an event named them. All if empty.
+    pub repositories: Vec<RepositoryKey>,
     /// Repositories in flight at once. A registry gets up to eight times as many requests, as long as it copes.
     pub concurrency: usize,
     /// The run ends before this much time has passed, and says `incomplete` if it was not done.
@@ -58,6 +60,7 @@ impl RunOptions {
         RunScope {
             sources: self.sources.clone(),
             shard: self.shard.map(|shard| format!("{}/{}", shard.index, shard.count)),
+            repositories: self.repositories.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -132,9 +135,11 @@ async fn carry_out(
     let mut recorder = Recorder::new(setup.clone(), unopened)?;
     let mut over = std::pin::pin!(stop.over());
     let mut given_up = false;
-    tokio::select! {
-        () = recorder.settings() => {}
-        () = &mut over => given_up = true,
+    if options.repositories.is_empty() {
+        tokio::select! {
+            () = recorder.settings() => {}
+            () = &mut over => given_up = true,
+        }
     }
 
     if !given_up {

@@ -248,5 +248,10 @@ stage 'build' cargo test --locked --no-run "${build_arguments[@]}"
 stage 'servers' start_servers
 seal_environment
 stage 'tests' cargo test --locked "$@"
+if [ $# -eq 0 ]; then
+    stage 'the Lambda function' cargo test --locked --features lambda --test lambda
+    stage 'Kubernetes' tests/kubernetes.sh "$target"
+    stage 'Terraform' tests/terraform.sh "$target/debug/prodpin"
+fi
 # With arguments only what they name is run.
 if [ $# -eq 0 ]; then stage 'reports' judge_reports; fi

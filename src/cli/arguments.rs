@@ -1,5 +1,6 @@
 //! The arguments. Doc comments are what `--help` says. Every flag has a `PRODPIN_*` variable.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub(super) enum Command {
     Audit(AuditArguments),
     /// Pin every rollback target
     Enforce(EnforceArguments),
+    /// Run on the policy's schedule until ended; SIGHUP reads the policy again
+    Watch(WatchArguments),
     /// Tell what lifecycle rules will do to rollback targets, without changing anything
     Forecast(ForecastArguments),
     /// Tell whether production can be rolled back now, to what, and by which commands, without changing anything
@@ -101,7 +104,7 @@ pub(super) struct RunArguments {
     pub(super) sources: Vec<SourceName>,
 
     /// Only share I (from 0) of N of the repositories [default: from JOB_COMPLETION_INDEX and PRODPIN_SHARDS]
-    #[arg(long, value_name = "I/N", env = "PRODPIN_SHARD", value_parser = read_shard, hide_env_values = true)]
+    #[arg(long, value_name = "I/N", env = "PRODPIN_SHARD", hide_env_values = true)]
     pub(super) shard: Option<Shard>,
 
     /// Write the report to a file; may be given several times. "-" is stdout. Formats: table, json, csv, markdown,
@@ -129,6 +132,55 @@ pub(super) struct RunArguments {
     pub(super) concurrency: u16,
 
     /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is told
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArguments {
+    /// Pin, as enforce does; without it, runs only look
+    #[arg(long, env = "PRODPIN_ENFORCE", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) enforce: bool,
+
+    /// Answer /healthz, /readyz and /metrics (Prometheus) here, such as 127.0.0.1:9400
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PRODPIN_LISTEN", hide_env_values = true)]
+    pub(super) listen: Option<SocketAddr>,
+
+    /// Start each run up to so much later than the schedule says, by chance, and less than half the way to the next
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_JITTER", value_parser = read_duration, hide_env_values = true)]
+    pub(super) jitter: Option<Duration>,
+
+    /// Only this source; may be given several times
+    #[arg(long = "source", value_name = "NAME", env = "PRODPIN_SOURCE", value_delimiter = ',', hide_env_values = true)]
+    pub(super) sources: Vec<SourceName>,
+
+    /// Only share I (from 0) of N of the repositories [default: from JOB_COMPLETION_INDEX and PRODPIN_SHARDS]
+    #[arg(long, value_name = "I/N", env = "PRODPIN_SHARD", hide_env_values = true)]
+    pub(super) shard: Option<Shard>,
+
+    /// Write each run's report to a file, in the place of the last one's; may be given several times. "-" is stdout
+    #[arg(
+        long = "report",
+        value_name = "FORMAT=FILE",
+        env = "PRODPIN_REPORT",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub(super) reports: Vec<ReportTarget>,
+
+    /// Write each run's report to stdout [default: one line for each run]
+    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
+    pub(super) format: Option<Format>,
+
+    /// How many repositories to look at at once
+    #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
+          value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
+    pub(super) concurrency: u16,
+
+    /// End each run before it took this much time, as 30s, 10m or 1h30m; what was not reached is told
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
 
@@ -332,23 +384,6 @@ pub(super) enum SchemaOf {
 pub(super) struct CompletionsArguments {
     /// The shell
     pub(super) shell: clap_complete::Shell,
-}
-
-fn read_shard(text: &str) -> Result<Shard, String> {
-    let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
-    match numbers {
-        Some((index, count)) => shard(index, count),
-        None => Err("write I/N, such as 0/4".to_owned()),
-    }
-}
-
-/// A share that exists: a share outside its own count would silently look at nothing.
-pub(super) fn shard(index: u32, count: u32) -> Result<Shard, String> {
-    match count {
-        0 => Err("there must be at least one share".to_owned()),
-        _ if index >= count => Err(format!("shares count from 0, so of {count} the last is {}/{count}", count - 1)),
-        _ => Ok(Shard { index, count }),
-    }
 }
 
 /// Where the whole ledger is written.

@@ -19,6 +19,7 @@ mod ready;
 mod schema;
 mod stop;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -64,6 +65,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }))
 }
 
+/// Starts logging for a program that runs unattended: what it does, one record a line, nothing for a terminal.
+pub fn log_for_a_service() {
+    logs::start(false, 1, Bar::new(true));
+}
+
 /// A usage error says the words at fault again, and people paste addresses with passwords in them (I18).
 fn redacted(mut told: clap::Error) -> clap::Error {
     let said = |(kind, value): (ContextKind, &ContextValue)| match value {
@@ -86,6 +92,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Enforce(arguments) => in_runtime(enforce::enforce(policy, arguments, bar)),
         Command::Forecast(arguments) => in_runtime(forecast::forecast(policy, arguments, bar)),
         Command::Ready(arguments) => in_runtime(ready::ready(policy, arguments, bar)),
+        Command::Watch(arguments) => in_runtime(watch::watch(policy, arguments)),
         Command::History(arguments) => in_runtime(history::history(policy, arguments)),
         Command::Verify(arguments) => in_runtime(verify::verify(policy, arguments)),
         Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::arguments::{RunArguments, shard};
+use super::arguments::RunArguments;
 use super::exit::{Ending, Misuse, of_error};
 use super::output::{Around, Outputs};
 use super::progress::Bar;
@@ -45,6 +45,7 @@ pub(super) async fn outcome(
         mode,
         sources: sources(&policy, &arguments.sources)?,
         shard: arguments.shard.map_or_else(|| shard_of(&|name| std::env::var(name).ok()), |shard| Ok(Some(shard)))?,
+        repositories: Vec::new(),
         concurrency: usize::from(arguments.concurrency),
         deadline: arguments.deadline,
         stop: signals.stop.clone(),
@@ -96,7 +97,13 @@ pub(super) async fn outcome(
 }
 
 /// Puts a report that says so in the place of an earlier one, which would read as this run's.
-fn failed(outputs: Outputs, options: &RunOptions, policy: &Policy, started: Timestamp, error: &anyhow::Error) {
+pub(super) fn failed(
+    outputs: Outputs,
+    options: &RunOptions,
+    policy: &Policy,
+    started: Timestamp,
+    error: &anyhow::Error,
+) {
     let run = RunSection {
         id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
         mode: options.mode,
@@ -152,7 +159,7 @@ pub(super) fn sources(policy: &Policy, asked: &[SourceName]) -> anyhow::Result<V
 
 /// The share that Kubernetes gives an indexed Job (G145). With only one of the two variables a pod would look at
 /// everything or nothing, so that is an error.
-fn shard_of(environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Option<Shard>> {
+pub(super) fn shard_of(environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Option<Shard>> {
     let number = |name: &str| -> anyhow::Result<Option<u32>> {
         let Some(text) = environment(name).filter(|text| !text.is_empty()) else { return Ok(None) };
         let number = text.parse().map_err(|_| Misuse(format!("{name} must be a number, and is {text:?}")))?;
@@ -161,7 +168,7 @@ fn shard_of(environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Opti
     match (number("JOB_COMPLETION_INDEX")?, number("PRODPIN_SHARDS")?) {
         // An indexed Job with one pod sets an index and needs no shares.
         (None, None) | (Some(0), None) => Ok(None),
-        (Some(index), Some(count)) => Ok(Some(shard(index, count).map_err(Misuse)?)),
+        (Some(index), Some(count)) => Ok(Some(Shard::new(index, count).map_err(Misuse)?)),
         (Some(index), None) => {
             Err(Misuse(format!("JOB_COMPLETION_INDEX is {index}: set PRODPIN_SHARDS to the Job's completions")).into())
         }

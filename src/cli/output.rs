@@ -41,7 +41,8 @@ impl FromStr for ReportTarget {
 
 /// Everything a report will be written to, opened before the run, so that a run is not lost to a bad path.
 pub(super) struct Outputs {
-    stdout: Format,
+    /// None shows nothing.
+    stdout: Option<Format>,
     files: Vec<(Format, PathBuf, NamedTempFile)>,
     around: Around,
 }
@@ -140,14 +141,23 @@ fn account(environment: &dyn Fn(&str) -> Option<String>) -> Option<AwsAccount> {
 impl Outputs {
     /// Opens what was asked for. With `-` among the reports, stdout shows that and no table.
     pub(super) fn open(format: Option<Format>, reports: &[ReportTarget], around: Around) -> anyhow::Result<Self> {
+        let mut outputs = Self::open_asked(format, reports, around)?;
+        outputs.stdout = outputs.stdout.or(Some(Format::Table));
+        Ok(outputs)
+    }
+
+    /// Opens what was asked for, and nothing else.
+    pub(super) fn open_asked(format: Option<Format>, reports: &[ReportTarget], around: Around) -> anyhow::Result<Self> {
         let mut on_stdout = format.into_iter().chain(reports.iter().filter(|r| r.path.is_none()).map(|r| r.format));
-        let stdout = on_stdout.next().unwrap_or(Format::Table);
+        let stdout = on_stdout.next();
         if on_stdout.next().is_some() {
             return Err(
                 Misuse("stdout takes one report: give one --format, or one --report FORMAT=-".to_owned()).into()
             );
         }
-        around.allow(stdout)?;
+        if let Some(format) = stdout {
+            around.allow(format)?;
+        }
         let mut files = Vec::new();
         let mut named = BTreeSet::new();
         for target in reports {
@@ -176,7 +186,7 @@ impl Outputs {
 
     /// Refuses formats that a diff has no form for.
     pub(super) fn for_diff(self) -> anyhow::Result<Self> {
-        let mut asked = self.files.iter().map(|(format, ..)| *format).chain([self.stdout]);
+        let mut asked = self.files.iter().map(|(format, ..)| *format).chain(self.stdout);
         match asked.find(|format| !Diff::FORMATS.contains(format)) {
             Some(format) => {
                 let has = Diff::FORMATS.map(Format::as_str).join(", ");
@@ -190,7 +200,9 @@ impl Outputs {
         let name = self.around.policy_name();
         let terms = |style| self.around.terms(style, name.as_deref());
         let mut failures = place(self.files, |format, file| render(format, &terms(Style::UNBOUNDED), file));
-        failures.extend(to_stdout(|out| render(self.stdout, &terms(style()), out)).err());
+        if let Some(format) = self.stdout {
+            failures.extend(to_stdout(|out| render(format, &terms(style()), out)).err());
+        }
         let mut failures = failures.into_iter();
         let Some(first) = failures.next() else { return Ok(()) };
         // The first one ends the command; the others are not to go unnoticed.

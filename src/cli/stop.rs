@@ -66,3 +66,37 @@ async fn interrupted() {
         std::future::pending().await
     }
 }
+
+/// SIGHUP, which asks for the policy to be read again. It is kept in mind while nobody waits for it.
+pub(super) struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    /// From now on it does not end the process.
+    pub(super) fn listen() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let signal = signal(SignalKind::hangup());
+            if let Err(error) = &signal {
+                tracing::warn!("cannot listen for SIGHUP: {error}");
+            }
+            Self { signal: signal.ok() }
+        }
+        #[cfg(not(unix))]
+        Self {}
+    }
+
+    /// Returns when it was heard since the last time.
+    pub(super) async fn heard(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}

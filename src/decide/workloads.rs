@@ -92,7 +92,7 @@ fn mutable(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running])
 fn never_moves(retention: &Retention) -> bool {
     match retention {
         Retention::Ecr(repository) => repository.mutability == Some(Mutability::Immutable),
-        Retention::Unruled | Retention::Bucket(_) => false,
+        Retention::Bucket(_) | Retention::Unruled => false,
     }
 }
 

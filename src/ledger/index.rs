@@ -10,12 +10,15 @@ use super::Head;
 use super::cache::CACHE_SCHEMA;
 use super::tiles::Frontier;
 use crate::model::{
-    Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RepositoryName, RunId, RunRecord, SettingFacts, Severity,
-    SourceName, SourceRecord,
+    Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RepositoryName, RunId, RunRecord, RunScope, SettingFacts,
+    Severity, SourceName, SourceRecord,
 };
 
 /// How many run records are at hand without reading batches.
 pub(super) const RUNS_KEPT: usize = 50;
+
+/// How many kinds of runs are told apart: more shares than anyone has, and still small.
+const SCOPES_KEPT: usize = 1024;
 
 /// How many of a repository's latest commits are at hand, to bring a view that missed some up to date.
 const TOUCHES_KEPT: usize = 4;
@@ -57,6 +60,9 @@ pub(super) struct Index {
     pub(super) told: BTreeMap<Arc<str>, BTreeMap<String, Severity>>,
     /// The latest run records, latest last.
     pub(super) runs: VecDeque<(RunRecord, Head)>,
+    /// When the latest run of each scope started, but for runs of single repositories, latest last.
+    #[serde(default)]
+    pub(super) latest: VecDeque<(RunScope, Timestamp)>,
 }
 
 /// What is remembered of a source.
@@ -80,6 +86,7 @@ impl Default for Index {
             findings: OpenFindings::default(),
             told: BTreeMap::new(),
             runs: VecDeque::new(),
+            latest: VecDeque::new(),
         }
     }
 }
@@ -140,6 +147,7 @@ impl Index {
                     known.retain(|name, _| !forgotten.contains(name));
                 }
                 Event::Run(record) => {
+                    self.remember(record);
                     self.runs.push_back((record.as_ref().clone(), *head));
                     if self.runs.len() > RUNS_KEPT {
                         self.runs.pop_front();
@@ -147,6 +155,18 @@ impl Index {
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn remember(&mut self, record: &RunRecord) {
+        if !record.scope.repositories.is_empty() {
+            return;
+        }
+        let before = self.latest.iter().position(|(scope, _)| *scope == record.scope);
+        let before = before.and_then(|at| self.latest.remove(at)).map(|(_, started)| started);
+        self.latest.push_back((record.scope.clone(), before.map_or(record.started, |at| at.max(record.started))));
+        if self.latest.len() > SCOPES_KEPT {
+            self.latest.pop_front();
         }
     }
 

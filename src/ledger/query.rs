@@ -2,9 +2,11 @@
 
 use futures::TryStreamExt as _;
 
+use jiff::Timestamp;
+
 use super::index::RUNS_KEPT;
 use super::{Head, Ledger, LedgerError};
-use crate::model::{Entry, Event, RepositoryKey, RunId, RunRecord, Tag};
+use crate::model::{Entry, Event, RepositoryKey, RunId, RunRecord, RunScope, Tag};
 
 impl Ledger {
     /// The latest run records with the commit that holds each, newest first.
@@ -37,6 +39,18 @@ impl Ledger {
             .await?;
         }
         Ok(found)
+    }
+
+    /// When the last run started that was about all that this scope is about, as far as the index tells: a run of this
+    /// scope, or of the whole policy.
+    #[must_use]
+    pub fn last_run_of(&self, scope: &RunScope) -> Option<Timestamp> {
+        let log = self.log();
+        let covers = |other: &RunScope| other == scope || other.is_whole();
+        let recent = log.index.runs.iter().map(|(run, _)| (&run.scope, run.started));
+        // Runs that events asked for may have pushed the others out of the recent ones.
+        let remembered = log.index.latest.iter().map(|(scope, started)| (scope, *started));
+        recent.chain(remembered).filter(|(other, _)| covers(other)).map(|(_, started)| started).max()
     }
 
     /// The run records that need no reading, newest first, and whether those are all.

@@ -308,13 +308,16 @@ pub struct RunScope {
     /// Only this share of the repositories, as `index/count`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<String>,
+    /// Only these repositories, as `source/repository`; an event named them. All of them if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
 }
 
 impl RunScope {
     /// Whether the run was about everything.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.sources.is_empty() && self.shard.is_none()
+        self.sources.is_empty() && self.shard.is_none() && self.repositories.is_empty()
     }
 }
 

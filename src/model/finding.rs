@@ -130,6 +130,8 @@ codes! {
     InventoryIncomplete = "inventory-incomplete",
     /// A policy entry matches nothing.
     PolicyUnmatched = "policy-unmatched",
+    /// Runs that the policy's schedule asks for did not take place.
+    RunOverdue = "run-overdue",
     /// A waiver in the policy has run out.
     WaiverExpired = "waiver-expired",
     /// This machine's clock is behind the ledger's.

@@ -9,12 +9,10 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::body::Report;
 use super::context::Context;
 use super::json as text;
-use crate::model::Digest;
 
 /// What the payload of the envelope is.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -24,9 +22,7 @@ pub const PREDICATE_TYPE: &str = "urn:prodpin:attestation:run:v1";
 
 /// The statement about a run, as the bytes to be signed.
 pub fn statement(report: &Report) -> io::Result<Vec<u8>> {
-    let mut body = Hash(Sha256::new());
-    report.body.write_canonical(&mut body)?;
-    let body = Digest::Sha256(body.0.finalize().into());
+    let body = report.body.digest()?;
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [
@@ -69,17 +65,4 @@ pub(super) fn write(report: &Report, context: &Context<'_>, out: &mut dyn Write)
     let signature = signer.sign(&pre_authentication(&payload))?;
     text::value(&envelope(&payload, &signer.key_id(), &signature), out)?;
     out.write_all(b"\n")
-}
-
-struct Hash(Sha256);
-
-impl Write for Hash {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -4,9 +4,11 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::{Mutex, PoisonError};
 
+use sha2::{Digest as _, Sha256};
+
 use super::document::{Row, RunSection, Summary, total_finding_order};
 use super::spool::{Extent, Spool};
-use crate::model::{Code, Finding, RepositoryName, Severity, SourceName};
+use crate::model::{Code, Digest, Finding, RepositoryName, Severity, SourceName};
 
 /// The longest line that is read back. A row holds one repository, and memory is bounded by one repository.
 const LONGEST_LINE: u64 = 256 << 20;
@@ -204,6 +206,13 @@ impl Body {
         self.index.iter().try_for_each(|place| out.write_all(&self.line(place)?))
     }
 
+    /// The hash of those bytes, which is the name that the ledger keeps them under.
+    pub fn digest(&self) -> io::Result<Digest> {
+        let mut hash = Hash(Sha256::new());
+        self.write_canonical(&mut hash)?;
+        Ok(Digest::Sha256(hash.0.finalize().into()))
+    }
+
     /// Reads what [`Body::write_canonical`] wrote.
     pub fn read_canonical(input: impl Read) -> io::Result<Self> {
         Self::read_lines(BufReader::new(input), LONGEST_LINE)
@@ -241,6 +250,19 @@ impl Body {
 
     fn row(&self, place: &Place) -> io::Result<Row> {
         serde_json::from_slice(&self.line(place)?).map_err(io::Error::from)
+    }
+}
+
+struct Hash(Sha256);
+
+impl Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

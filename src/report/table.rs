@@ -64,7 +64,12 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         let sources: Vec<&str> = scope.sources.iter().map(SourceName::as_str).collect();
         let sources = (!sources.is_empty()).then(|| format!("source {}", sources.join(", ")));
         let shard = scope.shard.as_ref().map(|shard| format!("shard {shard}"));
-        let parts: Vec<String> = sources.into_iter().chain(shard).collect();
+        let repositories = match scope.repositories.as_slice() {
+            [] => None,
+            [one] => Some(format!("repository {one}")),
+            several => Some(format!("repositories {}", several.join(", "))),
+        };
+        let parts: Vec<String> = sources.into_iter().chain(shard).chain(repositories).collect();
         let told = format!("Only a part of the policy was looked at: {}.", escape::terminal(&parts.join(", ")));
         page.paragraph(0, 2, &[span(Paint::Bad, "! PARTIAL"), plain("\u{a0} "), plain(told)])?;
     }

@@ -243,6 +243,7 @@ impl ForecastOptions {
             mode: Mode::Audit,
             sources: self.sources.clone(),
             shard: None,
+            repositories: Vec::new(),
             concurrency: self.concurrency,
             deadline: self.deadline,
             stop: self.stop.clone(),

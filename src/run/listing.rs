@@ -2,6 +2,7 @@
 //! repository that vanished from a list must not vanish from the report.
 
 use std::collections::HashSet;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -9,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 
-use crate::model::{Gap, RepositoryKey, RepositoryName, SourceName};
+use crate::model::{Cause, Gap, RepositoryKey, RepositoryName, Scope, SourceName};
 
 use super::Stop;
 use super::setup::Setup;
@@ -24,12 +25,32 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// A share that exists.
+    pub fn new(index: u32, count: u32) -> Result<Self, String> {
+        match count {
+            0 => Err("there must be at least one share".to_owned()),
+            _ if index >= count => Err(format!("shares count from 0, so of {count} the last is {}/{count}", count - 1)),
+            _ => Ok(Self { index, count }),
+        }
+    }
+
     /// Whether a repository belongs to this share. Stable across versions and machines.
     #[must_use]
     pub fn holds(self, key: &RepositoryKey) -> bool {
         let hash = Sha256::digest(key.to_string());
         let number = hash.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         number % u64::from(self.count.max(1)) == u64::from(self.index)
+    }
+}
+
+/// `I/N`, counted from 0. A share outside its own count would silently look at nothing.
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        let (index, count) = numbers.ok_or_else(|| "write I/N, such as 0/4".to_owned())?;
+        Self::new(index, count)
     }
 }
 
@@ -64,6 +85,17 @@ async fn list(
     let mut listed = Listed { source: name.clone(), gaps: Vec::new(), unmatched: Vec::new() };
     let Some(source) = setup.sources.get(&name) else { return listed };
     let mut sent = HashSet::new();
+    if !setup.only.is_empty() {
+        for key in setup.only.iter().filter(|key| key.source == name) {
+            if source.inventory.selects(&key.name) {
+                send(&name, key.name.clone(), shard, &found, &mut sent).await;
+            } else {
+                let detail = format!("the policy names no repository {} in source {name}", key.name);
+                listed.gaps.push(Gap::new(Scope::Source, Cause::Refused, detail));
+            }
+        }
+        return listed;
+    }
     let mut repositories = source.inventory.repositories();
     while let Some(next) = repositories.next().await {
         match next {

@@ -131,6 +131,7 @@ impl ReadyOptions {
         RunOptions {
             mode: Mode::Audit,
             sources: self.sources.clone(),
+            repositories: Vec::new(),
             shard: None,
             concurrency: self.concurrency,
             deadline: self.deadline,

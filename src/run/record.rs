@@ -78,6 +78,7 @@ impl Recorder {
             setup,
         };
         recorder.clock();
+        recorder.overdue();
         Ok(recorder)
     }
 
@@ -89,6 +90,14 @@ impl Recorder {
         let message = format!("the ledger's last entry is from {newest}, and this machine's clock says {now}");
         let remedy = "correct the clock; order comes from the ledger's sequence and is not affected";
         self.findings.push(finding(Code::ClockSkew, Severity::Medium, None, message, remedy, now));
+    }
+
+    /// Looks whether runs like this one were missed (F91). What an event asks for is on no schedule.
+    fn overdue(&mut self) {
+        let setup = &self.setup;
+        let Some(schedule) = setup.schedule.as_ref().filter(|_| setup.only.is_empty()) else { return };
+        let last = setup.ledger.last_run_of(&setup.scope);
+        self.findings.extend(last.and_then(|last| decide::overdue(schedule, last, setup.started)));
     }
 
     /// Reads and judges the settings of every source.

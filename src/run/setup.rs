@@ -12,6 +12,7 @@ use crate::model::{
     RunningReference, Scope, SourceName, Waiver, claimant,
 };
 use crate::policy::{LedgerLocation, Policy, SourceConfig};
+use crate::schedule::Schedule;
 use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
 use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
@@ -23,6 +24,10 @@ pub(super) struct Setup {
     pub(super) id: RunId,
     pub(super) mode: Mode,
     pub(super) scope: RunScope,
+    /// Only these repositories; all if empty.
+    pub(super) only: Vec<RepositoryKey>,
+    /// When runs are due, if the policy says so.
+    pub(super) schedule: Option<Schedule>,
     pub(super) started: Timestamp,
     pub(super) policy: Digest,
     pub(super) rules: Rules,
@@ -75,6 +80,8 @@ impl Setup {
             id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
             mode: options.mode,
             scope: options.scope(),
+            only: options.repositories.clone(),
+            schedule: policy.schedule.clone(),
             started,
             policy: policy.digest.clone(),
             uses: Mutex::new(Uses::of(&rules)),
@@ -107,7 +114,9 @@ pub(super) type Opened = (BTreeMap<SourceName, Source>, BTreeMap<SourceName, Str
 /// Opens the sources that the run is about: with write power only to enforce. One that cannot be opened leaves the
 /// others running.
 pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, rehearse: bool) -> Result<Opened, RunError> {
-    let chosen = choose(policy, &options.sources)?;
+    let of_repositories = options.repositories.iter().map(|key| key.source.clone());
+    let wanted: Vec<SourceName> = options.sources.iter().cloned().chain(of_repositories).collect();
+    let chosen = choose(policy, &wanted)?;
     let connections = descriptors::connections(chosen.len()).unwrap_or(usize::MAX);
     let registries = chosen.iter().filter_map(|(_, config)| {
         let SourceConfig::Oci(oci) = config else { return None };

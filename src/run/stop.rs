@@ -36,6 +36,14 @@ impl Stop {
         *self.asked.borrow() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
+    /// Returns when it was asked for.
+    pub async fn asked(&self) {
+        let mut asked = self.asked.subscribe();
+        if asked.wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// The same request, for a run that must be over after this time: it is asked to end early enough to finish what
     /// is under way and to close the books.
     #[must_use]
@@ -53,12 +61,6 @@ impl Stop {
 
     /// Returns when what is still under way must be given up.
     pub async fn over(&self) {
-        let mut asked = self.asked.subscribe();
-        let asked = async {
-            if asked.wait_for(|asked| *asked).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
         let due = async {
             match self.deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
@@ -66,7 +68,7 @@ impl Stop {
             }
         };
         tokio::select! {
-            () = asked => {}
+            () = self.asked() => {}
             () = due => {}
         }
         tokio::time::sleep(self.grace).await;

@@ -6,6 +6,7 @@
 
 mod day;
 mod field;
+mod passed;
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -17,6 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use day::Days;
 use field::{Field, Values};
+
+pub use passed::Passed;
 
 /// A schedule, and the time zone that it is meant in.
 #[derive(Debug, Clone)]

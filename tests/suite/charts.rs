@@ -443,6 +443,7 @@ async fn audit(policy: &Policy, source: Source) -> Vec<(String, String)> {
         mode: Mode::Audit,
         sources: Vec::new(),
         shard: None,
+        repositories: Vec::new(),
         concurrency: 4,
         deadline: None,
         stop: Stop::default(),

@@ -136,6 +136,7 @@ impl Estate {
             mode,
             sources: Vec::new(),
             shard: None,
+            repositories: Vec::new(),
             concurrency: 4,
             deadline: None,
             stop: Stop::default(),

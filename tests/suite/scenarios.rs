@@ -379,6 +379,7 @@ async fn a_run_that_is_asked_to_stop_pins_nothing_more_f86() {
         mode: Mode::Enforce,
         sources: Vec::new(),
         shard: None,
+        repositories: Vec::new(),
         concurrency: 1,
         deadline: None,
         stop,

@@ -111,7 +111,8 @@ fn scope(run: &RunSection) -> String {
     let sources: Vec<String> = run.scope.sources.iter().map(|source| escape::terminal(source.as_str())).collect();
     let only = (!sources.is_empty()).then(|| format!("only {}", sources.join(", ")));
     let shard = run.scope.shard.as_deref().map(|shard| format!("share {}", escape::terminal(shard)));
-    only.into_iter().chain(shard).collect::<Vec<_>>().join(", ")
+    let repositories = run.scope.repositories.iter().map(|name| escape::terminal(name));
+    only.into_iter().chain(shard).chain(repositories).collect::<Vec<_>>().join(", ")
 }
 
 fn contents(almanac: &Almanac) -> Markup {

@@ -14,21 +14,21 @@ locals {
   statements = {
     for role in local.roles : role => concat(
       [
-        for statement in(length(var.ecr_repository_arns) == 0 ? [] : local.ecr[role]) : merge(statement, {
+        for statement in local.ecr[role] : merge(statement, {
           Resource = flatten([
             for resource in flatten([statement.Resource]) :
             strcontains(resource, ":repository/") ? var.ecr_repository_arns : [resource]
           ])
-        })
+        }) if length(var.ecr_repository_arns) > 0
       ],
       [
-        for statement in(length(var.buckets) == 0 ? [] : local.s3[role]) : merge(statement, {
+        for statement in local.s3[role] : merge(statement, {
           Sid = "${statement.Sid}InBuckets"
           Resource = flatten([
             for resource in flatten([statement.Resource]) :
             [for bucket in var.buckets : replace(replace(resource, "BUCKET", bucket), "arn:aws:", "arn:${local.partition}:")]
           ])
-        })
+        }) if length(var.buckets) > 0
       ],
       local.ledger,
       length(var.source_role_arns) > 0 ? [

@@ -10,7 +10,6 @@ resource "aws_s3_bucket" "this" {
   bucket              = var.bucket
   object_lock_enabled = true
   tags                = var.tags
-
 }
 
 resource "aws_s3_bucket_versioning" "this" {
@@ -135,7 +134,13 @@ data "aws_iam_policy_document" "this" {
 }
 
 resource "aws_s3_bucket_policy" "this" {
-  bucket     = aws_s3_bucket.this.id
-  policy     = data.aws_iam_policy_document.this.json
-  depends_on = [aws_s3_bucket_public_access_block.this]
+  bucket = aws_s3_bucket.this.id
+  policy = data.aws_iam_policy_document.this.json
+  # Last: it keeps whoever applies this from changing the rest, unless they are among the administrators.
+  depends_on = [
+    aws_s3_bucket_public_access_block.this,
+    aws_s3_bucket_versioning.this,
+    aws_s3_bucket_object_lock_configuration.this,
+    aws_s3_bucket_lifecycle_configuration.this,
+  ]
 }

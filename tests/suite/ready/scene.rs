@@ -113,11 +113,13 @@ pub(crate) struct Scene {
 pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
     Inspection {
         artifact: artifact.clone(),
+        kind: None,
         presence: Presence::Present,
         kind: None,
         created: None,
         object: None,
         closure: Closure::Complete,
+        object: None,
         pin: PinState::Present,
         obstacles: Vec::new(),
         gaps: Vec::new(),

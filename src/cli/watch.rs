@@ -1,0 +1,265 @@
+//! `prodpin watch`: runs on the policy's schedule, one at a time, until it is asked to end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use jiff::Timestamp;
+
+use super::arguments::WatchArguments;
+use super::exit::{Ending, Misuse, of_error};
+use super::outcome::{failed, ledger, shard_of, sources};
+use super::output::{Around, Outputs, to_stdout};
+use super::stop::{Hangup, Signals};
+use crate::alert::{self, AlertError};
+use crate::ledger::{Access, Ledger};
+use crate::model::{Mode, without_credentials};
+use crate::policy::{LedgerLocation, Policy, load};
+use crate::report::body::Report;
+use crate::report::context::Context;
+use crate::report::render::{Format, Style, render};
+use crate::run::{Progress, RunError, RunOptions, run};
+use crate::schedule::Schedule;
+use crate::telemetry::Collector;
+use crate::watch::{Board, Endpoint, Outcome, Status, Tick, Timetable};
+
+/// Looked up at least so often: a machine that slept, or a clock that was set, is noticed by then.
+const LOOK_UP: Duration = Duration::from_secs(30);
+
+pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Result<Ending> {
+    let plan = Plan::read(path, arguments)?;
+    // The paths are tried once before anything waits for hours.
+    drop(plan.outputs(path, arguments).await?);
+    let collector = Collector::of(&|name| std::env::var(name).ok()).map_err(Misuse)?;
+    let signals = Signals::listen();
+    let hangup = Hangup::listen();
+    let board = Board::new(Status::new(Timestamp::now(), arguments.deadline));
+    let endpoint = match arguments.listen {
+        None => None,
+        Some(address) => {
+            let bound = Endpoint::bind(address, board.clone()).await;
+            Some(bound.map_err(|error| Misuse(format!("--listen {address}: {error}; name another address or port")))?)
+        }
+    };
+    if let Some(endpoint) = &endpoint {
+        announce(&format!("listening on http://{}/metrics", endpoint.address()));
+    }
+    let timetable = plan.timetable(&signals, arguments).await?;
+    let watch = Watch { path, arguments, plan, timetable, board, signals, hangup, collector };
+    watch.keep_watch().await
+}
+
+/// What a policy and the arguments come to.
+struct Plan {
+    policy: Policy,
+    schedule: Schedule,
+    options: RunOptions,
+}
+
+impl Plan {
+    fn read(path: &Path, arguments: &WatchArguments) -> anyhow::Result<Self> {
+        let mut policy = load(path)?;
+        policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+        let Some(schedule) = policy.schedule.clone() else {
+            let fix = "add one to the policy, such as schedule: \"*/15 * * * *\"";
+            return Err(Misuse(format!("watch needs a schedule, and {} has none; {fix}", path.display())).into());
+        };
+        let mode = if arguments.enforce { Mode::Enforce } else { Mode::Audit };
+        if mode == Mode::Enforce && policy.ledger == LedgerLocation::None {
+            return Err(RunError::NoLedger.into());
+        }
+        if !policy.alerts.is_empty() && policy.ledger == LedgerLocation::None {
+            return Err(Misuse(AlertError::NoLedger.to_string()).into());
+        }
+        let environment = |name: &str| std::env::var(name).ok();
+        let options = RunOptions {
+            mode,
+            sources: sources(&policy, &arguments.sources)?,
+            shard: arguments.shard.map_or_else(|| shard_of(&environment), |shard| Ok(Some(shard)))?,
+            repositories: Vec::new(),
+            concurrency: usize::from(arguments.concurrency),
+            deadline: arguments.deadline,
+            stop: crate::run::Stop::default(),
+        };
+        for warning in &policy.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(Self { policy, schedule, options })
+    }
+
+    async fn outputs(&self, path: &Path, arguments: &WatchArguments) -> anyhow::Result<Outputs> {
+        let around = Around::of(Some(path), &self.policy, None)
+            .signing(&self.policy, arguments.format, &arguments.reports, true)
+            .await?;
+        Outputs::open_asked(arguments.format, &arguments.reports, around)
+    }
+
+    /// From the last run that is on record.
+    async fn timetable(&self, signals: &Signals, arguments: &WatchArguments) -> anyhow::Result<Timetable> {
+        let last = match self.policy.ledger {
+            LedgerLocation::None => None,
+            _ => tokio::select! {
+                opened = Ledger::open(&self.policy.ledger, Access::Read) => opened?.last_run_of(&self.options.scope()),
+                () = signals.stop.asked() => None,
+            },
+        };
+        let now = Timestamp::now();
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now);
+        Ok(Timetable::new(self.schedule.clone(), arguments.jitter.unwrap_or_default(), seed, last, now))
+    }
+}
+
+struct Watch<'a> {
+    path: &'a Path,
+    arguments: &'a WatchArguments,
+    plan: Plan,
+    timetable: Timetable,
+    board: Board,
+    signals: Signals,
+    hangup: Hangup,
+    collector: Option<Collector>,
+}
+
+impl Watch<'_> {
+    async fn keep_watch(mut self) -> anyhow::Result<Ending> {
+        while !self.signals.stop.is_set() {
+            // Asked for while a run was under way.
+            if self.hangup.heard().now_or_never().is_some() {
+                self.reload();
+            }
+            self.board.status().waits(self.timetable.next());
+            match self.timetable.tick(Timestamp::now()) {
+                Tick::Run { missed } => {
+                    if missed > 0 {
+                        tracing::warn!(missed, "{missed} times of the schedule passed without a run");
+                    }
+                    self.board.status().begins(Timestamp::now(), missed);
+                    if !self.one_run().await {
+                        return Ok(Ending::Failed);
+                    }
+                }
+                Tick::Wait(start) => self.wait(start).await,
+                Tick::Never => anyhow::bail!("the schedule {} has come to its end", self.plan.schedule),
+            }
+        }
+        Ok(Ending::Done)
+    }
+
+    async fn wait(&mut self, start: Timestamp) {
+        let left = Duration::try_from(start.duration_since(Timestamp::now())).unwrap_or_default();
+        tokio::select! {
+            () = tokio::time::sleep(left.min(LOOK_UP)) => {}
+            () = self.signals.stop.asked() => {}
+            () = self.hangup.heard() => self.reload(),
+        }
+    }
+
+    /// The next run goes by the policy as it is now, if it is one; else everything stays as it was.
+    fn reload(&mut self) {
+        let succeeded = match Plan::read(self.path, self.arguments) {
+            Ok(plan) => {
+                self.timetable.reschedule(plan.schedule.clone(), Timestamp::now());
+                self.plan = plan;
+                announce(&format!("the policy was read again; runs by {}", self.plan.schedule));
+                true
+            }
+            Err(error) => {
+                let reason = without_credentials(&format!("{error:#}")).into_owned();
+                tracing::error!("the new policy cannot be used, and the old one stays in use: {reason}");
+                false
+            }
+        };
+        self.board.status().reloads(succeeded);
+    }
+
+    /// Runs once; false if it had to be cut off.
+    async fn one_run(&mut self) -> bool {
+        let started = Timestamp::now();
+        let options = RunOptions { stop: self.signals.stop.clone(), ..self.plan.options.clone() };
+        let by = options.deadline.map(|deadline| Instant::now() + deadline);
+        let policy = &self.plan.policy;
+        let ran = tokio::select! {
+            ran = run(policy, &options, Arc::new(Silent)) => ran.map_err(anyhow::Error::from),
+            () = self.signals.overdue() => {
+                tracing::error!("the run was cut off before it could end: what it recorded stays");
+                return false;
+            }
+        };
+        // Opened after the run, not before: the last report stays in place as long as there is no other.
+        let outputs = self.plan.outputs(self.path, self.arguments).await;
+        let report = match ran {
+            Ok(report) => report,
+            Err(error) => {
+                if let (Ok(outputs), Ending::Failed) = (outputs, of_error(&error)) {
+                    failed(outputs, &options, policy, started, &error);
+                }
+                tracing::error!("the run failed: {}", without_credentials(&format!("{error:#}")));
+                self.board.status().ended(Outcome::Failed, Timestamp::now(), None);
+                return true;
+            }
+        };
+        let written = outputs.and_then(|outputs| outputs.write(&report));
+        let told = tokio::select! {
+            told = alert::tell(policy, &report, by) => told.map(drop).map_err(anyhow::Error::from),
+            () = self.signals.overdue() => Err(anyhow::anyhow!("cut off before everybody was told")),
+        };
+        let whole = [written, told].into_iter().fold(report.run.complete, |whole, part| match part {
+            Ok(()) => whole,
+            Err(error) => {
+                tracing::error!("{}", without_credentials(&format!("{error:#}")));
+                false
+            }
+        });
+        if let Some(Err(reason)) = self.collector.as_ref().map(|collector| collector.push(&report)) {
+            tracing::warn!("the metrics of this run were not pushed: {reason}");
+        }
+        if self.arguments.format.is_none() {
+            announce(&line(&report));
+        }
+        let outcome = if whole { Outcome::Complete } else { Outcome::Incomplete };
+        self.board.status().ended(outcome, Timestamp::now(), metrics(&report));
+        true
+    }
+}
+
+/// Nobody looks at a bar here.
+struct Silent;
+
+impl Progress for Silent {}
+
+/// One run on one line.
+fn line(report: &Report) -> String {
+    let (run, counts, findings) = (&report.run, &report.summary.counts, &report.summary.findings);
+    let complete = if run.complete { "complete" } else { "INCOMPLETE" };
+    format!(
+        "run {} {complete}: {} repositories, {} of {} rollback targets protected; findings: {} critical, {} high, {} medium",
+        run.id,
+        counts.repositories,
+        counts.protected,
+        counts.targets,
+        findings.critical,
+        findings.high,
+        findings.medium
+    )
+}
+
+fn metrics(report: &Report) -> Option<String> {
+    let terms = Context {
+        style: Style::UNBOUNDED,
+        policy: None,
+        fail_on: crate::model::Severity::High,
+        account: None,
+        signer: None,
+    };
+    let mut text = Vec::new();
+    render(Format::Prometheus, report, &terms, &mut text).ok()?;
+    String::from_utf8(text).ok()
+}
+
+/// A line on stdout. A reader that went away does not end the watch (F82).
+fn announce(text: &str) {
+    if let Err(error) = to_stdout(|out| writeln!(out, "{} {text}", Timestamp::now().strftime("%FT%TZ"))) {
+        tracing::warn!("{error:#}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Runs that should have been and were not: what nobody looked at in the meantime went unseen (F91).
+
+use jiff::Timestamp;
+
+use crate::model::{Code, Finding, Severity};
+use crate::schedule::Schedule;
+
+/// What there is to say when the last run like this one started at `last` and this one starts `now`. The latest time
+/// that is due is this run's own; any before it was missed.
+#[must_use]
+pub fn overdue(schedule: &Schedule, last: Timestamp, now: Timestamp) -> Option<Finding> {
+    let passed = schedule.passed(last, now)?;
+    let missed = passed.count - 1;
+    if missed == 0 {
+        return None;
+    }
+    let times = match (missed, passed.counted) {
+        (1, true) => "one run was".to_owned(),
+        (_, true) => format!("{missed} runs were"),
+        (_, false) => format!("more than {missed} runs were"),
+    };
+    Some(Finding {
+        code: Code::RunOverdue,
+        severity: Severity::Medium,
+        source: None,
+        repository: None,
+        reference: None,
+        artifact: None,
+        previous: None,
+        first_seen: now,
+        ledger_sequence: None,
+        message: format!(
+            "{times} missed: by the schedule {schedule} the next one after {last:.0} was due at {first:.0}, and none was \
+             recorded until now; what was pushed, moved or removed in between may have gone unseen",
+            first = passed.first,
+        ),
+        remedy: "find out what kept the runs from starting or ending: the CronJob's events, the function's errors and \
+                 throttles, the log of prodpin watch"
+            .to_owned(),
+        waived: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn told(last: &str, now: &str) -> Option<String> {
+        let schedule = Schedule::parse("*/15 * * * *", TimeZone::UTC).unwrap();
+        overdue(&schedule, last.parse().unwrap(), now.parse().unwrap()).map(|finding| finding.message)
+    }
+
+    #[test]
+    fn one_time_between_two_runs_is_this_one_and_any_other_was_missed_f91() {
+        let last = "2026-11-23T03:00:02.5Z";
+        assert_eq!(told(last, "2026-11-23T03:10:00Z"), None, "by hand, in between");
+        assert_eq!(told(last, "2026-11-23T03:15:04Z"), None);
+        assert_eq!(told(last, "2026-11-23T03:29:59Z"), None, "late, and still in its own time");
+        assert_eq!(told(last, "2026-11-22T03:00:00Z"), None, "a clock that was set back");
+        let once = told(last, "2026-11-23T03:30:00Z").unwrap();
+        assert!(once.starts_with("one run was missed") && once.contains("due at 2026-11-23T03:15:00Z"), "{once}");
+        assert!(told(last, "2026-11-23T05:00:01Z").unwrap().starts_with("7 runs were missed"));
+        assert!(told(last, "2027-11-23T05:00:01Z").unwrap().starts_with("more than 9999 runs were missed"));
+    }
+}

@@ -1,0 +1,234 @@
+//! How `watch` has gone so far, as probes and Prometheus ask for it. Pure: the time is an argument.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The loop looks up at least twice as often as this; a run that is due for longer and has not begun never will.
+const STUCK: SignedDuration = SignedDuration::from_mins(2);
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Everything was read, and everybody told.
+    Complete,
+    /// It ended, and not everything was read.
+    Incomplete,
+    /// There is no report.
+    Failed,
+}
+
+impl Outcome {
+    const ALL: [Self; 3] = [Self::Complete, Self::Incomplete, Self::Failed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is known of the runs so far.
+#[derive(Debug, Clone)]
+pub struct Status {
+    started: Timestamp,
+    deadline: Option<Duration>,
+    next: Option<Timestamp>,
+    running: Option<Timestamp>,
+    runs: [u64; 3],
+    missed: u64,
+    last: Option<(Outcome, Timestamp, Timestamp)>,
+    succeeded: Option<Timestamp>,
+    reloads: [u64; 2],
+    reloaded: bool,
+    report: Arc<str>,
+}
+
+impl Status {
+    /// Before the first run.
+    #[must_use]
+    pub fn new(started: Timestamp, deadline: Option<Duration>) -> Self {
+        Self {
+            started,
+            deadline,
+            next: None,
+            running: None,
+            runs: [0; 3],
+            missed: 0,
+            last: None,
+            succeeded: None,
+            reloads: [0; 2],
+            reloaded: true,
+            report: Arc::default(),
+        }
+    }
+
+    /// The next run starts then; none if none ever will.
+    pub fn waits(&mut self, next: Option<Timestamp>) {
+        self.next = next;
+    }
+
+    /// A run begins, and so many before it were missed.
+    pub fn begins(&mut self, now: Timestamp, missed: u64) {
+        self.running = Some(now);
+        self.missed = self.missed.saturating_add(missed);
+    }
+
+    /// It ended. `report` is the last report as metrics; a run without one leaves no stale figures behind.
+    pub fn ended(&mut self, outcome: Outcome, now: Timestamp, report: Option<String>) {
+        let began = self.running.take().unwrap_or(now);
+        self.runs[outcome as usize] += 1;
+        self.last = Some((outcome, began, now));
+        if outcome == Outcome::Complete {
+            self.succeeded = Some(now);
+        }
+        self.report = report.unwrap_or_default().into();
+    }
+
+    /// The policy was read again, or could not be, and the old one stays.
+    pub fn reloads(&mut self, succeeded: bool) {
+        self.reloads[usize::from(succeeded)] += 1;
+        self.reloaded = succeeded;
+    }
+
+    /// Whether the process does its work at all; else why not. Findings and unreadable registries are no reason to
+    /// start it anew, only a loop that stands still.
+    pub fn alive(&self, now: Timestamp) -> Result<(), String> {
+        if let Some(began) = self.running {
+            let Some(deadline) = self.deadline else { return Ok(()) };
+            let longest = SignedDuration::try_from(deadline).unwrap_or(SignedDuration::MAX).saturating_add(STUCK);
+            return if now.duration_since(began) <= longest {
+                Ok(())
+            } else {
+                Err(format!("the run that began at {began:.0} is past its deadline"))
+            };
+        }
+        match self.next {
+            Some(next) if now.duration_since(next) > STUCK => Err(format!("a run is due since {next:.0}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what the metrics say can be relied on: the last run was complete. Else why not.
+    pub fn ready(&self, now: Timestamp) -> Result<(), String> {
+        self.alive(now)?;
+        match self.last {
+            None => Err("no run has ended yet".to_owned()),
+            Some((Outcome::Complete, ..)) => Ok(()),
+            Some((outcome, _, ended)) => Err(format!("the last run, at {ended:.0}, is {}", outcome.as_str())),
+        }
+    }
+
+    /// In Prometheus' text format: how the runs go, then what the last one said. What is not known has no sample.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        let seconds = |at: Timestamp| Some(at.as_millisecond() as f64 / 1000.0);
+        let gauges = [
+            ("prodpin_watch_started_timestamp_seconds", "When the process started.", seconds(self.started)),
+            ("prodpin_watch_running", "Whether a run is under way.", Some(f64::from(self.running.is_some()))),
+            ("prodpin_watch_next_run_timestamp_seconds", "When the next run starts.", self.next.and_then(seconds)),
+            (
+                "prodpin_watch_last_success_timestamp_seconds",
+                "When the last complete run ended.",
+                self.succeeded.and_then(seconds),
+            ),
+            (
+                "prodpin_watch_last_run_duration_seconds",
+                "How long the last run took.",
+                self.last.map(|(_, began, ended)| ended.duration_since(began).as_secs_f64()),
+            ),
+            (
+                "prodpin_watch_policy_current",
+                "Whether the policy in use is the one last read; 0 after a reload that failed.",
+                Some(f64::from(self.reloaded)),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let Some(value) = value else { continue };
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+        }
+        let mut counter = |name: &str, help: &str, samples: &[(&str, u64)]| {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+            for (labels, value) in samples {
+                let _ = writeln!(text, "{name}{labels} {value}");
+            }
+        };
+        let runs = Outcome::ALL.map(|outcome| {
+            let labels = ["{outcome=\"complete\"}", "{outcome=\"incomplete\"}", "{outcome=\"failed\"}"];
+            (labels[outcome as usize], self.runs[outcome as usize])
+        });
+        counter("prodpin_watch_runs_total", "Runs by how they ended.", &runs);
+        counter(
+            "prodpin_watch_runs_missed_total",
+            "Times of the schedule that passed without a run.",
+            &[("", self.missed)],
+        );
+        let reloads = [("{outcome=\"failed\"}", self.reloads[0]), ("{outcome=\"done\"}", self.reloads[1])];
+        counter("prodpin_watch_reloads_total", "Times the policy was read again.", &reloads);
+        text.push_str(&self.report);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-23T{text}Z").parse().unwrap()
+    }
+
+    #[test]
+    fn alive_is_a_loop_that_moves_and_ready_a_run_that_saw_everything() {
+        let mut status = Status::new(at("03:00:00"), Some(Duration::from_secs(600)));
+        assert_eq!(status.alive(at("03:00:00")), Ok(()));
+        assert_eq!(status.ready(at("03:00:00")), Err("no run has ended yet".to_owned()));
+        status.waits(Some(at("03:15:00")));
+        assert_eq!(status.alive(at("03:16:59")), Ok(()));
+        assert_eq!(status.alive(at("03:18:00")), Err("a run is due since 2026-11-23T03:15:00Z".to_owned()));
+
+        status.begins(at("03:15:00"), 0);
+        assert_eq!(status.alive(at("03:26:00")), Ok(()), "under way, whatever was due");
+        assert!(status.alive(at("03:28:00")).unwrap_err().contains("past its deadline"));
+        status.ended(Outcome::Complete, at("03:16:00"), Some("prodpin_targets 5\n".to_owned()));
+        status.waits(Some(at("03:30:00")));
+        assert_eq!(status.ready(at("03:16:00")), Ok(()));
+
+        status.begins(at("03:30:00"), 2);
+        assert_eq!(status.ready(at("03:30:30")), Ok(()), "a run under way takes nothing from the last one");
+        status.ended(Outcome::Failed, at("03:31:00"), None);
+        status.waits(Some(at("03:45:00")));
+        assert_eq!(status.alive(at("03:31:00")), Ok(()), "starting anew would not help");
+        assert!(status.ready(at("03:31:00")).unwrap_err().contains("failed"));
+        let text = status.metrics();
+        for line in [
+            "prodpin_watch_runs_total{outcome=\"complete\"} 1",
+            "prodpin_watch_runs_total{outcome=\"failed\"} 1",
+            "prodpin_watch_runs_missed_total 2",
+            "prodpin_watch_last_run_duration_seconds 60",
+            "prodpin_watch_policy_current 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("prodpin_targets"), "figures of a run before the last are not the last's");
+        assert!(text.contains(&format!("last_success_timestamp_seconds {}", at("03:16:00").as_second())), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_known_yet_has_no_sample() {
+        let mut status = Status::new(at("03:00:00"), None);
+        let text = status.metrics();
+        for name in ["next_run", "last_success", "last_run_duration"] {
+            assert!(!text.contains(name), "{name}");
+        }
+        status.reloads(false);
+        assert!(status.metrics().contains("\nprodpin_watch_policy_current 0\n"));
+        status.reloads(true);
+        assert!(status.metrics().contains("\nprodpin_watch_policy_current 1\n"));
+    }
+}

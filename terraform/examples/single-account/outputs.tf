@@ -1,0 +1,14 @@
+output "function" {
+  description = "The function, to be invoked by hand with {\"mode\": \"audit\"}."
+  value       = module.function.function_name
+}
+
+output "policy" {
+  description = "The policy that it goes by, to be tried with `prodpin check`."
+  value       = local.policy
+}
+
+output "ledger" {
+  description = "What `prodpin history --ledger` and `prodpin verify --ledger` take."
+  value       = module.ledger.location
+}

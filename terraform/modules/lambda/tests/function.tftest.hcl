@@ -1,0 +1,102 @@
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = {
+      json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
+    }
+  }
+  mock_data "aws_caller_identity" {
+    defaults = {
+      account_id = "111122223333"
+    }
+  }
+}
+
+variables {
+  # Any file will do for a plan.
+  package  = "versions.tf"
+  role_arn = "arn:aws:iam::111122223333:role/prodpin-audit"
+}
+
+run "it_looks_every_quarter_of_an_hour_and_silence_is_an_alarm" {
+  command = plan
+  assert {
+    condition     = aws_scheduler_schedule.this.schedule_expression == "rate(15 minutes)"
+    error_message = "every 15 minutes"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.missed_runs.treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.missed_runs.period == 900
+    error_message = "a function that never runs has no metrics at all: that must be the alarm (F91)"
+  }
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables == tomap({ PRODPIN_MODE = "audit" })
+    error_message = "without a word it only looks"
+  }
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 1
+    error_message = "an event is tried again, and not for hours"
+  }
+  assert {
+    condition     = keys(aws_cloudwatch_event_rule.this) == ["ecr"]
+    error_message = "without buckets there is no rule about them"
+  }
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.this["ecr"].event_pattern).detail-type == ["ECR Image Action"]
+    error_message = "pushes and deletions (A41)"
+  }
+}
+
+run "events_are_narrowed_to_what_is_looked_after" {
+  command = plan
+  variables {
+    mode                    = "enforce"
+    policy                  = "version: 1"
+    environment             = { TOKEN = "x" }
+    ecr_repository_prefixes = ["shop/"]
+    event_buckets           = ["acme-deployments"]
+    schedule                = "cron(0 3 * * ? *)"
+    schedule_minutes        = 1440
+  }
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.this["ecr"].event_pattern).detail.repository-name == [{ prefix = "shop/" }]
+    error_message = "other repositories' events cost invocations"
+  }
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.this["s3"].event_pattern).detail.bucket.name == ["acme-deployments"]
+    error_message = "only the deployment buckets"
+  }
+  assert {
+    condition     = nonsensitive(aws_lambda_function.this.environment[0].variables) == tomap({ PRODPIN_MODE = "enforce", PRODPIN_POLICY_TEXT = "version: 1", TOKEN = "x" })
+    error_message = "the policy travels in a variable"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.missed_runs.period * aws_cloudwatch_metric_alarm.missed_runs.evaluation_periods <= 604800
+    error_message = "CloudWatch looks back a week at most"
+  }
+}
+
+run "no_events_no_rules" {
+  command = plan
+  variables {
+    ecr_events = false
+  }
+  assert {
+    condition     = length(aws_cloudwatch_event_rule.this) == 0 && length(aws_lambda_permission.rules) == 0
+    error_message = "nothing may invoke it but the schedule"
+  }
+}
+
+run "a_policy_that_does_not_fit_is_refused_before_lambda_does" {
+  command = plan
+  variables {
+    policy = join("", [for number in range(1024) : "wxyz"])
+  }
+  expect_failures = [var.policy]
+}
+
+run "only_modes_that_exist" {
+  command = plan
+  variables {
+    mode = "release"
+  }
+  expect_failures = [var.mode]
+}

@@ -1,0 +1,244 @@
+//! `prodpin watch` as a process: runs, probes, metrics, a policy read again, an end in time.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use prodpin::ledger::{Access, Ledger};
+use prodpin::model::{Code, Counts, Digest, Entry, Event, Mode, RunId, RunRecord, RunScope, Severity};
+use prodpin::schedule::Schedule;
+use prodpin::sources::memory::Content;
+
+use crate::estate::{Estate, Told};
+use crate::support::push::Pusher;
+use crate::support::registry::Registry;
+
+/// A watch that is ended with the test.
+struct Watch {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    address: String,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prodpin"));
+    command.arg("watch").args(arguments).current_dir(directory).env_clear().stdin(Stdio::null());
+    command
+}
+
+impl Watch {
+    fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let mut child = command(directory, arguments)
+            .args(["--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(directory.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        let address = first.split_once("http://").unwrap().1.trim_end_matches("/metrics").to_owned();
+        Self { child, lines, address }
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    fn request(&self, text: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned());
+        (status, body)
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        self.request(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+    }
+
+    /// The metrics, as soon as they hold this line.
+    fn metrics_with(&self, line: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let (status, text) = self.get("/metrics");
+            assert_eq!(status, 200);
+            if text.lines().any(|found| found == line) {
+                return text;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "no {line} in\n{text}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+async fn registry() -> Registry {
+    let registry = Registry::start().await;
+    for minor in 0..3 {
+        let content = Content::from(format!("release {minor}").as_str());
+        Pusher::new(&registry.url()).push("shop/api", &format!("v1.{minor}.0"), &content).await;
+    }
+    registry
+}
+
+fn write_policy(directory: &Path, url: &str, schedule: &str) {
+    let text = format!(
+        "version: 1\n{schedule}\nsources:\n  shop: {{ oci: \"{url}\", repositories: [\"shop/*\"] }}\nproduction:\n  - {{ tags: [\"v*\"] }}\n"
+    );
+    std::fs::write(directory.join("prodpin.yaml"), text).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_runs_tells_reads_its_policy_again_and_ends_in_time_f84_f88() {
+    let registry = registry().await;
+    let directory = tempfile::tempdir().unwrap();
+    write_policy(directory.path(), &registry.url(), "schedule: \"@yearly\"");
+    let mut watch = Watch::start(directory.path(), &["--enforce", "--report", "json=report.json"]);
+
+    // No run is on record, so the first one is due at once.
+    let line = watch.line();
+    assert!(line.contains("complete: 1 repositories, 3 of 3 rollback targets protected"), "{line}");
+    let text = watch.metrics_with("prodpin_watch_runs_total{outcome=\"complete\"} 1");
+    for line in ["prodpin_targets_protected 3", "prodpin_watch_running 0", "prodpin_watch_runs_missed_total 0"] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert!(text.contains("prodpin_watch_next_run_timestamp_seconds "), "{text}");
+    assert_eq!(watch.get("/healthz"), (200, "ok\n".to_owned()));
+    assert_eq!(watch.get("/readyz"), (200, "ok\n".to_owned()));
+    assert_eq!(watch.get("/").0, 404);
+    assert_eq!(
+        watch.request("POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").0,
+        405
+    );
+    assert_eq!(watch.request("nonsense\r\n\r\n").0, 400);
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(directory.path().join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["run"]["mode"], "enforce");
+
+    // A broken policy keeps the old one, and says so.
+    std::fs::write(directory.path().join("prodpin.yaml"), "version: 1\nsauces: {}\n").unwrap();
+    watch.signal("-HUP");
+    watch.metrics_with("prodpin_watch_policy_current 0");
+    let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
+    assert!(log.contains("the old one stays in use") && log.contains("sauces"), "{log}");
+    assert_eq!(watch.get("/healthz").0, 200);
+    write_policy(directory.path(), &registry.url(), "schedule: \"rate(1 day)\"");
+    watch.signal("-HUP");
+    let line = watch.line();
+    assert!(line.contains("read again") && line.contains("rate(1 day)"), "{line}");
+    watch.metrics_with("prodpin_watch_policy_current 1");
+
+    let asked = Instant::now();
+    watch.signal("-TERM");
+    let status = watch.child.wait().unwrap();
+    assert_eq!(status.code(), Some(0), "{}", std::fs::read_to_string(directory.path().join("log")).unwrap());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+
+    // Started again it waits: the run on record serves until the next is due (F84).
+    registry.forget_requests();
+    let watch = Watch::start(directory.path(), &["--enforce"]);
+    watch.metrics_with("prodpin_watch_runs_total{outcome=\"complete\"} 0");
+    assert_eq!(watch.get("/readyz").0, 503, "nothing was looked at yet");
+    assert_eq!(registry.requests(), []);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_under_way_ends_in_time_and_the_watch_with_it_f88() {
+    let directory = tempfile::tempdir().unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    write_policy(directory.path(), &format!("http://{}", silent.local_addr().unwrap()), "schedule: \"@hourly\"");
+    let mut watch = Watch::start(directory.path(), &[]);
+    let (connection, _) = silent.accept().unwrap();
+    assert!(watch.metrics_with("prodpin_watch_running 1").contains("runs_total{outcome=\"failed\"} 0"));
+    let asked = Instant::now();
+    watch.signal("-TERM");
+    let status = watch.child.wait().unwrap();
+    drop(connection);
+    assert_eq!(status.code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
+    assert!(watch.line().contains("INCOMPLETE"), "what it saw is on record");
+}
+
+#[test]
+fn a_watch_that_cannot_be_kept_is_refused_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = |schedule: &str, arguments: &[&str]| {
+        write_policy(directory.path(), "https://registry.example.com", schedule);
+        let output = command(directory.path(), arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = told("keep: 5", &[]);
+    assert!(code == Some(2) && text.contains("watch needs a schedule"), "{code:?} {text}");
+    let (code, text) = told("schedule: \"@hourly\"\nledger: none", &["--enforce"]);
+    assert!(code == Some(2) && text.contains("enforce needs a ledger"), "{code:?} {text}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, text) = told("schedule: \"@hourly\"", &["--listen", &address]);
+    assert!(code == Some(2) && text.contains("name another address"), "{code:?} {text}");
+    let (code, text) = told("schedule: \"@hourly\"", &["--report", "json=prodpin.yaml"]);
+    assert!(code == Some(2) && text.contains("this is the policy"), "{code:?} {text}");
+}
+
+/// An estate with a schedule, whose last run started so many hours ago.
+async fn last_run(hours: i64, scope: RunScope, schedule: &str) -> Estate {
+    let mut estate = Estate::with_releases(2);
+    estate.policy.schedule = Some(Schedule::parse(schedule, jiff::tz::TimeZone::UTC).unwrap());
+    let started = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+    let record = RunRecord {
+        id: RunId::new(started, 7),
+        mode: Mode::Audit,
+        started,
+        finished: started,
+        complete: true,
+        scope,
+        policy: Digest::of(b"policy"),
+        counts: Counts::default(),
+        findings: BTreeMap::new(),
+        report: Digest::of(b"report"),
+    };
+    let ledger = Ledger::open_with(&estate.policy.ledger, &estate.policy.safeguards, Access::Write).await.unwrap();
+    let entry = Entry { run: record.id.clone(), at: started, repository: None, event: Event::Run(Box::new(record)) };
+    ledger.commit(vec![entry]).await.unwrap();
+    estate
+}
+
+#[tokio::test]
+async fn missed_runs_are_a_finding_until_runs_are_on_time_again_f91() {
+    let whole = RunScope::default();
+    let overdue = |told: &Told| {
+        told.findings.iter().filter(|finding| finding.code == Code::RunOverdue).cloned().collect::<Vec<_>>()
+    };
+    let estate = last_run(26, whole.clone(), "rate(1 hour)").await;
+    let found = overdue(&estate.run(Mode::Audit).await);
+    assert_eq!((found.len(), found[0].severity), (1, Severity::Medium));
+    assert!(found[0].message.starts_with("25 runs were missed"), "{}", found[0].message);
+    assert!(found[0].ledger_sequence.is_some(), "on record before it is told (I10)");
+    assert_eq!(overdue(&estate.run(Mode::Audit).await), [], "on time again");
+
+    // In its own time; and a part of the estate that some run looked at says nothing about the whole.
+    let one = RunScope { repositories: vec!["shop/shop/api".to_owned()], ..whole.clone() };
+    for (hours, scope, schedule) in
+        [(1, whole.clone(), "rate(1 hour)"), (20, whole, "rate(1 day)"), (26, one, "rate(1 hour)")]
+    {
+        let told = last_run(hours, scope, schedule).await.run(Mode::Audit).await;
+        assert_eq!(overdue(&told), [], "{hours} h, {schedule}");
+    }
+}
