@@ -42,9 +42,11 @@ pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>, sides: &Sides) -> A
     let from = from(facts, sides);
     // What production went back from, or is going back from, is no release to go back to.
     let is_newer = |target: &TargetReport, from: &TargetReport| is_newer(facts, target, from);
-    // The side of a rollout that is leaving is what ran a minute ago: the first to go back to.
-    let leaving = targets.iter().filter(|target| sides.leaving.contains(&target.artifact));
-    let before = leaving.chain(readiness::before(targets));
+    // The side of a rollout that is leaving ran here a minute ago, and what other workloads run proves itself there: they
+    // come before whatever no longer runs.
+    let (leaving, beside): (Vec<_>, Vec<_>) =
+        targets.iter().filter(|target| target.running).partition(|target| sides.leaving.contains(&target.artifact));
+    let before = leaving.into_iter().chain(beside).chain(readiness::before(targets));
     let mut candidates: Vec<Candidate<'a>> = before
         .filter(|target| from.is_none_or(|from| from.artifact != target.artifact && !is_newer(target, from)))
         .map(|target| Candidate { target, database: database::since(facts, target, uses) })

@@ -281,8 +281,8 @@ async fn lambda_runs_what_aliases_and_latest_name_by_digest_e133_i18() {
         [
             "function api $LATEST: shop/api:v3@<v3> now since 540 ServiceRevision",
             "function api 1: shop/api:v1@<v1> before 120 ServiceRevision",
-            "function api 2: shop/api:v2@<v2> now since 120 ServiceRevision",
-            "function api 3: shop/api:v3@<v3> now since 180 ServiceRevision",
+            "function api[live] 2: shop/api:v2@<v2> now since 120 ServiceRevision",
+            "function api[live] 3: shop/api:v3@<v3> now since 180 ServiceRevision",
             "function zip $LATEST: s3://acme-deployments/shop/1.2.0/bundle.zip?versionId=abc now since 540 ServiceRevision",
         ]
     );

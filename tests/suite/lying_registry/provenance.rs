@@ -31,7 +31,9 @@ async fn labels_of_an_index_s_image_are_what_it_says() {
     let index = server.store(|store| {
         let labels = [("org.opencontainers.image.revision", COMMIT), ("prodpin.dev/schema", "contract")];
         let image = store.labelled("one", &labels);
-        store.index(&[&image])
+        let index = store.index(&[&image]);
+        store.tag("shop/api", "v1", &index);
+        index
     });
     let source = Opening::at(&server).open();
     let said = source.inventory.provenance(&repository(), &artifact(&index)).await.unwrap();
@@ -45,7 +47,11 @@ async fn labels_of_an_index_s_image_are_what_it_says() {
 #[tokio::test]
 async fn a_configuration_that_cannot_be_read_is_a_gap_f12() {
     let server = Server::start([Lie::Html("/blobs/")]).await;
-    let image = server.store(|store| store.labelled("one", &[("prodpin.dev/schema", "none")]));
+    let image = server.store(|store| {
+        let image = store.labelled("one", &[("prodpin.dev/schema", "none")]);
+        store.tag("shop/api", "v1", &image);
+        image
+    });
     let gap = Opening::at(&server).open().inventory.provenance(&repository(), &artifact(&image)).await.unwrap_err();
     assert_ne!(gap.cause, Cause::NotFound, "{gap:?}");
 }

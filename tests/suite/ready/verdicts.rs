@@ -291,3 +291,24 @@ fn a_rung_without_a_pin_says_so() {
     let page = silent().look("v0", |_| {}).saying([old]).page();
     assert!(page.ladder.iter().any(|rung| rung.artifact == artifact("v0") && rung.unchanged == Some(true)));
 }
+
+/// A release goes out cluster by cluster: what the others still run is what to go back to.
+#[test]
+fn what_another_cluster_runs_comes_before_what_no_longer_runs() {
+    let eu = kubernetes("deployment", "api");
+    let us = workload(
+        prodpin::model::Platform::Kubernetes { context: Some("prod-us".into()) },
+        Some("shop"),
+        "deployment",
+        "api",
+    );
+    let scene = Scene::new(&["v1", "v2", "v3"]).without_database().saying([
+        Said::before(&eu, "v1", 10).revision("1"),
+        Said::before(&eu, "v2", 12).revision("2"),
+        Said::now(&eu, "v3", "v3", 12).revision("3"),
+        Said::now(&us, "v2", "v2", 11).revision("2"),
+    ]);
+    let page = scene.page();
+    assert_eq!((page.from, page.to), (Some(artifact("v3")), Some(artifact("v2"))), "{}", scene.shown());
+    assert_eq!(page.back.len(), 1, "only where v3 runs: {:?}", page.back);
+}
