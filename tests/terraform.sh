@@ -5,7 +5,7 @@
 #   tests/terraform.sh PRODPIN
 #
 # Without Terraform or the AWS provider it says what it left out, and passes. A mirror of providers is found by
-# TF_CLI_CONFIG_FILE, in Terraform's own places, or by looking for the provider's file.
+# TF_CLI_CONFIG_FILE or in Terraform's own places.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 prodpin=$(realpath "$1")
@@ -30,15 +30,7 @@ find "$work/tree" -name .terraform -prune -exec rm -rf {} +
 find "$work/tree" -name .terraform.lock.hcl -delete
 
 # A name of a file that is not there, as some images set it, is no configuration.
-if [ ! -f "${TF_CLI_CONFIG_FILE:-}" ]; then
-    unset TF_CLI_CONFIG_FILE
-    provider=$(timeout 60 find / -xdev -maxdepth 9 -name 'terraform-provider-aws_v*' -not -path '/proc/*' -print -quit 2>/dev/null || true)
-    if [ -n "$provider" ]; then
-        mirror=$(dirname "$(dirname "$(dirname "$(dirname "$(dirname "$(dirname "$provider")")")")")")
-        printf 'provider_installation {\n  filesystem_mirror { path = "%s" }\n}\ndisable_checkpoint = true\n' "$mirror" >"$work/tf.rc"
-        export TF_CLI_CONFIG_FILE=$work/tf.rc
-    fi
-fi
+[ -f "${TF_CLI_CONFIG_FILE:-}" ] || unset TF_CLI_CONFIG_FILE
 
 in_module() { (cd "$work/tree/terraform/$1" && shift && "$@"); }
 

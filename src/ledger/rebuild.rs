@@ -78,7 +78,11 @@ impl Rebuild {
 
     async fn flush(&mut self, ledger: &Ledger) -> Result<(), LedgerError> {
         let changed = self.views.drain().filter(|(_, held)| held.changed).map(|(_, held)| held.view).collect();
-        ledger.write_views(changed).await?;
+        // Caches: without them the next look replays the log. Whether the ledger can be written to at all is shown by
+        // the index, which is written last.
+        if let Err(error) = ledger.write_views(changed).await {
+            tracing::warn!(ledger = ledger.store.location(), %error, "a cache could not be written; the log is complete");
+        }
         self.weight = 0;
         Ok(())
     }
