@@ -53,7 +53,9 @@ async fn invoke(function: &Function, name: &str, event: LambdaEvent<Value>) -> R
     let left = u64::try_from(deadline.saturating_sub(Timestamp::now().as_millisecond())).unwrap_or(0);
     let answer = carry_out(function, &event.payload, Duration::from_millis(left)).await;
     match &answer {
-        Ok(Answer::Ran(told)) | Err(InvocationError::Incomplete(told)) => write_metrics(told, name),
+        Ok(Answer::Ran(told)) | Err(InvocationError::Incomplete(told) | InvocationError::Untold { told, .. }) => {
+            write_metrics(told, name)
+        }
         _ => {}
     }
     answer.map_err(|error| {

@@ -78,7 +78,8 @@ pub(super) async fn outcome(
         told = alert::tell(&policy, &report, by) => told.map_err(anyhow::Error::from),
         () = signals.overdue() => Err(anyhow::anyhow!("cut off before everybody was told; the next run tells them")),
     };
-    if let Some(Err(reason)) = collector.map(|collector| collector.push(&report)) {
+    if let Some(Err(reason)) = collector.filter(|_| !signals.stop.is_set()).map(|collector| collector.push(&report, by))
+    {
         tracing::warn!("the metrics of this run were not pushed: {reason}");
     }
     match (written, told) {

@@ -53,6 +53,8 @@ pub(super) struct Around {
     pub(super) policy: Option<PathBuf>,
     /// The ledger.
     pub(super) ledger: LedgerLocation,
+    /// The files that hold its keys.
+    pub(super) keys: Vec<PathBuf>,
     /// The severity from which findings fail a check.
     pub(super) fail_on: Severity,
     /// Where Security Hub findings go.
@@ -67,6 +69,7 @@ impl Around {
         Self {
             policy: path.map(Path::to_owned),
             ledger: policy.ledger.clone(),
+            keys: policy.safeguards.key_files(&policy.ledger),
             fail_on: fail_on.unwrap_or(policy.fail_on),
             account: policy.security_hub.clone().or_else(|| account(&|name| std::env::var(name).ok())),
             signer: None,
@@ -119,6 +122,14 @@ impl Around {
         let real = path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name));
         if self.policy.as_ref().and_then(|policy| policy.canonicalize().ok()).is_some_and(|policy| policy == real) {
             return refuse("this is the policy; write the report elsewhere");
+        }
+        // One that does not exist yet would be taken for a key by the next run.
+        let same = |key: &PathBuf| match parent(key).canonicalize() {
+            Ok(folder) => key.file_name().is_some_and(|name| folder.join(name) == real),
+            Err(_) => false,
+        };
+        if self.keys.iter().any(same) {
+            return refuse("this is the ledger's signing key; write the report elsewhere");
         }
         if let LedgerLocation::Directory(ledger) = &self.ledger
             && ledger.canonicalize().is_ok_and(|ledger| real.starts_with(ledger))
@@ -325,7 +336,14 @@ mod tests {
     use super::*;
 
     fn around() -> Around {
-        Around { policy: None, ledger: LedgerLocation::None, fail_on: Severity::High, account: None, signer: None }
+        Around {
+            policy: None,
+            ledger: LedgerLocation::None,
+            keys: Vec::new(),
+            fail_on: Severity::High,
+            account: None,
+            signer: None,
+        }
     }
 
     #[test]

@@ -211,7 +211,9 @@ impl Watch<'_> {
                 false
             }
         });
-        if let Some(Err(reason)) = self.collector.as_ref().map(|collector| collector.push(&report)) {
+        if let Some(Err(reason)) =
+            self.collector.as_ref().filter(|_| !self.signals.stop.is_set()).map(|collector| collector.push(&report, by))
+        {
             tracing::warn!("the metrics of this run were not pushed: {reason}");
         }
         if self.arguments.format.is_none() {

@@ -61,9 +61,10 @@ pub(super) fn judge(
 pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
     let archived = inspection.artifact.digest().is_some()
         && inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Archived { .. }));
-    inspection.closure == Closure::Complete
-        && !archived
-        && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
+    // An object version has no parts: holding it promises nothing but itself.
+    let whole = inspection.closure == Closure::Complete
+        || (inspection.closure == Closure::Unknown && matches!(inspection.artifact, ArtifactId::ObjectVersion { .. }));
+    whole && !archived && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
 }
 
 fn judge_present(
@@ -80,8 +81,11 @@ fn judge_present(
             obstacles.extend(parts.iter().map(|digest| Obstacle::PartMissing { digest: digest.clone() }));
         }
         Closure::Unknown => {
-            let detail =
-                inspection.gaps.first().map_or("not all of its parts could be read", |gap| gap.detail.as_str());
+            let unread = match artifact {
+                ArtifactId::ObjectVersion { .. } => "whether it can be fetched as it was could not be told",
+                ArtifactId::Manifest(_) => "not all of its parts could be read",
+            };
+            let detail = inspection.gaps.first().map_or(unread, |gap| gap.detail.as_str());
             obstacles.push(Obstacle::Unproven { detail: detail.to_owned() });
         }
     }

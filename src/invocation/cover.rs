@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::event::{Place, Trigger};
 use crate::model::{EcrHost, RepositoryKey, SourceName};
-use crate::policy::{Policy, SourceConfig};
+use crate::policy::{HelmPlace, Policy, SourceConfig};
 use crate::run::Shard;
 
 /// What a run is to look at.
@@ -25,6 +25,12 @@ pub fn wanted(policy: &Policy, trigger: &Trigger) -> Result<Option<Wanted>, Stri
         Trigger::Schedule => Ok(Some(Wanted::default())),
         Trigger::Happened(places) => {
             let keys: BTreeSet<RepositoryKey> = places.iter().flat_map(|place| covered(policy, place)).collect();
+            let charts: BTreeSet<SourceName> = places.iter().flat_map(|place| shelves(policy, place)).collect();
+            if !charts.is_empty() {
+                let sources = charts.into_iter().chain(keys.into_iter().map(|key| key.source));
+                let sources: BTreeSet<SourceName> = sources.collect();
+                return Ok(Some(Wanted { sources: sources.into_iter().collect(), ..Wanted::default() }));
+            }
             let repositories: Vec<RepositoryKey> = keys.into_iter().collect();
             Ok((!repositories.is_empty()).then(|| Wanted { repositories, ..Wanted::default() }))
         }
@@ -73,6 +79,19 @@ fn covered(policy: &Policy, place: &Place) -> Vec<RepositoryKey> {
         selects(config, name.as_str()).then(|| RepositoryKey { source: source.clone(), name })
     };
     policy.sources.iter().filter_map(of_source).collect()
+}
+
+/// The chart repositories that an object is part of. Which chart it is only their index says, so all of it is read.
+fn shelves(policy: &Policy, place: &Place) -> Vec<SourceName> {
+    let Place::Object { bucket, key } = place else { return Vec::new() };
+    let holds = |config: &SourceConfig| match config {
+        SourceConfig::Helm(helm) => match &helm.place {
+            HelmPlace::Bucket(shelf) => shelf.bucket == *bucket && key.as_str().starts_with(&shelf.prefix),
+            HelmPlace::Http(_) => false,
+        },
+        SourceConfig::Oci(_) | SourceConfig::S3(_) | SourceConfig::Ecr(_) => false,
+    };
+    policy.sources.iter().filter(|(_, config)| holds(config)).map(|(name, _)| name.clone()).collect()
 }
 
 fn selects(config: &SourceConfig, repository: &str) -> bool {

@@ -36,6 +36,9 @@ pub enum FunctionError {
     /// The policy cannot be used.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// Nobody could be told.
+    #[error(transparent)]
+    Alert(#[from] AlertError),
     /// A variable has a value that it cannot have.
     #[error("{name}: {reason}")]
     Variable {
@@ -59,8 +62,13 @@ pub enum InvocationError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// The run took place, and not everybody was told.
-    #[error(transparent)]
-    Alert(#[from] AlertError),
+    #[error("{error}")]
+    Untold {
+        /// Why.
+        error: AlertError,
+        /// What the run came to.
+        told: Box<Told>,
+    },
     /// The report could not be read back.
     #[error("the report could not be read back: {0}")]
     Report(#[from] std::io::Error),
@@ -109,6 +117,9 @@ impl Function {
                 number.ok_or(FunctionError::Variable { name: "PRODPIN_CONCURRENCY", reason })?
             }
         };
+        if !policy.alerts.is_empty() && policy.ledger == LedgerLocation::None {
+            return Err(AlertError::NoLedger.into());
+        }
         Ok(Self { policy, mode, concurrency })
     }
 
@@ -160,11 +171,15 @@ pub async fn carry_out(function: &Function, event: &Value, left: Duration) -> Re
         for finding in &answer.findings {
             tracing::warn!("{}", serde_json::to_string(finding).unwrap_or_default());
         }
-        told?;
-        Ok::<Told, InvocationError>(answer)
+        match told {
+            Ok(_) => Ok::<Told, InvocationError>(answer),
+            Err(error) => Err(InvocationError::Untold { error, told: Box::new(answer) }),
+        }
     };
     let told = tokio::time::timeout(left * CUT / 100, work).await.map_err(|_| InvocationError::CutOff)??;
-    if !told.run.complete && !matches!(trigger, Trigger::Manual(_)) {
+    // Who asks about one repository reads the answer. A share of the work is asked for by a schedule, which does not.
+    let answered = matches!(&trigger, Trigger::Manual(manual) if manual.repository.is_some());
+    if !told.run.complete && !answered {
         return Err(InvocationError::Incomplete(Box::new(told)));
     }
     Ok(Answer::Ran(Box::new(told)))

@@ -45,6 +45,25 @@ impl Safeguards {
         Self { key: KeyPlace::None, ..Self::default() }
     }
 
+    /// The files in which its keys are, or will be.
+    #[must_use]
+    pub fn key_files(&self, ledger: &LedgerLocation) -> Vec<PathBuf> {
+        let beside = match (&self.key, ledger) {
+            (KeyPlace::Usual, LedgerLocation::Directory(directory)) => directory.file_name().map(|name| {
+                let mut name = name.to_owned();
+                name.push(".key");
+                directory.with_file_name(name)
+            }),
+            _ => None,
+        };
+        let named =
+            [Some(&self.key), self.previous_key.as_ref()].into_iter().flatten().filter_map(|place| match place {
+                KeyPlace::File(path) => Some(path.clone()),
+                KeyPlace::Usual | KeyPlace::Text(_) | KeyPlace::Kms(_) | KeyPlace::None => None,
+            });
+        beside.into_iter().chain(named).collect()
+    }
+
     /// With the key that the environment holds, if the policy names none.
     pub(super) fn with_environment(self, environment: &dyn Fn(&str) -> Option<String>) -> Self {
         match environment(VARIABLE).filter(|text| !text.trim().is_empty()) {

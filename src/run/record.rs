@@ -42,6 +42,8 @@ pub(super) struct Recorder {
     /// Tags and rows that wait for the next commit.
     weight: u64,
     sources: BTreeMap<SourceName, SourceTotals>,
+    /// Whether every source that the run is about was opened.
+    opened_all: bool,
     left_out: u64,
     /// Waivers that covered something.
     waivers_used: BTreeSet<usize>,
@@ -59,6 +61,7 @@ struct SourceTotals {
 impl Recorder {
     /// `unopened` are sources that the others go on without, with the reason.
     pub(super) fn new(setup: Arc<Setup>, unopened: BTreeMap<SourceName, String>) -> Result<Self, RunError> {
+        let opened_all = unopened.is_empty();
         let opened = setup.sources.keys().map(|name| (name.clone(), SourceTotals::default()));
         let unopened = unopened.into_iter().map(|(name, detail)| {
             let gaps = vec![Gap::new(Scope::Source, Cause::Refused, format!("source {name}: {detail}"))];
@@ -73,6 +76,7 @@ impl Recorder {
             settings: Vec::new(),
             weight: 0,
             sources,
+            opened_all,
             left_out: 0,
             waivers_used: BTreeSet::new(),
             setup,
@@ -179,7 +183,8 @@ impl Recorder {
             let uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.findings.extend(decide::unmatched(None, uses.entries(), Severity::Low, now));
         }
-        if covers_all {
+        // A source that was not opened may cover what no other does.
+        if covers_all && self.opened_all {
             let uncovered = setup.production.uncovered.iter().map(String::as_str);
             self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
             self.findings.extend(decide::uncovered(&setup.production.elsewhere, now));

@@ -73,15 +73,17 @@ impl Collector {
 
     /// Pushes a run's metrics, one request in memory at a time. Why they did not arrive, if they did not. Needs a runtime
     /// with more than one thread: rows are read, and each request waited for, on this one.
-    pub fn push(&self, report: &Report) -> Result<(), String> {
+    /// `by`: when it is too late for anything.
+    pub fn push(&self, report: &Report, by: Option<std::time::Instant>) -> Result<(), String> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("prodpin/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .timeout(REQUEST)
             .build()
             .map_err(|error| error.without_url().to_string())?;
-        let by = Instant::now() + LONGEST;
-        let late = || format!("the collector took longer than {} s", LONGEST.as_secs());
+        let longest = Instant::now() + LONGEST;
+        let by = by.map_or(longest, |by| longest.min(by.into()));
+        let late = || "the collector did not take them in time".to_owned();
         let runtime = tokio::runtime::Handle::current();
         let send = |request| {
             let sent = async { tokio::time::timeout_at(by, self.post(&client, request)).await };

@@ -279,12 +279,15 @@ async fn a_registry_that_hangs_is_told_before_the_time_is_up_f89() {
     let function = Function { policy: policy(&text), mode: Mode::Audit, concurrency: 4 };
     let began = std::time::Instant::now();
     let left = Duration::from_secs(6);
-    // Nobody waits for the answer to a schedule: it must fail. Who asked by hand is told.
+    // Nobody waits for the answer to a schedule: it must fail. Who asked by hand about one repository is told.
     let error = carry_out(&function, &sample(include_str!("events/rule.json")), left).await.unwrap_err();
     assert!(began.elapsed() < left * 85 / 100, "{:?}", began.elapsed());
     assert!(matches!(&error, InvocationError::Incomplete(told) if told.report.is_some()), "{error}");
-    let answer = carry_out(&function, &json!({ "mode": "audit" }), left).await.unwrap();
+    let answer = carry_out(&function, &json!({ "repository": "shop/api" }), left).await.unwrap();
     assert!(matches!(answer, Answer::Ran(told) if !told.run.complete));
+    // A share is what a schedule asks for.
+    let error = carry_out(&function, &json!({ "shard": "0/1" }), left).await.unwrap_err();
+    assert!(matches!(&error, InvocationError::Incomplete(_)), "{error}");
 }
 
 #[test]

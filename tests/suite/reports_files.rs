@@ -51,6 +51,7 @@ fn a_report_never_lands_on_the_policy_or_in_the_ledger_f80() {
     for (report, why) in [
         ("json=prodpin.yaml", "this is the policy"),
         ("json=ledger/x.json", "lies in the ledger"),
+        ("json=ledger.key", "the ledger's signing key"),
         ("json=../x.json", "must not contain '..'"),
         ("json=link.json", "is a symbolic link"),
         ("json=nowhere/x.json", "create the directory first"),

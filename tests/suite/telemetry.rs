@@ -30,7 +30,7 @@ async fn every_sample_arrives_once_in_requests_of_bounded_size() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=payments%20eu,authorization=Bearer%20t0ken"),
     ];
     let collector = collector(&said).unwrap().unwrap();
-    assert_eq!(collector.push(&of(600)), Ok(()));
+    assert_eq!(collector.push(&of(600), None), Ok(()));
     let requests = receiver.take();
     assert!(requests.len() > 1, "600 services have more samples than one request takes");
     let (mut pinned, mut services) = (Vec::new(), 0);
@@ -63,7 +63,7 @@ async fn a_collector_that_stumbles_is_tried_again_and_one_that_refuses_is_told_w
     let receiver = Receiver::start(&[503, 200]).await;
     let endpoint = format!("{}/v1/metrics?key=s3cret", receiver.url);
     let stumbles = collector(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &endpoint)]).unwrap().unwrap();
-    assert_eq!(stumbles.push(&of(1)), Ok(()));
+    assert_eq!(stumbles.push(&of(1), None), Ok(()));
     let requests = receiver.take();
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[0].body, requests[1].body);
@@ -72,7 +72,7 @@ async fn a_collector_that_stumbles_is_tried_again_and_one_that_refuses_is_told_w
     let receiver = Receiver::start(&[401]).await;
     let endpoint = format!("{}/?key=s3cret", receiver.url);
     let refuses = collector(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &endpoint)]).unwrap().unwrap();
-    let told = refuses.push(&of(1)).unwrap_err();
+    let told = refuses.push(&of(1), None).unwrap_err();
     assert!(told.contains("401") && !told.contains("s3cret"), "{told}");
     assert_eq!(receiver.take().len(), 1, "a refusal is not tried again");
 }

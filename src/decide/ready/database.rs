@@ -80,12 +80,13 @@ fn came_after(state: &RepositoryState, release: &TargetReport, to: &TargetReport
 }
 
 /// What keeps the list of releases since then from being known to be whole: a signal that could not be read may know of
-/// one more.
+/// one more, and so may a tag whose artifact is not known.
 fn doubt(facts: &Facts<'_>) -> Option<String> {
     use crate::model::Scope;
     let report = &facts.plan.report;
     let unread = report.gaps.iter().find(|gap| matches!(gap.scope, Scope::Signal(_)));
-    let unlisted = report.gaps.iter().find(|gap| matches!(gap.scope, Scope::Source | Scope::Repository));
+    let unlisted =
+        report.gaps.iter().find(|gap| matches!(gap.scope, Scope::Source | Scope::Repository | Scope::Tag(_)));
     match (unread, unlisted) {
         (Some(gap), _) => Some(format!("what runs was not all read, and may know of another release: {}", gap.detail)),
         (None, Some(gap)) => Some(format!("the releases were not all read: {}", gap.detail)),

@@ -151,6 +151,10 @@ fn lasts(row: &RepositoryForecast, forecast: &TargetForecast) -> Lasts {
     if let Some(threat) = forecast.threats.first() {
         return Lasts::UntilRule { threat: threat.clone() };
     }
+    // Nothing was read of it, its pin neither.
+    if forecast.target.restorable.is_none() && forecast.target.pin == PinReport::Absent {
+        return Lasts::Unknown { detail: "whether it is pinned could not be read".to_owned() };
+    }
     match (&row.rules, pinned) {
         (RulesFound::Unknown { detail }, _) => Lasts::Unknown { detail: detail.clone() },
         (RulesFound::NoneReadable, true) => Lasts::NoRulesToRead,

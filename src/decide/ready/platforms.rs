@@ -244,6 +244,9 @@ fn lambda(journey: &Journey<'_>, region: Option<&str>) -> Told {
             (ArtifactId::Manifest(_), Some(address)) => {
                 Some(aws("update-function-code").option("--image-uri", Some(address)))
             }
+            // What prodpin calls the version of an object without one means nothing to AWS, and by its key alone other
+            // bytes may come (B57).
+            (ArtifactId::ObjectVersion { version, .. }, _) if version.starts_with("null@") => None,
             (ArtifactId::ObjectVersion { key, version }, Some(address)) => {
                 let bucket = address.strip_prefix("s3://").and_then(|rest| rest.split('/').next());
                 let update = aws("update-function-code").option("--s3-bucket", bucket);

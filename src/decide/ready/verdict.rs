@@ -102,7 +102,7 @@ fn without(facts: &Facts<'_>, candidates: &[Candidate<'_>]) -> Verdict {
     // What was not read may hold the release to go back to.
     let unread = report.gaps.iter().any(|gap| {
         use crate::model::Scope;
-        matches!(gap.scope, Scope::Source | Scope::Repository | Scope::Signal(_))
+        matches!(gap.scope, Scope::Source | Scope::Repository | Scope::Tag(_) | Scope::Signal(_))
     });
     if report.targets.is_empty() || unread || (candidates.is_empty() && report.rollback.ready.is_none()) {
         return Verdict::Unknown;

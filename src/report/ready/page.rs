@@ -225,7 +225,7 @@ impl Sheet<'_> {
         )?;
         let kept = Phrase::said(sentences::restorable(rung))
             .say(" · ")
-            .say(sentences::pin(rung.pin))
+            .say(sentences::pin(rung))
             .say(" · ")
             .then(sentences::unchanged(self.row, rung))
             .say(" · ")

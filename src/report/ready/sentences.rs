@@ -142,8 +142,10 @@ pub(super) fn restorable(rung: &Rung) -> &'static str {
     }
 }
 
-pub(super) fn pin(pin: PinReport) -> &'static str {
-    match pin {
+pub(super) fn pin(rung: &Rung) -> &'static str {
+    match rung.pin {
+        // Nothing was read of it, its pin neither.
+        PinReport::Absent if rung.restorable.is_none() => "pin: unknown",
         PinReport::Present | PinReport::Created => "pinned",
         PinReport::Planned => "not pinned (`prodpin enforce` would pin it)",
         PinReport::Failed => "could not be pinned",

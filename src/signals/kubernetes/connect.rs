@@ -7,11 +7,13 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use kube::client::Body;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use kube::config::{Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 
 use crate::model::Cause;
 use crate::policy::ClusterAccess;
 
+/// A kubeconfig may start a program for credentials, and that may ask somebody who is not there.
+const SET_UP_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One page, with the client's own retries of what is busy.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
@@ -83,8 +85,21 @@ impl Cluster {
         let mut config = configuration(access).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
-        let client = kube::Client::try_from(config)
-            .map_err(|error| Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(&error))))?;
+        if let Some(plugin) = &mut config.auth_info.exec {
+            plugin.interactive_mode = Some(ExecInteractiveMode::Never);
+        }
+        // Off the threads that everything else runs on: the client waits for the kubeconfig's program without a word.
+        let latest = Instant::now() + SET_UP_TIMEOUT;
+        let until = deadline.map_or(latest, |deadline| deadline.min(latest));
+        let set_up = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
+        let client = tokio::time::timeout_at(until.into(), set_up).await.map_err(|_| {
+            let reason = "the client was not set up in time; try the kubeconfig's credential program by hand";
+            Failure::new(Cause::TimedOut, reason)
+        })?;
+        let refused = |error: &(dyn std::error::Error + 'static)| {
+            Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(error)))
+        };
+        let client = client.map_err(|error| refused(&error))?.map_err(|error| refused(&error))?;
         Ok(Self { client, deadline })
     }
 
@@ -156,7 +171,17 @@ async fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
 }
 
 /// An error with its causes, each once: the outer ones of this client repeat the inner ones, or leave them out.
+///
+/// What goes wrong with credentials is told in words of our own: theirs hold the program's environment and all that it
+/// printed (I18).
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if inner.is::<kube::client::AuthError>() || matches!(inner.downcast_ref(), Some(kube::Error::Auth(_))) {
+            return "its credentials could not be had; try the kubeconfig's credential program by hand".to_owned();
+        }
+        cause = inner.source();
+    }
     let mut told = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

@@ -13,9 +13,9 @@ use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, Sorted};
 use crate::model::{
-    ArtifactId, ArtifactKind, Cause, Gap, GapTally, Inspection, NamePatterns, ObservedTag, Obstacle, PinFailure,
-    Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot,
-    SourceName, Tag,
+    ArtifactId, ArtifactKind, Cause, Closure, Gap, GapTally, Inspection, NamePatterns, ObservedTag, Obstacle,
+    PinFailure, Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts,
+    Snapshot, SourceName, Tag,
 };
 use crate::policy::{HelmBucket, S3Config};
 use crate::sources::http::answer::Sink as _;
@@ -149,6 +149,8 @@ impl BucketCharts {
     async fn look_into(&self, chart: &RepositoryName, artifact: &ArtifactId, seen: &mut Inspection) {
         let ArtifactId::ObjectVersion { key, .. } = artifact else { return };
         let scope = || Scope::Artifact(artifact.clone());
+        // Until the archive has been read to its end it is not known to be the chart that was released.
+        let fetched = std::mem::replace(&mut seen.closure, Closure::Unknown);
         let index = match self.index().await {
             Ok(index) => index,
             Err(gap) => return seen.gaps.push(Gap { scope: scope(), ..gap }),
@@ -159,7 +161,10 @@ impl BucketCharts {
                 (key_of(&self.place, entry.url.as_deref()).ok()? == *key).then_some((version, entry))
             });
         // An archive that the index does not name any more: its version is known to the ledger alone.
-        let Some((version, entry)) = known else { return };
+        let Some((version, entry)) = known else {
+            seen.closure = fetched;
+            return;
+        };
         let mut archive = Archive::new();
         match self.keys.read(key, Some(artifact), ARCHIVE_CAP, |slice| archive.take(slice)).await {
             Ok(()) => {}
@@ -174,13 +179,25 @@ impl BucketCharts {
         let archive = archive.finish();
         if let Some(digest) = &entry.digest
             && archive.digest != *digest
-            && self.keys.front(key).await.as_ref() == Some(artifact)
         {
-            let detail =
+            let told =
                 format!("the index says {digest} for version {version}, and the archive hashes to {}", archive.digest);
-            seen.obstacles.push(Obstacle::WrongBytes { detail });
+            match self.keys.front(key).await {
+                Ok(front) if front.as_ref() == Some(artifact) => {
+                    seen.obstacles.push(Obstacle::WrongBytes { detail: told });
+                }
+                // The index is about the version in front, which is another.
+                Ok(_) => {}
+                Err(gaps) => {
+                    seen.obstacles.push(Obstacle::Unproven { detail: format!("{told}, if it is about this version") });
+                    return seen.gaps.extend(gaps.into_iter().map(|gap| Gap { scope: scope(), ..gap }));
+                }
+            }
         }
         judge_content(chart, version, archive, seen);
+        if fetched == Closure::Unknown {
+            seen.closure = Closure::Unknown;
+        }
     }
 }
 

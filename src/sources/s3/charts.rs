@@ -72,10 +72,10 @@ impl Keys {
     }
 
     /// The version that readers by key get; none where there is none, or a delete marker in front of it.
-    pub(in crate::sources) async fn front(&self, key: &Tag) -> Option<ArtifactId> {
-        let observed = observe_key(&self.0, key, Depth::Front).await.ok()??;
+    pub(in crate::sources) async fn front(&self, key: &Tag) -> Result<Option<ArtifactId>, Vec<Gap>> {
+        let Some(observed) = observe_key(&self.0, key, Depth::Front).await? else { return Ok(None) };
         let hidden = observed.object.as_ref().is_some_and(|object| object.hidden_by.is_some());
-        observed.target.artifact().filter(|_| !hidden).cloned()
+        Ok(observed.target.artifact().filter(|_| !hidden).cloned())
     }
 
     pub(in crate::sources) async fn inspect(&self, artifact: &ArtifactId) -> Inspection {

@@ -217,10 +217,12 @@ impl Look<'_> {
             Ok(Some(observed)) => observed,
             Ok(None) => {
                 self.unproven("whether a delete marker hides it: the listing does not have the key");
+                self.inspection.closure = Closure::Unknown;
                 return None;
             }
             Err(gaps) => {
                 self.unproven("whether a delete marker hides it");
+                self.inspection.closure = Closure::Unknown;
                 let scope = Scope::Artifact(self.inspection.artifact.clone());
                 self.inspection.gaps.extend(gaps.into_iter().map(|gap| Gap { scope: scope.clone(), ..gap }));
                 return None;
