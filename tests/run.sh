@@ -149,20 +149,29 @@ print(*(each.getsockname()[1] for each in sockets))
 PYTHON
 }
 
-# start NAME PORT COMMAND…: runs it in the background and waits until its port answers.
-start() {
+# try NAME PORT COMMAND…: runs it in the background and waits until its port answers.
+try() {
     local name=$1 port=$2 pid
     shift 2
     "$@" >"$work/$name.log" 2>&1 &
     pid=$!
-    pids+=("$pid")
     for _ in $(seq 300); do
-        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
+        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            pids+=("$pid")
+            return
+        fi
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1
     done
-    tail -n 20 "$work/$name.log" >&2
-    fail "$name did not start on port $port"
+    kill "$pid" 2>/dev/null || true
+    return 1
+}
+
+# start NAME PORT COMMAND…: the same of a server that nothing goes without.
+start() {
+    try "$@" && return
+    tail -n 20 "$work/$1.log" >&2
+    fail "$1 did not start on port $2"
 }
 
 # registry NAME PORT [AUTH]: a Docker registry with its own storage and deletes enabled. Without a cache of blob
@@ -203,10 +212,14 @@ service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
 
     # Its other server listens on every address, whatever it is told.
     if [ -d "$localstack" ]; then
-        start localstack "${ports[5]}" env SERVICES=s3,sts GATEWAY_SERVER=hypercorn GATEWAY_LISTEN="127.0.0.1:${ports[5]}" \
-            DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 DNS_ADDRESS=0 XDG_CACHE_HOME="$work/localstack" \
-            "$localstack/bin/python" -m localstack.runtime.main
-        export PRODPIN_TEST_S3_SECOND=http://127.0.0.1:${ports[5]}
+        # A second opinion: where it does not start, the first server's stands alone, which is said.
+        if try localstack "${ports[5]}" env SERVICES=s3,sts GATEWAY_SERVER=hypercorn \
+            GATEWAY_LISTEN="127.0.0.1:${ports[5]}" DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 DNS_ADDRESS=0 \
+            XDG_CACHE_HOME="$work/localstack" "$localstack/bin/python" -m localstack.runtime.main; then
+            export PRODPIN_TEST_S3_SECOND=http://127.0.0.1:${ports[5]}
+        else
+            printf 'left out: the second S3 server, which did not start: %s\n' "$(tail -n 1 "$work/localstack.log")" >&2
+        fi
     fi
     mkdir -p "$work/charts"
     start charts "${ports[6]}" \
