@@ -4,6 +4,7 @@
 #   tests/run.sh                      everything
 #   tests/run.sh --test real          what `cargo test` takes may follow
 #   tests/run.sh --install-only       nothing but what the tests need
+#   PRODPIN_TEST_SECOND_S3=1 tests/run.sh    with a second S3 server, which needs Python 3.13
 #
 # What is missing is installed first: Debian packages, and Python packages in an environment of their own under the
 # target directory. Nothing is fetched when all of it is there. Servers listen on loopback, on free ports, and keep
@@ -125,11 +126,13 @@ install_python() {
 # that need it say that they were left out.
 localstack=$target/test-localstack
 install_localstack() {
-    local wanted=tests/support/localstack.txt python candidates=(python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[23].*/bin/python)
+    local wanted=tests/support/localstack.txt python candidates=(python3.13 "$HOME"/.pyenv/versions/3.13.*/bin/python)
+    # Large, and of a Python that few machines have: only when it is asked for.
+    if [ "${PRODPIN_TEST_SECOND_S3:-}" != 1 ]; then return; fi
     if cmp -s "$wanted" "$localstack/requirements.txt"; then return; fi
     rm -rf "$localstack"
     for python in "${candidates[@]}"; do
-        "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue
+        "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 13))' 2>/dev/null || continue
         if "$python" -m venv "$localstack" &&
             "$localstack/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2; then
             cp "$wanted" "$localstack/requirements.txt"
@@ -211,7 +214,7 @@ service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
     start moto "${ports[4]}" "$venv/bin/moto_server" -H 127.0.0.1 -p "${ports[4]}"
 
     # Its other server listens on every address, whatever it is told.
-    if [ -d "$localstack" ]; then
+    if [ "${PRODPIN_TEST_SECOND_S3:-}" = 1 ] && [ -d "$localstack" ]; then
         # A second opinion: where it does not start, the first server's stands alone, which is said.
         if try localstack "${ports[5]}" env SERVICES=s3,sts GATEWAY_SERVER=hypercorn \
             GATEWAY_LISTEN="127.0.0.1:${ports[5]}" DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 DNS_ADDRESS=0 \
@@ -238,6 +241,8 @@ service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
 # No credential and no proxy of whoever runs this reaches a test, or the other way round.
 seal_environment() {
     mkdir -p "$work/home"
+    # What is named must be there: prodpin refuses to go on without it.
+    echo '{}' >"$work/home/auth.json"
     export DOCKER_CONFIG=$work/home REGISTRY_AUTH_FILE=$work/home/auth.json
     export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
     unset AWS_PROFILE AWS_CA_BUNDLE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_SESSION_TOKEN
