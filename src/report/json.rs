@@ -26,6 +26,23 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\n}\n")
 }
 
+/// A document of a header, a summary and rows.
+pub(super) fn document<T: Serialize>(
+    name: &str,
+    section: &impl Serialize,
+    summary: &impl Serialize,
+    rows: impl Iterator<Item = io::Result<T>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write!(out, "{{\n\"{name}\":")?;
+    value(section, out)?;
+    out.write_all(b",\n\"summary\":")?;
+    value(summary, out)?;
+    out.write_all(b",\n\"repositories\":")?;
+    list(rows, out)?;
+    out.write_all(b"\n}\n")
+}
+
 pub(super) fn list<T: Serialize>(items: impl Iterator<Item = io::Result<T>>, out: &mut dyn Write) -> io::Result<()> {
     let mut before: &[u8] = b"[\n";
     for item in items {

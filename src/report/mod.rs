@@ -25,6 +25,7 @@ mod phrase;
 mod prometheus;
 pub mod ready;
 pub mod render;
+mod rows;
 mod sarif;
 pub mod schema;
 mod spool;

@@ -1,4 +1,4 @@
-//! What every source on an AWS SDK shares: how large an answer may be, and what a failed call means.
+//! What everything on an AWS SDK shares, sources and signals: how large an answer may be, and what a failed call means.
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::interceptors::{BeforeDeserializationInterceptorContextMut, InterceptorContext};
@@ -12,7 +12,7 @@ use crate::model::Cause;
 
 /// Ends an answer that is larger than any that the service gives. The SDK reads whole bodies into memory (I20).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AnswerCap(pub(super) usize);
+pub(crate) struct AnswerCap(pub(crate) usize);
 
 impl Intercept for AnswerCap {
     fn name(&self) -> &'static str {
@@ -50,13 +50,13 @@ impl ClassifyRetry for AnswerCap {
 /// A request that was held back before it was sent (I17).
 #[derive(Debug, thiserror::Error)]
 #[error("refused to send {what}: {reason}")]
-pub(super) struct Refused {
-    pub(super) what: String,
-    pub(super) reason: &'static str,
+pub(crate) struct Refused {
+    pub(crate) what: String,
+    pub(crate) reason: &'static str,
 }
 
 /// Credentials that were good and are not any more.
-pub(super) const EXPIRED: &[&str] =
+pub(crate) const EXPIRED: &[&str] =
     &["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
 const DENIED: &[&str] = &[
     "AccessDenied",
@@ -84,6 +84,7 @@ const THROTTLED: &[&str] = &[
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
+    "LimitExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
@@ -97,7 +98,10 @@ const NOT_FOUND: &[&str] = &[
     "NoSuchVersion",
     "NotFound",
     "404",
+    "ClusterNotFoundException",
     "RepositoryNotFoundException",
+    "ResourceNotFoundException",
+    "ServiceNotFoundException",
     "ImageNotFoundException",
 ];
 const UNSUPPORTED: &[&str] =
@@ -105,7 +109,7 @@ const UNSUPPORTED: &[&str] =
 
 /// What an SDK error means. Codes are compared as text: the SDK's enums lag behind the service, and throttling is in
 /// none of them (A7, F53).
-pub(super) fn cause<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>, status: Option<u16>) -> Cause
+pub(crate) fn cause<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>, status: Option<u16>) -> Cause
 where
     E: std::error::Error + 'static,
 {
@@ -149,12 +153,12 @@ fn by_status(status: Option<u16>) -> Cause {
     }
 }
 
-pub(super) fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<T>())
 }
 
 /// The credential chain's errors are types of a crate that is no dependency of this one; their text names them.
-pub(super) fn mentions_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn mentions_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source())
         .any(|error| error.to_string().to_lowercase().contains("credential"))
 }

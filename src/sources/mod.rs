@@ -3,7 +3,7 @@
 //! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
 //! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
 
-mod aws;
+pub(crate) mod aws;
 mod closure;
 pub mod ecr;
 pub mod helm;

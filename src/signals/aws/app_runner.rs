@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use aws_sdk_apprunner::Client;
 use aws_sdk_apprunner::types::ServiceStatus;
 
-use super::client::{Access, Account, Gate};
+use super::client::{Access, Account, CAP, Gate};
 use super::{image, moment, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Tenure, Workload};
 use crate::policy::AwsConfig;
@@ -35,8 +35,13 @@ impl ProductionSignal for AppRunner {
     async fn collect(&self) -> Signalled {
         let mut said = Signalled::new(self.name());
         let account = Account::load(&self.access).await;
-        let client =
-            Client::from_conf(aws_sdk_apprunner::config::Builder::from(&account.shared).interceptor(Gate).build());
+        let client = Client::from_conf(
+            aws_sdk_apprunner::config::Builder::from(&account.shared)
+                .interceptor(Gate)
+                .interceptor(CAP)
+                .retry_classifier(CAP)
+                .build(),
+        );
         let listed = account
             .pages(
                 "apprunner:ListServices",

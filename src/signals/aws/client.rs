@@ -6,19 +6,16 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::http::HttpResponse;
-use aws_sdk_ecs::config::interceptors::{
-    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
-};
+use aws_sdk_ecs::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::config::timeout::TimeoutConfig;
 use aws_sdk_ecs::config::{AppName, ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
 use aws_sdk_ecs::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::SdkBody;
-use http_body_util::{LengthLimitError, Limited};
 
 use crate::model::Cause;
 use crate::policy::AwsConfig;
 use crate::signals::Signalled;
+use crate::sources::aws::{self, AnswerCap, Refused};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,7 +26,7 @@ const ATTEMPTS: u32 = 7;
 const MOST_PAGES: usize = 10_000;
 
 /// The largest answer to these calls, 100 tasks with all their containers, is well under a megabyte.
-const MOST_BYTES: usize = 16 << 20;
+pub(super) const CAP: AnswerCap = AnswerCap(16 << 20);
 /// A server's words in our sentences: enough to understand, not enough to flood.
 const MOST_WORDS: usize = 300;
 
@@ -177,51 +174,12 @@ impl Failure {
             (None, Some(status)) if status >= 300 => format!("HTTP status {status}"),
             _ => DisplayErrorContext(error).to_string(),
         };
-        Self { call, cause: cause(error, status), reason: reason.chars().take(MOST_WORDS).collect() }
+        Self { call, cause: aws::cause(error, error.code(), status), reason: reason.chars().take(MOST_WORDS).collect() }
     }
 
     pub(super) fn tell(&self, said: &mut Signalled) {
         said.gap(self.cause, self);
     }
-}
-
-fn cause<E>(error: &SdkError<E, HttpResponse>, status: Option<u16>) -> Cause
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let code = error.code().unwrap_or_default();
-    let says = |words: &[&str]| words.iter().any(|word| code.contains(word));
-    match error {
-        _ if says(&["AccessDenied", "UnrecognizedClient", "ExpiredToken", "InvalidClientToken", "NotAuthorized"]) => {
-            Cause::Denied
-        }
-        _ if says(&["Throttl", "TooManyRequests", "LimitExceeded"]) => Cause::Throttled,
-        _ if says(&["NotFound"]) => Cause::NotFound,
-        SdkError::TimeoutError(_) => Cause::TimedOut,
-        _ if caused_by::<Refused>(error) => Cause::Refused,
-        _ if caused_by::<LengthLimitError>(error) => Cause::Malformed,
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => Cause::TimedOut,
-        SdkError::DispatchFailure(failure) if failure.is_io() => Cause::Unreachable,
-        SdkError::DispatchFailure(_) if mentions_credentials(error) => Cause::Denied,
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => Cause::Unreachable,
-        _ => match status {
-            Some(401 | 403) => Cause::Denied,
-            Some(404) => Cause::NotFound,
-            Some(429 | 503) => Cause::Throttled,
-            Some(status) if status >= 500 => Cause::Unreachable,
-            _ => Cause::Malformed,
-        },
-    }
-}
-
-fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<T>())
-}
-
-/// The credential chain's errors are types of a crate that is no dependency of this one; their text names them.
-fn mentions_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .any(|error| error.to_string().to_lowercase().contains("credential"))
 }
 
 /// What may be asked of ECS and App Runner, whose every call is a POST. Lambda's reads are GETs, and nothing else passes.
@@ -240,21 +198,19 @@ pub(super) const ALLOWED: &[&str] = &[
     "AppRunner.ListServices",
 ];
 
-/// Holds back every call that is not known to read only, at the HTTP layer (I17), and ends answers without end (I20).
+/// Holds back every call that is not known to read only, at the HTTP layer (I17).
 #[derive(Debug)]
 pub(super) struct Gate;
-
-/// A request that was held back.
-#[derive(Debug, thiserror::Error)]
-#[error("refused to send {0}: signals only read")]
-pub(super) struct Refused(String);
 
 impl Gate {
     fn check(method: &str, target: Option<&str>) -> Result<(), Refused> {
         match (method, target) {
             ("GET" | "HEAD", _) => Ok(()),
             ("POST", Some(target)) if ALLOWED.contains(&target) => Ok(()),
-            (_, target) => Err(Refused(format!("{method} {}", target.unwrap_or_default()).trim_end().to_owned())),
+            (_, target) => {
+                let what = format!("{method} {}", target.unwrap_or_default()).trim_end().to_owned();
+                Err(Refused { what, reason: "signals only read" })
+            }
         }
     }
 }
@@ -272,18 +228,6 @@ impl Intercept for Gate {
     ) -> Result<(), BoxError> {
         let request = context.request();
         Ok(Self::check(request.method(), request.headers().get("x-amz-target"))?)
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let response = context.response_mut();
-        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        *response.body_mut() = SdkBody::from_body_1_x(Limited::new(body, MOST_BYTES));
-        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use aws_sdk_ecs::types::{
 };
 use jiff::Timestamp;
 
-use super::client::{Access, Account, Failure, Gate};
+use super::client::{Access, Account, CAP, Failure, Gate};
 use super::{image, last_part, moment, name, region, unmatched};
 use crate::model::{Cause, Concern, Evidence, Platform, Shortcoming, Tenure, Workload};
 use crate::policy::AwsConfig;
@@ -51,7 +51,13 @@ impl ProductionSignal for Ecs {
 
     async fn collect(&self) -> Signalled {
         let account = Account::load(&self.access).await;
-        let client = Client::from_conf(aws_sdk_ecs::config::Builder::from(&account.shared).interceptor(Gate).build());
+        let client = Client::from_conf(
+            aws_sdk_ecs::config::Builder::from(&account.shared)
+                .interceptor(Gate)
+                .interceptor(CAP)
+                .retry_classifier(CAP)
+                .build(),
+        );
         let mut reader = Reader {
             account: &account,
             client: &client,

@@ -12,7 +12,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration, PackageType};
 use jiff::Timestamp;
 
-use super::client::{Access, Account, Gate};
+use super::client::{Access, Account, CAP, Gate};
 use super::{image, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
 use crate::policy::AwsConfig;
@@ -42,8 +42,13 @@ impl ProductionSignal for Lambda {
     async fn collect(&self) -> Signalled {
         let mut said = Signalled::new(self.name());
         let account = Account::load(&self.access).await;
-        let client =
-            Client::from_conf(aws_sdk_lambda::config::Builder::from(&account.shared).interceptor(Gate).build());
+        let client = Client::from_conf(
+            aws_sdk_lambda::config::Builder::from(&account.shared)
+                .interceptor(Gate)
+                .interceptor(CAP)
+                .retry_classifier(CAP)
+                .build(),
+        );
         let listed = account
             .pages(
                 "lambda:ListFunctions",
