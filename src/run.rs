@@ -59,7 +59,7 @@ impl RunOptions {
     pub fn scope(&self) -> RunScope {
         RunScope {
             sources: self.sources.clone(),
-            shard: self.shard.map(|shard| format!("{}/{}", shard.index, shard.count)),
+            shard: self.shard.map(|shard| shard.to_string()),
             repositories: self.repositories.iter().map(ToString::to_string).collect(),
         }
     }
@@ -150,6 +150,7 @@ async fn carry_out(
         };
         let ended = round.each(&mut over, |_| true, work, async |outcome| recorder.add(outcome).await).await?;
         recorder.left_out(ended.left_out);
+        recorder.failed_at(ended.defects());
         ended.listed.into_iter().for_each(|listed| recorder.listed(listed));
         given_up = ended.given_up;
     }

@@ -53,7 +53,13 @@ async fn look_ahead(
     if arguments.recommend {
         let recommended = run::recommend(policy, options, Arc::new(bar.clone())).await?;
         bar.clear();
-        return print(&the_one(recommended)?);
+        let gaps = recommended.gaps.clone();
+        print(&the_one(recommended)?)?;
+        // Where none was named, one that was not looked at may need another policy.
+        return match gaps.as_slice() {
+            [gap, ..] if arguments.repositories.is_empty() => Err(anyhow::anyhow!("not every repository could be looked at: {}", gap.detail)),
+            _ => Ok(Ending::Done),
+        };
     }
     let forecast = run::forecast(policy, options, Arc::new(bar.clone())).await?;
     bar.clear();

@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 use super::drift;
-use super::meeting::meet;
+use super::meeting::{Met, meet};
 use super::rules::{Rules, is_watched};
 
 /// What must be read before changes can be told.
@@ -19,6 +19,9 @@ use super::rules::{Rules, is_watched};
 pub struct Survey {
     /// Tags that are known and were not listed: to be looked up directly, for a list proves nothing (I4).
     pub absent: Vec<Tag>,
+    /// Tags that do not name what they did when they were last seen, or were not there then, with what they are said to
+    /// name: to be confirmed by the bytes before it is put on record. On the first look at a repository there are none.
+    pub changed: Vec<(Tag, ArtifactId)>,
     /// New tags whose order depends on a build time that the listing did not tell.
     pub undated: Vec<(Tag, ArtifactId)>,
     /// Everything known is gone at once: more often a lost permission than a mass deletion (F31).
@@ -41,8 +44,12 @@ pub fn survey(snapshot: &Snapshot, state: &RepositoryState, rules: &Rules) -> Su
         } else {
             Vec::new()
         };
+    let changed = match state.tags.is_empty() {
+        true => Vec::new(),
+        false => meet(snapshot, state).filter_map(|met| changed(&met)).collect(),
+    };
     if !snapshot.listing_is_complete() || state.tags.is_empty() {
-        return Survey { undated, ..Survey::default() };
+        return Survey { undated, changed, ..Survey::default() };
     }
     let (mut present, mut absent) = (0, Vec::new());
     for met in meet(snapshot, state) {
@@ -63,10 +70,17 @@ pub fn survey(snapshot: &Snapshot, state: &RepositoryState, rules: &Rules) -> Su
         return Survey {
             vanished: Some(Gap::new(Scope::Repository, Cause::Suspicious, detail)),
             undated,
+            changed,
             absent: Vec::new(),
         };
     }
-    Survey { absent, undated, vanished: None }
+    Survey { absent, changed, undated, vanished: None }
+}
+
+fn changed(met: &Met<'_>) -> Option<(Tag, ArtifactId)> {
+    let listed = met.listed.filter(|listed| listed.object.is_none() && is_watched(met.tag))?;
+    let rests = met.known.is_some_and(|history| history.rests_at(&listed.target));
+    Some((met.tag.clone(), listed.target.artifact().filter(|_| !rests)?.clone()))
 }
 
 /// The events that lead from what was known to what was seen. `looked_up` holds direct answers for tags that were

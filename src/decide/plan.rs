@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{
     ArtifactId, Counts, Event, Finding, Gap, Inspection, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey,
-    RepositoryState, Running, Snapshot, Tag,
+    RepositoryState, Resolution, Running, Snapshot, Tag,
 };
 use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 
@@ -15,9 +15,9 @@ use super::findings::{Findings, findings};
 use super::meeting::by_name;
 use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
-use super::readiness::rollback;
+use super::readiness::{self, rollback};
 use super::rollback_set::{Selection, Target, is_missing};
-use super::rules::Rules;
+use super::rules::{Rules, is_watched};
 
 /// What came of each pin tried in this run.
 pub type Attempts = BTreeMap<ArtifactId, Result<(), PinFailure>>;
@@ -70,6 +70,16 @@ pub struct Plan {
     pub(super) prospects: Prospects,
 }
 
+/// Whether a release tag is there whose bytes are not known, now or from before.
+fn unread_release(input: &Input<'_>, listed: &[&ObservedTag]) -> bool {
+    listed.iter().any(|tag| {
+        tag.target == Resolution::Unknown
+            && is_watched(&tag.name)
+            && input.rules.is_release(tag.label())
+            && input.state.tags.get(&tag.name).is_none_or(|history| history.latest().is_none())
+    })
+}
+
 /// Decides.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
@@ -118,6 +128,10 @@ pub fn plan(input: &Input<'_>) -> Plan {
     report.rollback = rollback(&report.targets, input.rules.keep);
     if !works && report.rollback.ready == Some(false) {
         // What was not listed may hold the release to go back to.
+        report.rollback.ready = None;
+    }
+    if !readiness::says_what_runs(&report.targets) && unread_release(input, &listed) {
+        // It may be what runs, and what is offered one release too far back.
         report.rollback.ready = None;
     }
     report.counts.targets = report.targets.len() as u64;

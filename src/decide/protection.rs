@@ -1,6 +1,6 @@
 //! Whether one target is restorable, pinned and protected, and what stands in the way.
 
-use crate::model::{ArtifactId, Closure, Inspection, Obstacle, PinFailure, PinState, Presence};
+use crate::model::{ArtifactId, Cause, Closure, Gap, Inspection, Obstacle, PinFailure, PinState, Presence};
 use crate::report::document::PinReport;
 
 /// The verdict on one artifact.
@@ -61,9 +61,20 @@ pub(super) fn judge(
 pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
     let archived = inspection.artifact.digest().is_some()
         && inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Archived { .. }));
-    // An object version has no parts: holding it promises nothing but itself.
-    let whole = inspection.closure == Closure::Complete
-        || (inspection.closure == Closure::Unknown && matches!(inspection.artifact, ArtifactId::ObjectVersion { .. }));
+    // An object version has no parts: holding it promises nothing but itself. A part that could not be asked for just
+    // now may well be there, and by the time that it can be asked for, a cleanup may have been: better pinned, and
+    // reported as unproven.
+    let passing = |gap: &Gap| {
+        matches!(gap.cause, Cause::Denied | Cause::Throttled | Cause::Unreachable | Cause::TimedOut | Cause::Unsupported)
+    };
+    let sound = !inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. }));
+    let whole = match (&inspection.closure, &inspection.artifact) {
+        (Closure::Complete, _) | (Closure::Unknown, ArtifactId::ObjectVersion { .. }) => true,
+        (Closure::Unknown, ArtifactId::Manifest(_)) => {
+            sound && !inspection.gaps.is_empty() && inspection.gaps.iter().all(passing)
+        }
+        (Closure::Broken(_), _) => false,
+    };
     whole && !archived && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
 }
 

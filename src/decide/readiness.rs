@@ -9,6 +9,11 @@ pub(super) fn is_proven(target: &TargetReport) -> bool {
     target.reasons.iter().any(Reason::says_that_it_ran)
 }
 
+/// Whether something says what production runs now.
+pub(super) fn says_what_runs(targets: &[TargetReport]) -> bool {
+    targets.iter().any(|target| target.running && is_proven(target))
+}
+
 /// The place of what production runs.
 fn current(targets: &[TargetReport]) -> Option<usize> {
     let running = targets.iter().position(|target| target.running);

@@ -52,6 +52,13 @@ pub fn wanted(policy: &Policy, trigger: &Trigger) -> Result<Option<Wanted>, Stri
                 if wanted.repositories.is_empty() {
                     return Err(format!("no source of the policy covers the repository {repository}"));
                 }
+                // Looked for in another share, it would not be found, and nothing would seem to be the matter.
+                if let Some(shard) = manual.shard {
+                    wanted.repositories.retain(|key| shard.holds(key));
+                    if wanted.repositories.is_empty() {
+                        return Err(format!("{repository} is in another share than {shard}: leave the share out"));
+                    }
+                }
             }
             Ok(Some(wanted))
         }

@@ -112,8 +112,9 @@ impl Ledger {
     async fn compare(&self, store: &Store) -> Result<Verdict, Failed> {
         let head = self.log().index.sequence;
         let folder = Path::from("checkpoint");
-        let beyond = store.greatest_after(&folder, &checkpoint_path(head)).await.map_err(Failed::Anchor)?;
-        if beyond > head {
+        let mut beyond = store.numbers_after(&folder, &checkpoint_path(head)).await.map_err(Failed::Anchor)?;
+        beyond.retain(|number| *number > head);
+        if !beyond.is_empty() {
             self.must_reach(store, head, beyond).await?;
         }
         let head = self.log().index.sequence;
@@ -146,20 +147,19 @@ impl Ledger {
     }
 
     /// The anchor is ahead: another writer may have committed since the head was read, or commits were lost.
-    async fn must_reach(&self, store: &Store, head: u64, beyond: u64) -> Result<(), Failed> {
+    async fn must_reach(&self, store: &Store, head: u64, mut beyond: Vec<u64>) -> Result<(), Failed> {
         self.advance(0, None).await.map_err(Failed::Ledger)?;
         let there = self.log().index.sequence;
-        if there >= beyond {
-            return Ok(());
+        beyond.sort_unstable();
+        // A copy that was never finished is no evidence, and hides none that lies before it.
+        while let Some(number) = beyond.pop().filter(|number| *number > there) {
+            if read(store, number).await.map_err(Failed::Anchor)?.is_some() {
+                let what = format!("it ends at commit {}, and {} holds commit {number}", there.max(head), store.location());
+                return Err(Failed::Ledger(self.rolled_back(what)));
+            }
+            tracing::warn!(anchor = store.location(), "commit {number} is there, and is no whole checkpoint");
         }
-        // A copy that was never finished is no evidence.
-        let seen = read(store, beyond).await.map_err(Failed::Anchor)?;
-        if seen.is_none() {
-            tracing::warn!(anchor = store.location(), "commit {beyond} is there, and is no whole checkpoint");
-            return Ok(());
-        }
-        let what = format!("it ends at commit {}, and {} holds commit {beyond}", there.max(head), store.location());
-        Err(Failed::Ledger(self.rolled_back(what)))
+        Ok(())
     }
 
     fn same(&self, store: &Store, own: &Tip, seen: &Seen) -> Result<(), Failed> {

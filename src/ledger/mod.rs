@@ -182,6 +182,8 @@ impl Ledger {
         let store = location::open(location, access).await?;
         let (keys, anchor) = match access {
             Access::Read => (None, None),
+            // What ends with the run is nobody's record: it would be the anchor of another log than the next one's.
+            Access::Write if *location == LedgerLocation::None => (None, None),
             Access::Write => {
                 let keys = Keys::load(safeguards, location, store.location()).await?;
                 let anchor = match &safeguards.anchor {

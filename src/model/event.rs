@@ -14,7 +14,7 @@ use super::{
 };
 
 /// A run's identity: its start in UTC and random hexadecimal digits, so that ids sort by time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RunId(Arc<str>);
 
@@ -43,6 +43,13 @@ impl FromStr for RunId {
         } else {
             Err(format!("{text:?} is not a run id: expected 20261123T031500Z-0123abcd"))
         }
+    }
+}
+
+/// Held to its shape wherever it comes from: it is printed as it is (I19).
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::text::read(deserializer)
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::body::Report;
 use super::context::{AwsAccount, Context};
 use super::document::RunSection;
-use super::{escape, identity, json as text, sarif};
+use super::{escape, identity, json as text, sarif, words};
 use crate::model::{Code, Finding, Severity};
 
 /// The most that one call takes.
@@ -58,6 +58,9 @@ fn one(finding: &Finding, run: &RunSection, account: &AwsAccount) -> Value {
         "ProductFields": { "prodpin/run": run.id, "prodpin/complete": run.complete.to_string() },
         "RecordState": "ACTIVE",
     });
+    if let Some(scope) = words::scope(&run.scope) {
+        asff["ProductFields"]["prodpin/scope"] = json!(clipped(&scope, 1024));
+    }
     if let Some(sequence) = finding.ledger_sequence {
         asff["ProductFields"]["prodpin/ledger-commit"] = json!(sequence.to_string());
     }

@@ -2,7 +2,7 @@
 //!
 //! | record | one for | columns beside `source`, `repository` and the service's own |
 //! | --- | --- | --- |
-//! | `run` | the run | `complete`; `message`: mode, id and time |
+//! | `run` | the run | `complete`; `scope`: what part of the policy it was about; `message`: mode and id |
 //! | `repository` | each repository | `message`: why it is not ready |
 //! | `target` | each rollback target | `rank` … `obstacles` |
 //! | `gap` | each thing that could not be read | `message` |
@@ -53,6 +53,7 @@ struct Line {
     message: String,
     remedy: String,
     waived: String,
+    scope: String,
 }
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -89,6 +90,7 @@ fn of_run(run: &RunSection) -> Line {
         first_seen: run.started.to_string(),
         ledger_sequence: run.ledger.as_ref().map(|ledger| ledger.sequence),
         message: escape::csv(&format!("{} {}", words::mode(run.mode), run.id)),
+        scope: escape::csv(words::scope(&run.scope).as_deref().unwrap_or("all of the policy")),
         ..Line::default()
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn write(report: &Report, context: &Context<'_>, out: &mut dyn Write)
     }
     let seconds = report.run.finished.duration_since(report.run.started).as_secs_f64();
     let time = format!("{seconds:.3}");
-    let name = format!("prodpin {} {}", words::mode(report.run.mode), report.run.id);
+    let scope = words::scope(&report.run.scope).map(|scope| format!(", only {}", escape::terminal(&scope)));
+    let name = format!("prodpin {} {}{}", words::mode(report.run.mode), report.run.id, scope.unwrap_or_default());
     let timestamp = report.run.started.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     let mut xml = Writer::new_with_indent(&mut *out, b' ', 1);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;

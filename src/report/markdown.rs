@@ -23,6 +23,10 @@ fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Resu
     if !run.complete {
         writeln!(out, "> **INCOMPLETE.** Not everything could be read. What was not read may not be safe.\n")?;
     }
+    if let Some(scope) = words::scope(&run.scope) {
+        let scope = Phrase::name(&scope);
+        writeln!(out, "> **PARTIAL.** Only a part of the policy was looked at: {}.\n", scope.markdown())?;
+    }
     let counts = &report.summary.counts;
     let totals = Phrase::default()
         .number(counts.protected)

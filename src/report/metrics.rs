@@ -34,7 +34,10 @@ fn of_run(report: &Report, out: &mut dyn Metrics) -> io::Result<()> {
     let mode = super::words::mode(run.mode);
     // Of the policy, which changes with its text and not with every release; the beginning tells them apart.
     let policy = &run.policy_sha256.hex()[..12];
-    out.sample(&[("version", env!("CARGO_PKG_VERSION")), ("mode", mode), ("policy_sha256", policy)], 1.0)?;
+    let scope = super::words::scope(&run.scope);
+    let scope = scope.as_deref().unwrap_or("all of the policy");
+    let labels = [("version", env!("CARGO_PKG_VERSION")), ("mode", mode), ("scope", scope), ("policy_sha256", policy)];
+    out.sample(&labels, 1.0)?;
     let ledger = run.ledger.as_ref().map(|ledger| ledger.sequence as f64);
     for (name, help, value) in [
         ("prodpin_run_complete", "Whether the last run read everything it was about.", Some(f64::from(run.complete))),

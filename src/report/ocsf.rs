@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::Report;
 use super::document::RunSection;
-use super::{escape, identity, json as text, sarif};
+use super::{escape, identity, json as text, sarif, words};
 use crate::model::{Finding, Severity};
 
 /// The version of the schema that this follows.
@@ -94,6 +94,7 @@ fn evidence(finding: &Finding, run: &RunSection) -> Map<String, Value> {
         ("ledger_sequence", finding.ledger_sequence.map(|sequence| json!(sequence))),
         ("waived", finding.waived.as_ref().map(|waived| json!(waived))),
         ("run_complete", Some(json!(run.complete))),
+        ("run_scope", words::scope(&run.scope).map(|scope| json!(scope))),
     ];
     evidence.extend(facts.into_iter().filter_map(|(name, fact)| Some((name.to_owned(), fact?))));
     evidence

@@ -13,7 +13,7 @@ use super::overview::{Cluster, Group, Names, Overview, Standing};
 use super::phrase::Phrase;
 use super::render::Style;
 use super::words;
-use crate::model::{Mode, Severity, SourceName};
+use crate::model::{Mode, Severity};
 use services::look;
 
 pub(super) use services::word;
@@ -59,18 +59,8 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         let warning = "Not everything could be read. What was not read may not be safe.";
         page.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(warning)])?;
     }
-    let scope = &report.run.scope;
-    if !scope.is_whole() {
-        let sources: Vec<&str> = scope.sources.iter().map(SourceName::as_str).collect();
-        let sources = (!sources.is_empty()).then(|| format!("source {}", sources.join(", ")));
-        let shard = scope.shard.as_ref().map(|shard| format!("shard {shard}"));
-        let repositories = match scope.repositories.as_slice() {
-            [] => None,
-            [one] => Some(format!("repository {one}")),
-            several => Some(format!("repositories {}", several.join(", "))),
-        };
-        let parts: Vec<String> = sources.into_iter().chain(shard).chain(repositories).collect();
-        let told = format!("Only a part of the policy was looked at: {}.", escape::terminal(&parts.join(", ")));
+    if let Some(scope) = words::scope(&report.run.scope) {
+        let told = format!("Only a part of the policy was looked at: {}.", escape::terminal(&scope));
         page.paragraph(0, 2, &[span(Paint::Bad, "! PARTIAL"), plain("\u{a0} "), plain(told)])?;
     }
     let mut spans = Vec::new();

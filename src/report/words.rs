@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::document::{PinReport, Reason, RepositoryReport, RunSection, TargetReport};
 use super::phrase::Phrase;
-use crate::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, Scope, Severity};
+use crate::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, RunScope, Scope, Severity, SourceName};
 
 pub(super) fn mode(mode: Mode) -> &'static str {
     match mode {
@@ -236,4 +236,18 @@ pub(super) fn evidence(finding: &Finding, run: &RunSection) -> String {
         Some(sequence) if Some(sequence) != own => format!("{since} · ledger commit {sequence}"),
         _ => since,
     }
+}
+
+/// What part of the policy a run was about; none if it was about all of it.
+pub(super) fn scope(scope: &RunScope) -> Option<String> {
+    let sources: Vec<&str> = scope.sources.iter().map(SourceName::as_str).collect();
+    let sources = (!sources.is_empty()).then(|| format!("source {}", sources.join(", ")));
+    let shard = scope.shard.as_ref().map(|shard| format!("shard {shard}"));
+    let repositories = match scope.repositories.as_slice() {
+        [] => None,
+        [one] => Some(format!("repository {one}")),
+        several => Some(format!("repositories {}", several.join(", "))),
+    };
+    let parts: Vec<String> = sources.into_iter().chain(shard).chain(repositories).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }

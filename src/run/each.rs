@@ -1,12 +1,13 @@
 //! Every repository of a run, many at a time, until all are done or the run is to end.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
-use crate::model::RepositoryKey;
+use crate::model::{Cause, Gap, RepositoryKey, Scope, SourceName};
 
 use super::listing::{self, Listed, Shard};
 use super::setup::Setup;
@@ -20,6 +21,21 @@ pub(super) struct Ended {
     pub(super) left_out: u64,
     /// Whether work was cut off, because it did not end when it was asked to.
     pub(super) given_up: bool,
+    /// Repositories at which prodpin itself failed: one of them says nothing about the others.
+    pub(super) broken: Vec<RepositoryKey>,
+}
+
+impl Ended {
+    /// What prodpin failed at, by source.
+    pub(super) fn defects(&self) -> impl Iterator<Item = (&SourceName, Gap)> {
+        self.broken.iter().map(|key| {
+            let detail = format!(
+                "{key}: a defect of prodpin ended the look at it, and nothing about it was decided; the log on stderr \
+                 says where: please report it"
+            );
+            (&key.source, Gap::new(Scope::Source, Cause::Malformed, detail))
+        })
+    }
 }
 
 /// What part of the repositories to look at, and how.
@@ -49,7 +65,8 @@ impl Round<'_> {
         let mut listings = listing::start(setup, shard, &found, stop);
         drop(found);
         let mut tasks = JoinSet::new();
-        let mut ended = Ended { listed: Vec::new(), left_out: 0, given_up: false };
+        let mut under_way = HashMap::new();
+        let mut ended = Ended { listed: Vec::new(), left_out: 0, given_up: false, broken: Vec::new() };
         let mut listing_ended = false;
         while !ended.given_up && (!listing_ended || !tasks.is_empty()) {
             tokio::select! {
@@ -58,16 +75,22 @@ impl Round<'_> {
                     Some(_) if stop.is_set() => ended.left_out += 1,
                     Some(key) => {
                         progress.found();
-                        let name = key.name.clone();
-                        let work = work(key);
-                        tasks.spawn(async move { (name, work.await) });
+                        let task = tasks.spawn(work(key.clone())).id();
+                        under_way.insert(task, key);
                     }
                     None => listing_ended = true,
                 },
-                Some(outcome) = tasks.join_next() => {
-                    let (name, outcome) = outcome.map_err(|error| RunError::Defect(error.to_string()))?;
-                    progress.done(name.as_str());
-                    take(outcome?).await?;
+                Some(outcome) = tasks.join_next_with_id() => {
+                    let task = outcome.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
+                    let Some(key) = under_way.remove(&task) else { unreachable!("each task is of one repository") };
+                    progress.done(key.name.as_str());
+                    match outcome {
+                        Ok((_, outcome)) => take(outcome?).await?,
+                        Err(defect) => {
+                            tracing::error!(repository = %key, %defect, "this is a defect of prodpin");
+                            ended.broken.push(key);
+                        }
+                    }
                 }
                 () = &mut *over => ended.given_up = true,
             }

@@ -119,7 +119,8 @@ pub(super) fn gaps(unopened: &BTreeMap<SourceName, String>, ended: Ended, stoppe
         let detail = format!("it ended early: {} repositories that were found were not looked at", ended.left_out);
         Gap::new(Scope::Source, Cause::TimedOut, detail)
     });
-    unopened.into_iter().chain(cut).chain(ended.listed.into_iter().flat_map(|listed| listed.gaps))
+    let defects: Vec<Gap> = ended.defects().map(|(_, gap)| gap).collect();
+    unopened.into_iter().chain(cut).chain(defects).chain(ended.listed.into_iter().flat_map(|listed| listed.gaps))
 }
 
 /// One repository's row.

@@ -2,6 +2,7 @@
 //! repository that vanished from a list must not vanish from the report.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -40,6 +41,12 @@ impl Shard {
         let hash = Sha256::digest(key.to_string());
         let number = hash.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         number % u64::from(self.count.max(1)) == u64::from(self.index)
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
     }
 }
 

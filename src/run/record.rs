@@ -139,6 +139,10 @@ impl Recorder {
         self.left_out += repositories;
     }
 
+    pub(super) fn failed_at<'a>(&mut self, defects: impl Iterator<Item = (&'a SourceName, Gap)>) {
+        defects.for_each(|(source, gap)| self.totals(source).gaps.push(gap));
+    }
+
     pub(super) fn listed(&mut self, listed: Listed) {
         let totals = self.totals(&listed.source);
         totals.gaps.extend(listed.gaps);

@@ -82,6 +82,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
 
     let survey = decide::survey(&snapshot, &state, &setup.rules);
     snapshot.gaps.extend(survey.vanished.clone());
+    confirm(inventory, &key.name, &survey, &mut snapshot, setup.concurrency).await;
     let (looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
     let created = build_times(inventory, &key.name, &survey, setup.concurrency).await;
     // A signal that could not be read might have named something here.
@@ -146,6 +147,29 @@ fn note_uses(setup: &Setup, snapshot: &Snapshot, state: &RepositoryState) {
     if !uses.is_settled() {
         uses.observe(snapshot, state);
         setup.uses.lock().unwrap_or_else(PoisonError::into_inner).intersect(&uses);
+    }
+}
+
+/// Puts what the bytes say in the place of what a list said, where that would be a change.
+async fn confirm(
+    inventory: &dyn Inventory,
+    repository: &RepositoryName,
+    survey: &Survey,
+    snapshot: &mut Snapshot,
+    concurrency: usize,
+) {
+    let answers = stream::iter(survey.changed.clone())
+        .map(|(tag, listed)| async move {
+            let answer = inventory.confirm(repository, &tag, listed).await;
+            (tag, answer)
+        })
+        .buffer_unordered(concurrency);
+    let mut answers = std::pin::pin!(answers);
+    while let Some((tag, (resolution, gap))) = answers.next().await {
+        if let Ok(at) = snapshot.tags.binary_search_by(|observed| observed.name.cmp(&tag)) {
+            snapshot.tags[at].target = resolution;
+        }
+        snapshot.gaps.extend(gap);
     }
 }
 

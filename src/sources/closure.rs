@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::http::fault::Fault;
 use super::manifest::{Content, Descriptor, Manifest};
-use crate::model::{Closure, Digest};
+use crate::model::{Cause, Closure, Digest};
 
 /// Indexes in indexes: two levels are rare, eight are an attack (F27).
 const MOST_DEPTH: usize = 8;
@@ -47,15 +47,25 @@ impl Below {
 
     pub(super) fn note(&mut self, digest: &Digest, trouble: Trouble) {
         match trouble {
-            Trouble::NotFound => self.lacks(digest),
+            Trouble::NotFound => {
+                self.missing.insert(digest.clone());
+            }
             Trouble::WrongBytes(detail) => self.wrong.push(detail),
             Trouble::Unknown(fault) => self.faults.push(fault),
         }
     }
 
-    /// Definitively not there.
-    pub(super) fn lacks(&mut self, digest: &Digest) {
-        self.missing.insert(digest.clone());
+    /// Definitively not there. A foreign layer lies elsewhere by intent, and whether it still does, nobody can say here.
+    pub(super) fn lacks_blob(&mut self, repository: &str, blob: &Descriptor) {
+        if blob.foreign {
+            let detail = format!(
+                "layer {repository}@{} is kept elsewhere (a foreign layer): whether it is still there is not known here",
+                blob.digest
+            );
+            self.faults.push(Fault::new(Cause::Unsupported, detail));
+        } else {
+            self.missing.insert(blob.digest.clone());
+        }
     }
 }
 
@@ -67,6 +77,8 @@ pub(super) struct Frontier {
     manifests: Vec<Descriptor>,
     blobs: BTreeSet<Descriptor>,
     seen: BTreeSet<Digest>,
+    /// An index of nothing that could be started is whole and no way back.
+    is_hollow: bool,
 }
 
 impl Frontier {
@@ -77,6 +89,10 @@ impl Frontier {
             manifests: Vec::new(),
             blobs: BTreeSet::new(),
             seen: BTreeSet::from([root.clone()]),
+            is_hollow: match &content {
+                Content::Index(children) => !children.iter().any(|child| child.is_manifest() && !child.attestation),
+                Content::Image { .. } => false,
+            },
         };
         frontier.add(content);
         frontier
@@ -95,7 +111,7 @@ impl Frontier {
                 if self.seen.insert(descriptor.digest.clone()) {
                     self.manifests.push(descriptor);
                 }
-            } else if !descriptor.foreign {
+            } else {
                 self.blobs.insert(descriptor);
             }
         }
@@ -104,6 +120,9 @@ impl Frontier {
     /// The manifests one level further down; empty at the end.
     pub(super) fn descend(&mut self) -> Result<Vec<Descriptor>, Fault> {
         let level = std::mem::take(&mut self.manifests);
+        if self.is_hollow {
+            return Err(Fault::malformed(format!("{}: this index names no image, so that nothing can be started", self.root)));
+        }
         if level.is_empty() {
             return Ok(level);
         }

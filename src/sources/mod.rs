@@ -5,6 +5,7 @@
 
 pub(crate) mod aws;
 mod closure;
+pub(crate) mod cursor;
 pub mod ecr;
 pub mod helm;
 pub(crate) mod http;
@@ -40,6 +41,12 @@ pub trait Inventory: Send + Sync {
 
     /// Looks one tag up directly, past any list or cache. A definitive answer only (I4).
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>);
+
+    /// Reads anew what a tag that seems to have changed names, by the bytes themselves: what goes on record for good is
+    /// not left to a header that a proxy may have made up (F21). By default the list is the service's own word.
+    async fn confirm(&self, _repository: &RepositoryName, _tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        (Resolution::Artifact(listed), None)
+    }
 
     /// Looks closely at one artifact: bytes, closure, pin, lock.
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection;

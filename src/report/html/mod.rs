@@ -98,21 +98,13 @@ fn header(run: &RunSection) -> Markup {
                     p class="soft small" {
                         (words::mode(run.mode)) " of " (words::moment(run.started))
                         " · run " code { (escape::terminal(run.id.as_str())) }
-                        @if !run.scope.is_whole() { " · " (scope(run)) }
+                        @if let Some(scope) = words::scope(&run.scope) { " · only " (escape::terminal(&scope)) }
                     }
                 }
                 button id="theme" class="theme" type="button" hidden { "Theme" }
             }
         }
     }
-}
-
-fn scope(run: &RunSection) -> String {
-    let sources: Vec<String> = run.scope.sources.iter().map(|source| escape::terminal(source.as_str())).collect();
-    let only = (!sources.is_empty()).then(|| format!("only {}", sources.join(", ")));
-    let shard = run.scope.shard.as_deref().map(|shard| format!("share {}", escape::terminal(shard)));
-    let repositories = run.scope.repositories.iter().map(|name| escape::terminal(name));
-    only.into_iter().chain(shard).chain(repositories).collect::<Vec<_>>().join(", ")
 }
 
 fn contents(almanac: &Almanac) -> Markup {

@@ -9,6 +9,7 @@ use super::connect::{Cluster, Failure};
 use super::objects::{Metadata, nullable};
 use crate::model::{Cause, NamePatterns};
 use crate::signals::Signalled;
+use crate::sources::cursor::Cursor;
 
 /// A kind of object, as the API server's paths and RBAC rules call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,26 +237,24 @@ async fn pages_once<T: DeserializeOwned>(
     kind: &Kind,
     namespace: Option<&str>,
 ) -> Result<Vec<T>, Failure> {
-    let (mut objects, mut token) = (Vec::new(), None::<String>);
+    let (mut objects, mut cursor) = (Vec::new(), Cursor::default());
     loop {
-        let path = format!("{}?{}{}", kind.path(namespace), query(kind.page, token.as_deref()), kind.selector);
+        let path = format!("{}?{}{}", kind.path(namespace), query(kind.page, cursor.token().as_deref()), kind.selector);
         let body = cluster.get(&path).await?;
         // The reason is told by its place alone: what the parser quotes may be a Secret's.
         let page: Page<T> = serde_json::from_slice(&body).map_err(|error| {
             let reason = format!("the answer is no list (line {}, column {})", error.line(), error.column());
             Failure::new(Cause::Malformed, reason)
         })?;
+        let is_empty = page.items.is_empty();
         objects.extend(page.items);
-        let next = page.metadata.next.filter(|next| !next.is_empty());
-        match next {
-            None => return Ok(objects),
-            Some(next) if token.as_ref() == Some(&next) => {
-                return Err(Failure::new(Cause::Malformed, "the list goes on with the page it is at (F18)"));
-            }
-            Some(_) if objects.len() > MOST_OBJECTS => {
+        let more = cursor.advance(page.metadata.next, is_empty);
+        match more.map_err(|reason| Failure::new(Cause::Malformed, format!("the list does not end: {reason} (F18)")))? {
+            false => return Ok(objects),
+            true if objects.len() > MOST_OBJECTS => {
                 return Err(Failure::new(Cause::Malformed, format!("there are more than {MOST_OBJECTS} objects")));
             }
-            Some(next) => token = Some(next),
+            true => {}
         }
     }
 }

@@ -221,9 +221,9 @@ async fn ask_blobs(
     blobs: impl IntoIterator<Item = Descriptor>,
     found: &mut Below,
 ) {
-    let sizes: BTreeMap<String, (Digest, u64)> =
-        blobs.into_iter().map(|blob| (blob.digest.to_string(), (blob.digest, blob.size))).collect();
-    let names: Vec<String> = sizes.keys().cloned().collect();
+    let blobs: BTreeMap<String, Descriptor> =
+        blobs.into_iter().map(|blob| (blob.digest.to_string(), blob)).collect();
+    let names: Vec<String> = blobs.keys().cloned().collect();
     let call = Call::on(CHECK, name);
     for batch in names.chunks(AT_ONCE) {
         let id = registry.id();
@@ -241,14 +241,15 @@ async fn ask_blobs(
         }
         let mut answered = 0;
         for layer in answer.layers() {
-            let Some((digest, size)) = layer.layer_digest().and_then(|digest| sizes.get(digest)) else { continue };
+            let Some(blob) = layer.layer_digest().and_then(|digest| blobs.get(digest)) else { continue };
+            let (digest, size) = (&blob.digest, blob.size);
             answered += 1;
             match layer.layer_availability().map(|state| state.as_str()) {
-                Some("AVAILABLE") if layer.layer_size().is_none_or(|told| u64::try_from(told) == Ok(*size)) => {}
+                Some("AVAILABLE") if layer.layer_size().is_none_or(|told| u64::try_from(told) == Ok(size)) => {}
                 Some("AVAILABLE") => found
                     .faults
                     .push(Fault::malformed(format!("blob {name}@{digest} has another size than its manifest says"))),
-                Some("UNAVAILABLE") => found.lacks(digest),
+                Some("UNAVAILABLE") => found.lacks_blob(name.as_str(), blob),
                 // F53
                 state => found.faults.push(Fault::new(
                     Cause::Unsupported,

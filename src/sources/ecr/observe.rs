@@ -1,11 +1,10 @@
 //! Every image of a repository, page by page, each page made compact and dropped before the next is asked for (I20).
 
-use std::collections::HashSet;
 
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageStatusFilter};
 
 use crate::model::{
-    Cause, Digest, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention,
+    Cause, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention,
     Scope, Setting, Snapshot, Tag,
 };
 
@@ -14,9 +13,7 @@ use super::described::Described;
 use super::failure::Failure;
 use super::images::{self, compact};
 use super::wire::Call;
-
-/// Pages without anything in them in a row after which a list is given up: filters can empty a page, not a hundred.
-const MOST_EMPTY_PAGES: u32 = 100;
+use crate::sources::cursor::Cursor;
 
 /// More images than this are no repository but an attempt to fill memory (I20). ECR's own limit is 100,000 unless
 /// raised (A7), and F93 asks for a million.
@@ -25,35 +22,6 @@ const MOST_TAGS: usize = 5_000_000;
 
 /// Gaps of one list: who is told of this many needs no more, and their number does the rest.
 const MOST_GAPS: usize = 100;
-
-/// Where a list goes on.
-#[derive(Debug, Default)]
-pub(super) struct Cursor {
-    token: Option<String>,
-    /// Hashes of the tokens so far: a list of them all would grow with whatever a server likes to send.
-    seen: HashSet<Digest>,
-    empty_pages: u32,
-}
-
-impl Cursor {
-    pub(super) fn token(&self) -> Option<String> {
-        self.token.clone()
-    }
-
-    /// Takes the next token, and says whether there is one. A token that comes again would go on for ever (F18).
-    pub(super) fn advance(&mut self, next: Option<String>, is_empty: bool) -> Result<bool, &'static str> {
-        self.token = next.filter(|token| !token.is_empty());
-        let Some(token) = &self.token else { return Ok(false) };
-        if !self.seen.insert(Digest::of(token.as_bytes())) {
-            return Err("a page points back to where an earlier one began");
-        }
-        self.empty_pages = if is_empty { self.empty_pages + 1 } else { 0 };
-        match self.empty_pages > MOST_EMPTY_PAGES {
-            true => Err("page after page is empty, and each says that more follow"),
-            false => Ok(true),
-        }
-    }
-}
 
 /// Gaps, of which the first are kept and the others counted.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use crate::sources::{Rehearsal, Rehearsed};
 
 use super::Registry;
 use super::failure::Failure;
-use super::observe::Cursor;
+use crate::sources::cursor::Cursor;
 use super::wire::Call;
 
 /// What asks for previews. It exists only where the source was opened for it.

@@ -13,7 +13,8 @@ use crate::model::{Cause, Gap, RepositoryName, Scope};
 use super::Registry;
 use super::described::Described;
 use super::failure::Failure;
-use super::observe::{Cursor, Gaps};
+use super::observe::Gaps;
+use crate::sources::cursor::Cursor;
 use super::wire::Call;
 
 /// How many can be asked for by name in one call (A1).

@@ -5,7 +5,7 @@ use crate::model::{Cause, Digest, Gap, RepositoryName, Scope, SettingFacts};
 
 use super::Registry;
 use super::failure::Failure;
-use super::observe::Cursor;
+use crate::sources::cursor::Cursor;
 use super::wire::Call;
 
 /// Prefixes of repositories with the upstream that they cache.

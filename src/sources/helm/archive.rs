@@ -258,11 +258,11 @@ fn pax_path(records: &[u8]) -> Option<String> {
     let mut rest = records;
     while let Some(space) = rest.iter().position(|byte| *byte == b' ') {
         let length: usize = std::str::from_utf8(&rest[..space]).ok()?.parse().ok()?;
-        let record = rest.get(space + 1..length.checked_sub(1)?)?;
+        let record = rest.get(..length)?.get(space + 1..length.checked_sub(1)?)?;
         if let Some(path) = record.strip_prefix(b"path=") {
             return Some(text(path));
         }
-        rest = &rest[length..];
+        rest = rest.get(length..)?;
     }
     None
 }

@@ -22,6 +22,9 @@ use crate::sources::http::fault::Fault;
 /// How many archives of one chart are hashed at once, where the index has no digests. The limiter has the last word.
 const HASHED_AT_ONCE: usize = 8;
 
+/// Of so many versions with the same bytes the archives are looked at, until one is as it should be.
+const MOST_SAME: usize = 8;
+
 /// The reading half; there is no other.
 #[derive(Debug)]
 pub(super) struct HttpCharts {
@@ -61,10 +64,12 @@ impl HttpCharts {
         self.web.archive(&place).await
     }
 
-    /// The version of a chart that has these bytes, going by the index.
-    fn entry_of<'i>(&self, index: &'i Index, chart: &RepositoryName, digest: &Digest) -> Option<(&'i Tag, &'i Entry)> {
+    /// The versions of a chart that have these bytes, going by the index. There may be several, and anybody who may write
+    /// the index may add one.
+    fn entries_of<'i>(&self, index: &'i Index, chart: &RepositoryName, digest: &Digest) -> Vec<(&'i Tag, &'i Entry)> {
         let hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
-        index.charts.get(chart)?.versions.iter().find_map(|(version, listed)| {
+        let Some(chart_listed) = index.charts.get(chart) else { return Vec::new() };
+        let same = chart_listed.versions.iter().filter_map(|(version, listed)| {
             let Listed::Archive(entry) = listed else { return None };
             let named = match (&entry.digest, &entry.url) {
                 (Some(named), _) => Some(named),
@@ -72,18 +77,21 @@ impl HttpCharts {
                 (None, None) => None,
             };
             (named == Some(digest)).then_some((version, entry))
-        })
+        });
+        same.collect()
     }
 
     async fn look(&self, chart: &RepositoryName, digest: &Digest, seen: &mut Inspection) -> Result<(), Fault> {
         let index = self.web.index().await?;
-        if let Some((version, entry)) = self.entry_of(&index, chart, digest) {
-            return self.look_at(chart, version, entry, digest, seen).await;
+        let same = self.entries_of(&index, chart, digest);
+        if !same.is_empty() {
+            return self.look_at_any(chart, &same, digest, seen).await;
         }
         // An index that was read a while ago proves no absence.
         let index = self.web.index_now().await?;
-        if let Some((version, entry)) = self.entry_of(&index, chart, digest) {
-            return self.look_at(chart, version, entry, digest, seen).await;
+        let same = self.entries_of(&index, chart, digest);
+        if !same.is_empty() {
+            return self.look_at_any(chart, &same, digest, seen).await;
         }
         let Some(known) = index.charts.get(chart) else {
             return Err(Fault::new(Cause::NotFound, format!("the index does not name the chart {chart}")));
@@ -98,6 +106,36 @@ impl HttpCharts {
         }
         seen.presence = Presence::NotFound;
         Ok(())
+    }
+
+    /// One entry that serves the bytes as they should be is enough; they are gone only if none has them.
+    async fn look_at_any(
+        &self,
+        chart: &RepositoryName,
+        same: &[(&Tag, &Entry)],
+        digest: &Digest,
+        seen: &mut Inspection,
+    ) -> Result<(), Fault> {
+        let mut told: Option<(Inspection, Result<(), Fault>)> = None;
+        for (version, entry) in same.iter().take(MOST_SAME) {
+            let mut looked = seen.clone();
+            let result = self.look_at(chart, version, entry, digest, &mut looked).await;
+            let sound = result.is_ok() && looked.presence == Presence::Present && looked.obstacles == seen.obstacles;
+            let is_gone = |looked: &Inspection| looked.presence == Presence::NotFound;
+            if sound || told.as_ref().is_none_or(|(first, _)| is_gone(first) && !is_gone(&looked)) {
+                told = Some((looked, result));
+            }
+            if sound {
+                break;
+            }
+        }
+        let Some((looked, result)) = told else { return Ok(()) };
+        if looked.presence == Presence::NotFound && same.len() > MOST_SAME {
+            let detail = format!("{} versions have this digest, and the first {MOST_SAME} have no archive", same.len());
+            return Err(Fault::malformed(detail));
+        }
+        *seen = looked;
+        result
     }
 
     async fn look_at(
@@ -273,7 +311,7 @@ impl Inventory for HttpCharts {
     /// When the index says that the version was made; some programs write the time of the index there (F139).
     async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<Timestamp> {
         let index = self.web.index().await.ok()?;
-        self.entry_of(&index, repository, artifact.digest()?)?.1.created
+        self.entries_of(&index, repository, artifact.digest()?).first()?.1.created
     }
 
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {

@@ -116,9 +116,7 @@ async fn ask_blobs(registry: &Registry, repository: &Repository, frontier: Front
                 "blob {}@{} has another size than its manifest says",
                 repository.name, blob.digest
             ))),
-            Err(Lack::NotFound) => {
-                found.lacks(&blob.digest);
-            }
+            Err(Lack::NotFound) => found.lacks_blob(repository.name.as_str(), &blob),
             Err(Lack::Unknown(fault)) => found.faults.push(fault),
         }
     }

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::OciError;
 pub(super) use super::place::{is_loopback, names_private, redacted};
-use crate::model::{Reference, RepositoryName, RunningReference, Tag};
+use crate::model::{EcrHost, Reference, RepositoryName, RunningReference, Tag};
 
 /// The API host of Docker Hub; its other names only redirect people there.
 const HUB: &str = "registry-1.docker.io";
@@ -78,6 +78,10 @@ impl RegistryHost {
     /// Whether this is a private registry of Amazon ECR, whose lifecycle policy only ECR's own API shows.
     pub(super) fn is_ecr(&self) -> bool {
         let host = self.host();
+        if EcrHost::read(host).is_some() {
+            return true;
+        }
+        // The endpoints of private networks have names of their own in front of the same domain.
         let aws = host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"));
         aws.is_some_and(|rest| rest.split('.').any(|part| part == "ecr" || part == "ecr-fips"))
     }
@@ -161,6 +165,8 @@ mod tests {
     fn ecr_is_recognised_by_its_host() {
         assert!(host("https://111122223333.dkr.ecr.eu-west-1.amazonaws.com").is_ecr());
         assert!(host("https://111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn").is_ecr());
+        assert!(host("https://111122223333.dkr-ecr.eu-west-1.on.aws").is_ecr(), "dual-stack");
+        assert!(host("https://vpce-0a1b.dkr.ecr.eu-west-1.vpce.amazonaws.com").is_ecr(), "a private endpoint");
         assert!(!host("https://ecr.example.com").is_ecr());
     }
 }

@@ -132,6 +132,14 @@ struct OciInventory {
     matched: Matched,
 }
 
+/// What an answer about one tag says, and what it does not.
+fn told(resolved: Result<Resolution, Fault>, tag: &Tag) -> (Resolution, Option<Gap>) {
+    match resolved {
+        Ok(resolution) => (resolution, None),
+        Err(fault) => (Resolution::Unknown, Some(fault.gap(Scope::Tag(tag.clone())))),
+    }
+}
+
 #[async_trait]
 impl Inventory for OciInventory {
     async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
@@ -156,10 +164,15 @@ impl Inventory for OciInventory {
             Ok(repository) => self.registry.resolve(&repository, tag).await,
             Err(fault) => Err(fault),
         };
-        match resolved {
-            Ok(resolution) => (resolution, None),
-            Err(fault) => (Resolution::Unknown, Some(fault.gap(Scope::Tag(tag.clone())))),
-        }
+        told(resolved, tag)
+    }
+
+    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, _listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        let resolved = match self.registry.repository(repository) {
+            Ok(repository) => self.registry.resolve_by_bytes(&repository, tag).await,
+            Err(fault) => Err(fault),
+        };
+        told(resolved, tag)
     }
 
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {

@@ -191,6 +191,10 @@ impl Registry {
         if answer.status != StatusCode::OK {
             return Err(self.lack(&answer, &format!("blob {}/{}@{digest}", self.host.shown(), repository.name)));
         }
+        if answer.media_type().is_some_and(|media_type| media_type.contains("html")) {
+            let what = format!("blob {}/{}@{digest}", self.host.shown(), repository.name);
+            return Err(Fault::malformed(format!("{what}: a web page in place of it (F12)")).into());
+        }
         let length = answer.headers.get(reqwest::header::CONTENT_LENGTH);
         let size = length.and_then(|value| value.to_str().ok()?.parse().ok()).filter(|size| *size > 0);
         Ok(BlobFacts { size })

@@ -30,6 +30,12 @@ impl Registry {
             status if head_not_offered(status) => {}
             _ => return Err(Fault::of(&answer, &what())),
         }
+        self.resolve_by_bytes(repository, tag).await
+    }
+
+    /// The same by the manifest's bytes, whatever a header says of them (F21).
+    pub(super) async fn resolve_by_bytes(&self, repository: &Repository, tag: &Tag) -> Result<Resolution, Fault> {
+        let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);
         match self.get_manifest(repository, tag.as_str()).await {
             Ok(answer) => self.digest_by_hash(&answer, what).map(|digest| Resolution::Artifact(digest.into())),
             Err(Lack::NotFound) => Ok(Resolution::NotFound),

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Cause, Gap, RepositoryName, Scope};
 use crate::policy::InventoryPlace;
+use crate::sources::cursor::Cursor;
 
 use super::Bucket;
 use super::failure::Failure;
@@ -102,28 +103,30 @@ async fn newest(bucket: &Bucket, place: &InventoryPlace) -> Result<String, Failu
         return Ok(place.key.clone());
     }
     let prefix = format!("{}/", place.key.trim_end_matches('/'));
-    let (mut folders, mut token) = (Vec::new(), None);
+    let (mut newest, mut cursor) = (None::<String>, Cursor::default());
     loop {
         let request = bucket.client.list_objects_v2().bucket(&place.bucket).prefix(&prefix).delimiter("/");
-        let request = request.set_continuation_token(token.take());
+        let request = request.set_continuation_token(cursor.token());
         let answer = bucket.budget.call("s3:ListBucket on the inventory", request.send()).await?;
-        folders.extend(answer.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
-        match answer.next_continuation_token() {
-            Some(next) if answer.is_truncated() == Some(true) => token = Some(next.to_owned()),
-            _ => break,
+        let folders = answer.common_prefixes().iter().filter_map(|folder| folder.prefix());
+        let latest = folders.filter(|folder| is_dated(folder, &prefix)).max().map(str::to_owned);
+        newest = newest.max(latest);
+        let next = answer.next_continuation_token().filter(|_| answer.is_truncated() == Some(true));
+        if !cursor.advance(next.map(str::to_owned), answer.common_prefixes().is_empty()).map_err(malformed)? {
+            break;
         }
     }
-    let is_dated = |folder: &&String| {
-        let name = &folder[prefix.len().min(folder.len())..];
-        name.starts_with(|first: char| first.is_ascii_digit()) && name.contains('T')
-    };
-    let newest = folders.iter().filter(is_dated).max();
     newest.map(|folder| format!("{folder}manifest.json")).ok_or_else(|| {
         malformed(format!(
             "no inventory below s3://{}/{prefix}; name the folder that holds its dated ones",
             place.bucket
         ))
     })
+}
+
+fn is_dated(folder: &str, prefix: &str) -> bool {
+    let name = folder.strip_prefix(prefix).unwrap_or_default();
+    name.starts_with(|first: char| first.is_ascii_digit()) && name.contains('T')
 }
 
 async fn fetch(bucket: &Bucket, holder: &str, key: &str, most: u64) -> Result<Vec<u8>, Failure> {
