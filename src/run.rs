@@ -26,7 +26,7 @@ use crate::sources::Source;
 
 use self::each::Round;
 use self::record::Recorder;
-use self::setup::Setup;
+use self::setup::{LookAhead, Setup};
 
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
@@ -109,7 +109,7 @@ pub enum RunError {
 /// Opens the policy's sources and runs once.
 pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progress>) -> Result<Report, RunError> {
     let options = &RunOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
-    let (sources, unopened) = setup::open_sources(policy, options, false).await?;
+    let (sources, unopened) = setup::open_sources(policy, options, LookAhead::default()).await?;
     carry_out(policy, sources, unopened, options, progress).await
 }
 

@@ -57,7 +57,9 @@ async fn look_ahead(
         print(&the_one(recommended)?)?;
         // Where none was named, one that was not looked at may need another policy.
         return match gaps.as_slice() {
-            [gap, ..] if arguments.repositories.is_empty() => Err(anyhow::anyhow!("not every repository could be looked at: {}", gap.detail)),
+            [gap, ..] if arguments.repositories.is_empty() => {
+                Err(anyhow::anyhow!("not every repository could be looked at: {}", gap.detail))
+            }
             _ => Ok(Ending::Done),
         };
     }

@@ -65,7 +65,10 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
     // now may well be there, and by the time that it can be asked for, a cleanup may have been: better pinned, and
     // reported as unproven.
     let passing = |gap: &Gap| {
-        matches!(gap.cause, Cause::Denied | Cause::Throttled | Cause::Unreachable | Cause::TimedOut | Cause::Unsupported)
+        matches!(
+            gap.cause,
+            Cause::Denied | Cause::Throttled | Cause::Unreachable | Cause::TimedOut | Cause::Unsupported
+        )
     };
     let sound = !inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. }));
     let whole = match (&inspection.closure, &inspection.artifact) {
@@ -169,6 +172,42 @@ impl Verdict {
             protected: None,
             obstacles: vec![Obstacle::Unproven { detail: detail.to_owned() }],
             pinnable: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Digest, Scope};
+
+    #[test]
+    fn what_could_not_be_read_just_now_is_pinned_all_the_same_and_what_is_wrong_is_not_i6() {
+        let artifact: ArtifactId = Digest::of(b"x").into();
+        let seen = |closure: Closure, causes: &[Cause], obstacles: Vec<Obstacle>| Inspection {
+            artifact: artifact.clone(),
+            presence: Presence::Present,
+            kind: None,
+            created: None,
+            closure,
+            pin: PinState::Absent,
+            obstacles,
+            gaps: causes.iter().map(|cause| Gap::new(Scope::Artifact(artifact.clone()), *cause, "a blob")).collect(),
+            object: None,
+        };
+        let wrong = || vec![Obstacle::WrongBytes { detail: String::new() }];
+        for (closure, causes, obstacles, expected) in [
+            (Closure::Complete, [].as_slice(), vec![], true),
+            (Closure::Unknown, &[Cause::Unreachable, Cause::Throttled], vec![], true),
+            (Closure::Unknown, &[Cause::Unreachable, Cause::Malformed], vec![], false),
+            (Closure::Unknown, &[Cause::Unreachable], wrong(), false),
+            (Closure::Unknown, &[], vec![], false),
+            (Closure::Broken(vec![Digest::of(b"y")]), &[Cause::Unreachable], vec![], false),
+        ] {
+            let seen = seen(closure, causes, obstacles);
+            assert_eq!(is_pinnable(&seen), expected, "{seen:?}");
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true);
+            assert!(seen.closure == Closure::Complete || verdict.restorable != Some(true), "a pin proves nothing");
         }
     }
 }

@@ -154,7 +154,8 @@ impl Ledger {
         // A copy that was never finished is no evidence, and hides none that lies before it.
         while let Some(number) = beyond.pop().filter(|number| *number > there) {
             if read(store, number).await.map_err(Failed::Anchor)?.is_some() {
-                let what = format!("it ends at commit {}, and {} holds commit {number}", there.max(head), store.location());
+                let what =
+                    format!("it ends at commit {}, and {} holds commit {number}", there.max(head), store.location());
                 return Err(Failed::Ledger(self.rolled_back(what)));
             }
             tracing::warn!(anchor = store.location(), "commit {number} is there, and is no whole checkpoint");

@@ -79,7 +79,8 @@ impl Checker<'_> {
             let read = LedgerLocation::parse(text, self.base).and_then(|anchor| match anchor {
                 LedgerLocation::None => Err("an anchor is a place; leave the key out to have none".to_owned()),
                 _ if self.location(&raw.ledger) == Some(LedgerLocation::None) => {
-                    Err("there is no ledger to anchor: `ledger` is none; give it a place, or leave the anchor out".to_owned())
+                    Err("there is no ledger to anchor: `ledger` is none; give it a place, or leave the anchor out"
+                        .to_owned())
                 }
                 anchor if Some(&anchor) == self.location(&raw.ledger).as_ref() => {
                     Err("the anchor is the ledger itself, and would prove nothing; name another place".to_owned())

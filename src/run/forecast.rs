@@ -17,7 +17,7 @@ use crate::sources::{Rehearsal, Source};
 
 use super::each::{Ended, Round};
 use super::repository::{Look, look};
-use super::setup::{self, Setup};
+use super::setup::{self, LookAhead, Setup};
 use super::wanted::{Asked, Wanted};
 use super::{Progress, RunError, RunOptions, Stop};
 
@@ -67,7 +67,8 @@ pub async fn forecast(
     progress: Arc<dyn Progress>,
 ) -> Result<Forecast, RunError> {
     let options = &options.due();
-    let (sources, unopened) = setup::open_sources(policy, &options.run(), options.confirm).await?;
+    let ahead = LookAhead { rehearse: options.confirm, tried: options.tried.is_some() };
+    let (sources, unopened) = setup::open_sources(policy, &options.run(), ahead).await?;
     look_ahead(policy, sources, unopened, options, progress).await
 }
 
@@ -196,7 +197,7 @@ pub async fn recommend(
     progress: Arc<dyn Progress>,
 ) -> Result<Recommended, RunError> {
     let options = &options.due();
-    let (sources, unopened) = setup::open_sources(policy, &options.run(), false).await?;
+    let (sources, unopened) = setup::open_sources(policy, &options.run(), LookAhead::default()).await?;
     let setup = Setup::new(policy, sources, &options.run(), Timestamp::now(), Access::Read).await?;
     recommend_for(Arc::new(setup), &unopened, options, progress).await
 }

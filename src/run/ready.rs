@@ -18,7 +18,7 @@ use crate::sources::{Inventory, Source};
 use super::each::Round;
 use super::forecast::gaps;
 use super::repository::look;
-use super::setup::{self, Setup};
+use super::setup::{self, LookAhead, Setup};
 use super::wanted::{Asked, Wanted};
 use super::{Progress, RunError, RunOptions, Stop};
 
@@ -48,7 +48,7 @@ pub struct Ready {
 /// Opens the policy's sources, without write power, and answers for each repository.
 pub async fn ready(policy: &Policy, options: &ReadyOptions, progress: Arc<dyn Progress>) -> Result<Ready, RunError> {
     let options = &ReadyOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
-    let (sources, unopened) = setup::open_sources(policy, &options.run(), false).await?;
+    let (sources, unopened) = setup::open_sources(policy, &options.run(), LookAhead::default()).await?;
     answer(policy, sources, unopened, options, progress).await
 }
 

@@ -108,12 +108,21 @@ impl Setup {
 /// their number is what makes a run quick; the registry's own complaints bring it down.
 const REQUESTS_EACH: usize = 8;
 
+/// What looking ahead asks of sources, beside what a run does.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LookAhead {
+    /// The source's own preview.
+    pub(super) rehearse: bool,
+    /// Whatever rules that are not live could ask for.
+    pub(super) tried: bool,
+}
+
 /// The sources that could be opened, and why the others could not.
 pub(super) type Opened = (BTreeMap<SourceName, Source>, BTreeMap<SourceName, String>);
 
 /// Opens the sources that the run is about: with write power only to enforce. One that cannot be opened leaves the
 /// others running.
-pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, rehearse: bool) -> Result<Opened, RunError> {
+pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: LookAhead) -> Result<Opened, RunError> {
     let of_repositories = options.repositories.iter().map(|key| key.source.clone());
     let wanted: Vec<SourceName> = options.sources.iter().cloned().chain(of_repositories).collect();
     let chosen = choose(policy, &wanted)?;
@@ -135,7 +144,8 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, rehearse
         };
         let open = OpenOptions {
             write: options.mode == Mode::Enforce,
-            rehearse,
+            rehearse: ahead.rehearse,
+            tried: ahead.tried,
             concurrency: wanted.min(connections),
             deadline: options.stop.deadline(),
         };

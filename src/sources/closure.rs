@@ -121,7 +121,10 @@ impl Frontier {
     pub(super) fn descend(&mut self) -> Result<Vec<Descriptor>, Fault> {
         let level = std::mem::take(&mut self.manifests);
         if self.is_hollow {
-            return Err(Fault::malformed(format!("{}: this index names no image, so that nothing can be started", self.root)));
+            return Err(Fault::malformed(format!(
+                "{}: this index names no image, so that nothing can be started",
+                self.root
+            )));
         }
         if level.is_empty() {
             return Ok(level);

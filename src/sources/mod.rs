@@ -134,6 +134,8 @@ pub struct OpenOptions {
     pub write: bool,
     /// Whether to build what asks the source for a preview of its own lifecycle rules.
     pub rehearse: bool,
+    /// Whether rules that are not live will be judged: then everything is read that any rule could ask for.
+    pub tried: bool,
     /// The most requests in flight at one host; adaptive below it.
     pub concurrency: usize,
     /// No request starts, and no wait goes on, past this moment.

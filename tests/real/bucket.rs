@@ -94,7 +94,7 @@ impl Bed {
             inventory: None,
         };
         let deadline = Some(Instant::now() + Duration::from_secs(60));
-        let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline };
+        let options = OpenOptions { write, rehearse: false, tried: false, concurrency: 8, deadline };
         let tuning = Tuning { page_size, credentials: Some(credentials()) };
         open_tuned(&"bundles".parse().unwrap(), &config, &options, tuning).await.unwrap()
     }

@@ -101,7 +101,7 @@ impl Fixture for Bucket {
             owner: None,
             inventory: None,
         };
-        let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline: None };
+        let options = OpenOptions { write, rehearse: false, tried: false, concurrency: 8, deadline: None };
         let tuning = Tuning { page_size: 7, credentials: Some(credentials()) };
         open_tuned(&"bundles".parse().expect("a name"), &config, &options, tuning).await.expect("a source")
     }

@@ -103,7 +103,7 @@ impl Bed {
             owner: None,
             inventory: inventory.map(place),
         };
-        let options = OpenOptions { write: false, rehearse: false, concurrency: 8, deadline: None };
+        let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 8, deadline: None };
         let tuning = Tuning { page_size: 1000, credentials: Some(credentials()) };
         open_tuned(&"bundles".parse().unwrap(), &config, &options, tuning).await.unwrap()
     }

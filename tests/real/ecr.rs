@@ -77,7 +77,7 @@ impl Moto {
             repositories: NamePatterns::new(patterns).expect("patterns"),
             max_concurrency: None,
         };
-        let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline: None };
+        let options = OpenOptions { write, rehearse: false, tried: false, concurrency: 8, deadline: None };
         let credentials = Some(credentials("testing", "testing", None));
         let tuning = Tuning { credentials, ..Tuning::default() };
         let name = "payments".parse().expect("a name");

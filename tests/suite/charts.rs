@@ -36,7 +36,7 @@ async fn open_at(url: &str, lines: &[&str], environment: Environment) -> Source 
     let Some(SourceConfig::Helm(config)) = policy.sources.values().next() else { panic!("a chart repository") };
     let timing = Timing { tries: 2, backoff: Duration::from_millis(1), ..Timing::default() };
     let surroundings = Surroundings { environment, timing, ..Surroundings::default() };
-    let options = OpenOptions { write: false, rehearse: false, concurrency: 8, deadline: None };
+    let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 8, deadline: None };
     helm::open_in(&"charts".parse().unwrap(), config, &options, &surroundings).await.unwrap()
 }
 
@@ -105,6 +105,23 @@ async fn a_chart_is_read_hashed_and_said_to_be_unpinnable_i7() {
     let none = source.inventory.inspect(&shop(), &artifact("9.9.9")).await;
     assert_eq!(none.presence, Presence::NotFound);
     assert!(server.seen().iter().all(|seen| seen.method == "GET"), "I17");
+}
+
+#[tokio::test]
+async fn another_entry_with_the_same_digest_loses_no_chart_i4() {
+    let server = stocked(&["1.2.3"]).await;
+    let digest = Digest::of(&archive("shop", "1.2.3", "1.2.3"));
+    let entries = [
+        ("shop", "0.0.1", Some(digest.clone()), "charts/gone.tgz"),
+        ("shop", "1.2.3", Some(digest), "charts/shop-1.2.3.tgz"),
+    ];
+    server.put("/index.yaml", "text/yaml", index(&entries));
+    let seen = open(&server, &[]).await.inventory.inspect(&shop(), &artifact("1.2.3")).await;
+    assert_eq!((seen.presence, &seen.closure), (Presence::Present, &Closure::Complete), "{seen:?}");
+    assert_eq!(wrong_bytes(&seen), Vec::<&str>::new());
+    server.put("/index.yaml", "text/yaml", index(&entries[..1]));
+    let seen = open(&server, &[]).await.inventory.inspect(&shop(), &artifact("1.2.3")).await;
+    assert_eq!(seen.presence, Presence::NotFound, "where no entry has the bytes, they are gone");
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ mod scenarios;
 mod scenarios_ecr;
 mod scenarios_s3;
 mod signals;
+mod steadiness;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;

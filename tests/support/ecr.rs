@@ -181,7 +181,7 @@ impl EcrServer {
     }
 
     pub(crate) async fn open_as(&self, key: &str, patterns: &[&str], write: bool) -> Source {
-        let options = OpenOptions { write, rehearse: true, concurrency: 8, deadline: None };
+        let options = OpenOptions { write, rehearse: true, tried: false, concurrency: 8, deadline: None };
         self.open_with(&self.config(patterns), &options, key).await
     }
 

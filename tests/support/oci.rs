@@ -72,7 +72,7 @@ impl OciServer {
     }
 
     fn open_as(&self, patterns: &[&str], user: Option<&(String, String)>, write: bool) -> Source {
-        let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline: None };
+        let options = OpenOptions { write, rehearse: false, tried: false, concurrency: 8, deadline: None };
         let name = "registry".parse().expect("a name");
         open_in(&name, &self.config(patterns, user), &options, &Surroundings::default()).expect("a source")
     }

@@ -221,8 +221,7 @@ async fn ask_blobs(
     blobs: impl IntoIterator<Item = Descriptor>,
     found: &mut Below,
 ) {
-    let blobs: BTreeMap<String, Descriptor> =
-        blobs.into_iter().map(|blob| (blob.digest.to_string(), blob)).collect();
+    let blobs: BTreeMap<String, Descriptor> = blobs.into_iter().map(|blob| (blob.digest.to_string(), blob)).collect();
     let names: Vec<String> = blobs.keys().cloned().collect();
     let call = Call::on(CHECK, name);
     for batch in names.chunks(AT_ONCE) {

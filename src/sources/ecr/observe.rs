@@ -1,11 +1,10 @@
 //! Every image of a repository, page by page, each page made compact and dropped before the next is asked for (I20).
 
-
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageStatusFilter};
 
 use crate::model::{
-    Cause, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention,
-    Scope, Setting, Snapshot, Tag,
+    Cause, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention, Scope,
+    Setting, Snapshot, Tag,
 };
 
 use super::Registry;

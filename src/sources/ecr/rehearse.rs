@@ -13,8 +13,8 @@ use crate::sources::{Rehearsal, Rehearsed};
 
 use super::Registry;
 use super::failure::Failure;
-use crate::sources::cursor::Cursor;
 use super::wire::Call;
+use crate::sources::cursor::Cursor;
 
 /// What asks for previews. It exists only where the source was opened for it.
 #[derive(Debug)]

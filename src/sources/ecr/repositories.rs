@@ -14,8 +14,8 @@ use super::Registry;
 use super::described::Described;
 use super::failure::Failure;
 use super::observe::Gaps;
-use crate::sources::cursor::Cursor;
 use super::wire::Call;
+use crate::sources::cursor::Cursor;
 
 /// How many can be asked for by name in one call (A1).
 const NAMED_AT_ONCE: usize = 100;

@@ -5,8 +5,8 @@ use crate::model::{Cause, Digest, Gap, RepositoryName, Scope, SettingFacts};
 
 use super::Registry;
 use super::failure::Failure;
-use crate::sources::cursor::Cursor;
 use super::wire::Call;
+use crate::sources::cursor::Cursor;
 
 /// Prefixes of repositories with the upstream that they cache.
 pub(super) type CacheRules = Vec<(String, String)>;

@@ -325,6 +325,8 @@ mod tests {
                 entry("shop/Chart.yaml", b'0', CHART),
             ],
             vec![entry("pax", b'x', pax.as_bytes()), entry("cut", b'0', CHART)],
+            vec![entry("pax", b'x', b"9 foo=ba"), entry("shop/Chart.yaml", b'0', CHART)],
+            vec![entry("pax", b'x', b"99 path=shop"), entry("shop/Chart.yaml", b'0', CHART)],
             vec![entry("././@LongLink", b'L', long.as_bytes()), entry("cut", b'0', CHART)],
         ] {
             let bytes = gzip(&entries.concat());

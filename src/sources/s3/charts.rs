@@ -50,6 +50,7 @@ impl Keys {
             budget: Budget::new(options),
             label: BucketName { name: config.bucket.clone(), owner: config.owner.clone() },
             config,
+            tried: options.tried,
             page_size: tuning.page_size,
             state: Default::default(),
             inventory: Default::default(),

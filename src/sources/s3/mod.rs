@@ -107,6 +107,7 @@ pub async fn open_tuned(
         label: BucketName { name: config.bucket.clone(), owner: config.owner.clone() },
         config: config.clone(),
         page_size: tuning.page_size,
+        tried: options.tried,
         state: RwLock::new(None),
         inventory: OnceCell::new(),
         matched: Mutex::new(BTreeSet::new()),
@@ -144,6 +145,8 @@ struct Bucket {
     config: S3Config,
     label: BucketName,
     page_size: i32,
+    /// Whether rules that are not live will be judged.
+    tried: bool,
     /// The settings as last read.
     state: RwLock<Option<Arc<BucketState>>>,
     /// The inventory, where the policy names one: read once, by whoever needs it first.

@@ -19,6 +19,8 @@ pub(super) struct BucketState {
     /// Whom the bucket's policy lets bypass governance. What roles are allowed by their own policies is not in it.
     pub(super) bypass: Option<Vec<String>>,
     pub(super) gaps: Vec<Gap>,
+    /// Whether other rules than those that are live will be judged.
+    pub(super) tried: bool,
 }
 
 pub(super) const VERSIONING: &str = "s3:GetBucketVersioning";
@@ -41,6 +43,7 @@ impl BucketState {
             lifecycle: lifecycle.map_err(&mut note).ok().map(Arc::new),
             bypass,
             gaps,
+            tried: bucket.tried,
         }
     }
 
@@ -55,12 +58,13 @@ impl BucketState {
 
     /// Whether lifecycle rules judge versions of this key, or might.
     pub(super) fn judges(&self, key: &Tag) -> bool {
-        self.lifecycle.as_deref().is_none_or(|lifecycle| Lifecycle::new(lifecycle).reaches(key.as_str()))
+        self.tried || self.lifecycle.as_deref().is_none_or(|lifecycle| Lifecycle::new(lifecycle).reaches(key.as_str()))
     }
 
     /// Whether judging versions of this key needs their tags.
     pub(super) fn asks_for_tags(&self, key: &Tag) -> bool {
-        self.lifecycle.as_deref().is_some_and(|lifecycle| Lifecycle::new(lifecycle).asks_for_tags(key.as_str()))
+        let asks = |lifecycle: &BucketLifecycle| Lifecycle::new(lifecycle).asks_for_tags(key.as_str());
+        self.tried || self.lifecycle.as_deref().is_some_and(asks)
     }
 
     /// Whom the bucket's policy lets bypass governance, as far as it can be read (B62, F49).

@@ -125,7 +125,7 @@ impl Server {
         config.endpoint = Some(self.url.parse().unwrap());
         change(&mut config);
         let tuning = Tuning { page_size: page_size.unwrap_or(1000), credentials: Some(credentials()) };
-        let options = OpenOptions { write, rehearse: false, concurrency: 8, deadline };
+        let options = OpenOptions { write, rehearse: false, tried: false, concurrency: 8, deadline };
         open_tuned(&"bundles".parse().unwrap(), &config, &options, tuning).await.unwrap()
     }
 }
@@ -761,7 +761,7 @@ async fn references_are_located_by_bucket_layout_and_patterns() {
 
 #[tokio::test]
 async fn what_can_never_work_is_refused_at_once_f81() {
-    let options = OpenOptions { write: false, rehearse: false, concurrency: 1, deadline: None };
+    let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 1, deadline: None };
     let name = "bundles".parse().unwrap();
     let refused = async |change: fn(&mut S3Config)| {
         let mut config = config();

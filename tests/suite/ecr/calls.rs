@@ -29,7 +29,7 @@ async fn a_throttling_storm_is_sat_out_a7_f38() {
     server.lie(always("DescribeImages", storm));
     server.forget_calls();
     let deadline = Some(Instant::now() + Duration::from_secs(2));
-    let options = OpenOptions { write: false, rehearse: false, concurrency: 4, deadline };
+    let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 4, deadline };
     let source = server.open_with(&server.config(&["shop/*"]), &options, TRUSTED).await;
     let begun = Instant::now();
     let snapshot = source.inventory.observe(&api()).await;
@@ -89,7 +89,7 @@ async fn a_service_that_cannot_be_reached_is_told_as_a_person_would() {
         format!("http://{}", listener.local_addr().unwrap())
     };
     let config = EcrConfig { endpoint: Some(nobody.parse().unwrap()), ..server.config(&["shop/*"]) };
-    let options = OpenOptions { write: false, rehearse: false, concurrency: 4, deadline: None };
+    let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 4, deadline: None };
     let source = server.open_with(&config, &options, TRUSTED).await;
     let found: Vec<_> = source.inventory.repositories().collect().await;
     let gap = found.into_iter().next().unwrap().unwrap_err();
@@ -112,7 +112,7 @@ async fn a_run_ends_at_its_deadline_i20() {
         (call.operation == "DescribeImages").then(|| super::images(row, Some(&format!("page {page}"))))
     });
     let deadline = Some(Instant::now() + Duration::from_millis(700));
-    let options = OpenOptions { write: false, rehearse: false, concurrency: 4, deadline };
+    let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 4, deadline };
     let source = server.open_with(&server.config(&["shop/*"]), &options, TRUSTED).await;
     let begun = Instant::now();
     let snapshot = source.inventory.observe(&api()).await;
@@ -142,7 +142,7 @@ fn statements(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
 /// Everything that a run does, and then some.
 async fn use_everything(server: &EcrServer, write: bool) -> BTreeSet<String> {
     let digest = server.push("shop/api", "v1", &index("one"));
-    let options = OpenOptions { write, rehearse: false, concurrency: 4, deadline: None };
+    let options = OpenOptions { write, rehearse: false, tried: false, concurrency: 4, deadline: None };
     let source = server.open_with(&server.config(&["shop/*", "named/one"]), &options, TRUSTED).await;
     source.inventory.settings().await;
     source.inventory.repositories().collect::<Vec<_>>().await;

@@ -250,7 +250,13 @@ async fn the_account_is_asked_for_where_the_policy_does_not_tell_it() {
             server.lie(always(call, Answer::error("AccessDeniedException", "no")));
         }
         let config = prodpin::policy::EcrConfig { registry: None, ..server.config(&["shop/*"]) };
-        let options = prodpin::sources::OpenOptions { write: false, rehearse: false, concurrency: 4, deadline: None };
+        let options = prodpin::sources::OpenOptions {
+            write: false,
+            rehearse: false,
+            tried: false,
+            concurrency: 4,
+            deadline: None,
+        };
         let inventory = server.open_with(&config, &options, TRUSTED).await.inventory;
         assert_eq!(inventory.locate(&reference).is_some(), knows, "{denied:?}");
         let (_, gaps) = inventory.settings().await;

@@ -205,7 +205,7 @@ async fn no_write_begins_past_the_deadline_i20_f86() {
     let server = EcrServer::start().await;
     let digest = server.push("shop/api", "v1", &image("one"));
     let deadline = Some(Instant::now() + Duration::from_millis(300));
-    let options = OpenOptions { write: true, rehearse: false, concurrency: 4, deadline };
+    let options = OpenOptions { write: true, rehearse: false, tried: false, concurrency: 4, deadline };
     let source = server.open_with(&server.config(&["shop/*"]), &options, TRUSTED).await;
     tokio::time::sleep(Duration::from_millis(350)).await;
     let failure = source.protector.unwrap().pin(&api(), &digest.into()).await.unwrap_err();

@@ -77,7 +77,8 @@ async fn a_preview_that_comes_to_nothing_is_unknown_f45_f53() {
         server.push("shop/api", "v1", &image("one"));
         server.lie(always(call, answer.clone()));
         let deadline = Some(std::time::Instant::now() + std::time::Duration::from_secs(2));
-        let options = prodpin::sources::OpenOptions { write: false, rehearse: true, concurrency: 4, deadline };
+        let options =
+            prodpin::sources::OpenOptions { write: false, rehearse: true, tried: false, concurrency: 4, deadline };
         let source = server.open_with(&server.config(&["shop/*"]), &options, TRUSTED).await;
         let gap = source.rehearsal.unwrap().rehearse(&api(), Some(POLICY)).await.unwrap_err();
         assert_eq!(gap.cause, cause, "{answer:?}: {gap:?}");

@@ -83,7 +83,7 @@ impl Opening {
             longest_wait: Duration::from_secs(2),
             helper: Duration::from_secs(1),
         };
-        let options = OpenOptions { write: false, rehearse: false, concurrency: 16, deadline: None };
+        let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 16, deadline: None };
         Self { config, options, surroundings: Surroundings { timing, ..Surroundings::default() } }
     }
 

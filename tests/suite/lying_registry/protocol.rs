@@ -115,6 +115,30 @@ async fn a_digest_header_that_differs_from_the_bytes_is_rejected_f21() {
 }
 
 #[tokio::test]
+async fn what_a_tag_seems_to_have_become_is_confirmed_by_its_bytes_f21() {
+    let made_up = Digest::of(b"made up");
+    let (server, digest) = with_index([Lie::HeadMakesUp(made_up.clone())]).await;
+    let source = Opening::at(&server).open();
+    let (found, _) = source.inventory.look_up(&repository(), &tag("1.0")).await;
+    assert_eq!(found, Resolution::Artifact(made_up.clone().into()), "a header is believed where nothing hangs on it");
+    let (found, gap) = source.inventory.confirm(&repository(), &tag("1.0"), made_up.into()).await;
+    assert_eq!((found, gap), (Resolution::Artifact(artifact(&digest)), None));
+}
+
+#[tokio::test]
+async fn an_index_of_nothing_is_no_way_back_i6() {
+    let server = Server::start([]).await;
+    let digest = server.store(|store| {
+        let text = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[]}}"#);
+        store.manifest(INDEX, &text)
+    });
+    server.store(|store| store.tag("shop/api", "1.0", &digest));
+    let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
+    assert_eq!((seen.presence, seen.closure), (Presence::Present, Closure::Unknown));
+    assert!(seen.gaps.iter().any(|gap| gap.detail.contains("names no image")), "{:?}", seen.gaps);
+}
+
+#[tokio::test]
 async fn wrong_bytes_for_a_digest_are_rejected_f22() {
     let (server, digest) = with_index([Lie::WrongBytes, Lie::NoDigestHeader]).await;
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;

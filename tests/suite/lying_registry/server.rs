@@ -50,6 +50,8 @@ pub(super) enum Lie {
     NoTagsField,
     /// F21: `Docker-Content-Digest` of a GET names other bytes.
     HeaderDiffers,
+    /// F21: a HEAD names these bytes, and a GET serves others and says so.
+    HeadMakesUp(Digest),
     /// F22: a manifest's bytes are others.
     WrongBytes,
     /// F24: every manifest is served as this.
@@ -581,6 +583,7 @@ impl State {
             self.find(|lie| if let Lie::DigestHeader(header) = lie { Some((*header).to_owned()) } else { None });
         let header = match header {
             Some(header) => header,
+            None if head && self.made_up().is_some() => self.made_up().unwrap_or(digest),
             None if self.lies(&Lie::HeaderDiffers) && !head => Digest::of(b"other").to_string(),
             None => digest,
         };
@@ -588,6 +591,10 @@ impl State {
             return reply;
         }
         reply.with("Docker-Content-Digest", header)
+    }
+
+    fn made_up(&self) -> Option<String> {
+        self.find(|lie| if let Lie::HeadMakesUp(digest) = lie { Some(digest.to_string()) } else { None })
     }
 
     fn put(&mut self, request: &Seen, name: &str, reference: &str) -> Reply {
