@@ -19,7 +19,7 @@ pub enum LedgerError {
         detail: String,
     },
     /// The disk or the quota is full (F54).
-    #[error("ledger {location}: no space left: {detail}; nothing was recorded, make room and run again")]
+    #[error("ledger {location}: no space left: {detail}; make room and run again, what is on record stays")]
     NoSpace {
         /// The ledger.
         location: String,

@@ -20,7 +20,12 @@ use crate::policy::LedgerLocation;
 pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Store, LedgerError> {
     match location {
         LedgerLocation::None => Ok(Store::new(Arc::new(InMemory::new()), "in memory")),
-        LedgerLocation::Directory(directory) => open_directory(directory, access),
+        LedgerLocation::Directory(directory) => {
+            let directory = directory.clone();
+            // A directory on a network that is gone answers nothing, and must not take the deadline's clock with it.
+            let opened = tokio::task::spawn_blocking(move || open_directory(&directory, access)).await;
+            opened.map_err(|error| LedgerError::of_io("in a directory", std::io::Error::other(error)))?
+        }
         LedgerLocation::Store(url) => {
             // Nothing but the place itself: whatever else a URL holds is not for messages (I18).
             let name = format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());

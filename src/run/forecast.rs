@@ -67,8 +67,11 @@ pub async fn forecast(
     progress: Arc<dyn Progress>,
 ) -> Result<Forecast, RunError> {
     let options = &options.due();
-    let (sources, unopened) = setup::open_sources(policy, &options.run(), options.confirm).await?;
-    look_ahead(policy, sources, unopened, options, progress).await
+    let looked = async {
+        let (sources, unopened) = setup::open_sources(policy, &options.run(), options.confirm).await?;
+        look_ahead(policy, sources, unopened, options, progress).await
+    };
+    options.stop.in_time(looked).await
 }
 
 /// Looks ahead on sources that are open.
