@@ -10,7 +10,7 @@ pub enum LedgerError {
     /// The credentials or the file permissions do not allow it.
     #[error(
         "ledger {location}: access was denied: {detail}; prodpin must be able to read, list and create there, \
-         and to overwrite view/"
+         and to overwrite view/; `audit --ledger none` looks without recording anything"
     )]
     Denied {
         /// The ledger.

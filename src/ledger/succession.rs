@@ -131,15 +131,17 @@ impl Ledger {
         Ok(())
     }
 
-    /// That a key was given up for lost, in words, for as long as the log exists: until then no signature shows that
-    /// whoever signs now is who signed before.
+    /// That a key was given up for lost, or is by the next commit, in words. It is told for as long as the log exists: no
+    /// signature shows that whoever signs now is who signed before.
     #[must_use]
     pub fn lost_key(&self) -> Option<String> {
         let log = self.log();
-        let lost = log.tip.as_ref()?.checkpoint.lost.as_ref()?;
+        let tip = log.tip.as_ref()?;
+        let said = tip.checkpoint.lost.clone();
+        let lost = said.or_else(|| self.key_for(log.next, &tip.checkpoint.origin, Some(&tip.checkpoint)).ok()?.lost)?;
+        let when = if lost.at <= tip.sequence { format!("at commit {}", lost.at) } else { "by this run".to_owned() };
         Some(format!(
-            "commit {} of the ledger put a new key in force because the one before, {}, was given up for lost",
-            lost.at,
+            "the ledger's key {} was given up for lost, and another one put in its place without it {when}",
             lost.key.id()
         ))
     }

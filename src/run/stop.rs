@@ -71,7 +71,7 @@ impl Stop {
     /// hangs must not hold a run up (I20).
     pub async fn cut(&self) {
         match self.deadline {
-            Some(deadline) => tokio::time::sleep_until((deadline + self.grace + self.grace * 3 / 4).into()).await,
+            Some(deadline) => tokio::time::sleep_until((deadline + self.grace * 3 / 2).into()).await,
             None => std::future::pending().await,
         }
     }
