@@ -31,7 +31,7 @@ use self::setup::{LookAhead, Setup};
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
-pub use self::stop::Stop;
+pub use self::stop::{CutOff, Stop};
 pub use self::wanted::Wanted;
 
 /// How a run is meant.
@@ -101,6 +101,9 @@ pub enum RunError {
     /// The report could not be kept while it was made.
     #[error("the report could not be kept: {0}")]
     Report(#[from] std::io::Error),
+    /// The deadline passed although the run had been asked to end.
+    #[error(transparent)]
+    CutOff(#[from] CutOff),
     /// A defect of prodpin.
     #[error("a repository's task ended unexpectedly ({0}); this is a defect of prodpin, please report it")]
     Defect(String),
@@ -109,8 +112,11 @@ pub enum RunError {
 /// Opens the policy's sources and runs once.
 pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progress>) -> Result<Report, RunError> {
     let options = &RunOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
-    let (sources, unopened) = setup::open_sources(policy, options, LookAhead::default()).await?;
-    carry_out(policy, sources, unopened, options, progress).await
+    let ran = async {
+        let (sources, unopened) = setup::open_sources(policy, options, LookAhead::default()).await?;
+        carry_out(policy, sources, unopened, options, progress).await
+    };
+    options.stop.in_time(ran).await
 }
 
 /// Runs once on sources that are open: every step of the picture on this crate's front page.

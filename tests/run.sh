@@ -5,6 +5,7 @@
 #   tests/run.sh --test real          what `cargo test` takes may follow
 #   tests/run.sh --install-only       nothing but what the tests need
 #   PRODPIN_TEST_SECOND_S3=1 tests/run.sh    with a second S3 server, which needs Python 3.13
+#   PRODPIN_TEST_AZURE=1 tests/run.sh        with Azurite, which needs Node.js
 #
 # What is missing is installed first: Debian packages, and Python packages in an environment of their own under the
 # target directory. Nothing is fetched when all of it is there. Servers listen on loopback, on free ports, and keep
@@ -143,6 +144,14 @@ install_localstack() {
     done
 }
 
+# Azure's storage, by its makers: only when it is asked for. No emulator of Google's storage is started, because none was
+# found that refuses to create what is there already.
+azurite=$target/test-azurite
+install_azurite() {
+    if [ "${PRODPIN_TEST_AZURE:-}" != 1 ] || [ -d "$azurite/node_modules/azurite" ]; then return; fi
+    npm install --prefix "$azurite" --no-audit --no-fund --silent azurite@3.37.0 >&2 || rm -rf "$azurite"
+}
+
 # Asks for all ports at once, so that no two are the same.
 free_ports() {
     "$venv/bin/python" - "$1" <<'PYTHON'
@@ -197,7 +206,7 @@ YAML
 start_servers() {
     local user=tester stranger=stranger password ports token
     password=$(head -c 18 /dev/urandom | base64)
-    read -ra ports <<<"$(free_ports 7)"
+    read -ra ports <<<"$(free_ports 8)"
 
     registry open "${ports[0]}"
 
@@ -222,6 +231,16 @@ service: registry, issuer: tests, rootcertbundle: $work/token.pem } }"
             export PRODPIN_TEST_S3_SECOND=http://127.0.0.1:${ports[5]}
         else
             printf 'left out: the second S3 server, which did not start: %s\n' "$(tail -n 1 "$work/localstack.log")" >&2
+        fi
+    fi
+    if [ "${PRODPIN_TEST_AZURE:-}" = 1 ]; then
+        local url=http://127.0.0.1:${ports[7]}
+        if [ -d "$azurite" ] && try azurite "${ports[7]}" "$azurite/node_modules/.bin/azurite-blob" --blobHost 127.0.0.1 \
+            --blobPort "${ports[7]}" --inMemoryPersistence --skipApiVersionCheck --disableTelemetry --silent &&
+            "$venv/bin/python" tests/support/azure_container.py "$url" ledgers; then
+            export PRODPIN_TEST_AZURITE=$url
+        else
+            printf 'left out: Azurite, which could not be installed or did not start\n' >&2
         fi
     fi
     mkdir -p "$work/charts"
@@ -255,6 +274,7 @@ stage 'packages' install_packages
 stage 'python environment' install_python
 stage 'second S3 server' install_localstack
 stage 'browser' install_browser
+stage 'Azurite' install_azurite
 if [ "${1:-}" = --install-only ]; then exit 0; fi
 # Built before the servers start. What follows `--` is for the tests, not for the build.
 build_arguments=()

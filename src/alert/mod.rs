@@ -26,6 +26,9 @@ use crate::report::body::Report;
 /// All deliveries of a run together take no longer than this, retries included.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// What is left at the end for recording who was told; less where there is little time at all.
+const RECORDING: Duration = Duration::from_secs(3);
+
 /// So many findings go into one event of the ledger.
 const TOLD_PER_EVENT: usize = 1_000;
 
@@ -60,6 +63,11 @@ pub enum AlertError {
     /// The report could not be read back.
     #[error("alerts: the report could not be read back: {0}")]
     Report(#[from] std::io::Error),
+    /// The ledger's store does not answer.
+    #[error(
+        "alerts: the ledger did not answer in time; what was not told, or not recorded as told, the next run tells"
+    )]
+    OutOfTime,
     /// These were not delivered.
     #[error("not everybody was told: {}; the next run tries again", .0.join("; "))]
     Undelivered(Vec<String>),
@@ -76,19 +84,21 @@ pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Resu
     if report.run.ledger.is_none() {
         return Err(AlertError::NoLedger);
     }
-    let ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Write).await?;
-    let longest = Instant::now() + LONGEST;
-    let by = by.map_or(longest, |by| by.min(longest));
+    let now = Instant::now();
+    let by = by.map_or(now + LONGEST, |by| by.min(now + LONGEST));
+    let ledger = in_time(by, Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Write)).await?;
+    // Who was told is recorded in what is left after that.
+    let delivered_by = by - RECORDING.min(by.saturating_duration_since(now) / 5);
     let (mut told, mut failed) = (Vec::new(), Vec::new());
     let deliveries = policy.alerts.iter().map(|alert| {
         let choice = choose(report, alert.severity, &ledger.told(&alert.name));
-        async move { (alert, deliver(alert, report, choice, by).await) }
+        async move { (alert, deliver(alert, report, choice, delivered_by).await) }
     });
     for (alert, outcome) in futures::future::join_all(deliveries).await {
         match outcome? {
             Ok(choice) => {
                 told.push((alert.name.clone(), choice.told.len() as u64));
-                ledger.commit(entries(&report.run.id, &alert.name, choice)).await?;
+                in_time(by, ledger.commit(entries(&report.run.id, &alert.name, choice))).await?;
             }
             Err(undelivered) => {
                 tracing::error!(alert = %alert.name, "alert {} was not delivered: {}", alert.name, undelivered.reason);
@@ -97,6 +107,12 @@ pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Resu
         }
     }
     if failed.is_empty() { Ok(told) } else { Err(AlertError::Undelivered(failed)) }
+}
+
+/// Not past this moment: a store that hangs must not hold up the end of a run (I20).
+async fn in_time<T>(by: Instant, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, AlertError> {
+    let done = tokio::time::timeout_at(by.into(), work).await.map_err(|_| AlertError::OutOfTime)?;
+    Ok(done?)
 }
 
 /// Delivers what there is to tell; nothing is delivered at once.

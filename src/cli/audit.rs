@@ -15,7 +15,9 @@ pub(super) async fn audit(policy: &Path, arguments: &AuditArguments, bar: &Bar) 
     } else {
         // Repositories named here are what is meant; a policy that lies about is for other runs.
         tracing::info!("no policy is read, because repositories were named");
-        (None, ad_hoc(&arguments.repositories, LedgerLocation::None)?)
+        let mut policy = ad_hoc(&arguments.repositories, LedgerLocation::None)?;
+        policy.safeguards = policy.safeguards.with_environment(&|name| std::env::var(name).ok());
+        (None, policy)
     };
     outcome(Mode::Audit, path, policy, &arguments.run, bar).await
 }

@@ -84,6 +84,11 @@ const LONGEST_FILE: u64 = 1 << 20;
 fn tried(path: &Path) -> anyhow::Result<TriedRules> {
     let named = visible(&path.display().to_string()).to_string();
     let mut text = String::new();
+    let is_file = std::fs::metadata(path).map(|found| found.is_file());
+    if let Ok(false) = is_file {
+        // Opening a named pipe would wait for somebody to write into it (F80).
+        return Err(Misuse(format!("--lifecycle {named} is no file; put the rules into one")).into());
+    }
     let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text));
     read.map_err(|error| Misuse(format!("--lifecycle {named}: {error}")))?;
     Ok(TriedRules::read(&text).map_err(|error| {

@@ -41,21 +41,26 @@ pub(super) async fn outcome(
     }
     let collector = Collector::of(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     let mut signals = Signals::listen();
+    let by = arguments.deadline.map(|deadline| Instant::now() + deadline);
+    // A key may be in a service that hangs, or a store be asked for it.
+    let signing =
+        Around::of(path, &policy, arguments.fail_on).signing(&policy, arguments.format, &arguments.reports, true);
+    let stop = signals.stop.with_deadline(arguments.deadline);
+    let around = tokio::select! {
+        around = stop.in_time(signing) => around?,
+        () = signals.overdue() => anyhow::bail!("it was asked to end before it could begin"),
+    };
     let options = RunOptions {
         mode,
         sources: sources(&policy, &arguments.sources)?,
         shard: arguments.shard.map_or_else(|| shard_of(&|name| std::env::var(name).ok()), |shard| Ok(Some(shard)))?,
         repositories: Vec::new(),
         concurrency: usize::from(arguments.concurrency),
-        deadline: arguments.deadline,
+        deadline: by.map(|by| by.saturating_duration_since(Instant::now())),
         stop: signals.stop.clone(),
     };
-    let around = Around::of(path, &policy, arguments.fail_on)
-        .signing(&policy, arguments.format, &arguments.reports, true)
-        .await?;
     let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     let started = Timestamp::now();
-    let by = arguments.deadline.map(|deadline| Instant::now() + deadline);
     bar.show();
     let report = tokio::select! {
         report = run(&policy, &options, Arc::new(bar.clone())) => report.map_err(anyhow::Error::from),

@@ -142,6 +142,16 @@ impl Around {
     }
 }
 
+impl Signer for Attester {
+    fn key_id(&self) -> String {
+        self.key_id()
+    }
+
+    fn sign(&self, message: &[u8]) -> io::Result<Vec<u8>> {
+        self.sign(message)
+    }
+}
+
 /// The account and region that AWS's own tools would use, where both are said.
 fn account(environment: &dyn Fn(&str) -> Option<String>) -> Option<AwsAccount> {
     let said = |name| environment(name).filter(|value| !value.is_empty());

@@ -25,6 +25,8 @@ pub(super) struct Checkpoint {
     pub(super) previous: Option<Digest>,
     /// The key that signs; none in a log that was never signed.
     pub(super) key: Option<KeyInForce>,
+    /// The last key that was given up for lost, in every checkpoint from then on: whoever sees any of them sees that.
+    pub(super) lost: Option<KeyLost>,
     /// What the next writer needs to extend the tree.
     pub(super) edge: Edge,
 }
@@ -36,6 +38,15 @@ pub(super) struct KeyInForce {
     pub(super) key: VerifierKey,
     /// The commit that put it in force, signed by the key before it as well.
     pub(super) since: u64,
+}
+
+/// A key that did not hand over, because nobody has it any more. Whoever can write to the store could say so; it is
+/// believed, told, and never taken for a hand-over.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct KeyLost {
+    pub(super) key: VerifierKey,
+    /// The commit that put another key in force without it.
+    pub(super) at: u64,
 }
 
 /// Why bytes are no checkpoint.
@@ -64,6 +75,9 @@ impl Checkpoint {
         }
         if let Some(KeyInForce { key, since }) = &self.key {
             let _ = writeln!(text, "key {key} {since}");
+        }
+        if let Some(KeyLost { key, at }) = &self.lost {
+            let _ = writeln!(text, "lost {key} {at}");
         }
         text.push_str("edge");
         for hash in self.edge.hashes() {
@@ -109,13 +123,18 @@ impl Checkpoint {
         };
         let batch = sha256(line(text, "batch")?)?;
         let origin = note.origin().to_owned();
+        let own = |text| numbered_key(text).filter(|(key, _)| key.name() == origin);
         let key = match line(text, "key") {
-            Some(text) => Some(key_in_force(text).filter(|key| key.key.name() == origin)?),
+            Some(text) => Some(own(text).map(|(key, since)| KeyInForce { key, since })?),
+            None => None,
+        };
+        let lost = match line(text, "lost") {
+            Some(text) => Some(own(text).map(|(key, at)| KeyLost { key, at })?),
             None => None,
         };
         // The edge implies the root: one flipped bit in either shows here.
         let consistent = edge.root() == *note.hash() && note.size() > 0;
-        consistent.then_some(Self { origin, size: note.size(), schema, batch, previous, key, edge })
+        consistent.then_some(Self { origin, size: note.size(), schema, batch, previous, key, lost, edge })
     }
 }
 
@@ -125,11 +144,12 @@ type Whole = fn(&str) -> bool;
 /// Whether this is what a cut-off or zero-filled write leaves behind. Anything else that does not parse was whole once,
 /// so that people may have been told of it: dropping it would lose a commit (I9).
 fn is_torn(bytes: &[u8], text: &str) -> bool {
-    const ORDER: [(&str, Whole); 4] = [
+    const ORDER: [(&str, Whole); 5] = [
         ("schema ", |schema| schema.parse::<u64>().is_ok()),
         ("batch ", |hex| sha256(hex).is_some()),
         ("previous ", |hex| sha256(hex).is_some()),
-        ("key ", |text| key_in_force(text).is_some()),
+        ("key ", |text| numbered_key(text).is_some()),
+        ("lost ", |text| numbered_key(text).is_some()),
     ];
     let Some((last, rest)) = bytes.split_last() else { return true };
     if *last == 0 {
@@ -144,9 +164,10 @@ fn is_torn(bytes: &[u8], text: &str) -> bool {
     text.lines().skip(3).all(|line| order.any(|(key, whole)| line.strip_prefix(key).is_some_and(whole)))
 }
 
-fn key_in_force(text: &str) -> Option<KeyInForce> {
-    let (key, since) = text.rsplit_once(' ')?;
-    Some(KeyInForce { key: VerifierKey::parse(key)?, since: since.parse().ok()? })
+/// A key and the number of a commit.
+fn numbered_key(text: &str) -> Option<(VerifierKey, u64)> {
+    let (key, number) = text.rsplit_once(' ')?;
+    Some((VerifierKey::parse(key)?, number.parse().ok()?))
 }
 
 fn line<'a>(text: &'a str, key: &str) -> Option<&'a str> {
@@ -172,14 +193,25 @@ mod tests {
             edge.push(n, record_hash(&n.to_be_bytes()));
         }
         let (batch, previous) = (Digest::of(b"batch"), Some(Digest::of(b"previous")));
-        Checkpoint { origin: "prodpin/0011".to_owned(), size: 5, schema: 1, batch, previous, key: None, edge }
+        Checkpoint {
+            origin: "prodpin/0011".to_owned(),
+            size: 5,
+            schema: 1,
+            batch,
+            previous,
+            key: None,
+            lost: None,
+            edge,
+        }
     }
 
     /// With the bytes it is stored as: a witness has signed, too.
     fn signed() -> (Checkpoint, Vec<u8>) {
         let (log, witness) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
         let key = VerifierKey::of("prodpin/0011", &log.verifying_key());
-        let checkpoint = Checkpoint { key: Some(KeyInForce { key: key.clone(), since: 3 }), ..example() };
+        let gone = VerifierKey::of("prodpin/0011", &SigningKey::from_bytes(&[6; 32]).verifying_key());
+        let lost = Some(KeyLost { key: gone, at: 3 });
+        let checkpoint = Checkpoint { key: Some(KeyInForce { key: key.clone(), since: 3 }), lost, ..example() };
         let body = checkpoint.encode();
         let foreign = VerifierKey::of("witness.example.com", &witness.verifying_key());
         let signatures = [foreign.line(&witness.sign(&body).to_bytes()), key.line(&log.sign(&body).to_bytes())];

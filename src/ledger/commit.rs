@@ -9,6 +9,7 @@ use super::checkpoint::{Checkpoint, SCHEMA};
 use super::index::Touch;
 use super::read::{Tip, batch_path, checkpoint_path};
 use super::store::Created;
+use super::succession::Signing;
 use super::tree::Edge;
 use super::view::View;
 use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance, signature};
@@ -136,8 +137,8 @@ impl Ledger {
             return Ok((taken, None));
         }
         let origin = tip.as_ref().map_or_else(new_origin, |tip| tip.checkpoint.origin.clone());
-        let before = tip.as_ref().and_then(|tip| tip.checkpoint.key.as_ref());
-        let (key, hand_over) = self.key_for(sequence, &origin, before)?;
+        let Signing { key, lost, hand_over } =
+            self.key_for(sequence, &origin, tip.as_ref().map(|tip| &tip.checkpoint))?;
         let checkpoint = Checkpoint {
             origin,
             size,
@@ -145,6 +146,7 @@ impl Ledger {
             batch: Digest::of(&lines),
             previous: tip.map(|tip| tip.digest),
             key,
+            lost,
             edge,
         };
         Ok((taken, Some(Draft { lines, entries: restated, leaves, checkpoint, hand_over })))

@@ -10,7 +10,7 @@ pub enum LedgerError {
     /// The credentials or the file permissions do not allow it.
     #[error(
         "ledger {location}: access was denied: {detail}; prodpin must be able to read, list and create there, \
-         and to overwrite view/"
+         and to overwrite view/; `audit --ledger none` looks without recording anything"
     )]
     Denied {
         /// The ledger.
@@ -19,7 +19,7 @@ pub enum LedgerError {
         detail: String,
     },
     /// The disk or the quota is full (F54).
-    #[error("ledger {location}: no space left: {detail}; nothing was recorded, make room and run again")]
+    #[error("ledger {location}: no space left: {detail}; make room and run again, what is on record stays")]
     NoSpace {
         /// The ledger.
         location: String,

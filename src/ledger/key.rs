@@ -21,6 +21,8 @@ pub(super) struct Keys {
     current: Key,
     /// It only ever signs the commit that hands over.
     previous: Option<Key>,
+    /// The key that nobody has any more.
+    lost: Option<VerifierKey>,
 }
 
 pub(super) enum Key {
@@ -35,19 +37,30 @@ impl std::fmt::Debug for Key {
 }
 
 impl Keys {
-    /// The keys that the policy names for a ledger at this place; none if its checkpoints are not signed.
+    /// The keys that the policy names for a ledger at this place, whose head is signed by the known key; none if its
+    /// checkpoints are not signed. A key is made only where none is known: a new one beside a ledger that another key
+    /// signed would look as if it were that one.
     pub(super) async fn load(
         safeguards: &Safeguards,
         location: &LedgerLocation,
         name: &str,
+        known: Option<&VerifierKey>,
     ) -> Result<Option<Self>, LedgerError> {
         let told = |detail: String| LedgerError::Key { location: name.to_owned(), detail };
-        let Some(current) = Self::current(safeguards, location, true).await.map_err(told)? else { return Ok(None) };
+        let lost = safeguards.lost_key.as_deref().map(|text| {
+            let said = "ledger_key.lost is no verifier key; copy the whole line as `prodpin verify` prints it";
+            VerifierKey::parse(text).ok_or_else(|| told(said.to_owned()))
+        });
+        let lost = lost.transpose()?;
         let previous = match &safeguards.previous_key {
-            Some(place) => Some(Key::load(place, false).await.map_err(told)?),
+            Some(place) => Some(Key::load(place, false).await.map_err(told)?.ok_or_else(|| {
+                told("the key that the policy names as `previous` is not there; name another file".to_owned())
+            })?),
             None => None,
         };
-        Ok(Some(Self { current, previous }))
+        let make = known.is_none_or(|known| previous.is_some() || lost.as_ref() == Some(known));
+        let current = Self::current(safeguards, location, make).await.map_err(told)?;
+        Ok(current.map(|current| Self { current, previous, lost }))
     }
 
     /// The key that signs now; none if checkpoints are not signed. `make`: whether this may be its first use.
@@ -59,7 +72,7 @@ impl Keys {
         match (&safeguards.key, location) {
             (KeyPlace::Usual, LedgerLocation::Directory(directory)) => Ok(beside(directory, make)?.map(Key::Held)),
             (KeyPlace::Usual | KeyPlace::None, _) => Ok(None),
-            (place, _) => Key::load(place, make).await.map(Some),
+            (place, _) => Key::load(place, make).await,
         }
     }
 
@@ -73,6 +86,11 @@ impl Keys {
         self.previous.as_ref().is_some_and(|previous| key.is(previous.public()))
     }
 
+    /// Whether the policy says that nobody has this key any more.
+    pub(super) fn gives_up(&self, key: &VerifierKey) -> bool {
+        self.lost.as_ref() == Some(key)
+    }
+
     /// The signature lines for a checkpoint: the key's own comes last, so that one that stands whole means that all do.
     pub(super) async fn sign(&self, origin: &str, body: &[u8], hand_over: bool) -> Result<Vec<u8>, String> {
         let mut lines = Vec::new();
@@ -84,22 +102,17 @@ impl Keys {
 }
 
 impl Key {
-    async fn load(place: &KeyPlace, make: bool) -> Result<Self, String> {
+    /// The key at a place; none if there is no such file, and none is to be made.
+    async fn load(place: &KeyPlace, make: bool) -> Result<Option<Self>, String> {
         match place {
-            KeyPlace::File(path) if make => Ok(Self::Held(read_or_make(path)?)),
-            KeyPlace::File(path) => match read(path)? {
-                Some(key) => Ok(Self::Held(key)),
-                None => Err(format!(
-                    "there is no key at {}, where the policy says one is; name another file",
-                    path.display()
-                )),
-            },
+            KeyPlace::File(path) if make => Ok(Some(Self::Held(read_or_make(path)?))),
+            KeyPlace::File(path) => Ok(read(path)?.map(Self::Held)),
             KeyPlace::Text(text) => {
                 let key = parse(text.expose());
-                Ok(Self::Held(key.ok_or("PRODPIN_LEDGER_KEY holds no key: put a key file's text into it")?))
+                Ok(Some(Self::Held(key.ok_or("PRODPIN_LEDGER_KEY holds no key: put a key file's text into it")?)))
             }
-            KeyPlace::Kms(name) => Ok(Self::Kms(KmsKey::open(name).await?)),
-            KeyPlace::Usual | KeyPlace::None => Err("the policy names no key".to_owned()),
+            KeyPlace::Kms(name) => Ok(Some(Self::Kms(KmsKey::open(name).await?))),
+            KeyPlace::Usual | KeyPlace::None => Ok(None),
         }
     }
 
@@ -137,18 +150,14 @@ impl Key {
 /// `DIRECTORY.key`: outside the ledger, so that a copy of the ledger is no copy of the key. None where it would not
 /// last, cannot be made or is not to be; that the ledger is then unsigned is told by every report.
 fn beside(directory: &Path, make: bool) -> Result<Option<SigningKey>, String> {
-    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-    let Some(name) = directory.file_name() else { return Ok(None) };
-    let mut name = name.to_owned();
-    name.push(".key");
-    let path = directory.with_file_name(name);
+    let Some(path) = KeyPlace::beside(directory) else { return Ok(None) };
     if let Some(key) = read(&path)? {
         return Ok(Some(key));
     }
     if !make {
         return Ok(None);
     }
-    if is_mount_point(&directory) {
+    if is_mount_point(directory) {
         // A container's volume: what is beside it ends with the container, and the next one would make another key.
         tracing::warn!(
             "no key is made beside {}, which is a mount point: name one with ledger_key",
@@ -167,7 +176,8 @@ fn is_mount_point(directory: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
     // What does not exist yet is made where its parent is.
-    device(directory).is_some_and(|own| directory.parent().is_some_and(|parent| device(parent) != Some(own)))
+    let Ok(directory) = directory.canonicalize() else { return false };
+    device(&directory).is_some_and(|own| directory.parent().is_some_and(|parent| device(parent) != Some(own)))
 }
 
 #[cfg(not(unix))]
@@ -292,6 +302,6 @@ mod tests {
             wrong[at] = if wrong[at] == b'B' { b'C' } else { b'B' };
             assert!(parse(&String::from_utf8(wrong).unwrap()).is_none(), "at {at}");
         }
-        assert!(!format!("{:?}", Keys { current: Key::Held(key), previous: None }).contains("3, 3"), "I18");
+        assert!(!format!("{:?}", Keys { current: Key::Held(key), previous: None, lost: None }).contains("3, 3"), "I18");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use std::time::Duration;
 
-use object_store::azure::MicrosoftAzureBuilder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
@@ -20,7 +20,12 @@ use crate::policy::LedgerLocation;
 pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Store, LedgerError> {
     match location {
         LedgerLocation::None => Ok(Store::new(Arc::new(InMemory::new()), "in memory")),
-        LedgerLocation::Directory(directory) => open_directory(directory, access),
+        LedgerLocation::Directory(directory) => {
+            let directory = directory.clone();
+            // A directory on a network that is gone answers nothing, and must not take the deadline's clock with it.
+            let opened = tokio::task::spawn_blocking(move || open_directory(&directory, access)).await;
+            opened.map_err(|error| LedgerError::of_io("in a directory", std::io::Error::other(error)))?
+        }
         LedgerLocation::Store(url) => {
             // Nothing but the place itself: whatever else a URL holds is not for messages (I18).
             let name = format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());
@@ -39,28 +44,53 @@ pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<St
     }
 }
 
-/// The service account, workload identity or metadata server that Google's own tools find.
+/// The service account, workload identity or metadata server that Google's own tools find; or the emulator that they
+/// are told of.
 fn open_google(url: &Url, name: &str) -> Result<Store, LedgerError> {
     let (bucket, prefix) = parts(url, name)?;
-    let bucket = GoogleCloudStorageBuilder::from_env()
-        .with_bucket_name(bucket)
-        .with_client_options(patience())
-        .with_retry(retries())
-        .build()
-        .map_err(|error| LedgerError::of(name, &error))?;
+    let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket).with_retry(retries());
+    builder = match said("STORAGE_EMULATOR_HOST") {
+        Some(host) => {
+            let base = if host.contains("://") { host } else { format!("http://{host}") };
+            let patience = patience().with_allow_http(base.starts_with("http://"));
+            builder.with_base_url(base.trim_end_matches('/')).with_skip_signature(true).with_client_options(patience)
+        }
+        None => builder.with_client_options(patience()),
+    };
+    let bucket = builder.build().map_err(|error| LedgerError::of(name, &error))?;
     Ok(Store::new(Arc::new(PrefixStore::new(bucket, prefix)), name))
 }
 
-/// The account is in `AZURE_STORAGE_ACCOUNT_NAME`; the identity is what Azure's own tools find.
+/// The account is in `AZURE_STORAGE_ACCOUNT_NAME`, or where Azure's command line has it; so is its key, if one is used.
+/// The identity is what Azure's own tools find.
 fn open_azure(url: &Url, name: &str) -> Result<Store, LedgerError> {
     let (container, prefix) = parts(url, name)?;
-    let container = MicrosoftAzureBuilder::from_env()
+    let mut builder = MicrosoftAzureBuilder::from_env();
+    for (variable, key) in
+        [("AZURE_STORAGE_ACCOUNT", AzureConfigKey::AccountName), ("AZURE_STORAGE_KEY", AzureConfigKey::AccessKey)]
+    {
+        if let Some(value) = said(variable).filter(|_| builder.get_config_value(&key).is_none()) {
+            builder = builder.with_config(key, value);
+        }
+    }
+    let emulated = said("AZURE_STORAGE_USE_EMULATOR").is_some();
+    if !emulated && builder.get_config_value(&AzureConfigKey::AccountName).is_none() {
+        return Err(LedgerError::Unusable {
+            location: name.to_owned(),
+            detail: "no storage account is named; set AZURE_STORAGE_ACCOUNT_NAME".to_owned(),
+        });
+    }
+    let container = builder
         .with_container_name(container)
         .with_client_options(patience())
         .with_retry(retries())
         .build()
         .map_err(|error| LedgerError::of(name, &error))?;
     Ok(Store::new(Arc::new(PrefixStore::new(container, prefix)), name))
+}
+
+fn said(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
 /// The bucket and the prefix in it.

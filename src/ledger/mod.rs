@@ -23,12 +23,15 @@
 //! batch 9c1e…              what this commit appended
 //! previous 77ab…           SHA-256 of the previous checkpoint's body; not in the first
 //! key prodpin/5f0c…+… 7    the key that signs, and the commit that put it in force; none in an unsigned log
+//! lost prodpin/5f0c…+… 7   the last key that was given up for lost, and the commit that did; in no other log
 //! edge 0aX…= 9fQ…=         roots of the perfect subtrees, largest first: the next writer needs no tiles
 //! ```
 //!
 //! A blank line and signature lines follow (C2SP signed-note, Ed25519); those of witnesses are kept. A log that was
 //! signed once stays signed. A new key is put in force by a checkpoint that the old one signs as well, so whoever knows
-//! any key of a log can follow it to the one of today (F65). Tiles are derived from the batches and can be made anew at
+//! any key of a log can follow it to the one of today (F65). Where nobody has the old one any more, a checkpoint can give
+//! it up for lost, if the policy says so: nothing proves then that the new key's owner is the old one's, so each later
+//! checkpoint says it again, every report has a finding, and a verifier that trusts the old key refuses. Tiles are derived from the batches and can be made anew at
 //! any time.
 //!
 //! **A commit** writes the batch, then the checkpoint. Whoever finds the checkpoint taken reads what came first,
@@ -179,29 +182,26 @@ impl Ledger {
         safeguards: &Safeguards,
         access: Access,
     ) -> Result<Self, LedgerError> {
-        let store = location::open(location, access).await?;
-        let (keys, anchor) = match access {
-            Access::Read => (None, None),
-            // What ends with the run is nobody's record: it would be the anchor of another log than the next one's.
-            Access::Write if *location == LedgerLocation::None => (None, None),
-            Access::Write => {
-                let keys = Keys::load(safeguards, location, store.location()).await?;
-                let anchor = match &safeguards.anchor {
-                    Some(anchor) => Some(Anchor::open(anchor).await),
-                    None => None,
-                };
-                (keys, anchor)
-            }
-        };
-        let mut ledger = Self::unread(store, access);
-        (ledger.keys, ledger.anchor) = (keys, anchor);
+        let mut ledger = Self::unread(location::open(location, access).await?, access);
+        ledger.find_head().await?;
+        // What ends with the run is nobody's record: it would be the anchor of another log than the next one's.
+        if access == Access::Write && *location != LedgerLocation::None {
+            let known = ledger.signed_by();
+            ledger.keys = Keys::load(safeguards, location, ledger.store.location(), known.as_ref()).await?;
+            ledger.anchor = match &safeguards.anchor {
+                Some(anchor) => Some(Anchor::open(anchor).await),
+                None => None,
+            };
+        }
         ledger.start().await
     }
 
     /// Opens the ledger on a store that the caller made, under this name in messages. The store must create an object
     /// only if it is absent, and see at once what was created.
     pub async fn open_on(store: Arc<dyn ObjectStore>, name: &str, access: Access) -> Result<Self, LedgerError> {
-        Self::unread(Store::new(store, name), access).start().await
+        let ledger = Self::unread(Store::new(store, name), access);
+        ledger.find_head().await?;
+        ledger.start().await
     }
 
     /// A ledger of which nothing was read yet.
@@ -219,10 +219,15 @@ impl Ledger {
     }
 
     async fn start(mut self) -> Result<Self, LedgerError> {
-        self.load().await?;
+        self.make_ready().await?;
         let opened_at = self.log().index.sequence;
         self.opened_at = opened_at;
         Ok(self)
+    }
+
+    /// The key that signed the last commit known here; none in an unsigned log.
+    pub(super) fn signed_by(&self) -> Option<VerifierKey> {
+        self.log().tip.as_ref()?.checkpoint.key.as_ref().map(|key| key.key.clone())
     }
 
     /// The last commit known here; none while the log is empty.

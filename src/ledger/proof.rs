@@ -264,7 +264,15 @@ impl Ledger {
             return Ok(Some("the checkpoint's own signature does not hold".to_owned()));
         }
         let descends = self.descends_from(&signed.key).await?;
-        let told = || format!("the key {} that signed it never handed over to the one that signs now", signed.key.id());
+        let told = || match &head.checkpoint.lost {
+            Some(lost) if lost.key == signed.key => format!(
+                "the key {} that signed it was given up for lost at commit {}; to compare the entries alone, ask with \
+                 --since SEQUENCE:ROOT",
+                signed.key.id(),
+                lost.at
+            ),
+            _ => format!("the key {} that signed it never handed over to the one that signs now", signed.key.id()),
+        };
         Ok((!descends).then(told))
     }
 

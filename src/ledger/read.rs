@@ -57,7 +57,7 @@ pub(super) fn batch_path(digest: &Digest) -> Path {
 
 impl Ledger {
     /// Finds the head: from the index where there is one that fits, else from the first commit.
-    pub(super) async fn load(&mut self) -> Result<(), LedgerError> {
+    pub(super) async fn find_head(&self) -> Result<(), LedgerError> {
         let cached = self.store.cached(&Path::from(INDEX)).await;
         let index = cached.and_then(|bytes| cache::unpack::<Index>(&bytes));
         let index = index.filter(|index| index.schema == cache::CACHE_SCHEMA && index.sequence > 0);
@@ -89,11 +89,16 @@ impl Ledger {
         }
         self.advance(listed, rebuild.as_mut()).await?;
         if let Some(rebuild) = rebuild {
-            rebuild.finish(self).await?;
+            rebuild.finish(self).await;
         }
         if let Some((origin, sequence)) = lost {
             self.refuse_lost_head(&origin, sequence)?;
         }
+        Ok(())
+    }
+
+    /// Once the head is found: whether the next commit can be made, and what the last writer did not come to.
+    pub(super) async fn make_ready(&self) -> Result<(), LedgerError> {
         if self.access == Access::Write {
             self.refuse_newer_schema()?;
             self.refuse_foreign_key()?;
@@ -151,7 +156,7 @@ impl Ledger {
                 Slot::Whole(tip) => {
                     let (entries, leaves) = self.link(&tip, packed.as_deref())?;
                     if let Some(rebuild) = rebuild.as_deref_mut() {
-                        rebuild.take(self, &tip, &entries).await?;
+                        rebuild.take(self, &tip, &entries).await;
                     }
                     if self.put_forward(*tip, &entries, &leaves) > tiles::WAITING {
                         self.write_tiles().await?;
@@ -203,7 +208,7 @@ impl Ledger {
         if before.map(|before| &before.digest) != checkpoint.previous.as_ref() {
             return Err(self.store.corrupt(format!("{name} does not follow the checkpoint before it")));
         }
-        succession::follows(before.and_then(|before| before.checkpoint.key.as_ref()), tip)
+        succession::follows(before.map(|before| &before.checkpoint), tip)
             .map_err(|what| self.store.corrupt(format!("{name}: {what}")))?;
         let lines = self.unpack(tip, packed)?;
         let leaves: Vec<Hash> = batch::lines(&lines).map(record_hash).collect();

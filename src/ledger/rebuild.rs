@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::index::Touch;
 use super::read::Tip;
 use super::view::View;
-use super::{Ledger, LedgerError, cache};
+use super::{Ledger, cache};
 use crate::model::{Entry, RepositoryKey};
 
 /// How many tags are held, over all repositories, before the views are written out.
@@ -30,7 +30,7 @@ impl Rebuild {
     }
 
     /// Folds one commit into the views of the repositories it touches. Called before the index knows of it.
-    pub(super) async fn take(&mut self, ledger: &Ledger, tip: &Tip, entries: &[Entry]) -> Result<(), LedgerError> {
+    pub(super) async fn take(&mut self, ledger: &Ledger, tip: &Tip, entries: &[Entry]) {
         let touch = Touch::new(tip.sequence, &tip.checkpoint.batch);
         let mut about: HashMap<&RepositoryKey, Vec<&Entry>> = HashMap::new();
         for entry in entries {
@@ -51,9 +51,8 @@ impl Rebuild {
             }
         }
         if self.weight > WEIGHT {
-            self.flush(ledger).await?;
+            self.flush(ledger).await;
         }
-        Ok(())
     }
 
     /// The repository's view so far. None if it was held, written out and then lost: recalling it reads the log.
@@ -76,7 +75,7 @@ impl Rebuild {
         self.views.get_mut(key)
     }
 
-    async fn flush(&mut self, ledger: &Ledger) -> Result<(), LedgerError> {
+    async fn flush(&mut self, ledger: &Ledger) {
         let changed = self.views.drain().filter(|(_, held)| held.changed).map(|(_, held)| held.view).collect();
         // Caches: without them the next look replays the log. Whether the ledger can be written to at all is shown by
         // the index, which is written last.
@@ -84,11 +83,10 @@ impl Rebuild {
             tracing::warn!(ledger = ledger.store.location(), %error, "a cache could not be written; the log is complete");
         }
         self.weight = 0;
-        Ok(())
     }
 
-    pub(super) async fn finish(mut self, ledger: &Ledger) -> Result<(), LedgerError> {
-        self.flush(ledger).await
+    pub(super) async fn finish(mut self, ledger: &Ledger) {
+        self.flush(ledger).await;
     }
 }
 

@@ -77,15 +77,15 @@ impl Store {
     }
 
     /// Whether something else than a file stands in an object's place: opening a named pipe would wait for ever (F80).
-    fn is_stranger(&self, path: &Path, follow: bool) -> bool {
+    async fn is_stranger(&self, path: &Path, follow: bool) -> bool {
         let Some(file) = self.file(path) else { return false };
-        let found = if follow { std::fs::metadata(file) } else { std::fs::symlink_metadata(file) };
+        let found = if follow { tokio::fs::metadata(file).await } else { tokio::fs::symlink_metadata(file).await };
         found.is_ok_and(|found| !found.is_file())
     }
 
     /// The object's bytes; none if the store says definitively that there is no such object.
     pub(super) async fn get(&self, path: &Path) -> Result<Option<Bytes>, LedgerError> {
-        if self.is_stranger(path, true) {
+        if self.is_stranger(path, true).await {
             return Err(self.corrupt(format!("{path} is no file")));
         }
         let found = match self.objects.get(path).await {
@@ -148,7 +148,7 @@ impl Store {
 
     /// The cache's bytes. A cache that cannot be read is a cache that is not there.
     pub(super) async fn cached(&self, path: &Path) -> Option<Bytes> {
-        if self.is_stranger(path, false) {
+        if self.is_stranger(path, false).await {
             return None;
         }
         let found = self.caches.get(path).await.ok()?;

@@ -1,9 +1,20 @@
-//! Which key may sign a checkpoint: the one before it, or one that it handed over to (F65).
+//! Which key may sign a checkpoint: the one before it, one that it handed over to (F65), or, where nobody has it any more,
+//! one that was put in force without it, which is told for ever.
 
-use super::checkpoint::KeyInForce;
+use super::checkpoint::{Checkpoint, KeyInForce, KeyLost};
 use super::read::{Slot, Tip};
 use super::signature::{self, Unproven, VerifierKey};
 use super::{Ledger, LedgerError};
+
+/// What the next commit says of keys.
+#[derive(Debug, Default)]
+pub(super) struct Signing {
+    /// The key that signs it; none in an unsigned log.
+    pub(super) key: Option<KeyInForce>,
+    pub(super) lost: Option<KeyLost>,
+    /// Whether the key that signed before signs it as well.
+    pub(super) hand_over: bool,
+}
 
 /// Whether the checkpoint's own key has signed it. One without a key holds as it is.
 pub(super) fn holds(tip: &Tip) -> Result<(), &'static str> {
@@ -15,21 +26,32 @@ pub(super) fn holds(tip: &Tip) -> Result<(), &'static str> {
     }
 }
 
-/// Whether the checkpoint may follow one whose key was that.
-pub(super) fn follows(before: Option<&KeyInForce>, tip: &Tip) -> Result<(), &'static str> {
+/// Whether the checkpoint may follow this one.
+pub(super) fn follows(before: Option<&Checkpoint>, tip: &Tip) -> Result<(), &'static str> {
     holds(tip)?;
-    match (before, &tip.checkpoint.key) {
+    let key = before.and_then(|before| before.key.as_ref());
+    let given_up = gives_up(tip);
+    if given_up.is_none() && tip.checkpoint.lost.as_ref() != before.and_then(|before| before.lost.as_ref()) {
+        return Err("it does not say of lost keys what the one before it says");
+    }
+    if given_up.is_some() && given_up != key.map(|key| &key.key) {
+        return Err("it gives another key up for lost than the one before it names");
+    }
+    match (key, &tip.checkpoint.key) {
         (None, None) => Ok(()),
         (Some(_), None) => Err("it is not signed, and the one before it is"),
         (Some(before), Some(now)) if before.key == now.key => {
-            if before.since == now.since {
-                Ok(())
-            } else {
+            if before.since != now.since {
                 Err("it names another commit as its key's first")
+            } else if given_up.is_some() {
+                Err("it gives the key up for lost that signs it")
+            } else {
+                Ok(())
             }
         }
         (_, Some(now)) if now.since != tip.sequence => Err("it names another commit as its key's first"),
         (None, Some(_)) => Ok(()),
+        (Some(_), Some(_)) if given_up.is_some() => Ok(()),
         (Some(before), Some(_)) => match signature::check(&tip.note, &before.key) {
             Ok(()) => Ok(()),
             Err(_) => Err("another key signs it, and the one before has not handed over"),
@@ -37,37 +59,58 @@ pub(super) fn follows(before: Option<&KeyInForce>, tip: &Tip) -> Result<(), &'st
     }
 }
 
+/// The key that this very commit gives up for lost.
+pub(super) fn gives_up(tip: &Tip) -> Option<&VerifierKey> {
+    tip.checkpoint.lost.as_ref().filter(|lost| lost.at == tip.sequence).map(|lost| &lost.key)
+}
+
 impl Ledger {
-    /// The key that the next commit names, and whether the one before hands over to it.
+    /// What the next commit says of keys.
     pub(super) fn key_for(
         &self,
         sequence: u64,
         origin: &str,
-        before: Option<&KeyInForce>,
-    ) -> Result<(Option<KeyInForce>, bool), LedgerError> {
-        match (&self.keys, before) {
-            (None, None) => Ok((None, false)),
-            (None, Some(known)) => Err(self.key_error(format!(
-                "its checkpoints are signed by the key {}, which is not at hand; name it with ledger_key in the policy, \
-                 or give it in PRODPIN_LEDGER_KEY",
-                known.key.id()
-            ))),
-            (Some(keys), before) => {
-                let key = keys.verifier(origin);
-                match before {
-                    Some(known) if known.key == key => Ok((Some(known.clone()), false)),
-                    None => Ok((Some(KeyInForce { key, since: sequence }), false)),
-                    Some(known) if keys.hands_over_from(&known.key) => {
-                        Ok((Some(KeyInForce { key, since: sequence }), true))
-                    }
-                    Some(known) => Err(self.key_error(format!(
-                        "its checkpoints are signed by the key {}, and the one at hand is {}; put the known key back, or, \
-                         to change it, name the known one as `previous` under ledger_key",
-                        known.key.id(),
-                        key.id()
-                    ))),
-                }
+        before: Option<&Checkpoint>,
+    ) -> Result<Signing, LedgerError> {
+        let known = before.and_then(|before| before.key.as_ref());
+        let lost = before.and_then(|before| before.lost.clone());
+        let Some(keys) = &self.keys else {
+            return match known {
+                None => Ok(Signing::default()),
+                Some(known) => Err(self.key_error(format!(
+                    "its checkpoints are signed by the key {}, which is not at hand; name it with ledger_key in the \
+                     policy, or give it in PRODPIN_LEDGER_KEY; {}",
+                    known.key.id(),
+                    if_lost(&known.key)
+                ))),
+            };
+        };
+        let key = keys.verifier(origin);
+        let new = |key| Some(KeyInForce { key, since: sequence });
+        match known {
+            None => Ok(Signing { key: new(key), lost, hand_over: false }),
+            Some(known) if known.key == key => Ok(Signing { key: Some(known.clone()), lost, hand_over: false }),
+            Some(known) if keys.hands_over_from(&known.key) => Ok(Signing { key: new(key), lost, hand_over: true }),
+            Some(known) if keys.gives_up(&known.key) => {
+                let lost = Some(KeyLost { key: known.key.clone(), at: sequence });
+                Ok(Signing { key: new(key), lost, hand_over: false })
             }
+            Some(known) => Err(self.key_error(match lost.filter(|lost| lost.key == key) {
+                Some(lost) => format!(
+                    "commit {} says that the key at hand, {}, is lost, and put {} in force without it; find out who \
+                     did that: whoever can write there could have",
+                    lost.at,
+                    key.id(),
+                    known.key.id()
+                ),
+                None => format!(
+                    "its checkpoints are signed by the key {}, and the one at hand is {}; put the known key back, or, \
+                     to change it, name the known one as `previous` under ledger_key; {}",
+                    known.key.id(),
+                    key.id(),
+                    if_lost(&known.key)
+                ),
+            })),
         }
     }
 
@@ -75,7 +118,32 @@ impl Ledger {
     pub(super) fn refuse_foreign_key(&self) -> Result<(), LedgerError> {
         let log = self.log();
         let Some(tip) = &log.tip else { return Ok(()) };
-        self.key_for(log.next, &tip.checkpoint.origin, tip.checkpoint.key.as_ref()).map(|_| ())
+        let signing = self.key_for(log.next, &tip.checkpoint.origin, Some(&tip.checkpoint))?;
+        if let (Some(lost), Some(key)) = (signing.lost.filter(|lost| lost.at == log.next), signing.key) {
+            tracing::warn!(
+                ledger = self.store.location(),
+                "the policy gives the key {} up for lost: the next commit puts {} in force without its signature, and \
+                 every later report and check tells",
+                lost.key.id(),
+                key.key.id()
+            );
+        }
+        Ok(())
+    }
+
+    /// That a key was given up for lost, or is by the next commit, in words. It is told for as long as the log exists: no
+    /// signature shows that whoever signs now is who signed before.
+    #[must_use]
+    pub fn lost_key(&self) -> Option<String> {
+        let log = self.log();
+        let tip = log.tip.as_ref()?;
+        let said = tip.checkpoint.lost.clone();
+        let lost = said.or_else(|| self.key_for(log.next, &tip.checkpoint.origin, Some(&tip.checkpoint)).ok()?.lost)?;
+        let when = if lost.at <= tip.sequence { format!("at commit {}", lost.at) } else { "by this run".to_owned() };
+        Some(format!(
+            "the ledger's key {} was given up for lost, and another one put in its place without it {when}",
+            lost.key.id()
+        ))
     }
 
     pub(super) fn key_error(&self, detail: String) -> LedgerError {
@@ -90,11 +158,12 @@ impl Ledger {
                 return Ok(true);
             }
             let Slot::Whole(first) = self.slot(now.since).await? else { return Ok(false) };
-            let before = self.whole_before(now.since).await?.and_then(|before| before.checkpoint.key);
-            if first.checkpoint.key.as_ref() != Some(&now) || follows(before.as_ref(), &first).is_err() {
+            let before = self.whole_before(now.since).await?.map(|before| before.checkpoint);
+            let follows = follows(before.as_ref(), &first).is_ok() && gives_up(&first).is_none();
+            if first.checkpoint.key.as_ref() != Some(&now) || !follows {
                 return Ok(false);
             }
-            key = before.filter(|before| before.since < now.since);
+            key = before.and_then(|before| before.key).filter(|before| before.since < now.since);
         }
         Ok(false)
     }
@@ -110,4 +179,9 @@ impl Ledger {
         }
         Ok(None)
     }
+}
+
+/// The way out where no other is left, spelled so that it can be copied.
+fn if_lost(key: &VerifierKey) -> String {
+    format!("if nobody has it any more, say so, for every later report to tell, with ledger_key: {{ lost: \"{key}\" }}")
 }

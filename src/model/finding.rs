@@ -136,6 +136,8 @@ codes! {
     WaiverExpired = "waiver-expired",
     /// This machine's clock is behind the ledger's.
     ClockSkew = "clock-skew",
+    /// The ledger's key was given up for lost, and another one put in its place without its signature.
+    LedgerKeyReplaced = "ledger-key-replaced",
 }
 
 impl fmt::Display for Code {

@@ -66,6 +66,9 @@ pub(super) struct RawLedgerKey {
     pub(super) kms: Given<String>,
     /// The key that signed before, while it hands over: a file, or `alias/NAME` or an ARN of AWS KMS.
     pub(super) previous: Given<String>,
+    /// The verifier key of a key that nobody has any more, as `prodpin verify` prints it: another one takes its place
+    /// without it, which every later report and check tells.
+    pub(super) lost: Given<String>,
 }
 
 /// One place that holds artifacts.

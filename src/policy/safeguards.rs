@@ -1,6 +1,6 @@
 //! What keeps a ledger honest: the key that signs its checkpoints, and the second place that remembers them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::check::Checker;
 use super::given::Given;
@@ -14,6 +14,9 @@ pub struct Safeguards {
     pub key: KeyPlace,
     /// Where the key was that signed before: it hands over to the new one, and nothing else (F65).
     pub previous_key: Option<KeyPlace>,
+    /// The verifier key of one that nobody has any more, so that it cannot hand over: another one is put in force
+    /// without it, on record.
+    pub lost_key: Option<String>,
     /// Where every checkpoint is copied, to be compared at the start of every run (I11, I12).
     pub anchor: Option<LedgerLocation>,
 }
@@ -35,6 +38,18 @@ pub enum KeyPlace {
     None,
 }
 
+impl KeyPlace {
+    /// `DIRECTORY.key`: where the usual key of a ledger in this directory is. Beside the directory itself, not beside a
+    /// link to it.
+    #[must_use]
+    pub fn beside(directory: &Path) -> Option<PathBuf> {
+        let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+        let mut name = directory.file_name()?.to_owned();
+        name.push(".key");
+        Some(directory.with_file_name(name))
+    }
+}
+
 /// The variable that may hold a key's text.
 const VARIABLE: &str = "PRODPIN_LEDGER_KEY";
 
@@ -49,11 +64,7 @@ impl Safeguards {
     #[must_use]
     pub fn key_files(&self, ledger: &LedgerLocation) -> Vec<PathBuf> {
         let beside = match (&self.key, ledger) {
-            (KeyPlace::Usual, LedgerLocation::Directory(directory)) => directory.file_name().map(|name| {
-                let mut name = name.to_owned();
-                name.push(".key");
-                directory.with_file_name(name)
-            }),
+            (KeyPlace::Usual, LedgerLocation::Directory(directory)) => KeyPlace::beside(directory),
             _ => None,
         };
         let named =
@@ -65,7 +76,8 @@ impl Safeguards {
     }
 
     /// With the key that the environment holds, if the policy names none.
-    pub(super) fn with_environment(self, environment: &dyn Fn(&str) -> Option<String>) -> Self {
+    #[must_use]
+    pub fn with_environment(self, environment: &dyn Fn(&str) -> Option<String>) -> Self {
         match environment(VARIABLE).filter(|text| !text.trim().is_empty()) {
             Some(text) if self.key == KeyPlace::Usual => Self { key: KeyPlace::Text(Secret::new(text)), ..self },
             _ => self,
@@ -89,8 +101,7 @@ impl Checker<'_> {
             });
             read.map_err(|reason| self.problems.error(place, self.told(&raw.anchor, reason), None)).ok()
         });
-        let (key, previous_key) = self.ledger_key(&raw.ledger_key);
-        Safeguards { key, previous_key, anchor }
+        Safeguards { anchor, ..self.ledger_key(&raw.ledger_key) }
     }
 
     fn location(&self, given: &Given<String>) -> Option<LedgerLocation> {
@@ -100,19 +111,28 @@ impl Checker<'_> {
         }
     }
 
-    fn ledger_key(&self, given: &Given<RawLedgerKey>) -> (KeyPlace, Option<KeyPlace>) {
-        let Some((place, raw)) = given.read() else { return (KeyPlace::Usual, None) };
-        let previous = raw.previous.value().map(|text| self.key_place(text));
+    fn ledger_key(&self, given: &Given<RawLedgerKey>) -> Safeguards {
+        let Some((place, raw)) = given.read() else { return Safeguards::default() };
+        let previous_key = raw.previous.value().map(|text| self.key_place(text));
         let key = match (raw.file.value(), raw.kms.value()) {
             (Some(file), None) => KeyPlace::File(self.base.join(file)),
             (None, Some(name)) => KeyPlace::Kms(name.clone()),
+            // The one that takes its place may be the usual one.
+            (None, None) if raw.lost.value().is_some() => KeyPlace::Usual,
             _ => {
                 let fix = "write { file: PATH } or { kms: alias/NAME }".to_owned();
                 self.problems.error(place, "ledger_key names no key, or two", fix);
                 KeyPlace::None
             }
         };
-        (key, previous)
+        let lost_key = raw.lost.read().map(|(place, text)| {
+            if !is_verifier_key(text) {
+                let fix = "write it as `prodpin verify` prints it: NAME+ID+KEY".to_owned();
+                self.problems.error(place, "this is no verifier key", fix);
+            }
+            text.clone()
+        });
+        Safeguards { key, previous_key, lost_key, anchor: None }
     }
 
     fn key_place(&self, text: &str) -> KeyPlace {
@@ -122,4 +142,12 @@ impl Checker<'_> {
             KeyPlace::File(self.base.join(text))
         }
     }
+}
+
+/// `NAME+ID+KEY`, as far as its form goes; the ledger reads it.
+fn is_verifier_key(text: &str) -> bool {
+    let mut parts = text.splitn(3, '+');
+    let (name, id, key) = (parts.next(), parts.next(), parts.next());
+    let hex = |id: &str| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.is_some_and(|name| !name.is_empty()) && id.is_some_and(hex) && key.is_some_and(|key| !key.is_empty())
 }

@@ -68,8 +68,11 @@ pub async fn forecast(
 ) -> Result<Forecast, RunError> {
     let options = &options.due();
     let ahead = LookAhead { rehearse: options.confirm, tried: options.tried.is_some() };
-    let (sources, unopened) = setup::open_sources(policy, &options.run(), ahead).await?;
-    look_ahead(policy, sources, unopened, options, progress).await
+    let looked = async {
+        let (sources, unopened) = setup::open_sources(policy, &options.run(), ahead).await?;
+        look_ahead(policy, sources, unopened, options, progress).await
+    };
+    options.stop.in_time(looked).await
 }
 
 /// Looks ahead on sources that are open.

@@ -48,8 +48,11 @@ pub struct Ready {
 /// Opens the policy's sources, without write power, and answers for each repository.
 pub async fn ready(policy: &Policy, options: &ReadyOptions, progress: Arc<dyn Progress>) -> Result<Ready, RunError> {
     let options = &ReadyOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
-    let (sources, unopened) = setup::open_sources(policy, &options.run(), LookAhead::default()).await?;
-    answer(policy, sources, unopened, options, progress).await
+    let answered = async {
+        let (sources, unopened) = setup::open_sources(policy, &options.run(), LookAhead::default()).await?;
+        answer(policy, sources, unopened, options, progress).await
+    };
+    options.stop.in_time(answered).await
 }
 
 /// The same on sources that are open.

@@ -198,6 +198,11 @@ impl Recorder {
             let gap = Gap::new(Scope::Source, Cause::Unreachable, trouble);
             self.findings.push(gap_finding(None, &gap, now));
         }
+        if let Some(message) = setup.ledger.lost_key() {
+            let remedy = "make sure that it was you who gave it up: whoever could write to the ledger may have done so; \
+                          add a waiver that names who answers for it";
+            self.findings.push(finding(Code::LedgerKeyReplaced, Severity::Medium, None, message, remedy, now));
+        }
         let mut findings = std::mem::take(&mut self.findings);
         self.waivers_used.extend(decide::waive(&setup.waivers, &mut findings, setup.started));
         findings.extend(decide::expired(&setup.waivers, setup.started));

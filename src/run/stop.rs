@@ -18,6 +18,14 @@ pub struct Stop {
     grace: Duration,
 }
 
+/// The deadline passed and something still held the run up: by then nothing but the ledger's store can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the deadline passed before the run could end, and it was cut off: the ledger's store, or what signs for it, did not \
+     answer; what was recorded stays, and the next run does the rest"
+)]
+pub struct CutOff;
+
 impl Default for Stop {
     fn default() -> Self {
         Self { asked: Arc::new(watch::Sender::new(false)), deadline: None, grace: GRACE }
@@ -57,6 +65,23 @@ impl Stop {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// Returns when even the books can no longer be closed: only a deadline brings this about. A ledger whose store
+    /// hangs must not hold a run up (I20).
+    pub async fn cut(&self) {
+        match self.deadline {
+            Some(deadline) => tokio::time::sleep_until((deadline + self.grace * 3 / 2).into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Carries this out, unless the deadline's last moment comes first.
+    pub async fn in_time<T, E: From<CutOff>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        tokio::select! {
+            done = work => done,
+            () = self.cut() => Err(CutOff.into()),
+        }
     }
 
     /// Returns when what is still under way must be given up.

@@ -1,4 +1,5 @@
-//! The ledger in a bucket, on an S3 server with versioning and Object Lock: `PRODPIN_TEST_S3` is its address.
+//! The ledger in a bucket, on S3 servers with versioning and Object Lock: `PRODPIN_TEST_S3` is the address of one, and
+//! `PRODPIN_TEST_S3_SECOND` that of another, of other authors.
 
 use std::io::Read as _;
 use std::process::Command;
@@ -16,11 +17,16 @@ use crate::world::{audit, bytes, key, names, put, remove, run_record, tag_seen, 
 /// The AWS chain reads this process's environment, so each test runs again in a process whose environment names the
 /// server and nothing of the person's own.
 fn in_a_bucket(test: &str) {
-    let Some(server) = crate::servers::s3() else { return };
+    for server in [crate::servers::s3(), crate::servers::second_s3()].into_iter().flatten() {
+        on(&server, test);
+    }
+}
+
+fn on(server: &crate::servers::Server, test: &str) {
     let nothing = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", &format!("ledger_bucket::{test}"), "--ignored", "--nocapture"])
-        .env("AWS_ENDPOINT_URL_S3", server.url)
+        .env("AWS_ENDPOINT_URL_S3", &server.url)
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_REGION", "eu-west-1")
@@ -31,7 +37,7 @@ fn in_a_bucket(test: &str) {
         .output()
         .unwrap();
     let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    assert!(output.status.success() && told.contains("1 passed"), "{}: {told}", server.name);
 }
 
 #[test]

@@ -45,7 +45,7 @@ async fn it_accepts_a_ledger_with_its_keys_and_rejects_every_tampering_i9_f57_f5
     let new = KeyPlace::File(folder.path().join("new.key"));
     let rotated = signed.folder.path().join("rotated");
     copy(&signed.path(), &rotated);
-    let safeguards = Safeguards { key: new, previous_key: Some(old), anchor: None };
+    let safeguards = Safeguards { key: new, previous_key: Some(old), ..Safeguards::none() };
     let ledger =
         Ledger::open_with(&LedgerLocation::Directory(rotated.clone()), &safeguards, Access::Write).await.unwrap();
     ledger.commit(vec![tag_seen(9, &key("shop/0"), "v9", "9")]).await.unwrap();

@@ -12,6 +12,7 @@ mod ecr;
 mod ecr_contract;
 mod estate;
 mod layout;
+mod ledger_azure;
 mod ledger_bucket;
 mod ledger_verifier;
 mod proxy;

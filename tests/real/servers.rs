@@ -57,6 +57,16 @@ pub(crate) fn second_s3() -> Option<Server> {
     Some(Server { name: "a second S3 server", url, user: None })
 }
 
+/// Azurite, where it was asked for.
+pub(crate) fn azurite() -> Option<Server> {
+    let variable = "PRODPIN_TEST_AZURITE";
+    let Ok(url) = env::var(variable) else {
+        say_once("Azurite", variable);
+        return None;
+    };
+    Some(Server { name: "Azurite", url, user: None })
+}
+
 /// A file server for charts, with the directory that it serves and a Python that has Helm's SDK.
 pub(crate) fn charts() -> Option<Charts> {
     let server = server("a file server for charts", "PRODPIN_TEST_CHARTS", false)?;

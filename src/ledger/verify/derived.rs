@@ -132,7 +132,7 @@ impl Walk<'_> {
     }
 
     async fn views(&mut self) -> Result<(), LedgerError> {
-        std::mem::replace(&mut self.rebuild, Rebuild::new(0)).finish(self.folded).await?;
+        std::mem::replace(&mut self.rebuild, Rebuild::new(0)).finish(self.folded).await;
         let mut after = None;
         while let Some(key) = self.next_repository(after.as_ref()) {
             self.view(&key).await?;

@@ -71,6 +71,16 @@ pub struct KeySpan {
     pub key: VerifierKey,
     /// The first commit that it signed.
     pub since: u64,
+    /// The key before it, if that did not hand over but was given up for lost.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_as_text")]
+    pub lost: Option<VerifierKey>,
+}
+
+fn maybe_as_text<S: Serializer>(key: &Option<VerifierKey>, serializer: S) -> Result<S::Ok, S::Error> {
+    match key {
+        Some(key) => serializer.collect_str(key),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn as_text<S: Serializer>(key: &VerifierKey, serializer: S) -> Result<S::Ok, S::Error> {

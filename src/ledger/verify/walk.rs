@@ -100,7 +100,7 @@ impl<'a> Walk<'a> {
             Some((entries, leaves)) => {
                 self.reports_of(&entries).await?;
                 if !self.broken {
-                    self.rebuild.take(self.folded, &tip, &entries).await?;
+                    self.rebuild.take(self.folded, &tip, &entries).await;
                     if self.folded.put_forward(tip.clone(), &entries, &leaves) > tiles::WAITING {
                         self.check_tiles().await?;
                     }
@@ -125,8 +125,8 @@ impl<'a> Walk<'a> {
         if !self.gap && before.map(|before| &before.digest) != tip.checkpoint.previous.as_ref() {
             wrong.push("it does not follow the checkpoint before it");
         }
-        let key = before.and_then(|before| before.checkpoint.key.as_ref());
-        let signed = if self.gap { succession::holds(tip) } else { succession::follows(key, tip) };
+        let before = before.map(|before| &before.checkpoint);
+        let signed = if self.gap { succession::holds(tip) } else { succession::follows(before, tip) };
         wrong.extend(signed.err());
         for what in wrong {
             self.found.damaged(&path, None, what);
@@ -134,7 +134,17 @@ impl<'a> Walk<'a> {
         match &tip.checkpoint.key {
             None => self.found.unsigned += 1,
             Some(now) if self.found.keys.last().is_none_or(|last| last.key != now.key) => {
-                self.found.keys.push(KeySpan { key: now.key.clone(), since: now.since });
+                let lost =
+                    tip.checkpoint.lost.as_ref().filter(|lost| lost.at == now.since).map(|lost| lost.key.clone());
+                if let Some(lost) = &lost {
+                    self.found.notes.push(format!(
+                        "{} gives the key {} up for lost: whoever could write here then may have put {} in its place",
+                        checkpoint_path(now.since),
+                        lost.id(),
+                        now.key.id()
+                    ));
+                }
+                self.found.keys.push(KeySpan { key: now.key.clone(), since: now.since, lost });
             }
             Some(_) => {}
         }
@@ -250,12 +260,20 @@ impl<'a> Walk<'a> {
         self.found.entries = head.checkpoint.size;
         self.found.head = Some(head.head());
         self.found.checkpoint = Some(String::from_utf8_lossy(&head.note).into_owned());
-        if let Some(trusted) = &self.how.key
-            && self.found.keys.iter().all(|span| span.key != *trusted)
-        {
-            let what = format!("no commit is signed by the key {}, which you trust", trusted.id());
-            self.found.damaged(checkpoint_path(head.sequence), None, what);
-        }
+        let Some(trusted) = &self.how.key else { return };
+        let spans = &self.found.keys;
+        let what = match spans.iter().position(|span| span.key == *trusted) {
+            None => format!("no commit is signed by the key {}, which you trust", trusted.id()),
+            Some(at) => match spans.iter().skip(at + 1).find(|span| span.lost.is_some()) {
+                Some(span) => format!(
+                    "commit {} gives up a key for lost, so that today's does not come from {}, which you trust",
+                    span.since,
+                    trusted.id()
+                ),
+                None => return,
+            },
+        };
+        self.found.damaged(checkpoint_path(head.sequence), None, what);
     }
 }
 

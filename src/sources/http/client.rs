@@ -65,6 +65,11 @@ pub(in crate::sources) fn client(
     }
     if let Some(path) = ca_file {
         let fail = |reason: String| ClientError::Certificates { path: path.to_owned(), reason };
+        // Asked before opening: opening a named pipe would wait for a writer (F80).
+        let found = std::fs::metadata(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
+        if !found.is_file() {
+            return Err(fail("is no file".to_owned()));
+        }
         let pem = std::fs::read(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| fail("are not PEM".to_owned()))?;
         if certificates.is_empty() {

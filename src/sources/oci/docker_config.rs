@@ -88,6 +88,11 @@ fn files(surroundings: &Surroundings) -> Vec<(PathBuf, bool)> {
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // Asked before opening: opening a named pipe would wait for a writer (F80).
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() && !found.is_dir() {
+        return Err(std::io::Error::other("it is no file"));
+    }
     std::fs::File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

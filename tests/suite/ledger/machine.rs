@@ -40,6 +40,8 @@ enum Act {
     Tell { writer: usize, tag: usize, bytes: usize },
     /// Its process ends, and another one begins on a store that will do this to one of its writes.
     Reopen { writer: usize, fault: Fault, number: u64, at: &'static str },
+    /// Its process dies while it tells, before or after one of its writes takes effect, and another one begins.
+    Die { writer: usize, tag: usize, bytes: usize, fault: Fault, at: &'static str },
     /// Someone clears the caches.
     Forget,
 }
@@ -55,12 +57,16 @@ impl ReferenceStateMachine for Model {
     fn transitions(_: &Self) -> BoxedStrategy<Act> {
         let faults = prop_oneof![Just(Fault::AnswerLost), Just(Fault::FoundByRetry), Just(Fault::Conflict)];
         let places = prop_oneof![Just("batch"), Just("checkpoint"), Just("view/repository"), Just("tile")];
+        let deaths = prop_oneof![Just(Fault::DiesBefore), Just(Fault::DiesAfter)];
+        let commits = prop_oneof![Just("batch"), Just("checkpoint")];
         prop_oneof![
             3 => (0..WRITERS).prop_map(Act::Recall),
             6 => (0..WRITERS, 0..TAGS.len(), 0..BYTES.len())
                 .prop_map(|(writer, tag, bytes)| Act::Tell { writer, tag, bytes }),
             1 => (0..WRITERS, faults, 0..3_u64, places)
                 .prop_map(|(writer, fault, number, at)| Act::Reopen { writer, fault, number, at }),
+            2 => (0..WRITERS, 0..TAGS.len(), 0..BYTES.len(), deaths, commits)
+                .prop_map(|(writer, tag, bytes, fault, at)| Act::Die { writer, tag, bytes, fault, at }),
             1 => Just(Act::Forget),
         ]
         .boxed()
@@ -82,6 +88,16 @@ impl ReferenceStateMachine for Model {
                 if told {
                     model.read[*writer] = model.known.clone();
                 }
+            }
+            Act::Die { writer, tag, bytes, fault, at } => {
+                // Creating the checkpoint is the commit, and nothing else is.
+                let stands = *fault == Fault::DiesAfter && *at == "checkpoint";
+                if stands && model.known.get(tag) != Some(bytes) {
+                    model.known.insert(*tag, *bytes);
+                    model.events += 1;
+                }
+                model.recalled[*writer] = model.known.clone();
+                model.read[*writer] = model.known.clone();
             }
             Act::Forget => {}
         }
@@ -130,6 +146,20 @@ impl StateMachineTest for Real {
                 let flaky: Arc<dyn ObjectStore> = Arc::new(Flaky::new(&real.store, Plan { fault, number, at }));
                 real.writers[writer] = real.runtime.block_on(async {
                     let ledger = Ledger::open_on(flaky, "flaky", Access::Write).await.unwrap();
+                    let state = ledger.recall(&shop).await.unwrap();
+                    (ledger, state)
+                });
+            }
+            Act::Die { writer, tag, bytes, fault, at } => {
+                let dying = Arc::new(Flaky::new(&real.store, Plan { fault, number: 0, at }));
+                let (run, store) = (real.run, real.store.clone());
+                real.writers[writer] = real.runtime.block_on(async {
+                    let ledger = Ledger::open_on(dying.clone(), "dying", Access::Write).await.unwrap();
+                    let state = ledger.recall(&shop).await.unwrap();
+                    let mut told = observe(run, &shop, &state, &[(TAGS[tag], BYTES[bytes])]);
+                    told.retain(|entry| entry.event.tag().is_some_and(|named| named.as_str() == TAGS[tag]));
+                    assert_eq!(ledger.commit(told).await.is_err(), dying.fired(), "a death is never taken for success");
+                    let ledger = open(&store, Access::Write).await.unwrap();
                     let state = ledger.recall(&shop).await.unwrap();
                     (ledger, state)
                 });

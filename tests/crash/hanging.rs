@@ -1,0 +1,126 @@
+//! A ledger whose store does not answer: the deadline holds all the same, and so does SIGTERM (I20, F88, F89).
+
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::failpoints::{COUNTED, Failpoint, counted, library, under};
+use crate::place::{Estate, Place, Ran, finish};
+
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// It ended by itself, in time, and says that it is not complete, in the report as well.
+#[track_caller]
+fn ended_in_time(place: &Place, ran: Ran, words: &str) {
+    let ran = ran.ends(1).tells(words);
+    // Starting and ending a process takes its time where many do at once.
+    assert!(ran.took < DEADLINE + Duration::from_secs(2), "{:?}: {}", ran.took, ran.err);
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(place.path("report.json")).unwrap()).unwrap();
+    assert_eq!(report["run"]["complete"], false);
+}
+
+const RUN: &[&str] = &["audit", "--deadline", "5s", "--report", "json=report.json"];
+
+/// A store that takes every connection and says nothing.
+struct Silent(TcpListener);
+
+impl Silent {
+    fn listen() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    fn command(&self, place: &Place, arguments: &[&str]) -> Command {
+        let mut command = place.command(arguments);
+        command
+            .env("AWS_ENDPOINT_URL_S3", format!("http://{}", self.0.local_addr().unwrap()))
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", "eu-west-1");
+        command
+    }
+}
+
+#[test]
+fn a_bucket_that_does_not_answer_holds_no_command_past_its_deadline_i20() {
+    let estate = Estate::start();
+    let (place, silent) = (Place::new(&estate), Silent::listen());
+    place.policy("ledger: s3://silent/ledger");
+    ended_in_time(&place, finish(silent.command(&place, RUN), Duration::from_secs(60)), "the ledger's store");
+    for command in ["forecast", "ready"] {
+        let ran = finish(silent.command(&place, &[command, "--deadline", "5s"]), Duration::from_secs(60)).ends(1);
+        assert!(ran.took < DEADLINE + Duration::from_secs(2), "{command}: {:?}", ran.took);
+    }
+}
+
+/// The calls of a whole run.
+fn calls(place: &Place) -> Vec<String> {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    finish(under(place.command(RUN), library().unwrap(), &place.root(), COUNTED, log.path()), Duration::from_secs(60));
+    counted(log.path())
+}
+
+fn hangs(place: &Place, number: usize) -> Command {
+    let at = Failpoint { number, kind: "hang" };
+    under(place.command(RUN), library().unwrap(), &place.root(), at, &place.path("calls"))
+}
+
+#[test]
+fn a_directory_that_hangs_at_opening_or_at_a_commit_holds_no_run_past_its_deadline_i20() {
+    if library().is_none() {
+        return;
+    }
+    let estate = Estate::start();
+    let grown = Place::new(&estate);
+    grown.run(&["audit"]).ends(0);
+    let copied = || {
+        let place = Place::new(&estate);
+        place.take_over(&grown);
+        place
+    };
+    let all = calls(&copied());
+    for point in ["/view/index", "/batch/", "fsync /", "/checkpoint/", "/report/", "/tile/"] {
+        let within = |call: &String| call.contains("prodpin-ledger") && call.contains(point);
+        let number = 1 + all.iter().position(within).unwrap_or_else(|| panic!("{point}: {all:#?}"));
+        let place = copied();
+        ended_in_time(&place, finish(hangs(&place, number), Duration::from_secs(60)), "the ledger's store");
+        // What it left is no obstacle.
+        place.run(&["audit"]).ends(0);
+        assert_eq!(place.verified()["damage"], serde_json::json!([]), "{point}");
+    }
+}
+
+#[test]
+fn alerts_that_cannot_be_recorded_hold_no_run_past_its_deadline_i20() {
+    if library().is_none() {
+        return;
+    }
+    let estate = Estate::start();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = Place::new(&estate);
+    place.policy(&format!("alerts: {{ ops: {{ webhook: \"http://{nobody}/\", severity: info, private: true }} }}"));
+    // The run opens the ledger once, and the alerts open it again: that is where it hangs.
+    let all = calls(&place);
+    let opened = |call: &String| call.starts_with("open ") && call.contains("/view/index");
+    let number = 1 + all.iter().rposition(opened).unwrap();
+    let ran = finish(hangs(&place, number), Duration::from_secs(60)).ends(1).tells("did not answer in time");
+    assert!(ran.took < DEADLINE + Duration::from_secs(2), "{:?}: {}", ran.took, ran.err);
+}
+
+#[test]
+fn a_signal_ends_a_run_whose_ledger_hangs_before_it_would_be_killed_f88() {
+    let estate = Estate::start();
+    let (place, silent) = (Place::new(&estate), Silent::listen());
+    place.policy("ledger: s3://silent/ledger");
+    for (signals, most) in [(1, 28), (2, 8)] {
+        let mut command = silent.command(&place, &["audit", "--report", "json=report.json"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let _connection = silent.0.accept().unwrap();
+        let asked = Instant::now();
+        for _ in 0..signals {
+            assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let ran = Ran::of(&child.wait_with_output().unwrap(), asked.elapsed()).ends(1).tells("asked to end");
+        assert!(ran.took < Duration::from_secs(most), "{:?}", ran.took);
+    }
+}

@@ -1,0 +1,24 @@
+//! The program itself, killed, starved of disk, held up and lied to, as whoever runs it may see it: no test hook is built
+//! into it. `failpoints.c` stands between it and the C library.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
+#![cfg(target_os = "linux")]
+
+mod damage;
+mod disks;
+mod failpoints;
+mod hanging;
+mod keys;
+mod killed;
+mod paths;
+mod place;
+#[path = "../support/push.rs"]
+mod push;
+#[path = "../support/registry.rs"]
+mod registry;
+
+/// Says on the terminal that something was left out, past the test harness, which would swallow it.
+fn left_out(what: &str, why: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stderr().write_all(format!("left out: {what}: {why}\n").as_bytes());
+}
