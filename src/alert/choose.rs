@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use crate::model::{Finding, Severity};
+use crate::model::{Finding, RunId, Severity};
 use crate::report::body::Report;
 use crate::report::document::FindingCounts;
 use crate::report::identity::occurrence;
@@ -23,8 +23,21 @@ pub(super) struct Choice {
     pub(super) counts: FindingCounts,
     /// All of it by name, to be recorded.
     pub(super) told: Vec<(String, Severity)>,
+    /// How much of it has no name any more.
+    pub(super) nameless: u64,
+    /// How much of all that is owed from earlier runs.
+    pub(super) owed: u64,
+    /// Those runs, latest first.
+    pub(super) owed_by: Vec<RunId>,
     /// What was told before and is no more.
     pub(super) forgotten: Vec<String>,
+}
+
+impl Choice {
+    /// How much there is to tell.
+    pub(super) fn len(&self) -> u64 {
+        self.told.len() as u64 + self.nameless
+    }
 }
 
 /// Waived findings are nobody's news. What a run did not see is forgotten only if the run saw everything (I4).

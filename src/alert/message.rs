@@ -62,14 +62,18 @@ impl Message {
 
 fn facts(alert: &Alert, run: &RunSection, choice: &Choice, most: usize) -> Value {
     let shown = &choice.shown[..most];
-    json!({
+    let mut facts = json!({
         "alert": alert.name,
         "threshold": alert.severity,
         "run": run,
         "counts": choice.counts,
         "findings": shown,
-        "more": choice.told.len() - shown.len().min(choice.told.len()),
-    })
+        "more": choice.len().saturating_sub(shown.len() as u64),
+    });
+    if choice.owed > 0 {
+        facts["earlier"] = json!({ "findings": choice.owed, "runs": choice.owed_by });
+    }
+    facts
 }
 
 fn title(choice: &Choice) -> String {
@@ -85,9 +89,13 @@ fn title(choice: &Choice) -> String {
 fn text(run: &RunSection, choice: &Choice) -> String {
     let mut lines = vec![format!("*{}*", title(choice))];
     lines.extend(choice.shown.iter().take(IN_TEXT).map(line));
-    let more = choice.told.len().saturating_sub(IN_TEXT);
+    let more = choice.len().saturating_sub(IN_TEXT as u64);
     if more > 0 {
         lines.push(format!("… and {more} more"));
+    }
+    if choice.owed > 0 {
+        let last = choice.owed_by.first().map_or_else(String::new, |run| format!(", the last of them `{run}`"));
+        lines.push(format!("{} of these are from earlier runs{last}: they could not be told then.", choice.owed));
     }
     if !run.complete {
         lines.push("The run was incomplete: there may be more.".to_owned());

@@ -3,12 +3,14 @@
 //! After the commit and never before it (I10): an alert names the position at which the ledger holds what it tells.
 //! `choose` decides purely what is news; `message` words it; `post` and `aws` deliver it; what was delivered is an event
 //! in the ledger, so that the next run knows. A delivery that fails is not recorded, so the next run tries again, and
-//! this one does not end well.
+//! this one does not end well. What is the case still is then; what only happened is `owed`, by the commit that closes
+//! the run, before anything is delivered.
 
 mod aws;
 mod choose;
 mod dial;
 mod message;
+mod owed;
 mod post;
 mod sign;
 
@@ -18,6 +20,8 @@ use jiff::Timestamp;
 
 use self::choose::{Choice, choose};
 use self::message::Message;
+use self::owed::Claims;
+pub(crate) use self::owed::Passing;
 use crate::ledger::{Access, Ledger, LedgerError};
 use crate::model::{Entry, Event, RunId};
 use crate::policy::{Alert, Channel, Policy};
@@ -89,24 +93,35 @@ pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Resu
     let ledger = in_time(by, Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Write)).await?;
     // Who was told is recorded in what is left after that.
     let delivered_by = by - RECORDING.min(by.saturating_duration_since(now) / 5);
+    let claims = Claims::of(&ledger, &policy.alerts);
     let (mut told, mut failed) = (Vec::new(), Vec::new());
-    let deliveries = policy.alerts.iter().map(|alert| {
-        let choice = choose(report, alert.severity, &ledger.told(&alert.name));
-        async move { (alert, deliver(alert, report, choice, delivered_by).await) }
+    let deliveries = policy.alerts.iter().map(async |alert| {
+        let mut choice = choose(report, alert.severity, &ledger.told(&alert.name))?;
+        claims.add_to(&mut choice, alert, policy, report, &ledger, delivered_by).await;
+        Ok::<_, std::io::Error>((alert, deliver(alert, report, choice, delivered_by).await?))
     });
-    for (alert, outcome) in futures::future::join_all(deliveries).await {
+    for outcome in futures::future::join_all(deliveries).await {
         match outcome? {
-            Ok(choice) => {
-                told.push((alert.name.clone(), choice.told.len() as u64));
-                in_time(by, ledger.commit(entries(&report.run.id, &alert.name, choice))).await?;
+            (alert, Ok(choice)) => {
+                told.push((alert.name.clone(), choice.len()));
+                let sent = entries(&report.run.id, &alert.name, choice, claims.paid_by(&alert.name));
+                in_time(by, ledger.commit(sent)).await?;
             }
-            Err(undelivered) => {
+            (alert, Err(undelivered)) => {
                 tracing::error!(alert = %alert.name, "alert {} was not delivered: {}", alert.name, undelivered.reason);
                 failed.push(format!("alert {}: {}", alert.name, undelivered.reason));
             }
         }
     }
-    if failed.is_empty() { Ok(told) } else { Err(AlertError::Undelivered(failed)) }
+    if failed.is_empty() {
+        for (gone, paid) in claims.inherited() {
+            let sent = entries(&report.run.id, gone, Choice::default(), Some(paid));
+            in_time(by, ledger.commit(sent)).await?;
+        }
+        Ok(told)
+    } else {
+        Err(AlertError::Undelivered(failed))
+    }
 }
 
 /// Not past this moment: a store that hangs must not hold up the end of a run (I20).
@@ -119,11 +134,10 @@ async fn in_time<T>(by: Instant, work: impl Future<Output = Result<T, LedgerErro
 async fn deliver(
     alert: &Alert,
     report: &Report,
-    choice: std::io::Result<Choice>,
+    choice: Choice,
     by: Instant,
 ) -> Result<Result<Choice, Undelivered>, std::io::Error> {
-    let choice = choice?;
-    if choice.told.is_empty() {
+    if choice.len() == 0 {
         return Ok(Ok(choice));
     }
     let message = Message::new(alert, &report.run, &choice)?;
@@ -141,16 +155,18 @@ async fn deliver(
         .map(|()| choice))
 }
 
-/// What the ledger keeps of a delivery.
-fn entries(run: &RunId, alert: &str, choice: Choice) -> Vec<Entry> {
+/// What the ledger keeps of a delivery. The debts that it paid are in the last of these.
+fn entries(run: &RunId, alert: &str, choice: Choice, paid: Option<u64>) -> Vec<Entry> {
     let at = Timestamp::now();
-    let entry = |told: Vec<_>, forgotten: Vec<_>| Entry {
+    let entry = |told: Vec<_>, forgotten: Vec<_>, paid| Entry {
         run: run.clone(),
         at,
         repository: None,
-        event: Event::AlertSent { alert: alert.into(), told, forgotten },
+        event: Event::AlertSent { alert: alert.into(), told, forgotten, paid },
     };
-    let told = choice.told.chunks(TOLD_PER_EVENT).map(|told| entry(told.to_vec(), Vec::new()));
-    let forgotten = choice.forgotten.chunks(TOLD_PER_EVENT).map(|forgotten| entry(Vec::new(), forgotten.to_vec()));
-    told.chain(forgotten).collect()
+    let told = choice.told.chunks(TOLD_PER_EVENT).map(|told| entry(told.to_vec(), Vec::new(), None));
+    let forgotten =
+        choice.forgotten.chunks(TOLD_PER_EVENT).map(|forgotten| entry(Vec::new(), forgotten.to_vec(), None));
+    let paid = paid.map(|paid| entry(Vec::new(), Vec::new(), Some(paid)));
+    told.chain(forgotten).chain(paid).collect()
 }

@@ -131,6 +131,8 @@ fn names(event: &Event, wanted: &ArtifactId) -> bool {
         Event::Settings { .. }
         | Event::RepositorySettings { .. }
         | Event::AlertSent { .. }
+        | Event::AlertOwed { .. }
+        | Event::Retold { .. }
         | Event::Source(_)
         | Event::Run(_) => false,
     }
@@ -202,6 +204,8 @@ fn sentence(event: &Event) -> String {
             "protection settings differ from before".to_owned()
         }
         Event::AlertSent { alert, told, .. } => format!("alert {alert} told {} findings", told.len()),
+        Event::AlertOwed { alert, owed, .. } => format!("alert {alert} owes {} findings", owed.len()),
+        Event::Retold { until } => format!("what no run may have reported up to commit {until} is reported"),
         Event::Source(_) => "the source was looked at".to_owned(),
         Event::Run(_) => "the run ended".to_owned(),
     }

@@ -21,7 +21,7 @@ pub(super) fn change(snapshot: &Snapshot, state: &RepositoryState) -> Option<Eve
 
 /// What a person should know of such events. The first sight of settings is none, nor is reading for the first time
 /// what could not be read before.
-pub(super) fn findings(draft: Draft<'_>, events: &[Event]) -> Vec<Finding> {
+pub(super) fn findings(draft: Draft<'_>, state: &RepositoryState, events: &[Event]) -> Vec<Finding> {
     let changes = events.iter().filter_map(|event| match event {
         Event::RepositorySettings { facts, before: Some(before) } => Some((facts, before)),
         _ => None,
@@ -42,7 +42,10 @@ pub(super) fn findings(draft: Draft<'_>, events: &[Event]) -> Vec<Finding> {
             ),
             false => "make sure that somebody meant it".to_owned(),
         };
-        Some(draft.finding(Code::SettingsChanged, severity, message, remedy))
+        let mut finding = draft.finding(Code::SettingsChanged, severity, message, remedy);
+        // From when it was recorded, which may have been by a run that did not live to tell.
+        finding.first_seen = state.settings.as_ref().map_or(finding.first_seen, |(mark, _)| mark.at);
+        Some(finding)
     };
     changes.filter_map(finding).collect()
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    Cause, Code, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RepositoryName, Retention,
-    Running, RunningReference, Severity, Tag,
+    Cause, Code, Event, Finding, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey, RepositoryName,
+    Retention, Running, RunningReference, Severity, Tag,
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
@@ -91,7 +91,7 @@ pub(super) fn findings(
         cached_from: input.snapshot.retention.cached_from(),
     };
     let mut found = Findings { standing: Vec::new(), momentary: mutation.findings(input.events) };
-    found.momentary.extend(drift::findings(draft, input.events));
+    found.momentary.extend(drift::findings(draft, input.state, input.events));
     for target in &report.targets {
         target_findings(input, draft, target, report, prospects, &mut found.standing);
         found.momentary.extend(pinned_again(input, draft, target));
@@ -239,11 +239,17 @@ fn target_findings(
 
 /// A pin that had been removed and was made again in this run.
 fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Option<Finding> {
-    let again = target.pin == PinReport::Created && input.state.pinned.contains_key(&target.artifact);
-    again.then(|| {
+    let before = input.state.pinned.get(&target.artifact)?;
+    // A run may have made it again that died before it could say so.
+    let lost = |event: &Event| matches!(event, Event::PinLost { artifact } if *artifact == target.artifact);
+    let untold = target.pin == PinReport::Present && input.events.iter().any(lost);
+    (target.pin == PinReport::Created || untold).then(|| {
         let message = format!("the pin of {} had been removed, and was made again", name_of(target));
         let mut finding =
             draft.finding(Code::PinMissing, Severity::High, message, "find out what removes tags here".to_owned());
+        if untold {
+            finding.first_seen = before.at;
+        }
         finding.reference = target.reasons.iter().find_map(tag_of).map(ToString::to_string);
         finding.artifact = Some(target.artifact.to_string());
         finding

@@ -97,6 +97,8 @@ impl Mutation<'_> {
         finding.reference = Some(moved.tag.to_string());
         finding.artifact = Some(moved.to.to_string());
         finding.previous = Some(moved.from.to_string());
+        // Whoever tells it, it has one date, and so one name: a run may tell what another one recorded.
+        finding.first_seen = history.latest().map_or(finding.first_seen, |latest| latest.since.at);
         Some(finding)
     }
 
@@ -170,6 +172,9 @@ impl Mutation<'_> {
         let mut finding = self.draft.finding(Code::TagDeleted, severity, message, remedy);
         finding.reference = Some(tag.to_string());
         finding.previous = latest.map(|latest| latest.artifact.to_string());
+        if let Some(TagStatus::Deleted(since)) = self.state.tags.get(tag).map(|history| history.status) {
+            finding.first_seen = since.at;
+        }
         finding
     }
 
@@ -189,6 +194,7 @@ impl Mutation<'_> {
         finding.reference = Some(tag.to_string());
         finding.artifact = Some(artifact.to_string());
         finding.previous = previous.map(ToString::to_string);
+        finding.first_seen = sightings.last().map_or(finding.first_seen, |latest| latest.since.at);
         finding
     }
 
@@ -225,6 +231,8 @@ impl Mutation<'_> {
         finding.artifact = (goals.len() == 1).then(|| goals.first().map(ToString::to_string)).flatten();
         let names: Vec<&str> = unexpected.iter().take(10).map(|moved| moved.tag.as_str()).collect();
         finding.reference = Some(names.join(", "));
+        let moved_at = |moved: &&Moved<'_>| Some(self.state.tags.get(moved.tag)?.latest()?.since.at);
+        finding.first_seen = unexpected.iter().filter_map(moved_at).max().unwrap_or(finding.first_seen);
         Some(finding)
     }
 

@@ -1,6 +1,6 @@
 //! The plan for one repository: verdicts with all reasons, pins to make, findings, and what to record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -10,6 +10,7 @@ use crate::model::{
     RepositoryState, Resolution, Running, Snapshot, Tag,
 };
 use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
+use crate::report::identity::occurrence;
 
 use super::findings::{Findings, findings};
 use super::meeting::by_name;
@@ -64,6 +65,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// What to record beside the events that were given.
     pub events: Vec<Event>,
+    /// Which of these tell what happened, by name: no later run will find them.
+    pub passing: BTreeSet<String>,
     /// A hash over everything listed, whatever its order.
     pub seen: [u8; 32],
     /// What live lifecycle rules will do.
@@ -93,6 +96,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         pins: Vec::new(),
         findings: Vec::new(),
         events: Vec::new(),
+        passing: BTreeSet::new(),
         seen: seen_hash(input.key, &listed),
         prospects,
     };
@@ -141,6 +145,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let Findings { mut standing, momentary } = findings(input, &listed, &plan.report, &plan.prospects);
     input.state.findings.date(&mut standing);
     plan.events.extend(input.state.findings.changes(&standing, plan.report.complete));
+    plan.passing = momentary.iter().map(occurrence).collect();
     plan.findings = standing;
     plan.findings.extend(momentary);
     plan.findings.sort_by(total_finding_order);

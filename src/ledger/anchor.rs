@@ -88,6 +88,12 @@ impl Ledger {
         Some(format!("the ledger's anchor could not be compared or written: {trouble}"))
     }
 
+    /// Whether a second place is to remember the checkpoints.
+    #[must_use]
+    pub fn is_anchored(&self) -> bool {
+        self.anchor.is_some()
+    }
+
     /// At the start: the ledger must be what the anchor saw, grown.
     pub(super) async fn compare_anchor(&self) -> Result<(), LedgerError> {
         let Some(anchor) = &self.anchor else { return Ok(()) };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tlog_tiles::tlog::{Hash, record_hash};
 
-use super::checkpoint::{Checkpoint, SCHEMA};
+use super::checkpoint::Checkpoint;
 use super::index::Touch;
 use super::read::{Tip, batch_path, checkpoint_path};
 use super::store::Created;
@@ -142,7 +142,8 @@ impl Ledger {
         let checkpoint = Checkpoint {
             origin,
             size,
-            schema: SCHEMA,
+            // As old as it can be: whoever knows no newer one goes on reading what is none (F64).
+            schema: restated.iter().map(|entry| entry.event.schema()).max().unwrap_or(1),
             batch: Digest::of(&lines),
             previous: tip.map(|tip| tip.digest),
             key,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Head;
 use super::cache::CACHE_SCHEMA;
+use super::debt::Owing;
 use super::tiles::Frontier;
+use super::unreported::Unreported;
 use crate::model::{
     Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RepositoryName, RunId, RunRecord, RunScope, SettingFacts,
     Severity, SourceName, SourceRecord,
@@ -58,6 +60,12 @@ pub(super) struct Index {
     /// What each alert told of what is still there.
     #[serde(default)]
     pub(super) told: BTreeMap<Arc<str>, BTreeMap<String, Severity>>,
+    /// What each alert did not deliver.
+    #[serde(default)]
+    pub(super) owed: BTreeMap<Arc<str>, Owing>,
+    /// What was recorded of repositories, and stands in no report so far.
+    #[serde(default)]
+    pub(super) unreported: Unreported,
     /// The latest run records, latest last.
     pub(super) runs: VecDeque<(RunRecord, Head)>,
     /// When the latest run of each scope started, but for runs of single repositories, latest last.
@@ -85,6 +93,8 @@ impl Default for Index {
             sources: BTreeMap::new(),
             findings: OpenFindings::default(),
             told: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            unreported: Unreported::default(),
             runs: VecDeque::new(),
             latest: VecDeque::new(),
         }
@@ -110,14 +120,24 @@ impl Index {
             }
             Event::FindingOpened(key) => self.findings.since(key).is_some(),
             Event::FindingResolved(key) => self.findings.since(key).is_none(),
-            Event::AlertSent { alert, told, forgotten } => {
+            Event::AlertSent { alert, told, forgotten, paid } => {
                 let known = self.told.get(alert);
-                told.iter().all(|(name, severity)| known.is_some_and(|known| known.get(name) == Some(severity)))
+                let owes = paid.is_some_and(|paid| self.owed.get(alert).is_some_and(|owing| owing.is_due(paid)));
+                known.is_some()
+                    && !owes
+                    && told.iter().all(|(name, severity)| known.is_some_and(|known| known.get(name) == Some(severity)))
                     && forgotten.iter().all(|name| known.is_none_or(|known| !known.contains_key(name)))
             }
-            Event::Run(record) => self.runs.iter().any(|(known, _)| known.id == record.id),
+            Event::Run(record) => self.has_closed(&record.id),
+            // It came in one commit with the record of its run.
+            Event::AlertOwed { .. } => self.has_closed(&entry.run),
             _ => false,
         }
+    }
+
+    /// Whether the run is known to be on record as ended; of old ones nothing is known here.
+    pub(super) fn has_closed(&self, run: &RunId) -> bool {
+        self.runs.iter().any(|(known, _)| known.id == *run)
     }
 
     /// Folds one commit in.
@@ -129,6 +149,7 @@ impl Index {
             if let Some(key) = &entry.repository {
                 self.touch(key, touch);
             }
+            self.unreported.apply(head.sequence, entry);
             let mark = Mark { sequence: head.sequence, at: entry.at };
             match &entry.event {
                 Event::Settings { source, facts } => {
@@ -141,10 +162,20 @@ impl Index {
                 event @ (Event::FindingOpened(_) | Event::FindingResolved(_)) if entry.repository.is_none() => {
                     self.findings.apply(mark, event);
                 }
-                Event::AlertSent { alert, told, forgotten } => {
+                Event::AlertSent { alert, told, forgotten, paid } => {
                     let known = self.told.entry(alert.clone()).or_default();
                     known.extend(told.iter().cloned());
                     known.retain(|name, _| !forgotten.contains(name));
+                    if let Some(paid) = paid
+                        && let Some(owing) = self.owed.get_mut(alert)
+                    {
+                        owing.pay(*paid);
+                        self.owed.retain(|_, owing| !owing.is_empty());
+                    }
+                }
+                Event::AlertOwed { alert, report, owed, more } => {
+                    let owing = self.owed.entry(alert.clone()).or_default();
+                    owing.incur(head.sequence, &entry.run, report, owed, more);
                 }
                 Event::Run(record) => {
                     self.remember(record);

@@ -19,7 +19,7 @@
 //! prodpin/5f0c…            the log's own name, drawn at its first commit; a copy elsewhere keeps it
 //! 42                       how many entries the log has
 //! qv3…=                    the root over all of them
-//! schema 1                 a program that knows only older schemas does not write (F64)
+//! schema 1                 of the entries; a program that knows only older schemas does not write (F64)
 //! batch 9c1e…              what this commit appended
 //! previous 77ab…           SHA-256 of the previous checkpoint's body; not in the first
 //! key prodpin/5f0c…+… 7    the key that signs, and the commit that put it in force; none in an unsigned log
@@ -48,6 +48,7 @@ mod cache;
 mod chance;
 mod checkpoint;
 mod commit;
+mod debt;
 mod error;
 mod index;
 mod key;
@@ -65,6 +66,7 @@ mod store;
 mod succession;
 mod tiles;
 mod tree;
+mod unreported;
 mod verify;
 mod view;
 
@@ -88,9 +90,11 @@ use crate::model::{
 use crate::policy::{LedgerLocation, Safeguards};
 
 pub use attester::Attester;
+pub use debt::{Debt, Owing};
 pub use error::LedgerError;
 pub use proof::{Claim, InclusionProof, SignedCheckpoint, Since};
 pub use signature::VerifierKey;
+pub use unreported::Untold;
 pub use verify::{Damage, Verification, Verify};
 
 /// What a ledger is opened for.

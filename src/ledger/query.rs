@@ -83,22 +83,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// What was recorded about a repository after the last run that was closed: its run died before it could tell.
-    pub async fn untold(&self, key: &RepositoryKey) -> Result<Vec<Event>, LedgerError> {
-        let after: Vec<u64> = {
-            let log = self.log();
-            let closed = log.index.runs.back().map_or(0, |(_, head)| head.sequence);
-            log.index.touches(key).iter().map(|touch| touch.0).filter(|sequence| *sequence > closed).collect()
-        };
-        let mut commits = self.commits(after.into_iter());
-        let mut untold = Vec::new();
-        while let Some((_, entries)) = commits.try_next().await? {
-            let about = entries.into_iter().filter(|entry| entry.repository.as_ref() == Some(key));
-            untold.extend(about.map(|entry| entry.event));
-        }
-        Ok(untold)
-    }
-
     /// Every entry of the log in order, with its commit's number and its own, until the reader fails.
     pub async fn each_entry<E>(
         &self,

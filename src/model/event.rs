@@ -200,6 +200,27 @@ pub enum Event {
         /// Those told earlier that are no more.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         forgotten: Vec<String>,
+        /// With this, nothing that was owed up to this commit is owed any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paid: Option<u64>,
+    },
+    /// A run ends with something that an alert is to tell and that no later run will find: what happened, as opposed to
+    /// what is the case. It is owed from the commit that closes the run until it is delivered.
+    AlertOwed {
+        /// The alert's name in the policy.
+        alert: Arc<str>,
+        /// SHA-256 of the report's body that has these findings.
+        report: Digest,
+        /// The findings by name, as far as they are spelt out.
+        owed: Vec<(String, Severity)>,
+        /// How many more there are.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        more: BTreeMap<Severity, u64>,
+    },
+    /// This run's report tells what other runs recorded of this repository and may not have lived to report.
+    Retold {
+        /// Up to this commit.
+        until: u64,
     },
     /// What one run saw of one source.
     Source(SourceRecord),
@@ -219,6 +240,15 @@ impl Event {
             | Self::TagDeleted { tag }
             | Self::TagRecreated { tag, .. } => Some(tag),
             _ => None,
+        }
+    }
+
+    /// The oldest schema of the ledger that knows this kind of event (F64).
+    #[must_use]
+    pub fn schema(&self) -> u64 {
+        match self {
+            Self::AlertOwed { .. } | Self::Retold { .. } => 2,
+            _ => 1,
         }
     }
 }
@@ -328,6 +358,23 @@ impl RunScope {
     }
 }
 
+/// Which recorded events stand in a report once a run is on record as ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answers {
+    /// All that were recorded until then, whoever recorded them: so the programs before took it, wrongly.
+    #[default]
+    ForEverything,
+    /// The run's own, and those that it said it retold.
+    ForItself,
+}
+
+impl Answers {
+    fn is_for_everything(&self) -> bool {
+        *self == Self::ForEverything
+    }
+}
+
 /// The record that closes a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -352,4 +399,7 @@ pub struct RunRecord {
     pub findings: BTreeMap<String, u64>,
     /// SHA-256 of the report's body, which the ledger keeps under that name.
     pub report: Digest,
+    /// For which events that report answers.
+    #[serde(default, skip_serializing_if = "Answers::is_for_everything")]
+    pub answers: Answers,
 }

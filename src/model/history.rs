@@ -266,7 +266,12 @@ impl RepositoryState {
             }
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, facts.clone())),
-            Event::Settings { .. } | Event::AlertSent { .. } | Event::Source(_) | Event::Run(_) => {}
+            Event::Settings { .. }
+            | Event::AlertSent { .. }
+            | Event::AlertOwed { .. }
+            | Event::Retold { .. }
+            | Event::Source(_)
+            | Event::Run(_) => {}
         }
     }
 
@@ -375,7 +380,12 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             let before = state.settings.as_ref().map(|(_, known)| known.clone());
             (before.as_ref() != Some(&facts)).then_some(Event::RepositorySettings { facts, before })
         }
-        other @ (Event::Settings { .. } | Event::AlertSent { .. } | Event::Source(_) | Event::Run(_)) => Some(other),
+        other @ (Event::Settings { .. }
+        | Event::AlertSent { .. }
+        | Event::AlertOwed { .. }
+        | Event::Retold { .. }
+        | Event::Source(_)
+        | Event::Run(_)) => Some(other),
     }
 }
 

@@ -45,6 +45,10 @@ pub struct LedgerSection {
     /// That commit's checkpoint, a C2SP signed note: kept elsewhere, it proves later what the ledger said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
+    /// Why the ledger's anchor could not be compared or does not hold this commit, where that is known: then the run is
+    /// incomplete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanchored: Option<String>,
 }
 
 impl LedgerSection {
@@ -81,7 +85,12 @@ fn is_zero(number: &u64) -> bool {
 impl FindingCounts {
     /// Counts one more.
     pub fn add(&mut self, severity: Severity) {
-        *self.slot(severity) += 1;
+        self.add_many(severity, 1);
+    }
+
+    /// Counts so many more.
+    pub(crate) fn add_many(&mut self, severity: Severity, count: u64) {
+        *self.slot(severity) += count;
     }
 
     /// Counts a finding: by its severity, or among the waived.

@@ -7,10 +7,11 @@ use std::sync::{Arc, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::alert::Passing;
 use crate::decide;
 use crate::model::{
-    Cause, Code, Counts, Digest, Entry, Event, Finding, Gap, RepositoryKey, RunRecord, Scope, Severity, SourceName,
-    SourceRecord,
+    Answers, Cause, Code, Counts, Digest, Entry, Event, Finding, Gap, RepositoryKey, RunRecord, Scope, Severity,
+    SourceName, SourceRecord,
 };
 use crate::report::body::{BodyWriter, Report};
 use crate::report::document::{FindingCounts, LedgerSection, Row, RunSection, Summary};
@@ -37,7 +38,7 @@ pub(super) struct Recorder {
     entries: Vec<Entry>,
     /// Findings about no repository.
     findings: Vec<Finding>,
-    /// What the settings became. Committed last, because it is told by the report and by nothing else.
+    /// What the settings became. Committed with the run's record, because it is told by this report and by no other.
     settings: Vec<Entry>,
     /// Tags and rows that wait for the next commit.
     weight: u64,
@@ -47,6 +48,8 @@ pub(super) struct Recorder {
     left_out: u64,
     /// Waivers that covered something.
     waivers_used: BTreeSet<usize>,
+    /// What alerts owe if this run does not come to tell it.
+    passing: Passing,
 }
 
 #[derive(Default)]
@@ -79,6 +82,7 @@ impl Recorder {
             opened_all,
             left_out: 0,
             waivers_used: BTreeSet::new(),
+            passing: Passing::of(&setup.alerts),
             setup,
         };
         recorder.clock();
@@ -120,6 +124,7 @@ impl Recorder {
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
         let Outcome { key, mut plan, events, at } = outcome;
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
+        self.passing.note(&plan.findings, |name| plan.passing.contains(name));
         let totals = self.totals(&key.source);
         totals.counts += plan.report.counts;
         let weight = 100 + plan.report.counts.tags;
@@ -152,6 +157,10 @@ impl Recorder {
     /// Closes the books: source records, the report's body, the run's record.
     pub(super) async fn finish(mut self, stopped: bool) -> Result<Report, RunError> {
         let setup = self.setup.clone();
+        // First what waits, so that the anchor was asked to take all but the last words.
+        if setup.ledger.is_anchored() {
+            self.commit().await?;
+        }
         let now = Timestamp::now();
         let covers_all = setup.scope.is_whole();
         if stopped {
@@ -194,7 +203,9 @@ impl Recorder {
             self.findings.extend(decide::uncovered(&setup.production.elsewhere, now));
         }
         self.findings.extend(setup.production.findings.iter().cloned());
-        if let Some(trouble) = setup.ledger.anchor_trouble() {
+        let trouble = setup.ledger.anchor_trouble();
+        let anchored = trouble.is_none();
+        if let Some(trouble) = trouble {
             let gap = Gap::new(Scope::Source, Cause::Unreachable, trouble);
             self.findings.push(gap_finding(None, &gap, now));
         }
@@ -213,20 +224,20 @@ impl Recorder {
         }
         // A change of settings is an event of its own, on record as such.
         let momentary = findings.extract_if(.., |finding| finding.code == Code::SettingsChanged).collect::<Vec<_>>();
+        self.passing.note(&momentary, |_| true);
         let open = setup.ledger.open_findings();
         open.date(&mut findings);
         let changes = open.changes(&findings, covers_all && complete);
         findings.extend(momentary);
         let changes = changes.into_iter().map(|event| self.entry(None, now, event)).collect::<Vec<_>>();
         self.entries.extend(changes);
-        self.entries.append(&mut self.settings);
         self.waiting.push(Row { repository: None, findings });
         self.commit().await?;
-        self.close(complete, counts).await
+        self.close(complete && anchored, counts).await
     }
 
     async fn close(self, complete: bool, counts: Counts) -> Result<Report, RunError> {
-        let Self { setup, body, .. } = self;
+        let Self { setup, body, passing, settings, .. } = self;
         let body = body.finish()?;
         let mut canonical = tempfile::SpooledTempFile::new(4 << 20);
         body.write_canonical(&mut canonical)?;
@@ -245,23 +256,32 @@ impl Recorder {
             counts,
             findings: by_name(summary.findings),
             report,
+            answers: Answers::ForItself,
         };
-        let entry =
-            Entry { run: setup.id.clone(), at: finished, repository: None, event: Event::Run(Box::new(record)) };
-        let head = setup.ledger.commit(vec![entry]).await?;
+        // In one commit: whatever cuts this run off from here on, what it has to tell is told or on record as owed.
+        let last = passing.owed(&setup.alerts, &setup.ledger, &record.report);
+        let last = last.into_iter().chain([Event::Run(Box::new(record))]);
+        let last = last.map(|event| Entry { run: setup.id.clone(), at: finished, repository: None, event });
+        let head = setup.ledger.commit(settings.into_iter().chain(last).collect()).await?;
         let checkpoint = setup.ledger.checkpoint(head.sequence).await?.map(|checkpoint| checkpoint.note);
+        // Asked after the last commit. The record cannot say it any more; the next run finds out what became of it.
+        let unanchored = setup.ledger.anchor_trouble();
+        if let Some(trouble) = unanchored.as_ref().filter(|_| complete) {
+            tracing::error!("the run is incomplete: {trouble}");
+        }
         let run = RunSection {
             id: setup.id.clone(),
             mode: setup.mode,
             started: setup.started,
             finished,
-            complete,
+            complete: complete && unanchored.is_none(),
             scope: setup.scope.clone(),
             policy_sha256: setup.policy.clone(),
             ledger: setup.keeps_ledger.then(|| LedgerSection {
                 sequence: head.sequence,
                 root: head.root_base64(),
                 checkpoint,
+                unanchored,
             }),
         };
         Ok(Report { run, summary, body })

@@ -8,7 +8,7 @@ use futures::stream;
 use jiff::Timestamp;
 
 use crate::decide::{self, Attempts, Input, Plan, Selection, Survey};
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Untold};
 use crate::model::{
     ArtifactId, Cause, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState,
     Resolution, Running, Snapshot, Tag,
@@ -36,8 +36,10 @@ pub(super) struct Look {
     state: RepositoryState,
     /// What this look found.
     events: Vec<Event>,
-    /// That, and what a run recorded that died before its report.
+    /// What runs recorded that may have died before their report, and that.
     happened: Vec<Event>,
+    /// Up to where telling it settles what they recorded.
+    retold: Option<u64>,
     labels: BTreeMap<Tag, Box<str>>,
     /// What signals name here, nodes' words joined with the repository's artifacts (E125).
     running: Vec<Running>,
@@ -74,7 +76,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     // Recalled first: what another run commits from here on is newer than what this one observes, and the ledger can
     // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
-    let mut happened = setup.ledger.untold(&key).await?;
+    let Untold { events: mut happened, until: retold } = setup.ledger.untold(&key).await?;
     let mut snapshot = inventory.observe(&key.name).await;
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -109,7 +111,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
         }
         inspect(inventory, &key.name, unseen, &mut inspections).await;
     }
-    Ok(Look { key, at, snapshot, state, events, happened, labels, running, selection, inspections, gaps })
+    Ok(Look { key, at, snapshot, state, events, happened, retold, labels, running, selection, inspections, gaps })
 }
 
 /// Look, plan, apply, read back, plan again: one repository.
@@ -129,8 +131,9 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         inspect(source.inventory.as_ref(), name, attempts.keys().cloned().collect(), &mut again).await;
         plan = decide::plan(&Input { inspections: &again, attempts: &attempts, ..input });
     }
-    let Look { key, at, mut events, .. } = look;
+    let Look { key, at, mut events, retold, .. } = look;
     events.append(&mut plan.events);
+    events.extend(retold.map(|until| Event::Retold { until }));
     Ok(Outcome { key, plan, events, at })
 }
 

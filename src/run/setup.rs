@@ -11,7 +11,7 @@ use crate::model::{
     Cause, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running,
     RunningReference, Scope, SourceName, Waiver, claimant,
 };
-use crate::policy::{LedgerLocation, Policy, SourceConfig};
+use crate::policy::{Alert, LedgerLocation, Policy, SourceConfig};
 use crate::schedule::Schedule;
 use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
 use crate::sources::oci::Surroundings;
@@ -32,6 +32,7 @@ pub(super) struct Setup {
     pub(super) policy: Digest,
     pub(super) rules: Rules,
     pub(super) waivers: Vec<Waiver>,
+    pub(super) alerts: Vec<Alert>,
     pub(super) ledger: Ledger,
     /// Whether the ledger outlives the run, so that reports may name its positions.
     pub(super) keeps_ledger: bool,
@@ -87,6 +88,7 @@ impl Setup {
             uses: Mutex::new(Uses::of(&rules)),
             rules,
             waivers: policy.waivers.clone(),
+            alerts: policy.alerts.clone(),
             ledger,
             keeps_ledger,
             concurrency: options.concurrency,

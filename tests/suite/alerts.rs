@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use prodpin::alert::{AlertError, tell};
 use prodpin::ledger::{Access, Ledger};
 use prodpin::model::{Code, Finding, Mode, Severity, Waived};
-use prodpin::policy::{Policy, parse};
+use prodpin::policy::{Alert, Policy, parse};
 use prodpin::report::body::Report;
 use prodpin::report::document::Row;
 use serde_json::Value;
@@ -47,7 +47,7 @@ impl Receiver {
         receiver
     }
 
-    fn answer(&self, answers: &[u16]) {
+    pub(crate) fn answer(&self, answers: &[u16]) {
         *self.answers.lock().unwrap() = answers.to_vec();
     }
 
@@ -99,6 +99,11 @@ fn world(alerts: &str, hook: &str) -> World {
     };
     let policy = parse(&text, &origin, &environment).unwrap_or_else(|errors| panic!("{text}\n{errors}"));
     World { policy, _directory: directory }
+}
+
+/// One alert of this name, to this receiver.
+pub(crate) fn alert(name: &str, receiver: &Receiver) -> Alert {
+    world(&WEBHOOK.replace("oncall", name), &receiver.url).policy.alerts.remove(0)
 }
 
 const SECRET: &str = "correct horse battery staple";

@@ -131,18 +131,30 @@ impl Estate {
     }
 
     async fn try_run_on(&self, mode: Mode, source: Source) -> Result<Told, RunError> {
+        Ok(told(&self.try_report(mode, source, &[]).await?))
+    }
+
+    /// A run's report as it is, about these repositories only if any are named.
+    pub(crate) async fn report(&self, mode: Mode, only: &[&str]) -> Result<Report, RunError> {
+        let patterns = ["shop/*"];
+        let source =
+            if mode == Mode::Enforce { self.memory.writable(patterns) } else { self.memory.read_only(patterns) };
+        self.try_report(mode, source.unwrap(), only).await
+    }
+
+    async fn try_report(&self, mode: Mode, source: Source, only: &[&str]) -> Result<Report, RunError> {
         let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
+        let key = |name: &&str| RepositoryKey { source: "shop".parse().unwrap(), name: name.parse().unwrap() };
         let options = RunOptions {
             mode,
             sources: Vec::new(),
             shard: None,
-            repositories: Vec::new(),
+            repositories: only.iter().map(key).collect(),
             concurrency: 4,
             deadline: None,
             stop: Stop::default(),
         };
-        let report = run_on(&self.policy, sources, &options, Arc::new(Quiet)).await?;
-        Ok(told(&report))
+        run_on(&self.policy, sources, &options, Arc::new(Quiet)).await
     }
 
     pub(crate) async fn run(&self, mode: Mode) -> Told {
@@ -295,7 +307,7 @@ fn name(artifact: Option<&ArtifactId>) -> String {
     artifact.map_or("-".to_owned(), ToString::to_string)
 }
 
-fn told(report: &Report) -> Told {
+pub(crate) fn told(report: &Report) -> Told {
     let (mut repositories, mut findings) = (Vec::new(), Vec::new());
     for row in report.body.rows() {
         let row = row.unwrap();

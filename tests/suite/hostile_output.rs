@@ -119,7 +119,8 @@ pub(crate) fn hostile(text: &str) -> Report {
     let loose =
         Row { repository: None, findings: vec![finding(Severity::Low, Code::InventoryIncomplete, None, text, text)] };
     let mut run = run(Mode::Audit, false, true);
-    run.ledger = Some(LedgerSection { sequence: 1, root: details(), checkpoint: Some(details()) });
+    run.ledger =
+        Some(LedgerSection { sequence: 1, root: details(), checkpoint: Some(details()), unanchored: Some(details()) });
     report(run, rows.chain([loose]))
 }
 

@@ -34,5 +34,6 @@ mod steadiness;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;
+mod told;
 mod transport;
 mod watch;

@@ -40,6 +40,7 @@ pub(crate) fn run(mode: Mode, complete: bool, ledger: bool) -> RunSection {
         policy_sha256: Digest::of(b"policy"),
         ledger: ledger.then(|| LedgerSection {
             checkpoint: None,
+            unanchored: None,
             sequence: 42,
             root: "VHJ1c3QgYnV0IHZlcmlmeSB0aGUgcm9vdCBoYXNoIGhlcmU=".into(),
         }),

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use prodpin::ledger::{Access, Ledger};
-use prodpin::model::{Code, Counts, Digest, Entry, Event, Mode, RunId, RunRecord, RunScope, Severity};
+use prodpin::model::{Answers, Code, Counts, Digest, Entry, Event, Mode, RunId, RunRecord, RunScope, Severity};
 use prodpin::schedule::Schedule;
 use prodpin::sources::memory::Content;
 
@@ -213,6 +213,7 @@ async fn last_run(hours: i64, scope: RunScope, schedule: &str) -> Estate {
         counts: Counts::default(),
         findings: BTreeMap::new(),
         report: Digest::of(b"report"),
+        answers: Answers::ForItself,
     };
     let ledger = Ledger::open_with(&estate.policy.ledger, &estate.policy.safeguards, Access::Write).await.unwrap();
     let entry = Entry { run: record.id.clone(), at: started, repository: None, event: Event::Run(Box::new(record)) };

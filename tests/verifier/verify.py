@@ -171,7 +171,7 @@ class Checkpoint:
             name, _, value = line.partition(" ")
             check(name not in extensions, f"{what} says {name} twice")
             extensions[name] = value
-        check(extensions.get("schema") == "1", f"{what}: unknown schema")
+        check(extensions.get("schema") in ("1", "2"), f"{what}: unknown schema")
         self.batch, self.previous = extensions.get("batch"), extensions.get("previous")
         check(self.batch and re.fullmatch(r"[0-9a-f]{64}", self.batch), f"{what}: no batch")
         self.edge = [unbase64(text, 32, f"{what}: the edge") for text in extensions.get("edge", "").split(" ")]

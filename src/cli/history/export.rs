@@ -81,6 +81,8 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::Settings { .. }
         | Event::RepositorySettings { .. }
         | Event::AlertSent { .. }
+        | Event::AlertOwed { .. }
+        | Event::Retold { .. }
         | Event::Source(_)
         | Event::Run(_) => (None, None),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
-use prodpin::ledger::{Access, LedgerError};
+use prodpin::ledger::{Access, Ledger, LedgerError, Verify};
 use prodpin::model::{Digest, Event, SettingFacts, Versioning};
 
 use super::world::*;
@@ -140,4 +140,53 @@ async fn a_commit_larger_than_a_batch_is_made_in_several() {
     assert_eq!(ledger.commit(entries).await.unwrap(), head);
     let reader = open(&store, Access::Read).await.unwrap();
     assert_eq!(reader.recall(&repository).await.unwrap().tags.len(), 8500);
+}
+
+/// Whoever closes a run says nothing of what another run recorded about another repository.
+#[tokio::test]
+async fn what_a_run_recorded_that_never_closed_waits_to_be_told_i15_i16() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let repository = key("shop/api");
+    let moved = |run: u64| Event::TagMoved {
+        tag: tag("latest"),
+        from: artifact(&(run - 1).to_string()),
+        to: artifact(&run.to_string()),
+    };
+    let writing = writer(&store).await;
+    writing.commit(vec![tag_seen(0, &repository, "latest", "0"), run_record(0)]).await.unwrap();
+    // More runs die than an index remembers commits of, and each time one about something else closes.
+    for run in 1..=20 {
+        writing.commit(vec![entry(run, &repository, moved(run))]).await.unwrap();
+        writing.commit(vec![tag_seen(100 + run, &key("web/front"), &format!("v{run}"), "a")]).await.unwrap();
+        writing.commit(vec![run_record(100 + run)]).await.unwrap();
+    }
+    let all: Vec<Event> = (1..=20).map(moved).collect();
+    let check = async |ledger: &Ledger, expected: &[Event]| {
+        ledger.recall(&repository).await.unwrap();
+        let untold = ledger.untold(&repository).await.unwrap();
+        assert_eq!(untold.events, expected);
+        assert_eq!(untold.until.is_some(), !expected.is_empty());
+        ledger.recall(&key("web/front")).await.unwrap();
+        assert_eq!(ledger.untold(&key("web/front")).await.unwrap().until, None, "all of it was told");
+    };
+    check(&writing, &all).await;
+    let views = names(&store, "view").await;
+    remove(&store, views).await;
+    check(&open(&store, Access::Read).await.unwrap(), &all).await;
+    let writing = writer(&store).await;
+    check(&writing, &all).await;
+
+    // One that retells it, and dies; one that does, and closes. Another is under way all the time.
+    let late = writer(&store).await;
+    let until = writing.untold(&repository).await.unwrap().until.unwrap();
+    writing.commit(vec![entry(200, &repository, Event::Retold { until })]).await.unwrap();
+    check(&writing, &all).await;
+    let until = writing.untold(&repository).await.unwrap().until.unwrap();
+    late.commit(vec![entry(300, &repository, moved(21))]).await.unwrap();
+    writing.commit(vec![entry(201, &repository, Event::Retold { until }), run_record(201)]).await.unwrap();
+    check(&writing, &[moved(21)]).await;
+    late.commit(vec![run_record(300)]).await.unwrap();
+    check(&writer(&store).await, &[]).await;
+    let found = Ledger::verify_on(store.clone(), "memory", &Verify::default()).await.unwrap();
+    assert!(found.holds(), "{found:?}");
 }
