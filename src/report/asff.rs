@@ -58,6 +58,9 @@ fn one(finding: &Finding, run: &RunSection, account: &AwsAccount) -> Value {
         "ProductFields": { "prodpin/run": run.id, "prodpin/complete": run.complete.to_string() },
         "RecordState": "ACTIVE",
     });
+    if let Some(ledger) = &run.ledger {
+        asff["ProductFields"]["prodpin/ledger"] = json!(clipped(&ledger.position(), 512));
+    }
     if let Some(sequence) = finding.ledger_sequence {
         asff["ProductFields"]["prodpin/ledger-commit"] = json!(sequence.to_string());
     }

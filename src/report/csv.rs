@@ -53,6 +53,7 @@ struct Line {
     message: String,
     remedy: String,
     waived: String,
+    ledger: String,
 }
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -89,6 +90,7 @@ fn of_run(run: &RunSection) -> Line {
         first_seen: run.started.to_string(),
         ledger_sequence: run.ledger.as_ref().map(|ledger| ledger.sequence),
         message: escape::csv(&format!("{} {}", words::mode(run.mode), run.id)),
+        ledger: run.ledger.as_ref().map_or(String::new(), |ledger| escape::csv(&ledger.position())),
         ..Line::default()
     }
 }
