@@ -3,22 +3,22 @@
 //!
 //!     cargo bench --bench ledger
 //!
-//! `PRODPIN_BENCH_REPOSITORIES` (10,000) and `PRODPIN_BENCH_EVENTS` (10,000,000) say how large; `PRODPIN_BENCH_LEDGER`
-//! names a directory that is kept and used again. Filling it takes most of the time.
+//! `PRODPIN_BENCH_REPOSITORIES` (10,000) and `PRODPIN_BENCH_EVENTS` (10,000,000) say how large, and
+//! `PRODPIN_BENCH_COMMIT` (10,000) how many of the events each run commits: 35,000 runs are a year of one every quarter
+//! of an hour. `PRODPIN_BENCH_LEDGER` names a directory that is kept and used again: filling it takes most of the time,
+//! and the peaks of memory mean something only where nothing was filled before.
 
 #![expect(clippy::print_stdout, reason = "figures are what this is for")]
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use prodpin::ledger::{Access, Claim, Ledger, Verify};
-use prodpin::model::{ArtifactId, Digest, Entry, Event, RepositoryKey, RunId, Tag};
+use prodpin::model::{ArtifactId, Counts, Digest, Entry, Event, Mode, RepositoryKey, RunId, RunRecord, RunScope, Tag};
 use prodpin::policy::{LedgerLocation, Safeguards};
-
-/// As many as a run commits at once.
-const PER_COMMIT: u64 = 10_000;
 
 /// A repository's tags: so many are there, and they move.
 const TAGS: u64 = 50;
@@ -34,17 +34,75 @@ fn key(repository: u64) -> anyhow::Result<RepositoryKey> {
     })
 }
 
-/// The nth event: every repository in turn, its tags in turn, each time at something new.
-fn entry(nth: u64, repositories: u64) -> anyhow::Result<Entry> {
-    let (repository, round) = (nth % repositories, nth / repositories);
-    let tag: Tag = format!("v{}", round % TAGS).parse()?;
-    let artifact = |round: u64| ArtifactId::Manifest(Digest::of(format!("{repository} {round}").as_bytes()));
-    let event = match round.checked_sub(TAGS) {
-        None => Event::TagSeen { tag, artifact: artifact(round), created: None },
-        Some(before) => Event::TagMoved { tag, from: artifact(before), to: artifact(round) },
-    };
-    let at = Timestamp::from_second(1_700_000_000 + i64::try_from(nth / 1000)?)?;
-    Ok(Entry { run: RunId::new(at, nth / PER_COMMIT), at, repository: Some(key(repository)?), event })
+/// What is committed, and in what portions.
+struct Plan {
+    repositories: u64,
+    events: u64,
+    /// Events of one run, its record not counted.
+    per_commit: u64,
+}
+
+impl Plan {
+    /// How many events in a row are about one repository: a run sees many changes in few of them.
+    fn in_a_row(&self) -> u64 {
+        (self.per_commit / 100).max(1)
+    }
+
+    fn run(&self, nth: u64) -> anyhow::Result<(RunId, Timestamp)> {
+        let run = nth / self.per_commit;
+        let at = Timestamp::from_second(1_700_000_000 + 900 * i64::try_from(run)?)?;
+        Ok((RunId::new(at, run), at))
+    }
+
+    /// The nth event: every repository in turn, its tags in turn, each time at something new.
+    fn entry(&self, nth: u64) -> anyhow::Result<Entry> {
+        let (turn, within) = (nth / self.in_a_row(), nth % self.in_a_row());
+        let (repository, round) = (turn % self.repositories, turn / self.repositories * self.in_a_row() + within);
+        let tag: Tag = format!("v{}", round % TAGS).parse()?;
+        let artifact = |round: u64| ArtifactId::Manifest(Digest::of(format!("{repository} {round}").as_bytes()));
+        let event = match round.checked_sub(TAGS) {
+            None => Event::TagSeen { tag, artifact: artifact(round), created: None },
+            Some(before) => Event::TagMoved { tag, from: artifact(before), to: artifact(round) },
+        };
+        let (run, at) = self.run(nth)?;
+        Ok(Entry { run, at, repository: Some(key(repository)?), event })
+    }
+
+    /// What closes the run that the nth event is of.
+    fn record(&self, nth: u64, report: &Digest) -> anyhow::Result<Entry> {
+        let (run, at) = self.run(nth)?;
+        let record = RunRecord {
+            id: run.clone(),
+            mode: Mode::Enforce,
+            started: at,
+            finished: at,
+            complete: true,
+            scope: RunScope::default(),
+            policy: Digest::of(b"policy"),
+            counts: Counts::default(),
+            findings: BTreeMap::new(),
+            report: report.clone(),
+        };
+        Ok(Entry { run, at, repository: None, event: Event::Run(Box::new(record)) })
+    }
+
+    /// How many of the events are there: every commit holds a record as well.
+    fn done(ledger: &Ledger) -> u64 {
+        ledger.head().map_or(0, |head| head.size - head.sequence)
+    }
+
+    async fn fill(&self, ledger: &Ledger) -> anyhow::Result<()> {
+        let report = ledger.put_report(&b"nothing to report\n"[..]).await?;
+        let mut done = Self::done(ledger);
+        while done < self.events {
+            let next = self.events.min(done + self.per_commit);
+            let mut entries = (done..next).map(|nth| self.entry(nth)).collect::<anyhow::Result<Vec<_>>>()?;
+            entries.push(self.record(done, &report)?);
+            ledger.commit(entries).await?;
+            done = next;
+        }
+        Ok(())
+    }
 }
 
 /// The most memory that this process ever had, in MiB.
@@ -60,8 +118,12 @@ fn told(what: &str, began: Instant) {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let (repositories, events) =
-        (number("PRODPIN_BENCH_REPOSITORIES", 10_000), number("PRODPIN_BENCH_EVENTS", 10_000_000));
+    let plan = Plan {
+        repositories: number("PRODPIN_BENCH_REPOSITORIES", 10_000),
+        events: number("PRODPIN_BENCH_EVENTS", 10_000_000),
+        per_commit: number("PRODPIN_BENCH_COMMIT", 10_000),
+    };
+    let Plan { repositories, events, .. } = plan;
     let scratch = tempfile::tempdir()?;
     let kept = env::var_os("PRODPIN_BENCH_LEDGER").map(PathBuf::from);
     let location = LedgerLocation::Directory(kept.unwrap_or_else(|| scratch.path().join("ledger")));
@@ -69,11 +131,7 @@ async fn main() -> anyhow::Result<()> {
 
     let began = Instant::now();
     let ledger = write().await?;
-    let mut done = ledger.head().map_or(0, |head| head.size);
-    while done < events {
-        let entries = (done..events.min(done + PER_COMMIT)).map(|nth| entry(nth, repositories));
-        done = ledger.commit(entries.collect::<anyhow::Result<_>>()?).await?.size;
-    }
+    plan.fill(&ledger).await?;
     drop(ledger);
     told(&format!("fill: {repositories} repositories, {events} events"), began);
     drop(write().await?);
@@ -85,9 +143,24 @@ async fn main() -> anyhow::Result<()> {
     let state = ledger.recall(&key(repositories / 2)?).await?;
     told(&format!("recall one of {} tags", state.tags.len()), began);
     let began = Instant::now();
-    let entries = (done..done + 100).map(|nth| entry(nth, repositories)).collect::<anyhow::Result<_>>()?;
+    let done = Plan::done(&ledger);
+    let mut entries = (0..100)
+        .map(|nth| {
+            let new = Event::TagSeen {
+                tag: format!("new-{done}").parse()?,
+                artifact: Digest::of(b"new").into(),
+                created: None,
+            };
+            Ok(Entry { repository: Some(key(nth)?), event: new, ..plan.entry(done)? })
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    entries.push(plan.record(done, &Digest::of(b"nothing to report\n"))?);
     ledger.commit(entries).await?;
-    told("commit 100 events of 100 repositories", began);
+    told("commit a run: 100 events of 100 repositories", began);
+    let began = Instant::now();
+    let (run, _) = plan.run(events / 2)?;
+    anyhow::ensure!(ledger.find_run(&run).await?.is_some(), "the run in the middle is not there");
+    told("find the run in the middle", began);
 
     let first = ledger.checkpoint(1).await?.ok_or_else(|| anyhow::anyhow!("no first commit"))?;
     let claim = Claim::parse(&first.note).map_err(anyhow::Error::msg)?;

@@ -100,7 +100,7 @@ fn text(run: &RunSection, choice: &Choice) -> String {
     if !run.complete {
         lines.push("The run was incomplete: there may be more.".to_owned());
     }
-    let commit = run.ledger.as_ref().map_or_else(String::new, |ledger| format!(", ledger commit {}", ledger.sequence));
+    let commit = run.ledger.as_ref().map_or_else(String::new, |ledger| format!(", ledger `{}`", ledger.position()));
     lines.push(format!("Run `{}`{commit}. All of it: `prodpin report --run {}`", run.id, run.id));
     lines.join("\n")
 }

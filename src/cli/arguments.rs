@@ -10,9 +10,10 @@ use jiff::Timestamp;
 
 use super::deadline::read_duration;
 use super::forecast::AsOf;
+use super::history::{Asked, ExportFormat, read_time};
 use super::output::ReportTarget;
 use crate::ledger::VerifierKey;
-use crate::model::{Reference, RunId, Severity, SourceName};
+use crate::model::{RunId, Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
 use crate::report::render::Format;
@@ -279,16 +280,17 @@ pub(super) struct LedgerArgument {
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
-    /// HOST/REPOSITORY:TAG, s3://BUCKET/KEY, or chart:NAME:VERSION; HOST/REPOSITORY@DIGEST tells of those bytes, and
-    /// HOST/REPOSITORY alone of everything in the repository
-    #[arg(value_name = "REFERENCE", required_unless_present = "export")]
-    pub(super) reference: Option<Reference>,
+    /// HOST/REPOSITORY:TAG, s3://BUCKET/KEY, or chart:NAME:VERSION; or [SOURCE/]REPOSITORY:TAG as reports write it.
+    /// REPOSITORY@DIGEST tells of those bytes, and REPOSITORY alone of everything in it. Times are those of the run that
+    /// saw a change: what came and went between two runs was never seen
+    #[arg(value_name = "REFERENCE", required_unless_present = "export", value_parser = Asked::read)]
+    pub(super) reference: Option<Asked>,
 
-    /// What it pointed at then, as 2026-11-23T03:15:00Z
-    #[arg(long, value_name = "TIME", env = "PRODPIN_AT", hide_env_values = true)]
+    /// What it pointed at then: a time such as 2026-11-23T03:15:00Z, or a date, which is the whole of that day in UTC
+    #[arg(long, value_name = "TIME", env = "PRODPIN_AT", value_parser = read_time, hide_env_values = true)]
     pub(super) at: Option<Timestamp>,
 
-    /// Write every entry of the ledger to a file, as csv=FILE
+    /// Write every entry of the ledger to a file as a table: csv=FILE, or parquet=FILE for SQL tools. "-" is stdout
     #[arg(long, value_name = "FORMAT=FILE", env = "PRODPIN_EXPORT", value_parser = read_export,
           conflicts_with_all = ["reference", "at", "json"], hide_env_values = true)]
     pub(super) export: Option<ExportTarget>,
@@ -386,18 +388,23 @@ pub(super) struct CompletionsArguments {
     pub(super) shell: clap_complete::Shell,
 }
 
-/// Where the whole ledger is written.
+/// Where the whole ledger is written, and how.
 #[derive(Debug, Clone)]
-pub(super) enum ExportTarget {
-    /// Comma-separated values.
-    Csv(PathBuf),
+pub(super) struct ExportTarget {
+    pub(super) format: ExportFormat,
+    /// None is stdout.
+    pub(super) path: Option<PathBuf>,
 }
 
 fn read_export(text: &str) -> Result<ExportTarget, String> {
-    match text.split_once('=') {
-        Some(("csv", file)) if !file.is_empty() => Ok(ExportTarget::Csv(file.into())),
-        _ => Err("write csv=FILE; SQL tools read CSV as a table".to_owned()),
-    }
+    let wanted = || "write csv=FILE or parquet=FILE".to_owned();
+    let (format, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(wanted)?;
+    let format = match format {
+        "csv" => ExportFormat::Csv,
+        "parquet" => ExportFormat::Parquet,
+        _ => return Err(wanted()),
+    };
+    Ok(ExportTarget { format, path: (file != "-").then(|| PathBuf::from(file)) })
 }
 
 fn read_verifier_key(text: &str) -> Result<VerifierKey, String> {

@@ -256,8 +256,9 @@ pub(super) struct OneFile<'p> {
 }
 
 /// A file to write beside its place, with the same care as a report's.
-pub(super) fn one_file(path: &Path) -> anyhow::Result<OneFile<'_>> {
+pub(super) fn one_file<'p>(path: &'p Path, around: &Around) -> anyhow::Result<OneFile<'p>> {
     refuse_detours(path)?;
+    around.spare(path)?;
     Ok(OneFile { path, file: beside(path)? })
 }
 

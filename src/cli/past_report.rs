@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::arguments::PastReportArguments;
 use super::exit::{Ending, Misuse};
-use super::outcome::open_ledger;
+use super::outcome::{ledger, open_ledger};
 use super::output::{Around, Outputs, to_stdout};
 use crate::ledger::{Head, Ledger};
 use crate::model::{Mode, RunId, RunRecord, Severity};
@@ -20,9 +20,10 @@ use crate::report::document::{LedgerSection, RunSection, Summary};
 use crate::report::render::Format;
 
 pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyhow::Result<Ending> {
-    let policy = load(path)?;
+    let mut policy = load(path)?;
+    policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
     if arguments.list {
-        return list(&open_ledger(&policy, arguments.ledger.ledger.as_deref()).await?, arguments.format).await;
+        return list(&open_ledger(&policy, None).await?, arguments.format).await;
     }
     let around =
         Around::of(Some(path), &policy, None).signing(&policy, arguments.format, &arguments.reports, false).await?;
@@ -30,7 +31,7 @@ pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyh
     if arguments.since.is_some() {
         outputs = outputs.for_diff()?;
     }
-    let ledger = open_ledger(&policy, arguments.ledger.ledger.as_deref()).await?;
+    let ledger = open_ledger(&policy, None).await?;
     let report = read(&ledger, arguments.run.as_ref()).await?;
     match &arguments.since {
         Some(since) => {

@@ -7,7 +7,7 @@ use super::arguments::VerifyArguments;
 use super::exit::{Ending, Misuse};
 use super::outcome::{ledger, open_ledger};
 use super::output::to_stdout;
-use crate::ledger::{Claim, Ledger, Since, Verification, Verify};
+use crate::ledger::{Anchored, Claim, Ledger, Since, Verification, Verify};
 use crate::policy::{LedgerLocation, load};
 use crate::report::escape::terminal;
 
@@ -33,13 +33,17 @@ pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow
         to_stdout(|out| tell_since(&since, arguments.json, out))?;
         return Ok(if matches!(since, Since::Grown { .. }) { Ending::Done } else { Ending::Failed });
     }
-    let how = Verify { repair: arguments.repair, key: arguments.verifier_key.clone() };
+    let how = Verify {
+        repair: arguments.repair,
+        key: arguments.verifier_key.clone(),
+        anchor: policy.safeguards.anchor.clone(),
+    };
     let found = Ledger::verify(&location, &how).await?;
     if found.commits == 0 && found.damage.is_empty() {
         anyhow::bail!("the ledger at {} holds no commit yet; `prodpin audit` makes one", location_text(&location));
     }
     to_stdout(|out| if arguments.json { as_json(&found, out) } else { tell(&found, out) })?;
-    Ok(if found.holds() { Ending::Done } else { Ending::Failed })
+    Ok(if found.holds() && found.is_complete() { Ending::Done } else { Ending::Failed })
 }
 
 fn location_text(location: &LedgerLocation) -> String {
@@ -109,6 +113,9 @@ fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
         "checked {commits} commits with {entries} entries, {tiles} tiles, {views} views and {reports} reports: {}",
         if found.holds() { "all of it holds" } else { "NOT what it says" }
     )?;
+    if let Some(anchored) = &found.anchor {
+        writeln!(out, "{}", terminal(&told_of_anchor(anchored, found.holds())))?;
+    }
     match (found.unsigned, found.keys.as_slice()) {
         (_, []) => {
             writeln!(out, "no checkpoint is signed: whoever can write to the ledger could have rewritten all of it")?
@@ -124,6 +131,22 @@ fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "commit {}, root {}; ask later with --since {0}:{1}", head.sequence, head.root_base64())?;
     }
     Ok(())
+}
+
+fn told_of_anchor(anchored: &Anchored, holds: bool) -> String {
+    match anchored {
+        Anchored::Compared { anchor, copies, last } if holds => {
+            format!("{copies} checkpoints, up to commit {last}, are what the anchor {anchor} remembers")
+        }
+        Anchored::Compared { anchor, copies, .. } => format!("{copies} checkpoints agree with the anchor {anchor}"),
+        Anchored::Empty { anchor } => format!(
+            "NOT COMPARED with the anchor {anchor}, which holds no checkpoint: the next audit or enforce fills it; \
+             if one did already, find out who emptied it"
+        ),
+        Anchored::Unread { why } => {
+            format!("NOT COMPARED with the anchor, which could not be read: {why}")
+        }
+    }
 }
 
 #[cfg(test)]

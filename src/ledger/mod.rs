@@ -95,7 +95,7 @@ pub use error::LedgerError;
 pub use proof::{Claim, InclusionProof, SignedCheckpoint, Since};
 pub use signature::VerifierKey;
 pub use unreported::Untold;
-pub use verify::{Damage, Verification, Verify};
+pub use verify::{Anchored, Damage, Verification, Verify};
 
 /// What a ledger is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,6 +238,18 @@ impl Ledger {
     #[must_use]
     pub fn head(&self) -> Option<Head> {
         self.log().tip.as_ref().map(Tip::head)
+    }
+
+    /// Every source of which a repository was ever recorded.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceName> {
+        self.log().index.repositories.keys().cloned().collect()
+    }
+
+    /// Whether the repository was ever recorded.
+    #[must_use]
+    pub fn knows(&self, key: &RepositoryKey) -> bool {
+        !self.log().index.touches(key).is_empty()
     }
 
     /// Every repository ever recorded for the source: one that vanished from a listing must still be looked at.

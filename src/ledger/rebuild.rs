@@ -8,8 +8,8 @@ use super::view::View;
 use super::{Ledger, cache};
 use crate::model::{Entry, RepositoryKey};
 
-/// How many tags are held, over all repositories, before the views are written out.
-const WEIGHT: usize = 200_000;
+/// How many tags, and artifacts that they pointed at, are held over all repositories before the views are written out.
+const WEIGHT: usize = 500_000;
 
 /// Views in the making. Without this, an estate whose caches are lost would read the whole log once per repository.
 pub(super) struct Rebuild {
@@ -46,8 +46,9 @@ impl Rebuild {
                 let entries: Vec<Entry> = entries.into_iter().cloned().collect();
                 held.view.apply(touch, &entries);
                 held.changed = true;
-                let grown = held.view.weight() - before;
-                self.weight += grown;
+                // A pin that was lost makes it lighter.
+                let after = held.view.weight();
+                self.weight = (self.weight + after).saturating_sub(before);
             }
         }
         if self.weight > WEIGHT {

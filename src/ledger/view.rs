@@ -77,8 +77,9 @@ impl View {
         self.touches.push(touch);
     }
 
-    /// How much it weighs in memory, in tags.
+    /// How much it weighs in memory, in tags and in what they pointed at: a tag that moves all the time is a long story.
     pub(super) fn weight(&self) -> usize {
-        1 + self.state.tags.len() + self.state.deployments.len() + self.state.pinned.len()
+        let tags: usize = self.state.tags.values().map(|history| 1 + history.sightings.len()).sum();
+        1 + tags + self.state.deployments.len() + self.state.pinned.len() + self.touches.len() / 4
     }
 }

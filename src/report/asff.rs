@@ -61,6 +61,9 @@ fn one(finding: &Finding, run: &RunSection, account: &AwsAccount) -> Value {
     if let Some(scope) = words::scope(&run.scope) {
         asff["ProductFields"]["prodpin/scope"] = json!(clipped(&scope, 1024));
     }
+    if let Some(ledger) = &run.ledger {
+        asff["ProductFields"]["prodpin/ledger"] = json!(clipped(&ledger.position(), 512));
+    }
     if let Some(sequence) = finding.ledger_sequence {
         asff["ProductFields"]["prodpin/ledger-commit"] = json!(sequence.to_string());
     }

@@ -54,6 +54,7 @@ struct Line {
     remedy: String,
     waived: String,
     scope: String,
+    ledger: String,
 }
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -91,6 +92,7 @@ fn of_run(run: &RunSection) -> Line {
         ledger_sequence: run.ledger.as_ref().map(|ledger| ledger.sequence),
         message: escape::csv(&format!("{} {}", words::mode(run.mode), run.id)),
         scope: escape::csv(words::scope(&run.scope).as_deref().unwrap_or("all of the policy")),
+        ledger: run.ledger.as_ref().map_or(String::new(), |ledger| escape::csv(&ledger.position())),
         ..Line::default()
     }
 }

@@ -184,7 +184,7 @@ impl<'a> Diff<'a> {
         let counts = Change::ALL.map(|change| {
             Phrase::default().number(found.get(&change).map_or(0, |(count, _)| *count)).say(" ").say(change.title())
         });
-        look.heading(
+        look.title(
             &format!("since {}, {}", run_title(&self.since.run), look.phrase(&Phrase::joined(counts, ", "))),
             out,
         )?;
@@ -271,6 +271,8 @@ fn happened(code: Code) -> bool {
 /// How a page is written.
 trait Look {
     fn phrase(&self, phrase: &Phrase) -> String;
+    /// The page's first line. It names a run, whose id is written as it is given elsewhere.
+    fn title(&self, text: &str, out: &mut dyn Write) -> io::Result<()>;
     fn heading(&self, text: &str, out: &mut dyn Write) -> io::Result<()>;
     fn item(&self, finding: &Finding, run: &RunSection, out: &mut dyn Write) -> io::Result<()>;
 }
@@ -300,6 +302,10 @@ impl Look for Plain {
         phrase.terminal()
     }
 
+    fn title(&self, text: &str, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{text}")
+    }
+
     fn heading(&self, text: &str, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", text.to_uppercase())
     }
@@ -312,6 +318,10 @@ impl Look for Plain {
 impl Look for Markdown {
     fn phrase(&self, phrase: &Phrase) -> String {
         phrase.markdown()
+    }
+
+    fn title(&self, text: &str, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "### {text}\n")
     }
 
     fn heading(&self, text: &str, out: &mut dyn Write) -> io::Result<()> {

@@ -52,6 +52,13 @@ pub struct LedgerSection {
 }
 
 impl LedgerSection {
+    /// Commit and root in one word, as `prodpin verify --since` takes it: with this kept elsewhere, it can be proven later
+    /// that nothing before was changed.
+    #[must_use]
+    pub fn position(&self) -> String {
+        format!("{}:{}", self.sequence, self.root)
+    }
+
     /// Whether it is known that nobody signed the checkpoint.
     #[must_use]
     pub fn is_unsigned(&self) -> bool {

@@ -53,6 +53,14 @@ pub(super) fn write(report: &Report, context: &Context<'_>, out: &mut dyn Write)
     let suite = suite.chain([("timestamp", timestamp.as_str())]);
     xml.create_element("testsuites").with_attributes(all).write_inner_content(|xml| {
         xml.create_element("testsuite").with_attributes(suite).write_inner_content(|xml| {
+            if let Some(ledger) = &report.run.ledger {
+                let position = escape::terminal(&ledger.position());
+                xml.create_element("properties").write_inner_content(|xml| {
+                    let property = [("name", "ledger"), ("value", position.as_str())];
+                    xml.create_element("property").with_attributes(property).write_empty()?;
+                    Ok(())
+                })?;
+            }
             if !report.run.complete {
                 incomplete(xml)?;
             }

@@ -92,6 +92,7 @@ fn evidence(finding: &Finding, run: &RunSection) -> Map<String, Value> {
         ("artifact", finding.artifact.as_ref().map(|artifact| json!(artifact))),
         ("previous", finding.previous.as_ref().map(|previous| json!(previous))),
         ("ledger_sequence", finding.ledger_sequence.map(|sequence| json!(sequence))),
+        ("ledger", run.ledger.as_ref().map(|ledger| json!(ledger.position()))),
         ("waived", finding.waived.as_ref().map(|waived| json!(waived))),
         ("run_complete", Some(json!(run.complete))),
         ("run_scope", words::scope(&run.scope).map(|scope| json!(scope))),

@@ -7,6 +7,10 @@ use super::escape;
 use super::metrics::{Metrics, measure};
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    // A comment: as a label it would begin new series with every run.
+    if let Some(ledger) = &report.run.ledger {
+        writeln!(out, "# prodpin ledger {}", escape::terminal(&ledger.position()))?;
+    }
     measure(report, &mut Text { name: "", out })
 }
 

@@ -110,3 +110,53 @@ async fn it_accepts_proofs_and_rejects_them_when_anything_in_them_is_changed_i9(
     }
     assert!(asked > 30);
 }
+
+/// What a log cannot show by itself: it was cut off, or signed anew, by someone who has its key (F59, F60, I11, I12).
+#[tokio::test]
+async fn it_tells_a_rewritten_log_by_what_an_auditor_or_an_anchor_kept_f56_f59_f60() {
+    let Some(python) = python() else { return };
+    let signed = Signed::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let [anchor, backup, forged] = ["anchor", "backup", "forged"].map(|name| folder.path().join(name));
+    copy(&signed.path(), &backup);
+    let safeguards = Safeguards { anchor: Some(LedgerLocation::Directory(anchor.clone())), ..Safeguards::default() };
+    for run in 7..10 {
+        let ledger = Ledger::open_with(&signed.location(), &safeguards, Access::Write).await.unwrap();
+        ledger.commit(vec![tag_seen(run, &key("shop/0"), &format!("v{run}"), "9")]).await.unwrap();
+    }
+    let head = Ledger::open(&signed.location(), Access::Read).await.unwrap().head().unwrap();
+    let kept = format!("{}:{}", head.sequence, head.root_base64());
+    for arguments in [["--anchor", text(&anchor)], ["--since", &kept], ["--since", text(&checkpoint(&anchor, 8))]] {
+        let (accepted, told) = verify(&python, &[&[text(&signed.path())], &arguments[..]].concat());
+        assert!(accepted, "{told}");
+    }
+    // A write that never finished counts for nothing (F56).
+    let torn = folder.path().join("torn");
+    copy(&signed.path(), &torn);
+    std::fs::write(checkpoint(&torn, 10), "prodpin/00\n12").unwrap();
+    let (accepted, told) = verify(&python, &[text(&torn), "--anchor", text(&anchor)]);
+    assert!(accepted, "{told}");
+
+    // Signed with the true key, which was stolen: by itself each of these holds.
+    copy(&backup, &forged);
+    std::fs::copy(signed.folder.path().join("ledger.key"), folder.path().join("forged.key")).unwrap();
+    for run in 7..12 {
+        let (accepted, told) = verify(&python, &[text(&forged)]);
+        assert!(accepted, "run {run}: {told}");
+        for arguments in [["--anchor", text(&anchor)], ["--since", &kept], ["--since", text(&checkpoint(&anchor, 8))]] {
+            let (accepted, told) = verify(&python, &[&[text(&forged)], &arguments[..]].concat());
+            assert!(!accepted, "run {run} {arguments:?}: {told}");
+        }
+        let location = LedgerLocation::Directory(forged.clone());
+        let forger = Ledger::open_with(&location, &Safeguards::default(), Access::Write).await.unwrap();
+        forger.commit(vec![tag_seen(100 + run, &key("shop/0"), &format!("v{run}"), "forged")]).await.unwrap();
+    }
+    // A stranger's key is trusted by nobody, and a tile that was cut is no tile.
+    let stranger = "prodpin/other+00000000+AQ==";
+    assert!(!verify(&python, &[text(&signed.path()), "--key", stranger]).0);
+    let tile = signed.path().join("tile/0/000");
+    let bytes = std::fs::read(&tile).unwrap();
+    std::fs::write(&tile, &bytes[..bytes.len() - 32]).unwrap();
+    let (accepted, told) = verify(&python, &[text(&signed.path())]);
+    assert!(!accepted && told.contains("tile/0/000"), "{told}");
+}

@@ -12,6 +12,7 @@ mod looking_back;
 mod machine;
 mod places;
 mod proofs;
+mod scale;
 mod tampering;
-mod world;
+pub(crate) mod world;
 mod writers;

@@ -12,6 +12,7 @@ mod estate;
 mod forecast;
 mod forecast_ecr;
 mod forecast_s3;
+mod history;
 mod hostile_output;
 mod invocation;
 mod ledger;

@@ -97,7 +97,8 @@ fn past_runs_are_listed_compared_and_rendered_again_byte_for_byte() {
     let diff: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(diff["since"]["id"], id.as_str());
     assert_eq!(diff["counts"]["resolved"], 0, "an incomplete run resolves nothing");
-    assert!(text(&run(directory.path(), &["report", "--since", &id]).stdout).starts_with("SINCE AUDIT"));
+    let page = run(directory.path(), &["report", "--since", &id]).stdout;
+    assert!(text(&page).starts_with("since ") && text(&page).contains(&id), "as it is given: {}", text(&page));
     let output = run(directory.path(), &["report", "--since", &id, "--format", "html"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--since has no html"), "{}", text(&output.stderr));

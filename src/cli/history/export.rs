@@ -1,89 +1,86 @@
 //! The whole ledger as one table, for SQL tools and spreadsheets: a row for each entry, in the log's order.
 
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
 
-use serde::Serialize;
+use anyhow::Context;
 
+use super::columnar::Columnar;
+use super::row::{COLUMNS, Row};
 use crate::cli::arguments::ExportTarget;
 use crate::cli::exit::Ending;
-use crate::cli::output::one_file;
+use crate::cli::output::{Around, one_file};
 use crate::ledger::Ledger;
-use crate::model::{ArtifactId, Entry, Event};
 use crate::report::escape;
 
-/// One row. Empty cells stand for what an event does not have.
-#[derive(Debug, Serialize)]
-struct Line {
-    /// The entry's number, from 0: what `verify --entry` takes.
-    entry: u64,
-    /// The commit that holds it.
-    sequence: u64,
-    at: String,
-    run: String,
-    source: String,
-    repository: String,
-    event: String,
-    tag: String,
-    from: String,
-    to: String,
-    /// The entry as the ledger has it.
-    json: String,
+/// In what form the table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExportFormat {
+    /// Comma-separated values.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
 }
 
-pub(super) async fn export(ledger: &Ledger, target: &ExportTarget) -> anyhow::Result<Ending> {
-    let ExportTarget::Csv(path) = target;
-    let file = one_file(path)?;
-    let mut table = csv::Writer::from_writer(BufWriter::new(file.as_file()));
-    ledger.each_entry(|sequence, number, entry| table.serialize(line(sequence, number, entry))).await??;
-    table.flush()?;
-    drop(table);
+pub(super) async fn export(ledger: &Ledger, target: &ExportTarget, around: &Around) -> anyhow::Result<Ending> {
+    let Some(path) = &target.path else {
+        return match write(ledger, target.format, io::stdout()).await {
+            // A reader that went away has seen what it wanted (F82).
+            Err(error) if broken_pipe(&error) => Ok(Ending::Done),
+            written => written.map(|()| Ending::Done),
+        };
+    };
+    let file = one_file(path, around)?;
+    write(ledger, target.format, file.as_file()).await.with_context(|| format!("cannot write {}", path.display()))?;
     file.keep()?;
     Ok(Ending::Done)
 }
 
-fn line(sequence: u64, entry: u64, told: &Entry) -> Line {
-    let (from, to) = ends(&told.event);
-    let cell = |id: Option<&ArtifactId>| id.map_or_else(String::new, |id| escape::csv(&id.to_string()));
-    let json = serde_json::to_value(told).unwrap_or_default();
-    Line {
-        entry,
-        sequence,
-        at: told.at.to_string(),
-        run: told.run.to_string(),
-        source: told.repository.as_ref().map_or_else(String::new, |key| escape::csv(key.source.as_str())),
-        repository: told.repository.as_ref().map_or_else(String::new, |key| escape::csv(key.name.as_str())),
-        event: json["event"]["type"].as_str().unwrap_or_default().to_owned(),
-        tag: told.event.tag().map_or_else(String::new, |tag| escape::csv(tag.as_str())),
-        from: cell(from),
-        to: cell(to),
-        json: escape::csv(&json.to_string()),
+async fn write(ledger: &Ledger, format: ExportFormat, out: impl Write + Send) -> anyhow::Result<()> {
+    match format {
+        ExportFormat::Csv => {
+            let mut table = csv::Writer::from_writer(BufWriter::new(out));
+            table.write_record(COLUMNS)?;
+            ledger
+                .each_entry(|sequence, number, entry| table.write_record(cells(&Row::new(sequence, number, entry))))
+                .await??;
+            table.flush()?;
+        }
+        ExportFormat::Parquet => {
+            let mut table = Columnar::new(BufWriter::new(out))?;
+            ledger.each_entry(|sequence, number, entry| table.push(&Row::new(sequence, number, entry))).await??;
+            table.finish()?;
+        }
     }
+    Ok(())
 }
 
-/// What an event leads from and to.
-pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) {
-    match event {
-        Event::TagMoved { from, to, .. } => (Some(from), Some(to)),
-        Event::TagSeen { artifact, .. }
-        | Event::TagReturned { artifact, .. }
-        | Event::TagRecreated { artifact, .. }
-        | Event::DeploymentStarted { artifact, .. }
-        | Event::DeploymentRecalled { artifact, .. }
-        | Event::Pinned { artifact }
-        | Event::TargetFound { artifact } => (None, Some(artifact)),
-        Event::DeploymentEnded { artifact, .. } | Event::PinLost { artifact } | Event::TargetMissing { artifact } => {
-            (Some(artifact), None)
-        }
-        Event::TagAbsent { .. }
-        | Event::TagDeleted { .. }
-        | Event::FindingOpened(_)
-        | Event::FindingResolved(_)
-        | Event::Settings { .. }
-        | Event::RepositorySettings { .. }
-        | Event::AlertSent { .. }
-        | Event::AlertOwed { .. }
-        | Event::Retold { .. }
-        | Event::Source(_)
-        | Event::Run(_) => (None, None),
-    }
+/// A spreadsheet runs what begins like a formula: names are strangers' (F75).
+fn cells(row: &Row<'_>) -> [String; COLUMNS.len()] {
+    let cell = |text: Option<&str>| text.map_or_else(String::new, escape::csv);
+    [
+        row.entry.to_string(),
+        row.sequence.to_string(),
+        row.told.at.to_string(),
+        row.told.run.to_string(),
+        cell(row.repository.map(|key| key.source.as_str())),
+        cell(row.repository.map(|key| key.name.as_str())),
+        row.event.clone(),
+        cell(row.tag.map(|tag| tag.as_str())),
+        cell(row.from.as_deref()),
+        cell(row.to.as_deref()),
+        cell(row.via),
+        escape::csv(&row.json),
+    ]
+}
+
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    let is = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        let of_csv = cause.downcast_ref::<csv::Error>().map(csv::Error::kind);
+        let of_table = cause.downcast_ref::<parquet::errors::ParquetError>();
+        cause.downcast_ref::<io::Error>().is_some_and(is)
+            || matches!(of_csv, Some(csv::ErrorKind::Io(error)) if is(error))
+            || matches!(of_table, Some(parquet::errors::ParquetError::External(error))
+                if error.downcast_ref::<io::Error>().is_some_and(is))
+    })
 }

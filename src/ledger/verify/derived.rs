@@ -1,6 +1,6 @@
 //! What follows from the log: tiles, views, the index. Missing is worth a word; wrong is damage; both can be made anew.
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 
 use super::walk::Walk;
@@ -86,12 +86,24 @@ impl Walk<'_> {
 
     /// Compares the tiles that are not whole, and looks for any that the log does not account for.
     async fn listed_tiles(&mut self) -> Result<(), LedgerError> {
-        let store = &self.kept.store;
-        let mut listed = store.list(&Path::from("tile"));
-        let mut whole: Option<Tile> = None;
-        while let Some(object) = listed.try_next().await? {
+        let kept = self.kept;
+        let listed = kept.store.list(&Path::from("tile")).map_ok(move |object| {
             let path = object.location;
-            let Some((id, width)) = TileId::parse(path.as_ref()) else { continue };
+            let tile = TileId::parse(path.as_ref());
+            // Whole tiles were compared when the fold completed them.
+            async move {
+                let bytes = match tile {
+                    Some((_, Some(_))) => kept.store.get(&path).await?,
+                    _ => None,
+                };
+                Ok((path, tile, bytes))
+            }
+            .boxed()
+        });
+        let mut listed = listed.try_buffered(READS);
+        let mut whole: Option<Tile> = None;
+        while let Some((path, tile, bytes)) = listed.try_next().await? {
+            let Some((id, width)) = tile else { continue };
             let nodes = self.folded.log().index.frontier.size().checked_shr(u32::from(id.level) * 8).unwrap_or(0);
             let end = id.number * WIDTH as u64 + width.unwrap_or(WIDTH) as u64;
             if end > nodes {
@@ -105,10 +117,11 @@ impl Walk<'_> {
             }
             let Some(tile) = &whole else { continue };
             let expected = Tile { id, hashes: tile.hashes.iter().take(width).copied().collect() };
-            let right = store.get(&path).await?.is_some_and(|bytes| bytes == expected.bytes());
+            let right = bytes.is_some_and(|bytes| bytes == expected.bytes());
             self.found.tiles += 1;
             self.judge_tile(&path, &expected, if right { Kept::Right } else { Kept::Wrong }).await?;
         }
+        let store = &kept.store;
         if self.how.repair {
             let partials: Vec<Tile> = self.folded.log().index.frontier.partials().collect();
             for tile in partials {

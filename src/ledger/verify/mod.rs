@@ -4,6 +4,7 @@
 //! bounded; then what is derived is compared. Damage does not end the check: each checkpoint says where it stands, so
 //! that the ones after a damaged one can still be judged.
 
+mod anchored;
 mod derived;
 mod walk;
 
@@ -18,6 +19,8 @@ use super::{Access, Head, Ledger, LedgerError, VerifierKey, location};
 use crate::policy::LedgerLocation;
 use walk::Walk;
 
+pub use anchored::Anchored;
+
 /// More than this is no help to anybody.
 const DAMAGE_TOLD: usize = 100;
 
@@ -28,6 +31,8 @@ pub struct Verify {
     pub repair: bool,
     /// A key that must have signed, and from which today's key must descend.
     pub key: Option<VerifierKey>,
+    /// The second place that remembers checkpoints.
+    pub anchor: Option<LedgerLocation>,
 }
 
 /// What was checked, and what is wrong.
@@ -47,6 +52,9 @@ pub struct Verification {
     pub unsigned: u64,
     /// The keys that signed, oldest first.
     pub keys: Vec<KeySpan>,
+    /// What the anchor had to say; none if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<Anchored>,
     /// How many tiles were compared.
     pub tiles: u64,
     /// How many views were compared.
@@ -105,6 +113,12 @@ impl Verification {
         self.damage.is_empty()
     }
 
+    /// Whether all was compared that was to be compared.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !matches!(self.anchor, Some(Anchored::Empty { .. } | Anchored::Unread { .. }))
+    }
+
     fn damaged(&mut self, object: impl ToString, entry: Option<u64>, what: impl Into<String>) {
         if self.damage.len() < DAMAGE_TOLD {
             self.damage.push(Damage { object: object.to_string(), entry, what: what.into() });
@@ -135,6 +149,7 @@ async fn check(store: Store, how: &Verify) -> Result<Verification, LedgerError> 
     let kept = Ledger::unread(store, Access::Read);
     let mut walk = Walk::new(&folded, &kept, how);
     walk.log().await?;
+    walk.anchor().await?;
     walk.derived().await?;
     Ok(walk.verification())
 }

@@ -1,8 +1,8 @@
 //! From the first commit to the last: checkpoints, signatures, batches, entries, reports.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use object_store::path::Path;
 use tlog_tiles::tlog::{Hash, record_hash};
 
@@ -13,7 +13,10 @@ use crate::ledger::rebuild::Rebuild;
 use crate::ledger::tiles::{self, TileId, WIDTH};
 use crate::ledger::tree::Edge;
 use crate::ledger::{Ledger, LedgerError, batch, cache, succession};
-use crate::model::{Digest, Entry, Event};
+use crate::model::{Digest, Entry, Event, RunId};
+
+/// So many reports are read at once: each is held whole.
+const REPORTS: usize = 4;
 
 /// A check on its way through the log.
 pub(super) struct Walk<'a> {
@@ -30,7 +33,8 @@ pub(super) struct Walk<'a> {
     pub(super) broken: bool,
     pub(super) rebuild: Rebuild,
     pub(super) index: Option<Index>,
-    reports: HashSet<Digest>,
+    /// What is still to be read, with the first run that names it.
+    reports: HashMap<Digest, RunId>,
 }
 
 impl<'a> Walk<'a> {
@@ -45,7 +49,7 @@ impl<'a> Walk<'a> {
             broken: false,
             rebuild: Rebuild::new(u64::MAX),
             index: None,
-            reports: HashSet::new(),
+            reports: HashMap::new(),
         }
     }
 
@@ -82,6 +86,7 @@ impl<'a> Walk<'a> {
                 tracing::info!(ledger = kept.location(), commits = sequence, "checked");
             }
         }
+        self.check_reports().await?;
         self.end();
         Ok(())
     }
@@ -98,7 +103,7 @@ impl<'a> Walk<'a> {
         let whole = self.batch(&tip, from, packed).await?;
         match whole {
             Some((entries, leaves)) => {
-                self.reports_of(&entries).await?;
+                self.reports_of(&entries);
                 if !self.broken {
                     self.rebuild.take(self.folded, &tip, &entries).await;
                     if self.folded.put_forward(tip.clone(), &entries, &leaves) > tiles::WAITING {
@@ -235,17 +240,27 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn reports_of(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
+    /// Notes the reports that runs name, each with the first of them.
+    fn reports_of(&mut self, entries: &[Entry]) {
         for entry in entries {
-            let Event::Run(record) = &entry.event else { continue };
-            if !self.reports.insert(record.report.clone()) {
-                continue;
+            if let Event::Run(record) = &entry.event {
+                self.reports.entry(record.report.clone()).or_insert_with(|| record.id.clone());
             }
-            match self.kept.report(&record.report).await {
-                Ok(_) => self.found.reports += 1,
+        }
+    }
+
+    /// Reads every report that a run names: several at once, because there may be one for each quarter of an hour.
+    async fn check_reports(&mut self) -> Result<(), LedgerError> {
+        let kept = self.kept;
+        let reports = futures::stream::iter(std::mem::take(&mut self.reports))
+            .map(move |(report, run)| async move { (run, kept.report(&report).await.map(drop)) }.boxed());
+        let mut reports = reports.buffer_unordered(REPORTS);
+        while let Some((run, read)) = reports.next().await {
+            match read {
+                Ok(()) => self.found.reports += 1,
                 Err(LedgerError::Corrupt { what, .. }) => {
                     let (object, what) = what.split_once([':', ' ']).unwrap_or((what.as_str(), "it is damaged"));
-                    self.found.damaged(object, None, format!("{}; run {} names it", what.trim(), record.id));
+                    self.found.damaged(object, None, format!("{}; run {run} names it", what.trim()));
                 }
                 Err(error) => return Err(error),
             }

@@ -206,6 +206,8 @@ fn ledger(run: &RunSection) -> Markup {
                         }
                         p { "To verify: render this page again from the ledger, and compare the two files byte for byte." }
                         pre tabindex="0" { code { "prodpin report --run " (escape::terminal(run.id.as_str())) " --report html=again.html\nsha256sum again.html" } }
+                        p { "To prove, whenever you like, that nothing before was changed:" }
+                        pre tabindex="0" { code { "prodpin verify --since " (escape::terminal(&ledger.position())) } }
                         p class="soft small" {
                             "The last lines of the table that " code { "prodpin report --run" } " prints must name the same commit and root. "
                             "A row's own evidence is the commit it names: " code { "prodpin history REFERENCE" } " tells what was recorded about it, and when."

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prodpin::ledger::{Access, Ledger, LedgerError};
+use prodpin::ledger::{Access, Anchored, Ledger, LedgerError, Verification, Verify};
 use prodpin::policy::{LedgerLocation, Safeguards};
 
 use super::tampering::copy;
@@ -130,4 +130,93 @@ async fn the_anchor_of_another_log_is_refused() {
     grow(&Ledger::open_with(&at(&two), &Safeguards::default(), Access::Write).await.unwrap(), 1).await;
     let error = open(&two, &anchor).await.unwrap_err();
     assert!(error.to_string().contains("another log"), "{error}");
+}
+
+async fn verified(ledger: &Path, anchor: &Path) -> Verification {
+    let how = Verify { anchor: Some(at(anchor)), ..Verify::default() };
+    Ledger::verify(&at(ledger), &how).await.unwrap()
+}
+
+#[tokio::test]
+async fn verify_finds_what_only_the_anchor_remembers_i11_i12_f59_f60() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, anchor) = (folder.path().join("ledger"), folder.path().join("anchor"));
+    let backup = folder.path().join("backup");
+    for run in 1..6 {
+        grow(&open(&ledger, &anchor).await.unwrap(), run).await;
+        if run == 3 {
+            copy(&ledger, &backup);
+        }
+    }
+    let found = verified(&ledger, &anchor).await;
+    assert!(found.holds() && found.is_complete() && found.notes.is_empty(), "{:?} {:?}", found.damage, found.notes);
+    assert!(matches!(found.anchor, Some(Anchored::Compared { copies: 5, last: 5, .. })), "{:?}", found.anchor);
+
+    // A witness signs here, and is not known there: signatures may be added.
+    let note = std::fs::read(super::tampering::checkpoint(&ledger, 4)).unwrap();
+    let line = format!("— witness.example {}\n", base64::Engine::encode(&base64::prelude::BASE64_STANDARD, [7; 68]));
+    std::fs::write(super::tampering::checkpoint(&ledger, 4), [note, line.into_bytes()].concat()).unwrap();
+    let found = verified(&ledger, &anchor).await;
+    assert!(found.holds(), "{:?}", found.damage);
+
+    // An old copy, whole: nothing in it tells.
+    std::fs::remove_dir_all(&ledger).unwrap();
+    copy(&backup, &ledger);
+    assert!(Ledger::verify(&at(&ledger), &Verify::default()).await.unwrap().holds());
+    let found = verified(&ledger, &anchor).await;
+    assert_eq!(found.damage.len(), 1, "{:?}", found.damage);
+    assert!(found.damage[0].what.contains("ends at commit 3") && found.damage[0].what.contains("commits 4 to 5"));
+
+    // Cut off there, and signed anew with the stolen key: as long as, and longer than what was seen.
+    for run in 4..8 {
+        let forger = Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap();
+        grow(&forger, 100 + run).await;
+        assert!(Ledger::verify(&at(&ledger), &Verify::default()).await.unwrap().holds(), "by itself it holds");
+        let found = verified(&ledger, &anchor).await;
+        assert_eq!(found.damage.len(), 1, "{:?}", found.damage);
+        assert_eq!(found.damage[0].object, format!("checkpoint/{:020}", 4));
+        assert!(found.damage[0].what.starts_with("ledger-forked: "), "{:?}", found.damage);
+    }
+
+    // All of it replaced by another log.
+    std::fs::remove_dir_all(&ledger).unwrap();
+    grow(&Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap(), 1).await;
+    let found = verified(&ledger, &anchor).await;
+    assert!(found.damage[0].what.contains("the anchor of another log"), "{:?}", found.damage);
+    // All of it gone.
+    std::fs::remove_dir_all(&ledger).unwrap();
+    let found = verified(&ledger, &anchor).await;
+    assert!(found.damage[0].what.contains("ends at commit 0"), "{:?}", found.damage);
+    assert_eq!(copies(&anchor), 5, "looking writes nothing");
+}
+
+#[tokio::test]
+async fn verify_does_not_take_an_anchor_that_says_nothing_for_one_that_agrees() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, anchor) = (folder.path().join("ledger"), folder.path().join("anchor"));
+    for run in 1..4 {
+        grow(&open(&ledger, &anchor).await.unwrap(), run).await;
+    }
+    // One more without it: worth a word, and no damage.
+    grow(&Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap(), 4).await;
+    let found = verified(&ledger, &anchor).await;
+    assert!(found.holds() && found.is_complete());
+    assert!(found.notes.iter().any(|note| note.contains("the last 1 of the commits")), "{:?}", found.notes);
+    // A copy that was never finished says nothing; one that was damaged does.
+    std::fs::write(super::tampering::checkpoint(&anchor, 4), "prodpin/").unwrap();
+    assert!(verified(&ledger, &anchor).await.holds());
+    std::fs::write(super::tampering::checkpoint(&anchor, 4), "all is well\n\n\n\n").unwrap();
+    assert!(verified(&ledger, &anchor).await.damage[0].what.contains("no checkpoint"));
+
+    for (emptied, expected) in [(true, "empty"), (false, "unread")] {
+        std::fs::remove_dir_all(&anchor).unwrap();
+        if emptied {
+            std::fs::create_dir(&anchor).unwrap();
+        } else {
+            std::fs::write(&anchor, "a file where a directory should be").unwrap();
+        }
+        let found = verified(&ledger, &anchor).await;
+        assert!(found.holds() && !found.is_complete());
+        assert_eq!(serde_json::to_value(&found).unwrap()["anchor"]["state"], expected);
+    }
 }

@@ -1,0 +1,207 @@
+//! `--at`: what a tag was known to point at, at some time.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit, Zoned};
+use serde_json::{Value, json};
+
+use super::timeline::{Record, shown};
+use crate::model::{ArtifactId, Entry, Event, Tag};
+use crate::report::escape::terminal;
+
+/// Reads a time with a zone or an offset; one without either is UTC, and a date is the whole of that day, as in
+/// `forecast --as-of`.
+pub(crate) fn read_time(text: &str) -> Result<Timestamp, String> {
+    let text = text.trim();
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    if let Ok(at) = text.parse::<Zoned>() {
+        return Ok(at.timestamp());
+    }
+    let fail = || {
+        "write a time such as 2026-11-23T03:15:00Z or 2026-11-23T04:15+01:00, or a date such as 2026-11-23, which is \
+         the whole of that day in UTC"
+            .to_owned()
+    };
+    if text.len() == 10
+        && let Ok(date) = text.parse::<Date>()
+    {
+        let last = date.to_datetime(jiff::civil::Time::MAX).to_zoned(TimeZone::UTC);
+        return last.map(|last| last.timestamp()).map_err(|_| fail());
+    }
+    let civil = text.parse::<DateTime>().map_err(|_| fail())?;
+    civil.to_zoned(TimeZone::UTC).map(|at| at.timestamp()).map_err(|_| fail())
+}
+
+/// What a tag was known to point at.
+#[derive(Debug, PartialEq, Eq)]
+enum Then<'e> {
+    /// It had not been seen yet.
+    Unknown,
+    /// It pointed there.
+    Pointed(&'e ArtifactId),
+    /// It was not found, in one run so far: still there, as far as is proven (I4).
+    Absent(Option<&'e ArtifactId>),
+    /// It was gone.
+    Deleted,
+}
+
+/// The last word about a tag up to a time, with the entry that says it. The ledger's order decides, not clocks (I21).
+fn then<'e>(
+    entries: impl IntoIterator<Item = &'e (u64, Entry)>,
+    at: Timestamp,
+) -> (Then<'e>, Option<&'e (u64, Entry)>) {
+    let (mut known, mut said) = (Then::Unknown, None);
+    for entry in entries.into_iter().filter(|(_, entry)| entry.at <= at) {
+        known = match &entry.1.event {
+            Event::TagSeen { artifact, .. }
+            | Event::TagReturned { artifact, .. }
+            | Event::TagRecreated { artifact, .. }
+            | Event::TagMoved { to: artifact, .. } => Then::Pointed(artifact),
+            Event::TagAbsent { .. } => Then::Absent(match known {
+                Then::Pointed(artifact) => Some(artifact),
+                _ => None,
+            }),
+            Event::TagDeleted { .. } => Then::Deleted,
+            _ => continue,
+        };
+        said = Some(entry);
+    }
+    (known, said)
+}
+
+/// One tag's answer.
+struct Answer<'e> {
+    record: &'e Record,
+    tag: &'e Tag,
+    known: Then<'e>,
+    said: Option<&'e (u64, Entry)>,
+}
+
+fn answers(records: &[Record], at: Timestamp) -> impl Iterator<Item = Answer<'_>> {
+    records.iter().flat_map(move |record| {
+        let mut of_tags: BTreeMap<&Tag, Vec<&(u64, Entry)>> = BTreeMap::new();
+        for entry in &record.entries {
+            if let Some(tag) = entry.1.event.tag() {
+                of_tags.entry(tag).or_default().push(entry);
+            }
+        }
+        of_tags.into_iter().map(move |(tag, entries)| {
+            let (known, said) = then(entries, at);
+            Answer { record, tag, known, said }
+        })
+    })
+}
+
+impl Answer<'_> {
+    fn status(&self) -> (&'static str, Option<&ArtifactId>) {
+        match self.known {
+            Then::Unknown => ("unknown", None),
+            Then::Pointed(artifact) => ("present", Some(artifact)),
+            Then::Absent(artifact) => ("absent", artifact),
+            Then::Deleted => ("deleted", None),
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let told = match self.status() {
+            ("present", Some(artifact)) => format!("pointed at {artifact}"),
+            ("absent", Some(artifact)) => format!("had last been seen at {artifact}, and was not found once since"),
+            ("deleted", _) => "was deleted".to_owned(),
+            _ => "had not been seen yet".to_owned(),
+        };
+        let since = self.said.map(|(number, entry)| format!(" (since {}, commit {number})", shown(entry.at)));
+        format!("{}:{} {told}{}", self.record.key, self.tag, since.unwrap_or_default())
+    }
+
+    fn json(&self, at: Timestamp, until: Option<Timestamp>) -> Value {
+        let (status, artifact) = self.status();
+        json!({
+            "source": self.record.key.source, "repository": self.record.key.name, "tag": self.tag, "at": at,
+            "status": status, "artifact": artifact, "since": self.said.map(|(_, entry)| entry.at),
+            "ledger_sequence": self.said.map(|(number, _)| number), "ledger_knows_until": until,
+        })
+    }
+}
+
+/// The answers in words, or as a list in JSON. `until` is the ledger's last word about anything.
+pub(super) fn tell(
+    records: &[Record],
+    at: Timestamp,
+    until: Option<Timestamp>,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if as_json {
+        let all: Vec<Value> = answers(records, at).map(|answer| answer.json(at, until)).collect();
+        serde_json::to_writer_pretty(&mut *out, &all)?;
+        return writeln!(out);
+    }
+    let moment = at.round(Unit::Second).unwrap_or(at).min(at);
+    for answer in answers(records, at) {
+        writeln!(out, "at {}, {}", shown(moment), terminal(&answer.sentence()))?;
+    }
+    match until.filter(|until| *until < at) {
+        Some(until) => writeln!(out, "the ledger ends at {}: what came after is not known", shown(until)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Digest, RunId};
+
+    #[test]
+    fn the_last_word_up_to_a_time_decides_and_one_absence_is_no_deletion_i4() {
+        let (one, two) = (ArtifactId::from(Digest::of(b"1")), ArtifactId::from(Digest::of(b"2")));
+        let tag: Tag = "v1".parse().unwrap();
+        let events = [
+            (10, Event::TagSeen { tag: tag.clone(), artifact: one.clone(), created: None }),
+            (20, Event::TagMoved { tag: tag.clone(), from: one.clone(), to: two.clone() }),
+            (30, Event::TagAbsent { tag: tag.clone() }),
+            (40, Event::TagDeleted { tag: tag.clone() }),
+            (50, Event::TagRecreated { tag, artifact: one.clone() }),
+        ];
+        let second = |second: i64| Timestamp::from_second(second).unwrap();
+        let run = RunId::new(second(0), 0);
+        let entries: Vec<(u64, Entry)> = (1..)
+            .zip(events)
+            .map(|(n, (at, event))| (n, Entry { run: run.clone(), at: second(at), repository: None, event }))
+            .collect();
+        for (at, expected) in [
+            (9, Then::Unknown),
+            (10, Then::Pointed(&one)),
+            (29, Then::Pointed(&two)),
+            (35, Then::Absent(Some(&two))),
+            (49, Then::Deleted),
+            (99, Then::Pointed(&one)),
+        ] {
+            assert_eq!(then(&entries, second(at)).0, expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_and_without_a_zone_and_a_date_is_the_whole_of_its_day() {
+        let read = |text| read_time(text).map(|at| at.to_string());
+        for text in [
+            "2026-11-23T03:15:00Z",
+            "2026-11-23T04:15:00+01:00",
+            "2026-11-23T04:15+01",
+            "2026-11-23 03:15:00Z",
+            "2026-11-23T04:15[Europe/Berlin]",
+            "2026-11-23T03:15",
+            " 2026-11-23 03:15:00 ",
+        ] {
+            assert_eq!(read(text).as_deref(), Ok("2026-11-23T03:15:00Z"), "{text}");
+        }
+        assert_eq!(read("2026-11-23").as_deref(), Ok("2026-11-23T23:59:59.999999999Z"));
+        for text in ["", "yesterday", "23.11.2026", "2026-13-01", "2026-11-23T25:00Z", "1763869500"] {
+            assert!(read(text).unwrap_err().contains("the whole of that day"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! `prodpin history` as a user runs it: every way to ask, and the whole ledger as a table.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use parquet::basic::{Encoding, LogicalType, Repetition, TimeUnit};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::{Field, Row};
+use prodpin::ledger::{Access, Ledger};
+use prodpin::model::{Entry, Event, RepositoryKey};
+use prodpin::policy::LedgerLocation;
+use serde_json::Value;
+
+use crate::ledger::world::{artifact, at, entry, run_record, source_record, tag, tag_seen};
+
+const POLICY: &str = "version: 1
+sources:
+  shop: { oci: \"https://r.example\", repositories: [\"**\"] }
+  spare: { oci: \"https://spare.example:8443\", repositories: [\"**\"] }
+  bundles: { s3: acme, layout: \"{repository}/{version}/bundle.zip\" }
+production: [{ tags: [\"v*\"] }]
+";
+
+struct Told {
+    directory: tempfile::TempDir,
+}
+
+fn key(source: &str, name: &str) -> RepositoryKey {
+    RepositoryKey { source: source.parse().unwrap(), name: name.parse().unwrap() }
+}
+
+impl Told {
+    async fn new() -> Self {
+        let told = Self { directory: tempfile::tempdir().unwrap() };
+        std::fs::write(told.path().join("prodpin.yaml"), POLICY).unwrap();
+        let (api, spare) = (key("shop", "shop/api"), key("spare", "shop/api"));
+        let bundle = key("bundles", "Shop");
+        let via = || "kubernetes prod".into();
+        let runs: Vec<Vec<Entry>> = vec![
+            vec![
+                tag_seen(1, &api, "latest", "a"),
+                tag_seen(1, &api, "v1", "a"),
+                tag_seen(1, &spare, "latest", "s"),
+                tag_seen(1, &bundle, "Shop/1/bundle.zip", "z"),
+            ],
+            vec![
+                entry(2, &api, Event::TagMoved { tag: tag("latest"), from: artifact("a"), to: artifact("b") }),
+                entry(2, &api, Event::DeploymentStarted { artifact: artifact("b"), via: via(), tag: None }),
+                entry(2, &api, Event::TagAbsent { tag: tag("v1") }),
+            ],
+            vec![
+                entry(3, &api, Event::TagDeleted { tag: tag("v1") }),
+                entry(3, &api, Event::TagMoved { tag: tag("latest"), from: artifact("b"), to: artifact("c") }),
+            ],
+            vec![entry(4, &api, Event::TagRecreated { tag: tag("v1"), artifact: artifact("a") })],
+        ];
+        for (run, entries) in (1..).zip(runs) {
+            let ledger = Ledger::open(&told.location(), Access::Write).await.unwrap();
+            ledger.commit([entries, vec![source_record(run), run_record(run)]].concat()).await.unwrap();
+        }
+        told
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn location(&self) -> LedgerLocation {
+        LedgerLocation::Directory(self.path().join("prodpin-ledger"))
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prodpin"));
+        command.arg("history").args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
+        command.output().unwrap()
+    }
+
+    /// What it prints, if all is well.
+    fn tell(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn refuse(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.run(arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{arguments:?}: {told}");
+        told
+    }
+}
+
+#[tokio::test]
+async fn a_timeline_tells_when_from_to_and_who_saw_it() {
+    let told = Told::new().await;
+    insta::assert_snapshot!(told.tell(&["r.example/shop/api:latest"]));
+}
+
+#[tokio::test]
+async fn every_form_of_a_reference_leads_to_its_repository() {
+    let told = Told::new().await;
+    let digest = artifact("b").to_string();
+    let whole = told.tell(&["r.example/shop/api"]);
+    assert!(whole.contains("v1 created again") && whole.contains("latest moved") && whole.contains("kubernetes prod"));
+    assert_eq!(told.tell(&["shop/shop/api"]), whole);
+    assert_eq!(told.tell(&["r.example:443/shop/api"]), whole);
+    let latest = told.tell(&["r.example/shop/api:latest"]);
+    assert_eq!(told.tell(&["shop/shop/api:latest"]), latest);
+    // Two sources have it: both are told.
+    let both = told.tell(&["shop/api:latest"]);
+    assert!(both.starts_with(&latest) && both.contains("spare/shop/api"), "{both}");
+    assert!(told.tell(&["spare.example:8443/shop/api:latest"]).starts_with("spare/shop/api"));
+    // Bytes, with and without a tag, and by themselves.
+    for reference in ["r.example/shop/api@", "shop/shop/api@", "r.example/shop/api:latest@"] {
+        let of_bytes = told.tell(&[&format!("{reference}{digest}")]);
+        assert!(of_bytes.contains("moved") && !of_bytes.contains("v1"), "{of_bytes}");
+    }
+    for reference in ["s3://acme/Shop/1/bundle.zip", "Shop:Shop/1/bundle.zip", "bundles/Shop:Shop/1/bundle.zip"] {
+        assert!(told.tell(&[reference]).contains("first seen"), "{reference}");
+    }
+    let json: Value = serde_json::from_str(&told.tell(&["shop/api:latest", "--json"])).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 4);
+    assert_eq!((&json[1]["in_production"], &json[1]["event"]["type"]), (&true.into(), &"tag-moved".into()));
+}
+
+#[tokio::test]
+async fn a_tag_is_resolved_as_of_any_time_and_absence_is_no_deletion_i4() {
+    let told = Told::new().await;
+    let moment = |second| at(second).to_string();
+    for (reference, second, expected) in [
+        ("shop/shop/api:latest", 0, "had not been seen yet"),
+        ("shop/shop/api:latest", 1, &*format!("pointed at {}", artifact("a"))),
+        ("shop/shop/api:latest", 2, &format!("pointed at {}", artifact("b"))),
+        ("shop/shop/api:v1", 2, "was not found once since"),
+        ("shop/shop/api:v1", 3, "was deleted"),
+        ("shop/shop/api:v1", 4, &format!("pointed at {}", artifact("a"))),
+    ] {
+        let answer = told.tell(&[reference, "--at", &moment(second)]);
+        assert!(answer.contains(expected), "{answer}");
+    }
+    let later = told.tell(&["shop/shop/api:latest", "--at", &moment(3600)]);
+    assert!(later.contains("the ledger ends at"), "what came after is not known: {later}");
+    let day = moment(0).split('T').next().unwrap().to_owned();
+    assert!(told.tell(&["shop/shop/api:latest", "--at", &day]).contains(&artifact("c").to_string()));
+    // Of a repository, every tag; of two sources, both; as one document.
+    let all: Value = serde_json::from_str(&told.tell(&["shop/api", "--at", &moment(3), "--json"])).unwrap();
+    let status: Vec<_> = all.as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
+    assert_eq!(status, ["present", "deleted", "present"]);
+    assert_eq!(all[0]["ledger_sequence"], 3);
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_told_with_the_next_step() {
+    let told = Told::new().await;
+    let unknown = told.refuse(&["r.example/shop/api:v9"], 1);
+    assert!(
+        unknown.contains("it knows latest, v1") && unknown.contains("`prodpin history shop/shop/api`"),
+        "{unknown}"
+    );
+    let unknown = told.refuse(&["r.example/shop/web:v1"], 1);
+    assert!(unknown.contains("nothing about shop/shop/web"), "{unknown}");
+    for stranger in ["nginx", "other.example/shop/api:1", "shop/web:latest", "spare.example/shop/api", "s3://b/x"] {
+        let refused = told.refuse(&[stranger], 2);
+        assert!(refused.contains("the policy has bundles, shop, spare"), "{refused}");
+    }
+    let refused = told.refuse(&["shop/api:latest", "--at", "yesterday"], 2);
+    assert!(refused.contains("2026-11-23T03:15:00Z"), "{refused}");
+    let bytes = format!("r.example/shop/api@{}", artifact("none"));
+    assert!(told.refuse(&[&bytes], 1).contains("nothing about"));
+    for export in ["csv", "xlsx=a", "csv=", "parquet=no/such/folder/x"] {
+        told.refuse(&["--export", export], 2);
+    }
+}
+
+fn rows(file: &Path) -> Vec<Row> {
+    let reader = SerializedFileReader::new(File::open(file).unwrap()).unwrap();
+    reader.get_row_iter(None).unwrap().map(Result::unwrap).collect()
+}
+
+fn cell<'r>(row: &'r Row, name: &str) -> &'r Field {
+    row.get_column_iter().find(|(column, _)| *column == name).unwrap().1
+}
+
+#[tokio::test]
+async fn the_whole_ledger_is_a_table_of_typed_columns_that_says_what_the_entries_say() {
+    let told = Told::new().await;
+    told.tell(&["--export", "parquet=ledger.parquet"]);
+    told.tell(&["--export", "csv=ledger.csv"]);
+    let file = told.path().join("ledger.parquet");
+    let reader = SerializedFileReader::new(File::open(&file).unwrap()).unwrap();
+    let metadata = reader.metadata();
+    let column = |name: &str| {
+        let columns = metadata.file_metadata().schema_descr().columns().iter();
+        columns.into_iter().find(|column| column.name() == name).unwrap().clone()
+    };
+    let LogicalType::Timestamp(at) = column("at").logical_type_ref().unwrap() else { panic!("a time is a time") };
+    assert_eq!((at.is_adjusted_to_u_t_c, &at.unit), (true, &TimeUnit::MICROS));
+    assert_eq!(column("run").logical_type_ref(), Some(&LogicalType::String));
+    assert_eq!(column("sequence").physical_type(), parquet::basic::Type::INT64);
+    assert_eq!(column("tag").self_type().get_basic_info().repetition(), Repetition::OPTIONAL);
+    for chunk in metadata
+        .row_group(0)
+        .columns()
+        .iter()
+        .filter(|chunk| ["run", "event"].contains(&chunk.column_path().string().as_str()))
+    {
+        assert!(chunk.encodings().any(|encoding| encoding == Encoding::RLE_DICTIONARY), "{chunk:?}");
+    }
+
+    let ledger = Ledger::open(&told.location(), Access::Read).await.unwrap();
+    let rows = rows(&file);
+    let mut csv = csv::Reader::from_path(told.path().join("ledger.csv")).unwrap();
+    let headers: Vec<String> = csv.headers().unwrap().iter().map(str::to_owned).collect();
+    let names: Vec<&String> = rows[0].get_column_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, headers.iter().collect::<Vec<_>>());
+    let lines: Vec<_> = csv.records().map(Result::unwrap).collect();
+    let mut count = 0;
+    ledger
+        .each_entry(|sequence, number, entry| {
+            let row = &rows[number as usize];
+            assert_eq!(cell(row, "entry"), &Field::Long(number as i64));
+            assert_eq!(cell(row, "sequence"), &Field::Long(sequence as i64));
+            assert_eq!(cell(row, "at"), &Field::TimestampMicros(entry.at.as_microsecond()));
+            assert_eq!(cell(row, "json"), &Field::Str(serde_json::to_string(entry).unwrap()));
+            let tag = entry.event.tag().map_or(Field::Null, |tag| Field::Str(tag.to_string()));
+            assert_eq!(cell(row, "tag"), &tag);
+            let name = entry.repository.as_ref().map_or(Field::Null, |key| Field::Str(key.name.to_string()));
+            assert_eq!(cell(row, "repository"), &name);
+            assert_eq!(lines[number as usize].get(1).unwrap(), sequence.to_string());
+            count += 1;
+            Ok::<_, ()>(())
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((rows.len(), lines.len()), (count, count));
+    let started = rows.iter().find(|row| cell(row, "event") == &Field::Str("deployment-started".to_owned())).unwrap();
+    assert_eq!(cell(started, "via"), &Field::Str("kubernetes prod".to_owned()));
+    assert_eq!(cell(started, "from"), &Field::Null);
+}
+
+#[tokio::test]
+async fn groups_of_rows_have_an_end_and_nothing_is_lost_between_them_i20() {
+    let told = Told { directory: tempfile::tempdir().unwrap() };
+    std::fs::write(told.path().join("prodpin.yaml"), POLICY).unwrap();
+    // Nothing yet: the columns are there all the same.
+    told.tell(&["--export", "parquet=none.parquet"]);
+    assert_eq!(rows(&told.path().join("none.parquet")).len(), 0);
+    assert!(told.tell(&["--export", "csv=-"]).starts_with("entry,sequence,at,run,source,repository,event,tag,"));
+
+    let ledger = Ledger::open(&told.location(), Access::Write).await.unwrap();
+    let repository = key("shop", "shop/api");
+    let entries = (0..70_000).map(|n| tag_seen(1, &repository, &format!("v{n}"), "a"));
+    ledger.commit(entries.collect()).await.unwrap();
+    told.tell(&["--export", "parquet=ledger.parquet"]);
+    let file = told.path().join("ledger.parquet");
+    let reader = SerializedFileReader::new(File::open(&file).unwrap()).unwrap();
+    let groups: Vec<i64> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+    assert!(groups.len() > 1 && groups.iter().sum::<i64>() == 70_000, "{groups:?}");
+    let all = rows(&file);
+    for (n, row) in all.iter().enumerate() {
+        assert_eq!(cell(row, "tag"), &Field::Str(format!("v{n}")));
+        assert_eq!(cell(row, "entry"), &Field::Long(n as i64));
+    }
+    // Through a pipe, it is the same file.
+    assert_eq!(told.run(&["--export", "parquet=-"]).stdout, std::fs::read(&file).unwrap());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_export_takes_the_place_of_neither_ledger_nor_policy_nor_through_a_link_f80() {
+    let told = Told::new().await;
+    std::fs::write(told.path().join("old.csv"), "old").unwrap();
+    std::os::unix::fs::symlink("old.csv", told.path().join("link.csv")).unwrap();
+    for (format, file, why) in [
+        ("csv", "link.csv", "symbolic link"),
+        ("parquet", "link.csv", "symbolic link"),
+        ("parquet", "prodpin.yaml", "the policy"),
+        ("csv", "prodpin-ledger/view/index", "lies in the ledger"),
+        ("parquet", "prodpin-ledger/new.parquet", "lies in the ledger"),
+        ("csv", "prodpin-ledger.key", "signing key"),
+        ("csv", "../x.csv", "'..'"),
+    ] {
+        let refused = told.refuse(&["--export", &format!("{format}={file}")], 2);
+        assert!(refused.contains(why), "{file}: {refused}");
+    }
+    // Of the ledger that is asked for, and not only of the policy's.
+    let refused = told.refuse(&["--ledger", "prodpin-ledger", "--export", "csv=prodpin-ledger/x.csv"], 2);
+    assert!(refused.contains("lies in the ledger"), "{refused}");
+    assert_eq!(std::fs::read(told.path().join("old.csv")).unwrap(), b"old");
+    told.tell(&["--export", "csv=old.csv"]);
+    assert!(std::fs::read_to_string(told.path().join("old.csv")).unwrap().starts_with("entry,"));
+}
