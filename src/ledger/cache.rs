@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// A cache of another schema is not read but made anew.
-pub(super) const CACHE_SCHEMA: u32 = 2;
+pub(super) const CACHE_SCHEMA: u32 = 3;
 
 /// A repository of a million tags needs a tenth of this.
 const UNPACKED_CAP: u64 = 4 << 30;

@@ -33,5 +33,6 @@ mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;
+mod told_times;
 mod transport;
 mod watch;
