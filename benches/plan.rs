@@ -117,7 +117,7 @@ fn planned(snapshot: &Snapshot, state: &mut RepositoryState, key: &RepositoryKey
     let events = decide::changes(snapshot, &BTreeMap::new(), &BTreeMap::new(), state);
     decide::fold(state, mark(2), &events);
     let (labels, attempts) = (BTreeMap::new(), Attempts::new());
-    let selection = decide::select(rules, snapshot, state, &labels, &[], &BTreeSet::new());
+    let selection = decide::select(rules, snapshot, state, &labels, &[], &BTreeSet::new(), Timestamp::UNIX_EPOCH);
     let mut inspections = BTreeMap::new();
     loop {
         let unseen = selection.unseen(rules.keep, &inspections);

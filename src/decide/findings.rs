@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 
-use super::changes::resolve;
+use super::deployments::resolve;
 use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
@@ -326,7 +326,7 @@ fn dangling(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
     if !input.snapshot.listing_is_complete() {
         return Vec::new();
     }
-    let dangling = resolve(input.running, input.state, input.rules).dangling;
+    let dangling = resolve(input.running, input.state, input.rules, &input.labels()).dangling;
     let mut seen: BTreeSet<(&RunningReference, &Arc<str>)> = BTreeSet::new();
     dangling
         .into_iter()

@@ -2,14 +2,12 @@
 
 use std::cmp::Ordering;
 
-use semver::Prerelease;
-
 /// A version read leniently from a tag: `1.2.3`, `v1.2`, `prod-2024.01.15`, `1.2.3-rc.1`. Semantic versioning's
 /// precedence where the text is one, its natural extension where it has fewer or more numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Version {
     numbers: Vec<u64>,
-    pre: Prerelease,
+    suffix: Suffix,
     /// Whether anyone would call it a version: `v1` and `1.2` are, `20261123` and `7` are only numbers.
     pub(super) conventional: bool,
 }
@@ -30,18 +28,15 @@ impl Version {
                 _ => break,
             }
         }
-        let pre = match rest.chars().next() {
-            None => Prerelease::EMPTY,
+        let suffix = match rest.chars().next() {
+            None => Suffix::default(),
             // Build metadata has no precedence; `_` stands for `+` in tags (F142), `.Final` is Java's habit.
-            Some('+' | '_' | '.') => Prerelease::EMPTY,
-            Some('-') => {
-                let text = rest[1..].split(['+', '_']).next().unwrap_or_default();
-                Prerelease::new(text).ok()?
-            }
+            Some('+' | '_' | '.') => Suffix::default(),
+            Some('-') => Suffix(rest[1..].split(['+', '_']).next().unwrap_or_default().into()),
             Some(_) => return None,
         };
         let conventional = explicit || numbers.len() > 1;
-        Some(Self { numbers, pre, conventional })
+        Some(Self { numbers, suffix, conventional })
     }
 }
 
@@ -66,7 +61,7 @@ impl Ord for Version {
         (0..longest)
             .map(|at| number(&self.numbers, at).cmp(&number(&other.numbers, at)))
             .find(|ordering| ordering.is_ne())
-            .unwrap_or_else(|| self.pre.cmp(&other.pre))
+            .unwrap_or_else(|| self.suffix.cmp(&other.suffix))
     }
 }
 
@@ -75,6 +70,63 @@ impl PartialOrd for Version {
         Some(self.cmp(other))
     }
 }
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Version {}
+
+/// What follows the numbers after a dash. Any text is one: a build's date or hour has leading zeros, which semantic
+/// versioning forbids, and is no less a version for it.
+#[derive(Debug, Clone, Default)]
+struct Suffix(Box<str>);
+
+impl Suffix {
+    /// Its parts as semantic versioning compares them: numbers as numbers and before words, words as they are spelled,
+    /// and one more part after none. A part that it would refuse is compared the same way, which keeps one order for
+    /// all of them: with another rule for some of them, three suffixes could each come before the next.
+    fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.0.split('.').map(|part| match part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty() {
+            true => {
+                let digits = part.trim_start_matches('0');
+                Part::Number(digits.len(), digits)
+            }
+            false => Part::Word(part),
+        })
+    }
+}
+
+/// Numbers of any length: by how many digits they have, then by those.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part<'a> {
+    Number(usize, &'a str),
+    Word(&'a str),
+}
+
+impl Ord for Suffix {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // The release itself comes after everything that leads to it.
+        let leads_to_it = |suffix: &Self| !suffix.0.is_empty();
+        leads_to_it(other).cmp(&leads_to_it(self)).then_with(|| self.parts().cmp(other.parts()))
+    }
+}
+
+impl PartialOrd for Suffix {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Suffix {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Suffix {}
 
 /// Compares names with runs of digits as numbers, so that `build-10` comes after `build-9`. Total: names that differ
 /// never compare equal.
@@ -110,6 +162,7 @@ fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn versions_order_as_people_read_them() {
@@ -130,6 +183,48 @@ mod tests {
         for pair in ascending.windows(2) {
             let (a, b) = (Version::read(pair[0]).unwrap(), Version::read(pair[1]).unwrap());
             assert!(a < b, "{} should come before {}", pair[0], pair[1]);
+        }
+    }
+
+    #[test]
+    fn suffixes_that_semantic_versioning_refuses_are_versions_all_the_same() {
+        for ascending in [
+            vec!["1.2.3-007", "1.2.3-8", "1.2.3-010", "1.2.3-11", "1.2.3-rc.01", "1.2.3-rc.2", "1.2.3"],
+            vec!["v1.4.0-01", "v1.4.0-2", "v1.4.0-99999999999999999999999", "v1.4.0-rc.1", "v1.4.0-rc..1"],
+            vec!["2026.11.20-10", "2026.11.20-11", "2026.11.23-08", "2026.11.23-09"],
+            vec!["1.0-ä", "1.0-", "1.0.1"],
+        ] {
+            for pair in ascending.windows(2) {
+                let (a, b) = (Version::read(pair[0]).unwrap(), Version::read(pair[1]).unwrap());
+                assert!(a < b, "{} should come before {}", pair[0], pair[1]);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_suffix_has_one_place(labels in prop::collection::vec("v?[0-2](\\.[0-2]){0,2}(-[0-9a-b.@-]{0,5})?", 3)) {
+            let versions: Vec<Version> = labels.iter().map(|label| Version::read(label).unwrap()).collect();
+            let [a, b, c] = &versions[..] else { unreachable!() };
+            prop_assert_eq!(a.cmp(b), b.cmp(a).reverse());
+            prop_assert_eq!(a == b, a.cmp(b).is_eq());
+            if a <= b && b <= c {
+                prop_assert!(a <= c, "{} {} {}", labels[0], labels[1], labels[2]);
+            }
+            if a == b {
+                prop_assert_eq!(a.cmp(c), b.cmp(c));
+            }
+        }
+
+        #[test]
+        fn semantic_versions_have_semantic_versionings_precedence(
+            labels in prop::collection::vec("(0|[1-9][0-9]?)\\.[0-2]\\.[0-2](-[0-9a-b.-]{1,6})?", 2),
+        ) {
+            let Ok(theirs) = labels.iter().map(|label| semver::Version::parse(label)).collect::<Result<Vec<_>, _>>() else {
+                return Ok(());
+            };
+            let ours: Vec<Version> = labels.iter().map(|label| Version::read(label).unwrap()).collect();
+            prop_assert_eq!(ours[0].cmp(&ours[1]), theirs[0].cmp_precedence(&theirs[1]), "{:?}", labels);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_f
 use crate::report::identity::occurrence;
 
 use super::findings::{Findings, findings};
+use super::labels::Labels;
 use super::meeting::by_name;
 use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
@@ -52,6 +53,13 @@ pub struct Input<'a> {
     pub attempts: &'a Attempts,
     /// What else could not be read.
     pub gaps: &'a [Gap],
+}
+
+impl<'a> Input<'a> {
+    /// What rules call each tag.
+    pub(super) fn labels(&self) -> Labels<'a> {
+        Labels::new(self.snapshot, self.labels)
+    }
 }
 
 /// What to do, say and record about one repository.

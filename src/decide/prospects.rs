@@ -58,7 +58,9 @@ impl Prospects {
             Outlook::Unruled | Outlook::NoneSet => Vec::new(),
             Outlook::Unknown { detail } => vec![Obstacle::Unproven { detail: detail.clone() }],
             Outlook::Known(known) if known.unseen.contains(artifact) => {
-                let detail = "it was not listed with what the lifecycle policy counts".to_owned();
+                let detail = "what the lifecycle rules will do to it is not known: not all that they count was listed, or it is \
+                              too much to be judged"
+                    .to_owned();
                 vec![Obstacle::Unproven { detail }]
             }
             Outlook::Known(_) => self.pinned.threats(artifact).iter().map(Threat::as_obstacle).collect(),

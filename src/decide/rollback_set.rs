@@ -7,7 +7,9 @@
 //! - bytes that arrived by moving a release tag are kept beside the set, flagged, and take nobody's place: else
 //!   whoever can re-push five tags could empty it;
 //! - what workloads ran is ordered by when it was last in production, by the best evidence there is: the look that no
-//!   longer found it, or what the platform itself tells of the time between looks and before the first one;
+//!   longer found it, or what the platform itself tells of the time between looks and before the first one. What is only
+//!   told takes nobody's place either: whoever can write a platform's history chooses its times, and so the last few
+//!   that prodpin itself saw run are kept whatever is told (I21);
 //! - what no longer exists is reported in its place, and does not count towards the number to keep.
 
 use std::cmp::{Ordering, Reverse};
@@ -17,12 +19,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Evidence, Inspection, Mark, Order, Presence, ProductionRule, RepositoryState, Running, Snapshot, Span,
-    Tag, TagHistory, TagStatus, signal_of,
+    ArtifactId, Evidence, Inspection, Mark, Order, Presence, ProductionRule, RepositoryState, Running, Snapshot, Tag,
+    TagHistory, TagStatus,
 };
 use crate::report::document::Reason;
 
-use super::changes::resolve;
+use super::deployments::resolve;
+use super::in_use::in_use;
+use super::labels::Labels;
 use super::meeting::meet;
 use super::order::{Version, natural};
 use super::rules::{Rules, is_watched};
@@ -34,19 +38,32 @@ pub struct Selection {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Lane {
-    evidence: Evidence,
-    ranked: Vec<Candidate>,
+pub(super) struct Lane {
+    pub(super) evidence: Evidence,
+    pub(super) ranked: Vec<Candidate>,
+    /// Places in `ranked` of what prodpin itself saw run, in the order in which it did: kept beside what is told.
+    pub(super) seen: Vec<usize>,
 }
 
 /// An artifact that production ran, by one rule.
 #[derive(Debug, Clone, PartialEq)]
-struct Candidate {
-    artifact: ArtifactId,
-    reasons: Vec<Reason>,
-    running: bool,
+pub(super) struct Candidate {
+    pub(super) artifact: ArtifactId,
+    pub(super) reasons: Vec<Reason>,
+    pub(super) running: bool,
+    /// The commit at which prodpin itself last saw it run, or go; none if it never did.
+    pub(super) seen: Option<u64>,
     /// Bytes that this artifact's tags were moved to.
-    moved_in: Vec<(Tag, ArtifactId)>,
+    pub(super) moved_in: Vec<MovedIn>,
+}
+
+/// Bytes that came under a tag that named others.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MovedIn {
+    pub(super) tag: Tag,
+    pub(super) artifact: ArtifactId,
+    /// The tag names them no more and they were never pinned: if they are gone, a cleanup did its work.
+    pub(super) left: bool,
 }
 
 /// A rollback target, before it is judged.
@@ -61,8 +78,8 @@ pub(super) struct Target {
 /// How many more candidates a rule ranks than it can keep or has lost: what vanished without its tag being missed yet.
 const SPARE: usize = 32;
 
-/// Applies every production rule. `state` is what was known with this run's events folded in; `names` gives labels of
-/// tags that are no longer listed; `signals` says which signals are configured.
+/// Applies every production rule. `state` is what was known with this run's events folded in; `labels` are
+/// those of tags that are no longer listed; `signals` says which signals are configured; `now` is the run's clock.
 #[must_use]
 pub fn select(
     rules: &Rules,
@@ -71,18 +88,22 @@ pub fn select(
     labels: &BTreeMap<Tag, Box<str>>,
     running: &[Running],
     signals: &BTreeSet<Arc<str>>,
+    now: Timestamp,
 ) -> Selection {
+    let called = Labels::new(snapshot, labels);
     let names = Names::new(snapshot, state, labels);
     let lanes = rules.production.iter().map(|rule| match rule {
         ProductionRule::Tags { patterns, order } => Lane {
             evidence: Evidence::TagName,
-            ranked: releases(names.releases(|label| patterns.matches(label)), *order, rules.keep),
+            ranked: releases(names.releases(|label| patterns.matches(label)), *order, rules.keep, &state.pinned),
+            seen: Vec::new(),
         },
         ProductionRule::MovingTag(tag) => {
-            Lane { evidence: Evidence::StablePointer, ranked: moving_tag(names.moving(tag)) }
+            Lane { evidence: Evidence::StablePointer, ranked: moving_tag(names.moving(tag)), seen: Vec::new() }
         }
         ProductionRule::InUse => {
-            Lane { evidence: Evidence::RunningDigest, ranked: in_use(rules, state, running, signals) }
+            let resolved = resolve(running, state, rules, &called);
+            in_use(&resolved, state, signals, now)
         }
     });
     Selection { lanes: lanes.collect() }
@@ -121,7 +142,7 @@ impl<'a> Names<'a> {
 }
 
 /// Releases by their tags, most recent first; tags of one artifact are one release.
-fn releases(mut tags: Vec<&Named<'_>>, order: Order, keep: u32) -> Vec<Candidate> {
+fn releases(mut tags: Vec<&Named<'_>>, order: Order, keep: u32, pinned: &BTreeMap<ArtifactId, Mark>) -> Vec<Candidate> {
     sort_releases(&mut tags, order);
     // No more can be missing than have lost their tag, or are on record as missing.
     let lost = tags.iter().filter(|named| named.history.status != TagStatus::Present).count();
@@ -141,25 +162,35 @@ fn releases(mut tags: Vec<&Named<'_>>, order: Order, keep: u32) -> Vec<Candidate
         };
         let tag = named.tag.clone();
         let current = named.history.latest().filter(|_| !matches!(named.history.status, TagStatus::Deleted(_)));
-        match current {
-            Some(current) if current.artifact == original.artifact => {
-                ranked[place].reasons.push(Reason::ReleaseTag { tag });
-            }
-            Some(_) => {
-                ranked[place].reasons.push(Reason::ReleasedAs { tag: tag.clone() });
-                // Production may have run any of them; as many as are kept of releases are kept of these.
-                let mut later: Vec<&ArtifactId> = Vec::new();
-                for sighting in named.history.sightings.iter().rev().map(|sighting| &sighting.artifact) {
-                    if *sighting != original.artifact && !later.contains(&sighting) && later.len() < keep as usize {
-                        later.push(sighting);
-                    }
-                }
-                ranked[place].moved_in.extend(later.into_iter().map(|artifact| (tag.clone(), artifact.clone())));
-            }
-            None => ranked[place].reasons.push(Reason::ReleasedAs { tag }),
-        }
+        let released = current.is_some_and(|current| current.artifact == original.artifact);
+        ranked[place].moved_in.extend(moved_in(named.history, keep).map(|artifact| MovedIn {
+            tag: tag.clone(),
+            artifact: artifact.clone(),
+            left: (released || current.is_none()) && !pinned.contains_key(artifact),
+        }));
+        ranked[place].reasons.push(match released {
+            true => Reason::ReleaseTag { tag },
+            false => Reason::ReleasedAs { tag },
+        });
     }
     ranked
+}
+
+/// Bytes that a release tag named after its first ones, the latest first. Production may have run any of them, also
+/// where the tag was since deleted or put back; as many as are kept of releases are kept of these.
+fn moved_in(history: &TagHistory, keep: u32) -> impl Iterator<Item = &ArtifactId> {
+    let original = history.original().map(|sighting| &sighting.artifact);
+    let mut later: Vec<&ArtifactId> = Vec::new();
+    // Nearly every release tag has one sighting.
+    for sighting in history.sightings.iter().skip(1).rev().map(|sighting| &sighting.artifact) {
+        if later.len() == keep as usize {
+            break;
+        }
+        if Some(sighting) != original && !later.contains(&sighting) {
+            later.push(sighting);
+        }
+    }
+    later.into_iter()
 }
 
 fn sort_releases(tags: &mut [&Named<'_>], order: Order) {
@@ -233,85 +264,9 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// Whether it runs now, when it was last in production, and the commit that last changed what is known of it.
-type Recency = (bool, Option<Timestamp>, u64);
-
-/// What signals named: running now first, then by when it was last in production.
-fn in_use(rules: &Rules, state: &RepositoryState, running: &[Running], signals: &BTreeSet<Arc<str>>) -> Vec<Candidate> {
-    let resolved = resolve(running, state, rules);
-    let clock = Clock::of(state);
-    let mut ranked: Vec<(Recency, Candidate)> = Vec::new();
-    for (artifact, spans) in &state.deployments {
-        let mut candidate = Candidate::new(artifact.clone());
-        let (mut last, mut sequence) = (None, 0);
-        let mut before = Vec::new();
-        for (via, span) in spans {
-            // A signal that the policy no longer names cannot say that anything still runs.
-            let runs = span.until.is_none() && signal_of(via, signals).is_some();
-            candidate.running |= runs;
-            last = last.max(clock.last_in_production(span));
-            sequence = sequence.max(span.until.map_or(span.from.sequence, |until| until.sequence));
-            match runs {
-                true => candidate.reasons.push(Reason::Running { via: via.to_string() }),
-                false => before.push((clock.last_in_production(span), via)),
-            }
-        }
-        if candidate.reasons.is_empty() {
-            before.sort_by(|a, b| b.cmp(a));
-            let told = before.into_iter().take(REASONS_TOLD).map(|(_, via)| Reason::RanBefore { via: via.to_string() });
-            candidate.reasons.extend(told);
-        }
-        candidate.running |= resolved.named.contains_key(artifact);
-        let moved = resolved.moved_in.iter().filter(|(claimed, ..)| claimed == artifact);
-        candidate.moved_in.extend(moved.map(|(_, tag, now)| (tag.clone(), now.clone())));
-        ranked.push(((candidate.running, last, sequence), candidate));
-    }
-    ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.artifact.cmp(&y.artifact)));
-    ranked.into_iter().map(|(_, candidate)| candidate).collect()
-}
-
-/// Of workloads that ran an artifact and run it no more, so many are named as the reason for keeping it.
-const REASONS_TOLD: usize = 8;
-
-/// The wall time of each ledger position, made to follow the sequence, which is what orders (I21): so that it can be
-/// compared with the times that platforms tell of deployments no run was there to see.
-struct Clock(BTreeMap<u64, Timestamp>);
-
-impl Clock {
-    fn of(state: &RepositoryState) -> Self {
-        let marks = state.deployments.values().flat_map(BTreeMap::values).flat_map(|span| {
-            let until = span.until.unwrap_or(span.from);
-            [(span.from.sequence, span.from.at), (until.sequence, until.at)]
-        });
-        let mut times: BTreeMap<u64, Timestamp> = BTreeMap::new();
-        for (sequence, at) in marks {
-            let time = times.entry(sequence).or_insert(at);
-            *time = (*time).max(at);
-        }
-        let mut latest = Timestamp::MIN;
-        for time in times.values_mut() {
-            latest = latest.max(*time);
-            *time = latest;
-        }
-        Self(times)
-    }
-
-    /// When it was last in production; none if it was, and nobody tells when. A platform often tells only when the
-    /// next one was started, or created: before prodpin itself saw this one start, that cannot be right, and the first
-    /// look that did not find it any more counts.
-    fn last_in_production(&self, span: &Span) -> Option<Timestamp> {
-        let until = self.0.get(&span.until.unwrap_or(span.from).sequence).copied();
-        match span.told {
-            told if span.recalled => told,
-            Some(told) if told >= span.from.at => Some(told),
-            _ => until,
-        }
-    }
-}
-
 impl Candidate {
-    fn new(artifact: ArtifactId) -> Self {
-        Self { artifact, reasons: Vec::new(), running: false, moved_in: Vec::new() }
+    pub(super) fn new(artifact: ArtifactId) -> Self {
+        Self { artifact, reasons: Vec::new(), running: false, seen: None, moved_in: Vec::new() }
     }
 }
 
@@ -329,6 +284,24 @@ impl Reason {
     }
 }
 
+/// Whether a candidate is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Told,
+    /// It is gone, and so are as many before it as are told.
+    Lost,
+    /// Behind the last one kept.
+    Beyond,
+}
+
+/// A release that is gone and is no target, because more are gone than are told. It ran all the same.
+pub(super) struct Lost {
+    pub(super) artifact: ArtifactId,
+    pub(super) reasons: Vec<Reason>,
+    /// Whether a rule ranks it as more recent than the release that was asked about, or does not rank that one.
+    pub(super) above: bool,
+}
+
 impl Lane {
     /// The candidates down to the last one kept: `keep` that exist, everything running, and whatever is missing on
     /// the way. What was not looked at yet counts as existing.
@@ -337,21 +310,42 @@ impl Lane {
         keep: u32,
         is_missing: &impl Fn(&ArtifactId) -> bool,
     ) -> impl Iterator<Item = &'a Candidate> {
+        let places = self.places(keep, is_missing);
+        let told =
+            self.ranked.iter().zip(places).filter(|(candidate, place)| *place == Place::Told || candidate.running);
+        told.map(|(candidate, _)| candidate)
+    }
+
+    fn places(&self, keep: u32, is_missing: &impl Fn(&ArtifactId) -> bool) -> Vec<Place> {
+        let mut places = vec![Place::Beyond; self.ranked.len()];
+        self.open(keep, is_missing, 0..self.ranked.len(), &mut places);
+        self.open(keep, is_missing, self.seen.iter().copied(), &mut places);
+        places
+    }
+
+    fn open(
+        &self,
+        keep: u32,
+        is_missing: &impl Fn(&ArtifactId) -> bool,
+        order: impl Iterator<Item = usize>,
+        places: &mut [Place],
+    ) {
         let (mut kept, mut missing) = (0, 0);
-        self.ranked.iter().filter(move |candidate| {
-            let open = kept < keep;
-            let told = if !open {
-                false
-            } else if is_missing(&candidate.artifact) {
-                // However many were cleaned up, only what exists closes the window; the first few lost are told.
-                missing += 1;
-                missing <= keep
-            } else {
+        for at in order {
+            if kept == keep {
+                return;
+            }
+            // However many were cleaned up, only what exists closes the window; the first few lost are told.
+            if !is_missing(&self.ranked[at].artifact) {
                 kept += 1;
-                true
-            };
-            told || candidate.running
-        })
+                places[at] = Place::Told;
+            } else if missing < keep {
+                missing += 1;
+                places[at] = Place::Told;
+            } else if places[at] == Place::Beyond {
+                places[at] = Place::Lost;
+            }
+        }
     }
 }
 
@@ -365,6 +359,22 @@ impl Selection {
             .map(|target| target.artifact)
             .filter(|artifact| !inspections.contains_key(artifact))
             .collect()
+    }
+
+    /// What is gone and not among the targets, as seen from one of them.
+    pub(super) fn lost(&self, keep: u32, is_missing: impl Fn(&ArtifactId) -> bool, from: &ArtifactId) -> Vec<Lost> {
+        let mut lost: BTreeMap<&ArtifactId, Lost> = BTreeMap::new();
+        for lane in &self.lanes {
+            let place = lane.ranked.iter().position(|candidate| candidate.artifact == *from);
+            let places = lane.places(keep, &is_missing);
+            for (at, candidate) in lane.ranked.iter().enumerate().filter(|(at, _)| places[*at] == Place::Lost) {
+                let (artifact, reasons) = (candidate.artifact.clone(), Vec::new());
+                let one = lost.entry(&candidate.artifact).or_insert_with(|| Lost { artifact, reasons, above: false });
+                one.reasons.extend(candidate.reasons.iter().cloned());
+                one.above |= place.is_none_or(|place| at < place);
+            }
+        }
+        lost.into_values().collect()
     }
 
     /// The rollback targets: ranked ones first, then those kept beside them.
@@ -382,8 +392,10 @@ impl Selection {
                 *best = (*best).min(place);
                 target.running |= candidate.running;
                 target.reasons.extend(candidate.reasons.iter().cloned());
-                for (tag, artifact) in &candidate.moved_in {
-                    beside.entry(artifact).or_default().push(Reason::MovedIn { tag: tag.clone() });
+                for MovedIn { tag, artifact, left } in &candidate.moved_in {
+                    if !(*left && is_missing(artifact)) {
+                        beside.entry(artifact).or_default().push(Reason::MovedIn { tag: tag.clone() });
+                    }
                 }
             }
         }

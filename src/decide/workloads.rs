@@ -22,12 +22,14 @@ pub(super) fn workload_findings(input: &Input<'_>, draft: Draft<'_>) -> Vec<Find
             by_tag.entry(tag).or_default().push(entry);
         }
     }
+    let labels = input.labels();
     let mut findings = Vec::new();
     for (tag, entries) in by_tag {
-        let drifted = drift(input, draft, tag, &entries);
+        let may_move = input.rules.may_move(tag, labels.of(tag));
+        let drifted = drift(input, draft, tag, &entries, may_move);
         // Whoever is told that the tag was moved under a workload knows that it can be.
         if drifted.is_empty() {
-            findings.extend(mutable(input, draft, tag, &entries));
+            findings.extend(mutable(input, draft, tag, &entries, may_move));
         }
         findings.extend(drifted);
     }
@@ -35,7 +37,7 @@ pub(super) fn workload_findings(input: &Input<'_>, draft: Draft<'_>) -> Vec<Find
 }
 
 /// The workload runs what its tag named once, and would start something else next.
-fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running]) -> Vec<Finding> {
+fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], may_move: bool) -> Vec<Finding> {
     let history = input.state.tags.get(tag).filter(|history| !matches!(history.status, TagStatus::Deleted(_)));
     let Some(now) = history.and_then(|history| history.latest()).map(|sighting| &sighting.artifact) else {
         return Vec::new();
@@ -50,7 +52,7 @@ fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running]) -
             drifted.entry(runs).or_default().push(entry);
         }
     }
-    let severity = match input.rules.may_move(tag, tag.as_str()) {
+    let severity = match may_move {
         true => Severity::Medium,
         false => Severity::High,
     };
@@ -72,11 +74,11 @@ fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running]) -
 }
 
 /// The workload names a tag alone, and the tag can be moved.
-fn mutable(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running]) -> Option<Finding> {
+fn mutable(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], may_move: bool) -> Option<Finding> {
     if never_moves(&input.snapshot.retention) {
         return None;
     }
-    let severity = match input.rules.may_move(tag, tag.as_str()) || tag.as_str() == "latest" {
+    let severity = match may_move || tag.as_str() == "latest" {
         true => Severity::Medium,
         false => Severity::Low,
     };

@@ -247,7 +247,8 @@ impl RepositoryState {
                     told: None,
                     recalled: true,
                 });
-                span.told = span.told.max(*last);
+                // What is told of the future would count as the latest for ever; it cannot be later than when it was told.
+                span.told = span.told.max(last.map(|last| last.min(mark.at)));
                 if let Some(tag) = tag {
                     self.remember(via, tag, artifact, mark);
                 }

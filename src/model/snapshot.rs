@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub retention: Retention,
     /// What is kept here.
     pub kind: RepositoryKind,
+    /// When the list was made, where that was not in this run: an inventory tells the past (B79).
+    pub made: Option<Timestamp>,
 }
 
 /// What a repository keeps, where that makes a difference to what is said of it.

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use jiff::Timestamp;
 
-use crate::decide::{self, Attempts, Input, Plan, Selection, Survey};
+use crate::decide::{self, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
     ArtifactId, Cause, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState,
@@ -96,13 +96,15 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     decide::fold(&mut state, mark, &events);
     let (running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
     gaps.extend(unjoined);
-    let deployed = decide::deployments(&running, &setup.production.complete, &state, &setup.rules);
+    let labels = labels_of_unlisted(inventory, &snapshot, &state);
+    let called = Labels::new(&snapshot, &labels);
+    let deployed = decide::deployments(&running, &setup.production.complete, &state, &setup.rules, &called, at);
     decide::fold(&mut state, mark, &deployed);
     events.extend(deployed);
     happened.extend(events.iter().cloned());
 
-    let labels = labels_of_unlisted(inventory, &snapshot, &state);
-    let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, &setup.production.configured);
+    let configured = &setup.production.configured;
+    let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, configured, at);
     let mut inspections = BTreeMap::new();
     loop {
         let unseen = selection.unseen(setup.rules.keep, &inspections);

@@ -36,5 +36,6 @@ mod steadiness;
 mod support;
 mod telemetry;
 mod told;
+mod told_times;
 mod transport;
 mod watch;

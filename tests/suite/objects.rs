@@ -16,12 +16,14 @@ struct Bucket {
     state: RepositoryState,
     sequence: u64,
     locked: bool,
+    /// When the inventory was made that is read in place of a listing.
+    made: Option<jiff::Timestamp>,
 }
 
 impl Bucket {
     fn new(production: Vec<ProductionRule>) -> Self {
         let rules = Rules { keep: 5, production, may_move: NamePatterns::none() };
-        Self { rules, state: RepositoryState::default(), sequence: 0, locked: true }
+        Self { rules, state: RepositoryState::default(), sequence: 0, locked: true, made: None }
     }
 
     fn releases() -> Self {
@@ -33,14 +35,22 @@ impl Bucket {
         self.sequence += 1;
         let key = RepositoryKey { source: "bundles".parse().unwrap(), name: "api".parse().unwrap() };
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let snapshot = Snapshot { tags: keys.to_vec(), gaps: Vec::new(), ..Snapshot::default() };
+        let snapshot = Snapshot { tags: keys.to_vec(), made: self.made, ..Snapshot::default() };
         let absent = decide::survey(&snapshot, &self.state, &self.rules).absent;
         let looked_up = absent.into_iter().map(|tag| (tag, Resolution::NotFound)).collect();
         let events = decide::changes(&snapshot, &looked_up, &BTreeMap::new(), &self.state);
         let mark = Mark { sequence: self.sequence, at: now };
         decide::fold(&mut self.state, mark, &events);
         let labels = self.state.tags.keys().map(|tag| (tag.clone(), label(tag.as_str()).into())).collect();
-        let selection = decide::select(&self.rules, &snapshot, &self.state, &labels, &[], &BTreeSet::new());
+        let selection = decide::select(
+            &self.rules,
+            &snapshot,
+            &self.state,
+            &labels,
+            &[],
+            &BTreeSet::new(),
+            jiff::Timestamp::UNIX_EPOCH,
+        );
         let mut inspections = BTreeMap::new();
         loop {
             let unseen = selection.unseen(self.rules.keep, &inspections);
@@ -176,6 +186,69 @@ fn a_newest_version_that_was_destroyed_is_a_move_back() {
     let plan = bucket.look(&[key("api/1.0.0/x.zip", &[("a", "1")])]);
     assert!(codes(&plan).iter().any(|code| code.ends_with("tag-flapped")), "{:?}", codes(&plan));
     assert_eq!(targets(&plan), ["api/1.0.0/x.zip?versionId=a"]);
+}
+
+#[test]
+fn an_inventory_of_the_past_moves_nothing_back_b79() {
+    let before = "2025-12-31T00:00:00Z".parse().ok();
+    let old = || key("api/1.0.0/x.zip", &[("a", "1")]);
+    let mut bucket = Bucket::releases();
+    bucket.look(&[key("api/1.0.0/x.zip", &[("b", "2"), ("a", "1")])]);
+    let known = bucket.state.tags.clone();
+    bucket.made = before;
+    let plan = bucket.look(&[old()]);
+    assert!(!codes(&plan).iter().any(|code| code.ends_with("tag-flapped")), "{:?}", codes(&plan));
+    assert_eq!(bucket.state.tags, known, "what stands in front now is unknown");
+    // It tells what came after the latest that is known all the same.
+    let plan = bucket.look(&[key("api/1.0.0/x.zip", &[("c", "3"), ("b", "2"), ("a", "1")])]);
+    assert!(codes(&plan).contains(&"critical object-overwritten".to_owned()), "{:?}", codes(&plan));
+    assert_eq!(bucket.state.tags.values().next().unwrap().latest().unwrap().artifact, version("api/1.0.0/x.zip", "c"));
+    // And one that was made since is believed.
+    bucket.made = "2026-01-01T12:00:00Z".parse().ok();
+    assert!(codes(&bucket.look(&[old()])).iter().any(|code| code.ends_with("tag-flapped")));
+}
+
+#[test]
+fn an_inventory_of_the_past_brings_back_nothing_that_is_gone_b79_i4() {
+    let gone = key("api/1.0.0/x.zip", &[("a", "1")]);
+    let mut bucket = Bucket::releases();
+    bucket.look(&[gone.clone(), key("api/1.1.0/x.zip", &[("c", "x")])]);
+    for _ in 0..2 {
+        bucket.look(&[key("api/1.1.0/x.zip", &[("c", "x")])]);
+    }
+    let known = bucket.state.tags.clone();
+    bucket.made = "2025-12-31T00:00:00Z".parse().ok();
+    let plan = bucket.look(&[gone, key("api/1.1.0/x.zip", &[("c", "x")])]);
+    assert!(!codes(&plan).iter().any(|code| code.ends_with("tag-recreated")), "{:?}", codes(&plan));
+    assert_eq!(bucket.state.tags, known);
+}
+
+/// What rules match of a key is its version part, wherever they are asked.
+#[test]
+fn a_key_whose_version_may_move_is_taken_as_it_is() {
+    use prodpin::decide::Labels;
+    use prodpin::model::{Event, Evidence, Running, RunningReference};
+    let name = "api/latest/x.zip";
+    let mut state = RepositoryState::default();
+    let signals = BTreeSet::from(["file in-use.json".into()]);
+    let reference = RunningReference::Tag(name.parse().unwrap());
+    let running = [Running::now(reference, Evidence::StablePointer, "file in-use.json")];
+    let mut started = |may_move: NamePatterns, versions: &[(&str, &str)], sequence| {
+        let rules = Rules { keep: 5, production: vec![ProductionRule::InUse], may_move };
+        let snapshot = Snapshot { tags: vec![key(name, versions)], ..Snapshot::default() };
+        let mark = Mark { sequence, at: jiff::Timestamp::UNIX_EPOCH };
+        let events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
+        decide::fold(&mut state, mark, &events);
+        let unlisted = BTreeMap::new();
+        let labels = Labels::new(&snapshot, &unlisted);
+        let events = decide::deployments(&running, &signals, &state, &rules, &labels, mark.at);
+        decide::fold(&mut state, mark, &events);
+        events.into_iter().any(|event| matches!(event, Event::DeploymentStarted { .. }))
+    };
+    let both = [("b", "2"), ("a", "1")];
+    assert!(started(NamePatterns::none(), &both[1..], 1));
+    assert!(!started(NamePatterns::none(), &both, 2), "moving it is no deployment");
+    assert!(started(NamePatterns::new(["latest"]).unwrap(), &both, 3), "unless it may move");
 }
 
 #[test]

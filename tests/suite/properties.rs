@@ -193,7 +193,8 @@ fn decided(tags: &[(String, u8)], rules: &Rules) -> decide::Plan {
     let mut state = RepositoryState::default();
     let events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
     decide::fold(&mut state, Mark { sequence: 1, at: now }, &events);
-    let selection = decide::select(rules, &snapshot, &state, &BTreeMap::new(), &[], &BTreeSet::new());
+    let selection =
+        decide::select(rules, &snapshot, &state, &BTreeMap::new(), &[], &BTreeSet::new(), jiff::Timestamp::UNIX_EPOCH);
     let mut inspections = BTreeMap::new();
     loop {
         let unseen = selection.unseen(rules.keep, &inspections);

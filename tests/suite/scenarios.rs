@@ -255,6 +255,18 @@ async fn each_order_has_its_own_five() {
     }
 }
 
+/// A build's hour has a leading zero, which semantic versioning forbids: the two newest releases were no versions.
+#[tokio::test]
+async fn a_suffix_with_a_leading_zero_is_a_release_like_any_other() {
+    let mut estate = Estate::new(vec![tags(&["*"], Order::Semver)]);
+    for tag in ["20-10", "20-11", "21-12", "21-13", "22-14", "23-08", "23-09"] {
+        estate.push(&format!("2026.11.{tag}"), tag);
+    }
+    let told = estate.enforce().await;
+    let names: Vec<&str> = told.targets().iter().map(|target| target.references[0].as_str()).collect();
+    assert_eq!(names, ["23-09", "23-08", "22-14", "21-13", "21-12"].map(|tag| format!("2026.11.{tag}")));
+}
+
 #[tokio::test]
 async fn what_is_seen_later_is_more_recent_whatever_it_says_of_itself() {
     let mut estate = Estate::new(vec![tags(&["r-*"], Order::Pushed)]);
@@ -500,6 +512,42 @@ async fn bytes_that_arrived_by_a_move_stay_when_the_tag_moves_on() {
     estate.push("v1.0.0", "fourth");
     let told = estate.enforce().await;
     assert_eq!(told.targets().len(), 3, "{}", estate.story(&told));
+}
+
+/// Production may have been deployed from the tag in the weeks between: it runs what the tag named then.
+#[tokio::test]
+async fn bytes_that_arrived_by_a_move_stay_when_the_tag_is_put_back_or_deleted() {
+    for put_back in [true, false] {
+        let mut estate = Estate::with_releases(1);
+        let first = estate.memory.tag(REPOSITORY, "v1.0.0").unwrap();
+        estate.enforce().await;
+        let second = estate.push("v1.0.0", "second");
+        estate.run(Mode::Audit).await;
+        match put_back {
+            true => estate.memory.move_tag(REPOSITORY, "v1.0.0", &first),
+            false => estate.memory.delete_tag(REPOSITORY, "v1.0.0"),
+        };
+        estate.run(Mode::Audit).await;
+        let told = estate.run(Mode::Enforce).await;
+        let kept: Vec<&ArtifactId> = told.targets().iter().map(|target| &target.artifact).collect();
+        assert_eq!(kept, [&first, &second], "{}", estate.story(&told));
+        assert!(told.targets().iter().all(|target| target.pin == PinReport::Created || target.artifact == first));
+    }
+}
+
+/// What came and went before it was ever pinned, and was cleaned up, is no loss that anybody could mend.
+#[tokio::test]
+async fn bytes_that_came_and_went_unpinned_are_not_missed() {
+    let mut estate = Estate::with_releases(1);
+    let first = estate.memory.tag(REPOSITORY, "v1.0.0").unwrap();
+    estate.run(Mode::Audit).await;
+    let second = estate.push("v1.0.0", "second");
+    estate.run(Mode::Audit).await;
+    estate.memory.move_tag(REPOSITORY, "v1.0.0", &first);
+    estate.memory.delete_manifest(REPOSITORY, &second);
+    let told = estate.run(Mode::Audit).await;
+    assert_eq!(told.targets().len(), 1, "{}", estate.story(&told));
+    assert!(!told.codes().contains(&"critical target-missing".to_owned()), "{:?}", told.codes());
 }
 
 #[tokio::test]

@@ -75,7 +75,8 @@ pub enum Outlook {
 pub struct Known {
     /// What reaches each artifact that was asked about, the soonest first. One that is not in it is reached by no rule.
     pub threats: BTreeMap<ArtifactId, Vec<Threat>>,
-    /// Those asked about that were not listed with what the rules count: of them nothing is known.
+    /// Those asked about that were not listed with what the rules count, or stand among too much of it to be judged: of
+    /// them nothing is known.
     pub unseen: BTreeSet<ArtifactId>,
     /// What is wrong with the rules themselves.
     pub advice: Vec<Advice>,

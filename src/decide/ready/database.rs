@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{NamePatterns, Provenance, RepositoryState, Running, SchemaChange};
-use crate::report::document::TargetReport;
+use crate::decide::plan::Input;
+use crate::decide::rollback_set::is_missing;
+use crate::model::{NamePatterns, Obstacle, Provenance, RepositoryState, Running, SchemaChange};
+use crate::report::document::{PinReport, TargetReport};
 use crate::report::ready::{Database, Step};
 
 use super::{Facts, history};
@@ -58,7 +60,9 @@ pub(super) fn since(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>
             steps.push(Step { artifact: target.artifact.clone(), schema, by });
         }
     }
-    let doubt = doubt(facts);
+    let (contracted, silent) = lost(facts, to, uses, proven);
+    steps.extend(contracted);
+    let doubt = doubt(facts, silent);
     let moved = if steps.iter().any(|step| step.schema == Some(SchemaChange::Contract)) {
         Some(true)
     } else if !steps.is_empty() && doubt.is_none() && steps.iter().all(|step| step.schema.is_some()) {
@@ -67,6 +71,40 @@ pub(super) fn since(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>
         None
     };
     Database { moved, steps, doubt }
+}
+
+/// What releases did since then that are gone and are told nowhere else: the steps that took something away, and how
+/// many of the others nobody says anything of.
+fn lost(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>, proven: bool) -> (Vec<Step>, usize) {
+    let Input { state, selection, inspections, rules, .. } = facts.input;
+    let targets = &facts.plan.report.targets;
+    let (mut contracted, mut silent) = (Vec::new(), 0);
+    for lost in selection.lost(rules.keep, |artifact| is_missing(inspections, artifact), &to.artifact) {
+        let release = TargetReport {
+            artifact: lost.artifact,
+            rank: None,
+            references: Vec::new(),
+            reasons: lost.reasons,
+            running: false,
+            pin: PinReport::Absent,
+            restorable: Some(false),
+            protected: Some(false),
+            obstacles: vec![Obstacle::Missing],
+        };
+        let told = targets.iter().any(|target| target.artifact == release.artifact);
+        let counts = crate::decide::readiness::is_proven(&release) || !proven;
+        if told || !counts || !came_after(state, &release, to, lost.above) {
+            continue;
+        }
+        match said(facts, &release, uses.of(&release.artifact)) {
+            (schema @ Some(SchemaChange::Contract), by) => {
+                contracted.push(Step { artifact: release.artifact, schema, by });
+            }
+            (Some(SchemaChange::None | SchemaChange::Expand), _) => {}
+            (None, _) => silent += 1,
+        }
+    }
+    (contracted, silent)
 }
 
 /// Whether a release may have changed the database after another one last worked on it. It did not if the other one was
@@ -80,8 +118,8 @@ fn came_after(state: &RepositoryState, release: &TargetReport, to: &TargetReport
 }
 
 /// What keeps the list of releases since then from being known to be whole: a signal that could not be read may know of
-/// one more, and so may a tag whose artifact is not known.
-fn doubt(facts: &Facts<'_>) -> Option<String> {
+/// one more, and so may a tag whose artifact is not known. Releases that are gone and untold are known to have been.
+fn doubt(facts: &Facts<'_>, untold: usize) -> Option<String> {
     use crate::model::Scope;
     let report = &facts.plan.report;
     let unread = report.gaps.iter().find(|gap| matches!(gap.scope, Scope::Signal(_)));
@@ -90,6 +128,12 @@ fn doubt(facts: &Facts<'_>) -> Option<String> {
     match (unread, unlisted) {
         (Some(gap), _) => Some(format!("what runs was not all read, and may know of another release: {}", gap.detail)),
         (None, Some(gap)) => Some(format!("the releases were not all read: {}", gap.detail)),
+        (None, None) if untold > 0 => Some(format!(
+            "{untold} more release{} since then {} gone, and nothing says what {} did to the database",
+            if untold == 1 { "" } else { "s" },
+            if untold == 1 { "is" } else { "are" },
+            if untold == 1 { "it" } else { "they" }
+        )),
         (None, None) => None,
     }
 }

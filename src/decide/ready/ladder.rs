@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::decide::changes::is_past;
 use crate::model::{ArtifactId, Evidence, Provenance, Tag, TagStatus, Tenure};
 use crate::report::document::{PinReport, Reason, TargetReport};
 use crate::report::forecast::{RepositoryForecast, RulesFound, TargetForecast};
@@ -71,7 +72,8 @@ fn seen(facts: &Facts<'_>, uses: &Uses<'_>, target: &TargetReport) -> (Option<Ti
         Tenure::Before { last } => last,
         Tenure::Now { .. } => None,
     });
-    (first, gone.chain(told).max())
+    // No release was last in production in the future, whatever a platform tells (I21).
+    (first, gone.chain(told).max().map(|last| last.min(facts.input.now)))
 }
 
 /// How sure it is that production ran it: the strongest word, and whose words there are.
@@ -110,7 +112,8 @@ fn unchanged(facts: &Facts<'_>, uses: &Uses<'_>, target: &TargetReport) -> (Opti
         _ => None,
     }));
     // A tag that moves by design says nothing about the bytes that it named.
-    tags.retain(|tag| !facts.input.rules.may_move(tag, tag.as_str()));
+    let labels = facts.input.labels();
+    tags.retain(|tag| !facts.input.rules.may_move(tag, labels.of(tag)));
     let mut moved = Vec::new();
     for tag in tags {
         match meaning(facts, tag) {
@@ -133,6 +136,10 @@ pub(super) enum Meaning {
 pub(super) fn meaning(facts: &Facts<'_>, tag: &Tag) -> Meaning {
     let listed = facts.input.snapshot.tags.iter().find(|listed| listed.name == *tag);
     let known = facts.input.state.tags.get(tag);
+    let object = listed.and_then(|listed| listed.object.as_deref());
+    if object.is_some_and(|object| is_past(object, known, facts.input.snapshot.made)) {
+        return Meaning::Unknown;
+    }
     match (listed.map(|listed| &listed.target), known.map(|history| history.status)) {
         (Some(crate::model::Resolution::Artifact(artifact)), _) => Meaning::Names(artifact.clone()),
         (Some(crate::model::Resolution::Unknown), _) => Meaning::Unknown,

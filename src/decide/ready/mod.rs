@@ -26,7 +26,7 @@ use crate::report::document::TargetReport;
 use crate::report::forecast::RepositoryForecast;
 use crate::report::ready::RepositoryReady;
 
-use super::changes;
+use super::deployments;
 use super::plan::{Input, Plan};
 
 use self::sides::Sides;
@@ -68,7 +68,8 @@ impl<'a> Uses<'a> {
 /// The page of one repository.
 #[must_use]
 pub fn page(facts: &Facts<'_>) -> RepositoryReady {
-    let uses = Uses(changes::uses(facts.input.running, facts.input.state, facts.input.rules));
+    let uses =
+        Uses(deployments::uses(facts.input.running, facts.input.state, facts.input.rules, &facts.input.labels()));
     let sides = Sides::of(facts, &uses);
     let answer = verdict::answer(facts, &uses, &sides);
     let report = &facts.plan.report;

@@ -114,6 +114,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName) -> Snaps
             may_delete: registry.config.may_delete.clone(),
         })),
         kind: RepositoryKind::Artifacts,
+        made: None,
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName) -> Sna
     snapshot.gaps.extend(failure.map(|failure| failure.gap(Scope::Repository, &bucket.label)));
     if let Some(Ok(inventory)) = bucket.inventory().await {
         snapshot.gaps.extend(inventory.staleness(bucket, Timestamp::now()));
+        snapshot.made = Some(inventory.made);
     }
     snapshot.retention = Retention::Bucket(bucket.state().await.retention(bucket));
     snapshot

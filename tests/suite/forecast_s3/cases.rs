@@ -138,7 +138,7 @@ fn b68_due_times_round_up_to_midnight_and_past_ones_are_now() {
     let lifecycle = Lifecycle::new(&rules);
     let entries = key([version("v1", early)]);
     let when = |now: &str| {
-        threats_to(&lifecycle, Some(Enabled), &entries, 0, at(now)).into_iter().map(|threat| threat.due).next()
+        threats_to(&lifecycle, Some(Enabled), &entries, 0, at(now)).unwrap().into_iter().map(|threat| threat.due).next()
     };
     assert_eq!(when("2026-01-16T00:00:00Z"), Some(Due::On(at("2026-01-19T00:00:00Z"))));
     assert_eq!(when("2026-01-18T23:59:59Z"), Some(Due::On(at("2026-01-19T00:00:00Z"))));
@@ -210,7 +210,7 @@ fn b70_noncurrent_counts_from_the_successor_and_both_limits_must_be_exceeded() {
     assert_eq!(told(&configuration([cleaning("clean", 10, 3)]), Enabled, &entries), [] as [&str; 0]);
     // Two newer ones stay, so one more overwrite gives up the next.
     let lifecycle = Lifecycle::new(&configuration([cleaning("clean", 10, 2)]));
-    let next = threats_to(&lifecycle, Some(Enabled), &entries, 2, now());
+    let next = threats_to(&lifecycle, Some(Enabled), &entries, 2, now()).unwrap();
     assert_eq!(
         next.iter().map(|threat| threat.due.clone()).collect::<Vec<_>>(),
         [Due::AfterPushes { pushes: 1, around: None }]
@@ -233,7 +233,7 @@ fn b71_b72_a_marker_starts_the_clock_that_deletes() {
     let rules = configuration([expiring("old", 30), cleaning("clean", 7, 0)]);
     let entries = key([version("v1", "2026-02-10T10:00:00Z")]);
     assert_eq!(told(&rules, Enabled, &entries), ["2026-03-13 hides v1 by old", "2026-03-20 deletes v1 by clean"]);
-    let threats = threats_to(&Lifecycle::new(&rules), Some(Enabled), &entries, 0, now());
+    let threats = threats_to(&Lifecycle::new(&rules), Some(Enabled), &entries, 0, now()).unwrap();
     assert_eq!(threats.iter().map(|threat| threat.effect).collect::<Vec<_>>(), [Effect::Hides, Effect::Deletes]);
     assert!(threats[1].why.contains("\"old\" puts a delete marker"), "{}", threats[1].why);
     // What is overdue acts now, and the clock starts then and not when it should have.
@@ -250,7 +250,7 @@ fn b73_archives_slow_a_rollback_and_glacier_ir_does_not() {
     let effects = |class: &str, minimum: TransitionMinimum, size: u64| -> Vec<(Effect, Certainty)> {
         let rules = BucketLifecycle { rules: vec![moving("cold", class, 10)], minimum };
         let entry = with("v1", written, |bytes, _, _, _, _| *bytes = Some(size));
-        let threats = threats_to(&Lifecycle::new(&rules), Some(Enabled), &key([entry]), 0, now());
+        let threats = threats_to(&Lifecycle::new(&rules), Some(Enabled), &key([entry]), 0, now()).unwrap();
         threats.iter().map(|threat| (threat.effect, threat.certainty)).collect()
     };
     let (certain, possible) = ([(Effect::Archives, Certainty::Certain)], [(Effect::Archives, Certainty::Possible)]);
@@ -271,11 +271,11 @@ fn b73_archives_slow_a_rollback_and_glacier_ir_does_not() {
     let rules =
         BucketLifecycle { rules: vec![BucketRule { filter: sized, ..moving("cold", "GLACIER", 1) }], minimum: all };
     let small = with("v1", written, |bytes, _, _, _, _| *bytes = Some(9));
-    assert_eq!(threats_to(&Lifecycle::new(&rules), Some(Enabled), &key([small]), 0, now()).len(), 1);
+    assert_eq!(threats_to(&Lifecycle::new(&rules), Some(Enabled), &key([small]), 0, now()).unwrap().len(), 1);
     // From one archive into a deeper one, nothing is lost that is not lost already.
     let there = with("v1", written, |_, _, class, _, _| *class = StorageClass::new("GLACIER"));
     let deeper = Lifecycle::new(&configuration([moving("deep", "DEEP_ARCHIVE", 1)]));
-    assert_eq!(threats_to(&deeper, Some(Enabled), &key([there]), 0, now()), []);
+    assert_eq!(threats_to(&deeper, Some(Enabled), &key([there]), 0, now()), Some(vec![]));
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn f48_unknown_versioning_is_certain_only_where_all_states_agree() {
     let lifecycle = Lifecycle::new(&configuration([expiring("old", 30), moving("cold", "GLACIER", 1)]));
     let seen = |id: &str| {
         let entries = key([version(id, "2026-02-10T10:00:00Z")]);
-        let threats = threats_to(&lifecycle, None, &entries, 0, now());
+        let threats = threats_to(&lifecycle, None, &entries, 0, now()).unwrap();
         threats.into_iter().map(|threat| (threat.effect, threat.certainty)).collect::<BTreeSet<_>>()
     };
     assert_eq!(seen("v1"), [(Effect::Hides, Certainty::Certain), (Effect::Archives, Certainty::Certain)].into());
@@ -545,4 +545,36 @@ fn lint_tells_what_cannot_mean_what_it_says() {
     assert_eq!(shadowed(vec![api(cleaning("a", 3, 2)), api(cleaning("b", 9, 0))]), [], "it keeps fewer");
     assert_eq!(shadowed(vec![scoped(prefix("api/1"), expiring("a", 3)), api(expiring("b", 9))]), [], "it reaches more");
     assert_eq!(shadowed(vec![BucketRule { enabled: false, ..api(expiring("a", 3)) }, api(expiring("b", 9))]), []);
+}
+
+/// A key that was overwritten every hour for three years.
+fn hourly(versions: i64) -> Key<'static> {
+    let newest = at("2026-03-01T11:00:00Z");
+    let written = |hours: i64| (newest - jiff::SignedDuration::from_hours(hours)).to_string();
+    key((0..versions).map(|age| version(&format!("v{age}"), &written(age))))
+}
+
+/// Each of its days is worth a look at what is due on it, and no more.
+#[test]
+fn a_key_with_many_versions_is_judged_to_its_end_i20() {
+    let many = hourly(26_280);
+    let place = many.entries.len() - 1;
+    for (days, keep_newer) in [(3650, 0), (3650, 100), (1, 30_000)] {
+        let lifecycle = Lifecycle::new(&configuration([cleaning("clean", days, keep_newer)]));
+        let threats = threats_to(&lifecycle, Some(Enabled), &many, place, now()).unwrap();
+        let dated: Vec<&Threat> = threats.iter().filter(|threat| matches!(threat.due, Due::On(_) | Due::Now)).collect();
+        let expected = (keep_newer < 30_000).then_some("2033-02-28T00:00:00Z");
+        let due: Vec<Due> = dated.iter().map(|threat| threat.due.clone()).collect();
+        assert_eq!(due, expected.map(|due| Due::On(at(due))).into_iter().collect::<Vec<_>>(), "{days} {keep_newer}");
+    }
+}
+
+/// Nothing can stop the evaluation once it runs, and what it could not finish is unknown and never safe.
+#[test]
+fn a_key_that_would_take_too_long_to_judge_is_unknown_i20() {
+    let many = hourly(5_000);
+    let rules = (0..1000).map(|n| cleaning(&format!("clean {n}"), 3650, 0));
+    let lifecycle = Lifecycle::new(&configuration(rules));
+    assert_eq!(threats_to(&lifecycle, Some(Enabled), &many, 4_999, now()), None);
+    assert!(threats_to(&lifecycle, Some(Enabled), &hourly(100), 99, now()).is_some());
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use prodpin::decide::{self, Attempts, Input, Rules, forecast, ready};
+use prodpin::decide::{self, Attempts, Input, Labels, Rules, forecast, ready};
 use prodpin::model::{
     ArtifactId, Closure, Commit, DatabaseRule, Digest, Evidence, Gap, Inspection, Mark, Mode, NamePatterns,
     ObservedTag, PinState, Platform, Presence, ProductionRule, Provenance, RepositoryKey, RepositoryState, Resolution,
@@ -107,6 +107,7 @@ pub(crate) struct Scene {
     pub(crate) production: Vec<ProductionRule>,
     pub(crate) gaps: Vec<Gap>,
     pub(crate) host: String,
+    pub(crate) keep: u32,
 }
 
 /// An artifact that is whole and pinned.
@@ -138,6 +139,7 @@ impl Scene {
             production: vec![ProductionRule::InUse],
             gaps: Vec::new(),
             host: "registry.example.com".to_owned(),
+            keep: 5,
         }
     }
 
@@ -186,7 +188,7 @@ impl Scene {
 
     pub(crate) fn page(&self) -> RepositoryReady {
         let key = RepositoryKey { source: "shop".parse().unwrap(), name: "shop/api".parse().unwrap() };
-        let rules = Rules { keep: 5, production: self.production.clone(), may_move: NamePatterns::none() };
+        let rules = Rules { keep: self.keep, production: self.production.clone(), may_move: NamePatterns::none() };
         let signals: BTreeSet<Arc<str>> = self.runs.iter().flatten().map(|said| said.signal.into()).collect();
         let mut state = RepositoryState::default();
         let mut events = Vec::new();
@@ -204,11 +206,11 @@ impl Scene {
             decide::fold(&mut state, mark, &events);
             running = run.iter().map(|said| said.running.clone()).collect();
             running.sort();
-            let deployed = decide::deployments(&running, &signals, &state, &rules);
+            let deployed = decide::deployments(&running, &signals, &state, &rules, &Labels::default(), mark.at);
             decide::fold(&mut state, mark, &deployed);
         }
         let labels = BTreeMap::new();
-        let selection = decide::select(&rules, &snapshot, &state, &labels, &running, &signals);
+        let selection = decide::select(&rules, &snapshot, &state, &labels, &running, &signals, at(23));
         let input = Input {
             key: &key,
             mode: Mode::Audit,

@@ -312,3 +312,37 @@ fn what_another_cluster_runs_comes_before_what_no_longer_runs() {
     assert_eq!((page.from, page.to), (Some(artifact("v3")), Some(artifact("v2"))), "{}", scene.shown());
     assert_eq!(page.back.len(), 1, "only where v3 runs: {:?}", page.back);
 }
+
+/// More releases are gone than the report tells; they ran all the same, and what they did to the database stays done.
+#[test]
+fn a_release_that_is_gone_and_untold_still_stands_between() {
+    let scene = |third: Option<SchemaChange>| {
+        let deployment = kubernetes("deployment", "api");
+        let none = |said: Said| said.schema(SchemaChange::None);
+        let untold = Said::before_exactly(&deployment, "m3", 12).revision("2");
+        let mut scene = Scene::new(&["t", "r"]).saying([
+            none(Said::before_exactly(&deployment, "t", 11).revision("1")),
+            third.map_or(untold.clone(), |schema| untold.schema(schema)),
+            none(Said::before_exactly(&deployment, "m2", 13).revision("3")),
+            none(Said::before_exactly(&deployment, "m1", 14).revision("4")),
+            none(Said::now(&deployment, "r", "r", 15).revision("5")),
+        ]);
+        scene.keep = 2;
+        for gone in ["m1", "m2", "m3"] {
+            scene = scene.look(gone, |seen| {
+                seen.presence = Presence::NotFound;
+                seen.closure = Closure::Unknown;
+                seen.pin = PinState::Absent;
+            });
+        }
+        scene
+    };
+    let contracted = scene(Some(SchemaChange::Contract)).page();
+    assert_eq!(contracted.ladder.len(), 4, "the third that is gone is not told");
+    assert_eq!((contracted.verdict, contracted.to), (Verdict::RollForward, None));
+    let silent = scene(None).page();
+    assert_eq!(answers(&silent), (Verdict::Unknown, None, Some(true)));
+    let doubt = silent.database.doubt.unwrap();
+    assert!(doubt.contains("1 more release since then is gone"), "{doubt}");
+    assert_eq!(answers(&scene(Some(SchemaChange::Expand)).page()), (Verdict::RollBack, Some(false), Some(true)));
+}

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::model::{BucketExpiration, BucketRule, Certainty, Replication, Retained, StorageClass, Versioning};
+use crate::model::{
+    BucketExpiration, BucketRule, Certainty, NoncurrentLimit, Replication, Retained, StorageClass, Trigger, Versioning,
+};
 
 use super::doubt::{Holds, Reading};
 use super::key::{Entry, EntryKind, Key};
@@ -48,13 +50,33 @@ pub fn fate(
     horizon: Timestamp,
 ) -> Vec<Step> {
     let lifecycle = lifecycle.about(key.key);
-    let mut steps: Vec<Step> =
-        (0..key.entries.len()).flat_map(|about| fate_of(&lifecycle, versioning, key, about, now, horizon)).collect();
+    let mut effort = Effort(u64::MAX);
+    let mut of = |about| fate_of(&lifecycle, versioning, key, about, now, horizon, &mut effort);
+    let mut steps: Vec<Step> = (0..key.entries.len()).filter_map(&mut of).flatten().collect();
     steps.sort();
     steps
 }
 
-/// What happens to one entry: certainly, and possibly.
+/// How much more may be judged. Nobody waits for a key that was overwritten every minute for years: nothing can stop
+/// this once it runs (I20), and what it could not finish is unknown.
+#[derive(Debug)]
+pub(super) struct Effort(u64);
+
+impl Effort {
+    /// About a second of work, by the number of rules that are held against an entry.
+    const OF_ONE_REPOSITORY: u64 = 1 << 22;
+
+    pub(super) fn new() -> Self {
+        Self(Self::OF_ONE_REPOSITORY)
+    }
+
+    fn spend(&mut self, effort: usize) -> Option<()> {
+        self.0 = self.0.checked_sub(effort as u64)?;
+        Some(())
+    }
+}
+
+/// What happens to one entry: certainly, and possibly. None if that takes too long to find out.
 pub(super) fn fate_of(
     lifecycle: &Lifecycle,
     versioning: Versioning,
@@ -62,23 +84,26 @@ pub(super) fn fate_of(
     about: usize,
     now: Timestamp,
     horizon: Timestamp,
-) -> Vec<Step> {
-    let run = |worst| {
+    effort: &mut Effort,
+) -> Option<Vec<Step>> {
+    let mut run = |worst| {
         let reading = Reading { worst, about };
         let mut course = Course::start(lifecycle, versioning, key, reading, now);
-        course.run(horizon);
-        (course.steps, course.doubted)
+        course.run(horizon, effort)?;
+        Some((course.steps, course.doubted))
     };
-    let (mut certain, doubted) = run(false);
-    certain.retain(|step| step.entry == Some(about));
+    let (mut certain, doubted) = run(false)?;
     if doubted {
-        let (mut worst, _) = run(true);
-        worst.retain(|step| step.entry == Some(about) && !certain.contains(step));
+        let (mut worst, _) = run(true)?;
+        worst.retain(|step| !certain.contains(step));
         certain.extend(worst.into_iter().map(|step| Step { certainty: Certainty::Possible, ..step }));
         certain.sort();
     }
-    certain
+    Some(certain)
 }
+
+/// Looking whether it is an entry's day costs so much less than judging it by one rule.
+const GLANCES: usize = 256;
 
 /// A key on its way through time, under one reading.
 struct Course<'a> {
@@ -87,6 +112,7 @@ struct Course<'a> {
     key: &'a str,
     reading: Reading,
     items: Vec<Item<'a>>,
+    /// What happens to the entry that it is about; what happens to the others only leads to that.
     steps: Vec<Step>,
     /// The day that is lived.
     clock: Timestamp,
@@ -101,6 +127,10 @@ struct Item<'a> {
     class: StorageClass,
     /// Since when something newer stands in front of it, and what put that there if a rule did (B70).
     behind: Option<Behind>,
+    /// How many noncurrent versions are newer, markers left out.
+    newer: usize,
+    /// When a rule next does something to it, as things stand; none if nothing is known to.
+    next: Option<Timestamp>,
 }
 
 #[derive(Clone)]
@@ -123,7 +153,18 @@ struct Planned<'a> {
     due: Timestamp,
     deed: Deed,
     rule: &'a BucketRule,
-    why: String,
+    why: Why,
+}
+
+/// How a rule comes to reach an entry, to be put in words if it is told.
+#[derive(Debug, Clone, Copy)]
+enum Why {
+    /// It is current.
+    Current(Trigger),
+    /// It is noncurrent.
+    Noncurrent(NoncurrentLimit),
+    /// A marker, of which nothing is told.
+    LoneMarker,
 }
 
 impl<'a> Course<'a> {
@@ -143,6 +184,8 @@ impl<'a> Course<'a> {
                 EntryKind::Marker => StorageClass::STANDARD,
             },
             behind: since.map(|since| Behind { since, by_rule: None }),
+            newer: 0,
+            next: None,
         });
         Self {
             lifecycle,
@@ -158,29 +201,50 @@ impl<'a> Course<'a> {
 
     /// Every time something is due, until nothing is. It ends: versions only go, classes only get cheaper, and a key
     /// that is marked is not marked again.
-    fn run(&mut self, horizon: Timestamp) {
+    fn run(&mut self, horizon: Timestamp, effort: &mut Effort) -> Option<()> {
+        self.count();
+        for place in 0..self.items.len() {
+            self.plan(place, effort)?;
+        }
         while self.clock <= horizon {
             let at = self.clock;
-            self.act(at);
+            self.act(at, effort)?;
             // Whatever lost its day to something else has the next one.
-            let Some(tomorrow) = next_midnight(at) else { return };
-            let next = (0..self.items.len()).flat_map(|place| self.planned(place)).map(|planned| planned.due).min();
-            let Some(next) = next else { return };
+            let Some(tomorrow) = next_midnight(at) else { break };
+            let Some(next) = self.items.iter().filter_map(|item| item.next).min() else { break };
             self.clock = next.max(tomorrow);
         }
+        Some(())
+    }
+
+    /// Notes when a rule next does something to an entry.
+    fn plan(&mut self, place: usize, effort: &mut Effort) -> Option<()> {
+        effort.spend(1 + self.lifecycle.rules.len())?;
+        self.items[place].next = self.planned(place).iter().map(|planned| planned.due).min();
+        Some(())
     }
 
     /// One day: each entry suffers the strongest of what is due, all of them judged as they stood before.
-    fn act(&mut self, at: Timestamp) {
+    fn act(&mut self, at: Timestamp, effort: &mut Effort) -> Option<()> {
+        effort.spend(1 + self.items.len() / GLANCES)?;
         let mut chosen = Vec::new();
         for place in 0..self.items.len() {
+            if self.items[place].next.is_none_or(|next| next > at) {
+                continue;
+            }
+            effort.spend(1 + self.lifecycle.rules.len())?;
             let due = self.planned(place).into_iter().filter(|planned| planned.due <= at);
             let strongest = due.min_by(|a, b| (&a.deed, a.due, a.rule).cmp(&(&b.deed, b.due, b.rule)));
             chosen.extend(strongest.map(|planned| (place, planned)));
         }
+        if chosen.is_empty() {
+            return Some(());
+        }
         let mut gone = vec![false; self.items.len()];
+        let mut acted = vec![false; self.items.len()];
         let mut marked = None;
         for (place, Planned { deed, rule, why, .. }) in chosen {
+            acted[place] = true;
             let act = match deed {
                 Deed::Destroy if self.items[place].entry.is_marker() => {
                     gone[place] = true;
@@ -199,21 +263,62 @@ impl<'a> Course<'a> {
                     Act::Hides
                 }
             };
-            self.step(at, place, act, rule, why);
+            self.step(at, place, act, rule, |item, act| why.in_words(item, act));
         }
         if let Some(rule) = marked {
             self.mark(at, rule, &mut gone);
         }
-        let mut gone = gone.into_iter();
-        self.items.retain(|_| !gone.next().unwrap_or(false));
+        let moved = marked.is_some() || gone.contains(&true);
+        let mut fates = gone.iter();
+        self.items.retain(|_| !fates.next().copied().unwrap_or(false));
+        let mut fates = gone.iter();
+        acted.retain(|_| !fates.next().copied().unwrap_or(false));
         if let Some(rule) = marked {
             self.put_marker(at, rule);
+            acted.insert(0, true);
+        }
+        self.count();
+        self.plan_again(&acted, moved, effort)
+    }
+
+    /// What something happened to is judged anew; and where entries came or went, so is whatever may have got another
+    /// number of newer ones. Behind more than any rule asks for, one more or less changes nothing.
+    fn plan_again(&mut self, acted: &[bool], moved: bool, effort: &mut Effort) -> Option<()> {
+        let expirations = self.lifecycle.rules.iter().filter_map(|rule| rule.noncurrent_expiration);
+        let transitions = self.lifecycle.rules.iter().flat_map(|rule| &rule.noncurrent_transitions);
+        let limits = expirations.chain(transitions.map(|transition| transition.when));
+        let most = limits.map(|limit| limit.keep_newer as usize).max().unwrap_or(0);
+        for (place, acted) in acted.iter().enumerate() {
+            if *acted || (moved && self.items[place].newer <= most) {
+                self.plan(place, effort)?;
+            }
+        }
+        Some(())
+    }
+
+    fn count(&mut self) {
+        let mut newer = 0;
+        for (place, item) in self.items.iter_mut().enumerate() {
+            item.newer = newer;
+            newer += usize::from(place > 0 && !item.entry.is_marker());
         }
     }
 
-    fn step(&mut self, at: Timestamp, place: usize, act: Act, rule: &BucketRule, why: String) {
-        let entry = self.items[place].origin;
-        self.steps.push(Step { at, entry, act, rule: rule.name(), certainty: Certainty::Certain, why });
+    /// Only what happens to the entry that it is about is told, and put in words.
+    fn step(
+        &mut self,
+        at: Timestamp,
+        place: usize,
+        act: Act,
+        rule: &BucketRule,
+        why: impl FnOnce(&Item<'_>, &Act) -> String,
+    ) {
+        let item = &self.items[place];
+        if item.origin == Some(self.reading.about) {
+            let why = why(item, &act);
+            let certainty = Certainty::Certain;
+            self.steps.push(Step { at, entry: item.origin, act, rule: rule.name(), certainty, why });
+        }
     }
 
     /// Under suspended versioning the marker has no id of its own, and so replaces what has none either (B69).
@@ -228,7 +333,7 @@ impl<'a> Course<'a> {
             }
             if item.entry.is_marker() {
                 *gone = true;
-                self.step(at, place, Act::RemovesMarker, rule, String::new());
+                self.step(at, place, Act::RemovesMarker, rule, |_, _| String::new());
                 continue;
             }
             let open = self.open(place).filter(|(until, _)| *until <= at).map_or(Holds::No, |(_, holds)| holds);
@@ -240,7 +345,7 @@ impl<'a> Course<'a> {
                     self.steps.retain(|step| step.at != at || step.entry != origin || step.act != Act::Hides);
                 }
                 let why = "versioning is suspended, so the marker takes the place of the null version for good";
-                self.step(at, place, Act::Deletes, rule, why.to_owned());
+                self.step(at, place, Act::Deletes, rule, |_, _| why.to_owned());
             }
         }
     }
@@ -252,7 +357,8 @@ impl<'a> Course<'a> {
         }
         let id = if self.versioning == Versioning::Suspended { "null" } else { "" };
         let entry = Entry { id, modified: at, kind: EntryKind::Marker };
-        self.items.insert(0, Item { entry, origin: None, class: StorageClass::STANDARD, behind: None });
+        self.items
+            .insert(0, Item { entry, origin: None, class: StorageClass::STANDARD, behind: None, newer: 0, next: None });
     }
 
     fn takes(&mut self, holds: Holds, place: usize, makes_room: bool) -> bool {
@@ -289,10 +395,10 @@ impl<'a> Course<'a> {
             if reaches == Holds::No {
                 continue;
             }
-            match (item.behind.clone(), item.entry.is_marker()) {
+            match (item.behind.as_ref().map(|behind| behind.since), item.entry.is_marker()) {
                 (None, false) => self.plan_current(place, rule, reaches, &mut planned),
                 (None, true) => self.plan_lone_marker(place, rule, reaches, &mut planned),
-                (Some(behind), _) => self.plan_noncurrent(place, rule, reaches, &behind, &mut planned),
+                (Some(since), _) => self.plan_noncurrent(place, rule, reaches, since, &mut planned),
             }
         }
         planned
@@ -303,7 +409,7 @@ impl<'a> Course<'a> {
         if let Some(trigger) = expires(rule)
             && let Some((due, sure)) = due(trigger, written)
         {
-            let why = format!("it is the current version, written {written}, and expires {}", in_words(trigger));
+            let why = Why::Current(trigger);
             // What replaces the null version under suspended versioning is a marker, and is told as what it destroys.
             match self.versioning {
                 Versioning::Off => self.plan_destruction(place, rule, due, reaches.and(sure), false, why, planned),
@@ -316,11 +422,7 @@ impl<'a> Course<'a> {
         }
         for transition in &rule.transitions {
             let Some((due, sure)) = due(transition.when, written) else { continue };
-            let why = format!(
-                "it is the current version, written {written}, and moves to {} {}",
-                transition.class,
-                in_words(transition.when)
-            );
+            let why = Why::Current(transition.when);
             self.plan_move(place, rule, due, reaches.and(sure), &transition.class, why, planned);
         }
     }
@@ -339,7 +441,7 @@ impl<'a> Course<'a> {
         if let Some((due, sure)) = found
             && self.takes(reaches.and(sure), place, false)
         {
-            planned.push(Planned { due, deed: Deed::Destroy, rule, why: String::new() });
+            planned.push(Planned { due, deed: Deed::Destroy, rule, why: Why::LoneMarker });
         }
     }
 
@@ -348,38 +450,29 @@ impl<'a> Course<'a> {
         place: usize,
         rule: &'a BucketRule,
         reaches: Holds,
-        behind: &Behind,
+        since: Timestamp,
         planned: &mut Vec<Planned<'a>>,
     ) {
         if let Some(limit) = rule.noncurrent_expiration
-            && let Some(due) = after(behind.since, limit.days)
+            && let Some(due) = after(since, limit.days)
         {
             let sure = reaches.and(self.has_newer(place, limit.keep_newer));
-            let why =
-                format!("it is noncurrent {}, and goes {}", behind.in_words(), newer(limit.days, limit.keep_newer));
-            self.plan_destruction(place, rule, due, sure, true, why, planned);
+            self.plan_destruction(place, rule, due, sure, true, Why::Noncurrent(limit), planned);
         }
         for transition in &rule.noncurrent_transitions {
             let limit = transition.when;
-            let Some(due) = after(behind.since, limit.days) else { continue };
+            let Some(due) = after(since, limit.days) else { continue };
             let sure = reaches.and(self.has_newer(place, limit.keep_newer));
-            let why = format!(
-                "it is noncurrent {}, and moves to {} {}",
-                behind.in_words(),
-                transition.class,
-                newer(limit.days, limit.keep_newer)
-            );
-            self.plan_move(place, rule, due, sure, &transition.class, why, planned);
+            self.plan_move(place, rule, due, sure, &transition.class, Why::Noncurrent(limit), planned);
         }
     }
 
     /// Whether so many noncurrent versions are newer. Nothing says whether markers count (B70).
     fn has_newer(&self, place: usize, wanted: u32) -> Holds {
         let wanted = wanted as usize;
-        let newer = self.items.get(1..place).unwrap_or_default();
-        if newer.len() < wanted {
+        if place.saturating_sub(1) < wanted {
             Holds::No
-        } else if newer.iter().filter(|item| !item.entry.is_marker()).count() >= wanted {
+        } else if self.items[place].newer >= wanted {
             Holds::Yes
         } else {
             Holds::Maybe
@@ -394,13 +487,10 @@ impl<'a> Course<'a> {
         due: Timestamp,
         sure: Holds,
         makes_room: bool,
-        mut why: String,
+        why: Why,
         planned: &mut Vec<Planned<'a>>,
     ) {
         let Some((open, unlocked)) = self.open(place) else { return };
-        if open > due.max(self.clock) {
-            why.push_str(&format!(", once its retention has ended on {open}"));
-        }
         if self.takes(sure.and(unlocked), place, makes_room) {
             planned.push(Planned { due: due.max(open), deed: Deed::Destroy, rule, why });
         }
@@ -414,7 +504,7 @@ impl<'a> Course<'a> {
         due: Timestamp,
         sure: Holds,
         class: &StorageClass,
-        why: String,
+        why: Why,
         planned: &mut Vec<Planned<'a>>,
     ) {
         let item = &self.items[place];
@@ -442,6 +532,26 @@ fn acts_on(entry: &Entry<'_>) -> Holds {
     }
 }
 
+impl Why {
+    fn in_words(self, item: &Item<'_>, act: &Act) -> String {
+        let goes = |goes: &str| match act {
+            Act::Moves(class) => format!("moves to {class}"),
+            Act::Deletes | Act::Hides | Act::RemovesMarker => goes.to_owned(),
+        };
+        match (self, &item.behind) {
+            (Self::Current(trigger), _) => {
+                let written = item.entry.modified;
+                format!("it is the current version, written {written}, and {} {}", goes("expires"), in_words(trigger))
+            }
+            (Self::Noncurrent(limit), Some(behind)) => {
+                let newer = newer(limit.days, limit.keep_newer);
+                format!("it is noncurrent {}, and {} {newer}", behind.in_words(), goes("goes"))
+            }
+            (Self::Noncurrent(_), None) | (Self::LoneMarker, _) => String::new(),
+        }
+    }
+}
+
 impl Behind {
     fn in_words(&self) -> String {
         match &self.by_rule {
@@ -451,11 +561,11 @@ impl Behind {
     }
 }
 
-fn in_words(trigger: crate::model::Trigger) -> String {
+fn in_words(trigger: Trigger) -> String {
     match trigger {
-        crate::model::Trigger::Days(days) => format!("after {}", counted(days)),
-        crate::model::Trigger::Date(date) => format!("from {date} on"),
-        crate::model::Trigger::Unknown => "at a time that the rule says in a way not known here".to_owned(),
+        Trigger::Days(days) => format!("after {}", counted(days)),
+        Trigger::Date(date) => format!("from {date} on"),
+        Trigger::Unknown => "at a time that the rule says in a way not known here".to_owned(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 use super::doubt::Holds;
-use super::fate::{Act, Step, fate_of};
+use super::fate::{Act, Effort, Step, fate_of};
 use super::key::{Entry, EntryKind, Key, is_null};
 use super::rules::{Lifecycle, matches};
 
@@ -28,7 +28,8 @@ pub struct Objects<'a> {
 }
 
 /// Everything that the rules will do to these targets: by target, the first of each kind of effect of each rule. One
-/// of which nothing is known is not in it. None where the rules could not be read, which is not the same as no threat.
+/// of which nothing is known is not in it, nor one whose key has more versions than can be judged. None where the rules
+/// could not be read, which is not the same as no threat.
 ///
 /// Nobody knows the future: what is overwritten or deleted by people from now on is not in it.
 #[must_use]
@@ -40,6 +41,7 @@ pub fn threats(
     let bucket = objects.bucket;
     let lifecycle = Lifecycle::new(bucket.lifecycle.as_deref()?);
     let mut found = BTreeMap::new();
+    let mut effort = Effort::new();
     for target in targets {
         let ArtifactId::ObjectVersion { key: name, version } = target else { continue };
         if !lifecycle.reaches(name.as_str()) {
@@ -47,7 +49,8 @@ pub fn threats(
             continue;
         }
         if let Some((key, place)) = objects.placed(target) {
-            found.insert(target.clone(), threats_to(&lifecycle, bucket.versioning, &key, place, now));
+            let threats = judged(&lifecycle, bucket.versioning, &key, place, now, &mut effort);
+            found.extend(threats.map(|threats| (target.clone(), threats)));
             continue;
         }
         // One that is not there has nothing to lose, and of one that was not looked at nothing is known.
@@ -57,7 +60,8 @@ pub fn threats(
         if objects.held.contains(target) {
             hold(&mut entry, bucket.object_lock);
         }
-        found.insert(target.clone(), anywhere(&lifecycle, bucket.versioning, name.as_str(), entry, now));
+        let threats = anywhere(&lifecycle, bucket.versioning, name.as_str(), entry, now, &mut effort);
+        found.extend(threats.map(|threats| (target.clone(), threats)));
     }
     Some(found)
 }
@@ -78,7 +82,7 @@ pub fn threats_to_all(objects: &Objects<'_>, now: Timestamp) -> Option<BTreeMap<
         let key = objects.key(key_of(tag), object);
         for version in &object.versions {
             let Some(place) = key.position(&version.artifact) else { continue };
-            let threats = threats_to(&lifecycle, objects.bucket.versioning, &key, place, now);
+            let threats = threats_to(&lifecycle, objects.bucket.versioning, &key, place, now)?;
             found.insert(version.artifact.clone(), threats);
         }
     }
@@ -120,7 +124,8 @@ impl<'a> Objects<'a> {
     }
 }
 
-/// What the rules will do to one version of a key, whose locks are taken as they are given.
+/// What the rules will do to one version of a key, whose locks are taken as they are given. None if the key has more
+/// versions than can be judged.
 #[must_use]
 pub fn threats_to(
     lifecycle: &Lifecycle,
@@ -128,8 +133,19 @@ pub fn threats_to(
     key: &Key<'_>,
     place: usize,
     now: Timestamp,
-) -> Vec<Threat> {
-    let Some(entry) = key.entries.get(place) else { return Vec::new() };
+) -> Option<Vec<Threat>> {
+    judged(lifecycle, versioning, key, place, now, &mut Effort::new())
+}
+
+fn judged(
+    lifecycle: &Lifecycle,
+    versioning: Option<Versioning>,
+    key: &Key<'_>,
+    place: usize,
+    now: Timestamp,
+    effort: &mut Effort,
+) -> Option<Vec<Threat>> {
+    let Some(entry) = key.entries.get(place) else { return Some(Vec::new()) };
     let lifecycle = lifecycle.about(key.key);
     // What is behind it decides nothing: clocks start with what is newer, and limits count what is newer.
     let key = &Key { key: key.key, entries: key.entries.get(..=place).unwrap_or_default().to_vec() };
@@ -139,18 +155,20 @@ pub fn threats_to(
         None if !is_null(entry.id) => vec![Versioning::Enabled, Versioning::Suspended],
         None => vec![Versioning::Off, Versioning::Enabled, Versioning::Suspended],
     };
-    let mut by_reading = readings.iter().map(|versioning| {
-        let steps = fate_of(&lifecycle, *versioning, key, place, now, Timestamp::MAX);
-        told(entry, &steps, now)
-    });
-    let mut threats = by_reading.next().unwrap_or_default();
-    for other in by_reading {
-        threats = merged(threats, other);
+    let mut threats: Option<Vec<Threat>> = None;
+    for versioning in readings {
+        let steps = fate_of(&lifecycle, versioning, key, place, now, Timestamp::MAX, effort)?;
+        let other = told(entry, &steps, now);
+        threats = Some(match threats {
+            Some(threats) => merged(threats, other),
+            None => other,
+        });
     }
+    let mut threats = threats.unwrap_or_default();
     threats.extend(after_pushes(&lifecycle, key, place));
     threats.sort_by(|a, b| (&a.due, a).cmp(&(&b.due, b)));
     threats.dedup();
-    threats
+    Some(threats)
 }
 
 /// What holds in both stays as sure as it is; what holds in one is possible.
@@ -246,17 +264,18 @@ fn anywhere(
     key: &str,
     entry: Entry<'_>,
     now: Timestamp,
-) -> Vec<Threat> {
+    effort: &mut Effort,
+) -> Option<Vec<Threat>> {
     let successor = Entry { id: "", modified: entry.modified, kind: EntryKind::Marker };
     let front = Key { key, entries: vec![entry.clone()] };
     let behind = Key { key, entries: vec![successor, entry] };
-    let mut threats = threats_to(lifecycle, versioning, &front, 0, now);
-    threats.extend(threats_to(lifecycle, versioning, &behind, 1, now));
+    let mut threats = judged(lifecycle, versioning, &front, 0, now, effort)?;
+    threats.extend(judged(lifecycle, versioning, &behind, 1, now, effort)?);
     for threat in &mut threats {
         threat.certainty = Certainty::Possible;
         threat.why = format!("where it stands at its key is not known; if it stands so: {}", threat.why);
     }
     threats.sort_by(|a, b| (&a.due, a).cmp(&(&b.due, b)));
     threats.dedup();
-    threats
+    Some(threats)
 }
