@@ -115,7 +115,6 @@ run_deployed() (
 "${aws[@]}" push terraform/api MUTABLE
 variables=("${common[@]}" -var "ledger_bucket=$bucket")
 apply single single-account "${variables[@]}"
-# The bucket's policy takes nothing without TLS, which the stand-in does not speak; it heeds that, and so it must go.
 "${aws[@]}" open "$bucket"
 run_deployed 3 "$(output single single-account role)"
 # Nothing removes a ledger but on purpose, so its objects must go first.
