@@ -6,6 +6,7 @@
 #   tests/run.sh --install-only       nothing but what the tests need
 #   PRODPIN_TEST_SECOND_S3=1 tests/run.sh    with a second S3 server, which needs Python 3.13
 #   PRODPIN_TEST_AZURE=1 tests/run.sh        with Azurite, which needs Node.js
+#   PRODPIN_TEST_CARGO_LAMBDA=1 tests/run.sh    with the function under cargo-lambda, which is large
 #
 # What is missing is installed first: Debian packages, and Python packages in an environment of their own under the
 # target directory. Nothing is fetched when all of it is there. Servers listen on loopback, on free ports, and keep
@@ -152,6 +153,21 @@ install_azurite() {
     npm install --prefix "$azurite" --no-audit --no-fund --silent azurite@3.37.0 >&2 || rm -rf "$azurite"
 }
 
+# The function under cargo-lambda, only when it is asked for: it is large, and tests/lambda has a stand-in of its own.
+under_cargo_lambda() {
+    if [ "${PRODPIN_TEST_CARGO_LAMBDA:-}" != 1 ]; then
+        printf 'left out: the function under cargo-lambda; PRODPIN_TEST_CARGO_LAMBDA=1 runs it\n' >&2
+        return
+    fi
+    local tool
+    tool=$(command -v cargo-lambda) || {
+        local own=$target/test-cargo-lambda
+        tool=$own/bin/cargo-lambda
+        [ -x "$tool" ] || { /usr/bin/python3 -m venv "$own" && "$own/bin/pip" install --quiet cargo-lambda==1.9.2 >&2; }
+    }
+    tests/cargo-lambda.sh "$tool" "$(free_ports 1)"
+}
+
 # Asks for all ports at once, so that no two are the same.
 free_ports() {
     "$venv/bin/python" - "$1" <<'PYTHON'
@@ -288,6 +304,7 @@ seal_environment
 stage 'tests' cargo test --locked "$@"
 if [ $# -eq 0 ]; then
     stage 'the Lambda function' cargo test --locked --features lambda --test lambda
+    stage 'the Lambda function under cargo-lambda' under_cargo_lambda
     stage 'Kubernetes' tests/kubernetes.sh "$target"
     stage 'Terraform' tests/terraform.sh "$target/debug/prodpin"
 fi

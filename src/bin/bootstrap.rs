@@ -4,11 +4,10 @@ use std::io::Write as _;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use prodpin::invocation::{Answer, Function, InvocationError, Told, carry_out};
+use prodpin::invocation::{Answer, Function, Reply, Told, carry_out, time_left};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -45,20 +44,24 @@ fn main() -> ExitCode {
     }
 }
 
-type Invoked = Pin<Box<dyn Future<Output = Result<Answer, Error>>>>;
+type Invoked = Pin<Box<dyn Future<Output = Result<Reply, Error>>>>;
 
-async fn invoke(function: &Function, name: &str, event: LambdaEvent<Value>) -> Result<Answer, Error> {
-    // Milliseconds since 1970, by the clock of the machine that will cut it off, which is this one.
-    let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-    let left = u64::try_from(deadline.saturating_sub(Timestamp::now().as_millisecond())).unwrap_or(0);
-    let answer = carry_out(function, &event.payload, Duration::from_millis(left)).await;
-    match &answer {
-        Ok(Answer::Ran(told)) | Err(InvocationError::Incomplete(told) | InvocationError::Untold { told, .. }) => {
-            write_metrics(told, name)
+async fn invoke(function: &Function, name: &str, event: LambdaEvent<Value>) -> Result<Reply, Error> {
+    // By the clock of the machine that will cut it off, which is this one.
+    let left = time_left(event.context.deadline, Timestamp::now());
+    let reply = carry_out(function, &event.payload, left).await;
+    let told = match &reply {
+        Ok(Reply { answer: Answer::Ran(told), .. }) => Some(&**told),
+        Ok(Reply { answer: Answer::Nothing { reason }, .. }) => {
+            tracing::warn!("nothing to look at: {reason}");
+            None
         }
-        _ => {}
+        Err(error) => error.told(),
+    };
+    if let Some(told) = told {
+        write_metrics(told, name);
     }
-    answer.map_err(|error| {
+    reply.map_err(|error| {
         tracing::error!("{error}");
         Error::from(error.to_string())
     })

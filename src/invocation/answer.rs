@@ -5,7 +5,8 @@ use std::io;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::model::{Finding, Severity};
+use super::delivery::ItemFailure;
+use crate::model::{Code, Finding, Severity, without_credentials};
 use crate::policy::LedgerLocation;
 use crate::report::body::Report;
 use crate::report::document::{RunSection, Summary};
@@ -26,6 +27,17 @@ pub enum Answer {
     Ran(Box<Told>),
 }
 
+/// What goes back to Lambda.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reply {
+    /// What it came to.
+    #[serde(flatten)]
+    pub answer: Answer,
+    /// The messages that a queue is to keep; said, though there be none, to whoever asked for it, and to nobody else.
+    #[serde(rename = "batchItemFailures", skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Vec<ItemFailure>>,
+}
+
 /// A run in brief.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Told {
@@ -37,6 +49,10 @@ pub struct Told {
     pub report: Option<String>,
     /// The gravest findings that fail a run.
     pub findings: Vec<Brief>,
+    /// What could not be read, or the first of it, in words. Findings about that are seldom among the gravest, and are
+    /// what whoever reads of an incomplete run asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 /// A finding on one line.
@@ -62,10 +78,12 @@ impl Told {
             None => None,
             Some(place) => Some(format!("{}/report/{}", place.trim_end_matches('/'), report.body.digest()?.hex())),
         };
-        let mut findings: Vec<Finding> = Vec::new();
+        let (mut findings, mut unread) = (Vec::<Finding>::new(), None);
         for row in report.body.rows() {
+            let row = row?;
+            unread = unread.or_else(|| row.findings.iter().find_map(unread_of));
             let grave = |finding: &Finding| finding.severity >= fail_on && finding.waived.is_none();
-            findings.extend(row?.findings.into_iter().filter(grave));
+            findings.extend(row.findings.into_iter().filter(grave));
             // Kept short all the way, for an estate has many rows.
             findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
             findings.truncate(FINDINGS);
@@ -75,6 +93,7 @@ impl Told {
             summary: report.summary,
             report: report_place,
             findings: findings.into_iter().map(Brief::of).collect(),
+            unread,
         })
     }
 
@@ -120,6 +139,15 @@ impl Told {
         }
         line
     }
+}
+
+fn unread_of(finding: &Finding) -> Option<String> {
+    let said = (finding.code == Code::InventoryIncomplete)
+        .then(|| format!("{}; {}", without_credentials(&finding.message), finding.remedy))?;
+    let place =
+        [finding.source.as_ref().map(ToString::to_string), finding.repository.as_ref().map(ToString::to_string)];
+    let place = place.into_iter().flatten().collect::<Vec<_>>().join("/");
+    Some(if place.is_empty() { said } else { format!("{place}: {said}") })
 }
 
 impl Brief {

@@ -21,7 +21,7 @@ pub struct Wanted {
 /// What the trigger asks for, in the policy's terms; none if the policy covers nothing of it. The error is for a person.
 pub fn wanted(policy: &Policy, trigger: &Trigger) -> Result<Option<Wanted>, String> {
     match trigger {
-        Trigger::Test => Ok(None),
+        Trigger::Test | Trigger::Pinned => Ok(None),
         Trigger::Schedule => Ok(Some(Wanted::default())),
         Trigger::Happened(places) => {
             let keys: BTreeSet<RepositoryKey> = places.iter().flat_map(|place| covered(policy, place)).collect();

@@ -3,18 +3,26 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::answer::{Answer, Told};
+use super::answer::{Answer, Reply, Told};
 use super::cover::{Wanted, wanted};
+use super::delivery::{Delivery, ItemFailure, Refused};
 use super::event::{Trigger, UnknownEvent};
 use crate::alert::{self, AlertError};
 use crate::model::Mode;
 use crate::policy::{LedgerLocation, Policy, PolicyError, load, parse};
+use crate::report::body::Report;
 use crate::run::{Progress, RunError, RunOptions, Stop, run};
+use crate::telemetry::Collector;
 
 /// Of the time that is left, so much is used: what follows the run needs some, and Lambda cuts without a word (F89).
 const SHARE: u32 = 85;
+
+/// Until this share alerts are delivered and metrics pushed, so that what was not is said before the cut.
+const TELL: u32 = 92;
 
 /// Past this share nothing is waited for any more.
 const CUT: u32 = 95;
@@ -28,6 +36,11 @@ pub struct Function {
     pub mode: Mode,
     /// Repositories at once.
     pub concurrency: usize,
+    /// Whether whoever reads a queue for it (Lambda's event source mapping) was told to heed `batchItemFailures`. Else a
+    /// message that is not understood fails the invocation: an answer would have the queue forget it.
+    pub partial_batches: bool,
+    /// Where metrics go, if anywhere.
+    pub collector: Option<Arc<Collector>>,
 }
 
 /// Why there is no function.
@@ -39,6 +52,9 @@ pub enum FunctionError {
     /// Nobody could be told.
     #[error(transparent)]
     Alert(#[from] AlertError),
+    /// Metrics cannot go where they are to go.
+    #[error("{0}")]
+    Collector(String),
     /// A variable has a value that it cannot have.
     #[error("{name}: {reason}")]
     Variable {
@@ -73,8 +89,28 @@ pub enum InvocationError {
     #[error("the report could not be read back: {0}")]
     Report(#[from] std::io::Error),
     /// Not everything was read, and nobody waits for the answer: failing is the only way to say so.
-    #[error("run {} is incomplete; its report is {}", .0.run.id, .0.report.as_deref().unwrap_or("not kept"))]
+    #[error(
+        "run {} is incomplete: {}; its report is {}",
+        .0.run.id,
+        .0.unread.as_deref().unwrap_or("it ended before everything was looked at; raise the timeout, or share the work by shards"),
+        .0.report.as_deref().unwrap_or("not kept")
+    )]
     Incomplete(Box<Told>),
+    /// Messages of a queue were not understood; what the others told of was looked at.
+    #[error(
+        "{} of {of} messages of the queue not understood, what the others told of was looked at; message {}: {}; all go \
+         back to the queue: let the event source mapping report batch item failures and set {PARTIAL}=true, and only \
+         those do",
+        .refused.len(), .refused[0].message, .refused[0].error
+    )]
+    Messages {
+        /// Those. There is one at least.
+        refused: Vec<Refused>,
+        /// So many messages there were.
+        of: usize,
+        /// What the others came to.
+        answer: Answer,
+    },
     /// There was too little time.
     #[error(
         "cut off before the function's timeout: what was recorded stays, and the next run does the rest; raise the \
@@ -83,9 +119,30 @@ pub enum InvocationError {
     CutOff,
 }
 
+/// The variable that says what the event source mapping was told.
+const PARTIAL: &str = "PRODPIN_REPORT_BATCH_ITEM_FAILURES";
+
+impl InvocationError {
+    /// What the run came to, if there was one.
+    #[must_use]
+    pub fn told(&self) -> Option<&Told> {
+        match self {
+            Self::Incomplete(told) | Self::Untold { told, .. } => Some(told),
+            Self::Messages { answer: Answer::Ran(told), .. } => Some(told),
+            Self::Messages { answer: Answer::Nothing { .. }, .. }
+            | Self::Event(_)
+            | Self::Refused(_)
+            | Self::Run(_)
+            | Self::Report(_)
+            | Self::CutOff => None,
+        }
+    }
+}
+
 impl Function {
     /// From the process's environment: the policy in `PRODPIN_POLICY_TEXT`, or in the file that `PRODPIN_POLICY` names,
-    /// or in `prodpin.yaml` of the package; `PRODPIN_MODE`, `PRODPIN_LEDGER`, `PRODPIN_CONCURRENCY`.
+    /// or in `prodpin.yaml` of the package; `PRODPIN_MODE`, `PRODPIN_LEDGER`, `PRODPIN_CONCURRENCY`,
+    /// `PRODPIN_REPORT_BATCH_ITEM_FAILURES`, and OpenTelemetry's own.
     pub fn from_environment(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, FunctionError> {
         let said = |name: &str| environment(name).filter(|value| !value.is_empty());
         let mut policy = match (said("PRODPIN_POLICY_TEXT"), said("PRODPIN_POLICY")) {
@@ -117,10 +174,20 @@ impl Function {
                 number.ok_or(FunctionError::Variable { name: "PRODPIN_CONCURRENCY", reason })?
             }
         };
+        let partial_batches = match said(PARTIAL).as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                let reason =
+                    "write true if the event source mapping reports batch item failures, else false".to_owned();
+                return Err(FunctionError::Variable { name: PARTIAL, reason });
+            }
+        };
         if !policy.alerts.is_empty() && policy.ledger == LedgerLocation::None {
             return Err(AlertError::NoLedger.into());
         }
-        Ok(Self { policy, mode, concurrency })
+        let collector = Collector::of(environment).map_err(FunctionError::Collector)?.map(Arc::new);
+        Ok(Self { policy, mode, concurrency, partial_batches, collector })
     }
 
     /// An event may ask for less than the function was made for, and never for more: who may invoke it need not be who
@@ -140,33 +207,76 @@ struct Quiet;
 
 impl Progress for Quiet {}
 
+/// The longest that Lambda lets a function run (G149).
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// How much time an invocation has. Lambda says when it cuts it off, in milliseconds since 1970; `cargo lambda watch` says
+/// for how long it may run, in the same place. The first quarter of an hour of 1970 is nobody's deadline any more.
+#[must_use]
+pub fn time_left(deadline: u64, now: Timestamp) -> Duration {
+    let said = Duration::from_millis(deadline);
+    if said <= LONGEST {
+        return said;
+    }
+    let now = Duration::from_millis(u64::try_from(now.as_millisecond()).unwrap_or(0));
+    said.saturating_sub(now).min(LONGEST)
+}
+
 /// Answers one event, well before this much time has passed.
-pub async fn carry_out(function: &Function, event: &Value, left: Duration) -> Result<Answer, InvocationError> {
+pub async fn carry_out(function: &Function, event: &Value, left: Duration) -> Result<Reply, InvocationError> {
     let began = Instant::now();
-    let trigger = Trigger::read(event)?;
-    let asked = match &trigger {
+    let Delivery { trigger, queued, refused } = Delivery::read(event)?;
+    let answer = if queued.is_some_and(|queued| queued == refused.len()) {
+        Answer::Nothing { reason: "no message of the queue was understood".to_owned() }
+    } else {
+        // Boxed: a run is deeply nested as it is, and the compiler counts every layer.
+        answer(function, &trigger, began, left).boxed_local().await?
+    };
+    for Refused { message, error } in &refused {
+        tracing::error!("message {message}: {error}");
+    }
+    match queued {
+        Some(of) if !refused.is_empty() && !function.partial_batches => {
+            Err(InvocationError::Messages { refused, of, answer })
+        }
+        _ => {
+            let failures =
+                (queued.is_some() && function.partial_batches).then(|| refused.iter().map(ItemFailure::from).collect());
+            Ok(Reply { answer, failures })
+        }
+    }
+}
+
+async fn answer(
+    function: &Function,
+    trigger: &Trigger,
+    began: Instant,
+    left: Duration,
+) -> Result<Answer, InvocationError> {
+    let asked = match trigger {
         Trigger::Manual(manual) => manual.mode,
         _ => None,
     };
     let mode = function.mode(asked)?;
     let policy = &function.policy;
-    let Some(Wanted { sources, repositories, shard }) = wanted(policy, &trigger).map_err(InvocationError::Refused)?
+    let Some(Wanted { sources, repositories, shard }) = wanted(policy, trigger).map_err(InvocationError::Refused)?
     else {
-        return Ok(Answer::Nothing { reason: nothing(&trigger).to_owned() });
+        return Ok(Answer::Nothing { reason: nothing(trigger) });
     };
-    let deadline = left * SHARE / 100;
     let options = RunOptions {
         mode,
         sources,
         shard,
         repositories,
         concurrency: function.concurrency,
-        deadline: Some(deadline),
+        deadline: Some(left * SHARE / 100),
         stop: Stop::default(),
     };
     let work = async {
         let report = run(policy, &options, Arc::new(Quiet)).await?;
-        let told = alert::tell(policy, &report, Some(began + left * CUT / 100)).await;
+        let by = began + left * TELL / 100;
+        let told = alert::tell(policy, &report, Some(by)).await;
+        push(function, &report, by);
         let answer = Told::of(&report, &policy.ledger, policy.fail_on)?;
         for finding in &answer.findings {
             tracing::warn!("{}", serde_json::to_string(finding).unwrap_or_default());
@@ -178,16 +288,36 @@ pub async fn carry_out(function: &Function, event: &Value, left: Duration) -> Re
     };
     let told = tokio::time::timeout(left * CUT / 100, work).await.map_err(|_| InvocationError::CutOff)??;
     // Who asks about one repository reads the answer. A share of the work is asked for by a schedule, which does not.
-    let answered = matches!(&trigger, Trigger::Manual(manual) if manual.repository.is_some());
+    let answered = matches!(trigger, Trigger::Manual(manual) if manual.repository.is_some());
     if !told.run.complete && !answered {
         return Err(InvocationError::Incomplete(Box::new(told)));
     }
     Ok(Answer::Ran(Box::new(told)))
 }
 
-fn nothing(trigger: &Trigger) -> &'static str {
-    match trigger {
-        Trigger::Test => "S3 only tests whether its messages arrive",
-        _ => "no source of the policy covers what the event names",
+/// Pushes the run's metrics. Not those of a run that an event narrowed: gauges are of the estate, and would jump.
+fn push(function: &Function, report: &Report, by: Instant) {
+    let Some(collector) = function.collector.as_ref().filter(|_| report.run.scope.repositories.is_empty()) else {
+        return;
+    };
+    if let Err(reason) = collector.push(report, Some(by)) {
+        tracing::warn!("the metrics of this run were not pushed: {reason}");
     }
 }
+
+/// Why there is nothing to look at, with what was named: an event that goes nowhere is a rule or a policy to be mended.
+fn nothing(trigger: &Trigger) -> String {
+    match trigger {
+        Trigger::Test => "S3 only tests whether its messages arrive".to_owned(),
+        Trigger::Pinned => "a pin was pushed onto the digest that it names, which is prodpin's own work".to_owned(),
+        Trigger::Happened(places) => {
+            let named: Vec<String> = places.iter().take(NAMED).map(ToString::to_string).collect();
+            let more = if places.len() > NAMED { " and more" } else { "" };
+            format!("no source of the policy covers what the event names: {}{more}", named.join(", "))
+        }
+        Trigger::Schedule | Trigger::Manual(_) => "no source of the policy covers what the event names".to_owned(),
+    }
+}
+
+/// So many places are named in an answer.
+const NAMED: usize = 3;

@@ -2,7 +2,7 @@
 //! runtime's protocol.
 //!
 //! ```text
-//! event ─► Trigger ─► what to look at (all, a part, the repositories named) ─► run ─► alerts ─► Answer
+//! event ─► Delivery ─► Trigger ─► what to look at (all, a part, the repositories named) ─► run ─► alerts ─► Answer
 //! ```
 //!
 //! An event is a hint where to look and never what to believe: it may come twice, late, out of order or not at all
@@ -11,10 +11,12 @@
 
 mod answer;
 mod cover;
+mod delivery;
 mod event;
 mod function;
 
-pub use answer::{Answer, Told};
+pub use answer::{Answer, Reply, Told};
 pub use cover::{Wanted, wanted};
+pub use delivery::{Delivery, ItemFailure, Refused};
 pub use event::{Manual, Place, Trigger, UnknownEvent};
-pub use function::{Function, FunctionError, InvocationError, carry_out};
+pub use function::{Function, FunctionError, InvocationError, carry_out, time_left};

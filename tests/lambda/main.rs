@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
 
+mod estate;
 #[path = "../support/push.rs"]
 mod push;
 #[path = "../support/registry.rs"]
@@ -130,6 +131,9 @@ async fn every_event_is_answered_by_the_same_process_and_duplicates_change_nothi
     }
     assert!(failed(api.invoke(&json!({ "key1": "value1" }), ENOUGH).await).contains("unknown field `key1`"));
     assert!(failed(api.invoke(&json!({ "source": "nowhere" }), ENOUGH).await).contains("no source nowhere"));
+    // A queue whose one message says what nobody knows: it goes back, with the reason.
+    let told = failed(api.invoke(&event(include_str!("../suite/events/sqs.json")), ENOUGH).await);
+    assert!(told.contains("059f36b4-87a3-44ab-83d2-661975830a7d") && told.contains("no JSON"), "{told}");
     // An error ends nothing.
     assert_eq!(ran(&api.invoke(&event(RULE), ENOUGH).await)["summary"]["targets"], 7);
 
@@ -156,7 +160,7 @@ async fn a_run_is_over_before_lambda_would_cut_it_off_f89() {
     let asked = Instant::now();
     let told = failed(api.invoke(&event(RULE), left).await);
     assert!(asked.elapsed() < left, "{:?}", asked.elapsed());
-    assert!(told.contains("is incomplete; its report is"), "{told}");
+    assert!(told.contains("is incomplete: shop/shop/api: ") && told.contains("; its report is "), "{told}");
     // Who asks by hand about one repository is answered.
     let answered = api.invoke(&json!({ "mode": "audit", "repository": "shop/api" }), left).await;
     assert_eq!(ran(&answered)["run"]["complete"], false);

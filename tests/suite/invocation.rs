@@ -7,6 +7,7 @@ use prodpin::model::{Mode, RepositoryKey};
 use prodpin::policy::{Policy, parse};
 use prodpin::run::Shard;
 use prodpin::sources::memory::Content;
+use prodpin::telemetry::Collector;
 use serde_json::{Value, json};
 
 use crate::support::push::Pusher;
@@ -80,6 +81,7 @@ fn what_is_not_understood_is_an_error_that_says_what_it_is() {
         ),
         (json!({ "Records": [] }), "no records"),
         (json!({ "Records": [{ "EventSource": "aws:sns" }] }), "aws:sns"),
+        (json!({ "Records": "all" }), "no list"),
         (notification(&|event| event["Records"][0]["s3"]["object"]["key"] = json!("a%2")), "form-urlencoded"),
         (notification(&|event| event["Records"][0]["s3"]["object"]["key"] = json!("a%FF")), "form-urlencoded"),
         (notification(&|event| event["Records"][0]["s3"]["object"]["key"] = json!("")), "object key"),
@@ -167,7 +169,7 @@ impl Deployed {
     }
 
     async fn ask(&self, event: Value) -> Told {
-        match carry_out(&self.function, &event, MINUTE).await.unwrap() {
+        match carry_out(&self.function, &event, MINUTE).await.unwrap().answer {
             Answer::Ran(told) => *told,
             Answer::Nothing { reason } => panic!("{reason}"),
         }
@@ -261,7 +263,7 @@ async fn an_event_asks_for_no_more_than_the_function_was_made_for() {
 async fn what_the_policy_does_not_cover_is_no_failure_and_no_run() {
     let deployed = Deployed::new("audit").await;
     for event in [include_str!("events/ecr-push.json"), include_str!("events/s3-test.json")] {
-        let answer = carry_out(&deployed.function, &sample(event), MINUTE).await.unwrap();
+        let answer = carry_out(&deployed.function, &sample(event), MINUTE).await.unwrap().answer;
         assert!(matches!(answer, Answer::Nothing { .. }), "{answer:?}");
     }
     assert_eq!(deployed.registry.requests(), []);
@@ -276,14 +278,15 @@ async fn a_registry_that_hangs_is_told_before_the_time_is_up_f89() {
         directory.path().join("ledger").display(),
         silent.local_addr().unwrap(),
     );
-    let function = Function { policy: policy(&text), mode: Mode::Audit, concurrency: 4 };
+    let environment = |name: &str| (name == "PRODPIN_POLICY_TEXT").then(|| text.clone());
+    let function = Function::from_environment(&environment).unwrap();
     let began = std::time::Instant::now();
     let left = Duration::from_secs(6);
     // Nobody waits for the answer to a schedule: it must fail. Who asked by hand about one repository is told.
     let error = carry_out(&function, &sample(include_str!("events/rule.json")), left).await.unwrap_err();
     assert!(began.elapsed() < left * 85 / 100, "{:?}", began.elapsed());
     assert!(matches!(&error, InvocationError::Incomplete(told) if told.report.is_some()), "{error}");
-    let answer = carry_out(&function, &json!({ "repository": "shop/api" }), left).await.unwrap();
+    let answer = carry_out(&function, &json!({ "repository": "shop/api" }), left).await.unwrap().answer;
     assert!(matches!(answer, Answer::Ran(told) if !told.run.complete));
     // A share is what a schedule asks for.
     let error = carry_out(&function, &json!({ "shard": "0/1" }), left).await.unwrap_err();
@@ -306,6 +309,9 @@ fn the_environment_of_a_function_is_checked_at_its_start() {
     assert_eq!(with(&[policy, ("PRODPIN_MODE", "enforce")]), Ok(Mode::Enforce));
     assert!(with(&[policy, ("PRODPIN_MODE", "release")]).unwrap_err().contains("PRODPIN_MODE"));
     assert!(with(&[policy, ("PRODPIN_CONCURRENCY", "0")]).unwrap_err().contains("1 to 1024"));
+    assert!(with(&[policy, ("PRODPIN_REPORT_BATCH_ITEM_FAILURES", "yes")]).unwrap_err().contains("write true"));
+    let grpc = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+    assert!(with(&[policy, grpc[0], grpc[1]]).unwrap_err().contains("http/json"));
     assert!(with(&[policy, ("PRODPIN_LEDGER", "gcs://x/y")]).unwrap_err().contains("gs://"));
     assert!(with(&[("PRODPIN_POLICY_TEXT", "version: 1\nsauces: {}\n")]).unwrap_err().contains("sauces"));
     assert!(with(&[("LAMBDA_TASK_ROOT", "/nowhere")]).unwrap_err().contains("/nowhere/prodpin.yaml"));
@@ -325,4 +331,32 @@ async fn metrics_of_the_whole_estate_come_from_whole_runs() {
             assert!(line[metric["Name"].as_str().unwrap()].is_u64(), "{metric} has no value in {line}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_are_pushed_where_a_collector_is_named_and_only_those_of_the_estate() {
+    let receiver = crate::alerts::Receiver::start(&[200]).await;
+    let mut deployed = Deployed::new("audit").await;
+    let endpoint = receiver.url.clone();
+    let collector = Collector::of(&|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
+    deployed.function.collector = collector.unwrap().map(std::sync::Arc::new);
+    deployed.ask(json!({ "repository": "shop/api" })).await;
+    assert_eq!(receiver.take().len(), 0, "one repository's figures would make the estate's graph jump");
+    deployed.ask(sample(include_str!("events/rule.json"))).await;
+    let requests = receiver.take();
+    assert_eq!(requests.len(), 1);
+    assert!(requests[0].body.contains("prodpin_targets_protected"), "{}", requests[0].body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_that_hangs_costs_no_answer_f89() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let mut deployed = Deployed::new("audit").await;
+    let collector = Collector::of(&|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
+    deployed.function.collector = collector.unwrap().map(std::sync::Arc::new);
+    let (began, left) = (std::time::Instant::now(), Duration::from_secs(5));
+    let reply = carry_out(&deployed.function, &sample(include_str!("events/rule.json")), left).await.unwrap();
+    assert!(matches!(reply.answer, Answer::Ran(told) if told.run.complete));
+    assert!(began.elapsed() < left, "{:?}", began.elapsed());
 }

@@ -6,6 +6,7 @@ mod alerts;
 mod charts;
 mod command_line;
 mod contract;
+mod deliveries;
 mod deployment;
 mod ecr;
 mod estate;

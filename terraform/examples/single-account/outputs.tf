@@ -12,3 +12,8 @@ output "ledger" {
   description = "What `prodpin history --ledger` and `prodpin verify --ledger` take."
   value       = module.ledger.location
 }
+
+output "role" {
+  description = "The function's role."
+  value       = module.roles.role_arns[var.mode]
+}

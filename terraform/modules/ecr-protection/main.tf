@@ -25,17 +25,22 @@ resource "aws_ecr_lifecycle_policy" "this" {
   policy     = jsonencode({ rules = concat([local.claim], local.below) })
 }
 
-# The exclusion modes are younger than the resource in some versions of the provider (it refuses their names), and there
-# is no resource for mutability alone. So the setting is given as the command that makes it, to be run where it is wanted.
-output "mutability_commands" {
-  description = "Commands that make pins immutable and leave other tags as they are, one for each repository."
-  value = [
-    for repository in var.repositories :
-    "aws ecr put-image-tag-mutability --repository-name ${repository} --image-tag-mutability MUTABLE_WITH_EXCLUSION --image-tag-mutability-exclusion-filters filterType=WILDCARD,filter=prod-pinned-*"
-  ]
+# A repository's mutability is part of the repository, which is somebody else's resource: two owners would undo each
+# other's work with every apply. So this reads it, and every plan says which repositories let pins be moved. Any version of
+# the provider reads the exclusion modes, though 5.x cannot set them; which tags the filters name prodpin looks at itself.
+data "aws_ecr_repository" "this" {
+  for_each = var.check_mutability ? toset(var.repositories) : []
+  name     = each.key
 }
 
-output "lifecycle_policy" {
-  description = "The policy, to be tried with `prodpin forecast --lifecycle` before it is applied."
-  value       = jsonencode({ rules = concat([local.claim], local.below) })
+locals {
+  modes   = ["IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION"]
+  movable = [for name, repository in data.aws_ecr_repository.this : name if !contains(local.modes, repository.image_tag_mutability)]
+}
+
+check "pins_cannot_be_moved" {
+  assert {
+    condition     = length(local.movable) == 0
+    error_message = "In these repositories anybody who pushes can move a pin: ${join(", ", local.movable)}. Give their aws_ecr_repository what this module's output `mutability` says, or make them with the module ecr-repository."
+  }
 }

@@ -8,3 +8,9 @@ variable "lifecycle_rules" {
   type        = any
   default     = []
 }
+
+variable "check_mutability" {
+  description = "Whether every plan looks at the repositories' mutability, and warns of those whose pins can be moved."
+  type        = bool
+  default     = true
+}

@@ -31,14 +31,92 @@ locals {
         }) if length(var.buckets) > 0
       ],
       local.ledger,
-      length(var.source_role_arns) > 0 ? [
-        { Sid = "ActInTheSourcesAccounts", Effect = "Allow", Action = ["sts:AssumeRole"], Resource = var.source_role_arns }
-      ] : [],
+      local.keys,
+      local.signals,
+      [for statement in local.named : statement if length(statement.Resource) > 0],
+      local.records,
     )
   }
 
   partition = data.aws_partition.current.partition
-  ledger = var.ledger_bucket_arn == null ? [] : [
+
+  # What is only to be named to be allowed: nothing where nothing is named.
+  named = [
+    { Sid = "ActInTheSourcesAccounts", Effect = "Allow", Action = ["sts:AssumeRole"], Resource = var.source_role_arns },
+    { Sid = "TellTopics", Effect = "Allow", Action = ["sns:Publish"], Resource = var.topic_arns },
+    { Sid = "TellBuses", Effect = "Allow", Action = ["events:PutEvents"], Resource = var.event_bus_arns },
+  ]
+
+  # What the platforms are asked, each as the document of that name has it.
+  signals = flatten([
+    for platform in var.signals : [
+      for statement in jsondecode(file("${local.documents}/iam-signals-${platform}.json")).Statement : merge(statement, {
+        Resource = replace(statement.Resource, "arn:aws:", "arn:${local.partition}:")
+      })
+    ]
+  ])
+
+  keys = concat(
+    # Signs checkpoints, and nothing that another algorithm would make something else of.
+    [
+      for statement in [
+        { Sid = "ReadTheLedgersPublicKey", Effect = "Allow", Action = ["kms:GetPublicKey"], Resource = [var.ledger_key_arn] },
+        {
+          Sid       = "SignTheLedger"
+          Effect    = "Allow"
+          Action    = ["kms:Sign"]
+          Resource  = [var.ledger_key_arn]
+          Condition = { StringEquals = { "kms:SigningAlgorithm" = "ED25519_SHA_512" } }
+        },
+      ] : statement if var.ledger_key_arn != null
+    ],
+    # What the bucket's objects are encrypted with, used by S3 alone.
+    [
+      for statement in [
+        {
+          Sid       = "OpenTheLedgersObjects"
+          Effect    = "Allow"
+          Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+          Resource  = [var.ledger_encryption_key_arn]
+          Condition = { StringLike = { "kms:ViaService" = "s3.*" } }
+        },
+      ] : statement if var.ledger_encryption_key_arn != null
+    ],
+  )
+
+  # Where records are kept, nothing is taken away, whatever another policy allows.
+  kept = compact([var.ledger_bucket_arn, var.anchor_bucket_arn])
+  records = length(local.kept) == 0 ? [] : [
+    {
+      Sid    = "NeverRemoveOrLoosenRecords"
+      Effect = "Deny"
+      Action = [
+        "s3:BypassGovernanceRetention",
+        "s3:DeleteBucket",
+        "s3:DeleteBucketPolicy",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketVersioning",
+        "s3:PutLifecycleConfiguration",
+        "s3:PutObjectLegalHold",
+        "s3:PutObjectRetention",
+      ]
+      Resource = flatten([for arn in local.kept : [arn, "${arn}/*"]])
+    },
+  ]
+
+  anchor = var.anchor_bucket_arn == null ? [] : [
+    { Sid = "ListTheAnchor", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [var.anchor_bucket_arn] },
+    {
+      Sid      = "ReadAndAppendToTheAnchor"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:PutObject"]
+      Resource = ["${var.anchor_bucket_arn}/${var.anchor_prefix}*"]
+    },
+  ]
+  ledger = concat(local.anchor, var.ledger_bucket_arn == null ? [] : [
     {
       Sid      = "ListTheLedger"
       Effect   = "Allow"
@@ -52,7 +130,7 @@ locals {
       Action   = ["s3:GetObject", "s3:PutObject"]
       Resource = ["${var.ledger_bucket_arn}/${var.ledger_prefix}*"]
     },
-  ]
+  ])
 }
 
 data "aws_partition" "current" {}
@@ -75,7 +153,7 @@ resource "aws_iam_role_policy" "this" {
   lifecycle {
     precondition {
       condition     = length(local.statements[each.key]) > 0
-      error_message = "Name at least one of ecr_repository_arns, buckets, ledger_bucket_arn and source_role_arns."
+      error_message = "Name at least one of ecr_repository_arns, buckets, ledger_bucket_arn and source_role_arns: a role for nothing is a mistake."
     }
   }
 }

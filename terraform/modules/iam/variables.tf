@@ -43,6 +43,52 @@ variable "ledger_prefix" {
   default     = ""
 }
 
+variable "ledger_key_arn" {
+  description = "The Ed25519 key of KMS that signs the ledger's checkpoints (`ledger_key: { kms: … }`). The key's ARN also where the policy names an alias."
+  type        = string
+  default     = null
+}
+
+variable "ledger_encryption_key_arn" {
+  description = "The KMS key that the ledger's bucket encrypts with, if it is not S3's own."
+  type        = string
+  default     = null
+}
+
+variable "anchor_bucket_arn" {
+  description = "The bucket that every checkpoint is copied to (`anchor:`), best in another account, whose bucket policy must allow it too."
+  type        = string
+  default     = null
+}
+
+variable "anchor_prefix" {
+  description = "Where in that bucket; empty, or ending with a slash."
+  type        = string
+  default     = ""
+}
+
+variable "topic_arns" {
+  description = "SNS topics that `alerts:` names."
+  type        = list(string)
+  default     = []
+}
+
+variable "event_bus_arns" {
+  description = "EventBridge buses that `alerts:` names."
+  type        = list(string)
+  default     = []
+}
+
+variable "signals" {
+  description = "Platforms of this account that `production:` asks what runs: ecs, lambda, apprunner."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for platform in var.signals : contains(["ecs", "lambda", "apprunner"], platform)])
+    error_message = "Platforms are ecs, lambda and apprunner."
+  }
+}
+
 variable "source_role_arns" {
   description = "Roles in other accounts that the policy's `assume_role` names."
   type        = list(string)

@@ -25,6 +25,7 @@ resource "aws_lambda_function" "this" {
   environment {
     variables = merge(
       { PRODPIN_MODE = var.mode },
+      length(var.queue_arns) == 0 ? {} : { PRODPIN_REPORT_BATCH_ITEM_FAILURES = "true" },
       var.policy == null ? {} : { PRODPIN_POLICY_TEXT = var.policy },
       var.environment,
     )
@@ -108,6 +109,14 @@ data "aws_iam_policy_document" "function" {
     sid       = "PutAsideWhatFailed"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.dead_letters.arn]
+  }
+  dynamic "statement" {
+    for_each = length(var.queue_arns) == 0 ? [] : [1]
+    content {
+      sid       = "ReadItsQueues"
+      actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+      resources = var.queue_arns
+    }
   }
 }
 

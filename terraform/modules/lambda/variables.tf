@@ -113,6 +113,18 @@ variable "event_buckets" {
   default     = []
 }
 
+variable "queue_arns" {
+  description = "SQS queues that S3, EventBridge or a topic put such events into. A queue must hide a message for at least six times the function's timeout, and have a dead-letter queue of its own for what comes back. Needs role_name, or a role that may read them."
+  type        = list(string)
+  default     = []
+}
+
+variable "topic_arns" {
+  description = "SNS topics that S3 or EventBridge tell such events to."
+  type        = list(string)
+  default     = []
+}
+
 variable "alarm_actions" {
   description = "What is told when an alarm goes off: ARNs of SNS topics."
   type        = list(string)

@@ -92,15 +92,16 @@ data "aws_iam_policy_document" "this" {
   }
 
   # A checkpoint that could be written twice would be no commit: two writers would both believe that they made it (B77).
+  # What it stands for is named by its hash and created in the same way; only caches (view/) are written over.
   statement {
-    sid     = "CheckpointsAndBatchesAreCreatedOnce"
+    sid     = "RecordsAreCreatedOnce"
     effect  = "Deny"
     actions = ["s3:PutObject"]
     principals {
       type        = "*"
       identifiers = ["*"]
     }
-    resources = ["${local.arn}/${var.prefix}checkpoint/*"]
+    resources = [for kind in ["batch", "checkpoint", "report", "tile"] : "${local.arn}/${var.prefix}${kind}/*"]
     condition {
       test     = "Null"
       variable = "s3:if-none-match"
@@ -111,15 +112,19 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid    = "NothingIsDeleted"
     effect = "Deny"
-    actions = [
-      "s3:DeleteObject",
-      "s3:DeleteObjectVersion",
-      "s3:DeleteBucket",
-      "s3:BypassGovernanceRetention",
-      "s3:PutBucketVersioning",
-      "s3:PutBucketObjectLockConfiguration",
-      "s3:PutLifecycleConfiguration",
-    ]
+    actions = concat(
+      [
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:DeleteBucket",
+        "s3:BypassGovernanceRetention",
+        "s3:PutBucketVersioning",
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutLifecycleConfiguration",
+      ],
+      # Whoever may remove this policy may then do the rest. Where nobody is named, nobody but root could ever mend it.
+      length(var.administrators) == 0 ? [] : ["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"],
+    )
     principals {
       type        = "*"
       identifiers = ["*"]
@@ -128,7 +133,7 @@ data "aws_iam_policy_document" "this" {
     condition {
       test     = "ArnNotLike"
       variable = "aws:PrincipalArn"
-      values   = length(var.administrators) == 0 ? ["arn:aws:iam::000000000000:role/nobody"] : var.administrators
+      values   = length(var.administrators) == 0 ? ["arn:${data.aws_partition.current.partition}:iam::000000000000:role/nobody"] : var.administrators
     }
   }
 }

@@ -14,7 +14,7 @@ variable "prefix" {
 }
 
 variable "administrators" {
-  description = "ARNs of the only roles that may delete, or change what protects the bucket. Nobody, if it is empty: then the bucket can be removed by the account's root alone."
+  description = "ARNs of the only roles that may delete, or change what protects the bucket, its policy included; whoever applies this must be one of them. Nobody may, if it is empty, but whoever may change the bucket's policy can first do that."
   type        = list(string)
   default     = []
 }

@@ -65,3 +65,104 @@ run "there_are_three_roles" {
   }
   expect_failures = [var.roles]
 }
+
+run "what_is_not_named_is_not_allowed" {
+  command = plan
+  assert {
+    condition = alltrue([
+      for word in ["kms:", "sns:", "events:", "ecs:", "lambda:", "apprunner:", "sts:"] :
+      !strcontains(aws_iam_role_policy.this["enforce"].policy, "\"${word}")
+    ])
+    error_message = "rights come with what they are for"
+  }
+}
+
+run "what_is_named_is_allowed_there_and_nowhere_else" {
+  command = plan
+  variables {
+    roles                     = ["audit", "enforce", "release"]
+    ledger_bucket_arn         = "arn:aws:s3:::acme-prodpin-ledger"
+    ledger_key_arn            = "arn:aws:kms:eu-west-1:111122223333:key/signs"
+    ledger_encryption_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/encrypts"
+    anchor_bucket_arn         = "arn:aws:s3:::acme-anchor"
+    anchor_prefix             = "shop/"
+    topic_arns                = ["arn:aws:sns:eu-west-1:111122223333:alerts"]
+    event_bus_arns            = ["arn:aws:events:eu-west-1:111122223333:event-bus/default"]
+    signals                   = ["ecs", "lambda", "apprunner"]
+  }
+  assert {
+    condition = alltrue(flatten([
+      for role in ["audit", "enforce", "release"] : [
+        for pair in [
+          ["kms:Sign", "arn:aws:kms:eu-west-1:111122223333:key/signs"],
+          ["kms:GetPublicKey", "arn:aws:kms:eu-west-1:111122223333:key/signs"],
+          ["kms:Decrypt", "arn:aws:kms:eu-west-1:111122223333:key/encrypts"],
+          ["kms:GenerateDataKey", "arn:aws:kms:eu-west-1:111122223333:key/encrypts"],
+          ["sns:Publish", "arn:aws:sns:eu-west-1:111122223333:alerts"],
+          ["events:PutEvents", "arn:aws:events:eu-west-1:111122223333:event-bus/default"],
+          ["s3:PutObject", "arn:aws:s3:::acme-anchor/shop/*"],
+        ] :
+        contains(flatten([
+          for statement in jsondecode(aws_iam_role_policy.this[role].policy).Statement :
+          flatten([statement.Resource]) if statement.Effect == "Allow" && contains(flatten([statement.Action]), pair[0])
+        ]), pair[1])
+      ]
+    ]))
+    error_message = "each right is for what was named"
+  }
+  assert {
+    condition = alltrue(flatten([
+      for role in ["audit", "enforce", "release"] : [
+        for statement in jsondecode(aws_iam_role_policy.this[role].policy).Statement : [
+          for action in flatten([statement.Action]) :
+          !contains(["kms", "sns", "events", "sts"], split(":", action)[0]) || !contains(flatten([statement.Resource]), "*")
+        ] if statement.Effect == "Allow"
+      ]
+    ]))
+    error_message = "no key, topic, bus or role that was not named"
+  }
+  assert {
+    condition = alltrue(flatten([
+      for role in ["audit", "enforce", "release"] : [
+        for action in ["ecs:ListTasks", "lambda:ListFunctions", "apprunner:ListServices"] :
+        strcontains(aws_iam_role_policy.this[role].policy, "\"${action}\"")
+      ]
+    ]))
+    error_message = "what the platforms are asked"
+  }
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.this["enforce"].policy).Statement :
+      statement.Condition.StringEquals["kms:SigningAlgorithm"] == "ED25519_SHA_512" if statement.Sid == "SignTheLedger"
+    ])
+    error_message = "a signature of another kind is none of prodpin's"
+  }
+  assert {
+    condition = alltrue([
+      for role in ["audit", "enforce", "release"] : anytrue([
+        for statement in jsondecode(aws_iam_role_policy.this[role].policy).Statement :
+        statement.Effect == "Deny" && contains(flatten([statement.Action]), "s3:DeleteObjectVersion") && contains(flatten([statement.Resource]), "arn:aws:s3:::acme-prodpin-ledger/*")
+      ])
+    ])
+    error_message = "no role removes a record, whatever another policy allows"
+  }
+  assert {
+    condition = alltrue([
+      for role in ["audit", "enforce", "release"] :
+      length(distinct([for statement in jsondecode(aws_iam_role_policy.this[role].policy).Statement : statement.Sid])) == length(jsondecode(aws_iam_role_policy.this[role].policy).Statement)
+    ])
+    error_message = "IAM refuses a document with the same Sid twice"
+  }
+  assert {
+    condition     = alltrue([for role in ["audit", "enforce", "release"] : length(aws_iam_role_policy.this[role].policy) <= 10240])
+    error_message = "a role's inline policies have 10,240 characters together"
+  }
+}
+
+run "platforms_are_three" {
+  command = plan
+  variables {
+    signals = ["ec2"]
+  }
+  expect_failures = [var.signals]
+}

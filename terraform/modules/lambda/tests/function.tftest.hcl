@@ -74,6 +74,30 @@ run "events_are_narrowed_to_what_is_looked_after" {
   }
 }
 
+run "messages_are_read_where_they_lie" {
+  command = plan
+  variables {
+    queue_arns = ["arn:aws:sqs:eu-west-1:111122223333:bundles"]
+    topic_arns = ["arn:aws:sns:eu-west-1:111122223333:bundles"]
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue["arn:aws:sqs:eu-west-1:111122223333:bundles"].function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "without it an answer makes the queue forget what was not understood"
+  }
+  assert {
+    condition     = nonsensitive(aws_lambda_function.this.environment[0].variables).PRODPIN_REPORT_BATCH_ITEM_FAILURES == "true"
+    error_message = "the function must know what the mapping heeds"
+  }
+  assert {
+    condition     = aws_sns_topic_subscription.topic["arn:aws:sns:eu-west-1:111122223333:bundles"].protocol == "lambda"
+    error_message = "the topic tells the function"
+  }
+  assert {
+    condition     = aws_lambda_permission.topics["arn:aws:sns:eu-west-1:111122223333:bundles"].source_arn == "arn:aws:sns:eu-west-1:111122223333:bundles"
+    error_message = "and only that topic may"
+  }
+}
+
 run "no_events_no_rules" {
   command = plan
   variables {

@@ -39,8 +39,36 @@ run "what_is_recorded_stays" {
     error_message = "only over TLS"
   }
   assert {
+    condition = alltrue([
+      for kind in ["batch", "checkpoint", "report", "tile"] : anytrue([
+        for statement in jsondecode(data.aws_iam_policy_document.this.json).Statement :
+        contains(flatten([statement.Resource]), "arn:aws:s3:::acme-prodpin-ledger/${kind}/*") if try(statement.Condition.Null["s3:if-none-match"], "") == "true"
+      ])
+    ])
+    error_message = "what is recorded is written once; only caches are written again"
+  }
+  assert {
+    condition     = !strcontains(data.aws_iam_policy_document.this.json, "s3:PutBucketPolicy")
+    error_message = "with nobody named, nobody would be left to change this policy"
+  }
+  assert {
     condition     = length(aws_s3_bucket_object_lock_configuration.this) == 0
     error_message = "nothing is locked by default, unless days are given"
+  }
+}
+
+run "only_administrators_change_what_protects_it" {
+  command = plan
+  variables {
+    bucket         = "acme-prodpin-ledger"
+    administrators = ["arn:aws:iam::111122223333:role/platform"]
+  }
+  assert {
+    condition = anytrue([
+      for statement in jsondecode(data.aws_iam_policy_document.this.json).Statement :
+      contains(flatten([statement.Action]), "s3:PutBucketPolicy") && contains(flatten([statement.Action]), "s3:DeleteBucketPolicy") && statement.Condition.ArnNotLike["aws:PrincipalArn"] == "arn:aws:iam::111122223333:role/platform" if statement.Sid == "NothingIsDeleted"
+    ])
+    error_message = "whoever may remove the policy may then remove the ledger"
   }
 }
 

@@ -1,0 +1,14 @@
+output "name" {
+  description = "The repository's name, for the module ecr-protection."
+  value       = aws_ecr_repository.this.name
+}
+
+output "arn" {
+  description = "The repository's ARN, for the module iam."
+  value       = aws_ecr_repository.this.arn
+}
+
+output "url" {
+  description = "What images are pushed to."
+  value       = aws_ecr_repository.this.repository_url
+}
