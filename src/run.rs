@@ -160,5 +160,5 @@ async fn carry_out(
         ended.listed.into_iter().for_each(|listed| recorder.listed(listed));
         given_up = ended.given_up;
     }
-    recorder.finish(given_up || stop.is_set()).await
+    recorder.finish((given_up || stop.is_set()).then(|| stop.cause())).await
 }

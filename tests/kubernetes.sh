@@ -28,10 +28,10 @@ for overlay in kubernetes/overlays/*/; do
     name=$(basename "$overlay")
     kubectl kustomize "$overlay" >"$work/$name.yaml"
     # The oldest with what is used (ValidatingAdmissionPolicy v1, backoffLimitPerIndex) and a newer one.
-    for version in 1.30 1.34; do valid "$version" "$work/$name.yaml"; done
+    for version in 1.30 1.32 1.34; do valid "$version" "$work/$name.yaml"; done
 done
 for file in policies/kubernetes/*.yaml; do
-    for version in 1.30 1.34; do valid "$version" "$file"; done
+    for version in 1.30 1.32 1.34; do valid "$version" "$file"; done
 done
 # A field that does not exist must be found, or the above says nothing.
 sed 's/concurrencyPolicy:/concurrencyPolice:/' "$work/audit.yaml" >"$work/wrong.yaml"

@@ -181,7 +181,8 @@ pub(super) struct WatchArguments {
           value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
     pub(super) concurrency: u16,
 
-    /// End each run before it took this much time, as 30s, 10m or 1h30m; what was not reached is told
+    /// End each run before it took this much time, as 30s, 10m or 1h30m; what was not reached is told [default: as
+    /// long as it is from one time of the schedule to the next, at least 30m and at most 6h]
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
 

@@ -15,17 +15,22 @@ use super::stop::{Hangup, Signals};
 use crate::alert::{self, AlertError};
 use crate::ledger::{Access, Ledger};
 use crate::model::{Mode, without_credentials};
-use crate::policy::{LedgerLocation, Policy, load};
+use crate::policy::{LedgerLocation, Policy, PolicyError, load};
 use crate::report::body::Report;
 use crate::report::context::Context;
+use crate::report::escape::terminal;
 use crate::report::render::{Format, Style, render};
 use crate::run::{Progress, RunError, RunOptions, run};
 use crate::schedule::Schedule;
 use crate::telemetry::Collector;
-use crate::watch::{Board, Endpoint, Outcome, Status, Tick, Timetable};
+use crate::watch::{Board, Endpoint, Outcome, Status, Tick, Timetable, allowance};
 
 /// Looked up at least so often: a machine that slept, or a clock that was set, is noticed by then.
 const LOOK_UP: Duration = Duration::from_secs(30);
+
+/// A run ends itself before its deadline. One that has not by so much later hangs where nothing can ask it to end, and
+/// is dropped, as a kill would (F87): what it committed stays, and the next one goes on from there.
+const HANGS: Duration = Duration::from_secs(60);
 
 pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Result<Ending> {
     let plan = Plan::read(path, arguments)?;
@@ -34,7 +39,7 @@ pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Re
     let collector = Collector::of(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     let signals = Signals::listen();
     let hangup = Hangup::listen();
-    let board = Board::new(Status::new(Timestamp::now(), arguments.deadline));
+    let board = Board::new(Status::new(Timestamp::now()));
     let endpoint = match arguments.listen {
         None => None,
         Some(address) => {
@@ -55,6 +60,8 @@ struct Plan {
     policy: Policy,
     schedule: Schedule,
     options: RunOptions,
+    /// What the options say, or what the schedule allows.
+    deadline: Duration,
 }
 
 impl Plan {
@@ -73,19 +80,20 @@ impl Plan {
             return Err(Misuse(AlertError::NoLedger.to_string()).into());
         }
         let environment = |name: &str| std::env::var(name).ok();
+        let deadline = arguments.deadline.unwrap_or_else(|| allowance(&schedule, Timestamp::now()));
         let options = RunOptions {
             mode,
             sources: sources(&policy, &arguments.sources)?,
             shard: arguments.shard.map_or_else(|| shard_of(&environment), |shard| Ok(Some(shard)))?,
             repositories: Vec::new(),
             concurrency: usize::from(arguments.concurrency),
-            deadline: arguments.deadline,
+            deadline: Some(deadline),
             stop: crate::run::Stop::default(),
         };
         for warning in &policy.warnings {
             tracing::warn!("{warning}");
         }
-        Ok(Self { policy, schedule, options })
+        Ok(Self { policy, schedule, options, deadline })
     }
 
     async fn outputs(&self, path: &Path, arguments: &WatchArguments) -> anyhow::Result<Outputs> {
@@ -101,6 +109,9 @@ impl Plan {
             LedgerLocation::None => None,
             _ => tokio::select! {
                 opened = Ledger::open(&self.policy.ledger, Access::Read) => opened?.last_run_of(&self.options.scope()),
+                () = tokio::time::sleep(self.deadline) => {
+                    anyhow::bail!("the ledger was not open after {} s; see whether its store answers", self.deadline.as_secs())
+                }
                 () = signals.stop.asked() => None,
             },
         };
@@ -134,7 +145,7 @@ impl Watch<'_> {
                     if missed > 0 {
                         tracing::warn!(missed, "{missed} times of the schedule passed without a run");
                     }
-                    self.board.status().begins(Timestamp::now(), missed);
+                    self.board.status().begins(Timestamp::now(), Instant::now(), self.plan.deadline, missed);
                     if !self.one_run().await {
                         return Ok(Ending::Failed);
                     }
@@ -165,7 +176,10 @@ impl Watch<'_> {
                 true
             }
             Err(error) => {
-                let reason = without_credentials(&format!("{error:#}")).into_owned();
+                let reason = match error.downcast_ref() {
+                    Some(PolicyError::Invalid(problems)) => problems.lines().join("; "),
+                    _ => without_credentials(&format!("{error:#}")).into_owned(),
+                };
                 tracing::error!("the new policy cannot be used, and the old one stays in use: {reason}");
                 false
             }
@@ -177,10 +191,13 @@ impl Watch<'_> {
     async fn one_run(&mut self) -> bool {
         let started = Timestamp::now();
         let options = RunOptions { stop: self.signals.stop.clone(), ..self.plan.options.clone() };
-        let by = options.deadline.map(|deadline| Instant::now() + deadline);
+        let by = Instant::now() + self.plan.deadline;
         let policy = &self.plan.policy;
         let ran = tokio::select! {
             ran = run(policy, &options, Arc::new(Silent)) => ran.map_err(anyhow::Error::from),
+            () = tokio::time::sleep_until((by + HANGS).into()) => Err(anyhow::anyhow!(
+                "it did not end by its deadline, and was dropped; what it recorded stays"
+            )),
             () = self.signals.overdue() => {
                 tracing::error!("the run was cut off before it could end: what it recorded stays");
                 return false;
@@ -194,33 +211,38 @@ impl Watch<'_> {
                 if let (Ok(outputs), Ending::Failed) = (outputs, of_error(&error)) {
                     failed(outputs, &options, policy, started, &error);
                 }
-                tracing::error!("the run failed: {}", without_credentials(&format!("{error:#}")));
-                self.board.status().ended(Outcome::Failed, Timestamp::now(), None);
+                let reason = without_credentials(&format!("{error:#}")).into_owned();
+                tracing::error!("the run failed: {reason}");
+                self.board.status().ended(Outcome::Failed, Timestamp::now(), None, Some(terminal(&reason)));
                 return true;
             }
         };
+        let unread = "not everything could be read, and its report says what".to_owned();
+        let mut lacking: Vec<String> = (!report.run.complete).then_some(unread).into_iter().collect();
         let written = outputs.and_then(|outputs| outputs.write(&report));
         let told = tokio::select! {
-            told = alert::tell(policy, &report, by) => told.map(drop).map_err(anyhow::Error::from),
+            told = alert::tell(policy, &report, Some(by)) => told.map(drop).map_err(anyhow::Error::from),
             () = self.signals.overdue() => Err(anyhow::anyhow!("cut off before everybody was told")),
         };
-        let whole = [written, told].into_iter().fold(report.run.complete, |whole, part| match part {
-            Ok(()) => whole,
-            Err(error) => {
-                tracing::error!("{}", without_credentials(&format!("{error:#}")));
-                false
-            }
-        });
-        if let Some(Err(reason)) =
-            self.collector.as_ref().filter(|_| !self.signals.stop.is_set()).map(|collector| collector.push(&report, by))
+        for error in [written, told].into_iter().filter_map(Result::err) {
+            let reason = without_credentials(&format!("{error:#}")).into_owned();
+            tracing::error!("{reason}");
+            lacking.push(terminal(&reason));
+        }
+        if let Some(Err(reason)) = self
+            .collector
+            .as_ref()
+            .filter(|_| !self.signals.stop.is_set())
+            .map(|collector| collector.push(&report, Some(by)))
         {
             tracing::warn!("the metrics of this run were not pushed: {reason}");
         }
         if self.arguments.format.is_none() {
             announce(&line(&report));
         }
-        let outcome = if whole { Outcome::Complete } else { Outcome::Incomplete };
-        self.board.status().ended(outcome, Timestamp::now(), metrics(&report));
+        let outcome = if lacking.is_empty() { Outcome::Complete } else { Outcome::Incomplete };
+        let reason = Some(lacking.join("; "));
+        self.board.status().ended(outcome, Timestamp::now(), metrics(&report), reason);
         true
     }
 }

@@ -450,6 +450,7 @@ pub fn next_step(cause: Cause) -> &'static str {
         Cause::Throttled => "lower --concurrency, or ask for a higher limit",
         Cause::Unreachable => "check the network and the server, and run again",
         Cause::TimedOut => "raise --deadline, or split the work with --shard",
+        Cause::Interrupted => "run it again: it was asked to end before it was done",
         Cause::Malformed => "check what stands between prodpin and the server; the answer breaks the protocol",
         Cause::Refused => "change the policy if this is meant; the detail names the setting",
         Cause::Suspicious => {

@@ -50,6 +50,8 @@ pub enum Cause {
     Unreachable,
     /// The run's or the request's deadline passed.
     TimedOut,
+    /// The run was asked to end before it came to this.
+    Interrupted,
     /// The answer breaks the protocol or a size cap, or its bytes do not hash to the digest.
     Malformed,
     /// prodpin refused to go on: a redirect, realm or address that the policy does not allow.

@@ -48,6 +48,19 @@ impl PolicyErrors {
     }
 }
 
+impl PolicyErrors {
+    /// Each problem on a line of its own, without the text around it: for logs.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let line = |problem: &Problem| {
+            let Place { line, column, .. } = problem.place;
+            let fix = problem.fix.as_ref().map_or(String::new(), |fix| format!(" ({fix})"));
+            format!("{}:{line}:{column}: {}{fix}", self.origin, problem.message)
+        };
+        let more = (self.untold > 0).then(|| format!("{} more problems", self.untold));
+        self.problems.iter().map(line).chain(more).collect()
+    }
+}
+
 impl fmt::Display for PolicyErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {

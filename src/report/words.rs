@@ -205,6 +205,7 @@ pub(super) fn cause(cause: Cause) -> &'static str {
         Cause::Throttled => "throttled",
         Cause::Unreachable => "unreachable",
         Cause::TimedOut => "timed out",
+        Cause::Interrupted => "interrupted",
         Cause::Malformed => "malformed answer",
         Cause::Refused => "refused by prodpin",
         Cause::Suspicious => "suspicious",

@@ -108,20 +108,24 @@ async fn look_ahead(
         tried_sha256: options.tried.as_ref().map(|tried| Digest::of(tried.text().as_bytes())),
         policy_sha256: policy.digest.clone(),
         complete: setup.production.gaps.is_empty(),
-        gaps: gaps(&unopened, ended, options.stop.is_set()).chain(setup.production.gaps.iter().cloned()).collect(),
+        gaps: gaps(&unopened, ended, &options.stop).chain(setup.production.gaps.iter().cloned()).collect(),
     };
     Ok(Forecast { report: writer.finish(section), unmatched: asked.unmatched() })
 }
 
 /// What kept the list of repositories, or their work, from being whole.
-pub(super) fn gaps(unopened: &BTreeMap<SourceName, String>, ended: Ended, stopped: bool) -> impl Iterator<Item = Gap> {
+pub(super) fn gaps(
+    unopened: &BTreeMap<SourceName, String>,
+    ended: Ended,
+    stop: &Stop,
+) -> impl Iterator<Item = Gap> + use<> {
     let unopened: Vec<Gap> = unopened
         .iter()
         .map(|(name, detail)| Gap::new(Scope::Source, Cause::Refused, format!("source {name}: {detail}")))
         .collect();
-    let cut = (ended.given_up || stopped).then(|| {
+    let cut = (ended.given_up || stop.is_set()).then(|| {
         let detail = format!("it ended early: {} repositories that were found were not looked at", ended.left_out);
-        Gap::new(Scope::Source, Cause::TimedOut, detail)
+        Gap::new(Scope::Source, stop.cause(), detail)
     });
     let defects: Vec<Gap> = ended.defects().map(|(_, gap)| gap).collect();
     unopened.into_iter().chain(cut).chain(defects).chain(ended.listed.into_iter().flat_map(|listed| listed.gaps))
@@ -238,7 +242,7 @@ async fn recommend_for(
         Ok(())
     };
     let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
-    let gaps = gaps(unopened, ended, options.stop.is_set()).collect();
+    let gaps = gaps(unopened, ended, &options.stop).collect();
     Ok(Recommended { policies, unmatched: asked.unmatched(), gaps })
 }
 

@@ -155,7 +155,7 @@ impl Recorder {
     }
 
     /// Closes the books: source records, the report's body, the run's record.
-    pub(super) async fn finish(mut self, stopped: bool) -> Result<Report, RunError> {
+    pub(super) async fn finish(mut self, stopped: Option<Cause>) -> Result<Report, RunError> {
         let setup = self.setup.clone();
         // First what waits, so that the anchor was asked to take all but the last words.
         if setup.ledger.is_anchored() {
@@ -163,13 +163,13 @@ impl Recorder {
         }
         let now = Timestamp::now();
         let covers_all = setup.scope.is_whole();
-        if stopped {
+        if let Some(cause) = stopped {
             let detail = format!(
                 "the run ended early: {} repositories that it knew of were not read, and it may not know of all",
                 self.left_out
             );
             for totals in self.sources.values_mut() {
-                totals.gaps.push(Gap::new(Scope::Source, Cause::TimedOut, detail.clone()));
+                totals.gaps.push(Gap::new(Scope::Source, cause, detail.clone()));
             }
         }
         let mut complete = setup.production.gaps.is_empty();

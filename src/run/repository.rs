@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use crate::decide::{self, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
-    ArtifactId, Cause, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState,
-    Resolution, Running, Snapshot, Tag,
+    ArtifactId, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState, Resolution,
+    Running, Snapshot, Tag,
 };
 use crate::sources::{Inventory, Protector};
 
@@ -237,7 +237,7 @@ async fn apply(protector: &dyn Protector, repository: &RepositoryName, pins: &[A
     let mut attempts = Attempts::new();
     for artifact in pins {
         let attempt = if stop.is_set() {
-            Err(PinFailure { cause: Cause::TimedOut, detail: "the run ended before it was pinned".to_owned() })
+            Err(PinFailure { cause: stop.cause(), detail: "the run ended before it was pinned".to_owned() })
         } else {
             protector.pin(repository, artifact).await
         };

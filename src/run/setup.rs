@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use crate::decide::{self, Rules, Uses};
 use crate::ledger::{Access, Ledger};
 use crate::model::{
-    Cause, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running,
-    RunningReference, Scope, SourceName, Waiver, claimant,
+    Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running, RunningReference,
+    Scope, SourceName, Waiver, claimant,
 };
 use crate::policy::{Alert, LedgerLocation, Policy, SourceConfig};
 use crate::schedule::Schedule;
@@ -17,7 +17,7 @@ use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
 use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
 
-use super::{RunError, RunOptions, descriptors};
+use super::{RunError, RunOptions, Stop, descriptors};
 
 /// Everything a run's parts share.
 pub(super) struct Setup {
@@ -187,7 +187,7 @@ impl Production {
         now: Timestamp,
     ) -> Self {
         let signals = signals::of_policy(policy, options.stop.deadline());
-        let asked = signals.iter().map(|signal| in_time(signal.as_ref(), options.stop.deadline()));
+        let asked = signals.iter().map(|signal| in_time(signal.as_ref(), &options.stop));
         let mut said = futures::future::join_all(asked).await;
         said.sort_by(|a, b| a.via.cmp(&b.via));
         let mut production = Self::default();
@@ -269,15 +269,15 @@ impl Production {
     }
 }
 
-/// Not past the run's deadline: a signal that hangs is one that could not be read.
-async fn in_time(signal: &dyn ProductionSignal, deadline: Option<std::time::Instant>) -> Signalled {
-    let Some(deadline) = deadline else { return signal.collect().await };
-    match tokio::time::timeout_at(deadline.into(), signal.collect()).await {
-        Ok(said) => said,
-        Err(_) => {
+/// No longer than the run: a signal that hangs is one that could not be read.
+async fn in_time(signal: &dyn ProductionSignal, stop: &Stop) -> Signalled {
+    tokio::select! {
+        biased;
+        said = signal.collect() => said,
+        () = stop.set() => {
             let mut said = Signalled::new(signal.name());
-            let detail = format!("{}: the run's deadline passed before it was read", said.via);
-            said.gaps.push(Gap::new(Scope::Signal(said.via.to_string()), Cause::TimedOut, detail));
+            let detail = format!("{}: the run ended before it was read", said.via);
+            said.gaps.push(Gap::new(Scope::Signal(said.via.to_string()), stop.cause(), detail));
             said
         }
     }

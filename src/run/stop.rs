@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::model::Cause;
+
 /// How long what is under way may take to end once it was asked to. A pod is killed 30 seconds after SIGTERM, and the
 /// books must be closed before that (F88).
 const GRACE: Duration = Duration::from_secs(5);
@@ -42,6 +44,12 @@ impl Stop {
     #[must_use]
     pub fn is_set(&self) -> bool {
         *self.asked.borrow() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Why what was not reached was not: it was asked to end, or its own deadline passed.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        if *self.asked.borrow() { Cause::Interrupted } else { Cause::TimedOut }
     }
 
     /// Returns when it was asked for.
@@ -84,8 +92,8 @@ impl Stop {
         }
     }
 
-    /// Returns when what is still under way must be given up.
-    pub async fn over(&self) {
+    /// Returns when it is set, by whichever of the two.
+    pub async fn set(&self) {
         let due = async {
             match self.deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
@@ -96,6 +104,11 @@ impl Stop {
             () = self.asked() => {}
             () = due => {}
         }
+    }
+
+    /// Returns when what is still under way must be given up.
+    pub async fn over(&self) {
+        self.set().await;
         tokio::time::sleep(self.grace).await;
     }
 }

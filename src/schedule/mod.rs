@@ -248,4 +248,6 @@ fn clock(minute: &Values, hour: &Values, month: &Values, year: Option<&Values>) 
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 //! `/healthz`, `/readyz` and `/metrics` over HTTP/1.1, for whoever may connect: it only tells, and takes nothing in.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -14,12 +15,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use super::Status;
 
-/// Probes and a scraper or two need no more; the rest wait.
-const CONNECTIONS: usize = 16;
+/// Probes and a scraper or two need far less. The oldest connection makes room for one more: whoever opens many and
+/// says nothing keeps no probe from its answer.
+const CONNECTIONS: usize = 64;
 
 /// How long a connection may take to ask, and how long it may last.
 const ASKING: Duration = Duration::from_secs(5);
@@ -74,9 +76,8 @@ impl Drop for Endpoint {
 }
 
 async fn accept(listener: TcpListener, board: Board) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -86,8 +87,14 @@ async fn accept(listener: TcpListener, board: Board) {
                 continue;
             }
         };
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
         let board = board.clone();
-        tokio::spawn(async move {
+        let connection = tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let answer = answer(&request, &board, Timestamp::now());
                 async move { Ok::<_, Infallible>(answer) }
@@ -95,8 +102,8 @@ async fn accept(listener: TcpListener, board: Board) {
             let mut http = hyper::server::conn::http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(ASKING).max_headers(64).max_buf_size(16 << 10);
             let _ = tokio::time::timeout(LASTING, http.serve_connection(TokioIo::new(stream), service)).await;
-            drop(place);
         });
+        open.push_back(connection.abort_handle());
     }
 }
 
@@ -111,8 +118,8 @@ fn answer(request: &Request<Incoming>, board: &Board, now: Timestamp) -> Respons
         Err(reason) => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
     };
     match request.uri().path() {
-        "/healthz" => told(board.status().alive(now)),
-        "/readyz" => told(board.status().ready(now)),
+        "/healthz" => told(board.status().alive(now, Instant::now())),
+        "/readyz" => told(board.status().ready(now, Instant::now())),
         "/metrics" => {
             let status = board.status().clone();
             page(StatusCode::OK, METRICS, status.metrics())

@@ -7,4 +7,4 @@ mod timetable;
 
 pub use endpoint::{Board, Endpoint};
 pub use status::{Outcome, Status};
-pub use timetable::{Tick, Timetable};
+pub use timetable::{Tick, Timetable, allowance};

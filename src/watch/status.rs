@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,16 +32,33 @@ impl Outcome {
     }
 }
 
+/// A run under way.
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    began: Timestamp,
+    /// When it should have ended long ago, by a clock that nobody sets.
+    overdue: Instant,
+}
+
+/// The last run.
+#[derive(Debug, Clone)]
+struct Ended {
+    outcome: Outcome,
+    began: Timestamp,
+    at: Timestamp,
+    /// Why it is not complete.
+    reason: Option<Arc<str>>,
+}
+
 /// What is known of the runs so far.
 #[derive(Debug, Clone)]
 pub struct Status {
     started: Timestamp,
-    deadline: Option<Duration>,
     next: Option<Timestamp>,
-    running: Option<Timestamp>,
+    running: Option<Running>,
     runs: [u64; 3],
     missed: u64,
-    last: Option<(Outcome, Timestamp, Timestamp)>,
+    last: Option<Ended>,
     succeeded: Option<Timestamp>,
     reloads: [u64; 2],
     reloaded: bool,
@@ -51,10 +68,9 @@ pub struct Status {
 impl Status {
     /// Before the first run.
     #[must_use]
-    pub fn new(started: Timestamp, deadline: Option<Duration>) -> Self {
+    pub fn new(started: Timestamp) -> Self {
         Self {
             started,
-            deadline,
             next: None,
             running: None,
             runs: [0; 3],
@@ -72,17 +88,19 @@ impl Status {
         self.next = next;
     }
 
-    /// A run begins, and so many before it were missed.
-    pub fn begins(&mut self, now: Timestamp, missed: u64) {
-        self.running = Some(now);
+    /// A run begins, which has so much time, and so many before it were missed.
+    pub fn begins(&mut self, now: Timestamp, steady: Instant, deadline: Duration, missed: u64) {
+        let longest = deadline.saturating_add(STUCK.unsigned_abs());
+        self.running = Some(Running { began: now, overdue: steady + longest });
         self.missed = self.missed.saturating_add(missed);
     }
 
-    /// It ended. `report` is the last report as metrics; a run without one leaves no stale figures behind.
-    pub fn ended(&mut self, outcome: Outcome, now: Timestamp, report: Option<String>) {
-        let began = self.running.take().unwrap_or(now);
+    /// It ended, and if it is not complete, for this reason. `report` is the last report as metrics; a run without one
+    /// leaves no stale figures behind.
+    pub fn ended(&mut self, outcome: Outcome, now: Timestamp, report: Option<String>, reason: Option<String>) {
+        let began = self.running.take().map_or(now, |running| running.began);
         self.runs[outcome as usize] += 1;
-        self.last = Some((outcome, began, now));
+        self.last = Some(Ended { outcome, began, at: now, reason: reason.map(Into::into) });
         if outcome == Outcome::Complete {
             self.succeeded = Some(now);
         }
@@ -96,12 +114,11 @@ impl Status {
     }
 
     /// Whether the process does its work at all; else why not. Findings and unreadable registries are no reason to
-    /// start it anew, only a loop that stands still.
-    pub fn alive(&self, now: Timestamp) -> Result<(), String> {
-        if let Some(began) = self.running {
-            let Some(deadline) = self.deadline else { return Ok(()) };
-            let longest = SignedDuration::try_from(deadline).unwrap_or(SignedDuration::MAX).saturating_add(STUCK);
-            return if now.duration_since(began) <= longest {
+    /// start it anew, only a loop that stands still. `steady` is the same moment by a clock that nobody sets: a run is
+    /// not cut off because someone corrected the other one (F90).
+    pub fn alive(&self, now: Timestamp, steady: Instant) -> Result<(), String> {
+        if let Some(Running { began, overdue }) = self.running {
+            return if steady <= overdue {
                 Ok(())
             } else {
                 Err(format!("the run that began at {began:.0} is past its deadline"))
@@ -114,12 +131,15 @@ impl Status {
     }
 
     /// Whether what the metrics say can be relied on: the last run was complete. Else why not.
-    pub fn ready(&self, now: Timestamp) -> Result<(), String> {
-        self.alive(now)?;
-        match self.last {
+    pub fn ready(&self, now: Timestamp, steady: Instant) -> Result<(), String> {
+        self.alive(now, steady)?;
+        match &self.last {
             None => Err("no run has ended yet".to_owned()),
-            Some((Outcome::Complete, ..)) => Ok(()),
-            Some((outcome, _, ended)) => Err(format!("the last run, at {ended:.0}, is {}", outcome.as_str())),
+            Some(Ended { outcome: Outcome::Complete, .. }) => Ok(()),
+            Some(Ended { outcome, at, reason, .. }) => {
+                let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+                Err(format!("the last run, at {at:.0}, is {}{reason}", outcome.as_str()))
+            }
         }
     }
 
@@ -140,7 +160,7 @@ impl Status {
             (
                 "prodpin_watch_last_run_duration_seconds",
                 "How long the last run took.",
-                self.last.map(|(_, began, ended)| ended.duration_since(began).as_secs_f64()),
+                self.last.as_ref().map(|last| last.at.duration_since(last.began).as_secs_f64()),
             ),
             (
                 "prodpin_watch_policy_current",
@@ -183,28 +203,35 @@ mod tests {
         format!("2026-11-23T{text}Z").parse().unwrap()
     }
 
+    const DEADLINE: Duration = Duration::from_secs(600);
+
     #[test]
     fn alive_is_a_loop_that_moves_and_ready_a_run_that_saw_everything() {
-        let mut status = Status::new(at("03:00:00"), Some(Duration::from_secs(600)));
-        assert_eq!(status.alive(at("03:00:00")), Ok(()));
-        assert_eq!(status.ready(at("03:00:00")), Err("no run has ended yet".to_owned()));
+        let steady = Instant::now();
+        let after = |seconds: u64| steady + Duration::from_secs(seconds);
+        let mut status = Status::new(at("03:00:00"));
+        assert_eq!(status.alive(at("03:00:00"), steady), Ok(()));
+        assert_eq!(status.ready(at("03:00:00"), steady), Err("no run has ended yet".to_owned()));
         status.waits(Some(at("03:15:00")));
-        assert_eq!(status.alive(at("03:16:59")), Ok(()));
-        assert_eq!(status.alive(at("03:18:00")), Err("a run is due since 2026-11-23T03:15:00Z".to_owned()));
+        assert_eq!(status.alive(at("03:16:59"), steady), Ok(()));
+        assert_eq!(status.alive(at("03:18:00"), steady), Err("a run is due since 2026-11-23T03:15:00Z".to_owned()));
 
-        status.begins(at("03:15:00"), 0);
-        assert_eq!(status.alive(at("03:26:00")), Ok(()), "under way, whatever was due");
-        assert!(status.alive(at("03:28:00")).unwrap_err().contains("past its deadline"));
-        status.ended(Outcome::Complete, at("03:16:00"), Some("prodpin_targets 5\n".to_owned()));
+        status.begins(at("03:15:00"), steady, DEADLINE, 0);
+        assert_eq!(status.alive(at("03:26:00"), after(660)), Ok(()), "under way, whatever was due");
+        assert!(status.alive(at("03:28:00"), after(780)).unwrap_err().contains("past its deadline"));
+        let tomorrow = "2026-11-24T03:16:00Z".parse().unwrap();
+        assert_eq!(status.alive(tomorrow, after(60)), Ok(()), "somebody set the clock (F90)");
+        status.ended(Outcome::Complete, at("03:16:00"), Some("prodpin_targets 5\n".to_owned()), None);
         status.waits(Some(at("03:30:00")));
-        assert_eq!(status.ready(at("03:16:00")), Ok(()));
+        assert_eq!(status.ready(at("03:16:00"), steady), Ok(()));
 
-        status.begins(at("03:30:00"), 2);
-        assert_eq!(status.ready(at("03:30:30")), Ok(()), "a run under way takes nothing from the last one");
-        status.ended(Outcome::Failed, at("03:31:00"), None);
+        status.begins(at("03:30:00"), steady, DEADLINE, 2);
+        assert_eq!(status.ready(at("03:30:30"), steady), Ok(()), "a run under way takes nothing from the last one");
+        status.ended(Outcome::Failed, at("03:31:00"), None, Some("the ledger is full".to_owned()));
         status.waits(Some(at("03:45:00")));
-        assert_eq!(status.alive(at("03:31:00")), Ok(()), "starting anew would not help");
-        assert!(status.ready(at("03:31:00")).unwrap_err().contains("failed"));
+        assert_eq!(status.alive(at("03:31:00"), steady), Ok(()), "starting anew would not help");
+        let told = "the last run, at 2026-11-23T03:31:00Z, is failed: the ledger is full";
+        assert_eq!(status.ready(at("03:31:00"), steady), Err(told.to_owned()));
         let text = status.metrics();
         for line in [
             "prodpin_watch_runs_total{outcome=\"complete\"} 1",
@@ -221,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_yet_has_no_sample() {
-        let mut status = Status::new(at("03:00:00"), None);
+        let mut status = Status::new(at("03:00:00"));
         let text = status.metrics();
         for name in ["next_run", "last_success", "last_run_duration"] {
             assert!(!text.contains(name), "{name}");

@@ -10,6 +10,24 @@ use crate::schedule::Schedule;
 /// A clock that goes back by no more than this was only corrected; a schedule's time that came is not awaited twice.
 const CORRECTION: SignedDuration = SignedDuration::from_mins(1);
 
+/// What a run without `--deadline` gets at the least and at the most, whatever the schedule.
+const SHORTEST_RUN: SignedDuration = SignedDuration::from_mins(30);
+const LONGEST_RUN: SignedDuration = SignedDuration::from_hours(6);
+
+/// So many of the times to come are looked at for the shortest way from one to the next: a fortnight of days.
+const LOOKED_AHEAD: usize = 14;
+
+/// How long a run may take where nobody said: as long as it is from one time of the schedule to the next, within
+/// bounds. One that hangs would else hold up every run after it.
+#[must_use]
+pub fn allowance(schedule: &Schedule, now: Timestamp) -> Duration {
+    let coming: Vec<Timestamp> =
+        std::iter::successors(schedule.after(now), |last| schedule.after(*last)).take(LOOKED_AHEAD).collect();
+    let shortest = coming.windows(2).map(|pair| pair[1].duration_since(pair[0])).min();
+    let allowed = shortest.unwrap_or(LONGEST_RUN).clamp(SHORTEST_RUN, LONGEST_RUN);
+    allowed.unsigned_abs()
+}
+
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tick {
@@ -162,6 +180,22 @@ mod tests {
         assert_eq!(table.tick(at("03:10:31")), Tick::Wait(at("03:11:00")), "190 minutes are not missed");
         table.reschedule(schedule("* * * * *"), at("03:12:30"));
         assert_eq!(table.tick(at("03:12:30")), Tick::Run { missed: 1 });
+    }
+
+    #[test]
+    fn a_run_may_take_as_long_as_it_is_to_the_next_within_bounds() {
+        for (text, minutes) in [
+            ("* * * * *", 30),
+            ("*/15 * * * *", 30),
+            ("@hourly", 60),
+            ("0 9-17 * * 1-5", 60),
+            ("0 3,5 * * *", 120),
+            ("@daily", 360),
+            ("rate(90 minutes)", 90),
+            ("cron(0 3 24 11 ? 2026)", 360),
+        ] {
+            assert_eq!(allowance(&schedule(text), at("03:10:00")), Duration::from_secs(minutes * 60), "{text}");
+        }
     }
 
     #[test]

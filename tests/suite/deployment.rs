@@ -31,11 +31,17 @@ fn built(folder: &Path) -> Vec<Value> {
     }
     for patch in list(&kustomization, "patches") {
         let (kind, name) = (&patch["target"]["kind"], &patch["target"]["name"]);
+        let steps: Value = serde_saphyr::from_str(patch["patch"].as_str().unwrap()).unwrap();
+        if steps["$patch"] == "delete" {
+            let before = resources.len();
+            resources.retain(|resource| resource["kind"] != *kind || resource["metadata"]["name"] != *name);
+            assert_eq!(resources.len() + 1, before, "{} deletes no {kind} {name}", folder.display());
+            continue;
+        }
         let target = resources
             .iter_mut()
             .find(|resource| resource["kind"] == *kind && resource["metadata"]["name"] == *name)
             .unwrap_or_else(|| panic!("{} patches no {kind} {name}", folder.display()));
-        let steps: Value = serde_saphyr::from_str(patch["patch"].as_str().unwrap()).unwrap();
         steps.as_array().unwrap().iter().for_each(|step| apply(target, step));
     }
     resources
@@ -63,7 +69,9 @@ fn one<'v>(resources: &'v [Value], kind: &str) -> &'v Value {
     resources.iter().find(|resource| resource["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
 }
 
-const OVERLAYS: [&str; 5] = ["audit", "enforce", "sharded", "irsa", "pod-identity"];
+/// On the cluster's schedule, and on the policy's own.
+const SCHEDULED: [&str; 5] = ["audit", "enforce", "sharded", "irsa", "pod-identity"];
+const OVERLAYS: [&str; 6] = ["audit", "enforce", "sharded", "irsa", "pod-identity", "watch"];
 
 fn overlay(name: &str) -> Vec<Value> {
     built(&root("kubernetes/overlays").join(name))
@@ -83,7 +91,7 @@ fn every_overlay_there_is_is_tested() {
 
 #[test]
 fn no_overlay_runs_twice_at_once_or_for_ever_g143() {
-    for name in OVERLAYS {
+    for name in SCHEDULED {
         let resources = overlay(name);
         let spec = &one(&resources, "CronJob")["spec"];
         assert_eq!(spec["concurrencyPolicy"], "Forbid", "{name}");
@@ -122,7 +130,11 @@ fn no_overlay_runs_twice_at_once_or_for_ever_g143() {
 fn no_overlay_has_rights_that_it_does_not_need() {
     for name in OVERLAYS {
         let resources = overlay(name);
-        let pod = &one(&resources, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        let template = match name {
+            "watch" => &one(&resources, "Deployment")["spec"]["template"],
+            _ => &one(&resources, "CronJob")["spec"]["jobTemplate"]["spec"]["template"],
+        };
+        let pod = &template["spec"];
         let (of_pod, container) = (&pod["securityContext"], &pod["containers"][0]);
         assert_eq!(list(pod, "containers").len(), 1, "{name}");
         assert_eq!(of_pod["runAsNonRoot"], true, "{name}");
@@ -138,10 +150,10 @@ fn no_overlay_has_rights_that_it_does_not_need() {
             assert!(volume["hostPath"].is_null(), "{name}");
         }
         let enforces = container["args"] == serde_json::json!(["enforce"]);
-        assert_eq!(enforces, name != "audit", "{name}: {}", container["args"]);
+        assert_eq!(enforces, !["audit", "watch"].contains(&name), "{name}: {}", container["args"]);
 
         for rule in list(one(&resources, "ClusterRole"), "rules") {
-            assert!(list(rule, "verbs").iter().all(|verb| verb == "get" || verb == "list"), "{name}: {rule}");
+            assert_eq!(rule["verbs"], serde_json::json!(["list"]), "{name}: {rule}");
             assert!(!list(rule, "resources").iter().any(|resource| resource == "secrets" || resource == "*"), "{name}");
         }
         let policy = &one(&resources, "NetworkPolicy")["spec"];
@@ -150,6 +162,68 @@ fn no_overlay_has_rights_that_it_does_not_need() {
         let namespace = one(&resources, "Namespace");
         assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted", "{name}");
     }
+}
+
+#[test]
+fn one_watch_keeps_the_policy_s_schedule_and_is_asked_whether_it_does() {
+    let resources = overlay("watch");
+    assert!(!resources.iter().any(|resource| resource["kind"] == "CronJob"), "two schedules");
+    let spec = &one(&resources, "Deployment")["spec"];
+    assert_eq!((&spec["replicas"], &spec["strategy"]["type"]), (&Value::from(1), &Value::from("Recreate")));
+    let labels = &spec["template"]["metadata"]["labels"];
+    for (label, value) in spec["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(labels[label], *value, "{label}");
+    }
+    let selected = &one(&resources, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"];
+    assert!(selected.as_object().unwrap().iter().all(|(label, value)| labels[label] == *value), "{selected}");
+    let pod = &spec["template"]["spec"];
+    assert!(pod["terminationGracePeriodSeconds"].as_u64().unwrap() >= 30);
+    let container = &pod["containers"][0];
+    let listen = list(container, "env").iter().find(|entry| entry["name"] == "PRODPIN_LISTEN").unwrap();
+    let port = list(container, "ports")[0]["containerPort"].to_string();
+    assert!(listen["value"].as_str().unwrap().ends_with(&format!(":{port}")), "{listen}");
+    for probe in ["livenessProbe", "readinessProbe"] {
+        let asked = &container[probe]["httpGet"];
+        assert_eq!((&asked["path"], &asked["port"]), (&Value::from("/healthz"), &list(container, "ports")[0]["name"]));
+    }
+    let policy = load(&root("kubernetes/base/prodpin.yaml")).unwrap();
+    let schedule = policy.schedule.expect("watch needs one").to_string();
+    let job = &one(&overlay("audit"), "CronJob")["spec"]["schedule"].clone();
+    assert!(schedule.starts_with(job.as_str().unwrap()), "{schedule}: run-overdue goes by the policy's");
+}
+
+#[test]
+fn the_rights_are_those_that_the_signal_is_documented_to_need() {
+    let documented = documents(&root("policies/kubernetes-rbac-cluster.yaml"));
+    let rules = |resources: &[Value]| one(resources, "ClusterRole")["rules"].clone();
+    for name in OVERLAYS {
+        assert_eq!(rules(&overlay(name)), rules(&documented), "{name}");
+    }
+}
+
+#[test]
+fn the_image_is_made_of_what_is_sent_to_the_builder_and_says_what_it_is() {
+    let read = |name: &str| std::fs::read_to_string(root(name)).unwrap();
+    let (file, sent) = (read("Containerfile"), read(".dockerignore"));
+    let allowed: Vec<&str> = sent.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    assert!(sent.lines().any(|line| line == "*"), "everything else stays here");
+    let copied = file.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--"));
+    let mut count = 0;
+    for line in copied {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for source in &words[..words.len() - 1] {
+            assert!(allowed.contains(source), "{source} is copied and not sent");
+            assert!(root(source).exists(), "{source}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, allowed.len(), "what is sent is used");
+    let version = format!("image.version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(file.contains(&version) && file.contains(env!("CARGO_PKG_DESCRIPTION")), "{version}");
+    let pod = overlay("audit");
+    let pod = &one(&pod, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    let user = &pod["securityContext"];
+    assert!(file.contains(&format!("USER {}:{}", user["runAsUser"], user["runAsGroup"])), "{user}");
 }
 
 #[test]
@@ -175,6 +249,7 @@ fn admission_looks_at_every_image_of_every_workload() {
     for containers in ["containers", "initContainers", "ephemeralContainers"] {
         assert!(images["expression"].as_str().unwrap().contains(&format!("pod.{containers}.map")), "{containers}");
     }
+    assert!(images["expression"].as_str().unwrap().contains("v.image.reference"), "images mounted as volumes");
     let rule = spec["validations"][0]["expression"].as_str().unwrap();
     assert!(rule.contains("@sha256:[0-9a-f]{64}$"), "{rule}");
     let binding = &one(&documents, "ValidatingAdmissionPolicyBinding")["spec"];

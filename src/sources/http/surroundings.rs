@@ -75,6 +75,8 @@ pub struct Timing {
     pub connect: Duration,
     /// For one request from its first byte to the last of its answer (F5).
     pub request: Duration,
+    /// For all pages of one list together (F5): a list that drips is left, whatever the run's deadline.
+    pub list: Duration,
     /// How often a request is sent before a fault is final.
     pub tries: u32,
     /// The first wait between two tries; it doubles, with jitter.
@@ -90,6 +92,7 @@ impl Default for Timing {
         Self {
             connect: Duration::from_secs(10),
             request: Duration::from_secs(60),
+            list: Duration::from_secs(3600),
             tries: 4,
             backoff: Duration::from_millis(250),
             longest_wait: Duration::from_secs(300),

@@ -4,7 +4,7 @@
 use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -71,6 +71,8 @@ pub(in crate::sources) struct Wire {
     write: bool,
     /// Whether the server has answered anything with success: only then does its bare 404 mean "not found" (I4).
     worked: AtomicBool,
+    /// Calls in a row that were given up because no try had its whole answer in time.
+    given_up: AtomicU32,
 }
 
 /// A try that brought no answer to hand on.
@@ -88,6 +90,10 @@ enum Setback {
 /// A longer wait than this is a way to say no.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
+/// After so many calls in a row that took all the time there is, with nothing answered in between, the server is left
+/// alone: each further one would take as long, and a run has thousands (F5).
+const MOST_GIVEN_UP: u32 = 8;
+
 impl Wire {
     pub(in crate::sources) fn new(
         http: reqwest::Client,
@@ -97,7 +103,16 @@ impl Wire {
         deadline: Option<Instant>,
         write: bool,
     ) -> Self {
-        Self { http, dialer, throttle, timing, deadline, write, worked: AtomicBool::new(false) }
+        Self {
+            http,
+            dialer,
+            throttle,
+            timing,
+            deadline,
+            write,
+            worked: AtomicBool::new(false),
+            given_up: AtomicU32::new(0),
+        }
     }
 
     pub(in crate::sources) fn has_worked(&self) -> bool {
@@ -109,13 +124,35 @@ impl Wire {
         self.throttle.cap()
     }
 
+    /// How long all pages of one list may take together.
+    pub(in crate::sources) fn longest_list(&self) -> Duration {
+        self.timing.list
+    }
+
     /// Sends a call until it is answered, or until its tries or the run's time are used up.
     pub(in crate::sources) async fn send(&self, call: &Call) -> Result<Answer, Fault> {
         self.send_with(call, Extras::default()).await
     }
 
     /// The same with extras. A sink is started anew with every try.
-    pub(in crate::sources) async fn send_with(&self, call: &Call, mut extras: Extras<'_>) -> Result<Answer, Fault> {
+    pub(in crate::sources) async fn send_with(&self, call: &Call, extras: Extras<'_>) -> Result<Answer, Fault> {
+        if self.given_up.load(Ordering::Relaxed) >= MOST_GIVEN_UP {
+            let detail = format!(
+                "{}: not asked any more, because {MOST_GIVEN_UP} calls in a row had no whole answer in time",
+                shown(call)
+            );
+            return Err(Fault::new(Cause::TimedOut, detail));
+        }
+        let outcome = self.send_until_answered(call, extras).await;
+        match &outcome {
+            Ok(_) => self.given_up.store(0, Ordering::Relaxed),
+            Err(fault) if fault.cause == Cause::TimedOut => _ = self.given_up.fetch_add(1, Ordering::Relaxed),
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn send_until_answered(&self, call: &Call, mut extras: Extras<'_>) -> Result<Answer, Fault> {
         if !permitted(call, self.write) {
             return Err(Fault::refused(format!("{} {} is no call that this run may make", call.method, shown(call))));
         }

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::marker::PhantomData;
+use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -17,6 +19,10 @@ use crate::model::Cause;
 
 /// A list of more pages than this has no end. At 1,000 names each it would hold 20 million.
 const MOST_PAGES: usize = 20_000;
+
+/// So many pages in a row without a name that is new, and the list is taken to have no end. Some registries leave out
+/// what the user may not see only after paging, so a few empty pages are no sign of anything.
+const MOST_STALE_PAGES: usize = 100;
 
 /// Which list.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +39,27 @@ pub(super) struct Pages<'a, P> {
     started: bool,
     /// Every page's address so far: one that comes back would go on for ever (F18).
     visited: HashSet<String>,
+    /// What each page held, as one number each, and how many in a row held nothing else.
+    held: HashSet<u64>,
+    stale: usize,
+    /// How long pages were waited for, without what was done with them.
+    waited: Duration,
     page: PhantomData<fn() -> P>,
 }
 
-impl<'a, P: DeserializeOwned> Pages<'a, P> {
+impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
     pub(super) fn new(registry: &'a Registry, list: List<'a>) -> Self {
-        Self { registry, list, next: None, started: false, visited: HashSet::new(), page: PhantomData }
+        Self {
+            registry,
+            list,
+            next: None,
+            started: false,
+            visited: HashSet::new(),
+            held: HashSet::new(),
+            stale: 0,
+            waited: Duration::ZERO,
+            page: PhantomData,
+        }
     }
 
     /// The next page; none after the last. After a fault there is no next page.
@@ -48,7 +69,10 @@ impl<'a, P: DeserializeOwned> Pages<'a, P> {
         }
         self.started = true;
         let asked = self.next.take();
-        Some(self.fetch(asked).await)
+        let began = Instant::now();
+        let page = self.fetch(asked).await;
+        self.waited += began.elapsed();
+        Some(page)
     }
 
     async fn fetch(&mut self, asked: Option<Url>) -> Result<P, Fault> {
@@ -62,16 +86,28 @@ impl<'a, P: DeserializeOwned> Pages<'a, P> {
         }
         // Some registries call their lists plain text; what they are is decided by the strict reading below.
         answer.must_be(&what, |media_type| media_type.contains("json") || media_type == "text/plain")?;
-        let page = serde_json::from_slice(&answer.body)
+        let page: P = serde_json::from_slice(&answer.body)
             .map_err(|_| Fault::malformed(format!("{what}: a page that is no such list")))?;
         let next = next_page(&url, &answer.headers)?;
         self.visited.insert(url.into());
+        self.stale = if self.held.insert(fingerprint(page.names())) { 0 } else { self.stale + 1 };
         if let Some(next) = next {
             if self.visited.contains(next.as_str()) {
                 return Err(Fault::malformed(format!("{what}: the list leads back to a page already read")));
             }
             if self.visited.len() >= MOST_PAGES {
                 return Err(Fault::malformed(format!("{what}: no end after {MOST_PAGES} pages")));
+            }
+            // A new cursor every time leads on for ever just as well (F18).
+            if self.stale >= MOST_STALE_PAGES {
+                return Err(Fault::malformed(format!(
+                    "{what}: no end, {MOST_STALE_PAGES} pages in a row brought no new name"
+                )));
+            }
+            let longest = self.registry.longest_list();
+            if self.waited > longest {
+                let detail = format!("{what}: no end within {} s of waiting for its pages", longest.as_secs_f64());
+                return Err(Fault::new(Cause::TimedOut, detail));
             }
             self.next = Some(next);
         }
@@ -100,6 +136,33 @@ impl<'a, P: DeserializeOwned> Pages<'a, P> {
         }
         fault
     }
+}
+
+/// What a page holds.
+pub(super) trait Names {
+    fn names(&self) -> &[Text];
+}
+
+impl Names for TagPage {
+    fn names(&self) -> &[Text] {
+        self.tags.as_deref().unwrap_or_default()
+    }
+}
+
+impl Names for CatalogPage {
+    fn names(&self) -> &[Text] {
+        self.repositories.as_deref().unwrap_or_default()
+    }
+}
+
+/// One number for the names of a page, in whatever order; names by themselves would be memory (I20).
+fn fingerprint(names: &[Text]) -> u64 {
+    let of_one = |Text(name): &Text| {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        hasher.finish()
+    };
+    names.iter().map(of_one).fold(names.len() as u64, u64::wrapping_add)
 }
 
 /// A page of tags; `null` is an empty one (F20), and a document without the field is none.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use oci_distribution::manifest::{
@@ -90,6 +91,11 @@ impl Registry {
     /// How many questions may be worth asking at once.
     pub(super) fn width(&self) -> usize {
         self.wire.width()
+    }
+
+    /// How long all pages of one list may take together.
+    pub(super) fn longest_list(&self) -> Duration {
+        self.wire.longest_list()
     }
 
     /// The repository by name, if the name can stand in a path (F25).

@@ -78,6 +78,7 @@ impl Opening {
         let timing = Timing {
             connect: Duration::from_secs(2),
             request: Duration::from_millis(700),
+            list: Duration::from_secs(30),
             tries: 3,
             backoff: Duration::from_millis(5),
             longest_wait: Duration::from_secs(2),

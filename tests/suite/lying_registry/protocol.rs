@@ -66,6 +66,39 @@ async fn a_cursor_that_repeats_ends_the_list_with_a_gap_f18() {
 }
 
 #[tokio::test]
+async fn a_list_that_always_goes_on_is_left_f18() {
+    let server = with_tags([Lie::PageOf(3), Lie::MorePages(usize::MAX)]).await;
+    let source = Opening::at(&server).repositories(&["shop/*"]).open();
+    let snapshot = source.inventory.observe(&repository()).await;
+    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)], "{:?}", snapshot.gaps);
+    assert!(snapshot.gaps[0].detail.contains("brought no new name"), "{:?}", snapshot.gaps);
+    assert_eq!(snapshot.tags.len(), 10, "what was listed is looked at all the same");
+    assert!((100..110).contains(&server.count("GET", "/tags/list")), "{}", server.count("GET", "/tags/list"));
+    let (names, gaps) = listed(&source).await;
+    assert_eq!((names, told(&gaps)), (vec!["shop/api".to_owned()], vec![(Scope::Source, Cause::Malformed)]));
+
+    // Some registries leave names out after paging: a few pages with nothing on them are no lie.
+    let server = with_tags([Lie::PageOf(3), Lie::MorePages(30)]).await;
+    let source = Opening::at(&server).repositories(&["shop/*"]).open();
+    let snapshot = source.inventory.observe(&repository()).await;
+    assert_eq!((snapshot.tags.len(), snapshot.gaps), (10, vec![]));
+    assert_eq!(listed(&source).await, (vec!["shop/api".to_owned()], vec![]));
+}
+
+#[tokio::test]
+async fn a_list_that_takes_all_the_time_there_is_is_left_f5() {
+    let server = with_tags([Lie::NewNamesForEver]).await;
+    let mut opening = Opening::at(&server);
+    opening.surroundings.timing.list = std::time::Duration::from_millis(300);
+    let began = std::time::Instant::now();
+    let snapshot = opening.open().inventory.observe(&repository()).await;
+    let end = snapshot.gaps.iter().find(|gap| gap.scope == Scope::Repository).expect("the list has no end");
+    assert_eq!(end.cause, Cause::TimedOut, "{end:?}");
+    assert!(end.detail.contains("no end within 0.3 s"), "{end:?}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_next_page_elsewhere_is_not_asked_for_f15() {
     let other = Server::start_at("127.0.0.2", super::server::Guard::Open, []).await;
     let server = with_tags([Lie::PageOf(3), Lie::NextPageAt(other.url())]).await;

@@ -26,6 +26,8 @@ pub(super) enum Lie {
     CutLists(usize),
     /// F5: lists of tags trickle.
     Drip,
+    /// F5: manifests trickle.
+    DripManifests,
     /// F7, F8, F9, F11, F15: a blob is somewhere else.
     BlobsAt(String),
     /// F7: a manifest is somewhere else.
@@ -42,6 +44,10 @@ pub(super) enum Lie {
     PageOf(usize),
     /// F18: the second page leads back to itself.
     CursorRepeats,
+    /// F18: after the last page comes another, with a cursor of its own and nothing new on it, so many times.
+    MorePages(usize),
+    /// F18: there is always another page, with a name that was never there before.
+    NewNamesForEver,
     /// F19: names of one page come again on the next.
     PagesOverlap,
     /// F20: no tags are `null`.
@@ -539,6 +545,20 @@ impl State {
                 None => return Reply::error(400, "PAGINATION_NUMBER_INVALID"),
             },
         };
+        if self.lies(&Lie::NewNamesForEver) {
+            let body = format!(r#"{{"{field}":["n{start}"]}}"#);
+            let link = format!("<{path}?cursor=%7E+{}%252F&n=1>; rel=\"next\"", start + 1);
+            return Reply::new(200, "application/json", body).with("Link", link);
+        }
+        let more = self.find(|lie| if let Lie::MorePages(most) = lie { Some(*most) } else { None }).unwrap_or(0);
+        if start > names.len() || (start + size >= names.len() && more > 0) {
+            let list = serde_json::to_string(names.get(start..).unwrap_or_default()).unwrap();
+            let reply = Reply::new(200, "application/json", format!(r#"{{"{field}":{list}}}"#));
+            let next = start.max(names.len()) + 1;
+            let is_last = next - names.len() > more;
+            let link = format!("<{path}?cursor=%7E+{next}%252F&n=1>; rel=\"next\"");
+            return if is_last { reply } else { reply.with("Link", link) };
+        }
         let end = (start + size).min(names.len());
         let from = if self.lies(&Lie::PagesOverlap) { start.saturating_sub(1) } else { start };
         let list = serde_json::to_string(&names[from..end]).unwrap();
@@ -573,6 +593,9 @@ impl State {
         let mut reply = Reply::new(200, served.unwrap_or(&media_type), bytes);
         if self.lies(&Lie::WrongBytes) && !head {
             reply.body.push(b' ');
+        }
+        if self.lies(&Lie::DripManifests) {
+            reply.trick = Trick::Drip;
         }
         for announced in [true, false] {
             if self.lies(&Lie::Huge { announced }) && !head {

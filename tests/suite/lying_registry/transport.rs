@@ -56,6 +56,29 @@ async fn a_trickle_ends_at_the_total_deadline_f5() {
 }
 
 #[tokio::test]
+async fn a_server_that_only_trickles_is_left_alone_f5() {
+    let server = Server::start([Lie::Head(405), Lie::DripManifests]).await;
+    server.store(|store| {
+        let digest = store.image("one");
+        for tag in 0..200 {
+            store.tag("shop/api", &format!("1.{tag}"), &digest);
+        }
+    });
+    let mut opening = Opening::at(&server);
+    opening.surroundings.timing.request = Duration::from_millis(100);
+    opening.options.concurrency = 4;
+    let start = Instant::now();
+    let snapshot = opening.open().inventory.observe(&repository()).await;
+    assert_eq!(snapshot.tags.len(), 200);
+    assert!(snapshot.tags.iter().all(|tag| tag.target == Resolution::Unknown), "unknown, not gone");
+    assert!(snapshot.gaps.iter().all(|gap| gap.cause == Cause::TimedOut), "{:?}", snapshot.gaps);
+    assert!(snapshot.gaps.iter().any(|gap| gap.detail.contains("not asked any more")), "{:?}", snapshot.gaps);
+    let asked = server.count("HEAD", "/manifests/") + server.count("GET", "/manifests/");
+    assert!(asked < 60, "{asked} requests for 200 tags");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
 async fn nothing_is_asked_after_the_run_s_deadline_i20() {
     let (server, digest) = with_image(Guard::Open, []).await;
     let source = Opening::at(&server).within(Duration::ZERO).open();
