@@ -5,7 +5,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::choose::Choice;
-use crate::model::{Finding, Severity};
+use crate::model::{Digest, Finding, Severity};
 use crate::policy::Alert;
 use crate::report::document::RunSection;
 use crate::report::{ascii_json, escape};
@@ -18,7 +18,8 @@ const IN_TEXT: usize = 15;
 
 /// What is told.
 pub(super) struct Message {
-    /// The same for every try, so that a receiver who got it twice can tell.
+    /// The same for every try, by whichever run, so that a receiver who got it twice can tell: two runs at once may tell
+    /// the same, and an answer may be lost (I13).
     pub(super) id: String,
     /// The most severe of what is told.
     pub(super) worst: Severity,
@@ -34,7 +35,7 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) fn new(alert: &Alert, run: &RunSection, choice: &Choice) -> io::Result<Self> {
-        let id = format!("{}/{}", run.id, alert.name);
+        let id = id(alert, run, choice);
         let mut most = choice.shown.len();
         let (data, event) = loop {
             let facts = facts(alert, run, choice, most);
@@ -58,6 +59,15 @@ impl Message {
         let worst = choice.told.iter().map(|(_, severity)| *severity).max().unwrap_or(Severity::Info);
         Ok(Self { id, worst, data, event, title: title(choice), text: text(run, choice) })
     }
+}
+
+fn id(alert: &Alert, run: &RunSection, choice: &Choice) -> String {
+    let mut told: Vec<String> = choice.told.iter().map(|(name, severity)| format!("{name} {severity}")).collect();
+    told.sort_unstable();
+    if choice.nameless > 0 {
+        told.push(run.id.to_string());
+    }
+    format!("{}/{}", alert.name, Digest::of(told.join("\n").as_bytes()).hex())
 }
 
 fn facts(alert: &Alert, run: &RunSection, choice: &Choice, most: usize) -> Value {

@@ -144,12 +144,18 @@ impl Index {
     pub(super) fn apply(&mut self, head: &Head, batch: &Digest, entries: &[Entry]) {
         self.sequence = head.sequence;
         let touch = Touch::new(head.sequence, batch);
+        let mut noted = None;
         for entry in entries {
             self.newest = self.newest.max(Some(entry.at));
             if let Some(key) = &entry.repository {
                 self.touch(key, touch);
             }
-            self.unreported.apply(head.sequence, entry);
+            // In a batch nearly every entry is of the same run and repository as the one before.
+            let about = Some((&entry.run, &entry.repository));
+            if noted != about || matches!(entry.event, Event::Retold { .. } | Event::Run(_)) {
+                self.unreported.apply(head.sequence, entry);
+            }
+            noted = about;
             let mark = Mark { sequence: head.sequence, at: entry.at };
             match &entry.event {
                 Event::Settings { source, facts } => {

@@ -2,12 +2,12 @@
 
 use prodpin::alert::tell;
 use prodpin::ledger::{Access, Ledger};
-use prodpin::model::{Code, Event, Mode, Severity, Waived, Waiver};
+use prodpin::model::{Code, Entry, Event, Mode, Severity, Waived, Waiver};
 use prodpin::policy::{LedgerLocation, Safeguards};
 use prodpin::report::body::Report;
 use serde_json::Value;
 
-use crate::alerts::{Receiver, alert};
+use crate::alerts::{Receiver, Request, alert};
 use crate::estate::{Estate, REPOSITORY, told};
 
 /// Seven releases, of which the first is no target any more, and everybody was told of how things are.
@@ -31,7 +31,11 @@ fn codes(report: &Report) -> Vec<Code> {
 
 /// What one message tells.
 fn message(receiver: &Receiver) -> Value {
-    let [request] = &receiver.take()[..] else { panic!("one message") };
+    data(&receiver.take())
+}
+
+fn data(requests: &[Request]) -> Value {
+    let [request] = requests else { panic!("one message") };
     serde_json::from_str::<Value>(&request.body).unwrap()["data"].clone()
 }
 
@@ -53,12 +57,17 @@ async fn a_move_whose_alert_failed_is_told_by_the_run_after_it_i16() {
     let first = run(&estate).await;
     assert!(codes(&first).contains(&Code::TagMoved));
     tell(&estate.policy, &first, None).await.unwrap_err();
-    receiver.take();
+    let refused = receiver.take();
     receiver.answer(&[200]);
     let second = run(&estate).await;
     assert!(!codes(&second).contains(&Code::TagMoved), "it happened once");
     assert_eq!(tell(&estate.policy, &second, None).await.unwrap()[0].1, 1);
-    let told = message(&receiver);
+    let got = receiver.take();
+    assert_eq!(
+        got[0].headers["webhook-id"], refused[0].headers["webhook-id"],
+        "it may have arrived, so it is the same"
+    );
+    let told = data(&got);
     assert_eq!(references(&told), ["v1.0.0"]);
     assert_eq!(told["counts"]["high"], 1);
     assert_eq!(told["more"], 0);
@@ -91,18 +100,26 @@ async fn a_host_that_was_gone_for_long_gets_one_message_with_all_of_it_i20() {
     let receiver = Receiver::start(&[200]).await;
     let mut estate = settled(&receiver).await;
     receiver.answer(&[403]);
-    for day in 0..80 {
+    for day in 0..20 {
         estate.push("v1.0.0", &format!("bytes of day {day}"));
         tell(&estate.policy, &run(&estate).await, None).await.unwrap_err();
     }
+    // One of those days there were more than anybody keeps the names of.
+    let ledger = Ledger::open_with(&estate.policy.ledger, &estate.policy.safeguards, Access::Write).await.unwrap();
+    let (record, _) = ledger.runs(1).await.unwrap().remove(0);
+    let more = [(Severity::High, 1_000), (Severity::Low, 5)].into();
+    let event = Event::AlertOwed { alert: "oncall".into(), report: record.report, owed: Vec::new(), more };
+    let entry =
+        Entry { run: "20261123T031500Z-0123abcd".parse().unwrap(), at: record.finished, repository: None, event };
+    ledger.commit(vec![entry]).await.unwrap();
     receiver.take();
     receiver.answer(&[200]);
-    assert_eq!(tell(&estate.policy, &run(&estate).await, None).await.unwrap()[0].1, 80);
+    assert_eq!(tell(&estate.policy, &run(&estate).await, None).await.unwrap()[0].1, 1_020);
     let told = message(&receiver);
-    assert_eq!(told["counts"]["high"], 80);
+    assert_eq!((&told["counts"]["high"], &told["counts"]["low"]), (&1_020.into(), &0.into()));
     assert_eq!(told["findings"].as_array().unwrap().len(), 16, "so many reports are read back");
-    assert_eq!(told["more"], 64);
-    assert_eq!(told["earlier"]["findings"], 80);
+    assert_eq!(told["more"], 1_004);
+    assert_eq!(told["earlier"]["findings"], 1_020);
     assert_eq!(told["earlier"]["runs"].as_array().unwrap().len(), 20);
     assert_eq!((debts(&estate).await, tell(&estate.policy, &run(&estate).await, None).await.unwrap()[0].1), (0, 0));
 }

@@ -187,6 +187,7 @@ async fn what_a_run_recorded_that_never_closed_waits_to_be_told_i15_i16() {
     check(&writing, &[moved(21)]).await;
     late.commit(vec![run_record(300)]).await.unwrap();
     check(&writer(&store).await, &[]).await;
+    writer(&store).await.put_report(&b"report"[..]).await.unwrap();
     let found = Ledger::verify_on(store.clone(), "memory", &Verify::default()).await.unwrap();
     assert!(found.holds(), "{found:?}");
 }
