@@ -41,7 +41,7 @@ pub(super) async fn outcome(
     }
     let collector = Collector::of(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     let mut signals = Signals::listen();
-    let by = arguments.deadline.map(|deadline| Instant::now() + deadline);
+    let began = Instant::now();
     // A key may be in a service that hangs, or a store be asked for it.
     let signing =
         Around::of(path, &policy, arguments.fail_on).signing(&policy, arguments.format, &arguments.reports, true);
@@ -56,10 +56,12 @@ pub(super) async fn outcome(
         shard: arguments.shard.map_or_else(|| shard_of(&|name| std::env::var(name).ok()), |shard| Ok(Some(shard)))?,
         repositories: Vec::new(),
         concurrency: usize::from(arguments.concurrency),
-        deadline: by.map(|by| by.saturating_duration_since(Instant::now())),
+        deadline: arguments.deadline.map(|deadline| deadline.saturating_sub(began.elapsed())),
         stop: signals.stop.clone(),
     };
     let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
+    // A little before the deadline: what comes after the alerts takes its time, too.
+    let by = arguments.deadline.map(|deadline| began + deadline - deadline / 20);
     let started = Timestamp::now();
     bar.show();
     let report = tokio::select! {

@@ -79,7 +79,7 @@ impl Ledger {
                 None => Ok(Signing::default()),
                 Some(known) => Err(self.key_error(format!(
                     "its checkpoints are signed by the key {}, which is not at hand; name it with ledger_key in the \
-                     policy, or give it in PRODPIN_LEDGER_KEY; {}",
+                     policy, or give it in PRODPIN_LEDGER_KEY; to change it, name it as `previous` under ledger_key; {}",
                     known.key.id(),
                     if_lost(&known.key)
                 ))),

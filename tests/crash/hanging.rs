@@ -52,16 +52,23 @@ fn a_bucket_that_does_not_answer_holds_no_command_past_its_deadline_i20() {
     }
 }
 
+/// A run, with what a policy may name.
+fn run(place: &Place) -> Command {
+    let mut command = place.command(RUN);
+    command.env("SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3");
+    command
+}
+
 /// The calls of a whole run.
 fn calls(place: &Place) -> Vec<String> {
     let log = tempfile::NamedTempFile::new().unwrap();
-    finish(under(place.command(RUN), library().unwrap(), &place.root(), COUNTED, log.path()), Duration::from_secs(60));
+    finish(under(run(place), library().unwrap(), &place.root(), COUNTED, log.path()), Duration::from_secs(60));
     counted(log.path())
 }
 
 fn hangs(place: &Place, number: usize) -> Command {
     let at = Failpoint { number, kind: "hang" };
-    under(place.command(RUN), library().unwrap(), &place.root(), at, &place.path("calls"))
+    under(run(place), library().unwrap(), &place.root(), at, &place.path("calls"))
 }
 
 #[test]
@@ -97,7 +104,9 @@ fn alerts_that_cannot_be_recorded_hold_no_run_past_its_deadline_i20() {
     let estate = Estate::start();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let place = Place::new(&estate);
-    place.policy(&format!("alerts: {{ ops: {{ webhook: \"http://{nobody}/\", severity: info, private: true }} }}"));
+    place.policy(&format!(
+        "alerts: {{ ops: {{ webhook: \"http://{nobody}/\", secret: \"${{SECRET}}\", severity: info, private: true }} }}"
+    ));
     // The run opens the ledger once, and the alerts open it again: that is where it hangs.
     let all = calls(&place);
     let opened = |call: &String| call.starts_with("open ") && call.contains("/view/index");
