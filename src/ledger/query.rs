@@ -5,7 +5,8 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 
 use super::index::RUNS_KEPT;
-use super::{Head, Ledger, LedgerError};
+use super::read::batch_path;
+use super::{Head, Ledger, LedgerError, batch};
 use crate::model::{Entry, Event, RepositoryKey, RunId, RunRecord, RunScope, Tag};
 
 /// How many commits around the place where a run should be are read before the whole log is.
@@ -80,7 +81,9 @@ impl Ledger {
                 _ => high = middle,
             }
         }
-        let mut commits = self.commits(low.saturating_sub(NEAR / 8).max(1)..=last.min(low + NEAR));
+        // Its own commits begin there; before them only where clocks differ.
+        let (after, before) = (low..=last.min(low + NEAR), low.saturating_sub(NEAR / 8).max(1)..low);
+        let mut commits = self.commits(after.chain(before.rev()));
         while let Some((tip, entries)) = commits.try_next().await? {
             for entry in entries {
                 match entry.event {
@@ -92,11 +95,13 @@ impl Ledger {
         Ok(None)
     }
 
-    /// The run that made a commit, or the last whole one before it.
+    /// The run that made a commit, or the last whole one before it: one line of its batch says so.
     async fn run_of(&self, sequence: u64) -> Result<Option<RunId>, LedgerError> {
         let Some(tip) = self.whole_before(sequence + 1).await? else { return Ok(None) };
-        let first = self.commits(std::iter::once(tip.sequence)).try_next().await?;
-        Ok(first.and_then(|(_, entries)| entries.into_iter().next()).map(|entry| entry.run))
+        let packed = self.store.get(&batch_path(&tip.checkpoint.batch)).await?;
+        let lines = self.unpack(&tip, packed.as_deref())?;
+        let first = batch::lines(&lines).next().and_then(|line| serde_json::from_slice::<Entry>(line).ok());
+        Ok(first.map(|entry| entry.run))
     }
 
     /// Reads older batches backwards, until there are no more or no more are wanted.

@@ -224,7 +224,7 @@ impl Ledger {
         Ok((self.entries(tip, &lines)?, leaves))
     }
 
-    fn unpack(&self, tip: &Tip, packed: Option<&[u8]>) -> Result<Vec<u8>, LedgerError> {
+    pub(super) fn unpack(&self, tip: &Tip, packed: Option<&[u8]>) -> Result<Vec<u8>, LedgerError> {
         let digest = &tip.checkpoint.batch;
         let name = batch_path(digest);
         let packed = packed.ok_or_else(|| self.store.corrupt(format!("{name} is missing")))?;

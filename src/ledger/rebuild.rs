@@ -9,7 +9,7 @@ use super::{Ledger, cache};
 use crate::model::{Entry, RepositoryKey};
 
 /// How many tags, and artifacts that they pointed at, are held over all repositories before the views are written out.
-const WEIGHT: usize = 500_000;
+const WEIGHT: usize = 300_000;
 
 /// Views in the making. Without this, an estate whose caches are lost would read the whole log once per repository.
 pub(super) struct Rebuild {

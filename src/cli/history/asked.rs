@@ -30,8 +30,9 @@ impl Asked {
             Ok(reference) => Ok(Self { text: text.to_owned(), reference: Some(reference) }),
             Err(error) => {
                 let (name, _) = split_digest(text);
-                let plain =
-                    !name.contains("://") && !name.contains(['@', ' ']) && name.parse::<RepositoryName>().is_ok();
+                let plain = !name.contains("://")
+                    && !name.contains(|c: char| matches!(c, '@' | ' ') || c.is_control())
+                    && name.parse::<RepositoryName>().is_ok();
                 if plain { Ok(Self { text: text.to_owned(), reference: None }) } else { Err(error.to_string()) }
             }
         }

@@ -20,14 +20,14 @@ const SCHEMA: &str = "
 message ledger {
     required int64 entry (INTEGER(64, true));
     required int64 sequence (INTEGER(64, true));
-    required int64 at (TIMESTAMP(MICROS, true));
+    required int64 seen_at (TIMESTAMP(MICROS, true));
     required binary run (STRING);
     optional binary source (STRING);
     optional binary repository (STRING);
     required binary event (STRING);
     optional binary tag (STRING);
-    optional binary from (STRING);
-    optional binary to (STRING);
+    optional binary from_artifact (STRING);
+    optional binary to_artifact (STRING);
     optional binary via (STRING);
     required binary json (STRING);
 }";
@@ -38,7 +38,7 @@ const TEXTS: usize = COLUMNS.len() - NUMBERS;
 
 /// A group of rows ends here, or when its texts weigh this much.
 const ROWS: usize = 1 << 16;
-const WEIGHT: usize = 32 << 20;
+const WEIGHT: usize = 16 << 20;
 
 /// So many values are handed to a column at once.
 const STEP: usize = 1024;
@@ -56,7 +56,7 @@ impl<W: Write + Send> Columnar<W> {
             .set_created_by(concat!("prodpin ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?));
         // No two rows share these: a dictionary of them would only be given up again.
-        for column in ["entry", "at", "json"] {
+        for column in ["entry", "seen_at", "json"] {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(column), false);
         }
         let schema = Arc::new(parse_message_type(SCHEMA)?);
@@ -107,7 +107,7 @@ impl<W: Write + Send> Columnar<W> {
         }
         for (column, name) in self.texts.iter_mut().zip(&COLUMNS[NUMBERS..]) {
             let mut writer = group.next_column()?.ok_or_else(too_few)?;
-            let optional = matches!(*name, "source" | "repository" | "tag" | "from" | "to" | "via");
+            let optional = matches!(*name, "source" | "repository" | "tag" | "from_artifact" | "to_artifact" | "via");
             std::mem::take(column).write(writer.typed::<ByteArrayType>(), optional)?;
             writer.close()?;
         }

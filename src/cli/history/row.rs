@@ -21,9 +21,21 @@ pub(super) struct Row<'e> {
     pub(super) json: String,
 }
 
-/// The columns in their order.
-pub(super) const COLUMNS: [&str; 12] =
-    ["entry", "sequence", "at", "run", "source", "repository", "event", "tag", "from", "to", "via", "json"];
+/// The columns in their order. None is a word that SQL keeps for itself, as `at`, `from` and `to` are.
+pub(super) const COLUMNS: [&str; 12] = [
+    "entry",
+    "sequence",
+    "seen_at",
+    "run",
+    "source",
+    "repository",
+    "event",
+    "tag",
+    "from_artifact",
+    "to_artifact",
+    "via",
+    "json",
+];
 
 impl<'e> Row<'e> {
     pub(super) fn new(sequence: u64, entry: u64, told: &'e Entry) -> Self {

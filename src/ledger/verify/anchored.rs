@@ -90,6 +90,10 @@ impl Walk<'_> {
                 }
             }
         }
+        // Copies that were all cut off say as little as none.
+        if copies == 0 && beyond.is_none() && parted.is_none() {
+            return Ok(Anchored::Empty { anchor: name });
+        }
         // Told once: whatever follows a commit that differs, differs as well.
         if let Some((sequence, what)) = parted {
             self.found.damaged(checkpoint_path(sequence), None, what);

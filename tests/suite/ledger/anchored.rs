@@ -205,7 +205,8 @@ async fn verify_does_not_take_an_anchor_that_says_nothing_for_one_that_agrees() 
     // A copy that was never finished says nothing; one that was damaged does.
     std::fs::write(super::tampering::checkpoint(&anchor, 4), "prodpin/").unwrap();
     assert!(verified(&ledger, &anchor).await.holds());
-    std::fs::write(super::tampering::checkpoint(&anchor, 4), "all is well\n\n\n\n").unwrap();
+    let note = std::fs::read_to_string(super::tampering::checkpoint(&ledger, 4)).unwrap();
+    std::fs::write(super::tampering::checkpoint(&anchor, 4), note.replacen("\nbatch ", "\nbotch ", 1)).unwrap();
     assert!(verified(&ledger, &anchor).await.damage[0].what.contains("no checkpoint"));
 
     for (emptied, expected) in [(true, "empty"), (false, "unread")] {
