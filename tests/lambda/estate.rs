@@ -36,6 +36,11 @@ impl Call {
     fn repository(&self) -> Option<String> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
         let named = body["repositoryName"].as_str().or_else(|| body["repositoryNames"][0].as_str());
+        // Rules of the registry name no repository, and one is judged by them: whether a cache moves its tags (A46).
+        let of_registry = ["DescribePullThroughCacheRules", "DescribeRegistry", "DescribeRepositoryCreationTemplates"];
+        if named.is_none() && of_registry.iter().any(|call| self.target.ends_with(call)) {
+            return None;
+        }
         Some(named.unwrap_or("every repository").to_owned())
     }
 }
