@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
-# The function as `cargo lambda watch` starts it and `cargo lambda invoke` calls it, with every shape of event there is.
-# Called by tests/run.sh where PRODPIN_TEST_CARGO_LAMBDA=1, with servers running.
+# The function on the runtime API of `cargo lambda watch`, called by `cargo lambda invoke` with every shape of event there
+# is. Called by tests/run.sh where PRODPIN_TEST_CARGO_LAMBDA=1, with servers running.
 #
-#   tests/cargo-lambda.sh CARGO_LAMBDA PORT
+#   tests/cargo-lambda.sh CARGO_LAMBDA PORT BOOTSTRAP
 #
+# The function is the one that the tests built: `watch` would build all of it again, without what tests add.
 # It gives every invocation ten minutes, whatever it is told; a timeout is tests/lambda's to show.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo_lambda=$1
 port=$2
+bootstrap=$(realpath "$3")
 : "${PRODPIN_TEST_S3:?the address of a stand-in of AWS}" "${PRODPIN_TEST_PYTHON:?a Python with boto3}"
 work=$(mktemp -d)
-pid=
+pids=()
 finish() {
-    local status=$?
+    local status=$? pid
     trap - EXIT
-    # It ends the function that it started.
-    [ -z "$pid" ] || { kill -INT "$pid" 2>/dev/null; wait "$pid" 2>/dev/null || true; }
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
     rm -rf "$work"
     exit "$status"
 }
@@ -35,12 +36,19 @@ production:
   - { tags: [\"v*\"] }
 "
 
-"$cargo_lambda" lambda watch --ignore-changes --features lambda --bin bootstrap -A 127.0.0.1 -P "$port" >"$work/watch.log" 2>&1 &
-pid=$!
+"$cargo_lambda" lambda watch --ignore-changes --only-lambda-apis -A 127.0.0.1 -P "$port" >"$work/watch.log" 2>&1 &
+pids+=("$!")
+for _ in $(seq 300); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
+    sleep 0.1
+done
+AWS_LAMBDA_RUNTIME_API=http://127.0.0.1:$port/.rt AWS_LAMBDA_FUNCTION_NAME=_ AWS_LAMBDA_FUNCTION_VERSION=1 \
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512 "$bootstrap" >"$work/function.log" 2>&1 &
+pids+=("$!")
 
 # invoke JSON: the answer, or the error.
 invoke() {
-    "$cargo_lambda" lambda invoke -A 127.0.0.1 -P "$port" bootstrap --data-ascii "$1" 2>&1 || true
+    "$cargo_lambda" lambda invoke -A 127.0.0.1 -P "$port" _ --data-ascii "$1" 2>&1 || true
 }
 
 # expect WORDS JSON NAME
@@ -51,16 +59,11 @@ expect() {
         *"$1"*) printf 'cargo lambda: %s\n' "$3" ;;
         *)
             printf 'cargo lambda: %s: expected %s, and it said: %s\n' "$3" "$1" "$answer" >&2
-            tail -n 20 "$work/watch.log" >&2
+            tail -n 20 "$work/watch.log" "$work/function.log" >&2
             exit 1
             ;;
     esac
 }
-
-for _ in $(seq 600); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
-    sleep 0.5
-done
 
 events=tests/suite/events
 for name in rule scheduler ecr-push ecr-push ecr-delete; do

@@ -165,7 +165,7 @@ under_cargo_lambda() {
         tool=$own/bin/cargo-lambda
         [ -x "$tool" ] || { /usr/bin/python3 -m venv "$own" && "$own/bin/pip" install --quiet cargo-lambda==1.9.2 >&2; }
     }
-    tests/cargo-lambda.sh "$tool" "$(free_ports 1)"
+    tests/cargo-lambda.sh "$tool" "$(free_ports 1)" "$target/debug/bootstrap"
 }
 
 # Asks for all ports at once, so that no two are the same.

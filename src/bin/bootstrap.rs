@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use prodpin::invocation::{Answer, Function, Reply, Told, carry_out, time_left};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use prodpin::invocation::{Answer, Function, InvocationError, Reply, Told, carry_out, time_left};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -44,9 +44,9 @@ fn main() -> ExitCode {
     }
 }
 
-type Invoked = Pin<Box<dyn Future<Output = Result<Reply, Error>>>>;
+type Invoked = Pin<Box<dyn Future<Output = Result<Reply, Diagnostic>>>>;
 
-async fn invoke(function: &Function, name: &str, event: LambdaEvent<Value>) -> Result<Reply, Error> {
+async fn invoke(function: &Function, name: &str, event: LambdaEvent<Value>) -> Result<Reply, Diagnostic> {
     // By the clock of the machine that will cut it off, which is this one.
     let left = time_left(event.context.deadline, Timestamp::now());
     let reply = carry_out(function, &event.payload, left).await;
@@ -63,8 +63,22 @@ async fn invoke(function: &Function, name: &str, event: LambdaEvent<Value>) -> R
     }
     reply.map_err(|error| {
         tracing::error!("{error}");
-        Error::from(error.to_string())
+        Diagnostic { error_type: kind(&error).to_owned(), error_message: error.to_string() }
     })
+}
+
+/// What a metric filter or whoever looks through dead letters tells failures apart by.
+fn kind(error: &InvocationError) -> &'static str {
+    match error {
+        InvocationError::Event(_) => "UnknownEvent",
+        InvocationError::Refused(_) => "Refused",
+        InvocationError::Run(_) => "NoRun",
+        InvocationError::Untold { .. } => "AlertsNotDelivered",
+        InvocationError::Report(_) => "ReportLost",
+        InvocationError::Incomplete(_) => "Incomplete",
+        InvocationError::Messages { .. } => "UnknownMessages",
+        InvocationError::CutOff => "CutOff",
+    }
 }
 
 /// CloudWatch takes metrics from lines on stdout. Where nobody reads them, nothing is lost but them.

@@ -106,7 +106,7 @@ fn one_message_that_nobody_understands_is_named_and_holds_up_no_other() {
     let batch = queue(&["Test message.", &twice, &queue(&[ECR_PUSH]).to_string()]).to_string();
     let long = format!("\"{}\"", "x".repeat(1 << 20));
     let cases = [
-        ("Test message.", "no JSON, at line 1, column 2"),
+        ("Test message.", "no JSON, at line 1, column 1"),
         ("", "no JSON"),
         (hand.as_str(), "asks for a run by hand"),
         (twice.as_str(), "in a message, "),
