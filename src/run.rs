@@ -32,7 +32,7 @@ pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forec
 pub use self::listing::Shard;
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
 pub use self::stop::{CutOff, Stop};
-pub use self::wanted::Wanted;
+pub use self::wanted::{Unmatched, Wanted};
 
 /// How a run is meant.
 #[derive(Debug, Clone)]

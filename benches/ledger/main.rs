@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use prodpin::ledger::{Access, Claim, Ledger, Verify};
-use prodpin::model::{ArtifactId, Counts, Digest, Entry, Event, Mode, RepositoryKey, RunId, RunRecord, RunScope, Tag};
+use prodpin::model::{Answers, ArtifactId, Counts, Digest, Entry, Event, Mode, RepositoryKey, RunId, RunRecord, RunScope, Tag};
 use prodpin::policy::{LedgerLocation, Safeguards};
 
 /// A repository's tags: so many are there, and they move.
@@ -82,6 +82,7 @@ impl Plan {
             counts: Counts::default(),
             findings: BTreeMap::new(),
             report: report.clone(),
+            answers: Answers::default(),
         };
         Ok(Entry { run, at, repository: None, event: Event::Run(Box::new(record)) })
     }

@@ -1,5 +1,6 @@
 //! `prodpin forecast`: what lifecycle rules will do, before they do it.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use super::output::{style, to_stdout};
 use super::progress::Bar;
 use super::stop::Signals;
 use crate::decide::forecast::TriedRules;
-use crate::policy::{Policy, load, visible};
+use crate::policy::{Policy, load};
 use crate::report::forecast::{ForecastFormat, render};
-use crate::run::{self, ForecastOptions, Recommended, Wanted};
+use crate::run::{self, ForecastOptions, Recommended, Unmatched, Wanted};
 
 pub(super) async fn forecast(policy: &Path, arguments: &ForecastArguments, bar: &Bar) -> anyhow::Result<Ending> {
     let tried = arguments.lifecycle.as_deref().map(tried).transpose()?;
@@ -68,6 +69,15 @@ async fn look_ahead(
     // What was not listed may be there all the same.
     if forecast.report.section.complete {
         all_found(&forecast.unmatched)?;
+        if let (Some(path), 0) = (&arguments.lifecycle, forecast.tried) {
+            // An answer about other rules, or about none, would read as one about these.
+            let fix = "name repositories of ECR or of a bucket, as the file is for one or the other";
+            return Err(Misuse(format!(
+                "--lifecycle {} was not judged: no repository that was looked at takes such rules; {fix}",
+                path.display()
+            ))
+            .into());
+        }
     }
     let format = arguments.format.unwrap_or(ForecastFormat::Table);
     to_stdout(|out| render(format, &forecast.report, style(), out))?;
@@ -82,7 +92,7 @@ async fn look_ahead(
 const LONGEST_FILE: u64 = 1 << 20;
 
 fn tried(path: &Path) -> anyhow::Result<TriedRules> {
-    let named = visible(&path.display().to_string()).to_string();
+    let named = path.display();
     let mut text = String::new();
     let is_file = std::fs::metadata(path).map(|found| found.is_file());
     if let Ok(false) = is_file {
@@ -92,8 +102,7 @@ fn tried(path: &Path) -> anyhow::Result<TriedRules> {
     let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text));
     read.map_err(|error| Misuse(format!("--lifecycle {named}: {error}")))?;
     Ok(TriedRules::read(&text).map_err(|error| {
-        let problems: Vec<String> = error.problems.iter().map(|problem| format!("\n  {problem}")).collect();
-        Misuse(format!("--lifecycle {named} is no valid lifecycle policy:{}", problems.concat()))
+        Misuse(format!("--lifecycle {named} is no valid lifecycle policy: {}", error.problems.join("; ")))
     })?)
 }
 
@@ -102,11 +111,20 @@ pub(super) fn wanted(repositories: &[String]) -> anyhow::Result<Vec<Wanted>> {
     repositories.iter().map(read).collect()
 }
 
-pub(super) fn all_found(unmatched: &[String]) -> anyhow::Result<()> {
+pub(super) fn all_found(unmatched: &[Unmatched]) -> anyhow::Result<()> {
     if unmatched.is_empty() {
         return Ok(());
     }
-    Err(Misuse(format!("no repository of the policy's sources is called {}", unmatched.join(", "))).into())
+    let asked: Vec<&str> = unmatched.iter().map(|missing| missing.asked.as_str()).collect();
+    let near: BTreeSet<&str> = unmatched.iter().flat_map(|missing| &missing.near).map(String::as_str).collect();
+    let near: Vec<&str> = near.into_iter().collect();
+    let asked = format!("no repository of the policy's sources is called {}", asked.join(", "));
+    Err(Misuse(match near.as_slice() {
+        [] => format!("{asked}; without a name, all of them are looked at"),
+        [one] => format!("{asked}; did you mean {one}?"),
+        several => format!("{asked}; did you mean one of {}?", several.join(", ")),
+    })
+    .into())
 }
 
 /// The one policy that all repositories named would get.

@@ -113,7 +113,7 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Res
 fn tell(error: &anyhow::Error) {
     let told = match error.downcast_ref::<PolicyError>() {
         Some(PolicyError::Invalid(problems)) => problems.to_string(),
-        _ => format!("prodpin: {}", escape::terminal(&format!("{error:#}"))),
+        _ => format!("prodpin: {}", escape::message(&format!("{error:#}"))),
     };
     let _ = writeln!(std::io::stderr(), "{told}");
 }

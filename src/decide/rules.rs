@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{NamePatterns, Pin, ProductionRule, RepositoryState, Snapshot, Tag};
+use crate::model::{DatabaseRule, NamePatterns, Pin, ProductionRule, RepositoryName, RepositoryState, Snapshot, Tag};
 
 use super::order::Version;
 
@@ -76,12 +76,13 @@ pub struct Uses {
 enum Probe {
     Pattern(Arc<NamePatterns>),
     Moving(Tag),
+    Repository(Arc<NamePatterns>),
 }
 
 impl Uses {
-    /// Everything in the policy that could match a tag.
+    /// Everything in the policy that could match a tag, or a repository in `database:`.
     #[must_use]
-    pub fn of(rules: &Rules) -> Self {
+    pub fn of(rules: &Rules, database: &[DatabaseRule]) -> Self {
         let one = |what: &str, entry: &String| {
             let probe = Probe::Pattern(Arc::new(NamePatterns::new([entry]).ok()?));
             Some((format!("{what} {entry:?}"), probe))
@@ -105,12 +106,21 @@ impl Uses {
             }
         }
         unmatched.extend(included(&rules.may_move, "tags may_move"));
+        // By repository alone: a release that a rule names goes out of sight in the course of time.
+        for (entry, probe) in database.iter().flat_map(|rule| included(&rule.repositories, "database repositories")) {
+            if let Probe::Pattern(patterns) = probe {
+                unmatched.push((entry, Probe::Repository(patterns)));
+            }
+        }
         Self { unmatched }
     }
 
-    /// Forgets the entries that match some tag here, listed or known from before.
-    pub fn observe(&mut self, snapshot: &Snapshot, state: &RepositoryState) {
+    /// Forgets the entries that match this repository, or some tag here, listed or known from before.
+    pub fn observe(&mut self, repository: &RepositoryName, snapshot: &Snapshot, state: &RepositoryState) {
         self.unmatched.retain(|(_, probe)| {
+            if let Probe::Repository(patterns) = probe {
+                return !patterns.matches(repository.as_str());
+            }
             let mut listed = snapshot.tags.iter().filter(|tag| Pin::read(&tag.name).is_none());
             let listed = listed.any(|tag| probe.matches(&tag.name, tag.label()));
             !(listed || state.tags.keys().any(|tag| probe.matches(tag, tag.as_str())))
@@ -141,6 +151,7 @@ impl Probe {
                 pattern.matches(label) || (label != tag.as_str() && pattern.matches(tag.as_str()))
             }
             Self::Moving(moving) => moving == tag || moving.as_str() == label,
+            Self::Repository(_) => false,
         }
     }
 }

@@ -90,6 +90,8 @@ impl fmt::Display for Commit {
 pub struct Provenance {
     /// The commit it was built from: `org.opencontainers.image.revision`.
     pub commit: Option<Commit>,
+    /// What stands there and is no commit: a branch, say, which means something else tomorrow.
+    pub revision: Option<Box<str>>,
     /// Where that commit is: `org.opencontainers.image.source`.
     pub source: Option<Box<str>>,
     /// What it does to the database: `prodpin.dev/schema`.
@@ -102,12 +104,18 @@ const SOURCE: &str = "org.opencontainers.image.source";
 /// Longer addresses are cut: nobody types them.
 const LONGEST_SOURCE: usize = 300;
 
+/// As much of what is no commit is told.
+const LONGEST_REVISION: usize = 60;
+
 impl Provenance {
     /// Reads annotations or labels.
     #[must_use]
     pub fn read<'t>(annotation: impl Fn(&str) -> Option<&'t str>) -> Self {
         Self {
             commit: annotation(REVISION).and_then(Commit::read),
+            revision: annotation(REVISION)
+                .filter(|text| Commit::read(text).is_none() && !text.trim().is_empty())
+                .map(|text| text.trim().chars().take(LONGEST_REVISION).collect::<String>().into()),
             source: annotation(SOURCE)
                 .map(str::trim)
                 .filter(|text| !text.is_empty())
@@ -119,6 +127,7 @@ impl Provenance {
     /// Adds what another place says. Of two commits the first is kept; of two words on the database the graver.
     pub fn or(&mut self, other: Self) {
         self.commit = self.commit.take().or(other.commit);
+        self.revision = self.revision.take().or(other.revision);
         self.source = self.source.take().or(other.source);
         self.schema = self.schema.max(other.schema);
     }

@@ -38,6 +38,7 @@ use crate::schedule::Schedule;
 pub use ad_hoc::{AdHocError, ad_hoc};
 pub use helm::{HelmBucket, HelmConfig, HelmHttp, HelmLogin, HelmPlace};
 pub use load::{PolicyError, load, parse};
+pub(crate) use problem::edits;
 pub(crate) use problem::visible;
 pub use problem::{PolicyErrors, Problem};
 pub use safeguards::{KeyPlace, Safeguards};

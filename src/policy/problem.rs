@@ -301,7 +301,7 @@ pub(super) fn nearest<'w>(given: &str, known: &[&'w str]) -> Option<&'w str> {
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours that lead from one word to the other.
-fn edits(from: &str, to: &str) -> usize {
+pub(crate) fn edits(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
     for i in 1..=from.len() {

@@ -29,10 +29,28 @@ pub fn terminal_name(text: &str, columns: usize) -> String {
     shorten(name(text).collect(), columns)
 }
 
-/// A value in a log line: one record stays one line (F77).
+/// A message of this program's own, for a terminal. It quotes what it names with escapes already, as in
+/// `"v1\\u{1b}" is no tag`: a backslash stays one, and whatever else could steer the terminal is an escape here too.
+#[must_use]
+pub fn message(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len().min(LONGEST_SENTENCE));
+    for character in text.chars().take(LONGEST_SENTENCE) {
+        match character {
+            '\\' => shown.push(character),
+            mark if MARKS.contains(&mark) => shown.push(mark),
+            other => shown.push_str(&visible(other)),
+        }
+    }
+    if text.chars().nth(LONGEST_SENTENCE).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A value in a log line: one record stays one line (F77). Values come quoted, with their escapes.
 #[must_use]
 pub fn log(text: &str) -> String {
-    sentence(text).collect()
+    message(text)
 }
 
 /// A cell of a CSV file, before quoting. Spreadsheets run cells that start with `=`, `+`, `-` or `@` as formulas, and
@@ -216,6 +234,7 @@ mod tests {
         assert_eq!(terminal_name(" a  b c ", 99), r"\u{20}a\u{20}\u{20}b c\u{20}");
         assert_eq!(terminal("one…\ntwo"), r"one…\ntwo");
         assert_eq!(log("a\nb"), r"a\nb");
+        assert_eq!(message(&format!("{:?} is no tag\n\u{1b}", "v1\u{1b}[2J")), r#""v1\u{1b}[2J" is no tag\n\u{1b}"#);
     }
 
     #[test]

@@ -140,8 +140,9 @@ pub(super) fn target_state(target: &TargetReport) -> Phrase {
         .obstacles
         .iter()
         .filter(|obstacle| !(matches!(obstacle, Obstacle::Unpinned) && target.pin != PinReport::Present))
-        .map(obstacle)
+        .map(in_brief)
         .collect();
+    states.dedup();
     match target.pin {
         PinReport::Planned => states.push(Phrase::said("not pinned, would pin")),
         PinReport::Failed => states.push(Phrase::said("could not be pinned")),
@@ -160,6 +161,16 @@ pub(super) fn target_state(target: &TargetReport) -> Phrase {
         _ => {}
     }
     Phrase::joined(states, "; ")
+}
+
+/// An obstacle on a target's own line. What is the same for each of a service's targets, and what a finding tells at
+/// length, is not told again with every one of them.
+fn in_brief(obstacle: &Obstacle) -> Phrase {
+    match obstacle {
+        Obstacle::NoPins { .. } => Phrase::said("cannot be pinned here"),
+        Obstacle::WrongBytes { .. } => Phrase::said("serves wrong bytes"),
+        other => self::obstacle(other),
+    }
 }
 
 pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {

@@ -18,7 +18,7 @@ use crate::sources::{Rehearsal, Source};
 use super::each::{Ended, Round};
 use super::repository::{Look, look};
 use super::setup::{self, LookAhead, Setup};
-use super::wanted::{Asked, Wanted};
+use super::wanted::{Asked, Unmatched, Wanted};
 use super::{Progress, RunError, RunOptions, Stop};
 
 /// What to look ahead for.
@@ -47,7 +47,9 @@ pub struct Forecast {
     /// The forecast.
     pub report: ForecastReport,
     /// Names and globs that no repository has.
-    pub unmatched: Vec<String>,
+    pub unmatched: Vec<Unmatched>,
+    /// In how many repositories the rules to judge took the place of the live ones.
+    pub tried: u64,
 }
 
 /// Policies that were recommended, and what was asked for in vain.
@@ -55,7 +57,7 @@ pub struct Recommended {
     /// Each repository's policy, or why there is none.
     pub policies: BTreeMap<RepositoryKey, Result<String, String>>,
     /// Names and globs that no repository has.
-    pub unmatched: Vec<String>,
+    pub unmatched: Vec<Unmatched>,
     /// Why the list of repositories may lack some.
     pub gaps: Vec<Gap>,
 }
@@ -100,7 +102,11 @@ async fn look_ahead(
     let round = Round { setup: &setup, shard: None, stop: &options.stop, progress: progress.as_ref() };
     let shared = Arc::new(options.clone());
     let work = |key| one(setup.clone(), shared.clone(), key);
-    let take = async |row: RepositoryForecast| Ok(writer.push(&row)?);
+    let mut tried = 0;
+    let take = async |(row, took_place): (RepositoryForecast, bool)| {
+        tried += u64::from(took_place);
+        Ok(writer.push(&row)?)
+    };
     let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
     let section = ForecastSection {
         at,
@@ -110,7 +116,7 @@ async fn look_ahead(
         complete: setup.production.gaps.is_empty(),
         gaps: gaps(&unopened, ended, &options.stop).chain(setup.production.gaps.iter().cloned()).collect(),
     };
-    Ok(Forecast { report: writer.finish(section), unmatched: asked.unmatched() })
+    Ok(Forecast { report: writer.finish(section), unmatched: asked.unmatched(), tried })
 }
 
 /// What kept the list of repositories, or their work, from being whole.
@@ -131,12 +137,12 @@ pub(super) fn gaps(
     unopened.into_iter().chain(cut).chain(defects).chain(ended.listed.into_iter().flat_map(|listed| listed.gaps))
 }
 
-/// One repository's row.
+/// One repository's row, and whether the rules to judge were judged in it.
 async fn one(
     setup: Arc<Setup>,
     options: Arc<ForecastOptions>,
     key: RepositoryKey,
-) -> Result<RepositoryForecast, RunError> {
+) -> Result<(RepositoryForecast, bool), RunError> {
     let source = setup.source(&key);
     let name = key.name.clone();
     let mut seen = look(&setup, source.inventory.as_ref(), key).await?;
@@ -154,7 +160,7 @@ async fn one(
         row.complete &= !matches!(preview, Preview::Failed { .. });
         row.preview = Some(preview);
     }
-    Ok(row)
+    Ok((row, tried.is_some()))
 }
 
 /// Asks the source, and compares on the repository as it is: a preview knows of no pins to come.

@@ -19,7 +19,7 @@ use super::each::Round;
 use super::forecast::gaps;
 use super::repository::look;
 use super::setup::{self, LookAhead, Setup};
-use super::wanted::{Asked, Wanted};
+use super::wanted::{Asked, Unmatched, Wanted};
 use super::{Progress, RunError, RunOptions, Stop};
 
 /// What is asked about.
@@ -42,7 +42,7 @@ pub struct Ready {
     /// The answers.
     pub report: ReadyReport,
     /// Names and globs that no repository has.
-    pub unmatched: Vec<String>,
+    pub unmatched: Vec<Unmatched>,
 }
 
 /// Opens the policy's sources, without write power, and answers for each repository.

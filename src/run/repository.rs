@@ -80,7 +80,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     let mut snapshot = inventory.observe(&key.name).await;
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    note_uses(setup, &snapshot, &state);
+    note_uses(setup, &key, &snapshot, &state);
 
     let survey = decide::survey(&snapshot, &state, &setup.rules);
     snapshot.gaps.extend(survey.vanished.clone());
@@ -147,10 +147,10 @@ fn labels_of_unlisted(
     decide::unlisted(snapshot, state).map(|tag| (tag.clone(), inventory.label(tag))).collect()
 }
 
-fn note_uses(setup: &Setup, snapshot: &Snapshot, state: &RepositoryState) {
+fn note_uses(setup: &Setup, key: &RepositoryKey, snapshot: &Snapshot, state: &RepositoryState) {
     let mut uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if !uses.is_settled() {
-        uses.observe(snapshot, state);
+        uses.observe(&key.name, snapshot, state);
         setup.uses.lock().unwrap_or_else(PoisonError::into_inner).intersect(&uses);
     }
 }

@@ -85,7 +85,7 @@ impl Setup {
             schedule: policy.schedule.clone(),
             started,
             policy: policy.digest.clone(),
-            uses: Mutex::new(Uses::of(&rules)),
+            uses: Mutex::new(Uses::of(&rules, &policy.database)),
             rules,
             waivers: policy.waivers.clone(),
             alerts: policy.alerts.clone(),

@@ -148,7 +148,25 @@ async fn only_what_was_asked_for_is_looked_at_and_what_is_not_there_is_told_f73(
     let forecast = estate.forecast(ForecastOptions { repositories: wanted, ..ForecastOptions::default() }).await;
     let names: Vec<String> = forecast.report.rows().map(|row| row.unwrap().name.to_string()).collect();
     assert_eq!(names, ["shop/api", "shop/web"]);
-    assert_eq!(forecast.unmatched, ["shop/wbe"]);
+    assert_eq!(forecast.unmatched.len(), 1);
+    assert_eq!(forecast.unmatched[0].asked, "shop/wbe");
+    assert_eq!(forecast.unmatched[0].near, ["shop/web"], "what was perhaps meant");
+}
+
+/// Rules that no repository takes were not judged, and no totals say that they spare anything.
+#[tokio::test]
+async fn rules_that_no_repository_takes_are_not_judged() {
+    let estate = Estate::with_releases(3);
+    let text = format!(r#"{{"rules": [{}]}}"#, rule(1, "v*", "imageCountMoreThan", 1));
+    let tried = Some(TriedRules::read(&text).unwrap());
+    let forecast = estate.forecast(ForecastOptions { tried: tried.clone(), ..ForecastOptions::default() }).await;
+    assert_eq!((forecast.tried, only(&forecast).rules), (0, RulesFound::NoneReadable));
+    for format in [ForecastFormat::Table, ForecastFormat::Markdown] {
+        let page = shown(&estate, &forecast, format);
+        assert!(page.contains("was not judged") && !page.contains("rules reach 0"), "{page}");
+    }
+    let estate = Estate::in_ecr(3, "2020-01-01", lifecycle(&[claim()]));
+    assert_eq!(estate.forecast(ForecastOptions { tried, ..ForecastOptions::default() }).await.tried, 1);
 }
 
 #[tokio::test]

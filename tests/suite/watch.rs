@@ -137,7 +137,8 @@ async fn a_watch_runs_tells_reads_its_policy_again_and_ends_in_time_f84_f88() {
     watch.signal("-HUP");
     watch.metrics_with("prodpin_watch_policy_current 0");
     let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
-    assert!(log.contains("the old one stays in use") && log.contains("sauces"), "{log}");
+    assert!(log.contains("the old one stays in use") && log.contains("prodpin.yaml:2:1: "), "{log}");
+    assert!(log.contains("sauces") && !log.contains("\\n"), "on one line, and meant to be read: {log}");
     assert_eq!(watch.get("/healthz").0, 200);
     write_policy(directory.path(), &registry.url(), "schedule: \"rate(1 day)\"");
     watch.signal("-HUP");
@@ -165,7 +166,7 @@ fn a_run_under_way_ends_in_time_and_the_watch_with_it_f88() {
     let directory = tempfile::tempdir().unwrap();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     write_policy(directory.path(), &format!("http://{}", silent.local_addr().unwrap()), "schedule: \"@hourly\"");
-    let mut watch = Watch::start(directory.path(), &[]);
+    let mut watch = Watch::start(directory.path(), &["--report", "json=report.json"]);
     let (connection, _) = silent.accept().unwrap();
     assert!(watch.metrics_with("prodpin_watch_running 1").contains("runs_total{outcome=\"failed\"} 0"));
     let asked = Instant::now();
@@ -175,6 +176,72 @@ fn a_run_under_way_ends_in_time_and_the_watch_with_it_f88() {
     assert_eq!(status.code(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
     assert!(watch.line().contains("INCOMPLETE"), "what it saw is on record");
+    let report = std::fs::read_to_string(directory.path().join("report.json")).unwrap();
+    assert!(report.contains("asked to end before it was done") && !report.contains("raise --deadline"), "{report}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_hangs_ends_at_its_deadline_and_the_next_ones_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    write_policy(directory.path(), &format!("http://{}", silent.local_addr().unwrap()), "schedule: \"@hourly\"");
+    let mut watch = Watch::start(directory.path(), &["--deadline", "2s", "--report", "json=report.json"]);
+    let began = Instant::now();
+    assert!(watch.line().contains("INCOMPLETE"));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    watch.metrics_with("prodpin_watch_running 0");
+    let (status, told) = watch.get("/readyz");
+    assert!(status == 503 && told.contains("not everything could be read"), "{told}");
+    assert_eq!(watch.get("/healthz").0, 200, "starting it anew would not help");
+    let report = std::fs::read_to_string(directory.path().join("report.json")).unwrap();
+    assert!(report.contains("raise --deadline"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_that_is_not_delivered_is_named_by_readyz() {
+    let registry = registry().await;
+    let directory = tempfile::tempdir().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let alert = format!(
+        "schedule: \"@yearly\"\nalerts:\n  night-shift: {{ webhook: \"http://{closed}/x?token=hush\", private: true, severity: info, secret: \"abcdefghijklmnopqrstuvwxyz012345\" }}"
+    );
+    write_policy(directory.path(), &registry.url(), &alert);
+    let mut watch = Watch::start(directory.path(), &[]);
+    assert!(
+        watch.line().contains("complete: 1 repositories"),
+        "{}",
+        std::fs::read_to_string(directory.path().join("log")).unwrap()
+    );
+    watch.metrics_with("prodpin_watch_runs_total{outcome=\"incomplete\"} 1");
+    let (status, told) = watch.get("/readyz");
+    assert!(status == 503 && told.contains("alert night-shift") && !told.contains("hush"), "{told}");
+}
+
+/// Whoever opens connections and says nothing, or a byte at a time, keeps no probe from its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_keep_no_probe_waiting() {
+    let registry = registry().await;
+    let directory = tempfile::tempdir().unwrap();
+    write_policy(directory.path(), &registry.url(), "schedule: \"@yearly\"");
+    let mut watch = Watch::start(directory.path(), &[]);
+    watch.line();
+    let idle: Vec<TcpStream> = (0..300)
+        .map(|number| {
+            let mut stream = TcpStream::connect(&watch.address).unwrap();
+            if number % 2 == 0 {
+                let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nx-slow: ");
+            }
+            stream
+        })
+        .collect();
+    for _ in 0..5 {
+        let asked = Instant::now();
+        assert_eq!(watch.get("/healthz"), (200, "ok\n".to_owned()));
+        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    }
+    drop(idle);
+    assert_eq!(watch.request("HEAD /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"), (200, String::new()));
 }
 
 #[test]

@@ -21,7 +21,7 @@ mod ways;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{ArtifactId, DatabaseRule, Gap, Provenance, Running, Workload};
+use crate::model::{ArtifactId, Code, DatabaseRule, Gap, Provenance, Running, Workload};
 use crate::report::document::TargetReport;
 use crate::report::forecast::RepositoryForecast;
 use crate::report::ready::RepositoryReady;
@@ -87,6 +87,8 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         why: answer.why,
         from: answer.from.map(|target| target.artifact.clone()),
         to: answer.to.map(|target| target.artifact.clone()),
+        asked: answer.asked.map(|target| target.artifact.clone()),
+        lacking: lacking(facts.plan),
         database: answer.database,
         intact: answer.intact,
         find_out: answer.find_out,
@@ -95,6 +97,13 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         forward: ways::forward(facts, answer.from),
         now: sides.now,
     }
+}
+
+/// What is named as running and does not exist: no target, and so on no ladder.
+fn lacking(plan: &Plan) -> Vec<String> {
+    let missing =
+        plan.findings.iter().filter(|finding| finding.code == Code::TargetMissing && finding.artifact.is_none());
+    missing.map(|finding| finding.message.clone()).collect()
 }
 
 /// What a release is called in a sentence: by its tag, else by the start of its digest.

@@ -16,6 +16,8 @@ pub(super) struct Answer<'a> {
     pub(super) why: String,
     pub(super) from: Option<&'a TargetReport>,
     pub(super) to: Option<&'a TargetReport>,
+    /// What the questions are about.
+    pub(super) asked: Option<&'a TargetReport>,
     pub(super) database: Database,
     pub(super) intact: Option<bool>,
     pub(super) find_out: Vec<String>,
@@ -69,12 +71,13 @@ pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>, sides: &Sides) -> A
         }
         None => (None, Database { moved: None, steps: Vec::new(), doubt: None }, None),
     };
+    let asked = candidates.get(shown).map(|candidate| candidate.target);
     let first = candidates.first().map(|candidate| candidate.target);
     let find_out = match verdict {
         Verdict::Unknown => find_out(facts, to.or(first), &database),
         Verdict::RollBack | Verdict::RollForward => Vec::new(),
     };
-    Answer { verdict, why, from, to, database, intact, find_out }
+    Answer { verdict, why, from, to, asked, database, intact, find_out }
 }
 
 /// What to go back from: what runs and is not on its way out.
@@ -142,7 +145,9 @@ fn why(
             (Some(_), _) => lost(candidates),
         };
     };
-    let (to, from) = (called(candidate.target), called(from));
+    let to = called(candidate.target);
+    // Where nothing says what runs, nothing is said to run.
+    let from = if from.running { called(from) } else { format!("{}, the latest release,", called(from)) };
     let skipped = &candidates[..place.unwrap_or(0)];
     let beside = match skipped.first() {
         Some(nearer) => format!("; {} is nearer and {}", called(nearer.target), trouble(nearer)),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{ArtifactId, Platform, Running, Workload};
+use crate::model::{ArtifactId, Platform, Provenance, Running, Workload};
 use crate::report::document::{PinReport, TargetReport};
 use crate::report::ready::{Forward, Way};
 
@@ -154,6 +154,10 @@ pub(super) fn forward(facts: &Facts<'_>, from: Option<&TargetReport>) -> Forward
             let called = called(from);
             notes.push(match said {
                 Some(Err(gap)) => format!("the commit of {called} is unknown: {}", gap.detail),
+                Some(Ok(Provenance { revision: Some(revision), .. })) => format!(
+                    "{called} says that it was built from {revision:?}, which is no commit and may mean another one by \
+                     now: ask the build system, and have it write the whole hash into org.opencontainers.image.revision"
+                ),
                 _ => format!(
                     "{called} does not say which commit it was built from: ask the build system, and have it write \
                      org.opencontainers.image.revision"

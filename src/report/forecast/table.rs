@@ -53,17 +53,26 @@ fn header(paper: &mut Paper<'_>, report: &ForecastReport, page: &Page) -> io::Re
 
 pub(super) fn totals(report: &ForecastReport) -> Phrase {
     let summary = &report.summary;
-    let told = Phrase::default()
-        .counted(summary.repositories, "service", "services")
-        .say(", rules reach ")
-        .number(summary.threatened)
-        .say(" of ")
-        .counted(summary.targets, "rollback target", "rollback targets");
+    let services = Phrase::default().counted(summary.repositories, "service", "services");
+    if summary.unreadable > 0 && summary.unreadable == summary.repositories {
+        // "Rules reach none of them" would be a yes that nobody gave.
+        let of = Phrase::default().counted(summary.targets, "rollback target", "rollback targets");
+        return services.say(", ").then(of).say("; whether rules reach them was not judged");
+    }
+    let told = services.say(", rules reach ").number(summary.threatened).say(" of ").counted(
+        summary.targets,
+        "rollback target",
+        "rollback targets",
+    );
     let severities = Severity::ALL.into_iter().rev().filter(|severity| summary.severities.of(*severity) > 0);
     let severities = severities
         .map(|severity| Phrase::default().number(summary.severities.of(severity)).say(" ").say(severity.as_str()));
     let severities = Phrase::joined(severities, ", ");
     let told = if severities.is_empty() { told } else { told.say(" (").then(severities).say(")") };
+    let told = match summary.unreadable {
+        0 => told,
+        unread => told.say("; ").counted(unread, "service", "services").say(" without rules to read"),
+    };
     match summary.unknown {
         0 => told,
         unknown => told.say("; ").counted(unknown, "service", "services").say(" unknown"),

@@ -79,6 +79,11 @@ pub struct RepositoryReady {
     /// What to go back to; where the verdict is unknown, what it would be.
     #[schemars(with = "Option<String>")]
     pub to: Option<ArtifactId>,
+    /// What the questions are about: `to`, else what would have come first; `null` if there is no earlier release.
+    #[schemars(with = "Option<String>")]
+    pub asked: Option<ArtifactId>,
+    /// What is named as running and does not exist.
+    pub lacking: Vec<String>,
     /// The first question: has the database moved forward destructively since that release ran?
     pub database: Database,
     /// The second question: is that release intact? `null`: could not be told.

@@ -130,6 +130,11 @@ impl Sheet<'_> {
 
     fn now(&self, paper: &mut Paper<'_>) -> io::Result<()> {
         Self::title(paper, "RUNS NOW")?;
+        for lacking in self.row.lacking.iter().take(SHOWN) {
+            let told = Phrase::sentence(lacking).terminal();
+            paper.paragraph(4, 6, &[span(Paint::Bad, "✗ "), plain(told)])?;
+        }
+        more(paper, 4, self.row.lacking.len(), SHOWN)?;
         if self.row.now.is_empty() {
             let told = match &self.row.from {
                 Some(from) => {
@@ -150,8 +155,7 @@ impl Sheet<'_> {
     fn questions(&self, paper: &mut Paper<'_>) -> io::Result<()> {
         let row = self.row;
         Self::title(paper, "THREE QUESTIONS")?;
-        let asked = row.to.as_ref().or_else(|| row.ladder.iter().find(|rung| !rung.running).map(|rung| &rung.artifact));
-        let Some(asked) = asked else {
+        let Some(asked) = row.asked.as_ref() else {
             let told = "There is no earlier release to ask them about.";
             return paper.paragraph(4, 6, &[plain(told)]);
         };

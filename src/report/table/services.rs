@@ -42,11 +42,12 @@ fn title(standing: Standing) -> &'static str {
 }
 
 fn explanation(standing: Standing) -> Phrase {
+    // Of artifacts alone: whether the database allows a rollback is `prodpin ready`'s to tell.
     Phrase::said(match standing {
         Standing::NotReady => "a rollback would fail now",
         Standing::Unknown => "whether a rollback would work could not be told",
-        Standing::Attention => "a rollback works now, but may not later",
-        Standing::Ready => "a rollback works, and every target is protected",
+        Standing::Attention => "what to go back to is whole, but may not stay so",
+        Standing::Ready => "what to go back to is whole, every target protected",
     })
 }
 

@@ -301,7 +301,7 @@ fn hostile_names_do_not_speak_to_the_terminal_i19() {
         let artifact = artifact("v3");
         scene.said.insert(
             artifact.clone(),
-            Ok(prodpin::model::Provenance { commit: None, source: Some(name.as_str().into()), schema: None }),
+            Ok(prodpin::model::Provenance { source: Some(name.as_str().into()), ..Default::default() }),
         );
         scene.gaps.push(prodpin::model::Gap::new(
             prodpin::model::Scope::Signal(name.clone()),

@@ -83,3 +83,21 @@ async fn what_programs_read_is_in_the_shape_of_the_schema() {
     let row = &schema["$defs"]["RepositoryReady"]["properties"];
     assert_eq!(listed(&value["repositories"][0]), listed(row), "every field is in the schema, and the other way round");
 }
+
+/// A rule about databases that is about no repository is more often misspelt than meant.
+#[tokio::test]
+async fn a_database_entry_that_matches_no_repository_is_a_finding() {
+    use prodpin::model::Code;
+    let mut estate = Estate::with_releases(2);
+    let rule = |pattern: &str| DatabaseRule {
+        repositories: NamePatterns::new([pattern]).unwrap(),
+        tags: None,
+        schema: SchemaChange::None,
+    };
+    estate.policy.database = vec![rule("shop/*"), rule("stock/*")];
+    let told = estate.run(prodpin::model::Mode::Audit).await;
+    let found = told.findings.iter().filter(|finding| finding.code == Code::PolicyUnmatched);
+    let found: Vec<&str> =
+        found.map(|finding| finding.message.as_str()).filter(|message| message.contains("database")).collect();
+    assert_eq!(found, ["database repositories \"stock/*\" in the policy matches nothing"]);
+}

@@ -67,6 +67,11 @@ impl Said {
         said
     }
 
+    /// It runs what this tag names, and no node says which bytes those are.
+    pub(crate) fn tagged_now(workload: &Workload, tag: &str) -> Self {
+        Self::new(workload, RunningReference::Tag(tag.parse().unwrap()), Tenure::Now { since: None })
+    }
+
     /// It ran what this tag named.
     pub(crate) fn before(workload: &Workload, tag: &str, until: i8) -> Self {
         let reference = RunningReference::Tag(tag.parse().unwrap());
@@ -152,10 +157,18 @@ impl Scene {
     pub(crate) fn built(mut self, text: &str, commit: &str, schema: Option<SchemaChange>) -> Self {
         let provenance = Provenance {
             commit: Commit::read(commit),
+            revision: Commit::read(commit).is_none().then(|| commit.into()),
             source: Some("https://git.example.com/shop/api".into()),
             schema,
         };
         self.said.insert(artifact(text), Ok(provenance));
+        self
+    }
+
+    /// No signal: tags that look like releases are all there is.
+    pub(crate) fn by_tags(mut self) -> Self {
+        let patterns = NamePatterns::new(["v*"]).unwrap();
+        self.production = vec![ProductionRule::Tags { patterns, order: prodpin::model::Order::Semver }];
         self
     }
 

@@ -346,3 +346,43 @@ fn a_release_that_is_gone_and_untold_still_stands_between() {
     assert!(doubt.contains("1 more release since then is gone"), "{doubt}");
     assert_eq!(answers(&scene(Some(SchemaChange::Expand)).page()), (Verdict::RollBack, Some(false), Some(true)));
 }
+
+/// The questions are about what one would go back to, whatever the answer; never about what runs.
+#[test]
+fn the_questions_are_about_the_release_before_even_where_only_the_way_forward_is_left() {
+    let scene = silent().built("v3", "abcdef0123456789", Some(SchemaChange::Contract));
+    let page = scene.page();
+    assert_eq!((page.verdict, page.to.clone(), page.asked), (Verdict::RollForward, None, Some(artifact("v2"))));
+    // By tags alone: nothing says what runs.
+    let mut scene = Scene::new(&["v1.0.0", "v1.1.0"]).by_tags();
+    scene.database.push(policy(None, SchemaChange::Contract));
+    let page = scene.page();
+    assert_eq!((page.verdict, page.asked), (Verdict::RollForward, Some(artifact("v1.0.0"))));
+    assert!(scene.shown().contains("forward destructively since v1.0.0"), "{}", scene.shown());
+}
+
+#[test]
+fn an_only_release_is_not_called_unread() {
+    let scene = Scene::new(&["v1.0.0"]).by_tags();
+    let shown = scene.shown();
+    assert_eq!(scene.page().asked, None);
+    assert!(shown.contains("There is no earlier release") && !shown.contains("not all of it could be read"), "{shown}");
+}
+
+#[test]
+fn what_is_named_as_running_and_does_not_exist_is_told() {
+    let deployment = kubernetes("deployment", "api");
+    let scene = Scene::new(&["v1", "v2"])
+        .saying([Said::before(&deployment, "v1", 10).revision("1"), Said::tagged_now(&deployment, "v9")]);
+    let page = scene.page();
+    assert_eq!(page.lacking.len(), 1, "{:?}", page.lacking);
+    assert!(scene.shown().contains("names v9 as running, and there is no such tag"), "{}", scene.shown());
+}
+
+#[test]
+fn a_branch_is_no_commit_to_start_from() {
+    let scene = silent().built("v3", "main", Some(SchemaChange::Contract));
+    let page = scene.page();
+    assert_eq!((page.forward.commit, page.forward.commands), (None, Vec::new()));
+    assert!(page.forward.notes[0].contains("built from \"main\", which is no commit"), "{:?}", page.forward.notes);
+}
