@@ -1,6 +1,8 @@
 //! The deployed function from end to end, on a stand-in of AWS that others wrote: an image or an object is replaced, the
 //! event comes, and the finding and the alert are there within seconds, after one repository was read.
 
+#![allow(clippy::print_stderr, reason = "a test that is left out says so, and one that measures says what")]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
