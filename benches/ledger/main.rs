@@ -17,7 +17,9 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use prodpin::ledger::{Access, Claim, Ledger, Verify};
-use prodpin::model::{Answers, ArtifactId, Counts, Digest, Entry, Event, Mode, RepositoryKey, RunId, RunRecord, RunScope, Tag};
+use prodpin::model::{
+    Answers, ArtifactId, Counts, Digest, Entry, Event, Mode, RepositoryKey, RunId, RunRecord, RunScope, Tag,
+};
 use prodpin::policy::{LedgerLocation, Safeguards};
 
 /// A repository's tags: so many are there, and they move.
