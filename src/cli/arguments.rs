@@ -308,7 +308,7 @@ pub(super) struct HistoryArguments {
 pub(super) struct VerifyArguments {
     /// Prove that the ledger only grew since this: SEQUENCE:ROOT as a report prints it, a checkpoint's text, or a file
     /// with either. Nothing else is checked
-    #[arg(long, value_name = "CHECKPOINT", env = "PRODPIN_SINCE_CHECKPOINT", hide_env_values = true)]
+    #[arg(long, value_name = "CHECKPOINT", env = "PRODPIN_SINCE", hide_env_values = true)]
     pub(super) since: Option<String>,
 
     /// Print the proof that entry N, counted from 0, is in the ledger, as JSON. Nothing else is checked

@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(story.untold("api").len(), 2, "not before it closes, and it may die as well");
         let late = story.moves(1, "api");
         story.closes(3, Answers::ForItself);
-        assert_eq!(story.untold("api"), [(late, late)], "the run was still under way");
+        assert_eq!(story.untold("api"), [(moved + 1, late)], "the run was still under way: what came later is untold");
         story.closes(1, Answers::ForItself);
         assert!(story.0.0.is_empty(), "nothing is kept of what was told");
     }

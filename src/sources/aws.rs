@@ -84,7 +84,6 @@ const THROTTLED: &[&str] = &[
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
-    "LimitExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",

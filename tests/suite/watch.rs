@@ -33,6 +33,7 @@ impl Drop for Watch {
 fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prodpin"));
     command.arg("watch").args(arguments).current_dir(directory).env_clear().stdin(Stdio::null());
+    command.env("PRODPIN_TEST_SECRET", "abcdefghijklmnopqrstuvwxyz012345");
     command
 }
 
@@ -45,7 +46,9 @@ impl Watch {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = lines.next().unwrap().unwrap();
+        let Some(Ok(first)) = lines.next() else {
+            panic!("it ended: {}", std::fs::read_to_string(directory.join("log")).unwrap())
+        };
         let address = first.split_once("http://").unwrap().1.trim_end_matches("/metrics").to_owned();
         Self { child, lines, address }
     }
@@ -204,7 +207,7 @@ async fn an_alert_that_is_not_delivered_is_named_by_readyz() {
     let directory = tempfile::tempdir().unwrap();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let alert = format!(
-        "schedule: \"@yearly\"\nalerts:\n  night-shift: {{ webhook: \"http://{closed}/x?token=hush\", private: true, severity: info, secret: \"abcdefghijklmnopqrstuvwxyz012345\" }}"
+        "schedule: \"@yearly\"\nalerts:\n  night-shift: {{ webhook: \"http://{closed}/hush\", private: true, severity: info, secret: \"${{PRODPIN_TEST_SECRET}}\" }}"
     );
     write_policy(directory.path(), &registry.url(), &alert);
     let mut watch = Watch::start(directory.path(), &[]);

@@ -145,6 +145,8 @@ impl Wire {
         }
         let outcome = self.send_until_answered(call, extras).await;
         match &outcome {
+            // To say that a call is not offered costs a server nothing, and gets nobody further.
+            Ok(answer) if matches!(answer.status.as_u16(), 405 | 501) => {}
             Ok(_) => self.given_up.store(0, Ordering::Relaxed),
             Err(fault) if fault.cause == Cause::TimedOut => _ = self.given_up.fetch_add(1, Ordering::Relaxed),
             Err(_) => {}

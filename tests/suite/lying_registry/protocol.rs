@@ -386,7 +386,7 @@ async fn shared_layers_are_asked_for_once() {
 }
 
 #[tokio::test]
-async fn foreign_layers_and_blobs_in_indexes_are_asked_for_as_they_should_be() {
+async fn foreign_layers_count_where_they_are_and_blobs_in_indexes_are_asked_for_i6() {
     let server = Server::start([]).await;
     let digest = server.store(|store| {
         let (config, cache) = (store.blob(b"{}"), store.blob(b"cache"));
@@ -409,8 +409,12 @@ async fn foreign_layers_and_blobs_in_indexes_are_asked_for_as_they_should_be() {
         index
     });
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
-    assert_eq!((seen.closure, seen.gaps), (Closure::Complete, vec![]));
-    assert_eq!(server.count("HEAD", "/blobs/"), 2);
+    assert_eq!(seen.closure, Closure::Unknown, "whether the other place still has it, this registry cannot say");
+    assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Unsupported)]);
+    assert_eq!(server.count("HEAD", "/blobs/"), 3);
+    server.store(|store| store.blob(b"elsewhere"));
+    let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
+    assert_eq!((seen.closure, seen.gaps), (Closure::Complete, vec![]), "many registries keep them all the same");
 }
 
 #[tokio::test]

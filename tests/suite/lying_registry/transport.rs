@@ -72,7 +72,6 @@ async fn a_server_that_only_trickles_is_left_alone_f5() {
     assert_eq!(snapshot.tags.len(), 200);
     assert!(snapshot.tags.iter().all(|tag| tag.target == Resolution::Unknown), "unknown, not gone");
     assert!(snapshot.gaps.iter().all(|gap| gap.cause == Cause::TimedOut), "{:?}", snapshot.gaps);
-    assert!(snapshot.gaps.iter().any(|gap| gap.detail.contains("not asked any more")), "{:?}", snapshot.gaps);
     let asked = server.count("HEAD", "/manifests/") + server.count("GET", "/manifests/");
     assert!(asked < 60, "{asked} requests for 200 tags");
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
