@@ -37,7 +37,7 @@ impl Wall {
         Self { minute: rest / 60 % 60, hour: rest / 3600, day: left + 1, month, year, days }
     }
 
-    fn from_sunday(&self) -> i64 {
+    fn days_since_sunday(&self) -> i64 {
         (self.days + 4).rem_euclid(7)
     }
 
@@ -106,7 +106,7 @@ fn means_date(text: &str, wall: &Wall) -> bool {
     let fields: Vec<&str> = text.split(' ').collect();
     let [_, _, day, month, week_day] = fields[..] else { panic!("{text}") };
     let of_month = names(day, wall.day, (1, 31), "");
-    let of_week = names(week_day, wall.from_sunday(), (0, 6), DAYS);
+    let of_week = names(week_day, wall.days_since_sunday(), (0, 6), DAYS);
     names(month, wall.month, (1, 12), MONTHS)
         && match (is_free(day), is_free(week_day)) {
             (false, false) => of_month || of_week,
@@ -129,7 +129,7 @@ fn means_day(field: &str, wall: &Wall) -> bool {
 
 /// AWS's day of week.
 fn means_week_day(field: &str, wall: &Wall) -> bool {
-    let today = wall.from_sunday() + 1;
+    let today = wall.days_since_sunday() + 1;
     if field == "L" {
         return today == 7;
     }
@@ -172,7 +172,7 @@ fn times(text: &str, zone: &TimeZone, start: Timestamp, end: Timestamp, most: us
 fn field(from: u16, to: u16, words: &'static str) -> BoxedStrategy<String> {
     let written = move |number: u16| match words.split(' ').nth(usize::from(number - from)) {
         // Some of them by name, and not always in capitals.
-        Some(name) if !name.is_empty() && number % 3 == 0 => name.to_lowercase(),
+        Some(name) if !name.is_empty() && number.is_multiple_of(3) => name.to_lowercase(),
         Some(name) if !name.is_empty() && number % 3 == 1 => name.to_owned(),
         _ => number.to_string(),
     };

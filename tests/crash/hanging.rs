@@ -111,7 +111,7 @@ fn alerts_that_cannot_be_recorded_hold_no_run_past_its_deadline_i20() {
     let all = calls(&place);
     let opened = |call: &String| call.starts_with("open ") && call.contains("/view/index");
     let number = 1 + all.iter().rposition(opened).unwrap();
-    let ran = finish(hangs(&place, number), Duration::from_secs(60)).ends(1).tells("did not answer in time");
+    let ran = finish(hangs(&place, number), Duration::from_secs(60)).ends(1).tells("not everybody was told");
     assert!(ran.took < DEADLINE + Duration::from_secs(2), "{:?}: {}", ran.took, ran.err);
 }
 

@@ -121,6 +121,8 @@ async fn everything(source: &Source) -> BTreeMap<String, Snapshot> {
 /// S3 tells times to the second in one and to the millisecond in the other.
 fn to_the_second(mut snapshots: BTreeMap<String, Snapshot>) -> BTreeMap<String, Snapshot> {
     let whole = |time: &mut jiff::Timestamp| *time = jiff::Timestamp::from_second(time.as_second()).unwrap();
+    // How old an inventory is, no listing says.
+    snapshots.values_mut().for_each(|snapshot| snapshot.made = None);
     for tag in snapshots.values_mut().flat_map(|snapshot| &mut snapshot.tags) {
         tag.pushed.iter_mut().for_each(whole);
         let object = tag.object.as_mut().unwrap();
