@@ -182,7 +182,11 @@ class Checkpoint:
         self.batch, self.previous = extensions.get("batch"), extensions.get("previous")
         check(self.batch and re.fullmatch(r"[0-9a-f]{64}", self.batch), f"{what}: no batch")
         self.edge = [unbase64(text, 32, f"{what}: the edge") for text in extensions.get("edge", "").split(" ")]
-        self.key, self.since = None, None
+        self.key, self.since, self.lost = None, None, None
+        if "lost" in extensions:
+            key, _, at = extensions["lost"].rpartition(" ")
+            check(at.isdigit(), f"{what}: no commit that gave a key up")
+            self.lost = Key(key).text, int(at)
         if "key" in extensions:
             key, _, since = extensions["key"].rpartition(" ")
             self.key, self.since = Key(key), int(since) if since.isdigit() else None
@@ -199,7 +203,7 @@ class Checkpoint:
 class Ledger:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.leaves, self.commits, self.keys, self.head, self.reports = [], {}, [], None, {}
+        self.leaves, self.commits, self.keys, self.lost, self.head, self.reports = [], {}, [], [], None, {}
 
     def read(self, name):
         try:
@@ -243,13 +247,19 @@ class Ledger:
         return now
 
     def succession(self, number, old, before, now):
+        given_up = old is not None and now.lost == (old.text, number)
+        if given_up:
+            # Nothing proves that the new key's owner is the old one's: it is told, and whoever trusts the old key refuses.
+            self.lost.append(now.lost)
+        else:
+            check(now.lost == (before.lost if before else None), f"{now.what} says something else of lost keys")
         if now.key is None:
             check(old is None, f"{now.what} is not signed, and the one before it is")
         elif old is not None and old.text == now.key.text:
             check(now.since == before.since, f"{now.what} names another commit as its key's first")
         else:
             check(now.since == number, f"{now.what} names another commit as its key's first")
-            if old is not None:
+            if old is not None and not given_up:
                 old.check(now, now.what)
             self.keys.append(now.key.text)
 
@@ -361,6 +371,9 @@ def main():
     ledger = Ledger(given.ledger)
     ledger.walk()
     check(not given.key or given.key in ledger.keys, "the key that you trust never signed this log")
+    for key, at in ledger.lost:
+        check(given.key != key, f"the key that you trust was given up for lost at commit {at}")
+        print(f"NOTE: commit {at} put another key in force without a signature of the last one, {key}")
     tiles = ledger.tiles()
     ledger.report_bodies()
     if given.since:

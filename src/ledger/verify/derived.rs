@@ -223,6 +223,10 @@ impl Walk<'_> {
     /// When the fold is where the index stands, the two must say the same.
     pub(super) fn check_index(&mut self, sequence: u64) {
         let Some(index) = self.index.take_if(|index| index.sequence == sequence) else { return };
+        // One of an older program is no cache of this one: the next run makes it anew.
+        if index.schema != cache::CACHE_SCHEMA {
+            return;
+        }
         let text = |index: &Index| serde_json::to_vec(index).unwrap_or_default();
         let right = text(&index) == text(&self.folded.log().index);
         if !right && !self.how.repair {
