@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::fault::Fault;
 use super::link::next_page;
 use super::registry::{Registry, Repository};
-use crate::model::Cause;
+use crate::model::{Cause, Digest};
 
 /// A list of more pages than this has no end. At 1,000 names each it would hold 20 million.
 const MOST_PAGES: usize = 20_000;
@@ -37,8 +37,9 @@ pub(super) struct Pages<'a, P> {
     list: List<'a>,
     next: Option<Url>,
     started: bool,
-    /// Every page's address so far: one that comes back would go on for ever (F18).
-    visited: HashSet<String>,
+    /// Hashes of every page's address so far: one that comes back would go on for ever (F18), and the addresses themselves
+    /// are as long as a server likes (I20).
+    visited: HashSet<Digest>,
     /// What each page held, as one number each, and how many in a row held nothing else.
     held: HashSet<u64>,
     stale: usize,
@@ -89,10 +90,10 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
         let page: P = serde_json::from_slice(&answer.body)
             .map_err(|_| Fault::malformed(format!("{what}: a page that is no such list")))?;
         let next = next_page(&url, &answer.headers)?;
-        self.visited.insert(url.into());
+        self.visited.insert(Digest::of(url.as_str().as_bytes()));
         self.stale = if self.held.insert(fingerprint(page.names())) { 0 } else { self.stale + 1 };
         if let Some(next) = next {
-            if self.visited.contains(next.as_str()) {
+            if self.visited.contains(&Digest::of(next.as_str().as_bytes())) {
                 return Err(Fault::malformed(format!("{what}: the list leads back to a page already read")));
             }
             if self.visited.len() >= MOST_PAGES {
