@@ -16,7 +16,7 @@ use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, charts, collision, commands, drift, forecast, mutability};
+use super::{access, charts, collision, commands, drift, evidence, forecast, mutability};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -94,8 +94,11 @@ pub(super) fn findings(
     found.momentary.extend(drift::findings(draft, input.state, input.events));
     for target in &report.targets {
         target_findings(input, draft, target, report, prospects, &mut found.standing);
+        found.standing.extend(of_evidence(input, draft, target));
         found.momentary.extend(pinned_again(input, draft, target));
     }
+    found.standing.extend(evidence::unserved_tags(input, draft));
+    found.standing.extend(evidence::left_out(input, draft));
     found.standing.extend(moved_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(workload_findings(input, draft));
@@ -154,12 +157,6 @@ fn target_findings(
                 let remedy = format!("{}; {now}", charts::bring_back(input.snapshot.kind));
                 add(Code::TargetMissing, Severity::Critical, message, remedy);
             }
-            Obstacle::PartMissing { digest } => add(
-                Code::TargetBroken,
-                Severity::Critical,
-                format!("{name} lacks a part, {digest}"),
-                "push the release again; a cleanup that removes untagged manifests or layers did this".to_owned(),
-            ),
             Obstacle::WrongBytes { detail } => {
                 let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, &name, detail);
                 add(code, Severity::Critical, message, remedy);
@@ -217,6 +214,8 @@ fn target_findings(
                 }
                 add(Code::PinMissing, severity, message, remedy);
             }
+            // These are told together, by `evidence`.
+            Obstacle::PartMissing { .. } | Obstacle::PartDamaged { .. } | Obstacle::Contradiction { .. } => {}
             Obstacle::Unpinned
             | Obstacle::NoPins { .. }
             | Obstacle::NoObjectLock
@@ -235,6 +234,17 @@ fn target_findings(
             next_step(failure.cause).to_owned(),
         );
     }
+}
+
+/// What is to be known of the evidence about a target.
+fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Vec<Finding> {
+    let inspection = input.inspections.get(&target.artifact);
+    let mut found = evidence::findings(draft, &name_of(target), target, inspection, input.snapshot.kind);
+    for finding in &mut found {
+        finding.reference = target.reasons.iter().find_map(tag_of).map(ToString::to_string);
+        finding.artifact = Some(target.artifact.to_string());
+    }
+    found
 }
 
 /// A pin that had been removed and was made again in this run.
@@ -259,7 +269,10 @@ fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> O
 /// Whether nothing worse than a lacking pin is wrong: what is broken has a finding of its own.
 fn is_whole(target: &TargetReport) -> bool {
     !target.obstacles.iter().any(|obstacle| match obstacle {
-        Obstacle::Missing | Obstacle::PartMissing { .. } | Obstacle::WrongBytes { .. } => true,
+        Obstacle::Missing
+        | Obstacle::PartMissing { .. }
+        | Obstacle::PartDamaged { .. }
+        | Obstacle::WrongBytes { .. } => true,
         // An archived image takes no tag before it is restored (A43); an archived object can be held as it is.
         Obstacle::Archived { .. } => target.artifact.digest().is_some(),
         _ => false,

@@ -1,6 +1,6 @@
 //! Whether one target is restorable, pinned and protected, and what stands in the way.
 
-use crate::model::{ArtifactId, Cause, Closure, Gap, Inspection, Obstacle, PinFailure, PinState, Presence};
+use crate::model::{ArtifactId, Cause, Closure, Digest, Gap, Inspection, Obstacle, PinFailure, PinState, Presence};
 use crate::report::document::PinReport;
 
 /// The verdict on one artifact.
@@ -39,7 +39,12 @@ pub(super) fn judge(
             Verdict::unknown("the registry says it does not exist, as it says of everything else here")
         }
         Presence::Unknown => {
-            let detail = inspection.gaps.first().map_or("it could not be read", |gap| gap.detail.as_str());
+            let unread = if is_contradicted(inspection) {
+                "the answers about it cannot all be true"
+            } else {
+                "it could not be read"
+            };
+            let detail = inspection.gaps.first().map_or(unread, |gap| gap.detail.as_str());
             let mut verdict = Verdict { pin: pin_of(&inspection.pin, false, attempt), ..Verdict::unknown(detail) };
             // Bytes that do not hash to the digest were read, and are not the artifact (F22).
             if inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. })) {
@@ -92,8 +97,16 @@ fn judge_present(
     match &inspection.closure {
         Closure::Complete => {}
         Closure::Broken(parts) => {
-            obstacles.extend(parts.iter().map(|digest| Obstacle::PartMissing { digest: digest.clone() }));
+            let named = |part: &Digest| {
+                let is_it =
+                    |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == part);
+                inspection.obstacles.iter().any(is_it)
+            };
+            let unnamed = parts.iter().filter(|part| !named(part));
+            obstacles.extend(unnamed.map(|part| Obstacle::PartMissing { digest: part.clone(), part: None }));
         }
+        // It says by itself why nothing is proven.
+        Closure::Unknown if inspection.gaps.is_empty() && is_contradicted(inspection) => {}
         Closure::Unknown => {
             let unread = match artifact {
                 ArtifactId::ObjectVersion { .. } => "whether it can be fetched as it was could not be told",
@@ -109,6 +122,7 @@ fn judge_present(
         PinState::Present | PinState::Unsupported { .. } => {}
         PinState::Absent => obstacles.push(Obstacle::Unpinned),
         PinState::Moved(to) => obstacles.push(Obstacle::PinMoved { to: to.to_string() }),
+        PinState::Unknown if is_contradicted(inspection) && inspection.gaps.is_empty() => {}
         PinState::Unknown => {
             obstacles.push(Obstacle::Unproven { detail: format!("the pin of {artifact} could not be read") })
         }
@@ -128,11 +142,17 @@ fn judge_present(
     Verdict { pin: pin_of(&inspection.pin, pinnable, attempt), restorable, protected, obstacles, pinnable }
 }
 
+/// Whether the server gave answers about it that cannot all be true: then none of them proves anything (I25).
+fn is_contradicted(inspection: &Inspection) -> bool {
+    inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Contradiction { .. }))
+}
+
 /// Whether the artifact can be fetched whole, now, in the ordinary way (I7).
 fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
     let stops = |obstacle: &Obstacle| match obstacle {
         Obstacle::Missing
         | Obstacle::PartMissing { .. }
+        | Obstacle::PartDamaged { .. }
         | Obstacle::WrongBytes { .. }
         | Obstacle::Archived { .. }
         | Obstacle::Hidden { .. } => true,
@@ -142,6 +162,7 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::Lifecycle { .. }
         | Obstacle::Unpinned
         | Obstacle::PinMoved { .. }
+        | Obstacle::Contradiction { .. }
         | Obstacle::Unproven { .. } => false,
     };
     if obstacles.iter().any(stops) {
@@ -179,7 +200,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, Scope};
+    use crate::model::Scope;
 
     #[test]
     fn what_could_not_be_read_just_now_is_pinned_all_the_same_and_what_is_wrong_is_not_i6() {
@@ -192,6 +213,7 @@ mod tests {
             closure,
             pin: PinState::Absent,
             obstacles,
+            lost_attestations: Vec::new(),
             gaps: causes.iter().map(|cause| Gap::new(Scope::Artifact(artifact.clone()), *cause, "a blob")).collect(),
             object: None,
         };

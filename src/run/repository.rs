@@ -15,8 +15,9 @@ use crate::model::{
 };
 use crate::sources::{Inventory, Protector};
 
+use super::cross_check::Words;
 use super::setup::Setup;
-use super::{Stop, node_digests};
+use super::{Stop, cross_check, node_digests};
 
 /// What came of one repository.
 pub(super) struct Outcome {
@@ -45,6 +46,10 @@ pub(super) struct Look {
     running: Vec<Running>,
     selection: Selection,
     pub(super) inspections: BTreeMap<ArtifactId, Inspection>,
+    /// What the bytes behind tags said.
+    words: Words,
+    /// Artifacts that only tags lead to which no list names.
+    left_out: BTreeMap<ArtifactId, Tag>,
     gaps: Vec<Gap>,
 }
 
@@ -84,8 +89,10 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
 
     let survey = decide::survey(&snapshot, &state, &setup.rules);
     snapshot.gaps.extend(survey.vanished.clone());
-    confirm(inventory, &key.name, &survey, &mut snapshot, setup.concurrency).await;
-    let (looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
+    let mut words = Words::default();
+    words.confirm(inventory, &key.name, &survey, &mut snapshot, setup.concurrency).await;
+    let (mut looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
+    cross_check::left_out(inventory, &key.name, &mut looked_up, &mut snapshot, setup.concurrency).await;
     let created = build_times(inventory, &key.name, &survey, setup.concurrency).await;
     // A signal that could not be read might have named something here.
     gaps.extend(setup.production.gaps.iter().cloned());
@@ -106,14 +113,31 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     let configured = &setup.production.configured;
     let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, configured, at);
     let mut inspections = BTreeMap::new();
+    let left_out = cross_check::known_by_left_out(&snapshot, &state);
     loop {
         let unseen = selection.unseen(setup.rules.keep, &inspections);
         if unseen.is_empty() {
             break;
         }
-        inspect(inventory, &key.name, unseen, &mut inspections).await;
+        inspect(inventory, &key.name, unseen, &left_out, &mut inspections).await;
+        words.hold(inventory, &key.name, &setup.rules, &snapshot, &mut inspections, setup.concurrency).await;
     }
-    Ok(Look { key, at, snapshot, state, events, happened, retold, labels, running, selection, inspections, gaps })
+    Ok(Look {
+        key,
+        at,
+        snapshot,
+        state,
+        events,
+        happened,
+        retold,
+        labels,
+        running,
+        selection,
+        inspections,
+        words,
+        left_out,
+        gaps,
+    })
 }
 
 /// Look, plan, apply, read back, plan again: one repository.
@@ -130,7 +154,9 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
         // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
         let mut again = look.inspections.clone();
-        inspect(source.inventory.as_ref(), name, attempts.keys().cloned().collect(), &mut again).await;
+        let tried = attempts.keys().cloned().collect();
+        inspect(source.inventory.as_ref(), name, tried, &look.left_out, &mut again).await;
+        look.words.note(&mut again);
         plan = decide::plan(&Input { inspections: &again, attempts: &attempts, ..input });
     }
     let Look { key, at, mut events, retold, .. } = look;
@@ -152,29 +178,6 @@ fn note_uses(setup: &Setup, key: &RepositoryKey, snapshot: &Snapshot, state: &Re
     if !uses.is_settled() {
         uses.observe(&key.name, snapshot, state);
         setup.uses.lock().unwrap_or_else(PoisonError::into_inner).intersect(&uses);
-    }
-}
-
-/// Puts what the bytes say in the place of what a list said, where that would be a change.
-async fn confirm(
-    inventory: &dyn Inventory,
-    repository: &RepositoryName,
-    survey: &Survey,
-    snapshot: &mut Snapshot,
-    concurrency: usize,
-) {
-    let answers = stream::iter(survey.changed.clone())
-        .map(|(tag, listed)| async move {
-            let answer = inventory.confirm(repository, &tag, listed).await;
-            (tag, answer)
-        })
-        .buffer_unordered(concurrency);
-    let mut answers = std::pin::pin!(answers);
-    while let Some((tag, (resolution, gap))) = answers.next().await {
-        if let Ok(at) = snapshot.tags.binary_search_by(|observed| observed.name.cmp(&tag)) {
-            snapshot.tags[at].target = resolution;
-        }
-        snapshot.gaps.extend(gap);
     }
 }
 
@@ -218,11 +221,15 @@ async fn inspect(
     inventory: &dyn Inventory,
     repository: &RepositoryName,
     artifacts: Vec<ArtifactId>,
+    left_out: &BTreeMap<ArtifactId, Tag>,
     inspections: &mut BTreeMap<ArtifactId, Inspection>,
 ) {
     let looks = stream::iter(artifacts)
         .map(|artifact| async move {
-            let inspection = inventory.inspect(repository, &artifact).await;
+            let inspection = match left_out.get(&artifact) {
+                Some(tag) => inventory.inspect_left_out(repository, &artifact, tag).await,
+                None => inventory.inspect(repository, &artifact).await,
+            };
             (artifact, inspection)
         })
         .buffer_unordered(INSPECTED_AT_ONCE);
