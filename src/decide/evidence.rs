@@ -46,7 +46,7 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
     for obstacle in &target.obstacles {
         match obstacle {
             Obstacle::PartMissing { digest, part: Some(part) } => missing.push(format!("{part} ({digest})")),
-            Obstacle::PartMissing { digest, part: None } => missing.push(digest.to_string()),
+            Obstacle::PartMissing { digest, part: None } => missing.push(format!("a part, {digest}")),
             Obstacle::PartDamaged { detail, .. } => damaged.push(detail.clone()),
             _ => {}
         }
@@ -63,7 +63,8 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
         .collect();
     (!clauses.is_empty()).then(|| {
         let message = format!("{name} {}", clauses.join("; it "));
-        let remedy = "push the release again; a cleanup that removes untagged manifests or layers did this, or damaged storage";
+        let remedy =
+            "push the release again; a cleanup that removes untagged manifests or layers did this, or damaged storage";
         draft.finding(Code::TargetBroken, Severity::Critical, message, remedy)
     })
 }

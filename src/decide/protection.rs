@@ -98,8 +98,7 @@ fn judge_present(
         Closure::Complete => {}
         Closure::Broken(parts) => {
             let named = |part: &Digest| {
-                let is_it =
-                    |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == part);
+                let is_it = |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == part);
                 inspection.obstacles.iter().any(is_it)
             };
             let unnamed = parts.iter().filter(|part| !named(part));
@@ -116,7 +115,11 @@ fn judge_present(
             obstacles.push(Obstacle::Unproven { detail: detail.to_owned() });
         }
     }
-    let restorable = restorable(&inspection.closure, &obstacles);
+    let restorable = match restorable(&inspection.closure, &obstacles) {
+        // What a tag brings is not known then, whatever is there by digest.
+        Some(true) if is_contradicted(inspection) => None,
+        restorable => restorable,
+    };
     let pinnable = is_pinnable(inspection);
     match &inspection.pin {
         PinState::Present | PinState::Unsupported { .. } => {}

@@ -36,9 +36,7 @@ pub use ecr::{
     is_account, is_region,
 };
 pub use event::{Answers, Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
-pub use evidence::{
-    Disagreement, ListStep, PageFacts, PartAnswer, PartProof, Served, judge_page, judge_part,
-};
+pub use evidence::{Disagreement, ListStep, PageFacts, PartAnswer, PartProof, Served, judge_page, judge_part};
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};

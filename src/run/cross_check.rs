@@ -149,12 +149,7 @@ async fn ask(
 }
 
 /// What a tag's bytes say. Where that differs, the list's word is asked for again: a tag may have moved in between.
-async fn by_bytes(
-    inventory: &dyn Inventory,
-    repository: &RepositoryName,
-    tag: &Tag,
-    listed: ArtifactId,
-) -> Answer {
+async fn by_bytes(inventory: &dyn Inventory, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> Answer {
     let (served, gap) = inventory.confirm(repository, tag, listed.clone()).await;
     let differs = served != Resolution::Unknown && served.artifact() != Some(&listed);
     let disagreement = match differs && inventory.confirms_by_bytes() {
@@ -182,7 +177,8 @@ pub(super) async fn left_out(
     concurrency: usize,
 ) {
     // Found by a direct look-up, and not by the list.
-    snapshot.left_out = looked_up.iter().filter(|(_, found)| found.artifact().is_some()).map(|(tag, _)| tag.clone()).collect();
+    snapshot.left_out =
+        looked_up.iter().filter(|(_, found)| found.artifact().is_some()).map(|(tag, _)| tag.clone()).collect();
     let mut gone: Vec<Tag> =
         looked_up.iter().filter(|(_, found)| **found == Resolution::NotFound).map(|(tag, _)| tag.clone()).collect();
     // The newest first: they are what anybody would go back to.
@@ -211,6 +207,8 @@ pub(super) async fn left_out(
 pub(super) fn known_by_left_out(snapshot: &Snapshot, state: &RepositoryState) -> BTreeMap<ArtifactId, Tag> {
     let known = snapshot.left_out.iter().filter_map(|tag| Some((tag, state.tags.get(tag)?)));
     known
-        .flat_map(|(tag, history)| history.sightings.iter().map(move |sighting| (sighting.artifact.clone(), tag.clone())))
+        .flat_map(|(tag, history)| {
+            history.sightings.iter().map(move |sighting| (sighting.artifact.clone(), tag.clone()))
+        })
         .collect()
 }

@@ -67,8 +67,10 @@ impl Below {
         let damaged = self.damaged.into_iter();
         seen.obstacles.extend(damaged.map(|(digest, detail)| Obstacle::PartDamaged { digest, detail }));
         let contradictions = self.contradictions.into_iter();
-        seen.obstacles.extend(contradictions.map(|(about, Disagreement { said, but })| {
-            Obstacle::Contradiction { about, said, but }
+        seen.obstacles.extend(contradictions.map(|(about, Disagreement { said, but })| Obstacle::Contradiction {
+            about,
+            said,
+            but,
         }));
         seen.lost_attestations.extend(self.attestations);
     }

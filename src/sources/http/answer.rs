@@ -163,7 +163,11 @@ impl Answer {
     /// An answer of which only the beginning matters: what comes of the first byte on is thrown away, the connection
     /// with it unless little is left. A body that breaks off before its first byte is an empty one that is not as long as
     /// it says.
-    pub(in crate::sources) async fn begin(mut response: Response, cap: usize, elsewhere: bool) -> Result<Self, BodyFault> {
+    pub(in crate::sources) async fn begin(
+        mut response: Response,
+        cap: usize,
+        elsewhere: bool,
+    ) -> Result<Self, BodyFault> {
         if !response.status().is_success() {
             return Self::read(response, cap, elsewhere, None).await;
         }

@@ -7,8 +7,8 @@ use super::fault::Fault;
 use super::manifest::{Content, Manifest, created_in_config, provenance_in_config};
 use super::registry::{Lack, Registry, Repository};
 use crate::model::{
-    ArtifactId, ArtifactKind, Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, Pin, PinState, Presence, Provenance,
-    Resolution, Scope, Tag,
+    ArtifactId, ArtifactKind, Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, Pin, PinState, Presence,
+    Provenance, Resolution, Scope, Tag,
 };
 
 /// An image's configuration is a few KiB; labels can make it large, not this large.

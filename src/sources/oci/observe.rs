@@ -193,7 +193,8 @@ async fn settle_unserved(
     match end {
         None => unserved.retain(|tag| listed.contains(tag)),
         Some(gap) => {
-            let detail = format!("{} listed tags are not served; reading the list again: {}", unserved.len(), gap.detail);
+            let detail =
+                format!("{} listed tags are not served; reading the list again: {}", unserved.len(), gap.detail);
             unresolved.push(Gap { detail, ..gap });
         }
     }

@@ -13,8 +13,8 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::auth::{Auth, Grant};
 use super::answer::plain_words;
+use super::auth::{Auth, Grant};
 use super::fault::Fault;
 use super::host::RegistryHost;
 use super::list::{List, PAGE};

@@ -232,7 +232,10 @@ async fn a_listed_tag_that_is_not_served_is_unknown_and_said_in_the_registry_s_w
             assert!(about.iter().any(|detail| detail.contains(words)), "{about:?}");
             assert!(!told.complete);
             let codes = told.codes();
-            assert!(!codes.iter().any(|code| code.contains("tag-deleted") || code.contains("target-missing")), "{codes:?}");
+            assert!(
+                !codes.iter().any(|code| code.contains("tag-deleted") || code.contains("target-missing")),
+                "{codes:?}"
+            );
             assert_eq!((told.targets()[0].restorable, &told.targets()[0].artifact), (Some(true), &artifact(&image)));
         }
     }

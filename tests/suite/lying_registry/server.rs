@@ -424,8 +424,9 @@ impl State {
         if request.method == "GET" && self.find(gone_to_get).is_some() {
             return Reply::error(404, if path.contains("/blobs/") { "BLOB_UNKNOWN" } else { "MANIFEST_UNKNOWN" });
         }
-        let not_acceptable =
-            |lie: &Lie| matches!(lie, Lie::NotAcceptable(tag) if path.ends_with(&format!("/manifests/{tag}"))).then_some(());
+        let not_acceptable = |lie: &Lie| {
+            matches!(lie, Lie::NotAcceptable(tag) if path.ends_with(&format!("/manifests/{tag}"))).then_some(())
+        };
         if self.find(not_acceptable).is_some() {
             let message = "artifact found, but accept header does not support it";
             let body = format!(r#"{{"errors":[{{"code":"MANIFEST_UNKNOWN","message":"{message}"}}]}}"#);
