@@ -45,6 +45,8 @@ struct Unlinked {
     most: usize,
     /// Hashes of the names so far, of which the first page is enough to notice that a list starts anew.
     first: HashSet<u64>,
+    /// Why it may be cut off, told after what came.
+    cut_off: Option<Fault>,
 }
 
 /// What the page that is asked for was asked by.
@@ -93,6 +95,9 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
 
     /// The next page; none after the last. After a fault there is no next page.
     pub(super) async fn next(&mut self) -> Option<Result<P, Fault>> {
+        if let Some(fault) = self.unlinked.cut_off.take() {
+            return Some(Err(fault));
+        }
         if self.started && self.next.is_none() {
             return None;
         }
@@ -132,7 +137,7 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
                 self.unlinked.linked = true;
                 Some(next)
             }
-            None => self.on_without_link(page.names(), &what)?,
+            None => self.on_without_link(page.names(), &what),
         };
         if let Some(next) = next {
             if self.visited.contains(&Digest::of(next.as_str().as_bytes())) {
@@ -158,37 +163,38 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
     }
 
     /// Where to go on after a page that names no next one, by the table of proofs.
-    fn on_without_link(&mut self, names: &[Text], what: &str) -> Result<Option<Url>, Fault> {
+    fn on_without_link(&mut self, names: &[Text], what: &str) -> Option<Url> {
         if self.unlinked.linked {
-            return Ok(None);
+            return None;
         }
         let asking = self.unlinked.asking;
         let step = judge_page(&self.unlinked.facts(names));
         self.unlinked.note(names);
         let size = |names: usize| ("n", names.to_string());
         match step {
-            ListStep::End => Ok(None),
+            ListStep::End => None,
             ListStep::AskOn => {
                 self.unlinked.asking = Asking::LastName;
                 let last = names.last().map(|Text(name)| ("last", name.clone()));
                 let page = (!self.unlinked.any_size).then(|| size(PAGE));
-                Ok(Some(self.registry.list_url(self.list, page.into_iter().chain(last))))
+                Some(self.registry.list_url(self.list, page.into_iter().chain(last)))
             }
             ListStep::Enlarge(room) => {
                 self.unlinked.asking = Asking::Whole(room);
-                Ok(Some(self.registry.list_url(self.list, [size(room)])))
+                Some(self.registry.list_url(self.list, [size(room)]))
             }
             ListStep::CutOff => {
                 let asked = match asking {
                     Asking::Whole(room) => room,
                     Asking::FirstPage | Asking::LastName => PAGE,
                 };
-                Err(Fault::malformed(format!(
+                self.unlinked.cut_off = Some(Fault::malformed(format!(
                     "{what}: asked for {asked} names, got {} and no Link to more, and asking for what follows the last one \
                      leads back to the first: the list may be cut off; have the registry send Link headers, or list fewer \
                      names per repository",
                     names.len()
-                )))
+                )));
+                None
             }
         }
     }
