@@ -154,12 +154,8 @@ fn target_findings(
                 let remedy = format!("{}; {now}", charts::bring_back(input.snapshot.kind));
                 add(Code::TargetMissing, Severity::Critical, message, remedy);
             }
-            Obstacle::PartMissing { digest } => add(
-                Code::TargetBroken,
-                Severity::Critical,
-                format!("{name} lacks a part, {digest}"),
-                "push the release again; a cleanup that removes untagged manifests or layers did this".to_owned(),
-            ),
+            // One finding for all of them, below.
+            Obstacle::PartMissing { .. } => {}
             Obstacle::WrongBytes { detail } => {
                 let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, &name, detail);
                 add(code, Severity::Critical, message, remedy);
@@ -224,6 +220,11 @@ fn target_findings(
             | Obstacle::Unproven { .. } => {}
         }
     }
+    if let Some(lacks) = lacking(&target.obstacles) {
+        let message = format!("{name} lacks {lacks}");
+        let remedy = "push the release again; a cleanup that removes untagged manifests or layers did this".to_owned();
+        add(Code::TargetBroken, Severity::Critical, message, remedy);
+    }
     if let Some(Err(failure)) = input.attempts.get(&target.artifact)
         && !target.obstacles.contains(&Obstacle::Unpinned)
         && target.pin == PinReport::Failed
@@ -234,6 +235,26 @@ fn target_findings(
             format!("{name} could not be pinned: {failure}"),
             next_step(failure.cause).to_owned(),
         );
+    }
+}
+
+/// What is lacking of an artifact, all of it in one phrase: a manifest may name 20,000 layers, and one that lacks them all
+/// is one thing to know (F96).
+fn lacking(obstacles: &[Obstacle]) -> Option<String> {
+    let (mut parts, mut further) = (Vec::new(), 0);
+    for obstacle in obstacles {
+        if let Obstacle::PartMissing { digest, more } = obstacle {
+            parts.push(digest.to_string());
+            further += more.unwrap_or_default();
+        }
+    }
+    match (parts.as_slice(), further) {
+        ([], _) => None,
+        ([part], 0) => Some(format!("a part, {part}")),
+        (parts, 0) => Some(format!("{} parts: {}", parts.len(), parts.join(", "))),
+        (parts, more) => {
+            Some(format!("{} parts: {}, and {more} more", parts.len() as u64 + more, parts.join(", ")))
+        }
     }
 }
 

@@ -81,6 +81,9 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
     whole && !archived && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
 }
 
+/// So many lacking parts of one artifact are listed.
+const PARTS_TOLD: usize = 5;
+
 fn judge_present(
     artifact: &ArtifactId,
     inspection: &Inspection,
@@ -92,7 +95,13 @@ fn judge_present(
     match &inspection.closure {
         Closure::Complete => {}
         Closure::Broken(parts) => {
-            obstacles.extend(parts.iter().map(|digest| Obstacle::PartMissing { digest: digest.clone() }));
+            // A manifest may name 20,000 layers: the first few say what to do, the number says the rest (F96).
+            let more = u64::try_from(parts.len().saturating_sub(PARTS_TOLD)).ok().filter(|more| *more > 0);
+            let last = parts.len().min(PARTS_TOLD).saturating_sub(1);
+            obstacles.extend(parts.iter().take(PARTS_TOLD).enumerate().map(|(at, digest)| Obstacle::PartMissing {
+                digest: digest.clone(),
+                more: more.filter(|_| at == last),
+            }));
         }
         Closure::Unknown => {
             let unread = match artifact {

@@ -211,6 +211,9 @@ pub enum Obstacle {
         /// The digest of the part.
         #[schemars(with = "String")]
         digest: Digest,
+        /// How many further parts are lacking that are not listed, where these are many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        more: Option<u64>,
     },
     /// The bytes served do not hash to the digest.
     WrongBytes {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Seek as _;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,9 +15,10 @@ use crate::model::{
     SourceName, SourceRecord,
 };
 use crate::report::body::{BodyWriter, Report};
-use crate::report::document::{FindingCounts, LedgerSection, Row, RunSection, Summary};
+use crate::report::document::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 
 use super::RunError;
+use super::each;
 use super::listing::Listed;
 use super::repository::Outcome;
 use super::setup::Setup;
@@ -45,7 +47,8 @@ pub(super) struct Recorder {
     sources: BTreeMap<SourceName, SourceTotals>,
     /// Whether every source that the run is about was opened.
     opened_all: bool,
-    left_out: u64,
+    /// Repositories that were not looked at, and how many there were to look at, by source.
+    left_out: BTreeMap<SourceName, (BTreeSet<RepositoryKey>, u64)>,
     /// Waivers that covered something.
     waivers_used: BTreeSet<usize>,
     /// What alerts owe if this run does not come to tell it.
@@ -80,7 +83,7 @@ impl Recorder {
             weight: 0,
             sources,
             opened_all,
-            left_out: 0,
+            left_out: BTreeMap::new(),
             waivers_used: BTreeSet::new(),
             passing: Passing::of(&setup.alerts),
             setup,
@@ -104,15 +107,28 @@ impl Recorder {
     fn overdue(&mut self) {
         let setup = &self.setup;
         let Some(schedule) = setup.schedule.as_ref().filter(|_| setup.only.is_empty()) else { return };
-        let last = setup.ledger.last_run_of(&setup.scope);
+        let last = setup.ledger.last_run_of(&setup.scope, setup.started);
         self.findings.extend(last.and_then(|last| decide::overdue(schedule, last, setup.started)));
     }
 
-    /// Reads and judges the settings of every source.
-    pub(super) async fn settings(&mut self) {
+    /// Reads and judges the settings of every source: all at once, and for no longer than their share of the time, since
+    /// every repository waits for them (I28).
+    pub(super) async fn settings(&mut self, until: Option<Instant>) {
         let setup = self.setup.clone();
-        for (name, source) in &setup.sources {
-            let (facts, gaps) = source.inventory.settings().await;
+        let asked = setup.sources.iter().map(|(name, source)| async move {
+            let settings = source.inventory.settings();
+            let read = match until {
+                None => Some(settings.await),
+                Some(until) => tokio::time::timeout_at(until.into(), settings).await.ok(),
+            };
+            (name, read)
+        });
+        for (name, read) in futures::future::join_all(asked).await {
+            let Some((facts, gaps)) = read else {
+                let detail = format!("source {name}: its settings were not read within the third of --deadline that there is for them");
+                self.totals(name).gaps.push(Gap::new(Scope::Setting, Cause::TimedOut, detail));
+                continue;
+            };
             self.totals(name).gaps.extend(gaps);
             let previous = setup.ledger.settings(name);
             let (findings, event) = decide::settings(name, &facts, previous.as_ref(), setup.started);
@@ -140,8 +156,28 @@ impl Recorder {
         if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) }
     }
 
-    pub(super) fn left_out(&mut self, repositories: u64) {
-        self.left_out += repositories;
+    /// Takes note of what was not looked at. Each has a line in the report, so that nobody takes it for well.
+    pub(super) fn left_out(&mut self, known: &BTreeMap<SourceName, u64>, left_out: &BTreeSet<RepositoryKey>) {
+        for (source, count) in known {
+            self.left_out.entry(source.clone()).or_default().1 += count;
+        }
+        for key in left_out {
+            self.left_out.entry(key.source.clone()).or_default().0.insert(key.clone());
+        }
+    }
+
+    fn end_early(&mut self, cause: Cause, reason: &str) {
+        let left_out = std::mem::take(&mut self.left_out);
+        for (name, totals) in &mut self.sources {
+            let (keys, known) = left_out.get(name).cloned().unwrap_or_default();
+            let detail = format!("{reason}: {}", each::unscanned(known, keys.iter()));
+            totals.gaps.push(Gap::new(Scope::Source, cause, detail));
+        }
+        for key in left_out.into_values().flat_map(|(keys, _)| keys) {
+            let gap = Gap::new(Scope::Repository, cause, format!("not scanned: {reason}"));
+            let report = RepositoryReport::unread(key, self.setup.rules.keep, gap);
+            self.waiting.push(Row { repository: Some(report), findings: Vec::new() });
+        }
     }
 
     pub(super) fn failed_at<'a>(&mut self, defects: impl Iterator<Item = (&'a SourceName, Gap)>) {
@@ -155,7 +191,7 @@ impl Recorder {
     }
 
     /// Closes the books: source records, the report's body, the run's record.
-    pub(super) async fn finish(mut self, stopped: Option<Cause>) -> Result<Report, RunError> {
+    pub(super) async fn finish(mut self, stopped: Option<(Cause, String)>) -> Result<Report, RunError> {
         let setup = self.setup.clone();
         // First what waits, so that the anchor was asked to take all but the last words.
         if setup.ledger.is_anchored() {
@@ -163,14 +199,8 @@ impl Recorder {
         }
         let now = Timestamp::now();
         let covers_all = setup.scope.is_whole();
-        if let Some(cause) = stopped {
-            let detail = format!(
-                "the run ended early: {} repositories that it knew of were not read, and it may not know of all",
-                self.left_out
-            );
-            for totals in self.sources.values_mut() {
-                totals.gaps.push(Gap::new(Scope::Source, cause, detail.clone()));
-            }
+        if let Some((cause, reason)) = stopped {
+            self.end_early(cause, &reason);
         }
         let mut complete = setup.production.gaps.is_empty();
         for gap in &setup.production.gaps {
