@@ -1,7 +1,9 @@
 //! How much memory this process may use: a budget that decides how much is in flight (I28). It is the process's, as the
 //! kernel's limit is, so it is asked for here and handed through nowhere.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Said on the command line or in the environment. Set once, before anything asks.
 static STATED: OnceLock<u64> = OnceLock::new();
@@ -25,7 +27,7 @@ pub(crate) fn budget() -> Budget {
     static FOUND: OnceLock<Option<u64>> = OnceLock::new();
     match STATED.get() {
         Some(stated) => Budget { bytes: *stated, limited: true },
-        None => match FOUND.get_or_init(cgroup) {
+        None => match FOUND.get_or_init(|| lambda().or_else(cgroup)) {
             Some(limit) => Budget { bytes: *limit, limited: true },
             None => Budget { bytes: UNLIMITED, limited: false },
         },
@@ -51,6 +53,12 @@ impl Budget {
     pub(crate) fn part(self, of: u64, least: u64, most: u64) -> usize {
         usize::try_from((self.working() / of.max(1)).clamp(least, most)).unwrap_or(usize::MAX)
     }
+}
+
+/// A function has no control group: its service says in megabytes what it has.
+fn lambda() -> Option<u64> {
+    let megabytes: u64 = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok()?.parse().ok()?;
+    megabytes.checked_mul(1 << 20)
 }
 
 /// The memory limit of the control group that this process is in, v2 or v1. A limit above it in the tree holds as well.
@@ -87,6 +95,116 @@ fn smallest(groups: &str, read: &dyn Fn(&str) -> Option<String>) -> Option<u64> 
 /// `max`, and v1's number that is no limit, are none.
 fn limit(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|bytes| *bytes < 1 << 50)
+}
+
+/// One permit of an admission: the smallest amount that is told apart.
+const UNIT: usize = 64 << 10;
+
+/// What a repository takes beside its tags: pages, connections, its targets' manifests.
+const EACH_REPOSITORY: usize = 1 << 20;
+
+/// Lets repositories in as long as there is memory for them (I28). Nobody waits while it holds a reservation, so that
+/// nobody waits for ever: who has grown out of what is left gives all of it back, and comes again to be alone.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    free: Arc<Semaphore>,
+    units: u32,
+}
+
+impl Admission {
+    /// Over this many bytes.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let units = u32::try_from(bytes / UNIT as u64).unwrap_or(u32::MAX).clamp(1, Semaphore::MAX_PERMITS as u32);
+        Self { free: Arc::new(Semaphore::new(units as usize)), units }
+    }
+
+    /// Waits until there is room for what a repository is known to take.
+    pub(crate) async fn enter(&self, bytes: usize) -> Reservation {
+        let wanted = units(bytes.saturating_add(EACH_REPOSITORY));
+        self.reserve(wanted.min(self.units)).await
+    }
+
+    /// Waits until there is nobody else.
+    pub(crate) async fn enter_alone(&self) -> Reservation {
+        self.reserve(self.units).await
+    }
+
+    async fn reserve(&self, wanted: u32) -> Reservation {
+        // Never closed, so this never fails.
+        let permit = self.free.clone().acquire_many_owned(wanted).await.ok();
+        let held = Held { permit, used: EACH_REPOSITORY, full: false };
+        Reservation { of: Some((self.clone(), Mutex::new(held))), alone: wanted == self.units }
+    }
+}
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+/// Memory that a repository may take while it is looked at.
+#[derive(Debug)]
+pub struct Reservation {
+    of: Option<(Admission, Mutex<Held>)>,
+    alone: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    permit: Option<OwnedSemaphorePermit>,
+    used: usize,
+    /// Whether more was wanted than there was.
+    full: bool,
+}
+
+/// There is no more memory for a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+impl Reservation {
+    /// One that never ends.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self { of: None, alone: true }
+    }
+
+    /// Whether nobody else holds any: then there is no more to wait for.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// Whether more was wanted than there was.
+    pub(crate) fn was_full(&self) -> bool {
+        let held = self.of.as_ref().map(|(_, held)| held.lock().unwrap_or_else(PoisonError::into_inner));
+        held.is_some_and(|held| held.full)
+    }
+
+    /// Counts what is about to be kept.
+    pub fn take(&self, bytes: usize) -> Result<(), Full> {
+        let Some((admission, held)) = &self.of else { return Ok(()) };
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = held.take(admission, bytes);
+        held.full |= taken.is_err();
+        taken
+    }
+}
+
+impl Held {
+    fn take(&mut self, admission: &Admission, bytes: usize) -> Result<(), Full> {
+        let held = self;
+        let needed = held.used.saturating_add(bytes);
+        let has = held.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = (units(needed) as usize).saturating_sub(has);
+        if more > 0 {
+            let more = u32::try_from(more).map_err(|_| Full)?;
+            let permit = admission.free.clone().try_acquire_many_owned(more).map_err(|_| Full)?;
+            match &mut held.permit {
+                Some(permits) => permits.merge(permit),
+                none => *none = Some(permit),
+            }
+        }
+        held.used = needed;
+        Ok(())
+    }
 }
 
 /// Reads a size as Kubernetes and Docker write it: `256Mi`, `1G`, `268435456`.
@@ -147,6 +265,26 @@ mod tests {
         for text in ["", "Mi", "-1Gi", "1.5Gi", "12", "63Mi", "1T", "99999999999999999999Gi", "18446744073709551615Gi"] {
             assert!(read_size(text).is_err(), "{text:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_grows_out_of_the_budget_comes_back_alone_f93_i28() {
+        let admission = Admission::new(16 << 20);
+        let (a, b) = (admission.enter(0).await, admission.enter(4 << 20).await);
+        assert_eq!((a.take(4 << 20), b.take(4 << 20)), (Ok(()), Ok(())));
+        assert_eq!(a.take(12 << 20), Err(Full), "the other has its part");
+        assert!(!a.is_alone());
+        drop(a);
+        let waiting = admission.enter_alone();
+        let mut waiting = std::pin::pin!(waiting);
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(b);
+        let alone = waiting.await;
+        assert!(alone.is_alone());
+        assert_eq!((alone.take(14 << 20), alone.take(2 << 20)), (Ok(()), Err(Full)));
+        drop(alone);
+        assert!(admission.enter(usize::MAX).await.is_alone(), "known to be too large: alone from the start");
+        assert_eq!(Reservation::unlimited().take(usize::MAX), Ok(()));
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl Recorder {
     }
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        let Outcome { key, mut plan, events, at } = outcome;
+        let Outcome { key, mut plan, events, at, memory } = outcome;
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         self.passing.note(&plan.findings, |name| plan.passing.contains(name));
         let totals = self.totals(&key.source);
@@ -146,14 +146,15 @@ impl Recorder {
         let weight = 100 + plan.report.counts.tags;
         totals.seen.push(plan.seen);
         totals.incomplete |= !plan.report.complete;
-        let entries = events.into_iter().map(|event| self.entry(Some(key.clone()), at, event)).collect::<Vec<_>>();
-        self.entries.extend(entries);
+        self.enter(&key, at, events);
         self.weight += weight;
         self.waiting.push(Row { repository: Some(plan.report), findings: plan.findings });
         // A row without news needs no commit; with others that have some it waits, but not for long: rows, and the
         // states behind the events, are memory (I20).
         let heavy = self.entries.len() >= EVENTS_PER_COMMIT || self.weight >= WEIGHT_PER_COMMIT;
-        if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) }
+        let recorded = if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) };
+        drop(memory);
+        recorded
     }
 
     /// Takes note of what was not looked at. Each has a line in the report, so that nobody takes it for well.
@@ -337,6 +338,22 @@ impl Recorder {
 
     fn entry(&self, repository: Option<RepositoryKey>, at: Timestamp, event: Event) -> Entry {
         Entry { run: self.setup.id.clone(), at, repository, event }
+    }
+
+    /// Makes entries of a repository's events. Both are large where its tags are many, so the events go as the entries
+    /// come (I28).
+    fn enter(&mut self, key: &RepositoryKey, at: Timestamp, mut events: Vec<Event>) {
+        const AT_ONCE: usize = 1 << 16;
+        self.entries.reserve_exact(events.len());
+        events.reverse();
+        while !events.is_empty() {
+            let rest = events.split_off(events.len().saturating_sub(AT_ONCE));
+            events.shrink_to_fit();
+            for event in rest.into_iter().rev() {
+                let entry = self.entry(Some(key.clone()), at, event);
+                self.entries.push(entry);
+            }
+        }
     }
 
     fn totals(&mut self, source: &SourceName) -> &mut SourceTotals {

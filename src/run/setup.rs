@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::decide::{self, Rules, Uses};
 use crate::ledger::{Access, Ledger};
+use crate::memory::{self, Admission};
 use crate::model::{
     Cause, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running, RunningReference,
     Scope, SourceName, Waiver, claimant,
@@ -38,6 +39,8 @@ pub(super) struct Setup {
     /// Whether the ledger outlives the run, so that reports may name its positions.
     pub(super) keeps_ledger: bool,
     pub(super) concurrency: usize,
+    /// Who may be in flight, by memory.
+    pub(super) admission: Admission,
     pub(super) sources: BTreeMap<SourceName, Source>,
     pub(super) production: Production,
     /// Policy entries that have matched nothing so far.
@@ -93,6 +96,7 @@ impl Setup {
             ledger,
             keeps_ledger,
             concurrency: options.concurrency,
+            admission: Admission::new(memory::budget().working()),
             sources,
             production,
         })

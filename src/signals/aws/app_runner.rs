@@ -10,6 +10,7 @@ use aws_sdk_apprunner::Client;
 use aws_sdk_apprunner::types::ServiceStatus;
 
 use super::client::{Access, Account, CAP, Gate};
+use crate::sources::aws::NamesItself;
 use super::{image, moment, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Tenure, Workload};
 use crate::policy::AwsConfig;
@@ -39,6 +40,7 @@ impl ProductionSignal for AppRunner {
             aws_sdk_apprunner::config::Builder::from(&account.shared)
                 .interceptor(Gate)
                 .interceptor(CAP)
+                .interceptor(NamesItself)
                 .retry_classifier(CAP)
                 .build(),
         );

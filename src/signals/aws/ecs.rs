@@ -18,6 +18,7 @@ use aws_sdk_ecs::types::{
 use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Failure, Gate};
+use crate::sources::aws::NamesItself;
 use super::{image, last_part, moment, name, region, unmatched};
 use crate::model::{Cause, Concern, Evidence, Platform, Shortcoming, Tenure, Workload};
 use crate::policy::AwsConfig;
@@ -55,6 +56,7 @@ impl ProductionSignal for Ecs {
             aws_sdk_ecs::config::Builder::from(&account.shared)
                 .interceptor(Gate)
                 .interceptor(CAP)
+                .interceptor(NamesItself)
                 .retry_classifier(CAP)
                 .build(),
         );

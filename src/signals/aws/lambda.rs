@@ -13,6 +13,7 @@ use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration, PackageTy
 use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Gate};
+use crate::sources::aws::NamesItself;
 use super::{image, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
 use crate::policy::AwsConfig;
@@ -46,6 +47,7 @@ impl ProductionSignal for Lambda {
             aws_sdk_lambda::config::Builder::from(&account.shared)
                 .interceptor(Gate)
                 .interceptor(CAP)
+                .interceptor(NamesItself)
                 .retry_classifier(CAP)
                 .build(),
         );

@@ -44,7 +44,7 @@ use super::http::client::{ClientError, client, dialer};
 use super::http::fault::Fault;
 use super::http::wire::Wire;
 use super::http::{answer, fault, place, redirect, surroundings, wire};
-use super::{Inventory, OpenOptions, Source, manifest};
+use super::{Inventory, OpenOptions, Reservation, Source, manifest};
 use crate::model::{
     ArtifactId, Cause, Digest, Gap, Inspection, NamePatterns, Provenance, Reference, RepositoryName, Resolution,
     RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
@@ -152,8 +152,12 @@ impl Inventory for OciInventory {
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
         match self.registry.repository(repository) {
-            Ok(repository) => observe::observe(&self.registry, &repository).await,
+            Ok(repository) => observe::observe(&self.registry, &repository, memory).await,
             Err(fault) => {
                 Snapshot { tags: Vec::new(), gaps: vec![fault.gap(Scope::Repository)], ..Snapshot::default() }
             }
