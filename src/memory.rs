@@ -114,7 +114,7 @@ pub(crate) struct Admission {
 impl Admission {
     /// Over this many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
-        let units = u32::try_from(bytes / UNIT as u64).unwrap_or(u32::MAX).clamp(1, Semaphore::MAX_PERMITS as u32);
+        let units = u32::try_from(bytes / UNIT as u64).unwrap_or(u32::MAX).max(1);
         Self { free: Arc::new(Semaphore::new(units as usize)), units }
     }
 

@@ -20,7 +20,9 @@ const SET_UP_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One page, with the retries of what is busy.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
-const TRIES: u32 = 6;
+const TRIES: u32 = 5;
+/// Whether there is a server at all.
+const TRIES_UNANSWERED: u32 = 3;
 /// Whether a kind is there at all, with one retry.
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 const PEEKS: u32 = 2;
@@ -49,8 +51,8 @@ pub(super) struct Failure {
     pub(super) cause: Cause,
     pub(super) status: Option<StatusCode>,
     /// How long the server asks to wait.
-    wait: Option<Duration>,
-    reason: String,
+    pub(super) wait: Option<Duration>,
+    pub(super) reason: String,
 }
 
 impl fmt::Display for Failure {
@@ -140,6 +142,7 @@ impl Cluster {
             let busy = failure.status.is_some_and(|status| matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504));
             // Without a status nothing was answered: the connection broke, or there was none.
             let broke = failure.status.is_none() && failure.cause == Cause::Unreachable;
+            let tries = if broke { tries.min(TRIES_UNANSWERED) } else { tries };
             if failures >= tries || !(busy || broke) {
                 return Err(failure);
             }

@@ -246,7 +246,7 @@ struct Entries(Vec<RawEntry>);
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        spend(ENTRY_COST / 2)?;
+        spend::<D::Error>(ENTRY_COST / 2)?;
         Ok(Self(Option::<Vec<RawEntry>>::deserialize(deserializer)?.unwrap_or_default()))
     }
 }
@@ -408,7 +408,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
 
 impl<'de> Deserialize<'de> for RawEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        spend(ENTRY_COST)?;
+        spend::<D::Error>(ENTRY_COST)?;
         deserializer.deserialize_any(EntryVisitor)
     }
 }

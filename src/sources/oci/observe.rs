@@ -162,7 +162,7 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository, memory
         let mut looked_up = std::pin::pin!(looked_up.buffer_unordered(registry.width()));
         while let Some((name, resolved)) = looked_up.next().await {
             let read = snapshot.tags.len();
-            if read % COUNTED == 0 && memory.take(COUNTED * Snapshot::TAG_COST).is_err() {
+            if read.is_multiple_of(COUNTED) && memory.take(COUNTED * Snapshot::TAG_COST).is_err() {
                 outgrew = Some(outgrown(read, "tags"));
                 break;
             }
