@@ -262,7 +262,8 @@ mod tests {
         for (text, bytes) in [("256Mi", 256 << 20), ("1G", 1_000_000_000), ("1 GiB", 1 << 30), ("67108864", 64 << 20)] {
             assert_eq!(read_size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "Mi", "-1Gi", "1.5Gi", "12", "63Mi", "1T", "99999999999999999999Gi", "18446744073709551615Gi"] {
+        for text in ["", "Mi", "-1Gi", "1.5Gi", "12", "63Mi", "1T", "99999999999999999999Gi", "18446744073709551615Gi"]
+        {
             assert!(read_size(text).is_err(), "{text:?}");
         }
     }

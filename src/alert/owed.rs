@@ -50,10 +50,8 @@ impl Passing {
     pub(crate) fn note(&mut self, findings: &[Finding], passes: impl Fn(&str) -> bool) {
         let Some(threshold) = self.threshold else { return };
         let told = findings.iter().filter(|finding| finding.severity >= threshold && finding.waived.is_none());
-        let mut passing: Vec<(String, Severity)> = told
-            .map(|finding| (occurrence(finding), finding.severity))
-            .filter(|(name, _)| passes(name))
-            .collect();
+        let mut passing: Vec<(String, Severity)> =
+            told.map(|finding| (occurrence(finding), finding.severity)).filter(|(name, _)| passes(name)).collect();
         passing.sort_by_key(|(_, severity)| Reverse(*severity));
         for (number, (name, severity)) in passing.into_iter().enumerate() {
             if number >= NAMED_EACH {

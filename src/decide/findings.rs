@@ -252,9 +252,7 @@ fn lacking(obstacles: &[Obstacle]) -> Option<String> {
         ([], _) => None,
         ([part], 0) => Some(format!("a part, {part}")),
         (parts, 0) => Some(format!("{} parts: {}", parts.len(), parts.join(", "))),
-        (parts, more) => {
-            Some(format!("{} parts: {}, and {more} more", parts.len() as u64 + more, parts.join(", ")))
-        }
+        (parts, more) => Some(format!("{} parts: {}, and {more} more", parts.len() as u64 + more, parts.join(", "))),
     }
 }
 

@@ -125,7 +125,9 @@ impl Recorder {
         });
         for (name, read) in futures::future::join_all(asked).await {
             let Some((facts, gaps)) = read else {
-                let detail = format!("source {name}: its settings were not read within the third of --deadline that there is for them");
+                let detail = format!(
+                    "source {name}: its settings were not read within the third of --deadline that there is for them"
+                );
                 self.totals(name).gaps.push(Gap::new(Scope::Setting, Cause::TimedOut, detail));
                 continue;
             };

@@ -10,8 +10,8 @@ use crate::decide::{self, Rules, Uses};
 use crate::ledger::{Access, Ledger};
 use crate::memory::{self, Admission};
 use crate::model::{
-    Cause, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running, RunningReference,
-    Scope, SourceName, Waiver, claimant,
+    Cause, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running,
+    RunningReference, Scope, SourceName, Waiver, claimant,
 };
 use crate::policy::{Alert, LedgerLocation, Policy, SourceConfig};
 use crate::schedule::Schedule;

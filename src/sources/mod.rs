@@ -20,11 +20,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
+pub use crate::memory::{Full, Reservation};
 use crate::model::{
     ArtifactId, Cause, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
     RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
-pub use crate::memory::{Full, Reservation};
 use crate::policy::SourceConfig;
 
 /// The gap of a repository that is larger than what there is memory for.

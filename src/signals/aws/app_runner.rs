@@ -10,11 +10,11 @@ use aws_sdk_apprunner::Client;
 use aws_sdk_apprunner::types::ServiceStatus;
 
 use super::client::{Access, Account, CAP, Gate};
-use crate::sources::aws::NamesItself;
 use super::{image, moment, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Tenure, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
+use crate::sources::aws::NamesItself;
 
 /// The services of one account and region.
 pub(in crate::signals) struct AppRunner {

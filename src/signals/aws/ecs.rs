@@ -18,11 +18,11 @@ use aws_sdk_ecs::types::{
 use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Failure, Gate};
-use crate::sources::aws::NamesItself;
 use super::{image, last_part, moment, name, region, unmatched};
 use crate::model::{Cause, Concern, Evidence, Platform, Shortcoming, Tenure, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
+use crate::sources::aws::NamesItself;
 
 /// As many as one call describes.
 const SERVICES_AT_ONCE: usize = 10;

@@ -13,11 +13,11 @@ use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration, PackageTy
 use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Gate};
-use crate::sources::aws::NamesItself;
 use super::{image, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{Named, ProductionSignal, Signalled, Use};
+use crate::sources::aws::NamesItself;
 
 const LATEST: &str = "$LATEST";
 /// Of versions that no alias names, so many are looked at, the newest first: each costs a call.

@@ -23,6 +23,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 const TRIES: u32 = 5;
 /// Whether there is a server at all.
 const TRIES_UNANSWERED: u32 = 3;
+const HEAD_START: Duration = Duration::from_secs(5);
 /// Whether a kind is there at all, with one retry.
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 const PEEKS: u32 = 2;
@@ -109,13 +110,22 @@ impl Cluster {
         let until = deadline.map_or(latest, |deadline| deadline.min(latest));
         let set_up = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
         let client = tokio::time::timeout_at(until.into(), set_up).await.map_err(|_| {
-            Failure::new(Cause::TimedOut, "the client was not set up in time; see whether the kubeconfig's files can be read")
+            Failure::new(
+                Cause::TimedOut,
+                "the client was not set up in time; see whether the kubeconfig's files can be read",
+            )
         })?;
         let refused = |error: &(dyn std::error::Error + 'static)| {
             Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(error)))
         };
         let client = client.map_err(|error| refused(&error))?.map_err(|error| refused(&error))?;
         Ok(Self { client, deadline })
+    }
+
+    /// How long what should be read first may hold up the rest.
+    pub(super) fn head_start(&self) -> Duration {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()) / 4);
+        left.map_or(HEAD_START, |left| left.min(HEAD_START))
     }
 
     /// Asks for one path that the answer depends on. What is busy is asked again, for as long as there is time.
@@ -165,14 +175,14 @@ impl Cluster {
         let status = response.status();
         let wait = retry_after(response.headers(), Timestamp::now());
         let most = most_bytes();
-        let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| {
-            match error.downcast_ref::<LengthLimitError>() {
-                Some(_) => {
-                    let reason = format!("the answer is larger than the {} MiB that are read of one", most >> 20);
-                    Failure::new(Cause::Malformed, reason)
-                }
-                None => Failure::new(Cause::Unreachable, chain(error.as_ref())),
+        let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| match error
+            .downcast_ref::<LengthLimitError>()
+        {
+            Some(_) => {
+                let reason = format!("the answer is larger than the {} MiB that are read of one", most >> 20);
+                Failure::new(Cause::Malformed, reason)
             }
+            None => Failure::new(Cause::Unreachable, chain(error.as_ref())),
         })?;
         let body = body.to_bytes();
         if status.is_success() { Ok(body) } else { Err(Failure { wait, ..Failure::of(status, &body) }) }

@@ -72,8 +72,8 @@ async fn run(exec: &ExecConfig, deadline: Option<Instant>) -> Result<Status, Fai
         return Err(denied(exec, "failed"));
     }
     // Plugins answer in JSON; some answer in YAML, of which it is a part.
-    let credential: Credential = serde_saphyr::from_slice(&answered.stdout)
-        .map_err(|_| denied(exec, "answered what is no ExecCredential"))?;
+    let credential: Credential =
+        serde_saphyr::from_slice(&answered.stdout).map_err(|_| denied(exec, "answered what is no ExecCredential"))?;
     credential.status.ok_or_else(|| denied(exec, "answered without credentials"))
 }
 

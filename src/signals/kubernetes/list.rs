@@ -339,7 +339,9 @@ async fn pages_once<T: DeserializeOwned>(
         // The reason is told by its place alone: what the parser quotes may be a Secret's.
         let page: Page<T> = serde_json::from_slice(&body).map_err(|error| {
             let reason = match error.to_string().starts_with("too many objects") {
-                true => format!("one page has more than {} objects, and {} were asked for", Items::<T>::most(), kind.page),
+                true => {
+                    format!("one page has more than {} objects, and {} were asked for", Items::<T>::most(), kind.page)
+                }
                 false => format!("the answer is no list (line {}, column {})", error.line(), error.column()),
             };
             Failure::new(Cause::Malformed, reason)

@@ -21,7 +21,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use self::connect::Cluster;
-use self::list::{Kind, Namespaced, Namespaces, apart, list};
+use self::list::{Kind, Namespaced, Namespaces, apart};
 use self::objects::{ControllerRevision, CronJob, Job, Pod, Templated};
 use self::workloads::Objects;
 use super::{ProductionSignal, Signalled};
@@ -84,10 +84,19 @@ impl ProductionSignal for Kubernetes {
 }
 
 /// Pods are listed first: what is rolled out while the rest is listed is then there as a workload, if not yet as a pod.
-/// The rest is listed at the same time, so that one kind that is slow or down costs nothing but itself (F134).
+/// But they do not hold up the rest for long, and the rest is listed at the same time: a kind that is slow or down costs
+/// nothing but itself (F134).
 async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signalled) -> Objects {
-    let pods: Vec<Pod> = list(cluster, &PODS, namespaces, said).await;
-    let (jobs, cron_jobs, replica_sets, controller_revisions, deployments, stateful_sets, daemon_sets, rollouts) = tokio::join!(
+    let mut pods = std::pin::pin!(apart::<Pod>(cluster, &PODS, namespaces, said));
+    let early = tokio::time::timeout(cluster.head_start(), &mut pods).await.ok();
+    let pods = async {
+        match early {
+            Some(pods) => pods,
+            None => pods.await,
+        }
+    };
+    let (pods, jobs, cron_jobs, replica_sets, controller_revisions, deployments, stateful_sets, daemon_sets, rollouts) = tokio::join!(
+        pods,
         apart::<Job>(cluster, &JOBS, namespaces, said),
         apart::<CronJob>(cluster, &CRON_JOBS, namespaces, said),
         apart::<Templated>(cluster, &REPLICA_SETS, namespaces, said),
@@ -98,7 +107,7 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
         apart::<Templated>(cluster, &ROLLOUTS, namespaces, said),
     );
     Objects {
-        pods,
+        pods: pods.told(said),
         jobs: jobs.told(said),
         cron_jobs: cron_jobs.told(said),
         replica_sets: replica_sets.told(said),

@@ -80,16 +80,8 @@ impl Throttle {
     pub(in crate::sources) fn new(cap: usize) -> Self {
         let cap = cap.max(1);
         let limit = cap.min(START);
-        let state = State {
-            cap,
-            limit,
-            debt: 0,
-            streak: 0,
-            last_cut: None,
-            refused_in_row: 0,
-            went_well: 0,
-            not_before: None,
-        };
+        let state =
+            State { cap, limit, debt: 0, streak: 0, last_cut: None, refused_in_row: 0, went_well: 0, not_before: None };
         Self { permits: Semaphore::new(limit), state: Mutex::new(state) }
     }
 

@@ -69,8 +69,7 @@ impl Keys {
     ) -> Result<Self, OciError> {
         let found = find(name, config, host, surroundings)?;
         let exposed = (host.is_plain() && !host.is_loopback()).then(|| format!("http://{}", host.shown()));
-        let keys =
-            Self { found, exposed, surroundings: surroundings.clone(), deadline, resolved: OnceCell::new() };
+        let keys = Self { found, exposed, surroundings: surroundings.clone(), deadline, resolved: OnceCell::new() };
         if let Found::Ready(credentials) = &keys.found {
             keys.guarded(credentials)?;
         }
@@ -99,9 +98,10 @@ impl Keys {
         match &self.exposed {
             Some(origin) if *found != Credentials::Anonymous => Err(OciError::Credentials {
                 origin: origin.clone(),
-                reason: "there are credentials for it, and without TLS everyone on the way could read them; use https, \
+                reason:
+                    "there are credentials for it, and without TLS everyone on the way could read them; use https, \
                          or take the credentials away"
-                    .to_owned(),
+                        .to_owned(),
             }),
             _ => Ok(()),
         }

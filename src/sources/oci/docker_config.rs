@@ -212,11 +212,7 @@ fn helper_call(helper: &str, host: &RegistryHost) -> Result<(String, String), St
 
 impl Helper {
     /// Runs it with the server on its standard input, for as long as it may take.
-    async fn ask(
-        &self,
-        surroundings: &Surroundings,
-        deadline: Option<Instant>,
-    ) -> Result<Option<Credentials>, String> {
+    async fn ask(&self, surroundings: &Surroundings, deadline: Option<Instant>) -> Result<Option<Credentials>, String> {
         let program = &self.program;
         let mut command = Command::new(program);
         command.arg("get");
@@ -286,8 +282,7 @@ mod tests {
             auth("a:b"),
         );
         std::fs::write(folder.path().join("config.json"), file).unwrap();
-        let look =
-            async |host: &str| look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap();
+        let look = async |host: &str| look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap();
         assert_eq!(look("https://docker.io").await, user("hub", "pass:word"));
         assert_eq!(look("https://r.example:5000").await, user("u", "p:q"));
         assert_eq!(look("https://r.example").await, None, "the port is part of the name");
@@ -305,12 +300,16 @@ mod tests {
             [r#"{"auths": {"r.example": {"auth": hunter2"#, r#"{"auths": {"r.example": {"auth": "hunter2!"}}}"#]
         {
             std::fs::write(&path, broken).unwrap();
-            let error = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap_err();
+            let error =
+                look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap_err();
             assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
         }
         let absent = folder.path().join("absent.json");
         assert!(look("https://r.example", folder.path(), &[("REGISTRY_AUTH_FILE", &absent)]).await.is_err());
-        assert_eq!(look("https://r.example", folder.path(), &[("HOME", &folder.path().join("nobody"))]).await, Ok(None));
+        assert_eq!(
+            look("https://r.example", folder.path(), &[("HOME", &folder.path().join("nobody"))]).await,
+            Ok(None)
+        );
     }
 
     #[tokio::test]

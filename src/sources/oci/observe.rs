@@ -7,8 +7,8 @@ use futures::stream::{self, Stream, StreamExt as _};
 
 use super::list::{CatalogPage, List, Pages, TagPage, Text};
 use super::registry::{Registry, Repository};
-use crate::sources::{Reservation, outgrown};
 use crate::model::{Cause, Gap, GapTally, NamePatterns, ObservedTag, RepositoryName, Resolution, Scope, Snapshot, Tag};
+use crate::sources::{Reservation, outgrown};
 
 /// More tags than this are no repository but an attempt to fill memory (I20). F93 asks for a million.
 const MOST_TAGS: usize = 5_000_000;

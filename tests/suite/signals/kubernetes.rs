@@ -429,12 +429,15 @@ async fn a_busy_server_is_asked_again_when_it_says_and_no_later_than_there_is_ti
 async fn a_credential_program_is_held_to_a_size_and_a_time_and_its_token_is_used_f108() {
     let server = ApiServer::start().await;
     rollout(&server, 0);
-    let answer = r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"fresh"}}"#;
+    let answer =
+        r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"fresh"}}"#;
     server.credentials_from(&format!("echo '{answer}'"));
     assert_eq!(all(&server).await.gaps, []);
     assert_eq!(server.world().tokens.iter().collect::<Vec<_>>(), ["Bearer fresh"]);
 
-    for (script, words) in [("yes hunter2", "more than 1024 KiB"), ("exit 3", "failed"), ("echo hunter2", "no ExecCred")] {
+    for (script, words) in
+        [("yes hunter2", "more than 1024 KiB"), ("exit 3", "failed"), ("echo hunter2", "no ExecCred")]
+    {
         server.credentials_from(script);
         let said = all(&server).await;
         assert_eq!(said.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [Cause::Denied], "{script}");
