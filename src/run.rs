@@ -154,7 +154,11 @@ async fn carry_out(
             let (setup, stop) = (setup.clone(), stop.clone());
             async move { Ok(repository::decide_one(setup, key, stop).await?) }
         };
-        let ended = round.each(&mut over, |_| true, work, async |outcome| recorder.add(outcome).await).await?;
+        let take = async |outcome| match stop.is_set() {
+            true => recorder.add_late(outcome).await,
+            false => recorder.add(outcome).await,
+        };
+        let ended = round.each(&mut over, |_| true, work, take).await?;
         recorder.left_out(&ended.known, &ended.left_out);
         recorder.failed_at(ended.defects());
         ended.listed.into_iter().for_each(|listed| recorder.listed(listed));

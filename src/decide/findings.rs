@@ -496,3 +496,23 @@ fn name_of(target: &TargetReport) -> String {
         None => target.artifact.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+
+    #[test]
+    fn parts_that_are_lacking_are_one_phrase_f96() {
+        let part = |text: &str, more| Obstacle::PartMissing { digest: Digest::of(text.as_bytes()), more };
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        for (obstacles, expected) in [
+            (vec![Obstacle::Unpinned], None),
+            (vec![part("a", None), Obstacle::Unpinned], Some(format!("a part, {a}"))),
+            (vec![part("a", None), part("b", None)], Some(format!("2 parts: {a}, {b}"))),
+            (vec![part("a", None), part("b", Some(18_998))], Some(format!("19000 parts: {a}, {b}, and 18998 more"))),
+        ] {
+            assert_eq!(lacking(&obstacles), expected);
+        }
+    }
+}

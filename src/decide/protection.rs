@@ -219,4 +219,30 @@ mod tests {
             assert!(seen.closure == Closure::Complete || verdict.restorable != Some(true), "a pin proves nothing");
         }
     }
+
+    #[test]
+    fn what_lacks_thousands_of_parts_is_told_by_the_first_and_the_number_f96() {
+        let artifact: ArtifactId = Digest::of(b"x").into();
+        let lacking = |count: u32| {
+            let seen = Inspection {
+                artifact: artifact.clone(),
+                presence: Presence::Present,
+                kind: None,
+                created: None,
+                closure: Closure::Broken((0..count).map(|n| Digest::of(&n.to_be_bytes())).collect()),
+                pin: PinState::Present,
+                obstacles: Vec::new(),
+                gaps: Vec::new(),
+                object: None,
+            };
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true);
+            assert_eq!((verdict.restorable, verdict.protected), (Some(false), Some(false)));
+            let more = |obstacle: &Obstacle| match obstacle {
+                Obstacle::PartMissing { more, .. } => more.unwrap_or_default(),
+                other => panic!("{other:?}"),
+            };
+            (verdict.obstacles.len(), verdict.obstacles.iter().map(more).sum::<u64>())
+        };
+        assert_eq!((lacking(1), lacking(5), lacking(19_000)), ((1, 0), (5, 0), (5, 18_995)));
+    }
 }

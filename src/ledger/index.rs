@@ -115,7 +115,7 @@ impl Index {
         match &entry.event {
             Event::Settings { source, facts } => {
                 let before = self.sources.get(source).and_then(|memory| memory.settings.as_ref());
-                before.is_some_and(|(_, before)| before == facts)
+                before.is_some_and(|(_, before)| *before == **facts)
             }
             Event::Source(record) => {
                 let last = self.sources.get(&record.source).and_then(|memory| memory.seen.as_ref());
@@ -162,7 +162,7 @@ impl Index {
             let mark = Mark { sequence: head.sequence, at: entry.at };
             match &entry.event {
                 Event::Settings { source, facts } => {
-                    self.sources.entry(source.clone()).or_default().settings = Some((mark, facts.clone()));
+                    self.sources.entry(source.clone()).or_default().settings = Some((mark, (**facts).clone()));
                 }
                 Event::Source(record) => {
                     let memory = self.sources.entry(record.source.clone()).or_default();

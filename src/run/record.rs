@@ -29,6 +29,9 @@ const EVENTS_PER_COMMIT: usize = 10_000;
 /// So many tags wait for a commit at the most, a repository counting for a hundred.
 const WEIGHT_PER_COMMIT: u64 = 200_000;
 
+/// More than so many events of one repository are not recorded any more once the run is to end.
+const LATE_EVENTS: usize = 50_000;
+
 /// Clocks this far apart are worth a word (F90).
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -157,6 +160,16 @@ impl Recorder {
         let recorded = if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) };
         drop(memory);
         recorded
+    }
+
+    /// The same once the run is to end: what would take long to record is left to the next run, so that everything else
+    /// is recorded and told (I28). A pin that was made for it is found in place then.
+    pub(super) async fn add_late(&mut self, outcome: Outcome) -> Result<(), RunError> {
+        if outcome.events.len() > LATE_EVENTS {
+            self.left_out.entry(outcome.key.source.clone()).or_default().0.insert(outcome.key);
+            return Ok(());
+        }
+        self.add(outcome).await
     }
 
     /// Takes note of what was not looked at. Each has a line in the report, so that nobody takes it for well.
