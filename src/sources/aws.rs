@@ -31,30 +31,34 @@ impl Intercept for AnswerCap {
     ) -> Result<(), BoxError> {
         let response = context.response_mut();
         let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        let mut parts = 0;
+        // A part of an object is somebody's text or binary, and is not parsed by the SDK.
+        let is_document = response.status().as_u16() != 206;
+        let (mut tags, mut values) = (0, 0);
         let counted = BodyStream::new(Limited::new(body, self.0)).map(move |frame| {
             let frame = frame?;
-            parts += frame.data_ref().map_or(0, |bytes| elements(bytes));
-            if parts > MOST_ELEMENTS { Err(Box::new(TooManyElements) as BoxError) } else { Ok(frame) }
+            if let Some(bytes) = frame.data_ref() {
+                tags += bytes.iter().filter(|byte| **byte == b'<').count();
+                values += if is_document { bytes.iter().filter(|byte| **byte == b',').count() } else { 0 };
+            }
+            match tags > MOST_TAGS || values > MOST_VALUES {
+                true => Err(Box::new(TooManyElements) as BoxError),
+                false => Ok(frame),
+            }
         });
         *response.body_mut() = SdkBody::from_body_1_x(StreamBody::new(counted));
         Ok(())
     }
 }
 
-/// What an answer may consist of: a page of 1,000 versions has some 30,000 tags, and each of its elements becomes a
-/// hundred times its size where it is small.
-const MOST_ELEMENTS: usize = 250_000;
+/// What an answer may consist of: a page of 1,000 versions has some 30,000 tags of XML, one of 1,000 images as many values
+/// of JSON and those of their tags; and each becomes a hundred times its size where it is small.
+const MOST_TAGS: usize = 250_000;
+const MOST_VALUES: usize = 1_000_000;
 
 /// An answer of small parts without number.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer has more than {MOST_ELEMENTS} elements")]
+#[error("the answer has more elements than any page of this service")]
 pub(crate) struct TooManyElements;
-
-/// Tags of XML; values of JSON, of which text has some too, and few for its size.
-fn elements(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| matches!(byte, b'<' | b',')).count()
-}
 
 /// The next answer would be as large.
 impl ClassifyRetry for AnswerCap {
