@@ -1,13 +1,13 @@
 //! What `docker login` and `podman login` left behind: `config.json`, `auth.json`, and the helpers they name.
 
-use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::process::Command;
 
 use super::OciError;
@@ -23,26 +23,54 @@ const HUB_KEY: &str = "https://index.docker.io/v1/";
 /// A larger file is no configuration.
 const MOST_BYTES: u64 = 4 << 20;
 
-/// What matters of `config.json` and `auth.json`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// What matters of `config.json` and `auth.json`, read as Go reads it: in any case, and `null` as absent. What is odd in
+/// another registry's entry concerns nobody here.
+#[derive(Default)]
 struct File {
-    #[serde(default)]
-    auths: BTreeMap<String, Entry>,
-    #[serde(default)]
-    cred_helpers: BTreeMap<String, String>,
-    creds_store: Option<String>,
+    auths: Vec<(String, Value)>,
+    helpers: Vec<(String, String)>,
+    store: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Entry {
-    auth: String,
-    username: String,
-    password: String,
-    identitytoken: String,
-    registrytoken: String,
+impl File {
+    /// The error names a place only: what stands there may be a secret (I18).
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        // Installers leave empty files, and editors a byte order mark.
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        let file: Value = serde_json::from_slice(bytes)
+            .map_err(|error| format!("line {}, column {}", error.line(), error.column()))?;
+        let members = |name: &str| match field(&file, name) {
+            Value::Null => Ok(Vec::new()),
+            Value::Object(members) => Ok(members.iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
+            _ => Err(format!("`{name}` is no object")),
+        };
+        if !file.is_object() {
+            return Err("no object".to_owned());
+        }
+        let text = |(key, value): (String, Value)| Some((key, value.as_str()?.to_owned()));
+        Ok(Self {
+            auths: members("auths")?,
+            helpers: members("credHelpers")?.into_iter().filter_map(text).collect(),
+            store: field(&file, "credsStore").as_str().unwrap_or_default().to_owned(),
+        })
+    }
 }
+
+/// A member by its name, else in any case.
+fn field<'v>(value: &'v Value, name: &str) -> &'v Value {
+    let Value::Object(members) = value else { return &Value::Null };
+    let other = || members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    members.get(name).or_else(other).unwrap_or(&Value::Null)
+}
+
+/// Base64 with or without its padding: both are written.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// What a helper answers.
 #[derive(Deserialize)]
@@ -83,11 +111,8 @@ fn search(files: &[(PathBuf, bool)], host: &RegistryHost) -> Result<Option<Found
             Err(error) if error.kind() == ErrorKind::NotFound && !required => continue,
             Err(error) => return Err(fail(path, format!("cannot be read: {error}"))),
         };
-        // Neither value nor position of a syntax error is quoted: what stands there may be a secret (I18).
-        let file: File = serde_json::from_slice(&bytes).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            fail(path, format!("is no configuration of Docker ({place}); log in again or mend it"))
-        })?;
+        let file = File::read(&bytes)
+            .map_err(|place| fail(path, format!("is no configuration of Docker ({place}); log in again or mend it")))?;
         let entry = || {
             let entry = file.auths.iter().find(|(key, _)| means(key, host)).map(|(_, entry)| entry);
             entry.map_or(Ok(None), |entry| in_entry(entry, path))
@@ -138,8 +163,13 @@ fn files(surroundings: &Surroundings) -> Vec<(PathBuf, bool)> {
     [
         docker.clone().map(|folder| (folder.join("config.json"), false)),
         environment.path("REGISTRY_AUTH_FILE").map(|file| (file, true)),
-        home.filter(|_| docker.is_none()).map(|home| (home.join(".docker/config.json"), false)),
+        home.clone().filter(|_| docker.is_none()).map(|home| (home.join(".docker/config.json"), false)),
         environment.path("XDG_RUNTIME_DIR").map(|folder| (folder.join("containers/auth.json"), false)),
+        // Where podman keeps it if there is no runtime directory.
+        environment
+            .path("XDG_CONFIG_HOME")
+            .or_else(|| home.map(|home| home.join(".config")))
+            .map(|folder| (folder.join("containers/auth.json"), false)),
     ]
     .into_iter()
     .flatten()
@@ -162,8 +192,8 @@ fn fail(path: &Path, reason: impl Into<String>) -> OciError {
 }
 
 fn helper_of<'f>(file: &'f File, host: &RegistryHost) -> Option<&'f String> {
-    let own = file.cred_helpers.iter().find(|(key, _)| means(key, host)).map(|(_, helper)| helper);
-    own.or(file.creds_store.as_ref()).filter(|helper| !helper.is_empty())
+    let own = file.helpers.iter().find(|(key, _)| means(key, host)).map(|(_, helper)| helper);
+    Some(own.unwrap_or(&file.store)).filter(|helper| !helper.is_empty())
 }
 
 /// Whether a key of the file means this registry: a host, or the address of its API in one of its old spellings. Keys
@@ -175,19 +205,21 @@ fn means(key: &str, host: &RegistryHost) -> bool {
         && (name.eq_ignore_ascii_case(host.shown()) || (is_hub(name) && host.is_hub()))
 }
 
-fn in_entry(entry: &Entry, path: &Path) -> Result<Option<Credentials>, OciError> {
-    if !entry.identitytoken.is_empty() {
-        return Ok(Some(Credentials::Identity(Secret::new(entry.identitytoken.as_str()))));
+fn in_entry(entry: &Value, path: &Path) -> Result<Option<Credentials>, OciError> {
+    let text = |name: &str| field(entry, name).as_str().unwrap_or_default();
+    if !text("identitytoken").is_empty() {
+        return Ok(Some(Credentials::Identity(Secret::new(text("identitytoken")))));
     }
-    if !entry.registrytoken.is_empty() {
-        return Ok(Some(Credentials::Token(Secret::new(entry.registrytoken.as_str()))));
+    if !text("registrytoken").is_empty() {
+        return Ok(Some(Credentials::Token(Secret::new(text("registrytoken")))));
     }
-    let (username, password) = if entry.auth.is_empty() {
-        (entry.username.clone(), entry.password.clone())
+    let (username, password) = if text("auth").is_empty() {
+        (text("username").to_owned(), text("password").to_owned())
     } else {
-        let decoded = BASE64_STANDARD.decode(entry.auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        // Docker once padded the password with NUL.
-        let split = decoded.as_deref().map(|text| text.trim_end_matches('\0')).and_then(|text| text.split_once(':'));
+        let decoded = BASE64.decode(text("auth").trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        // Docker once padded the password with NUL, and `echo` ends it with a line feed.
+        let end: &[char] = &['\0', '\n', '\r'];
+        let split = decoded.as_deref().map(|text| text.trim_end_matches(end)).and_then(|text| text.split_once(':'));
         let Some((username, password)) = split else {
             return Err(fail(path, "holds an `auth` that is not base64 of USER:PASSWORD; log in again"));
         };
@@ -243,6 +275,8 @@ impl Helper {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::time::Duration;
+
+    use base64::prelude::BASE64_STANDARD;
 
     use super::*;
     use crate::sources::oci::surroundings::{Environment, Timing};
@@ -313,12 +347,50 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn files_are_read_as_other_clients_read_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = BASE64_STANDARD.encode("u:p");
+        let line = BASE64_STANDARD.encode("u:p\n");
+        for file in [
+            format!(r#"{{"auths": {{"r.example": {{"auth": "{}"}}}}}}"#, good.trim_end_matches('=')),
+            format!(r#"{{"auths": {{"r.example": {{"auth": "{line}"}}}}}}"#),
+            format!(r#"{{"Auths": {{"r.example": {{"Auth": "{good}"}}}}}}"#),
+            format!("\u{feff}{{\"auths\": {{\"r.example\": {{\"auth\": \"{good}\"}}}}}}"),
+            format!(
+                r#"{{"auths": {{"r.example": {{"auth": "{good}", "identitytoken": null}}, "x.example": null, "y": 7}},
+                    "credHelpers": null, "credsStore": null}}"#
+            ),
+        ] {
+            std::fs::write(folder.path().join("config.json"), &file).unwrap();
+            let found = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await;
+            assert_eq!(found, Ok(user("u", "p")), "{file}");
+        }
+        for file in ["", " \n", r#"{"auths": null}"#, "{}"] {
+            std::fs::write(folder.path().join("config.json"), file).unwrap();
+            let found = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await;
+            assert_eq!(found, Ok(None), "{file:?}");
+        }
+        for file in ["[]", r#"{"auths": "hunter2"}"#, "7"] {
+            std::fs::write(folder.path().join("config.json"), file).unwrap();
+            let error =
+                look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap_err();
+            assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[tokio::test]
     async fn podman_keeps_its_own_files() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("containers")).unwrap();
         let file = r#"{"auths": {"r.example": {"username": "pod", "password": "man"}}}"#;
         std::fs::write(folder.path().join("containers/auth.json"), file).unwrap();
         let found = look("https://r.example", folder.path(), &[("XDG_RUNTIME_DIR", folder.path())]).await;
+        assert_eq!(found, Ok(user("pod", "man")));
+        let found = look("https://r.example", folder.path(), &[("XDG_CONFIG_HOME", folder.path())]).await;
+        assert_eq!(found, Ok(user("pod", "man")));
+        std::fs::create_dir_all(folder.path().join(".config")).unwrap();
+        std::fs::rename(folder.path().join("containers"), folder.path().join(".config/containers")).unwrap();
+        let found = look("https://r.example", folder.path(), &[("HOME", folder.path())]).await;
         assert_eq!(found, Ok(user("pod", "man")));
     }
 
