@@ -13,6 +13,7 @@ use super::forecast::AsOf;
 use super::history::{Asked, ExportFormat, read_time};
 use super::output::ReportTarget;
 use crate::ledger::VerifierKey;
+use crate::memory::read_size;
 use crate::model::{RunId, Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
@@ -40,6 +41,10 @@ pub(super) struct Cli {
     /// Log more: -v says what is done, -vv why, -vvv everything
     #[arg(long, short, global = true, action = ArgAction::Count, env = "PRODPIN_VERBOSE", hide_env_values = true)]
     pub(super) verbose: u8,
+
+    /// Memory to plan with, such as 256Mi [default: the control group's limit]
+    #[arg(long, global = true, value_name = "SIZE", env = "PRODPIN_MEMORY", value_parser = read_size, hide_env_values = true)]
+    pub(super) memory: Option<u64>,
 
     #[command(subcommand)]
     pub(super) command: Command,

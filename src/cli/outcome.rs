@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,9 @@ use crate::report::body::Report;
 use crate::report::document::RunSection;
 use crate::run::{RunError, RunOptions, Shard, run};
 use crate::telemetry::Collector;
+
+/// What is left after the alerts, for metrics and for the process to end.
+const LAST: Duration = Duration::from_secs(3);
 
 /// Runs once, and writes the report to wherever it was asked for.
 pub(super) async fn outcome(
@@ -61,7 +64,7 @@ pub(super) async fn outcome(
     };
     let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     // A little before the deadline: what comes after the alerts takes its time, too.
-    let by = arguments.deadline.map(|deadline| began + deadline - deadline / 20);
+    let by = arguments.deadline.map(|deadline| began + deadline - (deadline / 20).min(LAST));
     let started = Timestamp::now();
     bar.show();
     let report = tokio::select! {

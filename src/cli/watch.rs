@@ -108,7 +108,7 @@ impl Plan {
         let last = match self.policy.ledger {
             LedgerLocation::None => None,
             _ => tokio::select! {
-                opened = Ledger::open(&self.policy.ledger, Access::Read) => opened?.last_run_of(&self.options.scope()),
+                opened = Ledger::open(&self.policy.ledger, Access::Read) => opened?.last_run_of(&self.options.scope(), Timestamp::now()),
                 () = tokio::time::sleep(self.deadline) => {
                     anyhow::bail!("the ledger was not open after {} s; see whether its store answers", self.deadline.as_secs())
                 }

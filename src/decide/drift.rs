@@ -16,14 +16,15 @@ pub(super) fn change(snapshot: &Snapshot, state: &RepositoryState) -> Option<Eve
         Some(before) => read.or_before(before),
         None => read,
     };
-    (facts.is_known() && before.as_ref() != Some(&facts)).then_some(Event::RepositorySettings { facts, before })
+    (facts.is_known() && before.as_ref() != Some(&facts))
+        .then(|| Event::RepositorySettings { facts: Box::new(facts), before: before.map(Box::new) })
 }
 
 /// What a person should know of such events. The first sight of settings is none, nor is reading for the first time
 /// what could not be read before.
 pub(super) fn findings(draft: Draft<'_>, state: &RepositoryState, events: &[Event]) -> Vec<Finding> {
     let changes = events.iter().filter_map(|event| match event {
-        Event::RepositorySettings { facts, before: Some(before) } => Some((facts, before)),
+        Event::RepositorySettings { facts, before: Some(before) } => Some((&**facts, &**before)),
         _ => None,
     });
     let finding = |(facts, before): (&RepositorySettings, &RepositorySettings)| {
@@ -175,9 +176,8 @@ mod tests {
         assert_eq!(change(&repository(Some(Mutability::Immutable), text("a")), &state), None, "I13");
         assert_eq!(change(&repository(None, Setting::Unknown), &state), None);
         let changed = change(&repository(None, text("b")), &state).expect("another policy");
-        let Event::RepositorySettings { facts: RepositorySettings::Ecr { mutability, .. }, .. } = &changed else {
-            panic!("{changed:?}");
-        };
+        let Event::RepositorySettings { facts, .. } = &changed else { panic!("{changed:?}") };
+        let RepositorySettings::Ecr { mutability, .. } = &**facts;
         assert_eq!(*mutability, Some(Mutability::Immutable));
     }
 

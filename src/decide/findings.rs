@@ -154,12 +154,8 @@ fn target_findings(
                 let remedy = format!("{}; {now}", charts::bring_back(input.snapshot.kind));
                 add(Code::TargetMissing, Severity::Critical, message, remedy);
             }
-            Obstacle::PartMissing { digest } => add(
-                Code::TargetBroken,
-                Severity::Critical,
-                format!("{name} lacks a part, {digest}"),
-                "push the release again; a cleanup that removes untagged manifests or layers did this".to_owned(),
-            ),
+            // One finding for all of them, below.
+            Obstacle::PartMissing { .. } => {}
             Obstacle::WrongBytes { detail } => {
                 let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, &name, detail);
                 add(code, Severity::Critical, message, remedy);
@@ -224,6 +220,11 @@ fn target_findings(
             | Obstacle::Unproven { .. } => {}
         }
     }
+    if let Some(lacks) = lacking(&target.obstacles) {
+        let message = format!("{name} lacks {lacks}");
+        let remedy = "push the release again; a cleanup that removes untagged manifests or layers did this".to_owned();
+        add(Code::TargetBroken, Severity::Critical, message, remedy);
+    }
     if let Some(Err(failure)) = input.attempts.get(&target.artifact)
         && !target.obstacles.contains(&Obstacle::Unpinned)
         && target.pin == PinReport::Failed
@@ -234,6 +235,24 @@ fn target_findings(
             format!("{name} could not be pinned: {failure}"),
             next_step(failure.cause).to_owned(),
         );
+    }
+}
+
+/// What is lacking of an artifact, all of it in one phrase: a manifest may name 20,000 layers, and one that lacks them all
+/// is one thing to know (F96).
+fn lacking(obstacles: &[Obstacle]) -> Option<String> {
+    let (mut parts, mut further) = (Vec::new(), 0);
+    for obstacle in obstacles {
+        if let Obstacle::PartMissing { digest, more } = obstacle {
+            parts.push(digest.to_string());
+            further += more.unwrap_or_default();
+        }
+    }
+    match (parts.as_slice(), further) {
+        ([], _) => None,
+        ([part], 0) => Some(format!("a part, {part}")),
+        (parts, 0) => Some(format!("{} parts: {}", parts.len(), parts.join(", "))),
+        (parts, more) => Some(format!("{} parts: {}, and {more} more", parts.len() as u64 + more, parts.join(", "))),
     }
 }
 
@@ -475,5 +494,25 @@ fn name_of(target: &TargetReport) -> String {
     match target.reasons.iter().find_map(tag_of) {
         Some(tag) => format!("{tag} ({})", target.artifact.short()),
         None => target.artifact.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+
+    #[test]
+    fn parts_that_are_lacking_are_one_phrase_f96() {
+        let part = |text: &str, more| Obstacle::PartMissing { digest: Digest::of(text.as_bytes()), more };
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        for (obstacles, expected) in [
+            (vec![Obstacle::Unpinned], None),
+            (vec![part("a", None), Obstacle::Unpinned], Some(format!("a part, {a}"))),
+            (vec![part("a", None), part("b", None)], Some(format!("2 parts: {a}, {b}"))),
+            (vec![part("a", None), part("b", Some(18_998))], Some(format!("19000 parts: {a}, {b}, and 18998 more"))),
+        ] {
+            assert_eq!(lacking(&obstacles), expected);
+        }
     }
 }

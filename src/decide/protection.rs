@@ -81,6 +81,9 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
     whole && !archived && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
 }
 
+/// So many lacking parts of one artifact are listed.
+const PARTS_TOLD: usize = 5;
+
 fn judge_present(
     artifact: &ArtifactId,
     inspection: &Inspection,
@@ -92,7 +95,13 @@ fn judge_present(
     match &inspection.closure {
         Closure::Complete => {}
         Closure::Broken(parts) => {
-            obstacles.extend(parts.iter().map(|digest| Obstacle::PartMissing { digest: digest.clone() }));
+            // A manifest may name 20,000 layers: the first few say what to do, the number says the rest (F96).
+            let more = u64::try_from(parts.len().saturating_sub(PARTS_TOLD)).ok().filter(|more| *more > 0);
+            let last = parts.len().min(PARTS_TOLD).saturating_sub(1);
+            obstacles.extend(parts.iter().take(PARTS_TOLD).enumerate().map(|(at, digest)| Obstacle::PartMissing {
+                digest: digest.clone(),
+                more: more.filter(|_| at == last),
+            }));
         }
         Closure::Unknown => {
             let unread = match artifact {
@@ -209,5 +218,31 @@ mod tests {
             let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true);
             assert!(seen.closure == Closure::Complete || verdict.restorable != Some(true), "a pin proves nothing");
         }
+    }
+
+    #[test]
+    fn what_lacks_thousands_of_parts_is_told_by_the_first_and_the_number_f96() {
+        let artifact: ArtifactId = Digest::of(b"x").into();
+        let lacking = |count: u32| {
+            let seen = Inspection {
+                artifact: artifact.clone(),
+                presence: Presence::Present,
+                kind: None,
+                created: None,
+                closure: Closure::Broken((0..count).map(|n| Digest::of(&n.to_be_bytes())).collect()),
+                pin: PinState::Present,
+                obstacles: Vec::new(),
+                gaps: Vec::new(),
+                object: None,
+            };
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true);
+            assert_eq!((verdict.restorable, verdict.protected), (Some(false), Some(false)));
+            let more = |obstacle: &Obstacle| match obstacle {
+                Obstacle::PartMissing { more, .. } => more.unwrap_or_default(),
+                other => panic!("{other:?}"),
+            };
+            (verdict.obstacles.len(), verdict.obstacles.iter().map(more).sum::<u64>())
+        };
+        assert_eq!((lacking(1), lacking(5), lacking(19_000)), ((1, 0), (5, 0), (5, 18_995)));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Head;
@@ -18,6 +18,9 @@ use crate::model::{
 
 /// How many run records are at hand without reading batches.
 pub(super) const RUNS_KEPT: usize = 50;
+
+/// No two runs overlap for longer than this.
+const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many kinds of runs are told apart: more shares than anyone has, and still small.
 const SCOPES_KEPT: usize = 1024;
@@ -112,7 +115,7 @@ impl Index {
         match &entry.event {
             Event::Settings { source, facts } => {
                 let before = self.sources.get(source).and_then(|memory| memory.settings.as_ref());
-                before.is_some_and(|(_, before)| before == facts)
+                before.is_some_and(|(_, before)| *before == **facts)
             }
             Event::Source(record) => {
                 let last = self.sources.get(&record.source).and_then(|memory| memory.seen.as_ref());
@@ -159,7 +162,7 @@ impl Index {
             let mark = Mark { sequence: head.sequence, at: entry.at };
             match &entry.event {
                 Event::Settings { source, facts } => {
-                    self.sources.entry(source.clone()).or_default().settings = Some((mark, facts.clone()));
+                    self.sources.entry(source.clone()).or_default().settings = Some((mark, (**facts).clone()));
                 }
                 Event::Source(record) => {
                     let memory = self.sources.entry(record.source.clone()).or_default();
@@ -201,6 +204,9 @@ impl Index {
         }
         let before = self.latest.iter().position(|(scope, _)| *scope == record.scope);
         let before = before.and_then(|at| self.latest.remove(at)).map(|(_, started)| started);
+        // Runs overlap, so the one recorded last need not be the one that started last. But none lasts for days: what is
+        // that far ahead of a later record had a wrong clock, and the ledger's order outranks it (I21, F112).
+        let before = before.filter(|at| at.duration_since(record.started) < LONGEST_OVERLAP);
         self.latest.push_back((record.scope.clone(), before.map_or(record.started, |at| at.max(record.started))));
         if self.latest.len() > SCOPES_KEPT {
             self.latest.pop_front();

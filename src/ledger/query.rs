@@ -50,15 +50,17 @@ impl Ledger {
     }
 
     /// When the last run started that was about all that this scope is about, as far as the index tells: a run of this
-    /// scope, or of the whole policy.
+    /// scope, or of the whole policy. A run that says it started later than `now` had a wrong clock, and when it really
+    /// was, nobody knows: it counts for nothing, else one such run would silence what is asked here until its date (I21).
     #[must_use]
-    pub fn last_run_of(&self, scope: &RunScope) -> Option<Timestamp> {
+    pub fn last_run_of(&self, scope: &RunScope, now: Timestamp) -> Option<Timestamp> {
         let log = self.log();
         let covers = |other: &RunScope| other == scope || other.is_whole();
         let recent = log.index.runs.iter().map(|(run, _)| (&run.scope, run.started));
         // Runs that events asked for may have pushed the others out of the recent ones.
         let remembered = log.index.latest.iter().map(|(scope, started)| (scope, *started));
-        recent.chain(remembered).filter(|(other, _)| covers(other)).map(|(_, started)| started).max()
+        let past = recent.chain(remembered).filter(|(other, started)| covers(other) && *started <= now);
+        past.map(|(_, started)| started).max()
     }
 
     /// The run records that need no reading, newest first, and whether those are all.

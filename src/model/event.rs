@@ -180,16 +180,16 @@ pub enum Event {
     Settings {
         /// The source.
         source: SourceName,
-        /// The settings.
-        facts: SettingFacts,
+        /// The settings. Boxed, as what few events have: of others there is one for each tag.
+        facts: Box<SettingFacts>,
     },
     /// A repository's own protection settings, recorded when they differ from those before.
     RepositorySettings {
         /// The settings.
-        facts: RepositorySettings,
+        facts: Box<RepositorySettings>,
         /// What was known of them before; none when they are seen for the first time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        before: Option<RepositorySettings>,
+        before: Option<Box<RepositorySettings>>,
     },
     /// An alert was delivered.
     AlertSent {
@@ -402,4 +402,16 @@ pub struct RunRecord {
     /// For which events that report answers.
     #[serde(default, skip_serializing_if = "Answers::is_for_everything")]
     pub answers: Answers,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There is one for each tag of a repository of a million (F93).
+    #[test]
+    fn an_event_is_small() {
+        assert!(size_of::<Event>() <= 128, "{}", size_of::<Event>());
+        assert!(size_of::<Entry>() <= 192, "{}", size_of::<Entry>());
+    }
 }

@@ -266,7 +266,7 @@ impl RepositoryState {
                 self.missing.remove(artifact);
             }
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
-            Event::RepositorySettings { facts, .. } => self.settings = Some((mark, facts.clone())),
+            Event::RepositorySettings { facts, .. } => self.settings = Some((mark, (**facts).clone())),
             Event::Settings { .. }
             | Event::AlertSent { .. }
             | Event::AlertOwed { .. }
@@ -378,7 +378,7 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         Event::FindingOpened(key) => state.findings.since(&key).is_none().then_some(Event::FindingOpened(key)),
         Event::FindingResolved(key) => state.findings.since(&key).is_some().then_some(Event::FindingResolved(key)),
         Event::RepositorySettings { facts, .. } => {
-            let before = state.settings.as_ref().map(|(_, known)| known.clone());
+            let before = state.settings.as_ref().map(|(_, known)| Box::new(known.clone()));
             (before.as_ref() != Some(&facts)).then_some(Event::RepositorySettings { facts, before })
         }
         other @ (Event::Settings { .. }

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryName, RunId, RunScope, Severity,
-    SourceName, Tag,
+    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryKey, RepositoryName, RunId, RunScope,
+    Severity, SourceName, Tag,
 };
 
 /// About the run itself.
@@ -160,6 +160,22 @@ pub struct RepositoryReport {
     pub rollback: Rollback,
     /// The rollback targets, most recent first.
     pub targets: Vec<TargetReport>,
+}
+
+impl RepositoryReport {
+    /// A repository that the run did not come to: nothing is known of it, and nothing said.
+    #[must_use]
+    pub fn unread(key: RepositoryKey, keep: u32, gap: Gap) -> Self {
+        Self {
+            source: key.source,
+            name: key.name,
+            complete: false,
+            gaps: vec![gap],
+            counts: Counts::default(),
+            rollback: Rollback { ready: None, current: None, to: None, depth: 0, keep },
+            targets: Vec::new(),
+        }
+    }
 }
 
 /// Whether a repository can be rolled back now.

@@ -176,8 +176,9 @@ fn in_brief(obstacle: &Obstacle) -> Phrase {
 pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
     match obstacle {
         Obstacle::Missing => Phrase::said("does not exist any more"),
-        Obstacle::PartMissing { digest } => {
-            Phrase::said("lacks a part: ").then(Phrase::name(&ArtifactId::Manifest(digest.clone()).short()))
+        Obstacle::PartMissing { digest, more } => {
+            let part = Phrase::said("lacks a part: ").then(Phrase::name(&ArtifactId::Manifest(digest.clone()).short()));
+            more.map_or(part.clone(), |more| part.say(" (and ").number(more).say(" more)"))
         }
         Obstacle::WrongBytes { detail } => Phrase::said("serves wrong bytes: ").then(Phrase::sentence(detail)),
         Obstacle::Archived { class } => {

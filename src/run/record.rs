@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Seek as _;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,9 +15,10 @@ use crate::model::{
     SourceName, SourceRecord,
 };
 use crate::report::body::{BodyWriter, Report};
-use crate::report::document::{FindingCounts, LedgerSection, Row, RunSection, Summary};
+use crate::report::document::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 
 use super::RunError;
+use super::each;
 use super::listing::Listed;
 use super::repository::Outcome;
 use super::setup::Setup;
@@ -26,6 +28,9 @@ const EVENTS_PER_COMMIT: usize = 10_000;
 
 /// So many tags wait for a commit at the most, a repository counting for a hundred.
 const WEIGHT_PER_COMMIT: u64 = 200_000;
+
+/// More than so many events of one repository are not recorded any more once the run is to end.
+const LATE_EVENTS: usize = 50_000;
 
 /// Clocks this far apart are worth a word (F90).
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -45,7 +50,8 @@ pub(super) struct Recorder {
     sources: BTreeMap<SourceName, SourceTotals>,
     /// Whether every source that the run is about was opened.
     opened_all: bool,
-    left_out: u64,
+    /// Repositories that were not looked at, and how many there were to look at, by source.
+    left_out: BTreeMap<SourceName, (BTreeSet<RepositoryKey>, u64)>,
     /// Waivers that covered something.
     waivers_used: BTreeSet<usize>,
     /// What alerts owe if this run does not come to tell it.
@@ -80,7 +86,7 @@ impl Recorder {
             weight: 0,
             sources,
             opened_all,
-            left_out: 0,
+            left_out: BTreeMap::new(),
             waivers_used: BTreeSet::new(),
             passing: Passing::of(&setup.alerts),
             setup,
@@ -104,15 +110,30 @@ impl Recorder {
     fn overdue(&mut self) {
         let setup = &self.setup;
         let Some(schedule) = setup.schedule.as_ref().filter(|_| setup.only.is_empty()) else { return };
-        let last = setup.ledger.last_run_of(&setup.scope);
+        let last = setup.ledger.last_run_of(&setup.scope, setup.started);
         self.findings.extend(last.and_then(|last| decide::overdue(schedule, last, setup.started)));
     }
 
-    /// Reads and judges the settings of every source.
-    pub(super) async fn settings(&mut self) {
+    /// Reads and judges the settings of every source: all at once, and for no longer than their share of the time, since
+    /// every repository waits for them (I28).
+    pub(super) async fn settings(&mut self, until: Option<Instant>) {
         let setup = self.setup.clone();
-        for (name, source) in &setup.sources {
-            let (facts, gaps) = source.inventory.settings().await;
+        let asked = setup.sources.iter().map(|(name, source)| async move {
+            let settings = source.inventory.settings();
+            let read = match until {
+                None => Some(settings.await),
+                Some(until) => tokio::time::timeout_at(until.into(), settings).await.ok(),
+            };
+            (name, read)
+        });
+        for (name, read) in futures::future::join_all(asked).await {
+            let Some((facts, gaps)) = read else {
+                let detail = format!(
+                    "source {name}: its settings were not read within the third of --deadline that there is for them"
+                );
+                self.totals(name).gaps.push(Gap::new(Scope::Setting, Cause::TimedOut, detail));
+                continue;
+            };
             self.totals(name).gaps.extend(gaps);
             let previous = setup.ledger.settings(name);
             let (findings, event) = decide::settings(name, &facts, previous.as_ref(), setup.started);
@@ -122,7 +143,7 @@ impl Recorder {
     }
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        let Outcome { key, mut plan, events, at } = outcome;
+        let Outcome { key, mut plan, events, at, memory } = outcome;
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         self.passing.note(&plan.findings, |name| plan.passing.contains(name));
         let totals = self.totals(&key.source);
@@ -130,18 +151,49 @@ impl Recorder {
         let weight = 100 + plan.report.counts.tags;
         totals.seen.push(plan.seen);
         totals.incomplete |= !plan.report.complete;
-        let entries = events.into_iter().map(|event| self.entry(Some(key.clone()), at, event)).collect::<Vec<_>>();
-        self.entries.extend(entries);
+        self.enter(&key, at, events);
         self.weight += weight;
         self.waiting.push(Row { repository: Some(plan.report), findings: plan.findings });
         // A row without news needs no commit; with others that have some it waits, but not for long: rows, and the
         // states behind the events, are memory (I20).
         let heavy = self.entries.len() >= EVENTS_PER_COMMIT || self.weight >= WEIGHT_PER_COMMIT;
-        if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) }
+        let recorded = if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) };
+        drop(memory);
+        recorded
     }
 
-    pub(super) fn left_out(&mut self, repositories: u64) {
-        self.left_out += repositories;
+    /// The same once the run is to end: what would take long to record is left to the next run, so that everything else
+    /// is recorded and told (I28). A pin that was made for it is found in place then.
+    pub(super) async fn add_late(&mut self, outcome: Outcome) -> Result<(), RunError> {
+        if outcome.events.len() > LATE_EVENTS {
+            self.left_out.entry(outcome.key.source.clone()).or_default().0.insert(outcome.key);
+            return Ok(());
+        }
+        self.add(outcome).await
+    }
+
+    /// Takes note of what was not looked at. Each has a line in the report, so that nobody takes it for well.
+    pub(super) fn left_out(&mut self, known: &BTreeMap<SourceName, u64>, left_out: &BTreeSet<RepositoryKey>) {
+        for (source, count) in known {
+            self.left_out.entry(source.clone()).or_default().1 += count;
+        }
+        for key in left_out {
+            self.left_out.entry(key.source.clone()).or_default().0.insert(key.clone());
+        }
+    }
+
+    fn end_early(&mut self, cause: Cause, reason: &str) {
+        let left_out = std::mem::take(&mut self.left_out);
+        for (name, totals) in &mut self.sources {
+            let (keys, known) = left_out.get(name).cloned().unwrap_or_default();
+            let detail = format!("{reason}: {}", each::unscanned(known, keys.iter()));
+            totals.gaps.push(Gap::new(Scope::Source, cause, detail));
+        }
+        for key in left_out.into_values().flat_map(|(keys, _)| keys) {
+            let gap = Gap::new(Scope::Repository, cause, format!("not scanned: {reason}"));
+            let report = RepositoryReport::unread(key, self.setup.rules.keep, gap);
+            self.waiting.push(Row { repository: Some(report), findings: Vec::new() });
+        }
     }
 
     pub(super) fn failed_at<'a>(&mut self, defects: impl Iterator<Item = (&'a SourceName, Gap)>) {
@@ -155,7 +207,7 @@ impl Recorder {
     }
 
     /// Closes the books: source records, the report's body, the run's record.
-    pub(super) async fn finish(mut self, stopped: Option<Cause>) -> Result<Report, RunError> {
+    pub(super) async fn finish(mut self, stopped: Option<(Cause, String)>) -> Result<Report, RunError> {
         let setup = self.setup.clone();
         // First what waits, so that the anchor was asked to take all but the last words.
         if setup.ledger.is_anchored() {
@@ -163,14 +215,8 @@ impl Recorder {
         }
         let now = Timestamp::now();
         let covers_all = setup.scope.is_whole();
-        if let Some(cause) = stopped {
-            let detail = format!(
-                "the run ended early: {} repositories that it knew of were not read, and it may not know of all",
-                self.left_out
-            );
-            for totals in self.sources.values_mut() {
-                totals.gaps.push(Gap::new(Scope::Source, cause, detail.clone()));
-            }
+        if let Some((cause, reason)) = stopped {
+            self.end_early(cause, &reason);
         }
         let mut complete = setup.production.gaps.is_empty();
         for gap in &setup.production.gaps {
@@ -307,6 +353,22 @@ impl Recorder {
 
     fn entry(&self, repository: Option<RepositoryKey>, at: Timestamp, event: Event) -> Entry {
         Entry { run: self.setup.id.clone(), at, repository, event }
+    }
+
+    /// Makes entries of a repository's events. Both are large where its tags are many, so the events go as the entries
+    /// come (I28).
+    fn enter(&mut self, key: &RepositoryKey, at: Timestamp, mut events: Vec<Event>) {
+        const AT_ONCE: usize = 1 << 16;
+        self.entries.reserve_exact(events.len());
+        events.reverse();
+        while !events.is_empty() {
+            let rest = events.split_off(events.len().saturating_sub(AT_ONCE));
+            events.shrink_to_fit();
+            for event in rest.into_iter().rev() {
+                let entry = self.entry(Some(key.clone()), at, event);
+                self.entries.push(entry);
+            }
+        }
     }
 
     fn totals(&mut self, source: &SourceName) -> &mut SourceTotals {

@@ -13,7 +13,7 @@ use crate::model::{
     ArtifactId, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState, Resolution,
     Running, Snapshot, Tag,
 };
-use crate::sources::{Inventory, Protector};
+use crate::sources::{Inventory, Protector, Reservation};
 
 use super::setup::Setup;
 use super::{Stop, node_digests};
@@ -26,6 +26,8 @@ pub(super) struct Outcome {
     pub(super) events: Vec<Event>,
     /// When it was observed.
     pub(super) at: Timestamp,
+    /// Held until it is recorded.
+    pub(super) memory: Reservation,
 }
 
 /// Everything read of one repository, before anything is decided about its targets.
@@ -34,10 +36,10 @@ pub(super) struct Look {
     at: Timestamp,
     pub(super) snapshot: Snapshot,
     state: RepositoryState,
-    /// What this look found.
-    events: Vec<Event>,
-    /// What runs recorded that may have died before their report, and that.
+    /// What runs recorded that may have died before their report, and then what this look found.
     happened: Vec<Event>,
+    /// How many of these this look found.
+    news: usize,
     /// Up to where telling it settles what they recorded.
     retold: Option<u64>,
     labels: BTreeMap<Tag, Box<str>>,
@@ -46,6 +48,8 @@ pub(super) struct Look {
     selection: Selection,
     pub(super) inspections: BTreeMap<ArtifactId, Inspection>,
     gaps: Vec<Gap>,
+    /// Held until everything here is let go.
+    memory: Reservation,
 }
 
 impl Look {
@@ -77,7 +81,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
     let Untold { events: mut happened, until: retold } = setup.ledger.untold(&key).await?;
-    let mut snapshot = inventory.observe(&key.name).await;
+    let (mut snapshot, memory) = observe(setup, inventory, &key.name, &state).await;
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     note_uses(setup, &key, &snapshot, &state);
@@ -91,17 +95,19 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     gaps.extend(setup.production.gaps.iter().cloned());
 
     // The state before this run's events is not needed again: they are folded in at the position they will get.
-    let mut events = decide::changes(&snapshot, &looked_up, &created, &state);
+    let news = happened.len();
+    happened.extend(decide::changes(&snapshot, &looked_up, &created, &state));
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
-    decide::fold(&mut state, mark, &events);
+    decide::fold(&mut state, mark, &happened[news..]);
     let (running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
     gaps.extend(unjoined);
     let labels = labels_of_unlisted(inventory, &snapshot, &state);
     let called = Labels::new(&snapshot, &labels);
     let deployed = decide::deployments(&running, &setup.production.complete, &state, &setup.rules, &called, at);
     decide::fold(&mut state, mark, &deployed);
-    events.extend(deployed);
-    happened.extend(events.iter().cloned());
+    happened.extend(deployed);
+    // A repository of a million tags has as many events: what doubles as it grows gives back what it did not need.
+    happened.shrink_to_fit();
 
     let configured = &setup.production.configured;
     let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, configured, at);
@@ -113,7 +119,27 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
         }
         inspect(inventory, &key.name, unseen, &mut inspections).await;
     }
-    Ok(Look { key, at, snapshot, state, events, happened, retold, labels, running, selection, inspections, gaps })
+    let news = happened.len() - news;
+    Ok(Look { key, at, snapshot, state, happened, news, retold, labels, running, selection, inspections, gaps, memory })
+}
+
+/// Observes within the memory budget (I28). A repository that grows out of what is left is looked at again when nobody
+/// else is; only if it is too large even then, it is not read to its end.
+async fn observe(
+    setup: &Setup,
+    inventory: &dyn Inventory,
+    name: &RepositoryName,
+    state: &RepositoryState,
+) -> (Snapshot, Reservation) {
+    let memory = setup.admission.enter(state.tags.len() * Snapshot::TAG_COST).await;
+    let snapshot = inventory.observe_within(name, &memory).await;
+    if memory.is_alone() || !memory.was_full() {
+        return (snapshot, memory);
+    }
+    drop((snapshot, memory));
+    let memory = setup.admission.enter_alone().await;
+    let snapshot = inventory.observe_within(name, &memory).await;
+    (snapshot, memory)
 }
 
 /// Look, plan, apply, read back, plan again: one repository.
@@ -133,10 +159,12 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         inspect(source.inventory.as_ref(), name, attempts.keys().cloned().collect(), &mut again).await;
         plan = decide::plan(&Input { inspections: &again, attempts: &attempts, ..input });
     }
-    let Look { key, at, mut events, retold, .. } = look;
+    let Look { key, at, mut happened, news, retold, memory, .. } = look;
+    happened.drain(..happened.len() - news);
+    let mut events = happened;
     events.append(&mut plan.events);
     events.extend(retold.map(|until| Event::Retold { until }));
-    Ok(Outcome { key, plan, events, at })
+    Ok(Outcome { key, plan, events, at, memory })
 }
 
 fn labels_of_unlisted(

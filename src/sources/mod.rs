@@ -20,11 +20,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
+pub use crate::memory::{Full, Reservation};
 use crate::model::{
-    ArtifactId, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution, RunningReference,
-    SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
+    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
+
+/// The gap of a repository that is larger than what there is memory for.
+pub(crate) fn outgrown(read: usize, what: &str) -> Gap {
+    let detail = format!(
+        "the repository has more {what} than the memory budget allows: {read} were read, and no more; raise --memory (and \
+         the container's memory limit)"
+    );
+    Gap::new(Scope::Repository, Cause::Refused, detail)
+}
 
 /// Reading a source. No method fails as a whole: what could not be read comes back as a gap beside what could.
 #[async_trait]
@@ -38,6 +48,12 @@ pub trait Inventory: Send + Sync {
 
     /// Every tag of a repository with what it points at.
     async fn observe(&self, repository: &RepositoryName) -> Snapshot;
+
+    /// The same within a reservation of memory. A repository that grows out of it is told by a gap about the whole list,
+    /// and is not read on. By default everything is read.
+    async fn observe_within(&self, repository: &RepositoryName, _memory: &Reservation) -> Snapshot {
+        self.observe(repository).await
+    }
 
     /// Looks one tag up directly, past any list or cache. A definitive answer only (I4).
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>);

@@ -17,6 +17,7 @@ mod history;
 mod hostile_output;
 mod invocation;
 mod ledger;
+mod limits;
 mod lying_registry;
 mod objects;
 mod policy;

@@ -14,6 +14,7 @@ use super::{image, moment, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Tenure, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
+use crate::sources::aws::NamesItself;
 
 /// The services of one account and region.
 pub(in crate::signals) struct AppRunner {
@@ -39,6 +40,7 @@ impl ProductionSignal for AppRunner {
             aws_sdk_apprunner::config::Builder::from(&account.shared)
                 .interceptor(Gate)
                 .interceptor(CAP)
+                .interceptor(NamesItself)
                 .retry_classifier(CAP)
                 .build(),
         );

@@ -22,6 +22,7 @@ use super::{image, last_part, moment, name, region, unmatched};
 use crate::model::{Cause, Concern, Evidence, Platform, Shortcoming, Tenure, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
+use crate::sources::aws::NamesItself;
 
 /// As many as one call describes.
 const SERVICES_AT_ONCE: usize = 10;
@@ -55,6 +56,7 @@ impl ProductionSignal for Ecs {
             aws_sdk_ecs::config::Builder::from(&account.shared)
                 .interceptor(Gate)
                 .interceptor(CAP)
+                .interceptor(NamesItself)
                 .retry_classifier(CAP)
                 .build(),
         );

@@ -50,7 +50,7 @@ use self::access::Access;
 use self::described::Handover;
 use self::settings::CacheRules;
 use self::wire::Wire;
-use super::{Inventory, OpenOptions, Source, oci};
+use super::{Inventory, OpenOptions, Reservation, Source, oci};
 
 /// Why a registry cannot be a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -170,7 +170,11 @@ impl Inventory for Registry {
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
-        observe::observe(self, repository).await
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
+        observe::observe(self, repository, memory).await
     }
 
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {

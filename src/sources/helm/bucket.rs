@@ -12,6 +12,7 @@ use super::archive::Archive;
 use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
 use super::shelf::{self, Shelf, Sorted};
+use super::web::index_cap;
 use crate::model::{
     ArtifactId, ArtifactKind, Cause, Closure, Gap, GapTally, Inspection, NamePatterns, ObservedTag, Obstacle,
     PinFailure, Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts,
@@ -23,7 +24,6 @@ use crate::sources::s3::charts::{Keys, NoObject};
 use crate::sources::s3::{S3Error, Tuning};
 use crate::sources::{Inventory, OpenOptions, Protector, Source};
 
-const INDEX_CAP: i64 = 64 << 20;
 const ARCHIVE_CAP: i64 = 256 << 20;
 /// An index older than this is read again.
 const FRESH: Duration = Duration::from_secs(30);
@@ -101,13 +101,14 @@ impl BucketCharts {
             return Err(gap(Cause::Malformed, "the prefix is too long".to_owned()));
         };
         let mut bytes = Vec::new();
-        match self.keys.read(&key, None, INDEX_CAP, |slice| bytes.extend_from_slice(slice)).await {
+        let cap = i64::try_from(index_cap()).unwrap_or(i64::MAX);
+        match self.keys.read(&key, None, cap, |slice| bytes.extend_from_slice(slice)).await {
             Ok(()) => {}
             Err(NoObject::NotFound) => {
                 return Err(gap(Cause::NotFound, "index.yaml does not exist; check bucket and prefix".to_owned()));
             }
             Err(NoObject::TooLarge(size)) => {
-                let detail = format!("index.yaml has {size} bytes, and no more than {INDEX_CAP} are read");
+                let detail = format!("index.yaml has {size} bytes, and no more than {cap} are read");
                 return Err(gap(Cause::Malformed, detail));
             }
             Err(NoObject::Unknown(found)) => return Err(Gap { scope: Scope::Source, ..found }),

@@ -13,7 +13,7 @@ use tracing::debug;
 use url::Url;
 
 use super::challenge::{Scheme, offered, realm_allowed};
-use super::credentials::{Credentials, authorization};
+use super::credentials::{Credentials, Keys, authorization};
 use super::fault::Fault;
 use super::host::{RegistryHost, redacted};
 use super::redirect::Redirects;
@@ -96,15 +96,15 @@ impl Grant {
 /// How one source proves who it is.
 #[derive(Debug)]
 pub(super) struct Auth {
-    credentials: Credentials,
+    keys: Keys,
     token_realms: Vec<String>,
     /// What the registry asked for last, so that the next repository needs no challenge of its own.
     known: RwLock<Option<Scheme>>,
 }
 
 impl Auth {
-    pub(super) fn new(credentials: Credentials, token_realms: Vec<String>) -> Self {
-        Self { credentials, token_realms, known: RwLock::new(None) }
+    pub(super) fn new(keys: Keys, token_realms: Vec<String>) -> Self {
+        Self { keys, token_realms, known: RwLock::new(None) }
     }
 
     fn known(&self) -> Option<Scheme> {
@@ -168,7 +168,7 @@ impl Auth {
             return Err(fault.clone());
         }
         let obtained = match scheme {
-            Scheme::Basic => self.password(host),
+            Scheme::Basic => self.password(host).await,
             Scheme::Bearer { realm, service } => self.token(wire, host, &grant.scope, &realm, service.as_deref()).await,
         };
         match obtained {
@@ -185,9 +185,9 @@ impl Auth {
         }
     }
 
-    fn password(&self, host: &RegistryHost) -> Result<Held, Fault> {
+    async fn password(&self, host: &RegistryHost) -> Result<Held, Fault> {
         let lasting = |header| Held { header, expires: None, proven: AtomicBool::new(false) };
-        self.credentials.basic().map(lasting).ok_or_else(|| {
+        self.keys.get().await?.basic().map(lasting).ok_or_else(|| {
             let detail = format!(
                 "{} asks for a user and a password; set `username` and `password` on the source, or \
                  PRODPIN_USERNAME and PRODPIN_PASSWORD, or log in with docker",
@@ -206,11 +206,12 @@ impl Auth {
         realm: &Url,
         service: Option<&str>,
     ) -> Result<Held, Fault> {
-        if let Credentials::Token(token) = &self.credentials {
+        let credentials = self.keys.get().await?;
+        if let Credentials::Token(token) = credentials {
             return bearer(token.expose(), None, realm);
         }
         realm_allowed(host, realm, &self.token_realms)?;
-        let call = match &self.credentials {
+        let call = match credentials {
             Credentials::Identity(token) => exchange_call(realm, service, scope, token),
             other => token_call(realm, service, scope, other.basic()),
         };

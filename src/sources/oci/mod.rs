@@ -35,6 +35,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
 
 use self::auth::Auth;
+use self::credentials::Keys;
 use self::host::RegistryHost;
 use self::observe::Matched;
 use self::pin::Pins;
@@ -43,7 +44,7 @@ use super::http::client::{ClientError, client, dialer};
 use super::http::fault::Fault;
 use super::http::wire::Wire;
 use super::http::{answer, fault, place, redirect, surroundings, wire};
-use super::{Inventory, OpenOptions, Source, manifest};
+use super::{Inventory, OpenOptions, Reservation, Source, manifest};
 use crate::model::{
     ArtifactId, Cause, Digest, Gap, Inspection, NamePatterns, Provenance, Reference, RepositoryName, Resolution,
     RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
@@ -95,7 +96,7 @@ pub fn open_in(
     surroundings: &Surroundings,
 ) -> Result<Source, OciError> {
     let host = RegistryHost::new(&config.url)?;
-    let credentials = credentials::find(name, config, &host, surroundings)?;
+    let keys = Keys::find(name, config, &host, surroundings, options.deadline)?;
     let realms = config.token_realms.iter().map(String::as_str);
     let dialer = Arc::new(dialer(config.private || host.is_private_by_name(), realms, surroundings));
     let http = client(&config.url, config.ca_file.as_deref(), &dialer, surroundings)?;
@@ -103,7 +104,7 @@ pub fn open_in(
     let throttle = surroundings.throttles.of(host.url(), cap);
     let timing = surroundings.timing.clone();
     let wire = Wire::new(http, dialer, throttle, timing, options.deadline, options.write);
-    let auth = Auth::new(credentials, config.token_realms.clone());
+    let auth = Auth::new(keys, config.token_realms.clone());
     let registry =
         Arc::new(Registry::new(host, wire, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })?);
     let inventory = OciInventory {
@@ -151,8 +152,12 @@ impl Inventory for OciInventory {
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
         match self.registry.repository(repository) {
-            Ok(repository) => observe::observe(&self.registry, &repository).await,
+            Ok(repository) => observe::observe(&self.registry, &repository, memory).await,
             Err(fault) => {
                 Snapshot { tags: Vec::new(), gaps: vec![fault.gap(Scope::Repository)], ..Snapshot::default() }
             }

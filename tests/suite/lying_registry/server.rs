@@ -78,6 +78,8 @@ pub(super) enum Lie {
     Forbidden(&'static str),
     /// F32: this many requests are too many, with this `Retry-After`.
     Throttle(usize, &'static str),
+    /// F113: of so many requests one is too many, with this `Retry-After`.
+    ThrottleSome(usize, &'static str),
     /// HEAD is answered with this status.
     Head(u16),
     /// The catalog is answered with this status.
@@ -377,6 +379,16 @@ impl State {
         }) && self.times("throttle", most)
         {
             return Reply::error(429, "TOOMANYREQUESTS").with("Retry-After", wait);
+        }
+        if let Some((every, wait)) = self.find(|lie| match lie {
+            Lie::ThrottleSome(every, wait) => Some((*every, *wait)),
+            _ => None,
+        }) {
+            let count = self.counts.entry("throttle some").or_default();
+            *count += 1;
+            if count.is_multiple_of(every) {
+                return Reply::error(429, "TOOMANYREQUESTS").with("Retry-After", wait);
+            }
         }
         if self.find(|lie| matches!(lie, Lie::Html(part) if path.contains(part)).then_some(())).is_some() {
             return Reply::new(200, "text/html", "<html>log in</html>");
