@@ -232,6 +232,8 @@ pub(super) fn reason(reason: &Reason) -> Phrase {
         Reason::MovingTagBefore { tag } => ("moving tag before ", tag.as_str()),
         Reason::Running { via } => ("running by ", via.as_str()),
         Reason::RanBefore { via } => ("ran before by ", via.as_str()),
+        Reason::Wanted { via } => ("wanted by ", via.as_str()),
+        Reason::WantedBefore { via } => ("wanted before and never seen to run by ", via.as_str()),
     };
     Phrase::said(words).then(Phrase::name(name))
 }
