@@ -138,6 +138,7 @@ fn newness(used: &Running) -> Newness {
     let by_time = used.workload.as_ref().is_some_and(|workload| matches!(workload.platform, Platform::Ecs { .. }));
     match (by_time, used.tenure) {
         (true, Tenure::Now { since }) => (since, number),
+        (true, Tenure::Wanted { .. }) => (Some(Timestamp::MAX), number),
         // A template that has no number yet is newer than whatever has one.
         (false, Tenure::Wanted { .. }) => (None, number.or(Some(u64::MAX))),
         _ => (None, number),

@@ -84,9 +84,11 @@ impl ProductionSignal for Kubernetes {
 
 /// Pods are listed first: what is rolled out while the rest is listed is then there as a workload, if not yet as a pod.
 async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signalled) -> Objects {
+    let gaps = said.gaps.len();
     let pods: Vec<Pod> = list(cluster, &PODS, namespaces, said).await;
     Objects {
         pods,
+        pods_unread: said.gaps.len() > gaps,
         jobs: list::<Job>(cluster, &JOBS, namespaces, said).await,
         cron_jobs: list::<CronJob>(cluster, &CRON_JOBS, namespaces, said).await,
         replica_sets: list::<Templated>(cluster, &REPLICA_SETS, namespaces, said).await,
