@@ -119,7 +119,9 @@ fn production_tags<'a>(input: &'a Input<'_>, report: &'a RepositoryReport) -> BT
         Reason::MovingTagNow { .. }
         | Reason::MovingTagBefore { .. }
         | Reason::Running { .. }
-        | Reason::RanBefore { .. } => None,
+        | Reason::RanBefore { .. }
+        | Reason::Wanted { .. }
+        | Reason::WantedBefore { .. } => None,
     });
     released.chain(input.running.iter().filter_map(Running::tag)).collect()
 }
@@ -146,7 +148,7 @@ fn target_findings(
     for obstacle in &target.obstacles {
         match obstacle {
             Obstacle::Missing => {
-                let now = match &report.rollback.to {
+                let now = match report.rollback.to.as_ref().filter(|_| report.rollback.ready == Some(true)) {
                     Some(to) => format!("roll back to {} meanwhile", to.short()),
                     None => "nothing else is left to roll back to".to_owned(),
                 };
@@ -356,7 +358,10 @@ fn dangling(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
             if unread {
                 return None;
             }
-            let message = format!("{} names {tag} as running, and there is no such tag", running.via);
+            let message = match running.runs_now() {
+                true => format!("{} names {tag} as running, and there is no such tag", running.via),
+                false => format!("{} wants {tag}, and there is no such tag: it cannot start", running.via),
+            };
             let mut finding = draft.finding(
                 Code::TargetMissing,
                 Severity::Critical,
@@ -485,7 +490,10 @@ fn tag_of(reason: &Reason) -> Option<&Tag> {
         | Reason::MovingTagNow { tag }
         | Reason::MovingTagBefore { tag }
         | Reason::MovedIn { tag } => Some(tag),
-        Reason::Running { .. } | Reason::RanBefore { .. } => None,
+        Reason::Running { .. }
+        | Reason::RanBefore { .. }
+        | Reason::Wanted { .. }
+        | Reason::WantedBefore { .. } => None,
     }
 }
 

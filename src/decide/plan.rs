@@ -17,7 +17,7 @@ use super::labels::Labels;
 use super::meeting::by_name;
 use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
-use super::readiness::{self, rollback};
+use super::readiness::{self, Readiness};
 use super::rollback_set::{Selection, Target, is_missing};
 use super::rules::{Rules, is_watched};
 
@@ -79,6 +79,8 @@ pub struct Plan {
     pub seen: [u8; 32],
     /// What live lifecycle rules will do.
     pub(super) prospects: Prospects,
+    /// What runs, what can be gone back to, and whether it can.
+    pub(super) readiness: Readiness,
 }
 
 /// Whether a release tag is there whose bytes are not known, now or from before.
@@ -107,6 +109,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         passing: BTreeSet::new(),
         seen: seen_hash(input.key, &listed),
         prospects,
+        readiness: Readiness::default(),
     };
     for target in targets {
         let inspection = input.inspections.get(&target.artifact);
@@ -137,15 +140,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     report.gaps.sort();
     report.gaps.dedup();
     report.complete = report.gaps.is_empty();
-    report.rollback = rollback(&report.targets, input.rules.keep);
-    if !works && report.rollback.ready == Some(false) {
-        // What was not listed may hold the release to go back to.
-        report.rollback.ready = None;
-    }
-    if !readiness::says_what_runs(&report.targets) && unread_release(input, &listed) {
-        // It may be what runs, and what is offered one release too far back.
-        report.rollback.ready = None;
-    }
+    plan.readiness = readiness::decide(input, &report.targets, &report.gaps, unread_release(input, &listed));
+    report.rollback = plan.readiness.rollback(&report.targets, input.rules.keep);
     report.counts.targets = report.targets.len() as u64;
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
@@ -201,7 +197,7 @@ fn empty_report(input: &Input<'_>) -> RepositoryReport {
         complete: false,
         gaps: input.snapshot.gaps.iter().chain(input.gaps).cloned().collect(),
         counts,
-        rollback: rollback(&[], input.rules.keep),
+        rollback: Readiness::default().rollback(&[], input.rules.keep),
         targets: Vec::new(),
     }
 }

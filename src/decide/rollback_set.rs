@@ -51,6 +51,10 @@ pub(super) struct Candidate {
     pub(super) artifact: ArtifactId,
     pub(super) reasons: Vec<Reason>,
     pub(super) running: bool,
+    /// Whether something would start it, and nothing of it runs.
+    pub(super) wanted: bool,
+    /// Whether anything but that it is wanted says that it ran.
+    pub(super) ran: bool,
     /// The commit at which prodpin itself last saw it run, or go; none if it never did.
     pub(super) seen: Option<u64>,
     /// Bytes that this artifact's tags were moved to.
@@ -265,8 +269,21 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
 }
 
 impl Candidate {
+    /// Whether production runs it, or would start it.
+    fn is_present(&self) -> bool {
+        self.running || self.wanted
+    }
+
     pub(super) fn new(artifact: ArtifactId) -> Self {
-        Self { artifact, reasons: Vec::new(), running: false, seen: None, moved_in: Vec::new() }
+        Self {
+            artifact,
+            reasons: Vec::new(),
+            running: false,
+            wanted: false,
+            ran: true,
+            seen: None,
+            moved_in: Vec::new(),
+        }
     }
 }
 
@@ -279,7 +296,7 @@ impl Reason {
             | Self::MovedIn { tag }
             | Self::MovingTagNow { tag }
             | Self::MovingTagBefore { tag } => Some(tag),
-            Self::Running { .. } | Self::RanBefore { .. } => None,
+            Self::Running { .. } | Self::RanBefore { .. } | Self::Wanted { .. } | Self::WantedBefore { .. } => None,
         }
     }
 }
@@ -312,7 +329,7 @@ impl Lane {
     ) -> impl Iterator<Item = &'a Candidate> {
         let places = self.places(keep, is_missing);
         let told =
-            self.ranked.iter().zip(places).filter(|(candidate, place)| *place == Place::Told || candidate.running);
+            self.ranked.iter().zip(places).filter(|(candidate, place)| *place == Place::Told || candidate.is_present());
         told.map(|(candidate, _)| candidate)
     }
 
@@ -334,6 +351,10 @@ impl Lane {
         for at in order {
             if kept == keep {
                 return;
+            }
+            // What never ran takes no place of a release that did; it is kept beside them (F133).
+            if self.ranked[at].wanted && !self.ranked[at].ran {
+                continue;
             }
             // However many were cleaned up, only what exists closes the window; the first few lost are told.
             if !is_missing(&self.ranked[at].artifact) {

@@ -131,6 +131,9 @@ pub enum Event {
         /// wherever it is moved.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tag: Option<Tag>,
+        /// Whether it runs, or is only wanted. What is wanted does not run, or not any more.
+        #[serde(default, skip_serializing_if = "DeploymentState::is_running")]
+        state: DeploymentState,
     },
     /// It is no longer named, by a complete signal.
     DeploymentEnded {
@@ -138,6 +141,9 @@ pub enum Event {
         artifact: ArtifactId,
         /// Who had said so.
         via: Arc<str>,
+        /// Whether it ran, or was only wanted.
+        #[serde(default, skip_serializing_if = "DeploymentState::is_running")]
+        state: DeploymentState,
     },
     /// A platform's own history names it as having run in production before (E122, E132).
     DeploymentRecalled {
@@ -151,6 +157,9 @@ pub enum Event {
         /// When it was last in production, as the platform tells.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last: Option<Timestamp>,
+        /// Whether the platform shows that it ran: a Job that ended, rather than an old revision of a workload.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        finished: bool,
     },
     /// A pin was read back: prodpin's own, or one found in place.
     Pinned {
@@ -226,6 +235,23 @@ pub enum Event {
     Source(SourceRecord),
     /// A run ended.
     Run(Box<RunRecord>),
+}
+
+/// Whether what a signal names runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeploymentState {
+    /// It runs.
+    #[default]
+    Running,
+    /// It would be started, and nothing of it runs.
+    Wanted,
+}
+
+impl DeploymentState {
+    fn is_running(&self) -> bool {
+        *self == Self::Running
+    }
 }
 
 impl Event {

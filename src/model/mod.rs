@@ -34,10 +34,10 @@ pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
     is_account, is_region,
 };
-pub use event::{Answers, Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
+pub use event::{Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
-pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
+pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, Wanting, rebase, seen};
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
@@ -51,4 +51,4 @@ pub use snapshot::{
 };
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
-pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Workload, claimant, signal_of};
+pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};

@@ -183,14 +183,25 @@ impl RepositoryReport {
 pub struct Rollback {
     /// `true`: the previous release is restorable. `false`: there is none that is. `null`: could not be told.
     pub ready: Option<bool>,
-    /// What production runs, as far as known.
+    /// What production runs, as far as known; where nothing says what runs, the latest release.
     #[schemars(with = "Option<String>")]
     pub current: Option<ArtifactId>,
+    /// What to go back from: what is being brought in, else what runs, else what is wanted.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub from: Option<ArtifactId>,
+    /// A newer release that production went back from: it is no way back.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub went_back_from: Option<ArtifactId>,
     /// What to roll back to: the most recent restorable release before the current one.
     #[schemars(with = "Option<String>")]
     pub to: Option<ArtifactId>,
     /// How many releases before the current one are restorable.
     pub depth: u32,
+    /// How many releases before the current one are known, restorable or not.
+    #[serde(default)]
+    pub earlier: Option<u32>,
     /// How many the policy keeps.
     pub keep: u32,
 }
@@ -279,6 +290,16 @@ pub enum Reason {
     },
     /// Named as running before.
     RanBefore {
+        /// By whom.
+        via: String,
+    },
+    /// Wanted now, by something of which no such pod runs: scaled to zero, paused, or not coming up.
+    Wanted {
+        /// By whom.
+        via: String,
+    },
+    /// Wanted before, and never seen to run.
+    WantedBefore {
         /// By whom.
         via: String,
     },

@@ -51,7 +51,18 @@ pub(super) fn pin(pin: PinReport) -> &'static str {
 pub(super) fn current_label(repository: &RepositoryReport) -> Phrase {
     let current = repository.rollback.current.as_ref();
     let target = repository.targets.iter().find(|target| Some(&target.artifact) == current);
-    target.and_then(label).unwrap_or_else(|| self::current(repository))
+    let from = repository.rollback.from.as_ref().filter(|from| Some(*from) != current);
+    let Some(from) = from else { return target.and_then(label).unwrap_or_else(|| self::current(repository)) };
+    // What is left is wanted, and does not run.
+    let wanted = repository.targets.iter().find(|target| target.artifact == *from).and_then(label);
+    let wanted = wanted.unwrap_or_else(|| release(repository, from));
+    match target {
+        Some(target) => {
+            let runs = label(target).unwrap_or_else(|| release(repository, &target.artifact));
+            wanted.say(" (not ready, ").then(runs).say(" runs)")
+        }
+        None => wanted.say(" (wanted, nothing runs)"),
+    }
 }
 
 /// What a release is called: its tag and the short digest.
@@ -85,7 +96,11 @@ pub(super) fn label(target: &TargetReport) -> Option<Phrase> {
 }
 
 pub(super) fn current(repository: &RepositoryReport) -> Phrase {
-    repository.rollback.current.as_ref().map_or(Phrase::said("unknown"), |artifact| release(repository, artifact))
+    match (&repository.rollback.current, &repository.rollback.from) {
+        (Some(artifact), _) => release(repository, artifact),
+        (None, Some(from)) => Phrase::said("nothing; wanted is ").then(release(repository, from)),
+        (None, None) => Phrase::said("unknown"),
+    }
 }
 
 /// What to roll back to. What was not proven is never offered without saying so.
@@ -115,11 +130,21 @@ pub(super) fn protection(repository: &RepositoryReport) -> Phrase {
 
 /// Why a repository cannot be rolled back, or why that could not be told.
 pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
-    let earlier =
-        repository.targets.iter().filter(|target| Some(&target.artifact) != repository.rollback.current.as_ref());
-    match (repository.rollback.ready, earlier.count() as u64) {
+    let other = |target: &&TargetReport| Some(&target.artifact) != repository.rollback.current.as_ref();
+    // Programs before did not record it.
+    let earlier = repository.rollback.earlier.map(u64::from);
+    let earlier = earlier.unwrap_or_else(|| repository.targets.iter().filter(other).count() as u64);
+    match (repository.rollback.ready, earlier) {
         (Some(true), _) => None,
-        (Some(false), 0) => Some(Phrase::said("production ran no earlier release that is known")),
+        (Some(false), 0) => {
+            let none = Phrase::said("production ran no earlier release that is known");
+            Some(match &repository.rollback.went_back_from {
+                Some(left) => {
+                    none.say("; it went back from ").then(release(repository, left)).say(", which is newer")
+                }
+                None => none,
+            })
+        }
         (Some(false), 1) => Some(Phrase::said("the one earlier release cannot be restored")),
         (Some(false), earlier) => {
             Some(Phrase::said("none of the ").number(earlier).say(" earlier releases can be restored"))
@@ -233,6 +258,8 @@ pub(super) fn reason(reason: &Reason) -> Phrase {
         Reason::MovingTagBefore { tag } => ("moving tag before ", tag.as_str()),
         Reason::Running { via } => ("running by ", via.as_str()),
         Reason::RanBefore { via } => ("ran before by ", via.as_str()),
+        Reason::Wanted { via } => ("wanted by ", via.as_str()),
+        Reason::WantedBefore { via } => ("wanted before and never seen to run by ", via.as_str()),
     };
     Phrase::said(words).then(Phrase::name(name))
 }

@@ -99,10 +99,11 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     happened.extend(decide::changes(&snapshot, &looked_up, &created, &state));
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
     decide::fold(&mut state, mark, &happened[news..]);
-    let (running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
+    let (mut running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
     gaps.extend(unjoined);
     let labels = labels_of_unlisted(inventory, &snapshot, &state);
     let called = Labels::new(&snapshot, &labels);
+    decide::yield_to_pods(&mut running, &state, &setup.rules, &called);
     let deployed = decide::deployments(&running, &setup.production.complete, &state, &setup.rules, &called, at);
     decide::fold(&mut state, mark, &deployed);
     happened.extend(deployed);

@@ -338,6 +338,7 @@ fn running(entry: &Use, reference: RunningReference, signal: &Arc<str>) -> Runni
         workload: entry.workload.clone(),
         container: entry.container.clone(),
         revision: entry.revision.clone(),
+        introduced: entry.introduced,
         schema: entry.schema,
     }
 }

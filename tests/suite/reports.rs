@@ -98,8 +98,11 @@ pub(crate) fn service(source: &str, name: &str, targets: Vec<TargetReport>) -> R
                 Some(false)
             },
             current: targets.first().map(|target| target.artifact.clone()),
+            from: targets.first().map(|target| target.artifact.clone()),
+            went_back_from: None,
             to,
             depth: earlier().count() as u32,
+            earlier: None,
             keep: 5,
         },
         targets,

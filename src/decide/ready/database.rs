@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::decide::plan::Input;
+use crate::decide::readiness::is_proven;
 use crate::decide::rollback_set::is_missing;
+use crate::decide::seen_order;
 use crate::model::{NamePatterns, Obstacle, Provenance, RepositoryState, Running, SchemaChange};
 use crate::report::document::{PinReport, TargetReport};
 use crate::report::ready::{Database, Step};
 
-use super::{Facts, history};
+use super::Facts;
 
 /// What each release did to the database, and who says so. The gravest word counts: who believes the gentler one loses
 /// data.
@@ -51,10 +53,10 @@ fn names(target: &TargetReport) -> impl Iterator<Item = &str> {
 pub(super) fn since(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>) -> Database {
     let targets = &facts.plan.report.targets;
     let place = targets.iter().position(|target| target.artifact == to.artifact).unwrap_or(targets.len());
-    let proven = targets.iter().any(crate::decide::readiness::is_proven);
+    let proven = targets.iter().any(is_proven);
     let mut steps = Vec::new();
     for (at, target) in targets.iter().enumerate() {
-        let counts = (target.running || crate::decide::readiness::is_proven(target)) || !proven;
+        let counts = (target.running || is_proven(target)) || !proven;
         if target.artifact != to.artifact && counts && came_after(facts.input.state, target, to, at < place) {
             let (schema, by) = said(facts, target, uses.of(&target.artifact));
             steps.push(Step { artifact: target.artifact.clone(), schema, by });
@@ -92,7 +94,7 @@ fn lost(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>, proven: bo
             obstacles: vec![Obstacle::Missing],
         };
         let told = targets.iter().any(|target| target.artifact == release.artifact);
-        let counts = crate::decide::readiness::is_proven(&release) || !proven;
+        let counts = is_proven(&release) || !proven;
         if told || !counts || !came_after(state, &release, to, lost.above) {
             continue;
         }
@@ -111,10 +113,10 @@ fn lost(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>, proven: bo
 /// first seen to run later, wherever it runs: then that one has worked on whatever it left. It did for certain if it was
 /// first seen when the other one was gone. Else their places decide.
 fn came_after(state: &RepositoryState, release: &TargetReport, to: &TargetReport, above: bool) -> bool {
-    if history::precedes(state, &release.artifact, &to.artifact) {
+    if seen_order::precedes(state, &release.artifact, &to.artifact) {
         return false;
     }
-    release.running || above || history::succeeds(state, &release.artifact, &to.artifact)
+    release.running || above || seen_order::succeeds(state, &release.artifact, &to.artifact)
 }
 
 /// What keeps the list of releases since then from being known to be whole: a signal that could not be read may know of

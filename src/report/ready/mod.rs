@@ -8,7 +8,7 @@ mod rows;
 mod sentences;
 
 pub use document::{
-    Database, Forward, Lasts, MovedTag, ReadyDocument, ReadySection, ReadySummary, RepositoryReady, Rung, RunningNow,
+    Database, Forward, Lasts, MovedTag, ReadyDocument, ReadySection, ReadySummary, RepositoryReady, Rung, RunningNow, WantedNow,
     Step, Verdict, Way,
 };
 pub use render::{ReadyFormat, render};

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::document::{Database, Lasts, RepositoryReady, Rung, RunningNow, Step, Verdict};
+use super::document::{Database, Lasts, RepositoryReady, Rung, RunningNow, Step, Verdict, WantedNow};
 use crate::decide::forecast::when;
 use crate::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
 use crate::report::document::PinReport;
@@ -38,6 +38,18 @@ pub(super) fn running(row: &RepositoryReady, now: &RunningNow, at: Timestamp) ->
         None => told,
     };
     if now.leaving { told.say(" · on its way out") } else { told }
+}
+
+pub(super) fn wanted(row: &RepositoryReady, wanted: &WantedNow) -> Phrase {
+    let told = release(row, &wanted.artifact).say(", by ").then(Phrase::name(&wanted.via));
+    let told = match &wanted.revision {
+        Some(revision) => told.say(", ").then(Phrase::name(&last_part(revision))),
+        None => told,
+    };
+    match wanted.why {
+        Some(why) => told.say(": ").say(why.as_str()),
+        None => told,
+    }
 }
 
 /// ARNs are long, and their end is what differs.

@@ -226,6 +226,11 @@ pub(super) struct Apart<T> {
 }
 
 impl<T> Apart<T> {
+    /// Whether nothing was left unread.
+    pub(super) fn is_whole(&self) -> bool {
+        self.said.gaps.is_empty()
+    }
+
     /// The objects; what could not be read is told.
     pub(super) fn told(self, said: &mut Signalled) -> Vec<T> {
         for gap in self.said.gaps {

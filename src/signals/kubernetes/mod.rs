@@ -107,6 +107,7 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
         apart::<Templated>(cluster, &ROLLOUTS, namespaces, said),
     );
     Objects {
+        pods_unread: !pods.is_whole(),
         pods: pods.told(said),
         jobs: jobs.told(said),
         cron_jobs: cron_jobs.told(said),
