@@ -14,6 +14,7 @@ mod history;
 mod layout;
 mod name;
 mod pattern;
+mod pins;
 mod production;
 mod provenance;
 mod reference;
@@ -31,7 +32,7 @@ pub use bucket::{
 pub use chart::ChartVersion;
 pub use digest::{Digest, DigestError};
 pub use ecr::{
-    EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
+    EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
     is_account, is_region,
 };
 pub use event::{Answers, Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
@@ -41,6 +42,7 @@ pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistor
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
+pub use pins::{PinKind, PinTerms};
 pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub(crate) use reference::without_credentials;

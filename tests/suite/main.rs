@@ -18,6 +18,7 @@ mod hostile_output;
 mod invocation;
 mod ledger;
 mod lying_registry;
+mod no_harm;
 mod objects;
 mod policy;
 mod properties;
