@@ -42,6 +42,13 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
         format!("{}; every other tag that moves is a finding", list(policy.may_move.entries()))
     };
     line("may move", may_move)?;
+    if policy.pins.usual.may_displace {
+        line("pins", "may take the place of artifacts that no production rule names".to_owned())?;
+    }
+    for (name, terms) in policy.pins.of.iter().filter(|(_, terms)| **terms != policy.pins.usual) {
+        let may = if terms.may_displace { "may" } else { "may not" };
+        line("pins", format!("in {name} {may} take the place of artifacts that no production rule names"))?;
+    }
     line("fail on", format!("findings of severity {} or above", policy.fail_on))?;
     for warning in &policy.warnings {
         writeln!(out, "warning: {}", visible(warning))?;
@@ -91,7 +98,7 @@ fn source(config: &SourceConfig) -> String {
 }
 
 fn ecr(config: &EcrConfig) -> String {
-    let EcrConfig { region, assume_role, endpoint, may_delete, repositories, .. } = config;
+    let EcrConfig { region, assume_role, endpoint, may_delete, manages_lifecycle, repositories, .. } = config;
     let account = config.account().map_or_else(|| "of the caller's account".to_owned(), |account| account.to_owned());
     let region = region.as_deref().unwrap_or("the AWS configuration's region");
     let role = assume_role.as_ref().map(|role| format!(", as {role}")).unwrap_or_default();
@@ -100,7 +107,12 @@ fn ecr(config: &EcrConfig) -> String {
         [] => String::new(),
         principals => format!(", where only {} may delete", principals.join(", ")),
     };
-    format!("ECR registry {account} in {region}{endpoint}{role}{cleaners}: {}", selected(repositories))
+    let manages = if *manages_lifecycle {
+        ", whose lifecycle policies `enforce` gives a rule in front that keeps pins"
+    } else {
+        ""
+    };
+    format!("ECR registry {account} in {region}{endpoint}{role}{cleaners}{manages}: {}", selected(repositories))
 }
 
 fn selected(patterns: &NamePatterns) -> String {

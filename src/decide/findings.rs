@@ -16,7 +16,7 @@ use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, charts, collision, commands, drift, forecast, mutability};
+use super::{access, charts, collision, commands, drift, forecast, mutability, refusals};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -101,6 +101,7 @@ pub(super) fn findings(
     found.standing.extend(workload_findings(input, draft));
     found.standing.extend(marked_only(draft, report));
     found.standing.extend(collision::ineffective(draft, report, prospects));
+    found.standing.extend(refusals::finding(draft, report, prospects));
     if let Retention::Ecr(ecr) = &input.snapshot.retention {
         let (targets, gaps) = (!report.targets.is_empty(), !report.gaps.is_empty());
         found.standing.extend(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
@@ -206,7 +207,8 @@ fn target_findings(
                 "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make"
                     .to_owned(),
             ),
-            Obstacle::Unpinned if is_whole(target) => {
+            // Refused is not lacking: that has a finding of its own, for all of them.
+            Obstacle::Unpinned if is_whole(target) && target.pin != PinReport::Refused => {
                 let attempt = input.attempts.get(&target.artifact);
                 let (mut severity, mut message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
                 if let Some(threat) = prospects.unless_pinned(&target.artifact) {
@@ -216,6 +218,7 @@ fn target_findings(
                 add(Code::PinMissing, severity, message, remedy);
             }
             Obstacle::Unpinned
+            | Obstacle::PinRefused { .. }
             | Obstacle::NoPins { .. }
             | Obstacle::NoObjectLock
             | Obstacle::Unversioned
@@ -490,15 +493,12 @@ fn tag_of(reason: &Reason) -> Option<&Tag> {
         | Reason::MovingTagNow { tag }
         | Reason::MovingTagBefore { tag }
         | Reason::MovedIn { tag } => Some(tag),
-        Reason::Running { .. }
-        | Reason::RanBefore { .. }
-        | Reason::Wanted { .. }
-        | Reason::WantedBefore { .. } => None,
+        Reason::Running { .. } | Reason::RanBefore { .. } | Reason::Wanted { .. } | Reason::WantedBefore { .. } => None,
     }
 }
 
 /// How a target is called in a sentence: by its release tag and short digest.
-fn name_of(target: &TargetReport) -> String {
+pub(super) fn name_of(target: &TargetReport) -> String {
     match target.reasons.iter().find_map(tag_of) {
         Some(tag) => format!("{tag} ({})", target.artifact.short()),
         None => target.artifact.to_string(),

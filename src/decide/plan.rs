@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{
-    ArtifactId, Counts, Event, Finding, Gap, Inspection, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey,
-    RepositoryState, Resolution, Running, Snapshot, Tag,
+    ArtifactId, Counts, Event, Finding, Gap, Inspection, LifecycleChange, Mode, ObservedTag, Obstacle, Pin, PinFailure,
+    PinTerms, RepositoryKey, RepositoryState, Resolution, Running, Snapshot, Tag,
 };
 use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 use crate::report::identity::occurrence;
@@ -18,6 +18,7 @@ use super::meeting::by_name;
 use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
 use super::readiness::{self, Readiness};
+use super::refusals;
 use super::rollback_set::{Selection, Target, is_missing};
 use super::rules::{Rules, is_watched};
 
@@ -53,6 +54,11 @@ pub struct Input<'a> {
     pub attempts: &'a Attempts,
     /// What else could not be read.
     pub gaps: &'a [Gap],
+    /// What the policy says about pins here.
+    pub pins: PinTerms,
+    /// What came of putting a rule in front that claims pins; none if that was not tried. If it went well, the snapshot
+    /// has the rules that were read back.
+    pub claim: Option<&'a Result<(), PinFailure>>,
 }
 
 impl<'a> Input<'a> {
@@ -67,7 +73,9 @@ impl<'a> Input<'a> {
 pub struct Plan {
     /// The repository's row of the report.
     pub report: RepositoryReport,
-    /// Artifacts to pin, most recent first.
+    /// Rules to put in the place of the live ones first; if that fails, there are other pins to make, or none.
+    pub claim: Option<LifecycleChange>,
+    /// Artifacts to pin, in this order: the oldest first, and none that harms anything once those before it are made.
     pub pins: Vec<ArtifactId>,
     /// What a person should know, most severe first.
     pub findings: Vec<Finding>,
@@ -103,7 +111,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let mut names = names_of(&targets, &listed);
     let mut plan = Plan {
         report: empty_report(input),
-        pins: Vec::new(),
+        claim: prospects.pinning.claim.clone(),
+        pins: prospects.pinning.cleared.pins.clone(),
         findings: Vec::new(),
         events: Vec::new(),
         passing: BTreeSet::new(),
@@ -114,7 +123,9 @@ pub fn plan(input: &Input<'_>) -> Plan {
     for target in targets {
         let inspection = input.inspections.get(&target.artifact);
         let rules = plan.prospects.obstacles(&target.artifact);
-        let verdict = judge(&target.artifact, inspection, input.attempts.get(&target.artifact), rules, works);
+        let attempt = input.attempts.get(&target.artifact);
+        let refused = refusals::obstacle(&plan.prospects, &target.artifact);
+        let verdict = judge(&target.artifact, inspection, attempt, rules, works, refused);
         record(input, &target.artifact, &verdict, &mut plan);
         let references = names.remove(&target.artifact).unwrap_or_default();
         plan.report.targets.push(TargetReport {
@@ -161,9 +172,6 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mu
     let artifact = artifact.clone();
     let was_pinned = input.state.pinned.contains_key(&artifact);
     let attempted = input.attempts.contains_key(&artifact);
-    if verdict.pinnable && !attempted {
-        plan.pins.push(artifact.clone());
-    }
     let unpinned = verdict.obstacles.contains(&Obstacle::Unpinned);
     let pinned = matches!(verdict.pin, PinReport::Present | PinReport::Created);
     if was_pinned && (attempted || unpinned) {

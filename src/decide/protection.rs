@@ -16,13 +16,14 @@ pub(super) struct Verdict {
 
 /// Judges what was seen. `attempt` is what came of pinning it in this run, before it was looked at again; `rules` is
 /// what live lifecycle rules put in its way; `credentials_work` says whether anything else in the repository could be
-/// read: if not, "not found" proves nothing (F31).
+/// read: if not, "not found" proves nothing (F31); `refused` is why a pin is not made although one could be (I22).
 pub(super) fn judge(
     artifact: &ArtifactId,
     inspection: Option<&Inspection>,
     attempt: Option<&Result<(), PinFailure>>,
     rules: Vec<Obstacle>,
     credentials_work: bool,
+    refused: Option<Obstacle>,
 ) -> Verdict {
     let Some(inspection) = inspection else {
         return Verdict::unknown("it was not looked at before the run ended");
@@ -52,7 +53,7 @@ pub(super) fn judge(
             verdict.obstacles.sort();
             verdict
         }
-        Presence::Present => judge_present(artifact, inspection, attempt, rules),
+        Presence::Present => judge_present(artifact, inspection, attempt, rules, refused),
     }
 }
 
@@ -89,9 +90,12 @@ fn judge_present(
     inspection: &Inspection,
     attempt: Option<&Result<(), PinFailure>>,
     rules: Vec<Obstacle>,
+    refused: Option<Obstacle>,
 ) -> Verdict {
     let mut obstacles = inspection.obstacles.clone();
     obstacles.extend(rules);
+    let is_refused = refused.is_some();
+    obstacles.extend(refused);
     match &inspection.closure {
         Closure::Complete => {}
         Closure::Broken(parts) => {
@@ -113,7 +117,7 @@ fn judge_present(
         }
     }
     let restorable = restorable(&inspection.closure, &obstacles);
-    let pinnable = is_pinnable(inspection);
+    let pinnable = is_pinnable(inspection) && !is_refused;
     match &inspection.pin {
         PinState::Present | PinState::Unsupported { .. } => {}
         PinState::Absent => obstacles.push(Obstacle::Unpinned),
@@ -134,7 +138,8 @@ fn judge_present(
     } else {
         None
     };
-    Verdict { pin: pin_of(&inspection.pin, pinnable, attempt), restorable, protected, obstacles, pinnable }
+    let pin = if is_refused { PinReport::Refused } else { pin_of(&inspection.pin, pinnable, attempt) };
+    Verdict { pin, restorable, protected, obstacles, pinnable }
 }
 
 /// Whether the artifact can be fetched whole, now, in the ordinary way (I7).
@@ -150,6 +155,7 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::Unversioned
         | Obstacle::Lifecycle { .. }
         | Obstacle::Unpinned
+        | Obstacle::PinRefused { .. }
         | Obstacle::PinMoved { .. }
         | Obstacle::Unproven { .. } => false,
     };
@@ -215,7 +221,7 @@ mod tests {
         ] {
             let seen = seen(closure, causes, obstacles);
             assert_eq!(is_pinnable(&seen), expected, "{seen:?}");
-            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true);
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
             assert!(seen.closure == Closure::Complete || verdict.restorable != Some(true), "a pin proves nothing");
         }
     }

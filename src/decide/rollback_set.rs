@@ -382,6 +382,11 @@ impl Selection {
             .collect()
     }
 
+    /// Every artifact that some production rule ranks.
+    pub(super) fn artifacts(&self) -> impl Iterator<Item = &ArtifactId> {
+        self.lanes.iter().flat_map(|lane| &lane.ranked).map(|candidate| &candidate.artifact)
+    }
+
     /// What is gone and not among the targets, as seen from one of them.
     pub(super) fn lost(&self, keep: u32, is_missing: impl Fn(&ArtifactId) -> bool, from: &ArtifactId) -> Vec<Lost> {
         let mut lost: BTreeMap<&ArtifactId, Lost> = BTreeMap::new();

@@ -7,7 +7,7 @@ use super::tree::Edge;
 use crate::model::Digest;
 
 /// The newest schema that this program writes and knows.
-pub(super) const SCHEMA: u64 = 2;
+pub(super) const SCHEMA: u64 = 3;
 
 /// One commit's checkpoint.
 #[derive(Debug, Clone, PartialEq)]

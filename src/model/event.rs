@@ -171,6 +171,13 @@ pub enum Event {
         /// The artifact.
         artifact: ArtifactId,
     },
+    /// A rule that claims pins was put in front of the repository's lifecycle policy, and read back.
+    LifecycleClaimed {
+        /// SHA-256 of the policy's text before.
+        before: Digest,
+        /// SHA-256 of its text as it was read back.
+        after: Digest,
+    },
     /// A rollback target was not found.
     TargetMissing {
         /// The artifact.
@@ -273,6 +280,7 @@ impl Event {
     #[must_use]
     pub fn schema(&self) -> u64 {
         match self {
+            Self::LifecycleClaimed { .. } => 3,
             Self::AlertOwed { .. } | Self::Retold { .. } => 2,
             _ => 1,
         }

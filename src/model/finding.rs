@@ -108,6 +108,8 @@ codes! {
     PinIneffective = "pin-ineffective",
     /// A pin tag names another artifact than the one in its name.
     PinMoved = "pin-moved",
+    /// A pin was not made, because live cleanup rules would take an artifact sooner with it than without it.
+    PinRefused = "pin-refused",
     /// A live lifecycle rule would take or slow a rollback target.
     LifecycleCollision = "lifecycle-collision",
     /// Release tags or pins can be overwritten where they live.

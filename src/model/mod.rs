@@ -14,6 +14,7 @@ mod history;
 mod layout;
 mod name;
 mod pattern;
+mod pins;
 mod production;
 mod provenance;
 mod reference;
@@ -31,16 +32,19 @@ pub use bucket::{
 pub use chart::ChartVersion;
 pub use digest::{Digest, DigestError};
 pub use ecr::{
-    EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
-    is_account, is_region,
+    EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
+    SettingDigest, is_account, is_region,
 };
-pub use event::{Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
+pub use event::{
+    Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord,
+};
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, Wanting, rebase, seen};
 pub use layout::{Layout, LayoutError};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
+pub use pins::{PinKind, PinTerms};
 pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub(crate) use reference::without_credentials;

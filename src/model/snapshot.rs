@@ -255,6 +255,11 @@ pub enum Obstacle {
     },
     /// It has no pin.
     Unpinned,
+    /// It gets no pin, because the pin would do harm, or might.
+    PinRefused {
+        /// What would come of it, for a person.
+        detail: String,
+    },
     /// Its pin names something else.
     PinMoved {
         /// What the pin names.

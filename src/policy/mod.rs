@@ -14,6 +14,7 @@ mod given;
 mod helm;
 mod load;
 mod patterns;
+mod pins;
 mod problem;
 mod raw;
 mod reader;
@@ -38,6 +39,7 @@ use crate::schedule::Schedule;
 pub use ad_hoc::{AdHocError, ad_hoc};
 pub use helm::{HelmBucket, HelmConfig, HelmHttp, HelmLogin, HelmPlace};
 pub use load::{PolicyError, load, parse};
+pub use pins::PinPolicy;
 pub(crate) use problem::edits;
 pub(crate) use problem::visible;
 pub use problem::{PolicyErrors, Problem};
@@ -69,6 +71,8 @@ pub struct Policy {
     pub database: Vec<DatabaseRule>,
     /// Tags that may move.
     pub may_move: NamePatterns,
+    /// What is allowed about pins.
+    pub pins: PinPolicy,
     /// The severity from which findings decide the exit status.
     pub fail_on: Severity,
     /// Findings that somebody answers for.
@@ -189,6 +193,8 @@ pub struct EcrConfig {
     pub endpoint: Option<Url>,
     /// The principals that a repository policy may let delete images, as globs over ARNs.
     pub may_delete: Arc<[Box<str>]>,
+    /// Whether `enforce` may put a rule that claims the pins in front of lifecycle policies.
+    pub manages_lifecycle: bool,
     /// Which repositories.
     pub repositories: NamePatterns,
     /// A cap on requests in flight; adaptive below it.

@@ -243,6 +243,8 @@ pub enum PinReport {
     Planned,
     /// It could not be made, or could not be read back.
     Failed,
+    /// It was not made, because live cleanup rules would take an artifact sooner with it than without it.
+    Refused,
     /// This source cannot pin so that it holds.
     Unsupported,
     /// Nothing to pin: the artifact is missing, incomplete, or could not be read.

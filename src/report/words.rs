@@ -42,6 +42,7 @@ pub(super) fn pin(pin: PinReport) -> &'static str {
         PinReport::Created => "created",
         PinReport::Planned => "planned",
         PinReport::Failed => "failed",
+        PinReport::Refused => "refused",
         PinReport::Unsupported => "unsupported",
         PinReport::Absent => "absent",
     }
@@ -139,9 +140,7 @@ pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
         (Some(false), 0) => {
             let none = Phrase::said("production ran no earlier release that is known");
             Some(match &repository.rollback.went_back_from {
-                Some(left) => {
-                    none.say("; it went back from ").then(release(repository, left)).say(", which is newer")
-                }
+                Some(left) => none.say("; it went back from ").then(release(repository, left)).say(", which is newer"),
                 None => none,
             })
         }
@@ -174,7 +173,7 @@ pub(super) fn target_state(target: &TargetReport) -> Phrase {
         PinReport::Created => states.push(Phrase::said("pinned just now")),
         PinReport::Unsupported if target.obstacles.is_empty() => states.push(Phrase::said("cannot be pinned here")),
         PinReport::Absent if states.is_empty() => states.push(Phrase::said("not pinned")),
-        PinReport::Present | PinReport::Unsupported | PinReport::Absent => {}
+        PinReport::Present | PinReport::Refused | PinReport::Unsupported | PinReport::Absent => {}
     }
     let unexplained = target.obstacles.is_empty();
     match (target.restorable, target.protected) {
@@ -194,6 +193,7 @@ fn in_brief(obstacle: &Obstacle) -> Phrase {
     match obstacle {
         Obstacle::NoPins { .. } => Phrase::said("cannot be pinned here"),
         Obstacle::WrongBytes { .. } => Phrase::said("serves wrong bytes"),
+        Obstacle::PinRefused { .. } => Phrase::said("pin refused: it would do harm"),
         other => self::obstacle(other),
     }
 }
@@ -217,6 +217,7 @@ pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
             Phrase::said("lifecycle rule ").then(Phrase::name(rule)).say(": ").then(Phrase::sentence(effect))
         }
         Obstacle::Unpinned => Phrase::said("not pinned"),
+        Obstacle::PinRefused { detail } => Phrase::said("pin refused: ").then(Phrase::sentence(detail)),
         Obstacle::PinMoved { to } => Phrase::said("its pin names ").then(Phrase::name(to)),
         Obstacle::Unproven { detail } => Phrase::said("not proven: ").then(Phrase::sentence(detail)),
     }

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use crate::decide::{self, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
-    ArtifactId, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState, Resolution,
-    Running, Snapshot, Tag,
+    ArtifactId, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, RepositoryKey, RepositoryName,
+    RepositoryState, Resolution, Running, Snapshot, Tag,
 };
 use crate::sources::{Inventory, Protector, Reservation};
 
@@ -69,6 +69,8 @@ impl Look {
             inspections: &self.inspections,
             attempts,
             gaps: &self.gaps,
+            pins: setup.pins.of(&self.key.source),
+            claim: None,
         }
     }
 }
@@ -146,19 +148,27 @@ async fn observe(
 /// Look, plan, apply, read back, plan again: one repository.
 pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop) -> Result<Outcome, LedgerError> {
     let source = setup.source(&key);
-    let look = look(&setup, source.inventory.as_ref(), key).await?;
+    let mut look = look(&setup, source.inventory.as_ref(), key).await?;
     let untried = Attempts::new();
-    let input = look.input(&setup, &untried);
-    let mut plan = decide::plan(&input);
-    if let Some(protector) = &source.protector
-        && !plan.pins.is_empty()
-    {
-        let name = &look.key.name;
-        let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
-        // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
-        let mut again = look.inspections.clone();
-        inspect(source.inventory.as_ref(), name, attempts.keys().cloned().collect(), &mut again).await;
-        plan = decide::plan(&Input { inspections: &again, attempts: &attempts, ..input });
+    let mut plan = decide::plan(&look.input(&setup, &untried));
+    let mut claimed = None;
+    if let Some(protector) = &source.protector {
+        // First the rule by which pins hold, then the pins: never the other way round (I22).
+        if let Some(change) = plan.claim.take() {
+            let claim = claim(protector.as_ref(), &mut look, &change, &stop).await;
+            plan = decide::plan(&Input { claim: Some(&claim), ..look.input(&setup, &untried) });
+            claimed = Some(claim);
+        }
+        let claim = claimed.as_ref();
+        if !plan.pins.is_empty() {
+            let name = &look.key.name;
+            let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
+            // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
+            let mut again = look.inspections.clone();
+            inspect(source.inventory.as_ref(), name, attempts.keys().cloned().collect(), &mut again).await;
+            let input = look.input(&setup, &untried);
+            plan = decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input });
+        }
     }
     let Look { key, at, mut happened, news, retold, memory, .. } = look;
     happened.drain(..happened.len() - news);
@@ -166,6 +176,30 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     events.append(&mut plan.events);
     events.extend(retold.map(|until| Event::Retold { until }));
     Ok(Outcome { key, plan, events, at, memory })
+}
+
+/// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on.
+async fn claim(
+    protector: &dyn Protector,
+    look: &mut Look,
+    change: &LifecycleChange,
+    stop: &Stop,
+) -> Result<(), PinFailure> {
+    let repository = &look.key.name;
+    if stop.is_set() {
+        let detail = format!("{repository}: the run ended before its lifecycle policy was changed");
+        return Err(PinFailure { cause: stop.cause(), detail });
+    }
+    let put = protector.put_lifecycle(repository, change).await;
+    if let Err(failure) = &put {
+        tracing::warn!(%repository, %failure, "could not put the claim rule in front in {repository}");
+    }
+    let after = put?;
+    let events = decide::claimed(change, &after, &mut look.snapshot, &look.state);
+    // The first of them is what happened; what it made of the settings is nobody else's doing, and no finding.
+    look.happened.extend(events.first().cloned());
+    look.events.extend(events);
+    Ok(())
 }
 
 fn labels_of_unlisted(
@@ -261,7 +295,8 @@ async fn inspect(
     }
 }
 
-/// Pins one after the other, most recent first, so that a run cut short has protected what is needed first.
+/// Pins one after the other, in the order of the plan: the oldest first, so that a run cut short has harmed nothing
+/// (F126).
 async fn apply(protector: &dyn Protector, repository: &RepositoryName, pins: &[ArtifactId], stop: &Stop) -> Attempts {
     let mut attempts = Attempts::new();
     for artifact in pins {

@@ -13,7 +13,7 @@ use crate::model::{
     Cause, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running,
     RunningReference, Scope, SourceName, Waiver, claimant,
 };
-use crate::policy::{Alert, LedgerLocation, Policy, SourceConfig};
+use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
 use crate::schedule::Schedule;
 use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
 use crate::sources::oci::Surroundings;
@@ -33,6 +33,8 @@ pub(super) struct Setup {
     pub(super) started: Timestamp,
     pub(super) policy: Digest,
     pub(super) rules: Rules,
+    /// What is allowed about pins.
+    pub(super) pins: PinPolicy,
     pub(super) waivers: Vec<Waiver>,
     pub(super) alerts: Vec<Alert>,
     pub(super) ledger: Ledger,
@@ -91,6 +93,7 @@ impl Setup {
             policy: policy.digest.clone(),
             uses: Mutex::new(Uses::of(&rules, &policy.database)),
             rules,
+            pins: policy.pins.clone(),
             waivers: policy.waivers.clone(),
             alerts: policy.alerts.clone(),
             ledger,

@@ -22,8 +22,8 @@ use futures::stream::BoxStream;
 
 pub use crate::memory::{Full, Reservation};
 use crate::model::{
-    ArtifactId, Cause, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
-    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance, Reference, RepositoryName,
+    Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
 
@@ -104,12 +104,24 @@ pub trait Inventory: Send + Sync {
     fn unmatched_patterns(&self) -> Vec<String>;
 }
 
-/// Pinning in a source: the only write prodpin makes. There is no method that removes anything.
+/// Pinning in a source: the only write prodpin makes, but for the rule that makes pins hold, where the policy asks for
+/// that. There is no method that removes anything.
 #[async_trait]
 pub trait Protector: Send + Sync {
     /// Pins one artifact. `Ok` says that the source accepted it; only a later `inspect` proves it.
     /// Pinning what is pinned is not an error.
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
+
+    /// Puts a lifecycle policy in the place of the one that was read, and says what is there then, as it was read back.
+    /// Refused if another one is there by now. By default there is no way to.
+    async fn put_lifecycle(
+        &self,
+        repository: &RepositoryName,
+        _change: &LifecycleChange,
+    ) -> Result<Box<str>, PinFailure> {
+        let detail = format!("{repository}: this source has no lifecycle policy that prodpin could write");
+        Err(PinFailure { cause: Cause::Unsupported, detail })
+    }
 }
 
 /// Asking a source itself what its lifecycle rules would do, without their doing it.

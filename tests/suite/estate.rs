@@ -66,6 +66,7 @@ impl Estate {
             in_use_files: Vec::new(),
             signals: Vec::new(),
             may_move: NamePatterns::none(),
+            pins: Default::default(),
             fail_on: Severity::High,
             database: Vec::new(),
             waivers: Vec::new(),

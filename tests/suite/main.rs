@@ -19,6 +19,7 @@ mod invocation;
 mod ledger;
 mod limits;
 mod lying_registry;
+mod no_harm;
 mod objects;
 mod policy;
 mod properties;

@@ -73,6 +73,8 @@ impl Bucket {
             inspections: &inspections,
             attempts: &Attempts::new(),
             gaps: &[],
+            pins: Default::default(),
+            claim: None,
         });
         decide::fold(&mut self.state, mark, &plan.events);
         plan

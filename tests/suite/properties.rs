@@ -219,6 +219,8 @@ fn decided(tags: &[(String, u8)], rules: &Rules) -> decide::Plan {
         inspections: &inspections,
         attempts: &Attempts::new(),
         gaps: &[],
+        pins: Default::default(),
+        claim: None,
     })
 }
 

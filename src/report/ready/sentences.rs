@@ -161,6 +161,7 @@ pub(super) fn pin(rung: &Rung) -> &'static str {
         PinReport::Present | PinReport::Created => "pinned",
         PinReport::Planned => "not pinned (`prodpin enforce` would pin it)",
         PinReport::Failed => "could not be pinned",
+        PinReport::Refused => "not pinned: a pin would do harm",
         PinReport::Unsupported => "cannot be pinned here",
         PinReport::Absent => "not pinned",
     }

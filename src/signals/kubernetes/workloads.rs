@@ -482,7 +482,9 @@ impl Teller<'_> {
             let key = (workload.clone(), name.clone(), container.image.clone());
             let reported = match template.tenure {
                 Tenure::Now { .. } => self.reported.contains(&(key, true)),
-                Tenure::Wanted { .. } => [true, false].map(|runs| (key.clone(), runs)).iter().any(|key| self.reported.contains(key)),
+                Tenure::Wanted { .. } => {
+                    [true, false].map(|runs| (key.clone(), runs)).iter().any(|key| self.reported.contains(key))
+                }
                 Tenure::Before { .. } => false,
             };
             if !reported {

@@ -69,7 +69,7 @@ impl Access {
             role: config.assume_role.clone().map(|role| (role, config.external_id.clone())),
             endpoint: config.endpoint.as_ref().map(ToString::to_string),
             credentials,
-            gate: Gate::of(options),
+            gate: Gate::of(options, config),
         })
     }
 

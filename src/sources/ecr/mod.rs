@@ -11,6 +11,7 @@
 //! | `observe`, `images` | every image, compactly (A2, A3) |
 //! | `settings` | what the whole registry has: cache, replication, templates |
 //! | `manifests`, `inspect`, `pin` | one image: its bytes, what is below it, its pin |
+//! | `lifecycle` | the rule in front that claims pins, put there where the policy says so |
 //! | `rehearse` | ECR's own preview of its lifecycle policy (A39) |
 //!
 //! A tag is a tag, an artifact a manifest, a pin one more tag on it. What that pin is worth, only the lifecycle policy
@@ -22,6 +23,7 @@ mod failure;
 mod gate;
 mod images;
 mod inspect;
+mod lifecycle;
 mod manifests;
 mod observe;
 mod pace;

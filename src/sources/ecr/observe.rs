@@ -115,6 +115,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName, memory: 
             lifecycle,
             access,
             cached_from,
+            manages_lifecycle: registry.config.manages_lifecycle,
             may_delete: registry.config.may_delete.clone(),
         })),
         kind: RepositoryKind::Artifacts,
@@ -239,7 +240,7 @@ async fn describe(registry: &Registry, name: &RepositoryName) -> Result<Describe
 }
 
 /// The lifecycle policy. Not to be there is a state of its own, with an error code of its own.
-async fn lifecycle(registry: &Registry, name: &RepositoryName) -> Result<Setting, Failure> {
+pub(super) async fn lifecycle(registry: &Registry, name: &RepositoryName) -> Result<Setting, Failure> {
     let (id, call) = (registry.id(), Call::on("GetLifecyclePolicy", name));
     let answer = registry.wire.call(call, |client| {
         client.get_lifecycle_policy().set_registry_id(id.clone()).repository_name(name.as_str()).send()

@@ -125,7 +125,11 @@ fn i31_f133_report_and_page_agree_on_every_course_of_releases() {
         ),
         (
             "paused: the template never ran",
-            vec![before("v0", 1, 1, 8), now("v1", 2, 2), Said::wanted(&deployment(), "v2", Waiting::Paused).introduced(3)],
+            vec![
+                before("v0", 1, 1, 8),
+                now("v1", 2, 2),
+                Said::wanted(&deployment(), "v2", Waiting::Paused).introduced(3),
+            ],
             "runs v1, wanted v2, from v1, to v0",
         ),
         (
@@ -208,7 +212,8 @@ fn i31_f133_pointers_yield_to_pods() {
         ]);
         assert_eq!(decided("stuck", &stuck), "runs v1, wanted v2, from v2, to v1", "{pointer}");
         // What no pod tells of, a pointer is believed about.
-        let alone = scene([Said::before(&pointer, "v1", 9).revision("1"), Said::tagged_now(&pointer, "v2").revision("2")]);
+        let alone =
+            scene([Said::before(&pointer, "v1", 9).revision("1"), Said::tagged_now(&pointer, "v2").revision("2")]);
         assert_eq!(decided("alone", &alone), "runs v2, wanted , from v2, to v1", "{pointer}");
     }
     let elsewhere = workload(Platform::Helm { context: Some("prod-us".into()) }, Some("shop"), "release", "api");

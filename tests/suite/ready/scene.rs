@@ -257,6 +257,8 @@ impl Scene {
             inspections: &self.looks,
             attempts: &Attempts::new(),
             gaps: &self.gaps,
+            pins: Default::default(),
+            claim: None,
         };
         let plan = decide::plan(&input);
         let addresses = self
