@@ -154,6 +154,7 @@ fn whole(artifact: ArtifactId) -> Inspection {
         closure: Closure::Complete,
         pin: PinState::Present,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     }

@@ -1,5 +1,6 @@
 //! The only orchestration: observe, recall, plan, apply, record, commit, report.
 
+mod cross_check;
 mod descriptors;
 mod each;
 mod forecast;

@@ -16,7 +16,7 @@ use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, charts, collision, commands, drift, forecast, mutability, refusals};
+use super::{access, charts, collision, commands, drift, evidence, forecast, mutability, refusals};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -94,8 +94,11 @@ pub(super) fn findings(
     found.momentary.extend(drift::findings(draft, input.state, input.events));
     for target in &report.targets {
         target_findings(input, draft, target, report, prospects, &mut found.standing);
+        found.standing.extend(of_evidence(input, draft, target));
         found.momentary.extend(pinned_again(input, draft, target));
     }
+    found.standing.extend(evidence::unserved_tags(input, draft));
+    found.standing.extend(evidence::left_out(input, draft));
     found.standing.extend(moved_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(workload_findings(input, draft));
@@ -157,8 +160,6 @@ fn target_findings(
                 let remedy = format!("{}; {now}", charts::bring_back(input.snapshot.kind));
                 add(Code::TargetMissing, Severity::Critical, message, remedy);
             }
-            // One finding for all of them, below.
-            Obstacle::PartMissing { .. } => {}
             Obstacle::WrongBytes { detail } => {
                 let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, &name, detail);
                 add(code, Severity::Critical, message, remedy);
@@ -217,6 +218,8 @@ fn target_findings(
                 }
                 add(Code::PinMissing, severity, message, remedy);
             }
+            // These are told together, by `evidence`.
+            Obstacle::PartMissing { .. } | Obstacle::PartDamaged { .. } | Obstacle::Contradiction { .. } => {}
             Obstacle::Unpinned
             | Obstacle::PinRefused { .. }
             | Obstacle::NoPins { .. }
@@ -224,11 +227,6 @@ fn target_findings(
             | Obstacle::Unversioned
             | Obstacle::Unproven { .. } => {}
         }
-    }
-    if let Some(lacks) = lacking(&target.obstacles) {
-        let message = format!("{name} lacks {lacks}");
-        let remedy = "push the release again; a cleanup that removes untagged manifests or layers did this".to_owned();
-        add(Code::TargetBroken, Severity::Critical, message, remedy);
     }
     if let Some(Err(failure)) = input.attempts.get(&target.artifact)
         && !target.obstacles.contains(&Obstacle::Unpinned)
@@ -243,22 +241,15 @@ fn target_findings(
     }
 }
 
-/// What is lacking of an artifact, all of it in one phrase: a manifest may name 20,000 layers, and one that lacks them all
-/// is one thing to know (F96).
-fn lacking(obstacles: &[Obstacle]) -> Option<String> {
-    let (mut parts, mut further) = (Vec::new(), 0);
-    for obstacle in obstacles {
-        if let Obstacle::PartMissing { digest, more } = obstacle {
-            parts.push(digest.to_string());
-            further += more.unwrap_or_default();
-        }
+/// What is to be known of the evidence about a target.
+fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Vec<Finding> {
+    let inspection = input.inspections.get(&target.artifact);
+    let mut found = evidence::findings(draft, &name_of(target), target, inspection, input.snapshot.kind);
+    for finding in &mut found {
+        finding.reference = target.reasons.iter().find_map(tag_of).map(ToString::to_string);
+        finding.artifact = Some(target.artifact.to_string());
     }
-    match (parts.as_slice(), further) {
-        ([], _) => None,
-        ([part], 0) => Some(format!("a part, {part}")),
-        (parts, 0) => Some(format!("{} parts: {}", parts.len(), parts.join(", "))),
-        (parts, more) => Some(format!("{} parts: {}, and {more} more", parts.len() as u64 + more, parts.join(", "))),
-    }
+    found
 }
 
 /// A pin that had been removed and was made again in this run.
@@ -283,7 +274,10 @@ fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> O
 /// Whether nothing worse than a lacking pin is wrong: what is broken has a finding of its own.
 fn is_whole(target: &TargetReport) -> bool {
     !target.obstacles.iter().any(|obstacle| match obstacle {
-        Obstacle::Missing | Obstacle::PartMissing { .. } | Obstacle::WrongBytes { .. } => true,
+        Obstacle::Missing
+        | Obstacle::PartMissing { .. }
+        | Obstacle::PartDamaged { .. }
+        | Obstacle::WrongBytes { .. } => true,
         // An archived image takes no tag before it is restored (A43); an archived object can be held as it is.
         Obstacle::Archived { .. } => target.artifact.digest().is_some(),
         _ => false,
@@ -509,18 +503,4 @@ pub(super) fn name_of(target: &TargetReport) -> String {
 mod tests {
     use super::*;
     use crate::model::Digest;
-
-    #[test]
-    fn parts_that_are_lacking_are_one_phrase_f96() {
-        let part = |text: &str, more| Obstacle::PartMissing { digest: Digest::of(text.as_bytes()), more };
-        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
-        for (obstacles, expected) in [
-            (vec![Obstacle::Unpinned], None),
-            (vec![part("a", None), Obstacle::Unpinned], Some(format!("a part, {a}"))),
-            (vec![part("a", None), part("b", None)], Some(format!("2 parts: {a}, {b}"))),
-            (vec![part("a", None), part("b", Some(18_998))], Some(format!("19000 parts: {a}, {b}, and 18998 more"))),
-        ] {
-            assert_eq!(lacking(&obstacles), expected);
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod collision;
 mod commands;
 mod deployments;
 mod drift;
+mod evidence;
 mod findings;
 pub mod forecast;
 mod harm;

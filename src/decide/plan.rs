@@ -12,6 +12,7 @@ use crate::model::{
 use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 use crate::report::identity::occurrence;
 
+use super::evidence;
 use super::findings::{Findings, findings};
 use super::labels::Labels;
 use super::meeting::by_name;
@@ -203,7 +204,7 @@ fn empty_report(input: &Input<'_>) -> RepositoryReport {
         source: input.key.source.clone(),
         name: input.key.name.clone(),
         complete: false,
-        gaps: input.snapshot.gaps.iter().chain(input.gaps).cloned().collect(),
+        gaps: input.snapshot.gaps.iter().chain(input.gaps).cloned().chain(evidence::gaps(input)).collect(),
         counts,
         rollback: Readiness::default().rollback(&[], input.rules.keep),
         targets: Vec::new(),

@@ -1,6 +1,6 @@
 //! Whether one target is restorable, pinned and protected, and what stands in the way.
 
-use crate::model::{ArtifactId, Cause, Closure, Gap, Inspection, Obstacle, PinFailure, PinState, Presence};
+use crate::model::{ArtifactId, Cause, Closure, Digest, Gap, Inspection, Obstacle, PinFailure, PinState, Presence};
 use crate::report::document::PinReport;
 
 /// The verdict on one artifact.
@@ -40,7 +40,12 @@ pub(super) fn judge(
             Verdict::unknown("the registry says it does not exist, as it says of everything else here")
         }
         Presence::Unknown => {
-            let detail = inspection.gaps.first().map_or("it could not be read", |gap| gap.detail.as_str());
+            let unread = if is_contradicted(inspection) {
+                "the answers about it cannot all be true"
+            } else {
+                "it could not be read"
+            };
+            let detail = inspection.gaps.first().map_or(unread, |gap| gap.detail.as_str());
             let mut verdict = Verdict { pin: pin_of(&inspection.pin, false, attempt), ..Verdict::unknown(detail) };
             // Bytes that do not hash to the digest were read, and are not the artifact (F22).
             if inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. })) {
@@ -100,13 +105,19 @@ fn judge_present(
         Closure::Complete => {}
         Closure::Broken(parts) => {
             // A manifest may name 20,000 layers: the first few say what to do, the number says the rest (F96).
-            let more = u64::try_from(parts.len().saturating_sub(PARTS_TOLD)).ok().filter(|more| *more > 0);
-            let last = parts.len().min(PARTS_TOLD).saturating_sub(1);
-            obstacles.extend(parts.iter().take(PARTS_TOLD).enumerate().map(|(at, digest)| Obstacle::PartMissing {
-                digest: digest.clone(),
-                more: more.filter(|_| at == last),
+            let named = |part: &&Digest| {
+                let is_it = |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == *part);
+                inspection.obstacles.iter().any(is_it)
+            };
+            let unnamed: Vec<&Digest> = parts.iter().filter(|part| !named(part)).collect();
+            let more = u64::try_from(unnamed.len().saturating_sub(PARTS_TOLD)).ok().filter(|more| *more > 0);
+            let last = unnamed.len().min(PARTS_TOLD).saturating_sub(1);
+            obstacles.extend(unnamed.into_iter().take(PARTS_TOLD).enumerate().map(|(at, digest)| {
+                Obstacle::PartMissing { digest: digest.clone(), part: None, more: more.filter(|_| at == last) }
             }));
         }
+        // It says by itself why nothing is proven.
+        Closure::Unknown if inspection.gaps.is_empty() && is_contradicted(inspection) => {}
         Closure::Unknown => {
             let unread = match artifact {
                 ArtifactId::ObjectVersion { .. } => "whether it can be fetched as it was could not be told",
@@ -122,6 +133,7 @@ fn judge_present(
         PinState::Present | PinState::Unsupported { .. } => {}
         PinState::Absent => obstacles.push(Obstacle::Unpinned),
         PinState::Moved(to) => obstacles.push(Obstacle::PinMoved { to: to.to_string() }),
+        PinState::Unknown if is_contradicted(inspection) && inspection.gaps.is_empty() => {}
         PinState::Unknown => {
             obstacles.push(Obstacle::Unproven { detail: format!("the pin of {artifact} could not be read") })
         }
@@ -142,11 +154,17 @@ fn judge_present(
     Verdict { pin, restorable, protected, obstacles, pinnable }
 }
 
+/// Whether the server gave answers about it that cannot all be true: then none of them proves anything (I25).
+fn is_contradicted(inspection: &Inspection) -> bool {
+    inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Contradiction { .. }))
+}
+
 /// Whether the artifact can be fetched whole, now, in the ordinary way (I7).
 fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
     let stops = |obstacle: &Obstacle| match obstacle {
         Obstacle::Missing
         | Obstacle::PartMissing { .. }
+        | Obstacle::PartDamaged { .. }
         | Obstacle::WrongBytes { .. }
         | Obstacle::Archived { .. }
         | Obstacle::Hidden { .. } => true,
@@ -157,6 +175,7 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::Unpinned
         | Obstacle::PinRefused { .. }
         | Obstacle::PinMoved { .. }
+        | Obstacle::Contradiction { .. }
         | Obstacle::Unproven { .. } => false,
     };
     if obstacles.iter().any(stops) {
@@ -194,7 +213,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, Scope};
+    use crate::model::Scope;
 
     #[test]
     fn what_could_not_be_read_just_now_is_pinned_all_the_same_and_what_is_wrong_is_not_i6() {
@@ -207,6 +226,7 @@ mod tests {
             closure,
             pin: PinState::Absent,
             obstacles,
+            lost_attestations: Vec::new(),
             gaps: causes.iter().map(|cause| Gap::new(Scope::Artifact(artifact.clone()), *cause, "a blob")).collect(),
             object: None,
         };

@@ -128,6 +128,12 @@ codes! {
     WorkloadDigestDrift = "workload-digest-drift",
     /// A platform keeps fewer revisions of a workload than the policy keeps releases.
     HistoryShort = "history-short",
+    /// A registry, bucket or chart repository gave two answers that cannot both be true.
+    RegistryContradiction = "registry-contradiction",
+    /// A list or index does not name what is still served.
+    ListingCut = "listing-cut",
+    /// What a build wrote beside a rollback target's platforms is gone: an attestation, a bill of materials.
+    AttestationMissing = "attestation-missing",
     /// Not everything could be read.
     InventoryIncomplete = "inventory-incomplete",
     /// A policy entry matches nothing.

@@ -8,6 +8,7 @@ mod chart;
 mod digest;
 mod ecr;
 mod event;
+mod evidence;
 mod finding;
 mod gap;
 mod history;
@@ -38,6 +39,7 @@ pub use ecr::{
 pub use event::{
     Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord,
 };
+pub use evidence::{Disagreement, ListStep, PageFacts, PartAnswer, PartProof, Served, judge_page, judge_part};
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, Wanting, rebase, seen};

@@ -1,5 +1,6 @@
 //! One repository as seen in one run.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,6 +16,11 @@ pub struct Snapshot {
     pub tags: Vec<ObservedTag>,
     /// What could not be read. Empty means: every page followed, every tag resolved.
     pub gaps: Vec<Gap>,
+    /// Tags that are listed and not served, with what the server says of each. Their targets are unknown: a list that
+    /// names them contradicts that they are gone (I4).
+    pub unserved: BTreeMap<Tag, String>,
+    /// Known tags that the list leaves out, and what they named is served all the same.
+    pub left_out: BTreeSet<Tag>,
     /// What decides how long artifacts stay here.
     pub retention: Retention,
     /// What is kept here.
@@ -151,6 +157,8 @@ pub struct Inspection {
     pub pin: PinState,
     /// Whatever else keeps it from being restorable, or its pin from holding.
     pub obstacles: Vec<Obstacle>,
+    /// What was written beside its platforms by their builder and is definitively gone. Nobody needs it to go back (I6).
+    pub lost_attestations: Vec<Digest>,
     /// What could not be read of it.
     pub gaps: Vec<Gap>,
     /// What only an object version has.
@@ -215,9 +223,29 @@ pub enum Obstacle {
         /// The digest of the part.
         #[schemars(with = "String")]
         digest: Digest,
+        /// What it is, where that is known: `platform linux/arm64`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<String>,
         /// How many further parts are lacking that are not listed, where these are many.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         more: Option<u64>,
+    },
+    /// A part of it is there, and is not what the manifest names.
+    PartDamaged {
+        /// The digest of the part.
+        #[schemars(with = "String")]
+        digest: Digest,
+        /// What is wrong with it, as a clause.
+        detail: String,
+    },
+    /// The server gave two answers that cannot both be true.
+    Contradiction {
+        /// What it is about: a tag, a digest.
+        about: String,
+        /// One answer, as a clause.
+        said: String,
+        /// The other one.
+        but: String,
     },
     /// The bytes served do not hash to the digest.
     WrongBytes {
@@ -276,7 +304,7 @@ impl Obstacle {
     /// Whether this only withholds the proof: protection is unknown, not absent.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unproven { .. })
+        matches!(self, Self::Unproven { .. } | Self::Contradiction { .. })
     }
 }
 

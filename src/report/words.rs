@@ -201,10 +201,21 @@ fn in_brief(obstacle: &Obstacle) -> Phrase {
 pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
     match obstacle {
         Obstacle::Missing => Phrase::said("does not exist any more"),
-        Obstacle::PartMissing { digest, more } => {
-            let part = Phrase::said("lacks a part: ").then(Phrase::name(&ArtifactId::Manifest(digest.clone()).short()));
-            more.map_or(part.clone(), |more| part.say(" (and ").number(more).say(" more)"))
+        Obstacle::PartMissing { digest, part, more } => {
+            let short = ArtifactId::Manifest(digest.clone()).short();
+            let lacks = match part {
+                Some(part) => Phrase::said("lacks ").then(Phrase::name(part)).say(": ").then(Phrase::name(&short)),
+                None => Phrase::said("lacks a part: ").then(Phrase::name(&short)),
+            };
+            more.map_or(lacks.clone(), |more| lacks.say(" (and ").number(more).say(" more)"))
         }
+        Obstacle::PartDamaged { detail, .. } => Phrase::said("has a damaged part: ").then(Phrase::sentence(detail)),
+        Obstacle::Contradiction { about, said, but } => Phrase::said("the registry contradicts itself about ")
+            .then(Phrase::name(about))
+            .say(": ")
+            .then(Phrase::sentence(said))
+            .say(", but ")
+            .then(Phrase::sentence(but)),
         Obstacle::WrongBytes { detail } => Phrase::said("serves wrong bytes: ").then(Phrase::sentence(detail)),
         Obstacle::Archived { class } => {
             Phrase::said("in archive storage (").then(Phrase::name(class)).say("), restore it first")

@@ -15,8 +15,9 @@ use crate::model::{
 };
 use crate::sources::{Inventory, Protector, Reservation};
 
+use super::cross_check::Words;
 use super::setup::Setup;
-use super::{Stop, node_digests};
+use super::{Stop, cross_check, node_digests};
 
 /// What came of one repository.
 pub(super) struct Outcome {
@@ -40,6 +41,8 @@ pub(super) struct Look {
     happened: Vec<Event>,
     /// How many of these this look found.
     news: usize,
+    /// What is recorded beside them and is no news to anybody.
+    also: Vec<Event>,
     /// Up to where telling it settles what they recorded.
     retold: Option<u64>,
     labels: BTreeMap<Tag, Box<str>>,
@@ -47,6 +50,10 @@ pub(super) struct Look {
     running: Vec<Running>,
     selection: Selection,
     pub(super) inspections: BTreeMap<ArtifactId, Inspection>,
+    /// What the bytes behind tags said.
+    words: Words,
+    /// Artifacts that only tags lead to which no list names.
+    left_out: BTreeMap<ArtifactId, Tag>,
     gaps: Vec<Gap>,
     /// Held until everything here is let go.
     memory: Reservation,
@@ -90,8 +97,10 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
 
     let survey = decide::survey(&snapshot, &state, &setup.rules);
     snapshot.gaps.extend(survey.vanished.clone());
-    confirm(inventory, &key.name, &survey, &mut snapshot, setup.concurrency).await;
-    let (looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
+    let mut words = Words::default();
+    words.confirm(inventory, &key.name, &survey, &mut snapshot, setup.concurrency).await;
+    let (mut looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
+    cross_check::left_out(inventory, &key.name, &mut looked_up, &mut snapshot, setup.concurrency).await;
     let created = build_times(inventory, &key.name, &survey, setup.concurrency).await;
     // A signal that could not be read might have named something here.
     gaps.extend(setup.production.gaps.iter().cloned());
@@ -115,15 +124,34 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     let configured = &setup.production.configured;
     let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, configured, at);
     let mut inspections = BTreeMap::new();
+    let left_out = cross_check::known_by_left_out(&snapshot, &state);
     loop {
         let unseen = selection.unseen(setup.rules.keep, &inspections);
         if unseen.is_empty() {
             break;
         }
-        inspect(inventory, &key.name, unseen, &mut inspections).await;
+        inspect(inventory, &key.name, unseen, &left_out, &mut inspections).await;
+        words.hold(inventory, &key.name, &setup.rules, &snapshot, &mut inspections, setup.concurrency).await;
     }
     let news = happened.len() - news;
-    Ok(Look { key, at, snapshot, state, happened, news, retold, labels, running, selection, inspections, gaps, memory })
+    Ok(Look {
+        key,
+        at,
+        snapshot,
+        state,
+        happened,
+        news,
+        also: Vec::new(),
+        retold,
+        labels,
+        running,
+        selection,
+        inspections,
+        words,
+        left_out,
+        gaps,
+        memory,
+    })
 }
 
 /// Observes within the memory budget (I28). A repository that grows out of what is left is looked at again when nobody
@@ -165,14 +193,17 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
             let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
             // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
             let mut again = look.inspections.clone();
-            inspect(source.inventory.as_ref(), name, attempts.keys().cloned().collect(), &mut again).await;
+            let tried = attempts.keys().cloned().collect();
+            inspect(source.inventory.as_ref(), name, tried, &look.left_out, &mut again).await;
+            look.words.note(&mut again);
             let input = look.input(&setup, &untried);
             plan = decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input });
         }
     }
-    let Look { key, at, mut happened, news, retold, memory, .. } = look;
+    let Look { key, at, mut happened, news, also, retold, memory, .. } = look;
     happened.drain(..happened.len() - news);
     let mut events = happened;
+    events.extend(also);
     events.append(&mut plan.events);
     events.extend(retold.map(|until| Event::Retold { until }));
     Ok(Outcome { key, plan, events, at, memory })
@@ -197,8 +228,12 @@ async fn claim(
     let after = put?;
     let events = decide::claimed(change, &after, &mut look.snapshot, &look.state);
     // The first of them is what happened; what it made of the settings is nobody else's doing, and no finding.
-    look.happened.extend(events.first().cloned());
-    look.events.extend(events);
+    let mut events = events.into_iter();
+    if let Some(happened) = events.next() {
+        look.happened.push(happened);
+        look.news += 1;
+    }
+    look.also.extend(events);
     Ok(())
 }
 
@@ -215,29 +250,6 @@ fn note_uses(setup: &Setup, key: &RepositoryKey, snapshot: &Snapshot, state: &Re
     if !uses.is_settled() {
         uses.observe(&key.name, snapshot, state);
         setup.uses.lock().unwrap_or_else(PoisonError::into_inner).intersect(&uses);
-    }
-}
-
-/// Puts what the bytes say in the place of what a list said, where that would be a change.
-async fn confirm(
-    inventory: &dyn Inventory,
-    repository: &RepositoryName,
-    survey: &Survey,
-    snapshot: &mut Snapshot,
-    concurrency: usize,
-) {
-    let answers = stream::iter(survey.changed.clone())
-        .map(|(tag, listed)| async move {
-            let answer = inventory.confirm(repository, &tag, listed).await;
-            (tag, answer)
-        })
-        .buffer_unordered(concurrency);
-    let mut answers = std::pin::pin!(answers);
-    while let Some((tag, (resolution, gap))) = answers.next().await {
-        if let Ok(at) = snapshot.tags.binary_search_by(|observed| observed.name.cmp(&tag)) {
-            snapshot.tags[at].target = resolution;
-        }
-        snapshot.gaps.extend(gap);
     }
 }
 
@@ -281,11 +293,15 @@ async fn inspect(
     inventory: &dyn Inventory,
     repository: &RepositoryName,
     artifacts: Vec<ArtifactId>,
+    left_out: &BTreeMap<ArtifactId, Tag>,
     inspections: &mut BTreeMap<ArtifactId, Inspection>,
 ) {
     let looks = stream::iter(artifacts)
         .map(|artifact| async move {
-            let inspection = inventory.inspect(repository, &artifact).await;
+            let inspection = match left_out.get(&artifact) {
+                Some(tag) => inventory.inspect_left_out(repository, &artifact, tag).await,
+                None => inventory.inspect(repository, &artifact).await,
+            };
             (artifact, inspection)
         })
         .buffer_unordered(INSPECTED_AT_ONCE);

@@ -64,8 +64,24 @@ pub trait Inventory: Send + Sync {
         (Resolution::Artifact(listed), None)
     }
 
+    /// Whether `confirm` reads bytes, so that what it says can be held against what a list or a HEAD said.
+    fn confirms_by_bytes(&self) -> bool {
+        false
+    }
+
+    /// Whether what a known tag named is served still where it last was, although no list and no look-up names it any
+    /// more: an index may have been cut while its archives stayed. By default there is no such place.
+    async fn is_left_out(&self, _repository: &RepositoryName, _tag: &Tag) -> bool {
+        false
+    }
+
     /// Looks closely at one artifact: bytes, closure, pin, lock.
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection;
+
+    /// The same of an artifact to which only a tag leads that `is_left_out`.
+    async fn inspect_left_out(&self, repository: &RepositoryName, artifact: &ArtifactId, _tag: &Tag) -> Inspection {
+        self.inspect(repository, artifact).await
+    }
 
     /// When the artifact was built or written as it says itself, for ordering where no push time is known.
     /// Cheaper than `inspect`; none where it does not say.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod content;
+mod evidence;
 mod pins;
 mod protocol;
 mod provenance;

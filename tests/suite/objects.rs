@@ -93,6 +93,7 @@ impl Bucket {
             closure: Closure::Complete,
             pin: if self.locked { PinState::Absent } else { PinState::Unsupported { marked: true } },
             obstacles: hidden.into_iter().chain(unlocked).collect(),
+            lost_attestations: Vec::new(),
             gaps: Vec::new(),
             object: None,
             artifact,

@@ -233,6 +233,7 @@ fn whole(artifact: ArtifactId) -> Inspection {
         closure: Closure::Complete,
         pin: PinState::Absent,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     }

@@ -161,7 +161,7 @@ fn checkout() -> Row {
             pin: PinReport::Absent,
             restorable: Some(false),
             protected: Some(false),
-            obstacles: vec![Obstacle::PartMissing { digest: part.clone(), more: None }, Obstacle::Unpinned],
+            obstacles: vec![Obstacle::PartMissing { digest: part.clone(), part: None, more: None }, Obstacle::Unpinned],
             ..target(3, broken.clone(), "v4.0.2")
         },
         TargetReport {

@@ -20,6 +20,7 @@ pub(super) async fn inspect(registry: &Registry, name: &RepositoryName, artifact
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     };
@@ -76,6 +77,11 @@ async fn look_inside(registry: &Registry, name: &RepositoryName, digest: &Digest
                 Trouble::NotFound => {
                     let detail = format!("{name}@{digest} is listed, and not found when asked for; run again");
                     seen.gaps.push(Gap::new(scope(), Cause::Suspicious, detail));
+                    seen.obstacles.push(Obstacle::Contradiction {
+                        about: format!("image {name}@{digest}"),
+                        said: "ecr:DescribeImages says that it is there and ACTIVE".to_owned(),
+                        but: "ecr:BatchGetImage says ImageNotFound".to_owned(),
+                    });
                 }
                 Trouble::WrongBytes(detail) => {
                     seen.gaps.push(Gap::new(scope(), Cause::Malformed, detail.clone()));
@@ -93,12 +99,7 @@ async fn look_inside(registry: &Registry, name: &RepositoryName, digest: &Digest
     seen.created = manifest.created.or(seen.created);
     seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
     let found = below(registry, name, digest, manifest.content).await;
-    seen.closure = found.closure();
-    for detail in found.wrong {
-        seen.gaps.push(Gap::new(scope(), Cause::Malformed, detail.clone()));
-        seen.obstacles.push(Obstacle::WrongBytes { detail });
-    }
-    seen.gaps.extend(found.faults.into_iter().map(|fault| fault.gap(scope())));
+    found.tell(seen);
 }
 
 /// The tag that pins this digest.

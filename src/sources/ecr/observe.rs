@@ -1,5 +1,7 @@
 //! Every image of a repository, page by page, each page made compact and dropped before the next is asked for (I20).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageStatusFilter};
 
 use crate::model::{
@@ -107,6 +109,8 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName, memory: 
     fold.settle(registry, name).await;
     Snapshot {
         tags: fold.tags,
+        unserved: BTreeMap::new(),
+        left_out: BTreeSet::new(),
         gaps: fold.gaps.finish(Scope::Repository),
         retention: Retention::Ecr(Box::new(EcrRepository {
             registry: owner.or_else(|| registry.wire.account().map(Box::from)).unwrap_or_default(),

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use super::archive::Archive;
 use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
+use super::left;
 use super::shelf::{self, Shelf, Sorted};
 use super::web::index_cap;
 use crate::model::{
@@ -327,6 +328,19 @@ impl Inventory for BucketCharts {
                 None => (Resolution::NotFound, None),
             },
         }
+    }
+
+    async fn is_left_out(&self, repository: &RepositoryName, version: &Tag) -> bool {
+        let Ok(index) = self.index().await else { return false };
+        for url in left::addresses(index.charts.get(repository), repository, version) {
+            if let Ok(key) = key_of(&self.place, Some(&url))
+                && let Ok(Some(observed)) = self.keys.key(&key).await
+                && observed.target.artifact().is_some()
+            {
+                return true;
+            }
+        }
+        false
     }
 
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {

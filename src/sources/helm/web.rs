@@ -116,7 +116,7 @@ impl Web {
             return failed(Fault::malformed("the repository's address takes no index.yaml"));
         };
         let call = self.read(url.clone(), Redirects::SameOrigin, index_cap(), true);
-        let answer = match self.wire.send_with(&call, Extras { headers, sink: None }).await {
+        let answer = match self.wire.send_with(&call, Extras { headers, ..Extras::default() }).await {
             Ok(answer) => answer,
             Err(fault) => return failed(fault),
         };
@@ -145,7 +145,7 @@ impl Web {
         let what = redacted(&place.url);
         let call = self.read(place.url.clone(), Redirects::Anywhere, ARCHIVE_CAP, place.trusted);
         let mut archive = Archive::new();
-        let extras = Extras { headers: HeaderMap::new(), sink: Some(&mut archive) };
+        let extras = Extras { sink: Some(&mut archive), ..Extras::default() };
         let answer = self.wire.send_with(&call, extras).await.map_err(Lack::Unknown)?;
         match answer.status {
             StatusCode::OK => {
@@ -157,6 +157,19 @@ impl Web {
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(self.lack(&answer, place, &what)),
             _ => Err(Lack::Unknown(Fault::of(&answer, &what))),
+        }
+    }
+
+    /// Whether something is served there that is no page, by its first byte.
+    pub(super) async fn serves(&self, place: &Place) -> bool {
+        let call = self.read(place.url.clone(), Redirects::Anywhere, DESCRIPTION_CAP, place.trusted);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RANGE, HeaderValue::from_static("bytes=0-0"));
+        match self.wire.send_with(&call, Extras { headers, first_byte: true, ..Extras::default() }).await {
+            Ok(answer) => {
+                answer.status.is_success() && !answer.body.is_empty() && no_page(&answer, &redacted(&place.url)).is_ok()
+            }
+            Err(_) => false,
         }
     }
 

@@ -59,6 +59,8 @@ pub(in crate::sources) struct Extras<'a> {
     pub(in crate::sources) headers: HeaderMap,
     /// What takes the body of a success as it arrives; the answer's own is empty then.
     pub(in crate::sources) sink: Option<&'a mut dyn Sink>,
+    /// Whether the first byte of the body is enough.
+    pub(in crate::sources) first_byte: bool,
 }
 
 /// The HTTP client of one source.
@@ -290,8 +292,11 @@ impl Wire {
             if call.method == Method::HEAD {
                 return Ok(Answer::bare(response, elsewhere));
             }
-            let sink = extras.sink.as_deref_mut();
-            return Answer::read(response, call.cap, elsewhere, sink).await.map_err(|fault| match fault {
+            let read = match extras.first_byte {
+                true => Answer::begin(response, call.cap, elsewhere).await,
+                false => Answer::read(response, call.cap, elsewhere, extras.sink.as_deref_mut()).await,
+            };
+            return read.map_err(|fault| match fault {
                 BodyFault::Broken(error) => broken(call, &url, &error),
                 BodyFault::TooLarge => Setback::Final(Fault::malformed(format!(
                     "{}: the answer is larger than the {} bytes that are read of it",

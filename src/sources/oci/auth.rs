@@ -107,6 +107,11 @@ impl Auth {
         Self { keys, token_realms, known: RwLock::new(None) }
     }
 
+    /// Whether a text holds the secret of this source (I18).
+    pub(super) fn is_told_by(&self, text: &str) -> bool {
+        self.credentials.is_told_by(text)
+    }
+
     fn known(&self) -> Option<Scheme> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

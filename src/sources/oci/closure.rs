@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::manifest::{Content, Descriptor, Manifest, parse};
 use super::registry::{Lack, Registry, Repository};
 use super::resolve::check_header;
-use crate::model::Digest;
+use crate::model::{Digest, Disagreement};
 pub(super) use crate::sources::closure::Trouble;
 use crate::sources::closure::{Below, Frontier, Identities, check_child};
 
@@ -46,6 +46,15 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// Whether HEAD says that a manifest is there for which GET has just answered 404.
+    pub(super) async fn head_says_there(&self, repository: &Repository, digest: &Digest) -> Option<Disagreement> {
+        self.told_by_head(repository, &digest.to_string()).await?;
+        let [said, but] = ["HEAD says that it is there", "GET answers 404"].map(str::to_owned);
+        Some(Disagreement { said, but })
+    }
+}
+
 /// Walks everything below a manifest, level by level.
 pub(super) async fn below(registry: &Registry, repository: &Repository, root: &Digest, content: &Content) -> Below {
     let mut found = Below::default();
@@ -66,8 +75,16 @@ pub(super) async fn below(registry: &Registry, repository: &Repository, root: &D
         let mut fetched = stream::iter(fetched).buffer_unordered(MANIFESTS_AT_ONCE);
         while let Some((child, content)) = fetched.next().await {
             match content {
-                Ok(content) => frontier.add(content),
-                Err(trouble) => found.note(&child.digest, trouble),
+                Ok(content) => frontier.add(content, child.attestation),
+                Err(trouble) => {
+                    if matches!(trouble, Trouble::NotFound)
+                        && let Some(disagreement) = registry.head_says_there(repository, &child.digest).await
+                    {
+                        found.contradict(format!("{}@{}", repository.name, child.digest), disagreement);
+                    } else {
+                        found.note(&child, trouble);
+                    }
+                }
             }
         }
     }
@@ -105,19 +122,14 @@ async fn ask_blobs(registry: &Registry, repository: &Repository, frontier: Front
         Err(fault) => return found.faults.push(fault),
     };
     let asked = blobs.into_iter().map(|blob| async move {
-        let facts = registry.head_blob(repository, &blob.digest).await;
-        (blob, facts)
+        let answer = registry.ask_blob(repository, &blob.digest).await;
+        (blob, answer)
     });
     let mut asked = stream::iter(asked).buffer_unordered(registry.width());
-    while let Some((blob, facts)) = asked.next().await {
-        match facts {
-            Ok(facts) if facts.size.is_none_or(|size| size == blob.size) => {}
-            Ok(_) => found.faults.push(Fault::malformed(format!(
-                "blob {}@{} has another size than its manifest says",
-                repository.name, blob.digest
-            ))),
-            Err(Lack::NotFound) => found.lacks_blob(repository.name.as_str(), &blob),
-            Err(Lack::Unknown(fault)) => found.faults.push(fault),
+    while let Some((blob, answer)) = asked.next().await {
+        match answer {
+            Ok(answer) => found.note_blob(repository.name.as_str(), &blob, &answer),
+            Err(fault) => found.faults.push(fault),
         }
     }
 }

@@ -37,6 +37,18 @@ impl Credentials {
         let Self::Password { username, password } = self else { return None };
         authorization("Basic", &BASE64_STANDARD.encode(format!("{username}:{}", password.expose())))
     }
+
+    /// Whether a text holds the secret, or what is sent in its place (I18).
+    pub(super) fn is_told_by(&self, text: &str) -> bool {
+        let secret = match self {
+            Self::Anonymous => return false,
+            Self::Password { password, .. } => password,
+            Self::Identity(token) | Self::Token(token) => token,
+        };
+        let sent = self.basic();
+        let sent = sent.as_ref().and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Basic "));
+        text.contains(secret.expose()) || sent.is_some_and(|sent| text.contains(sent))
+    }
 }
 
 /// An `Authorization` that prints as nothing; none if the secret cannot stand in a header (F79).

@@ -7,12 +7,13 @@
 //! - `super::http` is the one place that sends; `challenge` decides where credentials may go;
 //! - `credentials`, `docker_config` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
-//! - `closure` walks what is below a manifest, `inspect`, `observe` and `pin` are what a run asks for.
+//! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
 //!
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
 //! of what is below.
 
 mod auth;
+mod blobs;
 mod challenge;
 mod closure;
 mod credentials;
@@ -178,6 +179,10 @@ impl Inventory for OciInventory {
             Err(fault) => Err(fault),
         };
         told(resolved, tag)
+    }
+
+    fn confirms_by_bytes(&self) -> bool {
+        true
     }
 
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {

@@ -173,11 +173,49 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository, memory
             snapshot.tags.push(ObservedTag { name, target, pushed: None, object: None });
         }
     }
+    settle_unserved(registry, repository, &mut snapshot, &mut unresolved).await;
     let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
     snapshot.tags.shrink_to_fit();
     let end = outgrew.or(end).into_iter().collect();
     snapshot.gaps = [unresolved.finish(), odd_names.finish(), end].concat();
     snapshot
+}
+
+/// So many tags that are listed and not served are asked why; of the others it is only said.
+const ASKED_WHY: usize = 20;
+
+/// Tags that the list names and the registry does not serve. The list is read again first: a tag may have gone between the
+/// two. What is still listed then is not gone, whatever a look-up says (I4).
+async fn settle_unserved(
+    registry: &Registry,
+    repository: &Repository,
+    snapshot: &mut Snapshot,
+    unresolved: &mut GapTally,
+) {
+    let not_found = |tag: &ObservedTag| tag.target == Resolution::NotFound;
+    let mut unserved: BTreeSet<Tag> =
+        snapshot.tags.iter().filter(|tag| not_found(tag)).map(|tag| tag.name.clone()).collect();
+    if unserved.is_empty() {
+        return;
+    }
+    let gaps = Mutex::new(ListingGaps::default());
+    let listed: HashSet<Tag> = tag_names(registry, repository, &gaps).collect().await;
+    let end = gaps.into_inner().unwrap_or_else(PoisonError::into_inner).end;
+    match end {
+        None => unserved.retain(|tag| listed.contains(tag)),
+        Some(gap) => {
+            let detail =
+                format!("{} listed tags are not served; reading the list again: {}", unserved.len(), gap.detail);
+            unresolved.push(Gap { detail, ..gap });
+        }
+    }
+    for tag in snapshot.tags.iter_mut().filter(|tag| not_found(tag) && unserved.contains(&tag.name)) {
+        tag.target = Resolution::Unknown;
+    }
+    for (at, tag) in unserved.into_iter().enumerate() {
+        let why = if at < ASKED_WHY { registry.why_unserved(repository, &tag).await } else { String::new() };
+        snapshot.unserved.insert(tag, why);
+    }
 }
 
 /// What keeps a list of tags from being whole.

@@ -30,6 +30,7 @@ pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspectio
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     };

@@ -96,6 +96,28 @@ pub(super) enum Lie {
     PutDigest,
     /// Repositories in the catalog that are no names.
     OddNames,
+    /// F106: lists have no Link. No page has more names than `most`; what follows `last` is given or is not.
+    NoLinks { most: usize, last: bool },
+    /// F106: the same with `last` unknown, and the names in another order each time.
+    Shuffled,
+    /// F106: pages of more than this are refused.
+    LargestPage(usize),
+    /// F107: GET of these paths says that they are gone, and HEAD that they are there.
+    GoneToGet(String),
+    /// F105: GET of this reference serves the manifest with this digest.
+    GetServes(String, Digest),
+    /// This tag's manifest is there, and not in a form that the client takes.
+    NotAcceptable(&'static str),
+    /// HEAD of a blob is answered with this status.
+    BlobHead(u16),
+    /// HEAD of a blob tells this length, or none.
+    BlobHeadLength(Option<u64>),
+    /// F130: GET of this blob announces it, and sends nothing.
+    BlobBreaksOff(String),
+    /// GET takes no notice of ranges.
+    NoRanges,
+    /// GET with a range is answered with this status.
+    RangeRefused(u16),
 }
 
 /// How clients prove who they are.
@@ -152,6 +174,8 @@ struct Reply {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     trick: Trick,
+    /// What `Content-Length` says, where it is not the truth; inner none: nothing.
+    length: Option<Option<u64>>,
 }
 
 #[derive(PartialEq)]
@@ -174,7 +198,7 @@ enum Trick {
 impl Reply {
     fn new(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type".to_owned(), media_type.to_owned())];
-        Self { status, headers, body: body.into(), trick: Trick::None }
+        Self { status, headers, body: body.into(), trick: Trick::None, length: None }
     }
 
     fn error(status: u16, code: &str) -> Self {
@@ -253,6 +277,11 @@ impl Server {
         self.state.lock().unwrap().lies.insert(lie);
     }
 
+    /// No lie any more.
+    pub(super) fn be_honest(&self) {
+        self.state.lock().unwrap().lies.clear();
+    }
+
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
     }
@@ -293,7 +322,10 @@ impl Server {
             match reply.trick {
                 Trick::Flood { announced: true } => text.push_str("Content-Length: 500000000\r\n\r\n"),
                 Trick::Flood { announced: false } => text.push_str("Transfer-Encoding: chunked\r\n\r\n"),
-                _ => text.push_str(&format!("Content-Length: {}\r\n\r\n", reply.body.len())),
+                _ => match reply.length.unwrap_or(Some(reply.body.len() as u64)) {
+                    Some(length) => text.push_str(&format!("Content-Length: {length}\r\n\r\n")),
+                    None => text.push_str("\r\n"),
+                },
             }
             stream.write_all(text.as_bytes()).await?;
             if head {
@@ -400,6 +432,18 @@ impl State {
         if self.find(|lie| matches!(lie, Lie::GonePage(part) if path.contains(part)).then_some(())).is_some() {
             return Reply::new(404, "text/html", "<html>not here</html>");
         }
+        let gone_to_get = |lie: &Lie| matches!(lie, Lie::GoneToGet(part) if path.contains(part.as_str())).then_some(());
+        if request.method == "GET" && self.find(gone_to_get).is_some() {
+            return Reply::error(404, if path.contains("/blobs/") { "BLOB_UNKNOWN" } else { "MANIFEST_UNKNOWN" });
+        }
+        let not_acceptable = |lie: &Lie| {
+            matches!(lie, Lie::NotAcceptable(tag) if path.ends_with(&format!("/manifests/{tag}"))).then_some(())
+        };
+        if self.find(not_acceptable).is_some() {
+            let message = "artifact found, but accept header does not support it";
+            let body = format!(r#"{{"errors":[{{"code":"MANIFEST_UNKNOWN","message":"{message}"}}]}}"#);
+            return Reply::new(404, "application/json", body);
+        }
         self.route(request, path, query, own)
     }
 
@@ -424,12 +468,42 @@ impl State {
             }) {
                 return Reply::to(&location.replace("{own}", own).replace("{digest}", digest));
             }
-            return match self.store.blobs.get(digest) {
-                Some(bytes) => Reply::new(200, "application/octet-stream", bytes.clone()),
-                None => Reply::error(404, "BLOB_UNKNOWN"),
-            };
+            return self.blob(request, digest);
         }
         Reply::new(404, "text/plain", "no")
+    }
+
+    fn blob(&self, request: &Seen, digest: &str) -> Reply {
+        let head = request.method == "HEAD";
+        if let Some(status) = self.find(|lie| if let Lie::BlobHead(status) = lie { Some(*status) } else { None })
+            && head
+        {
+            return Reply::error(status, "DENIED");
+        }
+        let Some(bytes) = self.store.blobs.get(digest).cloned() else { return Reply::error(404, "BLOB_UNKNOWN") };
+        if head {
+            let length = self.find(|lie| if let Lie::BlobHeadLength(length) = lie { Some(*length) } else { None });
+            return Reply { length, ..Reply::new(200, "application/octet-stream", bytes) };
+        }
+        let breaks = |lie: &Lie| matches!(lie, Lie::BlobBreaksOff(broken) if broken == digest).then_some(());
+        let trick = if self.find(breaks).is_some() { Trick::Cut } else { Trick::None };
+        let ranged = request.headers.contains_key("range");
+        let refused = self.find(|lie| if let Lie::RangeRefused(status) = lie { Some(*status) } else { None });
+        match refused {
+            Some(status) if ranged => return Reply::error(status, "UNSUPPORTED"),
+            _ => {}
+        }
+        let whole = bytes.len();
+        if !ranged || self.lies(&Lie::NoRanges) {
+            return Reply { trick, ..Reply::new(200, "application/octet-stream", bytes) };
+        }
+        match bytes.first() {
+            None => Reply::new(416, "text/plain", "").with("Content-Range", "bytes */0"),
+            Some(first) => {
+                let reply = Reply::new(206, "application/octet-stream", vec![*first]);
+                Reply { trick, ..reply }.with("Content-Range", format!("bytes 0-0/{whole}"))
+            }
+        }
     }
 
     fn authorize(&mut self, request: &Seen, own: &str) -> Option<Reply> {
@@ -550,6 +624,9 @@ impl State {
             |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")).map(str::to_owned));
         let size = self.find(|lie| if let Lie::PageOf(size) = lie { Some(*size) } else { None });
         let size = size.unwrap_or_else(|| parameter("n").and_then(|n| n.parse().ok()).unwrap_or(100));
+        if let Some(reply) = self.page_without_link(field, &parameter, &names) {
+            return reply;
+        }
         let start = match parameter("cursor") {
             None => 0,
             Some(cursor) => match cursor.strip_prefix("%7E+").and_then(|cursor| cursor.strip_suffix("%252F")) {
@@ -583,6 +660,35 @@ impl State {
         reply.with("Link", format!("<{}{path}?cursor=%7E+{next}%252F&n=1>; rel=\"next\"", host.unwrap_or_default()))
     }
 
+    /// Pages of servers that cut a list off and do not say so (F106).
+    fn page_without_link(
+        &mut self,
+        field: &str,
+        parameter: &impl Fn(&str) -> Option<String>,
+        names: &[String],
+    ) -> Option<Reply> {
+        let n: Option<usize> = parameter("n").and_then(|n| n.parse().ok());
+        let largest = self.find(|lie| if let Lie::LargestPage(most) = lie { Some(*most) } else { None });
+        if largest.is_some_and(|most| n.is_some_and(|n| n > most)) {
+            return Some(Reply::error(400, "PAGINATION_NUMBER_INVALID"));
+        }
+        let shuffled = self.lies(&Lie::Shuffled);
+        let cut = self.find(|lie| if let Lie::NoLinks { most, last } = lie { Some((*most, *last)) } else { None });
+        let (most, knows_last) = cut.or(shuffled.then_some((usize::MAX, false)))?;
+        let mut names = names.to_vec();
+        if shuffled {
+            *self.counts.entry("shuffled").or_default() += 1;
+            let turn = self.counts["shuffled"] * 7 % names.len().max(1);
+            names.rotate_left(turn);
+            names.reverse();
+        }
+        let last = parameter("last").filter(|_| knows_last);
+        names.retain(|name| last.as_ref().is_none_or(|last| name > last));
+        names.truncate(n.unwrap_or(usize::MAX).min(most));
+        let list = serde_json::to_string(&names).unwrap();
+        Some(Reply::new(200, "application/json", format!(r#"{{"{field}":{list}}}"#)))
+    }
+
     fn manifest(&mut self, request: &Seen, name: &str, reference: &str) -> Reply {
         let head = request.method == "HEAD";
         if let Some(status) = self.find(|lie| if let Lie::Head(status) = lie { Some(*status) } else { None })
@@ -597,7 +703,11 @@ impl State {
             return Reply::to(&location);
         }
         let Some(tags) = self.store.tags.get(name) else { return Reply::error(404, "NAME_UNKNOWN") };
-        let digest = tags.get(reference).map_or(reference, String::as_str).to_owned();
+        let elsewhere = self.find(|lie| match lie {
+            Lie::GetServes(named, served) if named == reference && !head => Some(served.to_string()),
+            _ => None,
+        });
+        let digest = elsewhere.unwrap_or_else(|| tags.get(reference).map_or(reference, String::as_str).to_owned());
         let Some((media_type, bytes)) = self.store.manifests.get(&digest).cloned() else {
             return Reply::error(404, "MANIFEST_UNKNOWN");
         };

@@ -139,6 +139,7 @@ pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
         closure: Closure::Complete,
         pin: PinState::Present,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
     }
 }
