@@ -16,7 +16,7 @@ use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, charts, collision, commands, drift, forecast, mutability};
+use super::{access, charts, collision, commands, drift, forecast, mutability, witness};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -97,6 +97,7 @@ pub(super) fn findings(
         found.momentary.extend(pinned_again(input, draft, target));
     }
     found.standing.extend(moved_pins(input, draft, report));
+    found.standing.extend(witness::unknown_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(workload_findings(input, draft));
     found.standing.extend(marked_only(draft, report));

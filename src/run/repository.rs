@@ -30,7 +30,7 @@ pub(super) struct Outcome {
 
 /// Everything read of one repository, before anything is decided about its targets.
 pub(super) struct Look {
-    key: RepositoryKey,
+    pub(super) key: RepositoryKey,
     at: Timestamp,
     pub(super) snapshot: Snapshot,
     state: RepositoryState,
@@ -45,7 +45,7 @@ pub(super) struct Look {
     running: Vec<Running>,
     selection: Selection,
     pub(super) inspections: BTreeMap<ArtifactId, Inspection>,
-    gaps: Vec<Gap>,
+    pub(super) gaps: Vec<Gap>,
 }
 
 impl Look {
@@ -125,8 +125,10 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     let mut plan = decide::plan(&input);
     if let Some(protector) = &source.protector
         && !plan.pins.is_empty()
+        && !setup.witnesses.withhold(&look.key.source)
     {
         let name = &look.key.name;
+        setup.begin_history(&look.key, &look.events, look.at).await?;
         let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
         // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
         let mut again = look.inspections.clone();

@@ -21,7 +21,7 @@ use crate::policy::{HelmBucket, S3Config};
 use crate::sources::http::answer::Sink as _;
 use crate::sources::s3::charts::{Keys, NoObject};
 use crate::sources::s3::{S3Error, Tuning};
-use crate::sources::{Inventory, OpenOptions, Protector, Source};
+use crate::sources::{Inventory, OpenOptions, Protector, Source, witness};
 
 const INDEX_CAP: i64 = 64 << 20;
 const ARCHIVE_CAP: i64 = 256 << 20;
@@ -300,6 +300,12 @@ impl Inventory for BucketCharts {
         }
         snapshot.gaps.extend(unread.finish());
         snapshot
+    }
+
+    async fn any_pin(&self, chart: &RepositoryName) -> Option<String> {
+        // Whether an archive is held shows without reading it.
+        let snapshot = self.observe(chart).await;
+        witness::any_pin_of(&snapshot, async |artifact| self.keys.inspect(artifact).await).await
     }
 
     async fn look_up(&self, repository: &RepositoryName, version: &Tag) -> (Resolution, Option<Gap>) {

@@ -159,6 +159,10 @@ impl Inventory for OciInventory {
         }
     }
 
+    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
+        observe::any_pin(&self.registry, &self.registry.repository(repository).ok()?).await
+    }
+
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
         let resolved = match self.registry.repository(repository) {
             Ok(repository) => self.registry.resolve(&repository, tag).await,

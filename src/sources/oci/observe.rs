@@ -7,7 +7,7 @@ use futures::stream::{self, Stream, StreamExt as _};
 
 use super::list::{CatalogPage, List, Pages, TagPage, Text};
 use super::registry::{Registry, Repository};
-use crate::model::{Cause, Gap, GapTally, NamePatterns, ObservedTag, RepositoryName, Resolution, Scope, Snapshot, Tag};
+use crate::model::{Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag};
 
 /// More tags than this are no repository but an attempt to fill memory (I20). F93 asks for a million.
 const MOST_TAGS: usize = 5_000_000;
@@ -167,6 +167,15 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository) -> Sna
     let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
     snapshot.gaps = [unresolved.finish(), odd_names.finish(), end.into_iter().collect()].concat();
     snapshot
+}
+
+/// The first pin in the list of tags, by its name alone.
+pub(super) async fn any_pin(registry: &Registry, repository: &Repository) -> Option<String> {
+    let gaps = Mutex::new(ListingGaps::default());
+    let names = tag_names(registry, repository, &gaps);
+    let pins = names.filter(|tag| std::future::ready(Pin::read(tag).is_some()));
+    let mut pins = std::pin::pin!(pins);
+    pins.next().await.map(|tag| tag.to_string())
 }
 
 /// What keeps a list of tags from being whole.
