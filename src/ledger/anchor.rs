@@ -109,7 +109,7 @@ impl Ledger {
             Err(Failed::Ledger(error)) => return Err(error),
             Err(Failed::Anchor(error)) => self.unanchored(anchor, &error),
         }
-        self.copy_to_anchor().await
+        Ok(())
     }
 
     fn unanchored(&self, anchor: &Anchor, error: &LedgerError) {
@@ -198,6 +198,7 @@ impl Ledger {
     }
 
     fn rolled_back(&self, what: String) -> LedgerError {
+        let what = format!("{what} (what an anchor holds is never given up: to start over, name a new ledger and anchor)");
         LedgerError::RolledBack { location: self.store.location().to_owned(), what }
     }
 

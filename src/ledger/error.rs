@@ -56,7 +56,7 @@ pub enum LedgerError {
     /// The log ends before, or differs from, what was last seen of it (I11, I12, F59).
     #[error(
         "ledger {location}: {what}: it was restored from an old copy or rewritten; restore the newest copy, \
-         or, to go on from here on purpose, remove its view/ folder, which holds only caches"
+         or, to go on from here on purpose, run `prodpin audit --adopt` once"
     )]
     RolledBack {
         /// The ledger.

@@ -224,8 +224,13 @@ impl Ledger {
             Judgement::Same => None,
             Judgement::Gone => Some("it is empty".to_owned()),
             Judgement::Another => Some(format!("another log is there, {}", crate::policy::visible(&origin))),
-            Judgement::Shorter => Some(format!("it ends at commit {} with {} entries", head.sequence, head.size)),
-            Judgement::Forked => Some(format!("its commit {} has root {}", head.sequence, head.root_base64())),
+            Judgement::Shorter => Some(format!(
+                "it ends at commit {} with {} entries: it was restored from an old copy or rewritten",
+                head.sequence, head.size
+            )),
+            Judgement::Forked => {
+                Some(format!("its commit {} has root {}: it was rewritten", head.sequence, head.root_base64()))
+            }
             Judgement::Grown if proof == Proof::Linked => self.contradicts_slot(&known).await?,
             Judgement::Grown => match self.consistency(known.size, Hash(known.root)).await {
                 Ok(Consistency::Proven(_)) => None,
@@ -247,7 +252,7 @@ impl Ledger {
         })
     }
 
-    /// Right after the head is found. What only reads goes on where something is left to read, and says so.
+    /// Before anything is written. What only reads goes on where something is left to read, and says so.
     pub(super) async fn compare_memory(&mut self) -> Result<(), LedgerError> {
         match self.contradicts_memory(Proof::Tiles).await? {
             None => {}

@@ -202,7 +202,10 @@ impl Ledger {
         }
         let mut ledger = Self { memory, ..Self::unread(location::open(location, access).await?, access) };
         ledger.find_head().await?;
-        ledger.compare_memory().await?;
+        if access == Access::Write && ledger.head().is_none() {
+            // No key is made either for what is no beginning.
+            ledger.compare_memory().await?;
+        }
         // What ends with the run is nobody's record: it would be the anchor of another log than the next one's.
         if access == Access::Write && *location != LedgerLocation::None {
             let known = ledger.signed_by();

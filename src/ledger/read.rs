@@ -99,11 +99,15 @@ impl Ledger {
     }
 
     /// Once the head is found: whether the next commit can be made, and what the last writer did not come to.
-    pub(super) async fn make_ready(&self) -> Result<(), LedgerError> {
+    pub(super) async fn make_ready(&mut self) -> Result<(), LedgerError> {
         if self.access == Access::Write {
             self.refuse_newer_schema()?;
             self.refuse_foreign_key()?;
             self.compare_anchor().await?;
+        }
+        self.compare_memory().await?;
+        if self.access == Access::Write {
+            self.copy_to_anchor().await?;
             self.write_tiles().await?;
             // Shows, before anything is done elsewhere, that this ledger can be written to (F63).
             self.write_index().await?;

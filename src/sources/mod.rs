@@ -65,7 +65,16 @@ pub trait Inventory: Send + Sync {
     /// before the history of a source begins: a list of names is enough where pins are tags, and only the newest
     /// object versions are asked for holds.
     async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
-        witness::any_pin(self, repository).await
+        let snapshot = self.observe(repository).await;
+        if let Some(tag) = witness::pin_tag(&snapshot) {
+            return Some(tag);
+        }
+        for artifact in witness::newest(&snapshot) {
+            if let Some(held) = witness::hold(&self.inspect(repository, &artifact).await) {
+                return Some(held);
+            }
+        }
+        None
     }
 
     /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.

@@ -305,7 +305,12 @@ impl Inventory for BucketCharts {
     async fn any_pin(&self, chart: &RepositoryName) -> Option<String> {
         // Whether an archive is held shows without reading it.
         let snapshot = self.observe(chart).await;
-        witness::any_pin_of(&snapshot, async |artifact| self.keys.inspect(artifact).await).await
+        for artifact in witness::newest(&snapshot) {
+            if let Some(held) = witness::hold(&self.keys.inspect(&artifact).await) {
+                return Some(held);
+            }
+        }
+        None
     }
 
     async fn look_up(&self, repository: &RepositoryName, version: &Tag) -> (Resolution, Option<Gap>) {

@@ -160,7 +160,8 @@ impl Inventory for OciInventory {
     }
 
     async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
-        observe::any_pin(&self.registry, &self.registry.repository(repository).ok()?).await
+        let repository = self.registry.repository(repository).ok()?;
+        observe::any_pin(&self.registry, &repository).await
     }
 
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
