@@ -12,6 +12,7 @@ mod repository;
 mod setup;
 mod stop;
 mod wanted;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,7 +139,9 @@ async fn carry_out(
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
     let stop = &options.stop;
-    let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now(), Access::Write).await?);
+    let mut setup = Setup::new(policy, sources, options, Timestamp::now(), Access::Write).await?;
+    setup.witnesses = setup.ask_witnesses(stop).await?;
+    let setup = Arc::new(setup);
     let mut recorder = Recorder::new(setup.clone(), unopened)?;
     let mut over = std::pin::pin!(stop.over());
     let mut given_up = false;

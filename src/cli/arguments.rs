@@ -141,6 +141,11 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
 
+    /// Start over without a history that is missing, for this run: a ledger that was lost, or pins in a source that the
+    /// ledger knows nothing of
+    #[arg(long, env = "PRODPIN_ADOPT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) adopt: bool,
+
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,
 }
@@ -190,6 +195,11 @@ pub(super) struct WatchArguments {
     /// long as it is from one time of the schedule to the next, at least 30m and at most 6h]
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
+
+    /// Start over without a history that is missing, for the first run: a ledger that was lost, or pins in a source that the
+    /// ledger knows nothing of
+    #[arg(long, env = "PRODPIN_ADOPT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) adopt: bool,
 
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,

@@ -32,6 +32,7 @@ pub(super) async fn outcome(
     bar: &Bar,
 ) -> anyhow::Result<Ending> {
     policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    policy.safeguards.adopt = arguments.adopt;
     if mode == Mode::Enforce && policy.ledger == LedgerLocation::None {
         // Told before any registry is asked for anything.
         return Err(RunError::NoLedger.into());
@@ -153,7 +154,12 @@ pub(super) async fn open_ledger(policy: &Policy, flag: Option<&str>) -> anyhow::
     if location == LedgerLocation::None {
         return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
     }
-    Ok(Ledger::open(&location, Access::Read).await?)
+    let mut ledger = Ledger::open_with(&location, &policy.safeguards, Access::Read).await?;
+    if ledger.head().is_none() {
+        // What is left of a history can be looked at; nothing is no history.
+        ledger.must_be_remembered()?;
+    }
+    Ok(ledger)
 }
 
 /// The sources that were asked for. One that the policy does not have would silently be nothing.

@@ -16,7 +16,7 @@ use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, charts, collision, commands, drift, evidence, forecast, mutability, refusals};
+use super::{access, charts, collision, commands, drift, evidence, forecast, mutability, refusals, witness};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -100,6 +100,7 @@ pub(super) fn findings(
     found.standing.extend(evidence::unserved_tags(input, draft));
     found.standing.extend(evidence::left_out(input, draft));
     found.standing.extend(moved_pins(input, draft, report));
+    found.standing.extend(witness::unknown_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(workload_findings(input, draft));
     found.standing.extend(marked_only(draft, report));

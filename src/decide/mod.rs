@@ -42,6 +42,7 @@ mod seen_order;
 mod source;
 mod waive;
 mod wildcard;
+mod witness;
 mod workloads;
 
 pub use changes::{Survey, changes, fold, survey};
@@ -57,4 +58,5 @@ pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{settings, unmatched};
 pub use waive::{expired, idle, waive};
+pub use witness::{MissingHistory, missing_history};
 pub use workloads::{concerns, uncovered};

@@ -52,6 +52,7 @@ impl Ledger {
         }
         // Told only once the anchor knows of it, as far as it can be reached.
         self.copy_to_anchor().await?;
+        self.remember_head().await;
         let changed = views.into_values().filter(|view| view.latest().is_some_and(|latest| latest.0 > before));
         if let Err(error) = self.write_views(changed.collect()).await {
             tracing::warn!(ledger = self.store.location(), %error, "a cache could not be written; the log is complete");

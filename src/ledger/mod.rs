@@ -38,6 +38,9 @@
 //! restates its own entries after it ([`crate::model::rebase`]), and tries the next number (I14, F61). A crash before
 //! the checkpoint leaves an orphan that nothing refers to; a crash after it leaves stale caches (I15, F62).
 //!
+//! **What remembers is elsewhere.** The head is remembered beside the key or the policy, by the process, by the anchor, and
+//! the pins in the registries show that there was a history; whatever contradicts one of them is no beginning (I24).
+//!
 //! **Caches** say for themselves what they are a cache of. One that is missing, stale, torn, foreign or of another
 //! program's version is made anew from the log; only a head that was seen and is gone stops writing (I12).
 
@@ -50,10 +53,12 @@ mod checkpoint;
 mod commit;
 mod debt;
 mod error;
+mod foreign;
 mod index;
 mod key;
 mod kms;
 mod location;
+mod memory;
 mod proof;
 mod query;
 mod read;
@@ -81,6 +86,7 @@ use tlog_tiles::tlog::Hash;
 use self::anchor::Anchor;
 use self::index::Index;
 use self::key::Keys;
+use self::memory::Memory;
 use self::read::Tip;
 use self::store::Store;
 use self::tiles::Tile;
@@ -143,6 +149,10 @@ pub struct Ledger {
     /// What signs checkpoints; none if they are not signed, or if nothing is written.
     keys: Option<Keys>,
     anchor: Option<Anchor>,
+    /// What remembers the head outside the log.
+    memory: Memory,
+    /// Why what is there is not what is remembered, where the ledger was opened for reading all the same.
+    contradiction: Option<LedgerError>,
     /// What is known of the log so far. Never locked across a wait.
     log: RwLock<Log>,
     /// Held by whoever moves the head: a commit, or a look at what others committed.
@@ -186,8 +196,16 @@ impl Ledger {
         safeguards: &Safeguards,
         access: Access,
     ) -> Result<Self, LedgerError> {
-        let mut ledger = Self::unread(location::open(location, access).await?, access);
+        let memory = Memory::recall(location, safeguards).await;
+        if access == Access::Write {
+            memory.refuse_missing()?;
+        }
+        let mut ledger = Self { memory, ..Self::unread(location::open(location, access).await?, access) };
         ledger.find_head().await?;
+        if access == Access::Write && ledger.head().is_none() {
+            // No key is made either for what is no beginning.
+            ledger.compare_memory().await?;
+        }
         // What ends with the run is nobody's record: it would be the anchor of another log than the next one's.
         if access == Access::Write && *location != LedgerLocation::None {
             let known = ledger.signed_by();
@@ -215,6 +233,8 @@ impl Ledger {
             access,
             keys: None,
             anchor: None,
+            memory: Memory::default(),
+            contradiction: None,
             log: RwLock::new(Log { next: 1, ..Log::default() }),
             writing: tokio::sync::Mutex::default(),
             recalled: Mutex::default(),
@@ -244,6 +264,12 @@ impl Ledger {
     #[must_use]
     pub fn sources(&self) -> Vec<SourceName> {
         self.log().index.repositories.keys().cloned().collect()
+    }
+
+    /// Whether any repository of the source was ever recorded.
+    #[must_use]
+    pub fn has_history(&self, source: &SourceName) -> bool {
+        self.log().index.repositories.get(source).is_some_and(|names| !names.is_empty())
     }
 
     /// Whether the repository was ever recorded.

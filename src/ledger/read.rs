@@ -40,7 +40,7 @@ pub(super) enum Slot {
 }
 
 /// A number, what stands under it, and its packed batch.
-type Fetched = (u64, Slot, Option<Bytes>);
+pub(super) type Fetched = (u64, Slot, Option<Bytes>);
 
 /// How many requests go ahead of the batch being read.
 const AHEAD: usize = 8;
@@ -80,14 +80,15 @@ impl Ledger {
         }
         let anew = self.log().tip.is_none();
         // The list tells how far to read ahead, and shows a gap; never where the log ends, because it may be stale.
-        let start = checkpoint_path(self.log().index.sequence);
-        let listed = self.store.greatest_after(&Path::from("checkpoint"), &start).await?;
+        let numbers = self.numbers().await?;
+        let listed = numbers.unbroken;
         let mut rebuild = (anew && listed > 0 && self.access == Access::Write).then(|| Rebuild::new(listed));
         if rebuild.is_some() {
             let there = self.list_tiles().await?;
             self.log_mut().tiles_there = Arc::new(there);
         }
         self.advance(listed, rebuild.as_mut()).await?;
+        self.judge_beyond(&numbers.beyond).await?;
         if let Some(rebuild) = rebuild {
             rebuild.finish(self).await;
         }
@@ -98,11 +99,15 @@ impl Ledger {
     }
 
     /// Once the head is found: whether the next commit can be made, and what the last writer did not come to.
-    pub(super) async fn make_ready(&self) -> Result<(), LedgerError> {
+    pub(super) async fn make_ready(&mut self) -> Result<(), LedgerError> {
         if self.access == Access::Write {
             self.refuse_newer_schema()?;
             self.refuse_foreign_key()?;
             self.compare_anchor().await?;
+        }
+        self.compare_memory().await?;
+        if self.access == Access::Write {
+            self.copy_to_anchor().await?;
             self.write_tiles().await?;
             // Shows, before anything is done elsewhere, that this ledger can be written to (F63).
             self.write_index().await?;
@@ -123,6 +128,10 @@ impl Ledger {
             format!("commit {sequence} is not the one that was seen before")
         };
         match self.access {
+            Access::Write if self.memory.adopt => {
+                tracing::warn!(ledger = self.store.location(), "--adopt: {what}");
+                Ok(())
+            }
             Access::Write => Err(LedgerError::RolledBack { location: self.store.location().to_owned(), what }),
             Access::Read => {
                 tracing::warn!(ledger = self.store.location(), "{what}");
@@ -132,10 +141,11 @@ impl Ledger {
     }
 
     pub(super) fn refuse_newer_schema(&self) -> Result<(), LedgerError> {
-        match &self.log().tip {
-            Some(tip) if tip.checkpoint.schema > SCHEMA => Err(self.newer(tip.checkpoint.schema)),
-            _ => Ok(()),
-        }
+        self.log().tip.as_ref().map_or(Ok(()), |tip| self.refuse_schema(tip.checkpoint.schema))
+    }
+
+    pub(super) fn refuse_schema(&self, schema: u64) -> Result<(), LedgerError> {
+        if schema > SCHEMA { Err(self.newer(schema)) } else { Ok(()) }
     }
 
     fn newer(&self, found: u64) -> LedgerError {
@@ -287,7 +297,7 @@ impl Ledger {
         self.fetch(sequences).filter_map(move |fetched| std::future::ready(open(fetched))).boxed()
     }
 
-    fn missing(&self, sequence: u64) -> LedgerError {
+    pub(super) fn missing(&self, sequence: u64) -> LedgerError {
         self.store.corrupt(format!("{} is missing", checkpoint_path(sequence)))
     }
 

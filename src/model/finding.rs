@@ -146,6 +146,10 @@ codes! {
     ClockSkew = "clock-skew",
     /// The ledger's key was given up for lost, and another one put in its place without its signature.
     LedgerKeyReplaced = "ledger-key-replaced",
+    /// A source has pins, and the ledger has no record of it: the history that made them is missing.
+    LedgerHistoryMissing = "ledger-history-missing",
+    /// A pin that is not on record, beside a history that is.
+    PinUnknown = "pin-unknown",
 }
 
 impl fmt::Display for Code {

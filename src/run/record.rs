@@ -93,6 +93,8 @@ impl Recorder {
         };
         recorder.clock();
         recorder.overdue();
+        let (witnesses, now) = (&recorder.setup.witnesses, recorder.setup.started);
+        recorder.findings.extend(witnesses.pins().map(|missing| decide::missing_history(missing, now)));
         Ok(recorder)
     }
 
@@ -138,12 +140,18 @@ impl Recorder {
             let previous = setup.ledger.settings(name);
             let (findings, event) = decide::settings(name, &facts, previous.as_ref(), setup.started);
             self.findings.extend(findings);
+            let event = event.filter(|_| !setup.witnesses.withhold(name));
             self.settings.extend(event.map(|event| self.entry(None, Timestamp::now(), event)));
         }
     }
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        let Outcome { key, mut plan, events, at, memory } = outcome;
+        let Outcome { key, mut plan, mut events, at, memory } = outcome;
+        if self.setup.witnesses.withhold(&key.source) {
+            // Shown as it is. Against a history that is missing nothing can be judged, and nothing is a beginning (I24).
+            events.clear();
+            plan.findings.clear();
+        }
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         self.passing.note(&plan.findings, |name| plan.passing.contains(name));
         let totals = self.totals(&key.source);
@@ -234,6 +242,7 @@ impl Recorder {
                 let severity = if totals.counts.repositories == 0 { Severity::High } else { Severity::Medium };
                 self.findings.extend(decide::unmatched(Some(&name), entries, severity, now));
             }
+            let whole = whole && !setup.witnesses.withhold(&name);
             let record =
                 SourceRecord { source: name, complete: whole, counts: totals.counts, seen: digest_of(totals.seen) };
             self.entries.push(self.entry(None, now, Event::Source(record)));

@@ -33,7 +33,7 @@ pub(super) struct Outcome {
 
 /// Everything read of one repository, before anything is decided about its targets.
 pub(super) struct Look {
-    key: RepositoryKey,
+    pub(super) key: RepositoryKey,
     at: Timestamp,
     pub(super) snapshot: Snapshot,
     state: RepositoryState,
@@ -54,12 +54,17 @@ pub(super) struct Look {
     words: Words,
     /// Artifacts that only tags lead to which no list names.
     left_out: BTreeMap<ArtifactId, Tag>,
-    gaps: Vec<Gap>,
+    pub(super) gaps: Vec<Gap>,
     /// Held until everything here is let go.
     memory: Reservation,
 }
 
 impl Look {
+    /// What this look found.
+    fn news(&self) -> &[Event] {
+        &self.happened[self.happened.len() - self.news..]
+    }
+
     /// What a plan is made from.
     pub(super) fn input<'a>(&'a self, setup: &'a Setup, attempts: &'a Attempts) -> Input<'a> {
         Input {
@@ -180,7 +185,9 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     let untried = Attempts::new();
     let mut plan = decide::plan(&look.input(&setup, &untried));
     let mut claimed = None;
-    if let Some(protector) = &source.protector {
+    if let Some(protector) = &source.protector
+        && !setup.witnesses.withhold(&look.key.source)
+    {
         // First the rule by which pins hold, then the pins: never the other way round (I22).
         if let Some(change) = plan.claim.take() {
             let claim = claim(protector.as_ref(), &mut look, &change, &stop).await;
@@ -190,6 +197,7 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         let claim = claimed.as_ref();
         if !plan.pins.is_empty() {
             let name = &look.key.name;
+            setup.begin_history(&look.key, look.news(), look.at).await?;
             let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
             // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
             let mut again = look.inspections.clone();

@@ -19,6 +19,7 @@ use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
 use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
 
+use super::witness::Witnesses;
 use super::{RunError, RunOptions, Stop, descriptors};
 
 /// Everything a run's parts share.
@@ -44,6 +45,12 @@ pub(super) struct Setup {
     /// Who may be in flight, by memory.
     pub(super) admission: Admission,
     pub(super) sources: BTreeMap<SourceName, Source>,
+    /// Every source that the policy names, whether the run is about it or not.
+    pub(super) named: BTreeSet<SourceName>,
+    /// Whether a history that is missing is given up on purpose.
+    pub(super) adopts: bool,
+    /// What sources show that the ledger knows nothing of.
+    pub(super) witnesses: Witnesses,
     pub(super) production: Production,
     /// Policy entries that have matched nothing so far.
     pub(super) uses: Mutex<Uses>,
@@ -79,7 +86,8 @@ impl Setup {
         if options.mode == Mode::Enforce && !keeps_ledger {
             return Err(RunError::NoLedger);
         }
-        let ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, access).await?;
+        let mut ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, access).await?;
+        ledger.must_be_remembered()?;
         let production = Production::collect(policy, &sources, options, started).await;
         let rules =
             Rules { keep: policy.keep, production: policy.production.clone(), may_move: policy.may_move.clone() };
@@ -100,6 +108,9 @@ impl Setup {
             keeps_ledger,
             concurrency: options.concurrency,
             admission: Admission::new(memory::budget().working()),
+            named: policy.sources.keys().chain(sources.keys()).cloned().collect(),
+            adopts: policy.safeguards.adopt,
+            witnesses: Witnesses::default(),
             sources,
             production,
         })

@@ -13,6 +13,7 @@ mod manifest;
 pub mod memory;
 pub mod oci;
 pub mod s3;
+mod witness;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,6 +91,22 @@ pub trait Inventory: Send + Sync {
     /// What an artifact says of itself in its annotations and labels. By default nothing: the source has no place for it.
     async fn provenance(&self, _repository: &RepositoryName, _artifact: &ArtifactId) -> Result<Provenance, Gap> {
         Ok(Provenance::default())
+    }
+
+    /// A pin in this repository, whoever made it, in words; none if there is none, or if nothing could be read. Asked
+    /// before the history of a source begins: a list of names is enough where pins are tags, and only the newest
+    /// object versions are asked for holds.
+    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
+        let snapshot = self.observe(repository).await;
+        if let Some(tag) = witness::pin_tag(&snapshot) {
+            return Some(tag);
+        }
+        for artifact in witness::newest(&snapshot) {
+            if let Some(held) = witness::hold(&self.inspect(repository, &artifact).await) {
+                return Some(held);
+            }
+        }
+        None
     }
 
     /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.

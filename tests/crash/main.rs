@@ -10,6 +10,7 @@ mod failpoints;
 mod hanging;
 mod keys;
 mod killed;
+mod memory;
 mod paths;
 mod place;
 #[path = "../support/push.rs"]

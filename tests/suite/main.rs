@@ -42,3 +42,4 @@ mod told;
 mod told_times;
 mod transport;
 mod watch;
+mod witness;

@@ -7,8 +7,10 @@ use object_store::path::Path;
 use tlog_tiles::tlog::{Hash, record_hash};
 
 use super::{KeySpan, Verification, Verify};
+use crate::ledger::foreign::{Numbers, Sorted, foreign};
 use crate::ledger::index::Index;
-use crate::ledger::read::{INDEX, Slot, Tip, batch_path, checkpoint_path};
+use crate::ledger::memory::Proof;
+use crate::ledger::read::{Fetched, INDEX, Slot, Tip, batch_path, checkpoint_path};
 use crate::ledger::rebuild::Rebuild;
 use crate::ledger::tiles::{self, TileId, WIDTH};
 use crate::ledger::tree::Edge;
@@ -60,34 +62,61 @@ impl<'a> Walk<'a> {
     pub(super) async fn log(&mut self) -> Result<(), LedgerError> {
         let cached = self.kept.store.cached(&Path::from(INDEX)).await;
         self.index = cached.and_then(|bytes| cache::unpack(&bytes));
-        let folder = Path::from("checkpoint");
-        let listed = self.kept.store.greatest_after(&folder, &checkpoint_path(0)).await?;
         let kept = self.kept;
-        let mut ahead = kept.fetch(1..=listed);
+        let Numbers { unbroken, beyond } = kept.numbers().await?;
+        let mut ahead = kept.fetch(1..=unbroken);
+        let mut last = unbroken;
         for sequence in 1.. {
             let fetched = match ahead.next().await {
                 Some(fetched) => fetched,
                 None => kept.fetch_one(sequence).await,
             };
-            match fetched {
-                Ok((_, Slot::Whole(tip), packed)) => self.commit(*tip, packed.as_deref()).await?,
-                Ok((_, Slot::Torn, _)) => {
-                    let path = checkpoint_path(sequence);
-                    self.found.notes.push(format!("{path} was never finished and counts for nothing"));
-                }
-                Ok((_, Slot::Empty, _)) if sequence <= listed => {
-                    self.lost(sequence, "it is missing, and later ones are there".to_owned());
-                }
-                Ok((_, Slot::Empty, _)) => break,
-                Err(LedgerError::Corrupt { what, .. }) => self.lost(sequence, what),
-                Err(error) => return Err(error),
+            if sequence > unbroken && matches!(fetched, Ok((_, Slot::Empty, _))) {
+                break;
             }
+            last = sequence;
+            self.numbered(sequence, fetched).await?;
             if sequence % 1000 == 0 {
                 tracing::info!(ledger = kept.location(), commits = sequence, "checked");
             }
         }
+        self.beyond(last, beyond).await?;
         self.check_reports().await?;
         self.end();
+        Ok(())
+    }
+
+    /// What stands under a number.
+    async fn numbered(&mut self, sequence: u64, fetched: Result<Fetched, LedgerError>) -> Result<(), LedgerError> {
+        match fetched {
+            Ok((_, Slot::Whole(tip), packed)) => self.commit(*tip, packed.as_deref()).await?,
+            Ok((_, Slot::Torn, _)) => {
+                let path = checkpoint_path(sequence);
+                self.found.notes.push(format!("{path} was never finished and counts for nothing"));
+            }
+            Ok((_, Slot::Empty, _)) => self.lost(sequence, "it is missing, and later ones are there".to_owned()),
+            Err(LedgerError::Corrupt { what, .. }) => self.lost(sequence, what),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// What is numbered beyond a gap: this log's own commits, so that some are missing; or what somebody else put there.
+    async fn beyond(&mut self, last: u64, mut numbers: Vec<u64>) -> Result<(), LedgerError> {
+        numbers.retain(|number| *number > last);
+        let before = self.before.as_ref().map(|before| before.checkpoint.clone());
+        let Sorted { own, strays } = self.kept.sort(before.as_ref(), numbers).await?;
+        let mut next = last + 1;
+        for number in own {
+            if number > next {
+                self.lost(next, "it is missing, and later ones are there".to_owned());
+            }
+            let fetched = self.kept.fetch_one(number).await;
+            self.numbered(number, fetched).await?;
+            next = number + 1;
+        }
+        let odd = self.kept.odd_names().await?;
+        self.found.notes.extend([strays, odd].iter().filter(|names| !names.is_empty()).map(|names| foreign(names)));
         Ok(())
     }
 
@@ -98,6 +127,8 @@ impl<'a> Walk<'a> {
     }
 
     async fn commit(&mut self, tip: Tip, packed: Option<&[u8]>) -> Result<(), LedgerError> {
+        // What a newer program wrote cannot be judged by this one, and is no damage (F64).
+        self.kept.refuse_schema(tip.checkpoint.schema)?;
         self.checkpoint(&tip);
         let from = (!self.gap).then(|| self.before.as_ref().map_or(0, |before| before.checkpoint.size));
         let whole = self.batch(&tip, from, packed).await?;
@@ -264,6 +295,19 @@ impl<'a> Walk<'a> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        Ok(())
+    }
+
+    /// Compares with what remembers the head outside the ledger (I24).
+    pub(super) async fn memory(&mut self) -> Result<(), LedgerError> {
+        if self.broken {
+            return Ok(());
+        }
+        let head = self.found.head.map_or(0, |head| head.sequence);
+        let contradicted = self.folded.contradicts_memory(Proof::Linked).await?;
+        for what in contradicted.iter().filter_map(LedgerError::what_is_missing) {
+            self.found.damaged(checkpoint_path(head), None, what);
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::policy::{HelmBucket, S3Config};
 use crate::sources::http::answer::Sink as _;
 use crate::sources::s3::charts::{Keys, NoObject};
 use crate::sources::s3::{S3Error, Tuning};
-use crate::sources::{Inventory, OpenOptions, Protector, Source};
+use crate::sources::{Inventory, OpenOptions, Protector, Source, witness};
 
 const ARCHIVE_CAP: i64 = 256 << 20;
 /// An index older than this is read again.
@@ -302,6 +302,17 @@ impl Inventory for BucketCharts {
         }
         snapshot.gaps.extend(unread.finish());
         snapshot
+    }
+
+    async fn any_pin(&self, chart: &RepositoryName) -> Option<String> {
+        // Whether an archive is held shows without reading it.
+        let snapshot = self.observe(chart).await;
+        for artifact in witness::newest(&snapshot) {
+            if let Some(held) = witness::hold(&self.keys.inspect(&artifact).await) {
+                return Some(held);
+            }
+        }
+        None
     }
 
     async fn look_up(&self, repository: &RepositoryName, version: &Tag) -> (Resolution, Option<Gap>) {

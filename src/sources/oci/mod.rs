@@ -165,6 +165,11 @@ impl Inventory for OciInventory {
         }
     }
 
+    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
+        let repository = self.registry.repository(repository).ok()?;
+        observe::any_pin(&self.registry, &repository).await
+    }
+
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
         let resolved = match self.registry.repository(repository) {
             Ok(repository) => self.registry.resolve(&repository, tag).await,

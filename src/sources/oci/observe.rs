@@ -7,7 +7,9 @@ use futures::stream::{self, Stream, StreamExt as _};
 
 use super::list::{CatalogPage, List, Pages, TagPage, Text};
 use super::registry::{Registry, Repository};
-use crate::model::{Cause, Gap, GapTally, NamePatterns, ObservedTag, RepositoryName, Resolution, Scope, Snapshot, Tag};
+use crate::model::{
+    Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag,
+};
 use crate::sources::{Reservation, outgrown};
 
 /// More tags than this are no repository but an attempt to fill memory (I20). F93 asks for a million.
@@ -216,6 +218,15 @@ async fn settle_unserved(
         let why = if at < ASKED_WHY { registry.why_unserved(repository, &tag).await } else { String::new() };
         snapshot.unserved.insert(tag, why);
     }
+}
+
+/// The first pin in the list of tags, by its name alone.
+pub(super) async fn any_pin(registry: &Registry, repository: &Repository) -> Option<String> {
+    let gaps = Mutex::new(ListingGaps::default());
+    let names = tag_names(registry, repository, &gaps);
+    let pins = names.filter(|tag| std::future::ready(Pin::read(tag).is_some()));
+    let mut pins = std::pin::pin!(pins);
+    pins.next().await.map(|tag| tag.to_string())
 }
 
 /// What keeps a list of tags from being whole.
