@@ -11,6 +11,7 @@
 mod access;
 mod changes;
 mod charts;
+mod cleanup;
 mod collision;
 mod commands;
 mod deployments;
@@ -36,6 +37,7 @@ mod waive;
 mod wildcard;
 mod workloads;
 
+pub use cleanup::unreadable;
 pub use changes::{Survey, changes, fold, survey};
 pub use deployments::{deployments, uses};
 pub use findings::next_step;

@@ -32,7 +32,9 @@ impl Prospects {
             let Some(inspection) = input.inspections.get(artifact) else { continue };
             if inspection.pin == PinState::Present {
                 there.insert(artifact.clone());
-            } else if can_be_pinned(inspection, input.attempts.get(artifact)) {
+            } else if !input.snapshot.cleanup.withholds_pins()
+                && can_be_pinned(inspection, input.attempts.get(artifact))
+            {
                 wanted.insert(artifact.clone());
             }
         }

@@ -142,6 +142,7 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::Lifecycle { .. }
         | Obstacle::Unpinned
         | Obstacle::PinMoved { .. }
+        | Obstacle::CleanupUnknown { .. }
         | Obstacle::Unproven { .. } => false,
     };
     if obstacles.iter().any(stops) {

@@ -80,6 +80,7 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             may_delete: Arc::default(),
             repositories,
             max_concurrency: None,
+            cleanup: None,
         }),
         None => SourceConfig::Oci(OciConfig {
             url,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::decide::{self, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
-    ArtifactId, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState, Resolution,
+    ArtifactId, Cleanup, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState, Resolution,
     Running, Snapshot, Tag,
 };
 use crate::sources::{Inventory, Protector};
@@ -24,6 +24,8 @@ pub(super) struct Outcome {
     pub(super) plan: Plan,
     /// All events, in order.
     pub(super) events: Vec<Event>,
+    /// What is known of its source's cleanup.
+    pub(super) cleanup: Cleanup,
     /// When it was observed.
     pub(super) at: Timestamp,
 }
@@ -77,7 +79,8 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
     let Untold { events: mut happened, until: retold } = setup.ledger.untold(&key).await?;
-    let mut snapshot = inventory.observe(&key.name).await;
+    let (mut snapshot, cleanup) = tokio::join!(inventory.observe(&key.name), inventory.cleanup());
+    snapshot.cleanup = cleanup;
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     note_uses(setup, &key, &snapshot, &state);
@@ -133,10 +136,10 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         inspect(source.inventory.as_ref(), name, attempts.keys().cloned().collect(), &mut again).await;
         plan = decide::plan(&Input { inspections: &again, attempts: &attempts, ..input });
     }
-    let Look { key, at, mut events, retold, .. } = look;
+    let Look { key, at, mut events, retold, snapshot, .. } = look;
     events.append(&mut plan.events);
     events.extend(retold.map(|until| Event::Retold { until }));
-    Ok(Outcome { key, plan, events, at })
+    Ok(Outcome { key, plan, events, cleanup: snapshot.cleanup, at })
 }
 
 fn labels_of_unlisted(

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution, RunningReference,
+    ArtifactId, Cleanup, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution, RunningReference,
     SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
@@ -31,6 +31,12 @@ use crate::policy::SourceConfig;
 pub trait Inventory: Send + Sync {
     /// Protection settings that all repositories of this source share.
     async fn settings(&self) -> (SettingFacts, Vec<Gap>);
+
+    /// What is known of cleanup rules that this source cannot read. By default nothing needs to be: the source reads the
+    /// rules of its repositories itself, or there are none.
+    async fn cleanup(&self) -> Cleanup {
+        Cleanup::default()
+    }
 
     /// The repositories that the policy's patterns select, each once, as they are found.
     /// An `Err` is a gap about the list itself; the stream may go on after it.

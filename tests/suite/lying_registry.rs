@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod content;
+mod kinds;
+mod looking;
 mod pins;
 mod protocol;
 mod provenance;
