@@ -80,7 +80,6 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             may_delete: Arc::default(),
             repositories,
             max_concurrency: None,
-            cleanup: None,
         }),
         None => SourceConfig::Oci(OciConfig {
             url,
@@ -91,6 +90,7 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             private: false,
             ca_file: None,
             max_concurrency: None,
+            cleanup: None,
         }),
     }
 }

@@ -3,7 +3,7 @@
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageStatusFilter};
 
 use crate::model::{
-    Cause, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention, Scope,
+    Cause, Cleanup, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention, Scope,
     Setting, Snapshot, Tag,
 };
 
@@ -115,6 +115,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName) -> Snaps
         })),
         kind: RepositoryKind::Artifacts,
         made: None,
+        cleanup: Cleanup::default(),
     }
 }
 
