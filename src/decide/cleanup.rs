@@ -123,8 +123,8 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              policy"
         }
         RegistryKind::Azure => {
-            "lock tag, manifest and its platforms' manifests (az acr repository update --delete-enabled false \
-             --write-enabled false) and let no acr purge task use --include-locked"
+            "lock each tag prod-pinned-* with its manifest and the manifests of its platforms (az acr repository update \
+             --image … --delete-enabled false --write-enabled false), and let no acr purge task use --include-locked"
         }
         RegistryKind::Google => {
             "add a Keep cleanup policy with tagPrefixes prod-pinned- (gcloud artifacts repositories \

@@ -37,8 +37,8 @@ mod waive;
 mod wildcard;
 mod workloads;
 
-pub use cleanup::unreadable;
 pub use changes::{Survey, changes, fold, survey};
+pub use cleanup::unreadable;
 pub use deployments::{deployments, uses};
 pub use findings::next_step;
 pub use labels::Labels;

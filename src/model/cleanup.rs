@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_recognised_by_any_of_its_marks_f123() {
-        use RegistryKind::{Artifactory, Azure, Gitea, GitLab, Google, Harbor, Nexus, Quay, Zot};
+        use RegistryKind::{Artifactory, Azure, GitLab, Gitea, Google, Harbor, Nexus, Quay, Zot};
         for (marks, expected) in [
             (bearer("https://harbor.example.com/service/token", "harbor-registry"), Harbor),
             (bearer("https://proxy.example.com/token", "harbor-registry"), Harbor),

@@ -31,7 +31,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::model::{DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, StatedCleanup, Waiver};
+use crate::model::{
+    DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, StatedCleanup, Waiver,
+};
 use crate::report::context::AwsAccount;
 use crate::schedule::Schedule;
 

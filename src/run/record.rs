@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::alert::Passing;
 use crate::decide;
 use crate::model::{
-    Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunRecord, Scope, Severity,
-    SourceName, SourceRecord,
+    Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunRecord,
+    Scope, Severity, SourceName, SourceRecord,
 };
 use crate::report::body::{BodyWriter, Report};
 use crate::report::document::{FindingCounts, LedgerSection, Row, RunSection, Summary};

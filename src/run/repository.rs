@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use crate::decide::{self, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
-    ArtifactId, Cleanup, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState, Resolution,
-    Running, Snapshot, Tag,
+    ArtifactId, Cleanup, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState,
+    Resolution, Running, Snapshot, Tag,
 };
 use crate::sources::{Inventory, Protector};
 

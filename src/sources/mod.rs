@@ -21,8 +21,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{
-    ArtifactId, Cleanup, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution, RunningReference,
-    SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cleanup, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
+    RunningReference, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
 

@@ -3,8 +3,8 @@
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageStatusFilter};
 
 use crate::model::{
-    Cause, Cleanup, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention, Scope,
-    Setting, Snapshot, Tag,
+    Cause, Cleanup, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention,
+    Scope, Setting, Snapshot, Tag,
 };
 
 use super::Registry;

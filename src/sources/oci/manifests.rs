@@ -92,8 +92,21 @@ impl Registry {
         fetched
     }
 
+    /// Keeps what was fetched by a tag, so that it is not fetched again by its digest.
+    pub(super) fn hold(&self, repository: &Repository, digest: &Digest, fetched: Fetched) {
+        let key = (repository.name.clone(), digest.clone());
+        let bytes = fetched.bytes.len();
+        if self.manifests.cell(&key).set(Arc::new(fetched)).is_ok() {
+            self.manifests.weigh(key, bytes);
+        }
+    }
+
     /// The same, if it is there now: what was fetched before is asked for by HEAD.
-    pub(super) async fn fetch_present(&self, repository: &Repository, digest: &Digest) -> Result<Arc<Fetched>, Trouble> {
+    pub(super) async fn fetch_present(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Arc<Fetched>, Trouble> {
         let held = self.manifests.cell(&(repository.name.clone(), digest.clone())).get().cloned();
         let Some(held) = held else { return self.fetch(repository, digest).await };
         let answer = self.head_manifest(repository, &digest.to_string()).await.map_err(Trouble::Unknown)?;

@@ -50,8 +50,8 @@ use super::http::wire::Wire;
 use super::http::{answer, fault, place, redirect, surroundings, wire};
 use super::{Inventory, OpenOptions, Source, manifest};
 use crate::model::{
-    ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference, RepositoryName,
-    Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
+    ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
+    RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
 };
 use crate::policy::OciConfig;
 

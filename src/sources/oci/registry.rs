@@ -93,7 +93,16 @@ impl Registry {
         ];
         // Always all four: an older registry converts, and another Accept would be another digest (C88).
         let accept = HeaderValue::from_str(&accept.join(", ")).map_err(|_| Fault::malformed("no media types"))?;
-        Ok(Self { host, wire, auth, catalog: Grant::catalog(), login: Grant::login(), accept, repositories: Mutex::default(), manifests: Manifests::default() })
+        Ok(Self {
+            host,
+            wire,
+            auth,
+            catalog: Grant::catalog(),
+            login: Grant::login(),
+            accept,
+            repositories: Mutex::default(),
+            manifests: Manifests::default(),
+        })
     }
 
     /// How many questions may be worth asking at once.

@@ -37,7 +37,10 @@ impl Registry {
     /// The same by the manifest's bytes, whatever a header says of them (F21).
     pub(super) async fn resolve_by_bytes(&self, repository: &Repository, tag: &Tag) -> Result<Resolution, Fault> {
         match self.get_by_tag(repository, tag).await {
-            Ok((digest, _)) => Ok(Resolution::Artifact(digest.into())),
+            Ok((digest, fetched)) => {
+                self.hold(repository, &digest, fetched);
+                Ok(Resolution::Artifact(digest.into()))
+            }
             Err(Lack::NotFound) => Ok(Resolution::NotFound),
             Err(Lack::Unknown(fault)) => Err(fault),
         }

@@ -40,7 +40,10 @@ fn kinds() -> Vec<(RegistryKind, Lie)> {
         (RegistryKind::GitLab, Lie::Shows("/gitlab/v1/", 404, &[("Gitlab-Container-Registry-Version", "4")], "")),
         (RegistryKind::Azure, base(401, AZURE)),
         (RegistryKind::Azure, base(200, &[("Server", "AzureContainerRegistry")])),
-        (RegistryKind::Google, base(401, &[("WWW-Authenticate", r#"Bearer realm="https://eu-docker.pkg.dev/v2/token""#)])),
+        (
+            RegistryKind::Google,
+            base(401, &[("WWW-Authenticate", r#"Bearer realm="https://eu-docker.pkg.dev/v2/token""#)]),
+        ),
         (RegistryKind::Artifactory, base(200, &[("X-JFrog-Version", "Artifactory/7.104.6")])),
         (RegistryKind::Artifactory, base(401, &[("WWW-Authenticate", r#"Basic realm="Artifactory Realm""#)])),
         (RegistryKind::Nexus, base(200, &[("Server", "Nexus/3.82.0-08 (COMMUNITY)")])),
@@ -95,7 +98,7 @@ async fn no_new_pin_is_made_where_the_cleanup_cannot_be_read_and_one_finding_say
         let [finding] = told.findings.as_slice() else { panic!("{lie:?}: {:?}", told.findings) };
         assert_eq!((finding.code, finding.severity), (Code::CleanupUnknown, Severity::High), "{lie:?}");
         assert_eq!(finding.repository, None, "{lie:?}: it is about the source");
-        assert!(finding.message.contains(kind.name()) && finding.remedy.contains("prod-pinned-") , "{finding:?}");
+        assert!(finding.message.contains(kind.name()) && finding.remedy.contains("prod-pinned-"), "{finding:?}");
     }
 }
 
