@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::exit::Ending;
 use super::output::to_stdout;
-use crate::model::{DatabaseRule, NamePatterns, Order, ProductionRule, SchemaChange};
+use crate::model::{DatabaseRule, NamePatterns, Order, ProductionRule, SchemaChange, StatedCleanup};
 use crate::policy::{
     ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
     S3Config, SignalConfig, SourceConfig, load, visible,
@@ -79,10 +79,17 @@ fn ledger(location: &LedgerLocation) -> String {
 
 fn source(config: &SourceConfig) -> String {
     match config {
-        SourceConfig::Oci(OciConfig { url, repositories, username, private, .. }) => {
+        SourceConfig::Oci(OciConfig { url, repositories, username, private, cleanup, .. }) => {
             let login = username.as_ref().map(|name| format!(", as {name}")).unwrap_or_default();
             let private = if *private { ", at a private address" } else { "" };
-            format!("registry {}{login}{private}: {}", url.as_str().trim_end_matches('/'), selected(repositories))
+            let cleanup = match cleanup {
+                None => "",
+                Some(StatedCleanup::None) => ", where nothing cleans up",
+                Some(StatedCleanup::Untagged) => ", where untagged manifests are cleaned up",
+                Some(StatedCleanup::Unknown) => ", where what cleans up is unknown",
+            };
+            let url = url.as_str().trim_end_matches('/');
+            format!("registry {url}{login}{private}{cleanup}: {}", selected(repositories))
         }
         SourceConfig::S3(S3Config { bucket, layout, repositories, region, endpoint, owner, .. }) => {
             let region = region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();

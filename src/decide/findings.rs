@@ -226,6 +226,8 @@ fn target_findings(
             | Obstacle::NoPins { .. }
             | Obstacle::NoObjectLock
             | Obstacle::Unversioned
+            // Told once for the source.
+            | Obstacle::CleanupUnknown { .. }
             | Obstacle::Unproven { .. } => {}
         }
     }

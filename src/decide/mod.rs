@@ -11,6 +11,7 @@
 mod access;
 mod changes;
 mod charts;
+mod cleanup;
 mod collision;
 mod commands;
 mod deployments;
@@ -46,6 +47,7 @@ mod witness;
 mod workloads;
 
 pub use changes::{Survey, changes, fold, survey};
+pub use cleanup::unreadable;
 pub use deployments::{deployments, uses};
 pub use drift::claimed;
 pub use findings::next_step;

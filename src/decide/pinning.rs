@@ -50,7 +50,9 @@ impl Pinning {
             let Some(inspection) = input.inspections.get(&target.artifact) else { continue };
             if inspection.pin == PinState::Present {
                 there.insert(target.artifact.clone());
-            } else if can_be_pinned(inspection, input.attempts.get(&target.artifact)) {
+            } else if !input.snapshot.cleanup.withholds_pins()
+                && can_be_pinned(inspection, input.attempts.get(&target.artifact))
+            {
                 wanted.push(target.artifact.clone());
             }
         }

@@ -12,6 +12,7 @@ use crate::model::{
 use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 use crate::report::identity::occurrence;
 
+use super::cleanup;
 use super::evidence;
 use super::findings::{Findings, findings};
 use super::labels::Labels;
@@ -123,10 +124,13 @@ pub fn plan(input: &Input<'_>) -> Plan {
     };
     for target in targets {
         let inspection = input.inspections.get(&target.artifact);
-        let rules = plan.prospects.obstacles(&target.artifact);
+        let mut rules = plan.prospects.obstacles(&target.artifact);
+        rules.extend(cleanup::obstacle(&input.snapshot.cleanup, inspection));
         let attempt = input.attempts.get(&target.artifact);
         let refused = refusals::obstacle(&plan.prospects, &target.artifact);
         let verdict = judge(&target.artifact, inspection, attempt, rules, works, refused);
+        let was_pinned = input.state.pinned.contains_key(&target.artifact);
+        let verdict = cleanup::withhold(&input.snapshot.cleanup, was_pinned, verdict);
         record(input, &target.artifact, &verdict, &mut plan);
         let references = names.remove(&target.artifact).unwrap_or_default();
         plan.report.targets.push(TargetReport {

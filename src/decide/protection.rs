@@ -176,6 +176,7 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::PinRefused { .. }
         | Obstacle::PinMoved { .. }
         | Obstacle::Contradiction { .. }
+        | Obstacle::CleanupUnknown { .. }
         | Obstacle::Unproven { .. } => false,
     };
     if obstacles.iter().any(stops) {

@@ -120,6 +120,8 @@ codes! {
     ObjectLockOff = "object-lock-off",
     /// Somebody beside the principals that the policy names may delete artifacts or change what protects them.
     DeleteAllowed = "delete-allowed",
+    /// A registry does not expose its cleanup rules, so that nothing proves that pins hold there.
+    CleanupUnknown = "cleanup-unknown",
     /// Protection settings differ from the last run.
     SettingsChanged = "settings-changed",
     /// A workload names its artifact by a tag, so that what it starts next may be something else.

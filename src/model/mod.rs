@@ -5,6 +5,7 @@
 mod artifact;
 mod bucket;
 mod chart;
+mod cleanup;
 mod digest;
 mod ecr;
 mod event;
@@ -31,6 +32,7 @@ pub use bucket::{
     NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
 };
 pub use chart::ChartVersion;
+pub use cleanup::{Cleanup, Marks, Recognised, RegistryKind, StatedCleanup, WellKnown};
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,

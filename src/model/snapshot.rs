@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Digest, Due, Gap, ObjectState, Retention, Scope, StorageClass, Tag};
+use super::{ArtifactId, Cleanup, Digest, Due, Gap, ObjectState, Retention, Scope, StorageClass, Tag};
 
 /// The tags of a repository and what could not be read of them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub kind: RepositoryKind,
     /// When the list was made, where that was not in this run: an inventory tells the past (B79).
     pub made: Option<Timestamp>,
+    /// What is known of cleanup rules that the source cannot read (F123).
+    pub cleanup: Cleanup,
 }
 
 /// What a repository keeps, where that makes a difference to what is said of it.
@@ -170,6 +172,8 @@ pub struct Inspection {
 pub enum ArtifactKind {
     /// A Helm chart, in whatever place (F142).
     Chart,
+    /// An index: what it names are manifests of their own, mostly without a tag.
+    Index,
 }
 
 /// Whether an artifact is there.
@@ -293,6 +297,11 @@ pub enum Obstacle {
         /// What the pin names.
         to: String,
     },
+    /// What cleans up in its registry is not known, so that nothing proves that its pin holds.
+    CleanupUnknown {
+        /// Why not.
+        detail: String,
+    },
     /// Something needed for the proof could not be read.
     Unproven {
         /// What.
@@ -304,7 +313,7 @@ impl Obstacle {
     /// Whether this only withholds the proof: protection is unknown, not absent.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unproven { .. } | Self::Contradiction { .. })
+        matches!(self, Self::Unproven { .. } | Self::Contradiction { .. } | Self::CleanupUnknown { .. })
     }
 }
 

@@ -92,6 +92,7 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             private: false,
             ca_file: None,
             max_concurrency: None,
+            cleanup: None,
         }),
     }
 }

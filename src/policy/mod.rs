@@ -32,7 +32,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::model::{DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, Waiver};
+use crate::model::{
+    DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, StatedCleanup, Waiver,
+};
 use crate::report::context::AwsAccount;
 use crate::schedule::Schedule;
 
@@ -146,6 +148,8 @@ pub struct OciConfig {
     pub ca_file: Option<PathBuf>,
     /// A cap on requests in flight; adaptive below it.
     pub max_concurrency: Option<usize>,
+    /// What removes artifacts there, where that cannot be read.
+    pub cleanup: Option<StatedCleanup>,
 }
 
 /// An S3 bucket.

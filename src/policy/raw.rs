@@ -9,7 +9,7 @@ use super::given::{Entries, Given};
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
 use super::waivers::{RawSecurityHub, RawWaiver};
-use crate::model::{Order, Severity};
+use crate::model::{Order, Severity, StatedCleanup};
 
 /// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -111,6 +111,10 @@ pub(super) struct RawOci {
     pub(super) max_concurrency: Given<u32>,
     /// What is allowed about pins here.
     pub(super) pins: Given<RawPins>,
+    /// What removes artifacts in this registry, where it does not expose its cleanup rules: `none` (nothing does),
+    /// `untagged` (only manifests without a tag are removed), or `unknown` (pin all the same; nothing is called
+    /// protected). Without it, no new pin is made in a registry of a kind that has such rules.
+    pub(super) cleanup: Given<StatedCleanup>,
 }
 
 /// A deployment bucket.

@@ -247,6 +247,8 @@ pub enum PinReport {
     Refused,
     /// This source cannot pin so that it holds.
     Unsupported,
+    /// Not made on purpose: what cleans up in this registry is not known, and a pin might push a release out.
+    Withheld,
     /// Nothing to pin: the artifact is missing, incomplete, or could not be read.
     Absent,
 }

@@ -44,6 +44,7 @@ pub(super) fn pin(pin: PinReport) -> &'static str {
         PinReport::Failed => "failed",
         PinReport::Refused => "refused",
         PinReport::Unsupported => "unsupported",
+        PinReport::Withheld => "withheld",
         PinReport::Absent => "absent",
     }
 }
@@ -173,6 +174,7 @@ pub(super) fn target_state(target: &TargetReport) -> Phrase {
         PinReport::Created => states.push(Phrase::said("pinned just now")),
         PinReport::Unsupported if target.obstacles.is_empty() => states.push(Phrase::said("cannot be pinned here")),
         PinReport::Absent if states.is_empty() => states.push(Phrase::said("not pinned")),
+        PinReport::Withheld => states.push(Phrase::said("pin withheld")),
         PinReport::Present | PinReport::Refused | PinReport::Unsupported | PinReport::Absent => {}
     }
     let unexplained = target.obstacles.is_empty();
@@ -230,6 +232,7 @@ pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
         Obstacle::Unpinned => Phrase::said("not pinned"),
         Obstacle::PinRefused { detail } => Phrase::said("pin refused: ").then(Phrase::sentence(detail)),
         Obstacle::PinMoved { to } => Phrase::said("its pin names ").then(Phrase::name(to)),
+        Obstacle::CleanupUnknown { detail } => Phrase::sentence(detail),
         Obstacle::Unproven { detail } => Phrase::said("not proven: ").then(Phrase::sentence(detail)),
     }
 }

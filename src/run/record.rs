@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::alert::Passing;
 use crate::decide;
 use crate::model::{
-    Answers, Cause, Code, Counts, Digest, Entry, Event, Finding, Gap, RepositoryKey, RunRecord, Scope, Severity,
-    SourceName, SourceRecord,
+    Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunRecord,
+    Scope, Severity, SourceName, SourceRecord,
 };
 use crate::report::body::{BodyWriter, Report};
 use crate::report::document::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
@@ -65,6 +65,22 @@ struct SourceTotals {
     gaps: Vec<Gap>,
     incomplete: bool,
     unmatched: Vec<String>,
+    /// What is known of its cleanup, by whichever repository came first: it is asked once.
+    cleanup: Option<Cleanup>,
+}
+
+impl SourceTotals {
+    /// What the source is could not be read: the run is not complete, whatever else it read.
+    fn note(&mut self, cleanup: Cleanup) {
+        if self.cleanup.is_some() {
+            return;
+        }
+        if let (Recognised::Unknown { detail }, None) = (&cleanup.registry, cleanup.stated) {
+            let detail = format!("which kind of registry this is: {detail}");
+            self.gaps.push(Gap::new(Scope::Source, Cause::Unreachable, detail));
+        }
+        self.cleanup = Some(cleanup);
+    }
 }
 
 impl Recorder {
@@ -146,7 +162,7 @@ impl Recorder {
     }
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        let Outcome { key, mut plan, mut events, at, memory } = outcome;
+        let Outcome { key, mut plan, mut events, cleanup, at, memory } = outcome;
         if self.setup.witnesses.withhold(&key.source) {
             // Shown as it is. Against a history that is missing nothing can be judged, and nothing is a beginning (I24).
             events.clear();
@@ -155,6 +171,7 @@ impl Recorder {
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         self.passing.note(&plan.findings, |name| plan.passing.contains(name));
         let totals = self.totals(&key.source);
+        totals.note(cleanup);
         totals.counts += plan.report.counts;
         let weight = 100 + plan.report.counts.tags;
         totals.seen.push(plan.seen);
@@ -236,6 +253,7 @@ impl Recorder {
             complete &= whole;
             counts += totals.counts;
             self.findings.extend(totals.gaps.iter().map(|gap| gap_finding(Some(&name), gap, now)));
+            self.findings.extend(totals.cleanup.as_ref().and_then(|cleanup| decide::unreadable(&name, cleanup, now)));
             if covers_all && whole {
                 let entries = totals.unmatched.iter().map(String::as_str);
                 // With nothing to look at, nothing is protected, and all may look well.

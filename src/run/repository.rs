@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::decide::{self, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
-    ArtifactId, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, RepositoryKey, RepositoryName,
+    ArtifactId, Cleanup, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, RepositoryKey, RepositoryName,
     RepositoryState, Resolution, Running, Snapshot, Tag,
 };
 use crate::sources::{Inventory, Protector, Reservation};
@@ -25,6 +25,8 @@ pub(super) struct Outcome {
     pub(super) plan: Plan,
     /// All events, in order.
     pub(super) events: Vec<Event>,
+    /// What is known of its source's cleanup.
+    pub(super) cleanup: Cleanup,
     /// When it was observed.
     pub(super) at: Timestamp,
     /// Held until it is recorded.
@@ -95,7 +97,9 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
     let Untold { events: mut happened, until: retold } = setup.ledger.untold(&key).await?;
-    let (mut snapshot, memory) = observe(setup, inventory, &key.name, &state).await;
+    let ((mut snapshot, memory), cleanup) =
+        tokio::join!(observe(setup, inventory, &key.name, &state), inventory.cleanup());
+    snapshot.cleanup = cleanup;
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     note_uses(setup, &key, &snapshot, &state);
@@ -208,13 +212,13 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
             plan = decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input });
         }
     }
-    let Look { key, at, mut happened, news, also, retold, memory, .. } = look;
+    let Look { key, at, mut happened, news, also, retold, snapshot, memory, .. } = look;
     happened.drain(..happened.len() - news);
     let mut events = happened;
     events.extend(also);
     events.append(&mut plan.events);
     events.extend(retold.map(|until| Event::Retold { until }));
-    Ok(Outcome { key, plan, events, at, memory })
+    Ok(Outcome { key, plan, events, cleanup: snapshot.cleanup, at, memory })
 }
 
 /// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on.

@@ -23,8 +23,8 @@ use futures::stream::BoxStream;
 
 pub use crate::memory::{Full, Reservation};
 use crate::model::{
-    ArtifactId, Cause, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance, Reference, RepositoryName,
-    Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Cleanup, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance, Reference,
+    RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
 
@@ -42,6 +42,12 @@ pub(crate) fn outgrown(read: usize, what: &str) -> Gap {
 pub trait Inventory: Send + Sync {
     /// Protection settings that all repositories of this source share.
     async fn settings(&self) -> (SettingFacts, Vec<Gap>);
+
+    /// What is known of cleanup rules that this source cannot read. By default nothing needs to be: the source reads the
+    /// rules of its repositories itself, or there are none.
+    async fn cleanup(&self) -> Cleanup {
+        Cleanup::default()
+    }
 
     /// The repositories that the policy's patterns select, each once, as they are found.
     /// An `Err` is a gap about the list itself; the stream may go on after it.

@@ -163,6 +163,7 @@ pub(super) fn pin(rung: &Rung) -> &'static str {
         PinReport::Failed => "could not be pinned",
         PinReport::Refused => "not pinned: a pin would do harm",
         PinReport::Unsupported => "cannot be pinned here",
+        PinReport::Withheld => "pin withheld until the policy states `cleanup:` on the source",
         PinReport::Absent => "not pinned",
     }
 }
@@ -190,7 +191,7 @@ pub(super) fn lasts(lasts: &Lasts) -> Phrase {
         Lasts::UntilRule { threat } => threatened(threat),
         Lasts::UnlessPinned { threat } => Phrase::said("unless it is pinned, ").then(threatened(threat)),
         Lasts::WithTheRules => Phrase::said("no rule reaches it today"),
-        Lasts::NoRulesToRead => Phrase::said("what else cleans up there cannot be read"),
+        Lasts::NoRulesToRead => Phrase::said("this registry does not expose its cleanup rules"),
         Lasts::NotAtAll => Phrase::said("nothing keeps it: any cleanup may take it"),
         Lasts::Unknown { detail } => Phrase::said("how long it lasts is unknown: ").then(Phrase::sentence(detail)),
     }

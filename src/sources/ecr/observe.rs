@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageStatusFilter};
 
 use crate::model::{
-    Cause, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention, Scope,
-    Setting, Snapshot, Tag,
+    Cause, Cleanup, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention,
+    Scope, Setting, Snapshot, Tag,
 };
 
 use super::Registry;
@@ -124,6 +124,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName, memory: 
         })),
         kind: RepositoryKind::Artifacts,
         made: None,
+        cleanup: Cleanup::default(),
     }
 }
 

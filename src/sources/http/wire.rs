@@ -32,6 +32,8 @@ pub(in crate::sources) use super::answer::Answer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sources) enum Purpose {
     Read,
+    /// Asking a server what it is. Its answer says nothing about whether the credentials reach anything.
+    Recognise,
     /// Asking a token server, which takes a POST from whoever holds an identity token.
     Token,
     /// Writing a pin.
@@ -314,6 +316,7 @@ impl Wire {
 fn permitted(call: &Call, write: bool) -> bool {
     match call.purpose {
         Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),
+        Purpose::Recognise => call.method == Method::GET && call.content.is_none(),
         Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
         Purpose::Pin => {
             let names_pin = || {
@@ -403,5 +406,7 @@ mod tests {
         assert!(!permitted(&call(Purpose::Token, Method::DELETE, "/token"), true));
         assert!(permitted(&call(Purpose::Token, Method::POST, "/token"), false));
         assert!(permitted(&call(Purpose::Read, Method::HEAD, "/v2/a/manifests/1"), false));
+        assert!(permitted(&call(Purpose::Recognise, Method::GET, "/config"), false));
+        assert!(!permitted(&call(Purpose::Recognise, Method::POST, "/config"), true));
     }
 }

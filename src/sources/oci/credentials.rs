@@ -219,6 +219,7 @@ mod tests {
             private: false,
             ca_file: None,
             max_concurrency: None,
+            cleanup: None,
         };
         let environment = Environment::of(variables.iter().copied());
         let several_registries = environment.get("SEVERAL").is_some();

@@ -34,12 +34,12 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
 pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest: &Digest) -> Inspection {
     let mut seen = blank(digest.clone().into());
     let scope = Scope::Artifact(seen.artifact.clone());
-    match registry.fetch(repository, digest).await {
+    match registry.fetch_present(repository, digest).await {
         Ok(fetched) => {
             seen.presence = Presence::Present;
-            match fetched.manifest {
-                Ok(manifest) => look_below(registry, repository, digest, &manifest, &mut seen).await,
-                Err(fault) => seen.gaps.push(fault.gap(scope.clone())),
+            match &fetched.manifest {
+                Ok(manifest) => look_below(registry, repository, digest, manifest, &mut seen).await,
+                Err(fault) => seen.gaps.push(fault.clone().gap(scope.clone())),
             }
         }
         Err(Trouble::NotFound) => {
@@ -101,7 +101,10 @@ async fn look_below(
     seen: &mut Inspection,
 ) {
     seen.created = manifest.created;
-    seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
+    seen.kind = match &manifest.content {
+        Content::Index(_) => Some(ArtifactKind::Index),
+        Content::Image { .. } => manifest.is_chart().then_some(ArtifactKind::Chart),
+    };
     let found = below(registry, repository, digest, &manifest.content).await;
     found.tell(seen);
 }
@@ -140,7 +143,7 @@ pub(super) async fn created(registry: &Registry, repository: &Repository, digest
     let mut digest = digest.clone();
     // An index, a nested one at most, and an image.
     for _ in 0..3 {
-        let manifest = registry.fetch(repository, &digest).await.ok()?.manifest.ok()?;
+        let manifest = registry.fetch(repository, &digest).await.ok()?.manifest.clone().ok()?;
         if manifest.created.is_some() {
             return manifest.created;
         }
@@ -170,7 +173,7 @@ pub(super) async fn provenance(
     // An index, a nested one at most, and an image.
     for _ in 0..3 {
         let manifest = match registry.fetch(repository, &digest).await {
-            Ok(fetched) => fetched.manifest?,
+            Ok(fetched) => fetched.manifest.clone()?,
             // What is not there is told by the inspection, and says nothing.
             Err(Trouble::NotFound) => return Ok(said),
             Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),

@@ -7,6 +7,8 @@
 //! - `super::http` is the one place that sends; `challenge` decides where credentials may go;
 //! - `credentials`, `docker_config` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
+//! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
+//! - `manifests` holds what was fetched, so that each is fetched once;
 //! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
 //!
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
@@ -22,8 +24,10 @@ mod host;
 mod inspect;
 mod link;
 mod list;
+mod manifests;
 mod observe;
 mod pin;
+mod recognise;
 mod registry;
 mod resolve;
 
@@ -34,6 +38,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use self::auth::Auth;
 use self::credentials::Keys;
@@ -47,8 +52,8 @@ use super::http::wire::Wire;
 use super::http::{answer, fault, place, redirect, surroundings, wire};
 use super::{Inventory, OpenOptions, Reservation, Source, manifest};
 use crate::model::{
-    ArtifactId, Cause, Digest, Gap, Inspection, NamePatterns, Provenance, Reference, RepositoryName, Resolution,
-    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
+    RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
 };
 use crate::policy::OciConfig;
 
@@ -112,6 +117,8 @@ pub fn open_in(
         registry: Arc::clone(&registry),
         patterns: config.repositories.clone(),
         matched: Matched::default(),
+        stated: config.cleanup,
+        recognised: OnceCell::new(),
     };
     let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
     Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
@@ -132,6 +139,10 @@ struct OciInventory {
     registry: Arc<Registry>,
     patterns: NamePatterns,
     matched: Matched,
+    /// What the policy says of cleanup here.
+    stated: Option<StatedCleanup>,
+    /// What the registry is, asked once.
+    recognised: OnceCell<Recognised>,
 }
 
 /// What an answer about one tag says, and what it does not.
@@ -146,6 +157,16 @@ fn told(resolved: Result<Resolution, Fault>, tag: &Tag) -> (Resolution, Option<G
 impl Inventory for OciInventory {
     async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
         (SettingFacts::Registry, Vec::new())
+    }
+
+    async fn cleanup(&self) -> Cleanup {
+        let stated = self.stated;
+        // Where the policy says that nothing cleans up, it is idle what the registry is.
+        if stated == Some(StatedCleanup::None) {
+            return Cleanup { registry: Recognised::NotAsked, stated };
+        }
+        let registry = self.recognised.get_or_init(|| self.registry.recognise()).await.clone();
+        Cleanup { registry, stated }
     }
 
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
@@ -178,10 +199,11 @@ impl Inventory for OciInventory {
         told(resolved, tag)
     }
 
-    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, _listed: ArtifactId) -> (Resolution, Option<Gap>) {
-        let resolved = match self.registry.repository(repository) {
-            Ok(repository) => self.registry.resolve_by_bytes(&repository, tag).await,
-            Err(fault) => Err(fault),
+    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        let resolved = match (self.registry.repository(repository), listed.digest()) {
+            (Ok(repository), Some(digest)) => self.registry.confirm(&repository, tag, digest).await,
+            (Ok(repository), None) => self.registry.resolve_by_bytes(&repository, tag).await,
+            (Err(fault), _) => Err(fault),
         };
         told(resolved, tag)
     }
