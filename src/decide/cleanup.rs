@@ -175,6 +175,7 @@ mod tests {
             obstacles: Vec::new(),
             gaps: Vec::new(),
             object: None,
+            lost_attestations: Vec::new(),
         }
     }
 

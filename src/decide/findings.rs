@@ -501,9 +501,3 @@ pub(super) fn name_of(target: &TargetReport) -> String {
         None => target.artifact.to_string(),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Digest;
-}

@@ -261,8 +261,9 @@ mod tests {
                 obstacles: Vec::new(),
                 gaps: Vec::new(),
                 object: None,
+                lost_attestations: Vec::new(),
             };
-            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true);
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
             assert_eq!((verdict.restorable, verdict.protected), (Some(false), Some(false)));
             let more = |obstacle: &Obstacle| match obstacle {
                 Obstacle::PartMissing { more, .. } => more.unwrap_or_default(),

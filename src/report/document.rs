@@ -172,7 +172,16 @@ impl RepositoryReport {
             complete: false,
             gaps: vec![gap],
             counts: Counts::default(),
-            rollback: Rollback { ready: None, current: None, to: None, depth: 0, keep },
+            rollback: Rollback {
+                ready: None,
+                current: None,
+                from: None,
+                went_back_from: None,
+                to: None,
+                depth: 0,
+                earlier: None,
+                keep,
+            },
             targets: Vec::new(),
         }
     }

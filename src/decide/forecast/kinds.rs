@@ -106,6 +106,9 @@ fn bare_of(snapshot: &Snapshot) -> Snapshot {
         tags: snapshot.tags.clone(),
         gaps: snapshot.gaps.clone(),
         retention: Retention::Unruled,
+        cleanup: snapshot.cleanup.clone(),
+        unserved: snapshot.unserved.clone(),
+        left_out: snapshot.left_out.clone(),
         kind: snapshot.kind,
         made: snapshot.made,
     }

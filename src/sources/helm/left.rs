@@ -41,6 +41,6 @@ mod tests {
         let found: Vec<&str> = found.iter().map(|url| &**url).collect();
         assert_eq!(found, ["https://h.example/0.9.0/shop-0.9.0.tgz", "shop-0.9.0.tgz"]);
         let found = addresses(None, &name, &version);
-        assert_eq!(found, ["shop-0.9.0.tgz".into()]);
+        assert_eq!(found, [Box::<str>::from("shop-0.9.0.tgz")]);
     }
 }

@@ -118,7 +118,7 @@ impl Auth {
 
     /// Whether a text holds the secret of this source (I18).
     pub(super) fn is_told_by(&self, text: &str) -> bool {
-        self.credentials.is_told_by(text)
+        self.keys.is_told_by(text)
     }
 
     fn known(&self) -> Option<Scheme> {
