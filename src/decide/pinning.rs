@@ -84,6 +84,13 @@ impl Pinning {
     }
 }
 
+impl Pinning {
+    /// What is pinned once every pin is made that may be.
+    pub(super) fn made(&self) -> BTreeSet<ArtifactId> {
+        self.there.iter().chain(&self.cleared.pins).cloned().collect()
+    }
+}
+
 /// Whether the next run that may pin would pin it, if that does no harm. One that was tried and cannot be read back is
 /// judged as what it is.
 fn can_be_pinned(inspection: &Inspection, attempt: Option<&Result<(), PinFailure>>) -> bool {

@@ -45,8 +45,7 @@ impl Prospects {
         let changed = pinning.claim.as_ref().and_then(|change| forecast::under(input.snapshot, &change.to));
         let differs = !pinning.cleared.pins.is_empty() || changed.is_some();
         let unpinned = differs.then(|| outlook(input.snapshot, &pinning.there));
-        let pinned: BTreeSet<ArtifactId> = pinning.there.iter().chain(&pinning.cleared.pins).cloned().collect();
-        let then = outlook(changed.as_ref().unwrap_or(input.snapshot), &pinned);
+        let then = outlook(changed.as_ref().unwrap_or(input.snapshot), &pinning.made());
         Self { pinned: then, unpinned, changes: changed.is_some(), pinning }
     }
 

@@ -312,6 +312,7 @@ impl RepositoryState {
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, (**facts).clone())),
             Event::Settings { .. }
+            | Event::LifecycleClaimed { .. }
             | Event::AlertSent { .. }
             | Event::AlertOwed { .. }
             | Event::Retold { .. }
@@ -440,6 +441,7 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             (before.as_ref() != Some(&facts)).then_some(Event::RepositorySettings { facts, before })
         }
         other @ (Event::Settings { .. }
+        | Event::LifecycleClaimed { .. }
         | Event::AlertSent { .. }
         | Event::AlertOwed { .. }
         | Event::Retold { .. }

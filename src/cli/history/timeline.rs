@@ -126,6 +126,7 @@ fn sentence(event: &Event) -> String {
         Event::Settings { .. } | Event::RepositorySettings { .. } => {
             "protection settings differ from before".to_owned()
         }
+        Event::LifecycleClaimed { .. } => "a rule that claims pins put in front of the lifecycle policy".to_owned(),
         Event::AlertSent { alert, told, .. } => format!("alert {alert} told {} findings", told.len()),
         Event::AlertOwed { alert, owed, .. } => format!("alert {alert} owes {} findings", owed.len()),
         Event::Retold { until } => format!("what no run may have reported up to commit {until} is reported"),

@@ -92,7 +92,7 @@ fn others(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>) -> Option<Ot
     let situation = Situation {
         snapshot: input.snapshot,
         targets: &targets,
-        pinned: &targets,
+        pinned: &plan.prospects.pinning.made(),
         inspections: input.inspections,
         arrivals: &[],
         now: input.now,

@@ -88,6 +88,15 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Whether a text holds the secret, as far as it is known by now (I18).
+    pub(super) fn is_told_by(&self, text: &str) -> bool {
+        let known = match &self.found {
+            Found::Ready(credentials) => Some(credentials),
+            Found::Ask(_) => self.resolved.get().and_then(|resolved| resolved.as_ref().ok()),
+        };
+        known.is_some_and(|credentials| credentials.is_told_by(text))
+    }
+
     /// The credentials. What is there and cannot be had is a fault, never nobody.
     pub(super) async fn get(&self) -> Result<&Credentials, Fault> {
         let resolved = self.resolved.get_or_init(|| async {
