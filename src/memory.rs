@@ -167,6 +167,14 @@ impl Reservation {
         Self { of: None, alone: true }
     }
 
+    /// Of so many bytes and no more, for a look by itself.
+    #[must_use]
+    pub fn of(bytes: u64) -> Self {
+        let admission = Admission::new(bytes);
+        let permit = admission.free.clone().try_acquire_many_owned(admission.units).ok();
+        Self { of: Some((admission, Mutex::new(Held { permit, used: 0, full: false }))), alone: true }
+    }
+
     /// Whether nobody else holds any: then there is no more to wait for.
     pub(crate) fn is_alone(&self) -> bool {
         self.alone

@@ -41,10 +41,10 @@ async fn a_signal_that_hangs_costs_its_share_and_every_repository_is_decided_f13
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     assert_eq!((told.complete, told.targets().len()), (false, 3), "decided with the gap");
     assert!(told.targets().iter().all(|target| target.protected == Some(true)), "and pinned");
-    let of_signal = |finding: &&prodpin::model::Finding| {
+    let of_signal = |finding: &prodpin::model::Finding| {
         finding.code == Code::InventoryIncomplete && finding.message.contains("kubernetes")
     };
-    assert!(told.findings.iter().find(of_signal).is_some(), "{:?}", told.findings);
+    assert!(told.findings.iter().any(of_signal), "{:?}", told.findings);
 }
 
 #[tokio::test]

@@ -306,6 +306,25 @@ async fn a_host_that_refuses_a_third_of_all_requests_is_paced_and_read_whole_f11
 }
 
 #[tokio::test]
+async fn a_repository_larger_than_the_memory_budget_is_a_gap_about_itself_f93_f110() {
+    let server = Server::start([]).await;
+    server.store(|store| {
+        let digest = store.image("one");
+        for tag in 0..1_500 {
+            store.tag("shop/api", &format!("1.{tag}"), &digest);
+        }
+    });
+    let inventory = Opening::at(&server).open().inventory;
+    let memory = prodpin::sources::Reservation::of(1_024 * prodpin::model::Snapshot::TAG_COST as u64);
+    let snapshot = inventory.observe_within(&repository(), &memory).await;
+    assert_eq!((snapshot.tags.len(), told(&snapshot.gaps)), (1_024, vec![(Scope::Repository, Cause::Refused)]));
+    assert!(snapshot.gaps[0].detail.contains("raise --memory"), "{:?}", snapshot.gaps);
+    assert!(!snapshot.listing_is_complete(), "what is not in it is not gone");
+    let snapshot = inventory.observe_within(&repository(), &prodpin::sources::Reservation::unlimited()).await;
+    assert_eq!((snapshot.tags.len(), snapshot.gaps), (1_500, vec![]));
+}
+
+#[tokio::test]
 async fn a_time_in_the_place_of_seconds_is_waited_for_f32() {
     let in_two_seconds = jiff::Timestamp::now().as_second() + 2;
     let wait: &'static str = Box::leak(in_two_seconds.to_string().into_boxed_str());
