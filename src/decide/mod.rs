@@ -9,11 +9,13 @@
 //!    read back after pinning, and that second answer is what is reported.
 
 mod access;
+mod called;
 mod changes;
 mod charts;
 mod collision;
 mod commands;
 mod deployments;
+mod doubt;
 mod drift;
 mod findings;
 pub mod forecast;
@@ -22,18 +24,24 @@ mod labels;
 mod meeting;
 mod mutability;
 mod mutation;
+mod naming;
 mod order;
 mod overdue;
 mod plan;
+mod platform_tags;
 mod prospects;
 mod protection;
+mod ranking;
 mod readiness;
 pub mod ready;
+mod releases;
 mod rollback_set;
 mod rules;
 mod source;
+mod unread;
 mod waive;
 mod wildcard;
+mod window;
 mod workloads;
 
 pub use changes::{Survey, changes, fold, survey};
@@ -45,6 +53,6 @@ pub use overdue::overdue;
 pub use plan::{Attempts, Input, Plan, plan};
 pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
-pub use source::{settings, unmatched};
+pub use source::{idle_rules, settings, unmatched, without_tags};
 pub use waive::{expired, idle, waive};
 pub use workloads::{concerns, uncovered};

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{
     ArtifactId, Counts, Event, Finding, Gap, Inspection, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey,
-    RepositoryState, Resolution, Running, Snapshot, Tag,
+    RepositoryState, Running, Snapshot, Tag,
 };
 use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 use crate::report::identity::occurrence;
@@ -17,9 +17,10 @@ use super::labels::Labels;
 use super::meeting::by_name;
 use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
-use super::readiness::{self, rollback};
-use super::rollback_set::{Selection, Target, is_missing};
-use super::rules::{Rules, is_watched};
+use super::readiness::rollback;
+use super::rollback_set::{Selection, Target};
+use super::rules::Rules;
+use super::{called::Called, doubt, unread};
 
 /// What came of each pin tried in this run.
 pub type Attempts = BTreeMap<ArtifactId, Result<(), PinFailure>>;
@@ -81,24 +82,14 @@ pub struct Plan {
     pub(super) prospects: Prospects,
 }
 
-/// Whether a release tag is there whose bytes are not known, now or from before.
-fn unread_release(input: &Input<'_>, listed: &[&ObservedTag]) -> bool {
-    listed.iter().any(|tag| {
-        tag.target == Resolution::Unknown
-            && is_watched(&tag.name)
-            && input.rules.is_release(tag.label())
-            && input.state.tags.get(&tag.name).is_none_or(|history| history.latest().is_none())
-    })
-}
-
 /// Decides.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
     let works = input.snapshot.listing_is_complete();
     let listed = by_name(input.snapshot);
-    let targets = input.selection.targets(input.rules.keep, |artifact| is_missing(input.inspections, artifact));
+    let targets = input.selection.targets(input.rules.keep, input.inspections);
     let prospects = Prospects::of(input, &targets);
-    let mut names = names_of(&targets, &listed);
+    let mut names = names_of(input, &targets, &listed);
     let mut plan = Plan {
         report: empty_report(input),
         pins: Vec::new(),
@@ -138,14 +129,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     report.gaps.dedup();
     report.complete = report.gaps.is_empty();
     report.rollback = rollback(&report.targets, input.rules.keep);
-    if !works && report.rollback.ready == Some(false) {
-        // What was not listed may hold the release to go back to.
-        report.rollback.ready = None;
-    }
-    if !readiness::says_what_runs(&report.targets) && unread_release(input, &listed) {
-        // It may be what runs, and what is offered one release too far back.
-        report.rollback.ready = None;
-    }
+    unread::withhold(input, &listed, report);
+    doubt::withhold(input.selection, &report.targets, &mut report.rollback);
     report.counts.targets = report.targets.len() as u64;
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
@@ -206,8 +191,8 @@ fn empty_report(input: &Input<'_>) -> RepositoryReport {
     }
 }
 
-/// The tags of every target, in order; pins left out.
-fn names_of(targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
+/// The tags of every target, as people call it first; pins left out.
+fn names_of(input: &Input<'_>, targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
     let mut names: BTreeMap<ArtifactId, Vec<Tag>> =
         targets.iter().map(|target| (target.artifact.clone(), Vec::new())).collect();
     for tag in listed {
@@ -216,6 +201,10 @@ fn names_of(targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId,
         {
             tags.push(tag.name.clone());
         }
+    }
+    let called = Called::of(input.running, &input.state.claims, input.rules, input.labels());
+    for (artifact, tags) in &mut names {
+        tags.sort_by_cached_key(|tag| (called.rank(artifact, tag), tag.clone()));
     }
     names
 }

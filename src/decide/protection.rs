@@ -189,6 +189,7 @@ mod tests {
             presence: Presence::Present,
             kind: None,
             created: None,
+            children: Vec::new(),
             closure,
             pin: PinState::Absent,
             obstacles,

@@ -2,6 +2,7 @@
 
 use crate::report::document::{Reason, Rollback, TargetReport};
 
+use super::naming::Reading;
 use super::order::Version;
 
 /// Whether something says that production ran it, rather than that its tag looks like a release.
@@ -68,6 +69,7 @@ pub(super) fn rollback(targets: &[TargetReport], keep: u32) -> Rollback {
         to: to.map(|target| target.artifact.clone()),
         depth: u32::try_from(depth).unwrap_or(u32::MAX),
         keep,
+        unknown: None,
     }
 }
 
@@ -87,9 +89,11 @@ fn is_older(target: &TargetReport, than: &TargetReport) -> bool {
             Reason::ReleaseTag { tag } | Reason::ReleasedAs { tag } => Some(tag),
             _ => None,
         });
-        tags.filter_map(|tag| Version::read(tag.as_str())).max()
+        let read = tags.filter_map(|tag| Reading::of(tag.as_str()));
+        read.map(|reading| (reading.version, reading.family)).max()
     };
-    matches!((version(target), version(than)), (Some(this), Some(that)) if this < that)
+    // Two families of names are in no order.
+    matches!((version(target), version(than)), (Some(this), Some(that)) if this.1 == that.1 && this.0 < that.0)
 }
 
 impl Reason {

@@ -21,6 +21,7 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
         presence: Presence::Unknown,
         kind: None,
         created: None,
+        children: Vec::new(),
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
@@ -70,6 +71,7 @@ async fn look_below(
 ) {
     seen.created = manifest.created;
     seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
+    seen.children = manifest.content.children();
     let found = below(registry, repository, digest, &manifest.content).await;
     seen.closure = found.closure();
     let scope = || Scope::Artifact(seen.artifact.clone());
