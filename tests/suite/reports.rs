@@ -101,6 +101,7 @@ pub(crate) fn service(source: &str, name: &str, targets: Vec<TargetReport>) -> R
             to,
             depth: earlier().count() as u32,
             keep: 5,
+            unknown: None,
         },
         targets,
     }
