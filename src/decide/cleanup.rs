@@ -176,6 +176,7 @@ mod tests {
             gaps: Vec::new(),
             object: None,
             lost_attestations: Vec::new(),
+            children: Default::default(),
         }
     }
 

@@ -16,7 +16,7 @@ use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, charts, collision, commands, drift, evidence, forecast, mutability, refusals, witness};
+use super::{access, charts, collision, commands, doubt, drift, evidence, forecast, mutability, refusals, witness};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -111,6 +111,8 @@ pub(super) fn findings(
         found.standing.extend(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
         found.standing.extend(access::findings(draft, ecr, gaps));
     }
+    let doubt = doubt::finding(input.selection, input.rules.keep, input.inspections, draft, &report.targets);
+    found.standing.extend(doubt);
     found.standing.extend(unproven(input, draft, report));
     found.standing.extend(depth(input, draft, report));
     found.standing.extend(incomplete(draft, report));
@@ -128,7 +130,8 @@ fn production_tags<'a>(input: &'a Input<'_>, report: &'a RepositoryReport) -> BT
         | Reason::Wanted { .. }
         | Reason::WantedBefore { .. } => None,
     });
-    released.chain(input.running.iter().filter_map(Running::tag)).collect()
+    let platforms = input.selection.platform_tags(input.rules.keep, input.inspections);
+    released.chain(platforms).chain(input.running.iter().filter_map(Running::tag)).collect()
 }
 
 fn target_findings(
@@ -437,7 +440,7 @@ fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Opti
         (false, _) => Severity::Low,
     };
     let message = if lost {
-        format!("{possible} of the {keep} releases to keep are restorable")
+        format!("{possible} of the {keep} releases to keep are intact")
     } else {
         format!(
             "{possible} production {} known, and the policy keeps {keep}",

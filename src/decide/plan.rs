@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{
     ArtifactId, Counts, Event, Finding, Gap, Inspection, LifecycleChange, Mode, ObservedTag, Obstacle, Pin, PinFailure,
-    PinTerms, RepositoryKey, RepositoryState, Resolution, Running, Snapshot, Tag,
+    PinTerms, RepositoryKey, RepositoryState, Running, Snapshot, Tag,
 };
 use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 use crate::report::identity::occurrence;
@@ -21,8 +21,9 @@ use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
 use super::readiness::{self, Readiness};
 use super::refusals;
-use super::rollback_set::{Selection, Target, is_missing};
-use super::rules::{Rules, is_watched};
+use super::rollback_set::{Selection, Target};
+use super::rules::Rules;
+use super::{called::Called, doubt, unread};
 
 /// What came of each pin tried in this run.
 pub type Attempts = BTreeMap<ArtifactId, Result<(), PinFailure>>;
@@ -93,24 +94,14 @@ pub struct Plan {
     pub(super) readiness: Readiness,
 }
 
-/// Whether a release tag is there whose bytes are not known, now or from before.
-fn unread_release(input: &Input<'_>, listed: &[&ObservedTag]) -> bool {
-    listed.iter().any(|tag| {
-        tag.target == Resolution::Unknown
-            && is_watched(&tag.name)
-            && input.rules.is_release(tag.label())
-            && input.state.tags.get(&tag.name).is_none_or(|history| history.latest().is_none())
-    })
-}
-
 /// Decides.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
     let works = input.snapshot.listing_is_complete();
     let listed = by_name(input.snapshot);
-    let targets = input.selection.targets(input.rules.keep, |artifact| is_missing(input.inspections, artifact));
+    let targets = input.selection.targets(input.rules.keep, input.inspections);
     let prospects = Prospects::of(input, &targets);
-    let mut names = names_of(&targets, &listed);
+    let mut names = names_of(input, &targets, &listed);
     let mut plan = Plan {
         report: empty_report(input),
         claim: prospects.pinning.claim.clone(),
@@ -156,7 +147,9 @@ pub fn plan(input: &Input<'_>) -> Plan {
     report.gaps.sort();
     report.gaps.dedup();
     report.complete = report.gaps.is_empty();
-    plan.readiness = readiness::decide(input, &report.targets, &report.gaps, unread_release(input, &listed));
+    plan.readiness = readiness::decide(input, &report.targets, &report.gaps);
+    unread::withhold(input, &listed, report, &mut plan.readiness);
+    doubt::withhold(input.selection, &report.targets, &mut plan.readiness);
     report.rollback = plan.readiness.rollback(&report.targets, input.rules.keep);
     report.counts.targets = report.targets.len() as u64;
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
@@ -215,8 +208,8 @@ fn empty_report(input: &Input<'_>) -> RepositoryReport {
     }
 }
 
-/// The tags of every target, in order; pins left out.
-fn names_of(targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
+/// The tags of every target, as people call it first; pins left out.
+fn names_of(input: &Input<'_>, targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
     let mut names: BTreeMap<ArtifactId, Vec<Tag>> =
         targets.iter().map(|target| (target.artifact.clone(), Vec::new())).collect();
     for tag in listed {
@@ -225,6 +218,10 @@ fn names_of(targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId,
         {
             tags.push(tag.name.clone());
         }
+    }
+    let called = Called::of(input.running, &input.state.claims, input.rules, input.labels());
+    for (artifact, tags) in &mut names {
+        tags.sort_by_cached_key(|tag| (called.rank(artifact, tag), tag.clone()));
     }
     names
 }

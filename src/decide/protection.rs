@@ -224,6 +224,7 @@ mod tests {
             presence: Presence::Present,
             kind: None,
             created: None,
+            children: Vec::new(),
             closure,
             pin: PinState::Absent,
             obstacles,
@@ -262,6 +263,7 @@ mod tests {
                 gaps: Vec::new(),
                 object: None,
                 lost_attestations: Vec::new(),
+                children: Default::default(),
             };
             let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
             assert_eq!((verdict.restorable, verdict.protected), (Some(false), Some(false)));

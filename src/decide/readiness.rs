@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::model::{ArtifactId, Gap, Scope};
 use crate::report::document::{Reason, Rollback, TargetReport};
 
+use super::naming::Reading;
 use super::order::Version;
 use super::plan::Input;
 use super::rollout::{Sides, Uses};
@@ -26,6 +27,8 @@ pub(super) struct Readiness {
     pub(super) sides: Sides,
     /// Whether it can be gone back.
     pub(super) ready: Option<bool>,
+    /// Why that could not be told, and how to make it known, where one sentence says it.
+    pub(super) unknown: Option<String>,
 }
 
 impl Readiness {
@@ -44,6 +47,7 @@ impl Readiness {
             depth: count(depth),
             earlier: Some(count(before.len())),
             keep,
+            unknown: self.unknown.clone(),
         }
     }
 
@@ -59,9 +63,8 @@ pub(super) fn first_choice(restorable: impl Iterator<Item = Option<bool>> + Clon
     all.position(|whole| whole == Some(true)).or_else(|| restorable.clone().position(|whole| whole.is_none()))
 }
 
-/// Decides, on the judged targets in their order: most recent first. `gaps` are what could not be read, and `unread` says
-/// that a release is there whose bytes are not known.
-pub(super) fn decide(input: &Input<'_>, targets: &[TargetReport], gaps: &[Gap], unread: bool) -> Readiness {
+/// Decides, on the judged targets in their order: most recent first. `gaps` are what could not be read.
+pub(super) fn decide(input: &Input<'_>, targets: &[TargetReport], gaps: &[Gap]) -> Readiness {
     let uses = Uses::new(input);
     let sides = Sides::of(&uses);
     let order = Order { input, uses: &uses };
@@ -79,11 +82,6 @@ pub(super) fn decide(input: &Input<'_>, targets: &[TargetReport], gaps: &[Gap], 
     let newer = |target: &&TargetReport| from.is_some_and(|from| is_proven(target) && order.is_newer(target, from));
     let went_back_from = targets.iter().find(newer).map(|target| target.artifact.clone());
     let ready = verdict(&order, targets, from, &before, gaps);
-    let ready = match ready {
-        // A release whose bytes are not known may be what runs, and what is offered one release too far back.
-        _ if unread && !says_what_runs(targets) => None,
-        ready => ready,
-    };
     Readiness {
         current: current.map(|target| target.artifact.clone()),
         from: from.map(|target| target.artifact.clone()),
@@ -91,6 +89,7 @@ pub(super) fn decide(input: &Input<'_>, targets: &[TargetReport], gaps: &[Gap], 
         went_back_from,
         sides,
         ready,
+        unknown: None,
     }
 }
 
@@ -194,7 +193,7 @@ pub(super) fn is_wanted(target: &TargetReport) -> bool {
 }
 
 /// Whether something says what production runs now.
-fn says_what_runs(targets: &[TargetReport]) -> bool {
+pub(super) fn says_what_runs(targets: &[TargetReport]) -> bool {
     targets.iter().any(|target| target.running && is_proven(target))
 }
 
@@ -214,9 +213,11 @@ fn is_older(target: &TargetReport, than: &TargetReport) -> bool {
             Reason::ReleaseTag { tag } | Reason::ReleasedAs { tag } => Some(tag),
             _ => None,
         });
-        tags.filter_map(|tag| Version::read(tag.as_str())).max()
+        let read = tags.filter_map(|tag| Reading::of(tag.as_str()));
+        read.map(|reading| (reading.version, reading.family)).max()
     };
-    matches!((version(target), version(than)), (Some(this), Some(that)) if this < that)
+    // Two families of names are in no order.
+    matches!((version(target), version(than)), (Some(this), Some(that)) if this.1 == that.1 && this.0 < that.0)
 }
 
 impl Reason {

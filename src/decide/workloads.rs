@@ -159,8 +159,11 @@ pub fn uncovered(elsewhere: &BTreeMap<String, BTreeSet<String>>, now: Timestamp)
         let shown = things.iter().take(REPOSITORIES_TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let message = format!("production runs what no source of the policy covers, from {place}: {shown}{more}");
-        let remedy = "add a source for what must be ready to roll back to; nothing else is looked at".to_owned();
-        let mut finding = about_no_repository(Code::PolicyUnmatched, Severity::Low, message, remedy, now);
+        let remedy =
+            "add a source for what must be ready to roll back to, or leave out of the rule what need not be, such \
+                      as a cluster's own namespaces; nothing else is looked at"
+                .to_owned();
+        let mut finding = about_no_repository(Code::PolicyUnmatched, Severity::High, message, remedy, now);
         finding.reference = Some(place.clone());
         finding
     };

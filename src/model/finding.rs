@@ -102,6 +102,8 @@ codes! {
     TargetHidden = "target-hidden",
     /// Fewer rollback targets than the policy keeps.
     RollbackDepthShort = "rollback-depth-short",
+    /// Nothing tells which of two releases is the newer one.
+    ReleaseOrderDoubtful = "release-order-doubtful",
     /// A rollback target has no pin.
     PinMissing = "pin-missing",
     /// A pin is there but does not keep the artifact.

@@ -153,6 +153,8 @@ pub struct Inspection {
     pub kind: Option<ArtifactKind>,
     /// When it was built or written, as far as it says itself. Whoever builds an image chooses this.
     pub created: Option<Timestamp>,
+    /// The manifests that it names, if it is an index that could be read.
+    pub children: Vec<Digest>,
     /// Whether all that it needs is there (I6).
     pub closure: Closure,
     /// Its pin, as just read.

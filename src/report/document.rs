@@ -181,6 +181,7 @@ impl RepositoryReport {
                 depth: 0,
                 earlier: None,
                 keep,
+                unknown: None,
             },
             targets: Vec::new(),
         }
@@ -190,7 +191,8 @@ impl RepositoryReport {
 /// Whether a repository can be rolled back now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rollback {
-    /// `true`: the previous release is restorable. `false`: there is none that is. `null`: could not be told.
+    /// `true`: the release before is intact. `false`: there is none that is. `null`: could not be told. Whether the
+    /// database allows it is another question: `prodpin ready` answers both.
     pub ready: Option<bool>,
     /// What production runs, as far as known; where nothing says what runs, the latest release.
     #[schemars(with = "Option<String>")]
@@ -203,16 +205,19 @@ pub struct Rollback {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub went_back_from: Option<ArtifactId>,
-    /// What to roll back to: the most recent restorable release before the current one.
+    /// What to roll back to: the most recent intact release before the current one.
     #[schemars(with = "Option<String>")]
     pub to: Option<ArtifactId>,
-    /// How many releases before the current one are restorable.
+    /// How many releases before the current one are intact.
     pub depth: u32,
     /// How many releases before the current one are known, restorable or not.
     #[serde(default)]
     pub earlier: Option<u32>,
     /// How many the policy keeps.
     pub keep: u32,
+    /// Why it could not be told, and how to make it known, where one sentence says that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// One rollback target.
@@ -223,7 +228,7 @@ pub struct TargetReport {
     pub artifact: ArtifactId,
     /// Its place among the most recent, from 1; none for what is kept beside them (running elsewhere, moved in).
     pub rank: Option<u32>,
-    /// Tags that name it now, pins left out.
+    /// Tags that name it now, pins left out: first those by which workloads name it, then release tags.
     #[schemars(with = "Vec<String>")]
     pub references: Vec<Tag>,
     /// Why it is a target: all reasons.
@@ -232,9 +237,10 @@ pub struct TargetReport {
     pub running: bool,
     /// Its pin.
     pub pin: PinReport,
-    /// Whether it can be fetched whole, now. `null`: could not be told.
+    /// Whether it is intact: every part is proven to be there and can be fetched, now. `null`: could not be told.
     pub restorable: Option<bool>,
-    /// Whether it is proven that nothing known will remove it. `null`: could not be told.
+    /// Whether it is protected: intact, its pin read back, and outliving tag cleanup, untagged cleanup and every live
+    /// lifecycle rule, as far as the source shows them. `null`: could not be told.
     pub protected: Option<bool>,
     /// What stands in the way.
     pub obstacles: Vec<Obstacle>,

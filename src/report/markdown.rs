@@ -27,8 +27,12 @@ fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Resu
         let scope = Phrase::name(&scope);
         writeln!(out, "> **PARTIAL.** Only a part of the policy was looked at: {}.\n", scope.markdown())?;
     }
+    if let Some(nothing) = words::nothing_protected(report) {
+        writeln!(out, "> **NOTHING PROTECTED.** {}\n", nothing.markdown())?;
+    }
     let counts = &report.summary.counts;
-    let totals = Phrase::default()
+    let totals = words::ready_apart(overview.total(Standing::Protected))
+        .say(" ")
         .number(counts.protected)
         .say(" of ")
         .counted(counts.targets, "rollback target", "rollback targets")
@@ -77,7 +81,7 @@ fn services(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
     for standing in Standing::ALL {
         let Some(services) = overview.services.get(&standing) else { continue };
         let shown = services.shown.len() as u64;
-        if standing == Standing::Ready && services.total > shown {
+        if standing == Standing::Protected && services.total > shown {
             let all = Phrase::default().counted(services.total, "service", "services").say(", every target protected");
             writeln!(out, "| {} | {} | | | | |", status(standing), all.markdown())?;
             continue;
@@ -95,8 +99,10 @@ fn status(standing: Standing) -> &'static str {
     match standing {
         Standing::NotReady => "❌ **NOT READY**",
         Standing::Unknown => "❔ **UNKNOWN**",
-        Standing::Attention => "⚠️ ready, needing attention",
-        Standing::Ready => "✅ ready",
+        Standing::Endangered => "‼️ **IN DANGER**",
+        Standing::Attention => "⚠️ needs attention",
+        Standing::First => "no earlier release",
+        Standing::Protected => "✅ protected",
     }
 }
 

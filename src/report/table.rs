@@ -63,6 +63,9 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         let told = format!("Only a part of the policy was looked at: {}.", escape::terminal(&scope));
         page.paragraph(0, 2, &[span(Paint::Bad, "! PARTIAL"), plain("\u{a0} "), plain(told)])?;
     }
+    if let Some(nothing) = words::nothing_protected(report) {
+        page.paragraph(0, 2, &[span(Paint::Bad, "! NOTHING PROTECTED"), plain("\u{a0} "), plain(nothing.terminal())])?;
+    }
     let mut spans = Vec::new();
     for standing in Standing::ALL {
         let total = overview.total(standing);
@@ -92,7 +95,12 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         .counted(counts.targets, "rollback target", "rollback targets")
         .say(" protected; ")
         .then(finding_counts(report.summary.findings));
-    page.paragraph(0, 2, &[plain(totals.terminal())])
+    page.paragraph(0, 2, &[plain(totals.terminal())])?;
+    if overview.service_count() == 0 {
+        return Ok(());
+    }
+    let ready = words::ready_apart(overview.total(Standing::Protected));
+    page.paragraph(0, 2, &[span(Paint::Faint, ready.terminal())])
 }
 
 pub(super) fn finding_counts(counts: FindingCounts) -> Phrase {

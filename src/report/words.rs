@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::body::Report;
 use super::document::{PinReport, Reason, RepositoryReport, RunSection, TargetReport};
 use super::phrase::Phrase;
 use crate::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, RunScope, Scope, Severity, SourceName};
@@ -77,17 +78,16 @@ pub(super) fn release(repository: &RepositoryReport, artifact: &ArtifactId) -> P
     }
 }
 
-/// The name people know a target by: its release tag, else any tag, else one it had.
+/// The name people know a target by: as a workload names it, its release tag, else any tag, else one it had.
 pub(super) fn label(target: &TargetReport) -> Option<Phrase> {
     let is_release = |reason: &&Reason| matches!(reason, Reason::ReleaseTag { .. });
     let now = |tag: &crate::model::Tag| Phrase::name(tag.as_str());
-    match target.reasons.iter().find(is_release) {
-        Some(Reason::ReleaseTag { tag }) => return Some(now(tag)),
-        _ => {
-            if let Some(tag) = target.references.first() {
-                return Some(now(tag));
-            }
-        }
+    // In the order in which people know them: first as workloads name it.
+    if let Some(tag) = target.references.first() {
+        return Some(now(tag));
+    }
+    if let Some(Reason::ReleaseTag { tag }) = target.reasons.iter().find(is_release) {
+        return Some(now(tag));
     }
     target.reasons.iter().find_map(|reason| match reason {
         Reason::ReleasedAs { tag } | Reason::MovedIn { tag } | Reason::MovingTagBefore { tag } => {
@@ -130,6 +130,26 @@ pub(super) fn protection(repository: &RepositoryReport) -> Phrase {
     }
 }
 
+/// That a run found nothing to protect: it must not look like one that found all well.
+pub(super) fn nothing_protected(report: &Report) -> Option<Phrase> {
+    let counts = &report.summary.counts;
+    if counts.targets > 0 || counts.repositories == 0 {
+        return None;
+    }
+    let told = Phrase::said("No release in ").counted(counts.repositories, "repository", "repositories");
+    Some(told.say(match report.run.mode {
+        Mode::Enforce => " is a rollback target: this run protects nothing.",
+        Mode::Audit | Mode::EnforceDryRun => " is a rollback target: `enforce` would protect nothing.",
+    }))
+}
+
+/// Protected is not ready: that takes an answer about the database.
+pub(super) fn ready_apart(protected: u64) -> Phrase {
+    Phrase::default()
+        .counted(protected, "service", "services")
+        .say(" protected; whether the database allows a rollback, and so which are ready: `prodpin ready`.")
+}
+
 /// Why a repository cannot be rolled back, or why that could not be told.
 pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
     let other = |target: &&TargetReport| Some(&target.artifact) != repository.rollback.current.as_ref();
@@ -139,22 +159,24 @@ pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
     match (repository.rollback.ready, earlier) {
         (Some(true), _) => None,
         (Some(false), 0) => {
-            let none = Phrase::said("production ran no earlier release that is known");
+            let none = Phrase::said("no earlier release is known");
             Some(match &repository.rollback.went_back_from {
                 Some(left) => none.say("; it went back from ").then(release(repository, left)).say(", which is newer"),
                 None => none,
             })
         }
-        (Some(false), 1) => Some(Phrase::said("the one earlier release cannot be restored")),
-        (Some(false), earlier) => {
-            Some(Phrase::said("none of the ").number(earlier).say(" earlier releases can be restored"))
+        (Some(false), 1) => Some(Phrase::said("the one earlier release is not intact")),
+        (Some(false), earlier) => Some(Phrase::said("none of the ").number(earlier).say(" earlier releases is intact")),
+        (None, _) if repository.rollback.unknown.is_some() => {
+            repository.rollback.unknown.as_deref().map(Phrase::sentence)
         }
         (None, _) => Some(match repository.gaps.first() {
             Some(first) if repository.gaps.len() == 1 => gap(first),
             Some(first) => {
                 gap(first).say(" (and ").counted(repository.gaps.len() as u64 - 1, "more gap)", "more gaps)")
             }
-            None => Phrase::said("it could not be told whether an earlier release can be restored"),
+            None if repository.targets.is_empty() => Phrase::said("no tag here matches a production rule"),
+            None => Phrase::said("whether an earlier release is intact is unknown"),
         }),
     }
 }
@@ -180,8 +202,8 @@ pub(super) fn target_state(target: &TargetReport) -> Phrase {
     let unexplained = target.obstacles.is_empty();
     match (target.restorable, target.protected) {
         (Some(true), Some(true)) => states.push(Phrase::said("protected")),
-        (Some(false), _) if unexplained => states.push(Phrase::said("cannot be restored")),
-        (None, _) if unexplained => states.push(Phrase::said("unknown whether it can be restored")),
+        (Some(false), _) if unexplained => states.push(Phrase::said("not intact")),
+        (None, _) if unexplained => states.push(Phrase::said("unknown whether it is intact")),
         (_, None) if unexplained => states.push(Phrase::said("unknown whether it is protected")),
         (_, Some(false)) if states.is_empty() => states.push(Phrase::said("not protected")),
         _ => {}

@@ -259,6 +259,9 @@ impl Recorder {
                 // With nothing to look at, nothing is protected, and all may look well.
                 let severity = if totals.counts.repositories == 0 { Severity::High } else { Severity::Medium };
                 self.findings.extend(decide::unmatched(Some(&name), entries, severity, now));
+                if totals.counts.repositories > 0 && totals.counts.tags == 0 {
+                    self.findings.push(decide::without_tags(&name, totals.counts.repositories, now));
+                }
             }
             let whole = whole && !setup.witnesses.withhold(&name);
             let record =
@@ -268,11 +271,12 @@ impl Recorder {
         if covers_all && complete {
             let uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.findings.extend(decide::unmatched(None, uses.entries(), Severity::Low, now));
+            self.findings.extend(decide::idle_rules(&uses, counts.repositories, counts.targets, now));
         }
         // A source that was not opened may cover what no other does.
         if covers_all && self.opened_all {
             let uncovered = setup.production.uncovered.iter().map(String::as_str);
-            self.findings.extend(decide::unmatched(None, uncovered, Severity::Medium, now));
+            self.findings.extend(decide::unmatched(None, uncovered, Severity::High, now));
             self.findings.extend(decide::uncovered(&setup.production.elsewhere, now));
         }
         self.findings.extend(setup.production.findings.iter().cloned());

@@ -48,6 +48,16 @@ pub(super) enum Content {
     Index(Vec<Descriptor>),
 }
 
+impl Content {
+    /// The manifests that an index names.
+    pub(super) fn children(&self) -> Vec<Digest> {
+        match self {
+            Self::Image { .. } => Vec::new(),
+            Self::Index(children) => children.iter().map(|child| child.digest.clone()).collect(),
+        }
+    }
+}
+
 /// A reference by digest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Descriptor {

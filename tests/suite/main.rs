@@ -26,6 +26,7 @@ mod properties;
 mod protocol;
 mod purity;
 mod ready;
+mod release_order;
 mod reporting_policy;
 mod reports;
 mod reports_files;

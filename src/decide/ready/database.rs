@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::decide::plan::Input;
 use crate::decide::readiness::is_proven;
-use crate::decide::rollback_set::is_missing;
 use crate::decide::seen_order;
 use crate::model::{NamePatterns, Obstacle, Provenance, RepositoryState, Running, SchemaChange};
 use crate::report::document::{PinReport, TargetReport};
@@ -81,7 +80,7 @@ fn lost(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>, proven: bo
     let Input { state, selection, inspections, rules, .. } = facts.input;
     let targets = &facts.plan.report.targets;
     let (mut contracted, mut silent) = (Vec::new(), 0);
-    for lost in selection.lost(rules.keep, |artifact| is_missing(inspections, artifact), &to.artifact) {
+    for lost in selection.lost(rules.keep, inspections, &to.artifact) {
         let release = TargetReport {
             artifact: lost.artifact,
             rank: None,

@@ -19,7 +19,7 @@ mod ways;
 
 use std::collections::BTreeMap;
 
-use crate::model::{ArtifactId, Code, DatabaseRule, Gap, Provenance};
+use crate::model::{ArtifactId, Code, DatabaseRule, Gap, Provenance, Severity};
 use crate::report::document::TargetReport;
 use crate::report::forecast::RepositoryForecast;
 use crate::report::ready::RepositoryReady;
@@ -66,6 +66,7 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         to: answer.to.map(|target| target.artifact.clone()),
         asked: answer.asked.map(|target| target.artifact.clone()),
         lacking: lacking(facts.plan),
+        criticals: criticals(facts.plan),
         database: answer.database,
         intact: answer.intact,
         find_out: answer.find_out,
@@ -84,19 +85,29 @@ fn lacking(plan: &Plan) -> Vec<String> {
     missing.map(|finding| finding.message.clone()).collect()
 }
 
+/// Every critical finding but those that say the same as `lacking`.
+fn criticals(plan: &Plan) -> Vec<String> {
+    let critical = plan.findings.iter().filter(|finding| finding.severity == Severity::Critical);
+    let others = critical.filter(|finding| finding.code != Code::TargetMissing || finding.artifact.is_some());
+    others.map(|finding| finding.message.clone()).collect()
+}
+
 /// What a release is called in a sentence: by its tag, else by the start of its digest.
 fn called(target: &TargetReport) -> String {
     use crate::report::document::Reason;
-    let release = target.reasons.iter().find_map(|reason| match reason {
-        Reason::ReleaseTag { tag } => Some(tag.to_string()),
-        _ => None,
-    });
-    let now = || target.references.first().map(ToString::to_string);
+    let release = || {
+        target.reasons.iter().find_map(|reason| match reason {
+            Reason::ReleaseTag { tag } => Some(tag.to_string()),
+            _ => None,
+        })
+    };
+    // In the order in which people know them: first as workloads name it.
+    let now = target.references.first().map(ToString::to_string);
     let had = || {
         target.reasons.iter().find_map(|reason| match reason {
             Reason::ReleasedAs { tag } => Some(format!("{} (once {tag})", target.artifact.short())),
             _ => None,
         })
     };
-    release.or_else(now).or_else(had).unwrap_or_else(|| target.artifact.short())
+    now.or_else(release).or_else(had).unwrap_or_else(|| target.artifact.short())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::decide::findings::next_step;
 use crate::decide::plan::Plan;
 use crate::decide::readiness::{first_choice, is_wanted};
-use crate::model::{ArtifactId, Commit, Obstacle, SchemaChange};
+use crate::model::{ArtifactId, Code, Commit, Finding, Obstacle, SchemaChange};
 use crate::report::document::TargetReport;
 use crate::report::ready::{Database, Verdict};
 
@@ -56,6 +56,8 @@ pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>) -> Answer<'a> {
     });
     let possible = first_choice(left);
     let (verdict, place) = match (certain, possible) {
+        // Not on an order that nobody knows, nor beside releases that could not be read.
+        (Some(place), _) if facts.plan.report.rollback.unknown.is_some() => (Verdict::Unknown, Some(place)),
         (Some(place), _) => (Verdict::RollBack, Some(place)),
         (None, Some(place)) => (Verdict::Unknown, Some(place)),
         (None, None) => (without(readiness.ready, &candidates), None),
@@ -96,6 +98,9 @@ fn why(
     candidates: &[Candidate<'_>],
     place: Option<usize>,
 ) -> String {
+    if let (Verdict::Unknown, Some(unknown)) = (verdict, &facts.plan.report.rollback.unknown) {
+        return unknown.clone();
+    }
     let Some(from) = from else {
         return match facts.plan.report.targets.is_empty() {
             true => "no production release is known here".to_owned(),
@@ -180,6 +185,8 @@ fn lost(candidates: &[Candidate<'_>]) -> String {
 /// How to find out what is unknown.
 fn find_out(facts: &Facts<'_>, to: Option<&TargetReport>, database: &Database) -> Vec<String> {
     let mut steps = Vec::new();
+    let doubtful = |finding: &&Finding| finding.code == Code::ReleaseOrderDoubtful;
+    steps.extend(facts.plan.findings.iter().find(doubtful).map(|finding| finding.remedy.clone()));
     for gap in facts.plan.report.gaps.iter().take(GAPS_TOLD) {
         steps.push(format!("{}: {}", gap.detail, next_step(gap.cause)));
     }

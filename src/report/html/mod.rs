@@ -69,6 +69,11 @@ fn page(report: &Report, overview: &Overview, almanac: &Almanac) -> Markup {
                 (header(run))
                 (contents(almanac))
                 main id="main" class="wrap" tabindex="-1" {
+                    @if let Some(nothing) = words::nothing_protected(report) {
+                        div class="banner" role="note" aria-label="Nothing protected" {
+                            p { strong { "Nothing protected." } " " (nothing.terminal()) }
+                        }
+                    }
                     (warnings(run, overview))
                     (glance::section(report, overview))
                     (table_of_services(report))

@@ -65,7 +65,7 @@ impl Block {
     fn row(&mut self, row: &Row, run: &RunSection) -> Value {
         let findings: Vec<Value> = row.findings.iter().map(|finding| self.finding(finding, run)).collect();
         let Some(repository) = &row.repository else {
-            return json!([null, null, 3, 1, "", "", 0, 0, null, [], [], findings]);
+            return json!([null, null, Standing::ALL.len() - 1, 1, "", "", 0, 0, null, [], [], findings]);
         };
         let standing = Standing::of(repository, &row.findings);
         let standing = Standing::ALL.iter().position(|other| *other == standing);

@@ -3,8 +3,8 @@
 (() => {
   const SEVERITIES = ["info", "low", "medium", "high", "critical"];
   const SEVERITY_LOOK = ["", "", "doubt", "bad", "bad"];
-  const STANDINGS = ["not ready", "unknown", "needs attention", "ready"];
-  const STANDING_LOOK = ["bad", "doubt", "doubt", "good"];
+  const STANDINGS = ["not ready", "in danger", "unknown", "needs attention", "no earlier release", "protected"];
+  const STANDING_LOOK = ["bad", "bad", "doubt", "doubt", "", "good"];
   const RUNG_LOOK = { p: "good", n: "doubt", u: "doubt", x: "bad" };
   const RUNG_WORD = { p: "protected", n: "not protected", u: "not known", x: "not restorable" };
   const PAGE = 50;

@@ -42,8 +42,11 @@ pub struct ReadySection {
 pub struct ReadySummary {
     /// Repositories.
     pub repositories: u64,
-    /// Those to roll back.
+    /// Those to roll back: ready, as far as the way back is protected.
     pub roll_back: u64,
+    /// Those of them whose way back is protected, too: ready.
+    #[serde(default)]
+    pub ready: u64,
     /// Those to roll forward.
     pub roll_forward: u64,
     /// Those for which it could not be told.
@@ -87,6 +90,9 @@ pub struct RepositoryReady {
     pub asked: Option<ArtifactId>,
     /// What is named as running and does not exist.
     pub lacking: Vec<String>,
+    /// Critical findings about it, each in one sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub criticals: Vec<String>,
     /// The first question: has the database moved forward destructively since that release ran?
     pub database: Database,
     /// The second question: is that release intact? `null`: could not be told.
@@ -199,11 +205,12 @@ pub struct Rung {
     pub evidence: Evidence,
     /// Who says that it did.
     pub by: Vec<String>,
-    /// Whether it can be fetched whole, now: all parts present, not archived, not hidden. `null`: could not be told.
+    /// Whether it is intact: every part is proven to be there, not archived, not hidden. `null`: could not be told.
     pub restorable: Option<bool>,
     /// Its pin.
     pub pin: PinReport,
-    /// Whether it is proven that nothing known will remove it. `null`: could not be told.
+    /// Whether it is protected: intact, its pin read back, and outliving tag cleanup, untagged cleanup and every live
+    /// lifecycle rule, as far as the source shows them. `null`: could not be told.
     pub protected: Option<bool>,
     /// What stands in the way.
     pub obstacles: Vec<Obstacle>,

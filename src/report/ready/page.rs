@@ -36,6 +36,8 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
     more(&mut paper, 0, report.section.gaps.len(), UNREAD)?;
     let paged = whole || report.len() <= PAGES;
     if !paged {
+        let counts = sentences::counts(&report.summary).terminal();
+        paper.paragraph(0, 2, &[plain(counts)])?;
         paper.blank()?;
     }
     for row in report.rows() {
@@ -45,6 +47,7 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
             Sheet { row: &row, report }.write(&mut paper)?;
         } else {
             head(&mut paper, &row)?;
+            criticals(&mut paper, &row)?;
         }
     }
     if !paged {
@@ -92,6 +95,17 @@ fn head(paper: &mut Paper<'_>, row: &RepositoryReady) -> io::Result<()> {
     paper.paragraph(0, 2, &head)
 }
 
+/// How many critical findings there are, which its page tells.
+fn criticals(paper: &mut Paper<'_>, row: &RepositoryReady) -> io::Result<()> {
+    match row.criticals.len() as u64 {
+        0 => Ok(()),
+        count => {
+            let told = Phrase::default().counted(count, "critical finding", "critical findings");
+            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ "), plain(told.terminal())])
+        }
+    }
+}
+
 /// One repository's page.
 struct Sheet<'a> {
     row: &'a RepositoryReady,
@@ -103,6 +117,11 @@ impl Sheet<'_> {
         let row = self.row;
         head(paper, row)?;
         paper.paragraph(2, 2, &[plain(Phrase::sentence(&row.why).terminal()), plain(".")])?;
+        for critical in row.criticals.iter().take(SHOWN) {
+            let told = Phrase::sentence(critical).terminal();
+            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ CRITICAL\u{a0} "), plain(told)])?;
+        }
+        more(paper, 2, row.criticals.len(), SHOWN)?;
         for gap in row.gaps.iter().take(UNREAD) {
             paper.paragraph(2, 4, &[span(Paint::Doubtful, "? "), plain(words::gap(gap).terminal())])?;
         }
@@ -203,8 +222,8 @@ impl Sheet<'_> {
         let ranked = self.row.ladder.iter().filter(|rung| rung.rank.is_some()).count() as u64;
         paper.blank()?;
         let told =
-            Phrase::default().number(ranked).say(" of ").number(u64::from(self.row.keep)).say(" kept").terminal();
-        paper.paragraph(2, 2, &[span(Paint::Strong, "LADDER"), plain("\u{a0} "), span(Paint::Faint, told)])?;
+            Phrase::said("keep ").number(u64::from(self.row.keep)).say("; ").number(ranked).say(" listed").terminal();
+        paper.paragraph(2, 2, &[span(Paint::Strong, "RELEASES"), plain("\u{a0} "), span(Paint::Faint, told)])?;
         self.row.ladder.iter().try_for_each(|rung| self.rung(paper, rung))
     }
 

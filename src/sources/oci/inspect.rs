@@ -21,6 +21,7 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
         presence: Presence::Unknown,
         kind: None,
         created: None,
+        children: Vec::new(),
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
@@ -105,6 +106,7 @@ async fn look_below(
         Content::Index(_) => Some(ArtifactKind::Index),
         Content::Image { .. } => manifest.is_chart().then_some(ArtifactKind::Chart),
     };
+    seen.children = manifest.content.children();
     let found = below(registry, repository, digest, &manifest.content).await;
     found.tell(seen);
 }

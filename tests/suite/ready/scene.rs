@@ -135,6 +135,7 @@ pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
         kind: None,
         presence: Presence::Present,
         created: None,
+        children: Vec::new(),
         object: None,
         closure: Closure::Complete,
         pin: PinState::Present,
