@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
@@ -247,9 +248,9 @@ pub(super) async fn apart<T: DeserializeOwned + Namespaced>(
     cluster: &Cluster,
     kind: &Kind,
     namespaces: &Namespaces<'_>,
-    signal: &Signalled,
+    via: Arc<str>,
 ) -> Apart<T> {
-    let mut said = Signalled::new(signal.via.clone());
+    let mut said = Signalled::new(via);
     let objects = list(cluster, kind, namespaces, &mut said).await;
     Apart { objects, said }
 }

@@ -87,27 +87,27 @@ impl ProductionSignal for Kubernetes {
 /// But they do not hold up the rest for long, and the rest is listed at the same time: a kind that is slow or down costs
 /// nothing but itself (F134).
 async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signalled) -> Objects {
-    let (pods, jobs, cron_jobs, replica_sets, controller_revisions, deployments, stateful_sets, daemon_sets, rollouts) = {
-        let mut pods = std::pin::pin!(apart::<Pod>(cluster, &PODS, namespaces, said));
-        let early = tokio::time::timeout(cluster.head_start(), &mut pods).await.ok();
-        let pods = async {
-            match early {
-                Some(pods) => pods,
-                None => pods.await,
-            }
-        };
-        tokio::join!(
-            pods,
-            apart::<Job>(cluster, &JOBS, namespaces, said),
-            apart::<CronJob>(cluster, &CRON_JOBS, namespaces, said),
-            apart::<Templated>(cluster, &REPLICA_SETS, namespaces, said),
-            apart::<ControllerRevision>(cluster, &CONTROLLER_REVISIONS, namespaces, said),
-            apart::<Templated>(cluster, &DEPLOYMENTS, namespaces, said),
-            apart::<Templated>(cluster, &STATEFUL_SETS, namespaces, said),
-            apart::<Templated>(cluster, &DAEMON_SETS, namespaces, said),
-            apart::<Templated>(cluster, &ROLLOUTS, namespaces, said),
-        )
+    let name = said.via.clone();
+    let via = || name.clone();
+    let mut pods = std::pin::pin!(apart::<Pod>(cluster, &PODS, namespaces, via()));
+    let early = tokio::time::timeout(cluster.head_start(), &mut pods).await.ok();
+    let pods = async {
+        match early {
+            Some(pods) => pods,
+            None => pods.await,
+        }
     };
+    let (pods, jobs, cron_jobs, replica_sets, controller_revisions, deployments, stateful_sets, daemon_sets, rollouts) = tokio::join!(
+        pods,
+        apart::<Job>(cluster, &JOBS, namespaces, via()),
+        apart::<CronJob>(cluster, &CRON_JOBS, namespaces, via()),
+        apart::<Templated>(cluster, &REPLICA_SETS, namespaces, via()),
+        apart::<ControllerRevision>(cluster, &CONTROLLER_REVISIONS, namespaces, via()),
+        apart::<Templated>(cluster, &DEPLOYMENTS, namespaces, via()),
+        apart::<Templated>(cluster, &STATEFUL_SETS, namespaces, via()),
+        apart::<Templated>(cluster, &DAEMON_SETS, namespaces, via()),
+        apart::<Templated>(cluster, &ROLLOUTS, namespaces, via()),
+    );
     Objects {
         pods_unread: !pods.is_whole(),
         pods: pods.told(said),
