@@ -138,6 +138,8 @@ codes! {
     ClockSkew = "clock-skew",
     /// The ledger's key was given up for lost, and another one put in its place without its signature.
     LedgerKeyReplaced = "ledger-key-replaced",
+    /// A file of the ledger that follows from the signed commits was not what they say; it was rebuilt from them.
+    LedgerStateDamaged = "ledger-state-damaged",
 }
 
 impl fmt::Display for Code {
