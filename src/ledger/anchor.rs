@@ -146,9 +146,21 @@ impl Ledger {
                 store.location(),
                 seen.checkpoint.root()
             )))),
-            Err(error @ LedgerError::Underived { .. }) => {
-                tracing::warn!(ledger = self.store.location(), %error, "what came after the anchor's last copy is unproven");
-                Ok(Verdict::Grown(sequence))
+            // Tiles are missing or wrong, and nobody signs them: the checkpoints themselves lead back, one by one.
+            Err(error @ (LedgerError::Underived { .. } | LedgerError::Corrupt { .. })) => {
+                if matches!(error, LedgerError::Corrupt { .. }) {
+                    self.distrust(
+                        "tiles do not match the signed checkpoints; `prodpin verify --repair` makes them anew"
+                            .to_owned(),
+                    );
+                }
+                match self.head_follows(&own).await.map_err(Failed::Ledger)? {
+                    true => Ok(Verdict::Grown(sequence)),
+                    false => Err(Failed::Ledger(self.forked(format!(
+                        "{} holds commit {sequence}, and the head does not continue it",
+                        store.location()
+                    )))),
+                }
             }
             Err(error) => Err(Failed::Ledger(error)),
         }

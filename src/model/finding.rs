@@ -154,6 +154,8 @@ codes! {
     LedgerHistoryMissing = "ledger-history-missing",
     /// A pin that is not on record, beside a history that is.
     PinUnknown = "pin-unknown",
+    /// A file of the ledger that follows from the signed commits was not what they say; it was rebuilt from them.
+    LedgerStateDamaged = "ledger-state-damaged",
 }
 
 impl fmt::Display for Code {

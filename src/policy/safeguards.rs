@@ -123,7 +123,12 @@ impl Safeguards {
     #[must_use]
     pub fn with_environment(self, environment: &dyn Fn(&str) -> Option<String>) -> Self {
         match environment(VARIABLE).filter(|text| !text.trim().is_empty()) {
-            Some(text) if self.key == KeyPlace::Usual => Self { key: KeyPlace::Text(Secret::new(text)), ..self },
+            Some(text) if self.key == KeyPlace::Usual => {
+                let name = text.trim();
+                let in_kms = name.starts_with("alias/") || name.starts_with("arn:");
+                let key = if in_kms { KeyPlace::Kms(name.to_owned()) } else { KeyPlace::Text(Secret::new(text)) };
+                Self { key, ..self }
+            }
             _ => self,
         }
     }

@@ -49,7 +49,14 @@ pub struct LedgerSection {
     /// incomplete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanchored: Option<String>,
+    /// Whether nobody signed that commit: then whoever can write to the ledger can forge what it says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
 }
+
+/// What an unsigned ledger means, for the first lines of every page.
+pub const UNSIGNED: &str = "The ledger has no key: whoever can write to it can forge what this report says of the past. \
+                            Set ledger_key in the policy, or PRODPIN_LEDGER_KEY.";
 
 impl LedgerSection {
     /// Commit and root in one word, as `prodpin verify --since` takes it: with this kept elsewhere, it can be proven later
@@ -59,11 +66,12 @@ impl LedgerSection {
         format!("{}:{}", self.sequence, self.root)
     }
 
-    /// Whether it is known that nobody signed the checkpoint.
+    /// What a commit's checkpoint says of the ledger.
     #[must_use]
-    pub fn is_unsigned(&self) -> bool {
+    pub fn of(sequence: u64, root: String, checkpoint: Option<String>) -> Self {
         // Signatures follow a blank line.
-        self.checkpoint.as_ref().is_some_and(|note| !note.contains("\n\n"))
+        let unsigned = checkpoint.as_ref().is_some_and(|note| !note.contains("\n\n"));
+        Self { sequence, root, checkpoint, unanchored: None, unsigned }
     }
 }
 

@@ -291,6 +291,11 @@ impl Recorder {
                           add a waiver that names who answers for it";
             self.findings.push(finding(Code::LedgerKeyReplaced, Severity::Medium, None, message, remedy, now));
         }
+        if let Some(message) = setup.ledger.distrusted().in_words() {
+            let remedy = "find out who can write to the ledger's view/ and tile/ folders and did; nothing in this report \
+                          rests on what was there; check the rest with: prodpin verify";
+            self.findings.push(finding(Code::LedgerStateDamaged, Severity::High, None, message, remedy, now));
+        }
         let mut findings = std::mem::take(&mut self.findings);
         self.waivers_used.extend(decide::waive(&setup.waivers, &mut findings, setup.started));
         findings.extend(decide::expired(&setup.waivers, setup.started));
@@ -355,10 +360,8 @@ impl Recorder {
             scope: setup.scope.clone(),
             policy_sha256: setup.policy.clone(),
             ledger: setup.keeps_ledger.then(|| LedgerSection {
-                sequence: head.sequence,
-                root: head.root_base64(),
-                checkpoint,
                 unanchored,
+                ..LedgerSection::of(head.sequence, head.root_base64(), checkpoint)
             }),
         };
         Ok(Report { run, summary, body })

@@ -3,9 +3,12 @@
 
 mod anchored;
 mod caches;
+mod contended;
 mod crashes;
 mod damage;
+mod earlier;
 mod flaky;
+mod forged;
 mod killed;
 mod kms;
 mod looking_back;

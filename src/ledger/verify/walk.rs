@@ -6,16 +6,17 @@ use futures::{FutureExt as _, StreamExt as _};
 use object_store::path::Path;
 use tlog_tiles::tlog::{Hash, record_hash};
 
+use super::derived::KeptIndex;
 use super::{KeySpan, Verification, Verify};
+use crate::ledger::batch::Batch;
 use crate::ledger::foreign::{Numbers, Sorted, foreign};
-use crate::ledger::index::Index;
 use crate::ledger::memory::Proof;
-use crate::ledger::read::{Fetched, INDEX, Slot, Tip, batch_path, checkpoint_path};
+use crate::ledger::read::{Slot, Tip, batch_path, checkpoint_path};
 use crate::ledger::rebuild::Rebuild;
 use crate::ledger::tiles::{self, TileId, WIDTH};
 use crate::ledger::tree::Edge;
-use crate::ledger::{Ledger, LedgerError, batch, cache, succession};
-use crate::model::{Digest, Entry, Event, RunId};
+use crate::ledger::{Ledger, LedgerError, batch, succession};
+use crate::model::{Digest, Event, RunId};
 
 /// So many reports are read at once: each is held whole.
 const REPORTS: usize = 4;
@@ -34,7 +35,7 @@ pub(super) struct Walk<'a> {
     /// Something in the log could not be read: what is derived from it cannot be judged.
     pub(super) broken: bool,
     pub(super) rebuild: Rebuild,
-    pub(super) index: Option<Index>,
+    pub(super) index: Option<KeptIndex>,
     /// What is still to be read, with the first run that names it.
     reports: HashMap<Digest, RunId>,
 }
@@ -49,7 +50,7 @@ impl<'a> Walk<'a> {
             before: None,
             gap: false,
             broken: false,
-            rebuild: Rebuild::new(u64::MAX),
+            rebuild: Rebuild::new(false),
             index: None,
             reports: HashMap::new(),
         }
@@ -60,8 +61,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) async fn log(&mut self) -> Result<(), LedgerError> {
-        let cached = self.kept.store.cached(&Path::from(INDEX)).await;
-        self.index = cached.and_then(|bytes| cache::unpack(&bytes));
+        self.index = self.kept_index().await;
         let kept = self.kept;
         let Numbers { unbroken, beyond } = kept.numbers().await?;
         let mut ahead = kept.fetch(1..=unbroken);
@@ -133,14 +133,16 @@ impl<'a> Walk<'a> {
         let from = (!self.gap).then(|| self.before.as_ref().map_or(0, |before| before.checkpoint.size));
         let whole = self.batch(&tip, from, packed).await?;
         match whole {
-            Some((entries, leaves)) => {
-                self.reports_of(&entries);
+            Some((batch, leaves)) => {
+                self.reports_of(&batch);
                 if !self.broken {
-                    self.rebuild.take(self.folded, &tip, &entries).await;
-                    if self.folded.put_forward(tip.clone(), &entries, &leaves) > tiles::WAITING {
+                    self.links(&tip, &batch);
+                    self.rebuild.take(self.folded, &tip, &batch).await;
+                    if self.folded.put_forward(tip.clone(), &batch, &leaves) > tiles::WAITING {
                         self.check_tiles().await?;
                     }
-                    self.check_index(tip.sequence);
+                    self.rebuild.relieve(self.folded).await;
+                    self.stated(&tip);
                 }
             }
             None => self.broken = true,
@@ -192,7 +194,7 @@ impl<'a> Walk<'a> {
         tip: &Tip,
         from: Option<u64>,
         packed: Option<&[u8]>,
-    ) -> Result<Option<(Vec<Entry>, Vec<Hash>)>, LedgerError> {
+    ) -> Result<Option<(Batch, Vec<Hash>)>, LedgerError> {
         let path = batch_path(&tip.checkpoint.batch);
         let Some(packed) = packed else {
             self.found.damaged(&path, from, format!("it is missing{}", entries_of(from, tip)));
@@ -225,17 +227,17 @@ impl<'a> Walk<'a> {
                 return Ok(None);
             }
         }
-        let mut entries = Vec::new();
+        let mut read = Batch::default();
         for (index, line) in (from.unwrap_or_default()..).zip(batch::lines(&lines)) {
-            match serde_json::from_slice(line) {
-                Ok(entry) => entries.push(entry),
-                Err(_) => {
+            match batch::entry(line) {
+                Some((entry, link)) => read.push(entry, link),
+                None => {
                     self.found.damaged(&path, Some(index), format!("entry {index} is no entry that prodpin knows"));
                     return Ok(None);
                 }
             }
         }
-        Ok(Some((entries, leaves)))
+        Ok(Some((read, leaves)))
     }
 
     /// The first entry of a damaged batch that is not what a tile says.
@@ -272,8 +274,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes the reports that runs name, each with the first of them.
-    fn reports_of(&mut self, entries: &[Entry]) {
-        for entry in entries {
+    fn reports_of(&mut self, batch: &Batch) {
+        for entry in &batch.entries {
             if let Event::Run(record) = &entry.event {
                 self.reports.entry(record.report.clone()).or_insert_with(|| record.id.clone());
             }
