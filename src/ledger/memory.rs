@@ -273,12 +273,6 @@ impl Ledger {
         self.contradiction.take().map_or(Ok(()), Err)
     }
 
-    /// Reads what others committed since.
-    pub async fn look_again(&self) -> Result<(), LedgerError> {
-        let _writing = self.writing.lock().await;
-        self.advance(0, None).await
-    }
-
     fn remember_here(&self) -> Option<(String, Remembered)> {
         let place = self.memory.place.clone()?;
         let remembered = self

@@ -311,7 +311,7 @@ impl Ledger {
     /// Whether any repository of the source was ever recorded.
     #[must_use]
     pub fn has_history(&self, source: &SourceName) -> bool {
-        self.log().index.repositories.get(source).is_some_and(|names| !names.is_empty())
+        self.log().index.repositories.by_source().get(source).is_some_and(|names| !names.is_empty())
     }
 
     /// Whether the repository was ever recorded.

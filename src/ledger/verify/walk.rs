@@ -11,7 +11,7 @@ use super::{KeySpan, Verification, Verify};
 use crate::ledger::batch::Batch;
 use crate::ledger::foreign::{Numbers, Sorted, foreign};
 use crate::ledger::memory::Proof;
-use crate::ledger::read::{Slot, Tip, batch_path, checkpoint_path};
+use crate::ledger::read::{Fetched, Slot, Tip, batch_path, checkpoint_path};
 use crate::ledger::rebuild::Rebuild;
 use crate::ledger::tiles::{self, TileId, WIDTH};
 use crate::ledger::tree::Edge;
