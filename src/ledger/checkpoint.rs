@@ -119,7 +119,7 @@ impl Checkpoint {
         if is_torn(bytes, text) {
             return Err(Flaw::Torn);
         }
-        let schema = line(text, "schema").and_then(|schema| schema.parse().ok()).filter(|schema| *schema > 0);
+        let schema = line(text, "schema").and_then(|schema| schema.parse::<u64>().ok()).filter(|schema| *schema > 0);
         let schema = schema.ok_or(Flaw::Malformed)?;
         // Stored in a way that only a newer program knows, which need not have changed what entries look like.
         let strange = schema == SCHEMA && line(text, "form").is_some_and(|form| !form.starts_with("lines "));
