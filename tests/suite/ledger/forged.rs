@@ -48,7 +48,7 @@ async fn runs(ledger: &Ledger, first: u64, last: u64) {
     }
 }
 
-async fn copy_of(store: &Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+pub(super) async fn copy_of(store: &Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
     let copy: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     for name in names(store, "").await {
         put(&copy, &name, bytes(store, &name).await).await;
@@ -255,7 +255,7 @@ fn peak() -> u64 {
 }
 
 #[derive(Debug, Clone)]
-enum Attack {
+pub(super) enum Attack {
     Drop(usize),
     PutBack(usize),
     Exchange(usize, usize),
@@ -264,12 +264,14 @@ enum Attack {
         file: usize,
         at: usize,
         to: u8,
+        body: bool,
     },
     /// A piece of the unpacked text is left out.
     Cut {
         file: usize,
         from: usize,
         length: usize,
+        body: bool,
     },
     /// The packed bytes.
     Flip {
@@ -284,15 +286,22 @@ fn attacks() -> impl Strategy<Value = Vec<Attack>> {
         1 => file.clone().prop_map(Attack::Drop),
         2 => file.clone().prop_map(Attack::PutBack),
         2 => (file.clone(), file.clone()).prop_map(|(one, other)| Attack::Exchange(one, other)),
-        4 => (file.clone(), any::<usize>(), b' '..b'~').prop_map(|(file, at, to)| Attack::Edit { file, at, to }),
+        4 => (file.clone(), any::<usize>(), b' '..b'~').prop_map(|(file, at, to)| Attack::Edit { file, at, to, body: false }),
         3 => (file.clone(), any::<usize>(), 1..200_usize)
-            .prop_map(|(file, from, length)| Attack::Cut { file, from, length }),
+            .prop_map(|(file, from, length)| Attack::Cut { file, from, length, body: false }),
         1 => (file, any::<usize>()).prop_map(|(file, at)| Attack::Flip { file, at }),
     ];
     proptest::collection::vec(attack, 1..4)
 }
 
-async fn carry_out(store: &Arc<dyn ObjectStore>, older: &Arc<dyn ObjectStore>, attack: &Attack) {
+/// A place in a text, or in what follows its first line.
+fn within(text: &[u8], at: usize, body: bool) -> usize {
+    let first = if body { text.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1) } else { 0 };
+    first + at % (text.len() - first).max(1)
+}
+
+/// Does it to a ledger; `older` is the same one a while ago.
+pub(super) async fn carry_out(store: &Arc<dyn ObjectStore>, older: &Arc<dyn ObjectStore>, attack: &Attack) {
     let all: Vec<String> = [names(store, "view").await, names(store, "tile").await].concat();
     if all.is_empty() {
         return;
@@ -302,6 +311,9 @@ async fn carry_out(store: &Arc<dyn ObjectStore>, older: &Arc<dyn ObjectStore>, a
         Attack::Drop(file) => remove(store, [name(*file)]).await,
         Attack::PutBack(file) => {
             let before: Vec<String> = names(older, "view").await;
+            if before.is_empty() {
+                return;
+            }
             let name = &before[file % before.len()];
             put(store, name, bytes(older, name).await).await;
         }
@@ -311,20 +323,21 @@ async fn carry_out(store: &Arc<dyn ObjectStore>, older: &Arc<dyn ObjectStore>, a
             put(store, &one, second).await;
             put(store, &other, first).await;
         }
-        Attack::Edit { file, at, to } => {
+        Attack::Edit { file, at, to, body } => {
             let name = name(*file);
             let Ok(mut text) = zstd::decode_all(&bytes(store, &name).await[..]) else { return };
-            let at = at % text.len().max(1);
+            let at = within(&text, *at, *body);
             if let Some(byte) = text.get_mut(at) {
                 *byte = *to;
                 put(store, &name, pack(&text)).await;
             }
         }
-        Attack::Cut { file, from, length } => {
+        Attack::Cut { file, from, length, body } => {
             let name = name(*file);
             let Ok(mut text) = zstd::decode_all(&bytes(store, &name).await[..]) else { return };
-            let from = from % text.len().max(1);
-            text.drain(from..text.len().min(from + length));
+            let from = within(&text, *from, *body);
+            let end = text.len().min(from + length);
+            text.drain(from.min(end)..end);
             put(store, &name, pack(&text)).await;
         }
         Attack::Flip { file, at } => {
