@@ -226,9 +226,7 @@ pub fn deployments(
             let known = match present {
                 DeploymentState::Running => state.runs(artifact, via),
                 // Who was not read whole cannot say that something runs no more.
-                DeploymentState::Wanted => {
-                    state.wants(artifact, via) || (state.runs(artifact, via) && !is_whole(via))
-                }
+                DeploymentState::Wanted => state.wants(artifact, via) || (state.runs(artifact, via) && !is_whole(via)),
             };
             if !(known && claimed) {
                 let (artifact, via, tag) = (artifact.clone(), via.clone(), tag.clone());

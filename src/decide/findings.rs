@@ -471,10 +471,7 @@ fn tag_of(reason: &Reason) -> Option<&Tag> {
         | Reason::MovingTagNow { tag }
         | Reason::MovingTagBefore { tag }
         | Reason::MovedIn { tag } => Some(tag),
-        Reason::Running { .. }
-        | Reason::RanBefore { .. }
-        | Reason::Wanted { .. }
-        | Reason::WantedBefore { .. } => None,
+        Reason::Running { .. } | Reason::RanBefore { .. } | Reason::Wanted { .. } | Reason::WantedBefore { .. } => None,
     }
 }
 

@@ -16,7 +16,8 @@ pub fn yield_to_pods(running: &mut [Running], state: &RepositoryState, rules: &R
     let artifacts = uses(running, state, rules, labels);
     for (artifact, used) in &artifacts {
         for used in used {
-            let Some(Platform::Kubernetes { context }) = used.workload.as_ref().map(|workload| &workload.platform) else {
+            let Some(Platform::Kubernetes { context }) = used.workload.as_ref().map(|workload| &workload.platform)
+            else {
                 continue;
             };
             match used.tenure {

@@ -76,8 +76,7 @@ pub(super) fn decide(input: &Input<'_>, targets: &[TargetReport], gaps: &[Gap], 
         Some(from) => before(&order, &sides, targets, from),
         None => Vec::new(),
     };
-    let newer =
-        |target: &&TargetReport| from.is_some_and(|from| is_proven(target) && order.is_newer(target, from));
+    let newer = |target: &&TargetReport| from.is_some_and(|from| is_proven(target) && order.is_newer(target, from));
     let went_back_from = targets.iter().find(newer).map(|target| target.artifact.clone());
     let ready = verdict(&order, targets, from, &before, gaps);
     let ready = match ready {

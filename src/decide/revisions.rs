@@ -149,7 +149,9 @@ fn last(revisions: &[Revision], order: &[usize], place: usize) -> Option<Timesta
     let begun = activated(revisions, &order[..=place]);
     let next = revisions[*order.get(place + 1)?].made;
     match next >= begun {
-        true => order[place + 1..].iter().filter_map(|at| revisions[*at].made).filter(|made| Some(*made) >= begun).min(),
+        true => {
+            order[place + 1..].iter().filter_map(|at| revisions[*at].made).filter(|made| Some(*made) >= begun).min()
+        }
         false => begun,
     }
 }
@@ -251,8 +253,12 @@ mod tests {
                 &[("v1", 1, 1, READY), ("v2", 2, 2, UNREADY)],
                 "v1#1 runs since 1, v2#2 wanted: no pod is ready",
             ),
-            ("everything is unready: an outage", plain, &[("v1", 1, 1, NONE), ("v2", 2, 2, UNREADY)],
-                "v1#1 ran until 2, v2#2 runs since 2"),
+            (
+                "everything is unready: an outage",
+                plain,
+                &[("v1", 1, 1, NONE), ("v2", 2, 2, UNREADY)],
+                "v1#1 ran until 2, v2#2 runs since 2",
+            ),
             (
                 "v2 and v3 do not start",
                 plain,

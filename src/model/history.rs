@@ -416,9 +416,9 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             let known = state.is_named(&artifact, &via, named) && claimed;
             (!known).then_some(Event::DeploymentStarted { artifact, via, tag, state: named })
         }
-        Event::DeploymentEnded { artifact, via, state: named } => state
-            .is_named(&artifact, &via, named)
-            .then_some(Event::DeploymentEnded { artifact, via, state: named }),
+        Event::DeploymentEnded { artifact, via, state: named } => {
+            state.is_named(&artifact, &via, named).then_some(Event::DeploymentEnded { artifact, via, state: named })
+        }
         Event::DeploymentRecalled { artifact, via, tag, last, finished } => {
             let span = state.deployments.get(&artifact).and_then(|spans| spans.get(&via));
             let told = |span: &Span| span.told >= last && (span.finished || !finished);
@@ -643,7 +643,12 @@ mod tests {
         let mut state = RepositoryState::default();
         let via: Arc<str> = "in-use.json".into();
         let events = [
-            Event::DeploymentStarted { artifact: artifact(1), via: via.clone(), tag: None, state: DeploymentState::Running },
+            Event::DeploymentStarted {
+                artifact: artifact(1),
+                via: via.clone(),
+                tag: None,
+                state: DeploymentState::Running,
+            },
             Event::Pinned { artifact: artifact(1) },
             Event::TargetMissing { artifact: artifact(2) },
         ];

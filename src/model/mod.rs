@@ -34,7 +34,9 @@ pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
     is_account, is_region,
 };
-pub use event::{Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
+pub use event::{
+    Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord,
+};
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, Wanting, rebase, seen};

@@ -139,9 +139,7 @@ pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
         (Some(false), 0) => {
             let none = Phrase::said("production ran no earlier release that is known");
             Some(match &repository.rollback.went_back_from {
-                Some(left) => {
-                    none.say("; it went back from ").then(release(repository, left)).say(", which is newer")
-                }
+                Some(left) => none.say("; it went back from ").then(release(repository, left)).say(", which is newer"),
                 None => none,
             })
         }

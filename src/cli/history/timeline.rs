@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::row::ends;
 use crate::model::{
-    ArtifactId, DeploymentState, Entry, Event, FindingKey, Mark, RepositoryKey, RepositoryState, SourceRecord, Tag, TagStatus,
+    ArtifactId, DeploymentState, Entry, Event, FindingKey, Mark, RepositoryKey, RepositoryState, SourceRecord, Tag,
+    TagStatus,
 };
 use crate::report::escape::terminal;
 

@@ -87,9 +87,10 @@ fn evidence(uses: &Uses<'_>, target: &TargetReport) -> (Evidence, Vec<String>) {
         Reason::MovingTagNow { .. } => Evidence::StablePointer,
         // The ledger saw a signal name it, or what the moving tag named.
         Reason::Wanted { .. } => Evidence::StablePointer,
-        Reason::MovingTagBefore { .. } | Reason::WantedBefore { .. } | Reason::Running { .. } | Reason::RanBefore { .. } => {
-            Evidence::HistoryReference
-        }
+        Reason::MovingTagBefore { .. }
+        | Reason::WantedBefore { .. }
+        | Reason::Running { .. }
+        | Reason::RanBefore { .. } => Evidence::HistoryReference,
     });
     let evidence = by_reason.chain(strongest).max().unwrap_or(Evidence::TagName);
     let mut by: BTreeSet<String> = used.iter().map(|used| used.via.to_string()).collect();

@@ -8,8 +8,8 @@ mod rows;
 mod sentences;
 
 pub use document::{
-    Database, Forward, Lasts, MovedTag, ReadyDocument, ReadySection, ReadySummary, RepositoryReady, Rung, RunningNow, WantedNow,
-    Step, Verdict, Way,
+    Database, Forward, Lasts, MovedTag, ReadyDocument, ReadySection, ReadySummary, RepositoryReady, Rung, RunningNow,
+    Step, Verdict, WantedNow, Way,
 };
 pub use render::{ReadyFormat, render};
 pub use rows::{ReadyReport, ReadyWriter};

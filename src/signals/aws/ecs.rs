@@ -12,9 +12,8 @@ use async_trait::async_trait;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{
     ContainerDefinition, Deployment, DeploymentControllerType, DeploymentRolloutState, DesiredStatus, Failure as Left,
-    Service, ServiceDeploymentBrief,
-    ServiceDeploymentStatus, ServiceRevision, SortOrder, Task, TaskDefinition, TaskDefinitionStatus,
-    VersionConsistency,
+    Service, ServiceDeploymentBrief, ServiceDeploymentStatus, ServiceRevision, SortOrder, Task, TaskDefinition,
+    TaskDefinitionStatus, VersionConsistency,
 };
 use jiff::Timestamp;
 
@@ -407,8 +406,7 @@ fn waiting(service: &Service, definition: &str) -> Option<Waiting> {
     let parts: Vec<&Deployment> = parts.filter(|part| part.task_definition.as_deref() == Some(definition)).collect();
     // One that has only just begun has no task either, and none that failed.
     let failing = |part: &&Deployment| {
-        part.running_count == 0
-            && (part.failed_tasks > 0 || part.rollout_state == Some(DeploymentRolloutState::Failed))
+        part.running_count == 0 && (part.failed_tasks > 0 || part.rollout_state == Some(DeploymentRolloutState::Failed))
     };
     (!parts.is_empty() && parts.iter().all(failing)).then_some(Waiting::Starting)
 }

@@ -321,7 +321,8 @@ fn walk(value: &serde_json::Value, images: &mut BTreeSet<(String, String)>) {
                 if key == "volumes" {
                     let volumes = field.as_array().map_or(&[][..], Vec::as_slice);
                     let reference = |volume: &serde_json::Value| {
-                        Some(volume.get("image")?.get("reference")?.as_str()?.to_owned()).filter(|text| !text.is_empty())
+                        Some(volume.get("image")?.get("reference")?.as_str()?.to_owned())
+                            .filter(|text| !text.is_empty())
                     };
                     images.extend(volumes.iter().filter_map(reference).map(|image| (String::new(), image)));
                 }
@@ -402,8 +403,7 @@ mod tests {
             let owned = |images: &[(&str, &str)]| {
                 images.iter().map(|(name, image)| ((*name).to_owned(), (*image).to_owned())).collect::<BTreeSet<_>>()
             };
-            let beside: BTreeSet<_> =
-                revision.images.iter().filter(|(name, _)| name == "hook").cloned().collect();
+            let beside: BTreeSet<_> = revision.images.iter().filter(|(name, _)| name == "hook").cloned().collect();
             assert_eq!((beside, revision.hooks), (owned(deployed), owned(wanted)), "{events:?} {phase}");
         }
     }

@@ -71,11 +71,8 @@ async fn i31_what_is_deployed_is_the_end_of_the_history_whatever_is_wanted() {
     several["status"]["sync"] = json!({ "status": "OutOfSync", "revisions": ["a", "e"] });
     server.put(APPLICATIONS, [behind, fresh, unknown, several]);
     let said = ask(&argocd(&server, &["*"])).await;
-    let deployed: std::collections::BTreeMap<&str, Option<&str>> = said
-        .uses
-        .iter()
-        .map(|used| (&*used.workload.as_ref().unwrap().name, used.revision.as_deref()))
-        .collect();
+    let deployed: std::collections::BTreeMap<&str, Option<&str>> =
+        said.uses.iter().map(|used| (&*used.workload.as_ref().unwrap().name, used.revision.as_deref())).collect();
     let expected =
         [("behind", Some("2222222")), ("fresh", Some("2222222")), ("several", Some("a, d")), ("unknown", None)];
     assert_eq!(deployed.into_iter().collect::<Vec<_>>(), expected);
