@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::decide::plan::Input;
-use crate::decide::readiness::is_proven;
+use crate::decide::readiness::{is_proven, is_wanted};
 use crate::decide::seen_order;
-use crate::model::{NamePatterns, Obstacle, Provenance, RepositoryState, Running, SchemaChange};
+use crate::model::{NamePatterns, Obstacle, Provenance, RepositoryState, Running, SchemaChange, Tenure, Waiting};
 use crate::report::document::{PinReport, TargetReport};
 use crate::report::ready::{Database, Step};
 
@@ -55,8 +55,10 @@ pub(super) fn since(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>
     let proven = targets.iter().any(is_proven);
     let mut steps = Vec::new();
     for (at, target) in targets.iter().enumerate() {
-        let counts = (target.running || is_proven(target)) || !proven;
-        if target.artifact != to.artifact && counts && came_after(facts.input.state, target, to, at < place) {
+        let tried = was_tried(facts, uses, target);
+        let counts = target.running || is_proven(target) || tried || !proven;
+        let above = tried || at < place;
+        if target.artifact != to.artifact && counts && came_after(facts.input.state, target, to, above) {
             let (schema, by) = said(facts, target, uses.of(&target.artifact));
             steps.push(Step { artifact: target.artifact.clone(), schema, by });
         }
@@ -72,6 +74,18 @@ pub(super) fn since(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>
         None
     };
     Database { moved, steps, doubt }
+}
+
+/// Whether a release that does not run may have been started, and with it what changes the database: what is to be left, and
+/// what a workload has made a revision of. What waits for its turn has not been.
+fn was_tried(facts: &Facts<'_>, uses: &super::Uses<'_>, target: &TargetReport) -> bool {
+    let is_left = facts.plan.readiness.from.as_ref() == Some(&target.artifact);
+    let tried = |used: &&Running| match used.tenure {
+        Tenure::Wanted { why: Waiting::Held | Waiting::NextRun } => false,
+        Tenure::Wanted { .. } => used.revision.is_some(),
+        Tenure::Now { .. } | Tenure::Before { .. } => false,
+    };
+    is_wanted(target) && (is_left || uses.of(&target.artifact).iter().any(|used| tried(used)))
 }
 
 /// What releases did since then that are gone and are told nowhere else: the steps that took something away, and how

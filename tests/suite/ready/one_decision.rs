@@ -2,6 +2,7 @@
 //! is wanted, the way back and the verdict, in both.
 
 use prodpin::model::{ArtifactId, Closure, Digest, Platform, Waiting};
+use prodpin::report::document::{Reason, TargetReport};
 use prodpin::report::ready::Verdict;
 
 use super::scene::*;
@@ -13,6 +14,7 @@ fn names(artifacts: impl IntoIterator<Item = ArtifactId>) -> String {
         .into_iter()
         .map(|one| *known.iter().find(|name| artifact(name) == one).expect("a release of the scene"))
         .collect();
+    names.sort_unstable();
     names.dedup();
     names.join(" ")
 }
@@ -29,21 +31,20 @@ fn decided(what: &str, scene: &Scene) -> String {
         Verdict::Unknown => None,
     };
     assert_eq!(rollback.ready, verdict, "{what}: {}", page.why);
-    let runs = |target: &&prodpin::report::document::TargetReport| target.running;
-    let running = names(report.targets.iter().filter(runs).map(|target| target.artifact.clone()));
-    let mut now: Vec<ArtifactId> = page.now.iter().map(|now| now.artifact.clone()).collect();
-    let place = |one: &ArtifactId| report.targets.iter().position(|target| target.artifact == *one);
-    now.sort_by_key(place);
-    assert_eq!(running, names(now), "{what}: what runs");
+    let running = names(report.targets.iter().filter(|target| target.running).map(|target| target.artifact.clone()));
+    let now = names(page.now.iter().map(|now| now.artifact.clone()));
+    assert_eq!(running, now, "{what}: what runs");
     let current = rollback.current.as_ref().map(|current| names([current.clone()])).unwrap_or_default();
     assert!(running.split(' ').any(|one| one == current), "{what}: {current} is told to run");
-    let mut wanted: Vec<ArtifactId> = page.wanted.iter().map(|wanted| wanted.artifact.clone()).collect();
-    wanted.sort_by_key(place);
-    let kept = report.targets.iter().filter(|target| wanted.contains(&target.artifact)).count();
-    wanted.dedup();
-    assert_eq!(kept, wanted.len(), "{what}: what is wanted is kept");
+    let wanted = names(page.wanted.iter().map(|wanted| wanted.artifact.clone()));
+    let kept = report.targets.iter().filter(|target| !target.running && is_wanted(target));
+    assert_eq!(names(kept.map(|target| target.artifact.clone())), wanted, "{what}: what is wanted is kept");
     let one = |artifact: &Option<ArtifactId>| artifact.clone().map_or("nothing".to_owned(), |one| names([one]));
-    format!("runs {running}, wanted {}, from {}, to {}", names(wanted), one(&page.from), one(&page.to))
+    format!("runs {running}, wanted {wanted}, from {}, to {}", one(&page.from), one(&page.to))
+}
+
+fn is_wanted(target: &TargetReport) -> bool {
+    target.reasons.iter().any(|reason| matches!(reason, Reason::Wanted { .. }))
 }
 
 fn deployment() -> prodpin::model::Workload {
