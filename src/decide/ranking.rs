@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use crate::model::{ArtifactId, NamePatterns, Order};
 
-use super::naming::{Family, Reading, Scheme, Tail, stem};
-use super::order::{Natural, Version};
+use super::naming::{Family, Reading, Scheme, stem};
+use super::order::{Natural, Suffix, Version};
 use super::rollback_set::Named;
 
 /// When a release came to be known: by the commit that holds its first sighting, within one commit by when the source
@@ -69,24 +69,78 @@ pub(super) struct Ranked<'n, 'a> {
     pub(super) place: Place,
 }
 
-/// Ranks the tags of one rule, most recent first. Whatever order they come in, they leave in the same one.
-pub(super) fn rank<'n, 'a>(tags: Vec<&'n Named<'a>>, order: Order, patterns: &NamePatterns) -> Vec<Ranked<'n, 'a>> {
-    let arrivals = Arrivals::of(&tags, order);
-    let (entries, rest) = match order {
-        Order::Semver => by_version(tags, patterns),
-        Order::Name => (tags.into_iter().map(|named| (by_name(named.label), named)).collect(), Vec::new()),
-        Order::Pushed => (tags.into_iter().map(|named| (Key::lone(named.label), named)).collect(), Vec::new()),
-    };
-    let mut families: BTreeMap<Kin, Vec<Entry<'n, 'a>>> = BTreeMap::new();
-    for (Key { kin, grade, reading }, named) in entries {
-        let arrival = arrivals.at(named);
-        families.entry(kin).or_default().push(Entry { grade, reading, named, arrival });
+/// The tags of one rule, put in order. There may be a million of them: what is held of each is small, and the rest is
+/// worked out while they are gone through.
+pub(super) struct Ranking<'n, 'a> {
+    /// By family, and in it by what is compared first.
+    entries: Vec<Entry<'n, 'a>>,
+    /// What names no version and comes after all that do.
+    rest: Vec<&'n Named<'a>>,
+    arrivals: Arrivals,
+}
+
+struct Entry<'n, 'a> {
+    named: &'n Named<'a>,
+    family: u32,
+    grade: Grade,
+}
+
+/// What is compared first within a family.
+#[derive(Debug, Clone, Copy)]
+enum Grade {
+    /// Nothing.
+    None,
+    /// The first three numbers, and whether there are more.
+    Numbers([u64; 3], bool),
+    /// The name up to a hash.
+    Stem,
+}
+
+impl<'n, 'a> Ranking<'n, 'a> {
+    pub(super) fn of(tags: Vec<&'n Named<'a>>, order: Order, patterns: &NamePatterns) -> Self {
+        let arrivals = Arrivals::of(&tags, order);
+        let (mut entries, mut rest) = match order {
+            Order::Semver => by_version(tags, patterns),
+            Order::Name => (tags.into_iter().map(by_name).collect(), Vec::new()),
+            Order::Pushed => (by_arrival(tags, &arrivals), Vec::new()),
+        };
+        if order != Order::Pushed {
+            entries.sort_unstable_by(|a, b| a.family.cmp(&b.family).then_with(|| b.by_grade(a)));
+        }
+        rest.sort_by_cached_key(|named| Reverse((arrivals.at(named), Natural(named.label), named.tag)));
+        Self { entries, rest, arrivals }
     }
-    let families: Vec<Vec<Ranked<'n, 'a>>> =
-        (0..).zip(families.into_values()).map(|(number, entries)| family(number, entries)).collect();
-    let mut ranked = merge(families);
-    ranked.extend(unversioned(rest, &arrivals));
-    ranked
+
+    pub(super) fn tags(&self) -> impl Iterator<Item = &'n Named<'a>> {
+        self.entries.iter().map(|entry| entry.named).chain(self.rest.iter().copied())
+    }
+
+    /// When the last of them arrived.
+    pub(super) fn latest(&self) -> Option<Arrival> {
+        self.tags().map(|named| self.arrivals.at(named)).max()
+    }
+
+    /// Most recent first. Whatever order they came in, they leave in the same one.
+    pub(super) fn ranked(&self) -> Box<dyn Iterator<Item = Ranked<'n, 'a>> + '_> {
+        let rest = self.rest.iter().map(|named| {
+            let arrival = self.arrivals.at(named);
+            Ranked { named, place: Place { family: None, group: 0, series: 0, step: 0, arrival } }
+        });
+        if self.arrivals.order == Order::Pushed {
+            // Each by itself, and in order already.
+            let alone = self.entries.iter().map(|entry| {
+                let arrival = self.arrivals.at(entry.named);
+                let place = Place { family: Some(entry.family), group: 0, series: 0, step: 0, arrival };
+                Ranked { named: entry.named, place }
+            });
+            return Box::new(alone);
+        }
+        let families = self.entries.chunk_by(|a, b| a.family == b.family).map(|family| {
+            let groups = (0..).zip(family.chunk_by(|a, b| a.by_grade(b).is_eq()));
+            groups.flat_map(|(at, entries)| group(at, entries, &self.arrivals))
+        });
+        Box::new(Merge::of(families.collect()).chain(rest))
+    }
 }
 
 /// Who is compared by name.
@@ -96,46 +150,37 @@ enum Kin {
     Family(Family),
     /// The tags of one pattern, which names no versions where the rule's others do.
     Pattern(usize),
-    /// Nobody else.
-    Alone(Box<str>),
 }
 
-/// What is compared first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Grade {
-    None,
-    Numbers(Vec<u64>),
-    Stem(Box<str>),
-}
+/// Numbers families as they are met.
+#[derive(Default)]
+struct Families(BTreeMap<Kin, u32>);
 
-struct Key {
-    kin: Kin,
-    grade: Grade,
-    reading: Option<Reading>,
-}
-
-impl Key {
-    fn of(reading: Reading) -> Self {
-        let (kin, grade) = (Kin::Family(reading.family.clone()), Grade::Numbers(reading.numbers.clone()));
-        Self { kin, grade, reading: Some(reading) }
-    }
-
-    fn lone(label: &str) -> Self {
-        Self { kin: Kin::Alone(label.into()), grade: Grade::None, reading: None }
+impl Families {
+    fn number(&mut self, kin: Kin) -> u32 {
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        *self.0.entry(kin).or_insert(next)
     }
 }
 
-type Keyed<'n, 'a> = Vec<(Key, &'n Named<'a>)>;
+type Entries<'n, 'a> = Vec<Entry<'n, 'a>>;
 
 /// Versions by family, and what is none.
-fn by_version<'n, 'a>(tags: Vec<&'n Named<'a>>, patterns: &NamePatterns) -> (Keyed<'n, 'a>, Vec<&'n Named<'a>>) {
+fn by_version<'n, 'a>(tags: Vec<&'n Named<'a>>, patterns: &NamePatterns) -> (Entries<'n, 'a>, Vec<&'n Named<'a>>) {
+    let mut families = Families::default();
     let (mut versions, mut numbers, mut rest) = (Vec::with_capacity(tags.len()), Vec::new(), Vec::new());
     for named in tags {
-        match Reading::of(named.label) {
-            Some(reading) if reading.family.1 == Scheme::Number => numbers.push((Key::of(reading), named)),
-            Some(reading) => versions.push((Key::of(reading), named)),
-            None => rest.push(named),
-        }
+        let Some(Reading { family, numbers: read, .. }) = Reading::of(named.label) else {
+            rest.push(named);
+            continue;
+        };
+        let alone = family.1 == Scheme::Number;
+        let mut first = [0; 3];
+        first.iter_mut().zip(&read).for_each(|(slot, number)| *slot = *number);
+        let grade = Grade::Numbers(first, read.len() > 3);
+        let entry = Entry { named, family: families.number(Kin::Family(family)), grade };
+        let list = if alone { &mut numbers } else { &mut versions };
+        list.push(entry);
     }
     if versions.is_empty() {
         return (numbers, rest);
@@ -147,87 +192,82 @@ fn by_version<'n, 'a>(tags: Vec<&'n Named<'a>>, patterns: &NamePatterns) -> (Key
     let included = patterns.entries().iter().enumerate().filter(|(_, entry)| !entry.starts_with('!'));
     let single = included.filter_map(|(at, entry)| Some((at, NamePatterns::new([entry]).ok()?)));
     let bare: Vec<(usize, NamePatterns)> =
-        single.filter(|(_, pattern)| !versions.iter().any(|(_, named)| pattern.matches(named.label))).collect();
+        single.filter(|(_, pattern)| !versions.iter().any(|entry| pattern.matches(entry.named.label))).collect();
     let meant = |named: &Named<'_>| bare.iter().find(|(_, pattern)| pattern.matches(named.label)).map(|(at, _)| *at);
     let mut others = Vec::new();
     for named in rest {
         match meant(named) {
-            Some(at) => versions.push((Key { kin: Kin::Pattern(at), grade: Grade::None, reading: None }, named)),
+            Some(at) => {
+                versions.push(Entry { named, family: families.number(Kin::Pattern(at)), grade: Grade::None });
+            }
             None => others.push(named),
         }
     }
-    for (key, named) in numbers {
-        match meant(named) {
-            Some(_) => versions.push((key, named)),
-            None => others.push(named),
+    for entry in numbers {
+        match meant(entry.named) {
+            Some(_) => versions.push(entry),
+            None => others.push(entry.named),
         }
     }
     (versions, others)
 }
 
-fn by_name(label: &str) -> Key {
+fn by_name<'n, 'a>(named: &'n Named<'a>) -> Entry<'n, 'a> {
     // Words compare as words here, and years do not compare with versions.
-    let calendar = Reading::of(label).is_some_and(|reading| reading.family.1 == Scheme::Calendar);
-    let scheme = if calendar { Scheme::Calendar } else { Scheme::Version };
-    Key { kin: Kin::Family(("".into(), scheme)), grade: Grade::Stem(stem(label).into()), reading: None }
+    let calendar = Reading::of(named.label).is_some_and(|reading| reading.family.1 == Scheme::Calendar);
+    Entry { named, family: u32::from(calendar), grade: Grade::Stem }
 }
 
-struct Entry<'n, 'a> {
-    grade: Grade,
-    reading: Option<Reading>,
-    named: &'n Named<'a>,
-    arrival: Arrival,
+fn by_arrival<'n, 'a>(mut tags: Vec<&'n Named<'a>>, arrivals: &Arrivals) -> Entries<'n, 'a> {
+    tags.sort_by_cached_key(|named| Reverse((arrivals.at(named), Natural(named.label), named.tag)));
+    (0..).zip(tags).map(|(family, named)| Entry { named, family, grade: Grade::None }).collect()
 }
 
 impl Entry<'_, '_> {
     fn by_grade(&self, other: &Self) -> Ordering {
-        match (&self.grade, &other.grade) {
-            (Grade::Stem(this), Grade::Stem(that)) => Natural(this).cmp(&Natural(that)),
-            (this, that) => this.cmp(that),
+        let all = |entry: &Self| Reading::of(entry.named.label).map(|reading| reading.numbers);
+        match (self.grade, other.grade) {
+            (Grade::Numbers(this, more), Grade::Numbers(that, others)) => {
+                this.cmp(&that).then_with(|| if more || others { all(self).cmp(&all(other)) } else { Ordering::Equal })
+            }
+            (Grade::Stem, Grade::Stem) => Natural(stem(self.named.label)).cmp(&Natural(stem(other.named.label))),
+            _ => Ordering::Equal,
         }
     }
 }
 
-/// One family, most recent first: by its numbers, then by who counts behind them.
-fn family<'n, 'a>(number: u32, mut entries: Vec<Entry<'n, 'a>>) -> Vec<Ranked<'n, 'a>> {
-    entries.sort_by(|a, b| b.by_grade(a));
-    let mut ranked = Vec::with_capacity(entries.len());
-    let groups = entries.chunk_by(|a, b| a.by_grade(b).is_eq());
-    for (at, group) in (0..).zip(groups) {
-        ranked.extend(self::group(number, at, group));
+/// Releases of the same numbers, by who counts behind them.
+fn group<'n, 'a>(at: u32, entries: &[Entry<'n, 'a>], arrivals: &Arrivals) -> Vec<Ranked<'n, 'a>> {
+    let place = |entry: &Entry<'n, 'a>, series, step| {
+        let arrival = arrivals.at(entry.named);
+        let place = Place { family: Some(entry.family), group: at, series, step, arrival };
+        Ranked { named: entry.named, place }
+    };
+    if let [alone] = entries {
+        return vec![place(alone, 0, 0)];
     }
-    ranked
-}
-
-/// Releases of the same numbers.
-fn group<'n, 'a>(number: u32, at: u32, entries: &[Entry<'n, 'a>]) -> Vec<Ranked<'n, 'a>> {
+    let read = |entry: &Entry<'_, '_>| match entry.grade {
+        Grade::Numbers(..) => Reading::of(entry.named.label),
+        Grade::None | Grade::Stem => None,
+    };
     let hashes: BTreeSet<(usize, usize)> =
-        entries.iter().filter_map(|entry| entry.reading.as_ref()).flat_map(Reading::hashes).collect();
-    let mut series: BTreeMap<(bool, Box<str>), Vec<(Option<Tail>, &Entry<'n, 'a>)>> = BTreeMap::new();
+        entries.iter().filter_map(read).flat_map(|reading| reading.hashes().collect::<Vec<_>>()).collect();
+    let mut series: BTreeMap<(bool, Box<str>), Vec<(Option<Suffix>, &Entry<'n, 'a>)>> = BTreeMap::new();
     for entry in entries {
-        let tail = entry.reading.as_ref().map(|reading| reading.tail(&hashes));
-        let name = tail.as_ref().map_or((true, "".into()), |tail| tail.series.clone());
-        series.entry(name).or_default().push((tail, entry));
+        let tail = read(entry).map(|reading| reading.tail(&hashes));
+        let (name, counted) = tail.map_or(((true, "".into()), None), |tail| (tail.series, Some(tail.place)));
+        series.entry(name).or_default().push((counted, entry));
     }
-    let chains = (0..).zip(series.into_values()).map(|(count, mut entries)| {
-        let place = |tail: &Option<Tail>| tail.as_ref().map(|tail| tail.place.clone());
+    let chains = (0..).zip(series.into_values()).map(|(number, mut entries)| {
         entries.sort_by(|(a, x), (b, y)| {
-            let (a, b) = (place(a), place(b));
-            b.cmp(&a)
-                .then_with(|| y.arrival.cmp(&x.arrival))
-                .then_with(|| Natural(y.named.label).cmp(&Natural(x.named.label)))
-                .then_with(|| y.named.tag.cmp(x.named.tag))
+            let key = |entry: &Entry<'n, 'a>| (arrivals.at(entry.named), Natural(entry.named.label), entry.named.tag);
+            b.cmp(a).then_with(|| key(y).cmp(&key(x)))
         });
-        let steps = entries.chunk_by(|(a, _), (b, _)| place(a) == place(b));
-        let ranked = (0..).zip(steps).flat_map(|(step, entries)| {
-            entries.iter().map(move |(_, entry)| Ranked {
-                named: entry.named,
-                place: Place { family: Some(number), group: at, series: count, step, arrival: entry.arrival },
-            })
-        });
-        ranked.collect()
+        let steps = (0..).zip(entries.chunk_by(|(a, _), (b, _)| a == b));
+        let ranked = steps.flat_map(|(step, entries)| entries.iter().map(move |(_, entry)| place(entry, number, step)));
+        ranked.collect::<Vec<_>>().into_iter()
     });
-    merge(chains.collect())
+    Merge::of(chains.collect()).collect()
 }
 
 /// The next one of a chain, ordered by what is known without its name, then by what has always decided.
@@ -271,31 +311,26 @@ impl PartialEq for Head<'_, '_> {
 impl Eq for Head<'_, '_> {}
 
 /// Puts chains in one row. Each keeps its own order; between them goes first what arrived last.
-fn merge<'n, 'a>(mut chains: Vec<Vec<Ranked<'n, 'a>>>) -> Vec<Ranked<'n, 'a>> {
-    if chains.len() < 2 {
-        return chains.pop().unwrap_or_default();
-    }
-    let mut chains: Vec<_> = chains.into_iter().map(IntoIterator::into_iter).collect();
-    let mut heads: BinaryHeap<Head<'n, 'a>> = BinaryHeap::with_capacity(chains.len());
-    for (at, chain) in chains.iter_mut().enumerate() {
-        heads.extend(chain.next().map(|next| Head::of(next, at)));
-    }
-    let mut merged = Vec::new();
-    while let Some(Head { next, chain, .. }) = heads.pop() {
-        merged.push(next);
-        heads.extend(chains[chain].next().map(|next| Head::of(next, chain)));
-    }
-    merged
+struct Merge<'n, 'a, I> {
+    chains: Vec<I>,
+    heads: BinaryHeap<Head<'n, 'a>>,
 }
 
-/// What names no version comes after all that do: by first sight, then by name.
-fn unversioned<'n, 'a>(mut tags: Vec<&'n Named<'a>>, arrivals: &Arrivals) -> impl Iterator<Item = Ranked<'n, 'a>> {
-    tags.sort_by_cached_key(|named| Reverse((arrivals.at(named), Natural(named.label), named.tag)));
-    let arrivals = *arrivals;
-    tags.into_iter().map(move |named| {
-        let arrival = arrivals.at(named);
-        Ranked { named, place: Place { family: None, group: 0, series: 0, step: 0, arrival } }
-    })
+impl<'n, 'a, I: Iterator<Item = Ranked<'n, 'a>>> Merge<'n, 'a, I> {
+    fn of(mut chains: Vec<I>) -> Self {
+        let heads = chains.iter_mut().enumerate().filter_map(|(at, chain)| Some(Head::of(chain.next()?, at))).collect();
+        Self { chains, heads }
+    }
+}
+
+impl<'n, 'a, I: Iterator<Item = Ranked<'n, 'a>>> Iterator for Merge<'n, 'a, I> {
+    type Item = Ranked<'n, 'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Head { next, chain, .. } = self.heads.pop()?;
+        self.heads.extend(self.chains[chain].next().map(|next| Head::of(next, chain)));
+        Some(next)
+    }
 }
 
 /// What arrivals are taken from in one rule.

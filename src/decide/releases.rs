@@ -6,7 +6,7 @@ use crate::model::{ArtifactId, Mark, TagHistory, TagStatus};
 use crate::report::document::Reason;
 
 use super::platform_tags::without_platform;
-use super::ranking::Ranked;
+use super::ranking::{Arrival, Place, Ranked, Ranking};
 use super::rollback_set::{Candidate, MovedIn};
 
 /// How many more candidates a rule ranks than it can keep or has lost: what vanished without its tag being missed yet.
@@ -16,18 +16,18 @@ const SPARE: usize = 32;
 pub(super) const PLATFORMS: usize = 16;
 
 /// Releases by their tags, which come most recent first.
-pub(super) fn releases(tags: Vec<Ranked<'_, '_>>, keep: u32, pinned: &BTreeMap<ArtifactId, Mark>) -> Vec<Candidate> {
+pub(super) fn releases(ranking: &Ranking<'_, '_>, keep: u32, pinned: &BTreeMap<ArtifactId, Mark>) -> Vec<Candidate> {
     // No more can be missing than have lost their tag, or are on record as missing.
-    let lost = tags.iter().filter(|tag| tag.named.history.status != TagStatus::Present).count();
-    let mut room = Room::new(&tags, keep as usize, lost);
+    let lost = ranking.tags().filter(|named| named.history.status != TagStatus::Present).count();
+    let mut room = Room::new(ranking.latest(), keep as usize, lost);
     let mut ranked: Vec<Candidate> = Vec::new();
     let mut labels: Vec<Vec<&str>> = Vec::new();
     let mut at: BTreeMap<&ArtifactId, usize> = BTreeMap::new();
-    for (number, Ranked { named, place }) in tags.into_iter().enumerate() {
+    for Ranked { named, place } in ranking.ranked() {
         let Some(original) = named.history.original() else { continue };
         let known = match at.get(&original.artifact) {
             Some(known) => *known,
-            None if !room.admits(number, place.family, named.label) => continue,
+            None if !room.admits(&place, named.label) => continue,
             None => {
                 at.insert(&original.artifact, ranked.len());
                 ranked.push(Candidate::new(original.artifact.clone()));
@@ -64,17 +64,17 @@ struct Room {
     left: usize,
     platforms: usize,
     families: BTreeMap<u32, usize>,
-    latest: Option<usize>,
+    latest: Option<Arrival>,
 }
 
 impl Room {
-    fn new(tags: &[Ranked<'_, '_>], keep: usize, lost: usize) -> Self {
-        let latest = (0..tags.len()).rev().max_by_key(|at| tags[*at].place.arrival);
+    fn new(latest: Option<Arrival>, keep: usize, lost: usize) -> Self {
         let left = keep.saturating_add(lost).saturating_add(SPARE);
         Self { keep, left, platforms: left.saturating_mul(PLATFORMS), families: BTreeMap::new(), latest }
     }
 
-    fn admits(&mut self, number: usize, family: Option<u32>, label: &str) -> bool {
+    fn admits(&mut self, place: &Place, label: &str) -> bool {
+        let family = place.family;
         if self.platforms > 0 && without_platform(label).is_some() {
             self.platforms -= 1;
             return self.left > 0;
@@ -90,7 +90,8 @@ impl Room {
             self.left -= 1;
             return true;
         }
-        first || self.latest == Some(number)
+        // The first one of those is enough.
+        first || self.latest.take_if(|latest| *latest == place.arrival).is_some()
     }
 }
 

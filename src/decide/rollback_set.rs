@@ -29,10 +29,10 @@ use super::deployments::resolve;
 use super::in_use::in_use;
 use super::labels::Labels;
 use super::meeting::meet;
-use super::ranking;
+use super::ranking::{Place, Ranking};
 use super::releases::releases;
 use super::rules::{Rules, is_watched};
-use super::window::Told;
+use super::window::{Told, Windowed};
 
 /// What each rule ranks, most recent first.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,7 +63,7 @@ pub(super) struct Candidate {
     /// Bytes that this artifact's tags were moved to.
     pub(super) moved_in: Vec<MovedIn>,
     /// Where its release tags stand in their order, and by what.
-    pub(super) places: Vec<ranking::Place>,
+    pub(super) places: Vec<Place>,
     /// All its tags name one platform of a release: the place of that release in the same lane.
     pub(super) platform_of: Option<usize>,
 }
@@ -104,7 +104,7 @@ pub fn select(
         ProductionRule::Tags { patterns, order } => Lane {
             evidence: Evidence::TagName,
             ranked: releases(
-                ranking::rank(names.releases(|label| patterns.matches(label)), *order, patterns),
+                &Ranking::of(names.releases(|label| patterns.matches(label)), *order, patterns),
                 rules.keep,
                 &state.pinned,
             ),
@@ -298,7 +298,8 @@ impl Selection {
     fn rows(&self, keep: u32, inspections: &BTreeMap<ArtifactId, Inspection>) -> Vec<(Evidence, Vec<&Candidate>)> {
         let (mut tagged, mut rows) = (Vec::new(), Vec::new());
         for lane in &self.lanes {
-            let window: Vec<&Candidate> = lane.window(keep, inspections).collect();
+            let window = lane.window(keep, inspections).filter(|told| !told.beside);
+            let window: Vec<&Candidate> = window.map(|told| told.candidate).collect();
             match lane.evidence {
                 Evidence::TagName => tagged.push(window),
                 evidence => rows.push((evidence, window)),
@@ -323,10 +324,17 @@ impl Selection {
                 *best = (*best).min(place);
                 target.running |= candidate.running;
                 target.reasons.extend(candidate.reasons.iter().cloned());
-                for MovedIn { tag, artifact, left } in &candidate.moved_in {
-                    if !(*left && is_missing(inspections, artifact)) {
-                        beside.entry(artifact).or_default().push(Reason::MovedIn { tag: tag.clone() });
-                    }
+            }
+        }
+        for Windowed { candidate, beside: apart, target } in
+            self.lanes.iter().flat_map(|lane| lane.window(keep, inspections))
+        {
+            if target && apart {
+                beside.entry(&candidate.artifact).or_default().extend(candidate.reasons.iter().cloned());
+            }
+            for MovedIn { tag, artifact, left } in &candidate.moved_in {
+                if !(*left && is_missing(inspections, artifact)) {
+                    beside.entry(artifact).or_default().push(Reason::MovedIn { tag: tag.clone() });
                 }
             }
         }

@@ -29,6 +29,15 @@ impl Told {
     }
 }
 
+/// A candidate that is kept.
+pub(super) struct Windowed<'a> {
+    pub(super) candidate: &'a Candidate,
+    /// Together with the release that it is a platform of: what one goes back to is that.
+    pub(super) beside: bool,
+    /// By itself, and not as a part of that.
+    pub(super) target: bool,
+}
+
 type Inspections = BTreeMap<ArtifactId, Inspection>;
 
 impl Candidate {
@@ -47,11 +56,16 @@ impl Candidate {
 impl Lane {
     /// The candidates down to the last one kept: `keep` releases that exist, everything running, whatever is missing on
     /// the way, and what may be as recent. What was not looked at yet counts as existing.
-    pub(super) fn window<'a>(&'a self, keep: u32, seen: &Inspections) -> impl Iterator<Item = &'a Candidate> {
+    pub(super) fn window<'a>(&'a self, keep: u32, seen: &Inspections) -> impl Iterator<Item = Windowed<'a>> {
         let places = self.places(keep, seen);
-        let told =
-            self.ranked.iter().zip(places).filter(|(candidate, told)| told.is_target() || candidate.is_present());
-        told.map(|(candidate, _)| candidate)
+        let told = self.ranked.iter().enumerate().zip(places);
+        told.filter(|((_, candidate), told)| told.is_target() || *told == Told::Part || candidate.is_present()).map(
+            |((at, candidate), told)| Windowed {
+                candidate,
+                beside: !candidate.is_present() && self.release_of(at) != at,
+                target: told != Told::Part,
+            },
+        )
     }
 
     pub(super) fn places(&self, keep: u32, seen: &Inspections) -> Vec<Told> {

@@ -127,6 +127,10 @@ async fn platforms_without_an_index_are_kept_and_counted_once_i25() {
     kept.sort_unstable();
     assert_eq!(kept, ["v1.2.0-amd64", "v1.2.0-arm64", "v1.3.0-amd64", "v1.3.0-arm64"]);
     assert_eq!(doubt(&told), None);
+    let rollback = &told.repositories[0].rollback;
+    let to = told.targets().iter().find(|target| Some(&target.artifact) == rollback.to.as_ref()).unwrap();
+    assert_eq!(rollback.ready, Some(true));
+    assert!(to.references[0].as_str().starts_with("v1.2.0"), "one goes back to a release, not to another platform");
 }
 
 #[tokio::test]
