@@ -158,7 +158,7 @@ async fn carry_out(
             let (setup, stop) = (setup.clone(), stop.clone());
             async move { Ok(repository::decide_one(setup, key, stop).await?) }
         };
-        let take = async |outcome| match stop.is_set() {
+        let take = async |outcome: repository::Outcome| match stop.is_set() {
             true => recorder.add_late(outcome).await,
             false => recorder.add(outcome).await,
         };
