@@ -153,6 +153,8 @@ impl Wire {
             // To say that a call is not offered costs a server nothing, and gets nobody further.
             Ok(answer) if matches!(answer.status.as_u16(), 405 | 501) => {}
             Ok(_) => self.given_up.store(0, Ordering::Relaxed),
+            // A path that a gateway lets hang says nothing of what lies behind the others.
+            Err(_) if call.purpose == Purpose::Recognise => {}
             Err(fault) if fault.cause == Cause::TimedOut => _ = self.given_up.fetch_add(1, Ordering::Relaxed),
             Err(_) => {}
         }
@@ -183,6 +185,8 @@ impl Wire {
                 Err(Setback::Final(fault)) => return Err(fault),
                 // A write is sent again only if nothing was done with it.
                 Err(Setback::Fleeting(fault) | Setback::Slow(fault)) if call.content.is_some() => return Err(fault),
+                // Every repository of the source waits for this answer: once is long enough.
+                Err(Setback::Slow(fault)) if call.purpose == Purpose::Recognise => return Err(fault),
                 Err(Setback::Fleeting(fault)) => (fault, None),
                 Err(Setback::Slow(fault)) => {
                     self.throttle.complaint(None);
