@@ -128,7 +128,7 @@ async fn a_layer_that_only_a_memory_knows_is_not_whole_f107_f130() {
         let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
         let expected = if breaks_off { Closure::Unknown } else { Closure::Broken(vec![layer.clone()]) };
         assert_eq!(seen.closure, expected);
-        let contradicts = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Contradiction { about, .. } if about.contains(layer.hex()));
+        let contradicts = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Contradiction { about, .. } if about.contains(&layer.hex()));
         assert!(seen.obstacles.iter().any(contradicts), "{:?}", seen.obstacles);
         let told = run(&estate(), &server).await;
         assert_ne!(told.targets()[0].restorable, Some(true));

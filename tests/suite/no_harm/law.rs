@@ -94,6 +94,8 @@ pub(super) fn whole(artifact: &ArtifactId, snapshot: &Snapshot) -> Inspection {
         obstacles: Vec::new(),
         gaps: Vec::new(),
         object: None,
+        lost_attestations: Vec::new(),
+        children: Vec::new(),
     }
 }
 
