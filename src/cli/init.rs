@@ -33,12 +33,23 @@ pub(super) fn init(path: &Path) -> anyhow::Result<Ending> {
     to_stdout(|out| {
         writeln!(out, "wrote {}", path.display())?;
         match &made {
-            Ok(true) => writeln!(out, "wrote {}, which signs the ledger: keep a copy elsewhere, and in no repository", key.display())?,
+            Ok(true) => writeln!(
+                out,
+                "wrote {}, which signs the ledger: keep a copy elsewhere, and in no repository",
+                key.display()
+            )?,
             Ok(false) => writeln!(out, "{} is there already; it signs the ledger", key.display())?,
             Err(error) => writeln!(out, "no key was made, so the ledger would be unsigned: {error}")?,
         }
-        writeln!(out, "  Kubernetes: kubectl -n prodpin create secret generic prodpin-ledger-key --from-file=ledger.key={}", key.display())?;
-        writeln!(out, "  Lambda:     ledger_key: {{ kms: alias/NAME }} in the policy, with the module's ledger_key_arn")?;
+        writeln!(
+            out,
+            "  Kubernetes: kubectl -n prodpin create secret generic prodpin-ledger-key --from-file=ledger.key={}",
+            key.display()
+        )?;
+        writeln!(
+            out,
+            "  Lambda:     ledger_key: {{ kms: alias/NAME }} in the policy, with the module's ledger_key_arn"
+        )?;
         writeln!(out, "next: name your registry and repositories in it, then")?;
         writeln!(out, "  prodpin check      says what it means")?;
         writeln!(out, "  prodpin audit      looks, and changes nothing")?;

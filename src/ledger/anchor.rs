@@ -148,7 +148,8 @@ impl Ledger {
             Err(error @ (LedgerError::Underived { .. } | LedgerError::Corrupt { .. })) => {
                 if matches!(error, LedgerError::Corrupt { .. }) {
                     self.distrust(
-                        "tiles do not match the signed checkpoints; `prodpin verify --repair` makes them anew".to_owned(),
+                        "tiles do not match the signed checkpoints; `prodpin verify --repair` makes them anew"
+                            .to_owned(),
                     );
                 }
                 match self.head_follows(&own).await.map_err(Failed::Ledger)? {

@@ -33,7 +33,15 @@ pub(super) struct Envelope {
 
 impl Envelope {
     pub(super) fn new(origin: &str, sequence: u64) -> Self {
-        Self { form: FORM, origin: origin.to_owned(), sequence, repository: None, latest: None, note: None, signed: None }
+        Self {
+            form: FORM,
+            origin: origin.to_owned(),
+            sequence,
+            repository: None,
+            latest: None,
+            note: None,
+            signed: None,
+        }
     }
 }
 

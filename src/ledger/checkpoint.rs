@@ -307,7 +307,11 @@ mod tests {
         let older = text.replace("schema 3", "schema 2");
         assert_eq!(Checkpoint::decode(older.as_bytes()), Err(Flaw::Malformed));
         let bundled = text.replace("form lines 77", "form bundle 77 3");
-        assert_eq!(Checkpoint::decode(bundled.as_bytes()), Err(Flaw::Newer(4)), "another way of storing is a newer one's");
+        assert_eq!(
+            Checkpoint::decode(bundled.as_bytes()),
+            Err(Flaw::Newer(4)),
+            "another way of storing is a newer one's"
+        );
     }
 
     #[test]

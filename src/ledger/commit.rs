@@ -138,7 +138,10 @@ impl Ledger {
             // There is no such commit: what the view says of itself is not true.
             ahead = if self.log().next == before { Ahead::IsFalse } else { Ahead::Tell };
             if began.elapsed() > PATIENCE {
-                return Err(LedgerError::Contended { location: self.store.location().to_owned(), attempts: attempt + 1 });
+                return Err(LedgerError::Contended {
+                    location: self.store.location().to_owned(),
+                    attempts: attempt + 1,
+                });
             }
             if attempt > 0 {
                 chance::wait(Duration::from_millis(5), attempt.min(5)).await;
@@ -220,17 +223,8 @@ impl Ledger {
         index.origin.clone_from(&origin);
         index.apply(&Head { sequence, size, root: edge.root().0 }, previous.as_ref(), &name, &batch);
         let stated = Stated { sequence, batch_bytes: lines.len() as u64, state: index.commitment() };
-        let checkpoint = Checkpoint {
-            origin,
-            size,
-            schema: SCHEMA,
-            batch: name,
-            previous,
-            key,
-            lost,
-            stated: Some(stated),
-            edge,
-        };
+        let checkpoint =
+            Checkpoint { origin, size, schema: SCHEMA, batch: name, previous, key, lost, stated: Some(stated), edge };
         Ok(Draft { lines, batch, checkpoint, index, tiles, hand_over })
     }
 
@@ -264,11 +258,7 @@ impl Ledger {
     }
 
     /// Writes the batch and creates the checkpoint.
-    async fn publish(
-        &self,
-        draft: Draft,
-        views: &mut HashMap<RepositoryKey, View>,
-    ) -> Result<Published, LedgerError> {
+    async fn publish(&self, draft: Draft, views: &mut HashMap<RepositoryKey, View>) -> Result<Published, LedgerError> {
         let Draft { lines, batch, checkpoint, mut index, tiles, hand_over } = draft;
         let io = |error| LedgerError::of_io(self.store.location(), error);
         let path = batch_path(&checkpoint.batch);

@@ -174,7 +174,9 @@ impl Index {
             self.newest = self.newest.max(Some(entry.at));
             // In a batch nearly every entry is of the same run and repository as the one before.
             let about = Some((&entry.run, &entry.repository));
-            if let Some(key) = entry.repository.as_ref().filter(|_| noted.is_none_or(|(_, key)| key != &entry.repository)) {
+            if let Some(key) =
+                entry.repository.as_ref().filter(|_| noted.is_none_or(|(_, key)| key != &entry.repository))
+            {
                 let view = batch.links.get(key).map(|link| link.view);
                 self.repositories.set(key, touch.clone(), view);
             }

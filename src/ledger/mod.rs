@@ -297,7 +297,13 @@ impl Ledger {
     /// Every repository ever recorded for the source: one that vanished from a listing must still be looked at.
     #[must_use]
     pub fn repositories(&self, source: &SourceName) -> Vec<RepositoryName> {
-        self.log().index.repositories.by_source().get(source).map(|names| names.keys().cloned().collect()).unwrap_or_default()
+        self.log()
+            .index
+            .repositories
+            .by_source()
+            .get(source)
+            .map(|names| names.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// The source's protection settings as last recorded, and since when.

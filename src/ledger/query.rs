@@ -118,7 +118,9 @@ impl Ledger {
 
     async fn is_key_of_this_log(&self, tip: &Tip) -> bool {
         match &tip.checkpoint.key {
-            Some(key) => self.signed_by().as_ref() == Some(&key.key) || self.descends_from(&key.key).await.unwrap_or(false),
+            Some(key) => {
+                self.signed_by().as_ref() == Some(&key.key) || self.descends_from(&key.key).await.unwrap_or(false)
+            }
             None => true,
         }
     }

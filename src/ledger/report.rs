@@ -83,8 +83,8 @@ impl Ledger {
             return Err(self.store.corrupt(format!("{path} is missing")));
         };
         self.check_report(&packed[..], digest)?;
-        let mut decoder =
-            zstd::Decoder::new(Cursor::new(packed)).map_err(|error| LedgerError::of_io(self.store.location(), error))?;
+        let mut decoder = zstd::Decoder::new(Cursor::new(packed))
+            .map_err(|error| LedgerError::of_io(self.store.location(), error))?;
         decoder.window_log_max(cache::WINDOW_LOG).map_err(|error| LedgerError::of_io(self.store.location(), error))?;
         Ok(decoder)
     }

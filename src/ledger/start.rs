@@ -90,7 +90,8 @@ impl Ledger {
             Err(cache::Unfit::Other) => None,
         };
         // Another history had a commit of that number.
-        let parted = envelope.note.as_deref().is_some_and(|note| signature::body(note.as_bytes()) != signature::body(&tip.note));
+        let parted =
+            envelope.note.as_deref().is_some_and(|note| signature::body(note.as_bytes()) != signature::body(&tip.note));
         let word = match &read {
             Some((index, is)) if index.sequence == tip.sequence && index.origin == tip.checkpoint.origin => {
                 self.word(&envelope, &tip, is)
@@ -205,9 +206,9 @@ impl Ledger {
     /// Views that are made while looking go to a place of their own: looking leaves nothing behind.
     pub(super) fn cache_elsewhere(&mut self) {
         let scratch = tempfile::tempdir().ok();
-        let files = scratch.as_ref().and_then(|scratch| {
-            object_store::local::LocalFileSystem::new_with_prefix(scratch.path()).ok()
-        });
+        let files = scratch
+            .as_ref()
+            .and_then(|scratch| object_store::local::LocalFileSystem::new_with_prefix(scratch.path()).ok());
         let caches: std::sync::Arc<dyn object_store::ObjectStore> = match files {
             Some(files) => std::sync::Arc::new(files),
             None => std::sync::Arc::new(object_store::memory::InMemory::new()),
@@ -246,7 +247,13 @@ fn seen_by_a_program_before(packed: &[u8]) -> Option<Seen> {
     let mut beginning = Vec::new();
     cache::decoder(packed).ok()?.take(1 << 10).read_to_end(&mut beginning).ok()?;
     let text = String::from_utf8_lossy(&beginning);
-    let field = |name: &str| text.split_once(&format!("\"{name}\":"))?.1.split(['\"', ',', '}']).find(|part| !part.is_empty()).map(str::to_owned);
+    let field = |name: &str| {
+        text.split_once(&format!("\"{name}\":"))?
+            .1
+            .split(['\"', ',', '}'])
+            .find(|part| !part.is_empty())
+            .map(str::to_owned)
+    };
     if !text.starts_with("{\"schema\":3,") {
         return None;
     }

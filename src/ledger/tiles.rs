@@ -215,7 +215,9 @@ impl Ledger {
                 Created::There(there) if there == bytes => Ok(()),
                 // Derived and in nobody's way: told, and left to `verify --repair`.
                 Created::There(_) => {
-                    self.distrust(format!("{path} does not match the signed checkpoints; `prodpin verify --repair` makes it anew"));
+                    self.distrust(format!(
+                        "{path} does not match the signed checkpoints; `prodpin verify --repair` makes it anew"
+                    ));
                     Ok(())
                 }
             }

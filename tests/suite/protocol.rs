@@ -158,7 +158,9 @@ impl Model for Protocol {
                     }
                 }
                 Step::Done => {
-                    if self.forgeries > 0 && world.cache.as_ref().is_none_or(|(as_of, _)| usize::from(*as_of) < world.log.len()) {
+                    if self.forgeries > 0
+                        && world.cache.as_ref().is_none_or(|(as_of, _)| usize::from(*as_of) < world.log.len())
+                    {
                         actions.push(Act::Keep(writer));
                     }
                     continue;
@@ -203,7 +205,8 @@ impl Model for Protocol {
             Act::Forge(as_of, all) => {
                 world.forgeries -= 1;
                 // Nothing was ever seen; or everything was, so that nobody tells it.
-                let all = if all { (0..self.writers).flat_map(Self::seen).collect::<BTreeSet<_>>() } else { BTreeSet::new() };
+                let all =
+                    if all { (0..self.writers).flat_map(Self::seen).collect::<BTreeSet<_>>() } else { BTreeSet::new() };
                 world.cache = Some((as_of, all.into_iter().collect()));
             }
             Act::Crash(writer) => {
@@ -241,7 +244,8 @@ impl Model for Protocol {
                 (0..).zip(&world.steps).all(|(writer, step)| {
                     let Step::Restated(place, events) = step else { return true };
                     let known = Self::known(&world.log[..usize::from(*place)]);
-                    let expected: Events = Self::seen(writer).into_iter().filter(|event| !known.contains(event)).collect();
+                    let expected: Events =
+                        Self::seen(writer).into_iter().filter(|event| !known.contains(event)).collect();
                     *events == expected
                 })
             }),

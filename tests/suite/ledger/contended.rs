@@ -69,10 +69,8 @@ impl ObjectStore for Hindered {
         let (meta, range, attributes) = (found.meta.clone(), found.range.clone(), found.attributes.clone());
         let whole = found.bytes().await?;
         let reset = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "on command");
-        let pieces = [
-            Ok(whole.slice(..whole.len() / 2)),
-            Err(Error::Generic { store: "hindered", source: Box::new(reset) }),
-        ];
+        let pieces =
+            [Ok(whole.slice(..whole.len() / 2)), Err(Error::Generic { store: "hindered", source: Box::new(reset) })];
         let payload = GetResultPayload::Stream(futures::stream::iter(pieces).boxed());
         Ok(GetResult { payload, meta, range, attributes, extensions: Default::default() })
     }

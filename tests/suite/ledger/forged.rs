@@ -260,11 +260,24 @@ pub(super) enum Attack {
     PutBack(usize),
     Exchange(usize, usize),
     /// One byte of the unpacked text.
-    Edit { file: usize, at: usize, to: u8, body: bool },
+    Edit {
+        file: usize,
+        at: usize,
+        to: u8,
+        body: bool,
+    },
     /// A piece of the unpacked text is left out.
-    Cut { file: usize, from: usize, length: usize, body: bool },
+    Cut {
+        file: usize,
+        from: usize,
+        length: usize,
+        body: bool,
+    },
     /// The packed bytes.
-    Flip { file: usize, at: usize },
+    Flip {
+        file: usize,
+        at: usize,
+    },
 }
 
 fn attacks() -> impl Strategy<Value = Vec<Attack>> {

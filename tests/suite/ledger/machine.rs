@@ -59,8 +59,12 @@ fn attack() -> impl Strategy<Value = Attack> {
     prop_oneof![
         file.clone().prop_map(Attack::PutBack),
         (file.clone(), any::<usize>(), b'0'..b'~').prop_map(|(file, at, to)| Attack::Edit { file, at, to, body: true }),
-        (file, any::<usize>(), 1..60_usize)
-            .prop_map(|(file, from, length)| Attack::Cut { file, from, length, body: true }),
+        (file, any::<usize>(), 1..60_usize).prop_map(|(file, from, length)| Attack::Cut {
+            file,
+            from,
+            length,
+            body: true
+        }),
     ]
 }
 
