@@ -195,7 +195,7 @@ fn a_newer_programs_ledger_is_read_and_not_written_f64() {
     let estate = Estate::start();
     let place = grown(&estate);
     let last = checkpoints(&place.ledger()).pop().unwrap();
-    let newer = signed_anew(&place, &last, |body| body.replace("\nschema 1\n", "\nschema 99\n"));
+    let newer = signed_anew(&place, &last, |body| body.replace("\nschema 3\n", "\nschema 99\n"));
     std::fs::write(&last, newer).unwrap();
     std::fs::remove_dir_all(place.ledger().join("view")).unwrap();
     let before = files(&place.ledger().join("checkpoint"));

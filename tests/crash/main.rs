@@ -7,6 +7,7 @@
 mod damage;
 mod disks;
 mod failpoints;
+mod forged;
 mod hanging;
 mod keys;
 mod killed;

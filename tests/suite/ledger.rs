@@ -5,6 +5,7 @@ mod anchored;
 mod caches;
 mod contended;
 mod crashes;
+mod cut_off;
 mod damage;
 mod earlier;
 mod flaky;

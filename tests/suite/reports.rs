@@ -677,3 +677,23 @@ fn a_closed_pipe_is_a_closed_pipe_f82() {
         assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "{format}");
     }
 }
+
+/// Whoever reads no further than the first lines is told what the record is worth.
+#[test]
+fn a_ledger_without_a_key_is_told_in_the_first_lines_i23() {
+    let mut unsigned = run(Mode::Audit, true, true);
+    unsigned.ledger = Some(LedgerSection::of(42, "cm9vdA==".to_owned(), Some("prodpin/1\n42\n".to_owned())));
+    let signed = Some("prodpin/1\n42\n\n— prodpin/1 c2lnbmF0dXJl\n".to_owned());
+    assert!(!LedgerSection::of(42, "cm9vdA==".to_owned(), signed).unsigned);
+    let told = |format, lines| {
+        let text = shown(format, &report(unsigned.clone(), rich()), WIDE);
+        text.lines().take(lines).collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for (format, lines) in [(Format::Table, 6), (Format::Markdown, 4)] {
+        assert!(told(format, lines).contains("whoever can write to it can forge"), "{}", told(format, lines));
+    }
+    assert!(told(Format::Html, usize::MAX).contains("whoever can write to it can forge"));
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(Format::Json, &report(unsigned.clone(), []), WIDE)).unwrap();
+    assert_eq!(json["run"]["ledger"]["unsigned"], true);
+}
