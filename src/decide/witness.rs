@@ -33,7 +33,8 @@ pub struct MissingHistory {
 #[must_use]
 pub fn missing_history(missing: &MissingHistory, now: Timestamp) -> Finding {
     let MissingHistory { source, repository, pin, renamed_from, ledger, adopted } = missing;
-    let seen = format!("{repository} in source {source} has the pin {pin}, and ledger {ledger} has no record of {source}");
+    let seen =
+        format!("{repository} in source {source} has the pin {pin}, and ledger {ledger} has no record of {source}");
     let (severity, message, remedy) = if *adopted {
         let message = format!("{seen}: its history begins with this run, because --adopt was given");
         (Severity::Info, message, "no action is needed if that was intended".to_owned())
@@ -89,9 +90,12 @@ pub(super) fn unknown_pins(input: &Input<'_>, draft: Draft<'_>, report: &Reposit
     let first = unknown.first()?;
     let message = match unknown.len() {
         1 => format!("1 pin is not on record, and its artifact is no rollback target: {first}"),
-        more => format!("{more} pins are not on record, and their artifacts are no rollback targets: {first} and others"),
+        more => {
+            format!("{more} pins are not on record, and their artifacts are no rollback targets: {first} and others")
+        }
     };
-    let remedy = "no action is needed: they stay in place; another prodpin, a replication or a person may have made them";
+    let remedy =
+        "no action is needed: they stay in place; another prodpin, a replication or a person may have made them";
     Some(draft.finding(Code::PinUnknown, Severity::Info, message, remedy))
 }
 

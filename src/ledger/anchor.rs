@@ -198,7 +198,8 @@ impl Ledger {
     }
 
     fn rolled_back(&self, what: String) -> LedgerError {
-        let what = format!("{what} (what an anchor holds is never given up: to start over, name a new ledger and anchor)");
+        let what =
+            format!("{what} (what an anchor holds is never given up: to start over, name a new ledger and anchor)");
         LedgerError::RolledBack { location: self.store.location().to_owned(), what }
     }
 

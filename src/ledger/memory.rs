@@ -281,10 +281,11 @@ impl Ledger {
 
     fn remember_here(&self) -> Option<(String, Remembered)> {
         let place = self.memory.place.clone()?;
-        let remembered = self.log().tip.as_ref().map(|tip| Remembered {
-            origin: tip.checkpoint.origin.clone(),
-            head: tip.head(),
-        })?;
+        let remembered = self
+            .log()
+            .tip
+            .as_ref()
+            .map(|tip| Remembered { origin: tip.checkpoint.origin.clone(), head: tip.head() })?;
         SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), remembered.clone());
         Some((place, remembered))
     }
@@ -296,7 +297,10 @@ impl Ledger {
         text.push('\n');
         let files = self.memory.files.clone();
         let written = tokio::task::spawn_blocking(move || {
-            files.iter().map(|file| write(file, &text).map_err(|error| format!("{}: {error}", file.display()))).collect()
+            files
+                .iter()
+                .map(|file| write(file, &text).map_err(|error| format!("{}: {error}", file.display())))
+                .collect()
         });
         let written: Vec<Result<(), String>> = written.await.unwrap_or_default();
         if written.iter().any(Result::is_ok) || self.is_anchored() || self.memory.told.swap(true, Ordering::Relaxed) {

@@ -209,8 +209,7 @@ impl Store {
             return listed.map_err(|error| LedgerError::of_io(&self.location, error));
         }
         let listed = self.objects.list_with_offset(Some(prefix), offset);
-        let names = listed
-            .try_filter_map(|object| std::future::ready(Ok(object.location.filename().and_then(read))));
+        let names = listed.try_filter_map(|object| std::future::ready(Ok(object.location.filename().and_then(read))));
         names.try_collect().await.map_err(|error| self.error(&error))
     }
 
@@ -238,11 +237,7 @@ pub(super) fn checkpoint_number(name: &str) -> Option<u64> {
 
 /// What the names of files in a local folder read as, after this name. Names alone: a year of runs leaves 35,000 files, and
 /// asking for the size and date of each takes most of the time that a listing takes.
-fn names_in<T>(
-    folder: &std::path::Path,
-    after: &str,
-    read: fn(&str) -> Option<T>,
-) -> std::io::Result<Vec<T>> {
+fn names_in<T>(folder: &std::path::Path, after: &str, read: fn(&str) -> Option<T>) -> std::io::Result<Vec<T>> {
     let mut numbers = Vec::new();
     let files = match std::fs::read_dir(folder) {
         Ok(files) => files,

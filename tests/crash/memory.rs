@@ -11,8 +11,7 @@ use serde_json::Value;
 use crate::place::{Estate, Place, copy, files};
 
 /// Every way of looking that goes by the ledger.
-const JUDGING: [&[&str]; 5] =
-    [&["audit"], &["enforce"], &["enforce", "--dry-run"], &["ready"], &["forecast"]];
+const JUDGING: [&[&str]; 5] = [&["audit"], &["enforce"], &["enforce", "--dry-run"], &["ready"], &["forecast"]];
 
 fn head(place: &Place) -> PathBuf {
     place.path("prodpin-ledger.head")
@@ -223,7 +222,10 @@ fn a_key_and_a_memory_that_are_gone_as_well_leave_the_registry_as_witness_i24_f9
         let ran = place.run(&[command, "--format", "json"]).ends(3);
         let findings: Vec<Value> = ran.json()["findings"].as_array().unwrap().clone();
         assert_eq!(findings.len(), 1, "{findings:#?}");
-        assert_eq!((&findings[0]["code"], &findings[0]["severity"]), (&"ledger-history-missing".into(), &"critical".into()));
+        assert_eq!(
+            (&findings[0]["code"], &findings[0]["severity"]),
+            (&"ledger-history-missing".into(), &"critical".into())
+        );
     }
     place.run(&["history", &estate.reference()]).ends(1);
     let mut command = place.command(&["audit", "--format", "json"]);

@@ -7,9 +7,9 @@ use object_store::path::Path;
 use tlog_tiles::tlog::{Hash, record_hash};
 
 use super::{KeySpan, Verification, Verify};
+use crate::ledger::foreign::{Numbers, Sorted, foreign};
 use crate::ledger::index::Index;
 use crate::ledger::memory::Proof;
-use crate::ledger::foreign::{Numbers, Sorted, foreign};
 use crate::ledger::read::{Fetched, INDEX, Slot, Tip, batch_path, checkpoint_path};
 use crate::ledger::rebuild::Rebuild;
 use crate::ledger::tiles::{self, TileId, WIDTH};

@@ -7,7 +7,9 @@ use futures::stream::{self, Stream, StreamExt as _};
 
 use super::list::{CatalogPage, List, Pages, TagPage, Text};
 use super::registry::{Registry, Repository};
-use crate::model::{Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag};
+use crate::model::{
+    Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag,
+};
 
 /// More tags than this are no repository but an attempt to fill memory (I20). F93 asks for a million.
 const MOST_TAGS: usize = 5_000_000;
