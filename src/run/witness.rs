@@ -2,8 +2,9 @@
 //! already (I24). Names are enough, whatever part of the source the run is about; the first pin ends the look.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 
 use crate::decide::MissingHistory;
 use crate::ledger::LedgerError;
@@ -109,7 +110,8 @@ impl Setup {
         let inventory = source.inventory.as_ref();
         let repositories = inventory.repositories().filter_map(async |repository| repository.ok());
         let asked = repositories.take_until(stop.set()).map(async |repository: RepositoryName| {
-            let pin = inventory.any_pin(&repository).await?;
+            // A defect of prodpin at one repository is met, and told, when that is looked at.
+            let pin = AssertUnwindSafe(inventory.any_pin(&repository)).catch_unwind().await.ok()??;
             Some((repository, pin))
         });
         let found = asked.buffer_unordered(self.concurrency).filter_map(async |found| found);
