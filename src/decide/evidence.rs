@@ -165,6 +165,8 @@ pub(super) fn unserved_tags(input: &Input<'_>, draft: Draft<'_>) -> Option<Findi
 
 /// One finding for all versions that a list or index leaves out and that are served all the same.
 pub(super) fn left_out(input: &Input<'_>, draft: Draft<'_>) -> Option<Finding> {
+    // Pages that shift while they are read leave a tag out once. What is left out again hides new releases as well.
+    let again = input.state.findings.keys().any(|key| key.code == Code::ListingCut);
     let mut names: Vec<String> = input.snapshot.left_out.iter().map(ToString::to_string).collect();
     names.reverse();
     let count = names.len();
@@ -180,7 +182,7 @@ pub(super) fn left_out(input: &Input<'_>, draft: Draft<'_>) -> Option<Finding> {
         ),
         RepositoryKind::Artifacts => draft.finding(
             Code::ListingCut,
-            Severity::High,
+            if again { Severity::High } else { Severity::Medium },
             format!("the list of tags leaves out {count} known tags that the registry serves: {}", some(names)),
             "the list may leave out new releases as well: look at what stands between prodpin and the registry, and list \
              past any cache",

@@ -5,7 +5,7 @@
 //! | **present** (manifest) | its bytes, fetched by digest, hash to it | HEAD, a list, what a push answered |
 //! | **present** (object version) | HEAD by version id | HEAD by key |
 //! | **absent** | the server's own "not found" to a direct look-up, while other look-ups work and nothing else that it serves or lists says otherwise | a list without it, a 404 page, a 404 of a store behind a redirect, a refusal of what was accepted |
-//! | **whole** (part) | a GET that begins, and a size that equals the manifest's; bytes are not hashed | HEAD alone: a cache may answer it (F107, F130) |
+//! | **whole** (part) | a GET that begins, with the manifest's size; where GET tells none, no other size by HEAD; bytes are not hashed | HEAD alone: a cache may answer it (F107, F130) |
 //! | **broken** (part) | a size that differs from the manifest's, told by GET; no byte where there should be some (F103) | a size told by HEAD; a connection that breaks |
 //! | **listed to the end** | fewer names than were asked for and no next page; or an empty page after the last name | a full page without a next one (F106) |
 //! | **contradiction** | two answers of one server, to the same question, that cannot both be true | two answers with a change in between |
@@ -92,9 +92,14 @@ pub fn judge_part(expected: u64, answer: &PartAnswer) -> (PartProof, Option<Disa
         (Served::Begun, None) if expected == 0 => {
             (PartProof::Broken("it has bytes, and its manifest says 0".to_owned()), None)
         }
-        // HEAD is a weak word; that GET begins is a strong one, and together they are enough.
-        (Served::Begun, None) if answer.head_size == Some(expected) => (PartProof::Whole, None),
-        (Served::Begun, None) => (PartProof::Unknown("neither GET nor HEAD tells its size".to_owned()), None),
+        // HEAD is a weak word: it may raise a doubt, and its silence, or the 0 that some proxies say of everything, none.
+        (Served::Begun, None) => match answer.head_size.filter(|size| *size > 0) {
+            Some(size) if size != expected => {
+                let doubt = format!("HEAD says that it has {size} bytes, its manifest says {expected}, and GET tells no size");
+                (PartProof::Unknown(doubt), None)
+            }
+            _ => (PartProof::Whole, None),
+        },
         (Served::Nothing, _) if expected == 0 => (PartProof::Whole, None),
         (Served::Nothing, _) => (differs(0), None),
         (Served::NotFound, _) if answer.head == Some(true) => {
@@ -210,9 +215,10 @@ mod tests {
             (0, Begun, Some(1), None, None, "broken", false),
             (0, Begun, None, None, None, "broken", false),
             (7, Begun, None, Some(true), Some(7), "whole", false),
-            (7, Begun, None, Some(true), Some(0), "unknown", false),
-            (7, Begun, None, Some(true), None, "unknown", false),
-            (7, Begun, None, Some(false), None, "unknown", false),
+            (7, Begun, None, Some(true), Some(6), "unknown", false),
+            (7, Begun, None, Some(true), Some(0), "whole", false),
+            (7, Begun, None, Some(true), None, "whole", false),
+            (7, Begun, None, None, None, "whole", false),
             (7, Nothing, Some(0), Some(true), Some(7), "broken", false),
             (7, Nothing, None, None, None, "broken", false),
             (0, Nothing, None, None, None, "whole", false),

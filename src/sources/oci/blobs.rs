@@ -51,10 +51,12 @@ impl Registry {
             if answer.media_type().is_some_and(|media_type| media_type.contains("html")) && answer.status.is_success() {
                 return Err(Fault::malformed(format!("{}: a web page in place of it (F12)", what())));
             }
-            let size = answer.whole_length();
+            // A success as long as the range that was asked for is the range, of however much: some stores do not say so.
+            let is_unsaid = ranged && answer.status == StatusCode::OK && answer.whole_length() == Some(1);
+            let size = answer.whole_length().filter(|_| !is_unsaid);
             let served = match answer.status {
                 StatusCode::OK | StatusCode::PARTIAL_CONTENT if !answer.body.is_empty() => Served::Begun,
-                StatusCode::OK if size.is_none_or(|size| size == 0) => Served::Nothing,
+                StatusCode::OK if size.is_none_or(|size| size == 0) && !is_unsaid => Served::Nothing,
                 StatusCode::OK | StatusCode::PARTIAL_CONTENT if tried < TRIES => {
                     tokio::time::sleep(PAUSE * tried).await;
                     continue;
@@ -72,7 +74,7 @@ impl Registry {
                     Lack::Unknown(fault) => return Err(fault),
                 },
             };
-            if ranged && served == Served::Begun && size.is_none() {
+            if ranged && served == Served::Begun && size.is_none() && !is_unsaid {
                 ranged = false;
                 continue;
             }

@@ -153,7 +153,7 @@ async fn a_store_that_lost_what_the_registry_sends_to_is_a_contradiction_f107() 
 }
 
 #[tokio::test]
-async fn a_tag_or_pin_that_serves_other_bytes_than_head_says_is_a_contradiction_f105() {
+async fn a_tag_or_pin_that_serves_other_bytes_than_head_says_is_a_contradiction_f36_f105() {
     for of_pin in [false, true] {
         let (server, image, _) = with_image([]).await;
         let estate = estate();
@@ -389,6 +389,7 @@ async fn a_list_that_leaves_out_what_is_served_is_a_finding_f106() {
     run(&estate, &server).await;
     server.lie(Lie::PageOf(1));
     server.lie(Lie::NoLinks { most: 1, last: false });
+    run(&estate, &server).await;
     let told = run(&estate, &server).await;
     assert!(told.codes().contains(&"high listing-cut".to_owned()), "{:?}", told.codes());
     assert_eq!(told.targets().len(), 2, "what the list leaves out keeps its place");
@@ -405,4 +406,28 @@ async fn a_pin_that_head_alone_has_is_not_there_f105() {
     let seen = source.inventory.inspect(&repository(), &artifact(&image)).await;
     assert_eq!((seen.pin, seen.presence), (PinState::Unknown, Presence::Present));
     assert!(matches!(seen.obstacles[..], [Obstacle::Contradiction { .. }]), "{:?}", seen.obstacles);
+}
+
+#[tokio::test]
+async fn a_registry_that_replays_old_tags_is_found_f33() {
+    let (server, image, _) = with_image([]).await;
+    let estate = estate();
+    let later = server.store(|store| {
+        store.tag("shop/api", "stable", &image);
+        let later = store.image("later");
+        store.tag("shop/api", "v1.1.0", &later);
+        later
+    });
+    run(&estate, &server).await;
+    server.store(|store| store.tag("shop/api", "stable", &later));
+    run(&estate, &server).await;
+    // A backup from before the second run is put back: a tag names what it named, and one is not there yet.
+    server.store(|store| {
+        store.tag("shop/api", "stable", &image);
+        store.tags.get_mut("shop/api").unwrap().remove("v1.1.0");
+    });
+    let told = run(&estate, &server).await;
+    assert!(told.codes().contains(&"medium tag-flapped".to_owned()), "{:?}", told.codes());
+    let told = run(&estate, &server).await;
+    assert!(told.codes().iter().any(|code| code.contains("tag-deleted")), "{:?}", told.codes());
 }
