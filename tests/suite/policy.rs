@@ -264,7 +264,9 @@ fn what_cleans_up_is_stated_where_it_cannot_be_read_and_nowhere_else_f123() {
         assert!(read(&text).is_err(), "{wrong}");
     }
     // What is read is not loosened by what is said.
-    for source in ["ecr: { region: eu-west-1 }", "s3: acme, layout: \"{repository}/{version}\"", "helm: https://c.example"] {
+    for source in
+        ["ecr: { region: eu-west-1 }", "s3: acme, layout: \"{repository}/{version}\"", "helm: https://c.example"]
+    {
         let told = told([with_source(&format!("{{ {source}, repositories: [a], cleanup: none }}"))]);
         assert!(told.contains("the rules of this source are read where they are: take cleanup out"), "{told}");
     }
