@@ -35,7 +35,10 @@ impl<'a> Uses<'a> {
     /// both. `None` where none does, or they disagree.
     pub(super) fn is_newer(&self, one: &ArtifactId, other: &ArtifactId) -> Option<bool> {
         let (one, other) = (self.introductions(one), self.introductions(other));
-        let mut orders = one.iter().filter_map(|(place, first)| Some(first.cmp(other.get(place)?)));
+        let orders = one.iter().filter_map(|(place, first)| Some((place, first.cmp(other.get(*place)?))));
+        // Of a release that came back, Helm may have forgotten when it first came.
+        let may_forget = |place: &Workload| matches!(place.platform, Platform::Helm { .. } | Platform::Flux { .. });
+        let mut orders = orders.filter(|(place, order)| order.is_gt() || !may_forget(place)).map(|(_, order)| order);
         let first = orders.next().filter(|order| order.is_ne())?;
         orders.all(|order| order == first).then_some(first.is_gt())
     }
@@ -45,7 +48,12 @@ impl<'a> Uses<'a> {
         let mut first = BTreeMap::new();
         for used in self.of(artifact) {
             let Some(workload) = &used.workload else { continue };
-            let Some(introduced) = used.introduced.or_else(|| counted(used)) else { continue };
+            // A cluster gives what is gone back to a new number (E122); elsewhere an old state keeps its own.
+            let own = |used: &Running| match workload.platform {
+                Platform::Kubernetes { .. } => None,
+                _ => counted(used),
+            };
+            let Some(introduced) = used.introduced.or_else(|| own(used)) else { continue };
             // A function's aliases go their own ways, and its versions are numbered together.
             let known = first.entry(workload).or_insert(introduced);
             *known = introduced.min(*known);

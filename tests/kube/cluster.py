@@ -63,7 +63,7 @@ def put_status(thing, status):
     return call("PATCH", where, {"status": status}, "application/merge-patch+json")
 
 
-def eventually(what, is_so, seconds=60):
+def eventually(what, is_so, seconds=180):
     end = time.time() + seconds
     while time.time() < end:
         if is_so():
