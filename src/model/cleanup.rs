@@ -323,6 +323,13 @@ impl RegistryKind {
         }
     }
 
+    /// Whether a GET of a manifest counts there: as a pull that keeps what was pulled, or against a quota (J9, K55, C94).
+    #[must_use]
+    pub const fn counts_pulls(self) -> bool {
+        // Of those not named it is not known.
+        !matches!(self, Self::GitLab | Self::Gitea)
+    }
+
     /// Whether its cleanup of untagged manifests is known to spare those that a tagged index names (J5, K52, K55).
     #[must_use]
     pub const fn spares_children(self) -> bool {

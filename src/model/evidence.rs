@@ -95,7 +95,8 @@ pub fn judge_part(expected: u64, answer: &PartAnswer) -> (PartProof, Option<Disa
         // HEAD is a weak word: it may raise a doubt, and its silence, or the 0 that some proxies say of everything, none.
         (Served::Begun, None) => match answer.head_size.filter(|size| *size > 0) {
             Some(size) if size != expected => {
-                let doubt = format!("HEAD says that it has {size} bytes, its manifest says {expected}, and GET tells no size");
+                let doubt =
+                    format!("HEAD says that it has {size} bytes, its manifest says {expected}, and GET tells no size");
                 (PartProof::Unknown(doubt), None)
             }
             _ => (PartProof::Whole, None),

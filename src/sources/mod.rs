@@ -76,6 +76,17 @@ pub trait Inventory: Send + Sync {
         false
     }
 
+    /// Whether tags of targets may be read by the bytes that they serve: not where that leaves a trace that rules go by
+    /// (I30).
+    async fn reads_tags(&self) -> bool {
+        self.confirms_by_bytes()
+    }
+
+    /// What a tag serves, by the bytes, whatever is known of what it is said to name (F105).
+    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        self.confirm(repository, tag, listed).await
+    }
+
     /// Whether what a known tag named is served still where it last was, although no list and no look-up names it any
     /// more: an index may have been cut while its archives stayed. By default there is no such place.
     async fn is_left_out(&self, _repository: &RepositoryName, _tag: &Tag) -> bool {

@@ -134,7 +134,7 @@ fn tables_hold_printable_ascii_and_our_own_marks_f74_f78() {
     for text in names() {
         for width in [24, 40, 80, usize::MAX] {
             let table = shown(Format::Table, &hostile(&text), Style { colour: false, width });
-            assert_eq!(foreign(&table, "·…→×✗✓"), "", "{text:?} in\n{table}");
+            assert_eq!(foreign(&table, "·…→×✗✓‼"), "", "{text:?} in\n{table}");
             let wide = table.lines().find(|line| unicode_width::UnicodeWidthStr::width(*line) > width);
             assert_eq!(wide, None, "{text:?} at {width}");
         }
@@ -211,7 +211,7 @@ fn assert_inert(markdown: &str, of: &str) {
 fn markdown_outside_code_spans_says_only_words_f76() {
     for text in names() {
         let page = shown(Format::Markdown, &hostile(&text), WIDE);
-        assert_eq!(foreign(&page, "·…→❌❔⚠\u{fe0f}✅"), "", "{text:?}");
+        assert_eq!(foreign(&page, "·…→❌❔⚠\u{fe0f}✅‼"), "", "{text:?}");
         for line in page.lines() {
             assert_inert(line, &text);
             let heading = line.starts_with('#');

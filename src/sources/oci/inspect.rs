@@ -129,7 +129,10 @@ async fn named_by_pin(
     digest: &Digest,
 ) -> Result<(PinState, Option<Disagreement>), Fault> {
     let tag: Tag = Pin::of(digest).to_string().parse().map_err(|_| Fault::malformed("a pin that is no tag"))?;
-    let (named, disagreement) = registry.resolve_twice(repository, &tag).await?;
+    let (named, disagreement) = match registry.counts_pulls().await {
+        true => (registry.resolve(repository, &tag).await?, None),
+        false => registry.resolve_twice(repository, &tag).await?,
+    };
     let state = match named {
         Resolution::Artifact(named) if named.digest() == Some(digest) => PinState::Present,
         Resolution::Artifact(other) => PinState::Moved(other),

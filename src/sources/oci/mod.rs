@@ -38,7 +38,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
-use tokio::sync::OnceCell;
 
 use self::auth::Auth;
 use self::credentials::Keys;
@@ -118,7 +117,6 @@ pub fn open_in(
         patterns: config.repositories.clone(),
         matched: Matched::default(),
         stated: config.cleanup,
-        recognised: OnceCell::new(),
     };
     let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
     Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
@@ -141,8 +139,6 @@ struct OciInventory {
     matched: Matched,
     /// What the policy says of cleanup here.
     stated: Option<StatedCleanup>,
-    /// What the registry is, asked once.
-    recognised: OnceCell<Recognised>,
 }
 
 /// What an answer about one tag says, and what it does not.
@@ -165,7 +161,7 @@ impl Inventory for OciInventory {
         if stated == Some(StatedCleanup::None) {
             return Cleanup { registry: Recognised::NotAsked, stated };
         }
-        let registry = self.recognised.get_or_init(|| self.registry.recognise()).await.clone();
+        let registry = self.registry.kind().await.clone();
         Cleanup { registry, stated }
     }
 
@@ -210,6 +206,18 @@ impl Inventory for OciInventory {
 
     fn confirms_by_bytes(&self) -> bool {
         true
+    }
+
+    async fn reads_tags(&self) -> bool {
+        !self.registry.counts_pulls().await
+    }
+
+    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, _listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        let resolved = match self.registry.repository(repository) {
+            Ok(repository) => self.registry.resolve_by_bytes(&repository, tag).await,
+            Err(fault) => Err(fault),
+        };
+        told(resolved, tag)
     }
 
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {

@@ -17,8 +17,24 @@ use crate::model::{Cause, Marks, Recognised, RegistryKind, WellKnown};
 const MOST_HEADERS: usize = 64;
 
 impl Registry {
+    /// What this registry is, asked once.
+    pub(super) async fn kind(&self) -> &Recognised {
+        self.recognised.get_or_init(|| self.recognise()).await
+    }
+
+    /// Whether looking by GET leaves a trace here that rules go by: then tags and pins are read by HEAD alone, and only
+    /// targets by their bytes, each digest once (I30).
+    pub(super) async fn counts_pulls(&self) -> bool {
+        match self.kind().await {
+            Recognised::Kind(kind) => kind.counts_pulls(),
+            // Nobody said that it does not.
+            Recognised::Unknown { .. } => true,
+            Recognised::NotAsked | Recognised::Plain => false,
+        }
+    }
+
     /// What this registry is, by everything that it shows.
-    pub(super) async fn recognise(&self) -> Recognised {
+    async fn recognise(&self) -> Recognised {
         if self.host.is_ecr() {
             return Recognised::Kind(RegistryKind::Ecr);
         }

@@ -21,7 +21,7 @@ use super::list::{List, PAGE};
 use super::manifests::Manifests;
 use super::redirect::Redirects;
 use super::wire::{Answer, Call, Extras, Purpose, Wire};
-use crate::model::{Cause, Digest, PartAnswer, Pin, RepositoryName, WellKnown};
+use crate::model::{Cause, Digest, PartAnswer, Pin, Recognised, RepositoryName, WellKnown};
 
 /// A manifest larger than this is refused (F26); the specification asks registries to take as much.
 pub(super) const MANIFEST_CAP: usize = 4 << 20;
@@ -51,6 +51,8 @@ pub(super) struct Registry {
     repositories: Mutex<HashMap<RepositoryName, Arc<Repository>>>,
     /// Manifests that were read in this run.
     pub(super) manifests: Manifests,
+    /// What the registry is, asked once.
+    pub(super) recognised: OnceCell<Recognised>,
 }
 
 /// One repository of it, with what this run has learnt.
@@ -97,6 +99,7 @@ impl Registry {
             accept,
             repositories: Mutex::default(),
             manifests: Manifests::default(),
+            recognised: OnceCell::new(),
         })
     }
 

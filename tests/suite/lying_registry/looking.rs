@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use prodpin::model::{Digest, Mode, NamePatterns, Order};
+use prodpin::model::{Digest, Mode, NamePatterns, Order, StatedCleanup};
 use prodpin::run::ForecastOptions;
 
 use super::content::Opening;
@@ -51,7 +51,8 @@ fn once(digests: &[&[Digest]]) -> BTreeMap<String, usize> {
 
 async fn run(estate: &Estate, server: &Server, mode: Mode) -> BTreeMap<String, usize> {
     let before = fetched(server);
-    let opening = Opening::at(server);
+    let mut opening = Opening::at(server);
+    opening.config.cleanup = Some(StatedCleanup::None);
     let opening = if mode == Mode::Enforce { opening.writing() } else { opening };
     assert!(estate.run_on(mode, opening.open()).await.complete);
     since(&before, server)
@@ -65,9 +66,13 @@ fn since(before: &BTreeMap<String, usize>, server: &Server) -> BTreeMap<String, 
     grown.filter(|(_, count)| *count > 0).collect()
 }
 
+/// A registry where a GET of a manifest counts as a pull, by its challenge.
+const COUNTS: Lie = Lie::Shows("/v2/_zot/ext/discover", 200, &[], r#"{"extensions":null}"#);
+
 #[tokio::test]
 async fn a_run_fetches_targets_and_what_is_below_them_each_digest_once_and_no_tag_i30_f124() {
     let (server, indexes, images) = shop().await;
+    server.lie(COUNTS);
     let kept = once(&[&indexes[3..], &images[6..]]);
     let estate = Estate::new(vec![tags(&["v*"], Order::Semver)]);
     assert_eq!(run(&estate, &server, Mode::Audit).await, kept, "the first look");
@@ -105,9 +110,24 @@ async fn tags_that_moved_together_are_confirmed_by_one_fetch_i30_f21() {
     assert!(!grown.contains_key(&indexes[3].to_string()), "what fell out of the five is not fetched: {grown:?}");
 }
 
+/// Where nothing counts pulls, what a tag of a target serves is held against what HEAD says of it (F105).
+#[tokio::test]
+async fn where_pulls_do_not_count_tags_of_targets_are_read_once_as_well_i30_f105() {
+    let (server, indexes, images) = shop().await;
+    let mut kept = once(&[&indexes[3..], &images[6..]]);
+    for tag in ["v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "latest"] {
+        kept.insert(tag.to_owned(), 1);
+    }
+    let estate = Estate::new(vec![tags(&["v*"], Order::Semver)]);
+    for _ in 0..2 {
+        assert_eq!(run(&estate, &server, Mode::Audit).await, kept);
+    }
+}
+
 #[tokio::test]
 async fn releases_ordered_by_build_time_are_fetched_once_for_that_and_for_the_rest_i30() {
     let (server, indexes, images) = shop().await;
+    server.lie(COUNTS);
     let estate = Estate::new(vec![tags(&["v*"], Order::Pushed)]);
     let first = run(&estate, &server, Mode::Audit).await;
     assert!(first.values().all(|count| *count == 1), "{first:?}");

@@ -122,7 +122,7 @@ async fn blobs_elsewhere_are_asked_for_without_credentials_f7_f15() {
     let source = Opening::at(&server).user("user", "secret").open();
     let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!((seen.closure, &seen.gaps), (Closure::Complete, &vec![]));
-    assert_eq!(store.count("HEAD", "/blobs/"), 3);
+    assert_eq!(store.count("GET", "/blobs/"), 3);
     assert_eq!(store.credentials(), Vec::<String>::new());
     assert!(server.credentials().iter().all(|sent| sent == BASIC));
 }
@@ -227,7 +227,7 @@ async fn a_redirect_loop_ends_f11() {
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!(seen.closure, Closure::Unknown);
     assert!(seen.gaps.iter().all(|gap| gap.cause == Cause::Refused), "{:?}", seen.gaps);
-    assert_eq!(server.count("HEAD", "/blobs/"), 3 * 4, "three hops after the first call, for each of three blobs");
+    assert_eq!(server.count("GET", "/blobs/"), 3 * 4, "three hops after the first call, for each of three blobs");
 }
 
 #[tokio::test]
