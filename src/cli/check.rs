@@ -107,8 +107,11 @@ fn ecr(config: &EcrConfig) -> String {
         [] => String::new(),
         principals => format!(", where only {} may delete", principals.join(", ")),
     };
-    let manages =
-        if *manages_lifecycle { ", whose lifecycle policies `enforce` gives a rule in front that keeps pins" } else { "" };
+    let manages = if *manages_lifecycle {
+        ", whose lifecycle policies `enforce` gives a rule in front that keeps pins"
+    } else {
+        ""
+    };
     format!("ECR registry {account} in {region}{endpoint}{role}{cleaners}{manages}: {}", selected(repositories))
 }
 

@@ -238,14 +238,7 @@ impl Ground<'_> {
         targets: &'s BTreeSet<ArtifactId>,
         pinned: &'s BTreeSet<ArtifactId>,
     ) -> Situation<'s> {
-        Situation {
-            snapshot,
-            targets,
-            pinned,
-            inspections: self.inspections,
-            arrivals: self.arrivals,
-            now: self.now,
-        }
+        Situation { snapshot, targets, pinned, inspections: self.inspections, arrivals: self.arrivals, now: self.now }
     }
 }
 

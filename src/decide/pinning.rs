@@ -136,7 +136,11 @@ fn of_production(input: &Input<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> 
 
 /// The rules with one in front that claims pins, if the policy lets prodpin put them there and they harm nobody; none if
 /// there is nothing to do.
-fn claim(input: &Input<'_>, ground: &Ground<'_>, there: &BTreeSet<ArtifactId>) -> Option<Result<LifecycleChange, String>> {
+fn claim(
+    input: &Input<'_>,
+    ground: &Ground<'_>,
+    there: &BTreeSet<ArtifactId>,
+) -> Option<Result<LifecycleChange, String>> {
     let Retention::Ecr(repository) = &input.snapshot.retention else { return None };
     let Setting::Text(live) = &repository.lifecycle else { return None };
     if !repository.manages_lifecycle || !input.snapshot.listing_is_complete() {
@@ -167,12 +171,7 @@ fn claim(input: &Input<'_>, ground: &Ground<'_>, there: &BTreeSet<ArtifactId>) -
 }
 
 /// What would make the refused pins harmless: tried, not guessed.
-fn mending(
-    ground: &Ground<'_>,
-    there: &BTreeSet<ArtifactId>,
-    wanted: &[ArtifactId],
-    cleared: &Cleared,
-) -> Mending {
+fn mending(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>, wanted: &[ArtifactId], cleared: &Cleared) -> Mending {
     if !cleared.refused.values().any(|refusal| matches!(refusal, Refusal::Harm(_))) {
         return Mending::default();
     }

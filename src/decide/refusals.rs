@@ -21,8 +21,7 @@ pub(super) fn obstacle(prospects: &Prospects, artifact: &ArtifactId) -> Option<O
 
 /// One finding for a repository, whatever the number of pins.
 pub(super) fn finding(draft: Draft<'_>, report: &RepositoryReport, prospects: &Prospects) -> Option<Finding> {
-    let refused: Vec<&TargetReport> =
-        report.targets.iter().filter(|target| target.pin == PinReport::Refused).collect();
+    let refused: Vec<&TargetReport> = report.targets.iter().filter(|target| target.pin == PinReport::Refused).collect();
     let count = match refused.as_slice() {
         [] => return None,
         [one] => format!("1 pin refused, of {}", name_of(one)),
@@ -114,9 +113,15 @@ fn others(worse: &[Worse], only_places: bool) -> String {
     let named = if only_places { "; no production rule names it" } else { "" };
     match worse.len() - 1 {
         0 => named.to_owned(),
-        1 => format!("; 1 more artifact would fare worse{}", if only_places { ", outside every production rule" } else { "" }),
+        1 => format!(
+            "; 1 more artifact would fare worse{}",
+            if only_places { ", outside every production rule" } else { "" }
+        ),
         more => {
-            format!("; {more} more artifacts would fare worse{}", if only_places { ", all outside every production rule" } else { "" })
+            format!(
+                "; {more} more artifacts would fare worse{}",
+                if only_places { ", all outside every production rule" } else { "" }
+            )
         }
     }
 }
@@ -147,7 +152,10 @@ fn harmless(draft: Draft<'_>, prospects: &Prospects, worse: &[Worse], pins: usiz
 pub(super) fn claim_first(draft: Draft<'_>) -> String {
     match draft.retention() {
         Retention::Ecr(ecr) => {
-            format!("add a priority-1 rule that keeps `prod-pinned-*`: {}", commands::put_recommended(draft.repository(), ecr))
+            format!(
+                "add a priority-1 rule that keeps `prod-pinned-*`: {}",
+                commands::put_recommended(draft.repository(), ecr)
+            )
         }
         Retention::Unruled | Retention::Bucket(_) => {
             format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))

@@ -32,8 +32,8 @@ pub use bucket::{
 pub use chart::ChartVersion;
 pub use digest::{Digest, DigestError};
 pub use ecr::{
-    EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
-    is_account, is_region,
+    EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
+    SettingDigest, is_account, is_region,
 };
 pub use event::{Answers, Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
 pub use finding::{Code, Finding, Severity, Waived};

@@ -82,9 +82,7 @@ pub(super) fn stirred(situation: &Situation<'_>, repository: &EcrRepository, art
         };
     }
     match ecr::reach(&lifecycle, &ecr::Repository { images: &images, parts: &BTreeMap::new() }, digest) {
-        Some(ecr::Reach::Images(reached)) => {
-            Stirred::These(reached.into_iter().map(ArtifactId::Manifest).collect())
-        }
+        Some(ecr::Reach::Images(reached)) => Stirred::These(reached.into_iter().map(ArtifactId::Manifest).collect()),
         Some(ecr::Reach::Nobody) | None => Stirred::Nobody,
     }
 }

@@ -60,9 +60,7 @@ pub(super) fn stirred(situation: &Situation<'_>, bucket: &BucketRetention, artif
         return Stirred::Nobody;
     }
     let state = situation.inspections.get(artifact).and_then(|seen| seen.object.as_deref());
-    if bucket.object_lock == Some(false)
-        && reads_the_mark(lifecycle)
-        && state.is_none_or(|state| state.tags.is_none())
+    if bucket.object_lock == Some(false) && reads_the_mark(lifecycle) && state.is_none_or(|state| state.tags.is_none())
     {
         let detail = "a lifecycle rule asks for the tag that marks pins, and the version's tags could not be read";
         return Stirred::Unknown { detail: detail.to_owned() };
@@ -76,9 +74,10 @@ pub(super) fn stirred(situation: &Situation<'_>, bucket: &BucketRetention, artif
 }
 
 fn is_at(object: &crate::model::ObjectFacts, wanted: &crate::model::Tag) -> bool {
-    object.versions.iter().any(
-        |version| matches!(&version.artifact, ArtifactId::ObjectVersion { key, .. } if key == wanted),
-    )
+    object
+        .versions
+        .iter()
+        .any(|version| matches!(&version.artifact, ArtifactId::ObjectVersion { key, .. } if key == wanted))
 }
 
 fn reads_the_mark(lifecycle: &BucketLifecycle) -> bool {

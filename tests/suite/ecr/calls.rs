@@ -179,13 +179,13 @@ async fn the_published_documents_grant_what_is_called_and_nothing_else_i17_a55_a
         assert!(allowed.is_disjoint(&denied));
     }
     // Lifecycle rules: by a document of its own and a tag on the role, and by nothing else that is published.
-    let manage: Value =
-        serde_json::from_str(include_str!("../../../policies/ecr/iam-lifecycle-manage.json")).unwrap();
+    let manage: Value = serde_json::from_str(include_str!("../../../policies/ecr/iam-lifecycle-manage.json")).unwrap();
     let enforce: Value = serde_json::from_str(include_str!("../../../policies/ecr/iam-enforce.json")).unwrap();
     let keep: Value = serde_json::from_str(include_str!("../../../policies/organization/keep-pins.json")).unwrap();
     let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
     let may = |documents: &[&Value], name: &str, tagged: bool| {
-        permits(documents, "ecr:PutLifecyclePolicy", &role(name), tagged) && !denies(&keep, "ecr:PutLifecyclePolicy", &role(name), tagged)
+        permits(documents, "ecr:PutLifecyclePolicy", &role(name), tagged)
+            && !denies(&keep, "ecr:PutLifecyclePolicy", &role(name), tagged)
     };
     assert!(may(&[&enforce, &manage], "prodpin-enforce", true));
     assert!(!may(&[&enforce, &manage], "prodpin-enforce", false), "the tag is missing");
@@ -218,7 +218,9 @@ fn says(document: &Value, effect: &str, action: &str, role: &str, tagged: bool) 
     document["Statement"].as_array().unwrap().iter().any(|statement| {
         let named = statement["Action"].as_array().unwrap().iter().any(|own| own == action);
         let conditions = statement["Condition"].as_object().into_iter().flatten();
-        statement["Effect"] == effect && named && conditions.into_iter().all(|(operator, keys)| holds(operator, keys, role, tagged))
+        statement["Effect"] == effect
+            && named
+            && conditions.into_iter().all(|(operator, keys)| holds(operator, keys, role, tagged))
     })
 }
 

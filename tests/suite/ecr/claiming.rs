@@ -47,7 +47,10 @@ async fn it_is_read_again_written_once_and_read_back_i22() {
     assert_eq!(put(&server).await.unwrap(), expected);
     assert_eq!(stored(&server), *expected);
     let calls: Vec<String> = server.calls().into_iter().map(|call| call.operation).collect();
-    assert!(calls.ends_with(&["GetLifecyclePolicy", "PutLifecyclePolicy", "GetLifecyclePolicy"].map(str::to_owned)), "{calls:?}");
+    assert!(
+        calls.ends_with(&["GetLifecyclePolicy", "PutLifecyclePolicy", "GetLifecyclePolicy"].map(str::to_owned)),
+        "{calls:?}"
+    );
     // What is there already is not written again (I13), however it is spelt.
     let spelt: serde_json::Value = serde_json::from_str(&expected).unwrap();
     server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = Some(spelt.to_string());
@@ -75,9 +78,7 @@ async fn what_changed_since_it_was_read_is_left_alone_i22() {
 async fn what_is_there_decides_and_not_what_was_answered_i22() {
     // The answer is lost, and the policy was written.
     let server = registry().await;
-    server.lie(|call| {
-        (call.operation == "PutLifecyclePolicy").then(|| Answer::error("ServerException", "oops"))
-    });
+    server.lie(|call| (call.operation == "PutLifecyclePolicy").then(|| Answer::error("ServerException", "oops")));
     let failure = put(&server).await.unwrap_err();
     assert_eq!((failure.cause, server.count("PutLifecyclePolicy")), (Cause::Unreachable, 1), "sent once: {failure}");
     // It was accepted, and something else is there.

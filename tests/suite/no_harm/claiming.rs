@@ -82,7 +82,11 @@ async fn it_is_not_put_there_if_somebody_would_lose_by_it_i22() {
     pinned.memory.forget_calls();
     let told = pinned.enforce().await;
     assert_eq!(pinned.memory.calls(), [], "{}", pinned.story(&told));
-    assert!(told.findings.iter().any(|finding| finding.remedy.contains("would be taken sooner")), "{}", pinned.story(&told));
+    assert!(
+        told.findings.iter().any(|finding| finding.remedy.contains("would be taken sooner")),
+        "{}",
+        pinned.story(&told)
+    );
     let mut pinned = pinned;
     pinned.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
     pinned.enforce().await;

@@ -225,8 +225,14 @@ const BESIDE: [&str; 6] = ["prod-1", "prod-live", "dev-1", "dev-2", "latest", "p
 
 /// Some releases, some others, some without a tag, some signatures; no two pushed at the same time.
 fn repositories() -> impl Strategy<Value = Images> {
-    let releases = prop::collection::vec((0_i64..60, prop::option::weighted(0.3, 0..BESIDE.len()), prop::bool::weighted(0.2)), 1..7);
-    let others = prop::collection::vec((0_i64..60, prop::option::weighted(0.8, 0..BESIDE.len()), prop::bool::weighted(0.15)), 0..6);
+    let releases = prop::collection::vec(
+        (0_i64..60, prop::option::weighted(0.3, 0..BESIDE.len()), prop::bool::weighted(0.2)),
+        1..7,
+    );
+    let others = prop::collection::vec(
+        (0_i64..60, prop::option::weighted(0.8, 0..BESIDE.len()), prop::bool::weighted(0.15)),
+        0..6,
+    );
     (releases, others, policies()).prop_map(|(releases, others, policy)| {
         let mut images: Vec<EcrImage> = Vec::new();
         let mut taken: BTreeSet<usize> = BTreeSet::new();

@@ -173,7 +173,8 @@ impl Objects {
             let mut left = BTreeMap::new();
             for place in 0..self.keys.len() {
                 for age in 0..self.keys[place].len() {
-                    let own = log.iter().filter(|(other, what)| *other == place && what.place == age && what.at <= moment);
+                    let own =
+                        log.iter().filter(|(other, what)| *other == place && what.place == age && what.at <= moment);
                     let worst = own.map(|(_, what)| match what.what.as_str() {
                         "deletes" => Left::Gone,
                         "hides" => Left::Hidden,

@@ -1,6 +1,8 @@
 //! Whole runs in which pins did harm once (F116).
 
-use prodpin::model::{ArtifactId, Code, Finding, Mode, Mutability, Obstacle, PinTerms, ProductionRule, Setting, Severity};
+use prodpin::model::{
+    ArtifactId, Code, Finding, Mode, Mutability, Obstacle, PinTerms, ProductionRule, Setting, Severity,
+};
 use prodpin::report::document::PinReport;
 use prodpin::sources::memory::{Call, EcrTerms};
 
@@ -110,7 +112,11 @@ async fn a_rule_that_matches_the_pin_lets_none_be_made_i22_f116() {
 
 #[tokio::test]
 async fn a_pin_that_changes_nothing_is_made_all_the_same_i22() {
-    for rules in [vec![keep(1, ANY, 3)], vec![days(1, &pattern("v*"), 30)], vec![keep(1, &pattern("v*"), 2), claim(9_999).replace("\"rulePriority\": 1", "\"rulePriority\": 2")]] {
+    for rules in [
+        vec![keep(1, ANY, 3)],
+        vec![days(1, &pattern("v*"), 30)],
+        vec![keep(1, &pattern("v*"), 2), claim(9_999).replace("\"rulePriority\": 1", "\"rulePriority\": 2")],
+    ] {
         let estate = Estate::in_ecr(6, "2026-01-01", terms(&rules));
         let told = estate.enforce().await;
         assert_eq!(pins(&told), [PinReport::Created; 5], "{rules:?}: {}", estate.story(&told));

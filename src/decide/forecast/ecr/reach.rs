@@ -35,8 +35,7 @@ pub fn reach(lifecycle: &Lifecycle, repository: &Repository<'_>, digest: &Digest
         changed.iter().any(|rule| counts(&rule))
     };
     let concerned = |(_, other): &(usize, &EcrImage)| other.digest == *digest || counted(other);
-    let mut next: Vec<usize> =
-        repository.images.iter().enumerate().filter(concerned).map(|(place, _)| place).collect();
+    let mut next: Vec<usize> = repository.images.iter().enumerate().filter(concerned).map(|(place, _)| place).collect();
     let mut reached: BTreeSet<usize> = BTreeSet::new();
     while let Some(place) = next.pop() {
         if reached.insert(place) {
