@@ -14,6 +14,7 @@ mod finding;
 mod gap;
 mod history;
 mod layout;
+mod marks;
 mod name;
 mod pattern;
 mod pins;
@@ -32,7 +33,7 @@ pub use bucket::{
     NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
 };
 pub use chart::ChartVersion;
-pub use cleanup::{Cleanup, Marks, Recognised, RegistryKind, StatedCleanup, WellKnown};
+pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
@@ -46,6 +47,7 @@ pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, Wanting, rebase, seen};
 pub use layout::{Layout, LayoutError};
+pub use marks::{Marks, WellKnown};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
 pub use pins::{PinKind, PinTerms};
