@@ -25,7 +25,9 @@ fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Resu
         writeln!(out, "> **INCOMPLETE.** Not everything could be read. What was not read may not be safe.\n")?;
     }
     if run.ledger.as_ref().is_some_and(|ledger| ledger.unsigned) {
-        writeln!(out, "> **UNSIGNED.** {UNSIGNED}\n")?;
+        // Names of settings are code, or their underscores would mean emphasis.
+        let told = UNSIGNED.replace("ledger_key", "`ledger_key`").replace("PRODPIN_LEDGER_KEY", "`PRODPIN_LEDGER_KEY`");
+        writeln!(out, "> **UNSIGNED.** {told}\n")?;
     }
     if let Some(scope) = words::scope(&run.scope) {
         let scope = Phrase::name(&scope);

@@ -172,10 +172,11 @@ async fn plain_registries_are_pinned_as_before_and_asked_what_they_are_once_f123
         let asked = server.seen().iter().filter(|seen| seen.path == "/api/v2.0/systeminfo").count();
         assert_eq!(asked, 1, "{guard:?}");
     }
-    // Where the policy says that nothing cleans up, nothing is asked.
+    // Where the policy says that nothing cleans up, it is asked once all the same: whether looking counts as use (I30).
     let (server, _) = shop(Guard::Open, []).await;
-    enforce(&estate(), &server, Some(StatedCleanup::None)).await;
-    assert_eq!(server.seen().iter().filter(|seen| seen.path == "/v2/" || seen.path == "/config").count(), 0);
+    let told = enforce(&estate(), &server, Some(StatedCleanup::None)).await;
+    assert_eq!(protections(&told), [Some(true); 5]);
+    assert_eq!(server.seen().iter().filter(|seen| seen.path == "/config").count(), 1);
 }
 
 #[tokio::test]

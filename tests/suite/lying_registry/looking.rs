@@ -134,7 +134,7 @@ async fn releases_ordered_by_build_time_are_fetched_once_for_that_and_for_the_re
     assert!(indexes.iter().all(|index| first.contains_key(&index.to_string())), "each competes for a place");
     // Their build times are on record.
     let second = run(&estate, &server, Mode::Audit).await;
-    assert_eq!(second.len(), 15, "five indexes and what is below them: {second:?}");
+    assert!(second.values().all(|count| *count == 1), "{second:?}");
     assert!(images.len() > 10);
 }
 

@@ -166,7 +166,9 @@ async fn whoever_loses_a_place_is_named_and_the_policy_may_allow_it_i22() {
     estate.policy.production.push(ProductionRule::MovingTag("prod-live".parse().unwrap()));
     estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
     let told = estate.enforce().await;
-    assert!(!of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
+    // It is pinned itself, before the others, and so nobody takes its place.
+    assert!(of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
+    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
 }
 
 #[tokio::test]
