@@ -82,9 +82,10 @@ pub(super) fn in_use(
             artifact: now.clone(),
             left: false,
         }));
+        let presence = Presence::of(&candidate);
         // Of two that went at the same time the order of their revisions tells, where there is one.
-        let number = resolved.last_number(artifact);
-        ranked.push(((Presence::of(&candidate), candidate.ran, last, sequence, number), candidate));
+        let number = if presence == Presence::Past { resolved.last_number(artifact) } else { None };
+        ranked.push(((presence, candidate.ran, last, sequence, number), candidate));
     }
     ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.artifact.cmp(&y.artifact)));
     let ranked: Vec<Candidate> = ranked.into_iter().map(|(_, candidate)| candidate).collect();

@@ -441,7 +441,10 @@ fn golden_reports_in_every_format() {
 fn every_standing_reads_as_words_and_unknown_is_never_ready() {
     let table = shown(Format::Table, &report(run(Mode::Enforce, false, true), rich()), Style::UNBOUNDED);
     let summary = table.lines().find(|line| line.starts_with('✗')).unwrap();
-    assert_eq!(summary, "✗ 2 NOT READY   ? 1 UNKNOWN   ! 2 needs attention   ✓ 2 protected");
+    assert_eq!(
+        summary,
+        "✗ 1 NOT READY   ‼ 1 IN DANGER   ? 1 UNKNOWN   ! 1 needs attention   · 1 no earlier release   ✓ 2 protected"
+    );
     assert!(table.contains("roll back to  unknown"), "{table}");
     let csv = shown(Format::Csv, &report(run(Mode::Enforce, false, true), [ledger_service()]), WIDE);
     assert!(csv.contains("\"repository\",\"payments\",\"payments/ledger\",\"false\",\"unknown\""), "{csv}");
