@@ -48,5 +48,5 @@ pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{settings, unmatched};
 pub use waive::{expired, idle, waive};
-pub use witness::{MissingHistory, missing_history};
+pub use witness::{MissingHistory, missing_history, unjudged};
 pub use workloads::{concerns, uncovered};
