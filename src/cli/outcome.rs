@@ -155,9 +155,10 @@ pub(super) async fn open_ledger(policy: &Policy, flag: Option<&str>) -> anyhow::
         return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
     }
     let mut ledger = Ledger::open_with(&location, &policy.safeguards, Access::Read).await?;
-    if ledger.head().is_none() {
+    match ledger.must_be_remembered() {
         // What is left of a history can be looked at; nothing is no history.
-        ledger.must_be_remembered()?;
+        Err(error) if ledger.head().is_some() => tracing::warn!("{error}"),
+        remembered => remembered?,
     }
     Ok(ledger)
 }

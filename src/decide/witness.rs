@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::{ArtifactId, Code, Finding, Pin, RepositoryName, Severity, SourceName};
+use crate::model::{ArtifactId, Code, Finding, Obstacle, Pin, RepositoryName, Severity, SourceName};
 use crate::report::document::RepositoryReport;
 
 use super::findings::Draft;
-use super::plan::Input;
+use super::plan::{Input, Plan};
 use super::rules::is_watched;
 
 /// Pins in a source of which the ledger has no record.
@@ -63,6 +63,20 @@ pub fn missing_history(missing: &MissingHistory, now: Timestamp) -> Finding {
         message,
         remedy,
         waived: None,
+    }
+}
+
+/// Leaves a repository unjudged whose history is missing: what is there is shown, and nothing of it is called protected,
+/// ready or new.
+pub fn unjudged(plan: &mut Plan, source: &SourceName) {
+    plan.findings.clear();
+    plan.passing.clear();
+    plan.report.rollback.ready = None;
+    plan.report.counts.protected = 0;
+    for target in &mut plan.report.targets {
+        target.protected = None;
+        let detail = format!("the history of source {source} is missing: whether this is what was released is unknown");
+        target.obstacles.push(Obstacle::Unproven { detail });
     }
 }
 

@@ -219,10 +219,11 @@ impl Ledger {
         let there = self.log().tip.as_ref().map(|tip| (tip.checkpoint.origin.clone(), tip.head()));
         let known = remembered.head;
         let judged = judge(remembered, there.as_ref().map(|(origin, head)| (origin.as_str(), *head)));
-        let Some((origin, head)) = there else { return Ok(Some("it is empty".to_owned())) };
+        let gone = if self.memory.missing { "there is no such directory" } else { "it is empty" };
+        let Some((origin, head)) = there else { return Ok(Some(gone.to_owned())) };
         Ok(match judged {
             Judgement::Same => None,
-            Judgement::Gone => Some("it is empty".to_owned()),
+            Judgement::Gone => Some(gone.to_owned()),
             Judgement::Another => Some(format!("another log is there, {}", crate::policy::visible(&origin))),
             Judgement::Shorter => Some(format!(
                 "it ends at commit {} with {} entries: it was restored from an old copy or rewritten",
@@ -259,7 +260,6 @@ impl Ledger {
             Some(error) if self.memory.adopt => tracing::warn!("--adopt: {error}"),
             Some(error) if self.access == Access::Write => return Err(error),
             Some(error) => {
-                tracing::warn!("{error}");
                 self.contradiction = Some(error);
                 return Ok(());
             }

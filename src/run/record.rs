@@ -164,9 +164,9 @@ impl Recorder {
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
         let Outcome { key, mut plan, mut events, cleanup, at, memory } = outcome;
         if self.setup.witnesses.withhold(&key.source) {
-            // Shown as it is. Against a history that is missing nothing can be judged, and nothing is a beginning (I24).
+            // Against a history that is missing nothing can be judged, and nothing is a beginning (I24).
             events.clear();
-            plan.findings.clear();
+            decide::unjudged(&mut plan, &key.source);
         }
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         self.passing.note(&plan.findings, |name| plan.passing.contains(name));

@@ -98,7 +98,7 @@ impl Setup {
                 ledger: self.ledger.location().to_owned(),
                 adopted: self.adopts,
             };
-            tracing::warn!(source = %name, pin = missing.pin, "the source has pins, and the ledger has no record of it");
+            tracing::info!(source = %name, pin = missing.pin, "the source has pins, and the ledger has no record of it");
             witnesses.found.insert(name.clone(), Found::Pins(missing));
         }
         Ok(witnesses)

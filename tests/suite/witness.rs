@@ -53,6 +53,8 @@ async fn pins_in_a_source_that_the_ledger_does_not_know_are_a_missing_history_i2
         assert_eq!(missing(&found), [Severity::Critical], "once, in each run");
         assert_eq!(found.findings.len(), 1, "{:?}", found.codes());
         assert!(found.complete && found.repositories.len() == 1, "it is read, and shown");
+        assert_eq!(found.repositories[0].rollback.ready, None);
+        assert!(found.targets().iter().all(|target| target.protected.is_none()), "and not judged");
         let told = &found.findings[0];
         assert!(told.remedy.contains("prodpin audit --source shop --adopt"), "{told:?}");
         assert!(told.message.contains("prod-pinned-"), "{told:?}");

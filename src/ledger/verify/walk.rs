@@ -306,7 +306,7 @@ impl<'a> Walk<'a> {
         if self.broken {
             return Ok(());
         }
-        let head = self.found.head.map_or(0, |head| head.sequence);
+        let head = self.found.head.map_or(1, |head| head.sequence);
         let contradicted = self.folded.contradicts_memory(Proof::Linked).await?;
         for what in contradicted.iter().filter_map(LedgerError::what_is_missing) {
             self.found.damaged(checkpoint_path(head), None, what);
