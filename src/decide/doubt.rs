@@ -142,13 +142,14 @@ pub(super) fn withhold(selection: &Selection, targets: &[TargetReport], readines
         targets.iter().filter(by_tag).filter(move |target| target.artifact != than)
     };
     let Some(current) = find(readiness.current.as_ref()) else { return };
-    if !current.running && !readiness::is_proven(current) {
-        if let Some(other) = others(current).find(|other| newer(current, other) != Some(true)) {
-            let why = unordered("which is the latest release", current, other);
-            let unknown = readiness.unknown.take().or(Some(why));
-            *readiness = Readiness { unknown, sides: std::mem::take(&mut readiness.sides), ..Readiness::default() };
-            return;
-        }
+    if !current.running
+        && !readiness::is_proven(current)
+        && let Some(other) = others(current).find(|other| newer(current, other) != Some(true))
+    {
+        let why = unordered("which is the latest release", current, other);
+        let unknown = readiness.unknown.take().or(Some(why));
+        *readiness = Readiness { unknown, sides: std::mem::take(&mut readiness.sides), ..Readiness::default() };
+        return;
     }
     let before: Vec<&TargetReport> = readiness.before(targets).collect();
     let to = first_choice(before.iter().map(|target| target.restorable)).map(|at| before[at]);

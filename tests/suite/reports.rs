@@ -604,7 +604,7 @@ pub(crate) fn check(
     let Value::Object(rules) = schema else { return Ok(()) };
     for (keyword, rule) in rules {
         let holds = match keyword.as_str() {
-            "$schema" | "title" | "description" | "$defs" | "format" => true,
+            "$schema" | "title" | "description" | "$defs" | "format" | "default" => true,
             "$ref" => {
                 let target = root.pointer(rule.as_str().unwrap().trim_start_matches('#')).unwrap();
                 check(value, target, root, at)?;

@@ -85,7 +85,7 @@ fn was_tried(facts: &Facts<'_>, uses: &super::Uses<'_>, target: &TargetReport) -
         Tenure::Wanted { .. } => used.revision.is_some(),
         Tenure::Now { .. } | Tenure::Before { .. } => false,
     };
-    is_wanted(target) && (is_left || uses.of(&target.artifact).iter().any(|used| tried(used)))
+    is_wanted(target) && (is_left || uses.of(&target.artifact).iter().any(tried))
 }
 
 /// What releases did since then that are gone and are told nowhere else: the steps that took something away, and how

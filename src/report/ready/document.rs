@@ -91,7 +91,7 @@ pub struct RepositoryReady {
     /// What is named as running and does not exist.
     pub lacking: Vec<String>,
     /// Critical findings about it, each in one sentence.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub criticals: Vec<String>,
     /// The first question: has the database moved forward destructively since that release ran?
     pub database: Database,

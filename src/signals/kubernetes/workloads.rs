@@ -114,6 +114,9 @@ struct Root {
     revision: Option<Arc<str>>,
 }
 
+/// An image that a node reported, for which container of which workload.
+type Reported = (Arc<Workload>, Arc<str>, String);
+
 struct Teller<'a> {
     context: Option<&'a Arc<str>>,
     said: &'a mut Signalled,
@@ -128,7 +131,7 @@ struct Teller<'a> {
     /// What these revisions are to production.
     statuses: BTreeMap<String, Status>,
     /// Images that some node reported for a container of a workload, and whether of a pod that runs.
-    reported: BTreeSet<((Arc<Workload>, Arc<str>, String), bool)>,
+    reported: BTreeSet<(Reported, bool)>,
     /// What each revision of a workload does to the database.
     schemas: BTreeMap<(Arc<Workload>, Option<Arc<str>>), SchemaChange>,
 }

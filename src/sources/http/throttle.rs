@@ -255,9 +255,10 @@ mod tests {
             throttle.well();
             assert!(throttle.acquire(end).await.is_ok(), "nobody else waits for what one was told");
         }
-        let mut state = throttle.state();
-        (state.limit, state.last_cut) = (FLOOR, None);
-        drop(state);
+        {
+            let mut state = throttle.state();
+            (state.limit, state.last_cut) = (FLOOR, None);
+        }
         throttle.complaint(Some(Duration::from_secs(60)));
         assert_eq!(throttle.state().limit, FLOOR, "refusals that have nothing to do with numbers stop nothing");
         (0..CLOSED).for_each(|_| throttle.complaint(Some(Duration::from_secs(60))));

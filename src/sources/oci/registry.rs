@@ -150,7 +150,7 @@ impl Registry {
 
     /// Sends a call in a scope, and answers one 401 with one renewal (F29).
     async fn call(&self, grant: &Grant, call: Call) -> Result<Answer, Fault> {
-        self.call_with(grant, call, || Extras::default()).await
+        self.call_with(grant, call, Extras::default).await
     }
 
     /// The same for reading in a repository, with extras.
