@@ -140,6 +140,8 @@ fn planned(snapshot: &Snapshot, state: &mut RepositoryState, key: &RepositoryKey
         inspections: &inspections,
         attempts: &attempts,
         gaps: &[],
+        pins: Default::default(),
+        claim: None,
     })
 }
 

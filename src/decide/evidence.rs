@@ -33,8 +33,13 @@ fn short(digest: &Digest) -> String {
 }
 
 /// The first few, and how many more there are.
-fn some(mut texts: Vec<String>) -> String {
-    let more = texts.len().saturating_sub(NAMED);
+fn some(texts: Vec<String>) -> String {
+    some_of(texts, 0)
+}
+
+/// The same where `further` ones are only counted.
+fn some_of(mut texts: Vec<String>, further: usize) -> String {
+    let more = texts.len().saturating_sub(NAMED) + further;
     texts.truncate(NAMED);
     let named = texts.join(", ");
     if more == 0 { named } else { format!("{named} and {more} more") }
@@ -42,11 +47,15 @@ fn some(mut texts: Vec<String>) -> String {
 
 /// One finding for all parts that are gone or damaged (F28, F103): a cleanup takes many at once.
 fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding> {
-    let (mut missing, mut damaged) = (Vec::new(), Vec::new());
+    let (mut missing, mut damaged, mut further) = (Vec::new(), Vec::new(), 0);
     for obstacle in &target.obstacles {
         match obstacle {
-            Obstacle::PartMissing { digest, part: Some(part) } => missing.push(format!("{part} ({digest})")),
-            Obstacle::PartMissing { digest, part: None } => missing.push(format!("a part, {digest}")),
+            Obstacle::PartMissing { digest, part, more } => {
+                further += more.and_then(|more| usize::try_from(more).ok()).unwrap_or_default();
+                missing.push(
+                    part.as_ref().map_or_else(|| format!("a part, {digest}"), |part| format!("{part} ({digest})")),
+                );
+            }
             Obstacle::PartDamaged { detail, .. } => damaged.push(detail.clone()),
             _ => {}
         }
@@ -56,7 +65,7 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
         .into_iter()
         .filter(|(_, parts)| !parts.is_empty())
         .map(|(verb, parts)| match (verb, parts.len()) {
-            ("lacks", 2..) => format!("lacks {} parts: {}", parts.len(), some(parts)),
+            ("lacks", 2..) => format!("lacks {} parts: {}", parts.len() + further, some_of(parts, further)),
             (_, 2..) => format!("has {} damaged parts: {}", parts.len(), some(parts)),
             _ => format!("{verb} {}", some(parts)),
         })

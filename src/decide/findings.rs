@@ -16,7 +16,7 @@ use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, charts, collision, commands, drift, evidence, forecast, mutability};
+use super::{access, charts, collision, commands, doubt, drift, evidence, forecast, mutability, refusals, witness};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -100,15 +100,19 @@ pub(super) fn findings(
     found.standing.extend(evidence::unserved_tags(input, draft));
     found.standing.extend(evidence::left_out(input, draft));
     found.standing.extend(moved_pins(input, draft, report));
+    found.standing.extend(witness::unknown_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(workload_findings(input, draft));
     found.standing.extend(marked_only(draft, report));
     found.standing.extend(collision::ineffective(draft, report, prospects));
+    found.standing.extend(refusals::finding(draft, report, prospects));
     if let Retention::Ecr(ecr) = &input.snapshot.retention {
         let (targets, gaps) = (!report.targets.is_empty(), !report.gaps.is_empty());
         found.standing.extend(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
         found.standing.extend(access::findings(draft, ecr, gaps));
     }
+    let doubt = doubt::finding(input.selection, input.rules.keep, input.inspections, draft, &report.targets);
+    found.standing.extend(doubt);
     found.standing.extend(unproven(input, draft, report));
     found.standing.extend(depth(input, draft, report));
     found.standing.extend(incomplete(draft, report));
@@ -122,9 +126,12 @@ fn production_tags<'a>(input: &'a Input<'_>, report: &'a RepositoryReport) -> BT
         Reason::MovingTagNow { .. }
         | Reason::MovingTagBefore { .. }
         | Reason::Running { .. }
-        | Reason::RanBefore { .. } => None,
+        | Reason::RanBefore { .. }
+        | Reason::Wanted { .. }
+        | Reason::WantedBefore { .. } => None,
     });
-    released.chain(input.running.iter().filter_map(Running::tag)).collect()
+    let platforms = input.selection.platform_tags(input.rules.keep, input.inspections);
+    released.chain(platforms).chain(input.running.iter().filter_map(Running::tag)).collect()
 }
 
 fn target_findings(
@@ -149,7 +156,7 @@ fn target_findings(
     for obstacle in &target.obstacles {
         match obstacle {
             Obstacle::Missing => {
-                let now = match &report.rollback.to {
+                let now = match report.rollback.to.as_ref().filter(|_| report.rollback.ready == Some(true)) {
                     Some(to) => format!("roll back to {} meanwhile", to.short()),
                     None => "nothing else is left to roll back to".to_owned(),
                 };
@@ -205,7 +212,8 @@ fn target_findings(
                 "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make"
                     .to_owned(),
             ),
-            Obstacle::Unpinned if is_whole(target) => {
+            // Refused is not lacking: that has a finding of its own, for all of them.
+            Obstacle::Unpinned if is_whole(target) && target.pin != PinReport::Refused => {
                 let attempt = input.attempts.get(&target.artifact);
                 let (mut severity, mut message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
                 if let Some(threat) = prospects.unless_pinned(&target.artifact) {
@@ -217,9 +225,12 @@ fn target_findings(
             // These are told together, by `evidence`.
             Obstacle::PartMissing { .. } | Obstacle::PartDamaged { .. } | Obstacle::Contradiction { .. } => {}
             Obstacle::Unpinned
+            | Obstacle::PinRefused { .. }
             | Obstacle::NoPins { .. }
             | Obstacle::NoObjectLock
             | Obstacle::Unversioned
+            // Told once for the source.
+            | Obstacle::CleanupUnknown { .. }
             | Obstacle::Unproven { .. } => {}
         }
     }
@@ -350,7 +361,10 @@ fn dangling(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
             if unread {
                 return None;
             }
-            let message = format!("{} names {tag} as running, and there is no such tag", running.via);
+            let message = match running.runs_now() {
+                true => format!("{} names {tag} as running, and there is no such tag", running.via),
+                false => format!("{} wants {tag}, and there is no such tag: it cannot start", running.via),
+            };
             let mut finding = draft.finding(
                 Code::TargetMissing,
                 Severity::Critical,
@@ -426,7 +440,7 @@ fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Opti
         (false, _) => Severity::Low,
     };
     let message = if lost {
-        format!("{possible} of the {keep} releases to keep are restorable")
+        format!("{possible} of the {keep} releases to keep are intact")
     } else {
         format!(
             "{possible} production {} known, and the policy keeps {keep}",
@@ -479,12 +493,12 @@ fn tag_of(reason: &Reason) -> Option<&Tag> {
         | Reason::MovingTagNow { tag }
         | Reason::MovingTagBefore { tag }
         | Reason::MovedIn { tag } => Some(tag),
-        Reason::Running { .. } | Reason::RanBefore { .. } => None,
+        Reason::Running { .. } | Reason::RanBefore { .. } | Reason::Wanted { .. } | Reason::WantedBefore { .. } => None,
     }
 }
 
 /// How a target is called in a sentence: by its release tag and short digest.
-fn name_of(target: &TargetReport) -> String {
+pub(super) fn name_of(target: &TargetReport) -> String {
     match target.reasons.iter().find_map(tag_of) {
         Some(tag) => format!("{tag} ({})", target.artifact.short()),
         None => target.artifact.to_string(),

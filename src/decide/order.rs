@@ -6,8 +6,10 @@ use std::cmp::Ordering;
 /// precedence where the text is one, its natural extension where it has fewer or more numbers.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
-    numbers: Vec<u64>,
+    pub(super) numbers: Vec<u64>,
     suffix: Suffix,
+    /// Where in the label the numbers begin, and where what follows them does.
+    pub(super) span: (usize, usize),
     /// Whether anyone would call it a version: `v1` and `1.2` are, `20261123` and `7` are only numbers.
     pub(super) conventional: bool,
 }
@@ -32,11 +34,11 @@ impl Version {
             None => Suffix::default(),
             // Build metadata has no precedence; `_` stands for `+` in tags (F142), `.Final` is Java's habit.
             Some('+' | '_' | '.') => Suffix::default(),
-            Some('-') => Suffix(rest[1..].split(['+', '_']).next().unwrap_or_default().into()),
+            Some('-') => Suffix::new(rest[1..].split(['+', '_']).next().unwrap_or_default()),
             Some(_) => return None,
         };
         let conventional = explicit || numbers.len() > 1;
-        Some(Self { numbers, suffix, conventional })
+        Some(Self { numbers, suffix, span: (start, label.len() - rest.len()), conventional })
     }
 }
 
@@ -82,11 +84,16 @@ impl Eq for Version {}
 /// What follows the numbers after a dash. Any text is one: a build's date or hour has leading zeros, which semantic
 /// versioning forbids, and is no less a version for it.
 #[derive(Debug, Clone, Default)]
-struct Suffix(Box<str>);
+pub(super) struct Suffix(Box<str>);
 
 impl Suffix {
-    /// Its parts as semantic versioning compares them: numbers as numbers and before words, words as they are spelled,
-    /// and one more part after none. A part that it would refuse is compared the same way, which keeps one order for
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Its parts as semantic versioning compares them: numbers as numbers and before words, and one more part after
+    /// none. It would compare words as they are spelled; here a number within one is a number, because whoever
+    /// writes `rc9` and `rc10` counts. A part that it would refuse is compared the same way, which keeps one order for
     /// all of them: with another rule for some of them, three suffixes could each come before the next.
     fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         self.0.split('.').map(|part| match part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty() {
@@ -94,7 +101,7 @@ impl Suffix {
                 let digits = part.trim_start_matches('0');
                 Part::Number(digits.len(), digits)
             }
-            false => Part::Word(part),
+            false => Part::Word(Natural(part)),
         })
     }
 }
@@ -103,7 +110,23 @@ impl Suffix {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part<'a> {
     Number(usize, &'a str),
-    Word(&'a str),
+    Word(Natural<'a>),
+}
+
+/// A name that is compared with the numbers in it as numbers.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Natural<'a>(pub(super) &'a str);
+
+impl Ord for Natural<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        natural(self.0, other.0)
+    }
+}
+
+impl PartialOrd for Natural<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Ord for Suffix {
@@ -171,6 +194,8 @@ mod tests {
             "v1.0.0-alpha.1",
             "1.0.0-alpha.2",
             "v1.0.0-rc.1",
+            "v1.0.0-rc9",
+            "v1.0.0-rc10",
             "v1.0.0",
             "1.0.1",
             "prod-1.2",
@@ -216,9 +241,13 @@ mod tests {
             }
         }
 
+        /// All but words with numbers in them, which it compares as they are spelled.
         #[test]
         fn semantic_versions_have_semantic_versionings_precedence(
-            labels in prop::collection::vec("(0|[1-9][0-9]?)\\.[0-2]\\.[0-2](-[0-9a-b.-]{1,6})?", 2),
+            labels in prop::collection::vec(
+                "(0|[1-9][0-9]?)\\.[0-2]\\.[0-2](-([0-9]{1,3}|[a-b-]{1,3})(\\.([0-9]{1,2}|[a-b-]{1,3})){0,2})?",
+                2,
+            ),
         ) {
             let Ok(theirs) = labels.iter().map(|label| semver::Version::parse(label)).collect::<Result<Vec<_>, _>>() else {
                 return Ok(());

@@ -16,13 +16,14 @@ pub(super) struct Verdict {
 
 /// Judges what was seen. `attempt` is what came of pinning it in this run, before it was looked at again; `rules` is
 /// what live lifecycle rules put in its way; `credentials_work` says whether anything else in the repository could be
-/// read: if not, "not found" proves nothing (F31).
+/// read: if not, "not found" proves nothing (F31); `refused` is why a pin is not made although one could be (I22).
 pub(super) fn judge(
     artifact: &ArtifactId,
     inspection: Option<&Inspection>,
     attempt: Option<&Result<(), PinFailure>>,
     rules: Vec<Obstacle>,
     credentials_work: bool,
+    refused: Option<Obstacle>,
 ) -> Verdict {
     let Some(inspection) = inspection else {
         return Verdict::unknown("it was not looked at before the run ended");
@@ -57,7 +58,7 @@ pub(super) fn judge(
             verdict.obstacles.sort();
             verdict
         }
-        Presence::Present => judge_present(artifact, inspection, attempt, rules),
+        Presence::Present => judge_present(artifact, inspection, attempt, rules, refused),
     }
 }
 
@@ -86,23 +87,34 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
     whole && !archived && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
 }
 
+/// So many lacking parts of one artifact are listed.
+const PARTS_TOLD: usize = 5;
+
 fn judge_present(
     artifact: &ArtifactId,
     inspection: &Inspection,
     attempt: Option<&Result<(), PinFailure>>,
     rules: Vec<Obstacle>,
+    refused: Option<Obstacle>,
 ) -> Verdict {
     let mut obstacles = inspection.obstacles.clone();
     obstacles.extend(rules);
+    let is_refused = refused.is_some();
+    obstacles.extend(refused);
     match &inspection.closure {
         Closure::Complete => {}
         Closure::Broken(parts) => {
-            let named = |part: &Digest| {
-                let is_it = |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == part);
+            // A manifest may name 20,000 layers: the first few say what to do, the number says the rest (F96).
+            let named = |part: &&Digest| {
+                let is_it = |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == *part);
                 inspection.obstacles.iter().any(is_it)
             };
-            let unnamed = parts.iter().filter(|part| !named(part));
-            obstacles.extend(unnamed.map(|part| Obstacle::PartMissing { digest: part.clone(), part: None }));
+            let unnamed: Vec<&Digest> = parts.iter().filter(|part| !named(part)).collect();
+            let more = u64::try_from(unnamed.len().saturating_sub(PARTS_TOLD)).ok().filter(|more| *more > 0);
+            let last = unnamed.len().min(PARTS_TOLD).saturating_sub(1);
+            obstacles.extend(unnamed.into_iter().take(PARTS_TOLD).enumerate().map(|(at, digest)| {
+                Obstacle::PartMissing { digest: digest.clone(), part: None, more: more.filter(|_| at == last) }
+            }));
         }
         // It says by itself why nothing is proven.
         Closure::Unknown if inspection.gaps.is_empty() && is_contradicted(inspection) => {}
@@ -120,7 +132,7 @@ fn judge_present(
         Some(true) if is_contradicted(inspection) => None,
         restorable => restorable,
     };
-    let pinnable = is_pinnable(inspection);
+    let pinnable = is_pinnable(inspection) && !is_refused;
     match &inspection.pin {
         PinState::Present | PinState::Unsupported { .. } => {}
         PinState::Absent => obstacles.push(Obstacle::Unpinned),
@@ -142,7 +154,8 @@ fn judge_present(
     } else {
         None
     };
-    Verdict { pin: pin_of(&inspection.pin, pinnable, attempt), restorable, protected, obstacles, pinnable }
+    let pin = if is_refused { PinReport::Refused } else { pin_of(&inspection.pin, pinnable, attempt) };
+    Verdict { pin, restorable, protected, obstacles, pinnable }
 }
 
 /// Whether the server gave answers about it that cannot all be true: then none of them proves anything (I25).
@@ -164,8 +177,10 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::Unversioned
         | Obstacle::Lifecycle { .. }
         | Obstacle::Unpinned
+        | Obstacle::PinRefused { .. }
         | Obstacle::PinMoved { .. }
         | Obstacle::Contradiction { .. }
+        | Obstacle::CleanupUnknown { .. }
         | Obstacle::Unproven { .. } => false,
     };
     if obstacles.iter().any(stops) {
@@ -213,6 +228,7 @@ mod tests {
             presence: Presence::Present,
             kind: None,
             created: None,
+            children: Vec::new(),
             closure,
             pin: PinState::Absent,
             obstacles,
@@ -231,8 +247,36 @@ mod tests {
         ] {
             let seen = seen(closure, causes, obstacles);
             assert_eq!(is_pinnable(&seen), expected, "{seen:?}");
-            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true);
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
             assert!(seen.closure == Closure::Complete || verdict.restorable != Some(true), "a pin proves nothing");
         }
+    }
+
+    #[test]
+    fn what_lacks_thousands_of_parts_is_told_by_the_first_and_the_number_f96() {
+        let artifact: ArtifactId = Digest::of(b"x").into();
+        let lacking = |count: u32| {
+            let seen = Inspection {
+                artifact: artifact.clone(),
+                presence: Presence::Present,
+                kind: None,
+                created: None,
+                closure: Closure::Broken((0..count).map(|n| Digest::of(&n.to_be_bytes())).collect()),
+                pin: PinState::Present,
+                obstacles: Vec::new(),
+                gaps: Vec::new(),
+                object: None,
+                lost_attestations: Vec::new(),
+                children: Default::default(),
+            };
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
+            assert_eq!((verdict.restorable, verdict.protected), (Some(false), Some(false)));
+            let more = |obstacle: &Obstacle| match obstacle {
+                Obstacle::PartMissing { more, .. } => more.unwrap_or_default(),
+                other => panic!("{other:?}"),
+            };
+            (verdict.obstacles.len(), verdict.obstacles.iter().map(more).sum::<u64>())
+        };
+        assert_eq!((lacking(1), lacking(5), lacking(19_000)), ((1, 0), (5, 0), (5, 18_995)));
     }
 }

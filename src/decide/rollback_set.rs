@@ -10,16 +10,17 @@
 //!   longer found it, or what the platform itself tells of the time between looks and before the first one. What is only
 //!   told takes nobody's place either: whoever can write a platform's history chooses its times, and so the last few
 //!   that prodpin itself saw run are kept whatever is told (I21);
+//! - what names and first sight do not order is kept on both sides (`window`), and said to be in doubt (`doubt`);
 //! - what no longer exists is reported in its place, and does not count towards the number to keep.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Evidence, Inspection, Mark, Order, Presence, ProductionRule, RepositoryState, Running, Snapshot, Tag,
+    ArtifactId, Evidence, Inspection, Mark, Presence, ProductionRule, RepositoryState, Running, Snapshot, Tag,
     TagHistory, TagStatus,
 };
 use crate::report::document::Reason;
@@ -28,13 +29,15 @@ use super::deployments::resolve;
 use super::in_use::in_use;
 use super::labels::Labels;
 use super::meeting::meet;
-use super::order::{Version, natural};
+use super::ranking::{Place, Ranking};
+use super::releases::releases;
 use super::rules::{Rules, is_watched};
+use super::window::{Told, Windowed};
 
 /// What each rule ranks, most recent first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selection {
-    lanes: Vec<Lane>,
+    pub(super) lanes: Vec<Lane>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -51,10 +54,18 @@ pub(super) struct Candidate {
     pub(super) artifact: ArtifactId,
     pub(super) reasons: Vec<Reason>,
     pub(super) running: bool,
+    /// Whether something would start it, and nothing of it runs.
+    pub(super) wanted: bool,
+    /// Whether anything but that it is wanted says that it ran.
+    pub(super) ran: bool,
     /// The commit at which prodpin itself last saw it run, or go; none if it never did.
     pub(super) seen: Option<u64>,
     /// Bytes that this artifact's tags were moved to.
     pub(super) moved_in: Vec<MovedIn>,
+    /// Where its release tags stand in their order, and by what.
+    pub(super) places: Vec<Place>,
+    /// All its tags name one platform of a release: the place of that release in the same lane.
+    pub(super) platform_of: Option<usize>,
 }
 
 /// Bytes that came under a tag that named others.
@@ -75,9 +86,6 @@ pub(super) struct Target {
     pub(super) running: bool,
 }
 
-/// How many more candidates a rule ranks than it can keep or has lost: what vanished without its tag being missed yet.
-const SPARE: usize = 32;
-
 /// Applies every production rule. `state` is what was known with this run's events folded in; `labels` are
 /// those of tags that are no longer listed; `signals` says which signals are configured; `now` is the run's clock.
 #[must_use]
@@ -95,7 +103,11 @@ pub fn select(
     let lanes = rules.production.iter().map(|rule| match rule {
         ProductionRule::Tags { patterns, order } => Lane {
             evidence: Evidence::TagName,
-            ranked: releases(names.releases(|label| patterns.matches(label)), *order, rules.keep, &state.pinned),
+            ranked: releases(
+                &Ranking::of(names.releases(|label| patterns.matches(label)), *order, patterns),
+                rules.keep,
+                &state.pinned,
+            ),
             seen: Vec::new(),
         },
         ProductionRule::MovingTag(tag) => {
@@ -110,10 +122,21 @@ pub fn select(
 }
 
 /// Everything known of one tag, with its label.
-struct Named<'a> {
-    tag: &'a Tag,
-    label: &'a str,
-    history: &'a TagHistory,
+pub(super) struct Named<'a> {
+    pub(super) tag: &'a Tag,
+    pub(super) label: &'a str,
+    pub(super) history: &'a TagHistory,
+    /// The source tells when tags were pushed.
+    dated: bool,
+}
+
+impl Named<'_> {
+    /// When its first bytes were pushed or written, as the source itself tells.
+    pub(super) fn pushed(&self) -> Option<Timestamp> {
+        let original = self.history.original()?;
+        let written = matches!(original.artifact, ArtifactId::ObjectVersion { .. });
+        original.created.filter(|_| written || self.dated)
+    }
 }
 
 struct Names<'a> {
@@ -122,11 +145,12 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new(snapshot: &'a Snapshot, state: &'a RepositoryState, labels: &'a BTreeMap<Tag, Box<str>>) -> Self {
+        let dated = snapshot.tags.iter().any(|tag| tag.pushed.is_some());
         let all = meet(snapshot, state).filter(|met| is_watched(met.tag)).filter_map(|met| {
             let (tag, history) = (met.tag, met.known?);
             Some(match met.listed {
-                Some(observed) => Named { tag, label: observed.label(), history },
-                None => Named { tag, label: labels.get(tag).map_or(tag.as_str(), |label| label), history },
+                Some(observed) => Named { tag, label: observed.label(), history, dated },
+                None => Named { tag, label: labels.get(tag).map_or(tag.as_str(), |label| label), history, dated },
             })
         });
         Self { all: all.collect() }
@@ -138,96 +162,6 @@ impl<'a> Names<'a> {
 
     fn moving(&self, tag: &Tag) -> Vec<&Named<'a>> {
         self.all.iter().filter(|named| named.tag == tag || named.label == tag.as_str()).collect()
-    }
-}
-
-/// Releases by their tags, most recent first; tags of one artifact are one release.
-fn releases(mut tags: Vec<&Named<'_>>, order: Order, keep: u32, pinned: &BTreeMap<ArtifactId, Mark>) -> Vec<Candidate> {
-    sort_releases(&mut tags, order);
-    // No more can be missing than have lost their tag, or are on record as missing.
-    let lost = tags.iter().filter(|named| named.history.status != TagStatus::Present).count();
-    let enough = (keep as usize).saturating_add(lost).saturating_add(SPARE);
-    let mut ranked: Vec<Candidate> = Vec::new();
-    let mut places: BTreeMap<&ArtifactId, usize> = BTreeMap::new();
-    for named in tags {
-        let Some(original) = named.history.original() else { continue };
-        let place = match places.get(&original.artifact) {
-            Some(place) => *place,
-            None if ranked.len() == enough => continue,
-            None => {
-                places.insert(&original.artifact, ranked.len());
-                ranked.push(Candidate::new(original.artifact.clone()));
-                ranked.len() - 1
-            }
-        };
-        let tag = named.tag.clone();
-        let current = named.history.latest().filter(|_| !matches!(named.history.status, TagStatus::Deleted(_)));
-        let released = current.is_some_and(|current| current.artifact == original.artifact);
-        ranked[place].moved_in.extend(moved_in(named.history, keep).map(|artifact| MovedIn {
-            tag: tag.clone(),
-            artifact: artifact.clone(),
-            left: (released || current.is_none()) && !pinned.contains_key(artifact),
-        }));
-        ranked[place].reasons.push(match released {
-            true => Reason::ReleaseTag { tag },
-            false => Reason::ReleasedAs { tag },
-        });
-    }
-    ranked
-}
-
-/// Bytes that a release tag named after its first ones, the latest first. Production may have run any of them, also
-/// where the tag was since deleted or put back; as many as are kept of releases are kept of these.
-fn moved_in(history: &TagHistory, keep: u32) -> impl Iterator<Item = &ArtifactId> {
-    let original = history.original().map(|sighting| &sighting.artifact);
-    let mut later: Vec<&ArtifactId> = Vec::new();
-    // Nearly every release tag has one sighting.
-    for sighting in history.sightings.iter().skip(1).rev().map(|sighting| &sighting.artifact) {
-        if later.len() == keep as usize {
-            break;
-        }
-        if Some(sighting) != original && !later.contains(&sighting) {
-            later.push(sighting);
-        }
-    }
-    later.into_iter()
-}
-
-fn sort_releases(tags: &mut [&Named<'_>], order: Order) {
-    let first_seen = |named: &Named<'_>| named.history.original().map(|sighting| sighting.since.sequence);
-    match order {
-        Order::Name => tags.sort_by(|a, b| natural(b.label, a.label)),
-        Order::Semver => tags.sort_by_cached_key(|named| {
-            // What is no version comes after all versions: among themselves by first sight, then by name. A lone number
-            // is none: a commit's hash may have no letter in it.
-            let version = Version::read(named.label).filter(|version| version.conventional);
-            let age = if version.is_none() { first_seen(named) } else { None };
-            Reverse((version, age, Natural(named.label)))
-        }),
-        Order::Pushed => tags.sort_by_cached_key(|named| {
-            let original = named.history.original();
-            // A bucket tells itself when an object was written. Whoever builds an image chooses its build time, so
-            // that only orders what was first seen together.
-            let written =
-                original.is_some_and(|original| matches!(original.artifact, ArtifactId::ObjectVersion { .. }));
-            let seen = if written { None } else { first_seen(named) };
-            Reverse((seen, original.and_then(|sighting| sighting.created), Natural(named.label)))
-        }),
-    }
-}
-
-#[derive(PartialEq, Eq)]
-struct Natural<'a>(&'a str);
-
-impl Ord for Natural<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        natural(self.0, other.0)
-    }
-}
-
-impl PartialOrd for Natural<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
     }
 }
 
@@ -266,32 +200,42 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
 
 impl Candidate {
     pub(super) fn new(artifact: ArtifactId) -> Self {
-        Self { artifact, reasons: Vec::new(), running: false, seen: None, moved_in: Vec::new() }
+        Self {
+            artifact,
+            reasons: Vec::new(),
+            running: false,
+            wanted: false,
+            ran: true,
+            seen: None,
+            moved_in: Vec::new(),
+            places: Vec::new(),
+            platform_of: None,
+        }
+    }
+
+    /// Whether production runs it, or would start it.
+    pub(super) fn is_present(&self) -> bool {
+        self.running || self.wanted
+    }
+
+    /// A tag that it is known by.
+    pub(super) fn named(&self) -> Option<&Tag> {
+        self.reasons.iter().find_map(Reason::tag)
     }
 }
 
 impl Reason {
     /// The tag that the reason names, if it names one.
-    fn tag(&self) -> Option<&Tag> {
+    pub(super) fn tag(&self) -> Option<&Tag> {
         match self {
             Self::ReleaseTag { tag }
             | Self::ReleasedAs { tag }
             | Self::MovedIn { tag }
             | Self::MovingTagNow { tag }
             | Self::MovingTagBefore { tag } => Some(tag),
-            Self::Running { .. } | Self::RanBefore { .. } => None,
+            Self::Running { .. } | Self::RanBefore { .. } | Self::Wanted { .. } | Self::WantedBefore { .. } => None,
         }
     }
-}
-
-/// Whether a candidate is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Told,
-    /// It is gone, and so are as many before it as are told.
-    Lost,
-    /// Behind the last one kept.
-    Beyond,
 }
 
 /// A release that is gone and is no target, because more are gone than are told. It ran all the same.
@@ -302,58 +246,11 @@ pub(super) struct Lost {
     pub(super) above: bool,
 }
 
-impl Lane {
-    /// The candidates down to the last one kept: `keep` that exist, everything running, and whatever is missing on
-    /// the way. What was not looked at yet counts as existing.
-    fn window<'a>(
-        &'a self,
-        keep: u32,
-        is_missing: &impl Fn(&ArtifactId) -> bool,
-    ) -> impl Iterator<Item = &'a Candidate> {
-        let places = self.places(keep, is_missing);
-        let told =
-            self.ranked.iter().zip(places).filter(|(candidate, place)| *place == Place::Told || candidate.running);
-        told.map(|(candidate, _)| candidate)
-    }
-
-    fn places(&self, keep: u32, is_missing: &impl Fn(&ArtifactId) -> bool) -> Vec<Place> {
-        let mut places = vec![Place::Beyond; self.ranked.len()];
-        self.open(keep, is_missing, 0..self.ranked.len(), &mut places);
-        self.open(keep, is_missing, self.seen.iter().copied(), &mut places);
-        places
-    }
-
-    fn open(
-        &self,
-        keep: u32,
-        is_missing: &impl Fn(&ArtifactId) -> bool,
-        order: impl Iterator<Item = usize>,
-        places: &mut [Place],
-    ) {
-        let (mut kept, mut missing) = (0, 0);
-        for at in order {
-            if kept == keep {
-                return;
-            }
-            // However many were cleaned up, only what exists closes the window; the first few lost are told.
-            if !is_missing(&self.ranked[at].artifact) {
-                kept += 1;
-                places[at] = Place::Told;
-            } else if missing < keep {
-                missing += 1;
-                places[at] = Place::Told;
-            } else if places[at] == Place::Beyond {
-                places[at] = Place::Lost;
-            }
-        }
-    }
-}
-
 impl Selection {
     /// The artifacts to look at next: targets, as far as can be told, that were not looked at yet.
     #[must_use]
     pub fn unseen(&self, keep: u32, inspections: &BTreeMap<ArtifactId, Inspection>) -> Vec<ArtifactId> {
-        let targets = self.targets(keep, |artifact| is_missing(inspections, artifact));
+        let targets = self.targets(keep, inspections);
         targets
             .into_iter()
             .map(|target| target.artifact)
@@ -361,13 +258,23 @@ impl Selection {
             .collect()
     }
 
+    /// Every artifact that some production rule ranks.
+    pub(super) fn artifacts(&self) -> impl Iterator<Item = &ArtifactId> {
+        self.lanes.iter().flat_map(|lane| &lane.ranked).map(|candidate| &candidate.artifact)
+    }
+
     /// What is gone and not among the targets, as seen from one of them.
-    pub(super) fn lost(&self, keep: u32, is_missing: impl Fn(&ArtifactId) -> bool, from: &ArtifactId) -> Vec<Lost> {
+    pub(super) fn lost(
+        &self,
+        keep: u32,
+        inspections: &BTreeMap<ArtifactId, Inspection>,
+        from: &ArtifactId,
+    ) -> Vec<Lost> {
         let mut lost: BTreeMap<&ArtifactId, Lost> = BTreeMap::new();
         for lane in &self.lanes {
             let place = lane.ranked.iter().position(|candidate| candidate.artifact == *from);
-            let places = lane.places(keep, &is_missing);
-            for (at, candidate) in lane.ranked.iter().enumerate().filter(|(at, _)| places[*at] == Place::Lost) {
+            let places = lane.places(keep, inspections);
+            for (at, candidate) in lane.ranked.iter().enumerate().filter(|(at, _)| places[*at] == Told::Lost) {
                 let (artifact, reasons) = (candidate.artifact.clone(), Vec::new());
                 let one = lost.entry(&candidate.artifact).or_insert_with(|| Lost { artifact, reasons, above: false });
                 one.reasons.extend(candidate.reasons.iter().cloned());
@@ -377,14 +284,39 @@ impl Selection {
         lost.into_values().collect()
     }
 
+    /// Release tags that name a platform of a target, and so are no targets of their own.
+    pub(super) fn platform_tags(&self, keep: u32, inspections: &BTreeMap<ArtifactId, Inspection>) -> Vec<&Tag> {
+        let parts = self.lanes.iter().flat_map(|lane| {
+            let told = lane.places(keep, inspections);
+            lane.ranked.iter().zip(told).filter(|(_, told)| *told == Told::Part).map(|(candidate, _)| candidate)
+        });
+        parts.flat_map(|candidate| &candidate.reasons).filter_map(Reason::tag).collect()
+    }
+
+    /// The targets of all rules about tags in one row, and those of every other rule. Between rules about tags goes
+    /// first what arrived last: their names are not compared.
+    fn rows(&self, keep: u32, inspections: &BTreeMap<ArtifactId, Inspection>) -> Vec<(Evidence, Vec<&Candidate>)> {
+        let (mut tagged, mut rows) = (Vec::new(), Vec::new());
+        for lane in &self.lanes {
+            let window = lane.window(keep, inspections).filter(|told| !told.beside);
+            let window: Vec<&Candidate> = window.map(|told| told.candidate).collect();
+            match lane.evidence {
+                Evidence::TagName => tagged.push(window),
+                evidence => rows.push((evidence, window)),
+            }
+        }
+        rows.insert(0, (Evidence::TagName, in_one_row(&tagged)));
+        rows
+    }
+
     /// The rollback targets: ranked ones first, then those kept beside them.
-    pub(super) fn targets(&self, keep: u32, is_missing: impl Fn(&ArtifactId) -> bool) -> Vec<Target> {
+    pub(super) fn targets(&self, keep: u32, inspections: &BTreeMap<ArtifactId, Inspection>) -> Vec<Target> {
         // (best place, strongest evidence) decides between rules; each artifact is one target with all its reasons.
         let mut merged: BTreeMap<&ArtifactId, ((usize, Reverse<Evidence>), Target)> = BTreeMap::new();
         let mut beside: BTreeMap<&ArtifactId, Vec<Reason>> = BTreeMap::new();
-        for lane in &self.lanes {
-            for (place, candidate) in lane.window(keep, &is_missing).enumerate() {
-                let place = (place, Reverse(lane.evidence));
+        for (evidence, row) in self.rows(keep, inspections) {
+            for (place, candidate) in row.into_iter().enumerate() {
+                let place = (place, Reverse(evidence));
                 let (best, target) = merged.entry(&candidate.artifact).or_insert_with(|| {
                     let artifact = candidate.artifact.clone();
                     (place, Target { artifact, rank: None, reasons: Vec::new(), running: false })
@@ -392,10 +324,17 @@ impl Selection {
                 *best = (*best).min(place);
                 target.running |= candidate.running;
                 target.reasons.extend(candidate.reasons.iter().cloned());
-                for MovedIn { tag, artifact, left } in &candidate.moved_in {
-                    if !(*left && is_missing(artifact)) {
-                        beside.entry(artifact).or_default().push(Reason::MovedIn { tag: tag.clone() });
-                    }
+            }
+        }
+        for Windowed { candidate, beside: apart, target } in
+            self.lanes.iter().flat_map(|lane| lane.window(keep, inspections))
+        {
+            if target && apart {
+                beside.entry(&candidate.artifact).or_default().extend(candidate.reasons.iter().cloned());
+            }
+            for MovedIn { tag, artifact, left } in &candidate.moved_in {
+                if !(*left && is_missing(inspections, artifact)) {
+                    beside.entry(artifact).or_default().push(Reason::MovedIn { tag: tag.clone() });
                 }
             }
         }
@@ -417,6 +356,19 @@ impl Selection {
             target.reasons.dedup();
         }
         targets
+    }
+}
+
+/// Several rules' candidates, each in its own order, what arrived last before the others.
+fn in_one_row<'a>(rules: &[Vec<&'a Candidate>]) -> Vec<&'a Candidate> {
+    let mut at = vec![0; rules.len()];
+    let mut row = Vec::new();
+    loop {
+        let heads = rules.iter().enumerate().filter_map(|(rule, row)| Some((rule, *row.get(at[rule])?)));
+        let next = heads.max_by_key(|(rule, head)| (head.arrived(), Reverse(at[*rule]), Reverse(*rule)));
+        let Some((rule, head)) = next else { return row };
+        at[rule] += 1;
+        row.push(head);
     }
 }
 

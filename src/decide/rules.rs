@@ -1,10 +1,13 @@
 //! What the policy asks, and what kind of tag a tag is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{DatabaseRule, NamePatterns, Pin, ProductionRule, RepositoryName, RepositoryState, Snapshot, Tag};
+use crate::model::{
+    DatabaseRule, NamePatterns, ObservedTag, Pin, ProductionRule, RepositoryName, RepositoryState, Snapshot, Tag,
+};
 
-use super::order::Version;
+use super::order::{Version, natural};
 
 /// What the policy asks of every repository.
 #[derive(Debug, Clone)]
@@ -75,7 +78,19 @@ fn is_referrer_tag(tag: &str) -> bool {
 /// typing error than a wish.
 #[derive(Debug, Clone, Default)]
 pub struct Uses {
-    unmatched: Vec<(String, Probe)>,
+    unmatched: Vec<Entry>,
+    /// Of each production rule how many entries it has.
+    rules: Vec<usize>,
+    /// Tags that are there, one for each kind of name.
+    seen: Examples,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    told: String,
+    probe: Probe,
+    /// The production rule that it is of.
+    rule: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -102,28 +117,33 @@ impl Uses {
                 .collect()
         };
         let mut unmatched = Vec::new();
-        for rule in &rules.production {
-            match rule {
-                ProductionRule::Tags { patterns, .. } => unmatched.extend(included(patterns, "production tags")),
+        let mut sizes = Vec::new();
+        for (number, rule) in rules.production.iter().enumerate() {
+            let entries = match rule {
+                ProductionRule::Tags { patterns, .. } => included(patterns, "production tags"),
                 ProductionRule::MovingTag(tag) => {
-                    unmatched.push((format!("production moving_tag {:?}", tag.as_str()), Probe::Moving(tag.clone())));
+                    vec![(format!("production moving_tag {:?}", tag.as_str()), Probe::Moving(tag.clone()))]
                 }
-                ProductionRule::InUse => {}
-            }
+                ProductionRule::InUse => Vec::new(),
+            };
+            sizes.push(entries.len());
+            unmatched.extend(entries.into_iter().map(|(told, probe)| Entry { told, probe, rule: Some(number) }));
         }
-        unmatched.extend(included(&rules.may_move, "tags may_move"));
+        let others = included(&rules.may_move, "tags may_move").into_iter();
+        unmatched.extend(others.map(|(told, probe)| Entry { told, probe, rule: None }));
         // By repository alone: a release that a rule names goes out of sight in the course of time.
         for (entry, probe) in database.iter().flat_map(|rule| included(&rule.repositories, "database repositories")) {
             if let Probe::Pattern(patterns) = probe {
-                unmatched.push((entry, Probe::Repository(patterns)));
+                unmatched.push(Entry { told: entry, probe: Probe::Repository(patterns), rule: None });
             }
         }
-        Self { unmatched }
+        Self { unmatched, rules: sizes, seen: Examples::default() }
     }
 
     /// Forgets the entries that match this repository, or some tag here, listed or known from before.
     pub fn observe(&mut self, repository: &RepositoryName, snapshot: &Snapshot, state: &RepositoryState) {
-        self.unmatched.retain(|(_, probe)| {
+        self.seen.add(snapshot.tags.iter().filter(|tag| is_watched(&tag.name)).map(ObservedTag::label));
+        self.unmatched.retain(|Entry { probe, .. }| {
             if let Probe::Repository(patterns) = probe {
                 return !patterns.matches(repository.as_str());
             }
@@ -141,12 +161,58 @@ impl Uses {
 
     /// What is unmatched both here and there.
     pub fn intersect(&mut self, other: &Self) {
-        self.unmatched.retain(|(entry, _)| other.unmatched.iter().any(|(theirs, _)| theirs == entry));
+        self.unmatched.retain(|entry| {
+            other.unmatched.iter().any(|theirs| (theirs.rule, &theirs.told) == (entry.rule, &entry.told))
+        });
+        self.seen.add(other.seen.0.values().map(|tag| &**tag));
     }
 
-    /// The entries that matched nothing, as the policy names them.
+    /// The entries that matched nothing, as the policy names them, but those of a production rule of which none did.
     pub fn entries(&self) -> impl Iterator<Item = &str> {
-        self.unmatched.iter().map(|(entry, _)| entry.as_str())
+        let idle: BTreeSet<usize> = self.idle().map(|(rule, _)| rule).collect();
+        let others = self.unmatched.iter().filter(move |entry| entry.rule.is_none_or(|rule| !idle.contains(&rule)));
+        others.map(|entry| entry.told.as_str())
+    }
+
+    /// The production rules of which no entry matched, with those.
+    pub fn idle(&self) -> impl Iterator<Item = (usize, Vec<&str>)> {
+        let all = self.rules.iter().enumerate().filter(|(_, size)| **size > 0);
+        all.filter_map(|(rule, size)| {
+            let entries = self.unmatched.iter().filter(|entry| entry.rule == Some(rule));
+            let entries: Vec<&str> = entries.map(|entry| entry.told.as_str()).collect();
+            (entries.len() == *size).then_some((rule, entries))
+        })
+    }
+
+    /// A few of the tags that are there, each of another kind.
+    pub fn seen(&self) -> impl Iterator<Item = &str> {
+        self.seen.0.values().map(|tag| &**tag)
+    }
+}
+
+/// Tags by what their names begin with, one each: which ones does not depend on who is looked at first.
+#[derive(Debug, Clone, Default)]
+struct Examples(BTreeMap<(bool, Box<str>), Box<str>>);
+
+/// So many examples are told.
+const EXAMPLES: usize = 5;
+
+impl Examples {
+    fn add<'a>(&mut self, tags: impl Iterator<Item = &'a str>) {
+        for tag in tags {
+            let word: String = tag.chars().take_while(char::is_ascii_alphabetic).take(16).collect();
+            let kind = (!looks_like_release(tag), word.into_boxed_str());
+            match self.0.get_mut(&kind) {
+                Some(known) if natural(known, tag).is_lt() => *known = tag.into(),
+                Some(_) => {}
+                None => {
+                    self.0.insert(kind, tag.into());
+                    if self.0.len() > EXAMPLES {
+                        self.0.pop_last();
+                    }
+                }
+            }
+        }
     }
 }
 

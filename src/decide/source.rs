@@ -4,6 +4,8 @@ use jiff::Timestamp;
 
 use crate::model::{Code, Event, Finding, Mark, SettingFacts, Severity, SourceName, Versioning};
 
+use super::rules::Uses;
+
 /// Judges a source's settings against what they should be and what they were.
 #[must_use]
 pub fn settings(
@@ -64,7 +66,7 @@ pub fn settings(
             (known != *before).then_some(known)
         }
     };
-    (findings, event.map(|facts| Event::Settings { source: source.clone(), facts }))
+    (findings, event.map(|facts| Event::Settings { source: source.clone(), facts: Box::new(facts) }))
 }
 
 /// Policy entries that matched nothing.
@@ -90,6 +92,65 @@ pub fn unmatched<'a>(
         waived: None,
     };
     entries.into_iter().map(finding).collect()
+}
+
+/// Production rules that matched nothing in any repository of a whole run: nobody writes a rule to keep nothing (F73).
+/// `targets` is how many rollback targets there are all the same.
+#[must_use]
+pub fn idle_rules(uses: &Uses, repositories: u64, targets: u64, now: Timestamp) -> Vec<Finding> {
+    let seen: Vec<String> = uses.seen().map(|tag| format!("{tag:?}")).collect();
+    let seen = match seen.is_empty() {
+        true => "no tag is there".to_owned(),
+        false => format!("tags seen: {}", seen.join(", ")),
+    };
+    let protects = if targets == 0 { ": nothing is protected" } else { "" };
+    let of =
+        if repositories == 1 { "the one repository".to_owned() } else { format!("any of {repositories} repositories") };
+    let rule = |entries: Vec<&str>| {
+        let named = entries.join(", ");
+        let message = format!("{named} in the policy matches nothing in {of}{protects}; {seen}");
+        let remedy = "change the rule so that it matches the release tags that are there, for example \
+                      { tags: [\"v*\"], order: semver }, or take it out";
+        let mut finding = about_policy(Severity::High, named, message);
+        finding.first_seen = now;
+        finding.remedy = remedy.to_owned();
+        finding
+    };
+    uses.idle().map(|(_, entries)| rule(entries)).collect()
+}
+
+/// A source whose repositories hold no tag at all: its layout, or its patterns, lead beside what is there.
+#[must_use]
+pub fn without_tags(source: &SourceName, repositories: u64, now: Timestamp) -> Finding {
+    let of =
+        if repositories == 1 { "its one repository".to_owned() } else { format!("its {repositories} repositories") };
+    let message =
+        format!("source {source} has no artifact in {of}, as the policy reads it: nothing is protected there");
+    let mut finding = about_policy(Severity::High, format!("source {source}"), message);
+    finding.source = Some(source.clone());
+    finding.first_seen = now;
+    finding.remedy =
+        "for a bucket compare `layout:` with the keys that are there, for example with `aws s3 ls --recursive`; \
+                      else check `repositories:`"
+            .to_owned();
+    finding
+}
+
+fn about_policy(severity: Severity, entry: String, message: String) -> Finding {
+    Finding {
+        code: Code::PolicyUnmatched,
+        severity,
+        source: None,
+        repository: None,
+        reference: Some(entry),
+        artifact: None,
+        previous: None,
+        first_seen: Timestamp::UNIX_EPOCH,
+        ledger_sequence: None,
+        message,
+        remedy: String::new(),
+        waived: None,
+    }
 }
 
 impl SettingFacts {

@@ -17,7 +17,7 @@ const WORKLOADS_TOLD: usize = 3;
 
 pub(super) fn workload_findings(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
     let mut by_tag: BTreeMap<&Tag, Vec<&Running>> = BTreeMap::new();
-    for entry in input.running.iter().filter(|entry| entry.runs_now() && entry.workload.is_some()) {
+    for entry in input.running.iter().filter(|entry| entry.runs_or_is_wanted() && entry.workload.is_some()) {
         if let Some(tag) = entry.tag() {
             by_tag.entry(tag).or_default().push(entry);
         }
@@ -43,7 +43,7 @@ fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], m
         return Vec::new();
     };
     let mut drifted: BTreeMap<&ArtifactId, Vec<&Running>> = BTreeMap::new();
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| entry.runs_now()) {
         let runs = match &entry.reference {
             RunningReference::Artifact(artifact) => Some(artifact),
             RunningReference::Tag(tag) => input.state.claimed(&entry.via, tag),
@@ -159,8 +159,11 @@ pub fn uncovered(elsewhere: &BTreeMap<String, BTreeSet<String>>, now: Timestamp)
         let shown = things.iter().take(REPOSITORIES_TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let message = format!("production runs what no source of the policy covers, from {place}: {shown}{more}");
-        let remedy = "add a source for what must be ready to roll back to; nothing else is looked at".to_owned();
-        let mut finding = about_no_repository(Code::PolicyUnmatched, Severity::Low, message, remedy, now);
+        let remedy =
+            "add a source for what must be ready to roll back to, or leave out of the rule what need not be, such \
+                      as a cluster's own namespaces; nothing else is looked at"
+                .to_owned();
+        let mut finding = about_no_repository(Code::PolicyUnmatched, Severity::High, message, remedy, now);
         finding.reference = Some(place.clone());
         finding
     };

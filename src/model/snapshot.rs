@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Digest, Due, Gap, ObjectState, Retention, Scope, StorageClass, Tag};
+use super::{ArtifactId, Cleanup, Digest, Due, Gap, ObjectState, Retention, Scope, StorageClass, Tag};
 
 /// The tags of a repository and what could not be read of them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub kind: RepositoryKind,
     /// When the list was made, where that was not in this run: an inventory tells the past (B79).
     pub made: Option<Timestamp>,
+    /// What is known of cleanup rules that the source cannot read (F123).
+    pub cleanup: Cleanup,
 }
 
 /// What a repository keeps, where that makes a difference to what is said of it.
@@ -40,6 +42,10 @@ pub enum RepositoryKind {
 }
 
 impl Snapshot {
+    /// What one tag takes in memory while its repository is looked at: here, in its history, in the event that records
+    /// it and in the ledger's view of it. Measured with a first look, which takes most.
+    pub const TAG_COST: usize = 640;
+
     /// Whether the list of tags reached its end, so that a tag that is not in it was not listed.
     /// Gaps about single tags or artifacts leave the list itself whole.
     #[must_use]
@@ -147,6 +153,8 @@ pub struct Inspection {
     pub kind: Option<ArtifactKind>,
     /// When it was built or written, as far as it says itself. Whoever builds an image chooses this.
     pub created: Option<Timestamp>,
+    /// The manifests that it names, if it is an index that could be read.
+    pub children: Vec<Digest>,
     /// Whether all that it needs is there (I6).
     pub closure: Closure,
     /// Its pin, as just read.
@@ -166,6 +174,8 @@ pub struct Inspection {
 pub enum ArtifactKind {
     /// A Helm chart, in whatever place (F142).
     Chart,
+    /// An index: what it names are manifests of their own, mostly without a tag.
+    Index,
 }
 
 /// Whether an artifact is there.
@@ -222,6 +232,9 @@ pub enum Obstacle {
         /// What it is, where that is known: `platform linux/arm64`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         part: Option<String>,
+        /// How many further parts are lacking that are not listed, where these are many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        more: Option<u64>,
     },
     /// A part of it is there, and is not what the manifest names.
     PartDamaged {
@@ -276,10 +289,20 @@ pub enum Obstacle {
     },
     /// It has no pin.
     Unpinned,
+    /// It gets no pin, because the pin would do harm, or might.
+    PinRefused {
+        /// What would come of it, for a person.
+        detail: String,
+    },
     /// Its pin names something else.
     PinMoved {
         /// What the pin names.
         to: String,
+    },
+    /// What cleans up in its registry is not known, so that nothing proves that its pin holds.
+    CleanupUnknown {
+        /// Why not.
+        detail: String,
     },
     /// Something needed for the proof could not be read.
     Unproven {
@@ -292,7 +315,7 @@ impl Obstacle {
     /// Whether this only withholds the proof: protection is unknown, not absent.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unproven { .. } | Self::Contradiction { .. })
+        matches!(self, Self::Unproven { .. } | Self::Contradiction { .. } | Self::CleanupUnknown { .. })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::body::Report;
+use super::document::UNSIGNED;
 use super::overview::{Cluster, Group, Names, Overview, Service, Standing};
 use super::phrase::Phrase;
 use super::{escape, table, words};
@@ -23,12 +24,21 @@ fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Resu
     if !run.complete {
         writeln!(out, "> **INCOMPLETE.** Not everything could be read. What was not read may not be safe.\n")?;
     }
+    if run.ledger.as_ref().is_some_and(|ledger| ledger.unsigned) {
+        // Names of settings are code, or their underscores would mean emphasis.
+        let told = UNSIGNED.replace("ledger_key", "`ledger_key`").replace("PRODPIN_LEDGER_KEY", "`PRODPIN_LEDGER_KEY`");
+        writeln!(out, "> **UNSIGNED.** {told}\n")?;
+    }
     if let Some(scope) = words::scope(&run.scope) {
         let scope = Phrase::name(&scope);
         writeln!(out, "> **PARTIAL.** Only a part of the policy was looked at: {}.\n", scope.markdown())?;
     }
+    if let Some(nothing) = words::nothing_protected(report) {
+        writeln!(out, "> **NOTHING PROTECTED.** {}\n", nothing.markdown())?;
+    }
     let counts = &report.summary.counts;
-    let totals = Phrase::default()
+    let totals = words::ready_apart(overview.total(Standing::Protected))
+        .say(" ")
         .number(counts.protected)
         .say(" of ")
         .counted(counts.targets, "rollback target", "rollback targets")
@@ -77,7 +87,7 @@ fn services(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
     for standing in Standing::ALL {
         let Some(services) = overview.services.get(&standing) else { continue };
         let shown = services.shown.len() as u64;
-        if standing == Standing::Ready && services.total > shown {
+        if standing == Standing::Protected && services.total > shown {
             let all = Phrase::default().counted(services.total, "service", "services").say(", every target protected");
             writeln!(out, "| {} | {} | | | | |", status(standing), all.markdown())?;
             continue;
@@ -95,8 +105,10 @@ fn status(standing: Standing) -> &'static str {
     match standing {
         Standing::NotReady => "❌ **NOT READY**",
         Standing::Unknown => "❔ **UNKNOWN**",
-        Standing::Attention => "⚠️ ready, needing attention",
-        Standing::Ready => "✅ ready",
+        Standing::Endangered => "‼️ **IN DANGER**",
+        Standing::Attention => "⚠️ needs attention",
+        Standing::First => "no earlier release",
+        Standing::Protected => "✅ protected",
     }
 }
 
@@ -175,7 +187,7 @@ fn closing(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Res
     }
     match &report.run.ledger {
         Some(ledger) => {
-            let unsigned = if ledger.is_unsigned() { "; its checkpoint is not signed" } else { "" };
+            let unsigned = if ledger.unsigned { "; its checkpoint is not signed" } else { "" };
             let root = escape::markdown_name(&ledger.root, 100);
             writeln!(out, "Ledger: commit {}, root {root}{unsigned}.", ledger.sequence)
         }

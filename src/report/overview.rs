@@ -11,40 +11,53 @@ use super::phrase::Phrase;
 use super::words;
 use crate::model::{Code, Finding, RepositoryName, Severity, SourceName};
 
-/// How a service stands, worst first.
+/// How a service stands, the greatest danger to a rollback first. Whether the database allows one is not among it: that
+/// is for `prodpin ready` to answer, and until then nothing is called ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
-    /// It cannot be rolled back.
+    /// It cannot be rolled back: what it could go back to is lost.
     NotReady,
+    /// It can, or may, and something critical says that it soon cannot.
+    Endangered,
     /// It could not be told.
     Unknown,
     /// It can, and something about it needs a person.
     Attention,
+    /// There is no earlier release yet, and nothing is lost.
+    First,
     /// It can, and every target is protected.
-    Ready,
+    Protected,
 }
 
 impl Standing {
-    pub(super) const ALL: [Self; 4] = [Self::NotReady, Self::Unknown, Self::Attention, Self::Ready];
+    pub(super) const ALL: [Self; 6] =
+        [Self::NotReady, Self::Endangered, Self::Unknown, Self::Attention, Self::First, Self::Protected];
 
-    /// Unknown is never counted as ready, and ready is never said of what was not read whole.
+    /// Unknown is never counted as protected, and protected is never said of what was not read whole.
     pub(super) fn of(row: &RepositoryReport, findings: &[Finding]) -> Self {
-        let worrying = findings.iter().any(|finding| finding.severity > Severity::Info && finding.waived.is_none());
+        let worst = findings.iter().filter(|finding| finding.waived.is_none()).map(|finding| finding.severity).max();
+        let worrying = worst > Some(Severity::Info);
+        let critical = worst == Some(Severity::Critical);
         let unprotected = row.targets.iter().any(|target| target.protected != Some(true));
+        let lost = row.targets.iter().any(|target| target.restorable == Some(false));
         match row.rollback.ready {
-            Some(false) => Self::NotReady,
+            Some(false) if lost || critical => Self::NotReady,
+            _ if critical => Self::Endangered,
+            // What else is wrong with it needs a person all the same.
+            Some(false) if worst > Some(Severity::Medium) => Self::Attention,
+            Some(false) => Self::First,
             None => Self::Unknown,
             Some(true) if worrying || unprotected || !row.complete => Self::Attention,
-            Some(true) => Self::Ready,
+            Some(true) => Self::Protected,
         }
     }
 
     /// How many of them are listed one by one.
     fn listed(self) -> usize {
         match self {
-            Self::NotReady => 25,
-            Self::Unknown | Self::Attention => 10,
-            Self::Ready => 20,
+            Self::NotReady | Self::Endangered => 25,
+            Self::Unknown | Self::Attention | Self::First => 10,
+            Self::Protected => 20,
         }
     }
 }
@@ -305,7 +318,17 @@ mod tests {
             complete: true,
             gaps: vec![],
             counts: Counts::default(),
-            rollback: Rollback { ready: Some(false), current: None, to: None, depth: 0, keep: 5 },
+            rollback: Rollback {
+                ready: Some(false),
+                current: None,
+                from: None,
+                went_back_from: None,
+                to: None,
+                depth: 0,
+                earlier: None,
+                keep: 5,
+                unknown: None,
+            },
             targets: vec![],
         };
         Row { repository: Some(repository), findings: (0..findings).map(finding).collect() }
@@ -322,21 +345,41 @@ mod tests {
         let kept: usize =
             overview.groups.values().flat_map(|group| &group.shown).map(|shown| shown.examples.len()).sum();
         assert_eq!(kept, (1 + subjects_listed(Severity::Medium)) * EXAMPLES);
-        let services = &overview.services[&Standing::NotReady];
-        assert_eq!((services.total, services.shown.len()), (10_000, Standing::NotReady.listed()));
+        let services = &overview.services[&Standing::First];
+        assert_eq!((services.total, services.shown.len()), (9_999, Standing::First.listed()));
+        let (worst, services) = overview.services.first_key_value().unwrap();
+        assert_eq!((*worst, services.total), (Standing::NotReady, 1));
         assert_eq!(services.shown.values().next().unwrap().report.name.as_str(), "service-09999");
         let worst = overview.groups.values().next().unwrap();
         assert_eq!((worst.severity, worst.findings, worst.subjects), (Severity::Critical, 10, 1));
     }
 
     #[test]
-    fn unknown_and_incomplete_are_never_ready() {
+    fn unknown_incomplete_and_endangered_are_never_protected_i25() {
         let mut service = row("a", Severity::Info, 0).repository.unwrap();
-        service.rollback.ready = None;
-        assert_eq!(Standing::of(&service, &[]), Standing::Unknown);
-        service.rollback.ready = Some(true);
-        assert_eq!(Standing::of(&service, &[]), Standing::Ready);
-        service.complete = false;
-        assert_eq!(Standing::of(&service, &[]), Standing::Attention);
+        let critical = row("a", Severity::Critical, 1).findings;
+        for (ready, complete, findings, expected) in [
+            (None, true, &[][..], Standing::Unknown),
+            (Some(true), true, &[], Standing::Protected),
+            (Some(true), false, &[], Standing::Attention),
+            (Some(false), true, &[], Standing::First),
+            (Some(true), true, &critical, Standing::Endangered),
+            (None, true, &critical, Standing::Endangered),
+            (Some(false), true, &critical, Standing::NotReady),
+        ] {
+            (service.rollback.ready, service.complete) = (ready, complete);
+            assert_eq!(Standing::of(&service, findings), expected, "{ready:?} {complete}");
+        }
+    }
+
+    #[test]
+    fn what_is_deleted_now_stands_above_a_service_with_one_release() {
+        let mut overview = Overview::default();
+        let mut endangered = row("z", Severity::Critical, 1);
+        endangered.repository.as_mut().unwrap().rollback.ready = Some(true);
+        overview.add(row("a", Severity::Low, 1));
+        overview.add(endangered);
+        let order: Vec<Standing> = overview.services.keys().copied().collect();
+        assert_eq!(order, [Standing::Endangered, Standing::First]);
     }
 }

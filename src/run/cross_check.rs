@@ -44,7 +44,7 @@ impl Words {
         concurrency: usize,
     ) {
         let asked = survey.changed.iter().cloned();
-        for (tag, (word, gap)) in ask(inventory, repository, asked, concurrency).await {
+        for (tag, (word, gap)) in ask(inventory, repository, asked, Reads::Once, concurrency).await {
             if let Ok(at) = snapshot.tags.binary_search_by(|observed| observed.name.cmp(&tag)) {
                 snapshot.tags[at].target = word.served.clone();
             }
@@ -63,7 +63,7 @@ impl Words {
         inspections: &mut BTreeMap<ArtifactId, Inspection>,
         concurrency: usize,
     ) {
-        if !inventory.confirms_by_bytes() {
+        if !inventory.reads_tags().await {
             return;
         }
         let new: BTreeSet<ArtifactId> =
@@ -73,7 +73,7 @@ impl Words {
             let unasked = tags.into_iter().filter(|tag| !self.tags.contains_key(*tag)).take(TAGS_OF_EACH);
             asked.extend(unasked.map(|tag| (tag.clone(), artifact.clone())));
         }
-        for (tag, (word, gap)) in ask(inventory, repository, asked, concurrency).await {
+        for (tag, (word, gap)) in ask(inventory, repository, asked, Reads::Each, concurrency).await {
             // Not to be told is no contradiction, and no ground to doubt what HEAD says either.
             if gap.is_none() {
                 self.tags.insert(tag, word);
@@ -133,24 +133,43 @@ fn tags_of<'a>(
     tags.into_iter().map(|(artifact, tags)| (artifact, sorted(tags))).collect()
 }
 
+/// Whose bytes are read.
+#[derive(Debug, Clone, Copy)]
+enum Reads {
+    /// Those of one tag for each manifest.
+    Once,
+    /// Those of each tag.
+    Each,
+}
+
 type Answer = (Word, Option<crate::model::Gap>);
 
 async fn ask(
     inventory: &dyn Inventory,
     repository: &RepositoryName,
     tags: impl IntoIterator<Item = (Tag, ArtifactId)>,
+    reads: Reads,
     concurrency: usize,
 ) -> BTreeMap<Tag, Answer> {
     let answers = stream::iter(tags).map(|(tag, listed)| async move {
-        let answer = by_bytes(inventory, repository, &tag, listed).await;
+        let answer = by_bytes(inventory, repository, &tag, listed, reads).await;
         (tag, answer)
     });
     answers.buffer_unordered(concurrency).collect().await
 }
 
 /// What a tag's bytes say. Where that differs, the list's word is asked for again: a tag may have moved in between.
-async fn by_bytes(inventory: &dyn Inventory, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> Answer {
-    let (served, gap) = inventory.confirm(repository, tag, listed.clone()).await;
+async fn by_bytes(
+    inventory: &dyn Inventory,
+    repository: &RepositoryName,
+    tag: &Tag,
+    listed: ArtifactId,
+    reads: Reads,
+) -> Answer {
+    let (served, gap) = match reads {
+        Reads::Once => inventory.confirm(repository, tag, listed.clone()).await,
+        Reads::Each => inventory.read_tag(repository, tag, listed.clone()).await,
+    };
     let differs = served != Resolution::Unknown && served.artifact() != Some(&listed);
     let disagreement = match differs && inventory.confirms_by_bytes() {
         true => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::http::fault::Fault;
-use super::manifest::{Content, Descriptor, Manifest};
+use super::manifest::{Content, Descriptor, Manifest, PLATFORM};
 use crate::model::{
     Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, PartAnswer, PartProof, Scope, Served, judge_part,
 };
@@ -19,6 +19,9 @@ const MOST_BLOBS: usize = 20_000;
 
 /// Platforms of one index: there are some twenty in all.
 const MOST_PLATFORMS: usize = 64;
+
+/// So many parts of each kind are named one by one.
+const NAMED: usize = 5;
 
 /// Why a manifest could not be had.
 #[derive(Debug)]
@@ -62,11 +65,18 @@ impl Below {
             seen.obstacles.push(Obstacle::WrongBytes { detail });
         }
         seen.gaps.extend(self.faults.into_iter().map(|fault| fault.gap(scope())));
-        let missing = self.missing.into_iter().filter_map(|(digest, part)| part.map(|part| (digest, part)));
-        seen.obstacles.extend(missing.map(|(digest, part)| Obstacle::PartMissing { digest, part: Some(part) }));
-        let damaged = self.damaged.into_iter();
+        // A manifest may name 20,000 layers: the first few say what to do (F96). Platforms are named before layers.
+        let mut missing: Vec<(Digest, String)> =
+            self.missing.into_iter().filter_map(|(digest, part)| part.map(|part| (digest, part))).collect();
+        missing.sort_by_key(|(_, part)| !part.starts_with(PLATFORM));
+        seen.obstacles.extend(missing.into_iter().take(NAMED).map(|(digest, part)| Obstacle::PartMissing {
+            digest,
+            part: Some(part),
+            more: None,
+        }));
+        let damaged = self.damaged.into_iter().take(NAMED);
         seen.obstacles.extend(damaged.map(|(digest, detail)| Obstacle::PartDamaged { digest, detail }));
-        let contradictions = self.contradictions.into_iter();
+        let contradictions = self.contradictions.into_iter().take(NAMED);
         seen.obstacles.extend(contradictions.map(|(about, Disagreement { said, but })| Obstacle::Contradiction {
             about,
             said,

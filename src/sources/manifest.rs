@@ -48,6 +48,16 @@ pub(super) enum Content {
     Index(Vec<Descriptor>),
 }
 
+impl Content {
+    /// The manifests that an index names.
+    pub(super) fn children(&self) -> Vec<Digest> {
+        match self {
+            Self::Image { .. } => Vec::new(),
+            Self::Index(children) => children.iter().map(|child| child.digest.clone()).collect(),
+        }
+    }
+}
+
 /// A reference by digest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Descriptor {
@@ -107,6 +117,9 @@ struct RawPlatform {
     #[serde(rename = "os.version")]
     os_version: serde_json::Value,
 }
+
+/// What a part is called that a machine of some kind starts.
+pub(super) const PLATFORM: &str = "platform";
 
 /// A word of a platform's name is short and plain; whoever builds an image chooses it (I19).
 const PLATFORM_WORD: usize = 40;
@@ -247,7 +260,7 @@ impl From<RawDescriptor> for Descriptor {
         let attestation =
             raw.annotations.is_some_and(|annotations| annotations.contains_key("vnd.docker.reference.type"));
         let foreign = elsewhere && FOREIGN.contains(&raw.media_type.as_str());
-        let part = raw.platform.and_then(|platform| platform.name()).map(|name| format!("platform {name}"));
+        let part = raw.platform.and_then(|platform| platform.name()).map(|name| format!("{PLATFORM} {name}"));
         Self { digest: raw.digest, size: raw.size, media_type: raw.media_type, foreign, attestation, part }
     }
 }

@@ -56,6 +56,7 @@ fn source(url: &str) -> Source {
         private: true,
         ca_file: None,
         max_concurrency: None,
+        cleanup: None,
     };
     let options = OpenOptions { write: true, rehearse: false, tried: false, concurrency: 8, deadline: None };
     open_in(&"shop".parse().unwrap(), &config, &options, &Surroundings::default()).unwrap()

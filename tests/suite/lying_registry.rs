@@ -5,6 +5,8 @@
 
 mod content;
 mod evidence;
+mod kinds;
+mod looking;
 mod pins;
 mod protocol;
 mod provenance;

@@ -73,6 +73,8 @@ impl Bucket {
             inspections: &inspections,
             attempts: &Attempts::new(),
             gaps: &[],
+            pins: Default::default(),
+            claim: None,
         });
         decide::fold(&mut self.state, mark, &plan.events);
         plan
@@ -88,6 +90,7 @@ impl Bucket {
             presence: if holder.is_some() { Presence::Present } else { Presence::NotFound },
             kind: None,
             created: None,
+            children: Vec::new(),
             closure: Closure::Complete,
             pin: if self.locked { PinState::Absent } else { PinState::Unsupported { marked: true } },
             obstacles: hidden.into_iter().chain(unlocked).collect(),

@@ -66,18 +66,20 @@ fn dot(look: &str) -> Markup {
 }
 
 fn services(overview: &Overview) -> Markup {
-    let ready = overview.total(Standing::Ready) + overview.total(Standing::Attention);
     let parts = [
         (overview.total(Standing::NotReady), "f-bad", "not ready"),
+        (overview.total(Standing::Endangered), "f-high", "in danger"),
         (overview.total(Standing::Unknown), "f-doubt", "unknown"),
-        (overview.total(Standing::Attention), "f-calm", "ready, needs attention"),
-        (overview.total(Standing::Ready), "f-good", "ready"),
+        (overview.total(Standing::Attention), "f-calm", "needs attention"),
+        (overview.total(Standing::First), "f-calm", "no earlier release"),
+        (overview.total(Standing::Protected), "f-good", "protected"),
     ];
     html! {
         div class="card" {
-            h3 { "Services ready to roll back" }
-            p class="big" { (thousands(ready)) small { " of " (thousands(overview.service_count())) } }
+            h3 { "Services protected" }
+            p class="big" { (thousands(overview.total(Standing::Protected))) small { " of " (thousands(overview.service_count())) } }
             (bar(&parts)) (keyed(&parts))
+            p { "Whether the database allows a rollback, and so which of them are ready, tells " code { "prodpin ready" } "." }
         }
     }
 }

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::almanac::Almanac;
 use super::body::Report;
-use super::document::RunSection;
+use super::document::{RunSection, UNSIGNED};
 use super::overview::Overview;
 use super::{escape, words};
 use crate::model::Mode;
@@ -69,6 +69,11 @@ fn page(report: &Report, overview: &Overview, almanac: &Almanac) -> Markup {
                 (header(run))
                 (contents(almanac))
                 main id="main" class="wrap" tabindex="-1" {
+                    @if let Some(nothing) = words::nothing_protected(report) {
+                        div class="banner" role="note" aria-label="Nothing protected" {
+                            p { strong { "Nothing protected." } " " (nothing.terminal()) }
+                        }
+                    }
                     (warnings(run, overview))
                     (glance::section(report, overview))
                     (table_of_services(report))
@@ -136,6 +141,9 @@ fn warnings(run: &RunSection, overview: &Overview) -> Markup {
                     }
                 }
             }
+        }
+        @if run.ledger.as_ref().is_some_and(|ledger| ledger.unsigned) {
+            div class="banner" role="note" aria-label="Unsigned" { p { strong { "Unsigned. " } (UNSIGNED) } }
         }
         @if overview.would_pin > 0 && run.mode != Mode::Enforce {
             p class="soft" { "Nothing was changed. " code { "prodpin enforce" } " would pin " (overview.would_pin) " of the targets below." }

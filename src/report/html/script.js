@@ -3,8 +3,8 @@
 (() => {
   const SEVERITIES = ["info", "low", "medium", "high", "critical"];
   const SEVERITY_LOOK = ["", "", "doubt", "bad", "bad"];
-  const STANDINGS = ["not ready", "unknown", "needs attention", "ready"];
-  const STANDING_LOOK = ["bad", "doubt", "doubt", "good"];
+  const STANDINGS = ["not ready", "in danger", "unknown", "needs attention", "no earlier release", "protected"];
+  const STANDING_LOOK = ["bad", "bad", "doubt", "doubt", "", "good"];
   const RUNG_LOOK = { p: "good", n: "doubt", u: "doubt", x: "bad" };
   const RUNG_WORD = { p: "protected", n: "not protected", u: "not known", x: "not restorable" };
   const PAGE = 50;
@@ -38,7 +38,7 @@
 
   function target(row) {
     const [rank, label, artifact, look, running, to, state, reasons] = row;
-    return { rank, label, artifact, look, running: running === 1, to: to === 1, state, reasons };
+    return { rank, label, artifact, look, running: running === 1, wanted: running === 2, to: to === 1, state, reasons };
   }
 
   function take(chunk) {
@@ -112,6 +112,7 @@
     service.targets.forEach((each) => {
       const flags = make("span", { class: "flags" });
       if (each.running) flags.append(tag("", "running"));
+      if (each.wanted) flags.append(tag("", "wanted, does not run"));
       if (each.to) flags.append(tag("good", "\u2190 roll back to this"));
       flags.append(tag(RUNG_LOOK[each.look], RUNG_WORD[each.look]));
       list.append(make("li", { class: RUNG_LOOK[each.look] },

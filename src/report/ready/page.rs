@@ -36,6 +36,8 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
     more(&mut paper, 0, report.section.gaps.len(), UNREAD)?;
     let paged = whole || report.len() <= PAGES;
     if !paged {
+        let counts = sentences::counts(&report.summary).terminal();
+        paper.paragraph(0, 2, &[plain(counts)])?;
         paper.blank()?;
     }
     for row in report.rows() {
@@ -45,6 +47,7 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
             Sheet { row: &row, report }.write(&mut paper)?;
         } else {
             head(&mut paper, &row)?;
+            criticals(&mut paper, &row)?;
         }
     }
     if !paged {
@@ -92,6 +95,17 @@ fn head(paper: &mut Paper<'_>, row: &RepositoryReady) -> io::Result<()> {
     paper.paragraph(0, 2, &head)
 }
 
+/// How many critical findings there are, which its page tells.
+fn criticals(paper: &mut Paper<'_>, row: &RepositoryReady) -> io::Result<()> {
+    match row.criticals.len() as u64 {
+        0 => Ok(()),
+        count => {
+            let told = Phrase::default().counted(count, "critical finding", "critical findings");
+            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ "), plain(told.terminal())])
+        }
+    }
+}
+
 /// One repository's page.
 struct Sheet<'a> {
     row: &'a RepositoryReady,
@@ -103,6 +117,11 @@ impl Sheet<'_> {
         let row = self.row;
         head(paper, row)?;
         paper.paragraph(2, 2, &[plain(Phrase::sentence(&row.why).terminal()), plain(".")])?;
+        for critical in row.criticals.iter().take(SHOWN) {
+            let told = Phrase::sentence(critical).terminal();
+            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ CRITICAL\u{a0} "), plain(told)])?;
+        }
+        more(paper, 2, row.criticals.len(), SHOWN)?;
         for gap in row.gaps.iter().take(UNREAD) {
             paper.paragraph(2, 4, &[span(Paint::Doubtful, "? "), plain(words::gap(gap).terminal())])?;
         }
@@ -135,7 +154,10 @@ impl Sheet<'_> {
             paper.paragraph(4, 6, &[span(Paint::Bad, "✗ "), plain(told)])?;
         }
         more(paper, 4, self.row.lacking.len(), SHOWN)?;
-        if self.row.now.is_empty() {
+        if self.row.now.is_empty() && !self.row.wanted.is_empty() {
+            let told = "no pod of it is ready anywhere";
+            paper.paragraph(4, 6, &[span(Paint::Doubtful, "? "), plain(told)])?;
+        } else if self.row.now.is_empty() {
             let told = match &self.row.from {
                 Some(from) => {
                     Phrase::said("nothing says; the latest release is ").then(sentences::release(self.row, from))
@@ -149,7 +171,16 @@ impl Sheet<'_> {
             let mark = if now.leaving { span(Paint::Doubtful, "◌ ") } else { span(Paint::Good, "● ") };
             paper.paragraph(4, 6, &[mark, plain(told)])?;
         }
-        more(paper, 4, self.row.now.len(), SHOWN)
+        more(paper, 4, self.row.now.len(), SHOWN)?;
+        if self.row.wanted.is_empty() {
+            return Ok(());
+        }
+        Self::title(paper, "WANTED, AND DOES NOT RUN")?;
+        for wanted in self.row.wanted.iter().take(SHOWN) {
+            let told = sentences::wanted(self.row, wanted).terminal();
+            paper.paragraph(4, 6, &[span(Paint::Doubtful, "○ "), plain(told)])?;
+        }
+        more(paper, 4, self.row.wanted.len(), SHOWN)
     }
 
     fn questions(&self, paper: &mut Paper<'_>) -> io::Result<()> {
@@ -191,8 +222,8 @@ impl Sheet<'_> {
         let ranked = self.row.ladder.iter().filter(|rung| rung.rank.is_some()).count() as u64;
         paper.blank()?;
         let told =
-            Phrase::default().number(ranked).say(" of ").number(u64::from(self.row.keep)).say(" kept").terminal();
-        paper.paragraph(2, 2, &[span(Paint::Strong, "LADDER"), plain("\u{a0} "), span(Paint::Faint, told)])?;
+            Phrase::said("keep ").number(u64::from(self.row.keep)).say("; ").number(ranked).say(" listed").terminal();
+        paper.paragraph(2, 2, &[span(Paint::Strong, "RELEASES"), plain("\u{a0} "), span(Paint::Faint, told)])?;
         self.row.ladder.iter().try_for_each(|rung| self.rung(paper, rung))
     }
 
@@ -210,6 +241,8 @@ impl Sheet<'_> {
             " ◀ back to here"
         } else if rung.running {
             " ● runs"
+        } else if rung.wanted {
+            " ○ wanted"
         } else {
             ""
         };

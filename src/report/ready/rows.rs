@@ -32,7 +32,7 @@ impl ReadyWriter {
     /// Adds a repository.
     pub fn push(&mut self, row: &RepositoryReady) -> io::Result<()> {
         self.complete &= row.complete;
-        self.summary.add(row.verdict);
+        self.summary.add(row);
         self.rows.push(&row.source, &row.name, row)
     }
 
@@ -56,11 +56,22 @@ impl ReadyReport {
     }
 }
 
+impl RepositoryReady {
+    /// Whether the way back is protected and the database allows it.
+    pub(super) fn is_ready(&self) -> bool {
+        let to = self.ladder.iter().find(|rung| Some(&rung.artifact) == self.to.as_ref());
+        self.verdict == Verdict::RollBack && to.is_some_and(|to| to.protected == Some(true))
+    }
+}
+
 impl ReadySummary {
-    fn add(&mut self, verdict: Verdict) {
+    fn add(&mut self, row: &RepositoryReady) {
         self.repositories += 1;
-        match verdict {
-            Verdict::RollBack => self.roll_back += 1,
+        match row.verdict {
+            Verdict::RollBack => {
+                self.roll_back += 1;
+                self.ready += u64::from(row.is_ready());
+            }
             // Nothing to go back to is what this program is there to prevent.
             Verdict::RollForward => {
                 self.roll_forward += 1;

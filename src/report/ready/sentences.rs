@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::document::{Database, Lasts, RepositoryReady, Rung, RunningNow, Step, Verdict};
+use super::document::{Database, Lasts, ReadySummary, RepositoryReady, Rung, RunningNow, Step, Verdict, WantedNow};
 use crate::decide::forecast::when;
 use crate::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
 use crate::report::document::PinReport;
@@ -15,6 +15,22 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
         Verdict::RollForward => "ROLL FORWARD",
         Verdict::Unknown => "UNKNOWN",
     }
+}
+
+/// The fleet in numbers: ready takes an answer about the database and a way back that is protected.
+pub(super) fn counts(summary: &ReadySummary) -> Phrase {
+    let not_protected = summary.roll_back - summary.ready;
+    Phrase::default()
+        .counted(summary.repositories, "service", "services")
+        .say(": ")
+        .number(summary.ready)
+        .say(" ready, ")
+        .number(not_protected)
+        .say(" to roll back to what is not protected, ")
+        .number(summary.roll_forward)
+        .say(" to roll forward, ")
+        .number(summary.unknown)
+        .say(" unknown")
 }
 
 /// `v1.2.0 (0123456789ab)`, or the short digest alone.
@@ -30,7 +46,7 @@ pub(super) fn running(row: &RepositoryReady, now: &RunningNow, at: Timestamp) ->
     let told = release(row, &now.artifact);
     let told = match now.since {
         Some(since) => told.say(" since ").then(moment(since, at)),
-        None => told.say(", since when nobody tells"),
+        None => told.say(", start time unknown"),
     };
     let told = told.say(", by ").then(Phrase::name(&now.via));
     let told = match &now.revision {
@@ -38,6 +54,18 @@ pub(super) fn running(row: &RepositoryReady, now: &RunningNow, at: Timestamp) ->
         None => told,
     };
     if now.leaving { told.say(" · on its way out") } else { told }
+}
+
+pub(super) fn wanted(row: &RepositoryReady, wanted: &WantedNow) -> Phrase {
+    let told = release(row, &wanted.artifact).say(", by ").then(Phrase::name(&wanted.via));
+    let told = match &wanted.revision {
+        Some(revision) => told.say(", ").then(Phrase::name(&last_part(revision))),
+        None => told,
+    };
+    match wanted.why {
+        Some(why) => told.say(": ").say(why.as_str()),
+        None => told,
+    }
 }
 
 /// ARNs are long, and their end is what differs.
@@ -113,7 +141,7 @@ pub(super) fn intact(rung: Option<&Rung>, answer: Option<bool>) -> Phrase {
 
 pub(super) fn evidence(rung: &Rung) -> Phrase {
     let sure = match rung.evidence {
-        Evidence::TagName => "its tag is named like a release, and nothing says that it ran",
+        Evidence::TagName => "matched by a tag rule only",
         Evidence::HistoryReference => "history names it",
         Evidence::StablePointer => "named as what should run",
         Evidence::ServiceRevision => "a service's own record, by digest",
@@ -131,14 +159,14 @@ pub(super) fn ran(rung: &Rung, at: Timestamp) -> Phrase {
     let built = rung.built.map(|built| Phrase::said("built ").then(moment(built, at)));
     let ran = if rung.running { first } else { last };
     let told = Phrase::joined(ran.into_iter().chain(built), ", ");
-    if told.is_empty() { Phrase::said("when it ran nobody tells") } else { told }
+    if told.is_empty() { Phrase::said("never seen running") } else { told }
 }
 
 pub(super) fn restorable(rung: &Rung) -> &'static str {
     match rung.restorable {
-        Some(true) => "restorable",
-        Some(false) => "NOT RESTORABLE",
-        None => "restorable: unknown",
+        Some(true) => "intact",
+        Some(false) => "NOT INTACT",
+        None => "intact: unknown",
     }
 }
 
@@ -149,15 +177,17 @@ pub(super) fn pin(rung: &Rung) -> &'static str {
         PinReport::Present | PinReport::Created => "pinned",
         PinReport::Planned => "not pinned (`prodpin enforce` would pin it)",
         PinReport::Failed => "could not be pinned",
+        PinReport::Refused => "not pinned: a pin would do harm",
         PinReport::Unsupported => "cannot be pinned here",
+        PinReport::Withheld => "pin withheld until the policy states `cleanup:` on the source",
         PinReport::Absent => "not pinned",
     }
 }
 
 pub(super) fn unchanged(row: &RepositoryReady, rung: &Rung) -> Phrase {
     match rung.unchanged {
-        Some(true) => Phrase::said("its tags still name it"),
-        None => Phrase::said("whether its tags still name it is unknown"),
+        Some(true) => Phrase::said("tag unchanged"),
+        None => Phrase::said("tag unchanged: unknown"),
         Some(false) => Phrase::joined(
             rung.moved.iter().map(|moved| {
                 let tag = Phrase::said("tag ").then(Phrase::name(moved.tag.as_str()));
@@ -177,7 +207,7 @@ pub(super) fn lasts(lasts: &Lasts) -> Phrase {
         Lasts::UntilRule { threat } => threatened(threat),
         Lasts::UnlessPinned { threat } => Phrase::said("unless it is pinned, ").then(threatened(threat)),
         Lasts::WithTheRules => Phrase::said("no rule reaches it today"),
-        Lasts::NoRulesToRead => Phrase::said("what else cleans up there cannot be read"),
+        Lasts::NoRulesToRead => Phrase::said("this registry does not expose its cleanup rules"),
         Lasts::NotAtAll => Phrase::said("nothing keeps it: any cleanup may take it"),
         Lasts::Unknown { detail } => Phrase::said("how long it lasts is unknown: ").then(Phrase::sentence(detail)),
     }

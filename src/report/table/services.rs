@@ -5,7 +5,7 @@ use std::io;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{heading, more};
-use crate::report::document::{RepositoryReport, TargetReport};
+use crate::report::document::{Reason, RepositoryReport, TargetReport};
 use crate::report::layout::{Page, Paint, padded, plain, span};
 use crate::report::overview::{Names, Overview, Service, Services, Standing, TARGETS};
 use crate::report::phrase::Phrase;
@@ -18,26 +18,32 @@ const LABEL: usize = 14;
 const NARROW: usize = 60;
 
 pub(super) fn write(page: &mut Page<'_>, overview: &Overview) -> io::Result<()> {
-    for standing in [Standing::NotReady, Standing::Unknown, Standing::Attention] {
+    for standing in Standing::ALL.into_iter().filter(|standing| *standing != Standing::Protected) {
         let Some(services) = overview.services.get(&standing) else { continue };
         heading(page, title(standing), explanation(standing))?;
         for service in services.shown.values() {
             match standing {
-                Standing::Attention | Standing::Ready => attention(page, overview.names, service)?,
-                Standing::NotReady | Standing::Unknown => troubled(page, overview.names, service)?,
+                Standing::Attention | Standing::First | Standing::Protected => {
+                    attention(page, overview.names, service)?;
+                }
+                Standing::NotReady | Standing::Endangered | Standing::Unknown => {
+                    troubled(page, overview.names, service)?;
+                }
             }
         }
         more(page, 0, services.total - services.shown.len() as u64, "more like this; all of them: --format csv")?;
     }
-    overview.services.get(&Standing::Ready).map_or(Ok(()), |services| ready(page, overview.names, services))
+    overview.services.get(&Standing::Protected).map_or(Ok(()), |services| protected(page, overview.names, services))
 }
 
 fn title(standing: Standing) -> &'static str {
     match standing {
         Standing::NotReady => "NOT READY",
+        Standing::Endangered => "IN DANGER",
         Standing::Unknown => "UNKNOWN",
-        Standing::Attention => "READY, NEEDING ATTENTION",
-        Standing::Ready => "READY",
+        Standing::Attention => "NEEDS ATTENTION",
+        Standing::First => "NO EARLIER RELEASE",
+        Standing::Protected => "PROTECTED",
     }
 }
 
@@ -45,27 +51,33 @@ fn explanation(standing: Standing) -> Phrase {
     // Of artifacts alone: whether the database allows a rollback is `prodpin ready`'s to tell.
     Phrase::said(match standing {
         Standing::NotReady => "a rollback would fail now",
-        Standing::Unknown => "whether a rollback would work could not be told",
-        Standing::Attention => "what to go back to is whole, but may not stay so",
-        Standing::Ready => "what to go back to is whole, every target protected",
+        Standing::Endangered => "a critical finding: what a rollback needs is lost, changed, or about to go",
+        Standing::Unknown => "whether a rollback would work is unknown",
+        Standing::Attention => "not every target is protected, or something needs a person",
+        Standing::First => "one release is known, and nothing is lost",
+        Standing::Protected => "every rollback target is protected",
     })
 }
 
 pub(in crate::report) fn word(standing: Standing) -> &'static str {
     match standing {
         Standing::NotReady => "NOT READY",
+        Standing::Endangered => "IN DANGER",
         Standing::Unknown => "UNKNOWN",
-        Standing::Attention => "ready, needing attention",
-        Standing::Ready => "ready",
+        Standing::Attention => "needs attention",
+        Standing::First => "no earlier release",
+        Standing::Protected => "protected",
     }
 }
 
 pub(super) fn look(standing: Standing) -> (&'static str, Paint) {
     match standing {
         Standing::NotReady => ("✗", Paint::Bad),
+        Standing::Endangered => ("‼", Paint::Bad),
         Standing::Unknown => ("?", Paint::Doubtful),
         Standing::Attention => ("!", Paint::Doubtful),
-        Standing::Ready => ("✓", Paint::Good),
+        Standing::First => ("·", Paint::Faint),
+        Standing::Protected => ("✓", Paint::Good),
     }
 }
 
@@ -130,13 +142,18 @@ fn target_line(page: &mut Page<'_>, target: &TargetReport) -> io::Result<()> {
     let standing = match (target.restorable, target.protected) {
         (Some(false), _) => Standing::NotReady,
         (None, _) => Standing::Unknown,
-        (Some(true), Some(true)) => Standing::Ready,
+        (Some(true), Some(true)) => Standing::Protected,
         (Some(true), _) => Standing::Attention,
     };
     let (symbol, paint) = look(standing);
     let short = Phrase::name(&target.artifact.short());
     let name = words::label(target).map_or(short.clone(), |label| label.say(" (").then(short).say(")"));
-    let running = if target.running { "running; " } else { "" };
+    let wanted = || target.reasons.iter().any(|reason| matches!(reason, Reason::Wanted { .. }));
+    let running = match target.running {
+        true => "running; ",
+        false if wanted() => "wanted, does not run; ",
+        false => "",
+    };
     let spans = [
         span(paint, format!("{symbol} ")),
         plain(format!("{}: {running}{}", name.terminal(), words::target_state(target).terminal())),
@@ -146,8 +163,8 @@ fn target_line(page: &mut Page<'_>, target: &TargetReport) -> io::Result<()> {
 }
 
 /// Services that need nobody: a line each while they are few, else one line for all.
-fn ready(page: &mut Page<'_>, names: Names, services: &Services) -> io::Result<()> {
-    heading(page, title(Standing::Ready), explanation(Standing::Ready))?;
+fn protected(page: &mut Page<'_>, names: Names, services: &Services) -> io::Result<()> {
+    heading(page, title(Standing::Protected), explanation(Standing::Protected))?;
     let shown = services.shown.len() as u64;
     if services.total > shown {
         let many = Phrase::default().counted(services.total, "service", "services").say("; each of them: --format csv");

@@ -17,6 +17,7 @@ pub(super) async fn inspect(registry: &Registry, name: &RepositoryName, artifact
         presence: Presence::Unknown,
         kind: None,
         created: None,
+        children: Vec::new(),
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
@@ -98,6 +99,7 @@ async fn look_inside(registry: &Registry, name: &RepositoryName, digest: &Digest
     };
     seen.created = manifest.created.or(seen.created);
     seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
+    seen.children = manifest.content.children();
     let found = below(registry, name, digest, manifest.content).await;
     found.tell(seen);
 }

@@ -217,6 +217,7 @@ pub(super) fn blank(artifact: ArtifactId, pin: PinState) -> Inspection {
         presence: Presence::Unknown,
         kind: Some(ArtifactKind::Chart),
         created: None,
+        children: Vec::new(),
         closure: Closure::Unknown,
         pin,
         obstacles: Vec::new(),

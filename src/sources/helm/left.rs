@@ -32,9 +32,9 @@ mod tests {
     #[test]
     fn an_archive_is_looked_for_where_the_others_are_i4() {
         let index = "apiVersion: v1\nentries:\n  shop:\n\
-                     - {name: shop, version: 1.2.0, urls: [\"https://h.example/1.2.0/shop-1.2.0.tgz\"]}\n\
-                     - {name: shop, version: 1.1.0, urls: [\"https://h.example/1.1.0/shop-1.1.0.tgz\"]}\n\
-                     - {name: shop, version: 1.0.0, urls: [\"blobs/abc\"]}\n";
+                     \x20 - {name: shop, version: 1.2.0, urls: [\"https://h.example/1.2.0/shop-1.2.0.tgz\"]}\n\
+                     \x20 - {name: shop, version: 1.1.0, urls: [\"https://h.example/1.1.0/shop-1.1.0.tgz\"]}\n\
+                     \x20 - {name: shop, version: 1.0.0, urls: [\"blobs/abc\"]}\n";
         let index = Index::read(index.as_bytes()).unwrap();
         let (name, version) = ("shop".parse().unwrap(), "0.9.0".parse().unwrap());
         let found = addresses(index.charts.get(&name), &name, &version);

@@ -13,6 +13,7 @@ use url::Url;
 use super::archive::{Archive, Seen};
 use super::index::Index;
 use super::location::{Hosts, Place};
+use crate::memory;
 use crate::model::{Cause, Digest, RepositoryName, Tag};
 use crate::sources::http::answer::Answer;
 use crate::sources::http::fault::Fault;
@@ -20,8 +21,10 @@ use crate::sources::http::place::redacted;
 use crate::sources::http::redirect::Redirects;
 use crate::sources::http::wire::{Call, Extras, Purpose, Wire};
 
-/// The largest public index is a quarter of it.
-const INDEX_CAP: usize = 64 << 20;
+/// The largest public index is a quarter of what is read where there is memory.
+pub(super) fn index_cap() -> usize {
+    memory::budget().part(4, 16 << 20, 64 << 20)
+}
 /// Helm itself stores no chart that is larger than a hundredth of it; others are only hashed, as they stream by.
 const ARCHIVE_CAP: usize = 256 << 20;
 /// One version's description by ChartMuseum.
@@ -112,7 +115,7 @@ impl Web {
         let Ok(url) = self.hosts.home.join("index.yaml") else {
             return failed(Fault::malformed("the repository's address takes no index.yaml"));
         };
-        let call = self.read(url.clone(), Redirects::SameOrigin, INDEX_CAP, true);
+        let call = self.read(url.clone(), Redirects::SameOrigin, index_cap(), true);
         let answer = match self.wire.send_with(&call, Extras { headers, ..Extras::default() }).await {
             Ok(answer) => answer,
             Err(fault) => return failed(fault),

@@ -221,6 +221,7 @@ fn look_closely(
     inspection.presence = if digest.matches(&manifest.bytes) { Presence::Present } else { Presence::Unknown };
     inspection.obstacles.extend(repository_content.archived(digest));
     inspection.created = manifest.created;
+    inspection.children = manifest.children.clone();
     inspection.closure =
         if lacking.is_empty() { Closure::Complete } else { Closure::Broken(lacking.into_iter().collect()) };
     inspection
@@ -251,6 +252,7 @@ fn blank(artifact: &ArtifactId) -> Inspection {
         presence: Presence::Unknown,
         kind: None,
         created: None,
+        children: Vec::new(),
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),

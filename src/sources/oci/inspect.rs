@@ -21,6 +21,7 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
         presence: Presence::Unknown,
         kind: None,
         created: None,
+        children: Vec::new(),
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
@@ -34,12 +35,12 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
 pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest: &Digest) -> Inspection {
     let mut seen = blank(digest.clone().into());
     let scope = Scope::Artifact(seen.artifact.clone());
-    match registry.fetch(repository, digest).await {
+    match registry.fetch_present(repository, digest).await {
         Ok(fetched) => {
             seen.presence = Presence::Present;
-            match fetched.manifest {
-                Ok(manifest) => look_below(registry, repository, digest, &manifest, &mut seen).await,
-                Err(fault) => seen.gaps.push(fault.gap(scope.clone())),
+            match &fetched.manifest {
+                Ok(manifest) => look_below(registry, repository, digest, manifest, &mut seen).await,
+                Err(fault) => seen.gaps.push(fault.clone().gap(scope.clone())),
             }
         }
         Err(Trouble::NotFound) => {
@@ -101,7 +102,11 @@ async fn look_below(
     seen: &mut Inspection,
 ) {
     seen.created = manifest.created;
-    seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
+    seen.kind = match &manifest.content {
+        Content::Index(_) => Some(ArtifactKind::Index),
+        Content::Image { .. } => manifest.is_chart().then_some(ArtifactKind::Chart),
+    };
+    seen.children = manifest.content.children();
     let found = below(registry, repository, digest, &manifest.content).await;
     found.tell(seen);
 }
@@ -124,7 +129,10 @@ async fn named_by_pin(
     digest: &Digest,
 ) -> Result<(PinState, Option<Disagreement>), Fault> {
     let tag: Tag = Pin::of(digest).to_string().parse().map_err(|_| Fault::malformed("a pin that is no tag"))?;
-    let (named, disagreement) = registry.resolve_twice(repository, &tag).await?;
+    let (named, disagreement) = match registry.counts_pulls().await {
+        true => (registry.resolve(repository, &tag).await?, None),
+        false => registry.resolve_twice(repository, &tag).await?,
+    };
     let state = match named {
         Resolution::Artifact(named) if named.digest() == Some(digest) => PinState::Present,
         Resolution::Artifact(other) => PinState::Moved(other),
@@ -140,7 +148,7 @@ pub(super) async fn created(registry: &Registry, repository: &Repository, digest
     let mut digest = digest.clone();
     // An index, a nested one at most, and an image.
     for _ in 0..3 {
-        let manifest = registry.fetch(repository, &digest).await.ok()?.manifest.ok()?;
+        let manifest = registry.fetch(repository, &digest).await.ok()?.manifest.clone().ok()?;
         if manifest.created.is_some() {
             return manifest.created;
         }
@@ -170,7 +178,7 @@ pub(super) async fn provenance(
     // An index, a nested one at most, and an image.
     for _ in 0..3 {
         let manifest = match registry.fetch(repository, &digest).await {
-            Ok(fetched) => fetched.manifest?,
+            Ok(fetched) => fetched.manifest.clone()?,
             // What is not there is told by the inspection, and says nothing.
             Err(Trouble::NotFound) => return Ok(said),
             Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),

@@ -18,15 +18,19 @@ use super::auth::{Auth, Grant};
 use super::fault::Fault;
 use super::host::RegistryHost;
 use super::list::{List, PAGE};
+use super::manifests::Manifests;
 use super::redirect::Redirects;
 use super::wire::{Answer, Call, Extras, Purpose, Wire};
-use crate::model::{Cause, Digest, PartAnswer, Pin, RepositoryName};
+use crate::model::{Cause, Digest, PartAnswer, Pin, Recognised, RepositoryName, WellKnown};
 
 /// A manifest larger than this is refused (F26); the specification asks registries to take as much.
 pub(super) const MANIFEST_CAP: usize = 4 << 20;
 
 /// A page of a list.
 const PAGE_CAP: usize = 16 << 20;
+
+/// What a registry tells of itself.
+const RECOGNISE_CAP: usize = 1 << 20;
 
 /// Repositories whose grants and blobs are remembered at once (I20).
 const REPOSITORIES_KEPT: usize = 128;
@@ -41,8 +45,14 @@ pub(super) struct Registry {
     wire: Wire,
     auth: Auth,
     catalog: Grant,
+    /// For what is shown to everyone who has logged in.
+    login: Grant,
     accept: HeaderValue,
     repositories: Mutex<HashMap<RepositoryName, Arc<Repository>>>,
+    /// Manifests that were read in this run.
+    pub(super) manifests: Manifests,
+    /// What the registry is, asked once.
+    pub(super) recognised: OnceCell<Recognised>,
 }
 
 /// One repository of it, with what this run has learnt.
@@ -80,7 +90,17 @@ impl Registry {
         ];
         // Always all four: an older registry converts, and another Accept would be another digest (C88).
         let accept = HeaderValue::from_str(&accept.join(", ")).map_err(|_| Fault::malformed("no media types"))?;
-        Ok(Self { host, wire, auth, catalog: Grant::catalog(), accept, repositories: Mutex::default() })
+        Ok(Self {
+            host,
+            wire,
+            auth,
+            catalog: Grant::catalog(),
+            login: Grant::login(),
+            accept,
+            repositories: Mutex::default(),
+            manifests: Manifests::default(),
+            recognised: OnceCell::new(),
+        })
     }
 
     /// How many questions may be worth asking at once.
@@ -130,7 +150,7 @@ impl Registry {
 
     /// Sends a call in a scope, and answers one 401 with one renewal (F29).
     async fn call(&self, grant: &Grant, call: Call) -> Result<Answer, Fault> {
-        self.call_with(grant, call, || Extras::default()).await
+        self.call_with(grant, call, Extras::default).await
     }
 
     /// The same for reading in a repository, with extras.
@@ -176,6 +196,32 @@ impl Registry {
         };
         url.query_pairs_mut().extend_pairs(query);
         url
+    }
+
+    /// The base of the registry's interface, asked as anyone would: its challenge is what matters.
+    pub(super) async fn base(&self) -> Result<Answer, Fault> {
+        self.wire.send(&self.recognising("v2/", Redirects::SameOrigin)).await
+    }
+
+    /// A path that one kind of registry answers. Credentials go with it only where it lies in the registry's own part of
+    /// its address.
+    pub(super) async fn well_known(&self, path: WellKnown) -> Result<Answer, Fault> {
+        let call = self.recognising(path.path(), Redirects::None);
+        match path.needs_login() {
+            true => self.call(&self.login, call).await,
+            false => self.wire.send(&call).await,
+        }
+    }
+
+    fn recognising(&self, path: &str, redirects: Redirects) -> Call {
+        let (accept, authorization, content) = (None, None, None);
+        let (purpose, method, url) = (Purpose::Recognise, Method::GET, self.url(path, None));
+        Call { purpose, method, url, accept, authorization, content, redirects, cap: RECOGNISE_CAP }
+    }
+
+    /// Who issued the registry's tokens, by their own word.
+    pub(super) fn token_issuer(&self) -> Option<&str> {
+        self.auth.issuer()
     }
 
     /// A page of a list.

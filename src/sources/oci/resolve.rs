@@ -3,6 +3,7 @@
 use reqwest::{Method, StatusCode};
 
 use super::answer::Answer;
+use super::closure::Fetched;
 use super::fault::Fault;
 use super::manifest::{is_manifest, is_schema_1};
 use super::redirect::Redirects;
@@ -80,12 +81,22 @@ impl Registry {
 
     /// The same by the manifest's bytes, whatever a header says of them (F21).
     pub(super) async fn resolve_by_bytes(&self, repository: &Repository, tag: &Tag) -> Result<Resolution, Fault> {
-        let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);
-        match self.get_manifest(repository, tag.as_str()).await {
-            Ok(answer) => self.digest_by_hash(&answer, what).map(|digest| Resolution::Artifact(digest.into())),
+        match self.get_by_tag(repository, tag).await {
+            Ok((digest, fetched)) => {
+                self.hold(repository, &digest, fetched);
+                Ok(Resolution::Artifact(digest.into()))
+            }
             Err(Lack::NotFound) => Ok(Resolution::NotFound),
             Err(Lack::Unknown(fault)) => Err(fault),
         }
+    }
+
+    /// A tag's manifest with the digest that its bytes have.
+    pub(super) async fn get_by_tag(&self, repository: &Repository, tag: &Tag) -> Result<(Digest, Fetched), Lack> {
+        let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);
+        let answer = self.get_manifest(repository, tag.as_str()).await?;
+        let digest = self.digest_by_hash(&answer, what)?;
+        Ok((digest, Fetched::of(answer, what)))
     }
 
     /// The digest that a HEAD tells (C87); none if it says too little, and the bytes must be hashed.

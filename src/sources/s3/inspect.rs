@@ -27,6 +27,7 @@ pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspectio
         presence: Presence::Unknown,
         kind: None,
         created: None,
+        children: Vec::new(),
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),

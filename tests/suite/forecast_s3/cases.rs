@@ -430,6 +430,7 @@ fn inspected(id: &str, lock: Lock) -> (ArtifactId, Inspection) {
         presence: Presence::Present,
         kind: None,
         created: Some(at("2026-01-01T10:00:00Z")),
+        children: Vec::new(),
         closure: Closure::Complete,
         pin: PinState::Absent,
         obstacles: Vec::new(),

@@ -95,6 +95,7 @@ impl Opening {
             private: false,
             ca_file: None,
             max_concurrency: None,
+            cleanup: None,
         };
         let timing = Timing {
             connect: Duration::from_secs(2),

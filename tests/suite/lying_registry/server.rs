@@ -78,6 +78,8 @@ pub(super) enum Lie {
     Forbidden(&'static str),
     /// F32: this many requests are too many, with this `Retry-After`.
     Throttle(usize, &'static str),
+    /// F113: of so many requests one is too many, with this `Retry-After`.
+    ThrottleSome(usize, &'static str),
     /// HEAD is answered with this status.
     Head(u16),
     /// The catalog is answered with this status.
@@ -116,6 +118,8 @@ pub(super) enum Lie {
     NoRanges,
     /// GET with a range is answered with this status.
     RangeRefused(u16),
+    /// F123: what this path shows to everyone: status, headers, body.
+    Shows(&'static str, u16, &'static [(&'static str, &'static str)], &'static str),
 }
 
 /// How clients prove who they are.
@@ -393,6 +397,14 @@ impl State {
         if path == "/token" {
             return self.token(request);
         }
+        if let Some(shown) = self.find(|lie| match lie {
+            Lie::Shows(at, status, headers, body) if *at == path => Some((*status, *headers, *body)),
+            _ => None,
+        }) {
+            let (status, headers, body) = shown;
+            let reply = Reply::new(status, "application/json", body);
+            return headers.iter().fold(reply, |reply, (name, value)| reply.with(name, *value));
+        }
         if let Some(refused) = self.authorize(request, own) {
             return refused;
         }
@@ -409,6 +421,16 @@ impl State {
         }) && self.times("throttle", most)
         {
             return Reply::error(429, "TOOMANYREQUESTS").with("Retry-After", wait);
+        }
+        if let Some((every, wait)) = self.find(|lie| match lie {
+            Lie::ThrottleSome(every, wait) => Some((*every, *wait)),
+            _ => None,
+        }) {
+            let count = self.counts.entry("throttle some").or_default();
+            *count += 1;
+            if count.is_multiple_of(every) {
+                return Reply::error(429, "TOOMANYREQUESTS").with("Retry-After", wait);
+            }
         }
         if self.find(|lie| matches!(lie, Lie::Html(part) if path.contains(part)).then_some(())).is_some() {
             return Reply::new(200, "text/html", "<html>log in</html>");

@@ -183,6 +183,7 @@ impl Inventory for Bucket {
             presence: Presence::NotFound,
             kind: None,
             created: None,
+            children: Vec::new(),
             closure: Closure::Complete,
             pin: PinState::Absent,
             obstacles: Vec::new(),
