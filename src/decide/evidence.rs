@@ -52,9 +52,7 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
         match obstacle {
             Obstacle::PartMissing { digest, part, more } => {
                 further += more.and_then(|more| usize::try_from(more).ok()).unwrap_or_default();
-                missing.push(
-                    part.as_ref().map_or_else(|| format!("a part, {digest}"), |part| format!("{part} ({digest})")),
-                );
+                missing.push(part.as_ref().map_or(digest.to_string(), |part| format!("{part} ({digest})")));
             }
             Obstacle::PartDamaged { detail, .. } => damaged.push(detail.clone()),
             _ => {}
