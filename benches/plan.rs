@@ -155,6 +155,7 @@ fn whole(artifact: ArtifactId) -> Inspection {
         pin: PinState::Present,
         obstacles: Vec::new(),
         lost_attestations: Vec::new(),
+        children: Vec::new(),
         gaps: Vec::new(),
         object: None,
     }
