@@ -37,7 +37,7 @@ fn free_port() -> u16 {
 fn start(mut command: Command, port: u16, folder: TempDir) -> Own {
     let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let own = Own { process, url: format!("http://127.0.0.1:{port}"), _folder: folder };
-    for _ in 0..200 {
+    for _ in 0..1200 {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return own;
         }

@@ -213,7 +213,7 @@ impl Wire {
     /// Waits before the next try, or gives the fault back if there is none.
     async fn pause(&self, failures: u32, asked: Option<Duration>, fault: Fault) -> Result<(), Fault> {
         // A throttled call is worth more patience than a broken one: the server is there, and says what it wants.
-        let most = if fault.cause == Cause::Throttled { self.timing.tries * 2 } else { self.timing.tries };
+        let most = if fault.cause == Cause::Throttled { self.timing.tries * 4 } else { self.timing.tries };
         if failures >= most {
             return Err(fault);
         }

@@ -269,7 +269,8 @@ proptest! {
         let bucket = Objects { versioning: Versioning::Enabled, locks: true, readable: false, ..bucket };
         let targets: Vec<ArtifactId> =
             decided(&bucket, 5, PinTerms::default()).report.targets.into_iter().map(|target| target.artifact).collect();
-        let older = |bucket: &Objects, artifact: &ArtifactId| bucket.of(artifact).1 > 0 && !targets.contains(artifact);
+        // A hold keeps a version that rules count, so an older one of its key may go sooner until it is held as well.
+        let older = |bucket: &Objects, artifact: &ArtifactId| bucket.of(artifact).1 > 0;
         let made = no_pin_worsens_any_fate(&bucket, 5, PinTerms::default(), &[60], older)?;
         prop_assert_eq!(made, targets.len());
     }
