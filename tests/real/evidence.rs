@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use prodpin::model::{Closure, Digest, Obstacle, Presence, RepositoryName};
+use prodpin::model::{ArtifactId, Closure, Digest, Obstacle, Presence, RepositoryName};
 use prodpin::sources::memory::{Content, image};
 use prodpin::sources::oci::{Surroundings, open_in};
 use prodpin::sources::{OpenOptions, Source};
@@ -107,7 +107,11 @@ async fn after_a_collection(program: &str) {
     let head = http.head(format!("{}/v2/shop/api/blobs/{}", registry.url, lost[0])).send().await.unwrap();
     assert_eq!(head.status().as_u16(), 200, "{program} remembers what it collected: else this test shows nothing");
 
-    // Clients ask by HEAD, upload nothing, and the registry takes the release without its layers.
+    // Clients ask by HEAD, upload nothing, and the registry takes the next release without its layers.
+    let mut document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    document["annotations"] = serde_json::json!({ "release": "the next one" });
+    let bytes = serde_json::to_vec(&document).unwrap();
+    let artifact: ArtifactId = Digest::of(&bytes).into();
     let put = http
         .put(format!("{}/v2/shop/api/manifests/v1.1.0", registry.url))
         .header("Content-Type", media_type)

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::decide::changes;
-use crate::model::{Cause, Event, Obstacle, PinState, Presence, RepositoryState, Scope, Versioning};
+use crate::model::{Cause, Closure, Event, Obstacle, PinState, Presence, RepositoryState, Scope, Versioning};
 
 /// A request as the server saw it.
 #[derive(Debug, Clone)]
@@ -36,6 +36,11 @@ impl Seen {
 /// A whole HTTP answer, byte for byte.
 fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// What HEAD says of an object of seven bytes, as every version here is listed.
+fn seven_bytes(headers: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{headers}Content-Length: 7\r\n\r\n")
 }
 
 fn xml(root: &str, inside: &str) -> String {
@@ -195,6 +200,7 @@ fn lockable(request: &Seen, hold: &str) -> String {
         () if request.asks("legal-hold") && request.method == "GET" => {
             xml("LegalHold", &format!("<Status>{hold}</Status>"))
         }
+        () if request.method == "HEAD" => seven_bytes("ETag: \"ev1\"\r\nx-amz-version-id: v1\r\n"),
         () => answer("200 OK", "ETag: \"ev1\"\r\nx-amz-version-id: v1\r\n", ""),
     }
 }
@@ -544,6 +550,27 @@ async fn holds_are_read_and_never_guessed_f48() {
     }
 }
 
+/// Some proxies say 0 of everything that is asked for by HEAD: then the first byte decides.
+#[tokio::test]
+async fn a_size_that_head_and_the_listing_disagree_about_is_settled_by_get_i25() {
+    for (served, contradicts) in [("bytes 0-0/7", false), ("bytes 0-0/6", true), ("", true)] {
+        let server = Server::start(move |request| match request.method.as_str() {
+            "HEAD" => answer("200 OK", "ETag: \"ev1\"\r\nx-amz-version-id: v1\r\n", ""),
+            "GET" if request.value("x-id") == Some("GetObject") => match served {
+                "" => answer("200 OK", "ETag: \"ev1\"\r\n", ""),
+                range => answer("206 Partial Content", &format!("Content-Range: {range}\r\n"), "x"),
+            },
+            _ => lockable(request, "ON"),
+        })
+        .await;
+        let id = artifact("a/1/x.zip?versionId=v1");
+        let seen = server.open(false).await.inventory.inspect(&repository("a"), &id).await;
+        let told = seen.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Contradiction { .. }));
+        assert_eq!(told, contradicts, "{served:?}: {:?}", seen.obstacles);
+        assert_eq!(seen.closure == Closure::Complete, !contradicts);
+    }
+}
+
 #[tokio::test]
 async fn unknown_storage_classes_are_taken_for_archives_f53_b59() {
     for (headers, expected) in [
@@ -557,10 +584,13 @@ async fn unknown_storage_classes_are_taken_for_archives_f53_b59() {
             Some("INTELLIGENT_TIERING ARCHIVE_ACCESS"),
         ),
     ] {
-        let server = Server::start(move |request| {
-            if request.method == "HEAD" { answer("200 OK", headers, "") } else { lockable(request, "ON") }
-        })
-        .await;
+        let server =
+            Server::start(
+                move |request| {
+                    if request.method == "HEAD" { seven_bytes(headers) } else { lockable(request, "ON") }
+                },
+            )
+            .await;
         let id = artifact("a/1/x.zip?versionId=v1");
         let inspection = server.open(false).await.inventory.inspect(&repository("a"), &id).await;
         let expected: Vec<_> =
@@ -616,7 +646,7 @@ fn unversioned(request: &Seen, etag: &str, tags: usize) -> String {
             let tags: String = (0..tags).map(|n| format!("<Tag><Key>k{n}</Key><Value>v</Value></Tag>")).collect();
             xml("Tagging", &format!("<TagSet>{tags}</TagSet>"))
         }
-        () if request.method == "HEAD" => answer("200 OK", &format!("ETag: \"{etag}\"\r\n"), ""),
+        () if request.method == "HEAD" => seven_bytes(&format!("ETag: \"{etag}\"\r\n")),
         () => lockable(request, "OFF"),
     }
 }
