@@ -94,6 +94,19 @@ async fn what_arrives_below_all_that_are_kept_is_kept_and_told_i25() {
 }
 
 #[tokio::test]
+async fn dates_and_numbers_count_among_themselves_i25() {
+    let days = ["20210801", "20210902", "20211004", "20211109", "20211214", "20211216"];
+    let (mut estate, told) = estate(semver("[0-9]*"), 3, &days).await;
+    assert_eq!((kept(&told), doubt(&told)), (vec!["20211216", "20211214", "20211109"], None));
+    estate.push("0.6.18", "new");
+    let told = estate.enforce().await;
+    assert_eq!((kept(&told), doubt(&told)), (vec!["0.6.18", "20211216", "20211214"], None));
+    // Under a pattern that means everything, what names no version comes after all that do.
+    let (_, told) = self::estate(semver("*"), 2, &["v1.0.0", "v1.1.0", "latest", "main", "dev-12", "dev-13"]).await;
+    assert_eq!((kept(&told), doubt(&told)), (vec!["v1.1.0", "v1.0.0"], None));
+}
+
+#[tokio::test]
 async fn an_index_and_its_platforms_are_one_release_i25() {
     for order in [Order::Semver, Order::Name] {
         let mut estate = Estate::new(vec![tags(&["v*"], order)]);
