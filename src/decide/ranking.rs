@@ -42,6 +42,8 @@ pub(super) struct Place {
     after: bool,
     /// None for what is compared with nothing by its name.
     pub(super) family: Option<u32>,
+    /// Its first number.
+    pub(super) line: Option<u64>,
     /// Among the numbers of its family, most recent first.
     group: u32,
     /// Who counts behind those numbers.
@@ -131,7 +133,7 @@ impl<'n, 'a> Ranking<'n, 'a> {
     pub(super) fn ranked(&self) -> Chain<'_, 'n, 'a> {
         let alone = |named: &'n Named<'a>, after, family| {
             let arrival = self.arrivals.at(named);
-            Ranked { named, place: Place { after, family, group: 0, series: 0, step: 0, arrival } }
+            Ranked { named, place: Place { after, family, line: None, group: 0, series: 0, step: 0, arrival } }
         };
         if self.arrivals.order == Order::Pushed {
             // Each by itself, and in order already.
@@ -245,7 +247,11 @@ impl Entry<'_, '_> {
 fn group<'n, 'a>(at: u32, entries: &[Entry<'n, 'a>], arrivals: &Arrivals) -> Vec<Ranked<'n, 'a>> {
     let place = |entry: &Entry<'n, 'a>, series, step| {
         let arrival = arrivals.at(entry.named);
-        let place = Place { after: entry.after, family: Some(entry.family), group: at, series, step, arrival };
+        let line = match entry.grade {
+            Grade::Numbers([first, ..], _) => Some(first),
+            Grade::None | Grade::Stem => None,
+        };
+        let place = Place { after: entry.after, family: Some(entry.family), line, group: at, series, step, arrival };
         Ranked { named: entry.named, place }
     };
     if let [alone] = entries {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::{ArtifactId, Evidence, Inspection};
 
+use super::ranking::{Arrival, Place};
 use super::releases::PLATFORMS;
 use super::rollback_set::{Candidate, Lane, is_missing};
 
@@ -47,13 +48,36 @@ impl Candidate {
         by_name.or_else(|| self.arrived()?.later(other.arrived()?))
     }
 
+    /// Whether it is of the same first number as another one.
+    fn is_in_line_with(&self, other: &Self) -> bool {
+        let same = |this: &Place| {
+            this.line.is_some() && other.places.iter().any(|that| (this.family, this.line) == (that.family, that.line))
+        };
+        self.places.iter().any(same)
+    }
+
     /// When it was first known.
-    pub(super) fn arrived(&self) -> Option<super::ranking::Arrival> {
+    pub(super) fn arrived(&self) -> Option<Arrival> {
         self.places.iter().map(|place| place.arrival).min()
     }
 }
 
 impl Lane {
+    /// Whether two releases are in no order: their names tell nothing, or one of a line of numbers that is new altogether
+    /// arrived after the other, and is older by its name. So it looks when a project counts anew.
+    pub(super) fn is_unordered(&self, one: &Candidate, other: &Candidate) -> bool {
+        let Some(newer) = one.newer(other) else { return true };
+        let (newer, older) = if newer { (one, other) } else { (other, one) };
+        let after = |candidate: &Candidate| {
+            candidate.arrived().zip(newer.arrived()).and_then(|(this, that)| this.later(that)) == Some(true)
+        };
+        // Nearly always what is older by its name was there before.
+        after(older)
+            && older.places.iter().any(|place| place.line.is_some())
+            && !older.is_in_line_with(newer)
+            && self.ranked.iter().filter(|candidate| candidate.is_in_line_with(older)).all(after)
+    }
+
     /// The candidates down to the last one kept: `keep` releases that exist, everything running, whatever is missing on
     /// the way, and what may be as recent. What was not looked at yet counts as existing.
     pub(super) fn window<'a>(&'a self, keep: u32, seen: &Inspections) -> impl Iterator<Item = Windowed<'a>> {
@@ -137,7 +161,10 @@ impl Lane {
         let beyond: Vec<usize> = there.into_iter().filter(|at| places[*at] == Told::Beyond).collect();
         let mut families: Vec<(Option<u32>, VecDeque<usize>)> = Vec::new();
         for at in beyond {
-            let newer = releases.iter().filter(|other| self.ranked[**other].newer(&self.ranked[at]) == Some(true));
+            let newer = releases.iter().filter(|other| {
+                let (this, other) = (&self.ranked[at], &self.ranked[**other]);
+                other.newer(this) == Some(true) && !self.is_unordered(other, this)
+            });
             let possible = newer.take(keep).count() < keep;
             if possible || self.is_latest(at, places) {
                 let family = self.ranked[at].places.first().and_then(|place| place.family);
