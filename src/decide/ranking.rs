@@ -42,8 +42,8 @@ pub(super) struct Place {
     after: bool,
     /// None for what is compared with nothing by its name.
     pub(super) family: Option<u32>,
-    /// Its first number.
-    pub(super) line: Option<u64>,
+    /// Its first number, and when the first release of that arrived.
+    pub(super) line: Option<(u64, Arrival)>,
     /// Among the numbers of its family, most recent first.
     group: u32,
     /// Who counts behind those numbers.
@@ -82,6 +82,8 @@ pub(super) struct Ranking<'n, 'a> {
     entries: Vec<Entry<'n, 'a>>,
     /// What names no version and no number, and comes after all versions.
     rest: Vec<&'n Named<'a>>,
+    /// When the first release of each first number of a family arrived.
+    lines: BTreeMap<(u32, u64), Arrival>,
     arrivals: Arrivals,
 }
 
@@ -117,7 +119,15 @@ impl<'n, 'a> Ranking<'n, 'a> {
             entries.sort_unstable_by(|a, b| (a.after, a.family).cmp(&(b.after, b.family)).then_with(|| b.by_grade(a)));
         }
         rest.sort_by_cached_key(|named| Reverse((arrivals.at(named), Natural(named.label), named.tag)));
-        Self { entries, rest, arrivals }
+        let mut lines: BTreeMap<(u32, u64), Arrival> = BTreeMap::new();
+        for entry in &entries {
+            if let Grade::Numbers([first, ..], _) = entry.grade {
+                let arrival = arrivals.at(entry.named);
+                let since = lines.entry((entry.family, first)).or_insert(arrival);
+                *since = arrival.min(*since);
+            }
+        }
+        Self { entries, rest, lines, arrivals }
     }
 
     pub(super) fn tags(&self) -> impl Iterator<Item = &'n Named<'a>> {
@@ -148,7 +158,7 @@ impl<'n, 'a> Ranking<'n, 'a> {
     fn families<'s>(&'s self, entries: &'s [Entry<'n, 'a>]) -> impl Iterator<Item = Chain<'s, 'n, 'a>> {
         entries.chunk_by(|a, b| a.family == b.family).map(move |family| {
             let groups = (0..).zip(family.chunk_by(|a, b| a.by_grade(b).is_eq()));
-            let ranked = groups.flat_map(move |(at, entries)| group(at, entries, &self.arrivals));
+            let ranked = groups.flat_map(move |(at, entries)| group(at, entries, &self.lines, &self.arrivals));
             Box::new(ranked) as Chain<'s, 'n, 'a>
         })
     }
@@ -244,11 +254,16 @@ impl Entry<'_, '_> {
 }
 
 /// Releases of the same numbers, by who counts behind them.
-fn group<'n, 'a>(at: u32, entries: &[Entry<'n, 'a>], arrivals: &Arrivals) -> Vec<Ranked<'n, 'a>> {
+fn group<'n, 'a>(
+    at: u32,
+    entries: &[Entry<'n, 'a>],
+    lines: &BTreeMap<(u32, u64), Arrival>,
+    arrivals: &Arrivals,
+) -> Vec<Ranked<'n, 'a>> {
     let place = |entry: &Entry<'n, 'a>, series, step| {
         let arrival = arrivals.at(entry.named);
         let line = match entry.grade {
-            Grade::Numbers([first, ..], _) => Some(first),
+            Grade::Numbers([first, ..], _) => lines.get(&(entry.family, first)).map(|since| (first, *since)),
             Grade::None | Grade::Stem => None,
         };
         let place = Place { after: entry.after, family: Some(entry.family), line, group: at, series, step, arrival };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::{ArtifactId, Evidence, Inspection};
 
-use super::ranking::{Arrival, Place};
+use super::ranking::Arrival;
 use super::releases::PLATFORMS;
 use super::rollback_set::{Candidate, Lane, is_missing};
 
@@ -48,14 +48,6 @@ impl Candidate {
         by_name.or_else(|| self.arrived()?.later(other.arrived()?))
     }
 
-    /// Whether it is of the same first number as another one.
-    fn is_in_line_with(&self, other: &Self) -> bool {
-        let same = |this: &Place| {
-            this.line.is_some() && other.places.iter().any(|that| (this.family, this.line) == (that.family, that.line))
-        };
-        self.places.iter().any(same)
-    }
-
     /// When it was first known.
     pub(super) fn arrived(&self) -> Option<Arrival> {
         self.places.iter().map(|place| place.arrival).min()
@@ -68,14 +60,12 @@ impl Lane {
     pub(super) fn is_unordered(&self, one: &Candidate, other: &Candidate) -> bool {
         let Some(newer) = one.newer(other) else { return true };
         let (newer, older) = if newer { (one, other) } else { (other, one) };
-        let after = |candidate: &Candidate| {
-            candidate.arrived().zip(newer.arrived()).and_then(|(this, that)| this.later(that)) == Some(true)
-        };
-        // Nearly always what is older by its name was there before.
-        after(older)
-            && older.places.iter().any(|place| place.line.is_some())
-            && !older.is_in_line_with(newer)
-            && self.ranked.iter().filter(|candidate| candidate.is_in_line_with(older)).all(after)
+        let Some(arrived) = newer.arrived() else { return false };
+        let same = |line: u64| newer.places.iter().any(|place| place.line.is_some_and(|(other, _)| other == line));
+        older.places.iter().filter_map(|place| place.line).any(|(line, since)| {
+            // Nearly always there was one of its line before.
+            since.later(arrived) == Some(true) && !same(line)
+        })
     }
 
     /// The candidates down to the last one kept: `keep` releases that exist, everything running, whatever is missing on
