@@ -39,7 +39,7 @@ impl Selection {
         for lane in self.tagged() {
             if let (Some(this), Some(that)) = (of(lane, one), of(lane, other)) {
                 let (this, that) = (&lane.ranked[this], &lane.ranked[that]);
-                return if lane.is_unordered(this, that) { None } else { this.newer(that) };
+                return if this.is_unordered(that) { None } else { this.newer(that) };
             }
         }
         let arrived =
@@ -49,22 +49,21 @@ impl Selection {
 
     /// The first two kept releases that are in no order, the more recent place first.
     fn doubt(&self, keep: u32, seen: &Inspections) -> Option<(Why, &Candidate, &Candidate)> {
-        let rules: Vec<(&Lane, Vec<(&Candidate, Told)>)> =
-            self.tagged().map(|lane| (lane, kept(lane, keep, seen))).collect();
-        let within = rules.iter().find_map(|(lane, kept)| {
+        let rules: Vec<Vec<(&Candidate, Told)>> = self.tagged().map(|lane| kept(lane, keep, seen)).collect();
+        let within = rules.iter().find_map(|kept| {
             let mut pairs = pairs(kept).map(|((one, _), (other, _))| (*one, *other));
-            let (one, other) = pairs.find(|(one, other)| lane.is_unordered(one, other))?;
+            let (one, other) = pairs.find(|(one, other)| one.is_unordered(other))?;
             Some((if one.newer(other).is_none() { Why::Names } else { Why::Line }, one, other))
         });
         let between = || {
-            let first = rules.iter().filter_map(|(_, kept)| Some(kept.first()?.0)).collect::<Vec<_>>();
+            let first = rules.iter().filter_map(|kept| Some(kept.first()?.0)).collect::<Vec<_>>();
             let unknown = |one: &Candidate, other: &Candidate| {
                 one.artifact != other.artifact && self.newer(&one.artifact, &other.artifact).is_none()
             };
             pairs(&first).find(|(one, other)| unknown(one, other)).map(|(one, other)| (Why::Rules, *one, *other))
         };
         let arrived = || {
-            rules.iter().find_map(|(_, kept)| {
+            rules.iter().find_map(|kept| {
                 let (last, _) = kept.iter().find(|(_, told)| *told == Told::Beside)?;
                 Some((Why::Arrival, kept.first()?.0, *last))
             })

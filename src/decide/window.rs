@@ -48,18 +48,11 @@ impl Candidate {
         by_name.or_else(|| self.arrived()?.later(other.arrived()?))
     }
 
-    /// When it was first known.
-    pub(super) fn arrived(&self) -> Option<Arrival> {
-        self.places.iter().map(|place| place.arrival).min()
-    }
-}
-
-impl Lane {
     /// Whether two releases are in no order: their names tell nothing, or one of a line of numbers that is new altogether
     /// arrived after the other, and is older by its name. So it looks when a project counts anew.
-    pub(super) fn is_unordered(&self, one: &Candidate, other: &Candidate) -> bool {
-        let Some(newer) = one.newer(other) else { return true };
-        let (newer, older) = if newer { (one, other) } else { (other, one) };
+    pub(super) fn is_unordered(&self, other: &Self) -> bool {
+        let Some(newer) = self.newer(other) else { return true };
+        let (newer, older) = if newer { (self, other) } else { (other, self) };
         let Some(arrived) = newer.arrived() else { return false };
         let same = |line: u64| newer.places.iter().any(|place| place.line.is_some_and(|(other, _)| other == line));
         older.places.iter().filter_map(|place| place.line).any(|(line, since)| {
@@ -68,6 +61,13 @@ impl Lane {
         })
     }
 
+    /// When it was first known.
+    pub(super) fn arrived(&self) -> Option<Arrival> {
+        self.places.iter().map(|place| place.arrival).min()
+    }
+}
+
+impl Lane {
     /// The candidates down to the last one kept: `keep` releases that exist, everything running, whatever is missing on
     /// the way, and what may be as recent. What was not looked at yet counts as existing.
     pub(super) fn window<'a>(&'a self, keep: u32, seen: &Inspections) -> impl Iterator<Item = Windowed<'a>> {
@@ -153,7 +153,7 @@ impl Lane {
         for at in beyond {
             let newer = releases.iter().filter(|other| {
                 let (this, other) = (&self.ranked[at], &self.ranked[**other]);
-                other.newer(this) == Some(true) && !self.is_unordered(other, this)
+                other.newer(this) == Some(true) && !other.is_unordered(this)
             });
             let possible = newer.take(keep).count() < keep;
             if possible || self.is_latest(at, places) {
