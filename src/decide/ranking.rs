@@ -141,11 +141,12 @@ impl<'n, 'a> Ranking<'n, 'a> {
 
     /// Most recent first. Whatever order they came in, they leave in the same one.
     pub(super) fn ranked(&self) -> Chain<'_, 'n, 'a> {
-        let alone = |named: &'n Named<'a>, after, family| {
-            let arrival = self.arrivals.at(named);
+        let arrivals = &self.arrivals;
+        let alone = move |named: &'n Named<'a>, after: bool, family: Option<u32>| {
+            let arrival = arrivals.at(named);
             Ranked { named, place: Place { after, family, line: None, group: 0, series: 0, step: 0, arrival } }
         };
-        if self.arrivals.order == Order::Pushed {
+        if arrivals.order == Order::Pushed {
             // Each by itself, and in order already.
             return Box::new(self.entries.iter().map(move |entry| alone(entry.named, false, Some(entry.family))));
         }
