@@ -1,15 +1,18 @@
 //! What a target is called where several tags name it: as the workload that runs it does, rather than `latest`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::{ArtifactId, Running, RunningReference, Tag};
 
 use super::labels::Labels;
 use super::rules::{Rules, looks_like_release};
 
+type Claims = BTreeMap<Arc<str>, BTreeMap<Tag, ArtifactId>>;
+
 /// Who calls an artifact by which tag.
 pub(super) struct Called<'a> {
-    /// Tags that workloads name beside the bytes, or that stand beside what a node reports.
+    /// Tags beside the bytes that a workload names or that its node reports, and what tags meant to workloads.
     exactly: BTreeSet<(&'a ArtifactId, &'a Tag)>,
     /// Tags that workloads name and nothing else: they mean what they name now.
     named: BTreeSet<&'a Tag>,
@@ -18,18 +21,22 @@ pub(super) struct Called<'a> {
 }
 
 impl<'a> Called<'a> {
-    pub(super) fn of(running: &'a [Running], rules: &'a Rules, labels: Labels<'a>) -> Self {
+    pub(super) fn of(running: &'a [Running], claims: &'a Claims, rules: &'a Rules, labels: Labels<'a>) -> Self {
         let (mut exactly, mut named) = (BTreeSet::new(), BTreeSet::new());
-        for used in running.iter().filter(|used| used.runs_now()) {
-            match (&used.reference, &used.named_as) {
-                (RunningReference::Artifact(artifact), Some(tag)) => {
-                    exactly.insert((artifact, tag));
+        let now: Vec<&Running> = running.iter().filter(|used| used.runs_now()).collect();
+        for used in &now {
+            match &used.reference {
+                RunningReference::Artifact(artifact) => {
+                    exactly.extend(used.named_as.as_ref().map(|tag| (artifact, tag)));
                 }
-                (RunningReference::Artifact(_), None) => {}
-                (RunningReference::Tag(tag), _) => {
+                RunningReference::Tag(tag) => {
                     named.insert(tag);
                 }
             }
+        }
+        let still = |via: &Arc<str>| now.iter().any(|used| used.via == *via);
+        for claims in claims.iter().filter(|(via, _)| still(via)).map(|(_, claims)| claims) {
+            exactly.extend(claims.iter().map(|(tag, artifact)| (artifact, tag)));
         }
         Self { exactly, named, rules, labels }
     }

@@ -202,7 +202,7 @@ fn names_of(input: &Input<'_>, targets: &[Target], listed: &[&ObservedTag]) -> B
             tags.push(tag.name.clone());
         }
     }
-    let called = Called::of(input.running, input.rules, input.labels());
+    let called = Called::of(input.running, &input.state.claims, input.rules, input.labels());
     for (artifact, tags) in &mut names {
         tags.sort_by_cached_key(|tag| (called.rank(artifact, tag), tag.clone()));
     }
