@@ -140,6 +140,8 @@ fn planned(snapshot: &Snapshot, state: &mut RepositoryState, key: &RepositoryKey
         inspections: &inspections,
         attempts: &attempts,
         gaps: &[],
+        pins: Default::default(),
+        claim: None,
     })
 }
 
@@ -152,6 +154,8 @@ fn whole(artifact: ArtifactId) -> Inspection {
         closure: Closure::Complete,
         pin: PinState::Present,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
+        children: Vec::new(),
         gaps: Vec::new(),
         object: None,
     }

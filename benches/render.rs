@@ -101,7 +101,17 @@ fn row(number: usize, started: Timestamp) -> Row {
         complete: true,
         gaps: vec![],
         counts: Counts { repositories: 1, artifacts: 40, tags: 60, targets: 5, pinned: 5, protected: 5 },
-        rollback: Rollback { ready: Some(true), current: Some(artifact(0)), to: Some(artifact(1)), depth: 4, keep: 5 },
+        rollback: Rollback {
+            ready: Some(true),
+            current: Some(artifact(0)),
+            to: Some(artifact(1)),
+            depth: 4,
+            keep: 5,
+            from: None,
+            went_back_from: None,
+            earlier: None,
+            unknown: None,
+        },
         targets: (0..5).map(target).collect(),
     };
     let finding = |place: usize| Finding {

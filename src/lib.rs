@@ -17,10 +17,12 @@
 //! - [`run`] is the only orchestration; [`cli`] turns arguments into a run and a run into an exit status.
 
 pub mod alert;
+mod child;
 pub mod cli;
 pub mod decide;
 pub mod invocation;
 pub mod ledger;
+mod memory;
 pub mod model;
 pub mod policy;
 pub mod report;

@@ -1,5 +1,6 @@
 //! The only orchestration: observe, recall, plan, apply, record, commit, report.
 
+mod cross_check;
 mod descriptors;
 mod each;
 mod forecast;
@@ -11,6 +12,7 @@ mod repository;
 mod setup;
 mod stop;
 mod wanted;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -137,13 +139,15 @@ async fn carry_out(
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
     let stop = &options.stop;
-    let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now(), Access::Write).await?);
+    let mut setup = Setup::new(policy, sources, options, Timestamp::now(), Access::Write).await?;
+    setup.witnesses = setup.ask_witnesses(stop).await?;
+    let setup = Arc::new(setup);
     let mut recorder = Recorder::new(setup.clone(), unopened)?;
     let mut over = std::pin::pin!(stop.over());
     let mut given_up = false;
     if options.repositories.is_empty() {
         tokio::select! {
-            () = recorder.settings() => {}
+            () = recorder.settings(stop.share()) => {}
             () = &mut over => given_up = true,
         }
     }
@@ -154,11 +158,15 @@ async fn carry_out(
             let (setup, stop) = (setup.clone(), stop.clone());
             async move { Ok(repository::decide_one(setup, key, stop).await?) }
         };
-        let ended = round.each(&mut over, |_| true, work, async |outcome| recorder.add(outcome).await).await?;
-        recorder.left_out(ended.left_out);
+        let take = async |outcome: repository::Outcome| match stop.is_set() {
+            true => recorder.add_late(outcome).await,
+            false => recorder.add(outcome).await,
+        };
+        let ended = round.each(&mut over, |_| true, work, take).await?;
+        recorder.left_out(&ended.known, &ended.left_out);
         recorder.failed_at(ended.defects());
         ended.listed.into_iter().for_each(|listed| recorder.listed(listed));
         given_up = ended.given_up;
     }
-    recorder.finish((given_up || stop.is_set()).then(|| stop.cause())).await
+    recorder.finish((given_up || stop.is_set()).then(|| (stop.cause(), stop.reason()))).await
 }

@@ -4,6 +4,7 @@
 #   tests/run.sh                      everything
 #   tests/run.sh --test real          what `cargo test` takes may follow
 #   tests/run.sh --install-only       nothing but what the tests need
+#   tests/run.sh --kube [COURSE…]     workloads on a real API server alone; PRODPIN_KUBE_BIN: where its programs are
 #   PRODPIN_TEST_SECOND_S3=1 tests/run.sh    with a second S3 server, which needs Python 3.13
 #   PRODPIN_TEST_AZURE=1 tests/run.sh        with Azurite, which needs Node.js
 #   PRODPIN_TEST_CARGO_LAMBDA=1 tests/run.sh    with the function under cargo-lambda, which is large
@@ -292,6 +293,11 @@ stage 'second S3 server' install_localstack
 stage 'browser' install_browser
 stage 'Azurite' install_azurite
 if [ "${1:-}" = --install-only ]; then exit 0; fi
+if [ "${1:-}" = --kube ]; then
+    stage 'build' cargo build --locked --bin prodpin
+    stage 'workloads on a real API server' tests/kube/run.sh "$target/debug/prodpin" "$target" "${@:2}"
+    exit 0
+fi
 # Built before the servers start. What follows `--` is for the tests, not for the build.
 build_arguments=()
 for argument in "$@"; do
@@ -306,6 +312,7 @@ if [ $# -eq 0 ]; then
     stage 'the Lambda function' cargo test --locked --features lambda --test lambda
     stage 'the Lambda function under cargo-lambda' under_cargo_lambda
     stage 'Kubernetes' tests/kubernetes.sh "$target"
+    stage 'workloads on a real API server' tests/kube/run.sh "$target/debug/prodpin" "$target"
     stage 'Terraform' tests/terraform.sh "$target/debug/prodpin"
 fi
 # With arguments only what they name is run.

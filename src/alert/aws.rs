@@ -10,6 +10,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use super::Undelivered;
 use super::message::Message;
 use crate::policy::AwsPlace;
+use crate::sources::aws::NamesItself;
 
 /// For one try.
 const ATTEMPT: Duration = Duration::from_secs(15);
@@ -36,7 +37,10 @@ async fn config(place: &AwsPlace) -> SdkConfig {
 
 /// Publishes the CloudEvent. Subscriptions can filter by severity.
 pub(super) async fn sns(topic: &str, place: &AwsPlace, message: &Message) -> Result<(), Undelivered> {
-    let client = aws_sdk_sns::Client::new(&config(place).await);
+    let client = {
+        let config = aws_sdk_sns::config::Builder::from(&config(place).await).interceptor(NamesItself);
+        aws_sdk_sns::Client::from_conf(config.build())
+    };
     let text = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
     let severity = text(message.worst.as_str()).map_err(|error| Undelivered::final_(error.to_string()))?;
     let kind = text("application/cloudevents+json").map_err(|error| Undelivered::final_(error.to_string()))?;
@@ -60,7 +64,10 @@ fn dedupe(id: &str) -> String {
 
 /// Puts the facts on the bus. An event that the bus refuses comes back inside a 200 (F46).
 pub(super) async fn eventbridge(bus: &str, place: &AwsPlace, message: &Message) -> Result<(), Undelivered> {
-    let client = aws_sdk_eventbridge::Client::new(&config(place).await);
+    let client = {
+        let config = aws_sdk_eventbridge::config::Builder::from(&config(place).await).interceptor(NamesItself);
+        aws_sdk_eventbridge::Client::from_conf(config.build())
+    };
     let entry = PutEventsRequestEntry::builder()
         .event_bus_name(bus)
         .source("prodpin")

@@ -5,6 +5,7 @@
 //! and a kill between the two lose nothing. What is the case and was not told needs no debt: the next run finds it
 //! again, or it is over.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -21,6 +22,9 @@ use crate::report::identity::occurrence;
 
 /// Of so many findings of one run a debt has the names; the others are counted (I20).
 const NAMED: usize = 10_000;
+
+/// Of these, so many at the most are of one repository: a flood in one leaves room for all others (F109).
+const NAMED_EACH: usize = 1_000;
 
 /// So many earlier reports are read for one message; of others the findings are counted.
 const REPORTS_READ: usize = 16;
@@ -42,20 +46,34 @@ impl Passing {
         Self { threshold, named: Vec::new(), more: BTreeMap::new() }
     }
 
-    /// Takes note of those that pass. What is waived is nobody's news.
+    /// Takes note of those of one repository that pass, the most severe by name. What is waived is nobody's news.
     pub(crate) fn note(&mut self, findings: &[Finding], passes: impl Fn(&str) -> bool) {
         let Some(threshold) = self.threshold else { return };
-        for finding in findings.iter().filter(|finding| finding.severity >= threshold && finding.waived.is_none()) {
-            let name = occurrence(finding);
-            if !passes(&name) {
-                continue;
-            }
-            if self.named.len() < NAMED {
-                self.named.push((name, finding.severity));
+        let told = findings.iter().filter(|finding| finding.severity >= threshold && finding.waived.is_none());
+        let mut passing: Vec<(String, Severity)> =
+            told.map(|finding| (occurrence(finding), finding.severity)).filter(|(name, _)| passes(name)).collect();
+        passing.sort_by_key(|(_, severity)| Reverse(*severity));
+        for (number, (name, severity)) in passing.into_iter().enumerate() {
+            if number >= NAMED_EACH {
+                self.count(severity);
+            } else if self.named.len() < NAMED {
+                self.named.push((name, severity));
             } else {
-                *self.more.entry(finding.severity).or_default() += 1;
+                // What is worse has a name, whoever came first.
+                let least = self.named.iter_mut().rev().min_by_key(|(_, known)| *known);
+                match least.filter(|(_, known)| *known < severity) {
+                    Some(least) => {
+                        let (_, less) = std::mem::replace(least, (name, severity));
+                        self.count(less);
+                    }
+                    None => self.count(severity),
+                }
             }
         }
+    }
+
+    fn count(&mut self, severity: Severity) {
+        *self.more.entry(severity).or_default() += 1;
     }
 
     /// What each alert owes once the run is closed: what it neither told nor owes already.

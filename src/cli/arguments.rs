@@ -13,6 +13,7 @@ use super::forecast::AsOf;
 use super::history::{Asked, ExportFormat, read_time};
 use super::output::ReportTarget;
 use crate::ledger::VerifierKey;
+use crate::memory::read_size;
 use crate::model::{RunId, Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
@@ -40,6 +41,10 @@ pub(super) struct Cli {
     /// Log more: -v says what is done, -vv why, -vvv everything
     #[arg(long, short, global = true, action = ArgAction::Count, env = "PRODPIN_VERBOSE", hide_env_values = true)]
     pub(super) verbose: u8,
+
+    /// Memory to plan with, such as 256Mi [default: the control group's limit]
+    #[arg(long, global = true, value_name = "SIZE", env = "PRODPIN_MEMORY", value_parser = read_size, hide_env_values = true)]
+    pub(super) memory: Option<u64>,
 
     #[command(subcommand)]
     pub(super) command: Command,
@@ -136,6 +141,11 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
 
+    /// Start over without a history that is missing, for this run: a ledger that was lost, or pins in a source that the
+    /// ledger knows nothing of
+    #[arg(long, env = "PRODPIN_ADOPT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) adopt: bool,
+
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,
 }
@@ -185,6 +195,11 @@ pub(super) struct WatchArguments {
     /// long as it is from one time of the schedule to the next, at least 30m and at most 6h]
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
+
+    /// Start over without a history that is missing, for the first run: a ledger that was lost, or pins in a source that the
+    /// ledger knows nothing of
+    #[arg(long, env = "PRODPIN_ADOPT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) adopt: bool,
 
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,

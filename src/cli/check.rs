@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::exit::Ending;
 use super::output::to_stdout;
-use crate::model::{DatabaseRule, NamePatterns, Order, ProductionRule, SchemaChange};
+use crate::model::{DatabaseRule, NamePatterns, Order, ProductionRule, SchemaChange, StatedCleanup};
 use crate::policy::{
     ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
     S3Config, SignalConfig, SourceConfig, load, visible,
@@ -42,6 +42,13 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
         format!("{}; every other tag that moves is a finding", list(policy.may_move.entries()))
     };
     line("may move", may_move)?;
+    if policy.pins.usual.may_displace {
+        line("pins", "may take the place of artifacts that no production rule names".to_owned())?;
+    }
+    for (name, terms) in policy.pins.of.iter().filter(|(_, terms)| **terms != policy.pins.usual) {
+        let may = if terms.may_displace { "may" } else { "may not" };
+        line("pins", format!("in {name} {may} take the place of artifacts that no production rule names"))?;
+    }
     line("fail on", format!("findings of severity {} or above", policy.fail_on))?;
     for warning in &policy.warnings {
         writeln!(out, "warning: {}", visible(warning))?;
@@ -72,10 +79,17 @@ fn ledger(location: &LedgerLocation) -> String {
 
 fn source(config: &SourceConfig) -> String {
     match config {
-        SourceConfig::Oci(OciConfig { url, repositories, username, private, .. }) => {
+        SourceConfig::Oci(OciConfig { url, repositories, username, private, cleanup, .. }) => {
             let login = username.as_ref().map(|name| format!(", as {name}")).unwrap_or_default();
             let private = if *private { ", at a private address" } else { "" };
-            format!("registry {}{login}{private}: {}", url.as_str().trim_end_matches('/'), selected(repositories))
+            let cleanup = match cleanup {
+                None => "",
+                Some(StatedCleanup::None) => ", where nothing cleans up",
+                Some(StatedCleanup::Untagged) => ", where untagged manifests are cleaned up",
+                Some(StatedCleanup::Unknown) => ", where what cleans up is unknown",
+            };
+            let url = url.as_str().trim_end_matches('/');
+            format!("registry {url}{login}{private}{cleanup}: {}", selected(repositories))
         }
         SourceConfig::S3(S3Config { bucket, layout, repositories, region, endpoint, owner, .. }) => {
             let region = region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
@@ -91,7 +105,7 @@ fn source(config: &SourceConfig) -> String {
 }
 
 fn ecr(config: &EcrConfig) -> String {
-    let EcrConfig { region, assume_role, endpoint, may_delete, repositories, .. } = config;
+    let EcrConfig { region, assume_role, endpoint, may_delete, manages_lifecycle, repositories, .. } = config;
     let account = config.account().map_or_else(|| "of the caller's account".to_owned(), |account| account.to_owned());
     let region = region.as_deref().unwrap_or("the AWS configuration's region");
     let role = assume_role.as_ref().map(|role| format!(", as {role}")).unwrap_or_default();
@@ -100,7 +114,12 @@ fn ecr(config: &EcrConfig) -> String {
         [] => String::new(),
         principals => format!(", where only {} may delete", principals.join(", ")),
     };
-    format!("ECR registry {account} in {region}{endpoint}{role}{cleaners}: {}", selected(repositories))
+    let manages = if *manages_lifecycle {
+        ", whose lifecycle policies `enforce` gives a rule in front that keeps pins"
+    } else {
+        ""
+    };
+    format!("ECR registry {account} in {region}{endpoint}{role}{cleaners}{manages}: {}", selected(repositories))
 }
 
 fn selected(patterns: &NamePatterns) -> String {

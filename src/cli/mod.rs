@@ -32,6 +32,7 @@ use clap::{CommandFactory, Parser};
 use arguments::{Cli, Command, DEFAULT_POLICY};
 use progress::Bar;
 
+use crate::memory;
 use crate::model::without_credentials;
 use crate::policy::PolicyError;
 use crate::report::escape;
@@ -55,6 +56,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return exit::status(&if told.use_stderr() { Ending::Misused } else { Ending::Done });
         }
     };
+    if let Some(bytes) = cli.memory {
+        memory::state(bytes);
+    }
     let bar = Bar::new(cli.quiet);
     logs::start(cli.quiet, cli.verbose, bar.clone());
     let ended = carry_out(&cli, &bar);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -20,6 +20,9 @@ use crate::report::document::RunSection;
 use crate::run::{RunError, RunOptions, Shard, run};
 use crate::telemetry::Collector;
 
+/// What is left after the alerts, for metrics and for the process to end.
+const LAST: Duration = Duration::from_secs(3);
+
 /// Runs once, and writes the report to wherever it was asked for.
 pub(super) async fn outcome(
     mode: Mode,
@@ -29,6 +32,7 @@ pub(super) async fn outcome(
     bar: &Bar,
 ) -> anyhow::Result<Ending> {
     policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    policy.safeguards.adopt = arguments.adopt;
     if mode == Mode::Enforce && policy.ledger == LedgerLocation::None {
         // Told before any registry is asked for anything.
         return Err(RunError::NoLedger.into());
@@ -61,7 +65,7 @@ pub(super) async fn outcome(
     };
     let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     // A little before the deadline: what comes after the alerts takes its time, too.
-    let by = arguments.deadline.map(|deadline| began + deadline - deadline / 20);
+    let by = arguments.deadline.map(|deadline| began + deadline - (deadline / 20).min(LAST));
     let started = Timestamp::now();
     bar.show();
     let report = tokio::select! {
@@ -150,7 +154,13 @@ pub(super) async fn open_ledger(policy: &Policy, flag: Option<&str>) -> anyhow::
     if location == LedgerLocation::None {
         return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
     }
-    Ok(Ledger::open(&location, Access::Read).await?)
+    let mut ledger = Ledger::open_with(&location, &policy.safeguards, Access::Read).await?;
+    match ledger.must_be_remembered() {
+        // What is left of a history can be looked at; nothing is no history.
+        Err(error) if ledger.head().is_some() => tracing::warn!("{error}"),
+        remembered => remembered?,
+    }
+    Ok(ledger)
 }
 
 /// The sources that were asked for. One that the policy does not have would silently be nothing.

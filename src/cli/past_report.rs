@@ -109,7 +109,7 @@ fn rebuilt((record, head): (RunRecord, Head), checkpoint: Option<String>, body: 
         complete: record.complete,
         scope: record.scope,
         policy_sha256: record.policy,
-        ledger: Some(LedgerSection { sequence: head.sequence, root: head.root_base64(), checkpoint, unanchored: None }),
+        ledger: Some(LedgerSection::of(head.sequence, head.root_base64(), checkpoint)),
     };
     Report { run, summary: Summary { counts: record.counts, ..body.summary() }, body }
 }

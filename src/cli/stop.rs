@@ -24,12 +24,14 @@ impl Signals {
         let stop = Stop::default();
         let asked = stop.clone();
         let (late, overdue) = oneshot::channel();
+        // Before anything is begun: a signal that comes while the task below was not run yet would end the process.
+        let mut heard = Heard::listen();
         tokio::spawn(async move {
-            signalled().await;
+            heard.next().await;
             tracing::warn!("asked to end: finishing what is begun and recording it; once more to stop at once");
             asked.ask();
             // Which of the two it was makes no difference, and the run may have ended meanwhile.
-            let _ = tokio::time::timeout(GRACE, signalled()).await;
+            let _ = tokio::time::timeout(GRACE, heard.next()).await;
             let _ = late.send(());
         });
         Self { stop, overdue }
@@ -43,27 +45,46 @@ impl Signals {
     }
 }
 
-#[cfg(unix)]
-async fn signalled() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return interrupted().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        () = interrupted() => {}
+/// SIGTERM and Ctrl-C, kept in mind from when it is made.
+struct Heard {
+    #[cfg(unix)]
+    signals: [Option<tokio::signal::unix::Signal>; 2],
+}
+
+impl Heard {
+    fn listen() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Self { signals: [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| signal(kind).ok()) }
+        }
+        #[cfg(not(unix))]
+        Self {}
     }
-}
 
-#[cfg(not(unix))]
-async fn signalled() {
-    interrupted().await;
-}
+    /// Where signals cannot be listened to, none is ever taken for heard.
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        async fn told(signal: &mut Option<tokio::signal::unix::Signal>) {
+            if let Some(signal) = signal
+                && signal.recv().await.is_some()
+            {
+                return;
+            }
+            std::future::pending().await
+        }
+        let [terminate, interrupt] = &mut self.signals;
+        tokio::select! {
+            () = told(terminate) => {}
+            () = told(interrupt) => {}
+        }
+    }
 
-/// Where signals cannot be listened to, none is ever taken for heard.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

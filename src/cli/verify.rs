@@ -37,6 +37,7 @@ pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow
         repair: arguments.repair,
         key: arguments.verifier_key.clone(),
         anchor: policy.safeguards.anchor.clone(),
+        safeguards: policy.safeguards.clone(),
     };
     let found = Ledger::verify(&location, &how).await?;
     if found.commits == 0 && found.damage.is_empty() {

@@ -33,7 +33,9 @@ const LOOK_UP: Duration = Duration::from_secs(30);
 const HANGS: Duration = Duration::from_secs(60);
 
 pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Result<Ending> {
-    let plan = Plan::read(path, arguments)?;
+    let mut plan = Plan::read(path, arguments)?;
+    // For one run. A policy that is read again has its own.
+    plan.policy.safeguards.adopt = arguments.adopt;
     // The paths are tried once before anything waits for hours.
     drop(plan.outputs(path, arguments).await?);
     let collector = Collector::of(&|name| std::env::var(name).ok()).map_err(Misuse)?;
@@ -108,7 +110,7 @@ impl Plan {
         let last = match self.policy.ledger {
             LedgerLocation::None => None,
             _ => tokio::select! {
-                opened = Ledger::open(&self.policy.ledger, Access::Read) => opened?.last_run_of(&self.options.scope()),
+                opened = Ledger::open(&self.policy.ledger, Access::Read) => opened?.last_run_of(&self.options.scope(), Timestamp::now()),
                 () = tokio::time::sleep(self.deadline) => {
                     anyhow::bail!("the ledger was not open after {} s; see whether its store answers", self.deadline.as_secs())
                 }
@@ -203,6 +205,9 @@ impl Watch<'_> {
                 return false;
             }
         };
+        // A history that is missing is given up once; what is lost later is told again.
+        self.plan.policy.safeguards.adopt &= ran.is_err();
+        let policy = &self.plan.policy;
         // Opened after the run, not before: the last report stays in place as long as there is no other.
         let outputs = self.plan.outputs(self.path, self.arguments).await;
         let report = match ran {

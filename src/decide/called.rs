@@ -36,7 +36,9 @@ impl<'a> Called<'a> {
         }
         let still = |via: &Arc<str>| now.iter().any(|used| used.via == *via);
         for claims in claims.iter().filter(|(via, _)| still(via)).map(|(_, claims)| claims) {
-            exactly.extend(claims.iter().map(|(tag, artifact)| (artifact, tag)));
+            // What a workload once named is kept for its meaning, and is no name for what runs.
+            let named = claims.iter().filter(|(tag, _)| named.contains(tag));
+            exactly.extend(named.map(|(tag, artifact)| (artifact, tag)));
         }
         Self { exactly, named, rules, labels }
     }

@@ -59,9 +59,14 @@ pub fn survey(snapshot: &Snapshot, state: &RepositoryState, rules: &Rules) -> Su
         }
     }
     // Whatever could be resolved, a pin included, shows that the credentials reach the repository.
-    let reached = snapshot.tags.iter().any(|tag| tag.target != Resolution::NotFound);
+    let reached = snapshot
+        .tags
+        .iter()
+        .any(|tag| tag.target != Resolution::NotFound && !snapshot.unserved.contains_key(&tag.name));
     let known = present + absent.len();
-    if !reached && known >= BRAKE_FROM {
+    // Pins never go by themselves: an empty list without them is what some registries answer to strangers (F129).
+    let lost_pins = snapshot.tags.is_empty() && known > 0 && !state.pinned.is_empty();
+    if !reached && (known >= BRAKE_FROM || lost_pins) {
         let detail = format!(
             "all {known} known tags are gone at once; nothing is taken for deleted until this is explained: check that the \
              credentials still reach the repository, or take it out of the policy if it was removed on purpose"

@@ -9,6 +9,7 @@ use super::commands;
 use super::findings::Draft;
 use super::forecast::{self, Advice, AdviceKind};
 use super::prospects::Prospects;
+use super::refusals;
 
 /// One finding for a target, whatever the number of rules: the soonest rule is told, the others are counted.
 pub(super) fn of(
@@ -18,7 +19,7 @@ pub(super) fn of(
     prospects: &Prospects,
     now: Timestamp,
 ) -> Option<(Severity, String, String)> {
-    let threats = prospects.pinned.threats(&target.artifact);
+    let threats = prospects.threats(&target.artifact);
     let (first, others) = threats.split_first()?;
     let severity = threats.iter().map(|threat| forecast::severity(threat, now)).max()?;
     let others = match others.len() {
@@ -48,11 +49,17 @@ pub(super) fn remedy(draft: Draft<'_>, prospects: &Prospects) -> String {
 
 /// Pins that do not hold against the live rules (F44): once for the repository.
 pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects: &Prospects) -> Option<Finding> {
+    if let Some(harm) = refusals::done(prospects) {
+        let severity = if refusals::done_to_production(prospects) { Severity::Critical } else { Severity::High };
+        // They are never removed for that: what else names their artifacts is not known.
+        let remedy = claimed(prospects).unwrap_or_else(|| refusals::claim_first(draft));
+        return Some(draft.finding(Code::PinIneffective, severity, harm, remedy));
+    }
     let (first, more) = {
         let mut advice = ineffective_advice(prospects);
         (advice.next()?, advice.count())
     };
-    let reached = report.targets.iter().filter(|target| !prospects.pinned.threats(&target.artifact).is_empty()).count();
+    let reached = report.targets.iter().filter(|target| !prospects.threats(&target.artifact).is_empty()).count();
     let (severity, consequence) = match reached {
         // Nothing is lost today, and the next release or rule may change that.
         0 => (Severity::Low, "no rule reaches today's targets all the same".to_owned()),
@@ -61,7 +68,17 @@ pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects
     };
     let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
     let message = format!("{}{more}; {consequence}", first.sentence());
-    Some(draft.finding(Code::PinIneffective, severity, message, mend(draft, first)))
+    let remedy = claimed(prospects).unwrap_or_else(|| mend(draft, first));
+    Some(draft.finding(Code::PinIneffective, severity, message, remedy))
+}
+
+/// What prodpin does itself about rules against which no pin holds, where the policy lets it, or why it does not.
+fn claimed(prospects: &Prospects) -> Option<String> {
+    match (&prospects.pinning.claim, &prospects.pinning.unclaimed) {
+        (Some(_), _) => Some("run `prodpin enforce`: it puts a rule in front that keeps `prod-pinned-*`".to_owned()),
+        (None, Some(why)) => Some(format!("change the lifecycle policy by hand: prodpin does not, because {why}")),
+        (None, None) => None,
+    }
 }
 
 /// What to do about rules against which no pin holds. Where rules have an order, one in front of them settles it.
@@ -87,7 +104,7 @@ fn told(threat: &Threat, name: &str) -> String {
 }
 
 fn ineffective_advice(prospects: &Prospects) -> impl Iterator<Item = &Advice> {
-    prospects.pinned.advice().iter().filter(|advice| advice.kind == AdviceKind::PinsIneffective)
+    prospects.advice().iter().filter(|advice| advice.kind == AdviceKind::PinsIneffective)
 }
 
 fn trying(draft: Draft<'_>) -> String {

@@ -70,6 +70,12 @@ pub(super) fn recommend(repository: &RepositoryName) -> String {
     format!("prodpin forecast --recommend {}", quoted(repository.as_str()))
 }
 
+/// Puts that policy in the place of the live one.
+pub(super) fn put_recommended(repository: &RepositoryName, ecr: &EcrRepository) -> String {
+    let put = ecr_command("put-lifecycle-policy", repository, ecr);
+    format!("{} > policy.json && {put} --lifecycle-policy-text file://policy.json", recommend(repository))
+}
+
 /// Shows what the live rules will do to a repository.
 pub(super) fn forecast(repository: &RepositoryName) -> String {
     format!("prodpin forecast {}", quoted(repository.as_str()))

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::{ArtifactId, Event, RepositoryState, Running, RunningReference, Tag, TagStatus, Tenure, signal_of};
+use crate::model::{
+    ArtifactId, DeploymentState, Event, RepositoryState, Running, RunningReference, Tag, TagStatus, Tenure, signal_of,
+};
 
 use super::labels::Labels;
+use super::rollout::number;
 use super::rules::Rules;
 
 /// Who names an artifact, and by which tag.
@@ -18,6 +21,10 @@ type Claim = (Arc<str>, Option<Tag>);
 struct Remembered {
     tag: Option<Tag>,
     told: Vec<Timestamp>,
+    /// Whether who tells it saw it run.
+    finished: bool,
+    /// The highest number of a revision that holds it.
+    number: Option<u64>,
 }
 
 impl Remembered {
@@ -41,6 +48,8 @@ impl Remembered {
 pub(super) struct Resolved<'a> {
     /// Each artifact that runs now with who names it, and by which tag.
     pub(super) named: BTreeMap<ArtifactId, BTreeSet<Claim>>,
+    /// Each artifact that would be started, in the same way; by whom it runs, by them it is not listed here.
+    pub(super) wanted: BTreeMap<ArtifactId, BTreeSet<Claim>>,
     /// Each artifact that platforms name as a thing of the past, with who does, by which tag, and when it last ran.
     before: BTreeMap<(ArtifactId, Arc<str>), Remembered>,
     /// Bytes that a named tag was moved to since it was first named, with the bytes it was named for.
@@ -69,12 +78,21 @@ pub(super) fn resolve<'a>(
         let remembered = resolved.before.entry((artifact.clone(), entry.via.clone())).or_default();
         remembered.tag = remembered.tag.take().max(entry.tag().cloned());
         remembered.told.extend(last);
+        remembered.finished |= entry.saw_it_run();
+        remembered.number = remembered.number.max(entry.revision.as_deref().and_then(number));
     }
+    resolved.tell_running_from_wanted();
     resolved.settle(state);
     resolved
 }
 
 impl<'a> Resolved<'a> {
+    /// The highest number of an old revision that holds an artifact.
+    pub(super) fn last_number(&self, artifact: &ArtifactId) -> Option<u64> {
+        let holding = self.before.iter().filter(|((held, _), _)| held == artifact);
+        holding.filter_map(|(_, remembered)| remembered.number).max()
+    }
+
     fn now(&mut self, entry: &'a Running, state: &RepositoryState, may_move: impl Fn(&Tag) -> bool) {
         let pointed = |tag: &Tag| {
             let history = state.tags.get(tag);
@@ -106,14 +124,24 @@ impl<'a> Resolved<'a> {
                 (artifact, Some(tag.clone()))
             }
         };
-        self.named.entry(artifact.clone()).or_default().insert((entry.via.clone(), tag));
+        let named = if entry.runs_now() { &mut self.named } else { &mut self.wanted };
+        named.entry(artifact.clone()).or_default().insert((entry.via.clone(), tag));
+    }
+
+    /// What runs somewhere is not also wanted there.
+    fn tell_running_from_wanted(&mut self) {
+        for (artifact, claims) in &self.named {
+            let Some(wanted) = self.wanted.get_mut(artifact) else { continue };
+            wanted.retain(|(via, _)| !claims.iter().any(|(by, _)| by == via));
+        }
+        self.wanted.retain(|_, claims| !claims.is_empty());
     }
 
     /// A tag means one artifact to a workload, though its nodes may run several under it: what it meant before, if that
-    /// still runs. The others run there all the same.
+    /// still runs. The others run there all the same, or are wanted.
     fn settle(&mut self, state: &RepositoryState) {
         let mut meanings: BTreeMap<(Arc<str>, Tag), Vec<ArtifactId>> = BTreeMap::new();
-        for (artifact, claims) in &self.named {
+        for (artifact, claims) in self.named.iter().chain(&self.wanted) {
             for (via, tag) in claims.iter().filter_map(|(via, tag)| Some((via, tag.as_ref()?))) {
                 meanings.entry((via.clone(), tag.clone())).or_default().push(artifact.clone());
             }
@@ -122,9 +150,12 @@ impl<'a> Resolved<'a> {
             let before = state.claimed(&via, &tag).filter(|claimed| artifacts.contains(claimed));
             let meant = before.cloned().or_else(|| artifacts.first().cloned());
             for artifact in artifacts.into_iter().filter(|artifact| Some(artifact) != meant.as_ref()) {
-                let claims = self.named.entry(artifact).or_default();
-                claims.remove(&(via.clone(), Some(tag.clone())));
-                claims.insert((via.clone(), None));
+                for named in [&mut self.named, &mut self.wanted] {
+                    let Some(claims) = named.get_mut(&artifact) else { continue };
+                    if claims.remove(&(via.clone(), Some(tag.clone()))) {
+                        claims.insert((via.clone(), None));
+                    }
+                }
             }
         }
     }
@@ -162,8 +193,8 @@ pub fn uses<'a>(
     let mut uses: BTreeMap<ArtifactId, Vec<&Running>> = BTreeMap::new();
     for entry in running {
         let resolved = resolve(std::slice::from_ref(entry), state, rules, labels);
-        let named = resolved.named.into_keys().chain(resolved.before.into_keys().map(|(artifact, _)| artifact));
-        for artifact in named {
+        let present = resolved.named.into_keys().chain(resolved.wanted.into_keys());
+        for artifact in present.chain(resolved.before.into_keys().map(|(artifact, _)| artifact)) {
             uses.entry(artifact).or_default().push(entry);
         }
     }
@@ -184,33 +215,50 @@ pub fn deployments(
     labels: &Labels<'_>,
     now: Timestamp,
 ) -> Vec<Event> {
-    let Resolved { named, before, .. } = resolve(running, state, rules, labels);
+    let Resolved { named, wanted, before, .. } = resolve(running, state, rules, labels);
+    let is_whole = |via: &Arc<str>| signal_of(via, complete).is_some();
     let mut events = Vec::new();
-    for (artifact, claims) in &named {
-        for (via, tag) in claims {
+    for (present, named) in [(DeploymentState::Running, &named), (DeploymentState::Wanted, &wanted)] {
+        for (artifact, via, tag) in
+            named.iter().flat_map(|(artifact, claims)| claims.iter().map(move |(via, tag)| (artifact, via, tag)))
+        {
             let claimed = tag.as_ref().is_none_or(|tag| state.claimed(via, tag) == Some(artifact));
-            if !(state.runs(artifact, via) && claimed) {
+            let known = match present {
+                DeploymentState::Running => state.runs(artifact, via),
+                // Who was not read whole cannot say that something runs no more.
+                DeploymentState::Wanted => state.wants(artifact, via) || (state.runs(artifact, via) && !is_whole(via)),
+            };
+            if !(known && claimed) {
                 let (artifact, via, tag) = (artifact.clone(), via.clone(), tag.clone());
-                events.push(Event::DeploymentStarted { artifact, via, tag });
+                events.push(Event::DeploymentStarted { artifact, via, tag, state: present });
             }
         }
     }
-    let names_it = |artifact: &ArtifactId, via: &Arc<str>| {
+    let by = |named: &BTreeMap<ArtifactId, BTreeSet<Claim>>, artifact: &ArtifactId, via: &Arc<str>| {
         named.get(artifact).is_some_and(|claims| claims.iter().any(|(by, _)| by == via))
     };
+    let names_it = |artifact: &ArtifactId, via: &Arc<str>| by(&named, artifact, via) || by(&wanted, artifact, via);
     for (artifact, spans) in &state.deployments {
-        let gone = spans.iter().filter(|(via, span)| {
-            let whole = || signal_of(via, complete).is_some();
-            span.until.is_none() && whole() && !names_it(artifact, via)
-        });
-        events.extend(gone.map(|(via, _)| Event::DeploymentEnded { artifact: artifact.clone(), via: via.clone() }));
+        for (via, span) in spans.iter().filter(|(via, _)| is_whole(via) && !names_it(artifact, via)) {
+            let state = match span.until {
+                None => DeploymentState::Running,
+                Some(_) if span.is_wanted() => DeploymentState::Wanted,
+                Some(_) => continue,
+            };
+            events.push(Event::DeploymentEnded { artifact: artifact.clone(), via: via.clone(), state });
+        }
     }
     for ((artifact, via), remembered) in before {
         let span = state.deployments.get(&artifact).and_then(|spans| spans.get(&via));
-        let Some(last) = remembered.news(span.map(|span| span.told), now) else { continue };
-        let runs_still = span.is_some_and(|span| span.until.is_none()) && signal_of(&via, complete).is_none();
-        if !runs_still && !names_it(&artifact, &via) {
-            events.push(Event::DeploymentRecalled { artifact, via, tag: remembered.tag, last });
+        let finished = remembered.finished;
+        // What is wanted again and again is told once to have run: not with each Job that ends.
+        let shown = finished && span.is_none_or(|span| span.recalled && !span.finished);
+        let news = remembered.news(span.map(|span| span.told), now).filter(|_| !by(&wanted, &artifact, &via));
+        let first = || shown.then(|| remembered.news(None, now)).flatten();
+        let Some(last) = news.or_else(first) else { continue };
+        let runs_still = span.is_some_and(|span| span.until.is_none()) && !is_whole(&via);
+        if !runs_still && !by(&named, &artifact, &via) {
+            events.push(Event::DeploymentRecalled { artifact, via, tag: remembered.tag, last, finished });
         }
     }
     events

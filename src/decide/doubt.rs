@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::model::{ArtifactId, Code, Evidence, Finding, Inspection, Severity};
-use crate::report::document::{Rollback, TargetReport};
+use crate::report::document::TargetReport;
 
 use super::findings::Draft;
-use super::readiness;
+use super::readiness::{self, Readiness, first_choice};
 use super::rollback_set::{Candidate, Lane, Selection};
 use super::window::Told;
 
@@ -142,7 +142,7 @@ pub(super) fn finding(
 }
 
 /// Withdraws an answer that rests on an order that nobody knows: which release is the latest, or which is the one before.
-pub(super) fn withhold(selection: &Selection, targets: &[TargetReport], rollback: &mut Rollback) {
+pub(super) fn withhold(selection: &Selection, targets: &[TargetReport], readiness: &mut Readiness) {
     let find = |artifact: Option<&ArtifactId>| targets.iter().find(|target| Some(&target.artifact) == artifact);
     let newer = |one: &TargetReport, other: &TargetReport| selection.newer(&one.artifact, &other.artifact);
     // What something saw run is ordered by that.
@@ -153,22 +153,27 @@ pub(super) fn withhold(selection: &Selection, targets: &[TargetReport], rollback
         let than = than.artifact.clone();
         targets.iter().filter(by_tag).filter(move |target| target.artifact != than)
     };
-    let Some(current) = find(rollback.current.as_ref()) else { return };
-    if !current.running && !readiness::is_proven(current) {
-        if let Some(other) = others(current).find(|other| newer(current, other) != Some(true)) {
-            rollback.unknown.get_or_insert(unordered("which is the latest release", current, other));
-            (rollback.ready, rollback.current, rollback.to, rollback.depth) = (None, None, None, 0);
-            return;
-        }
+    let Some(current) = find(readiness.current.as_ref()) else { return };
+    if !current.running
+        && !readiness::is_proven(current)
+        && let Some(other) = others(current).find(|other| newer(current, other) != Some(true))
+    {
+        let why = unordered("which is the latest release", current, other);
+        let unknown = readiness.unknown.take().or(Some(why));
+        *readiness = Readiness { unknown, sides: std::mem::take(&mut readiness.sides), ..Readiness::default() };
+        return;
     }
-    let Some(to) = find(rollback.to.as_ref()).filter(|to| !readiness::is_proven(to)) else { return };
+    let before: Vec<&TargetReport> = readiness.before(targets).collect();
+    let to = first_choice(before.iter().map(|target| target.restorable)).map(|at| before[at]);
+    let Some(to) = to.filter(|to| !readiness::is_proven(to)) else { return };
     let between = |other: &&TargetReport| {
         other.artifact != current.artifact && newer(to, other) != Some(true) && newer(other, current) != Some(true)
     };
     let between = others(to).find(between);
     if let Some(other) = between {
-        rollback.unknown.get_or_insert(unordered("which release came before", to, other));
-        rollback.ready = None;
+        let why = unordered("which release came before", to, other);
+        readiness.unknown.get_or_insert(why);
+        readiness.ready = None;
     }
 }
 

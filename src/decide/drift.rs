@@ -1,7 +1,8 @@
 //! Whether a repository's own protection settings are what they were (F37).
 
 use crate::model::{
-    Code, Event, Finding, Mutability, RepositorySettings, RepositoryState, Retention, SettingDigest, Severity, Snapshot,
+    Code, Digest, Event, Finding, LifecycleChange, Mutability, RepositorySettings, RepositoryState, Retention, Setting,
+    SettingDigest, Severity, Snapshot,
 };
 
 use super::commands;
@@ -16,14 +17,27 @@ pub(super) fn change(snapshot: &Snapshot, state: &RepositoryState) -> Option<Eve
         Some(before) => read.or_before(before),
         None => read,
     };
-    (facts.is_known() && before.as_ref() != Some(&facts)).then_some(Event::RepositorySettings { facts, before })
+    (facts.is_known() && before.as_ref() != Some(&facts))
+        .then(|| Event::RepositorySettings { facts: Box::new(facts), before: before.map(Box::new) })
+}
+
+/// Takes the policy that was put in the place of another one for the repository's own, and says what to record: that it
+/// was, and the settings as they are now.
+#[must_use]
+pub fn claimed(change: &LifecycleChange, after: &str, snapshot: &mut Snapshot, state: &RepositoryState) -> Vec<Event> {
+    if let Retention::Ecr(ecr) = &mut snapshot.retention {
+        ecr.lifecycle = Setting::Text(after.into());
+    }
+    let digest = |text: &str| Digest::of(text.as_bytes());
+    let claimed = Event::LifecycleClaimed { before: digest(&change.from), after: digest(after) };
+    std::iter::once(claimed).chain(self::change(snapshot, state)).collect()
 }
 
 /// What a person should know of such events. The first sight of settings is none, nor is reading for the first time
 /// what could not be read before.
 pub(super) fn findings(draft: Draft<'_>, state: &RepositoryState, events: &[Event]) -> Vec<Finding> {
     let changes = events.iter().filter_map(|event| match event {
-        Event::RepositorySettings { facts, before: Some(before) } => Some((facts, before)),
+        Event::RepositorySettings { facts, before: Some(before) } => Some((&**facts, &**before)),
         _ => None,
     });
     let finding = |(facts, before): (&RepositorySettings, &RepositorySettings)| {
@@ -47,7 +61,12 @@ pub(super) fn findings(draft: Draft<'_>, state: &RepositoryState, events: &[Even
         finding.first_seen = state.settings.as_ref().map_or(finding.first_seen, |(mark, _)| mark.at);
         Some(finding)
     };
-    changes.filter_map(finding).collect()
+    let claims = events.iter().any(|event| matches!(event, Event::LifecycleClaimed { .. })).then(|| {
+        let message = "prodpin put a rule in front of the lifecycle policy that keeps `prod-pinned-*`";
+        let remedy = "nothing to do: `lifecycle: manage` on the source asks for it; the other rules are unchanged";
+        draft.finding(Code::SettingsChanged, Severity::Info, message, remedy)
+    });
+    changes.filter_map(finding).chain(claims).collect()
 }
 
 /// One thing that is not what it was.
@@ -146,7 +165,7 @@ impl Mutability {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EcrRepository, Mark, Setting};
+    use crate::model::{EcrRepository, Mark};
 
     fn repository(mutability: Option<Mutability>, lifecycle: Setting) -> Snapshot {
         let ecr = EcrRepository {
@@ -156,6 +175,7 @@ mod tests {
             lifecycle,
             access: Setting::Unset,
             cached_from: None,
+            manages_lifecycle: false,
             may_delete: [].into(),
         };
         Snapshot { retention: Retention::Ecr(Box::new(ecr)), ..Snapshot::default() }
@@ -175,9 +195,8 @@ mod tests {
         assert_eq!(change(&repository(Some(Mutability::Immutable), text("a")), &state), None, "I13");
         assert_eq!(change(&repository(None, Setting::Unknown), &state), None);
         let changed = change(&repository(None, text("b")), &state).expect("another policy");
-        let Event::RepositorySettings { facts: RepositorySettings::Ecr { mutability, .. }, .. } = &changed else {
-            panic!("{changed:?}");
-        };
+        let Event::RepositorySettings { facts, .. } = &changed else { panic!("{changed:?}") };
+        let RepositorySettings::Ecr { mutability, .. } = &**facts;
         assert_eq!(*mutability, Some(Mutability::Immutable));
     }
 

@@ -16,7 +16,7 @@ use super::mutation::Mutation;
 use super::plan::Input;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, charts, collision, commands, doubt, drift, forecast, mutability};
+use super::{access, charts, collision, commands, doubt, drift, evidence, forecast, mutability, refusals, witness};
 
 /// Fills in what all findings of a repository share.
 #[derive(Clone, Copy)]
@@ -94,13 +94,18 @@ pub(super) fn findings(
     found.momentary.extend(drift::findings(draft, input.state, input.events));
     for target in &report.targets {
         target_findings(input, draft, target, report, prospects, &mut found.standing);
+        found.standing.extend(of_evidence(input, draft, target));
         found.momentary.extend(pinned_again(input, draft, target));
     }
+    found.standing.extend(evidence::unserved_tags(input, draft));
+    found.standing.extend(evidence::left_out(input, draft));
     found.standing.extend(moved_pins(input, draft, report));
+    found.standing.extend(witness::unknown_pins(input, draft, report));
     found.standing.extend(dangling(input, draft));
     found.standing.extend(workload_findings(input, draft));
     found.standing.extend(marked_only(draft, report));
     found.standing.extend(collision::ineffective(draft, report, prospects));
+    found.standing.extend(refusals::finding(draft, report, prospects));
     if let Retention::Ecr(ecr) = &input.snapshot.retention {
         let (targets, gaps) = (!report.targets.is_empty(), !report.gaps.is_empty());
         found.standing.extend(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
@@ -121,7 +126,9 @@ fn production_tags<'a>(input: &'a Input<'_>, report: &'a RepositoryReport) -> BT
         Reason::MovingTagNow { .. }
         | Reason::MovingTagBefore { .. }
         | Reason::Running { .. }
-        | Reason::RanBefore { .. } => None,
+        | Reason::RanBefore { .. }
+        | Reason::Wanted { .. }
+        | Reason::WantedBefore { .. } => None,
     });
     let platforms = input.selection.platform_tags(input.rules.keep, input.inspections);
     released.chain(platforms).chain(input.running.iter().filter_map(Running::tag)).collect()
@@ -149,7 +156,7 @@ fn target_findings(
     for obstacle in &target.obstacles {
         match obstacle {
             Obstacle::Missing => {
-                let now = match &report.rollback.to {
+                let now = match report.rollback.to.as_ref().filter(|_| report.rollback.ready == Some(true)) {
                     Some(to) => format!("roll back to {} meanwhile", to.short()),
                     None => "nothing else is left to roll back to".to_owned(),
                 };
@@ -157,12 +164,6 @@ fn target_findings(
                 let remedy = format!("{}; {now}", charts::bring_back(input.snapshot.kind));
                 add(Code::TargetMissing, Severity::Critical, message, remedy);
             }
-            Obstacle::PartMissing { digest } => add(
-                Code::TargetBroken,
-                Severity::Critical,
-                format!("{name} lacks a part, {digest}"),
-                "push the release again; a cleanup that removes untagged manifests or layers did this".to_owned(),
-            ),
             Obstacle::WrongBytes { detail } => {
                 let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, &name, detail);
                 add(code, Severity::Critical, message, remedy);
@@ -211,7 +212,8 @@ fn target_findings(
                 "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make"
                     .to_owned(),
             ),
-            Obstacle::Unpinned if is_whole(target) => {
+            // Refused is not lacking: that has a finding of its own, for all of them.
+            Obstacle::Unpinned if is_whole(target) && target.pin != PinReport::Refused => {
                 let attempt = input.attempts.get(&target.artifact);
                 let (mut severity, mut message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
                 if let Some(threat) = prospects.unless_pinned(&target.artifact) {
@@ -220,10 +222,15 @@ fn target_findings(
                 }
                 add(Code::PinMissing, severity, message, remedy);
             }
+            // These are told together, by `evidence`.
+            Obstacle::PartMissing { .. } | Obstacle::PartDamaged { .. } | Obstacle::Contradiction { .. } => {}
             Obstacle::Unpinned
+            | Obstacle::PinRefused { .. }
             | Obstacle::NoPins { .. }
             | Obstacle::NoObjectLock
             | Obstacle::Unversioned
+            // Told once for the source.
+            | Obstacle::CleanupUnknown { .. }
             | Obstacle::Unproven { .. } => {}
         }
     }
@@ -238,6 +245,17 @@ fn target_findings(
             next_step(failure.cause).to_owned(),
         );
     }
+}
+
+/// What is to be known of the evidence about a target.
+fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Vec<Finding> {
+    let inspection = input.inspections.get(&target.artifact);
+    let mut found = evidence::findings(draft, &name_of(target), target, inspection, input.snapshot.kind);
+    for finding in &mut found {
+        finding.reference = target.reasons.iter().find_map(tag_of).map(ToString::to_string);
+        finding.artifact = Some(target.artifact.to_string());
+    }
+    found
 }
 
 /// A pin that had been removed and was made again in this run.
@@ -262,7 +280,10 @@ fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> O
 /// Whether nothing worse than a lacking pin is wrong: what is broken has a finding of its own.
 fn is_whole(target: &TargetReport) -> bool {
     !target.obstacles.iter().any(|obstacle| match obstacle {
-        Obstacle::Missing | Obstacle::PartMissing { .. } | Obstacle::WrongBytes { .. } => true,
+        Obstacle::Missing
+        | Obstacle::PartMissing { .. }
+        | Obstacle::PartDamaged { .. }
+        | Obstacle::WrongBytes { .. } => true,
         // An archived image takes no tag before it is restored (A43); an archived object can be held as it is.
         Obstacle::Archived { .. } => target.artifact.digest().is_some(),
         _ => false,
@@ -340,7 +361,10 @@ fn dangling(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
             if unread {
                 return None;
             }
-            let message = format!("{} names {tag} as running, and there is no such tag", running.via);
+            let message = match running.runs_now() {
+                true => format!("{} names {tag} as running, and there is no such tag", running.via),
+                false => format!("{} wants {tag}, and there is no such tag: it cannot start", running.via),
+            };
             let mut finding = draft.finding(
                 Code::TargetMissing,
                 Severity::Critical,
@@ -469,12 +493,12 @@ fn tag_of(reason: &Reason) -> Option<&Tag> {
         | Reason::MovingTagNow { tag }
         | Reason::MovingTagBefore { tag }
         | Reason::MovedIn { tag } => Some(tag),
-        Reason::Running { .. } | Reason::RanBefore { .. } => None,
+        Reason::Running { .. } | Reason::RanBefore { .. } | Reason::Wanted { .. } | Reason::WantedBefore { .. } => None,
     }
 }
 
 /// How a target is called in a sentence: by its release tag and short digest.
-fn name_of(target: &TargetReport) -> String {
+pub(super) fn name_of(target: &TargetReport) -> String {
     match target.reasons.iter().find_map(tag_of) {
         Some(tag) => format!("{tag} ({})", target.artifact.short()),
         None => target.artifact.to_string(),

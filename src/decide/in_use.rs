@@ -12,10 +12,29 @@ use crate::report::document::Reason;
 use super::deployments::Resolved;
 use super::rollback_set::{Candidate, Lane, MovedIn};
 
-/// Whether it runs now, when it was last in production, and the commit that last changed what is known of it.
-type Recency = (bool, Option<Timestamp>, u64);
+/// Whether it runs or is wanted, whether it ran, when it was last in production, the commit that last changed what is known
+/// of it, and the number of the newest old revision that holds it.
+type Recency = (Presence, bool, Option<Timestamp>, u64, Option<u64>);
 
-/// What signals named: running now first, then by when it was last in production.
+/// Whether something is there now, least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Presence {
+    Past,
+    Wanted,
+    Running,
+}
+
+impl Presence {
+    fn of(candidate: &Candidate) -> Self {
+        match (candidate.running, candidate.wanted) {
+            (true, _) => Self::Running,
+            (false, true) => Self::Wanted,
+            (false, false) => Self::Past,
+        }
+    }
+}
+
+/// What signals named: running now first, then what is wanted, then by when it was last in production.
 pub(super) fn in_use(
     resolved: &Resolved<'_>,
     state: &RepositoryState,
@@ -28,16 +47,25 @@ pub(super) fn in_use(
         let mut candidate = Candidate::new(artifact.clone());
         candidate.seen = spans.values().filter(|span| !span.recalled).map(last_seen).max();
         let (mut last, mut sequence) = (None, 0);
-        let mut before = Vec::new();
+        let (mut before, mut wanted) = (Vec::new(), Vec::new());
+        candidate.ran = spans.values().any(|span| !span.never_came_up());
         for (via, span) in spans {
             // A signal that the policy no longer names cannot say that anything still runs.
             let runs = span.until.is_none() && signal_of(via, signals).is_some();
             candidate.running |= runs;
             last = last.max(clock.last_in_production(span));
             sequence = sequence.max(last_seen(span));
-            match runs {
-                true => candidate.reasons.push(Reason::Running { via: via.to_string() }),
-                false => before.push((clock.last_in_production(span), via)),
+            let wants = span.is_wanted() && signal_of(via, signals).is_some();
+            candidate.wanted |= wants;
+            if runs {
+                candidate.reasons.push(Reason::Running { via: via.to_string() });
+            } else if wants {
+                wanted.push(Reason::Wanted { via: via.to_string() });
+            } else if span.never_came_up() {
+                wanted.push(Reason::WantedBefore { via: via.to_string() });
+            }
+            if !runs && !span.never_came_up() {
+                before.push((clock.last_in_production(span), via));
             }
         }
         if candidate.reasons.is_empty() {
@@ -45,22 +73,27 @@ pub(super) fn in_use(
             let told = before.into_iter().take(REASONS_TOLD).map(|(_, via)| Reason::RanBefore { via: via.to_string() });
             candidate.reasons.extend(told);
         }
+        candidate.reasons.extend(wanted.into_iter().take(REASONS_TOLD));
         candidate.running |= resolved.named.contains_key(artifact);
+        candidate.wanted |= resolved.wanted.contains_key(artifact);
         let moved = resolved.moved_in.iter().filter(|(claimed, ..)| claimed == artifact);
         candidate.moved_in.extend(moved.map(|(_, tag, now)| MovedIn {
             tag: tag.clone(),
             artifact: now.clone(),
             left: false,
         }));
-        ranked.push(((candidate.running, last, sequence), candidate));
+        let presence = Presence::of(&candidate);
+        // Of two that went at the same time the order of their revisions tells, where there is one.
+        let number = if presence == Presence::Past { resolved.last_number(artifact) } else { None };
+        ranked.push(((presence, candidate.ran, last, sequence, number), candidate));
     }
     ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.artifact.cmp(&y.artifact)));
     let ranked: Vec<Candidate> = ranked.into_iter().map(|(_, candidate)| candidate).collect();
     let mut seen: Vec<usize> = (0..ranked.len()).filter(|place| ranked[*place].seen.is_some()).collect();
     // By nothing that is told: else that would decide between two that were seen to go at the same look.
     let order = |place: &usize| {
-        let Candidate { artifact, running, seen, .. } = &ranked[*place];
-        (Reverse((*running, *seen)), artifact)
+        let candidate = &ranked[*place];
+        (Reverse((candidate.running, candidate.seen)), &candidate.artifact)
     };
     seen.sort_by(|a, b| order(a).cmp(&order(b)));
     Lane { evidence: Evidence::RunningDigest, ranked, seen }

@@ -6,18 +6,21 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{
-    ArtifactId, Counts, Event, Finding, Gap, Inspection, Mode, ObservedTag, Obstacle, Pin, PinFailure, RepositoryKey,
-    RepositoryState, Running, Snapshot, Tag,
+    ArtifactId, Counts, Event, Finding, Gap, Inspection, LifecycleChange, Mode, ObservedTag, Obstacle, Pin, PinFailure,
+    PinTerms, RepositoryKey, RepositoryState, Running, Snapshot, Tag,
 };
 use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 use crate::report::identity::occurrence;
 
+use super::cleanup;
+use super::evidence;
 use super::findings::{Findings, findings};
 use super::labels::Labels;
 use super::meeting::by_name;
 use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
-use super::readiness::rollback;
+use super::readiness::{self, Readiness};
+use super::refusals;
 use super::rollback_set::{Selection, Target};
 use super::rules::Rules;
 use super::{called::Called, doubt, unread};
@@ -54,6 +57,11 @@ pub struct Input<'a> {
     pub attempts: &'a Attempts,
     /// What else could not be read.
     pub gaps: &'a [Gap],
+    /// What the policy says about pins here.
+    pub pins: PinTerms,
+    /// What came of putting a rule in front that claims pins; none if that was not tried. If it went well, the snapshot
+    /// has the rules that were read back.
+    pub claim: Option<&'a Result<(), PinFailure>>,
 }
 
 impl<'a> Input<'a> {
@@ -68,7 +76,9 @@ impl<'a> Input<'a> {
 pub struct Plan {
     /// The repository's row of the report.
     pub report: RepositoryReport,
-    /// Artifacts to pin, most recent first.
+    /// Rules to put in the place of the live ones first; if that fails, there are other pins to make, or none.
+    pub claim: Option<LifecycleChange>,
+    /// Artifacts to pin, in this order: the oldest first, and none that harms anything once those before it are made.
     pub pins: Vec<ArtifactId>,
     /// What a person should know, most severe first.
     pub findings: Vec<Finding>,
@@ -80,6 +90,8 @@ pub struct Plan {
     pub seen: [u8; 32],
     /// What live lifecycle rules will do.
     pub(super) prospects: Prospects,
+    /// What runs, what can be gone back to, and whether it can.
+    pub(super) readiness: Readiness,
 }
 
 /// Decides.
@@ -92,17 +104,24 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let mut names = names_of(input, &targets, &listed);
     let mut plan = Plan {
         report: empty_report(input),
-        pins: Vec::new(),
+        claim: prospects.pinning.claim.clone(),
+        pins: prospects.pinning.cleared.pins.clone(),
         findings: Vec::new(),
         events: Vec::new(),
         passing: BTreeSet::new(),
         seen: seen_hash(input.key, &listed),
         prospects,
+        readiness: Readiness::default(),
     };
     for target in targets {
         let inspection = input.inspections.get(&target.artifact);
-        let rules = plan.prospects.obstacles(&target.artifact);
-        let verdict = judge(&target.artifact, inspection, input.attempts.get(&target.artifact), rules, works);
+        let mut rules = plan.prospects.obstacles(&target.artifact);
+        rules.extend(cleanup::obstacle(&input.snapshot.cleanup, inspection));
+        let attempt = input.attempts.get(&target.artifact);
+        let refused = refusals::obstacle(&plan.prospects, &target.artifact);
+        let verdict = judge(&target.artifact, inspection, attempt, rules, works, refused);
+        let was_pinned = input.state.pinned.contains_key(&target.artifact);
+        let verdict = cleanup::withhold(&input.snapshot.cleanup, was_pinned, verdict);
         record(input, &target.artifact, &verdict, &mut plan);
         let references = names.remove(&target.artifact).unwrap_or_default();
         plan.report.targets.push(TargetReport {
@@ -128,9 +147,10 @@ pub fn plan(input: &Input<'_>) -> Plan {
     report.gaps.sort();
     report.gaps.dedup();
     report.complete = report.gaps.is_empty();
-    report.rollback = rollback(&report.targets, input.rules.keep);
-    unread::withhold(input, &listed, report);
-    doubt::withhold(input.selection, &report.targets, &mut report.rollback);
+    plan.readiness = readiness::decide(input, &report.targets, &report.gaps);
+    unread::withhold(input, &listed, report, &mut plan.readiness);
+    doubt::withhold(input.selection, &report.targets, &mut plan.readiness);
+    report.rollback = plan.readiness.rollback(&report.targets, input.rules.keep);
     report.counts.targets = report.targets.len() as u64;
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
@@ -150,9 +170,6 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mu
     let artifact = artifact.clone();
     let was_pinned = input.state.pinned.contains_key(&artifact);
     let attempted = input.attempts.contains_key(&artifact);
-    if verdict.pinnable && !attempted {
-        plan.pins.push(artifact.clone());
-    }
     let unpinned = verdict.obstacles.contains(&Obstacle::Unpinned);
     let pinned = matches!(verdict.pin, PinReport::Present | PinReport::Created);
     if was_pinned && (attempted || unpinned) {
@@ -184,9 +201,9 @@ fn empty_report(input: &Input<'_>) -> RepositoryReport {
         source: input.key.source.clone(),
         name: input.key.name.clone(),
         complete: false,
-        gaps: input.snapshot.gaps.iter().chain(input.gaps).cloned().collect(),
+        gaps: input.snapshot.gaps.iter().chain(input.gaps).cloned().chain(evidence::gaps(input)).collect(),
         counts,
-        rollback: rollback(&[], input.rules.keep),
+        rollback: Readiness::default().rollback(&[], input.rules.keep),
         targets: Vec::new(),
     }
 }

@@ -1,45 +1,40 @@
 //! What live lifecycle rules mean for the targets of one repository: on the repository as it will be once everything
-//! is pinned that can be, and as it is for those that are not.
+//! is pinned that may be, and as it is for those that are not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::{
-    ArtifactId, Due, Inspection, Obstacle, Pin, PinFailure, PinState, Presence, RepositoryState, Threat,
-};
+use crate::model::{ArtifactId, Due, Obstacle, Pin, RepositoryState, Snapshot, Threat};
 use crate::report::document::TargetReport;
 
-use super::forecast::{self, Arrival, Outlook, Situation};
+use super::forecast::{self, Advice, Arrival, Outlook, Situation};
+use super::pinning::Pinning;
 use super::plan::Input;
-use super::protection::is_pinnable;
 use super::rollback_set::Target;
 
 /// Both answers.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Prospects {
-    /// With every pin that is there, and every one that can be made.
-    pub(super) pinned: Outlook,
-    /// With the pins that are there; none where the two are the same.
+    /// With every pin that is there, and every one that may be made; under the rules that are put in front first, if any
+    /// are.
+    pinned: Outlook,
+    /// With the pins that are there, under the live rules; none where the two are the same.
     unpinned: Option<Outlook>,
+    /// Whether other rules are put in front first: until then the live ones hold for what is pinned already.
+    changes: bool,
+    /// The pins.
+    pub(super) pinning: Pinning,
 }
 
 impl Prospects {
     pub(super) fn of(input: &Input<'_>, targets: &[Target]) -> Self {
         let all: BTreeSet<ArtifactId> = targets.iter().map(|target| target.artifact.clone()).collect();
-        let (mut there, mut wanted) = (BTreeSet::new(), BTreeSet::new());
-        for artifact in &all {
-            let Some(inspection) = input.inspections.get(artifact) else { continue };
-            if inspection.pin == PinState::Present {
-                there.insert(artifact.clone());
-            } else if can_be_pinned(inspection, input.attempts.get(artifact)) {
-                wanted.insert(artifact.clone());
-            }
-        }
         let arrivals = arrivals(input.state);
-        let outlook = |pinned: &BTreeSet<ArtifactId>| {
+        let pinning = Pinning::of(input, targets, &arrivals);
+        let outlook = |snapshot: &Snapshot, pinned: &BTreeSet<ArtifactId>| {
             forecast::outlook(&Situation {
-                snapshot: input.snapshot,
+                snapshot,
                 targets: &all,
                 pinned,
                 inspections: input.inspections,
@@ -47,14 +42,37 @@ impl Prospects {
                 now: input.now,
             })
         };
-        let unpinned = (!wanted.is_empty()).then(|| outlook(&there));
-        wanted.append(&mut there);
-        Self { pinned: outlook(&wanted), unpinned }
+        let changed = pinning.claim.as_ref().and_then(|change| forecast::under(input.snapshot, &change.to));
+        let differs = !pinning.cleared.pins.is_empty() || changed.is_some();
+        let unpinned = differs.then(|| outlook(input.snapshot, &pinning.there));
+        let then = outlook(changed.as_ref().unwrap_or(input.snapshot), &pinning.made());
+        Self { pinned: then, unpinned, changes: changed.is_some(), pinning }
+    }
+
+    /// What the rules come to for the repository as a whole, as they are.
+    pub(super) fn live(&self) -> &Outlook {
+        self.unpinned.as_ref().filter(|_| self.changes).unwrap_or(&self.pinned)
+    }
+
+    /// What the rules come to for this artifact: as they are where its pin is there, and else as they will be when it
+    /// gets one.
+    fn outlook(&self, artifact: &ArtifactId) -> &Outlook {
+        if self.pinning.there.contains(artifact) { self.live() } else { &self.pinned }
+    }
+
+    /// What reaches it, pinned or not.
+    pub(super) fn threats(&self, artifact: &ArtifactId) -> &[Threat] {
+        self.outlook(artifact).threats(artifact)
+    }
+
+    /// What is wrong with the live rules.
+    pub(super) fn advice(&self) -> &[Advice] {
+        self.live().advice()
     }
 
     /// What stands in the way of calling an artifact protected (I7).
     pub(super) fn obstacles(&self, artifact: &ArtifactId) -> Vec<Obstacle> {
-        match &self.pinned {
+        match self.outlook(artifact) {
             Outlook::Unruled | Outlook::NoneSet => Vec::new(),
             Outlook::Unknown { detail } => vec![Obstacle::Unproven { detail: detail.clone() }],
             Outlook::Known(known) if known.unseen.contains(artifact) => {
@@ -63,21 +81,15 @@ impl Prospects {
                     .to_owned();
                 vec![Obstacle::Unproven { detail }]
             }
-            Outlook::Known(_) => self.pinned.threats(artifact).iter().map(Threat::as_obstacle).collect(),
+            Outlook::Known(_) => self.threats(artifact).iter().map(Threat::as_obstacle).collect(),
         }
     }
 
     /// What takes an artifact first if it is not pinned, where pinning it would help.
     pub(super) fn unless_pinned(&self, artifact: &ArtifactId) -> Option<&Threat> {
         let threat = self.unpinned.as_ref()?.threats(artifact).first()?;
-        self.pinned.threats(artifact).is_empty().then_some(threat)
+        self.threats(artifact).is_empty().then_some(threat)
     }
-}
-
-/// Whether the next run that may pin would pin it, so that it is judged as pinned. One that was tried and cannot be
-/// read back is judged as what it is.
-fn can_be_pinned(inspection: &Inspection, attempt: Option<&Result<(), PinFailure>>) -> bool {
-    attempt.is_none() && inspection.presence == Presence::Present && is_pinnable(inspection)
 }
 
 /// Artifacts that the ledger saw come. What was there at the first look came before, nobody knows when, unless it says

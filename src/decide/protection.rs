@@ -1,6 +1,6 @@
 //! Whether one target is restorable, pinned and protected, and what stands in the way.
 
-use crate::model::{ArtifactId, Cause, Closure, Gap, Inspection, Obstacle, PinFailure, PinState, Presence};
+use crate::model::{ArtifactId, Cause, Closure, Digest, Gap, Inspection, Obstacle, PinFailure, PinState, Presence};
 use crate::report::document::PinReport;
 
 /// The verdict on one artifact.
@@ -16,13 +16,14 @@ pub(super) struct Verdict {
 
 /// Judges what was seen. `attempt` is what came of pinning it in this run, before it was looked at again; `rules` is
 /// what live lifecycle rules put in its way; `credentials_work` says whether anything else in the repository could be
-/// read: if not, "not found" proves nothing (F31).
+/// read: if not, "not found" proves nothing (F31); `refused` is why a pin is not made although one could be (I22).
 pub(super) fn judge(
     artifact: &ArtifactId,
     inspection: Option<&Inspection>,
     attempt: Option<&Result<(), PinFailure>>,
     rules: Vec<Obstacle>,
     credentials_work: bool,
+    refused: Option<Obstacle>,
 ) -> Verdict {
     let Some(inspection) = inspection else {
         return Verdict::unknown("it was not looked at before the run ended");
@@ -39,7 +40,12 @@ pub(super) fn judge(
             Verdict::unknown("the registry says it does not exist, as it says of everything else here")
         }
         Presence::Unknown => {
-            let detail = inspection.gaps.first().map_or("it could not be read", |gap| gap.detail.as_str());
+            let unread = if is_contradicted(inspection) {
+                "the answers about it cannot all be true"
+            } else {
+                "it could not be read"
+            };
+            let detail = inspection.gaps.first().map_or(unread, |gap| gap.detail.as_str());
             let mut verdict = Verdict { pin: pin_of(&inspection.pin, false, attempt), ..Verdict::unknown(detail) };
             // Bytes that do not hash to the digest were read, and are not the artifact (F22).
             if inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. })) {
@@ -52,7 +58,7 @@ pub(super) fn judge(
             verdict.obstacles.sort();
             verdict
         }
-        Presence::Present => judge_present(artifact, inspection, attempt, rules),
+        Presence::Present => judge_present(artifact, inspection, attempt, rules, refused),
     }
 }
 
@@ -81,19 +87,37 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
     whole && !archived && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
 }
 
+/// So many lacking parts of one artifact are listed.
+const PARTS_TOLD: usize = 5;
+
 fn judge_present(
     artifact: &ArtifactId,
     inspection: &Inspection,
     attempt: Option<&Result<(), PinFailure>>,
     rules: Vec<Obstacle>,
+    refused: Option<Obstacle>,
 ) -> Verdict {
     let mut obstacles = inspection.obstacles.clone();
     obstacles.extend(rules);
+    let is_refused = refused.is_some();
+    obstacles.extend(refused);
     match &inspection.closure {
         Closure::Complete => {}
         Closure::Broken(parts) => {
-            obstacles.extend(parts.iter().map(|digest| Obstacle::PartMissing { digest: digest.clone() }));
+            // A manifest may name 20,000 layers: the first few say what to do, the number says the rest (F96).
+            let named = |part: &&Digest| {
+                let is_it = |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == *part);
+                inspection.obstacles.iter().any(is_it)
+            };
+            let unnamed: Vec<&Digest> = parts.iter().filter(|part| !named(part)).collect();
+            let more = u64::try_from(unnamed.len().saturating_sub(PARTS_TOLD)).ok().filter(|more| *more > 0);
+            let last = unnamed.len().min(PARTS_TOLD).saturating_sub(1);
+            obstacles.extend(unnamed.into_iter().take(PARTS_TOLD).enumerate().map(|(at, digest)| {
+                Obstacle::PartMissing { digest: digest.clone(), part: None, more: more.filter(|_| at == last) }
+            }));
         }
+        // It says by itself why nothing is proven.
+        Closure::Unknown if inspection.gaps.is_empty() && is_contradicted(inspection) => {}
         Closure::Unknown => {
             let unread = match artifact {
                 ArtifactId::ObjectVersion { .. } => "whether it can be fetched as it was could not be told",
@@ -104,11 +128,12 @@ fn judge_present(
         }
     }
     let restorable = restorable(&inspection.closure, &obstacles);
-    let pinnable = is_pinnable(inspection);
+    let pinnable = is_pinnable(inspection) && !is_refused;
     match &inspection.pin {
         PinState::Present | PinState::Unsupported { .. } => {}
         PinState::Absent => obstacles.push(Obstacle::Unpinned),
         PinState::Moved(to) => obstacles.push(Obstacle::PinMoved { to: to.to_string() }),
+        PinState::Unknown if is_contradicted(inspection) && inspection.gaps.is_empty() => {}
         PinState::Unknown => {
             obstacles.push(Obstacle::Unproven { detail: format!("the pin of {artifact} could not be read") })
         }
@@ -125,7 +150,13 @@ fn judge_present(
     } else {
         None
     };
-    Verdict { pin: pin_of(&inspection.pin, pinnable, attempt), restorable, protected, obstacles, pinnable }
+    let pin = if is_refused { PinReport::Refused } else { pin_of(&inspection.pin, pinnable, attempt) };
+    Verdict { pin, restorable, protected, obstacles, pinnable }
+}
+
+/// Whether the server gave answers about it that cannot all be true: then none of them proves anything (I25).
+fn is_contradicted(inspection: &Inspection) -> bool {
+    inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Contradiction { .. }))
 }
 
 /// Whether the artifact can be fetched whole, now, in the ordinary way (I7).
@@ -133,6 +164,7 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
     let stops = |obstacle: &Obstacle| match obstacle {
         Obstacle::Missing
         | Obstacle::PartMissing { .. }
+        | Obstacle::PartDamaged { .. }
         | Obstacle::WrongBytes { .. }
         | Obstacle::Archived { .. }
         | Obstacle::Hidden { .. } => true,
@@ -141,7 +173,10 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::Unversioned
         | Obstacle::Lifecycle { .. }
         | Obstacle::Unpinned
+        | Obstacle::PinRefused { .. }
         | Obstacle::PinMoved { .. }
+        | Obstacle::Contradiction { .. }
+        | Obstacle::CleanupUnknown { .. }
         | Obstacle::Unproven { .. } => false,
     };
     if obstacles.iter().any(stops) {
@@ -179,7 +214,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, Scope};
+    use crate::model::Scope;
 
     #[test]
     fn what_could_not_be_read_just_now_is_pinned_all_the_same_and_what_is_wrong_is_not_i6() {
@@ -193,6 +228,7 @@ mod tests {
             closure,
             pin: PinState::Absent,
             obstacles,
+            lost_attestations: Vec::new(),
             gaps: causes.iter().map(|cause| Gap::new(Scope::Artifact(artifact.clone()), *cause, "a blob")).collect(),
             object: None,
         };
@@ -207,8 +243,36 @@ mod tests {
         ] {
             let seen = seen(closure, causes, obstacles);
             assert_eq!(is_pinnable(&seen), expected, "{seen:?}");
-            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true);
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
             assert!(seen.closure == Closure::Complete || verdict.restorable != Some(true), "a pin proves nothing");
         }
+    }
+
+    #[test]
+    fn what_lacks_thousands_of_parts_is_told_by_the_first_and_the_number_f96() {
+        let artifact: ArtifactId = Digest::of(b"x").into();
+        let lacking = |count: u32| {
+            let seen = Inspection {
+                artifact: artifact.clone(),
+                presence: Presence::Present,
+                kind: None,
+                created: None,
+                closure: Closure::Broken((0..count).map(|n| Digest::of(&n.to_be_bytes())).collect()),
+                pin: PinState::Present,
+                obstacles: Vec::new(),
+                gaps: Vec::new(),
+                object: None,
+                lost_attestations: Vec::new(),
+                children: Default::default(),
+            };
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
+            assert_eq!((verdict.restorable, verdict.protected), (Some(false), Some(false)));
+            let more = |obstacle: &Obstacle| match obstacle {
+                Obstacle::PartMissing { more, .. } => more.unwrap_or_default(),
+                other => panic!("{other:?}"),
+            };
+            (verdict.obstacles.len(), verdict.obstacles.iter().map(more).sum::<u64>())
+        };
+        assert_eq!((lacking(1), lacking(5), lacking(19_000)), ((1, 0), (5, 0), (5, 18_995)));
     }
 }

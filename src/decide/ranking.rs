@@ -279,7 +279,8 @@ fn group<'n, 'a>(
     };
     let hashes: BTreeSet<(usize, usize)> =
         entries.iter().filter_map(read).flat_map(|reading| reading.hashes().collect::<Vec<_>>()).collect();
-    let mut series: BTreeMap<(bool, Box<str>), Vec<(Option<Suffix>, &Entry<'n, 'a>)>> = BTreeMap::new();
+    type Series<'e, 'n, 'a> = BTreeMap<(bool, Box<str>), Vec<(Option<Suffix>, &'e Entry<'n, 'a>)>>;
+    let mut series: Series<'_, 'n, 'a> = BTreeMap::new();
     for entry in entries {
         let tail = read(entry).map(|reading| reading.tail(&hashes));
         let (name, counted) = tail.map_or(((true, "".into()), None), |tail| (tail.series, Some(tail.place)));

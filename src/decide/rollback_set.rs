@@ -54,6 +54,10 @@ pub(super) struct Candidate {
     pub(super) artifact: ArtifactId,
     pub(super) reasons: Vec<Reason>,
     pub(super) running: bool,
+    /// Whether something would start it, and nothing of it runs.
+    pub(super) wanted: bool,
+    /// Whether anything but that it is wanted says that it ran.
+    pub(super) ran: bool,
     /// The commit at which prodpin itself last saw it run, or go; none if it never did.
     pub(super) seen: Option<u64>,
     /// Bytes that this artifact's tags were moved to.
@@ -200,15 +204,20 @@ impl Candidate {
             artifact,
             reasons: Vec::new(),
             running: false,
+            wanted: false,
+            ran: true,
             seen: None,
             moved_in: Vec::new(),
             places: Vec::new(),
             platform_of: None,
         }
     }
-}
 
-impl Candidate {
+    /// Whether production runs it, or would start it.
+    pub(super) fn is_present(&self) -> bool {
+        self.running || self.wanted
+    }
+
     /// A tag that it is known by.
     pub(super) fn named(&self) -> Option<&Tag> {
         self.reasons.iter().find_map(Reason::tag)
@@ -224,7 +233,7 @@ impl Reason {
             | Self::MovedIn { tag }
             | Self::MovingTagNow { tag }
             | Self::MovingTagBefore { tag } => Some(tag),
-            Self::Running { .. } | Self::RanBefore { .. } => None,
+            Self::Running { .. } | Self::RanBefore { .. } | Self::Wanted { .. } | Self::WantedBefore { .. } => None,
         }
     }
 }
@@ -247,6 +256,11 @@ impl Selection {
             .map(|target| target.artifact)
             .filter(|artifact| !inspections.contains_key(artifact))
             .collect()
+    }
+
+    /// Every artifact that some production rule ranks.
+    pub(super) fn artifacts(&self) -> impl Iterator<Item = &ArtifactId> {
+        self.lanes.iter().flat_map(|lane| &lane.ranked).map(|candidate| &candidate.artifact)
     }
 
     /// What is gone and not among the targets, as seen from one of them.

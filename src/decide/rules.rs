@@ -29,6 +29,12 @@ impl Rules {
         })
     }
 
+    /// Whether some rule names this tag: as a release, or as one that moves.
+    #[must_use]
+    pub fn names(&self, tag: &Tag, label: &str) -> bool {
+        self.is_release(label) || self.production.iter().any(|rule| rule.is_moving(tag, label))
+    }
+
     /// Whether a rule says that this tag moves by design. `latest` is a moving tag by nature of its name alone, so
     /// only `may_move` excuses it.
     pub(super) fn is_moving_tag(&self, tag: &Tag, label: &str) -> bool {

@@ -66,7 +66,7 @@ pub fn settings(
             (known != *before).then_some(known)
         }
     };
-    (findings, event.map(|facts| Event::Settings { source: source.clone(), facts }))
+    (findings, event.map(|facts| Event::Settings { source: source.clone(), facts: Box::new(facts) }))
 }
 
 /// Policy entries that matched nothing.

@@ -6,12 +6,17 @@ use crate::model::{Gap, ObservedTag, Resolution, Scope, Tag};
 use crate::report::document::RepositoryReport;
 
 use super::plan::Input;
-use super::readiness;
+use super::readiness::{self, Readiness};
 use super::rules::is_watched;
 
 /// "Not ready" is withdrawn where what was not read may hold the release to go back to, and "ready" where it may be what
 /// runs.
-pub(super) fn withhold(input: &Input<'_>, listed: &[&ObservedTag], report: &mut RepositoryReport) {
+pub(super) fn withhold(
+    input: &Input<'_>,
+    listed: &[&ObservedTag],
+    report: &RepositoryReport,
+    readiness: &mut Readiness,
+) {
     let unread = releases(input, listed);
     let may_be_elsewhere = |gap: &Gap| match &gap.scope {
         Scope::Source | Scope::Repository | Scope::Signal(_) => true,
@@ -20,15 +25,14 @@ pub(super) fn withhold(input: &Input<'_>, listed: &[&ObservedTag], report: &mut 
     };
     let works = input.snapshot.listing_is_complete();
     let runs = readiness::says_what_runs(&report.targets);
-    let rollback = &mut report.rollback;
     let failing =
-        rollback.ready == Some(false) && (!works || !unread.is_empty() || report.gaps.iter().any(may_be_elsewhere));
+        readiness.ready == Some(false) && (!works || !unread.is_empty() || report.gaps.iter().any(may_be_elsewhere));
     // It may be what runs, and what is offered one release too far back.
     if failing || (!runs && !unread.is_empty()) {
-        rollback.ready = None;
+        readiness.ready = None;
     }
-    if rollback.ready.is_none() && !unread.is_empty() {
-        rollback.unknown = Some(told(input, listed, &unread, &report.gaps));
+    if readiness.ready.is_none() && !unread.is_empty() {
+        readiness.unknown = Some(told(input, listed, &unread, &report.gaps));
     }
 }
 

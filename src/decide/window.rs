@@ -73,10 +73,10 @@ impl Lane {
     pub(super) fn window<'a>(&'a self, keep: u32, seen: &Inspections) -> impl Iterator<Item = Windowed<'a>> {
         let places = self.places(keep, seen);
         let told = self.ranked.iter().enumerate().zip(places);
-        told.filter(|((_, candidate), told)| told.is_target() || *told == Told::Part || candidate.running).map(
+        told.filter(|((_, candidate), told)| told.is_target() || *told == Told::Part || candidate.is_present()).map(
             |((at, candidate), told)| Windowed {
                 candidate,
-                beside: !candidate.running && self.release_of(at) != at,
+                beside: !candidate.is_present() && self.release_of(at) != at,
                 target: told != Told::Part,
             },
         )
@@ -113,6 +113,10 @@ impl Lane {
         let (mut kept, mut missing) = (0, 0);
         let mut tags: BTreeMap<usize, usize> = BTreeMap::new();
         for at in order {
+            // What never ran takes no place of a release that did; it is kept beside them (F133).
+            if self.ranked[at].wanted && !self.ranked[at].ran {
+                continue;
+            }
             let release = self.release_of(at);
             let counted = tags.get(&release).is_some_and(|tags| *tags < PLATFORMS);
             if kept == keep && !counted {

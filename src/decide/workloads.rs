@@ -17,7 +17,7 @@ const WORKLOADS_TOLD: usize = 3;
 
 pub(super) fn workload_findings(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
     let mut by_tag: BTreeMap<&Tag, Vec<&Running>> = BTreeMap::new();
-    for entry in input.running.iter().filter(|entry| entry.runs_now() && entry.workload.is_some()) {
+    for entry in input.running.iter().filter(|entry| entry.runs_or_is_wanted() && entry.workload.is_some()) {
         if let Some(tag) = entry.tag() {
             by_tag.entry(tag).or_default().push(entry);
         }
@@ -43,7 +43,7 @@ fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], m
         return Vec::new();
     };
     let mut drifted: BTreeMap<&ArtifactId, Vec<&Running>> = BTreeMap::new();
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| entry.runs_now()) {
         let runs = match &entry.reference {
             RunningReference::Artifact(artifact) => Some(artifact),
             RunningReference::Tag(tag) => input.state.claimed(&entry.via, tag),

@@ -9,10 +9,12 @@ use object_store::path::Path;
 use tlog_tiles::tlog::Hash;
 
 use super::checkpoint::Checkpoint;
+use super::foreign::comes_later;
 use super::proof::Consistency;
 use super::read::{Slot, Tip, checkpoint_path};
 use super::store::{Created, Store};
 use super::{Ledger, LedgerError, location, signature};
+use crate::model::Digest;
 use crate::policy::LedgerLocation;
 
 /// How far before the head the last copy is looked for, before the whole anchor is listed.
@@ -107,7 +109,7 @@ impl Ledger {
             Err(Failed::Ledger(error)) => return Err(error),
             Err(Failed::Anchor(error)) => self.unanchored(anchor, &error),
         }
-        self.copy_to_anchor().await
+        Ok(())
     }
 
     fn unanchored(&self, anchor: &Anchor, error: &LedgerError) {
@@ -144,9 +146,21 @@ impl Ledger {
                 store.location(),
                 seen.checkpoint.root()
             )))),
-            Err(error @ LedgerError::Underived { .. }) => {
-                tracing::warn!(ledger = self.store.location(), %error, "what came after the anchor's last copy is unproven");
-                Ok(Verdict::Grown(sequence))
+            // Tiles are missing or wrong, and nobody signs them: the checkpoints themselves lead back, one by one.
+            Err(error @ (LedgerError::Underived { .. } | LedgerError::Corrupt { .. })) => {
+                if matches!(error, LedgerError::Corrupt { .. }) {
+                    self.distrust(
+                        "tiles do not match the signed checkpoints; `prodpin verify --repair` makes them anew"
+                            .to_owned(),
+                    );
+                }
+                match self.head_follows(&own).await.map_err(Failed::Ledger)? {
+                    true => Ok(Verdict::Grown(sequence)),
+                    false => Err(Failed::Ledger(self.forked(format!(
+                        "{} holds commit {sequence}, and the head does not continue it",
+                        store.location()
+                    )))),
+                }
             }
             Err(error) => Err(Failed::Ledger(error)),
         }
@@ -159,7 +173,8 @@ impl Ledger {
         beyond.sort_unstable();
         // A copy that was never finished is no evidence, and hides none that lies before it.
         while let Some(number) = beyond.pop().filter(|number| *number > there) {
-            if read(store, number).await.map_err(Failed::Anchor)?.is_some() {
+            let seen = read(store, number).await.map_err(Failed::Anchor)?;
+            if seen.is_some_and(|seen| self.anchored_later(&seen.tip())) {
                 let what =
                     format!("it ends at commit {}, and {} holds commit {number}", there.max(head), store.location());
                 return Err(Failed::Ledger(self.rolled_back(what)));
@@ -167,6 +182,16 @@ impl Ledger {
             tracing::warn!(anchor = store.location(), "commit {number} is there, and is no whole checkpoint");
         }
         Ok(())
+    }
+
+    /// Whether this copy is of a commit after the log's last one. One that gives up the key of the log's last commit is
+    /// taken for one, too: nothing is committed where that may have happened.
+    fn anchored_later(&self, seen: &Tip) -> bool {
+        let log = self.log();
+        let before = log.tip.as_ref().map(|tip| &tip.checkpoint);
+        let key = before.and_then(|before| before.key.as_ref());
+        let gives_up = seen.checkpoint.lost.as_ref().is_some_and(|lost| key.is_some_and(|key| key.key == lost.key));
+        comes_later(before, seen) || gives_up
     }
 
     fn same(&self, store: &Store, own: &Tip, seen: &Seen) -> Result<(), Failed> {
@@ -185,6 +210,8 @@ impl Ledger {
     }
 
     fn rolled_back(&self, what: String) -> LedgerError {
+        let what =
+            format!("{what} (what an anchor holds is never given up: to start over, name a new ledger and anchor)");
         LedgerError::RolledBack { location: self.store.location().to_owned(), what }
     }
 
@@ -251,6 +278,14 @@ struct Seen {
     sequence: u64,
     checkpoint: Checkpoint,
     note: Vec<u8>,
+}
+
+impl Seen {
+    /// The same as a commit of the log.
+    fn tip(&self) -> Tip {
+        let digest = Digest::of(signature::body(&self.note));
+        Tip { sequence: self.sequence, digest, checkpoint: self.checkpoint.clone(), note: self.note.clone() }
+    }
 }
 
 /// Whose failure it is: the ledger's stops the run, the anchor's is told.

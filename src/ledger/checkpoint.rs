@@ -2,12 +2,16 @@
 
 use tlog_tiles::{Checkpoint as Note, tlog::Hash};
 
+use super::commitment::Commitment;
 use super::signature::{self, VerifierKey};
 use super::tree::Edge;
 use crate::model::Digest;
 
 /// The newest schema that this program writes and knows.
-pub(super) const SCHEMA: u64 = 2;
+pub(super) const SCHEMA: u64 = 3;
+
+/// The first schema whose checkpoints state their own number and the state derived from the log.
+pub(super) const STATED: u64 = 3;
 
 /// One commit's checkpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +31,27 @@ pub(super) struct Checkpoint {
     pub(super) key: Option<KeyInForce>,
     /// The last key that was given up for lost, in every checkpoint from then on: whoever sees any of them sees that.
     pub(super) lost: Option<KeyLost>,
+    /// What a checkpoint says of itself and of what follows from the log; none before schema 3.
+    pub(super) stated: Option<Stated>,
     /// What the next writer needs to extend the tree.
     pub(super) edge: Edge,
 }
+
+/// What checkpoints say since schema 3, so that their signature covers more than the entries.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Stated {
+    /// Its own number: one that was put in another's place shows.
+    pub(super) sequence: u64,
+    /// How long the batch's plain bytes are: what nobody needs to unpack beyond.
+    pub(super) batch_bytes: u64,
+    /// The state as of this commit: what `view/index` of it must hold, and through it each repository's view.
+    pub(super) state: Commitment,
+}
+
+/// How the batch is stored: lines of JSON, zstd, in a file of its own. Its hash is over the plain lines, so that it stays
+/// the same where a later program bundles batches or stores columns; that program writes another word here, and this one
+/// then says that it must be updated.
+const FORM: &str = "lines";
 
 /// The key that signs a checkpoint, named in its own body: whoever knows one key of a log can follow its successors
 /// (F65).
@@ -79,6 +101,9 @@ impl Checkpoint {
         if let Some(KeyLost { key, at }) = &self.lost {
             let _ = writeln!(text, "lost {key} {at}");
         }
+        if let Some(Stated { sequence, batch_bytes, state }) = &self.stated {
+            let _ = writeln!(text, "commit {sequence}\nform {FORM} {batch_bytes}\nstate {state}");
+        }
         text.push_str("edge");
         for hash in self.edge.hashes() {
             let _ = write!(text, " {hash}");
@@ -94,9 +119,11 @@ impl Checkpoint {
         if is_torn(bytes, text) {
             return Err(Flaw::Torn);
         }
-        let schema = line(text, "schema").and_then(|schema| schema.parse().ok()).filter(|schema| *schema > 0);
+        let schema = line(text, "schema").and_then(|schema| schema.parse::<u64>().ok()).filter(|schema| *schema > 0);
         let schema = schema.ok_or(Flaw::Malformed)?;
-        let flaw = if schema > SCHEMA { Flaw::Newer(schema) } else { Flaw::Malformed };
+        // Stored in a way that only a newer program knows, which need not have changed what entries look like.
+        let strange = schema == SCHEMA && line(text, "form").is_some_and(|form| !form.starts_with("lines "));
+        let flaw = if schema > SCHEMA || strange { Flaw::Newer(schema.max(SCHEMA + 1)) } else { Flaw::Malformed };
         let read = Self::parse(text.as_bytes(), text, schema).ok_or(flaw)?;
         match &read.key {
             // Written in one piece, so that what ends here was cut; a line between would have been something else once.
@@ -109,7 +136,8 @@ impl Checkpoint {
     /// The same for bytes that may be one byte short or wrong at the end.
     fn is_whole(bytes: &[u8]) -> bool {
         let Ok(text) = str::from_utf8(signature::body(bytes)) else { return false };
-        let read = Self::parse(text.as_bytes(), text, SCHEMA);
+        let schema = line(text, "schema").and_then(|schema| schema.parse().ok()).unwrap_or(SCHEMA);
+        let read = Self::parse(text.as_bytes(), text, schema);
         read.is_some_and(|read| read.key.is_none_or(|key| signature::stands(bytes, &key.key)))
     }
 
@@ -132,10 +160,42 @@ impl Checkpoint {
             Some(text) => Some(own(text).map(|(key, at)| KeyLost { key, at })?),
             None => None,
         };
+        let stated = Stated::parse(text)?;
+        // Newer programs may state it in another way; they are read as far as possible, and never written after.
+        let complete = schema > SCHEMA || stated.is_some() == (schema >= STATED);
         // The edge implies the root: one flipped bit in either shows here.
         let consistent = edge.root() == *note.hash() && note.size() > 0;
-        consistent.then_some(Self { origin, size: note.size(), schema, batch, previous, key, lost, edge })
+        (consistent && complete).then_some(Self {
+            origin,
+            size: note.size(),
+            schema,
+            batch,
+            previous,
+            key,
+            lost,
+            stated,
+            edge,
+        })
     }
+}
+
+impl Stated {
+    /// All three lines or none; the outer option tells that they are neither.
+    fn parse(text: &str) -> Option<Option<Self>> {
+        match (line(text, "commit"), line(text, "form"), line(text, "state")) {
+            (None, None, None) => Some(None),
+            (Some(sequence), Some(form), Some(state)) => Some(Some(Self {
+                sequence: sequence.parse().ok()?,
+                batch_bytes: form_bytes(form)?,
+                state: state.parse().ok()?,
+            })),
+            _ => None,
+        }
+    }
+}
+
+fn form_bytes(form: &str) -> Option<u64> {
+    form.strip_prefix(FORM)?.strip_prefix(' ')?.parse().ok()
 }
 
 /// Whether a line's value is there to its end.
@@ -144,12 +204,15 @@ type Whole = fn(&str) -> bool;
 /// Whether this is what a cut-off or zero-filled write leaves behind. Anything else that does not parse was whole once,
 /// so that people may have been told of it: dropping it would lose a commit (I9).
 fn is_torn(bytes: &[u8], text: &str) -> bool {
-    const ORDER: [(&str, Whole); 5] = [
+    const ORDER: [(&str, Whole); 8] = [
         ("schema ", |schema| schema.parse::<u64>().is_ok()),
         ("batch ", |hex| sha256(hex).is_some()),
         ("previous ", |hex| sha256(hex).is_some()),
         ("key ", |text| numbered_key(text).is_some()),
         ("lost ", |text| numbered_key(text).is_some()),
+        ("commit ", |number| number.parse::<u64>().is_ok()),
+        ("form ", |form| form_bytes(form).is_some()),
+        ("state ", |state| state.parse::<Commitment>().is_ok()),
     ];
     let Some((last, rest)) = bytes.split_last() else { return true };
     if *last == 0 {
@@ -201,8 +264,14 @@ mod tests {
             previous,
             key: None,
             lost: None,
+            stated: None,
             edge,
         }
+    }
+
+    fn stating() -> Checkpoint {
+        let stated = Stated { sequence: 4, batch_bytes: 77, state: Commitment::of(b"state") };
+        Checkpoint { schema: 3, stated: Some(stated), ..example() }
     }
 
     /// With the bytes it is stored as: a witness has signed, too.
@@ -211,7 +280,7 @@ mod tests {
         let key = VerifierKey::of("prodpin/0011", &log.verifying_key());
         let gone = VerifierKey::of("prodpin/0011", &SigningKey::from_bytes(&[6; 32]).verifying_key());
         let lost = Some(KeyLost { key: gone, at: 3 });
-        let checkpoint = Checkpoint { key: Some(KeyInForce { key: key.clone(), since: 3 }), lost, ..example() };
+        let checkpoint = Checkpoint { key: Some(KeyInForce { key: key.clone(), since: 3 }), lost, ..stating() };
         let body = checkpoint.encode();
         let foreign = VerifierKey::of("witness.example.com", &witness.verifying_key());
         let signatures = [foreign.line(&witness.sign(&body).to_bytes()), key.line(&log.sign(&body).to_bytes())];
@@ -220,16 +289,40 @@ mod tests {
 
     #[test]
     fn a_checkpoint_reads_back_with_and_without_signatures() {
-        let checkpoint = example();
-        let bytes = checkpoint.encode();
-        assert_eq!(Checkpoint::decode(&bytes), Ok(checkpoint.clone()));
-        let signed = [&bytes[..], "\n— prodpin/0011 Zm9vYmFy\n".as_bytes()].concat();
-        assert_eq!(Checkpoint::decode(&signed), Ok(checkpoint));
+        for checkpoint in [example(), stating()] {
+            let bytes = checkpoint.encode();
+            assert_eq!(Checkpoint::decode(&bytes), Ok(checkpoint.clone()));
+            let signed = [&bytes[..], "\n— prodpin/0011 Zm9vYmFy\n".as_bytes()].concat();
+            assert_eq!(Checkpoint::decode(&signed), Ok(checkpoint));
+        }
+    }
+
+    #[test]
+    fn what_is_stated_is_whole_from_schema_3_on_i23() {
+        let text = String::from_utf8(stating().encode()).unwrap();
+        for line in ["commit ", "form ", "state "] {
+            let without: String = text.lines().filter(|l| !l.starts_with(line)).map(|l| format!("{l}\n")).collect();
+            assert_eq!(Checkpoint::decode(without.as_bytes()), Err(Flaw::Malformed), "{line}");
+        }
+        let older = text.replace("schema 3", "schema 2");
+        assert_eq!(Checkpoint::decode(older.as_bytes()), Err(Flaw::Malformed));
+        let bundled = text.replace("form lines 77", "form bundle 77 3");
+        assert_eq!(
+            Checkpoint::decode(bundled.as_bytes()),
+            Err(Flaw::Newer(4)),
+            "another way of storing is a newer one's"
+        );
     }
 
     #[test]
     fn every_cut_is_torn_and_every_flip_is_not_f56_f57() {
-        let bytes = example().encode();
+        for example in [example(), stating()] {
+            every_cut_is_torn_and_every_flip_is_not(&example);
+        }
+    }
+
+    fn every_cut_is_torn_and_every_flip_is_not(example: &Checkpoint) {
+        let bytes = example.encode();
         for cut in 0..bytes.len() {
             assert_eq!(Checkpoint::decode(&bytes[..cut]), Err(Flaw::Torn), "cut at {cut}");
             let mut zeroed = bytes.clone();
@@ -244,7 +337,7 @@ mod tests {
             match Checkpoint::decode(&flipped) {
                 Err(Flaw::Malformed | Flaw::Newer(_)) => {}
                 // What still reads as one names another batch, another predecessor or a newer schema.
-                Ok(other) => assert_ne!(other, example(), "bit {bit} of {at}"),
+                Ok(other) => assert_ne!(&other, example, "bit {bit} of {at}"),
                 Err(Flaw::Torn) => panic!("bit {bit} of byte {at} would drop a commit"),
             }
         }

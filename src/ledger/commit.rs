@@ -1,13 +1,16 @@
 //! Committing: restate after whatever came first, write the batch, create the checkpoint.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tlog_tiles::tlog::{Hash, record_hash};
+use bytes::Bytes;
+use tlog_tiles::tlog::record_hash;
 
-use super::checkpoint::Checkpoint;
-use super::index::Touch;
+use super::batch::{Batch, Link};
+use super::checkpoint::{Checkpoint, SCHEMA, Stated};
+use super::index::{Index, Touch};
 use super::read::{Tip, batch_path, checkpoint_path};
+use super::recall::{Ahead, Recalled};
 use super::store::Created;
 use super::succession::Signing;
 use super::tree::Edge;
@@ -15,22 +18,45 @@ use super::view::View;
 use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance, signature};
 use crate::model::{Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, TagStatus, rebase};
 
-/// Each lost attempt means that another writer's commit went through, so this bounds one writer's bad luck only.
-const ATTEMPTS: u32 = 100;
+/// Each lost attempt means that another writer's commit went through, so this bounds one writer's bad luck only; a run ends
+/// before its own deadline (F114).
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The index is written at the end of a run, and after this many commits, which is what a crash makes the next run
 /// read again.
 const INDEX_EVERY: u64 = 128;
 
+/// The most that a link adds to a line.
+const LINK_BYTES: usize = 512;
+
 /// One commit, ready but for its place.
 struct Draft {
     lines: Vec<u8>,
-    /// The entries as restated.
-    entries: Vec<Entry>,
-    leaves: Vec<Hash>,
+    /// The entries as restated, with what each repository is after them.
+    batch: Batch,
     checkpoint: Checkpoint,
+    /// The index as of this commit, but for the checkpoint's own hash.
+    index: Index,
+    /// Whole tiles that this commit completes.
+    tiles: Vec<super::tiles::Tile>,
     /// Whether the key that signed before hands over to another one by this commit.
     hand_over: bool,
+}
+
+/// What drafting came to.
+enum Drafted {
+    Ready(Box<Draft>),
+    /// The log says all of it already.
+    Nothing,
+    /// A view is ahead of the head: another writer was quicker.
+    Behind,
+}
+
+/// What became of a draft.
+enum Published {
+    Committed,
+    /// Another commit has that place: this one.
+    Taken(Bytes),
 }
 
 impl Ledger {
@@ -52,7 +78,8 @@ impl Ledger {
         }
         // Told only once the anchor knows of it, as far as it can be reached.
         self.copy_to_anchor().await?;
-        let changed = views.into_values().filter(|view| view.latest().is_some_and(|latest| latest.0 > before));
+        self.remember_head().await;
+        let changed = views.into_values().filter(|view| view.latest.as_ref().is_some_and(|latest| latest.0 > before));
         if let Err(error) = self.write_views(changed.collect()).await {
             tracing::warn!(ledger = self.store.location(), %error, "a cache could not be written; the log is complete");
         }
@@ -85,72 +112,121 @@ impl Ledger {
         views: &mut HashMap<RepositoryKey, View>,
         writing: &mut Writing,
     ) -> Result<usize, LedgerError> {
-        for attempt in 0..ATTEMPTS {
-            let (taken, draft) = self.draft(entries, views).await?;
-            let Some(draft) = draft else { return Ok(taken) };
-            if self.publish(draft, views).await? {
-                writing.since_index += 1;
-                return Ok(taken);
-            }
+        let began = Instant::now();
+        let mut ahead = Ahead::Tell;
+        for attempt in 0.. {
+            let before = self.log().next;
+            let taken = match self.draft(entries, views, ahead).await? {
+                (taken, Drafted::Nothing) => return Ok(taken),
+                (taken, Drafted::Ready(draft)) => match self.publish(*draft, views).await? {
+                    Published::Committed => {
+                        writing.since_index += 1;
+                        return Ok(taken);
+                    }
+                    Published::Taken(note) => Some(note),
+                },
+                (_, Drafted::Behind) => None,
+            };
             // The views hold events that were not committed.
             views.clear();
-            self.advance(0, None).await?;
+            match taken {
+                // The commit that came first is at hand: to follow it costs one batch, and the next create tells whether
+                // it was the last (F61).
+                Some(note) if attempt == 0 => self.follow(&note).await?,
+                _ => self.advance(0, None).await?,
+            }
             self.refuse_newer_schema()?;
-            chance::wait(Duration::from_millis(5), attempt.min(8)).await;
+            // There is no such commit: what the view says of itself is not true.
+            ahead = if self.log().next == before { Ahead::IsFalse } else { Ahead::Tell };
+            if began.elapsed() > PATIENCE {
+                return Err(LedgerError::Contended {
+                    location: self.store.location().to_owned(),
+                    attempts: attempt + 1,
+                });
+            }
+            if attempt > 0 {
+                chance::wait(Duration::from_millis(5), attempt.min(5)).await;
+            }
         }
-        Err(LedgerError::Contended { location: self.store.location().to_owned(), attempts: ATTEMPTS })
+        Ok(0)
     }
 
-    /// Restates entries after the head, and makes a commit of them.
+    /// Restates entries after the head, and makes a commit of them. Says how many of them it took.
     async fn draft(
         &self,
         entries: &[Entry],
         views: &mut HashMap<RepositoryKey, View>,
-    ) -> Result<(usize, Option<Draft>), LedgerError> {
+        ahead: Ahead,
+    ) -> Result<(usize, Drafted), LedgerError> {
         let (sequence, tip) = {
             let log = self.log();
             (log.next, log.tip.clone())
         };
-        let (mut lines, mut restated, mut leaves, mut taken) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        let mut size = tip.as_ref().map_or(0, |tip| tip.checkpoint.size);
-        let mut edge = tip.as_ref().map_or_else(Edge::default, |tip| tip.checkpoint.edge.clone());
+        let (mut restated, mut taken, mut bytes) = (Vec::new(), 0, 0);
         for entry in entries {
-            if lines.len() >= batch::BATCH_BYTES {
+            if bytes >= batch::BATCH_BYTES {
                 break;
             }
             taken += 1;
-            let Some(entry) = self.restate(entry, sequence, views).await? else { continue };
-            let line = batch::line(&entry);
-            if line.is_empty() || line.len() > batch::LINE_CAP {
+            let entry = match self.restate(entry, sequence, views, ahead).await? {
+                Restated::As(entry) => entry,
+                Restated::Nothing => continue,
+                Restated::Behind => return Ok((taken, Drafted::Behind)),
+            };
+            let length = batch::line(&entry, None).len();
+            if length == 0 || length + LINK_BYTES > batch::LINE_CAP {
                 let location = self.store.location().to_owned();
-                return Err(LedgerError::TooLong { location, bytes: line.len() });
+                return Err(LedgerError::TooLong { location, bytes: length });
             }
-            let leaf = record_hash(&line);
-            edge.push(size, leaf);
-            leaves.push(leaf);
-            size += 1;
-            lines.extend_from_slice(&line);
-            lines.push(b'\n');
+            bytes += length + 1;
             restated.push(entry);
         }
         if restated.is_empty() {
-            return Ok((taken, None));
+            return Ok((taken, Drafted::Nothing));
+        }
+        Ok((taken, Drafted::Ready(Box::new(self.assemble(sequence, tip, restated, views)?))))
+    }
+
+    /// Everything about a commit of these entries at this place.
+    fn assemble(
+        &self,
+        sequence: u64,
+        tip: Option<Tip>,
+        entries: Vec<Entry>,
+        views: &HashMap<RepositoryKey, View>,
+    ) -> Result<Draft, LedgerError> {
+        let mut size = tip.as_ref().map_or(0, |tip| tip.checkpoint.size);
+        let mut edge = tip.as_ref().map_or_else(Edge::default, |tip| tip.checkpoint.edge.clone());
+        let mut index = self.log().index.clone();
+        let (mut lines, mut batch, mut tiles) = (Vec::new(), Batch::default(), Vec::new());
+        let last: HashMap<RepositoryKey, usize> =
+            entries.iter().enumerate().filter_map(|(at, entry)| Some((entry.repository.clone()?, at))).collect();
+        for (at, entry) in entries.into_iter().enumerate() {
+            let ends = entry.repository.as_ref().filter(|key| last.get(*key) == Some(&at));
+            let link = ends.and_then(|key| {
+                let view = views.get(key)?.commitment();
+                Some(Link { after: index.touch(key).cloned(), view })
+            });
+            let line = batch::line(&entry, link.as_ref());
+            let leaf = record_hash(&line);
+            edge.push(size, leaf);
+            index.frontier.push(leaf, |tile| tiles.push(tile));
+            size += 1;
+            lines.extend_from_slice(&line);
+            lines.push(b'\n');
+            batch.push(entry, link);
         }
         let origin = tip.as_ref().map_or_else(new_origin, |tip| tip.checkpoint.origin.clone());
         let Signing { key, lost, hand_over } =
             self.key_for(sequence, &origin, tip.as_ref().map(|tip| &tip.checkpoint))?;
-        let checkpoint = Checkpoint {
-            origin,
-            size,
-            // As old as it can be: whoever knows no newer one goes on reading what is none (F64).
-            schema: restated.iter().map(|entry| entry.event.schema()).max().unwrap_or(1),
-            batch: Digest::of(&lines),
-            previous: tip.map(|tip| tip.digest),
-            key,
-            lost,
-            edge,
-        };
-        Ok((taken, Some(Draft { lines, entries: restated, leaves, checkpoint, hand_over })))
+        let name = Digest::of(&lines);
+        let previous = tip.map(|tip| tip.digest);
+        index.origin.clone_from(&origin);
+        index.apply(&Head { sequence, size, root: edge.root().0 }, previous.as_ref(), &name, &batch);
+        let stated = Stated { sequence, batch_bytes: lines.len() as u64, state: index.commitment() };
+        let checkpoint =
+            Checkpoint { origin, size, schema: SCHEMA, batch: name, previous, key, lost, stated: Some(stated), edge };
+        Ok(Draft { lines, batch, checkpoint, index, tiles, hand_over })
     }
 
     /// What an entry means after the head; nothing if the log says it already.
@@ -159,26 +235,32 @@ impl Ledger {
         entry: &Entry,
         sequence: u64,
         views: &mut HashMap<RepositoryKey, View>,
-    ) -> Result<Option<Entry>, LedgerError> {
+        ahead: Ahead,
+    ) -> Result<Restated, LedgerError> {
         let Some(key) = &entry.repository else {
-            return Ok((!self.log().index.knows(entry)).then(|| entry.clone()));
+            let known = self.log().index.knows(entry);
+            return Ok(if known { Restated::Nothing } else { Restated::As(entry.clone()) });
         };
         if !views.contains_key(key) {
-            views.insert(key.clone(), self.view_now(key).await?);
+            match self.view(key, ahead).await? {
+                Recalled::Known(view) => drop(views.insert(key.clone(), *view)),
+                Recalled::Behind => return Ok(Restated::Behind),
+            }
         }
-        let Some(view) = views.get_mut(key) else { return Ok(None) };
+        let Some(view) = views.get_mut(key) else { return Ok(Restated::Nothing) };
         let as_of = self.recalled().get(key).copied().unwrap_or(self.opened_at);
-        if counts_an_unseen_look(&entry.event, &view.state, as_of) {
-            return Ok(None);
+        if counts_an_unseen_look(&entry.event, &view.body.state, as_of) {
+            return Ok(Restated::Nothing);
         }
-        let Some(event) = rebase(entry.event.clone(), &view.state) else { return Ok(None) };
-        view.state.apply(Mark { sequence, at: entry.at }, &event);
-        Ok(Some(Entry { event, ..entry.clone() }))
+        let Some(event) = rebase(entry.event.clone(), &view.body.state) else { return Ok(Restated::Nothing) };
+        view.begin();
+        view.body.state.apply(Mark { sequence, at: entry.at }, &event);
+        Ok(Restated::As(Entry { event, ..entry.clone() }))
     }
 
-    /// Writes the batch and creates the checkpoint. `false`: another commit has that place.
-    async fn publish(&self, draft: Draft, views: &mut HashMap<RepositoryKey, View>) -> Result<bool, LedgerError> {
-        let Draft { lines, entries, leaves, checkpoint, hand_over } = draft;
+    /// Writes the batch and creates the checkpoint.
+    async fn publish(&self, draft: Draft, views: &mut HashMap<RepositoryKey, View>) -> Result<Published, LedgerError> {
+        let Draft { lines, batch, checkpoint, mut index, tiles, hand_over } = draft;
         let io = |error| LedgerError::of_io(self.store.location(), error);
         let path = batch_path(&checkpoint.batch);
         if let Created::There(there) = self.store.create(&path, batch::pack(&lines).map_err(io)?).await? {
@@ -192,17 +274,17 @@ impl Ledger {
             Created::New => note,
             // An earlier answer was lost: this is one's own commit, made already (F52).
             Created::There(there) if signature::body(&there) == body => there.to_vec(),
-            Created::There(_) => return Ok(false),
+            Created::There(there) => return Ok(Published::Taken(there)),
         };
-        let touch = Touch::new(sequence, &checkpoint.batch);
-        for key in entries.iter().filter_map(|entry| entry.repository.as_ref()) {
+        let touch = Touch(sequence, checkpoint.batch.clone());
+        for key in batch.links.keys() {
             if let Some(view) = views.get_mut(key) {
-                view.origin.clone_from(&checkpoint.origin);
-                view.touched(touch);
+                view.latest = Some(touch.clone());
             }
         }
-        self.put_forward(Tip { sequence, digest, checkpoint, note }, &entries, &leaves);
-        Ok(true)
+        index.checkpoint = Some(digest.clone());
+        self.install(Tip { sequence, digest, checkpoint, note }, index, tiles);
+        Ok(Published::Committed)
     }
 
     /// The checkpoint as it is stored: with its signatures, if it has a key.
@@ -212,6 +294,14 @@ impl Ledger {
         let lines = lines.map_err(|detail| self.key_error(format!("nothing was recorded: {detail}")))?;
         Ok([body, b"\n", &lines].concat())
     }
+}
+
+/// What an entry became after the head.
+enum Restated {
+    As(Entry),
+    Nothing,
+    /// Its repository's view is ahead of the head.
+    Behind,
 }
 
 /// Whether this deletion would be made of a look that its run knew of when it recalled, since withdrawn, and of one by

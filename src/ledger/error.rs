@@ -56,13 +56,27 @@ pub enum LedgerError {
     /// The log ends before, or differs from, what was last seen of it (I11, I12, F59).
     #[error(
         "ledger {location}: {what}: it was restored from an old copy or rewritten; restore the newest copy, \
-         or, to go on from here on purpose, remove its view/ folder, which holds only caches"
+         or, to go on from here on purpose, run `prodpin audit --adopt` once"
     )]
     RolledBack {
         /// The ledger.
         location: String,
         /// What was seen, and what is there.
         what: String,
+    },
+    /// Something outside the ledger remembers a history that is not there (I24).
+    #[error(
+        "ledger-history-missing: ledger {location}: {remembered}, and {there}: nothing was recorded or pinned; mount or \
+         restore that ledger, or correct its location; to start over without its history on purpose, run \
+         `prodpin audit --adopt` once"
+    )]
+    HistoryMissing {
+        /// The ledger.
+        location: String,
+        /// Who remembers what.
+        remembered: String,
+        /// What is there instead.
+        there: String,
     },
     /// Two histories exist: this one and the one that was seen before (I11). Nothing is written any more.
     #[error(
@@ -129,6 +143,16 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// What is remembered, and what is there instead, in words.
+    pub(super) fn what_is_missing(&self) -> Option<String> {
+        match self {
+            Self::HistoryMissing { remembered, there, .. } => {
+                Some(format!("ledger-history-missing: {remembered}, and {there}"))
+            }
+            _ => None,
+        }
+    }
+
     /// Reads a store's error by meaning: its variant where that says enough, else the I/O error it wraps.
     pub(super) fn of(location: &str, error: &object_store::Error) -> Self {
         use object_store::Error;

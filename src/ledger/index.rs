@@ -1,58 +1,66 @@
-//! `view/index`: what opening a ledger needs, as of some commit. A cache.
+//! `view/index`: what opening a ledger needs, as of some commit. A cache: each checkpoint says what it must hold.
+//!
+//! After the envelope comes a line with everything that is small, then one for each repository. What a checkpoint states is
+//! how long those lines are, and a hash: SHA-256 over the hash of the small line and the root of the map of repositories.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::Head;
-use super::cache::CACHE_SCHEMA;
+use super::batch::Batch;
+use super::commitment::Commitment;
 use super::debt::Owing;
+use super::repositories::Repositories;
 use super::tiles::Frontier;
 use super::unreported::Unreported;
 use crate::model::{
-    Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RepositoryName, RunId, RunRecord, RunScope, SettingFacts,
-    Severity, SourceName, SourceRecord,
+    Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RunId, RunRecord, RunScope, SettingFacts, Severity,
+    SourceName, SourceRecord,
 };
 
 /// How many run records are at hand without reading batches.
 pub(super) const RUNS_KEPT: usize = 50;
 
+/// No two runs overlap for longer than this.
+const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+
 /// How many kinds of runs are told apart: more shares than anyone has, and still small.
 const SCOPES_KEPT: usize = 1024;
 
-/// How many of a repository's latest commits are at hand, to bring a view that missed some up to date.
-const TOUCHES_KEPT: usize = 4;
+/// A commit that held events of a repository, by its number and its batch: the batch's name is the hash of its bytes, so
+/// that whoever believes a touch needs nothing else to read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Touch(pub(super) u64, pub(super) Digest);
 
-/// A commit that held events of a repository, with the beginning of its batch's digest: two histories that part never
-/// share it, so a view of one is not taken for the other's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Touch(pub(super) u64, pub(super) u64);
-
-impl Touch {
-    pub(super) fn new(sequence: u64, batch: &Digest) -> Self {
-        let beginning = batch.hex().get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok());
-        Self(sequence, beginning.unwrap_or_default())
-    }
+/// A run on record: where, and what the checkpoint before that commit hashes to, for reading on backwards.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Closed {
+    pub(super) record: RunRecord,
+    pub(super) head: Head,
+    pub(super) previous: Option<Digest>,
 }
 
 /// Everything about a ledger that is small.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Index {
-    pub(super) schema: u32,
     /// The log's origin; empty before the first commit.
     pub(super) origin: String,
     /// As of this commit.
     pub(super) sequence: u64,
-    /// SHA-256 of that commit's checkpoint.
+    /// SHA-256 of that commit's checkpoint, which for that reason is no part of what it states.
+    #[serde(skip)]
     pub(super) checkpoint: Option<Digest>,
     /// The border of the tree as of that commit: what the next tile is made of.
     pub(super) frontier: Frontier,
     /// The latest wall time that any entry tells of.
     pub(super) newest: Option<Timestamp>,
-    /// Every repository ever recorded, with its latest commits, latest last.
-    pub(super) repositories: BTreeMap<SourceName, BTreeMap<RepositoryName, Vec<Touch>>>,
+    /// Every repository ever recorded.
+    #[serde(skip)]
+    pub(super) repositories: Repositories,
     pub(super) sources: BTreeMap<SourceName, SourceMemory>,
     /// Open findings about no repository.
     #[serde(default)]
@@ -67,7 +75,7 @@ pub(super) struct Index {
     #[serde(default)]
     pub(super) unreported: Unreported,
     /// The latest run records, latest last.
-    pub(super) runs: VecDeque<(RunRecord, Head)>,
+    pub(super) runs: VecDeque<Closed>,
     /// When the latest run of each scope started, but for runs of single repositories, latest last.
     #[serde(default)]
     pub(super) latest: VecDeque<(RunScope, Timestamp)>,
@@ -80,31 +88,51 @@ pub(super) struct SourceMemory {
     pub(super) seen: Option<(Mark, RunId, SourceRecord)>,
 }
 
-impl Default for Index {
-    fn default() -> Self {
-        Self {
-            schema: CACHE_SCHEMA,
-            origin: String::new(),
-            sequence: 0,
-            checkpoint: None,
-            frontier: Frontier::default(),
-            newest: None,
-            repositories: BTreeMap::new(),
-            sources: BTreeMap::new(),
-            findings: OpenFindings::default(),
-            told: BTreeMap::new(),
-            owed: BTreeMap::new(),
-            unreported: Unreported::default(),
-            runs: VecDeque::new(),
-            latest: VecDeque::new(),
-        }
-    }
-}
-
 impl Index {
-    /// The repository's latest commits, latest last; empty for one that was never recorded.
-    pub(super) fn touches(&self, key: &RepositoryKey) -> &[Touch] {
-        self.repositories.get(&key.source).and_then(|names| names.get(&key.name)).map_or(&[], Vec::as_slice)
+    /// What a checkpoint states of this.
+    pub(super) fn commitment(&mut self) -> Commitment {
+        let small = self.small();
+        self.commitment_with(&small)
+    }
+
+    fn commitment_with(&mut self, small: &[u8]) -> Commitment {
+        let mut hash = Sha256::new();
+        hash.update(Sha256::digest(small));
+        hash.update(self.repositories.root().0);
+        Commitment::new(small.len() as u64 + 1 + self.repositories.bytes(), hash.finalize().into())
+    }
+
+    /// Everything but the repositories. Nothing here makes writing it fail.
+    fn small(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The lines, as they are stored.
+    pub(super) fn write(&self, writer: &mut dyn std::io::Write) -> std::io::Result<()> {
+        writer.write_all(&self.small())?;
+        writer.write_all(b"\n")?;
+        for line in self.repositories.lines() {
+            writer.write_all(&line)?;
+            writer.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Reads the lines; what they hash to comes along, and is for the caller to compare before anything is believed.
+    pub(super) fn read(content: &[u8]) -> Option<(Self, Commitment)> {
+        let mut lines = content.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
+        let small = lines.next()?;
+        let mut index: Self = serde_json::from_slice(small).ok()?;
+        for line in lines {
+            index.repositories.read(line)?;
+        }
+        let commitment = index.commitment_with(small);
+        Some((index, commitment))
+    }
+
+    /// The repository's latest commit; none for one that was never recorded.
+    pub(super) fn touch(&self, key: &RepositoryKey) -> Option<&Touch> {
+        self.repositories.get(key).map(|known| &known.touch)
     }
 
     /// Whether this says nothing that the log does not already hold: a record said again after a lost answer.
@@ -112,7 +140,7 @@ impl Index {
         match &entry.event {
             Event::Settings { source, facts } => {
                 let before = self.sources.get(source).and_then(|memory| memory.settings.as_ref());
-                before.is_some_and(|(_, before)| before == facts)
+                before.is_some_and(|(_, before)| *before == **facts)
             }
             Event::Source(record) => {
                 let last = self.sources.get(&record.source).and_then(|memory| memory.seen.as_ref());
@@ -137,21 +165,24 @@ impl Index {
 
     /// Whether the run is known to be on record as ended; of old ones nothing is known here.
     pub(super) fn has_closed(&self, run: &RunId) -> bool {
-        self.runs.iter().any(|(known, _)| known.id == *run)
+        self.runs.iter().any(|known| known.record.id == *run)
     }
 
-    /// Folds one commit in.
-    pub(super) fn apply(&mut self, head: &Head, batch: &Digest, entries: &[Entry]) {
+    /// Folds one commit in: its place, the hash of the checkpoint before it, its batch with what that holds.
+    pub(super) fn apply(&mut self, head: &Head, previous: Option<&Digest>, name: &Digest, batch: &Batch) {
         self.sequence = head.sequence;
-        let touch = Touch::new(head.sequence, batch);
+        let touch = Touch(head.sequence, name.clone());
         let mut noted = None;
-        for entry in entries {
+        for entry in &batch.entries {
             self.newest = self.newest.max(Some(entry.at));
-            if let Some(key) = &entry.repository {
-                self.touch(key, touch);
-            }
             // In a batch nearly every entry is of the same run and repository as the one before.
             let about = Some((&entry.run, &entry.repository));
+            if let Some(key) =
+                entry.repository.as_ref().filter(|_| noted.is_none_or(|(_, key)| key != &entry.repository))
+            {
+                let view = batch.links.get(key).map(|link| link.view);
+                self.repositories.set(key, touch.clone(), view);
+            }
             if noted != about || matches!(entry.event, Event::Retold { .. } | Event::Run(_)) {
                 self.unreported.apply(head.sequence, entry);
             }
@@ -159,7 +190,7 @@ impl Index {
             let mark = Mark { sequence: head.sequence, at: entry.at };
             match &entry.event {
                 Event::Settings { source, facts } => {
-                    self.sources.entry(source.clone()).or_default().settings = Some((mark, facts.clone()));
+                    self.sources.entry(source.clone()).or_default().settings = Some((mark, (**facts).clone()));
                 }
                 Event::Source(record) => {
                     let memory = self.sources.entry(record.source.clone()).or_default();
@@ -185,7 +216,8 @@ impl Index {
                 }
                 Event::Run(record) => {
                     self.remember(record);
-                    self.runs.push_back((record.as_ref().clone(), *head));
+                    let (record, previous) = (record.as_ref().clone(), previous.cloned());
+                    self.runs.push_back(Closed { record, head: *head, previous });
                     if self.runs.len() > RUNS_KEPT {
                         self.runs.pop_front();
                     }
@@ -201,28 +233,12 @@ impl Index {
         }
         let before = self.latest.iter().position(|(scope, _)| *scope == record.scope);
         let before = before.and_then(|at| self.latest.remove(at)).map(|(_, started)| started);
+        // Runs overlap, so the one recorded last need not be the one that started last. But none lasts for days: what is
+        // that far ahead of a later record had a wrong clock, and the ledger's order outranks it (I21, F112).
+        let before = before.filter(|at| at.duration_since(record.started) < LONGEST_OVERLAP);
         self.latest.push_back((record.scope.clone(), before.map_or(record.started, |at| at.max(record.started))));
         if self.latest.len() > SCOPES_KEPT {
             self.latest.pop_front();
         }
-    }
-
-    fn touch(&mut self, key: &RepositoryKey, touch: Touch) {
-        // Looked up before it is entered: in a batch nearly every entry is about a repository just seen.
-        let names = match self.repositories.get_mut(&key.source) {
-            Some(names) => names,
-            None => self.repositories.entry(key.source.clone()).or_default(),
-        };
-        let touches = match names.get_mut(&key.name) {
-            Some(touches) => touches,
-            None => names.entry(key.name.clone()).or_default(),
-        };
-        if touches.last() == Some(&touch) {
-            return;
-        }
-        if touches.len() == TOUCHES_KEPT {
-            touches.remove(0);
-        }
-        touches.push(touch);
     }
 }

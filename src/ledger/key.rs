@@ -63,6 +63,12 @@ impl Keys {
         Ok(current.map(|current| Self { current, previous, lost }))
     }
 
+    /// The key that is there already, if it can be used: for what is no commit.
+    pub(super) async fn at_hand(safeguards: &Safeguards, location: &LedgerLocation) -> Option<Self> {
+        let current = Self::current(safeguards, location, false).await.ok().flatten()?;
+        Some(Self { current, previous: None, lost: None })
+    }
+
     /// The key that signs now; none if checkpoints are not signed. `make`: whether this may be its first use.
     pub(super) async fn current(
         safeguards: &Safeguards,
@@ -192,6 +198,14 @@ fn read_or_make(path: &Path) -> Result<SigningKey, String> {
     make(path)?;
     // Another first user may have been quicker: its key is the one that stands there.
     read(path)?.ok_or_else(|| format!("the key at {} was removed while it was made", path.display()))
+}
+
+/// Makes the key file of a ledger, unless it is there; says whether it made it. A container or a function is given the text
+/// of it, because what it makes for itself would end with it.
+pub fn make_key(path: &Path) -> Result<bool, String> {
+    let there = read(path)?.is_some();
+    read_or_make(path)?;
+    Ok(!there)
 }
 
 /// The key in a file; none if there is no such file.

@@ -10,6 +10,8 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{MessageType, SigningAlgorithmSpec};
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 
+use crate::sources::aws::NamesItself;
+
 /// Longer than KMS ever takes; a commit must not wait for ever for its signature.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -29,7 +31,7 @@ impl KmsKey {
     pub(super) async fn open(name: &str) -> Result<Self, String> {
         let timeouts = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
         let chain = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
-        let client = Client::new(&chain);
+        let client = Client::from_conf(aws_sdk_kms::config::Builder::from(&chain).interceptor(NamesItself).build());
         let answer = client.get_public_key().key_id(name).send().await;
         let answer =
             answer.map_err(|error| refusal("kms:GetPublicKey", name, &DisplayErrorContext(&error).to_string()))?;

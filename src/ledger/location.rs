@@ -16,6 +16,7 @@ use url::Url;
 use super::store::Store;
 use super::{Access, LedgerError, s3};
 use crate::policy::LedgerLocation;
+use crate::sources::http::USER_AGENT;
 
 pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Store, LedgerError> {
     match location {
@@ -107,7 +108,10 @@ pub(super) fn parts<'u>(url: &'u Url, name: &str) -> Result<(&'u str, object_sto
 /// A store that accepts a request and says nothing must not hold up a run: with the retries below, no answer at all is
 /// an error within two minutes (F5).
 pub(super) fn patience() -> ClientOptions {
-    ClientOptions::new().with_connect_timeout(Duration::from_secs(5)).with_timeout(Duration::from_secs(30))
+    ClientOptions::new()
+        .with_user_agent(http::HeaderValue::from_static(USER_AGENT))
+        .with_connect_timeout(Duration::from_secs(5))
+        .with_timeout(Duration::from_secs(30))
 }
 
 pub(super) fn retries() -> RetryConfig {

@@ -9,9 +9,16 @@
 //! view/repository/<hash>  a cache: one repository's folded state
 //! ```
 //!
+//! What is not signed is believed only as far as a signature covers it (I23): a batch, a report and a tile by their hashes,
+//! which the signed checkpoint leads to; the caches by what checkpoints state, as below.
+//!
 //! Nothing but caches is ever overwritten, and nothing is ever removed, so the log can live under Object Lock.
 //!
-//! **A leaf** of the Merkle tree (RFC 6962) is the exact bytes of one line of a batch, without its line break.
+//! **A leaf** of the Merkle tree (RFC 6962) is the exact bytes of one line of a batch, without its line break. Since schema 3
+//! the last line of a commit about a repository has a `link`: `after`, the commit before that touched the repository, by
+//! number and batch, and `view`, what the repository's view is from here on (form, length, SHA-256). So a view is proven
+//! without the others; and where it is lost or wrong it is made anew from the repository's own commits, each proven by the
+//! one after it.
 //!
 //! **A checkpoint** is a note's body: origin, size, root, then extension lines:
 //!
@@ -19,11 +26,14 @@
 //! prodpin/5f0c…            the log's own name, drawn at its first commit; a copy elsewhere keeps it
 //! 42                       how many entries the log has
 //! qv3…=                    the root over all of them
-//! schema 1                 of the entries; a program that knows only older schemas does not write (F64)
+//! schema 3                 of the entries; a program that knows only older schemas does not write (F64)
 //! batch 9c1e…              what this commit appended
 //! previous 77ab…           SHA-256 of the previous checkpoint's body; not in the first
 //! key prodpin/5f0c…+… 7    the key that signs, and the commit that put it in force; none in an unsigned log
 //! lost prodpin/5f0c…+… 7   the last key that was given up for lost, and the commit that did; in no other log
+//! commit 9                 its own number, so that none stands in another's place (schema 3)
+//! form lines 5120          how the batch is stored, and how long its plain bytes are (schema 3)
+//! state 1 2048 ab12…       what `view/index` of this commit is: form, length, hash (schema 3); see `index`
 //! edge 0aX…= 9fQ…=         roots of the perfect subtrees, largest first: the next writer needs no tiles
 //! ```
 //!
@@ -34,34 +44,57 @@
 //! checkpoint says it again, every report has a finding, and a verifier that trusts the old key refuses. Tiles are derived from the batches and can be made anew at
 //! any time.
 //!
+//! **Hashes are over plain, canonical bytes**, never over how those are stored. A later program may bundle batches, compress
+//! them together or store them as columns: it writes another word than `lines` after `form`, and whatever it needs to find
+//! them; this one then says that it must be updated (F64). The same holds for the form numbers of state and views: a program
+//! of another form makes them anew from the log, and calls none damaged.
+//!
+//! Schemas 1 and 2, up to the first release, state nothing of caches and have no links. Their logs are read from the first
+//! commit once, and what was done so far is kept in `view/index`, signed by the log's key, so that a run that is cut off
+//! leaves the next one less to read (F111). The first commit after that is of schema 3.
+//!
 //! **A commit** writes the batch, then the checkpoint. Whoever finds the checkpoint taken reads what came first,
 //! restates its own entries after it ([`crate::model::rebase`]), and tries the next number (I14, F61). A crash before
 //! the checkpoint leaves an orphan that nothing refers to; a crash after it leaves stale caches (I15, F62).
 //!
-//! **Caches** say for themselves what they are a cache of. One that is missing, stale, torn, foreign or of another
-//! program's version is made anew from the log; only a head that was seen and is gone stops writing (I12).
+//! **What remembers is elsewhere.** The head is remembered beside the key or the policy, by the process, by the anchor, and
+//! the pins in the registries show that there was a history; whatever contradicts one of them is no beginning (I24).
+//!
+//! **Caches** say for themselves what they are a cache of, and the log says what they must hold. One that is missing,
+//! stale, torn, foreign or of another program's version is brought up to date or made anew, which is nobody's fault; one
+//! that says of itself to be what the log speaks of, and is something else, was written by nobody who follows the protocol:
+//! it is made anew, and told (`ledger-state-damaged`). Only a head that was seen, is proven and is gone stops writing (I12).
+//! In a log without a key all of this holds against whoever can write `view/` alone; whoever can create checkpoints can
+//! forge all of it, which every report says.
 
 mod anchor;
 mod attester;
 mod batch;
 mod cache;
+mod chain;
 mod chance;
 mod checkpoint;
 mod commit;
+mod commitment;
 mod debt;
+mod distrust;
 mod error;
+mod foreign;
 mod index;
 mod key;
 mod kms;
 mod location;
+mod memory;
 mod proof;
 mod query;
 mod read;
 mod rebuild;
 mod recall;
 mod report;
+mod repositories;
 mod s3;
 mod signature;
+mod start;
 mod store;
 mod succession;
 mod tiles;
@@ -81,6 +114,7 @@ use tlog_tiles::tlog::Hash;
 use self::anchor::Anchor;
 use self::index::Index;
 use self::key::Keys;
+use self::memory::Memory;
 use self::read::Tip;
 use self::store::Store;
 use self::tiles::Tile;
@@ -91,7 +125,9 @@ use crate::policy::{LedgerLocation, Safeguards};
 
 pub use attester::Attester;
 pub use debt::{Debt, Owing};
+pub use distrust::Distrusted;
 pub use error::LedgerError;
+pub use key::make_key;
 pub use proof::{Claim, InclusionProof, SignedCheckpoint, Since};
 pub use signature::VerifierKey;
 pub use unreported::Untold;
@@ -143,6 +179,10 @@ pub struct Ledger {
     /// What signs checkpoints; none if they are not signed, or if nothing is written.
     keys: Option<Keys>,
     anchor: Option<Anchor>,
+    /// What remembers the head outside the log.
+    memory: Memory,
+    /// Why what is there is not what is remembered, where the ledger was opened for reading all the same.
+    contradiction: Option<LedgerError>,
     /// What is known of the log so far. Never locked across a wait.
     log: RwLock<Log>,
     /// Held by whoever moves the head: a commit, or a look at what others committed.
@@ -151,6 +191,10 @@ pub struct Ledger {
     recalled: Mutex<HashMap<RepositoryKey, u64>>,
     /// The head when the ledger was opened.
     opened_at: u64,
+    /// What was stored as derived state, and is not what the log says.
+    distrusted: Mutex<Distrusted>,
+    /// Where caches are made that are not to be left behind.
+    scratch: Option<tempfile::TempDir>,
 }
 
 /// The log as far as it was read.
@@ -186,8 +230,21 @@ impl Ledger {
         safeguards: &Safeguards,
         access: Access,
     ) -> Result<Self, LedgerError> {
-        let mut ledger = Self::unread(location::open(location, access).await?, access);
-        ledger.find_head().await?;
+        let memory = Memory::recall(location, safeguards).await;
+        if access == Access::Write {
+            memory.refuse_missing()?;
+        }
+        let mut ledger = Self { memory, ..Self::unread(location::open(location, access).await?, access) };
+        let seen = ledger.start_from_index().await?;
+        if access == Access::Write && *location != LedgerLocation::None && !ledger.is_stated() {
+            // Progress of a long reading is signed; a key is only made once it is known that none signed before.
+            ledger.keys = Keys::at_hand(safeguards, location).await;
+        }
+        ledger.find_head(seen).await?;
+        if access == Access::Write && ledger.head().is_none() {
+            // No key is made either for what is no beginning.
+            ledger.compare_memory().await?;
+        }
         // What ends with the run is nobody's record: it would be the anchor of another log than the next one's.
         if access == Access::Write && *location != LedgerLocation::None {
             let known = ledger.signed_by();
@@ -203,8 +260,9 @@ impl Ledger {
     /// Opens the ledger on a store that the caller made, under this name in messages. The store must create an object
     /// only if it is absent, and see at once what was created.
     pub async fn open_on(store: Arc<dyn ObjectStore>, name: &str, access: Access) -> Result<Self, LedgerError> {
-        let ledger = Self::unread(Store::new(store, name), access);
-        ledger.find_head().await?;
+        let mut ledger = Self::unread(Store::new(store, name), access);
+        let seen = ledger.start_from_index().await?;
+        ledger.find_head(seen).await?;
         ledger.start().await
     }
 
@@ -215,10 +273,14 @@ impl Ledger {
             access,
             keys: None,
             anchor: None,
+            memory: Memory::default(),
+            contradiction: None,
             log: RwLock::new(Log { next: 1, ..Log::default() }),
             writing: tokio::sync::Mutex::default(),
             recalled: Mutex::default(),
             opened_at: 0,
+            distrusted: Mutex::default(),
+            scratch: None,
         }
     }
 
@@ -243,19 +305,31 @@ impl Ledger {
     /// Every source of which a repository was ever recorded.
     #[must_use]
     pub fn sources(&self) -> Vec<SourceName> {
-        self.log().index.repositories.keys().cloned().collect()
+        self.log().index.repositories.by_source().keys().cloned().collect()
+    }
+
+    /// Whether any repository of the source was ever recorded.
+    #[must_use]
+    pub fn has_history(&self, source: &SourceName) -> bool {
+        self.log().index.repositories.by_source().get(source).is_some_and(|names| !names.is_empty())
     }
 
     /// Whether the repository was ever recorded.
     #[must_use]
     pub fn knows(&self, key: &RepositoryKey) -> bool {
-        !self.log().index.touches(key).is_empty()
+        self.log().index.touch(key).is_some()
     }
 
     /// Every repository ever recorded for the source: one that vanished from a listing must still be looked at.
     #[must_use]
     pub fn repositories(&self, source: &SourceName) -> Vec<RepositoryName> {
-        self.log().index.repositories.get(source).map(|names| names.keys().cloned().collect()).unwrap_or_default()
+        self.log()
+            .index
+            .repositories
+            .by_source()
+            .get(source)
+            .map(|names| names.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// The source's protection settings as last recorded, and since when.

@@ -211,6 +211,8 @@ impl Ledger {
             Claim::Position { sequence, root } => match self.slot(*sequence).await? {
                 Slot::Whole(own) if own.checkpoint.root().0 == *root => (own.checkpoint.size, Hash(*root)),
                 Slot::Whole(own) => {
+                    // Another root than was seen is a fork only if the head continues it.
+                    self.vouch(&own).await?;
                     let (there, seen) = (own.checkpoint.root(), Hash(*root));
                     return Ok(Since::Forked {
                         what: format!("commit {sequence} has root {there}, and {seen} was seen"),
@@ -304,6 +306,15 @@ impl Ledger {
         }))
     }
 
+    /// Whether this line is the entry of that number in the head's tree, as far as tiles tell.
+    pub(super) async fn is_entry(&self, index: u64, line: &[u8]) -> bool {
+        let Ok(head) = self.tip() else { return false };
+        let (size, root) = (head.checkpoint.size, head.checkpoint.root());
+        let proof = self.with_tiles(|reader| prove_record(size, index, reader)).await;
+        let Ok(Ok(proof)) = proof else { return false };
+        check_record(&proof, size, root, index, record_hash(line)).is_ok()
+    }
+
     /// The commit that holds an entry, found by halving, and the entry's line.
     async fn entry_at(&self, index: u64, head: &Tip) -> Result<(Head, String), LedgerError> {
         // The first commit whose size is beyond the entry. Numbers that were never finished are passed over.
@@ -338,6 +349,7 @@ impl Ledger {
             },
         };
         succession::holds(&tip).map_err(|what| self.store.corrupt(format!("{}: {what}", checkpoint_path(sequence))))?;
+        self.vouch(&tip).await?;
         let key = tip.checkpoint.key.as_ref().map(|key| key.key.clone());
         Ok(Some(SignedCheckpoint { note: String::from_utf8_lossy(&tip.note).into_owned(), key }))
     }

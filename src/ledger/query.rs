@@ -1,12 +1,14 @@
 //! Looking back: runs, and what happened to a repository.
 
-use futures::TryStreamExt as _;
+use std::collections::BTreeSet;
 
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
 
-use super::index::RUNS_KEPT;
-use super::read::batch_path;
-use super::{Head, Ledger, LedgerError, batch};
+use super::batch::Batch;
+use super::index::{Closed, RUNS_KEPT, Touch};
+use super::read::{Slot, Tip, batch_path};
+use super::{Head, Ledger, LedgerError, batch, succession};
 use crate::model::{Entry, Event, RepositoryKey, RunId, RunRecord, RunScope, Tag};
 
 /// How many commits around the place where a run should be are read before the whole log is.
@@ -50,21 +52,23 @@ impl Ledger {
     }
 
     /// When the last run started that was about all that this scope is about, as far as the index tells: a run of this
-    /// scope, or of the whole policy.
+    /// scope, or of the whole policy. A run that says it started later than `now` had a wrong clock, and when it really
+    /// was, nobody knows: it counts for nothing, else one such run would silence what is asked here until its date (I21).
     #[must_use]
-    pub fn last_run_of(&self, scope: &RunScope) -> Option<Timestamp> {
+    pub fn last_run_of(&self, scope: &RunScope, now: Timestamp) -> Option<Timestamp> {
         let log = self.log();
         let covers = |other: &RunScope| other == scope || other.is_whole();
-        let recent = log.index.runs.iter().map(|(run, _)| (&run.scope, run.started));
+        let recent = log.index.runs.iter().map(|run| (&run.record.scope, run.record.started));
         // Runs that events asked for may have pushed the others out of the recent ones.
         let remembered = log.index.latest.iter().map(|(scope, started)| (scope, *started));
-        recent.chain(remembered).filter(|(other, _)| covers(other)).map(|(_, started)| started).max()
+        let past = recent.chain(remembered).filter(|(other, started)| covers(other) && *started <= now);
+        past.map(|(_, started)| started).max()
     }
 
     /// The run records that need no reading, newest first, and whether those are all.
     fn runs_at_hand(&self) -> (Vec<(RunRecord, Head)>, bool) {
         let log = self.log();
-        let runs: Vec<_> = log.index.runs.iter().rev().cloned().collect();
+        let runs: Vec<_> = log.index.runs.iter().rev().map(|run| (run.record.clone(), run.head)).collect();
         let all = runs.len() < RUNS_KEPT;
         (runs, all)
     }
@@ -81,13 +85,19 @@ impl Ledger {
                 _ => high = middle,
             }
         }
-        // Its own commits begin there; before them only where clocks differ.
+        // Its own commits begin there; before them only where clocks differ. Where to look is nobody's word: what is found
+        // is proven.
         let (after, before) = (low..=last.min(low + NEAR), low.saturating_sub(NEAR / 8).max(1)..low);
-        let mut commits = self.commits(after.chain(before.rev()));
-        while let Some((tip, entries)) = commits.try_next().await? {
-            for entry in entries {
+        let mut commits = self.fetch(after.chain(before.rev()));
+        while let Some((_, slot, packed)) = commits.try_next().await? {
+            let Slot::Whole(tip) = slot else { continue };
+            let Ok(lines) = self.unpack(&tip, packed.as_deref()) else { continue };
+            let Ok(batch) = self.entries(&tip, &lines) else { continue };
+            for (nth, entry) in batch.entries.into_iter().enumerate() {
                 match entry.event {
-                    Event::Run(record) if record.id == *id => return Ok(Some((*record, tip.head()))),
+                    Event::Run(record) if record.id == *id => {
+                        return Ok(self.is_proven(&tip, &lines, nth).await.then(|| (*record, tip.head())));
+                    }
                     _ => {}
                 }
             }
@@ -95,30 +105,63 @@ impl Ledger {
         Ok(None)
     }
 
+    /// Whether an entry of a commit lies in the head's tree, and the commit is what it says: for what was found by looking
+    /// at one commit, without what leads there from the head.
+    async fn is_proven(&self, tip: &Tip, lines: &[u8], nth: usize) -> bool {
+        let count = batch::lines(lines).count() as u64;
+        let (Some(line), Some(first)) = (batch::lines(lines).nth(nth), tip.checkpoint.size.checked_sub(count)) else {
+            return false;
+        };
+        if succession::holds(tip).is_err() || !self.is_key_of_this_log(tip).await {
+            return false;
+        }
+        self.is_entry(first + nth as u64, line).await && self.vouch(tip).await.is_ok()
+    }
+
+    async fn is_key_of_this_log(&self, tip: &Tip) -> bool {
+        match &tip.checkpoint.key {
+            Some(key) => {
+                self.signed_by().as_ref() == Some(&key.key) || self.descends_from(&key.key).await.unwrap_or(false)
+            }
+            None => true,
+        }
+    }
+
     /// The run that made a commit, or the last whole one before it: one line of its batch says so.
     async fn run_of(&self, sequence: u64) -> Result<Option<RunId>, LedgerError> {
         let Some(tip) = self.whole_before(sequence + 1).await? else { return Ok(None) };
         let packed = self.store.get(&batch_path(&tip.checkpoint.batch)).await?;
         let lines = self.unpack(&tip, packed.as_deref())?;
-        let first = batch::lines(&lines).next().and_then(|line| serde_json::from_slice::<Entry>(line).ok());
-        Ok(first.map(|entry| entry.run))
+        let first = batch::lines(&lines).next().and_then(batch::entry);
+        Ok(first.map(|(entry, _)| entry.run))
     }
 
-    /// Reads older batches backwards, until there are no more or no more are wanted.
+    /// Reads older batches backwards, until there are no more or no more are wanted: from a commit that the index speaks
+    /// for, each by the hash that the one after it states.
     async fn older_runs(&self, mut wanted: impl FnMut(RunRecord, Head) -> bool + Send) -> Result<(), LedgerError> {
-        let (first, mut skip) = {
+        let (first, skip) = {
             let log = self.log();
-            let first = log.index.runs.front().map_or(0, |(_, head)| head.sequence);
             // One commit may close several runs, of which only some are at hand.
-            let skip: Vec<RunId> = log.index.runs.iter().map(|(run, _)| run.id.clone()).collect();
-            (first, skip)
+            let skip: BTreeSet<RunId> = log.index.runs.iter().map(|run| run.record.id.clone()).collect();
+            (log.index.runs.front().cloned(), skip)
         };
-        skip.sort_unstable();
-        let mut commits = self.commits((1..=first).rev());
-        while let Some((tip, entries)) = commits.try_next().await? {
-            for entry in entries.into_iter().rev() {
+        let Some(first) = first else { return Ok(()) };
+        let mut commits = self.fetch((1..=first.head.sequence).rev());
+        let mut expected = Expected::Commit(Box::new(first));
+        while let Some((sequence, slot, packed)) = commits.try_next().await? {
+            let tip = match slot {
+                Slot::Whole(tip) => tip,
+                Slot::Torn => continue,
+                Slot::Empty => return Err(self.missing(sequence)),
+            };
+            if !expected.is(&tip) {
+                return Err(self.store.corrupt(format!("commit {sequence} is not the one that later ones name")));
+            }
+            expected = Expected::Hash(tip.checkpoint.previous.clone());
+            let lines = self.unpack(&tip, packed.as_deref())?;
+            for entry in self.entries(&tip, &lines)?.entries.into_iter().rev() {
                 let Event::Run(record) = entry.event else { continue };
-                if skip.binary_search(&record.id).is_err() && !wanted(*record, tip.head()) {
+                if !skip.contains(&record.id) && !wanted(*record, tip.head()) {
                     return Ok(());
                 }
             }
@@ -132,10 +175,10 @@ impl Ledger {
         mut read: impl FnMut(u64, u64, &Entry) -> Result<(), E>,
     ) -> Result<Result<(), E>, LedgerError> {
         let head = self.log().index.sequence;
-        let mut commits = self.commits(1..=head);
+        let mut commits = self.linked(head);
         let mut number = 0;
-        while let Some((tip, entries)) = commits.try_next().await? {
-            for entry in &entries {
+        while let Some((tip, batch)) = commits.try_next().await? {
+            for entry in &batch.entries {
                 if let Err(error) = read(tip.sequence, number, entry) {
                     return Ok(Err(error));
                 }
@@ -147,17 +190,81 @@ impl Ledger {
 
     /// Everything recorded about a repository, or about one of its tags, oldest first, with the commits' numbers.
     pub async fn history(&self, key: &RepositoryKey, tag: Option<&Tag>) -> Result<Vec<(u64, Entry)>, LedgerError> {
-        let view = self.view_now(key).await?;
-        let unlisted = 1..=view.complete_after;
-        let mut commits = self.commits(unlisted.chain(view.touches.into_iter().map(|touch| touch.0)));
+        let view = self.view_at_head(key).await?;
         let mut history = Vec::new();
-        while let Some((tip, entries)) = commits.try_next().await? {
-            let about = entries.into_iter().filter(|entry| {
+        let mut take = |sequence: u64, batch: Batch| {
+            let about = batch.entries.into_iter().filter(|entry| {
                 let same_tag = tag.is_none_or(|tag| entry.event.tag() == Some(tag));
                 entry.repository.as_ref() == Some(key) && same_tag
             });
-            history.extend(about.map(|entry| (tip.sequence, entry)));
+            history.extend(about.map(|entry| (sequence, entry)));
+        };
+        let touches: Vec<Touch> = view.touches().cloned().collect();
+        if let Some(oldest) = touches.first().filter(|_| view.body.complete_after > 0) {
+            let Before { unlinked, linked } = self.before(key, oldest).await?;
+            let mut commits = self.linked(unlinked);
+            while let Some((tip, batch)) = commits.try_next().await? {
+                take(tip.sequence, batch);
+            }
+            drop(commits);
+            let mut batches = self.batches(linked);
+            while let Some((touch, batch)) = batches.try_next().await? {
+                take(touch.0, batch);
+            }
+        }
+        let mut batches = self.batches(touches);
+        while let Some((touch, batch)) = batches.try_next().await? {
+            take(touch.0, batch);
         }
         Ok(history)
+    }
+
+    /// The commits that touched a repository before this one, from link to link.
+    pub(super) async fn before(&self, key: &RepositoryKey, touch: &Touch) -> Result<Before, LedgerError> {
+        let (mut linked, mut at) = (Vec::new(), touch.clone());
+        loop {
+            let batch = self.batch_of(&at).await?;
+            match batch.links.get(key).map(|link| link.after.clone()) {
+                Some(Some(after)) => {
+                    linked.push(after.clone());
+                    at = after;
+                }
+                Some(None) => {
+                    linked.reverse();
+                    return Ok(Before { unlinked: 0, linked });
+                }
+                // Made by a program before: from the first commit on, each is read.
+                None => {
+                    linked.pop();
+                    linked.reverse();
+                    return Ok(Before { unlinked: if at == *touch { at.0 - 1 } else { at.0 }, linked });
+                }
+            }
+        }
+    }
+}
+
+/// Where a repository's commits before some commit lie.
+pub(super) struct Before {
+    /// Somewhere up to this one.
+    pub(super) unlinked: u64,
+    /// And these, oldest first.
+    pub(super) linked: Vec<Touch>,
+}
+
+/// What the commit before must be, on the way back.
+enum Expected {
+    /// Where a run is that the index speaks for.
+    Commit(Box<Closed>),
+    /// What the checkpoint after it says that this one hashes to.
+    Hash(Option<crate::model::Digest>),
+}
+
+impl Expected {
+    fn is(&self, tip: &Tip) -> bool {
+        match self {
+            Self::Commit(closed) => tip.head() == closed.head && tip.checkpoint.previous == closed.previous,
+            Self::Hash(digest) => digest.as_ref() == Some(&tip.digest),
+        }
     }
 }

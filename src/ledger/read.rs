@@ -8,12 +8,15 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use tlog_tiles::tlog::{Hash, record_hash};
 
+use super::batch::{self, Batch};
 use super::checkpoint::{Checkpoint, Flaw, SCHEMA};
 use super::index::Index;
 use super::rebuild::Rebuild;
+use super::start::Seen;
+use super::tiles::{self, Tile};
 use super::tree::Edge;
-use super::{Access, Head, Ledger, LedgerError, Log, batch, cache, signature, succession, tiles};
-use crate::model::{Digest, Entry};
+use super::{Access, Head, Ledger, LedgerError, Log, signature, succession};
+use crate::model::Digest;
 
 /// A checkpoint with its number and the hash of its body.
 #[derive(Debug, Clone)]
@@ -40,7 +43,7 @@ pub(super) enum Slot {
 }
 
 /// A number, what stands under it, and its packed batch.
-type Fetched = (u64, Slot, Option<Bytes>);
+pub(super) type Fetched = (u64, Slot, Option<Bytes>);
 
 /// How many requests go ahead of the batch being read.
 const AHEAD: usize = 8;
@@ -56,53 +59,46 @@ pub(super) fn batch_path(digest: &Digest) -> Path {
 }
 
 impl Ledger {
-    /// Finds the head: from the index where there is one that fits, else from the first commit.
-    pub(super) async fn find_head(&self) -> Result<(), LedgerError> {
-        let cached = self.store.cached(&Path::from(INDEX)).await;
-        let index = cached.and_then(|bytes| cache::unpack::<Index>(&bytes));
-        let index = index.filter(|index| index.schema == cache::CACHE_SCHEMA && index.sequence > 0);
-        let fits = |index: &Index, tip: &Tip| {
-            Some(&tip.digest) == index.checkpoint.as_ref()
-                && index.frontier.edge().as_ref() == Some(&tip.checkpoint.edge)
-        };
-        let mut lost = None;
-        if let Some(index) = index {
-            match self.slot(index.sequence).await? {
-                Slot::Whole(tip) if fits(&index, &tip) => {
-                    let broken = |what| self.store.corrupt(format!("{}: {what}", checkpoint_path(tip.sequence)));
-                    succession::holds(&tip).map_err(broken)?;
-                    let mut log = self.log_mut();
-                    log.next = index.sequence + 1;
-                    (log.tip, log.index) = (Some(*tip), index);
-                }
-                _ => lost = Some((index.origin, index.sequence)),
-            }
-        }
+    /// Reads on from where it starts to where the log ends. `seen`: a head that was seen once.
+    pub(super) async fn find_head(&mut self, seen: Option<Seen>) -> Result<(), LedgerError> {
         let anew = self.log().tip.is_none();
         // The list tells how far to read ahead, and shows a gap; never where the log ends, because it may be stale.
-        let start = checkpoint_path(self.log().index.sequence);
-        let listed = self.store.greatest_after(&Path::from("checkpoint"), &start).await?;
-        let mut rebuild = (anew && listed > 0 && self.access == Access::Write).then(|| Rebuild::new(listed));
-        if rebuild.is_some() {
+        let numbers = self.numbers().await?;
+        let listed = numbers.unbroken;
+        // For looking, views that nobody speaks for are made when they are asked for.
+        let incomplete = self.access == Access::Write && self.log().index.repositories.is_incomplete();
+        // Where programs before wrote, only a reading of it says what views are; it may have been cut off once.
+        let unstated = !self.is_stated();
+        let rebuild = (listed > 0 && unstated) || incomplete;
+        if rebuild && self.access == Access::Read {
+            self.cache_elsewhere();
+        }
+        let mut rebuild = rebuild.then(|| Rebuild::new(unstated));
+        if anew && rebuild.is_some() && self.access == Access::Write {
             let there = self.list_tiles().await?;
             self.log_mut().tiles_there = Arc::new(there);
         }
         self.advance(listed, rebuild.as_mut()).await?;
+        self.judge_beyond(&numbers.beyond).await?;
         if let Some(rebuild) = rebuild {
-            rebuild.finish(self).await;
+            rebuild.finish(self).await?;
         }
-        if let Some((origin, sequence)) = lost {
-            self.refuse_lost_head(&origin, sequence)?;
+        if let Some(seen) = seen {
+            self.judge_lost_head(&seen)?;
         }
         Ok(())
     }
 
     /// Once the head is found: whether the next commit can be made, and what the last writer did not come to.
-    pub(super) async fn make_ready(&self) -> Result<(), LedgerError> {
+    pub(super) async fn make_ready(&mut self) -> Result<(), LedgerError> {
         if self.access == Access::Write {
             self.refuse_newer_schema()?;
             self.refuse_foreign_key()?;
             self.compare_anchor().await?;
+        }
+        self.compare_memory().await?;
+        if self.access == Access::Write {
+            self.copy_to_anchor().await?;
             self.write_tiles().await?;
             // Shows, before anything is done elsewhere, that this ledger can be written to (F63).
             self.write_index().await?;
@@ -110,36 +106,21 @@ impl Ledger {
         Ok(())
     }
 
-    /// The index names a commit that is not there. If it is this log's own index, commits were lost (I12, F59).
-    fn refuse_lost_head(&self, origin: &str, sequence: u64) -> Result<(), LedgerError> {
-        let log = self.log();
-        if log.tip.as_ref().is_some_and(|tip| tip.checkpoint.origin != origin) {
-            return Ok(());
-        }
-        let there = log.tip.as_ref().map_or(0, |tip| tip.sequence);
-        let what = if there < sequence {
-            format!("it ends at commit {there}, and commit {sequence} was seen before")
-        } else {
-            format!("commit {sequence} is not the one that was seen before")
-        };
-        match self.access {
-            Access::Write => Err(LedgerError::RolledBack { location: self.store.location().to_owned(), what }),
-            Access::Read => {
-                tracing::warn!(ledger = self.store.location(), "{what}");
-                Ok(())
-            }
-        }
+    pub(super) fn refuse_newer_schema(&self) -> Result<(), LedgerError> {
+        self.log().tip.as_ref().map_or(Ok(()), |tip| self.refuse_schema(tip.checkpoint.schema))
     }
 
-    pub(super) fn refuse_newer_schema(&self) -> Result<(), LedgerError> {
-        match &self.log().tip {
-            Some(tip) if tip.checkpoint.schema > SCHEMA => Err(self.newer(tip.checkpoint.schema)),
-            _ => Ok(()),
-        }
+    pub(super) fn refuse_schema(&self, schema: u64) -> Result<(), LedgerError> {
+        if schema > SCHEMA { Err(self.newer(schema)) } else { Ok(()) }
     }
 
     fn newer(&self, found: u64) -> LedgerError {
         LedgerError::NewerSchema { location: self.store.location().to_owned(), found, known: SCHEMA }
+    }
+
+    /// Whether the head says what follows from the log; programs before did not.
+    pub(super) fn is_stated(&self) -> bool {
+        self.log().tip.as_ref().is_some_and(|tip| tip.checkpoint.stated.is_some())
     }
 
     /// Reads on until there is no further commit, folding each into the index.
@@ -154,12 +135,16 @@ impl Ledger {
             };
             match slot {
                 Slot::Whole(tip) => {
-                    let (entries, leaves) = self.link(&tip, packed.as_deref())?;
+                    let before = self.log().tip.clone();
+                    let (batch, leaves) = self.link(before.as_ref(), &tip, packed.as_deref())?;
                     if let Some(rebuild) = rebuild.as_deref_mut() {
-                        rebuild.take(self, &tip, &entries).await;
+                        rebuild.take(self, &tip, &batch).await;
                     }
-                    if self.put_forward(*tip, &entries, &leaves) > tiles::WAITING {
+                    if self.put_forward(*tip, &batch, &leaves) > tiles::WAITING {
                         self.write_tiles().await?;
+                    }
+                    if let Some(rebuild) = rebuild.as_deref_mut() {
+                        rebuild.relieve(self).await;
                     }
                 }
                 Slot::Torn => {
@@ -178,8 +163,22 @@ impl Ledger {
         }
     }
 
-    /// Makes a commit, one's own or another's, the head. Returns how many tiles wait to be written.
-    pub(super) fn put_forward(&self, tip: Tip, entries: &[Entry], leaves: &[Hash]) -> usize {
+    /// Follows one commit that is known to be the next: another writer's, at hand because it was in one's own way.
+    pub(super) async fn follow(&self, note: &Bytes) -> Result<(), LedgerError> {
+        let next = self.log().next;
+        let tip = match self.read_slot(next, note)? {
+            Slot::Whole(tip) => tip,
+            Slot::Empty | Slot::Torn => return self.advance(0, None).await,
+        };
+        let packed = self.store.get(&batch_path(&tip.checkpoint.batch)).await?;
+        let before = self.log().tip.clone();
+        let (batch, leaves) = self.link(before.as_ref(), &tip, packed.as_deref())?;
+        self.put_forward(*tip, &batch, &leaves);
+        Ok(())
+    }
+
+    /// Makes another's commit the head. Returns how many tiles wait to be written.
+    pub(super) fn put_forward(&self, tip: Tip, batch: &Batch, leaves: &[Hash]) -> usize {
         let mut log = self.log_mut();
         let Log { index, tiles, .. } = &mut *log;
         for leaf in leaves {
@@ -189,19 +188,31 @@ impl Ledger {
                 }
             });
         }
-        log.index.apply(&tip.head(), &tip.checkpoint.batch, entries);
-        log.index.origin.clone_from(&tip.checkpoint.origin);
+        let checkpoint = &tip.checkpoint;
+        log.index.apply(&tip.head(), checkpoint.previous.as_ref(), &checkpoint.batch, batch);
+        log.index.origin.clone_from(&checkpoint.origin);
         log.index.checkpoint = Some(tip.digest.clone());
         log.next = tip.sequence + 1;
         log.tip = Some(tip);
         log.tiles.len()
     }
 
-    /// Checks that a commit follows the head, and that its batch is what its root says (F57, F58).
-    fn link(&self, tip: &Tip, packed: Option<&[u8]>) -> Result<(Vec<Entry>, Vec<Hash>), LedgerError> {
+    /// Makes one's own commit the head, with what follows from it.
+    pub(super) fn install(&self, tip: Tip, index: Index, tiles: Vec<Tile>) {
+        let mut log = self.log_mut();
+        log.tiles.extend(tiles);
+        log.next = tip.sequence + 1;
+        (log.index, log.tip) = (index, Some(tip));
+    }
+
+    /// Checks that a commit follows another, and that its batch is what its root says (F57, F58).
+    pub(super) fn link(
+        &self,
+        before: Option<&Tip>,
+        tip: &Tip,
+        packed: Option<&[u8]>,
+    ) -> Result<(Batch, Vec<Hash>), LedgerError> {
         let (name, checkpoint) = (format!("checkpoint/{:020}", tip.sequence), &tip.checkpoint);
-        let log = self.log();
-        let before = log.tip.as_ref();
         if before.is_some_and(|before| before.checkpoint.origin != checkpoint.origin) {
             return Err(self.store.corrupt(format!("{name} belongs to another log")));
         }
@@ -231,8 +242,8 @@ impl Ledger {
         batch::unpack(packed, digest).map_err(|what| self.store.corrupt(format!("{name}: {what}")))
     }
 
-    fn entries(&self, tip: &Tip, lines: &[u8]) -> Result<Vec<Entry>, LedgerError> {
-        batch::entries(lines).ok_or_else(|| match tip.checkpoint.schema {
+    pub(super) fn entries(&self, tip: &Tip, lines: &[u8]) -> Result<Batch, LedgerError> {
+        batch::read(lines).ok_or_else(|| match tip.checkpoint.schema {
             newer if newer > SCHEMA => self.newer(newer),
             _ => self.store.corrupt(format!("{}: a line is no entry", batch_path(&tip.checkpoint.batch))),
         })
@@ -241,10 +252,21 @@ impl Ledger {
     /// What stands under this number.
     pub(super) async fn slot(&self, sequence: u64) -> Result<Slot, LedgerError> {
         let path = checkpoint_path(sequence);
-        let Some(bytes) = self.store.get(&path).await? else { return Ok(Slot::Empty) };
-        match Checkpoint::decode(&bytes) {
+        match self.store.get(&path).await? {
+            Some(bytes) => self.read_slot(sequence, &bytes),
+            None => Ok(Slot::Empty),
+        }
+    }
+
+    /// The same of bytes that stand there.
+    fn read_slot(&self, sequence: u64, bytes: &Bytes) -> Result<Slot, LedgerError> {
+        let path = checkpoint_path(sequence);
+        match Checkpoint::decode(bytes) {
+            Ok(checkpoint) if checkpoint.stated.as_ref().is_some_and(|stated| stated.sequence != sequence) => {
+                Err(self.store.corrupt(format!("{path} is the checkpoint of another commit")))
+            }
             Ok(checkpoint) => {
-                let digest = Digest::of(signature::body(&bytes));
+                let digest = Digest::of(signature::body(bytes));
                 Ok(Slot::Whole(Box::new(Tip { sequence, digest, checkpoint, note: bytes.to_vec() })))
             }
             Err(Flaw::Torn) => Ok(Slot::Torn),
@@ -270,31 +292,7 @@ impl Ledger {
         futures::stream::iter(sequences).map(move |sequence| self.fetch_one(sequence).boxed()).buffered(AHEAD).boxed()
     }
 
-    /// Commits in the order given, each with its entries: for looking back over what is already linked to the head.
-    pub(super) fn commits(
-        &self,
-        sequences: impl Iterator<Item = u64> + Send + 'static,
-    ) -> BoxStream<'_, Result<(Tip, Vec<Entry>), LedgerError>> {
-        let open = move |fetched: Result<Fetched, LedgerError>| match fetched {
-            Ok((_, Slot::Whole(tip), packed)) => {
-                let opened = self.unpack(&tip, packed.as_deref()).and_then(|lines| self.entries(&tip, &lines));
-                Some(opened.map(|entries| (*tip, entries)))
-            }
-            Ok((_, Slot::Torn, _)) => None,
-            Ok((sequence, Slot::Empty, _)) => Some(Err(self.missing(sequence))),
-            Err(error) => Some(Err(error)),
-        };
-        self.fetch(sequences).filter_map(move |fetched| std::future::ready(open(fetched))).boxed()
-    }
-
-    fn missing(&self, sequence: u64) -> LedgerError {
+    pub(super) fn missing(&self, sequence: u64) -> LedgerError {
         self.store.corrupt(format!("{} is missing", checkpoint_path(sequence)))
-    }
-
-    /// Writes the index as it is now.
-    pub(super) async fn write_index(&self) -> Result<(), LedgerError> {
-        let packed = cache::pack(&self.log().index);
-        let packed = packed.map_err(|error| LedgerError::of_io(self.store.location(), error))?;
-        self.store.cache(&Path::from(INDEX), packed).await
     }
 }

@@ -40,6 +40,17 @@ const CREATES: u32 = 8;
 /// prodpin, and is not read into memory (I20).
 const OBJECT_CAP: u64 = 256 << 20;
 
+/// How often a body is asked for that breaks off.
+const READS: u32 = 5;
+
+/// Checkpoints are notes of a few lines, and tiles have 256 hashes: nobody needs memory for more (F102).
+fn cap_of(path: &Path) -> u64 {
+    match path.parts().next().as_ref().map(AsRef::as_ref) {
+        Some("checkpoint" | "tile") => 64 << 10,
+        _ => OBJECT_CAP,
+    }
+}
+
 impl Store {
     pub(super) fn new(objects: Arc<dyn ObjectStore>, location: &str) -> Self {
         Self { caches: objects.clone(), objects, directory: None, location: location.to_owned() }
@@ -88,18 +99,29 @@ impl Store {
         if self.is_stranger(path, true).await {
             return Err(self.corrupt(format!("{path} is no file")));
         }
-        let found = match self.objects.get(path).await {
-            Ok(found) if found.meta.size > OBJECT_CAP => {
-                let size = found.meta.size;
-                return Err(self.corrupt(format!("{path} has {size} bytes, more than prodpin ever writes")));
+        let cap = cap_of(path);
+        let mut attempt = 0;
+        loop {
+            let broken = match self.objects.get(path).await {
+                Ok(found) if found.meta.size > cap => {
+                    let size = found.meta.size;
+                    return Err(self.corrupt(format!("{path} has {size} bytes, more than prodpin ever writes")));
+                }
+                Ok(found) => match found.bytes().await {
+                    Ok(bytes) => return Ok(Some(bytes)),
+                    Err(error) => error,
+                },
+                Err(Error::NotFound { .. }) => return Ok(None),
+                Err(error) => return Err(self.error(&error)),
+            };
+            // The answer began and broke off: the client underneath asks again only for what has not begun (F115). What a
+            // disk does not give now it does not give later.
+            attempt += 1;
+            if attempt == READS || self.directory.is_some() {
+                return Err(self.error(&broken));
             }
-            Ok(found) => found.bytes().await,
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.error(&error)),
+            tracing::debug!(ledger = self.location(), %path, error = %broken, "an answer broke off; asked again");
+            chance::wait(Duration::from_millis(100), attempt).await;
         }
     }
 
@@ -151,8 +173,17 @@ impl Store {
         if self.is_stranger(path, false).await {
             return None;
         }
-        let found = self.caches.get(path).await.ok()?;
-        if found.meta.size > OBJECT_CAP { None } else { found.bytes().await.ok() }
+        for attempt in 1..=READS {
+            let found = self.caches.get(path).await.ok()?;
+            if found.meta.size > OBJECT_CAP {
+                return None;
+            }
+            if let Ok(bytes) = found.bytes().await {
+                return Some(bytes);
+            }
+            chance::wait(Duration::from_millis(100), attempt).await;
+        }
+        None
     }
 
     /// Writes a cache, over what was there.
@@ -189,26 +220,36 @@ impl Store {
         }
     }
 
-    /// The numbers that name objects under a prefix after this one, as far as the store lists them.
+    /// The numbers of checkpoints under a prefix after this one, as far as the store lists them. What is not named as
+    /// checkpoints are is a stranger's, and none.
     pub(super) async fn numbers_after(&self, prefix: &Path, offset: &Path) -> Result<Vec<u64>, LedgerError> {
+        self.names_after(prefix, offset, checkpoint_number).await
+    }
+
+    /// What names under a prefix after this one read as.
+    pub(super) async fn names_after<T: Send + 'static>(
+        &self,
+        prefix: &Path,
+        offset: &Path,
+        read: fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>, LedgerError> {
         if let Some(folder) = self.file(prefix) {
             let after = offset.filename().unwrap_or_default().to_owned();
-            let listed = tokio::task::spawn_blocking(move || numbers_in(&folder, &after)).await;
+            let listed = tokio::task::spawn_blocking(move || names_in(&folder, &after, read)).await;
             let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
             return listed.map_err(|error| LedgerError::of_io(&self.location, error));
         }
         let listed = self.objects.list_with_offset(Some(prefix), offset);
-        let numbers = listed.try_filter_map(|object| {
-            std::future::ready(Ok(object.location.filename().and_then(|name| name.parse::<u64>().ok())))
-        });
-        numbers.try_collect().await.map_err(|error| self.error(&error))
+        let names = listed.try_filter_map(|object| std::future::ready(Ok(object.location.filename().and_then(read))));
+        names.try_collect().await.map_err(|error| self.error(&error))
     }
 
     /// The greatest number that names an object under a prefix after this one, as far as the store lists it; 0 if none.
     /// Lists may be stale, and may hold a stranger's files.
     pub(super) async fn greatest_after(&self, prefix: &Path, offset: &Path) -> Result<u64, LedgerError> {
         if self.directory.is_some() {
-            return Ok(self.numbers_after(prefix, offset).await?.into_iter().max().unwrap_or(0));
+            let numbers = self.names_after(prefix, offset, |name| name.parse::<u64>().ok()).await?;
+            return Ok(numbers.into_iter().max().unwrap_or(0));
         }
         let listed = self.objects.list_with_offset(Some(prefix), offset);
         let greatest = listed.try_fold(0, |greatest: u64, object| {
@@ -219,9 +260,15 @@ impl Store {
     }
 }
 
-/// The numbers that name files in a local folder, after this name. Names alone: a year of runs leaves 35,000 files, and
+/// The number of a checkpoint by its name: twenty digits, from 1 on.
+pub(super) fn checkpoint_number(name: &str) -> Option<u64> {
+    let digits = name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit());
+    name.parse().ok().filter(|number| digits && *number > 0)
+}
+
+/// What the names of files in a local folder read as, after this name. Names alone: a year of runs leaves 35,000 files, and
 /// asking for the size and date of each takes most of the time that a listing takes.
-fn numbers_in(folder: &std::path::Path, after: &str) -> std::io::Result<Vec<u64>> {
+fn names_in<T>(folder: &std::path::Path, after: &str, read: fn(&str) -> Option<T>) -> std::io::Result<Vec<T>> {
     let mut numbers = Vec::new();
     let files = match std::fs::read_dir(folder) {
         Ok(files) => files,
@@ -232,7 +279,7 @@ fn numbers_in(folder: &std::path::Path, after: &str) -> std::io::Result<Vec<u64>
     for file in files {
         let name = file?.file_name();
         let name = name.to_str().filter(|name| *name > after);
-        numbers.extend(name.and_then(|name| name.parse::<u64>().ok()));
+        numbers.extend(name.and_then(read));
     }
     Ok(numbers)
 }

@@ -158,7 +158,12 @@ impl Ledger {
                 return Ok(true);
             }
             let Slot::Whole(first) = self.slot(now.since).await? else { return Ok(false) };
-            let before = self.whole_before(now.since).await?.map(|before| before.checkpoint);
+            let before = self.whole_before(now.since).await?;
+            // Whoever can write there could put another checkpoint before it, and a signature of its own beside the key's.
+            if before.as_ref().map(|before| &before.digest) != first.checkpoint.previous.as_ref() {
+                return Ok(false);
+            }
+            let before = before.map(|before| before.checkpoint);
             let follows = follows(before.as_ref(), &first).is_ok() && gives_up(&first).is_none();
             if first.checkpoint.key.as_ref() != Some(&now) || !follows {
                 return Ok(false);

@@ -215,10 +215,9 @@ impl Ledger {
                 Created::There(there) if there == bytes => Ok(()),
                 // Derived and in nobody's way: told, and left to `verify --repair`.
                 Created::There(_) => {
-                    tracing::warn!(
-                        ledger = self.store.location(),
-                        "{path} is not what the log says; run `prodpin verify --repair`"
-                    );
+                    self.distrust(format!(
+                        "{path} does not match the signed checkpoints; `prodpin verify --repair` makes it anew"
+                    ));
                     Ok(())
                 }
             }

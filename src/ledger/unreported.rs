@@ -5,11 +5,12 @@
 //! what others recorded that did not close, says so ([`Event::Retold`]), and that counts once it has closed itself. Two
 //! that overlap may tell the same: rather twice than never (I16), and dated by the entry, so that an alert tells it once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
+use super::index::Touch;
 use super::{Ledger, LedgerError};
 use crate::model::{Answers, Entry, Event, RepositoryKey, RepositoryName, RunId, SourceName};
 
@@ -123,17 +124,17 @@ impl Ledger {
             log.unreported(key, recalled.unwrap_or(log.index.sequence))
         };
         let Some((stretches, mut until)) = stretches else { return Ok(Untold::default()) };
-        let mut sequences = self.touched_in(key, &stretches, until).await?;
-        if sequences.len() > COMMITS_READ {
-            sequences = sequences.into_iter().take(COMMITS_READ).collect();
-            until = sequences.last().copied().unwrap_or(until);
+        let mut touches = self.touched_in(key, &stretches, until).await?;
+        if touches.len() > COMMITS_READ {
+            touches.truncate(COMMITS_READ);
+            until = touches.last().map_or(until, |touch| touch.0);
         }
-        let mut commits = self.commits(sequences.into_iter());
+        let mut batches = self.batches(touches);
         let mut events = Vec::new();
-        while let Some((tip, entries)) = commits.try_next().await? {
-            let untold = entries.into_iter().filter(|entry| {
+        while let Some((touch, batch)) = batches.try_next().await? {
+            let untold = batch.entries.into_iter().filter(|entry| {
                 let about = entry.repository.as_ref() == Some(key) && !matches!(entry.event, Event::Retold { .. });
-                about && stretches.iter().any(|stretch| self.may_be_untold(stretch, tip.sequence, &entry.run))
+                about && stretches.iter().any(|stretch| self.may_be_untold(stretch, touch.0, &entry.run))
             });
             events.extend(untold.map(|entry| entry.event));
         }
@@ -145,25 +146,33 @@ impl Ledger {
         within && stretch.run.as_ref().map_or_else(|| !self.log().index.has_closed(run), |of| of == run)
     }
 
-    /// The commits in these stretches that touched the repository. Most stretches are one commit; of longer ones the
-    /// repository's view knows.
+    /// The commits in these stretches that touched the repository, as its view lists them, or the links from there back.
     async fn touched_in(
         &self,
         key: &RepositoryKey,
         stretches: &[Stretch],
         until: u64,
-    ) -> Result<BTreeSet<u64>, LedgerError> {
-        let mut sequences: BTreeSet<u64> = stretches.iter().flat_map(|stretch| [stretch.first, stretch.last]).collect();
-        if stretches.iter().any(|stretch| stretch.last > stretch.first + 1) {
-            let view = self.view_now(key).await?;
-            for stretch in stretches {
-                let touches = view.touches.iter().map(|touch| touch.0);
-                sequences.extend(touches.filter(|touch| (stretch.first..=stretch.last).contains(touch)));
-                sequences.extend((stretch.first..=stretch.last.min(view.complete_after)).take(COMMITS_READ));
+    ) -> Result<Vec<Touch>, LedgerError> {
+        let view = self.view_at_head(key).await?;
+        let mut touches: Vec<Touch> = view.touches().cloned().collect();
+        let first = stretches.iter().map(|stretch| stretch.first).min().unwrap_or(u64::MAX);
+        if let Some(oldest) = touches.first().filter(|_| first <= view.body.complete_after) {
+            let before = self.before(key, oldest).await?;
+            let mut older = Vec::new();
+            let mut commits = self.linked(before.unlinked);
+            while let Some((tip, batch)) = commits.try_next().await? {
+                if tip.sequence >= first && batch.entries.iter().any(|entry| entry.repository.as_ref() == Some(key)) {
+                    older.push(Touch(tip.sequence, tip.checkpoint.batch));
+                }
             }
+            drop(commits);
+            touches = older.into_iter().chain(before.linked).chain(touches).collect();
         }
-        sequences.retain(|sequence| *sequence <= until);
-        Ok(sequences)
+        touches.retain(|touch| {
+            let within = |stretch: &Stretch| (stretch.first..=stretch.last).contains(&touch.0);
+            touch.0 <= until && stretches.iter().any(within)
+        });
+        Ok(touches)
     }
 }
 

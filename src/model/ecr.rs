@@ -45,6 +45,8 @@ pub struct EcrRepository {
     pub access: Setting,
     /// The upstream whose images this repository caches: its tags move when upstream's do (A46).
     pub cached_from: Option<Box<str>>,
+    /// Whether the policy lets `enforce` put a rule that claims the pins in front of the lifecycle policy.
+    pub manages_lifecycle: bool,
     /// The principals that the policy lets delete images here, as globs over ARNs.
     pub may_delete: Arc<[Box<str>]>,
 }
@@ -58,6 +60,15 @@ pub enum Setting {
     Text(Box<str>),
     /// Could not be read.
     Unknown,
+}
+
+/// A lifecycle policy that is to take the place of another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifecycleChange {
+    /// The text as it was read: if something else is there by then, nothing is changed.
+    pub from: Box<str>,
+    /// The text to be.
+    pub to: Box<str>,
 }
 
 /// One image, whatever it is: a manifest, an index, or something that refers to another.

@@ -131,6 +131,9 @@ pub enum Event {
         /// wherever it is moved.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tag: Option<Tag>,
+        /// Whether it runs, or is only wanted. What is wanted does not run, or not any more.
+        #[serde(default, skip_serializing_if = "DeploymentState::is_running")]
+        state: DeploymentState,
     },
     /// It is no longer named, by a complete signal.
     DeploymentEnded {
@@ -138,6 +141,9 @@ pub enum Event {
         artifact: ArtifactId,
         /// Who had said so.
         via: Arc<str>,
+        /// Whether it ran, or was only wanted.
+        #[serde(default, skip_serializing_if = "DeploymentState::is_running")]
+        state: DeploymentState,
     },
     /// A platform's own history names it as having run in production before (E122, E132).
     DeploymentRecalled {
@@ -151,6 +157,9 @@ pub enum Event {
         /// When it was last in production, as the platform tells.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last: Option<Timestamp>,
+        /// Whether the platform shows that it ran: a Job that ended, rather than an old revision of a workload.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        finished: bool,
     },
     /// A pin was read back: prodpin's own, or one found in place.
     Pinned {
@@ -161,6 +170,13 @@ pub enum Event {
     PinLost {
         /// The artifact.
         artifact: ArtifactId,
+    },
+    /// A rule that claims pins was put in front of the repository's lifecycle policy, and read back.
+    LifecycleClaimed {
+        /// SHA-256 of the policy's text before.
+        before: Digest,
+        /// SHA-256 of its text as it was read back.
+        after: Digest,
     },
     /// A rollback target was not found.
     TargetMissing {
@@ -180,16 +196,16 @@ pub enum Event {
     Settings {
         /// The source.
         source: SourceName,
-        /// The settings.
-        facts: SettingFacts,
+        /// The settings. Boxed, as what few events have: of others there is one for each tag.
+        facts: Box<SettingFacts>,
     },
     /// A repository's own protection settings, recorded when they differ from those before.
     RepositorySettings {
         /// The settings.
-        facts: RepositorySettings,
+        facts: Box<RepositorySettings>,
         /// What was known of them before; none when they are seen for the first time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        before: Option<RepositorySettings>,
+        before: Option<Box<RepositorySettings>>,
     },
     /// An alert was delivered.
     AlertSent {
@@ -228,6 +244,23 @@ pub enum Event {
     Run(Box<RunRecord>),
 }
 
+/// Whether what a signal names runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeploymentState {
+    /// It runs.
+    #[default]
+    Running,
+    /// It would be started, and nothing of it runs.
+    Wanted,
+}
+
+impl DeploymentState {
+    fn is_running(&self) -> bool {
+        *self == Self::Running
+    }
+}
+
 impl Event {
     /// The tag it is about, if it is about one.
     #[must_use]
@@ -247,6 +280,7 @@ impl Event {
     #[must_use]
     pub fn schema(&self) -> u64 {
         match self {
+            Self::LifecycleClaimed { .. } => 3,
             Self::AlertOwed { .. } | Self::Retold { .. } => 2,
             _ => 1,
         }
@@ -402,4 +436,16 @@ pub struct RunRecord {
     /// For which events that report answers.
     #[serde(default, skip_serializing_if = "Answers::is_for_everything")]
     pub answers: Answers,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There is one for each tag of a repository of a million (F93).
+    #[test]
+    fn an_event_is_small() {
+        assert!(size_of::<Event>() <= 128, "{}", size_of::<Event>());
+        assert!(size_of::<Entry>() <= 192, "{}", size_of::<Entry>());
+    }
 }

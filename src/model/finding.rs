@@ -110,6 +110,8 @@ codes! {
     PinIneffective = "pin-ineffective",
     /// A pin tag names another artifact than the one in its name.
     PinMoved = "pin-moved",
+    /// A pin was not made, because live cleanup rules would take an artifact sooner with it than without it.
+    PinRefused = "pin-refused",
     /// A live lifecycle rule would take or slow a rollback target.
     LifecycleCollision = "lifecycle-collision",
     /// Release tags or pins can be overwritten where they live.
@@ -120,6 +122,8 @@ codes! {
     ObjectLockOff = "object-lock-off",
     /// Somebody beside the principals that the policy names may delete artifacts or change what protects them.
     DeleteAllowed = "delete-allowed",
+    /// A registry does not expose its cleanup rules, so that nothing proves that pins hold there.
+    CleanupUnknown = "cleanup-unknown",
     /// Protection settings differ from the last run.
     SettingsChanged = "settings-changed",
     /// A workload names its artifact by a tag, so that what it starts next may be something else.
@@ -128,6 +132,12 @@ codes! {
     WorkloadDigestDrift = "workload-digest-drift",
     /// A platform keeps fewer revisions of a workload than the policy keeps releases.
     HistoryShort = "history-short",
+    /// A registry, bucket or chart repository gave two answers that cannot both be true.
+    RegistryContradiction = "registry-contradiction",
+    /// A list or index does not name what is still served.
+    ListingCut = "listing-cut",
+    /// What a build wrote beside a rollback target's platforms is gone: an attestation, a bill of materials.
+    AttestationMissing = "attestation-missing",
     /// Not everything could be read.
     InventoryIncomplete = "inventory-incomplete",
     /// A policy entry matches nothing.
@@ -140,6 +150,12 @@ codes! {
     ClockSkew = "clock-skew",
     /// The ledger's key was given up for lost, and another one put in its place without its signature.
     LedgerKeyReplaced = "ledger-key-replaced",
+    /// A source has pins, and the ledger has no record of it: the history that made them is missing.
+    LedgerHistoryMissing = "ledger-history-missing",
+    /// A pin that is not on record, beside a history that is.
+    PinUnknown = "pin-unknown",
+    /// A file of the ledger that follows from the signed commits was not what they say; it was rebuilt from them.
+    LedgerStateDamaged = "ledger-state-damaged",
 }
 
 impl fmt::Display for Code {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Event, Finding, FindingKey, RepositorySettings, Resolution, Tag};
+use super::{ArtifactId, DeploymentState, Event, Finding, FindingKey, RepositorySettings, Resolution, Tag};
 
 /// One repository's folded state, as of some ledger sequence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -105,6 +105,41 @@ pub struct Span {
     /// Known from the platform's history alone: prodpin never saw it run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recalled: bool,
+    /// When it was wanted and did not run, the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanting>,
+    /// The platform's history shows that it ran: a Job of it ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finished: bool,
+}
+
+/// When something was wanted, and did not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanting {
+    /// First seen.
+    pub since: Mark,
+    /// First seen to be wanted no more; none while it is.
+    pub until: Option<Mark>,
+}
+
+impl Span {
+    /// Known from a platform's history alone.
+    fn recalled(mark: Mark) -> Self {
+        Self { from: mark, until: Some(mark), told: None, recalled: true, wanted: None, finished: false }
+    }
+
+    /// Whether it is wanted, and does not run.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.is_some_and(|wanted| wanted.until.is_none())
+    }
+
+    /// Whether prodpin saw it wanted and never saw it run, and nothing shows that it did: an old revision that never
+    /// came up looks like one that did (F133).
+    #[must_use]
+    pub fn never_came_up(&self) -> bool {
+        self.recalled && self.wanted.is_some() && !self.finished
+    }
 }
 
 /// What a tag has pointed at, oldest first.
@@ -223,30 +258,39 @@ impl RepositoryState {
             Event::TagAbsent { tag } => self.set_status(tag, TagStatus::Absent(mark)),
             Event::TagReturned { tag, .. } => self.set_status(tag, TagStatus::Present),
             Event::TagDeleted { tag } => self.set_status(tag, TagStatus::Deleted(mark)),
-            Event::DeploymentStarted { artifact, via, tag } => {
+            Event::DeploymentStarted { artifact, via, tag, state } => {
                 let spans = self.deployments.entry(artifact.clone()).or_default();
-                let before = spans.get(via).copied();
-                let from = before.filter(|span| !span.recalled).map_or(mark, |span| span.from);
-                let told = before.and_then(|span| span.told);
-                spans.insert(via.clone(), Span { from, until: None, told, recalled: false });
+                let span = spans.entry(via.clone()).or_insert_with(|| Span::recalled(mark));
+                match state {
+                    DeploymentState::Running => {
+                        span.from = if span.recalled { mark } else { span.from };
+                        (span.until, span.recalled, span.wanted) = (None, false, None);
+                    }
+                    DeploymentState::Wanted => {
+                        span.until = span.until.or(Some(mark));
+                        let since = span.wanted.filter(|wanted| wanted.until.is_none()).map(|wanted| wanted.since);
+                        span.wanted = Some(Wanting { since: since.unwrap_or(mark), until: None });
+                    }
+                }
                 if let Some(tag) = tag {
                     self.claims.entry(via.clone()).or_default().insert(tag.clone(), artifact.clone());
                 }
             }
-            Event::DeploymentEnded { artifact, via } => {
+            Event::DeploymentEnded { artifact, via, state } => {
                 self.disclaim(artifact, via, mark);
                 if let Some(span) = self.deployments.get_mut(artifact).and_then(|spans| spans.get_mut(via)) {
-                    span.until = Some(mark);
+                    if *state == DeploymentState::Running {
+                        span.until = Some(mark);
+                    }
+                    if let Some(wanted) = &mut span.wanted {
+                        wanted.until = wanted.until.or(Some(mark));
+                    }
                 }
             }
-            Event::DeploymentRecalled { artifact, via, tag, last } => {
+            Event::DeploymentRecalled { artifact, via, tag, last, finished } => {
                 let spans = self.deployments.entry(artifact.clone()).or_default();
-                let span = spans.entry(via.clone()).or_insert(Span {
-                    from: mark,
-                    until: Some(mark),
-                    told: None,
-                    recalled: true,
-                });
+                let span = spans.entry(via.clone()).or_insert_with(|| Span::recalled(mark));
+                span.finished |= finished;
                 // What is told of the future would count as the latest for ever; it cannot be later than when it was told.
                 span.told = span.told.max(last.map(|last| last.min(mark.at)));
                 if let Some(tag) = tag {
@@ -266,8 +310,9 @@ impl RepositoryState {
                 self.missing.remove(artifact);
             }
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
-            Event::RepositorySettings { facts, .. } => self.settings = Some((mark, facts.clone())),
+            Event::RepositorySettings { facts, .. } => self.settings = Some((mark, (**facts).clone())),
             Event::Settings { .. }
+            | Event::LifecycleClaimed { .. }
             | Event::AlertSent { .. }
             | Event::AlertOwed { .. }
             | Event::Retold { .. }
@@ -324,6 +369,19 @@ impl RepositoryState {
         self.former.get(via)?.get(tag).map(|(_, artifact)| artifact)
     }
 
+    /// Whether some signal names the artifact as wanted, and not as running.
+    #[must_use]
+    pub fn wants(&self, artifact: &ArtifactId, via: &str) -> bool {
+        self.deployments.get(artifact).and_then(|spans| spans.get(via)).is_some_and(Span::is_wanted)
+    }
+
+    fn is_named(&self, artifact: &ArtifactId, via: &str, state: DeploymentState) -> bool {
+        match state {
+            DeploymentState::Running => self.runs(artifact, via),
+            DeploymentState::Wanted => self.wants(artifact, via),
+        }
+    }
+
     /// Whether some signal still names the artifact as running.
     #[must_use]
     pub fn runs(&self, artifact: &ArtifactId, via: &str) -> bool {
@@ -354,18 +412,19 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             TagStatus::Present => Some(Event::TagAbsent { tag }),
             TagStatus::Deleted(_) => None,
         },
-        Event::DeploymentStarted { artifact, via, tag } => {
+        Event::DeploymentStarted { artifact, via, tag, state: named } => {
             let claimed = tag.as_ref().is_none_or(|tag| state.claimed(&via, tag) == Some(&artifact));
-            let known = state.runs(&artifact, &via) && claimed;
-            (!known).then_some(Event::DeploymentStarted { artifact, via, tag })
+            let known = state.is_named(&artifact, &via, named) && claimed;
+            (!known).then_some(Event::DeploymentStarted { artifact, via, tag, state: named })
         }
-        Event::DeploymentEnded { artifact, via } => {
-            state.runs(&artifact, &via).then_some(Event::DeploymentEnded { artifact, via })
+        Event::DeploymentEnded { artifact, via, state: named } => {
+            state.is_named(&artifact, &via, named).then_some(Event::DeploymentEnded { artifact, via, state: named })
         }
-        Event::DeploymentRecalled { artifact, via, tag, last } => {
+        Event::DeploymentRecalled { artifact, via, tag, last, finished } => {
             let span = state.deployments.get(&artifact).and_then(|spans| spans.get(&via));
-            let known = span.is_some_and(|span| span.until.is_none() || span.told >= last);
-            (!known).then_some(Event::DeploymentRecalled { artifact, via, tag, last })
+            let told = |span: &Span| span.told >= last && (span.finished || !finished);
+            let known = span.is_some_and(|span| span.until.is_none() || told(span));
+            (!known).then_some(Event::DeploymentRecalled { artifact, via, tag, last, finished })
         }
         Event::Pinned { artifact } => (!state.pinned.contains_key(&artifact)).then_some(Event::Pinned { artifact }),
         Event::PinLost { artifact } => state.pinned.contains_key(&artifact).then_some(Event::PinLost { artifact }),
@@ -378,10 +437,11 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         Event::FindingOpened(key) => state.findings.since(&key).is_none().then_some(Event::FindingOpened(key)),
         Event::FindingResolved(key) => state.findings.since(&key).is_some().then_some(Event::FindingResolved(key)),
         Event::RepositorySettings { facts, .. } => {
-            let before = state.settings.as_ref().map(|(_, known)| known.clone());
+            let before = state.settings.as_ref().map(|(_, known)| Box::new(known.clone()));
             (before.as_ref() != Some(&facts)).then_some(Event::RepositorySettings { facts, before })
         }
         other @ (Event::Settings { .. }
+        | Event::LifecycleClaimed { .. }
         | Event::AlertSent { .. }
         | Event::AlertOwed { .. }
         | Event::Retold { .. }
@@ -569,7 +629,7 @@ mod tests {
             let (mut state, last) = past(&before);
             let object = ArtifactId::ObjectVersion { key: "a/\u{202e}\"?versionId=/b".parse().unwrap(), version: "null".into() };
             for event in [
-                Event::DeploymentStarted { artifact: object.clone(), via: "in-use.json".into(), tag: None },
+                Event::DeploymentStarted { artifact: object.clone(), via: "in-use.json".into(), tag: None, state: DeploymentState::Running },
                 Event::Pinned { artifact: artifact(1) },
                 Event::TargetMissing { artifact: object },
             ] {
@@ -585,14 +645,19 @@ mod tests {
         let mut state = RepositoryState::default();
         let via: Arc<str> = "in-use.json".into();
         let events = [
-            Event::DeploymentStarted { artifact: artifact(1), via: via.clone(), tag: None },
+            Event::DeploymentStarted {
+                artifact: artifact(1),
+                via: via.clone(),
+                tag: None,
+                state: DeploymentState::Running,
+            },
             Event::Pinned { artifact: artifact(1) },
             Event::TargetMissing { artifact: artifact(2) },
         ];
         assert_eq!(commit(&mut state, 1, events.to_vec()).len(), 3);
         assert_eq!(commit(&mut state, 2, events.to_vec()), []);
         let ends = [
-            Event::DeploymentEnded { artifact: artifact(1), via: via.clone() },
+            Event::DeploymentEnded { artifact: artifact(1), via: via.clone(), state: DeploymentState::Running },
             Event::PinLost { artifact: artifact(1) },
             Event::TargetFound { artifact: artifact(2) },
         ];
@@ -601,7 +666,7 @@ mod tests {
         assert!(!state.runs(&artifact(1), &via));
         assert_eq!(
             state.deployments[&artifact(1)][&via],
-            Span { from: mark(1), until: Some(mark(3)), told: None, recalled: false }
+            Span { recalled: false, until: Some(mark(3)), ..Span::recalled(mark(1)) }
         );
     }
 

@@ -5,15 +5,19 @@
 mod artifact;
 mod bucket;
 mod chart;
+mod cleanup;
 mod digest;
 mod ecr;
 mod event;
+mod evidence;
 mod finding;
 mod gap;
 mod history;
 mod layout;
+mod marks;
 mod name;
 mod pattern;
+mod pins;
 mod production;
 mod provenance;
 mod reference;
@@ -29,18 +33,24 @@ pub use bucket::{
     NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
 };
 pub use chart::ChartVersion;
+pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
 pub use digest::{Digest, DigestError};
 pub use ecr::{
-    EcrHost, EcrImage, EcrRepository, ImageStatus, Mutability, RepositorySettings, Retention, Setting, SettingDigest,
-    is_account, is_region,
+    EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
+    SettingDigest, is_account, is_region,
 };
-pub use event::{Answers, Counts, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord};
+pub use event::{
+    Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord,
+};
+pub use evidence::{Disagreement, ListStep, PageFacts, PartAnswer, PartProof, Served, judge_page, judge_part};
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
-pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, rebase, seen};
+pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, Wanting, rebase, seen};
 pub use layout::{Layout, LayoutError};
+pub use marks::{Marks, WellKnown};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
+pub use pins::{PinKind, PinTerms};
 pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub(crate) use reference::without_credentials;
@@ -51,4 +61,4 @@ pub use snapshot::{
 };
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
-pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Workload, claimant, signal_of};
+pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, NamePatterns, SchemaChange, Tag, Tenure, Workload};
+use super::{ArtifactId, NamePatterns, Platform, SchemaChange, Tag, Tenure, Workload};
 
 /// One entry of the policy's `production` list, ready to be applied to a repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +74,9 @@ pub struct Running {
     /// What the platform calls this state of the workload: a revision's number, a task definition, a version, a commit.
     /// It is what a command that goes back names.
     pub revision: Option<Arc<str>>,
+    /// The place of that state in the order in which the workload's states first came: going back gives an old one a new
+    /// number (E122), and this one stays.
+    pub introduced: Option<u64>,
     /// What its `prodpin.dev/schema` annotation says of the database.
     pub schema: Option<SchemaChange>,
 }
@@ -101,6 +104,7 @@ impl Running {
             workload: None,
             container: None,
             revision: None,
+            introduced: None,
             schema: None,
         }
     }
@@ -114,10 +118,29 @@ impl Running {
         }
     }
 
-    /// Whether it runs now, rather than before.
+    /// Whether it runs now.
     #[must_use]
     pub fn runs_now(&self) -> bool {
         matches!(self.tenure, Tenure::Now { .. })
+    }
+
+    /// Whether it runs now, or would be started.
+    #[must_use]
+    pub fn runs_or_is_wanted(&self) -> bool {
+        matches!(self.tenure, Tenure::Now { .. } | Tenure::Wanted { .. })
+    }
+
+    /// Whether who names it as a thing of the past saw it run: a Job or a pod that ended, a deployment that succeeded. A
+    /// cluster keeps an old revision whether a pod of it ever came up or not (F133).
+    #[must_use]
+    pub fn saw_it_run(&self) -> bool {
+        self.workload.as_ref().is_none_or(|workload| match &workload.platform {
+            Platform::Kubernetes { .. } => {
+                !matches!(workload.kind.as_ref(), "deployment" | "rollout" | "replicaset" | "statefulset" | "daemonset")
+            }
+            Platform::Helm { .. } | Platform::ArgoCd { .. } | Platform::Flux { .. } => false,
+            Platform::Ecs { .. } | Platform::Lambda { .. } | Platform::AppRunner { .. } => true,
+        })
     }
 }
 

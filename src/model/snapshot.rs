@@ -1,12 +1,13 @@
 //! One repository as seen in one run.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Digest, Due, Gap, ObjectState, Retention, Scope, StorageClass, Tag};
+use super::{ArtifactId, Cleanup, Digest, Due, Gap, ObjectState, Retention, Scope, StorageClass, Tag};
 
 /// The tags of a repository and what could not be read of them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,12 +16,19 @@ pub struct Snapshot {
     pub tags: Vec<ObservedTag>,
     /// What could not be read. Empty means: every page followed, every tag resolved.
     pub gaps: Vec<Gap>,
+    /// Tags that are listed and not served, with what the server says of each. Their targets are unknown: a list that
+    /// names them contradicts that they are gone (I4).
+    pub unserved: BTreeMap<Tag, String>,
+    /// Known tags that the list leaves out, and what they named is served all the same.
+    pub left_out: BTreeSet<Tag>,
     /// What decides how long artifacts stay here.
     pub retention: Retention,
     /// What is kept here.
     pub kind: RepositoryKind,
     /// When the list was made, where that was not in this run: an inventory tells the past (B79).
     pub made: Option<Timestamp>,
+    /// What is known of cleanup rules that the source cannot read (F123).
+    pub cleanup: Cleanup,
 }
 
 /// What a repository keeps, where that makes a difference to what is said of it.
@@ -34,6 +42,10 @@ pub enum RepositoryKind {
 }
 
 impl Snapshot {
+    /// What one tag takes in memory while its repository is looked at: here, in its history, in the event that records
+    /// it and in the ledger's view of it. Measured with a first look, which takes most.
+    pub const TAG_COST: usize = 640;
+
     /// Whether the list of tags reached its end, so that a tag that is not in it was not listed.
     /// Gaps about single tags or artifacts leave the list itself whole.
     #[must_use]
@@ -149,6 +161,8 @@ pub struct Inspection {
     pub pin: PinState,
     /// Whatever else keeps it from being restorable, or its pin from holding.
     pub obstacles: Vec<Obstacle>,
+    /// What was written beside its platforms by their builder and is definitively gone. Nobody needs it to go back (I6).
+    pub lost_attestations: Vec<Digest>,
     /// What could not be read of it.
     pub gaps: Vec<Gap>,
     /// What only an object version has.
@@ -160,6 +174,8 @@ pub struct Inspection {
 pub enum ArtifactKind {
     /// A Helm chart, in whatever place (F142).
     Chart,
+    /// An index: what it names are manifests of their own, mostly without a tag.
+    Index,
 }
 
 /// Whether an artifact is there.
@@ -213,6 +229,29 @@ pub enum Obstacle {
         /// The digest of the part.
         #[schemars(with = "String")]
         digest: Digest,
+        /// What it is, where that is known: `platform linux/arm64`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<String>,
+        /// How many further parts are lacking that are not listed, where these are many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        more: Option<u64>,
+    },
+    /// A part of it is there, and is not what the manifest names.
+    PartDamaged {
+        /// The digest of the part.
+        #[schemars(with = "String")]
+        digest: Digest,
+        /// What is wrong with it, as a clause.
+        detail: String,
+    },
+    /// The server gave two answers that cannot both be true.
+    Contradiction {
+        /// What it is about: a tag, a digest.
+        about: String,
+        /// One answer, as a clause.
+        said: String,
+        /// The other one.
+        but: String,
     },
     /// The bytes served do not hash to the digest.
     WrongBytes {
@@ -250,10 +289,20 @@ pub enum Obstacle {
     },
     /// It has no pin.
     Unpinned,
+    /// It gets no pin, because the pin would do harm, or might.
+    PinRefused {
+        /// What would come of it, for a person.
+        detail: String,
+    },
     /// Its pin names something else.
     PinMoved {
         /// What the pin names.
         to: String,
+    },
+    /// What cleans up in its registry is not known, so that nothing proves that its pin holds.
+    CleanupUnknown {
+        /// Why not.
+        detail: String,
     },
     /// Something needed for the proof could not be read.
     Unproven {
@@ -266,7 +315,7 @@ impl Obstacle {
     /// Whether this only withholds the proof: protection is unknown, not absent.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unproven { .. })
+        matches!(self, Self::Unproven { .. } | Self::Contradiction { .. } | Self::CleanupUnknown { .. })
     }
 }
 

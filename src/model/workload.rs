@@ -74,13 +74,18 @@ impl fmt::Display for Workload {
     }
 }
 
-/// Whether a workload runs something now, or did.
+/// Whether a workload runs something now, wants to, or did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tenure {
-    /// It runs now, or is what would be started next.
+    /// It runs now.
     Now {
         /// Since when, where the platform tells.
         since: Option<Timestamp>,
+    },
+    /// It would be started, and nothing of it runs (F133): it is kept, and never what runs or a way back (I31).
+    Wanted {
+        /// Why it does not run.
+        why: Waiting,
     },
     /// It ran before, by the platform's own history.
     Before {
@@ -88,6 +93,39 @@ pub enum Tenure {
         /// started is taken at that.
         last: Option<Timestamp>,
     },
+}
+
+/// Why something that a platform wants does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Waiting {
+    /// It is being started: no pod of it is ready, not yet or not at all.
+    Starting,
+    /// Its workload is paused.
+    Paused,
+    /// Its rollout was aborted.
+    Aborted,
+    /// Its workload is scaled to nothing.
+    NoReplicas,
+    /// Its workload starts it only when something else happens: a pod is deleted, a partition is lowered.
+    Held,
+    /// It runs at times, and not now.
+    NextRun,
+}
+
+impl Waiting {
+    /// In words that follow "wanted:".
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "no pod is ready",
+            Self::Paused => "paused",
+            Self::Aborted => "rollout aborted",
+            Self::NoReplicas => "scaled to zero",
+            Self::Held => "held back by the update strategy",
+            Self::NextRun => "not started yet",
+        }
+    }
 }
 
 /// A chart as a release names it. Helm does not record which repository a chart came from.

@@ -8,7 +8,7 @@ use url::Url;
 use super::patterns::selects_everything;
 use super::problem::quote;
 use super::source::is_loopback;
-use super::{EcrConfig, LedgerLocation, OciConfig, Policy, Safeguards, SourceConfig};
+use super::{EcrConfig, LedgerLocation, OciConfig, PinPolicy, Policy, Safeguards, SourceConfig};
 use crate::model::{
     Digest, EcrHost, NamePatterns, Order, ProductionRule, RepositoryName, Severity, SourceName, without_credentials,
 };
@@ -54,6 +54,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         in_use_files: Vec::new(),
         signals: Vec::new(),
         may_move: NamePatterns::none(),
+        pins: PinPolicy::default(),
         fail_on: Severity::High,
         database: Vec::new(),
         waivers: Vec::new(),
@@ -78,6 +79,7 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             registry: Some(account.to_owned()),
             endpoint: None,
             may_delete: Arc::default(),
+            manages_lifecycle: false,
             repositories,
             max_concurrency: None,
         }),
@@ -90,6 +92,7 @@ fn source(url: Url, repositories: NamePatterns) -> SourceConfig {
             private: false,
             ca_file: None,
             max_concurrency: None,
+            cleanup: None,
         }),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::check::Checker;
 use super::given::Given;
 use super::patterns::Confirmation;
+use super::pins::RawLifecycle;
 use super::problem::Place;
 use super::raw::{RawEcr, RawEcrRegistry};
 use super::{EcrConfig, Secret};
@@ -33,6 +34,7 @@ impl Checker<'_> {
             registry: account,
             endpoint,
             may_delete: self.principals(&registry.may_delete),
+            manages_lifecycle: raw.lifecycle.value() == Some(&RawLifecycle::Manage),
             repositories: repositories?,
             max_concurrency: self.concurrency(&registry.max_concurrency),
         })

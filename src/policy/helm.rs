@@ -10,6 +10,7 @@ use super::Secret;
 use super::check::Checker;
 use super::given::Given;
 use super::patterns::Confirmation;
+use super::pins::RawPins;
 use super::problem::Place;
 use super::source::is_loopback;
 use crate::model::NamePatterns;
@@ -51,6 +52,8 @@ pub(super) struct RawHelm {
     /// The AWS account that must own the bucket.
     #[schemars(regex(pattern = "^[0-9]{12}$"))]
     owner: Given<String>,
+    /// What is allowed about pins here.
+    pub(super) pins: Given<RawPins>,
 }
 
 /// A repository of Helm charts.

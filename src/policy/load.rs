@@ -58,7 +58,9 @@ pub enum PolicyError {
 pub fn load(path: &Path) -> Result<Policy, PolicyError> {
     let text = read(path)?;
     let base = path.parent().unwrap_or(Path::new(""));
-    Ok(parse_in(&text, &path.display().to_string(), base, &|name| std::env::var(name).ok())?)
+    let mut policy = parse_in(&text, &path.display().to_string(), base, &|name| std::env::var(name).ok())?;
+    policy.safeguards.policy_file = Some(path.to_owned());
+    Ok(policy)
 }
 
 /// Reads a policy's text. `origin` is the file's name, for messages and for what the policy names by path.

@@ -14,6 +14,7 @@ mod given;
 mod helm;
 mod load;
 mod patterns;
+mod pins;
 mod problem;
 mod raw;
 mod reader;
@@ -31,13 +32,16 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::model::{DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, Waiver};
+use crate::model::{
+    DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, StatedCleanup, Waiver,
+};
 use crate::report::context::AwsAccount;
 use crate::schedule::Schedule;
 
 pub use ad_hoc::{AdHocError, ad_hoc};
 pub use helm::{HelmBucket, HelmConfig, HelmHttp, HelmLogin, HelmPlace};
 pub use load::{PolicyError, load, parse};
+pub use pins::PinPolicy;
 pub(crate) use problem::edits;
 pub(crate) use problem::visible;
 pub use problem::{PolicyErrors, Problem};
@@ -69,6 +73,8 @@ pub struct Policy {
     pub database: Vec<DatabaseRule>,
     /// Tags that may move.
     pub may_move: NamePatterns,
+    /// What is allowed about pins.
+    pub pins: PinPolicy,
     /// The severity from which findings decide the exit status.
     pub fail_on: Severity,
     /// Findings that somebody answers for.
@@ -142,6 +148,8 @@ pub struct OciConfig {
     pub ca_file: Option<PathBuf>,
     /// A cap on requests in flight; adaptive below it.
     pub max_concurrency: Option<usize>,
+    /// What removes artifacts there, where that cannot be read.
+    pub cleanup: Option<StatedCleanup>,
 }
 
 /// An S3 bucket.
@@ -189,6 +197,8 @@ pub struct EcrConfig {
     pub endpoint: Option<Url>,
     /// The principals that a repository policy may let delete images, as globs over ARNs.
     pub may_delete: Arc<[Box<str>]>,
+    /// Whether `enforce` may put a rule that claims the pins in front of lifecycle policies.
+    pub manages_lifecycle: bool,
     /// Which repositories.
     pub repositories: NamePatterns,
     /// A cap on requests in flight; adaptive below it.

@@ -7,8 +7,9 @@ use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
 use super::given::{Entries, Given};
 use super::helm::RawHelm;
+use super::pins::{RawLifecycle, RawPins};
 use super::waivers::{RawSecurityHub, RawWaiver};
-use crate::model::{Order, Severity};
+use crate::model::{Order, Severity, StatedCleanup};
 
 /// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -45,6 +46,8 @@ pub(super) struct RawPolicy {
     pub(super) database: Given<Vec<Given<RawDatabaseRule>>>,
     /// Which tags may move.
     pub(super) tags: Given<RawTags>,
+    /// What is allowed about pins, where a source does not say otherwise.
+    pub(super) pins: Given<RawPins>,
     /// Findings of this severity or above make the exit status 3. Default `high`.
     pub(super) fail_on: Given<Severity>,
     /// Findings that somebody answers for, for a while.
@@ -106,6 +109,12 @@ pub(super) struct RawOci {
     /// The most requests in flight at this registry.
     #[schemars(range(min = 1, max = 1024))]
     pub(super) max_concurrency: Given<u32>,
+    /// What is allowed about pins here.
+    pub(super) pins: Given<RawPins>,
+    /// What removes artifacts in this registry, where it does not expose its cleanup rules: `none` (nothing does),
+    /// `untagged` (only manifests without a tag are removed), or `unknown` (pin all the same; nothing is called
+    /// protected). Without it, no new pin is made in a registry of a kind that has such rules.
+    pub(super) cleanup: Given<StatedCleanup>,
 }
 
 /// A deployment bucket.
@@ -132,6 +141,8 @@ pub(super) struct RawS3 {
     /// holds the dated ones.
     #[schemars(regex(pattern = "^s3://"))]
     pub(super) inventory: Given<String>,
+    /// What is allowed about pins here.
+    pub(super) pins: Given<RawPins>,
 }
 
 /// The private ECR registry of an AWS account in a region.
@@ -145,6 +156,11 @@ pub(super) struct RawEcr {
     pub(super) repositories: Given<Vec<Given<String>>>,
     /// Confirms that every repository is meant.
     pub(super) all: Given<bool>,
+    /// What is allowed about pins here.
+    pub(super) pins: Given<RawPins>,
+    /// Who keeps the lifecycle policies: `read` (somebody else; the default), or `manage` (`enforce` puts a rule in front
+    /// that keeps the pins; not where Terraform or CDK owns the policy).
+    pub(super) lifecycle: Given<RawLifecycle>,
 }
 
 /// A registry: an account in a region.

@@ -124,6 +124,9 @@ impl<'n> Reader<'n> {
 fn not_yet(table: &str, key: &str) -> Option<String> {
     let (what, kinds, have): (_, &[&str], _) = match table {
         SOURCE => ("source", &["harbor"], "oci, s3, ecr and helm"),
+        "an ecr source" | "an s3 source" | "a helm source" if key == "cleanup" => {
+            return Some("the rules of this source are read where they are: take cleanup out".to_owned());
+        }
         PRODUCTION if key == "helm_releases" => {
             return Some("helm_releases belongs to a cluster: write kubernetes: { helm_releases: true, … }".to_owned());
         }

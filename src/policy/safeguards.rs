@@ -6,6 +6,7 @@ use super::check::Checker;
 use super::given::Given;
 use super::raw::{RawLedgerKey, RawPolicy};
 use super::{LedgerLocation, Secret};
+use crate::model::Digest;
 
 /// What keeps a ledger honest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub struct Safeguards {
     pub lost_key: Option<String>,
     /// Where every checkpoint is copied, to be compared at the start of every run (I11, I12).
     pub anchor: Option<LedgerLocation>,
+    /// The policy's file: beside it is a place that remembers the ledger's last commit, if it is in another folder than
+    /// the ledger or its key (I24).
+    pub policy_file: Option<PathBuf>,
+    /// Nothing outside the ledger is to remember its last commit.
+    pub forgets: bool,
+    /// Whether a history that is missing is given up on purpose, for one run. Never from the policy.
+    pub adopt: bool,
 }
 
 /// Where a signing key is.
@@ -54,10 +62,46 @@ impl KeyPlace {
 const VARIABLE: &str = "PRODPIN_LEDGER_KEY";
 
 impl Safeguards {
-    /// Neither signature nor anchor.
+    /// Neither signature nor anchor, and nothing that remembers.
     #[must_use]
     pub fn none() -> Self {
-        Self { key: KeyPlace::None, ..Self::default() }
+        Self { key: KeyPlace::None, forgets: true, ..Self::default() }
+    }
+
+    /// The files that remember the last commit of the ledger at this place, or will: `DIRECTORY.head` beside a directory,
+    /// by the name it is given and by its real one; and, for a ledger at this place, one beside a key that the policy
+    /// names and one beside the policy, if those are in other folders. A volume that is gone takes with it what lies on it.
+    #[must_use]
+    pub fn head_files(&self, ledger: &LedgerLocation) -> Vec<PathBuf> {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let beside = |path: &Path, middle: &str| {
+            let mut name = path.file_name()?.to_owned();
+            name.push(format!("{middle}.head"));
+            Some(path.with_file_name(name))
+        };
+        let (mut files, place): (Vec<PathBuf>, String) = match ledger {
+            LedgerLocation::None => return Vec::new(),
+            LedgerLocation::Directory(directory) => {
+                let given = absolute(directory);
+                let real = directory.canonicalize().unwrap_or_else(|_| given.clone());
+                let files = [beside(&given, ""), beside(&real, "")].into_iter().flatten().collect();
+                (files, given.display().to_string())
+            }
+            LedgerLocation::Store(url) => (Vec::new(), url.to_string()),
+        };
+        let key = match &self.key {
+            KeyPlace::File(path) => Some(absolute(path)),
+            KeyPlace::Usual | KeyPlace::Text(_) | KeyPlace::Kms(_) | KeyPlace::None => None,
+        };
+        // One key signs several ledgers, and one policy is used with several.
+        let middle = format!(".{}", &Digest::of(place.as_bytes()).hex()[..12]);
+        for path in key.into_iter().chain(self.policy_file.as_deref().map(absolute)) {
+            if files.iter().all(|file| file.parent() != path.parent()) {
+                files.extend(beside(&path, &middle));
+            }
+        }
+        files.dedup();
+        files
     }
 
     /// The files in which its keys are, or will be.
@@ -79,7 +123,12 @@ impl Safeguards {
     #[must_use]
     pub fn with_environment(self, environment: &dyn Fn(&str) -> Option<String>) -> Self {
         match environment(VARIABLE).filter(|text| !text.trim().is_empty()) {
-            Some(text) if self.key == KeyPlace::Usual => Self { key: KeyPlace::Text(Secret::new(text)), ..self },
+            Some(text) if self.key == KeyPlace::Usual => {
+                let name = text.trim();
+                let in_kms = name.starts_with("alias/") || name.starts_with("arn:");
+                let key = if in_kms { KeyPlace::Kms(name.to_owned()) } else { KeyPlace::Text(Secret::new(text)) };
+                Self { key, ..self }
+            }
             _ => self,
         }
     }
@@ -132,7 +181,7 @@ impl Checker<'_> {
             }
             text.clone()
         });
-        Safeguards { key, previous_key, lost_key, anchor: None }
+        Safeguards { key, previous_key, lost_key, ..Safeguards::default() }
     }
 
     fn key_place(&self, text: &str) -> KeyPlace {

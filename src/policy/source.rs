@@ -58,6 +58,7 @@ impl Checker<'_> {
             private: raw.private.value().copied().unwrap_or(false),
             ca_file: self.path(&raw.ca_file),
             max_concurrency: self.concurrency(&raw.max_concurrency),
+            cleanup: raw.cleanup.value().copied(),
         })
     }
 

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryName, RunId, RunScope, Severity,
-    SourceName, Tag,
+    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryKey, RepositoryName, RunId, RunScope,
+    Severity, SourceName, Tag,
 };
 
 /// About the run itself.
@@ -49,7 +49,14 @@ pub struct LedgerSection {
     /// incomplete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanchored: Option<String>,
+    /// Whether nobody signed that commit: then whoever can write to the ledger can forge what it says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
 }
+
+/// What an unsigned ledger means, for the first lines of every page.
+pub const UNSIGNED: &str = "The ledger has no key: whoever can write to it can forge what this report says of the past. \
+                            Set ledger_key in the policy, or PRODPIN_LEDGER_KEY.";
 
 impl LedgerSection {
     /// Commit and root in one word, as `prodpin verify --since` takes it: with this kept elsewhere, it can be proven later
@@ -59,11 +66,12 @@ impl LedgerSection {
         format!("{}:{}", self.sequence, self.root)
     }
 
-    /// Whether it is known that nobody signed the checkpoint.
+    /// What a commit's checkpoint says of the ledger.
     #[must_use]
-    pub fn is_unsigned(&self) -> bool {
+    pub fn of(sequence: u64, root: String, checkpoint: Option<String>) -> Self {
         // Signatures follow a blank line.
-        self.checkpoint.as_ref().is_some_and(|note| !note.contains("\n\n"))
+        let unsigned = checkpoint.as_ref().is_some_and(|note| !note.contains("\n\n"));
+        Self { sequence, root, checkpoint, unanchored: None, unsigned }
     }
 }
 
@@ -162,20 +170,57 @@ pub struct RepositoryReport {
     pub targets: Vec<TargetReport>,
 }
 
+impl RepositoryReport {
+    /// A repository that the run did not come to: nothing is known of it, and nothing said.
+    #[must_use]
+    pub fn unread(key: RepositoryKey, keep: u32, gap: Gap) -> Self {
+        Self {
+            source: key.source,
+            name: key.name,
+            complete: false,
+            gaps: vec![gap],
+            counts: Counts::default(),
+            rollback: Rollback {
+                ready: None,
+                current: None,
+                from: None,
+                went_back_from: None,
+                to: None,
+                depth: 0,
+                earlier: None,
+                keep,
+                unknown: None,
+            },
+            targets: Vec::new(),
+        }
+    }
+}
+
 /// Whether a repository can be rolled back now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rollback {
     /// `true`: the release before is intact. `false`: there is none that is. `null`: could not be told. Whether the
     /// database allows it is another question: `prodpin ready` answers both.
     pub ready: Option<bool>,
-    /// What production runs, as far as known.
+    /// What production runs, as far as known; where nothing says what runs, the latest release.
     #[schemars(with = "Option<String>")]
     pub current: Option<ArtifactId>,
+    /// What to go back from: what is being brought in, else what runs, else what is wanted.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub from: Option<ArtifactId>,
+    /// A newer release that production went back from: it is no way back.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub went_back_from: Option<ArtifactId>,
     /// What to roll back to: the most recent intact release before the current one.
     #[schemars(with = "Option<String>")]
     pub to: Option<ArtifactId>,
     /// How many releases before the current one are intact.
     pub depth: u32,
+    /// How many releases before the current one are known, restorable or not.
+    #[serde(default)]
+    pub earlier: Option<u32>,
     /// How many the policy keeps.
     pub keep: u32,
     /// Why it could not be told, and how to make it known, where one sentence says that.
@@ -221,8 +266,12 @@ pub enum PinReport {
     Planned,
     /// It could not be made, or could not be read back.
     Failed,
+    /// It was not made, because live cleanup rules would take an artifact sooner with it than without it.
+    Refused,
     /// This source cannot pin so that it holds.
     Unsupported,
+    /// Not made on purpose: what cleans up in this registry is not known, and a pin might push a release out.
+    Withheld,
     /// Nothing to pin: the artifact is missing, incomplete, or could not be read.
     Absent,
 }
@@ -268,6 +317,16 @@ pub enum Reason {
     },
     /// Named as running before.
     RanBefore {
+        /// By whom.
+        via: String,
+    },
+    /// Wanted now, by something of which no such pod runs: scaled to zero, paused, or not coming up.
+    Wanted {
+        /// By whom.
+        via: String,
+    },
+    /// Wanted before, and never seen to run.
+    WantedBefore {
         /// By whom.
         via: String,
     },

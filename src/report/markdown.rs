@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::body::Report;
+use super::document::UNSIGNED;
 use super::overview::{Cluster, Group, Names, Overview, Service, Standing};
 use super::phrase::Phrase;
 use super::{escape, table, words};
@@ -22,6 +23,11 @@ fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Resu
     writeln!(out, "## prodpin {}: {}\n", words::mode(run.mode), verdict(overview).markdown())?;
     if !run.complete {
         writeln!(out, "> **INCOMPLETE.** Not everything could be read. What was not read may not be safe.\n")?;
+    }
+    if run.ledger.as_ref().is_some_and(|ledger| ledger.unsigned) {
+        // Names of settings are code, or their underscores would mean emphasis.
+        let told = UNSIGNED.replace("ledger_key", "`ledger_key`").replace("PRODPIN_LEDGER_KEY", "`PRODPIN_LEDGER_KEY`");
+        writeln!(out, "> **UNSIGNED.** {told}\n")?;
     }
     if let Some(scope) = words::scope(&run.scope) {
         let scope = Phrase::name(&scope);
@@ -181,7 +187,7 @@ fn closing(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Res
     }
     match &report.run.ledger {
         Some(ledger) => {
-            let unsigned = if ledger.is_unsigned() { "; its checkpoint is not signed" } else { "" };
+            let unsigned = if ledger.unsigned { "; its checkpoint is not signed" } else { "" };
             let root = escape::markdown_name(&ledger.root, 100);
             writeln!(out, "Ledger: commit {}, root {root}{unsigned}.", ledger.sequence)
         }

@@ -318,7 +318,17 @@ mod tests {
             complete: true,
             gaps: vec![],
             counts: Counts::default(),
-            rollback: Rollback { ready: Some(false), current: None, to: None, depth: 0, keep: 5, unknown: None },
+            rollback: Rollback {
+                ready: Some(false),
+                current: None,
+                from: None,
+                went_back_from: None,
+                to: None,
+                depth: 0,
+                earlier: None,
+                keep: 5,
+                unknown: None,
+            },
             targets: vec![],
         };
         Row { repository: Some(repository), findings: (0..findings).map(finding).collect() }

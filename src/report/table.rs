@@ -6,7 +6,7 @@ mod services;
 use std::io::{self, Write};
 
 use super::body::Report;
-use super::document::FindingCounts;
+use super::document::{FindingCounts, UNSIGNED};
 use super::escape;
 use super::layout::{FIRM_SPACE, Page, Paint, plain, span};
 use super::overview::{Cluster, Group, Names, Overview, Standing};
@@ -55,6 +55,9 @@ fn duration(seconds: i64) -> String {
 
 /// The answer before the details.
 fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Result<()> {
+    if report.run.ledger.as_ref().is_some_and(|ledger| ledger.unsigned) {
+        page.paragraph(0, 2, &[span(Paint::Doubtful, "! UNSIGNED"), plain("\u{a0} "), plain(UNSIGNED)])?;
+    }
     if !report.run.complete {
         let warning = "Not everything could be read. What was not read may not be safe.";
         page.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(warning)])?;
@@ -227,7 +230,7 @@ fn closing(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
             .number(ledger.sequence)
             .say(", root ")
             .then(Phrase::name(&ledger.root))
-            .say(if ledger.is_unsigned() { "; its checkpoint is not signed" } else { "" }),
+            .say(if ledger.unsigned { "; its checkpoint is not signed" } else { "" }),
         None => Phrase::said("No ledger was kept, so the next run cannot tell what changed since this one."),
     };
     page.paragraph(0, 2, &[span(Paint::Faint, text.terminal())])

@@ -43,7 +43,9 @@ pub(super) fn pin(pin: PinReport) -> &'static str {
         PinReport::Created => "created",
         PinReport::Planned => "planned",
         PinReport::Failed => "failed",
+        PinReport::Refused => "refused",
         PinReport::Unsupported => "unsupported",
+        PinReport::Withheld => "withheld",
         PinReport::Absent => "absent",
     }
 }
@@ -52,7 +54,18 @@ pub(super) fn pin(pin: PinReport) -> &'static str {
 pub(super) fn current_label(repository: &RepositoryReport) -> Phrase {
     let current = repository.rollback.current.as_ref();
     let target = repository.targets.iter().find(|target| Some(&target.artifact) == current);
-    target.and_then(label).unwrap_or_else(|| self::current(repository))
+    let from = repository.rollback.from.as_ref().filter(|from| Some(*from) != current);
+    let Some(from) = from else { return target.and_then(label).unwrap_or_else(|| self::current(repository)) };
+    // What is left is wanted, and does not run.
+    let wanted = repository.targets.iter().find(|target| target.artifact == *from).and_then(label);
+    let wanted = wanted.unwrap_or_else(|| release(repository, from));
+    match target {
+        Some(target) => {
+            let runs = label(target).unwrap_or_else(|| release(repository, &target.artifact));
+            wanted.say(" (not ready, ").then(runs).say(" runs)")
+        }
+        None => wanted.say(" (wanted, nothing runs)"),
+    }
 }
 
 /// What a release is called: its tag and the short digest.
@@ -85,7 +98,11 @@ pub(super) fn label(target: &TargetReport) -> Option<Phrase> {
 }
 
 pub(super) fn current(repository: &RepositoryReport) -> Phrase {
-    repository.rollback.current.as_ref().map_or(Phrase::said("unknown"), |artifact| release(repository, artifact))
+    match (&repository.rollback.current, &repository.rollback.from) {
+        (Some(artifact), _) => release(repository, artifact),
+        (None, Some(from)) => Phrase::said("nothing; wanted is ").then(release(repository, from)),
+        (None, None) => Phrase::said("unknown"),
+    }
 }
 
 /// What to roll back to. What was not proven is never offered without saying so.
@@ -138,11 +155,19 @@ pub(super) fn ready_apart(protected: u64) -> Phrase {
 
 /// Why a repository cannot be rolled back, or why that could not be told.
 pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
-    let earlier =
-        repository.targets.iter().filter(|target| Some(&target.artifact) != repository.rollback.current.as_ref());
-    match (repository.rollback.ready, earlier.count() as u64) {
+    let other = |target: &&TargetReport| Some(&target.artifact) != repository.rollback.current.as_ref();
+    // Programs before did not record it.
+    let earlier = repository.rollback.earlier.map(u64::from);
+    let earlier = earlier.unwrap_or_else(|| repository.targets.iter().filter(other).count() as u64);
+    match (repository.rollback.ready, earlier) {
         (Some(true), _) => None,
-        (Some(false), 0) => Some(Phrase::said("no earlier release is known")),
+        (Some(false), 0) => {
+            let none = Phrase::said("no earlier release is known");
+            Some(match &repository.rollback.went_back_from {
+                Some(left) => none.say("; it went back from ").then(release(repository, left)).say(", which is newer"),
+                None => none,
+            })
+        }
         (Some(false), 1) => Some(Phrase::said("the one earlier release is not intact")),
         (Some(false), earlier) => Some(Phrase::said("none of the ").number(earlier).say(" earlier releases is intact")),
         (None, _) if repository.rollback.unknown.is_some() => {
@@ -174,7 +199,8 @@ pub(super) fn target_state(target: &TargetReport) -> Phrase {
         PinReport::Created => states.push(Phrase::said("pinned just now")),
         PinReport::Unsupported if target.obstacles.is_empty() => states.push(Phrase::said("cannot be pinned here")),
         PinReport::Absent if states.is_empty() => states.push(Phrase::said("not pinned")),
-        PinReport::Present | PinReport::Unsupported | PinReport::Absent => {}
+        PinReport::Withheld => states.push(Phrase::said("pin withheld")),
+        PinReport::Present | PinReport::Refused | PinReport::Unsupported | PinReport::Absent => {}
     }
     let unexplained = target.obstacles.is_empty();
     match (target.restorable, target.protected) {
@@ -194,6 +220,7 @@ fn in_brief(obstacle: &Obstacle) -> Phrase {
     match obstacle {
         Obstacle::NoPins { .. } => Phrase::said("cannot be pinned here"),
         Obstacle::WrongBytes { .. } => Phrase::said("serves wrong bytes"),
+        Obstacle::PinRefused { .. } => Phrase::said("pin refused: it would do harm"),
         other => self::obstacle(other),
     }
 }
@@ -201,9 +228,21 @@ fn in_brief(obstacle: &Obstacle) -> Phrase {
 pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
     match obstacle {
         Obstacle::Missing => Phrase::said("does not exist any more"),
-        Obstacle::PartMissing { digest } => {
-            Phrase::said("lacks a part: ").then(Phrase::name(&ArtifactId::Manifest(digest.clone()).short()))
+        Obstacle::PartMissing { digest, part, more } => {
+            let short = ArtifactId::Manifest(digest.clone()).short();
+            let lacks = match part {
+                Some(part) => Phrase::said("lacks ").then(Phrase::name(part)).say(": ").then(Phrase::name(&short)),
+                None => Phrase::said("lacks a part: ").then(Phrase::name(&short)),
+            };
+            more.map_or(lacks.clone(), |more| lacks.say(" (and ").number(more).say(" more)"))
         }
+        Obstacle::PartDamaged { detail, .. } => Phrase::said("has a damaged part: ").then(Phrase::sentence(detail)),
+        Obstacle::Contradiction { about, said, but } => Phrase::said("the registry contradicts itself about ")
+            .then(Phrase::name(about))
+            .say(": ")
+            .then(Phrase::sentence(said))
+            .say(", but ")
+            .then(Phrase::sentence(but)),
         Obstacle::WrongBytes { detail } => Phrase::said("serves wrong bytes: ").then(Phrase::sentence(detail)),
         Obstacle::Archived { class } => {
             Phrase::said("in archive storage (").then(Phrase::name(class)).say("), restore it first")
@@ -216,7 +255,9 @@ pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
             Phrase::said("lifecycle rule ").then(Phrase::name(rule)).say(": ").then(Phrase::sentence(effect))
         }
         Obstacle::Unpinned => Phrase::said("not pinned"),
+        Obstacle::PinRefused { detail } => Phrase::said("pin refused: ").then(Phrase::sentence(detail)),
         Obstacle::PinMoved { to } => Phrase::said("its pin names ").then(Phrase::name(to)),
+        Obstacle::CleanupUnknown { detail } => Phrase::sentence(detail),
         Obstacle::Unproven { detail } => Phrase::said("not proven: ").then(Phrase::sentence(detail)),
     }
 }
@@ -257,6 +298,8 @@ pub(super) fn reason(reason: &Reason) -> Phrase {
         Reason::MovingTagBefore { tag } => ("moving tag before ", tag.as_str()),
         Reason::Running { via } => ("running by ", via.as_str()),
         Reason::RanBefore { via } => ("ran before by ", via.as_str()),
+        Reason::Wanted { via } => ("wanted by ", via.as_str()),
+        Reason::WantedBefore { via } => ("wanted before and never seen to run by ", via.as_str()),
     };
     Phrase::said(words).then(Phrase::name(name))
 }

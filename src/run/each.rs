@@ -1,6 +1,6 @@
 //! Every repository of a run, many at a time, until all are done or the run is to end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -17,8 +17,10 @@ use super::{Progress, RunError, Stop};
 pub(super) struct Ended {
     /// What came of listing each source.
     pub(super) listed: Vec<Listed>,
-    /// Repositories that were found and not done.
-    pub(super) left_out: u64,
+    /// How many repositories of each source there were to look at.
+    pub(super) known: BTreeMap<SourceName, u64>,
+    /// Those that were not done.
+    pub(super) left_out: BTreeSet<RepositoryKey>,
     /// Whether work was cut off, because it did not end when it was asked to.
     pub(super) given_up: bool,
     /// Repositories at which prodpin itself failed: one of them says nothing about the others.
@@ -26,6 +28,11 @@ pub(super) struct Ended {
 }
 
 impl Ended {
+    /// What was not looked at, for a person: `20 of 60 repositories were not scanned: shop/api, …`.
+    pub(super) fn unscanned(&self) -> String {
+        unscanned(self.known.values().sum(), self.left_out.iter())
+    }
+
     /// What prodpin failed at, by source.
     pub(super) fn defects(&self) -> impl Iterator<Item = (&SourceName, Gap)> {
         self.broken.iter().map(|key| {
@@ -36,6 +43,22 @@ impl Ended {
             (&key.source, Gap::new(Scope::Source, Cause::Malformed, detail))
         })
     }
+}
+
+/// So many repositories that were not scanned are named in a sentence.
+const NAMED: usize = 5;
+
+/// How many repositories were not scanned, and which.
+pub(super) fn unscanned<'a>(known: u64, left_out: impl ExactSizeIterator<Item = &'a RepositoryKey>) -> String {
+    let count = left_out.len();
+    if count == 0 {
+        return "all repositories that were found by then were scanned, and there may be more".to_owned();
+    }
+    let mut names: Vec<&str> = left_out.take(NAMED).map(|key| key.name.as_str()).collect();
+    if count > NAMED {
+        names.push("…");
+    }
+    format!("{count} of {known} repositories were not scanned: {}", names.join(", "))
 }
 
 /// What part of the repositories to look at, and how.
@@ -66,15 +89,23 @@ impl Round<'_> {
         drop(found);
         let mut tasks = JoinSet::new();
         let mut under_way = HashMap::new();
-        let mut ended = Ended { listed: Vec::new(), left_out: 0, given_up: false, broken: Vec::new() };
+        let mut ended = Ended {
+            listed: Vec::new(),
+            known: BTreeMap::new(),
+            left_out: BTreeSet::new(),
+            given_up: false,
+            broken: Vec::new(),
+        };
+        let mut seen = HashSet::new();
         let mut listing_ended = false;
         while !ended.given_up && (!listing_ended || !tasks.is_empty()) {
             tokio::select! {
                 next = repositories.recv(), if !listing_ended && tasks.len() < setup.concurrency => match next {
                     Some(key) if !wanted(&key) => {}
-                    Some(_) if stop.is_set() => ended.left_out += 1,
+                    Some(key) if stop.is_set() => _ = ended.left_out.insert(key),
                     Some(key) => {
                         progress.found();
+                        seen.insert(key.clone());
                         let task = tasks.spawn(work(key.clone())).id();
                         under_way.insert(task, key);
                     }
@@ -96,10 +127,21 @@ impl Round<'_> {
             }
         }
         // What is still under way then waits for an answer that does not come; it is as if it had not begun.
-        ended.left_out += tasks.len() as u64;
+        ended.left_out.extend(under_way.into_values());
         tasks.shutdown().await;
         if ended.given_up {
             listings.shutdown().await;
+        }
+        if ended.given_up || stop.is_set() {
+            // What was found and waits, and what the ledger and signals know beside, whether or not a list came to it.
+            while let Ok(key) = repositories.try_recv() {
+                ended.left_out.extend(Some(key).filter(&mut wanted));
+            }
+            let known = setup.sources.keys().flat_map(|source| listing::known(setup, source, shard));
+            ended.left_out.extend(known.filter(|key| !seen.contains(key)).filter(&mut wanted));
+        }
+        for key in seen.iter().chain(ended.left_out.iter().filter(|key| !seen.contains(*key))) {
+            *ended.known.entry(key.source.clone()).or_default() += 1;
         }
         while let Some(listed) = listings.join_next().await {
             ended.listed.push(listed.map_err(|error| RunError::Defect(error.to_string()))?);

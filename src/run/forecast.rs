@@ -130,7 +130,7 @@ pub(super) fn gaps(
         .map(|(name, detail)| Gap::new(Scope::Source, Cause::Refused, format!("source {name}: {detail}")))
         .collect();
     let cut = (ended.given_up || stop.is_set()).then(|| {
-        let detail = format!("it ended early: {} repositories that were found were not looked at", ended.left_out);
+        let detail = format!("{}: {}", stop.reason(), ended.unscanned());
         Gap::new(Scope::Source, stop.cause(), detail)
     });
     let defects: Vec<Gap> = ended.defects().map(|(_, gap)| gap).collect();

@@ -113,12 +113,26 @@ async fn list(
             return listed;
         }
     }
-    let known = setup.ledger.repositories(&name).into_iter().chain(setup.production.repositories(&name).cloned());
-    for repository in known.filter(|repository| source.inventory.selects(repository)) {
-        send(&name, repository, shard, &found, &mut sent).await;
+    for key in known(&setup, &name, None) {
+        send(&name, key.name, shard, &found, &mut sent).await;
     }
     listed.unmatched = source.inventory.unmatched_patterns();
     listed
+}
+
+/// The repositories of a source that the ledger and signals know, or those that the run was asked for.
+pub(super) fn known(setup: &Setup, name: &SourceName, shard: Option<Shard>) -> Vec<RepositoryKey> {
+    let Some(source) = setup.sources.get(name) else { return Vec::new() };
+    let names: Vec<RepositoryName> = match setup.only.is_empty() {
+        true => {
+            let signalled = setup.production.repositories(name).cloned();
+            setup.ledger.repositories(name).into_iter().chain(signalled).collect()
+        }
+        false => setup.only.iter().filter(|key| key.source == *name).map(|key| key.name.clone()).collect(),
+    };
+    let selected = names.into_iter().filter(|repository| source.inventory.selects(repository));
+    let keys = selected.map(|repository| RepositoryKey { source: name.clone(), name: repository });
+    keys.filter(|key| shard.is_none_or(|shard| shard.holds(key))).collect()
 }
 
 async fn send(

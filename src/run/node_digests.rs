@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactId, Cause, Digest, Evidence, Gap, NodeDigest, RepositoryName, RepositoryState, Running, RunningReference,
-    Scope, Tag,
+    ArtifactId, Cause, Digest, Evidence, Gap, NodeDigest, Presence, RepositoryName, RepositoryState, Running,
+    RunningReference, Scope, Tag,
 };
 use crate::sources::Inventory;
 
@@ -57,30 +57,44 @@ impl Known<'_> {
                 return Running { reference: RunningReference::Artifact(candidate), ..exact };
             }
         }
-        match node {
-            NodeDigest::Manifest => exact,
-            NodeDigest::PerhapsConfig if self.is_known(reported) => exact,
-            NodeDigest::PerhapsConfig => {
-                // No registry serves a configuration as a manifest: looked for as one, it would seem deleted.
-                if self.gaps.len() == gaps_before {
-                    let detail = format!(
-                        "{}: a node reports {digest}, which is no artifact known here nor a part of one; the tag is \
-                         taken for what runs",
-                        entry.via
-                    );
-                    self.gaps.push(Gap::new(Scope::Repository, Cause::NotFound, detail));
-                }
-                match &entry.named_as {
-                    Some(tag) => Running {
-                        reference: RunningReference::Tag(tag.clone()),
-                        named_as: None,
-                        evidence: entry.evidence.min(Evidence::StablePointer),
-                        ..exact
-                    },
-                    None => exact,
-                }
-            }
+        if self.is_known(reported) {
+            return exact;
         }
+        // A digest that a node made itself while it imported an archive is in no registry, and a configuration is served
+        // by none as a manifest: looked for as one, either would seem deleted.
+        let is_node_s_own = match node {
+            NodeDigest::Manifest => entry.named_as.is_some() && self.is_not_served(reported, digest).await,
+            NodeDigest::PerhapsConfig => true,
+        };
+        if !is_node_s_own {
+            return exact;
+        }
+        if self.gaps.len() == gaps_before {
+            let detail = format!(
+                "{}: a node reports {digest}, which is no artifact known here nor a part of one: it was imported on the \
+                 node, or deleted before prodpin saw it; the tag is taken for what runs",
+                entry.via
+            );
+            self.gaps.push(Gap::new(Scope::Repository, Cause::NotFound, detail));
+        }
+        match &entry.named_as {
+            Some(tag) => Running {
+                reference: RunningReference::Tag(tag.clone()),
+                named_as: None,
+                evidence: entry.evidence.min(Evidence::StablePointer),
+                ..exact
+            },
+            None => exact,
+        }
+    }
+
+    /// Whether the registry definitively does not have a manifest that a node reports.
+    async fn is_not_served(&mut self, reported: &ArtifactId, digest: &Digest) -> bool {
+        // An image that is there has other identities beside its own: its configuration, its platforms.
+        if self.identities(reported).await.iter().any(|identity| identity != digest) {
+            return false;
+        }
+        self.inventory.inspect(self.repository, reported).await.presence == Presence::NotFound
     }
 
     /// What the tag may have meant when the node pulled it, the likeliest first.

@@ -94,7 +94,8 @@ async fn one(
     key: RepositoryKey,
 ) -> Result<RepositoryReady, RunError> {
     let inventory = setup.source(&key).inventory.as_ref();
-    let seen = look(&setup, inventory, key.clone()).await?;
+    let mut seen = look(&setup, inventory, key.clone()).await?;
+    seen.miss_history(&setup);
     let untried = Attempts::new();
     let input = seen.input(&setup, &untried);
     let plan = decide::plan(&input);

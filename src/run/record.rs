@@ -4,19 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Seek as _;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alert::Passing;
 use crate::decide;
 use crate::model::{
-    Answers, Cause, Code, Counts, Digest, Entry, Event, Finding, Gap, RepositoryKey, RunRecord, Scope, Severity,
-    SourceName, SourceRecord,
+    Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunRecord,
+    Scope, Severity, SourceName, SourceRecord,
 };
 use crate::report::body::{BodyWriter, Report};
-use crate::report::document::{FindingCounts, LedgerSection, Row, RunSection, Summary};
+use crate::report::document::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 
 use super::RunError;
+use super::each;
 use super::listing::Listed;
 use super::repository::Outcome;
 use super::setup::Setup;
@@ -26,6 +28,9 @@ const EVENTS_PER_COMMIT: usize = 10_000;
 
 /// So many tags wait for a commit at the most, a repository counting for a hundred.
 const WEIGHT_PER_COMMIT: u64 = 200_000;
+
+/// More than so many events of one repository are not recorded any more once the run is to end.
+const LATE_EVENTS: usize = 50_000;
 
 /// Clocks this far apart are worth a word (F90).
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -45,7 +50,8 @@ pub(super) struct Recorder {
     sources: BTreeMap<SourceName, SourceTotals>,
     /// Whether every source that the run is about was opened.
     opened_all: bool,
-    left_out: u64,
+    /// Repositories that were not looked at, and how many there were to look at, by source.
+    left_out: BTreeMap<SourceName, (BTreeSet<RepositoryKey>, u64)>,
     /// Waivers that covered something.
     waivers_used: BTreeSet<usize>,
     /// What alerts owe if this run does not come to tell it.
@@ -59,6 +65,22 @@ struct SourceTotals {
     gaps: Vec<Gap>,
     incomplete: bool,
     unmatched: Vec<String>,
+    /// What is known of its cleanup, by whichever repository came first: it is asked once.
+    cleanup: Option<Cleanup>,
+}
+
+impl SourceTotals {
+    /// What the source is could not be read: the run is not complete, whatever else it read.
+    fn note(&mut self, cleanup: Cleanup) {
+        if self.cleanup.is_some() {
+            return;
+        }
+        if let (Recognised::Unknown { detail }, None) = (&cleanup.registry, cleanup.stated) {
+            let detail = format!("which kind of registry this is: {detail}");
+            self.gaps.push(Gap::new(Scope::Source, Cause::Unreachable, detail));
+        }
+        self.cleanup = Some(cleanup);
+    }
 }
 
 impl Recorder {
@@ -80,13 +102,15 @@ impl Recorder {
             weight: 0,
             sources,
             opened_all,
-            left_out: 0,
+            left_out: BTreeMap::new(),
             waivers_used: BTreeSet::new(),
             passing: Passing::of(&setup.alerts),
             setup,
         };
         recorder.clock();
         recorder.overdue();
+        let (witnesses, now) = (&recorder.setup.witnesses, recorder.setup.started);
+        recorder.findings.extend(witnesses.pins().map(|missing| decide::missing_history(missing, now)));
         Ok(recorder)
     }
 
@@ -104,44 +128,97 @@ impl Recorder {
     fn overdue(&mut self) {
         let setup = &self.setup;
         let Some(schedule) = setup.schedule.as_ref().filter(|_| setup.only.is_empty()) else { return };
-        let last = setup.ledger.last_run_of(&setup.scope);
+        let last = setup.ledger.last_run_of(&setup.scope, setup.started);
         self.findings.extend(last.and_then(|last| decide::overdue(schedule, last, setup.started)));
     }
 
-    /// Reads and judges the settings of every source.
-    pub(super) async fn settings(&mut self) {
+    /// Reads and judges the settings of every source: all at once, and for no longer than their share of the time, since
+    /// every repository waits for them (I28).
+    pub(super) async fn settings(&mut self, until: Option<Instant>) {
         let setup = self.setup.clone();
-        for (name, source) in &setup.sources {
-            let (facts, gaps) = source.inventory.settings().await;
+        let asked = setup.sources.iter().map(|(name, source)| async move {
+            let settings = source.inventory.settings();
+            let read = match until {
+                None => Some(settings.await),
+                Some(until) => tokio::time::timeout_at(until.into(), settings).await.ok(),
+            };
+            (name, read)
+        });
+        for (name, read) in futures::future::join_all(asked).await {
+            let Some((facts, gaps)) = read else {
+                let detail = format!(
+                    "source {name}: its settings were not read within the third of --deadline that there is for them"
+                );
+                self.totals(name).gaps.push(Gap::new(Scope::Setting, Cause::TimedOut, detail));
+                continue;
+            };
             self.totals(name).gaps.extend(gaps);
             let previous = setup.ledger.settings(name);
             let (findings, event) = decide::settings(name, &facts, previous.as_ref(), setup.started);
             self.findings.extend(findings);
+            let event = event.filter(|_| !setup.witnesses.withhold(name));
             self.settings.extend(event.map(|event| self.entry(None, Timestamp::now(), event)));
         }
     }
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        let Outcome { key, mut plan, events, at } = outcome;
+        let Outcome { key, mut plan, mut events, cleanup, at, memory } = outcome;
+        if self.setup.witnesses.withhold(&key.source) {
+            // Against a history that is missing nothing can be judged, and nothing is a beginning (I24).
+            events.clear();
+            decide::unjudged(&mut plan, &key.source);
+        }
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         self.passing.note(&plan.findings, |name| plan.passing.contains(name));
         let totals = self.totals(&key.source);
+        totals.note(cleanup);
         totals.counts += plan.report.counts;
         let weight = 100 + plan.report.counts.tags;
         totals.seen.push(plan.seen);
         totals.incomplete |= !plan.report.complete;
-        let entries = events.into_iter().map(|event| self.entry(Some(key.clone()), at, event)).collect::<Vec<_>>();
-        self.entries.extend(entries);
+        self.enter(&key, at, events);
         self.weight += weight;
         self.waiting.push(Row { repository: Some(plan.report), findings: plan.findings });
         // A row without news needs no commit; with others that have some it waits, but not for long: rows, and the
         // states behind the events, are memory (I20).
         let heavy = self.entries.len() >= EVENTS_PER_COMMIT || self.weight >= WEIGHT_PER_COMMIT;
-        if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) }
+        let recorded = if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) };
+        drop(memory);
+        recorded
     }
 
-    pub(super) fn left_out(&mut self, repositories: u64) {
-        self.left_out += repositories;
+    /// The same once the run is to end: what would take long to record is left to the next run, so that everything else
+    /// is recorded and told (I28). A pin that was made for it is found in place then.
+    pub(super) async fn add_late(&mut self, outcome: Outcome) -> Result<(), RunError> {
+        if outcome.events.len() > LATE_EVENTS {
+            self.left_out.entry(outcome.key.source.clone()).or_default().0.insert(outcome.key);
+            return Ok(());
+        }
+        self.add(outcome).await
+    }
+
+    /// Takes note of what was not looked at. Each has a line in the report, so that nobody takes it for well.
+    pub(super) fn left_out(&mut self, known: &BTreeMap<SourceName, u64>, left_out: &BTreeSet<RepositoryKey>) {
+        for (source, count) in known {
+            self.left_out.entry(source.clone()).or_default().1 += count;
+        }
+        for key in left_out {
+            self.left_out.entry(key.source.clone()).or_default().0.insert(key.clone());
+        }
+    }
+
+    fn end_early(&mut self, cause: Cause, reason: &str) {
+        let left_out = std::mem::take(&mut self.left_out);
+        for (name, totals) in &mut self.sources {
+            let (keys, known) = left_out.get(name).cloned().unwrap_or_default();
+            let detail = format!("{reason}: {}", each::unscanned(known, keys.iter()));
+            totals.gaps.push(Gap::new(Scope::Source, cause, detail));
+        }
+        for key in left_out.into_values().flat_map(|(keys, _)| keys) {
+            let gap = Gap::new(Scope::Repository, cause, format!("not scanned: {reason}"));
+            let report = RepositoryReport::unread(key, self.setup.rules.keep, gap);
+            self.waiting.push(Row { repository: Some(report), findings: Vec::new() });
+        }
     }
 
     pub(super) fn failed_at<'a>(&mut self, defects: impl Iterator<Item = (&'a SourceName, Gap)>) {
@@ -155,7 +232,7 @@ impl Recorder {
     }
 
     /// Closes the books: source records, the report's body, the run's record.
-    pub(super) async fn finish(mut self, stopped: Option<Cause>) -> Result<Report, RunError> {
+    pub(super) async fn finish(mut self, stopped: Option<(Cause, String)>) -> Result<Report, RunError> {
         let setup = self.setup.clone();
         // First what waits, so that the anchor was asked to take all but the last words.
         if setup.ledger.is_anchored() {
@@ -163,14 +240,8 @@ impl Recorder {
         }
         let now = Timestamp::now();
         let covers_all = setup.scope.is_whole();
-        if let Some(cause) = stopped {
-            let detail = format!(
-                "the run ended early: {} repositories that it knew of were not read, and it may not know of all",
-                self.left_out
-            );
-            for totals in self.sources.values_mut() {
-                totals.gaps.push(Gap::new(Scope::Source, cause, detail.clone()));
-            }
+        if let Some((cause, reason)) = stopped {
+            self.end_early(cause, &reason);
         }
         let mut complete = setup.production.gaps.is_empty();
         for gap in &setup.production.gaps {
@@ -182,6 +253,7 @@ impl Recorder {
             complete &= whole;
             counts += totals.counts;
             self.findings.extend(totals.gaps.iter().map(|gap| gap_finding(Some(&name), gap, now)));
+            self.findings.extend(totals.cleanup.as_ref().and_then(|cleanup| decide::unreadable(&name, cleanup, now)));
             if covers_all && whole {
                 let entries = totals.unmatched.iter().map(String::as_str);
                 // With nothing to look at, nothing is protected, and all may look well.
@@ -191,6 +263,7 @@ impl Recorder {
                     self.findings.push(decide::without_tags(&name, totals.counts.repositories, now));
                 }
             }
+            let whole = whole && !setup.witnesses.withhold(&name);
             let record =
                 SourceRecord { source: name, complete: whole, counts: totals.counts, seen: digest_of(totals.seen) };
             self.entries.push(self.entry(None, now, Event::Source(record)));
@@ -217,6 +290,11 @@ impl Recorder {
             let remedy = "make sure that it was you who gave it up: whoever could write to the ledger may have done so; \
                           add a waiver that names who answers for it";
             self.findings.push(finding(Code::LedgerKeyReplaced, Severity::Medium, None, message, remedy, now));
+        }
+        if let Some(message) = setup.ledger.distrusted().in_words() {
+            let remedy = "find out who can write to the ledger's view/ and tile/ folders and did; nothing in this report \
+                          rests on what was there; check the rest with: prodpin verify";
+            self.findings.push(finding(Code::LedgerStateDamaged, Severity::High, None, message, remedy, now));
         }
         let mut findings = std::mem::take(&mut self.findings);
         self.waivers_used.extend(decide::waive(&setup.waivers, &mut findings, setup.started));
@@ -282,10 +360,8 @@ impl Recorder {
             scope: setup.scope.clone(),
             policy_sha256: setup.policy.clone(),
             ledger: setup.keeps_ledger.then(|| LedgerSection {
-                sequence: head.sequence,
-                root: head.root_base64(),
-                checkpoint,
                 unanchored,
+                ..LedgerSection::of(head.sequence, head.root_base64(), checkpoint)
             }),
         };
         Ok(Report { run, summary, body })
@@ -311,6 +387,22 @@ impl Recorder {
 
     fn entry(&self, repository: Option<RepositoryKey>, at: Timestamp, event: Event) -> Entry {
         Entry { run: self.setup.id.clone(), at, repository, event }
+    }
+
+    /// Makes entries of a repository's events. Both are large where its tags are many, so the events go as the entries
+    /// come (I28).
+    fn enter(&mut self, key: &RepositoryKey, at: Timestamp, mut events: Vec<Event>) {
+        const AT_ONCE: usize = 1 << 16;
+        self.entries.reserve_exact(events.len());
+        events.reverse();
+        while !events.is_empty() {
+            let rest = events.split_off(events.len().saturating_sub(AT_ONCE));
+            events.shrink_to_fit();
+            for event in rest.into_iter().rev() {
+                let entry = self.entry(Some(key.clone()), at, event);
+                self.entries.push(entry);
+            }
+        }
     }
 
     fn totals(&mut self, source: &SourceName) -> &mut SourceTotals {

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use crate::decide::{self, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
-    ArtifactId, Event, Gap, Inspection, Mark, PinFailure, RepositoryKey, RepositoryName, RepositoryState, Resolution,
-    Running, Snapshot, Tag,
+    ArtifactId, Cleanup, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, RepositoryKey, RepositoryName,
+    RepositoryState, Resolution, Running, Snapshot, Tag,
 };
-use crate::sources::{Inventory, Protector};
+use crate::sources::{Inventory, Protector, Reservation};
 
+use super::cross_check::Words;
 use super::setup::Setup;
-use super::{Stop, node_digests};
+use super::{Stop, cross_check, node_digests};
 
 /// What came of one repository.
 pub(super) struct Outcome {
@@ -24,20 +25,26 @@ pub(super) struct Outcome {
     pub(super) plan: Plan,
     /// All events, in order.
     pub(super) events: Vec<Event>,
+    /// What is known of its source's cleanup.
+    pub(super) cleanup: Cleanup,
     /// When it was observed.
     pub(super) at: Timestamp,
+    /// Held until it is recorded.
+    pub(super) memory: Reservation,
 }
 
 /// Everything read of one repository, before anything is decided about its targets.
 pub(super) struct Look {
-    key: RepositoryKey,
+    pub(super) key: RepositoryKey,
     at: Timestamp,
     pub(super) snapshot: Snapshot,
     state: RepositoryState,
-    /// What this look found.
-    events: Vec<Event>,
-    /// What runs recorded that may have died before their report, and that.
+    /// What runs recorded that may have died before their report, and then what this look found.
     happened: Vec<Event>,
+    /// How many of these this look found.
+    news: usize,
+    /// What is recorded beside them and is no news to anybody.
+    also: Vec<Event>,
     /// Up to where telling it settles what they recorded.
     retold: Option<u64>,
     labels: BTreeMap<Tag, Box<str>>,
@@ -45,10 +52,21 @@ pub(super) struct Look {
     running: Vec<Running>,
     selection: Selection,
     pub(super) inspections: BTreeMap<ArtifactId, Inspection>,
-    gaps: Vec<Gap>,
+    /// What the bytes behind tags said.
+    words: Words,
+    /// Artifacts that only tags lead to which no list names.
+    left_out: BTreeMap<ArtifactId, Tag>,
+    pub(super) gaps: Vec<Gap>,
+    /// Held until everything here is let go.
+    memory: Reservation,
 }
 
 impl Look {
+    /// What this look found.
+    fn news(&self) -> &[Event] {
+        &self.happened[self.happened.len() - self.news..]
+    }
+
     /// What a plan is made from.
     pub(super) fn input<'a>(&'a self, setup: &'a Setup, attempts: &'a Attempts) -> Input<'a> {
         Input {
@@ -65,6 +83,8 @@ impl Look {
             inspections: &self.inspections,
             attempts,
             gaps: &self.gaps,
+            pins: setup.pins.of(&self.key.source),
+            claim: None,
         }
     }
 }
@@ -77,66 +97,156 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
     let Untold { events: mut happened, until: retold } = setup.ledger.untold(&key).await?;
-    let mut snapshot = inventory.observe(&key.name).await;
+    let ((mut snapshot, memory), cleanup) =
+        tokio::join!(observe(setup, inventory, &key.name, &state), inventory.cleanup());
+    snapshot.cleanup = cleanup;
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     note_uses(setup, &key, &snapshot, &state);
 
     let survey = decide::survey(&snapshot, &state, &setup.rules);
     snapshot.gaps.extend(survey.vanished.clone());
-    confirm(inventory, &key.name, &survey, &mut snapshot, setup.concurrency).await;
-    let (looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
+    let mut words = Words::default();
+    words.confirm(inventory, &key.name, &survey, &mut snapshot, setup.concurrency).await;
+    let (mut looked_up, mut gaps) = look_up(inventory, &key.name, &survey, setup.concurrency).await;
+    cross_check::left_out(inventory, &key.name, &mut looked_up, &mut snapshot, setup.concurrency).await;
     let created = build_times(inventory, &key.name, &survey, setup.concurrency).await;
     // A signal that could not be read might have named something here.
     gaps.extend(setup.production.gaps.iter().cloned());
 
     // The state before this run's events is not needed again: they are folded in at the position they will get.
-    let mut events = decide::changes(&snapshot, &looked_up, &created, &state);
+    let news = happened.len();
+    happened.extend(decide::changes(&snapshot, &looked_up, &created, &state));
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
-    decide::fold(&mut state, mark, &events);
-    let (running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
+    decide::fold(&mut state, mark, &happened[news..]);
+    let (mut running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
     gaps.extend(unjoined);
     let labels = labels_of_unlisted(inventory, &snapshot, &state);
     let called = Labels::new(&snapshot, &labels);
+    decide::yield_to_pods(&mut running, &state, &setup.rules, &called);
     let deployed = decide::deployments(&running, &setup.production.complete, &state, &setup.rules, &called, at);
     decide::fold(&mut state, mark, &deployed);
-    events.extend(deployed);
-    happened.extend(events.iter().cloned());
+    happened.extend(deployed);
+    // A repository of a million tags has as many events: what doubles as it grows gives back what it did not need.
+    happened.shrink_to_fit();
 
     let configured = &setup.production.configured;
     let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, configured, at);
     let mut inspections = BTreeMap::new();
+    let left_out = cross_check::known_by_left_out(&snapshot, &state);
     loop {
         let unseen = selection.unseen(setup.rules.keep, &inspections);
         if unseen.is_empty() {
             break;
         }
-        inspect(inventory, &key.name, unseen, &mut inspections).await;
+        inspect(inventory, &key.name, unseen, &left_out, &mut inspections).await;
+        words.hold(inventory, &key.name, &setup.rules, &snapshot, &mut inspections, setup.concurrency).await;
     }
-    Ok(Look { key, at, snapshot, state, events, happened, retold, labels, running, selection, inspections, gaps })
+    let news = happened.len() - news;
+    Ok(Look {
+        key,
+        at,
+        snapshot,
+        state,
+        happened,
+        news,
+        also: Vec::new(),
+        retold,
+        labels,
+        running,
+        selection,
+        inspections,
+        words,
+        left_out,
+        gaps,
+        memory,
+    })
+}
+
+/// Observes within the memory budget (I28). A repository that grows out of what is left is looked at again when nobody
+/// else is; only if it is too large even then, it is not read to its end.
+async fn observe(
+    setup: &Setup,
+    inventory: &dyn Inventory,
+    name: &RepositoryName,
+    state: &RepositoryState,
+) -> (Snapshot, Reservation) {
+    let memory = setup.admission.enter(state.tags.len() * Snapshot::TAG_COST).await;
+    let snapshot = inventory.observe_within(name, &memory).await;
+    if memory.is_alone() || !memory.was_full() {
+        return (snapshot, memory);
+    }
+    drop((snapshot, memory));
+    let memory = setup.admission.enter_alone().await;
+    let snapshot = inventory.observe_within(name, &memory).await;
+    (snapshot, memory)
 }
 
 /// Look, plan, apply, read back, plan again: one repository.
 pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop) -> Result<Outcome, LedgerError> {
     let source = setup.source(&key);
-    let look = look(&setup, source.inventory.as_ref(), key).await?;
+    let mut look = look(&setup, source.inventory.as_ref(), key).await?;
     let untried = Attempts::new();
-    let input = look.input(&setup, &untried);
-    let mut plan = decide::plan(&input);
+    let mut plan = decide::plan(&look.input(&setup, &untried));
+    let mut claimed = None;
     if let Some(protector) = &source.protector
-        && !plan.pins.is_empty()
+        && !setup.witnesses.withhold(&look.key.source)
     {
-        let name = &look.key.name;
-        let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
-        // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
-        let mut again = look.inspections.clone();
-        inspect(source.inventory.as_ref(), name, attempts.keys().cloned().collect(), &mut again).await;
-        plan = decide::plan(&Input { inspections: &again, attempts: &attempts, ..input });
+        // First the rule by which pins hold, then the pins: never the other way round (I22).
+        if let Some(change) = plan.claim.take() {
+            let claim = claim(protector.as_ref(), &mut look, &change, &stop).await;
+            plan = decide::plan(&Input { claim: Some(&claim), ..look.input(&setup, &untried) });
+            claimed = Some(claim);
+        }
+        let claim = claimed.as_ref();
+        if !plan.pins.is_empty() {
+            let name = &look.key.name;
+            setup.begin_history(&look.key, look.news(), look.at).await?;
+            let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
+            // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
+            let mut again = look.inspections.clone();
+            let tried = attempts.keys().cloned().collect();
+            inspect(source.inventory.as_ref(), name, tried, &look.left_out, &mut again).await;
+            look.words.note(&mut again);
+            let input = look.input(&setup, &untried);
+            plan = decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input });
+        }
     }
-    let Look { key, at, mut events, retold, .. } = look;
+    let Look { key, at, mut happened, news, also, retold, snapshot, memory, .. } = look;
+    happened.drain(..happened.len() - news);
+    let mut events = happened;
+    events.extend(also);
     events.append(&mut plan.events);
     events.extend(retold.map(|until| Event::Retold { until }));
-    Ok(Outcome { key, plan, events, at })
+    Ok(Outcome { key, plan, events, cleanup: snapshot.cleanup, at, memory })
+}
+
+/// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on.
+async fn claim(
+    protector: &dyn Protector,
+    look: &mut Look,
+    change: &LifecycleChange,
+    stop: &Stop,
+) -> Result<(), PinFailure> {
+    let repository = &look.key.name;
+    if stop.is_set() {
+        let detail = format!("{repository}: the run ended before its lifecycle policy was changed");
+        return Err(PinFailure { cause: stop.cause(), detail });
+    }
+    let put = protector.put_lifecycle(repository, change).await;
+    if let Err(failure) = &put {
+        tracing::warn!(%repository, %failure, "could not put the claim rule in front in {repository}");
+    }
+    let after = put?;
+    let events = decide::claimed(change, &after, &mut look.snapshot, &look.state);
+    // The first of them is what happened; what it made of the settings is nobody else's doing, and no finding.
+    let mut events = events.into_iter();
+    if let Some(happened) = events.next() {
+        look.happened.push(happened);
+        look.news += 1;
+    }
+    look.also.extend(events);
+    Ok(())
 }
 
 fn labels_of_unlisted(
@@ -152,29 +262,6 @@ fn note_uses(setup: &Setup, key: &RepositoryKey, snapshot: &Snapshot, state: &Re
     if !uses.is_settled() {
         uses.observe(&key.name, snapshot, state);
         setup.uses.lock().unwrap_or_else(PoisonError::into_inner).intersect(&uses);
-    }
-}
-
-/// Puts what the bytes say in the place of what a list said, where that would be a change.
-async fn confirm(
-    inventory: &dyn Inventory,
-    repository: &RepositoryName,
-    survey: &Survey,
-    snapshot: &mut Snapshot,
-    concurrency: usize,
-) {
-    let answers = stream::iter(survey.changed.clone())
-        .map(|(tag, listed)| async move {
-            let answer = inventory.confirm(repository, &tag, listed).await;
-            (tag, answer)
-        })
-        .buffer_unordered(concurrency);
-    let mut answers = std::pin::pin!(answers);
-    while let Some((tag, (resolution, gap))) = answers.next().await {
-        if let Ok(at) = snapshot.tags.binary_search_by(|observed| observed.name.cmp(&tag)) {
-            snapshot.tags[at].target = resolution;
-        }
-        snapshot.gaps.extend(gap);
     }
 }
 
@@ -218,11 +305,15 @@ async fn inspect(
     inventory: &dyn Inventory,
     repository: &RepositoryName,
     artifacts: Vec<ArtifactId>,
+    left_out: &BTreeMap<ArtifactId, Tag>,
     inspections: &mut BTreeMap<ArtifactId, Inspection>,
 ) {
     let looks = stream::iter(artifacts)
         .map(|artifact| async move {
-            let inspection = inventory.inspect(repository, &artifact).await;
+            let inspection = match left_out.get(&artifact) {
+                Some(tag) => inventory.inspect_left_out(repository, &artifact, tag).await,
+                None => inventory.inspect(repository, &artifact).await,
+            };
             (artifact, inspection)
         })
         .buffer_unordered(INSPECTED_AT_ONCE);
@@ -232,7 +323,8 @@ async fn inspect(
     }
 }
 
-/// Pins one after the other, most recent first, so that a run cut short has protected what is needed first.
+/// Pins one after the other, in the order of the plan: the oldest first, so that a run cut short has harmed nothing
+/// (F126).
 async fn apply(protector: &dyn Protector, repository: &RepositoryName, pins: &[ArtifactId], stop: &Stop) -> Attempts {
     let mut attempts = Attempts::new();
     for artifact in pins {

@@ -2,21 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use crate::decide::{self, Rules, Uses};
 use crate::ledger::{Access, Ledger};
+use crate::memory::{self, Admission};
 use crate::model::{
-    Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running, RunningReference,
-    Scope, SourceName, Waiver, claimant,
+    Cause, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running,
+    RunningReference, Scope, SourceName, Waiver, claimant,
 };
-use crate::policy::{Alert, LedgerLocation, Policy, SourceConfig};
+use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
 use crate::schedule::Schedule;
 use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
 use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
 
+use super::witness::Witnesses;
 use super::{RunError, RunOptions, Stop, descriptors};
 
 /// Everything a run's parts share.
@@ -31,13 +34,23 @@ pub(super) struct Setup {
     pub(super) started: Timestamp,
     pub(super) policy: Digest,
     pub(super) rules: Rules,
+    /// What is allowed about pins.
+    pub(super) pins: PinPolicy,
     pub(super) waivers: Vec<Waiver>,
     pub(super) alerts: Vec<Alert>,
     pub(super) ledger: Ledger,
     /// Whether the ledger outlives the run, so that reports may name its positions.
     pub(super) keeps_ledger: bool,
     pub(super) concurrency: usize,
+    /// Who may be in flight, by memory.
+    pub(super) admission: Admission,
     pub(super) sources: BTreeMap<SourceName, Source>,
+    /// Every source that the policy names, whether the run is about it or not.
+    pub(super) named: BTreeSet<SourceName>,
+    /// Whether a history that is missing is given up on purpose.
+    pub(super) adopts: bool,
+    /// What sources show that the ledger knows nothing of.
+    pub(super) witnesses: Witnesses,
     pub(super) production: Production,
     /// Policy entries that have matched nothing so far.
     pub(super) uses: Mutex<Uses>,
@@ -73,7 +86,8 @@ impl Setup {
         if options.mode == Mode::Enforce && !keeps_ledger {
             return Err(RunError::NoLedger);
         }
-        let ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, access).await?;
+        let mut ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, access).await?;
+        ledger.must_be_remembered()?;
         let production = Production::collect(policy, &sources, options, started).await;
         let rules =
             Rules { keep: policy.keep, production: policy.production.clone(), may_move: policy.may_move.clone() };
@@ -87,11 +101,16 @@ impl Setup {
             policy: policy.digest.clone(),
             uses: Mutex::new(Uses::of(&rules, &policy.database)),
             rules,
+            pins: policy.pins.clone(),
             waivers: policy.waivers.clone(),
             alerts: policy.alerts.clone(),
             ledger,
             keeps_ledger,
             concurrency: options.concurrency,
+            admission: Admission::new(memory::budget().working()),
+            named: policy.sources.keys().chain(sources.keys()).cloned().collect(),
+            adopts: policy.safeguards.adopt,
+            witnesses: Witnesses::default(),
             sources,
             production,
         })
@@ -135,8 +154,8 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: L
     });
     let several_registries = registries.collect::<BTreeSet<_>>().len() > 1;
     let surroundings = Surroundings { several_registries, ..Surroundings::of_process() };
-    let (mut opened, mut unopened) = (BTreeMap::new(), BTreeMap::new());
-    for (name, config) in chosen {
+    let until = options.stop.share();
+    let opening = chosen.into_iter().map(|(name, config)| {
         let wanted = match config {
             SourceConfig::Oci(_) | SourceConfig::Helm(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
             // A page of a bucket's list is large: in flight they are the memory that a run needs.
@@ -151,13 +170,15 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: L
             concurrency: wanted.min(connections),
             deadline: options.stop.deadline(),
         };
-        match sources::open(name, config, &open, &surroundings).await {
-            Ok(source) => {
-                opened.insert(name.clone(), source);
-            }
-            Err(detail) => {
-                unopened.insert(name.clone(), detail);
-            }
+        let surroundings = &surroundings;
+        // All at once, because each may ask somebody for credentials (F108).
+        async move { (name, open_in_time(name, config, &open, surroundings, until).await) }
+    });
+    let (mut opened, mut unopened) = (BTreeMap::new(), BTreeMap::new());
+    for (name, outcome) in futures::future::join_all(opening).await {
+        match outcome {
+            Ok(source) => _ = opened.insert(name.clone(), source),
+            Err(detail) => _ = unopened.insert(name.clone(), detail),
         }
     }
     match unopened.pop_first() {
@@ -167,6 +188,25 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: L
             Ok((opened, unopened))
         }
         None => Ok((opened, unopened)),
+    }
+}
+
+/// A source that cannot be opened in its share of the time leaves the others running.
+async fn open_in_time(
+    name: &SourceName,
+    config: &SourceConfig,
+    options: &OpenOptions,
+    surroundings: &Surroundings,
+    until: Option<Instant>,
+) -> Result<Source, String> {
+    let opening = sources::open(name, config, options, surroundings);
+    match until {
+        None => opening.await,
+        Some(until) => tokio::time::timeout_at(until.into(), opening).await.unwrap_or_else(|_| {
+            Err("it was not opened within the third of --deadline that there is for it; see whether its credentials can \
+                 be had"
+                .to_owned())
+        }),
     }
 }
 
@@ -186,8 +226,11 @@ impl Production {
         options: &RunOptions,
         now: Timestamp,
     ) -> Self {
-        let signals = signals::of_policy(policy, options.stop.deadline());
-        let asked = signals.iter().map(|signal| in_time(signal.as_ref(), &options.stop));
+        // Repositories wait for what signals say, so these have a part of the time only: what could not be read by then is
+        // a gap, and every repository is decided all the same (F134).
+        let until = options.stop.share();
+        let signals = signals::of_policy(policy, until);
+        let asked = signals.iter().map(|signal| in_time(signal.as_ref(), &options.stop, until));
         let mut said = futures::future::join_all(asked).await;
         said.sort_by(|a, b| a.via.cmp(&b.via));
         let mut production = Self::default();
@@ -269,18 +312,27 @@ impl Production {
     }
 }
 
-/// No longer than the run: a signal that hangs is one that could not be read.
-async fn in_time(signal: &dyn ProductionSignal, stop: &Stop) -> Signalled {
-    tokio::select! {
-        biased;
-        said = signal.collect() => said,
-        () = stop.set() => {
-            let mut said = Signalled::new(signal.name());
-            let detail = format!("{}: the run ended before it was read", said.via);
-            said.gaps.push(Gap::new(Scope::Signal(said.via.to_string()), stop.cause(), detail));
-            said
+/// After its share of the time a signal has so long to say what it has read until then.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// No longer than its share of the run: a signal that hangs is one that could not be read.
+async fn in_time(signal: &dyn ProductionSignal, stop: &Stop, until: Option<Instant>) -> Signalled {
+    let late = async {
+        match until {
+            Some(until) => tokio::time::sleep_until((until + LAST_WORDS).into()).await,
+            None => std::future::pending().await,
         }
-    }
+    };
+    let (cause, why) = tokio::select! {
+        biased;
+        said = signal.collect() => return said,
+        () = stop.set() => (stop.cause(), "the run ended before it was read"),
+        () = late => (Cause::TimedOut, "it was not read within the third of --deadline that signals have"),
+    };
+    let mut said = Signalled::new(signal.name());
+    let detail = format!("{}: {why}", said.via);
+    said.gaps.push(Gap::new(Scope::Signal(said.via.to_string()), cause, detail));
+    said
 }
 
 /// What a use means in the repository that holds what it names.
@@ -300,6 +352,7 @@ fn running(entry: &Use, reference: RunningReference, signal: &Arc<str>) -> Runni
         workload: entry.workload.clone(),
         container: entry.container.clone(),
         revision: entry.revision.clone(),
+        introduced: entry.introduced,
         schema: entry.schema,
     }
 }

@@ -12,12 +12,24 @@ use crate::model::Cause;
 /// books must be closed before that (F88).
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What everything else waits for gets at least so much of a run's time, so that a short deadline does not cut off a
+/// server that is merely slow.
+const SHARE_FLOOR: Duration = Duration::from_secs(5);
+
+/// The end of a run is reserved from its start (I28): for closing the books, and for telling people. In a short run both
+/// are shorter.
+const BOOKS: Duration = Duration::from_secs(20);
+const TELLING: Duration = Duration::from_secs(20);
+
 /// A request to end early, shared between whoever asks and the run.
 #[derive(Debug, Clone)]
 pub struct Stop {
     asked: Arc<watch::Sender<bool>>,
     deadline: Option<Instant>,
     grace: Duration,
+    books: Duration,
+    /// All the time that there was, for a person.
+    after: Option<Duration>,
 }
 
 /// The deadline passed and something still held the run up: by then nothing but the ledger's store can.
@@ -30,7 +42,8 @@ pub struct CutOff;
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { asked: Arc::new(watch::Sender::new(false)), deadline: None, grace: GRACE }
+        let asked = Arc::new(watch::Sender::new(false));
+        Self { asked, deadline: None, grace: GRACE, books: BOOKS, after: None }
     }
 }
 
@@ -61,12 +74,26 @@ impl Stop {
     }
 
     /// The same request, for a run that must be over after this time: it is asked to end early enough to finish what
-    /// is under way and to close the books.
+    /// is under way, to close the books, and to tell whom there is to tell.
     #[must_use]
     pub fn with_deadline(&self, after: Option<Duration>) -> Self {
         let Some(after) = after else { return self.clone() };
-        let grace = GRACE.min(after / 10);
-        Self { asked: self.asked.clone(), deadline: Some(Instant::now() + after.saturating_sub(2 * grace)), grace }
+        let part = |most: Duration| most.min(after / 10);
+        let (grace, books) = (part(GRACE), part(BOOKS));
+        let work = after.saturating_sub(grace + books + part(TELLING));
+        let deadline = Some(Instant::now() + work);
+        Self { asked: self.asked.clone(), deadline, grace, books, after: Some(after) }
+    }
+
+    /// Why a run was not done, for a person.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self.after {
+            Some(after) if self.cause() == Cause::TimedOut => {
+                format!("the deadline of {} s was reached", (after.as_secs_f64() * 10.0).round() / 10.0)
+            }
+            _ => "the run was asked to end".to_owned(),
+        }
     }
 
     /// The moment at which it becomes due by itself.
@@ -75,11 +102,20 @@ impl Stop {
         self.deadline
     }
 
+    /// Until when something may take that everything else waits for: a third of the time that is left, or five seconds if
+    /// that is more, and never more than half. None where there is no deadline.
+    #[must_use]
+    pub fn share(&self) -> Option<Instant> {
+        let (deadline, now) = (self.deadline?, Instant::now());
+        let left = deadline.saturating_duration_since(now);
+        Some(now + (left / 3).max(SHARE_FLOOR.min(left / 2)))
+    }
+
     /// Returns when even the books can no longer be closed: only a deadline brings this about. A ledger whose store
     /// hangs must not hold a run up (I20).
     pub async fn cut(&self) {
         match self.deadline {
-            Some(deadline) => tokio::time::sleep_until((deadline + self.grace * 3 / 2).into()).await,
+            Some(deadline) => tokio::time::sleep_until((deadline + self.grace + self.books).into()).await,
             None => std::future::pending().await,
         }
     }
@@ -110,5 +146,30 @@ impl Stop {
     pub async fn over(&self) {
         self.set().await;
         tokio::time::sleep(self.grace).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_run_is_reserved_i28() {
+        for (after, work, cut) in [(15, 10.5, 13.5), (60, 43.0, 54.0), (720, 675.0, 700.0), (3600, 3555.0, 3580.0)] {
+            let (now, stop) = (Instant::now(), Stop::default().with_deadline(Some(Duration::from_secs(after))));
+            let left = |at: Instant| (at.duration_since(now).as_secs_f64() * 10.0).round() / 10.0;
+            let deadline = stop.deadline().unwrap();
+            assert_eq!((left(deadline), left(deadline + stop.grace + stop.books)), (work, cut), "{after} s");
+        }
+    }
+
+    #[test]
+    fn what_all_wait_for_leaves_most_of_the_time_to_the_rest_i28_f134() {
+        let share = |seconds: u64| {
+            let stop = Stop { deadline: Some(Instant::now() + Duration::from_secs(seconds)), ..Stop::default() };
+            stop.share().unwrap().saturating_duration_since(Instant::now()).as_secs_f64().round() as u64
+        };
+        assert_eq!((share(4), share(12), share(60), share(720)), (2, 5, 20, 240));
+        assert_eq!(Stop::default().share(), None);
     }
 }

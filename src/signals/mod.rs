@@ -63,25 +63,30 @@ impl Signalled {
     /// Puts what is named in order, and says once what is true of many pods or tasks: since the first of them, until the
     /// last of them.
     pub(crate) fn settle(&mut self) {
-        let mut tenures: BTreeMap<(Use, bool), Option<Timestamp>> = BTreeMap::new();
+        let mut tenures: BTreeMap<Use, Option<Timestamp>> = BTreeMap::new();
         for used in self.uses.drain(..) {
-            let (now, when) = match used.tenure {
-                Tenure::Now { since } => (true, since),
-                Tenure::Before { last } => (false, last),
+            // The key is what is the same for all of them.
+            let (tenure, when) = match used.tenure {
+                Tenure::Now { since } => (Tenure::Now { since: None }, since),
+                Tenure::Wanted { why } => (Tenure::Wanted { why }, None),
+                Tenure::Before { last } => (Tenure::Before { last: None }, last),
             };
-            let key = Use { tenure: Tenure::Now { since: None }, ..used };
             tenures
-                .entry((key, now))
+                .entry(Use { tenure, ..used })
                 .and_modify(|known| {
-                    *known = match now {
-                        true => [*known, when].into_iter().flatten().min(),
-                        false => (*known).max(when),
+                    *known = match tenure {
+                        Tenure::Now { .. } => [*known, when].into_iter().flatten().min(),
+                        Tenure::Wanted { .. } | Tenure::Before { .. } => (*known).max(when),
                     };
                 })
                 .or_insert(when);
         }
-        self.uses.extend(tenures.into_iter().map(|((used, now), when)| {
-            let tenure = if now { Tenure::Now { since: when } } else { Tenure::Before { last: when } };
+        self.uses.extend(tenures.into_iter().map(|(used, when)| {
+            let tenure = match used.tenure {
+                Tenure::Now { .. } => Tenure::Now { since: when },
+                Tenure::Wanted { why } => Tenure::Wanted { why },
+                Tenure::Before { .. } => Tenure::Before { last: when },
+            };
             Use { tenure, ..used }
         }));
     }
@@ -114,6 +119,8 @@ pub struct Use {
     pub container: Option<Arc<str>>,
     /// What the platform calls this state of the workload.
     pub revision: Option<Arc<str>>,
+    /// The place of that state in the order in which the workload's states first came.
+    pub introduced: Option<u64>,
     /// What its `prodpin.dev/schema` annotation says of the database.
     pub schema: Option<SchemaChange>,
 }
@@ -122,7 +129,17 @@ impl Use {
     /// Something that is named, by nobody in particular.
     #[must_use]
     pub fn of(named: Named, evidence: Evidence, tenure: Tenure) -> Self {
-        Self { named, node: None, evidence, tenure, workload: None, container: None, revision: None, schema: None }
+        Self {
+            named,
+            node: None,
+            evidence,
+            tenure,
+            workload: None,
+            container: None,
+            revision: None,
+            introduced: None,
+            schema: None,
+        }
     }
 }
 

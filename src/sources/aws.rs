@@ -1,13 +1,17 @@
 //! What everything on an AWS SDK shares, sources and signals: how large an answer may be, and what a failed call means.
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::config::interceptors::{BeforeDeserializationInterceptorContextMut, InterceptorContext};
+use aws_sdk_s3::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut, InterceptorContext,
+};
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::{BoxError, SdkError};
 use aws_sdk_s3::primitives::SdkBody;
-use http_body_util::{LengthLimitError, Limited};
+use futures::StreamExt as _;
+use http_body_util::{BodyStream, LengthLimitError, Limited, StreamBody};
 
+use super::http::USER_AGENT;
 use crate::model::Cause;
 
 /// Ends an answer that is larger than any that the service gives. The SDK reads whole bodies into memory (I20).
@@ -27,16 +31,42 @@ impl Intercept for AnswerCap {
     ) -> Result<(), BoxError> {
         let response = context.response_mut();
         let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        *response.body_mut() = SdkBody::from_body_1_x(Limited::new(body, self.0));
+        // A part of an object is somebody's text or binary, and is not parsed by the SDK.
+        let is_document = response.status().as_u16() != 206;
+        let (mut tags, mut values) = (0, 0);
+        let counted = BodyStream::new(Limited::new(body, self.0)).map(move |frame| {
+            let frame = frame?;
+            if let Some(bytes) = frame.data_ref() {
+                tags += bytes.iter().filter(|byte| **byte == b'<').count();
+                values += if is_document { bytes.iter().filter(|byte| **byte == b',').count() } else { 0 };
+            }
+            match tags > MOST_TAGS || values > MOST_VALUES {
+                true => Err(Box::new(TooManyElements) as BoxError),
+                false => Ok(frame),
+            }
+        });
+        *response.body_mut() = SdkBody::from_body_1_x(StreamBody::new(counted));
         Ok(())
     }
 }
+
+/// What an answer may consist of: a page of 1,000 versions has some 30,000 tags of XML, one of 1,000 images as many values
+/// of JSON and those of their tags; and each becomes a hundred times its size where it is small.
+const MOST_TAGS: usize = 250_000;
+const MOST_VALUES: usize = 1_000_000;
+
+/// An answer of small parts without number.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer has more elements than any page of this service")]
+pub(crate) struct TooManyElements;
 
 /// The next answer would be as large.
 impl ClassifyRetry for AnswerCap {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let error = context.output_or_error().and_then(Result::err);
-        match error.is_some_and(|error| caused_by::<LengthLimitError>(error)) {
+        let bounded =
+            error.is_some_and(|error| caused_by::<LengthLimitError>(error) || caused_by::<TooManyElements>(error));
+        match bounded {
             true => RetryAction::RetryForbidden,
             false => RetryAction::NoActionIndicated,
         }
@@ -44,6 +74,29 @@ impl ClassifyRetry for AnswerCap {
 
     fn name(&self) -> &'static str {
         "AnswerCap"
+    }
+}
+
+/// Puts this program's name in front of the SDK's, so that whoever reads the service's log knows who asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NamesItself;
+
+impl Intercept for NamesItself {
+    fn name(&self) -> &'static str {
+        "NamesItself"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // No signature covers this header.
+        let headers = context.request_mut().headers_mut();
+        let sdk = headers.get("user-agent").unwrap_or_default().to_owned();
+        headers.insert("user-agent", format!("{USER_AGENT} {sdk}").trim_end().to_owned());
+        Ok(())
     }
 }
 
@@ -129,7 +182,7 @@ where
         SdkError::TimeoutError(_) => Cause::TimedOut,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Cause::TimedOut,
         _ if caused_by::<Refused>(error) => Cause::Refused,
-        _ if caused_by::<LengthLimitError>(error) => Cause::Malformed,
+        _ if caused_by::<LengthLimitError>(error) || caused_by::<TooManyElements>(error) => Cause::Malformed,
         SdkError::DispatchFailure(failure) if failure.is_io() => Cause::Unreachable,
         SdkError::DispatchFailure(_) if mentions_credentials(error) => Cause::Denied,
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => Cause::Unreachable,

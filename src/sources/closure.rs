@@ -1,10 +1,12 @@
 //! What is below a manifest, and what of it was found: the bookkeeping that every source of manifests shares (I6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::http::fault::Fault;
 use super::manifest::{Content, Descriptor, Manifest};
-use crate::model::{Cause, Closure, Digest};
+use crate::model::{
+    Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, PartAnswer, PartProof, Scope, Served, judge_part,
+};
 
 /// Indexes in indexes: two levels are rare, eight are an attack (F27).
 const MOST_DEPTH: usize = 8;
@@ -27,31 +29,97 @@ pub(super) enum Trouble {
     Unknown(Fault),
 }
 
-/// What was found below a manifest.
+/// What was found below a manifest, by the table of proofs (`model::evidence`).
 #[derive(Debug, Default)]
 pub(super) struct Below {
-    missing: BTreeSet<Digest>,
-    pub(super) wrong: Vec<String>,
+    missing: BTreeMap<Digest, Option<String>>,
+    damaged: BTreeMap<Digest, String>,
+    attestations: BTreeSet<Digest>,
+    contradictions: BTreeSet<(String, Disagreement)>,
+    wrong: Vec<String>,
     pub(super) faults: Vec<Fault>,
 }
 
 impl Below {
-    /// The verdict. What is lacking is lacking, whatever else could not be read.
-    pub(super) fn closure(&self) -> Closure {
-        match (self.missing.is_empty(), self.wrong.is_empty() && self.faults.is_empty()) {
-            (false, _) => Closure::Broken(self.missing.iter().cloned().collect()),
-            (true, true) => Closure::Complete,
-            (true, false) => Closure::Unknown,
+    /// The verdict. What is lacking or damaged is so, whatever else could not be read. An attestation that is gone leaves
+    /// everything that could run in its place.
+    fn closure(&self) -> Closure {
+        if !self.missing.is_empty() || !self.damaged.is_empty() {
+            return Closure::Broken(self.missing.keys().cloned().collect());
+        }
+        match self.wrong.is_empty() && self.faults.is_empty() && self.contradictions.is_empty() {
+            true => Closure::Complete,
+            false => Closure::Unknown,
         }
     }
 
-    pub(super) fn note(&mut self, digest: &Digest, trouble: Trouble) {
+    /// Writes into the inspection what was found.
+    pub(super) fn tell(self, seen: &mut Inspection) {
+        seen.closure = self.closure();
+        let scope = || Scope::Artifact(seen.artifact.clone());
+        for detail in self.wrong {
+            seen.gaps.push(Gap::new(scope(), Cause::Malformed, detail.clone()));
+            seen.obstacles.push(Obstacle::WrongBytes { detail });
+        }
+        seen.gaps.extend(self.faults.into_iter().map(|fault| fault.gap(scope())));
+        let missing = self.missing.into_iter().filter_map(|(digest, part)| part.map(|part| (digest, part)));
+        seen.obstacles.extend(missing.map(|(digest, part)| Obstacle::PartMissing {
+            digest,
+            part: Some(part),
+            more: None,
+        }));
+        let damaged = self.damaged.into_iter();
+        seen.obstacles.extend(damaged.map(|(digest, detail)| Obstacle::PartDamaged { digest, detail }));
+        let contradictions = self.contradictions.into_iter();
+        seen.obstacles.extend(contradictions.map(|(about, Disagreement { said, but })| Obstacle::Contradiction {
+            about,
+            said,
+            but,
+        }));
+        seen.lost_attestations.extend(self.attestations);
+    }
+
+    /// A manifest that could not be had.
+    pub(super) fn note(&mut self, child: &Descriptor, trouble: Trouble) {
         match trouble {
+            Trouble::NotFound if child.attestation => {
+                self.attestations.insert(child.digest.clone());
+            }
             Trouble::NotFound => {
-                self.missing.insert(digest.clone());
+                self.missing.insert(child.digest.clone(), child.part.clone());
             }
             Trouble::WrongBytes(detail) => self.wrong.push(detail),
             Trouble::Unknown(fault) => self.faults.push(fault),
+        }
+    }
+
+    /// Two answers about something below that cannot both be true.
+    pub(super) fn contradict(&mut self, about: String, disagreement: Disagreement) {
+        self.contradictions.insert((about, disagreement));
+    }
+
+    /// What the server answered about a blob.
+    pub(super) fn note_blob(&mut self, repository: &str, blob: &Descriptor, answer: &PartAnswer) {
+        let (proof, disagreement) = judge_part(blob.size, answer);
+        if let Some(disagreement) = disagreement {
+            self.contradictions.insert((format!("blob {repository}@{}", blob.digest), disagreement));
+        }
+        match proof {
+            PartProof::Whole => {}
+            PartProof::Absent => self.lacks_blob(repository, blob),
+            PartProof::Broken(_) if blob.attestation => {
+                self.attestations.insert(blob.digest.clone());
+            }
+            PartProof::Broken(detail) => {
+                let detail = format!("{} {repository}@{}: {detail}", what(blob), blob.digest);
+                self.damaged.insert(blob.digest.clone(), detail);
+            }
+            // Told as a contradiction already.
+            PartProof::Unknown(_) if matches!(answer.served, Served::BrokeOff | Served::NotFoundElsewhere) => {}
+            PartProof::Unknown(detail) => {
+                let detail = format!("{} {repository}@{}: {detail}", what(blob), blob.digest);
+                self.faults.push(Fault::new(Cause::Unsupported, detail));
+            }
         }
     }
 
@@ -63,10 +131,16 @@ impl Below {
                 blob.digest
             );
             self.faults.push(Fault::new(Cause::Unsupported, detail));
+        } else if blob.attestation {
+            self.attestations.insert(blob.digest.clone());
         } else {
-            self.missing.insert(blob.digest.clone());
+            self.missing.insert(blob.digest.clone(), blob.part.clone());
         }
     }
+}
+
+fn what(blob: &Descriptor) -> &str {
+    blob.part.as_deref().unwrap_or("blob")
 }
 
 /// What is still to be looked at, each thing once: a manifest named twice, or by itself, ends there (F27).
@@ -94,11 +168,12 @@ impl Frontier {
                 Content::Image { .. } => false,
             },
         };
-        frontier.add(content);
+        frontier.add(content, false);
         frontier
     }
 
-    pub(super) fn add(&mut self, content: Content) {
+    /// Takes in what a manifest refers to. What an attestation consists of is needed by nothing that runs.
+    pub(super) fn add(&mut self, content: Content, attestation: bool) {
         let below = match content {
             Content::Image { config, mut layers } => {
                 layers.push(config);
@@ -106,7 +181,8 @@ impl Frontier {
             }
             Content::Index(children) => children,
         };
-        for descriptor in below {
+        for mut descriptor in below {
+            descriptor.attestation |= attestation;
             if descriptor.is_manifest() {
                 if self.seen.insert(descriptor.digest.clone()) {
                     self.manifests.push(descriptor);

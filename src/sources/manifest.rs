@@ -66,8 +66,10 @@ pub(super) struct Descriptor {
     pub(super) media_type: String,
     /// A layer that registries need not hold, because it names where else it is.
     pub(super) foreign: bool,
-    /// Written beside an image by its builder (`vnd.docker.reference.type`): not something that runs.
+    /// Written beside an image by its builder (`vnd.docker.reference.type`), or a part of such: not something that runs.
     pub(super) attestation: bool,
+    /// What it is to a person: `platform linux/arm64`, `layer`.
+    pub(super) part: Option<String>,
 }
 
 impl Descriptor {
@@ -102,6 +104,35 @@ struct RawDescriptor {
     size: u64,
     urls: Option<Vec<IgnoredAny>>,
     annotations: Option<BTreeMap<String, String>>,
+    platform: Option<RawPlatform>,
+}
+
+/// Read leniently: it names a part for a person, and decides nothing.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawPlatform {
+    os: serde_json::Value,
+    architecture: serde_json::Value,
+    variant: serde_json::Value,
+    #[serde(rename = "os.version")]
+    os_version: serde_json::Value,
+}
+
+/// A word of a platform's name is short and plain; whoever builds an image chooses it (I19).
+const PLATFORM_WORD: usize = 40;
+
+impl RawPlatform {
+    /// `linux/arm64/v8`; none where it says nothing of use.
+    fn name(&self) -> Option<String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let word = |value: &serde_json::Value| {
+            let text = value.as_str()?.to_owned();
+            (1..=PLATFORM_WORD).contains(&text.len()).then_some(text).filter(|text| text.bytes().all(plain))
+        };
+        let words = [&self.os, &self.architecture, &self.variant, &self.os_version].map(word);
+        let [Some(_), Some(_), ..] = &words else { return None };
+        Some(words.into_iter().flatten().collect::<Vec<_>>().join("/"))
+    }
 }
 
 const FOREIGN: [&str; 5] = [
@@ -204,7 +235,11 @@ impl Document {
             }
             (Kind::Index, Some(manifests), None, None) => Content::Index(descriptors(manifests)),
             (Kind::Image, None, layers, Some(config)) => {
-                Content::Image { config: config.into(), layers: descriptors(layers.unwrap_or_default()) }
+                let mut config = Descriptor::from(config);
+                config.part = Some("configuration".to_owned());
+                let mut layers = descriptors(layers.unwrap_or_default());
+                layers.iter_mut().for_each(|layer| layer.part = Some("layer".to_owned()));
+                Content::Image { config, layers }
             }
             _ => return Err(Fault::malformed("the manifest's shape is not that of its media type")),
         };
@@ -222,7 +257,8 @@ impl From<RawDescriptor> for Descriptor {
         let attestation =
             raw.annotations.is_some_and(|annotations| annotations.contains_key("vnd.docker.reference.type"));
         let foreign = elsewhere && FOREIGN.contains(&raw.media_type.as_str());
-        Self { digest: raw.digest, size: raw.size, media_type: raw.media_type, foreign, attestation }
+        let part = raw.platform.and_then(|platform| platform.name()).map(|name| format!("platform {name}"));
+        Self { digest: raw.digest, size: raw.size, media_type: raw.media_type, foreign, attestation, part }
     }
 }
 

@@ -16,7 +16,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{PinFailure, Protector, Rehearsed, Source};
-use crate::model::{ArtifactId, Cause, Digest, NamePatterns, PatternError, Pin, RepositoryName, Tag};
+use crate::model::{
+    ArtifactId, Cause, Digest, LifecycleChange, NamePatterns, PatternError, Pin, RepositoryName, Setting, Tag,
+};
 
 pub use content::{Content, ContentKind, image, index};
 pub use ecr::EcrTerms;
@@ -86,6 +88,11 @@ pub enum Call {
         repository: RepositoryName,
         /// Of what.
         artifact: ArtifactId,
+    },
+    /// A lifecycle policy was to be put in place.
+    Lifecycle {
+        /// Where.
+        repository: RepositoryName,
     },
 }
 
@@ -290,6 +297,31 @@ impl Protector for Memory {
                 Ok(())
             }
             None => Ok(()),
+        }
+    }
+
+    async fn put_lifecycle(
+        &self,
+        repository: &RepositoryName,
+        change: &LifecycleChange,
+    ) -> Result<Box<str>, PinFailure> {
+        let mut state = self.lock();
+        state.calls.push(Call::Lifecycle { repository: repository.clone() });
+        state.faults.of(repository).pin(repository)?;
+        let terms = state.repositories.get_mut(repository).and_then(|stored| stored.ecr.as_mut());
+        match terms.filter(|terms| terms.manages_lifecycle) {
+            Some(terms) if terms.lifecycle == Setting::Text(change.from.clone()) => {
+                terms.lifecycle = Setting::Text(change.to.clone());
+                Ok(change.to.clone())
+            }
+            Some(_) => {
+                let detail = format!("{repository}: the lifecycle policy changed since it was read; run again");
+                Err(PinFailure { cause: Cause::Refused, detail })
+            }
+            None => {
+                let detail = format!("{repository}: its lifecycle policy is not for prodpin to write");
+                Err(PinFailure { cause: Cause::Unsupported, detail })
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod manifest;
 pub mod memory;
 pub mod oci;
 pub mod s3;
+mod witness;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,11 +21,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
+pub use crate::memory::{Full, Reservation};
 use crate::model::{
-    ArtifactId, Digest, Effect, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution, RunningReference,
-    SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Cleanup, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance, Reference,
+    RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
+
+/// The gap of a repository that is larger than what there is memory for.
+pub(crate) fn outgrown(read: usize, what: &str) -> Gap {
+    let detail = format!(
+        "the repository has more {what} than the memory budget allows: {read} were read, and no more; raise --memory (and \
+         the container's memory limit)"
+    );
+    Gap::new(Scope::Repository, Cause::Refused, detail)
+}
 
 /// Reading a source. No method fails as a whole: what could not be read comes back as a gap beside what could.
 #[async_trait]
@@ -32,12 +43,24 @@ pub trait Inventory: Send + Sync {
     /// Protection settings that all repositories of this source share.
     async fn settings(&self) -> (SettingFacts, Vec<Gap>);
 
+    /// What is known of cleanup rules that this source cannot read. By default nothing needs to be: the source reads the
+    /// rules of its repositories itself, or there are none.
+    async fn cleanup(&self) -> Cleanup {
+        Cleanup::default()
+    }
+
     /// The repositories that the policy's patterns select, each once, as they are found.
     /// An `Err` is a gap about the list itself; the stream may go on after it.
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>>;
 
     /// Every tag of a repository with what it points at.
     async fn observe(&self, repository: &RepositoryName) -> Snapshot;
+
+    /// The same within a reservation of memory. A repository that grows out of it is told by a gap about the whole list,
+    /// and is not read on. By default everything is read.
+    async fn observe_within(&self, repository: &RepositoryName, _memory: &Reservation) -> Snapshot {
+        self.observe(repository).await
+    }
 
     /// Looks one tag up directly, past any list or cache. A definitive answer only (I4).
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>);
@@ -48,8 +71,35 @@ pub trait Inventory: Send + Sync {
         (Resolution::Artifact(listed), None)
     }
 
+    /// Whether `confirm` reads bytes, so that what it says can be held against what a list or a HEAD said.
+    fn confirms_by_bytes(&self) -> bool {
+        false
+    }
+
+    /// Whether tags of targets may be read by the bytes that they serve: not where that leaves a trace that rules go by
+    /// (I30).
+    async fn reads_tags(&self) -> bool {
+        self.confirms_by_bytes()
+    }
+
+    /// What a tag serves, by the bytes, whatever is known of what it is said to name (F105).
+    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        self.confirm(repository, tag, listed).await
+    }
+
+    /// Whether what a known tag named is served still where it last was, although no list and no look-up names it any
+    /// more: an index may have been cut while its archives stayed. By default there is no such place.
+    async fn is_left_out(&self, _repository: &RepositoryName, _tag: &Tag) -> bool {
+        false
+    }
+
     /// Looks closely at one artifact: bytes, closure, pin, lock.
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection;
+
+    /// The same of an artifact to which only a tag leads that `is_left_out`.
+    async fn inspect_left_out(&self, repository: &RepositoryName, artifact: &ArtifactId, _tag: &Tag) -> Inspection {
+        self.inspect(repository, artifact).await
+    }
 
     /// When the artifact was built or written as it says itself, for ordering where no push time is known.
     /// Cheaper than `inspect`; none where it does not say.
@@ -58,6 +108,22 @@ pub trait Inventory: Send + Sync {
     /// What an artifact says of itself in its annotations and labels. By default nothing: the source has no place for it.
     async fn provenance(&self, _repository: &RepositoryName, _artifact: &ArtifactId) -> Result<Provenance, Gap> {
         Ok(Provenance::default())
+    }
+
+    /// A pin in this repository, whoever made it, in words; none if there is none, or if nothing could be read. Asked
+    /// before the history of a source begins: a list of names is enough where pins are tags, and only the newest
+    /// object versions are asked for holds.
+    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
+        let snapshot = self.observe(repository).await;
+        if let Some(tag) = witness::pin_tag(&snapshot) {
+            return Some(tag);
+        }
+        for artifact in witness::newest(&snapshot) {
+            if let Some(held) = witness::hold(&self.inspect(repository, &artifact).await) {
+                return Some(held);
+            }
+        }
+        None
     }
 
     /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.
@@ -88,12 +154,24 @@ pub trait Inventory: Send + Sync {
     fn unmatched_patterns(&self) -> Vec<String>;
 }
 
-/// Pinning in a source: the only write prodpin makes. There is no method that removes anything.
+/// Pinning in a source: the only write prodpin makes, but for the rule that makes pins hold, where the policy asks for
+/// that. There is no method that removes anything.
 #[async_trait]
 pub trait Protector: Send + Sync {
     /// Pins one artifact. `Ok` says that the source accepted it; only a later `inspect` proves it.
     /// Pinning what is pinned is not an error.
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
+
+    /// Puts a lifecycle policy in the place of the one that was read, and says what is there then, as it was read back.
+    /// Refused if another one is there by now. By default there is no way to.
+    async fn put_lifecycle(
+        &self,
+        repository: &RepositoryName,
+        _change: &LifecycleChange,
+    ) -> Result<Box<str>, PinFailure> {
+        let detail = format!("{repository}: this source has no lifecycle policy that prodpin could write");
+        Err(PinFailure { cause: Cause::Unsupported, detail })
+    }
 }
 
 /// Asking a source itself what its lifecycle rules would do, without their doing it.

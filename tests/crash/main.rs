@@ -7,9 +7,11 @@
 mod damage;
 mod disks;
 mod failpoints;
+mod forged;
 mod hanging;
 mod keys;
 mod killed;
+mod memory;
 mod paths;
 mod place;
 #[path = "../support/push.rs"]

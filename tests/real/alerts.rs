@@ -133,7 +133,7 @@ fn report() -> Report {
         complete: true,
         scope: RunScope::default(),
         policy_sha256: Digest::of(b"policy"),
-        ledger: Some(LedgerSection { sequence: 7, root: "cm9vdA==".to_owned(), checkpoint: None, unanchored: None }),
+        ledger: Some(LedgerSection::of(7, "cm9vdA==".to_owned(), None)),
     };
     Report { run, summary: body.summary(), body }
 }

@@ -68,6 +68,7 @@ impl Moto {
 
     pub(crate) async fn source(&self, patterns: &[&str], write: bool) -> Source {
         let config = EcrConfig {
+            manages_lifecycle: false,
             region: Some(REGION.to_owned()),
             assume_role: None,
             external_id: None,
@@ -303,4 +304,60 @@ async fn many_repositories_are_seen_each_once() {
     let report = site.report("audit", 0).await;
     assert_eq!(report["run"]["complete"], true);
     assert_eq!((&report["summary"]["repositories"], &report["summary"]["tags"]), (&250.into(), &250.into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pin_that_would_do_harm_is_refused_until_the_rule_in_front_is_there_i22_f116() {
+    let Some(moto) = Moto::new("harm").await else { return };
+    let repository = moto.name("api");
+    let digests = push_releases(&moto, &repository).await;
+    let live = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"tagged","tagPrefixList":["prod"],"countType":"imageCountMoreThan","countNumber":1},"action":{"type":"expire"}},{"rulePriority":2,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":14},"action":{"type":"expire"}}]}"#;
+    let put = moto.client.put_lifecycle_policy().repository_name(&repository).lifecycle_policy_text(live);
+    put.send().await.expect("a lifecycle policy");
+    let pattern = format!("[\"{repository}\"]");
+    let site = Site::new(&moto, "{ region: eu-west-1 }", &pattern).await;
+    let ran = site.run(&["enforce", "--format", "json", "--quiet"]).await;
+    let report = ran.report(3);
+    assert!(pins(&report).iter().all(|(.., pin)| pin == "refused"), "{:?}", pins(&report));
+    assert_eq!(moto.tags(&repository).await.len(), 6, "nothing was pinned");
+
+    // The same source, where the policy lets prodpin put the rule there.
+    let managed = Site::new(&moto, "{ region: eu-west-1 }", &format!("{pattern}\n    lifecycle: manage")).await;
+    let audit = managed.report("audit", 0).await;
+    assert!(pins(&audit).iter().all(|(.., pin)| pin == "planned"), "{:?}", pins(&audit));
+    assert_eq!(policy(&moto, &repository).await, live, "an audit wrote");
+    let enforce = managed.report("enforce", 0).await;
+    assert!(pins(&enforce).iter().all(|(.., pin)| pin == "created"), "{:?}", pins(&enforce));
+    assert_eq!(enforce["summary"]["protected"], 5, "{enforce:#}");
+    let rules: Value = serde_json::from_str(&policy(&moto, &repository).await).expect("JSON");
+    let rules = rules["rules"].as_array().expect("rules");
+    assert_eq!(rules[0]["selection"]["tagPatternList"][0], "prod-pinned-*");
+    let own: Value = serde_json::from_str(live).expect("JSON");
+    for (was, is) in own["rules"].as_array().expect("rules").iter().zip(&rules[1..]) {
+        assert_eq!(
+            (&was["selection"], &was["action"]),
+            (&is["selection"], &is["action"]),
+            "theirs, but for the number"
+        );
+    }
+    let tags = moto.tags(&repository).await;
+    assert!(digests[1..].iter().all(|digest| tags.contains_key(&Pin::of(digest).to_string())), "{tags:?}");
+    let again = managed.report("enforce", 0).await;
+    assert!(pins(&again).iter().all(|(.., pin)| pin == "present"), "{:?}", pins(&again));
+}
+
+/// v1.0.0 to v1.5.0, the oldest first.
+async fn push_releases(moto: &Moto, repository: &str) -> Vec<Digest> {
+    let mut digests = Vec::new();
+    for minor in 0..6 {
+        digests.push(moto.push_to(repository, &format!("v1.{minor}.0"), &image(&format!("release {minor}"))).await);
+        // Push times are whole seconds here.
+        tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
+    }
+    digests
+}
+
+async fn policy(moto: &Moto, repository: &str) -> String {
+    let answer = moto.client.get_lifecycle_policy().repository_name(repository).send().await;
+    answer.expect("an answer").lifecycle_policy_text.expect("a policy")
 }

@@ -10,7 +10,7 @@ use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::prefix::PrefixStore;
 use prodpin::ledger::{Access, Ledger, LedgerError};
-use prodpin::policy::LedgerLocation;
+use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
 
 use crate::world::{audit, bytes, key, names, put, remove, run_record, tag_seen, whole_run};
 
@@ -53,6 +53,11 @@ fn nothing_but_caches_is_written_twice_i9() {
 #[test]
 fn a_bucket_that_is_not_there_is_no_empty_ledger() {
     in_a_bucket("no_bucket");
+}
+
+#[test]
+fn a_bucket_that_was_emptied_or_cut_is_no_beginning_i24_f98_f99() {
+    in_a_bucket("emptied");
 }
 
 async fn client() -> aws_sdk_s3::Client {
@@ -172,4 +177,39 @@ async fn no_bucket() {
         assert!(matches!(error, LedgerError::Unusable { .. }), "{error}");
         assert!(error.to_string().contains("s3://nobody-made-this-bucket/ledger"), "{error}");
     }
+}
+
+#[tokio::test]
+#[ignore = "started with the bucket's environment by a_bucket_that_was_emptied_or_cut_is_no_beginning_i24_f98_f99"]
+async fn emptied() {
+    let (name, location, store) = bucket().await;
+    let anchor = Some(LedgerLocation::Store(format!("s3://{name}/anchor").parse().unwrap()));
+    let anchored = Safeguards { key: KeyPlace::None, anchor, forgets: true, ..Safeguards::default() };
+    // No file and no anchor: this process remembers.
+    let warm = Safeguards { anchor: None, forgets: false, ..anchored.clone() };
+    for run in 1..4 {
+        for safeguards in [&anchored, &warm] {
+            let ledger = Ledger::open_with(&location, safeguards, Access::Write).await.unwrap();
+            whole_run(&ledger, run, &[("v1", "a"), ("latest", &run.to_string())], &[("v1", "x")]).await.unwrap();
+        }
+    }
+    let mut all = names(&store, "checkpoint").await;
+    all.sort();
+    let newest = all.split_off(all.len() / 2);
+    for lost in [newest, all] {
+        let views = names(&store, "view").await;
+        remove(&store, views.into_iter().chain(lost)).await;
+        let error = Ledger::open_with(&location, &anchored, Access::Write).await.unwrap_err();
+        assert!(matches!(error, LedgerError::RolledBack { .. }) && error.to_string().contains("anchor"), "{error}");
+        let error = Ledger::open_with(&location, &warm, Access::Write).await.unwrap_err();
+        assert!(matches!(error, LedgerError::HistoryMissing { .. }), "{error}");
+        assert!(error.to_string().contains("this process remembers commit"), "{error}");
+        let adopting = Safeguards { adopt: true, ..anchored.clone() };
+        let error = Ledger::open_with(&location, &adopting, Access::Write).await.unwrap_err();
+        assert!(matches!(error, LedgerError::RolledBack { .. }), "what an anchor holds is never given up: {error}");
+    }
+    let adopting = Safeguards { adopt: true, ..warm.clone() };
+    let ledger = Ledger::open_with(&location, &adopting, Access::Write).await.unwrap();
+    whole_run(&ledger, 9, &[("v1", "a")], &[("v1", "x")]).await.unwrap();
+    Ledger::open_with(&location, &warm, Access::Write).await.unwrap();
 }

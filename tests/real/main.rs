@@ -11,6 +11,7 @@ mod charts;
 mod ecr;
 mod ecr_contract;
 mod estate;
+mod evidence;
 mod layout;
 mod ledger_azure;
 mod ledger_bucket;

@@ -508,8 +508,9 @@ async fn republished_and_vanished_versions_are_told_as_what_they_are_f140() {
     code(&second, "critical target-missing 1.3.0");
     assert!(!second.iter().any(|(code, _)| code.contains("tag-moved")));
 
-    // Gone twice: deleted, and Helm would take its neighbour for it.
+    // Gone twice, its archive as well: deleted, and Helm would take its neighbour for it.
     server.put("/index.yaml", "text/yaml", index(&all[1..]));
+    server.remove("/charts/shop-1.2.3+a.tgz");
     let third = audit(&policy, open(&server, &[]).await).await;
     assert!(!third.iter().any(|(code, _)| code.contains("tag-deleted")), "I4: {third:?}");
     let fourth = audit(&policy, open(&server, &[]).await).await;

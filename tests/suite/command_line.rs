@@ -372,10 +372,10 @@ fn reports_and_history_come_back_from_the_ledger() {
 #[test]
 fn a_signal_ends_a_run_before_it_would_be_killed_f88() {
     let directory = here();
-    // A registry that accepts and never answers.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = format!("{}/shop/api", listener.local_addr().unwrap());
     for signals in [1, 2] {
+        // A registry that accepts and never answers; one for each run, because a run opens more than one connection.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = format!("{}/shop/api", listener.local_addr().unwrap());
         let child = prodpin(directory.path(), &["audit", &host, "--report", "json=report.json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

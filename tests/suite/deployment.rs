@@ -241,9 +241,19 @@ fn admission_looks_at_every_image_of_every_workload() {
     let rules = list(&spec["matchConstraints"], "resourceRules");
     let resources: Vec<&str> =
         rules.iter().flat_map(|rule| list(rule, "resources")).map(|resource| resource.as_str().unwrap()).collect();
-    for wanted in ["pods", "pods/ephemeralcontainers", "deployments", "statefulsets", "daemonsets", "jobs", "cronjobs"]
-    {
-        assert!(resources.contains(&wanted), "{wanted}");
+    for wanted in [
+        "pods",
+        "pods/ephemeralcontainers",
+        "replicationcontrollers",
+        "deployments",
+        "statefulsets",
+        "daemonsets",
+        "replicasets",
+        "jobs",
+        "cronjobs",
+        "rollouts",
+    ] {
+        assert!(resources.contains(&wanted), "F132: {wanted}");
     }
     let images = list(spec, "variables").iter().find(|variable| variable["name"] == "images").unwrap();
     for containers in ["containers", "initContainers", "ephemeralContainers"] {

@@ -2,6 +2,7 @@
 //! allows: pages, the archive, failures inside answers, previews, throttling, expiry.
 
 mod calls;
+mod claiming;
 mod listing;
 mod looking;
 mod pinning;

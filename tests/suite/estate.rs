@@ -66,6 +66,7 @@ impl Estate {
             in_use_files: Vec::new(),
             signals: Vec::new(),
             may_move: NamePatterns::none(),
+            pins: Default::default(),
             fail_on: Severity::High,
             database: Vec::new(),
             waivers: Vec::new(),
@@ -184,7 +185,12 @@ impl Estate {
 
     /// Whether it can be rolled back now.
     pub(crate) async fn ready(&self) -> Ready {
-        let sources = BTreeMap::from([("shop".parse().unwrap(), self.memory.read_only(["shop/*"]).unwrap())]);
+        self.ready_on(self.memory.read_only(["shop/*"]).unwrap()).await
+    }
+
+    /// The same on another source.
+    pub(crate) async fn ready_on(&self, source: Source) -> Ready {
+        let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
         let options = ReadyOptions { concurrency: 4, ..ReadyOptions::default() };
         let mut ready = ready_on(&self.policy, sources, &options, Arc::new(Quiet)).await.unwrap();
         ready.report.section.at = "2026-12-01T00:00:00Z".parse().unwrap();

@@ -3,5 +3,5 @@
 mod cases;
 mod documents;
 mod laws;
-mod literal;
-mod world;
+pub(crate) mod literal;
+pub(crate) mod world;

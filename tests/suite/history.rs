@@ -8,7 +8,7 @@ use parquet::basic::{Encoding, LogicalType, Repetition, TimeUnit};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
 use prodpin::ledger::{Access, Ledger};
-use prodpin::model::{Entry, Event, RepositoryKey};
+use prodpin::model::{DeploymentState, Entry, Event, RepositoryKey};
 use prodpin::policy::LedgerLocation;
 use serde_json::Value;
 
@@ -46,7 +46,16 @@ impl Told {
             ],
             vec![
                 entry(2, &api, Event::TagMoved { tag: tag("latest"), from: artifact("a"), to: artifact("b") }),
-                entry(2, &api, Event::DeploymentStarted { artifact: artifact("b"), via: via(), tag: None }),
+                entry(
+                    2,
+                    &api,
+                    Event::DeploymentStarted {
+                        artifact: artifact("b"),
+                        via: via(),
+                        tag: None,
+                        state: DeploymentState::Running,
+                    },
+                ),
                 entry(2, &api, Event::TagAbsent { tag: tag("v1") }),
             ],
             vec![

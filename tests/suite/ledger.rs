@@ -3,9 +3,13 @@
 
 mod anchored;
 mod caches;
+mod contended;
 mod crashes;
+mod cut_off;
 mod damage;
+mod earlier;
 mod flaky;
+mod forged;
 mod killed;
 mod kms;
 mod looking_back;

@@ -4,6 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod content;
+mod evidence;
+mod kinds;
+mod looking;
 mod pins;
 mod protocol;
 mod provenance;

@@ -73,6 +73,8 @@ impl Bucket {
             inspections: &inspections,
             attempts: &Attempts::new(),
             gaps: &[],
+            pins: Default::default(),
+            claim: None,
         });
         decide::fold(&mut self.state, mark, &plan.events);
         plan
@@ -92,6 +94,7 @@ impl Bucket {
             closure: Closure::Complete,
             pin: if self.locked { PinState::Absent } else { PinState::Unsupported { marked: true } },
             obstacles: hidden.into_iter().chain(unlocked).collect(),
+            lost_attestations: Vec::new(),
             gaps: Vec::new(),
             object: None,
             artifact,

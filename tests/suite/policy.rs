@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use prodpin::model::{Order, ProductionRule, Severity};
+use prodpin::model::{Order, ProductionRule, Severity, StatedCleanup};
 use prodpin::policy::{LedgerLocation, OciConfig, Policy, PolicyErrors, S3Config, SourceConfig, ad_hoc, load, parse};
 use proptest::prelude::*;
 
@@ -114,7 +114,7 @@ fn the_policies_that_are_published_are_policies() {
         .collect();
     let secrets = ["REGISTRY_PASSWORD", "PRODPIN_EXTERNAL_ID", "CHARTS_PASSWORD"];
     let whole = good(&secrets.iter().fold(whole, |text, secret| text.replace(secret, "PASSWORD")));
-    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (4, 3, 6));
+    assert_eq!((whole.sources.len(), whole.production.len(), whole.signals.len()), (4, 4, 6));
     assert_eq!(
         whole.schedule.map(|schedule| schedule.to_string()).as_deref(),
         Some("*/15 * * * *, by the clock of Europe/Berlin")
@@ -247,6 +247,29 @@ fn kinds_of_later_versions_are_not_called_unknown() {
     let signals = ["helm_releases: {}", "argo: {}", "apprunner: {}"];
     let cases = sources.iter().map(|kind| with_source(&format!("{{ {kind}, repositories: [a] }}")));
     insta::assert_snapshot!(told(cases.chain(signals.iter().map(|kind| with_production(&format!("[{{ {kind} }}]"))))));
+}
+
+#[test]
+fn what_cleans_up_is_stated_where_it_cannot_be_read_and_nowhere_else_f123() {
+    let stated = |cleanup: &str| {
+        let policy = good(&with_source(&format!("{{ oci: https://r.example, repositories: [a]{cleanup} }}")));
+        oci(&policy).cleanup
+    };
+    assert_eq!(stated(""), None);
+    assert_eq!(stated(", cleanup: none"), Some(StatedCleanup::None));
+    assert_eq!(stated(", cleanup: untagged"), Some(StatedCleanup::Untagged));
+    assert_eq!(stated(", cleanup: \"unknown\""), Some(StatedCleanup::Unknown));
+    for wrong in ["everything", "true", "[none]"] {
+        let text = with_source(&format!("{{ oci: https://r.example, repositories: [a], cleanup: {wrong} }}"));
+        assert!(read(&text).is_err(), "{wrong}");
+    }
+    // What is read is not loosened by what is said.
+    for source in
+        ["ecr: { region: eu-west-1 }", "s3: acme, layout: \"{repository}/{version}\"", "helm: https://c.example"]
+    {
+        let told = told([with_source(&format!("{{ {source}, repositories: [a], cleanup: none }}"))]);
+        assert!(told.contains("the rules of this source are read where they are: take cleanup out"), "{told}");
+    }
 }
 
 #[test]

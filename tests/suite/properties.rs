@@ -219,6 +219,8 @@ pub(crate) fn decided(tags: &[(String, u8)], rules: &Rules) -> decide::Plan {
         inspections: &inspections,
         attempts: &Attempts::new(),
         gaps: &[],
+        pins: Default::default(),
+        claim: None,
     })
 }
 
@@ -232,6 +234,7 @@ fn whole(artifact: ArtifactId) -> Inspection {
         closure: Closure::Complete,
         pin: PinState::Absent,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     }

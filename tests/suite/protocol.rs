@@ -1,7 +1,9 @@
 //! The commit protocol as a model, every interleaving of it: two and three writers, crashes, answers that are lost.
 //!
 //! What the model shares with the code is the protocol: look, restate, write the batch, create the checkpoint only if
-//! its number is free, and on a refusal look again. What it leaves out are bytes. `ledger::crashes` and
+//! its number is free, and on a refusal look again. Beside the log stands a cache of what the log says, which each writer
+//! leaves there when it is done and an attacker without the key writes as it likes; a commit states what the cache must be.
+//! What it leaves out are bytes. `ledger::crashes` and
 //! `ledger::writers` hold the code itself to the same properties.
 
 use std::collections::BTreeSet;
@@ -18,6 +20,8 @@ struct Commit {
     batch: (u8, u8, Events),
     /// The checkpoint before.
     previous: u8,
+    /// What the log says from here on: what a cache as of this commit must be.
+    state: Events,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +46,10 @@ struct World {
     losses: u8,
     /// How often each writer was started.
     attempts: Vec<u8>,
+    /// What is stored of the state, and as of how many commits: anybody can write it.
+    cache: Option<(u8, Events)>,
+    /// How often somebody without the key may still write it.
+    forgeries: u8,
     /// Commits whose writer was told that they stand, with their place.
     told: BTreeSet<(u8, Commit)>,
 }
@@ -54,6 +62,10 @@ enum Act {
     /// The create takes effect, and its answer is lost; the writer asks what stands there.
     CreateUnheard(u8),
     Crash(u8),
+    /// A writer that is done leaves the state as it read it.
+    Keep(u8),
+    /// Somebody without the key leaves that nothing is known, or that something else is, as of some commit.
+    Forge(u8, bool),
 }
 
 /// Where a checkpoint that is there already is written over: what the store must not do.
@@ -62,11 +74,24 @@ struct Protocol {
     overwrites: bool,
     /// A lost answer is taken for a refusal, without asking what stands there.
     forgets: bool,
+    /// The cache is believed whatever the commit states of it.
+    believes: bool,
+    forgeries: u8,
 }
 
 impl Protocol {
     fn honest(writers: u8) -> Self {
-        Self { writers, overwrites: false, forgets: false }
+        Self { writers, overwrites: false, forgets: false, believes: false, forgeries: 0 }
+    }
+
+    /// What a writer takes to be known: from the cache where the log speaks for it, and from the commits after.
+    fn read(&self, world: &World) -> BTreeSet<(u8, u8)> {
+        let from = world.cache.as_ref().filter(|(as_of, state)| {
+            let stated = as_of.checked_sub(1).and_then(|last| world.log.get(usize::from(last)));
+            stated.is_some_and(|commit| self.believes || commit.state == *state)
+        });
+        let (as_of, state) = from.cloned().unwrap_or_default();
+        state.into_iter().chain(Self::known(&world.log[usize::from(as_of)..])).collect()
     }
 
     /// What a writer sees: a tag that all see alike, and one of its own.
@@ -81,7 +106,9 @@ impl Protocol {
     fn create(&self, world: &mut World, writer: u8, heard: bool) {
         let at = usize::from(writer);
         let Step::Stored(place, events) = world.steps[at].clone() else { return };
-        let commit = Commit { batch: (writer, world.attempts[at], events), previous: place };
+        let known = Self::known(&world.log[..world.log.len().min(usize::from(place))]);
+        let state = known.into_iter().chain(events.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
+        let commit = Commit { batch: (writer, world.attempts[at], events), previous: place, state };
         let free = world.log.len() == usize::from(place);
         if free {
             world.log.push(commit.clone());
@@ -113,6 +140,8 @@ impl Model for Protocol {
             crashes: 2,
             losses: 2,
             attempts: vec![0; writers],
+            cache: None,
+            forgeries: self.forgeries,
             told: BTreeSet::new(),
         }]
     }
@@ -128,10 +157,22 @@ impl Model for Protocol {
                         actions.push(Act::CreateUnheard(writer));
                     }
                 }
-                Step::Done => continue,
+                Step::Done => {
+                    if self.forgeries > 0
+                        && world.cache.as_ref().is_none_or(|(as_of, _)| usize::from(*as_of) < world.log.len())
+                    {
+                        actions.push(Act::Keep(writer));
+                    }
+                    continue;
+                }
             }
             if world.crashes > 0 {
                 actions.push(Act::Crash(writer));
+            }
+        }
+        if world.forgeries > 0 {
+            for as_of in 1..=world.log.len() as u8 {
+                actions.extend([Act::Forge(as_of, false), Act::Forge(as_of, true)]);
             }
         }
     }
@@ -140,7 +181,7 @@ impl Model for Protocol {
         let mut world = last.clone();
         match act {
             Act::Look(writer) => {
-                let known = Self::known(&world.log);
+                let known = self.read(&world);
                 let mut events = Self::seen(writer);
                 events.retain(|event| !known.contains(event) || (self.forgets && event.0 != 0));
                 let place = world.log.len() as u8;
@@ -157,6 +198,16 @@ impl Model for Protocol {
             Act::CreateUnheard(writer) => {
                 world.losses -= 1;
                 self.create(&mut world, writer, false);
+            }
+            Act::Keep(_) => {
+                world.cache = Some((world.log.len() as u8, world.log.last()?.state.clone()));
+            }
+            Act::Forge(as_of, all) => {
+                world.forgeries -= 1;
+                // Nothing was ever seen; or everything was, so that nobody tells it.
+                let all =
+                    if all { (0..self.writers).flat_map(Self::seen).collect::<BTreeSet<_>>() } else { BTreeSet::new() };
+                world.cache = Some((as_of, all.into_iter().collect()));
             }
             Act::Crash(writer) => {
                 world.crashes -= 1;
@@ -189,6 +240,15 @@ impl Model for Protocol {
                     !done || Self::known(&world.log) == seen
                 },
             ),
+            Property::always("I23: what is restated is what all commits come to", |_, world: &World| {
+                (0..).zip(&world.steps).all(|(writer, step)| {
+                    let Step::Restated(place, events) = step else { return true };
+                    let known = Self::known(&world.log[..usize::from(*place)]);
+                    let expected: Events =
+                        Self::seen(writer).into_iter().filter(|event| !known.contains(event)).collect();
+                    *events == expected
+                })
+            }),
             Property::eventually("I14: no writer waits for another for ever", |_, world: &World| {
                 world.steps.iter().all(|step| *step == Step::Done)
             }),
@@ -211,6 +271,21 @@ fn every_interleaving_of_three_writers_keeps_the_log_i9_i13_i14_i15() {
     let checked = Protocol::honest(3).checker().spawn_bfs().join();
     checked.assert_properties();
     assert!(checked.unique_state_count() > 5_000, "{} states", checked.unique_state_count());
+}
+
+#[test]
+fn whoever_writes_the_cache_without_the_key_changes_nothing_i23_i9_i13() {
+    let attacked = Protocol { forgeries: 2, ..Protocol::honest(2) };
+    let checked = attacked.checker().spawn_bfs().join();
+    checked.assert_properties();
+    assert!(checked.unique_state_count() > 1_000, "{} states", checked.unique_state_count());
+}
+
+#[test]
+fn a_cache_that_is_believed_unproven_makes_the_log_say_what_nobody_saw_in_the_model_i23() {
+    let broken = Protocol { believes: true, forgeries: 1, ..Protocol::honest(2) };
+    let checked = broken.checker().spawn_bfs().join();
+    assert!(checked.discovery("I23: what is restated is what all commits come to").is_some());
 }
 
 /// A model that finds nothing wrong with a broken protocol would be no evidence for this one.

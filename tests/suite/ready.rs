@@ -1,5 +1,7 @@
 //! `prodpin ready`: the page to open at 3 a.m., for each platform and for each way in which evidence conflicts.
 
+#[path = "ready/one_decision.rs"]
+mod one_decision;
 #[path = "ready/platforms.rs"]
 mod platforms;
 #[path = "ready/runs.rs"]

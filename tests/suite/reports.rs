@@ -41,6 +41,7 @@ pub(crate) fn run(mode: Mode, complete: bool, ledger: bool) -> RunSection {
         ledger: ledger.then(|| LedgerSection {
             checkpoint: None,
             unanchored: None,
+            unsigned: false,
             sequence: 42,
             root: "VHJ1c3QgYnV0IHZlcmlmeSB0aGUgcm9vdCBoYXNoIGhlcmU=".into(),
         }),
@@ -98,8 +99,11 @@ pub(crate) fn service(source: &str, name: &str, targets: Vec<TargetReport>) -> R
                 Some(false)
             },
             current: targets.first().map(|target| target.artifact.clone()),
+            from: targets.first().map(|target| target.artifact.clone()),
+            went_back_from: None,
             to,
             depth: earlier().count() as u32,
+            earlier: None,
             keep: 5,
             unknown: None,
         },
@@ -159,7 +163,7 @@ fn checkout() -> Row {
             pin: PinReport::Absent,
             restorable: Some(false),
             protected: Some(false),
-            obstacles: vec![Obstacle::PartMissing { digest: part.clone() }, Obstacle::Unpinned],
+            obstacles: vec![Obstacle::PartMissing { digest: part.clone(), part: None, more: None }, Obstacle::Unpinned],
             ..target(3, broken.clone(), "v4.0.2")
         },
         TargetReport {
@@ -437,7 +441,10 @@ fn golden_reports_in_every_format() {
 fn every_standing_reads_as_words_and_unknown_is_never_ready() {
     let table = shown(Format::Table, &report(run(Mode::Enforce, false, true), rich()), Style::UNBOUNDED);
     let summary = table.lines().find(|line| line.starts_with('✗')).unwrap();
-    assert_eq!(summary, "✗ 2 NOT READY   ? 1 UNKNOWN   ! 2 needs attention   ✓ 2 protected");
+    assert_eq!(
+        summary,
+        "✗ 1 NOT READY   ‼ 1 IN DANGER   ? 1 UNKNOWN   ! 1 needs attention   · 1 no earlier release   ✓ 2 protected"
+    );
     assert!(table.contains("roll back to  unknown"), "{table}");
     let csv = shown(Format::Csv, &report(run(Mode::Enforce, false, true), [ledger_service()]), WIDE);
     assert!(csv.contains("\"repository\",\"payments\",\"payments/ledger\",\"false\",\"unknown\""), "{csv}");
@@ -597,7 +604,7 @@ pub(crate) fn check(
     let Value::Object(rules) = schema else { return Ok(()) };
     for (keyword, rule) in rules {
         let holds = match keyword.as_str() {
-            "$schema" | "title" | "description" | "$defs" | "format" => true,
+            "$schema" | "title" | "description" | "$defs" | "format" | "default" => true,
             "$ref" => {
                 let target = root.pointer(rule.as_str().unwrap().trim_start_matches('#')).unwrap();
                 check(value, target, root, at)?;
@@ -672,4 +679,24 @@ fn a_closed_pipe_is_a_closed_pipe_f82() {
         let error = render(format, &many, &context(WIDE), &mut Closed).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "{format}");
     }
+}
+
+/// Whoever reads no further than the first lines is told what the record is worth.
+#[test]
+fn a_ledger_without_a_key_is_told_in_the_first_lines_i23() {
+    let mut unsigned = run(Mode::Audit, true, true);
+    unsigned.ledger = Some(LedgerSection::of(42, "cm9vdA==".to_owned(), Some("prodpin/1\n42\n".to_owned())));
+    let signed = Some("prodpin/1\n42\n\n— prodpin/1 c2lnbmF0dXJl\n".to_owned());
+    assert!(!LedgerSection::of(42, "cm9vdA==".to_owned(), signed).unsigned);
+    let told = |format, lines| {
+        let text = shown(format, &report(unsigned.clone(), rich()), WIDE);
+        text.lines().take(lines).collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for (format, lines) in [(Format::Table, 6), (Format::Markdown, 4)] {
+        assert!(told(format, lines).contains("whoever can write to it can forge"), "{}", told(format, lines));
+    }
+    assert!(told(Format::Html, usize::MAX).contains("whoever can write to it can forge"));
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(Format::Json, &report(unsigned.clone(), []), WIDE)).unwrap();
+    assert_eq!(json["run"]["ledger"]["unsigned"], true);
 }

@@ -120,14 +120,17 @@ async fn an_artifact_keeps_its_place_when_its_tag_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_list_that_omits_a_tag_proves_nothing_i4() {
+async fn a_list_that_omits_a_tag_proves_nothing_i4_f19_f106() {
     let estate = Estate::with_releases(3);
     estate.enforce().await;
     estate.memory.hide_tag(REPOSITORY, "v1.1.0");
-    for _ in 0..2 {
+    // Once is what a race between pages does; again, and new releases may be left out as well (F106).
+    for severity in ["medium", "high", "high"] {
         let told = estate.enforce().await;
-        assert_eq!(told.codes(), ["info rollback-depth-short"]);
+        assert_eq!(told.codes(), [format!("{severity} listing-cut"), "info rollback-depth-short".to_owned()]);
     }
+    estate.memory.heal();
+    assert_eq!(estate.enforce().await.codes(), ["info rollback-depth-short"]);
     assert!(
         !estate.events().await.iter().any(|event| matches!(event, Event::TagAbsent { .. } | Event::TagDeleted { .. }))
     );

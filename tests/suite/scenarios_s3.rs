@@ -159,7 +159,7 @@ async fn an_overwritten_release_lives_by_its_hold_alone_b70() {
 }
 
 #[tokio::test]
-async fn without_object_lock_nothing_withstands_a_rule_b64_b65() {
+async fn without_object_lock_nothing_withstands_a_rule_b64_b65_f50() {
     let world = World::under(rules([cleaning("tidy", CENTURY, 0)]));
     world.change(|state| state.object_lock = Some(false));
     world.run(Mode::Audit).await;

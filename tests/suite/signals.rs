@@ -54,6 +54,7 @@ fn line(used: &Use) -> String {
     let when = match used.tenure {
         Tenure::Now { since: Some(since) } => format!("now, since {}", since.strftime("%H:%M")),
         Tenure::Now { since: None } => "now".to_owned(),
+        Tenure::Wanted { why } => format!("wanted: {}", why.as_str()),
         Tenure::Before { last: Some(last) } => format!("before, until {}", last.strftime("%H:%M")),
         Tenure::Before { last: None } => "before".to_owned(),
     };

@@ -121,6 +121,7 @@ fn a_ledger_that_holds_times_of_the_future_is_read_as_one_that_does_not_i21() {
         via: format!("{SIGNAL}: helm release shop/j1").into(),
         tag: None,
         last: Some(far()),
+        finished: false,
     };
     state.apply(Mark { sequence: 1, at: hour(1) }, &event);
     assert_eq!(state.deployments[&artifact("j1")].values().next().unwrap().told, Some(hour(1)));

@@ -285,10 +285,32 @@ async fn last_run(hours: i64, scope: RunScope, schedule: &str) -> Estate {
         report: Digest::of(b"report"),
         answers: Answers::ForItself,
     };
-    let ledger = Ledger::open_with(&estate.policy.ledger, &estate.policy.safeguards, Access::Write).await.unwrap();
-    let entry = Entry { run: record.id.clone(), at: started, repository: None, event: Event::Run(Box::new(record)) };
-    ledger.commit(vec![entry]).await.unwrap();
+    record_run(&estate, record).await;
     estate
+}
+
+async fn record_run(estate: &Estate, record: RunRecord) {
+    let ledger = Ledger::open_with(&estate.policy.ledger, &estate.policy.safeguards, Access::Write).await.unwrap();
+    let at = record.started;
+    let entry = Entry { run: record.id.clone(), at, repository: None, event: Event::Run(Box::new(record)) };
+    ledger.commit(vec![entry]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_with_a_clock_a_year_ahead_silences_nothing_f112() {
+    let missed = |told: &Told| told.findings.iter().any(|finding| finding.code == Code::RunOverdue);
+    let estate = last_run(26, RunScope::default(), "rate(1 hour)").await;
+    let started = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 365);
+    let before = {
+        let ledger = Ledger::open(&estate.policy.ledger, Access::Read).await.unwrap();
+        ledger.runs(1).await.unwrap().remove(0).0
+    };
+    record_run(&estate, RunRecord { id: RunId::new(started, 8), started, finished: started, ..before }).await;
+    assert!(missed(&estate.run(Mode::Audit).await), "26 hours of nothing are told");
+    assert!(!missed(&estate.run(Mode::Audit).await), "on time again");
+    // Only the future one is on record: nothing can be said once, and from then on everything.
+    let estate = last_run(-24 * 365, RunScope::default(), "rate(1 hour)").await;
+    assert!(!missed(&estate.run(Mode::Audit).await));
 }
 
 #[tokio::test]

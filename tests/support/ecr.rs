@@ -175,6 +175,7 @@ impl EcrServer {
             registry: Some(ACCOUNT.to_owned()),
             endpoint: Some(self.url().parse().expect("a URL")),
             may_delete: Arc::default(),
+            manages_lifecycle: false,
             repositories: NamePatterns::new(patterns).expect("patterns"),
             max_concurrency: None,
         }
@@ -337,6 +338,11 @@ fn answer(holdings: &mut Holdings, call: &Call) -> Answer {
             _ => Answer::ok(json!({ "status": "IN_PROGRESS" })),
         },
         "PutImage" => put_image(repository, name, input),
+        "PutLifecyclePolicy" => {
+            let text = input["lifecyclePolicyText"].as_str().expect("a policy").to_owned();
+            repository.lifecycle = Some(text.clone());
+            Answer::ok(json!({ "registryId": ACCOUNT, "repositoryName": name, "lifecyclePolicyText": text }))
+        }
         other => Answer::error("UnknownOperationException", other),
     }
 }

@@ -68,6 +68,7 @@ impl OciServer {
             private: false,
             ca_file: None,
             max_concurrency: None,
+            cleanup: None,
         }
     }
 

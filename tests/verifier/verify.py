@@ -1,6 +1,6 @@
 """Checks a prodpin ledger from its files alone, sharing no code with prodpin.
 
-    verify.py LEDGER                            everything: links, signatures, batches, roots, tiles, reports
+    verify.py LEDGER                            everything: links, signatures, batches, roots, tiles, index, views, reports
     verify.py LEDGER --key NAME+ID+KEY          the same, and that key must have signed
     verify.py LEDGER --since FILE               the checkpoint in FILE is an earlier one of this log
     verify.py LEDGER --since SEQUENCE:ROOT      the same, of a commit as reports name it
@@ -178,7 +178,10 @@ class Checkpoint:
             name, _, value = line.partition(" ")
             check(name not in extensions, f"{what} says {name} twice")
             extensions[name] = value
-        check(extensions.get("schema") in ("1", "2"), f"{what}: unknown schema")
+        check(extensions.get("schema") in ("1", "2", "3"), f"{what}: unknown schema")
+        self.schema, self.number, self.state = int(extensions["schema"]), None, None
+        if self.schema >= 3:
+            self.stated(extensions)
         self.batch, self.previous = extensions.get("batch"), extensions.get("previous")
         check(self.batch and re.fullmatch(r"[0-9a-f]{64}", self.batch), f"{what}: no batch")
         self.edge = [unbase64(text, 32, f"{what}: the edge") for text in extensions.get("edge", "").split(" ")]
@@ -193,6 +196,14 @@ class Checkpoint:
             check(self.key.name == self.origin, f"{what}: the key is another log's")
             self.key.check(self, what)
 
+    def stated(self, extensions):
+        """Since schema 3: the checkpoint's own number, how the batch is stored, and what follows from the log."""
+        number, form, state = (extensions.get(name) or "" for name in ("commit", "form", "state"))
+        check(re.fullmatch(r"[1-9][0-9]*", number), f"{self.what}: no number")
+        check(re.fullmatch(r"lines [1-9][0-9]*", form), f"{self.what}: a batch that is stored in an unknown way")
+        check(re.fullmatch(r"[0-9]+ [0-9]+ [0-9a-f]{64}", state), f"{self.what}: no state")
+        self.number, self.batch_bytes, self.state = int(number), int(form.split()[1]), state
+
     @staticmethod
     def signature(line, what):
         check(line.startswith("— "), f"{what}: a line after the blank one is no signature")
@@ -204,6 +215,8 @@ class Ledger:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.leaves, self.commits, self.keys, self.lost, self.head, self.reports = [], {}, [], [], None, {}
+        # Each repository's latest commit and what its view must be as of that.
+        self.touches, self.views = {}, {}
 
     def read(self, name):
         try:
@@ -229,14 +242,20 @@ class Ledger:
         expected = sha256(before.body).hex() if before else None
         check(now.previous == expected, f"{name} does not follow the checkpoint before it")
         self.succession(number, before.key if before else None, before, now)
+        check(now.number in (None, number), f"{name} is the checkpoint of another commit")
         lines = decompress(self.read(f"batch/{now.batch}"), f"batch/{now.batch}")
         check(sha256(lines).hex() == now.batch, f"batch/{now.batch} does not hash to its name")
         check(lines.endswith(b"\n"), f"batch/{now.batch} ends in the middle of a line")
+        check(now.number is None or len(lines) == now.batch_bytes, f"{name}: its batch has another length")
+        links = {}
         for line in lines[:-1].split(b"\n"):
             self.leaves.append(leaf_hash(line))
             entry = json.loads(line)
+            if "repository" in entry:
+                links[self.key(entry["repository"])] = entry.get("link")
             if entry["event"]["type"] == "run":
                 self.reports[entry["event"]["report"]] = entry["run"]
+        self.follow(name, number, now, links)
         check(len(self.leaves) == now.size, f"{name}: another number of entries")
         check(self.edge() == now.edge, f"{name}: its edge is not that of its entries")
         root = now.edge[-1]
@@ -245,6 +264,68 @@ class Ledger:
         check(root == now.root, f"{name}: its root is not that of its entries")
         self.commits[number] = now
         return now
+
+    @staticmethod
+    def key(repository):
+        return repository["source"], repository["name"]
+
+    def follow(self, name, number, now, links):
+        """Each repository's last line in a commit names the commit before that touched it, and its view from here on."""
+        for repository, link in links.items():
+            if now.number is None:
+                check(link is None, f"{name} is of an old schema, and has a link of {repository}")
+            else:
+                check(link, f"{name} has no link of {repository}")
+                after = self.touches.get(repository)
+                check(link.get("after") == after, f"{name}: the link of {repository} does not name the commit before")
+            self.touches[repository] = [number, f"sha256:{now.batch}"]
+            self.views[repository] = link["view"] if link else None
+
+    def derived(self):
+        """The index is what the checkpoint of its commit states, and each view what the index says of it."""
+        path = self.folder / "view/index"
+        if not path.is_file():
+            return 0
+        envelope, content = self.cache("view/index")
+        now = self.commits.get(envelope["sequence"])
+        if now is None or now.number is None:
+            return 0
+        check(content.endswith(b"\n"), "view/index ends in the middle of a line")
+        small, *lines = content[:-1].split(b"\n")
+        buckets = [hashlib.sha256() for _ in range(256)]
+        known = {}
+        for line in lines:
+            source, repository, touch, view = json.loads(line)
+            known[source, repository] = touch, view
+            buckets[sha256(f"{source}\n{repository}".encode())[0]].update(sha256(line))
+        check(list(known) == sorted(known, key=lambda key: [part.encode() for part in key]), "view/index is in no order")
+        root = root_of([bucket.digest() for bucket in buckets])
+        state = f"1 {len(content)} {sha256(sha256(small) + root).hex()}"
+        check(state == now.state, f"view/index is not what the checkpoint of commit {now.number} states")
+        if now is self.head:
+            check({key: touch for key, (touch, _) in known.items()} == self.touches, "view/index has other repositories")
+        seen = 0
+        for (source, repository), (touch, view) in known.items():
+            # The index may be of an earlier commit than the last one that touched it.
+            if touch == self.touches[source, repository]:
+                check(self.views[source, repository] in (None, view), f"view/index says something else of {repository}")
+            seen += self.view(source, repository, touch, view)
+        return seen
+
+    def view(self, source, repository, touch, view):
+        key = f"{source}\n{repository}"
+        name = f"view/repository/{sha256(key.encode()).hex()}"
+        if not (self.folder / name).is_file():
+            return 0
+        envelope, content = self.cache(name)
+        check(self.key(envelope["repository"]) == (source, repository), f"{name} is another repository's")
+        if envelope["latest"] == touch:
+            check(view == f"1 {len(content)} {sha256(content).hex()}", f"{name} is not what the log says it must be")
+        return 1
+
+    def cache(self, name):
+        first, _, content = decompress(self.read(name), name).partition(b"\n")
+        return json.loads(first), content
 
     def succession(self, number, old, before, now):
         given_up = old is not None and now.lost == (old.text, number)
@@ -374,13 +455,14 @@ def main():
     for key, at in ledger.lost:
         check(given.key != key, f"the key that you trust was given up for lost at commit {at}")
         print(f"NOTE: commit {at} put another key in force without a signature of the last one, {key}")
-    tiles = ledger.tiles()
+    tiles, views = ledger.tiles(), ledger.derived()
     ledger.report_bodies()
     if given.since:
         ledger.since(given.since)
     if given.anchor:
         ledger.anchored(given.anchor)
-    return f"{len(ledger.leaves)} entries, {tiles} tiles, {len(ledger.reports)} reports: all of it holds"
+    reports = len(ledger.reports)
+    return f"{len(ledger.leaves)} entries, {tiles} tiles, {views} views, {reports} reports: all of it holds"
 
 
 if __name__ == "__main__":

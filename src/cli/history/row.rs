@@ -85,6 +85,7 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::FindingResolved(_)
         | Event::Settings { .. }
         | Event::RepositorySettings { .. }
+        | Event::LifecycleClaimed { .. }
         | Event::AlertSent { .. }
         | Event::AlertOwed { .. }
         | Event::Retold { .. }

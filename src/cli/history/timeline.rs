@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::row::ends;
 use crate::model::{
-    ArtifactId, Entry, Event, FindingKey, Mark, RepositoryKey, RepositoryState, SourceRecord, Tag, TagStatus,
+    ArtifactId, DeploymentState, Entry, Event, FindingKey, Mark, RepositoryKey, RepositoryState, SourceRecord, Tag,
+    TagStatus,
 };
 use crate::report::escape::terminal;
 
@@ -100,8 +101,18 @@ fn sentence(event: &Event) -> String {
         Event::TagReturned { tag, artifact } => format!("{tag} found again, at {artifact}"),
         Event::TagDeleted { tag } => format!("{tag} deleted: not found a second time"),
         Event::TagRecreated { tag, artifact } => format!("{tag} created again, at {artifact}"),
-        Event::DeploymentStarted { artifact, via, .. } => format!("{artifact} runs in production, says {via}"),
-        Event::DeploymentEnded { artifact, via } => format!("{artifact} runs no more, says {via}"),
+        Event::DeploymentStarted { artifact, via, state: DeploymentState::Running, .. } => {
+            format!("{artifact} runs in production, says {via}")
+        }
+        Event::DeploymentStarted { artifact, via, state: DeploymentState::Wanted, .. } => {
+            format!("{artifact} is wanted in production and does not run, says {via}")
+        }
+        Event::DeploymentEnded { artifact, via, state: DeploymentState::Running } => {
+            format!("{artifact} runs no more, says {via}")
+        }
+        Event::DeploymentEnded { artifact, via, state: DeploymentState::Wanted } => {
+            format!("{artifact} is wanted no more, says {via}")
+        }
         Event::DeploymentRecalled { artifact, via, last: Some(last), .. } => {
             format!("{artifact} ran in production, last on {last}, says {via}")
         }
@@ -115,6 +126,7 @@ fn sentence(event: &Event) -> String {
         Event::Settings { .. } | Event::RepositorySettings { .. } => {
             "protection settings differ from before".to_owned()
         }
+        Event::LifecycleClaimed { .. } => "a rule that claims pins put in front of the lifecycle policy".to_owned(),
         Event::AlertSent { alert, told, .. } => format!("alert {alert} told {} findings", told.len()),
         Event::AlertOwed { alert, owed, .. } => format!("alert {alert} owes {} findings", owed.len()),
         Event::Retold { until } => format!("what no run may have reported up to commit {until} is reported"),

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::ecr::{self, GrammarProblem, Lifecycle, Lint, LintKind, Pace, Push};
+use super::fate::{Displaced, Fate, Stirred};
 use super::kinds::Foreseen;
 use super::{Advice, AdviceKind, Arrival, Known, Outlook, Situation};
-use crate::model::{ArtifactId, Digest, EcrRepository, Setting, Snapshot};
+use crate::model::{ArtifactId, Digest, Due, EcrImage, EcrRepository, Pin, Setting, Snapshot, Threat};
 
 pub(super) fn outlook(situation: &Situation<'_>, repository: &EcrRepository) -> Outlook {
     let lifecycle = match rules_of(situation.snapshot, repository) {
@@ -61,6 +62,87 @@ pub(super) fn foreseen(
     Some(foreseen)
 }
 
+/// Whose fate the pin of an image can change. Where not everything was listed, some rules tell by themselves.
+pub(super) fn stirred(situation: &Situation<'_>, repository: &EcrRepository, artifact: &ArtifactId) -> Stirred {
+    let unknown = |detail: String| Stirred::Unknown { detail };
+    let lifecycle = match read_rules(repository) {
+        Ok(Some(lifecycle)) => lifecycle,
+        Ok(None) => return Stirred::Nobody,
+        Err(detail) => return unknown(detail),
+    };
+    let images = ecr::with_pins(&repository.images, &digests(situation.pinned));
+    let Some(digest) = artifact.digest() else { return Stirred::Nobody };
+    let Some(image) = images.iter().find(|image| image.digest == *digest) else {
+        return unknown("it was not listed with what the lifecycle policy counts".to_owned());
+    };
+    if !situation.snapshot.listing_is_complete() {
+        return match ecr::is_harmless_anywhere(&lifecycle, image) {
+            true => Stirred::Nobody,
+            false => unknown(UNLISTED.to_owned()),
+        };
+    }
+    match ecr::reach(&lifecycle, &ecr::Repository { images: &images, parts: &BTreeMap::new() }, digest) {
+        Some(ecr::Reach::Images(reached)) => Stirred::These(reached.into_iter().map(ArtifactId::Manifest).collect()),
+        Some(ecr::Reach::Nobody) | None => Stirred::Nobody,
+    }
+}
+
+/// What the rules will do to each that is asked about, but for what only more pins could bring about.
+pub(super) fn fates(situation: &Situation<'_>, repository: &EcrRepository) -> BTreeMap<ArtifactId, Fate> {
+    let asked = || situation.targets.iter().cloned();
+    let lifecycle = match rules_of(situation.snapshot, repository) {
+        Ok(Some(lifecycle)) => lifecycle,
+        Ok(None) => return asked().map(|artifact| (artifact, Fate::Known(Vec::new()))).collect(),
+        Err(_) => return asked().map(|artifact| (artifact, Fate::Unknown)).collect(),
+    };
+    let listed: BTreeSet<&Digest> = repository.images.iter().map(|image| &image.digest).collect();
+    let images = ecr::with_pins(&repository.images, &digests(situation.pinned));
+    let seen = ecr::Repository { images: &images, parts: &BTreeMap::new() };
+    let pace = Pace::of(&repository.images, &pushes(situation.arrivals), situation.now);
+    let wanted = digests(situation.targets);
+    let mut found = ecr::threats(&lifecycle, &seen, &wanted, situation.now, &pace);
+    let fate = |artifact: ArtifactId| {
+        let digest = artifact.digest().filter(|digest| listed.contains(digest));
+        let fate = digest.map_or(Fate::Unknown, |digest| {
+            let mut threats = found.remove(digest).unwrap_or_default();
+            threats.retain(|threat| !is_of_pins_alone(&lifecycle, threat));
+            super::sort(&mut threats, situation.now);
+            Fate::Known(threats)
+        });
+        (artifact, fate)
+    };
+    asked().map(fate).collect()
+}
+
+fn is_of_pins_alone(lifecycle: &Lifecycle, threat: &Threat) -> bool {
+    matches!(threat.due, Due::AfterPushes { .. }) && ecr::counts_pins_alone(lifecycle, &threat.rule)
+}
+
+/// Who loses a place because these stay.
+pub(super) fn displaced(
+    situation: &Situation<'_>,
+    repository: &EcrRepository,
+    stay: &[(ArtifactId, Threat)],
+) -> Vec<Displaced> {
+    let Ok(Some(lifecycle)) = rules_of(situation.snapshot, repository) else { return Vec::new() };
+    let images = ecr::with_pins(&repository.images, &digests(situation.pinned));
+    let seen = ecr::Repository { images: &images, parts: &BTreeMap::new() };
+    let pace = Pace::of(&repository.images, &pushes(situation.arrivals), situation.now);
+    let digest = |(artifact, threat): &(ArtifactId, Threat)| Some((artifact.digest()?.clone(), threat.clone()));
+    let stay: Vec<(Digest, Threat)> = stay.iter().filter_map(digest).collect();
+    let found = ecr::displacements(&lifecycle, &seen, &stay, &pace).into_iter();
+    found.map(|lost| Displaced { artifact: lost.digest.into(), with: lost.with, by: lost.by.into() }).collect()
+}
+
+/// The repository without the pins that are there, where some rule looks at one that does not keep pins for good; else
+/// its pins can have harmed nobody.
+pub(super) fn without_pins(snapshot: &Snapshot, repository: &EcrRepository) -> Option<EcrRepository> {
+    let lifecycle = rules_of(snapshot, repository).ok()??;
+    let is_pinned = |image: &&EcrImage| image.tags.iter().any(|tag| Pin::read(tag).is_some());
+    let matters = repository.images.iter().filter(is_pinned).any(|image| ecr::pin_matters(&lifecycle, image));
+    matters.then(|| EcrRepository { images: ecr::without_pins(&repository.images), ..repository.clone() })
+}
+
 /// The policy with a rule in front that claims every pin.
 pub(super) fn recommend(repository: &EcrRepository) -> Result<String, String> {
     let text = match &repository.lifecycle {
@@ -71,17 +153,29 @@ pub(super) fn recommend(repository: &EcrRepository) -> Result<String, String> {
     ecr::recommend(text).map_err(|problems| format!("its lifecycle policy cannot be understood: {}", all(&problems)))
 }
 
-/// The rules; none if there are definitively none; else why they are not known.
+/// Rules count images: those that were not listed may be what pushes a target out.
+const UNLISTED: &str = "not everything was listed that the lifecycle policy counts";
+
+/// The rules and what they count; none if there are definitively none; else why they are not known.
 fn rules_of(snapshot: &Snapshot, repository: &EcrRepository) -> Result<Option<Lifecycle>, String> {
+    if matches!(repository.lifecycle, Setting::Text(_)) && !snapshot.listing_is_complete() {
+        return Err(UNLISTED.to_owned());
+    }
+    read_rules(repository)
+}
+
+/// The rules alone, if there are any that can be understood.
+pub(super) fn rules(repository: &EcrRepository) -> Option<Lifecycle> {
+    read_rules(repository).ok().flatten()
+}
+
+/// The rules alone.
+fn read_rules(repository: &EcrRepository) -> Result<Option<Lifecycle>, String> {
     let text = match &repository.lifecycle {
         Setting::Unset => return Ok(None),
         Setting::Unknown => return Err("the lifecycle policy could not be read".to_owned()),
         Setting::Text(text) => text,
     };
-    if !snapshot.listing_is_complete() {
-        // Rules count images: those that were not listed may be what pushes a target out.
-        return Err("not everything was listed that the lifecycle policy counts".to_owned());
-    }
     let lifecycle = Lifecycle::parse(text);
     lifecycle.map(Some).map_err(|problems| format!("the lifecycle policy cannot be understood: {}", all(&problems)))
 }

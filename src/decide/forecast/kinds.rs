@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Outlook, Situation, images, objects, s3};
-use crate::model::{ArtifactId, Certainty, Effect, Retention, Snapshot};
+use super::{Outlook, Situation, ecr, images, objects, s3};
+use crate::model::{ArtifactId, Certainty, EcrRepository, Effect, Retention, Setting, Snapshot, Tag};
 
 /// What the live rules will do to the targets, each pinned as the situation says.
 #[must_use]
@@ -66,6 +66,63 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
         Retention::Unruled => None,
         Retention::Ecr(repository) => images::foreseen(situation, repository, at),
         Retention::Bucket(bucket) => objects::foreseen(situation, bucket, at),
+    }
+}
+
+/// The repository without the pins that are there; none where they can have harmed nobody, or that cannot be told.
+pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
+    let Retention::Ecr(repository) = &snapshot.retention else { return None };
+    let bare = images::without_pins(snapshot, repository)?;
+    Some(Snapshot { retention: Retention::Ecr(Box::new(bare)), ..bare_of(snapshot) })
+}
+
+/// The repository once the tags of an artifact that do not stay have moved on; none if there are none of them, or no rule
+/// asks for tags.
+pub(crate) fn without_tags(snapshot: &Snapshot, of: &ArtifactId, stays: &dyn Fn(&Tag) -> bool) -> Option<Snapshot> {
+    let Retention::Ecr(repository) = &snapshot.retention else { return None };
+    if repository.lifecycle == Setting::Unset {
+        return None;
+    }
+    let place = repository.images.iter().position(|image| Some(&image.digest) == of.digest())?;
+    if repository.images[place].tags.iter().all(stays) {
+        return None;
+    }
+    let mut then = (**repository).clone();
+    let image = &mut then.images[place];
+    image.tags = image.tags.iter().filter(|tag| stays(tag)).cloned().collect();
+    Some(Snapshot { retention: Retention::Ecr(Box::new(then)), ..bare_of(snapshot) })
+}
+
+/// The repository under other rules.
+pub(crate) fn under(snapshot: &Snapshot, lifecycle: &str) -> Option<Snapshot> {
+    let Retention::Ecr(repository) = &snapshot.retention else { return None };
+    let other = EcrRepository { lifecycle: Setting::Text(lifecycle.into()), ..(**repository).clone() };
+    Some(Snapshot { retention: Retention::Ecr(Box::new(other)), ..bare_of(snapshot) })
+}
+
+/// All of a snapshot but what decides how long its artifacts stay, which is large.
+fn bare_of(snapshot: &Snapshot) -> Snapshot {
+    Snapshot {
+        tags: snapshot.tags.clone(),
+        gaps: snapshot.gaps.clone(),
+        retention: Retention::Unruled,
+        cleanup: snapshot.cleanup.clone(),
+        unserved: snapshot.unserved.clone(),
+        left_out: snapshot.left_out.clone(),
+        kind: snapshot.kind,
+        made: snapshot.made,
+    }
+}
+
+/// What each rule of the second repository is called in the first.
+pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String, String> {
+    let rules = |snapshot: &Snapshot| match &snapshot.retention {
+        Retention::Ecr(repository) => images::rules(repository),
+        Retention::Unruled | Retention::Bucket(_) => None,
+    };
+    match (rules(before), rules(after)) {
+        (Some(before), Some(after)) => ecr::renumbered(&before, &after),
+        _ => BTreeMap::new(),
     }
 }
 

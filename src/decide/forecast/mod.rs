@@ -3,6 +3,7 @@
 
 mod advice;
 pub mod ecr;
+pub(super) mod fate;
 mod images;
 mod json;
 mod kinds;
@@ -21,6 +22,7 @@ use crate::model::{ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag,
 
 pub use advice::{Advice, AdviceKind};
 pub use kinds::{Foreseen, Toll, foreseen, outlook, recommend, toll};
+pub(super) use kinds::{renumbered, under, without_pins, without_tags};
 pub use rehearsal::{Previewed, compare};
 pub use row::{artifacts, row, untagged};
 pub use tried::{TriedRules, TriedRulesError};

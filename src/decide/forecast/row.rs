@@ -16,7 +16,7 @@ use crate::report::forecast::{Fate, OthersForecast, RepositoryForecast, RulesFou
 /// live ones.
 #[must_use]
 pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool) -> RepositoryForecast {
-    let rules = match &plan.prospects.pinned {
+    let rules = match plan.prospects.live() {
         Outlook::Unruled => RulesFound::NoneReadable,
         Outlook::NoneSet => RulesFound::NoneSet,
         Outlook::Unknown { detail } => RulesFound::Unknown { detail: detail.clone() },
@@ -24,7 +24,7 @@ pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool
         Outlook::Known(_) => RulesFound::Live,
     };
     let known = !matches!(rules, RulesFound::Unknown { .. });
-    let unseen = matches!(&plan.prospects.pinned, Outlook::Known(known) if !known.unseen.is_empty());
+    let unseen = matches!(plan.prospects.live(), Outlook::Known(known) if !known.unseen.is_empty());
     RepositoryForecast {
         source: input.key.source.clone(),
         name: input.key.name.clone(),
@@ -33,7 +33,7 @@ pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool
         rules,
         targets: plan.report.targets.iter().map(|target| of_target(input, plan, target, as_of)).collect(),
         others: others(input, plan, as_of),
-        advice: plan.prospects.pinned.advice().iter().map(|advice| exact(Draft::of(input), advice)).collect(),
+        advice: plan.prospects.advice().iter().map(|advice| exact(Draft::of(input), advice)).collect(),
         preview: None,
     }
 }
@@ -47,7 +47,7 @@ fn exact(draft: Draft<'_>, advice: &Advice) -> Advice {
 }
 
 fn of_target(input: &Input<'_>, plan: &Plan, target: &TargetReport, as_of: Option<Timestamp>) -> TargetForecast {
-    let threats = plan.prospects.pinned.threats(&target.artifact).to_vec();
+    let threats = plan.prospects.threats(&target.artifact).to_vec();
     let unless_pinned = plan.prospects.unless_pinned(&target.artifact).cloned();
     let draft = Draft::of(input);
     let remedy = match (threats.is_empty(), &unless_pinned) {
@@ -55,7 +55,7 @@ fn of_target(input: &Input<'_>, plan: &Plan, target: &TargetReport, as_of: Optio
         (true, Some(_)) => Some("pin it: run `prodpin enforce`".to_owned()),
         (true, None) => None,
     };
-    let known = match &plan.prospects.pinned {
+    let known = match plan.prospects.live() {
         Outlook::Unruled | Outlook::Unknown { .. } => false,
         Outlook::NoneSet => true,
         Outlook::Known(known) => !known.unseen.contains(&target.artifact),
@@ -92,7 +92,7 @@ fn others(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>) -> Option<Ot
     let situation = Situation {
         snapshot: input.snapshot,
         targets: &targets,
-        pinned: &targets,
+        pinned: &plan.prospects.pinning.made(),
         inspections: input.inspections,
         arrivals: &[],
         now: input.now,

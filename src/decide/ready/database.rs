@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::decide::plan::Input;
-use crate::model::{NamePatterns, Obstacle, Provenance, RepositoryState, Running, SchemaChange};
+use crate::decide::readiness::{is_proven, is_wanted};
+use crate::decide::seen_order;
+use crate::model::{NamePatterns, Obstacle, Provenance, RepositoryState, Running, SchemaChange, Tenure, Waiting};
 use crate::report::document::{PinReport, TargetReport};
 use crate::report::ready::{Database, Step};
 
-use super::{Facts, history};
+use super::Facts;
 
 /// What each release did to the database, and who says so. The gravest word counts: who believes the gentler one loses
 /// data.
@@ -50,11 +52,13 @@ fn names(target: &TargetReport) -> impl Iterator<Item = &str> {
 pub(super) fn since(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>) -> Database {
     let targets = &facts.plan.report.targets;
     let place = targets.iter().position(|target| target.artifact == to.artifact).unwrap_or(targets.len());
-    let proven = targets.iter().any(crate::decide::readiness::is_proven);
+    let proven = targets.iter().any(is_proven);
     let mut steps = Vec::new();
     for (at, target) in targets.iter().enumerate() {
-        let counts = (target.running || crate::decide::readiness::is_proven(target)) || !proven;
-        if target.artifact != to.artifact && counts && came_after(facts.input.state, target, to, at < place) {
+        let tried = was_tried(facts, uses, target);
+        let counts = target.running || is_proven(target) || tried || !proven;
+        let above = tried || at < place;
+        if target.artifact != to.artifact && counts && came_after(facts.input.state, target, to, above) {
             let (schema, by) = said(facts, target, uses.of(&target.artifact));
             steps.push(Step { artifact: target.artifact.clone(), schema, by });
         }
@@ -70,6 +74,18 @@ pub(super) fn since(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>
         None
     };
     Database { moved, steps, doubt }
+}
+
+/// Whether a release that does not run may have been started, and with it what changes the database: what is to be left, and
+/// what a workload has made a revision of. What waits for its turn has not been.
+fn was_tried(facts: &Facts<'_>, uses: &super::Uses<'_>, target: &TargetReport) -> bool {
+    let is_left = facts.plan.readiness.from.as_ref() == Some(&target.artifact);
+    let tried = |used: &&Running| match used.tenure {
+        Tenure::Wanted { why: Waiting::Held | Waiting::NextRun } => false,
+        Tenure::Wanted { .. } => used.revision.is_some(),
+        Tenure::Now { .. } | Tenure::Before { .. } => false,
+    };
+    is_wanted(target) && (is_left || uses.of(&target.artifact).iter().any(tried))
 }
 
 /// What releases did since then that are gone and are told nowhere else: the steps that took something away, and how
@@ -91,7 +107,7 @@ fn lost(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>, proven: bo
             obstacles: vec![Obstacle::Missing],
         };
         let told = targets.iter().any(|target| target.artifact == release.artifact);
-        let counts = crate::decide::readiness::is_proven(&release) || !proven;
+        let counts = is_proven(&release) || !proven;
         if told || !counts || !came_after(state, &release, to, lost.above) {
             continue;
         }
@@ -110,10 +126,10 @@ fn lost(facts: &Facts<'_>, to: &TargetReport, uses: &super::Uses<'_>, proven: bo
 /// first seen to run later, wherever it runs: then that one has worked on whatever it left. It did for certain if it was
 /// first seen when the other one was gone. Else their places decide.
 fn came_after(state: &RepositoryState, release: &TargetReport, to: &TargetReport, above: bool) -> bool {
-    if history::precedes(state, &release.artifact, &to.artifact) {
+    if seen_order::precedes(state, &release.artifact, &to.artifact) {
         return false;
     }
-    release.running || above || history::succeeds(state, &release.artifact, &to.artifact)
+    release.running || above || seen_order::succeeds(state, &release.artifact, &to.artifact)
 }
 
 /// What keeps the list of releases since then from being known to be whole: a signal that could not be read may know of

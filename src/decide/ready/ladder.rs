@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::decide::changes::is_past;
+use crate::decide::readiness::is_wanted;
 use crate::model::{ArtifactId, Evidence, Provenance, Tag, TagStatus, Tenure};
 use crate::report::document::{PinReport, Reason, TargetReport};
 use crate::report::forecast::{RepositoryForecast, RulesFound, TargetForecast};
@@ -33,6 +34,7 @@ fn rung(facts: &Facts<'_>, uses: &Uses<'_>, forecast: &TargetForecast) -> Rung {
         address: facts.addresses.get(&target.artifact).cloned(),
         tags: target.references.clone(),
         running: target.running,
+        wanted: is_wanted(target),
         first_seen,
         last_seen,
         built: facts.input.inspections.get(&target.artifact).and_then(|seen| seen.created),
@@ -58,7 +60,7 @@ fn seen(facts: &Facts<'_>, uses: &Uses<'_>, target: &TargetReport) -> (Option<Ti
     let first = spans().filter(|span| !span.recalled).map(|span| span.from.at);
     let since = uses.of(&target.artifact).iter().filter_map(|used| match used.tenure {
         Tenure::Now { since } => since,
-        Tenure::Before { .. } => None,
+        Tenure::Wanted { .. } | Tenure::Before { .. } => None,
     });
     let first = first.chain(since).min();
     if target.running {
@@ -70,7 +72,7 @@ fn seen(facts: &Facts<'_>, uses: &Uses<'_>, target: &TargetReport) -> (Option<Ti
     });
     let told = uses.of(&target.artifact).iter().filter_map(|used| match used.tenure {
         Tenure::Before { last } => last,
-        Tenure::Now { .. } => None,
+        Tenure::Now { .. } | Tenure::Wanted { .. } => None,
     });
     // No release was last in production in the future, whatever a platform tells (I21).
     (first, gone.chain(told).max().map(|last| last.min(facts.input.now)))
@@ -84,14 +86,20 @@ fn evidence(uses: &Uses<'_>, target: &TargetReport) -> (Evidence, Vec<String>) {
         Reason::ReleaseTag { .. } | Reason::ReleasedAs { .. } | Reason::MovedIn { .. } => Evidence::TagName,
         Reason::MovingTagNow { .. } => Evidence::StablePointer,
         // The ledger saw a signal name it, or what the moving tag named.
-        Reason::MovingTagBefore { .. } | Reason::Running { .. } | Reason::RanBefore { .. } => {
-            Evidence::HistoryReference
-        }
+        Reason::Wanted { .. } => Evidence::StablePointer,
+        Reason::MovingTagBefore { .. }
+        | Reason::WantedBefore { .. }
+        | Reason::Running { .. }
+        | Reason::RanBefore { .. } => Evidence::HistoryReference,
     });
     let evidence = by_reason.chain(strongest).max().unwrap_or(Evidence::TagName);
     let mut by: BTreeSet<String> = used.iter().map(|used| used.via.to_string()).collect();
     for reason in &target.reasons {
-        if let Reason::Running { via } | Reason::RanBefore { via } = reason {
+        if let Reason::Running { via }
+        | Reason::RanBefore { via }
+        | Reason::Wanted { via }
+        | Reason::WantedBefore { via } = reason
+        {
             by.insert(via.clone());
         }
     }

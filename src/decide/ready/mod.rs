@@ -3,14 +3,13 @@
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | `sides` | what runs now, and which side of a rollout is leaving |
+//! | `sides` | what runs now, and what is wanted |
 //! | `ladder` | each release: evidence, pin, tags, how long it lasts |
-//! | `database`, `history` | the first question; which release came first |
+//! | `database` | the first question |
 //! | `verdict` | all three |
 //! | `ways`, `platforms`, `shell` | commands, for each workload |
 
 mod database;
-mod history;
 mod ladder;
 mod platforms;
 mod shell;
@@ -19,17 +18,14 @@ mod verdict;
 mod ways;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::model::{ArtifactId, Code, DatabaseRule, Gap, Provenance, Running, Severity, Workload};
+use crate::model::{ArtifactId, Code, DatabaseRule, Gap, Provenance, Severity};
 use crate::report::document::TargetReport;
 use crate::report::forecast::RepositoryForecast;
 use crate::report::ready::RepositoryReady;
 
-use super::deployments;
 use super::plan::{Input, Plan};
-
-use self::sides::Sides;
+use super::rollout::Uses;
 
 /// Everything the page is made from.
 #[derive(Debug)]
@@ -48,30 +44,11 @@ pub struct Facts<'a> {
     pub database: &'a [DatabaseRule],
 }
 
-/// Who runs and ran what, by this run's signals.
-pub(super) struct Uses<'a>(BTreeMap<ArtifactId, Vec<&'a Running>>);
-
-impl<'a> Uses<'a> {
-    fn of(&self, artifact: &ArtifactId) -> &[&'a Running] {
-        self.0.get(artifact).map_or(&[], Vec::as_slice)
-    }
-
-    /// What workloads run now.
-    fn running(&self) -> impl Iterator<Item = (&ArtifactId, &'a Arc<Workload>, &'a Running)> {
-        self.0.iter().flat_map(|(artifact, uses)| {
-            let now = uses.iter().filter(|used| used.runs_now());
-            now.filter_map(move |used| Some((artifact, used.workload.as_ref()?, *used)))
-        })
-    }
-}
-
 /// The page of one repository.
 #[must_use]
 pub fn page(facts: &Facts<'_>) -> RepositoryReady {
-    let uses =
-        Uses(deployments::uses(facts.input.running, facts.input.state, facts.input.rules, &facts.input.labels()));
-    let sides = Sides::of(facts, &uses);
-    let answer = verdict::answer(facts, &uses, &sides);
+    let uses = Uses::new(facts.input);
+    let answer = verdict::answer(facts, &uses);
     let report = &facts.plan.report;
     let mut gaps = report.gaps.clone();
     gaps.extend(facts.said.values().filter_map(|said| said.as_ref().err().cloned()));
@@ -96,7 +73,8 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         ladder: ladder::rungs(facts, &uses),
         back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, &uses, answer.from, to)),
         forward: ways::forward(facts, answer.from),
-        now: sides.now,
+        now: sides::now(facts, &uses),
+        wanted: sides::wanted(facts, &uses),
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::decide::findings::next_step;
-use crate::decide::readiness;
+use crate::decide::plan::Plan;
+use crate::decide::readiness::{first_choice, is_wanted};
 use crate::model::{ArtifactId, Code, Commit, Finding, Obstacle, SchemaChange};
 use crate::report::document::TargetReport;
 use crate::report::ready::{Database, Verdict};
 
-use super::{Facts, Sides, Uses, called, database, history};
+use super::{Facts, Uses, called, database};
 
 /// The answers.
 pub(super) struct Answer<'a> {
@@ -39,28 +40,27 @@ impl Candidate<'_> {
     }
 }
 
-pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>, sides: &Sides) -> Answer<'a> {
-    let targets = &facts.plan.report.targets;
-    let from = from(facts, sides);
-    // What production went back from, or is going back from, is no release to go back to.
-    let is_newer = |target: &TargetReport, from: &TargetReport| is_newer(facts, target, from);
-    // The side of a rollout that is leaving ran here a minute ago, and what other workloads run proves itself there: they
-    // come before whatever no longer runs.
-    let (leaving, beside): (Vec<_>, Vec<_>) =
-        targets.iter().filter(|target| target.running).partition(|target| sides.leaving.contains(&target.artifact));
-    let before = leaving.into_iter().chain(beside).chain(readiness::before(targets));
-    let mut candidates: Vec<Candidate<'a>> = before
-        .filter(|target| from.is_none_or(|from| from.artifact != target.artifact && !is_newer(target, from)))
+pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>) -> Answer<'a> {
+    let Plan { report, readiness, .. } = facts.plan;
+    let targets = &report.targets;
+    let from = targets.iter().find(|target| Some(&target.artifact) == readiness.from.as_ref());
+    let mut candidates: Vec<Candidate<'a>> = readiness
+        .before(targets)
         .map(|target| Candidate { target, database: database::since(facts, target, uses) })
         .collect();
     let certain = candidates.iter().position(Candidate::is_certain);
-    let possible = candidates.iter().position(Candidate::is_possible);
+    // The same choice as the report's, of what the database leaves.
+    let left = candidates.iter().map(|candidate| match candidate.is_possible() {
+        true => candidate.target.restorable,
+        false => Some(false),
+    });
+    let possible = first_choice(left);
     let (verdict, place) = match (certain, possible) {
         // Not on an order that nobody knows, nor beside releases that could not be read.
         (Some(place), _) if facts.plan.report.rollback.unknown.is_some() => (Verdict::Unknown, Some(place)),
         (Some(place), _) => (Verdict::RollBack, Some(place)),
         (None, Some(place)) => (Verdict::Unknown, Some(place)),
-        (None, None) => (without(facts, &candidates), None),
+        (None, None) => (without(readiness.ready, &candidates), None),
     };
     let why = why(facts, verdict, from, &candidates, place);
     // Where there is nothing to go back to, the questions are answered for what would have been the first.
@@ -82,41 +82,13 @@ pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>, sides: &Sides) -> A
     Answer { verdict, why, from, to, asked, database, intact, find_out }
 }
 
-/// What to go back from: what runs and is not on its way out.
-fn from<'a>(facts: &Facts<'a>, sides: &Sides) -> Option<&'a TargetReport> {
-    let report = &facts.plan.report;
-    let staying = report.targets.iter().find(|target| target.running && !sides.leaving.contains(&target.artifact));
-    let current = report.rollback.current.as_ref();
-    staying.or_else(|| report.targets.iter().find(|target| Some(&target.artifact) == current))
-}
-
-/// Whether a release came after another one: by what was seen, else, where both ran, by the versions in their tags.
-fn is_newer(facts: &Facts<'_>, target: &TargetReport, than: &TargetReport) -> bool {
-    let ran = || readiness::is_proven(target) && readiness::is_proven(than);
-    history::is_newer(facts.input.state, &target.artifact, &than.artifact)
-        .unwrap_or_else(|| ran() && readiness::is_higher_version(target, than))
-}
-
 /// Nothing can be gone back to, or it cannot be told.
-fn without(facts: &Facts<'_>, candidates: &[Candidate<'_>]) -> Verdict {
-    let report = &facts.plan.report;
+fn without(ready: Option<bool>, candidates: &[Candidate<'_>]) -> Verdict {
     let destructive = candidates.iter().all(|candidate| candidate.database.moved == Some(true));
-    if !candidates.is_empty() && destructive {
-        return Verdict::RollForward;
+    match ready {
+        None if candidates.is_empty() || !destructive => Verdict::Unknown,
+        _ => Verdict::RollForward,
     }
-    // What was not read may hold the release to go back to.
-    let unread = report.gaps.iter().any(|gap| {
-        use crate::model::Scope;
-        matches!(gap.scope, Scope::Source | Scope::Repository | Scope::Tag(_) | Scope::Signal(_))
-    });
-    if report.targets.is_empty()
-        || unread
-        || report.rollback.unknown.is_some()
-        || (candidates.is_empty() && report.rollback.ready.is_none())
-    {
-        return Verdict::Unknown;
-    }
-    Verdict::RollForward
 }
 
 fn why(
@@ -139,8 +111,8 @@ fn why(
         return match (candidates.first(), verdict) {
             (None, Verdict::Unknown) => "whether there is a release to go back to could not be told".to_owned(),
             (None, _) => {
-                let left = facts.plan.report.targets.iter().find(|target| is_newer(facts, target, from));
-                match left {
+                let left = facts.plan.readiness.went_back_from.as_ref();
+                match facts.plan.report.targets.iter().find(|target| Some(&target.artifact) == left) {
                     Some(left) => format!(
                         "production ran no earlier release that is known; it went back from {}, which is newer",
                         called(left)
@@ -155,8 +127,16 @@ fn why(
         };
     };
     let to = called(candidate.target);
+    let coming = match facts.plan.readiness.sides.coming.contains(&from.artifact) {
+        true => format!("{} is wanted and no pod of it is ready; ", called(from)),
+        false => String::new(),
+    };
     // Where nothing says what runs, nothing is said to run.
-    let from = if from.running { called(from) } else { format!("{}, the latest release,", called(from)) };
+    let from = match (from.running, is_wanted(from)) {
+        (true, _) => called(from),
+        (false, true) => format!("{}, which is wanted and does not run,", called(from)),
+        (false, false) => format!("{}, the latest release,", called(from)),
+    };
     let skipped = &candidates[..place.unwrap_or(0)];
     let beside = match skipped.first() {
         Some(nearer) => format!("; {} is nearer and {}", called(nearer.target), trouble(nearer)),
@@ -164,7 +144,7 @@ fn why(
     };
     match verdict {
         Verdict::RollBack => {
-            format!("{to} is intact, and nothing since took from the database what it needs{beside}")
+            format!("{coming}{to} is intact, and nothing since took from the database what it needs{beside}")
         }
         _ => {
             let unknown = match (candidate.target.restorable, candidate.database.moved) {

@@ -7,9 +7,10 @@ use crate::model::{ArtifactId, Platform, Provenance, Running, Workload};
 use crate::report::document::{PinReport, TargetReport};
 use crate::report::ready::{Forward, Way};
 
+use crate::decide::rollout::number;
+
 use super::ladder::{Meaning, meaning};
 use super::shell::Command;
-use super::sides::number;
 use super::verdict::commit;
 use super::{Facts, Uses, called, platforms};
 
@@ -64,7 +65,7 @@ pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetRepor
     let mut running: BTreeMap<(u8, &Arc<Workload>), Runs<'_, '_>> = BTreeMap::new();
     // Who runs something else again is left alone: for some of them this would be the way forward.
     let left = from.map(|from| &from.artifact);
-    for (artifact, workload, used) in uses.running().filter(|(artifact, ..)| Some(*artifact) == left) {
+    for (artifact, workload, used) in uses.present().filter(|(artifact, ..)| Some(*artifact) == left) {
         running.entry((precedence(&workload.platform), workload)).or_default().push((artifact, used));
     }
     let platforms: BTreeSet<u8> = running.keys().map(|(precedence, _)| *precedence).collect();

@@ -8,9 +8,11 @@ use tlog_tiles::tlog::Hash;
 
 use super::walk::Walk;
 use crate::ledger::checkpoint::{Checkpoint, Flaw};
-use crate::ledger::read::{Slot, checkpoint_path};
+use crate::ledger::foreign::comes_later;
+use crate::ledger::read::{Slot, Tip, checkpoint_path};
 use crate::ledger::store::Store;
 use crate::ledger::{Access, LedgerError, location, signature};
+use crate::model::Digest;
 use crate::policy::LedgerLocation;
 
 /// How many copies are under way at once.
@@ -72,13 +74,15 @@ impl Walk<'_> {
         let mut held = anchor.numbers_after(&folder, &checkpoint_path(0)).await.map_err(Failed::Anchor)?;
         held.sort_unstable();
         let (name, head) = (anchor.location().to_owned(), self.found.head.map_or(0, |head| head.sequence));
-        let Some(last) = held.last().copied() else { return Ok(Anchored::Empty { anchor: name }) };
-        let (mut copies, mut beyond, mut parted) = (0, None, None);
+        let (mut copies, mut last, mut beyond, mut parted) = (0, 0, None, None);
         {
             let numbers = futures::stream::iter(held);
             let compared = numbers.map(|sequence| self.copy(&anchor, sequence).boxed()).buffered(READS);
             let mut compared = std::pin::pin!(compared);
             while let Some((sequence, copy)) = compared.try_next().await? {
+                if !matches!(copy, Copy::Torn) {
+                    last = sequence;
+                }
                 match copy {
                     Copy::Same => copies += 1,
                     Copy::Torn => {}
@@ -115,11 +119,20 @@ impl Walk<'_> {
         let seen = match Checkpoint::decode(&note) {
             Ok(seen) => seen,
             Err(Flaw::Torn) => return Ok((sequence, Copy::Torn)),
-            Err(Flaw::Malformed | Flaw::Newer(_)) => return Ok((sequence, Copy::Damaged)),
+            Err(Flaw::Malformed) => return Ok((sequence, Copy::Damaged)),
+            // It is no commit of a log that was read whole: a newer program's log ends the check before this (F64).
+            Err(Flaw::Newer(_)) => return Ok((sequence, Copy::Torn)),
         };
         let own = match self.kept.slot(sequence).await {
             Ok(Slot::Whole(own)) => own,
-            Ok(Slot::Empty | Slot::Torn) => return Ok((sequence, Copy::Beyond)),
+            Ok(Slot::Empty | Slot::Torn) => {
+                let digest = Digest::of(signature::body(&note));
+                let found = Tip { sequence, digest, checkpoint: seen, note: note.to_vec() };
+                let log = self.folded.log();
+                let later = comes_later(log.tip.as_ref().map(|tip| &tip.checkpoint), &found);
+                // Under a number that this log has not reached stands what is none of its commits.
+                return Ok((sequence, if later { Copy::Beyond } else { Copy::Torn }));
+            }
             // Told already, when the log was walked.
             Err(LedgerError::Corrupt { .. }) => return Ok((sequence, Copy::Same)),
             Err(error) => return Err(Failed::Ledger(error)),

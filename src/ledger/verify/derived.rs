@@ -4,9 +4,12 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 
 use super::walk::Walk;
+use crate::ledger::batch::Batch;
+use crate::ledger::commitment::Commitment;
 use crate::ledger::index::Index;
-use crate::ledger::read::{INDEX, checkpoint_path};
+use crate::ledger::read::{INDEX, Tip, checkpoint_path};
 use crate::ledger::rebuild::Rebuild;
+use crate::ledger::recall::Stored;
 use crate::ledger::store::Created;
 use crate::ledger::tiles::{self, Tile, TileId, WIDTH};
 use crate::ledger::view::View;
@@ -15,6 +18,14 @@ use crate::model::{RepositoryKey, RepositoryName, SourceName};
 
 /// How many requests are under way at once.
 const READS: usize = 16;
+
+/// The index that is stored: as of which commit, and what it is.
+pub(super) struct KeptIndex {
+    sequence: u64,
+    origin: String,
+    /// None if it does not read as one.
+    is: Option<Commitment>,
+}
 
 /// How what is kept compares with what it should be.
 enum Kept {
@@ -145,7 +156,7 @@ impl Walk<'_> {
     }
 
     async fn views(&mut self) -> Result<(), LedgerError> {
-        std::mem::replace(&mut self.rebuild, Rebuild::new(0)).finish(self.folded).await;
+        std::mem::replace(&mut self.rebuild, Rebuild::new(false)).finish(self.folded).await?;
         let mut after = None;
         while let Some(key) = self.next_repository(after.as_ref()) {
             self.view(&key).await?;
@@ -160,7 +171,7 @@ impl Walk<'_> {
         let log = self.folded.log();
         let of =
             |source: &SourceName, name: &RepositoryName| RepositoryKey { source: source.clone(), name: name.clone() };
-        let repositories = &log.index.repositories;
+        let repositories = log.index.repositories.by_source();
         if let Some(after) = after {
             let names = repositories.get(&after.source)?;
             if let Some((name, _)) = names.range::<RepositoryName, _>((Excluded(&after.name), Unbounded)).next() {
@@ -175,18 +186,31 @@ impl Walk<'_> {
     }
 
     async fn view(&mut self, key: &RepositoryKey) -> Result<(), LedgerError> {
-        let origin = self.folded.log().index.origin.clone();
         let expected = self.folded.view_now(key).await?;
         let path = View::path(key);
-        let kept = match self.kept.stored_view(&origin, key).await {
-            None => Kept::Missing,
-            Some(kept) => self.judge_view(kept, &expected).await?,
+        let Some(known) = self.folded.log().index.repositories.get(key).cloned() else { return Ok(()) };
+        // What a commit says of the view is the word of whoever signed it: it must be what the entries come to.
+        let is = expected.commitment();
+        if known.view.is_some_and(|view| view.is_own_form() && view != is) {
+            let sequence = known.touch.0;
+            let what = format!("commit {sequence} says something else of {key} than its entries come to");
+            self.found.damaged(checkpoint_path(sequence), None, what);
+        }
+        let kept = match self.kept_in(key).await {
+            Stored::Right(_) | Stored::Ahead => Kept::Right,
+            Stored::Nothing => Kept::Missing,
+            Stored::Of(touch, packed) => {
+                let made = self.folded.make_view(key, &known, Some((touch, packed))).await?;
+                if made.base_was_wrong { Kept::Wrong } else { Kept::Right }
+            }
+            Stored::Wrong => Kept::Wrong,
         };
         self.found.views += 1;
         match kept {
             Kept::Right => {}
             _ if self.how.repair => {
-                let packed = cache::pack(&expected).map_err(|error| LedgerError::of_io(self.kept.location(), error))?;
+                let origin = self.folded.log().index.origin.clone();
+                let packed = expected.pack(&origin).map_err(|error| LedgerError::of_io(self.kept.location(), error))?;
                 self.kept.store.cache(&path, packed).await?;
                 self.found.repaired.push(path.to_string());
             }
@@ -194,43 +218,71 @@ impl Walk<'_> {
                 self.found.notes.push(format!("the view of {key} is missing; it is made anew when it is needed"));
             }
             Kept::Wrong => {
-                let what = format!("the view of {key} is not what the log says; --repair makes it anew");
+                let what = format!("the view of {key} does not match the signed checkpoints; --repair makes it anew");
                 self.found.damaged(&path, None, what);
             }
         }
         Ok(())
     }
 
-    /// One that lags is brought up to date first, as a run would do.
-    async fn judge_view(&self, mut kept: View, expected: &View) -> Result<Kept, LedgerError> {
-        let Some(latest) = kept.latest() else { return Ok(Kept::Wrong) };
-        let head = expected.latest().unwrap_or(latest);
-        if latest.0 > head.0 {
-            // Another writer is at work; what is not in the log, no run believes.
-            return Ok(Kept::Right);
-        }
-        let Some(known) = expected.touches.iter().position(|touch| *touch == latest) else {
-            return Ok(if latest.0 <= expected.complete_after { Kept::Missing } else { Kept::Wrong });
-        };
-        let missed: Vec<u64> = expected.touches.iter().skip(known + 1).map(|touch| touch.0).collect();
-        let mut commits = self.folded.commits(missed.into_iter());
-        while let Some((tip, entries)) = commits.try_next().await? {
-            kept.apply(crate::ledger::index::Touch::new(tip.sequence, &tip.checkpoint.batch), &entries);
-        }
-        Ok(if kept.state == expected.state { Kept::Right } else { Kept::Wrong })
+    /// What is stored as the view, judged by the log as folded here.
+    async fn kept_in(&self, key: &RepositoryKey) -> Stored {
+        let known = self.folded.log().index.repositories.get(key).cloned();
+        let Some(known) = known else { return Stored::Nothing };
+        self.folded.judge_stored(key, &known, self.kept.store.cached(&View::path(key)).await)
     }
 
-    /// When the fold is where the index stands, the two must say the same.
-    pub(super) fn check_index(&mut self, sequence: u64) {
-        let Some(index) = self.index.take_if(|index| index.sequence == sequence) else { return };
-        // One of an older program is no cache of this one: the next run makes it anew.
-        if index.schema != cache::CACHE_SCHEMA {
+    pub(super) async fn kept_index(&self) -> Option<KeptIndex> {
+        let packed = self.kept.store.cached(&Path::from(INDEX)).await?;
+        let envelope = cache::envelope(&packed)?;
+        let is = match cache::content_up_to(&packed, INDEX_CAP) {
+            Ok(content) => Index::read(&content).filter(|(index, _)| index.sequence == envelope.sequence),
+            // What a crash leaves is as good as none.
+            Err(cache::Unfit::Torn) => return None,
+            Err(cache::Unfit::Other) => None,
+        };
+        Some(KeptIndex { sequence: envelope.sequence, origin: envelope.origin, is: is.map(|(_, is)| is) })
+    }
+
+    /// Whether each repository's link names the commit before that touched it.
+    pub(super) fn links(&mut self, tip: &Tip, batch: &Batch) {
+        let wrong = {
+            let log = self.folded.log();
+            let wrong = batch.links.iter().find(|(key, link)| log.index.touch(key) != link.after.as_ref());
+            wrong.map(|(key, _)| key.clone())
+        };
+        let unlinked = || {
+            let mut about = batch.entries.iter().filter_map(|entry| entry.repository.as_ref());
+            about.find(|key| !batch.links.contains_key(*key)).cloned()
+        };
+        if let Some(key) = wrong {
+            let what = format!("its link of {key} does not name the commit before that touched it");
+            self.found.damaged(checkpoint_path(tip.sequence), None, what);
+        } else if let Some(key) = tip.checkpoint.stated.as_ref().and_then(|_| unlinked()) {
+            self.found.damaged(checkpoint_path(tip.sequence), None, format!("it has no link of {key}"));
+        }
+    }
+
+    /// What a checkpoint states of the index must be what the log comes to; and the stored index of that commit, too.
+    pub(super) fn stated(&mut self, tip: &Tip) {
+        let kept = self.index.take_if(|index| index.sequence == tip.sequence);
+        let stated = tip.checkpoint.stated.as_ref().map(|stated| stated.state);
+        if kept.is_none() && stated.is_none() {
             return;
         }
-        let text = |index: &Index| serde_json::to_vec(index).unwrap_or_default();
-        let right = text(&index) == text(&self.folded.log().index);
-        if !right && !self.how.repair {
-            self.found.damaged(INDEX, None, "it is not what the log says; --repair makes it anew");
+        let is = self.folded.log_mut().index.commitment();
+        if stated.is_some_and(|stated| stated.is_own_form() && stated != is) {
+            let what = "what it states of the index is not what the log comes to";
+            self.found.damaged(checkpoint_path(tip.sequence), None, what);
+        }
+        // Of the commits of programs before, an index is what the log comes to or what was known of views by then.
+        let judged = stated.filter(Commitment::is_own_form);
+        if let (Some(kept), Some(stated)) = (kept, judged)
+            && kept.is != Some(stated)
+            && !self.how.repair
+        {
+            let what = "it does not match the signed checkpoint; --repair makes it anew";
+            self.found.damaged(INDEX, None, what);
         }
     }
 
@@ -249,11 +301,13 @@ impl Walk<'_> {
             return Ok(());
         }
         if self.how.repair && head > 0 && self.found.holds() {
-            let packed = cache::pack(&self.folded.log().index);
-            let packed = packed.map_err(|error| LedgerError::of_io(self.kept.location(), error))?;
+            let packed = self.folded.packed_index()?;
             self.kept.store.cache(&Path::from(INDEX), packed).await?;
             self.found.repaired.push(INDEX.to_owned());
         }
         Ok(())
     }
 }
+
+/// The most of an index that is unpacked to compare it.
+const INDEX_CAP: u64 = 1 << 30;

@@ -14,9 +14,10 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use serde::{Serialize, Serializer};
 
+use super::memory::Memory;
 use super::store::Store;
 use super::{Access, Head, Ledger, LedgerError, VerifierKey, location};
-use crate::policy::LedgerLocation;
+use crate::policy::{LedgerLocation, Safeguards};
 use walk::Walk;
 
 pub use anchored::Anchored;
@@ -33,6 +34,8 @@ pub struct Verify {
     pub key: Option<VerifierKey>,
     /// The second place that remembers checkpoints.
     pub anchor: Option<LedgerLocation>,
+    /// What else remembers: the files beside the key and the policy.
+    pub safeguards: Safeguards,
 }
 
 /// What was checked, and what is wrong.
@@ -131,25 +134,27 @@ impl Verification {
 impl Ledger {
     /// Checks the whole ledger at a location.
     pub async fn verify(location: &LedgerLocation, how: &Verify) -> Result<Verification, LedgerError> {
-        check(location::open(location, Access::Read).await?, how).await
+        let memory = Memory::recall(location, &how.safeguards).await;
+        check(location::open(location, Access::Read).await?, memory, how).await
     }
 
     /// The same on a store that the caller made.
     pub async fn verify_on(store: Arc<dyn ObjectStore>, name: &str, how: &Verify) -> Result<Verification, LedgerError> {
-        check(Store::new(store, name), how).await
+        check(Store::new(store, name), Memory::default(), how).await
     }
 }
 
-async fn check(store: Store, how: &Verify) -> Result<Verification, LedgerError> {
+async fn check(store: Store, memory: Memory, how: &Verify) -> Result<Verification, LedgerError> {
     let scratch = tempfile::tempdir().map_err(|error| LedgerError::of_io("in the temporary directory", error))?;
     let caches = LocalFileSystem::new_with_prefix(scratch.path());
     let caches = caches.map_err(|error| LedgerError::of("in the temporary directory", &error))?;
     // Opened to write, so that its caches are written; nothing below commits.
-    let folded = Ledger::unread(store.with_caches(Arc::new(caches)), Access::Write);
+    let folded = Ledger { memory, ..Ledger::unread(store.with_caches(Arc::new(caches)), Access::Write) };
     let kept = Ledger::unread(store, Access::Read);
     let mut walk = Walk::new(&folded, &kept, how);
     walk.log().await?;
     walk.anchor().await?;
+    walk.memory().await?;
     walk.derived().await?;
     Ok(walk.verification())
 }

@@ -6,14 +6,17 @@ use futures::{FutureExt as _, StreamExt as _};
 use object_store::path::Path;
 use tlog_tiles::tlog::{Hash, record_hash};
 
+use super::derived::KeptIndex;
 use super::{KeySpan, Verification, Verify};
-use crate::ledger::index::Index;
-use crate::ledger::read::{INDEX, Slot, Tip, batch_path, checkpoint_path};
+use crate::ledger::batch::Batch;
+use crate::ledger::foreign::{Numbers, Sorted, foreign};
+use crate::ledger::memory::Proof;
+use crate::ledger::read::{Fetched, Slot, Tip, batch_path, checkpoint_path};
 use crate::ledger::rebuild::Rebuild;
 use crate::ledger::tiles::{self, TileId, WIDTH};
 use crate::ledger::tree::Edge;
-use crate::ledger::{Ledger, LedgerError, batch, cache, succession};
-use crate::model::{Digest, Entry, Event, RunId};
+use crate::ledger::{Ledger, LedgerError, batch, succession};
+use crate::model::{Digest, Event, RunId};
 
 /// So many reports are read at once: each is held whole.
 const REPORTS: usize = 4;
@@ -32,7 +35,7 @@ pub(super) struct Walk<'a> {
     /// Something in the log could not be read: what is derived from it cannot be judged.
     pub(super) broken: bool,
     pub(super) rebuild: Rebuild,
-    pub(super) index: Option<Index>,
+    pub(super) index: Option<KeptIndex>,
     /// What is still to be read, with the first run that names it.
     reports: HashMap<Digest, RunId>,
 }
@@ -47,7 +50,7 @@ impl<'a> Walk<'a> {
             before: None,
             gap: false,
             broken: false,
-            rebuild: Rebuild::new(u64::MAX),
+            rebuild: Rebuild::new(false),
             index: None,
             reports: HashMap::new(),
         }
@@ -58,36 +61,62 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) async fn log(&mut self) -> Result<(), LedgerError> {
-        let cached = self.kept.store.cached(&Path::from(INDEX)).await;
-        self.index = cached.and_then(|bytes| cache::unpack(&bytes));
-        let folder = Path::from("checkpoint");
-        let listed = self.kept.store.greatest_after(&folder, &checkpoint_path(0)).await?;
+        self.index = self.kept_index().await;
         let kept = self.kept;
-        let mut ahead = kept.fetch(1..=listed);
+        let Numbers { unbroken, beyond } = kept.numbers().await?;
+        let mut ahead = kept.fetch(1..=unbroken);
+        let mut last = unbroken;
         for sequence in 1.. {
             let fetched = match ahead.next().await {
                 Some(fetched) => fetched,
                 None => kept.fetch_one(sequence).await,
             };
-            match fetched {
-                Ok((_, Slot::Whole(tip), packed)) => self.commit(*tip, packed.as_deref()).await?,
-                Ok((_, Slot::Torn, _)) => {
-                    let path = checkpoint_path(sequence);
-                    self.found.notes.push(format!("{path} was never finished and counts for nothing"));
-                }
-                Ok((_, Slot::Empty, _)) if sequence <= listed => {
-                    self.lost(sequence, "it is missing, and later ones are there".to_owned());
-                }
-                Ok((_, Slot::Empty, _)) => break,
-                Err(LedgerError::Corrupt { what, .. }) => self.lost(sequence, what),
-                Err(error) => return Err(error),
+            if sequence > unbroken && matches!(fetched, Ok((_, Slot::Empty, _))) {
+                break;
             }
+            last = sequence;
+            self.numbered(sequence, fetched).await?;
             if sequence % 1000 == 0 {
                 tracing::info!(ledger = kept.location(), commits = sequence, "checked");
             }
         }
+        self.beyond(last, beyond).await?;
         self.check_reports().await?;
         self.end();
+        Ok(())
+    }
+
+    /// What stands under a number.
+    async fn numbered(&mut self, sequence: u64, fetched: Result<Fetched, LedgerError>) -> Result<(), LedgerError> {
+        match fetched {
+            Ok((_, Slot::Whole(tip), packed)) => self.commit(*tip, packed.as_deref()).await?,
+            Ok((_, Slot::Torn, _)) => {
+                let path = checkpoint_path(sequence);
+                self.found.notes.push(format!("{path} was never finished and counts for nothing"));
+            }
+            Ok((_, Slot::Empty, _)) => self.lost(sequence, "it is missing, and later ones are there".to_owned()),
+            Err(LedgerError::Corrupt { what, .. }) => self.lost(sequence, what),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// What is numbered beyond a gap: this log's own commits, so that some are missing; or what somebody else put there.
+    async fn beyond(&mut self, last: u64, mut numbers: Vec<u64>) -> Result<(), LedgerError> {
+        numbers.retain(|number| *number > last);
+        let before = self.before.as_ref().map(|before| before.checkpoint.clone());
+        let Sorted { own, strays } = self.kept.sort(before.as_ref(), numbers).await?;
+        let mut next = last + 1;
+        for number in own {
+            if number > next {
+                self.lost(next, "it is missing, and later ones are there".to_owned());
+            }
+            let fetched = self.kept.fetch_one(number).await;
+            self.numbered(number, fetched).await?;
+            next = number + 1;
+        }
+        let odd = self.kept.odd_names().await?;
+        self.found.notes.extend([strays, odd].iter().filter(|names| !names.is_empty()).map(|names| foreign(names)));
         Ok(())
     }
 
@@ -98,18 +127,22 @@ impl<'a> Walk<'a> {
     }
 
     async fn commit(&mut self, tip: Tip, packed: Option<&[u8]>) -> Result<(), LedgerError> {
+        // What a newer program wrote cannot be judged by this one, and is no damage (F64).
+        self.kept.refuse_schema(tip.checkpoint.schema)?;
         self.checkpoint(&tip);
         let from = (!self.gap).then(|| self.before.as_ref().map_or(0, |before| before.checkpoint.size));
         let whole = self.batch(&tip, from, packed).await?;
         match whole {
-            Some((entries, leaves)) => {
-                self.reports_of(&entries);
+            Some((batch, leaves)) => {
+                self.reports_of(&batch);
                 if !self.broken {
-                    self.rebuild.take(self.folded, &tip, &entries).await;
-                    if self.folded.put_forward(tip.clone(), &entries, &leaves) > tiles::WAITING {
+                    self.links(&tip, &batch);
+                    self.rebuild.take(self.folded, &tip, &batch).await;
+                    if self.folded.put_forward(tip.clone(), &batch, &leaves) > tiles::WAITING {
                         self.check_tiles().await?;
                     }
-                    self.check_index(tip.sequence);
+                    self.rebuild.relieve(self.folded).await;
+                    self.stated(&tip);
                 }
             }
             None => self.broken = true,
@@ -161,7 +194,7 @@ impl<'a> Walk<'a> {
         tip: &Tip,
         from: Option<u64>,
         packed: Option<&[u8]>,
-    ) -> Result<Option<(Vec<Entry>, Vec<Hash>)>, LedgerError> {
+    ) -> Result<Option<(Batch, Vec<Hash>)>, LedgerError> {
         let path = batch_path(&tip.checkpoint.batch);
         let Some(packed) = packed else {
             self.found.damaged(&path, from, format!("it is missing{}", entries_of(from, tip)));
@@ -194,17 +227,17 @@ impl<'a> Walk<'a> {
                 return Ok(None);
             }
         }
-        let mut entries = Vec::new();
+        let mut read = Batch::default();
         for (index, line) in (from.unwrap_or_default()..).zip(batch::lines(&lines)) {
-            match serde_json::from_slice(line) {
-                Ok(entry) => entries.push(entry),
-                Err(_) => {
+            match batch::entry(line) {
+                Some((entry, link)) => read.push(entry, link),
+                None => {
                     self.found.damaged(&path, Some(index), format!("entry {index} is no entry that prodpin knows"));
                     return Ok(None);
                 }
             }
         }
-        Ok(Some((entries, leaves)))
+        Ok(Some((read, leaves)))
     }
 
     /// The first entry of a damaged batch that is not what a tile says.
@@ -241,8 +274,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes the reports that runs name, each with the first of them.
-    fn reports_of(&mut self, entries: &[Entry]) {
-        for entry in entries {
+    fn reports_of(&mut self, batch: &Batch) {
+        for entry in &batch.entries {
             if let Event::Run(record) = &entry.event {
                 self.reports.entry(record.report.clone()).or_insert_with(|| record.id.clone());
             }
@@ -264,6 +297,19 @@ impl<'a> Walk<'a> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        Ok(())
+    }
+
+    /// Compares with what remembers the head outside the ledger (I24).
+    pub(super) async fn memory(&mut self) -> Result<(), LedgerError> {
+        if self.broken {
+            return Ok(());
+        }
+        let head = self.found.head.map_or(1, |head| head.sequence);
+        let contradicted = self.folded.contradicts_memory(Proof::Linked).await?;
+        for what in contradicted.iter().filter_map(LedgerError::what_is_missing) {
+            self.found.damaged(checkpoint_path(head), None, what);
         }
         Ok(())
     }

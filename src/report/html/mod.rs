@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::almanac::Almanac;
 use super::body::Report;
-use super::document::RunSection;
+use super::document::{RunSection, UNSIGNED};
 use super::overview::Overview;
 use super::{escape, words};
 use crate::model::Mode;
@@ -141,6 +141,9 @@ fn warnings(run: &RunSection, overview: &Overview) -> Markup {
                     }
                 }
             }
+        }
+        @if run.ledger.as_ref().is_some_and(|ledger| ledger.unsigned) {
+            div class="banner" role="note" aria-label="Unsigned" { p { strong { "Unsigned. " } (UNSIGNED) } }
         }
         @if overview.would_pin > 0 && run.mode != Mode::Enforce {
             p class="soft" { "Nothing was changed. " code { "prodpin enforce" } " would pin " (overview.would_pin) " of the targets below." }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::model::{Finding, Severity};
 use crate::report::body::Report;
-use crate::report::document::{RepositoryReport, Row, RunSection, TargetReport};
+use crate::report::document::{Reason, RepositoryReport, Row, RunSection, TargetReport};
 use crate::report::overview::Standing;
 use crate::report::phrase::Phrase;
 use crate::report::{escape, json as text, words};
@@ -97,13 +97,20 @@ impl Block {
         };
         let is_way_back =
             repository.rollback.to.as_ref() == Some(&target.artifact) && repository.rollback.ready == Some(true);
+        // 1 runs, 2 is wanted and does not.
+        let wanted = target.reasons.iter().any(|reason| matches!(reason, Reason::Wanted { .. }));
+        let presence = match (target.running, wanted) {
+            (true, _) => 1,
+            (false, true) => 2,
+            (false, false) => 0,
+        };
         let reasons = Phrase::joined(target.reasons.iter().map(words::reason), "; ").terminal();
         json!([
             target.rank,
             words::label(target).map(|label| label.terminal()),
             name(&target.artifact.to_string()),
             look,
-            u8::from(target.running),
+            presence,
             u8::from(is_way_back),
             self.word(words::target_state(target).terminal()),
             self.word(reasons),

@@ -38,7 +38,7 @@
 
   function target(row) {
     const [rank, label, artifact, look, running, to, state, reasons] = row;
-    return { rank, label, artifact, look, running: running === 1, to: to === 1, state, reasons };
+    return { rank, label, artifact, look, running: running === 1, wanted: running === 2, to: to === 1, state, reasons };
   }
 
   function take(chunk) {
@@ -112,6 +112,7 @@
     service.targets.forEach((each) => {
       const flags = make("span", { class: "flags" });
       if (each.running) flags.append(tag("", "running"));
+      if (each.wanted) flags.append(tag("", "wanted, does not run"));
       if (each.to) flags.append(tag("good", "\u2190 roll back to this"));
       flags.append(tag(RUNG_LOOK[each.look], RUNG_WORD[each.look]));
       list.append(make("li", { class: RUNG_LOOK[each.look] },

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     ArtifactId, Commit, Digest, Evidence, Gap, Obstacle, RepositoryName, SchemaChange, SourceName, Tag, Threat,
-    Workload,
+    Waiting, Workload,
 };
 use crate::report::document::{FindingCounts, PinReport};
 
@@ -76,7 +76,10 @@ pub struct RepositoryReady {
     pub why: String,
     /// What production runs, as far as known: one release, or both sides of a rollout.
     pub now: Vec<RunningNow>,
-    /// What to go back from.
+    /// What is wanted and does not run: scaled to zero, paused, or not coming up. It is kept, and is no way back.
+    #[serde(default)]
+    pub wanted: Vec<WantedNow>,
+    /// What to go back from: what is being brought in, else what runs, else what is wanted.
     #[schemars(with = "Option<String>")]
     pub from: Option<ArtifactId>,
     /// What to go back to; where the verdict is unknown, what it would be.
@@ -88,7 +91,7 @@ pub struct RepositoryReady {
     /// What is named as running and does not exist.
     pub lacking: Vec<String>,
     /// Critical findings about it, each in one sentence.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub criticals: Vec<String>,
     /// The first question: has the database moved forward destructively since that release ran?
     pub database: Database,
@@ -133,6 +136,20 @@ pub struct RunningNow {
     pub leaving: bool,
 }
 
+/// One thing that is wanted, and of which nothing runs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct WantedNow {
+    /// What.
+    #[schemars(with = "String")]
+    pub artifact: ArtifactId,
+    /// Who says so.
+    pub via: String,
+    /// What the platform calls this state of the workload.
+    pub revision: Option<String>,
+    /// Why it does not run. `null`: it could not be read in this run.
+    pub why: Option<Waiting>,
+}
+
 /// Whether the database has moved forward destructively.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Database {
@@ -171,6 +188,9 @@ pub struct Rung {
     pub tags: Vec<Tag>,
     /// Whether something names it as running now.
     pub running: bool,
+    /// Whether something would start it, and nothing of it runs.
+    #[serde(default)]
+    pub wanted: bool,
     /// Since when it is known to run or to have run.
     #[schemars(with = "Option<String>")]
     pub first_seen: Option<Timestamp>,

@@ -9,7 +9,7 @@ mod sentences;
 
 pub use document::{
     Database, Forward, Lasts, MovedTag, ReadyDocument, ReadySection, ReadySummary, RepositoryReady, Rung, RunningNow,
-    Step, Verdict, Way,
+    Step, Verdict, WantedNow, Way,
 };
 pub use render::{ReadyFormat, render};
 pub use rows::{ReadyReport, ReadyWriter};

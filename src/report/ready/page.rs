@@ -154,7 +154,10 @@ impl Sheet<'_> {
             paper.paragraph(4, 6, &[span(Paint::Bad, "✗ "), plain(told)])?;
         }
         more(paper, 4, self.row.lacking.len(), SHOWN)?;
-        if self.row.now.is_empty() {
+        if self.row.now.is_empty() && !self.row.wanted.is_empty() {
+            let told = "no pod of it is ready anywhere";
+            paper.paragraph(4, 6, &[span(Paint::Doubtful, "? "), plain(told)])?;
+        } else if self.row.now.is_empty() {
             let told = match &self.row.from {
                 Some(from) => {
                     Phrase::said("nothing says; the latest release is ").then(sentences::release(self.row, from))
@@ -168,7 +171,16 @@ impl Sheet<'_> {
             let mark = if now.leaving { span(Paint::Doubtful, "◌ ") } else { span(Paint::Good, "● ") };
             paper.paragraph(4, 6, &[mark, plain(told)])?;
         }
-        more(paper, 4, self.row.now.len(), SHOWN)
+        more(paper, 4, self.row.now.len(), SHOWN)?;
+        if self.row.wanted.is_empty() {
+            return Ok(());
+        }
+        Self::title(paper, "WANTED, AND DOES NOT RUN")?;
+        for wanted in self.row.wanted.iter().take(SHOWN) {
+            let told = sentences::wanted(self.row, wanted).terminal();
+            paper.paragraph(4, 6, &[span(Paint::Doubtful, "○ "), plain(told)])?;
+        }
+        more(paper, 4, self.row.wanted.len(), SHOWN)
     }
 
     fn questions(&self, paper: &mut Paper<'_>) -> io::Result<()> {
@@ -229,6 +241,8 @@ impl Sheet<'_> {
             " ◀ back to here"
         } else if rung.running {
             " ● runs"
+        } else if rung.wanted {
+            " ○ wanted"
         } else {
             ""
         };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::document::{Database, Lasts, ReadySummary, RepositoryReady, Rung, RunningNow, Step, Verdict};
+use super::document::{Database, Lasts, ReadySummary, RepositoryReady, Rung, RunningNow, Step, Verdict, WantedNow};
 use crate::decide::forecast::when;
 use crate::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
 use crate::report::document::PinReport;
@@ -54,6 +54,18 @@ pub(super) fn running(row: &RepositoryReady, now: &RunningNow, at: Timestamp) ->
         None => told,
     };
     if now.leaving { told.say(" · on its way out") } else { told }
+}
+
+pub(super) fn wanted(row: &RepositoryReady, wanted: &WantedNow) -> Phrase {
+    let told = release(row, &wanted.artifact).say(", by ").then(Phrase::name(&wanted.via));
+    let told = match &wanted.revision {
+        Some(revision) => told.say(", ").then(Phrase::name(&last_part(revision))),
+        None => told,
+    };
+    match wanted.why {
+        Some(why) => told.say(": ").say(why.as_str()),
+        None => told,
+    }
 }
 
 /// ARNs are long, and their end is what differs.
@@ -165,7 +177,9 @@ pub(super) fn pin(rung: &Rung) -> &'static str {
         PinReport::Present | PinReport::Created => "pinned",
         PinReport::Planned => "not pinned (`prodpin enforce` would pin it)",
         PinReport::Failed => "could not be pinned",
+        PinReport::Refused => "not pinned: a pin would do harm",
         PinReport::Unsupported => "cannot be pinned here",
+        PinReport::Withheld => "pin withheld until the policy states `cleanup:` on the source",
         PinReport::Absent => "not pinned",
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{heading, more};
-use crate::report::document::{RepositoryReport, TargetReport};
+use crate::report::document::{Reason, RepositoryReport, TargetReport};
 use crate::report::layout::{Page, Paint, padded, plain, span};
 use crate::report::overview::{Names, Overview, Service, Services, Standing, TARGETS};
 use crate::report::phrase::Phrase;
@@ -148,7 +148,12 @@ fn target_line(page: &mut Page<'_>, target: &TargetReport) -> io::Result<()> {
     let (symbol, paint) = look(standing);
     let short = Phrase::name(&target.artifact.short());
     let name = words::label(target).map_or(short.clone(), |label| label.say(" (").then(short).say(")"));
-    let running = if target.running { "running; " } else { "" };
+    let wanted = || target.reasons.iter().any(|reason| matches!(reason, Reason::Wanted { .. }));
+    let running = match target.running {
+        true => "running; ",
+        false if wanted() => "wanted, does not run; ",
+        false => "",
+    };
     let spans = [
         span(paint, format!("{symbol} ")),
         plain(format!("{}: {running}{}", name.terminal(), words::target_state(target).terminal())),

@@ -11,9 +11,10 @@ use aws_sdk_apprunner::types::ServiceStatus;
 
 use super::client::{Access, Account, CAP, Gate};
 use super::{image, moment, name, region, unmatched};
-use crate::model::{Cause, Evidence, Platform, Tenure, Workload};
+use crate::model::{Cause, Evidence, Platform, Tenure, Waiting, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
+use crate::sources::aws::NamesItself;
 
 /// The services of one account and region.
 pub(in crate::signals) struct AppRunner {
@@ -39,6 +40,7 @@ impl ProductionSignal for AppRunner {
             aws_sdk_apprunner::config::Builder::from(&account.shared)
                 .interceptor(Gate)
                 .interceptor(CAP)
+                .interceptor(NamesItself)
                 .retry_classifier(CAP)
                 .build(),
         );
@@ -90,7 +92,11 @@ impl AppRunner {
             kind: "service".into(),
             name: service.service_name.as_str().into(),
         });
-        let tenure = Tenure::Now { since: moment(Some(&service.updated_at)) };
+        let tenure = match service.status {
+            ServiceStatus::Paused => Tenure::Wanted { why: Waiting::Paused },
+            ServiceStatus::CreateFailed => Tenure::Wanted { why: Waiting::Starting },
+            _ => Tenure::Now { since: moment(Some(&service.updated_at)) },
+        };
         match image(&repository.image_identifier, None, Evidence::StablePointer, tenure) {
             Ok(used) => said.uses.push(Use { workload: Some(workload), ..used }),
             Err(error) => said.gap(Cause::Malformed, format_args!("{workload}: {error}")),

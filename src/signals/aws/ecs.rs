@@ -11,17 +11,18 @@ use std::time::Instant;
 use async_trait::async_trait;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{
-    ContainerDefinition, DeploymentControllerType, DesiredStatus, Failure as Left, Service, ServiceDeploymentBrief,
-    ServiceDeploymentStatus, ServiceRevision, SortOrder, Task, TaskDefinition, TaskDefinitionStatus,
-    VersionConsistency,
+    ContainerDefinition, Deployment, DeploymentControllerType, DeploymentRolloutState, DesiredStatus, Failure as Left,
+    Service, ServiceDeploymentBrief, ServiceDeploymentStatus, ServiceRevision, SortOrder, Task, TaskDefinition,
+    TaskDefinitionStatus, VersionConsistency,
 };
 use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Failure, Gate};
 use super::{image, last_part, moment, name, region, unmatched};
-use crate::model::{Cause, Concern, Evidence, Platform, Shortcoming, Tenure, Workload};
+use crate::model::{Cause, Concern, Evidence, Platform, Shortcoming, Tenure, Waiting, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
+use crate::sources::aws::NamesItself;
 
 /// As many as one call describes.
 const SERVICES_AT_ONCE: usize = 10;
@@ -55,6 +56,7 @@ impl ProductionSignal for Ecs {
             aws_sdk_ecs::config::Builder::from(&account.shared)
                 .interceptor(Gate)
                 .interceptor(CAP)
+                .interceptor(NamesItself)
                 .retry_classifier(CAP)
                 .build(),
         );
@@ -226,6 +228,11 @@ impl Reader<'_> {
                         let arn = revision.service_revision_arn.as_deref().unwrap_or_default();
                         let Some(tenure) = tenures.get(arn).copied() else { continue };
                         known = true;
+                        let why = revision.task_definition.as_deref().and_then(|of| waiting(service, of));
+                        let tenure = match (tenure, why) {
+                            (Tenure::Now { .. }, Some(why)) => Tenure::Wanted { why },
+                            _ => tenure,
+                        };
                         self.revision(&workload, &revision, tenure, told);
                     }
                 }
@@ -279,7 +286,9 @@ impl Reader<'_> {
         let sets = service.task_sets.iter().flatten().filter_map(|part| part.task_definition.as_deref());
         current.extend(parts.chain(sets));
         for definition in &current {
-            self.definition_of(workload, definition, Tenure::Now { since: None }, told).await;
+            let now = Tenure::Now { since: None };
+            let tenure = waiting(service, definition).map_or(now, |why| Tenure::Wanted { why });
+            self.definition_of(workload, definition, tenure, told).await;
         }
         if has_revisions {
             return;
@@ -317,7 +326,7 @@ impl Reader<'_> {
         let revision: Option<Arc<str>> = Some(definition.into());
         for container in known.container_definitions.into_iter().flatten() {
             let Some(container_name) = container.name.as_deref() else { continue };
-            let now = matches!(tenure, Tenure::Now { .. });
+            let now = matches!(tenure, Tenure::Now { .. } | Tenure::Wanted { .. });
             if now && resolves_anew(&container) {
                 let what = Shortcoming::ResolvedAnew { container: container_name.into() };
                 self.said.concerns.push(Concern { workload: workload.clone(), what });
@@ -386,6 +395,22 @@ impl Reader<'_> {
             self.said.gap(Cause::Unreachable, format_args!("{call} left out {arn}: {reason}"));
         }
     }
+}
+
+/// Why no task of this definition runs for a service that asks for it; none if some do, or nothing says that none does.
+fn waiting(service: &Service, definition: &str) -> Option<Waiting> {
+    // Who does not tell how a deployment goes may not tell its counts either.
+    let counts = service.deployments.iter().flatten().any(|part| part.rollout_state.is_some());
+    if counts && service.desired_count == 0 && service.running_count == 0 {
+        return Some(Waiting::NoReplicas);
+    }
+    let parts = service.deployments.iter().flatten();
+    let parts: Vec<&Deployment> = parts.filter(|part| part.task_definition.as_deref() == Some(definition)).collect();
+    // One that has only just begun has no task either, and none that failed.
+    let failing = |part: &&Deployment| {
+        part.running_count == 0 && (part.failed_tasks > 0 || part.rollout_state == Some(DeploymentRolloutState::Failed))
+    };
+    (!parts.is_empty() && parts.iter().all(failing)).then_some(Waiting::Starting)
 }
 
 fn deployed_by_ecs(service: &Service) -> bool {

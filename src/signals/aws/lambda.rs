@@ -17,6 +17,7 @@ use super::{image, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{Named, ProductionSignal, Signalled, Use};
+use crate::sources::aws::NamesItself;
 
 const LATEST: &str = "$LATEST";
 /// Of versions that no alias names, so many are looked at, the newest first: each costs a call.
@@ -46,6 +47,7 @@ impl ProductionSignal for Lambda {
             aws_sdk_lambda::config::Builder::from(&account.shared)
                 .interceptor(Gate)
                 .interceptor(CAP)
+                .interceptor(NamesItself)
                 .retry_classifier(CAP)
                 .build(),
         );

@@ -61,7 +61,7 @@ fn image(image: &str, digest: Option<&str>, sure: Evidence, tenure: Tenure) -> R
     let reference: Reference = image.parse()?;
     let digest: Option<Digest> = digest.and_then(|text| text.parse().ok());
     let unresolved = match tenure {
-        Tenure::Now { .. } => Evidence::StablePointer,
+        Tenure::Now { .. } | Tenure::Wanted { .. } => Evidence::StablePointer,
         Tenure::Before { .. } => Evidence::HistoryReference,
     };
     let (reference, node, evidence) = match (reference, digest) {

@@ -28,6 +28,7 @@ fn told(said: &Signalled, words: &[&str]) -> Vec<String> {
         let when = match used.tenure {
             Tenure::Now { since: None } => "now".to_owned(),
             Tenure::Now { since: Some(since) } => format!("now since {}", since.as_second()),
+            Tenure::Wanted { why } => format!("wanted: {}", why.as_str()),
             Tenure::Before { last: None } => "before".to_owned(),
             Tenure::Before { last: Some(last) } => format!("before {}", last.as_second()),
         };

@@ -75,6 +75,7 @@ struct Summary {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Sync {
+    status: String,
     revision: String,
     #[serde(deserialize_with = "nullable")]
     revisions: Vec<String>,
@@ -83,6 +84,7 @@ struct Sync {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Deployed {
+    id: i64,
     revision: String,
     #[serde(deserialize_with = "nullable")]
     revisions: Vec<String>,
@@ -147,9 +149,14 @@ fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signal
     said.concerns.push(Concern { workload: workload.clone(), what: Shortcoming::HistoryLimit { revisions, setting } });
 
     let status = &application.status;
-    let latest = status.history.iter().max_by_key(|deployed| deployed.at());
+    let latest = status.history.iter().max_by_key(|deployed| (deployed.at(), deployed.id));
     let since = latest.and_then(Deployed::at);
-    let revision = joined(&status.sync.revision, &status.sync.revisions);
+    // What it compares with is what is wanted; what it deployed last is what its history ends with (P75e).
+    let revision = match latest {
+        Some(latest) => joined(&latest.revision, &latest.revisions),
+        None if status.sync.status == "Synced" => joined(&status.sync.revision, &status.sync.revisions),
+        None => None,
+    };
     for image in &status.summary.images {
         match image.parse::<Reference>() {
             Ok(reference) => said.uses.push(Use {
@@ -163,7 +170,7 @@ fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signal
     // The history has no images, only what they were rendered from: of a chart it names the version, of a repository
     // the commit, by which the ledger's own record of this application goes on telling what ran.
     let mut history: Vec<&Deployed> = status.history.iter().collect();
-    history.sort_by_key(|deployed| deployed.at());
+    history.sort_by_key(|deployed| (deployed.at(), deployed.id));
     for (at, deployed) in history.iter().enumerate() {
         let tenure = match history.get(at + 1) {
             None => Tenure::Now { since: deployed.at() },

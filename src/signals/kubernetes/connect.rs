@@ -6,22 +6,36 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use jiff::Timestamp;
 use kube::client::Body;
-use kube::config::{Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
+use super::exec;
+use crate::memory;
 use crate::model::Cause;
 use crate::policy::ClusterAccess;
+use crate::sources::http::{USER_AGENT, retry_after};
 
-/// A kubeconfig may start a program for credentials, and that may ask somebody who is not there.
 const SET_UP_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// One page, with the client's own retries of what is busy.
+/// One page, with the retries of what is busy.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+const TRIES: u32 = 5;
+/// Whether there is a server at all.
+const TRIES_UNANSWERED: u32 = 3;
+const HEAD_START: Duration = Duration::from_secs(5);
+/// Whether a kind is there at all, with one retry.
+const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
+const PEEKS: u32 = 2;
+/// The first wait between two tries; it doubles.
+const BACKOFF: Duration = Duration::from_millis(500);
 /// Between two packets of an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A page of 500 pods with all their fields is some 15 MiB.
-const MOST_BYTES: usize = 96 << 20;
+/// A page of 500 pods with all their fields is some 15 MiB. Several are read at once, so each has a part of the budget.
+pub(super) fn most_bytes() -> usize {
+    memory::budget().part(8, 16 << 20, 64 << 20)
+}
 
 /// A server's words in our sentences: enough to understand, not enough to flood.
 const MOST_WORDS: usize = 200;
@@ -37,7 +51,9 @@ pub(super) struct Cluster {
 pub(super) struct Failure {
     pub(super) cause: Cause,
     pub(super) status: Option<StatusCode>,
-    reason: String,
+    /// How long the server asks to wait.
+    pub(super) wait: Option<Duration>,
+    pub(super) reason: String,
 }
 
 impl fmt::Display for Failure {
@@ -48,7 +64,7 @@ impl fmt::Display for Failure {
 
 impl Failure {
     pub(super) fn new(cause: Cause, reason: impl Into<String>) -> Self {
-        Self { cause, status: None, reason: reason.into() }
+        Self { cause, status: None, wait: None, reason: reason.into() }
     }
 
     fn late() -> Self {
@@ -75,7 +91,7 @@ impl Failure {
             true => format!("the API server answered {}", status.as_u16()),
             false => format!("the API server answered {}: {words}", status.as_u16()),
         };
-        Self { cause, status: Some(status), reason }
+        Self { cause, status: Some(status), wait: None, reason }
     }
 }
 
@@ -85,16 +101,19 @@ impl Cluster {
         let mut config = configuration(access).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
-        if let Some(plugin) = &mut config.auth_info.exec {
-            plugin.interactive_mode = Some(ExecInteractiveMode::Never);
-        }
-        // Off the threads that everything else runs on: the client waits for the kubeconfig's program without a word.
+        // Its own retries know no deadline, and double up to half a minute whatever is asked (F134).
+        config.default_retry = false;
+        config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
+        exec::resolve(&mut config.auth_info, deadline).await?;
+        // Off the threads that everything else runs on: certificates and token files are read without a word.
         let latest = Instant::now() + SET_UP_TIMEOUT;
         let until = deadline.map_or(latest, |deadline| deadline.min(latest));
         let set_up = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
         let client = tokio::time::timeout_at(until.into(), set_up).await.map_err(|_| {
-            let reason = "the client was not set up in time; try the kubeconfig's credential program by hand";
-            Failure::new(Cause::TimedOut, reason)
+            Failure::new(
+                Cause::TimedOut,
+                "the client was not set up in time; see whether the kubeconfig's files can be read",
+            )
         })?;
         let refused = |error: &(dyn std::error::Error + 'static)| {
             Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(error)))
@@ -103,13 +122,46 @@ impl Cluster {
         Ok(Self { client, deadline })
     }
 
-    /// Asks for one path.
+    /// How long what should be read first may hold up the rest.
+    pub(super) fn head_start(&self) -> Duration {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()) / 4);
+        left.map_or(HEAD_START, |left| left.min(HEAD_START))
+    }
+
+    /// Asks for one path that the answer depends on. What is busy is asked again, for as long as there is time.
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
-        let latest = Instant::now() + CALL_TIMEOUT;
+        self.ask(path, TRIES, CALL_TIMEOUT).await
+    }
+
+    /// Asks for what a cluster may do without: shortly, because everything else waits for it (F134).
+    pub(super) async fn peek(&self, path: &str) -> Result<Bytes, Failure> {
+        self.ask(path, PEEKS, PEEK_TIMEOUT).await
+    }
+
+    async fn ask(&self, path: &str, tries: u32, limit: Duration) -> Result<Bytes, Failure> {
+        let latest = Instant::now() + limit;
         let until = self.deadline.map_or(latest, |deadline| deadline.min(latest));
-        match tokio::time::timeout_at(until.into(), self.get_now(path)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Failure::late()),
+        let mut failures = 0;
+        loop {
+            let failure = match tokio::time::timeout_at(until.into(), self.get_now(path)).await {
+                Ok(Ok(body)) => return Ok(body),
+                Ok(Err(failure)) => failure,
+                Err(_) => return Err(Failure::late()),
+            };
+            failures += 1;
+            let busy = failure.status.is_some_and(|status| matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504));
+            // Without a status nothing was answered: the connection broke, or there was none.
+            let broke = failure.status.is_none() && failure.cause == Cause::Unreachable;
+            let tries = if broke { tries.min(TRIES_UNANSWERED) } else { tries };
+            if failures >= tries || !(busy || broke) {
+                return Err(failure);
+            }
+            let backoff = BACKOFF * 2_u32.saturating_pow(failures - 1);
+            let wait = failure.wait.map_or(backoff, |asked| asked.max(BACKOFF));
+            if Instant::now() + wait >= until {
+                return Err(failure);
+            }
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -121,17 +173,19 @@ impl Cluster {
         let unreachable = |error: kube::Error| Failure::new(cause_of(&error), chain(&error));
         let response = self.client.send(request).await.map_err(unreachable)?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await.map_err(|error| {
-            match error.downcast_ref::<LengthLimitError>() {
-                Some(_) => {
-                    let reason = format!("the answer is larger than the {} MiB that are read of one", MOST_BYTES >> 20);
-                    Failure::new(Cause::Malformed, reason)
-                }
-                None => Failure::new(Cause::Unreachable, chain(error.as_ref())),
+        let wait = retry_after(response.headers(), Timestamp::now());
+        let most = most_bytes();
+        let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| match error
+            .downcast_ref::<LengthLimitError>()
+        {
+            Some(_) => {
+                let reason = format!("the answer is larger than the {} MiB that are read of one", most >> 20);
+                Failure::new(Cause::Malformed, reason)
             }
+            None => Failure::new(Cause::Unreachable, chain(error.as_ref())),
         })?;
         let body = body.to_bytes();
-        if status.is_success() { Ok(body) } else { Err(Failure::of(status, &body)) }
+        if status.is_success() { Ok(body) } else { Err(Failure { wait, ..Failure::of(status, &body) }) }
     }
 }
 

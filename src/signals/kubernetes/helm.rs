@@ -16,8 +16,8 @@ use serde::Deserialize;
 use super::connect::Cluster;
 use super::image::named;
 use super::list::{Kind, Namespaced, Namespaces, list};
-use super::objects::{Metadata, nullable};
-use crate::model::{Cause, ChartReference, Evidence, Platform, Tenure, Workload};
+use super::objects::{Metadata, is_test_event, nullable};
+use crate::model::{Cause, ChartReference, Evidence, Platform, Tenure, Waiting, Workload};
 use crate::signals::{Named, Signalled, Use};
 
 /// Only the revisions that production runs or ran, and few at once: each may have a megabyte.
@@ -91,10 +91,32 @@ struct ChartMetadata {
     version: String,
 }
 
+/// What Helm runs beside a release. It is no part of what is deployed, and once over it was no deployment.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Hook {
     manifest: String,
+    #[serde(deserialize_with = "nullable")]
+    events: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    last_run: HookRun,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct HookRun {
+    phase: String,
+}
+
+impl Hook {
+    fn is_running(&self) -> bool {
+        self.last_run.phase == "Running" && !self.events.iter().all(|event| is_test_event(event))
+    }
+
+    /// Whether going back with Helm runs it.
+    fn is_for_rollback(&self) -> bool {
+        self.events.iter().any(|event| matches!(event.as_str(), "pre-rollback" | "post-rollback"))
+    }
 }
 
 /// What is kept of a revision.
@@ -105,6 +127,8 @@ struct Revision {
     at: Option<Timestamp>,
     chart: (String, String),
     images: BTreeSet<(String, String)>,
+    /// Of hooks that going back runs.
+    hooks: BTreeSet<(String, String)>,
 }
 
 /// Adds what releases say. Answers the namespaces in which there were any.
@@ -155,11 +179,14 @@ fn tell_release(workload: &Arc<Workload>, revisions: &[Revision], said: &mut Sig
             false => Tenure::Before { last: revisions.get(at + 1).and_then(|next| next.at).or(revision.at) },
         };
         let number: Arc<str> = revision.version.to_string().into();
-        for (container, image) in &revision.images {
+        let hooks = revision.hooks.iter().filter(|image| revision.deployed && !revision.images.contains(*image));
+        let hooks = hooks.map(|image| (image, Tenure::Wanted { why: Waiting::NextRun }));
+        for ((container, image), tenure) in revision.images.iter().map(|image| (image, tenure)).chain(hooks) {
             match named(image, None, tenure) {
                 Ok(used) => said.uses.push(Use {
                     workload: Some(workload.clone()),
-                    container: Some(container.as_str().into()),
+                    // A volume has no container.
+                    container: Some(container.as_str().into()).filter(|name: &Arc<str>| !name.is_empty()),
                     revision: Some(number.clone()),
                     ..used
                 }),
@@ -196,16 +223,18 @@ fn read(stored: &str, secret: bool) -> Result<Option<(String, String, Revision)>
         "superseded" => false,
         _ => return Ok(None),
     };
-    let mut images = BTreeSet::new();
-    let hooks = release.hooks.iter().map(|hook| hook.manifest.as_str());
-    for manifest in hooks.chain([release.manifest.as_str()]) {
-        for document in documents(manifest) {
-            collect_images(document, &mut images)?;
-        }
+    let (mut images, mut hooks) = (BTreeSet::new(), BTreeSet::new());
+    let running = release.hooks.iter().filter(|hook| hook.is_running()).map(|hook| hook.manifest.as_str());
+    for document in running.chain([release.manifest.as_str()]).flat_map(documents) {
+        collect_images(document, &mut images)?;
+    }
+    let of_rollback = release.hooks.iter().filter(|hook| hook.is_for_rollback());
+    for document in of_rollback.flat_map(|hook| documents(&hook.manifest)) {
+        collect_images(document, &mut hooks)?;
     }
     let at = release.info.last_deployed.and_then(|text| text.parse().ok());
     let chart = (release.chart.metadata.name, release.chart.metadata.version);
-    let revision = Revision { version: release.version, deployed, at, chart, images };
+    let revision = Revision { version: release.version, deployed, at, chart, images, hooks };
     Ok(Some((release.namespace, release.name, revision)))
 }
 
@@ -289,6 +318,14 @@ fn walk(value: &serde_json::Value, images: &mut BTreeSet<(String, String)>) {
                         Some((text("name")?, text("image")?))
                     }));
                 }
+                if key == "volumes" {
+                    let volumes = field.as_array().map_or(&[][..], Vec::as_slice);
+                    let reference = |volume: &serde_json::Value| {
+                        Some(volume.get("image")?.get("reference")?.as_str()?.to_owned())
+                            .filter(|text| !text.is_empty())
+                    };
+                    images.extend(volumes.iter().filter_map(reference).map(|image| (String::new(), image)));
+                }
                 walk(field, images);
             }
         }
@@ -340,8 +377,47 @@ mod tests {
             assert!(revision.deployed && revision.at.is_some());
             assert_eq!(revision.chart, ("api".to_owned(), "0.1.2".to_owned()));
             let images: Vec<&str> = revision.images.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(images, ["api", "hook", "migrate"]);
+            assert_eq!(images, ["api", "migrate"], "a hook is no part of what is deployed");
         }
+    }
+
+    #[test]
+    fn i31_hooks_are_no_deployments_but_while_they_run_and_those_of_a_rollback_are_wanted() {
+        let manifest = "kind: Job\nspec: {template: {spec: {containers: [{name: hook, image: \"r.example/hook:2\"}]}}}";
+        let none: [(&str, &str); 0] = [];
+        let one = [("hook", "r.example/hook:2")];
+        for (events, phase, deployed, wanted) in [
+            (&["pre-upgrade"][..], "Succeeded", &none[..], &none[..]),
+            (&["pre-upgrade"], "Failed", &none, &none),
+            (&["post-install", "pre-upgrade"], "Running", &one, &none),
+            (&["pre-delete"], "", &none, &none),
+            (&["test"], "Running", &none, &none),
+            (&["test-success"], "Succeeded", &none, &none),
+            (&["pre-rollback"], "", &none, &one),
+            (&["pre-upgrade", "post-rollback"], "Succeeded", &none, &one),
+        ] {
+            let mut release = release("deployed");
+            release["hooks"] =
+                serde_json::json!([{ "manifest": manifest, "events": events, "last_run": { "phase": phase } }]);
+            let (_, _, revision) = read(&twice(release.to_string().as_bytes()), true).unwrap().unwrap();
+            let owned = |images: &[(&str, &str)]| {
+                images.iter().map(|(name, image)| ((*name).to_owned(), (*image).to_owned())).collect::<BTreeSet<_>>()
+            };
+            let beside: BTreeSet<_> = revision.images.iter().filter(|(name, _)| name == "hook").cloned().collect();
+            assert_eq!((beside, revision.hooks), (owned(deployed), owned(wanted)), "{events:?} {phase}");
+        }
+    }
+
+    /// A pod does not start without the image of its volume (P75e).
+    #[test]
+    fn images_of_volumes_are_read() {
+        let mut release = release("deployed");
+        release["manifest"] = "kind: Deployment\nspec: {template: {spec: {containers: [{name: a, image: \"r.example/a:1\"}], \
+                               volumes: [{name: model, image: {reference: \"r.example/model:3\"}}, {name: tmp, emptyDir: {}}]}}}"
+            .into();
+        let (_, _, revision) = read(&twice(release.to_string().as_bytes()), true).unwrap().unwrap();
+        let images: Vec<&str> = revision.images.iter().map(|(_, image)| image.as_str()).collect();
+        assert_eq!(images, ["r.example/model:3", "r.example/a:1"]);
     }
 
     #[test]

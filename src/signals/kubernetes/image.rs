@@ -29,7 +29,7 @@ pub(super) fn reported(image_id: &str) -> Option<Reported> {
 pub(super) fn named(image: &str, reported: Option<Reported>, tenure: Tenure) -> Result<Use, ReferenceError> {
     let reference: Reference = image.parse()?;
     let runs = reported.is_some();
-    let now = matches!(tenure, Tenure::Now { .. });
+    let now = matches!(tenure, Tenure::Now { .. } | Tenure::Wanted { .. });
     let (reference, node, evidence) = match (reference, reported) {
         (reference @ Reference::Image { digest: Some(_), .. }, _) => {
             (reference, None, if runs { Evidence::RunningDigest } else { Evidence::ServiceRevision })

@@ -1,12 +1,17 @@
 //! Lists, page by page to their end. A list that stops early, or may not be read, is a gap and never a short list.
 
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
 use http::StatusCode;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use tokio::sync::OnceCell;
 
-use super::connect::{Cluster, Failure};
-use super::objects::{Metadata, nullable};
+use super::connect::{Cluster, Failure, most_bytes};
+use super::objects::Metadata;
+use crate::memory;
 use crate::model::{Cause, NamePatterns};
 use crate::signals::Signalled;
 use crate::sources::cursor::Cursor;
@@ -66,8 +71,53 @@ const MOST_OBJECTS: usize = 1_000_000;
 struct Page<T> {
     #[serde(default)]
     metadata: PageMetadata,
-    #[serde(default = "Vec::new", deserialize_with = "nullable")]
-    items: Vec<T>,
+    #[serde(default)]
+    items: Items<T>,
+}
+
+/// The objects of a page, no more of them than its bytes may become in memory: the smallest object is some twenty bytes
+/// in an answer, and a hundred times that when it is read.
+struct Items<T>(Vec<T>);
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Items<T> {
+    fn most() -> usize {
+        most_bytes() * 2 / size_of::<T>().max(1)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+            type Value = Items<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of objects")
+            }
+
+            fn visit_unit<E>(self) -> Result<Items<T>, E> {
+                Ok(Items::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut objects: A) -> Result<Items<T>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(object) = objects.next_element()? {
+                    if items.len() >= Items::<T>::most() {
+                        return Err(A::Error::custom("too many objects"));
+                    }
+                    items.push(object);
+                }
+                Ok(Items(items))
+            }
+        }
+        deserializer.deserialize_any(Each(PhantomData))
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -127,8 +177,17 @@ pub(super) async fn list<T: DeserializeOwned + Namespaced>(
     namespaces: &Namespaces<'_>,
     said: &mut Signalled,
 ) -> Vec<T> {
-    if kind.optional && is_absent(cluster, kind).await {
-        return Vec::new();
+    if kind.optional {
+        match is_absent(cluster, kind).await {
+            Ok(false) => {}
+            Ok(true) => return Vec::new(),
+            // Not asked for in vain: whatever else the cluster has is worth more than waiting for this (F134).
+            Err(failure) => {
+                let root = kind.root();
+                said.gap(failure.cause, format_args!("{} cannot be listed: {root}: {failure}", kind.plural));
+                return Vec::new();
+            }
+        }
     }
     let Some(named) = namespaces.by_name() else {
         match pages::<T>(cluster, kind, None).await {
@@ -159,6 +218,41 @@ pub(super) async fn list<T: DeserializeOwned + Namespaced>(
         };
     };
     list_each(cluster, kind, &named, said).await
+}
+
+/// What one kind's list brought, while others are read at the same time.
+pub(super) struct Apart<T> {
+    objects: Vec<T>,
+    said: Signalled,
+}
+
+impl<T> Apart<T> {
+    /// Whether nothing was left unread.
+    pub(super) fn is_whole(&self) -> bool {
+        self.said.gaps.is_empty()
+    }
+
+    /// The objects; what could not be read is told.
+    pub(super) fn told(self, said: &mut Signalled) -> Vec<T> {
+        for gap in self.said.gaps {
+            if !said.gaps.contains(&gap) {
+                said.gaps.push(gap);
+            }
+        }
+        self.objects
+    }
+}
+
+/// The same, beside others: gaps are kept apart until all are read, so that their order is always the same.
+pub(super) async fn apart<T: DeserializeOwned + Namespaced>(
+    cluster: &Cluster,
+    kind: &Kind,
+    namespaces: &Namespaces<'_>,
+    via: Arc<str>,
+) -> Apart<T> {
+    let mut said = Signalled::new(via);
+    let objects = list(cluster, kind, namespaces, &mut said).await;
+    Apart { objects, said }
 }
 
 async fn list_each<T: DeserializeOwned>(
@@ -194,7 +288,8 @@ async fn list_each<T: DeserializeOwned>(
 
 /// Whether the cluster does not have this kind at all. Asked of the discovery, which everyone may read: without the
 /// right to list a kind, its absence looks like a missing right.
-async fn is_absent(cluster: &Cluster, kind: &Kind) -> bool {
+/// An error is one that a list would run into as well.
+async fn is_absent(cluster: &Cluster, kind: &Kind) -> Result<bool, Failure> {
     #[derive(Deserialize)]
     struct Resources {
         resources: Vec<Resource>,
@@ -203,10 +298,15 @@ async fn is_absent(cluster: &Cluster, kind: &Kind) -> bool {
     struct Resource {
         name: String,
     }
-    match cluster.get(&kind.root()).await {
-        Err(failure) => failure.status == Some(StatusCode::NOT_FOUND),
-        Ok(body) => serde_json::from_slice::<Resources>(&body)
-            .is_ok_and(|known| !known.resources.iter().any(|resource| resource.name == kind.plural)),
+    match cluster.peek(&kind.root()).await {
+        Err(failure) => match failure.status {
+            Some(StatusCode::NOT_FOUND) => Ok(true),
+            // Some clusters hide the discovery and allow the list.
+            Some(status) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => Ok(false),
+            _ => Err(failure),
+        },
+        Ok(body) => Ok(serde_json::from_slice::<Resources>(&body)
+            .is_ok_and(|known| !known.resources.iter().any(|resource| resource.name == kind.plural))),
     }
 }
 
@@ -237,22 +337,35 @@ async fn pages_once<T: DeserializeOwned>(
     kind: &Kind,
     namespace: Option<&str>,
 ) -> Result<Vec<T>, Failure> {
-    let (mut objects, mut cursor) = (Vec::new(), Cursor::default());
+    let (mut objects, mut cursor, mut cost) = (Vec::new(), Cursor::default(), 0);
+    let most = memory::budget().part(2, 64 << 20, 2 << 30);
     loop {
         let path = format!("{}?{}{}", kind.path(namespace), query(kind.page, cursor.token().as_deref()), kind.selector);
         let body = cluster.get(&path).await?;
         // The reason is told by its place alone: what the parser quotes may be a Secret's.
         let page: Page<T> = serde_json::from_slice(&body).map_err(|error| {
-            let reason = format!("the answer is no list (line {}, column {})", error.line(), error.column());
+            let reason = match error.to_string().starts_with("too many objects") {
+                true => {
+                    format!("one page has more than {} objects, and {} were asked for", Items::<T>::most(), kind.page)
+                }
+                false => format!("the answer is no list (line {}, column {})", error.line(), error.column()),
+            };
             Failure::new(Cause::Malformed, reason)
         })?;
-        let is_empty = page.items.is_empty();
-        objects.extend(page.items);
+        cost += body.len() + page.items.0.len() * size_of::<T>();
+        drop(body);
+        let is_empty = page.items.0.is_empty();
+        objects.extend(page.items.0);
         let more = cursor.advance(page.metadata.next, is_empty);
         match more.map_err(|reason| Failure::new(Cause::Malformed, format!("the list does not end: {reason} (F18)")))? {
             false => return Ok(objects),
             true if objects.len() > MOST_OBJECTS => {
                 return Err(Failure::new(Cause::Malformed, format!("there are more than {MOST_OBJECTS} objects")));
+            }
+            true if cost > most => {
+                let count = objects.len();
+                let reason = format!("more than {count} objects need more memory than there is; raise --memory");
+                return Err(Failure::new(Cause::Malformed, reason));
             }
             true => {}
         }

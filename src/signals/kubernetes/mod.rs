@@ -6,6 +6,7 @@
 
 mod argocd;
 mod connect;
+mod exec;
 mod flux;
 mod helm;
 mod image;
@@ -20,7 +21,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use self::connect::Cluster;
-use self::list::{Kind, Namespaced, Namespaces, list};
+use self::list::{Kind, Namespaced, Namespaces, apart};
 use self::objects::{ControllerRevision, CronJob, Job, Pod, Templated};
 use self::workloads::Objects;
 use super::{ProductionSignal, Signalled};
@@ -83,18 +84,41 @@ impl ProductionSignal for Kubernetes {
 }
 
 /// Pods are listed first: what is rolled out while the rest is listed is then there as a workload, if not yet as a pod.
+/// But they do not hold up the rest for long, and the rest is listed at the same time: a kind that is slow or down costs
+/// nothing but itself (F134).
 async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signalled) -> Objects {
-    let pods: Vec<Pod> = list(cluster, &PODS, namespaces, said).await;
-    Objects {
+    let name = said.via.clone();
+    let via = || name.clone();
+    let mut pods = std::pin::pin!(apart::<Pod>(cluster, &PODS, namespaces, via()));
+    let early = tokio::time::timeout(cluster.head_start(), &mut pods).await.ok();
+    let pods = async {
+        match early {
+            Some(pods) => pods,
+            None => pods.await,
+        }
+    };
+    let (pods, jobs, cron_jobs, replica_sets, controller_revisions, deployments, stateful_sets, daemon_sets, rollouts) = tokio::join!(
         pods,
-        jobs: list::<Job>(cluster, &JOBS, namespaces, said).await,
-        cron_jobs: list::<CronJob>(cluster, &CRON_JOBS, namespaces, said).await,
-        replica_sets: list::<Templated>(cluster, &REPLICA_SETS, namespaces, said).await,
-        controller_revisions: list::<ControllerRevision>(cluster, &CONTROLLER_REVISIONS, namespaces, said).await,
-        deployments: list::<Templated>(cluster, &DEPLOYMENTS, namespaces, said).await,
-        stateful_sets: list::<Templated>(cluster, &STATEFUL_SETS, namespaces, said).await,
-        daemon_sets: list::<Templated>(cluster, &DAEMON_SETS, namespaces, said).await,
-        rollouts: list::<Templated>(cluster, &ROLLOUTS, namespaces, said).await,
+        apart::<Job>(cluster, &JOBS, namespaces, via()),
+        apart::<CronJob>(cluster, &CRON_JOBS, namespaces, via()),
+        apart::<Templated>(cluster, &REPLICA_SETS, namespaces, via()),
+        apart::<ControllerRevision>(cluster, &CONTROLLER_REVISIONS, namespaces, via()),
+        apart::<Templated>(cluster, &DEPLOYMENTS, namespaces, via()),
+        apart::<Templated>(cluster, &STATEFUL_SETS, namespaces, via()),
+        apart::<Templated>(cluster, &DAEMON_SETS, namespaces, via()),
+        apart::<Templated>(cluster, &ROLLOUTS, namespaces, via()),
+    );
+    Objects {
+        pods_unread: !pods.is_whole(),
+        pods: pods.told(said),
+        jobs: jobs.told(said),
+        cron_jobs: cron_jobs.told(said),
+        replica_sets: replica_sets.told(said),
+        controller_revisions: controller_revisions.told(said),
+        deployments: deployments.told(said),
+        stateful_sets: stateful_sets.told(said),
+        daemon_sets: daemon_sets.told(said),
+        rollouts: rollouts.told(said),
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::list::Namespaced;
+use crate::decide::revisions::Pods;
 
 /// What Go's JSON writes as `null` where it means an empty list (F20).
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
@@ -51,8 +52,43 @@ pub(super) struct Annotations {
     pub(super) deployment_revision: Option<String>,
     #[serde(rename = "rollout.argoproj.io/revision")]
     pub(super) rollout_revision: Option<String>,
+    /// The numbers that a ReplicaSet had before it was gone back to: `1,4` (E122).
+    #[serde(rename = "deployment.kubernetes.io/revision-history")]
+    pub(super) deployment_history: Option<String>,
+    #[serde(rename = "rollout.argoproj.io/revision-history")]
+    pub(super) rollout_history: Option<String>,
+    #[serde(rename = "helm.sh/hook")]
+    helm_hook: Option<String>,
+    #[serde(rename = "argocd.argoproj.io/hook")]
+    argo_cd_hook: Option<String>,
     #[serde(rename = "prodpin.dev/schema")]
     pub(super) schema: Option<String>,
+}
+
+impl Annotations {
+    /// Whether it is started beside a release: before it, after it, or to test it. Once over it was no deployment.
+    pub(super) fn is_hook(&self) -> bool {
+        self.helm_hook.is_some() || self.argo_cd_hook.is_some()
+    }
+
+    /// Whether it only tests a release.
+    pub(super) fn is_test(&self) -> bool {
+        self.helm_hook.as_deref().is_some_and(|events| {
+            let mut events = events.split(',').map(str::trim);
+            events.all(is_test_event)
+        })
+    }
+
+    /// The lowest number that a revision had before.
+    pub(super) fn first_revision(&self) -> Option<u64> {
+        let history = self.deployment_history.as_ref().or(self.rollout_history.as_ref())?;
+        history.split(',').filter_map(|number| number.trim().parse().ok()).min()
+    }
+}
+
+/// Whether Helm runs a hook of this event by `helm test` alone.
+pub(super) fn is_test_event(event: &str) -> bool {
+    matches!(event, "test" | "test-success" | "test-failure")
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -86,6 +122,8 @@ pub(super) struct PodSpec {
     containers: Vec<Container>,
     #[serde(deserialize_with = "nullable")]
     ephemeral_containers: Vec<Container>,
+    #[serde(deserialize_with = "nullable")]
+    volumes: Vec<Volume>,
 }
 
 impl PodSpec {
@@ -94,6 +132,29 @@ impl PodSpec {
         let all = self.init_containers.iter().chain(&self.containers).chain(&self.ephemeral_containers);
         all.filter(|container| !container.image.is_empty())
     }
+
+    /// Images that are mounted as volumes: without them no pod starts (P75e).
+    pub(super) fn volume_images(&self) -> impl Iterator<Item = &str> {
+        let images = self.volumes.iter().filter_map(|volume| volume.image.as_ref());
+        images.map(|image| image.reference.as_str()).filter(|reference| !reference.is_empty())
+    }
+
+    /// Every image of it.
+    pub(super) fn images(&self) -> impl Iterator<Item = &str> {
+        self.all().map(|container| container.image.as_str()).chain(self.volume_images())
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Volume {
+    image: Option<VolumeImage>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct VolumeImage {
+    reference: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -120,12 +181,45 @@ pub(super) struct TemplatedSpec {
     pub(super) template: PodTemplate,
     pub(super) replicas: Option<i64>,
     pub(super) revision_history_limit: Option<i64>,
+    pub(super) paused: bool,
+    #[serde(deserialize_with = "nullable")]
+    update_strategy: UpdateStrategy,
+}
+
+impl TemplatedSpec {
+    /// Whether a StatefulSet or DaemonSet starts nothing of a new template by itself.
+    pub(super) fn is_held(&self) -> bool {
+        let partition = self.update_strategy.rolling_update.partition.unwrap_or(0);
+        self.update_strategy.r#type == "OnDelete" || (partition > 0 && partition >= self.replicas.unwrap_or(1))
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct UpdateStrategy {
+    r#type: String,
+    #[serde(deserialize_with = "nullable")]
+    rolling_update: RollingUpdate,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct RollingUpdate {
+    partition: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct TemplatedStatus {
     pub(super) replicas: Option<i64>,
+    pub(super) ready_replicas: Option<i64>,
+    /// Of a DaemonSet: on how many nodes it is to run.
+    pub(super) desired_number_scheduled: Option<i64>,
+    /// Of a Rollout.
+    pub(super) abort: bool,
+    /// Of a Rollout: why it waits.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) pause_conditions: Vec<serde::de::IgnoredAny>,
     /// Of a StatefulSet.
     pub(super) current_revision: Option<String>,
     /// Of a StatefulSet.
@@ -185,9 +279,16 @@ pub(super) struct Job {
     #[serde(default)]
     pub(super) metadata: Metadata,
     #[serde(default)]
-    pub(super) spec: RevisionSpec,
+    pub(super) spec: JobSpec,
     #[serde(default)]
     pub(super) status: JobStatus,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct JobSpec {
+    pub(super) template: PodTemplate,
+    pub(super) suspend: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -195,6 +296,8 @@ pub(super) struct Job {
 pub(super) struct JobStatus {
     #[serde(deserialize_with = "moment")]
     pub(super) start_time: Option<Timestamp>,
+    /// Pods that run and are ready.
+    pub(super) ready: Option<i64>,
     #[serde(deserialize_with = "nullable")]
     conditions: Vec<Condition>,
 }
@@ -235,6 +338,8 @@ pub(super) struct PodStatus {
     #[serde(deserialize_with = "moment")]
     pub(super) start_time: Option<Timestamp>,
     #[serde(deserialize_with = "nullable")]
+    conditions: Vec<Condition>,
+    #[serde(deserialize_with = "nullable")]
     init_container_statuses: Vec<ContainerStatus>,
     #[serde(deserialize_with = "nullable")]
     container_statuses: Vec<ContainerStatus>,
@@ -246,6 +351,26 @@ impl PodStatus {
     pub(super) fn of(&self, container: &str) -> Option<&ContainerStatus> {
         let all = self.init_container_statuses.iter().chain(&self.container_statuses);
         all.chain(&self.ephemeral_container_statuses).find(|status| status.name == container)
+    }
+
+    /// How far it is up: ready, or running at least.
+    pub(super) fn up(&self) -> Pods {
+        if self.phase != "Running" {
+            return Pods::None;
+        }
+        let ready = match self.conditions.iter().find(|condition| condition.r#type == "Ready") {
+            Some(ready) => ready.status == "True",
+            None => self.container_statuses.iter().all(|status| status.ready != Some(false)),
+        };
+        let running = || {
+            let statuses = &self.container_statuses;
+            !statuses.is_empty() && statuses.iter().all(|status| status.state.running.is_some())
+        };
+        match ready {
+            true => Pods::Ready,
+            false if running() => Pods::Unready,
+            false => Pods::None,
+        }
     }
 
     /// Whether all of its containers have ended for good.
@@ -262,12 +387,14 @@ pub(super) struct ContainerStatus {
     pub(super) image_id: String,
     #[serde(deserialize_with = "nullable")]
     pub(super) state: ContainerState,
+    ready: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ContainerState {
     pub(super) terminated: Option<Terminated>,
+    running: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -1,24 +1,28 @@
-//! From a cluster's objects to what runs and what ran. Nothing here asks the cluster anything.
+//! From a cluster's objects to what runs, what is wanted and what ran. Nothing here asks the cluster anything.
 //!
-//! Running now is what pods run, what a workload's current template would start, and what any of its revisions still
-//! has pods for: in a rollout, forwards or back, both sides run. What other revisions hold ran before. A cluster keeps
-//! for each revision when it was first made and its number, and a rollback gives an old one the newest number (E122): so
-//! the number orders, and a revision was in production until at least when the next one was made.
+//! Here the facts are put together: pods by the revision they are of and by how far they are up, revisions with their
+//! numbers and times, what their controllers say. What follows from them is decided in `decide::revisions`.
+
+mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::templates::Template;
 use super::image::{named, reported};
-use super::objects::{Annotations, ControllerRevision, CronJob, Job, Metadata, Pod, PodSpec, PodTemplate, Templated};
-use crate::model::{Cause, Concern, Platform, SchemaChange, Shortcoming, Tenure, Workload};
+use super::objects::{ControllerRevision, CronJob, Job, Metadata, Pod, Templated};
+use crate::decide::revisions::{Pods, Status};
+use crate::model::{Cause, Platform, SchemaChange, Tenure, Waiting, Workload};
 use crate::signals::Signalled;
 
 /// Everything that was listed.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     pub(super) pods: Vec<Pod>,
+    /// Whether pods could not all be read.
+    pub(super) pods_unread: bool,
     pub(super) deployments: Vec<Templated>,
     pub(super) replica_sets: Vec<Templated>,
     pub(super) stateful_sets: Vec<Templated>,
@@ -29,51 +33,55 @@ pub(super) struct Objects {
     pub(super) rollouts: Vec<Templated>,
 }
 
-/// How many old revisions Kubernetes keeps where nothing is said (E122).
-const DEFAULT_HISTORY: i64 = 10;
-const HISTORY_LIMIT: &str = "revisionHistoryLimit";
-
 /// Tells a signal what the objects say.
 pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Signalled) {
     let mut teller = Teller {
         context,
         said,
+        unread: objects.pods_unread,
         owners: BTreeMap::new(),
-        live: BTreeSet::new(),
+        hooks: BTreeSet::new(),
+        up: BTreeMap::new(),
+        statuses: BTreeMap::new(),
         reported: BTreeSet::new(),
         schemas: BTreeMap::new(),
     };
     teller.know_owners(objects);
     for pod in &objects.pods {
-        teller.pod(pod);
+        teller.count(pod);
     }
+    let mut templates = Vec::new();
     let sets = by_controller(&objects.replica_sets, |set| &set.metadata);
-    for deployment in &objects.deployments {
-        let own = sets.get(deployment.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
-        teller.deployment("deployment", deployment, own, |set| set.metadata.annotations.deployment_revision.as_deref());
-    }
-    for rollout in &objects.rollouts {
-        let own = sets.get(rollout.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
-        teller.deployment("rollout", rollout, own, |set| set.metadata.annotations.rollout_revision.as_deref());
+    for (kind, workloads) in [("deployment", &objects.deployments), ("rollout", &objects.rollouts)] {
+        for workload in workloads {
+            let own = sets.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
+            templates.extend(teller.deployment(kind, workload, own));
+        }
     }
     for set in objects.replica_sets.iter().filter(|set| set.metadata.controller().is_none()) {
-        let said = [&set.metadata.annotations];
-        teller.template("replicaset", &set.metadata, &set.spec.template, None, now(None), &said);
+        templates.push(teller.replica_set(set));
     }
     let revisions = by_controller(&objects.controller_revisions, |revision| &revision.metadata);
     for (kind, workloads) in [("statefulset", &objects.stateful_sets), ("daemonset", &objects.daemon_sets)] {
         for workload in workloads {
             let own = revisions.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
-            teller.revised(kind, workload, own);
+            templates.extend(teller.revised(kind, workload, own));
         }
     }
     for cron_job in &objects.cron_jobs {
-        let said = [&cron_job.metadata.annotations];
         let template = &cron_job.spec.job_template.spec.template;
-        teller.template("cronjob", &cron_job.metadata, template, None, now(None), &said);
+        let tenure = Tenure::Wanted { why: Waiting::NextRun };
+        templates.push(Template::of("cronjob", &cron_job.metadata, template, tenure));
     }
     for job in &objects.jobs {
-        teller.job(job);
+        templates.extend(teller.job(job));
+    }
+    // What nodes report is told first: a template only adds what none of them did.
+    for pod in &objects.pods {
+        teller.pod(pod);
+    }
+    for template in &templates {
+        teller.template(template);
     }
     let Teller { said, schemas, .. } = teller;
     for used in &mut said.uses {
@@ -106,15 +114,24 @@ struct Root {
     revision: Option<Arc<str>>,
 }
 
+/// An image that a node reported, for which container of which workload.
+type Reported = (Arc<Workload>, Arc<str>, String);
+
 struct Teller<'a> {
     context: Option<&'a Arc<str>>,
     said: &'a mut Signalled,
     /// What stands behind a ReplicaSet or Job, by its uid, and behind a ControllerRevision, by its name.
     owners: BTreeMap<String, Root>,
-    /// ReplicaSets by uid, and ControllerRevisions by namespace and name, that have pods which are not over.
-    live: BTreeSet<String>,
-    /// Images that some node reported for a container of a workload.
-    reported: BTreeSet<(Arc<Workload>, Arc<str>, String)>,
+    /// Whether pods could not all be read. What is to have some is then taken to have them.
+    unread: bool,
+    /// Jobs, by uid, that are hooks: of a release, or of a test.
+    hooks: BTreeSet<String>,
+    /// How far the pods of ReplicaSets and Jobs, by uid, and of ControllerRevisions, by namespace and name, are up.
+    up: BTreeMap<String, Pods>,
+    /// What these revisions are to production.
+    statuses: BTreeMap<String, Status>,
+    /// Images that some node reported for a container of a workload, and whether of a pod that runs.
+    reported: BTreeSet<(Reported, bool)>,
     /// What each revision of a workload does to the database.
     schemas: BTreeMap<(Arc<Workload>, Option<Arc<str>>), SchemaChange>,
 }
@@ -144,6 +161,10 @@ impl Teller<'_> {
             self.owners.insert(set.metadata.uid.clone(), root);
         }
         for job in &objects.jobs {
+            let annotations = &job.metadata.annotations;
+            if annotations.is_test() || (annotations.is_hook() && job.status.ended().is_some()) {
+                self.hooks.insert(job.metadata.uid.clone());
+            }
             let root = match job.metadata.controller() {
                 Some(owner) => Root { kind: owner.kind.to_lowercase(), name: owner.name.clone(), revision: None },
                 None => Root { kind: "job".to_owned(), name: job.metadata.name.clone(), revision: None },
@@ -187,22 +208,65 @@ impl Teller<'_> {
         }
     }
 
+    /// Notes how far the pods of each revision are up.
+    fn count(&mut self, pod: &Pod) {
+        if let (_, Some(revision)) = self.root_of(pod) {
+            let up = pod.status.up();
+            self.up.entry(revision).and_modify(|known| *known = known.or(up)).or_insert(up);
+        }
+    }
+
+    /// How far the pods of a revision are up, by the pods, else by what its controller counts.
+    fn pods(&self, key: &str, ready: Option<i64>, to_have: impl FnOnce() -> bool) -> Pods {
+        let counted = if ready.unwrap_or(0) > 0 { Pods::Ready } else { Pods::None };
+        let unread = if self.unread && to_have() { Pods::Unread } else { Pods::None };
+        self.up.get(key).copied().unwrap_or_default().or(counted).or(unread)
+    }
+
+    /// Whether a pod is a hook that is no deployment: a test, or over.
+    fn is_hook(&self, pod: &Pod) -> bool {
+        let annotations = &pod.metadata.annotations;
+        let by_itself = annotations.is_test() || (annotations.is_hook() && pod.status.is_over());
+        by_itself || pod.metadata.controller().is_some_and(|owner| self.hooks.contains(&owner.uid))
+    }
+
+    /// What a pod's containers are to production.
+    fn tenure_of(&self, pod: &Pod, revision: Option<&str>) -> Tenure {
+        let up = pod.status.up();
+        match revision.and_then(|revision| self.statuses.get(revision)).map(|status| status.tenure) {
+            _ if up == Pods::Ready => now(pod.status.start_time),
+            // Where nothing of the workload is ready, what runs at all is what it runs.
+            Some(Tenure::Now { .. }) | None if up == Pods::Unready => now(pod.status.start_time),
+            Some(Tenure::Now { .. }) | None => Tenure::Wanted { why: Waiting::Starting },
+            Some(other) => other,
+        }
+    }
+
     fn pod(&mut self, pod: &Pod) {
         let (root, revision) = self.root_of(pod);
         let lasting =
             matches!(root.kind.as_str(), "deployment" | "rollout" | "replicaset" | "statefulset" | "daemonset");
-        if pod.status.is_over() && lasting {
-            // Evicted, and replaced by another one.
+        // Evicted, and replaced by another one.
+        if (pod.status.is_over() && lasting) || self.is_hook(pod) {
             return;
         }
-        if !pod.status.is_over() {
-            self.live.extend(revision);
-        }
+        let introduced =
+            revision.as_deref().and_then(|revision| self.statuses.get(revision)).map(|status| status.introduced);
+        let present = self.tenure_of(pod, revision.as_deref());
         let workload = self.workload(&root.kind, pod.metadata.namespace.as_deref(), &root.name);
+        let schema = pod.metadata.annotations.schema.as_deref().and_then(SchemaChange::read);
+        let claim = |container: Option<Arc<str>>, tenure| Claim {
+            workload: workload.clone(),
+            container,
+            tenure,
+            revision: root.revision.clone(),
+            introduced,
+            schema,
+        };
         for container in pod.spec.all() {
             let status = pod.status.of(&container.name);
             let tenure = match pod.status.is_over() {
-                false => now(pod.status.start_time),
+                false => present,
                 true => {
                     let ended = status.and_then(|status| status.state.terminated.as_ref());
                     Tenure::Before { last: ended.and_then(|ended| ended.finished_at).or(pod.status.start_time) }
@@ -211,14 +275,21 @@ impl Teller<'_> {
             let seen = status.and_then(|status| reported(&status.image_id));
             let name: Arc<str> = container.name.as_str().into();
             if seen.is_some() && !pod.status.is_over() {
-                self.reported.insert((workload.clone(), name.clone(), container.image.clone()));
+                let key = (workload.clone(), name.clone(), container.image.clone());
+                self.reported.insert((key, matches!(tenure, Tenure::Now { .. })));
             }
             // What no node has pulled yet is told by the template it comes from; only a bare pod has none.
             if seen.is_none() && !pod.status.is_over() && root.kind != "pod" && self.is_told(&root.kind) {
                 continue;
             }
-            let schema = pod.metadata.annotations.schema.as_deref().and_then(SchemaChange::read);
-            self.image(&workload, name, &container.image, seen, tenure, root.revision.clone(), schema);
+            self.image(claim(Some(name), tenure), &container.image, seen);
+        }
+        // A node does not report the digest of a volume; its template tells it where there is one.
+        if root.kind == "pod" || !self.is_told(&root.kind) {
+            let over = Tenure::Before { last: pod.status.start_time };
+            for image in pod.spec.volume_images() {
+                self.image(claim(None, if pod.status.is_over() { over } else { present }), image, None);
+            }
         }
     }
 
@@ -227,174 +298,75 @@ impl Teller<'_> {
         matches!(kind, "deployment" | "rollout" | "replicaset" | "statefulset" | "daemonset" | "cronjob" | "job")
     }
 
-    /// A Deployment or Rollout with the ReplicaSets it made.
-    fn deployment(
-        &mut self,
-        kind: &str,
-        workload: &Templated,
-        sets: &[&Templated],
-        revision: impl Fn(&Templated) -> Option<&str>,
-    ) {
-        self.history_limit(kind, workload);
-        let number = |set: &Templated| revision(set).and_then(|text| text.parse::<u64>().ok());
-        let mut sets = sets.to_vec();
-        sets.sort_by_key(|set| (number(set), set.metadata.creation_timestamp));
-        let activated = activations(sets.iter().map(|set| set.metadata.creation_timestamp));
-        let newest = sets.len().saturating_sub(1);
-        for (at, set) in sets.iter().enumerate() {
-            let hash = |label: &str| set.metadata.labels.get(label).map(String::as_str);
-            let of_rollout = hash("rollouts-pod-template-hash");
-            let named = of_rollout.is_some()
-                && [&workload.status.stable_rs, &workload.status.current_pod_hash]
-                    .into_iter()
-                    .any(|hash| hash.as_deref() == of_rollout);
-            let has_pods = set.spec.replicas.unwrap_or(0) > 0
-                || set.status.replicas.unwrap_or(0) > 0
-                || self.live.contains(&set.metadata.uid);
-            let tenure = match named || has_pods || at == newest {
-                true => now(activated[at]),
-                false => Tenure::Before { last: activated.get(at + 1).copied().flatten() },
-            };
-            // The Deployment's own annotations are of today; each ReplicaSet was given those of its day.
-            let said = [&set.metadata.annotations, &workload.metadata.annotations];
-            let said = if at == newest { &said[..] } else { &said[..1] };
-            self.template(kind, &workload.metadata, &set.spec.template, revision(set).map(Arc::from), tenure, said);
-        }
-        // A Rollout may take its template from a Deployment, and then has none of its own. A new or paused one has no
-        // ReplicaSet yet.
-        let own: BTreeSet<&str> = sets
-            .last()
-            .into_iter()
-            .flat_map(|set| set.spec.template.spec.all())
-            .map(|one| one.image.as_str())
-            .collect();
-        if workload.spec.template.spec.all().any(|container| !own.contains(container.image.as_str())) {
-            let said = [&workload.metadata.annotations];
-            self.template(kind, &workload.metadata, &workload.spec.template, None, now(None), &said);
-        }
-    }
-
-    /// A StatefulSet or DaemonSet with its ControllerRevisions (E123).
-    fn revised(&mut self, kind: &str, workload: &Templated, revisions: &[&ControllerRevision]) {
-        self.history_limit(kind, workload);
-        let mut revisions = revisions.to_vec();
-        revisions.sort_by_key(|revision| (revision.revision, revision.metadata.creation_timestamp));
-        let activated = activations(revisions.iter().map(|revision| revision.metadata.creation_timestamp));
-        let newest = revisions.len().saturating_sub(1);
-        let status = &workload.status;
-        for (at, revision) in revisions.iter().enumerate() {
-            let name = Some(revision.metadata.name.as_str());
-            let named = status.current_revision.as_deref() == name || status.update_revision.as_deref() == name;
-            let tenure = match named || at == newest || self.live.contains(&place(&revision.metadata)) {
-                true => now(activated[at]),
-                false => Tenure::Before { last: activated.get(at + 1).copied().flatten() },
-            };
-            let number = Some(revision.revision.to_string().into());
-            let said = [&workload.metadata.annotations];
-            let said = if at == newest { &said[..] } else { &[] };
-            self.template(kind, &workload.metadata, &revision.data.spec.template, number, tenure, said);
-        }
-        let own: BTreeSet<&str> = revisions
-            .last()
-            .into_iter()
-            .flat_map(|revision| revision.data.spec.template.spec.all())
-            .map(|one| one.image.as_str())
-            .collect();
-        if workload.spec.template.spec.all().any(|container| !own.contains(container.image.as_str())) {
-            let said = [&workload.metadata.annotations];
-            self.template(kind, &workload.metadata, &workload.spec.template, None, now(None), &said);
-        }
-    }
-
-    fn job(&mut self, job: &Job) {
-        let root = self.owners.get(&job.metadata.uid).cloned();
-        let (kind, name) =
-            root.map_or_else(|| ("job".to_owned(), job.metadata.name.clone()), |root| (root.kind, root.name));
-        let tenure = match job.status.ended() {
-            Some(at) => Tenure::Before { last: at },
-            None => now(job.status.start_time),
-        };
-        let metadata = Metadata { name, ..job.metadata.clone() };
-        self.template(&kind, &metadata, &job.spec.template, None, tenure, &[&job.metadata.annotations]);
-    }
-
-    fn history_limit(&mut self, kind: &str, workload: &Templated) {
-        let limit = workload.spec.revision_history_limit.unwrap_or(DEFAULT_HISTORY);
-        let concerned = self.workload(kind, workload.metadata.namespace.as_deref(), &workload.metadata.name);
-        let revisions = u32::try_from(limit.max(0)).unwrap_or(u32::MAX);
-        let what = Shortcoming::HistoryLimit { revisions, setting: HISTORY_LIMIT };
-        self.said.concerns.push(Concern { workload: concerned, what });
-    }
-
     /// The images of a template. Where nodes report what runs of them, that has been told.
-    fn template(
-        &mut self,
-        kind: &str,
-        metadata: &Metadata,
-        template: &PodTemplate,
-        revision: Option<Arc<str>>,
-        tenure: Tenure,
-        said: &[&Annotations],
-    ) {
-        let workload = self.workload(kind, metadata.namespace.as_deref(), &metadata.name);
-        let said = said.iter().copied().chain([&template.metadata.annotations]);
+    fn template(&mut self, template: &Template<'_>) {
+        let itself = (template.kind, template.metadata.name.as_str());
+        let (kind, name) = template.owner.as_ref().map_or(itself, |(kind, name)| (kind.as_str(), name.as_str()));
+        let workload = self.workload(kind, template.metadata.namespace.as_deref(), name);
+        let said = template.said.iter().copied().chain([&template.pods.metadata.annotations]);
         let schema = said.filter_map(|said| said.schema.as_deref().and_then(SchemaChange::read)).max();
         if let Some(schema) = schema {
             // Pods that told this revision's images may not carry it.
-            let known = self.schemas.entry((workload.clone(), revision.clone())).or_insert(schema);
+            let known = self.schemas.entry((workload.clone(), template.revision.clone())).or_insert(schema);
             *known = (*known).max(schema);
         }
-        let spec: &PodSpec = &template.spec;
-        for container in spec.all() {
+        let claim = |container: Option<Arc<str>>| Claim {
+            workload: workload.clone(),
+            container,
+            tenure: template.tenure,
+            revision: template.revision.clone(),
+            introduced: template.introduced,
+            schema,
+        };
+        for container in template.pods.spec.all() {
             let name: Arc<str> = container.name.as_str().into();
-            let key = (workload.clone(), name, container.image.clone());
-            if matches!(tenure, Tenure::Now { .. }) && self.reported.contains(&key) {
-                continue;
+            let key = (workload.clone(), name.clone(), container.image.clone());
+            let reported = match template.tenure {
+                Tenure::Now { .. } => self.reported.contains(&(key, true)),
+                Tenure::Wanted { .. } => {
+                    [true, false].map(|runs| (key.clone(), runs)).iter().any(|key| self.reported.contains(key))
+                }
+                Tenure::Before { .. } => false,
+            };
+            if !reported {
+                self.image(claim(Some(name)), &container.image, None);
             }
-            let (_, name, _) = key;
-            self.image(&workload, name, &container.image, None, tenure, revision.clone(), schema);
+        }
+        for image in template.pods.spec.volume_images() {
+            self.image(claim(None), image, None);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one line of what is told, named at each of two callers")]
-    fn image(
-        &mut self,
-        workload: &Arc<Workload>,
-        container: Arc<str>,
-        image: &str,
-        seen: Option<super::image::Reported>,
-        tenure: Tenure,
-        revision: Option<Arc<str>>,
-        schema: Option<SchemaChange>,
-    ) {
-        match named(image, seen, tenure) {
+    fn image(&mut self, claim: Claim, image: &str, seen: Option<super::image::Reported>) {
+        match named(image, seen, claim.tenure) {
             Ok(mut used) => {
-                used.workload = Some(workload.clone());
-                used.container = Some(container);
-                used.revision = revision;
-                used.schema = schema;
+                used.workload = Some(claim.workload);
+                used.container = claim.container;
+                used.revision = claim.revision;
+                used.introduced = claim.introduced;
+                used.schema = claim.schema;
                 self.said.uses.push(used);
             }
             // What ran before cannot have run under a name that is none.
-            Err(_) if matches!(tenure, Tenure::Before { .. }) => {}
+            Err(_) if matches!(claim.tenure, Tenure::Before { .. }) => {}
             Err(error) => {
-                self.said.gap(Cause::Malformed, format_args!("{workload}, container {container}: {error}"));
+                let part = claim.container.map_or("a volume".to_owned(), |container| format!("container {container}"));
+                self.said.gap(Cause::Malformed, format_args!("{}, {part}: {error}", claim.workload));
             }
         }
     }
+}
+
+/// What is told of one image.
+struct Claim {
+    workload: Arc<Workload>,
+    container: Option<Arc<str>>,
+    tenure: Tenure,
+    revision: Option<Arc<str>>,
+    introduced: Option<u64>,
+    schema: Option<SchemaChange>,
 }
 
 fn place(metadata: &Metadata) -> String {
     format!("{}/{}", metadata.namespace.as_deref().unwrap_or_default(), metadata.name)
-}
-
-/// When each revision, in the order of their numbers, was put to work, at the earliest: not before any with a lower
-/// number was made.
-fn activations(made: impl Iterator<Item = Option<Timestamp>>) -> Vec<Option<Timestamp>> {
-    let mut latest = None;
-    made.map(|made| {
-        latest = latest.max(made);
-        latest
-    })
-    .collect()
 }

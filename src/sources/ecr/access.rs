@@ -12,7 +12,7 @@ use aws_sdk_ecr::config::{AppName, Region, SharedCredentialsProvider};
 use crate::model::{SourceName, is_account, is_region};
 use crate::policy::EcrConfig;
 use crate::sources::OpenOptions;
-use crate::sources::aws::AnswerCap;
+use crate::sources::aws::{AnswerCap, NamesItself};
 
 use super::EcrError;
 use super::gate::Gate;
@@ -69,7 +69,7 @@ impl Access {
             role: config.assume_role.clone().map(|role| (role, config.external_id.clone())),
             endpoint: config.endpoint.as_ref().map(ToString::to_string),
             credentials,
-            gate: Gate::of(options),
+            gate: Gate::of(options, config),
         })
     }
 
@@ -91,7 +91,8 @@ impl Access {
                     .build(),
             )
             .interceptor(self.gate)
-            .interceptor(AnswerCap(MOST_BYTES));
+            .interceptor(AnswerCap(MOST_BYTES))
+            .interceptor(NamesItself);
         if let Some((role, external_id)) = &self.role {
             ecr = ecr.credentials_provider(assume(&shared, role, external_id.as_ref()).await);
         }

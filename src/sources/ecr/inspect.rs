@@ -21,6 +21,7 @@ pub(super) async fn inspect(registry: &Registry, name: &RepositoryName, artifact
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     };
@@ -77,6 +78,11 @@ async fn look_inside(registry: &Registry, name: &RepositoryName, digest: &Digest
                 Trouble::NotFound => {
                     let detail = format!("{name}@{digest} is listed, and not found when asked for; run again");
                     seen.gaps.push(Gap::new(scope(), Cause::Suspicious, detail));
+                    seen.obstacles.push(Obstacle::Contradiction {
+                        about: format!("image {name}@{digest}"),
+                        said: "ecr:DescribeImages says that it is there and ACTIVE".to_owned(),
+                        but: "ecr:BatchGetImage says ImageNotFound".to_owned(),
+                    });
                 }
                 Trouble::WrongBytes(detail) => {
                     seen.gaps.push(Gap::new(scope(), Cause::Malformed, detail.clone()));
@@ -95,12 +101,7 @@ async fn look_inside(registry: &Registry, name: &RepositoryName, digest: &Digest
     seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
     seen.children = manifest.content.children();
     let found = below(registry, name, digest, manifest.content).await;
-    seen.closure = found.closure();
-    for detail in found.wrong {
-        seen.gaps.push(Gap::new(scope(), Cause::Malformed, detail.clone()));
-        seen.obstacles.push(Obstacle::WrongBytes { detail });
-    }
-    seen.gaps.extend(found.faults.into_iter().map(|fault| fault.gap(scope())));
+    found.tell(seen);
 }
 
 /// The tag that pins this digest.

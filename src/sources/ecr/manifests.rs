@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecr::types::{Image, ImageFailure, ImageIdentifier};
 
-use crate::model::{Cause, Digest, Provenance, RepositoryName};
+use crate::model::{Cause, Digest, PartAnswer, Provenance, RepositoryName, Served};
 use crate::sources::closure::{Below, Frontier, Identities, Trouble, check_child};
 use crate::sources::http::fault::Fault;
 use crate::sources::manifest::{ACCEPTED, Content, Descriptor, Manifest, parse};
@@ -140,10 +140,10 @@ pub(super) async fn below(registry: &Registry, name: &RepositoryName, root: &Dig
         };
         for batch in batches(&level) {
             let fetched = fetch_all(registry, name, batch).await;
-            for (child, (digest, fetched)) in batch.iter().zip(fetched) {
+            for (child, (_, fetched)) in batch.iter().zip(fetched) {
                 match fetched.and_then(|fetched| child_content(name, child, fetched)) {
-                    Ok(content) => frontier.add(content),
-                    Err(trouble) => found.note(&digest, trouble),
+                    Ok(content) => frontier.add(content, child.attestation),
+                    Err(trouble) => found.note(child, trouble),
                 }
             }
         }
@@ -244,10 +244,12 @@ async fn ask_blobs(
             let (digest, size) = (&blob.digest, blob.size);
             answered += 1;
             match layer.layer_availability().map(|state| state.as_str()) {
-                Some("AVAILABLE") if layer.layer_size().is_none_or(|told| u64::try_from(told) == Ok(size)) => {}
-                Some("AVAILABLE") => found
-                    .faults
-                    .push(Fault::malformed(format!("blob {name}@{digest} has another size than its manifest says"))),
+                // ECR keeps layers itself, and this call is its own inventory of them: its word is what GET is elsewhere.
+                Some("AVAILABLE") => {
+                    let told = layer.layer_size().map_or(Some(size), |told| u64::try_from(told).ok());
+                    let served = if told == Some(0) { Served::Nothing } else { Served::Begun };
+                    found.note_blob(name.as_str(), blob, &PartAnswer::served(served, told));
+                }
                 Some("UNAVAILABLE") => found.lacks_blob(name.as_str(), blob),
                 // F53
                 state => found.faults.push(Fault::new(

@@ -11,6 +11,7 @@
 //! | `observe`, `images` | every image, compactly (A2, A3) |
 //! | `settings` | what the whole registry has: cache, replication, templates |
 //! | `manifests`, `inspect`, `pin` | one image: its bytes, what is below it, its pin |
+//! | `lifecycle` | the rule in front that claims pins, put there where the policy says so |
 //! | `rehearse` | ECR's own preview of its lifecycle policy (A39) |
 //!
 //! A tag is a tag, an artifact a manifest, a pin one more tag on it. What that pin is worth, only the lifecycle policy
@@ -22,6 +23,7 @@ mod failure;
 mod gate;
 mod images;
 mod inspect;
+mod lifecycle;
 mod manifests;
 mod observe;
 mod pace;
@@ -50,7 +52,7 @@ use self::access::Access;
 use self::described::Handover;
 use self::settings::CacheRules;
 use self::wire::Wire;
-use super::{Inventory, OpenOptions, Source, oci};
+use super::{Inventory, OpenOptions, Reservation, Source, oci};
 
 /// Why a registry cannot be a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -170,7 +172,11 @@ impl Inventory for Registry {
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
-        observe::observe(self, repository).await
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
+        observe::observe(self, repository, memory).await
     }
 
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {

@@ -1,10 +1,12 @@
 //! Every image of a repository, page by page, each page made compact and dropped before the next is asked for (I20).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageStatusFilter};
 
 use crate::model::{
-    Cause, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention, Scope,
-    Setting, Snapshot, Tag,
+    Cause, Cleanup, EcrImage, EcrRepository, Gap, ObservedTag, RepositoryKind, RepositoryName, Resolution, Retention,
+    Scope, Setting, Snapshot, Tag,
 };
 
 use super::Registry;
@@ -13,11 +15,15 @@ use super::failure::Failure;
 use super::images::{self, compact};
 use super::wire::Call;
 use crate::sources::cursor::Cursor;
+use crate::sources::{Reservation, outgrown};
 
 /// More images than this are no repository but an attempt to fill memory (I20). ECR's own limit is 100,000 unless
 /// raised (A7), and F93 asks for a million.
 const MOST_IMAGES: usize = 2_000_000;
 const MOST_TAGS: usize = 5_000_000;
+
+/// What an image takes beside its tags, with what lifecycle rules make of it.
+const IMAGE_COST: usize = 640;
 
 /// Gaps of one list: who is told of this many needs no more, and their number does the rest.
 const MOST_GAPS: usize = 100;
@@ -56,7 +62,7 @@ struct Fold {
     registry: Option<Box<str>>,
 }
 
-pub(super) async fn observe(registry: &Registry, name: &RepositoryName) -> Snapshot {
+pub(super) async fn observe(registry: &Registry, name: &RepositoryName, memory: &Reservation) -> Snapshot {
     let described = async {
         match registry.handover.take(name) {
             Some(described) => Ok(described),
@@ -64,7 +70,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName) -> Snaps
         }
     };
     let (listed, described, lifecycle, access, cached_from) = tokio::join!(
-        list(registry, name),
+        list(registry, name, memory),
         described,
         lifecycle(registry, name),
         access(registry, name),
@@ -103,6 +109,8 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName) -> Snaps
     fold.settle(registry, name).await;
     Snapshot {
         tags: fold.tags,
+        unserved: BTreeMap::new(),
+        left_out: BTreeSet::new(),
         gaps: fold.gaps.finish(Scope::Repository),
         retention: Retention::Ecr(Box::new(EcrRepository {
             registry: owner.or_else(|| registry.wire.account().map(Box::from)).unwrap_or_default(),
@@ -111,15 +119,17 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName) -> Snaps
             lifecycle,
             access,
             cached_from,
+            manages_lifecycle: registry.config.manages_lifecycle,
             may_delete: registry.config.may_delete.clone(),
         })),
         kind: RepositoryKind::Artifacts,
         made: None,
+        cleanup: Cleanup::default(),
     }
 }
 
 /// The images, to the end of the list or to where it broke.
-async fn list(registry: &Registry, name: &RepositoryName) -> (Fold, Option<Failure>) {
+async fn list(registry: &Registry, name: &RepositoryName, memory: &Reservation) -> (Fold, Option<Failure>) {
     let (mut fold, mut cursor) = (Fold::default(), Cursor::default());
     let (wire, call) = (&registry.wire, Call::on("DescribeImages", name));
     // Archived ones are left out unless asked for (A3).
@@ -138,6 +148,11 @@ async fn list(registry: &Registry, name: &RepositoryName) -> (Fold, Option<Failu
             return (fold, Some(wire.malformed(&call, "a page without a list of images")));
         };
         let is_empty = images.is_empty();
+        let tags: usize = images.iter().map(|image| image.image_tags().len()).sum();
+        if memory.take(images.len() * IMAGE_COST + tags * Snapshot::TAG_COST).is_err() {
+            fold.gaps.push(outgrown(fold.images.len(), "images"));
+            return (fold, None);
+        }
         images.into_iter().for_each(|image| fold.take(image));
         match cursor.advance(page.next_token, is_empty) {
             Ok(true) if fold.images.len() > MOST_IMAGES || fold.tags.len() > MOST_TAGS => {
@@ -230,7 +245,7 @@ async fn describe(registry: &Registry, name: &RepositoryName) -> Result<Describe
 }
 
 /// The lifecycle policy. Not to be there is a state of its own, with an error code of its own.
-async fn lifecycle(registry: &Registry, name: &RepositoryName) -> Result<Setting, Failure> {
+pub(super) async fn lifecycle(registry: &Registry, name: &RepositoryName) -> Result<Setting, Failure> {
     let (id, call) = (registry.id(), Call::on("GetLifecyclePolicy", name));
     let answer = registry.wire.call(call, |client| {
         client.get_lifecycle_policy().set_registry_id(id.clone()).repository_name(name.as_str()).send()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::{ArtifactId, Cause, Digest, EcrImage, ImageStatus, Pin, PinState, RepositoryName};
+use crate::model::{ArtifactId, Cause, Digest, EcrImage, ImageStatus, LifecycleChange, Pin, PinState, RepositoryName};
 use crate::sources::closure::Trouble;
 use crate::sources::{PinFailure, Protector};
 
@@ -30,6 +30,18 @@ impl Protector for Pinner {
             cause: failure.cause,
             detail: format!("cannot pin {repository}@{digest}: {}", failure.detail),
         })
+    }
+
+    async fn put_lifecycle(
+        &self,
+        repository: &RepositoryName,
+        change: &LifecycleChange,
+    ) -> Result<Box<str>, PinFailure> {
+        if !self.0.config.manages_lifecycle {
+            let detail = format!("{repository}: the policy does not say `lifecycle: manage` on this source");
+            return Err(PinFailure { cause: Cause::Unsupported, detail });
+        }
+        super::lifecycle::put(&self.0, repository, change).await
     }
 }
 

@@ -170,6 +170,17 @@ impl Wire {
         self.repeat(call, request, true).await
     }
 
+    /// A call that writes and must not be sent again by itself: what it writes over may have changed meanwhile.
+    pub(super) async fn write_once<T, E, R>(&self, call: Call<'_>, request: impl Fn(Client) -> R) -> Result<T, Failure>
+    where
+        R: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let generation = Arc::clone(&*self.current.read().await);
+        self.pace.turn(self.deadline).await.map_err(|_| Failure::late(&self.place, &call))?;
+        self.once(&call, request(generation.client.clone()).boxed()).await
+    }
+
     pub(super) async fn call<T, E, R>(&self, call: Call<'_>, request: impl Fn(Client) -> R) -> Result<T, Failure>
     where
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,

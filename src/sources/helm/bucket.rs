@@ -11,7 +11,9 @@ use tokio::sync::Mutex;
 use super::archive::Archive;
 use super::http::judge_content;
 use super::index::{Entry, Index, Listed};
+use super::left;
 use super::shelf::{self, Shelf, Sorted};
+use super::web::index_cap;
 use crate::model::{
     ArtifactId, ArtifactKind, Cause, Closure, Gap, GapTally, Inspection, NamePatterns, ObservedTag, Obstacle,
     PinFailure, Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts,
@@ -21,9 +23,8 @@ use crate::policy::{HelmBucket, S3Config};
 use crate::sources::http::answer::Sink as _;
 use crate::sources::s3::charts::{Keys, NoObject};
 use crate::sources::s3::{S3Error, Tuning};
-use crate::sources::{Inventory, OpenOptions, Protector, Source};
+use crate::sources::{Inventory, OpenOptions, Protector, Source, witness};
 
-const INDEX_CAP: i64 = 64 << 20;
 const ARCHIVE_CAP: i64 = 256 << 20;
 /// An index older than this is read again.
 const FRESH: Duration = Duration::from_secs(30);
@@ -101,13 +102,14 @@ impl BucketCharts {
             return Err(gap(Cause::Malformed, "the prefix is too long".to_owned()));
         };
         let mut bytes = Vec::new();
-        match self.keys.read(&key, None, INDEX_CAP, |slice| bytes.extend_from_slice(slice)).await {
+        let cap = i64::try_from(index_cap()).unwrap_or(i64::MAX);
+        match self.keys.read(&key, None, cap, |slice| bytes.extend_from_slice(slice)).await {
             Ok(()) => {}
             Err(NoObject::NotFound) => {
                 return Err(gap(Cause::NotFound, "index.yaml does not exist; check bucket and prefix".to_owned()));
             }
             Err(NoObject::TooLarge(size)) => {
-                let detail = format!("index.yaml has {size} bytes, and no more than {INDEX_CAP} are read");
+                let detail = format!("index.yaml has {size} bytes, and no more than {cap} are read");
                 return Err(gap(Cause::Malformed, detail));
             }
             Err(NoObject::Unknown(found)) => return Err(Gap { scope: Scope::Source, ..found }),
@@ -302,6 +304,17 @@ impl Inventory for BucketCharts {
         snapshot
     }
 
+    async fn any_pin(&self, chart: &RepositoryName) -> Option<String> {
+        // Whether an archive is held shows without reading it.
+        let snapshot = self.observe(chart).await;
+        for artifact in witness::newest(&snapshot) {
+            if let Some(held) = witness::hold(&self.keys.inspect(&artifact).await) {
+                return Some(held);
+            }
+        }
+        None
+    }
+
     async fn look_up(&self, repository: &RepositoryName, version: &Tag) -> (Resolution, Option<Gap>) {
         let scope = || Scope::Tag(version.clone());
         let index = match self.index_since(Some(Instant::now())).await {
@@ -326,6 +339,19 @@ impl Inventory for BucketCharts {
                 None => (Resolution::NotFound, None),
             },
         }
+    }
+
+    async fn is_left_out(&self, repository: &RepositoryName, version: &Tag) -> bool {
+        let Ok(index) = self.index().await else { return false };
+        for url in left::addresses(index.charts.get(repository), repository, version) {
+            if let Ok(key) = key_of(&self.place, Some(&url))
+                && let Ok(Some(observed)) = self.keys.key(&key).await
+                && observed.target.artifact().is_some()
+            {
+                return true;
+            }
+        }
+        false
     }
 
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {

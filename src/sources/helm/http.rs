@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::archive::{NoChart, Seen};
 use super::index::{Entry, Index, Listed};
+use super::left;
 use super::shelf::{self, Shelf, Sorted};
 use super::web::{Lack, Told, Web};
 use crate::model::{
@@ -138,6 +139,22 @@ impl HttpCharts {
         result
     }
 
+    /// The archive of a version that no index names: at one of the addresses where it may be, if it has these bytes.
+    async fn look_where_it_was(&self, chart: &RepositoryName, version: &Tag, digest: &Digest, seen: &mut Inspection) {
+        let Ok(index) = self.web.index().await else { return };
+        for url in left::addresses(index.charts.get(chart), chart, version) {
+            let entry = Entry { digest: None, url: Some(url), created: None };
+            // What is served at an address that was guessed may be anything: only the same bytes prove something.
+            if let Ok(archive) = self.fetch(&entry).await
+                && archive.digest == *digest
+            {
+                seen.presence = Presence::Present;
+                judge_content(chart, version, archive, seen);
+                return;
+            }
+        }
+    }
+
     async fn look_at(
         &self,
         chart: &RepositoryName,
@@ -204,6 +221,7 @@ pub(super) fn blank(artifact: ArtifactId, pin: PinState) -> Inspection {
         closure: Closure::Unknown,
         pin,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     }
@@ -291,6 +309,28 @@ impl Inventory for HttpCharts {
             }
             Err(fault) => (Resolution::Unknown, Some(fault.gap(scope()))),
         }
+    }
+
+    async fn is_left_out(&self, repository: &RepositoryName, version: &Tag) -> bool {
+        let Ok(index) = self.web.index().await else { return false };
+        for url in left::addresses(index.charts.get(repository), repository, version) {
+            if let Ok(place) = self.web.hosts.place(&url)
+                && self.web.serves(&place).await
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn inspect_left_out(&self, repository: &RepositoryName, artifact: &ArtifactId, version: &Tag) -> Inspection {
+        let mut seen = self.inspect(repository, artifact).await;
+        if seen.presence == Presence::NotFound
+            && let Some(digest) = artifact.digest()
+        {
+            self.look_where_it_was(repository, version, digest, &mut seen).await;
+        }
+        seen
     }
 
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {

@@ -3,6 +3,7 @@
 //! Helm drops an entry it does not like and says nothing; here every such entry is told, and a version whose entry is no
 //! good is unknown, not gone.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::memory;
 use crate::model::{ChartVersion, Digest, RepositoryName, Tag};
 
 /// The charts of an index.
@@ -64,14 +66,15 @@ impl Index {
             Some('<') => return Err("it is a web page or XML, not an index; a login page may be in between".to_owned()),
             Some(_) => {}
         }
-        let raw: RawIndex = serde_saphyr::from_str_with_options(text, options()).map_err(|error| said(&error))?;
+        let allowed = memory::budget().part(2, 32 << 20, 512 << 20);
+        let raw: RawIndex = within(allowed, || serde_saphyr::from_str_with_options(text, options()))?;
         if !matches!(raw.api_version, Word::Text(_)) {
             return Err("it has no apiVersion, without which Helm reads none of it".to_owned());
         }
         let entries = raw.entries.ok_or("it has no entries; an empty index says `entries: {}`")?;
         let mut index = Self::default();
         for (name, entries) in entries {
-            index.add(name, entries.unwrap_or_default());
+            index.add(name, entries.0);
         }
         Ok(index)
     }
@@ -191,9 +194,40 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
+thread_local! {
+    /// What the entries of the index that is read on this thread may still take in memory. The parser knows nodes and
+    /// bytes, and of neither how much is kept (I20).
+    static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// What an entry takes with its words, and while its list grows.
+const ENTRY_COST: usize = 512;
+
+const TOO_MANY: &str = "the index has more charts and versions than the memory budget allows; raise --memory";
+
+fn spend<E: serde::de::Error>(bytes: usize) -> Result<(), E> {
+    LEFT.with(|left| match left.get().checked_sub(bytes) {
+        Some(rest) => {
+            left.set(rest);
+            Ok(())
+        }
+        None => Err(E::custom(TOO_MANY)),
+    })
+}
+
+fn within<T>(bytes: usize, read: impl FnOnce() -> Result<T, serde_saphyr::Error>) -> Result<T, String> {
+    LEFT.with(|left| left.set(bytes));
+    let read = read();
+    LEFT.with(|left| left.set(usize::MAX));
+    read.map_err(|error| said(&error))
+}
+
 /// The library's reason on one line, with its place.
 fn said(error: &serde_saphyr::Error) -> String {
     let message = error.to_string();
+    if message.contains(TOO_MANY) {
+        return TOO_MANY.to_owned();
+    }
     let line = message.lines().next().unwrap_or_default();
     format!("it is no YAML that can be read: {line:.160}")
 }
@@ -203,7 +237,18 @@ struct RawIndex {
     #[serde(default, rename = "apiVersion")]
     api_version: Word,
     #[serde(default)]
-    entries: Option<BTreeMap<String, Option<Vec<RawEntry>>>>,
+    entries: Option<BTreeMap<String, Entries>>,
+}
+
+/// One chart's entries.
+#[derive(Default)]
+struct Entries(Vec<RawEntry>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        spend::<D::Error>(ENTRY_COST / 2)?;
+        Ok(Self(Option::<Vec<RawEntry>>::deserialize(deserializer)?.unwrap_or_default()))
+    }
 }
 
 /// Text, or the lack of it, or something else in its place: one odd value must not take the whole index with it.
@@ -363,6 +408,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
 
 impl<'de> Deserialize<'de> for RawEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        spend::<D::Error>(ENTRY_COST)?;
         deserializer.deserialize_any(EntryVisitor)
     }
 }

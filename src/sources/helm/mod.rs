@@ -8,6 +8,7 @@
 //! | `web`, `http` | the calls to a web server, and what a run makes of them |
 //! | `bucket` | the same in a bucket, where archives are object versions and can be pinned |
 //! | `shelf` | what both make of an index |
+//! | `left` | where an archive may be that no index names any more |
 //!
 //! A repository is a chart, a tag a version, an artifact an archive by its SHA-256; in a bucket, an object version. Over
 //! HTTP nothing can be pinned, and that is said. Index digests are no manifest digests: the same chart in a registry is
@@ -17,6 +18,7 @@ mod archive;
 mod bucket;
 mod http;
 mod index;
+mod left;
 mod location;
 mod shelf;
 mod web;

@@ -13,6 +13,7 @@ use url::Url;
 use super::archive::{Archive, Seen};
 use super::index::Index;
 use super::location::{Hosts, Place};
+use crate::memory;
 use crate::model::{Cause, Digest, RepositoryName, Tag};
 use crate::sources::http::answer::Answer;
 use crate::sources::http::fault::Fault;
@@ -20,8 +21,10 @@ use crate::sources::http::place::redacted;
 use crate::sources::http::redirect::Redirects;
 use crate::sources::http::wire::{Call, Extras, Purpose, Wire};
 
-/// The largest public index is a quarter of it.
-const INDEX_CAP: usize = 64 << 20;
+/// The largest public index is a quarter of what is read where there is memory.
+pub(super) fn index_cap() -> usize {
+    memory::budget().part(4, 16 << 20, 64 << 20)
+}
 /// Helm itself stores no chart that is larger than a hundredth of it; others are only hashed, as they stream by.
 const ARCHIVE_CAP: usize = 256 << 20;
 /// One version's description by ChartMuseum.
@@ -112,8 +115,8 @@ impl Web {
         let Ok(url) = self.hosts.home.join("index.yaml") else {
             return failed(Fault::malformed("the repository's address takes no index.yaml"));
         };
-        let call = self.read(url.clone(), Redirects::SameOrigin, INDEX_CAP, true);
-        let answer = match self.wire.send_with(&call, Extras { headers, sink: None }).await {
+        let call = self.read(url.clone(), Redirects::SameOrigin, index_cap(), true);
+        let answer = match self.wire.send_with(&call, Extras { headers, ..Extras::default() }).await {
             Ok(answer) => answer,
             Err(fault) => return failed(fault),
         };
@@ -142,7 +145,7 @@ impl Web {
         let what = redacted(&place.url);
         let call = self.read(place.url.clone(), Redirects::Anywhere, ARCHIVE_CAP, place.trusted);
         let mut archive = Archive::new();
-        let extras = Extras { headers: HeaderMap::new(), sink: Some(&mut archive) };
+        let extras = Extras { sink: Some(&mut archive), ..Extras::default() };
         let answer = self.wire.send_with(&call, extras).await.map_err(Lack::Unknown)?;
         match answer.status {
             StatusCode::OK => {
@@ -154,6 +157,19 @@ impl Web {
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(self.lack(&answer, place, &what)),
             _ => Err(Lack::Unknown(Fault::of(&answer, &what))),
+        }
+    }
+
+    /// Whether something is served there that is no page, by its first byte.
+    pub(super) async fn serves(&self, place: &Place) -> bool {
+        let call = self.read(place.url.clone(), Redirects::Anywhere, DESCRIPTION_CAP, place.trusted);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RANGE, HeaderValue::from_static("bytes=0-0"));
+        match self.wire.send_with(&call, Extras { headers, first_byte: true, ..Extras::default() }).await {
+            Ok(answer) => {
+                answer.status.is_success() && !answer.body.is_empty() && no_page(&answer, &redacted(&place.url)).is_ok()
+            }
+            Err(_) => false,
         }
     }
 

@@ -13,6 +13,12 @@ static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-dige
 /// The most that is read of an answer that is no success: enough for an error document.
 const ERROR_CAP: usize = 64 << 10;
 
+/// So many bytes of a server's message are shown.
+const MOST_WORDS: usize = 160;
+
+/// So much is read to the end where only the first byte is wanted: a connection costs more.
+const LITTLE: usize = 16 << 10;
+
 /// An answer with its body.
 #[derive(Debug)]
 pub(in crate::sources) struct Answer {
@@ -55,6 +61,47 @@ impl Answer {
             Err(_) => Vec::new(),
         }
     }
+}
+
+impl Answer {
+    /// The first message of an OCI error document, as it came: for comparing, not for showing.
+    pub(in crate::sources) fn error_message(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Document {
+            errors: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            #[serde(default)]
+            message: String,
+        }
+        let document: Document = serde_json::from_slice(&self.body).ok()?;
+        document.errors.into_iter().map(|entry| entry.message).find(|message| !message.trim().is_empty())
+    }
+}
+
+/// A server's message for a person: plain words and nothing else. What could be a token, a name or an escape sequence is
+/// left out, since a server chooses all of it and may repeat what was sent to it (I18, I19).
+pub(in crate::sources) fn plain_words(message: &str) -> Option<String> {
+    let plain = |word: &&str| {
+        let core = word.trim_matches(|c: char| "\"'().,;:!?".contains(c));
+        core.len() <= 20
+            && core.bytes().all(|byte| byte.is_ascii_alphabetic() || b"'-_/".contains(&byte))
+            && word.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let mut text = String::new();
+    for word in message.split_whitespace() {
+        let word = Some(word).filter(plain).unwrap_or("…");
+        if text.len() + word.len() > MOST_WORDS {
+            text.push_str(" …");
+            break;
+        }
+        if !(word == "…" && text.ends_with('…')) {
+            text.push_str(if text.is_empty() { "" } else { " " });
+            text.push_str(word);
+        }
+    }
+    (!matches!(text.as_str(), "" | "…")).then_some(text)
 }
 
 /// What takes a body as it arrives, so that large ones are never in memory whole (I20).
@@ -113,6 +160,48 @@ impl Answer {
         Ok(Self { status, headers, body: body.freeze(), elsewhere })
     }
 
+    /// An answer of which only the beginning matters: what comes of the first byte on is thrown away, the connection
+    /// with it unless little is left. A body that breaks off before its first byte is an empty one that is not as long as
+    /// it says.
+    pub(in crate::sources) async fn begin(
+        mut response: Response,
+        cap: usize,
+        elsewhere: bool,
+    ) -> Result<Self, BodyFault> {
+        if !response.status().is_success() {
+            return Self::read(response, cap, elsewhere, None).await;
+        }
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let is_little = response.content_length().is_some_and(|length| length <= LITTLE as u64);
+        let mut body = BytesMut::new();
+        while body.len() <= LITTLE {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(LITTLE + 1)]),
+                Ok(None) | Err(_) => break,
+            }
+            if !is_little && !body.is_empty() {
+                break;
+            }
+        }
+        body.truncate(1);
+        Ok(Self { status, headers, body: body.freeze(), elsewhere })
+    }
+
+    /// The length of the whole content, of which this answer may be a part: from `Content-Range`, else from
+    /// `Content-Length`; none where the content was packed on the way.
+    pub(in crate::sources) fn whole_length(&self) -> Option<u64> {
+        let text = |name: HeaderName| self.headers.get(name)?.to_str().ok().map(str::trim);
+        if text(header::CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            return None;
+        }
+        match self.status {
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                text(header::CONTENT_RANGE)?.strip_prefix("bytes")?.rsplit_once('/')?.1.trim().parse().ok()
+            }
+            _ => text(header::CONTENT_LENGTH)?.parse().ok(),
+        }
+    }
+
     /// An answer of which only status and headers matter.
     pub(in crate::sources) fn bare(mut response: Response, elsewhere: bool) -> Self {
         let headers = std::mem::take(response.headers_mut());
@@ -132,5 +221,27 @@ impl Answer {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_s_message_is_shown_as_plain_words_i18_i19() {
+        for (message, shown) in [
+            (
+                "OCI artifact found, but accept header does not support OCI artifacts",
+                Some("OCI artifact found, but accept header does not support OCI artifacts"),
+            ),
+            ("manifest unknown: Bearer eyJhbGciOi.eyJ0.x9", Some("manifest unknown: Bearer …")),
+            ("\u{1b}[31mred\u{1b}[0m and\r\nblue", Some("… and blue")),
+            ("abcdefghijklmnopqrstuvwxyz", None),
+            ("", None),
+        ] {
+            assert_eq!(plain_words(message).as_deref(), shown, "{message:?}");
+        }
+        assert!(plain_words(&"word ".repeat(1_000)).unwrap().len() < 200);
     }
 }

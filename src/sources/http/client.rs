@@ -54,7 +54,7 @@ pub(in crate::sources) fn client(
     surroundings: &Surroundings,
 ) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("prodpin/", env!("CARGO_PKG_VERSION")))
+        .user_agent(super::USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(surroundings.timing.connect)

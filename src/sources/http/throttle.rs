@@ -14,6 +14,13 @@ use crate::model::Cause;
 /// Where concurrency starts: with 50 ms of network in between, 64 in flight are what makes a listing quick.
 const START: usize = 64;
 
+/// Below this, complaints of a server do not lower the limit: it refuses some requests, whatever their number, and each
+/// of them waits by itself. Too many connections or open files lower it to one.
+const FLOOR: usize = 4;
+
+/// So many refusals with no answer in between say that the server takes nobody for now.
+const CLOSED: u32 = 16;
+
 /// Complaints closer together than this are about the same burst, and cut the limit once.
 const BURST: Duration = Duration::from_millis(100);
 
@@ -55,7 +62,11 @@ struct State {
     /// Requests that went well since the limit last changed.
     streak: usize,
     last_cut: Option<Instant>,
-    /// The server asked everyone to wait until then (F32).
+    /// Refusals since the last answer.
+    refused_in_row: u32,
+    /// Answers so far.
+    went_well: u64,
+    /// The server takes nobody until then (F32).
     not_before: Option<Instant>,
 }
 
@@ -69,7 +80,8 @@ impl Throttle {
     pub(in crate::sources) fn new(cap: usize) -> Self {
         let cap = cap.max(1);
         let limit = cap.min(START);
-        let state = State { cap, limit, debt: 0, streak: 0, last_cut: None, not_before: None };
+        let state =
+            State { cap, limit, debt: 0, streak: 0, last_cut: None, refused_in_row: 0, went_well: 0, not_before: None };
         Self { permits: Semaphore::new(limit), state: Mutex::new(state) }
     }
 
@@ -128,6 +140,8 @@ impl Throttle {
     /// A request went well.
     pub(in crate::sources) fn well(&self) {
         let mut state = self.state();
+        state.refused_in_row = 0;
+        state.went_well += 1;
         if state.limit >= state.cap {
             return;
         }
@@ -142,17 +156,28 @@ impl Throttle {
         }
     }
 
-    /// The server is overloaded or says that this is too much: half of it, and nobody before `pause` is over.
+    /// How many requests went well so far: whoever waits can tell whether others got through meanwhile.
+    pub(in crate::sources) fn went_well(&self) -> u64 {
+        self.state().went_well
+    }
+
+    /// The server is overloaded or says that this is too much: half of it. Whoever was refused waits for as long as he
+    /// was told; everyone does only if nobody gets through any more (F113).
     pub(in crate::sources) fn complaint(&self, pause: Option<Duration>) {
         let now = Instant::now();
         let mut state = self.state();
-        state.not_before = state.not_before.max(pause.map(|pause| now + pause));
+        state.refused_in_row = state.refused_in_row.saturating_add(1);
+        let closed = state.refused_in_row >= CLOSED.min(u32::try_from(state.cap).unwrap_or(CLOSED));
+        if closed {
+            state.not_before = state.not_before.max(pause.map(|pause| now + pause));
+        }
         if state.last_cut.is_some_and(|last| now.duration_since(last) < BURST) {
             return;
         }
         state.last_cut = Some(now);
         state.streak = 0;
-        let limit = (state.limit / 2).max(1);
+        let floor = if pause.is_some() && !closed { FLOOR.min(state.limit) } else { 1 };
+        let limit = (state.limit / 2).max(floor);
         self.lower(&mut state, limit);
     }
 }
@@ -213,11 +238,30 @@ mod tests {
     #[tokio::test]
     async fn a_pause_past_the_deadline_is_not_waited_for_f32() {
         let throttle = Throttle::new(8);
-        throttle.complaint(Some(Duration::from_secs(60)));
+        (0..CLOSED).for_each(|_| throttle.complaint(Some(Duration::from_secs(60))));
         let start = Instant::now();
         let fault = throttle.acquire(Some(start + Duration::from_secs(1))).await.unwrap_err();
         assert_eq!(fault.cause, Cause::Throttled);
         assert!(start.elapsed() < Duration::from_secs(1));
         assert_eq!(throttle.permits.available_permits(), 4, "the permit came back");
+    }
+
+    #[tokio::test]
+    async fn a_host_that_refuses_some_is_paced_and_one_that_refuses_all_is_left_alone_f113() {
+        let throttle = Throttle::new(64);
+        let end = Some(Instant::now() + Duration::from_secs(1));
+        for _ in 0..200 {
+            (0..CLOSED - 1).for_each(|_| throttle.complaint(Some(Duration::from_secs(60))));
+            throttle.well();
+            assert!(throttle.acquire(end).await.is_ok(), "nobody else waits for what one was told");
+        }
+        {
+            let mut state = throttle.state();
+            (state.limit, state.last_cut) = (FLOOR, None);
+        }
+        throttle.complaint(Some(Duration::from_secs(60)));
+        assert_eq!(throttle.state().limit, FLOOR, "refusals that have nothing to do with numbers stop nothing");
+        (0..CLOSED).for_each(|_| throttle.complaint(Some(Duration::from_secs(60))));
+        assert!(throttle.acquire(end).await.is_err(), "nobody gets through: everyone waits");
     }
 }

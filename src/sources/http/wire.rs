@@ -21,6 +21,7 @@ use super::fault::Fault;
 use super::handshake::{self, tls_error};
 use super::place::redacted;
 use super::redirect::{self, Redirects};
+use super::retry_after::retry_after;
 use super::surroundings::Timing;
 use super::throttle::{Throttle, out_of_time};
 use crate::model::{Cause, Pin, Tag};
@@ -31,6 +32,8 @@ pub(in crate::sources) use super::answer::Answer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sources) enum Purpose {
     Read,
+    /// Asking a server what it is. Its answer says nothing about whether the credentials reach anything.
+    Recognise,
     /// Asking a token server, which takes a POST from whoever holds an identity token.
     Token,
     /// Writing a pin.
@@ -58,6 +61,8 @@ pub(in crate::sources) struct Extras<'a> {
     pub(in crate::sources) headers: HeaderMap,
     /// What takes the body of a success as it arrives; the answer's own is empty then.
     pub(in crate::sources) sink: Option<&'a mut dyn Sink>,
+    /// Whether the first byte of the body is enough.
+    pub(in crate::sources) first_byte: bool,
 }
 
 /// The HTTP client of one source.
@@ -87,8 +92,8 @@ enum Setback {
     Slow(Fault),
 }
 
-/// A longer wait than this is a way to say no.
-const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+/// So often one call may be told to wait by a host that answers others meanwhile.
+const MOST_PACED: u32 = 64;
 
 /// After so many calls in a row that took all the time there is, with nothing answered in between, the server is left
 /// alone: each further one would take as long, and a run has thousands (F5).
@@ -148,6 +153,8 @@ impl Wire {
             // To say that a call is not offered costs a server nothing, and gets nobody further.
             Ok(answer) if matches!(answer.status.as_u16(), 405 | 501) => {}
             Ok(_) => self.given_up.store(0, Ordering::Relaxed),
+            // A path that a gateway lets hang says nothing of what lies behind the others.
+            Err(_) if call.purpose == Purpose::Recognise => {}
             Err(fault) if fault.cause == Cause::TimedOut => _ = self.given_up.fetch_add(1, Ordering::Relaxed),
             Err(_) => {}
         }
@@ -158,12 +165,13 @@ impl Wire {
         if !permitted(call, self.write) {
             return Err(Fault::refused(format!("{} {} is no call that this run may make", call.method, shown(call))));
         }
-        let mut failures = 0;
+        let (mut failures, mut throttled) = (0_u32, 0_u32);
         loop {
             if self.deadline.is_some_and(|end| Instant::now() >= end) {
                 return Err(out_of_time());
             }
             let permit = self.throttle.acquire(self.deadline).await?;
+            let went_well = self.throttle.went_well();
             let outcome = self.attempt(call, &mut extras).await;
             drop(permit);
             let (fault, wait) = match outcome {
@@ -177,6 +185,8 @@ impl Wire {
                 Err(Setback::Final(fault)) => return Err(fault),
                 // A write is sent again only if nothing was done with it.
                 Err(Setback::Fleeting(fault) | Setback::Slow(fault)) if call.content.is_some() => return Err(fault),
+                // Every repository of the source waits for this answer: once is long enough.
+                Err(Setback::Slow(fault)) if call.purpose == Purpose::Recognise => return Err(fault),
                 Err(Setback::Fleeting(fault)) => (fault, None),
                 Err(Setback::Slow(fault)) => {
                     self.throttle.complaint(None);
@@ -187,6 +197,11 @@ impl Wire {
                 Err(Setback::Overload(fault, wait)) => {
                     // Even where the run has no end, nobody waits for longer than it may.
                     self.throttle.complaint(wait.map(|wait| wait.min(self.timing.longest_wait)));
+                    // A host that answers others meanwhile is pacing this run, not refusing it (F113).
+                    throttled += 1;
+                    if throttled <= MOST_PACED && self.throttle.went_well() != went_well {
+                        failures = failures.saturating_sub(1);
+                    }
                     (fault, wait)
                 }
             };
@@ -198,14 +213,15 @@ impl Wire {
     /// Waits before the next try, or gives the fault back if there is none.
     async fn pause(&self, failures: u32, asked: Option<Duration>, fault: Fault) -> Result<(), Fault> {
         // A throttled call is worth more patience than a broken one: the server is there, and says what it wants.
-        let most = if fault.cause == Cause::Throttled { self.timing.tries * 2 } else { self.timing.tries };
+        let most = if fault.cause == Cause::Throttled { self.timing.tries * 4 } else { self.timing.tries };
         if failures >= most {
             return Err(fault);
         }
         // Half of the wait is certain and half of it chance, so that 64 requests do not return as one.
         let backoff = self.timing.backoff * 2_u32.saturating_pow(failures - 1).min(64);
         let chance = (RandomState::new().hash_one(failures) % 1024) as u32;
-        let wait = asked.unwrap_or_default().max(backoff / 2 + backoff / 2 * chance / 1024);
+        let jitter = backoff / 2 + backoff / 2 * chance / 1024;
+        let wait = asked.map_or(jitter, |asked| asked.max(backoff / 2) + jitter.min(asked / 4));
         let too_long = match self.deadline {
             Some(end) => Instant::now() + wait >= end,
             None => wait > self.timing.longest_wait,
@@ -282,8 +298,11 @@ impl Wire {
             if call.method == Method::HEAD {
                 return Ok(Answer::bare(response, elsewhere));
             }
-            let sink = extras.sink.as_deref_mut();
-            return Answer::read(response, call.cap, elsewhere, sink).await.map_err(|fault| match fault {
+            let read = match extras.first_byte {
+                true => Answer::begin(response, call.cap, elsewhere).await,
+                false => Answer::read(response, call.cap, elsewhere, extras.sink.as_deref_mut()).await,
+            };
+            return read.map_err(|fault| match fault {
                 BodyFault::Broken(error) => broken(call, &url, &error),
                 BodyFault::TooLarge => Setback::Final(Fault::malformed(format!(
                     "{}: the answer is larger than the {} bytes that are read of it",
@@ -301,6 +320,7 @@ impl Wire {
 fn permitted(call: &Call, write: bool) -> bool {
     match call.purpose {
         Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),
+        Purpose::Recognise => call.method == Method::GET && call.content.is_none(),
         Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
         Purpose::Pin => {
             let names_pin = || {
@@ -357,17 +377,6 @@ fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
-/// `Retry-After` in either of its forms (F32).
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()).min(LONGEST_PAUSE));
-    }
-    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-    Some(wait.min(LONGEST_PAUSE))
-}
-
 /// The status of an answer to a HEAD that the server does not take. A throttled HEAD is not among them: a GET in its
 /// place would spend the quota that HEAD spares (C94, C104).
 pub(in crate::sources) fn head_not_offered(status: StatusCode) -> bool {
@@ -401,21 +410,7 @@ mod tests {
         assert!(!permitted(&call(Purpose::Token, Method::DELETE, "/token"), true));
         assert!(permitted(&call(Purpose::Token, Method::POST, "/token"), false));
         assert!(permitted(&call(Purpose::Read, Method::HEAD, "/v2/a/manifests/1"), false));
-    }
-
-    #[test]
-    fn retry_after_is_read_in_both_forms_f32() {
-        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let read = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, text.parse().unwrap());
-            retry_after(&headers, now).map(|wait| wait.as_secs())
-        };
-        assert_eq!(read("7"), Some(7));
-        assert_eq!(read("Thu, 01 Jan 2026 00:00:30 GMT"), Some(30));
-        assert_eq!(read("Wed, 31 Dec 2025 00:00:30 GMT"), Some(0));
-        assert_eq!(read("4294967295"), Some(24 * 3600));
-        assert_eq!(read("Fri, 01 Jan 2100 00:00:00 GMT"), Some(24 * 3600));
-        assert_eq!(read("soon"), None);
+        assert!(permitted(&call(Purpose::Recognise, Method::GET, "/config"), false));
+        assert!(!permitted(&call(Purpose::Recognise, Method::POST, "/config"), true));
     }
 }

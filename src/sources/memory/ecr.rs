@@ -26,6 +26,8 @@ pub struct EcrTerms {
     pub cached_from: Option<Box<str>>,
     /// Principals that may delete images here.
     pub may_delete: Vec<Box<str>>,
+    /// Whether the policy lets prodpin put a rule in front of the lifecycle policy.
+    pub manages_lifecycle: bool,
 }
 
 impl Default for EcrTerms {
@@ -37,6 +39,7 @@ impl Default for EcrTerms {
             access: Setting::Unset,
             cached_from: None,
             may_delete: Vec::new(),
+            manages_lifecycle: false,
         }
     }
 }
@@ -124,6 +127,7 @@ impl Repository {
             lifecycle: terms.lifecycle.clone(),
             access: terms.access.clone(),
             cached_from: terms.cached_from.clone(),
+            manages_lifecycle: terms.manages_lifecycle,
             may_delete: terms.may_delete.clone().into(),
         }))
     }

@@ -256,6 +256,7 @@ fn blank(artifact: &ArtifactId) -> Inspection {
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     }

@@ -2,9 +2,11 @@
 //! once when it stops working (F29), and never quietly replaced by nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
@@ -13,7 +15,7 @@ use tracing::debug;
 use url::Url;
 
 use super::challenge::{Scheme, offered, realm_allowed};
-use super::credentials::{Credentials, authorization};
+use super::credentials::{Credentials, Keys, authorization};
 use super::fault::Fault;
 use super::host::{RegistryHost, redacted};
 use super::redirect::Redirects;
@@ -80,6 +82,11 @@ impl Grant {
         Self::new("registry:catalog:*".to_owned(), false)
     }
 
+    /// Nothing in particular: whatever the registry shows to everyone who has logged in.
+    pub(super) fn login() -> Self {
+        Self::new(String::new(), false)
+    }
+
     fn new(scope: String, guess: bool) -> Self {
         Self { scope, guess, held: RwLock::new(None), renewal: Mutex::new(None) }
     }
@@ -96,19 +103,31 @@ impl Grant {
 /// How one source proves who it is.
 #[derive(Debug)]
 pub(super) struct Auth {
-    credentials: Credentials,
+    keys: Keys,
     token_realms: Vec<String>,
     /// What the registry asked for last, so that the next repository needs no challenge of its own.
     known: RwLock<Option<Scheme>>,
+    /// Who issued the tokens, by their own word.
+    issuer: OnceLock<String>,
 }
 
 impl Auth {
-    pub(super) fn new(credentials: Credentials, token_realms: Vec<String>) -> Self {
-        Self { credentials, token_realms, known: RwLock::new(None) }
+    pub(super) fn new(keys: Keys, token_realms: Vec<String>) -> Self {
+        Self { keys, token_realms, known: RwLock::new(None), issuer: OnceLock::new() }
+    }
+
+    /// Whether a text holds the secret of this source (I18).
+    pub(super) fn is_told_by(&self, text: &str) -> bool {
+        self.keys.is_told_by(text)
     }
 
     fn known(&self) -> Option<Scheme> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who issued the tokens that were fetched so far, where they say so.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.issuer.get().map(String::as_str)
     }
 
     /// What to send in this scope now; nothing as long as the registry has not asked.
@@ -168,7 +187,7 @@ impl Auth {
             return Err(fault.clone());
         }
         let obtained = match scheme {
-            Scheme::Basic => self.password(host),
+            Scheme::Basic => self.password(host).await,
             Scheme::Bearer { realm, service } => self.token(wire, host, &grant.scope, &realm, service.as_deref()).await,
         };
         match obtained {
@@ -185,9 +204,9 @@ impl Auth {
         }
     }
 
-    fn password(&self, host: &RegistryHost) -> Result<Held, Fault> {
+    async fn password(&self, host: &RegistryHost) -> Result<Held, Fault> {
         let lasting = |header| Held { header, expires: None, proven: AtomicBool::new(false) };
-        self.credentials.basic().map(lasting).ok_or_else(|| {
+        self.keys.get().await?.basic().map(lasting).ok_or_else(|| {
             let detail = format!(
                 "{} asks for a user and a password; set `username` and `password` on the source, or \
                  PRODPIN_USERNAME and PRODPIN_PASSWORD, or log in with docker",
@@ -206,11 +225,12 @@ impl Auth {
         realm: &Url,
         service: Option<&str>,
     ) -> Result<Held, Fault> {
-        if let Credentials::Token(token) = &self.credentials {
+        let credentials = self.keys.get().await?;
+        if let Credentials::Token(token) = credentials {
             return bearer(token.expose(), None, realm);
         }
         realm_allowed(host, realm, &self.token_realms)?;
-        let call = match &self.credentials {
+        let call = match credentials {
             Credentials::Identity(token) => exchange_call(realm, service, scope, token),
             other => token_call(realm, service, scope, other.basic()),
         };
@@ -229,6 +249,9 @@ impl Auth {
         let Some(token) = token else {
             return Err(Fault::malformed(format!("the token server {} sent no token", redacted(realm))));
         };
+        if let Some(issuer) = issuer(&token) {
+            self.issuer.get_or_init(|| issuer);
+        }
         bearer(&token, Some(granted.expires_in), realm)
     }
 }
@@ -240,6 +263,17 @@ struct Granted {
     access_token: Option<String>,
     #[serde(default)]
     expires_in: i64,
+}
+
+/// The issuer that a JSON Web Token names. Nobody verified it: it tells registries apart, and opens nothing.
+fn issuer(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        iss: String,
+    }
+    let claims = token.split('.').nth(1)?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.iss).filter(|issuer| issuer.len() <= 200)
 }
 
 fn bearer(token: &str, lives: Option<i64>, realm: &Url) -> Result<Held, Fault> {
@@ -263,7 +297,9 @@ fn token_call(realm: &Url, service: Option<&str>, scope: &str, basic: Option<Hea
         if let Some(service) = service {
             query.append_pair("service", service);
         }
-        query.append_pair("scope", scope);
+        if !scope.is_empty() {
+            query.append_pair("scope", scope);
+        }
     }
     Call {
         purpose: Purpose::Token,

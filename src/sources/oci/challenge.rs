@@ -5,6 +5,7 @@ use url::Url;
 
 use super::fault::Fault;
 use super::host::{RegistryHost, is_loopback, redacted};
+use crate::model::Marks;
 
 /// A way to authenticate, as the registry offers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,20 @@ pub(super) fn offered(headers: &HeaderMap) -> Result<Option<Scheme>, Fault> {
     }
     let basic = challenges.iter().any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"));
     Ok(basic.then_some(Scheme::Basic))
+}
+
+/// What a challenge shows of the registry's kind, whether or not it can be answered.
+pub(super) fn note_challenge(headers: &HeaderMap, marks: &mut Marks) {
+    let values = headers.get_all(header::WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok());
+    for challenge in values.filter(|value| value.len() <= MOST_BYTES).flat_map(parse) {
+        let parameter = |name: &str| challenge.parameter(name).map(str::to_owned);
+        if challenge.scheme.eq_ignore_ascii_case("bearer") {
+            marks.token_realm = parameter("realm");
+            marks.token_service = parameter("service");
+        } else if challenge.scheme.eq_ignore_ascii_case("basic") {
+            marks.basic_realm = parameter("realm");
+        }
+    }
 }
 
 /// Whether this realm may be asked for a token, with whatever credentials there are. The registry chooses the realm,

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt as _};
 
+use super::answer::Answer;
 use super::fault::Fault;
 use super::manifest::{Content, Descriptor, Manifest, parse};
 use super::registry::{Lack, Registry, Repository};
 use super::resolve::check_header;
-use crate::model::Digest;
+use crate::model::{Digest, Disagreement};
 pub(super) use crate::sources::closure::Trouble;
 use crate::sources::closure::{Below, Frontier, Identities, check_child};
 
@@ -16,6 +17,7 @@ use crate::sources::closure::{Below, Frontier, Identities, check_child};
 const MANIFESTS_AT_ONCE: usize = 6;
 
 /// A manifest as served: its exact bytes, and what they mean if that can be told.
+#[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) bytes: bytes::Bytes,
     pub(super) media_type: Option<String>,
@@ -23,8 +25,8 @@ pub(super) struct Fetched {
 }
 
 impl Registry {
-    /// Fetches a manifest by digest and holds its bytes to it.
-    pub(super) async fn fetch(&self, repository: &Repository, digest: &Digest) -> Result<Fetched, Trouble> {
+    /// Fetches a manifest by digest and holds its bytes to it. It counts as a pull: `fetch` does it once.
+    pub(super) async fn get_by_digest(&self, repository: &Repository, digest: &Digest) -> Result<Fetched, Trouble> {
         let answer = match self.get_manifest(repository, &digest.to_string()).await {
             Ok(answer) => answer,
             Err(Lack::NotFound) => return Err(Trouble::NotFound),
@@ -39,10 +41,26 @@ impl Registry {
             return Err(Trouble::WrongBytes(format!("{}: the bytes served hash to {served}", what())));
         }
         check_header(&answer, what).map_err(|fault| Trouble::WrongBytes(fault.detail))?;
+        Ok(Fetched::of(answer, what))
+    }
+}
+
+impl Fetched {
+    /// Reads what was served.
+    pub(super) fn of(answer: Answer, what: impl Fn() -> String) -> Self {
         let media_type = answer.media_type().map(str::to_owned);
         let manifest = parse(&answer.body, media_type.as_deref())
             .map_err(|fault| Fault::new(fault.cause, format!("{}: {}", what(), fault.detail)));
-        Ok(Fetched { bytes: answer.body, media_type, manifest })
+        Self { bytes: answer.body, media_type, manifest }
+    }
+}
+
+impl Registry {
+    /// Whether HEAD says that a manifest is there for which GET has just answered 404.
+    pub(super) async fn head_says_there(&self, repository: &Repository, digest: &Digest) -> Option<Disagreement> {
+        self.told_by_head(repository, &digest.to_string()).await?;
+        let [said, but] = ["HEAD says that it is there", "GET answers 404"].map(str::to_owned);
+        Some(Disagreement { said, but })
     }
 }
 
@@ -66,8 +84,16 @@ pub(super) async fn below(registry: &Registry, repository: &Repository, root: &D
         let mut fetched = stream::iter(fetched).buffer_unordered(MANIFESTS_AT_ONCE);
         while let Some((child, content)) = fetched.next().await {
             match content {
-                Ok(content) => frontier.add(content),
-                Err(trouble) => found.note(&child.digest, trouble),
+                Ok(content) => frontier.add(content, child.attestation),
+                Err(trouble) => {
+                    if matches!(trouble, Trouble::NotFound)
+                        && let Some(disagreement) = registry.head_says_there(repository, &child.digest).await
+                    {
+                        found.contradict(format!("{}@{}", repository.name, child.digest), disagreement);
+                    } else {
+                        found.note(&child, trouble);
+                    }
+                }
             }
         }
     }
@@ -86,17 +112,17 @@ pub(super) async fn identities(
         let fetched = level.into_iter().map(|digest| async move { registry.fetch(repository, &digest).await });
         let mut fetched = stream::iter(fetched).buffer_unordered(MANIFESTS_AT_ONCE);
         while let Some(answer) = fetched.next().await {
-            identities.add(answer.and_then(|fetched| fetched.manifest.map_err(Trouble::Unknown)))?;
+            identities.add(answer.and_then(|fetched| fetched.manifest.clone().map_err(Trouble::Unknown)))?;
         }
     }
     Ok(identities.found())
 }
 
 async fn child_content(registry: &Registry, repository: &Repository, child: &Descriptor) -> Result<Content, Trouble> {
-    let fetched = registry.fetch(repository, &child.digest).await?;
+    let fetched = registry.fetch_present(repository, &child.digest).await?;
     let name = format!("{}@{}", repository.name, child.digest);
     check_child(&name, child, fetched.bytes.len(), fetched.media_type.as_deref()).map_err(Trouble::Unknown)?;
-    fetched.manifest.map(|manifest| manifest.content).map_err(Trouble::Unknown)
+    fetched.manifest.as_ref().map(|manifest| manifest.content.clone()).map_err(|fault| Trouble::Unknown(fault.clone()))
 }
 
 async fn ask_blobs(registry: &Registry, repository: &Repository, frontier: Frontier, found: &mut Below) {
@@ -105,19 +131,14 @@ async fn ask_blobs(registry: &Registry, repository: &Repository, frontier: Front
         Err(fault) => return found.faults.push(fault),
     };
     let asked = blobs.into_iter().map(|blob| async move {
-        let facts = registry.head_blob(repository, &blob.digest).await;
-        (blob, facts)
+        let answer = registry.ask_blob(repository, &blob.digest).await;
+        (blob, answer)
     });
     let mut asked = stream::iter(asked).buffer_unordered(registry.width());
-    while let Some((blob, facts)) = asked.next().await {
-        match facts {
-            Ok(facts) if facts.size.is_none_or(|size| size == blob.size) => {}
-            Ok(_) => found.faults.push(Fault::malformed(format!(
-                "blob {}@{} has another size than its manifest says",
-                repository.name, blob.digest
-            ))),
-            Err(Lack::NotFound) => found.lacks_blob(repository.name.as_str(), &blob),
-            Err(Lack::Unknown(fault)) => found.faults.push(fault),
+    while let Some((blob, answer)) = asked.next().await {
+        match answer {
+            Ok(answer) => found.note_blob(repository.name.as_str(), &blob, &answer),
+            Err(fault) => found.faults.push(fault),
         }
     }
 }

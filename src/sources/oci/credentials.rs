@@ -2,14 +2,19 @@
 //! Docker or Podman, and only then nobody. Whatever is there and broken is an error: going on as nobody would look
 //! like a registry that lost its repositories.
 
+use std::time::Instant;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::HeaderValue;
+use tokio::sync::OnceCell;
 
+use super::docker_config::Found;
+use super::fault::Fault;
 use super::host::RegistryHost;
 use super::surroundings::Surroundings;
 use super::{OciError, docker_config};
-use crate::model::SourceName;
+use crate::model::{Cause, SourceName};
 use crate::policy::{OciConfig, Secret};
 
 /// Who asks.
@@ -32,6 +37,18 @@ impl Credentials {
         let Self::Password { username, password } = self else { return None };
         authorization("Basic", &BASE64_STANDARD.encode(format!("{username}:{}", password.expose())))
     }
+
+    /// Whether a text holds the secret, or what is sent in its place (I18).
+    pub(super) fn is_told_by(&self, text: &str) -> bool {
+        let secret = match self {
+            Self::Anonymous => return false,
+            Self::Password { password, .. } => password,
+            Self::Identity(token) | Self::Token(token) => token,
+        };
+        let sent = self.basic();
+        let sent = sent.as_ref().and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Basic "));
+        text.contains(secret.expose()) || sent.is_some_and(|sent| text.contains(sent))
+    }
 }
 
 /// An `Authorization` that prints as nothing; none if the secret cannot stand in a header (F79).
@@ -41,26 +58,92 @@ pub(super) fn authorization(scheme: &str, secret: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// Finds the credentials of a source.
-pub(super) fn find(
+/// The credentials of a source, as soon as somebody wants to know them: who has to ask a program for them does so once,
+/// and no other source waits for it (F108).
+#[derive(Debug)]
+pub(super) struct Keys {
+    found: Found,
+    /// For messages, where nothing but TLS would keep a secret.
+    exposed: Option<String>,
+    surroundings: Surroundings,
+    deadline: Option<Instant>,
+    resolved: OnceCell<Result<Credentials, Fault>>,
+}
+
+impl Keys {
+    /// Finds who has the credentials. Nobody is asked yet.
+    pub(super) fn find(
+        name: &SourceName,
+        config: &OciConfig,
+        host: &RegistryHost,
+        surroundings: &Surroundings,
+        deadline: Option<Instant>,
+    ) -> Result<Self, OciError> {
+        let found = find(name, config, host, surroundings)?;
+        let exposed = (host.is_plain() && !host.is_loopback()).then(|| format!("http://{}", host.shown()));
+        let keys = Self { found, exposed, surroundings: surroundings.clone(), deadline, resolved: OnceCell::new() };
+        if let Found::Ready(credentials) = &keys.found {
+            keys.guarded(credentials)?;
+        }
+        Ok(keys)
+    }
+
+    /// Whether a text holds the secret, as far as it is known by now (I18).
+    pub(super) fn is_told_by(&self, text: &str) -> bool {
+        let known = match &self.found {
+            Found::Ready(credentials) => Some(credentials),
+            Found::Ask(_) => self.resolved.get().and_then(|resolved| resolved.as_ref().ok()),
+        };
+        known.is_some_and(|credentials| credentials.is_told_by(text))
+    }
+
+    /// The credentials. What is there and cannot be had is a fault, never nobody.
+    pub(super) async fn get(&self) -> Result<&Credentials, Fault> {
+        let resolved = self.resolved.get_or_init(|| async {
+            let found = self.resolve().await;
+            found.map_err(|error| Fault::new(Cause::Denied, error.to_string()))
+        });
+        resolved.await.as_ref().map_err(Clone::clone)
+    }
+
+    async fn resolve(&self) -> Result<Credentials, OciError> {
+        // Half of the time at most, so that there is some left for the registry's other answers.
+        let now = Instant::now();
+        let half = self.deadline.map(|deadline| now + deadline.saturating_duration_since(now) / 2);
+        let found = self.found.resolve(&self.surroundings, half).await?.unwrap_or(Credentials::Anonymous);
+        self.guarded(&found)?;
+        Ok(found)
+    }
+
+    fn guarded(&self, found: &Credentials) -> Result<(), OciError> {
+        match &self.exposed {
+            Some(origin) if *found != Credentials::Anonymous => Err(OciError::Credentials {
+                origin: origin.clone(),
+                reason:
+                    "there are credentials for it, and without TLS everyone on the way could read them; use https, \
+                         or take the credentials away"
+                        .to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Finds the credentials of a source, or who has them.
+fn find(
     name: &SourceName,
     config: &OciConfig,
     host: &RegistryHost,
     surroundings: &Surroundings,
-) -> Result<Credentials, OciError> {
+) -> Result<Found, OciError> {
     let found = match from_policy(name, config)? {
-        Some(found) => found,
+        Some(found) => Some(Found::Ready(found)),
         None => match from_environment(name, surroundings)? {
-            Some(found) => found,
-            None => docker_config::find(host, surroundings)?.unwrap_or(Credentials::Anonymous),
+            Some(found) => Some(Found::Ready(found)),
+            None => docker_config::find(host, surroundings)?,
         },
     };
-    if found != Credentials::Anonymous && host.is_plain() && !host.is_loopback() {
-        let reason = "there are credentials for it, and without TLS everyone on the way could read them; use https, or \
-                      take the credentials away";
-        return Err(OciError::Credentials { origin: format!("http://{}", host.shown()), reason: reason.to_owned() });
-    }
-    Ok(found)
+    Ok(found.unwrap_or(Found::Ready(Credentials::Anonymous)))
 }
 
 fn from_policy(name: &SourceName, config: &OciConfig) -> Result<Option<Credentials>, OciError> {
@@ -145,12 +228,17 @@ mod tests {
             private: false,
             ca_file: None,
             max_concurrency: None,
+            cleanup: None,
         };
         let environment = Environment::of(variables.iter().copied());
         let several_registries = environment.get("SEVERAL").is_some();
         let surroundings = Surroundings { environment, several_registries, ..Surroundings::default() };
         let host = RegistryHost::new(&config.url).unwrap();
-        find(&"my-shop.1".parse().unwrap(), &config, &host, &surroundings).map_err(|error| error.to_string())
+        let found = Keys::find(&"my-shop.1".parse().unwrap(), &config, &host, &surroundings, None);
+        match found.map_err(|error| error.to_string())?.found {
+            Found::Ready(credentials) => Ok(credentials),
+            Found::Ask(helper) => Err(format!("{helper:?}")),
+        }
     }
 
     fn user(name: &str, password: &str) -> Credentials {

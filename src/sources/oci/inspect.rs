@@ -7,8 +7,8 @@ use super::fault::Fault;
 use super::manifest::{Content, Manifest, created_in_config, provenance_in_config};
 use super::registry::{Lack, Registry, Repository};
 use crate::model::{
-    ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, Inspection, Obstacle, Pin, PinState, Presence, Provenance,
-    Resolution, Scope, Tag,
+    ArtifactId, ArtifactKind, Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, Pin, PinState, Presence,
+    Provenance, Resolution, Scope, Tag,
 };
 
 /// An image's configuration is a few KiB; labels can make it large, not this large.
@@ -25,6 +25,7 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     }
@@ -34,25 +35,27 @@ pub(super) fn blank(artifact: ArtifactId) -> Inspection {
 pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest: &Digest) -> Inspection {
     let mut seen = blank(digest.clone().into());
     let scope = Scope::Artifact(seen.artifact.clone());
-    match registry.fetch(repository, digest).await {
+    match registry.fetch_present(repository, digest).await {
         Ok(fetched) => {
             seen.presence = Presence::Present;
-            match fetched.manifest {
-                Ok(manifest) => look_below(registry, repository, digest, &manifest, &mut seen).await,
-                Err(fault) => seen.gaps.push(fault.gap(scope.clone())),
+            match &fetched.manifest {
+                Ok(manifest) => look_below(registry, repository, digest, manifest, &mut seen).await,
+                Err(fault) => seen.gaps.push(fault.clone().gap(scope.clone())),
             }
         }
-        Err(Trouble::NotFound) => seen.presence = Presence::NotFound,
+        Err(Trouble::NotFound) => {
+            seen.presence = Presence::NotFound;
+            if let Some(disagreement) = registry.head_says_there(repository, digest).await {
+                contradict(&mut seen, format!("{}@{digest}", repository.name), disagreement);
+            }
+        }
         Err(Trouble::WrongBytes(detail)) => {
             seen.gaps.push(Gap::new(scope.clone(), Cause::Malformed, detail.clone()));
             seen.obstacles.push(Obstacle::WrongBytes { detail });
         }
         Err(Trouble::Unknown(fault)) => seen.gaps.push(fault.gap(scope.clone())),
     }
-    seen.pin = pin_state(registry, repository, digest).await.unwrap_or_else(|fault| {
-        seen.gaps.push(fault.gap(scope));
-        PinState::Unknown
-    });
+    look_at_pin(registry, repository, digest, &mut seen).await;
     if registry.host.is_ecr() {
         // Whether ECR's lifecycle policy selects it, no registry call tells (A49).
         let detail = "this is Amazon ECR, whose lifecycle policy cannot be seen through an `oci` source and may delete \
@@ -60,6 +63,35 @@ pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest
         seen.obstacles.push(Obstacle::Unproven { detail: detail.to_owned() });
     }
     seen
+}
+
+/// Two answers that cannot both be true: whether it is there is then not known, unless its bytes were read.
+fn contradict(seen: &mut Inspection, about: String, Disagreement { said, but }: Disagreement) {
+    if seen.presence == Presence::NotFound {
+        seen.presence = Presence::Unknown;
+    }
+    seen.obstacles.push(Obstacle::Contradiction { about, said, but });
+}
+
+/// Reads the pin as whoever pulls by it would: by its bytes, held to what HEAD says (F105).
+async fn look_at_pin(registry: &Registry, repository: &Repository, digest: &Digest, seen: &mut Inspection) {
+    let pin = Pin::of(digest);
+    let (state, disagreement) = match named_by_pin(registry, repository, digest).await {
+        Ok(named) => named,
+        Err(fault) => {
+            seen.gaps.push(fault.gap(Scope::Artifact(seen.artifact.clone())));
+            return;
+        }
+    };
+    seen.pin = state;
+    if let Some(disagreement) = disagreement {
+        seen.pin = PinState::Unknown;
+        contradict(seen, format!("pin {pin}"), disagreement);
+    } else if seen.pin == PinState::Present && seen.presence == Presence::NotFound {
+        let but = format!("tag {pin} serves exactly these bytes");
+        let disagreement = Disagreement { said: "GET by digest answers 404".to_owned(), but };
+        contradict(seen, format!("{}@{digest}", repository.name), disagreement);
+    }
 }
 
 async fn look_below(
@@ -70,31 +102,44 @@ async fn look_below(
     seen: &mut Inspection,
 ) {
     seen.created = manifest.created;
-    seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
+    seen.kind = match &manifest.content {
+        Content::Index(_) => Some(ArtifactKind::Index),
+        Content::Image { .. } => manifest.is_chart().then_some(ArtifactKind::Chart),
+    };
     seen.children = manifest.content.children();
     let found = below(registry, repository, digest, &manifest.content).await;
-    seen.closure = found.closure();
-    let scope = || Scope::Artifact(seen.artifact.clone());
-    for detail in found.wrong {
-        seen.gaps.push(Gap::new(scope(), Cause::Malformed, detail.clone()));
-        seen.obstacles.push(Obstacle::WrongBytes { detail });
-    }
-    seen.gaps.extend(found.faults.into_iter().map(|fault| fault.gap(scope())));
+    found.tell(seen);
 }
 
-/// What an artifact's pin names now.
+/// What an artifact's pin names now; unknown where HEAD and GET do not agree.
 pub(super) async fn pin_state(
     registry: &Registry,
     repository: &Repository,
     digest: &Digest,
 ) -> Result<PinState, Fault> {
+    Ok(match named_by_pin(registry, repository, digest).await? {
+        (state, None) => state,
+        (_, Some(_)) => PinState::Unknown,
+    })
+}
+
+async fn named_by_pin(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<(PinState, Option<Disagreement>), Fault> {
     let tag: Tag = Pin::of(digest).to_string().parse().map_err(|_| Fault::malformed("a pin that is no tag"))?;
-    Ok(match registry.resolve(repository, &tag).await? {
+    let (named, disagreement) = match registry.counts_pulls().await {
+        true => (registry.resolve(repository, &tag).await?, None),
+        false => registry.resolve_twice(repository, &tag).await?,
+    };
+    let state = match named {
         Resolution::Artifact(named) if named.digest() == Some(digest) => PinState::Present,
         Resolution::Artifact(other) => PinState::Moved(other),
         Resolution::NotFound => PinState::Absent,
         Resolution::Unknown => PinState::Unknown,
-    })
+    };
+    Ok((state, disagreement))
 }
 
 /// When an artifact was built, as it says itself: by its annotation, else in its image configuration, else by the first
@@ -103,7 +148,7 @@ pub(super) async fn created(registry: &Registry, repository: &Repository, digest
     let mut digest = digest.clone();
     // An index, a nested one at most, and an image.
     for _ in 0..3 {
-        let manifest = registry.fetch(repository, &digest).await.ok()?.manifest.ok()?;
+        let manifest = registry.fetch(repository, &digest).await.ok()?.manifest.clone().ok()?;
         if manifest.created.is_some() {
             return manifest.created;
         }
@@ -133,7 +178,7 @@ pub(super) async fn provenance(
     // An index, a nested one at most, and an image.
     for _ in 0..3 {
         let manifest = match registry.fetch(repository, &digest).await {
-            Ok(fetched) => fetched.manifest?,
+            Ok(fetched) => fetched.manifest.clone()?,
             // What is not there is told by the inspection, and says nothing.
             Err(Trouble::NotFound) => return Ok(said),
             Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),

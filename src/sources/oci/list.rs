@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::fault::Fault;
 use super::link::next_page;
 use super::registry::{Registry, Repository};
-use crate::model::{Cause, Digest};
+use crate::model::{Cause, Digest, ListStep, PageFacts, judge_page};
 
 /// A list of more pages than this has no end. At 1,000 names each it would hold 20 million.
 const MOST_PAGES: usize = 20_000;
@@ -24,11 +24,36 @@ const MOST_PAGES: usize = 20_000;
 /// what the user may not see only after paging, so a few empty pages are no sign of anything.
 const MOST_STALE_PAGES: usize = 100;
 
+/// How many names a page is asked to hold.
+pub(super) const PAGE: usize = 1_000;
+
 /// Which list.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum List<'a> {
     Catalog,
     Tags(&'a Repository),
+}
+
+/// How a list is asked for that comes without a next page.
+#[derive(Default)]
+struct Unlinked {
+    /// Whether the server has named a next page before: then its silence is the end.
+    linked: bool,
+    asking: Asking,
+    /// Whether the server refused the size that was asked for, and gives pages of its own.
+    any_size: bool,
+    most: usize,
+    /// Hashes of the names so far, of which the first page is enough to notice that a list starts anew.
+    first: HashSet<u64>,
+}
+
+/// What the page that is asked for was asked by.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Asking {
+    #[default]
+    FirstPage,
+    LastName,
+    Whole(usize),
 }
 
 /// A walk along a list. `P` is the document of one page.
@@ -45,6 +70,8 @@ pub(super) struct Pages<'a, P> {
     stale: usize,
     /// How long pages were waited for, without what was done with them.
     waited: Duration,
+    /// What is known of a server that names no next page, and may have cut the list off all the same (F106).
+    unlinked: Unlinked,
     page: PhantomData<fn() -> P>,
 }
 
@@ -59,6 +86,7 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
             held: HashSet::new(),
             stale: 0,
             waited: Duration::ZERO,
+            unlinked: Unlinked::default(),
             page: PhantomData,
         }
     }
@@ -73,14 +101,21 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
         let began = Instant::now();
         let page = self.fetch(asked).await;
         self.waited += began.elapsed();
-        Some(page)
+        match page {
+            Err(fault) if self.unlinked.was_whole() && is_refusal(&fault) => None,
+            page => Some(page),
+        }
     }
 
     async fn fetch(&mut self, asked: Option<Url>) -> Result<P, Fault> {
-        let (url, answer) = match self.list {
-            List::Catalog => self.registry.catalog_page(asked).await?,
-            List::Tags(repository) => self.registry.tag_page(repository, asked).await?,
-        };
+        let is_first = asked.is_none();
+        let (mut url, mut answer) = self.registry.page(self.list, asked).await?;
+        if is_first && answer.status == StatusCode::BAD_REQUEST {
+            // Some registries refuse a page that is larger than they allow.
+            self.unlinked.any_size = true;
+            let unsized_page = self.registry.list_url(self.list, []);
+            (url, answer) = self.registry.page(self.list, Some(unsized_page)).await?;
+        }
         let what = self.what();
         if answer.status != StatusCode::OK {
             return Err(self.refusal(&answer, &what));
@@ -92,6 +127,13 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
         let next = next_page(&url, &answer.headers)?;
         self.visited.insert(Digest::of(url.as_str().as_bytes()));
         self.stale = if self.held.insert(fingerprint(page.names())) { 0 } else { self.stale + 1 };
+        let next = match next {
+            Some(next) => {
+                self.unlinked.linked = true;
+                Some(next)
+            }
+            None => self.on_without_link(page.names(), &what)?,
+        };
         if let Some(next) = next {
             if self.visited.contains(&Digest::of(next.as_str().as_bytes())) {
                 return Err(Fault::malformed(format!("{what}: the list leads back to a page already read")));
@@ -113,6 +155,42 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
             self.next = Some(next);
         }
         Ok(page)
+    }
+
+    /// Where to go on after a page that names no next one, by the table of proofs.
+    fn on_without_link(&mut self, names: &[Text], what: &str) -> Result<Option<Url>, Fault> {
+        if self.unlinked.linked {
+            return Ok(None);
+        }
+        let asking = self.unlinked.asking;
+        let step = judge_page(&self.unlinked.facts(names));
+        self.unlinked.note(names);
+        let size = |names: usize| ("n", names.to_string());
+        match step {
+            ListStep::End => Ok(None),
+            ListStep::AskOn => {
+                self.unlinked.asking = Asking::LastName;
+                let last = names.last().map(|Text(name)| ("last", name.clone()));
+                let page = (!self.unlinked.any_size).then(|| size(PAGE));
+                Ok(Some(self.registry.list_url(self.list, page.into_iter().chain(last))))
+            }
+            ListStep::Enlarge(room) => {
+                self.unlinked.asking = Asking::Whole(room);
+                Ok(Some(self.registry.list_url(self.list, [size(room)])))
+            }
+            ListStep::CutOff => {
+                let asked = match asking {
+                    Asking::Whole(room) => room,
+                    Asking::FirstPage | Asking::LastName => PAGE,
+                };
+                Err(Fault::malformed(format!(
+                    "{what}: asked for {asked} names, got {} and no Link to more, and asking for what follows the last one \
+                     leads back to the first: the list may be cut off; have the registry send Link headers, or list fewer \
+                     names per repository",
+                    names.len()
+                )))
+            }
+        }
     }
 
     fn what(&self) -> String {
@@ -139,6 +217,53 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
     }
 }
 
+/// Whether the server answered, and would not.
+fn is_refusal(fault: &Fault) -> bool {
+    matches!(fault.cause, Cause::Unsupported | Cause::Malformed | Cause::NotFound)
+}
+
+impl Unlinked {
+    /// Whether the pages so far were not full, so that asking on was more than the list calls for.
+    fn was_whole(&self) -> bool {
+        self.asking == Asking::LastName && !self.any_size && self.most < PAGE
+    }
+
+    fn facts(&self, names: &[Text]) -> PageFacts {
+        PageFacts {
+            asked: match self.asking {
+                Asking::Whole(room) => Some(room),
+                Asking::FirstPage | Asking::LastName => (!self.any_size).then_some(PAGE),
+            },
+            came: names.len(),
+            most_before: self.most,
+            by_last_name: self.asking == Asking::LastName,
+            repeats: names.iter().any(|name| self.first.contains(&hash(name))),
+            ordered: names.is_sorted_by(|Text(a), Text(b)| in_order(a, b)),
+            enlarged: matches!(self.asking, Asking::Whole(_)),
+        }
+    }
+
+    fn note(&mut self, names: &[Text]) {
+        if self.asking == Asking::FirstPage {
+            self.first = names.iter().map(hash).collect();
+        }
+        if !matches!(self.asking, Asking::Whole(_)) {
+            self.most = self.most.max(names.len());
+        }
+    }
+}
+
+/// Whether two names of a list come in an order: of their bytes, or of their letters whatever the case (C85).
+fn in_order(a: &str, b: &str) -> bool {
+    a < b || a.to_lowercase() < b.to_lowercase()
+}
+
+fn hash(Text(name): &Text) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// What a page holds.
 pub(super) trait Names {
     fn names(&self) -> &[Text];
@@ -158,12 +283,7 @@ impl Names for CatalogPage {
 
 /// One number for the names of a page, in whatever order; names by themselves would be memory (I20).
 fn fingerprint(names: &[Text]) -> u64 {
-    let of_one = |Text(name): &Text| {
-        let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        hasher.finish()
-    };
-    names.iter().map(of_one).fold(names.len() as u64, u64::wrapping_add)
+    names.iter().map(hash).fold(names.len() as u64, u64::wrapping_add)
 }
 
 /// A page of tags; `null` is an empty one (F20), and a document without the field is none.

@@ -7,12 +7,15 @@
 //! - `super::http` is the one place that sends; `challenge` decides where credentials may go;
 //! - `credentials`, `docker_config` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
-//! - `closure` walks what is below a manifest, `inspect`, `observe` and `pin` are what a run asks for.
+//! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
+//! - `manifests` holds what was fetched, so that each is fetched once;
+//! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
 //!
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
 //! of what is below.
 
 mod auth;
+mod blobs;
 mod challenge;
 mod closure;
 mod credentials;
@@ -21,8 +24,10 @@ mod host;
 mod inspect;
 mod link;
 mod list;
+mod manifests;
 mod observe;
 mod pin;
+mod recognise;
 mod registry;
 mod resolve;
 
@@ -35,6 +40,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
 
 use self::auth::Auth;
+use self::credentials::Keys;
 use self::host::RegistryHost;
 use self::observe::Matched;
 use self::pin::Pins;
@@ -43,10 +49,10 @@ use super::http::client::{ClientError, client, dialer};
 use super::http::fault::Fault;
 use super::http::wire::Wire;
 use super::http::{answer, fault, place, redirect, surroundings, wire};
-use super::{Inventory, OpenOptions, Source, manifest};
+use super::{Inventory, OpenOptions, Reservation, Source, manifest};
 use crate::model::{
-    ArtifactId, Cause, Digest, Gap, Inspection, NamePatterns, Provenance, Reference, RepositoryName, Resolution,
-    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
+    RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
 };
 use crate::policy::OciConfig;
 
@@ -95,7 +101,7 @@ pub fn open_in(
     surroundings: &Surroundings,
 ) -> Result<Source, OciError> {
     let host = RegistryHost::new(&config.url)?;
-    let credentials = credentials::find(name, config, &host, surroundings)?;
+    let keys = Keys::find(name, config, &host, surroundings, options.deadline)?;
     let realms = config.token_realms.iter().map(String::as_str);
     let dialer = Arc::new(dialer(config.private || host.is_private_by_name(), realms, surroundings));
     let http = client(&config.url, config.ca_file.as_deref(), &dialer, surroundings)?;
@@ -103,13 +109,14 @@ pub fn open_in(
     let throttle = surroundings.throttles.of(host.url(), cap);
     let timing = surroundings.timing.clone();
     let wire = Wire::new(http, dialer, throttle, timing, options.deadline, options.write);
-    let auth = Auth::new(credentials, config.token_realms.clone());
+    let auth = Auth::new(keys, config.token_realms.clone());
     let registry =
         Arc::new(Registry::new(host, wire, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })?);
     let inventory = OciInventory {
         registry: Arc::clone(&registry),
         patterns: config.repositories.clone(),
         matched: Matched::default(),
+        stated: config.cleanup,
     };
     let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
     Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
@@ -130,6 +137,8 @@ struct OciInventory {
     registry: Arc<Registry>,
     patterns: NamePatterns,
     matched: Matched,
+    /// What the policy says of cleanup here.
+    stated: Option<StatedCleanup>,
 }
 
 /// What an answer about one tag says, and what it does not.
@@ -146,17 +155,36 @@ impl Inventory for OciInventory {
         (SettingFacts::Registry, Vec::new())
     }
 
+    async fn cleanup(&self) -> Cleanup {
+        let stated = self.stated;
+        // Where the policy says that nothing cleans up, it is idle what the registry is.
+        if stated == Some(StatedCleanup::None) {
+            return Cleanup { registry: Recognised::NotAsked, stated };
+        }
+        let registry = self.registry.kind().await.clone();
+        Cleanup { registry, stated }
+    }
+
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
         observe::repositories(&self.registry, &self.patterns, &self.matched).boxed()
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
         match self.registry.repository(repository) {
-            Ok(repository) => observe::observe(&self.registry, &repository).await,
+            Ok(repository) => observe::observe(&self.registry, &repository, memory).await,
             Err(fault) => {
                 Snapshot { tags: Vec::new(), gaps: vec![fault.gap(Scope::Repository)], ..Snapshot::default() }
             }
         }
+    }
+
+    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
+        let repository = self.registry.repository(repository).ok()?;
+        observe::any_pin(&self.registry, &repository).await
     }
 
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
@@ -167,7 +195,24 @@ impl Inventory for OciInventory {
         told(resolved, tag)
     }
 
-    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, _listed: ArtifactId) -> (Resolution, Option<Gap>) {
+    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        let resolved = match (self.registry.repository(repository), listed.digest()) {
+            (Ok(repository), Some(digest)) => self.registry.confirm(&repository, tag, digest).await,
+            (Ok(repository), None) => self.registry.resolve_by_bytes(&repository, tag).await,
+            (Err(fault), _) => Err(fault),
+        };
+        told(resolved, tag)
+    }
+
+    fn confirms_by_bytes(&self) -> bool {
+        true
+    }
+
+    async fn reads_tags(&self) -> bool {
+        !self.registry.counts_pulls().await
+    }
+
+    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, _listed: ArtifactId) -> (Resolution, Option<Gap>) {
         let resolved = match self.registry.repository(repository) {
             Ok(repository) => self.registry.resolve_by_bytes(&repository, tag).await,
             Err(fault) => Err(fault),

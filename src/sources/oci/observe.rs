@@ -7,10 +7,16 @@ use futures::stream::{self, Stream, StreamExt as _};
 
 use super::list::{CatalogPage, List, Pages, TagPage, Text};
 use super::registry::{Registry, Repository};
-use crate::model::{Cause, Gap, GapTally, NamePatterns, ObservedTag, RepositoryName, Resolution, Scope, Snapshot, Tag};
+use crate::model::{
+    Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag,
+};
+use crate::sources::{Reservation, outgrown};
 
 /// More tags than this are no repository but an attempt to fill memory (I20). F93 asks for a million.
 const MOST_TAGS: usize = 5_000_000;
+
+/// Tags are counted against the memory budget by so many.
+const COUNTED: usize = 256;
 
 /// Gaps about names in a list that are no names: who is told of this many needs no more.
 const MOST_ODD_NAMES: usize = 20;
@@ -145,10 +151,10 @@ fn refused_catalog(gap: Gap) -> Gap {
 
 /// Every tag of a repository with what it points at. Pages are read, resolved and dropped as they come, with as many
 /// look-ups in flight as the host takes: a repository of 20,000 tags costs no more for each than 100 of 200 do.
-pub(super) async fn observe(registry: &Registry, repository: &Repository) -> Snapshot {
+pub(super) async fn observe(registry: &Registry, repository: &Repository, memory: &Reservation) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let listing_gaps = Mutex::new(ListingGaps::default());
-    let mut unresolved = GapTally::default();
+    let (mut unresolved, mut outgrew) = (GapTally::default(), None);
     {
         let names = tag_names(registry, repository, &listing_gaps);
         let looked_up = names.map(|tag| async move {
@@ -157,6 +163,11 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository) -> Sna
         });
         let mut looked_up = std::pin::pin!(looked_up.buffer_unordered(registry.width()));
         while let Some((name, resolved)) = looked_up.next().await {
+            let read = snapshot.tags.len();
+            if read.is_multiple_of(COUNTED) && memory.take(COUNTED * Snapshot::TAG_COST).is_err() {
+                outgrew = Some(outgrown(read, "tags"));
+                break;
+            }
             let target = resolved.unwrap_or_else(|fault| {
                 unresolved.push(fault.gap(Scope::Tag(name.clone())));
                 Resolution::Unknown
@@ -164,9 +175,58 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository) -> Sna
             snapshot.tags.push(ObservedTag { name, target, pushed: None, object: None });
         }
     }
+    settle_unserved(registry, repository, &mut snapshot, &mut unresolved).await;
     let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
-    snapshot.gaps = [unresolved.finish(), odd_names.finish(), end.into_iter().collect()].concat();
+    snapshot.tags.shrink_to_fit();
+    let end = outgrew.or(end).into_iter().collect();
+    snapshot.gaps = [unresolved.finish(), odd_names.finish(), end].concat();
     snapshot
+}
+
+/// So many tags that are listed and not served are asked why; of the others it is only said.
+const ASKED_WHY: usize = 20;
+
+/// Tags that the list names and the registry does not serve. The list is read again first: a tag may have gone between the
+/// two. What is still listed then is not gone, whatever a look-up says (I4).
+async fn settle_unserved(
+    registry: &Registry,
+    repository: &Repository,
+    snapshot: &mut Snapshot,
+    unresolved: &mut GapTally,
+) {
+    let not_found = |tag: &ObservedTag| tag.target == Resolution::NotFound;
+    let mut unserved: BTreeSet<Tag> =
+        snapshot.tags.iter().filter(|tag| not_found(tag)).map(|tag| tag.name.clone()).collect();
+    if unserved.is_empty() {
+        return;
+    }
+    let gaps = Mutex::new(ListingGaps::default());
+    let listed: HashSet<Tag> = tag_names(registry, repository, &gaps).collect().await;
+    let end = gaps.into_inner().unwrap_or_else(PoisonError::into_inner).end;
+    match end {
+        None => unserved.retain(|tag| listed.contains(tag)),
+        Some(gap) => {
+            let detail =
+                format!("{} listed tags are not served; reading the list again: {}", unserved.len(), gap.detail);
+            unresolved.push(Gap { detail, ..gap });
+        }
+    }
+    for tag in snapshot.tags.iter_mut().filter(|tag| not_found(tag) && unserved.contains(&tag.name)) {
+        tag.target = Resolution::Unknown;
+    }
+    for (at, tag) in unserved.into_iter().enumerate() {
+        let why = if at < ASKED_WHY { registry.why_unserved(repository, &tag).await } else { String::new() };
+        snapshot.unserved.insert(tag, why);
+    }
+}
+
+/// The first pin in the list of tags, by its name alone.
+pub(super) async fn any_pin(registry: &Registry, repository: &Repository) -> Option<String> {
+    let gaps = Mutex::new(ListingGaps::default());
+    let names = tag_names(registry, repository, &gaps);
+    let pins = names.filter(|tag| std::future::ready(Pin::read(tag).is_some()));
+    let mut pins = std::pin::pin!(pins);
+    pins.next().await.map(|tag| tag.to_string())
 }
 
 /// What keeps a list of tags from being whole.

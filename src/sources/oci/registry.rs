@@ -13,18 +13,24 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::answer::plain_words;
 use super::auth::{Auth, Grant};
 use super::fault::Fault;
 use super::host::RegistryHost;
+use super::list::{List, PAGE};
+use super::manifests::Manifests;
 use super::redirect::Redirects;
-use super::wire::{Answer, Call, Purpose, Wire};
-use crate::model::{Cause, Digest, Pin, RepositoryName};
+use super::wire::{Answer, Call, Extras, Purpose, Wire};
+use crate::model::{Cause, Digest, PartAnswer, Pin, Recognised, RepositoryName, WellKnown};
 
 /// A manifest larger than this is refused (F26); the specification asks registries to take as much.
 pub(super) const MANIFEST_CAP: usize = 4 << 20;
 
 /// A page of a list.
 const PAGE_CAP: usize = 16 << 20;
+
+/// What a registry tells of itself.
+const RECOGNISE_CAP: usize = 1 << 20;
 
 /// Repositories whose grants and blobs are remembered at once (I20).
 const REPOSITORIES_KEPT: usize = 128;
@@ -39,8 +45,14 @@ pub(super) struct Registry {
     wire: Wire,
     auth: Auth,
     catalog: Grant,
+    /// For what is shown to everyone who has logged in.
+    login: Grant,
     accept: HeaderValue,
     repositories: Mutex<HashMap<RepositoryName, Arc<Repository>>>,
+    /// Manifests that were read in this run.
+    pub(super) manifests: Manifests,
+    /// What the registry is, asked once.
+    pub(super) recognised: OnceCell<Recognised>,
 }
 
 /// One repository of it, with what this run has learnt.
@@ -49,15 +61,8 @@ pub(super) struct Repository {
     pub(super) name: RepositoryName,
     pull: Grant,
     push: Grant,
-    /// Blobs that are there: releases share their layers, and each needs one question only.
-    blobs: Mutex<HashMap<Digest, Arc<OnceCell<BlobFacts>>>>,
-}
-
-/// What a HEAD tells of a blob that is there.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BlobFacts {
-    /// Its size, if the answer says so.
-    pub(super) size: Option<u64>,
+    /// What was answered about blobs: releases share their layers, and each needs one question only.
+    blobs: Mutex<HashMap<Digest, Arc<OnceCell<PartAnswer>>>>,
 }
 
 /// Why something could not be fetched.
@@ -85,7 +90,17 @@ impl Registry {
         ];
         // Always all four: an older registry converts, and another Accept would be another digest (C88).
         let accept = HeaderValue::from_str(&accept.join(", ")).map_err(|_| Fault::malformed("no media types"))?;
-        Ok(Self { host, wire, auth, catalog: Grant::catalog(), accept, repositories: Mutex::default() })
+        Ok(Self {
+            host,
+            wire,
+            auth,
+            catalog: Grant::catalog(),
+            login: Grant::login(),
+            accept,
+            repositories: Mutex::default(),
+            manifests: Manifests::default(),
+            recognised: OnceCell::new(),
+        })
     }
 
     /// How many questions may be worth asking at once.
@@ -121,25 +136,44 @@ impl Registry {
     }
 
     /// The host was read once and for all: reading it again for every tag is a good part of what a look-up costs.
-    fn url(&self, path: &str, query: Option<&str>) -> Url {
+    pub(super) fn url(&self, path: &str, query: Option<&str>) -> Url {
         let mut url = self.host.url().clone();
         url.set_path(path);
         url.set_query(query);
         url
     }
 
-    fn read(&self, method: Method, url: Url, redirects: Redirects, cap: usize) -> Call {
+    pub(super) fn read(&self, method: Method, url: Url, redirects: Redirects, cap: usize) -> Call {
         let (accept, authorization, content) = (Some(self.accept.clone()), None, None);
         Call { purpose: Purpose::Read, method, url, accept, authorization, content, redirects, cap }
     }
 
     /// Sends a call in a scope, and answers one 401 with one renewal (F29).
-    async fn call(&self, grant: &Grant, mut call: Call) -> Result<Answer, Fault> {
+    async fn call(&self, grant: &Grant, call: Call) -> Result<Answer, Fault> {
+        self.call_with(grant, call, Extras::default).await
+    }
+
+    /// The same for reading in a repository, with extras.
+    pub(super) async fn pull<'e>(
+        &self,
+        repository: &Repository,
+        call: Call,
+        extras: impl Fn() -> Extras<'e>,
+    ) -> Result<Answer, Fault> {
+        self.call_with(&repository.pull, call, extras).await
+    }
+
+    async fn call_with<'e>(
+        &self,
+        grant: &Grant,
+        mut call: Call,
+        extras: impl Fn() -> Extras<'e>,
+    ) -> Result<Answer, Fault> {
         let mut held = self.auth.current(&self.wire, &self.host, grant).await?;
         let mut renewed = false;
         loop {
             call.authorization = held.as_ref().map(|held| held.header.clone());
-            let answer = self.wire.send(&call).await?;
+            let answer = self.wire.send_with(&call, extras()).await?;
             if answer.status != StatusCode::UNAUTHORIZED || answer.elsewhere {
                 if let Some(held) = &held {
                     held.prove();
@@ -154,18 +188,51 @@ impl Registry {
         }
     }
 
-    /// A page of the catalog.
-    pub(super) async fn catalog_page(&self, url: Option<Url>) -> Result<(Url, Answer), Fault> {
-        let url = url.unwrap_or_else(|| self.url("v2/_catalog", Some("n=1000")));
-        let call = self.read(Method::GET, url.clone(), Redirects::None, PAGE_CAP);
-        Ok((url, self.call(&self.catalog, call).await?))
+    /// The address of a list.
+    pub(super) fn list_url(&self, list: List<'_>, query: impl IntoIterator<Item = (&'static str, String)>) -> Url {
+        let mut url = match list {
+            List::Catalog => self.url("v2/_catalog", None),
+            List::Tags(repository) => self.url(&format!("v2/{}/tags/list", repository.name), None),
+        };
+        url.query_pairs_mut().extend_pairs(query);
+        url
     }
 
-    /// A page of a repository's tags.
-    pub(super) async fn tag_page(&self, repository: &Repository, url: Option<Url>) -> Result<(Url, Answer), Fault> {
-        let url = url.unwrap_or_else(|| self.url(&format!("v2/{}/tags/list", repository.name), Some("n=1000")));
+    /// The base of the registry's interface, asked as anyone would: its challenge is what matters.
+    pub(super) async fn base(&self) -> Result<Answer, Fault> {
+        self.wire.send(&self.recognising("v2/", Redirects::SameOrigin)).await
+    }
+
+    /// A path that one kind of registry answers. Credentials go with it only where it lies in the registry's own part of
+    /// its address.
+    pub(super) async fn well_known(&self, path: WellKnown) -> Result<Answer, Fault> {
+        let call = self.recognising(path.path(), Redirects::None);
+        match path.needs_login() {
+            true => self.call(&self.login, call).await,
+            false => self.wire.send(&call).await,
+        }
+    }
+
+    fn recognising(&self, path: &str, redirects: Redirects) -> Call {
+        let (accept, authorization, content) = (None, None, None);
+        let (purpose, method, url) = (Purpose::Recognise, Method::GET, self.url(path, None));
+        Call { purpose, method, url, accept, authorization, content, redirects, cap: RECOGNISE_CAP }
+    }
+
+    /// Who issued the registry's tokens, by their own word.
+    pub(super) fn token_issuer(&self) -> Option<&str> {
+        self.auth.issuer()
+    }
+
+    /// A page of a list.
+    pub(super) async fn page(&self, list: List<'_>, url: Option<Url>) -> Result<(Url, Answer), Fault> {
+        let url = url.unwrap_or_else(|| self.list_url(list, [("n", PAGE.to_string())]));
         let call = self.read(Method::GET, url.clone(), Redirects::None, PAGE_CAP);
-        Ok((url, self.call(&repository.pull, call).await?))
+        let grant = match list {
+            List::Catalog => &self.catalog,
+            List::Tags(repository) => &repository.pull,
+        };
+        Ok((url, self.call(grant, call).await?))
     }
 
     /// A manifest's headers. `reference` is a tag that OCI allows, or a digest.
@@ -183,27 +250,6 @@ impl Registry {
             StatusCode::OK => Ok(answer),
             _ => Err(self.lack(&answer, &format!("{}/{}:{reference}", self.host.shown(), repository.name))),
         }
-    }
-
-    /// Whether a blob is there, by HEAD and nothing else: its bytes may be gigabytes. Asked once for each blob.
-    pub(super) async fn head_blob(&self, repository: &Repository, digest: &Digest) -> Result<BlobFacts, Lack> {
-        let Some(cell) = repository.remembered(digest) else { return self.ask_blob(repository, digest).await };
-        cell.get_or_try_init(|| self.ask_blob(repository, digest)).await.copied()
-    }
-
-    async fn ask_blob(&self, repository: &Repository, digest: &Digest) -> Result<BlobFacts, Lack> {
-        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name), None);
-        let answer = self.call(&repository.pull, self.read(Method::HEAD, url, Redirects::Anywhere, 0)).await?;
-        if answer.status != StatusCode::OK {
-            return Err(self.lack(&answer, &format!("blob {}/{}@{digest}", self.host.shown(), repository.name)));
-        }
-        if answer.media_type().is_some_and(|media_type| media_type.contains("html")) {
-            let what = format!("blob {}/{}@{digest}", self.host.shown(), repository.name);
-            return Err(Fault::malformed(format!("{what}: a web page in place of it (F12)")).into());
-        }
-        let length = answer.headers.get(reqwest::header::CONTENT_LENGTH);
-        let size = length.and_then(|value| value.to_str().ok()?.parse().ok()).filter(|size| *size > 0);
-        Ok(BlobFacts { size })
     }
 
     /// A small blob's bytes, held to their digest.
@@ -241,6 +287,12 @@ impl Registry {
         self.call(&repository.push, call).await
     }
 
+    /// The registry's own message, cleaned and capped; none where it may hold a secret.
+    pub(super) fn own_words(&self, answer: &Answer) -> Option<String> {
+        let message = answer.error_message()?;
+        plain_words(&message).filter(|_| !self.auth.is_told_by(&message))
+    }
+
     /// What an answer other than 200 says of one thing. "Not found" needs the registry's own word: its error code, or
     /// a plain 404 once something else was answered with success. A 404 page of a proxy, or one that a blob store gave
     /// after a redirect, proves nothing (I4).
@@ -253,6 +305,12 @@ impl Registry {
             return Fault::of(answer, what).into();
         }
         let codes = answer.error_codes();
+        // "It is there, and not in a form that you take": no word about its absence.
+        if answer.error_message().is_some_and(|message| message.to_ascii_lowercase().contains("accept header")) {
+            let words = self.own_words(answer).map(|words| format!(": {words}")).unwrap_or_default();
+            let detail = format!("{what}: the registry has it, and not in a form that prodpin asks for{words}");
+            return Fault::new(Cause::Unsupported, detail).into();
+        }
         if codes.iter().any(|code| KNOWN.contains(&code.as_str())) {
             return Lack::NotFound;
         }
@@ -272,7 +330,7 @@ impl Registry {
 
 impl Repository {
     /// The place where the answer about this blob is kept; none if enough are kept already.
-    fn remembered(&self, digest: &Digest) -> Option<Arc<OnceCell<BlobFacts>>> {
+    pub(super) fn remembered(&self, digest: &Digest) -> Option<Arc<OnceCell<PartAnswer>>> {
         let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cell) = blobs.get(digest) {
             return Some(Arc::clone(cell));

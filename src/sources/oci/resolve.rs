@@ -1,13 +1,15 @@
 //! Tag → digest: by HEAD, which is cheap and spends no quota (C94), and by GET and hash where HEAD does not do.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 
 use super::answer::Answer;
+use super::closure::Fetched;
 use super::fault::Fault;
 use super::manifest::{is_manifest, is_schema_1};
-use super::registry::{Lack, Registry, Repository};
-use super::wire::head_not_offered;
-use crate::model::{Cause, Digest, Resolution, Tag};
+use super::redirect::Redirects;
+use super::registry::{Lack, MANIFEST_CAP, Registry, Repository};
+use super::wire::{Extras, head_not_offered};
+use crate::model::{ArtifactId, Cause, Digest, Disagreement, Resolution, Tag};
 
 impl Registry {
     /// What a tag points at now. `NotFound` is the registry's definitive word (I4).
@@ -33,14 +35,68 @@ impl Registry {
         self.resolve_by_bytes(repository, tag).await
     }
 
+    /// What a tag points at, by HEAD and by the bytes, and whether the two agree (F105). What changed in between is asked
+    /// for again before it is called a contradiction.
+    pub(super) async fn resolve_twice(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<(Resolution, Option<Disagreement>), Fault> {
+        let served = self.resolve_by_bytes(repository, tag).await?;
+        let Some(told) = self.told_by_head(repository, tag.as_str()).await else { return Ok((served, None)) };
+        if served.artifact().and_then(ArtifactId::digest) == Some(&told) {
+            return Ok((served, None));
+        }
+        let served = self.resolve_by_bytes(repository, tag).await?;
+        let but = match served.artifact().and_then(ArtifactId::digest) {
+            Some(served) if *served == told => return Ok((Resolution::Artifact(told.into()), None)),
+            Some(served) => format!("GET serves bytes that hash to {served}"),
+            None => "GET answers 404".to_owned(),
+        };
+        match self.told_by_head(repository, tag.as_str()).await {
+            Some(again) if again == told => {
+                Ok((served, Some(Disagreement { said: format!("HEAD says that it names {told}"), but })))
+            }
+            _ => Ok((served, None)),
+        }
+    }
+
+    /// The digest that a HEAD of a tag or digest tells; none if it tells nothing. A weak word.
+    pub(super) async fn told_by_head(&self, repository: &Repository, reference: &str) -> Option<Digest> {
+        let answer = self.head_manifest(repository, reference).await.ok()?;
+        let what = || format!("{}/{}:{reference}", self.host.shown(), repository.name);
+        (answer.status == StatusCode::OK).then(|| self.digest_by_head(&answer, what).ok().flatten())?
+    }
+
+    /// Why a tag that is listed is not served, as the registry says it.
+    pub(super) async fn why_unserved(&self, repository: &Repository, tag: &Tag) -> String {
+        let url = self.url(&format!("v2/{}/manifests/{tag}", repository.name), None);
+        let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
+        let Ok(answer) = self.pull(repository, call, Extras::default).await else { return String::new() };
+        let code = answer.error_codes().into_iter().next();
+        let words = self.own_words(&answer).map(|words| format!("({words})"));
+        let said = [Some(answer.status.as_u16().to_string()), code, words];
+        said.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
     /// The same by the manifest's bytes, whatever a header says of them (F21).
     pub(super) async fn resolve_by_bytes(&self, repository: &Repository, tag: &Tag) -> Result<Resolution, Fault> {
-        let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);
-        match self.get_manifest(repository, tag.as_str()).await {
-            Ok(answer) => self.digest_by_hash(&answer, what).map(|digest| Resolution::Artifact(digest.into())),
+        match self.get_by_tag(repository, tag).await {
+            Ok((digest, fetched)) => {
+                self.hold(repository, &digest, fetched);
+                Ok(Resolution::Artifact(digest.into()))
+            }
             Err(Lack::NotFound) => Ok(Resolution::NotFound),
             Err(Lack::Unknown(fault)) => Err(fault),
         }
+    }
+
+    /// A tag's manifest with the digest that its bytes have.
+    pub(super) async fn get_by_tag(&self, repository: &Repository, tag: &Tag) -> Result<(Digest, Fetched), Lack> {
+        let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);
+        let answer = self.get_manifest(repository, tag.as_str()).await?;
+        let digest = self.digest_by_hash(&answer, what)?;
+        Ok((digest, Fetched::of(answer, what)))
     }
 
     /// The digest that a HEAD tells (C87); none if it says too little, and the bytes must be hashed.

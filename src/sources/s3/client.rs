@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::model::Cause;
 use crate::policy::S3Config;
 use crate::sources::OpenOptions;
-use crate::sources::aws::AnswerCap;
+use crate::sources::aws::{AnswerCap, NamesItself};
 
 use super::failure::Failure;
 use super::gate::{Gate, MOST_BYTES, WholeAnswer};
@@ -58,6 +58,7 @@ pub(super) async fn connect(config: &S3Config, write: bool, credentials: Option<
         )
         .interceptor(if write { Gate::Pins } else { Gate::ReadOnly })
         .interceptor(AnswerCap(MOST_BYTES))
+        .interceptor(NamesItself)
         .retry_classifier(AnswerCap(MOST_BYTES))
         .interceptor(WholeAnswer);
     if let Some(endpoint) = &config.endpoint {

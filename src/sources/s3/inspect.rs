@@ -31,6 +31,7 @@ pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspectio
         closure: Closure::Unknown,
         pin: PinState::Unknown,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
     };
@@ -119,6 +120,23 @@ async fn head_as_asked(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> Re
     bucket.budget.call(name, request.send()).await
 }
 
+/// The size of one version as a GET of its first byte tells it.
+async fn served_size(bucket: &Bucket, key: &Tag, id: &VersionId) -> Option<u64> {
+    let request = bucket
+        .client
+        .get_object()
+        .bucket(bucket.name())
+        .key(key.as_str())
+        .version_id(id.as_asked())
+        .range("bytes=0-0")
+        .set_expected_bucket_owner(bucket.owner());
+    let answer = bucket.budget.call(HEAD_VERSION, request.send()).await.ok()?;
+    match answer.content_range() {
+        Some(range) => range.rsplit_once('/')?.1.trim().parse().ok(),
+        None => answer.content_length().and_then(|length| u64::try_from(length).ok()),
+    }
+}
+
 /// The tags of one version.
 pub(super) async fn tags(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<TagSet, Failure> {
     let request = bucket
@@ -176,7 +194,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn at_everything(mut self, listed: Result<Option<ObservedTag>, Vec<Gap>>) {
-        let listed = self.front(listed);
+        let listed = self.front(listed).await;
         let tags = self.tags().await;
         let is_marked = tags.as_ref().map(|tags| tags.iter().any(is_mark));
         let mut object = state::shown(self.head);
@@ -213,7 +231,7 @@ impl Look<'_> {
     }
 
     /// Whether a delete marker is in front (B60).
-    fn front(&mut self, listed: Result<Option<ObservedTag>, Vec<Gap>>) -> Option<ObservedTag> {
+    async fn front(&mut self, listed: Result<Option<ObservedTag>, Vec<Gap>>) -> Option<ObservedTag> {
         let observed = match listed {
             Ok(Some(observed)) => observed,
             Ok(None) => {
@@ -229,10 +247,34 @@ impl Look<'_> {
                 return None;
             }
         };
+        self.size(&observed).await;
         if let Some(marker) = observed.object.as_ref().and_then(|object| object.hidden_by.as_ref()) {
             self.add(Obstacle::Hidden { marker: marker.to_string() });
         }
         Some(observed)
+    }
+
+    /// The listing and HEAD are two answers about one version, whose size never changes (I25). Where they differ, the
+    /// first byte by GET decides: some proxies answer every HEAD with a length of 0.
+    async fn size(&mut self, observed: &ObservedTag) {
+        let versions = observed.object.as_ref().map_or(&[][..], |object| &object.versions);
+        let listed = versions.iter().find(|version| version.artifact == self.inspection.artifact);
+        let told = self.head.content_length().and_then(|length| u64::try_from(length).ok());
+        let (Some(listed), Some(told)) = (listed.map(|version| version.content.size), told) else { return };
+        if listed == told {
+            return;
+        }
+        let served = served_size(self.bucket, self.key, self.id).await;
+        if served == Some(listed) {
+            return;
+        }
+        self.inspection.closure = Closure::Unknown;
+        let served = served.map_or_else(|| "GET tells none".to_owned(), |size| format!("GET says {size}"));
+        self.add(Obstacle::Contradiction {
+            about: format!("key {:?}", self.key),
+            said: format!("the listing says that it has {listed} bytes"),
+            but: format!("HEAD says {told}, and {served}"),
+        });
     }
 
     /// Tags cost a call each, so they are read only where they decide something: as the mark where nothing can be

@@ -76,6 +76,11 @@ impl Page {
         Self { versions, markers, prefixes: Vec::new(), encoded: false }
     }
 
+    /// How many entries there are on it.
+    pub(super) fn len(&self) -> usize {
+        self.versions.len() + self.markers.len()
+    }
+
     /// A key or prefix as it really is. Servers that do not know `EncodingType` leave it out, and their keys plain.
     pub(super) fn plain<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
         if self.encoded { decode(text) } else { Some(Cow::Borrowed(text)) }

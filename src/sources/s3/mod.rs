@@ -54,7 +54,7 @@ use crate::policy::S3Config;
 use self::client::Budget;
 use self::failure::BucketName;
 use self::settings::BucketState;
-use super::{Inventory, OpenOptions, Source};
+use super::{Inventory, OpenOptions, Reservation, Source};
 
 /// Why a bucket cannot be a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -210,7 +210,11 @@ impl Inventory for Bucket {
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
-        observe::observe(self, repository).await
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
+        observe::observe(self, repository, memory).await
     }
 
     async fn look_up(&self, _repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {

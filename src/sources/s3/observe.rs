@@ -20,15 +20,16 @@ use super::failure::Failure;
 use super::inventory::Inventory;
 use super::listing::{LIST, Listing, Page, Query};
 use super::version::{bare, identify};
+use crate::sources::{Reservation, outgrown};
 
 /// Every key of the repository with all its versions (B58).
-pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName) -> Snapshot {
+pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
     let layout = &bucket.config.layout;
     let label = |key: &str| {
         layout.read(key).filter(|(found, _)| *found == repository.as_str()).map(|(_, version)| version.into())
     };
     let (fold, failure) = match bucket.inventory().await {
-        None => read_in_parts(bucket, layout.repository_prefix(repository), label).await,
+        None => read_in_parts(bucket, layout.repository_prefix(repository), label, memory).await,
         Some(inventory) => read_from(bucket, inventory, repository, label).await,
     };
     let mut snapshot = fold.finish();
@@ -60,6 +61,10 @@ async fn read_from<L: Fn(&str) -> Option<Box<str>>>(
     (fold, failure)
 }
 
+/// What one version takes while its repository is looked at: here, in its history, in the event that records it and in
+/// the ledger's view of it.
+const VERSION_COST: usize = 2_048;
+
 /// Parts of one repository's listing that are read at once, as long as nobody else needs the room.
 const PARTS: usize = 16;
 
@@ -70,7 +75,7 @@ const SPLITS: u32 = 256;
 const LONG: u32 = 4;
 
 /// Reads a listing to its end, a long one in parts at once. Parts are told apart by key, so that no key is in two.
-async fn read_in_parts<L>(bucket: &Bucket, prefix: String, label: L) -> (Fold<L>, Option<Failure>)
+async fn read_in_parts<L>(bucket: &Bucket, prefix: String, label: L, memory: &Reservation) -> (Fold<L>, Option<Failure>)
 where
     L: Fn(&str) -> Option<Box<str>> + Clone,
 {
@@ -86,6 +91,14 @@ where
     let mut reading = FuturesUnordered::from_iter([next(listing, Fold::new(label.clone()), 0)]);
     let (mut whole, mut failed, mut splits) = (Fold::new(label.clone()), None, 0);
     while let Some((mut part, mut fold, pages, page)) = reading.next().await {
+        let entries = page.as_ref().and_then(|page| page.as_ref().ok()).map_or(0, Page::len);
+        if memory.take(entries * VERSION_COST).is_err() {
+            fold.blur_last();
+            whole.absorb(fold);
+            let read = whole.keys.values().map(|key| key.versions.len()).sum();
+            whole.gaps.push(outgrown(read, "object versions"));
+            break;
+        }
         let failure = match page {
             None => {
                 whole.absorb(fold);

@@ -72,6 +72,7 @@ module "function" {
   architecture            = var.architecture
   role_arn                = module.roles.role_arns[var.mode]
   role_name               = module.roles.role_names[var.mode]
+  ledger_key_arn          = var.ledger_key_arn
   mode                    = var.mode
   policy                  = local.policy
   schedule                = "rate(${var.schedule_minutes} ${var.schedule_minutes == 1 ? "minute" : "minutes"})"

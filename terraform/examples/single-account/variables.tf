@@ -59,3 +59,9 @@ variable "alarm_actions" {
   type        = list(string)
   default     = []
 }
+
+variable "ledger_key_arn" {
+  description = "The Ed25519 key of KMS that signs the ledger: `aws kms create-key --key-spec ECC_NIST_EDWARDS25519 --key-usage SIGN_VERIFY` makes one. Null: unsigned, and every report says so."
+  type        = string
+  default     = null
+}

@@ -1,4 +1,5 @@
 # What keeps pins where they are: a first rule that claims them (A51), and tags that cannot be overwritten (A52).
+# Where this module owns the lifecycle policy, leave `lifecycle: manage` out of prodpin's policy.
 
 locals {
   claim = {

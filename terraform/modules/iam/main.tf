@@ -5,7 +5,15 @@ locals {
   documents = "${path.module}/../../../policies"
   roles     = toset(var.roles)
 
-  ecr = { for role in local.roles : role => jsondecode(file("${local.documents}/ecr/iam-${role}.json")).Statement }
+  ecr = {
+    for role in local.roles : role => concat(
+      jsondecode(file("${local.documents}/ecr/iam-${role}.json")).Statement,
+      local.manages[role] ? jsondecode(file("${local.documents}/ecr/iam-lifecycle-manage.json")).Statement : [],
+    )
+  }
+
+  # The document says who it is for by this tag, and the deny in iam-enforce.json lets only those through who have it.
+  manages = { for role in local.roles : role => role == "enforce" && var.manage_lifecycle }
   s3 = {
     for role in local.roles : role => jsondecode(file("${local.documents}/s3/${role == "audit" ? "audit" : "enforce"}.json")).Statement
   }
@@ -141,7 +149,7 @@ resource "aws_iam_role" "this" {
   assume_role_policy   = var.assume_role_policy
   permissions_boundary = var.permissions_boundary
   max_session_duration = 3600
-  tags                 = var.tags
+  tags                 = merge(var.tags, local.manages[each.key] ? { "prodpin-lifecycle" = "manage" } : {})
 }
 
 resource "aws_iam_role_policy" "this" {

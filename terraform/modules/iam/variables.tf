@@ -25,6 +25,12 @@ variable "ecr_repository_arns" {
   default     = []
 }
 
+variable "manage_lifecycle" {
+  description = "Whether the role enforce may put the rule that claims pins in front of lifecycle policies (`lifecycle: manage`). Not where Terraform or CDK owns the policies: each would undo the other's work."
+  type        = bool
+  default     = false
+}
+
 variable "buckets" {
   description = "Names of the deployment buckets."
   type        = list(string)

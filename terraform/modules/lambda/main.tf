@@ -27,6 +27,7 @@ resource "aws_lambda_function" "this" {
       { PRODPIN_MODE = var.mode },
       length(var.queue_arns) == 0 ? {} : { PRODPIN_REPORT_BATCH_ITEM_FAILURES = "true" },
       var.policy == null ? {} : { PRODPIN_POLICY_TEXT = var.policy },
+      var.ledger_key_arn == null ? {} : { PRODPIN_LEDGER_KEY = var.ledger_key_arn },
       var.environment,
     )
   }
@@ -109,6 +110,27 @@ data "aws_iam_policy_document" "function" {
     sid       = "PutAsideWhatFailed"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.dead_letters.arn]
+  }
+  dynamic "statement" {
+    for_each = var.ledger_key_arn == null ? [] : [1]
+    content {
+      sid       = "ReadTheLedgersPublicKey"
+      actions   = ["kms:GetPublicKey"]
+      resources = [var.ledger_key_arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.ledger_key_arn == null ? [] : [1]
+    content {
+      sid       = "SignTheLedger"
+      actions   = ["kms:Sign"]
+      resources = [var.ledger_key_arn]
+      condition {
+        test     = "StringEquals"
+        variable = "kms:SigningAlgorithm"
+        values   = ["ED25519_SHA_512"]
+      }
+    }
   }
   dynamic "statement" {
     for_each = length(var.queue_arns) == 0 ? [] : [1]

@@ -50,6 +50,12 @@ variable "policy" {
   }
 }
 
+variable "ledger_key_arn" {
+  description = "The Ed25519 key of KMS that signs the ledger, unless the policy names one: `aws kms create-key --key-spec ECC_NIST_EDWARDS25519 --key-usage SIGN_VERIFY` makes it. Needs role_name, or a role that may use it (ledger_key_arn of the module iam). Without a key whoever can write to the ledger's bucket can forge the record, and every report says so."
+  type        = string
+  default     = null
+}
+
 variable "environment" {
   description = "Further variables, such as those that the policy's $${NAME} ask for."
   type        = map(string)

@@ -178,9 +178,66 @@ async fn the_published_documents_grant_what_is_called_and_nothing_else_i17_a55_a
         assert_eq!(denied.contains("PutImage"), !write);
         assert!(allowed.is_disjoint(&denied));
     }
+    // Lifecycle rules: by a document of its own and a tag on the role, and by nothing else that is published.
+    let manage: Value = serde_json::from_str(include_str!("../../../policies/ecr/iam-lifecycle-manage.json")).unwrap();
+    let enforce: Value = serde_json::from_str(include_str!("../../../policies/ecr/iam-enforce.json")).unwrap();
+    let keep: Value = serde_json::from_str(include_str!("../../../policies/organization/keep-pins.json")).unwrap();
+    let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+    let may = |documents: &[&Value], name: &str, tagged: bool| {
+        permits(documents, "ecr:PutLifecyclePolicy", &role(name), tagged)
+            && !denies(&keep, "ecr:PutLifecyclePolicy", &role(name), tagged)
+    };
+    assert!(may(&[&enforce, &manage], "prodpin-enforce", true));
+    assert!(!may(&[&enforce, &manage], "prodpin-enforce", false), "the tag is missing");
+    assert!(!may(&[&enforce], "prodpin-enforce", true), "the document is missing");
+    assert!(!may(&[&enforce, &manage], "somebody", true), "another role");
+    for action in FATAL.iter().filter(|action| **action != "PutLifecyclePolicy") {
+        let action = format!("ecr:{action}");
+        assert!(!permits(&[&enforce, &manage], &action, &role("prodpin-enforce"), true), "{action}");
+        assert!(denies(&enforce, &action, &role("prodpin-enforce"), true), "{action}");
+        assert!(denies(&keep, &action, &role("prodpin-enforce"), true), "{action}");
+    }
     // Releasing takes a tag away, which is the one thing that enforcing must not be able to.
     let (allowed, denied) = statements(include_str!("../../../policies/ecr/iam-release.json"));
     assert!(allowed.contains("BatchDeleteImage") && !denied.contains("BatchDeleteImage"));
     assert!(FATAL.iter().filter(|action| **action != "BatchDeleteImage").all(|action| denied.contains(*action)));
     assert!(denied.contains("PutImage") && !allowed.contains("PutImage"));
+}
+
+/// Whether these documents together allow an action to a role, which is tagged for lifecycle rules or not.
+fn permits(documents: &[&Value], action: &str, role: &str, tagged: bool) -> bool {
+    documents.iter().any(|document| says(document, "Allow", action, role, tagged))
+        && !documents.iter().any(|document| denies(document, action, role, tagged))
+}
+
+fn denies(document: &Value, action: &str, role: &str, tagged: bool) -> bool {
+    says(document, "Deny", action, role, tagged)
+}
+
+fn says(document: &Value, effect: &str, action: &str, role: &str, tagged: bool) -> bool {
+    document["Statement"].as_array().unwrap().iter().any(|statement| {
+        let named = statement["Action"].as_array().unwrap().iter().any(|own| own == action);
+        let conditions = statement["Condition"].as_object().into_iter().flatten();
+        statement["Effect"] == effect
+            && named
+            && conditions.into_iter().all(|(operator, keys)| holds(operator, keys, role, tagged))
+    })
+}
+
+/// As AWS reads it: a tag that is missing is not equal to anything.
+fn holds(operator: &str, keys: &Value, role: &str, tagged: bool) -> bool {
+    keys.as_object().unwrap().iter().all(|(key, values)| {
+        let values: Vec<&str> = match values {
+            Value::Array(values) => values.iter().map(|value| value.as_str().unwrap()).collect(),
+            one => vec![one.as_str().unwrap()],
+        };
+        let like = |pattern: &&str| pattern.rsplit('/').next() == role.rsplit('/').next();
+        match (operator, key.as_str()) {
+            ("ArnLike", "aws:PrincipalArn") => values.iter().any(like),
+            ("ArnNotLike", "aws:PrincipalArn") => !values.iter().any(like),
+            ("StringEquals", "aws:PrincipalTag/prodpin-lifecycle") => tagged && values == ["manage"],
+            ("StringNotEquals", "aws:PrincipalTag/prodpin-lifecycle") => !(tagged && values == ["manage"]),
+            other => panic!("{other:?}: this test does not know that condition"),
+        }
+    })
 }

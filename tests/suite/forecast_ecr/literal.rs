@@ -10,27 +10,27 @@ use serde_json::Value;
 
 /// One admissible reading.
 #[derive(Debug, Clone)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// All images, the newest first; equal push times in some order, unknown ones anywhere.
-    pub(super) newest_first: Vec<Digest>,
+    pub(crate) newest_first: Vec<Digest>,
     /// The images of unknown time that are as old as ECR.
-    pub(super) ancient: BTreeSet<Digest>,
+    pub(crate) ancient: BTreeSet<Digest>,
     /// The classes that images in neither ACTIVE nor ARCHIVED are judged with.
-    pub(super) between: BTreeMap<Digest, Vec<&'static str>>,
+    pub(crate) between: BTreeMap<Digest, Vec<&'static str>>,
     /// Whether referrers are judged like any image.
-    pub(super) judges_referrers: bool,
+    pub(crate) judges_referrers: bool,
     /// Whether referrers are archived with their subject.
-    pub(super) archives_referrers: bool,
+    pub(crate) archives_referrers: bool,
     /// Whether an image that is N days old to the nanosecond is older than N days.
-    pub(super) boundary_is_older: bool,
+    pub(crate) boundary_is_older: bool,
     /// Whether an archived index keeps its children from being deleted.
-    pub(super) archived_holds: bool,
+    pub(crate) archived_holds: bool,
 }
 
-pub(super) type Parts = BTreeMap<Digest, BTreeSet<Digest>>;
+pub(crate) type Parts = BTreeMap<Digest, BTreeSet<Digest>>;
 
 /// What each image that goes suffers, and from which rule; an image between the classes may suffer both.
-pub(super) fn suffers(
+pub(crate) fn suffers(
     policy: &Value,
     images: &[EcrImage],
     parts: &Parts,

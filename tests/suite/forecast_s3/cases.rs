@@ -434,6 +434,7 @@ fn inspected(id: &str, lock: Lock) -> (ArtifactId, Inspection) {
         closure: Closure::Complete,
         pin: PinState::Absent,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: Some(Box::new(object)),
     };

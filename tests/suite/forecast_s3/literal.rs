@@ -3,41 +3,41 @@
 
 use prodpin::model::{BucketExpiration, BucketLifecycle, BucketRule, TransitionMinimum, Trigger, Versioning};
 
-pub(super) const DAY: i64 = 86_400;
+pub(crate) const DAY: i64 = 86_400;
 
 /// One version or marker, all of it known. Times are seconds since 1970.
 #[derive(Debug, Clone)]
-pub(super) struct Object {
+pub(crate) struct Object {
     /// Its place at the start; none for a marker that a rule put there.
-    pub(super) place: Option<usize>,
-    pub(super) is_marker: bool,
-    pub(super) is_null: bool,
-    pub(super) written: i64,
-    pub(super) size: u64,
-    pub(super) tags: Vec<(String, String)>,
-    pub(super) class: String,
-    pub(super) held: bool,
-    pub(super) retained_until: Option<i64>,
+    pub(crate) place: Option<usize>,
+    pub(crate) is_marker: bool,
+    pub(crate) is_null: bool,
+    pub(crate) written: i64,
+    pub(crate) size: u64,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) class: String,
+    pub(crate) held: bool,
+    pub(crate) retained_until: Option<i64>,
     /// When its successor was written.
-    pub(super) since: Option<i64>,
+    pub(crate) since: Option<i64>,
 }
 
 /// What happened: when, to which object, what, and the rules that each would have done it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Happened {
-    pub(super) at: i64,
-    pub(super) place: usize,
-    pub(super) what: String,
-    pub(super) rules: Vec<String>,
+pub(crate) struct Happened {
+    pub(crate) at: i64,
+    pub(crate) place: usize,
+    pub(crate) what: String,
+    pub(crate) rules: Vec<String>,
 }
 
-pub(super) struct World<'a> {
-    pub(super) key: &'a str,
-    pub(super) rules: &'a BucketLifecycle,
-    pub(super) versioning: Versioning,
-    pub(super) markers_count: bool,
+pub(crate) struct World<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) rules: &'a BucketLifecycle,
+    pub(crate) versioning: Versioning,
+    pub(crate) markers_count: bool,
     /// Newest first.
-    pub(super) objects: Vec<Object>,
+    pub(crate) objects: Vec<Object>,
 }
 
 /// From dearest to cheapest.
@@ -45,7 +45,7 @@ const LADDER: [&str; 5] = ["STANDARD", "STANDARD_IA", "GLACIER_IR", "GLACIER", "
 
 impl World<'_> {
     /// Today, and then every midnight.
-    pub(super) fn live(mut self, now: i64, horizon: i64) -> Vec<Happened> {
+    pub(crate) fn live(mut self, now: i64, horizon: i64) -> Vec<Happened> {
         for (older, newer) in (1..self.objects.len()).zip(0..) {
             self.objects[older].since = Some(self.objects[newer].written);
         }

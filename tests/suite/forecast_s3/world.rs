@@ -7,50 +7,50 @@ use prodpin::model::{
     StorageClass, TagSet, TransitionMinimum, Trigger, Versioning,
 };
 
-pub(super) const KEY: &str = "api/1.2.0/bundle.zip";
+pub(crate) const KEY: &str = "api/1.2.0/bundle.zip";
 
 /// The day on which these tests are run.
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     at("2026-03-01T12:00:00Z")
 }
 
-pub(super) fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
 /// A moment as tests write it: a day alone is its midnight.
-pub(super) fn short(time: Timestamp) -> String {
+pub(crate) fn short(time: Timestamp) -> String {
     time.to_string().replace("T00:00:00Z", "")
 }
 
-pub(super) fn rule(id: &str) -> BucketRule {
+pub(crate) fn rule(id: &str) -> BucketRule {
     let filter = RuleFilter { written: true, ..RuleFilter::default() };
     BucketRule { id: id.into(), enabled: true, filter, ..BucketRule::default() }
 }
 
-pub(super) fn expiring(id: &str, days: u32) -> BucketRule {
+pub(crate) fn expiring(id: &str, days: u32) -> BucketRule {
     BucketRule { expiration: Some(BucketExpiration::Current(Trigger::Days(days))), ..rule(id) }
 }
 
-pub(super) fn cleaning(id: &str, days: u32, keep_newer: u32) -> BucketRule {
+pub(crate) fn cleaning(id: &str, days: u32, keep_newer: u32) -> BucketRule {
     BucketRule { noncurrent_expiration: Some(NoncurrentLimit { days, keep_newer }), ..rule(id) }
 }
 
-pub(super) fn moving(id: &str, class: &str, days: u32) -> BucketRule {
+pub(crate) fn moving(id: &str, class: &str, days: u32) -> BucketRule {
     let transition = BucketTransition { class: StorageClass::new(class), when: Trigger::Days(days) };
     BucketRule { transitions: vec![transition], ..rule(id) }
 }
 
-pub(super) fn configuration(rules: impl IntoIterator<Item = BucketRule>) -> BucketLifecycle {
+pub(crate) fn configuration(rules: impl IntoIterator<Item = BucketRule>) -> BucketLifecycle {
     BucketLifecycle { rules: rules.into_iter().collect(), minimum: TransitionMinimum::VariesByClass }
 }
 
-pub(super) fn tagged(tags: &[(&str, &str)]) -> TagSet {
+pub(crate) fn tagged(tags: &[(&str, &str)]) -> TagSet {
     tags.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
 }
 
 /// A version of a megabyte without tags or locks.
-pub(super) fn version(id: &str, modified: &str) -> Entry<'static> {
+pub(crate) fn version(id: &str, modified: &str) -> Entry<'static> {
     static NONE: TagSet = TagSet::new();
     let kind = EntryKind::Version {
         size: Some(1 << 20),
@@ -62,20 +62,20 @@ pub(super) fn version(id: &str, modified: &str) -> Entry<'static> {
     Entry { id: String::from(id).leak(), modified: at(modified), kind }
 }
 
-pub(super) fn marker(id: &str, modified: &str) -> Entry<'static> {
+pub(crate) fn marker(id: &str, modified: &str) -> Entry<'static> {
     Entry { id: String::from(id).leak(), modified: at(modified), kind: EntryKind::Marker }
 }
 
-pub(super) fn key<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Key<'a> {
+pub(crate) fn key<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Key<'a> {
     Key { key: KEY, entries: entries.into_iter().collect() }
 }
 
-pub(super) fn steps(rules: &BucketLifecycle, versioning: Versioning, key: &Key<'_>) -> Vec<Step> {
+pub(crate) fn steps(rules: &BucketLifecycle, versioning: Versioning, key: &Key<'_>) -> Vec<Step> {
     fate(&Lifecycle::new(rules), versioning, key, now(), at("2030-01-01T00:00:00Z"))
 }
 
 /// Steps as text: when, what, to which.
-pub(super) fn told(rules: &BucketLifecycle, versioning: Versioning, key: &Key<'_>) -> Vec<String> {
+pub(crate) fn told(rules: &BucketLifecycle, versioning: Versioning, key: &Key<'_>) -> Vec<String> {
     steps(rules, versioning, key)
         .iter()
         .map(|step| {

@@ -13,7 +13,12 @@ fn at(path: &Path) -> LedgerLocation {
 }
 
 fn anchored(anchor: &Path) -> Safeguards {
-    Safeguards { anchor: Some(at(anchor)), ..Safeguards::default() }
+    Safeguards { anchor: Some(at(anchor)), ..alone() }
+}
+
+/// Nothing else remembers: neither a file beside the ledger nor this process.
+fn alone() -> Safeguards {
+    Safeguards { forgets: true, ..Safeguards::default() }
 }
 
 async fn open(ledger: &Path, anchor: &Path) -> Result<Ledger, LedgerError> {
@@ -37,7 +42,7 @@ async fn every_checkpoint_is_copied_and_what_was_missed_is_made_up_for() {
     }
     assert_eq!(copies(&anchor), 3);
     for run in 4..7 {
-        let without = Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap();
+        let without = Ledger::open_with(&at(&ledger), &alone(), Access::Write).await.unwrap();
         grow(&without, run).await;
     }
     let opened = open(&ledger, &anchor).await.unwrap();
@@ -74,7 +79,7 @@ async fn an_old_copy_a_fork_and_a_stolen_key_are_refused_i11_i12_f59_f60() {
 
     // Truncated and signed anew with the stolen key: shorter than, as long as, and longer than what was seen.
     for run in 4..9 {
-        let forger = Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap();
+        let forger = Ledger::open_with(&at(&ledger), &alone(), Access::Write).await.unwrap();
         grow(&forger, 100 + run).await;
         let error = open(&ledger, &anchor).await.unwrap_err();
         match run {
@@ -127,7 +132,7 @@ async fn the_anchor_of_another_log_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two, anchor] = ["one", "two", "anchor"].map(|name| folder.path().join(name));
     grow(&open(&one, &anchor).await.unwrap(), 1).await;
-    grow(&Ledger::open_with(&at(&two), &Safeguards::default(), Access::Write).await.unwrap(), 1).await;
+    grow(&Ledger::open_with(&at(&two), &alone(), Access::Write).await.unwrap(), 1).await;
     let error = open(&two, &anchor).await.unwrap_err();
     assert!(error.to_string().contains("another log"), "{error}");
 }
@@ -169,7 +174,7 @@ async fn verify_finds_what_only_the_anchor_remembers_i11_i12_f59_f60() {
 
     // Cut off there, and signed anew with the stolen key: as long as, and longer than what was seen.
     for run in 4..8 {
-        let forger = Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap();
+        let forger = Ledger::open_with(&at(&ledger), &alone(), Access::Write).await.unwrap();
         grow(&forger, 100 + run).await;
         assert!(Ledger::verify(&at(&ledger), &Verify::default()).await.unwrap().holds(), "by itself it holds");
         let found = verified(&ledger, &anchor).await;
@@ -180,7 +185,7 @@ async fn verify_finds_what_only_the_anchor_remembers_i11_i12_f59_f60() {
 
     // All of it replaced by another log.
     std::fs::remove_dir_all(&ledger).unwrap();
-    grow(&Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap(), 1).await;
+    grow(&Ledger::open_with(&at(&ledger), &alone(), Access::Write).await.unwrap(), 1).await;
     let found = verified(&ledger, &anchor).await;
     assert!(found.damage[0].what.contains("the anchor of another log"), "{:?}", found.damage);
     // All of it gone.
@@ -198,7 +203,7 @@ async fn verify_does_not_take_an_anchor_that_says_nothing_for_one_that_agrees() 
         grow(&open(&ledger, &anchor).await.unwrap(), run).await;
     }
     // One more without it: worth a word, and no damage.
-    grow(&Ledger::open_with(&at(&ledger), &Safeguards::default(), Access::Write).await.unwrap(), 4).await;
+    grow(&Ledger::open_with(&at(&ledger), &alone(), Access::Write).await.unwrap(), 4).await;
     let found = verified(&ledger, &anchor).await;
     assert!(found.holds() && found.is_complete());
     assert!(found.notes.iter().any(|note| note.contains("the last 1 of the commits")), "{:?}", found.notes);

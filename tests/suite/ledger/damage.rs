@@ -161,13 +161,13 @@ async fn a_newer_programs_ledger_is_read_and_not_written_f64() {
         put(&donor, &name, bytes(&store, &name).await).await;
     }
     writer(&donor).await.commit(vec![tag_seen(5, &key("shop/api"), "v5", "5")]).await.unwrap();
-    let newer = String::from_utf8(bytes(&donor, &checkpoint(5)).await).unwrap().replace("schema 1", "schema 3");
+    let newer = String::from_utf8(bytes(&donor, &checkpoint(5)).await).unwrap().replace("schema 3", "schema 4");
     assert_ne!(newer, text);
     put(&store, &batch_of(&donor, 5).await, bytes(&donor, &batch_of(&donor, 5).await).await).await;
     put(&store, &checkpoint(5), newer.clone()).await;
 
     let error = old.commit(vec![tag_seen(6, &key("shop/api"), "v6", "6")]).await.unwrap_err();
-    assert!(matches!(error, LedgerError::NewerSchema { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, LedgerError::NewerSchema { found: 4, known: 3, .. }), "{error}");
     let error = open(&store, Access::Write).await.unwrap_err();
     assert!(error.to_string().contains("update prodpin"), "{error}");
     // What it can still read, it reads.

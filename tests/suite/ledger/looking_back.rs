@@ -116,7 +116,7 @@ async fn settings_are_remembered_for_each_source() {
         lifecycle: None,
     };
     for (run, versioning) in [(1, Versioning::Enabled), (2, Versioning::Suspended)] {
-        let event = Event::Settings { source: source.clone(), facts: facts(versioning) };
+        let event = Event::Settings { source: source.clone(), facts: Box::new(facts(versioning)) };
         let entry = prodpin::model::Entry { repository: None, ..entry(run, &key("x"), event) };
         ledger.commit(vec![entry]).await.unwrap();
     }

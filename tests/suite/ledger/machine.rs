@@ -1,5 +1,6 @@
 //! The ledger's own code against a model of a few lines, on histories that nobody thought of: two writers, each with what
-//! it recalled at some time, on a store that loses answers and whose caches vanish (I9, I13, I14).
+//! it recalled at some time, on a store that loses answers, whose caches vanish, and where somebody without the key writes
+//! whatever no signature covers (I9, I13, I14, I23).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
 use super::flaky::{Fault, Flaky, Plan};
+use super::forged::{Attack, carry_out, copy_of};
 use super::world::*;
 
 const WRITERS: usize = 2;
@@ -44,6 +46,26 @@ enum Act {
     Die { writer: usize, tag: usize, bytes: usize, fault: Fault, at: &'static str },
     /// Someone clears the caches.
     Forget,
+    /// Someone notes what the caches are now.
+    Note,
+    /// Someone writes over caches: what they were when they were noted, or something else.
+    Forge(Attack),
+}
+
+/// In a log without a key nobody can tell a head that was lost from one that somebody made up, and then nothing is written
+/// any more; so the first line of a cache, which has the head, stays as it was.
+fn attack() -> impl Strategy<Value = Attack> {
+    let file = 0..64_usize;
+    prop_oneof![
+        file.clone().prop_map(Attack::PutBack),
+        (file.clone(), any::<usize>(), b'0'..b'~').prop_map(|(file, at, to)| Attack::Edit { file, at, to, body: true }),
+        (file, any::<usize>(), 1..60_usize).prop_map(|(file, from, length)| Attack::Cut {
+            file,
+            from,
+            length,
+            body: true
+        }),
+    ]
 }
 
 impl ReferenceStateMachine for Model {
@@ -68,8 +90,18 @@ impl ReferenceStateMachine for Model {
             2 => (0..WRITERS, 0..TAGS.len(), 0..BYTES.len(), deaths, commits)
                 .prop_map(|(writer, tag, bytes, fault, at)| Act::Die { writer, tag, bytes, fault, at }),
             1 => Just(Act::Forget),
+            1 => Just(Act::Note),
+            3 => attack().prop_map(Act::Forge),
         ]
         .boxed()
+    }
+
+    /// Whether bytes are told again that the writer itself told, and another replaced since, depends on whether it has
+    /// learnt of the other's commit: a view that is ahead tells it, one that was lost does not. Both are right.
+    fn preconditions(model: &Self, act: &Act) -> bool {
+        let Act::Tell { writer, tag, bytes } = act else { return true };
+        let is = |known: &BTreeMap<usize, usize>| known.get(tag) == Some(bytes);
+        is(&model.recalled[*writer]) || !is(&model.read[*writer]) || is(&model.known)
     }
 
     fn apply(mut model: Self, act: &Act) -> Self {
@@ -99,7 +131,7 @@ impl ReferenceStateMachine for Model {
                 model.recalled[*writer] = model.known.clone();
                 model.read[*writer] = model.known.clone();
             }
-            Act::Forget => {}
+            Act::Forget | Act::Note | Act::Forge(_) => {}
         }
         model
     }
@@ -108,6 +140,7 @@ impl ReferenceStateMachine for Model {
 struct Real {
     runtime: tokio::runtime::Runtime,
     store: Arc<dyn ObjectStore>,
+    noted: Arc<dyn ObjectStore>,
     writers: Vec<(Ledger, RepositoryState)>,
     run: u64,
 }
@@ -120,7 +153,8 @@ impl StateMachineTest for Real {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let writers = (0..WRITERS).map(|_| (runtime.block_on(writer(&store)), RepositoryState::default())).collect();
-        Self { runtime, store, writers, run: 0 }
+        let noted = runtime.block_on(copy_of(&store));
+        Self { runtime, store, noted, writers, run: 0 }
     }
 
     fn apply(mut real: Self, _: &Model, act: Act) -> Self {
@@ -168,6 +202,8 @@ impl StateMachineTest for Real {
                 let views = names(&real.store, "view").await;
                 remove(&real.store, views).await;
             }),
+            Act::Note => real.noted = real.runtime.block_on(copy_of(&real.store)),
+            Act::Forge(attack) => real.runtime.block_on(carry_out(&real.store, &real.noted, &attack)),
         }
         real
     }

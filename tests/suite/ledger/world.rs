@@ -155,10 +155,16 @@ fn root(leaves: &[Vec<u8>]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+fn linked_after(link: &serde_json::Value) -> Option<(u64, String)> {
+    let after = link.get("after")?;
+    Some((after[0].as_u64().unwrap(), after[1].as_str().unwrap().to_owned()))
+}
+
 /// Reads a whole log from its objects alone, checks every link, and returns its entries (I9).
 pub(crate) async fn audit(store: &Arc<dyn ObjectStore>) -> Vec<(u64, Entry)> {
     let (mut leaves, mut entries): (Vec<Vec<u8>>, _) = (Vec::new(), Vec::new());
     let (mut origin, mut previous) = (None, None);
+    let mut touches: BTreeMap<RepositoryKey, (u64, String)> = BTreeMap::new();
     for name in names(store, "checkpoint").await {
         let body = bytes(store, &name).await;
         let sequence: u64 = name.strip_prefix("checkpoint/").unwrap().parse().unwrap();
@@ -171,18 +177,41 @@ pub(crate) async fn audit(store: &Arc<dyn ObjectStore>) -> Vec<(u64, Entry)> {
         }
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(*origin.get_or_insert_with(|| lines[0].to_owned()), lines[0]);
-        assert!(matches!(lines[3], "schema 1" | "schema 2"), "{}", lines[3]);
+        assert!(matches!(lines[3], "schema 1" | "schema 2" | "schema 3"), "{}", lines[3]);
         let batch = lines[4].strip_prefix("batch ").unwrap();
         assert_eq!(lines[5].strip_prefix("previous ").map(str::to_owned), previous, "{name}");
         let mut plain = Vec::new();
         let packed = bytes(store, &format!("batch/{batch}")).await;
         zstd::Decoder::new(&packed[..]).unwrap().read_to_end(&mut plain).unwrap();
         assert_eq!(hex(&Sha256::digest(&plain)), batch);
+        let mut linked = BTreeMap::new();
         for line in String::from_utf8(plain).unwrap().lines() {
             let entry: Entry = serde_json::from_str(line).unwrap();
-            assert_eq!(serde_json::to_string(&entry).unwrap(), line, "a line is canonical");
+            let whole = serde_json::to_string(&entry).unwrap();
+            let link: serde_json::Value = serde_json::from_str::<serde_json::Value>(line).unwrap()["link"].clone();
+            if link.is_null() {
+                assert_eq!(whole, line, "a line is canonical");
+            } else {
+                let link = linked_after(&link);
+                assert!(line.starts_with(&format!("{},\"link\":{{", whole.strip_suffix('}').unwrap())), "{line}");
+                linked.insert(entry.repository.clone().unwrap(), link);
+            }
             entries.push((sequence, entry));
             leaves.push(line.as_bytes().to_vec());
+        }
+        if lines[3] == "schema 3" {
+            assert!(lines.contains(&&*format!("commit {sequence}")), "{name}");
+            let about: std::collections::BTreeSet<_> = (entries.iter())
+                .filter(|(at, _)| *at == sequence)
+                .filter_map(|(_, entry)| entry.repository.clone())
+                .collect();
+            assert!(linked.keys().eq(about.iter()), "each repository has one link");
+            for (repository, after) in linked {
+                let now = (sequence, format!("sha256:{batch}"));
+                // What programs before committed has no links, and is none of those that are known here.
+                let before = touches.insert(repository, now);
+                assert!(before.is_none() || before == after, "a link names the commit before: {before:?}, {after:?}");
+            }
         }
         assert_eq!(lines[1], leaves.len().to_string());
         assert_eq!(lines[2], STANDARD.encode(root(&leaves)), "{name}");

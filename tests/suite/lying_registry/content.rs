@@ -51,6 +51,27 @@ impl Store {
         self.manifest(INDEX, &text)
     }
 
+    /// An index with a platform for each of these manifests, and an attestation beside them.
+    pub(super) fn index_with_attestation(&mut self, platforms: &[(&str, &Digest)], attestation: &Digest) -> Digest {
+        let size = |digest: &Digest| self.manifests[&digest.to_string()].1.len();
+        let mut children: Vec<String> = platforms
+            .iter()
+            .map(|(architecture, child)| {
+                format!(
+                    r#"{{"mediaType":"{IMAGE}","digest":"{child}","size":{},"platform":{{"os":"linux","architecture":"{architecture}"}}}}"#,
+                    size(child)
+                )
+            })
+            .collect();
+        children.push(format!(
+            r#"{{"mediaType":"{IMAGE}","digest":"{attestation}","size":{},"platform":{{"os":"unknown","architecture":"unknown"}},
+            "annotations":{{"vnd.docker.reference.type":"attestation-manifest"}}}}"#,
+            size(attestation)
+        ));
+        let text = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, children.join(","));
+        self.manifest(INDEX, &text)
+    }
+
     pub(super) fn tag(&mut self, repository: &str, tag: &str, digest: &Digest) {
         self.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.to_string());
     }
@@ -74,6 +95,7 @@ impl Opening {
             private: false,
             ca_file: None,
             max_concurrency: None,
+            cleanup: None,
         };
         let timing = Timing {
             connect: Duration::from_secs(2),

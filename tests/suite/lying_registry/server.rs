@@ -78,6 +78,8 @@ pub(super) enum Lie {
     Forbidden(&'static str),
     /// F32: this many requests are too many, with this `Retry-After`.
     Throttle(usize, &'static str),
+    /// F113: of so many requests one is too many, with this `Retry-After`.
+    ThrottleSome(usize, &'static str),
     /// HEAD is answered with this status.
     Head(u16),
     /// The catalog is answered with this status.
@@ -94,6 +96,30 @@ pub(super) enum Lie {
     PutDigest,
     /// Repositories in the catalog that are no names.
     OddNames,
+    /// F106: lists have no Link. No page has more names than `most`; what follows `last` is given or is not.
+    NoLinks { most: usize, last: bool },
+    /// F106: the same with `last` unknown, and the names in another order each time.
+    Shuffled,
+    /// F106: pages of more than this are refused.
+    LargestPage(usize),
+    /// F107: GET of these paths says that they are gone, and HEAD that they are there.
+    GoneToGet(String),
+    /// F105: GET of this reference serves the manifest with this digest.
+    GetServes(String, Digest),
+    /// This tag's manifest is there, and not in a form that the client takes.
+    NotAcceptable(&'static str),
+    /// HEAD of a blob is answered with this status.
+    BlobHead(u16),
+    /// HEAD of a blob tells this length, or none.
+    BlobHeadLength(Option<u64>),
+    /// F130: GET of this blob announces it, and sends nothing.
+    BlobBreaksOff(String),
+    /// GET takes no notice of ranges.
+    NoRanges,
+    /// GET with a range is answered with this status.
+    RangeRefused(u16),
+    /// F123: what this path shows to everyone: status, headers, body.
+    Shows(&'static str, u16, &'static [(&'static str, &'static str)], &'static str),
 }
 
 /// How clients prove who they are.
@@ -150,6 +176,8 @@ struct Reply {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     trick: Trick,
+    /// What `Content-Length` says, where it is not the truth; inner none: nothing.
+    length: Option<Option<u64>>,
 }
 
 #[derive(PartialEq)]
@@ -172,7 +200,7 @@ enum Trick {
 impl Reply {
     fn new(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type".to_owned(), media_type.to_owned())];
-        Self { status, headers, body: body.into(), trick: Trick::None }
+        Self { status, headers, body: body.into(), trick: Trick::None, length: None }
     }
 
     fn error(status: u16, code: &str) -> Self {
@@ -251,6 +279,11 @@ impl Server {
         self.state.lock().unwrap().lies.insert(lie);
     }
 
+    /// No lie any more.
+    pub(super) fn be_honest(&self) {
+        self.state.lock().unwrap().lies.clear();
+    }
+
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
     }
@@ -291,7 +324,10 @@ impl Server {
             match reply.trick {
                 Trick::Flood { announced: true } => text.push_str("Content-Length: 500000000\r\n\r\n"),
                 Trick::Flood { announced: false } => text.push_str("Transfer-Encoding: chunked\r\n\r\n"),
-                _ => text.push_str(&format!("Content-Length: {}\r\n\r\n", reply.body.len())),
+                _ => match reply.length.unwrap_or(Some(reply.body.len() as u64)) {
+                    Some(length) => text.push_str(&format!("Content-Length: {length}\r\n\r\n")),
+                    None => text.push_str("\r\n"),
+                },
             }
             stream.write_all(text.as_bytes()).await?;
             if head {
@@ -361,6 +397,14 @@ impl State {
         if path == "/token" {
             return self.token(request);
         }
+        if let Some(shown) = self.find(|lie| match lie {
+            Lie::Shows(at, status, headers, body) if *at == path => Some((*status, *headers, *body)),
+            _ => None,
+        }) {
+            let (status, headers, body) = shown;
+            let reply = Reply::new(status, "application/json", body);
+            return headers.iter().fold(reply, |reply, (name, value)| reply.with(name, *value));
+        }
         if let Some(refused) = self.authorize(request, own) {
             return refused;
         }
@@ -378,6 +422,16 @@ impl State {
         {
             return Reply::error(429, "TOOMANYREQUESTS").with("Retry-After", wait);
         }
+        if let Some((every, wait)) = self.find(|lie| match lie {
+            Lie::ThrottleSome(every, wait) => Some((*every, *wait)),
+            _ => None,
+        }) {
+            let count = self.counts.entry("throttle some").or_default();
+            *count += 1;
+            if count.is_multiple_of(every) {
+                return Reply::error(429, "TOOMANYREQUESTS").with("Retry-After", wait);
+            }
+        }
         if self.find(|lie| matches!(lie, Lie::Html(part) if path.contains(part)).then_some(())).is_some() {
             return Reply::new(200, "text/html", "<html>log in</html>");
         }
@@ -387,6 +441,18 @@ impl State {
         }
         if self.find(|lie| matches!(lie, Lie::GonePage(part) if path.contains(part)).then_some(())).is_some() {
             return Reply::new(404, "text/html", "<html>not here</html>");
+        }
+        let gone_to_get = |lie: &Lie| matches!(lie, Lie::GoneToGet(part) if path.contains(part.as_str())).then_some(());
+        if request.method == "GET" && self.find(gone_to_get).is_some() {
+            return Reply::error(404, if path.contains("/blobs/") { "BLOB_UNKNOWN" } else { "MANIFEST_UNKNOWN" });
+        }
+        let not_acceptable = |lie: &Lie| {
+            matches!(lie, Lie::NotAcceptable(tag) if path.ends_with(&format!("/manifests/{tag}"))).then_some(())
+        };
+        if self.find(not_acceptable).is_some() {
+            let message = "artifact found, but accept header does not support it";
+            let body = format!(r#"{{"errors":[{{"code":"MANIFEST_UNKNOWN","message":"{message}"}}]}}"#);
+            return Reply::new(404, "application/json", body);
         }
         self.route(request, path, query, own)
     }
@@ -412,12 +478,42 @@ impl State {
             }) {
                 return Reply::to(&location.replace("{own}", own).replace("{digest}", digest));
             }
-            return match self.store.blobs.get(digest) {
-                Some(bytes) => Reply::new(200, "application/octet-stream", bytes.clone()),
-                None => Reply::error(404, "BLOB_UNKNOWN"),
-            };
+            return self.blob(request, digest);
         }
         Reply::new(404, "text/plain", "no")
+    }
+
+    fn blob(&self, request: &Seen, digest: &str) -> Reply {
+        let head = request.method == "HEAD";
+        if let Some(status) = self.find(|lie| if let Lie::BlobHead(status) = lie { Some(*status) } else { None })
+            && head
+        {
+            return Reply::error(status, "DENIED");
+        }
+        let Some(bytes) = self.store.blobs.get(digest).cloned() else { return Reply::error(404, "BLOB_UNKNOWN") };
+        if head {
+            let length = self.find(|lie| if let Lie::BlobHeadLength(length) = lie { Some(*length) } else { None });
+            return Reply { length, ..Reply::new(200, "application/octet-stream", bytes) };
+        }
+        let breaks = |lie: &Lie| matches!(lie, Lie::BlobBreaksOff(broken) if broken == digest).then_some(());
+        let trick = if self.find(breaks).is_some() { Trick::Cut } else { Trick::None };
+        let ranged = request.headers.contains_key("range");
+        let refused = self.find(|lie| if let Lie::RangeRefused(status) = lie { Some(*status) } else { None });
+        match refused {
+            Some(status) if ranged => return Reply::error(status, "UNSUPPORTED"),
+            _ => {}
+        }
+        let whole = bytes.len();
+        if !ranged || self.lies(&Lie::NoRanges) {
+            return Reply { trick, ..Reply::new(200, "application/octet-stream", bytes) };
+        }
+        match bytes.first() {
+            None => Reply::new(416, "text/plain", "").with("Content-Range", "bytes */0"),
+            Some(first) => {
+                let reply = Reply::new(206, "application/octet-stream", vec![*first]);
+                Reply { trick, ..reply }.with("Content-Range", format!("bytes 0-0/{whole}"))
+            }
+        }
     }
 
     fn authorize(&mut self, request: &Seen, own: &str) -> Option<Reply> {
@@ -538,6 +634,9 @@ impl State {
             |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")).map(str::to_owned));
         let size = self.find(|lie| if let Lie::PageOf(size) = lie { Some(*size) } else { None });
         let size = size.unwrap_or_else(|| parameter("n").and_then(|n| n.parse().ok()).unwrap_or(100));
+        if let Some(reply) = self.page_without_link(field, &parameter, &names) {
+            return reply;
+        }
         let start = match parameter("cursor") {
             None => 0,
             Some(cursor) => match cursor.strip_prefix("%7E+").and_then(|cursor| cursor.strip_suffix("%252F")) {
@@ -571,6 +670,35 @@ impl State {
         reply.with("Link", format!("<{}{path}?cursor=%7E+{next}%252F&n=1>; rel=\"next\"", host.unwrap_or_default()))
     }
 
+    /// Pages of servers that cut a list off and do not say so (F106).
+    fn page_without_link(
+        &mut self,
+        field: &str,
+        parameter: &impl Fn(&str) -> Option<String>,
+        names: &[String],
+    ) -> Option<Reply> {
+        let n: Option<usize> = parameter("n").and_then(|n| n.parse().ok());
+        let largest = self.find(|lie| if let Lie::LargestPage(most) = lie { Some(*most) } else { None });
+        if largest.is_some_and(|most| n.is_some_and(|n| n > most)) {
+            return Some(Reply::error(400, "PAGINATION_NUMBER_INVALID"));
+        }
+        let shuffled = self.lies(&Lie::Shuffled);
+        let cut = self.find(|lie| if let Lie::NoLinks { most, last } = lie { Some((*most, *last)) } else { None });
+        let (most, knows_last) = cut.or(shuffled.then_some((usize::MAX, false)))?;
+        let mut names = names.to_vec();
+        if shuffled {
+            *self.counts.entry("shuffled").or_default() += 1;
+            let turn = self.counts["shuffled"] * 7 % names.len().max(1);
+            names.rotate_left(turn);
+            names.reverse();
+        }
+        let last = parameter("last").filter(|_| knows_last);
+        names.retain(|name| last.as_ref().is_none_or(|last| name > last));
+        names.truncate(n.unwrap_or(usize::MAX).min(most));
+        let list = serde_json::to_string(&names).unwrap();
+        Some(Reply::new(200, "application/json", format!(r#"{{"{field}":{list}}}"#)))
+    }
+
     fn manifest(&mut self, request: &Seen, name: &str, reference: &str) -> Reply {
         let head = request.method == "HEAD";
         if let Some(status) = self.find(|lie| if let Lie::Head(status) = lie { Some(*status) } else { None })
@@ -585,7 +713,11 @@ impl State {
             return Reply::to(&location);
         }
         let Some(tags) = self.store.tags.get(name) else { return Reply::error(404, "NAME_UNKNOWN") };
-        let digest = tags.get(reference).map_or(reference, String::as_str).to_owned();
+        let elsewhere = self.find(|lie| match lie {
+            Lie::GetServes(named, served) if named == reference && !head => Some(served.to_string()),
+            _ => None,
+        });
+        let digest = elsewhere.unwrap_or_else(|| tags.get(reference).map_or(reference, String::as_str).to_owned());
         let Some((media_type, bytes)) = self.store.manifests.get(&digest).cloned() else {
             return Reply::error(404, "MANIFEST_UNKNOWN");
         };

@@ -38,9 +38,10 @@ async fn one_token_for_each_scope_however_many_ask_c93() {
         assert_eq!(seen.closure, Closure::Complete);
         assert_eq!(server.count("GET", "/token?service=reg&scope=registry%3Acatalog%3A*"), 1);
         assert_eq!(server.count("GET", "/token?service=reg&scope=repository%3Ashop%2Fapi%3Apull"), 1);
-        assert_eq!(server.count("GET", "/token"), 2);
+        // The third is for learning what the registry is.
+        assert_eq!(server.count("GET", "/token"), 3);
         let passwords = server.credentials().iter().filter(|sent| sent.starts_with("Basic")).count();
-        assert_eq!(passwords, if user { 2 } else { 0 }, "the password goes to the token server only");
+        assert_eq!(passwords, if user { 3 } else { 0 }, "the password goes to the token server only");
     }
 }
 
@@ -181,4 +182,56 @@ async fn no_secret_reaches_logs_gaps_or_errors_i18() {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
     }
+}
+
+#[tokio::test]
+async fn every_request_names_this_program() {
+    let (server, digest) = with_image(USER, []).await;
+    let source = Opening::at(&server).repositories(&["shop/*"]).user("user", "hunter2").open();
+    listed(&source).await;
+    source.inventory.observe(&repository()).await;
+    source.inventory.inspect(&repository(), &artifact(&digest)).await;
+    let agent = concat!("prodpin/", env!("CARGO_PKG_VERSION"));
+    let seen = server.seen();
+    assert!(seen.iter().any(|request| request.path.starts_with("/token")));
+    assert!(seen.iter().all(|request| request.headers.get("user-agent").is_some_and(|sent| sent == agent)));
+}
+
+#[tokio::test]
+async fn a_helper_that_hangs_is_asked_by_its_own_registry_alone_and_only_when_that_wants_to_know_f108() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let helper = folder.path().join("docker-credential-slow");
+    std::fs::write(&helper, "#!/bin/sh\nexec /bin/sleep 60\n").unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(folder.path().join("config.json"), r#"{"credsStore": "slow"}"#).unwrap();
+    let folder = folder.path().display().to_string();
+    let at = |server: &Server| {
+        let mut opening = Opening::at(server);
+        let variables = [("DOCKER_CONFIG", folder.as_str()), ("PATH", folder.as_str())];
+        opening.surroundings.environment = prodpin::sources::oci::Environment::of(variables);
+        opening
+    };
+    let (open, _) = with_image(Guard::Open, []).await;
+    let (first, _) = with_image(Guard::Basic(BASIC), []).await;
+    let (second, _) = with_image(OPEN, []).await;
+    let began = std::time::Instant::now();
+    let sources = [at(&open).open(), at(&first).open(), at(&second).open()];
+    assert!(began.elapsed() < std::time::Duration::from_millis(500), "nobody was asked yet");
+    let repository = repository();
+    let looks = sources.iter().map(|source| source.inventory.observe(&repository));
+    let looks = futures::future::join_all(looks).await;
+    // The helper has a second in these tests.
+    assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!((looks[0].tags.len(), looks[0].gaps.as_slice()), (20, &[][..]), "a registry that asks for nothing");
+    for look in &looks[1..] {
+        assert_eq!(told(&look.gaps), [(Scope::Repository, Cause::Denied)]);
+        let detail = &look.gaps[0].detail;
+        assert!(detail.contains("docker-credential-slow") && detail.contains("config.json"), "{detail}");
+    }
+    // Within a deadline it has half of the time at most.
+    let began = std::time::Instant::now();
+    let source = at(&first).within(std::time::Duration::from_millis(1_200)).open();
+    assert_eq!(told(&source.inventory.observe(&repository).await.gaps), [(Scope::Repository, Cause::Denied)]);
+    assert!(began.elapsed() < std::time::Duration::from_millis(1_200), "{:?}", began.elapsed());
 }

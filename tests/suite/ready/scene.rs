@@ -8,8 +8,9 @@ use prodpin::decide::{self, Attempts, Input, Labels, Rules, forecast, ready};
 use prodpin::model::{
     ArtifactId, Closure, Commit, DatabaseRule, Digest, Evidence, Gap, Inspection, Mark, Mode, NamePatterns,
     ObservedTag, PinState, Platform, Presence, ProductionRule, Provenance, RepositoryKey, RepositoryState, Resolution,
-    Running, RunningReference, SchemaChange, Snapshot, Tenure, Workload, claimant,
+    Running, RunningReference, SchemaChange, Snapshot, Tenure, Waiting, Workload, claimant,
 };
+use prodpin::report::document::RepositoryReport;
 use prodpin::report::ready::{ReadySection, ReadyWriter, RepositoryReady};
 
 /// A moment of the day before the night on which everything is asked.
@@ -48,6 +49,7 @@ impl Said {
         };
         let evidence = match tenure {
             Tenure::Now { .. } => Evidence::RunningDigest,
+            Tenure::Wanted { .. } => Evidence::StablePointer,
             Tenure::Before { .. } => Evidence::HistoryReference,
         };
         let running = Running {
@@ -81,6 +83,17 @@ impl Said {
     /// It ran these bytes, by digest.
     pub(crate) fn before_exactly(workload: &Workload, text: &str, until: i8) -> Self {
         Self::new(workload, RunningReference::Artifact(artifact(text)), Tenure::Before { last: Some(at(until)) })
+    }
+
+    /// It would start what this tag names, and does not run it.
+    pub(crate) fn wanted(workload: &Workload, tag: &str, why: Waiting) -> Self {
+        Self::new(workload, RunningReference::Tag(tag.parse().unwrap()), Tenure::Wanted { why })
+    }
+
+    /// The place of this state in the order in which the workload's states first came.
+    pub(crate) fn introduced(mut self, place: u64) -> Self {
+        self.running.introduced = Some(place);
+        self
     }
 
     pub(crate) fn revision(mut self, revision: &str) -> Self {
@@ -127,6 +140,7 @@ pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
         closure: Closure::Complete,
         pin: PinState::Present,
         obstacles: Vec::new(),
+        lost_attestations: Vec::new(),
         gaps: Vec::new(),
     }
 }
@@ -201,6 +215,11 @@ impl Scene {
     }
 
     pub(crate) fn page(&self) -> RepositoryReady {
+        self.decided().1
+    }
+
+    /// What the report says, and the page.
+    pub(crate) fn decided(&self) -> (RepositoryReport, RepositoryReady) {
         let key = RepositoryKey { source: "shop".parse().unwrap(), name: "shop/api".parse().unwrap() };
         let rules = Rules { keep: self.keep, production: self.production.clone(), may_move: NamePatterns::none() };
         let signals: BTreeSet<Arc<str>> = self.runs.iter().flatten().map(|said| said.signal.into()).collect();
@@ -220,6 +239,7 @@ impl Scene {
             decide::fold(&mut state, mark, &events);
             running = run.iter().map(|said| said.running.clone()).collect();
             running.sort();
+            decide::yield_to_pods(&mut running, &state, &rules, &Labels::default());
             let deployed = decide::deployments(&running, &signals, &state, &rules, &Labels::default(), mark.at);
             decide::fold(&mut state, mark, &deployed);
         }
@@ -239,6 +259,8 @@ impl Scene {
             inspections: &self.looks,
             attempts: &Attempts::new(),
             gaps: &self.gaps,
+            pins: Default::default(),
+            claim: None,
         };
         let plan = decide::plan(&input);
         let addresses = self
@@ -246,14 +268,15 @@ impl Scene {
             .keys()
             .map(|artifact| (artifact.clone(), format!("{}/shop/api@{artifact}", self.host)))
             .collect();
-        ready::page(&ready::Facts {
+        let page = ready::page(&ready::Facts {
             input: &input,
             plan: &plan,
             row: forecast::row(&input, &plan, None, false),
             said: &self.said,
             addresses: &addresses,
             database: &self.database,
-        })
+        });
+        (plan.report, page)
     }
 
     /// The page as a terminal shows it, with digests under the names of what they are of.

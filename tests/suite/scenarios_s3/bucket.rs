@@ -187,6 +187,7 @@ impl Inventory for Bucket {
             closure: Closure::Complete,
             pin: PinState::Absent,
             obstacles: Vec::new(),
+            lost_attestations: Vec::new(),
             gaps: Vec::new(),
             object: None,
         };

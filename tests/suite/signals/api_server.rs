@@ -29,6 +29,10 @@ pub(crate) struct World {
     pub(crate) silent: Option<String>,
     /// A kind whose list is answered with this instead.
     pub(crate) broken: Option<(String, StatusCode, String)>,
+    /// Paths that begin so are answered with this, and with a `Retry-After`, so many times more.
+    pub(crate) down: Option<(String, StatusCode, &'static str, usize)>,
+    /// What came as `User-Agent`.
+    pub(crate) agents: BTreeSet<String>,
     /// Method, path and query of every request.
     pub(crate) asked: Vec<(String, String, String)>,
     /// What came as `Authorization`.
@@ -111,6 +115,24 @@ impl ApiServer {
         }
     }
 
+    /// Lets the kubeconfig's user get its credentials from a program.
+    pub(crate) fn credentials_from(&self, script: &str) {
+        let program = self.directory.path().join("plugin");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let path = self.directory.path().join("kubeconfig");
+        let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        kubeconfig["users"][0]["user"] = json!({ "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": program, "interactiveMode": "Never",
+        } });
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+    }
+
+    /// How often paths that begin so were asked for.
+    pub(crate) fn times(&self, prefix: &str) -> usize {
+        self.world().asked.iter().filter(|(_, path, _)| path.starts_with(prefix)).count()
+    }
+
     /// Puts objects there; the kind exists from then on.
     pub(crate) fn put(&self, kind: &str, objects: impl IntoIterator<Item = Value>) {
         self.world().objects.entry(kind.to_owned()).or_default().extend(objects);
@@ -161,6 +183,20 @@ async fn answer(State(world): State<Arc<Mutex<World>>>, request: Request) -> Res
         world.asked.push((request.method().to_string(), path.clone(), query.clone()));
         let token = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
         world.tokens.insert(token.to_owned());
+        let agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        world.agents.insert(agent.to_owned());
+        if let Some((prefix, code, wait, times)) = &mut world.down
+            && path.starts_with(prefix.as_str())
+            && *times > 0
+        {
+            *times -= 1;
+            let (_, body) = status(*code, "the server is currently unable to handle the request".to_owned());
+            let mut answer = Response::builder().status(*code).header("content-type", "application/json");
+            if !wait.is_empty() {
+                answer = answer.header("retry-after", *wait);
+            }
+            return answer.body(Body::from(body)).unwrap();
+        }
         world.silent.as_deref().is_some_and(|kind| split(&path).is_some_and(|(asked, _)| asked == kind))
     };
     if silent {

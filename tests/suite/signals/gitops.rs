@@ -50,6 +50,34 @@ async fn an_application_names_what_runs_and_the_commit_it_came_from_e130() {
     }));
 }
 
+/// Out of sync: the commit that it compares with is wanted, and not what was deployed.
+#[tokio::test]
+async fn i31_what_is_deployed_is_the_end_of_the_history_whatever_is_wanted() {
+    let server = ApiServer::start().await;
+    let mut behind = application("behind");
+    behind["status"]["sync"] = json!({ "status": "OutOfSync", "revision": "3333333" });
+    let mut fresh = application("fresh");
+    fresh["status"]["history"] = json!(null);
+    let mut unknown = application("unknown");
+    unknown["status"]["history"] = json!([]);
+    unknown["status"]["sync"] = json!({ "status": "OutOfSync", "revision": "3333333" });
+    let mut several = application("several");
+    several["status"]["history"] = json!([
+        { "id": 1, "revisions": ["a", "b"], "deployedAt": at(2), "sources": [{}, {}] },
+        // Two within one second: the later one has the higher number.
+        { "id": 3, "revisions": ["a", "d"], "deployedAt": at(3), "sources": [{}, {}] },
+        { "id": 2, "revisions": ["a", "c"], "deployedAt": at(3), "sources": [{}, {}] },
+    ]);
+    several["status"]["sync"] = json!({ "status": "OutOfSync", "revisions": ["a", "e"] });
+    server.put(APPLICATIONS, [behind, fresh, unknown, several]);
+    let said = ask(&argocd(&server, &["*"])).await;
+    let deployed: std::collections::BTreeMap<&str, Option<&str>> =
+        said.uses.iter().map(|used| (&*used.workload.as_ref().unwrap().name, used.revision.as_deref())).collect();
+    let expected =
+        [("behind", Some("2222222")), ("fresh", Some("2222222")), ("several", Some("a, d")), ("unknown", None)];
+    assert_eq!(deployed.into_iter().collect::<Vec<_>>(), expected);
+}
+
 #[tokio::test]
 async fn an_application_that_is_not_there_is_told_and_a_cluster_without_argo_cd_is_a_gap() {
     let server = ApiServer::start().await;

@@ -67,7 +67,10 @@ pub(crate) fn replica_set(owner_kind: &str, name: &str, revision: u32, hour: u32
                       "annotations": { annotation: revision.to_string() }, "labels": { label: format!("hash{hour}") },
                       "ownerReferences": owner(owner_kind, name) },
         "spec": { "replicas": replicas, "selector": selector(), "template": template(&[("api", image)]) },
-        "status": { "replicas": replicas },
+        "status": match replicas {
+            0 => json!({ "replicas": 0 }),
+            some => json!({ "replicas": some, "readyReplicas": some }),
+        },
     }))
 }
 

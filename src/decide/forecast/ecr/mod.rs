@@ -6,6 +6,7 @@
 //!   `family` which images hold it. What the documentation leaves open is kept as two bounds.
 //! - [`evaluate`] and [`threats`] ask those for one moment and for the time to come; [`Pace`] gives the pushes to come
 //!   a date.
+//! - [`reach`] says whom one more pin concerns, [`displacements`] who loses a place because something stays.
 //! - [`lint`] and [`recommend`] look after the claim rule (`claim`), by which alone a pin holds (A51).
 
 mod claim;
@@ -18,6 +19,7 @@ mod lint;
 mod pace;
 mod pattern;
 mod pins;
+mod reach;
 mod recommend;
 mod rule;
 mod standing;
@@ -30,8 +32,9 @@ pub use grammar::{GrammarProblem, MAX_RULES, MAX_TEXT, MIN_TEXT};
 pub use lint::{Lint, LintKind, lint};
 pub use pace::{Pace, Push};
 pub use pattern::TagPattern;
-pub use pins::with_pins;
-pub use recommend::recommend;
+pub use pins::{with_pins, without_pins};
+pub use reach::{Displacement, Reach, counts_pins_alone, displacements, is_harmless_anywhere, pin_matters, reach};
+pub use recommend::{recommend, renumbered};
 pub use rule::{Count, Rule, RuleAction, StorageClass, TagRule};
 pub use threats::threats;
 

@@ -29,6 +29,16 @@ pub fn with_pins<'a>(images: &'a [EcrImage], pinned: &BTreeSet<Digest>) -> Cow<'
     Cow::Owned(images.iter().map(pin).collect())
 }
 
+/// The images as they would be without the pins that are there.
+#[must_use]
+pub fn without_pins(images: &[EcrImage]) -> Vec<EcrImage> {
+    let bare = |image: &EcrImage| {
+        let tags = image.tags.iter().filter(|tag| !is_pin(tag, image)).cloned().collect();
+        EcrImage { tags, ..image.clone() }
+    };
+    images.iter().map(bare).collect()
+}
+
 fn is_pin(tag: &Tag, image: &EcrImage) -> bool {
     Pin::read(tag).is_some_and(|pin| pin.names(&image.digest))
 }

@@ -1,5 +1,7 @@
 //! The user's policy with the pins claimed, so that no rule reaches them (A51).
 
+use std::collections::BTreeMap;
+
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Value, json};
 
@@ -47,6 +49,19 @@ pub fn recommend(live: Option<&str>) -> Result<String, Vec<GrammarProblem>> {
     render(&policy, live)
 }
 
+/// What each rule of the second policy was called in the first, by what it says: where room was needed, only its number
+/// changed.
+#[must_use]
+pub fn renumbered(before: &Lifecycle, after: &Lifecycle) -> BTreeMap<String, String> {
+    // No two rules of a class select alike (A28), so what a rule says is a name of its own.
+    let same = |a: &Rule, b: &Rule| Rule { priority: b.priority, ..a.clone() } == *b;
+    let name = |rule: &Rule| {
+        let was = before.rules().iter().find(|was| same(was, rule))?;
+        Some((rule.priority.to_string(), was.priority.to_string()))
+    };
+    after.rules().iter().filter_map(name).collect()
+}
+
 /// Whether the pins lack a claim in this class: no rule claims them for good, or another one can act on them first. A
 /// class without rules acts on nothing; but a claim of the standard class is always there, for rules to come.
 fn lacks(lifecycle: &Lifecycle, class: StorageClass) -> bool {
@@ -57,7 +72,7 @@ fn lacks(lifecycle: &Lifecycle, class: StorageClass) -> bool {
     }
 }
 
-fn holds(rule: &Rule) -> bool {
+pub(super) fn holds(rule: &Rule) -> bool {
     match rule.count {
         Count::MoreThan(keep) => keep >= ENOUGH && rule.action == RuleAction::Expire,
         Count::SinceTransitioned(days) => days >= LASTING_DAYS,

@@ -48,8 +48,14 @@ pub enum LintKind {
 /// The mark of pins where nothing can be held.
 const MARK: &str = "prod-pinned";
 
-pub(super) fn is_mark(tag: &str) -> bool {
+/// Whether this is the key of the tag that marks pins.
+pub(in crate::decide::forecast) fn is_mark(tag: &str) -> bool {
     tag == MARK
+}
+
+/// The tag that marks pins.
+pub(in crate::decide::forecast) fn mark() -> (Box<str>, Box<str>) {
+    (MARK.into(), "true".into())
 }
 
 /// What there is to know about these rules in a bucket whose releases have keys of this layout.

@@ -30,6 +30,7 @@ pub use document::{is_meant, read};
 pub use fate::{Act, Step, fate};
 pub use key::{Entry, EntryKind, Key};
 pub use lint::{Lint, LintKind, lint};
+pub(super) use lint::{is_mark, mark};
 pub use recommend::recommend;
 pub use rules::Lifecycle;
 pub use threats::{Objects, threats, threats_to, threats_to_all};

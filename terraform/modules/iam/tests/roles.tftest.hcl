@@ -166,3 +166,31 @@ run "platforms_are_three" {
   }
   expect_failures = [var.signals]
 }
+
+run "lifecycle_rules_are_changed_only_where_it_was_asked_for" {
+  command = plan
+  variables {
+    roles            = ["audit", "enforce", "release"]
+    manage_lifecycle = true
+  }
+  assert {
+    condition = toset([
+      for role in ["audit", "enforce", "release"] : role if contains(flatten([
+        for statement in jsondecode(aws_iam_role_policy.this[role].policy).Statement : flatten([statement.Action]) if statement.Effect == "Allow"
+      ]), "ecr:PutLifecyclePolicy")
+    ]) == toset(["enforce"])
+    error_message = "enforce alone may put the rule that claims pins"
+  }
+  assert {
+    condition     = aws_iam_role.this["enforce"].tags["prodpin-lifecycle"] == "manage" && !contains(keys(coalesce(aws_iam_role.this["audit"].tags, {})), "prodpin-lifecycle")
+    error_message = "the tag by which the deny lets it through"
+  }
+}
+
+run "without_that_nobody_changes_lifecycle_rules" {
+  command = plan
+  assert {
+    condition     = !strcontains(jsonencode(aws_iam_role.this["enforce"].tags), "prodpin-lifecycle") && !strcontains(aws_iam_role_policy.this["enforce"].policy, "PutTheRuleThatClaimsPins")
+    error_message = "off by default"
+  }
+}

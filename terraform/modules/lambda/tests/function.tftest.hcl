@@ -74,6 +74,17 @@ run "events_are_narrowed_to_what_is_looked_after" {
   }
 }
 
+run "a_key_signs_the_ledger" {
+  command = plan
+  variables {
+    ledger_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/signs"
+  }
+  assert {
+    condition     = nonsensitive(aws_lambda_function.this.environment[0].variables).PRODPIN_LEDGER_KEY == "arn:aws:kms:eu-west-1:111122223333:key/signs"
+    error_message = "the function signs with the key that it is given"
+  }
+}
+
 run "messages_are_read_where_they_lie" {
   command = plan
   variables {

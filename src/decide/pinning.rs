@@ -1,0 +1,191 @@
+//! The pins of one repository: those that are there, those that may be made, and the rule that is put in front first
+//! where the policy lets prodpin do that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::model::{
+    ArtifactId, Inspection, LifecycleChange, Pin, PinFailure, PinState, Presence, Retention, RunningReference, Setting,
+    Snapshot, Tag,
+};
+
+use super::forecast::{self, Arrival};
+use super::harm::{self, Cleared, Ground, Refusal, Worse};
+use super::plan::Input;
+use super::protection::is_pinnable;
+use super::rollback_set::Target;
+
+/// What is to become of the pins.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pinning {
+    /// Targets whose pin was read.
+    pub(super) there: BTreeSet<ArtifactId>,
+    /// The others that could be pinned.
+    pub(super) cleared: Cleared,
+    /// Who fares worse because of pins that are there.
+    pub(super) done: Vec<Worse>,
+    /// Rules to be put in the place of the live ones before any pin is made.
+    pub(super) claim: Option<LifecycleChange>,
+    /// Why such rules are not put there although the policy asks for it.
+    pub(super) unclaimed: Option<String>,
+    /// What would make the refused pins harmless.
+    pub(super) mending: Mending,
+}
+
+/// What would make refused pins harmless, as tried in the simulation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mending {
+    /// A rule in front that claims pins.
+    pub(super) claim: bool,
+    /// With that, some of them still do harm, so places are needed or the policy's word.
+    pub(super) places: bool,
+}
+
+impl Pinning {
+    pub(super) fn of(input: &Input<'_>, targets: &[Target], arrivals: &[Arrival]) -> Self {
+        let mut there = BTreeSet::new();
+        let mut wanted = Vec::new();
+        for target in targets {
+            let Some(inspection) = input.inspections.get(&target.artifact) else { continue };
+            if inspection.pin == PinState::Present {
+                there.insert(target.artifact.clone());
+            } else if !input.snapshot.cleanup.withholds_pins()
+                && can_be_pinned(inspection, input.attempts.get(&target.artifact))
+            {
+                wanted.push(target.artifact.clone());
+            }
+        }
+        let wanted = oldest_first(input.snapshot, wanted);
+        let production = || of_production(input, targets);
+        let called = input.labels();
+        let stays = |tag: &Tag| Pin::read(tag).is_some() || input.rules.is_release(called.of(tag));
+        let ground = Ground {
+            snapshot: input.snapshot,
+            inspections: input.inspections,
+            arrivals,
+            now: input.now,
+            terms: input.pins,
+            stays: &stays,
+            production: &production,
+        };
+        let useful = !there.is_empty() || !wanted.is_empty();
+        let (claim, unclaimed) = match useful.then(|| claim(input, &ground, &there)).flatten() {
+            Some(Ok(change)) => (Some(change), None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
+        let changed = claim.as_ref().and_then(|change| forecast::under(input.snapshot, &change.to));
+        let then = Ground { snapshot: changed.as_ref().unwrap_or(input.snapshot), ..ground };
+        let cleared = harm::clear(&then, &there, &wanted);
+        let done = harm::done(&Ground { snapshot: input.snapshot, ..then }, &there);
+        let mending = mending(&then, &there, &wanted, &cleared);
+        Self { there, cleared, done, claim, unclaimed, mending }
+    }
+}
+
+impl Pinning {
+    /// What is pinned once every pin is made that may be.
+    pub(super) fn made(&self) -> BTreeSet<ArtifactId> {
+        self.there.iter().chain(&self.cleared.pins).cloned().collect()
+    }
+}
+
+/// Whether the next run that may pin would pin it, if that does no harm. One that was tried and cannot be read back is
+/// judged as what it is.
+fn can_be_pinned(inspection: &Inspection, attempt: Option<&Result<(), PinFailure>>) -> bool {
+    attempt.is_none() && inspection.presence == Presence::Present && is_pinnable(inspection)
+}
+
+/// A pin is a push to registries that order by it, so the newest release is to be pinned last (J42, F126). Targets come
+/// most recent first, which decides where not all push times are known.
+fn oldest_first(snapshot: &Snapshot, mut wanted: Vec<ArtifactId>) -> Vec<ArtifactId> {
+    wanted.reverse();
+    let mut pushed: BTreeMap<&ArtifactId, Timestamp> = BTreeMap::new();
+    for tag in snapshot.tags.iter().filter(|tag| Pin::read(&tag.name).is_none()) {
+        if let (Some(artifact), Some(at)) = (tag.target.artifact(), tag.pushed) {
+            pushed.entry(artifact).and_modify(|first| *first = at.min(*first)).or_insert(at);
+        }
+    }
+    if wanted.iter().all(|artifact| pushed.contains_key(artifact)) {
+        wanted.sort_by_key(|artifact| pushed.get(artifact).copied());
+    }
+    wanted
+}
+
+/// Every artifact that a production rule names, or named, or that carries a pin.
+fn of_production(input: &Input<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> {
+    let called = input.labels();
+    let named = |tag: &Tag, label: &str| {
+        let runs = |reference: &RunningReference| matches!(reference, RunningReference::Tag(running) if running == tag);
+        input.rules.is_release(label)
+            || input.rules.is_moving_tag(tag, label)
+            || Pin::read(tag).is_some()
+            || input.running.iter().any(|running| runs(&running.reference))
+    };
+    let listed = input.snapshot.tags.iter().filter(|tag| named(&tag.name, tag.label()));
+    let listed = listed.filter_map(|tag| tag.target.artifact());
+    let known = input.state.tags.iter().filter(|(tag, _)| named(tag, called.of(tag)));
+    let known = known.flat_map(|(_, history)| history.sightings.iter().map(|sighting| &sighting.artifact));
+    let running = input.running.iter().filter_map(|running| match &running.reference {
+        RunningReference::Artifact(artifact) => Some(artifact),
+        RunningReference::Tag(_) => None,
+    });
+    let ranked = input.selection.artifacts();
+    let targets = targets.iter().map(|target| &target.artifact);
+    listed.chain(known).chain(running).chain(ranked).chain(targets).cloned().collect()
+}
+
+/// The rules with one in front that claims pins, if the policy lets prodpin put them there and they harm nobody; none if
+/// there is nothing to do.
+fn claim(
+    input: &Input<'_>,
+    ground: &Ground<'_>,
+    there: &BTreeSet<ArtifactId>,
+) -> Option<Result<LifecycleChange, String>> {
+    let Retention::Ecr(repository) = &input.snapshot.retention else { return None };
+    let Setting::Text(live) = &repository.lifecycle else { return None };
+    if !repository.manages_lifecycle || !input.snapshot.listing_is_complete() {
+        return None;
+    }
+    if let Some(Err(failure)) = input.claim {
+        return Some(Err(failure.detail.clone()));
+    }
+    let to = match forecast::recommend(input.snapshot) {
+        Ok(to) => to,
+        Err(why) => return Some(Err(why)),
+    };
+    if *to == **live {
+        return None;
+    }
+    let changed = forecast::under(input.snapshot, &to)?;
+    let all: BTreeSet<ArtifactId> = forecast::artifacts(input.snapshot).collect();
+    let names = forecast::renumbered(input.snapshot, &changed);
+    let without = ground.situation(input.snapshot, &all, there);
+    let worse = harm::compare(ground, &without, &ground.situation(&changed, &all, there), &names);
+    let allowed = ground.terms.may_displace && worse.iter().all(|worse| worse.outside);
+    Some(match worse.first().filter(|_| !allowed) {
+        Some(first) => {
+            Err(format!("with the claim rule in front, {} would be taken sooner than now", first.artifact.short()))
+        }
+        None => Ok(LifecycleChange { from: live.clone(), to: to.into() }),
+    })
+}
+
+/// What would make the refused pins harmless: tried, not guessed.
+fn mending(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>, wanted: &[ArtifactId], cleared: &Cleared) -> Mending {
+    if !cleared.refused.values().any(|refusal| matches!(refusal, Refusal::Harm(_))) {
+        return Mending::default();
+    }
+    let recommended = forecast::recommend(ground.snapshot).ok();
+    let live = match &ground.snapshot.retention {
+        Retention::Ecr(repository) => &repository.lifecycle,
+        Retention::Unruled | Retention::Bucket(_) => return Mending { claim: false, places: true },
+    };
+    let differs = |text: &String| !matches!(live, Setting::Text(live) if **live == **text);
+    let Some(changed) = recommended.filter(differs).and_then(|text| forecast::under(ground.snapshot, &text)) else {
+        return Mending { claim: false, places: true };
+    };
+    let claimed = harm::clear(&Ground { snapshot: &changed, ..*ground }, there, wanted);
+    Mending { claim: claimed.refused.len() < cleared.refused.len(), places: !claimed.refused.is_empty() }
+}

@@ -1,0 +1,115 @@
+//! `lifecycle: manage`: the one lifecycle policy that is written, and all that keeps it from being written.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use prodpin::decide::forecast::ecr::recommend;
+use prodpin::model::{Cause, LifecycleChange, PinFailure};
+use prodpin::policy::EcrConfig;
+use prodpin::sources::memory::image;
+use prodpin::sources::{OpenOptions, Source};
+use serde_json::json;
+
+use super::{always, api};
+use crate::support::ecr::{ACCOUNT, Answer, EcrServer, TRUSTED};
+
+const LIVE: &str = r#"{"rules": [{"rulePriority": 1, "description": "mine", "selection": {"tagStatus": "tagged", "tagPrefixList": ["prod"], "countType": "imageCountMoreThan", "countNumber": 1}, "action": {"type": "expire"}}]}"#;
+const OTHER: &str = r#"{"rules": [{"rulePriority": 1, "description": "theirs", "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5}, "action": {"type": "expire"}}]}"#;
+
+fn change() -> LifecycleChange {
+    LifecycleChange { from: LIVE.into(), to: recommend(Some(LIVE)).unwrap().into() }
+}
+
+async fn registry() -> EcrServer {
+    let server = EcrServer::start().await;
+    server.push("shop/api", "v1", &image("one"));
+    server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = Some(LIVE.to_owned());
+    server
+}
+
+async fn opened(server: &EcrServer, manages_lifecycle: bool, write: bool) -> Source {
+    let config = EcrConfig { manages_lifecycle, ..server.config(&["shop/*"]) };
+    let options = OpenOptions { write, rehearse: false, tried: false, concurrency: 4, deadline: None };
+    server.open_with(&config, &options, TRUSTED).await
+}
+
+async fn put(server: &EcrServer) -> Result<Box<str>, PinFailure> {
+    opened(server, true, true).await.protector.unwrap().put_lifecycle(&api(), &change()).await
+}
+
+fn stored(server: &EcrServer) -> String {
+    server.holdings().repositories["shop/api"].lifecycle.clone().unwrap()
+}
+
+#[tokio::test]
+async fn it_is_read_again_written_once_and_read_back_i22() {
+    let server = registry().await;
+    let expected = change().to;
+    assert_eq!(put(&server).await.unwrap(), expected);
+    assert_eq!(stored(&server), *expected);
+    let calls: Vec<String> = server.calls().into_iter().map(|call| call.operation).collect();
+    assert!(
+        calls.ends_with(&["GetLifecyclePolicy", "PutLifecyclePolicy", "GetLifecyclePolicy"].map(str::to_owned)),
+        "{calls:?}"
+    );
+    // What is there already is not written again (I13), however it is spelt.
+    let spelt: serde_json::Value = serde_json::from_str(&expected).unwrap();
+    server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = Some(spelt.to_string());
+    put(&server).await.unwrap();
+    assert_eq!(server.count("PutLifecyclePolicy"), 1);
+}
+
+#[tokio::test]
+async fn what_changed_since_it_was_read_is_left_alone_i22() {
+    let server = registry().await;
+    server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = Some(OTHER.to_owned());
+    let failure = put(&server).await.unwrap_err();
+    assert_eq!(failure.cause, Cause::Refused);
+    assert!(failure.detail.contains("changed since it was read"), "{failure}");
+    assert_eq!((server.count("PutLifecyclePolicy"), stored(&server)), (0, OTHER.to_owned()));
+    // Nor is it written where there is none any more, or where it cannot be read.
+    server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = None;
+    assert_eq!(put(&server).await.unwrap_err().cause, Cause::Refused);
+    server.lie(always("GetLifecyclePolicy", Answer::error("AccessDeniedException", "no")));
+    assert_eq!(put(&server).await.unwrap_err().cause, Cause::Denied);
+    assert_eq!(server.count("PutLifecyclePolicy"), 0);
+}
+
+#[tokio::test]
+async fn what_is_there_decides_and_not_what_was_answered_i22() {
+    // The answer is lost, and the policy was written.
+    let server = registry().await;
+    server.lie(|call| (call.operation == "PutLifecyclePolicy").then(|| Answer::error("ServerException", "oops")));
+    let failure = put(&server).await.unwrap_err();
+    assert_eq!((failure.cause, server.count("PutLifecyclePolicy")), (Cause::Unreachable, 1), "sent once: {failure}");
+    // It was accepted, and something else is there.
+    let server = registry().await;
+    let accepted = json!({ "registryId": ACCOUNT, "repositoryName": "shop/api", "lifecyclePolicyText": change().to });
+    server.lie(always("PutLifecyclePolicy", Answer::ok(accepted)));
+    let failure = put(&server).await.unwrap_err();
+    assert!(failure.detail.contains("another policy is there"), "{failure}");
+    // The answer is lost on the way: what is read back is what was written.
+    let server = registry().await;
+    let reads = AtomicUsize::new(0);
+    let to = change().to.to_string();
+    server.lie(move |call| match call.operation.as_str() {
+        "PutLifecyclePolicy" => Some(Answer::error("ServerException", "oops")),
+        "GetLifecyclePolicy" if reads.fetch_add(1, Ordering::Relaxed) > 0 => {
+            Some(Answer::ok(json!({ "registryId": ACCOUNT, "lifecyclePolicyText": to })))
+        }
+        _ => None,
+    });
+    put(&server).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_written_only_where_the_policy_says_so_i8_i17() {
+    let server = registry().await;
+    let failure = opened(&server, false, true).await.protector.unwrap().put_lifecycle(&api(), &change()).await;
+    assert_eq!(failure.unwrap_err().cause, Cause::Unsupported);
+    assert!(opened(&server, true, false).await.protector.is_none());
+    // A policy that claims nothing does not leave this process, whoever asks for it.
+    let theirs = LifecycleChange { from: LIVE.into(), to: OTHER.into() };
+    let refused = opened(&server, true, true).await.protector.unwrap().put_lifecycle(&api(), &theirs).await;
+    assert!(refused.is_err());
+    assert_eq!((server.count("PutLifecyclePolicy"), stored(&server)), (0, LIVE.to_owned()));
+}

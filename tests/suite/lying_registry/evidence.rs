@@ -1,0 +1,436 @@
+//! What proves what (I25): parts by their first byte, manifests by their bytes, lists to their end. One lie each, and what a
+//! whole run says of it.
+
+use prodpin::model::{Closure, Digest, Mode, Obstacle, Order, Pin, PinState, Presence, Resolution};
+use prodpin::sources::Source;
+
+use super::content::{Opening, artifact, listed, repository, tag};
+use super::server::{Lie, Server};
+use crate::estate::{Estate, Told, tags};
+
+/// A registry with one image of two layers under `v1.0.0`, and the layer that is its own.
+async fn with_image(lies: impl IntoIterator<Item = Lie>) -> (Server, Digest, Digest) {
+    let server = Server::start(lies).await;
+    let image = server.store(|store| {
+        let image = store.image("one");
+        store.tag("shop/api", "v1.0.0", &image);
+        image
+    });
+    (server, image, Digest::of(b"one"))
+}
+
+fn source(server: &Server) -> Source {
+    Opening::at(server).writing().open()
+}
+
+fn estate() -> Estate {
+    Estate::new(vec![tags(&["v*"], Order::Semver)])
+}
+
+/// What a run says of the registry; each time it is opened anew, as by another run of the program.
+async fn run(estate: &Estate, server: &Server) -> Told {
+    estate.run_on(Mode::Enforce, source(server)).await
+}
+
+fn protected(told: &Told) -> Vec<Option<bool>> {
+    told.targets().iter().map(|target| target.protected).collect()
+}
+
+#[tokio::test]
+async fn a_whole_layer_is_proven_by_its_first_byte_whatever_head_says_f107() {
+    for lies in [
+        vec![],
+        vec![Lie::NoRanges],
+        vec![Lie::RangeRefused(400)],
+        vec![Lie::RangeRefused(416)],
+        vec![Lie::RangeRefused(501)],
+        vec![Lie::BlobHead(401)],
+        vec![Lie::BlobHead(403)],
+        vec![Lie::BlobHead(404)],
+        vec![Lie::BlobHead(405)],
+        vec![Lie::BlobHeadLength(Some(0))],
+        vec![Lie::BlobHeadLength(None)],
+        vec![Lie::BlobHeadLength(Some(1))],
+    ] {
+        let (server, image, _) = with_image(lies.clone()).await;
+        let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
+        assert_eq!((seen.closure, seen.gaps, seen.obstacles), (Closure::Complete, vec![], vec![]), "{lies:?}");
+        assert_eq!(server.count("HEAD", "/blobs/"), 0, "HEAD proves nothing, so it is not asked: {lies:?}");
+    }
+}
+
+#[tokio::test]
+async fn little_of_a_layer_is_read_where_ranges_are_unknown_i20() {
+    let (server, image, _) = with_image([Lie::NoRanges]).await;
+    let large = vec![7_u8; 64 << 20];
+    let digest = Digest::of(&large);
+    let image = server.store(|store| {
+        let layer = store.blob(&large);
+        let (_, text) = store.manifests[&image.to_string()].clone();
+        let text = String::from_utf8(text).unwrap();
+        let own = format!(r#""digest":"{}","size":3"#, Digest::of(b"one"));
+        let text = text.replace(&own, &format!(r#""digest":"{layer}","size":{}"#, large.len()));
+        let image = store.manifest(super::server::IMAGE, &text);
+        store.tag("shop/api", "v1.0.0", &image);
+        image
+    });
+    let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
+    assert_eq!((seen.closure, seen.gaps), (Closure::Complete, vec![]));
+    assert_eq!(server.count("GET", &format!("/blobs/{digest}")), 1);
+}
+
+#[tokio::test]
+async fn a_layer_of_another_size_is_broken_f103() {
+    for (bytes, lies) in [
+        (b"".as_slice(), vec![]),
+        (b"", vec![Lie::BlobHeadLength(Some(3))]),
+        (b"", vec![Lie::NoRanges]),
+        (b"on", vec![]),
+        (b"on", vec![Lie::BlobHeadLength(Some(3)), Lie::NoRanges]),
+        (b"oneone", vec![]),
+    ] {
+        let (server, image, layer) = with_image(lies).await;
+        server.store(|store| store.blobs.insert(layer.to_string(), bytes.to_vec()));
+        let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
+        assert_eq!(seen.closure, Closure::Broken(vec![]), "{bytes:?}");
+        let [Obstacle::PartDamaged { digest, detail }] = &seen.obstacles[..] else { panic!("{:?}", seen.obstacles) };
+        assert_eq!(*digest, layer);
+        assert!(detail.contains(&format!("{} bytes, and its manifest says 3", bytes.len())), "{detail}");
+        let told = run(&estate(), &server).await;
+        assert_eq!((protected(&told), told.targets()[0].restorable), (vec![Some(false)], Some(false)));
+        assert!(told.codes().contains(&"critical target-broken".to_owned()), "{:?}", told.codes());
+        assert_eq!(server.writes(), Vec::<String>::new(), "what is broken is not pinned");
+    }
+}
+
+#[tokio::test]
+async fn a_layer_of_no_bytes_that_should_have_none_is_whole() {
+    let (server, image, _) = with_image([]).await;
+    let image = server.store(|store| {
+        let layer = store.blob(b"");
+        let (_, text) = store.manifests[&image.to_string()].clone();
+        let own = format!(r#""digest":"{}","size":3"#, Digest::of(b"one"));
+        let text = String::from_utf8(text).unwrap().replace(&own, &format!(r#""digest":"{layer}","size":0"#));
+        store.manifest(super::server::IMAGE, &text)
+    });
+    let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
+    assert_eq!((seen.closure, seen.gaps), (Closure::Complete, vec![]));
+}
+
+#[tokio::test]
+async fn a_layer_that_only_a_memory_knows_is_not_whole_f107_f130() {
+    for breaks_off in [false, true] {
+        let (server, image, layer) = with_image([]).await;
+        server.lie(match breaks_off {
+            true => Lie::BlobBreaksOff(layer.to_string()),
+            false => Lie::GoneToGet(format!("/blobs/{layer}")),
+        });
+        let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
+        let expected = if breaks_off { Closure::Unknown } else { Closure::Broken(vec![layer.clone()]) };
+        assert_eq!(seen.closure, expected);
+        let contradicts = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Contradiction { about, .. } if about.contains(&layer.hex()));
+        assert!(seen.obstacles.iter().any(contradicts), "{:?}", seen.obstacles);
+        let told = run(&estate(), &server).await;
+        assert_ne!(told.targets()[0].restorable, Some(true));
+        assert_ne!(protected(&told), [Some(true)]);
+        assert!(told.codes().contains(&"high registry-contradiction".to_owned()), "{:?}", told.codes());
+        server.be_honest();
+        let told = run(&estate(), &server).await;
+        assert_eq!((protected(&told), told.complete), (vec![Some(true)], true));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_lost_what_the_registry_sends_to_is_a_contradiction_f107() {
+    let (server, image, _) = with_image([]).await;
+    let store = Server::start_at("127.0.0.2", super::server::Guard::Open, []).await;
+    server.lie(Lie::BlobsAt(format!("{}/v2/x/blobs/{{digest}}", store.url())));
+    let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
+    assert_eq!(seen.closure, Closure::Unknown, "a store behind a redirect is not the registry's word (I4)");
+    let [Obstacle::Contradiction { but, .. }, ..] = &seen.obstacles[..] else { panic!("{:?}", seen.obstacles) };
+    assert!(but.contains("store answers 404"), "{but}");
+    assert!(store.credentials().is_empty() && store.seen().iter().all(|seen| seen.headers.contains_key("range")));
+}
+
+#[tokio::test]
+async fn a_tag_or_pin_that_serves_other_bytes_than_head_says_is_a_contradiction_f36_f105() {
+    for of_pin in [false, true] {
+        let (server, image, _) = with_image([]).await;
+        let estate = estate();
+        assert_eq!(protected(&run(&estate, &server).await), [Some(true)]);
+        let other = server.store(|store| store.image("what an attacker built"));
+        let name = if of_pin { Pin::of(&image).to_string() } else { "v1.0.0".to_owned() };
+        server.lie(Lie::GetServes(name.clone(), other.clone()));
+        // Another ledger knows nothing of the pins: it is a beginning on purpose.
+        let mut another = self::estate();
+        another.policy.safeguards.adopt = true;
+        for estate in [&estate, &another] {
+            let told = run(estate, &server).await;
+            assert!(told.codes().contains(&"high registry-contradiction".to_owned()), "{name}: {:?}", told.codes());
+            assert!(!protected(&told).contains(&Some(true)), "{name}: {:?}", told.targets());
+            let named = told.findings.iter().find(|finding| finding.code.as_str() == "registry-contradiction").unwrap();
+            for answer in [image.to_string(), other.to_string(), name.clone()] {
+                assert!(named.message.contains(&answer), "both answers are told: {}", named.message);
+            }
+        }
+        server.be_honest();
+        let told = run(&estate, &server).await;
+        assert_eq!((protected(&told), told.complete), (vec![Some(true)], true), "and it ends with the lie");
+    }
+}
+
+#[tokio::test]
+async fn what_moved_between_two_calls_is_no_contradiction_f105() {
+    let (server, image, _) = with_image([]).await;
+    let estate = estate();
+    run(&estate, &server).await;
+    let other = server.store(|store| {
+        let other = store.image("two");
+        store.tag("shop/api", "v1.0.0", &other);
+        other
+    });
+    let told = run(&estate, &server).await;
+    assert!(!told.codes().iter().any(|code| code.contains("registry-contradiction")), "{:?}", told.codes());
+    assert!(told.codes().contains(&"critical tag-moved".to_owned()), "{image} {other}: {:?}", told.codes());
+}
+
+#[tokio::test]
+async fn a_tag_that_serves_while_its_digest_is_404_is_not_missing_i4() {
+    let (server, image, _) = with_image([]).await;
+    let estate = estate();
+    run(&estate, &server).await;
+    server.lie(Lie::Gone(format!("/manifests/{image}")));
+    let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
+    assert_eq!(seen.presence, Presence::Unknown, "its pin serves it");
+    for _ in 0..2 {
+        let told = run(&estate, &server).await;
+        assert!(!told.codes().iter().any(|code| code.contains("target-missing")), "{:?}", told.codes());
+        assert!(told.codes().contains(&"high registry-contradiction".to_owned()), "{:?}", told.codes());
+        assert_eq!(protected(&told), [None]);
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_head_has_and_get_has_not_is_not_missing_i4_f107() {
+    let (server, image, _) = with_image([]).await;
+    server.lie(Lie::GoneToGet("/manifests/".to_owned()));
+    let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
+    assert_eq!(seen.presence, Presence::Unknown);
+    assert!(matches!(seen.obstacles[..], [Obstacle::Contradiction { .. }]), "{:?}", seen.obstacles);
+}
+
+#[tokio::test]
+async fn a_listed_tag_that_is_not_served_is_unknown_and_said_in_the_registry_s_words_i4() {
+    for (lie, words) in [
+        (Lie::NotAcceptable("v1.0.0"), "accept header does not support it"),
+        (Lie::Gone("/manifests/v1.0.0".to_owned()), "404 MANIFEST_UNKNOWN (no)"),
+    ] {
+        let (server, image, _) = with_image([]).await;
+        let estate = estate();
+        run(&estate, &server).await;
+        server.lie(lie);
+        for _ in 0..3 {
+            let told = run(&estate, &server).await;
+            let about: Vec<&String> = told.repositories[0].gaps.iter().map(|gap| &gap.detail).collect();
+            assert!(about.iter().any(|detail| detail.contains(words)), "{about:?}");
+            assert!(!told.complete);
+            let codes = told.codes();
+            assert!(
+                !codes.iter().any(|code| code.contains("tag-deleted") || code.contains("target-missing")),
+                "{codes:?}"
+            );
+            assert_eq!((told.targets()[0].restorable, &told.targets()[0].artifact), (Some(true), &artifact(&image)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_listed_tag_that_nothing_depends_on_keeps_no_run_from_being_whole() {
+    let (server, image, _) = with_image([]).await;
+    server.store(|store| store.tag("shop/api", "dev-1", &Digest::of(b"cleaned away")));
+    let estate = estate();
+    for _ in 0..3 {
+        let told = run(&estate, &server).await;
+        assert!(told.complete, "{:?}", told.repositories[0].gaps);
+        assert!(told.codes().contains(&"low registry-contradiction".to_owned()), "{:?}", told.codes());
+        assert!(!told.codes().iter().any(|code| code.contains("tag-deleted")));
+    }
+    assert_eq!(server.count("PUT", &Pin::of(&image).to_string()), 1);
+}
+
+#[tokio::test]
+async fn an_attestation_that_is_gone_keeps_nobody_from_going_back_i6() {
+    let server = Server::start([]).await;
+    let (platforms, attestation) = server.store(|store| {
+        let platforms = [store.image("amd64"), store.image("arm64")];
+        let attestation = store.image("an attestation");
+        let index = store.index_with_attestation(&[("amd64", &platforms[0]), ("arm64", &platforms[1])], &attestation);
+        store.tag("shop/api", "v1.0.0", &index);
+        (platforms, attestation)
+    });
+    let estate = estate();
+    server.lie(Lie::Gone(format!("/manifests/{attestation}")));
+    let told = run(&estate, &server).await;
+    assert_eq!((protected(&told), told.complete), (vec![Some(true)], true));
+    assert!(told.codes().contains(&"medium attestation-missing".to_owned()), "{:?}", told.codes());
+
+    // A part of it is no more needed than the whole.
+    server.be_honest();
+    server.lie(Lie::Gone(format!("/blobs/{}", Digest::of(b"an attestation"))));
+    let told = run(&estate, &server).await;
+    assert_eq!(protected(&told), [Some(true)]);
+    assert!(told.codes().contains(&"medium attestation-missing".to_owned()), "{:?}", told.codes());
+
+    // A platform is, and the sentence says which.
+    server.be_honest();
+    server.lie(Lie::Gone(format!("/manifests/{}", platforms[1])));
+    let told = run(&estate, &server).await;
+    assert_eq!(protected(&told), [Some(false)]);
+    let broken = told.findings.iter().find(|finding| finding.code.as_str() == "target-broken").unwrap();
+    assert!(broken.message.contains("lacks platform linux/arm64"), "{}", broken.message);
+}
+
+#[tokio::test]
+async fn many_lost_layers_are_one_finding() {
+    let server = Server::start([Lie::Gone("/blobs/".to_owned())]).await;
+    server.store(|store| {
+        let children: Vec<Digest> = (0..40).map(|number| store.image(&format!("image {number}"))).collect();
+        let index = store.index(&children.iter().collect::<Vec<_>>());
+        store.tag("shop/api", "v1.0.0", &index);
+    });
+    let told = run(&estate(), &server).await;
+    let broken: Vec<_> = told.findings.iter().filter(|finding| finding.code.as_str() == "target-broken").collect();
+    assert_eq!(broken.len(), 1);
+    assert!(broken[0].message.contains("lacks 81 parts") && broken[0].message.len() < 800, "{}", broken[0].message);
+}
+
+/// A registry with so many tags that are nothing and one release that comes last.
+async fn with_many_tags(count: usize, lies: impl IntoIterator<Item = Lie>) -> Server {
+    let server = Server::start(lies).await;
+    server.store(|store| {
+        let image = store.image("one");
+        for number in 1..count {
+            store.tag("shop/api", &format!("build-{number:05}"), &image);
+        }
+        store.tag("shop/api", "v1.0.0", &image);
+    });
+    server
+}
+
+#[tokio::test]
+async fn a_full_page_without_link_is_asked_on_f106() {
+    for (count, lie, calls) in [
+        (1_006, Lie::NoLinks { most: usize::MAX, last: true }, 2),
+        (2_000, Lie::NoLinks { most: usize::MAX, last: true }, 3),
+        (230, Lie::NoLinks { most: 100, last: true }, 3),
+        (1_006, Lie::NoLinks { most: usize::MAX, last: false }, 3),
+        (1_006, Lie::Shuffled, 2),
+        (2_500, Lie::Shuffled, 3),
+        (999, Lie::NoLinks { most: usize::MAX, last: false }, 1),
+        (100, Lie::NoLinks { most: usize::MAX, last: false }, 2),
+        (30, Lie::LargestPage(500), 3),
+    ] {
+        let server = with_many_tags(count, [lie.clone()]).await;
+        let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
+        assert_eq!((snapshot.tags.len(), &snapshot.gaps), (count, &vec![]), "{count} {lie:?}");
+        assert!(snapshot.tags.iter().any(|seen| seen.name == tag("v1.0.0")));
+        assert_eq!(server.count("GET", "/tags/list"), calls, "{count} {lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_may_be_cut_off_is_called_incomplete_f106() {
+    let server = with_many_tags(1_006, [Lie::NoLinks { most: 1_000, last: false }]).await;
+    let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
+    assert!(!snapshot.listing_is_complete());
+    assert!(snapshot.gaps.iter().any(|gap| gap.detail.contains("no Link")), "{:?}", snapshot.gaps);
+    assert_eq!(snapshot.tags.len(), 1_000, "what was listed is looked at all the same");
+}
+
+#[tokio::test]
+async fn the_catalog_is_asked_on_as_well_f106() {
+    for lie in [Lie::NoLinks { most: usize::MAX, last: true }, Lie::Shuffled, Lie::LargestPage(50)] {
+        let server = Server::start([lie.clone()]).await;
+        server.store(|store| {
+            let image = store.image("one");
+            for number in 0..1_300 {
+                store.tag(&format!("shop/s{number:04}"), "v1", &image);
+            }
+        });
+        let source = Opening::at(&server).repositories(&["shop/*"]).open();
+        let (names, gaps) = listed(&source).await;
+        assert_eq!((names.len(), gaps), (1_300, vec![]), "{lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_where_pins_are_known_is_no_deletion_f129() {
+    let (server, image, _) = with_image([]).await;
+    let estate = estate();
+    assert_eq!(protected(&run(&estate, &server).await), [Some(true)]);
+    server.lie(Lie::NullTags);
+    server.lie(Lie::Gone("/manifests/".to_owned()));
+    for _ in 0..3 {
+        let told = run(&estate, &server).await;
+        assert!(!told.complete);
+        let codes = told.codes();
+        assert!(!codes.iter().any(|code| code.contains("tag-deleted") || code.contains("target-missing")), "{codes:?}");
+    }
+    server.be_honest();
+    let (found, _) = source(&server).inventory.look_up(&repository(), &tag("v1.0.0")).await;
+    assert_eq!(found, Resolution::Artifact(artifact(&image)));
+}
+
+#[tokio::test]
+async fn a_list_that_leaves_out_what_is_served_is_a_finding_f106() {
+    let (server, _, _) = with_image([]).await;
+    server.store(|store| {
+        let image = store.image("two");
+        store.tag("shop/api", "v1.1.0", &image);
+    });
+    let estate = estate();
+    run(&estate, &server).await;
+    server.lie(Lie::PageOf(1));
+    server.lie(Lie::NoLinks { most: 1, last: false });
+    run(&estate, &server).await;
+    let told = run(&estate, &server).await;
+    assert!(told.codes().contains(&"high listing-cut".to_owned()), "{:?}", told.codes());
+    assert_eq!(told.targets().len(), 2, "what the list leaves out keeps its place");
+}
+
+#[tokio::test]
+async fn a_pin_that_head_alone_has_is_not_there_f105() {
+    let (server, image, _) = with_image([]).await;
+    let source = source(&server);
+    source.protector.as_ref().unwrap().pin(&repository(), &artifact(&image)).await.unwrap();
+    let pin = Pin::of(&image).to_string();
+    assert_eq!(source.inventory.inspect(&repository(), &artifact(&image)).await.pin, PinState::Present);
+    server.lie(Lie::GoneToGet(format!("/manifests/{pin}")));
+    let seen = source.inventory.inspect(&repository(), &artifact(&image)).await;
+    assert_eq!((seen.pin, seen.presence), (PinState::Unknown, Presence::Present));
+    assert!(matches!(seen.obstacles[..], [Obstacle::Contradiction { .. }]), "{:?}", seen.obstacles);
+}
+
+#[tokio::test]
+async fn a_registry_that_replays_old_tags_is_found_f33() {
+    let (server, image, _) = with_image([]).await;
+    let estate = estate();
+    let later = server.store(|store| {
+        store.tag("shop/api", "stable", &image);
+        let later = store.image("later");
+        store.tag("shop/api", "v1.1.0", &later);
+        later
+    });
+    run(&estate, &server).await;
+    server.store(|store| store.tag("shop/api", "stable", &later));
+    run(&estate, &server).await;
+    // A backup from before the second run is put back: a tag names what it named, and one is not there yet.
+    server.store(|store| {
+        store.tag("shop/api", "stable", &image);
+        store.tags.get_mut("shop/api").unwrap().remove("v1.1.0");
+    });
+    let told = run(&estate, &server).await;
+    assert!(told.codes().contains(&"medium tag-flapped".to_owned()), "{:?}", told.codes());
+    let told = run(&estate, &server).await;
+    assert!(told.codes().iter().any(|code| code.contains("tag-deleted")), "{:?}", told.codes());
+}

@@ -1,0 +1,142 @@
+//! The law itself.
+
+use std::collections::BTreeMap;
+
+use prodpin::decide::{self, Attempts, Input, Plan, Rules};
+use prodpin::model::{
+    ArtifactId, Closure, Inspection, Mark, Mode, NamePatterns, Order, Pin, PinState, PinTerms, Presence,
+    ProductionRule, RepositoryKey, RepositoryState, Snapshot,
+};
+use proptest::prelude::*;
+
+use jiff::Timestamp;
+
+/// How much of an artifact is left, the most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Left {
+    Whole,
+    Archived,
+    Hidden,
+    Gone,
+}
+
+/// One kind of rules.
+pub(super) trait Engine: Clone + std::fmt::Debug {
+    /// What may come: days that pass, pushes.
+    type Future: std::fmt::Debug;
+
+    fn snapshot(&self) -> Snapshot;
+    fn now(&self) -> Timestamp;
+    /// A closer look at one artifact.
+    fn inspect(&self, artifact: &ArtifactId) -> Inspection;
+    /// The same repository with a pin on this artifact.
+    fn pin(&self, artifact: &ArtifactId) -> Self;
+    /// What is left of everything at each moment of that future.
+    fn live(&self, future: &Self::Future) -> Vec<BTreeMap<ArtifactId, Left>>;
+}
+
+pub(super) fn rules(keep: u32) -> Rules {
+    let patterns = NamePatterns::new(["v*"]).unwrap();
+    let production = vec![ProductionRule::Tags { patterns, order: Order::Semver }];
+    Rules { keep, production, may_move: NamePatterns::none() }
+}
+
+/// What a run decides on the repository.
+pub(super) fn decided<E: Engine>(engine: &E, keep: u32, pins: PinTerms) -> Plan {
+    let (rules, snapshot, now) = (rules(keep), engine.snapshot(), engine.now());
+    let key = RepositoryKey { source: "shop".parse().unwrap(), name: "api".parse().unwrap() };
+    let mut state = RepositoryState::default();
+    let events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
+    decide::fold(&mut state, Mark { sequence: 1, at: now }, &events);
+    let (labels, signals) = (BTreeMap::new(), Default::default());
+    let selection = decide::select(&rules, &snapshot, &state, &labels, &[], &signals, now);
+    let mut inspections = BTreeMap::new();
+    loop {
+        let unseen = selection.unseen(rules.keep, &inspections);
+        if unseen.is_empty() {
+            break;
+        }
+        inspections.extend(unseen.into_iter().map(|artifact| (artifact.clone(), engine.inspect(&artifact))));
+    }
+    decide::plan(&Input {
+        key: &key,
+        mode: Mode::Enforce,
+        now,
+        rules: &rules,
+        snapshot: &snapshot,
+        state: &state,
+        events: &events,
+        labels: &labels,
+        running: &[],
+        selection: &selection,
+        inspections: &inspections,
+        attempts: &Attempts::new(),
+        gaps: &[],
+        pins,
+        claim: None,
+    })
+}
+
+/// Whole, and pinned as the tags say.
+pub(super) fn whole(artifact: &ArtifactId, snapshot: &Snapshot) -> Inspection {
+    let pinned = artifact.digest().is_some_and(|digest| {
+        snapshot.tags.iter().any(|tag| {
+            Pin::read(&tag.name).is_some_and(|pin| pin.names(digest)) && tag.target.artifact() == Some(artifact)
+        })
+    });
+    Inspection {
+        artifact: artifact.clone(),
+        presence: Presence::Present,
+        kind: None,
+        created: None,
+        closure: Closure::Complete,
+        pin: if pinned { PinState::Present } else { PinState::Absent },
+        obstacles: Vec::new(),
+        gaps: Vec::new(),
+        object: None,
+        lost_attestations: Vec::new(),
+        children: Vec::new(),
+    }
+}
+
+/// Each pin by itself leaves everything at least as well off as before it, at every moment of the future: so does the
+/// whole set, and so does whatever a run that is cut off has made of it (F126). `may_lose` are those that may.
+pub(super) fn no_pin_worsens_any_fate<E: Engine>(
+    engine: &E,
+    keep: u32,
+    terms: PinTerms,
+    futures: &[E::Future],
+    may_lose: impl Fn(&E, &ArtifactId) -> bool,
+) -> Result<usize, TestCaseError> {
+    let plan = decided(engine, keep, terms);
+    let mut before = engine.clone();
+    for pin in &plan.pins {
+        let after = before.pin(pin);
+        for future in futures {
+            for (moment, (without, with)) in before.live(future).iter().zip(after.live(future)).enumerate() {
+                for (artifact, left) in without {
+                    let now = with.get(artifact).copied().unwrap_or(Left::Gone);
+                    let fares = now <= *left || may_lose(engine, artifact);
+                    prop_assert!(
+                        fares,
+                        "the pin of {pin} makes {artifact} {now:?}, which was {left:?}, at moment {moment} of {future:?}; pins {:?}",
+                        plan.pins
+                    );
+                }
+            }
+        }
+        before = after;
+    }
+    // It comes to an end: some pins are harmless only once others are there, and then there is nothing more to do (I13).
+    for _ in 0..=keep {
+        let again = decided(&before, keep, terms);
+        if again.pins.is_empty() {
+            return Ok(plan.pins.len());
+        }
+        for pin in &again.pins {
+            before = before.pin(pin);
+        }
+    }
+    prop_assert!(false, "pins are made for ever");
+    Ok(0)
+}

@@ -1,0 +1,258 @@
+//! Whole runs in which pins did harm once (F116).
+
+use prodpin::model::{
+    ArtifactId, Code, Finding, Mode, Mutability, Obstacle, PinTerms, ProductionRule, Setting, Severity,
+};
+use prodpin::report::document::PinReport;
+use prodpin::sources::memory::{Call, EcrTerms};
+
+use crate::estate::{Estate, REPOSITORY, Told};
+
+pub(super) fn rule(priority: u32, selection: &str, count: &str, number: u64) -> String {
+    let unit = if count == "imageCountMoreThan" { "" } else { r#""countUnit": "days", "# };
+    format!(
+        r#"{{"rulePriority": {priority}, "selection": {{{selection}, "countType": "{count}", {unit}"countNumber": {number}}}, "action": {{"type": "expire"}}}}"#
+    )
+}
+
+pub(super) fn prefix(prefix: &str) -> String {
+    format!(r#""tagStatus": "tagged", "tagPrefixList": ["{prefix}"]"#)
+}
+
+pub(super) fn pattern(pattern: &str) -> String {
+    format!(r#""tagStatus": "tagged", "tagPatternList": ["{pattern}"]"#)
+}
+
+pub(super) const UNTAGGED: &str = r#""tagStatus": "untagged""#;
+const ANY: &str = r#""tagStatus": "any""#;
+
+pub(super) fn keep(priority: u32, selection: &str, number: u64) -> String {
+    rule(priority, selection, "imageCountMoreThan", number)
+}
+
+pub(super) fn days(priority: u32, selection: &str, number: u64) -> String {
+    rule(priority, selection, "sinceImagePushed", number)
+}
+
+pub(super) fn terms(rules: &[String]) -> EcrTerms {
+    EcrTerms {
+        mutability: Some(Mutability::Immutable),
+        ..EcrTerms::with_lifecycle(&format!(r#"{{"rules": [{}]}}"#, rules.join(", ")))
+    }
+}
+
+fn claim(number: u64) -> String {
+    keep(1, &pattern("prod-pinned-*"), number)
+}
+
+pub(super) fn of(told: &Told, code: Code) -> Vec<&Finding> {
+    told.findings.iter().filter(|finding| finding.code == code).collect()
+}
+
+pub(super) fn pins(told: &Told) -> Vec<PinReport> {
+    told.targets().iter().map(|target| target.pin).collect()
+}
+
+/// Which artifacts were pinned, in the order in which that was asked for.
+pub(super) fn asked(estate: &Estate) -> Vec<ArtifactId> {
+    let pinned = |call: Call| match call {
+        Call::Pin { artifact, .. } => Some(artifact),
+        Call::Lifecycle { .. } => None,
+    };
+    estate.memory.calls().into_iter().filter_map(pinned).collect()
+}
+
+pub(super) fn releases(estate: &Estate, range: std::ops::Range<usize>) -> Vec<ArtifactId> {
+    range.map(|minor| estate.memory.tag(REPOSITORY, &format!("v1.{minor}.0")).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_rule_that_matches_the_pin_lets_none_be_made_i22_f116() {
+    for selection in [
+        prefix("prod"),
+        prefix("prod-"),
+        pattern("prod*"),
+        pattern("prod-*"),
+        pattern("*-pinned-*"),
+        pattern("*-*"),
+        r#""tagStatus": "tagged", "tagPatternList": ["v*", "prod*"]"#.to_owned(),
+    ] {
+        let estate = Estate::in_ecr(6, "2026-01-01", terms(&[keep(1, &selection, 1), days(2, UNTAGGED, 14)]));
+        let before = estate.run(Mode::Audit).await;
+        assert_eq!(pins(&before), [PinReport::Refused; 5], "{selection}: {}", estate.story(&before));
+        let told = estate.enforce().await;
+        assert_eq!(estate.memory.calls(), [], "{selection}");
+        assert_eq!(pins(&told), [PinReport::Refused; 5], "{selection}: {}", estate.story(&told));
+        assert_eq!(of(&told, Code::PinMissing).len(), 0, "{}", estate.story(&told));
+        for run in [&before, &told] {
+            let [refused] = of(run, Code::PinRefused)[..] else { panic!("{}", estate.story(run)) };
+            assert_eq!(refused.severity, Severity::High, "exit 3");
+            for part in ["prodpin forecast --recommend shop/api", "aws ecr put-lifecycle-policy", "shop/api"] {
+                assert!(refused.remedy.contains(part), "{}", refused.remedy);
+            }
+            assert!(refused.message.contains("without it, no rule does"), "both fates: {}", refused.message);
+        }
+        for target in told.targets() {
+            assert!(target.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::PinRefused { .. })));
+            assert_eq!(target.protected, Some(false));
+        }
+        // What it says to do makes them harmless.
+        let policies = estate.recommended().await.policies;
+        let text = policies.into_values().next().unwrap().unwrap();
+        estate.memory.set_ecr(
+            REPOSITORY,
+            EcrTerms { mutability: Some(Mutability::Immutable), ..EcrTerms::with_lifecycle(&text) },
+        );
+        let then = estate.enforce().await;
+        assert_eq!(asked(&estate), releases(&estate, 1..6), "{selection}: the oldest first (F126)");
+        assert!(then.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&then));
+        assert_eq!(of(&then, Code::PinRefused).len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_pin_that_changes_nothing_is_made_all_the_same_i22() {
+    for rules in [
+        vec![keep(1, ANY, 3)],
+        vec![days(1, &pattern("v*"), 30)],
+        vec![keep(1, &pattern("v*"), 2), claim(9_999).replace("\"rulePriority\": 1", "\"rulePriority\": 2")],
+    ] {
+        let estate = Estate::in_ecr(6, "2026-01-01", terms(&rules));
+        let told = estate.enforce().await;
+        assert_eq!(pins(&told), [PinReport::Created; 5], "{rules:?}: {}", estate.story(&told));
+    }
+}
+
+#[tokio::test]
+async fn as_many_as_the_claim_rule_keeps_are_pinned_and_no_more_i22_f44() {
+    let estate = Estate::in_ecr(6, "2026-01-01", terms(&[claim(3)]));
+    let told = estate.enforce().await;
+    assert_eq!(asked(&estate), releases(&estate, 1..4), "{}", estate.story(&told));
+    let expected = [PinReport::Refused, PinReport::Refused, PinReport::Created, PinReport::Created, PinReport::Created];
+    assert_eq!(pins(&told), expected, "{}", estate.story(&told));
+    estate.memory.forget_calls();
+    let events = estate.events().await;
+    estate.enforce().await;
+    assert_eq!((estate.memory.calls(), estate.events().await), (vec![], events), "I13");
+}
+
+fn beside(estate: &mut Estate, tag: &str, day: &str) -> ArtifactId {
+    estate.memory.set_time(format!("{day}T00:00:00Z").parse().unwrap());
+    estate.push(tag, tag)
+}
+
+#[tokio::test]
+async fn whoever_loses_a_place_is_named_and_the_policy_may_allow_it_i22() {
+    // The claim rule is there; but the other one goes on counting what that claims (A30).
+    let rules = [claim(9_999), keep(2, &pattern("prod-*"), 2)];
+    let mut estate = Estate::in_ecr(6, "2026-01-01", terms(&rules));
+    let live = beside(&mut estate, "prod-live", "2025-12-01");
+    let told = estate.enforce().await;
+    // One more image fits among the two.
+    assert_eq!(asked(&estate), releases(&estate, 1..1), "{}", estate.story(&told));
+    let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+    assert!(refused.message.contains("prod-live") && refused.message.contains(&live.short()), "{}", refused.message);
+    assert!(refused.message.contains("no production rule names it"), "{}", refused.message);
+    assert!(refused.remedy.contains("pins: { may_displace: true }"), "{}", refused.remedy);
+    assert!(!refused.remedy.contains("put-lifecycle-policy"), "it is there: {}", refused.remedy);
+
+    estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
+    let told = estate.enforce().await;
+    assert_eq!(pins(&told), [PinReport::Created; 5], "{}", estate.story(&told));
+
+    // What production names is never displaced, whatever the policy says.
+    let mut estate = Estate::in_ecr(6, "2026-01-01", terms(&rules));
+    beside(&mut estate, "prod-live", "2025-12-01");
+    estate.policy.production.push(ProductionRule::MovingTag("prod-live".parse().unwrap()));
+    estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
+    let told = estate.enforce().await;
+    // It is pinned itself, before the others, and so nobody takes its place.
+    assert!(of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
+    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+}
+
+#[tokio::test]
+async fn what_a_saved_release_keeps_others_from_counts_as_well_i22() {
+    // Nothing of the pin itself is counted: but without it the releases go, and leave their places to what is older.
+    let rules = [claim(9_999), days(2, &pattern("v*"), 30), keep(3, ANY, 12)];
+    let mut estate = Estate::in_ecr(6, "2026-01-01", terms(&rules));
+    beside(&mut estate, "dev-1", "2025-12-01");
+    let told = estate.enforce().await;
+    assert_eq!(pins(&told), [PinReport::Refused; 5], "{}", estate.story(&told));
+    assert!(of(&told, Code::PinRefused)[0].message.contains("dev-1"), "{}", estate.story(&told));
+    estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
+    assert_eq!(pins(&estate.enforce().await), [PinReport::Created; 5]);
+}
+
+#[tokio::test]
+async fn a_tag_that_moves_on_leaves_the_pin_behind_i22() {
+    // The rule looks at the release by the tag `prod-live`, so the pin changes nothing today. Tomorrow the tag is on another.
+    let rules = [keep(1, &pattern("prod-*"), 2), days(2, UNTAGGED, 14)];
+    let mut estate = Estate::in_ecr(2, "2026-01-01", terms(&rules));
+    let newest = estate.memory.tag(REPOSITORY, "v1.1.0").unwrap();
+    estate.memory.move_tag(REPOSITORY, "prod-live", &newest);
+    let told = estate.enforce().await;
+    assert_eq!(pins(&told), [PinReport::Refused; 2], "{}", estate.story(&told));
+    estate.push("v2.0.0", "two");
+}
+
+#[tokio::test]
+async fn pins_that_do_harm_are_told_and_never_removed_i1_i22() {
+    let estate = Estate::in_ecr(6, "2026-01-01", terms(&[days(1, UNTAGGED, 14)]));
+    estate.enforce().await;
+    let pinned = estate.memory.pins(REPOSITORY);
+    estate.memory.set_ecr(REPOSITORY, terms(&[keep(1, &prefix("prod"), 1), days(2, UNTAGGED, 14)]));
+    for mode in [Mode::Audit, Mode::Enforce] {
+        let told = estate.run(mode).await;
+        let [harm] = of(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
+        assert_eq!(harm.severity, Severity::Critical, "{}", harm.message);
+        assert!(harm.message.contains("pins that are there do harm"), "{}", harm.message);
+        assert!(harm.message.contains("no rule would take it"), "both fates: {}", harm.message);
+        assert!(harm.remedy.contains("aws ecr put-lifecycle-policy"), "{}", harm.remedy);
+    }
+    assert_eq!(estate.memory.pins(REPOSITORY), pinned);
+    // With the claim rule in front they do none.
+    estate.memory.set_ecr(REPOSITORY, terms(&[claim(9_999), keep(2, &prefix("prod"), 1), days(3, UNTAGGED, 14)]));
+    let told = estate.enforce().await;
+    assert_eq!(of(&told, Code::PinIneffective).len(), 0, "{}", estate.story(&told));
+}
+
+#[tokio::test]
+async fn under_rules_that_were_not_read_no_pin_is_made_in_ecr_i22_f123_a54() {
+    for (lifecycle, part) in [
+        (Setting::Unknown, "ecr:GetLifecyclePolicy"),
+        (Setting::Text("{\"rules\": 5}".into()), "prodpin forecast shop/api"),
+    ] {
+        let estate = Estate::in_ecr(3, "2026-01-01", EcrTerms { lifecycle, ..terms(&[]) });
+        let told = estate.enforce().await;
+        assert_eq!(pins(&told), [PinReport::Refused; 3], "{}", estate.story(&told));
+        assert_eq!(estate.memory.calls(), []);
+        let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+        assert!(refused.remedy.contains(part), "{}", refused.remedy);
+    }
+    // Where the policy says so, they are made, and protect nothing that is proven.
+    let mut estate = Estate::in_ecr(3, "2026-01-01", EcrTerms { lifecycle: Setting::Unknown, ..terms(&[]) });
+    estate.policy.pins.usual = PinTerms { blind: true, ..PinTerms::default() };
+    let told = estate.enforce().await;
+    assert_eq!(pins(&told), [PinReport::Created; 3]);
+    assert!(told.targets().iter().all(|target| target.protected.is_none()));
+    // Definitively none is safe.
+    let estate = Estate::in_ecr(3, "2026-01-01", EcrTerms { lifecycle: Setting::Unset, ..terms(&[]) });
+    assert_eq!(pins(&estate.enforce().await), [PinReport::Created; 3]);
+}
+
+#[tokio::test]
+async fn of_a_list_that_broke_off_only_what_the_rules_alone_prove_is_pinned_i22() {
+    for (rules, expected) in [
+        (vec![claim(9_999), days(2, &pattern("v*"), 300)], PinReport::Created),
+        (vec![claim(9_999), keep(2, &prefix("prod"), 3)], PinReport::Refused),
+        (vec![days(1, UNTAGGED, 3)], PinReport::Created),
+        (vec![keep(1, &prefix("prod"), 300)], PinReport::Refused),
+    ] {
+        let estate = Estate::in_ecr(3, "2026-01-01", terms(&rules));
+        estate.memory.stop_list_after(REPOSITORY, 1);
+        let told = estate.enforce().await;
+        assert!(!told.targets().is_empty());
+        assert!(pins(&told).iter().all(|pin| *pin == expected), "{rules:?}: {}", estate.story(&told));
+    }
+}

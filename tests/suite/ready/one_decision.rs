@@ -1,0 +1,283 @@
+//! The report and the page about going back show one decision (I31): for every course that releases take, what runs, what
+//! is wanted, the way back and the verdict, in both.
+
+use prodpin::model::{ArtifactId, Closure, Digest, Platform, Waiting};
+use prodpin::report::document::{Reason, TargetReport};
+use prodpin::report::ready::Verdict;
+
+use super::scene::*;
+
+/// The names of artifacts among these releases.
+fn names(artifacts: impl IntoIterator<Item = ArtifactId>) -> String {
+    let known = ["v0", "v1", "v2", "v3", "v4"];
+    let mut names: Vec<&str> = artifacts
+        .into_iter()
+        .map(|one| *known.iter().find(|name| artifact(name) == one).expect("a release of the scene"))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(" ")
+}
+
+/// `runs v2, wanted , from v2, to v1, ready: roll-back`, after the report and the page were held against each other.
+fn decided(what: &str, scene: &Scene) -> String {
+    let (report, page) = scene.decided();
+    let rollback = &report.rollback;
+    assert_eq!(rollback.from, page.from, "{what}: what to go back from");
+    assert_eq!(rollback.to, page.to, "{what}: what to go back to");
+    let verdict = match page.verdict {
+        Verdict::RollBack => Some(true),
+        Verdict::RollForward => Some(false),
+        Verdict::Unknown => None,
+    };
+    assert_eq!(rollback.ready, verdict, "{what}: {}", page.why);
+    let running = names(report.targets.iter().filter(|target| target.running).map(|target| target.artifact.clone()));
+    let now = names(page.now.iter().map(|now| now.artifact.clone()));
+    assert_eq!(running, now, "{what}: what runs");
+    let current = rollback.current.as_ref().map(|current| names([current.clone()])).unwrap_or_default();
+    assert!(running.split(' ').any(|one| one == current), "{what}: {current} is told to run");
+    let wanted = names(page.wanted.iter().map(|wanted| wanted.artifact.clone()));
+    let kept = report.targets.iter().filter(|target| !target.running && is_wanted(target));
+    assert_eq!(names(kept.map(|target| target.artifact.clone())), wanted, "{what}: what is wanted is kept");
+    let one = |artifact: &Option<ArtifactId>| artifact.clone().map_or("nothing".to_owned(), |one| names([one]));
+    format!("runs {running}, wanted {wanted}, from {}, to {}", one(&page.from), one(&page.to))
+}
+
+fn is_wanted(target: &TargetReport) -> bool {
+    target.reasons.iter().any(|reason| matches!(reason, Reason::Wanted { .. }))
+}
+
+fn deployment() -> prodpin::model::Workload {
+    kubernetes("deployment", "api")
+}
+
+fn scene(said: impl IntoIterator<Item = Said>) -> Scene {
+    Scene::new(&["v0", "v1", "v2", "v3", "v4"]).without_database().saying(said)
+}
+
+/// Revision `number` of the Deployment, which came as the `place`th.
+fn before(tag: &str, number: u64, place: u64, until: i8) -> Said {
+    Said::before(&deployment(), tag, until).revision(&number.to_string()).introduced(place)
+}
+
+fn now(tag: &str, number: u64, place: u64) -> Said {
+    Said::now(&deployment(), tag, tag, 12).revision(&number.to_string()).introduced(place)
+}
+
+fn wanted(tag: &str, number: u64, place: u64, why: Waiting) -> Said {
+    Said::wanted(&deployment(), tag, why).revision(&number.to_string()).introduced(place)
+}
+
+#[test]
+fn i31_f133_report_and_page_agree_on_every_course_of_releases() {
+    let canary = kubernetes("deployment", "api-canary");
+    let cron = kubernetes("cronjob", "nightly");
+    let cases: Vec<(&str, Vec<Said>, &str)> = vec![
+        ("the first release", vec![now("v1", 1, 1)], "runs v1, wanted , from v1, to nothing"),
+        (
+            "forward",
+            vec![before("v1", 1, 1, 8), before("v2", 2, 2, 9), now("v3", 3, 3)],
+            "runs v3, wanted , from v3, to v2",
+        ),
+        (
+            "v1, v2, v3, back to v2: v3 was left, and is no way back",
+            vec![before("v1", 1, 1, 8), now("v2", 4, 2), before("v3", 3, 3, 9)],
+            "runs v2, wanted , from v2, to v1",
+        ),
+        (
+            "back twice: nothing before is left",
+            vec![now("v1", 5, 1), before("v2", 4, 2, 9), before("v3", 3, 3, 9)],
+            "runs v1, wanted , from v1, to nothing",
+        ),
+        (
+            "back to v1, and on to v3",
+            vec![before("v1", 3, 1, 9), before("v2", 2, 2, 8), now("v3", 4, 3)],
+            "runs v3, wanted , from v3, to v1",
+        ),
+        (
+            "a set of two went back to its first",
+            vec![now("v1", 3, 1), before("v2", 2, 2, 9)],
+            "runs v1, wanted , from v1, to nothing",
+        ),
+        (
+            "in a rollout",
+            vec![before("v1", 1, 1, 8), now("v2", 2, 2), now("v3", 3, 3)],
+            "runs v2 v3, wanted , from v3, to v2",
+        ),
+        (
+            "in a rollback: the side that leaves failed",
+            vec![before("v1", 1, 1, 8), now("v2", 4, 2), now("v3", 3, 3)],
+            "runs v2 v3, wanted , from v2, to v1",
+        ),
+        (
+            "v2 does not come up",
+            vec![now("v1", 1, 1), wanted("v2", 2, 2, Waiting::Starting)],
+            "runs v1, wanted v2, from v2, to v1",
+        ),
+        (
+            "v3 does not come up, and v1 ran before v2",
+            vec![before("v1", 1, 1, 8), now("v2", 2, 2), wanted("v3", 3, 3, Waiting::Starting)],
+            "runs v2, wanted v3, from v3, to v2",
+        ),
+        (
+            "v2 was to replace v1 at once, and does not come up",
+            vec![before("v1", 1, 1, 9), wanted("v2", 2, 2, Waiting::Starting)],
+            "runs , wanted v2, from v2, to v1",
+        ),
+        (
+            "paused: the template never ran",
+            vec![
+                before("v0", 1, 1, 8),
+                now("v1", 2, 2),
+                Said::wanted(&deployment(), "v2", Waiting::Paused).introduced(3),
+            ],
+            "runs v1, wanted v2, from v1, to v0",
+        ),
+        (
+            "paused, and nothing ran before",
+            vec![now("v1", 1, 1), Said::wanted(&deployment(), "v2", Waiting::Paused).introduced(2)],
+            "runs v1, wanted v2, from v1, to nothing",
+        ),
+        (
+            "aborted",
+            vec![before("v1", 1, 1, 8), now("v2", 2, 2), wanted("v3", 3, 3, Waiting::Aborted)],
+            "runs v2, wanted v3, from v2, to v1",
+        ),
+        (
+            "a canary that failed stands at zero, the primary runs",
+            vec![
+                before("v0", 1, 1, 8),
+                now("v1", 2, 2),
+                Said::before(&canary, "v1", 9).revision("1").introduced(1),
+                Said::wanted(&canary, "v2", Waiting::NoReplicas).revision("2").introduced(2),
+            ],
+            "runs v1, wanted v2, from v1, to v0",
+        ),
+        (
+            "two canaries failed: neither is a way back",
+            vec![
+                before("v0", 1, 1, 8),
+                now("v1", 2, 2),
+                Said::before(&canary, "v1", 9).revision("1").introduced(1),
+                Said::before(&canary, "v2", 10).revision("2").introduced(2),
+                Said::wanted(&canary, "v3", Waiting::NoReplicas).revision("3").introduced(3),
+            ],
+            "runs v1, wanted v3, from v1, to v0",
+        ),
+        (
+            "scaled to zero",
+            vec![before("v1", 1, 1, 8), wanted("v2", 2, 2, Waiting::NoReplicas)],
+            "runs , wanted v2, from v2, to v1",
+        ),
+        (
+            "held back by a partition",
+            vec![before("v0", 1, 1, 8), now("v1", 2, 2), wanted("v2", 3, 3, Waiting::Held)],
+            "runs v1, wanted v2, from v1, to v0",
+        ),
+        (
+            "a CronJob between its runs",
+            vec![Said::before(&cron, "v1", 9), Said::wanted(&cron, "v2", Waiting::NextRun)],
+            "runs , wanted v2, from v2, to v1",
+        ),
+        (
+            "what a CronJob wants ran elsewhere, and can be gone back to",
+            vec![Said::wanted(&cron, "v1", Waiting::NextRun), before("v1", 1, 1, 8), now("v2", 2, 2)],
+            "runs v2, wanted v1, from v2, to v1",
+        ),
+        (
+            "a template without pods, of what never ran",
+            vec![Said::wanted(&deployment(), "v1", Waiting::NoReplicas).introduced(1)],
+            "runs , wanted v1, from v1, to nothing",
+        ),
+    ];
+    for (what, said, expected) in cases {
+        let mut turned = said.clone();
+        turned.reverse();
+        assert_eq!(decided(what, &scene(said)), expected, "{what}");
+        assert_eq!(decided(what, &scene(turned)), expected, "{what}, said in another order");
+    }
+}
+
+/// Helm calls deployed what it handed to the cluster; pods show that it does not run.
+#[test]
+fn i31_f133_pointers_yield_to_pods() {
+    let context = || Some("prod-eu".into());
+    let helm = workload(Platform::Helm { context: context() }, Some("shop"), "release", "api");
+    let argo = workload(Platform::ArgoCd { context: context() }, Some("argocd"), "application", "api");
+    for pointer in [helm, argo] {
+        let stuck = scene([
+            now("v1", 1, 1),
+            wanted("v2", 2, 2, Waiting::Starting),
+            Said::before(&pointer, "v1", 9).revision("1"),
+            Said::tagged_now(&pointer, "v2").revision("2"),
+        ]);
+        assert_eq!(decided("stuck", &stuck), "runs v1, wanted v2, from v2, to v1", "{pointer}");
+        // What no pod tells of, a pointer is believed about.
+        let alone =
+            scene([Said::before(&pointer, "v1", 9).revision("1"), Said::tagged_now(&pointer, "v2").revision("2")]);
+        assert_eq!(decided("alone", &alone), "runs v2, wanted , from v2, to v1", "{pointer}");
+    }
+    let elsewhere = workload(Platform::Helm { context: Some("prod-us".into()) }, Some("shop"), "release", "api");
+    let scene = scene([now("v1", 1, 1), wanted("v2", 2, 2, Waiting::Starting), Said::tagged_now(&elsewhere, "v2")]);
+    assert_eq!(decided("elsewhere", &scene), "runs v1 v2, wanted , from v2, to v1", "another cluster's word stands");
+}
+
+/// A look that found v2 wanted and not running, and then its place in the cluster's history alone: an old revision looks
+/// the same whether a pod of it came up or not.
+#[test]
+fn i31_f133_what_never_came_up_is_no_way_back_though_the_cluster_keeps_its_revision() {
+    let mut scene = scene([]);
+    scene.runs = vec![
+        vec![now("v1", 1, 1)],
+        vec![now("v1", 1, 1), wanted("v2", 2, 2, Waiting::Starting)],
+        vec![before("v1", 1, 1, 9), before("v2", 2, 2, 10), now("v3", 3, 3)],
+    ];
+    assert_eq!(decided("v2 failed, v3 followed", &scene), "runs v3, wanted , from v3, to v1");
+    let (report, _) = scene.decided();
+    assert!(report.targets.iter().any(|target| target.artifact == artifact("v2")), "it is kept all the same");
+    // Seen to run in between, it is one.
+    scene.runs.insert(2, vec![before("v1", 1, 1, 9), now("v2", 2, 2)]);
+    assert_eq!(decided("v2 came up", &scene), "runs v3, wanted , from v3, to v2");
+    // A Job that ended shows that it ran.
+    let cron = kubernetes("cronjob", "nightly");
+    scene.runs = vec![
+        vec![Said::wanted(&cron, "v1", Waiting::NextRun)],
+        vec![Said::wanted(&cron, "v2", Waiting::NextRun), Said::before(&cron, "v1", 9)],
+    ];
+    assert_eq!(decided("a Job in between", &scene), "runs , wanted v2, from v2, to v1");
+}
+
+/// Wanted is recorded apart from running, once, and what is only wanted takes no place of what ran.
+#[test]
+fn i31_what_is_wanted_takes_nobody_s_place() {
+    let mut scene = scene([
+        before("v0", 1, 1, 7),
+        before("v1", 2, 2, 8),
+        now("v2", 3, 3),
+        wanted("v3", 4, 4, Waiting::Paused),
+        Said::wanted(&kubernetes("deployment", "other"), "v4", Waiting::NoReplicas).introduced(1),
+    ]);
+    scene.keep = 3;
+    let (report, _) = scene.decided();
+    let kept = names(report.targets.iter().map(|target| target.artifact.clone()));
+    assert_eq!(kept.split(' ').count(), 5, "three that ran, and beside them two that are wanted: {kept}");
+}
+
+/// A release that cannot be restored, and one of which that is not known: both say the same of them.
+#[test]
+fn i31_report_and_page_agree_on_what_is_broken_or_unread() {
+    let forward = || scene([before("v1", 1, 1, 8), before("v2", 2, 2, 9), now("v3", 3, 3)]);
+    let broken = |scene: Scene, tag| scene.look(tag, |seen| seen.closure = Closure::Broken(vec![Digest::of(b"layer")]));
+    let unread = |scene: Scene, tag| {
+        scene.look(tag, |seen| {
+            seen.presence = prodpin::model::Presence::Unknown;
+            seen.closure = Closure::Unknown;
+        })
+    };
+    let one = |scene: Scene| decided("broken or unread", &scene);
+    assert_eq!(one(broken(forward(), "v2")), "runs v3, wanted , from v3, to v1");
+    assert_eq!(one(broken(broken(forward(), "v2"), "v1")), "runs v3, wanted , from v3, to nothing");
+    assert_eq!(one(unread(forward(), "v2")), "runs v3, wanted , from v3, to v1");
+    assert_eq!(one(unread(unread(forward(), "v2"), "v1")), "runs v3, wanted , from v3, to v2");
+    assert_eq!(one(unread(broken(forward(), "v2"), "v1")), "runs v3, wanted , from v3, to v1");
+}
