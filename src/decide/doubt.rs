@@ -19,6 +19,8 @@ enum Why {
     Names,
     /// Two rules do, each by itself.
     Rules,
+    /// The names tell, and all of a line of numbers arrived later and is older by its name.
+    Line,
     /// The names tell, and what arrived later is older by its name.
     Arrival,
 }
@@ -31,28 +33,31 @@ impl Selection {
     /// Whether one release is newer than another, as far as tags tell: by their names within one rule, else by when they
     /// were first seen or pushed.
     pub(super) fn newer(&self, one: &ArtifactId, other: &ArtifactId) -> Option<bool> {
-        let of = |lane: &'_ Lane, artifact: &ArtifactId| {
+        let of = |lane: &Lane, artifact: &ArtifactId| {
             lane.ranked.iter().position(|candidate| candidate.artifact == *artifact)
         };
-        let together = self.tagged().find_map(|lane| {
-            let (this, that) = (&lane.ranked[of(lane, one)?], &lane.ranked[of(lane, other)?]);
-            this.newer(that)
-        });
+        for lane in self.tagged() {
+            if let (Some(this), Some(that)) = (of(lane, one), of(lane, other)) {
+                let (this, that) = (&lane.ranked[this], &lane.ranked[that]);
+                return if this.is_unordered(that) { None } else { this.newer(that) };
+            }
+        }
         let arrived =
             |artifact: &ArtifactId| self.tagged().filter_map(|lane| lane.ranked[of(lane, artifact)?].arrived()).min();
-        together.or_else(|| arrived(one)?.later(arrived(other)?))
+        arrived(one)?.later(arrived(other)?)
     }
 
     /// The first two kept releases that are in no order, the more recent place first.
     fn doubt(&self, keep: u32, seen: &Inspections) -> Option<(Why, &Candidate, &Candidate)> {
         let rules: Vec<Vec<(&Candidate, Told)>> = self.tagged().map(|lane| kept(lane, keep, seen)).collect();
         let within = rules.iter().find_map(|kept| {
-            pairs(kept)
-                .find_map(|((one, _), (other, _))| one.newer(other).is_none().then_some((Why::Names, *one, *other)))
+            let mut pairs = pairs(kept).map(|((one, _), (other, _))| (*one, *other));
+            let (one, other) = pairs.find(|(one, other)| one.is_unordered(other))?;
+            Some((if one.newer(other).is_none() { Why::Names } else { Why::Line }, one, other))
         });
         let between = || {
             let first = rules.iter().filter_map(|kept| Some(kept.first()?.0)).collect::<Vec<_>>();
-            let unknown = |one: &&Candidate, other: &&Candidate| {
+            let unknown = |one: &Candidate, other: &Candidate| {
                 one.artifact != other.artifact && self.newer(&one.artifact, &other.artifact).is_none()
             };
             pairs(&first).find(|(one, other)| unknown(one, other)).map(|(one, other)| (Why::Rules, *one, *other))
@@ -106,6 +111,13 @@ pub(super) fn finding(
                  once; both are kept"
             ),
         ),
+        Why::Line => (
+            if runs { Severity::Low } else { Severity::Medium },
+            format!(
+                "the order of {first} and {second} is doubtful: {second} arrived later, is of a line of numbers that \
+                 began later, and its name ranks it below; both are kept"
+            ),
+        ),
         Why::Arrival => (
             Severity::Info,
             format!(
@@ -114,7 +126,7 @@ pub(super) fn finding(
         ),
     };
     let remedy = match why {
-        Why::Names | Why::Arrival => {
+        Why::Names | Why::Line | Why::Arrival => {
             "say what production runs with a rule such as { moving_tag: prod } or { kubernetes: … }, order by push with \
              `order: pushed`, or give each naming family a rule of its own"
         }

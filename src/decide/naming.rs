@@ -67,6 +67,8 @@ impl Reading {
         let scheme = match version.numbers.first() {
             Some(first) if version.conventional && is_calendar(*first) => Scheme::Calendar,
             _ if version.conventional => Scheme::Version,
+            // A date is its own version where nothing stands in front of it.
+            Some(first) if parts.is_empty() && start == 0 && is_date(*first) => Scheme::Calendar,
             // A hash may have no letter in it, and a number of its length is as likely one, unless it is a date.
             Some(first) if parts.is_empty() && (end - start < 7 || is_calendar(*first)) => Scheme::Number,
             _ => return None,
@@ -132,6 +134,17 @@ fn is_calendar(first: u64) -> bool {
     (1980..2200).contains(&(first / behind))
 }
 
+/// A day, or a time of day, written as one number.
+fn is_date(first: u64) -> bool {
+    let day = match first.checked_ilog10() {
+        Some(7) => first,
+        Some(11) => first / 10_000,
+        Some(13) => first / 1_000_000,
+        _ => return false,
+    };
+    is_calendar(day) && (1..=12).contains(&(day / 100 % 100)) && (1..=31).contains(&(day % 100))
+}
+
 /// What stands before the numbers, without a `v`, separators and platforms.
 fn prefix(text: &str) -> Box<str> {
     let text = text.strip_suffix(['v', 'V']).unwrap_or(text);
@@ -186,7 +199,8 @@ mod tests {
             ("latest", None),
             ("sha-1234567", None),
             ("1234567", None),
-            ("20261123", Some(("", Scheme::Number))),
+            ("20261123", Some(("", Scheme::Calendar))),
+            ("20261323", Some(("", Scheme::Number))),
             ("build-20261123120000", Some(("build", Scheme::Number))),
         ] {
             let family = Reading::of(label).map(|read| read.family);

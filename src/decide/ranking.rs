@@ -38,8 +38,12 @@ impl Arrival {
 /// Where a release stands, and by what.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Place {
-    /// None for what names no version and comes after all that do.
+    /// It names no version, and comes after all that do.
+    after: bool,
+    /// None for what is compared with nothing by its name.
     pub(super) family: Option<u32>,
+    /// Its first number, and when the first release of that arrived.
+    pub(super) line: Option<(u64, Arrival)>,
     /// Among the numbers of its family, most recent first.
     group: u32,
     /// Who counts behind those numbers.
@@ -52,14 +56,16 @@ pub(super) struct Place {
 impl Place {
     /// Whether it is newer than another release, as far as their names tell.
     pub(super) fn by_name(&self, other: &Self) -> Option<bool> {
-        match (self.family, other.family) {
-            (Some(this), Some(that)) if this != that => None,
-            (Some(_), Some(_)) if self.group != other.group => Some(self.group < other.group),
-            (Some(_), Some(_)) if self.series != other.series || self.step == other.step => None,
-            (Some(_), Some(_)) => Some(self.step < other.step),
-            (None, None) => None,
-            (this, _) => Some(this.is_some()),
+        if self.after != other.after {
+            return Some(other.after);
         }
+        if self.family.is_none() || self.family != other.family {
+            return None;
+        }
+        if self.group != other.group {
+            return Some(self.group < other.group);
+        }
+        (self.series == other.series && self.step != other.step).then_some(self.step < other.step)
     }
 }
 
@@ -72,18 +78,23 @@ pub(super) struct Ranked<'n, 'a> {
 /// The tags of one rule, put in order. There may be a million of them: what is held of each is small, and the rest is
 /// worked out while they are gone through.
 pub(super) struct Ranking<'n, 'a> {
-    /// By family, and in it by what is compared first.
+    /// By family, and in it by what is compared first; those that come after all versions last.
     entries: Vec<Entry<'n, 'a>>,
-    /// What names no version and comes after all that do.
+    /// What names no version and no number, and comes after all versions.
     rest: Vec<&'n Named<'a>>,
+    /// When the first release of each first number of a family arrived.
+    lines: BTreeMap<(u32, u64), Arrival>,
     arrivals: Arrivals,
 }
 
 struct Entry<'n, 'a> {
     named: &'n Named<'a>,
+    after: bool,
     family: u32,
     grade: Grade,
 }
+
+type Chain<'s, 'n, 'a> = Box<dyn Iterator<Item = Ranked<'n, 'a>> + 's>;
 
 /// What is compared first within a family.
 #[derive(Debug, Clone, Copy)]
@@ -105,10 +116,18 @@ impl<'n, 'a> Ranking<'n, 'a> {
             Order::Pushed => (by_arrival(tags, &arrivals), Vec::new()),
         };
         if order != Order::Pushed {
-            entries.sort_unstable_by(|a, b| a.family.cmp(&b.family).then_with(|| b.by_grade(a)));
+            entries.sort_unstable_by(|a, b| (a.after, a.family).cmp(&(b.after, b.family)).then_with(|| b.by_grade(a)));
         }
         rest.sort_by_cached_key(|named| Reverse((arrivals.at(named), Natural(named.label), named.tag)));
-        Self { entries, rest, arrivals }
+        let mut lines: BTreeMap<(u32, u64), Arrival> = BTreeMap::new();
+        for entry in &entries {
+            if let Grade::Numbers([first, ..], _) = entry.grade {
+                let arrival = arrivals.at(entry.named);
+                let since = lines.entry((entry.family, first)).or_insert(arrival);
+                *since = arrival.min(*since);
+            }
+        }
+        Self { entries, rest, lines, arrivals }
     }
 
     pub(super) fn tags(&self) -> impl Iterator<Item = &'n Named<'a>> {
@@ -121,25 +140,28 @@ impl<'n, 'a> Ranking<'n, 'a> {
     }
 
     /// Most recent first. Whatever order they came in, they leave in the same one.
-    pub(super) fn ranked(&self) -> Box<dyn Iterator<Item = Ranked<'n, 'a>> + '_> {
-        let rest = self.rest.iter().map(|named| {
-            let arrival = self.arrivals.at(named);
-            Ranked { named, place: Place { family: None, group: 0, series: 0, step: 0, arrival } }
-        });
-        if self.arrivals.order == Order::Pushed {
+    pub(super) fn ranked(&self) -> Chain<'_, 'n, 'a> {
+        let arrivals = &self.arrivals;
+        let alone = move |named: &'n Named<'a>, after: bool, family: Option<u32>| {
+            let arrival = arrivals.at(named);
+            Ranked { named, place: Place { after, family, line: None, group: 0, series: 0, step: 0, arrival } }
+        };
+        if arrivals.order == Order::Pushed {
             // Each by itself, and in order already.
-            let alone = self.entries.iter().map(|entry| {
-                let arrival = self.arrivals.at(entry.named);
-                let place = Place { family: Some(entry.family), group: 0, series: 0, step: 0, arrival };
-                Ranked { named: entry.named, place }
-            });
-            return Box::new(alone);
+            return Box::new(self.entries.iter().map(move |entry| alone(entry.named, false, Some(entry.family))));
         }
-        let families = self.entries.chunk_by(|a, b| a.family == b.family).map(|family| {
+        let (versions, numbers) = self.entries.split_at(self.entries.partition_point(|entry| !entry.after));
+        let rest: Chain<'_, 'n, 'a> = Box::new(self.rest.iter().map(move |named| alone(named, true, None)));
+        let after = self.families(numbers).chain([rest]);
+        Box::new(Merge::of(self.families(versions).collect()).chain(Merge::of(after.collect())))
+    }
+
+    fn families<'s>(&'s self, entries: &'s [Entry<'n, 'a>]) -> impl Iterator<Item = Chain<'s, 'n, 'a>> {
+        entries.chunk_by(|a, b| a.family == b.family).map(move |family| {
             let groups = (0..).zip(family.chunk_by(|a, b| a.by_grade(b).is_eq()));
-            groups.flat_map(|(at, entries)| group(at, entries, &self.arrivals))
-        });
-        Box::new(Merge::of(families.collect()).chain(rest))
+            let ranked = groups.flat_map(move |(at, entries)| group(at, entries, &self.lines, &self.arrivals));
+            Box::new(ranked) as Chain<'s, 'n, 'a>
+        })
     }
 }
 
@@ -178,7 +200,7 @@ fn by_version<'n, 'a>(tags: Vec<&'n Named<'a>>, patterns: &NamePatterns) -> (Ent
         let mut first = [0; 3];
         first.iter_mut().zip(&read).for_each(|(slot, number)| *slot = *number);
         let grade = Grade::Numbers(first, read.len() > 3);
-        let entry = Entry { named, family: families.number(Kin::Family(family)), grade };
+        let entry = Entry { named, after: false, family: families.number(Kin::Family(family)), grade };
         let list = if alone { &mut numbers } else { &mut versions };
         list.push(entry);
     }
@@ -198,29 +220,25 @@ fn by_version<'n, 'a>(tags: Vec<&'n Named<'a>>, patterns: &NamePatterns) -> (Ent
     for named in rest {
         match meant(named) {
             Some(at) => {
-                versions.push(Entry { named, family: families.number(Kin::Pattern(at)), grade: Grade::None });
+                let family = families.number(Kin::Pattern(at));
+                versions.push(Entry { named, after: false, family, grade: Grade::None });
             }
             None => others.push(named),
         }
     }
-    for entry in numbers {
-        match meant(entry.named) {
-            Some(_) => versions.push(entry),
-            None => others.push(entry.named),
-        }
-    }
+    versions.extend(numbers.into_iter().map(|entry| Entry { after: meant(entry.named).is_none(), ..entry }));
     (versions, others)
 }
 
 fn by_name<'n, 'a>(named: &'n Named<'a>) -> Entry<'n, 'a> {
     // Words compare as words here, and years do not compare with versions.
     let calendar = Reading::of(named.label).is_some_and(|reading| reading.family.1 == Scheme::Calendar);
-    Entry { named, family: u32::from(calendar), grade: Grade::Stem }
+    Entry { named, after: false, family: u32::from(calendar), grade: Grade::Stem }
 }
 
 fn by_arrival<'n, 'a>(mut tags: Vec<&'n Named<'a>>, arrivals: &Arrivals) -> Entries<'n, 'a> {
     tags.sort_by_cached_key(|named| Reverse((arrivals.at(named), Natural(named.label), named.tag)));
-    (0..).zip(tags).map(|(family, named)| Entry { named, family, grade: Grade::None }).collect()
+    (0..).zip(tags).map(|(family, named)| Entry { named, after: false, family, grade: Grade::None }).collect()
 }
 
 impl Entry<'_, '_> {
@@ -237,10 +255,19 @@ impl Entry<'_, '_> {
 }
 
 /// Releases of the same numbers, by who counts behind them.
-fn group<'n, 'a>(at: u32, entries: &[Entry<'n, 'a>], arrivals: &Arrivals) -> Vec<Ranked<'n, 'a>> {
+fn group<'n, 'a>(
+    at: u32,
+    entries: &[Entry<'n, 'a>],
+    lines: &BTreeMap<(u32, u64), Arrival>,
+    arrivals: &Arrivals,
+) -> Vec<Ranked<'n, 'a>> {
     let place = |entry: &Entry<'n, 'a>, series, step| {
         let arrival = arrivals.at(entry.named);
-        let place = Place { family: Some(entry.family), group: at, series, step, arrival };
+        let line = match entry.grade {
+            Grade::Numbers([first, ..], _) => lines.get(&(entry.family, first)).map(|since| (first, *since)),
+            Grade::None | Grade::Stem => None,
+        };
+        let place = Place { after: entry.after, family: Some(entry.family), line, group: at, series, step, arrival };
         Ranked { named: entry.named, place }
     };
     if let [alone] = entries {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::{ArtifactId, Evidence, Inspection};
 
+use super::ranking::Arrival;
 use super::releases::PLATFORMS;
 use super::rollback_set::{Candidate, Lane, is_missing};
 
@@ -47,8 +48,21 @@ impl Candidate {
         by_name.or_else(|| self.arrived()?.later(other.arrived()?))
     }
 
+    /// Whether two releases are in no order: their names tell nothing, or one of a line of numbers that is new altogether
+    /// arrived after the other, and is older by its name. So it looks when a project counts anew.
+    pub(super) fn is_unordered(&self, other: &Self) -> bool {
+        let Some(newer) = self.newer(other) else { return true };
+        let (newer, older) = if newer { (self, other) } else { (other, self) };
+        let Some(arrived) = newer.arrived() else { return false };
+        let same = |line: u64| newer.places.iter().any(|place| place.line.is_some_and(|(other, _)| other == line));
+        older.places.iter().filter_map(|place| place.line).any(|(line, since)| {
+            // Nearly always there was one of its line before.
+            since.later(arrived) == Some(true) && !same(line)
+        })
+    }
+
     /// When it was first known.
-    pub(super) fn arrived(&self) -> Option<super::ranking::Arrival> {
+    pub(super) fn arrived(&self) -> Option<Arrival> {
         self.places.iter().map(|place| place.arrival).min()
     }
 }
@@ -141,7 +155,10 @@ impl Lane {
         let beyond: Vec<usize> = there.into_iter().filter(|at| places[*at] == Told::Beyond).collect();
         let mut families: Vec<(Option<u32>, VecDeque<usize>)> = Vec::new();
         for at in beyond {
-            let newer = releases.iter().filter(|other| self.ranked[**other].newer(&self.ranked[at]) == Some(true));
+            let newer = releases.iter().filter(|other| {
+                let (this, other) = (&self.ranked[at], &self.ranked[**other]);
+                other.newer(this) == Some(true) && !other.is_unordered(this)
+            });
             let possible = newer.take(keep).count() < keep;
             if possible || self.is_latest(at, places) {
                 let family = self.ranked[at].places.first().and_then(|place| place.family);

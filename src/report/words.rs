@@ -137,6 +137,9 @@ pub(super) fn nothing_protected(report: &Report) -> Option<Phrase> {
         return None;
     }
     let told = Phrase::said("No release in ").counted(counts.repositories, "repository", "repositories");
+    if !report.run.complete {
+        return Some(told.say(" could be made out as a rollback target: nothing is known to be protected."));
+    }
     Some(told.say(match report.run.mode {
         Mode::Enforce => " is a rollback target: this run protects nothing.",
         Mode::Audit | Mode::EnforceDryRun => " is a rollback target: `enforce` would protect nothing.",

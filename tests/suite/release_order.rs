@@ -90,7 +90,28 @@ async fn what_arrives_below_all_that_are_kept_is_kept_and_told_i25() {
     estate.push("0.6.18", "new");
     let told = estate.enforce().await;
     assert_eq!(kept(&told), ["21.12.20", "21.11.9", "0.6.18"]);
+    assert_eq!(doubt(&told).map(|found| found.severity), Some(Severity::Medium));
+    assert_eq!(told.repositories[0].rollback.ready, None, "which of the two lines goes on is unknown");
+    // A line that was there before is a line that is maintained.
+    let (mut estate, _) = self::estate(semver("v*"), 2, &["v1.8.0", "v1.9.0", "v2.0.0", "v2.1.0"]).await;
+    estate.push("v1.9.1", "backport");
+    let told = estate.enforce().await;
+    assert_eq!(kept(&told), ["v2.1.0", "v2.0.0", "v1.9.1"]);
     assert_eq!(doubt(&told).map(|found| found.severity), Some(Severity::Info));
+    assert_eq!(told.repositories[0].rollback.ready, Some(true));
+}
+
+#[tokio::test]
+async fn dates_and_numbers_count_among_themselves_i25() {
+    let days = ["20210801", "20210902", "20211004", "20211109", "20211214", "20211216"];
+    let (mut estate, told) = estate(semver("[0-9]*"), 3, &days).await;
+    assert_eq!((kept(&told), doubt(&told)), (vec!["20211216", "20211214", "20211109"], None));
+    estate.push("0.6.18", "new");
+    let told = estate.enforce().await;
+    assert_eq!((kept(&told), doubt(&told)), (vec!["0.6.18", "20211216", "20211214"], None));
+    // Under a pattern that means everything, what names no version comes after all that do.
+    let (_, told) = self::estate(semver("*"), 2, &["v1.0.0", "v1.1.0", "latest", "main", "dev-12", "dev-13"]).await;
+    assert_eq!((kept(&told), doubt(&told)), (vec!["v1.1.0", "v1.0.0"], None));
 }
 
 #[tokio::test]
