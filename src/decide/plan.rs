@@ -121,7 +121,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         let inspection = input.inspections.get(&target.artifact);
         let rules = plan.prospects.obstacles(&target.artifact);
         let attempt = input.attempts.get(&target.artifact);
-        let refused = refusals::obstacle(&plan.prospects, &target.artifact);
+        let refused = refusals::of_target(&plan.prospects, &target.artifact);
         let verdict = judge(&target.artifact, inspection, attempt, rules, works, refused);
         record(input, &target.artifact, &verdict, &mut plan);
         let references = names.remove(&target.artifact).unwrap_or_default();
@@ -176,7 +176,7 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mu
     let artifact = artifact.clone();
     let was_pinned = input.state.pinned.contains_key(&artifact);
     let attempted = input.attempts.contains_key(&artifact);
-    let unpinned = verdict.obstacles.contains(&Obstacle::Unpinned);
+    let unpinned = verdict.obstacles.contains(&Obstacle::Unpinned) || verdict.pin == PinReport::Refused;
     let pinned = matches!(verdict.pin, PinReport::Present | PinReport::Created);
     if was_pinned && (attempted || unpinned) {
         plan.events.push(Event::PinLost { artifact: artifact.clone() });

@@ -167,7 +167,7 @@ async fn a_newer_programs_ledger_is_read_and_not_written_f64() {
     put(&store, &checkpoint(5), newer.clone()).await;
 
     let error = old.commit(vec![tag_seen(6, &key("shop/api"), "v6", "6")]).await.unwrap_err();
-    assert!(matches!(error, LedgerError::NewerSchema { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, LedgerError::NewerSchema { found: 4, known: 3, .. }), "{error}");
     let error = open(&store, Access::Write).await.unwrap_err();
     assert!(error.to_string().contains("update prodpin"), "{error}");
     // What it can still read, it reads.
