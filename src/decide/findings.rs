@@ -213,7 +213,7 @@ fn target_findings(
                     .to_owned(),
             ),
             // Refused is not lacking: that has a finding of its own, for all of them.
-            Obstacle::Unpinned if is_whole(target) && target.pin != PinReport::Refused => {
+            Obstacle::Unpinned if is_whole(target) && (target.pin != PinReport::Refused || was_pinned.is_some()) => {
                 let attempt = input.attempts.get(&target.artifact);
                 let (mut severity, mut message, remedy) = unpinned(input.mode, &name, was_pinned.is_some(), attempt);
                 if let Some(threat) = prospects.unless_pinned(&target.artifact) {

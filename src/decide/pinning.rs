@@ -1,6 +1,7 @@
 //! The pins of one repository: those that are there, those that may be made, and the rule that is put in front first
 //! where the policy lets prodpin do that.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -58,7 +59,7 @@ impl Pinning {
         }
         let wanted = oldest_first(input.snapshot, wanted);
         let production = || of_production(input, targets);
-        let called = input.labels();
+        let called = LazyCell::new(|| input.labels());
         let stays = |tag: &Tag| Pin::read(tag).is_some() || input.rules.is_release(called.of(tag));
         let ground = Ground {
             snapshot: input.snapshot,
@@ -97,8 +98,9 @@ fn can_be_pinned(inspection: &Inspection, attempt: Option<&Result<(), PinFailure
     attempt.is_none() && inspection.presence == Presence::Present && is_pinnable(inspection)
 }
 
-/// A pin is a push to registries that order by it, so the newest release is to be pinned last (J42, F126). Targets come
-/// most recent first, which decides where not all push times are known.
+/// A pin is a push to registries that order by it, so the newest release is to be pinned last (J42, F126); and of a key's
+/// versions the older needs its hold first, for a newer one that stays may cost it its place. Targets come most recent
+/// first, which decides where not all times are known.
 fn oldest_first(snapshot: &Snapshot, mut wanted: Vec<ArtifactId>) -> Vec<ArtifactId> {
     wanted.reverse();
     let mut pushed: BTreeMap<&ArtifactId, Timestamp> = BTreeMap::new();
@@ -106,6 +108,8 @@ fn oldest_first(snapshot: &Snapshot, mut wanted: Vec<ArtifactId>) -> Vec<Artifac
         if let (Some(artifact), Some(at)) = (tag.target.artifact(), tag.pushed) {
             pushed.entry(artifact).and_modify(|first| *first = at.min(*first)).or_insert(at);
         }
+        let versions = tag.object.iter().flat_map(|object| &object.versions);
+        pushed.extend(versions.map(|version| (&version.artifact, version.modified)));
     }
     if wanted.iter().all(|artifact| pushed.contains_key(artifact)) {
         wanted.sort_by_key(|artifact| pushed.get(artifact).copied());

@@ -118,7 +118,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         let mut rules = plan.prospects.obstacles(&target.artifact);
         rules.extend(cleanup::obstacle(&input.snapshot.cleanup, inspection));
         let attempt = input.attempts.get(&target.artifact);
-        let refused = refusals::obstacle(&plan.prospects, &target.artifact);
+        let refused = refusals::of_target(&plan.prospects, &target.artifact);
         let verdict = judge(&target.artifact, inspection, attempt, rules, works, refused);
         let was_pinned = input.state.pinned.contains_key(&target.artifact);
         let verdict = cleanup::withhold(&input.snapshot.cleanup, was_pinned, verdict);
@@ -170,7 +170,7 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mu
     let artifact = artifact.clone();
     let was_pinned = input.state.pinned.contains_key(&artifact);
     let attempted = input.attempts.contains_key(&artifact);
-    let unpinned = verdict.obstacles.contains(&Obstacle::Unpinned);
+    let unpinned = verdict.obstacles.contains(&Obstacle::Unpinned) || verdict.pin == PinReport::Refused;
     let pinned = matches!(verdict.pin, PinReport::Present | PinReport::Created);
     if was_pinned && (attempted || unpinned) {
         plan.events.push(Event::PinLost { artifact: artifact.clone() });

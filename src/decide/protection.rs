@@ -14,6 +14,13 @@ pub(super) struct Verdict {
     pub(super) pinnable: bool,
 }
 
+/// Why a pin is not made although one could be (I22).
+pub(super) struct RefusedPin {
+    pub(super) obstacle: Obstacle,
+    /// Whether it is not known what the pin would do: then it is not known either what the artifact stands under.
+    pub(super) blind: bool,
+}
+
 /// Judges what was seen. `attempt` is what came of pinning it in this run, before it was looked at again; `rules` is
 /// what live lifecycle rules put in its way; `credentials_work` says whether anything else in the repository could be
 /// read: if not, "not found" proves nothing (F31); `refused` is why a pin is not made although one could be (I22).
@@ -23,7 +30,7 @@ pub(super) fn judge(
     attempt: Option<&Result<(), PinFailure>>,
     rules: Vec<Obstacle>,
     credentials_work: bool,
-    refused: Option<Obstacle>,
+    refused: Option<RefusedPin>,
 ) -> Verdict {
     let Some(inspection) = inspection else {
         return Verdict::unknown("it was not looked at before the run ended");
@@ -95,12 +102,12 @@ fn judge_present(
     inspection: &Inspection,
     attempt: Option<&Result<(), PinFailure>>,
     rules: Vec<Obstacle>,
-    refused: Option<Obstacle>,
+    refused: Option<RefusedPin>,
 ) -> Verdict {
     let mut obstacles = inspection.obstacles.clone();
     obstacles.extend(rules);
-    let is_refused = refused.is_some();
-    obstacles.extend(refused);
+    let (is_refused, is_blind) = (refused.is_some(), refused.as_ref().is_some_and(|refused| refused.blind));
+    obstacles.extend(refused.map(|refused| refused.obstacle));
     match &inspection.closure {
         Closure::Complete => {}
         Closure::Broken(parts) => {
@@ -135,6 +142,7 @@ fn judge_present(
     let pinnable = is_pinnable(inspection) && !is_refused;
     match &inspection.pin {
         PinState::Present | PinState::Unsupported { .. } => {}
+        PinState::Absent if is_blind => {}
         PinState::Absent => obstacles.push(Obstacle::Unpinned),
         PinState::Moved(to) => obstacles.push(Obstacle::PinMoved { to: to.to_string() }),
         PinState::Unknown if is_contradicted(inspection) && inspection.gaps.is_empty() => {}

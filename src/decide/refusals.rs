@@ -9,14 +9,15 @@ use super::forecast;
 use super::harm::{Refusal, Worse};
 use super::pinning::Mending;
 use super::prospects::Prospects;
+use super::protection::RefusedPin;
 
 /// What stands on a target's own line.
-pub(super) fn obstacle(prospects: &Prospects, artifact: &ArtifactId) -> Option<Obstacle> {
-    let detail = match prospects.pinning.cleared.refused.get(artifact)? {
-        Refusal::Harm(worse) => worse.first().map_or_else(String::new, |worse| told(worse, artifact)),
-        Refusal::Blind { detail } => format!("{detail}, and a rule that was not read may match the pin"),
+pub(super) fn of_target(prospects: &Prospects, artifact: &ArtifactId) -> Option<RefusedPin> {
+    let (detail, blind) = match prospects.pinning.cleared.refused.get(artifact)? {
+        Refusal::Harm(worse) => (worse.first().map_or_else(String::new, |worse| told(worse, artifact)), false),
+        Refusal::Blind { detail } => (format!("{detail}, and a rule that was not read may match the pin"), true),
     };
-    Some(Obstacle::PinRefused { detail })
+    Some(RefusedPin { obstacle: Obstacle::PinRefused { detail }, blind })
 }
 
 /// One finding for a repository, whatever the number of pins.

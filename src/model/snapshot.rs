@@ -289,7 +289,7 @@ pub enum Obstacle {
     },
     /// It has no pin.
     Unpinned,
-    /// It gets no pin, because the pin would do harm, or might.
+    /// It gets no pin, because the pin would do harm, or might. That it has none is an obstacle of its own.
     PinRefused {
         /// What would come of it, for a person.
         detail: String,
@@ -315,7 +315,10 @@ impl Obstacle {
     /// Whether this only withholds the proof: protection is unknown, not absent.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unproven { .. } | Self::Contradiction { .. } | Self::CleanupUnknown { .. })
+        matches!(
+            self,
+            Self::Unproven { .. } | Self::Contradiction { .. } | Self::CleanupUnknown { .. } | Self::PinRefused { .. }
+        )
     }
 }
 

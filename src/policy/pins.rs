@@ -23,6 +23,7 @@ pub(super) struct RawPins {
 /// Who keeps the lifecycle policies of a source's repositories.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "Lifecycle")]
 pub(super) enum RawLifecycle {
     /// Somebody else: prodpin reads them only.
     #[default]

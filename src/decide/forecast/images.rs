@@ -75,11 +75,13 @@ pub(super) fn stirred(situation: &Situation<'_>, repository: &EcrRepository, art
     let Some(image) = images.iter().find(|image| image.digest == *digest) else {
         return unknown("it was not listed with what the lifecycle policy counts".to_owned());
     };
+    let harmless = ecr::is_harmless_anywhere(&lifecycle, image);
+    // By far the most common case costs no simulation. A signature may have tags that some rule counts.
+    if harmless && !images.iter().any(|other| other.subject.as_ref() == Some(digest)) {
+        return Stirred::Nobody;
+    }
     if !situation.snapshot.listing_is_complete() {
-        return match ecr::is_harmless_anywhere(&lifecycle, image) {
-            true => Stirred::Nobody,
-            false => unknown(UNLISTED.to_owned()),
-        };
+        return unknown(UNLISTED.to_owned());
     }
     match ecr::reach(&lifecycle, &ecr::Repository { images: &images, parts: &BTreeMap::new() }, digest) {
         Some(ecr::Reach::Images(reached)) => Stirred::These(reached.into_iter().map(ArtifactId::Manifest).collect()),

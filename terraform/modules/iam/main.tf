@@ -8,7 +8,7 @@ locals {
   ecr = {
     for role in local.roles : role => concat(
       jsondecode(file("${local.documents}/ecr/iam-${role}.json")).Statement,
-      local.manages[role] ? jsondecode(file("${local.documents}/ecr/iam-lifecycle-manage.json")).Statement : [],
+      [for statement in jsondecode(file("${local.documents}/ecr/iam-lifecycle-manage.json")).Statement : statement if local.manages[role]],
     )
   }
 

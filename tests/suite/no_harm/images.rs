@@ -269,7 +269,7 @@ fn futures() -> impl Strategy<Value = Vec<Future>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_pin_worsens_any_fate_in_ecr_i22_f116_f126(engine in repositories(), keep in 1_u32..6, futures in futures()) {

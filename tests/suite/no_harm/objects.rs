@@ -255,7 +255,7 @@ fn buckets() -> impl Strategy<Value = Objects> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_hold_or_mark_worsens_any_fate_in_a_bucket_i22(bucket in buckets(), keep in 1_u32..6) {

@@ -46,7 +46,8 @@ pub fn reach(lifecycle: &Lifecycle, repository: &Repository<'_>, digest: &Digest
 }
 
 /// Whether the pin harms nobody by the rules alone, whatever else is in the repository: no rule looks at the image
-/// otherwise than before, or the first that does keeps pins for good and no other counts it.
+/// otherwise than before, or the first that does keeps pins for good, and no other counts it or what has no tag, as what
+/// refers to it has none, and stays with it.
 #[must_use]
 pub fn is_harmless_anywhere(lifecycle: &Lifecycle, image: &EcrImage) -> bool {
     let changed = changed(lifecycle.rules(), image);
@@ -56,7 +57,8 @@ pub fn is_harmless_anywhere(lifecycle: &Lifecycle, image: &EcrImage) -> bool {
     let tags: Vec<Tag> = image.tags.iter().cloned().chain(pin(image)).collect();
     let mut own = lifecycle.rules().iter().filter(|rule| rule.class == StorageClass::Standard && rule.matches(&tags));
     let claimed = own.next().is_some_and(is_shield);
-    let counted = own.any(|rule| matches!(rule.count, Count::MoreThan(_)));
+    let counts = |rule: &Rule| matches!(rule.count, Count::MoreThan(_));
+    let counted = own.any(counts) || lifecycle.rules().iter().any(|rule| counts(rule) && rule.matches(&[]));
     image.status == ImageStatus::Active && claimed && !counted && changed.iter().all(|rule| is_shield(rule))
 }
 

@@ -182,7 +182,7 @@ run "lifecycle_rules_are_changed_only_where_it_was_asked_for" {
     error_message = "enforce alone may put the rule that claims pins"
   }
   assert {
-    condition     = aws_iam_role.this["enforce"].tags["prodpin-lifecycle"] == "manage" && !contains(keys(coalesce(aws_iam_role.this["audit"].tags, {})), "prodpin-lifecycle")
+    condition     = aws_iam_role.this["enforce"].tags["prodpin-lifecycle"] == "manage" && !strcontains(jsonencode(aws_iam_role.this["audit"].tags), "prodpin-lifecycle")
     error_message = "the tag by which the deny lets it through"
   }
 }
