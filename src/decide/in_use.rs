@@ -83,8 +83,9 @@ pub(super) fn in_use(
             left: false,
         }));
         // Of two that went at the same time the order of their revisions tells, where there is one.
-        let number = resolved.last_number(artifact);
-        ranked.push(((Presence::of(&candidate), candidate.ran, last, sequence, number), candidate));
+        let presence = Presence::of(&candidate);
+        let number = resolved.last_number(artifact).filter(|_| presence == Presence::Past);
+        ranked.push(((presence, candidate.ran, last, sequence, number), candidate));
     }
     ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.artifact.cmp(&y.artifact)));
     let ranked: Vec<Candidate> = ranked.into_iter().map(|(_, candidate)| candidate).collect();

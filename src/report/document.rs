@@ -171,11 +171,9 @@ pub struct Rollback {
     #[schemars(with = "Option<String>")]
     pub current: Option<ArtifactId>,
     /// What to go back from: what is being brought in, else what runs, else what is wanted.
-    #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub from: Option<ArtifactId>,
     /// A newer release that production went back from: it is no way back.
-    #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub went_back_from: Option<ArtifactId>,
     /// What to roll back to: the most recent restorable release before the current one.
@@ -184,7 +182,6 @@ pub struct Rollback {
     /// How many releases before the current one are restorable.
     pub depth: u32,
     /// How many releases before the current one are known, restorable or not.
-    #[serde(default)]
     pub earlier: Option<u32>,
     /// How many the policy keeps.
     pub keep: u32,
