@@ -84,7 +84,7 @@ pub(super) fn in_use(
         }));
         let presence = Presence::of(&candidate);
         // Of two that went at the same time the order of their revisions tells, where there is one.
-        let number = if presence == Presence::Past { resolved.last_number(artifact) } else { None };
+        let number = resolved.last_number(artifact).filter(|_| presence == Presence::Past);
         ranked.push(((presence, candidate.ran, last, sequence, number), candidate));
     }
     ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.artifact.cmp(&y.artifact)));

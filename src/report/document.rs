@@ -206,11 +206,9 @@ pub struct Rollback {
     #[schemars(with = "Option<String>")]
     pub current: Option<ArtifactId>,
     /// What to go back from: what is being brought in, else what runs, else what is wanted.
-    #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub from: Option<ArtifactId>,
     /// A newer release that production went back from: it is no way back.
-    #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub went_back_from: Option<ArtifactId>,
     /// What to roll back to: the most recent intact release before the current one.
@@ -219,7 +217,6 @@ pub struct Rollback {
     /// How many releases before the current one are intact.
     pub depth: u32,
     /// How many releases before the current one are known, restorable or not.
-    #[serde(default)]
     pub earlier: Option<u32>,
     /// How many the policy keeps.
     pub keep: u32,

@@ -77,7 +77,6 @@ pub struct RepositoryReady {
     /// What production runs, as far as known: one release, or both sides of a rollout.
     pub now: Vec<RunningNow>,
     /// What is wanted and does not run: scaled to zero, paused, or not coming up. It is kept, and is no way back.
-    #[serde(default)]
     pub wanted: Vec<WantedNow>,
     /// What to go back from: what is being brought in, else what runs, else what is wanted.
     #[schemars(with = "Option<String>")]
@@ -189,7 +188,6 @@ pub struct Rung {
     /// Whether something names it as running now.
     pub running: bool,
     /// Whether something would start it, and nothing of it runs.
-    #[serde(default)]
     pub wanted: bool,
     /// Since when it is known to run or to have run.
     #[schemars(with = "Option<String>")]
