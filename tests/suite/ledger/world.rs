@@ -202,7 +202,8 @@ pub(crate) async fn audit(store: &Arc<dyn ObjectStore>) -> Vec<(u64, Entry)> {
         if lines[3] != "schema 3" {
             // Programs before wrote no links; the first one after them names their commits.
             assert!(linked.is_empty());
-            let about = entries.iter().filter(|(at, _)| *at == sequence).filter_map(|(_, entry)| entry.repository.clone());
+            let about =
+                entries.iter().filter(|(at, _)| *at == sequence).filter_map(|(_, entry)| entry.repository.clone());
             touches.extend(about.map(|repository| (repository, (sequence, format!("sha256:{batch}")))));
         } else {
             assert!(lines.contains(&&*format!("commit {sequence}")), "{name}");
