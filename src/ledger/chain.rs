@@ -90,7 +90,7 @@ impl Ledger {
                 }
                 // A program before made that commit. Its log says which commits touched what only as a whole.
                 None => {
-                    view = self.from_the_beginning(key, &touch).await?;
+                    view = self.since_the_beginning(key, &touch).await?;
                     before = view.touches().count();
                 }
             }
@@ -107,7 +107,7 @@ impl Ledger {
 
     /// A repository's view as of a commit that a program before made: the whole log up to there, proven by its own chain
     /// and by where that leads.
-    async fn from_the_beginning(&self, key: &RepositoryKey, last: &Touch) -> Result<View, LedgerError> {
+    async fn since_the_beginning(&self, key: &RepositoryKey, last: &Touch) -> Result<View, LedgerError> {
         let mut view = View::new(key.clone());
         let mut commits = self.linked(last.0);
         while let Some((tip, batch)) = commits.try_next().await? {

@@ -145,7 +145,7 @@ impl Ledger {
         };
         let Some(first) = first else { return Ok(()) };
         let mut commits = self.fetch((1..=first.head.sequence).rev());
-        let mut expected = Expected::Commit(first);
+        let mut expected = Expected::Commit(Box::new(first));
         while let Some((sequence, slot, packed)) = commits.try_next().await? {
             let tip = match slot {
                 Slot::Whole(tip) => tip,
@@ -253,7 +253,7 @@ pub(super) struct Before {
 /// What the commit before must be, on the way back.
 enum Expected {
     /// Where a run is that the index speaks for.
-    Commit(Closed),
+    Commit(Box<Closed>),
     /// What the checkpoint after it says that this one hashes to.
     Hash(Option<crate::model::Digest>),
 }

@@ -61,7 +61,7 @@ impl Ledger {
     }
 
     /// Moves the head to where the log ends now.
-    async fn look_again(&self) -> Result<(), LedgerError> {
+    pub async fn look_again(&self) -> Result<(), LedgerError> {
         let writing = self.writing.lock().await;
         self.advance(0, None).await?;
         drop(writing);

@@ -119,7 +119,7 @@ fn swapped_or_missing_commits_are_named_f58() {
     std::fs::write(&all[1], three).unwrap();
     std::fs::write(&all[2], two).unwrap();
     let told = place.run(&["verify"]).ends(1);
-    assert!(told.out.contains("DAMAGED checkpoint/00000000000000000002: it does not follow"), "{}", told.out);
+    assert!(told.out.contains("DAMAGED checkpoint/00000000000000000002: checkpoint/00000000000000000002 is the checkpoint of another commit"), "{}", told.out);
 
     let place = copied(&estate, &grown);
     std::fs::remove_file(&checkpoints(&place.ledger())[1]).unwrap();

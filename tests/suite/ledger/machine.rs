@@ -96,6 +96,14 @@ impl ReferenceStateMachine for Model {
         .boxed()
     }
 
+    /// Whether bytes are told again that the writer itself told, and another replaced since, depends on whether it has
+    /// learnt of the other's commit: a view that is ahead tells it, one that was lost does not. Both are right.
+    fn preconditions(model: &Self, act: &Act) -> bool {
+        let Act::Tell { writer, tag, bytes } = act else { return true };
+        let is = |known: &BTreeMap<usize, usize>| known.get(tag) == Some(bytes);
+        is(&model.recalled[*writer]) || !is(&model.read[*writer]) || is(&model.known)
+    }
+
     fn apply(mut model: Self, act: &Act) -> Self {
         match act {
             Act::Recall(writer) | Act::Reopen { writer, .. } => {
