@@ -18,7 +18,7 @@ use crate::model::RepositoryKey;
 const WEIGHT: usize = 300_000;
 
 /// After so many commits, or so much time, what was done so far is written out.
-const COMMITS: u64 = 1_000;
+const COMMITS: u64 = 500;
 const TIME: Duration = Duration::from_secs(5);
 
 /// Views in the making. Without this, an estate whose caches are lost would read the whole log once per repository.

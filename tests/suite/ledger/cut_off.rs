@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::world::*;
 
 /// More than what is done between two times that progress is kept.
-const COMMITS: u64 = 1_200;
+const COMMITS: u64 = 600;
 const ORIGIN: &str = "prodpin/0123456789abcdef0123456789abcdef";
 
 struct Old {
