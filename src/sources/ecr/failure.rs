@@ -5,7 +5,7 @@ use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use http_body_util::LengthLimitError;
 
 use crate::model::{Cause, Gap, PinFailure, Scope};
-use crate::sources::aws::{EXPIRED, cause, caused_by, mentions_credentials};
+use crate::sources::aws::{EXPIRED, TooManyElements, cause, caused_by, mentions_credentials};
 use crate::sources::http::fault::Fault;
 
 use super::access::MOST_BYTES;
@@ -57,7 +57,7 @@ impl Failure {
         let status = response.map(|response| response.status().as_u16());
         let code = error.code().map(str::to_owned);
         let mut cause = cause(error, code.as_deref(), status);
-        let is_large = caused_by::<LengthLimitError>(error);
+        let is_large = caused_by::<LengthLimitError>(error) || caused_by::<TooManyElements>(error);
         // A body that broke off is no answer yet, while one that is whole and cannot be read is (F3, F4, F12).
         let broke_off = response.is_some_and(|response| response.body().bytes().is_none()) && !is_large;
         if broke_off && cause == Cause::Malformed && code.is_none() {

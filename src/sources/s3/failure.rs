@@ -6,7 +6,7 @@ use http_body_util::LengthLimitError;
 
 use crate::model::{Cause, Gap, Scope};
 use crate::sources::PinFailure;
-use crate::sources::aws::{EXPIRED, cause, caused_by};
+use crate::sources::aws::{EXPIRED, TooManyElements, cause, caused_by};
 
 use super::gate::{CutShort, MOST_BYTES};
 
@@ -57,6 +57,7 @@ impl Failure {
             _ if caused_by::<LengthLimitError>(error) => {
                 format!("the answer is larger than the {} MiB that are read of one", MOST_BYTES >> 20)
             }
+            _ if caused_by::<TooManyElements>(error) => TooManyElements.to_string(),
             (_, Some(status), None) if status >= 300 => format!("HTTP status {status}"),
             _ => DisplayErrorContext(error).to_string(),
         };
