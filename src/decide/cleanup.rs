@@ -27,6 +27,9 @@ pub(super) fn obstacle(cleanup: &Cleanup, inspection: Option<&Inspection>) -> Op
         // Its inspection says so, with the source that can read them.
         (_, Recognised::Kind(RegistryKind::Ecr)) => return None,
         (_, Recognised::Kind(kind)) => format!("this registry ({kind}) does not expose its cleanup rules"),
+        (_, Recognised::Before(kind)) => {
+            format!("an earlier run recognised this registry as {kind}, which does not expose its cleanup rules")
+        }
         (None, Recognised::Unknown { detail }) => {
             format!("which kind of registry this is, and so what cleans up here, could not be read: {detail}")
         }
@@ -60,13 +63,15 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
         (None, Recognised::NotAsked | Recognised::Plain) => return None,
         (Some(StatedCleanup::Unknown), registry) => {
             let kind = match registry {
-                Recognised::Kind(kind) => format!("this registry ({kind}) does not expose its cleanup rules"),
+                Recognised::Kind(kind) | Recognised::Before(kind) => {
+                    format!("this registry ({kind}) does not expose its cleanup rules")
+                }
                 _ => "what cleans up in this registry is unknown".to_owned(),
             };
             let message =
                 format!("{kind}; the policy says `cleanup: unknown`, so pins are made and nothing is called protected");
             let remedy = match registry {
-                Recognised::Kind(kind) => safe_pins(*kind).to_owned(),
+                Recognised::Kind(kind) | Recognised::Before(kind) => safe_pins(*kind).to_owned(),
                 _ => "find out what removes tags there".to_owned(),
             };
             (Severity::Medium, message, format!("{remedy}; then write `cleanup: none` or `cleanup: untagged`"))
@@ -78,6 +83,18 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
                  made, and existing pins are not proven to hold"
             ),
             format!("{}; then {STATE}", safe_pins(*kind)),
+        ),
+        (None, Recognised::Before(kind)) => (
+            Severity::High,
+            format!(
+                "an earlier run recognised this registry as {kind}, which does not expose its cleanup rules, and it shows \
+                 no mark of that now; no new pin is made, and existing pins are not proven to hold"
+            ),
+            format!(
+                "if {kind} still answers there, see what a proxy in front hides, and {}; then, or if it is another \
+                 registry now, {STATE}",
+                safe_pins(*kind)
+            ),
         ),
         (None, Recognised::Unknown { detail }) => (
             Severity::High,
@@ -215,6 +232,10 @@ mod tests {
             (Recognised::Plain, None, &index, false),
             (Recognised::NotAsked, None, &index, false),
             (Recognised::Unknown { detail: String::new() }, None, &image, true),
+            (Recognised::Before(RegistryKind::Zot), None, &image, true),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Unknown), &image, true),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Untagged), &image, false),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Untagged), &index, true),
         ] {
             let cleanup = cleanup(registry, stated);
             let found = obstacle(&cleanup, Some(seen));
