@@ -39,6 +39,20 @@ pub(super) fn obstacle(cleanup: &Cleanup, inspection: Option<&Inspection>) -> Op
     Some(Obstacle::CleanupUnknown { detail })
 }
 
+/// Why it is not known what rules there are, where a source without readable rules may have some (F123).
+pub(super) fn unread(cleanup: &Cleanup) -> Option<String> {
+    match obstacle(cleanup, None) {
+        Some(Obstacle::CleanupUnknown { detail }) if cleanup.stated.is_none() => {
+            Some(format!("{detail}; state on the source what cleans up: `cleanup: none`, `untagged` or `unknown`"))
+        }
+        Some(Obstacle::CleanupUnknown { detail }) => Some(detail),
+        _ if cleanup.kind() == Some(RegistryKind::Ecr) => {
+            Some("Amazon ECR's lifecycle policy cannot be seen through an `oci` source; use an `ecr` source".to_owned())
+        }
+        _ => None,
+    }
+}
+
 /// Takes back a pin that would be made now, where none is made. A pin that was there before and is gone stays a lack of
 /// its own: somebody took it.
 pub(super) fn withhold(cleanup: &Cleanup, was_pinned: bool, verdict: Verdict) -> Verdict {
@@ -217,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_proven_says_why_and_what_the_policy_states_ends_it_i22_f123() {
+    fn what_is_not_proven_says_why_and_what_the_policy_states_ends_it_i22_f123_f125() {
         let zot = || Recognised::Kind(RegistryKind::Zot);
         let (image, index) = (index(None), index(Some(ArtifactKind::Index)));
         for (registry, stated, seen, unknown) in [
@@ -227,6 +241,9 @@ mod tests {
             (zot(), Some(StatedCleanup::Untagged), &index, false),
             (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), &index, true),
             (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), &image, false),
+            // A lock on an index is none on its platforms (F125).
+            (Recognised::Kind(RegistryKind::Azure), Some(StatedCleanup::Untagged), &index, true),
+            (Recognised::Kind(RegistryKind::Azure), Some(StatedCleanup::Untagged), &image, false),
             (Recognised::Plain, Some(StatedCleanup::Untagged), &index, true),
             (Recognised::Plain, Some(StatedCleanup::Unknown), &image, true),
             (Recognised::Plain, None, &index, false),

@@ -3,6 +3,7 @@
 
 use prodpin::model::{Code, Digest, Mode, Obstacle, Order, Pin, Recognised, RegistryKind, Severity, StatedCleanup};
 use prodpin::report::document::PinReport;
+use prodpin::run::ForecastOptions;
 
 use super::content::Opening;
 use super::server::{Guard, Lie, Server};
@@ -108,6 +109,32 @@ async fn no_new_pin_is_made_where_the_cleanup_cannot_be_read_and_one_finding_say
     }
 }
 
+/// A look ahead where nobody can look is none: it says so, and does not end as if all were well.
+#[tokio::test]
+async fn a_forecast_of_unread_rules_is_unknown_f123() {
+    use prodpin::report::forecast::RulesFound;
+    let lie = || kinds().swap_remove(0).1;
+    for (lies, stated, said, complete) in [
+        (vec![lie()], None, Some("(Harbor) does not expose its cleanup rules; state on the source"), false),
+        (vec![lie()], Some(StatedCleanup::Unknown), Some("(Harbor) does not expose its cleanup rules"), true),
+        (vec![lie()], Some(StatedCleanup::None), None, true),
+        (vec![], None, None, true),
+        (vec![], Some(StatedCleanup::Unknown), Some("what cleans up here is unknown"), true),
+    ] {
+        let (server, _) = shop(Guard::Open, lies).await;
+        let mut opening = Opening::at(&server);
+        opening.config.cleanup = stated;
+        let report = estate().forecast_on(ForecastOptions::default(), opening.open()).await.report;
+        assert_eq!(report.section.complete, complete, "{stated:?} {said:?}");
+        let rows: Vec<_> = report.rows().map(Result::unwrap).collect();
+        match (&rows[0].rules, said) {
+            (RulesFound::Unknown { detail }, Some(said)) => assert!(detail.contains(said), "{detail}"),
+            (RulesFound::NoneReadable, None) => {}
+            other => panic!("{stated:?}: {other:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_the_policy_states_lets_pins_be_made_i22_f123() {
     for (stated, protected, finding) in [
@@ -162,9 +189,11 @@ async fn a_mark_that_is_gone_in_a_later_run_is_no_plain_registry_i22_f123() {
 }
 
 #[tokio::test]
-async fn an_index_is_not_proven_to_outlive_a_cleanup_of_untagged_manifests_i26_f123() {
+async fn an_index_is_not_proven_to_outlive_a_cleanup_of_untagged_manifests_i26_f123_f125() {
     for (lie, protected) in [
         (None, None),
+        // A lock on the index is what makes Azure's purge take its platforms (K47).
+        (Some(base(200, &[("Server", "AzureContainerRegistry")])), None),
         (Some(base(200, &[("Server", "Nexus/3.82.0-08 (COMMUNITY)")])), None),
         (Some(Lie::Shows("/config", 200, &[], r#"{"config":{},"features":{}}"#)), Some(true)),
     ] {
