@@ -131,7 +131,9 @@ impl Cleanup {
             return self;
         }
         let registry = RegistryKind::called(name).map_or_else(
-            || Recognised::Unknown { detail: format!("an earlier run recognised it as {name}, and it shows no mark now") },
+            || Recognised::Unknown {
+                detail: format!("an earlier run recognised it as {name}, and it shows no mark now"),
+            },
             Recognised::Before,
         );
         Self { registry, ..self }

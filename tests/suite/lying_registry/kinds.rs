@@ -26,8 +26,10 @@ fn kinds() -> Vec<(RegistryKind, Lie)> {
         &[("WWW-Authenticate", r#"Bearer realm="https://s.azurecr.io/oauth2/token",service="s.azurecr.io""#)];
     const GITEA: Headers =
         &[("WWW-Authenticate", r#"Bearer realm="https://f.example/v2/token",service="container_registry",scope="*""#)];
-    const NEXUS: Headers =
-        &[("WWW-Authenticate", r#"Bearer realm="https://n.example:8083/v2/token",service="https://n.example:8083/v2/token""#)];
+    const NEXUS: Headers = &[(
+        "WWW-Authenticate",
+        r#"Bearer realm="https://n.example:8083/v2/token",service="https://n.example:8083/v2/token""#,
+    )];
     const ARTIFACTORY: Headers =
         &[("WWW-Authenticate", r#"Bearer realm="https://docker.a.example/v2/token",service="docker.a.example""#)];
     const ZOT: Headers = &[("Access-Control-Allow-Headers", "Authorization,content-type,X-ZOT-API-CLIENT")];
@@ -180,7 +182,10 @@ async fn a_mark_that_is_gone_in_a_later_run_is_no_plain_registry_i22_f123() {
             let cleanup = told.findings.iter().filter(|finding| finding.code == Code::CleanupUnknown);
             let [finding] = cleanup.collect::<Vec<_>>()[..] else { panic!("{lie:?}: {:?}", told.findings) };
             assert_eq!(finding.severity, Severity::High, "{lie:?}");
-            assert!(finding.message.contains(&format!("earlier run recognised this registry as {kind}")), "{finding:?}");
+            assert!(
+                finding.message.contains(&format!("earlier run recognised this registry as {kind}")),
+                "{finding:?}"
+            );
         }
         let told = enforce(&estate, &server, Some(StatedCleanup::None)).await;
         assert_eq!(protections(&told), [Some(true); 5], "{lie:?}: the policy has the last word");
