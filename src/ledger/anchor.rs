@@ -132,7 +132,7 @@ impl Ledger {
         let sequence = seen.sequence;
         let own = match self.slot(sequence).await.map_err(Failed::Ledger)? {
             Slot::Whole(own) => own,
-            Slot::Empty | Slot::Torn => {
+            _ => {
                 let what = format!("commit {sequence}, which {} holds, is gone", store.location());
                 return Err(Failed::Ledger(self.rolled_back(what)));
             }
@@ -237,9 +237,8 @@ impl Ledger {
         if self.anchor_trouble().is_some() {
             return Ok(());
         }
-        let head = self.log().index.sequence;
-        for sequence in copied + 1..=head {
-            let Some(tip) = self.at(sequence).await? else { continue };
+        for tip in self.since_commit(copied).await? {
+            let sequence = tip.sequence;
             match store.create(&checkpoint_path(sequence), tip.note.clone()).await {
                 Ok(Created::New) => {}
                 Ok(Created::There(there)) => {
@@ -258,18 +257,6 @@ impl Ledger {
             anchor.set(|state| state.copied = Some(sequence));
         }
         Ok(())
-    }
-
-    /// The checkpoint under this number; none for one that was never finished.
-    async fn at(&self, sequence: u64) -> Result<Option<Tip>, LedgerError> {
-        let tip = self.log().tip.clone().filter(|tip| tip.sequence == sequence);
-        match tip {
-            Some(tip) => Ok(Some(tip)),
-            None => match self.slot(sequence).await? {
-                Slot::Whole(tip) => Ok(Some(*tip)),
-                Slot::Torn | Slot::Empty => Ok(None),
-            },
-        }
     }
 }
 

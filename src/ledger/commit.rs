@@ -55,8 +55,8 @@ enum Drafted {
 /// What became of a draft.
 enum Published {
     Committed,
-    /// Another commit has that place: this one.
-    Taken(Bytes),
+    /// Something else has that place: another commit, or what is none; these bytes, if it is a file.
+    Taken(Option<Bytes>),
 }
 
 impl Ledger {
@@ -123,7 +123,7 @@ impl Ledger {
                         writing.since_index += 1;
                         return Ok(taken);
                     }
-                    Published::Taken(note) => Some(note),
+                    Published::Taken(note) => note,
                 },
                 (_, Drafted::Behind) => None,
             };
@@ -270,11 +270,14 @@ impl Ledger {
         let body = checkpoint.encode();
         let digest = Digest::of(&body);
         let note = self.sign(&checkpoint, &body, hand_over).await?;
-        let note = match self.store.create(&checkpoint_path(sequence), note.clone()).await? {
-            Created::New => note,
+        let note = match self.store.create(&checkpoint_path(sequence), note.clone()).await {
+            Ok(Created::New) => note,
             // An earlier answer was lost: this is one's own commit, made already (F52).
-            Created::There(there) if signature::body(&there) == body => there.to_vec(),
-            Created::There(there) => return Ok(Published::Taken(there)),
+            Ok(Created::There(there)) if signature::body(&there) == body => there.to_vec(),
+            Ok(Created::There(there)) => return Ok(Published::Taken(Some(there))),
+            // A folder, or what is larger than any checkpoint: looked at like any other stranger's file.
+            Err(LedgerError::Corrupt { .. }) => return Ok(Published::Taken(None)),
+            Err(error) => return Err(error),
         };
         let touch = Touch(sequence, checkpoint.batch.clone());
         for key in batch.links.keys() {

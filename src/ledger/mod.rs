@@ -94,6 +94,7 @@ mod report;
 mod repositories;
 mod s3;
 mod signature;
+mod standing;
 mod start;
 mod store;
 mod succession;
@@ -193,6 +194,8 @@ pub struct Ledger {
     opened_at: u64,
     /// What was stored as derived state, and is not what the log says.
     distrusted: Mutex<Distrusted>,
+    /// What stands among the checkpoints and is none of this log's.
+    strays: Mutex<foreign::Strays>,
     /// Where caches are made that are not to be left behind.
     scratch: Option<tempfile::TempDir>,
 }
@@ -280,6 +283,7 @@ impl Ledger {
             recalled: Mutex::default(),
             opened_at: 0,
             distrusted: Mutex::default(),
+            strays: Mutex::default(),
             scratch: None,
         }
     }

@@ -15,6 +15,8 @@ pub mod oci;
 pub mod s3;
 mod witness;
 
+pub use witness::PinsSeen;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -110,20 +112,21 @@ pub trait Inventory: Send + Sync {
         Ok(Provenance::default())
     }
 
-    /// A pin in this repository, whoever made it, in words; none if there is none, or if nothing could be read. Asked
-    /// before the history of a source begins: a list of names is enough where pins are tags, and only the newest
-    /// object versions are asked for holds.
-    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
+    /// Whether there is a pin in this repository, whoever made it; none where nothing could be read. Asked before the
+    /// history of a source begins: a list of names is enough where pins are tags, and of object versions the newest, and
+    /// some of the others, are asked for holds.
+    async fn any_pin(&self, repository: &RepositoryName) -> PinsSeen {
         let snapshot = self.observe(repository).await;
         if let Some(tag) = witness::pin_tag(&snapshot) {
-            return Some(tag);
+            return PinsSeen { pin: Some(tag), unasked: 0 };
         }
-        for artifact in witness::newest(&snapshot) {
+        let (asked, unasked) = witness::asked(&snapshot);
+        for artifact in asked {
             if let Some(held) = witness::hold(&self.inspect(repository, &artifact).await) {
-                return Some(held);
+                return PinsSeen { pin: Some(held), unasked: 0 };
             }
         }
-        None
+        PinsSeen { pin: None, unasked }
     }
 
     /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.

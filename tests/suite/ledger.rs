@@ -17,6 +17,7 @@ mod machine;
 mod places;
 mod proofs;
 mod scale;
+mod strangers;
 mod tampering;
 pub(crate) mod world;
 mod writers;

@@ -23,7 +23,7 @@ use crate::policy::{HelmBucket, S3Config};
 use crate::sources::http::answer::Sink as _;
 use crate::sources::s3::charts::{Keys, NoObject};
 use crate::sources::s3::{S3Error, Tuning};
-use crate::sources::{Inventory, OpenOptions, Protector, Source, witness};
+use crate::sources::{Inventory, OpenOptions, PinsSeen, Protector, Source, witness};
 
 const ARCHIVE_CAP: i64 = 256 << 20;
 /// An index older than this is read again.
@@ -304,15 +304,16 @@ impl Inventory for BucketCharts {
         snapshot
     }
 
-    async fn any_pin(&self, chart: &RepositoryName) -> Option<String> {
+    async fn any_pin(&self, chart: &RepositoryName) -> PinsSeen {
         // Whether an archive is held shows without reading it.
         let snapshot = self.observe(chart).await;
-        for artifact in witness::newest(&snapshot) {
+        let (asked, unasked) = witness::asked(&snapshot);
+        for artifact in asked {
             if let Some(held) = witness::hold(&self.keys.inspect(&artifact).await) {
-                return Some(held);
+                return PinsSeen { pin: Some(held), unasked: 0 };
             }
         }
-        None
+        PinsSeen { pin: None, unasked }
     }
 
     async fn look_up(&self, repository: &RepositoryName, version: &Tag) -> (Resolution, Option<Gap>) {

@@ -176,6 +176,11 @@ pub(crate) async fn audit(store: &Arc<dyn ObjectStore>) -> Vec<(u64, Entry)> {
             continue;
         }
         let lines: Vec<&str> = text.lines().collect();
+        // A stranger's file under a number of its own: the next commit follows the last one all the same.
+        let follows = previous.as_ref().is_none_or(|previous| lines.contains(&&*format!("previous {previous}")));
+        if !follows || !lines.contains(&&*format!("commit {sequence}")) && lines.contains(&"schema 3") {
+            continue;
+        }
         assert_eq!(*origin.get_or_insert_with(|| lines[0].to_owned()), lines[0]);
         assert!(matches!(lines[3], "schema 1" | "schema 2" | "schema 3"), "{}", lines[3]);
         let batch = lines[4].strip_prefix("batch ").unwrap();
