@@ -249,7 +249,7 @@ impl Ledger {
         }
         let Some(view) = views.get_mut(key) else { return Ok(Restated::Nothing) };
         let as_of = self.recalled().get(key).copied().unwrap_or(self.opened_at);
-        if counts_an_unseen_look(&entry.event, &view.body.state, as_of) {
+        if counts_an_unseen_look(&entry.event, &view.body.state, as_of) || is_on_record(entry, &view.body.state) {
             return Ok(Restated::Nothing);
         }
         let Some(event) = rebase(entry.event.clone(), &view.body.state) else { return Ok(Restated::Nothing) };
@@ -315,6 +315,19 @@ fn counts_an_unseen_look(event: &Event, state: &RepositoryState, as_of: u64) -> 
         Some(TagStatus::Absent(mark)) => mark.sequence > as_of,
         _ => false,
     }
+}
+
+/// Whether this very look is on record: said again after what another writer saw later, it is no news and no way back (I13).
+fn is_on_record(entry: &Entry, state: &RepositoryState) -> bool {
+    let (tag, artifact) = match &entry.event {
+        Event::TagSeen { tag, artifact, .. }
+        | Event::TagReturned { tag, artifact }
+        | Event::TagRecreated { tag, artifact }
+        | Event::TagMoved { tag, to: artifact, .. } => (tag, artifact),
+        _ => return false,
+    };
+    let told = state.tags.get(tag).map(|history| history.sightings.as_slice()).unwrap_or_default();
+    told.iter().any(|sighting| sighting.since.at == entry.at && sighting.artifact == *artifact)
 }
 
 /// A name that no other log has.

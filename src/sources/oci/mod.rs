@@ -183,7 +183,7 @@ impl Inventory for OciInventory {
     }
 
     async fn any_pin(&self, repository: &RepositoryName) -> PinsSeen {
-        let repository = self.registry.repository(repository).ok()?;
+        let Ok(repository) = self.registry.repository(repository) else { return PinsSeen::default() };
         PinsSeen { pin: observe::any_pin(&self.registry, &repository).await, unasked: 0 }
     }
 

@@ -104,7 +104,9 @@ impl ReferenceStateMachine for Model {
     }
 
     /// Whether bytes are told again that the writer itself told, and another replaced since, depends on whether it has
-    /// learnt of the other's commit: a view that is ahead tells it, one that was lost does not. Both are right.
+    /// learnt of the other's commit: a view that is ahead tells it, one that was lost does not. No run does this: one run has
+    /// one ledger open, recalls a repository once and looks once, and what it commits twice is the same look, which is no
+    /// news whatever came between (`writers::a_look_that_is_said_again…`).
     fn preconditions(model: &Self, act: &Act) -> bool {
         let Act::Tell { writer, tag, bytes } = act else { return true };
         let is = |known: &BTreeMap<usize, usize>| known.get(tag) == Some(bytes);
