@@ -204,7 +204,10 @@ impl Ledger {
                 if let Some(seen) = self.as_evidence(Some(seen)).await.map_err(Failed::Ledger)? {
                     return Ok(Some(seen));
                 }
-                tracing::warn!(anchor = store.location(), "commit {number} is there, and this log's key never signed it");
+                tracing::warn!(
+                    anchor = store.location(),
+                    "commit {number} is there, and this log's key never signed it"
+                );
                 other = other.or(Some(stray));
             }
         }
@@ -291,7 +294,10 @@ impl Ledger {
                     let seen = seen.map(|checkpoint| Seen { sequence, checkpoint, note: there.to_vec() });
                     let Some(seen) = self.as_evidence(seen).await? else {
                         // Its place is lost; what comes after it names it by hash.
-                        let what = format!("{} holds a file as commit {sequence} that this log's key never signed", store.location());
+                        let what = format!(
+                            "{} holds a file as commit {sequence} that this log's key never signed",
+                            store.location()
+                        );
                         tracing::warn!(ledger = self.store.location(), "{what}");
                         anchor.set(|state| (state.copied, state.trouble) = (Some(sequence), Some(what)));
                         continue;

@@ -274,7 +274,9 @@ impl Ledger {
             return Ok(None);
         }
         Ok(Some(match key {
-            Some(key) => format!("its last commit is signed by the key {}, to which {} never handed over", key.id(), known.id()),
+            Some(key) => {
+                format!("its last commit is signed by the key {}, to which {} never handed over", key.id(), known.id())
+            }
             None => format!("its last commit is not signed, and {} signed before", known.id()),
         }))
     }
@@ -310,15 +312,11 @@ impl Ledger {
 
     fn remember_here(&self) -> Option<(String, Remembered)> {
         let place = self.memory.place.clone()?;
-        let remembered = self
-            .log()
-            .tip
-            .as_ref()
-            .map(|tip| Remembered {
-                origin: tip.checkpoint.origin.clone(),
-                head: tip.head(),
-                key: tip.checkpoint.key.as_ref().map(|key| key.key.to_string()),
-            })?;
+        let remembered = self.log().tip.as_ref().map(|tip| Remembered {
+            origin: tip.checkpoint.origin.clone(),
+            head: tip.head(),
+            key: tip.checkpoint.key.as_ref().map(|key| key.key.to_string()),
+        })?;
         SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), remembered.clone());
         Some((place, remembered))
     }

@@ -94,7 +94,8 @@ fn may_follow(before: &Tip, bytes: &[u8]) -> bool {
 /// Whether what does not read as a checkpoint looks like the next one with a fault in it.
 fn nearly(before: &Tip, sequence: u64, bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(signature::body(bytes));
-    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+    let value =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
     let known = &before.checkpoint;
     let size = text.lines().nth(1).and_then(|size| size.parse::<u64>().ok());
     let agree = [

@@ -299,7 +299,8 @@ impl Recorder {
         }
         if let Some(message) = setup.ledger.strays() {
             let message = format!("ledger {}: {message}; not commits of this ledger, ignored", setup.ledger.location());
-            let remedy = "find out who else can write there, and remove that permission; check the rest with: prodpin verify";
+            let remedy =
+                "find out who else can write there, and remove that permission; check the rest with: prodpin verify";
             self.findings.push(finding(Code::LedgerForeignFiles, Severity::Medium, None, message, remedy, now));
         }
         let mut findings = std::mem::take(&mut self.findings);

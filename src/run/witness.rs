@@ -11,7 +11,7 @@ use crate::ledger::LedgerError;
 use crate::model::{
     Cause, Entry, Event, Gap, Inspection, Pin, PinState, RepositoryKey, RepositoryName, Scope, SourceName,
 };
-use crate::sources::{PinsSeen, Source};
+use crate::sources::Source;
 
 use super::Stop;
 use super::repository::Look;
@@ -127,8 +127,8 @@ impl Setup {
         let repositories = inventory.repositories().filter_map(async |repository| repository.ok());
         let asked = repositories.take_until(stop.set()).map(async |repository: RepositoryName| {
             // A defect of prodpin at one repository is met, and told, when that is looked at.
-            let seen = AssertUnwindSafe(inventory.any_pin(&repository)).catch_unwind().await.ok()?;
-            Some((repository, seen))
+            let pin = AssertUnwindSafe(inventory.any_pin(&repository)).catch_unwind().await.ok()?;
+            Some((repository, pin))
         });
         let found = asked.buffer_unordered(self.concurrency).filter_map(async |found| found);
         let mut found = std::pin::pin!(found);
@@ -139,12 +139,13 @@ impl Setup {
                 () = stop.set() => None,
             };
             match next {
-                Some((repository, PinsSeen { pin: Some(pin), .. })) => return Ok((repository, pin)),
-                Some((repository, PinsSeen { pin: None, unasked })) if unasked > 0 => {
-                    let look = partial.get_or_insert_with(|| PartialLook::new(name, &repository));
-                    look.note(&repository, unasked);
+                Some((repository, Some(pin))) => return Ok((repository, pin)),
+                Some((repository, None)) => {
+                    let unasked = inventory.unasked(&repository);
+                    if unasked > 0 {
+                        partial.get_or_insert_with(|| PartialLook::new(name, &repository)).note(&repository, unasked);
+                    }
                 }
-                Some(_) => {}
                 None => return Err(partial),
             }
         }

@@ -15,8 +15,6 @@ pub mod oci;
 pub mod s3;
 mod witness;
 
-pub use witness::PinsSeen;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -112,21 +110,25 @@ pub trait Inventory: Send + Sync {
         Ok(Provenance::default())
     }
 
-    /// Whether there is a pin in this repository, whoever made it; none where nothing could be read. Asked before the
-    /// history of a source begins: a list of names is enough where pins are tags, and of object versions the newest, and
-    /// some of the others, are asked for holds.
-    async fn any_pin(&self, repository: &RepositoryName) -> PinsSeen {
+    /// A pin in this repository, whoever made it, in words; none if there is none, or if nothing could be read. Asked
+    /// before the history of a source begins: a list of names is enough where pins are tags, and of object versions the
+    /// newest and some of the others are asked for holds.
+    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
         let snapshot = self.observe(repository).await;
         if let Some(tag) = witness::pin_tag(&snapshot) {
-            return PinsSeen { pin: Some(tag), unasked: 0 };
+            return Some(tag);
         }
-        let (asked, unasked) = witness::asked(&snapshot);
-        for artifact in asked {
+        for artifact in witness::asked(&snapshot).0 {
             if let Some(held) = witness::hold(&self.inspect(repository, &artifact).await) {
-                return PinsSeen { pin: Some(held), unasked: 0 };
+                return Some(held);
             }
         }
-        PinsSeen { pin: None, unasked }
+        None
+    }
+
+    /// How many object versions the last look for a pin there did not ask for holds.
+    fn unasked(&self, _repository: &RepositoryName) -> usize {
+        0
     }
 
     /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.

@@ -1,10 +1,11 @@
 //! Whether anything in a repository is pinned, by whatever hands.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::model::{ArtifactId, Inspection, Pin, PinState, Snapshot};
+use crate::model::{ArtifactId, Inspection, Pin, PinState, RepositoryName, Snapshot};
 
 /// So many of a repository's newest object versions are asked for a hold: more than any policy keeps releases, in nearly
 /// every case, and still a bounded number of calls.
@@ -13,13 +14,25 @@ const ASKED: usize = 32;
 /// So many of the others are asked, evenly spread: what was pinned last may be older than many builds that came after.
 const SPREAD: usize = 32;
 
-/// What a look for pins in a repository came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PinsSeen {
-    /// A pin, whoever made it, in words.
-    pub pin: Option<String>,
-    /// How many object versions were not asked for holds, where no pin was found.
-    pub unasked: usize,
+/// How many object versions of each repository a look for pins did not ask for holds.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut(Mutex<BTreeMap<RepositoryName, usize>>);
+
+impl LeftOut {
+    /// What to ask of a repository; how many are left out is kept.
+    pub(super) fn note(&self, repository: &RepositoryName, snapshot: &Snapshot) -> Vec<ArtifactId> {
+        let (asked, unasked) = asked(snapshot);
+        let mut left_out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if unasked > 0 {
+            left_out.insert(repository.clone(), unasked);
+        }
+        asked
+    }
+
+    pub(super) fn of(&self, repository: &RepositoryName) -> usize {
+        let left_out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left_out.get(repository).copied().unwrap_or_default()
+    }
 }
 
 /// A pin tag in the list.

@@ -197,7 +197,8 @@ impl<'a> Walk<'a> {
         let mut after: Option<&Doubt> = None;
         for doubt in &doubts {
             if let Some(first) = after.filter(|first| doubt.previous.is_some() && doubt.previous == first.digest) {
-                let what = format!("{}, and {} continues it: another history", first.what, checkpoint_path(doubt.sequence));
+                let what =
+                    format!("{}, and {} continues it: another history", first.what, checkpoint_path(doubt.sequence));
                 self.found.damaged(checkpoint_path(first.sequence), None, what);
             }
             if doubt.nearly && begun {

@@ -49,7 +49,7 @@ use super::http::client::{ClientError, client, dialer};
 use super::http::fault::Fault;
 use super::http::wire::Wire;
 use super::http::{answer, fault, place, redirect, surroundings, wire};
-use super::{Inventory, OpenOptions, PinsSeen, Reservation, Source, manifest};
+use super::{Inventory, OpenOptions, Reservation, Source, manifest};
 use crate::model::{
     ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
     RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
@@ -182,9 +182,9 @@ impl Inventory for OciInventory {
         }
     }
 
-    async fn any_pin(&self, repository: &RepositoryName) -> PinsSeen {
-        let Ok(repository) = self.registry.repository(repository) else { return PinsSeen::default() };
-        PinsSeen { pin: observe::any_pin(&self.registry, &repository).await, unasked: 0 }
+    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
+        let repository = self.registry.repository(repository).ok()?;
+        observe::any_pin(&self.registry, &repository).await
     }
 
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {

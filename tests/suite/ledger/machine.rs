@@ -143,7 +143,8 @@ impl ReferenceStateMachine for Model {
             Act::Forget | Act::Note | Act::Forge(_) | Act::Stray(_) => {}
             Act::Tidy => {
                 let known = model.known.clone();
-                (model.recalled, model.read) = (std::array::from_fn(|_| known.clone()), std::array::from_fn(|_| known.clone()));
+                (model.recalled, model.read) =
+                    (std::array::from_fn(|_| known.clone()), std::array::from_fn(|_| known.clone()));
             }
         }
         model

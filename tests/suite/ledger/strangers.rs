@@ -42,10 +42,8 @@ impl Place {
     }
 
     async fn verified(&self) -> Verification {
-        let how = Verify {
-            safeguards: Safeguards { key: self.key.clone(), ..Safeguards::default() },
-            ..Verify::default()
-        };
+        let how =
+            Verify { safeguards: Safeguards { key: self.key.clone(), ..Safeguards::default() }, ..Verify::default() };
         Ledger::verify(&LedgerLocation::Directory(self.path()), &how).await.unwrap()
     }
 
@@ -97,7 +95,11 @@ async fn put(place: &Place, number: u64, kind: &str) {
         "one that follows and is not signed" => {
             let text = place.next_commit().await;
             let (body, _) = text.split_once("\n\n").unwrap();
-            body.lines().filter(|line| !line.starts_with("key ")).map(|line| format!("{line}\n")).collect::<String>().into()
+            body.lines()
+                .filter(|line| !line.starts_with("key "))
+                .map(|line| format!("{line}\n"))
+                .collect::<String>()
+                .into()
         }
         "one that follows and another key signs" => {
             let other = KeyPlace::File(place.folder.path().join("stranger.key"));
@@ -169,7 +171,10 @@ async fn what_a_stranger_puts_in_the_way_of_the_next_commit_blocks_nothing_f101_
         assert_eq!(late.head().unwrap().sequence, 4, "{how}");
         assert!(late.strays().unwrap().contains("00000000000000000005"), "{how}: {:?}", late.strays());
         let found = place.verified().await;
-        assert!(found.holds() && found.notes.iter().any(|note| note.contains("00000000000000000005")), "{how}: {found:#?}");
+        assert!(
+            found.holds() && found.notes.iter().any(|note| note.contains("00000000000000000005")),
+            "{how}: {found:#?}"
+        );
 
         let head = early.commit(vec![tag_seen(3, &key_of(), "v3", "3")]).await.unwrap();
         assert_eq!(head.sequence, 6, "{how}: the number is not used");

@@ -158,7 +158,10 @@ async fn a_look_that_is_said_again_after_another_writers_is_no_way_back_i13_i14(
         one.commit(vec![again, other]).await.unwrap();
         let state = writer(&store).await.recall(&shop).await.unwrap();
         let sightings = &state.tags[&tag("latest")].sightings;
-        assert_eq!(sightings.iter().map(|seen| seen.artifact.clone()).collect::<Vec<_>>(), [artifact("a"), artifact("b")]);
+        assert_eq!(
+            sightings.iter().map(|seen| seen.artifact.clone()).collect::<Vec<_>>(),
+            [artifact("a"), artifact("b")]
+        );
         assert_eq!(audit(&store).await.len(), 3, "learns: {learns}");
     }
 }
