@@ -146,6 +146,6 @@ impl Setup {
         let entry =
             |event: &Event| Entry { run: self.id.clone(), at, repository: Some(key.clone()), event: event.clone() };
         // Committed again with the rest of the run, which then says nothing new.
-        self.ledger.commit(events.iter().map(entry).collect()).await.map(drop)
+        self.ledger.commit_each(events.iter().map(entry)).await.map(drop)
     }
 }
