@@ -91,6 +91,8 @@ impl Look {
 
 /// Recall, observe, select, inspect: nothing is changed.
 pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: RepositoryKey) -> Result<Look, LedgerError> {
+    // What these name was there before the tags are read.
+    let production = setup.production().await;
     let at = Timestamp::now();
 
     // Recalled first: what another run commits from here on is newer than what this one observes, and the ledger can
@@ -112,25 +114,25 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     cross_check::left_out(inventory, &key.name, &mut looked_up, &mut snapshot, setup.concurrency).await;
     let created = build_times(inventory, &key.name, &survey, setup.concurrency).await;
     // A signal that could not be read might have named something here.
-    gaps.extend(setup.production.gaps.iter().cloned());
+    gaps.extend(production.gaps.iter().cloned());
 
     // The state before this run's events is not needed again: they are folded in at the position they will get.
     let news = happened.len();
     happened.extend(decide::changes(&snapshot, &looked_up, &created, &state));
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
     decide::fold(&mut state, mark, &happened[news..]);
-    let (mut running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
+    let (mut running, unjoined) = node_digests::join(inventory, &key.name, production.of(&key), &state).await;
     gaps.extend(unjoined);
     let labels = labels_of_unlisted(inventory, &snapshot, &state);
     let called = Labels::new(&snapshot, &labels);
     decide::yield_to_pods(&mut running, &state, &setup.rules, &called);
-    let deployed = decide::deployments(&running, &setup.production.complete, &state, &setup.rules, &called, at);
+    let deployed = decide::deployments(&running, &production.complete, &state, &setup.rules, &called, at);
     decide::fold(&mut state, mark, &deployed);
     happened.extend(deployed);
     // A repository of a million tags has as many events: what doubles as it grows gives back what it did not need.
     happened.shrink_to_fit();
 
-    let configured = &setup.production.configured;
+    let configured = &production.configured;
     let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, configured, at);
     let mut inspections = BTreeMap::new();
     let left_out = cross_check::known_by_left_out(&snapshot, &state);
