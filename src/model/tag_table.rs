@@ -1,5 +1,6 @@
 //! Tags with their histories, in order of name, for repositories that have a million of them.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Index;
 
@@ -36,13 +37,19 @@ impl TagTable {
 
     /// What is known of a tag.
     #[must_use]
-    pub fn get(&self, tag: &Tag) -> Option<&TagHistory> {
+    pub fn get<Q: Ord + ?Sized>(&self, tag: &Q) -> Option<&TagHistory>
+    where
+        Tag: Borrow<Q>,
+    {
         self.get_key_value(tag).map(|(_, history)| history)
     }
 
     /// The same, with the name as it is kept here.
     #[must_use]
-    pub fn get_key_value(&self, tag: &Tag) -> Option<(&Tag, &TagHistory)> {
+    pub fn get_key_value<Q: Ord + ?Sized>(&self, tag: &Q) -> Option<(&Tag, &TagHistory)>
+    where
+        Tag: Borrow<Q>,
+    {
         let (row, at) = self.place(tag).ok()?;
         let (tag, history) = &self.rows[row][at];
         Some((tag, history))
@@ -52,12 +59,6 @@ impl TagTable {
     pub fn get_mut(&mut self, tag: &Tag) -> Option<&mut TagHistory> {
         let (row, at) = self.place(tag).ok()?;
         Some(&mut self.rows[row][at].1)
-    }
-
-    /// Whether anything is known of a tag.
-    #[must_use]
-    pub fn contains_key(&self, tag: &Tag) -> bool {
-        self.place(tag).is_ok()
     }
 
     /// Puts what is known of a tag in place of what was, and returns that.
@@ -88,10 +89,13 @@ impl TagTable {
     }
 
     /// Where a tag is, or would be: a row and a place in it.
-    fn place(&self, tag: &Tag) -> Result<(usize, usize), (usize, usize)> {
-        let after = self.rows.partition_point(|row| row[0].0 <= *tag);
+    fn place<Q: Ord + ?Sized>(&self, tag: &Q) -> Result<(usize, usize), (usize, usize)>
+    where
+        Tag: Borrow<Q>,
+    {
+        let after = self.rows.partition_point(|row| Borrow::<Q>::borrow(&row[0].0) <= tag);
         let Some(row) = after.checked_sub(1) else { return Err((0, 0)) };
-        match self.rows[row].binary_search_by(|(name, _)| name.cmp(tag)) {
+        match self.rows[row].binary_search_by(|(name, _)| Borrow::<Q>::borrow(name).cmp(tag)) {
             Ok(at) => Ok((row, at)),
             Err(at) => Err((row, at)),
         }
@@ -125,14 +129,26 @@ impl FromIterator<(Tag, TagHistory)> for TagTable {
     }
 }
 
-impl Index<&Tag> for TagTable {
+impl<Q: Ord + ?Sized> Index<&Q> for TagTable
+where
+    Tag: Borrow<Q>,
+{
     type Output = TagHistory;
 
-    fn index(&self, tag: &Tag) -> &TagHistory {
+    fn index(&self, tag: &Q) -> &TagHistory {
         match self.get(tag) {
             Some(history) => history,
-            None => panic!("nothing is known of the tag {tag:?}"),
+            None => panic!("nothing is known of this tag"),
         }
+    }
+}
+
+impl IntoIterator for TagTable {
+    type Item = (Tag, TagHistory);
+    type IntoIter = std::iter::Flatten<std::vec::IntoIter<Vec<(Tag, TagHistory)>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.rows.into_iter().flatten()
     }
 }
 
