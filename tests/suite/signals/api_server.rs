@@ -188,7 +188,8 @@ async fn answer(State(world): State<Arc<Mutex<World>>>, request: Request) -> Res
         world.tokens.insert(token.to_owned());
         let used = world.used.entry(token.to_owned()).or_default();
         *used += 1;
-        if world.lasts.is_some_and(|lasts| *used > lasts) {
+        let used = *used;
+        if world.lasts.is_some_and(|lasts| used > lasts) {
             let (code, body) = status(StatusCode::UNAUTHORIZED, "Unauthorized".to_owned());
             return Response::builder().status(code).body(Body::from(body)).unwrap();
         }
