@@ -504,6 +504,64 @@ mod tests {
         }
     }
 
+    /// A deployment under a service: its definition, tasks that run and that failed, and how it goes.
+    type Part<'a> = (&'a str, i32, i32, Option<DeploymentRolloutState>);
+
+    #[test]
+    fn i31_f133_what_has_no_task_is_wanted_only_where_ecs_says_that_none_runs() {
+        use DeploymentRolloutState::{Completed, Failed, InProgress};
+        let starting = Some(Waiting::Starting);
+        let zero = Some(Waiting::NoReplicas);
+        type Case<'a> = (&'a str, i32, &'a [Part<'a>], [Option<Waiting>; 2]);
+        let cases: &[Case<'_>] = &[
+            ("it runs", 2, &[("new", 2, 0, Some(Completed))], [None, None]),
+            (
+                "both sides of a rollout",
+                2,
+                &[("new", 1, 0, Some(InProgress)), ("old", 2, 0, Some(Completed))],
+                [None; 2],
+            ),
+            (
+                "just begun: none failed yet",
+                2,
+                &[("new", 0, 0, Some(InProgress)), ("old", 2, 0, Some(Completed))],
+                [None; 2],
+            ),
+            (
+                "tasks do not come up",
+                2,
+                &[("new", 0, 3, Some(InProgress)), ("old", 2, 0, Some(Completed))],
+                [starting, None],
+            ),
+            (
+                "the circuit breaker ended it",
+                2,
+                &[("new", 0, 0, Some(Failed)), ("old", 2, 0, Some(InProgress))],
+                [starting, None],
+            ),
+            ("some tasks failed, and one runs", 2, &[("new", 1, 3, Some(InProgress))], [None, None]),
+            (
+                "the same definition again, and that one runs",
+                2,
+                &[("new", 0, 3, Some(Failed)), ("new", 2, 0, Some(Completed))],
+                [None; 2],
+            ),
+            ("scaled to nothing", 0, &[("new", 0, 0, Some(Completed))], [zero, zero]),
+            ("who does not tell how it goes may not tell counts", 0, &[("new", 0, 0, None)], [None, None]),
+            ("CodeDeploy tells nothing here", 2, &[], [None, None]),
+        ];
+        for (what, desired, parts, expected) in cases {
+            let part = |(definition, running, failed, state): &Part<'_>| {
+                let made = Deployment::builder().task_definition(*definition).running_count(*running);
+                made.failed_tasks(*failed).set_rollout_state(state.clone()).build()
+            };
+            let running = parts.iter().map(|part| part.1).sum();
+            let service = Service::builder().desired_count(*desired).running_count(running);
+            let service = service.set_deployments(Some(parts.iter().map(part).collect())).build();
+            assert_eq!(["new", "old"].map(|definition| waiting(&service, definition)), *expected, "{what}");
+        }
+    }
+
     #[test]
     fn what_is_current_runs_though_no_deployment_is_left_of_it() {
         assert_eq!(tenures(&[], &BTreeSet::from(["a"]))["a"], Tenure::Now { since: None });
