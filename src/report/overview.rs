@@ -44,7 +44,7 @@ impl Standing {
             Some(false) if lost || critical => Self::NotReady,
             _ if critical => Self::Endangered,
             // What else is wrong with it needs a person all the same.
-            Some(false) if worst > Some(Severity::Medium) => Self::Attention,
+            Some(false) if worst > Some(Severity::Medium) || row.rollback.contracted.is_some() => Self::Attention,
             Some(false) => Self::First,
             None => Self::Unknown,
             Some(true) if worrying || unprotected || !row.complete => Self::Attention,
@@ -319,6 +319,7 @@ mod tests {
             gaps: vec![],
             counts: Counts::default(),
             rollback: Rollback {
+                contracted: None,
                 ready: Some(false),
                 current: None,
                 from: None,

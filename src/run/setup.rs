@@ -10,8 +10,8 @@ use crate::decide::{self, Rules, Uses};
 use crate::ledger::{Access, Ledger};
 use crate::memory::{self, Admission};
 use crate::model::{
-    Cause, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope, Running,
-    RunningReference, Scope, SourceName, Waiver, claimant,
+    Cause, DatabaseRule, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope,
+    Running, RunningReference, Scope, SourceName, Waiver, claimant,
 };
 use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
 use crate::schedule::Schedule;
@@ -36,6 +36,8 @@ pub(super) struct Setup {
     pub(super) rules: Rules,
     /// What is allowed about pins.
     pub(super) pins: PinPolicy,
+    /// What the policy says of databases.
+    pub(super) database: Vec<DatabaseRule>,
     pub(super) waivers: Vec<Waiver>,
     pub(super) alerts: Vec<Alert>,
     pub(super) ledger: Ledger,
@@ -102,6 +104,7 @@ impl Setup {
             uses: Mutex::new(Uses::of(&rules, &policy.database)),
             rules,
             pins: policy.pins.clone(),
+            database: policy.database.clone(),
             waivers: policy.waivers.clone(),
             alerts: policy.alerts.clone(),
             ledger,
@@ -354,5 +357,6 @@ fn running(entry: &Use, reference: RunningReference, signal: &Arc<str>) -> Runni
         revision: entry.revision.clone(),
         introduced: entry.introduced,
         schema: entry.schema,
+        control: entry.control.clone(),
     }
 }

@@ -3,15 +3,16 @@
 use crate::model::{ArtifactId, Commit, Pin, Platform};
 use crate::report::ready::Way;
 
+use super::kubernetes;
 use super::shell::{Command, Unsafe};
 use super::ways::{Dead, Journey};
 
 /// Commands, and what to know about them.
-type Told = (Vec<Result<String, Unsafe>>, Vec<String>);
+pub(super) type Told = (Vec<Result<String, Unsafe>>, Vec<String>);
 
 pub(super) fn way(journey: &Journey<'_>) -> Way {
     let (commands, mut notes) = match &journey.workload.platform {
-        Platform::Kubernetes { context } => kubernetes(journey, context.as_deref()),
+        Platform::Kubernetes { context } => kubernetes::way(journey, context.as_deref()),
         Platform::Helm { context } => helm(journey, context.as_deref()),
         Platform::ArgoCd { .. } => argo_cd(journey),
         Platform::Flux { context } => flux(journey, context.as_deref()),
@@ -34,7 +35,7 @@ pub(super) fn way(journey: &Journey<'_>) -> Way {
 }
 
 /// Why the platform's own old state is not gone back to.
-fn dead(journey: &Journey<'_>, dead: Dead) -> String {
+pub(super) fn dead(journey: &Journey<'_>, dead: Dead) -> String {
     let Journey { to, .. } = journey;
     match dead {
         Dead::Unknown => format!("it has no state of its own left that holds {to}: the bytes are named instead"),
@@ -45,78 +46,6 @@ fn dead(journey: &Journey<'_>, dead: Dead) -> String {
         }
         Dead::TagUnknown => {
             format!("its own old state names {to} by a tag, and what that names now could not be told")
-        }
-    }
-}
-
-fn kubernetes(journey: &Journey<'_>, context: Option<&str>) -> Told {
-    let workload = journey.workload;
-    let kind = workload.kind.as_ref();
-    let kubectl = |verb| {
-        let command = Command::new("kubectl").option("--context", context);
-        command.option("--namespace", workload.namespace.as_deref()).say(verb)
-    };
-    let mut notes = Vec::new();
-    if journey.from_git {
-        notes.push("what is deployed from Git comes back from there: revert it there too, or first".to_owned());
-    } else if journey.from_helm {
-        notes.push("Helm does not see this: use its own rollback where it has the release".to_owned());
-    }
-    let plugin = kind == "rollout";
-    let object = |command: Command| match plugin {
-        true => command.name(&workload.name),
-        false => command.glued(&format!("{kind}/"), &workload.name),
-    };
-    let status = || match kind {
-        "deployment" | "statefulset" | "daemonset" => Some(object(kubectl("rollout status")).line()),
-        "rollout" => Some(object(kubectl("argo rollouts status")).line()),
-        _ => None,
-    };
-    let undone = matches!(kind, "deployment" | "statefulset" | "daemonset" | "rollout");
-    match (journey.to_revision, undone) {
-        (Ok(revision), true) => {
-            let verb = if plugin { "argo rollouts undo" } else { "rollout undo" };
-            let undo = object(kubectl(verb)).glued("--to-revision=", revision);
-            notes.push("this takes back everything in that revision: other containers and settings too".to_owned());
-            return (std::iter::once(undo.line()).chain(status()).collect(), notes);
-        }
-        (Err(reason), true) => notes.push(dead(journey, reason)),
-        (_, false) => {}
-    }
-    let Some(address) = journey.address else {
-        notes.push(format!("name {} in its definition", journey.to));
-        return (Vec::new(), notes);
-    };
-    match kind {
-        "deployment"
-        | "statefulset"
-        | "daemonset"
-        | "rollout"
-        | "cronjob"
-        | "replicaset"
-        | "replicationcontroller"
-        | "pod" => {
-            if journey.parts.is_empty() {
-                notes.push(format!("set the image of its container to {address}"));
-                return (Vec::new(), notes);
-            }
-            if matches!(kind, "replicaset" | "replicationcontroller") {
-                notes.push("pods that run are left as they are: delete them one by one".to_owned());
-            }
-            let verb = if plugin { "argo rollouts set image" } else { "set image" };
-            let set = journey
-                .parts
-                .iter()
-                .fold(object(kubectl(verb)), |command, container| command.glued("", &format!("{container}={address}")));
-            (std::iter::once(set.line()).chain(status()).collect(), notes)
-        }
-        "job" => {
-            notes.push(format!("a job cannot be changed: make it anew, with the image {address}"));
-            (Vec::new(), notes)
-        }
-        _ => {
-            notes.push(format!("a controller of its own looks after it: name {address} in what that reads"));
-            (Vec::new(), notes)
         }
     }
 }
