@@ -32,6 +32,21 @@ find "$work/tree" -name .terraform.lock.hcl -delete
 # A name of a file that is not there, as some images set it, is no configuration.
 [ -f "${TF_CLI_CONFIG_FILE:-}" ] || unset TF_CLI_CONFIG_FILE
 
+# A machine that has the provider and no word of it in Terraform's settings: looked for where everything may be read.
+if [ "${CI:-}" = true ] && [ -z "${TF_CLI_CONFIG_FILE:-}" ] && [ ! -f "$HOME/.terraformrc" ]; then
+    provider=$(find / -xdev -name 'terraform-provider-aws_v*' -not -path '/proc/*' -print -quit 2>/dev/null || true)
+    if [ -n "$provider" ]; then
+        # MIRROR/HOST/NAMESPACE/NAME/VERSION/PLATFORM/FILE
+        cat >"$work/terraformrc" <<HCL
+disable_checkpoint = true
+provider_installation {
+  filesystem_mirror { path = "$(realpath "$(dirname "$provider")/../../../../..")" }
+}
+HCL
+        export TF_CLI_CONFIG_FILE=$work/terraformrc
+    fi
+fi
+
 in_module() { (cd "$work/tree/terraform/$1" && shift && "$@"); }
 
 first=modules/ledger-bucket
