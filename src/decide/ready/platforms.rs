@@ -1,6 +1,6 @@
 //! The exact commands of each platform.
 
-use crate::model::{ArtifactId, Commit, Pin, Platform};
+use crate::model::{ArtifactId, Commit, Manager, Pin, Platform};
 use crate::report::ready::Way;
 
 use super::kubernetes;
@@ -126,14 +126,33 @@ fn ecs(journey: &Journey<'_>, region: Option<&str>) -> Told {
         return (Vec::new(), vec![note]);
     }
     let aws = |verb: &'static str| Command::new("aws ecs").say(verb).option("--region", region);
-    match journey.to_revision {
-        Ok(definition) => {
-            let update = aws("update-service").option("--cluster", cluster).option("--service", Some(&workload.name));
-            let update = update.option("--task-definition", Some(definition)).line();
-            let wait = aws("wait services-stable").option("--cluster", cluster);
-            (vec![update, wait.option("--services", Some(&workload.name)).line()], Vec::new())
+    let service = || aws("update-service").option("--cluster", cluster).option("--service", Some(&workload.name));
+    let by_others = journey.control.and_then(|control| {
+        control.managers.iter().find_map(|manager| match manager {
+            Manager::Owner { kind, .. } => Some(kind),
+            _ => None,
+        })
+    });
+    match (journey.to_revision, by_others) {
+        (Ok(definition), Some(by)) => {
+            let note = format!(
+                "its deployment controller is {by}, under which `update-service` takes no other task definition: deploy \
+                 {definition} there"
+            );
+            (Vec::new(), vec![note])
         }
-        Err(reason) => {
+        (Ok(definition), None) => {
+            let update = service().option("--task-definition", Some(definition)).line();
+            let wait = aws("wait services-stable").option("--cluster", cluster);
+            let mut notes = Vec::new();
+            if journey.control.is_some_and(|control| control.scaled_to_zero) {
+                let start = service().say("--desired-count 1").line().map(|start| format!(": `{start}`"));
+                let start = start.unwrap_or_default();
+                notes.push(format!("its desired count is 0, and nothing starts until that is raised{start}"));
+            }
+            (vec![update, wait.option("--services", Some(&workload.name)).line()], notes)
+        }
+        (Err(reason), _) => {
             let named = journey.address.unwrap_or(&journey.to);
             let note = format!("register a task definition that names {named}, and update the service to it");
             (Vec::new(), vec![dead(journey, reason), note])

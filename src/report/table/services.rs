@@ -105,9 +105,6 @@ fn attention(page: &mut Page<'_>, names: Names, service: &Service) -> io::Result
     let (symbol, paint) = look(service.standing);
     let cells = ready_cells(names, service).join("\u{a0} ");
     page.paragraph(0, 4, &[span(paint, format!("{symbol} ")), plain(cells)])?;
-    if let Some(trouble) = service.trouble.as_ref().filter(|_| service.report.rollback.contracted.is_some()) {
-        field(page, "why", trouble.clone())?;
-    }
     targets(page, &service.report)?;
     if !service.report.complete {
         page.paragraph(text_indent(page), text_indent(page), &[plain("not everything about it could be read")])?;

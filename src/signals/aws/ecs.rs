@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Failure, Gate};
 use super::{image, last_part, moment, name, region, unmatched};
-use crate::model::{Cause, Concern, Evidence, Platform, Shortcoming, Tenure, Waiting, Workload};
+use crate::model::{Cause, Concern, Control, Evidence, Manager, Platform, Shortcoming, Tenure, Waiting, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
 use crate::sources::aws::NamesItself;
@@ -65,12 +65,16 @@ impl ProductionSignal for Ecs {
             client: &client,
             region: region(&self.access.config),
             definitions: BTreeMap::new(),
+            controls: BTreeMap::new(),
             said: Signalled::new(self.name()),
         };
         if let Err(failure) = reader.clusters(&self.access.config).await {
             failure.tell(&mut reader.said);
         }
-        let mut said = reader.said;
+        let Reader { mut said, controls, .. } = reader;
+        for used in said.uses.iter_mut().filter(|used| !matches!(used.tenure, Tenure::Before { .. })) {
+            used.control = used.workload.as_ref().and_then(|workload| controls.get(workload)).cloned();
+        }
         said.settle();
         said.doubt_silence();
         said
@@ -83,6 +87,8 @@ struct Reader<'a> {
     region: Option<Arc<str>>,
     /// Task definitions never change: each is asked for once.
     definitions: BTreeMap<String, Option<TaskDefinition>>,
+    /// How each service can be changed by hand.
+    controls: BTreeMap<Arc<Workload>, Arc<Control>>,
     said: Signalled,
 }
 
@@ -198,6 +204,7 @@ impl Reader<'_> {
     async fn service(&mut self, cluster: &str, service: &Service, told: &mut Told) {
         let Some(service_name) = service.service_name.as_deref() else { return };
         let workload = self.workload(cluster, "service", service_name);
+        self.controls.insert(workload.clone(), Arc::new(control(service, service_name)));
         // Services that CodeDeploy or others deploy have no deployments here, and asking for them is an error.
         let deployments = match deployed_by_ecs(service) {
             true => self.deployments(cluster, service_name).await,
@@ -411,6 +418,16 @@ fn waiting(service: &Service, definition: &str) -> Option<Waiting> {
         part.running_count == 0 && (part.failed_tasks > 0 || part.rollout_state == Some(DeploymentRolloutState::Failed))
     };
     (!parts.is_empty() && parts.iter().all(failing)).then_some(Waiting::Starting)
+}
+
+/// Who deploys a service, where that is not ECS itself, and whether it is to have tasks.
+fn control(service: &Service, name: &str) -> Control {
+    let by = service.deployment_controller.as_ref().map(|by| by.r#type.as_str()).filter(|by| *by != "ECS");
+    Control {
+        scaled_to_zero: service.desired_count == 0 && service.running_count == 0,
+        managers: by.into_iter().map(|by| Manager::Owner { kind: by.into(), name: name.into() }).collect(),
+        ..Control::default()
+    }
 }
 
 fn deployed_by_ecs(service: &Service) -> bool {

@@ -355,6 +355,27 @@ fn an_ecs_service_goes_back_to_its_task_definition() {
     insta::assert_snapshot!(scene.shown());
 }
 
+/// CodeDeploy's services refuse another task definition by hand, and one without tasks starts none.
+#[test]
+fn f121_commands_of_ecs_fit_who_deploys() {
+    let service = workload(Platform::Ecs { region: region() }, Some("prod"), "service", "api");
+    let arn = |n: u32| format!("arn:aws:ecs:eu-west-1:111122223333:task-definition/api:{n}");
+    let (one, two, three_) = (arn(40), arn(41), arn(42));
+    let with = |control: Control| {
+        let mut scene = three(&service, [&one, &two, &three_]);
+        let last = scene.runs[0].pop().unwrap();
+        scene.runs[0].push(last.controlled(control));
+        way(&scene)
+    };
+    let manager = Manager::Owner { kind: "CODE_DEPLOY".into(), name: "api".into() };
+    let by_others = with(Control { managers: [manager].into(), ..Control::default() });
+    assert!(by_others.commands.is_empty() && by_others.notes[0].contains("CODE_DEPLOY"), "{by_others:?}");
+    assert!(by_others.notes[0].contains(&arn(41)), "{by_others:?}");
+    let idle = with(Control { scaled_to_zero: true, ..Control::default() });
+    assert_eq!(idle.commands.len(), 2);
+    assert!(idle.notes[0].contains("--desired-count 1`"), "{idle:?}");
+}
+
 #[test]
 fn a_lambda_alias_is_pointed_at_the_version_before() {
     let function = workload(Platform::Lambda { region: region() }, None, "function", "resize");

@@ -159,6 +159,7 @@ async fn argo_rollouts_run_their_stable_and_their_candidate_e127() {
 
 /// A revision of a Knative service, with the Deployment, ReplicaSet and pod under it.
 fn served(server: &ApiServer, revisions: &[(&str, &str, bool)]) {
+    server.clear();
     let (mut made, mut deployments, mut sets, mut pods) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (number, (tag, ready, up)) in (1..).zip(revisions) {
         let (name, uid) = (format!("web-0000{number}"), format!("Revision-{number}-uid"));
