@@ -64,6 +64,9 @@ def digest_of(image):
 def is_at(way, artifact):
     """Whether a workload asks for an artifact, and each of its pods runs that."""
     kind, name = way["workload"]["kind"], way["workload"]["name"]
+    if kind == "ksvc":
+        traffic = get("Service", name, VERSIONS[kind])["spec"].get("traffic")
+        return traffic == [{"revisionName": way["to_revision"], "percent": 100}]
     spec = get(KINDS[kind], name, VERSIONS.get(kind, "apps/v1"))["spec"]
     template = spec["jobTemplate"]["spec"]["template"] if kind == "cronjob" else spec.get("template", {"spec": spec})
     volumes = lambda spec: [one["image"]["reference"] for one in spec.get("volumes", []) if "image" in one]
@@ -74,8 +77,8 @@ def is_at(way, artifact):
     return holds(template["spec"]) and all(holds(pod["spec"]) and up(pod) for pod in there)
 
 
-KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet", "cronjob": "CronJob"}
-VERSIONS = {"cronjob": "batch/v1"}
+KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet", "cronjob": "CronJob", "ksvc": "Service"}
+VERSIONS = {"cronjob": "batch/v1", "ksvc": "serving.knative.dev/v1"}
 
 
 def obey(ready):

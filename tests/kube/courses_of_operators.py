@@ -10,9 +10,9 @@ from cluster import NAMESPACE, apply, call, eventually, moment, path
 from steps import DIGESTS, course, image, pods, pods_of, roll, start, workload
 
 
-def kind_of(group, version, kind, plural):
+def kind_of(group, version, kind, plural, short=()):
     whatever = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    names = {"kind": kind, "plural": plural, "singular": kind.lower()}
+    names = {"kind": kind, "plural": plural, "singular": kind.lower(), "shortNames": list(short)}
     served = {"name": version, "served": True, "storage": True, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": whatever}}
     name = f"{plural}.{group}"
     apply({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name},
@@ -87,6 +87,8 @@ def served():
     """Knative's: each revision has a Deployment of its own, and its route decides which of them is production."""
     kind_of("serving.knative.dev", "v1", "Revision", "revisions")
     kind_of("serving.knative.dev", "v1", "Route", "routes")
+    kind_of("serving.knative.dev", "v1", "Service", "services", ["ksvc"])
+    apply({"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "served"}, "spec": {}})
     for at, version in enumerate(("v1", "v2"), 1):
         labels = {"serving.knative.dev/service": "served", "serving.knative.dev/configurationGeneration": str(at)}
         containers = [{"name": "app", "image": image("served", version)}]
