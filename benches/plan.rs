@@ -141,6 +141,7 @@ fn planned(snapshot: &Snapshot, state: &mut RepositoryState, key: &RepositoryKey
         attempts: &attempts,
         gaps: &[],
         pins: Default::default(),
+        database: &[],
         claim: None,
     })
 }

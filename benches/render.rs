@@ -110,6 +110,7 @@ fn row(number: usize, started: Timestamp) -> Row {
             from: None,
             went_back_from: None,
             earlier: None,
+            contracted: None,
             unknown: None,
         },
         targets: (0..5).map(target).collect(),

@@ -15,6 +15,7 @@ mod charts;
 mod cleanup;
 mod collision;
 mod commands;
+mod database;
 mod deployments;
 mod doubt;
 mod drift;

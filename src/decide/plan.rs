@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{
-    ArtifactId, Counts, Event, Finding, Gap, Inspection, LifecycleChange, Mode, ObservedTag, Obstacle, Pin, PinFailure,
-    PinTerms, RepositoryKey, RepositoryState, Running, Snapshot, Tag,
+    ArtifactId, Counts, DatabaseRule, Event, Finding, Gap, Inspection, LifecycleChange, Mode, ObservedTag, Obstacle,
+    Pin, PinFailure, PinTerms, RepositoryKey, RepositoryState, Running, Snapshot, Tag,
 };
 use crate::report::document::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 use crate::report::identity::occurrence;
@@ -23,7 +23,7 @@ use super::readiness::{self, Readiness};
 use super::refusals;
 use super::rollback_set::{Selection, Target};
 use super::rules::Rules;
-use super::{called::Called, doubt, unread};
+use super::{called::Called, database, doubt, unread};
 
 /// What came of each pin tried in this run.
 pub type Attempts = BTreeMap<ArtifactId, Result<(), PinFailure>>;
@@ -59,6 +59,8 @@ pub struct Input<'a> {
     pub gaps: &'a [Gap],
     /// What the policy says about pins here.
     pub pins: PinTerms,
+    /// What the policy says of databases.
+    pub database: &'a [DatabaseRule],
     /// What came of putting a rule in front that claims pins; none if that was not tried. If it went well, the snapshot
     /// has the rules that were read back.
     pub claim: Option<&'a Result<(), PinFailure>>,
@@ -150,6 +152,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.readiness = readiness::decide(input, &report.targets, &report.gaps);
     unread::withhold(input, &listed, report, &mut plan.readiness);
     doubt::withhold(input.selection, &report.targets, &mut plan.readiness);
+    database::withhold(input, report, &mut plan.readiness);
     report.rollback = plan.readiness.rollback(&report.targets, input.rules.keep);
     report.counts.targets = report.targets.len() as u64;
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);

@@ -29,6 +29,10 @@ pub(super) struct Readiness {
     pub(super) ready: Option<bool>,
     /// Why that could not be told, and how to make it known, where one sentence says it.
     pub(super) unknown: Option<String>,
+    /// Of what one could go back to, what does not work on today's database.
+    pub(super) ruled_out: Vec<ArtifactId>,
+    /// What took from the database what every way back needs.
+    pub(super) contracted: Option<ArtifactId>,
 }
 
 impl Readiness {
@@ -43,11 +47,16 @@ impl Readiness {
             current: self.current.clone(),
             from: self.from.clone(),
             went_back_from: self.went_back_from.clone(),
-            to: first_choice(before.iter().map(|target| target.restorable)).map(|at| before[at].artifact.clone()),
+            to: first_choice(before.iter().map(|target| match self.ruled_out.contains(&target.artifact) {
+                true => Some(false),
+                false => target.restorable,
+            }))
+            .map(|at| before[at].artifact.clone()),
             depth: count(depth),
             earlier: Some(count(before.len())),
             keep,
             unknown: self.unknown.clone(),
+            contracted: self.contracted.clone(),
         }
     }
 
@@ -90,6 +99,8 @@ pub(super) fn decide(input: &Input<'_>, targets: &[TargetReport], gaps: &[Gap]) 
         sides,
         ready,
         unknown: None,
+        ruled_out: Vec::new(),
+        contracted: None,
     }
 }
 
@@ -104,7 +115,11 @@ fn before<'t>(
     let (leaving, beside): (Vec<_>, Vec<_>) =
         targets.iter().filter(|target| target.running).partition(|target| sides.leaving.contains(&target.artifact));
     let candidates = leaving.into_iter().chain(beside).chain(earlier(targets, from));
-    let fit = |target: &&TargetReport| target.artifact != from.artifact && !order.is_newer(target, from);
+    let fit = |target: &&TargetReport| {
+        target.artifact != from.artifact
+            && !order.is_newer(target, from)
+            && !order.uses.is_another_part(&target.artifact, &from.artifact)
+    };
     candidates.filter(fit).collect()
 }
 
@@ -152,6 +167,7 @@ fn verdict(
             && target.restorable == Some(true)
             && target.artifact != from.artifact
             && !known.contains(&target.artifact)
+            && !order.uses.is_another_part(&target.artifact, &from.artifact)
             && !is_wanted(target)
             && !order.is_newer(target, from)
     };

@@ -105,6 +105,52 @@ pub fn statuses(controller: Controller, revisions: &[Revision]) -> (Vec<Status>,
     (statuses.into_iter().flatten().collect(), unmade)
 }
 
+/// What each revision is where routes decide which of them is production, as Knative's do: what requests are sent to and
+/// has a pod that is ready runs, whatever else has pods.
+#[must_use]
+pub fn routed(revisions: &[(Revision, Route)]) -> Vec<Status> {
+    let plain: Vec<Revision> = revisions.iter().map(|(revision, _)| *revision).collect();
+    let mut order: Vec<usize> = (0..plain.len()).collect();
+    order.sort_by_key(|at| (plain[*at].number, plain[*at].made, *at));
+    let newest = order.last().copied();
+    let is_routed = |route: Route| matches!(route, Route::Sent | Route::Unread);
+    let any_ready = revisions.iter().any(|(revision, route)| is_routed(*route) && revision.pods == Pods::Ready);
+    let introduced = introductions(&plain);
+    let mut statuses = vec![None; plain.len()];
+    for (place, at) in order.iter().copied().enumerate() {
+        let (revision, route) = &revisions[at];
+        let runs = match revision.pods {
+            Pods::Ready | Pods::Unread => true,
+            Pods::Unready => !any_ready,
+            Pods::None => false,
+        };
+        let tenure = match route {
+            Route::Sent | Route::Unread if runs => Tenure::Now { since: activated(&plain, &order[..=place]) },
+            // It is started by the next request.
+            Route::Sent if revision.pods == Pods::None => Tenure::Wanted { why: Waiting::NoReplicas },
+            Route::Sent => Tenure::Wanted { why: Waiting::Starting },
+            Route::Unserved if Some(at) == newest => Tenure::Wanted { why: Waiting::Starting },
+            Route::NotSent if Some(at) == newest => Tenure::Wanted { why: Waiting::Held },
+            Route::NotSent | Route::Unserved | Route::Unread => Tenure::Before { last: last(&plain, &order, place) },
+        };
+        statuses[at] = Some(Status { tenure, introduced: introduced[at] });
+    }
+    statuses.into_iter().flatten().collect()
+}
+
+/// What routes make of a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// Requests are sent to it.
+    Sent,
+    /// None are, and it could serve them.
+    NotSent,
+    /// None are, and it says that it cannot serve any.
+    Unserved,
+    /// Routes could not be read.
+    Unread,
+}
+
 /// Why what the template asks for does not run.
 #[must_use]
 pub fn waiting(controller: Controller) -> Waiting {
@@ -330,6 +376,43 @@ mod tests {
             parts.sort();
             expected.sort();
             assert_eq!(parts, expected, "{what}, told in another order");
+        }
+    }
+
+    #[test]
+    fn i31_where_routes_decide_what_runs_is_what_they_send_to_and_has_pods() {
+        use Route::{NotSent, Sent, Unread, Unserved};
+        type Case<'a> = (&'a str, &'a [(Pods, Route)], &'a str);
+        let cases: &[Case<'_>] = &[
+            ("the first", &[(READY, Sent)], "now"),
+            ("forward", &[(NONE, NotSent), (READY, Sent)], "before now"),
+            ("the old one is still up", &[(READY, NotSent), (READY, Sent)], "before now"),
+            ("a canary", &[(READY, Sent), (READY, Sent)], "now now"),
+            ("back by the route: the newest waits for one", &[(READY, Sent), (READY, NotSent)], "now held back"),
+            ("the same, once the newest was scaled down", &[(READY, Sent), (NONE, NotSent)], "now held back"),
+            ("the newest does not come up, and keeps no request", &[(READY, Sent), (NONE, Unserved)], "now no pod"),
+            ("scaled to zero for want of requests", &[(NONE, NotSent), (NONE, Sent)], "before scaled to zero"),
+            ("an outage", &[(NONE, NotSent), (UNREADY, Sent)], "before now"),
+            ("one of two is unready", &[(READY, Sent), (UNREADY, Sent)], "now no pod"),
+            ("pods were not read", &[(Pods::Unread, NotSent), (Pods::Unread, Sent)], "before now"),
+            ("routes were not read", &[(READY, Unread), (NONE, Unread), (READY, Unread)], "now before now"),
+        ];
+        for (what, made, expected) in cases {
+            let revision = |(at, (pods, route)): (i64, &(Pods, Route))| {
+                let number = u64::try_from(at).ok();
+                (Revision { number, first_number: None, made: Some(minute(at)), pods: *pods }, *route)
+            };
+            let told: Vec<&str> = routed(&(1..).zip(*made).map(revision).collect::<Vec<_>>())
+                .iter()
+                .map(|status| match status.tenure {
+                    Tenure::Now { .. } => "now",
+                    Tenure::Before { .. } => "before",
+                    Tenure::Wanted { why: Waiting::Held } => "held back",
+                    Tenure::Wanted { why: Waiting::Starting } => "no pod",
+                    Tenure::Wanted { why } => why.as_str(),
+                })
+                .collect();
+            assert_eq!(told.join(" "), *expected, "{what}");
         }
     }
 

@@ -23,6 +23,15 @@ impl<'a> Uses<'a> {
         self.0.get(artifact).map_or(&[], Vec::as_slice)
     }
 
+    /// Of these, those of one workload.
+    pub(super) fn at<'u>(
+        &'u self,
+        artifact: &ArtifactId,
+        workload: &'u Workload,
+    ) -> impl Iterator<Item = &'a Running> + 'u {
+        self.of(artifact).iter().copied().filter(move |used| used.workload.as_deref() == Some(workload))
+    }
+
     /// What workloads run now, or would start.
     pub(super) fn present(&self) -> impl Iterator<Item = (&ArtifactId, &'a Arc<Workload>, &'a Running)> {
         self.0.iter().flat_map(|(artifact, uses)| {
@@ -41,6 +50,36 @@ impl<'a> Uses<'a> {
         let mut orders = orders.filter(|(place, order)| order.is_gt() || !may_forget(place)).map(|(_, order)| order);
         let first = orders.next().filter(|order| order.is_ne())?;
         orders.all(|order| order == first).then_some(first.is_gt())
+    }
+
+    /// Whether, wherever a workload holds both, one is what other containers of it had while those of the other one had
+    /// something else: a sidecar of the same repository is no way back from the service.
+    pub(super) fn is_another_part(&self, artifact: &ArtifactId, from: &ArtifactId) -> bool {
+        let mut parts: BTreeMap<&Arc<Workload>, BTreeSet<Option<&str>>> = BTreeMap::new();
+        for used in self.of(from).iter().filter(|used| used.runs_or_is_wanted()) {
+            let Some(workload) = &used.workload else { continue };
+            parts.entry(workload).or_default().insert(used.container.as_deref());
+        }
+        let is_part = |used: &Running, workload: &Arc<Workload>| {
+            parts.get(workload).is_some_and(|containers| containers.contains(&used.container.as_deref()))
+        };
+        // Where a platform does not tell its states apart, what is there and what was are two.
+        let state = |used: &Running| match used.revision.as_deref() {
+            Some(revision) => Ok(revision.to_owned()),
+            None => Err(used.runs_or_is_wanted()),
+        };
+        let mut taken: BTreeSet<(&Arc<Workload>, Result<String, bool>)> = BTreeSet::new();
+        for used in self.0.iter().filter(|(other, _)| *other != artifact).flat_map(|(_, uses)| uses) {
+            if let Some(workload) = used.workload.as_ref().filter(|workload| is_part(used, workload)) {
+                taken.insert((workload, state(used)));
+            }
+        }
+        let shared = self.of(artifact).iter().filter_map(|used| {
+            let workload = used.workload.as_ref().filter(|workload| parts.contains_key(workload))?;
+            Some(!is_part(used, workload) && taken.contains(&(workload, state(used))))
+        });
+        let shared: Vec<bool> = shared.collect();
+        !shared.is_empty() && shared.into_iter().all(|another| another)
     }
 
     /// At which place in the order of each workload's revisions an artifact first came.
@@ -157,8 +196,15 @@ fn newness(used: &Running) -> Newness {
 fn counted(used: &Running) -> Option<u64> {
     match used.workload.as_ref()?.platform {
         Platform::ArgoCd { .. } | Platform::AppRunner { .. } => None,
+        // Knative's revisions have names, of anybody's choice.
+        Platform::Kubernetes { .. } if is_routed(used.workload.as_ref()?) => used.introduced,
         _ => number(used.revision.as_deref()?),
     }
+}
+
+/// Whether routes decide which of a workload's revisions is production.
+pub(super) fn is_routed(workload: &Workload) -> bool {
+    matches!(workload.kind.as_ref(), "ksvc" | "configuration")
 }
 
 /// The number in `7` and in `arn:…:task-definition/shop-api:42`.

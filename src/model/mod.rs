@@ -6,6 +6,7 @@ mod artifact;
 mod bucket;
 mod chart;
 mod cleanup;
+mod control;
 mod digest;
 mod ecr;
 mod event;
@@ -36,6 +37,7 @@ pub use bucket::{
 };
 pub use chart::ChartVersion;
 pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
+pub use control::{Control, Manager, Updates};
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,

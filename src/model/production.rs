@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, NamePatterns, Platform, SchemaChange, Tag, Tenure, Workload};
+use super::{ArtifactId, Control, NamePatterns, Platform, SchemaChange, Tag, Tenure, Workload};
 
 /// One entry of the policy's `production` list, ready to be applied to a repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +79,8 @@ pub struct Running {
     pub introduced: Option<u64>,
     /// What its `prodpin.dev/schema` annotation says of the database.
     pub schema: Option<SchemaChange>,
+    /// What decides how the workload can be changed by hand, where its object shows that.
+    pub control: Option<Arc<Control>>,
 }
 
 /// How a node's word for an image is to be read (E125).
@@ -106,6 +108,7 @@ impl Running {
             revision: None,
             introduced: None,
             schema: None,
+            control: None,
         }
     }
 
@@ -136,7 +139,9 @@ impl Running {
     pub fn saw_it_run(&self) -> bool {
         self.workload.as_ref().is_none_or(|workload| match &workload.platform {
             Platform::Kubernetes { .. } => {
-                !matches!(workload.kind.as_ref(), "deployment" | "rollout" | "replicaset" | "statefulset" | "daemonset")
+                let keep_revisions =
+                    ["deployment", "rollout", "replicaset", "statefulset", "daemonset", "ksvc", "configuration"];
+                !keep_revisions.contains(&workload.kind.as_ref())
             }
             Platform::Helm { .. } | Platform::ArgoCd { .. } | Platform::Flux { .. } => false,
             Platform::Ecs { .. } | Platform::Lambda { .. } | Platform::AppRunner { .. } => true,

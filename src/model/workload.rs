@@ -185,8 +185,17 @@ const BETWEEN: &str = ": ";
 
 /// Kinds of Kubernetes that keep their name from one release to the next. All else (jobs, bare pods, what operators
 /// make) may have a new name each time.
-const LASTING: [&str; 7] =
-    ["cronjob", "daemonset", "deployment", "replicaset", "replicationcontroller", "rollout", "statefulset"];
+const LASTING: [&str; 9] = [
+    "configuration",
+    "cronjob",
+    "daemonset",
+    "deployment",
+    "ksvc",
+    "replicaset",
+    "replicationcontroller",
+    "rollout",
+    "statefulset",
+];
 
 /// The ledger's key for what a workload runs. What a tag meant there is remembered for each workload by itself (E124);
 /// those that have a new name each time share one key in their namespace, so that the ledger does not grow with them.

@@ -190,6 +190,7 @@ impl RepositoryReport {
                 earlier: None,
                 keep,
                 unknown: None,
+                contracted: None,
             },
             targets: Vec::new(),
         }
@@ -199,8 +200,9 @@ impl RepositoryReport {
 /// Whether a repository can be rolled back now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rollback {
-    /// `true`: the release before is intact. `false`: there is none that is. `null`: could not be told. Whether the
-    /// database allows it is another question: `prodpin ready` answers both.
+    /// `true`: the release before is intact. `false`: there is none that is, or the policy or a workload says that none
+    /// works on today's database. `null`: could not be told. Whether the database allows it is not answered by `true`:
+    /// `prodpin ready` asks images, too.
     pub ready: Option<bool>,
     /// What production runs, as far as known; where nothing says what runs, the latest release.
     #[schemars(with = "Option<String>")]
@@ -223,6 +225,11 @@ pub struct Rollback {
     /// Why it could not be told, and how to make it known, where one sentence says that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
+    /// The release that took from the database what every earlier one needs, by what the policy and workloads say: there
+    /// is no going back. What images say of the database only `prodpin ready` asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub contracted: Option<ArtifactId>,
 }
 
 /// One rollback target.

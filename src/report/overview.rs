@@ -15,7 +15,7 @@ use crate::model::{Code, Finding, Gap, RepositoryName, Scope, Severity, SourceNa
 /// is for `prodpin ready` to answer, and until then nothing is called ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
-    /// It cannot be rolled back: what it could go back to is lost.
+    /// It cannot be rolled back: what it could go back to is lost, or does not work on today's database.
     NotReady,
     /// It can, or may, and something critical says that it soon cannot.
     Endangered,
@@ -41,7 +41,7 @@ impl Standing {
         let unprotected = row.targets.iter().any(|target| target.protected != Some(true));
         let lost = row.targets.iter().any(|target| target.restorable == Some(false));
         match row.rollback.ready {
-            Some(false) if lost || critical => Self::NotReady,
+            Some(false) if lost || critical || row.rollback.contracted.is_some() => Self::NotReady,
             _ if critical => Self::Endangered,
             // What else is wrong with it needs a person all the same.
             Some(false) if worst > Some(Severity::Medium) => Self::Attention,
@@ -374,6 +374,7 @@ mod tests {
             gaps: vec![],
             counts: Counts::default(),
             rollback: Rollback {
+                contracted: None,
                 ready: Some(false),
                 current: None,
                 from: None,
@@ -425,6 +426,9 @@ mod tests {
             (service.rollback.ready, service.complete) = (ready, complete);
             assert_eq!(Standing::of(&service, findings), expected, "{ready:?} {complete}");
         }
+        (service.rollback.ready, service.rollback.contracted) = (Some(false), service.rollback.to.clone());
+        service.rollback.contracted.get_or_insert_with(|| crate::model::Digest::of(b"contracting").into());
+        assert_eq!(Standing::of(&service, &[]), Standing::NotReady, "the database has moved on");
     }
 
     #[test]

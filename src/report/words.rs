@@ -159,6 +159,10 @@ pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
     // Programs before did not record it.
     let earlier = repository.rollback.earlier.map(u64::from);
     let earlier = earlier.unwrap_or_else(|| repository.targets.iter().filter(other).count() as u64);
+    if let (Some(false), Some(contracted)) = (repository.rollback.ready, &repository.rollback.contracted) {
+        let moved = Phrase::said("the database has moved on: ").then(release(repository, contracted));
+        return Some(moved.say(" took away what every earlier release needs"));
+    }
     match (repository.rollback.ready, earlier) {
         (Some(true), _) => None,
         (Some(false), 0) => {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::decide::{self, Attempts, forecast as rules, ready as decided};
 use crate::ledger::Access;
-use crate::model::{ArtifactId, DatabaseRule, Gap, Mode, Provenance, RepositoryKey, SourceName};
+use crate::model::{ArtifactId, Gap, Mode, Provenance, RepositoryKey, SourceName};
 use crate::policy::Policy;
 use crate::report::ready::{ReadyReport, ReadySection, ReadyWriter, RepositoryReady};
 use crate::sources::{Inventory, Source};
@@ -74,12 +74,11 @@ async fn answer(
 ) -> Result<Ready, RunError> {
     let at = Timestamp::now();
     let setup = Arc::new(Setup::new(policy, sources, &options.run(), at, Access::Read).await?);
-    let database: Arc<[DatabaseRule]> = policy.database.as_slice().into();
     let mut writer = ReadyWriter::default();
     let mut asked = Asked::new(&options.repositories);
     let mut over = std::pin::pin!(options.stop.over());
     let round = Round { setup: &setup, shard: None, stop: &options.stop, progress: progress.as_ref() };
-    let work = |key| one(setup.clone(), database.clone(), key);
+    let work = |key| one(setup.clone(), key);
     let take = async |row: RepositoryReady| Ok(writer.push(&row)?);
     let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
     let production = setup.production().await;
@@ -89,11 +88,7 @@ async fn answer(
 }
 
 /// One repository's page.
-async fn one(
-    setup: Arc<Setup>,
-    database: Arc<[DatabaseRule]>,
-    key: RepositoryKey,
-) -> Result<RepositoryReady, RunError> {
+async fn one(setup: Arc<Setup>, key: RepositoryKey) -> Result<RepositoryReady, RunError> {
     let inventory = setup.source(&key).inventory.as_ref();
     let mut seen = look(&setup, inventory, key.clone()).await?;
     seen.miss_history(&setup);
@@ -105,14 +100,7 @@ async fn one(
     let named = |artifact: &ArtifactId| Some((artifact.clone(), inventory.address(&key.name, artifact)?));
     let addresses = artifacts.iter().filter_map(named).collect();
     let row = rules::row(&input, &plan, None, false);
-    Ok(decided::page(&decided::Facts {
-        input: &input,
-        plan: &plan,
-        row,
-        said: &said,
-        addresses: &addresses,
-        database: &database,
-    }))
+    Ok(decided::page(&decided::Facts { input: &input, plan: &plan, row, said: &said, addresses: &addresses }))
 }
 
 /// How many artifacts are asked at once what they say of themselves.

@@ -87,6 +87,7 @@ impl Look {
             attempts,
             gaps: &self.gaps,
             pins: setup.pins.of(&self.key.source),
+            database: &setup.database,
             claim: None,
         }
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::decide::{Rules, Uses};
 use crate::ledger::{Access, Ledger};
 use crate::memory::{self, Admission};
-use crate::model::{Digest, Mode, RepositoryKey, RunId, RunScope, SourceName, Waiver};
+use crate::model::{DatabaseRule, Digest, Mode, RepositoryKey, RunId, RunScope, SourceName, Waiver};
 use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
 use crate::schedule::Schedule;
 use crate::sources::oci::Surroundings;
@@ -33,6 +33,8 @@ pub(super) struct Setup {
     pub(super) rules: Rules,
     /// What is allowed about pins.
     pub(super) pins: PinPolicy,
+    /// What the policy says of databases.
+    pub(super) database: Vec<DatabaseRule>,
     pub(super) waivers: Vec<Waiver>,
     pub(super) alerts: Vec<Alert>,
     pub(super) ledger: Ledger,
@@ -85,6 +87,7 @@ impl Setup {
             uses: Mutex::new(Uses::of(&rules, &policy.database)),
             rules,
             pins: policy.pins.clone(),
+            database: policy.database.clone(),
             waivers: policy.waivers.clone(),
             alerts: policy.alerts.clone(),
             ledger,

@@ -211,5 +211,6 @@ fn running(entry: &Use, reference: RunningReference, signal: &Arc<str>) -> Runni
         revision: entry.revision.clone(),
         introduced: entry.introduced,
         schema: entry.schema,
+        control: entry.control.clone(),
     }
 }

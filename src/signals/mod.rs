@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::model::{
-    Cause, ChartReference, Concern, Evidence, Gap, NodeDigest, Reference, SchemaChange, Scope, Tenure, Workload,
+    Cause, ChartReference, Concern, Control, Evidence, Gap, NodeDigest, Reference, SchemaChange, Scope, Tenure,
+    Workload,
 };
 use crate::policy::{Policy, SignalConfig};
 
@@ -123,6 +124,8 @@ pub struct Use {
     pub introduced: Option<u64>,
     /// What its `prodpin.dev/schema` annotation says of the database.
     pub schema: Option<SchemaChange>,
+    /// What decides how the workload can be changed by hand.
+    pub control: Option<Arc<Control>>,
 }
 
 impl Use {
@@ -139,6 +142,7 @@ impl Use {
             revision: None,
             introduced: None,
             schema: None,
+            control: None,
         }
     }
 }

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -63,13 +64,23 @@ def put_status(thing, status):
     return call("PATCH", where, {"status": status}, "application/merge-patch+json")
 
 
-def eventually(what, is_so, seconds=180):
+def kubectl(*words):
+    """As a person would, without asking what is there first."""
+    subprocess.run(["kubectl", "--namespace", NAMESPACE, *words], check=True, stdout=subprocess.DEVNULL, timeout=120)
+
+
+def comes_true(is_so, seconds):
     end = time.time() + seconds
     while time.time() < end:
         if is_so():
-            return
+            return True
         time.sleep(0.2)
-    sys.exit(f"waited in vain: {what}")
+    return False
+
+
+def eventually(what, is_so, seconds=180):
+    if not comes_true(is_so, seconds):
+        sys.exit(f"waited in vain: {what}")
 
 
 def moment():
@@ -117,7 +128,8 @@ def push(repository, tag):
 
 class Nodes(threading.Thread):
     """Stands in for nodes: what is pending comes up, with the digests that the registry serves. A pod with the annotation
-    `tests/up` stays down: `never` pulls nothing, `crashes` has pulled, and waits to be started again."""
+    `tests/up` stays down: `never` pulls nothing, `crashes` has pulled, and waits to be started again, and of `first` one comes
+    up alone."""
 
     def __init__(self, digests):
         super().__init__(daemon=True)
@@ -125,7 +137,14 @@ class Nodes(threading.Thread):
 
     def run(self):
         while not self.over.wait(0.2):
-            for pod in get("Pod", version="v1")["items"]:
+            there = get("Pod", version="v1")["items"]
+            of_template = lambda pod: pod["metadata"].get("labels", {}).get("pod-template-hash")
+            running = {of_template(pod) for pod in there if pod["status"].get("phase") == "Running"}
+            for pod in there:
+                if pod["metadata"].get("annotations", {}).get("tests/up") == "first" and not pod["metadata"].get("deletionTimestamp"):
+                    if of_template(pod) in running:
+                        continue
+                    running.add(of_template(pod))
                 try:
                     self.look_after({"apiVersion": "v1", "kind": "Pod", **pod})
                 except Refused as refused:
@@ -140,10 +159,13 @@ class Nodes(threading.Thread):
         elif pod["status"].get("phase") == "Pending" and up != "never":
             put_status(pod, self.status(pod, up != "crashes"))
 
+    def pulled(self, image):
+        return image if "@" in image else f"{image.rsplit(':', 1)[0]}@{self.digests[image]}"
+
     def status(self, pod, ready):
         state = {"running": {"startedAt": moment()}} if ready else {"waiting": {"reason": "CrashLoopBackOff"}}
         told = [{"name": one["name"], "image": one["image"], "ready": ready, "started": ready, "restartCount": 0, "state": state,
-                 "imageID": f"{one['image'].rsplit(':', 1)[0]}@{self.digests[one['image']]}"} for one in pod["spec"]["containers"]]
+                 "imageID": self.pulled(one["image"])} for one in pod["spec"]["containers"]]
         conditions = [{"type": kind, "status": str(ready), "lastTransitionTime": moment()} for kind in ("ContainersReady", "Ready")]
         return {"phase": "Running", "startTime": moment(), "conditions": conditions, "containerStatuses": told}
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What prodpin says of workloads on a real API server with its controllers, against what was done there (I31, F133).
+# What prodpin says of workloads on a real API server with its controllers, against what was done there (I31, F133), and
+# what the admission policy that it ships refuses there (F132).
 #
 #   tests/kube/run.sh PROGRAM DIRECTORY [COURSE…]     DIRECTORY: where the cluster's programs are kept once built
 #
@@ -21,6 +22,8 @@ for tool in kubectl openssl docker-registry; do
 done
 bin=${PRODPIN_KUBE_BIN:-}
 if [ -z "$bin" ]; then
+    # Where Go's own archive goes, which nobody's PATH has by itself.
+    PATH=$PATH:/usr/local/go/bin
     command -v go >/dev/null || left_out 'there is no Go here; PRODPIN_KUBE_BIN names a folder with the programs'
     made=$({ cat "$here"/cluster/{go.mod,go.sum,build.sh}; go version; } | sha256sum | cut -c1-16)
     bin=$cache/kube-$made
@@ -122,5 +125,19 @@ docker-registry serve registry.yml >registry.log 2>&1 &
 pids+=($!)
 until_true 20 'the registry' bash -c "exec 3<>/dev/tcp/127.0.0.1/$registry"
 
+# In a namespace of its own, while the courses are taken; courses that are asked for by name are all that is run.
+admission=
+if [ $# -eq 0 ]; then
+    "$here/admission.sh" >admission.log 2>&1 &
+    admission=$!
+    pids+=("$admission")
+fi
+status=0
 PRODPIN=$program REGISTRY=127.0.0.1:$registry API=https://127.0.0.1:$api WORK=$work \
-    /usr/bin/python3 "$here/courses.py" "$@"
+    /usr/bin/python3 "$here/courses.py" "$@" || status=$?
+if [ -n "$admission" ]; then
+    wait "$admission" || status=1
+    echo 'The admission policy:'
+    cat admission.log
+fi
+exit "$status"

@@ -31,6 +31,7 @@ mod reporting_policy;
 mod reports;
 mod reports_files;
 mod reports_formats;
+mod rolled_back;
 mod scenarios;
 mod scenarios_ecr;
 mod scenarios_s3;

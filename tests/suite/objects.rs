@@ -74,6 +74,7 @@ impl Bucket {
             attempts: &Attempts::new(),
             gaps: &[],
             pins: Default::default(),
+            database: &[],
             claim: None,
         });
         decide::fold(&mut self.state, mark, &plan.events);

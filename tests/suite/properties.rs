@@ -220,6 +220,7 @@ pub(crate) fn decided(tags: &[(String, u8)], rules: &Rules) -> decide::Plan {
         attempts: &Attempts::new(),
         gaps: &[],
         pins: Default::default(),
+        database: &[],
         claim: None,
     })
 }

@@ -105,6 +105,7 @@ pub(crate) fn service(source: &str, name: &str, targets: Vec<TargetReport>) -> R
             depth: earlier().count() as u32,
             earlier: None,
             keep: 5,
+            contracted: None,
             unknown: None,
         },
         targets,

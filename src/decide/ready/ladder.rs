@@ -11,7 +11,7 @@ use crate::report::document::{PinReport, Reason, TargetReport};
 use crate::report::forecast::{RepositoryForecast, RulesFound, TargetForecast};
 use crate::report::ready::{Lasts, MovedTag, Rung};
 
-use super::{Facts, Uses, database};
+use super::{Facts, Uses};
 
 /// Of those who say that a release ran, so many are named.
 const NAMED: usize = 4;
@@ -26,7 +26,7 @@ fn rung(facts: &Facts<'_>, uses: &Uses<'_>, forecast: &TargetForecast) -> Rung {
     let Provenance { commit, source, .. } = provenance.cloned().unwrap_or_default();
     let (first_seen, last_seen) = seen(facts, uses, target);
     let (unchanged, moved) = unchanged(facts, uses, target);
-    let (schema, _) = database::said(facts, target, uses.of(&target.artifact));
+    let (schema, _) = facts.question(uses).said(target);
     let (evidence, by) = evidence(uses, target);
     Rung {
         artifact: target.artifact.clone(),

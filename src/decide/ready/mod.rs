@@ -5,11 +5,10 @@
 //! | --- | --- |
 //! | `sides` | what runs now, and what is wanted |
 //! | `ladder` | each release: evidence, pin, tags, how long it lasts |
-//! | `database` | the first question |
 //! | `verdict` | all three |
-//! | `ways`, `platforms`, `shell` | commands, for each workload |
+//! | `ways`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
 
-mod database;
+mod kubernetes;
 mod ladder;
 mod platforms;
 mod shell;
@@ -19,11 +18,12 @@ mod ways;
 
 use std::collections::BTreeMap;
 
-use crate::model::{ArtifactId, Code, DatabaseRule, Gap, Provenance, Severity};
+use crate::model::{ArtifactId, Code, Gap, Provenance, Severity};
 use crate::report::document::TargetReport;
 use crate::report::forecast::RepositoryForecast;
 use crate::report::ready::RepositoryReady;
 
+use super::database::Question;
 use super::plan::{Input, Plan};
 use super::rollout::Uses;
 
@@ -40,8 +40,21 @@ pub struct Facts<'a> {
     pub said: &'a BTreeMap<ArtifactId, Result<Provenance, Gap>>,
     /// How a client names each target's exact bytes, where one does.
     pub addresses: &'a BTreeMap<ArtifactId, String>,
-    /// What the policy says of databases.
-    pub database: &'a [DatabaseRule],
+}
+
+impl Facts<'_> {
+    /// What is asked of the database.
+    fn question<'q>(&'q self, uses: &'q Uses<'q>) -> Question<'q> {
+        let report = &self.plan.report;
+        Question {
+            input: self.input,
+            targets: &report.targets,
+            gaps: &report.gaps,
+            from: self.plan.readiness.from.as_ref(),
+            said: self.said,
+            uses,
+        }
+    }
 }
 
 /// The page of one repository.

@@ -1,17 +1,18 @@
 //! The exact commands of each platform.
 
-use crate::model::{ArtifactId, Commit, Pin, Platform};
+use crate::model::{ArtifactId, Commit, Manager, Pin, Platform};
 use crate::report::ready::Way;
 
+use super::kubernetes;
 use super::shell::{Command, Unsafe};
 use super::ways::{Dead, Journey};
 
 /// Commands, and what to know about them.
-type Told = (Vec<Result<String, Unsafe>>, Vec<String>);
+pub(super) type Told = (Vec<Result<String, Unsafe>>, Vec<String>);
 
 pub(super) fn way(journey: &Journey<'_>) -> Way {
     let (commands, mut notes) = match &journey.workload.platform {
-        Platform::Kubernetes { context } => kubernetes(journey, context.as_deref()),
+        Platform::Kubernetes { context } => kubernetes::way(journey, context.as_deref()),
         Platform::Helm { context } => helm(journey, context.as_deref()),
         Platform::ArgoCd { .. } => argo_cd(journey),
         Platform::Flux { context } => flux(journey, context.as_deref()),
@@ -34,7 +35,7 @@ pub(super) fn way(journey: &Journey<'_>) -> Way {
 }
 
 /// Why the platform's own old state is not gone back to.
-fn dead(journey: &Journey<'_>, dead: Dead) -> String {
+pub(super) fn dead(journey: &Journey<'_>, dead: Dead) -> String {
     let Journey { to, .. } = journey;
     match dead {
         Dead::Unknown => format!("it has no state of its own left that holds {to}: the bytes are named instead"),
@@ -45,78 +46,6 @@ fn dead(journey: &Journey<'_>, dead: Dead) -> String {
         }
         Dead::TagUnknown => {
             format!("its own old state names {to} by a tag, and what that names now could not be told")
-        }
-    }
-}
-
-fn kubernetes(journey: &Journey<'_>, context: Option<&str>) -> Told {
-    let workload = journey.workload;
-    let kind = workload.kind.as_ref();
-    let kubectl = |verb| {
-        let command = Command::new("kubectl").option("--context", context);
-        command.option("--namespace", workload.namespace.as_deref()).say(verb)
-    };
-    let mut notes = Vec::new();
-    if journey.from_git {
-        notes.push("what is deployed from Git comes back from there: revert it there too, or first".to_owned());
-    } else if journey.from_helm {
-        notes.push("Helm does not see this: use its own rollback where it has the release".to_owned());
-    }
-    let plugin = kind == "rollout";
-    let object = |command: Command| match plugin {
-        true => command.name(&workload.name),
-        false => command.glued(&format!("{kind}/"), &workload.name),
-    };
-    let status = || match kind {
-        "deployment" | "statefulset" | "daemonset" => Some(object(kubectl("rollout status")).line()),
-        "rollout" => Some(object(kubectl("argo rollouts status")).line()),
-        _ => None,
-    };
-    let undone = matches!(kind, "deployment" | "statefulset" | "daemonset" | "rollout");
-    match (journey.to_revision, undone) {
-        (Ok(revision), true) => {
-            let verb = if plugin { "argo rollouts undo" } else { "rollout undo" };
-            let undo = object(kubectl(verb)).glued("--to-revision=", revision);
-            notes.push("this takes back everything in that revision: other containers and settings too".to_owned());
-            return (std::iter::once(undo.line()).chain(status()).collect(), notes);
-        }
-        (Err(reason), true) => notes.push(dead(journey, reason)),
-        (_, false) => {}
-    }
-    let Some(address) = journey.address else {
-        notes.push(format!("name {} in its definition", journey.to));
-        return (Vec::new(), notes);
-    };
-    match kind {
-        "deployment"
-        | "statefulset"
-        | "daemonset"
-        | "rollout"
-        | "cronjob"
-        | "replicaset"
-        | "replicationcontroller"
-        | "pod" => {
-            if journey.parts.is_empty() {
-                notes.push(format!("set the image of its container to {address}"));
-                return (Vec::new(), notes);
-            }
-            if matches!(kind, "replicaset" | "replicationcontroller") {
-                notes.push("pods that run are left as they are: delete them one by one".to_owned());
-            }
-            let verb = if plugin { "argo rollouts set image" } else { "set image" };
-            let set = journey
-                .parts
-                .iter()
-                .fold(object(kubectl(verb)), |command, container| command.glued("", &format!("{container}={address}")));
-            (std::iter::once(set.line()).chain(status()).collect(), notes)
-        }
-        "job" => {
-            notes.push(format!("a job cannot be changed: make it anew, with the image {address}"));
-            (Vec::new(), notes)
-        }
-        _ => {
-            notes.push(format!("a controller of its own looks after it: name {address} in what that reads"));
-            (Vec::new(), notes)
         }
     }
 }
@@ -197,14 +126,33 @@ fn ecs(journey: &Journey<'_>, region: Option<&str>) -> Told {
         return (Vec::new(), vec![note]);
     }
     let aws = |verb: &'static str| Command::new("aws ecs").say(verb).option("--region", region);
-    match journey.to_revision {
-        Ok(definition) => {
-            let update = aws("update-service").option("--cluster", cluster).option("--service", Some(&workload.name));
-            let update = update.option("--task-definition", Some(definition)).line();
-            let wait = aws("wait services-stable").option("--cluster", cluster);
-            (vec![update, wait.option("--services", Some(&workload.name)).line()], Vec::new())
+    let service = || aws("update-service").option("--cluster", cluster).option("--service", Some(&workload.name));
+    let by_others = journey.control.and_then(|control| {
+        control.managers.iter().find_map(|manager| match manager {
+            Manager::Owner { kind, .. } => Some(kind),
+            _ => None,
+        })
+    });
+    match (journey.to_revision, by_others) {
+        (Ok(definition), Some(by)) => {
+            let note = format!(
+                "its deployment controller is {by}, under which `update-service` takes no other task definition: deploy \
+                 {definition} there"
+            );
+            (Vec::new(), vec![note])
         }
-        Err(reason) => {
+        (Ok(definition), None) => {
+            let update = service().option("--task-definition", Some(definition)).line();
+            let wait = aws("wait services-stable").option("--cluster", cluster);
+            let mut notes = Vec::new();
+            if journey.control.is_some_and(|control| control.scaled_to_zero) {
+                let start = service().say("--desired-count 1").line().map(|start| format!(": `{start}`"));
+                let start = start.unwrap_or_default();
+                notes.push(format!("its desired count is 0, and nothing starts until that is raised{start}"));
+            }
+            (vec![update, wait.option("--services", Some(&workload.name)).line()], notes)
+        }
+        (Err(reason), _) => {
             let named = journey.address.unwrap_or(&journey.to);
             let note = format!("register a task definition that names {named}, and update the service to it");
             (Vec::new(), vec![dead(journey, reason), note])

@@ -9,7 +9,7 @@ use crate::model::{ArtifactId, Code, Commit, Finding, Obstacle, SchemaChange};
 use crate::report::document::TargetReport;
 use crate::report::ready::{Database, Verdict};
 
-use super::{Facts, Uses, called, database};
+use super::{Facts, Uses, called};
 
 /// The answers.
 pub(super) struct Answer<'a> {
@@ -44,10 +44,9 @@ pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>) -> Answer<'a> {
     let Plan { report, readiness, .. } = facts.plan;
     let targets = &report.targets;
     let from = targets.iter().find(|target| Some(&target.artifact) == readiness.from.as_ref());
-    let mut candidates: Vec<Candidate<'a>> = readiness
-        .before(targets)
-        .map(|target| Candidate { target, database: database::since(facts, target, uses) })
-        .collect();
+    let question = facts.question(uses);
+    let mut candidates: Vec<Candidate<'a>> =
+        readiness.before(targets).map(|target| Candidate { target, database: question.since(target) }).collect();
     let certain = candidates.iter().position(Candidate::is_certain);
     // The same choice as the report's, of what the database leaves.
     let left = candidates.iter().map(|candidate| match candidate.is_possible() {

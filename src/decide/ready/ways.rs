@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{ArtifactId, Platform, Provenance, Running, Workload};
+use crate::model::{ArtifactId, Control, Platform, Provenance, Running, Tenure, Waiting, Workload};
 use crate::report::document::{PinReport, TargetReport};
 use crate::report::ready::{Forward, Way};
 
@@ -27,6 +27,14 @@ pub(super) struct Journey<'a> {
     pub(super) from_revision: Option<&'a str>,
     /// What it calls the state to go back to, if it still has that, and starting it brings those bytes.
     pub(super) to_revision: Result<&'a str, Dead>,
+    /// What decides how the workload can be changed by hand.
+    pub(super) control: Option<&'a Control>,
+    /// Whether the old state names the bytes to go back to by a tag.
+    pub(super) by_tag: bool,
+    /// Whether what is to be left is named by a tag.
+    pub(super) left_by_tag: bool,
+    /// Whether what is to be left is being started, and no pod of it is ready.
+    pub(super) is_stuck: bool,
     /// Containers, or of a function aliases, that run what is to be left.
     pub(super) parts: BTreeSet<&'a str>,
     /// Whether something of it runs what is to be left under no alias.
@@ -81,7 +89,11 @@ pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetRepor
             to: called(to),
             from_revision: newest.and_then(|(_, used)| used.revision.as_deref()),
             to_revision: revision(facts, uses, workload, to),
-            parts: left.iter().filter_map(|(_, used)| used.container.as_deref()).collect(),
+            control: left.iter().find_map(|(_, used)| used.control.as_deref()),
+            by_tag: uses.at(&to.artifact, workload).any(|used| used.tag().is_some()),
+            left_by_tag: left.iter().any(|(_, used)| used.tag().is_some()),
+            is_stuck: left.iter().any(|(_, used)| used.tenure == Tenure::Wanted { why: Waiting::Starting }),
+            parts: parts(uses, workload, left, to),
             bare: left.iter().any(|(_, used)| used.container.is_none()),
             address: facts.addresses.get(&to.artifact).map(String::as_str),
             artifact: &to.artifact,
@@ -94,6 +106,17 @@ pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetRepor
         platforms::way(&journey)
     };
     running.iter().take(MOST_WORKLOADS).map(|((_, workload), left)| way(workload, left)).collect()
+}
+
+/// The containers of a workload that run what is to be left. Where some of a Kubernetes workload ran what is gone back to,
+/// only those: two containers of one repository do not run each other's images.
+fn parts<'a>(uses: &Uses<'a>, workload: &Workload, left: &Runs<'a, '_>, to: &TargetReport) -> BTreeSet<&'a str> {
+    let containers = left.iter().filter_map(|(_, used)| used.container.as_deref());
+    let held: BTreeSet<&str> = uses.at(&to.artifact, workload).filter_map(|used| used.container.as_deref()).collect();
+    let fits = |container: &&str| {
+        !matches!(workload.platform, Platform::Kubernetes { .. }) || held.is_empty() || held.contains(container)
+    };
+    containers.filter(fits).collect()
 }
 
 const HELM: u8 = 2;
@@ -113,8 +136,7 @@ fn precedence(platform: &Platform) -> u8 {
 
 /// The newest old state of this workload that holds the release.
 fn revision<'a>(facts: &Facts<'_>, uses: &Uses<'a>, workload: &Workload, to: &TargetReport) -> Result<&'a str, Dead> {
-    let holding: Vec<&'a Running> =
-        uses.of(&to.artifact).iter().copied().filter(|used| used.workload.as_deref() == Some(workload)).collect();
+    let holding: Vec<&'a Running> = uses.at(&to.artifact, workload).collect();
     let newest = holding
         .iter()
         .filter_map(|used| used.revision.as_deref())

@@ -40,7 +40,7 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
         paper.paragraph(0, 2, &[plain(counts)])?;
         paper.blank()?;
     }
-    for row in report.rows() {
+    for row in report.by_danger() {
         let row = row?;
         if paged {
             paper.blank()?;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use aws_sdk_apprunner::Client;
 use aws_sdk_apprunner::types::ServiceStatus;
+use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Gate};
 use super::{image, moment, name, region, unmatched};
@@ -92,14 +93,41 @@ impl AppRunner {
             kind: "service".into(),
             name: service.service_name.as_str().into(),
         });
-        let tenure = match service.status {
-            ServiceStatus::Paused => Tenure::Wanted { why: Waiting::Paused },
-            ServiceStatus::CreateFailed => Tenure::Wanted { why: Waiting::Starting },
-            _ => Tenure::Now { since: moment(Some(&service.updated_at)) },
-        };
+        let tenure = tenure(&service.status, moment(Some(&service.updated_at)));
         match image(&repository.image_identifier, None, Evidence::StablePointer, tenure) {
             Ok(used) => said.uses.push(Use { workload: Some(workload), ..used }),
             Err(error) => said.gap(Cause::Malformed, format_args!("{workload}: {error}")),
+        }
+    }
+}
+
+/// What a service's image is to production. A change that fails is taken back, and the service goes on; what never came up
+/// or was paused runs nothing. A status that is not known yet is taken for one that runs (F53).
+fn tenure(status: &ServiceStatus, updated: Option<Timestamp>) -> Tenure {
+    match status {
+        ServiceStatus::Paused => Tenure::Wanted { why: Waiting::Paused },
+        ServiceStatus::CreateFailed => Tenure::Wanted { why: Waiting::Starting },
+        _ => Tenure::Now { since: updated },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i31_f133_a_service_that_is_paused_or_never_came_up_runs_nothing() {
+        let now = Tenure::Now { since: None };
+        let wanted = |why| Tenure::Wanted { why };
+        for (status, expected) in [
+            ("RUNNING", now),
+            ("OPERATION_IN_PROGRESS", now),
+            ("DELETE_FAILED", now),
+            ("SOMETHING_NEW", now),
+            ("PAUSED", wanted(Waiting::Paused)),
+            ("CREATE_FAILED", wanted(Waiting::Starting)),
+        ] {
+            assert_eq!(tenure(&ServiceStatus::from(status), None), expected, "{status}");
         }
     }
 }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Failure, Gate};
 use super::{image, last_part, moment, name, region, unmatched};
-use crate::model::{Cause, Concern, Evidence, Platform, Shortcoming, Tenure, Waiting, Workload};
+use crate::model::{Cause, Concern, Control, Evidence, Manager, Platform, Shortcoming, Tenure, Waiting, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
 use crate::sources::aws::NamesItself;
@@ -65,12 +65,16 @@ impl ProductionSignal for Ecs {
             client: &client,
             region: region(&self.access.config),
             definitions: BTreeMap::new(),
+            controls: BTreeMap::new(),
             said: Signalled::new(self.name()),
         };
         if let Err(failure) = reader.clusters(&self.access.config).await {
             failure.tell(&mut reader.said);
         }
-        let mut said = reader.said;
+        let Reader { mut said, controls, .. } = reader;
+        for used in said.uses.iter_mut().filter(|used| !matches!(used.tenure, Tenure::Before { .. })) {
+            used.control = used.workload.as_ref().and_then(|workload| controls.get(workload)).cloned();
+        }
         said.settle();
         said.doubt_silence();
         said
@@ -83,6 +87,8 @@ struct Reader<'a> {
     region: Option<Arc<str>>,
     /// Task definitions never change: each is asked for once.
     definitions: BTreeMap<String, Option<TaskDefinition>>,
+    /// How each service can be changed by hand.
+    controls: BTreeMap<Arc<Workload>, Arc<Control>>,
     said: Signalled,
 }
 
@@ -198,6 +204,7 @@ impl Reader<'_> {
     async fn service(&mut self, cluster: &str, service: &Service, told: &mut Told) {
         let Some(service_name) = service.service_name.as_deref() else { return };
         let workload = self.workload(cluster, "service", service_name);
+        self.controls.insert(workload.clone(), Arc::new(control(service, service_name)));
         // Services that CodeDeploy or others deploy have no deployments here, and asking for them is an error.
         let deployments = match deployed_by_ecs(service) {
             true => self.deployments(cluster, service_name).await,
@@ -413,6 +420,16 @@ fn waiting(service: &Service, definition: &str) -> Option<Waiting> {
     (!parts.is_empty() && parts.iter().all(failing)).then_some(Waiting::Starting)
 }
 
+/// Who deploys a service, where that is not ECS itself, and whether it is to have tasks.
+fn control(service: &Service, name: &str) -> Control {
+    let by = service.deployment_controller.as_ref().map(|by| by.r#type.as_str()).filter(|by| *by != "ECS");
+    Control {
+        scaled_to_zero: service.desired_count == 0 && service.running_count == 0,
+        managers: by.into_iter().map(|by| Manager::Owner { kind: by.into(), name: name.into() }).collect(),
+        ..Control::default()
+    }
+}
+
 fn deployed_by_ecs(service: &Service) -> bool {
     service.deployment_controller.as_ref().is_none_or(|by| by.r#type == DeploymentControllerType::Ecs)
 }
@@ -501,6 +518,64 @@ mod tests {
             let told = tenures(&newest_first, &current);
             assert_eq!(told["a"], Tenure::Now { since: minute(30) });
             assert_eq!(told["b"], Tenure::Before { last: minute(30) });
+        }
+    }
+
+    /// A deployment under a service: its definition, tasks that run and that failed, and how it goes.
+    type Part<'a> = (&'a str, i32, i32, Option<DeploymentRolloutState>);
+
+    #[test]
+    fn i31_f133_what_has_no_task_is_wanted_only_where_ecs_says_that_none_runs() {
+        use DeploymentRolloutState::{Completed, Failed, InProgress};
+        let starting = Some(Waiting::Starting);
+        let zero = Some(Waiting::NoReplicas);
+        type Case<'a> = (&'a str, i32, &'a [Part<'a>], [Option<Waiting>; 2]);
+        let cases: &[Case<'_>] = &[
+            ("it runs", 2, &[("new", 2, 0, Some(Completed))], [None, None]),
+            (
+                "both sides of a rollout",
+                2,
+                &[("new", 1, 0, Some(InProgress)), ("old", 2, 0, Some(Completed))],
+                [None; 2],
+            ),
+            (
+                "just begun: none failed yet",
+                2,
+                &[("new", 0, 0, Some(InProgress)), ("old", 2, 0, Some(Completed))],
+                [None; 2],
+            ),
+            (
+                "tasks do not come up",
+                2,
+                &[("new", 0, 3, Some(InProgress)), ("old", 2, 0, Some(Completed))],
+                [starting, None],
+            ),
+            (
+                "the circuit breaker ended it",
+                2,
+                &[("new", 0, 0, Some(Failed)), ("old", 2, 0, Some(InProgress))],
+                [starting, None],
+            ),
+            ("some tasks failed, and one runs", 2, &[("new", 1, 3, Some(InProgress))], [None, None]),
+            (
+                "the same definition again, and that one runs",
+                2,
+                &[("new", 0, 3, Some(Failed)), ("new", 2, 0, Some(Completed))],
+                [None; 2],
+            ),
+            ("scaled to nothing", 0, &[("new", 0, 0, Some(Completed))], [zero, zero]),
+            ("who does not tell how it goes may not tell counts", 0, &[("new", 0, 0, None)], [None, None]),
+            ("CodeDeploy tells nothing here", 2, &[], [None, None]),
+        ];
+        for (what, desired, parts, expected) in cases {
+            let part = |(definition, running, failed, state): &Part<'_>| {
+                let made = Deployment::builder().task_definition(*definition).running_count(*running);
+                made.failed_tasks(*failed).set_rollout_state(state.clone()).build()
+            };
+            let running = parts.iter().map(|part| part.1).sum();
+            let service = Service::builder().desired_count(*desired).running_count(running);
+            let service = service.set_deployments(Some(parts.iter().map(part).collect())).build();
+            assert_eq!(["new", "old"].map(|definition| waiting(&service, definition)), *expected, "{what}");
         }
     }
 

@@ -298,6 +298,8 @@ fn collect_images(document: &str, images: &mut BTreeSet<(String, String)>) -> Re
             max_replay_stack_depth: 8,
         },
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        // A short commit of digits and one e overflows as a number, and Go's YAML writes it without quotes.
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
     };
     let value: serde_json::Value = serde_saphyr::from_str_with_options(document, options)
@@ -418,6 +420,18 @@ mod tests {
         let (_, _, revision) = read(&twice(release.to_string().as_bytes()), true).unwrap().unwrap();
         let images: Vec<&str> = revision.images.iter().map(|(_, image)| image.as_str()).collect();
         assert_eq!(images, ["r.example/model:3", "r.example/a:1"]);
+    }
+
+    #[test]
+    fn a_number_too_large_for_any_spoils_no_manifest_c44() {
+        for odd in ["12e4567", "-1e999", ".inf", ".nan"] {
+            let mut release = release("deployed");
+            let containers = "spec: {template: {spec: {containers: [{name: a, image: \"r.example/a:1\"}]}}}";
+            release["manifest"] =
+                format!("kind: Deployment\nmetadata: {{annotations: {{commit: {odd}}}}}\n{containers}").into();
+            let (_, _, revision) = read(&twice(release.to_string().as_bytes()), true).unwrap().unwrap();
+            assert_eq!(revision.images.len(), 1, "{odd}");
+        }
     }
 
     #[test]

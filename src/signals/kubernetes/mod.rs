@@ -10,6 +10,7 @@ mod exec;
 mod flux;
 mod helm;
 mod image;
+mod knative;
 mod list;
 mod objects;
 mod workloads;
@@ -21,6 +22,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use self::connect::Cluster;
+use self::knative::{KnativeRevision, KnativeRoute};
 use self::list::{Kind, Namespaced, Namespaces, apart};
 use self::objects::{ControllerRevision, CronJob, Job, Pod, Templated};
 use self::workloads::Objects;
@@ -97,16 +99,34 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
             None => pods.await,
         }
     };
-    let (pods, jobs, cron_jobs, replica_sets, controller_revisions, deployments, stateful_sets, daemon_sets, rollouts) = tokio::join!(
-        pods,
-        apart::<Job>(cluster, &JOBS, namespaces, via()),
-        apart::<CronJob>(cluster, &CRON_JOBS, namespaces, via()),
-        apart::<Templated>(cluster, &REPLICA_SETS, namespaces, via()),
-        apart::<ControllerRevision>(cluster, &CONTROLLER_REVISIONS, namespaces, via()),
-        apart::<Templated>(cluster, &DEPLOYMENTS, namespaces, via()),
-        apart::<Templated>(cluster, &STATEFUL_SETS, namespaces, via()),
-        apart::<Templated>(cluster, &DAEMON_SETS, namespaces, via()),
-        apart::<Templated>(cluster, &ROLLOUTS, namespaces, via()),
+    let (
+        (pods, jobs, cron_jobs, replica_sets),
+        (controller_revisions, deployments, stateful_sets, daemon_sets),
+        (rollouts, knative_revisions, routes),
+    ) = tokio::join!(
+        async {
+            tokio::join!(
+                pods,
+                apart::<Job>(cluster, &JOBS, namespaces, via()),
+                apart::<CronJob>(cluster, &CRON_JOBS, namespaces, via()),
+                apart::<Templated>(cluster, &REPLICA_SETS, namespaces, via()),
+            )
+        },
+        async {
+            tokio::join!(
+                apart::<ControllerRevision>(cluster, &CONTROLLER_REVISIONS, namespaces, via()),
+                apart::<Templated>(cluster, &DEPLOYMENTS, namespaces, via()),
+                apart::<Templated>(cluster, &STATEFUL_SETS, namespaces, via()),
+                apart::<Templated>(cluster, &DAEMON_SETS, namespaces, via()),
+            )
+        },
+        async {
+            tokio::join!(
+                apart::<Templated>(cluster, &ROLLOUTS, namespaces, via()),
+                apart::<KnativeRevision>(cluster, &knative::REVISIONS, namespaces, via()),
+                apart::<KnativeRoute>(cluster, &knative::ROUTES, namespaces, via()),
+            )
+        },
     );
     Objects {
         pods_unread: !pods.is_whole(),
@@ -119,6 +139,9 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
         stateful_sets: stateful_sets.told(said),
         daemon_sets: daemon_sets.told(said),
         rollouts: rollouts.told(said),
+        knative_revisions: knative_revisions.told(said).into_iter().map(KnativeRevision::by_digest).collect(),
+        routes_unread: !routes.is_whole(),
+        routes: routes.told(said),
     }
 }
 

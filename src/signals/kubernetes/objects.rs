@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::list::Namespaced;
 use crate::decide::revisions::Pods;
+use crate::model::Updates;
 
 /// What Go's JSON writes as `null` where it means an empty list (F20).
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
@@ -57,6 +58,14 @@ pub(super) struct Annotations {
     pub(super) deployment_history: Option<String>,
     #[serde(rename = "rollout.argoproj.io/revision-history")]
     pub(super) rollout_history: Option<String>,
+    /// Which Argo CD application applied it, and what that calls it: `shop:apps/Deployment:shop/api`.
+    #[serde(rename = "argocd.argoproj.io/tracking-id")]
+    pub(super) argo_cd_tracking: Option<String>,
+    /// Which Helm release applied it.
+    #[serde(rename = "meta.helm.sh/release-name")]
+    pub(super) helm_release: Option<String>,
+    #[serde(rename = "meta.helm.sh/release-namespace")]
+    pub(super) helm_namespace: Option<String>,
     #[serde(rename = "helm.sh/hook")]
     helm_hook: Option<String>,
     #[serde(rename = "argocd.argoproj.io/hook")]
@@ -139,6 +148,15 @@ impl PodSpec {
         images.map(|image| image.reference.as_str()).filter(|reference| !reference.is_empty())
     }
 
+    /// Names images as they are started, by the names of their containers.
+    pub(super) fn resolve(&mut self, images: &BTreeMap<String, String>) {
+        for container in self.init_containers.iter_mut().chain(&mut self.containers) {
+            if let Some(image) = images.get(&container.name) {
+                container.image.clone_from(image);
+            }
+        }
+    }
+
     /// Every image of it.
     pub(super) fn images(&self) -> impl Iterator<Item = &str> {
         self.all().map(|container| container.image.as_str()).chain(self.volume_images())
@@ -183,7 +201,19 @@ pub(super) struct TemplatedSpec {
     pub(super) revision_history_limit: Option<i64>,
     pub(super) paused: bool,
     #[serde(deserialize_with = "nullable")]
+    pub(super) selector: Selector,
+    #[serde(deserialize_with = "nullable")]
     update_strategy: UpdateStrategy,
+}
+
+/// How a workload finds its pods.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Selector {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) match_labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) match_expressions: Vec<serde::de::IgnoredAny>,
 }
 
 impl TemplatedSpec {
@@ -191,6 +221,15 @@ impl TemplatedSpec {
     pub(super) fn is_held(&self) -> bool {
         let partition = self.update_strategy.rolling_update.partition.unwrap_or(0);
         self.update_strategy.r#type == "OnDelete" || (partition > 0 && partition >= self.replicas.unwrap_or(1))
+    }
+
+    /// How the pods of a StatefulSet or DaemonSet follow its template.
+    pub(super) fn updates(&self) -> Updates {
+        match self.update_strategy.rolling_update.partition.and_then(|partition| u32::try_from(partition).ok()) {
+            _ if self.update_strategy.r#type == "OnDelete" => Updates::OnDelete,
+            Some(partition) if partition > 0 => Updates::Partition(partition),
+            _ => Updates::Rolling,
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Here the facts are put together: pods by the revision they are of and by how far they are up, revisions with their
 //! numbers and times, what their controllers say. What follows from them is decided in `decide::revisions`.
 
+mod control;
+mod routed;
 mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +12,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::routed::Underneath;
 use self::templates::Template;
 use super::image::{named, reported};
+use super::knative::{KnativeRevision, KnativeRoute};
 use super::objects::{ControllerRevision, CronJob, Job, Metadata, Pod, Templated};
 use crate::decide::revisions::{Pods, Status};
-use crate::model::{Cause, Platform, SchemaChange, Tenure, Waiting, Workload};
+use crate::model::{Cause, Control, Platform, SchemaChange, Tenure, Waiting, Workload};
 use crate::signals::Signalled;
 
 /// Everything that was listed.
@@ -31,6 +35,10 @@ pub(super) struct Objects {
     pub(super) cron_jobs: Vec<CronJob>,
     pub(super) jobs: Vec<Job>,
     pub(super) rollouts: Vec<Templated>,
+    pub(super) knative_revisions: Vec<KnativeRevision>,
+    pub(super) routes: Vec<KnativeRoute>,
+    /// Whether routes could not all be read.
+    pub(super) routes_unread: bool,
 }
 
 /// Tells a signal what the objects say.
@@ -45,19 +53,24 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         statuses: BTreeMap::new(),
         reported: BTreeSet::new(),
         schemas: BTreeMap::new(),
+        controls: BTreeMap::new(),
+        routed: BTreeSet::new(),
     };
+    let underneath = Underneath::of(objects);
     teller.know_owners(objects);
+    teller.know_routed(objects, &underneath);
     for pod in &objects.pods {
         teller.count(pod);
     }
     let mut templates = Vec::new();
     let sets = by_controller(&objects.replica_sets, |set| &set.metadata);
     for (kind, workloads) in [("deployment", &objects.deployments), ("rollout", &objects.rollouts)] {
-        for workload in workloads {
+        for workload in workloads.iter().filter(|workload| !underneath.has(&workload.metadata.uid)) {
             let own = sets.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
             templates.extend(teller.deployment(kind, workload, own));
         }
     }
+    templates.extend(teller.routed(objects, &underneath));
     for set in objects.replica_sets.iter().filter(|set| set.metadata.controller().is_none()) {
         templates.push(teller.replica_set(set));
     }
@@ -83,9 +96,12 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
     for template in &templates {
         teller.template(template);
     }
-    let Teller { said, schemas, .. } = teller;
+    let Teller { said, schemas, controls, .. } = teller;
     for used in &mut said.uses {
         let Some(workload) = &used.workload else { continue };
+        if !matches!(used.tenure, Tenure::Before { .. }) {
+            used.control = controls.get(workload).cloned();
+        }
         used.schema = used.schema.max(schemas.get(&(workload.clone(), used.revision.clone())).copied());
     }
     said.settle();
@@ -134,6 +150,10 @@ struct Teller<'a> {
     reported: BTreeSet<(Reported, bool)>,
     /// What each revision of a workload does to the database.
     schemas: BTreeMap<(Arc<Workload>, Option<Arc<str>>), SchemaChange>,
+    /// How each workload can be changed by hand.
+    controls: BTreeMap<Arc<Workload>, Arc<Control>>,
+    /// Which of the revisions with a status have it from routes: that their pods are up does not make them production.
+    routed: BTreeSet<String>,
 }
 
 impl Teller<'_> {
@@ -234,6 +254,11 @@ impl Teller<'_> {
     fn tenure_of(&self, pod: &Pod, revision: Option<&str>) -> Tenure {
         let up = pod.status.up();
         match revision.and_then(|revision| self.statuses.get(revision)).map(|status| status.tenure) {
+            Some(other @ (Tenure::Wanted { .. } | Tenure::Before { .. }))
+                if revision.is_some_and(|revision| self.routed.contains(revision)) =>
+            {
+                other
+            }
             _ if up == Pods::Ready => now(pod.status.start_time),
             // Where nothing of the workload is ready, what runs at all is what it runs.
             Some(Tenure::Now { .. }) | None if up == Pods::Unready => now(pod.status.start_time),
@@ -244,8 +269,7 @@ impl Teller<'_> {
 
     fn pod(&mut self, pod: &Pod) {
         let (root, revision) = self.root_of(pod);
-        let lasting =
-            matches!(root.kind.as_str(), "deployment" | "rollout" | "replicaset" | "statefulset" | "daemonset");
+        let lasting = self.is_told(&root.kind) && !matches!(root.kind.as_str(), "cronjob" | "job");
         // Evicted, and replaced by another one.
         if (pod.status.is_over() && lasting) || self.is_hook(pod) {
             return;
@@ -253,6 +277,11 @@ impl Teller<'_> {
         let introduced =
             revision.as_deref().and_then(|revision| self.statuses.get(revision)).map(|status| status.introduced);
         let present = self.tenure_of(pod, revision.as_deref());
+        // A revision that routes send nothing to is told by itself, whatever its pods do.
+        let is_routed = revision.as_deref().is_some_and(|revision| self.routed.contains(revision));
+        if is_routed && !matches!(present, Tenure::Now { .. }) {
+            return;
+        }
         let workload = self.workload(&root.kind, pod.metadata.namespace.as_deref(), &root.name);
         let schema = pod.metadata.annotations.schema.as_deref().and_then(SchemaChange::read);
         let claim = |container: Option<Arc<str>>, tenure| Claim {
@@ -295,7 +324,8 @@ impl Teller<'_> {
 
     /// Whether workloads of this kind are listed themselves.
     fn is_told(&self, kind: &str) -> bool {
-        matches!(kind, "deployment" | "rollout" | "replicaset" | "statefulset" | "daemonset" | "cronjob" | "job")
+        let templated = ["deployment", "rollout", "replicaset", "statefulset", "daemonset", "cronjob", "job"];
+        templated.contains(&kind) || matches!(kind, "ksvc" | "configuration")
     }
 
     /// The images of a template. Where nodes report what runs of them, that has been told.

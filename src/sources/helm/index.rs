@@ -197,6 +197,8 @@ fn options() -> serde_saphyr::Options {
             max_total_replayed_events: 100_000,
             max_replay_stack_depth: 8,
         },
+        // A short commit of digits and one e overflows as a number, and Go's YAML writes it without quotes.
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
     }
 }
@@ -418,5 +420,37 @@ impl<'de> Deserialize<'de> for RawEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         spend::<D::Error>(ENTRY_COST)?;
         deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Short commits that are numbers too large for any, infinities, and what is no number: nothing of it is read.
+    #[test]
+    fn a_member_that_nobody_reads_spoils_no_file_c44() {
+        for odd in
+            ["12e4567", "-12e4567", "1e999", ".inf", "-.inf", ".nan", "99999999999999999999999999", "0x", "1_000", "~"]
+        {
+            let index = format!(
+                "apiVersion: v1\nentries:\n  shop:\n  - {{name: shop, version: 1.1.0, appVersion: {odd}, urls: [a.tgz]}}\n"
+            );
+            let index = Index::read(index.as_bytes()).unwrap_or_else(|error| panic!("{odd}: {error}"));
+            let chart = &index.charts["shop"];
+            assert!(matches!(chart.versions["1.1.0"], Listed::Archive(_)), "{odd}");
+            let file = format!("apiVersion: v2\nname: shop\nversion: 1.1.0\nappVersion: {odd}\n");
+            let file = ChartFile::read(file.as_bytes()).unwrap_or_else(|| panic!("{odd}"));
+            assert!(matches!((file.name, file.version), (Word::Text(_), Word::Text(_))), "{odd}");
+        }
+    }
+
+    /// What is read and is no text is an entry of its own that is wrong, and never another version.
+    #[test]
+    fn a_version_that_is_a_number_is_no_version_c44() {
+        let index = "apiVersion: v1\nentries:\n  shop:\n  - {name: shop, version: 12e4567, urls: [a.tgz]}\n";
+        let index = Index::read(index.as_bytes()).unwrap();
+        let chart = &index.charts["shop"];
+        assert_eq!((chart.versions.len(), chart.nameless.len()), (0, 1));
     }
 }

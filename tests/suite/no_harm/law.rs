@@ -73,6 +73,7 @@ pub(super) fn decided<E: Engine>(engine: &E, keep: u32, pins: PinTerms) -> Plan 
         attempts: &Attempts::new(),
         gaps: &[],
         pins,
+        database: &[],
         claim: None,
     })
 }

@@ -1,7 +1,7 @@
 //! The report and the page about going back show one decision (I31): for every course that releases take, what runs, what
 //! is wanted, the way back and the verdict, in both.
 
-use prodpin::model::{ArtifactId, Closure, Digest, Platform, Waiting};
+use prodpin::model::{ArtifactId, Closure, DatabaseRule, Digest, NamePatterns, Platform, SchemaChange, Waiting};
 use prodpin::report::document::{Reason, TargetReport};
 use prodpin::report::ready::Verdict;
 
@@ -280,4 +280,44 @@ fn i31_report_and_page_agree_on_what_is_broken_or_unread() {
     assert_eq!(one(unread(forward(), "v2")), "runs v3, wanted , from v3, to v1");
     assert_eq!(one(unread(unread(forward(), "v2"), "v1")), "runs v3, wanted , from v3, to v2");
     assert_eq!(one(unread(broken(forward(), "v2"), "v1")), "runs v3, wanted , from v3, to v1");
+}
+
+/// What the policy or a workload says of the database rules a way back out for both. What an image says only the page
+/// asks: until then the report calls nothing ready.
+#[test]
+fn i31_a_database_that_moved_on_rules_a_way_back_out_in_both() {
+    let rule = |tags: Option<&str>, schema| DatabaseRule {
+        repositories: NamePatterns::new(["shop/*"]).unwrap(),
+        tags: tags.map(|tags| NamePatterns::new([tags]).unwrap()),
+        schema,
+    };
+    let forward = |last: Said| scene([before("v1", 1, 1, 8), before("v2", 2, 2, 9), last]);
+    let with = |rules: Vec<DatabaseRule>| {
+        let mut scene = forward(now("v3", 3, 3));
+        scene.database.extend(rules);
+        scene
+    };
+    let took_away = |scene: &Scene| {
+        let (report, page) = scene.decided();
+        let contracted = report.rollback.contracted.as_ref();
+        assert_eq!(contracted.is_some(), report.rollback.ready == Some(false), "{}", page.why);
+        contracted.map(|artifact| names([artifact.clone()]))
+    };
+    let by_policy = with(vec![rule(Some("v3"), SchemaChange::Contract)]);
+    assert_eq!(decided("the policy", &by_policy), "runs v3, wanted , from v3, to nothing");
+    assert_eq!(took_away(&by_policy).as_deref(), Some("v3"));
+    let by_workload = forward(now("v3", 3, 3).schema(SchemaChange::Contract));
+    assert_eq!(decided("a workload", &by_workload), "runs v3, wanted , from v3, to nothing");
+    assert_eq!(took_away(&by_workload).as_deref(), Some("v3"));
+    let added = with(vec![rule(Some("v3"), SchemaChange::Expand)]);
+    assert_eq!(decided("only added", &added), "runs v3, wanted , from v3, to v2");
+    assert_eq!(took_away(&added), None);
+    let before_that = with(vec![rule(Some("v2"), SchemaChange::Contract)]);
+    assert_eq!(decided("the release before", &before_that), "runs v3, wanted , from v3, to v2");
+    let lost = before_that.look("v2", |seen| seen.closure = Closure::Broken(vec![Digest::of(b"layer")]));
+    assert_eq!(decided("and that is broken", &lost), "runs v3, wanted , from v3, to nothing");
+    assert_eq!(took_away(&lost).as_deref(), Some("v2"));
+    let by_image = forward(now("v3", 3, 3)).built("v3", "abcdef0123456789", Some(SchemaChange::Contract));
+    let (report, page) = by_image.decided();
+    assert_eq!((report.rollback.contracted, page.verdict), (None, Verdict::RollForward));
 }

@@ -1,6 +1,6 @@
 //! The exact commands for each platform.
 
-use prodpin::model::{Platform, SchemaChange};
+use prodpin::model::{Closure, Control, Manager, Platform, SchemaChange, Updates, Waiting};
 use prodpin::report::ready::{Verdict, Way};
 
 use super::scene::*;
@@ -54,6 +54,187 @@ fn stateful_sets_daemon_sets_and_rollouts_have_their_own_words() {
     ] {
         assert_eq!(way(&three(&kubernetes(kind, "api"), ["1", "2", "3"])).commands[0], command);
     }
+}
+
+/// What `kubectl rollout undo` refuses or does by halves is done otherwise, and who would change it back is held first.
+#[test]
+fn f121_commands_fit_how_a_workload_is_controlled() {
+    let plain = Control { selector: Some("app=api".into()), ..Control::default() };
+    let with = |manager| Control { managers: [manager].into(), ..plain.clone() };
+    let image = format!("registry.example.com/shop/api@{}", artifact("v2"));
+    let set = format!("set image K api={image}");
+    let to_rolling = r#"patch K --type=merge --patch '{"spec":{"updateStrategy":{"type":"RollingUpdate"}}}'"#;
+    let to_all = r#"patch K --type=merge --patch '{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}'"#;
+    let (undo, status) = ("rollout undo K --to-revision=2", "rollout status K");
+    let flux = Manager::Flux { kind: "kustomization", namespace: Some("flux-system".into()), name: "apps".into() };
+    let helm = Manager::Helm { namespace: None, release: "shop".into() };
+    let cases: Vec<(&str, &str, Control, Vec<&str>, &str)> = vec![
+        ("as usual", "deployment", plain.clone(), vec![undo, status], "everything in that revision"),
+        (
+            "paused: undo is refused, and resuming first would roll out what waits",
+            "deployment",
+            Control { paused: true, ..plain.clone() },
+            vec![set.as_str(), "rollout resume K", status],
+            "it is paused",
+        ),
+        (
+            "pods of OnDelete stay as they are, and their status cannot be waited for",
+            "statefulset",
+            Control { updates: Updates::OnDelete, ..plain.clone() },
+            vec![undo, to_rolling, status],
+            r#"to set that back: `kubectl --context prod-eu --namespace shop patch statefulset/api --type=merge --patch '{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}'`"#,
+        ),
+        (
+            "the same of a DaemonSet",
+            "daemonset",
+            Control { updates: Updates::OnDelete, ..plain.clone() },
+            vec![undo, to_rolling, status],
+            "OnDelete",
+        ),
+        (
+            "a partition keeps pods where they are",
+            "statefulset",
+            Control { updates: Updates::Partition(3), ..plain.clone() },
+            vec![undo, to_all, status],
+            r#"{"partition":3}"#,
+        ),
+        (
+            "scaled to zero",
+            "deployment",
+            Control { scaled_to_zero: true, ..plain.clone() },
+            vec![undo, status],
+            "scale deployment/api --replicas=1`",
+        ),
+        (
+            "Argo CD would bring it again",
+            "deployment",
+            with(Manager::ArgoCd { application: "teams/shop".into() }),
+            vec!["argocd app set teams/shop --sync-policy none", undo, status],
+            "revert it there",
+        ),
+        (
+            "Flux would bring it again",
+            "deployment",
+            with(flux),
+            vec!["flux suspend kustomization apps --context prod-eu --namespace flux-system", undo, status],
+            "`flux resume kustomization apps --context prod-eu --namespace flux-system`",
+        ),
+        (
+            "Helm would bring it with its next upgrade",
+            "deployment",
+            with(helm),
+            vec![undo, status],
+            "Helm release shop",
+        ),
+        (
+            "Flagger writes the primary itself",
+            "deployment",
+            with(Manager::Owner { kind: "Canary".into(), name: "api".into() }),
+            vec![set.as_str()],
+            r#"patch canary/api --type=merge --patch '{"spec":{"skipAnalysis":true}}'`"#,
+        ),
+        (
+            "whatever else owns it would change it back",
+            "statefulset",
+            with(Manager::Owner { kind: "Database".into(), name: "main".into() }),
+            vec![],
+            "Database main looks after it",
+        ),
+    ];
+    for (what, kind, control, expected, note) in cases {
+        let workload = kubernetes(kind, "api");
+        let mut scene = three(&workload, ["1", "2", "3"]);
+        let last = scene.runs[0].pop().unwrap();
+        scene.runs[0].push(last.controlled(control));
+        let way = way(&scene);
+        let command = |line: &str| match line.split_once(' ') {
+            Some(("argocd" | "flux", _)) => line.to_owned(),
+            _ => format!("kubectl --context prod-eu --namespace shop {}", line.replace(" K", &format!(" {kind}/api"))),
+        };
+        assert_eq!(way.commands, expected.into_iter().map(command).collect::<Vec<_>>(), "{what}");
+        assert!(way.notes.iter().any(|it| it.contains(note)), "{what}: {:?}", way.notes);
+    }
+}
+
+/// A set of pods waits for the one that does not come up, whatever its template says by then.
+#[test]
+fn f121_a_pod_that_holds_up_its_set_is_deleted() {
+    let set = kubernetes("statefulset", "api");
+    let control = Control {
+        selector: Some("app=api".into()),
+        update_revision: Some("api-7d9".into()),
+        lacks_ready_pods: true,
+        ..Control::default()
+    };
+    let scene = Scene::new(&["v2", "v3"]).without_database().saying([
+        Said::now(&set, "v2", "v2", 10).revision("2").controlled(control.clone()),
+        Said::wanted(&set, "v3", Waiting::Starting).revision("3").controlled(control),
+    ]);
+    let delete = "kubectl --context prod-eu --namespace shop delete pod --selector \
+                  app=api,controller-revision-hash=api-7d9";
+    assert_eq!(way(&scene).commands[1], delete);
+}
+
+/// Where tags gave way to digests there probably is a policy that refuses tags, and an old revision with them.
+#[test]
+fn f132_an_old_revision_by_tag_may_be_refused() {
+    let deployment = kubernetes("deployment", "api");
+    let set = format!(
+        "kubectl --context prod-eu --namespace shop set image deployment/api api=registry.example.com/shop/api@{}",
+        artifact("v2")
+    );
+    let undo = "kubectl --context prod-eu --namespace shop rollout undo deployment/api --to-revision=2";
+    let scene = three(&deployment, ["1", "2", "3"]);
+    let by_tag = way(&scene);
+    assert_eq!(by_tag.commands[0], undo);
+    assert!(by_tag.notes.iter().any(|note| note.contains(&set)), "{by_tag:?}");
+    let scene = Scene::new(&["v2", "v3"]).without_database().saying([
+        Said::before(&deployment, "v2", 12).revision("2"),
+        Said::now_exactly(&deployment, "v3", 12).revision("3"),
+    ]);
+    assert_eq!(way(&scene).commands[0], format!("{undo} || {set}"));
+    let scene = Scene::new(&["v2", "v3"]).without_database().saying([
+        Said::before_exactly(&deployment, "v2", 12).revision("2"),
+        Said::now_exactly(&deployment, "v3", 12).revision("3"),
+    ]);
+    assert_eq!(way(&scene).commands[0], undo);
+}
+
+/// A sidecar of the same repository is no way back from the service, nor the service's image one for the sidecar.
+#[test]
+fn i31_one_container_does_not_go_back_to_what_another_one_ran() {
+    let deployment = kubernetes("deployment", "api");
+    let old = |tag: &str, part| Said::before(&deployment, tag, 10).revision("1").introduced(1).part(Some(part));
+    let new = |tag: &str, part| Said::now(&deployment, tag, tag, 11).revision("2").introduced(2).part(Some(part));
+    let scene = Scene::new(&["v1", "w1", "v2", "w2"]).without_database().saying([
+        old("v1", "app"),
+        old("w1", "worker"),
+        new("v2", "app"),
+        new("w2", "worker"),
+    ]);
+    let part = |tag: &Option<prodpin::model::ArtifactId>| ["v1", "v2"].map(|it| Some(artifact(it))).contains(tag);
+    let (report, page) = scene.decided();
+    assert_eq!(part(&page.from), part(&page.to), "{:?} to {:?}", page.from, page.to);
+    assert_eq!((&report.rollback.from, &report.rollback.to), (&page.from, &page.to));
+    // With what the container had before gone, nothing is left, and not the other one's.
+    let lost = if part(&page.from) { "v1" } else { "w1" };
+    let scene = scene.look(lost, |seen| seen.closure = Closure::Broken(vec![prodpin::model::Digest::of(b"a layer")]));
+    let (report, page) = scene.decided();
+    assert_eq!((page.verdict, page.to), (Verdict::RollForward, None), "{}", page.why);
+    assert_eq!(report.rollback.ready, Some(false));
+    // A container that was renamed had another name in the old revision, and nobody else's.
+    let scene = Scene::new(&["v1", "v2"]).without_database().saying([old("v1", "app"), new("v2", "api")]);
+    assert_eq!(scene.page().to, Some(artifact("v1")));
+    // Jobs have no revisions.
+    let cron = kubernetes("cronjob", "nightly");
+    let job = |said: Said, part| said.part(Some(part));
+    let (v1, w1) = (|| Said::before(&cron, "v1", 9), || Said::before(&cron, "w1", 9));
+    let (v2, w2) = (|| Said::now(&cron, "v2", "v2", 12), || Said::now(&cron, "w2", "w2", 12));
+    let cron = |said: Vec<Said>| Scene::new(&["v1", "w1", "v2", "w2"]).without_database().saying(said).page();
+    let page = cron(vec![job(v1(), "app"), job(w1(), "worker"), job(v2(), "app"), job(w2(), "worker")]);
+    assert_eq!(part(&page.from), part(&page.to), "{:?} to {:?}", page.from, page.to);
+    assert_eq!(cron(vec![job(v2(), "app"), job(w2(), "worker")]).to, None, "what runs beside it was not before it");
+    assert_eq!(cron(vec![job(v1(), "app"), job(v2(), "api")]).to, Some(artifact("v1")), "renamed");
 }
 
 #[test]
@@ -172,6 +353,27 @@ fn an_ecs_service_goes_back_to_its_task_definition() {
         ]
     );
     insta::assert_snapshot!(scene.shown());
+}
+
+/// CodeDeploy's services refuse another task definition by hand, and one without tasks starts none.
+#[test]
+fn f121_commands_of_ecs_fit_who_deploys() {
+    let service = workload(Platform::Ecs { region: region() }, Some("prod"), "service", "api");
+    let arn = |n: u32| format!("arn:aws:ecs:eu-west-1:111122223333:task-definition/api:{n}");
+    let (one, two, three_) = (arn(40), arn(41), arn(42));
+    let with = |control: Control| {
+        let mut scene = three(&service, [&one, &two, &three_]);
+        let last = scene.runs[0].pop().unwrap();
+        scene.runs[0].push(last.controlled(control));
+        way(&scene)
+    };
+    let manager = Manager::Owner { kind: "CODE_DEPLOY".into(), name: "api".into() };
+    let by_others = with(Control { managers: [manager].into(), ..Control::default() });
+    assert!(by_others.commands.is_empty() && by_others.notes[0].contains("CODE_DEPLOY"), "{by_others:?}");
+    assert!(by_others.notes[0].contains(&arn(41)), "{by_others:?}");
+    let idle = with(Control { scaled_to_zero: true, ..Control::default() });
+    assert_eq!(idle.commands.len(), 2);
+    assert!(idle.notes[0].contains("--desired-count 1`"), "{idle:?}");
 }
 
 #[test]

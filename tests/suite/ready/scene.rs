@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use prodpin::decide::{self, Attempts, Input, Labels, Rules, forecast, ready};
 use prodpin::model::{
-    ArtifactId, Closure, Commit, DatabaseRule, Digest, Evidence, Gap, Inspection, Mark, Mode, NamePatterns,
+    ArtifactId, Closure, Commit, Control, DatabaseRule, Digest, Evidence, Gap, Inspection, Mark, Mode, NamePatterns,
     ObservedTag, PinState, Platform, Presence, ProductionRule, Provenance, RepositoryKey, RepositoryState, Resolution,
     Running, RunningReference, SchemaChange, Snapshot, Tenure, Waiting, Workload, claimant,
 };
@@ -69,6 +69,12 @@ impl Said {
         said
     }
 
+    /// It runs these bytes now, by digest.
+    pub(crate) fn now_exactly(workload: &Workload, text: &str, since: i8) -> Self {
+        let reference = RunningReference::Artifact(artifact(text));
+        Self::new(workload, reference, Tenure::Now { since: Some(at(since)) })
+    }
+
     /// It runs what this tag names, and no node says which bytes those are.
     pub(crate) fn tagged_now(workload: &Workload, tag: &str) -> Self {
         Self::new(workload, RunningReference::Tag(tag.parse().unwrap()), Tenure::Now { since: None })
@@ -103,6 +109,12 @@ impl Said {
 
     pub(crate) fn part(mut self, container: Option<&str>) -> Self {
         self.running.container = container.map(Arc::from);
+        self
+    }
+
+    /// How the workload can be changed by hand.
+    pub(crate) fn controlled(mut self, control: Control) -> Self {
+        self.running.control = Some(Arc::new(control));
         self
     }
 
@@ -260,6 +272,7 @@ impl Scene {
             attempts: &Attempts::new(),
             gaps: &self.gaps,
             pins: Default::default(),
+            database: &self.database,
             claim: None,
         };
         let plan = decide::plan(&input);
@@ -274,7 +287,6 @@ impl Scene {
             row: forecast::row(&input, &plan, None, false),
             said: &self.said,
             addresses: &addresses,
-            database: &self.database,
         });
         (plan.report, page)
     }

@@ -386,3 +386,39 @@ fn a_branch_is_no_commit_to_start_from() {
     assert_eq!((page.forward.commit, page.forward.commands), (None, Vec::new()));
     assert!(page.forward.notes[0].contains("built from \"main\", which is no commit"), "{:?}", page.forward.notes);
 }
+
+/// Whoever looks at the list at night sees first what cannot be gone back to.
+#[test]
+fn the_list_begins_with_what_a_rollback_would_miss() {
+    use prodpin::report::ready::{ReadyFormat, ReadySection, ReadyWriter, render};
+    let broken = |scene: Scene, tag| scene.look(tag, |seen| seen.closure = Closure::Broken(vec![Digest::of(b"layer")]));
+    let ready = || silent().without_database();
+    let first = Scene::new(&["v1"]).saying([Said::now(&kubernetes("deployment", "api"), "v1", "v1", 10).revision("1")]);
+    let unprotected = ready().look("v2", |seen| seen.pin = PinState::Absent);
+    let contracted = silent().built("v3", "abcdef0123456789", Some(SchemaChange::Contract));
+    let pages = [
+        ("a-ready", ready()),
+        ("b-first", first),
+        ("c-unprotected", unprotected),
+        ("d-unknown", silent()),
+        ("e-moved", contracted),
+        ("f-lost", broken(broken(silent(), "v1"), "v2")),
+    ];
+    let mut writer = ReadyWriter::default();
+    for (name, scene) in pages {
+        let page = RepositoryReady { name: name.parse().unwrap(), criticals: Vec::new(), ..scene.page() };
+        writer.push(&page).unwrap();
+    }
+    let section = ReadySection {
+        at: "2026-03-02T03:00:00Z".parse().unwrap(),
+        policy_sha256: Digest::of(b"policy"),
+        complete: true,
+        gaps: Vec::new(),
+    };
+    let (report, mut out) = (writer.finish(section), Vec::new());
+    render(ReadyFormat::Page, &report, false, prodpin::report::render::Style::UNBOUNDED, &mut out).unwrap();
+    let shown = String::from_utf8(out).unwrap();
+    let order: Vec<&str> =
+        shown.split_whitespace().filter(|word| word.len() > 3 && &word[1..2] == "-").map(|word| &word[2..]).collect();
+    assert_eq!(order, ["lost", "moved", "unknown", "unprotected", "first", "ready"], "{shown}");
+}

@@ -50,7 +50,9 @@ fn asked(server: &ApiServer) -> BTreeSet<Right> {
 #[tokio::test]
 async fn the_cluster_s_roles_grant_exactly_what_is_read() {
     let server = ApiServer::start().await;
-    server.put(ROLLOUTS, []);
+    for kind in [ROLLOUTS, KNATIVE_REVISIONS, KNATIVE_ROUTES] {
+        server.put(kind, []);
+    }
     server.put(PODS, [pod("p", None, "registry.example.com/shop/api:1", "")]);
     ask(&SignalConfig::Kubernetes(cluster(&server))).await;
     assert_eq!(asked(&server), granted("kubernetes-rbac-cluster.yaml"));

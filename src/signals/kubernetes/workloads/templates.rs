@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Teller, now, place};
+use super::{Teller, control, now, place};
 use crate::decide::revisions::{self, Controller, Pods, Revision};
 use crate::model::{Concern, Shortcoming, Tenure, Waiting};
 use crate::signals::kubernetes::objects::{Annotations, ControllerRevision, Job, Metadata, PodTemplate, Templated};
@@ -42,6 +42,7 @@ impl Teller<'_> {
         sets: &[&'o Templated],
     ) -> Vec<Template<'o>> {
         self.history_limit(kind, workload);
+        self.control(kind, workload);
         let revision = |set: &'o Templated| {
             let annotations = &set.metadata.annotations;
             match kind {
@@ -93,6 +94,7 @@ impl Teller<'_> {
 
     /// A ReplicaSet that no Deployment looks after.
     pub(super) fn replica_set<'o>(&mut self, set: &'o Templated) -> Template<'o> {
+        self.control("replicaset", set);
         let to_have = || set.spec.replicas.unwrap_or(1) > 0;
         let pods = self.pods(&set.metadata.uid, set.status.ready_replicas, to_have);
         let controller = Controller { scaled_to_zero: set.spec.replicas == Some(0), ..Controller::default() };
@@ -110,6 +112,7 @@ impl Teller<'_> {
         own: &[&'o ControllerRevision],
     ) -> Vec<Template<'o>> {
         self.history_limit(kind, workload);
+        self.control(kind, workload);
         let mut own = own.to_vec();
         own.sort_by_key(|revision| (revision.revision, revision.metadata.creation_timestamp));
         let status = &workload.status;
@@ -169,6 +172,12 @@ impl Teller<'_> {
         };
         let owner = root.map(|root| (root.kind, root.name));
         Some(Template { owner, ..Template::of("job", &job.metadata, &job.spec.template, tenure) })
+    }
+
+    /// Notes how a workload can be changed by hand.
+    fn control(&mut self, kind: &str, workload: &Templated) {
+        let named = self.workload(kind, workload.metadata.namespace.as_deref(), &workload.metadata.name);
+        self.controls.insert(named, Arc::new(control::of(workload)));
     }
 
     fn history_limit(&mut self, kind: &str, workload: &Templated) {

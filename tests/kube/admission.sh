@@ -1,92 +1,15 @@
 #!/usr/bin/env bash
 # policies/kubernetes/require-digests.yaml on a real API server with its controllers: what it refuses, and that nothing
-# which ran by tag before it came stops working (F132).
+# which ran by tag before it came stops working (F132). tests/kube/run.sh starts the servers, and calls this.
 #
-#   tests/kubernetes-admission.sh BINARIES     a folder with kube-apiserver, kube-controller-manager and etcd
+#   KUBECONFIG=… tests/kube/admission.sh
 #
-# Everything listens on loopback and is ended at the end. Without the programs it says what it left out, and passes.
-# Nodes are none: what a kubelet would tell is written by hand where a controller waits for it.
+# No node looks after these pods: what a kubelet would tell is written by hand where a controller waits for it.
 set -euo pipefail
-policy=$(realpath "${POLICY:-$(dirname "$0")/../policies/kubernetes/require-digests.yaml}")
-
-left_out() {
-    printf 'left out: the admission policy on a real API server: %s\n' "$*" >&2
-    exit 0
-}
-
-bin=${1:-}
-for program in kube-apiserver kube-controller-manager etcd; do
-    [ -n "$bin" ] && [ -x "$bin/$program" ] || left_out "there is no $program here"
-done
-for program in kubectl openssl python3; do
-    command -v "$program" >/dev/null || left_out "there is no $program here"
-done
-bin=$(realpath "$bin")
-
+policy=$(realpath "${POLICY:-$(dirname "$0")/../../policies/kubernetes/require-digests.yaml}")
 work=$(mktemp -d)
-pids=()
-finish() {
-    # Nothing in there is needed any more, and an API server without its store would take its time.
-    for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap finish EXIT
+trap 'rm -rf "$work"' EXIT
 cd "$work"
-
-mapfile -t ports < <(python3 -c '
-import socket
-held = [socket.socket() for _ in range(4)]
-for one in held: one.bind(("127.0.0.1", 0))
-for one in held: print(one.getsockname()[1])')
-api=${ports[0]} client=${ports[1]} peer=${ports[2]} manager=${ports[3]}
-
-certificate() { # NAME SUBJECT EXTENSIONS
-    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" -subj "$2" -out "$1.csr" 2>/dev/null
-    openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile <(printf '%b' "$3") -out "$1.crt" 2>/dev/null
-}
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -subj /CN=test-authority -days 2 -out ca.crt 2>/dev/null
-certificate server /CN=kube-apiserver 'subjectAltName=IP:127.0.0.1,IP:10.0.0.1\nextendedKeyUsage=serverAuth\n'
-certificate admin /O=system:masters/CN=admin 'extendedKeyUsage=clientAuth\n'
-certificate manager /CN=system:kube-controller-manager 'extendedKeyUsage=clientAuth\n'
-openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out accounts.key 2>/dev/null
-openssl pkey -in accounts.key -pubout -out accounts.pub
-configuration() { # NAME
-    cat >"$1.kubeconfig" <<K
-apiVersion: v1
-kind: Config
-current-context: test
-clusters: [{ name: test, cluster: { server: "https://127.0.0.1:$api", certificate-authority: $work/ca.crt } }]
-users: [{ name: $1, user: { client-certificate: $work/$1.crt, client-key: $work/$1.key } }]
-contexts: [{ name: test, context: { cluster: test, user: $1 } }]
-K
-}
-configuration admin
-configuration manager
-export KUBECONFIG=$work/admin.kubeconfig
-
-"$bin/etcd" --name test --data-dir store --log-level error --unsafe-no-fsync \
-    --listen-client-urls "http://127.0.0.1:$client" --advertise-client-urls "http://127.0.0.1:$client" \
-    --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
-    --initial-cluster "test=http://127.0.0.1:$peer" >etcd.log 2>&1 &
-pids+=($!)
-"$bin/kube-apiserver" --etcd-servers "http://127.0.0.1:$client" --bind-address 127.0.0.1 --advertise-address 127.0.0.1 \
-    --secure-port "$api" --endpoint-reconciler-type none --tls-cert-file server.crt --tls-private-key-file server.key \
-    --client-ca-file ca.crt --authorization-mode RBAC --service-account-issuer https://kubernetes.default.svc \
-    --service-account-key-file accounts.pub --service-account-signing-key-file accounts.key \
-    --service-cluster-ip-range 10.0.0.0/24 --allow-privileged=true >apiserver.log 2>&1 &
-server=$!
-pids+=("$server")
-for _ in $(seq 900); do
-    kubectl get --raw /readyz >/dev/null 2>&1 && break
-    kill -0 "$server" 2>/dev/null || { tail -n 20 apiserver.log >&2; exit 1; }
-    sleep 0.1
-done
-"$bin/kube-controller-manager" --kubeconfig manager.kubeconfig --use-service-account-credentials=true \
-    --bind-address 127.0.0.1 --secure-port "$manager" --leader-elect=false \
-    --controllers '*,-nodeipam,-nodelifecycle,-service-lb-controller,-node-route-controller,-cloud-node-lifecycle-controller' \
-    --service-account-private-key-file accounts.key --root-ca-file ca.crt >manager.log 2>&1 &
-pids+=($!)
 
 until_true() { # WHAT COMMAND…
     local what=$1
@@ -95,7 +18,6 @@ until_true() { # WHAT COMMAND…
     echo "WRONG: not within 30 s: $what" >&2
     return 1
 }
-until_true 'the controllers work' kubectl get serviceaccount default
 
 failed=0
 answer() { # allowed|refused NAME COMMAND…
@@ -120,7 +42,7 @@ must() { # NAME COMMAND…
 tag=registry.example.com/shop/api:1
 other=registry.example.com/shop/api:2
 digest=registry.example.com/shop/api@sha256:$(printf '%064d' 0 | tr 0 a)
-k() { kubectl --namespace shop "$@"; }
+k() { kubectl --namespace admission "$@"; }
 pod_spec() { printf '{"restartPolicy":"%s","containers":[{"name":"app","image":"%s"}]}' "$2" "$1"; }
 labelled() { printf '{"metadata":{"labels":{"app":"%s"}},"spec":%s}' "$2" "$(pod_spec "$1" Always)"; }
 object() { # KIND NAME IMAGE
@@ -140,11 +62,14 @@ patch() { k patch --dry-run=server "$@"; }
 kinds='Pod Deployment StatefulSet DaemonSet ReplicaSet ReplicationController Job CronJob'
 
 # What runs by tag before the policy comes.
-kubectl create namespace shop >/dev/null
+kubectl create namespace admission >/dev/null
 until_true 'the namespace has its account' k get serviceaccount default
 for kind in $kinds; do make "$kind" "old-${kind,,}" "$tag" >/dev/null; done
+sets_of() { [ "$(k get replicasets --selector "app=$1" --output name | wc -l)" -ge "$2" ]; }
 make Deployment back "$tag" >/dev/null
+until_true 'a revision by tag' sets_of back 1
 k set image deployment/back "app=$digest" >/dev/null
+until_true 'a revision by digest' sets_of back 2
 k patch pod old-pod --type=merge --patch '{"metadata":{"finalizers":["example.com/held"]}}' >/dev/null
 pods_of() { k get pods --selector "$1" --output name; }
 some() { [ "$(pods_of "$1" | wc -l)" -ge "$2" ]; }
@@ -153,7 +78,7 @@ for one in app=old-deployment app=old-replicaset app=old-replicationcontroller a
 done
 
 kubectl apply -f "$policy" >/dev/null
-kubectl label namespace shop prodpin.dev/production=true >/dev/null
+kubectl label namespace admission prodpin.dev/production=true >/dev/null
 is_in_force() { ! try Pod probe "$tag"; }
 until_true 'the policy is in force' is_in_force
 
@@ -174,7 +99,7 @@ answer refused 'a digest cut short' try Pod x registry.example.com/shop/api@sha2
 # What was there goes on.
 for kind in $kinds; do
     answer allowed "label an old $kind" k label --dry-run=server "$kind/old-${kind,,}" x=y
-    answer allowed "apply an old $kind again as it is" bash -c "$(declare -f object pod_spec labelled); object $kind old-${kind,,} $tag | kubectl --namespace shop apply --server-side --force-conflicts --dry-run=server -f -"
+    answer allowed "apply an old $kind again as it is" bash -c "$(declare -f object pod_spec labelled); object $kind old-${kind,,} $tag | kubectl --namespace admission apply --server-side --force-conflicts --dry-run=server -f -"
 done
 answer allowed 'an old Deployment: to a digest' k set image --dry-run=server deployment/old-deployment "app=$digest"
 answer refused 'an old Deployment: to another tag' k set image --dry-run=server deployment/old-deployment "app=$other"
@@ -184,8 +109,7 @@ answer allowed 'a finalizer goes' k patch pod old-pod --type=merge --patch '{"me
 answer allowed 'scale an old Deployment up' k scale deployment/old-deployment --replicas=2
 must 'its new pods come' some app=old-deployment 2
 answer allowed 'restart an old Deployment' k rollout restart deployment/old-deployment
-two_sets() { [ "$(k get replicasets --selector app=old-deployment --output name | wc -l)" -ge 2 ]; }
-must 'its new ReplicaSet comes' two_sets
+must 'its new ReplicaSet comes' sets_of old-deployment 2
 for one in app=old-replicaset app=old-replicationcontroller app=old-statefulset; do
     k delete "$(pods_of "$one" | head -n 1)" --grace-period=0 --force --wait=false >/dev/null 2>&1
     must "a pod of $one that was evicted comes again" some "$one" 1
@@ -194,7 +118,7 @@ done
 by() { object Job made "$tag" | k create --dry-run=server --as="$1" --as-group=system:masters -f -; }
 answer allowed 'a Job of an old CronJob' by system:serviceaccount:kube-system:cronjob-controller
 answer refused 'the same by somebody' by somebody
-answer refused 'the same by an account of the same name elsewhere' by system:serviceaccount:shop:cronjob-controller
+answer refused 'the same by an account of the same name elsewhere' by system:serviceaccount:admission:cronjob-controller
 # A Job ends when its pod has: the controller takes the finalizer off the pod.
 job_pod=$(pods_of job-name=old-job | head -n 1)
 k patch "$job_pod" --subresource=status --type=merge --patch '{"status":{"phase":"Succeeded","containerStatuses":[{"name":"app","image":"x","imageID":"","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":0}}}]}}' >/dev/null
