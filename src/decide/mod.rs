@@ -69,5 +69,5 @@ pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{idle_rules, settings, unmatched, without_tags};
 pub use waive::{expired, idle, waive};
-pub use witness::{MissingHistory, missing_history, unjudged};
+pub use witness::{MissingHistory, PartialLook, missing_history, partial_look, unjudged};
 pub use workloads::{concerns, uncovered};

@@ -29,6 +29,59 @@ pub struct MissingHistory {
     pub adopted: bool,
 }
 
+/// A source without history in which no pin was found, and not every object version was asked for a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialLook {
+    source: SourceName,
+    /// The first such repository by name.
+    repository: RepositoryName,
+    repositories: usize,
+    unasked: usize,
+}
+
+impl PartialLook {
+    /// None of its repositories is counted yet.
+    #[must_use]
+    pub fn new(source: &SourceName, repository: &RepositoryName) -> Self {
+        Self { source: source.clone(), repository: repository.clone(), repositories: 0, unasked: 0 }
+    }
+
+    /// Counts a repository with object versions that were not asked.
+    pub fn note(&mut self, repository: &RepositoryName, unasked: usize) {
+        if *repository < self.repository {
+            self.repository = repository.clone();
+        }
+        self.repositories += 1;
+        self.unasked += unasked;
+    }
+}
+
+/// What to say of a look that was partial.
+#[must_use]
+pub fn partial_look(look: &PartialLook, now: Timestamp) -> Finding {
+    let PartialLook { source, repository, repositories, unasked } = look;
+    let message = format!(
+        "the ledger has no record of source {source}; no legal hold was found there, but {unasked} older object versions in \
+         {repositories} repositories (first: {repository}) were not asked for one: whether an earlier history is missing \
+         is unknown"
+    );
+    let remedy = "if prodpin ran here before, mount or restore its ledger now; else no action is needed".to_owned();
+    Finding {
+        code: Code::LedgerHistoryMissing,
+        severity: Severity::Info,
+        source: Some(source.clone()),
+        repository: None,
+        reference: None,
+        artifact: None,
+        previous: None,
+        first_seen: now,
+        ledger_sequence: None,
+        message,
+        remedy,
+        waived: None,
+    }
+}
+
 /// What to say of it: once for each source, whatever its repositories hold.
 #[must_use]
 pub fn missing_history(missing: &MissingHistory, now: Timestamp) -> Finding {
@@ -133,6 +186,12 @@ mod tests {
         let renamed = MissingHistory { renamed_from: Some("old".parse().unwrap()), ..missing.clone() };
         let found = missing_history(&renamed, Timestamp::UNIX_EPOCH);
         assert!(found.remedy.contains("name the source old again"), "{found:?}");
+        let mut look = PartialLook::new(&"bundles".parse().unwrap(), &"web".parse().unwrap());
+        look.note(&"web".parse().unwrap(), 900);
+        look.note(&"api".parse().unwrap(), 36);
+        let found = partial_look(&look, Timestamp::UNIX_EPOCH);
+        assert_eq!(found.severity, Severity::Info);
+        assert!(found.message.contains("936 older object versions in 2 repositories (first: api)"), "{found:?}");
         let adopted = missing_history(&MissingHistory { adopted: true, ..missing }, Timestamp::UNIX_EPOCH);
         assert_eq!(adopted.severity, Severity::Info);
     }

@@ -126,13 +126,13 @@ impl Ledger {
             self.must_reach(store, head, beyond).await?;
         }
         let head = self.log().index.sequence;
-        let Some(seen) = last_up_to(store, head).await.map_err(Failed::Anchor)? else {
+        let Some(seen) = self.last_up_to(store, head).await? else {
             return Ok(Verdict::Unknown);
         };
         let sequence = seen.sequence;
         let own = match self.slot(sequence).await.map_err(Failed::Ledger)? {
             Slot::Whole(own) => own,
-            Slot::Empty | Slot::Torn => {
+            _ => {
                 let what = format!("commit {sequence}, which {} holds, is gone", store.location());
                 return Err(Failed::Ledger(self.rolled_back(what)));
             }
@@ -164,6 +164,54 @@ impl Ledger {
             }
             Err(error) => Err(Failed::Ledger(error)),
         }
+    }
+
+    /// A copy, if it says anything of this log: whoever can write to the anchor alone, and has no key, makes no evidence.
+    async fn as_evidence(&self, seen: Option<Seen>) -> Result<Option<Seen>, LedgerError> {
+        let Some(seen) = seen else { return Ok(None) };
+        let signed = self.log().tip.as_ref().is_some_and(|tip| tip.checkpoint.key.is_some());
+        let is = match &seen.checkpoint.key {
+            _ if !signed || seen.checkpoint.lost.is_some() => true,
+            Some(key) => signature::check(&seen.note, &key.key).is_ok() && self.descends_from(&key.key).await?,
+            // The log was not signed at first.
+            None => signature::body(&seen.note) == self.body_at(seen.sequence).await?,
+        };
+        Ok(is.then_some(seen))
+    }
+
+    async fn body_at(&self, sequence: u64) -> Result<Vec<u8>, LedgerError> {
+        match self.slot(sequence).await? {
+            Slot::Whole(own) => Ok(signature::body(&own.note).to_vec()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The latest copy up to this commit that says anything of this log; else whatever is there.
+    async fn last_up_to(&self, store: &Store, head: u64) -> Result<Option<Seen>, Failed> {
+        let latest = read(store, head).await.map_err(Failed::Anchor)?;
+        if let Some(seen) = self.as_evidence(latest).await.map_err(Failed::Ledger)? {
+            return Ok(Some(seen));
+        }
+        let mut other = None;
+        for from in [head.saturating_sub(NEAR), 0] {
+            let listed = store.numbers_after(&Path::from("checkpoint"), &checkpoint_path(from)).await;
+            let mut numbers = listed.map_err(Failed::Anchor)?;
+            numbers.retain(|number| *number <= head);
+            numbers.sort_unstable();
+            for number in numbers.into_iter().rev().take(NEAR as usize) {
+                let Some(seen) = read(store, number).await.map_err(Failed::Anchor)? else { continue };
+                let stray = seen.clone();
+                if let Some(seen) = self.as_evidence(Some(seen)).await.map_err(Failed::Ledger)? {
+                    return Ok(Some(seen));
+                }
+                tracing::warn!(
+                    anchor = store.location(),
+                    "commit {number} is there, and this log's key never signed it"
+                );
+                other = other.or(Some(stray));
+            }
+        }
+        Ok(other)
     }
 
     /// The anchor is ahead: another writer may have committed since the head was read, or commits were lost.
@@ -237,17 +285,23 @@ impl Ledger {
         if self.anchor_trouble().is_some() {
             return Ok(());
         }
-        let head = self.log().index.sequence;
-        for sequence in copied + 1..=head {
-            let Some(tip) = self.at(sequence).await? else { continue };
+        for tip in self.since_commit(copied).await? {
+            let sequence = tip.sequence;
             match store.create(&checkpoint_path(sequence), tip.note.clone()).await {
                 Ok(Created::New) => {}
                 Ok(Created::There(there)) => {
-                    let Ok(checkpoint) = Checkpoint::decode(&there) else {
-                        let what = format!("{} holds something else as commit {sequence}", store.location());
-                        return Err(self.forked(what));
+                    let seen = Checkpoint::decode(&there).ok();
+                    let seen = seen.map(|checkpoint| Seen { sequence, checkpoint, note: there.to_vec() });
+                    let Some(seen) = self.as_evidence(seen).await? else {
+                        // Its place is lost; what comes after it names it by hash.
+                        let what = format!(
+                            "{} holds a file as commit {sequence} that this log's key never signed",
+                            store.location()
+                        );
+                        tracing::warn!(ledger = self.store.location(), "{what}");
+                        anchor.set(|state| (state.copied, state.trouble) = (Some(sequence), Some(what)));
+                        continue;
                     };
-                    let seen = Seen { sequence, checkpoint, note: there.to_vec() };
                     self.same(store, &tip, &seen).map_err(Failed::into_inner)?;
                 }
                 Err(error) => {
@@ -259,21 +313,10 @@ impl Ledger {
         }
         Ok(())
     }
-
-    /// The checkpoint under this number; none for one that was never finished.
-    async fn at(&self, sequence: u64) -> Result<Option<Tip>, LedgerError> {
-        let tip = self.log().tip.clone().filter(|tip| tip.sequence == sequence);
-        match tip {
-            Some(tip) => Ok(Some(tip)),
-            None => match self.slot(sequence).await? {
-                Slot::Whole(tip) => Ok(Some(*tip)),
-                Slot::Torn | Slot::Empty => Ok(None),
-            },
-        }
-    }
 }
 
 /// A checkpoint as the anchor holds it.
+#[derive(Clone)]
 struct Seen {
     sequence: u64,
     checkpoint: Checkpoint,
@@ -306,22 +349,4 @@ async fn read(store: &Store, sequence: u64) -> Result<Option<Seen>, LedgerError>
     let Some(note) = store.get(&checkpoint_path(sequence)).await? else { return Ok(None) };
     let checkpoint = Checkpoint::decode(&note).ok();
     Ok(checkpoint.map(|checkpoint| Seen { sequence, checkpoint, note: note.to_vec() }))
-}
-
-/// The latest whole copy up to this commit.
-async fn last_up_to(store: &Store, head: u64) -> Result<Option<Seen>, LedgerError> {
-    if let Some(seen) = read(store, head).await? {
-        return Ok(Some(seen));
-    }
-    for from in [head.saturating_sub(NEAR), 0] {
-        let mut numbers = store.numbers_after(&Path::from("checkpoint"), &checkpoint_path(from)).await?;
-        numbers.retain(|number| *number <= head);
-        numbers.sort_unstable();
-        for number in numbers.into_iter().rev() {
-            if let Some(seen) = read(store, number).await? {
-                return Ok(Some(seen));
-            }
-        }
-    }
-    Ok(None)
 }

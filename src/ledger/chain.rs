@@ -8,6 +8,7 @@ use super::batch::{self, Batch, Link};
 use super::index::Touch;
 use super::read::{Fetched, Slot, Tip, batch_path};
 use super::repositories::Known;
+use super::standing::{Standing, standing};
 use super::view::{Body, View};
 use super::{Ledger, LedgerError, cache};
 use crate::model::{Entry, RepositoryKey};
@@ -124,21 +125,25 @@ impl Ledger {
     pub(super) fn linked<'l>(&'l self, last: u64) -> BoxStream<'l, Result<(Tip, Batch), LedgerError>> {
         let fetched = self.fetch(1..=last);
         let step = move |(mut fetched, before): (BoxStream<'l, Result<Fetched, LedgerError>>, Option<Tip>)| async move {
-            loop {
-                match fetched.try_next().await? {
-                    Some((_, Slot::Whole(tip), packed)) => {
+            let mut gap = None;
+            while let Some((sequence, slot, packed)) = fetched.try_next().await? {
+                match (standing(before.as_ref(), sequence, &slot), slot) {
+                    (Standing::Next, Slot::Whole(tip)) => {
                         let (batch, _) = self.link(before.as_ref(), &tip, packed.as_deref())?;
                         return Ok(Some(((*tip.clone(), batch), (fetched, Some(*tip)))));
                     }
-                    Some((_, Slot::Torn, _)) => {}
-                    Some((sequence, Slot::Empty, _)) => return Err(self.missing(sequence)),
-                    None => {
-                        if let Some(tip) = &before {
-                            self.vouch(tip).await?;
-                        }
-                        return Ok(None);
-                    }
+                    (Standing::Newer(schema), _) => return Err(self.newer(schema)),
+                    (Standing::Displaced(_), _) if gap.is_some() => return Err(self.missing(gap.unwrap_or(sequence))),
+                    (Standing::Displaced(what), _) => return Err(self.displaced(before.as_ref(), sequence, what)),
+                    // Nothing was there, if what comes later follows all the same.
+                    (_, Slot::Empty) => gap = gap.or(Some(sequence)),
+                    _ => {}
                 }
+            }
+            match (gap, &before) {
+                (Some(sequence), _) => Err(self.missing(sequence)),
+                (None, Some(tip)) => self.vouch(tip).await.map(|()| None),
+                (None, None) => Ok(None),
             }
         };
         futures::stream::try_unfold((fetched, None), step).boxed()
@@ -161,6 +166,26 @@ impl Ledger {
         Err(self.store.corrupt(format!("commit {} is not what the head continues", tip.sequence)))
     }
 
+    /// The commits after this number, oldest first, from the head back by what each names as the one before.
+    pub(super) async fn since_commit(&self, sequence: u64) -> Result<Vec<Tip>, LedgerError> {
+        let Some(head) = self.log().tip.clone().filter(|head| head.sequence > sequence) else { return Ok(Vec::new()) };
+        let (mut expected, mut tips) = (head.checkpoint.previous.clone(), vec![head]);
+        let first = tips[0].sequence;
+        let mut back = futures::stream::iter((sequence + 1..first).rev())
+            .map(|sequence| async move { self.slot(sequence).await }.boxed())
+            .buffered(AHEAD);
+        while let Some(slot) = back.try_next().await? {
+            if let Slot::Whole(own) = slot
+                && Some(&own.digest) == expected.as_ref()
+            {
+                expected.clone_from(&own.checkpoint.previous);
+                tips.push(*own);
+            }
+        }
+        tips.reverse();
+        Ok(tips)
+    }
+
     /// Whether the head's chain of checkpoints leads back to this one.
     pub(super) async fn head_follows(&self, tip: &Tip) -> Result<bool, LedgerError> {
         let (mut expected, head) = match &self.log().tip {
@@ -171,9 +196,10 @@ impl Ledger {
             .map(|sequence| async move { self.slot(sequence).await }.boxed())
             .buffered(AHEAD);
         while let Some(slot) = back.try_next().await? {
+            // What is not the commit that the one after it names is none of this chain, and is passed over.
             let Slot::Whole(own) = slot else { continue };
             if Some(&own.digest) != expected.as_ref() {
-                return Ok(false);
+                continue;
             }
             if own.sequence == tip.sequence {
                 return Ok(own.digest == tip.digest);

@@ -55,8 +55,8 @@ enum Drafted {
 /// What became of a draft.
 enum Published {
     Committed,
-    /// Another commit has that place: this one.
-    Taken(Bytes),
+    /// Something else has that place: another commit, or what is none; these bytes, if it is a file.
+    Taken(Option<Bytes>),
 }
 
 impl Ledger {
@@ -123,7 +123,7 @@ impl Ledger {
                         writing.since_index += 1;
                         return Ok(taken);
                     }
-                    Published::Taken(note) => Some(note),
+                    Published::Taken(note) => note,
                 },
                 (_, Drafted::Behind) => None,
             };
@@ -249,7 +249,7 @@ impl Ledger {
         }
         let Some(view) = views.get_mut(key) else { return Ok(Restated::Nothing) };
         let as_of = self.recalled().get(key).copied().unwrap_or(self.opened_at);
-        if counts_an_unseen_look(&entry.event, &view.body.state, as_of) {
+        if counts_an_unseen_look(&entry.event, &view.body.state, as_of) || is_on_record(entry, &view.body.state) {
             return Ok(Restated::Nothing);
         }
         let Some(event) = rebase(entry.event.clone(), &view.body.state) else { return Ok(Restated::Nothing) };
@@ -270,11 +270,14 @@ impl Ledger {
         let body = checkpoint.encode();
         let digest = Digest::of(&body);
         let note = self.sign(&checkpoint, &body, hand_over).await?;
-        let note = match self.store.create(&checkpoint_path(sequence), note.clone()).await? {
-            Created::New => note,
+        let note = match self.store.create(&checkpoint_path(sequence), note.clone()).await {
+            Ok(Created::New) => note,
             // An earlier answer was lost: this is one's own commit, made already (F52).
-            Created::There(there) if signature::body(&there) == body => there.to_vec(),
-            Created::There(there) => return Ok(Published::Taken(there)),
+            Ok(Created::There(there)) if signature::body(&there) == body => there.to_vec(),
+            Ok(Created::There(there)) => return Ok(Published::Taken(Some(there))),
+            // A folder, or what is larger than any checkpoint: looked at like any other stranger's file.
+            Err(LedgerError::Corrupt { .. }) => return Ok(Published::Taken(None)),
+            Err(error) => return Err(error),
         };
         let touch = Touch(sequence, checkpoint.batch.clone());
         for key in batch.links.keys() {
@@ -312,6 +315,19 @@ fn counts_an_unseen_look(event: &Event, state: &RepositoryState, as_of: u64) -> 
         Some(TagStatus::Absent(mark)) => mark.sequence > as_of,
         _ => false,
     }
+}
+
+/// Whether this very look is on record: said again after what another writer saw later, it is no news and no way back (I13).
+fn is_on_record(entry: &Entry, state: &RepositoryState) -> bool {
+    let (tag, artifact) = match &entry.event {
+        Event::TagSeen { tag, artifact, .. }
+        | Event::TagReturned { tag, artifact }
+        | Event::TagRecreated { tag, artifact }
+        | Event::TagMoved { tag, to: artifact, .. } => (tag, artifact),
+        _ => return false,
+    };
+    let told = state.tags.get(tag).map(|history| history.sightings.as_slice()).unwrap_or_default();
+    told.iter().any(|sighting| sighting.since.at == entry.at && sighting.artifact == *artifact)
 }
 
 /// A name that no other log has.

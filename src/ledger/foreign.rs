@@ -1,11 +1,16 @@
 //! Names and numbers under `checkpoint/` that are no commits of this log: they are named, cost no time, and block nothing
-//! (F101). A gap with this log's own commits behind it is damage (I9).
+//! (F101). A gap that this log's own commits behind it do not bridge is damage (I9).
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 
 use super::checkpoint::Checkpoint;
 use super::read::{Slot, Tip, checkpoint_path};
+use super::rebuild::Rebuild;
+use super::standing::{Standing, standing};
 use super::store::checkpoint_number;
 use super::{Ledger, LedgerError, signature, succession};
 
@@ -39,6 +44,43 @@ impl Numbers {
     }
 }
 
+/// So many are remembered with what they are.
+const REMEMBERED: usize = 64;
+
+/// What was met among the checkpoints that is no commit of the log.
+#[derive(Debug, Default)]
+pub(super) struct Strays {
+    /// By name, each with what is wrong with it.
+    named: BTreeMap<String, String>,
+    /// How many there are.
+    count: u64,
+}
+
+impl Strays {
+    /// Says whether it is a new one.
+    fn note(&mut self, name: &str, why: String) -> bool {
+        if self.named.contains_key(name) {
+            return false;
+        }
+        self.count += 1;
+        if self.named.len() < REMEMBERED {
+            self.named.insert(name.to_owned(), why);
+        }
+        true
+    }
+
+    fn why(&self, name: &str) -> Option<String> {
+        self.named.get(name).cloned()
+    }
+
+    fn in_words(&self) -> Option<String> {
+        let told: Vec<&str> = self.named.values().take(NAMED).map(String::as_str).collect();
+        let more = self.count.saturating_sub(told.len() as u64);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        (!told.is_empty()).then(|| format!("{}{more}", told.join("; ")))
+    }
+}
+
 /// Numbers beyond a gap, told apart.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
@@ -67,20 +109,102 @@ impl Ledger {
         Ok(Numbers::after(known, listed))
     }
 
-    /// Once the log was read to its end: whether what is numbered beyond a gap shows that commits are missing.
-    pub(super) async fn judge_beyond(&self, beyond: &[u64]) -> Result<(), LedgerError> {
-        let next = self.log().next;
-        let strays: Vec<u64> = beyond.iter().copied().filter(|number| *number > next).collect();
-        if strays.is_empty() {
+    /// The next commit, if that is what stands under this number after the last one; none for what is passed over.
+    pub(super) async fn next_in(
+        &self,
+        before: Option<&Tip>,
+        sequence: u64,
+        slot: Slot,
+    ) -> Result<Option<Tip>, LedgerError> {
+        let what = match (standing(before, sequence, &slot), slot) {
+            (Standing::Next, Slot::Whole(tip)) => return Ok(Some(*tip)),
+            (Standing::Next, _) => return Ok(None),
+            (Standing::Newer(schema), _) => return Err(self.newer(schema)),
+            (Standing::Displaced(what), _) => return Err(self.displaced(before, sequence, what)),
+            (Standing::Foreign(what), _) => what,
+            // Without a signature, whoever can write there could as well have made it fit.
+            (Standing::Doubtful(what), _) if !self.is_forgery(before).await? => return Err(self.store.corrupt(what)),
+            (Standing::Doubtful(what), _) => what,
+        };
+        self.note_stray(&name_of(sequence), what);
+        Ok(None)
+    }
+
+    /// Whether what is nearly the next commit can only be forged, or one that nobody was told of: where the log is signed,
+    /// whatever remembers a commit that was whole says that it is gone; where it has not begun, no batch is there.
+    async fn is_forgery(&self, before: Option<&Tip>) -> Result<bool, LedgerError> {
+        match before {
+            Some(before) => Ok(before.checkpoint.key.is_some()),
+            None => Ok(!self.has_batches().await?),
+        }
+    }
+
+    /// Whether anybody ever began a commit here: its batch is written first.
+    pub(super) async fn has_batches(&self) -> Result<bool, LedgerError> {
+        Ok(self.store.list(&Path::from("batch")).try_next().await?.is_some())
+    }
+
+    /// A commit that does not follow the last one: what stands between is what it misses.
+    pub(super) fn displaced(&self, before: Option<&Tip>, sequence: u64, what: String) -> LedgerError {
+        let first = before.map_or(1, |before| before.sequence + 1);
+        let passed = self.strays.lock().unwrap_or_else(PoisonError::into_inner).why(&name_of(first));
+        self.store.corrupt(match passed {
+            _ if first == sequence => what,
+            Some(why) => format!("{why}, and {what}"),
+            None => format!("{} is no commit, and {what}", checkpoint_path(first)),
+        })
+    }
+
+    pub(super) fn note_stray(&self, name: &str, why: String) {
+        let mut strays = self.strays.lock().unwrap_or_else(PoisonError::into_inner);
+        if strays.note(name, why.clone()) && strays.count <= NAMED as u64 {
+            tracing::warn!(ledger = self.store.location(), "{why}: no commit of this ledger, passed over");
+        }
+    }
+
+    /// Why this number was passed over, if it was.
+    pub(super) fn passed_over(&self, sequence: u64) -> Option<String> {
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner).why(&name_of(sequence))
+    }
+
+    /// What stands among the checkpoints and is none of this log's, as far as was looked; none if there is nothing.
+    #[must_use]
+    pub fn strays(&self) -> Option<String> {
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner).in_words()
+    }
+
+    /// Once the log was read to its end: whether what is numbered beyond a gap shows that commits are missing. Where the
+    /// first of them follows the last one here, there never was a commit in the gap, and the log goes on.
+    pub(super) async fn judge_beyond(
+        &self,
+        beyond: &[u64],
+        mut rebuild: Option<&mut Rebuild>,
+    ) -> Result<(), LedgerError> {
+        loop {
+            let (next, before) = {
+                let log = self.log();
+                (log.next, log.tip.clone())
+            };
+            let strays: Vec<u64> = beyond.iter().copied().filter(|number| *number > next).collect();
+            if strays.is_empty() {
+                return Ok(());
+            }
+            let Sorted { own, strays } = self.sort(before.as_ref().map(|tip| &tip.checkpoint), strays).await?;
+            if let Some(first) = own.first().copied() {
+                let slot = self.slot(first).await?;
+                if standing(before.as_ref(), first, &slot) != Standing::Next {
+                    return Err(self.missing(next));
+                }
+                self.log_mut().next = first;
+                self.advance(first, rebuild.as_deref_mut()).await?;
+                continue;
+            }
+            for name in &strays {
+                self.note_stray(name, format!("checkpoint/{name} is no later commit"));
+            }
+            tracing::warn!(ledger = self.store.location(), "{}", foreign(&strays));
             return Ok(());
         }
-        let before = self.log().tip.as_ref().map(|tip| tip.checkpoint.clone());
-        let Sorted { own, strays } = self.sort(before.as_ref(), strays).await?;
-        if !own.is_empty() {
-            return Err(self.missing(next));
-        }
-        tracing::warn!(ledger = self.store.location(), "{}", foreign(&strays));
-        Ok(())
     }
 
     /// Tells the later commits of a log that ends here from what is none.
@@ -104,9 +228,8 @@ impl Ledger {
     async fn later(&self, before: Option<&Checkpoint>, number: u64) -> Result<bool, LedgerError> {
         match self.slot(number).await {
             Ok(Slot::Whole(tip)) => Ok(comes_later(before, &tip)),
-            Ok(Slot::Torn | Slot::Empty) => Ok(false),
             // Nothing that could be a commit: a damaged one is found where it is missed.
-            Err(LedgerError::Corrupt { .. } | LedgerError::NewerSchema { .. }) => Ok(false),
+            Ok(Slot::Torn | Slot::Empty | Slot::Other { .. } | Slot::Newer { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -16,7 +16,7 @@ use tlog_tiles::tlog::Hash;
 
 use super::proof::Consistency;
 use super::read::Slot;
-use super::{Access, Head, Ledger, LedgerError};
+use super::{Access, Head, Ledger, LedgerError, VerifierKey};
 use crate::policy::{LedgerLocation, Safeguards};
 
 /// A memory is a line; whatever is longer was written by somebody else.
@@ -33,6 +33,9 @@ pub(super) struct Remembered {
     origin: String,
     #[serde(flatten)]
     head: Head,
+    /// The key that signed it; none in an unsigned log, and in the memory of a program before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
 }
 
 /// What a memory says of the log that is there.
@@ -142,6 +145,11 @@ impl Memory {
         Self { place: Some(place), files, recalled, adopt, missing, told: AtomicBool::new(false) }
     }
 
+    /// Whether the last commit that is remembered was signed by this key.
+    pub(super) fn knows_key(&self, key: &VerifierKey) -> bool {
+        self.recalled.iter().any(|(_, remembered)| remembered.key.as_deref() == Some(key.to_string().as_str()))
+    }
+
     /// What to say if the directory that a memory is about does not exist: told before one is made in its place.
     pub(super) fn refuse_missing(&self) -> Result<(), LedgerError> {
         match (&self.place, self.recalled.first()) {
@@ -191,7 +199,7 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
 }
 
 fn contradiction(location: &str, witness: &Witness, remembered: &Remembered, there: String) -> LedgerError {
-    let Remembered { origin, head } = remembered;
+    let Remembered { origin, head, .. } = remembered;
     LedgerError::HistoryMissing {
         location: location.to_owned(),
         remembered: format!(
@@ -221,14 +229,20 @@ impl Ledger {
         let judged = judge(remembered, there.as_ref().map(|(origin, head)| (origin.as_str(), *head)));
         let gone = if self.memory.missing { "there is no such directory" } else { "it is empty" };
         let Some((origin, head)) = there else { return Ok(Some(gone.to_owned())) };
+        if let Some(what) = self.contradicts_key(remembered).await? {
+            return Ok(Some(what));
+        }
         Ok(match judged {
             Judgement::Same => None,
             Judgement::Gone => Some(gone.to_owned()),
             Judgement::Another => Some(format!("another log is there, {}", crate::policy::visible(&origin))),
-            Judgement::Shorter => Some(format!(
-                "it ends at commit {} with {} entries: it was restored from an old copy or rewritten",
-                head.sequence, head.size
-            )),
+            Judgement::Shorter => Some(match self.passed_over(known.sequence) {
+                Some(why) => format!("{why}: restore that file"),
+                None => format!(
+                    "it ends at commit {} with {} entries: it was restored from an old copy or rewritten",
+                    head.sequence, head.size
+                ),
+            }),
             Judgement::Forked => {
                 Some(format!("its commit {} has root {}: it was rewritten", head.sequence, head.root_base64()))
             }
@@ -245,11 +259,34 @@ impl Ledger {
         })
     }
 
+    /// The entries may be the same, and signed by somebody else.
+    async fn contradicts_key(&self, remembered: &Remembered) -> Result<Option<String>, LedgerError> {
+        let Some(known) = remembered.key.as_deref().and_then(VerifierKey::parse) else { return Ok(None) };
+        let (key, lost) = {
+            let log = self.log();
+            let Some(tip) = log.tip.as_ref().filter(|tip| tip.checkpoint.origin == remembered.origin) else {
+                return Ok(None);
+            };
+            (tip.checkpoint.key.clone().map(|key| key.key), tip.checkpoint.lost.clone())
+        };
+        // A key that was given up for lost is told in every report.
+        if key.as_ref() == Some(&known) || lost.is_some() || self.descends_from(&known).await? {
+            return Ok(None);
+        }
+        Ok(Some(match key {
+            Some(key) => {
+                format!("its last commit is signed by the key {}, to which {} never handed over", key.id(), known.id())
+            }
+            None => format!("its last commit is not signed, and {} signed before", known.id()),
+        }))
+    }
+
     async fn contradicts_slot(&self, known: &Head) -> Result<Option<String>, LedgerError> {
         Ok(match self.slot(known.sequence).await? {
             Slot::Whole(own) if own.head() == *known => None,
             Slot::Whole(own) => Some(format!("its commit {} has root {}", known.sequence, own.checkpoint.root())),
-            Slot::Empty | Slot::Torn => Some(format!("its commit {} is not there", known.sequence)),
+            Slot::Other { what, .. } => Some(what),
+            _ => Some(format!("its commit {} is not there", known.sequence)),
         })
     }
 
@@ -275,11 +312,11 @@ impl Ledger {
 
     fn remember_here(&self) -> Option<(String, Remembered)> {
         let place = self.memory.place.clone()?;
-        let remembered = self
-            .log()
-            .tip
-            .as_ref()
-            .map(|tip| Remembered { origin: tip.checkpoint.origin.clone(), head: tip.head() })?;
+        let remembered = self.log().tip.as_ref().map(|tip| Remembered {
+            origin: tip.checkpoint.origin.clone(),
+            head: tip.head(),
+            key: tip.checkpoint.key.as_ref().map(|key| key.key.to_string()),
+        })?;
         SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), remembered.clone());
         Some((place, remembered))
     }
@@ -321,7 +358,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_judged_by_what_is_remembered_i24_f98_f99_f100() {
-        let remembered = Remembered { origin: "prodpin/aa".to_owned(), head: head(7, 40, 1) };
+        let remembered = Remembered { origin: "prodpin/aa".to_owned(), head: head(7, 40, 1), key: None };
         for (there, expected) in [
             (None, Judgement::Gone),
             (Some(("prodpin/aa", head(7, 40, 1))), Judgement::Same),
@@ -343,7 +380,7 @@ mod tests {
     fn a_memory_is_written_whole_and_one_that_is_none_says_nothing_i24() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ledger.head");
-        let remembered = Remembered { origin: "prodpin/aa".to_owned(), head: head(7, 40, 1) };
+        let remembered = Remembered { origin: "prodpin/aa".to_owned(), head: head(7, 40, 1), key: None };
         assert_eq!(read(&file), None);
         write(&file, &serde_json::to_string(&remembered).unwrap()).unwrap();
         assert_eq!(read(&file), Some(remembered.clone()));

@@ -57,6 +57,12 @@
 //! restates its own entries after it ([`crate::model::rebase`]), and tries the next number (I14, F61). A crash before
 //! the checkpoint leaves an orphan that nothing refers to; a crash after it leaves stale caches (I15, F62).
 //!
+//! **What is no commit** and stands under a number is passed over (F101): an unfinished write, and whatever does not follow the
+//! last commit under the log's key (`standing`). The next commit takes the number after it; links and roots show that nothing
+//! lies between, whether or not the file is still there. In a signed log nothing that looks like the next commit and is not
+//! signed stops anybody: a commit that people were told of is remembered, and missed. A commit that follows another one than
+//! the last here is damage.
+//!
 //! **What remembers is elsewhere.** The head is remembered beside the key or the policy, by the process, by the anchor, and
 //! the pins in the registries show that there was a history; whatever contradicts one of them is no beginning (I24).
 //!
@@ -94,6 +100,7 @@ mod report;
 mod repositories;
 mod s3;
 mod signature;
+mod standing;
 mod start;
 mod store;
 mod succession;
@@ -193,6 +200,8 @@ pub struct Ledger {
     opened_at: u64,
     /// What was stored as derived state, and is not what the log says.
     distrusted: Mutex<Distrusted>,
+    /// What stands among the checkpoints and is none of this log's.
+    strays: Mutex<foreign::Strays>,
     /// Where caches are made that are not to be left behind.
     scratch: Option<tempfile::TempDir>,
 }
@@ -280,6 +289,7 @@ impl Ledger {
             recalled: Mutex::default(),
             opened_at: 0,
             distrusted: Mutex::default(),
+            strays: Mutex::default(),
             scratch: None,
         }
     }

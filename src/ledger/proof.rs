@@ -218,7 +218,7 @@ impl Ledger {
                         what: format!("commit {sequence} has root {there}, and {seen} was seen"),
                     });
                 }
-                Slot::Empty | Slot::Torn => {
+                _ => {
                     let there = head.sequence;
                     let what = format!("commit {sequence} was seen, and is not there; the log ends at commit {there}");
                     return Ok(Since::RolledBack { what });
@@ -345,7 +345,7 @@ impl Ledger {
             Some(tip) => tip,
             None => match self.slot(sequence).await? {
                 Slot::Whole(tip) => *tip,
-                Slot::Empty | Slot::Torn => return Ok(None),
+                _ => return Ok(None),
             },
         };
         succession::holds(&tip).map_err(|what| self.store.corrupt(format!("{}: {what}", checkpoint_path(sequence))))?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::index::{Closed, RUNS_KEPT, Touch};
-use super::read::{Slot, Tip, batch_path};
+use super::read::{Slot, Tip, batch_path, checkpoint_path};
 use super::{Head, Ledger, LedgerError, batch, succession};
 use crate::model::{Entry, Event, RepositoryKey, RunId, RunRecord, RunScope, Tag};
 
@@ -130,8 +130,9 @@ impl Ledger {
     /// The run that made a commit, or the last whole one before it: one line of its batch says so.
     async fn run_of(&self, sequence: u64) -> Result<Option<RunId>, LedgerError> {
         let Some(tip) = self.whole_before(sequence + 1).await? else { return Ok(None) };
-        let packed = self.store.get(&batch_path(&tip.checkpoint.batch)).await?;
-        let lines = self.unpack(&tip, packed.as_deref())?;
+        // Only where to look: what is damaged, or was written by somebody else, is found by whoever reads it.
+        let packed = self.store.get(&batch_path(&tip.checkpoint.batch)).await.unwrap_or_default();
+        let Ok(lines) = self.unpack(&tip, packed.as_deref()) else { return Ok(None) };
         let first = batch::lines(&lines).next().and_then(batch::entry);
         Ok(first.map(|(entry, _)| entry.run))
     }
@@ -148,15 +149,17 @@ impl Ledger {
         let Some(first) = first else { return Ok(()) };
         let mut commits = self.fetch((1..=first.head.sequence).rev());
         let mut expected = Expected::Commit(Box::new(first));
+        let mut passed = None;
         while let Some((sequence, slot, packed)) = commits.try_next().await? {
             let tip = match slot {
-                Slot::Whole(tip) => tip,
-                Slot::Torn => continue,
-                Slot::Empty => return Err(self.missing(sequence)),
+                Slot::Whole(tip) if expected.is(&tip) => tip,
+                // None of this chain: whether one is missing is known when the first commit was not reached.
+                _ => {
+                    passed = passed.or(Some(sequence));
+                    continue;
+                }
             };
-            if !expected.is(&tip) {
-                return Err(self.store.corrupt(format!("commit {sequence} is not the one that later ones name")));
-            }
+            passed = None;
             expected = Expected::Hash(tip.checkpoint.previous.clone());
             let lines = self.unpack(&tip, packed.as_deref())?;
             for entry in self.entries(&tip, &lines)?.entries.into_iter().rev() {
@@ -166,7 +169,13 @@ impl Ledger {
                 }
             }
         }
-        Ok(())
+        match passed.filter(|_| !matches!(expected, Expected::Hash(None))) {
+            Some(sequence) => {
+                let name = checkpoint_path(sequence);
+                Err(self.store.corrupt(format!("{name} is missing, or is not the one that later ones name")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Every entry of the log in order, with its commit's number and its own, until the reader fails.

@@ -12,6 +12,7 @@ use super::batch::{self, Batch};
 use super::checkpoint::{Checkpoint, Flaw, SCHEMA};
 use super::index::Index;
 use super::rebuild::Rebuild;
+use super::standing::{Standing, standing};
 use super::start::Seen;
 use super::tiles::{self, Tile};
 use super::tree::Edge;
@@ -39,6 +40,16 @@ pub(super) enum Slot {
     Empty,
     /// A write that never finished: the number is passed over, and nothing is removed (F56).
     Torn,
+    /// Nothing that reads as a checkpoint of this number, and why.
+    Other {
+        what: String,
+        bytes: Bytes,
+    },
+    /// What only a newer program can read.
+    Newer {
+        schema: u64,
+        bytes: Bytes,
+    },
     Whole(Box<Tip>),
 }
 
@@ -79,7 +90,7 @@ impl Ledger {
             self.log_mut().tiles_there = Arc::new(there);
         }
         self.advance(listed, rebuild.as_mut()).await?;
-        self.judge_beyond(&numbers.beyond).await?;
+        self.judge_beyond(&numbers.beyond, rebuild.as_mut()).await?;
         if let Some(rebuild) = rebuild {
             rebuild.finish(self).await?;
         }
@@ -114,7 +125,7 @@ impl Ledger {
         if schema > SCHEMA { Err(self.newer(schema)) } else { Ok(()) }
     }
 
-    fn newer(&self, found: u64) -> LedgerError {
+    pub(super) fn newer(&self, found: u64) -> LedgerError {
         LedgerError::NewerSchema { location: self.store.location().to_owned(), found, known: SCHEMA }
     }
 
@@ -134,19 +145,6 @@ impl Ledger {
                 None => self.fetch_one(sequence).await?,
             };
             match slot {
-                Slot::Whole(tip) => {
-                    let before = self.log().tip.clone();
-                    let (batch, leaves) = self.link(before.as_ref(), &tip, packed.as_deref())?;
-                    if let Some(rebuild) = rebuild.as_deref_mut() {
-                        rebuild.take(self, &tip, &batch).await;
-                    }
-                    if self.put_forward(*tip, &batch, &leaves) > tiles::WAITING {
-                        self.write_tiles().await?;
-                    }
-                    if let Some(rebuild) = rebuild.as_deref_mut() {
-                        rebuild.relieve(self).await;
-                    }
-                }
                 Slot::Torn => {
                     tracing::warn!(
                         ledger = self.store.location(),
@@ -158,20 +156,48 @@ impl Ledger {
                     return Err(self.missing(sequence));
                 }
                 Slot::Empty => return Ok(()),
+                slot => {
+                    let before = self.log().tip.clone();
+                    match self.next_in(before.as_ref(), sequence, slot).await? {
+                        Some(tip) => self.go_on_to(tip, packed.as_deref(), rebuild.as_deref_mut()).await?,
+                        None => self.log_mut().next = sequence + 1,
+                    }
+                }
             }
             sequence += 1;
         }
     }
 
-    /// Follows one commit that is known to be the next: another writer's, at hand because it was in one's own way.
+    /// Folds the next commit in.
+    async fn go_on_to(
+        &self,
+        tip: Tip,
+        packed: Option<&[u8]>,
+        mut rebuild: Option<&mut Rebuild>,
+    ) -> Result<(), LedgerError> {
+        let before = self.log().tip.clone();
+        let (batch, leaves) = self.link(before.as_ref(), &tip, packed)?;
+        if let Some(rebuild) = rebuild.as_deref_mut() {
+            rebuild.take(self, &tip, &batch).await;
+        }
+        if self.put_forward(tip, &batch, &leaves) > tiles::WAITING {
+            self.write_tiles().await?;
+        }
+        if let Some(rebuild) = rebuild.as_deref_mut() {
+            rebuild.relieve(self).await;
+        }
+        Ok(())
+    }
+
+    /// Follows what stands in the way of one's own commit: another writer's, which is at hand, or what is passed over.
     pub(super) async fn follow(&self, note: &Bytes) -> Result<(), LedgerError> {
         let next = self.log().next;
-        let tip = match self.read_slot(next, note)? {
-            Slot::Whole(tip) => tip,
-            Slot::Empty | Slot::Torn => return self.advance(0, None).await,
+        let before = self.log().tip.clone();
+        let tip = match self.read_slot(next, note) {
+            Slot::Whole(tip) if standing(before.as_ref(), next, &Slot::Whole(tip.clone())) == Standing::Next => tip,
+            _ => return self.advance(0, None).await,
         };
         let packed = self.store.get(&batch_path(&tip.checkpoint.batch)).await?;
-        let before = self.log().tip.clone();
         let (batch, leaves) = self.link(before.as_ref(), &tip, packed.as_deref())?;
         self.put_forward(*tip, &batch, &leaves);
         Ok(())
@@ -251,27 +277,29 @@ impl Ledger {
 
     /// What stands under this number.
     pub(super) async fn slot(&self, sequence: u64) -> Result<Slot, LedgerError> {
-        let path = checkpoint_path(sequence);
-        match self.store.get(&path).await? {
-            Some(bytes) => self.read_slot(sequence, &bytes),
-            None => Ok(Slot::Empty),
+        match self.store.get(&checkpoint_path(sequence)).await {
+            Ok(Some(bytes)) => Ok(self.read_slot(sequence, &bytes)),
+            Ok(None) => Ok(Slot::Empty),
+            // A folder, a link, or more bytes than any checkpoint has.
+            Err(LedgerError::Corrupt { what, .. }) => Ok(Slot::Other { what, bytes: Bytes::new() }),
+            Err(error) => Err(error),
         }
     }
 
     /// The same of bytes that stand there.
-    fn read_slot(&self, sequence: u64, bytes: &Bytes) -> Result<Slot, LedgerError> {
-        let path = checkpoint_path(sequence);
+    fn read_slot(&self, sequence: u64, bytes: &Bytes) -> Slot {
+        let other = |what| Slot::Other { what: format!("{} {what}", checkpoint_path(sequence)), bytes: bytes.clone() };
         match Checkpoint::decode(bytes) {
             Ok(checkpoint) if checkpoint.stated.as_ref().is_some_and(|stated| stated.sequence != sequence) => {
-                Err(self.store.corrupt(format!("{path} is the checkpoint of another commit")))
+                other("is the checkpoint of another commit")
             }
             Ok(checkpoint) => {
                 let digest = Digest::of(signature::body(bytes));
-                Ok(Slot::Whole(Box::new(Tip { sequence, digest, checkpoint, note: bytes.to_vec() })))
+                Slot::Whole(Box::new(Tip { sequence, digest, checkpoint, note: bytes.to_vec() }))
             }
-            Err(Flaw::Torn) => Ok(Slot::Torn),
-            Err(Flaw::Malformed) => Err(self.store.corrupt(format!("{path} is no checkpoint"))),
-            Err(Flaw::Newer(schema)) => Err(self.newer(schema)),
+            Err(Flaw::Torn) => Slot::Torn,
+            Err(Flaw::Malformed) => other("is no checkpoint"),
+            Err(Flaw::Newer(schema)) => Slot::Newer { schema, bytes: bytes.clone() },
         }
     }
 
@@ -279,7 +307,7 @@ impl Ledger {
         let slot = self.slot(sequence).await?;
         let packed = match &slot {
             Slot::Whole(tip) => self.store.get(&batch_path(&tip.checkpoint.batch)).await?,
-            Slot::Empty | Slot::Torn => None,
+            Slot::Empty | Slot::Torn | Slot::Other { .. } | Slot::Newer { .. } => None,
         };
         Ok((sequence, slot, packed))
     }

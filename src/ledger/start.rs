@@ -10,7 +10,7 @@ use super::cache::{self, Envelope};
 use super::checkpoint::{Checkpoint, STATED};
 use super::commitment::Commitment;
 use super::index::Index;
-use super::read::{INDEX, Slot, Tip, checkpoint_path};
+use super::read::{INDEX, Slot, Tip};
 use super::{Access, Ledger, LedgerError, Store, signature, succession};
 use crate::model::Digest;
 
@@ -75,13 +75,13 @@ impl Ledger {
         };
         let tip = match self.slot(envelope.sequence).await {
             Ok(Slot::Whole(tip)) => tip,
-            Ok(Slot::Empty | Slot::Torn) => return Ok(seen(envelope)),
-            // Met again, and named, when the log is read.
-            Err(LedgerError::Corrupt { .. }) => return Ok(anew),
+            Ok(_) => return Ok(seen(envelope)),
             Err(error) => return Err(error),
         };
-        let broken = |what| self.store.corrupt(format!("{}: {what}", checkpoint_path(tip.sequence)));
-        succession::holds(&tip).map_err(broken)?;
+        // A stranger's file says nothing; a damaged one is missed, and named, when the log is read.
+        if succession::holds(&tip).is_err() || !self.comes_from_the_first(&tip).await? {
+            return Ok(seen(envelope));
+        }
         let stated = tip.checkpoint.stated.as_ref().map(|stated| stated.state);
         let most = stated.filter(Commitment::is_own_form).map_or(UNSTATED_CAP, |stated| stated.bytes);
         let read = match cache::content_up_to(&packed, most) {
@@ -192,7 +192,9 @@ impl Ledger {
                 // A program before wrote it, and the log has grown since.
                 return Ok(());
             }
-            if there < seen.sequence {
+            if let Some(why) = self.passed_over(seen.sequence) {
+                format!("{why}, and commit {} was seen there before", seen.sequence)
+            } else if there < seen.sequence {
                 format!("it ends at commit {there}, and commit {} was seen before", seen.sequence)
             } else {
                 format!("commit {} is not the one that was seen before", seen.sequence)

@@ -1,10 +1,15 @@
 //! Which key may sign a checkpoint: the one before it, one that it handed over to (F65), or, where nobody has it any more,
 //! one that was put in force without it, which is told for ever.
 
+use std::cmp::Ordering;
+
 use super::checkpoint::{Checkpoint, KeyInForce, KeyLost};
 use super::read::{Slot, Tip};
 use super::signature::{self, Unproven, VerifierKey};
 use super::{Ledger, LedgerError};
+
+/// So many numbers between two commits are looked at: nobody puts more strangers' files there for nothing.
+const PASSED: usize = 4096;
 
 /// What the next commit says of keys.
 #[derive(Debug, Default)]
@@ -158,11 +163,14 @@ impl Ledger {
                 return Ok(true);
             }
             let Slot::Whole(first) = self.slot(now.since).await? else { return Ok(false) };
-            let before = self.whole_before(now.since).await?;
             // Whoever can write there could put another checkpoint before it, and a signature of its own beside the key's.
-            if before.as_ref().map(|before| &before.digest) != first.checkpoint.previous.as_ref() {
-                return Ok(false);
-            }
+            let before = match &first.checkpoint.previous {
+                Some(_) => match self.commit_before(&first).await? {
+                    None => return Ok(false),
+                    before => before,
+                },
+                None => None,
+            };
             let before = before.map(|before| before.checkpoint);
             let follows = follows(before.as_ref(), &first).is_ok() && gives_up(&first).is_none();
             if first.checkpoint.key.as_ref() != Some(&now) || !follows {
@@ -173,13 +181,69 @@ impl Ledger {
         Ok(false)
     }
 
-    /// The last whole checkpoint before this number.
-    pub(super) async fn whole_before(&self, sequence: u64) -> Result<Option<Tip>, LedgerError> {
-        for sequence in (1..sequence).rev() {
+    /// Whether the keys of the log, from the first commit's on, lead to this one's: whoever can write there and has no key
+    /// makes a checkpoint, and a key for it, of his own. A log that was signed once stays signed.
+    pub(super) async fn comes_from_the_first(&self, tip: &Tip) -> Result<bool, LedgerError> {
+        let mut at = tip.clone();
+        loop {
+            let Some(key) = at.checkpoint.key.clone() else { return self.is_never_signed(&at).await };
+            if self.memory.knows_key(&key.key) {
+                return Ok(true);
+            }
+            let first = match key.since.cmp(&at.sequence) {
+                Ordering::Greater => return Ok(false),
+                Ordering::Equal => at,
+                Ordering::Less => match self.slot(key.since).await? {
+                    Slot::Whole(first) if first.checkpoint.key.as_ref() == Some(&key) => *first,
+                    _ => return Ok(false),
+                },
+            };
+            if first.checkpoint.previous.is_none() {
+                return Ok(follows(None, &first).is_ok());
+            }
+            let Some(before) = self.commit_before(&first).await? else { return Ok(false) };
+            if follows(Some(&before.checkpoint), &first).is_err() {
+                return Ok(false);
+            }
+            at = before;
+        }
+    }
+
+    /// Whether neither the first commit nor the one before this one was signed.
+    async fn is_never_signed(&self, tip: &Tip) -> Result<bool, LedgerError> {
+        let signed = |found: &Tip| found.checkpoint.key.is_some() && found.checkpoint.origin == tip.checkpoint.origin;
+        let before = self.commit_before(tip).await?;
+        if tip.checkpoint.previous.is_some() && before.is_none_or(|before| signed(&before)) {
+            return Ok(false);
+        }
+        Ok(!matches!(self.slot(1).await?, Slot::Whole(first) if signed(&first)))
+    }
+
+    /// The commit that this one names as the one before; none if it is not there. Whatever else stands between is passed
+    /// over.
+    pub(super) async fn commit_before(&self, tip: &Tip) -> Result<Option<Tip>, LedgerError> {
+        if tip.checkpoint.previous.is_none() {
+            return Ok(None);
+        }
+        for sequence in (1..tip.sequence).rev().take(PASSED) {
             match self.slot(sequence).await? {
-                Slot::Whole(tip) => return Ok(Some(*tip)),
-                Slot::Torn => {}
-                Slot::Empty => return Ok(None),
+                Slot::Whole(own) if Some(&own.digest) == tip.checkpoint.previous.as_ref() => return Ok(Some(*own)),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last checkpoint before this number that may be a commit of the log: where to look, and no proof of anything.
+    pub(super) async fn whole_before(&self, sequence: u64) -> Result<Option<Tip>, LedgerError> {
+        let head = self.log().tip.as_ref().map(|tip| (tip.checkpoint.origin.clone(), tip.checkpoint.size));
+        for sequence in (1..sequence).rev().take(PASSED) {
+            let Slot::Whole(tip) = self.slot(sequence).await? else { continue };
+            let own = head.as_ref().is_none_or(|(origin, size)| {
+                tip.checkpoint.origin == *origin && tip.checkpoint.size <= *size && holds(&tip).is_ok()
+            });
+            if own {
+                return Ok(Some(*tip));
             }
         }
         Ok(None)

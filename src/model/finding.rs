@@ -156,6 +156,8 @@ codes! {
     PinUnknown = "pin-unknown",
     /// A file of the ledger that follows from the signed commits was not what they say; it was rebuilt from them.
     LedgerStateDamaged = "ledger-state-damaged",
+    /// Files stand among the ledger's commits that are none: somebody else writes there, or a commit was changed.
+    LedgerForeignFiles = "ledger-foreign-files",
 }
 
 impl fmt::Display for Code {

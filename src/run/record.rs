@@ -111,6 +111,7 @@ impl Recorder {
         recorder.overdue();
         let (witnesses, now) = (&recorder.setup.witnesses, recorder.setup.started);
         recorder.findings.extend(witnesses.pins().map(|missing| decide::missing_history(missing, now)));
+        recorder.findings.extend(witnesses.partial().iter().map(|look| decide::partial_look(look, now)));
         Ok(recorder)
     }
 
@@ -296,6 +297,12 @@ impl Recorder {
             let remedy = "find out who can write to the ledger's view/ and tile/ folders and did; nothing in this report \
                           rests on what was there; check the rest with: prodpin verify";
             self.findings.push(finding(Code::LedgerStateDamaged, Severity::High, None, message, remedy, now));
+        }
+        if let Some(message) = setup.ledger.strays() {
+            let message = format!("ledger {}: {message}; not commits of this ledger, ignored", setup.ledger.location());
+            let remedy =
+                "find out who else can write there, and remove that permission; check the rest with: prodpin verify";
+            self.findings.push(finding(Code::LedgerForeignFiles, Severity::Medium, None, message, remedy, now));
         }
         let mut findings = std::mem::take(&mut self.findings);
         self.waivers_used.extend(decide::waive(&setup.waivers, &mut findings, setup.started));

@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures::{FutureExt as _, StreamExt as _};
 
-use crate::decide::MissingHistory;
+use crate::decide::{MissingHistory, PartialLook};
 use crate::ledger::LedgerError;
 use crate::model::{
     Cause, Entry, Event, Gap, Inspection, Pin, PinState, RepositoryKey, RepositoryName, Scope, SourceName,
@@ -21,6 +21,8 @@ use super::setup::Setup;
 #[derive(Debug, Default)]
 pub(super) struct Witnesses {
     found: BTreeMap<SourceName, Found>,
+    /// Where no pin was found, and not every object version was asked.
+    partial: Vec<PartialLook>,
     /// Taken by whoever begins a source's history, so that its first pin comes after its first commit.
     beginning: tokio::sync::Mutex<()>,
 }
@@ -40,6 +42,11 @@ impl Witnesses {
             Some(Found::Unfinished) => true,
             None => false,
         }
+    }
+
+    /// Where the look for pins was partial, and found none.
+    pub(super) fn partial(&self) -> &[PartialLook] {
+        &self.partial
     }
 
     /// The sources that had pins.
@@ -79,11 +86,15 @@ impl Setup {
         // Without a ledger there is no history to miss.
         let unknown = self.sources.iter().filter(|_| self.keeps_ledger);
         for (name, source) in unknown.filter(|(name, _)| !self.ledger.has_history(name)) {
-            let Some((repository, pin)) = self.first_pin(source, stop).await else {
-                if stop.is_set() {
-                    witnesses.found.insert(name.clone(), Found::Unfinished);
+            let (repository, pin) = match self.first_pin(name, source, stop).await {
+                Ok(found) => found,
+                Err(partial) => {
+                    if stop.is_set() {
+                        witnesses.found.insert(name.clone(), Found::Unfinished);
+                    }
+                    witnesses.partial.extend(partial);
+                    continue;
                 }
-                continue;
             };
             // Another first run may have begun this history, and made these pins, in the meantime.
             self.ledger.look_again().await?;
@@ -104,21 +115,39 @@ impl Setup {
         Ok(witnesses)
     }
 
-    /// The first pin that any repository of the source has. A repository that cannot be read says nothing here, and is
-    /// told when it is looked at.
-    async fn first_pin(&self, source: &Source, stop: &Stop) -> Option<(RepositoryName, String)> {
+    /// The first pin that any repository of the source has, else where not all was asked. A repository that cannot be read
+    /// says nothing here, and is told when it is looked at.
+    async fn first_pin(
+        &self,
+        name: &SourceName,
+        source: &Source,
+        stop: &Stop,
+    ) -> Result<(RepositoryName, String), Option<PartialLook>> {
         let inventory = source.inventory.as_ref();
         let repositories = inventory.repositories().filter_map(async |repository| repository.ok());
         let asked = repositories.take_until(stop.set()).map(async |repository: RepositoryName| {
             // A defect of prodpin at one repository is met, and told, when that is looked at.
-            let pin = AssertUnwindSafe(inventory.any_pin(&repository)).catch_unwind().await.ok()??;
+            let pin = AssertUnwindSafe(inventory.any_pin(&repository)).catch_unwind().await.ok()?;
             Some((repository, pin))
         });
         let found = asked.buffer_unordered(self.concurrency).filter_map(async |found| found);
         let mut found = std::pin::pin!(found);
-        tokio::select! {
-            found = found.next() => found,
-            () = stop.set() => None,
+        let mut partial: Option<PartialLook> = None;
+        loop {
+            let next = tokio::select! {
+                next = found.next() => next,
+                () = stop.set() => None,
+            };
+            match next {
+                Some((repository, Some(pin))) => return Ok((repository, pin)),
+                Some((repository, None)) => {
+                    let unasked = inventory.unasked(&repository);
+                    if unasked > 0 {
+                        partial.get_or_insert_with(|| PartialLook::new(name, &repository)).note(&repository, unasked);
+                    }
+                }
+                None => return Err(partial),
+            }
         }
     }
 

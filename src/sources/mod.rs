@@ -111,19 +111,24 @@ pub trait Inventory: Send + Sync {
     }
 
     /// A pin in this repository, whoever made it, in words; none if there is none, or if nothing could be read. Asked
-    /// before the history of a source begins: a list of names is enough where pins are tags, and only the newest
-    /// object versions are asked for holds.
+    /// before the history of a source begins: a list of names is enough where pins are tags, and of object versions the
+    /// newest and some of the others are asked for holds.
     async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
         let snapshot = self.observe(repository).await;
         if let Some(tag) = witness::pin_tag(&snapshot) {
             return Some(tag);
         }
-        for artifact in witness::newest(&snapshot) {
+        for artifact in witness::asked(&snapshot).0 {
             if let Some(held) = witness::hold(&self.inspect(repository, &artifact).await) {
                 return Some(held);
             }
         }
         None
+    }
+
+    /// How many object versions the last look for a pin there did not ask for holds.
+    fn unasked(&self, _repository: &RepositoryName) -> usize {
+        0
     }
 
     /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.

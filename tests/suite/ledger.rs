@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test that cannot go on ends that test")]
 
 mod anchored;
+mod attacked;
 mod caches;
 mod contended;
 mod crashes;
@@ -17,6 +18,7 @@ mod machine;
 mod places;
 mod proofs;
 mod scale;
+mod strangers;
 mod tampering;
 pub(crate) mod world;
 mod writers;

@@ -215,6 +215,7 @@ class Ledger:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.leaves, self.commits, self.keys, self.lost, self.head, self.reports = [], {}, [], [], None, {}
+        self.strays = []
         # Each repository's latest commit and what its view must be as of that.
         self.touches, self.views = {}, {}
 
@@ -225,15 +226,92 @@ class Ledger:
             raise Wrong(f"{name} is missing") from None
 
     def walk(self):
-        numbers = sorted(int(file.name) for file in (self.folder / "checkpoint").iterdir() if file.name.isdigit())
-        check(numbers == list(range(1, len(numbers) + 1)), f"a checkpoint is missing among {numbers}")
-        before = None
+        """From commit to commit. What is no next commit is passed over; a commit that follows another one than the last
+        here shows that what was passed over is damaged or missing."""
+        folder = self.folder / "checkpoint"
+        numbers = sorted(int(file.name) for file in folder.iterdir() if re.fullmatch(r"[0-9]{20}", file.name))
+        before, passed, expected = None, [], 1
         for number in numbers:
-            # One that was whole once is missed by the one after it, or by the tiles.
-            if not is_torn(self.read(f"checkpoint/{number:020}")):
-                before = self.commit(number, before)
+            standing, what = self.standing(number, before)
+            if standing == "next":
+                self.strays += [number for number, _, _ in passed]
+                before, passed = self.commit(number, before), []
+            elif standing == "displaced":
+                check(not passed, passed and f"{passed[0][1]}; {what}")
+                check(number == expected, f"checkpoint/{expected:020} is missing among {numbers}")
+                raise Wrong(what)
+            elif standing != "torn":
+                passed.append((number, what, standing == "doubtful"))
+            expected = number + 1
+        for number, what, doubtful in passed:
+            check(not doubtful, what)
+        self.strays += [number for number, _, _ in passed]
         self.head = before
         check(self.head, "the log is empty")
+
+    def standing(self, number, before):
+        """What stands under a number, seen from the last commit before it."""
+        name = f"checkpoint/{number:020}"
+        path = self.folder / name
+        if not path.is_file() or path.stat().st_size > 64 << 10:
+            return "foreign", f"{name} is no checkpoint"
+        data = path.read_bytes()
+        # One that was whole once is missed by the one after it, or by the tiles.
+        if is_torn(data):
+            return "torn", f"{name} was never finished"
+        try:
+            now = Checkpoint(data, name)
+            check(now.number in (None, number), f"{name} is the checkpoint of another commit")
+        except Wrong as wrong:
+            return ("doubtful" if self.nearly(data, number, before) else "foreign"), str(wrong)
+        if before is None:
+            return ("displaced" if now.previous else "next"), f"{name} does not follow the checkpoint before it"
+        if now.origin != before.origin:
+            return "foreign", f"{name} belongs to another log"
+        if now.previous == sha256(before.body).hex():
+            return self.linked(number, before, now)
+        what = f"{name} does not follow the checkpoint before it"
+        if before.key is None:
+            own = now.size > before.size and number > before.place + 1
+        else:
+            own = self.signed_by(before.key, now) and (now.number is not None or now.size > before.size)
+        return ("displaced" if own else "foreign"), what
+
+    def linked(self, number, before, now):
+        """A checkpoint that names the last commit as the one before: whether its key may sign it."""
+        try:
+            kept = self.keys, self.lost
+            self.keys, self.lost = list(self.keys), list(self.lost)
+            self.succession(number, before.key, before, now)
+        except Wrong as wrong:
+            if before.key is None:
+                return "doubtful", str(wrong)
+            return ("displaced" if self.signed_by(before.key, now) else "foreign"), str(wrong)
+        finally:
+            self.keys, self.lost = kept
+        return "next", None
+
+    @staticmethod
+    def signed_by(key, note):
+        try:
+            key.check(note, "")
+        except Wrong:
+            return False
+        return True
+
+    def nearly(self, data, number, before):
+        """Whether what does not read as a checkpoint looks like the next one with a fault in it."""
+        if before is None:
+            return any((self.folder / "batch").glob("*"))
+        lines = data.partition(b"\n\n")[0].decode(errors="replace").split("\n")
+        size = lines[1] if len(lines) > 1 else ""
+        agree = [
+            lines[0] == before.origin,
+            size.isdigit() and int(size) > before.size,
+            f"previous {sha256(before.body).hex()}" in lines,
+            f"commit {number}" in lines,
+        ]
+        return sum(agree) >= 2 + (before.number is not None)
 
     def commit(self, number, before):
         name = f"checkpoint/{number:020}"
@@ -262,6 +340,7 @@ class Ledger:
         for left in reversed(now.edge[:-1]):
             root = node_hash(left, root)
         check(root == now.root, f"{name}: its root is not that of its entries")
+        now.place = number
         self.commits[number] = now
         return now
 
@@ -455,6 +534,8 @@ def main():
     for key, at in ledger.lost:
         check(given.key != key, f"the key that you trust was given up for lost at commit {at}")
         print(f"NOTE: commit {at} put another key in force without a signature of the last one, {key}")
+    for number in ledger.strays:
+        print(f"NOTE: checkpoint/{number:020} is no commit of this ledger, and ignored")
     tiles, views = ledger.tiles(), ledger.derived()
     ledger.report_bodies()
     if given.since:

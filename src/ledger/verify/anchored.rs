@@ -125,7 +125,7 @@ impl Walk<'_> {
         };
         let own = match self.kept.slot(sequence).await {
             Ok(Slot::Whole(own)) => own,
-            Ok(Slot::Empty | Slot::Torn) => {
+            Ok(_) => {
                 let digest = Digest::of(signature::body(&note));
                 let found = Tip { sequence, digest, checkpoint: seen, note: note.to_vec() };
                 let log = self.folded.log();
@@ -133,8 +133,6 @@ impl Walk<'_> {
                 // Under a number that this log has not reached stands what is none of its commits.
                 return Ok((sequence, if later { Copy::Beyond } else { Copy::Torn }));
             }
-            // Told already, when the log was walked.
-            Err(LedgerError::Corrupt { .. }) => return Ok((sequence, Copy::Same)),
             Err(error) => return Err(Failed::Ledger(error)),
         };
         let name = anchor.location();

@@ -13,6 +13,7 @@ use crate::ledger::foreign::{Numbers, Sorted, foreign};
 use crate::ledger::memory::Proof;
 use crate::ledger::read::{Fetched, Slot, Tip, batch_path, checkpoint_path};
 use crate::ledger::rebuild::Rebuild;
+use crate::ledger::standing::{Standing, standing};
 use crate::ledger::tiles::{self, TileId, WIDTH};
 use crate::ledger::tree::Edge;
 use crate::ledger::{Ledger, LedgerError, batch, succession};
@@ -38,6 +39,34 @@ pub(super) struct Walk<'a> {
     pub(super) index: Option<KeptIndex>,
     /// What is still to be read, with the first run that names it.
     reports: HashMap<Digest, RunId>,
+    /// What was passed over since the last commit.
+    doubts: Vec<Doubt>,
+    /// What is no commit of this log for certain.
+    strays: Vec<String>,
+}
+
+/// A file after the last commit that is not the next one.
+struct Doubt {
+    sequence: u64,
+    what: String,
+    /// Whether it looks like the next one with a fault in it.
+    nearly: bool,
+    digest: Option<Digest>,
+    previous: Option<Digest>,
+}
+
+impl Doubt {
+    fn new(sequence: u64, what: String, nearly: bool, slot: Slot) -> Self {
+        let (digest, previous) = match slot {
+            Slot::Whole(tip) => (Some(tip.digest), tip.checkpoint.previous),
+            _ => (None, None),
+        };
+        Self { sequence, what, nearly, digest, previous }
+    }
+
+    fn name(&self) -> String {
+        format!("{:020}", self.sequence)
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -53,6 +82,8 @@ impl<'a> Walk<'a> {
             rebuild: Rebuild::new(false),
             index: None,
             reports: HashMap::new(),
+            doubts: Vec::new(),
+            strays: Vec::new(),
         }
     }
 
@@ -88,15 +119,44 @@ impl<'a> Walk<'a> {
 
     /// What stands under a number.
     async fn numbered(&mut self, sequence: u64, fetched: Result<Fetched, LedgerError>) -> Result<(), LedgerError> {
-        match fetched {
-            Ok((_, Slot::Whole(tip), packed)) => self.commit(*tip, packed.as_deref()).await?,
-            Ok((_, Slot::Torn, _)) => {
-                let path = checkpoint_path(sequence);
-                self.found.notes.push(format!("{path} was never finished and counts for nothing"));
+        let (slot, packed) = match fetched {
+            Ok((_, slot, packed)) => (slot, packed),
+            Err(LedgerError::Corrupt { what, .. }) => {
+                self.lost(sequence, what);
+                return Ok(());
             }
-            Ok((_, Slot::Empty, _)) => self.lost(sequence, "it is missing, and later ones are there".to_owned()),
-            Err(LedgerError::Corrupt { what, .. }) => self.lost(sequence, what),
             Err(error) => return Err(error),
+        };
+        if matches!(slot, Slot::Torn) {
+            let path = checkpoint_path(sequence);
+            self.found.notes.push(format!("{path} was never finished and counts for nothing"));
+            return Ok(());
+        }
+        // After a gap nothing tells a commit from what is none.
+        let standing = match (&slot, self.gap) {
+            (Slot::Whole(_), true) => Standing::Next,
+            (_, true) => Standing::Foreign(String::new()),
+            (slot, false) => standing(self.before.as_ref(), sequence, slot),
+        };
+        match (standing, slot) {
+            (_, Slot::Newer { schema, .. }) if self.gap => return Err(self.kept.newer(schema)),
+            (Standing::Newer(schema), _) => return Err(self.kept.newer(schema)),
+            (Standing::Next, Slot::Whole(tip)) => {
+                self.strays.extend(self.doubts.drain(..).map(|doubt| doubt.name()));
+                self.commit(*tip, packed.as_deref()).await?;
+            }
+            // What was passed over since the last commit is what this one follows.
+            (Standing::Displaced(_), Slot::Whole(tip)) => {
+                for doubt in std::mem::take(&mut self.doubts) {
+                    self.lost(doubt.sequence, doubt.what);
+                }
+                self.commit(*tip, packed.as_deref()).await?;
+            }
+            (_, Slot::Other { what, .. }) if self.gap => self.lost(sequence, what),
+            (_, Slot::Empty) => self.lost(sequence, "it is missing, and later ones are there".to_owned()),
+            (Standing::Foreign(what), slot) => self.doubts.push(Doubt::new(sequence, what, false, slot)),
+            (Standing::Doubtful(what), slot) => self.doubts.push(Doubt::new(sequence, what, true, slot)),
+            (Standing::Next | Standing::Displaced(_), _) => {}
         }
         Ok(())
     }
@@ -108,15 +168,47 @@ impl<'a> Walk<'a> {
         let Sorted { own, strays } = self.kept.sort(before.as_ref(), numbers).await?;
         let mut next = last + 1;
         for number in own {
-            if number > next {
+            let fetched = self.kept.fetch_one(number).await;
+            // Where it follows the last one all the same, there never was a commit in the gap.
+            let follows = matches!(&fetched, Ok((_, slot, _)) if !self.gap
+                && standing(self.before.as_ref(), number, slot) == Standing::Next);
+            if number > next && !follows {
+                for doubt in std::mem::take(&mut self.doubts) {
+                    self.lost(doubt.sequence, doubt.what);
+                }
                 self.lost(next, "it is missing, and later ones are there".to_owned());
             }
-            let fetched = self.kept.fetch_one(number).await;
             self.numbered(number, fetched).await?;
             next = number + 1;
         }
+        self.strays.extend(strays);
+        self.doubted().await?;
         let odd = self.kept.odd_names().await?;
+        let strays = std::mem::take(&mut self.strays);
         self.found.notes.extend([strays, odd].iter().filter(|names| !names.is_empty()).map(|names| foreign(names)));
+        Ok(())
+    }
+
+    /// What stands after the last commit and is none: damage only where it looks like one, or like another log's.
+    async fn doubted(&mut self) -> Result<(), LedgerError> {
+        let doubts = std::mem::take(&mut self.doubts);
+        let begun = self.before.is_some() || self.kept.has_batches().await?;
+        let mut names: Vec<String> = Vec::new();
+        let mut after: Option<&Doubt> = None;
+        for doubt in &doubts {
+            if let Some(first) = after.filter(|first| doubt.previous.is_some() && doubt.previous == first.digest) {
+                let what =
+                    format!("{}, and {} continues it: another history", first.what, checkpoint_path(doubt.sequence));
+                self.found.damaged(checkpoint_path(first.sequence), None, what);
+            }
+            if doubt.nearly && begun {
+                self.found.damaged(checkpoint_path(doubt.sequence), None, doubt.what.clone());
+            } else {
+                names.push(doubt.name());
+            }
+            after = Some(doubt);
+        }
+        self.strays.extend(names);
         Ok(())
     }
 

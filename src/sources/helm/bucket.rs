@@ -23,7 +23,8 @@ use crate::policy::{HelmBucket, S3Config};
 use crate::sources::http::answer::Sink as _;
 use crate::sources::s3::charts::{Keys, NoObject};
 use crate::sources::s3::{S3Error, Tuning};
-use crate::sources::{Inventory, OpenOptions, Protector, Source, witness};
+use crate::sources::witness::{self, LeftOut};
+use crate::sources::{Inventory, OpenOptions, Protector, Source};
 
 const ARCHIVE_CAP: i64 = 256 << 20;
 /// An index older than this is read again.
@@ -40,7 +41,13 @@ pub(super) async fn open(
     tuning: Tuning,
 ) -> Result<Source, S3Error> {
     let keys = Keys::open(name, config(place), options, tuning).await?;
-    let charts = Arc::new(BucketCharts { shelf, keys, place: place.clone(), index: Mutex::default() });
+    let charts = Arc::new(BucketCharts {
+        shelf,
+        keys,
+        place: place.clone(),
+        index: Mutex::default(),
+        left_out: LeftOut::default(),
+    });
     let protector = options.write.then(|| Arc::clone(&charts) as Arc<dyn Protector>);
     Ok(Source { inventory: charts, protector, rehearsal: None })
 }
@@ -69,6 +76,7 @@ struct BucketCharts {
     keys: Keys,
     place: HelmBucket,
     index: Mutex<Option<Held>>,
+    left_out: LeftOut,
 }
 
 /// The index as last read, or why it could not be.
@@ -307,12 +315,16 @@ impl Inventory for BucketCharts {
     async fn any_pin(&self, chart: &RepositoryName) -> Option<String> {
         // Whether an archive is held shows without reading it.
         let snapshot = self.observe(chart).await;
-        for artifact in witness::newest(&snapshot) {
+        for artifact in self.left_out.note(chart, &snapshot) {
             if let Some(held) = witness::hold(&self.keys.inspect(&artifact).await) {
                 return Some(held);
             }
         }
         None
+    }
+
+    fn unasked(&self, chart: &RepositoryName) -> usize {
+        self.left_out.of(chart)
     }
 
     async fn look_up(&self, repository: &RepositoryName, version: &Tag) -> (Resolution, Option<Gap>) {

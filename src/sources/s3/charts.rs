@@ -55,6 +55,7 @@ impl Keys {
             state: Default::default(),
             inventory: Default::default(),
             matched: Default::default(),
+            left_out: Default::default(),
         })))
     }
 

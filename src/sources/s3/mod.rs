@@ -54,6 +54,7 @@ use crate::policy::S3Config;
 use self::client::Budget;
 use self::failure::BucketName;
 use self::settings::BucketState;
+use super::witness::{self, LeftOut};
 use super::{Inventory, OpenOptions, Reservation, Source};
 
 /// Why a bucket cannot be a source.
@@ -111,6 +112,7 @@ pub async fn open_tuned(
         state: RwLock::new(None),
         inventory: OnceCell::new(),
         matched: Mutex::new(BTreeSet::new()),
+        left_out: LeftOut::default(),
     });
     let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&bucket))) as Arc<_>);
     Ok(Source { inventory: bucket, protector, rehearsal: None })
@@ -153,6 +155,8 @@ struct Bucket {
     inventory: OnceCell<Result<inventory::Inventory, failure::Failure>>,
     /// Pattern entries that some repository matched.
     matched: Mutex<BTreeSet<String>>,
+    /// What looks for pins did not ask.
+    left_out: LeftOut,
 }
 
 impl Bucket {
@@ -215,6 +219,20 @@ impl Inventory for Bucket {
 
     async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
         observe::observe(self, repository, memory).await
+    }
+
+    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
+        let snapshot = self.observe(repository).await;
+        for artifact in self.left_out.note(repository, &snapshot) {
+            if let Some(held) = witness::hold(&self.inspect(repository, &artifact).await) {
+                return Some(held);
+            }
+        }
+        None
+    }
+
+    fn unasked(&self, repository: &RepositoryName) -> usize {
+        self.left_out.of(repository)
     }
 
     async fn look_up(&self, _repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {

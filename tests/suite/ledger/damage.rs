@@ -76,13 +76,22 @@ async fn commits_that_are_swapped_exchanged_or_missing_are_named_f58() {
     }
 }
 
-/// A checkpoint whose every hash was made to fit a batch with other entries still does not fit the one before it.
+/// A checkpoint whose every hash was made to fit a batch with other entries still does not fit the one before it: it is
+/// passed over, and where a commit of its number was seen, that is missed.
 #[tokio::test]
-async fn another_logs_commit_does_not_continue_this_one_i9() {
-    let (store, other) = (log().await, log().await);
-    put(&store, &batch_of(&other, 4).await, bytes(&other, &batch_of(&other, 4).await).await).await;
-    put(&store, &checkpoint(4), bytes(&other, &checkpoint(4)).await).await;
-    is_corrupt(&store, &checkpoint(4)).await;
+async fn another_logs_commit_does_not_continue_this_one_i9_f101() {
+    for seen in [false, true] {
+        let (store, other) = (log().await, log().await);
+        if seen {
+            drop(writer(&store).await);
+        }
+        put(&store, &batch_of(&other, 4).await, bytes(&other, &batch_of(&other, 4).await).await).await;
+        put(&store, &checkpoint(4), bytes(&other, &checkpoint(4)).await).await;
+        match open(&store, Access::Write).await {
+            Ok(ledger) => assert!(!seen && ledger.head().unwrap().sequence == 3, "{:?}", ledger.head()),
+            Err(error) => assert!(seen && error.to_string().contains(&checkpoint(4)), "{error}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -50,6 +50,11 @@ enum Act {
     Note,
     /// Someone writes over caches: what they were when they were noted, or something else.
     Forge(Attack),
+    /// Someone creates a file under the number that comes next: some other file, or a copy of this commit's.
+    Stray(Option<usize>),
+    /// Someone removes such a file again, while no writer is at work: whoever can remove files under a writer that passed them
+    /// over makes another one commit where they were, and could remove that commit as well.
+    Tidy,
 }
 
 /// In a log without a key nobody can tell a head that was lost from one that somebody made up, and then nothing is written
@@ -92,12 +97,16 @@ impl ReferenceStateMachine for Model {
             1 => Just(Act::Forget),
             1 => Just(Act::Note),
             3 => attack().prop_map(Act::Forge),
+            2 => proptest::option::of(0..8_usize).prop_map(Act::Stray),
+            1 => Just(Act::Tidy),
         ]
         .boxed()
     }
 
     /// Whether bytes are told again that the writer itself told, and another replaced since, depends on whether it has
-    /// learnt of the other's commit: a view that is ahead tells it, one that was lost does not. Both are right.
+    /// learnt of the other's commit: a view that is ahead tells it, one that was lost does not. No run does this: one run has
+    /// one ledger open, recalls a repository once and looks once, and what it commits twice is the same look, which is no
+    /// news whatever came between (`writers::a_look_that_is_said_again…`).
     fn preconditions(model: &Self, act: &Act) -> bool {
         let Act::Tell { writer, tag, bytes } = act else { return true };
         let is = |known: &BTreeMap<usize, usize>| known.get(tag) == Some(bytes);
@@ -131,7 +140,12 @@ impl ReferenceStateMachine for Model {
                 model.recalled[*writer] = model.known.clone();
                 model.read[*writer] = model.known.clone();
             }
-            Act::Forget | Act::Note | Act::Forge(_) => {}
+            Act::Forget | Act::Note | Act::Forge(_) | Act::Stray(_) => {}
+            Act::Tidy => {
+                let known = model.known.clone();
+                (model.recalled, model.read) =
+                    (std::array::from_fn(|_| known.clone()), std::array::from_fn(|_| known.clone()));
+            }
         }
         model
     }
@@ -143,6 +157,7 @@ struct Real {
     noted: Arc<dyn ObjectStore>,
     writers: Vec<(Ledger, RepositoryState)>,
     run: u64,
+    strays: Vec<String>,
 }
 
 impl StateMachineTest for Real {
@@ -154,7 +169,7 @@ impl StateMachineTest for Real {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let writers = (0..WRITERS).map(|_| (runtime.block_on(writer(&store)), RepositoryState::default())).collect();
         let noted = runtime.block_on(copy_of(&store));
-        Self { runtime, store, noted, writers, run: 0 }
+        Self { runtime, store, noted, writers, run: 0, strays: Vec::new() }
     }
 
     fn apply(mut real: Self, _: &Model, act: Act) -> Self {
@@ -203,6 +218,36 @@ impl StateMachineTest for Real {
                 remove(&real.store, views).await;
             }),
             Act::Note => real.noted = real.runtime.block_on(copy_of(&real.store)),
+            Act::Stray(copied) => {
+                let (store, strays) = (real.store.clone(), &mut real.strays);
+                real.runtime.block_on(async {
+                    let there = names(&store, "checkpoint").await;
+                    let bytes = match copied.filter(|_| !there.is_empty()) {
+                        Some(nth) => bytes(&store, &there[nth % there.len()]).await,
+                        None => b"some\nother\nprogram's\nfile\n".to_vec(),
+                    };
+                    let next = there.last().map_or(1, |last| last["checkpoint/".len()..].parse::<u64>().unwrap() + 1);
+                    // With nothing there at all it might be a first commit that was damaged.
+                    if next > 1 {
+                        let name = format!("checkpoint/{next:020}");
+                        put(&store, &name, bytes).await;
+                        strays.push(name);
+                    }
+                });
+            }
+            Act::Tidy => {
+                let (store, stray) = (real.store.clone(), real.strays.pop());
+                real.writers = real.runtime.block_on(async {
+                    remove(&store, stray).await;
+                    let mut writers = Vec::new();
+                    for _ in 0..WRITERS {
+                        let ledger = open(&store, Access::Write).await.unwrap();
+                        let state = ledger.recall(&shop).await.unwrap();
+                        writers.push((ledger, state));
+                    }
+                    writers
+                });
+            }
             Act::Forge(attack) => real.runtime.block_on(carry_out(&real.store, &real.noted, &attack)),
         }
         real

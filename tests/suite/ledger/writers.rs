@@ -139,3 +139,29 @@ async fn an_absence_that_the_run_did_not_know_does_not_complete_its_deletion_i4(
     let status = quick.recall(&repository).await.unwrap().tags[&tag("v1")].status;
     assert!(matches!(status, TagStatus::Deleted(_)), "{status:?}");
 }
+
+/// A run commits what it saw, another run sees other bytes later and commits that, and the first one says its own again: with
+/// the rest of its entries, or because an answer was lost. The tag did not come back.
+#[tokio::test]
+async fn a_look_that_is_said_again_after_another_writers_is_no_way_back_i13_i14() {
+    for learns in [false, true] {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let (one, two) = (writer(&store).await, writer(&store).await);
+        let shop = key("shop/api");
+        one.commit(vec![tag_seen(1, &shop, "latest", "a")]).await.unwrap();
+        two.commit(vec![tag_seen(2, &shop, "latest", "b")]).await.unwrap();
+        let other = tag_seen(1, &key("web/front"), "v1", "x");
+        let again = tag_seen(1, &shop, "latest", "a");
+        if learns {
+            one.commit(vec![other.clone()]).await.unwrap();
+        }
+        one.commit(vec![again, other]).await.unwrap();
+        let state = writer(&store).await.recall(&shop).await.unwrap();
+        let sightings = &state.tags[&tag("latest")].sightings;
+        assert_eq!(
+            sightings.iter().map(|seen| seen.artifact.clone()).collect::<Vec<_>>(),
+            [artifact("a"), artifact("b")]
+        );
+        assert_eq!(audit(&store).await.len(), 3, "learns: {learns}");
+    }
+}
