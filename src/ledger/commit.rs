@@ -337,7 +337,7 @@ fn is_on_record(entry: &Entry, state: &RepositoryState) -> bool {
         | Event::TagMoved { tag, to: artifact, .. } => (tag, artifact),
         _ => return false,
     };
-    let told = state.tags.get(tag).map(|history| history.sightings.as_slice()).unwrap_or_default();
+    let told = state.tags.get(tag).map_or(&[][..], |history| &history.sightings);
     told.iter().any(|sighting| sighting.since.at == entry.at && sighting.artifact == *artifact)
 }
 
