@@ -1,6 +1,7 @@
 //! How much memory this process may use: a budget that decides how much is in flight (I28). It is the process's, as the
 //! kernel's limit is, so it is asked for here and handed through nowhere.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -49,6 +50,11 @@ impl Budget {
         (bytes - bytes / 10).saturating_sub(BASE).max(LEAST / 4)
     }
 
+    /// How many threads may keep memory of their own.
+    pub(crate) fn threads(self) -> usize {
+        self.part(96 << 20, 2, 16)
+    }
+
     /// A part of what may be in flight, within these bounds.
     pub(crate) fn part(self, of: u64, least: u64, most: u64) -> usize {
         usize::try_from((self.working() / of.max(1)).clamp(least, most)).unwrap_or(usize::MAX)
@@ -95,6 +101,50 @@ fn smallest(groups: &str, read: &dyn Fn(&str) -> Option<String>) -> Option<u64> 
 /// `max`, and v1's number that is no limit, are none.
 fn limit(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|bytes| *bytes < 1 << 50)
+}
+
+/// What is kept for as long as a source is open, such as an index of charts: counted in one place, because several sources
+/// have some (I28).
+#[derive(Debug)]
+pub(crate) struct Aside {
+    of: &'static AtomicUsize,
+    bytes: usize,
+}
+
+static SET_ASIDE: AtomicUsize = AtomicUsize::new(0);
+
+impl Aside {
+    /// How much more may be set aside.
+    pub(crate) fn room() -> usize {
+        budget().part(ASIDE_PART, 16 << 20, 512 << 20).saturating_sub(SET_ASIDE.load(Ordering::Relaxed))
+    }
+
+    /// Counts what is kept from now on, until this is dropped.
+    pub(crate) fn count(bytes: usize) -> Self {
+        Self::at(&SET_ASIDE, bytes)
+    }
+
+    fn at(of: &'static AtomicUsize, bytes: usize) -> Self {
+        of.fetch_add(bytes, Ordering::Relaxed);
+        Self { of, bytes }
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What is set aside is at most this part of what may be in flight, and repositories then have the rest.
+const ASIDE_PART: u64 = 2;
+
+impl Budget {
+    /// What repositories may take, where sources set something aside or do not.
+    pub(crate) fn for_repositories(self, beside: bool) -> u64 {
+        let working = self.working();
+        if beside { working - working / ASIDE_PART } else { working }
+    }
 }
 
 /// One permit of an admission: the smallest amount that is told apart.
@@ -297,9 +347,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_aside_is_counted_until_it_is_let_go_i28() {
+        static ASIDE: AtomicUsize = AtomicUsize::new(0);
+        let (one, other) = (Aside::at(&ASIDE, 3), Aside::at(&ASIDE, 4));
+        assert_eq!(ASIDE.load(Ordering::Relaxed), 7);
+        drop(one);
+        assert_eq!(ASIDE.load(Ordering::Relaxed), 4);
+        drop(other);
+        let small = Budget { bytes: 256 << 20, limited: true };
+        assert_eq!(small.for_repositories(true) + small.part(ASIDE_PART, 0, u64::MAX) as u64, small.working());
+        assert_eq!(small.for_repositories(false), small.working());
+    }
+
+    #[test]
     fn what_may_be_in_flight_leaves_room_for_the_rest_i28() {
         let working = |mib: u64| Budget { bytes: mib << 20, limited: true }.working() >> 20;
         assert_eq!((working(256), working(512), working(1)), (182, 412, 16));
         assert_eq!(Budget { bytes: 256 << 20, limited: true }.part(8, 1 << 20, 16 << 20), 16 << 20);
+        let threads = |mib: u64| Budget { bytes: mib << 20, limited: true }.threads();
+        assert_eq!((threads(64), threads(256), threads(1024), threads(64 << 10)), (2, 2, 9, 16));
     }
 }

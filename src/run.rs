@@ -10,6 +10,7 @@ mod ready;
 mod record;
 mod repository;
 mod setup;
+mod signalled;
 mod stop;
 mod wanted;
 mod witness;

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         tracing::warn!("{warning}");
     }
     let name: Arc<str> = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "prodpin".to_owned()).into();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match prodpin::cli::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!("{error}");

@@ -105,8 +105,16 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
     }
 }
 
+/// What work runs on: as many threads as there are processors, and few where there is little memory, because each keeps
+/// some that it let go of for itself.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = processors.min(memory::budget().threads());
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
+}
+
 fn in_runtime(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Result<Ending> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(work);
     // Not waiting for what was left behind: a name look-up that hangs must not hold up the end.
     runtime.shutdown_background();

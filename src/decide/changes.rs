@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     ArtifactId, Cause, Event, Gap, Mark, ObjectFacts, ObservedTag, Order, ProductionRule, RepositoryState, Resolution,
-    Scope, Snapshot, Tag, TagHistory, TagStatus, seen,
+    Scope, Sighting, Snapshot, Tag, TagHistory, TagStatus, seen,
 };
 
 use super::drift;
@@ -196,9 +196,66 @@ fn key_changes(tag: &ObservedTag, object: &ObjectFacts, state: &RepositoryState,
     }
 }
 
+/// That tags were seen for the first time, made anew from the state into which it was folded at this mark: of a million
+/// new tags nothing else is held while their repository is decided (I28).
+pub fn first_sightings(state: &RepositoryState, mark: Mark) -> impl Iterator<Item = Event> {
+    state.tags.iter().filter_map(move |(tag, history)| {
+        let Sighting { artifact, created, .. } = first_sighting(history, mark)?;
+        Some(Event::TagSeen { tag: tag.clone(), artifact: artifact.clone(), created: *created })
+    })
+}
+
+/// Takes what [`first_sightings`] tells out of a look's events, from this place on.
+pub fn leave_first_sightings(events: &mut Vec<Event>, from: usize, state: &RepositoryState, mark: Mark) {
+    let is_first = |event: &mut Event| match event {
+        Event::TagSeen { tag, .. } => state.tags.get(tag).is_some_and(|known| first_sighting(known, mark).is_some()),
+        _ => false,
+    };
+    events.extract_if(from.., is_first).for_each(drop);
+    events.shrink_to_fit();
+}
+
+/// The one sighting of a tag that was never seen before this mark.
+fn first_sighting(history: &TagHistory, mark: Mark) -> Option<&Sighting> {
+    match &*history.sightings {
+        [only] if only.since == mark && history.status == TagStatus::Present => Some(only),
+        _ => None,
+    }
+}
+
 /// Folds this run's events into what was known, at the position they will have.
 pub fn fold(state: &mut RepositoryState, mark: Mark, events: &[Event]) {
     for event in events {
         state.apply(mark, event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+
+    #[test]
+    fn what_is_told_by_the_state_is_told_once_i28() {
+        let artifact = |bytes: &str| ArtifactId::from(Digest::of(bytes.as_bytes()));
+        let tag = |name: &str| name.parse::<Tag>().unwrap();
+        let saw = |name: &str, bytes: &str| Event::TagSeen { tag: tag(name), artifact: artifact(bytes), created: None };
+        let moved = |name: &str, from: &str, to: &str| Event::TagMoved {
+            tag: tag(name),
+            from: artifact(from),
+            to: artifact(to),
+        };
+        let mark = |sequence| Mark { sequence, at: Timestamp::UNIX_EPOCH };
+        let mut state = RepositoryState::default();
+        fold(&mut state, mark(1), &[saw("known", "1"), saw("before", "2")]);
+        let retold = saw("before", "2");
+        let news =
+            [saw("a", "3"), moved("known", "1", "4"), saw("twice", "5"), moved("twice", "5", "6"), saw("z", "7")];
+        fold(&mut state, mark(2), &news);
+        let mut events: Vec<Event> = [retold.clone()].into_iter().chain(news.clone()).collect();
+        leave_first_sightings(&mut events, 1, &state, mark(2));
+        assert_eq!(events, [retold, news[1].clone(), news[2].clone(), news[3].clone()]);
+        let first: Vec<Event> = first_sightings(&state, mark(2)).collect();
+        assert_eq!(first, [news[0].clone(), news[4].clone()]);
     }
 }

@@ -39,6 +39,18 @@ pub(super) fn meet<'a>(snapshot: &'a Snapshot, state: &'a RepositoryState) -> im
     })
 }
 
+/// Has listed tags share the names of those that are known: of a million tags each name is held once (I28). The list is in
+/// order of name.
+pub fn share_names(snapshot: &mut Snapshot, state: &RepositoryState) {
+    let mut known = state.tags.keys().peekable();
+    for listed in &mut snapshot.tags {
+        while known.next_if(|name| **name < listed.name).is_some() {}
+        if let Some(name) = known.next_if(|name| **name == listed.name) {
+            listed.name = name.clone();
+        }
+    }
+}
+
 /// Tags that are known and were not listed.
 pub fn unlisted<'a>(snapshot: &'a Snapshot, state: &'a RepositoryState) -> impl Iterator<Item = &'a Tag> {
     meet(snapshot, state).filter(|met| met.listed.is_none()).map(|met| met.tag)

@@ -56,13 +56,13 @@ mod window;
 mod witness;
 mod workloads;
 
-pub use changes::{Survey, changes, fold, survey};
+pub use changes::{Survey, changes, first_sightings, fold, leave_first_sightings, survey};
 pub use cleanup::unreadable;
 pub use deployments::{deployments, uses};
 pub use drift::claimed;
 pub use findings::next_step;
 pub use labels::Labels;
-pub use meeting::unlisted;
+pub use meeting::{share_names, unlisted};
 pub use overdue::overdue;
 pub use plan::{Attempts, Input, Plan, plan};
 pub use pointers::yield_to_pods;

@@ -13,10 +13,19 @@ use serde::{Deserialize, Serialize};
 use super::cache;
 use super::commitment::{Commitment, Hashing};
 use super::index::Touch;
+use crate::memory;
 use crate::model::{Digest, Entry, Event, RepositoryKey, RunId};
 
-/// A commit larger than this is made in several: a reader holds one batch at a time.
-pub(super) const BATCH_BYTES: usize = 16 << 20;
+/// A commit larger than this is made in several: a reader holds one batch at a time, and a writer one several times over,
+/// as entries, lines and packed (I28).
+pub(super) fn most_bytes() -> usize {
+    memory::budget().part(24, 4 << 20, 16 << 20)
+}
+
+/// So many entries are made at once of what is to be committed: about as many as one batch holds.
+pub(super) fn at_once() -> usize {
+    most_bytes() / 256
+}
 
 /// The most a reader unpacks before it calls a batch hostile.
 const UNPACKED_CAP: u64 = 64 << 20;

@@ -64,6 +64,11 @@ impl Ledger {
     /// nothing by that is left out. With nothing left, nothing is committed. After an error it is unknown whether the
     /// entries were committed; committing them again, or observing again, is safe in both cases.
     pub async fn commit(&self, entries: Vec<Entry>) -> Result<Head, LedgerError> {
+        self.commit_each(entries.into_iter()).await
+    }
+
+    /// The same for entries that are made as they are committed: of a million there are never all (I28).
+    pub async fn commit_each(&self, mut entries: impl Iterator<Item = Entry> + Send) -> Result<Head, LedgerError> {
         if self.access == Access::Read {
             return Err(LedgerError::ReadOnly { location: self.store.location().to_owned() });
         }
@@ -71,10 +76,16 @@ impl Ledger {
         self.refuse_fork()?;
         let before = self.log().index.sequence;
         let mut views = HashMap::new();
-        let mut rest = entries.as_slice();
-        while !rest.is_empty() {
-            let taken = self.commit_some(rest, &mut views, &mut writing).await?;
-            rest = &rest[taken..];
+        let (mut at_hand, mut ends_run) = (Vec::new(), false);
+        loop {
+            let room = batch::at_once().saturating_sub(at_hand.len());
+            at_hand.extend(entries.by_ref().take(room));
+            if at_hand.is_empty() {
+                break;
+            }
+            let taken = self.commit_some(&at_hand, &mut views, &mut writing).await?;
+            let done = at_hand.drain(..taken);
+            ends_run |= done.fold(false, |ends, entry| ends | matches!(entry.event, Event::Run(_)));
         }
         // Told only once the anchor knows of it, as far as it can be reached.
         self.copy_to_anchor().await?;
@@ -83,7 +94,6 @@ impl Ledger {
         if let Err(error) = self.write_views(changed.collect()).await {
             tracing::warn!(ledger = self.store.location(), %error, "a cache could not be written; the log is complete");
         }
-        let ends_run = entries.iter().any(|entry| matches!(entry.event, Event::Run(_)));
         if let Err(error) = self.write_tiles().await {
             tracing::warn!(ledger = self.store.location(), %error, "a tile could not be written; the next run does");
         }
@@ -162,9 +172,10 @@ impl Ledger {
             let log = self.log();
             (log.next, log.tip.clone())
         };
+        let most = batch::most_bytes();
         let (mut restated, mut taken, mut bytes) = (Vec::new(), 0, 0);
         for entry in entries {
-            if bytes >= batch::BATCH_BYTES {
+            if bytes >= most {
                 break;
             }
             taken += 1;

@@ -130,7 +130,7 @@ impl Ledger {
         }
         if self.access == super::Access::Write {
             // A cache: without it the next look costs what this one did.
-            let _ = self.write_view(view.clone()).await;
+            let _ = self.write_view(view).await;
         }
     }
 
@@ -170,11 +170,11 @@ impl Ledger {
     }
 
     pub(super) async fn write_views(&self, views: Vec<View>) -> Result<(), LedgerError> {
-        let writes = futures::stream::iter(views).map(|view| self.write_view(view).boxed());
+        let writes = futures::stream::iter(views).map(|view| async move { self.write_view(&view).await }.boxed());
         writes.buffer_unordered(WRITES).try_collect::<()>().await
     }
 
-    async fn write_view(&self, view: View) -> Result<(), LedgerError> {
+    async fn write_view(&self, view: &View) -> Result<(), LedgerError> {
         let origin = self.log().index.origin.clone();
         let packed = view.pack(&origin).map_err(|error| LedgerError::of_io(self.store.location(), error))?;
         self.store.cache(&View::path(&view.repository), packed).await

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, DeploymentState, Event, Finding, FindingKey, RepositorySettings, Resolution, Tag};
+use super::{
+    ArtifactId, DeploymentState, Event, Finding, FindingKey, RepositorySettings, Resolution, Sightings, Tag, TagTable,
+};
 
 /// One repository's folded state, as of some ledger sequence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RepositoryState {
     /// Every tag ever seen.
-    pub tags: BTreeMap<Tag, TagHistory>,
+    pub tags: TagTable,
     /// Every artifact that a signal named as running, and by whom.
     pub deployments: BTreeMap<ArtifactId, BTreeMap<Arc<str>, Span>>,
     /// What each signal's tags pointed at when the signal first named them.
@@ -146,7 +148,7 @@ impl Span {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TagHistory {
     /// Each time it was seen to point at something new.
-    pub sightings: Vec<Sighting>,
+    pub sightings: Sightings,
     /// Whether it is still there.
     pub status: TagStatus,
 }
@@ -345,7 +347,7 @@ impl RepositoryState {
         match self.tags.get_mut(tag) {
             Some(history) => history.push(sighting),
             None => {
-                let history = TagHistory { sightings: vec![sighting], status: TagStatus::Present };
+                let history = TagHistory { sightings: sighting.into(), status: TagStatus::Present };
                 self.tags.insert(tag.clone(), history);
             }
         }

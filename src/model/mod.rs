@@ -22,7 +22,9 @@ mod pins;
 mod production;
 mod provenance;
 mod reference;
+mod sightings;
 mod snapshot;
+mod tag_table;
 mod text;
 mod threat;
 mod waiver;
@@ -57,10 +59,12 @@ pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, Runni
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub(crate) use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
+pub use sightings::Sightings;
 pub use snapshot::{
     ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
     PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
+pub use tag_table::TagTable;
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};

@@ -62,10 +62,10 @@ fn unread(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "### Not read\n")?;
-    for what in &unread.shown {
+    for what in unread.told() {
         writeln!(out, "- {}", what.markdown())?;
     }
-    more(unread.total - unread.shown.len() as u64, "more", out)?;
+    more(unread.more(), "more", out)?;
     writeln!(out)
 }
 

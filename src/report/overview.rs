@@ -9,7 +9,7 @@ use super::body::Report;
 use super::document::{PinReport, RepositoryReport, Row};
 use super::phrase::Phrase;
 use super::words;
-use crate::model::{Code, Finding, RepositoryName, Severity, SourceName};
+use crate::model::{Code, Finding, Gap, RepositoryName, Scope, Severity, SourceName};
 
 /// How a service stands, the greatest danger to a rollback first. Whether the database allows one is not among it: that
 /// is for `prodpin ready` to answer, and until then nothing is called ready.
@@ -110,11 +110,32 @@ pub(super) struct Cluster {
     pub(super) examples: Vec<Finding>,
 }
 
-/// What could not be read.
+/// What could not be read. Of each repository or source one thing comes first, the one that hides most; only then others
+/// of the same, so that one with many gaps hides no other.
 #[derive(Default)]
 pub(super) struct Unread {
     pub(super) total: u64,
-    pub(super) shown: Vec<Phrase>,
+    shown: BTreeMap<(bool, Hidden, u64), Phrase>,
+}
+
+/// What may be hidden behind something that could not be read, most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hidden {
+    /// Repositories, or what runs.
+    Repositories,
+    Tags,
+    /// What one tag or artifact is.
+    Detail,
+}
+
+impl Hidden {
+    fn behind(gap: &Gap) -> Self {
+        match gap.scope {
+            Scope::Source | Scope::Signal(_) => Self::Repositories,
+            Scope::Repository => Self::Tags,
+            _ => Self::Detail,
+        }
+    }
 }
 
 /// The page.
@@ -182,8 +203,11 @@ impl Overview {
             Some(report) => self.add_service(report, &row.findings),
             None => {
                 let unread = row.findings.iter().filter(|finding| finding.code == Code::InventoryIncomplete);
+                let mut before = None;
                 unread.for_each(|finding| {
-                    self.unread.add(|| self.names.about(finding).say(": ").then(Phrase::sentence(&finding.message)))
+                    let again = before.replace(&finding.source) == Some(&finding.source);
+                    let what = || self.names.about(finding).say(": ").then(Phrase::sentence(&finding.message));
+                    self.unread.add(again, Hidden::Repositories, what);
                 });
             }
         }
@@ -219,8 +243,11 @@ impl Overview {
     }
 
     fn add_service(&mut self, mut report: RepositoryReport, findings: &[Finding]) {
-        for gap in &report.gaps {
-            self.unread.add(|| self.names.of(&report).say(": ").then(words::gap(gap)));
+        let mut gaps: Vec<&Gap> = report.gaps.iter().collect();
+        gaps.sort_by_key(|gap| Hidden::behind(gap));
+        for (at, gap) in gaps.into_iter().enumerate() {
+            let what = || self.names.of(&report).say(": ").then(words::gap(gap));
+            self.unread.add(at > 0, Hidden::behind(gap), what);
         }
         self.would_pin += report.targets.iter().filter(|target| target.pin == PinReport::Planned).count() as u64;
         let standing = Standing::of(&report, findings);
@@ -250,11 +277,25 @@ impl Overview {
 }
 
 impl Unread {
-    fn add(&mut self, what: impl FnOnce() -> Phrase) {
+    fn add(&mut self, again: bool, hidden: Hidden, what: impl FnOnce() -> Phrase) {
+        let key = (again, hidden, self.total);
         self.total += 1;
-        if self.shown.len() < UNREAD {
-            self.shown.push(what());
+        if self.shown.len() < UNREAD || self.shown.last_key_value().is_some_and(|(last, _)| *last > key) {
+            self.shown.insert(key, what());
         }
+        if self.shown.len() > UNREAD {
+            self.shown.pop_last();
+        }
+    }
+
+    /// What is told of it, the worst first.
+    pub(super) fn told(&self) -> impl Iterator<Item = &Phrase> {
+        self.shown.values()
+    }
+
+    /// How much more there is.
+    pub(super) fn more(&self) -> u64 {
+        self.total - self.shown.len() as u64
     }
 }
 
@@ -295,6 +336,20 @@ mod tests {
     use super::*;
     use crate::model::Counts;
     use crate::report::document::Rollback;
+
+    #[test]
+    fn many_gaps_of_one_repository_hide_no_other_f96_f109() {
+        let mut unread = Unread::default();
+        let mut add = |again, hidden, words| unread.add(again, hidden, || Phrase::said(words));
+        (0..9).for_each(|at| add(at > 0, Hidden::Detail, "a tag of the first"));
+        (0..2).for_each(|at| add(at > 0, Hidden::Tags, "the list of another"));
+        add(false, Hidden::Repositories, "a source");
+        (0..9).for_each(|at| add(at > 0, Hidden::Detail, "a tag of the last"));
+        assert_eq!((unread.total, unread.more()), (21, 16));
+        let told: Vec<String> = unread.told().map(Phrase::terminal).collect();
+        let each_once = ["a source", "the list of another", "a tag of the first", "a tag of the last"];
+        assert_eq!(told, [&each_once[..], &["the list of another"]].concat());
+    }
 
     fn row(name: &str, severity: Severity, findings: usize) -> Row {
         let (source, name): (SourceName, RepositoryName) = ("shop".parse().unwrap(), name.parse().unwrap());

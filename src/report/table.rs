@@ -121,10 +121,10 @@ fn unread(page: &mut Page<'_>, overview: &Overview) -> io::Result<()> {
         return Ok(());
     }
     heading(page, "NOT READ", Phrase::default().counted(unread.total, "gap", "gaps"))?;
-    for what in &unread.shown {
+    for what in unread.told() {
         page.paragraph(0, 2, &[span(Paint::Doubtful, "? "), plain(what.terminal())])?;
     }
-    more(page, 2, unread.total - unread.shown.len() as u64, "more; all of them: --format csv")
+    more(page, 2, unread.more(), "more; all of them: --format csv")
 }
 
 fn heading(page: &mut Page<'_>, title: &str, note: Phrase) -> io::Result<()> {

@@ -137,8 +137,10 @@ impl Round<'_> {
             while let Ok(key) = repositories.try_recv() {
                 ended.left_out.extend(Some(key).filter(&mut wanted));
             }
-            let known = setup.sources.keys().flat_map(|source| listing::known(setup, source, shard));
-            ended.left_out.extend(known.filter(|key| !seen.contains(key)).filter(&mut wanted));
+            for source in setup.sources.keys() {
+                let known = listing::known(setup, source, shard).await.into_iter();
+                ended.left_out.extend(known.filter(|key| !seen.contains(key)).filter(&mut wanted));
+            }
         }
         for key in seen.iter().chain(ended.left_out.iter().filter(|key| !seen.contains(*key))) {
             *ended.known.entry(key.source.clone()).or_default() += 1;

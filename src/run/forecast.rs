@@ -108,13 +108,14 @@ async fn look_ahead(
         Ok(writer.push(&row)?)
     };
     let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
+    let production = setup.production().await;
     let section = ForecastSection {
         at,
         as_of: options.as_of,
         tried_sha256: options.tried.as_ref().map(|tried| Digest::of(tried.text().as_bytes())),
         policy_sha256: policy.digest.clone(),
-        complete: setup.production.gaps.is_empty(),
-        gaps: gaps(&unopened, ended, &options.stop).chain(setup.production.gaps.iter().cloned()).collect(),
+        complete: production.gaps.is_empty(),
+        gaps: gaps(&unopened, ended, &options.stop).chain(production.gaps.iter().cloned()).collect(),
     };
     Ok(Forecast { report: writer.finish(section), unmatched: asked.unmatched(), tried })
 }

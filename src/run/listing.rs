@@ -113,7 +113,7 @@ async fn list(
             return listed;
         }
     }
-    for key in known(&setup, &name, None) {
+    for key in known(&setup, &name, None).await {
         send(&name, key.name, shard, &found, &mut sent).await;
     }
     listed.unmatched = source.inventory.unmatched_patterns();
@@ -121,11 +121,11 @@ async fn list(
 }
 
 /// The repositories of a source that the ledger and signals know, or those that the run was asked for.
-pub(super) fn known(setup: &Setup, name: &SourceName, shard: Option<Shard>) -> Vec<RepositoryKey> {
+pub(super) async fn known(setup: &Setup, name: &SourceName, shard: Option<Shard>) -> Vec<RepositoryKey> {
     let Some(source) = setup.sources.get(name) else { return Vec::new() };
     let names: Vec<RepositoryName> = match setup.only.is_empty() {
         true => {
-            let signalled = setup.production.repositories(name).cloned();
+            let signalled = setup.production().await.repositories(name).cloned();
             setup.ledger.repositories(name).into_iter().chain(signalled).collect()
         }
         false => setup.only.iter().filter(|key| key.source == *name).map(|key| key.name.clone()).collect(),

@@ -81,7 +81,8 @@ async fn answer(
     let work = |key| one(setup.clone(), key);
     let take = async |row: RepositoryReady| Ok(writer.push(&row)?);
     let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
-    let gaps: Vec<Gap> = gaps(&unopened, ended, &options.stop).chain(setup.production.gaps.iter().cloned()).collect();
+    let production = setup.production().await;
+    let gaps: Vec<Gap> = gaps(&unopened, ended, &options.stop).chain(production.gaps.iter().cloned()).collect();
     let section = ReadySection { at, policy_sha256: policy.digest.clone(), complete: gaps.is_empty(), gaps };
     Ok(Ready { report: writer.finish(section), unmatched: asked.unmatched() })
 }

@@ -10,9 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::alert::Passing;
 use crate::decide;
+use crate::memory;
 use crate::model::{
-    Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunRecord,
-    Scope, Severity, SourceName, SourceRecord,
+    Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunId,
+    RunRecord, Scope, Severity, SourceName, SourceRecord,
 };
 use crate::report::body::{BodyWriter, Report};
 use crate::report::document::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
@@ -26,8 +27,11 @@ use super::setup::Setup;
 /// So many events are committed together at the most; outcomes wait in memory for no more than that.
 const EVENTS_PER_COMMIT: usize = 10_000;
 
-/// So many tags wait for a commit at the most, a repository counting for a hundred.
-const WEIGHT_PER_COMMIT: u64 = 200_000;
+/// So many tags wait for a commit at the most, a repository counting for a hundred: what is known of them is read again to
+/// commit what is new.
+fn weight_per_commit() -> u64 {
+    memory::budget().part(2_000, 20_000, 200_000) as u64
+}
 
 /// More than so many events of one repository are not recorded any more once the run is to end.
 const LATE_EVENTS: usize = 50_000;
@@ -40,7 +44,9 @@ pub(super) struct Recorder {
     setup: Arc<Setup>,
     body: BodyWriter,
     waiting: Vec<Row>,
-    entries: Vec<Entry>,
+    /// What is to be committed, and how many events that is.
+    news: Vec<News>,
+    events: usize,
     /// Findings about no repository.
     findings: Vec<Finding>,
     /// What the settings became. Committed with the run's record, because it is told by this report and by no other.
@@ -56,6 +62,21 @@ pub(super) struct Recorder {
     waivers_used: BTreeSet<usize>,
     /// What alerts owe if this run does not come to tell it.
     passing: Passing,
+}
+
+/// Events of one repository, or of none. They become entries as they are committed: a repository of a million tags has as
+/// many (I28).
+struct News {
+    repository: Option<RepositoryKey>,
+    at: Timestamp,
+    events: Vec<Event>,
+}
+
+impl News {
+    fn entries(self, run: &RunId) -> impl Iterator<Item = Entry> + Send {
+        let (Self { repository, at, events }, run) = (self, run.clone());
+        events.into_iter().map(move |event| Entry { run: run.clone(), at, repository: repository.clone(), event })
+    }
 }
 
 #[derive(Default)]
@@ -96,7 +117,8 @@ impl Recorder {
         let mut recorder = Self {
             body: BodyWriter::new()?,
             waiting: Vec::new(),
-            entries: Vec::new(),
+            news: Vec::new(),
+            events: 0,
             findings: Vec::new(),
             settings: Vec::new(),
             weight: 0,
@@ -177,13 +199,13 @@ impl Recorder {
         let weight = 100 + plan.report.counts.tags;
         totals.seen.push(plan.seen);
         totals.incomplete |= !plan.report.complete;
-        self.enter(&key, at, events);
+        self.enter(Some(key), at, events);
         self.weight += weight;
         self.waiting.push(Row { repository: Some(plan.report), findings: plan.findings });
         // A row without news needs no commit; with others that have some it waits, but not for long: rows, and the
         // states behind the events, are memory (I20).
-        let heavy = self.entries.len() >= EVENTS_PER_COMMIT || self.weight >= WEIGHT_PER_COMMIT;
-        let recorded = if self.entries.is_empty() || heavy { self.commit().await } else { Ok(()) };
+        let heavy = self.events >= EVENTS_PER_COMMIT || self.weight >= weight_per_commit();
+        let recorded = if self.events == 0 || heavy { self.commit().await } else { Ok(()) };
         drop(memory);
         recorded
     }
@@ -235,6 +257,7 @@ impl Recorder {
     /// Closes the books: source records, the report's body, the run's record.
     pub(super) async fn finish(mut self, stopped: Option<(Cause, String)>) -> Result<Report, RunError> {
         let setup = self.setup.clone();
+        let production = setup.production().await;
         // First what waits, so that the anchor was asked to take all but the last words.
         if setup.ledger.is_anchored() {
             self.commit().await?;
@@ -244,8 +267,8 @@ impl Recorder {
         if let Some((cause, reason)) = stopped {
             self.end_early(cause, &reason);
         }
-        let mut complete = setup.production.gaps.is_empty();
-        for gap in &setup.production.gaps {
+        let mut complete = production.gaps.is_empty();
+        for gap in &production.gaps {
             self.findings.push(gap_finding(None, gap, now));
         }
         let mut counts = Counts::default();
@@ -268,7 +291,7 @@ impl Recorder {
             let whole = whole && !setup.witnesses.withhold(&name);
             let record =
                 SourceRecord { source: name, complete: whole, counts: totals.counts, seen: digest_of(totals.seen) };
-            self.entries.push(self.entry(None, now, Event::Source(record)));
+            self.enter(None, now, vec![Event::Source(record)]);
         }
         if covers_all && complete {
             let uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -277,11 +300,11 @@ impl Recorder {
         }
         // A source that was not opened may cover what no other does.
         if covers_all && self.opened_all {
-            let uncovered = setup.production.uncovered.iter().map(String::as_str);
+            let uncovered = production.uncovered.iter().map(String::as_str);
             self.findings.extend(decide::unmatched(None, uncovered, Severity::High, now));
-            self.findings.extend(decide::uncovered(&setup.production.elsewhere, now));
+            self.findings.extend(decide::uncovered(&production.elsewhere, now));
         }
-        self.findings.extend(setup.production.findings.iter().cloned());
+        self.findings.extend(production.findings.iter().cloned());
         let trouble = setup.ledger.anchor_trouble();
         let anchored = trouble.is_none();
         if let Some(trouble) = trouble {
@@ -319,8 +342,7 @@ impl Recorder {
         open.date(&mut findings);
         let changes = open.changes(&findings, covers_all && complete);
         findings.extend(momentary);
-        let changes = changes.into_iter().map(|event| self.entry(None, now, event)).collect::<Vec<_>>();
-        self.entries.extend(changes);
+        self.enter(None, now, changes);
         self.waiting.push(Row { repository: None, findings });
         self.commit().await?;
         self.close(complete && anchored, counts).await
@@ -392,9 +414,10 @@ impl Recorder {
     /// Commits what waits, then lets the rows go that name it.
     async fn commit(&mut self) -> Result<(), RunError> {
         self.weight = 0;
-        let entries = std::mem::take(&mut self.entries);
-        if !entries.is_empty() {
-            self.setup.ledger.commit(entries).await?;
+        let news = std::mem::take(&mut self.news);
+        if std::mem::take(&mut self.events) > 0 {
+            let entries = news.into_iter().flat_map(|news| news.entries(&self.setup.id));
+            self.setup.ledger.commit_each(entries).await?;
         }
         let position = self.setup.ledger.head().filter(|_| self.setup.keeps_ledger).map(|head| head.sequence);
         for mut row in std::mem::take(&mut self.waiting) {
@@ -411,20 +434,9 @@ impl Recorder {
         Entry { run: self.setup.id.clone(), at, repository, event }
     }
 
-    /// Makes entries of a repository's events. Both are large where its tags are many, so the events go as the entries
-    /// come (I28).
-    fn enter(&mut self, key: &RepositoryKey, at: Timestamp, mut events: Vec<Event>) {
-        const AT_ONCE: usize = 1 << 16;
-        self.entries.reserve_exact(events.len());
-        events.reverse();
-        while !events.is_empty() {
-            let rest = events.split_off(events.len().saturating_sub(AT_ONCE));
-            events.shrink_to_fit();
-            for event in rest.into_iter().rev() {
-                let entry = self.entry(Some(key.clone()), at, event);
-                self.entries.push(entry);
-            }
-        }
+    fn enter(&mut self, repository: Option<RepositoryKey>, at: Timestamp, events: Vec<Event>) {
+        self.events += events.len();
+        self.news.push(News { repository, at, events });
     }
 
     fn totals(&mut self, source: &SourceName) -> &mut SourceTotals {

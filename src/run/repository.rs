@@ -41,8 +41,10 @@ pub(super) struct Look {
     state: RepositoryState,
     /// What runs recorded that may have died before their report, and then what this look found.
     happened: Vec<Event>,
-    /// How many of these this look found.
+    /// How many of these this look found, beside tags that it was the first to see.
     news: usize,
+    /// Where what this look found is folded into the state.
+    mark: Mark,
     /// What is recorded beside them and is no news to anybody.
     also: Vec<Event>,
     /// Up to where telling it settles what they recorded.
@@ -63,8 +65,9 @@ pub(super) struct Look {
 
 impl Look {
     /// What this look found.
-    fn news(&self) -> &[Event] {
-        &self.happened[self.happened.len() - self.news..]
+    fn news(&self) -> impl Iterator<Item = Event> + Send {
+        let rest = &self.happened[self.happened.len() - self.news..];
+        decide::first_sightings(&self.state, self.mark).chain(rest.iter().cloned())
     }
 
     /// What a plan is made from.
@@ -92,6 +95,8 @@ impl Look {
 
 /// Recall, observe, select, inspect: nothing is changed.
 pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: RepositoryKey) -> Result<Look, LedgerError> {
+    // What these name was there before the tags are read.
+    let production = setup.production().await;
     let at = Timestamp::now();
 
     // Recalled first: what another run commits from here on is newer than what this one observes, and the ledger can
@@ -103,6 +108,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     snapshot.cleanup = cleanup.remembering(setup.ledger.settings(&key.source).as_ref().map(|(_, facts)| facts));
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    decide::share_names(&mut snapshot, &state);
     note_uses(setup, &key, &snapshot, &state);
 
     let survey = decide::survey(&snapshot, &state, &setup.rules);
@@ -113,25 +119,24 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     cross_check::left_out(inventory, &key.name, &mut looked_up, &mut snapshot, setup.concurrency).await;
     let created = build_times(inventory, &key.name, &survey, setup.concurrency).await;
     // A signal that could not be read might have named something here.
-    gaps.extend(setup.production.gaps.iter().cloned());
+    gaps.extend(production.gaps.iter().cloned());
 
     // The state before this run's events is not needed again: they are folded in at the position they will get.
     let news = happened.len();
     happened.extend(decide::changes(&snapshot, &looked_up, &created, &state));
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
     decide::fold(&mut state, mark, &happened[news..]);
-    let (mut running, unjoined) = node_digests::join(inventory, &key.name, setup.production.of(&key), &state).await;
+    decide::leave_first_sightings(&mut happened, news, &state, mark);
+    let (mut running, unjoined) = node_digests::join(inventory, &key.name, production.of(&key), &state).await;
     gaps.extend(unjoined);
     let labels = labels_of_unlisted(inventory, &snapshot, &state);
     let called = Labels::new(&snapshot, &labels);
     decide::yield_to_pods(&mut running, &state, &setup.rules, &called);
-    let deployed = decide::deployments(&running, &setup.production.complete, &state, &setup.rules, &called, at);
+    let deployed = decide::deployments(&running, &production.complete, &state, &setup.rules, &called, at);
     decide::fold(&mut state, mark, &deployed);
     happened.extend(deployed);
-    // A repository of a million tags has as many events: what doubles as it grows gives back what it did not need.
-    happened.shrink_to_fit();
 
-    let configured = &setup.production.configured;
+    let configured = &production.configured;
     let selection = decide::select(&setup.rules, &snapshot, &state, &labels, &running, configured, at);
     let mut inspections = BTreeMap::new();
     let left_out = cross_check::known_by_left_out(&snapshot, &state);
@@ -151,6 +156,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
         state,
         happened,
         news,
+        mark,
         also: Vec::new(),
         retold,
         labels,
@@ -213,13 +219,18 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
             plan = decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input });
         }
     }
-    let Look { key, at, mut happened, news, also, retold, snapshot, memory, .. } = look;
-    happened.drain(..happened.len() - news);
-    let mut events = happened;
+    let Look { key, at, mut happened, news, mark, state, also, retold, snapshot, memory, selection, .. } = look;
+    let Snapshot { cleanup, tags, .. } = snapshot;
+    // What a million tags were decided on goes before what is recorded of them comes.
+    drop((tags, selection));
+    let mut events: Vec<Event> = decide::first_sightings(&state, mark).collect();
+    drop(state);
+    events.extend(happened.drain(happened.len() - news..));
     events.extend(also);
     events.append(&mut plan.events);
     events.extend(retold.map(|until| Event::Retold { until }));
-    Ok(Outcome { key, plan, events, cleanup: snapshot.cleanup, at, memory })
+    events.shrink_to_fit();
+    Ok(Outcome { key, plan, events, cleanup, at, memory })
 }
 
 /// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on.

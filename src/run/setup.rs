@@ -1,26 +1,23 @@
-//! What a run has in hand before it looks at the first repository: ledger, sources, and what signals say.
+//! What a run has in hand before it looks at the first repository: ledger, sources, and signals that are being asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::decide::{self, Rules, Uses};
+use crate::decide::{Rules, Uses};
 use crate::ledger::{Access, Ledger};
 use crate::memory::{self, Admission};
-use crate::model::{
-    Cause, DatabaseRule, Digest, Finding, Gap, Mode, Reference, RepositoryKey, RepositoryName, RunId, RunScope,
-    Running, RunningReference, Scope, SourceName, Waiver, claimant,
-};
+use crate::model::{DatabaseRule, Digest, Mode, RepositoryKey, RunId, RunScope, SourceName, Waiver};
 use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
 use crate::schedule::Schedule;
-use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
 use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
 
+use super::signalled::Asking;
 use super::witness::Witnesses;
-use super::{RunError, RunOptions, Stop, descriptors};
+use super::{RunError, RunOptions, descriptors};
 
 /// Everything a run's parts share.
 pub(super) struct Setup {
@@ -53,26 +50,10 @@ pub(super) struct Setup {
     pub(super) adopts: bool,
     /// What sources show that the ledger knows nothing of.
     pub(super) witnesses: Witnesses,
-    pub(super) production: Production,
+    /// Signals from outside, asked while sources are listed.
+    pub(super) asking: Asking,
     /// Policy entries that have matched nothing so far.
     pub(super) uses: Mutex<Uses>,
-}
-
-/// What signals from outside say.
-#[derive(Default)]
-pub(super) struct Production {
-    running: BTreeMap<RepositoryKey, Vec<Running>>,
-    /// Every signal that is configured.
-    pub(super) configured: BTreeSet<Arc<str>>,
-    /// Those that were read whole.
-    pub(super) complete: BTreeSet<Arc<str>>,
-    pub(super) gaps: Vec<Gap>,
-    /// References into no source of the policy, which a file names one by one.
-    pub(super) uncovered: Vec<String>,
-    /// What workloads name that no source of the policy holds, by registry or bucket.
-    pub(super) elsewhere: BTreeMap<String, BTreeSet<String>>,
-    /// What signals say of workloads, whatever they run.
-    pub(super) findings: Vec<Finding>,
 }
 
 impl Setup {
@@ -88,9 +69,11 @@ impl Setup {
         if options.mode == Mode::Enforce && !keeps_ledger {
             return Err(RunError::NoLedger);
         }
+        let asking = Asking::begin(policy, &options.stop);
         let mut ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, access).await?;
         ledger.must_be_remembered()?;
-        let production = Production::collect(policy, &sources, options, started).await;
+        // An index of charts is kept as long as its source is open.
+        let sets_aside = policy.sources.values().any(|config| matches!(config, SourceConfig::Helm(_)));
         let rules =
             Rules { keep: policy.keep, production: policy.production.clone(), may_move: policy.may_move.clone() };
         Ok(Self {
@@ -110,12 +93,12 @@ impl Setup {
             ledger,
             keeps_ledger,
             concurrency: options.concurrency,
-            admission: Admission::new(memory::budget().working()),
+            admission: Admission::new(memory::budget().for_repositories(sets_aside)),
             named: policy.sources.keys().chain(sources.keys()).cloned().collect(),
             adopts: policy.safeguards.adopt,
             witnesses: Witnesses::default(),
             sources,
-            production,
+            asking,
         })
     }
 
@@ -219,144 +202,4 @@ fn choose<'a>(policy: &'a Policy, wanted: &[SourceName]) -> Result<Vec<(&'a Sour
         return Err(RunError::UnknownSource { name: name.clone(), known: known.join(", ") });
     }
     Ok(policy.sources.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)).collect())
-}
-
-impl Production {
-    /// Asks every signal, all at the same time. What they say does not depend on who answers first.
-    async fn collect(
-        policy: &Policy,
-        sources: &BTreeMap<SourceName, Source>,
-        options: &RunOptions,
-        now: Timestamp,
-    ) -> Self {
-        // Repositories wait for what signals say, so these have a part of the time only: what could not be read by then is
-        // a gap, and every repository is decided all the same (F134).
-        let until = options.stop.share();
-        let signals = signals::of_policy(policy, until);
-        let asked = signals.iter().map(|signal| in_time(signal.as_ref(), &options.stop, until));
-        let mut said = futures::future::join_all(asked).await;
-        said.sort_by(|a, b| a.via.cmp(&b.via));
-        let mut production = Self::default();
-        for mut signalled in said {
-            let concerns = std::mem::take(&mut signalled.concerns);
-            production.findings.extend(decide::concerns(&signalled.via, concerns, policy.keep, now));
-            if signalled.gaps.is_empty() {
-                let unmatched = std::mem::take(&mut signalled.unmatched);
-                let entries: Vec<String> =
-                    unmatched.into_iter().map(|entry| format!("{}: {entry}", signalled.via)).collect();
-                let entries = entries.iter().map(String::as_str);
-                production.findings.extend(decide::unmatched(None, entries, crate::model::Severity::Medium, now));
-            }
-            production.add(signalled, sources);
-        }
-        for (key, running) in &mut production.running {
-            tracing::debug!(repository = %key, count = running.len(), "signals name {} things in {key}", running.len());
-            running.sort();
-            running.dedup();
-        }
-        production
-    }
-
-    fn add(&mut self, signalled: Signalled, sources: &BTreeMap<SourceName, Source>) {
-        let Signalled { via, uses, gaps, .. } = signalled;
-        // Two files of one name are one signal, and that is whole only if both are.
-        if self.configured.insert(via.clone()) && gaps.is_empty() {
-            self.complete.insert(via.clone());
-        } else if !gaps.is_empty() {
-            self.complete.remove(&via);
-        }
-        self.gaps.extend(gaps);
-        for entry in uses {
-            let mut covered = false;
-            for (name, source) in sources {
-                let located = match &entry.named {
-                    Named::Reference(reference) => source.inventory.locate(reference),
-                    Named::Chart(chart) => chart.reference().and_then(|chart| source.inventory.locate(&chart)),
-                };
-                let Some((repository, pointed)) = located else { continue };
-                if !source.inventory.selects(&repository) {
-                    continue;
-                }
-                covered = true;
-                let key = RepositoryKey { source: name.clone(), name: repository };
-                self.running.entry(key).or_default().push(running(&entry, pointed, &via));
-            }
-            if !covered {
-                self.note_uncovered(&entry);
-            }
-        }
-    }
-
-    fn note_uncovered(&mut self, entry: &Use) {
-        let place = match &entry.named {
-            Named::Reference(reference) if entry.workload.is_none() => {
-                return self.uncovered.push(reference.to_string());
-            }
-            Named::Reference(Reference::Image { host, .. }) => host.clone(),
-            Named::Reference(Reference::Object { bucket, .. }) => format!("s3://{bucket}"),
-            Named::Reference(Reference::Chart { .. }) | Named::Chart(_) => "chart repositories".to_owned(),
-        };
-        let thing = match &entry.named {
-            // By name, not by each version of it.
-            Named::Reference(Reference::Image { repository, .. }) => repository.to_string(),
-            Named::Reference(Reference::Object { key, .. }) => key.to_string(),
-            Named::Reference(Reference::Chart { name, .. }) => name.to_string(),
-            Named::Chart(chart) => chart.name.to_string(),
-        };
-        self.elsewhere.entry(place).or_default().insert(thing);
-    }
-
-    pub(super) fn of(&self, key: &RepositoryKey) -> &[Running] {
-        self.running.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    pub(super) fn repositories<'a>(&'a self, source: &'a SourceName) -> impl Iterator<Item = &'a RepositoryName> {
-        self.running.keys().filter(move |key| key.source == *source).map(|key| &key.name)
-    }
-}
-
-/// After its share of the time a signal has so long to say what it has read until then.
-const LAST_WORDS: Duration = Duration::from_millis(500);
-
-/// No longer than its share of the run: a signal that hangs is one that could not be read.
-async fn in_time(signal: &dyn ProductionSignal, stop: &Stop, until: Option<Instant>) -> Signalled {
-    let late = async {
-        match until {
-            Some(until) => tokio::time::sleep_until((until + LAST_WORDS).into()).await,
-            None => std::future::pending().await,
-        }
-    };
-    let (cause, why) = tokio::select! {
-        biased;
-        said = signal.collect() => return said,
-        () = stop.set() => (stop.cause(), "the run ended before it was read"),
-        () = late => (Cause::TimedOut, "it was not read within the third of --deadline that signals have"),
-    };
-    let mut said = Signalled::new(signal.name());
-    let detail = format!("{}: {why}", said.via);
-    said.gaps.push(Gap::new(Scope::Signal(said.via.to_string()), cause, detail));
-    said
-}
-
-/// What a use means in the repository that holds what it names.
-fn running(entry: &Use, reference: RunningReference, signal: &Arc<str>) -> Running {
-    let named_as = match &entry.named {
-        // Only a node's digest stands beside a tag that says something else; who writes both means the digest.
-        Named::Reference(Reference::Image { tag, .. }) if entry.node.is_some() => tag.clone(),
-        _ => None,
-    };
-    Running {
-        reference,
-        named_as,
-        node: entry.node,
-        evidence: entry.evidence,
-        via: entry.workload.as_ref().map_or_else(|| signal.clone(), |workload| claimant(signal, workload)),
-        tenure: entry.tenure,
-        workload: entry.workload.clone(),
-        container: entry.container.clone(),
-        revision: entry.revision.clone(),
-        introduced: entry.introduced,
-        schema: entry.schema,
-        control: entry.control.clone(),
-    }
 }

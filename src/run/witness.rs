@@ -162,7 +162,7 @@ impl Setup {
     pub(super) async fn begin_history(
         &self,
         key: &RepositoryKey,
-        events: &[Event],
+        events: impl Iterator<Item = Event> + Send,
         at: jiff::Timestamp,
     ) -> Result<(), LedgerError> {
         if self.ledger.has_history(&key.source) {
@@ -172,9 +172,8 @@ impl Setup {
         if self.ledger.has_history(&key.source) {
             return Ok(());
         }
-        let entry =
-            |event: &Event| Entry { run: self.id.clone(), at, repository: Some(key.clone()), event: event.clone() };
+        let entry = |event| Entry { run: self.id.clone(), at, repository: Some(key.clone()), event };
         // Committed again with the rest of the run, which then says nothing new.
-        self.ledger.commit(events.iter().map(entry).collect()).await.map(drop)
+        self.ledger.commit_each(events.map(entry)).await.map(drop)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use prodpin::model::{Cause, Code, Mode, Scope};
 use prodpin::policy::SignalConfig;
 use prodpin::run::{Progress, RunOptions, Stop, run_on};
@@ -16,6 +18,10 @@ struct Quiet;
 impl Progress for Quiet {}
 
 async fn within(estate: &Estate, stop: Stop) -> Told {
+    within_seen(estate, stop, Arc::new(Quiet)).await
+}
+
+async fn within_seen(estate: &Estate, stop: Stop, progress: Arc<dyn Progress>) -> Told {
     let source = estate.memory.writable(["shop/*"]).unwrap();
     let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
     let options = RunOptions {
@@ -27,7 +33,7 @@ async fn within(estate: &Estate, stop: Stop) -> Told {
         deadline: None,
         stop,
     };
-    told(&run_on(&estate.policy, sources, &options, Arc::new(Quiet)).await.unwrap())
+    told(&run_on(&estate.policy, sources, &options, progress).await.unwrap())
 }
 
 #[tokio::test]
@@ -45,6 +51,60 @@ async fn a_signal_that_hangs_costs_its_share_and_every_repository_is_decided_f13
         finding.code == Code::InventoryIncomplete && finding.message.contains("kubernetes")
     };
     assert!(told.findings.iter().any(of_signal), "{:?}", told.findings);
+}
+
+/// The cluster is busy until a repository was found.
+struct Relieves(ApiServer);
+impl Progress for Relieves {
+    fn found(&self) {
+        self.0.world().down = None;
+    }
+}
+
+#[tokio::test]
+async fn sources_are_listed_while_signals_are_asked_f134_i28() {
+    let mut estate = Estate::with_releases(1);
+    let server = ApiServer::start().await;
+    server.world().down = Some((PODS.to_owned(), StatusCode::TOO_MANY_REQUESTS, "1", usize::MAX));
+    estate.policy.signals = vec![SignalConfig::Kubernetes(cluster(&server))];
+    let told = within_seen(&estate, Stop::default(), Arc::new(Relieves(server.clone()))).await;
+    assert_eq!(server.world().down, None, "listed before the cluster was read");
+    let refused = |finding: &&prodpin::model::Finding| finding.message.contains("429");
+    assert_eq!(told.findings.iter().find(refused), None, "and read as soon as it let itself be read");
+    assert_eq!(told.targets().len(), 1);
+}
+
+/// How many repositories are looked at at the same time.
+#[derive(Default)]
+struct InFlight {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    all: AtomicUsize,
+}
+
+impl Progress for InFlight {
+    fn found(&self) {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        self.all.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn done(&self, _: &str) {
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What is held grows with what is in flight, and that is bounded whatever the number of repositories.
+#[tokio::test]
+async fn of_any_number_of_repositories_a_few_are_in_flight_f94_i20() {
+    let estate = Estate::with_releases(1);
+    for number in 0..300 {
+        estate.memory.push(&format!("shop/r{number:03}"), "v1.0.0", prodpin::sources::memory::image("one"));
+    }
+    let seen = Arc::new(InFlight::default());
+    let told = within_seen(&estate, Stop::default(), seen.clone()).await;
+    assert_eq!((told.repositories.len(), seen.all.load(Ordering::SeqCst)), (301, 301));
+    assert!(told.complete && seen.most.load(Ordering::SeqCst) <= 4, "{:?}", seen.most);
 }
 
 #[tokio::test]

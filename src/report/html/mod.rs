@@ -135,8 +135,8 @@ fn warnings(run: &RunSection, overview: &Overview) -> Markup {
                 p { strong { "Incomplete." } " Not everything could be read. What was not read may not be safe." }
                 @if unread.total > 0 {
                     ul {
-                        @for what in &unread.shown { li { (what.terminal()) } }
-                        @let more = unread.total - unread.shown.len() as u64;
+                        @for what in unread.told() { li { (what.terminal()) } }
+                        @let more = unread.more();
                         @if more > 0 { li { "and " (more) " more" } }
                     }
                 }

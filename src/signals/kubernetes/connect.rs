@@ -1,6 +1,8 @@
 //! A cluster, and the one way to ask it anything: a GET, with a limit on how long and how much (I17, I20).
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
 use kube::client::Body;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use tokio::sync::RwLock;
 
 use super::exec;
 use crate::memory;
@@ -42,9 +45,29 @@ const MOST_WORDS: usize = 200;
 
 /// An API server that can only be read.
 pub(super) struct Cluster {
-    client: kube::Client,
+    client: RwLock<Client>,
+    /// How to get there, with the program that has the credentials; none if there is none.
+    renewable: Option<Config>,
     deadline: Option<Instant>,
 }
+
+#[derive(Clone)]
+struct Client {
+    client: kube::Client,
+    /// How often its credentials were renewed.
+    renewed: u32,
+    /// Whether they were ever taken: others are no better when they are had a second time.
+    proven: Arc<AtomicBool>,
+}
+
+impl Client {
+    fn new(client: kube::Client, renewed: u32) -> Self {
+        Self { client, renewed, proven: Arc::default() }
+    }
+}
+
+/// Credentials of a program last for minutes or hours: a reading that takes longer asks it again, and no more often.
+const RENEWALS: u32 = 8;
 
 /// A question that was not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,22 +127,27 @@ impl Cluster {
         // Its own retries know no deadline, and double up to half a minute whatever is asked (F134).
         config.default_retry = false;
         config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
-        exec::resolve(&mut config.auth_info, deadline).await?;
-        // Off the threads that everything else runs on: certificates and token files are read without a word.
-        let latest = Instant::now() + SET_UP_TIMEOUT;
-        let until = deadline.map_or(latest, |deadline| deadline.min(latest));
-        let set_up = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
-        let client = tokio::time::timeout_at(until.into(), set_up).await.map_err(|_| {
-            Failure::new(
-                Cause::TimedOut,
-                "the client was not set up in time; see whether the kubeconfig's files can be read",
-            )
-        })?;
-        let refused = |error: &(dyn std::error::Error + 'static)| {
-            Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(error)))
+        let renewable = config.auth_info.exec.is_some().then(|| config.clone());
+        let client = set_up(config, deadline).await?;
+        Ok(Self { client: RwLock::new(Client::new(client, 0)), renewable, deadline })
+    }
+
+    /// Asks the program for credentials again, if those that are refused were good before, and unless somebody has done so
+    /// since.
+    async fn renew(&self, refused: &Client) -> Result<bool, Failure> {
+        let Some(config) = self.renewable.as_ref().filter(|_| refused.proven.load(Ordering::Relaxed)) else {
+            return Ok(false);
         };
-        let client = client.map_err(|error| refused(&error))?.map_err(|error| refused(&error))?;
-        Ok(Self { client, deadline })
+        let mut current = self.client.write().await;
+        if current.renewed > refused.renewed {
+            return Ok(true);
+        }
+        if current.renewed >= RENEWALS {
+            return Ok(false);
+        }
+        let client = set_up(config.clone(), self.deadline).await?;
+        *current = Client::new(client, current.renewed + 1);
+        Ok(true)
     }
 
     /// How long what should be read first may hold up the rest.
@@ -141,13 +169,21 @@ impl Cluster {
     async fn ask(&self, path: &str, tries: u32, limit: Duration) -> Result<Bytes, Failure> {
         let latest = Instant::now() + limit;
         let until = self.deadline.map_or(latest, |deadline| deadline.min(latest));
-        let mut failures = 0;
+        let (mut failures, mut renewed) = (0, false);
         loop {
-            let failure = match tokio::time::timeout_at(until.into(), self.get_now(path)).await {
-                Ok(Ok(body)) => return Ok(body),
+            let asked = self.client.read().await.clone();
+            let failure = match tokio::time::timeout_at(until.into(), Self::get_now(&asked.client, path)).await {
+                Ok(Ok(body)) => {
+                    asked.proven.store(true, Ordering::Relaxed);
+                    return Ok(body);
+                }
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(Failure::late()),
             };
+            if failure.status == Some(StatusCode::UNAUTHORIZED) && !renewed && self.renew(&asked).await? {
+                renewed = true;
+                continue;
+            }
             failures += 1;
             let busy = failure.status.is_some_and(|status| matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504));
             // Without a status nothing was answered: the connection broke, or there was none.
@@ -165,13 +201,13 @@ impl Cluster {
         }
     }
 
-    async fn get_now(&self, path: &str) -> Result<Bytes, Failure> {
+    async fn get_now(client: &kube::Client, path: &str) -> Result<Bytes, Failure> {
         let request = http::Request::get(path)
             .header(http::header::ACCEPT, "application/json")
             .body(Body::empty())
             .map_err(|error| Failure::new(Cause::Refused, format!("{path} cannot be asked for: {error}")))?;
         let unreachable = |error: kube::Error| Failure::new(cause_of(&error), chain(&error));
-        let response = self.client.send(request).await.map_err(unreachable)?;
+        let response = client.send(request).await.map_err(unreachable)?;
         let status = response.status();
         let wait = retry_after(response.headers(), Timestamp::now());
         let most = most_bytes();
@@ -187,6 +223,25 @@ impl Cluster {
         let body = body.to_bytes();
         if status.is_success() { Ok(body) } else { Err(Failure { wait, ..Failure::of(status, &body) }) }
     }
+}
+
+/// A client with credentials that were just had.
+async fn set_up(mut config: Config, deadline: Option<Instant>) -> Result<kube::Client, Failure> {
+    exec::resolve(&mut config.auth_info, deadline).await?;
+    // Off the threads that everything else runs on: certificates and token files are read without a word.
+    let latest = Instant::now() + SET_UP_TIMEOUT;
+    let until = deadline.map_or(latest, |deadline| deadline.min(latest));
+    let set_up = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
+    let client = tokio::time::timeout_at(until.into(), set_up).await.map_err(|_| {
+        Failure::new(
+            Cause::TimedOut,
+            "the client was not set up in time; see whether the kubeconfig's files can be read",
+        )
+    })?;
+    let refused = |error: &(dyn std::error::Error + 'static)| {
+        Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(error)))
+    };
+    client.map_err(|error| refused(&error))?.map_err(|error| refused(&error))
 }
 
 fn cause_of(error: &kube::Error) -> Cause {

@@ -24,7 +24,7 @@ use crate::sources::http::answer::Sink as _;
 use crate::sources::s3::charts::{Keys, NoObject};
 use crate::sources::s3::{S3Error, Tuning};
 use crate::sources::witness::{self, LeftOut};
-use crate::sources::{Inventory, OpenOptions, Protector, Source};
+use crate::sources::{Inventory, OpenOptions, Protector, Reservation, Source};
 
 const ARCHIVE_CAP: i64 = 256 << 20;
 /// An index older than this is read again.
@@ -99,6 +99,8 @@ impl BucketCharts {
             return outcome.clone();
         }
         let asked = Instant::now();
+        // Let go before the next one is read: two of them may be more than there is room for.
+        *held = None;
         let outcome = self.read_index().await;
         *held = Some(Held { asked, outcome: outcome.clone() });
         outcome
@@ -275,6 +277,10 @@ impl Inventory for BucketCharts {
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
         let retention = self.keys.retention().await;
         let mut snapshot = Snapshot { kind: RepositoryKind::Charts, retention, ..Snapshot::default() };
         let index = self.index().await.map_err(|gap| Gap { scope: Scope::Repository, ..gap });
@@ -292,6 +298,10 @@ impl Inventory for BucketCharts {
                 return snapshot;
             }
         };
+        if let Err(gap) = shelf::reserve(chart, memory) {
+            snapshot.gaps.push(gap);
+            return snapshot;
+        }
         let Sorted { good, bad, nameless } = Sorted::of(chart);
         snapshot.gaps.extend(nameless);
         let mut unread = GapTally::default();

@@ -17,8 +17,8 @@ use crate::model::{
     Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot,
     Tag,
 };
-use crate::sources::Inventory;
 use crate::sources::http::fault::Fault;
+use crate::sources::{Inventory, Reservation};
 
 /// How many archives of one chart are hashed at once, where the index has no digests. The limiter has the last word.
 const HASHED_AT_ONCE: usize = 8;
@@ -243,6 +243,10 @@ impl Inventory for HttpCharts {
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
         let mut snapshot = Snapshot { kind: RepositoryKind::Charts, ..Snapshot::default() };
         let index = match self.web.index().await {
             Ok(index) => index,
@@ -258,6 +262,10 @@ impl Inventory for HttpCharts {
                 return snapshot;
             }
         };
+        if let Err(gap) = shelf::reserve(chart, memory) {
+            snapshot.gaps.push(gap);
+            return snapshot;
+        }
         let Sorted { good, bad, nameless } = Sorted::of(chart);
         snapshot.gaps.extend(nameless);
         let mut unread = GapTally::default();

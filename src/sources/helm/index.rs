@@ -6,12 +6,13 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::memory;
+use crate::memory::Aside;
 use crate::model::{ChartVersion, Digest, RepositoryName, Tag};
 
 /// The charts of an index.
@@ -20,6 +21,8 @@ pub(super) struct Index {
     pub(super) charts: BTreeMap<RepositoryName, Chart>,
     /// Names that no chart can have: `..`, or with a slash (F81).
     pub(super) unnameable: Vec<String>,
+    /// What it takes in memory is counted for as long as it is kept.
+    _aside: Option<Aside>,
 }
 
 /// One chart's entries.
@@ -66,13 +69,17 @@ impl Index {
             Some('<') => return Err("it is a web page or XML, not an index; a login page may be in between".to_owned()),
             Some(_) => {}
         }
-        let allowed = memory::budget().part(2, 32 << 20, 512 << 20);
-        let raw: RawIndex = within(allowed, || serde_saphyr::from_str_with_options(text, options()))?;
+        // One at a time, because each may take all the room that there is.
+        static READING: Mutex<()> = Mutex::new(());
+        let _reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
+        let allowed = Aside::room();
+        let (raw, taken): (RawIndex, usize) = within(allowed, || serde_saphyr::from_str_with_options(text, options()))?;
         if !matches!(raw.api_version, Word::Text(_)) {
             return Err("it has no apiVersion, without which Helm reads none of it".to_owned());
         }
         let entries = raw.entries.ok_or("it has no entries; an empty index says `entries: {}`")?;
-        let mut index = Self::default();
+        // What is kept of it takes half of what reading it took.
+        let mut index = Self { _aside: Some(Aside::count(taken / 2)), ..Self::default() };
         for (name, entries) in entries {
             index.add(name, entries.0);
         }
@@ -217,11 +224,12 @@ fn spend<E: serde::de::Error>(bytes: usize) -> Result<(), E> {
     })
 }
 
-fn within<T>(bytes: usize, read: impl FnOnce() -> Result<T, serde_saphyr::Error>) -> Result<T, String> {
+/// Reads in so many bytes, and says how many of them it took.
+fn within<T>(bytes: usize, read: impl FnOnce() -> Result<T, serde_saphyr::Error>) -> Result<(T, usize), String> {
     LEFT.with(|left| left.set(bytes));
     let read = read();
-    LEFT.with(|left| left.set(usize::MAX));
-    read.map_err(|error| said(&error))
+    let left = LEFT.with(|left| left.replace(usize::MAX));
+    read.map(|read| (read, bytes - left)).map_err(|error| said(&error))
 }
 
 /// The library's reason on one line, with its place.

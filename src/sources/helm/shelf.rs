@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use futures::stream::{self, BoxStream, StreamExt as _};
 
 use super::index::{Chart, Entry, Index, Listed};
-use crate::model::{Cause, Gap, NamePatterns, Reference, RepositoryName, RunningReference, Scope, Tag};
+use crate::model::{Cause, Gap, NamePatterns, Reference, RepositoryName, RunningReference, Scope, Snapshot, Tag};
+use crate::sources::{Reservation, outgrown};
 
 /// The charts that the policy selects.
 #[derive(Debug)]
@@ -82,6 +83,13 @@ impl Shelf {
         });
         (here && self.patterns.matches(name.as_str())).then(|| (name.clone(), RunningReference::Tag(version.clone())))
     }
+}
+
+/// Counts what a chart's versions will take. Where there is no room for all of them, none is read: the index names them in
+/// no order of age.
+pub(super) fn reserve(chart: &Chart, memory: &Reservation) -> Result<(), Gap> {
+    let reserved = memory.take(chart.versions.len().saturating_mul(Snapshot::TAG_COST));
+    reserved.map_err(|_| outgrown(0, "versions"))
 }
 
 /// A chart's entries by what can be made of them.

@@ -16,7 +16,7 @@ const START: usize = 64;
 
 /// Below this, complaints of a server do not lower the limit: it refuses some requests, whatever their number, and each
 /// of them waits by itself. Too many connections or open files lower it to one.
-const FLOOR: usize = 4;
+const FLOOR: usize = 16;
 
 /// So many refusals with no answer in between say that the server takes nobody for now.
 const CLOSED: u32 = 16;
@@ -243,7 +243,7 @@ mod tests {
         let fault = throttle.acquire(Some(start + Duration::from_secs(1))).await.unwrap_err();
         assert_eq!(fault.cause, Cause::Throttled);
         assert!(start.elapsed() < Duration::from_secs(1));
-        assert_eq!(throttle.permits.available_permits(), 4, "the permit came back");
+        assert_eq!(throttle.permits.available_permits(), 8, "the permit came back");
     }
 
     #[tokio::test]

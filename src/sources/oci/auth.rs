@@ -121,6 +121,11 @@ impl Auth {
         self.keys.is_told_by(text)
     }
 
+    /// A refusal, with what may explain it.
+    pub(super) fn explain(&self, fault: Fault) -> Fault {
+        self.keys.explain(fault)
+    }
+
     fn known(&self) -> Option<Scheme> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -190,6 +195,7 @@ impl Auth {
             Scheme::Basic => self.password(host).await,
             Scheme::Bearer { realm, service } => self.token(wire, host, &grant.scope, &realm, service.as_deref()).await,
         };
+        let obtained = obtained.map_err(|fault| self.keys.explain(fault));
         match obtained {
             Ok(held) => {
                 let held = Arc::new(held);

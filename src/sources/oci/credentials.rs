@@ -68,6 +68,8 @@ pub(super) struct Keys {
     surroundings: Surroundings,
     deadline: Option<Instant>,
     resolved: OnceCell<Result<Credentials, Fault>>,
+    /// What there is for parts of the registry alone, where there is nothing for all of it.
+    for_parts: Option<String>,
 }
 
 impl Keys {
@@ -81,7 +83,10 @@ impl Keys {
     ) -> Result<Self, OciError> {
         let found = find(name, config, host, surroundings)?;
         let exposed = (host.is_plain() && !host.is_loopback()).then(|| format!("http://{}", host.shown()));
-        let keys = Self { found, exposed, surroundings: surroundings.clone(), deadline, resolved: OnceCell::new() };
+        let nobody = matches!(found, Found::Ready(Credentials::Anonymous));
+        let for_parts = nobody.then(|| docker_config::for_parts(host, surroundings)).flatten();
+        let (surroundings, resolved) = (surroundings.clone(), OnceCell::new());
+        let keys = Self { found, exposed, surroundings, deadline, resolved, for_parts };
         if let Found::Ready(credentials) = &keys.found {
             keys.guarded(credentials)?;
         }
@@ -104,6 +109,14 @@ impl Keys {
             found.map_err(|error| Fault::new(Cause::Denied, error.to_string()))
         });
         resolved.await.as_ref().map_err(Clone::clone)
+    }
+
+    /// A refusal, with what may explain it.
+    pub(super) fn explain(&self, fault: Fault) -> Fault {
+        match &self.for_parts {
+            Some(why) if fault.cause == Cause::Denied => Fault { detail: format!("{}; {why}", fault.detail), ..fault },
+            _ => fault,
+        }
     }
 
     async fn resolve(&self) -> Result<Credentials, OciError> {

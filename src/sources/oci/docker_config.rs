@@ -199,10 +199,43 @@ fn helper_of<'f>(file: &'f File, host: &RegistryHost) -> Option<&'f String> {
 /// Whether a key of the file means this registry: a host, or the address of its API in one of its old spellings. Keys
 /// that name one namespace of a host are for that namespace, and a source is more than that.
 fn means(key: &str, host: &RegistryHost) -> bool {
+    path_at(key, host).is_some_and(|path| matches!(path, "" | "v1" | "v1/" | "v2" | "v2/"))
+}
+
+/// What a key says behind this registry's name; none if it is about another one.
+fn path_at<'k>(key: &'k str, host: &RegistryHost) -> Option<&'k str> {
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let (name, path) = bare.split_once('/').unwrap_or((bare, ""));
-    matches!(path, "" | "v1" | "v1/" | "v2" | "v2/")
-        && (name.eq_ignore_ascii_case(host.shown()) || (is_hub(name) && host.is_hub()))
+    (name.eq_ignore_ascii_case(host.shown()) || (is_hub(name) && host.is_hub())).then_some(path)
+}
+
+/// So many keys are named to a person.
+const KEYS_NAMED: usize = 3;
+
+/// What the files have for parts of this registry alone, as podman keeps it (`HOST/team`), for a person who wonders why
+/// it is not used. Asked only where nothing else was found.
+pub(super) fn for_parts(host: &RegistryHost, surroundings: &Surroundings) -> Option<String> {
+    for (path, _) in files(surroundings) {
+        let Some(file) = read(&path).ok().and_then(|bytes| File::read(&bytes).ok()) else { continue };
+        let names = file.auths.iter().map(|(key, _)| key).chain(file.helpers.iter().map(|(key, _)| key));
+        let of_parts = names.filter(|key| path_at(key, host).is_some() && !means(key, host));
+        let mut keys: Vec<String> = of_parts.take(KEYS_NAMED + 1).map(|key| format!("{key:.80?}")).collect();
+        if keys.is_empty() {
+            continue;
+        }
+        if keys.len() > KEYS_NAMED {
+            keys.truncate(KEYS_NAMED);
+            keys.push("…".to_owned());
+        }
+        let keys = keys.join(", ");
+        return Some(format!(
+            "{} has credentials for {keys} alone, and a source uses only those for all of {host}: log in there (`docker \
+             login {host}`), or set `username` and `password` on the source",
+            path.display(),
+            host = host.shown(),
+        ));
+    }
+    None
 }
 
 fn in_entry(entry: &Value, path: &Path) -> Result<Option<Credentials>, OciError> {
@@ -324,6 +357,27 @@ mod tests {
         assert_eq!(look("https://t.example").await, Some(Credentials::Token(Secret::new("ready"))));
         assert_eq!(look("https://quay.io").await, None, "a namespace's key is not the host's");
         assert_eq!(look("https://empty.example").await, None);
+    }
+
+    #[test]
+    fn credentials_for_a_part_of_a_registry_are_told_and_never_used_for_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |host: &str, file: &str| {
+            std::fs::write(folder.path().join("config.json"), file).unwrap();
+            let environment = Environment::of([("DOCKER_CONFIG".to_owned(), folder.path().display().to_string())]);
+            let surroundings = Surroundings { environment, ..Surroundings::default() };
+            for_parts(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &surroundings)
+        };
+        let file = r#"{"auths": {"quay.io/team": {"auth": "aHVudGVyMjpodW50ZXIy"}, "https://Quay.io/other/x": {}},
+            "credHelpers": {"quay.io/third": "pass", "r.example": "pass"}}"#;
+        let said = told("https://quay.io", file).unwrap();
+        for words in ["config.json", "\"quay.io/team\"", "\"https://Quay.io/other/x\"", "docker login quay.io"] {
+            assert!(said.contains(words), "{said}");
+        }
+        assert!(!said.contains("hunter2") && !said.contains("aHVudGVyMjpodW50ZXIy"), "{said}");
+        for (host, file) in [("https://r.example", file), ("https://quay.io:5000", file), ("https://quay.io", "[]")] {
+            assert_eq!(told(host, file), None, "{host}");
+        }
     }
 
     #[tokio::test]

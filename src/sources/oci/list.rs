@@ -209,7 +209,7 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
     /// A list that is refused is not empty. Only the registry's own `NAME_UNKNOWN` says that a repository is gone.
     fn refusal(&self, answer: &Answer, what: &str) -> Fault {
         let named = |code: &String| matches!(code.as_str(), "NAME_UNKNOWN" | "NOT_FOUND");
-        let fault = Fault::of(answer, what);
+        let fault = self.registry.explain(Fault::of(answer, what));
         if answer.status == StatusCode::NOT_FOUND
             && matches!(self.list, List::Tags(_))
             && fault.cause == Cause::NotFound

@@ -287,6 +287,11 @@ impl Registry {
         self.call(&repository.push, call).await
     }
 
+    /// A refusal, with what may explain it.
+    pub(super) fn explain(&self, fault: Fault) -> Fault {
+        self.auth.explain(fault)
+    }
+
     /// The registry's own message, cleaned and capped; none where it may hold a secret.
     pub(super) fn own_words(&self, answer: &Answer) -> Option<String> {
         let message = answer.error_message()?;

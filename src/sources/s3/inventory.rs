@@ -7,7 +7,7 @@
 mod manifest;
 mod rows;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -39,8 +39,8 @@ const STALE: SignedDuration = SignedDuration::from_hours(48);
 pub(super) struct Inventory {
     /// When it was made.
     pub(super) made: Timestamp,
-    /// The repositories that it knows.
-    pub(super) repositories: BTreeSet<Box<str>>,
+    /// The repositories that it knows, each with how many rows are about it.
+    pub(super) repositories: BTreeMap<Box<str>, usize>,
     spool: Arc<Spool>,
 }
 
@@ -67,6 +67,11 @@ impl Inventory {
         let repositories = spool.finish().map_err(malformed)?;
         tracing::info!(made = %manifest.made, "bucket {} is known by its inventory of {}", bucket.name(), manifest.made);
         Ok(Self { made: manifest.made, repositories, spool: Arc::new(spool) })
+    }
+
+    /// How many versions and markers it knows of one repository.
+    pub(super) fn rows(&self, repository: &RepositoryName) -> usize {
+        self.repositories.get(repository.as_str()).copied().unwrap_or_default()
     }
 
     /// Everything that it knows of one repository, as one page of a listing.

@@ -30,7 +30,7 @@ pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName, memory
     };
     let (fold, failure) = match bucket.inventory().await {
         None => read_in_parts(bucket, layout.repository_prefix(repository), label, memory).await,
-        Some(inventory) => read_from(bucket, inventory, repository, label).await,
+        Some(inventory) => read_from(bucket, inventory, repository, label, memory).await,
     };
     let mut snapshot = fold.finish();
     snapshot.gaps.extend(failure.map(|failure| failure.gap(Scope::Repository, &bucket.label)));
@@ -48,8 +48,14 @@ async fn read_from<L: Fn(&str) -> Option<Box<str>>>(
     inventory: Result<&Inventory, &Failure>,
     repository: &RepositoryName,
     label: L,
+    memory: &Reservation,
 ) -> (Fold<L>, Option<Failure>) {
     let mut fold = Fold::new(label);
+    let rows = inventory.map_or(0, |inventory| inventory.rows(repository));
+    if memory.take(rows.saturating_mul(VERSION_COST)).is_err() {
+        fold.gaps.push(outgrown(0, "object versions"));
+        return (fold, None);
+    }
     let page = match inventory {
         Ok(inventory) => inventory.page(bucket, repository).await,
         Err(failure) => Err(failure.clone()),

@@ -79,7 +79,7 @@ impl<'b> Walk<'b> {
         if std::mem::take(&mut self.inventory) {
             match self.bucket.inventory().await {
                 Some(Ok(inventory)) => {
-                    inventory.repositories.iter().for_each(|name| self.offer(name));
+                    inventory.repositories.keys().for_each(|name| self.offer(name));
                     self.tell_unnameable();
                 }
                 Some(Err(failure)) => self.ready.push_back(Err(failure.gap(Scope::Source, &self.bucket.label))),

@@ -37,6 +37,9 @@ pub(crate) struct World {
     pub(crate) asked: Vec<(String, String, String)>,
     /// What came as `Authorization`.
     pub(crate) tokens: BTreeSet<String>,
+    /// A token is good for so many requests and no more.
+    pub(crate) lasts: Option<usize>,
+    used: BTreeMap<String, usize>,
 }
 
 #[derive(Clone)]
@@ -185,6 +188,13 @@ async fn answer(State(world): State<Arc<Mutex<World>>>, request: Request) -> Res
         world.asked.push((request.method().to_string(), path.clone(), query.clone()));
         let token = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
         world.tokens.insert(token.to_owned());
+        let used = world.used.entry(token.to_owned()).or_default();
+        *used += 1;
+        let used = *used;
+        if world.lasts.is_some_and(|lasts| used > lasts) {
+            let (code, body) = status(StatusCode::UNAUTHORIZED, "Unauthorized".to_owned());
+            return Response::builder().status(code).body(Body::from(body)).unwrap();
+        }
         let agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
         world.agents.insert(agent.to_owned());
         if let Some((prefix, code, wait, times)) = &mut world.down

@@ -536,6 +536,31 @@ async fn a_credential_program_is_held_to_a_size_and_a_time_and_its_token_is_used
 }
 
 #[tokio::test]
+async fn a_token_that_runs_out_is_had_anew_and_one_that_was_never_good_is_not_f108() {
+    let server = ApiServer::start().await;
+    rollout(&server, 0);
+    let count = tempfile::NamedTempFile::new().unwrap();
+    let asked = || std::fs::read_to_string(count.path()).unwrap().lines().count();
+    let path = count.path().display();
+    server.credentials_from(&format!(
+        r#"echo x >> {path}; echo "{{\"status\":{{\"token\":\"t$(wc -l < {path} | tr -d ' ')\"}}}}""#
+    ));
+    assert_eq!(all(&server).await.gaps, []);
+    assert_eq!(asked(), 1, "had once");
+    let requests = server.world().asked.len();
+    server.world().lasts = Some(requests - 2);
+    let said = all(&server).await;
+    assert_eq!(said.gaps, [], "{}", told(&said));
+    assert_eq!((asked(), server.world().tokens.len()), (3, 3), "had again when it ran out, once for everyone");
+
+    let before = asked();
+    server.world().lasts = Some(0);
+    let said = all(&server).await;
+    assert!(!said.gaps.is_empty() && said.gaps.iter().all(|gap| gap.cause == Cause::Denied), "{}", told(&said));
+    assert_eq!(asked(), before + 1, "it is no better when it is had a second time");
+}
+
+#[tokio::test]
 async fn a_cluster_that_cannot_be_reached_or_is_not_named_is_a_gap() {
     let server = ApiServer::start().await;
     let mut config = cluster(&server);

@@ -1,6 +1,6 @@
 //! Rows of an inventory, spread over files so that one repository can be read without the others.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Seek as _, SeekFrom};
 use std::sync::{Mutex, PoisonError};
@@ -25,7 +25,7 @@ const MOST_RATIO: u64 = 500;
 #[derive(Debug)]
 pub(super) struct Spool {
     parts: Vec<Mutex<csv::Writer<BufWriter<File>>>>,
-    repositories: BTreeSet<Box<str>>,
+    repositories: BTreeMap<Box<str>, usize>,
 }
 
 /// One row, in the order in which it is kept.
@@ -35,7 +35,7 @@ impl Spool {
     pub(super) fn new() -> std::io::Result<Self> {
         let part = || Ok(Mutex::new(csv::WriterBuilder::new().from_writer(BufWriter::new(tempfile::tempfile()?))));
         let parts = std::iter::repeat_with(part).take(PARTS).collect::<std::io::Result<_>>()?;
-        Ok(Self { parts, repositories: BTreeSet::new() })
+        Ok(Self { parts, repositories: BTreeMap::new() })
     }
 
     /// Takes one compressed data file. Its size is known from the manifest.
@@ -71,15 +71,16 @@ impl Spool {
             cell(columns.etag)?,
             class,
         ];
-        if !self.repositories.contains(repository) {
-            self.repositories.insert(repository.into());
+        match self.repositories.get_mut(repository) {
+            Some(rows) => *rows += 1,
+            None => _ = self.repositories.insert(repository.into(), 1),
         }
         let part = self.parts[part_of(repository)].get_mut().unwrap_or_else(PoisonError::into_inner);
         part.write_record(kept).map_err(|error| error.to_string())
     }
 
-    /// Ends writing; gives what repositories there are.
-    pub(super) fn finish(&mut self) -> Result<BTreeSet<Box<str>>, String> {
+    /// Ends writing; gives what repositories there are, each with its rows.
+    pub(super) fn finish(&mut self) -> Result<BTreeMap<Box<str>, usize>, String> {
         for part in &mut self.parts {
             let part = part.get_mut().unwrap_or_else(PoisonError::into_inner);
             part.flush().map_err(|error| error.to_string())?;

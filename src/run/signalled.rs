@@ -1,0 +1,216 @@
+//! What signals from outside say of production. They are asked from the beginning, while sources are opened, asked for
+//! their settings and listed: a cluster that is slow costs those no time (F134). No tag is read before they have answered,
+//! so that whatever they name was there to be listed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{Mutex, OnceCell};
+use tokio::task::JoinSet;
+
+use crate::decide;
+use crate::model::{
+    Cause, Finding, Gap, Reference, RepositoryKey, RepositoryName, Running, RunningReference, Scope, SourceName,
+    claimant,
+};
+use crate::policy::Policy;
+use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
+use crate::sources::Source;
+
+use super::Stop;
+use super::setup::Setup;
+
+/// Signals that are being asked, and what they said once they have. Dropped with the run, it asks no more.
+pub(super) struct Asking {
+    tasks: Mutex<JoinSet<Vec<Signalled>>>,
+    answered: OnceCell<Production>,
+}
+
+impl Asking {
+    /// Asks every signal, all at the same time.
+    pub(super) fn begin(policy: &Policy, stop: &Stop) -> Self {
+        // Repositories wait for what signals say, so these have a part of the time only: what could not be read by then is
+        // a gap, and every repository is decided all the same (F134).
+        let until = stop.share();
+        let signals = signals::of_policy(policy, until);
+        let stop = stop.clone();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let asked = signals.iter().map(|signal| in_time(signal.as_ref(), &stop, until));
+            futures::future::join_all(asked).await
+        });
+        Self { tasks: Mutex::new(tasks), answered: OnceCell::new() }
+    }
+}
+
+impl Setup {
+    /// What signals say, as soon as all of them have answered or their time is over.
+    pub(super) async fn production(&self) -> &Production {
+        let answered =
+            self.asking.answered.get_or_init(async || match self.asking.tasks.lock().await.join_next().await {
+                Some(Ok(said)) => Production::told_by(said, &self.sources, self.rules.keep, self.started),
+                Some(Err(defect)) => {
+                    tracing::error!(%defect, "this is a defect of prodpin");
+                    Production::unread()
+                }
+                None => Production::unread(),
+            });
+        answered.await
+    }
+}
+
+/// What signals from outside say.
+#[derive(Default)]
+pub(super) struct Production {
+    running: BTreeMap<RepositoryKey, Vec<Running>>,
+    /// Every signal that is configured.
+    pub(super) configured: BTreeSet<Arc<str>>,
+    /// Those that were read whole.
+    pub(super) complete: BTreeSet<Arc<str>>,
+    pub(super) gaps: Vec<Gap>,
+    /// References into no source of the policy, which a file names one by one.
+    pub(super) uncovered: Vec<String>,
+    /// What workloads name that no source of the policy holds, by registry or bucket.
+    pub(super) elsewhere: BTreeMap<String, BTreeSet<String>>,
+    /// What signals say of workloads, whatever they run.
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Production {
+    /// What it all means in these sources. What signals say does not depend on who answers first.
+    fn told_by(mut said: Vec<Signalled>, sources: &BTreeMap<SourceName, Source>, keep: u32, now: Timestamp) -> Self {
+        said.sort_by(|a, b| a.via.cmp(&b.via));
+        let mut production = Self::default();
+        for mut signalled in said {
+            let concerns = std::mem::take(&mut signalled.concerns);
+            production.findings.extend(decide::concerns(&signalled.via, concerns, keep, now));
+            if signalled.gaps.is_empty() {
+                let unmatched = std::mem::take(&mut signalled.unmatched);
+                let entries: Vec<String> =
+                    unmatched.into_iter().map(|entry| format!("{}: {entry}", signalled.via)).collect();
+                let entries = entries.iter().map(String::as_str);
+                production.findings.extend(decide::unmatched(None, entries, crate::model::Severity::Medium, now));
+            }
+            production.add(signalled, sources);
+        }
+        for (key, running) in &mut production.running {
+            tracing::debug!(repository = %key, count = running.len(), "signals name {} things in {key}", running.len());
+            running.sort();
+            running.dedup();
+        }
+        production
+    }
+
+    /// A defect of prodpin ended the reading: nothing is known of what runs, and nothing was read whole.
+    fn unread() -> Self {
+        let detail = "a defect of prodpin ended the reading of signals, and what runs is unknown; the log on stderr says \
+                      where: please report it";
+        let gaps = vec![Gap::new(Scope::Signal("signals".to_owned()), Cause::Malformed, detail)];
+        Self { gaps, ..Self::default() }
+    }
+
+    fn add(&mut self, signalled: Signalled, sources: &BTreeMap<SourceName, Source>) {
+        let Signalled { via, uses, gaps, .. } = signalled;
+        // Two files of one name are one signal, and that is whole only if both are.
+        if self.configured.insert(via.clone()) && gaps.is_empty() {
+            self.complete.insert(via.clone());
+        } else if !gaps.is_empty() {
+            self.complete.remove(&via);
+        }
+        self.gaps.extend(gaps);
+        for entry in uses {
+            let mut covered = false;
+            for (name, source) in sources {
+                let located = match &entry.named {
+                    Named::Reference(reference) => source.inventory.locate(reference),
+                    Named::Chart(chart) => chart.reference().and_then(|chart| source.inventory.locate(&chart)),
+                };
+                let Some((repository, pointed)) = located else { continue };
+                if !source.inventory.selects(&repository) {
+                    continue;
+                }
+                covered = true;
+                let key = RepositoryKey { source: name.clone(), name: repository };
+                self.running.entry(key).or_default().push(running(&entry, pointed, &via));
+            }
+            if !covered {
+                self.note_uncovered(&entry);
+            }
+        }
+    }
+
+    fn note_uncovered(&mut self, entry: &Use) {
+        let place = match &entry.named {
+            Named::Reference(reference) if entry.workload.is_none() => {
+                return self.uncovered.push(reference.to_string());
+            }
+            Named::Reference(Reference::Image { host, .. }) => host.clone(),
+            Named::Reference(Reference::Object { bucket, .. }) => format!("s3://{bucket}"),
+            Named::Reference(Reference::Chart { .. }) | Named::Chart(_) => "chart repositories".to_owned(),
+        };
+        let thing = match &entry.named {
+            // By name, not by each version of it.
+            Named::Reference(Reference::Image { repository, .. }) => repository.to_string(),
+            Named::Reference(Reference::Object { key, .. }) => key.to_string(),
+            Named::Reference(Reference::Chart { name, .. }) => name.to_string(),
+            Named::Chart(chart) => chart.name.to_string(),
+        };
+        self.elsewhere.entry(place).or_default().insert(thing);
+    }
+
+    pub(super) fn of(&self, key: &RepositoryKey) -> &[Running] {
+        self.running.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn repositories<'a>(&'a self, source: &'a SourceName) -> impl Iterator<Item = &'a RepositoryName> {
+        self.running.keys().filter(move |key| key.source == *source).map(|key| &key.name)
+    }
+}
+
+/// After its share of the time a signal has so long to say what it has read until then.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// No longer than its share of the run: a signal that hangs is one that could not be read.
+async fn in_time(signal: &dyn ProductionSignal, stop: &Stop, until: Option<Instant>) -> Signalled {
+    let late = async {
+        match until {
+            Some(until) => tokio::time::sleep_until((until + LAST_WORDS).into()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let (cause, why) = tokio::select! {
+        biased;
+        said = signal.collect() => return said,
+        () = stop.set() => (stop.cause(), "the run ended before it was read"),
+        () = late => (Cause::TimedOut, "it was not read within the third of --deadline that signals have"),
+    };
+    let mut said = Signalled::new(signal.name());
+    let detail = format!("{}: {why}", said.via);
+    said.gaps.push(Gap::new(Scope::Signal(said.via.to_string()), cause, detail));
+    said
+}
+
+/// What a use means in the repository that holds what it names.
+fn running(entry: &Use, reference: RunningReference, signal: &Arc<str>) -> Running {
+    let named_as = match &entry.named {
+        // Only a node's digest stands beside a tag that says something else; who writes both means the digest.
+        Named::Reference(Reference::Image { tag, .. }) if entry.node.is_some() => tag.clone(),
+        _ => None,
+    };
+    Running {
+        reference,
+        named_as,
+        node: entry.node,
+        evidence: entry.evidence,
+        via: entry.workload.as_ref().map_or_else(|| signal.clone(), |workload| claimant(signal, workload)),
+        tenure: entry.tenure,
+        workload: entry.workload.clone(),
+        container: entry.container.clone(),
+        revision: entry.revision.clone(),
+        introduced: entry.introduced,
+        schema: entry.schema,
+        control: entry.control.clone(),
+    }
+}
