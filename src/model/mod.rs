@@ -37,6 +37,7 @@ pub use bucket::{
 };
 pub use chart::ChartVersion;
 pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
+pub use control::{Control, Manager, Updates};
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
@@ -54,7 +55,6 @@ pub use marks::{Marks, WellKnown};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use pattern::{NamePatterns, PatternError};
 pub use pins::{PinKind, PinTerms};
-pub use control::{Control, Manager, Updates};
 pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub(crate) use reference::without_credentials;

@@ -105,9 +105,11 @@ fn of_services(report: &Report, out: &mut dyn Metrics) -> io::Result<()> {
         ("prodpin_service_complete", "Whether everything about the service was read.", |of| {
             Some(u64::from(of.complete))
         }),
-        ("prodpin_service_rollback_ready", "Whether an earlier release is intact and nothing that was asked forbids it; no sample where unknown. Images are asked about the database by prodpin ready.", |of| {
-            of.rollback.ready.map(u64::from)
-        }),
+        (
+            "prodpin_service_rollback_ready",
+            "Whether an earlier release is intact and nothing that was asked forbids it; no sample where unknown. Images are asked about the database by prodpin ready.",
+            |of| of.rollback.ready.map(u64::from),
+        ),
         ("prodpin_service_rollback_depth", "Restorable releases before the current one.", |of| {
             Some(u64::from(of.rollback.depth))
         }),

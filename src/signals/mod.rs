@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::model::{
-    Cause, ChartReference, Concern, Control, Evidence, Gap, NodeDigest, Reference, SchemaChange, Scope, Tenure, Workload,
+    Cause, ChartReference, Concern, Control, Evidence, Gap, NodeDigest, Reference, SchemaChange, Scope, Tenure,
+    Workload,
 };
 use crate::policy::{Policy, SignalConfig};
 
