@@ -16,7 +16,7 @@ use super::succession::Signing;
 use super::tree::Edge;
 use super::view::View;
 use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance, signature};
-use crate::model::{Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, TagStatus, rebase};
+use crate::model::{Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, Sighting, TagStatus, rebase};
 
 /// Each lost attempt means that another writer's commit went through, so this bounds one writer's bad luck only; a run ends
 /// before its own deadline (F114).
@@ -337,8 +337,8 @@ fn is_on_record(entry: &Entry, state: &RepositoryState) -> bool {
         | Event::TagMoved { tag, to: artifact, .. } => (tag, artifact),
         _ => return false,
     };
-    let told = state.tags.get(tag).map(|history| history.sightings.as_slice()).unwrap_or_default();
-    told.iter().any(|sighting| sighting.since.at == entry.at && sighting.artifact == *artifact)
+    let this = |sighting: &Sighting| sighting.since.at == entry.at && sighting.artifact == *artifact;
+    state.tags.get(tag).is_some_and(|history| history.sightings.iter().any(this))
 }
 
 /// A name that no other log has.
