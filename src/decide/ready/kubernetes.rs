@@ -81,9 +81,15 @@ impl Steps<'_, '_> {
                     let resume = flux("flux resume").map(|resume| format!(": `{resume}`")).unwrap_or_default();
                     notes.push(format!("Flux brings what Git names: revert it there, then resume it{resume}"));
                 }
-                Manager::Helm { release, .. } if !journey.from_helm => notes.push(format!(
-                    "the Helm release {release} does not see this: its next upgrade brings what its values name"
-                )),
+                Manager::Helm { release, namespace } if !journey.from_helm => {
+                    let history = Command::new("helm history").name(release).option("--kube-context", self.context);
+                    let history = history.option("--namespace", namespace.as_deref()).line();
+                    let history = history.map(|history| format!("; `{history}` shows what it can roll back to"));
+                    notes.push(format!(
+                        "the Helm release {release} does not see this: its next upgrade brings what its values name{}",
+                        history.unwrap_or_default()
+                    ));
+                }
                 Manager::Helm { .. } | Manager::Owner { .. } => {}
             }
         }
