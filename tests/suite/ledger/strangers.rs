@@ -194,6 +194,9 @@ async fn what_a_stranger_puts_in_the_way_of_the_next_commit_blocks_nothing_f101_
             let mut entries = 0;
             let read = reader.each_entry(|_, _, _| -> Result<(), ()> { Ok(entries += 1) }).await.unwrap();
             assert_eq!((read, entries), (Ok(()), 6), "{how}");
+            for entry in 0..6 {
+                assert!(reader.prove_entry(entry).await.unwrap().is_some(), "{how}: entry {entry}");
+            }
             let found = place.verified().await;
             assert!(found.holds() && found.commits == 6, "{how}: {found:#?}");
         }
