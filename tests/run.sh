@@ -169,6 +169,34 @@ under_cargo_lambda() {
     tests/cargo-lambda.sh "$tool" "$(free_ports 1)" "$target/debug/bootstrap"
 }
 
+# Registries that Debian does not have, from the Go modules that tests/registries pins: built once for each version of them
+# and of Go. Without Go, the tests that need them say that they were left out.
+install_registries() {
+    local pins=tests/registries made bin
+    if ! command -v go >/dev/null; then
+        printf 'left out: distribution 3 and the registry of go-containerregistry: there is no Go here\n' >&2
+        return
+    fi
+    made=$({ cat "$pins/go.mod" "$pins/go.sum"; go version; } | sha256sum | cut -c1-16)
+    bin=$target/test-registries-$made
+    if [ ! -e "$bin/complete" ]; then
+        mkdir -p "$bin"
+        (
+            cd "$pins"
+            export CGO_ENABLED=0
+            go build -mod=readonly -trimpath -ldflags '-s -w' -o "$bin/distribution" \
+                github.com/distribution/distribution/v3/cmd/registry &&
+                go build -mod=readonly -trimpath -ldflags '-s -w' -o "$bin/crane" \
+                    github.com/google/go-containerregistry/cmd/crane
+        ) >&2 || {
+            printf 'left out: distribution 3 and the registry of go-containerregistry: their modules could not be built\n' >&2
+            return
+        }
+        touch "$bin/complete"
+    fi
+    export PRODPIN_TEST_DISTRIBUTION=$bin/distribution PRODPIN_TEST_CRANE=$bin/crane
+}
+
 # Asks for all ports at once, so that no two are the same.
 free_ports() {
     "$venv/bin/python" - "$1" <<'PYTHON'
@@ -292,6 +320,7 @@ stage 'python environment' install_python
 stage 'second S3 server' install_localstack
 stage 'browser' install_browser
 stage 'Azurite' install_azurite
+stage 'registries from Go modules' install_registries
 if [ "${1:-}" = --install-only ]; then exit 0; fi
 if [ "${1:-}" = --kube ]; then
     stage 'build' cargo build --locked --bin prodpin

@@ -27,6 +27,9 @@ pub(super) fn obstacle(cleanup: &Cleanup, inspection: Option<&Inspection>) -> Op
         // Its inspection says so, with the source that can read them.
         (_, Recognised::Kind(RegistryKind::Ecr)) => return None,
         (_, Recognised::Kind(kind)) => format!("this registry ({kind}) does not expose its cleanup rules"),
+        (_, Recognised::Before(kind)) => {
+            format!("an earlier run recognised this registry as {kind}, which does not expose its cleanup rules")
+        }
         (None, Recognised::Unknown { detail }) => {
             format!("which kind of registry this is, and so what cleans up here, could not be read: {detail}")
         }
@@ -34,6 +37,20 @@ pub(super) fn obstacle(cleanup: &Cleanup, inspection: Option<&Inspection>) -> Op
         (None, Recognised::NotAsked | Recognised::Plain) => return None,
     };
     Some(Obstacle::CleanupUnknown { detail })
+}
+
+/// Why it is not known what rules there are, where a source without readable rules may have some (F123).
+pub(super) fn unread(cleanup: &Cleanup) -> Option<String> {
+    match obstacle(cleanup, None) {
+        Some(Obstacle::CleanupUnknown { detail }) if cleanup.stated.is_none() => {
+            Some(format!("{detail}; state on the source what cleans up: `cleanup: none`, `untagged` or `unknown`"))
+        }
+        Some(Obstacle::CleanupUnknown { detail }) => Some(detail),
+        _ if cleanup.kind() == Some(RegistryKind::Ecr) => {
+            Some("Amazon ECR's lifecycle policy cannot be seen through an `oci` source; use an `ecr` source".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Takes back a pin that would be made now, where none is made. A pin that was there before and is gone stays a lack of
@@ -60,13 +77,15 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
         (None, Recognised::NotAsked | Recognised::Plain) => return None,
         (Some(StatedCleanup::Unknown), registry) => {
             let kind = match registry {
-                Recognised::Kind(kind) => format!("this registry ({kind}) does not expose its cleanup rules"),
+                Recognised::Kind(kind) | Recognised::Before(kind) => {
+                    format!("this registry ({kind}) does not expose its cleanup rules")
+                }
                 _ => "what cleans up in this registry is unknown".to_owned(),
             };
             let message =
                 format!("{kind}; the policy says `cleanup: unknown`, so pins are made and nothing is called protected");
             let remedy = match registry {
-                Recognised::Kind(kind) => safe_pins(*kind).to_owned(),
+                Recognised::Kind(kind) | Recognised::Before(kind) => safe_pins(*kind).to_owned(),
                 _ => "find out what removes tags there".to_owned(),
             };
             (Severity::Medium, message, format!("{remedy}; then write `cleanup: none` or `cleanup: untagged`"))
@@ -78,6 +97,18 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
                  made, and existing pins are not proven to hold"
             ),
             format!("{}; then {STATE}", safe_pins(*kind)),
+        ),
+        (None, Recognised::Before(kind)) => (
+            Severity::High,
+            format!(
+                "an earlier run recognised this registry as {kind}, which does not expose its cleanup rules, and it shows \
+                 no mark of that now; no new pin is made, and existing pins are not proven to hold"
+            ),
+            format!(
+                "if {kind} still answers there, see what a proxy in front hides, and {}; then, or if it is another \
+                 registry now, {STATE}",
+                safe_pins(*kind)
+            ),
         ),
         (None, Recognised::Unknown { detail }) => (
             Severity::High,
@@ -200,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_proven_says_why_and_what_the_policy_states_ends_it_i22_f123() {
+    fn what_is_not_proven_says_why_and_what_the_policy_states_ends_it_i22_f123_f125() {
         let zot = || Recognised::Kind(RegistryKind::Zot);
         let (image, index) = (index(None), index(Some(ArtifactKind::Index)));
         for (registry, stated, seen, unknown) in [
@@ -210,11 +241,18 @@ mod tests {
             (zot(), Some(StatedCleanup::Untagged), &index, false),
             (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), &index, true),
             (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), &image, false),
+            // A lock on an index is none on its platforms (F125).
+            (Recognised::Kind(RegistryKind::Azure), Some(StatedCleanup::Untagged), &index, true),
+            (Recognised::Kind(RegistryKind::Azure), Some(StatedCleanup::Untagged), &image, false),
             (Recognised::Plain, Some(StatedCleanup::Untagged), &index, true),
             (Recognised::Plain, Some(StatedCleanup::Unknown), &image, true),
             (Recognised::Plain, None, &index, false),
             (Recognised::NotAsked, None, &index, false),
             (Recognised::Unknown { detail: String::new() }, None, &image, true),
+            (Recognised::Before(RegistryKind::Zot), None, &image, true),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Unknown), &image, true),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Untagged), &image, false),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Untagged), &index, true),
         ] {
             let cleanup = cleanup(registry, stated);
             let found = obstacle(&cleanup, Some(seen));

@@ -7,12 +7,13 @@ use crate::model::{
 
 use super::commands;
 use super::findings::Draft;
+use super::spelling;
 
 /// The event that leads from the settings that were known to those that were read. What could not be read now keeps
 /// what was known (F48); where nothing could be read at all, there is nothing to say.
 pub(super) fn change(snapshot: &Snapshot, state: &RepositoryState) -> Option<Event> {
-    let read = RepositorySettings::of(&snapshot.retention)?;
     let before = state.settings.as_ref().map(|(_, before)| before.clone());
+    let read = RepositorySettings::of(&snapshot.retention, before.as_ref())?;
     let facts = match &before {
         Some(before) => read.or_before(before),
         None => read,
@@ -80,14 +81,18 @@ struct Difference {
 
 impl RepositorySettings {
     /// What the ledger keeps of a repository's settings; none where there are none to read.
-    fn of(retention: &Retention) -> Option<Self> {
+    fn of(retention: &Retention, before: Option<&Self>) -> Option<Self> {
+        let (lifecycle, access) = match before {
+            Some(Self::Ecr { lifecycle, access, .. }) => (lifecycle.as_ref(), access.as_ref()),
+            None => (None, None),
+        };
         match retention {
             // A bucket's are those of its source.
             Retention::Unruled | Retention::Bucket(_) => None,
             Retention::Ecr(ecr) => Some(Self::Ecr {
                 mutability: ecr.mutability.clone(),
-                lifecycle: ecr.lifecycle.digest(),
-                access: ecr.access.digest(),
+                lifecycle: spelling::digest(&ecr.lifecycle, lifecycle),
+                access: spelling::digest(&ecr.access, access),
             }),
         }
     }

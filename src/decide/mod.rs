@@ -47,6 +47,7 @@ mod rollout;
 mod rules;
 mod seen_order;
 mod source;
+mod spelling;
 mod unread;
 mod waive;
 mod wildcard;

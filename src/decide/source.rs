@@ -186,6 +186,9 @@ impl SettingFacts {
                 replication: replication.clone().or_else(|| replication_before.clone()),
                 templates: templates.clone().or_else(|| templates_before.clone()),
             },
+            (Self::Registry { recognised }, Self::Registry { recognised: before }) => {
+                Self::Registry { recognised: recognised.clone().or_else(|| before.clone()) }
+            }
             _ => self.clone(),
         }
     }
@@ -230,7 +233,8 @@ impl SettingFacts {
             .into_iter()
             .flatten()
             .collect(),
-            (Self::Registry, Self::Registry) => Vec::new(),
+            // Findings about its cleanup tell the kind.
+            (Self::Registry { .. }, Self::Registry { .. }) => Vec::new(),
             (
                 Self::EcrRegistry { registry, region, cache, replication, templates },
                 Self::EcrRegistry {

@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::SettingFacts;
+
 /// What the policy says removes artifacts in a source whose cleanup rules cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -53,6 +55,9 @@ pub enum Recognised {
     Plain,
     /// This kind.
     Kind(RegistryKind),
+    /// No mark of any kind now, and this kind's in an earlier run: what hides the marks of a registry is more common than
+    /// another registry under its name.
+    Before(RegistryKind),
     /// A question about it was not answered.
     Unknown {
         /// Which, and how it failed.
@@ -114,15 +119,38 @@ impl Cleanup {
     pub fn kind(&self) -> Option<RegistryKind> {
         match self.registry {
             Recognised::Kind(kind) => Some(kind),
-            Recognised::NotAsked | Recognised::Plain | Recognised::Unknown { .. } => None,
+            Recognised::NotAsked | Recognised::Plain | Recognised::Before(_) | Recognised::Unknown { .. } => None,
         }
+    }
+
+    /// The same with what an earlier run recognised: a mark that is gone is not believed.
+    #[must_use]
+    pub fn remembering(self, before: Option<&SettingFacts>) -> Self {
+        let Some(SettingFacts::Registry { recognised: Some(name) }) = before else { return self };
+        if self.registry != Recognised::Plain {
+            return self;
+        }
+        let registry = RegistryKind::called(name).map_or_else(
+            || Recognised::Unknown {
+                detail: format!("an earlier run recognised it as {name}, and it shows no mark now"),
+            },
+            Recognised::Before,
+        );
+        Self { registry, ..self }
+    }
+
+    /// What is to be remembered of it, where that is not on record.
+    #[must_use]
+    pub fn to_remember(&self, before: Option<&SettingFacts>) -> Option<SettingFacts> {
+        let facts = SettingFacts::Registry { recognised: Some(self.kind()?.name().to_owned()) };
+        (before != Some(&facts)).then_some(facts)
     }
 
     /// Whether no new pin is made here: rules that nobody read may count tags, and then a pin pushes another release
     /// out (I22). What the policy states has the last word.
     #[must_use]
     pub fn withholds_pins(&self) -> bool {
-        self.stated.is_none() && matches!(self.registry, Recognised::Kind(_) | Recognised::Unknown { .. })
+        self.stated.is_none() && !matches!(self.registry, Recognised::NotAsked | Recognised::Plain)
     }
 }
 
@@ -137,6 +165,8 @@ mod tests {
             (Recognised::NotAsked, None, false),
             (Recognised::Plain, None, false),
             (Recognised::Kind(RegistryKind::Harbor), None, true),
+            (Recognised::Before(RegistryKind::Harbor), None, true),
+            (Recognised::Before(RegistryKind::Harbor), Some(StatedCleanup::None), false),
             (unknown.clone(), None, true),
             (unknown, Some(StatedCleanup::Unknown), false),
             (Recognised::Kind(RegistryKind::Zot), Some(StatedCleanup::None), false),
@@ -146,5 +176,33 @@ mod tests {
             let cleanup = Cleanup { registry, stated };
             assert_eq!(cleanup.withholds_pins(), withheld, "{cleanup:?}");
         }
+    }
+
+    #[test]
+    fn a_mark_that_is_gone_is_not_believed_i22_f123() {
+        let known = |name: &str| SettingFacts::Registry { recognised: Some(name.to_owned()) };
+        let (harbor, nothing) = (known("Harbor"), SettingFacts::Registry { recognised: None });
+        let zot = || Recognised::Kind(RegistryKind::Zot);
+        let was = Recognised::Before(RegistryKind::Harbor);
+        for (registry, before, then) in [
+            (Recognised::Plain, Some(&harbor), Some(was)),
+            (Recognised::Plain, Some(&nothing), None),
+            (Recognised::Plain, None, None),
+            (zot(), Some(&harbor), None),
+            (Recognised::NotAsked, Some(&harbor), None),
+            (Recognised::Unknown { detail: String::new() }, Some(&harbor), None),
+        ] {
+            let cleanup = Cleanup { registry: registry.clone(), stated: None };
+            assert_eq!(cleanup.remembering(before).registry, then.unwrap_or(registry));
+        }
+        // Of a kind that this release does not know, it is known at least that it was one.
+        let strange = Cleanup { registry: Recognised::Plain, stated: None }.remembering(Some(&known("Tinydock")));
+        assert!(strange.withholds_pins() && matches!(strange.registry, Recognised::Unknown { .. }), "{strange:?}");
+
+        let cleanup = |registry| Cleanup { registry, stated: None };
+        assert_eq!(cleanup(zot()).to_remember(None), Some(known("zot")));
+        assert_eq!(cleanup(zot()).to_remember(Some(&harbor)), Some(known("zot")));
+        assert_eq!(cleanup(zot()).to_remember(Some(&known("zot"))), None, "once (I13)");
+        assert_eq!(cleanup(Recognised::Plain).to_remember(Some(&harbor)), None, "what was known stays");
     }
 }

@@ -117,6 +117,8 @@ impl Marks {
             realm if realm.contains("sonatype nexus") => Some(RegistryKind::Nexus),
             realm if realm.contains("artifactory") => Some(RegistryKind::Artifactory),
             realm if realm.contains("gitea") || realm.contains("forgejo") => Some(RegistryKind::Gitea),
+            // ECR names its own address, whatever name a proxy in front has.
+            realm if realm.contains(".dkr.ecr.") || realm.contains(".dkr-ecr.") => Some(RegistryKind::Ecr),
             _ => None,
         })
     }
@@ -149,8 +151,13 @@ impl Marks {
             if path.contains("/api/docker/") {
                 return Some(RegistryKind::Artifactory);
             }
-            // Nexus names itself by the very address of its realm.
-            return (service == realm).then_some(RegistryKind::Nexus);
+            // Nexus names itself by the very address of its realm; Artifactory, with a name or a port for each of its
+            // repositories, by the host alone.
+            return match service {
+                service if service == realm => Some(RegistryKind::Nexus),
+                service if !host.is_empty() && place(&service).0 == host => Some(RegistryKind::Artifactory),
+                _ => None,
+            };
         }
         None
     }
@@ -176,6 +183,19 @@ fn place(address: &str) -> (&str, &str) {
     (host, path.trim_end_matches('/'))
 }
 
+/// Services with rules of their own that are known by their address: domain and name.
+const HOSTED: [(&str, &str); 9] = [
+    ("ocir.io", "Oracle Cloud's registry"),
+    ("icr.io", "IBM Cloud's registry"),
+    ("cr.yandex", "Yandex Cloud's registry"),
+    ("docker.cloudsmith.io", "Cloudsmith"),
+    ("registry.digitalocean.com", "DigitalOcean's registry"),
+    ("aliyuncs.com", "Alibaba Cloud's registry"),
+    ("tencentcloudcr.com", "Tencent Cloud's registry"),
+    ("myhuaweicloud.com", "Huawei Cloud's registry"),
+    ("scw.cloud", "Scaleway's registry"),
+];
+
 /// Services that are known by their address.
 fn by_host(host: &str) -> Option<RegistryKind> {
     let below = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
@@ -190,13 +210,29 @@ fn by_host(host: &str) -> Option<RegistryKind> {
         ("registry.gitlab.com", RegistryKind::GitLab),
         ("jfrog.io", RegistryKind::Artifactory),
         ("codeberg.org", RegistryKind::Gitea),
-        ("ocir.io", RegistryKind::Hosted("Oracle Cloud's registry")),
-        ("icr.io", RegistryKind::Hosted("IBM Cloud's registry")),
-        ("cr.yandex", RegistryKind::Hosted("Yandex Cloud's registry")),
-        ("docker.cloudsmith.io", RegistryKind::Hosted("Cloudsmith")),
-        ("registry.digitalocean.com", RegistryKind::Hosted("DigitalOcean's registry")),
     ];
-    services.into_iter().find_map(|(domain, kind)| below(domain).then_some(kind))
+    let hosted = HOSTED.map(|(domain, name)| (domain, RegistryKind::Hosted(name)));
+    services.into_iter().chain(hosted).find_map(|(domain, kind)| below(domain).then_some(kind))
+}
+
+impl RegistryKind {
+    /// The kind that is called so.
+    #[must_use]
+    pub fn called(name: &str) -> Option<Self> {
+        let own = [
+            Self::Harbor,
+            Self::Zot,
+            Self::Quay,
+            Self::GitLab,
+            Self::Azure,
+            Self::Google,
+            Self::Artifactory,
+            Self::Nexus,
+            Self::Gitea,
+            Self::Ecr,
+        ];
+        own.into_iter().chain(HOSTED.map(|(_, name)| Self::Hosted(name))).find(|kind| kind.name() == name)
+    }
 }
 
 fn by_header(name: &str, value: &str) -> Option<RegistryKind> {
@@ -308,7 +344,10 @@ mod tests {
             (header("x-jfrog-version", "Artifactory/7.104.6 80406900"), Artifactory),
             (header("x-artifactory-node-id", "a"), Artifactory),
             (bearer("https://a.example.com/artifactory/api/docker/shop/v2/token", "a.example.com"), Artifactory),
+            (bearer("https://docker.example.com:443/v2/token", "docker.example.com:443"), Artifactory),
+            (bearer("https://docker.example.com/v2/token", "docker.example.com"), Artifactory),
             (basic("Artifactory Realm"), Artifactory),
+            (basic("https://111122223333.dkr.ecr.eu-west-1.amazonaws.com/"), RegistryKind::Ecr),
             (host("acme.jfrog.io"), Artifactory),
             (answer(WellKnown::ArtifactoryPing, "OK"), Artifactory),
             (header("server", "Nexus/3.96.3-01 (COMMUNITY)"), Nexus),
@@ -318,8 +357,11 @@ mod tests {
             (header("set-cookie", "i_like_gitea=abc; Path=/"), Gitea),
             (answer(WellKnown::GiteaVersion, r#"{"version":"1.22.0"}"#), Gitea),
             (host("cr.yandex"), RegistryKind::Hosted("Yandex Cloud's registry")),
+            (host("registry.cn-hangzhou.aliyuncs.com"), RegistryKind::Hosted("Alibaba Cloud's registry")),
+            (host("rg.fr-par.scw.cloud"), RegistryKind::Hosted("Scaleway's registry")),
         ] {
             assert_eq!(marks.kind(), Some(expected), "{marks:?}");
+            assert_eq!(RegistryKind::called(expected.name()), Some(expected), "it is remembered by its name");
         }
     }
 

@@ -327,7 +327,11 @@ impl Obstacle {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SettingFacts {
     /// A registry that offers no settings to read.
-    Registry,
+    Registry {
+        /// As which kind it was last recognised, by that kind's name; none if it never showed a mark of one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recognised: Option<String>,
+    },
     /// A bucket.
     Bucket {
         /// Its name.

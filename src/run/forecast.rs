@@ -151,6 +151,8 @@ async fn one(
     let input = seen.input(&setup, &untried);
     let plan = decide::plan(&input);
     let mut row = rules::row(&input, &plan, options.as_of, tried.is_some());
+    // What the rules will do is all that was asked, and nobody could read them.
+    row.complete &= !seen.snapshot.cleanup.withholds_pins();
     if options.confirm {
         let text = tried.map(rules::TriedRules::text);
         let preview = match &source.rehearsal {

@@ -255,6 +255,7 @@ impl Recorder {
             counts += totals.counts;
             self.findings.extend(totals.gaps.iter().map(|gap| gap_finding(Some(&name), gap, now)));
             self.findings.extend(totals.cleanup.as_ref().and_then(|cleanup| decide::unreadable(&name, cleanup, now)));
+            self.remember(&name, totals.cleanup.as_ref());
             if covers_all && whole {
                 let entries = totals.unmatched.iter().map(String::as_str);
                 // With nothing to look at, nothing is protected, and all may look well.
@@ -323,6 +324,20 @@ impl Recorder {
         self.waiting.push(Row { repository: None, findings });
         self.commit().await?;
         self.close(complete && anchored, counts).await
+    }
+
+    /// Which kind of registry a source is, kept for runs to which it shows no mark of it (F123).
+    fn remember(&mut self, source: &SourceName, cleanup: Option<&Cleanup>) {
+        if self.setup.witnesses.withhold(source) {
+            return;
+        }
+        let before = self.setup.ledger.settings(source);
+        let facts = cleanup.and_then(|cleanup| cleanup.to_remember(before.as_ref().map(|(_, facts)| facts)));
+        let Some(facts) = facts else { return };
+        let event = Event::Settings { source: source.clone(), facts: Box::new(facts) };
+        // In place of what was to be recorded of it: of a registry there is nothing else.
+        self.settings.retain(|entry| !matches!(&entry.event, Event::Settings { source: other, .. } if other == source));
+        self.settings.push(self.entry(None, Timestamp::now(), event));
     }
 
     async fn close(self, complete: bool, counts: Counts) -> Result<Report, RunError> {

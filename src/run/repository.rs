@@ -99,7 +99,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     let Untold { events: mut happened, until: retold } = setup.ledger.untold(&key).await?;
     let ((mut snapshot, memory), cleanup) =
         tokio::join!(observe(setup, inventory, &key.name, &state), inventory.cleanup());
-    snapshot.cleanup = cleanup;
+    snapshot.cleanup = cleanup.remembering(setup.ledger.settings(&key.source).as_ref().map(|(_, facts)| facts));
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     note_uses(setup, &key, &snapshot, &state);

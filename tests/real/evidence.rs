@@ -20,7 +20,7 @@ use crate::support::push::Pusher;
 struct Own {
     process: Child,
     url: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Drop for Own {
@@ -34,16 +34,30 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn start(mut command: Command, port: u16, folder: TempDir) -> Own {
-    let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let own = Own { process, url: format!("http://127.0.0.1:{port}"), _folder: folder };
-    for _ in 0..1200 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return own;
+/// Starts a registry on a port of its own. Another process may take a port between its choice and its use.
+fn start(command: impl Fn(&Path, u16) -> Command) -> Own {
+    let folder = tempfile::tempdir().unwrap();
+    let mut last = String::new();
+    for _ in 0..5 {
+        let port = free_port();
+        let mut command = command(folder.path(), port);
+        let log = folder.path().join("log");
+        let said = std::fs::File::create(&log).unwrap();
+        let mut process = command.stdout(Stdio::null()).stderr(said).spawn().unwrap();
+        for _ in 0..1200 {
+            if process.try_wait().unwrap().is_some() {
+                break;
+            }
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Own { process, url: format!("http://127.0.0.1:{port}"), folder };
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        let _ = process.kill();
+        let _ = process.wait();
+        last = format!("{command:?}: {}", std::fs::read_to_string(log).unwrap());
     }
-    panic!("{command:?} did not start")
+    panic!("it did not start: {last}")
 }
 
 fn source(url: &str) -> Source {
@@ -66,9 +80,11 @@ fn repository() -> RepositoryName {
     "shop/api".parse().unwrap()
 }
 
+const CONFIGURATION: &str = "registry.yml";
+
 /// The configuration that Debian and upstream ship, as far as it matters: descriptors of blobs are kept in memory.
 fn configuration(folder: &Path, port: u16) -> String {
-    let path = folder.join("registry.yml");
+    let path = folder.join(CONFIGURATION);
     let text = format!(
         "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\nstorage:\n  cache: {{ blobdescriptor: \
          inmemory }}\n  filesystem: {{ rootdirectory: {} }}\n  delete: {{ enabled: true }}\nhttp: {{ addr: \
@@ -81,12 +97,11 @@ fn configuration(folder: &Path, port: u16) -> String {
 
 /// Collects a layer under a running registry, and looks at a release that shares it.
 async fn after_a_collection(program: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let configuration = configuration(folder.path(), port);
-    let mut serve = Command::new(program);
-    serve.args(["serve", &configuration]).env("OTEL_TRACES_EXPORTER", "none");
-    let registry = start(serve, port, folder);
+    let registry = start(|folder, port| {
+        let mut serve = Command::new(program);
+        serve.args(["serve", &configuration(folder, port)]).env("OTEL_TRACES_EXPORTER", "none");
+        serve
+    });
     let pusher = Pusher::new(&registry.url);
     let old: Content = image("a release");
     let artifact = pusher.push("shop/api", "v1.0.0", &old).await;
@@ -97,7 +112,8 @@ async fn after_a_collection(program: &str) {
     let (media_type, bytes) = pusher.manifest("shop/api", "v1.0.0").await.unwrap();
     pusher.delete_manifest("shop/api", &artifact).await;
     let collected = Command::new(program)
-        .args(["garbage-collect", &configuration])
+        .arg("garbage-collect")
+        .arg(registry.folder.path().join(CONFIGURATION))
         .env("OTEL_TRACES_EXPORTER", "none")
         .output()
         .unwrap();
@@ -148,11 +164,11 @@ async fn lists_that_are_cut_without_a_link_are_read_to_their_end_f106() {
     let Ok(program) = std::env::var("PRODPIN_TEST_CRANE") else {
         return left_out("lists that are cut without a Link", "PRODPIN_TEST_CRANE names no `crane`");
     };
-    let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let mut serve = Command::new(program);
-    serve.args(["registry", "serve", "--address", &format!("127.0.0.1:{port}")]);
-    let registry = start(serve, port, folder);
+    let registry = start(|_, port| {
+        let mut serve = Command::new(&program);
+        serve.args(["registry", "serve", "--address", &format!("127.0.0.1:{port}")]);
+        serve
+    });
     let pusher = Pusher::new(&registry.url);
     let content: Content = image("a release");
     let artifact = pusher.push("shop/api", "v1.0.0", &content).await;

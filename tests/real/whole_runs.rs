@@ -233,8 +233,9 @@ async fn kill_9_at_any_moment_leaves_nothing_that_a_clean_run_does_not_mend_i15_
     everything_is_pinned(&estate).await;
 
     // The same estate as a ledger sees it that knows of no crash.
-    let undisturbed =
-        estate.run(&["audit", "--format", "json", "--quiet", "--ledger", "other", "--adopt"]).await.report(0);
+    let other = ["audit", "--format", "json", "--quiet", "--ledger", "other"];
+    estate.run(&[&other[..], &["--adopt"]].concat()).await.report(0);
+    let undisturbed = estate.run(&other).await.report(0);
     let mended = estate.run(&AUDIT).await.report(0);
     assert_eq!(pins(&mended), pins(&undisturbed));
     assert_eq!(findings(&mended), findings(&undisturbed));

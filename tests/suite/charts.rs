@@ -518,6 +518,32 @@ async fn republished_and_vanished_versions_are_told_as_what_they_are_f140() {
     assert!(message.contains("Helm would install 1.2.3+b for it"), "{message}");
 }
 
+/// An index that was written anew with other digests, over archives that stayed as they were.
+#[tokio::test]
+async fn what_the_index_says_of_an_archive_makes_no_release_missing_i25() {
+    let server = stocked(&["1.2.0", "1.3.0"]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let mut policy = policy(&format!("    helm: {}\n", server.url()));
+    policy.ledger = LedgerLocation::Directory(directory.path().join("ledger"));
+    audit(&policy, open(&server, &[]).await).await;
+    let same = archive("shop", "1.3.0", "1.3.0");
+    let wrong = Digest::of(b"what the index was told");
+    let entries = [
+        ("shop", "1.2.0", Some(Digest::of(&archive("shop", "1.2.0", "1.2.0"))), "charts/shop-1.2.0.tgz"),
+        ("shop", "1.3.0", Some(wrong), "charts/shop-1.3.0.tgz"),
+    ];
+    server.put("/index.yaml", "text/yaml", index(&entries));
+    for _ in 0..2 {
+        let told = audit(&policy, open(&server, &[]).await).await;
+        assert!(!told.iter().any(|(code, _)| code.contains("target-missing")), "it is served as ever: {told:?}");
+        assert!(code(&told, "critical chart-digest-mismatch").contains("do not agree"), "{told:?}");
+    }
+    // Where the bytes are gone as well, it is missing.
+    server.put("/charts/shop-1.3.0.tgz", "application/gzip", archive("shop", "1.3.0", "other bytes"));
+    let told = audit(&policy, open(&server, &[]).await).await;
+    assert!(code(&told, "critical target-missing").contains(&ArtifactId::from(Digest::of(&same)).short()), "{told:?}");
+}
+
 #[tokio::test]
 async fn a_look_ahead_promises_nothing_where_no_rules_can_be_read_a54() {
     let server = stocked(&["1.2.3"]).await;

@@ -234,7 +234,7 @@ fn the_policy_in_the_base_is_one_and_keeps_no_ledger_in_the_pod() {
 }
 
 #[test]
-fn admission_looks_at_every_image_of_every_workload() {
+fn admission_looks_at_every_image_of_every_workload_f132() {
     let documents = documents(&root("policies/kubernetes/require-digests.yaml"));
     let spec = &one(&documents, "ValidatingAdmissionPolicy")["spec"];
     assert_eq!(spec["failurePolicy"], "Fail", "unknown is not allowed");

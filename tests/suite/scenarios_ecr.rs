@@ -170,7 +170,7 @@ async fn rules_that_cannot_be_read_or_understood_are_never_safe_a54_f53() {
     let mut told = Vec::new();
     for estate in [&unread, &strange, &cut] {
         let run = estate.enforce().await;
-        assert!(run.targets().iter().all(|target| target.protected != Some(true)), "{}", estate.story(&run));
+        assert!(run.targets().iter().all(|target| target.protected.is_none()), "{}", estate.story(&run));
         told.push(run);
     }
     golden!(unread, told[0], told[1], told[2]);

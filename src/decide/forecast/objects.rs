@@ -125,6 +125,7 @@ fn advice(lint: Lint) -> Option<Advice> {
         LintKind::ReachesOnlyPins => AdviceKind::PinsIneffective,
         LintKind::MatchesNoRelease | LintKind::Disabled => return None,
         LintKind::WholeBucket
+        | LintKind::PrefixTakenLiterally
         | LintKind::HidesThenDestroys
         | LintKind::ArchivesReleases
         | LintKind::CountWithoutFilter

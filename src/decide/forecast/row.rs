@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Advice, AdviceKind, Outlook, Situation, is_due, severity, toll};
+use crate::decide::cleanup;
 use crate::decide::collision;
 use crate::decide::findings::Draft;
 use crate::decide::plan::{Input, Plan};
@@ -17,13 +18,16 @@ use crate::report::forecast::{Fate, OthersForecast, RepositoryForecast, RulesFou
 #[must_use]
 pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool) -> RepositoryForecast {
     let rules = match plan.prospects.live() {
-        Outlook::Unruled => RulesFound::NoneReadable,
+        Outlook::Unruled => match cleanup::unread(&input.snapshot.cleanup) {
+            Some(detail) => RulesFound::Unknown { detail },
+            None => RulesFound::NoneReadable,
+        },
         Outlook::NoneSet => RulesFound::NoneSet,
         Outlook::Unknown { detail } => RulesFound::Unknown { detail: detail.clone() },
         Outlook::Known(_) if tried => RulesFound::Tried,
         Outlook::Known(_) => RulesFound::Live,
     };
-    let known = !matches!(rules, RulesFound::Unknown { .. });
+    let known = !matches!(plan.prospects.live(), Outlook::Unknown { .. });
     let unseen = matches!(plan.prospects.live(), Outlook::Known(known) if !known.unseen.is_empty());
     RepositoryForecast {
         source: input.key.source.clone(),

@@ -171,6 +171,7 @@ fn lasts(row: &RepositoryForecast, forecast: &TargetForecast) -> Lasts {
         return Lasts::Unknown { detail: "whether it is pinned could not be read".to_owned() };
     }
     match (&row.rules, pinned) {
+        (RulesFound::Unknown { .. }, false) if forecast.target.pin == PinReport::Withheld => Lasts::NotAtAll,
         (RulesFound::Unknown { detail }, _) => Lasts::Unknown { detail: detail.clone() },
         (RulesFound::NoneReadable, true) => Lasts::NoRulesToRead,
         (RulesFound::NoneReadable, false) => Lasts::NotAtAll,

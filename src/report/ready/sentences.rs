@@ -130,7 +130,7 @@ fn step(row: &RepositoryReady, step: &Step) -> Phrase {
 pub(super) fn intact(rung: Option<&Rung>, answer: Option<bool>) -> Phrase {
     let obstacles = rung.map_or(&[][..], |rung| &rung.obstacles);
     match answer {
-        Some(true) => Phrase::said("every part is there, neither archived nor hidden"),
+        Some(true) => Phrase::said("every part is there with its size, neither archived nor hidden"),
         Some(false) => Phrase::joined(obstacles.iter().filter(|it| !it.is_unknown()).map(words::obstacle), "; "),
         None => {
             let unknown = Phrase::joined(obstacles.iter().filter(|it| it.is_unknown()).map(words::obstacle), "; ");

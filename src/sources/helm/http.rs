@@ -230,7 +230,7 @@ pub(super) fn blank(artifact: ArtifactId, pin: PinState) -> Inspection {
 #[async_trait]
 impl Inventory for HttpCharts {
     async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
-        (SettingFacts::Registry, Vec::new())
+        (SettingFacts::Registry { recognised: None }, Vec::new())
     }
 
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {

@@ -1,5 +1,6 @@
-//! Where the archive of a version may still be that no index names any more: an index is cut to what is recent, and the
-//! archives stay. Addresses are guessed from those of the other versions, and from how Helm names archives.
+//! Where the archive of a version may still be that no index names any more: an index is cut to what is recent, or says
+//! another digest of it, and the archives stay. Addresses are guessed from those of the other versions, and from how Helm
+//! names archives.
 
 use super::index::{Chart, Listed};
 use crate::model::{RepositoryName, Tag};
@@ -15,6 +16,9 @@ pub(super) fn addresses(chart: Option<&Chart>, name: &RepositoryName, version: &
             found.push(url.into());
         }
     };
+    if let Some(Listed::Archive(entry)) = chart.and_then(|chart| chart.versions.get(version)) {
+        entry.url.iter().for_each(|url| add(url.to_string()));
+    }
     for (other, listed) in chart.into_iter().flat_map(|chart| chart.versions.iter().rev()) {
         let Listed::Archive(entry) = listed else { continue };
         let Some(url) = entry.url.as_deref().filter(|url| url.contains(other.as_str())) else { continue };
@@ -40,6 +44,8 @@ mod tests {
         let found = addresses(index.charts.get(&name), &name, &version);
         let found: Vec<&str> = found.iter().map(|url| &**url).collect();
         assert_eq!(found, ["https://h.example/0.9.0/shop-0.9.0.tgz", "shop-0.9.0.tgz"]);
+        let found = addresses(index.charts.get(&name), &name, &"1.0.0".parse().unwrap());
+        assert_eq!(&*found[0], "blobs/abc", "what the index says of it comes first");
         let found = addresses(None, &name, &version);
         assert_eq!(found.iter().map(|url| &**url).collect::<Vec<_>>(), ["shop-0.9.0.tgz"]);
     }

@@ -51,7 +51,7 @@ impl Reader {
 #[async_trait]
 impl Inventory for Reader {
     async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
-        (SettingFacts::Registry, Vec::new())
+        (SettingFacts::Registry { recognised: None }, Vec::new())
     }
 
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {

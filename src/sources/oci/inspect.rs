@@ -8,7 +8,7 @@ use super::manifest::{Content, Manifest, created_in_config, provenance_in_config
 use super::registry::{Lack, Registry, Repository};
 use crate::model::{
     ArtifactId, ArtifactKind, Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, Pin, PinState, Presence,
-    Provenance, Resolution, Scope, Tag,
+    Provenance, Recognised, RegistryKind, Resolution, Scope, Tag,
 };
 
 /// An image's configuration is a few KiB; labels can make it large, not this large.
@@ -56,7 +56,7 @@ pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest
         Err(Trouble::Unknown(fault)) => seen.gaps.push(fault.gap(scope.clone())),
     }
     look_at_pin(registry, repository, digest, &mut seen).await;
-    if registry.host.is_ecr() {
+    if *registry.kind().await == Recognised::Kind(RegistryKind::Ecr) {
         // Whether ECR's lifecycle policy selects it, no registry call tells (A49).
         let detail = "this is Amazon ECR, whose lifecycle policy cannot be seen through an `oci` source and may delete \
                       what is pinned; use an `ecr` source";

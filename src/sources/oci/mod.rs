@@ -152,7 +152,7 @@ fn told(resolved: Result<Resolution, Fault>, tag: &Tag) -> (Resolution, Option<G
 #[async_trait]
 impl Inventory for OciInventory {
     async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
-        (SettingFacts::Registry, Vec::new())
+        (SettingFacts::Registry { recognised: None }, Vec::new())
     }
 
     async fn cleanup(&self) -> Cleanup {

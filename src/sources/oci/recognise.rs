@@ -28,7 +28,7 @@ impl Registry {
         match self.kind().await {
             Recognised::Kind(kind) => kind.counts_pulls(),
             // Nobody said that it does not.
-            Recognised::Unknown { .. } => true,
+            Recognised::Unknown { .. } | Recognised::Before(_) => true,
             Recognised::NotAsked | Recognised::Plain => false,
         }
     }

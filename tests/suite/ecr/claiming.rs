@@ -66,6 +66,11 @@ async fn what_changed_since_it_was_read_is_left_alone_i22() {
     assert_eq!(failure.cause, Cause::Refused);
     assert!(failure.detail.contains("changed since it was read"), "{failure}");
     assert_eq!((server.count("PutLifecyclePolicy"), stored(&server)), (0, OTHER.to_owned()));
+    // A description that somebody wrote meanwhile is not lost either.
+    let described = LIVE.replace("mine", "mine, ask the web team");
+    server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = Some(described.clone());
+    assert_eq!(put(&server).await.unwrap_err().cause, Cause::Refused);
+    assert_eq!(stored(&server), described);
     // Nor is it written where there is none any more, or where it cannot be read.
     server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = None;
     assert_eq!(put(&server).await.unwrap_err().cause, Cause::Refused);

@@ -519,6 +519,10 @@ fn lint_tells_what_cannot_mean_what_it_says() {
         [("r".to_owned(), LintKind::MatchesNoRelease)]
     );
     assert_eq!(of(vec![scoped(prefix("api/"), expiring("r", 1))], Enabled), []);
+    for odd in ["/", "/*", "api/*", "/api/", "*", "api/1.*/", "/api/1.0/"] {
+        let told = of(vec![scoped(prefix(odd), expiring("r", 1))], Enabled);
+        assert_eq!(told, [("r".to_owned(), LintKind::PrefixTakenLiterally)], "{odd}");
+    }
     let pins = RuleFilter { tags: tagged(&[("prod-pinned", "false")]), ..RuleFilter::default() };
     assert_eq!(of(vec![scoped(pins, expiring("r", 1))], Enabled), [("r".to_owned(), LintKind::ReachesOnlyPins)]);
     assert_eq!(

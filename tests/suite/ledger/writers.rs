@@ -93,7 +93,7 @@ async fn records_said_again_after_a_lost_answer_are_kept_once_i13() {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let ledger = writer(&store).await;
     let source = "shop".parse().unwrap();
-    let settings = Event::Settings { source, facts: Box::new(SettingFacts::Registry) };
+    let settings = Event::Settings { source, facts: Box::new(SettingFacts::Registry { recognised: None }) };
     let settings = prodpin::model::Entry { repository: None, ..entry(1, &key("x"), settings) };
     let entries = vec![settings, source_record(1), run_record(1)];
     let head = ledger.commit(entries.clone()).await.unwrap();

@@ -103,6 +103,26 @@ async fn a_layer_of_another_size_is_broken_f103() {
     }
 }
 
+/// Only reading all of a layer would find it; until something does, nobody is told more than was proven.
+#[tokio::test]
+async fn a_layer_of_the_same_size_with_other_bytes_is_said_to_have_its_size_and_no_more_f104() {
+    let (server, _, layer) = with_image([]).await;
+    server.store(|store| store.blobs.insert(layer.to_string(), b"eno".to_vec()));
+    let estate = estate();
+    let told = run(&estate, &server).await;
+    assert_eq!((protected(&told), told.codes()), (vec![Some(true)], vec!["info rollback-depth-short".to_owned()]));
+    server.store(|store| {
+        let newer = store.image("newer");
+        store.tag("shop/api", "v1.1.0", &newer);
+    });
+    run(&estate, &server).await;
+    let ready = estate.ready_on(source(&server)).await;
+    let page = crate::ready::shown(&ready.report, 200);
+    assert!(page.contains("intact? yes: every part is there with its size"), "{page}");
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    assert!(readme.contains("the bytes of layers are not read"), "README says what is not proven");
+}
+
 #[tokio::test]
 async fn a_layer_of_no_bytes_that_should_have_none_is_whole() {
     let (server, image, _) = with_image([]).await;

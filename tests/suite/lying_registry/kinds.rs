@@ -3,6 +3,7 @@
 
 use prodpin::model::{Code, Digest, Mode, Obstacle, Order, Pin, Recognised, RegistryKind, Severity, StatedCleanup};
 use prodpin::report::document::PinReport;
+use prodpin::run::ForecastOptions;
 
 use super::content::Opening;
 use super::server::{Guard, Lie, Server};
@@ -25,6 +26,12 @@ fn kinds() -> Vec<(RegistryKind, Lie)> {
         &[("WWW-Authenticate", r#"Bearer realm="https://s.azurecr.io/oauth2/token",service="s.azurecr.io""#)];
     const GITEA: Headers =
         &[("WWW-Authenticate", r#"Bearer realm="https://f.example/v2/token",service="container_registry",scope="*""#)];
+    const NEXUS: Headers = &[(
+        "WWW-Authenticate",
+        r#"Bearer realm="https://n.example:8083/v2/token",service="https://n.example:8083/v2/token""#,
+    )];
+    const ARTIFACTORY: Headers =
+        &[("WWW-Authenticate", r#"Bearer realm="https://docker.a.example/v2/token",service="docker.a.example""#)];
     const ZOT: Headers = &[("Access-Control-Allow-Headers", "Authorization,content-type,X-ZOT-API-CLIENT")];
     vec![
         (RegistryKind::Harbor, base(401, HARBOR)),
@@ -48,6 +55,8 @@ fn kinds() -> Vec<(RegistryKind, Lie)> {
         (RegistryKind::Artifactory, base(401, &[("WWW-Authenticate", r#"Basic realm="Artifactory Realm""#)])),
         (RegistryKind::Nexus, base(200, &[("Server", "Nexus/3.82.0-08 (COMMUNITY)")])),
         (RegistryKind::Nexus, base(401, &[("WWW-Authenticate", r#"BASIC realm="Sonatype Nexus Repository Manager""#)])),
+        (RegistryKind::Nexus, base(401, NEXUS)),
+        (RegistryKind::Artifactory, base(401, ARTIFACTORY)),
         (RegistryKind::Gitea, base(401, GITEA)),
         (RegistryKind::Gitea, Lie::Shows("/api/v1/version", 200, &[], r#"{"version":"1.22.0"}"#)),
     ]
@@ -102,6 +111,32 @@ async fn no_new_pin_is_made_where_the_cleanup_cannot_be_read_and_one_finding_say
     }
 }
 
+/// A look ahead where nobody can look is none: it says so, and does not end as if all were well.
+#[tokio::test]
+async fn a_forecast_of_unread_rules_is_unknown_f123() {
+    use prodpin::report::forecast::RulesFound;
+    let lie = || kinds().swap_remove(0).1;
+    for (lies, stated, said, complete) in [
+        (vec![lie()], None, Some("(Harbor) does not expose its cleanup rules; state on the source"), false),
+        (vec![lie()], Some(StatedCleanup::Unknown), Some("(Harbor) does not expose its cleanup rules"), true),
+        (vec![lie()], Some(StatedCleanup::None), None, true),
+        (vec![], None, None, true),
+        (vec![], Some(StatedCleanup::Unknown), Some("what cleans up here is unknown"), true),
+    ] {
+        let (server, _) = shop(Guard::Open, lies).await;
+        let mut opening = Opening::at(&server);
+        opening.config.cleanup = stated;
+        let report = estate().forecast_on(ForecastOptions::default(), opening.open()).await.report;
+        assert_eq!(report.section.complete, complete, "{stated:?} {said:?}");
+        let rows: Vec<_> = report.rows().map(Result::unwrap).collect();
+        match (&rows[0].rules, said) {
+            (RulesFound::Unknown { detail }, Some(said)) => assert!(detail.contains(said), "{detail}"),
+            (RulesFound::NoneReadable, None) => {}
+            other => panic!("{stated:?}: {other:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_the_policy_states_lets_pins_be_made_i22_f123() {
     for (stated, protected, finding) in [
@@ -126,10 +161,44 @@ async fn what_the_policy_states_lets_pins_be_made_i22_f123() {
     }
 }
 
+/// A proxy that was put in front, a header that an upgrade no longer sends: the rules are still there.
 #[tokio::test]
-async fn an_index_is_not_proven_to_outlive_a_cleanup_of_untagged_manifests_i26_f123() {
+async fn a_mark_that_is_gone_in_a_later_run_is_no_plain_registry_i22_f123() {
+    for (kind, lie) in kinds() {
+        let (server, digests) = shop(Guard::Open, [lie.clone()]).await;
+        let estate = estate();
+        enforce(&estate, &server, Some(StatedCleanup::Unknown)).await;
+        server.store(|store| {
+            let newer = store.image("release 6");
+            store.tag("shop/api", "v1.6", &newer);
+        });
+        server.be_honest();
+        for _ in 0..2 {
+            let told = enforce(&estate, &server, None).await;
+            assert_eq!(server.count("PUT", ""), 5, "{lie:?}: no new pin");
+            let expected = [vec![PinReport::Withheld], vec![PinReport::Present; 4]].concat();
+            assert_eq!((pins(&told), protections(&told)), (expected, vec![None; 5]), "{lie:?}: the others stay");
+            assert!(told.complete, "{lie:?}");
+            let cleanup = told.findings.iter().filter(|finding| finding.code == Code::CleanupUnknown);
+            let [finding] = cleanup.collect::<Vec<_>>()[..] else { panic!("{lie:?}: {:?}", told.findings) };
+            assert_eq!(finding.severity, Severity::High, "{lie:?}");
+            assert!(
+                finding.message.contains(&format!("earlier run recognised this registry as {kind}")),
+                "{finding:?}"
+            );
+        }
+        let told = enforce(&estate, &server, Some(StatedCleanup::None)).await;
+        assert_eq!(protections(&told), [Some(true); 5], "{lie:?}: the policy has the last word");
+        assert!(server.count("PUT", &Pin::of(&digests[1]).to_string()) == 1, "{lie:?}: nothing is written twice");
+    }
+}
+
+#[tokio::test]
+async fn an_index_is_not_proven_to_outlive_a_cleanup_of_untagged_manifests_i26_f123_f125() {
     for (lie, protected) in [
         (None, None),
+        // A lock on the index is what makes Azure's purge take its platforms (K47).
+        (Some(base(200, &[("Server", "AzureContainerRegistry")])), None),
         (Some(base(200, &[("Server", "Nexus/3.82.0-08 (COMMUNITY)")])), None),
         (Some(Lie::Shows("/config", 200, &[], r#"{"config":{},"features":{}}"#)), Some(true)),
     ] {

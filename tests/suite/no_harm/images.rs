@@ -290,7 +290,7 @@ proptest! {
 
 /// The law would hold if no pin were ever made. Where a rule that claims pins comes first and nothing else counts, all are.
 #[test]
-fn a_claim_rule_lets_every_pin_be_made_f116() {
+fn a_claim_rule_lets_every_pin_be_made_and_the_oldest_first_f116_f126() {
     let rules = json!([
         { "rulePriority": 1, "selection": { "tagStatus": "tagged", "tagPatternList": ["prod-pinned-*"], "countType": "imageCountMoreThan", "countNumber": 9_999 }, "action": { "type": "expire" } },
         { "rulePriority": 2, "selection": { "tagStatus": "tagged", "tagPrefixList": ["prod"], "countType": "imageCountMoreThan", "countNumber": 1 }, "action": { "type": "expire" } },

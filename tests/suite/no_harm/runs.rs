@@ -1,6 +1,8 @@
 //! Whole runs in which pins did harm once (F116).
 
-use prodpin::model::{ArtifactId, Code, Finding, Mode, Mutability, Obstacle, PinTerms, Setting, Severity};
+use prodpin::model::{
+    ArtifactId, Code, Finding, Mode, Mutability, Obstacle, PinTerms, ProductionRule, Setting, Severity,
+};
 use prodpin::report::document::PinReport;
 use prodpin::sources::memory::{Call, EcrTerms};
 
@@ -164,7 +166,15 @@ async fn whoever_loses_a_place_is_named_and_the_policy_may_allow_it_i22() {
     estate.memory.move_tag(REPOSITORY, "v0.9.0", &old);
     estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
     let told = estate.enforce().await;
-    // It is pinned itself, before the others, and so nobody takes its place.
+    assert!(!of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
+    assert_eq!(asked(&estate), Vec::<ArtifactId>::new());
+
+    // What is a target is pinned itself, before the others, and so nobody takes its place.
+    let mut estate = Estate::in_ecr(6, "2026-01-01", terms(&rules));
+    beside(&mut estate, "prod-live", "2025-12-01");
+    estate.policy.production.push(ProductionRule::MovingTag("prod-live".parse().unwrap()));
+    estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
+    let told = estate.enforce().await;
     assert!(of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
     assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
 }

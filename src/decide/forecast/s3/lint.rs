@@ -27,6 +27,8 @@ pub enum LintKind {
     WholeBucket,
     /// Its prefix is no part of any release's key.
     MatchesNoRelease,
+    /// Its prefix is written as a pattern or a path; S3 takes it letter by letter.
+    PrefixTakenLiterally,
     /// It is scoped to the mark of pins, which cannot be negated: it reaches pins, and only them (B66).
     ReachesOnlyPins,
     /// Two rules, or one, that hide and then destroy (B72).
@@ -106,7 +108,21 @@ fn about_filter(rule: &BucketRule, layout: &Layout) -> Vec<Lint> {
         let message = format!("no object is larger than {larger} and smaller than {smaller} bytes: both are exclusive");
         lints.push(tell(rule, LintKind::EmptySizeRange, message, "widen the bounds, or delete the rule"));
     }
-    if !layout.can_begin(&filter.prefix) {
+    let begins = layout.can_begin(&filter.prefix);
+    if filter.prefix.contains('*') || (filter.prefix.starts_with('/') && !begins) {
+        let message = format!(
+            "S3 compares its prefix {:?} letter by letter: `*` is no wildcard, and a `/` in front must be in the key",
+            filter.prefix
+        );
+        lints.push(tell(
+            rule,
+            LintKind::PrefixTakenLiterally,
+            message,
+            "write the prefix as keys begin, such as \"api/\"",
+        ));
+        return lints;
+    }
+    if !begins {
         let message = format!("no release of layout {layout} has a key that starts with {:?}", filter.prefix);
         let remedy = "nothing, if it is meant for something else; if not, correct the prefix";
         lints.push(tell(rule, LintKind::MatchesNoRelease, message, remedy));
