@@ -123,7 +123,9 @@ impl Ledger {
             (Standing::Displaced(what), _) => return Err(self.displaced(before, sequence, what)),
             (Standing::Foreign(what), _) => what,
             // Without a signature, whoever can write there could as well have made it fit.
-            (Standing::Doubtful(what), _) if !self.is_forgery(before).await? => return Err(self.store.corrupt(what)),
+            (Standing::Doubtful(what), _) if !self.is_forgery(before).await? => {
+                return Err(self.displaced(before, sequence, what));
+            }
             (Standing::Doubtful(what), _) => what,
         };
         self.note_stray(&name_of(sequence), what);
