@@ -102,11 +102,24 @@ pub(super) fn comes_later(before: Option<&Checkpoint>, found: &Tip) -> bool {
 }
 
 impl Ledger {
-    /// The numbers of checkpoints after the one that the index knows.
+    /// The numbers of checkpoints after the one that the index knows. What is listed with them and is not named as they are
+    /// is noted.
     pub(super) async fn numbers(&self) -> Result<Numbers, LedgerError> {
         let known = self.log().index.sequence;
-        let listed = self.store.numbers_after(&Path::from("checkpoint"), &checkpoint_path(known)).await?;
-        Ok(Numbers::after(known, listed))
+        let named = |name: &str| Some(checkpoint_number(name).ok_or_else(|| name.to_owned()));
+        let listed = self.store.names_after(&Path::from("checkpoint"), &checkpoint_path(known), named).await?;
+        let mut numbers = Vec::new();
+        for name in listed {
+            match name {
+                Ok(number) => numbers.push(number),
+                Err(odd) if is_unfinished(&odd) => {}
+                Err(odd) => {
+                    let shown = crate::policy::visible(&odd);
+                    self.note_stray(&odd, format!("checkpoint/{shown} is not named like a commit"));
+                }
+            }
+        }
+        Ok(Numbers::after(known, numbers))
     }
 
     /// The next commit, if that is what stands under this number after the last one; none for what is passed over.
@@ -123,7 +136,9 @@ impl Ledger {
             (Standing::Displaced(what), _) => return Err(self.displaced(before, sequence, what)),
             (Standing::Foreign(what), _) => what,
             // Without a signature, whoever can write there could as well have made it fit.
-            (Standing::Doubtful(what), _) if !self.is_forgery(before).await? => return Err(self.store.corrupt(what)),
+            (Standing::Doubtful(what), _) if !self.is_forgery(before).await? => {
+                return Err(self.displaced(before, sequence, what));
+            }
             (Standing::Doubtful(what), _) => what,
         };
         self.note_stray(&name_of(sequence), what);
@@ -239,11 +254,15 @@ impl Ledger {
         let odd = |name: &str| checkpoint_number(name).is_none().then(|| name.to_owned());
         let folder = Path::from("checkpoint");
         let mut names = self.store.names_after(&folder, &Path::from("checkpoint/ "), odd).await?;
-        // A write that was cut off before it had its name.
-        names.retain(|name| !name.contains('#'));
+        names.retain(|name| !is_unfinished(name));
         names.sort();
         Ok(names)
     }
+}
+
+/// A write that was cut off before it had its name.
+fn is_unfinished(name: &str) -> bool {
+    name.contains('#')
 }
 
 fn name_of(number: u64) -> String {

@@ -72,6 +72,7 @@ fn of_whole(before: Option<&Tip>, tip: &Tip, name: &str) -> Standing {
         Some(key) if found.key.as_ref().is_some_and(|named| named.key == key.key) && !smaller => {
             Standing::Doubtful(format!("{name}: the key {} that it names has not signed it", key.key.id()))
         }
+        Some(_) if linked => Standing::Foreign(what),
         Some(key) => Standing::Foreign(format!("{name} is not signed by the ledger's key {}", key.key.id())),
         None if linked => Standing::Doubtful(what),
         // Its own place is free: had there been the commit that it names, that would stand before it.

@@ -210,11 +210,12 @@ impl Ledger {
         let there = self.log().tiles_there.clone();
         let missing = tiles.into_iter().filter(|(path, _)| !there.contains(path.as_ref()));
         let writes = futures::stream::iter(missing).map(|(path, bytes)| async move {
-            match self.store.create(&path, bytes.clone()).await? {
-                Created::New => Ok(()),
-                Created::There(there) if there == bytes => Ok(()),
-                // Derived and in nobody's way: told, and left to `verify --repair`.
-                Created::There(_) => {
+            match self.store.create(&path, bytes.clone()).await {
+                Ok(Created::New) => Ok(()),
+                Ok(Created::There(there)) if there == bytes => Ok(()),
+                Err(error) if !matches!(error, LedgerError::Corrupt { .. }) => Err(error),
+                // Derived and in nobody's way, a folder included: told, and left to `verify --repair`.
+                Ok(Created::There(_)) | Err(_) => {
                     self.distrust(format!(
                         "{path} does not match the signed checkpoints; `prodpin verify --repair` makes it anew"
                     ));

@@ -144,7 +144,9 @@ impl Marks {
         if path.ends_with("/v2/auth") {
             return Some(RegistryKind::Quay);
         }
-        if path == "/oauth2/token" && service == self.host {
+        // Azure names itself by its own address, under a custom domain too.
+        let named = place(&service).0;
+        if path == "/oauth2/token" && !named.is_empty() && (named == self.host || named == host) {
             return Some(RegistryKind::Azure);
         }
         if path.ends_with("/v2/token") {
@@ -153,9 +155,9 @@ impl Marks {
             }
             // Nexus names itself by the very address of its realm; Artifactory, with a name or a port for each of its
             // repositories, by the host alone.
-            return match service {
-                service if service == realm => Some(RegistryKind::Nexus),
-                service if !host.is_empty() && place(&service).0 == host => Some(RegistryKind::Artifactory),
+            return match named {
+                _ if service == realm => Some(RegistryKind::Nexus),
+                named if !named.is_empty() && named == host => Some(RegistryKind::Artifactory),
                 _ => None,
             };
         }
@@ -243,6 +245,7 @@ fn by_header(name: &str, value: &str) -> Option<RegistryKind> {
         "server" if value.starts_with("nexus/") => Some(RegistryKind::Nexus),
         "server" if value.starts_with("artifactory/") => Some(RegistryKind::Artifactory),
         "server" if value.starts_with("azurecontainerregistry") => Some(RegistryKind::Azure),
+        "x-ms-correlation-request-id" => Some(RegistryKind::Azure),
         "server" if value.starts_with("zot") => Some(RegistryKind::Zot),
         // What zot lets browsers send, in answers that browsers may read.
         "access-control-allow-headers" if value.contains("x-zot-api-client") => Some(RegistryKind::Zot),
@@ -337,6 +340,8 @@ mod tests {
             (bearer("https://registry.example.com/oauth2/token", "registry.example.com"), Azure),
             (host("shop.azurecr.cn"), Azure),
             (header("server", "AzureContainerRegistry"), Azure),
+            (header("x-ms-correlation-request-id", "1b4e28ba-2fa1-11d2-883f-0016d3cca427"), Azure),
+            (bearer("https://registry.example.com:8443/oauth2/token", "registry.example.com:8443"), Azure),
             (host("europe-docker.pkg.dev"), Google),
             (host("eu.gcr.io"), Google),
             (host("gcr.io"), Google),
@@ -372,6 +377,8 @@ mod tests {
             bearer("https://auth.example.com/token", "registry.example.com"),
             bearer("https://registry.example.com/auth", "Docker registry"),
             bearer("https://auth.docker.io/token", "registry.docker.io"),
+            bearer("https://login.example.com/oauth2/token", "registry"),
+            bearer("https://login.example.com/v2/token", "registry"),
             basic("Registry Realm"),
             basic("Restricted"),
             header("server", "nginx/1.24"),

@@ -283,7 +283,7 @@ pub(super) fn check_child(name: &str, child: &Descriptor, size: usize, media_typ
         return Err(Fault::malformed(format!("{name} has {size} bytes and its index says {}", child.size)));
     }
     if media_type.is_some_and(|served| served != child.media_type) {
-        let detail = format!("{name} was served as another media type than its index says (F24)");
+        let detail = format!("{name} was served as another media type than its index says");
         return Err(Fault::malformed(detail));
     }
     Ok(())

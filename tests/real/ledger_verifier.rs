@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use prodpin::ledger::{Access, Claim, Ledger, Since};
+use prodpin::ledger::{Access, Claim, Ledger, Since, Verify};
 use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
 
 use crate::tampering::{ROWS, Signed, checkpoint, copy, tamper};
@@ -59,6 +59,36 @@ async fn it_accepts_a_ledger_with_its_keys_and_rejects_every_tampering_i9_f57_f5
         let (what, ..) = tamper(row, &path).await;
         let (accepted, told) = verify(&python, &[text(&path)]);
         assert!(!accepted, "{what}: {told}");
+    }
+}
+
+/// Files under the numbers that come next, by somebody without the key: both checks pass them over, before and after the next
+/// commit takes the number behind them.
+#[tokio::test]
+async fn it_passes_over_what_a_stranger_put_among_the_checkpoints_f101() {
+    let Some(python) = python() else { return };
+    let signed = Signed::new().await;
+    let (path, other) = (signed.path(), Signed::new().await);
+    let safeguards = Safeguards::default();
+    for run in 7..9 {
+        let ledger = Ledger::open_with(&other.location(), &safeguards, Access::Write).await.unwrap();
+        ledger.commit(vec![tag_seen(run, &key("shop/0"), "v9", &run.to_string())]).await.unwrap();
+    }
+    let copies = [checkpoint(&path, 6), checkpoint(&other.path(), 8), checkpoint(&path, 1)];
+    for (number, copied) in (7..10).zip(copies) {
+        std::fs::copy(copied, checkpoint(&path, number)).unwrap();
+    }
+    std::fs::write(checkpoint(&path, 10), "some\nother\nprogram's\nfile\n").unwrap();
+    std::fs::create_dir(checkpoint(&path, 11)).unwrap();
+    std::fs::copy(checkpoint(&path, 2), checkpoint(&path, u64::MAX)).unwrap();
+    for commits in [6, 7] {
+        let (accepted, told) = verify(&python, &[text(&path)]);
+        assert!(accepted && told.matches("is no commit of this ledger").count() == 6, "{told}");
+        let found = Ledger::verify(&signed.location(), &Verify::default()).await.unwrap();
+        assert!(found.holds() && found.commits == commits, "{found:#?}");
+        let ledger = Ledger::open_with(&signed.location(), &safeguards, Access::Write).await.unwrap();
+        let head = ledger.commit(vec![tag_seen(commits, &key("shop/0"), "v9", &commits.to_string())]).await.unwrap();
+        assert_eq!(head.sequence, commits + 6);
     }
 }
 

@@ -18,7 +18,7 @@ type Events = Vec<(u8, u8)>;
 struct Commit {
     /// Which batch, by content: who wrote it, in which attempt, saying what.
     batch: (u8, u8, Events),
-    /// The checkpoint before.
+    /// The number of the commit before, from 1; 0 for the first.
     previous: u8,
     /// What the log says from here on: what a cache as of this commit must be.
     state: Events,
@@ -39,7 +39,10 @@ enum Step {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
     batches: BTreeSet<(u8, u8, Events)>,
-    log: Vec<Commit>,
+    /// What stands under each number: a commit, or a file of somebody else.
+    log: Vec<Option<Commit>>,
+    /// How often somebody without the key may still take the next number.
+    strays: u8,
     steps: Vec<Step>,
     /// How many crashes and lost answers may still come.
     crashes: u8,
@@ -66,6 +69,8 @@ enum Act {
     Keep(u8),
     /// Somebody without the key leaves that nothing is known, or that something else is, as of some commit.
     Forge(u8, bool),
+    /// Somebody without the key creates a file under the number that comes next.
+    Stray,
 }
 
 /// Where a checkpoint that is there already is written over: what the store must not do.
@@ -77,17 +82,28 @@ struct Protocol {
     /// The cache is believed whatever the commit states of it.
     believes: bool,
     forgeries: u8,
+    strays: u8,
+    /// What stands under a number is taken for the commit before, whatever it is.
+    counts_strays: bool,
 }
 
 impl Protocol {
     fn honest(writers: u8) -> Self {
-        Self { writers, overwrites: false, forgets: false, believes: false, forgeries: 0 }
+        Self {
+            writers,
+            overwrites: false,
+            forgets: false,
+            believes: false,
+            forgeries: 0,
+            strays: 0,
+            counts_strays: false,
+        }
     }
 
     /// What a writer takes to be known: from the cache where the log speaks for it, and from the commits after.
     fn read(&self, world: &World) -> BTreeSet<(u8, u8)> {
         let from = world.cache.as_ref().filter(|(as_of, state)| {
-            let stated = as_of.checked_sub(1).and_then(|last| world.log.get(usize::from(last)));
+            let stated = as_of.checked_sub(1).and_then(|last| world.log.get(usize::from(last))?.as_ref());
             stated.is_some_and(|commit| self.believes || commit.state == *state)
         });
         let (as_of, state) = from.cloned().unwrap_or_default();
@@ -99,8 +115,13 @@ impl Protocol {
         vec![(0, 0), (1 + writer, 1 + writer)]
     }
 
-    fn known(log: &[Commit]) -> BTreeSet<(u8, u8)> {
-        log.iter().flat_map(|commit| commit.batch.2.iter().copied()).collect()
+    fn known(log: &[Option<Commit>]) -> BTreeSet<(u8, u8)> {
+        log.iter().flatten().flat_map(|commit| commit.batch.2.iter().copied()).collect()
+    }
+
+    /// The number of the last commit in it.
+    fn last(log: &[Option<Commit>]) -> u8 {
+        log.iter().rposition(Option::is_some).map_or(0, |at| at as u8 + 1)
     }
 
     fn create(&self, world: &mut World, writer: u8, heard: bool) {
@@ -108,14 +129,15 @@ impl Protocol {
         let Step::Stored(place, events) = world.steps[at].clone() else { return };
         let known = Self::known(&world.log[..world.log.len().min(usize::from(place))]);
         let state = known.into_iter().chain(events.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
-        let commit = Commit { batch: (writer, world.attempts[at], events), previous: place, state };
+        let previous = if self.counts_strays { place } else { Self::last(&world.log[..usize::from(place)]) };
+        let commit = Commit { batch: (writer, world.attempts[at], events), previous, state };
         let free = world.log.len() == usize::from(place);
         if free {
-            world.log.push(commit.clone());
+            world.log.push(Some(commit.clone()));
         } else if self.overwrites && heard {
-            world.log[usize::from(place)] = commit.clone();
+            world.log[usize::from(place)] = Some(commit.clone());
         }
-        let own = world.log[usize::from(place)] == commit;
+        let own = world.log[usize::from(place)].as_ref() == Some(&commit);
         let recognised = own && (heard || !self.forgets);
         if recognised {
             world.told.insert((place, commit));
@@ -136,6 +158,7 @@ impl Model for Protocol {
         vec![World {
             batches: BTreeSet::new(),
             log: Vec::new(),
+            strays: self.strays,
             steps: vec![Step::Started; writers],
             crashes: 2,
             losses: 2,
@@ -159,7 +182,7 @@ impl Model for Protocol {
                 }
                 Step::Done => {
                     if self.forgeries > 0
-                        && world.cache.as_ref().is_none_or(|(as_of, _)| usize::from(*as_of) < world.log.len())
+                        && world.cache.as_ref().is_none_or(|(as_of, _)| *as_of < Self::last(&world.log))
                     {
                         actions.push(Act::Keep(writer));
                     }
@@ -169,6 +192,9 @@ impl Model for Protocol {
             if world.crashes > 0 {
                 actions.push(Act::Crash(writer));
             }
+        }
+        if world.strays > 0 {
+            actions.push(Act::Stray);
         }
         if world.forgeries > 0 {
             for as_of in 1..=world.log.len() as u8 {
@@ -200,7 +226,9 @@ impl Model for Protocol {
                 self.create(&mut world, writer, false);
             }
             Act::Keep(_) => {
-                world.cache = Some((world.log.len() as u8, world.log.last()?.state.clone()));
+                let last = Self::last(&world.log);
+                let commit = world.log[..usize::from(last)].last()?.as_ref()?;
+                world.cache = Some((last, commit.state.clone()));
             }
             Act::Forge(as_of, all) => {
                 world.forgeries -= 1;
@@ -208,6 +236,10 @@ impl Model for Protocol {
                 let all =
                     if all { (0..self.writers).flat_map(Self::seen).collect::<BTreeSet<_>>() } else { BTreeSet::new() };
                 world.cache = Some((as_of, all.into_iter().collect()));
+            }
+            Act::Stray => {
+                world.strays -= 1;
+                world.log.push(None);
             }
             Act::Crash(writer) => {
                 world.crashes -= 1;
@@ -221,15 +253,20 @@ impl Model for Protocol {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always("I9: what was told is never lost, moved or edited", |_, world: &World| {
-                world.told.iter().all(|(place, commit)| world.log.get(usize::from(*place)) == Some(commit))
+                let there = |place: u8| world.log.get(usize::from(place)).and_then(Option::as_ref);
+                world.told.iter().all(|(place, commit)| there(*place) == Some(commit))
             }),
             Property::always("I9: every checkpoint follows the one before and has its batch", |_, world: &World| {
-                (0..)
-                    .zip(&world.log)
-                    .all(|(place, commit)| commit.previous == place && world.batches.contains(&commit.batch))
+                let mut before = 0;
+                (1..).zip(&world.log).filter_map(|(number, slot)| Some((number, slot.as_ref()?))).all(
+                    |(number, commit)| {
+                        let follows = commit.previous == std::mem::replace(&mut before, number);
+                        follows && world.batches.contains(&commit.batch)
+                    },
+                )
             }),
             Property::always("I13: one change is one event", |_, world: &World| {
-                let all: Vec<_> = world.log.iter().flat_map(|commit| &commit.batch.2).collect();
+                let all: Vec<_> = world.log.iter().flatten().flat_map(|commit| &commit.batch.2).collect();
                 all.len() == all.iter().collect::<BTreeSet<_>>().len()
             }),
             Property::always(
@@ -279,6 +316,22 @@ fn whoever_writes_the_cache_without_the_key_changes_nothing_i23_i9_i13() {
     let checked = attacked.checker().spawn_bfs().join();
     checked.assert_properties();
     assert!(checked.unique_state_count() > 1_000, "{} states", checked.unique_state_count());
+}
+
+/// Every interleaving of writers with somebody who takes the next number twice: all commits are there, each follows the last.
+#[test]
+fn whoever_takes_numbers_without_the_key_blocks_and_parts_nothing_f101_i9_i14() {
+    let attacked = Protocol { strays: 2, forgeries: 1, ..Protocol::honest(2) };
+    let checked = attacked.checker().spawn_bfs().join();
+    checked.assert_properties();
+    assert!(checked.unique_state_count() > 1_000, "{} states", checked.unique_state_count());
+}
+
+#[test]
+fn a_writer_that_takes_a_strangers_file_for_the_commit_before_parts_the_log_in_the_model_f101() {
+    let broken = Protocol { strays: 1, counts_strays: true, ..Protocol::honest(2) };
+    let checked = broken.checker().spawn_bfs().join();
+    assert!(checked.discovery("I9: every checkpoint follows the one before and has its batch").is_some());
 }
 
 #[test]

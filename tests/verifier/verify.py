@@ -245,9 +245,19 @@ class Ledger:
             expected = number + 1
         for number, what, doubtful in passed:
             check(not doubtful, what)
+            check(not self.continues(number), f"{what}, and the one after it continues it: another history")
         self.strays += [number for number, _, _ in passed]
         self.head = before
         check(self.head, "the log is empty")
+
+    def continues(self, number):
+        """Whether the next number holds a checkpoint that names this one as the one before."""
+        try:
+            names = [f"checkpoint/{number + step:020}" for step in (0, 1)]
+            one, other = (Checkpoint(self.read(name), name) for name in names)
+        except Wrong:
+            return False
+        return other.previous == sha256(one.body).hex()
 
     def standing(self, number, before):
         """What stands under a number, seen from the last commit before it."""

@@ -1,5 +1,6 @@
 //! What follows from the log: tiles, views, the index. Missing is worth a word; wrong is damage; both can be made anew.
 
+use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 
@@ -10,7 +11,7 @@ use crate::ledger::index::Index;
 use crate::ledger::read::{INDEX, Tip, checkpoint_path};
 use crate::ledger::rebuild::Rebuild;
 use crate::ledger::recall::Stored;
-use crate::ledger::store::Created;
+use crate::ledger::store::{Created, Store};
 use crate::ledger::tiles::{self, Tile, TileId, WIDTH};
 use crate::ledger::view::View;
 use crate::ledger::{LedgerError, cache};
@@ -34,6 +35,14 @@ enum Kept {
     Wrong,
 }
 
+/// What is stored there; a folder, or more bytes than any tile has, is something else than it should be.
+async fn kept_bytes(store: &Store, path: &Path) -> Result<Option<Bytes>, LedgerError> {
+    match store.get(path).await {
+        Err(LedgerError::Corrupt { .. }) => Ok(Some(Bytes::new())),
+        read => read,
+    }
+}
+
 impl Walk<'_> {
     pub(super) async fn derived(&mut self) -> Result<(), LedgerError> {
         if self.broken {
@@ -51,8 +60,7 @@ impl Walk<'_> {
         let completed = std::mem::take(&mut self.folded.log_mut().tiles);
         let store = &self.kept.store;
         let compared = futures::stream::iter(completed).map(|tile| async move {
-            let kept = store.get(&tile.id.path()).await?;
-            let kept = match kept {
+            let kept = match kept_bytes(store, &tile.id.path()).await? {
                 None => Kept::Missing,
                 Some(bytes) if bytes == tile.bytes() => Kept::Right,
                 Some(_) => Kept::Wrong,
@@ -77,7 +85,7 @@ impl Walk<'_> {
                 return Ok(());
             }
             Kept::Wrong if !self.how.repair => {
-                let wrong = store.get(path).await?.and_then(|bytes| tiles::hashes(&bytes, tile.hashes.len()));
+                let wrong = kept_bytes(store, path).await?.and_then(|bytes| tiles::hashes(&bytes, tile.hashes.len()));
                 let first = wrong.and_then(|wrong| wrong.iter().zip(&tile.hashes).position(|(a, b)| a != b));
                 // Only on the lowest level is a hash that of one entry.
                 let entry = first.filter(|_| tile.id.level == 0).map(|nth| tile.id.number * WIDTH as u64 + nth as u64);
@@ -104,7 +112,7 @@ impl Walk<'_> {
             // Whole tiles were compared when the fold completed them.
             async move {
                 let bytes = match tile {
-                    Some((_, Some(_))) => kept.store.get(&path).await?,
+                    Some((_, Some(_))) => kept_bytes(&kept.store, &path).await?,
                     _ => None,
                 };
                 Ok((path, tile, bytes))
@@ -151,7 +159,7 @@ impl Walk<'_> {
         if border.is_some() {
             return Ok(border);
         }
-        let bytes = self.kept.store.get(&id.path()).await?;
+        let bytes = kept_bytes(&self.kept.store, &id.path()).await?;
         Ok(bytes.and_then(|bytes| tiles::hashes(&bytes, WIDTH)).map(|hashes| Tile { id, hashes }))
     }
 

@@ -6,6 +6,7 @@
 
 mod anchored;
 mod derived;
+mod doubts;
 mod walk;
 
 use std::sync::Arc;

@@ -7,9 +7,10 @@ use object_store::path::Path;
 use tlog_tiles::tlog::{Hash, record_hash};
 
 use super::derived::KeptIndex;
+use super::doubts::Doubt;
 use super::{KeySpan, Verification, Verify};
 use crate::ledger::batch::Batch;
-use crate::ledger::foreign::{Numbers, Sorted, foreign};
+use crate::ledger::foreign::Numbers;
 use crate::ledger::memory::Proof;
 use crate::ledger::read::{Fetched, Slot, Tip, batch_path, checkpoint_path};
 use crate::ledger::rebuild::Rebuild;
@@ -30,9 +31,9 @@ pub(super) struct Walk<'a> {
     pub(super) kept: &'a Ledger,
     pub(super) how: &'a Verify,
     pub(super) found: Verification,
-    before: Option<Tip>,
+    pub(super) before: Option<Tip>,
     /// A checkpoint before is missing or unreadable, so that the next one has nothing to follow.
-    gap: bool,
+    pub(super) gap: bool,
     /// Something in the log could not be read: what is derived from it cannot be judged.
     pub(super) broken: bool,
     pub(super) rebuild: Rebuild,
@@ -40,33 +41,9 @@ pub(super) struct Walk<'a> {
     /// What is still to be read, with the first run that names it.
     reports: HashMap<Digest, RunId>,
     /// What was passed over since the last commit.
-    doubts: Vec<Doubt>,
+    pub(super) doubts: Vec<Doubt>,
     /// What is no commit of this log for certain.
-    strays: Vec<String>,
-}
-
-/// A file after the last commit that is not the next one.
-struct Doubt {
-    sequence: u64,
-    what: String,
-    /// Whether it looks like the next one with a fault in it.
-    nearly: bool,
-    digest: Option<Digest>,
-    previous: Option<Digest>,
-}
-
-impl Doubt {
-    fn new(sequence: u64, what: String, nearly: bool, slot: Slot) -> Self {
-        let (digest, previous) = match slot {
-            Slot::Whole(tip) => (Some(tip.digest), tip.checkpoint.previous),
-            _ => (None, None),
-        };
-        Self { sequence, what, nearly, digest, previous }
-    }
-
-    fn name(&self) -> String {
-        format!("{:020}", self.sequence)
-    }
+    pub(super) strays: Vec<String>,
 }
 
 impl<'a> Walk<'a> {
@@ -118,7 +95,11 @@ impl<'a> Walk<'a> {
     }
 
     /// What stands under a number.
-    async fn numbered(&mut self, sequence: u64, fetched: Result<Fetched, LedgerError>) -> Result<(), LedgerError> {
+    pub(super) async fn numbered(
+        &mut self,
+        sequence: u64,
+        fetched: Result<Fetched, LedgerError>,
+    ) -> Result<(), LedgerError> {
         let (slot, packed) = match fetched {
             Ok((_, slot, packed)) => (slot, packed),
             Err(LedgerError::Corrupt { what, .. }) => {
@@ -161,59 +142,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What is numbered beyond a gap: this log's own commits, so that some are missing; or what somebody else put there.
-    async fn beyond(&mut self, last: u64, mut numbers: Vec<u64>) -> Result<(), LedgerError> {
-        numbers.retain(|number| *number > last);
-        let before = self.before.as_ref().map(|before| before.checkpoint.clone());
-        let Sorted { own, strays } = self.kept.sort(before.as_ref(), numbers).await?;
-        let mut next = last + 1;
-        for number in own {
-            let fetched = self.kept.fetch_one(number).await;
-            // Where it follows the last one all the same, there never was a commit in the gap.
-            let follows = matches!(&fetched, Ok((_, slot, _)) if !self.gap
-                && standing(self.before.as_ref(), number, slot) == Standing::Next);
-            if number > next && !follows {
-                for doubt in std::mem::take(&mut self.doubts) {
-                    self.lost(doubt.sequence, doubt.what);
-                }
-                self.lost(next, "it is missing, and later ones are there".to_owned());
-            }
-            self.numbered(number, fetched).await?;
-            next = number + 1;
-        }
-        self.strays.extend(strays);
-        self.doubted().await?;
-        let odd = self.kept.odd_names().await?;
-        let strays = std::mem::take(&mut self.strays);
-        self.found.notes.extend([strays, odd].iter().filter(|names| !names.is_empty()).map(|names| foreign(names)));
-        Ok(())
-    }
-
-    /// What stands after the last commit and is none: damage only where it looks like one, or like another log's.
-    async fn doubted(&mut self) -> Result<(), LedgerError> {
-        let doubts = std::mem::take(&mut self.doubts);
-        let begun = self.before.is_some() || self.kept.has_batches().await?;
-        let mut names: Vec<String> = Vec::new();
-        let mut after: Option<&Doubt> = None;
-        for doubt in &doubts {
-            if let Some(first) = after.filter(|first| doubt.previous.is_some() && doubt.previous == first.digest) {
-                let what =
-                    format!("{}, and {} continues it: another history", first.what, checkpoint_path(doubt.sequence));
-                self.found.damaged(checkpoint_path(first.sequence), None, what);
-            }
-            if doubt.nearly && begun {
-                self.found.damaged(checkpoint_path(doubt.sequence), None, doubt.what.clone());
-            } else {
-                names.push(doubt.name());
-            }
-            after = Some(doubt);
-        }
-        self.strays.extend(names);
-        Ok(())
-    }
-
     /// A checkpoint that cannot be read.
-    fn lost(&mut self, sequence: u64, what: String) {
+    pub(super) fn lost(&mut self, sequence: u64, what: String) {
         (self.gap, self.broken, self.before) = (true, true, None);
         self.found.damaged(checkpoint_path(sequence), None, what);
     }

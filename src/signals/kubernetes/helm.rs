@@ -256,7 +256,7 @@ fn unpack(stored: &str, secret: bool) -> Result<Vec<u8>, String> {
         .read_to_end(&mut unpacked)
         .map_err(|_| "it is no gzip".to_owned())?;
     match unpacked.len() > most {
-        true => Err("it unpacks to more than any release (F83)".to_owned()),
+        true => Err("it unpacks to more than any release".to_owned()),
         false => Ok(unpacked),
     }
 }

@@ -357,7 +357,7 @@ async fn pages_once<T: DeserializeOwned>(
         let is_empty = page.items.0.is_empty();
         objects.extend(page.items.0);
         let more = cursor.advance(page.metadata.next, is_empty);
-        match more.map_err(|reason| Failure::new(Cause::Malformed, format!("the list does not end: {reason} (F18)")))? {
+        match more.map_err(|reason| Failure::new(Cause::Malformed, format!("the list does not end: {reason}")))? {
             false => return Ok(objects),
             true if objects.len() > MOST_OBJECTS => {
                 return Err(Failure::new(Cause::Malformed, format!("there are more than {MOST_OBJECTS} objects")));

@@ -105,7 +105,7 @@ fn read(registry: &Registry, name: &RepositoryName, digest: &Digest, image: Imag
         return Err(Trouble::Unknown(registry.wire.malformed(&call, "an image without a manifest").into()));
     };
     if text.len() > MOST_BYTES {
-        return Err(Trouble::Unknown(registry.wire.malformed(&call, "a manifest of more than 4 MiB (F26)").into()));
+        return Err(Trouble::Unknown(registry.wire.malformed(&call, "a manifest of more than 4 MiB").into()));
     }
     if !digest.matches(text.as_bytes()) {
         let served = Digest::of(text.as_bytes());

@@ -91,7 +91,7 @@ impl Pinner {
     async fn put(&self, name: &RepositoryName, digest: &Digest, fetched: &Fetched) -> Result<(), Failure> {
         let (wire, call) = (&self.0.wire, Call::on(PUT, name));
         let Some(media_type) = &fetched.media_type else {
-            return Err(wire.malformed(&call, "a manifest without a media type, which a copy of it needs (A13)"));
+            return Err(wire.malformed(&call, "a manifest without a media type, which a copy of it needs"));
         };
         let answer = wire.write(call, |client| {
             let request = client.put_image().repository_name(name.as_str()).set_registry_id(self.0.id());

@@ -49,7 +49,7 @@ impl Registry {
             let answer = self.begin_blob(repository, digest, ranged).await?;
             let what = || self.blob(repository, digest);
             if answer.media_type().is_some_and(|media_type| media_type.contains("html")) && answer.status.is_success() {
-                return Err(Fault::malformed(format!("{}: a web page in place of it (F12)", what())));
+                return Err(Fault::malformed(format!("{}: a web page in place of it", what())));
             }
             // A success as long as the range that was asked for is the range, of however much: some stores do not say so.
             let is_unsaid = ranged && answer.status == StatusCode::OK && answer.whole_length() == Some(1);

@@ -15,8 +15,7 @@ impl Registry {
     /// What a tag points at now. `NotFound` is the registry's definitive word (I4).
     pub(super) async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Resolution, Fault> {
         if !tag.is_oci() {
-            let detail =
-                format!("{:.160?} is no tag that a registry takes, so it is not asked for (F25)", tag.as_str());
+            let detail = format!("{:.160?} is no tag that a registry takes, so it is not asked for", tag.as_str());
             return Err(Fault::malformed(detail));
         }
         let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);

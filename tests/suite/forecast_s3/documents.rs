@@ -97,7 +97,7 @@ fn whatever_s3_would_refuse_is_told_all_at_once() {
         ),
         (
             rule(r#""Prefix": "", "NoncurrentVersionExpiration": {"NoncurrentDays": 1, "NewerNoncurrentVersions": 1}"#),
-            "B70",
+            "needs a Filter in place of the older Prefix",
         ),
         ("<LifecycleConfiguration>".to_owned(), "ends in the middle"),
         ("<Rules/>".to_owned(), "root"),

@@ -205,7 +205,7 @@ fn carry_out(folder: &Path, attack: &Attack) -> std::io::Result<()> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_done_to_any_file_the_answers_are_right_or_refused_i9_i12_i23_i24(

@@ -122,4 +122,6 @@ async fn leftovers_of_a_killed_writer_do_not_disturb_f62() {
     }
     let reader = Ledger::open(&location, Access::Read).await.unwrap();
     assert_eq!(reader.head().unwrap().sequence, 3);
+    let strays = reader.strays().unwrap();
+    assert!(strays.contains("notes.txt") && !strays.contains('#'), "{strays}");
 }

@@ -194,6 +194,9 @@ async fn what_a_stranger_puts_in_the_way_of_the_next_commit_blocks_nothing_f101_
             let mut entries = 0;
             let read = reader.each_entry(|_, _, _| -> Result<(), ()> { Ok(entries += 1) }).await.unwrap();
             assert_eq!((read, entries), (Ok(()), 6), "{how}");
+            for entry in 0..6 {
+                assert!(reader.prove_entry(entry).await.unwrap().is_some(), "{how}: entry {entry}");
+            }
             let found = place.verified().await;
             assert!(found.holds() && found.commits == 6, "{how}: {found:#?}");
         }
@@ -290,4 +293,46 @@ async fn the_whole_log_signed_again_by_another_key_is_missed_by_what_remembers_t
     let safeguards = Safeguards::default();
     let error = Ledger::open_with(&signed.location(), &safeguards, Access::Write).await.unwrap_err().to_string();
     assert!(error.contains("never handed over"), "{error}");
+}
+
+/// Names that are known in advance: of the report of a run that changes nothing, and of the next whole tile.
+#[tokio::test]
+async fn what_stands_in_the_place_of_a_report_or_a_tile_keeps_no_run_from_closing_i9_f101() {
+    let place = Place::new(KeyPlace::Usual).await;
+    let body = b"report of run 2\n";
+    let digest = prodpin::model::Digest::of(body);
+    let report = place.path().join("report").join(digest.hex());
+    let tile = place.path().join("tile/0/000");
+    for kind in ["garbage", "cut", "large"] {
+        let whole = std::fs::read(&report).unwrap();
+        let bytes = match kind {
+            "garbage" => b"all is well".to_vec(),
+            "cut" => whole[..whole.len() / 2].to_vec(),
+            _ => vec![0; 100 << 10],
+        };
+        std::fs::write(&report, bytes).unwrap();
+        let ledger = place.open(Access::Write).await.unwrap();
+        assert!(ledger.report(&digest).await.is_err(), "{kind}: it is not believed");
+        assert_eq!(ledger.put_report(&body[..]).await.unwrap(), digest, "{kind}");
+        assert!(ledger.report(&digest).await.is_ok(), "{kind}");
+        assert!(ledger.distrusted().in_words().unwrap().contains("report/"), "{kind}");
+    }
+    for folder in [true, false] {
+        let place = Place::new(KeyPlace::Usual).await;
+        let tile = place.path().join("tile/0/000");
+        std::fs::create_dir_all(tile.parent().unwrap()).unwrap();
+        if folder {
+            std::fs::create_dir(&tile).unwrap();
+        } else {
+            std::fs::write(&tile, vec![7; 80 << 10]).unwrap();
+        }
+        let ledger = place.open(Access::Write).await.unwrap();
+        ledger.commit((0..300).map(|n| tag_seen(5, &key_of(), &format!("w{n}"), "5")).collect()).await.unwrap();
+        ledger.commit(vec![run_record(5)]).await.unwrap();
+        assert!(ledger.distrusted().in_words().unwrap().contains("tile/0/000"), "folder: {folder}");
+        let again = place.open(Access::Write).await.unwrap();
+        assert_eq!(again.recall(&key_of()).await.unwrap().tags.len(), 302);
+        assert!(!place.verified().await.holds(), "the check tells it");
+    }
+    assert!(!tile.is_dir());
 }

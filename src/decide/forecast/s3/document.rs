@@ -167,7 +167,7 @@ impl Reading {
         let counts = rule.noncurrent_expiration.is_some_and(|limit| limit.keep_newer > 0)
             || rule.noncurrent_transitions.iter().any(|transition| transition.when.keep_newer > 0);
         if counts && !rule.filter.written {
-            self.tell("NewerNoncurrentVersions needs a Filter in place of the older Prefix (B70)");
+            self.tell("NewerNoncurrentVersions needs a Filter in place of the older Prefix");
         }
     }
 
@@ -185,7 +185,7 @@ impl Reading {
         let known = ["Prefix", "Tag", "ObjectSizeGreaterThan", "ObjectSizeLessThan", "And"];
         let Some(filter) = self.table(filter, "Filter", &known) else { return RuleFilter::default() };
         if filter.0.len() > 1 {
-            self.tell("its Filter holds more than one condition; put them into And (B66)");
+            self.tell("its Filter holds more than one condition; put them into And");
         }
         let known = ["Prefix", "Tags", "ObjectSizeGreaterThan", "ObjectSizeLessThan"];
         let Some(and) = filter.get("And") else { return self.filter(&filter) };
