@@ -91,11 +91,11 @@ def obey(ready):
             wrong.append(f"no command for {way['workload']}: {way['notes']}")
         for command in (line for line in way["commands"] if line.startswith("kubectl ")):
             try:
-                subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True, timeout=60)
+                subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True, timeout=180)
             except subprocess.CalledProcessError as error:
                 wrong.append(f"{command}: {error.stderr.strip()[-300:]}")
             except subprocess.TimeoutExpired:
-                wrong.append(f"{command}: it had not ended after a minute")
+                wrong.append(f"{command}: it had not ended after three minutes")
         if not wrong and not cluster.comes_true(lambda: is_at(way, ready["to"]), 30):
             wrong.append(f"it is not at {ready['to']} after {way['commands']}")
     return wrong

@@ -232,6 +232,7 @@ async fn i31_of_knative_s_revisions_that_runs_which_routes_send_to() {
     insta::assert_snapshot!("knative_scaled_to_zero", by_digest(&all(&server).await));
     // Where routes cannot be read, what has pods may be production.
     served(&server, &[("v1", "True", false), ("v2", "True", true), ("v3", "True", true)]);
+    server.put("/api/v1/namespaces", [json!({ "metadata": { "name": NAMESPACE } })]);
     server.deny(KNATIVE_ROUTES, "*");
     server.deny(KNATIVE_ROUTES, NAMESPACE);
     let said = all(&server).await;
