@@ -1,14 +1,10 @@
 //! How much memory this process may use: a budget that decides how much is in flight (I28). It is the process's, as the
 //! kernel's limit is, so it is asked for here and handed through nowhere.
 
-mod pool;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-pub(crate) use self::pool::share_one_pool;
 
 /// Said on the command line or in the environment. Set once, before anything asks.
 static STATED: OnceLock<u64> = OnceLock::new();

@@ -11,7 +11,6 @@ use prodpin::invocation::{Answer, Function, InvocationError, Reply, Told, carry_
 use serde_json::Value;
 
 fn main() -> ExitCode {
-    prodpin::cli::share_one_pool();
     prodpin::cli::log_for_a_service();
     let function = match Function::from_environment(&|name| std::env::var(name).ok()) {
         Ok(function) => Arc::new(function),

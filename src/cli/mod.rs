@@ -47,9 +47,6 @@ pub fn command() -> clap::Command {
 
 /// Runs the program: parses, logs, carries the command out, and tells on one screen how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // Not where somebody else's program calls this.
-    let own = arguments.iter().eq(std::env::args_os().collect::<Vec<_>>().iter());
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(told) => {
@@ -62,9 +59,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(bytes) = cli.memory {
         memory::state(bytes);
     }
-    if own {
-        memory::share_one_pool();
-    }
     let bar = Bar::new(cli.quiet);
     logs::start(cli.quiet, cli.verbose, bar.clone());
     let ended = carry_out(&cli, &bar);
@@ -73,12 +67,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         tell(&error);
         exit::of_error(&error)
     }))
-}
-
-/// Has a program of its own share one pool of memory between its threads, where memory is limited. To be called first: it
-/// may start the program again.
-pub fn share_one_pool() {
-    memory::share_one_pool();
 }
 
 /// Starts logging for a program that runs unattended: what it does, one record a line, nothing for a terminal.

@@ -183,7 +183,7 @@ impl Ledger {
         if self.put_forward(tip, &batch, &leaves) > tiles::WAITING {
             self.write_tiles().await?;
         }
-        if let Some(rebuild) = rebuild.as_deref_mut() {
+        if let Some(rebuild) = rebuild {
             rebuild.relieve(self).await;
         }
         Ok(())

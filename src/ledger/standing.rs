@@ -40,7 +40,7 @@ pub(super) fn standing(before: Option<&Tip>, sequence: u64, slot: &Slot) -> Stan
             }
             _ => Standing::Newer(*schema),
         },
-        Slot::Whole(tip) => of_whole(before, tip, &name.to_string()),
+        Slot::Whole(tip) => of_whole(before, tip, name.as_ref()),
     }
 }
 

@@ -74,7 +74,7 @@ impl Steps<'_, '_> {
                 }
                 Manager::Flux { kind, namespace, name } => {
                     let flux = |verb| {
-                        let command = Command::new(verb).say(*kind).name(name).option("--context", self.context);
+                        let command = Command::new(verb).say(kind).name(name).option("--context", self.context);
                         command.option("--namespace", namespace.as_deref()).line()
                     };
                     commands.push(flux("flux suspend"));

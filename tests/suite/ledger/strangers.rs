@@ -192,7 +192,11 @@ async fn what_a_stranger_puts_in_the_way_of_the_next_commit_blocks_nothing_f101_
             assert_eq!(reader.runs(10).await.unwrap().len(), 2, "{how}");
             assert!(reader.find_run(&run_id(1)).await.unwrap().is_some(), "{how}");
             let mut entries = 0;
-            let read = reader.each_entry(|_, _, _| -> Result<(), ()> { Ok(entries += 1) }).await.unwrap();
+            let count = |_, _, _: &_| -> Result<(), ()> {
+                entries += 1;
+                Ok(())
+            };
+            let read = reader.each_entry(count).await.unwrap();
             assert_eq!((read, entries), (Ok(()), 6), "{how}");
             for entry in 0..6 {
                 assert!(reader.prove_entry(entry).await.unwrap().is_some(), "{how}: entry {entry}");
