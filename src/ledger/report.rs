@@ -35,7 +35,7 @@ impl Ledger {
         if length <= SMALL as u64 {
             let mut bytes = Vec::new();
             packed.read_to_end(&mut bytes).map_err(io)?;
-            let right = match self.store.create(&path, bytes.clone()).await {
+            let right = match self.store.create(&path, bytes).await {
                 Ok(Created::New) => true,
                 Ok(Created::There(there)) => self.check_report(&there[..], &digest).is_ok(),
                 // A folder, or more than any report has.
@@ -43,20 +43,16 @@ impl Ledger {
                 Err(error) => return Err(error),
             };
             if !right {
-                self.restore_report(&path, bytes).await;
+                // Whoever can write there and has no key keeps no run from closing. What is there is evidence, and stays.
+                self.distrust(format!(
+                    "{path} does not hold the report that its name says; move it away, and the next run with this report \
+                     writes it anew"
+                ));
             }
         } else if !self.has(&path).await? {
             self.upload(&path, &mut packed).await?;
         }
         Ok(digest)
-    }
-
-    /// A report is named by the hash of its body, so that these bytes are what must stand there: whoever can write there and
-    /// has no key keeps no run from closing, and neither does a bit that fell over.
-    async fn restore_report(&self, path: &Path, bytes: Vec<u8>) {
-        let written = self.store.replace(path, bytes).await;
-        let became = if written.is_ok() { "it was written anew" } else { "it could not be written anew" };
-        self.distrust(format!("{path} does not hash to its name; {became}"));
     }
 
     async fn has(&self, path: &Path) -> Result<bool, LedgerError> {

@@ -307,19 +307,27 @@ async fn what_stands_in_the_place_of_a_report_or_a_tile_keeps_no_run_from_closin
     let digest = prodpin::model::Digest::of(body);
     let report = place.path().join("report").join(digest.hex());
     let tile = place.path().join("tile/0/000");
-    for kind in ["garbage", "cut", "large"] {
-        let whole = std::fs::read(&report).unwrap();
+    let whole = std::fs::read(&report).unwrap();
+    for kind in ["garbage", "cut", "large", "folder"] {
         let bytes = match kind {
             "garbage" => b"all is well".to_vec(),
             "cut" => whole[..whole.len() / 2].to_vec(),
             _ => vec![0; 100 << 10],
         };
-        std::fs::write(&report, bytes).unwrap();
+        if kind == "folder" {
+            std::fs::create_dir(&report).unwrap();
+        } else {
+            std::fs::write(&report, bytes).unwrap();
+        }
         let ledger = place.open(Access::Write).await.unwrap();
         assert!(ledger.report(&digest).await.is_err(), "{kind}: it is not believed");
         assert_eq!(ledger.put_report(&body[..]).await.unwrap(), digest, "{kind}");
-        assert!(ledger.report(&digest).await.is_ok(), "{kind}");
         assert!(ledger.distrusted().in_words().unwrap().contains("report/"), "{kind}");
+        assert!(!place.verified().await.holds(), "{kind}: the check tells it");
+        remove(&report);
+        assert_eq!(ledger.put_report(&body[..]).await.unwrap(), digest, "{kind}");
+        assert!(ledger.report(&digest).await.is_ok(), "{kind}: written anew");
+        remove(&report);
     }
     for folder in [true, false] {
         let place = Place::new(KeyPlace::Usual).await;
