@@ -128,8 +128,8 @@ def push(repository, tag):
 
 class Nodes(threading.Thread):
     """Stands in for nodes: what is pending comes up, with the digests that the registry serves. A pod with the annotation
-    `tests/up` stays down: `never` pulls nothing, `crashes` has pulled, and waits to be started again, and of `first` one comes
-    up alone."""
+    `tests/up` stays down: `never` pulls nothing, `crashes` has pulled, and waits to be started again, and of `first v2` one
+    comes up alone, as long as it is v2 that they are to run."""
 
     def __init__(self, digests):
         super().__init__(daemon=True)
@@ -141,7 +141,9 @@ class Nodes(threading.Thread):
             of_template = lambda pod: pod["metadata"].get("labels", {}).get("pod-template-hash")
             running = {of_template(pod) for pod in there if pod["status"].get("phase") == "Running"}
             for pod in there:
-                if pod["metadata"].get("annotations", {}).get("tests/up") == "first" and not pod["metadata"].get("deletionTimestamp"):
+                up, _, version = pod["metadata"].get("annotations", {}).get("tests/up", "").partition(" ")
+                is_meant = up == "first" and pod["spec"]["containers"][0]["image"].endswith(f":{version}")
+                if is_meant and not pod["metadata"].get("deletionTimestamp"):
                     if of_template(pod) in running:
                         continue
                     running.add(of_template(pod))

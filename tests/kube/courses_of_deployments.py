@@ -99,7 +99,7 @@ def restarted():
 
 def half_of(name, version):
     """Of two pods the first one of the new release is ready, and the second one does not come up."""
-    apply(workload("Deployment", name, [image(name, version)], "first", replicas=2, **SLOWLY))
+    apply(workload("Deployment", name, [image(name, version)], f"first {version}", replicas=2, **SLOWLY))
     eventually(f"two pods of {name} at {version}", lambda: len([
         pod for pod in pods_of(name) if first_image(pod) == image(name, version)]) == 2)
 
