@@ -6,6 +6,7 @@ mod each;
 mod forecast;
 mod listing;
 mod node_digests;
+mod pins;
 mod ready;
 mod record;
 mod repository;

@@ -17,7 +17,7 @@ use crate::sources::{Inventory, Protector, Reservation};
 
 use super::cross_check::Words;
 use super::setup::Setup;
-use super::{Stop, cross_check, node_digests};
+use super::{Stop, cross_check, node_digests, pins};
 
 /// What came of one repository.
 pub(super) struct Outcome {
@@ -68,6 +68,11 @@ impl Look {
     fn news(&self) -> impl Iterator<Item = Event> + Send {
         let rest = &self.happened[self.happened.len() - self.news..];
         decide::first_sightings(&self.state, self.mark).chain(rest.iter().cloned())
+    }
+
+    /// What was seen of each target.
+    pub(super) fn inspections(&self) -> &BTreeMap<ArtifactId, Inspection> {
+        &self.inspections
     }
 
     /// What a plan is made from.
@@ -209,7 +214,7 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         if !plan.pins.is_empty() {
             let name = &look.key.name;
             setup.begin_history(&look.key, look.news(), look.at).await?;
-            let attempts = apply(protector.as_ref(), name, &plan.pins, &stop).await;
+            let attempts = pins::make(protector.as_ref(), &setup, &look, &plan.pins, claim, &stop).await;
             // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
             let mut again = look.inspections.clone();
             let tried = attempts.keys().cloned().collect();
@@ -333,22 +338,4 @@ async fn inspect(
     while let Some((artifact, inspection)) = looks.next().await {
         inspections.insert(artifact, inspection);
     }
-}
-
-/// Pins one after the other, in the order of the plan: the oldest first, so that a run cut short has harmed nothing
-/// (F126).
-async fn apply(protector: &dyn Protector, repository: &RepositoryName, pins: &[ArtifactId], stop: &Stop) -> Attempts {
-    let mut attempts = Attempts::new();
-    for artifact in pins {
-        let attempt = if stop.is_set() {
-            Err(PinFailure { cause: stop.cause(), detail: "the run ended before it was pinned".to_owned() })
-        } else {
-            protector.pin(repository, artifact).await
-        };
-        if let Err(failure) = &attempt {
-            tracing::warn!(%repository, %artifact, %failure, "could not pin {artifact} in {repository}");
-        }
-        attempts.insert(artifact.clone(), attempt);
-    }
-    attempts
 }

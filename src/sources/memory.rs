@@ -266,7 +266,7 @@ impl Protector for Memory {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure> {
         let mut state = self.lock();
         state.calls.push(Call::Pin { repository: repository.clone(), artifact: artifact.clone() });
-        let accepted = state.faults.of(repository).pin(repository)?;
+        let accepted = state.faults.of(repository).write(repository, Some(artifact))?;
         let fail = |cause, detail: String| Err(PinFailure { cause, detail });
         let ArtifactId::Manifest(digest) = artifact else {
             return fail(Cause::Unsupported, format!("{artifact} is no manifest: a registry pins digests only"));
@@ -307,7 +307,7 @@ impl Protector for Memory {
     ) -> Result<Box<str>, PinFailure> {
         let mut state = self.lock();
         state.calls.push(Call::Lifecycle { repository: repository.clone() });
-        state.faults.of(repository).pin(repository)?;
+        state.faults.of(repository).write(repository, None)?;
         let terms = state.repositories.get_mut(repository).and_then(|stored| stored.ecr.as_mut());
         match terms.filter(|terms| terms.manages_lifecycle) {
             Some(terms) if terms.lifecycle == Setting::Text(change.from.clone()) => {

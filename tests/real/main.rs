@@ -27,3 +27,4 @@ mod whole_runs;
 #[path = "../suite/ledger/world.rs"]
 #[expect(dead_code, reason = "the suite uses more of it")]
 mod world;
+mod zot;

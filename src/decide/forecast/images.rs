@@ -83,7 +83,7 @@ pub(super) fn stirred(situation: &Situation<'_>, repository: &EcrRepository, art
     if !situation.snapshot.listing_is_complete() {
         return unknown(UNLISTED.to_owned());
     }
-    match ecr::reach(&lifecycle, &ecr::Repository { images: &images, parts: &BTreeMap::new() }, digest) {
+    match ecr::reach(&lifecycle, &ecr::Repository { images: &images, parts: &parts(situation) }, digest) {
         Some(ecr::Reach::Images(reached)) => Stirred::These(reached.into_iter().map(ArtifactId::Manifest).collect()),
         Some(ecr::Reach::Nobody) | None => Stirred::Nobody,
     }
@@ -99,7 +99,8 @@ pub(super) fn fates(situation: &Situation<'_>, repository: &EcrRepository) -> BT
     };
     let listed: BTreeSet<&Digest> = repository.images.iter().map(|image| &image.digest).collect();
     let images = ecr::with_pins(&repository.images, &digests(situation.pinned));
-    let seen = ecr::Repository { images: &images, parts: &BTreeMap::new() };
+    let parts = parts(situation);
+    let seen = ecr::Repository { images: &images, parts: &parts };
     let pace = Pace::of(&repository.images, &pushes(situation.arrivals), situation.now);
     let wanted = digests(situation.targets);
     let mut found = ecr::threats(&lifecycle, &seen, &wanted, situation.now, &pace);
@@ -128,7 +129,8 @@ pub(super) fn displaced(
 ) -> Vec<Displaced> {
     let Ok(Some(lifecycle)) = rules_of(situation.snapshot, repository) else { return Vec::new() };
     let images = ecr::with_pins(&repository.images, &digests(situation.pinned));
-    let seen = ecr::Repository { images: &images, parts: &BTreeMap::new() };
+    let parts = parts(situation);
+    let seen = ecr::Repository { images: &images, parts: &parts };
     let pace = Pace::of(&repository.images, &pushes(situation.arrivals), situation.now);
     let digest = |(artifact, threat): &(ArtifactId, Threat)| Some((artifact.digest()?.clone(), threat.clone()));
     let stay: Vec<(Digest, Threat)> = stay.iter().filter_map(digest).collect();
@@ -209,6 +211,15 @@ fn advice(lint: Lint) -> Advice {
 fn all(problems: &[GrammarProblem]) -> String {
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     problems.join("; ")
+}
+
+/// What the indexes list that were looked at: an index that a pin keeps keeps its platforms, and the places that they take
+/// among what has no tag.
+fn parts(situation: &Situation<'_>) -> BTreeMap<Digest, BTreeSet<Digest>> {
+    let listed = situation.inspections.iter().filter(|(_, seen)| !seen.children.is_empty());
+    listed
+        .filter_map(|(index, seen)| Some((index.digest()?.clone(), seen.children.iter().cloned().collect())))
+        .collect()
 }
 
 fn digests(artifacts: &BTreeSet<ArtifactId>) -> BTreeSet<Digest> {

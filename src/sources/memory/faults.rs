@@ -23,6 +23,7 @@ pub(super) struct RepositoryFaults {
     pub(super) unreadable: BTreeSet<Tag>,
     pub(super) corrupt: BTreeSet<ArtifactId>,
     pins: Pins,
+    unpinnable: BTreeSet<ArtifactId>,
 }
 
 /// What every call in a repository answers.
@@ -53,12 +54,15 @@ impl Faults {
 }
 
 impl RepositoryFaults {
-    /// Whether a pin is kept once it was accepted.
-    pub(super) fn pin(&self, repository: &RepositoryName) -> Result<bool, PinFailure> {
+    /// Whether what is written is kept once it was accepted: a pin of this artifact, or a lifecycle policy.
+    pub(super) fn write(&self, repository: &RepositoryName, of: Option<&ArtifactId>) -> Result<bool, PinFailure> {
         if let Some(gap) = self.gap(Scope::Repository, repository) {
             return Err(PinFailure { cause: gap.cause, detail: gap.detail });
         }
         match self.pins {
+            Pins::Kept if of.is_some_and(|artifact| self.unpinnable.contains(artifact)) => {
+                Err(PinFailure { cause: Cause::Unreachable, detail: format!("{repository}: no answer came") })
+            }
             Pins::Kept => Ok(true),
             Pins::Lost => Ok(false),
             Pins::Refused => Err(PinFailure {
@@ -130,6 +134,13 @@ impl Memory {
     /// Pins are refused.
     pub fn refuse_pins(&self, repository: &str) {
         self.fault(repository, |faults| faults.pins = Pins::Refused);
+    }
+
+    /// The pin of this one gets no answer.
+    pub fn lose_pin_of(&self, repository: &str, artifact: &ArtifactId) {
+        self.fault(repository, |faults| {
+            faults.unpinnable.insert(artifact.clone());
+        });
     }
 
     /// Pins are accepted and not kept, so that only reading back tells.

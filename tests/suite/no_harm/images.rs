@@ -11,14 +11,16 @@ use prodpin::model::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::law::{Engine, Left, decided, no_pin_worsens_any_fate, whole};
-use crate::forecast_ecr::literal::{self, Reading};
+use super::law::{Engine, Left, decided, no_pin_after_a_failed_one_worsens_any_fate, no_pin_worsens_any_fate, whole};
+use crate::forecast_ecr::literal::{self, Parts, Reading};
 use crate::forecast_ecr::world::{now, text};
 
 #[derive(Debug, Clone)]
 pub(super) struct Images {
     pub(super) images: Vec<EcrImage>,
     pub(super) policy: Value,
+    /// What indexes list, which no list of images tells.
+    pub(super) parts: Parts,
 }
 
 /// What comes.
@@ -88,7 +90,9 @@ impl Engine for Images {
             .iter()
             .any(|image| Some(&image.digest) == artifact.digest() && image.status != ImageStatus::Active)
             .then(|| prodpin::model::Obstacle::Archived { class: "ARCHIVED".to_owned() });
-        Inspection { obstacles: archived.into_iter().collect(), ..whole(artifact, &self.snapshot()) }
+        let children = artifact.digest().and_then(|digest| self.parts.get(digest));
+        let children = children.into_iter().flatten().cloned().collect();
+        Inspection { obstacles: archived.into_iter().collect(), children, ..whole(artifact, &self.snapshot()) }
     }
 
     fn pin(&self, artifact: &ArtifactId) -> Self {
@@ -152,7 +156,7 @@ impl Images {
             boundary_is_older: false,
             archived_holds: true,
         };
-        for (digest, _, kind) in literal::suffers(&self.policy, &self.images, &BTreeMap::new(), at, &reading) {
+        for (digest, _, kind) in literal::suffers(&self.policy, &self.images, &self.parts, at, &reading) {
             match kind {
                 "expire" => self.images.retain(|image| image.digest != digest),
                 _ => {
@@ -180,6 +184,7 @@ fn rule() -> impl Strategy<Value = Value> {
         5 => (1_u64..5).prop_map(|number| json!({ "countType": "imageCountMoreThan", "countNumber": number })),
         1 => Just(json!({ "countType": "imageCountMoreThan", "countNumber": 9_999 })),
         3 => (1_u64..40).prop_map(|days| json!({ "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days })),
+        1 => (1_u64..40).prop_map(|days| json!({ "countType": "sinceImagePulled", "countUnit": "days", "countNumber": days })),
     ];
     let action = prop_oneof![
         6 => Just(json!({ "type": "expire" })),
@@ -244,7 +249,9 @@ fn repositories() -> impl Strategy<Value = Images> {
             let version = format!("v1.{place}.0");
             let tags: Vec<&str> =
                 [Some(version.as_str()), own(beside), pinned.then_some(pin.as_str())].into_iter().flatten().collect();
-            images.push(image(&name, &tags, hours));
+            let mut release = image(&name, &tags, hours);
+            release.pulled = (place % 2 == 0).then(|| now() - SignedDuration::from_hours(hours / 2));
+            images.push(release);
         }
         for (place, (days, beside, refers)) in others.into_iter().enumerate() {
             let hours = days * 24 + 2 * i64::try_from(place).unwrap() + 2;
@@ -253,7 +260,31 @@ fn repositories() -> impl Strategy<Value = Images> {
             other.subject = refers.then(|| digest("release 0"));
             images.push(other);
         }
-        Images { images, policy }
+        Images { images, policy, parts: Parts::new() }
+    })
+}
+
+/// The same where some releases are indexes, whose platforms have no tag, were pushed right before them, and stay with
+/// them (A33).
+fn families() -> impl Strategy<Value = Images> {
+    (repositories(), prop::collection::vec(any::<bool>(), 7)).prop_map(|(mut engine, indexes)| {
+        let mut children = Vec::new();
+        let releases =
+            engine.images.iter_mut().filter(|image| image.tags.iter().any(|tag| tag.as_str().starts_with('v')));
+        for (index, _) in releases.zip(indexes).filter(|(_, is_index)| *is_index) {
+            index.is_index = true;
+            let child = |minutes: i64| {
+                let mut child = image(&format!("{} {minutes}", index.digest), &[], 0);
+                child.pushed = index.pushed.map(|pushed| pushed - SignedDuration::from_mins(minutes));
+                child
+            };
+            let platforms = [child(10), child(20)];
+            let listed = platforms.iter().map(|platform| platform.digest.clone()).collect();
+            engine.parts.insert(index.digest.clone(), listed);
+            children.extend(platforms);
+        }
+        engine.images.extend(children);
+        engine
     })
 }
 
@@ -274,6 +305,16 @@ proptest! {
     #[test]
     fn no_pin_worsens_any_fate_in_ecr_i22_f116_f126(engine in repositories(), keep in 1_u32..6, futures in futures()) {
         no_pin_worsens_any_fate(&engine, keep, PinTerms::default(), &futures, |_, _| false)?;
+    }
+
+    #[test]
+    fn no_pin_worsens_any_fate_where_releases_are_indexes_i22_f116(engine in families(), keep in 1_u32..6, futures in futures()) {
+        no_pin_worsens_any_fate(&engine, keep, PinTerms::default(), &futures, |_, _| false)?;
+    }
+
+    #[test]
+    fn no_pin_after_a_failed_one_worsens_any_fate_in_ecr_i22_f126(engine in repositories(), keep in 1_u32..6, futures in futures(), fails: u8) {
+        no_pin_after_a_failed_one_worsens_any_fate(&engine, keep, PinTerms::default(), &futures, fails)?;
     }
 
     #[test]
@@ -298,7 +339,7 @@ fn a_claim_rule_lets_every_pin_be_made_and_the_oldest_first_f116_f126() {
         { "rulePriority": 4, "selection": { "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14 }, "action": { "type": "expire" } },
     ]);
     let images = (0..6).map(|n| image(&format!("release {n}"), &[&format!("v1.{n}.0")], 24 * (40 - n)));
-    let engine = Images { images: images.collect(), policy: json!({ "rules": rules }) };
+    let engine = Images { images: images.collect(), policy: json!({ "rules": rules }), parts: Parts::new() };
     let plan = decided(&engine, 5, PinTerms::default());
     let expected: Vec<ArtifactId> = (1..6).map(|n| digest(&format!("release {n}")).into()).collect();
     assert_eq!(plan.pins, expected, "the oldest first (F126)");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use prodpin::decide::{self, Attempts, Input, Plan, Rules};
 use prodpin::model::{
-    ArtifactId, Closure, Inspection, Mark, Mode, NamePatterns, Order, Pin, PinState, PinTerms, Presence,
-    ProductionRule, RepositoryKey, RepositoryState, Snapshot,
+    ArtifactId, Cause, Closure, Inspection, Mark, Mode, NamePatterns, Order, Pin, PinFailure, PinState, PinTerms,
+    Presence, ProductionRule, RepositoryKey, RepositoryState, Snapshot,
 };
 use proptest::prelude::*;
 
@@ -43,6 +43,11 @@ pub(super) fn rules(keep: u32) -> Rules {
 
 /// What a run decides on the repository.
 pub(super) fn decided<E: Engine>(engine: &E, keep: u32, pins: PinTerms) -> Plan {
+    decided_after(engine, keep, pins, &Attempts::new())
+}
+
+/// The same once pins were tried.
+fn decided_after<E: Engine>(engine: &E, keep: u32, pins: PinTerms, attempts: &Attempts) -> Plan {
     let (rules, snapshot, now) = (rules(keep), engine.snapshot(), engine.now());
     let key = RepositoryKey { source: "shop".parse().unwrap(), name: "api".parse().unwrap() };
     let mut state = RepositoryState::default();
@@ -70,7 +75,7 @@ pub(super) fn decided<E: Engine>(engine: &E, keep: u32, pins: PinTerms) -> Plan 
         running: &[],
         selection: &selection,
         inspections: &inspections,
-        attempts: &Attempts::new(),
+        attempts,
         gaps: &[],
         pins,
         database: &[],
@@ -113,23 +118,66 @@ pub(super) fn no_pin_worsens_any_fate<E: Engine>(
     let mut before = engine.clone();
     for pin in &plan.pins {
         let after = before.pin(pin);
-        for future in futures {
-            for (moment, (without, with)) in before.live(future).iter().zip(after.live(future)).enumerate() {
-                for (artifact, left) in without {
-                    let now = with.get(artifact).copied().unwrap_or(Left::Gone);
-                    let fares = now <= *left || may_lose(engine, artifact);
-                    prop_assert!(
-                        fares,
-                        "the pin of {pin} makes {artifact} {now:?}, which was {left:?}, at moment {moment} of {future:?}; pins {:?}",
-                        plan.pins
-                    );
-                }
-            }
-        }
+        fares_no_worse(engine, pin, [&before, &after], futures, &may_lose)?;
         before = after;
     }
     // There is nothing more to do (I13).
     let again = decided(&before, keep, terms);
     prop_assert!(again.pins.is_empty(), "a second run pins {:?}, after {:?}", again.pins, plan.pins);
     Ok(plan.pins.len())
+}
+
+/// The same where some of the pins fail: those after one that failed are judged anew. Bit by bit, `fails` says which.
+pub(super) fn no_pin_after_a_failed_one_worsens_any_fate<E: Engine>(
+    engine: &E,
+    keep: u32,
+    terms: PinTerms,
+    futures: &[E::Future],
+    mut fails: u8,
+) -> Result<(), TestCaseError> {
+    let mut attempts = Attempts::new();
+    let mut before = engine.clone();
+    loop {
+        let plan = decided_after(&before, keep, terms, &attempts);
+        let mut all_made = true;
+        for pin in &plan.pins {
+            prop_assert!(!attempts.contains_key(pin), "{pin} is tried twice");
+            let fails_now = fails & 1 == 1;
+            fails >>= 1;
+            if fails_now {
+                let failure = PinFailure { cause: Cause::Unreachable, detail: "no answer came".to_owned() };
+                attempts.insert(pin.clone(), Err(failure));
+                all_made = false;
+                break;
+            }
+            let after = before.pin(pin);
+            fares_no_worse(engine, pin, [&before, &after], futures, &|_, _| false)?;
+            attempts.insert(pin.clone(), Ok(()));
+            before = after;
+        }
+        if all_made {
+            return Ok(());
+        }
+    }
+}
+
+fn fares_no_worse<E: Engine>(
+    engine: &E,
+    pin: &ArtifactId,
+    [before, after]: [&E; 2],
+    futures: &[E::Future],
+    may_lose: &impl Fn(&E, &ArtifactId) -> bool,
+) -> Result<(), TestCaseError> {
+    for future in futures {
+        for (moment, (without, with)) in before.live(future).iter().zip(after.live(future)).enumerate() {
+            for (artifact, left) in without {
+                let now = with.get(artifact).copied().unwrap_or(Left::Gone);
+                prop_assert!(
+                    now <= *left || may_lose(engine, artifact),
+                    "the pin of {pin} makes {artifact} {now:?}, which was {left:?}, at moment {moment} of {future:?}"
+                );
+            }
+        }
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use prodpin::model::{
 };
 use proptest::prelude::*;
 
-use super::law::{Engine, Left, decided, no_pin_worsens_any_fate, whole};
+use super::law::{Engine, Left, decided, no_pin_after_a_failed_one_worsens_any_fate, no_pin_worsens_any_fate, whole};
 use crate::forecast_s3::literal::{DAY, Object, World};
 use crate::forecast_s3::world::now;
 
@@ -260,6 +260,11 @@ proptest! {
     #[test]
     fn no_hold_or_mark_worsens_any_fate_in_a_bucket_i22(bucket in buckets(), keep in 1_u32..6) {
         no_pin_worsens_any_fate(&bucket, keep, PinTerms::default(), &[60], |_, _| false)?;
+    }
+
+    #[test]
+    fn no_hold_after_a_failed_one_worsens_any_fate_in_a_bucket_i22(bucket in buckets(), keep in 1_u32..6, fails: u8) {
+        no_pin_after_a_failed_one_worsens_any_fate(&bucket, keep, PinTerms::default(), &[60], fails)?;
     }
 
     /// Rules that were not read cannot be simulated. A hold is made all the same: no rule looks at it, and whatever it is

@@ -180,6 +180,31 @@ async fn whoever_loses_a_place_is_named_and_the_policy_may_allow_it_i22() {
 }
 
 #[tokio::test]
+async fn a_pin_that_fails_takes_those_with_it_that_were_harmless_only_after_it_i22_f126() {
+    let rules = [claim(9_999), keep(2, &pattern("prod-*"), 2)];
+    let mut estate = Estate::in_ecr(6, "2026-01-01", terms(&rules));
+    let live = beside(&mut estate, "prod-live", "2025-12-01");
+    estate.policy.production.push(ProductionRule::MovingTag("prod-live".parse().unwrap()));
+    estate.memory.lose_pin_of(REPOSITORY, &live);
+    let told = estate.enforce().await;
+    assert_eq!(asked(&estate), [live], "{}", estate.story(&told));
+    let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+    assert!(refused.message.contains("prod-live"), "{}", refused.message);
+    // The next run makes up for it.
+    estate.memory.heal();
+    let told = estate.enforce().await;
+    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+
+    // Where each is harmless by itself, one that fails takes nobody with it.
+    let estate = Estate::in_ecr(6, "2026-01-01", terms(&[claim(9_999), days(2, UNTAGGED, 14)]));
+    estate.memory.lose_pin_of(REPOSITORY, &releases(&estate, 1..2)[0]);
+    let told = estate.enforce().await;
+    assert_eq!(asked(&estate), releases(&estate, 1..6), "{}", estate.story(&told));
+    let created = told.targets().iter().filter(|target| target.pin == PinReport::Created);
+    assert_eq!(created.count(), 4, "{}", estate.story(&told));
+}
+
+#[tokio::test]
 async fn what_a_saved_release_keeps_others_from_counts_as_well_i22() {
     // Nothing of the pin itself is counted: but without it the releases go, and leave their places to what is older.
     let rules = [claim(9_999), days(2, &pattern("v*"), 30), keep(3, ANY, 12)];

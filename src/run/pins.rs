@@ -1,0 +1,68 @@
+//! Making the pins that a plan asks for.
+
+use crate::decide::{self, Attempts, Input};
+use crate::model::{ArtifactId, PinFailure, PinState, RepositoryName};
+use crate::sources::Protector;
+
+use super::Stop;
+use super::repository::Look;
+use super::setup::Setup;
+
+/// Makes these pins. Each was found harmless with those before it in place, so where one is not made, those after it are
+/// judged anew before any other is (I22).
+pub(super) async fn make(
+    protector: &dyn Protector,
+    setup: &Setup,
+    look: &Look,
+    pins: &[ArtifactId],
+    claim: Option<&Result<(), PinFailure>>,
+    stop: &Stop,
+) -> Attempts {
+    let repository = &look.key.name;
+    let mut attempts = Attempts::new();
+    if one_by_one(protector, repository, pins, stop, &mut attempts).await {
+        return attempts;
+    }
+    let mut supposed = look.inspections().clone();
+    loop {
+        for (artifact, attempt) in &attempts {
+            if let (Ok(()), Some(seen)) = (attempt, supposed.get_mut(artifact)) {
+                seen.pin = PinState::Present;
+            }
+        }
+        let left = {
+            let input = look.input(setup, &attempts);
+            decide::plan(&Input { inspections: &supposed, claim, ..input }).pins
+        };
+        if one_by_one(protector, repository, &left, stop, &mut attempts).await {
+            return attempts;
+        }
+    }
+}
+
+/// Pins one after the other, in this order: the oldest first, so that a run cut short has harmed nothing (F126). Whether it
+/// came to the end, and not to one that failed.
+async fn one_by_one(
+    protector: &dyn Protector,
+    repository: &RepositoryName,
+    pins: &[ArtifactId],
+    stop: &Stop,
+    attempts: &mut Attempts,
+) -> bool {
+    for (place, artifact) in pins.iter().enumerate() {
+        let attempt = if stop.is_set() {
+            Err(PinFailure { cause: stop.cause(), detail: "the run ended before it was pinned".to_owned() })
+        } else {
+            protector.pin(repository, artifact).await
+        };
+        let failed = attempt.is_err();
+        if let Err(failure) = &attempt {
+            tracing::warn!(%repository, %artifact, %failure, "could not pin {artifact} in {repository}");
+        }
+        attempts.insert(artifact.clone(), attempt);
+        if failed && !stop.is_set() && place + 1 < pins.len() {
+            return false;
+        }
+    }
+    true
+}
