@@ -315,7 +315,9 @@ async fn a_repository_larger_than_the_memory_budget_is_a_gap_about_itself_f93_f1
         }
     });
     let inventory = Opening::at(&server).open().inventory;
-    let memory = prodpin::sources::Reservation::of(1_024 * prodpin::model::Snapshot::TAG_COST as u64);
+    let memory = prodpin::sources::Reservation::of(
+        (1_024 * prodpin::model::Snapshot::TAG_COST as u64).next_multiple_of(1 << 16),
+    );
     let snapshot = inventory.observe_within(&repository(), &memory).await;
     assert_eq!((snapshot.tags.len(), told(&snapshot.gaps)), (1_024, vec![(Scope::Repository, Cause::Refused)]));
     assert!(snapshot.gaps[0].detail.contains("raise --memory"), "{:?}", snapshot.gaps);
