@@ -95,12 +95,18 @@ fn configuration(folder: &Path, port: u16) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// What a registry reads from its surroundings overrides its configuration, and one of these names is for clients.
+fn sealed(mut command: Command) -> Command {
+    command.env_remove("REGISTRY_AUTH_FILE").env("OTEL_TRACES_EXPORTER", "none");
+    command
+}
+
 /// Collects a layer under a running registry, and looks at a release that shares it.
 async fn after_a_collection(program: &str) {
     let registry = start(|folder, port| {
         let mut serve = Command::new(program);
-        serve.args(["serve", &configuration(folder, port)]).env("OTEL_TRACES_EXPORTER", "none");
-        serve
+        serve.args(["serve", &configuration(folder, port)]);
+        sealed(serve)
     });
     let pusher = Pusher::new(&registry.url);
     let old: Content = image("a release");
@@ -111,12 +117,9 @@ async fn after_a_collection(program: &str) {
 
     let (media_type, bytes) = pusher.manifest("shop/api", "v1.0.0").await.unwrap();
     pusher.delete_manifest("shop/api", &artifact).await;
-    let collected = Command::new(program)
-        .arg("garbage-collect")
-        .arg(registry.folder.path().join(CONFIGURATION))
-        .env("OTEL_TRACES_EXPORTER", "none")
-        .output()
-        .unwrap();
+    let mut collect = Command::new(program);
+    collect.arg("garbage-collect").arg(registry.folder.path().join(CONFIGURATION));
+    let collected = sealed(collect).output().unwrap();
     assert!(collected.status.success(), "{}", String::from_utf8_lossy(&collected.stderr));
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let lost: Vec<Digest> = old.blobs().into_iter().map(|(digest, _)| digest).collect();

@@ -241,7 +241,10 @@ async fn kill_9_at_any_moment_leaves_nothing_that_a_clean_run_does_not_mend_i15_
     assert_eq!(findings(&mended), findings(&undisturbed));
     let told = |entries: &[prodpin::model::Entry]| {
         let all = changes(entries).into_iter().map(|entry| format!("{:?} {:?}", entry.repository, entry.event));
-        all.collect::<Vec<_>>()
+        // The other ledger is told that there was a history before it; in this one a run told what one that was killed had
+        // recorded and not told.
+        let of_one = |told: &String| !told.contains("LedgerHistoryMissing") && !told.contains("Retold");
+        all.filter(of_one).collect::<Vec<_>>()
     };
     let (recorded, expected) = (told(&estate.ledger("ledger").await), told(&estate.ledger("other").await));
     let distinct: BTreeSet<_> = recorded.iter().cloned().collect();
