@@ -122,7 +122,7 @@ log: { level: error, accesslog: { disabled: true } }
 storage: { filesystem: { rootdirectory: "$work/registry" } }
 http: { addr: "127.0.0.1:$registry", secret: tests }
 YAML
-docker-registry serve registry.yml >registry.log 2>&1 &
+env -u REGISTRY_AUTH_FILE docker-registry serve registry.yml >registry.log 2>&1 &
 pids+=($!)
 until_true 20 'the registry' bash -c "exec 3<>/dev/tcp/127.0.0.1/$registry"
 
