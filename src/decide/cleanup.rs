@@ -116,20 +116,7 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
             format!("run again once the registry answers, or {STATE}"),
         ),
     };
-    Some(Finding {
-        code: Code::CleanupUnknown,
-        severity,
-        source: Some(source.clone()),
-        repository: None,
-        reference: None,
-        artifact: None,
-        previous: None,
-        first_seen: now,
-        ledger_sequence: None,
-        message,
-        remedy,
-        waived: None,
-    })
+    Some(Finding::at_large(Code::CleanupUnknown, severity, Some(source), message, remedy, now))
 }
 
 const STATE: &str = "state on the source what cleans up: `cleanup: none` (nothing that takes tags, or pins are exempt), \

@@ -19,26 +19,14 @@ pub fn overdue(schedule: &Schedule, last: Timestamp, now: Timestamp) -> Option<F
         (_, true) => format!("{missed} runs were"),
         (_, false) => format!("more than {missed} runs were"),
     };
-    Some(Finding {
-        code: Code::RunOverdue,
-        severity: Severity::Medium,
-        source: None,
-        repository: None,
-        reference: None,
-        artifact: None,
-        previous: None,
-        first_seen: now,
-        ledger_sequence: None,
-        message: format!(
-            "{times} missed: by the schedule {schedule} the next one after {last:.0} was due at {first:.0}, and none was \
+    let message = format!(
+        "{times} missed: by the schedule {schedule} the next one after {last:.0} was due at {first:.0}, and none was \
              recorded until now; what was pushed, moved or removed in between may have gone unseen",
-            first = passed.first,
-        ),
-        remedy: "find out what kept the runs from starting or ending: the CronJob's events, the function's errors and \
-                 throttles, the log of prodpin watch"
-            .to_owned(),
-        waived: None,
-    })
+        first = passed.first,
+    );
+    let remedy = "find out what kept the runs from starting or ending: the CronJob's events, the function's errors and \
+                  throttles, the log of prodpin watch";
+    Some(Finding::at_large(Code::RunOverdue, Severity::Medium, None, message, remedy, now))
 }
 
 #[cfg(test)]

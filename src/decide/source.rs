@@ -14,19 +14,8 @@ pub fn settings(
     previous: Option<&(Mark, SettingFacts)>,
     now: Timestamp,
 ) -> (Vec<Finding>, Option<Event>) {
-    let finding = |code, severity, message: String, remedy: &str| Finding {
-        code,
-        severity,
-        source: Some(source.clone()),
-        repository: None,
-        reference: None,
-        artifact: None,
-        previous: None,
-        first_seen: now,
-        ledger_sequence: None,
-        message,
-        remedy: remedy.to_owned(),
-        waived: None,
+    let finding = |code, severity, message: String, remedy: &str| {
+        Finding::at_large(code, severity, Some(source), message, remedy, now)
     };
     let mut findings = Vec::new();
     if let SettingFacts::Bucket { bucket, versioning, object_lock, .. } = facts {

@@ -66,20 +66,7 @@ pub fn partial_look(look: &PartialLook, now: Timestamp) -> Finding {
          is unknown"
     );
     let remedy = "if prodpin ran here before, mount or restore its ledger now; else no action is needed".to_owned();
-    Finding {
-        code: Code::LedgerHistoryMissing,
-        severity: Severity::Info,
-        source: Some(source.clone()),
-        repository: None,
-        reference: None,
-        artifact: None,
-        previous: None,
-        first_seen: now,
-        ledger_sequence: None,
-        message,
-        remedy,
-        waived: None,
-    }
+    Finding::at_large(Code::LedgerHistoryMissing, Severity::Info, Some(source), message, remedy, now)
 }
 
 /// What to say of it: once for each source, whatever its repositories hold.
@@ -103,20 +90,7 @@ pub fn missing_history(missing: &MissingHistory, now: Timestamp) -> Finding {
         );
         (Severity::Critical, message, remedy)
     };
-    Finding {
-        code: Code::LedgerHistoryMissing,
-        severity,
-        source: Some(source.clone()),
-        repository: None,
-        reference: None,
-        artifact: None,
-        previous: None,
-        first_seen: now,
-        ledger_sequence: None,
-        message,
-        remedy,
-        waived: None,
-    }
+    Finding::at_large(Code::LedgerHistoryMissing, severity, Some(source), message, remedy, now)
 }
 
 /// Leaves a repository unjudged whose history is missing: what is there is shown, and nothing of it is called protected,

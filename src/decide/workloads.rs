@@ -116,7 +116,7 @@ pub fn concerns(signal: &str, mut concerns: Vec<Concern>, keep: u32, now: Timest
     if untold > 0 {
         let message = format!("{untold} more workloads of {signal} keep fewer revisions or resolve tags anew");
         let remedy = "see the others that are told; `-v` logs every one".to_owned();
-        let mut finding = about_no_repository(Code::HistoryShort, Severity::Low, message, remedy, now);
+        let mut finding = Finding::at_large(Code::HistoryShort, Severity::Low, None, message, remedy, now);
         finding.reference = Some(signal.to_owned());
         findings.push(finding);
     }
@@ -136,12 +136,12 @@ fn told_concern(signal: &str, concern: &Concern, keep: u32, now: Timestamp) -> F
             };
             let message = format!("{workload} keeps {kept}, and the policy keeps {keep} releases");
             let remedy = format!("set {setting} to {keep} or more, or leave it out");
-            about_no_repository(Code::HistoryShort, severity, message, remedy, now)
+            Finding::at_large(Code::HistoryShort, severity, None, message, remedy, now)
         }
         Shortcoming::ResolvedAnew { container } => {
             let message = format!("{workload} resolves the tag of container {container} anew for every task it starts");
             let remedy = "take out versionConsistency: disabled, or name the image by digest".to_owned();
-            about_no_repository(Code::WorkloadOnMutableTag, Severity::Medium, message, remedy, now)
+            Finding::at_large(Code::WorkloadOnMutableTag, Severity::Medium, None, message, remedy, now)
         }
     };
     finding.reference = Some(format!("{signal}: {workload}"));
@@ -163,28 +163,11 @@ pub fn uncovered(elsewhere: &BTreeMap<String, BTreeSet<String>>, now: Timestamp)
             "add a source for what must be ready to roll back to, or leave out of the rule what need not be, such \
                       as a cluster's own namespaces; nothing else is looked at"
                 .to_owned();
-        let mut finding = about_no_repository(Code::PolicyUnmatched, Severity::High, message, remedy, now);
+        let mut finding = Finding::at_large(Code::PolicyUnmatched, Severity::High, None, message, remedy, now);
         finding.reference = Some(place.clone());
         finding
     };
     elsewhere.iter().map(finding).collect()
-}
-
-fn about_no_repository(code: Code, severity: Severity, message: String, remedy: String, now: Timestamp) -> Finding {
-    Finding {
-        code,
-        severity,
-        source: None,
-        repository: None,
-        reference: None,
-        artifact: None,
-        previous: None,
-        first_seen: now,
-        ledger_sequence: None,
-        message,
-        remedy,
-        waived: None,
-    }
 }
 
 /// `deployment shop/api (and 2 more)`.

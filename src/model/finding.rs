@@ -199,6 +199,34 @@ pub struct Finding {
     pub waived: Option<Waived>,
 }
 
+impl Finding {
+    /// About a whole source, or about the policy or the run where no source is named.
+    #[must_use]
+    pub fn at_large(
+        code: Code,
+        severity: Severity,
+        source: Option<&SourceName>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            code,
+            severity,
+            source: source.cloned(),
+            repository: None,
+            reference: None,
+            artifact: None,
+            previous: None,
+            first_seen: now,
+            ledger_sequence: None,
+            message: message.into(),
+            remedy: remedy.into(),
+            waived: None,
+        }
+    }
+}
+
 /// The part of a waiver that a finding carries, so that a report says by itself why it does not count.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Waived {

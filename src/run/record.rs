@@ -144,7 +144,7 @@ impl Recorder {
         };
         let message = format!("the ledger's last entry is from {newest}, and this machine's clock says {now}");
         let remedy = "correct the clock; order comes from the ledger's sequence and is not affected";
-        self.findings.push(finding(Code::ClockSkew, Severity::Medium, None, message, remedy, now));
+        self.findings.push(Finding::at_large(Code::ClockSkew, Severity::Medium, None, message, remedy, now));
     }
 
     /// Looks whether runs like this one were missed (F91). What an event asks for is on no schedule.
@@ -314,18 +314,32 @@ impl Recorder {
         if let Some(message) = setup.ledger.lost_key() {
             let remedy = "make sure that it was you who gave it up: whoever could write to the ledger may have done so; \
                           add a waiver that names who answers for it";
-            self.findings.push(finding(Code::LedgerKeyReplaced, Severity::Medium, None, message, remedy, now));
+            self.findings.push(Finding::at_large(
+                Code::LedgerKeyReplaced,
+                Severity::Medium,
+                None,
+                message,
+                remedy,
+                now,
+            ));
         }
         if let Some(message) = setup.ledger.distrusted().in_words() {
             let remedy = "find out who can write to the ledger's view/ and tile/ folders and did; nothing in this report \
                           rests on what was there; check the rest with: prodpin verify";
-            self.findings.push(finding(Code::LedgerStateDamaged, Severity::High, None, message, remedy, now));
+            self.findings.push(Finding::at_large(Code::LedgerStateDamaged, Severity::High, None, message, remedy, now));
         }
         if let Some(message) = setup.ledger.strays() {
             let message = format!("ledger {}: {message}; not commits of this ledger, ignored", setup.ledger.location());
             let remedy =
                 "find out who else can write there, and remove that permission; check the rest with: prodpin verify";
-            self.findings.push(finding(Code::LedgerForeignFiles, Severity::Medium, None, message, remedy, now));
+            self.findings.push(Finding::at_large(
+                Code::LedgerForeignFiles,
+                Severity::Medium,
+                None,
+                message,
+                remedy,
+                now,
+            ));
         }
         let mut findings = std::mem::take(&mut self.findings);
         self.waivers_used.extend(decide::waive(&setup.waivers, &mut findings, setup.started));
@@ -454,31 +468,7 @@ fn by_name(findings: FindingCounts) -> BTreeMap<String, u64> {
     Severity::ALL.into_iter().map(|severity| (severity.to_string(), findings.of(severity))).collect()
 }
 
-fn finding(
-    code: Code,
-    severity: Severity,
-    source: Option<&SourceName>,
-    message: String,
-    remedy: &str,
-    now: Timestamp,
-) -> Finding {
-    Finding {
-        code,
-        severity,
-        source: source.cloned(),
-        repository: None,
-        reference: None,
-        artifact: None,
-        previous: None,
-        first_seen: now,
-        ledger_sequence: None,
-        message,
-        remedy: remedy.to_owned(),
-        waived: None,
-    }
-}
-
 fn gap_finding(source: Option<&SourceName>, gap: &Gap, now: Timestamp) -> Finding {
     let message = format!("not everything could be read: {}", gap.detail);
-    finding(Code::InventoryIncomplete, Severity::Medium, source, message, decide::next_step(gap.cause), now)
+    Finding::at_large(Code::InventoryIncomplete, Severity::Medium, source, message, decide::next_step(gap.cause), now)
 }
