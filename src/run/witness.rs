@@ -85,8 +85,11 @@ impl Setup {
         let mut witnesses = Witnesses::default();
         // Without a ledger there is no history to miss.
         let unknown = self.sources.iter().filter(|_| self.keeps_ledger);
-        for (name, source) in unknown.filter(|(name, _)| !self.ledger.has_history(name)) {
-            let (repository, pin) = match self.first_pin(name, source, stop).await {
+        let unknown = unknown.filter(|(name, _)| !self.ledger.has_history(name));
+        // Beside each other: one that hangs costs the others nothing.
+        let asked = unknown.map(async |(name, source)| (name, self.first_pin(name, source, stop).await));
+        for (name, first) in futures::future::join_all(asked).await {
+            let (repository, pin) = match first {
                 Ok(found) => found,
                 Err(partial) => {
                     if stop.is_set() {
