@@ -6,7 +6,7 @@ use crate::model::{
     BucketExpiration, BucketRule, Certainty, NoncurrentLimit, Replication, Retained, StorageClass, Trigger, Versioning,
 };
 
-use super::doubt::{Holds, Reading};
+use super::doubt::{Case, Holds, Matter, Reading};
 use super::key::{Entry, EntryKind, Key};
 use super::rules::{Lifecycle, after, due, expires, matches, midnight, next_midnight};
 
@@ -86,20 +86,27 @@ pub(super) fn fate_of(
     horizon: Timestamp,
     effort: &mut Effort,
 ) -> Option<Vec<Step>> {
-    let mut run = |worst| {
-        let reading = Reading { worst, about };
+    let mut run = |case| {
+        let reading = Reading { case, about };
         let mut course = Course::start(lifecycle, versioning, key, reading, now);
         course.run(horizon, effort)?;
         Some((course.steps, course.doubted))
     };
-    let (mut certain, doubted) = run(false)?;
+    let (mut steps, doubted) = run(Case::Best)?;
     if doubted {
-        let (mut worst, _) = run(true)?;
-        worst.retain(|step| !certain.contains(step));
-        certain.extend(worst.into_iter().map(|step| Step { certainty: Certainty::Possible, ..step }));
-        certain.sort();
+        let (worst, _) = run(Case::Worst)?;
+        let (unmarked, _) = run(Case::Unmarked)?;
+        let told = |step: &Step, steps: &[Step]| {
+            steps.iter().any(|other| Step { certainty: step.certainty, ..other.clone() } == *step)
+        };
+        for step in worst.into_iter().chain(unmarked) {
+            if !told(&step, &steps) {
+                steps.push(Step { certainty: Certainty::Possible, ..step });
+            }
+        }
+        steps.sort();
     }
-    Some(certain)
+    Some(steps)
 }
 
 /// Looking whether it is an entry's day costs so much less than judging it by one rule.
@@ -116,6 +123,10 @@ struct Course<'a> {
     steps: Vec<Step>,
     /// The day that is lived.
     clock: Timestamp,
+    /// The last day on which rules acted.
+    lived: Option<Timestamp>,
+    /// From when on a marker that is not known to come may stand in front.
+    may_be_marked: Option<Timestamp>,
     /// Whether anything was a maybe: if not, there is one reading only.
     doubted: bool,
 }
@@ -144,8 +155,25 @@ struct Behind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Deed {
     Destroy,
-    Move { dearness: std::cmp::Reverse<usize>, class: StorageClass },
+    Move {
+        dearness: std::cmp::Reverse<usize>,
+        class: StorageClass,
+    },
+    /// A move that may come and is read as not coming. If it comes, it costs a marker this day.
+    Stall,
     Mark,
+}
+
+/// What happens to an entry on a day, of what is due: the strongest. Whether a move that is not known to come costs a
+/// marker its day is not known either: so it does where the best is asked for, and does not where the worst is.
+fn prevail(mut due: Vec<Planned<'_>>) -> Vec<Planned<'_>> {
+    due.sort_by(|a, b| (&a.deed, a.due, a.rule).cmp(&(&b.deed, b.due, b.rule)));
+    let is_move = |planned: &Planned<'_>| matches!(planned.deed, Deed::Move { .. });
+    let is_marked_too = due.first().is_some_and(is_move) && due.iter().filter(|p| is_move(p)).all(|p| p.doubtful);
+    let mut due = due.into_iter();
+    let strongest = due.next();
+    let mark = due.find(|planned| is_marked_too && planned.deed == Deed::Mark);
+    strongest.into_iter().chain(mark).collect()
 }
 
 #[derive(Debug)]
@@ -154,6 +182,8 @@ struct Planned<'a> {
     deed: Deed,
     rule: &'a BucketRule,
     why: Why,
+    /// Whether it is read as coming though that is not known.
+    doubtful: bool,
 }
 
 /// How a rule comes to reach an entry, to be put in words if it is told.
@@ -195,6 +225,8 @@ impl<'a> Course<'a> {
             items: items.collect(),
             steps: Vec::new(),
             clock: now,
+            lived: None,
+            may_be_marked: None,
             doubted: false,
         }
     }
@@ -228,24 +260,26 @@ impl<'a> Course<'a> {
     fn act(&mut self, at: Timestamp, effort: &mut Effort) -> Option<()> {
         effort.spend(1 + self.items.len() / GLANCES)?;
         let mut chosen = Vec::new();
+        let mut acted = vec![false; self.items.len()];
         for place in 0..self.items.len() {
             if self.items[place].next.is_none_or(|next| next > at) {
                 continue;
             }
             effort.spend(1 + self.lifecycle.rules.len())?;
-            let due = self.planned(place).into_iter().filter(|planned| planned.due <= at);
-            let strongest = due.min_by(|a, b| (&a.deed, a.due, a.rule).cmp(&(&b.deed, b.due, b.rule)));
-            chosen.extend(strongest.map(|planned| (place, planned)));
+            let mut due = self.planned(place);
+            due.retain(|planned| planned.due <= at);
+            acted[place] = true;
+            chosen.extend(prevail(due).into_iter().map(|planned| (place, planned)));
         }
-        if chosen.is_empty() {
+        self.lived = Some(at);
+        if !acted.contains(&true) {
             return Some(());
         }
         let mut gone = vec![false; self.items.len()];
-        let mut acted = vec![false; self.items.len()];
         let mut marked = None;
         for (place, Planned { deed, rule, why, .. }) in chosen {
-            acted[place] = true;
             let act = match deed {
+                Deed::Stall => continue,
                 Deed::Destroy if self.items[place].entry.is_marker() => {
                     gone[place] = true;
                     Act::RemovesMarker
@@ -337,7 +371,12 @@ impl<'a> Course<'a> {
                 continue;
             }
             let open = self.open(place).filter(|(until, _)| *until <= at).map_or(Holds::No, |(_, holds)| holds);
-            if self.takes(open, place, true) {
+            let taken = match open {
+                // A key that is marked already is not marked again.
+                Holds::Yes if self.was_spared(place, at) => self.takes(Holds::Maybe, place, Matter::Other),
+                open => self.takes(open, place, Matter::Room),
+            };
+            if taken {
                 *gone = true;
                 if place == 0 {
                     // What is destroyed is not hidden.
@@ -361,9 +400,16 @@ impl<'a> Course<'a> {
             .insert(0, Item { entry, origin: None, class: StorageClass::STANDARD, behind: None, newer: 0, next: None });
     }
 
-    fn takes(&mut self, holds: Holds, place: usize, makes_room: bool) -> bool {
+    fn takes(&mut self, holds: Holds, place: usize, matter: Matter) -> bool {
         self.doubted |= holds == Holds::Maybe;
-        self.reading.takes(holds, self.items[place].origin, makes_room)
+        self.reading.takes(holds, self.items[place].origin, matter)
+    }
+
+    /// Whether a marker that may have come before found it locked.
+    fn was_spared(&self, place: usize, at: Timestamp) -> bool {
+        let EntryKind::Version { lock, .. } = &self.items[place].entry.kind else { return false };
+        let Some(marked) = self.may_be_marked.filter(|marked| *marked < at) else { return false };
+        matches!(lock.retained, Retained::Until { until, .. } if until > marked)
     }
 
     /// From when on it may be deleted, and whether that is known; none while it is held (B74).
@@ -412,10 +458,17 @@ impl<'a> Course<'a> {
             let why = Why::Current(trigger);
             // What replaces the null version under suspended versioning is a marker, and is told as what it destroys.
             match self.versioning {
-                Versioning::Off => self.plan_destruction(place, rule, due, reaches.and(sure), false, why, planned),
+                Versioning::Off => {
+                    self.plan_destruction(place, rule, due, reaches.and(sure), Matter::Other, why, planned)
+                }
                 Versioning::Enabled | Versioning::Suspended => {
-                    if self.takes(reaches.and(sure), place, false) {
-                        planned.push(Planned { due, deed: Deed::Mark, rule, why });
+                    let sure = reaches.and(sure);
+                    if sure == Holds::Maybe {
+                        let due = due.max(self.clock);
+                        self.may_be_marked = Some(self.may_be_marked.map_or(due, |earliest| earliest.min(due)));
+                    }
+                    if self.takes(sure, place, Matter::Mark) {
+                        planned.push(Planned { due, deed: Deed::Mark, rule, why, doubtful: false });
                     }
                 }
             }
@@ -439,9 +492,9 @@ impl<'a> Course<'a> {
             None => None,
         };
         if let Some((due, sure)) = found
-            && self.takes(reaches.and(sure), place, false)
+            && self.takes(reaches.and(sure), place, Matter::Other)
         {
-            planned.push(Planned { due, deed: Deed::Destroy, rule, why: Why::LoneMarker });
+            planned.push(Planned { due, deed: Deed::Destroy, rule, why: Why::LoneMarker, doubtful: false });
         }
     }
 
@@ -457,7 +510,7 @@ impl<'a> Course<'a> {
             && let Some(due) = after(since, limit.days)
         {
             let sure = reaches.and(self.has_newer(place, limit.keep_newer));
-            self.plan_destruction(place, rule, due, sure, true, Why::Noncurrent(limit), planned);
+            self.plan_destruction(place, rule, due, sure, Matter::Room, Why::Noncurrent(limit), planned);
         }
         for transition in &rule.noncurrent_transitions {
             let limit = transition.when;
@@ -486,13 +539,13 @@ impl<'a> Course<'a> {
         rule: &'a BucketRule,
         due: Timestamp,
         sure: Holds,
-        makes_room: bool,
+        matter: Matter,
         why: Why,
         planned: &mut Vec<Planned<'a>>,
     ) {
         let Some((open, unlocked)) = self.open(place) else { return };
-        if self.takes(sure.and(unlocked), place, makes_room) {
-            planned.push(Planned { due: due.max(open), deed: Deed::Destroy, rule, why });
+        if self.takes(sure.and(unlocked), place, matter) {
+            planned.push(Planned { due: due.max(open), deed: Deed::Destroy, rule, why, doubtful: false });
         }
     }
 
@@ -513,10 +566,15 @@ impl<'a> Course<'a> {
             return;
         }
         let sure = sure.and(self.lifecycle.moves(rule, class, size));
-        if self.takes(sure, place, false) {
-            let dearness = std::cmp::Reverse(class.cheapness());
-            planned.push(Planned { due, deed: Deed::Move { dearness, class: class.clone() }, rule, why });
-        }
+        let deed = if self.takes(sure, place, Matter::Other) {
+            Deed::Move { dearness: std::cmp::Reverse(class.cheapness()), class: class.clone() }
+        } else if sure == Holds::Maybe && self.lived.is_none_or(|lived| lived < due) {
+            // It comes on its day or never: whatever is stronger that day makes it needless.
+            Deed::Stall
+        } else {
+            return;
+        };
+        planned.push(Planned { due, deed, rule, why, doubtful: sure == Holds::Maybe });
     }
 }
 
