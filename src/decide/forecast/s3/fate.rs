@@ -261,14 +261,14 @@ impl<'a> Course<'a> {
         effort.spend(1 + self.items.len() / GLANCES)?;
         let mut chosen = Vec::new();
         let mut acted = vec![false; self.items.len()];
-        for place in 0..self.items.len() {
+        for (place, acted) in acted.iter_mut().enumerate() {
             if self.items[place].next.is_none_or(|next| next > at) {
                 continue;
             }
             effort.spend(1 + self.lifecycle.rules.len())?;
             let mut due = self.planned(place);
             due.retain(|planned| planned.due <= at);
-            acted[place] = true;
+            *acted = true;
             chosen.extend(prevail(due).into_iter().map(|planned| (place, planned)));
         }
         self.lived = Some(at);
