@@ -19,16 +19,15 @@
 pub mod alert;
 mod child;
 pub mod cli;
-pub mod decide;
 pub mod invocation;
 pub mod ledger;
 mod memory;
-pub mod model;
 pub mod policy;
 pub mod report;
 pub mod run;
-pub mod schedule;
 pub mod signals;
 pub mod sources;
 pub mod telemetry;
 pub mod watch;
+
+pub use prodpin_core::{decide, model, outcome, schedule};

@@ -11,10 +11,10 @@ use tempfile::NamedTempFile;
 
 use super::exit::Misuse;
 use crate::ledger::Attester;
-use crate::model::Severity;
+use crate::model::{AwsAccount, Severity};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
-use crate::report::context::{AwsAccount, Context as Terms, Signer};
+use crate::report::context::{Context as Terms, Signer};
 use crate::report::diff::Diff;
 use crate::report::render::{Format, Style, render};
 

@@ -32,10 +32,10 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::model::AwsAccount;
 use crate::model::{
     DatabaseRule, Digest, Layout, NamePatterns, ProductionRule, Severity, SourceName, StatedCleanup, Waiver,
 };
-use crate::report::context::AwsAccount;
 use crate::schedule::Schedule;
 
 pub use ad_hoc::{AdHocError, ad_hoc};

@@ -7,8 +7,8 @@ use super::check::Checker;
 use super::given::Given;
 use super::patterns::Confirmation;
 use super::problem::Place;
+use crate::model::AwsAccount;
 use crate::model::{Code, NamePatterns, Waived, Waiver};
-use crate::report::context::AwsAccount;
 
 /// Findings that somebody answers for, for a while. They are shown, and do not count.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

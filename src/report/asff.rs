@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::body::Report;
-use super::context::{AwsAccount, Context};
-use super::document::RunSection;
-use super::{escape, identity, json as text, sarif, words};
-use crate::model::{Code, Finding, Severity};
+use super::context::Context;
+use super::{escape, json as text, sarif, words};
+use crate::model::{AwsAccount, Code, Finding, Severity};
+use crate::outcome::identity;
+use crate::outcome::report::RunSection;
 
 /// The most that one call takes.
 const BATCH: usize = 100;

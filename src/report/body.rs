@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use super::document::{Row, RunSection, Summary, total_finding_order};
 use super::spool::{Extent, Spool};
 use crate::model::{Code, Digest, Finding, RepositoryName, Severity, SourceName};
+use crate::outcome::report::{Row, RunSection, Summary, total_finding_order};
 
 /// The longest line that is read back. A row holds one repository, and memory is bounded by one repository.
 const LONGEST_LINE: u64 = 256 << 20;

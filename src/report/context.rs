@@ -3,7 +3,7 @@
 use std::io;
 
 use super::render::{Format, Style};
-use crate::model::Severity;
+use crate::model::{AwsAccount, Severity};
 
 /// What a rendering takes beside the report.
 #[derive(Clone, Copy)]
@@ -18,15 +18,6 @@ pub struct Context<'a> {
     pub account: Option<&'a AwsAccount>,
     /// The ledger's key, if it has one.
     pub signer: Option<&'a dyn Signer>,
-}
-
-/// Where AWS Security Hub takes findings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AwsAccount {
-    /// Its twelve digits.
-    pub id: String,
-    /// The region.
-    pub region: String,
 }
 
 /// Signs with the ledger's key.

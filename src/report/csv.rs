@@ -18,10 +18,10 @@ use csv::{QuoteStyle, Terminator, WriterBuilder};
 use serde::Serialize;
 
 use super::body::Report;
-use super::document::{RepositoryReport, RunSection, TargetReport};
 use super::phrase::Phrase;
 use super::{escape, words};
 use crate::model::{ArtifactId, Finding, Gap};
+use crate::outcome::report::{RepositoryReport, RunSection, TargetReport};
 
 /// One line. The order of its fields is the order of the columns: add at the end, never rename.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -12,11 +12,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::body::Report;
-use super::document::{Row, RunSection, total_finding_order};
 use super::phrase::Phrase;
 use super::render::Format;
 use super::{escape, json as text, words};
 use crate::model::{Code, Finding, FindingKey, RepositoryName, SourceName};
+use crate::outcome::report::{Row, RunSection, total_finding_order};
 
 /// What became of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -10,9 +10,9 @@ use quick_xml::writer::Writer;
 
 use super::body::Report;
 use super::context::Context;
-use super::document::Row;
 use super::{escape, words};
 use crate::model::{Finding, Severity};
+use crate::outcome::report::Row;
 
 /// So many findings are spelt out for one service, most severe first; the JSON report holds all of them (F96).
 const SPELT_OUT: usize = 50;

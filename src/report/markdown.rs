@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 use super::body::Report;
-use super::document::UNSIGNED;
 use super::overview::{Cluster, Group, Names, Overview, Service, Standing};
 use super::phrase::Phrase;
 use super::{escape, table, words};
 use crate::model::Mode;
+use crate::outcome::report::UNSIGNED;
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let overview = Overview::of(report)?;

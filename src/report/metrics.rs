@@ -6,10 +6,10 @@
 use std::io;
 
 use super::body::Report;
-use super::document::RepositoryReport;
 use super::overview::Standing;
 use super::table;
 use crate::model::{Code, Severity};
+use crate::outcome::report::RepositoryReport;
 
 /// Takes gauges, one after the other, all samples of one before the next.
 pub trait Metrics {

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::body::Report;
-use super::document::RunSection;
-use super::{escape, identity, json as text, sarif, words};
+use super::{escape, json as text, sarif, words};
 use crate::model::{Finding, Severity};
+use crate::outcome::identity;
+use crate::outcome::report::RunSection;
 
 /// The version of the schema that this follows.
 const VERSION: &str = "1.5.0";

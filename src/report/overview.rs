@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::body::Report;
-use super::document::{PinReport, RepositoryReport, Row};
 use super::phrase::Phrase;
 use super::words;
 use crate::model::{Code, Finding, Gap, RepositoryName, Scope, Severity, SourceName};
+use crate::outcome::report::{PinReport, RepositoryReport, Row};
 
 /// How a service stands, the greatest danger to a rollback first. Whether the database allows one is not among it: that
 /// is for `prodpin ready` to answer, and until then nothing is called ready.
@@ -335,7 +335,7 @@ impl Names {
 mod tests {
     use super::*;
     use crate::model::Counts;
-    use crate::report::document::Rollback;
+    use crate::outcome::report::Rollback;
 
     #[test]
     fn many_gaps_of_one_repository_hide_no_other_f96_f109() {

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::body::Report;
 use super::context::Context;
-use super::{escape, identity, json as text, words};
+use super::{escape, json as text, words};
 use crate::model::{Code, Finding, RepositoryName, Severity, SourceName};
+use crate::outcome::identity;
 
 pub(super) fn write(report: &Report, context: &Context<'_>, out: &mut dyn Write) -> io::Result<()> {
     let run = &report.run;

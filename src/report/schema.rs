@@ -3,9 +3,9 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::document::Document;
-use super::forecast::ForecastDocument;
-use super::ready::ReadyDocument;
+use crate::outcome::forecast::ForecastDocument;
+use crate::outcome::ready::ReadyDocument;
+use crate::outcome::report::Document;
 
 /// The schema of what `--format json` writes.
 #[must_use]

@@ -6,7 +6,6 @@ mod services;
 use std::io::{self, Write};
 
 use super::body::Report;
-use super::document::{FindingCounts, UNSIGNED};
 use super::escape;
 use super::layout::{FIRM_SPACE, Page, Paint, plain, span};
 use super::overview::{Cluster, Group, Names, Overview, Standing};
@@ -14,6 +13,7 @@ use super::phrase::Phrase;
 use super::render::Style;
 use super::words;
 use crate::model::{Mode, Severity};
+use crate::outcome::report::{FindingCounts, UNSIGNED};
 use services::look;
 
 pub(super) use services::word;

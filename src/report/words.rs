@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::body::Report;
-use super::document::{PinReport, Reason, RepositoryReport, RunSection, TargetReport};
 use super::phrase::Phrase;
 use crate::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, RunScope, Scope, Severity, SourceName};
+use crate::outcome::report::{PinReport, Reason, RepositoryReport, RunSection, TargetReport};
 
 pub(super) fn mode(mode: Mode) -> &'static str {
     match mode {

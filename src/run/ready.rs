@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use crate::decide::{self, Attempts, forecast as rules, ready as decided};
 use crate::ledger::Access;
 use crate::model::{ArtifactId, Gap, Mode, Provenance, RepositoryKey, SourceName};
+use crate::outcome::ready::{ReadySection, RepositoryReady};
 use crate::policy::Policy;
-use crate::report::ready::{ReadyReport, ReadySection, ReadyWriter, RepositoryReady};
+use crate::report::ready::{ReadyReport, ReadyWriter};
 use crate::sources::{Inventory, Source};
 
 use super::each::Round;

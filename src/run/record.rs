@@ -15,8 +15,8 @@ use crate::model::{
     Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunId,
     RunRecord, Scope, Severity, SourceName, SourceRecord,
 };
+use crate::outcome::report::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 use crate::report::body::{BodyWriter, Report};
-use crate::report::document::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 
 use super::RunError;
 use super::each;

@@ -86,7 +86,7 @@ fn the_purity_check_sees_what_it_looks_for() {
     assert_eq!(lines.map(|(_, line)| line.trim_end()).collect::<Vec<_>>(), ["", "let a = 1;"]);
 }
 
-/// Modules of the shell, by which the pure part would do I/O through the back door. `report::document` is data.
+/// Modules of the shell, by which the pure part would do I/O through the back door. `outcome::report` is data.
 fn shell_module(line: &str) -> Option<&'static str> {
     ["sources", "signals", "ledger", "run", "cli"].into_iter().find(|module| names(line, &format!("crate::{module}")))
 }

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::document::{Preview, RepositoryForecast, RulesFound};
 use super::page::{Page, Standing};
 use super::rows::ForecastReport;
 use super::sentences;
 use super::table::{DIFFERENCES, UNREAD, fates, totals};
+use crate::outcome::forecast::{Preview, RepositoryForecast, RulesFound};
 use crate::report::phrase::Phrase;
 use crate::report::words;
 

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 
-use super::document::{Fate, Preview, RepositoryForecast, RulesFound};
 use super::rows::ForecastReport;
 use crate::model::{RepositoryName, Severity, SourceName};
+use crate::outcome::forecast::{Fate, Preview, RepositoryForecast, RulesFound};
 
 /// How a repository's targets fare, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::document::{ForecastSection, ForecastSummary, RepositoryForecast, RulesFound};
+use crate::outcome::forecast::{ForecastSection, ForecastSummary, RepositoryForecast};
 use crate::report::rows::{Rows, RowsWriter};
 
 /// A finished forecast: header in memory, rows on disk.
@@ -52,18 +52,5 @@ impl ForecastReport {
     /// Whether all repositories are of one source.
     pub(super) fn has_one_source(&self) -> bool {
         self.rows.has_one_source()
-    }
-}
-
-impl ForecastSummary {
-    fn add(&mut self, row: &RepositoryForecast) {
-        self.repositories += 1;
-        self.unknown += u64::from(matches!(row.rules, RulesFound::Unknown { .. }));
-        self.unreadable += u64::from(row.rules == RulesFound::NoneReadable);
-        self.targets += row.targets.len() as u64;
-        for severity in row.targets.iter().filter_map(|target| target.severity) {
-            self.threatened += 1;
-            self.severities.add(severity);
-        }
     }
 }

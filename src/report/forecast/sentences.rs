@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::document::{
-    Difference, Fate, ForecastSection, OthersForecast, Preview, RepositoryForecast, RulesFound, TargetForecast,
-};
 use super::page::Standing;
 use crate::decide::forecast::{Toll, when};
 use crate::model::{ArtifactId, Threat};
-use crate::report::document::PinReport;
+use crate::outcome::forecast::{
+    Difference, Fate, ForecastSection, OthersForecast, Preview, RepositoryForecast, RulesFound, TargetForecast,
+};
+use crate::outcome::report::PinReport;
 use crate::report::phrase::Phrase;
 use crate::report::words;
 

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::document::{Fate, Preview, RepositoryForecast, RulesFound, TargetForecast};
 use super::page::{Page, Rows, Standing};
 use super::rows::ForecastReport;
 use super::sentences;
 use crate::model::Severity;
+use crate::outcome::forecast::{Fate, Preview, RepositoryForecast, RulesFound, TargetForecast};
 use crate::report::layout::{Page as Paper, Paint, plain, span};
 use crate::report::phrase::Phrase;
 use crate::report::render::Style;

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::model::{Code, Due, Finding, Obstacle, Severity};
+use crate::outcome::report::RepositoryReport;
 use crate::report::body::Report;
-use crate::report::document::RepositoryReport;
 use crate::report::overview::Names;
 use crate::report::words;
 

@@ -21,10 +21,10 @@ use sha2::{Digest as _, Sha256};
 
 use self::almanac::Almanac;
 use super::body::Report;
-use super::document::{RunSection, UNSIGNED};
 use super::overview::Overview;
 use super::{escape, words};
 use crate::model::Mode;
+use crate::outcome::report::{RunSection, UNSIGNED};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");

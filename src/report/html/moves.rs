@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::almanac::Move;
 use super::glance::look;
-use crate::report::document::RunSection;
+use crate::outcome::report::RunSection;
 use crate::report::words;
 
 /// Lanes that are drawn: those with the latest moves.

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::model::{Finding, Severity};
+use crate::outcome::report::{Reason, RepositoryReport, Row, RunSection, TargetReport};
 use crate::report::body::Report;
-use crate::report::document::{Reason, RepositoryReport, Row, RunSection, TargetReport};
 use crate::report::overview::Standing;
 use crate::report::phrase::Phrase;
 use crate::report::{escape, json as text, words};

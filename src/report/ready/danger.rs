@@ -1,6 +1,6 @@
 //! How a service stands between its releases: what is shown first is what a rollback would miss most.
 
-use super::document::{RepositoryReady, Verdict};
+use crate::outcome::ready::{RepositoryReady, Verdict};
 
 /// The greatest danger to a rollback first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

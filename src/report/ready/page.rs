@@ -3,9 +3,9 @@
 
 use std::io::{self, Write};
 
-use super::document::{RepositoryReady, Rung, Verdict, Way};
 use super::rows::ReadyReport;
 use super::sentences;
+use crate::outcome::ready::{RepositoryReady, Rung, Verdict, Way};
 use crate::report::escape;
 use crate::report::layout::{Page as Paper, Paint, plain, span};
 use crate::report::phrase::Phrase;

@@ -3,8 +3,7 @@
 use std::io;
 
 use super::danger::Danger;
-use super::document::{ReadySection, ReadySummary, RepositoryReady, Verdict};
-use crate::model::Severity;
+use crate::outcome::ready::{ReadySection, ReadySummary, RepositoryReady};
 use crate::report::rows::{Rows, RowsWriter};
 
 /// The finished answers: header in memory, repositories on disk.
@@ -66,34 +65,5 @@ impl ReadyReport {
     /// How many repositories there are.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
-    }
-}
-
-impl RepositoryReady {
-    /// Whether the way back is protected and the database allows it.
-    pub(super) fn is_ready(&self) -> bool {
-        let to = self.ladder.iter().find(|rung| Some(&rung.artifact) == self.to.as_ref());
-        self.verdict == Verdict::RollBack && to.is_some_and(|to| to.protected == Some(true))
-    }
-}
-
-impl ReadySummary {
-    fn add(&mut self, row: &RepositoryReady) {
-        self.repositories += 1;
-        match row.verdict {
-            Verdict::RollBack => {
-                self.roll_back += 1;
-                self.ready += u64::from(row.is_ready());
-            }
-            // Nothing to go back to is what this program is there to prevent.
-            Verdict::RollForward => {
-                self.roll_forward += 1;
-                self.severities.add(Severity::Critical);
-            }
-            Verdict::Unknown => {
-                self.unknown += 1;
-                self.severities.add(Severity::High);
-            }
-        }
     }
 }

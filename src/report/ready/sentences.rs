@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::document::{Database, Lasts, ReadySummary, RepositoryReady, Rung, RunningNow, Step, Verdict, WantedNow};
 use crate::decide::forecast::when;
 use crate::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
-use crate::report::document::PinReport;
+use crate::outcome::ready::{
+    Database, Lasts, ReadySummary, RepositoryReady, Rung, RunningNow, Step, Verdict, WantedNow,
+};
+use crate::outcome::report::PinReport;
 use crate::report::phrase::Phrase;
 use crate::report::words;
 

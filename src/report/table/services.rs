@@ -5,7 +5,7 @@ use std::io;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{heading, more};
-use crate::report::document::{Reason, RepositoryReport, TargetReport};
+use crate::outcome::report::{Reason, RepositoryReport, TargetReport};
 use crate::report::layout::{Page, Paint, padded, plain, span};
 use crate::report::overview::{Names, Overview, Service, Services, Standing, TARGETS};
 use crate::report::phrase::Phrase;
