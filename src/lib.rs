@@ -17,13 +17,9 @@
 //! - [`run`] is the only orchestration; [`cli`] turns arguments into a run and a run into an exit status.
 
 pub mod alert;
-mod child;
 pub mod cli;
 pub mod invocation;
 pub mod ledger;
-mod memory;
-pub mod policy;
-pub mod report;
 pub mod run;
 pub mod signals;
 pub mod sources;
@@ -31,3 +27,5 @@ pub mod telemetry;
 pub mod watch;
 
 pub use prodpin_core::{decide, model, outcome, schedule};
+pub use prodpin_policy as policy;
+pub use prodpin_report as report;

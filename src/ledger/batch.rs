@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::cache;
 use super::commitment::{Commitment, Hashing};
 use super::index::Touch;
-use crate::memory;
 use crate::model::{Digest, Entry, Event, RepositoryKey, RunId};
+use prodpin_net::memory;
 
 /// A commit larger than this is made in several: a reader holds one batch at a time, and a writer one several times over,
 /// as entries, lines and packed (I28).

@@ -10,7 +10,7 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{MessageType, SigningAlgorithmSpec};
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 
-use crate::sources::aws::NamesItself;
+use prodpin_net::aws::NamesItself;
 
 /// Longer than KMS ever takes; a commit must not wait for ever for its signature.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -16,7 +16,7 @@ use url::Url;
 use super::store::Store;
 use super::{Access, LedgerError, s3};
 use crate::policy::LedgerLocation;
-use crate::sources::http::USER_AGENT;
+use prodpin_net::http::USER_AGENT;
 
 pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Store, LedgerError> {
     match location {

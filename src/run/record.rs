@@ -10,13 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::alert::Passing;
 use crate::decide;
-use crate::memory;
 use crate::model::{
     Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunId,
     RunRecord, Scope, Severity, SourceName, SourceRecord,
 };
 use crate::outcome::report::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 use crate::report::body::{BodyWriter, Report};
+use prodpin_net::memory;
 
 use super::RunError;
 use super::each;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::http::fault::Fault;
 use super::manifest::{Content, Descriptor, Manifest, PLATFORM};
 use crate::model::{
     Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, PartAnswer, PartProof, Scope, Served, judge_part,
 };
+use prodpin_net::http::fault::Fault;
 
 /// Indexes in indexes: two levels are rare, eight are an attack (F27).
 const MOST_DEPTH: usize = 8;

@@ -11,8 +11,8 @@ use oci_distribution::manifest::{
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::http::fault::Fault;
 use crate::model::{Cause, Digest, Provenance};
+use prodpin_net::http::fault::Fault;
 
 /// Which of the two shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

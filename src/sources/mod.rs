@@ -3,12 +3,9 @@
 //! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
 //! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
 
-pub(crate) mod aws;
 mod closure;
-pub(crate) mod cursor;
 pub mod ecr;
 pub mod helm;
-pub(crate) mod http;
 mod manifest;
 pub mod memory;
 pub mod oci;
@@ -21,12 +18,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-pub use crate::memory::{Full, Reservation};
 use crate::model::{
     ArtifactId, Cause, Cleanup, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance, Reference,
     RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use crate::policy::SourceConfig;
+pub use prodpin_net::memory::{Full, Reservation};
 
 /// The gap of a repository that is larger than what there is memory for.
 pub(crate) fn outgrown(read: usize, what: &str) -> Gap {

@@ -15,7 +15,7 @@ use super::{image, moment, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Tenure, Waiting, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
-use crate::sources::aws::NamesItself;
+use prodpin_net::aws::NamesItself;
 
 /// The services of one account and region.
 pub(in crate::signals) struct AppRunner {

@@ -15,7 +15,7 @@ use aws_sdk_ecs::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, Sd
 use crate::model::Cause;
 use crate::policy::AwsConfig;
 use crate::signals::Signalled;
-use crate::sources::aws::{self, AnswerCap, Refused};
+use prodpin_net::aws::{self, AnswerCap, Refused};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -22,7 +22,7 @@ use super::{image, last_part, moment, name, region, unmatched};
 use crate::model::{Cause, Concern, Control, Evidence, Manager, Platform, Shortcoming, Tenure, Waiting, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{ProductionSignal, Signalled, Use};
-use crate::sources::aws::NamesItself;
+use prodpin_net::aws::NamesItself;
 
 /// As many as one call describes.
 const SERVICES_AT_ONCE: usize = 10;

@@ -17,7 +17,7 @@ use super::{image, name, region, unmatched};
 use crate::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
 use crate::policy::AwsConfig;
 use crate::signals::{Named, ProductionSignal, Signalled, Use};
-use crate::sources::aws::NamesItself;
+use prodpin_net::aws::NamesItself;
 
 const LATEST: &str = "$LATEST";
 /// Of versions that no alias names, so many are looked at, the newest first: each costs a call.

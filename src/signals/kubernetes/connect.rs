@@ -14,10 +14,10 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use tokio::sync::RwLock;
 
 use super::exec;
-use crate::memory;
 use crate::model::Cause;
 use crate::policy::ClusterAccess;
-use crate::sources::http::{USER_AGENT, retry_after};
+use prodpin_net::http::{USER_AGENT, retry_after};
+use prodpin_net::memory;
 
 const SET_UP_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

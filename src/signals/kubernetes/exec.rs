@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::connect::Failure;
-use crate::child;
 use crate::model::Cause;
+use prodpin_net::child;
 
 /// It may ask a server, or somebody who is not there.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -11,10 +11,10 @@ use tokio::sync::OnceCell;
 
 use super::connect::{Cluster, Failure, most_bytes};
 use super::objects::Metadata;
-use crate::memory;
 use crate::model::{Cause, NamePatterns};
 use crate::signals::Signalled;
-use crate::sources::cursor::Cursor;
+use prodpin_net::cursor::Cursor;
+use prodpin_net::memory;
 
 /// A kind of object, as the API server's paths and RBAC rules call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use aws_sdk_ecr::config::{AppName, Region, SharedCredentialsProvider};
 use crate::model::{SourceName, is_account, is_region};
 use crate::policy::EcrConfig;
 use crate::sources::OpenOptions;
-use crate::sources::aws::{AnswerCap, NamesItself};
+use prodpin_net::aws::{AnswerCap, NamesItself};
 
 use super::EcrError;
 use super::gate::Gate;

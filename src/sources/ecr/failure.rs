@@ -5,8 +5,8 @@ use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use http_body_util::LengthLimitError;
 
 use crate::model::{Cause, Gap, PinFailure, Scope};
-use crate::sources::aws::{EXPIRED, TooManyElements, cause, caused_by, mentions_credentials};
-use crate::sources::http::fault::Fault;
+use prodpin_net::aws::{EXPIRED, TooManyElements, cause, caused_by, mentions_credentials};
+use prodpin_net::http::fault::Fault;
 
 use super::access::MOST_BYTES;
 use super::wire::Call;

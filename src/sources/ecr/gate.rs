@@ -9,7 +9,7 @@ use crate::decide::forecast::ecr::recommend;
 use crate::model::{Digest, Pin, Tag};
 use crate::policy::EcrConfig;
 use crate::sources::OpenOptions;
-use crate::sources::aws::Refused;
+use prodpin_net::aws::Refused;
 
 /// Whatever the rest of the code comes to do, nothing that deletes, moves or sets anything passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

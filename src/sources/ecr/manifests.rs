@@ -6,8 +6,8 @@ use aws_sdk_ecr::types::{Image, ImageFailure, ImageIdentifier};
 
 use crate::model::{Cause, Digest, PartAnswer, Provenance, RepositoryName, Served};
 use crate::sources::closure::{Below, Frontier, Identities, Trouble, check_child};
-use crate::sources::http::fault::Fault;
 use crate::sources::manifest::{ACCEPTED, Content, Descriptor, Manifest, parse};
+use prodpin_net::http::fault::Fault;
 
 use super::Registry;
 use super::failure::Failure;

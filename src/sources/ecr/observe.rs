@@ -14,8 +14,8 @@ use super::described::Described;
 use super::failure::Failure;
 use super::images::{self, compact};
 use super::wire::Call;
-use crate::sources::cursor::Cursor;
 use crate::sources::{Reservation, outgrown};
+use prodpin_net::cursor::Cursor;
 
 /// More images than this are no repository but an attempt to fill memory (I20). ECR's own limit is 100,000 unless
 /// raised (A7), and F93 asks for a million.

@@ -14,7 +14,7 @@ use crate::sources::{Rehearsal, Rehearsed};
 use super::Registry;
 use super::failure::Failure;
 use super::wire::Call;
-use crate::sources::cursor::Cursor;
+use prodpin_net::cursor::Cursor;
 
 /// What asks for previews. It exists only where the source was opened for it.
 #[derive(Debug)]

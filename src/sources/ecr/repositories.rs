@@ -15,7 +15,7 @@ use super::described::Described;
 use super::failure::Failure;
 use super::observe::Gaps;
 use super::wire::Call;
-use crate::sources::cursor::Cursor;
+use prodpin_net::cursor::Cursor;
 
 /// How many can be asked for by name in one call (A1).
 const NAMED_AT_ONCE: usize = 100;

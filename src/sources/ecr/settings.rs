@@ -6,7 +6,7 @@ use crate::model::{Cause, Digest, Gap, RepositoryName, Scope, SettingFacts};
 use super::Registry;
 use super::failure::Failure;
 use super::wire::Call;
-use crate::sources::cursor::Cursor;
+use prodpin_net::cursor::Cursor;
 
 /// Prefixes of repositories with the upstream that they cache.
 pub(super) type CacheRules = Vec<(String, String)>;

@@ -17,7 +17,7 @@ use tokio::sync::RwLock;
 use crate::model::{Cause, RepositoryName, is_account};
 use crate::policy::EcrConfig;
 use crate::sources::OpenOptions;
-use crate::sources::http::throttle::{Throttle, Throttles};
+use prodpin_net::http::throttle::{Throttle, Throttles};
 
 use super::access::Access;
 use super::failure::{Failure, Place};

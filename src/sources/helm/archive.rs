@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::index::{ChartFile, Word};
 use crate::model::Digest;
-use crate::sources::http::answer::Sink;
+use prodpin_net::http::answer::Sink;
 
 /// Unpacked bytes before `Chart.yaml`, which packers write first.
 const MOST_UNPACKED: u64 = 64 << 20;

@@ -20,11 +20,11 @@ use crate::model::{
     Snapshot, SourceName, Tag,
 };
 use crate::policy::{HelmBucket, S3Config};
-use crate::sources::http::answer::Sink as _;
 use crate::sources::s3::charts::{Keys, NoObject};
 use crate::sources::s3::{S3Error, Tuning};
 use crate::sources::witness::{self, LeftOut};
 use crate::sources::{Inventory, OpenOptions, Protector, Reservation, Source};
+use prodpin_net::http::answer::Sink as _;
 
 const ARCHIVE_CAP: i64 = 256 << 20;
 /// An index older than this is read again.

@@ -17,8 +17,8 @@ use crate::model::{
     Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot,
     Tag,
 };
-use crate::sources::http::fault::Fault;
 use crate::sources::{Inventory, Reservation};
+use prodpin_net::http::fault::Fault;
 
 /// How many archives of one chart are hashed at once, where the index has no digests. The limiter has the last word.
 const HASHED_AT_ONCE: usize = 8;

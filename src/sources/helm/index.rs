@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::memory::Aside;
 use crate::model::{ChartVersion, Digest, RepositoryName, Tag};
+use prodpin_net::memory::Aside;
 
 /// The charts of an index.
 #[derive(Debug, Default)]

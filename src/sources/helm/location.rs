@@ -4,8 +4,8 @@
 use url::Url;
 
 use crate::model::Cause;
-use crate::sources::http::fault::Fault;
-use crate::sources::http::place::{is_loopback, redacted};
+use prodpin_net::http::fault::Fault;
+use prodpin_net::http::place::{is_loopback, redacted};
 
 /// Longer than any address that a server takes.
 const MOST_URL: usize = 4096;

@@ -33,14 +33,14 @@ use self::http::HttpCharts;
 use self::location::Hosts;
 use self::shelf::Shelf;
 use self::web::Web;
-use super::http::Surroundings;
-use super::http::client::{ClientError, client, dialer};
-use super::http::place::{is_loopback, names_private};
-use super::http::wire::Wire;
 use super::s3::Tuning;
 use super::{OpenOptions, Source};
 use crate::model::SourceName;
 use crate::policy::{HelmConfig, HelmHttp, HelmLogin, HelmPlace, Secret};
+use prodpin_net::http::Surroundings;
+use prodpin_net::http::client::{ClientError, client, dialer};
+use prodpin_net::http::place::{is_loopback, names_private};
+use prodpin_net::http::wire::Wire;
 
 /// Why a chart repository cannot be opened as configured. None of these shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -13,13 +13,13 @@ use url::Url;
 use super::archive::{Archive, Seen};
 use super::index::Index;
 use super::location::{Hosts, Place};
-use crate::memory;
 use crate::model::{Cause, Digest, RepositoryName, Tag};
-use crate::sources::http::answer::Answer;
-use crate::sources::http::fault::Fault;
-use crate::sources::http::place::redacted;
-use crate::sources::http::redirect::Redirects;
-use crate::sources::http::wire::{Call, Extras, Purpose, Wire};
+use prodpin_net::http::answer::Answer;
+use prodpin_net::http::fault::Fault;
+use prodpin_net::http::place::redacted;
+use prodpin_net::http::redirect::Redirects;
+use prodpin_net::http::wire::{Call, Extras, Purpose, Wire};
+use prodpin_net::memory;
 
 /// The largest public index is a quarter of what is read where there is memory.
 pub(super) fn index_cap() -> usize {

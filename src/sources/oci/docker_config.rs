@@ -14,8 +14,8 @@ use super::OciError;
 use super::credentials::{Credentials, checked};
 use super::host::{RegistryHost, is_hub};
 use super::surroundings::Surroundings;
-use crate::child;
 use crate::policy::Secret;
+use prodpin_net::child;
 
 /// The key under which Docker keeps the credentials of Docker Hub, for ever.
 const HUB_KEY: &str = "https://index.docker.io/v1/";

@@ -4,7 +4,7 @@
 //! without end, must not take a silence for "empty", and must not be able to write while it audits (C104–C106). From
 //! the wire up:
 //!
-//! - `super::http` is the one place that sends; `challenge` decides where credentials may go;
+//! - `prodpin_net::http` is the one place that sends; `challenge` decides where credentials may go;
 //! - `credentials`, `docker_config` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
 //! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
@@ -45,18 +45,18 @@ use self::host::RegistryHost;
 use self::observe::Matched;
 use self::pin::Pins;
 use self::registry::Registry;
-use super::http::client::{ClientError, client, dialer};
-use super::http::fault::Fault;
-use super::http::wire::Wire;
-use super::http::{answer, fault, place, redirect, surroundings, wire};
 use super::{Inventory, OpenOptions, Reservation, Source, manifest};
 use crate::model::{
     ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
     RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
 };
 use crate::policy::OciConfig;
+use prodpin_net::http::client::{ClientError, client, dialer};
+use prodpin_net::http::fault::Fault;
+use prodpin_net::http::wire::Wire;
+use prodpin_net::http::{answer, fault, place, redirect, surroundings, wire};
 
-pub use super::http::{Environment, Surroundings, Throttles, Timing};
+pub use prodpin_net::http::{Environment, Surroundings, Throttles, Timing};
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::model::Cause;
 use crate::policy::S3Config;
 use crate::sources::OpenOptions;
-use crate::sources::aws::{AnswerCap, NamesItself};
+use prodpin_net::aws::{AnswerCap, NamesItself};
 
 use super::failure::Failure;
 use super::gate::{Gate, MOST_BYTES, WholeAnswer};

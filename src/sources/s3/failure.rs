@@ -6,7 +6,7 @@ use http_body_util::LengthLimitError;
 
 use crate::model::{Cause, Gap, Scope};
 use crate::sources::PinFailure;
-use crate::sources::aws::{EXPIRED, TooManyElements, cause, caused_by};
+use prodpin_net::aws::{EXPIRED, TooManyElements, cause, caused_by};
 
 use super::gate::{CutShort, MOST_BYTES};
 

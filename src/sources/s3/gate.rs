@@ -6,7 +6,7 @@ use aws_sdk_s3::config::interceptors::{
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
-use crate::sources::aws::Refused;
+use prodpin_net::aws::Refused;
 
 /// A page of 1,000 versions with the longest keys, every byte of them escaped, is a fourth of it.
 pub(super) const MOST_BYTES: usize = 16 << 20;

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Cause, Gap, RepositoryName, Scope};
 use crate::policy::InventoryPlace;
-use crate::sources::cursor::Cursor;
+use prodpin_net::cursor::Cursor;
 
 use super::Bucket;
 use super::failure::Failure;
