@@ -19,13 +19,13 @@
 pub mod alert;
 pub mod cli;
 pub mod invocation;
-pub mod ledger;
 pub mod run;
-pub mod signals;
-pub mod sources;
 pub mod telemetry;
 pub mod watch;
 
 pub use prodpin_core::{decide, model, outcome, schedule};
+pub use prodpin_ledger as ledger;
 pub use prodpin_policy as policy;
 pub use prodpin_report as report;
+pub use prodpin_signals as signals;
+pub use prodpin_sources as sources;

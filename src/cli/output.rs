@@ -87,7 +87,7 @@ impl Around {
         let formats = format.into_iter().chain(reports.iter().map(|report| report.format));
         if formats.into_iter().any(|format| format == Format::Attestation) {
             let attester = Attester::load(&policy.safeguards, &policy.ledger, first).await?;
-            self.signer = attester.map(|attester| Box::new(attester) as Box<dyn Signer>);
+            self.signer = attester.map(|attester| Box::new(LedgerKey(attester)) as Box<dyn Signer>);
         }
         Ok(self)
     }
@@ -142,13 +142,16 @@ impl Around {
     }
 }
 
-impl Signer for Attester {
+/// The ledger's key, as reports are signed with it.
+struct LedgerKey(Attester);
+
+impl Signer for LedgerKey {
     fn key_id(&self) -> String {
-        self.key_id()
+        self.0.key_id()
     }
 
     fn sign(&self, message: &[u8]) -> io::Result<Vec<u8>> {
-        self.sign(message)
+        self.0.sign(message)
     }
 }
 

@@ -16,7 +16,7 @@ use prodpin_core::model::Cause;
 
 /// Ends an answer that is larger than any that the service gives. The SDK reads whole bodies into memory (I20).
 #[derive(Debug, Clone, Copy)]
-pub struct AnswerCap(pub(crate) usize);
+pub struct AnswerCap(pub usize);
 
 impl Intercept for AnswerCap {
     fn name(&self) -> &'static str {
