@@ -104,7 +104,9 @@ impl Intercept for NamesItself {
 #[derive(Debug, thiserror::Error)]
 #[error("refused to send {what}: {reason}")]
 pub struct Refused {
+    /// What would have been sent.
     pub what: String,
+    /// Why not.
     pub reason: &'static str,
 }
 
@@ -204,6 +206,7 @@ fn by_status(status: Option<u16>) -> Cause {
     }
 }
 
+/// Whether an error, or anything that it came from, is of this type.
 pub fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<T>())
 }

@@ -13,19 +13,25 @@ pub const MOST_BYTES: usize = 1 << 20;
 
 /// What a program answered.
 pub struct Answered {
+    /// Whether it ended well.
     pub success: bool,
+    /// What it printed.
     pub stdout: Vec<u8>,
 }
 
 /// Why a program answered nothing of use. Nothing that it printed is in here (I18).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChildFault {
+    /// It is not there, or may not be run.
     #[error("cannot be started: {0}")]
     NotStarted(String),
+    /// It ran, and what became of it is not known.
     #[error("was lost: {0}")]
     Lost(String),
+    /// It was ended after this long.
     #[error("did not answer within {} s", .0.as_secs_f64())]
     Late(Duration),
+    /// It was ended because of all that it printed.
     #[error("printed more than {} KiB, which is no credential", MOST_BYTES >> 10)]
     TooMuch,
 }

@@ -17,6 +17,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// Where to go on; none at the end.
     pub fn token(&self) -> Option<String> {
         self.token.clone()
     }

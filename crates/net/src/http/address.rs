@@ -40,6 +40,7 @@ enum Class {
 }
 
 impl Dialer {
+    /// Whether private addresses may be dialled, and names with fixed addresses.
     pub fn new(private: bool, fixed: HashMap<String, Vec<IpAddr>>) -> Self {
         Self { private, private_names: HashSet::new(), fixed }
     }

@@ -22,8 +22,11 @@ const LITTLE: usize = 16 << 10;
 /// An answer with its body.
 #[derive(Debug)]
 pub struct Answer {
+    /// The status.
     pub status: StatusCode,
+    /// The headers.
     pub headers: HeaderMap,
+    /// The body, as far as the call asked for it.
     pub body: Bytes,
     /// Whether a redirect led away from the server, so that what this says is not the server's own word.
     pub elsewhere: bool,

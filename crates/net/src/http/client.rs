@@ -13,9 +13,17 @@ use super::surroundings::Surroundings;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientError {
     /// Certificates are named and cannot be used.
-    Certificates { path: PathBuf, reason: String },
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The client itself.
-    Client { reason: String },
+    Client {
+        /// Why not.
+        reason: String,
+    },
 }
 
 /// Which addresses a source may dial (F10): private ones if it is `private`, and of other hosts only those that the

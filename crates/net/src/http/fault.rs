@@ -9,19 +9,24 @@ use prodpin_core::model::{Cause, Gap, Scope};
 /// chose: any of those may carry a token (I18).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    /// Of what kind it is.
     pub cause: Cause,
+    /// What was asked and answered.
     pub detail: String,
 }
 
 impl Fault {
+    /// A fault of this kind.
     pub fn new(cause: Cause, detail: impl Into<String>) -> Self {
         Self { cause, detail: detail.into() }
     }
 
+    /// An answer that cannot be read.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(Cause::Malformed, detail)
     }
 
+    /// What we do not do ourselves.
     pub fn refused(detail: impl Into<String>) -> Self {
         Self::new(Cause::Refused, detail)
     }

@@ -7,7 +7,7 @@ use rustls::{CertificateError, Error as TlsError};
 
 /// The TLS error in what a broken connection reports. I/O errors that wrap another name its source as their own, and
 /// so have to be unwrapped.
-pub fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TlsError> {
+pub(crate) fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TlsError> {
     let mut error = error;
     loop {
         if let Some(found) = error.downcast_ref::<TlsError>() {
@@ -21,7 +21,7 @@ pub fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TlsError> {
 }
 
 /// The next step for a person.
-pub fn advice(error: &TlsError) -> &'static str {
+pub(crate) fn advice(error: &TlsError) -> &'static str {
     use CertificateError::{
         BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
         NotValidYetContext, UnknownIssuer,

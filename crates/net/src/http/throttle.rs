@@ -77,6 +77,7 @@ pub struct Permit<'a> {
 }
 
 impl Throttle {
+    /// At most so many requests at once.
     pub fn new(cap: usize) -> Self {
         let cap = cap.max(1);
         let limit = cap.min(START);
@@ -192,6 +193,7 @@ impl Drop for Permit<'_> {
     }
 }
 
+/// The deadline comes before its turn.
 pub fn out_of_time() -> Fault {
     Fault::new(Cause::TimedOut, "the run's deadline passed before this could be asked; allow more time, or use shards")
 }

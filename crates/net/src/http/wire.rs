@@ -31,6 +31,7 @@ pub use super::answer::Answer;
 /// What a call is for. It decides the methods that may carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// It changes nothing.
     Read,
     /// Asking a server what it is. Its answer says nothing about whether the credentials reach anything.
     Recognise,
@@ -43,12 +44,19 @@ pub enum Purpose {
 /// One call, complete but for the connection.
 #[derive(Debug, Clone)]
 pub struct Call {
+    /// What it is for.
     pub purpose: Purpose,
+    /// The method.
     pub method: Method,
+    /// Where to.
     pub url: Url,
+    /// Media types that are taken.
     pub accept: Option<HeaderValue>,
+    /// Credentials.
     pub authorization: Option<HeaderValue>,
+    /// What is sent, with its media type.
     pub content: Option<(HeaderValue, Bytes)>,
+    /// Where it may be sent on.
     pub redirects: Redirects,
     /// The most bytes that its answer may have.
     pub cap: usize,
@@ -100,6 +108,7 @@ const MOST_PACED: u32 = 64;
 const MOST_GIVEN_UP: u32 = 8;
 
 impl Wire {
+    /// Sends through this client, within these limits.
     pub fn new(
         http: reqwest::Client,
         dialer: Arc<Dialer>,
@@ -120,6 +129,7 @@ impl Wire {
         }
     }
 
+    /// Whether any request was answered well.
     pub fn has_worked(&self) -> bool {
         self.worked.load(Ordering::Relaxed)
     }
