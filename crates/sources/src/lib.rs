@@ -25,6 +25,8 @@ use prodpin_core::model::{
 pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::SourceConfig;
 
+pub use witness::PinLook;
+
 /// The gap of a repository that is larger than what there is memory for.
 pub(crate) fn outgrown(read: usize, what: &str) -> Gap {
     let detail = format!(
@@ -107,25 +109,20 @@ pub trait Inventory: Send + Sync {
         Ok(Provenance::default())
     }
 
-    /// A pin in this repository, whoever made it, in words; none if there is none, or if nothing could be read. Asked
-    /// before the history of a source begins: a list of names is enough where pins are tags, and of object versions the
-    /// newest and some of the others are asked for holds.
-    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
-        let snapshot = self.observe(repository).await;
+    /// Looks for a pin in this repository, whoever made it. Asked before the history of a source begins: a list of names is
+    /// enough where pins are tags, and of object versions the newest and some of the others are asked for holds.
+    async fn look_for_pin(&self, repository: &RepositoryName, memory: &Reservation) -> PinLook {
+        let snapshot = self.observe_within(repository, memory).await;
         if let Some(tag) = witness::pin_tag(&snapshot) {
-            return Some(tag);
+            return PinLook::Pin(tag);
         }
-        for artifact in witness::asked(&snapshot).0 {
-            if let Some(held) = witness::hold(&self.inspect(repository, &artifact).await) {
-                return Some(held);
+        let (mut holds, asked) = witness::Holds::look(&snapshot);
+        for artifact in asked {
+            if let Some(found) = holds.note(self.inspect(repository, &artifact).await) {
+                return found;
             }
         }
-        None
-    }
-
-    /// How many object versions the last look for a pin there did not ask for holds.
-    fn unasked(&self, _repository: &RepositoryName) -> usize {
-        0
+        holds.end()
     }
 
     /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.

@@ -1,11 +1,10 @@
 //! Whether anything in a repository is pinned, by whatever hands.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use prodpin_core::model::{ArtifactId, Inspection, Pin, PinState, RepositoryName, Snapshot};
+use prodpin_core::model::{ArtifactId, Gap, Inspection, Pin, PinState, Snapshot};
 
 /// So many of a repository's newest object versions are asked for a hold: more than any policy keeps releases, in nearly
 /// every case, and still a bounded number of calls.
@@ -14,25 +13,18 @@ const ASKED: usize = 32;
 /// So many of the others are asked, evenly spread: what was pinned last may be older than many builds that came after.
 const SPREAD: usize = 32;
 
-/// How many object versions of each repository a look for pins did not ask for holds.
-#[derive(Debug, Default)]
-pub(super) struct LeftOut(Mutex<BTreeMap<RepositoryName, usize>>);
-
-impl LeftOut {
-    /// What to ask of a repository; how many are left out is kept.
-    pub(super) fn note(&self, repository: &RepositoryName, snapshot: &Snapshot) -> Vec<ArtifactId> {
-        let (asked, unasked) = asked(snapshot);
-        let mut left_out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if unasked > 0 {
-            left_out.insert(repository.clone(), unasked);
-        }
-        asked
-    }
-
-    pub(super) fn of(&self, repository: &RepositoryName) -> usize {
-        let left_out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        left_out.get(repository).copied().unwrap_or_default()
-    }
+/// What a look for pins in a repository found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinLook {
+    /// A pin, in words.
+    Pin(String),
+    /// None, of all that was asked.
+    NoPin {
+        /// How many object versions were not asked for holds.
+        unasked: usize,
+    },
+    /// Whether there is one is not known.
+    Unread(Gap),
 }
 
 /// A pin tag in the list.
@@ -40,12 +32,35 @@ pub(super) fn pin_tag(snapshot: &Snapshot) -> Option<String> {
     snapshot.tags.iter().find(|tag| Pin::read(&tag.name).is_some()).map(|tag| tag.name.to_string())
 }
 
-/// A hold or a mark on an object version.
-pub(super) fn hold(seen: &Inspection) -> Option<String> {
-    match seen.pin {
-        PinState::Present => Some(format!("legal hold on {}", seen.artifact)),
-        PinState::Unsupported { marked: true } => Some(format!("mark on {}", seen.artifact)),
-        _ => None,
+/// A look for holds under way. What could not be listed or asked is not known to have none.
+pub(super) struct Holds {
+    unasked: usize,
+    unread: Option<Gap>,
+}
+
+impl Holds {
+    /// With the object versions to ask.
+    pub(super) fn look(snapshot: &Snapshot) -> (Self, Vec<ArtifactId>) {
+        let unread = (!snapshot.listing_is_complete()).then(|| snapshot.gaps.first().cloned()).flatten();
+        let (asked, unasked) = asked(snapshot);
+        (Self { unasked, unread }, asked)
+    }
+
+    /// Takes what was seen of one; a hold or a mark ends the look.
+    pub(super) fn note(&mut self, seen: Inspection) -> Option<PinLook> {
+        match seen.pin {
+            PinState::Present | PinState::Moved(_) => Some(PinLook::Pin(format!("legal hold on {}", seen.artifact))),
+            PinState::Unsupported { marked: true } => Some(PinLook::Pin(format!("mark on {}", seen.artifact))),
+            PinState::Unknown => {
+                self.unread = self.unread.take().or_else(|| seen.gaps.into_iter().next());
+                None
+            }
+            PinState::Absent | PinState::Unsupported { marked: false } => None,
+        }
+    }
+
+    pub(super) fn end(self) -> PinLook {
+        self.unread.map_or(PinLook::NoPin { unasked: self.unasked }, PinLook::Unread)
     }
 }
 

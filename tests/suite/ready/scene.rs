@@ -288,6 +288,7 @@ impl Scene {
             row: forecast::row(&input, &plan, None, false),
             said: &self.said,
             addresses: &addresses,
+            has_history: true,
         });
         (plan.report, page)
     }

@@ -70,5 +70,7 @@ pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{idle_rules, settings, unmatched, without_tags};
 pub use waive::{expired, idle, waive};
-pub use witness::{MissingHistory, PartialLook, missing_history, partial_look, unjudged};
+pub use witness::{
+    MissingHistory, PartialLook, UnaskedRepository, missing_history, partial_look, unasked, unjudged, unlisted_source,
+};
 pub use workloads::{concerns, uncovered};

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::{ArtifactId, Code, Finding, Obstacle, Pin, RepositoryName, Severity, SourceName};
-use crate::outcome::report::RepositoryReport;
+use crate::model::{
+    ArtifactId, Cause, Code, Finding, Gap, Obstacle, Pin, RepositoryKey, RepositoryName, Severity, SourceName,
+};
+use crate::outcome::report::{PinReport, RepositoryReport};
 
 use super::findings::Draft;
 use super::plan::{Input, Plan};
@@ -23,9 +25,22 @@ pub struct MissingHistory {
     pub pin: String,
     /// A source that the policy no longer names, and of which the ledger knows a repository of that name.
     pub renamed_from: Option<SourceName>,
+    /// Whether the ledger knows other repositories of the source, so that it is this one alone whose history is missing.
+    pub alone: bool,
     /// The ledger.
     pub ledger: String,
     /// Whether it was said that the history is given up.
+    pub adopted: bool,
+}
+
+/// A repository of which nothing is on record, and which could not be asked for pins when its history was to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnaskedRepository {
+    /// The repository.
+    pub key: RepositoryKey,
+    /// What was asked and answered.
+    pub gap: Gap,
+    /// Whether it was said that its history is given up.
     pub adopted: bool,
 }
 
@@ -69,17 +84,18 @@ pub fn partial_look(look: &PartialLook, now: Timestamp) -> Finding {
     Finding::at_large(Code::LedgerHistoryMissing, Severity::Info, Some(source), message, remedy, now)
 }
 
-/// What to say of it: once for each source, whatever its repositories hold.
+/// What to say of it: once for each source, or for the one repository of it.
 #[must_use]
 pub fn missing_history(missing: &MissingHistory, now: Timestamp) -> Finding {
-    let MissingHistory { source, repository, pin, renamed_from, ledger, adopted } = missing;
+    let MissingHistory { source, repository, pin, renamed_from, alone, ledger, adopted } = missing;
+    let whose = if *alone { repository.as_str() } else { source.as_str() };
     let seen =
-        format!("{repository} in source {source} has the pin {pin}, and ledger {ledger} has no record of {source}");
+        format!("{repository} in source {source} has the pin {pin}, and ledger {ledger} has no record of {whose}");
     let (severity, message, remedy) = if *adopted {
         let message = format!("{seen}: its history begins with this run, because --adopt was given");
         (Severity::Info, message, "no action is needed if that was intended".to_owned())
     } else {
-        let message = format!("{seen}: its history is missing; nothing of {source} was recorded or pinned");
+        let message = format!("{seen}: its history is missing; nothing of {whose} was recorded or pinned");
         let known = renamed_from.as_ref().map(|old| {
             format!("the ledger knows {repository} in source {old}, which the policy does not name: name the source {old} again; ")
         });
@@ -90,20 +106,67 @@ pub fn missing_history(missing: &MissingHistory, now: Timestamp) -> Finding {
         );
         (Severity::Critical, message, remedy)
     };
-    Finding::at_large(Code::LedgerHistoryMissing, severity, Some(source), message, remedy, now)
+    let reference = alone.then(|| repository.to_string());
+    let found = Finding::at_large(Code::LedgerHistoryMissing, severity, Some(source), message, remedy, now);
+    Finding { reference, ..found }
+}
+
+/// What to say of a repository that could not be asked for pins: as long as it is open, the next runs ask again.
+#[must_use]
+pub fn unasked(unasked: &UnaskedRepository, now: Timestamp) -> Finding {
+    let UnaskedRepository { key: RepositoryKey { source, name }, gap, adopted } = unasked;
+    let detail = &gap.detail;
+    let seen = format!("the ledger has no record of {name}, and it could not be asked for pins: {detail}");
+    let (severity, message, remedy) = if *adopted {
+        let message = format!("{seen}; its history begins all the same, because --adopt was given");
+        (Severity::Info, message, "no action is needed if that was intended".to_owned())
+    } else {
+        let message =
+            format!("{seen}; whether its history is missing is unknown, and nothing of it was recorded or pinned");
+        let remedy = format!(
+            "mend that, and run again; or leave {name} out in `repositories:` of source {source}; or, if nobody can have \
+             pinned there, run once: prodpin audit --source {source} --adopt"
+        );
+        // A repository that is not there yet answers so too.
+        let severity = if gap.cause == Cause::NotFound { Severity::Low } else { Severity::High };
+        (severity, message, remedy)
+    };
+    let found = Finding::at_large(Code::LedgerHistoryMissing, severity, Some(source), message, remedy, now);
+    // Kept with the source: of the repository itself nothing is to be on record.
+    Finding { reference: Some(name.to_string()), ..found }
+}
+
+/// What to say of a source whose repositories could not all be listed when its history was to begin.
+#[must_use]
+pub fn unlisted_source(source: &SourceName, detail: &str, now: Timestamp) -> Finding {
+    let message = format!(
+        "the ledger has no record of source {source}, and its repositories could not all be listed: {detail}; whether an \
+         earlier history is missing is unknown, and nothing of {source} was recorded or pinned"
+    );
+    let remedy = format!(
+        "mend that, and run again; or, if nobody can have pinned there, run once: prodpin audit --source {source} --adopt"
+    );
+    Finding::at_large(Code::LedgerHistoryMissing, Severity::High, Some(source), message, remedy, now)
 }
 
 /// Leaves a repository unjudged whose history is missing: what is there is shown, and nothing of it is called protected,
 /// ready or new.
-pub fn unjudged(plan: &mut Plan, source: &SourceName) {
+pub fn unjudged(plan: &mut Plan, repository: &RepositoryKey) {
     plan.findings.clear();
     plan.passing.clear();
+    let RepositoryKey { source, name } = repository;
+    let missing = format!("the ledger has no record of {name} in source {source}");
     plan.report.rollback.ready = None;
+    plan.report.rollback.unknown = Some(missing.clone());
     plan.report.counts.protected = 0;
     for target in &mut plan.report.targets {
         target.protected = None;
-        let detail = format!("the history of source {source} is missing: whether this is what was released is unknown");
+        let detail = format!("{missing}: whether this is what was released is unknown");
         target.obstacles.push(Obstacle::Unproven { detail });
+        // What was planned is not done either.
+        if target.pin == PinReport::Planned {
+            target.pin = PinReport::Absent;
+        }
     }
 }
 
@@ -151,6 +214,7 @@ mod tests {
             repository: "shop/api".parse().unwrap(),
             pin: "prod-pinned-ab".to_owned(),
             renamed_from: None,
+            alone: false,
             ledger: "ledger".to_owned(),
             adopted: false,
         };

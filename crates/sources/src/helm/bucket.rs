@@ -16,8 +16,8 @@ use super::shelf::{self, Shelf, Sorted};
 use super::web::index_cap;
 use crate::s3::charts::{Keys, NoObject};
 use crate::s3::{S3Error, Tuning};
-use crate::witness::{self, LeftOut};
-use crate::{Inventory, OpenOptions, Protector, Reservation, Source};
+use crate::witness;
+use crate::{Inventory, OpenOptions, PinLook, Protector, Reservation, Source};
 use prodpin_core::model::{
     ArtifactId, ArtifactKind, Cause, Closure, Gap, GapTally, Inspection, NamePatterns, ObservedTag, Obstacle,
     PinFailure, Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts,
@@ -41,13 +41,7 @@ pub(super) async fn open(
     tuning: Tuning,
 ) -> Result<Source, S3Error> {
     let keys = Keys::open(name, config(place), options, tuning).await?;
-    let charts = Arc::new(BucketCharts {
-        shelf,
-        keys,
-        place: place.clone(),
-        index: Mutex::default(),
-        left_out: LeftOut::default(),
-    });
+    let charts = Arc::new(BucketCharts { shelf, keys, place: place.clone(), index: Mutex::default() });
     let protector = options.write.then(|| Arc::clone(&charts) as Arc<dyn Protector>);
     Ok(Source { inventory: charts, protector, rehearsal: None })
 }
@@ -76,7 +70,6 @@ struct BucketCharts {
     keys: Keys,
     place: HelmBucket,
     index: Mutex<Option<Held>>,
-    left_out: LeftOut,
 }
 
 /// The index as last read, or why it could not be.
@@ -322,19 +315,16 @@ impl Inventory for BucketCharts {
         snapshot
     }
 
-    async fn any_pin(&self, chart: &RepositoryName) -> Option<String> {
+    async fn look_for_pin(&self, chart: &RepositoryName, _memory: &Reservation) -> PinLook {
         // Whether an archive is held shows without reading it.
         let snapshot = self.observe(chart).await;
-        for artifact in self.left_out.note(chart, &snapshot) {
-            if let Some(held) = witness::hold(&self.keys.inspect(&artifact).await) {
-                return Some(held);
+        let (mut holds, asked) = witness::Holds::look(&snapshot);
+        for artifact in asked {
+            if let Some(found) = holds.note(self.keys.inspect(&artifact).await) {
+                return found;
             }
         }
-        None
-    }
-
-    fn unasked(&self, chart: &RepositoryName) -> usize {
-        self.left_out.of(chart)
+        holds.end()
     }
 
     async fn look_up(&self, repository: &RepositoryName, version: &Tag) -> (Resolution, Option<Gap>) {

@@ -45,7 +45,7 @@ use self::host::RegistryHost;
 use self::observe::Matched;
 use self::pin::Pins;
 use self::registry::Registry;
-use super::{Inventory, OpenOptions, Reservation, Source, manifest};
+use super::{Inventory, OpenOptions, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
     ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
     RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
@@ -182,9 +182,11 @@ impl Inventory for OciInventory {
         }
     }
 
-    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
-        let repository = self.registry.repository(repository).ok()?;
-        observe::any_pin(&self.registry, &repository).await
+    async fn look_for_pin(&self, repository: &RepositoryName, _memory: &Reservation) -> PinLook {
+        match self.registry.repository(repository) {
+            Ok(repository) => observe::look_for_pin(&self.registry, &repository).await,
+            Err(fault) => PinLook::Unread(fault.gap(Scope::Repository)),
+        }
     }
 
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {

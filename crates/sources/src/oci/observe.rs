@@ -7,7 +7,7 @@ use futures::stream::{self, Stream, StreamExt as _};
 
 use super::list::{CatalogPage, List, Pages, TagPage, Text};
 use super::registry::{Registry, Repository};
-use crate::{Reservation, outgrown};
+use crate::{PinLook, Reservation, outgrown};
 use prodpin_core::model::{
     Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag,
 };
@@ -221,12 +221,18 @@ async fn settle_unserved(
 }
 
 /// The first pin in the list of tags, by its name alone.
-pub(super) async fn any_pin(registry: &Registry, repository: &Repository) -> Option<String> {
+pub(super) async fn look_for_pin(registry: &Registry, repository: &Repository) -> PinLook {
     let gaps = Mutex::new(ListingGaps::default());
-    let names = tag_names(registry, repository, &gaps);
-    let pins = names.filter(|tag| std::future::ready(Pin::read(tag).is_some()));
-    let mut pins = std::pin::pin!(pins);
-    pins.next().await.map(|tag| tag.to_string())
+    let pin = {
+        let names = tag_names(registry, repository, &gaps);
+        let pins = names.filter(|tag| std::future::ready(Pin::read(tag).is_some()));
+        std::pin::pin!(pins).next().await
+    };
+    match (pin, gaps.into_inner().unwrap_or_else(PoisonError::into_inner).end) {
+        (Some(pin), _) => PinLook::Pin(pin.to_string()),
+        (None, Some(gap)) => PinLook::Unread(gap),
+        (None, None) => PinLook::NoPin { unasked: 0 },
+    }
 }
 
 /// What keeps a list of tags from being whole.

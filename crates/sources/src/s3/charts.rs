@@ -55,7 +55,6 @@ impl Keys {
             state: Default::default(),
             inventory: Default::default(),
             matched: Default::default(),
-            left_out: Default::default(),
         })))
     }
 

@@ -54,8 +54,8 @@ use prodpin_policy::S3Config;
 use self::client::Budget;
 use self::failure::BucketName;
 use self::settings::BucketState;
-use super::witness::{self, LeftOut};
-use super::{Inventory, OpenOptions, Reservation, Source};
+use super::witness;
+use super::{Inventory, OpenOptions, PinLook, Reservation, Source};
 
 /// Why a bucket cannot be a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,7 +112,6 @@ pub async fn open_tuned(
         state: RwLock::new(None),
         inventory: OnceCell::new(),
         matched: Mutex::new(BTreeSet::new()),
-        left_out: LeftOut::default(),
     });
     let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&bucket))) as Arc<_>);
     Ok(Source { inventory: bucket, protector, rehearsal: None })
@@ -155,8 +154,6 @@ struct Bucket {
     inventory: OnceCell<Result<inventory::Inventory, failure::Failure>>,
     /// Pattern entries that some repository matched.
     matched: Mutex<BTreeSet<String>>,
-    /// What looks for pins did not ask.
-    left_out: LeftOut,
 }
 
 impl Bucket {
@@ -221,18 +218,15 @@ impl Inventory for Bucket {
         observe::observe(self, repository, memory).await
     }
 
-    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
-        let snapshot = self.observe(repository).await;
-        for artifact in self.left_out.note(repository, &snapshot) {
-            if let Some(held) = witness::hold(&self.inspect(repository, &artifact).await) {
-                return Some(held);
+    async fn look_for_pin(&self, repository: &RepositoryName, memory: &Reservation) -> PinLook {
+        let snapshot = self.observe_within(repository, memory).await;
+        let (mut holds, asked) = witness::Holds::look(&snapshot);
+        for artifact in asked {
+            if let Some(found) = holds.note(self.inspect(repository, &artifact).await) {
+                return found;
             }
         }
-        None
-    }
-
-    fn unasked(&self, repository: &RepositoryName) -> usize {
-        self.left_out.of(repository)
+        holds.end()
     }
 
     async fn look_up(&self, _repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {

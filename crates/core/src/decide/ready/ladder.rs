@@ -116,9 +116,12 @@ fn unchanged(facts: &Facts<'_>, uses: &Uses<'_>, target: &TargetReport) -> (Opti
     let former = state.former.values().flat_map(|former| former.iter());
     tags.extend(former.filter(|(_, (_, artifact))| *artifact == target.artifact).map(|(tag, _)| tag));
     tags.extend(target.reasons.iter().filter_map(|reason| match reason {
-        Reason::ReleaseTag { tag } | Reason::ReleasedAs { tag } => Some(tag),
+        Reason::ReleaseTag { tag } | Reason::ReleasedAs { tag } | Reason::MovedIn { tag } => Some(tag),
         _ => None,
     }));
+    if !facts.has_history {
+        return (None, Vec::new());
+    }
     // A tag that moves by design says nothing about the bytes that it named.
     let labels = facts.input.labels();
     tags.retain(|tag| !facts.input.rules.may_move(tag, labels.of(tag)));

@@ -40,6 +40,8 @@ pub struct Facts<'a> {
     pub said: &'a BTreeMap<ArtifactId, Result<Provenance, Gap>>,
     /// How a client names each target's exact bytes, where one does.
     pub addresses: &'a BTreeMap<ArtifactId, String>,
+    /// Whether there is a history to hold it against: without one, nothing is known to be as it was.
+    pub has_history: bool,
 }
 
 impl Facts<'_> {
