@@ -13,8 +13,9 @@ use crate::report::escape;
 /// Starts logging. `RUST_LOG` decides over the flags.
 pub(super) fn start(quiet: bool, verbose: u8, bar: Bar) {
     let level = match (quiet, verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
+        // What libraries call an error is told by this program in its own words, where it is one.
+        (true, _) => "off,prodpin=error",
+        (false, 0) => "off,prodpin=warn",
         (false, 1) => "warn,prodpin=info",
         (false, 2) => "info,prodpin=debug",
         (false, _) => "debug,prodpin=trace",

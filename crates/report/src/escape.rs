@@ -96,7 +96,7 @@ pub fn markdown(text: &str) -> String {
             match place.is_multiple_of(2) {
                 true => markdown_words(part, &mut piece),
                 false if part.trim().is_empty() => {}
-                false => piece = markdown_name(part, usize::MAX),
+                false => piece = markdown_command(part),
             }
             gap |= part.starts_with(char::is_whitespace);
             // Two code spans side by side would be one.
@@ -161,6 +161,13 @@ pub fn markdown_name(text: &str, columns: usize) -> String {
         _ => piece,
     };
     format!("`{}`", shorten(name(text).map(inert).collect(), columns))
+}
+
+/// A command as it stands between backticks, to be pasted: a `>` of its own sends output to a file, and opens nothing.
+fn markdown_command(text: &str) -> String {
+    let words: Vec<String> = text.split(" > ").map(|words| markdown_name(words, usize::MAX)).collect();
+    let inner: Vec<&str> = words.iter().map(|words| words.trim_matches('`')).collect();
+    format!("`{}`", inner.join(" > "))
 }
 
 /// Each character of a sentence as it is shown.

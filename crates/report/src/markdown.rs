@@ -177,9 +177,8 @@ fn cluster_of_findings(report: &Report, names: Names, cluster: &Cluster, out: &m
 }
 
 fn closing(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
-    if overview.would_pin > 0 && report.run.mode != Mode::Enforce {
-        let planned = Phrase::default().counted(overview.would_pin, "target", "targets");
-        writeln!(out, "Nothing was changed. `prodpin enforce` would pin {}.\n", planned.markdown())?;
+    if let Some(text) = overview.pins.told(report.run.mode) {
+        writeln!(out, "{}\n", text.markdown())?;
     }
     let waived = overview.waived();
     if !waived.is_empty() {

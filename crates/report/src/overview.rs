@@ -8,7 +8,7 @@ use std::io;
 use super::body::Report;
 use super::phrase::Phrase;
 use super::words;
-use prodpin_core::model::{Code, Finding, Gap, RepositoryName, Scope, Severity, SourceName};
+use prodpin_core::model::{Code, Finding, Gap, Mode, RepositoryName, Scope, Severity, SourceName};
 use prodpin_core::outcome::report::{PinReport, RepositoryReport, Row};
 
 /// How a service stands, the greatest danger to a rollback first. Whether the database allows one is not among it: that
@@ -58,6 +58,51 @@ impl Standing {
             Self::NotReady | Self::Endangered => 25,
             Self::Unknown | Self::Attention | Self::First => 10,
             Self::Protected => 20,
+        }
+    }
+}
+
+/// What became of pins that were not there before.
+#[derive(Debug, Default)]
+pub(super) struct PinTotals {
+    planned: u64,
+    made: u64,
+    failed: u64,
+    refused: u64,
+    withheld: u64,
+}
+
+impl PinTotals {
+    fn add(&mut self, pin: PinReport) {
+        match pin {
+            PinReport::Planned => self.planned += 1,
+            PinReport::Created => self.made += 1,
+            PinReport::Failed => self.failed += 1,
+            PinReport::Refused => self.refused += 1,
+            PinReport::Withheld => self.withheld += 1,
+            PinReport::Present | PinReport::Unsupported | PinReport::Absent => {}
+        }
+    }
+
+    /// What the run did, or what one that may pin would do; none where that is nothing.
+    pub(super) fn told(&self, mode: Mode) -> Option<Phrase> {
+        let targets = |count| Phrase::default().counted(count, "target", "targets");
+        if mode != Mode::Enforce {
+            let would =
+                || Phrase::said("Nothing was changed. `prodpin enforce` would pin ").then(targets(self.planned));
+            return (self.planned > 0).then(|| would().say("."));
+        }
+        let others =
+            [(self.failed, "not pinned because that failed"), (self.refused, "refused"), (self.withheld, "withheld")];
+        let others = others.into_iter().filter(|(count, _)| *count > 0);
+        let mut told = vec![match self.made {
+            0 => Phrase::said("Pinned nothing"),
+            made => Phrase::said("Pinned ").then(targets(made)),
+        }];
+        told.extend(others.map(|(count, what)| Phrase::default().number(count).say(" ").say(what)));
+        match told.len() {
+            1 if self.made == 0 => Some(Phrase::said("There was nothing left to pin.")),
+            _ => Some(Phrase::joined(told, ", ").say(".")),
         }
     }
 }
@@ -145,7 +190,7 @@ pub(super) struct Overview {
     pub(super) services: BTreeMap<Standing, Services>,
     pub(super) groups: BTreeMap<(Reverse<Severity>, Code), Group>,
     pub(super) unread: Unread,
-    pub(super) would_pin: u64,
+    pub(super) pins: PinTotals,
     /// Findings that the policy waives, by code.
     pub(super) waived: BTreeMap<Code, u64>,
 }
@@ -249,7 +294,7 @@ impl Overview {
             let what = || self.names.of(&report).say(": ").then(words::gap(gap));
             self.unread.add(at > 0, Hidden::behind(gap), what);
         }
-        self.would_pin += report.targets.iter().filter(|target| target.pin == PinReport::Planned).count() as u64;
+        report.targets.iter().for_each(|target| self.pins.add(target.pin));
         let standing = Standing::of(&report, findings);
         let services = self.services.entry(standing).or_default();
         services.total += 1;

@@ -211,12 +211,7 @@ fn remedy(page: &mut Page<'_>, text: &str) -> io::Result<()> {
 
 fn closing(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Result<()> {
     page.blank()?;
-    if overview.would_pin > 0 && report.run.mode != Mode::Enforce {
-        let text = Phrase::said("Nothing was changed. `prodpin enforce` would pin ").counted(
-            overview.would_pin,
-            "target.",
-            "targets.",
-        );
+    if let Some(text) = overview.pins.told(report.run.mode) {
         page.paragraph(0, 2, &[plain(text.terminal())])?;
     }
     let waived = overview.waived();

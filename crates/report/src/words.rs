@@ -118,12 +118,22 @@ pub(super) fn roll_back_to(repository: &RepositoryReport) -> Phrase {
 
 /// `3 of 5 targets`, and how many of the others are merely unproven.
 pub(super) fn protection(repository: &RepositoryReport) -> Phrase {
+    protected(repository, "")
+}
+
+/// The same where no heading says what is counted.
+pub(super) fn protection_said(repository: &RepositoryReport) -> Phrase {
+    protected(repository, " protected")
+}
+
+fn protected(repository: &RepositoryReport, said: &'static str) -> Phrase {
     let count = |fact: Option<bool>| repository.targets.iter().filter(|target| target.protected == fact).count() as u64;
     let shown = Phrase::default().number(count(Some(true))).say(" of ").counted(
         repository.targets.len() as u64,
         "target",
         "targets",
     );
+    let shown = shown.say(said);
     match count(None) {
         0 => shown,
         unknown => shown.say(", ").number(unknown).say(" unknown"),

@@ -175,11 +175,12 @@ fn target_findings(
                 match &input.snapshot.retention {
                     Retention::Unruled => "restore it, and keep releases out of archive transitions".to_owned(),
                     Retention::Bucket(bucket) => {
-                        let how = commands::restore_object(bucket, &target.artifact, class).unwrap_or_default();
-                        format!("restore it, which takes minutes to hours, and keep releases out of archives: {how}")
+                        let how = commands::restore_object(bucket, &target.artifact, class);
+                        let how = how.map_or_else(String::new, |command| format!(": `{command}`"));
+                        format!("restore it, which takes minutes to hours, and keep releases out of archives{how}")
                     }
                     Retention::Ecr(ecr) => format!(
-                        "restore it, which takes up to 20 minutes as a rule: {}",
+                        "restore it, which takes up to 20 minutes as a rule: `{}`",
                         commands::restore(&input.key.name, ecr, &target.artifact)
                     ),
                 },
@@ -194,7 +195,7 @@ fn target_findings(
                 }
                 .map_or_else(
                     || format!("remove the delete marker, version {marker}"),
-                    |command| format!("remove the delete marker: {command}"),
+                    |command| format!("remove the delete marker: `{command}`"),
                 ),
             ),
             // Those that were worked out have been told above, with their dates.

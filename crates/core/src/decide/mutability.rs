@@ -94,7 +94,7 @@ fn remedy(
         Mutability::MutableExcept(filters) => Mutability::MutableExcept(held(filters, rules, listed)),
         Mutability::Mutable | Mutability::Immutable => Mutability::MutableExcept(held(&[], rules, listed)),
     };
-    commands::tag_mutability(repository, ecr, &better)
+    format!("`{}`", commands::tag_mutability(repository, ecr, &better))
 }
 
 /// Filters that hold pins and, where ECR can say it, release tags; and what was held before, as far as there is room.

@@ -135,11 +135,15 @@ fn harmless(draft: Draft<'_>, prospects: &Prospects, worse: &[Worse], pins: usiz
     let Mending { claim, places } = prospects.pinning.mending;
     let claim = claim.then(|| claim_first(draft));
     let rule = worse.iter().find_map(|worse| worse.with.as_ref()).map(|threat| threat.rule.clone());
+    // A greater number alone changes nothing: whatever it is, a pin that is counted takes one of the places.
     let room = rule.filter(|_| places).map(|rule| {
-        let raise = format!("raise the number that lifecycle rule {rule} keeps by {pins}");
+        let narrow = format!("narrow lifecycle rule {rule} so that it does not match `prod-pinned-*`");
         match only_places {
-            true => format!("{raise}, or accept it: `pins: {{ may_displace: true }}` on the source"),
-            false => format!("{raise}, or narrow it so that it does not match `prod-pinned-*`"),
+            true => format!(
+                "{narrow}; or raise the number that it keeps by {pins} and accept that pins take places: `pins: {{ \
+                 may_displace: true }}` on the source"
+            ),
+            false => narrow,
         }
     });
     match (claim, room) {
@@ -154,7 +158,7 @@ pub(super) fn claim_first(draft: Draft<'_>) -> String {
     match draft.retention() {
         Retention::Ecr(ecr) => {
             format!(
-                "add a priority-1 rule that keeps `prod-pinned-*`: {}",
+                "add a priority-1 rule that keeps `prod-pinned-*`: `{}`",
                 commands::put_recommended(draft.repository(), ecr)
             )
         }

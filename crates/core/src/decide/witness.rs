@@ -101,7 +101,7 @@ pub fn missing_history(missing: &MissingHistory, now: Timestamp) -> Finding {
         });
         let remedy = format!(
             "{}mount or restore the ledger that recorded these pins, or correct `ledger:`; to start a new history on \
-             purpose, run once: prodpin audit --source {source} --adopt",
+             purpose, run once: `prodpin audit --source {source} --adopt`",
             known.unwrap_or_default()
         );
         (Severity::Critical, message, remedy)
@@ -125,7 +125,7 @@ pub fn unasked(unasked: &UnaskedRepository, now: Timestamp) -> Finding {
             format!("{seen}; whether its history is missing is unknown, and nothing of it was recorded or pinned");
         let remedy = format!(
             "mend that, and run again; or leave {name} out in `repositories:` of source {source}; or, if nobody can have \
-             pinned there, run once: prodpin audit --source {source} --adopt"
+             pinned there, run once: `prodpin audit --source {source} --adopt`"
         );
         // A repository that is not there yet answers so too.
         let severity = if gap.cause == Cause::NotFound { Severity::Low } else { Severity::High };
@@ -144,7 +144,7 @@ pub fn unlisted_source(source: &SourceName, detail: &str, now: Timestamp) -> Fin
          earlier history is missing is unknown, and nothing of {source} was recorded or pinned"
     );
     let remedy = format!(
-        "mend that, and run again; or, if nobody can have pinned there, run once: prodpin audit --source {source} --adopt"
+        "mend that, and run again; or, if nobody can have pinned there, run once: `prodpin audit --source {source} --adopt`"
     );
     Finding::at_large(Code::LedgerHistoryMissing, Severity::High, Some(source), message, remedy, now)
 }

@@ -145,8 +145,8 @@ fn warnings(run: &RunSection, overview: &Overview) -> Markup {
         @if run.ledger.as_ref().is_some_and(|ledger| ledger.unsigned) {
             div class="banner" role="note" aria-label="Unsigned" { p { strong { "Unsigned. " } (UNSIGNED) } }
         }
-        @if overview.would_pin > 0 && run.mode != Mode::Enforce {
-            p class="soft" { "Nothing was changed. " code { "prodpin enforce" } " would pin " (overview.would_pin) " of the targets below." }
+        @if let Some(text) = overview.pins.told(run.mode) {
+            p class="soft" { (text.terminal()) }
         }
         noscript {
             p { "The rows of this page are shown by its own script, which this browser does not run. The overview below is complete; \

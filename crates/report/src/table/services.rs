@@ -190,6 +190,6 @@ fn ready_cells(names: Names, service: &Service) -> [String; 3] {
     let report = &service.report;
     let change = words::current_label(report).say(" → ").then(words::roll_back_to(report));
     let [name, change, protection] =
-        [names.of(report), change, words::protection(report).say(" protected")].map(|phrase| phrase.terminal());
+        [names.of(report), change, words::protection_said(report)].map(|phrase| phrase.terminal());
     [name, change, protection.replace(' ', "\u{a0}")]
 }
