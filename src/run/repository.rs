@@ -11,7 +11,7 @@ use crate::decide::{self, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
     ArtifactId, Cleanup, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, RepositoryKey, RepositoryName,
-    RepositoryState, Resolution, Running, Snapshot, Tag,
+    RepositoryState, Resolution, Running, Snapshot, Tag, Unclaimed,
 };
 use crate::sources::{Inventory, Protector, Reservation};
 
@@ -238,7 +238,8 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     Ok(Outcome { key, plan, events, cleanup, at, memory })
 }
 
-/// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on.
+/// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on, whether it
+/// is what was put or what somebody else wrote (I22).
 async fn claim(
     protector: &dyn Protector,
     look: &mut Look,
@@ -254,7 +255,15 @@ async fn claim(
     if let Err(failure) = &put {
         tracing::warn!(%repository, %failure, "could not put the claim rule in front in {repository}");
     }
-    let after = put?;
+    let after = match put {
+        Ok(after) => after,
+        Err(Unclaimed { failure, live }) => {
+            let event = decide::found_instead(&live, &mut look.snapshot, &look.state);
+            look.news += usize::from(event.is_some());
+            look.happened.extend(event);
+            return Err(failure);
+        }
+    };
     let events = decide::claimed(change, &after, &mut look.snapshot, &look.state);
     // The first of them is what happened; what it made of the settings is nobody else's doing, and no finding.
     let mut events = events.into_iter();

@@ -320,14 +320,17 @@ async fn a_pin_that_would_do_harm_is_refused_until_the_rule_in_front_is_there_i2
     let report = ran.report(3);
     assert!(pins(&report).iter().all(|(.., pin)| pin == "refused"), "{:?}", pins(&report));
     assert_eq!(moto.tags(&repository).await.len(), 6, "nothing was pinned");
+    assert_eq!(policy(&moto, &repository).await, live, "the policy does not let prodpin change it");
 
     // The same source, where the policy lets prodpin put the rule there.
     let managed = Site::new(&moto, "{ region: eu-west-1 }", &format!("{pattern}\n    lifecycle: manage")).await;
     let audit = managed.report("audit", 0).await;
     assert!(pins(&audit).iter().all(|(.., pin)| pin == "planned"), "{:?}", pins(&audit));
     assert_eq!(policy(&moto, &repository).await, live, "an audit wrote");
+    let shown = managed.run(&["forecast", "--recommend", &repository]).await;
     let enforce = managed.report("enforce", 0).await;
     assert!(pins(&enforce).iter().all(|(.., pin)| pin == "created"), "{:?}", pins(&enforce));
+    assert_eq!(policy(&moto, &repository).await, shown.stdout.trim_end(), "what was shown is what was put");
     assert_eq!(enforce["summary"]["protected"], 5, "{enforce:#}");
     let rules: Value = serde_json::from_str(&policy(&moto, &repository).await).expect("JSON");
     let rules = rules["rules"].as_array().expect("rules");
@@ -344,6 +347,40 @@ async fn a_pin_that_would_do_harm_is_refused_until_the_rule_in_front_is_there_i2
     assert!(digests[1..].iter().all(|digest| tags.contains_key(&Pin::of(digest).to_string())), "{tags:?}");
     let again = managed.report("enforce", 0).await;
     assert!(pins(&again).iter().all(|(.., pin)| pin == "present"), "{:?}", pins(&again));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_somebody_wrote_for_pins_is_not_taken_out_i8_i22() {
+    let Some(moto) = Moto::new("theirs").await else { return };
+    let repository = moto.name("api");
+    push_releases(&moto, &repository).await;
+    let managed =
+        Site::new(&moto, "{ region: eu-west-1 }", &format!("[\"{repository}\"]\n    lifecycle: manage")).await;
+    let any = r#"{"rulePriority":2,"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":3},"action":{"type":"expire"}}"#;
+    let theirs = |count: &str| {
+        format!(
+            r#"{{"rules":[{{"rulePriority":1,"description":"Ann\u2019s \u00fcber","selection":{{"tagStatus":"tagged","tagPatternList":["prod-pinned-*"],{count}}},"action":{{"type":"expire"}}}},{any}]}}"#
+        )
+    };
+    let put = async |text: &str| {
+        let put = moto.client.put_lifecycle_policy().repository_name(&repository).lifecycle_policy_text(text);
+        put.send().await.expect("a lifecycle policy");
+    };
+    // One that takes pins by their age is left, and told.
+    let by_age = theirs(r#""countType":"sinceImagePushed","countUnit":"days","countNumber":30"#);
+    put(&by_age).await;
+    let told = managed.run(&["enforce", "--format", "json", "--quiet"]).await;
+    assert!(told.stdout.contains("rule 1 of the live policy would be lost"), "{}", told.stdout);
+    assert_eq!(policy(&moto, &repository).await, by_age);
+    // One that keeps too few keeps more, and says what it said.
+    put(&theirs(r#""countType":"imageCountMoreThan","countNumber":5"#)).await;
+    managed.report("enforce", 0).await;
+    let rules: Value = serde_json::from_str(&policy(&moto, &repository).await).expect("JSON");
+    assert_eq!(rules["rules"].as_array().map(Vec::len), Some(2), "{rules}");
+    assert_eq!(rules["rules"][0]["description"], "Ann\u{2019}s \u{fc}ber");
+    assert_eq!(rules["rules"][0]["selection"]["countNumber"], 9_999);
+    let any: Value = serde_json::from_str(any).expect("JSON");
+    assert_eq!(rules["rules"][1], any);
 }
 
 /// v1.0.0 to v1.5.0, the oldest first.

@@ -6,7 +6,6 @@ use super::body::Report;
 use super::overview::{Cluster, Group, Names, Overview, Service, Standing};
 use super::phrase::Phrase;
 use super::{escape, table, words};
-use prodpin_core::model::Mode;
 use prodpin_core::outcome::report::UNSIGNED;
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {

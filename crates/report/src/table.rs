@@ -12,7 +12,7 @@ use super::overview::{Cluster, Group, Names, Overview, Standing};
 use super::phrase::Phrase;
 use super::render::Style;
 use super::words;
-use prodpin_core::model::{Mode, Severity};
+use prodpin_core::model::Severity;
 use prodpin_core::outcome::report::{FindingCounts, UNSIGNED};
 use services::look;
 

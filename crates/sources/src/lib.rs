@@ -20,7 +20,7 @@ use futures::stream::BoxStream;
 
 use prodpin_core::model::{
     ArtifactId, Cause, Cleanup, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance, Reference,
-    RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
+    RepositoryName, Resolution, RunningReference, Scope, Setting, SettingFacts, Snapshot, SourceName, Tag, Unclaimed,
 };
 pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::SourceConfig;
@@ -162,14 +162,15 @@ pub trait Protector: Send + Sync {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
 
     /// Puts a lifecycle policy in the place of the one that was read, and says what is there then, as it was read back.
-    /// Refused if another one is there by now. By default there is no way to.
+    /// Refused if another one is there by now, or if a rule would be lost. By default there is no way to.
     async fn put_lifecycle(
         &self,
         repository: &RepositoryName,
-        _change: &LifecycleChange,
-    ) -> Result<Box<str>, PinFailure> {
+        change: &LifecycleChange,
+    ) -> Result<Box<str>, Unclaimed> {
         let detail = format!("{repository}: this source has no lifecycle policy that prodpin could write");
-        Err(PinFailure { cause: Cause::Unsupported, detail })
+        let failure = PinFailure { cause: Cause::Unsupported, detail };
+        Err(Unclaimed { failure, live: Setting::Text(change.from.clone()) })
     }
 }
 

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use super::{PinFailure, Protector, Rehearsed, Source};
 use prodpin_core::model::{
     ArtifactId, Cause, Digest, LifecycleChange, NamePatterns, PatternError, Pin, RepositoryName, Setting, Tag,
+    Unclaimed,
 };
 
 pub use content::{Content, ContentKind, image, index};
@@ -304,23 +305,33 @@ impl Protector for Memory {
         &self,
         repository: &RepositoryName,
         change: &LifecycleChange,
-    ) -> Result<Box<str>, PinFailure> {
+    ) -> Result<Box<str>, Unclaimed> {
         let mut state = self.lock();
         state.calls.push(Call::Lifecycle { repository: repository.clone() });
-        state.faults.of(repository).write(repository, None)?;
+        let fault = state.faults.of(repository).write(repository, None);
         let terms = state.repositories.get_mut(repository).and_then(|stored| stored.ecr.as_mut());
+        let live = terms.as_ref().map_or(Setting::Unset, |terms| terms.lifecycle.clone());
+        if let Err(failure) = fault {
+            return Err(Unclaimed { failure, live });
+        }
         match terms.filter(|terms| terms.manages_lifecycle) {
             Some(terms) if terms.lifecycle == Setting::Text(change.from.clone()) => {
+                // What somebody else writes right afterwards is what is read back.
+                if let Some(live) = terms.written_over.clone() {
+                    terms.lifecycle = live.clone();
+                    let detail = format!("{repository}: PutLifecyclePolicy was accepted, and another policy is there");
+                    return Err(Unclaimed { failure: PinFailure { cause: Cause::Malformed, detail }, live });
+                }
                 terms.lifecycle = Setting::Text(change.to.clone());
                 Ok(change.to.clone())
             }
             Some(_) => {
                 let detail = format!("{repository}: the lifecycle policy changed since it was read; run again");
-                Err(PinFailure { cause: Cause::Refused, detail })
+                Err(Unclaimed { failure: PinFailure { cause: Cause::Refused, detail }, live })
             }
             None => {
                 let detail = format!("{repository}: its lifecycle policy is not for prodpin to write");
-                Err(PinFailure { cause: Cause::Unsupported, detail })
+                Err(Unclaimed { failure: PinFailure { cause: Cause::Unsupported, detail }, live })
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prodpin::decide::forecast::ecr::recommend;
-use prodpin::model::{Cause, LifecycleChange, PinFailure};
+use prodpin::model::{Cause, LifecycleChange, Setting, Unclaimed};
 use prodpin::policy::EcrConfig;
 use prodpin::sources::memory::image;
 use prodpin::sources::{OpenOptions, Source};
@@ -32,7 +32,7 @@ async fn opened(server: &EcrServer, manages_lifecycle: bool, write: bool) -> Sou
     server.open_with(&config, &options, TRUSTED).await
 }
 
-async fn put(server: &EcrServer) -> Result<Box<str>, PinFailure> {
+async fn put(server: &EcrServer) -> Result<Box<str>, Unclaimed> {
     opened(server, true, true).await.protector.unwrap().put_lifecycle(&api(), &change()).await
 }
 
@@ -62,20 +62,22 @@ async fn it_is_read_again_written_once_and_read_back_i22() {
 async fn what_changed_since_it_was_read_is_left_alone_i22() {
     let server = registry().await;
     server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = Some(OTHER.to_owned());
-    let failure = put(&server).await.unwrap_err();
-    assert_eq!(failure.cause, Cause::Refused);
+    let Unclaimed { failure, live } = put(&server).await.unwrap_err();
+    assert_eq!((failure.cause, live), (Cause::Refused, Setting::Text(OTHER.into())));
     assert!(failure.detail.contains("changed since it was read"), "{failure}");
     assert_eq!((server.count("PutLifecyclePolicy"), stored(&server)), (0, OTHER.to_owned()));
     // A description that somebody wrote meanwhile is not lost either.
     let described = LIVE.replace("mine", "mine, ask the web team");
     server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = Some(described.clone());
-    assert_eq!(put(&server).await.unwrap_err().cause, Cause::Refused);
+    assert_eq!(put(&server).await.unwrap_err().failure.cause, Cause::Refused);
     assert_eq!(stored(&server), described);
     // Nor is it written where there is none any more, or where it cannot be read.
     server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = None;
-    assert_eq!(put(&server).await.unwrap_err().cause, Cause::Refused);
+    let none = put(&server).await.unwrap_err();
+    assert_eq!((none.failure.cause, none.live), (Cause::Refused, Setting::Unset));
     server.lie(always("GetLifecyclePolicy", Answer::error("AccessDeniedException", "no")));
-    assert_eq!(put(&server).await.unwrap_err().cause, Cause::Denied);
+    let unread = put(&server).await.unwrap_err();
+    assert_eq!((unread.failure.cause, unread.live), (Cause::Denied, Setting::Unknown));
     assert_eq!(server.count("PutLifecyclePolicy"), 0);
 }
 
@@ -84,14 +86,26 @@ async fn what_is_there_decides_and_not_what_was_answered_i22() {
     // The answer is lost, and the policy was written.
     let server = registry().await;
     server.lie(|call| (call.operation == "PutLifecyclePolicy").then(|| Answer::error("ServerException", "oops")));
-    let failure = put(&server).await.unwrap_err();
+    let Unclaimed { failure, .. } = put(&server).await.unwrap_err();
     assert_eq!((failure.cause, server.count("PutLifecyclePolicy")), (Cause::Unreachable, 1), "sent once: {failure}");
     // It was accepted, and something else is there.
     let server = registry().await;
     let accepted = json!({ "registryId": ACCOUNT, "repositoryName": "shop/api", "lifecyclePolicyText": change().to });
     server.lie(always("PutLifecyclePolicy", Answer::ok(accepted)));
-    let failure = put(&server).await.unwrap_err();
+    let Unclaimed { failure, .. } = put(&server).await.unwrap_err();
+    assert!(failure.detail.contains("the policy from before is there still"), "{failure}");
+    // It was accepted, and somebody wrote another one right afterwards.
+    let server = registry().await;
+    let reads = AtomicUsize::new(0);
+    server.lie(move |call| match call.operation.as_str() {
+        "GetLifecyclePolicy" if reads.fetch_add(1, Ordering::Relaxed) > 0 => {
+            Some(Answer::ok(json!({ "registryId": ACCOUNT, "lifecyclePolicyText": OTHER })))
+        }
+        _ => None,
+    });
+    let Unclaimed { failure, live } = put(&server).await.unwrap_err();
     assert!(failure.detail.contains("another policy is there"), "{failure}");
+    assert_eq!(live, Setting::Text(OTHER.into()), "what is there decides what pins may be made");
     // The answer is lost on the way: what is read back is what was written.
     let server = registry().await;
     let reads = AtomicUsize::new(0);
@@ -110,11 +124,65 @@ async fn what_is_there_decides_and_not_what_was_answered_i22() {
 async fn it_is_written_only_where_the_policy_says_so_i8_i17() {
     let server = registry().await;
     let failure = opened(&server, false, true).await.protector.unwrap().put_lifecycle(&api(), &change()).await;
-    assert_eq!(failure.unwrap_err().cause, Cause::Unsupported);
+    assert_eq!(failure.unwrap_err().failure.cause, Cause::Unsupported);
     assert!(opened(&server, true, false).await.protector.is_none());
     // A policy that claims nothing does not leave this process, whoever asks for it.
     let theirs = LifecycleChange { from: LIVE.into(), to: OTHER.into() };
     let refused = opened(&server, true, true).await.protector.unwrap().put_lifecycle(&api(), &theirs).await;
     assert!(refused.is_err());
+    assert_eq!((server.count("PutLifecyclePolicy"), stored(&server)), (0, LIVE.to_owned()));
+}
+
+#[tokio::test]
+async fn what_was_throttled_is_tried_again_after_another_look_i22() {
+    let server = registry().await;
+    let tries = AtomicUsize::new(0);
+    server.lie(move |call| {
+        (call.operation == "PutLifecyclePolicy" && tries.fetch_add(1, Ordering::Relaxed) == 0)
+            .then(|| Answer::error("ThrottlingException", "slow down"))
+    });
+    assert_eq!(put(&server).await.unwrap(), change().to);
+    assert_eq!(server.count("PutLifecyclePolicy"), 2);
+    // What changed meanwhile is left alone.
+    let server = registry().await;
+    server.lie(always("PutLifecyclePolicy", Answer::error("ThrottlingException", "slow down")));
+    let (done, ()) = tokio::join!(put(&server), async {
+        while server.count("PutLifecyclePolicy") == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        server.holdings().repositories.get_mut("shop/api").unwrap().lifecycle = Some(OTHER.to_owned());
+    });
+    let refused = done.unwrap_err();
+    assert_eq!((refused.failure.cause, stored(&server)), (Cause::Refused, OTHER.to_owned()), "{refused}");
+    assert_eq!(server.count("PutLifecyclePolicy"), 1);
+}
+
+#[tokio::test]
+async fn every_refusal_leaves_the_policy_as_it_was_and_says_why_i22() {
+    for (code, cause) in [
+        ("AccessDeniedException", Cause::Denied),
+        ("InvalidParameterException", Cause::Malformed),
+        ("LimitExceededException", Cause::Refused),
+    ] {
+        let server = registry().await;
+        server.lie(always("PutLifecyclePolicy", Answer::error(code, "no")));
+        let Unclaimed { failure, live } = put(&server).await.unwrap_err();
+        assert_eq!((failure.cause, live), (cause, Setting::Text(LIVE.into())), "{code}: {failure}");
+        assert!(
+            failure.detail.contains(code) && failure.detail.contains("PutLifecyclePolicy on shop/api"),
+            "{failure}"
+        );
+        assert_eq!((server.count("PutLifecyclePolicy"), stored(&server)), (1, LIVE.to_owned()), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_by_which_a_rule_would_be_lost_i8_i22() {
+    // Whoever asks: the change is held to what is there, not only to what it was made from.
+    let server = registry().await;
+    let lossy = LifecycleChange { from: LIVE.into(), to: recommend(Some(OTHER)).unwrap().into() };
+    let protector = opened(&server, true, true).await.protector.unwrap();
+    let refused = protector.put_lifecycle(&api(), &lossy).await.unwrap_err();
+    assert!(refused.failure.detail.contains("rule 1 of the live policy would be lost"), "{refused}");
     assert_eq!((server.count("PutLifecyclePolicy"), stored(&server)), (0, LIVE.to_owned()));
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use prodpin::decide::forecast::ecr::{Lifecycle, evaluate, recommend, with_pins};
+use prodpin::decide::forecast::ecr::{Lifecycle, evaluate, only_claims, recommend, renumbered, with_pins};
 use prodpin::model::{Certainty, Digest, Due, EcrImage, Effect, ImageStatus};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -398,6 +398,40 @@ proptest! {
             if pinned && image.subject.is_none() {
                 prop_assert!(!left.contains(&image.digest), "{}", recommended);
                 prop_assert_eq!(world.threats(&after, &place.to_string()), vec![]);
+            }
+        }
+    }
+
+    /// What prodpin may put by itself does to every image without a pin what the user's rules did, by the same rule; and a
+    /// policy that could only be had by taking out a rule of the user's is none of those (I8, I22).
+    #[test]
+    fn i22_a_rewrite_leaves_whoever_has_no_pin_to_the_same_rule(
+        policy in policies(),
+        drafts in drafts(false, 24),
+        days in 0_i64..40,
+    ) {
+        let live = text(&policy);
+        let to = recommend(Some(&live)).unwrap();
+        let by_age = policy["rules"].as_array().unwrap().iter().any(|rule| {
+            rule["selection"]["tagPatternList"] == json!(["prod-pinned-*"]) && rule["selection"]["countType"] != "imageCountMoreThan"
+        });
+        match only_claims(&live, &to) {
+            Err(why) => prop_assert!(by_age, "{}\n{}\n{}", why, live, to),
+            Ok(()) => {
+                let (before, after) = (parse(&policy), Lifecycle::parse(&to).unwrap());
+                let names = renumbered(&before, &after);
+                let world = world(&drafts, false);
+                let pinned: BTreeSet<Digest> = world.images.iter()
+                    .filter(|image| image.tags.iter().any(|tag| tag.as_str().starts_with("prod-pinned-")))
+                    .map(|image| image.digest.clone()).collect();
+                let at = now() + SignedDuration::from_hours(24 * days);
+                let acts = |rules: &Lifecycle, named: &dyn Fn(String) -> String| -> BTreeSet<_> {
+                    let actions = evaluate(rules, &world.repository(), at).into_iter();
+                    let others = actions.filter(|action| !pinned.contains(&action.digest));
+                    others.map(|action| (action.digest, named(action.priority.to_string()), action.effect, action.certainty, action.why)).collect()
+                };
+                let was = |name: String| names.get(&name).cloned().unwrap_or(name);
+                prop_assert_eq!(acts(&after, &was), acts(&before, &|name| name), "{}\n{}", live, to);
             }
         }
     }

@@ -99,3 +99,129 @@ async fn without_the_policy_s_word_no_rule_is_written_i8() {
     estate.enforce().await;
     assert_eq!(estate.memory.calls(), []);
 }
+
+/// A rule that its author wrote for pins is the author's: it may come first and keep more, and is never taken out.
+#[tokio::test]
+async fn rules_of_the_user_s_own_for_pins_are_not_lost_i8_i22() {
+    let described = |mut rule: serde_json::Value| {
+        rule["description"] = "pins as Ann wants them".into();
+        rule.to_string()
+    };
+    let read = |rule: &str| serde_json::from_str::<serde_json::Value>(rule).unwrap();
+    let any = r#""tagStatus": "any""#;
+    // One that keeps too few keeps more, and stays where it is.
+    let few = described(read(&keep(1, &pattern("prod-pinned-*"), 5)));
+    let estate = Estate::in_ecr(6, "2026-01-01", managed(&[few, keep(2, any, 3)]));
+    let told = estate.enforce().await;
+    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+    let after = lifecycle(&estate);
+    assert!(after.contains("pins as Ann wants them") && after.contains("9999"), "{after}");
+    // One that is ample is left as it is.
+    let ample = described(read(&keep(1, &pattern("prod-pinned-*"), 500)));
+    let estate = Estate::in_ecr(6, "2026-01-01", managed(&[ample, keep(2, any, 3)]));
+    estate.enforce().await;
+    assert!(estate.memory.calls().iter().all(|call| matches!(call, Call::Pin { .. })), "{:?}", estate.memory.calls());
+    // One that takes them by their age would have to go.
+    let by_age = described(read(&days(1, &pattern("prod-pinned-*"), 30)));
+    let live = managed(&[by_age, keep(2, any, 3)]);
+    let estate = Estate::in_ecr(6, "2026-01-01", live.clone());
+    let told = estate.enforce().await;
+    assert_eq!(lifecycle(&estate), text(&live), "{}", estate.story(&told));
+    let remedies = || told.findings.iter().map(|finding| finding.remedy.as_str());
+    assert!(
+        remedies().any(|remedy| remedy.contains("rule 1 of the live policy would be lost")),
+        "{}",
+        estate.story(&told)
+    );
+}
+
+/// What is there after the write decides which pins are made, not what was read before it.
+#[tokio::test]
+async fn pins_are_judged_under_what_somebody_else_wrote_meanwhile_i22() {
+    let harmless = managed(&[keep(1, &pattern("dev*"), 3)]);
+    let harmful = terms(&[keep(1, &prefix("prod"), 1), days(2, UNTAGGED, 14)]).lifecycle;
+    let live = EcrTerms { written_over: Some(harmful.clone()), ..harmless };
+    let estate = Estate::in_ecr(6, "2026-01-01", live);
+    let told = estate.enforce().await;
+    assert_eq!(asked(&estate), [], "{}", estate.story(&told));
+    assert_eq!(pins(&told), [PinReport::Refused; 5], "{}", estate.story(&told));
+    let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+    assert!(refused.remedy.starts_with("run `prodpin enforce` again"), "{}", refused.remedy);
+    // The same where it cannot be told what is there.
+    let live = EcrTerms { written_over: Some(Setting::Unknown), ..managed(&[keep(1, &pattern("dev*"), 3)]) };
+    let estate = Estate::in_ecr(6, "2026-01-01", live);
+    let told = estate.enforce().await;
+    assert_eq!(asked(&estate), [], "{}", estate.story(&told));
+}
+
+#[tokio::test]
+async fn where_there_are_no_rules_none_are_made_i22() {
+    let estate = Estate::in_ecr(6, "2026-01-01", EcrTerms { lifecycle: Setting::Unset, ..managed(&[]) });
+    let told = estate.enforce().await;
+    assert_eq!(asked(&estate).len(), 5, "{}", estate.story(&told));
+    assert!(estate.memory.calls().iter().all(|call| matches!(call, Call::Pin { .. })), "{:?}", estate.memory.calls());
+}
+
+/// What prodpin cannot read it does not rewrite, and says so.
+#[tokio::test]
+async fn rules_that_are_not_understood_are_left_byte_for_byte_i22_f53() {
+    let good = keep(1, &prefix("prod"), 1);
+    for (what, odd) in [
+        ("an unknown key of a rule", good.replacen('{', r#"{"owner": "web", "#, 1)),
+        (
+            "an unknown key of the selection",
+            good.replacen(r#""tagStatus""#, r#""architecture": "arm64", "tagStatus""#, 1),
+        ),
+        ("an unknown action", good.replace("expire", "retain")),
+        ("a key twice", good.replacen('{', r#"{"rulePriority": 9, "#, 1)),
+        ("a number as text", good.replace(r#""countNumber": 1"#, r#""countNumber": "1""#)),
+        ("a fraction", good.replace(r#""countNumber": 1"#, r#""countNumber": 1.0"#)),
+        ("too large a priority", good.replace(r#""rulePriority": 1"#, r#""rulePriority": 99999999999"#)),
+    ] {
+        assert_ne!(odd, good, "{what}");
+        let live = managed(&[odd]);
+        let estate = Estate::in_ecr(6, "2026-01-01", live.clone());
+        let told = estate.enforce().await;
+        assert_eq!((estate.memory.calls(), lifecycle(&estate)), (vec![], text(&live)), "{what}");
+        assert_eq!(pins(&told), [PinReport::Refused; 5], "{what}: {}", estate.story(&told));
+        let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{what}: {}", estate.story(&told)) };
+        assert!(refused.message.contains("cannot be understood"), "{what}: {}", refused.message);
+    }
+}
+
+#[tokio::test]
+async fn a_full_policy_is_left_as_it_is_and_the_limit_is_told_i22() {
+    let rules: Vec<String> = (1..=50).map(|rule| keep(rule, &pattern(&format!("x{rule}-*")), 3)).collect();
+    let live = managed(&rules);
+    let estate = Estate::in_ecr(6, "2026-01-01", live.clone());
+    let told = estate.enforce().await;
+    assert_eq!(lifecycle(&estate), text(&live));
+    let [told] = of(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
+    assert_eq!(told.severity, Severity::Medium, "it was asked for, and not done");
+    assert!(told.remedy.contains("50 rules, and ECR takes no more than 50"), "{}", told.remedy);
+}
+
+/// The room grows with the pins, and what is written says so.
+#[tokio::test]
+async fn a_claim_rule_that_grows_full_keeps_more_and_never_fewer_i22() {
+    let claim = |count: u64| keep(1, &pattern("prod-pinned-*"), count);
+    let estate = Estate::in_ecr(6, "2026-01-01", managed(&[claim(110), keep(2, r#""tagStatus": "any""#, 3)]));
+    estate.enforce().await;
+    assert!(lifecycle(&estate).contains(r#""countNumber": 110"#), "it has room");
+    for number in 0..6 {
+        estate.memory.push(
+            REPOSITORY,
+            &format!("prod-pinned-{number}"),
+            prodpin::sources::memory::image(&format!("{number}")),
+        );
+    }
+    let told = estate.enforce().await;
+    assert!(lifecycle(&estate).contains("9999"), "{} {}", lifecycle(&estate), estate.story(&told));
+    estate.memory.forget_calls();
+    estate.enforce().await;
+    assert_eq!(estate.memory.calls(), [], "I13");
+}
+
+fn lifecycle(estate: &Estate) -> String {
+    text(&estate.memory.ecr(REPOSITORY))
+}

@@ -34,7 +34,7 @@ pub(super) fn of(
 /// What to do about rules that reach a pinned target.
 pub(super) fn remedy(draft: Draft<'_>, prospects: &Prospects) -> String {
     match ineffective_advice(prospects).next() {
-        Some(advice) => mend(draft, advice),
+        Some(advice) => claimed(draft, prospects).unwrap_or_else(|| mend(draft, advice)),
         None => match draft.retention() {
             Retention::Bucket(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
@@ -52,31 +52,40 @@ pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects
     if let Some(harm) = refusals::done(prospects) {
         let severity = if refusals::done_to_production(prospects) { Severity::Critical } else { Severity::High };
         // They are never removed for that: what else names their artifacts is not known.
-        let remedy = claimed(prospects).unwrap_or_else(|| refusals::claim_first(draft));
+        let remedy = claimed(draft, prospects).unwrap_or_else(|| refusals::claim_first(draft));
         return Some(draft.finding(Code::PinIneffective, severity, harm, remedy));
     }
-    let (first, more) = {
-        let mut advice = ineffective_advice(prospects);
-        (advice.next()?, advice.count())
+    let asked = claimed(draft, prospects);
+    let mut advice = ineffective_advice(prospects);
+    let (fact, remedy) = match advice.next() {
+        Some(first) => {
+            let more = advice.count();
+            let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            (format!("{}{more}", first.sentence()), asked.unwrap_or_else(|| mend(draft, first)))
+        }
+        None => ("no rule in front keeps `prod-pinned-*` from the rules of the archive".to_owned(), asked?),
     };
     let reached = report.targets.iter().filter(|target| !prospects.threats(&target.artifact).is_empty()).count();
     let (severity, consequence) = match reached {
-        // Nothing is lost today, and the next release or rule may change that.
+        // Nothing is lost today, and the next release or rule may change that. What was asked for and not done is told.
+        0 if prospects.pinning.unclaimed.is_some() => {
+            (Severity::Medium, "no rule reaches today's targets all the same".to_owned())
+        }
         0 => (Severity::Low, "no rule reaches today's targets all the same".to_owned()),
         1 => (Severity::High, "a rule reaches 1 target, pinned or not".to_owned()),
         reached => (Severity::High, format!("rules reach {reached} targets, pinned or not")),
     };
-    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-    let message = format!("{}{more}; {consequence}", first.sentence());
-    let remedy = claimed(prospects).unwrap_or_else(|| mend(draft, first));
-    Some(draft.finding(Code::PinIneffective, severity, message, remedy))
+    Some(draft.finding(Code::PinIneffective, severity, format!("{fact}; {consequence}"), remedy))
 }
 
 /// What prodpin does itself about rules against which no pin holds, where the policy lets it, or why it does not.
-fn claimed(prospects: &Prospects) -> Option<String> {
+fn claimed(draft: Draft<'_>, prospects: &Prospects) -> Option<String> {
     match (&prospects.pinning.claim, &prospects.pinning.unclaimed) {
-        (Some(_), _) => Some("run `prodpin enforce`: it puts a rule in front that keeps `prod-pinned-*`".to_owned()),
-        (None, Some(why)) => Some(format!("change the lifecycle policy by hand: prodpin does not, because {why}")),
+        (Some(_), _) => Some(format!(
+            "run `prodpin enforce`: it puts a rule in front that keeps `prod-pinned-*`; `{}` prints the policy as it will be",
+            commands::recommend(draft.repository())
+        )),
+        (None, Some(unclaimed)) => Some(unclaimed.remedy()),
         (None, None) => None,
     }
 }

@@ -34,6 +34,16 @@ pub fn claimed(change: &LifecycleChange, after: &str, snapshot: &mut Snapshot, s
     std::iter::once(claimed).chain(self::change(snapshot, state)).collect()
 }
 
+/// Takes the rules that were found when others were to be put in their place, and says what to record if they are not those
+/// that were read before: somebody wrote them meanwhile.
+#[must_use]
+pub fn found_instead(live: &Setting, snapshot: &mut Snapshot, state: &RepositoryState) -> Option<Event> {
+    if let Retention::Ecr(ecr) = &mut snapshot.retention {
+        ecr.lifecycle = live.clone();
+    }
+    self::change(snapshot, state)
+}
+
 /// What a person should know of such events. The first sight of settings is none, nor is reading for the first time
 /// what could not be read before.
 pub(super) fn findings(draft: Draft<'_>, state: &RepositoryState, events: &[Event]) -> Vec<Finding> {

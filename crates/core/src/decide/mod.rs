@@ -59,7 +59,7 @@ mod workloads;
 pub use changes::{Survey, changes, first_sightings, fold, leave_first_sightings, survey};
 pub use cleanup::unreadable;
 pub use deployments::{deployments, uses};
-pub use drift::claimed;
+pub use drift::{claimed, found_instead};
 pub use findings::next_step;
 pub use labels::Labels;
 pub use meeting::{share_names, unlisted};

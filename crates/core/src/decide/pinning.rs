@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Inspection, LifecycleChange, Pin, PinFailure, PinState, Presence, Retention, RunningReference, Setting,
-    Snapshot, Tag,
+    ArtifactId, Cause, Inspection, LifecycleChange, Pin, PinFailure, PinState, Presence, Retention, RunningReference,
+    Setting, Snapshot, Tag,
 };
 
 use super::forecast::{self, Arrival};
@@ -29,9 +29,17 @@ pub(super) struct Pinning {
     /// Rules to be put in the place of the live ones before any pin is made.
     pub(super) claim: Option<LifecycleChange>,
     /// Why such rules are not put there although the policy asks for it.
-    pub(super) unclaimed: Option<String>,
+    pub(super) unclaimed: Option<Unclaimed>,
     /// What would make the refused pins harmless.
     pub(super) mending: Mending,
+}
+
+/// Why no rule that claims pins is put in front.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unclaimed {
+    pub(super) why: String,
+    /// Whether the next run may well do it.
+    pub(super) passing: bool,
 }
 
 /// What would make refused pins harmless, as tried in the simulation.
@@ -146,18 +154,23 @@ fn claim(
     input: &Input<'_>,
     ground: &Ground<'_>,
     there: &BTreeSet<ArtifactId>,
-) -> Option<Result<LifecycleChange, String>> {
+) -> Option<Result<LifecycleChange, Unclaimed>> {
     let Retention::Ecr(repository) = &input.snapshot.retention else { return None };
     let Setting::Text(live) = &repository.lifecycle else { return None };
     if !repository.manages_lifecycle || !input.snapshot.listing_is_complete() {
         return None;
     }
     if let Some(Err(failure)) = input.claim {
-        return Some(Err(failure.detail.clone()));
+        let passing = matches!(
+            failure.cause,
+            Cause::Refused | Cause::Throttled | Cause::Unreachable | Cause::TimedOut | Cause::Malformed
+        );
+        return Some(Err(Unclaimed { why: failure.detail.clone(), passing }));
     }
-    let to = match forecast::recommend(input.snapshot) {
+    let lasting = |why: String| Some(Err(Unclaimed { why, passing: false }));
+    let to = match forecast::claimed(input.snapshot)? {
         Ok(to) => to,
-        Err(why) => return Some(Err(why)),
+        Err(why) => return lasting(why),
     };
     if *to == **live {
         return None;
@@ -168,12 +181,12 @@ fn claim(
     let without = ground.situation(input.snapshot, &all, there);
     let worse = harm::compare(ground, &without, &ground.situation(&changed, &all, there), &names);
     let allowed = ground.terms.may_displace && worse.iter().all(|worse| worse.outside);
-    Some(match worse.first().filter(|_| !allowed) {
+    match worse.first().filter(|_| !allowed) {
         Some(first) => {
-            Err(format!("with the claim rule in front, {} would be taken sooner than now", first.artifact.short()))
+            lasting(format!("with the claim rule in front, {} would be taken sooner than now", first.artifact.short()))
         }
-        None => Ok(LifecycleChange { from: live.clone(), to: to.into() }),
-    })
+        None => Some(Ok(LifecycleChange { from: live.clone(), to: to.into() })),
+    }
 }
 
 /// What would make the refused pins harmless: tried, not guessed.

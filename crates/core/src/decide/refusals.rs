@@ -7,7 +7,7 @@ use super::commands;
 use super::findings::{Draft, name_of};
 use super::forecast;
 use super::harm::{Refusal, Worse};
-use super::pinning::Mending;
+use super::pinning::{Mending, Unclaimed};
 use super::prospects::Prospects;
 use super::protection::RefusedPin;
 
@@ -129,8 +129,8 @@ fn others(worse: &[Worse], only_places: bool) -> String {
 
 /// The change that makes the pins harmless, as tried in the simulation.
 fn harmless(draft: Draft<'_>, prospects: &Prospects, worse: &[Worse], pins: usize, only_places: bool) -> String {
-    if let Some(why) = &prospects.pinning.unclaimed {
-        return format!("change the lifecycle policy by hand: prodpin does not, because {why}");
+    if let Some(unclaimed) = &prospects.pinning.unclaimed {
+        return unclaimed.remedy();
     }
     let Mending { claim, places } = prospects.pinning.mending;
     let claim = claim.then(|| claim_first(draft));
@@ -150,6 +150,17 @@ fn harmless(draft: Draft<'_>, prospects: &Prospects, worse: &[Worse], pins: usiz
         (Some(claim), Some(room)) => format!("{claim}; and {room}; then run `prodpin enforce`"),
         (Some(how), None) | (None, Some(how)) => format!("{how}; then run `prodpin enforce`"),
         (None, None) => "narrow the rule so that it matches no pin; then run `prodpin enforce`".to_owned(),
+    }
+}
+
+impl Unclaimed {
+    /// What to do where the policy lets prodpin put the rule there, and it did not.
+    pub(super) fn remedy(&self) -> String {
+        let Self { why, passing } = self;
+        match passing {
+            true => format!("run `prodpin enforce` again: the claim rule was not put in front, because {why}"),
+            false => format!("change the lifecycle policy by hand: prodpin does not, because {why}"),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BucketRetention, Digest, Tag};
+use super::{BucketRetention, Digest, PinFailure, Tag};
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,6 +69,16 @@ pub struct LifecycleChange {
     pub from: Box<str>,
     /// The text to be.
     pub to: Box<str>,
+}
+
+/// Why a lifecycle policy did not take the place of another one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{failure}")]
+pub struct Unclaimed {
+    /// What was refused, by whom.
+    pub failure: PinFailure,
+    /// What is there, as it was read last: whatever was known of it before no longer holds.
+    pub live: Setting,
 }
 
 /// One image, whatever it is: a manifest, an index, or something that refers to another.

@@ -43,7 +43,7 @@ pub use control::{Control, Manager, Updates};
 pub use digest::{Digest, DigestError};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
-    SettingDigest, is_account, is_region,
+    SettingDigest, Unclaimed, is_account, is_region,
 };
 pub use event::{
     Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord,

@@ -23,7 +23,6 @@ use self::almanac::Almanac;
 use super::body::Report;
 use super::overview::Overview;
 use super::{escape, words};
-use prodpin_core::model::Mode;
 use prodpin_core::outcome::report::{RunSection, UNSIGNED};
 
 const STYLE: &str = include_str!("style.css");

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use crate::closure::Trouble;
 use crate::{PinFailure, Protector};
 use prodpin_core::model::{
-    ArtifactId, Cause, Digest, EcrImage, ImageStatus, LifecycleChange, Pin, PinState, RepositoryName,
+    ArtifactId, Cause, Digest, EcrImage, ImageStatus, LifecycleChange, Pin, PinState, RepositoryName, Setting,
+    Unclaimed,
 };
 
 use super::Registry;
@@ -38,10 +39,11 @@ impl Protector for Pinner {
         &self,
         repository: &RepositoryName,
         change: &LifecycleChange,
-    ) -> Result<Box<str>, PinFailure> {
+    ) -> Result<Box<str>, Unclaimed> {
         if !self.0.config.manages_lifecycle {
             let detail = format!("{repository}: the policy does not say `lifecycle: manage` on this source");
-            return Err(PinFailure { cause: Cause::Unsupported, detail });
+            let failure = PinFailure { cause: Cause::Unsupported, detail };
+            return Err(Unclaimed { failure, live: Setting::Text(change.from.clone()) });
         }
         super::lifecycle::put(&self.0, repository, change).await
     }

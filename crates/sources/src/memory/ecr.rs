@@ -28,6 +28,8 @@ pub struct EcrTerms {
     pub may_delete: Vec<Box<str>>,
     /// Whether the policy lets prodpin put a rule in front of the lifecycle policy.
     pub manages_lifecycle: bool,
+    /// What somebody else makes of the lifecycle policy right after prodpin wrote it.
+    pub written_over: Option<Setting>,
 }
 
 impl Default for EcrTerms {
@@ -40,6 +42,7 @@ impl Default for EcrTerms {
             cached_from: None,
             may_delete: Vec::new(),
             manages_lifecycle: false,
+            written_over: None,
         }
     }
 }
@@ -69,6 +72,14 @@ impl Memory {
     /// Makes the repository one of ECR's, with these settings from now on.
     pub fn set_ecr(&self, repository: &str, terms: EcrTerms) {
         self.lock().repositories.entry(repository_name(repository)).or_default().ecr = Some(terms);
+    }
+
+    /// The repository's settings in ECR; those of a new one if it is none of ECR's.
+    #[must_use]
+    pub fn ecr(&self, repository: &str) -> EcrTerms {
+        let state = self.lock();
+        let stored = state.repositories.get(&repository_name(repository));
+        stored.and_then(|stored| stored.ecr.clone()).unwrap_or_default()
     }
 
     /// Says when an image was pushed first, whatever the time is now.

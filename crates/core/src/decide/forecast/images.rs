@@ -75,7 +75,7 @@ pub(super) fn stirred(situation: &Situation<'_>, repository: &EcrRepository, art
     let Some(image) = images.iter().find(|image| image.digest == *digest) else {
         return unknown("it was not listed with what the lifecycle policy counts".to_owned());
     };
-    let harmless = ecr::is_harmless_anywhere(&lifecycle, image);
+    let harmless = ecr::is_harmless_anywhere(&lifecycle, image, pins_among(&images));
     // By far the most common case costs no simulation. A signature may have tags that some rule counts.
     if harmless && !images.iter().any(|other| other.subject.as_ref() == Some(digest)) {
         return Stirred::Nobody;
@@ -143,7 +143,8 @@ pub(super) fn displaced(
 pub(super) fn without_pins(snapshot: &Snapshot, repository: &EcrRepository) -> Option<EcrRepository> {
     let lifecycle = rules_of(snapshot, repository).ok()??;
     let is_pinned = |image: &&EcrImage| image.tags.iter().any(|tag| Pin::read(tag).is_some());
-    let matters = repository.images.iter().filter(is_pinned).any(|image| ecr::pin_matters(&lifecycle, image));
+    let pins = pins_among(&repository.images);
+    let matters = repository.images.iter().filter(is_pinned).any(|image| ecr::pin_matters(&lifecycle, image, pins));
     matters.then(|| EcrRepository { images: ecr::without_pins(&repository.images), ..repository.clone() })
 }
 
@@ -154,7 +155,26 @@ pub(super) fn recommend(repository: &EcrRepository) -> Result<String, String> {
         Setting::Text(text) => Some(&**text),
         Setting::Unknown => return Err("its lifecycle policy could not be read; grant the permission to".to_owned()),
     };
-    ecr::recommend(text).map_err(|problems| format!("its lifecycle policy cannot be understood: {}", all(&problems)))
+    if let Some(Err(problems)) = text.map(Lifecycle::parse) {
+        return Err(format!("its lifecycle policy cannot be understood: {}", all(&problems)));
+    }
+    let told = |problems: Vec<GrammarProblem>| format!("there is no room for the claim rule: {}", all(&problems));
+    ecr::recommend_for(text, pins_among(&repository.images)).map_err(told)
+}
+
+/// How many images a rule for pins can look at.
+fn pins_among(images: &[EcrImage]) -> u64 {
+    let has_pin = |image: &&EcrImage| image.tags.iter().any(|tag| tag.as_str().starts_with(Pin::PREFIX));
+    u64::try_from(images.iter().filter(has_pin).count()).unwrap_or(u64::MAX)
+}
+
+/// The same where prodpin puts it there by itself: never without something that somebody wrote.
+pub(super) fn claimed(repository: &EcrRepository) -> Result<String, String> {
+    let to = recommend(repository)?;
+    if let Setting::Text(live) = &repository.lifecycle {
+        ecr::only_claims(live, &to)?;
+    }
+    Ok(to)
 }
 
 /// Rules count images: those that were not listed may be what pushes a target out.

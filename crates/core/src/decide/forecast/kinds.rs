@@ -139,3 +139,11 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
         }
     }
 }
+
+/// The rules with the pins claimed and nothing else changed; none where prodpin does not write rules.
+pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
+    match &snapshot.retention {
+        Retention::Ecr(repository) => Some(images::claimed(repository)),
+        Retention::Unruled | Retention::Bucket(_) => None,
+    }
+}

@@ -22,7 +22,7 @@ use crate::model::{ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag,
 
 pub use advice::{Advice, AdviceKind};
 pub use kinds::{Foreseen, Toll, foreseen, outlook, recommend, toll};
-pub(super) use kinds::{renumbered, under, without_pins, without_tags};
+pub(super) use kinds::{claimed, renumbered, under, without_pins, without_tags};
 pub use rehearsal::{Previewed, compare};
 pub use row::{artifacts, row, untagged};
 pub use tried::{TriedRules, TriedRulesError};

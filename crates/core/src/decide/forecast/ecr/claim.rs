@@ -3,7 +3,7 @@
 use super::rule::{Rule, StorageClass, TagRule};
 
 /// A claim rule keeps enough while it keeps ten times as many as there are pins.
-const SPARE_FACTOR: u64 = 10;
+pub(super) const SPARE_FACTOR: u64 = 10;
 /// And a hundred more: whoever pins a service for the first time adds a few at once.
 const SPARE_PINS: u64 = 100;
 

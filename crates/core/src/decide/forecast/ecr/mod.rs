@@ -7,7 +7,8 @@
 //! - [`evaluate`] and [`threats`] ask those for one moment and for the time to come; [`Pace`] gives the pushes to come
 //!   a date.
 //! - [`reach`] says whom one more pin concerns, [`displacements`] who loses a place because something stays.
-//! - [`lint`] and [`recommend`] look after the claim rule (`claim`), by which alone a pin holds (A51).
+//! - [`lint`] and [`recommend`] look after the claim rule (`claim`), by which alone a pin holds (A51); [`only_claims`] says
+//!   whether a policy is another one with that rule and nothing else changed.
 
 mod claim;
 mod clock;
@@ -21,6 +22,7 @@ mod pattern;
 mod pins;
 mod reach;
 mod recommend;
+mod rewrite;
 mod rule;
 mod standing;
 mod threats;
@@ -34,7 +36,8 @@ pub use pace::{Pace, Push};
 pub use pattern::TagPattern;
 pub use pins::{with_pins, without_pins};
 pub use reach::{Displacement, Reach, counts_pins_alone, displacements, is_harmless_anywhere, pin_matters, reach};
-pub use recommend::{recommend, renumbered};
+pub use recommend::{recommend, recommend_for, renumbered};
+pub use rewrite::only_claims;
 pub use rule::{Count, Rule, RuleAction, StorageClass, TagRule};
 pub use threats::threats;
 

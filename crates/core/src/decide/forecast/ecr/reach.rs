@@ -46,30 +46,31 @@ pub fn reach(lifecycle: &Lifecycle, repository: &Repository<'_>, digest: &Digest
 }
 
 /// Whether the pin harms nobody by the rules alone, whatever else is in the repository: no rule looks at the image
-/// otherwise than before, or the first that does keeps pins for good, and no other counts it or what has no tag, as what
-/// refers to it has none, and stays with it.
+/// otherwise than before, or the first that does keeps pins for good and has room for one more, and no other counts it or
+/// what has no tag, as what refers to it has none, and stays with it. So many images carry a pin already.
 #[must_use]
-pub fn is_harmless_anywhere(lifecycle: &Lifecycle, image: &EcrImage) -> bool {
+pub fn is_harmless_anywhere(lifecycle: &Lifecycle, image: &EcrImage, pins: u64) -> bool {
     let changed = changed(lifecycle.rules(), image);
     if changed.is_empty() {
         return true;
     }
     let tags: Vec<Tag> = image.tags.iter().cloned().chain(pin(image)).collect();
     let mut own = lifecycle.rules().iter().filter(|rule| rule.class == StorageClass::Standard && rule.matches(&tags));
-    let claimed = own.next().is_some_and(is_shield);
+    let shields = |rule: &Rule| is_shield(rule, pins.saturating_add(1));
+    let claimed = own.next().is_some_and(shields);
     let counts = |rule: &Rule| matches!(rule.count, Count::MoreThan(_));
     let counted = own.any(counts) || lifecycle.rules().iter().any(|rule| counts(rule) && rule.matches(&[]));
-    image.status == ImageStatus::Active && claimed && !counted && changed.iter().all(|rule| is_shield(rule))
+    image.status == ImageStatus::Active && claimed && !counted && changed.iter().all(|rule| shields(rule))
 }
 
 /// Whether an image with its pin stands under any rule that it would not stand under without it, but for such as keep
-/// pins for good.
+/// so many pins for good.
 #[must_use]
-pub fn pin_matters(lifecycle: &Lifecycle, image: &EcrImage) -> bool {
+pub fn pin_matters(lifecycle: &Lifecycle, image: &EcrImage, pins: u64) -> bool {
     let own = Pin::of(&image.digest);
     let tags: Box<[Tag]> = image.tags.iter().filter(|tag| Pin::read(tag).as_ref() != Some(&own)).cloned().collect();
     let bare = EcrImage { tags, ..image.clone() };
-    changed(lifecycle.rules(), &bare).iter().any(|rule| !is_shield(rule))
+    changed(lifecycle.rules(), &bare).iter().any(|rule| !is_shield(rule, pins))
 }
 
 /// Whether the number of a rule is one of pins to come: nothing else can make it look at an image.
@@ -192,7 +193,7 @@ fn pin(image: &EcrImage) -> Option<Tag> {
     Pin::of(&image.digest).to_string().parse().ok()
 }
 
-/// Whether the rule is there for the pins' sake and keeps every one of them.
-fn is_shield(rule: &Rule) -> bool {
-    super::claim::is_claim(rule) && holds(rule)
+/// Whether the rule is there for the pins' sake and keeps so many.
+fn is_shield(rule: &Rule, pins: u64) -> bool {
+    super::claim::is_claim(rule) && holds(rule, pins)
 }

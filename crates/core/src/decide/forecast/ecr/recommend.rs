@@ -5,41 +5,38 @@ use std::collections::BTreeMap;
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Value, json};
 
-use super::claim::{Claim, LASTING_DAYS, is_claim};
+use super::claim::{Claim, LASTING_DAYS, SPARE_FACTOR, is_ample, is_claim};
 use super::rule::{Count, Rule, RuleAction, StorageClass};
 use super::{GrammarProblem, Lifecycle, MAX_RULES, MAX_TEXT};
 use crate::model::Pin;
 
 /// So many pins no repository comes to have.
 const CLAIMED: u64 = 9_999;
-/// A claim rule that keeps as many is left as its author wrote it.
-const ENOUGH: u64 = 1_000;
 /// A hundred years: a rule of the archive cannot count images, but it claims whatever it looks at all the same (A32).
 const ARCHIVED_DAYS: u64 = 36_500;
 
+const CLASSES: [StorageClass; 2] = [StorageClass::Standard, StorageClass::Archive];
+
 /// A policy in which nothing reaches a pinned image: the live one with a claim rule in front, as it is otherwise.
-/// Given such a policy, the answer is the same text. Rules are renumbered only to make room.
+/// Given such a policy, the answer is the same text. Rules are renumbered only to make room. A rule that claims the pins
+/// and keeps too few keeps more; one that takes them by their age gives way where ECR takes no two of its selection.
 pub fn recommend(live: Option<&str>) -> Result<String, Vec<GrammarProblem>> {
+    recommend_for(live, 0)
+}
+
+/// The same where so many images carry pins already: the claim rule has room for many times as many.
+pub fn recommend_for(live: Option<&str>, pins: u64) -> Result<String, Vec<GrammarProblem>> {
     let Some(live) = live else {
-        return render(&json!({ "rules": [claim(StorageClass::Standard)] }), "\n  ");
+        return render(&json!({ "rules": [claim(StorageClass::Standard, pins)] }), "\n  ");
     };
     let lifecycle = Lifecycle::parse(live)?;
-    let lacking: Vec<StorageClass> =
-        [StorageClass::Standard, StorageClass::Archive].into_iter().filter(|class| lacks(&lifecycle, *class)).collect();
+    let lacking: Vec<StorageClass> = CLASSES.into_iter().filter(|class| lacks(&lifecycle, *class, pins)).collect();
     if lacking.is_empty() {
         return Ok(live.to_owned());
     }
     let mut policy: Value = serde_json::from_str(live).map_err(|error| vec![unreadable(&error)])?;
     let Some(rules) = policy.get_mut("rules").and_then(Value::as_array_mut) else { return Ok(live.to_owned()) };
-    let mut front = Vec::new();
-    for class in lacking {
-        let stale = lifecycle.rules().iter().filter(|rule| rule.class == class && is_claim(rule));
-        let stale: Vec<(u64, bool)> = stale.map(|rule| (rule.priority.into(), holds(rule))).collect();
-        let known = |rule: &Value| stale.iter().find(|(own, _)| *own == priority(rule));
-        let good = rules.iter().find(|rule| known(rule).is_some_and(|(_, holds)| *holds)).cloned();
-        front.push(good.unwrap_or_else(|| claim(class)));
-        rules.retain(|rule| known(rule).is_none());
-    }
+    let mut front: Vec<Value> = lacking.into_iter().map(|class| to_front(&lifecycle, class, pins, rules)).collect();
     renumber(&mut front, rules);
     front.append(rules);
     *rules = front;
@@ -47,6 +44,32 @@ pub fn recommend(live: Option<&str>) -> Result<String, Vec<GrammarProblem>> {
         return Err(vec![too_many(&lifecycle)]);
     }
     render(&policy, live)
+}
+
+/// The rule that is to stand in front of the class, taken from among the others where one of them can.
+fn to_front(lifecycle: &Lifecycle, class: StorageClass, pins: u64, rules: &mut Vec<Value>) -> Value {
+    let own = || lifecycle.rules().iter().filter(|rule| rule.class == class && is_claim(rule));
+    let chosen = own().find(|rule| holds(rule, pins)).or_else(|| own().find(|rule| may_keep_more(rule)));
+    let place =
+        |wanted: &Rule, rules: &[Value]| rules.iter().position(|rule| priority(rule) == u64::from(wanted.priority));
+    if let Some(chosen) = chosen
+        && let Some(place) = place(chosen, rules)
+    {
+        let mut rule = rules.remove(place);
+        if !holds(chosen, pins)
+            && let Some(keep) = rule.pointer_mut("/selection/countNumber")
+        {
+            *keep = json!(room_for(pins));
+        }
+        return rule;
+    }
+    // Whatever else is there for the pins' sake never acts behind it. Only one with the same selection must go (A28).
+    if let Some(twin) = own().find(|rule| rule.entries() == [pins_pattern()])
+        && let Some(place) = place(twin, rules)
+    {
+        rules.remove(place);
+    }
+    claim(class, pins)
 }
 
 /// What each rule of the second policy was called in the first, by what it says: where room was needed, only its number
@@ -64,33 +87,49 @@ pub fn renumbered(before: &Lifecycle, after: &Lifecycle) -> BTreeMap<String, Str
 
 /// Whether the pins lack a claim in this class: no rule claims them for good, or another one can act on them first. A
 /// class without rules acts on nothing; but a claim of the standard class is always there, for rules to come.
-fn lacks(lifecycle: &Lifecycle, class: StorageClass) -> bool {
+fn lacks(lifecycle: &Lifecycle, class: StorageClass, pins: u64) -> bool {
     match Claim::of(lifecycle.rules(), class) {
         Claim { rival: Some(_), .. } => true,
-        Claim { rule: Some(rule), .. } => !holds(rule),
+        Claim { rule: Some(rule), .. } => !holds(rule, pins),
         Claim { rule: None, .. } => class == StorageClass::Standard,
     }
 }
 
-pub(super) fn holds(rule: &Rule) -> bool {
+/// Whether a claim rule keeps so many pins, and all that may come.
+pub(super) fn holds(rule: &Rule, pins: u64) -> bool {
     match rule.count {
-        Count::MoreThan(keep) => keep >= ENOUGH && rule.action == RuleAction::Expire,
+        Count::MoreThan(keep) => is_ample(keep, pins) && rule.action == RuleAction::Expire,
         Count::SinceTransitioned(days) => days >= LASTING_DAYS,
         Count::SincePushed(_) | Count::SincePulled(_) => false,
     }
 }
 
-fn claim(class: StorageClass) -> Value {
-    let pins = format!("{}*", Pin::PREFIX);
+/// Whether a claim rule holds once it keeps more: it counts, and does what a claim rule does.
+pub(super) fn may_keep_more(rule: &Rule) -> bool {
+    matches!(rule.count, Count::MoreThan(_)) && rule.action == RuleAction::Expire
+}
+
+/// Twice what is ample, so that the number grows seldom.
+fn room_for(pins: u64) -> u64 {
+    CLAIMED.max(pins.saturating_mul(2 * SPARE_FACTOR))
+}
+
+fn pins_pattern() -> String {
+    format!("{}*", Pin::PREFIX)
+}
+
+/// The rule that prodpin adds.
+pub(super) fn claim(class: StorageClass, pins: u64) -> Value {
+    let pattern = pins_pattern();
     match class {
         StorageClass::Standard => json!({
             "rulePriority": 1,
             "description": "Claim prodpin's pins so that no rule below expires them",
             "selection": {
                 "tagStatus": "tagged",
-                "tagPatternList": [pins],
+                "tagPatternList": [pattern],
                 "countType": "imageCountMoreThan",
-                "countNumber": CLAIMED,
+                "countNumber": room_for(pins),
             },
             "action": { "type": "expire" },
         }),
@@ -99,7 +138,7 @@ fn claim(class: StorageClass) -> Value {
             "description": "Claim prodpin's pins in the archive too",
             "selection": {
                 "tagStatus": "tagged",
-                "tagPatternList": [pins],
+                "tagPatternList": [pattern],
                 "storageClass": "archive",
                 "countType": "sinceImageTransitioned",
                 "countUnit": "days",
@@ -129,7 +168,7 @@ fn renumber(front: &mut [Value], others: &mut [Value]) {
     }
 }
 
-fn priority(rule: &Value) -> u64 {
+pub(super) fn priority(rule: &Value) -> u64 {
     rule.get("rulePriority").and_then(Value::as_u64).unwrap_or_default()
 }
 
@@ -177,12 +216,13 @@ fn too_many(lifecycle: &Lifecycle) -> GrammarProblem {
     let rules = lifecycle.rules();
     let idle = rules.iter().enumerate().find_map(|(index, rule)| {
         let above = rules[..index].iter().find(|above| above.implies(rule))?;
-        Some((rule, format!("rule {} claims whatever it looks at: remove it", above.priority)))
+        Some(format!(
+            "remove rule {}, which never acts: rule {} claims whatever it looks at",
+            rule.priority, above.priority
+        ))
     });
-    let (rule, remedy) = match idle {
-        Some((rule, remedy)) => (Some(rule.priority), remedy),
-        None => (None, "remove a rule, or merge two that do the same under one tag pattern".to_owned()),
-    };
-    let message = format!("the policy has {} rules, and the claim rule makes more than {MAX_RULES}", rules.len());
-    GrammarProblem { rule, message, remedy }
+    let remedy =
+        idle.unwrap_or_else(|| "remove a rule, or merge two that do the same under one tag pattern".to_owned());
+    let message = format!("the policy has {} rules, and ECR takes no more than {MAX_RULES}", rules.len());
+    GrammarProblem { rule: None, message, remedy }
 }
