@@ -6,4 +6,5 @@ pub(crate) mod harbor;
 pub(crate) mod pattern;
 pub(crate) mod quay;
 mod recorded;
+pub(crate) mod world;
 pub(crate) mod zot;

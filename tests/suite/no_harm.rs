@@ -5,6 +5,8 @@
 //! and lives through a future by an evaluator that shares no code with the simulator.
 
 mod claiming;
+mod cleanup_laws;
+mod cleanups;
 mod images;
 mod law;
 mod objects;
