@@ -6,6 +6,7 @@
 
 mod claiming;
 mod cleanup_laws;
+mod cleanup_rules;
 mod cleanups;
 mod images;
 mod law;
