@@ -119,11 +119,11 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
     Some(Finding::at_large(Code::CleanupUnknown, severity, Some(source), message, remedy, now))
 }
 
-const STATE: &str = "state on the source what cleans up: `cleanup: none` (nothing takes tags, or the rules neither take nor \
-                     count pins), `cleanup: untagged`, or `cleanup: unknown` (pin all the same)";
+const STATE: &str = "state on the source what cleans up: `cleanup: none` (nothing, or rules that neither take nor count \
+                     pins), `cleanup: untagged` (only what has no tag), or `cleanup: unknown` (pin all the same)";
 
-/// What makes pins safe in each kind of registry, by its own means: that they are not taken, and that none counts them
-/// (J42, K49, K53, K55). What is said of Harbor, zot, Quay and Azure is a law of the tests.
+/// What makes pins safe in each kind of registry, by its own means: that they are not taken, and that nothing counts them
+/// (J42, K49, K53, K55). Of the first six it is a law of the tests that this suffices.
 const fn safe_pins(kind: RegistryKind) -> &'static str {
     match kind {
         RegistryKind::Harbor => {
@@ -150,7 +150,8 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
         }
         RegistryKind::Google => {
             "add a Keep cleanup policy with tagPrefixes prod-pinned- (gcloud artifacts repositories \
-             set-cleanup-policies)"
+             set-cleanup-policies); it does not keep the platforms of an index, so write `cleanup: untagged` if any policy \
+             deletes what has no tag"
         }
         RegistryKind::Artifactory => "exclude tags prod-pinned-* from every cleanup policy",
         RegistryKind::Nexus => {
@@ -227,10 +228,12 @@ mod tests {
             (RegistryKind::Harbor, "most recently pushed, pulled or active"),
             (RegistryKind::Zot, "mostRecentlyPulledCount"),
             (RegistryKind::Azure, "^(?!prod-pinned-)"),
+            // A policy that keeps by tag keeps no platform of an index (I26, K43).
+            (RegistryKind::Google, "`cleanup: untagged` if any policy deletes what has no tag"),
         ] {
             assert!(safe_pins(kind).contains(what), "{kind}");
         }
-        assert!(STATE.contains("neither take nor count pins"));
+        assert!(STATE.contains("neither take nor count"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prodpin::model::{Digest, Pin, RegistryKind};
 
-use super::{acr, harbor, quay, zot};
+use super::{acr, gitlab, google, harbor, quay, zot};
 
 /// One manifest. All times are seconds from the start; less than nothing is before it.
 #[derive(Debug, Clone)]
@@ -38,6 +38,9 @@ pub(crate) enum Rules {
     },
     /// Purges, one after the other.
     Acr(Vec<acr::Purge>),
+    Google(Vec<google::Policy>),
+    /// A policy, if there is one.
+    GitLab(Option<gitlab::Policy>),
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +80,8 @@ impl World {
             Rules::Zot(_) => RegistryKind::Zot,
             Rules::Quay { .. } => RegistryKind::Quay,
             Rules::Acr(_) => RegistryKind::Azure,
+            Rules::Google(_) => RegistryKind::Google,
+            Rules::GitLab(_) => RegistryKind::GitLab,
         }
     }
 
@@ -119,6 +124,8 @@ impl World {
             Rules::Zot(rules) => self.collect_in_zot(&rules, at),
             Rules::Quay { policies, immutable_pins } => self.prune_in_quay(policies, immutable_pins, at),
             Rules::Acr(purges) => purges.iter().for_each(|purge| self.purge_in_acr(purge, at)),
+            Rules::Google(policies) => self.clean_in_google(&policies, at),
+            Rules::GitLab(policy) => self.clean_in_gitlab(policy.as_ref(), at),
         }
     }
 
@@ -227,6 +234,11 @@ impl World {
         let rows = &quay.repositories[0].rows;
         let alive: BTreeSet<&String> = rows.iter().filter(|row| row.is_alive(quay.now)).map(|row| &row.name).collect();
         self.items.iter_mut().for_each(|item| item.tags.retain(|(tag, _)| alive.contains(tag)));
+        self.collect_what_nothing_holds();
+    }
+
+    /// No tag, no index and no subject.
+    fn collect_what_nothing_holds(&mut self) {
         loop {
             let held = |item: &Item| {
                 let subject = item.subject.as_deref().is_some_and(|subject| self.item(subject).is_some());
@@ -238,6 +250,27 @@ impl World {
             }
             self.items = left;
         }
+    }
+
+    fn clean_in_google(&mut self, policies: &[google::Policy], at: i64) {
+        let version = |item: &Item| google::Version {
+            name: item.name.clone(),
+            age: at - item.pushed,
+            tags: item.tags.iter().map(|(tag, _)| tag.clone()).collect(),
+        };
+        let versions: Vec<google::Version> = self.items.iter().map(version).collect();
+        let left = google::clean(policies, &versions);
+        self.items.retain(|item| left.contains(&item.name));
+    }
+
+    fn clean_in_gitlab(&mut self, policy: Option<&gitlab::Policy>, at: i64) {
+        let tags = self.items.iter().flat_map(|item| {
+            let age = at - item.pushed;
+            item.tags.iter().map(move |(name, _)| gitlab::Tag { name: name.clone(), age })
+        });
+        let going = policy.map(|policy| policy.going(&tags.collect::<Vec<_>>())).unwrap_or_default();
+        self.items.iter_mut().for_each(|item| item.tags.retain(|(tag, _)| !going.contains(tag)));
+        self.collect_what_nothing_holds();
     }
 
     fn purge_in_acr(&mut self, purge: &acr::Purge, at: i64) {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use prodpin::model::{Pin, PinTerms, Recognised, RegistryKind, StatedCleanup};
+use prodpin::model::{ArtifactId, Pin, PinTerms, Recognised, RegistryKind, StatedCleanup};
 use serde_json::json;
 
 use super::cleanup_rules::{any_rules, none, only_untagged, retain, selector, zot_rules};
@@ -18,7 +18,14 @@ use super::law::{Engine, Left, decided, no_pin_after_a_failed_one_worsens_any_fa
 use crate::engines::world::{DAY, Item, Rules, World};
 use crate::engines::{acr, quay, zot};
 
-const KINDS: [RegistryKind; 4] = [RegistryKind::Harbor, RegistryKind::Zot, RegistryKind::Quay, RegistryKind::Azure];
+const KINDS: [RegistryKind; 6] = [
+    RegistryKind::Harbor,
+    RegistryKind::Zot,
+    RegistryKind::Quay,
+    RegistryKind::Azure,
+    RegistryKind::Google,
+    RegistryKind::GitLab,
+];
 
 /// Releases, some of them indexes with platforms that have no tag, or with one that has; builds with and without a tag;
 /// signatures by subject; pins of an earlier run. No two were pushed at the same time.
@@ -134,6 +141,21 @@ proptest! {
         what_is_protected_stays(&registry, keep, &futures)?;
     }
 
+    /// A pin may be a push: the newest release is to be the newest push again once all are made (J42).
+    #[test]
+    fn releases_are_pinned_the_oldest_first_i22_f126(
+        registry in each(|kind| any_rules(kind, false), Some(StatedCleanup::Unknown)),
+        keep in 1_u32..6,
+    ) {
+        let pins = decided(&registry, keep, PinTerms::default()).pins;
+        let place = |pin: &ArtifactId| {
+            let item = registry.world.items.iter().find(|item| ArtifactId::from(item.digest.clone()) == *pin)?;
+            item.tags.iter().find_map(|(tag, _)| tag.strip_prefix("v1.")?.strip_suffix(".0")?.parse::<u32>().ok())
+        };
+        let places: Vec<u32> = pins.iter().filter_map(place).collect();
+        prop_assert!(places.is_sorted(), "{:?}", places);
+    }
+
     #[test]
     fn no_pin_after_a_failed_one_worsens_any_fate_where_only_the_untagged_is_taken_i22_f126(
         registry in each(only_untagged, Some(StatedCleanup::Untagged)),
@@ -154,13 +176,16 @@ proptest! {
         what_is_protected_stays(&registry, keep, &futures)?;
     }
 
-    /// `cleanup: none` is also for registries that leave pins alone.
+    /// `cleanup: none` is also for registries that leave pins alone; where platforms of an index are not, it is `untagged`.
     #[test]
     fn no_pin_worsens_any_fate_where_pins_are_exempt_as_the_finding_advises_i22_f123(
-        registry in each(|kind| any_rules(kind, true), Some(StatedCleanup::None)),
+        mut registry in each(|kind| any_rules(kind, true), Some(StatedCleanup::None)),
         keep in 1_u32..6,
         futures in futures(),
     ) {
+        if registry.world.kind() == RegistryKind::Google {
+            registry.stated = Some(StatedCleanup::Untagged);
+        }
         no_pin_worsens_any_fate(&registry, keep, PinTerms::default(), &futures, |_, _| false)?;
         what_is_protected_stays(&registry, keep, &futures)?;
     }

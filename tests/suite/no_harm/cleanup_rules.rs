@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::engines::world::{DAY, Rules};
-use crate::engines::{acr, harbor, quay, zot};
+use crate::engines::{acr, gitlab, google, harbor, quay, zot};
 
 pub(super) fn selector(decoration: &str, pattern: &str, untagged: bool) -> harbor::Selector {
     harbor::Selector {
@@ -50,6 +50,19 @@ pub(super) fn zot_rules(keep_tags: Vec<zot::Keep>, delete_untagged: Option<bool>
     zot::Policy { repositories: vec!["**".to_owned()], keep_tags, delete_untagged, ..zot::Policy::default() }
 }
 
+fn google_rule(prefixes: &'static [&'static str]) -> impl Strategy<Value = google::Rule> {
+    let states = &[google::State::Any, google::State::Tagged, google::State::Untagged][..];
+    let days = || prop::option::of((0_i64..60).prop_map(|days| days * DAY));
+    (prop::sample::select(states), prop::sample::select(prefixes), days(), days()).prop_map(
+        |(state, prefix, older_than, newer_than)| google::Rule::Condition {
+            state,
+            prefixes: [prefix].into_iter().filter(|prefix| !prefix.is_empty()).map(str::to_owned).collect(),
+            older_than,
+            newer_than,
+        },
+    )
+}
+
 /// Rules that take only what has no tag, of each kind.
 pub(super) fn only_untagged(kind: RegistryKind) -> BoxedStrategy<Rules> {
     match kind {
@@ -82,6 +95,21 @@ pub(super) fn only_untagged(kind: RegistryKind) -> BoxedStrategy<Rules> {
                 .boxed()
         }
         RegistryKind::Quay => Just(Rules::Quay { policies: Vec::new(), immutable_pins: false }).boxed(),
+        RegistryKind::Google => prop::collection::vec((any::<bool>(), google_rule(&[""]), 0_usize..4), 0..3)
+            .prop_map(|policies| {
+                let policy = |(keeps, rule, count): (bool, google::Rule, usize)| match rule {
+                    _ if count == 0 => google::Policy { keeps: true, rule: google::Rule::MostRecent(2) },
+                    google::Rule::Condition { prefixes, older_than, newer_than, .. } => {
+                        let state = google::State::Untagged;
+                        let rule = google::Rule::Condition { state, prefixes, older_than, newer_than };
+                        google::Policy { keeps, rule }
+                    }
+                    rule => google::Policy { keeps: true, rule },
+                };
+                Rules::Google(policies.into_iter().map(policy).collect())
+            })
+            .boxed(),
+        RegistryKind::GitLab => Just(Rules::GitLab(None)).boxed(),
         _ => (any::<bool>(), 0_i64..20, 0_usize..4)
             .prop_map(|(only, days, keep)| {
                 let filters = if only { Vec::new() } else { vec![".*:^nothing$".to_owned()] };
@@ -106,6 +134,8 @@ pub(super) fn none(kind: RegistryKind) -> Rules {
         RegistryKind::Zot => {
             Rules::Zot(zot::Zot { policies: vec![zot_rules(Vec::new(), Some(false))], ..zot::Zot::default() })
         }
+        RegistryKind::Google => Rules::Google(Vec::new()),
+        RegistryKind::GitLab => Rules::GitLab(None),
         // It collects what has no tag whatever is set.
         RegistryKind::Quay => Rules::Quay { policies: Vec::new(), immutable_pins: false },
         _ => Rules::Acr(Vec::new()),
@@ -183,6 +213,40 @@ pub(super) fn any_rules(kind: RegistryKind, exempt: bool) -> BoxedStrategy<Rules
                         policies.iter_mut().for_each(|policy| policy.matches = true);
                     }
                     Rules::Quay { policies, immutable_pins: exempt && immutable }
+                })
+                .boxed()
+        }
+        RegistryKind::Google => {
+            let policy = (any::<bool>(), google_rule(&["", "v", "v1.0", "dev", "prod", "latest"]), 0_usize..8);
+            prop::collection::vec(policy, 1..5)
+                .prop_map(move |policies| {
+                    let policy = |(keeps, rule, count)| match count {
+                        1..4 => google::Policy { keeps: true, rule: google::Rule::MostRecent(count) },
+                        _ => google::Policy { keeps, rule },
+                    };
+                    let mut policies: Vec<google::Policy> = policies.into_iter().map(policy).collect();
+                    if exempt {
+                        let prefixes = vec!["prod-pinned-".to_owned()];
+                        let (state, older_than, newer_than) = (google::State::Any, None, None);
+                        let rule = google::Rule::Condition { state, prefixes, older_than, newer_than };
+                        policies.push(google::Policy { keeps: true, rule });
+                    }
+                    Rules::Google(policies)
+                })
+                .boxed()
+        }
+        RegistryKind::GitLab => {
+            let delete = prop::sample::select(&[".*", "v.*", "dev.*|main", ".*0"][..]);
+            let keep = prop::option::of(prop::sample::select(&["v1\\.0.*", ".*-1", "main"][..]));
+            (delete, keep, 0_usize..6, 0_i64..40)
+                .prop_map(move |(delete, keep, keep_number, days)| {
+                    Rules::GitLab(Some(gitlab::Policy {
+                        delete: delete.to_owned(),
+                        keep: keep.map(str::to_owned),
+                        keep_number,
+                        older_than: days * DAY,
+                        protects_pins: exempt,
+                    }))
                 })
                 .boxed()
         }

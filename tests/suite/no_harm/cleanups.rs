@@ -1,4 +1,4 @@
-//! Registries that clean up by rules which an `oci` source cannot read (F123): Harbor, zot, Quay, Azure. The program
+//! Registries that clean up by rules which an `oci` source cannot read (F123): Harbor, zot, Quay, Azure, Google, GitLab. The program
 //! decides without them; what comes of it is lived through under them.
 
 use std::collections::{BTreeMap, BTreeSet};
