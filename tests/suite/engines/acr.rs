@@ -107,7 +107,9 @@ impl Purge {
                 continue;
             }
             match manifest.media_type.as_deref() {
-                None => drop(spared.insert(manifest.id.clone())),
+                None => {
+                    spared.insert(manifest.id.clone());
+                }
                 Some(IMAGE | INDEX | ARTIFACT) if manifest.subject.is_some() => {
                     // A referrer stays, but for an index with children, for which only those do.
                     if manifest.media_type.as_deref() == Some(INDEX) && !manifest.children.is_empty() {

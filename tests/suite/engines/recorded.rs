@@ -381,7 +381,8 @@ fn quay_prunes_here_as_quay_did_k53() {
                     for run in texts(&case["run"]) {
                         match run.as_str() {
                             "prune" => quay.prune(),
-                            _ => drop(quay.prune_registry()),
+                            // What it pruned before it ended stays pruned.
+                            _ => quay.prune_registry().unwrap_or(()),
                         }
                     }
                     let rows = quay.repositories.iter().flat_map(|repository| &repository.rows);

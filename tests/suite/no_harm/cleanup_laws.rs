@@ -244,6 +244,19 @@ fn gone(rules: Rules, number: i64, stated: StatedCleanup) -> (Vec<String>, Vec<S
     (lost(&registry), lost(&pinned))
 }
 
+/// The laws would hold if nothing were pinned: where a registry takes nothing but what has no tag, everything is, and called
+/// protected.
+#[test]
+fn where_only_the_untagged_is_taken_every_target_is_pinned_and_protected_i22_f123() {
+    for kind in KINDS {
+        for stated in [StatedCleanup::None, StatedCleanup::Untagged] {
+            let registry = Registry::new(World { items: releases(7), rules: none(kind), pins: 0 }, Some(stated));
+            let (pinned, protected) = called_protected(&registry, 5, PinTerms::default());
+            assert_eq!((pinned.world.pins, protected.len()), (5, 5), "{kind} {stated:?}");
+        }
+    }
+}
+
 /// The instances that were seen on real registries.
 #[test]
 fn rules_that_count_lose_releases_to_pins_that_are_not_withheld_k49_k53_k55_j44() {
