@@ -110,13 +110,12 @@ impl Purge {
                 None => {
                     spared.insert(manifest.id.clone());
                 }
+                // A referrer stays, but for an index with children, of which only those do.
+                Some(INDEX) if manifest.subject.is_some() && !manifest.children.is_empty() => {
+                    spare(manifests, &manifest.children, &mut spared);
+                }
                 Some(IMAGE | INDEX | ARTIFACT) if manifest.subject.is_some() => {
-                    // A referrer stays, but for an index with children, for which only those do.
-                    if manifest.media_type.as_deref() == Some(INDEX) && !manifest.children.is_empty() {
-                        spare(manifests, &manifest.children, &mut spared);
-                    } else {
-                        spared.insert(manifest.id.clone());
-                    }
+                    spared.insert(manifest.id.clone());
                 }
                 Some(_) => {}
             }
