@@ -17,18 +17,15 @@
 //! - [`run`] is the only orchestration; [`cli`] turns arguments into a run and a run into an exit status.
 
 pub mod alert;
-mod child;
 pub mod cli;
-pub mod decide;
 pub mod invocation;
-pub mod ledger;
-mod memory;
-pub mod model;
-pub mod policy;
-pub mod report;
 pub mod run;
-pub mod schedule;
-pub mod signals;
-pub mod sources;
 pub mod telemetry;
 pub mod watch;
+
+pub use prodpin_core::{decide, model, outcome, schedule};
+pub use prodpin_ledger as ledger;
+pub use prodpin_policy as policy;
+pub use prodpin_report as report;
+pub use prodpin_signals as signals;
+pub use prodpin_sources as sources;

@@ -10,7 +10,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use super::Undelivered;
 use super::message::Message;
 use crate::policy::AwsPlace;
-use crate::sources::aws::NamesItself;
+use prodpin_net::aws::NamesItself;
 
 /// For one try.
 const ATTEMPT: Duration = Duration::from_secs(15);

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use crate::model::{Finding, RepositoryName, RunId, Severity, SourceName};
+use crate::outcome::identity::occurrence;
+use crate::outcome::report::FindingCounts;
 use crate::report::body::Report;
-use crate::report::document::FindingCounts;
-use crate::report::identity::occurrence;
 
 /// What was told by one alert, and how severe it was then.
 pub(crate) type ToldBefore = BTreeMap<String, Severity>;

@@ -7,7 +7,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use super::Undelivered;
-use crate::sources::http::may_be_dialled;
+use prodpin_net::http::may_be_dialled;
 
 /// The resolver of one alert.
 #[derive(Debug)]

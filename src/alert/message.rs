@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::choose::Choice;
 use crate::model::{Digest, Finding, Severity};
+use crate::outcome::report::RunSection;
 use crate::policy::Alert;
-use crate::report::document::RunSection;
 use crate::report::{ascii_json, escape};
 
 /// SNS and EventBridge take 256 KiB with everything around the message.

@@ -16,9 +16,9 @@ use super::choose::{Choice, SPELT_OUT};
 use crate::decide;
 use crate::ledger::{Debt, Ledger, Owing};
 use crate::model::{Digest, Event, Finding, Severity};
+use crate::outcome::identity::occurrence;
 use crate::policy::{Alert, Policy};
 use crate::report::body::{Body, Report};
-use crate::report::identity::occurrence;
 
 /// Of so many findings of one run a debt has the names; the others are counted (I20).
 const NAMED: usize = 10_000;

@@ -71,7 +71,7 @@ async fn post(
     let dialer = Dialer::new(private);
     dialer.check(&url)?;
     let mut builder = reqwest::Client::builder()
-        .user_agent(crate::sources::http::USER_AGENT)
+        .user_agent(prodpin_net::http::USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(CONNECT)

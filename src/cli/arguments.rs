@@ -13,12 +13,12 @@ use super::forecast::AsOf;
 use super::history::{Asked, ExportFormat, read_time};
 use super::output::ReportTarget;
 use crate::ledger::VerifierKey;
-use crate::memory::read_size;
 use crate::model::{RunId, Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
 use crate::report::render::Format;
 use crate::run::Shard;
+use prodpin_net::memory::read_size;
 
 /// Keeps the last five production releases of every service ready to roll back to
 ///

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use crate::model::Severity;
+use crate::outcome::report::FindingCounts;
 use crate::policy::{AdHocError, PolicyError};
-use crate::report::document::FindingCounts;
 use crate::run::RunError;
 
 /// How a command ended.

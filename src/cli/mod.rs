@@ -32,10 +32,10 @@ use clap::{CommandFactory, Parser};
 use arguments::{Cli, Command, DEFAULT_POLICY};
 use progress::Bar;
 
-use crate::memory;
 use crate::model::without_credentials;
 use crate::policy::PolicyError;
 use crate::report::escape;
+use prodpin_net::memory;
 
 pub use exit::{Ending, status};
 

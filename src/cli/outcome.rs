@@ -14,9 +14,9 @@ use super::stop::Signals;
 use crate::alert::{self, AlertError};
 use crate::ledger::{Access, Ledger};
 use crate::model::{Mode, RunId, Severity, SourceName, without_credentials};
+use crate::outcome::report::RunSection;
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
-use crate::report::document::RunSection;
 use crate::run::{RunError, RunOptions, Shard, run};
 use crate::telemetry::Collector;
 

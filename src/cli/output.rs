@@ -11,10 +11,10 @@ use tempfile::NamedTempFile;
 
 use super::exit::Misuse;
 use crate::ledger::Attester;
-use crate::model::Severity;
+use crate::model::{AwsAccount, Severity};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
-use crate::report::context::{AwsAccount, Context as Terms, Signer};
+use crate::report::context::{Context as Terms, Signer};
 use crate::report::diff::Diff;
 use crate::report::render::{Format, Style, render};
 
@@ -87,7 +87,7 @@ impl Around {
         let formats = format.into_iter().chain(reports.iter().map(|report| report.format));
         if formats.into_iter().any(|format| format == Format::Attestation) {
             let attester = Attester::load(&policy.safeguards, &policy.ledger, first).await?;
-            self.signer = attester.map(|attester| Box::new(attester) as Box<dyn Signer>);
+            self.signer = attester.map(|attester| Box::new(LedgerKey(attester)) as Box<dyn Signer>);
         }
         Ok(self)
     }
@@ -142,13 +142,16 @@ impl Around {
     }
 }
 
-impl Signer for Attester {
+/// The ledger's key, as reports are signed with it.
+struct LedgerKey(Attester);
+
+impl Signer for LedgerKey {
     fn key_id(&self) -> String {
-        self.key_id()
+        self.0.key_id()
     }
 
     fn sign(&self, message: &[u8]) -> io::Result<Vec<u8>> {
-        self.sign(message)
+        self.0.sign(message)
     }
 }
 

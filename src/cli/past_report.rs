@@ -12,11 +12,11 @@ use super::outcome::{ledger, open_ledger};
 use super::output::{Around, Outputs, to_stdout};
 use crate::ledger::{Head, Ledger};
 use crate::model::{Mode, RunId, RunRecord, Severity};
+use crate::outcome::report::{LedgerSection, RunSection, Summary};
 use crate::policy::load;
 use crate::report::ascii_json;
 use crate::report::body::{Body, Report};
 use crate::report::diff::Diff;
-use crate::report::document::{LedgerSection, RunSection, Summary};
 use crate::report::render::Format;
 
 pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyhow::Result<Ending> {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::delivery::ItemFailure;
 use crate::model::{Code, Finding, Severity, without_credentials};
+use crate::outcome::report::{RunSection, Summary};
 use crate::policy::LedgerLocation;
 use crate::report::body::Report;
-use crate::report::document::{RunSection, Summary};
 
 /// So many findings are in the answer itself; all are in the report.
 const FINDINGS: usize = 20;

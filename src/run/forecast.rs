@@ -9,10 +9,9 @@ use jiff::Timestamp;
 use crate::decide::{self, Attempts, forecast as rules};
 use crate::ledger::Access;
 use crate::model::{ArtifactId, Cause, Digest, Gap, Mode, RepositoryKey, RepositoryName, Scope, SourceName};
+use crate::outcome::forecast::{ForecastSection, Preview, RepositoryForecast, RulesFound};
 use crate::policy::Policy;
-use crate::report::forecast::{
-    ForecastReport, ForecastSection, ForecastWriter, Preview, RepositoryForecast, RulesFound,
-};
+use crate::report::forecast::{ForecastReport, ForecastWriter};
 use crate::sources::{Rehearsal, Source};
 
 use super::each::{Ended, Round};

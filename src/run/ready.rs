@@ -10,9 +10,10 @@ use jiff::Timestamp;
 
 use crate::decide::{self, Attempts, forecast as rules, ready as decided};
 use crate::ledger::Access;
-use crate::model::{ArtifactId, Gap, Mode, Provenance, RepositoryKey, SourceName};
+use crate::model::{ArtifactId, Cause, Gap, Mode, Provenance, RepositoryKey, Scope, SourceName};
+use crate::outcome::ready::{ReadySection, RepositoryReady};
 use crate::policy::Policy;
-use crate::report::ready::{ReadyReport, ReadySection, ReadyWriter, RepositoryReady};
+use crate::report::ready::{ReadyReport, ReadyWriter};
 use crate::sources::{Inventory, Source};
 
 use super::each::Round;
@@ -73,7 +74,9 @@ async fn answer(
     progress: Arc<dyn Progress>,
 ) -> Result<Ready, RunError> {
     let at = Timestamp::now();
-    let setup = Arc::new(Setup::new(policy, sources, &options.run(), at, Access::Read).await?);
+    let mut setup = Setup::new(policy, sources, &options.run(), at, Access::Read).await?;
+    setup.witnesses = setup.ask_witnesses(&options.stop).await?;
+    let setup = Arc::new(setup);
     let mut writer = ReadyWriter::default();
     let mut asked = Asked::new(&options.repositories);
     let mut over = std::pin::pin!(options.stop.over());
@@ -91,7 +94,10 @@ async fn answer(
 async fn one(setup: Arc<Setup>, key: RepositoryKey) -> Result<RepositoryReady, RunError> {
     let inventory = setup.source(&key).inventory.as_ref();
     let mut seen = look(&setup, inventory, key.clone()).await?;
-    seen.miss_history(&setup);
+    let missing = setup.witnesses.reason(&key, setup.started);
+    if let Some(reason) = &missing {
+        seen.gaps.push(Gap::new(Scope::Repository, Cause::Suspicious, reason.clone()));
+    }
     let untried = Attempts::new();
     let input = seen.input(&setup, &untried);
     let plan = decide::plan(&input);
@@ -100,7 +106,15 @@ async fn one(setup: Arc<Setup>, key: RepositoryKey) -> Result<RepositoryReady, R
     let named = |artifact: &ArtifactId| Some((artifact.clone(), inventory.address(&key.name, artifact)?));
     let addresses = artifacts.iter().filter_map(named).collect();
     let row = rules::row(&input, &plan, None, false);
-    Ok(decided::page(&decided::Facts { input: &input, plan: &plan, row, said: &said, addresses: &addresses }))
+    let has_history = missing.is_none();
+    Ok(decided::page(&decided::Facts {
+        input: &input,
+        plan: &plan,
+        row,
+        said: &said,
+        addresses: &addresses,
+        has_history,
+    }))
 }
 
 /// How many artifacts are asked at once what they say of themselves.

@@ -10,13 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::alert::Passing;
 use crate::decide;
-use crate::memory;
 use crate::model::{
     Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunId,
     RunRecord, Scope, Severity, SourceName, SourceRecord,
 };
+use crate::outcome::report::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 use crate::report::body::{BodyWriter, Report};
-use crate::report::document::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
+use prodpin_net::memory;
 
 use super::RunError;
 use super::each;
@@ -132,8 +132,7 @@ impl Recorder {
         recorder.clock();
         recorder.overdue();
         let (witnesses, now) = (&recorder.setup.witnesses, recorder.setup.started);
-        recorder.findings.extend(witnesses.pins().map(|missing| decide::missing_history(missing, now)));
-        recorder.findings.extend(witnesses.partial().iter().map(|look| decide::partial_look(look, now)));
+        recorder.findings.extend(witnesses.findings(now));
         Ok(recorder)
     }
 
@@ -186,10 +185,10 @@ impl Recorder {
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
         let Outcome { key, mut plan, mut events, cleanup, at, memory } = outcome;
-        if self.setup.witnesses.withhold(&key.source) {
+        if self.setup.witnesses.withhold_in(&key) {
             // Against a history that is missing nothing can be judged, and nothing is a beginning (I24).
             events.clear();
-            decide::unjudged(&mut plan, &key.source);
+            decide::unjudged(&mut plan, &key);
         }
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
         self.passing.note(&plan.findings, |name| plan.passing.contains(name));

@@ -202,7 +202,7 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     let mut plan = decide::plan(&look.input(&setup, &untried));
     let mut claimed = None;
     if let Some(protector) = &source.protector
-        && !setup.witnesses.withhold(&look.key.source)
+        && !setup.witnesses.withhold_in(&look.key)
     {
         // First the rule by which pins hold, then the pins: never the other way round (I22).
         if let Some(change) = plan.claim.take() {

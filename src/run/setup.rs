@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use crate::decide::{Rules, Uses};
 use crate::ledger::{Access, Ledger};
-use crate::memory::{self, Admission};
 use crate::model::{DatabaseRule, Digest, Mode, RepositoryKey, RunId, RunScope, SourceName, Waiver};
 use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
 use crate::schedule::Schedule;
 use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
+use prodpin_net::memory::{self, Admission};
 
 use super::signalled::Asking;
 use super::witness::Witnesses;

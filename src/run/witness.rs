@@ -1,26 +1,30 @@
 //! Before anything is recorded or pinned in a source that the ledger knows nothing of: whether somebody pinned there
 //! already (I24). Names are enough, whatever part of the source the run is about; the first pin ends the look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 
 use futures::{FutureExt as _, StreamExt as _};
 
-use crate::decide::{MissingHistory, PartialLook};
+use jiff::Timestamp;
+
+use crate::decide::{self, MissingHistory, PartialLook, UnaskedRepository};
 use crate::ledger::LedgerError;
-use crate::model::{
-    Cause, Entry, Event, Gap, Inspection, Pin, PinState, RepositoryKey, RepositoryName, Scope, SourceName,
-};
-use crate::sources::Source;
+use crate::model::{Cause, Code, Entry, Event, Finding, Gap, RepositoryKey, RepositoryName, Scope, SourceName};
+use crate::sources::{Inventory, PinLook, Source};
 
 use super::Stop;
-use super::repository::Look;
 use super::setup::Setup;
 
-/// What was found in sources that the ledger knows nothing of.
+/// What was found in sources, and in repositories, that the ledger knows nothing of.
 #[derive(Debug, Default)]
 pub(super) struct Witnesses {
-    found: BTreeMap<SourceName, Found>,
+    /// Whole sources.
+    sources: BTreeMap<SourceName, Found>,
+    /// Single repositories: of sources whose history begins without them, or began so in an earlier run.
+    repositories: BTreeMap<RepositoryKey, Doubt>,
+    /// Of those that were in doubt since an earlier run: their first record comes before their first pin.
+    cleared: BTreeSet<RepositoryKey>,
     /// Where no pin was found, and not every object version was asked.
     partial: Vec<PartialLook>,
     /// Taken by whoever begins a source's history, so that its first pin comes after its first commit.
@@ -30,127 +34,219 @@ pub(super) struct Witnesses {
 #[derive(Debug)]
 enum Found {
     Pins(MissingHistory),
+    /// Not all of its repositories could be listed.
+    Unlisted {
+        detail: String,
+        adopted: bool,
+    },
     /// The run ended before all was looked at.
     Unfinished,
+}
+
+#[derive(Debug)]
+enum Doubt {
+    Pins(MissingHistory),
+    Unasked(UnaskedRepository),
+}
+
+/// What a look at a whole source found.
+#[derive(Debug, Default)]
+struct Answers {
+    pin: Option<(RepositoryName, String)>,
+    partial: Option<PartialLook>,
+    unread: BTreeMap<RepositoryName, Gap>,
+    unlisted: Option<Gap>,
 }
 
 impl Witnesses {
     /// Whether nothing may be recorded or pinned in this source.
     pub(super) fn withhold(&self, source: &SourceName) -> bool {
-        match self.found.get(source) {
+        match self.sources.get(source) {
             Some(Found::Pins(missing)) => !missing.adopted,
+            Some(Found::Unlisted { adopted, .. }) => !adopted,
             Some(Found::Unfinished) => true,
             None => false,
         }
     }
 
-    /// Where the look for pins was partial, and found none.
-    pub(super) fn partial(&self) -> &[PartialLook] {
-        &self.partial
+    /// Whether nothing may be recorded or pinned in this repository, or said to be as it was.
+    pub(super) fn withhold_in(&self, key: &RepositoryKey) -> bool {
+        let adopted = match self.repositories.get(key) {
+            Some(Doubt::Pins(missing)) => missing.adopted,
+            Some(Doubt::Unasked(unasked)) => unasked.adopted,
+            None => true,
+        };
+        !adopted || self.withhold(&key.source)
     }
 
-    /// The sources that had pins.
-    pub(super) fn pins(&self) -> impl Iterator<Item = &MissingHistory> {
-        self.found.values().filter_map(|found| match found {
-            Found::Pins(missing) => Some(missing),
-            Found::Unfinished => None,
+    /// All that is to be told of it.
+    pub(super) fn findings(&self, now: Timestamp) -> Vec<Finding> {
+        let sources = self.sources.iter().filter_map(|(source, found)| match found {
+            Found::Pins(missing) => Some(decide::missing_history(missing, now)),
+            Found::Unlisted { adopted: true, .. } | Found::Unfinished => None,
+            Found::Unlisted { detail, .. } => Some(decide::unlisted_source(source, detail, now)),
+        });
+        // Where a whole source is withheld, that says it for each of its repositories.
+        let single = self.repositories.iter().filter(|(key, _)| !self.sources.contains_key(&key.source));
+        let single = single.map(|(_, doubt)| match doubt {
+            Doubt::Pins(missing) => decide::missing_history(missing, now),
+            Doubt::Unasked(unasked) => decide::unasked(unasked, now),
+        });
+        let partial = self.partial.iter().map(|look| decide::partial_look(look, now));
+        sources.chain(single).chain(partial).collect()
+    }
+
+    /// Why this repository is not judged, for a page about it alone.
+    pub(super) fn reason(&self, key: &RepositoryKey, now: Timestamp) -> Option<String> {
+        let about = |finding: &Finding| {
+            finding.source.as_ref() == Some(&key.source)
+                && finding.reference.as_deref().is_none_or(|name| name == key.name.as_str())
+        };
+        let found = self.findings(now).into_iter().find(about);
+        self.withhold_in(key).then(|| match found {
+            Some(finding) => format!("{}; {}", finding.message, finding.remedy),
+            None => format!(
+                "the ledger has no record of source {}, and the run ended before it was asked for pins",
+                key.source
+            ),
         })
     }
 }
 
-impl Look {
-    /// Where nothing may be recorded: pins in a repository of whose source the ledger knows nothing say that what ran,
-    /// and in which order, is not known.
-    pub(super) fn miss_history(&mut self, setup: &Setup) {
-        if !setup.keeps_ledger || setup.adopts || setup.ledger.has_history(&self.key.source) {
-            return;
-        }
-        let tag = self.snapshot.tags.iter().any(|tag| Pin::read(&tag.name).is_some());
-        let held = |seen: &Inspection| matches!(seen.pin, PinState::Present | PinState::Unsupported { marked: true });
-        if tag || self.inspections.values().any(held) {
-            let RepositoryKey { source, name } = &self.key;
-            let detail = format!(
-                "{name} has pins, and ledger {} has no record of source {source}: its history is missing; mount or \
-                 restore the ledger that recorded them, or correct `ledger:`",
-                setup.ledger.location()
-            );
-            self.gaps.push(Gap::new(Scope::Repository, Cause::Suspicious, detail));
-        }
-    }
-}
-
 impl Setup {
-    /// Asks every source that the ledger knows nothing of.
+    /// Asks every source that the ledger knows nothing of, and every repository that an earlier run could not ask.
     pub(super) async fn ask_witnesses(&self, stop: &Stop) -> Result<Witnesses, LedgerError> {
         let mut witnesses = Witnesses::default();
         // Without a ledger there is no history to miss.
-        let unknown = self.sources.iter().filter(|_| self.keeps_ledger);
-        let unknown = unknown.filter(|(name, _)| !self.ledger.has_history(name));
+        if !self.keeps_ledger {
+            return Ok(witnesses);
+        }
+        let unknown = self.sources.iter().filter(|(name, _)| !self.ledger.has_history(name));
         // Beside each other: one that hangs costs the others nothing.
-        let asked = unknown.map(async |(name, source)| (name, self.first_pin(name, source, stop).await));
-        for (name, first) in futures::future::join_all(asked).await {
-            let (repository, pin) = match first {
-                Ok(found) => found,
-                Err(partial) => {
-                    if stop.is_set() {
-                        witnesses.found.insert(name.clone(), Found::Unfinished);
-                    }
-                    witnesses.partial.extend(partial);
+        let asked = unknown.map(async |(name, source)| (name, self.ask_source(name, source, stop).await));
+        for (name, answers) in futures::future::join_all(asked).await {
+            let Answers { pin, partial, unread, unlisted } = answers;
+            // Another first run may have begun this history, and made these pins, in the meantime.
+            if pin.is_some() {
+                self.ledger.look_again().await?;
+                if self.ledger.has_history(name) {
                     continue;
                 }
-            };
-            // Another first run may have begun this history, and made these pins, in the meantime.
-            self.ledger.look_again().await?;
-            if self.ledger.has_history(name) {
-                continue;
             }
-            let missing = MissingHistory {
-                source: name.clone(),
-                renamed_from: self.renamed_from(&repository),
-                repository,
-                pin,
-                ledger: self.ledger.location().to_owned(),
-                adopted: self.adopts,
+            let found = if let Some((repository, pin)) = pin {
+                tracing::info!(source = %name, pin, "the source has pins, and the ledger has no record of it");
+                Some(Found::Pins(self.missing(name, repository, pin, false)))
+            } else if stop.is_set() {
+                Some(Found::Unfinished)
+            } else {
+                unlisted.map(|gap| Found::Unlisted { detail: gap.detail, adopted: self.adopts })
             };
-            tracing::info!(source = %name, pin = missing.pin, "the source has pins, and the ledger has no record of it");
-            witnesses.found.insert(name.clone(), Found::Pins(missing));
+            witnesses.sources.extend(found.map(|found| (name.clone(), found)));
+            witnesses.partial.extend(partial);
+            for (repository, gap) in unread {
+                let key = RepositoryKey { source: name.clone(), name: repository };
+                witnesses.repositories.insert(key.clone(), self.unasked(key, gap));
+            }
         }
+        self.ask_again(&mut witnesses, stop).await;
         Ok(witnesses)
     }
 
-    /// The first pin that any repository of the source has, else where not all was asked. A repository that cannot be read
-    /// says nothing here, and is told when it is looked at.
-    async fn first_pin(
-        &self,
-        name: &SourceName,
-        source: &Source,
-        stop: &Stop,
-    ) -> Result<(RepositoryName, String), Option<PartialLook>> {
-        let inventory = source.inventory.as_ref();
-        let repositories = inventory.repositories().filter_map(async |repository| repository.ok());
-        let asked = repositories.take_until(stop.set()).map(async |repository: RepositoryName| {
-            // A defect of prodpin at one repository is met, and told, when that is looked at.
-            let pin = AssertUnwindSafe(inventory.any_pin(&repository)).catch_unwind().await.ok()?;
-            Some((repository, pin))
+    /// Repositories that could not be asked when the history of their source began, and of which nothing is on record yet.
+    async fn ask_again(&self, witnesses: &mut Witnesses, stop: &Stop) {
+        let open = self.ledger.open_findings();
+        let open = open.keys().filter(|key| key.code == Code::LedgerHistoryMissing);
+        let keys = open.filter_map(|key| {
+            Some(RepositoryKey { source: key.source.clone()?, name: key.reference.as_deref()?.parse().ok()? })
         });
-        let found = asked.buffer_unordered(self.concurrency).filter_map(async |found| found);
-        let mut found = std::pin::pin!(found);
-        let mut partial: Option<PartialLook> = None;
+        let keys = keys.filter(|key| !self.ledger.knows(key) && self.ledger.has_history(&key.source));
+        let keys: Vec<(RepositoryKey, &Source)> =
+            keys.filter_map(|key| Some((key.clone(), self.sources.get(&key.source)?))).collect();
+        let asked = futures::stream::iter(keys).map(async |(key, source)| {
+            let look = self.ask(source.inventory.as_ref(), &key.name, stop).await;
+            (key, look)
+        });
+        let mut asked = std::pin::pin!(asked.buffer_unordered(self.concurrency));
+        while let Some((key, look)) = asked.next().await {
+            let doubt = match look {
+                PinLook::Pin(pin) => Doubt::Pins(self.missing(&key.source, key.name.clone(), pin, true)),
+                PinLook::Unread(gap) => self.unasked(key.clone(), gap),
+                PinLook::NoPin { .. } => {
+                    witnesses.cleared.insert(key);
+                    continue;
+                }
+            };
+            witnesses.repositories.insert(key, doubt);
+        }
+    }
+
+    fn missing(&self, source: &SourceName, repository: RepositoryName, pin: String, alone: bool) -> MissingHistory {
+        MissingHistory {
+            source: source.clone(),
+            renamed_from: self.renamed_from(&repository),
+            repository,
+            pin,
+            alone,
+            ledger: self.ledger.location().to_owned(),
+            adopted: self.adopts,
+        }
+    }
+
+    fn unasked(&self, key: RepositoryKey, gap: Gap) -> Doubt {
+        Doubt::Unasked(UnaskedRepository { key, gap, adopted: self.adopts })
+    }
+
+    /// All repositories of a source, until one has a pin.
+    async fn ask_source(&self, name: &SourceName, source: &Source, stop: &Stop) -> Answers {
+        let inventory = source.inventory.as_ref();
+        let mut answers = Answers::default();
+        let asked = inventory.repositories().take_until(stop.set()).map(async |repository| match repository {
+            Ok(repository) => Ok((repository.clone(), self.ask(inventory, &repository, stop).await)),
+            Err(gap) => Err(gap),
+        });
+        let mut asked = std::pin::pin!(asked.buffer_unordered(self.concurrency));
         loop {
             let next = tokio::select! {
-                next = found.next() => next,
+                next = asked.next() => next,
                 () = stop.set() => None,
             };
             match next {
-                Some((repository, Some(pin))) => return Ok((repository, pin)),
-                Some((repository, None)) => {
-                    let unasked = inventory.unasked(&repository);
-                    if unasked > 0 {
-                        partial.get_or_insert_with(|| PartialLook::new(name, &repository)).note(&repository, unasked);
-                    }
+                Some(Ok((repository, PinLook::Pin(pin)))) => {
+                    answers.pin = Some((repository, pin));
+                    return answers;
                 }
-                None => return Err(partial),
+                Some(Ok((repository, PinLook::NoPin { unasked }))) if unasked > 0 => {
+                    let partial = answers.partial.get_or_insert_with(|| PartialLook::new(name, &repository));
+                    partial.note(&repository, unasked);
+                }
+                Some(Ok((_, PinLook::NoPin { .. }))) => {}
+                Some(Ok((repository, PinLook::Unread(gap)))) => {
+                    answers.unread.insert(repository, gap);
+                }
+                Some(Err(gap)) => answers.unlisted = answers.unlisted.or(Some(gap)),
+                None => return answers,
             }
+        }
+    }
+
+    /// One repository, within the memory budget. A defect of prodpin there is no answer.
+    async fn ask(&self, inventory: &dyn Inventory, repository: &RepositoryName, stop: &Stop) -> PinLook {
+        let unread = |cause, detail: &str| PinLook::Unread(Gap::new(Scope::Repository, cause, detail.to_owned()));
+        let asked = async {
+            let memory = self.admission.enter(0).await;
+            let look = inventory.look_for_pin(repository, &memory).await;
+            if memory.is_alone() || !memory.was_full() {
+                return look;
+            }
+            drop(memory);
+            let memory = self.admission.enter_alone().await;
+            inventory.look_for_pin(repository, &memory).await
+        };
+        tokio::select! {
+            look = AssertUnwindSafe(asked).catch_unwind() => {
+                look.unwrap_or_else(|_| unread(Cause::Malformed, "a defect of prodpin ended the look at it"))
+            }
+            () = stop.set() => unread(stop.cause(), "the run ended before it was asked"),
         }
     }
 
@@ -166,13 +262,14 @@ impl Setup {
         &self,
         key: &RepositoryKey,
         events: impl Iterator<Item = Event> + Send,
-        at: jiff::Timestamp,
+        at: Timestamp,
     ) -> Result<(), LedgerError> {
-        if self.ledger.has_history(&key.source) {
+        let is_on_record = || self.ledger.has_history(&key.source) && !self.witnesses.cleared.contains(key);
+        if is_on_record() {
             return Ok(());
         }
         let _beginning = self.witnesses.beginning.lock().await;
-        if self.ledger.has_history(&key.source) {
+        if is_on_record() {
             return Ok(());
         }
         let entry = |event| Entry { run: self.id.clone(), at, repository: Some(key.clone()), event };

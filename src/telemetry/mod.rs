@@ -76,7 +76,7 @@ impl Collector {
     /// `by`: when it is too late for anything.
     pub fn push(&self, report: &Report, by: Option<std::time::Instant>) -> Result<(), String> {
         let client = reqwest::Client::builder()
-            .user_agent(crate::sources::http::USER_AGENT)
+            .user_agent(prodpin_net::http::USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(REQUEST)
             .build()

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use prodpin::alert::tell;
 use prodpin::model::{Code, Digest, Finding, Mode, RunId, RunScope, Severity};
+use prodpin::outcome::report::{LedgerSection, Row, RunSection};
 use prodpin::policy::{Policy, parse};
 use prodpin::report::body::{BodyWriter, Report};
-use prodpin::report::document::{LedgerSection, Row, RunSection};
 use serde_json::Value;
 
 /// The AWS chain reads this process's environment, so each test runs again in a process whose environment names nobody.

@@ -12,9 +12,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use prodpin::alert::{AlertError, tell};
 use prodpin::ledger::{Access, Ledger};
 use prodpin::model::{Code, Finding, Mode, Severity, Waived};
+use prodpin::outcome::report::Row;
 use prodpin::policy::{Alert, Policy, parse};
 use prodpin::report::body::Report;
-use prodpin::report::document::Row;
 use serde_json::Value;
 
 use crate::reports::{finding, manifest, report, run, service, target, time};

@@ -8,8 +8,8 @@ use prodpin::model::{
     ArtifactId, Cause, Closure, Digest, Inspection, Mode, Obstacle, PinState, Presence, RepositoryName, Resolution,
     RunningReference, Scope, Snapshot, SourceName,
 };
+use prodpin::outcome::forecast::{Fate, RulesFound};
 use prodpin::policy::{LedgerLocation, Policy, SourceConfig};
-use prodpin::report::forecast::{Fate, RulesFound};
 use prodpin::run::{ForecastOptions, Progress, RunOptions, Stop, forecast_on, run_on};
 use prodpin::sources::oci::{Environment, Surroundings, Timing};
 use prodpin::sources::{OpenOptions, Source, helm};

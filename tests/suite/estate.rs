@@ -10,9 +10,9 @@ use prodpin::ledger::{Access, Ledger};
 use prodpin::model::{
     ArtifactId, Entry, Event, Finding, Mode, NamePatterns, Order, ProductionRule, RepositoryKey, Severity,
 };
+use prodpin::outcome::report::{PinReport, Reason, RepositoryReport, TargetReport};
 use prodpin::policy::{LedgerLocation, Policy};
 use prodpin::report::body::Report;
-use prodpin::report::document::{PinReport, Reason, RepositoryReport, TargetReport};
 use prodpin::run::{
     Forecast, ForecastOptions, Progress, Ready, ReadyOptions, Recommended, RunError, RunOptions, Stop, forecast_on,
     ready_on, recommend_on, run_on,

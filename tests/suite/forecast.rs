@@ -5,7 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use prodpin::decide::forecast::TriedRules;
 use prodpin::model::{Cause, Effect, Gap, Scope, Setting, Severity};
-use prodpin::report::forecast::{Fate, ForecastFormat, Preview, RepositoryForecast, RulesFound, render};
+use prodpin::outcome::forecast::{Fate, Preview, RepositoryForecast, RulesFound};
+use prodpin::report::forecast::{ForecastFormat, render};
 use prodpin::report::render::Style;
 use prodpin::run::{Forecast, ForecastOptions, Wanted};
 use prodpin::sources::Rehearsed;

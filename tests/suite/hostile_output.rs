@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input should fail")]
 
 use prodpin::model::{ArtifactId, Cause, Code, Finding, Gap, Mode, Obstacle, Scope, Severity, Tag};
+use prodpin::outcome::report::{Document, LedgerSection, PinReport, Reason, RepositoryReport, Row, TargetReport};
 use prodpin::report::body::Report;
-use prodpin::report::document::{Document, LedgerSection, PinReport, Reason, RepositoryReport, Row, TargetReport};
 use prodpin::report::escape;
 use prodpin::report::render::{Format, Style};
 use proptest::prelude::*;

@@ -8,7 +8,7 @@ use prodpin::model::{
     Obstacle, Order, PinState, Presence, ProductionRule, RepositoryKey, RepositoryState, Resolution, SettingFacts,
     Severity, Snapshot, StorageClass, Versioning,
 };
-use prodpin::report::document::PinReport;
+use prodpin::outcome::report::PinReport;
 
 /// A bucket's repository, look after look.
 struct Bucket {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use prodpin::model::{Mode, Order, ProductionRule, Severity};
-use prodpin::report::ready::Verdict;
+use prodpin::outcome::ready::Verdict;
 use prodpin::sources::memory::index;
 use proptest::prelude::*;
 

@@ -5,14 +5,15 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use prodpin::model::AwsAccount;
 use prodpin::model::{
     ArtifactId, Cause, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RunId, RunScope, Scope, Severity, Tag,
 };
-use prodpin::report::body::{Body, BodyWriter, Report};
-use prodpin::report::context::{AwsAccount, Context, Signer};
-use prodpin::report::document::{
+use prodpin::outcome::report::{
     Document, LedgerSection, PinReport, Reason, RepositoryReport, Rollback, Row, RunSection, TargetReport,
 };
+use prodpin::report::body::{Body, BodyWriter, Report};
+use prodpin::report::context::{Context, Signer};
 use prodpin::report::render::{Format, Style, render};
 
 pub(crate) const STARTED: &str = "2026-11-23T03:15:00Z";

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use prodpin::model::{Code, Due, Finding, Mode, Obstacle, Severity, Waived};
+use prodpin::outcome::report::{PinReport, RepositoryReport, Row, TargetReport};
 use prodpin::report::body::{BodyWriter, Report};
-use prodpin::report::document::{PinReport, RepositoryReport, Row, TargetReport};
 use prodpin::report::render::{Format, render};
 
 use serde_json::Value;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use prodpin::model::{ArtifactId, Mode, PinFailure, ProductionRule, RepositoryName};
-use prodpin::report::document::{PinReport, TargetReport};
+use prodpin::outcome::report::{PinReport, TargetReport};
 use prodpin::sources::{Protector, Source};
 
 use crate::estate::Estate;

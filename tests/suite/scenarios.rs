@@ -3,7 +3,7 @@
 
 use prodpin::ledger::{Access, Ledger};
 use prodpin::model::{ArtifactId, Event, Mode, NamePatterns, Order, ProductionRule, RepositoryKey};
-use prodpin::report::document::PinReport;
+use prodpin::outcome::report::PinReport;
 use prodpin::run::RunError;
 use prodpin::sources::memory::{image, index};
 

@@ -1,7 +1,7 @@
 //! What a user of ECR lives through: lifecycle rules against pins, archived releases, settings that change.
 
 use prodpin::model::{ArtifactId, Code, Finding, Mode, Mutability, Obstacle, Setting, Severity};
-use prodpin::report::document::PinReport;
+use prodpin::outcome::report::PinReport;
 use prodpin::sources::memory::{EcrTerms, index};
 
 use crate::estate::{Estate, REPOSITORY, Told};

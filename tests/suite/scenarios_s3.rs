@@ -8,8 +8,9 @@ use prodpin::model::{
     BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, Code, Due, Finding, Mode, NoncurrentLimit,
     Obstacle, Order, RuleFilter, Severity, StorageClass, TransitionMinimum, Trigger, Versioning,
 };
-use prodpin::report::document::PinReport;
-use prodpin::report::forecast::{Fate, ForecastFormat, RepositoryForecast, RulesFound, render};
+use prodpin::outcome::forecast::{Fate, RepositoryForecast, RulesFound};
+use prodpin::outcome::report::PinReport;
+use prodpin::report::forecast::{ForecastFormat, render};
 use prodpin::report::render::Style;
 use prodpin::run::{Forecast, ForecastOptions};
 

@@ -1,8 +1,8 @@
 //! Metrics pushed to a collector in this process.
 
 use prodpin::model::Mode;
+use prodpin::outcome::report::Row;
 use prodpin::report::body::Report;
-use prodpin::report::document::Row;
 use prodpin::telemetry::Collector;
 use serde_json::Value;
 

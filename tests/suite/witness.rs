@@ -12,10 +12,11 @@ use prodpin::model::{
     ArtifactId, Code, Digest, Entry, Event, Gap, Inspection, Mode, Order, Reference, RepositoryKey, RepositoryName,
     Resolution, RunId, RunningReference, SettingFacts, Severity, Snapshot, SourceName, Tag,
 };
+use prodpin::outcome::ready::Verdict;
 use prodpin::policy::{LedgerLocation, Policy};
 use prodpin::run::{Progress, RunOptions, Stop, run_on};
 use prodpin::sources::memory::{Call, Memory};
-use prodpin::sources::{Inventory, PinFailure, Protector, Source};
+use prodpin::sources::{Inventory, PinFailure, PinLook, Protector, Reservation, Source};
 
 use crate::estate::{Estate, REPOSITORY, Told, tags, told};
 
@@ -165,26 +166,90 @@ async fn a_pin_beside_a_history_stops_nothing_i24() {
     assert!(found.findings.iter().all(|finding| finding.code != Code::PinUnknown), "{:?}", found.codes());
 }
 
+/// What could not be asked is not known to have no pin: nothing of it is a beginning, the rest goes on, and each run asks
+/// again until it knows.
 #[tokio::test]
-async fn what_cannot_be_read_is_no_pin_and_no_ledger_is_no_history_i24() {
+async fn what_cannot_be_asked_for_pins_is_no_beginning_i24() {
+    const SECRET: &str = "shop/secret";
     let estate = Estate::with_releases(2);
-    estate.memory.push("shop/secret", "v1.0.0", "secret");
-    estate.memory.deny("shop/secret");
-    let found = estate.enforce().await;
-    assert!(missing(&found).is_empty() && !found.complete);
+    let secret = |mode| estate.report(mode, &[SECRET]);
+    estate.memory.push(SECRET, "v1.0.0", "released");
+    let released = estate.memory.tag(SECRET, "v1.0.0").unwrap();
+    estate.memory.move_tag(SECRET, &format!("prod-pinned-{}", released.digest().unwrap().hex()), &released);
+    // The release is put elsewhere, and whoever did that has the first list refused.
+    estate.memory.push(SECRET, "v1.0.0", "somebody else's");
+    estate.memory.deny(SECRET);
+    let first = estate.enforce().await;
+    assert_eq!(missing(&first), [Severity::High], "{:?}", first.codes());
+    assert!(!first.complete);
     assert_eq!(estate.memory.pins(REPOSITORY).len(), 2, "what can be read is pinned");
+    let said = first.findings.iter().find(|finding| finding.code == Code::LedgerHistoryMissing).unwrap();
+    assert!(said.message.contains(SECRET) && said.remedy.contains("--adopt"), "{said:?}");
 
-    let mut estate = without_history(2).await;
-    estate.policy.ledger = LedgerLocation::None;
-    assert!(missing(&estate.run(Mode::Audit).await).is_empty());
+    estate.memory.heal();
+    for _ in 0..2 {
+        let pins = estate.memory.pins(SECRET);
+        let found = estate.enforce().await;
+        assert_eq!(missing(&found), [Severity::Critical], "{:?}", found.codes());
+        assert_eq!(estate.memory.pins(SECRET), pins);
+        assert_eq!(missing(&told(&secret(Mode::Enforce).await.unwrap())), [Severity::Critical], "an event's run too");
+    }
+    let row = |found: &Told| found.repositories.iter().find(|it| it.name.as_str() == SECRET).unwrap().clone();
+    let found = estate.run(Mode::Audit).await;
+    assert!(row(&found).targets.iter().all(|target| target.protected.is_none()), "and not judged");
+    assert_eq!(row(&found).rollback.ready, None);
+    assert!(found.repositories.iter().any(|it| it.rollback.ready == Some(true)), "the rest is");
+}
+
+/// Where there was nothing, its history begins once that is known.
+#[tokio::test]
+async fn what_could_not_be_asked_and_has_no_pin_begins_later_i24() {
+    const SECRET: &str = "shop/secret";
+    let estate = Estate::with_releases(2);
+    estate.memory.push(SECRET, "v1.0.0", "released");
+    estate.memory.deny(SECRET);
+    for _ in 0..2 {
+        assert_eq!(missing(&estate.enforce().await), [Severity::High]);
+    }
+    estate.memory.heal();
+    let found = estate.enforce().await;
+    assert!(missing(&found).is_empty() && found.complete, "{:?}", found.codes());
+    assert_eq!(estate.memory.pins(SECRET).len(), 1);
+    assert!(missing(&estate.enforce().await).is_empty(), "its own pins are no witness against it");
 }
 
 #[tokio::test]
+async fn a_source_that_cannot_be_listed_is_no_beginning_i24() {
+    let estate = Estate::with_releases(2);
+    estate.memory.refuse_catalog();
+    let found = estate.enforce().await;
+    assert_eq!(missing(&found), [Severity::High], "{:?}", found.codes());
+    assert!(sources_on_record(&estate.policy).await.is_empty());
+    assert_eq!(estate.memory.calls(), []);
+    estate.memory.heal();
+    assert!(missing(&estate.enforce().await).is_empty());
+
+    let mut estate = without_history(2).await;
+    estate.policy.ledger = LedgerLocation::None;
+    assert!(missing(&estate.run(Mode::Audit).await).is_empty(), "no ledger is no history");
+}
+
+/// In no repository of the source, whether it has pins or not, and no line of a page calls anything unchanged.
+#[tokio::test]
 async fn ready_does_not_judge_without_the_history_i24() {
     let estate = without_history(3).await;
+    for release in ["v1.0.0", "v1.1.0"] {
+        estate.memory.push("shop/fresh", release, release);
+    }
     let ready = estate.ready().await;
-    let text = serde_json::to_string(&ready.report.rows().map(Result::unwrap).collect::<Vec<_>>()).unwrap();
-    assert!(text.contains("its history is missing"), "{text}");
+    let rows: Vec<_> = ready.report.rows().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert_eq!(row.verdict, Verdict::Unknown, "{row:?}");
+        assert!(!row.ladder.is_empty() && row.ladder.iter().all(|rung| rung.unchanged.is_none()), "{row:?}");
+        let text = serde_json::to_string(&row).unwrap();
+        assert!(text.contains("its history is missing") && text.contains("--adopt"), "{text}");
+    }
 }
 
 /// Asks at each pin what the ledger knows by then, as whoever comes after a kill would.
@@ -231,14 +296,14 @@ struct Late {
 
 #[async_trait]
 impl Inventory for Late {
-    async fn any_pin(&self, repository: &RepositoryName) -> Option<String> {
+    async fn look_for_pin(&self, repository: &RepositoryName, _memory: &Reservation) -> PinLook {
         let ledger = Ledger::open_with(&self.policy.ledger, &self.policy.safeguards, Access::Write).await.unwrap();
         let key = RepositoryKey { source: "shop".parse().unwrap(), name: repository.clone() };
         let artifact = ArtifactId::Manifest(Digest::of(b"release-0"));
         let event = Event::TagSeen { tag: "v0.9.0".parse().unwrap(), artifact, created: None };
         let (run, at) = (RunId::new(Timestamp::now(), 7), Timestamp::now());
         ledger.commit(vec![Entry { run, at, repository: Some(key), event }]).await.unwrap();
-        Some("prod-pinned-by-the-other".to_owned())
+        PinLook::Pin("prod-pinned-by-the-other".to_owned())
     }
 
     async fn settings(&self) -> (SettingFacts, Vec<Gap>) {

@@ -131,6 +131,41 @@ fn b67_deletion_beats_a_move_a_move_beats_a_marker_and_the_cheaper_class_wins() 
     assert_eq!(told(&configuration(classes), Enabled, &key([version("v1", written)])).len(), 1);
 }
 
+/// A move that wins the marker's day puts it off (B67); where the move is not known to come, neither is the day.
+#[test]
+fn f48_what_may_be_put_off_by_a_day_is_certain_from_the_next_day_on() {
+    let wanted = RuleFilter { written: true, tags: tagged(&[("kind", "cold")]), ..RuleFilter::default() };
+    let cold = BucketRule { filter: wanted, ..moving("cold", "GLACIER", 10) };
+    let rules = configuration([expiring("gone", 10), cold, cleaning("clean", 1, 0)]);
+    let unread = with("v2", "2026-02-19T10:00:00Z", |_, tags, _, _, _| *tags = None);
+    assert_eq!(
+        told(&rules, Enabled, &key([unread, version("v1", "2026-03-01T10:00:00Z")])),
+        [
+            "2026-03-01T12:00:00Z deletes v1 by clean",
+            "2026-03-02 possibly moves to GLACIER v2 by cold",
+            "2026-03-02 possibly hides v2 by gone",
+            "2026-03-03 possibly deletes v2 by clean",
+            "2026-03-03 hides v2 by gone",
+            "2026-03-04 deletes v2 by clean",
+        ]
+    );
+}
+
+/// Of tags that could not be read, one rule wants some and another wants others: either may come true.
+#[test]
+fn f48_what_may_be_hidden_may_be_moved_instead() {
+    let only = |key: &str, rule: BucketRule| {
+        let filter = RuleFilter { written: true, tags: tagged(&[(key, "yes")]), ..RuleFilter::default() };
+        BucketRule { filter, ..rule }
+    };
+    let rules = configuration([only("old", expiring("gone", 5)), only("cold", moving("cold", "GLACIER", 20))]);
+    let unread = with("v1", "2026-03-01T10:00:00Z", |_, tags, _, _, _| *tags = None);
+    assert_eq!(
+        told(&rules, Enabled, &key([unread])),
+        ["2026-03-07 possibly hides v1 by gone", "2026-03-22 possibly moves to GLACIER v1 by cold"]
+    );
+}
+
 #[test]
 fn b68_due_times_round_up_to_midnight_and_past_ones_are_now() {
     let rules = configuration([expiring("old", 3)]);

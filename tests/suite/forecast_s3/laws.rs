@@ -277,7 +277,6 @@ proptest! {
         if rules.rules.iter().any(sized) {
             made.retain(|made| !made.is_marker);
         }
-        prop_assume!(!made.is_empty());
         let null = null.filter(|place| *place < made.len());
         let steps = simulated(&rules, versioning, &made, null);
         let literal = lived(&rules, versioning, &made, null, false);

@@ -2,7 +2,7 @@
 //! and nothing called protected, until the policy says what cleans up (I22, F123).
 
 use prodpin::model::{Code, Digest, Mode, Obstacle, Order, Pin, Recognised, RegistryKind, Severity, StatedCleanup};
-use prodpin::report::document::PinReport;
+use prodpin::outcome::report::PinReport;
 use prodpin::run::ForecastOptions;
 
 use super::content::Opening;
@@ -114,7 +114,7 @@ async fn no_new_pin_is_made_where_the_cleanup_cannot_be_read_and_one_finding_say
 /// A look ahead where nobody can look is none: it says so, and does not end as if all were well.
 #[tokio::test]
 async fn a_forecast_of_unread_rules_is_unknown_f123() {
-    use prodpin::report::forecast::RulesFound;
+    use prodpin::outcome::forecast::RulesFound;
     let lie = || kinds().swap_remove(0).1;
     for (lies, stated, said, complete) in [
         (vec![lie()], None, Some("(Harbor) does not expose its cleanup rules; state on the source"), false),

@@ -1,7 +1,7 @@
 //! `lifecycle: manage`: enforce puts the rule in front that claims pins, and then pins.
 
 use prodpin::model::{Code, Digest, Event, Mode, PinTerms, Setting, Severity};
-use prodpin::report::document::PinReport;
+use prodpin::outcome::report::PinReport;
 use prodpin::sources::memory::{Call, EcrTerms};
 
 use super::runs::{UNTAGGED, asked, days, keep, of, pattern, pins, prefix, releases, rule, terms};

@@ -3,7 +3,7 @@
 use prodpin::model::{
     ArtifactId, Code, Finding, Mode, Mutability, Obstacle, PinTerms, ProductionRule, Setting, Severity,
 };
-use prodpin::report::document::PinReport;
+use prodpin::outcome::report::PinReport;
 use prodpin::sources::memory::{Call, EcrTerms};
 
 use crate::estate::{Estate, REPOSITORY, Told};

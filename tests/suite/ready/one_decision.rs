@@ -2,8 +2,8 @@
 //! is wanted, the way back and the verdict, in both.
 
 use prodpin::model::{ArtifactId, Closure, DatabaseRule, Digest, NamePatterns, Platform, SchemaChange, Waiting};
-use prodpin::report::document::{Reason, TargetReport};
-use prodpin::report::ready::Verdict;
+use prodpin::outcome::ready::Verdict;
+use prodpin::outcome::report::{Reason, TargetReport};
 
 use super::scene::*;
 

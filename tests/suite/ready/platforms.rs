@@ -1,7 +1,7 @@
 //! The exact commands for each platform.
 
 use prodpin::model::{Closure, Control, Manager, Platform, SchemaChange, Updates, Waiting};
-use prodpin::report::ready::{Verdict, Way};
+use prodpin::outcome::ready::{Verdict, Way};
 
 use super::scene::*;
 
@@ -457,7 +457,7 @@ fn commands_stand_on_one_line_however_narrow_the_page() {
     let page = scene.page();
     let mut writer = prodpin::report::ready::ReadyWriter::default();
     writer.push(&page).unwrap();
-    let section = prodpin::report::ready::ReadySection {
+    let section = prodpin::outcome::ready::ReadySection {
         at: "2026-03-02T03:00:00Z".parse().unwrap(),
         policy_sha256: prodpin::model::Digest::of(b"policy"),
         complete: true,

@@ -1,8 +1,9 @@
 //! Whole looks: a registry, a cluster's API server, the ledger; and the program itself.
 
 use prodpin::model::{DatabaseRule, NamePatterns, ProductionRule, SchemaChange, Severity};
+use prodpin::outcome::ready::{ReadyDocument, RepositoryReady, Verdict};
 use prodpin::policy::SignalConfig;
-use prodpin::report::ready::{ReadyDocument, ReadyFormat, RepositoryReady, Verdict, render};
+use prodpin::report::ready::{ReadyFormat, render};
 use prodpin::report::render::Style;
 use prodpin::run::Ready;
 use prodpin::sources::memory::image;

@@ -10,8 +10,9 @@ use prodpin::model::{
     ObservedTag, PinState, Platform, Presence, ProductionRule, Provenance, RepositoryKey, RepositoryState, Resolution,
     Running, RunningReference, SchemaChange, Snapshot, Tenure, Waiting, Workload, claimant,
 };
-use prodpin::report::document::RepositoryReport;
-use prodpin::report::ready::{ReadySection, ReadyWriter, RepositoryReady};
+use prodpin::outcome::ready::{ReadySection, RepositoryReady};
+use prodpin::outcome::report::RepositoryReport;
+use prodpin::report::ready::ReadyWriter;
 
 /// A moment of the day before the night on which everything is asked.
 pub(crate) fn at(hour: i8) -> Timestamp {
@@ -287,6 +288,7 @@ impl Scene {
             row: forecast::row(&input, &plan, None, false),
             said: &self.said,
             addresses: &addresses,
+            has_history: true,
         });
         (plan.report, page)
     }

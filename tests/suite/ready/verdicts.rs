@@ -4,7 +4,7 @@ use prodpin::model::{
     Cause, Closure, DatabaseRule, Digest, Gap, NamePatterns, Obstacle, Order, PinState, Presence, ProductionRule,
     SchemaChange, Scope,
 };
-use prodpin::report::ready::{RepositoryReady, Verdict};
+use prodpin::outcome::ready::{RepositoryReady, Verdict};
 
 use super::scene::*;
 
@@ -390,7 +390,8 @@ fn a_branch_is_no_commit_to_start_from() {
 /// Whoever looks at the list at night sees first what cannot be gone back to.
 #[test]
 fn the_list_begins_with_what_a_rollback_would_miss() {
-    use prodpin::report::ready::{ReadyFormat, ReadySection, ReadyWriter, render};
+    use prodpin::outcome::ready::ReadySection;
+    use prodpin::report::ready::{ReadyFormat, ReadyWriter, render};
     let broken = |scene: Scene, tag| scene.look(tag, |seen| seen.closure = Closure::Broken(vec![Digest::of(b"layer")]));
     let ready = || silent().without_database();
     let first = Scene::new(&["v1"]).saying([Said::now(&kubernetes("deployment", "api"), "v1", "v1", 10).revision("1")]);

@@ -1,8 +1,8 @@
 //! What runs make of it: which artifacts are kept, what is told, what is on record.
 
 use prodpin::model::{ArtifactId, Event, Mode, ProductionRule};
+use prodpin::outcome::report::{Reason, TargetReport};
 use prodpin::policy::SignalConfig;
-use prodpin::report::document::{Reason, TargetReport};
 use prodpin::sources::memory::index;
 
 use super::api_server::*;

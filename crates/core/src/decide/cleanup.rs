@@ -1,0 +1,289 @@
+//! Registries whose own cleanup rules cannot be read: what that means for pins, for what is called protected, and for
+//! whoever runs the registry (I22, F123).
+
+use jiff::Timestamp;
+
+use crate::model::{
+    ArtifactKind, Cleanup, Code, Finding, Inspection, Obstacle, Recognised, RegistryKind, Severity, SourceName,
+    StatedCleanup,
+};
+use crate::outcome::report::PinReport;
+
+use super::protection::Verdict;
+
+/// What keeps a target from being called protected, whether or not it is pinned.
+pub(super) fn obstacle(cleanup: &Cleanup, inspection: Option<&Inspection>) -> Option<Obstacle> {
+    let detail = match (cleanup.stated, &cleanup.registry) {
+        (Some(StatedCleanup::None), _) => return None,
+        (Some(StatedCleanup::Untagged), registry) => {
+            let spared = matches!(registry, Recognised::Kind(kind) if kind.spares_children());
+            // What is below an index has no tag of its own, and a pin on the index gives it none.
+            let is_index = inspection.is_some_and(|seen| seen.kind == Some(ArtifactKind::Index));
+            if spared || !is_index {
+                return None;
+            }
+            "untagged manifests are cleaned up here, and the images of this index have no tag of their own".to_owned()
+        }
+        // Its inspection says so, with the source that can read them.
+        (_, Recognised::Kind(RegistryKind::Ecr)) => return None,
+        (_, Recognised::Kind(kind)) => format!("this registry ({kind}) does not expose its cleanup rules"),
+        (_, Recognised::Before(kind)) => {
+            format!("an earlier run recognised this registry as {kind}, which does not expose its cleanup rules")
+        }
+        (None, Recognised::Unknown { detail }) => {
+            format!("which kind of registry this is, and so what cleans up here, could not be read: {detail}")
+        }
+        (Some(StatedCleanup::Unknown), _) => "the policy says that what cleans up here is unknown".to_owned(),
+        (None, Recognised::NotAsked | Recognised::Plain) => return None,
+    };
+    Some(Obstacle::CleanupUnknown { detail })
+}
+
+/// Why it is not known what rules there are, where a source without readable rules may have some (F123).
+pub(super) fn unread(cleanup: &Cleanup) -> Option<String> {
+    match obstacle(cleanup, None) {
+        Some(Obstacle::CleanupUnknown { detail }) if cleanup.stated.is_none() => {
+            Some(format!("{detail}; state on the source what cleans up: `cleanup: none`, `untagged` or `unknown`"))
+        }
+        Some(Obstacle::CleanupUnknown { detail }) => Some(detail),
+        _ if cleanup.kind() == Some(RegistryKind::Ecr) => {
+            Some("Amazon ECR's lifecycle policy cannot be seen through an `oci` source; use an `ecr` source".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Takes back a pin that would be made now, where none is made. A pin that was there before and is gone stays a lack of
+/// its own: somebody took it.
+pub(super) fn withhold(cleanup: &Cleanup, was_pinned: bool, verdict: Verdict) -> Verdict {
+    if !cleanup.withholds_pins() || !verdict.pinnable {
+        return verdict;
+    }
+    let mut verdict = Verdict { pin: PinReport::Withheld, pinnable: false, ..verdict };
+    if !was_pinned {
+        verdict.obstacles.retain(|obstacle| *obstacle != Obstacle::Unpinned);
+        let is_lost = verdict.obstacles.iter().any(|obstacle| !obstacle.is_unknown());
+        // It is unpinned on purpose; whether the registry's rules take it is what nobody knows.
+        verdict.protected = is_lost.then_some(false);
+    }
+    verdict
+}
+
+/// What whoever runs the source should know: one finding for all that is in it.
+#[must_use]
+pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Option<Finding> {
+    let (severity, message, remedy) = match (cleanup.stated, &cleanup.registry) {
+        (Some(StatedCleanup::None | StatedCleanup::Untagged), _) => return None,
+        (None, Recognised::NotAsked | Recognised::Plain) => return None,
+        (Some(StatedCleanup::Unknown), registry) => {
+            let kind = match registry {
+                Recognised::Kind(kind) | Recognised::Before(kind) => {
+                    format!("this registry ({kind}) does not expose its cleanup rules")
+                }
+                _ => "what cleans up in this registry is unknown".to_owned(),
+            };
+            let message =
+                format!("{kind}; the policy says `cleanup: unknown`, so pins are made and nothing is called protected");
+            let remedy = match registry {
+                Recognised::Kind(kind) | Recognised::Before(kind) => safe_pins(*kind).to_owned(),
+                _ => "find out what removes tags there".to_owned(),
+            };
+            (Severity::Medium, message, format!("{remedy}; then write `cleanup: none` or `cleanup: untagged`"))
+        }
+        (None, Recognised::Kind(kind)) => (
+            Severity::High,
+            format!(
+                "this registry ({kind}) does not expose its cleanup rules; a new pin may push a release out, so none is \
+                 made, and existing pins are not proven to hold"
+            ),
+            format!("{}; then {STATE}", safe_pins(*kind)),
+        ),
+        (None, Recognised::Before(kind)) => (
+            Severity::High,
+            format!(
+                "an earlier run recognised this registry as {kind}, which does not expose its cleanup rules, and it shows \
+                 no mark of that now; no new pin is made, and existing pins are not proven to hold"
+            ),
+            format!(
+                "if {kind} still answers there, see what a proxy in front hides, and {}; then, or if it is another \
+                 registry now, {STATE}",
+                safe_pins(*kind)
+            ),
+        ),
+        (None, Recognised::Unknown { detail }) => (
+            Severity::High,
+            format!("which kind of registry this is could not be read, so no new pin is made: {detail}"),
+            format!("run again once the registry answers, or {STATE}"),
+        ),
+    };
+    Some(Finding::at_large(Code::CleanupUnknown, severity, Some(source), message, remedy, now))
+}
+
+const STATE: &str = "state on the source what cleans up: `cleanup: none` (nothing, or rules that neither take nor count \
+                     pins), `cleanup: untagged` (only what has no tag), or `cleanup: unknown` (pin all the same)";
+
+/// What makes pins safe in each kind of registry, by its own means: that they are not taken, and that nothing counts them
+/// (J42, K49, K53, K55). Of the first six it is a law of the tests that this suffices.
+const fn safe_pins(kind: RegistryKind) -> &'static str {
+    match kind {
+        RegistryKind::Harbor => {
+            "in each project add a tag immutability rule and a tag retention rule \"always\", both for repositories ** \
+             and tags prod-pinned-*, and keep nothing by \"the most recently pushed, pulled or active # artifacts\": a pin \
+             is a push there, and making it pulls the manifest"
+        }
+        RegistryKind::Zot => {
+            "under storage.retention put an own keepTags entry first in each policy: {\"patterns\": [\"^prod-pinned-\"]}, \
+             and use no mostRecentlyPulledCount: making a pin pulls its manifest"
+        }
+        RegistryKind::Quay => {
+            "add an immutability policy with the tag pattern prod-pinned-.* to the organization (Quay 3.17 or later, \
+             FEATURE_IMMUTABLE_TAGS), or leave prod-pinned-.* out of every auto-prune policy"
+        }
+        RegistryKind::GitLab => {
+            "add a protected or immutable tag rule ^prod-pinned- to each project: such tags are exempt from its cleanup \
+             policy"
+        }
+        RegistryKind::Azure => {
+            "begin the tag part of every acr purge filter with ^(?!prod-pinned-), so that pins are neither deleted nor \
+             counted; locks do not replace it: they come after a pin, hold only if the manifests of its platforms are \
+             locked, too, and give way to --include-locked"
+        }
+        RegistryKind::Google => {
+            "add a Keep cleanup policy with tagPrefixes prod-pinned- (gcloud artifacts repositories \
+             set-cleanup-policies); it does not keep the platforms of an index, so write `cleanup: untagged` if any policy \
+             deletes what has no tag"
+        }
+        RegistryKind::Artifactory => "exclude tags prod-pinned-* from every cleanup policy",
+        RegistryKind::Nexus => {
+            "leave prod-pinned-* out of every cleanup policy's asset name matcher, and run no task that deletes by age \
+             or last download there"
+        }
+        RegistryKind::Gitea => "set \"keep versions matching\" to ^prod-pinned- in every cleanup rule of the owner",
+        RegistryKind::Ecr => "read it as an `ecr` source, which simulates its lifecycle policy",
+        RegistryKind::Hosted(_) => "exempt tags prod-pinned-* from its retention rules",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ArtifactId, Closure, Digest, PinState, Presence};
+
+    const KINDS: [RegistryKind; 11] = [
+        RegistryKind::Harbor,
+        RegistryKind::Zot,
+        RegistryKind::Quay,
+        RegistryKind::GitLab,
+        RegistryKind::Azure,
+        RegistryKind::Google,
+        RegistryKind::Artifactory,
+        RegistryKind::Nexus,
+        RegistryKind::Gitea,
+        RegistryKind::Ecr,
+        RegistryKind::Hosted("a service"),
+    ];
+
+    fn cleanup(registry: Recognised, stated: Option<StatedCleanup>) -> Cleanup {
+        Cleanup { registry, stated }
+    }
+
+    fn index(kind: Option<ArtifactKind>) -> Inspection {
+        Inspection {
+            artifact: ArtifactId::Manifest(Digest::of(b"x")),
+            presence: Presence::Present,
+            kind,
+            created: None,
+            closure: Closure::Complete,
+            pin: PinState::Absent,
+            obstacles: Vec::new(),
+            gaps: Vec::new(),
+            object: None,
+            lost_attestations: Vec::new(),
+            children: Default::default(),
+        }
+    }
+
+    #[test]
+    fn one_finding_says_what_it_is_and_how_to_make_pins_safe_f123() {
+        let (source, now) = ("shop".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        for kind in KINDS {
+            let silent = unreadable(&source, &cleanup(Recognised::Kind(kind), None), now).unwrap();
+            assert_eq!((silent.code, silent.severity), (Code::CleanupUnknown, Severity::High), "{kind}");
+            assert!(silent.message.contains(kind.name()) && silent.remedy.contains("`cleanup: none`"), "{silent:?}");
+            let stated = cleanup(Recognised::Kind(kind), Some(StatedCleanup::Unknown));
+            assert_eq!(unreadable(&source, &stated, now).unwrap().severity, Severity::Medium, "{kind}");
+            for stated in [StatedCleanup::None, StatedCleanup::Untagged] {
+                assert_eq!(unreadable(&source, &cleanup(Recognised::Kind(kind), Some(stated)), now), None, "{kind}");
+            }
+        }
+        assert_eq!(unreadable(&source, &cleanup(Recognised::Plain, None), now), None);
+        assert_eq!(unreadable(&source, &Cleanup::default(), now), None);
+        let unknown = cleanup(Recognised::Unknown { detail: "GET /v2/: HTTP status 502".to_owned() }, None);
+        assert_eq!(unreadable(&source, &unknown, now).unwrap().severity, Severity::High);
+    }
+
+    #[test]
+    fn what_makes_pins_safe_keeps_them_from_being_counted_too_i22_j42_k49_k55() {
+        for (kind, what) in [
+            (RegistryKind::Harbor, "most recently pushed, pulled or active"),
+            (RegistryKind::Zot, "mostRecentlyPulledCount"),
+            (RegistryKind::Azure, "^(?!prod-pinned-)"),
+            // A policy that keeps by tag keeps no platform of an index (I26, K43).
+            (RegistryKind::Google, "`cleanup: untagged` if any policy deletes what has no tag"),
+        ] {
+            assert!(safe_pins(kind).contains(what), "{kind}");
+        }
+        assert!(STATE.contains("neither take nor count"));
+    }
+
+    #[test]
+    fn what_is_not_proven_says_why_and_what_the_policy_states_ends_it_i22_f123_f125() {
+        let zot = || Recognised::Kind(RegistryKind::Zot);
+        let (image, index) = (index(None), index(Some(ArtifactKind::Index)));
+        for (registry, stated, seen, unknown) in [
+            (zot(), None, &image, true),
+            (zot(), Some(StatedCleanup::Unknown), &image, true),
+            (zot(), Some(StatedCleanup::None), &index, false),
+            (zot(), Some(StatedCleanup::Untagged), &index, false),
+            (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), &index, true),
+            (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), &image, false),
+            // A lock on an index is none on its platforms (F125).
+            (Recognised::Kind(RegistryKind::Azure), Some(StatedCleanup::Untagged), &index, true),
+            (Recognised::Kind(RegistryKind::Azure), Some(StatedCleanup::Untagged), &image, false),
+            (Recognised::Plain, Some(StatedCleanup::Untagged), &index, true),
+            (Recognised::Plain, Some(StatedCleanup::Unknown), &image, true),
+            (Recognised::Plain, None, &index, false),
+            (Recognised::NotAsked, None, &index, false),
+            (Recognised::Unknown { detail: String::new() }, None, &image, true),
+            (Recognised::Before(RegistryKind::Zot), None, &image, true),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Unknown), &image, true),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Untagged), &image, false),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Untagged), &index, true),
+        ] {
+            let cleanup = cleanup(registry, stated);
+            let found = obstacle(&cleanup, Some(seen));
+            assert_eq!(found.is_some(), unknown, "{cleanup:?} {:?}", seen.kind);
+            assert!(found.is_none_or(|obstacle| obstacle.is_unknown()), "{cleanup:?}");
+        }
+    }
+
+    #[test]
+    fn a_withheld_pin_leaves_protection_unknown_and_a_lost_one_is_a_lack_i22() {
+        let verdict = || Verdict {
+            pin: PinReport::Planned,
+            restorable: Some(true),
+            protected: Some(false),
+            obstacles: vec![Obstacle::Unpinned, Obstacle::CleanupUnknown { detail: String::new() }],
+            pinnable: true,
+        };
+        let harbor = cleanup(Recognised::Kind(RegistryKind::Harbor), None);
+        let kept = withhold(&harbor, false, verdict());
+        assert_eq!((kept.pin, kept.protected, kept.pinnable), (PinReport::Withheld, None, false));
+        assert!(!kept.obstacles.contains(&Obstacle::Unpinned));
+        let lost = withhold(&harbor, true, verdict());
+        assert_eq!((lost.pin, lost.protected, lost.pinnable), (PinReport::Withheld, Some(false), false));
+        assert!(lost.obstacles.contains(&Obstacle::Unpinned));
+        let stated = cleanup(Recognised::Kind(RegistryKind::Harbor), Some(StatedCleanup::Unknown));
+        assert_eq!(withhold(&stated, false, verdict()), verdict());
+    }
+}

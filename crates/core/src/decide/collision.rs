@@ -1,0 +1,112 @@
+//! Findings about lifecycle rules that reach a rollback target, or against which no pin holds.
+
+use jiff::Timestamp;
+
+use crate::model::{Code, Finding, Retention, Severity, Threat};
+use crate::outcome::report::{RepositoryReport, TargetReport};
+
+use super::commands;
+use super::findings::Draft;
+use super::forecast::{self, Advice, AdviceKind};
+use super::prospects::Prospects;
+use super::refusals;
+
+/// One finding for a target, whatever the number of rules: the soonest rule is told, the others are counted.
+pub(super) fn of(
+    draft: Draft<'_>,
+    name: &str,
+    target: &TargetReport,
+    prospects: &Prospects,
+    now: Timestamp,
+) -> Option<(Severity, String, String)> {
+    let threats = prospects.threats(&target.artifact);
+    let (first, others) = threats.split_first()?;
+    let severity = threats.iter().map(|threat| forecast::severity(threat, now)).max()?;
+    let others = match others.len() {
+        0 => String::new(),
+        1 => "; 1 more rule reaches it".to_owned(),
+        others => format!("; {others} more rules reach it"),
+    };
+    let message = format!("{}{others}", told(first, name));
+    Some((severity, message, remedy(draft, prospects)))
+}
+
+/// What to do about rules that reach a pinned target.
+pub(super) fn remedy(draft: Draft<'_>, prospects: &Prospects) -> String {
+    match ineffective_advice(prospects).next() {
+        Some(advice) => mend(draft, advice),
+        None => match draft.retention() {
+            Retention::Bucket(_) => format!(
+                "narrow the rule so that it spares releases; `{}` prints rules that do",
+                commands::recommend(draft.repository())
+            ),
+            Retention::Unruled | Retention::Ecr(_) => {
+                format!("narrow the rule so that it spares releases; `{}` tries a policy", trying(draft))
+            }
+        },
+    }
+}
+
+/// Pins that do not hold against the live rules (F44): once for the repository.
+pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects: &Prospects) -> Option<Finding> {
+    if let Some(harm) = refusals::done(prospects) {
+        let severity = if refusals::done_to_production(prospects) { Severity::Critical } else { Severity::High };
+        // They are never removed for that: what else names their artifacts is not known.
+        let remedy = claimed(prospects).unwrap_or_else(|| refusals::claim_first(draft));
+        return Some(draft.finding(Code::PinIneffective, severity, harm, remedy));
+    }
+    let (first, more) = {
+        let mut advice = ineffective_advice(prospects);
+        (advice.next()?, advice.count())
+    };
+    let reached = report.targets.iter().filter(|target| !prospects.threats(&target.artifact).is_empty()).count();
+    let (severity, consequence) = match reached {
+        // Nothing is lost today, and the next release or rule may change that.
+        0 => (Severity::Low, "no rule reaches today's targets all the same".to_owned()),
+        1 => (Severity::High, "a rule reaches 1 target, pinned or not".to_owned()),
+        reached => (Severity::High, format!("rules reach {reached} targets, pinned or not")),
+    };
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    let message = format!("{}{more}; {consequence}", first.sentence());
+    let remedy = claimed(prospects).unwrap_or_else(|| mend(draft, first));
+    Some(draft.finding(Code::PinIneffective, severity, message, remedy))
+}
+
+/// What prodpin does itself about rules against which no pin holds, where the policy lets it, or why it does not.
+fn claimed(prospects: &Prospects) -> Option<String> {
+    match (&prospects.pinning.claim, &prospects.pinning.unclaimed) {
+        (Some(_), _) => Some("run `prodpin enforce`: it puts a rule in front that keeps `prod-pinned-*`".to_owned()),
+        (None, Some(why)) => Some(format!("change the lifecycle policy by hand: prodpin does not, because {why}")),
+        (None, None) => None,
+    }
+}
+
+/// What to do about rules against which no pin holds. Where rules have an order, one in front of them settles it.
+pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
+    match draft.retention() {
+        Retention::Ecr(_) => {
+            let recommend = commands::recommend(draft.repository());
+            format!("put a rule in front that claims pins; `{recommend}` prints the policy")
+        }
+        Retention::Unruled | Retention::Bucket(_) => advice.remedy.clone(),
+    }
+}
+
+/// What happens unless it is pinned, to follow a sentence about a pin that is lacking.
+pub(super) fn unless_pinned(threat: &Threat) -> String {
+    format!(", and unless it is, lifecycle rule {} {} it {}", threat.rule, threat.verb(), forecast::when(&threat.due))
+}
+
+/// `lifecycle rule 2 deletes v1.2.0 on 2026-12-01: pushed …`.
+fn told(threat: &Threat, name: &str) -> String {
+    let when = forecast::when(&threat.due);
+    format!("lifecycle rule {} {} {name} {when}: {}", threat.rule, threat.verb(), threat.why)
+}
+
+fn ineffective_advice(prospects: &Prospects) -> impl Iterator<Item = &Advice> {
+    prospects.advice().iter().filter(|advice| advice.kind == AdviceKind::PinsIneffective)
+}
+
+fn trying(draft: Draft<'_>) -> String {
+    format!("{} --lifecycle FILE", commands::forecast(draft.repository()))
+}

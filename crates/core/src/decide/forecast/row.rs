@@ -1,0 +1,129 @@
+//! One repository's row of the forecast.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Advice, AdviceKind, Outlook, Situation, is_due, severity, toll};
+use crate::decide::cleanup;
+use crate::decide::collision;
+use crate::decide::findings::Draft;
+use crate::decide::plan::{Input, Plan};
+use crate::model::{ArtifactId, EcrImage, Effect, Retention, Snapshot, Threat};
+use crate::outcome::forecast::{Fate, OthersForecast, RepositoryForecast, RulesFound, TargetForecast};
+use crate::outcome::report::TargetReport;
+
+/// What the rules will do to a repository that has been planned. `tried` says that others stand in the place of the
+/// live ones.
+#[must_use]
+pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool) -> RepositoryForecast {
+    let rules = match plan.prospects.live() {
+        Outlook::Unruled => match cleanup::unread(&input.snapshot.cleanup) {
+            Some(detail) => RulesFound::Unknown { detail },
+            None => RulesFound::NoneReadable,
+        },
+        Outlook::NoneSet => RulesFound::NoneSet,
+        Outlook::Unknown { detail } => RulesFound::Unknown { detail: detail.clone() },
+        Outlook::Known(_) if tried => RulesFound::Tried,
+        Outlook::Known(_) => RulesFound::Live,
+    };
+    let known = !matches!(plan.prospects.live(), Outlook::Unknown { .. });
+    let unseen = matches!(plan.prospects.live(), Outlook::Known(known) if !known.unseen.is_empty());
+    RepositoryForecast {
+        source: input.key.source.clone(),
+        name: input.key.name.clone(),
+        complete: plan.report.complete && known && !unseen,
+        gaps: plan.report.gaps.clone(),
+        rules,
+        targets: plan.report.targets.iter().map(|target| of_target(input, plan, target, as_of)).collect(),
+        others: others(input, plan, as_of),
+        advice: plan.prospects.advice().iter().map(|advice| exact(Draft::of(input), advice)).collect(),
+        preview: None,
+    }
+}
+
+/// Advice with the command that follows it.
+fn exact(draft: Draft<'_>, advice: &Advice) -> Advice {
+    match advice.kind {
+        AdviceKind::PinsIneffective => Advice { remedy: collision::mend(draft, advice), ..advice.clone() },
+        AdviceKind::DoubtfulRule => advice.clone(),
+    }
+}
+
+fn of_target(input: &Input<'_>, plan: &Plan, target: &TargetReport, as_of: Option<Timestamp>) -> TargetForecast {
+    let threats = plan.prospects.threats(&target.artifact).to_vec();
+    let unless_pinned = plan.prospects.unless_pinned(&target.artifact).cloned();
+    let draft = Draft::of(input);
+    let remedy = match (threats.is_empty(), &unless_pinned) {
+        (false, _) => Some(collision::remedy(draft, &plan.prospects)),
+        (true, Some(_)) => Some("pin it: run `prodpin enforce`".to_owned()),
+        (true, None) => None,
+    };
+    let known = match plan.prospects.live() {
+        Outlook::Unruled | Outlook::Unknown { .. } => false,
+        Outlook::NoneSet => true,
+        Outlook::Known(known) => !known.unseen.contains(&target.artifact),
+    };
+    let fate = as_of.map(|at| match known {
+        true => fate(&threats, unless_pinned.as_ref(), input.now, at),
+        false => Fate::Unknown,
+    });
+    TargetForecast {
+        severity: threats.iter().chain(&unless_pinned).map(|threat| severity(threat, input.now)).max(),
+        target: target.clone(),
+        threats,
+        unless_pinned,
+        fate,
+        remedy,
+    }
+}
+
+fn fate(threats: &[Threat], unless_pinned: Option<&Threat>, now: Timestamp, at: Timestamp) -> Fate {
+    let due = |threat: &&Threat| is_due(threat, now, at);
+    let effects: BTreeSet<Effect> = threats.iter().filter(due).map(|threat| threat.effect).collect();
+    match effects.first() {
+        // What lies in an archive and is hidden there is gone for whoever asks by name.
+        Some(Effect::Deletes | Effect::Hides) => Fate::Gone,
+        Some(Effect::Archives) if effects.contains(&Effect::Hides) => Fate::Gone,
+        Some(Effect::Archives) => Fate::Archived,
+        None if unless_pinned.as_ref().is_some_and(due) => Fate::LostUnlessPinned,
+        None => Fate::Stays,
+    }
+}
+
+fn others(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>) -> Option<OthersForecast> {
+    let targets: BTreeSet<ArtifactId> = plan.report.targets.iter().map(|target| target.artifact.clone()).collect();
+    let situation = Situation {
+        snapshot: input.snapshot,
+        targets: &targets,
+        pinned: &plan.prospects.pinning.made(),
+        inspections: input.inspections,
+        arrivals: &[],
+        now: input.now,
+    };
+    Some(OthersForecast {
+        artifacts: artifacts(input.snapshot).filter(|artifact| !targets.contains(artifact)).count() as u64,
+        now: toll(&situation, input.now)?,
+        by_then: as_of.and_then(|at| toll(&situation, at)),
+    })
+}
+
+/// Every artifact that rules may act on.
+pub fn artifacts(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
+    let images = images(&snapshot.retention).iter().map(|image| ArtifactId::Manifest(image.digest.clone()));
+    let objects = snapshot.tags.iter().filter_map(|tag| tag.object.as_deref()).flat_map(|object| &object.versions);
+    images.chain(objects.map(|version| version.artifact.clone()))
+}
+
+/// Those of them that no tag names. A version always has its key.
+pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
+    let untagged = images(&snapshot.retention).iter().filter(|image| image.tags.is_empty());
+    untagged.map(|image| ArtifactId::Manifest(image.digest.clone()))
+}
+
+fn images(retention: &Retention) -> &[EcrImage] {
+    match retention {
+        Retention::Unruled | Retention::Bucket(_) => &[],
+        Retention::Ecr(ecr) => &ecr.images,
+    }
+}

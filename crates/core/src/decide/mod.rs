@@ -1,0 +1,76 @@
+//! Deciding: pure, total, synchronous; the clock is an argument. The same input in any order gives the same plan.
+//!
+//! A repository is decided in three steps, with reading in between:
+//!
+//! 1. [`survey`]: what else must be read before anything can be said: tags that are known and were not listed.
+//! 2. [`changes`]: what differs from what the ledger knew, as events. Folded in, they give the state that the rest
+//!    decides on, so that an artifact keeps its place when its tag moves away.
+//! 3. [`select`] and [`plan`]: the rollback set, then verdicts, pins to make, findings. `plan` runs again on what was
+//!    read back after pinning, and that second answer is what is reported.
+
+mod access;
+mod called;
+mod changes;
+mod charts;
+mod cleanup;
+mod collision;
+mod commands;
+mod database;
+mod deployments;
+mod doubt;
+mod drift;
+mod evidence;
+mod findings;
+pub mod forecast;
+mod harm;
+mod in_use;
+mod labels;
+mod meeting;
+mod mutability;
+mod mutation;
+mod naming;
+mod order;
+mod overdue;
+mod pinning;
+mod plan;
+mod platform_tags;
+mod pointers;
+mod prospects;
+mod protection;
+mod ranking;
+mod readiness;
+pub mod ready;
+mod refusals;
+mod releases;
+pub mod revisions;
+mod rollback_set;
+mod rollout;
+mod rules;
+mod seen_order;
+mod source;
+mod spelling;
+mod unread;
+mod waive;
+mod wildcard;
+mod window;
+mod witness;
+mod workloads;
+
+pub use changes::{Survey, changes, first_sightings, fold, leave_first_sightings, survey};
+pub use cleanup::unreadable;
+pub use deployments::{deployments, uses};
+pub use drift::claimed;
+pub use findings::next_step;
+pub use labels::Labels;
+pub use meeting::{share_names, unlisted};
+pub use overdue::overdue;
+pub use plan::{Attempts, Input, Plan, plan};
+pub use pointers::yield_to_pods;
+pub use rollback_set::{Selection, select};
+pub use rules::{Rules, Uses};
+pub use source::{idle_rules, settings, unmatched, without_tags};
+pub use waive::{expired, idle, waive};
+pub use witness::{
+    MissingHistory, PartialLook, UnaskedRepository, missing_history, partial_look, unasked, unjudged, unlisted_source,
+};
+pub use workloads::{concerns, uncovered};

@@ -1,0 +1,250 @@
+//! The plan for one repository: verdicts with all reasons, pins to make, findings, and what to record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::model::{
+    ArtifactId, Counts, DatabaseRule, Event, Finding, Gap, Inspection, LifecycleChange, Mode, ObservedTag, Obstacle,
+    Pin, PinFailure, PinTerms, RepositoryKey, RepositoryState, Running, Snapshot, Tag,
+};
+use crate::outcome::identity::occurrence;
+use crate::outcome::report::{PinReport, RepositoryReport, TargetReport, total_finding_order};
+
+use super::cleanup;
+use super::evidence;
+use super::findings::{Findings, findings};
+use super::labels::Labels;
+use super::meeting::by_name;
+use super::prospects::Prospects;
+use super::protection::{Verdict, judge};
+use super::readiness::{self, Readiness};
+use super::refusals;
+use super::rollback_set::{Selection, Target};
+use super::rules::Rules;
+use super::{called::Called, database, doubt, unread};
+
+/// What came of each pin tried in this run.
+pub type Attempts = BTreeMap<ArtifactId, Result<(), PinFailure>>;
+
+/// Everything a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The repository.
+    pub key: &'a RepositoryKey,
+    /// How the run is meant.
+    pub mode: Mode,
+    /// The run's clock.
+    pub now: Timestamp,
+    /// What the policy asks.
+    pub rules: &'a Rules,
+    /// What was listed.
+    pub snapshot: &'a Snapshot,
+    /// What was known, with this run's events folded in.
+    pub state: &'a RepositoryState,
+    /// What happened since a run was last reported: those events, and what a run recorded that died before its report.
+    pub events: &'a [Event],
+    /// Labels of tags that are no longer listed.
+    pub labels: &'a BTreeMap<Tag, Box<str>>,
+    /// What signals name as running here.
+    pub running: &'a [Running],
+    /// The rollback set.
+    pub selection: &'a Selection,
+    /// What a closer look at its artifacts showed.
+    pub inspections: &'a BTreeMap<ArtifactId, Inspection>,
+    /// Pins tried in this run; the inspections are from after them.
+    pub attempts: &'a Attempts,
+    /// What else could not be read.
+    pub gaps: &'a [Gap],
+    /// What the policy says about pins here.
+    pub pins: PinTerms,
+    /// What the policy says of databases.
+    pub database: &'a [DatabaseRule],
+    /// What came of putting a rule in front that claims pins; none if that was not tried. If it went well, the snapshot
+    /// has the rules that were read back.
+    pub claim: Option<&'a Result<(), PinFailure>>,
+}
+
+impl<'a> Input<'a> {
+    /// What rules call each tag.
+    pub(super) fn labels(&self) -> Labels<'a> {
+        Labels::new(self.snapshot, self.labels)
+    }
+}
+
+/// What to do, say and record about one repository.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The repository's row of the report.
+    pub report: RepositoryReport,
+    /// Rules to put in the place of the live ones first; if that fails, there are other pins to make, or none.
+    pub claim: Option<LifecycleChange>,
+    /// Artifacts to pin, in this order: the oldest first, and none that harms anything once those before it are made.
+    pub pins: Vec<ArtifactId>,
+    /// What a person should know, most severe first.
+    pub findings: Vec<Finding>,
+    /// What to record beside the events that were given.
+    pub events: Vec<Event>,
+    /// Which of these tell what happened, by name: no later run will find them.
+    pub passing: BTreeSet<String>,
+    /// A hash over everything listed, whatever its order.
+    pub seen: [u8; 32],
+    /// What live lifecycle rules will do.
+    pub(super) prospects: Prospects,
+    /// What runs, what can be gone back to, and whether it can.
+    pub(super) readiness: Readiness,
+}
+
+/// Decides.
+#[must_use]
+pub fn plan(input: &Input<'_>) -> Plan {
+    let works = input.snapshot.listing_is_complete();
+    let listed = by_name(input.snapshot);
+    let targets = input.selection.targets(input.rules.keep, input.inspections);
+    let prospects = Prospects::of(input, &targets);
+    let mut names = names_of(input, &targets, &listed);
+    let mut plan = Plan {
+        report: empty_report(input),
+        claim: prospects.pinning.claim.clone(),
+        pins: prospects.pinning.cleared.pins.clone(),
+        findings: Vec::new(),
+        events: Vec::new(),
+        passing: BTreeSet::new(),
+        seen: seen_hash(input.key, &listed),
+        prospects,
+        readiness: Readiness::default(),
+    };
+    for target in targets {
+        let inspection = input.inspections.get(&target.artifact);
+        let mut rules = plan.prospects.obstacles(&target.artifact);
+        rules.extend(cleanup::obstacle(&input.snapshot.cleanup, inspection));
+        let attempt = input.attempts.get(&target.artifact);
+        let refused = refusals::of_target(&plan.prospects, &target.artifact);
+        let verdict = judge(&target.artifact, inspection, attempt, rules, works, refused);
+        let was_pinned = input.state.pinned.contains_key(&target.artifact);
+        let verdict = cleanup::withhold(&input.snapshot.cleanup, was_pinned, verdict);
+        record(input, &target.artifact, &verdict, &mut plan);
+        let references = names.remove(&target.artifact).unwrap_or_default();
+        plan.report.targets.push(TargetReport {
+            artifact: target.artifact,
+            rank: target.rank,
+            references,
+            reasons: target.reasons,
+            running: target.running,
+            pin: verdict.pin,
+            restorable: verdict.restorable,
+            protected: verdict.protected,
+            obstacles: verdict.obstacles,
+        });
+    }
+    let report = &mut plan.report;
+    report.gaps.extend(
+        report
+            .targets
+            .iter()
+            .filter_map(|target| input.inspections.get(&target.artifact))
+            .flat_map(|seen| seen.gaps.clone()),
+    );
+    report.gaps.sort();
+    report.gaps.dedup();
+    report.complete = report.gaps.is_empty();
+    plan.readiness = readiness::decide(input, &report.targets, &report.gaps);
+    unread::withhold(input, &listed, report, &mut plan.readiness);
+    doubt::withhold(input.selection, &report.targets, &mut plan.readiness);
+    database::withhold(input, report, &mut plan.readiness);
+    report.rollback = plan.readiness.rollback(&report.targets, input.rules.keep);
+    report.counts.targets = report.targets.len() as u64;
+    let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
+    report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
+    report.counts.protected = report.targets.iter().filter(|target| target.protected == Some(true)).count() as u64;
+    let Findings { mut standing, momentary } = findings(input, &listed, &plan.report, &plan.prospects);
+    input.state.findings.date(&mut standing);
+    plan.events.extend(input.state.findings.changes(&standing, plan.report.complete));
+    plan.passing = momentary.iter().map(occurrence).collect();
+    plan.findings = standing;
+    plan.findings.extend(momentary);
+    plan.findings.sort_by(total_finding_order);
+    plan
+}
+
+/// Turns a verdict into work and into events.
+fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mut Plan) {
+    let artifact = artifact.clone();
+    let was_pinned = input.state.pinned.contains_key(&artifact);
+    let attempted = input.attempts.contains_key(&artifact);
+    let unpinned = verdict.obstacles.contains(&Obstacle::Unpinned) || verdict.pin == PinReport::Refused;
+    let pinned = matches!(verdict.pin, PinReport::Present | PinReport::Created);
+    if was_pinned && (attempted || unpinned) {
+        plan.events.push(Event::PinLost { artifact: artifact.clone() });
+    }
+    if pinned && (!was_pinned || attempted) {
+        plan.events.push(Event::Pinned { artifact: artifact.clone() });
+    }
+    let missing = verdict.obstacles.contains(&Obstacle::Missing);
+    let was_missing = input.state.missing.contains_key(&artifact);
+    if missing && !was_missing {
+        plan.events.push(Event::TargetMissing { artifact });
+    } else if was_missing && verdict.restorable.is_some() && !missing {
+        plan.events.push(Event::TargetFound { artifact });
+    }
+}
+
+fn empty_report(input: &Input<'_>) -> RepositoryReport {
+    let mut artifacts: Vec<&ArtifactId> = input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()).collect();
+    artifacts.sort_unstable();
+    artifacts.dedup();
+    let counts = Counts {
+        repositories: 1,
+        artifacts: artifacts.len() as u64,
+        tags: input.snapshot.tags.len() as u64,
+        ..Counts::default()
+    };
+    RepositoryReport {
+        source: input.key.source.clone(),
+        name: input.key.name.clone(),
+        complete: false,
+        gaps: input.snapshot.gaps.iter().chain(input.gaps).cloned().chain(evidence::gaps(input)).collect(),
+        counts,
+        rollback: Readiness::default().rollback(&[], input.rules.keep),
+        targets: Vec::new(),
+    }
+}
+
+/// The tags of every target, as people call it first; pins left out.
+fn names_of(input: &Input<'_>, targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
+    let mut names: BTreeMap<ArtifactId, Vec<Tag>> =
+        targets.iter().map(|target| (target.artifact.clone(), Vec::new())).collect();
+    for tag in listed {
+        if let Some(tags) = tag.target.artifact().and_then(|artifact| names.get_mut(artifact))
+            && Pin::read(&tag.name).is_none()
+        {
+            tags.push(tag.name.clone());
+        }
+    }
+    let called = Called::of(input.running, &input.state.claims, input.rules, input.labels());
+    for (artifact, tags) in &mut names {
+        tags.sort_by_cached_key(|tag| (called.rank(artifact, tag), tag.clone()));
+    }
+    names
+}
+
+/// Hashes tag by tag in sorted order, so that two runs over the same state record the same. Pins are left out: they
+/// are prodpin's own doing.
+fn seen_hash(key: &RepositoryKey, listed: &[&ObservedTag]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut field = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    field(key.name.as_str().as_bytes());
+    for tag in listed.iter().filter(|tag| Pin::read(&tag.name).is_none()) {
+        field(tag.name.as_str().as_bytes());
+        match tag.target.artifact() {
+            Some(ArtifactId::Manifest(crate::model::Digest::Sha256(bytes))) => field(bytes),
+            Some(artifact) => field(artifact.to_string().as_bytes()),
+            None => field(b"?"),
+        }
+    }
+    hash.finalize().into()
+}

@@ -1,0 +1,290 @@
+//! Whether one target is restorable, pinned and protected, and what stands in the way.
+
+use crate::model::{ArtifactId, Cause, Closure, Digest, Gap, Inspection, Obstacle, PinFailure, PinState, Presence};
+use crate::outcome::report::PinReport;
+
+/// The verdict on one artifact.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Verdict {
+    pub(super) pin: PinReport,
+    pub(super) restorable: Option<bool>,
+    pub(super) protected: Option<bool>,
+    pub(super) obstacles: Vec<Obstacle>,
+    /// Whether a pin can and should be made now.
+    pub(super) pinnable: bool,
+}
+
+/// Why a pin is not made although one could be (I22).
+pub(super) struct RefusedPin {
+    pub(super) obstacle: Obstacle,
+    /// Whether it is not known what the pin would do: then it is not known either what the artifact stands under.
+    pub(super) blind: bool,
+}
+
+/// Judges what was seen. `attempt` is what came of pinning it in this run, before it was looked at again; `rules` is
+/// what live lifecycle rules put in its way; `credentials_work` says whether anything else in the repository could be
+/// read: if not, "not found" proves nothing (F31); `refused` is why a pin is not made although one could be (I22).
+pub(super) fn judge(
+    artifact: &ArtifactId,
+    inspection: Option<&Inspection>,
+    attempt: Option<&Result<(), PinFailure>>,
+    rules: Vec<Obstacle>,
+    credentials_work: bool,
+    refused: Option<RefusedPin>,
+) -> Verdict {
+    let Some(inspection) = inspection else {
+        return Verdict::unknown("it was not looked at before the run ended");
+    };
+    match inspection.presence {
+        Presence::NotFound if credentials_work => Verdict {
+            pin: PinReport::Absent,
+            restorable: Some(false),
+            protected: Some(false),
+            obstacles: vec![Obstacle::Missing],
+            pinnable: false,
+        },
+        Presence::NotFound => {
+            Verdict::unknown("the registry says it does not exist, as it says of everything else here")
+        }
+        Presence::Unknown => {
+            let unread = if is_contradicted(inspection) {
+                "the answers about it cannot all be true"
+            } else {
+                "it could not be read"
+            };
+            let detail = inspection.gaps.first().map_or(unread, |gap| gap.detail.as_str());
+            let mut verdict = Verdict { pin: pin_of(&inspection.pin, false, attempt), ..Verdict::unknown(detail) };
+            // Bytes that do not hash to the digest were read, and are not the artifact (F22).
+            if inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. })) {
+                (verdict.restorable, verdict.protected) = (Some(false), Some(false));
+            }
+            if rules.iter().any(|obstacle| !obstacle.is_unknown()) {
+                verdict.protected = Some(false);
+            }
+            verdict.obstacles.extend(inspection.obstacles.iter().cloned().chain(rules));
+            verdict.obstacles.sort();
+            verdict
+        }
+        Presence::Present => judge_present(artifact, inspection, attempt, rules, refused),
+    }
+}
+
+/// Whether a pin can and should be made of what is present: on an incomplete index it would promise what it cannot keep
+/// (I6), and an archived image takes no tag before it is restored (A43).
+pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
+    let archived = inspection.artifact.digest().is_some()
+        && inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Archived { .. }));
+    // An object version has no parts: holding it promises nothing but itself. A part that could not be asked for just
+    // now may well be there, and by the time that it can be asked for, a cleanup may have been: better pinned, and
+    // reported as unproven.
+    let passing = |gap: &Gap| {
+        matches!(
+            gap.cause,
+            Cause::Denied | Cause::Throttled | Cause::Unreachable | Cause::TimedOut | Cause::Unsupported
+        )
+    };
+    let sound = !inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. }));
+    let whole = match (&inspection.closure, &inspection.artifact) {
+        (Closure::Complete, _) | (Closure::Unknown, ArtifactId::ObjectVersion { .. }) => true,
+        (Closure::Unknown, ArtifactId::Manifest(_)) => {
+            sound && !inspection.gaps.is_empty() && inspection.gaps.iter().all(passing)
+        }
+        (Closure::Broken(_), _) => false,
+    };
+    whole && !archived && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
+}
+
+/// So many lacking parts of one artifact are listed.
+const PARTS_TOLD: usize = 5;
+
+fn judge_present(
+    artifact: &ArtifactId,
+    inspection: &Inspection,
+    attempt: Option<&Result<(), PinFailure>>,
+    rules: Vec<Obstacle>,
+    refused: Option<RefusedPin>,
+) -> Verdict {
+    let mut obstacles = inspection.obstacles.clone();
+    obstacles.extend(rules);
+    let (is_refused, is_blind) = (refused.is_some(), refused.as_ref().is_some_and(|refused| refused.blind));
+    obstacles.extend(refused.map(|refused| refused.obstacle));
+    match &inspection.closure {
+        Closure::Complete => {}
+        Closure::Broken(parts) => {
+            // A manifest may name 20,000 layers: the first few say what to do, the number says the rest (F96).
+            let named = |part: &&Digest| {
+                let is_it = |it: &Obstacle| matches!(it, Obstacle::PartMissing { digest, .. } if digest == *part);
+                inspection.obstacles.iter().any(is_it)
+            };
+            let unnamed: Vec<&Digest> = parts.iter().filter(|part| !named(part)).collect();
+            let more = u64::try_from(unnamed.len().saturating_sub(PARTS_TOLD)).ok().filter(|more| *more > 0);
+            let last = unnamed.len().min(PARTS_TOLD).saturating_sub(1);
+            obstacles.extend(unnamed.into_iter().take(PARTS_TOLD).enumerate().map(|(at, digest)| {
+                Obstacle::PartMissing { digest: digest.clone(), part: None, more: more.filter(|_| at == last) }
+            }));
+        }
+        // It says by itself why nothing is proven.
+        Closure::Unknown if inspection.gaps.is_empty() && is_contradicted(inspection) => {}
+        Closure::Unknown => {
+            let unread = match artifact {
+                ArtifactId::ObjectVersion { .. } => "whether it can be fetched as it was could not be told",
+                ArtifactId::Manifest(_) => "not all of its parts could be read",
+            };
+            let detail = inspection.gaps.first().map_or(unread, |gap| gap.detail.as_str());
+            obstacles.push(Obstacle::Unproven { detail: detail.to_owned() });
+        }
+    }
+    let restorable = match restorable(&inspection.closure, &obstacles) {
+        // What a tag brings is not known then, whatever is there by digest.
+        Some(true) if is_contradicted(inspection) => None,
+        restorable => restorable,
+    };
+    let pinnable = is_pinnable(inspection) && !is_refused;
+    match &inspection.pin {
+        PinState::Present | PinState::Unsupported { .. } => {}
+        PinState::Absent if is_blind => {}
+        PinState::Absent => obstacles.push(Obstacle::Unpinned),
+        PinState::Moved(to) => obstacles.push(Obstacle::PinMoved { to: to.to_string() }),
+        PinState::Unknown if is_contradicted(inspection) && inspection.gaps.is_empty() => {}
+        PinState::Unknown => {
+            obstacles.push(Obstacle::Unproven { detail: format!("the pin of {artifact} could not be read") })
+        }
+    }
+    if let Some(Err(failure)) = attempt {
+        obstacles.push(Obstacle::Unproven { detail: failure.detail.clone() });
+    }
+    obstacles.sort();
+    obstacles.dedup();
+    let protected = if obstacles.iter().any(|obstacle| !obstacle.is_unknown()) {
+        Some(false)
+    } else if obstacles.is_empty() && restorable == Some(true) && inspection.pin == PinState::Present {
+        Some(true)
+    } else {
+        None
+    };
+    let pin = if is_refused { PinReport::Refused } else { pin_of(&inspection.pin, pinnable, attempt) };
+    Verdict { pin, restorable, protected, obstacles, pinnable }
+}
+
+/// Whether the server gave answers about it that cannot all be true: then none of them proves anything (I25).
+fn is_contradicted(inspection: &Inspection) -> bool {
+    inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Contradiction { .. }))
+}
+
+/// Whether the artifact can be fetched whole, now, in the ordinary way (I7).
+fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
+    let stops = |obstacle: &Obstacle| match obstacle {
+        Obstacle::Missing
+        | Obstacle::PartMissing { .. }
+        | Obstacle::PartDamaged { .. }
+        | Obstacle::WrongBytes { .. }
+        | Obstacle::Archived { .. }
+        | Obstacle::Hidden { .. } => true,
+        Obstacle::NoObjectLock
+        | Obstacle::NoPins { .. }
+        | Obstacle::Unversioned
+        | Obstacle::Lifecycle { .. }
+        | Obstacle::Unpinned
+        | Obstacle::PinRefused { .. }
+        | Obstacle::PinMoved { .. }
+        | Obstacle::Contradiction { .. }
+        | Obstacle::CleanupUnknown { .. }
+        | Obstacle::Unproven { .. } => false,
+    };
+    if obstacles.iter().any(stops) {
+        Some(false)
+    } else if *closure == Closure::Unknown {
+        None
+    } else {
+        Some(true)
+    }
+}
+
+fn pin_of(pin: &PinState, pinnable: bool, attempt: Option<&Result<(), PinFailure>>) -> PinReport {
+    match (pin, attempt) {
+        (PinState::Present, Some(Ok(()))) => PinReport::Created,
+        (PinState::Present, _) => PinReport::Present,
+        (PinState::Unsupported { .. }, None | Some(Ok(()))) => PinReport::Unsupported,
+        (PinState::Moved(_), _) | (_, Some(_)) => PinReport::Failed,
+        (PinState::Absent, None) if pinnable => PinReport::Planned,
+        (PinState::Absent | PinState::Unknown, None) => PinReport::Absent,
+    }
+}
+
+impl Verdict {
+    fn unknown(detail: &str) -> Self {
+        Self {
+            pin: PinReport::Absent,
+            restorable: None,
+            protected: None,
+            obstacles: vec![Obstacle::Unproven { detail: detail.to_owned() }],
+            pinnable: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Scope;
+
+    #[test]
+    fn what_could_not_be_read_just_now_is_pinned_all_the_same_and_what_is_wrong_is_not_i6() {
+        let artifact: ArtifactId = Digest::of(b"x").into();
+        let seen = |closure: Closure, causes: &[Cause], obstacles: Vec<Obstacle>| Inspection {
+            artifact: artifact.clone(),
+            presence: Presence::Present,
+            kind: None,
+            created: None,
+            children: Vec::new(),
+            closure,
+            pin: PinState::Absent,
+            obstacles,
+            lost_attestations: Vec::new(),
+            gaps: causes.iter().map(|cause| Gap::new(Scope::Artifact(artifact.clone()), *cause, "a blob")).collect(),
+            object: None,
+        };
+        let wrong = || vec![Obstacle::WrongBytes { detail: String::new() }];
+        for (closure, causes, obstacles, expected) in [
+            (Closure::Complete, [].as_slice(), vec![], true),
+            (Closure::Unknown, &[Cause::Unreachable, Cause::Throttled], vec![], true),
+            (Closure::Unknown, &[Cause::Unreachable, Cause::Malformed], vec![], false),
+            (Closure::Unknown, &[Cause::Unreachable], wrong(), false),
+            (Closure::Unknown, &[], vec![], false),
+            (Closure::Broken(vec![Digest::of(b"y")]), &[Cause::Unreachable], vec![], false),
+        ] {
+            let seen = seen(closure, causes, obstacles);
+            assert_eq!(is_pinnable(&seen), expected, "{seen:?}");
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
+            assert!(seen.closure == Closure::Complete || verdict.restorable != Some(true), "a pin proves nothing");
+        }
+    }
+
+    #[test]
+    fn what_lacks_thousands_of_parts_is_told_by_the_first_and_the_number_f96() {
+        let artifact: ArtifactId = Digest::of(b"x").into();
+        let lacking = |count: u32| {
+            let seen = Inspection {
+                artifact: artifact.clone(),
+                presence: Presence::Present,
+                kind: None,
+                created: None,
+                closure: Closure::Broken((0..count).map(|n| Digest::of(&n.to_be_bytes())).collect()),
+                pin: PinState::Present,
+                obstacles: Vec::new(),
+                gaps: Vec::new(),
+                object: None,
+                lost_attestations: Vec::new(),
+                children: Default::default(),
+            };
+            let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
+            assert_eq!((verdict.restorable, verdict.protected), (Some(false), Some(false)));
+            let more = |obstacle: &Obstacle| match obstacle {
+                Obstacle::PartMissing { more, .. } => more.unwrap_or_default(),
+                other => panic!("{other:?}"),
+            };
+            (verdict.obstacles.len(), verdict.obstacles.iter().map(more).sum::<u64>())
+        };
+        assert_eq!((lacking(1), lacking(5), lacking(19_000)), ((1, 0), (5, 0), (5, 18_995)));
+    }
+}

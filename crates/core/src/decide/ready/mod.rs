@@ -1,0 +1,128 @@
+//! Can I roll back now? The page for 3 a.m., decided: what runs, the ladder of releases, the three questions, and the
+//! exact commands. Unknown is said as unknown, with how to find out, and is never a yes.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `sides` | what runs now, and what is wanted |
+//! | `ladder` | each release: evidence, pin, tags, how long it lasts |
+//! | `verdict` | all three |
+//! | `ways`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
+
+mod kubernetes;
+mod ladder;
+mod platforms;
+mod shell;
+mod sides;
+mod verdict;
+mod ways;
+
+use std::collections::BTreeMap;
+
+use crate::model::{ArtifactId, Code, Gap, Provenance, Severity};
+use crate::outcome::forecast::RepositoryForecast;
+use crate::outcome::ready::RepositoryReady;
+use crate::outcome::report::TargetReport;
+
+use super::database::Question;
+use super::plan::{Input, Plan};
+use super::rollout::Uses;
+
+/// Everything the page is made from.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// What the plan was made from.
+    pub input: &'a Input<'a>,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// What live rules will do to its targets.
+    pub row: RepositoryForecast,
+    /// What each target says of itself.
+    pub said: &'a BTreeMap<ArtifactId, Result<Provenance, Gap>>,
+    /// How a client names each target's exact bytes, where one does.
+    pub addresses: &'a BTreeMap<ArtifactId, String>,
+    /// Whether there is a history to hold it against: without one, nothing is known to be as it was.
+    pub has_history: bool,
+}
+
+impl Facts<'_> {
+    /// What is asked of the database.
+    fn question<'q>(&'q self, uses: &'q Uses<'q>) -> Question<'q> {
+        let report = &self.plan.report;
+        Question {
+            input: self.input,
+            targets: &report.targets,
+            gaps: &report.gaps,
+            from: self.plan.readiness.from.as_ref(),
+            said: self.said,
+            uses,
+        }
+    }
+}
+
+/// The page of one repository.
+#[must_use]
+pub fn page(facts: &Facts<'_>) -> RepositoryReady {
+    let uses = Uses::new(facts.input);
+    let answer = verdict::answer(facts, &uses);
+    let report = &facts.plan.report;
+    let mut gaps = report.gaps.clone();
+    gaps.extend(facts.said.values().filter_map(|said| said.as_ref().err().cloned()));
+    gaps.sort();
+    gaps.dedup();
+    RepositoryReady {
+        source: report.source.clone(),
+        name: report.name.clone(),
+        complete: gaps.is_empty() && facts.row.complete,
+        gaps,
+        keep: report.rollback.keep,
+        verdict: answer.verdict,
+        why: answer.why,
+        from: answer.from.map(|target| target.artifact.clone()),
+        to: answer.to.map(|target| target.artifact.clone()),
+        asked: answer.asked.map(|target| target.artifact.clone()),
+        lacking: lacking(facts.plan),
+        criticals: criticals(facts.plan),
+        database: answer.database,
+        intact: answer.intact,
+        find_out: answer.find_out,
+        ladder: ladder::rungs(facts, &uses),
+        back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, &uses, answer.from, to)),
+        forward: ways::forward(facts, answer.from),
+        now: sides::now(facts, &uses),
+        wanted: sides::wanted(facts, &uses),
+    }
+}
+
+/// What is named as running and does not exist: no target, and so on no ladder.
+fn lacking(plan: &Plan) -> Vec<String> {
+    let missing =
+        plan.findings.iter().filter(|finding| finding.code == Code::TargetMissing && finding.artifact.is_none());
+    missing.map(|finding| finding.message.clone()).collect()
+}
+
+/// Every critical finding but those that say the same as `lacking`.
+fn criticals(plan: &Plan) -> Vec<String> {
+    let critical = plan.findings.iter().filter(|finding| finding.severity == Severity::Critical);
+    let others = critical.filter(|finding| finding.code != Code::TargetMissing || finding.artifact.is_some());
+    others.map(|finding| finding.message.clone()).collect()
+}
+
+/// What a release is called in a sentence: by its tag, else by the start of its digest.
+fn called(target: &TargetReport) -> String {
+    use crate::outcome::report::Reason;
+    let release = || {
+        target.reasons.iter().find_map(|reason| match reason {
+            Reason::ReleaseTag { tag } => Some(tag.to_string()),
+            _ => None,
+        })
+    };
+    // In the order in which people know them: first as workloads name it.
+    let now = target.references.first().map(ToString::to_string);
+    let had = || {
+        target.reasons.iter().find_map(|reason| match reason {
+            Reason::ReleasedAs { tag } => Some(format!("{} (once {tag})", target.artifact.short())),
+            _ => None,
+        })
+    };
+    now.or_else(release).or_else(had).unwrap_or_else(|| target.artifact.short())
+}

@@ -1,0 +1,93 @@
+//! What runs now: one release, or both sides of a rollout, forwards or back; and what is wanted and does not run.
+
+use std::collections::BTreeMap;
+
+use crate::decide::readiness::is_wanted;
+use crate::model::{ArtifactId, Tenure};
+use crate::outcome::ready::{RunningNow, WantedNow};
+
+use super::{Facts, Uses};
+
+/// Everything that runs, as it is told: by workload and revision, else by the ledger.
+pub(super) fn now(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<RunningNow> {
+    let mut now: BTreeMap<(ArtifactId, String, Option<String>), RunningNow> = BTreeMap::new();
+    for target in facts.plan.report.targets.iter().filter(|target| target.running) {
+        let told = uses.of(&target.artifact).iter().filter(|used| used.runs_now());
+        let seen = |via: &str| {
+            let span = facts.input.state.deployments.get(&target.artifact)?.get(via)?;
+            (span.until.is_none() && !span.recalled).then_some(span.from.at)
+        };
+        let mut by_signals = false;
+        for used in told {
+            by_signals = true;
+            let since = match used.tenure {
+                Tenure::Now { since: Some(since) } => Some(since),
+                _ => seen(&used.via),
+            };
+            let key = (target.artifact.clone(), used.via.to_string(), used.revision.as_deref().map(str::to_owned));
+            let entry = RunningNow {
+                artifact: target.artifact.clone(),
+                via: used.via.to_string(),
+                revision: key.2.clone(),
+                since,
+                leaving: facts.plan.readiness.sides.is_leaving(used),
+            };
+            let known = now.entry(key).or_insert(entry);
+            known.since = [known.since, since].into_iter().flatten().min();
+        }
+        if by_signals {
+            continue;
+        }
+        use crate::outcome::report::Reason;
+        for reason in &target.reasons {
+            let (via, since) = match reason {
+                Reason::Running { via } => (via.clone(), seen(via)),
+                Reason::MovingTagNow { tag } => {
+                    let history = facts.input.state.tags.get(tag).and_then(|history| history.latest());
+                    (format!("tag {tag}"), history.map(|sighting| sighting.since.at))
+                }
+                _ => continue,
+            };
+            let entry = RunningNow {
+                artifact: target.artifact.clone(),
+                via: via.clone(),
+                revision: None,
+                since,
+                leaving: false,
+            };
+            now.insert((target.artifact.clone(), via, None), entry);
+        }
+    }
+    now.into_values().collect()
+}
+
+/// Everything that is wanted and of which nothing runs.
+pub(super) fn wanted(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<WantedNow> {
+    let mut wanted = Vec::new();
+    for target in facts.plan.report.targets.iter().filter(|target| is_wanted(target)) {
+        let before = wanted.len();
+        for used in uses.of(&target.artifact) {
+            let Tenure::Wanted { why } = used.tenure else { continue };
+            wanted.push(WantedNow {
+                artifact: target.artifact.clone(),
+                via: used.via.to_string(),
+                revision: used.revision.as_deref().map(str::to_owned),
+                why: Some(why),
+            });
+        }
+        if wanted.len() > before {
+            continue;
+        }
+        // By the ledger alone: this run could not read who wants it.
+        use crate::outcome::report::Reason;
+        wanted.extend(target.reasons.iter().filter_map(|reason| match reason {
+            Reason::Wanted { via } => {
+                Some(WantedNow { artifact: target.artifact.clone(), via: via.clone(), revision: None, why: None })
+            }
+            _ => None,
+        }));
+    }
+    wanted.sort();
+    wanted.dedup();
+    wanted
+}

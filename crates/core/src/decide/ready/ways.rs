@@ -1,0 +1,198 @@
+//! The way back for each workload that runs what is to be left, and the way forward.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::model::{ArtifactId, Control, Platform, Provenance, Running, Tenure, Waiting, Workload};
+use crate::outcome::ready::{Forward, Way};
+use crate::outcome::report::{PinReport, TargetReport};
+
+use crate::decide::rollout::number;
+
+use super::ladder::{Meaning, meaning};
+use super::shell::Command;
+use super::verdict::commit;
+use super::{Facts, Uses, called, platforms};
+
+/// So many workloads of one repository are told the way; the JSON has them all the same.
+const MOST_WORKLOADS: usize = 200;
+
+/// What a platform's commands are made from.
+pub(super) struct Journey<'a> {
+    pub(super) workload: &'a Workload,
+    /// What is called what.
+    pub(super) from: String,
+    pub(super) to: String,
+    /// What the platform calls its state now.
+    pub(super) from_revision: Option<&'a str>,
+    /// What it calls the state to go back to, if it still has that, and starting it brings those bytes.
+    pub(super) to_revision: Result<&'a str, Dead>,
+    /// What decides how the workload can be changed by hand.
+    pub(super) control: Option<&'a Control>,
+    /// Whether the old state names the bytes to go back to by a tag.
+    pub(super) by_tag: bool,
+    /// Whether what is to be left is named by a tag.
+    pub(super) left_by_tag: bool,
+    /// Whether what is to be left is being started, and no pod of it is ready.
+    pub(super) is_stuck: bool,
+    /// Containers, or of a function aliases, that run what is to be left.
+    pub(super) parts: BTreeSet<&'a str>,
+    /// Whether something of it runs what is to be left under no alias.
+    pub(super) bare: bool,
+    /// How a client names the bytes to go back to.
+    pub(super) address: Option<&'a str>,
+    /// The bytes to go back to.
+    pub(super) artifact: &'a ArtifactId,
+    pub(super) pinned: bool,
+    /// What the manifests name today: a tag, or a digest.
+    pub(super) needle: String,
+    /// Whether something deploys this repository from Git, and will do so again.
+    pub(super) from_git: bool,
+    /// Whether Helm has a release of it.
+    pub(super) from_helm: bool,
+    /// The commit that what is to be left was built from.
+    pub(super) source_commit: Option<String>,
+}
+
+/// Why the platform's own old state is no way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dead {
+    /// It does not have it, or not any more.
+    Unknown,
+    /// It names a tag that names other bytes now: going back to it would start those.
+    TagMoved,
+    /// It names a tag, and what that names now could not be told.
+    TagUnknown,
+}
+
+/// What a workload runs now.
+type Runs<'a, 'u> = Vec<(&'u ArtifactId, &'a Running)>;
+
+/// The ways back, in the order in which they should be tried: where the truth is kept first.
+pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetReport>, to: &TargetReport) -> Vec<Way> {
+    let mut running: BTreeMap<(u8, &Arc<Workload>), Runs<'_, '_>> = BTreeMap::new();
+    // Who runs something else again is left alone: for some of them this would be the way forward.
+    let left = from.map(|from| &from.artifact);
+    for (artifact, workload, used) in uses.present().filter(|(artifact, ..)| Some(*artifact) == left) {
+        running.entry((precedence(&workload.platform), workload)).or_default().push((artifact, used));
+    }
+    let platforms: BTreeSet<u8> = running.keys().map(|(precedence, _)| *precedence).collect();
+    let pinned = matches!(to.pin, PinReport::Present | PinReport::Created);
+    let way = |workload: &Workload, left: &Runs<'_, '_>| {
+        let newest = left.iter().max_by_key(|(_, used)| used.revision.as_deref().and_then(number));
+        let left_target = newest
+            .and_then(|(artifact, _)| facts.plan.report.targets.iter().find(|target| target.artifact == **artifact));
+        let leaving = left_target.or(from);
+        let journey = Journey {
+            workload,
+            from: leaving.map_or_else(|| "what runs".to_owned(), called),
+            to: called(to),
+            from_revision: newest.and_then(|(_, used)| used.revision.as_deref()),
+            to_revision: revision(facts, uses, workload, to),
+            control: left.iter().find_map(|(_, used)| used.control.as_deref()),
+            by_tag: uses.at(&to.artifact, workload).any(|used| used.tag().is_some()),
+            left_by_tag: left.iter().any(|(_, used)| used.tag().is_some()),
+            is_stuck: left.iter().any(|(_, used)| used.tenure == Tenure::Wanted { why: Waiting::Starting }),
+            parts: parts(uses, workload, left, to),
+            bare: left.iter().any(|(_, used)| used.container.is_none()),
+            address: facts.addresses.get(&to.artifact).map(String::as_str),
+            artifact: &to.artifact,
+            pinned,
+            needle: needle(newest.copied(), leaving),
+            from_git: platforms.iter().any(|precedence| *precedence < HELM),
+            from_helm: platforms.contains(&HELM),
+            source_commit: newest.and_then(|(artifact, _)| commit(facts, artifact)).map(|commit| commit.to_string()),
+        };
+        platforms::way(&journey)
+    };
+    running.iter().take(MOST_WORKLOADS).map(|((_, workload), left)| way(workload, left)).collect()
+}
+
+/// The containers of a workload that run what is to be left. Where some of a Kubernetes workload ran what is gone back to,
+/// only those: two containers of one repository do not run each other's images.
+fn parts<'a>(uses: &Uses<'a>, workload: &Workload, left: &Runs<'a, '_>, to: &TargetReport) -> BTreeSet<&'a str> {
+    let containers = left.iter().filter_map(|(_, used)| used.container.as_deref());
+    let held: BTreeSet<&str> = uses.at(&to.artifact, workload).filter_map(|used| used.container.as_deref()).collect();
+    let fits = |container: &&str| {
+        !matches!(workload.platform, Platform::Kubernetes { .. }) || held.is_empty() || held.contains(container)
+    };
+    containers.filter(fits).collect()
+}
+
+const HELM: u8 = 2;
+
+/// What is deployed from Git is put back from there, whatever is done by hand.
+fn precedence(platform: &Platform) -> u8 {
+    match platform {
+        Platform::ArgoCd { .. } => 0,
+        Platform::Flux { .. } => 1,
+        Platform::Helm { .. } => HELM,
+        Platform::Kubernetes { .. } => 3,
+        Platform::Ecs { .. } => 4,
+        Platform::Lambda { .. } => 5,
+        Platform::AppRunner { .. } => 6,
+    }
+}
+
+/// The newest old state of this workload that holds the release.
+fn revision<'a>(facts: &Facts<'_>, uses: &Uses<'a>, workload: &Workload, to: &TargetReport) -> Result<&'a str, Dead> {
+    let holding: Vec<&'a Running> = uses.at(&to.artifact, workload).collect();
+    let newest = holding
+        .iter()
+        .filter_map(|used| used.revision.as_deref())
+        .max_by_key(|revision| (number(revision), *revision))
+        .ok_or(Dead::Unknown)?;
+    let mut verdict = Ok(newest);
+    for tag in holding.iter().filter(|used| used.revision.as_deref() == Some(newest)).filter_map(|used| used.tag()) {
+        match meaning(facts, tag) {
+            Meaning::Names(artifact) if artifact == to.artifact => {}
+            Meaning::Names(_) | Meaning::Gone => return Err(Dead::TagMoved),
+            Meaning::Unknown => verdict = Err(Dead::TagUnknown),
+        }
+    }
+    verdict
+}
+
+/// What to look for in manifests: how they name what runs.
+fn needle(newest: Option<(&ArtifactId, &Running)>, from: Option<&TargetReport>) -> String {
+    let tag = newest.and_then(|(_, used)| used.tag()).map(ToString::to_string);
+    let named = || from.and_then(|target| target.references.first()).map(ToString::to_string);
+    let digest = || newest.map(|(artifact, _)| artifact.to_string());
+    tag.or_else(named).or_else(digest).unwrap_or_default()
+}
+
+/// The way forward starts where production is: at the commit that what runs was built from.
+pub(super) fn forward(facts: &Facts<'_>, from: Option<&TargetReport>) -> Forward {
+    let mut notes = Vec::new();
+    let said = from.and_then(|from| facts.said.get(&from.artifact));
+    let provenance = said.and_then(|said| said.as_ref().ok());
+    let commit = provenance.and_then(|provenance| provenance.commit.clone());
+    let commands = match (&commit, from) {
+        (Some(commit), _) => {
+            let branch = Command::new("git switch --create").name(&format!("fix-{}", commit.short()));
+            let branch = branch.name(&commit.to_string());
+            ["git fetch origin".to_owned()].into_iter().chain(branch.line().ok()).collect()
+        }
+        (None, Some(from)) => {
+            let called = called(from);
+            notes.push(match said {
+                Some(Err(gap)) => format!("the commit of {called} is unknown: {}", gap.detail),
+                Some(Ok(Provenance { revision: Some(revision), .. })) => format!(
+                    "{called} says that it was built from {revision:?}, which is no commit and may mean another one by \
+                     now: ask the build system, and have it write the whole hash into org.opencontainers.image.revision"
+                ),
+                _ => format!(
+                    "{called} does not say which commit it was built from: ask the build system, and have it write \
+                     org.opencontainers.image.revision"
+                ),
+            });
+            Vec::new()
+        }
+        (None, None) => {
+            notes.push("what production runs is not known, and so neither is the commit to branch from".to_owned());
+            Vec::new()
+        }
+    };
+    let repository_url = provenance.and_then(|provenance| provenance.source.clone()).map(String::from);
+    Forward { commit, repository_url, commands, notes }
+}

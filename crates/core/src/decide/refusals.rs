@@ -1,0 +1,183 @@
+//! What is said of pins that are not made because they would do harm, and of pins that do (I22). Both fates are told.
+
+use crate::model::{ArtifactId, Code, Finding, Obstacle, Retention, Setting, Severity, Threat};
+use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
+
+use super::commands;
+use super::findings::{Draft, name_of};
+use super::forecast;
+use super::harm::{Refusal, Worse};
+use super::pinning::Mending;
+use super::prospects::Prospects;
+use super::protection::RefusedPin;
+
+/// What stands on a target's own line.
+pub(super) fn of_target(prospects: &Prospects, artifact: &ArtifactId) -> Option<RefusedPin> {
+    let (detail, blind) = match prospects.pinning.cleared.refused.get(artifact)? {
+        Refusal::Harm(worse) => (worse.first().map_or_else(String::new, |worse| told(worse, artifact)), false),
+        Refusal::Blind { detail } => (format!("{detail}, and a rule that was not read may match the pin"), true),
+    };
+    Some(RefusedPin { obstacle: Obstacle::PinRefused { detail }, blind })
+}
+
+/// One finding for a repository, whatever the number of pins.
+pub(super) fn finding(draft: Draft<'_>, report: &RepositoryReport, prospects: &Prospects) -> Option<Finding> {
+    let refused: Vec<&TargetReport> = report.targets.iter().filter(|target| target.pin == PinReport::Refused).collect();
+    let count = match refused.as_slice() {
+        [] => return None,
+        [one] => format!("1 pin refused, of {}", name_of(one)),
+        [first, .., last] => format!("{} pins refused, {} to {}", refused.len(), name_of(last), name_of(first)),
+    };
+    let refusals = || refused.iter().filter_map(|target| Some((*target, of(prospects, target)?)));
+    // The oldest would have been the first to be made: what the others do, they do beside those that are there.
+    let harm = refusals().rev().find_map(|(target, refusal)| match refusal {
+        Refusal::Harm(worse) => Some((target, worse)),
+        Refusal::Blind { .. } => None,
+    });
+    let (message, remedy) = match harm {
+        Some((target, worse)) => {
+            let only_places = refusals().all(|(_, refusal)| refusal.is_displacement());
+            let message = format!("{count}: {}{}", told(worse.first()?, &target.artifact), others(worse, only_places));
+            (message, harmless(draft, prospects, worse, refused.len(), only_places))
+        }
+        None => {
+            let Some((_, Refusal::Blind { detail })) = refusals().next() else { return None };
+            (format!("{count}: {detail}, and a rule that was not read may match `prod-pinned-*`"), readable(draft))
+        }
+    };
+    Some(draft.finding(Code::PinRefused, Severity::High, message, remedy))
+}
+
+fn of<'p>(prospects: &'p Prospects, target: &TargetReport) -> Option<&'p Refusal> {
+    prospects.pinning.cleared.refused.get(&target.artifact)
+}
+
+/// Pins that are there and do harm: by whom, to whom. An older prodpin made them, or the rules changed since.
+pub(super) fn done(prospects: &Prospects) -> Option<String> {
+    let done = &prospects.pinning.done;
+    let first = done.first()?;
+    let more = match done.len() - 1 {
+        0 => String::new(),
+        1 => "; 1 more artifact fares worse by its pins or those of others".to_owned(),
+        more => format!("; {more} more artifacts fare worse by their pins or those of others"),
+    };
+    let fate = |threat: Option<&Threat>, none: &str| threat.map_or_else(|| none.to_owned(), fate);
+    Some(format!(
+        "pins that are there do harm: {} {}; without pins, {}{more}",
+        called(first),
+        fate(first.with.as_ref(), "would be of unknown fate"),
+        fate(first.without.as_ref(), "no rule would take it"),
+    ))
+}
+
+/// Whether pins that are there shorten the life of something that production has to do with.
+pub(super) fn done_to_production(prospects: &Prospects) -> bool {
+    prospects.pinning.done.iter().any(|worse| !worse.outside)
+}
+
+/// Both fates of one artifact: `lifecycle rule 1 would delete v1.0 (…) after 1 more push; without the pin, no rule takes it`.
+fn told(worse: &Worse, pinned: &ArtifactId) -> String {
+    let whose = if worse.artifact == *pinned { "its pin".to_owned() } else { format!("the pin of {}", pinned.short()) };
+    let whose = if worse.later { format!("{whose}, once its other tags have moved on") } else { whose };
+    let with = match &worse.with {
+        Some(threat) => format!("with {whose}, lifecycle {} {}", acts(threat), called(worse)),
+        None => format!("with {whose}, nobody knows what becomes of {}", called(worse)),
+    };
+    let with = match worse.with.as_ref() {
+        Some(threat) => format!("{with} {}", forecast::when(&threat.due)),
+        None => with,
+    };
+    let without = match (&worse.without, worse.displaced) {
+        (Some(threat), true) => format!("without it, {}", forecast::when(&threat.due)),
+        (Some(threat), false) => format!("without it, {} it {}", acts(threat), forecast::when(&threat.due)),
+        (None, _) => "without it, no rule does".to_owned(),
+    };
+    format!("{with}; {without}")
+}
+
+fn acts(threat: &Threat) -> String {
+    format!("rule {} {}", threat.rule, threat.verb())
+}
+
+fn fate(threat: &Threat) -> String {
+    format!("lifecycle {} it {}", acts(threat), forecast::when(&threat.due))
+}
+
+fn called(worse: &Worse) -> String {
+    match worse.tags.first() {
+        Some(tag) => format!("{tag} ({})", worse.artifact.short()),
+        None => worse.artifact.to_string(),
+    }
+}
+
+fn others(worse: &[Worse], only_places: bool) -> String {
+    let named = if only_places { "; no production rule names it" } else { "" };
+    match worse.len() - 1 {
+        0 => named.to_owned(),
+        1 => format!(
+            "; 1 more artifact would fare worse{}",
+            if only_places { ", outside every production rule" } else { "" }
+        ),
+        more => {
+            format!(
+                "; {more} more artifacts would fare worse{}",
+                if only_places { ", all outside every production rule" } else { "" }
+            )
+        }
+    }
+}
+
+/// The change that makes the pins harmless, as tried in the simulation.
+fn harmless(draft: Draft<'_>, prospects: &Prospects, worse: &[Worse], pins: usize, only_places: bool) -> String {
+    if let Some(why) = &prospects.pinning.unclaimed {
+        return format!("change the lifecycle policy by hand: prodpin does not, because {why}");
+    }
+    let Mending { claim, places } = prospects.pinning.mending;
+    let claim = claim.then(|| claim_first(draft));
+    let rule = worse.iter().find_map(|worse| worse.with.as_ref()).map(|threat| threat.rule.clone());
+    let room = rule.filter(|_| places).map(|rule| {
+        let raise = format!("raise the number that lifecycle rule {rule} keeps by {pins}");
+        match only_places {
+            true => format!("{raise}, or accept it: `pins: {{ may_displace: true }}` on the source"),
+            false => format!("{raise}, or narrow it so that it does not match `prod-pinned-*`"),
+        }
+    });
+    match (claim, room) {
+        (Some(claim), Some(room)) => format!("{claim}; and {room}; then run `prodpin enforce`"),
+        (Some(how), None) | (None, Some(how)) => format!("{how}; then run `prodpin enforce`"),
+        (None, None) => "narrow the rule so that it matches no pin; then run `prodpin enforce`".to_owned(),
+    }
+}
+
+/// How the rule that claims pins comes to stand in front.
+pub(super) fn claim_first(draft: Draft<'_>) -> String {
+    match draft.retention() {
+        Retention::Ecr(ecr) => {
+            format!(
+                "add a priority-1 rule that keeps `prod-pinned-*`: {}",
+                commands::put_recommended(draft.repository(), ecr)
+            )
+        }
+        Retention::Unruled | Retention::Bucket(_) => {
+            format!("change the rules as `{}` prints them", commands::recommend(draft.repository()))
+        }
+    }
+}
+
+fn readable(draft: Draft<'_>) -> String {
+    match draft.retention() {
+        Retention::Ecr(ecr) => match ecr.lifecycle {
+            Setting::Unknown => format!(
+                "grant ecr:GetLifecyclePolicy on repository {} to the identity that prodpin runs as, and run again",
+                draft.repository()
+            ),
+            Setting::Text(_) | Setting::Unset => format!(
+                "see what cannot be read: `{}`; once all of it can, the next run makes the pins",
+                commands::forecast(draft.repository())
+            ),
+        },
+        Retention::Unruled | Retention::Bucket(_) => {
+            "grant the permission to read the lifecycle rules, and run again".to_owned()
+        }
+    }
+}

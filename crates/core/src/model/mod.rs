@@ -1,0 +1,72 @@
+//! What prodpin talks about, as types. Nothing here reads, writes, waits or asks for the time.
+//!
+//! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
+
+mod account;
+mod artifact;
+mod bucket;
+mod chart;
+mod cleanup;
+mod control;
+mod digest;
+mod ecr;
+mod event;
+mod evidence;
+mod finding;
+mod gap;
+mod history;
+mod layout;
+mod marks;
+mod name;
+mod pattern;
+mod pins;
+mod production;
+mod provenance;
+mod reference;
+mod sightings;
+mod snapshot;
+mod tag_table;
+mod text;
+mod threat;
+mod waiver;
+mod workload;
+
+pub use account::AwsAccount;
+pub use artifact::{ArtifactId, ArtifactIdError, Pin};
+pub use bucket::{
+    BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
+    NoncurrentLimit, ObjectState, Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
+};
+pub use chart::ChartVersion;
+pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
+pub use control::{Control, Manager, Updates};
+pub use digest::{Digest, DigestError};
+pub use ecr::{
+    EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
+    SettingDigest, is_account, is_region,
+};
+pub use event::{
+    Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord,
+};
+pub use evidence::{Disagreement, ListStep, PageFacts, PartAnswer, PartProof, Served, judge_page, judge_part};
+pub use finding::{Code, Finding, Severity, Waived};
+pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
+pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, Wanting, rebase, seen};
+pub use layout::{Layout, LayoutError};
+pub use marks::{Marks, WellKnown};
+pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
+pub use pattern::{NamePatterns, PatternError};
+pub use pins::{PinKind, PinTerms};
+pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
+pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
+pub use reference::without_credentials;
+pub use reference::{Reference, ReferenceError};
+pub use sightings::Sightings;
+pub use snapshot::{
+    ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
+    PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
+};
+pub use tag_table::TagTable;
+pub use threat::{Certainty, Due, Effect, Threat};
+pub use waiver::Waiver;
+pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};

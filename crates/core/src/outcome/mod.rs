@@ -1,0 +1,6 @@
+//! What prodpin says, as data: the documents that every format renders and every program reads.
+
+pub mod forecast;
+pub mod identity;
+pub mod ready;
+pub mod report;

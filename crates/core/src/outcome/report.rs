@@ -1,0 +1,381 @@
+//! The report as data: what `--format json` prints, what the ledger keeps, and what every other format is drawn from.
+//! Its JSON Schema (`prodpin schema report`) is a contract: add, never rename.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryKey, RepositoryName, RunId, RunScope,
+    Severity, SourceName, Tag,
+};
+
+/// About the run itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunSection {
+    /// The run's id.
+    pub id: RunId,
+    /// How it was meant.
+    pub mode: Mode,
+    /// When it started.
+    #[schemars(with = "String")]
+    pub started: Timestamp,
+    /// When it finished.
+    #[schemars(with = "String")]
+    pub finished: Timestamp,
+    /// Whether everything that the run was about was read. Not everything read is never "all is well".
+    pub complete: bool,
+    /// What it was about: the whole policy, unless it was narrowed.
+    #[serde(default, skip_serializing_if = "RunScope::is_whole")]
+    pub scope: RunScope,
+    /// SHA-256 of the policy's text.
+    #[schemars(with = "String")]
+    pub policy_sha256: Digest,
+    /// The ledger as this run left it; none when it kept no ledger.
+    pub ledger: Option<LedgerSection>,
+}
+
+/// A position in the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerSection {
+    /// The number of the commit.
+    pub sequence: u64,
+    /// The root hash of the log at that commit, in base64.
+    pub root: String,
+    /// That commit's checkpoint, a C2SP signed note: kept elsewhere, it proves later what the ledger said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// Why the ledger's anchor could not be compared or does not hold this commit, where that is known: then the run is
+    /// incomplete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanchored: Option<String>,
+    /// Whether nobody signed that commit: then whoever can write to the ledger can forge what it says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
+}
+
+/// What an unsigned ledger means, for the first lines of every page.
+pub const UNSIGNED: &str = "The ledger has no key: whoever can write to it can forge what this report says of the past. \
+                            Set ledger_key in the policy, or PRODPIN_LEDGER_KEY.";
+
+impl LedgerSection {
+    /// Commit and root in one word, as `prodpin verify --since` takes it: with this kept elsewhere, it can be proven later
+    /// that nothing before was changed.
+    #[must_use]
+    pub fn position(&self) -> String {
+        format!("{}:{}", self.sequence, self.root)
+    }
+
+    /// What a commit's checkpoint says of the ledger.
+    #[must_use]
+    pub fn of(sequence: u64, root: String, checkpoint: Option<String>) -> Self {
+        // Signatures follow a blank line.
+        let unsigned = checkpoint.as_ref().is_some_and(|note| !note.contains("\n\n"));
+        Self { sequence, root, checkpoint, unanchored: None, unsigned }
+    }
+}
+
+/// How many findings of each severity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FindingCounts {
+    /// Critical findings.
+    pub critical: u64,
+    /// High findings.
+    pub high: u64,
+    /// Medium findings.
+    pub medium: u64,
+    /// Low findings.
+    pub low: u64,
+    /// Informational findings.
+    pub info: u64,
+    /// Findings of any severity that the policy waives. They are in none of the numbers above.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waived: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl FindingCounts {
+    /// Counts one more.
+    pub fn add(&mut self, severity: Severity) {
+        self.add_many(severity, 1);
+    }
+
+    /// Counts so many more.
+    pub fn add_many(&mut self, severity: Severity, count: u64) {
+        *self.slot(severity) += count;
+    }
+
+    /// Counts a finding: by its severity, or among the waived.
+    pub fn count(&mut self, finding: &Finding) {
+        match finding.waived {
+            Some(_) => self.waived += 1,
+            None => self.add(finding.severity),
+        }
+    }
+
+    /// How many there are of this severity.
+    #[must_use]
+    pub fn of(mut self, severity: Severity) -> u64 {
+        *self.slot(severity)
+    }
+
+    /// How many there are at this severity or above.
+    #[must_use]
+    pub fn at_least(self, severity: Severity) -> u64 {
+        Severity::ALL.into_iter().filter(|other| *other >= severity).map(|other| self.of(other)).sum()
+    }
+
+    fn slot(&mut self, severity: Severity) -> &mut u64 {
+        match severity {
+            Severity::Critical => &mut self.critical,
+            Severity::High => &mut self.high,
+            Severity::Medium => &mut self.medium,
+            Severity::Low => &mut self.low,
+            Severity::Info => &mut self.info,
+        }
+    }
+}
+
+/// The whole run in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// How much was seen and protected.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// How much was found.
+    pub findings: FindingCounts,
+}
+
+/// One repository: can it be rolled back, to what, and what stands in the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RepositoryReport {
+    /// Its source.
+    #[schemars(with = "String")]
+    pub source: SourceName,
+    /// Its name there.
+    #[schemars(with = "String")]
+    pub name: RepositoryName,
+    /// Whether everything about it was read.
+    pub complete: bool,
+    /// What was not.
+    pub gaps: Vec<Gap>,
+    /// How much was seen.
+    pub counts: Counts,
+    /// Whether it can be rolled back now.
+    pub rollback: Rollback,
+    /// The rollback targets, most recent first.
+    pub targets: Vec<TargetReport>,
+}
+
+impl RepositoryReport {
+    /// A repository that the run did not come to: nothing is known of it, and nothing said.
+    #[must_use]
+    pub fn unread(key: RepositoryKey, keep: u32, gap: Gap) -> Self {
+        Self {
+            source: key.source,
+            name: key.name,
+            complete: false,
+            gaps: vec![gap],
+            counts: Counts::default(),
+            rollback: Rollback {
+                ready: None,
+                current: None,
+                from: None,
+                went_back_from: None,
+                to: None,
+                depth: 0,
+                earlier: None,
+                keep,
+                unknown: None,
+                contracted: None,
+            },
+            targets: Vec::new(),
+        }
+    }
+}
+
+/// Whether a repository can be rolled back now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rollback {
+    /// `true`: the release before is intact. `false`: there is none that is, or the policy or a workload says that none
+    /// works on today's database. `null`: could not be told. Whether the database allows it is not answered by `true`:
+    /// `prodpin ready` asks images, too.
+    pub ready: Option<bool>,
+    /// What production runs, as far as known; where nothing says what runs, the latest release.
+    #[schemars(with = "Option<String>")]
+    pub current: Option<ArtifactId>,
+    /// What to go back from: what is being brought in, else what runs, else what is wanted.
+    #[schemars(with = "Option<String>")]
+    pub from: Option<ArtifactId>,
+    /// A newer release that production went back from: it is no way back.
+    #[schemars(with = "Option<String>")]
+    pub went_back_from: Option<ArtifactId>,
+    /// What to roll back to: the most recent intact release before the current one.
+    #[schemars(with = "Option<String>")]
+    pub to: Option<ArtifactId>,
+    /// How many releases before the current one are intact.
+    pub depth: u32,
+    /// How many releases before the current one are known, restorable or not.
+    pub earlier: Option<u32>,
+    /// How many the policy keeps.
+    pub keep: u32,
+    /// Why it could not be told, and how to make it known, where one sentence says that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+    /// The release that took from the database what every earlier one needs, by what the policy and workloads say: there
+    /// is no going back. What images say of the database only `prodpin ready` asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub contracted: Option<ArtifactId>,
+}
+
+/// One rollback target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TargetReport {
+    /// The artifact.
+    #[schemars(with = "String")]
+    pub artifact: ArtifactId,
+    /// Its place among the most recent, from 1; none for what is kept beside them (running elsewhere, moved in).
+    pub rank: Option<u32>,
+    /// Tags that name it now, pins left out: first those by which workloads name it, then release tags.
+    #[schemars(with = "Vec<String>")]
+    pub references: Vec<Tag>,
+    /// Why it is a target: all reasons.
+    pub reasons: Vec<Reason>,
+    /// Whether something names it as running now.
+    pub running: bool,
+    /// Its pin.
+    pub pin: PinReport,
+    /// Whether it is intact: every part is proven to be there and can be fetched, now. `null`: could not be told.
+    pub restorable: Option<bool>,
+    /// Whether it is protected: intact, its pin read back, and outliving tag cleanup, untagged cleanup and every live
+    /// lifecycle rule, as far as the source shows them. `null`: could not be told.
+    pub protected: Option<bool>,
+    /// What stands in the way.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// The state of a target's pin after the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PinReport {
+    /// It was there.
+    Present,
+    /// This run made it and read it back.
+    Created,
+    /// `enforce` would make it.
+    Planned,
+    /// It could not be made, or could not be read back.
+    Failed,
+    /// It was not made, because live cleanup rules would take an artifact sooner with it than without it.
+    Refused,
+    /// This source cannot pin so that it holds.
+    Unsupported,
+    /// Not made on purpose: what cleans up in this registry is not known, and a pin might push a release out.
+    Withheld,
+    /// Nothing to pin: the artifact is missing, incomplete, or could not be read.
+    Absent,
+}
+
+/// Why an artifact is a rollback target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Reason {
+    /// A release tag names it.
+    ReleaseTag {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// A release tag named it when first seen, and names something else now, or is gone.
+    ReleasedAs {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// A release tag was moved to these bytes: kept beside the five, flagged, never in place of an earlier target.
+    MovedIn {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// The moving tag names it now.
+    MovingTagNow {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// The moving tag named it before.
+    MovingTagBefore {
+        /// The tag.
+        #[schemars(with = "String")]
+        tag: Tag,
+    },
+    /// Named as running now.
+    Running {
+        /// By whom.
+        via: String,
+    },
+    /// Named as running before.
+    RanBefore {
+        /// By whom.
+        via: String,
+    },
+    /// Wanted now, by something of which no such pod runs: scaled to zero, paused, or not coming up.
+    Wanted {
+        /// By whom.
+        via: String,
+    },
+    /// Wanted before, and never seen to run.
+    WantedBefore {
+        /// By whom.
+        via: String,
+    },
+}
+
+/// One row of a report's body: a repository with its findings, or findings about no repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The repository; none for findings about sources and the policy.
+    pub repository: Option<RepositoryReport>,
+    /// Its findings, most severe first.
+    pub findings: Vec<Finding>,
+}
+
+/// The shape of the whole JSON report, for its schema; it is written piece by piece and never held whole.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    /// About the run.
+    pub run: RunSection,
+    /// In numbers.
+    pub summary: Summary,
+    /// Every repository.
+    pub repositories: Vec<RepositoryReport>,
+    /// Every finding.
+    pub findings: Vec<Finding>,
+}
+
+/// The order of findings wherever they are listed: most severe first, then by code and name.
+#[must_use]
+pub fn finding_order(finding: &Finding) -> (std::cmp::Reverse<Severity>, Code, Option<&str>, Option<&str>) {
+    (
+        std::cmp::Reverse(finding.severity),
+        finding.code,
+        finding.repository.as_ref().map(RepositoryName::as_str),
+        finding.reference.as_deref(),
+    )
+}
+
+/// [`finding_order`] with every tie broken, so that a report's bytes do not depend on the order findings came in.
+#[must_use]
+pub fn total_finding_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    let rest = |finding: &Finding| {
+        let Finding { source, artifact, previous, first_seen, ledger_sequence, message, remedy, waived, .. } =
+            finding.clone();
+        (source, artifact, previous, first_seen, ledger_sequence, message, remedy, waived)
+    };
+    finding_order(a).cmp(&finding_order(b)).then_with(|| rest(a).cmp(&rest(b)))
+}

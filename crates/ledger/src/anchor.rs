@@ -1,0 +1,352 @@
+//! A second place that remembers every checkpoint: whoever rewrites the ledger would have to rewrite that one, too.
+//!
+//! It holds `checkpoint/<sequence>` of one log, each created and never overwritten, so that it can live under Object
+//! Lock in another account. What it does not hold yet is copied; where it differs, all writing stops (I11, I12, F60).
+
+use std::sync::{Mutex, PoisonError};
+
+use object_store::path::Path;
+use tlog_tiles::tlog::Hash;
+
+use super::checkpoint::Checkpoint;
+use super::foreign::comes_later;
+use super::proof::Consistency;
+use super::read::{Slot, Tip, checkpoint_path};
+use super::store::{Created, Store};
+use super::{Ledger, LedgerError, location, signature};
+use prodpin_core::model::Digest;
+use prodpin_policy::LedgerLocation;
+
+/// How far before the head the last copy is looked for, before the whole anchor is listed.
+const NEAR: u64 = 512;
+
+/// A ledger's anchor.
+#[derive(Debug)]
+pub(super) struct Anchor {
+    place: Place,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Open(Box<Store>),
+    /// It could not be opened, which is told.
+    Unopened,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// All commits up to this one are copied, or were there before there was an anchor.
+    copied: Option<u64>,
+    /// Why the anchor could not be compared or written, in words.
+    trouble: Option<String>,
+    /// Where the histories part, once that is known.
+    forked: Option<String>,
+}
+
+impl Anchor {
+    pub(super) async fn open(at: &LedgerLocation) -> Self {
+        // Not created here: the first copy does.
+        match location::open(at, super::Access::Write).await {
+            Ok(store) => Self { place: Place::Open(Box::new(store)), state: Mutex::default() },
+            Err(error) => {
+                let state = State { trouble: Some(error.to_string()), ..State::default() };
+                Self { place: Place::Unopened, state: Mutex::new(state) }
+            }
+        }
+    }
+
+    fn store(&self) -> Option<&Store> {
+        match &self.place {
+            Place::Open(store) => Some(store),
+            Place::Unopened => None,
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn copied(&self) -> Option<u64> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).copied
+    }
+}
+
+/// What the anchor says of the ledger.
+enum Verdict {
+    /// It is what was seen before, grown; copies are there up to this commit.
+    Grown(u64),
+    /// The anchor is empty.
+    Unknown,
+}
+
+impl Ledger {
+    /// Why the anchor could not do its part, if it could not. Pinning goes on: what is not pinned may be deleted, and a
+    /// ledger that was rewritten meanwhile is found once the anchor is back.
+    #[must_use]
+    pub fn anchor_trouble(&self) -> Option<String> {
+        let anchor = self.anchor.as_ref()?;
+        let trouble = anchor.state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()?;
+        Some(format!("the ledger's anchor could not be compared or written: {trouble}"))
+    }
+
+    /// Whether a second place is to remember the checkpoints.
+    #[must_use]
+    pub fn is_anchored(&self) -> bool {
+        self.anchor.is_some()
+    }
+
+    /// At the start: the ledger must be what the anchor saw, grown.
+    pub(super) async fn compare_anchor(&self) -> Result<(), LedgerError> {
+        let Some(anchor) = &self.anchor else { return Ok(()) };
+        let Some(store) = anchor.store() else { return Ok(()) };
+        match self.compare(store).await {
+            Ok(Verdict::Grown(copied)) => anchor.set(|state| state.copied = Some(copied)),
+            // The checkpoints before are in the head's own chain: only from here on is anything at stake.
+            Ok(Verdict::Unknown) => {
+                anchor.set(|state| state.copied = Some(self.log().tip.as_ref().map_or(0, |tip| tip.sequence - 1)));
+            }
+            Err(Failed::Ledger(error)) => return Err(error),
+            Err(Failed::Anchor(error)) => self.unanchored(anchor, &error),
+        }
+        Ok(())
+    }
+
+    fn unanchored(&self, anchor: &Anchor, error: &LedgerError) {
+        tracing::warn!(ledger = self.store.location(), %error, "the anchor could not be compared or written");
+        anchor.set(|state| state.trouble = Some(error.to_string()));
+    }
+
+    async fn compare(&self, store: &Store) -> Result<Verdict, Failed> {
+        let head = self.log().index.sequence;
+        let folder = Path::from("checkpoint");
+        let mut beyond = store.numbers_after(&folder, &checkpoint_path(head)).await.map_err(Failed::Anchor)?;
+        beyond.retain(|number| *number > head);
+        if !beyond.is_empty() {
+            self.must_reach(store, head, beyond).await?;
+        }
+        let head = self.log().index.sequence;
+        let Some(seen) = self.last_up_to(store, head).await? else {
+            return Ok(Verdict::Unknown);
+        };
+        let sequence = seen.sequence;
+        let own = match self.slot(sequence).await.map_err(Failed::Ledger)? {
+            Slot::Whole(own) => own,
+            _ => {
+                let what = format!("commit {sequence}, which {} holds, is gone", store.location());
+                return Err(Failed::Ledger(self.rolled_back(what)));
+            }
+        };
+        self.same(store, &own, &seen)?;
+        // Equal there, and the head only claims to continue it: proven from tiles, without reading what lies between.
+        match self.consistency(seen.checkpoint.size, seen.checkpoint.root()).await {
+            Ok(Consistency::Proven(_)) => Ok(Verdict::Grown(sequence)),
+            Ok(Consistency::Contradicted(root)) => Err(Failed::Ledger(self.forked(format!(
+                "{} holds commit {sequence} with root {}, and the head continues one with root {root}",
+                store.location(),
+                seen.checkpoint.root()
+            )))),
+            // Tiles are missing or wrong, and nobody signs them: the checkpoints themselves lead back, one by one.
+            Err(error @ (LedgerError::Underived { .. } | LedgerError::Corrupt { .. })) => {
+                if matches!(error, LedgerError::Corrupt { .. }) {
+                    self.distrust(
+                        "tiles do not match the signed checkpoints; `prodpin verify --repair` makes them anew"
+                            .to_owned(),
+                    );
+                }
+                match self.head_follows(&own).await.map_err(Failed::Ledger)? {
+                    true => Ok(Verdict::Grown(sequence)),
+                    false => Err(Failed::Ledger(self.forked(format!(
+                        "{} holds commit {sequence}, and the head does not continue it",
+                        store.location()
+                    )))),
+                }
+            }
+            Err(error) => Err(Failed::Ledger(error)),
+        }
+    }
+
+    /// A copy, if it says anything of this log: whoever can write to the anchor alone, and has no key, makes no evidence.
+    async fn as_evidence(&self, seen: Option<Seen>) -> Result<Option<Seen>, LedgerError> {
+        let Some(seen) = seen else { return Ok(None) };
+        let signed = self.log().tip.as_ref().is_some_and(|tip| tip.checkpoint.key.is_some());
+        let is = match &seen.checkpoint.key {
+            _ if !signed || seen.checkpoint.lost.is_some() => true,
+            Some(key) => signature::check(&seen.note, &key.key).is_ok() && self.descends_from(&key.key).await?,
+            // The log was not signed at first.
+            None => signature::body(&seen.note) == self.body_at(seen.sequence).await?,
+        };
+        Ok(is.then_some(seen))
+    }
+
+    async fn body_at(&self, sequence: u64) -> Result<Vec<u8>, LedgerError> {
+        match self.slot(sequence).await? {
+            Slot::Whole(own) => Ok(signature::body(&own.note).to_vec()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The latest copy up to this commit that says anything of this log; else whatever is there.
+    async fn last_up_to(&self, store: &Store, head: u64) -> Result<Option<Seen>, Failed> {
+        let latest = read(store, head).await.map_err(Failed::Anchor)?;
+        if let Some(seen) = self.as_evidence(latest).await.map_err(Failed::Ledger)? {
+            return Ok(Some(seen));
+        }
+        let mut other = None;
+        for from in [head.saturating_sub(NEAR), 0] {
+            let listed = store.numbers_after(&Path::from("checkpoint"), &checkpoint_path(from)).await;
+            let mut numbers = listed.map_err(Failed::Anchor)?;
+            numbers.retain(|number| *number <= head);
+            numbers.sort_unstable();
+            for number in numbers.into_iter().rev().take(NEAR as usize) {
+                let Some(seen) = read(store, number).await.map_err(Failed::Anchor)? else { continue };
+                let stray = seen.clone();
+                if let Some(seen) = self.as_evidence(Some(seen)).await.map_err(Failed::Ledger)? {
+                    return Ok(Some(seen));
+                }
+                tracing::warn!(
+                    anchor = store.location(),
+                    "commit {number} is there, and this log's key never signed it"
+                );
+                other = other.or(Some(stray));
+            }
+        }
+        Ok(other)
+    }
+
+    /// The anchor is ahead: another writer may have committed since the head was read, or commits were lost.
+    async fn must_reach(&self, store: &Store, head: u64, mut beyond: Vec<u64>) -> Result<(), Failed> {
+        self.advance(0, None).await.map_err(Failed::Ledger)?;
+        let there = self.log().index.sequence;
+        beyond.sort_unstable();
+        // A copy that was never finished is no evidence, and hides none that lies before it.
+        while let Some(number) = beyond.pop().filter(|number| *number > there) {
+            let seen = read(store, number).await.map_err(Failed::Anchor)?;
+            if seen.is_some_and(|seen| self.anchored_later(&seen.tip())) {
+                let what =
+                    format!("it ends at commit {}, and {} holds commit {number}", there.max(head), store.location());
+                return Err(Failed::Ledger(self.rolled_back(what)));
+            }
+            tracing::warn!(anchor = store.location(), "commit {number} is there, and is no whole checkpoint");
+        }
+        Ok(())
+    }
+
+    /// Whether this copy is of a commit after the log's last one. One that gives up the key of the log's last commit is
+    /// taken for one, too: nothing is committed where that may have happened.
+    fn anchored_later(&self, seen: &Tip) -> bool {
+        let log = self.log();
+        let before = log.tip.as_ref().map(|tip| &tip.checkpoint);
+        let key = before.and_then(|before| before.key.as_ref());
+        let gives_up = seen.checkpoint.lost.as_ref().is_some_and(|lost| key.is_some_and(|key| key.key == lost.key));
+        comes_later(before, seen) || gives_up
+    }
+
+    fn same(&self, store: &Store, own: &Tip, seen: &Seen) -> Result<(), Failed> {
+        if own.checkpoint.origin != seen.checkpoint.origin {
+            return Err(Failed::Ledger(LedgerError::Unusable {
+                location: self.store.location().to_owned(),
+                detail: format!("{} is the anchor of another log; name one of its own", store.location()),
+            }));
+        }
+        if signature::body(&own.note) == signature::body(&seen.note) {
+            return Ok(());
+        }
+        let (here, there): (Hash, Hash) = (own.checkpoint.root(), seen.checkpoint.root());
+        let what = format!("commit {} has root {here} here, and {there} at {}", own.sequence, store.location());
+        Err(Failed::Ledger(self.forked(what)))
+    }
+
+    fn rolled_back(&self, what: String) -> LedgerError {
+        let what =
+            format!("{what} (what an anchor holds is never given up: to start over, name a new ledger and anchor)");
+        LedgerError::RolledBack { location: self.store.location().to_owned(), what }
+    }
+
+    /// Nothing is committed any more after the histories were seen to part (I11).
+    pub(super) fn refuse_fork(&self) -> Result<(), LedgerError> {
+        let Some(anchor) = &self.anchor else { return Ok(()) };
+        let what = anchor.state.lock().unwrap_or_else(PoisonError::into_inner).forked.clone();
+        what.map_or(Ok(()), |what| Err(self.forked(what)))
+    }
+
+    fn forked(&self, what: String) -> LedgerError {
+        if let Some(anchor) = &self.anchor {
+            anchor.set(|state| state.forked = Some(what.clone()));
+        }
+        LedgerError::Forked { location: self.store.location().to_owned(), what }
+    }
+
+    /// Copies every checkpoint that the anchor does not hold yet, signatures of witnesses included.
+    pub(super) async fn copy_to_anchor(&self) -> Result<(), LedgerError> {
+        let Some(anchor) = &self.anchor else { return Ok(()) };
+        let (Some(store), Some(copied)) = (anchor.store(), anchor.copied()) else { return Ok(()) };
+        // Asked again by the next run: each look at a place that does not answer takes its time.
+        if self.anchor_trouble().is_some() {
+            return Ok(());
+        }
+        for tip in self.since_commit(copied).await? {
+            let sequence = tip.sequence;
+            match store.create(&checkpoint_path(sequence), tip.note.clone()).await {
+                Ok(Created::New) => {}
+                Ok(Created::There(there)) => {
+                    let seen = Checkpoint::decode(&there).ok();
+                    let seen = seen.map(|checkpoint| Seen { sequence, checkpoint, note: there.to_vec() });
+                    let Some(seen) = self.as_evidence(seen).await? else {
+                        // Its place is lost; what comes after it names it by hash.
+                        let what = format!(
+                            "{} holds a file as commit {sequence} that this log's key never signed",
+                            store.location()
+                        );
+                        tracing::warn!(ledger = self.store.location(), "{what}");
+                        anchor.set(|state| (state.copied, state.trouble) = (Some(sequence), Some(what)));
+                        continue;
+                    };
+                    self.same(store, &tip, &seen).map_err(Failed::into_inner)?;
+                }
+                Err(error) => {
+                    self.unanchored(anchor, &error);
+                    return Ok(());
+                }
+            }
+            anchor.set(|state| state.copied = Some(sequence));
+        }
+        Ok(())
+    }
+}
+
+/// A checkpoint as the anchor holds it.
+#[derive(Clone)]
+struct Seen {
+    sequence: u64,
+    checkpoint: Checkpoint,
+    note: Vec<u8>,
+}
+
+impl Seen {
+    /// The same as a commit of the log.
+    fn tip(&self) -> Tip {
+        let digest = Digest::of(signature::body(&self.note));
+        Tip { sequence: self.sequence, digest, checkpoint: self.checkpoint.clone(), note: self.note.clone() }
+    }
+}
+
+/// Whose failure it is: the ledger's stops the run, the anchor's is told.
+enum Failed {
+    Ledger(LedgerError),
+    Anchor(LedgerError),
+}
+
+impl Failed {
+    fn into_inner(self) -> LedgerError {
+        match self {
+            Self::Ledger(error) | Self::Anchor(error) => error,
+        }
+    }
+}
+
+async fn read(store: &Store, sequence: u64) -> Result<Option<Seen>, LedgerError> {
+    let Some(note) = store.get(&checkpoint_path(sequence)).await? else { return Ok(None) };
+    let checkpoint = Checkpoint::decode(&note).ok();
+    Ok(checkpoint.map(|checkpoint| Seen { sequence, checkpoint, note: note.to_vec() }))
+}

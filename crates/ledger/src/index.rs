@@ -1,0 +1,244 @@
+//! `view/index`: what opening a ledger needs, as of some commit. A cache: each checkpoint says what it must hold.
+//!
+//! After the envelope comes a line with everything that is small, then one for each repository. What a checkpoint states is
+//! how long those lines are, and a hash: SHA-256 over the hash of the small line and the root of the map of repositories.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::Head;
+use super::batch::Batch;
+use super::commitment::Commitment;
+use super::debt::Owing;
+use super::repositories::Repositories;
+use super::tiles::Frontier;
+use super::unreported::Unreported;
+use prodpin_core::model::{
+    Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RunId, RunRecord, RunScope, SettingFacts, Severity,
+    SourceName, SourceRecord,
+};
+
+/// How many run records are at hand without reading batches.
+pub(super) const RUNS_KEPT: usize = 50;
+
+/// No two runs overlap for longer than this.
+const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many kinds of runs are told apart: more shares than anyone has, and still small.
+const SCOPES_KEPT: usize = 1024;
+
+/// A commit that held events of a repository, by its number and its batch: the batch's name is the hash of its bytes, so
+/// that whoever believes a touch needs nothing else to read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Touch(pub(super) u64, pub(super) Digest);
+
+/// A run on record: where, and what the checkpoint before that commit hashes to, for reading on backwards.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Closed {
+    pub(super) record: RunRecord,
+    pub(super) head: Head,
+    pub(super) previous: Option<Digest>,
+}
+
+/// Everything about a ledger that is small.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Index {
+    /// The log's origin; empty before the first commit.
+    pub(super) origin: String,
+    /// As of this commit.
+    pub(super) sequence: u64,
+    /// SHA-256 of that commit's checkpoint, which for that reason is no part of what it states.
+    #[serde(skip)]
+    pub(super) checkpoint: Option<Digest>,
+    /// The border of the tree as of that commit: what the next tile is made of.
+    pub(super) frontier: Frontier,
+    /// The latest wall time that any entry tells of.
+    pub(super) newest: Option<Timestamp>,
+    /// Every repository ever recorded.
+    #[serde(skip)]
+    pub(super) repositories: Repositories,
+    pub(super) sources: BTreeMap<SourceName, SourceMemory>,
+    /// Open findings about no repository.
+    #[serde(default)]
+    pub(super) findings: OpenFindings,
+    /// What each alert told of what is still there.
+    #[serde(default)]
+    pub(super) told: BTreeMap<Arc<str>, BTreeMap<String, Severity>>,
+    /// What each alert did not deliver.
+    #[serde(default)]
+    pub(super) owed: BTreeMap<Arc<str>, Owing>,
+    /// What was recorded of repositories, and stands in no report so far.
+    #[serde(default)]
+    pub(super) unreported: Unreported,
+    /// The latest run records, latest last.
+    pub(super) runs: VecDeque<Closed>,
+    /// When the latest run of each scope started, but for runs of single repositories, latest last.
+    #[serde(default)]
+    pub(super) latest: VecDeque<(RunScope, Timestamp)>,
+}
+
+/// What is remembered of a source.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct SourceMemory {
+    pub(super) settings: Option<(Mark, SettingFacts)>,
+    pub(super) seen: Option<(Mark, RunId, SourceRecord)>,
+}
+
+impl Index {
+    /// What a checkpoint states of this.
+    pub(super) fn commitment(&mut self) -> Commitment {
+        let small = self.small();
+        self.commitment_with(&small)
+    }
+
+    fn commitment_with(&mut self, small: &[u8]) -> Commitment {
+        let mut hash = Sha256::new();
+        hash.update(Sha256::digest(small));
+        hash.update(self.repositories.root().0);
+        Commitment::new(small.len() as u64 + 1 + self.repositories.bytes(), hash.finalize().into())
+    }
+
+    /// Everything but the repositories. Nothing here makes writing it fail.
+    fn small(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The lines, as they are stored.
+    pub(super) fn write(&self, writer: &mut dyn std::io::Write) -> std::io::Result<()> {
+        writer.write_all(&self.small())?;
+        writer.write_all(b"\n")?;
+        for line in self.repositories.lines() {
+            writer.write_all(&line)?;
+            writer.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Reads the lines; what they hash to comes along, and is for the caller to compare before anything is believed.
+    pub(super) fn read(content: &[u8]) -> Option<(Self, Commitment)> {
+        let mut lines = content.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
+        let small = lines.next()?;
+        let mut index: Self = serde_json::from_slice(small).ok()?;
+        for line in lines {
+            index.repositories.read(line)?;
+        }
+        let commitment = index.commitment_with(small);
+        Some((index, commitment))
+    }
+
+    /// The repository's latest commit; none for one that was never recorded.
+    pub(super) fn touch(&self, key: &RepositoryKey) -> Option<&Touch> {
+        self.repositories.get(key).map(|known| &known.touch)
+    }
+
+    /// Whether this says nothing that the log does not already hold: a record said again after a lost answer.
+    pub(super) fn knows(&self, entry: &Entry) -> bool {
+        match &entry.event {
+            Event::Settings { source, facts } => {
+                let before = self.sources.get(source).and_then(|memory| memory.settings.as_ref());
+                before.is_some_and(|(_, before)| *before == **facts)
+            }
+            Event::Source(record) => {
+                let last = self.sources.get(&record.source).and_then(|memory| memory.seen.as_ref());
+                last.is_some_and(|(_, run, last)| *run == entry.run && last == record)
+            }
+            Event::FindingOpened(key) => self.findings.since(key).is_some(),
+            Event::FindingResolved(key) => self.findings.since(key).is_none(),
+            Event::AlertSent { alert, told, forgotten, paid } => {
+                let known = self.told.get(alert);
+                let owes = paid.is_some_and(|paid| self.owed.get(alert).is_some_and(|owing| owing.is_due(paid)));
+                known.is_some()
+                    && !owes
+                    && told.iter().all(|(name, severity)| known.is_some_and(|known| known.get(name) == Some(severity)))
+                    && forgotten.iter().all(|name| known.is_none_or(|known| !known.contains_key(name)))
+            }
+            Event::Run(record) => self.has_closed(&record.id),
+            // It came in one commit with the record of its run.
+            Event::AlertOwed { .. } => self.has_closed(&entry.run),
+            _ => false,
+        }
+    }
+
+    /// Whether the run is known to be on record as ended; of old ones nothing is known here.
+    pub(super) fn has_closed(&self, run: &RunId) -> bool {
+        self.runs.iter().any(|known| known.record.id == *run)
+    }
+
+    /// Folds one commit in: its place, the hash of the checkpoint before it, its batch with what that holds.
+    pub(super) fn apply(&mut self, head: &Head, previous: Option<&Digest>, name: &Digest, batch: &Batch) {
+        self.sequence = head.sequence;
+        let touch = Touch(head.sequence, name.clone());
+        let mut noted = None;
+        for entry in &batch.entries {
+            self.newest = self.newest.max(Some(entry.at));
+            // In a batch nearly every entry is of the same run and repository as the one before.
+            let about = Some((&entry.run, &entry.repository));
+            if let Some(key) =
+                entry.repository.as_ref().filter(|_| noted.is_none_or(|(_, key)| key != &entry.repository))
+            {
+                let view = batch.links.get(key).map(|link| link.view);
+                self.repositories.set(key, touch.clone(), view);
+            }
+            if noted != about || matches!(entry.event, Event::Retold { .. } | Event::Run(_)) {
+                self.unreported.apply(head.sequence, entry);
+            }
+            noted = about;
+            let mark = Mark { sequence: head.sequence, at: entry.at };
+            match &entry.event {
+                Event::Settings { source, facts } => {
+                    self.sources.entry(source.clone()).or_default().settings = Some((mark, (**facts).clone()));
+                }
+                Event::Source(record) => {
+                    let memory = self.sources.entry(record.source.clone()).or_default();
+                    memory.seen = Some((mark, entry.run.clone(), record.clone()));
+                }
+                event @ (Event::FindingOpened(_) | Event::FindingResolved(_)) if entry.repository.is_none() => {
+                    self.findings.apply(mark, event);
+                }
+                Event::AlertSent { alert, told, forgotten, paid } => {
+                    let known = self.told.entry(alert.clone()).or_default();
+                    known.extend(told.iter().cloned());
+                    known.retain(|name, _| !forgotten.contains(name));
+                    if let Some(paid) = paid
+                        && let Some(owing) = self.owed.get_mut(alert)
+                    {
+                        owing.pay(*paid);
+                        self.owed.retain(|_, owing| !owing.is_empty());
+                    }
+                }
+                Event::AlertOwed { alert, report, owed, more } => {
+                    let owing = self.owed.entry(alert.clone()).or_default();
+                    owing.incur(head.sequence, &entry.run, report, owed, more);
+                }
+                Event::Run(record) => {
+                    self.remember(record);
+                    let (record, previous) = (record.as_ref().clone(), previous.cloned());
+                    self.runs.push_back(Closed { record, head: *head, previous });
+                    if self.runs.len() > RUNS_KEPT {
+                        self.runs.pop_front();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn remember(&mut self, record: &RunRecord) {
+        if !record.scope.repositories.is_empty() {
+            return;
+        }
+        let before = self.latest.iter().position(|(scope, _)| *scope == record.scope);
+        let before = before.and_then(|at| self.latest.remove(at)).map(|(_, started)| started);
+        // Runs overlap, so the one recorded last need not be the one that started last. But none lasts for days: what is
+        // that far ahead of a later record had a wrong clock, and the ledger's order outranks it (I21, F112).
+        let before = before.filter(|at| at.duration_since(record.started) < LONGEST_OVERLAP);
+        self.latest.push_back((record.scope.clone(), before.map_or(record.started, |at| at.max(record.started))));
+        if self.latest.len() > SCOPES_KEPT {
+            self.latest.pop_front();
+        }
+    }
+}

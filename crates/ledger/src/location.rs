@@ -1,0 +1,165 @@
+//! From a ledger's location to its store.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use std::time::Duration;
+
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::prefix::PrefixStore;
+use object_store::{ClientOptions, RetryConfig};
+use url::Url;
+
+use super::store::Store;
+use super::{Access, LedgerError, s3};
+use prodpin_net::http::USER_AGENT;
+use prodpin_policy::LedgerLocation;
+
+pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Store, LedgerError> {
+    match location {
+        LedgerLocation::None => Ok(Store::new(Arc::new(InMemory::new()), "in memory")),
+        LedgerLocation::Directory(directory) => {
+            let directory = directory.clone();
+            // A directory on a network that is gone answers nothing, and must not take the deadline's clock with it.
+            let opened = tokio::task::spawn_blocking(move || open_directory(&directory, access)).await;
+            opened.map_err(|error| LedgerError::of_io("in a directory", std::io::Error::other(error)))?
+        }
+        LedgerLocation::Store(url) => {
+            // Nothing but the place itself: whatever else a URL holds is not for messages (I18).
+            let name = format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());
+            match url.scheme() {
+                "s3" => s3::open(url, &name).await,
+                "gs" => open_google(url, &name),
+                "az" => open_azure(url, &name),
+                other => Err(LedgerError::Unusable {
+                    detail: format!(
+                        "a ledger cannot be at {other}://; use a directory, s3://, gs:// or az://BUCKET/PREFIX"
+                    ),
+                    location: name,
+                }),
+            }
+        }
+    }
+}
+
+/// The service account, workload identity or metadata server that Google's own tools find; or the emulator that they
+/// are told of.
+fn open_google(url: &Url, name: &str) -> Result<Store, LedgerError> {
+    let (bucket, prefix) = parts(url, name)?;
+    let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket).with_retry(retries());
+    builder = match said("STORAGE_EMULATOR_HOST") {
+        Some(host) => {
+            let base = if host.contains("://") { host } else { format!("http://{host}") };
+            let patience = patience().with_allow_http(base.starts_with("http://"));
+            builder.with_base_url(base.trim_end_matches('/')).with_skip_signature(true).with_client_options(patience)
+        }
+        None => builder.with_client_options(patience()),
+    };
+    let bucket = builder.build().map_err(|error| LedgerError::of(name, &error))?;
+    Ok(Store::new(Arc::new(PrefixStore::new(bucket, prefix)), name))
+}
+
+/// The account is in `AZURE_STORAGE_ACCOUNT_NAME`, or where Azure's command line has it; so is its key, if one is used.
+/// The identity is what Azure's own tools find.
+fn open_azure(url: &Url, name: &str) -> Result<Store, LedgerError> {
+    let (container, prefix) = parts(url, name)?;
+    let mut builder = MicrosoftAzureBuilder::from_env();
+    for (variable, key) in
+        [("AZURE_STORAGE_ACCOUNT", AzureConfigKey::AccountName), ("AZURE_STORAGE_KEY", AzureConfigKey::AccessKey)]
+    {
+        if let Some(value) = said(variable).filter(|_| builder.get_config_value(&key).is_none()) {
+            builder = builder.with_config(key, value);
+        }
+    }
+    let emulated = said("AZURE_STORAGE_USE_EMULATOR").is_some();
+    if !emulated && builder.get_config_value(&AzureConfigKey::AccountName).is_none() {
+        return Err(LedgerError::Unusable {
+            location: name.to_owned(),
+            detail: "no storage account is named; set AZURE_STORAGE_ACCOUNT_NAME".to_owned(),
+        });
+    }
+    let container = builder
+        .with_container_name(container)
+        .with_client_options(patience())
+        .with_retry(retries())
+        .build()
+        .map_err(|error| LedgerError::of(name, &error))?;
+    Ok(Store::new(Arc::new(PrefixStore::new(container, prefix)), name))
+}
+
+fn said(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
+/// The bucket and the prefix in it.
+pub(super) fn parts<'u>(url: &'u Url, name: &str) -> Result<(&'u str, object_store::path::Path), LedgerError> {
+    let unusable = |detail: String| LedgerError::Unusable { location: name.to_owned(), detail };
+    let scheme = url.scheme();
+    let bucket =
+        url.host_str().ok_or_else(|| unusable(format!("it names no bucket; write {scheme}://BUCKET/PREFIX")))?;
+    let prefix = object_store::path::Path::from_url_path(url.path())
+        .map_err(|_| unusable("the prefix is no clean path; leave out empty parts, '.' and '..'".to_owned()))?;
+    Ok((bucket, prefix))
+}
+
+/// A store that accepts a request and says nothing must not hold up a run: with the retries below, no answer at all is
+/// an error within two minutes (F5).
+pub(super) fn patience() -> ClientOptions {
+    ClientOptions::new()
+        .with_user_agent(http::HeaderValue::from_static(USER_AGENT))
+        .with_connect_timeout(Duration::from_secs(5))
+        .with_timeout(Duration::from_secs(30))
+}
+
+pub(super) fn retries() -> RetryConfig {
+    RetryConfig { max_retries: 6, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() }
+}
+
+fn open_directory(directory: &FilePath, access: Access) -> Result<Store, LedgerError> {
+    let name = directory.display().to_string();
+    let unusable = |detail: &str| LedgerError::Unusable { location: name.clone(), detail: detail.to_owned() };
+    if directory.to_str().is_none() {
+        return Err(unusable("the path is not valid UTF-8; choose one that is"));
+    }
+    match (std::fs::metadata(directory), access) {
+        (Ok(metadata), _) if metadata.is_dir() => {}
+        (Ok(_), _) => return Err(unusable("this is a file; name a directory")),
+        (Err(error), Access::Write) if error.kind() == std::io::ErrorKind::NotFound => {
+            create_directory(directory).map_err(|error| LedgerError::of_io(&name, error))?;
+        }
+        (Err(error), Access::Read) if error.kind() == std::io::ErrorKind::NotFound => {
+            // Looking must not leave anything behind.
+            return Ok(Store::new(Arc::new(InMemory::new()), &name));
+        }
+        (Err(error), _) => return Err(LedgerError::of_io(&name, error)),
+    }
+    let root = directory.canonicalize().map_err(|error| LedgerError::of_io(&name, error))?;
+    if root.to_str().is_none() {
+        return Err(unusable("the path it links to is not valid UTF-8; choose one that is"));
+    }
+    let files = |fsync| {
+        LocalFileSystem::new_with_prefix(&root)
+            .map(|files| Arc::new(files.with_fsync(fsync)))
+            .map_err(|error| LedgerError::of(&name, &error))
+    };
+    // A file appears under its name only by a hard link to a temporary one that was written and synced whole, so a
+    // crash leaves no torn object (F56); with fsync its directory entry is safe before the call returns (F54, F55).
+    Ok(Store::local(files(true)?, files(false)?, root.clone(), &name))
+}
+
+/// The ledger tells what production runs: others on the machine need not read it.
+fn create_directory(directory: &FilePath) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)?;
+    #[cfg(unix)]
+    if let Some(parent) = directory.canonicalize()?.parent() {
+        std::fs::File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,399 @@
+//! What remembers a ledger's head outside the ledger, so that one that is gone, cut off or exchanged is not taken for a
+//! beginning (I24): a small file beside the key or the policy, and the process itself.
+//!
+//! A memory is read before the log and written after a commit. So one that is behind is normal (another machine
+//! committed, or a crash came between), and one that is ahead means that commits are gone. A memory that cannot be read
+//! says nothing; the anchor and the pins in the registries remain as witnesses.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tlog_tiles::tlog::Hash;
+
+use super::proof::Consistency;
+use super::read::Slot;
+use super::{Access, Head, Ledger, LedgerError, VerifierKey};
+use prodpin_policy::{LedgerLocation, Safeguards};
+
+/// A memory is a line; whatever is longer was written by somebody else.
+const CAP: u64 = 64 << 10;
+
+/// What this process saw last of each ledger that it opened, by the ledger's place: `watch` and a warm function open the
+/// same one again and again, and a directory may be unmounted or exchanged in between.
+static SEEN: Mutex<BTreeMap<String, Remembered>> = Mutex::new(BTreeMap::new());
+
+/// A head as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    /// The log's own name.
+    origin: String,
+    #[serde(flatten)]
+    head: Head,
+    /// The key that signed it; none in an unsigned log, and in the memory of a program before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+/// What a memory says of the log that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judgement {
+    /// It is the same head.
+    Same,
+    /// The log has more commits than remembered: whether it continues that head is to be proven.
+    Grown,
+    /// Nothing is there.
+    Gone,
+    /// Another log is there.
+    Another,
+    /// The log ends before the head that is remembered.
+    Shorter,
+    /// The log has another entry or root at that position.
+    Forked,
+}
+
+/// Compares what is remembered with the head that is there.
+fn judge(remembered: &Remembered, there: Option<(&str, Head)>) -> Judgement {
+    let Some((origin, head)) = there else { return Judgement::Gone };
+    let known = remembered.head;
+    if origin != remembered.origin {
+        Judgement::Another
+    } else if head == known {
+        Judgement::Same
+    } else if head.sequence < known.sequence || head.size < known.size {
+        Judgement::Shorter
+    } else if head.sequence == known.sequence || head.size == known.size {
+        Judgement::Forked
+    } else {
+        Judgement::Grown
+    }
+}
+
+/// Who remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Witness {
+    File(PathBuf),
+    Process,
+}
+
+impl std::fmt::Display for Witness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Process => f.write_str("this process"),
+        }
+    }
+}
+
+/// What shows that the log continues a head that is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// A handful of tiles.
+    Tiles,
+    /// Every commit was just linked to the one before it.
+    Linked,
+}
+
+/// Everything that remembers one ledger's head.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// The ledger's place, as the process remembers it; none if nothing is to be remembered.
+    place: Option<String>,
+    files: Vec<PathBuf>,
+    /// What was remembered before the log was read.
+    recalled: Vec<(Witness, Remembered)>,
+    /// Whether whatever contradicts this is given up on purpose, for this run.
+    pub(super) adopt: bool,
+    /// Whether there is a directory at all, if the ledger is in one.
+    missing: bool,
+    told: AtomicBool,
+}
+
+impl Memory {
+    /// What is remembered of the ledger at this place. Asked before the log is read.
+    pub(super) async fn recall(location: &LedgerLocation, safeguards: &Safeguards) -> Self {
+        let place = match location {
+            _ if safeguards.forgets => None,
+            LedgerLocation::None => None,
+            LedgerLocation::Directory(path) => {
+                Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string())
+            }
+            LedgerLocation::Store(url) => Some(url.to_string()),
+        };
+        let Some(place) = place else { return Self { adopt: safeguards.adopt, ..Self::default() } };
+        let directory = match location {
+            LedgerLocation::Directory(path) => Some(path.clone()),
+            LedgerLocation::None | LedgerLocation::Store(_) => None,
+        };
+        let (location, safeguards) = (location.clone(), safeguards.clone());
+        let adopt = safeguards.adopt;
+        // A directory on a network that is gone answers nothing, and must not take the deadline's clock with it.
+        let read = tokio::task::spawn_blocking(move || {
+            let files = safeguards.head_files(&location);
+            let recalled = files.iter().filter_map(|file| Some((Witness::File(file.clone()), read(file)?))).collect();
+            let missing = directory.is_some_and(|directory| {
+                std::fs::metadata(directory).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+            });
+            (files, recalled, missing)
+        });
+        let (files, mut recalled, missing): (_, Vec<(Witness, Remembered)>, _) = read.await.unwrap_or_default();
+        let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
+        recalled.extend(seen.map(|seen| (Witness::Process, seen)));
+        Self { place: Some(place), files, recalled, adopt, missing, told: AtomicBool::new(false) }
+    }
+
+    /// Whether the last commit that is remembered was signed by this key.
+    pub(super) fn knows_key(&self, key: &VerifierKey) -> bool {
+        self.recalled.iter().any(|(_, remembered)| remembered.key.as_deref() == Some(key.to_string().as_str()))
+    }
+
+    /// What to say if the directory that a memory is about does not exist: told before one is made in its place.
+    pub(super) fn refuse_missing(&self) -> Result<(), LedgerError> {
+        match (&self.place, self.recalled.first()) {
+            (Some(place), Some((witness, remembered))) if self.missing && !self.adopt => {
+                Err(contradiction(place, witness, remembered, "there is no such directory".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The file's memory; none if there is none, or none that can be read.
+fn read(file: &Path) -> Option<Remembered> {
+    let metadata = std::fs::metadata(file).ok()?;
+    // Asked before opening: opening a named pipe would wait for a writer.
+    let text = if metadata.is_file() { read_text(file) } else { Err(std::io::Error::other("it is no file")) };
+    let remembered = text.and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other));
+    match remembered {
+        Ok(remembered) => Some(remembered),
+        Err(error) => {
+            tracing::warn!(
+                "{} should remember the ledger's last commit and cannot be read: {error}; the next commit writes it anew",
+                file.display()
+            );
+            None
+        }
+    }
+}
+
+fn read_text(file: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(file)?.take(CAP).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Writes a memory whole or not at all.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    if std::fs::symlink_metadata(file).is_ok_and(|found| found.is_dir()) {
+        return Err(std::io::Error::other("a directory is in its place"));
+    }
+    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    Ok(())
+}
+
+fn contradiction(location: &str, witness: &Witness, remembered: &Remembered, there: String) -> LedgerError {
+    let Remembered { origin, head, .. } = remembered;
+    LedgerError::HistoryMissing {
+        location: location.to_owned(),
+        remembered: format!(
+            "{witness} remembers commit {} of log {}, root {}",
+            head.sequence,
+            prodpin_policy::visible(origin),
+            head.root_base64()
+        ),
+        there,
+    }
+}
+
+impl Ledger {
+    /// Why this ledger is not the one that is remembered; none if it is, or if nothing remembers one.
+    pub(super) async fn contradicts_memory(&self, proof: Proof) -> Result<Option<LedgerError>, LedgerError> {
+        for (witness, remembered) in &self.memory.recalled {
+            if let Some(there) = self.contradicts(remembered, proof).await? {
+                return Ok(Some(contradiction(self.store.location(), witness, remembered, there)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn contradicts(&self, remembered: &Remembered, proof: Proof) -> Result<Option<String>, LedgerError> {
+        let there = self.log().tip.as_ref().map(|tip| (tip.checkpoint.origin.clone(), tip.head()));
+        let known = remembered.head;
+        let judged = judge(remembered, there.as_ref().map(|(origin, head)| (origin.as_str(), *head)));
+        let gone = if self.memory.missing { "there is no such directory" } else { "it is empty" };
+        let Some((origin, head)) = there else { return Ok(Some(gone.to_owned())) };
+        if let Some(what) = self.contradicts_key(remembered).await? {
+            return Ok(Some(what));
+        }
+        Ok(match judged {
+            Judgement::Same => None,
+            Judgement::Gone => Some(gone.to_owned()),
+            Judgement::Another => Some(format!("another log is there, {}", prodpin_policy::visible(&origin))),
+            Judgement::Shorter => Some(match self.passed_over(known.sequence) {
+                Some(why) => format!("{why}: restore that file"),
+                None => format!(
+                    "it ends at commit {} with {} entries: it was restored from an old copy or rewritten",
+                    head.sequence, head.size
+                ),
+            }),
+            Judgement::Forked => {
+                Some(format!("its commit {} has root {}: it was rewritten", head.sequence, head.root_base64()))
+            }
+            Judgement::Grown if proof == Proof::Linked => self.contradicts_slot(&known).await?,
+            Judgement::Grown => match self.consistency(known.size, Hash(known.root)).await {
+                Ok(Consistency::Proven(_)) => None,
+                Ok(Consistency::Contradicted(own)) => {
+                    Some(format!("with {} entries, as many as it had then, its root was {own}", known.size))
+                }
+                // Without a tile nothing is proven; the commit itself still shows whether it is the one.
+                Err(LedgerError::Underived { .. }) => self.contradicts_slot(&known).await?,
+                Err(error) => return Err(error),
+            },
+        })
+    }
+
+    /// The entries may be the same, and signed by somebody else.
+    async fn contradicts_key(&self, remembered: &Remembered) -> Result<Option<String>, LedgerError> {
+        let Some(known) = remembered.key.as_deref().and_then(VerifierKey::parse) else { return Ok(None) };
+        let (key, lost) = {
+            let log = self.log();
+            let Some(tip) = log.tip.as_ref().filter(|tip| tip.checkpoint.origin == remembered.origin) else {
+                return Ok(None);
+            };
+            (tip.checkpoint.key.clone().map(|key| key.key), tip.checkpoint.lost.clone())
+        };
+        // A key that was given up for lost is told in every report.
+        if key.as_ref() == Some(&known) || lost.is_some() || self.descends_from(&known).await? {
+            return Ok(None);
+        }
+        Ok(Some(match key {
+            Some(key) => {
+                format!("its last commit is signed by the key {}, to which {} never handed over", key.id(), known.id())
+            }
+            None => format!("its last commit is not signed, and {} signed before", known.id()),
+        }))
+    }
+
+    async fn contradicts_slot(&self, known: &Head) -> Result<Option<String>, LedgerError> {
+        Ok(match self.slot(known.sequence).await? {
+            Slot::Whole(own) if own.head() == *known => None,
+            Slot::Whole(own) => Some(format!("its commit {} has root {}", known.sequence, own.checkpoint.root())),
+            Slot::Other { what, .. } => Some(what),
+            _ => Some(format!("its commit {} is not there", known.sequence)),
+        })
+    }
+
+    /// Before anything is written. What only reads goes on where something is left to read, and says so.
+    pub(super) async fn compare_memory(&mut self) -> Result<(), LedgerError> {
+        match self.contradicts_memory(Proof::Tiles).await? {
+            None => {}
+            Some(error) if self.memory.adopt => tracing::warn!("--adopt: {error}"),
+            Some(error) if self.access == Access::Write => return Err(error),
+            Some(error) => {
+                self.contradiction = Some(error);
+                return Ok(());
+            }
+        }
+        self.remember_here();
+        Ok(())
+    }
+
+    /// Refuses to judge anything by a ledger that is not the one that is remembered.
+    pub fn must_be_remembered(&mut self) -> Result<(), LedgerError> {
+        self.contradiction.take().map_or(Ok(()), Err)
+    }
+
+    fn remember_here(&self) -> Option<(String, Remembered)> {
+        let place = self.memory.place.clone()?;
+        let remembered = self.log().tip.as_ref().map(|tip| Remembered {
+            origin: tip.checkpoint.origin.clone(),
+            head: tip.head(),
+            key: tip.checkpoint.key.as_ref().map(|key| key.key.to_string()),
+        })?;
+        SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), remembered.clone());
+        Some((place, remembered))
+    }
+
+    /// After a commit. A memory that cannot be written is no error: it is behind then, as after a crash.
+    pub(super) async fn remember_head(&self) {
+        let Some((_, remembered)) = self.remember_here() else { return };
+        let Ok(mut text) = serde_json::to_string(&remembered) else { return };
+        text.push('\n');
+        let files = self.memory.files.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            files
+                .iter()
+                .map(|file| write(file, &text).map_err(|error| format!("{}: {error}", file.display())))
+                .collect()
+        });
+        let written: Vec<Result<(), String>> = written.await.unwrap_or_default();
+        if written.iter().any(Result::is_ok) || self.is_anchored() || self.memory.told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let why: Vec<String> = written.into_iter().filter_map(Result::err).collect();
+        tracing::warn!(
+            "nothing outside ledger {} remembers its last commit{}{}: name an `anchor` in the policy, so that a ledger \
+             that is emptied or cut is noticed",
+            self.store.location(),
+            if why.is_empty() { "" } else { "; cannot write " },
+            why.join(", ")
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(sequence: u64, size: u64, root: u8) -> Head {
+        Head { sequence, size, root: [root; 32] }
+    }
+
+    #[test]
+    fn what_is_there_is_judged_by_what_is_remembered_i24_f98_f99_f100() {
+        let remembered = Remembered { origin: "prodpin/aa".to_owned(), head: head(7, 40, 1), key: None };
+        for (there, expected) in [
+            (None, Judgement::Gone),
+            (Some(("prodpin/aa", head(7, 40, 1))), Judgement::Same),
+            (Some(("prodpin/aa", head(8, 41, 2))), Judgement::Grown),
+            (Some(("prodpin/aa", head(6, 39, 2))), Judgement::Shorter),
+            // Passed-over numbers: more numbers, and fewer entries.
+            (Some(("prodpin/aa", head(9, 39, 2))), Judgement::Shorter),
+            (Some(("prodpin/aa", head(7, 40, 2))), Judgement::Forked),
+            (Some(("prodpin/aa", head(7, 41, 2))), Judgement::Forked),
+            (Some(("prodpin/aa", head(8, 40, 2))), Judgement::Forked),
+            (Some(("prodpin/bb", head(7, 40, 1))), Judgement::Another),
+            (Some(("prodpin/bb", head(9, 90, 1))), Judgement::Another),
+        ] {
+            assert_eq!(judge(&remembered, there), expected, "{there:?}");
+        }
+    }
+
+    #[test]
+    fn a_memory_is_written_whole_and_one_that_is_none_says_nothing_i24() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ledger.head");
+        let remembered = Remembered { origin: "prodpin/aa".to_owned(), head: head(7, 40, 1), key: None };
+        assert_eq!(read(&file), None);
+        write(&file, &serde_json::to_string(&remembered).unwrap()).unwrap();
+        assert_eq!(read(&file), Some(remembered.clone()));
+        let whole = std::fs::read(&file).unwrap();
+        for cut in [0, 1, whole.len() / 2, whole.len() - 1] {
+            std::fs::write(&file, &whole[..cut]).unwrap();
+            assert_eq!(read(&file), None, "cut at {cut}");
+        }
+        std::fs::write(&file, [0xff, 0xfe]).unwrap();
+        assert_eq!(read(&file), None);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert_eq!(read(&file), None, "a directory is no memory");
+        assert!(write(&file, "{}").is_err());
+    }
+}

@@ -1,0 +1,426 @@
+//! The one place that sends. What leaves here is allowed (I17), in time, counted, and answered or given up with a
+//! reason.
+
+use std::error::Error as _;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, Request, StatusCode};
+use tokio::time::timeout_at;
+use tracing::debug;
+use url::Url;
+
+use super::address::{AddressRefused, Dialer};
+use super::answer::{BodyFault, Sink};
+use super::fault::Fault;
+use super::handshake::{self, tls_error};
+use super::place::redacted;
+use super::redirect::{self, Redirects};
+use super::retry_after::retry_after;
+use super::surroundings::Timing;
+use super::throttle::{Throttle, out_of_time};
+use prodpin_core::model::{Cause, Pin, Tag};
+
+pub use super::answer::Answer;
+
+/// What a call is for. It decides the methods that may carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It changes nothing.
+    Read,
+    /// Asking a server what it is. Its answer says nothing about whether the credentials reach anything.
+    Recognise,
+    /// Asking a token server, which takes a POST from whoever holds an identity token.
+    Token,
+    /// Writing a pin.
+    Pin,
+}
+
+/// One call, complete but for the connection.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Media types that are taken.
+    pub accept: Option<HeaderValue>,
+    /// Credentials.
+    pub authorization: Option<HeaderValue>,
+    /// What is sent, with its media type.
+    pub content: Option<(HeaderValue, Bytes)>,
+    /// Where it may be sent on.
+    pub redirects: Redirects,
+    /// The most bytes that its answer may have.
+    pub cap: usize,
+}
+
+/// What few calls have: headers of their own, and a place other than memory for the body.
+#[derive(Default)]
+pub struct Extras<'a> {
+    /// Conditions, say: `If-None-Match`.
+    pub headers: HeaderMap,
+    /// What takes the body of a success as it arrives; the answer's own is empty then.
+    pub sink: Option<&'a mut dyn Sink>,
+    /// Whether the first byte of the body is enough.
+    pub first_byte: bool,
+}
+
+/// The HTTP client of one source.
+#[derive(Debug)]
+pub struct Wire {
+    http: reqwest::Client,
+    dialer: Arc<Dialer>,
+    throttle: Arc<Throttle>,
+    timing: Timing,
+    deadline: Option<Instant>,
+    write: bool,
+    /// Whether the server has answered anything with success: only then does its bare 404 mean "not found" (I4).
+    worked: AtomicBool,
+    /// Calls in a row that were given up because no try had its whole answer in time.
+    given_up: AtomicU32,
+}
+
+/// A try that brought no answer to hand on.
+enum Setback {
+    /// No further try would help.
+    Final(Fault),
+    /// The next try may go better. What was sent may have been carried out.
+    Fleeting(Fault),
+    /// Too much was asked at once, and the server perhaps said for how long to wait. Nothing was carried out.
+    Overload(Fault, Option<Duration>),
+    /// No whole answer in time.
+    Slow(Fault),
+}
+
+/// So often one call may be told to wait by a host that answers others meanwhile.
+const MOST_PACED: u32 = 64;
+
+/// After so many calls in a row that took all the time there is, with nothing answered in between, the server is left
+/// alone: each further one would take as long, and a run has thousands (F5).
+const MOST_GIVEN_UP: u32 = 8;
+
+impl Wire {
+    /// Sends through this client, within these limits.
+    pub fn new(
+        http: reqwest::Client,
+        dialer: Arc<Dialer>,
+        throttle: Arc<Throttle>,
+        timing: Timing,
+        deadline: Option<Instant>,
+        write: bool,
+    ) -> Self {
+        Self {
+            http,
+            dialer,
+            throttle,
+            timing,
+            deadline,
+            write,
+            worked: AtomicBool::new(false),
+            given_up: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether any request was answered well.
+    pub fn has_worked(&self) -> bool {
+        self.worked.load(Ordering::Relaxed)
+    }
+
+    /// The most requests that may ever be in flight.
+    pub fn width(&self) -> usize {
+        self.throttle.cap()
+    }
+
+    /// How long all pages of one list may take together.
+    pub fn longest_list(&self) -> Duration {
+        self.timing.list
+    }
+
+    /// Sends a call until it is answered, or until its tries or the run's time are used up.
+    pub async fn send(&self, call: &Call) -> Result<Answer, Fault> {
+        self.send_with(call, Extras::default()).await
+    }
+
+    /// The same with extras. A sink is started anew with every try.
+    pub async fn send_with(&self, call: &Call, extras: Extras<'_>) -> Result<Answer, Fault> {
+        if self.given_up.load(Ordering::Relaxed) >= MOST_GIVEN_UP {
+            let detail = format!(
+                "{}: not asked any more, because {MOST_GIVEN_UP} calls in a row had no whole answer in time",
+                shown(call)
+            );
+            return Err(Fault::new(Cause::TimedOut, detail));
+        }
+        let outcome = self.send_until_answered(call, extras).await;
+        match &outcome {
+            // To say that a call is not offered costs a server nothing, and gets nobody further.
+            Ok(answer) if matches!(answer.status.as_u16(), 405 | 501) => {}
+            Ok(_) => self.given_up.store(0, Ordering::Relaxed),
+            // A path that a gateway lets hang says nothing of what lies behind the others.
+            Err(_) if call.purpose == Purpose::Recognise => {}
+            Err(fault) if fault.cause == Cause::TimedOut => _ = self.given_up.fetch_add(1, Ordering::Relaxed),
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn send_until_answered(&self, call: &Call, mut extras: Extras<'_>) -> Result<Answer, Fault> {
+        if !permitted(call, self.write) {
+            return Err(Fault::refused(format!("{} {} is no call that this run may make", call.method, shown(call))));
+        }
+        let (mut failures, mut throttled) = (0_u32, 0_u32);
+        loop {
+            if self.deadline.is_some_and(|end| Instant::now() >= end) {
+                return Err(out_of_time());
+            }
+            let permit = self.throttle.acquire(self.deadline).await?;
+            let went_well = self.throttle.went_well();
+            let outcome = self.attempt(call, &mut extras).await;
+            drop(permit);
+            let (fault, wait) = match outcome {
+                Ok(answer) => {
+                    self.throttle.well();
+                    if call.purpose == Purpose::Read && answer.status.is_success() && !answer.elsewhere {
+                        self.worked.store(true, Ordering::Relaxed);
+                    }
+                    return Ok(answer);
+                }
+                Err(Setback::Final(fault)) => return Err(fault),
+                // A write is sent again only if nothing was done with it.
+                Err(Setback::Fleeting(fault) | Setback::Slow(fault)) if call.content.is_some() => return Err(fault),
+                // Every repository of the source waits for this answer: once is long enough.
+                Err(Setback::Slow(fault)) if call.purpose == Purpose::Recognise => return Err(fault),
+                Err(Setback::Fleeting(fault)) => (fault, None),
+                Err(Setback::Slow(fault)) => {
+                    self.throttle.complaint(None);
+                    // As long as two quick failures.
+                    failures += 1;
+                    (fault, None)
+                }
+                Err(Setback::Overload(fault, wait)) => {
+                    // Even where the run has no end, nobody waits for longer than it may.
+                    self.throttle.complaint(wait.map(|wait| wait.min(self.timing.longest_wait)));
+                    // A host that answers others meanwhile is pacing this run, not refusing it (F113).
+                    throttled += 1;
+                    if throttled <= MOST_PACED && self.throttle.went_well() != went_well {
+                        failures = failures.saturating_sub(1);
+                    }
+                    (fault, wait)
+                }
+            };
+            failures += 1;
+            self.pause(failures, wait, fault).await?;
+        }
+    }
+
+    /// Waits before the next try, or gives the fault back if there is none.
+    async fn pause(&self, failures: u32, asked: Option<Duration>, fault: Fault) -> Result<(), Fault> {
+        // A throttled call is worth more patience than a broken one: the server is there, and says what it wants.
+        let most = if fault.cause == Cause::Throttled { self.timing.tries * 4 } else { self.timing.tries };
+        if failures >= most {
+            return Err(fault);
+        }
+        // Half of the wait is certain and half of it chance, so that 64 requests do not return as one.
+        let backoff = self.timing.backoff * 2_u32.saturating_pow(failures - 1).min(64);
+        let chance = (RandomState::new().hash_one(failures) % 1024) as u32;
+        let jitter = backoff / 2 + backoff / 2 * chance / 1024;
+        let wait = asked.map_or(jitter, |asked| asked.max(backoff / 2) + jitter.min(asked / 4));
+        let too_long = match self.deadline {
+            Some(end) => Instant::now() + wait >= end,
+            None => wait > self.timing.longest_wait,
+        };
+        if too_long {
+            let detail = format!("{}; waiting for the next try would pass the deadline", fault.detail);
+            return Err(Fault::new(fault.cause, detail));
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    async fn attempt(&self, call: &Call, extras: &mut Extras<'_>) -> Result<Answer, Setback> {
+        let mut end = Instant::now() + self.timing.request;
+        if let Some(deadline) = self.deadline {
+            end = end.min(deadline);
+        }
+        let answer = match timeout_at(end.into(), self.exchange(call, extras)).await {
+            Ok(answer) => answer?,
+            Err(_) if self.deadline.is_some_and(|deadline| deadline <= end) => {
+                return Err(Setback::Final(out_of_time()));
+            }
+            Err(_) => {
+                let limit = self.timing.request.as_secs_f64();
+                let detail = format!("{}: no whole answer within {limit} s", shown(call));
+                return Err(Setback::Slow(Fault::new(Cause::TimedOut, detail)));
+            }
+        };
+        debug!(method = %call.method, url = %shown(call), status = answer.status.as_u16(), "answered");
+        self.judge(call, answer)
+    }
+
+    /// Tells answers to hand on from those that are worth another try.
+    fn judge(&self, call: &Call, answer: Answer) -> Result<Answer, Setback> {
+        let wait = || retry_after(&answer.headers, Timestamp::now());
+        let said = || Fault::of(&answer, &shown(call));
+        match answer.status.as_u16() {
+            429 => {
+                let fault = Fault::new(Cause::Throttled, format!("{}: too many requests (429)", shown(call)));
+                Err(Setback::Overload(fault, wait()))
+            }
+            503 => Err(Setback::Overload(said(), wait())),
+            408 | 500 | 502 | 504 => Err(Setback::Fleeting(said())),
+            _ => Ok(answer),
+        }
+    }
+
+    /// Sends once and follows redirects as far as the call allows.
+    async fn exchange(&self, call: &Call, extras: &mut Extras<'_>) -> Result<Answer, Setback> {
+        let (mut url, mut elsewhere) = (call.url.clone(), false);
+        for hop in 0.. {
+            self.dialer.check(&url).map_err(Setback::Final)?;
+            let mut request = Request::new(call.method.clone(), url.clone());
+            let headers = request.headers_mut();
+            headers.extend(extras.headers.clone());
+            if let Some(accept) = &call.accept {
+                headers.insert(header::ACCEPT, accept.clone());
+            }
+            // Once a redirect has left the origin, nothing brings the credentials back: not even the way home (F7, F15).
+            if let Some(authorization) = call.authorization.as_ref().filter(|_| !elsewhere) {
+                headers.insert(header::AUTHORIZATION, authorization.clone());
+            }
+            if let Some((media_type, bytes)) = &call.content {
+                headers.insert(header::CONTENT_TYPE, media_type.clone());
+                *request.body_mut() = Some(bytes.clone().into());
+            }
+            let response = self.http.execute(request).await.map_err(|error| broken(call, &url, &error))?;
+            if redirect::is_redirect(response.status()) {
+                let next = redirect::next(&url, response.headers(), call.redirects, hop).map_err(Setback::Final)?;
+                elsewhere |= next.origin() != url.origin();
+                url = next;
+                continue;
+            }
+            if call.method == Method::HEAD {
+                return Ok(Answer::bare(response, elsewhere));
+            }
+            let read = match extras.first_byte {
+                true => Answer::begin(response, call.cap, elsewhere).await,
+                false => Answer::read(response, call.cap, elsewhere, extras.sink.as_deref_mut()).await,
+            };
+            return read.map_err(|fault| match fault {
+                BodyFault::Broken(error) => broken(call, &url, &error),
+                BodyFault::TooLarge => Setback::Final(Fault::malformed(format!(
+                    "{}: the answer is larger than the {} bytes that are read of it",
+                    shown(call),
+                    call.cap
+                ))),
+            });
+        }
+        Err(Setback::Final(Fault::refused(format!("{}: redirects without end", shown(call)))))
+    }
+}
+
+/// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write that exists
+/// is a PUT of a pin, by a run that may write (I8, I17).
+fn permitted(call: &Call, write: bool) -> bool {
+    match call.purpose {
+        Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),
+        Purpose::Recognise => call.method == Method::GET && call.content.is_none(),
+        Purpose::Token => matches!(call.method, Method::GET | Method::POST) && call.redirects == Redirects::None,
+        Purpose::Pin => {
+            let names_pin = || {
+                let (front, last) = call.url.path().rsplit_once('/')?;
+                Pin::read(&last.parse::<Tag>().ok()?).filter(|_| front.ends_with("/manifests"))
+            };
+            write && call.method == Method::PUT && call.redirects == Redirects::None && names_pin().is_some()
+        }
+    }
+}
+
+/// The call for messages: queries are left out, since tokens and cursors travel in them (I18).
+fn shown(call: &Call) -> String {
+    format!("{} {}", call.method, redacted(&call.url))
+}
+
+/// What a broken exchange means. Only the innermost error is quoted: outer ones repeat the URL.
+fn broken(call: &Call, url: &Url, error: &reqwest::Error) -> Setback {
+    let mut source = error.source();
+    let mut innermost = None;
+    let mut no_descriptor = false;
+    while let Some(inner) = source {
+        no_descriptor |= inner.downcast_ref::<std::io::Error>().is_some_and(is_out_of_descriptors);
+        if let Some(refused) = inner.downcast_ref::<AddressRefused>() {
+            return Setback::Final(Fault::refused(refused.to_string()));
+        }
+        innermost = Some(inner.to_string());
+        source = inner.source();
+    }
+    let reason = innermost.unwrap_or_else(|| "the connection broke".to_owned());
+    let doing = match (error.is_dns(), error.is_connect()) {
+        (true, _) => "cannot resolve the name of",
+        (false, true) => "cannot connect to",
+        (false, false) => "the answer broke off at",
+    };
+    let host = url.host_str().unwrap_or_default();
+    let detail = format!("{}: {doing} {host} ({reason:.200})", shown(call));
+    if let Some(failed) = tls_error(error).filter(|_| error.is_connect()) {
+        let detail = format!("{detail}: {}", handshake::advice(failed));
+        return Setback::Final(Fault::new(Cause::Unreachable, detail));
+    }
+    match (error.is_builder(), error.is_connect()) {
+        (true, _) => Setback::Final(Fault::malformed(detail)),
+        // Too many open files for us (F95): it is this run that asks for too much at once.
+        _ if no_descriptor => Setback::Overload(Fault::new(Cause::Throttled, detail), None),
+        // Too many connections for the server: fewer at once may do.
+        (false, true) => Setback::Overload(Fault::new(Cause::Unreachable, detail), None),
+        (false, false) => Setback::Fleeting(Fault::new(Cause::Unreachable, detail)),
+    }
+}
+
+/// `EMFILE` and `ENFILE`, which the standard library has no name for.
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+/// The status of an answer to a HEAD that the server does not take. A throttled HEAD is not among them: a GET in its
+/// place would spend the quota that HEAD spares (C94, C104).
+pub fn head_not_offered(status: StatusCode) -> bool {
+    matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prodpin_core::model::Digest;
+
+    fn call(purpose: Purpose, method: Method, path: &str) -> Call {
+        let url = format!("http://127.0.0.1:1{path}").parse().unwrap();
+        let redirects = Redirects::None;
+        Call { purpose, method, url, accept: None, authorization: None, content: None, redirects, cap: 1 }
+    }
+
+    #[test]
+    fn nothing_but_reading_leaves_a_run_that_may_not_write_i17_i8() {
+        let pin = format!("/v2/a/manifests/{}", Pin::of(&Digest::of(b"x")));
+        for method in [Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
+            assert!(!permitted(&call(Purpose::Read, method.clone(), &pin), true), "{method}");
+            assert!(!permitted(&call(Purpose::Pin, method.clone(), &pin), false), "{method}");
+            let allowed = permitted(&call(Purpose::Pin, method.clone(), &pin), true);
+            assert_eq!(allowed, method == Method::PUT, "{method}");
+        }
+        for path in ["/v2/a/manifests/latest", "/v2/a/manifests/prod-pinned-1", "/v2/a/blobs/uploads/", "/v2/a/tags/x"]
+        {
+            assert!(!permitted(&call(Purpose::Pin, Method::PUT, path), true), "{path}");
+        }
+        assert!(!permitted(&call(Purpose::Token, Method::DELETE, "/token"), true));
+        assert!(permitted(&call(Purpose::Token, Method::POST, "/token"), false));
+        assert!(permitted(&call(Purpose::Read, Method::HEAD, "/v2/a/manifests/1"), false));
+        assert!(permitted(&call(Purpose::Recognise, Method::GET, "/config"), false));
+        assert!(!permitted(&call(Purpose::Recognise, Method::POST, "/config"), true));
+    }
+}

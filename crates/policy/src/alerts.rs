@@ -1,0 +1,218 @@
+//! `alerts:`: who is told, of what, and where. Secrets come from the environment only (I18).
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+use super::check::Checker;
+use super::given::{Entries, Given};
+use super::problem::Place;
+use super::source::is_loopback;
+use super::waivers::is_region;
+use super::{Alert, AwsPlace, Channel, LedgerLocation, Secret};
+use prodpin_core::model::{Severity, SourceName};
+
+/// One way to tell people or programs of findings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename = "an alert", rename_all = "lowercase")]
+#[schemars(rename = "Alert", untagged)]
+pub(super) enum RawAlert {
+    Webhook(RawWebhook),
+    Slack(RawSlack),
+    Sns(RawSns),
+    Eventbridge(RawEventBridge),
+}
+
+/// A CloudEvent, posted over HTTPS and signed as Standard Webhooks says.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a webhook alert")]
+#[schemars(rename = "WebhookAlert", default, extend("required" = ["webhook", "secret"]))]
+pub(super) struct RawWebhook {
+    /// The address it is posted to.
+    webhook: Given<String>,
+    /// What it is signed with, as `${NAME}` from the environment: any text, or `whsec_` and base64.
+    secret: Given<String>,
+    /// Findings of this severity or above are told. Default `high`.
+    severity: Given<Severity>,
+    /// Whether the host may have a private address.
+    private: Given<bool>,
+}
+
+/// A message to Slack, or to whatever takes its incoming webhooks.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a slack alert")]
+#[schemars(rename = "SlackAlert", default, extend("required" = ["slack"]))]
+pub(super) struct RawSlack {
+    /// The incoming webhook's address, as `${NAME}` from the environment: whoever knows it can post.
+    slack: Given<String>,
+    /// Findings of this severity or above are told. Default `high`.
+    severity: Given<Severity>,
+    /// Whether the host may have a private address.
+    private: Given<bool>,
+}
+
+/// A message to an SNS topic.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an sns alert")]
+#[schemars(rename = "SnsAlert", default, extend("required" = ["sns"]))]
+pub(super) struct RawSns {
+    /// The topic's ARN.
+    sns: Given<String>,
+    /// Findings of this severity or above are told. Default `high`.
+    severity: Given<Severity>,
+    /// The address of a server in place of AWS.
+    endpoint: Given<String>,
+}
+
+/// An event on an EventBridge bus.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an eventbridge alert")]
+#[schemars(rename = "EventBridgeAlert", default, extend("required" = ["eventbridge"]))]
+pub(super) struct RawEventBridge {
+    /// The bus: its name or its ARN.
+    eventbridge: Given<String>,
+    /// Findings of this severity or above are told. Default `high`.
+    severity: Given<Severity>,
+    /// The bus's region. Default: the ARN's, then the AWS configuration's.
+    region: Given<String>,
+    /// The address of a server in place of AWS.
+    endpoint: Given<String>,
+}
+
+impl Checker<'_> {
+    pub(super) fn alerts(&self, given: &Given<Entries<RawAlert>>, ledger: &LedgerLocation) -> Vec<Alert> {
+        let entries = given.value().map_or(&[][..], |entries| &entries.0);
+        if let Some(place) = given.place().filter(|_| !entries.is_empty() && *ledger == LedgerLocation::None) {
+            // Each alert names a committed position, and once told is told once: both need a record (I10).
+            let fix = "keep a ledger, or remove the alerts".to_owned();
+            self.problems.error(place, "alerts need a ledger", fix);
+        }
+        let alerts = entries.iter().filter_map(|(key, value)| {
+            let name: Option<SourceName> = self.parsed(key, "an alert's name");
+            let (place, raw) = value.read()?;
+            let (channel, severity) = self.channel(place, raw);
+            let severity = severity.value().copied().unwrap_or(Severity::High);
+            Some(Alert { name: name?.as_str().into(), severity, channel: channel? })
+        });
+        alerts.collect()
+    }
+
+    fn channel<'r>(&self, place: Place, raw: &'r RawAlert) -> (Option<Channel>, &'r Given<Severity>) {
+        match raw {
+            RawAlert::Webhook(raw) => (self.webhook(place, raw), &raw.severity),
+            RawAlert::Slack(raw) => (self.slack(raw), &raw.severity),
+            RawAlert::Sns(raw) => (self.sns(raw), &raw.severity),
+            RawAlert::Eventbridge(raw) => (self.eventbridge(raw), &raw.severity),
+        }
+    }
+
+    fn webhook(&self, place: Place, raw: &RawWebhook) -> Option<Channel> {
+        let private = raw.private.value().copied().unwrap_or(false);
+        let url = self.hook(&raw.webhook, private);
+        if raw.secret.place().is_none() {
+            let fix = "add secret: ${NAME}, and set it in the environment".to_owned();
+            self.problems.error(place, "a webhook without a secret cannot be told from anybody else's", fix);
+        }
+        let secret = self.secret(&raw.secret, "secret");
+        Some(Channel::Webhook { url: Secret::new(url?), secret: secret?, private })
+    }
+
+    fn slack(&self, raw: &RawSlack) -> Option<Channel> {
+        let private = raw.private.value().copied().unwrap_or(false);
+        self.secret(&raw.slack, "slack")?;
+        Some(Channel::Slack { url: Secret::new(self.hook(&raw.slack, private)?), private })
+    }
+
+    fn sns(&self, raw: &RawSns) -> Option<Channel> {
+        let endpoint = self.endpoint(&raw.endpoint);
+        let (place, arn) = raw.sns.read()?;
+        let Some(region) = region_of_arn(arn, "sns") else {
+            let fix = "write it as arn:aws:sns:eu-west-1:111122223333:alerts".to_owned();
+            self.problems.error(place, "this is no topic's ARN", fix);
+            return None;
+        };
+        Some(Channel::Sns { topic: arn.clone(), aws: AwsPlace { region: Some(region), endpoint } })
+    }
+
+    fn eventbridge(&self, raw: &RawEventBridge) -> Option<Channel> {
+        let endpoint = self.endpoint(&raw.endpoint);
+        let (place, bus) = raw.eventbridge.read()?;
+        let named = !bus.is_empty() && bus.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
+        let of_arn = region_of_arn(bus, "events");
+        if !named && of_arn.is_none() {
+            let fix = "write the bus's name, such as default, or its ARN".to_owned();
+            self.problems.error(place, "this is no event bus", fix);
+            return None;
+        }
+        let region = raw.region.read().map(|(at, region)| {
+            if !is_region(region) {
+                self.problems.error(at, "this is no region", "write it as AWS does, such as eu-west-1".to_owned());
+            }
+            region.clone()
+        });
+        Some(Channel::EventBridge { bus: bus.clone(), aws: AwsPlace { region: region.or(of_arn), endpoint } })
+    }
+
+    /// Where a hook is posted: https, or this machine where private hosts are meant.
+    fn hook(&self, given: &Given<String>, private: bool) -> Option<String> {
+        let (place, text) = given.read()?;
+        if self.problems.has_error_at(place) {
+            return None;
+        }
+        let refuse = |message: &str, fix: &str| {
+            self.problems.error(place, message, fix.to_owned());
+            None
+        };
+        let Ok(url) = Url::parse(text.trim()) else {
+            return refuse("this is no address", "write it as https://HOST/PATH");
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("a URL must not hold a user name or password", "take it out of the URL");
+        }
+        if url.scheme() != "https" && !(url.scheme() == "http" && private && is_loopback(&url)) {
+            return refuse("an alert goes over https", "write https:// in front of the host");
+        }
+        if (url.query().is_some() || url.fragment().is_some()) && !given.from_environment {
+            let fix = "put the whole address in the environment and write ${NAME}";
+            return refuse("what follows '?' or '#' may be a secret", fix);
+        }
+        Some(url.into())
+    }
+
+    /// A secret: written in the policy it would be one no longer (F71).
+    fn secret(&self, given: &Given<String>, key: &str) -> Option<Secret> {
+        let (place, text) = given.read()?;
+        if self.problems.has_error_at(place) {
+            return None;
+        }
+        if !given.from_environment {
+            let fix = format!("write {key}: ${{NAME}}, and set it in the environment");
+            self.problems.error(place, "a secret is written in the policy", fix);
+            return None;
+        }
+        if text.trim().is_empty() {
+            self.problems.error(place, "this value is empty", None);
+            return None;
+        }
+        Some(Secret::new(text.trim()))
+    }
+
+    fn endpoint(&self, given: &Given<String>) -> Option<Url> {
+        let (place, text) = given.read()?;
+        let url =
+            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty());
+        if url.is_none() {
+            self.problems.error(place, "this is no address", "write it as https://HOST[:PORT]".to_owned());
+        }
+        url
+    }
+}
+
+/// The region that an ARN of this service names.
+fn region_of_arn(arn: &str, service: &str) -> Option<String> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [scheme, partition, of, region, account, name] = parts[..] else { return None };
+    let account_is_one = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let whole = scheme == "arn" && partition.starts_with("aws") && of == service && account_is_one && !name.is_empty();
+    (whole && is_region(region)).then(|| region.to_owned())
+}

@@ -1,0 +1,75 @@
+//! What the policy says about pins, for each source or for all of them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::check::Checker;
+use super::given::{Entries, Given};
+use super::raw::RawSource;
+use prodpin_core::model::{PinTerms, SourceName};
+
+/// What is allowed about pins.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "pins")]
+#[schemars(rename = "Pins", default)]
+pub(super) struct RawPins {
+    /// Whether a pin may take the place of artifacts that no production rule names, where a cleanup rule keeps a number
+    /// of them. Default false: such a pin is refused, with a finding that names them.
+    may_displace: Given<bool>,
+}
+
+/// Who keeps the lifecycle policies of a source's repositories.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Lifecycle")]
+pub(super) enum RawLifecycle {
+    /// Somebody else: prodpin reads them only.
+    #[default]
+    Read,
+    /// `enforce` puts a rule in front of each that keeps the pins. Not where Terraform or CDK owns the policy: each would
+    /// undo the other's work.
+    Manage,
+}
+
+/// What the policy says about pins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PinPolicy {
+    /// Where a source says nothing.
+    pub usual: PinTerms,
+    /// Where it does.
+    pub of: BTreeMap<SourceName, PinTerms>,
+}
+
+impl PinPolicy {
+    /// What holds for a source.
+    #[must_use]
+    pub fn of(&self, source: &SourceName) -> PinTerms {
+        self.of.get(source).copied().unwrap_or(self.usual)
+    }
+}
+
+impl Checker<'_> {
+    /// The policy's own word, and that of each source, which may say the opposite of it.
+    pub(super) fn pins(&self, usual: &Given<RawPins>, sources: &Given<Entries<RawSource>>) -> PinPolicy {
+        let usual = terms(usual, PinTerms::default());
+        let entries = sources.value().map_or(&[][..], |entries| &entries.0);
+        let of = entries.iter().filter_map(|(name, source)| {
+            let pins = match source.value()? {
+                RawSource::Oci(raw) => &raw.pins,
+                RawSource::S3(raw) => &raw.pins,
+                RawSource::Ecr(raw) => &raw.pins,
+                RawSource::Helm(raw) => &raw.pins,
+            };
+            pins.place()?;
+            Some((name.value()?.parse().ok()?, terms(pins, usual)))
+        });
+        PinPolicy { usual, of: of.collect() }
+    }
+}
+
+fn terms(given: &Given<RawPins>, usual: PinTerms) -> PinTerms {
+    let may_displace = given.value().and_then(|pins| pins.may_displace.value().copied());
+    PinTerms { may_displace: may_displace.unwrap_or(usual.may_displace), ..usual }
+}

@@ -1,0 +1,400 @@
+//! The policy as written. These doc comments are what `prodpin schema policy` tells an editor.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::alerts::RawAlert;
+use super::database::RawDatabaseRule;
+use super::given::{Entries, Given};
+use super::helm::RawHelm;
+use super::pins::{RawLifecycle, RawPins};
+use super::waivers::{RawSecurityHub, RawWaiver};
+use prodpin_core::model::{Order, Severity, StatedCleanup};
+
+/// A prodpin policy: which releases to keep ready to roll back to, where they are, and how to tell what production runs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "the policy")]
+#[schemars(rename = "Policy", default, extend("required" = ["version", "sources", "production"]))]
+#[derive(Default)]
+pub(super) struct RawPolicy {
+    /// The version of this format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub(super) version: Given<u64>,
+    /// How many production artifacts each repository keeps ready to roll back to. Default 5. Lowering it releases
+    /// nothing by itself.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) keep: Given<u32>,
+    /// Where the ledger is kept: a directory (relative to this file), `s3://bucket/prefix`, `gs://bucket/prefix`,
+    /// `az://container/prefix`, or `none`.
+    /// Default `./prodpin-ledger`.
+    pub(super) ledger: Given<String>,
+    /// The key that signs the ledger's checkpoints. Default: for a directory, a file beside it, made at the first use;
+    /// for any other place, what `PRODPIN_LEDGER_KEY` holds, else none.
+    pub(super) ledger_key: Given<RawLedgerKey>,
+    /// A second place, ideally under Object Lock in another account, that receives every checkpoint and is compared at
+    /// the start of every run: a directory or a URL as for `ledger`.
+    pub(super) anchor: Given<String>,
+    /// When to run: five fields as in Kubernetes, or AWS `cron(…)` or `rate(…)`.
+    pub(super) schedule: Given<String>,
+    /// The time zone that the schedule is meant in, such as `Europe/Berlin`; UTC by default.
+    pub(super) time_zone: Given<String>,
+    /// The places that hold artifacts, each under a name of your choice.
+    pub(super) sources: Given<Entries<RawSource>>,
+    /// What counts as production. Evidence from all rules is put together.
+    pub(super) production: Given<Vec<Given<RawProduction>>>,
+    /// What releases do to the databases that they share with those before, for `prodpin ready`.
+    pub(super) database: Given<Vec<Given<RawDatabaseRule>>>,
+    /// Which tags may move.
+    pub(super) tags: Given<RawTags>,
+    /// What is allowed about pins, where a source does not say otherwise.
+    pub(super) pins: Given<RawPins>,
+    /// Findings of this severity or above make the exit status 3. Default `high`.
+    pub(super) fail_on: Given<Severity>,
+    /// Findings that somebody answers for, for a while.
+    pub(super) waivers: Given<Vec<Given<RawWaiver>>>,
+    /// Who is told of findings, each under a name of your choice.
+    pub(super) alerts: Given<Entries<RawAlert>>,
+    /// The AWS account and region that the `asff` report is for.
+    pub(super) security_hub: Given<RawSecurityHub>,
+}
+
+/// The key that signs the ledger's checkpoints: Ed25519, in one place.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "ledger_key")]
+#[schemars(rename = "LedgerKey", default)]
+pub(super) struct RawLedgerKey {
+    /// A file, made at the first use; relative to this file.
+    pub(super) file: Given<String>,
+    /// An Ed25519 key of AWS KMS: `alias/NAME`, an id or an ARN.
+    pub(super) kms: Given<String>,
+    /// The key that signed before, while it hands over: a file, or `alias/NAME` or an ARN of AWS KMS.
+    pub(super) previous: Given<String>,
+    /// The verifier key of a key that nobody has any more, as `prodpin verify` prints it: another one takes its place
+    /// without it, which every later report and check tells.
+    pub(super) lost: Given<String>,
+}
+
+/// One place that holds artifacts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename = "a source", rename_all = "lowercase")]
+#[schemars(rename = "Source", untagged)]
+pub(super) enum RawSource {
+    Oci(RawOci),
+    S3(RawS3),
+    Ecr(RawEcr),
+    Helm(Box<RawHelm>),
+}
+
+/// Any OCI registry.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an oci source")]
+#[schemars(rename = "OciSource", default, extend("required" = ["oci"]))]
+pub(super) struct RawOci {
+    /// The registry's address, such as `https://registry.example.com`.
+    pub(super) oci: Given<String>,
+    /// Repositories by name or glob. `*` stops at `/`, `**` does not; `!` in front takes away.
+    pub(super) repositories: Given<Vec<Given<String>>>,
+    /// Confirms that every repository is meant.
+    pub(super) all: Given<bool>,
+    /// A user name. Default: the environment, then Docker's configuration, then anonymous.
+    pub(super) username: Given<String>,
+    /// Its password or token, as `${NAME}` from the environment.
+    pub(super) password: Given<String>,
+    /// Hosts beside the registry that may be asked for tokens with these credentials.
+    pub(super) token_realms: Given<Vec<Given<String>>>,
+    /// Whether the registry's host may have a private address.
+    pub(super) private: Given<bool>,
+    /// PEM certificates to trust beside the system's; relative to this file.
+    pub(super) ca_file: Given<String>,
+    /// The most requests in flight at this registry.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(super) max_concurrency: Given<u32>,
+    /// What is allowed about pins here.
+    pub(super) pins: Given<RawPins>,
+    /// What removes artifacts in this registry, where it does not expose its cleanup rules: `none` (nothing does),
+    /// `untagged` (only manifests without a tag are removed), or `unknown` (pin all the same; nothing is called
+    /// protected). Without it, no new pin is made in a registry of a kind that has such rules.
+    pub(super) cleanup: Given<StatedCleanup>,
+}
+
+/// A deployment bucket.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an s3 source")]
+#[schemars(rename = "S3Source", default, extend("required" = ["s3", "layout"]))]
+pub(super) struct RawS3 {
+    /// The bucket's name.
+    pub(super) s3: Given<String>,
+    /// How keys name repository and version, such as `{repository}/{version}/bundle.zip`.
+    pub(super) layout: Given<String>,
+    /// Repositories by name or glob. Default: all that the layout finds.
+    pub(super) repositories: Given<Vec<Given<String>>>,
+    /// The bucket's region. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// The address of an S3-compatible server.
+    pub(super) endpoint: Given<String>,
+    /// Whether the bucket stands in the path rather than in the host name. Default: true with `endpoint`.
+    pub(super) path_style: Given<bool>,
+    /// The AWS account that must own the bucket.
+    #[schemars(regex(pattern = "^[0-9]{12}$"))]
+    pub(super) owner: Given<String>,
+    /// An S3 Inventory of the bucket, read instead of listing it: `s3://BUCKET/…/manifest.json`, or the folder that
+    /// holds the dated ones.
+    #[schemars(regex(pattern = "^s3://"))]
+    pub(super) inventory: Given<String>,
+    /// What is allowed about pins here.
+    pub(super) pins: Given<RawPins>,
+}
+
+/// The private ECR registry of an AWS account in a region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an ecr source")]
+#[schemars(rename = "EcrSource", default, extend("required" = ["ecr"]))]
+pub(super) struct RawEcr {
+    /// Which registry, and how to reach it.
+    pub(super) ecr: Given<RawEcrRegistry>,
+    /// Repositories by name or glob. `*` stops at `/`, `**` does not; `!` in front takes away.
+    pub(super) repositories: Given<Vec<Given<String>>>,
+    /// Confirms that every repository is meant.
+    pub(super) all: Given<bool>,
+    /// What is allowed about pins here.
+    pub(super) pins: Given<RawPins>,
+    /// Who keeps the lifecycle policies: `read` (somebody else; the default), or `manage` (`enforce` puts a rule in front
+    /// that keeps the pins; not where Terraform or CDK owns the policy).
+    pub(super) lifecycle: Given<RawLifecycle>,
+}
+
+/// A registry: an account in a region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "ecr")]
+#[schemars(rename = "EcrRegistry", default)]
+pub(super) struct RawEcrRegistry {
+    /// The region, such as `eu-west-1`. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// The ARN of a role to take on. Default: the AWS configuration's own identity.
+    pub(super) assume_role: Given<String>,
+    /// What the role's trust policy asks for.
+    pub(super) external_id: Given<String>,
+    /// The account whose registry is meant. Default: the role's, or the identity's own.
+    #[schemars(regex(pattern = "^[0-9]{12}$"))]
+    pub(super) registry: Given<String>,
+    /// Another address of the service, such as a private endpoint's.
+    pub(super) endpoint: Given<String>,
+    /// Principals that a repository policy may let delete images, by ARN; `*` stands for anything. Any other is a finding.
+    pub(super) may_delete: Given<Vec<Given<String>>>,
+    /// The most requests in flight at this registry.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(super) max_concurrency: Given<u32>,
+}
+
+/// One way to tell what production runs or ran.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename = "a production rule", rename_all = "snake_case")]
+#[schemars(rename = "Production", untagged)]
+pub(super) enum RawProduction {
+    Tags(RawReleaseTags),
+    MovingTag(RawMovingTag),
+    File(RawFile),
+    Kubernetes(RawKubernetesRule),
+    #[serde(rename = "argocd")]
+    ArgoCd(RawArgoCdRule),
+    Flux(RawFluxRule),
+    Ecs(RawEcsRule),
+    Lambda(RawLambdaRule),
+    AppRunner(RawAppRunnerRule),
+}
+
+/// Tags that name releases.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a tags rule")]
+#[schemars(rename = "ReleaseTags", default, extend("required" = ["tags"]))]
+pub(super) struct RawReleaseTags {
+    /// Tags by name or glob; in a bucket, versions.
+    pub(super) tags: Given<Vec<Given<String>>>,
+    /// Which release is the more recent. Default `semver`.
+    pub(super) order: Given<Order>,
+    /// Confirms that every tag is a release.
+    pub(super) all: Given<bool>,
+}
+
+/// A tag that always points at what production runs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a moving_tag rule")]
+#[schemars(rename = "MovingTag", default, extend("required" = ["moving_tag"]))]
+pub(super) struct RawMovingTag {
+    /// The tag. What it pointed at before is known from the ledger.
+    pub(super) moving_tag: Given<String>,
+}
+
+/// A file that names what production runs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a file rule")]
+#[schemars(rename = "File", default, extend("required" = ["file"]))]
+pub(super) struct RawFile {
+    /// A JSON array of references, such as `["registry.example.com/shop/api:1.2"]`; relative to this file.
+    pub(super) file: Given<String>,
+}
+
+/// What a Kubernetes cluster runs, and ran by its own revisions.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a kubernetes rule")]
+#[schemars(rename = "KubernetesRule", default, extend("required" = ["kubernetes"]))]
+pub(super) struct RawKubernetesRule {
+    /// Which cluster, and what of it is production.
+    pub(super) kubernetes: Given<RawKubernetes>,
+}
+
+/// A Kubernetes cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "kubernetes")]
+#[schemars(rename = "Kubernetes", default)]
+pub(super) struct RawKubernetes {
+    /// The context in the kubeconfig. Default: the kubeconfig's current one, or the cluster that prodpin runs in.
+    pub(super) context: Given<String>,
+    /// The kubeconfig; relative to this file. Default: `KUBECONFIG`, else `~/.kube/config`.
+    pub(super) kubeconfig: Given<String>,
+    /// Namespaces by name or glob; `!` in front takes away. Names alone need no right beyond their namespaces.
+    pub(super) namespaces: Given<Vec<Given<String>>>,
+    /// Confirms that every namespace is production.
+    pub(super) all: Given<bool>,
+    /// Whether to read Helm's releases, which are kept in Secrets or ConfigMaps with their values. Default false.
+    pub(super) helm_releases: Given<bool>,
+}
+
+/// What Argo CD's applications run, and ran.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an argocd rule")]
+#[schemars(rename = "ArgoCdRule", default, extend("required" = ["argocd"]))]
+pub(super) struct RawArgoCdRule {
+    /// Which cluster, and which applications.
+    pub(super) argocd: Given<RawArgoCd>,
+}
+
+/// Argo CD in a Kubernetes cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "argocd")]
+#[schemars(rename = "ArgoCd", default)]
+pub(super) struct RawArgoCd {
+    /// The context in the kubeconfig. Default: the kubeconfig's current one, or the cluster that prodpin runs in.
+    pub(super) context: Given<String>,
+    /// The kubeconfig; relative to this file. Default: `KUBECONFIG`, else `~/.kube/config`.
+    pub(super) kubeconfig: Given<String>,
+    /// The namespaces of the Application objects, by name or glob. Default `argocd`.
+    pub(super) namespaces: Given<Vec<Given<String>>>,
+    /// Applications by name or glob.
+    pub(super) applications: Given<Vec<Given<String>>>,
+    /// Confirms that every application is production.
+    pub(super) all: Given<bool>,
+}
+
+/// What Flux's Helm releases run, and ran.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a flux rule")]
+#[schemars(rename = "FluxRule", default, extend("required" = ["flux"]))]
+pub(super) struct RawFluxRule {
+    /// Which cluster, and which namespaces.
+    pub(super) flux: Given<RawFlux>,
+}
+
+/// Flux in a Kubernetes cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "flux")]
+#[schemars(rename = "Flux", default)]
+pub(super) struct RawFlux {
+    /// The context in the kubeconfig. Default: the kubeconfig's current one, or the cluster that prodpin runs in.
+    pub(super) context: Given<String>,
+    /// The kubeconfig; relative to this file. Default: `KUBECONFIG`, else `~/.kube/config`.
+    pub(super) kubeconfig: Given<String>,
+    /// The namespaces of the HelmRelease objects, by name or glob.
+    pub(super) namespaces: Given<Vec<Given<String>>>,
+    /// Confirms that every namespace is production.
+    pub(super) all: Given<bool>,
+}
+
+/// What ECS services and tasks run, and ran by their service revisions.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an ecs rule")]
+#[schemars(rename = "EcsRule", default, extend("required" = ["ecs"]))]
+pub(super) struct RawEcsRule {
+    /// Which account, region and clusters.
+    pub(super) ecs: Given<RawEcs>,
+}
+
+/// Amazon ECS in one account and region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "ecs")]
+#[schemars(rename = "Ecs", default)]
+pub(super) struct RawEcs {
+    /// The region. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// Clusters by name or glob.
+    pub(super) clusters: Given<Vec<Given<String>>>,
+    /// Confirms that every cluster is production.
+    pub(super) all: Given<bool>,
+    /// The ARN of a role to read with.
+    pub(super) assume_role: Given<String>,
+    /// The address of a server that stands in for AWS.
+    pub(super) endpoint: Given<String>,
+}
+
+/// What Lambda functions run, by their versions and aliases.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a lambda rule")]
+#[schemars(rename = "LambdaRule", default, extend("required" = ["lambda"]))]
+pub(super) struct RawLambdaRule {
+    /// Which account, region and functions.
+    pub(super) lambda: Given<RawLambda>,
+}
+
+/// AWS Lambda in one account and region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "lambda")]
+#[schemars(rename = "Lambda", default)]
+pub(super) struct RawLambda {
+    /// The region. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// Functions by name or glob.
+    pub(super) functions: Given<Vec<Given<String>>>,
+    /// Confirms that every function is production.
+    pub(super) all: Given<bool>,
+    /// The ARN of a role to read with.
+    pub(super) assume_role: Given<String>,
+    /// The address of a server that stands in for AWS.
+    pub(super) endpoint: Given<String>,
+}
+
+/// What App Runner services run.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "an app_runner rule")]
+#[schemars(rename = "AppRunnerRule", default, extend("required" = ["app_runner"]))]
+pub(super) struct RawAppRunnerRule {
+    /// Which account, region and services.
+    pub(super) app_runner: Given<RawAppRunner>,
+}
+
+/// AWS App Runner in one account and region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "app_runner")]
+#[schemars(rename = "AppRunner", default)]
+pub(super) struct RawAppRunner {
+    /// The region. Default: the AWS configuration's.
+    pub(super) region: Given<String>,
+    /// Services by name or glob.
+    pub(super) services: Given<Vec<Given<String>>>,
+    /// Confirms that every service is production.
+    pub(super) all: Given<bool>,
+    /// The ARN of a role to read with.
+    pub(super) assume_role: Given<String>,
+    /// The address of a server that stands in for AWS.
+    pub(super) endpoint: Given<String>,
+}
+
+/// Rules about tags.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "tags")]
+#[schemars(rename = "Tags", default)]
+pub(super) struct RawTags {
+    /// Tags that may move, by name or glob. Every other tag that moves is a finding.
+    pub(super) may_move: Given<Vec<Given<String>>>,
+    /// Confirms that every tag may move.
+    pub(super) all: Given<bool>,
+}

@@ -1,0 +1,93 @@
+//! The forecast cut down to what fits on a page: what is lost first, first. Bounded, whatever the estate's size (I20).
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::io;
+
+use super::rows::ForecastReport;
+use prodpin_core::model::{RepositoryName, Severity, SourceName};
+use prodpin_core::outcome::forecast::{Fate, Preview, RepositoryForecast, RulesFound};
+
+/// How a repository's targets fare, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// A rule reaches some of them, or will.
+    Reached,
+    /// It could not be told.
+    Unknown,
+    /// No rule reaches them, and something about the rules is doubtful.
+    Doubtful,
+    /// No rule reaches them.
+    Spared,
+    /// There are no rules to judge; something else may clean up.
+    NoneReadable,
+}
+
+impl Standing {
+    pub(super) const ALL: [Self; 5] = [Self::Reached, Self::Unknown, Self::Doubtful, Self::Spared, Self::NoneReadable];
+
+    /// Unknown is never counted as spared.
+    fn of(row: &RepositoryForecast) -> Self {
+        let differs = matches!(&row.preview, Some(Preview::Compared { differences, .. }) if !differences.is_empty());
+        if row.targets.iter().any(|target| target.severity.is_some()) {
+            Self::Reached
+        } else if row.rules == RulesFound::NoneReadable {
+            Self::NoneReadable
+        } else if !row.complete || matches!(row.rules, RulesFound::Unknown { .. }) {
+            Self::Unknown
+        } else if !row.advice.is_empty() || differs {
+            Self::Doubtful
+        } else {
+            Self::Spared
+        }
+    }
+
+    /// How many of them are shown.
+    fn shown(self) -> usize {
+        match self {
+            Self::Reached => 25,
+            Self::Unknown | Self::Doubtful | Self::Spared => 10,
+            Self::NoneReadable => 5,
+        }
+    }
+}
+
+/// The repositories of one standing: the first few, and how many there are.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) total: u64,
+    pub(super) shown: BTreeMap<(Reverse<Option<Severity>>, SourceName, RepositoryName), RepositoryForecast>,
+}
+
+/// The page.
+#[derive(Default)]
+pub(super) struct Page {
+    pub(super) with_source: bool,
+    pub(super) rows: BTreeMap<Standing, Rows>,
+    /// How many targets have each fate at the date that was asked about.
+    pub(super) fates: BTreeMap<Fate, u64>,
+}
+
+impl Page {
+    pub(super) fn of(report: &ForecastReport) -> io::Result<Self> {
+        let mut page = Self { with_source: !report.has_one_source(), ..Self::default() };
+        for row in report.rows() {
+            page.add(row?);
+        }
+        Ok(page)
+    }
+
+    fn add(&mut self, row: RepositoryForecast) {
+        for fate in row.targets.iter().filter_map(|target| target.fate) {
+            *self.fates.entry(fate).or_default() += 1;
+        }
+        let standing = Standing::of(&row);
+        let rows = self.rows.entry(standing).or_default();
+        rows.total += 1;
+        let worst = row.targets.iter().filter_map(|target| target.severity).max();
+        rows.shown.insert((Reverse(worst), row.source.clone(), row.name.clone()), row);
+        if rows.shown.len() > standing.shown() {
+            rows.shown.pop_last();
+        }
+    }
+}

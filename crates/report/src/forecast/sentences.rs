@@ -1,0 +1,154 @@
+//! What a forecast's facts are called, shared by the formats that people read.
+
+use jiff::Timestamp;
+
+use super::page::Standing;
+use crate::phrase::Phrase;
+use crate::words;
+use prodpin_core::decide::forecast::{Toll, when};
+use prodpin_core::model::{ArtifactId, Threat};
+use prodpin_core::outcome::forecast::{
+    Difference, Fate, ForecastSection, OthersForecast, Preview, RepositoryForecast, RulesFound, TargetForecast,
+};
+use prodpin_core::outcome::report::PinReport;
+
+pub(super) fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+/// Which rules were judged.
+pub(super) fn rules(section: &ForecastSection) -> Phrase {
+    match &section.tried_sha256 {
+        None => Phrase::said("the live rules"),
+        Some(digest) => Phrase::said("rules that are tried, SHA-256 ")
+            .then(Phrase::name(&ArtifactId::Manifest(digest.clone()).short())),
+    }
+}
+
+pub(super) fn title(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Reached => "REACHED",
+        Standing::Unknown => "UNKNOWN",
+        Standing::Doubtful => "SPARED, WITH DOUBTFUL RULES",
+        Standing::Spared => "SPARED",
+        Standing::NoneReadable => "NO RULES TO READ",
+    }
+}
+
+pub(super) fn explanation(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Reached => "a rule takes rollback targets, or will",
+        Standing::Unknown => "whether a rule takes rollback targets could not be told",
+        Standing::Doubtful => "no rule reaches a rollback target today",
+        Standing::Spared => "no rule reaches a rollback target",
+        Standing::NoneReadable => "the source shows no lifecycle rules, and something else may clean up there",
+    }
+}
+
+pub(super) fn name(row: &RepositoryForecast, with_source: bool) -> Phrase {
+    let name = Phrase::name(row.name.as_str());
+    if with_source { name.say(" in ").then(Phrase::name(row.source.as_str())) } else { name }
+}
+
+/// `v1.2.0 (0123456789ab)`.
+pub(super) fn target(target: &TargetForecast) -> Phrase {
+    let short = Phrase::name(&target.target.artifact.short());
+    words::label(&target.target).map_or(short.clone(), |label| label.say(" (").then(short).say(")"))
+}
+
+/// What becomes of a target: the soonest rule, and how many others there are.
+pub(super) fn prospect(target: &TargetForecast, rules: &RulesFound) -> Phrase {
+    let running = if target.target.running { Phrase::said("running; ") } else { Phrase::default() };
+    let (first, others) = match (target.threats.split_first(), &target.unless_pinned) {
+        (Some((first, others)), _) => (threat(first), others.len() as u64),
+        (None, Some(first)) => (Phrase::said("not pinned, and unless it is, ").then(threat(first)), 0),
+        (None, None) => return running.then(spared(target, rules)),
+    };
+    let told = running.then(first);
+    match others {
+        0 => told,
+        1 => told.say("; 1 more rule reaches it"),
+        others => told.say("; ").number(others).say(" more rules reach it"),
+    }
+}
+
+fn spared(target: &TargetForecast, rules: &RulesFound) -> Phrase {
+    let pinned = matches!(target.target.pin, PinReport::Present | PinReport::Created);
+    match (rules, target.fate) {
+        (RulesFound::Unknown { .. }, _) | (_, Some(Fate::Unknown)) => Phrase::said("unknown"),
+        (_, _) if pinned => Phrase::said("no rule reaches it"),
+        (_, _) => Phrase::said("no rule reaches it, though it is not pinned"),
+    }
+}
+
+fn threat(threat: &Threat) -> Phrase {
+    Phrase::said("rule ")
+        .then(Phrase::name(&threat.rule))
+        .say(" ")
+        .say(threat.verb())
+        .say(" it ")
+        .then(Phrase::sentence(&when(&threat.due)))
+        .say(": ")
+        .then(Phrase::sentence(&threat.why))
+}
+
+/// What the rules take beside the targets.
+pub(super) fn others(others: &OthersForecast, as_of: Option<Timestamp>) -> Phrase {
+    let many = Phrase::default().counted(others.artifacts, "other artifact", "other artifacts");
+    let now = many.say(": now ").then(toll(others.now));
+    match (as_of, others.by_then) {
+        (Some(at), Some(by_then)) => {
+            now.say("; by ").then(Phrase::name(&day(at))).say(" ").then(toll(by_then)).say(", if nothing is pushed")
+        }
+        _ => now,
+    }
+}
+
+/// Whether there is anything to tell of them.
+pub(super) fn takes_some(others: &OthersForecast) -> bool {
+    others.now != Toll::default() || others.by_then.is_some_and(|toll| toll != Toll::default())
+}
+
+fn toll(toll: Toll) -> Phrase {
+    let some = [(toll.deleted, " deleted"), (toll.archived, " archived"), (toll.possibly, " perhaps")];
+    let told = some.into_iter().filter(|(count, _)| *count > 0);
+    let told = Phrase::joined(told.map(|(count, what)| Phrase::default().number(count).say(what)), ", ");
+    if told.is_empty() { Phrase::said("none taken") } else { told }
+}
+
+/// How many targets have which fate at the date asked about.
+pub(super) fn fate(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Stays => "stay",
+        Fate::Gone => "will be gone",
+        Fate::Archived => "will be archived",
+        Fate::LostUnlessPinned => "will be lost unless pinned",
+        Fate::Unknown => "are unknown",
+    }
+}
+
+pub(super) fn preview(preview: &Preview) -> Phrase {
+    match preview {
+        Preview::Unsupported => Phrase::said("the source has no preview to compare with"),
+        Preview::Failed { detail } => Phrase::said("not compared: ").then(Phrase::sentence(detail)),
+        Preview::Compared { agreed, differences, more } => {
+            let differing = differences.len() as u64 + more;
+            let agreed = Phrase::said("says the same of ").counted(*agreed, "artifact", "artifacts");
+            match differing {
+                0 => agreed.say(", and nothing else"),
+                differing => agreed.say(", and differs on ").number(differing),
+            }
+        }
+    }
+}
+
+pub(super) fn difference(difference: &Difference) -> Phrase {
+    let said = |what: &Option<String>| what.as_ref().map_or(Phrase::said("stays"), |what| Phrase::sentence(what));
+    Phrase::name(&difference.artifact.short())
+        .say(": simulated ")
+        .then(said(&difference.simulated))
+        .say(", previewed ")
+        .then(said(&difference.previewed))
+        .say("; ")
+        .then(Phrase::sentence(&difference.note))
+}

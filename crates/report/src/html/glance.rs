@@ -1,0 +1,173 @@
+//! The estate at a glance: how services stand, how many targets are protected, what was found.
+
+use maud::{Markup, html};
+
+use crate::body::Report;
+use crate::overview::{Overview, Standing};
+use crate::phrase::thousands;
+use prodpin_core::model::Severity;
+
+pub(super) fn section(report: &Report, overview: &Overview) -> Markup {
+    html! {
+        section id="glance" aria-labelledby="glance-title" {
+            h2 id="glance-title" { "At a glance" }
+            div class="glance" {
+                (services(overview))
+                (targets(report))
+                (findings(report))
+                (seen(report))
+            }
+            @if !overview.groups.is_empty() { (groups(overview)) }
+        }
+    }
+}
+
+/// A part of a bar: its length, its look, its name.
+type Part = (u64, &'static str, &'static str);
+
+/// A bar of parts. The list beside it says the same in words, so it is hidden from readers of words.
+fn bar(parts: &[Part]) -> Markup {
+    let whole: u64 = parts.iter().map(|part| part.0).sum();
+    let mut start = 0.0;
+    let places: Vec<(f64, f64, &str)> = parts
+        .iter()
+        .filter(|part| part.0 > 0)
+        .map(|(length, look, _)| {
+            let width = *length as f64 / whole as f64 * 1000.0;
+            let place = (start, width, *look);
+            start += width;
+            place
+        })
+        .collect();
+    html! {
+        svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+            @for (start, width, look) in places {
+                rect x=(format!("{start:.2}")) y="0" width=(format!("{width:.2}")) height="10" class=(look) {}
+            }
+        }
+    }
+}
+
+fn keyed(parts: &[Part]) -> Markup {
+    html! {
+        ul class="keyed" {
+            @for (count, look, name) in parts {
+                li {
+                    span { (dot(look)) (name) }
+                    b { (thousands(*count)) }
+                }
+            }
+        }
+    }
+}
+
+fn dot(look: &str) -> Markup {
+    html! { svg width="14" height="10" viewBox="0 0 14 10" aria-hidden="true" focusable="false" { circle cx="5" cy="5" r="4" class=(look) {} } }
+}
+
+fn services(overview: &Overview) -> Markup {
+    let parts = [
+        (overview.total(Standing::NotReady), "f-bad", "not ready"),
+        (overview.total(Standing::Endangered), "f-high", "in danger"),
+        (overview.total(Standing::Unknown), "f-doubt", "unknown"),
+        (overview.total(Standing::Attention), "f-calm", "needs attention"),
+        (overview.total(Standing::First), "f-calm", "no earlier release"),
+        (overview.total(Standing::Protected), "f-good", "protected"),
+    ];
+    html! {
+        div class="card" {
+            h3 { "Services protected" }
+            p class="big" { (thousands(overview.total(Standing::Protected))) small { " of " (thousands(overview.service_count())) } }
+            (bar(&parts)) (keyed(&parts))
+            p { "Whether the database allows a rollback, and so which of them are ready, tells " code { "prodpin ready" } "." }
+        }
+    }
+}
+
+fn targets(report: &Report) -> Markup {
+    let counts = &report.summary.counts;
+    let pinned_only = counts.pinned.saturating_sub(counts.protected);
+    let parts = [
+        (counts.protected, "f-good", "protected"),
+        (pinned_only, "f-calm", "pinned, not proven protected"),
+        (counts.targets.saturating_sub(counts.protected + pinned_only), "f-bad", "neither"),
+    ];
+    html! {
+        div class="card" {
+            h3 { "Rollback targets protected" }
+            p class="big" { (thousands(counts.protected)) small { " of " (thousands(counts.targets)) } }
+            (bar(&parts)) (keyed(&parts))
+        }
+    }
+}
+
+fn findings(report: &Report) -> Markup {
+    let counts = report.summary.findings;
+    let parts = [
+        (counts.critical, "f-bad", "critical"),
+        (counts.high, "f-high", "high"),
+        (counts.medium, "f-doubt", "medium"),
+        (counts.low + counts.info, "f-calm", "low and info"),
+    ];
+    html! {
+        div class="card" {
+            h3 { "Findings" }
+            p class="big" { (thousands(counts.at_least(Severity::Info))) @if counts.waived > 0 { small { " and " (thousands(counts.waived)) " waived" } } }
+            (bar(&parts)) (keyed(&parts))
+        }
+    }
+}
+
+fn seen(report: &Report) -> Markup {
+    let counts = &report.summary.counts;
+    let took = report.run.finished.duration_since(report.run.started).as_secs();
+    html! {
+        div class="card" {
+            h3 { "Looked at" }
+            p class="big" { (thousands(counts.tags)) small { " tags" } }
+            ul class="keyed" {
+                li { span { "repositories" } b { (thousands(counts.repositories)) } }
+                li { span { "artifacts" } b { (thousands(counts.artifacts)) } }
+                li { span { "targets" } b { (thousands(counts.targets)) } }
+                li { span { "seconds" } b { (took) } }
+                li { span { "everything read" } b { @if report.run.complete { "yes" } @else { "no" } } }
+            }
+        }
+    }
+}
+
+/// Floods are one line here, with the worst on top (F96).
+fn groups(overview: &Overview) -> Markup {
+    html! {
+        div class="card" {
+            div class="scroll" role="region" aria-label="Findings by kind" tabindex="0" {
+                table {
+                    caption { "Findings by kind" }
+                    thead { tr {
+                        th scope="col" { "Severity" } th scope="col" { "Kind" } th scope="col" { "Meaning" }
+                        th scope="col" class="num" { "Findings" } th scope="col" class="num" { "Services" }
+                    } }
+                    tbody {
+                        @for group in overview.groups.values() {
+                            tr {
+                                td { span class={ "tag " (look(group.severity)) } { (group.severity) } }
+                                th scope="row" { button class="link" type="button" data-code=(group.code.as_str()) { (group.code) } }
+                                td { (group.code.meaning()) }
+                                td class="num" { (thousands(group.findings)) }
+                                td class="num" { (thousands(group.subjects)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn look(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "bad",
+        Severity::Medium => "doubt",
+        Severity::Low | Severity::Info => "",
+    }
+}

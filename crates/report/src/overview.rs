@@ -1,0 +1,444 @@
+//! A report cut down to what fits on a page, for people: problems first, floods grouped, severity kept (F96).
+//! One pass over the rows, and what it keeps has a bound that does not depend on their number (I20).
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::io;
+
+use super::body::Report;
+use super::phrase::Phrase;
+use super::words;
+use prodpin_core::model::{Code, Finding, Gap, RepositoryName, Scope, Severity, SourceName};
+use prodpin_core::outcome::report::{PinReport, RepositoryReport, Row};
+
+/// How a service stands, the greatest danger to a rollback first. Whether the database allows one is not among it: that
+/// is for `prodpin ready` to answer, and until then nothing is called ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// It cannot be rolled back: what it could go back to is lost, or does not work on today's database.
+    NotReady,
+    /// It can, or may, and something critical says that it soon cannot.
+    Endangered,
+    /// It could not be told.
+    Unknown,
+    /// It can, and something about it needs a person.
+    Attention,
+    /// There is no earlier release yet, and nothing is lost.
+    First,
+    /// It can, and every target is protected.
+    Protected,
+}
+
+impl Standing {
+    pub(super) const ALL: [Self; 6] =
+        [Self::NotReady, Self::Endangered, Self::Unknown, Self::Attention, Self::First, Self::Protected];
+
+    /// Unknown is never counted as protected, and protected is never said of what was not read whole.
+    pub(super) fn of(row: &RepositoryReport, findings: &[Finding]) -> Self {
+        let worst = findings.iter().filter(|finding| finding.waived.is_none()).map(|finding| finding.severity).max();
+        let worrying = worst > Some(Severity::Info);
+        let critical = worst == Some(Severity::Critical);
+        let unprotected = row.targets.iter().any(|target| target.protected != Some(true));
+        let lost = row.targets.iter().any(|target| target.restorable == Some(false));
+        match row.rollback.ready {
+            Some(false) if lost || critical || row.rollback.contracted.is_some() => Self::NotReady,
+            _ if critical => Self::Endangered,
+            // What else is wrong with it needs a person all the same.
+            Some(false) if worst > Some(Severity::Medium) => Self::Attention,
+            Some(false) => Self::First,
+            None => Self::Unknown,
+            Some(true) if worrying || unprotected || !row.complete => Self::Attention,
+            Some(true) => Self::Protected,
+        }
+    }
+
+    /// How many of them are listed one by one.
+    fn listed(self) -> usize {
+        match self {
+            Self::NotReady | Self::Endangered => 25,
+            Self::Unknown | Self::Attention | Self::First => 10,
+            Self::Protected => 20,
+        }
+    }
+}
+
+/// One service on the page.
+pub(super) struct Service {
+    pub(super) standing: Standing,
+    /// Without its gaps, which may be as many as its tags.
+    pub(super) report: RepositoryReport,
+    /// Why it cannot be rolled back, or why that could not be told.
+    pub(super) trouble: Option<Phrase>,
+    /// What was found, by severity and code.
+    found: Vec<(Severity, Code, u64)>,
+    /// What to do about the worst of it.
+    pub(super) remedy: Option<String>,
+}
+
+impl Service {
+    /// What was found about it, in short: nothing is an empty phrase.
+    pub(super) fn found(&self) -> Phrase {
+        let found = self.found.iter().map(|(severity, code, count)| {
+            let times = if *count == 1 { Phrase::default() } else { Phrase::said(" ×").number(*count) };
+            Phrase::said(words::severity(*severity)).say(" ").say(code.as_str()).then(times)
+        });
+        Phrase::joined(found, ", ")
+    }
+}
+
+/// The services of one standing: the first few, and how many there are.
+#[derive(Default)]
+pub(super) struct Services {
+    pub(super) total: u64,
+    pub(super) shown: BTreeMap<(Reverse<Option<Severity>>, SourceName, RepositoryName), Service>,
+}
+
+/// Findings of one severity and code.
+pub(super) struct Group {
+    pub(super) severity: Severity,
+    pub(super) code: Code,
+    pub(super) findings: u64,
+    /// How many services, sources or policy entries they are about.
+    pub(super) subjects: u64,
+    pub(super) shown: Vec<Cluster>,
+}
+
+/// Findings of one severity and code about one subject.
+pub(super) struct Cluster {
+    pub(super) subject: (Option<SourceName>, Option<RepositoryName>),
+    pub(super) findings: u64,
+    pub(super) examples: Vec<Finding>,
+}
+
+/// What could not be read. Of each repository or source one thing comes first, the one that hides most; only then others
+/// of the same, so that one with many gaps hides no other.
+#[derive(Default)]
+pub(super) struct Unread {
+    pub(super) total: u64,
+    shown: BTreeMap<(bool, Hidden, u64), Phrase>,
+}
+
+/// What may be hidden behind something that could not be read, most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hidden {
+    /// Repositories, or what runs.
+    Repositories,
+    Tags,
+    /// What one tag or artifact is.
+    Detail,
+}
+
+impl Hidden {
+    fn behind(gap: &Gap) -> Self {
+        match gap.scope {
+            Scope::Source | Scope::Signal(_) => Self::Repositories,
+            Scope::Repository => Self::Tags,
+            _ => Self::Detail,
+        }
+    }
+}
+
+/// The page.
+#[derive(Default)]
+pub(super) struct Overview {
+    pub(super) names: Names,
+    pub(super) services: BTreeMap<Standing, Services>,
+    pub(super) groups: BTreeMap<(Reverse<Severity>, Code), Group>,
+    pub(super) unread: Unread,
+    pub(super) would_pin: u64,
+    /// Findings that the policy waives, by code.
+    pub(super) waived: BTreeMap<Code, u64>,
+}
+
+/// Examples of one flood.
+const EXAMPLES: usize = 3;
+/// Targets of one service.
+pub(super) const TARGETS: usize = 8;
+/// Things that could not be read.
+const UNREAD: usize = 5;
+
+/// Subjects listed for one severity and code. A critical finding is rarely one of a flood, and worth its line.
+fn subjects_listed(severity: Severity) -> usize {
+    match severity {
+        Severity::Critical => 10,
+        Severity::High => 5,
+        Severity::Medium | Severity::Low | Severity::Info => 3,
+    }
+}
+
+impl Overview {
+    pub(super) fn of(report: &Report) -> io::Result<Self> {
+        let mut overview = Self { names: Names::of_report(report), ..Self::default() };
+        for row in report.body.rows() {
+            overview.add(row?);
+        }
+        Ok(overview)
+    }
+
+    pub(super) fn total(&self, standing: Standing) -> u64 {
+        self.services.get(&standing).map_or(0, |services| services.total)
+    }
+
+    /// What the policy waives: nothing is an empty phrase.
+    pub(super) fn waived(&self) -> Phrase {
+        let counts = self.waived.iter().map(|(code, count)| {
+            let times = if *count == 1 { Phrase::default() } else { Phrase::said(" ×").number(*count) };
+            Phrase::said(code.as_str()).then(times)
+        });
+        Phrase::joined(counts, ", ")
+    }
+
+    pub(super) fn service_count(&self) -> u64 {
+        Standing::ALL.into_iter().map(|standing| self.total(standing)).sum()
+    }
+
+    fn add(&mut self, mut row: Row) {
+        // Stable, so what is about one source keeps its order. In a repository's own row this changes nothing.
+        row.findings.sort_by(|a, b| {
+            let subject = |finding: &Finding| (Reverse(finding.severity), finding.code, finding.source.clone());
+            subject(a).cmp(&subject(b))
+        });
+        self.add_findings(&row.findings);
+        match row.repository {
+            Some(report) => self.add_service(report, &row.findings),
+            None => {
+                let unread = row.findings.iter().filter(|finding| finding.code == Code::InventoryIncomplete);
+                let mut before = None;
+                unread.for_each(|finding| {
+                    let again = before.replace(&finding.source) == Some(&finding.source);
+                    let what = || self.names.about(finding).say(": ").then(Phrase::sentence(&finding.message));
+                    self.unread.add(again, Hidden::Repositories, what);
+                });
+            }
+        }
+    }
+
+    fn add_findings(&mut self, findings: &[Finding]) {
+        let like = |a: &Finding, b: &Finding| {
+            (a.severity, a.code, &a.source, &a.repository) == (b.severity, b.code, &b.source, &b.repository)
+        };
+        let (waived, findings): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.waived.is_some());
+        for finding in waived {
+            *self.waived.entry(finding.code).or_default() += 1;
+        }
+        for alike in findings.chunk_by(|a, b| like(a, b)) {
+            let first = alike[0];
+            let group = self.groups.entry((Reverse(first.severity), first.code)).or_insert_with(|| Group {
+                severity: first.severity,
+                code: first.code,
+                findings: 0,
+                subjects: 0,
+                shown: Vec::new(),
+            });
+            group.findings += alike.len() as u64;
+            group.subjects += 1;
+            if group.shown.len() < subjects_listed(first.severity) {
+                group.shown.push(Cluster {
+                    subject: (first.source.clone(), first.repository.clone()),
+                    findings: alike.len() as u64,
+                    examples: alike.iter().take(EXAMPLES).map(|finding| (*finding).clone()).collect(),
+                });
+            }
+        }
+    }
+
+    fn add_service(&mut self, mut report: RepositoryReport, findings: &[Finding]) {
+        let mut gaps: Vec<&Gap> = report.gaps.iter().collect();
+        gaps.sort_by_key(|gap| Hidden::behind(gap));
+        for (at, gap) in gaps.into_iter().enumerate() {
+            let what = || self.names.of(&report).say(": ").then(words::gap(gap));
+            self.unread.add(at > 0, Hidden::behind(gap), what);
+        }
+        self.would_pin += report.targets.iter().filter(|target| target.pin == PinReport::Planned).count() as u64;
+        let standing = Standing::of(&report, findings);
+        let services = self.services.entry(standing).or_default();
+        services.total += 1;
+        let counting = || findings.iter().filter(|finding| finding.waived.is_none());
+        let worst = counting().map(|finding| finding.severity).max();
+        let key = (Reverse(worst), report.source.clone(), report.name.clone());
+        // The clean ones are many, and a service that will not be shown is not worth a copy.
+        let full = services.shown.len() >= standing.listed();
+        if full && services.shown.last_key_value().is_some_and(|(last, _)| *last < key) {
+            return;
+        }
+        let trouble = words::trouble(&report);
+        let mut found = BTreeMap::<_, u64>::new();
+        for finding in counting() {
+            *found.entry((Reverse(finding.severity), finding.code)).or_default() += 1;
+        }
+        let found = found.into_iter().map(|((severity, code), count)| (severity.0, code, count)).collect();
+        let remedy = counting().next().map(|finding| finding.remedy.clone());
+        report.gaps = Vec::new();
+        services.shown.insert(key, Service { standing, report, trouble, found, remedy });
+        if services.shown.len() > standing.listed() {
+            services.shown.pop_last();
+        }
+    }
+}
+
+impl Unread {
+    fn add(&mut self, again: bool, hidden: Hidden, what: impl FnOnce() -> Phrase) {
+        let key = (again, hidden, self.total);
+        self.total += 1;
+        if self.shown.len() < UNREAD || self.shown.last_key_value().is_some_and(|(last, _)| *last > key) {
+            self.shown.insert(key, what());
+        }
+        if self.shown.len() > UNREAD {
+            self.shown.pop_last();
+        }
+    }
+
+    /// What is told of it, the worst first.
+    pub(super) fn told(&self) -> impl Iterator<Item = &Phrase> {
+        self.shown.values()
+    }
+
+    /// How much more there is.
+    pub(super) fn more(&self) -> u64 {
+        self.total - self.shown.len() as u64
+    }
+}
+
+/// How services are called: by name, and by source too where there are several.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Names {
+    with_source: bool,
+}
+
+impl Names {
+    pub(super) fn of_report(report: &Report) -> Self {
+        Self { with_source: !report.body.has_one_source() }
+    }
+
+    pub(super) fn of(self, report: &RepositoryReport) -> Phrase {
+        self.subject(Some(&report.source), Some(&report.name))
+    }
+
+    pub(super) fn subject(self, source: Option<&SourceName>, repository: Option<&RepositoryName>) -> Phrase {
+        let source_name = |source: &SourceName| Phrase::name(source.as_str());
+        match (source, repository) {
+            (Some(source), Some(name)) if self.with_source => {
+                Phrase::name(name.as_str()).say(" in ").then(source_name(source))
+            }
+            (_, Some(name)) => Phrase::name(name.as_str()),
+            (Some(source), None) => Phrase::said("source ").then(source_name(source)),
+            (None, None) => Phrase::said("policy"),
+        }
+    }
+
+    fn about(self, finding: &Finding) -> Phrase {
+        self.subject(finding.source.as_ref(), finding.repository.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prodpin_core::model::Counts;
+    use prodpin_core::outcome::report::Rollback;
+
+    #[test]
+    fn many_gaps_of_one_repository_hide_no_other_f96_f109() {
+        let mut unread = Unread::default();
+        let mut add = |again, hidden, words| unread.add(again, hidden, || Phrase::said(words));
+        (0..9).for_each(|at| add(at > 0, Hidden::Detail, "a tag of the first"));
+        (0..2).for_each(|at| add(at > 0, Hidden::Tags, "the list of another"));
+        add(false, Hidden::Repositories, "a source");
+        (0..9).for_each(|at| add(at > 0, Hidden::Detail, "a tag of the last"));
+        assert_eq!((unread.total, unread.more()), (21, 16));
+        let told: Vec<String> = unread.told().map(Phrase::terminal).collect();
+        let each_once = ["a source", "the list of another", "a tag of the first", "a tag of the last"];
+        assert_eq!(told, [&each_once[..], &["the list of another"]].concat());
+    }
+
+    fn row(name: &str, severity: Severity, findings: usize) -> Row {
+        let (source, name): (SourceName, RepositoryName) = ("shop".parse().unwrap(), name.parse().unwrap());
+        let finding = |number: usize| Finding {
+            code: Code::TagMoved,
+            severity,
+            source: Some(source.clone()),
+            repository: Some(name.clone()),
+            reference: Some(format!("v{number}")),
+            artifact: None,
+            previous: None,
+            first_seen: jiff::Timestamp::UNIX_EPOCH,
+            ledger_sequence: None,
+            message: "moved".to_owned(),
+            remedy: "look".to_owned(),
+            waived: None,
+        };
+        let repository = RepositoryReport {
+            source: source.clone(),
+            name: name.clone(),
+            complete: true,
+            gaps: vec![],
+            counts: Counts::default(),
+            rollback: Rollback {
+                contracted: None,
+                ready: Some(false),
+                current: None,
+                from: None,
+                went_back_from: None,
+                to: None,
+                depth: 0,
+                earlier: None,
+                keep: 5,
+                unknown: None,
+            },
+            targets: vec![],
+        };
+        Row { repository: Some(repository), findings: (0..findings).map(finding).collect() }
+    }
+
+    /// What is kept of 100,000 findings in 10,000 repositories is what is shown, and the worst of it (I20, F96).
+    #[test]
+    fn a_flood_leaves_a_bounded_page_with_the_worst_on_it_i20_f96() {
+        let mut overview = Overview::default();
+        for number in 0..10_000 {
+            let severity = if number == 9_999 { Severity::Critical } else { Severity::Medium };
+            overview.add(row(&format!("service-{number:05}"), severity, 10));
+        }
+        let kept: usize =
+            overview.groups.values().flat_map(|group| &group.shown).map(|shown| shown.examples.len()).sum();
+        assert_eq!(kept, (1 + subjects_listed(Severity::Medium)) * EXAMPLES);
+        let services = &overview.services[&Standing::First];
+        assert_eq!((services.total, services.shown.len()), (9_999, Standing::First.listed()));
+        let (worst, services) = overview.services.first_key_value().unwrap();
+        assert_eq!((*worst, services.total), (Standing::NotReady, 1));
+        assert_eq!(services.shown.values().next().unwrap().report.name.as_str(), "service-09999");
+        let worst = overview.groups.values().next().unwrap();
+        assert_eq!((worst.severity, worst.findings, worst.subjects), (Severity::Critical, 10, 1));
+    }
+
+    #[test]
+    fn unknown_incomplete_and_endangered_are_never_protected_i25() {
+        let mut service = row("a", Severity::Info, 0).repository.unwrap();
+        let critical = row("a", Severity::Critical, 1).findings;
+        for (ready, complete, findings, expected) in [
+            (None, true, &[][..], Standing::Unknown),
+            (Some(true), true, &[], Standing::Protected),
+            (Some(true), false, &[], Standing::Attention),
+            (Some(false), true, &[], Standing::First),
+            (Some(true), true, &critical, Standing::Endangered),
+            (None, true, &critical, Standing::Endangered),
+            (Some(false), true, &critical, Standing::NotReady),
+        ] {
+            (service.rollback.ready, service.complete) = (ready, complete);
+            assert_eq!(Standing::of(&service, findings), expected, "{ready:?} {complete}");
+        }
+        (service.rollback.ready, service.rollback.contracted) = (Some(false), service.rollback.to.clone());
+        service.rollback.contracted.get_or_insert_with(|| prodpin_core::model::Digest::of(b"contracting").into());
+        assert_eq!(Standing::of(&service, &[]), Standing::NotReady, "the database has moved on");
+    }
+
+    #[test]
+    fn what_is_deleted_now_stands_above_a_service_with_one_release() {
+        let mut overview = Overview::default();
+        let mut endangered = row("z", Severity::Critical, 1);
+        endangered.repository.as_mut().unwrap().rollback.ready = Some(true);
+        overview.add(row("a", Severity::Low, 1));
+        overview.add(endangered);
+        let order: Vec<Standing> = overview.services.keys().copied().collect();
+        assert_eq!(order, [Standing::Endangered, Standing::First]);
+    }
+}

@@ -1,0 +1,351 @@
+//! The page for a person: the verdict first, then what it rests on, then what to type. Commands stand on lines of their
+//! own that are never broken: half a command must not run when it is pasted.
+
+use std::io::{self, Write};
+
+use super::rows::ReadyReport;
+use super::sentences;
+use crate::escape;
+use crate::layout::{Page as Paper, Paint, plain, span};
+use crate::phrase::Phrase;
+use crate::render::Style;
+use crate::words;
+use prodpin_core::outcome::ready::{RepositoryReady, Rung, Verdict, Way};
+
+/// With more repositories than these, each takes one line unless it was asked for.
+const PAGES: usize = 3;
+
+/// Things that could not be read that are shown.
+const UNREAD: usize = 5;
+
+/// What runs, and ways back, that are shown.
+const SHOWN: usize = 12;
+
+pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut paper = Paper::new(out, style);
+    let at = report.section.at;
+    let moment = words::moment(at).replace(' ', "\u{a0}");
+    paper.paragraph(0, 2, &[span(Paint::Strong, "prodpin ready"), plain(format!(" · {moment}"))])?;
+    if !report.section.complete {
+        let told = "Not everything could be read. What was not is never a yes.";
+        paper.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(told)])?;
+    }
+    for gap in report.section.gaps.iter().take(UNREAD) {
+        paper.paragraph(0, 2, &[span(Paint::Doubtful, "? "), plain(words::gap(gap).terminal())])?;
+    }
+    more(&mut paper, 0, report.section.gaps.len(), UNREAD)?;
+    let paged = whole || report.len() <= PAGES;
+    if !paged {
+        let counts = sentences::counts(&report.summary).terminal();
+        paper.paragraph(0, 2, &[plain(counts)])?;
+        paper.blank()?;
+    }
+    for row in report.by_danger() {
+        let row = row?;
+        if paged {
+            paper.blank()?;
+            Sheet { row: &row, report }.write(&mut paper)?;
+        } else {
+            head(&mut paper, &row)?;
+            criticals(&mut paper, &row)?;
+        }
+    }
+    if !paged {
+        paper.blank()?;
+        let told = "The page of one of them: prodpin ready REPOSITORY";
+        paper.paragraph(0, 2, &[span(Paint::Faint, told)])?;
+    }
+    paper.blank()?;
+    paper.paragraph(0, 2, &[span(Paint::Faint, "Nothing was changed or recorded.")])
+}
+
+fn more(paper: &mut Paper<'_>, indent: usize, all: usize, shown: usize) -> io::Result<()> {
+    if all <= shown {
+        return Ok(());
+    }
+    let told = Phrase::said("… and ").number((all - shown) as u64).say(" more; all of them: --format json");
+    paper.paragraph(indent, indent + 2, &[span(Paint::Faint, told.terminal())])
+}
+
+fn look(verdict: Verdict) -> (&'static str, Paint) {
+    match verdict {
+        Verdict::RollBack => ("✓", Paint::Good),
+        Verdict::RollForward => ("✗", Paint::Bad),
+        Verdict::Unknown => ("?", Paint::Doubtful),
+    }
+}
+
+/// The verdict on one line.
+fn head(paper: &mut Paper<'_>, row: &RepositoryReady) -> io::Result<()> {
+    let (symbol, paint) = look(row.verdict);
+    let name = Phrase::name(row.name.as_str()).say(" in ").then(Phrase::name(row.source.as_str()));
+    let to = row.to.as_ref().map(|to| sentences::release(row, to));
+    let to = match (row.verdict, to) {
+        (Verdict::RollBack, Some(to)) => Phrase::said(" to ").then(to),
+        (Verdict::Unknown, Some(to)) => Phrase::said(", perhaps back to ").then(to),
+        _ => Phrase::default(),
+    };
+    let head = [
+        span(paint, format!("{symbol} ")),
+        span(Paint::Strong, name.terminal()),
+        plain("\u{a0} "),
+        span(paint, sentences::verdict(row.verdict)),
+        plain(to.terminal()),
+    ];
+    paper.paragraph(0, 2, &head)
+}
+
+/// How many critical findings there are, which its page tells.
+fn criticals(paper: &mut Paper<'_>, row: &RepositoryReady) -> io::Result<()> {
+    match row.criticals.len() as u64 {
+        0 => Ok(()),
+        count => {
+            let told = Phrase::default().counted(count, "critical finding", "critical findings");
+            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ "), plain(told.terminal())])
+        }
+    }
+}
+
+/// One repository's page.
+struct Sheet<'a> {
+    row: &'a RepositoryReady,
+    report: &'a ReadyReport,
+}
+
+impl Sheet<'_> {
+    fn write(&self, paper: &mut Paper<'_>) -> io::Result<()> {
+        let row = self.row;
+        head(paper, row)?;
+        paper.paragraph(2, 2, &[plain(Phrase::sentence(&row.why).terminal()), plain(".")])?;
+        for critical in row.criticals.iter().take(SHOWN) {
+            let told = Phrase::sentence(critical).terminal();
+            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ CRITICAL\u{a0} "), plain(told)])?;
+        }
+        more(paper, 2, row.criticals.len(), SHOWN)?;
+        for gap in row.gaps.iter().take(UNREAD) {
+            paper.paragraph(2, 4, &[span(Paint::Doubtful, "? "), plain(words::gap(gap).terminal())])?;
+        }
+        more(paper, 2, row.gaps.len(), UNREAD)?;
+        self.now(paper)?;
+        self.questions(paper)?;
+        self.ladder(paper)?;
+        match row.verdict {
+            Verdict::RollBack => self.back(paper, "TO ROLL BACK"),
+            Verdict::RollForward => self.forward(paper, "TO ROLL FORWARD"),
+            Verdict::Unknown => {
+                self.find_out(paper)?;
+                if row.to.is_some() {
+                    self.back(paper, "TO ROLL BACK, ONCE ALL OF THAT TURNED OUT WELL")?;
+                }
+                self.forward(paper, "TO ROLL FORWARD, IF NOT")
+            }
+        }
+    }
+
+    fn title(paper: &mut Paper<'_>, title: &'static str) -> io::Result<()> {
+        paper.blank()?;
+        paper.paragraph(2, 2, &[span(Paint::Strong, title)])
+    }
+
+    fn now(&self, paper: &mut Paper<'_>) -> io::Result<()> {
+        Self::title(paper, "RUNS NOW")?;
+        for lacking in self.row.lacking.iter().take(SHOWN) {
+            let told = Phrase::sentence(lacking).terminal();
+            paper.paragraph(4, 6, &[span(Paint::Bad, "✗ "), plain(told)])?;
+        }
+        more(paper, 4, self.row.lacking.len(), SHOWN)?;
+        if self.row.now.is_empty() && !self.row.wanted.is_empty() {
+            let told = "no pod of it is ready anywhere";
+            paper.paragraph(4, 6, &[span(Paint::Doubtful, "? "), plain(told)])?;
+        } else if self.row.now.is_empty() {
+            let told = match &self.row.from {
+                Some(from) => {
+                    Phrase::said("nothing says; the latest release is ").then(sentences::release(self.row, from))
+                }
+                None => Phrase::said("unknown"),
+            };
+            return paper.paragraph(4, 6, &[span(Paint::Doubtful, "? "), plain(told.terminal())]);
+        }
+        for now in self.row.now.iter().take(SHOWN) {
+            let told = sentences::running(self.row, now, self.report.section.at).terminal();
+            let mark = if now.leaving { span(Paint::Doubtful, "◌ ") } else { span(Paint::Good, "● ") };
+            paper.paragraph(4, 6, &[mark, plain(told)])?;
+        }
+        more(paper, 4, self.row.now.len(), SHOWN)?;
+        if self.row.wanted.is_empty() {
+            return Ok(());
+        }
+        Self::title(paper, "WANTED, AND DOES NOT RUN")?;
+        for wanted in self.row.wanted.iter().take(SHOWN) {
+            let told = sentences::wanted(self.row, wanted).terminal();
+            paper.paragraph(4, 6, &[span(Paint::Doubtful, "○ "), plain(told)])?;
+        }
+        more(paper, 4, self.row.wanted.len(), SHOWN)
+    }
+
+    fn questions(&self, paper: &mut Paper<'_>) -> io::Result<()> {
+        let row = self.row;
+        Self::title(paper, "THREE QUESTIONS")?;
+        let Some(asked) = row.asked.as_ref() else {
+            let told = "There is no earlier release to ask them about.";
+            return paper.paragraph(4, 6, &[plain(told)]);
+        };
+        let release = sentences::release(row, asked);
+        let moved = Phrase::said("Has the database moved forward destructively since ").then(release.clone()).say("? ");
+        let bad = |answer: Option<bool>, good: bool| match answer {
+            None => Paint::Doubtful,
+            Some(answer) if answer == good => Paint::Good,
+            Some(_) => Paint::Bad,
+        };
+        let line = |paper: &mut Paper<'_>, number: &'static str, question: Phrase, paint, answer: &str, why: Phrase| {
+            let why = if why.is_empty() { String::new() } else { format!(": {}", why.terminal()) };
+            let said = [plain(number), plain(question.terminal()), span(paint, answer), plain(why)];
+            paper.paragraph(4, 7, &said)
+        };
+        let database = &row.database;
+        let told = sentences::database(row, database);
+        line(paper, "1. ", moved, bad(database.moved, false), sentences::yes_no(database.moved), told)?;
+        let rung = row.ladder.iter().find(|rung| rung.artifact == *asked);
+        let told = sentences::intact(rung, row.intact);
+        let intact = Phrase::said("Is ").then(release).say(" intact? ");
+        line(paper, "2. ", intact, bad(row.intact, true), sentences::yes_no(row.intact), told)?;
+        let (_, paint) = look(row.verdict);
+        let so = match row.verdict {
+            Verdict::RollBack => "roll back",
+            Verdict::RollForward => "roll forward",
+            Verdict::Unknown => "unknown",
+        };
+        line(paper, "3. ", Phrase::said("So, back or forward? "), paint, so, Phrase::default())
+    }
+
+    fn ladder(&self, paper: &mut Paper<'_>) -> io::Result<()> {
+        let ranked = self.row.ladder.iter().filter(|rung| rung.rank.is_some()).count() as u64;
+        paper.blank()?;
+        let told =
+            Phrase::said("keep ").number(u64::from(self.row.keep)).say("; ").number(ranked).say(" listed").terminal();
+        paper.paragraph(2, 2, &[span(Paint::Strong, "RELEASES"), plain("\u{a0} "), span(Paint::Faint, told)])?;
+        self.row.ladder.iter().try_for_each(|rung| self.rung(paper, rung))
+    }
+
+    fn rung(&self, paper: &mut Paper<'_>, rung: &Rung) -> io::Result<()> {
+        let (symbol, paint) = match (rung.restorable, rung.protected) {
+            (Some(true), Some(true)) => ("✓", Paint::Good),
+            (Some(false), _) => ("✗", Paint::Bad),
+            (Some(true), Some(false)) => ("!", Paint::Doubtful),
+            _ => ("?", Paint::Doubtful),
+        };
+        let place = rung.rank.map_or_else(|| "·".to_owned(), |rank| rank.to_string());
+        let tags = Phrase::joined(rung.tags.iter().take(4).map(|tag| Phrase::name(tag.as_str())), ", ");
+        let tags = if tags.is_empty() { Phrase::said("no tag") } else { tags };
+        let marks = if Some(&rung.artifact) == self.row.to.as_ref() {
+            " ◀ back to here"
+        } else if rung.running {
+            " ● runs"
+        } else if rung.wanted {
+            " ○ wanted"
+        } else {
+            ""
+        };
+        let head = [
+            span(paint, format!("{symbol} ")),
+            plain(format!("{place}.\u{a0}")),
+            span(Paint::Strong, tags.terminal()),
+            plain(format!("\u{a0} {}", escape::terminal_name(&rung.artifact.to_string(), 200))),
+            span(Paint::Strong, marks),
+        ];
+        paper.paragraph(4, 6, &head)?;
+        let at = self.report.section.at;
+        paper.paragraph(
+            8,
+            8,
+            &[plain(sentences::ran(rung, at).say("; ").then(sentences::evidence(rung)).terminal())],
+        )?;
+        let kept = Phrase::said(sentences::restorable(rung))
+            .say(" · ")
+            .say(sentences::pin(rung))
+            .say(" · ")
+            .then(sentences::unchanged(self.row, rung))
+            .say(" · ")
+            .then(sentences::lasts(&rung.lasts));
+        paper.paragraph(8, 8, &[plain(kept.terminal())])?;
+        let obstacles = Phrase::joined(rung.obstacles.iter().map(words::obstacle), "; ");
+        if !obstacles.is_empty() {
+            paper.paragraph(8, 8, &[span(Paint::Doubtful, obstacles.terminal())])?;
+        }
+        Ok(())
+    }
+
+    fn find_out(&self, paper: &mut Paper<'_>) -> io::Result<()> {
+        if self.row.find_out.is_empty() {
+            return Ok(());
+        }
+        Self::title(paper, "TO FIND OUT")?;
+        for step in &self.row.find_out {
+            paper.paragraph(4, 6, &[plain("→ "), plain(Phrase::sentence(step).terminal())])?;
+        }
+        Ok(())
+    }
+
+    fn back(&self, paper: &mut Paper<'_>, title: &'static str) -> io::Result<()> {
+        Self::title(paper, title)?;
+        for way in self.row.back.iter().take(SHOWN) {
+            Self::way(paper, way)?;
+        }
+        more(paper, 4, self.row.back.len(), SHOWN)?;
+        let to = self.row.to.as_ref().and_then(|to| self.row.ladder.iter().find(|rung| rung.artifact == *to));
+        let address = to.and_then(|rung| rung.address.as_deref());
+        match (self.row.back.is_empty(), address) {
+            (true, Some(address)) => {
+                let told = "No platform that prodpin reads names what runs: deploy, in the way it was deployed,";
+                paper.paragraph(4, 6, &[plain(told)])?;
+                paper.verbatim(8, &escape::terminal(address))
+            }
+            (true, None) => {
+                let told = "No platform that prodpin reads names what runs: deploy it in the way it was deployed.";
+                paper.paragraph(4, 6, &[plain(told)])
+            }
+            (false, _) => Ok(()),
+        }
+    }
+
+    fn way(paper: &mut Paper<'_>, way: &Way) -> io::Result<()> {
+        let named = sentences::workload(&way.workload);
+        let revisions = sentences::revisions(way.from_revision.as_deref(), way.to_revision.as_deref());
+        let named = match revisions {
+            Some(revisions) => named.say(" · ").then(revisions),
+            None => named,
+        };
+        paper.paragraph(4, 6, &[plain(named.terminal())])?;
+        Self::commands(paper, &way.commands)?;
+        Self::notes(paper, &way.notes)
+    }
+
+    fn commands(paper: &mut Paper<'_>, commands: &[String]) -> io::Result<()> {
+        commands.iter().try_for_each(|command| paper.verbatim(8, &escape::terminal(command)))
+    }
+
+    fn notes(paper: &mut Paper<'_>, notes: &[String]) -> io::Result<()> {
+        notes.iter().try_for_each(|note| {
+            paper.paragraph(6, 8, &[span(Paint::Faint, "· "), plain(Phrase::sentence(note).terminal())])
+        })
+    }
+
+    fn forward(&self, paper: &mut Paper<'_>, title: &'static str) -> io::Result<()> {
+        Self::title(paper, title)?;
+        let forward = &self.row.forward;
+        if let (Some(commit), Some(from)) = (&forward.commit, &self.row.from) {
+            let told = Phrase::said("Branch from commit ")
+                .then(Phrase::name(&commit.to_string()))
+                .say(", from which ")
+                .then(sentences::release(self.row, from))
+                .say(" was built by its own word");
+            let told = match &forward.repository_url {
+                Some(url) => told.say(", in ").then(Phrase::name(url)),
+                None => told,
+            };
+            paper.paragraph(4, 6, &[plain(told.say(":").terminal())])?;
+        }
+        Self::commands(paper, &forward.commands)?;
+        Self::notes(paper, &forward.notes)
+    }
+}

@@ -1,0 +1,69 @@
+//! The repositories on disk: added as they finish, read back in order (I20).
+
+use std::io;
+
+use super::danger::Danger;
+use crate::rows::{Rows, RowsWriter};
+use prodpin_core::outcome::ready::{ReadySection, ReadySummary, RepositoryReady};
+
+/// The finished answers: header in memory, repositories on disk.
+pub struct ReadyReport {
+    /// About the look itself.
+    pub section: ReadySection,
+    /// In numbers.
+    pub summary: ReadySummary,
+    rows: Rows,
+    dangers: [usize; Danger::ALL.len()],
+}
+
+/// Takes the repositories in any order.
+pub struct ReadyWriter {
+    rows: RowsWriter,
+    summary: ReadySummary,
+    dangers: [usize; Danger::ALL.len()],
+    complete: bool,
+}
+
+impl Default for ReadyWriter {
+    fn default() -> Self {
+        Self { rows: RowsWriter::new(), summary: ReadySummary::default(), dangers: Default::default(), complete: true }
+    }
+}
+
+impl ReadyWriter {
+    /// Adds a repository.
+    pub fn push(&mut self, row: &RepositoryReady) -> io::Result<()> {
+        self.complete &= row.complete;
+        self.summary.add(row);
+        self.dangers[Danger::of(row) as usize] += 1;
+        self.rows.push(&row.source, &row.name, row)
+    }
+
+    /// Puts them in order. What is incomplete in any of them, or by the header's own gaps, is incomplete as a whole.
+    #[must_use]
+    pub fn finish(self, mut section: ReadySection) -> ReadyReport {
+        section.complete &= self.complete && section.gaps.is_empty();
+        ReadyReport { section, summary: self.summary, rows: self.rows.finish(), dangers: self.dangers }
+    }
+}
+
+impl ReadyReport {
+    /// Every repository, one at a time, by source and name.
+    pub fn rows(&self) -> impl Iterator<Item = io::Result<RepositoryReady>> + '_ {
+        self.rows.read()
+    }
+
+    /// The same by danger to a rollback, and each of these by source and name. Read once for each danger that there is,
+    /// so that nothing is held.
+    pub(super) fn by_danger(&self) -> impl Iterator<Item = io::Result<RepositoryReady>> + '_ {
+        let there = Danger::ALL.into_iter().filter(|danger| self.dangers[*danger as usize] > 0);
+        there.flat_map(|danger| {
+            self.rows().filter(move |row| row.as_ref().map_or(true, |row| Danger::of(row) == danger))
+        })
+    }
+
+    /// How many repositories there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+}

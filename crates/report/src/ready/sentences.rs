@@ -1,0 +1,273 @@
+//! What the page's facts are called.
+
+use jiff::Timestamp;
+
+use crate::phrase::Phrase;
+use crate::words;
+use prodpin_core::decide::forecast::when;
+use prodpin_core::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
+use prodpin_core::outcome::ready::{
+    Database, Lasts, ReadySummary, RepositoryReady, Rung, RunningNow, Step, Verdict, WantedNow,
+};
+use prodpin_core::outcome::report::PinReport;
+
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::RollBack => "ROLL BACK",
+        Verdict::RollForward => "ROLL FORWARD",
+        Verdict::Unknown => "UNKNOWN",
+    }
+}
+
+/// The fleet in numbers: ready takes an answer about the database and a way back that is protected.
+pub(super) fn counts(summary: &ReadySummary) -> Phrase {
+    let not_protected = summary.roll_back - summary.ready;
+    Phrase::default()
+        .counted(summary.repositories, "service", "services")
+        .say(": ")
+        .number(summary.ready)
+        .say(" ready, ")
+        .number(not_protected)
+        .say(" to roll back to what is not protected, ")
+        .number(summary.roll_forward)
+        .say(" to roll forward, ")
+        .number(summary.unknown)
+        .say(" unknown")
+}
+
+/// `v1.2.0 (0123456789ab)`, or the short digest alone.
+pub(super) fn release(row: &RepositoryReady, artifact: &ArtifactId) -> Phrase {
+    let short = Phrase::name(&artifact.short());
+    match row.ladder.iter().find(|rung| rung.artifact == *artifact).and_then(|rung| rung.tags.first()) {
+        Some(tag) => Phrase::name(tag.as_str()).say(" (").then(short).say(")"),
+        None => short,
+    }
+}
+
+pub(super) fn running(row: &RepositoryReady, now: &RunningNow, at: Timestamp) -> Phrase {
+    let told = release(row, &now.artifact);
+    let told = match now.since {
+        Some(since) => told.say(" since ").then(moment(since, at)),
+        None => told.say(", start time unknown"),
+    };
+    let told = told.say(", by ").then(Phrase::name(&now.via));
+    let told = match &now.revision {
+        Some(revision) => told.say(", ").then(Phrase::name(&last_part(revision))),
+        None => told,
+    };
+    if now.leaving { told.say(" · on its way out") } else { told }
+}
+
+pub(super) fn wanted(row: &RepositoryReady, wanted: &WantedNow) -> Phrase {
+    let told = release(row, &wanted.artifact).say(", by ").then(Phrase::name(&wanted.via));
+    let told = match &wanted.revision {
+        Some(revision) => told.say(", ").then(Phrase::name(&last_part(revision))),
+        None => told,
+    };
+    match wanted.why {
+        Some(why) => told.say(": ").say(why.as_str()),
+        None => told,
+    }
+}
+
+/// ARNs are long, and their end is what differs.
+fn last_part(revision: &str) -> String {
+    match (revision.starts_with("arn:"), Commit::read(revision).filter(|_| revision.len() >= 40)) {
+        (true, _) => revision.rsplit('/').next().unwrap_or(revision).to_owned(),
+        (false, Some(commit)) => format!("commit {}", commit.short()),
+        (false, None) => format!("revision {revision}"),
+    }
+}
+
+/// `2026-03-01 10:00 UTC (3 h ago)`.
+pub(super) fn moment(then: Timestamp, now: Timestamp) -> Phrase {
+    Phrase::name(&words::moment(then)).say(" (").then(Phrase::name(&ago(then, now))).say(")")
+}
+
+/// A span one can take in at a glance: clocks differ, so that nothing is told to the second.
+fn ago(then: Timestamp, now: Timestamp) -> String {
+    let minutes = now.duration_since(then).as_secs() / 60;
+    match minutes {
+        ..0 => "in the future, by this clock".to_owned(),
+        0 => "just now".to_owned(),
+        1..120 => format!("{minutes} min ago"),
+        120..2_880 => format!("{} h ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1_440),
+    }
+}
+
+pub(super) fn yes_no(answer: Option<bool>) -> &'static str {
+    match answer {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "unknown",
+    }
+}
+
+/// What each release since did to the database.
+pub(super) fn database(row: &RepositoryReady, database: &Database) -> Phrase {
+    let told = Phrase::joined(database.steps.iter().map(|step| self::step(row, step)), "; ");
+    let told = if told.is_empty() { Phrase::said("nothing is known of what was released since") } else { told };
+    match &database.doubt {
+        Some(doubt) => told.say("; ").then(Phrase::sentence(doubt)),
+        None => told,
+    }
+}
+
+fn step(row: &RepositoryReady, step: &Step) -> Phrase {
+    let what = match step.schema {
+        Some(SchemaChange::None) => " leaves it alone",
+        Some(SchemaChange::Expand) => " only adds to it",
+        Some(SchemaChange::Contract) => " takes away from it",
+        None => " does not say",
+    };
+    let told = release(row, &step.artifact).say(what);
+    match step.by.as_slice() {
+        [] => told,
+        by => told.say(" (").then(Phrase::sentence(&by.join(", "))).say(")"),
+    }
+}
+
+/// Whether the release before is intact, and what stands in the way.
+pub(super) fn intact(rung: Option<&Rung>, answer: Option<bool>) -> Phrase {
+    let obstacles = rung.map_or(&[][..], |rung| &rung.obstacles);
+    match answer {
+        Some(true) => Phrase::said("every part is there with its size, neither archived nor hidden"),
+        Some(false) => Phrase::joined(obstacles.iter().filter(|it| !it.is_unknown()).map(words::obstacle), "; "),
+        None => {
+            let unknown = Phrase::joined(obstacles.iter().filter(|it| it.is_unknown()).map(words::obstacle), "; ");
+            if unknown.is_empty() { Phrase::said("not all of it could be read") } else { unknown }
+        }
+    }
+}
+
+pub(super) fn evidence(rung: &Rung) -> Phrase {
+    let sure = match rung.evidence {
+        Evidence::TagName => "matched by a tag rule only",
+        Evidence::HistoryReference => "history names it",
+        Evidence::StablePointer => "named as what should run",
+        Evidence::ServiceRevision => "a service's own record, by digest",
+        Evidence::RunningDigest => "a node reports its digest",
+    };
+    let by = Phrase::joined(rung.by.iter().map(|via| Phrase::name(via)), ", ");
+    let told = Phrase::said(sure);
+    if by.is_empty() { told } else { told.say(" (").then(by).say(")") }
+}
+
+/// When it ran.
+pub(super) fn ran(rung: &Rung, at: Timestamp) -> Phrase {
+    let first = rung.first_seen.map(|first| Phrase::said("runs since ").then(moment(first, at)));
+    let last = rung.last_seen.map(|last| Phrase::said("ran until ").then(moment(last, at)));
+    let built = rung.built.map(|built| Phrase::said("built ").then(moment(built, at)));
+    let ran = if rung.running { first } else { last };
+    let told = Phrase::joined(ran.into_iter().chain(built), ", ");
+    if told.is_empty() { Phrase::said("never seen running") } else { told }
+}
+
+pub(super) fn restorable(rung: &Rung) -> &'static str {
+    match rung.restorable {
+        Some(true) => "intact",
+        Some(false) => "NOT INTACT",
+        None => "intact: unknown",
+    }
+}
+
+pub(super) fn pin(rung: &Rung) -> &'static str {
+    match rung.pin {
+        // Nothing was read of it, its pin neither.
+        PinReport::Absent if rung.restorable.is_none() => "pin: unknown",
+        PinReport::Present | PinReport::Created => "pinned",
+        PinReport::Planned => "not pinned (`prodpin enforce` would pin it)",
+        PinReport::Failed => "could not be pinned",
+        PinReport::Refused => "not pinned: a pin would do harm",
+        PinReport::Unsupported => "cannot be pinned here",
+        PinReport::Withheld => "pin withheld until the policy states `cleanup:` on the source",
+        PinReport::Absent => "not pinned",
+    }
+}
+
+pub(super) fn unchanged(row: &RepositoryReady, rung: &Rung) -> Phrase {
+    match rung.unchanged {
+        Some(true) => Phrase::said("tag unchanged"),
+        None => Phrase::said("tag unchanged: unknown"),
+        Some(false) => Phrase::joined(
+            rung.moved.iter().map(|moved| {
+                let tag = Phrase::said("tag ").then(Phrase::name(moved.tag.as_str()));
+                match &moved.to {
+                    Some(to) => tag.say(" names ").then(release(row, to)).say(" now"),
+                    None => tag.say(" is gone"),
+                }
+            }),
+            ", ",
+        ),
+    }
+}
+
+pub(super) fn lasts(lasts: &Lasts) -> Phrase {
+    match lasts {
+        Lasts::WithItsPin => Phrase::said("lasts as long as its pin: no rule reaches it"),
+        Lasts::UntilRule { threat } => threatened(threat),
+        Lasts::UnlessPinned { threat } => Phrase::said("unless it is pinned, ").then(threatened(threat)),
+        Lasts::WithTheRules => Phrase::said("no rule reaches it today"),
+        Lasts::NoRulesToRead => Phrase::said("this registry does not expose its cleanup rules"),
+        Lasts::NotAtAll => Phrase::said("nothing keeps it: any cleanup may take it"),
+        Lasts::Unknown { detail } => Phrase::said("how long it lasts is unknown: ").then(Phrase::sentence(detail)),
+    }
+}
+
+fn threatened(threat: &Threat) -> Phrase {
+    Phrase::said("rule ")
+        .then(Phrase::name(&threat.rule))
+        .say(" ")
+        .say(threat.verb())
+        .say(" it ")
+        .then(Phrase::sentence(&when(&threat.due)))
+}
+
+/// A workload with where it runs: `deployment shop/api in Kubernetes prod-eu`.
+pub(super) fn workload(workload: &Workload) -> Phrase {
+    let (platform, place) = match &workload.platform {
+        Platform::Kubernetes { context } => ("Kubernetes", context),
+        Platform::Helm { context } => ("Helm", context),
+        Platform::ArgoCd { context } => ("Argo CD", context),
+        Platform::Flux { context } => ("Flux", context),
+        Platform::Ecs { region } => ("ECS", region),
+        Platform::Lambda { region } => ("Lambda", region),
+        Platform::AppRunner { region } => ("App Runner", region),
+    };
+    let named = Phrase::name(&workload.to_string()).say(" · ").say(platform);
+    match place {
+        Some(place) => named.say(" ").then(Phrase::name(place)),
+        None => named,
+    }
+}
+
+/// From what to what, as the platform calls it.
+pub(super) fn revisions(from: Option<&str>, to: Option<&str>) -> Option<Phrase> {
+    let named = |revision: &str| Phrase::name(&last_part(revision));
+    match (from, to) {
+        (Some(from), Some(to)) => Some(named(from).say(" → ").then(named(to))),
+        (Some(from), None) => Some(named(from)),
+        (None, Some(to)) => Some(Phrase::said("→ ").then(named(to))),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_as_people_tell_them() {
+        let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+        for (then, told) in [
+            ("2026-03-10T11:59:40Z", "just now"),
+            ("2026-03-10T10:01:00Z", "119 min ago"),
+            ("2026-03-08T12:01:00Z", "47 h ago"),
+            ("2026-03-07T12:00:00Z", "3 days ago"),
+            ("2026-03-10T12:05:00Z", "in the future, by this clock"),
+        ] {
+            assert_eq!(ago(then.parse().unwrap(), now), told, "{then}");
+        }
+    }
+}

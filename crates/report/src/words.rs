@@ -1,0 +1,337 @@
+//! What the report's facts are called, in words that need no manual. Shared by every format that people read.
+
+use jiff::Timestamp;
+
+use super::body::Report;
+use super::phrase::Phrase;
+use prodpin_core::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, RunScope, Scope, Severity, SourceName};
+use prodpin_core::outcome::report::{PinReport, Reason, RepositoryReport, RunSection, TargetReport};
+
+pub(super) fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Audit => "audit",
+        Mode::Enforce => "enforce",
+        Mode::EnforceDryRun => "enforce (dry run)",
+    }
+}
+
+/// The two that wake people stand out without colour.
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "CRITICAL",
+        Severity::High => "HIGH",
+        other => other.as_str(),
+    }
+}
+
+pub(super) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `true`, `false`, `unknown`: what could not be told is never left empty.
+pub(super) fn certainty(fact: Option<bool>) -> &'static str {
+    match fact {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => "unknown",
+    }
+}
+
+pub(super) fn pin(pin: PinReport) -> &'static str {
+    match pin {
+        PinReport::Present => "present",
+        PinReport::Created => "created",
+        PinReport::Planned => "planned",
+        PinReport::Failed => "failed",
+        PinReport::Refused => "refused",
+        PinReport::Unsupported => "unsupported",
+        PinReport::Withheld => "withheld",
+        PinReport::Absent => "absent",
+    }
+}
+
+/// What runs, by name alone where it has one.
+pub(super) fn current_label(repository: &RepositoryReport) -> Phrase {
+    let current = repository.rollback.current.as_ref();
+    let target = repository.targets.iter().find(|target| Some(&target.artifact) == current);
+    let from = repository.rollback.from.as_ref().filter(|from| Some(*from) != current);
+    let Some(from) = from else { return target.and_then(label).unwrap_or_else(|| self::current(repository)) };
+    // What is left is wanted, and does not run.
+    let wanted = repository.targets.iter().find(|target| target.artifact == *from).and_then(label);
+    let wanted = wanted.unwrap_or_else(|| release(repository, from));
+    match target {
+        Some(target) => {
+            let runs = label(target).unwrap_or_else(|| release(repository, &target.artifact));
+            wanted.say(" (not ready, ").then(runs).say(" runs)")
+        }
+        None => wanted.say(" (wanted, nothing runs)"),
+    }
+}
+
+/// What a release is called: its tag and the short digest.
+pub(super) fn release(repository: &RepositoryReport, artifact: &ArtifactId) -> Phrase {
+    let target = repository.targets.iter().find(|target| target.artifact == *artifact);
+    let short = Phrase::name(&artifact.short());
+    match target.and_then(label) {
+        Some(label) => label.say(" (").then(short).say(")"),
+        None => short,
+    }
+}
+
+/// The name people know a target by: as a workload names it, its release tag, else any tag, else one it had.
+pub(super) fn label(target: &TargetReport) -> Option<Phrase> {
+    let is_release = |reason: &&Reason| matches!(reason, Reason::ReleaseTag { .. });
+    let now = |tag: &prodpin_core::model::Tag| Phrase::name(tag.as_str());
+    // In the order in which people know them: first as workloads name it.
+    if let Some(tag) = target.references.first() {
+        return Some(now(tag));
+    }
+    if let Some(Reason::ReleaseTag { tag }) = target.reasons.iter().find(is_release) {
+        return Some(now(tag));
+    }
+    target.reasons.iter().find_map(|reason| match reason {
+        Reason::ReleasedAs { tag } | Reason::MovedIn { tag } | Reason::MovingTagBefore { tag } => {
+            Some(Phrase::said("was ").then(now(tag)))
+        }
+        _ => None,
+    })
+}
+
+pub(super) fn current(repository: &RepositoryReport) -> Phrase {
+    match (&repository.rollback.current, &repository.rollback.from) {
+        (Some(artifact), _) => release(repository, artifact),
+        (None, Some(from)) => Phrase::said("nothing; wanted is ").then(release(repository, from)),
+        (None, None) => Phrase::said("unknown"),
+    }
+}
+
+/// What to roll back to. What was not proven is never offered without saying so.
+pub(super) fn roll_back_to(repository: &RepositoryReport) -> Phrase {
+    let rollback = &repository.rollback;
+    match (rollback.ready, &rollback.to) {
+        (Some(false), _) => Phrase::said("nothing"),
+        (Some(true), Some(to)) => release(repository, to),
+        (None, Some(to)) => Phrase::said("unknown, perhaps ").then(release(repository, to)),
+        (_, None) => Phrase::said("unknown"),
+    }
+}
+
+/// `3 of 5 targets`, and how many of the others are merely unproven.
+pub(super) fn protection(repository: &RepositoryReport) -> Phrase {
+    let count = |fact: Option<bool>| repository.targets.iter().filter(|target| target.protected == fact).count() as u64;
+    let shown = Phrase::default().number(count(Some(true))).say(" of ").counted(
+        repository.targets.len() as u64,
+        "target",
+        "targets",
+    );
+    match count(None) {
+        0 => shown,
+        unknown => shown.say(", ").number(unknown).say(" unknown"),
+    }
+}
+
+/// That a run found nothing to protect: it must not look like one that found all well.
+pub(super) fn nothing_protected(report: &Report) -> Option<Phrase> {
+    let counts = &report.summary.counts;
+    if counts.targets > 0 || counts.repositories == 0 {
+        return None;
+    }
+    let told = Phrase::said("No release in ").counted(counts.repositories, "repository", "repositories");
+    if !report.run.complete {
+        return Some(told.say(" could be made out as a rollback target: nothing is known to be protected."));
+    }
+    Some(told.say(match report.run.mode {
+        Mode::Enforce => " is a rollback target: this run protects nothing.",
+        Mode::Audit | Mode::EnforceDryRun => " is a rollback target: `enforce` would protect nothing.",
+    }))
+}
+
+/// Protected is not ready: that takes an answer about the database.
+pub(super) fn ready_apart(protected: u64) -> Phrase {
+    Phrase::default()
+        .counted(protected, "service", "services")
+        .say(" protected; whether the database allows a rollback, and so which are ready: `prodpin ready`.")
+}
+
+/// Why a repository cannot be rolled back, or why that could not be told.
+pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
+    let other = |target: &&TargetReport| Some(&target.artifact) != repository.rollback.current.as_ref();
+    // Programs before did not record it.
+    let earlier = repository.rollback.earlier.map(u64::from);
+    let earlier = earlier.unwrap_or_else(|| repository.targets.iter().filter(other).count() as u64);
+    if let (Some(false), Some(contracted)) = (repository.rollback.ready, &repository.rollback.contracted) {
+        let moved = Phrase::said("the database has moved on: ").then(release(repository, contracted));
+        return Some(moved.say(" took away what every earlier release needs"));
+    }
+    match (repository.rollback.ready, earlier) {
+        (Some(true), _) => None,
+        (Some(false), 0) => {
+            let none = Phrase::said("no earlier release is known");
+            Some(match &repository.rollback.went_back_from {
+                Some(left) => none.say("; it went back from ").then(release(repository, left)).say(", which is newer"),
+                None => none,
+            })
+        }
+        (Some(false), 1) => Some(Phrase::said("the one earlier release is not intact")),
+        (Some(false), earlier) => Some(Phrase::said("none of the ").number(earlier).say(" earlier releases is intact")),
+        (None, _) if repository.rollback.unknown.is_some() => {
+            repository.rollback.unknown.as_deref().map(Phrase::sentence)
+        }
+        (None, _) => Some(match repository.gaps.first() {
+            Some(first) if repository.gaps.len() == 1 => gap(first),
+            Some(first) => {
+                gap(first).say(" (and ").counted(repository.gaps.len() as u64 - 1, "more gap)", "more gaps)")
+            }
+            None if repository.targets.is_empty() => Phrase::said("no tag here matches a production rule"),
+            None => Phrase::said("whether an earlier release is intact is unknown"),
+        }),
+    }
+}
+
+/// The state of a target: everything that stands in the way, or that it is protected.
+pub(super) fn target_state(target: &TargetReport) -> Phrase {
+    let mut states: Vec<Phrase> = target
+        .obstacles
+        .iter()
+        .filter(|obstacle| !(matches!(obstacle, Obstacle::Unpinned) && target.pin != PinReport::Present))
+        .map(in_brief)
+        .collect();
+    states.dedup();
+    match target.pin {
+        PinReport::Planned => states.push(Phrase::said("not pinned, would pin")),
+        PinReport::Failed => states.push(Phrase::said("could not be pinned")),
+        PinReport::Created => states.push(Phrase::said("pinned just now")),
+        PinReport::Unsupported if target.obstacles.is_empty() => states.push(Phrase::said("cannot be pinned here")),
+        PinReport::Absent if states.is_empty() => states.push(Phrase::said("not pinned")),
+        PinReport::Withheld => states.push(Phrase::said("pin withheld")),
+        PinReport::Present | PinReport::Refused | PinReport::Unsupported | PinReport::Absent => {}
+    }
+    let unexplained = target.obstacles.is_empty();
+    match (target.restorable, target.protected) {
+        (Some(true), Some(true)) => states.push(Phrase::said("protected")),
+        (Some(false), _) if unexplained => states.push(Phrase::said("not intact")),
+        (None, _) if unexplained => states.push(Phrase::said("unknown whether it is intact")),
+        (_, None) if unexplained => states.push(Phrase::said("unknown whether it is protected")),
+        (_, Some(false)) if states.is_empty() => states.push(Phrase::said("not protected")),
+        _ => {}
+    }
+    Phrase::joined(states, "; ")
+}
+
+/// An obstacle on a target's own line. What is the same for each of a service's targets, and what a finding tells at
+/// length, is not told again with every one of them.
+fn in_brief(obstacle: &Obstacle) -> Phrase {
+    match obstacle {
+        Obstacle::NoPins { .. } => Phrase::said("cannot be pinned here"),
+        Obstacle::WrongBytes { .. } => Phrase::said("serves wrong bytes"),
+        Obstacle::PinRefused { .. } => Phrase::said("pin refused: it would do harm"),
+        other => self::obstacle(other),
+    }
+}
+
+pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
+    match obstacle {
+        Obstacle::Missing => Phrase::said("does not exist any more"),
+        Obstacle::PartMissing { digest, part, more } => {
+            let short = ArtifactId::Manifest(digest.clone()).short();
+            let lacks = match part {
+                Some(part) => Phrase::said("lacks ").then(Phrase::name(part)).say(": ").then(Phrase::name(&short)),
+                None => Phrase::said("lacks a part: ").then(Phrase::name(&short)),
+            };
+            more.map_or(lacks.clone(), |more| lacks.say(" (and ").number(more).say(" more)"))
+        }
+        Obstacle::PartDamaged { detail, .. } => Phrase::said("has a damaged part: ").then(Phrase::sentence(detail)),
+        Obstacle::Contradiction { about, said, but } => Phrase::said("the registry contradicts itself about ")
+            .then(Phrase::name(about))
+            .say(": ")
+            .then(Phrase::sentence(said))
+            .say(", but ")
+            .then(Phrase::sentence(but)),
+        Obstacle::WrongBytes { detail } => Phrase::said("serves wrong bytes: ").then(Phrase::sentence(detail)),
+        Obstacle::Archived { class } => {
+            Phrase::said("in archive storage (").then(Phrase::name(class)).say("), restore it first")
+        }
+        Obstacle::Hidden { marker } => Phrase::said("hidden by delete marker ").then(Phrase::name(marker)),
+        Obstacle::NoObjectLock => Phrase::said("the bucket has no Object Lock, so no pin holds"),
+        Obstacle::NoPins { detail } => Phrase::said("cannot be pinned: ").then(Phrase::sentence(detail)),
+        Obstacle::Unversioned => Phrase::said("the bucket keeps no versions, so the next write destroys it"),
+        Obstacle::Lifecycle { rule, effect, .. } => {
+            Phrase::said("lifecycle rule ").then(Phrase::name(rule)).say(": ").then(Phrase::sentence(effect))
+        }
+        Obstacle::Unpinned => Phrase::said("not pinned"),
+        Obstacle::PinRefused { detail } => Phrase::said("pin refused: ").then(Phrase::sentence(detail)),
+        Obstacle::PinMoved { to } => Phrase::said("its pin names ").then(Phrase::name(to)),
+        Obstacle::CleanupUnknown { detail } => Phrase::sentence(detail),
+        Obstacle::Unproven { detail } => Phrase::said("not proven: ").then(Phrase::sentence(detail)),
+    }
+}
+
+pub(super) fn gap(gap: &Gap) -> Phrase {
+    let what = match &gap.scope {
+        Scope::Source => Phrase::said("the source"),
+        Scope::Repository => Phrase::said("its tags or settings"),
+        Scope::Setting => Phrase::said("a setting"),
+        Scope::Tag(tag) => Phrase::said("tag ").then(Phrase::name(tag.as_str())),
+        Scope::Artifact(artifact) => Phrase::said("artifact ").then(Phrase::name(&artifact.short())),
+        Scope::Signal(signal) => Phrase::said("signal ").then(Phrase::name(signal)),
+    };
+    what.say(" not read, ").say(cause(gap.cause)).say(": ").then(Phrase::sentence(&gap.detail))
+}
+
+pub(super) fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Denied => "permission denied",
+        Cause::NotFound => "not found",
+        Cause::Unsupported => "not offered by the server",
+        Cause::Throttled => "throttled",
+        Cause::Unreachable => "unreachable",
+        Cause::TimedOut => "timed out",
+        Cause::Interrupted => "interrupted",
+        Cause::Malformed => "malformed answer",
+        Cause::Refused => "refused by prodpin",
+        Cause::Suspicious => "suspicious",
+    }
+}
+
+pub(super) fn reason(reason: &Reason) -> Phrase {
+    let (words, name) = match reason {
+        Reason::ReleaseTag { tag } => ("release tag ", tag.as_str()),
+        Reason::ReleasedAs { tag } => ("released as ", tag.as_str()),
+        Reason::MovedIn { tag } => ("moved in under ", tag.as_str()),
+        Reason::MovingTagNow { tag } => ("moving tag now ", tag.as_str()),
+        Reason::MovingTagBefore { tag } => ("moving tag before ", tag.as_str()),
+        Reason::Running { via } => ("running by ", via.as_str()),
+        Reason::RanBefore { via } => ("ran before by ", via.as_str()),
+        Reason::Wanted { via } => ("wanted by ", via.as_str()),
+        Reason::WantedBefore { via } => ("wanted before and never seen to run by ", via.as_str()),
+    };
+    Phrase::said(words).then(Phrase::name(name))
+}
+
+/// Since when, and which ledger commit holds the evidence, where that is not this run's own (I10).
+pub(super) fn evidence(finding: &Finding, run: &RunSection) -> String {
+    let since = if finding.first_seen >= run.started {
+        "new".to_owned()
+    } else {
+        format!("since {}", moment(finding.first_seen))
+    };
+    let own = run.ledger.as_ref().map(|ledger| ledger.sequence);
+    match finding.ledger_sequence {
+        Some(sequence) if Some(sequence) != own => format!("{since} · ledger commit {sequence}"),
+        _ => since,
+    }
+}
+
+/// What part of the policy a run was about; none if it was about all of it.
+pub(super) fn scope(scope: &RunScope) -> Option<String> {
+    let sources: Vec<&str> = scope.sources.iter().map(SourceName::as_str).collect();
+    let sources = (!sources.is_empty()).then(|| format!("source {}", sources.join(", ")));
+    let shard = scope.shard.as_ref().map(|shard| format!("shard {shard}"));
+    let repositories = match scope.repositories.as_slice() {
+        [] => None,
+        [one] => Some(format!("repository {one}")),
+        several => Some(format!("repositories {}", several.join(", "))),
+    };
+    let parts: Vec<String> = sources.into_iter().chain(shard).chain(repositories).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}

@@ -1,0 +1,213 @@
+//! What Argo CD's applications run, and the commits and charts they ran before (E130).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::connect::Cluster;
+use super::list::{Kind, Namespaced, Namespaces, list};
+use super::objects::{Metadata, nullable};
+use super::{context, name};
+use crate::{Named, ProductionSignal, Signalled, Use};
+use prodpin_core::model::{
+    Cause, ChartReference, Concern, Evidence, Platform, Reference, Shortcoming, Tenure, Workload,
+};
+use prodpin_policy::ArgoCdConfig;
+
+const APPLICATIONS: Kind = Kind::named("argoproj.io", "v1alpha1", "applications");
+/// How many deployments Argo CD keeps where nothing is said (E130).
+const DEFAULT_HISTORY: u32 = 10;
+
+/// The applications of one Argo CD.
+pub(crate) struct ArgoCd {
+    config: ArgoCdConfig,
+    deadline: Option<Instant>,
+}
+
+impl ArgoCd {
+    pub(crate) fn new(config: ArgoCdConfig, deadline: Option<Instant>) -> Self {
+        Self { config, deadline }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Application {
+    #[serde(default)]
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+impl Namespaced for Application {
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    revision_history_limit: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    #[serde(deserialize_with = "nullable")]
+    history: Vec<Deployed>,
+    #[serde(deserialize_with = "nullable")]
+    summary: Summary,
+    #[serde(deserialize_with = "nullable")]
+    sync: Sync,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Summary {
+    #[serde(deserialize_with = "nullable")]
+    images: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Sync {
+    status: String,
+    revision: String,
+    #[serde(deserialize_with = "nullable")]
+    revisions: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Deployed {
+    id: i64,
+    revision: String,
+    #[serde(deserialize_with = "nullable")]
+    revisions: Vec<String>,
+    deployed_at: Option<String>,
+    source: Option<Source>,
+    #[serde(deserialize_with = "nullable")]
+    sources: Vec<Source>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Source {
+    /// Set if the source is a chart repository; the revision is then the chart's version.
+    chart: Option<String>,
+}
+
+#[async_trait]
+impl ProductionSignal for ArgoCd {
+    fn name(&self) -> Arc<str> {
+        name("argocd", &self.config.cluster)
+    }
+
+    async fn collect(&self) -> Signalled {
+        let mut said = Signalled::new(self.name());
+        let cluster = match Cluster::connect(&self.config.cluster, self.deadline).await {
+            Ok(cluster) => cluster,
+            Err(failure) => {
+                said.gap(failure.cause, failure);
+                return said;
+            }
+        };
+        let namespaces = Namespaces::new(&self.config.namespaces);
+        let mut applications: Vec<Application> = list(&cluster, &APPLICATIONS, &namespaces, &mut said).await;
+        applications.retain(|application| self.config.applications.matches(&application.metadata.name));
+        let names: BTreeSet<&str> = applications.iter().map(|application| application.metadata.name.as_str()).collect();
+        let matched: BTreeSet<&str> =
+            names.iter().flat_map(|name| self.config.applications.matching_entries(name)).collect();
+        let entries = self.config.applications.entries().iter().filter(|entry| !entry.starts_with('!'));
+        said.unmatched = entries
+            .filter(|entry| !matched.contains(entry.as_str()))
+            .map(|entry| format!("application {entry:?}"))
+            .collect();
+        let context = context(&self.config.cluster);
+        for application in &applications {
+            tell(application, context.as_ref(), &mut said);
+        }
+        said.settle();
+        said.doubt_silence();
+        said
+    }
+}
+
+fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signalled) {
+    let workload = Arc::new(Workload {
+        platform: Platform::ArgoCd { context: context.cloned() },
+        namespace: application.metadata.namespace.as_deref().map(Arc::from),
+        kind: "application".into(),
+        name: application.metadata.name.as_str().into(),
+    });
+    let setting = "revisionHistoryLimit";
+    let revisions = application.spec.revision_history_limit.unwrap_or(DEFAULT_HISTORY);
+    said.concerns.push(Concern { workload: workload.clone(), what: Shortcoming::HistoryLimit { revisions, setting } });
+
+    let status = &application.status;
+    let latest = status.history.iter().max_by_key(|deployed| (deployed.at(), deployed.id));
+    let since = latest.and_then(Deployed::at);
+    // What it compares with is what is wanted; what it deployed last is what its history ends with (P75e).
+    let revision = match latest {
+        Some(latest) => joined(&latest.revision, &latest.revisions),
+        None if status.sync.status == "Synced" => joined(&status.sync.revision, &status.sync.revisions),
+        None => None,
+    };
+    for image in &status.summary.images {
+        match image.parse::<Reference>() {
+            Ok(reference) => said.uses.push(Use {
+                workload: Some(workload.clone()),
+                revision: revision.clone(),
+                ..Use::of(Named::Reference(reference), Evidence::StablePointer, Tenure::Now { since })
+            }),
+            Err(error) => said.gap(Cause::Malformed, format_args!("{workload}: {error}")),
+        }
+    }
+    // The history has no images, only what they were rendered from: of a chart it names the version, of a repository
+    // the commit, by which the ledger's own record of this application goes on telling what ran.
+    let mut history: Vec<&Deployed> = status.history.iter().collect();
+    history.sort_by_key(|deployed| (deployed.at(), deployed.id));
+    for (at, deployed) in history.iter().enumerate() {
+        let tenure = match history.get(at + 1) {
+            None => Tenure::Now { since: deployed.at() },
+            Some(next) => Tenure::Before { last: next.at() },
+        };
+        let evidence = if at + 1 == history.len() { Evidence::StablePointer } else { Evidence::HistoryReference };
+        for (name, version) in deployed.charts() {
+            let chart = ChartReference { name: name.into(), version: version.into(), digest: None };
+            said.uses.push(Use {
+                workload: Some(workload.clone()),
+                revision: joined(&deployed.revision, &deployed.revisions),
+                ..Use::of(Named::Chart(chart), evidence, tenure)
+            });
+        }
+    }
+}
+
+/// One revision, or those of several sources.
+fn joined(one: &str, several: &[String]) -> Option<Arc<str>> {
+    match (one, several) {
+        ("", []) => None,
+        ("", several) => Some(several.join(", ").into()),
+        (one, _) => Some(one.into()),
+    }
+}
+
+impl Deployed {
+    fn at(&self) -> Option<Timestamp> {
+        self.deployed_at.as_deref()?.parse().ok()
+    }
+
+    /// Charts by name and version.
+    fn charts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let one = self.source.iter().map(|source| (source, self.revision.as_str()));
+        let several = self.sources.iter().zip(self.revisions.iter().map(String::as_str));
+        one.chain(several).filter_map(|(source, version)| Some((source.chart.as_deref()?, version)))
+    }
+}

@@ -1,0 +1,386 @@
+//! Lists, page by page to their end. A list that stops early, or may not be read, is a gap and never a short list.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use tokio::sync::OnceCell;
+
+use super::connect::{Cluster, Failure, most_bytes};
+use super::objects::Metadata;
+use crate::Signalled;
+use prodpin_core::model::{Cause, NamePatterns};
+use prodpin_net::cursor::Cursor;
+use prodpin_net::memory;
+
+/// A kind of object, as the API server's paths and RBAC rules call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) group: &'static str,
+    pub(super) version: &'static str,
+    pub(super) plural: &'static str,
+    /// Whether a cluster may do without it: it comes from a custom resource definition.
+    pub(super) optional: bool,
+    /// Objects in one page: Secrets may have a megabyte each.
+    pub(super) page: u32,
+    /// What is asked of the server beside the page, in the form of a query.
+    pub(super) selector: &'static str,
+}
+
+impl Kind {
+    pub(super) const fn core(version: &'static str, plural: &'static str) -> Self {
+        Self { group: "", version, plural, optional: false, page: PAGE, selector: "" }
+    }
+
+    pub(super) const fn named(group: &'static str, version: &'static str, plural: &'static str) -> Self {
+        Self { group, version, plural, optional: false, page: PAGE, selector: "" }
+    }
+
+    pub(super) const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    fn path(&self, namespace: Option<&str>) -> String {
+        let namespace = namespace.map_or_else(String::new, |name| format!("/namespaces/{name}"));
+        format!("{}{namespace}/{}", self.root(), self.plural)
+    }
+
+    fn root(&self) -> String {
+        match self.group {
+            "" => format!("/api/{}", self.version),
+            group => format!("/apis/{group}/{}", self.version),
+        }
+    }
+
+    /// What an RBAC rule must say.
+    fn grant(&self) -> String {
+        format!("apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"list\"]", self.group, self.plural)
+    }
+}
+
+/// Objects in one page.
+const PAGE: u32 = 500;
+/// More objects of one kind than any cluster holds (I20).
+const MOST_OBJECTS: usize = 1_000_000;
+
+#[derive(Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
+struct Page<T> {
+    #[serde(default)]
+    metadata: PageMetadata,
+    #[serde(default)]
+    items: Items<T>,
+}
+
+/// The objects of a page, no more of them than its bytes may become in memory: the smallest object is some twenty bytes
+/// in an answer, and a hundred times that when it is read.
+struct Items<T>(Vec<T>);
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Items<T> {
+    fn most() -> usize {
+        most_bytes() * 2 / size_of::<T>().max(1)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+            type Value = Items<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of objects")
+            }
+
+            fn visit_unit<E>(self) -> Result<Items<T>, E> {
+                Ok(Items::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut objects: A) -> Result<Items<T>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(object) = objects.next_element()? {
+                    if items.len() >= Items::<T>::most() {
+                        return Err(A::Error::custom("too many objects"));
+                    }
+                    items.push(object);
+                }
+                Ok(Items(items))
+            }
+        }
+        deserializer.deserialize_any(Each(PhantomData))
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct PageMetadata {
+    #[serde(rename = "continue", default)]
+    next: Option<String>,
+}
+
+/// Which namespaces are looked at, and how: by name where only names are given, for which rights in these namespaces
+/// are enough; else over the whole cluster, or, where that is denied, over the namespaces that there are.
+pub(super) struct Namespaces<'p> {
+    patterns: &'p NamePatterns,
+    listed: OnceCell<Result<Vec<String>, Failure>>,
+}
+
+impl<'p> Namespaces<'p> {
+    pub(super) fn new(patterns: &'p NamePatterns) -> Self {
+        Self { patterns, listed: OnceCell::new() }
+    }
+
+    fn matches(&self, namespace: Option<&str>) -> bool {
+        namespace.is_some_and(|namespace| self.patterns.matches(namespace))
+    }
+
+    fn by_name(&self) -> Option<Vec<String>> {
+        let named = self.patterns.explicit_names().filter(|name| self.patterns.matches(name));
+        (!self.patterns.has_globs()).then(|| named.map(str::to_owned).collect())
+    }
+
+    /// The namespaces that there are, as far as they are meant.
+    async fn existing(&self, cluster: &Cluster) -> &Result<Vec<String>, Failure> {
+        const NAMESPACES: Kind = Kind::core("v1", "namespaces");
+        #[derive(Deserialize)]
+        struct Namespace {
+            #[serde(default)]
+            metadata: Metadata,
+        }
+        self.listed
+            .get_or_init(|| async {
+                let namespaces: Vec<Namespace> = pages(cluster, &NAMESPACES, None).await?;
+                let names = namespaces.into_iter().map(|namespace| namespace.metadata.name);
+                Ok(names.filter(|name| self.patterns.matches(name)).collect())
+            })
+            .await
+    }
+}
+
+/// An object that lies in a namespace.
+pub(super) trait Namespaced {
+    fn metadata(&self) -> &Metadata;
+}
+
+/// Every object of a kind in the namespaces that are meant. What could not be listed is a gap of the signal.
+pub(super) async fn list<T: DeserializeOwned + Namespaced>(
+    cluster: &Cluster,
+    kind: &Kind,
+    namespaces: &Namespaces<'_>,
+    said: &mut Signalled,
+) -> Vec<T> {
+    if kind.optional {
+        match is_absent(cluster, kind).await {
+            Ok(false) => {}
+            Ok(true) => return Vec::new(),
+            // Not asked for in vain: whatever else the cluster has is worth more than waiting for this (F134).
+            Err(failure) => {
+                let root = kind.root();
+                said.gap(failure.cause, format_args!("{} cannot be listed: {root}: {failure}", kind.plural));
+                return Vec::new();
+            }
+        }
+    }
+    let Some(named) = namespaces.by_name() else {
+        match pages::<T>(cluster, kind, None).await {
+            Ok(mut objects) => {
+                objects.retain(|object| namespaces.matches(object.metadata().namespace.as_deref()));
+                return objects;
+            }
+            Err(failure) if failure.status == Some(StatusCode::FORBIDDEN) => {}
+            Err(failure) => {
+                said.gap(failure.cause, format_args!("{} cannot be listed: {failure}", kind.plural));
+                return Vec::new();
+            }
+        }
+        return match namespaces.existing(cluster).await {
+            Ok(existing) => list_each(cluster, kind, existing, said).await,
+            Err(_) => {
+                let grant = kind.grant();
+                said.gap(
+                    Cause::Denied,
+                    format_args!(
+                        "may list neither {} in all namespaces nor the namespaces; grant a ClusterRole with {grant}, or \
+                         list namespaces by name in the policy",
+                        kind.plural
+                    ),
+                );
+                Vec::new()
+            }
+        };
+    };
+    list_each(cluster, kind, &named, said).await
+}
+
+/// What one kind's list brought, while others are read at the same time.
+pub(super) struct Apart<T> {
+    objects: Vec<T>,
+    said: Signalled,
+}
+
+impl<T> Apart<T> {
+    /// Whether nothing was left unread.
+    pub(super) fn is_whole(&self) -> bool {
+        self.said.gaps.is_empty()
+    }
+
+    /// The objects; what could not be read is told.
+    pub(super) fn told(self, said: &mut Signalled) -> Vec<T> {
+        for gap in self.said.gaps {
+            if !said.gaps.contains(&gap) {
+                said.gaps.push(gap);
+            }
+        }
+        self.objects
+    }
+}
+
+/// The same, beside others: gaps are kept apart until all are read, so that their order is always the same.
+pub(super) async fn apart<T: DeserializeOwned + Namespaced>(
+    cluster: &Cluster,
+    kind: &Kind,
+    namespaces: &Namespaces<'_>,
+    via: Arc<str>,
+) -> Apart<T> {
+    let mut said = Signalled::new(via);
+    let objects = list(cluster, kind, namespaces, &mut said).await;
+    Apart { objects, said }
+}
+
+async fn list_each<T: DeserializeOwned>(
+    cluster: &Cluster,
+    kind: &Kind,
+    namespaces: &[String],
+    said: &mut Signalled,
+) -> Vec<T> {
+    let mut objects = Vec::new();
+    for namespace in namespaces {
+        if !is_label(namespace) {
+            said.gap(Cause::Malformed, format_args!("{namespace:?} is no name of a namespace"));
+            continue;
+        }
+        match pages(cluster, kind, Some(namespace)).await {
+            Ok(more) => objects.extend(more),
+            Err(failure) if failure.status == Some(StatusCode::FORBIDDEN) => said.gap(
+                Cause::Denied,
+                format_args!(
+                    "may not list {} in namespace {namespace}; grant a Role there with {}",
+                    kind.plural,
+                    kind.grant()
+                ),
+            ),
+            Err(failure) => said.gap(
+                failure.cause,
+                format_args!("{} in namespace {namespace} cannot be listed: {failure}", kind.plural),
+            ),
+        }
+    }
+    objects
+}
+
+/// Whether the cluster does not have this kind at all. Asked of the discovery, which everyone may read: without the
+/// right to list a kind, its absence looks like a missing right.
+/// An error is one that a list would run into as well.
+async fn is_absent(cluster: &Cluster, kind: &Kind) -> Result<bool, Failure> {
+    #[derive(Deserialize)]
+    struct Resources {
+        resources: Vec<Resource>,
+    }
+    #[derive(Deserialize)]
+    struct Resource {
+        name: String,
+    }
+    match cluster.peek(&kind.root()).await {
+        Err(failure) => match failure.status {
+            Some(StatusCode::NOT_FOUND) => Ok(true),
+            // Some clusters hide the discovery and allow the list.
+            Some(status) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => Ok(false),
+            _ => Err(failure),
+        },
+        Ok(body) => Ok(serde_json::from_slice::<Resources>(&body)
+            .is_ok_and(|known| !known.resources.iter().any(|resource| resource.name == kind.plural))),
+    }
+}
+
+/// Follows the pages. A token that has expired between two of them starts the list over, once: what follows under a new
+/// one would be of another moment.
+async fn pages<T: DeserializeOwned>(
+    cluster: &Cluster,
+    kind: &Kind,
+    namespace: Option<&str>,
+) -> Result<Vec<T>, Failure> {
+    match pages_once(cluster, kind, namespace).await {
+        Err(failure) if failure.status == Some(StatusCode::GONE) => {
+            pages_once(cluster, kind, namespace).await.map_err(|failure| match failure.status {
+                Some(StatusCode::GONE) => {
+                    let reason =
+                        "the list expired twice while it was read; the API server forgets faster than it answers";
+                    Failure::new(Cause::Unreachable, reason)
+                }
+                _ => failure,
+            })
+        }
+        other => other,
+    }
+}
+
+async fn pages_once<T: DeserializeOwned>(
+    cluster: &Cluster,
+    kind: &Kind,
+    namespace: Option<&str>,
+) -> Result<Vec<T>, Failure> {
+    let (mut objects, mut cursor, mut cost) = (Vec::new(), Cursor::default(), 0);
+    let most = memory::budget().part(2, 64 << 20, 2 << 30);
+    loop {
+        let path = format!("{}?{}{}", kind.path(namespace), query(kind.page, cursor.token().as_deref()), kind.selector);
+        let body = cluster.get(&path).await?;
+        // The reason is told by its place alone: what the parser quotes may be a Secret's.
+        let page: Page<T> = serde_json::from_slice(&body).map_err(|error| {
+            let reason = match error.to_string().starts_with("too many objects") {
+                true => {
+                    format!("one page has more than {} objects, and {} were asked for", Items::<T>::most(), kind.page)
+                }
+                false => format!("the answer is no list (line {}, column {})", error.line(), error.column()),
+            };
+            Failure::new(Cause::Malformed, reason)
+        })?;
+        cost += body.len() + page.items.0.len() * size_of::<T>();
+        drop(body);
+        let is_empty = page.items.0.is_empty();
+        objects.extend(page.items.0);
+        let more = cursor.advance(page.metadata.next, is_empty);
+        match more.map_err(|reason| Failure::new(Cause::Malformed, format!("the list does not end: {reason}")))? {
+            false => return Ok(objects),
+            true if objects.len() > MOST_OBJECTS => {
+                return Err(Failure::new(Cause::Malformed, format!("there are more than {MOST_OBJECTS} objects")));
+            }
+            true if cost > most => {
+                let count = objects.len();
+                let reason = format!("more than {count} objects need more memory than there is; raise --memory");
+                return Err(Failure::new(Cause::Malformed, reason));
+            }
+            true => {}
+        }
+    }
+}
+
+fn query(page: u32, token: Option<&str>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("limit", &page.to_string());
+    query.extend_pairs(token.map(|token| ("continue", token)));
+    query.finish()
+}
+
+/// Whether it can stand in a path as a namespace: an RFC 1123 label.
+fn is_label(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}

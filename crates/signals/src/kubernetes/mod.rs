@@ -1,0 +1,178 @@
+//! What a Kubernetes cluster runs and ran, from its own objects (E122–E127).
+//!
+//! `connect` is a client that can only read, `list` follows pages to their end, `objects` are the fields that are read,
+//! `image` reads references and nodes' words for them. From all of these `workloads` tells, without asking anything
+//! more, what runs and what ran; `helm`, `argocd` and `flux` do so for what is released through them.
+
+mod argocd;
+mod connect;
+mod exec;
+mod flux;
+mod helm;
+mod image;
+mod knative;
+mod list;
+mod objects;
+mod workloads;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use self::connect::Cluster;
+use self::knative::{KnativeRevision, KnativeRoute};
+use self::list::{Kind, Namespaced, Namespaces, apart};
+use self::objects::{ControllerRevision, CronJob, Job, Pod, Templated};
+use self::workloads::Objects;
+use super::{ProductionSignal, Signalled};
+use prodpin_core::model::NamePatterns;
+use prodpin_policy::{ClusterAccess, KubernetesConfig};
+
+pub(super) use self::argocd::ArgoCd;
+pub(super) use self::flux::Flux;
+
+const PODS: Kind = Kind::core("v1", "pods");
+const DEPLOYMENTS: Kind = Kind::named("apps", "v1", "deployments");
+const REPLICA_SETS: Kind = Kind::named("apps", "v1", "replicasets");
+const STATEFUL_SETS: Kind = Kind::named("apps", "v1", "statefulsets");
+const DAEMON_SETS: Kind = Kind::named("apps", "v1", "daemonsets");
+const CONTROLLER_REVISIONS: Kind = Kind::named("apps", "v1", "controllerrevisions");
+const CRON_JOBS: Kind = Kind::named("batch", "v1", "cronjobs");
+const JOBS: Kind = Kind::named("batch", "v1", "jobs");
+const ROLLOUTS: Kind = Kind::named("argoproj.io", "v1alpha1", "rollouts").optional();
+
+/// The workloads of a cluster.
+pub(super) struct Kubernetes {
+    config: KubernetesConfig,
+    deadline: Option<Instant>,
+}
+
+impl Kubernetes {
+    pub(super) fn new(config: KubernetesConfig, deadline: Option<Instant>) -> Self {
+        Self { config, deadline }
+    }
+}
+
+#[async_trait]
+impl ProductionSignal for Kubernetes {
+    fn name(&self) -> Arc<str> {
+        name("kubernetes", &self.config.cluster)
+    }
+
+    async fn collect(&self) -> Signalled {
+        let mut said = Signalled::new(self.name());
+        let cluster = match Cluster::connect(&self.config.cluster, self.deadline).await {
+            Ok(cluster) => cluster,
+            Err(failure) => {
+                said.gap(failure.cause, failure);
+                return said;
+            }
+        };
+        let context = context(&self.config.cluster);
+        let namespaces = Namespaces::new(&self.config.namespaces);
+        let objects = read(&cluster, &namespaces, &mut said).await;
+        workloads::tell(&objects, context.as_ref(), &mut said);
+        let mut used = objects.namespaces();
+        drop(objects);
+        if self.config.helm_releases {
+            used.extend(helm::tell(&cluster, &namespaces, context.as_ref(), &mut said).await);
+        }
+        said.unmatched = unmatched(&self.config.namespaces, &used);
+        said.doubt_silence();
+        said
+    }
+}
+
+/// Pods are listed first: what is rolled out while the rest is listed is then there as a workload, if not yet as a pod.
+/// But they do not hold up the rest for long, and the rest is listed at the same time: a kind that is slow or down costs
+/// nothing but itself (F134).
+async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signalled) -> Objects {
+    let name = said.via.clone();
+    let via = || name.clone();
+    let mut pods = std::pin::pin!(apart::<Pod>(cluster, &PODS, namespaces, via()));
+    let early = tokio::time::timeout(cluster.head_start(), &mut pods).await.ok();
+    let pods = async {
+        match early {
+            Some(pods) => pods,
+            None => pods.await,
+        }
+    };
+    let (
+        (pods, jobs, cron_jobs, replica_sets),
+        (controller_revisions, deployments, stateful_sets, daemon_sets),
+        (rollouts, knative_revisions, routes),
+    ) = tokio::join!(
+        async {
+            tokio::join!(
+                pods,
+                apart::<Job>(cluster, &JOBS, namespaces, via()),
+                apart::<CronJob>(cluster, &CRON_JOBS, namespaces, via()),
+                apart::<Templated>(cluster, &REPLICA_SETS, namespaces, via()),
+            )
+        },
+        async {
+            tokio::join!(
+                apart::<ControllerRevision>(cluster, &CONTROLLER_REVISIONS, namespaces, via()),
+                apart::<Templated>(cluster, &DEPLOYMENTS, namespaces, via()),
+                apart::<Templated>(cluster, &STATEFUL_SETS, namespaces, via()),
+                apart::<Templated>(cluster, &DAEMON_SETS, namespaces, via()),
+            )
+        },
+        async {
+            tokio::join!(
+                apart::<Templated>(cluster, &ROLLOUTS, namespaces, via()),
+                apart::<KnativeRevision>(cluster, &knative::REVISIONS, namespaces, via()),
+                apart::<KnativeRoute>(cluster, &knative::ROUTES, namespaces, via()),
+            )
+        },
+    );
+    Objects {
+        pods_unread: !pods.is_whole(),
+        pods: pods.told(said),
+        jobs: jobs.told(said),
+        cron_jobs: cron_jobs.told(said),
+        replica_sets: replica_sets.told(said),
+        controller_revisions: controller_revisions.told(said),
+        deployments: deployments.told(said),
+        stateful_sets: stateful_sets.told(said),
+        daemon_sets: daemon_sets.told(said),
+        rollouts: rollouts.told(said),
+        knative_revisions: knative_revisions.told(said).into_iter().map(KnativeRevision::by_digest).collect(),
+        routes_unread: !routes.is_whole(),
+        routes: routes.told(said),
+    }
+}
+
+/// A signal's name: the same whatever machine it is read from, as far as its contexts are called the same there.
+fn name(what: &str, access: &ClusterAccess) -> Arc<str> {
+    match &access.context {
+        Some(context) => format!("{what} {context}").into(),
+        None => what.into(),
+    }
+}
+
+fn context(access: &ClusterAccess) -> Option<Arc<str>> {
+    access.context.as_deref().map(Arc::from)
+}
+
+/// Entries of a list of patterns that none of these names matches.
+fn unmatched(patterns: &NamePatterns, names: &BTreeSet<String>) -> Vec<String> {
+    let matched: BTreeSet<&str> = names.iter().flat_map(|name| patterns.matching_entries(name)).collect();
+    let included = patterns.entries().iter().filter(|entry| !entry.starts_with('!'));
+    included.filter(|entry| !matched.contains(entry.as_str())).map(|entry| format!("namespace {entry:?}")).collect()
+}
+
+impl Objects {
+    /// The namespaces in which anything was found.
+    fn namespaces(&self) -> BTreeSet<String> {
+        fn of<T: Namespaced>(objects: &[T]) -> impl Iterator<Item = &String> {
+            objects.iter().filter_map(|object| object.metadata().namespace.as_ref())
+        }
+        let templated = [&self.deployments, &self.replica_sets, &self.stateful_sets, &self.daemon_sets, &self.rollouts];
+        let workloads = templated.into_iter().flat_map(|objects| of(objects));
+        let jobs = of(&self.jobs).chain(of(&self.cron_jobs));
+        of(&self.pods).chain(workloads).chain(jobs).cloned().collect()
+    }
+}

@@ -1,0 +1,456 @@
+//! Kubernetes objects, as far as they say what runs. Everything else in them is passed over without being kept: with all
+//! of its fields a cluster's list of pods is hundreds of megabytes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::list::Namespaced;
+use prodpin_core::decide::revisions::Pods;
+use prodpin_core::model::Updates;
+
+/// What Go's JSON writes as `null` where it means an empty list (F20).
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A time that is none is one that nobody told.
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Metadata {
+    pub(super) name: String,
+    pub(super) namespace: Option<String>,
+    pub(super) uid: String,
+    #[serde(deserialize_with = "moment")]
+    pub(super) creation_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) annotations: Annotations,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) owner_references: Vec<Owner>,
+}
+
+impl Metadata {
+    /// The controller that made it and looks after it.
+    pub(super) fn controller(&self) -> Option<&Owner> {
+        self.owner_references.iter().find(|owner| owner.controller == Some(true))
+    }
+}
+
+/// The annotations that are read; one that holds the whole object again is not.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Annotations {
+    #[serde(rename = "deployment.kubernetes.io/revision")]
+    pub(super) deployment_revision: Option<String>,
+    #[serde(rename = "rollout.argoproj.io/revision")]
+    pub(super) rollout_revision: Option<String>,
+    /// The numbers that a ReplicaSet had before it was gone back to: `1,4` (E122).
+    #[serde(rename = "deployment.kubernetes.io/revision-history")]
+    pub(super) deployment_history: Option<String>,
+    #[serde(rename = "rollout.argoproj.io/revision-history")]
+    pub(super) rollout_history: Option<String>,
+    /// Which Argo CD application applied it, and what that calls it: `shop:apps/Deployment:shop/api`.
+    #[serde(rename = "argocd.argoproj.io/tracking-id")]
+    pub(super) argo_cd_tracking: Option<String>,
+    /// Which Helm release applied it.
+    #[serde(rename = "meta.helm.sh/release-name")]
+    pub(super) helm_release: Option<String>,
+    #[serde(rename = "meta.helm.sh/release-namespace")]
+    pub(super) helm_namespace: Option<String>,
+    #[serde(rename = "helm.sh/hook")]
+    helm_hook: Option<String>,
+    #[serde(rename = "argocd.argoproj.io/hook")]
+    argo_cd_hook: Option<String>,
+    #[serde(rename = "prodpin.dev/schema")]
+    pub(super) schema: Option<String>,
+}
+
+impl Annotations {
+    /// Whether it is started beside a release: before it, after it, or to test it. Once over it was no deployment.
+    pub(super) fn is_hook(&self) -> bool {
+        self.helm_hook.is_some() || self.argo_cd_hook.is_some()
+    }
+
+    /// Whether it only tests a release.
+    pub(super) fn is_test(&self) -> bool {
+        self.helm_hook.as_deref().is_some_and(|events| {
+            let mut events = events.split(',').map(str::trim);
+            events.all(is_test_event)
+        })
+    }
+
+    /// The lowest number that a revision had before.
+    pub(super) fn first_revision(&self) -> Option<u64> {
+        let history = self.deployment_history.as_ref().or(self.rollout_history.as_ref())?;
+        history.split(',').filter_map(|number| number.trim().parse().ok()).min()
+    }
+}
+
+/// Whether Helm runs a hook of this event by `helm test` alone.
+pub(super) fn is_test_event(event: &str) -> bool {
+    matches!(event, "test" | "test-success" | "test-failure")
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Owner {
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) uid: String,
+    pub(super) controller: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PodTemplate {
+    pub(super) metadata: TemplateMetadata,
+    pub(super) spec: PodSpec,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TemplateMetadata {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) annotations: Annotations,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodSpec {
+    #[serde(deserialize_with = "nullable")]
+    init_containers: Vec<Container>,
+    #[serde(deserialize_with = "nullable")]
+    containers: Vec<Container>,
+    #[serde(deserialize_with = "nullable")]
+    ephemeral_containers: Vec<Container>,
+    #[serde(deserialize_with = "nullable")]
+    volumes: Vec<Volume>,
+}
+
+impl PodSpec {
+    /// All of them: an init container or a debugger that cannot be pulled stops a pod as well (E125).
+    pub(super) fn all(&self) -> impl Iterator<Item = &Container> {
+        let all = self.init_containers.iter().chain(&self.containers).chain(&self.ephemeral_containers);
+        all.filter(|container| !container.image.is_empty())
+    }
+
+    /// Images that are mounted as volumes: without them no pod starts (P75e).
+    pub(super) fn volume_images(&self) -> impl Iterator<Item = &str> {
+        let images = self.volumes.iter().filter_map(|volume| volume.image.as_ref());
+        images.map(|image| image.reference.as_str()).filter(|reference| !reference.is_empty())
+    }
+
+    /// Names images as they are started, by the names of their containers.
+    pub(super) fn resolve(&mut self, images: &BTreeMap<String, String>) {
+        for container in self.init_containers.iter_mut().chain(&mut self.containers) {
+            if let Some(image) = images.get(&container.name) {
+                container.image.clone_from(image);
+            }
+        }
+    }
+
+    /// Every image of it.
+    pub(super) fn images(&self) -> impl Iterator<Item = &str> {
+        self.all().map(|container| container.image.as_str()).chain(self.volume_images())
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Volume {
+    image: Option<VolumeImage>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct VolumeImage {
+    reference: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Container {
+    pub(super) name: String,
+    pub(super) image: String,
+}
+
+/// A workload with a template for its pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, Rollout.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Templated {
+    #[serde(default)]
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) spec: TemplatedSpec,
+    #[serde(default)]
+    pub(super) status: TemplatedStatus,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct TemplatedSpec {
+    pub(super) template: PodTemplate,
+    pub(super) replicas: Option<i64>,
+    pub(super) revision_history_limit: Option<i64>,
+    pub(super) paused: bool,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) selector: Selector,
+    #[serde(deserialize_with = "nullable")]
+    update_strategy: UpdateStrategy,
+}
+
+/// How a workload finds its pods.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Selector {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) match_labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) match_expressions: Vec<serde::de::IgnoredAny>,
+}
+
+impl TemplatedSpec {
+    /// Whether a StatefulSet or DaemonSet starts nothing of a new template by itself.
+    pub(super) fn is_held(&self) -> bool {
+        let partition = self.update_strategy.rolling_update.partition.unwrap_or(0);
+        self.update_strategy.r#type == "OnDelete" || (partition > 0 && partition >= self.replicas.unwrap_or(1))
+    }
+
+    /// How the pods of a StatefulSet or DaemonSet follow its template.
+    pub(super) fn updates(&self) -> Updates {
+        match self.update_strategy.rolling_update.partition.and_then(|partition| u32::try_from(partition).ok()) {
+            _ if self.update_strategy.r#type == "OnDelete" => Updates::OnDelete,
+            Some(partition) if partition > 0 => Updates::Partition(partition),
+            _ => Updates::Rolling,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct UpdateStrategy {
+    r#type: String,
+    #[serde(deserialize_with = "nullable")]
+    rolling_update: RollingUpdate,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct RollingUpdate {
+    partition: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct TemplatedStatus {
+    pub(super) replicas: Option<i64>,
+    pub(super) ready_replicas: Option<i64>,
+    /// Of a DaemonSet: on how many nodes it is to run.
+    pub(super) desired_number_scheduled: Option<i64>,
+    /// Of a Rollout.
+    pub(super) abort: bool,
+    /// Of a Rollout: why it waits.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) pause_conditions: Vec<serde::de::IgnoredAny>,
+    /// Of a StatefulSet.
+    pub(super) current_revision: Option<String>,
+    /// Of a StatefulSet.
+    pub(super) update_revision: Option<String>,
+    /// Of a Rollout.
+    #[serde(rename = "stableRS")]
+    pub(super) stable_rs: Option<String>,
+    /// Of a Rollout.
+    pub(super) current_pod_hash: Option<String>,
+}
+
+/// A revision of a StatefulSet or DaemonSet (E123).
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct ControllerRevision {
+    #[serde(default)]
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) revision: i64,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) data: RevisionData,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RevisionData {
+    pub(super) spec: RevisionSpec,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RevisionSpec {
+    pub(super) template: PodTemplate,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct CronJob {
+    #[serde(default)]
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) spec: CronJobSpec,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct CronJobSpec {
+    pub(super) job_template: JobTemplate,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct JobTemplate {
+    pub(super) spec: RevisionSpec,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Job {
+    #[serde(default)]
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) spec: JobSpec,
+    #[serde(default)]
+    pub(super) status: JobStatus,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct JobSpec {
+    pub(super) template: PodTemplate,
+    pub(super) suspend: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct JobStatus {
+    #[serde(deserialize_with = "moment")]
+    pub(super) start_time: Option<Timestamp>,
+    /// Pods that run and are ready.
+    pub(super) ready: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Condition {
+    r#type: String,
+    status: String,
+    #[serde(deserialize_with = "moment")]
+    last_transition_time: Option<Timestamp>,
+}
+
+impl JobStatus {
+    /// When it ended, if it did: complete or failed.
+    pub(super) fn ended(&self) -> Option<Option<Timestamp>> {
+        let over = |condition: &&Condition| {
+            matches!(condition.r#type.as_str(), "Complete" | "Failed") && condition.status == "True"
+        };
+        self.conditions.iter().find(over).map(|condition| condition.last_transition_time)
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Pod {
+    #[serde(default)]
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) spec: PodSpec,
+    #[serde(default)]
+    pub(super) status: PodStatus,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodStatus {
+    pub(super) phase: String,
+    #[serde(deserialize_with = "moment")]
+    pub(super) start_time: Option<Timestamp>,
+    #[serde(deserialize_with = "nullable")]
+    conditions: Vec<Condition>,
+    #[serde(deserialize_with = "nullable")]
+    init_container_statuses: Vec<ContainerStatus>,
+    #[serde(deserialize_with = "nullable")]
+    container_statuses: Vec<ContainerStatus>,
+    #[serde(deserialize_with = "nullable")]
+    ephemeral_container_statuses: Vec<ContainerStatus>,
+}
+
+impl PodStatus {
+    pub(super) fn of(&self, container: &str) -> Option<&ContainerStatus> {
+        let all = self.init_container_statuses.iter().chain(&self.container_statuses);
+        all.chain(&self.ephemeral_container_statuses).find(|status| status.name == container)
+    }
+
+    /// How far it is up: ready, or running at least.
+    pub(super) fn up(&self) -> Pods {
+        if self.phase != "Running" {
+            return Pods::None;
+        }
+        let ready = match self.conditions.iter().find(|condition| condition.r#type == "Ready") {
+            Some(ready) => ready.status == "True",
+            None => self.container_statuses.iter().all(|status| status.ready != Some(false)),
+        };
+        let running = || {
+            let statuses = &self.container_statuses;
+            !statuses.is_empty() && statuses.iter().all(|status| status.state.running.is_some())
+        };
+        match ready {
+            true => Pods::Ready,
+            false if running() => Pods::Unready,
+            false => Pods::None,
+        }
+    }
+
+    /// Whether all of its containers have ended for good.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase.as_str(), "Succeeded" | "Failed")
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ContainerStatus {
+    name: String,
+    #[serde(rename = "imageID")]
+    pub(super) image_id: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) state: ContainerState,
+    ready: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ContainerState {
+    pub(super) terminated: Option<Terminated>,
+    running: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Terminated {
+    #[serde(deserialize_with = "moment")]
+    pub(super) finished_at: Option<Timestamp>,
+}
+
+macro_rules! namespaced {
+    ($($kind:ty),+) => {
+        $(impl Namespaced for $kind {
+            fn metadata(&self) -> &Metadata {
+                &self.metadata
+            }
+        })+
+    };
+}
+
+namespaced!(Templated, ControllerRevision, CronJob, Job, Pod);

@@ -1,0 +1,402 @@
+//! From a cluster's objects to what runs, what is wanted and what ran. Nothing here asks the cluster anything.
+//!
+//! Here the facts are put together: pods by the revision they are of and by how far they are up, revisions with their
+//! numbers and times, what their controllers say. What follows from them is decided in `decide::revisions`.
+
+mod control;
+mod routed;
+mod templates;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use self::routed::Underneath;
+use self::templates::Template;
+use super::image::{named, reported};
+use super::knative::{KnativeRevision, KnativeRoute};
+use super::objects::{ControllerRevision, CronJob, Job, Metadata, Pod, Templated};
+use crate::Signalled;
+use prodpin_core::decide::revisions::{Pods, Status};
+use prodpin_core::model::{Cause, Control, Platform, SchemaChange, Tenure, Waiting, Workload};
+
+/// Everything that was listed.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    pub(super) pods: Vec<Pod>,
+    /// Whether pods could not all be read.
+    pub(super) pods_unread: bool,
+    pub(super) deployments: Vec<Templated>,
+    pub(super) replica_sets: Vec<Templated>,
+    pub(super) stateful_sets: Vec<Templated>,
+    pub(super) daemon_sets: Vec<Templated>,
+    pub(super) controller_revisions: Vec<ControllerRevision>,
+    pub(super) cron_jobs: Vec<CronJob>,
+    pub(super) jobs: Vec<Job>,
+    pub(super) rollouts: Vec<Templated>,
+    pub(super) knative_revisions: Vec<KnativeRevision>,
+    pub(super) routes: Vec<KnativeRoute>,
+    /// Whether routes could not all be read.
+    pub(super) routes_unread: bool,
+}
+
+/// Tells a signal what the objects say.
+pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Signalled) {
+    let mut teller = Teller {
+        context,
+        said,
+        unread: objects.pods_unread,
+        owners: BTreeMap::new(),
+        hooks: BTreeSet::new(),
+        up: BTreeMap::new(),
+        statuses: BTreeMap::new(),
+        reported: BTreeSet::new(),
+        schemas: BTreeMap::new(),
+        controls: BTreeMap::new(),
+        routed: BTreeSet::new(),
+    };
+    let underneath = Underneath::of(objects);
+    teller.know_owners(objects);
+    teller.know_routed(objects, &underneath);
+    for pod in &objects.pods {
+        teller.count(pod);
+    }
+    let mut templates = Vec::new();
+    let sets = by_controller(&objects.replica_sets, |set| &set.metadata);
+    for (kind, workloads) in [("deployment", &objects.deployments), ("rollout", &objects.rollouts)] {
+        for workload in workloads.iter().filter(|workload| !underneath.has(&workload.metadata.uid)) {
+            let own = sets.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
+            templates.extend(teller.deployment(kind, workload, own));
+        }
+    }
+    templates.extend(teller.routed(objects, &underneath));
+    for set in objects.replica_sets.iter().filter(|set| set.metadata.controller().is_none()) {
+        templates.push(teller.replica_set(set));
+    }
+    let revisions = by_controller(&objects.controller_revisions, |revision| &revision.metadata);
+    for (kind, workloads) in [("statefulset", &objects.stateful_sets), ("daemonset", &objects.daemon_sets)] {
+        for workload in workloads {
+            let own = revisions.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
+            templates.extend(teller.revised(kind, workload, own));
+        }
+    }
+    for cron_job in &objects.cron_jobs {
+        let template = &cron_job.spec.job_template.spec.template;
+        let tenure = Tenure::Wanted { why: Waiting::NextRun };
+        templates.push(Template::of("cronjob", &cron_job.metadata, template, tenure));
+    }
+    for job in &objects.jobs {
+        templates.extend(teller.job(job));
+    }
+    // What nodes report is told first: a template only adds what none of them did.
+    for pod in &objects.pods {
+        teller.pod(pod);
+    }
+    for template in &templates {
+        teller.template(template);
+    }
+    let Teller { said, schemas, controls, .. } = teller;
+    for used in &mut said.uses {
+        let Some(workload) = &used.workload else { continue };
+        if !matches!(used.tenure, Tenure::Before { .. }) {
+            used.control = controls.get(workload).cloned();
+        }
+        used.schema = used.schema.max(schemas.get(&(workload.clone(), used.revision.clone())).copied());
+    }
+    said.settle();
+}
+
+fn by_controller<T>(objects: &[T], metadata: impl Fn(&T) -> &Metadata) -> BTreeMap<String, Vec<&T>> {
+    let mut owned: BTreeMap<String, Vec<&T>> = BTreeMap::new();
+    for object in objects {
+        if let Some(owner) = metadata(object).controller() {
+            owned.entry(owner.uid.clone()).or_default().push(object);
+        }
+    }
+    owned
+}
+
+fn now(since: Option<Timestamp>) -> Tenure {
+    Tenure::Now { since }
+}
+
+/// What a pod belongs to at last.
+#[derive(Debug, Clone)]
+struct Root {
+    kind: String,
+    name: String,
+    /// The revision that the object between the pod and the workload stands for.
+    revision: Option<Arc<str>>,
+}
+
+/// An image that a node reported, for which container of which workload.
+type Reported = (Arc<Workload>, Arc<str>, String);
+
+struct Teller<'a> {
+    context: Option<&'a Arc<str>>,
+    said: &'a mut Signalled,
+    /// What stands behind a ReplicaSet or Job, by its uid, and behind a ControllerRevision, by its name.
+    owners: BTreeMap<String, Root>,
+    /// Whether pods could not all be read. What is to have some is then taken to have them.
+    unread: bool,
+    /// Jobs, by uid, that are hooks: of a release, or of a test.
+    hooks: BTreeSet<String>,
+    /// How far the pods of ReplicaSets and Jobs, by uid, and of ControllerRevisions, by namespace and name, are up.
+    up: BTreeMap<String, Pods>,
+    /// What these revisions are to production.
+    statuses: BTreeMap<String, Status>,
+    /// Images that some node reported for a container of a workload, and whether of a pod that runs.
+    reported: BTreeSet<(Reported, bool)>,
+    /// What each revision of a workload does to the database.
+    schemas: BTreeMap<(Arc<Workload>, Option<Arc<str>>), SchemaChange>,
+    /// How each workload can be changed by hand.
+    controls: BTreeMap<Arc<Workload>, Arc<Control>>,
+    /// Which of the revisions with a status have it from routes: that their pods are up does not make them production.
+    routed: BTreeSet<String>,
+}
+
+impl Teller<'_> {
+    fn workload(&self, kind: &str, namespace: Option<&str>, name: &str) -> Arc<Workload> {
+        Arc::new(Workload {
+            platform: Platform::Kubernetes { context: self.context.cloned() },
+            namespace: namespace.map(Arc::from),
+            kind: kind.into(),
+            name: name.into(),
+        })
+    }
+
+    fn know_owners(&mut self, objects: &Objects) {
+        for set in &objects.replica_sets {
+            let annotations = &set.metadata.annotations;
+            let revision = annotations.deployment_revision.as_ref().or(annotations.rollout_revision.as_ref());
+            let root = match set.metadata.controller() {
+                Some(owner) => Root {
+                    kind: owner.kind.to_lowercase(),
+                    name: owner.name.clone(),
+                    revision: revision.map(|text| text.as_str().into()),
+                },
+                None => Root { kind: "replicaset".to_owned(), name: set.metadata.name.clone(), revision: None },
+            };
+            self.owners.insert(set.metadata.uid.clone(), root);
+        }
+        for job in &objects.jobs {
+            let annotations = &job.metadata.annotations;
+            if annotations.is_test() || (annotations.is_hook() && job.status.ended().is_some()) {
+                self.hooks.insert(job.metadata.uid.clone());
+            }
+            let root = match job.metadata.controller() {
+                Some(owner) => Root { kind: owner.kind.to_lowercase(), name: owner.name.clone(), revision: None },
+                None => Root { kind: "job".to_owned(), name: job.metadata.name.clone(), revision: None },
+            };
+            self.owners.insert(job.metadata.uid.clone(), root);
+        }
+        for revision in &objects.controller_revisions {
+            let Some(owner) = revision.metadata.controller() else { continue };
+            let root = Root {
+                kind: owner.kind.to_lowercase(),
+                name: owner.name.clone(),
+                revision: Some(revision.revision.to_string().into()),
+            };
+            self.owners.insert(place(&revision.metadata), root);
+        }
+    }
+
+    /// What a pod belongs to, and the key of the revision that it is of.
+    fn root_of(&self, pod: &Pod) -> (Root, Option<String>) {
+        let bare = |kind: &str| Root { kind: kind.to_owned(), name: pod.metadata.name.clone(), revision: None };
+        let Some(owner) = pod.metadata.controller() else { return (bare("pod"), None) };
+        match owner.kind.as_str() {
+            // A static pod: the kubelet runs it from a file.
+            "Node" => (bare("pod"), None),
+            "ReplicaSet" | "Job" => {
+                let known = self.owners.get(&owner.uid).cloned();
+                let unknown = || Root { kind: owner.kind.to_lowercase(), name: owner.name.clone(), revision: None };
+                (known.unwrap_or_else(unknown), Some(owner.uid.clone()))
+            }
+            kind => {
+                // A StatefulSet's pods name the whole revision, a DaemonSet's only its hash.
+                let hash = pod.metadata.labels.get("controller-revision-hash");
+                let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+                let key = hash.map(|hash| match hash.starts_with(&format!("{}-", owner.name)) {
+                    true => format!("{namespace}/{hash}"),
+                    false => format!("{namespace}/{}-{hash}", owner.name),
+                });
+                let revision = key.as_ref().and_then(|key| self.owners.get(key)).and_then(|root| root.revision.clone());
+                (Root { kind: kind.to_lowercase(), name: owner.name.clone(), revision }, key)
+            }
+        }
+    }
+
+    /// Notes how far the pods of each revision are up.
+    fn count(&mut self, pod: &Pod) {
+        if let (_, Some(revision)) = self.root_of(pod) {
+            let up = pod.status.up();
+            self.up.entry(revision).and_modify(|known| *known = known.or(up)).or_insert(up);
+        }
+    }
+
+    /// How far the pods of a revision are up, by the pods, else by what its controller counts.
+    fn pods(&self, key: &str, ready: Option<i64>, to_have: impl FnOnce() -> bool) -> Pods {
+        let counted = if ready.unwrap_or(0) > 0 { Pods::Ready } else { Pods::None };
+        let unread = if self.unread && to_have() { Pods::Unread } else { Pods::None };
+        self.up.get(key).copied().unwrap_or_default().or(counted).or(unread)
+    }
+
+    /// Whether a pod is a hook that is no deployment: a test, or over.
+    fn is_hook(&self, pod: &Pod) -> bool {
+        let annotations = &pod.metadata.annotations;
+        let by_itself = annotations.is_test() || (annotations.is_hook() && pod.status.is_over());
+        by_itself || pod.metadata.controller().is_some_and(|owner| self.hooks.contains(&owner.uid))
+    }
+
+    /// What a pod's containers are to production.
+    fn tenure_of(&self, pod: &Pod, revision: Option<&str>) -> Tenure {
+        let up = pod.status.up();
+        match revision.and_then(|revision| self.statuses.get(revision)).map(|status| status.tenure) {
+            Some(other @ (Tenure::Wanted { .. } | Tenure::Before { .. }))
+                if revision.is_some_and(|revision| self.routed.contains(revision)) =>
+            {
+                other
+            }
+            _ if up == Pods::Ready => now(pod.status.start_time),
+            // Where nothing of the workload is ready, what runs at all is what it runs.
+            Some(Tenure::Now { .. }) | None if up == Pods::Unready => now(pod.status.start_time),
+            Some(Tenure::Now { .. }) | None => Tenure::Wanted { why: Waiting::Starting },
+            Some(other) => other,
+        }
+    }
+
+    fn pod(&mut self, pod: &Pod) {
+        let (root, revision) = self.root_of(pod);
+        let lasting = self.is_told(&root.kind) && !matches!(root.kind.as_str(), "cronjob" | "job");
+        // Evicted, and replaced by another one.
+        if (pod.status.is_over() && lasting) || self.is_hook(pod) {
+            return;
+        }
+        let introduced =
+            revision.as_deref().and_then(|revision| self.statuses.get(revision)).map(|status| status.introduced);
+        let present = self.tenure_of(pod, revision.as_deref());
+        // A revision that routes send nothing to is told by itself, whatever its pods do.
+        let is_routed = revision.as_deref().is_some_and(|revision| self.routed.contains(revision));
+        if is_routed && !matches!(present, Tenure::Now { .. }) {
+            return;
+        }
+        let workload = self.workload(&root.kind, pod.metadata.namespace.as_deref(), &root.name);
+        let schema = pod.metadata.annotations.schema.as_deref().and_then(SchemaChange::read);
+        let claim = |container: Option<Arc<str>>, tenure| Claim {
+            workload: workload.clone(),
+            container,
+            tenure,
+            revision: root.revision.clone(),
+            introduced,
+            schema,
+        };
+        for container in pod.spec.all() {
+            let status = pod.status.of(&container.name);
+            let tenure = match pod.status.is_over() {
+                false => present,
+                true => {
+                    let ended = status.and_then(|status| status.state.terminated.as_ref());
+                    Tenure::Before { last: ended.and_then(|ended| ended.finished_at).or(pod.status.start_time) }
+                }
+            };
+            let seen = status.and_then(|status| reported(&status.image_id));
+            let name: Arc<str> = container.name.as_str().into();
+            if seen.is_some() && !pod.status.is_over() {
+                let key = (workload.clone(), name.clone(), container.image.clone());
+                self.reported.insert((key, matches!(tenure, Tenure::Now { .. })));
+            }
+            // What no node has pulled yet is told by the template it comes from; only a bare pod has none.
+            if seen.is_none() && !pod.status.is_over() && root.kind != "pod" && self.is_told(&root.kind) {
+                continue;
+            }
+            self.image(claim(Some(name), tenure), &container.image, seen);
+        }
+        // A node does not report the digest of a volume; its template tells it where there is one.
+        if root.kind == "pod" || !self.is_told(&root.kind) {
+            let over = Tenure::Before { last: pod.status.start_time };
+            for image in pod.spec.volume_images() {
+                self.image(claim(None, if pod.status.is_over() { over } else { present }), image, None);
+            }
+        }
+    }
+
+    /// Whether workloads of this kind are listed themselves.
+    fn is_told(&self, kind: &str) -> bool {
+        let templated = ["deployment", "rollout", "replicaset", "statefulset", "daemonset", "cronjob", "job"];
+        templated.contains(&kind) || matches!(kind, "ksvc" | "configuration")
+    }
+
+    /// The images of a template. Where nodes report what runs of them, that has been told.
+    fn template(&mut self, template: &Template<'_>) {
+        let itself = (template.kind, template.metadata.name.as_str());
+        let (kind, name) = template.owner.as_ref().map_or(itself, |(kind, name)| (kind.as_str(), name.as_str()));
+        let workload = self.workload(kind, template.metadata.namespace.as_deref(), name);
+        let said = template.said.iter().copied().chain([&template.pods.metadata.annotations]);
+        let schema = said.filter_map(|said| said.schema.as_deref().and_then(SchemaChange::read)).max();
+        if let Some(schema) = schema {
+            // Pods that told this revision's images may not carry it.
+            let known = self.schemas.entry((workload.clone(), template.revision.clone())).or_insert(schema);
+            *known = (*known).max(schema);
+        }
+        let claim = |container: Option<Arc<str>>| Claim {
+            workload: workload.clone(),
+            container,
+            tenure: template.tenure,
+            revision: template.revision.clone(),
+            introduced: template.introduced,
+            schema,
+        };
+        for container in template.pods.spec.all() {
+            let name: Arc<str> = container.name.as_str().into();
+            let key = (workload.clone(), name.clone(), container.image.clone());
+            let reported = match template.tenure {
+                Tenure::Now { .. } => self.reported.contains(&(key, true)),
+                Tenure::Wanted { .. } => {
+                    [true, false].map(|runs| (key.clone(), runs)).iter().any(|key| self.reported.contains(key))
+                }
+                Tenure::Before { .. } => false,
+            };
+            if !reported {
+                self.image(claim(Some(name)), &container.image, None);
+            }
+        }
+        for image in template.pods.spec.volume_images() {
+            self.image(claim(None), image, None);
+        }
+    }
+
+    fn image(&mut self, claim: Claim, image: &str, seen: Option<super::image::Reported>) {
+        match named(image, seen, claim.tenure) {
+            Ok(mut used) => {
+                used.workload = Some(claim.workload);
+                used.container = claim.container;
+                used.revision = claim.revision;
+                used.introduced = claim.introduced;
+                used.schema = claim.schema;
+                self.said.uses.push(used);
+            }
+            // What ran before cannot have run under a name that is none.
+            Err(_) if matches!(claim.tenure, Tenure::Before { .. }) => {}
+            Err(error) => {
+                let part = claim.container.map_or("a volume".to_owned(), |container| format!("container {container}"));
+                self.said.gap(Cause::Malformed, format_args!("{}, {part}: {error}", claim.workload));
+            }
+        }
+    }
+}
+
+/// What is told of one image.
+struct Claim {
+    workload: Arc<Workload>,
+    container: Option<Arc<str>>,
+    tenure: Tenure,
+    revision: Option<Arc<str>>,
+    introduced: Option<u64>,
+    schema: Option<SchemaChange>,
+}
+
+fn place(metadata: &Metadata) -> String {
+    format!("{}/{}", metadata.namespace.as_deref().unwrap_or_default(), metadata.name)
+}

@@ -1,0 +1,115 @@
+//! What decides how a workload can be changed by hand: its settings, and who looks after it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::kubernetes::objects::{Annotations, Metadata, Templated};
+use prodpin_core::model::{Control, Manager};
+
+/// Of a workload with a template.
+pub(super) fn of(workload: &Templated) -> Control {
+    let spec = &workload.spec;
+    let labels: Vec<String> =
+        spec.selector.match_labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
+    let is_plain = !labels.is_empty() && spec.selector.match_expressions.is_empty();
+    Control {
+        paused: spec.paused,
+        scaled_to_zero: spec.replicas == Some(0),
+        updates: spec.updates(),
+        selector: is_plain.then(|| labels.join(",").into()),
+        update_revision: workload.status.update_revision.as_deref().map(Arc::from),
+        lacks_ready_pods: workload.status.ready_replicas.unwrap_or(0) < spec.replicas.unwrap_or(1),
+        managers: managers(&workload.metadata),
+    }
+}
+
+/// What wrote an object, as its labels and annotations tell, and what owns it.
+pub(super) fn managers(metadata: &Metadata) -> BTreeSet<Manager> {
+    let text = |text: &String| -> Arc<str> { text.as_str().into() };
+    let label = |name: &str| metadata.labels.get(name).filter(|value| is_name(value));
+    let mut managers = BTreeSet::new();
+    managers
+        .extend(metadata.controller().map(|owner| Manager::Owner { kind: text(&owner.kind), name: text(&owner.name) }));
+    let tracked = metadata.annotations.argo_cd_tracking.as_deref().and_then(application);
+    let named = |name: &Option<String>| name.as_ref().filter(|name| is_name(name)).map(text);
+    let tracked = tracked.or_else(|| label("argocd.argoproj.io/instance").map(text));
+    managers.extend(tracked.map(|application| Manager::ArgoCd { application }));
+    for (kind, group) in [("kustomization", "kustomize"), ("helmrelease", "helm")] {
+        let Some(name) = label(&format!("{group}.toolkit.fluxcd.io/name")) else { continue };
+        let namespace = label(&format!("{group}.toolkit.fluxcd.io/namespace")).map(text);
+        managers.insert(Manager::Flux { kind, namespace, name: text(name) });
+    }
+    let Annotations { helm_release, helm_namespace, .. } = &metadata.annotations;
+    managers.extend(named(helm_release).map(|release| Manager::Helm { namespace: named(helm_namespace), release }));
+    managers
+}
+
+/// Whether anything can have this name: annotations hold whatever somebody wrote (I19).
+fn is_name(text: &str) -> bool {
+    let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (1..=253).contains(&text.len()) && text.bytes().all(usual)
+}
+
+/// The application in `argocd_shop:apps/Deployment:shop/api`, as commands take it: one outside of Argo CD's own namespace
+/// stands behind that.
+fn application(tracking: &str) -> Option<Arc<str>> {
+    let (name, _) = tracking.split_once(':').filter(|(name, _)| is_name(name))?;
+    Some(name.replacen('_', "/", 1).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn managed(metadata: serde_json::Value) -> Vec<Manager> {
+        managers(&serde_json::from_value(metadata).unwrap()).into_iter().collect()
+    }
+
+    #[test]
+    fn f121_who_would_write_a_template_again_is_read_off_its_object() {
+        let argo_cd = |name: &str| vec![Manager::ArgoCd { application: name.into() }];
+        let cases = [
+            (json!({ "name": "api" }), Vec::new()),
+            (json!({ "annotations": null, "labels": null, "ownerReferences": null }), Vec::new()),
+            (
+                json!({ "annotations": { "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/api" } }),
+                argo_cd("shop"),
+            ),
+            (
+                json!({ "annotations": { "argocd.argoproj.io/tracking-id": "teams_shop:apps/Deployment:shop/api" } }),
+                argo_cd("teams/shop"),
+            ),
+            (json!({ "annotations": { "argocd.argoproj.io/tracking-id": "nonsense" } }), Vec::new()),
+            (json!({ "annotations": { "argocd.argoproj.io/tracking-id": "\u{1b}[2J:x" } }), Vec::new()),
+            (json!({ "annotations": { "meta.helm.sh/release-name": "a;rm -rf ~" } }), Vec::new()),
+            (json!({ "labels": { "argocd.argoproj.io/instance": "shop" } }), argo_cd("shop")),
+            // Helm's charts set this one themselves.
+            (json!({ "labels": { "app.kubernetes.io/instance": "shop" } }), Vec::new()),
+            (
+                json!({ "labels": {
+                    "kustomize.toolkit.fluxcd.io/name": "apps",
+                    "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+                } }),
+                vec![Manager::Flux {
+                    kind: "kustomization",
+                    namespace: Some("flux-system".into()),
+                    name: "apps".into(),
+                }],
+            ),
+            (
+                json!({ "annotations": { "meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "shop" } }),
+                vec![Manager::Helm { namespace: Some("shop".into()), release: "shop".into() }],
+            ),
+            (
+                json!({ "ownerReferences": [{ "kind": "Canary", "name": "api", "uid": "1", "controller": true }] }),
+                vec![Manager::Owner { kind: "Canary".into(), name: "api".into() }],
+            ),
+            (json!({ "ownerReferences": [{ "kind": "Canary", "name": "api", "uid": "1" }] }), Vec::new()),
+        ];
+        for (metadata, expected) in cases {
+            assert_eq!(managed(metadata.clone()), expected, "{metadata}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Who asks: the AWS chain or a role, and the SDK's client made from it, as often as credentials run out.
+
+use std::time::Duration;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::config::retry::RetryConfig;
+use aws_sdk_ecr::config::timeout::TimeoutConfig;
+use aws_sdk_ecr::config::{AppName, Region, SharedCredentialsProvider};
+
+use crate::OpenOptions;
+use prodpin_core::model::{SourceName, is_account, is_region};
+use prodpin_net::aws::{AnswerCap, NamesItself};
+use prodpin_policy::EcrConfig;
+
+use super::EcrError;
+use super::gate::Gate;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// One attempt, body included: a page of 1,000 images is under a megabyte.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A page of 1,000 images with 20 tags of 300 characters each, or some manifests of 4 MiB (A9).
+pub(super) const MOST_BYTES: usize = 24 << 20;
+
+/// How CloudTrail names a session of a role.
+const SESSION: &str = "prodpin";
+
+/// All that a client is made of.
+#[derive(Debug)]
+pub(super) struct Access {
+    region: Region,
+    role: Option<(String, Option<prodpin_policy::Secret>)>,
+    endpoint: Option<String>,
+    credentials: Option<SharedCredentialsProvider>,
+    gate: Gate,
+}
+
+impl Access {
+    pub(super) async fn new(
+        name: &SourceName,
+        config: &EcrConfig,
+        options: &OpenOptions,
+        credentials: Option<SharedCredentialsProvider>,
+    ) -> Result<Self, EcrError> {
+        if let Some(account) = config.registry.as_ref().filter(|account| !is_account(account)) {
+            return Err(EcrError::Account(name.clone(), account.clone()));
+        }
+        if let Some(url) = &config.endpoint {
+            let is_plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty();
+            if !is_plain || url.password().is_some() {
+                return Err(EcrError::Endpoint(name.clone()));
+            }
+        }
+        let region = match &config.region {
+            Some(region) => Region::new(region.clone()),
+            None => {
+                let chain = aws_config::default_provider::region::DefaultRegionChain::builder().build();
+                chain.region().await.ok_or_else(|| EcrError::NoRegion(name.clone()))?
+            }
+        };
+        // It becomes a part of a host's name.
+        if !is_region(region.as_ref()) {
+            return Err(EcrError::Region(name.clone(), region.to_string()));
+        }
+        Ok(Self {
+            region,
+            role: config.assume_role.clone().map(|role| (role, config.external_id.clone())),
+            endpoint: config.endpoint.as_ref().map(ToString::to_string),
+            credentials,
+            gate: Gate::of(options, config),
+        })
+    }
+
+    pub(super) fn region(&self) -> &str {
+        self.region.as_ref()
+    }
+
+    /// A client with credentials looked for from scratch: what a person or a sidecar renewed on disk is found, too.
+    /// Nothing is sent yet, except what the chain itself needs.
+    pub(super) async fn connect(&self) -> Client {
+        let shared = self.loader().load().await;
+        // The SDK's own retries are off: they know nothing of this registry's other callers, nor of the run's deadline.
+        let mut ecr = aws_sdk_ecr::config::Builder::from(&shared)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
+            )
+            .interceptor(self.gate)
+            .interceptor(AnswerCap(MOST_BYTES))
+            .interceptor(NamesItself);
+        if let Some((role, external_id)) = &self.role {
+            ecr = ecr.credentials_provider(assume(&shared, role, external_id.as_ref()).await);
+        }
+        if let Some(endpoint) = &self.endpoint {
+            ecr = ecr.endpoint_url(endpoint);
+        }
+        Client::from_conf(ecr.build())
+    }
+
+    /// Where calls go, for a person.
+    pub(super) async fn address(&self) -> String {
+        let configured = match (&self.endpoint, std::env::var("AWS_ENDPOINT_URL_ECR")) {
+            (Some(endpoint), _) => Some(endpoint.clone()),
+            (None, Ok(endpoint)) => Some(endpoint),
+            (None, Err(_)) => self.loader().load().await.endpoint_url().map(str::to_owned),
+        };
+        configured.unwrap_or_else(|| format!("https://api.ecr.{}.amazonaws.com", self.region))
+    }
+
+    fn loader(&self) -> ConfigLoader {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(self.region.clone());
+        if let Some(credentials) = &self.credentials {
+            loader = loader.credentials_provider(credentials.clone());
+        }
+        if let Ok(name) = AppName::new(concat!("prodpin-", env!("CARGO_PKG_VERSION"))) {
+            loader = loader.app_name(name);
+        }
+        loader
+    }
+}
+
+async fn assume(
+    shared: &SdkConfig,
+    role: &str,
+    external_id: Option<&prodpin_policy::Secret>,
+) -> SharedCredentialsProvider {
+    let mut builder = AssumeRoleProvider::builder(role).session_name(SESSION).configure(shared);
+    if let Some(id) = external_id {
+        builder = builder.external_id(id.expose());
+    }
+    SharedCredentialsProvider::new(builder.build().await)
+}

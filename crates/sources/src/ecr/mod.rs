@@ -1,0 +1,246 @@
+//! The private Amazon ECR registry of one account in one region.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `access` | who asks: the AWS chain, a role, and a client that can be made anew |
+//! | `gate` | which calls may be sent at all (I17, I8) |
+//! | `wire` | the one way to call: limits, throttling, expiry, deadline |
+//! | `failure` | errors as causes and sentences |
+//! | `pace` | the quota of `PutImage` (A7) |
+//! | `repositories`, `described` | which repositories there are, and their settings |
+//! | `observe`, `images` | every image, compactly (A2, A3) |
+//! | `settings` | what the whole registry has: cache, replication, templates |
+//! | `manifests`, `inspect`, `pin` | one image: its bytes, what is below it, its pin |
+//! | `lifecycle` | the rule in front that claims pins, put there where the policy says so |
+//! | `rehearse` | ECR's own preview of its lifecycle policy (A39) |
+//!
+//! A tag is a tag, an artifact a manifest, a pin one more tag on it. What that pin is worth, only the lifecycle policy
+//! tells (A49), so the snapshot carries everything that its evaluation depends on.
+
+mod access;
+mod described;
+mod failure;
+mod gate;
+mod images;
+mod inspect;
+mod lifecycle;
+mod manifests;
+mod observe;
+mod pace;
+mod pin;
+mod rehearse;
+mod repositories;
+mod settings;
+mod wire;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use aws_sdk_ecr::config::SharedCredentialsProvider;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use prodpin_core::model::{
+    ArtifactId, Cause, Digest, EcrHost, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
+    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
+};
+use prodpin_policy::EcrConfig;
+
+use self::access::Access;
+use self::described::Handover;
+use self::settings::CacheRules;
+use self::wire::Wire;
+use super::{Inventory, OpenOptions, Reservation, Source, oci};
+
+/// Why a registry cannot be a source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EcrError {
+    /// Nothing says which region.
+    #[error("source {0}: no region is set; write region: under ecr: in the policy, or set AWS_REGION")]
+    NoRegion(SourceName),
+    /// The region has no region's shape.
+    #[error("source {0}: {1:?} is no AWS region; write it as in eu-west-1")]
+    Region(SourceName, String),
+    /// The account is no account.
+    #[error("source {0}: {1:?} is no AWS account id; write its 12 digits")]
+    Account(SourceName, String),
+    /// The endpoint is no plain HTTP origin.
+    #[error("source {0}: the endpoint must be an http or https URL without user name or password")]
+    Endpoint(SourceName),
+}
+
+/// What can be set beside the policy.
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    /// Rows per page of a listing. ECR gives at most 1,000 (A1); fewer make the same listing in more pages.
+    pub page_size: i32,
+    /// Credentials in place of the AWS chain's.
+    pub credentials: Option<SharedCredentialsProvider>,
+    /// How often a call is sent before a fault is final.
+    pub tries: u32,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { page_size: 1000, credentials: None, tries: 6 }
+    }
+}
+
+/// Opens a registry. Sources of one account and region that are opened with the same surroundings share one limit.
+pub async fn open(
+    name: &SourceName,
+    config: &EcrConfig,
+    options: &OpenOptions,
+    surroundings: &oci::Surroundings,
+) -> Result<Source, EcrError> {
+    open_tuned(name, config, options, surroundings, Tuning::default()).await
+}
+
+/// Opens a registry with settings of one's own.
+pub async fn open_tuned(
+    name: &SourceName,
+    config: &EcrConfig,
+    options: &OpenOptions,
+    surroundings: &oci::Surroundings,
+    tuning: Tuning,
+) -> Result<Source, EcrError> {
+    let access = Access::new(name, config, options, tuning.credentials).await?;
+    let wire = Wire::open(access, config, options, &surroundings.throttles, tuning.tries).await;
+    let registry = Arc::new(Registry {
+        wire,
+        config: config.clone(),
+        page_size: tuning.page_size,
+        handover: Handover::default(),
+        cache: OnceCell::new(),
+        matched: Mutex::default(),
+        listed: std::sync::atomic::AtomicBool::new(false),
+    });
+    let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&registry))) as Arc<_>);
+    let rehearsal = options.rehearse.then(|| Arc::new(rehearse::Preview(Arc::clone(&registry))) as Arc<_>);
+    Ok(Source { inventory: registry, protector, rehearsal })
+}
+
+/// The reading half, and what all halves share.
+#[derive(Debug)]
+struct Registry {
+    wire: Wire,
+    config: EcrConfig,
+    page_size: i32,
+    /// What the list of repositories said about those that are about to be looked at.
+    handover: Handover,
+    /// The pull-through cache rules, read once.
+    cache: OnceCell<Option<CacheRules>>,
+    /// Pattern entries that some repository matched.
+    matched: Mutex<BTreeSet<String>>,
+    /// Whether the list of repositories was read to its end: before that, "matched nothing" is not known.
+    listed: std::sync::atomic::AtomicBool,
+}
+
+impl Registry {
+    /// The account as calls name it (A11); none means the caller's own.
+    fn id(&self) -> Option<String> {
+        self.config.registry.clone()
+    }
+
+    fn note_match(&self, repository: &str) {
+        let mut matched = self.matched.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in self.config.repositories.matching_entries(repository) {
+            if !matched.contains(entry) {
+                matched.insert(entry.to_owned());
+            }
+        }
+    }
+
+    fn digest_of<'a>(&self, artifact: &'a ArtifactId) -> Result<&'a Digest, Gap> {
+        artifact.digest().ok_or_else(|| {
+            let detail = format!("{artifact} is no manifest, and a registry holds nothing else");
+            Gap::new(Scope::Artifact(artifact.clone()), Cause::Unsupported, detail)
+        })
+    }
+}
+
+#[async_trait]
+impl Inventory for Registry {
+    async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
+        settings::settings(self).await
+    }
+
+    fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
+        repositories::repositories(self)
+    }
+
+    async fn observe(&self, repository: &RepositoryName) -> Snapshot {
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
+        observe::observe(self, repository, memory).await
+    }
+
+    async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
+        match images::by_tag(self, repository, tag).await {
+            Ok(Some(image)) => (Resolution::Artifact(image.digest.into()), None),
+            Ok(None) => (Resolution::NotFound, None),
+            Err(failure) => (Resolution::Unknown, Some(failure.gap(Scope::Tag(tag.clone())))),
+        }
+    }
+
+    async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {
+        inspect::inspect(self, repository, artifact).await
+    }
+
+    /// When the image was pushed. Its own word is in its configuration, which ECR gives out by a signed URL of another
+    /// service only: nothing that an audit should follow for the sake of an order that push times give as well.
+    async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<Timestamp> {
+        images::by_digest(self, repository, artifact.digest()?).await.ok()??.pushed
+    }
+
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+        let Reference::Image { host, repository, tag, .. } = reference else { return None };
+        let host = host.to_ascii_lowercase();
+        let named = EcrHost::read(&host)?;
+        if Some(named.account) != self.wire.account() || named.region != self.wire.region() {
+            return None;
+        }
+        let running = match (reference.artifact(), tag) {
+            (Some(artifact), _) => RunningReference::Artifact(artifact),
+            (None, Some(tag)) => RunningReference::Tag(tag.clone()),
+            // What a container runtime would pull.
+            (None, None) => RunningReference::Tag("latest".parse().ok()?),
+        };
+        Some((repository.clone(), running))
+    }
+
+    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        let digest = self.digest_of(artifact)?;
+        let found = manifests::identities(self, repository, digest).await;
+        found.map_err(|fault| fault.gap(Scope::Artifact(artifact.clone())))
+    }
+
+    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        let digest = self.digest_of(artifact)?;
+        let said = manifests::provenance(self, repository, digest).await;
+        said.map_err(|fault| fault.gap(Scope::Artifact(artifact.clone())))
+    }
+
+    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
+        let (account, region) = (self.wire.account()?, self.wire.region());
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        artifact.digest().map(|digest| format!("{account}.dkr.ecr.{region}.{domain}/{repository}@{digest}"))
+    }
+
+    fn selects(&self, repository: &RepositoryName) -> bool {
+        self.config.repositories.matches(repository.as_str())
+    }
+
+    fn unmatched_patterns(&self) -> Vec<String> {
+        if !self.listed.load(std::sync::atomic::Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let matched = self.matched.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.config.repositories.entries().iter();
+        entries.filter(|entry| !entry.starts_with('!') && !matched.contains(*entry)).cloned().collect()
+    }
+}

@@ -1,0 +1,242 @@
+//! Places that hold artifacts.
+//!
+//! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
+//! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
+
+mod closure;
+pub mod ecr;
+pub mod helm;
+mod manifest;
+pub mod memory;
+pub mod oci;
+pub mod s3;
+mod witness;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use prodpin_core::model::{
+    ArtifactId, Cause, Cleanup, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance, Reference,
+    RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
+};
+pub use prodpin_net::memory::{Full, Reservation};
+use prodpin_policy::SourceConfig;
+
+pub use witness::PinLook;
+
+/// The gap of a repository that is larger than what there is memory for.
+pub(crate) fn outgrown(read: usize, what: &str) -> Gap {
+    let detail = format!(
+        "the repository has more {what} than the memory budget allows: {read} were read, and no more; raise --memory (and \
+         the container's memory limit)"
+    );
+    Gap::new(Scope::Repository, Cause::Refused, detail)
+}
+
+/// Reading a source. No method fails as a whole: what could not be read comes back as a gap beside what could.
+#[async_trait]
+pub trait Inventory: Send + Sync {
+    /// Protection settings that all repositories of this source share.
+    async fn settings(&self) -> (SettingFacts, Vec<Gap>);
+
+    /// What is known of cleanup rules that this source cannot read. By default nothing needs to be: the source reads the
+    /// rules of its repositories itself, or there are none.
+    async fn cleanup(&self) -> Cleanup {
+        Cleanup::default()
+    }
+
+    /// The repositories that the policy's patterns select, each once, as they are found.
+    /// An `Err` is a gap about the list itself; the stream may go on after it.
+    fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>>;
+
+    /// Every tag of a repository with what it points at.
+    async fn observe(&self, repository: &RepositoryName) -> Snapshot;
+
+    /// The same within a reservation of memory. A repository that grows out of it is told by a gap about the whole list,
+    /// and is not read on. By default everything is read.
+    async fn observe_within(&self, repository: &RepositoryName, _memory: &Reservation) -> Snapshot {
+        self.observe(repository).await
+    }
+
+    /// Looks one tag up directly, past any list or cache. A definitive answer only (I4).
+    async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>);
+
+    /// Reads anew what a tag that seems to have changed names, by the bytes themselves: what goes on record for good is
+    /// not left to a header that a proxy may have made up (F21). By default the list is the service's own word.
+    async fn confirm(&self, _repository: &RepositoryName, _tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        (Resolution::Artifact(listed), None)
+    }
+
+    /// Whether `confirm` reads bytes, so that what it says can be held against what a list or a HEAD said.
+    fn confirms_by_bytes(&self) -> bool {
+        false
+    }
+
+    /// Whether tags of targets may be read by the bytes that they serve: not where that leaves a trace that rules go by
+    /// (I30).
+    async fn reads_tags(&self) -> bool {
+        self.confirms_by_bytes()
+    }
+
+    /// What a tag serves, by the bytes, whatever is known of what it is said to name (F105).
+    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        self.confirm(repository, tag, listed).await
+    }
+
+    /// Whether what a known tag named is served still where it last was, although no list and no look-up names it any
+    /// more: an index may have been cut while its archives stayed. By default there is no such place.
+    async fn is_left_out(&self, _repository: &RepositoryName, _tag: &Tag) -> bool {
+        false
+    }
+
+    /// Looks closely at one artifact: bytes, closure, pin, lock.
+    async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection;
+
+    /// The same of an artifact to which only a tag leads that `is_left_out`.
+    async fn inspect_left_out(&self, repository: &RepositoryName, artifact: &ArtifactId, _tag: &Tag) -> Inspection {
+        self.inspect(repository, artifact).await
+    }
+
+    /// When the artifact was built or written as it says itself, for ordering where no push time is known.
+    /// Cheaper than `inspect`; none where it does not say.
+    async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<jiff::Timestamp>;
+
+    /// What an artifact says of itself in its annotations and labels. By default nothing: the source has no place for it.
+    async fn provenance(&self, _repository: &RepositoryName, _artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        Ok(Provenance::default())
+    }
+
+    /// Looks for a pin in this repository, whoever made it. Asked before the history of a source begins: a list of names is
+    /// enough where pins are tags, and of object versions the newest and some of the others are asked for holds.
+    async fn look_for_pin(&self, repository: &RepositoryName, memory: &Reservation) -> PinLook {
+        let snapshot = self.observe_within(repository, memory).await;
+        if let Some(tag) = witness::pin_tag(&snapshot) {
+            return PinLook::Pin(tag);
+        }
+        let (mut holds, asked) = witness::Holds::look(&snapshot);
+        for artifact in asked {
+            if let Some(found) = holds.note(self.inspect(repository, &artifact).await) {
+                return found;
+            }
+        }
+        holds.end()
+    }
+
+    /// How a client names exactly these bytes, if one does: `registry.example.com/shop/api@sha256:…`.
+    fn address(&self, _repository: &RepositoryName, _artifact: &ArtifactId) -> Option<String> {
+        None
+    }
+
+    /// Where in this source a reference points, if it points into this source at all.
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)>;
+
+    /// Every digest by which a node may report that it runs this artifact: its own, and for an index those of its
+    /// platforms' manifests, and the configurations of them all (E125). By default its own alone: what a node reports
+    /// otherwise then counts as an artifact of its own.
+    async fn identities(&self, _repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        Ok(artifact.digest().cloned().into_iter().collect())
+    }
+
+    /// Whether the policy's patterns select this repository, so that one that vanished from the list is still looked at.
+    fn selects(&self, repository: &RepositoryName) -> bool;
+
+    /// What production rules match and order in place of a tag that is no longer listed: the tag, or the version that
+    /// an object's key names.
+    fn label(&self, tag: &Tag) -> Box<str> {
+        tag.as_str().into()
+    }
+
+    /// Policy patterns that matched no repository, once `repositories` has been read to its end.
+    fn unmatched_patterns(&self) -> Vec<String>;
+}
+
+/// Pinning in a source: the only write prodpin makes, but for the rule that makes pins hold, where the policy asks for
+/// that. There is no method that removes anything.
+#[async_trait]
+pub trait Protector: Send + Sync {
+    /// Pins one artifact. `Ok` says that the source accepted it; only a later `inspect` proves it.
+    /// Pinning what is pinned is not an error.
+    async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure>;
+
+    /// Puts a lifecycle policy in the place of the one that was read, and says what is there then, as it was read back.
+    /// Refused if another one is there by now. By default there is no way to.
+    async fn put_lifecycle(
+        &self,
+        repository: &RepositoryName,
+        _change: &LifecycleChange,
+    ) -> Result<Box<str>, PinFailure> {
+        let detail = format!("{repository}: this source has no lifecycle policy that prodpin could write");
+        Err(PinFailure { cause: Cause::Unsupported, detail })
+    }
+}
+
+/// Asking a source itself what its lifecycle rules would do, without their doing it.
+#[async_trait]
+pub trait Rehearsal: Send + Sync {
+    /// What the source says would happen to a repository under this lifecycle policy, or under the one that is live.
+    async fn rehearse(&self, repository: &RepositoryName, lifecycle: Option<&str>) -> Result<Vec<Rehearsed>, Gap>;
+}
+
+/// One thing that the source says it would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// To what.
+    pub artifact: ArtifactId,
+    /// What.
+    pub effect: Effect,
+    /// By which rule: its priority on ECR.
+    pub rule: Option<String>,
+}
+
+pub use prodpin_core::model::PinFailure;
+
+/// A source as a run uses it.
+#[derive(Clone)]
+pub struct Source {
+    /// The reading half.
+    pub inventory: Arc<dyn Inventory>,
+    /// The pinning half; absent in `audit` and in dry runs.
+    pub protector: Option<Arc<dyn Protector>>,
+    /// The source's own preview of its rules; absent unless it was asked for, and where the source has none.
+    pub rehearsal: Option<Arc<dyn Rehearsal>>,
+}
+
+/// How to open a source.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// Whether to build the pinning half. Without it the HTTP layer itself refuses every call that could write (I17).
+    pub write: bool,
+    /// Whether to build what asks the source for a preview of its own lifecycle rules.
+    pub rehearse: bool,
+    /// Whether rules that are not live will be judged: then everything is read that any rule could ask for.
+    pub tried: bool,
+    /// The most requests in flight at one host; adaptive below it.
+    pub concurrency: usize,
+    /// No request starts, and no wait goes on, past this moment.
+    pub deadline: Option<std::time::Instant>,
+}
+
+/// Opens a source of any kind. Registries that are opened with the same surroundings share a limit where they share a
+/// host. The error is for a person, without the source's name.
+pub async fn open(
+    name: &SourceName,
+    config: &SourceConfig,
+    options: &OpenOptions,
+    surroundings: &oci::Surroundings,
+) -> Result<Source, String> {
+    match config {
+        SourceConfig::Oci(config) => {
+            oci::open_in(name, config, options, surroundings).map_err(|error| error.to_string())
+        }
+        SourceConfig::Ecr(config) => {
+            ecr::open(name, config, options, surroundings).await.map_err(|error| error.to_string())
+        }
+        SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
+        SourceConfig::Helm(config) => {
+            helm::open_in(name, config, options, surroundings).await.map_err(|error| error.to_string())
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Manifests and indexes, read strictly: two readers must never see two different things in the same bytes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_CREATED;
+use oci_distribution::manifest::{
+    IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE,
+    OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
+};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use prodpin_core::model::{Cause, Digest, Provenance};
+use prodpin_net::http::fault::Fault;
+
+/// Which of the two shapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Image,
+    Index,
+}
+
+/// A manifest's content, as far as protection needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Manifest {
+    /// When it was built, by its own annotation.
+    pub(super) created: Option<Timestamp>,
+    /// What else it says of itself, by its annotations.
+    pub(super) provenance: Provenance,
+    pub(super) content: Content,
+}
+
+/// What Helm calls the configuration of a chart that it pushes (F142).
+const CHART_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
+
+impl Manifest {
+    /// Whether it is a Helm chart.
+    pub(super) fn is_chart(&self) -> bool {
+        matches!(&self.content, Content::Image { config, .. } if config.media_type == CHART_CONFIG)
+    }
+}
+
+/// What it refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    Image { config: Descriptor, layers: Vec<Descriptor> },
+    Index(Vec<Descriptor>),
+}
+
+impl Content {
+    /// The manifests that an index names.
+    pub(super) fn children(&self) -> Vec<Digest> {
+        match self {
+            Self::Image { .. } => Vec::new(),
+            Self::Index(children) => children.iter().map(|child| child.digest.clone()).collect(),
+        }
+    }
+}
+
+/// A reference by digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Descriptor {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) media_type: String,
+    /// A layer that registries need not hold, because it names where else it is.
+    pub(super) foreign: bool,
+    /// Written beside an image by its builder (`vnd.docker.reference.type`), or a part of such: not something that runs.
+    pub(super) attestation: bool,
+    /// What it is to a person: `platform linux/arm64`, `layer`.
+    pub(super) part: Option<String>,
+}
+
+impl Descriptor {
+    /// Whether it refers to a manifest; everything else is a blob, even in an index (build caches do that).
+    pub(super) fn is_manifest(&self) -> bool {
+        is_manifest(&self.media_type)
+    }
+
+    /// Whether it is the configuration of an image, which says when it was built.
+    pub(super) fn is_image_config(&self) -> bool {
+        matches!(self.media_type.as_str(), IMAGE_CONFIG_MEDIA_TYPE | IMAGE_DOCKER_CONFIG_MEDIA_TYPE)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    schema_version: u32,
+    media_type: Option<String>,
+    config: Option<RawDescriptor>,
+    layers: Option<Vec<RawDescriptor>>,
+    manifests: Option<Vec<RawDescriptor>>,
+    fs_layers: Option<IgnoredAny>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDescriptor {
+    media_type: String,
+    digest: Digest,
+    size: u64,
+    urls: Option<Vec<IgnoredAny>>,
+    annotations: Option<BTreeMap<String, String>>,
+    platform: Option<RawPlatform>,
+}
+
+/// Read leniently: it names a part for a person, and decides nothing.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawPlatform {
+    os: serde_json::Value,
+    architecture: serde_json::Value,
+    variant: serde_json::Value,
+    #[serde(rename = "os.version")]
+    os_version: serde_json::Value,
+}
+
+/// What a part is called that a machine of some kind starts.
+pub(super) const PLATFORM: &str = "platform";
+
+/// A word of a platform's name is short and plain; whoever builds an image chooses it (I19).
+const PLATFORM_WORD: usize = 40;
+
+impl RawPlatform {
+    /// `linux/arm64/v8`; none where it says nothing of use.
+    fn name(&self) -> Option<String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let word = |value: &serde_json::Value| {
+            let text = value.as_str()?.to_owned();
+            (1..=PLATFORM_WORD).contains(&text.len()).then_some(text).filter(|text| text.bytes().all(plain))
+        };
+        let words = [&self.os, &self.architecture, &self.variant, &self.os_version].map(word);
+        let [Some(_), Some(_), ..] = &words else { return None };
+        Some(words.into_iter().flatten().collect::<Vec<_>>().join("/"))
+    }
+}
+
+const FOREIGN: [&str; 5] = [
+    "application/vnd.oci.image.layer.nondistributable.v1.tar",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+];
+
+fn kind(media_type: &str) -> Option<Kind> {
+    match media_type {
+        OCI_IMAGE_MEDIA_TYPE | IMAGE_MANIFEST_MEDIA_TYPE => Some(Kind::Image),
+        OCI_IMAGE_INDEX_MEDIA_TYPE | IMAGE_MANIFEST_LIST_MEDIA_TYPE => Some(Kind::Index),
+        _ => None,
+    }
+}
+
+/// Whether a media type is one of the four that are asked for.
+pub(super) fn is_manifest(media_type: &str) -> bool {
+    kind(media_type).is_some()
+}
+
+/// Whether a media type is one of the two that list other manifests.
+pub(super) fn is_index(media_type: &str) -> bool {
+    kind(media_type) == Some(Kind::Index)
+}
+
+/// Manifests of Docker's schema 1 have no digest that all readers agree on, so nothing about them can be proven.
+pub(super) fn is_schema_1(media_type: &str) -> bool {
+    media_type.starts_with("application/vnd.docker.distribution.manifest.v1+")
+}
+
+/// The four types that are asked for: with fewer a server may convert, and the same tag has another digest (C88, A12).
+pub(super) const ACCEPTED: [&str; 4] =
+    [OCI_IMAGE_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE];
+
+/// Reads a manifest's exact bytes. `served` is the Content-Type they came with.
+pub(super) fn parse(bytes: &[u8], served: Option<&str>) -> Result<Manifest, Fault> {
+    if served.is_some_and(is_schema_1) {
+        return Err(schema_1());
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::malformed("the manifest is not UTF-8"))?;
+    reject_look_alikes(text)?;
+    // The error's text is left out: it quotes what the registry sent.
+    let document: Document = serde_json::from_str(text).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        match text.contains("\"fsLayers\"") {
+            true => schema_1(),
+            false => Fault::malformed(format!("the manifest breaks the specification ({place})")),
+        }
+    })?;
+    document.check(served)
+}
+
+fn schema_1() -> Fault {
+    let detail =
+        "the manifest is of Docker's schema 1, which cannot be verified; push the image again with a current client";
+    Fault::new(Cause::Unsupported, detail)
+}
+
+/// Some readers match keys without regard to case: `Layers` is nothing to us and layers to them.
+fn reject_look_alikes(text: &str) -> Result<(), Fault> {
+    const KEYS: [&str; 5] = ["schemaVersion", "mediaType", "config", "layers", "manifests"];
+    let document: BTreeMap<String, IgnoredAny> =
+        serde_json::from_str(text).map_err(|_| Fault::malformed("the manifest is no JSON object"))?;
+    let alike = |key: &String| KEYS.iter().any(|known| key != known && key.eq_ignore_ascii_case(known));
+    match document.keys().any(alike) {
+        true => Err(Fault::malformed("the manifest has a key that differs from a known one only in case")),
+        false => Ok(()),
+    }
+}
+
+impl Document {
+    fn check(self, served: Option<&str>) -> Result<Manifest, Fault> {
+        if self.fs_layers.is_some() || self.schema_version == 1 {
+            return Err(schema_1());
+        }
+        if self.schema_version != 2 {
+            return Err(Fault::malformed("the manifest's schemaVersion is not 2"));
+        }
+        if let (Some(own), Some(served)) = (self.media_type.as_deref(), served)
+            && own != served
+        {
+            return Err(Fault::malformed(format!(
+                "the manifest says that it is {own:.100?} and was served as {served:.100?}"
+            )));
+        }
+        let named = self.media_type.as_deref().or(served);
+        let Some(kind) = named.and_then(kind) else {
+            let detail = format!("manifests of type {:.100?} are not supported", named.unwrap_or("unknown"));
+            return Err(Fault::new(Cause::Unsupported, detail));
+        };
+        let created = self.annotations.as_ref().and_then(created);
+        let annotation = |key: &str| self.annotations.as_ref()?.get(key).map(String::as_str);
+        let provenance = Provenance::read(annotation);
+        let content = match (kind, self.manifests, self.layers, self.config) {
+            (_, Some(_), Some(_), _) | (_, Some(_), _, Some(_)) => {
+                return Err(Fault::malformed("the manifest has both `manifests` and `layers` or `config`"));
+            }
+            (Kind::Index, Some(manifests), None, None) => Content::Index(descriptors(manifests)),
+            (Kind::Image, None, layers, Some(config)) => {
+                let mut config = Descriptor::from(config);
+                config.part = Some("configuration".to_owned());
+                let mut layers = descriptors(layers.unwrap_or_default());
+                layers.iter_mut().for_each(|layer| layer.part = Some("layer".to_owned()));
+                Content::Image { config, layers }
+            }
+            _ => return Err(Fault::malformed("the manifest's shape is not that of its media type")),
+        };
+        Ok(Manifest { created, provenance, content })
+    }
+}
+
+fn descriptors(raw: Vec<RawDescriptor>) -> Vec<Descriptor> {
+    raw.into_iter().map(Descriptor::from).collect()
+}
+
+impl From<RawDescriptor> for Descriptor {
+    fn from(raw: RawDescriptor) -> Self {
+        let elsewhere = raw.urls.is_some_and(|urls| !urls.is_empty());
+        let attestation =
+            raw.annotations.is_some_and(|annotations| annotations.contains_key("vnd.docker.reference.type"));
+        let foreign = elsewhere && FOREIGN.contains(&raw.media_type.as_str());
+        let part = raw.platform.and_then(|platform| platform.name()).map(|name| format!("{PLATFORM} {name}"));
+        Self { digest: raw.digest, size: raw.size, media_type: raw.media_type, foreign, attestation, part }
+    }
+}
+
+/// The annotation that says when something was built.
+fn created(annotations: &BTreeMap<String, String>) -> Option<Timestamp> {
+    annotations.get(ORG_OPENCONTAINERS_IMAGE_CREATED)?.parse().ok()
+}
+
+/// When an image's configuration says that it was built.
+pub(super) fn created_in_config(bytes: &[u8]) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Config {
+        created: Option<String>,
+    }
+    serde_json::from_slice::<Config>(bytes).ok()?.created?.parse().ok()
+}
+
+/// What an image says of itself by the labels in its configuration.
+pub(super) fn provenance_in_config(bytes: &[u8]) -> Option<Provenance> {
+    #[derive(Deserialize)]
+    struct Config {
+        config: Option<Labelled>,
+    }
+    #[derive(Deserialize)]
+    struct Labelled {
+        #[serde(rename = "Labels")]
+        labels: Option<BTreeMap<String, String>>,
+    }
+    let config: Config = serde_json::from_slice(bytes).ok()?;
+    let labels = config.config.and_then(|config| config.labels).unwrap_or_default();
+    Some(Provenance::read(|key| labels.get(key).map(String::as_str)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+    fn descriptor(media_type: &str, extra: &str) -> String {
+        format!(r#"{{"mediaType":"{media_type}","digest":"{}","size":3{extra}}}"#, Digest::of(media_type.as_bytes()))
+    }
+
+    fn image(extra: &str) -> String {
+        let (config, layer) = (descriptor(CONFIG, ""), descriptor(LAYER, ""));
+        format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layer}]{extra}}}"#)
+    }
+
+    fn cause(text: &str, served: Option<&str>) -> Option<Cause> {
+        parse(text.as_bytes(), served).err().map(|fault| fault.cause)
+    }
+
+    #[test]
+    fn images_and_indexes_are_read() {
+        let foreign = descriptor(FOREIGN[0], r#","urls":["https://w.example/x"]"#);
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{OCI_IMAGE_MEDIA_TYPE}","config":{},"layers":[{},{foreign}],
+            "subject":{},"annotations":{{"org.opencontainers.image.created":"2026-01-02T03:04:05Z"}}}}"#,
+            descriptor(CONFIG, ""),
+            descriptor(FOREIGN[1], ""),
+            descriptor(OCI_IMAGE_MEDIA_TYPE, ""),
+        );
+        let manifest = parse(text.as_bytes(), Some(OCI_IMAGE_MEDIA_TYPE)).unwrap();
+        assert_eq!(manifest.created, Some("2026-01-02T03:04:05Z".parse().unwrap()));
+        let Content::Image { layers, .. } = manifest.content else { panic!("an image") };
+        assert_eq!(layers.iter().map(|layer| layer.foreign).collect::<Vec<_>>(), [false, true]);
+
+        let child = descriptor(OCI_IMAGE_MEDIA_TYPE, r#","annotations":{"vnd.docker.reference.type":"attestation"}"#);
+        let text = format!(r#"{{"schemaVersion":2,"manifests":[{child}]}}"#);
+        let manifest = parse(text.as_bytes(), Some(OCI_IMAGE_INDEX_MEDIA_TYPE)).unwrap();
+        assert!(matches!(&manifest.content, Content::Index(children) if children[0].attestation));
+        let no_layers = image("").replace(&format!("[{}]", descriptor(LAYER, "")), "null");
+        assert_eq!(cause(&no_layers, Some(OCI_IMAGE_MEDIA_TYPE)), None);
+    }
+
+    #[test]
+    fn ambiguous_manifests_are_rejected_f23_f24_f25() {
+        let good = image("");
+        assert_eq!(cause(&good, Some(OCI_IMAGE_MEDIA_TYPE)), None);
+        let named = image(&format!(r#","mediaType":"{OCI_IMAGE_MEDIA_TYPE}""#));
+        for (text, served) in [
+            (image(r#","manifests":[]"#), OCI_IMAGE_MEDIA_TYPE),
+            (image(r#","manifests":[]"#), OCI_IMAGE_INDEX_MEDIA_TYPE),
+            (good.replace("\"layers\"", "\"Layers\""), OCI_IMAGE_MEDIA_TYPE),
+            (image(r#","MANIFESTS":[]"#), OCI_IMAGE_MEDIA_TYPE),
+            (good.clone(), OCI_IMAGE_INDEX_MEDIA_TYPE),
+            (named.clone(), IMAGE_MANIFEST_MEDIA_TYPE),
+            (named.clone(), "application/json"),
+            (good.replace("sha256:", "sha256:../../"), OCI_IMAGE_MEDIA_TYPE),
+            (good.replace("\"size\":3", "\"size\":-3"), OCI_IMAGE_MEDIA_TYPE),
+            (image(r#","layers":[]"#), OCI_IMAGE_MEDIA_TYPE),
+            (good.replace(":2,", ":3,"), OCI_IMAGE_MEDIA_TYPE),
+            ("[]".to_owned(), OCI_IMAGE_MEDIA_TYPE),
+            ("<html>".to_owned(), OCI_IMAGE_MEDIA_TYPE),
+            (String::new(), OCI_IMAGE_MEDIA_TYPE),
+        ] {
+            assert_eq!(cause(&text, Some(served)), Some(Cause::Malformed), "{text}");
+        }
+        assert_eq!(cause(&named, None), None);
+    }
+
+    #[test]
+    fn what_cannot_be_verified_is_unsupported() {
+        let schema_1 = r#"{"schemaVersion":1,"name":"a","fsLayers":[{"blobSum":"sha256:00"}]}"#;
+        let pretty = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+        for (text, served) in [
+            (schema_1, Some(pretty)),
+            (schema_1, Some("application/json")),
+            (&image(""), Some(pretty)),
+            (&image(""), None),
+            (&image(""), Some("application/vnd.example+json")),
+        ] {
+            assert_eq!(cause(text, served), Some(Cause::Unsupported), "{text} {served:?}");
+        }
+    }
+}

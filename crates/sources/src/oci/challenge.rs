@@ -1,0 +1,212 @@
+//! What a 401 asks for, and whether the realm it names may see the credentials (C93, F13, F14).
+
+use reqwest::header::{self, HeaderMap};
+use url::Url;
+
+use super::fault::Fault;
+use super::host::{RegistryHost, is_loopback, redacted};
+use prodpin_core::model::Marks;
+
+/// A way to authenticate, as the registry offers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Basic,
+    /// A token from a server that the registry chose.
+    Bearer {
+        realm: Url,
+        service: Option<String>,
+    },
+}
+
+/// A longer header is nothing that a registry sends.
+const MOST_BYTES: usize = 8 << 10;
+
+/// The best scheme that an answer offers: tokens before passwords. `None` if it offers none that is known.
+pub(super) fn offered(headers: &HeaderMap) -> Result<Option<Scheme>, Fault> {
+    let values = headers.get_all(header::WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok());
+    let challenges: Vec<Challenge> = values.filter(|value| value.len() <= MOST_BYTES).flat_map(parse).collect();
+    if let Some(bearer) = challenges.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer")) {
+        let realm = bearer.parameter("realm").and_then(|realm| realm.parse::<Url>().ok());
+        let realm = realm.filter(|realm| matches!(realm.scheme(), "https" | "http") && realm.has_host());
+        let Some(realm) = realm else {
+            return Err(Fault::malformed("the registry asks for a token and names no usable realm to get it from"));
+        };
+        return Ok(Some(Scheme::Bearer { realm, service: bearer.parameter("service").map(str::to_owned) }));
+    }
+    let basic = challenges.iter().any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"));
+    Ok(basic.then_some(Scheme::Basic))
+}
+
+/// What a challenge shows of the registry's kind, whether or not it can be answered.
+pub(super) fn note_challenge(headers: &HeaderMap, marks: &mut Marks) {
+    let values = headers.get_all(header::WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok());
+    for challenge in values.filter(|value| value.len() <= MOST_BYTES).flat_map(parse) {
+        let parameter = |name: &str| challenge.parameter(name).map(str::to_owned);
+        if challenge.scheme.eq_ignore_ascii_case("bearer") {
+            marks.token_realm = parameter("realm");
+            marks.token_service = parameter("service");
+        } else if challenge.scheme.eq_ignore_ascii_case("basic") {
+            marks.basic_realm = parameter("realm");
+        }
+    }
+}
+
+/// Whether this realm may be asked for a token, with whatever credentials there are. The registry chooses the realm,
+/// so that a hostile one would harvest passwords if any realm were taken.
+pub(super) fn realm_allowed(registry: &RegistryHost, realm: &Url, allowed: &[String]) -> Result<(), Fault> {
+    let host = realm.host_str().unwrap_or_default();
+    if !realm.username().is_empty() || realm.password().is_some() {
+        return Err(Fault::refused(format!("the registry names a token realm at {host} with a user name in it")));
+    }
+    if realm.scheme() == "http" && !(registry.is_plain() && (registry.is_loopback() == is_loopback(realm))) {
+        return Err(Fault::refused(format!(
+            "the registry names the token realm {} without TLS, where everyone on the way would see the credentials; \
+             have its realm set to an https address",
+            redacted(realm)
+        )));
+    }
+    let with_port = format!("{host}:{}", realm.port_or_known_default().unwrap_or_default());
+    let named = allowed.iter().any(|name| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(&with_port));
+    let paired = match registry.host() {
+        "registry.gitlab.com" => host == "gitlab.com",
+        _ => registry.is_hub() && host == "auth.docker.io",
+    };
+    if host == registry.host() || named || paired {
+        return Ok(());
+    }
+    Err(Fault::refused(format!(
+        "the registry sends for tokens to {host}, another host than its own, which would see the credentials; if that \
+         is meant, add `token_realms: [{host}]` to the source"
+    )))
+}
+
+/// One challenge of a `WWW-Authenticate` header.
+#[derive(Debug, PartialEq, Eq)]
+struct Challenge {
+    scheme: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl Challenge {
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Reads `Scheme key="value", key=value, Scheme …` (RFC 9110, 11.6.1). What does not fit ends the reading: a challenge
+/// half understood is none.
+fn parse(header: &str) -> Vec<Challenge> {
+    let mut challenges: Vec<Challenge> = Vec::new();
+    let mut rest = header.trim_start_matches([' ', '\t', ',']);
+    while !rest.is_empty() {
+        let (word, after) = token(rest);
+        if word.is_empty() {
+            break;
+        }
+        let after_blank = after.trim_start_matches([' ', '\t']);
+        if let Some(value) = after_blank.strip_prefix('=') {
+            let Some(challenge) = challenges.last_mut() else { break };
+            let Some((value, after)) = value_of(value.trim_start_matches([' ', '\t'])) else { break };
+            challenge.parameters.push((word.to_owned(), value));
+            rest = after;
+        } else {
+            challenges.push(Challenge { scheme: word.to_owned(), parameters: Vec::new() });
+            rest = after_blank;
+        }
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+    }
+    challenges
+}
+
+fn token(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)));
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+/// A token or a quoted string, and what follows it.
+fn value_of(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([' ', '\t', ',']).unwrap_or(text.len());
+        return Some((text[..end].to_owned(), &text[end..]));
+    };
+    let mut value = String::new();
+    let mut characters = quoted.char_indices();
+    while let Some((index, character)) = characters.next() {
+        match character {
+            '"' => return Some((value, &quoted[index + 1..])),
+            '\\' => value.push(characters.next()?.1),
+            other => value.push(other),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scheme(header: &str) -> Option<Scheme> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::WWW_AUTHENTICATE, header.parse().unwrap());
+        offered(&headers).ok().flatten()
+    }
+
+    #[test]
+    fn challenges_are_read_as_servers_write_them() {
+        let bearer = |realm: &str, service: Option<&str>| {
+            Some(Scheme::Bearer { realm: realm.parse().unwrap(), service: service.map(str::to_owned) })
+        };
+        for (header, expected) in [
+            (
+                r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a:pull,push""#,
+                bearer("https://auth.docker.io/token", Some("registry.docker.io")),
+            ),
+            (
+                r#"bearer service="s, \"t\"", realm="https://a.example/t?x=1""#,
+                bearer("https://a.example/t?x=1", Some("s, \"t\"")),
+            ),
+            (r#"Basic realm="r", Bearer realm="https://a.example/t""#, bearer("https://a.example/t", None)),
+            (r#"Basic realm="r""#, Some(Scheme::Basic)),
+            ("Basic", Some(Scheme::Basic)),
+            ("Negotiate", None),
+            (r#"Bearer realm="unterminated"#, None),
+            (r#"Bearer realm="file:///etc/passwd""#, None),
+            ("", None),
+        ] {
+            assert_eq!(scheme(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn realms_are_the_registry_s_own_or_named_f13_f14() {
+        let judge = |registry: &str, realm: &str, allowed: &[&str]| {
+            let registry = RegistryHost::new(&registry.parse().unwrap()).unwrap();
+            let allowed: Vec<String> = allowed.iter().map(|&name| name.to_owned()).collect();
+            realm_allowed(&registry, &realm.parse().unwrap(), &allowed).map_err(|fault| fault.detail)
+        };
+        for (registry, realm, allowed) in [
+            ("https://r.example", "https://r.example/token", &[][..]),
+            ("https://r.example", "https://r.example:8443/token", &[]),
+            ("https://docker.io", "https://auth.docker.io/token", &[]),
+            ("https://registry.gitlab.com", "https://gitlab.com/jwt/auth", &[]),
+            ("https://r.example", "https://id.example/t", &["id.example"]),
+            ("https://r.example", "https://id.example/t", &["ID.example:443"]),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/t", &[]),
+        ] {
+            assert_eq!(judge(registry, realm, allowed), Ok(()), "{realm} of {registry}");
+        }
+        for (registry, realm, allowed) in [
+            ("https://r.example", "https://evil.example/t", &["id.example"][..]),
+            ("https://r.example", "https://auth.docker.io/token", &[]),
+            ("https://r.example", "http://r.example/token", &[]),
+            ("https://r.example", "http://id.example/token", &["id.example"]),
+            ("http://127.0.0.1:5000", "http://id.example/token", &["id.example"]),
+            ("https://r.example", "https://u:p@r.example/token", &[]),
+            ("https://r.example", "https://r.example.evil.example/token", &[]),
+        ] {
+            assert!(judge(registry, realm, allowed).is_err(), "{realm} of {registry}");
+        }
+        let told = judge("https://r.example", "https://evil.example/t?token=secret", &[]).unwrap_err();
+        assert!(told.contains("token_realms: [evil.example]") && !told.contains("secret"), "{told}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Everything below a manifest: child manifests fetched and hashed, blobs asked for (I6).
+
+use std::collections::BTreeSet;
+
+use futures::stream::{self, StreamExt as _};
+
+use super::answer::Answer;
+use super::fault::Fault;
+use super::manifest::{Content, Descriptor, Manifest, parse};
+use super::registry::{Lack, Registry, Repository};
+use super::resolve::check_header;
+pub(super) use crate::closure::Trouble;
+use crate::closure::{Below, Frontier, Identities, check_child};
+use prodpin_core::model::{Digest, Disagreement};
+
+/// Manifests in memory at once, at 4 MiB each (I20).
+const MANIFESTS_AT_ONCE: usize = 6;
+
+/// A manifest as served: its exact bytes, and what they mean if that can be told.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) bytes: bytes::Bytes,
+    pub(super) media_type: Option<String>,
+    pub(super) manifest: Result<Manifest, Fault>,
+}
+
+impl Registry {
+    /// Fetches a manifest by digest and holds its bytes to it. It counts as a pull: `fetch` does it once.
+    pub(super) async fn get_by_digest(&self, repository: &Repository, digest: &Digest) -> Result<Fetched, Trouble> {
+        let answer = match self.get_manifest(repository, &digest.to_string()).await {
+            Ok(answer) => answer,
+            Err(Lack::NotFound) => return Err(Trouble::NotFound),
+            Err(Lack::Unknown(fault)) => return Err(Trouble::Unknown(fault)),
+        };
+        let what = || format!("{}/{}@{digest}", self.host.shown(), repository.name);
+        if answer.media_type().is_some_and(|media_type| media_type.contains("html")) {
+            return Err(Trouble::Unknown(Fault::malformed(format!("{}: a web page in place of a manifest", what()))));
+        }
+        if !digest.matches(&answer.body) {
+            let served = Digest::of(&answer.body);
+            return Err(Trouble::WrongBytes(format!("{}: the bytes served hash to {served}", what())));
+        }
+        check_header(&answer, what).map_err(|fault| Trouble::WrongBytes(fault.detail))?;
+        Ok(Fetched::of(answer, what))
+    }
+}
+
+impl Fetched {
+    /// Reads what was served.
+    pub(super) fn of(answer: Answer, what: impl Fn() -> String) -> Self {
+        let media_type = answer.media_type().map(str::to_owned);
+        let manifest = parse(&answer.body, media_type.as_deref())
+            .map_err(|fault| Fault::new(fault.cause, format!("{}: {}", what(), fault.detail)));
+        Self { bytes: answer.body, media_type, manifest }
+    }
+}
+
+impl Registry {
+    /// Whether HEAD says that a manifest is there for which GET has just answered 404.
+    pub(super) async fn head_says_there(&self, repository: &Repository, digest: &Digest) -> Option<Disagreement> {
+        self.told_by_head(repository, &digest.to_string()).await?;
+        let [said, but] = ["HEAD says that it is there", "GET answers 404"].map(str::to_owned);
+        Some(Disagreement { said, but })
+    }
+}
+
+/// Walks everything below a manifest, level by level.
+pub(super) async fn below(registry: &Registry, repository: &Repository, root: &Digest, content: &Content) -> Below {
+    let mut found = Below::default();
+    let mut frontier = Frontier::below(repository.name.as_str(), root, content.clone());
+    loop {
+        let level = match frontier.descend() {
+            Ok(level) if level.is_empty() => break,
+            Ok(level) => level,
+            Err(fault) => {
+                found.faults.push(fault);
+                return found;
+            }
+        };
+        let fetched = level.into_iter().map(|child| async move {
+            let content = child_content(registry, repository, &child).await;
+            (child, content)
+        });
+        let mut fetched = stream::iter(fetched).buffer_unordered(MANIFESTS_AT_ONCE);
+        while let Some((child, content)) = fetched.next().await {
+            match content {
+                Ok(content) => frontier.add(content, child.attestation),
+                Err(trouble) => {
+                    if matches!(trouble, Trouble::NotFound)
+                        && let Some(disagreement) = registry.head_says_there(repository, &child.digest).await
+                    {
+                        found.contradict(format!("{}@{}", repository.name, child.digest), disagreement);
+                    } else {
+                        found.note(&child, trouble);
+                    }
+                }
+            }
+        }
+    }
+    ask_blobs(registry, repository, frontier, &mut found).await;
+    found
+}
+
+/// The digests by which a node may report this manifest.
+pub(super) async fn identities(
+    registry: &Registry,
+    repository: &Repository,
+    root: &Digest,
+) -> Result<BTreeSet<Digest>, Fault> {
+    let mut identities = Identities::of(root);
+    while let Some(level) = identities.descend() {
+        let fetched = level.into_iter().map(|digest| async move { registry.fetch(repository, &digest).await });
+        let mut fetched = stream::iter(fetched).buffer_unordered(MANIFESTS_AT_ONCE);
+        while let Some(answer) = fetched.next().await {
+            identities.add(answer.and_then(|fetched| fetched.manifest.clone().map_err(Trouble::Unknown)))?;
+        }
+    }
+    Ok(identities.found())
+}
+
+async fn child_content(registry: &Registry, repository: &Repository, child: &Descriptor) -> Result<Content, Trouble> {
+    let fetched = registry.fetch_present(repository, &child.digest).await?;
+    let name = format!("{}@{}", repository.name, child.digest);
+    check_child(&name, child, fetched.bytes.len(), fetched.media_type.as_deref()).map_err(Trouble::Unknown)?;
+    fetched.manifest.as_ref().map(|manifest| manifest.content.clone()).map_err(|fault| Trouble::Unknown(fault.clone()))
+}
+
+async fn ask_blobs(registry: &Registry, repository: &Repository, frontier: Frontier, found: &mut Below) {
+    let blobs = match frontier.into_blobs() {
+        Ok(blobs) => blobs,
+        Err(fault) => return found.faults.push(fault),
+    };
+    let asked = blobs.into_iter().map(|blob| async move {
+        let answer = registry.ask_blob(repository, &blob.digest).await;
+        (blob, answer)
+    });
+    let mut asked = stream::iter(asked).buffer_unordered(registry.width());
+    while let Some((blob, answer)) = asked.next().await {
+        match answer {
+            Ok(answer) => found.note_blob(repository.name.as_str(), &blob, &answer),
+            Err(fault) => found.faults.push(fault),
+        }
+    }
+}

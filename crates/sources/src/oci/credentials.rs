@@ -1,0 +1,308 @@
+//! Where the credentials of a source come from, first match wins: the policy, the environment, the configuration of
+//! Docker or Podman, and only then nobody. Whatever is there and broken is an error: going on as nobody would look
+//! like a registry that lost its repositories.
+
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::header::HeaderValue;
+use tokio::sync::OnceCell;
+
+use super::docker_config::Found;
+use super::fault::Fault;
+use super::host::RegistryHost;
+use super::surroundings::Surroundings;
+use super::{OciError, docker_config};
+use prodpin_core::model::{Cause, SourceName};
+use prodpin_policy::{OciConfig, Secret};
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Credentials {
+    Anonymous,
+    Password {
+        username: String,
+        password: Secret,
+    },
+    /// What `docker login` keeps of some registries: good for getting tokens, not for the registry itself.
+    Identity(Secret),
+    /// A bearer token for the registry itself.
+    Token(Secret),
+}
+
+impl Credentials {
+    /// The `Authorization` of a user with a password; none for everyone else.
+    pub(super) fn basic(&self) -> Option<HeaderValue> {
+        let Self::Password { username, password } = self else { return None };
+        authorization("Basic", &BASE64_STANDARD.encode(format!("{username}:{}", password.expose())))
+    }
+
+    /// Whether a text holds the secret, or what is sent in its place (I18).
+    pub(super) fn is_told_by(&self, text: &str) -> bool {
+        let secret = match self {
+            Self::Anonymous => return false,
+            Self::Password { password, .. } => password,
+            Self::Identity(token) | Self::Token(token) => token,
+        };
+        let sent = self.basic();
+        let sent = sent.as_ref().and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Basic "));
+        text.contains(secret.expose()) || sent.is_some_and(|sent| text.contains(sent))
+    }
+}
+
+/// An `Authorization` that prints as nothing; none if the secret cannot stand in a header (F79).
+pub(super) fn authorization(scheme: &str, secret: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("{scheme} {secret}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The credentials of a source, as soon as somebody wants to know them: who has to ask a program for them does so once,
+/// and no other source waits for it (F108).
+#[derive(Debug)]
+pub(super) struct Keys {
+    found: Found,
+    /// For messages, where nothing but TLS would keep a secret.
+    exposed: Option<String>,
+    surroundings: Surroundings,
+    deadline: Option<Instant>,
+    resolved: OnceCell<Result<Credentials, Fault>>,
+    /// What there is for parts of the registry alone, where there is nothing for all of it.
+    for_parts: Option<String>,
+}
+
+impl Keys {
+    /// Finds who has the credentials. Nobody is asked yet.
+    pub(super) fn find(
+        name: &SourceName,
+        config: &OciConfig,
+        host: &RegistryHost,
+        surroundings: &Surroundings,
+        deadline: Option<Instant>,
+    ) -> Result<Self, OciError> {
+        let found = find(name, config, host, surroundings)?;
+        let exposed = (host.is_plain() && !host.is_loopback()).then(|| format!("http://{}", host.shown()));
+        let nobody = matches!(found, Found::Ready(Credentials::Anonymous));
+        let for_parts = nobody.then(|| docker_config::for_parts(host, surroundings)).flatten();
+        let (surroundings, resolved) = (surroundings.clone(), OnceCell::new());
+        let keys = Self { found, exposed, surroundings, deadline, resolved, for_parts };
+        if let Found::Ready(credentials) = &keys.found {
+            keys.guarded(credentials)?;
+        }
+        Ok(keys)
+    }
+
+    /// Whether a text holds the secret, as far as it is known by now (I18).
+    pub(super) fn is_told_by(&self, text: &str) -> bool {
+        let known = match &self.found {
+            Found::Ready(credentials) => Some(credentials),
+            Found::Ask(_) => self.resolved.get().and_then(|resolved| resolved.as_ref().ok()),
+        };
+        known.is_some_and(|credentials| credentials.is_told_by(text))
+    }
+
+    /// The credentials. What is there and cannot be had is a fault, never nobody.
+    pub(super) async fn get(&self) -> Result<&Credentials, Fault> {
+        let resolved = self.resolved.get_or_init(|| async {
+            let found = self.resolve().await;
+            found.map_err(|error| Fault::new(Cause::Denied, error.to_string()))
+        });
+        resolved.await.as_ref().map_err(Clone::clone)
+    }
+
+    /// A refusal, with what may explain it.
+    pub(super) fn explain(&self, fault: Fault) -> Fault {
+        match &self.for_parts {
+            Some(why) if fault.cause == Cause::Denied => Fault { detail: format!("{}; {why}", fault.detail), ..fault },
+            _ => fault,
+        }
+    }
+
+    async fn resolve(&self) -> Result<Credentials, OciError> {
+        // Half of the time at most, so that there is some left for the registry's other answers.
+        let now = Instant::now();
+        let half = self.deadline.map(|deadline| now + deadline.saturating_duration_since(now) / 2);
+        let found = self.found.resolve(&self.surroundings, half).await?.unwrap_or(Credentials::Anonymous);
+        self.guarded(&found)?;
+        Ok(found)
+    }
+
+    fn guarded(&self, found: &Credentials) -> Result<(), OciError> {
+        match &self.exposed {
+            Some(origin) if *found != Credentials::Anonymous => Err(OciError::Credentials {
+                origin: origin.clone(),
+                reason:
+                    "there are credentials for it, and without TLS everyone on the way could read them; use https, \
+                         or take the credentials away"
+                        .to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Finds the credentials of a source, or who has them.
+fn find(
+    name: &SourceName,
+    config: &OciConfig,
+    host: &RegistryHost,
+    surroundings: &Surroundings,
+) -> Result<Found, OciError> {
+    let found = match from_policy(name, config)? {
+        Some(found) => Some(Found::Ready(found)),
+        None => match from_environment(name, surroundings)? {
+            Some(found) => Some(Found::Ready(found)),
+            None => docker_config::find(host, surroundings)?,
+        },
+    };
+    Ok(found.unwrap_or(Found::Ready(Credentials::Anonymous)))
+}
+
+fn from_policy(name: &SourceName, config: &OciConfig) -> Result<Option<Credentials>, OciError> {
+    let origin = || format!("source {name}");
+    pair(config.username.clone(), config.password.clone(), origin, "`username`", "`password`")
+}
+
+fn from_environment(name: &SourceName, surroundings: &Surroundings) -> Result<Option<Credentials>, OciError> {
+    let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let own: String = name.as_str().chars().map(upper).collect();
+    for prefix in [format!("PRODPIN_{own}"), "PRODPIN".to_owned()] {
+        let (user, word) = (format!("{prefix}_USERNAME"), format!("{prefix}_PASSWORD"));
+        let get = |name: &str| surroundings.environment.get(name).map(str::to_owned);
+        let found = pair(get(&user), get(&word).map(Secret::new), || "the environment".to_owned(), &user, &word)?;
+        if found.is_some() && prefix == "PRODPIN" && surroundings.several_registries {
+            return Err(OciError::Credentials {
+                origin: "the environment".to_owned(),
+                reason: format!(
+                    "{user} and {word} name no source, and this policy has several registries, which would all see \
+                     them; set PRODPIN_{own}_USERNAME and PRODPIN_{own}_PASSWORD"
+                ),
+            });
+        }
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn pair(
+    username: Option<String>,
+    password: Option<Secret>,
+    origin: impl Fn() -> String,
+    user_key: &str,
+    password_key: &str,
+) -> Result<Option<Credentials>, OciError> {
+    let lacking = |has: &str, lacks: &str| OciError::Credentials {
+        origin: origin(),
+        reason: format!("{has} is set and {lacks} is not; set both or neither"),
+    };
+    match (username, password) {
+        (Some(username), Some(password)) => match checked(username, password) {
+            Ok(found) => Ok(Some(found)),
+            Err(reason) => Err(OciError::Credentials { origin: origin(), reason: reason.to_owned() }),
+        },
+        (Some(_), None) => Err(lacking(user_key, password_key)),
+        (None, Some(_)) => Err(lacking(password_key, user_key)),
+        (None, None) => Ok(None),
+    }
+}
+
+/// A user and a password that can be sent. The user `<token>` is Docker's way to say that it is an identity token.
+pub(super) fn checked(username: String, password: Secret) -> Result<Credentials, &'static str> {
+    if username.contains(':') || username.chars().any(char::is_control) {
+        return Err("a user name cannot hold a colon or a control character");
+    }
+    Ok(match username.as_str() {
+        "<token>" => Credentials::Identity(password),
+        _ => Credentials::Password { username, password },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::surroundings::Environment;
+    use prodpin_core::model::NamePatterns;
+
+    fn find_with(
+        url: &str,
+        user: Option<&str>,
+        password: Option<&str>,
+        variables: &[(&str, &str)],
+    ) -> Result<Credentials, String> {
+        let config = OciConfig {
+            url: url.parse().unwrap(),
+            repositories: NamePatterns::none(),
+            username: user.map(str::to_owned),
+            password: password.map(Secret::new),
+            token_realms: Vec::new(),
+            private: false,
+            ca_file: None,
+            max_concurrency: None,
+            cleanup: None,
+        };
+        let environment = Environment::of(variables.iter().copied());
+        let several_registries = environment.get("SEVERAL").is_some();
+        let surroundings = Surroundings { environment, several_registries, ..Surroundings::default() };
+        let host = RegistryHost::new(&config.url).unwrap();
+        let found = Keys::find(&"my-shop.1".parse().unwrap(), &config, &host, &surroundings, None);
+        match found.map_err(|error| error.to_string())?.found {
+            Found::Ready(credentials) => Ok(credentials),
+            Found::Ask(helper) => Err(format!("{helper:?}")),
+        }
+    }
+
+    fn user(name: &str, password: &str) -> Credentials {
+        Credentials::Password { username: name.to_owned(), password: Secret::new(password) }
+    }
+
+    #[test]
+    fn the_policy_comes_first_then_the_environment() {
+        let own = [("PRODPIN_MY_SHOP_1_USERNAME", "own"), ("PRODPIN_MY_SHOP_1_PASSWORD", "1")];
+        let all = [own[0], own[1], ("PRODPIN_USERNAME", "any"), ("PRODPIN_PASSWORD", "2")];
+        let url = "https://r.example";
+        assert_eq!(find_with(url, Some("p"), Some("3"), &all), Ok(user("p", "3")));
+        assert_eq!(find_with(url, None, None, &all), Ok(user("own", "1")));
+        assert_eq!(find_with(url, None, None, &all[2..]), Ok(user("any", "2")));
+        assert_eq!(find_with(url, None, None, &[]), Ok(Credentials::Anonymous));
+        let token = find_with(url, Some("<token>"), Some("t"), &[]);
+        assert_eq!(token, Ok(Credentials::Identity(Secret::new("t"))));
+    }
+
+    #[test]
+    fn credentials_that_name_no_source_go_to_one_registry_only_i18() {
+        let any = [("PRODPIN_USERNAME", "any"), ("PRODPIN_PASSWORD", "hunter2"), ("SEVERAL", "1")];
+        let told = find_with("https://r.example", None, None, &any).unwrap_err();
+        assert!(told.contains("set PRODPIN_MY_SHOP_1_USERNAME") && !told.contains("hunter2"), "{told}");
+        assert_eq!(find_with("https://r.example", Some("p"), Some("3"), &any), Ok(user("p", "3")));
+    }
+
+    #[test]
+    fn half_a_pair_is_an_error_and_shows_no_secret_i18() {
+        for error in [
+            find_with("https://r.example", None, Some("hunter2"), &[]),
+            find_with("https://r.example", None, None, &[("PRODPIN_PASSWORD", "hunter2")]),
+            find_with("https://r.example", Some("a:b"), Some("hunter2"), &[]),
+        ] {
+            let error = error.unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn passwords_stay_off_plain_http_except_on_this_machine_i18() {
+        assert!(find_with("http://r.example", Some("u"), Some("p"), &[]).is_err());
+        assert!(find_with("http://10.0.0.1:5000", Some("u"), Some("p"), &[]).is_err());
+        assert_eq!(find_with("http://127.0.0.1:5000", Some("u"), Some("p"), &[]), Ok(user("u", "p")));
+        assert_eq!(find_with("http://r.example", None, None, &[]), Ok(Credentials::Anonymous));
+    }
+
+    #[test]
+    fn a_secret_prints_as_nothing_i18() {
+        let credentials = user("u", "hunter2");
+        assert!(!format!("{credentials:?} {:?}", credentials.basic()).contains("hunter2"));
+        assert!(authorization("Bearer", "a\r\nX-Evil: 1").is_none(), "F79");
+    }
+}

@@ -1,0 +1,478 @@
+//! What `docker login` and `podman login` left behind: `config.json`, `auth.json`, and the helpers they name.
+
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::OciError;
+use super::credentials::{Credentials, checked};
+use super::host::{RegistryHost, is_hub};
+use super::surroundings::Surroundings;
+use prodpin_net::child;
+use prodpin_policy::Secret;
+
+/// The key under which Docker keeps the credentials of Docker Hub, for ever.
+const HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// A larger file is no configuration.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// What matters of `config.json` and `auth.json`, read as Go reads it: in any case, and `null` as absent. What is odd in
+/// another registry's entry concerns nobody here.
+#[derive(Default)]
+struct File {
+    auths: Vec<(String, Value)>,
+    helpers: Vec<(String, String)>,
+    store: String,
+}
+
+impl File {
+    /// The error names a place only: what stands there may be a secret (I18).
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        // Installers leave empty files, and editors a byte order mark.
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        let file: Value = serde_json::from_slice(bytes)
+            .map_err(|error| format!("line {}, column {}", error.line(), error.column()))?;
+        let members = |name: &str| match field(&file, name) {
+            Value::Null => Ok(Vec::new()),
+            Value::Object(members) => Ok(members.iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
+            _ => Err(format!("`{name}` is no object")),
+        };
+        if !file.is_object() {
+            return Err("no object".to_owned());
+        }
+        let text = |(key, value): (String, Value)| Some((key, value.as_str()?.to_owned()));
+        Ok(Self {
+            auths: members("auths")?,
+            helpers: members("credHelpers")?.into_iter().filter_map(text).collect(),
+            store: field(&file, "credsStore").as_str().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// A member by its name, else in any case.
+fn field<'v>(value: &'v Value, name: &str) -> &'v Value {
+    let Value::Object(members) = value else { return &Value::Null };
+    let other = || members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    members.get(name).or_else(other).unwrap_or(&Value::Null)
+}
+
+/// Base64 with or without its padding: both are written.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What a helper answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Helped {
+    username: String,
+    secret: String,
+}
+
+/// What the files say of a registry.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    /// Credentials that stand in a file.
+    Ready(Credentials),
+    /// A program that has to be asked. That may take its time, so it is done when the registry wants to know who asks
+    /// (F108).
+    Ask(Helper),
+}
+
+/// A credential helper, and what holds if it knows nothing of the registry.
+#[derive(Debug, Clone)]
+pub(super) struct Helper {
+    program: String,
+    server: String,
+    file: PathBuf,
+    otherwise: Result<Option<Box<Found>>, OciError>,
+}
+
+/// Looks through the files in the order in which they were named on purpose.
+pub(super) fn find(host: &RegistryHost, surroundings: &Surroundings) -> Result<Option<Found>, OciError> {
+    search(&files(surroundings), host)
+}
+
+fn search(files: &[(PathBuf, bool)], host: &RegistryHost) -> Result<Option<Found>, OciError> {
+    for (at, (path, required)) in files.iter().enumerate() {
+        let bytes = match read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound && !required => continue,
+            Err(error) => return Err(fail(path, format!("cannot be read: {error}"))),
+        };
+        let file = File::read(&bytes)
+            .map_err(|place| fail(path, format!("is no configuration of Docker ({place}); log in again or mend it")))?;
+        let entry = || {
+            let entry = file.auths.iter().find(|(key, _)| means(key, host)).map(|(_, entry)| entry);
+            entry.map_or(Ok(None), |entry| in_entry(entry, path))
+        };
+        if let Some(name) = helper_of(&file, host) {
+            let (program, server) = helper_call(name, host).map_err(|reason| fail(path, reason))?;
+            let otherwise = entry().and_then(|entry| match entry {
+                Some(entry) => Ok(Some(Box::new(Found::Ready(entry)))),
+                None => Ok(search(files.get(at + 1..).unwrap_or_default(), host)?.map(Box::new)),
+            });
+            return Ok(Some(Found::Ask(Helper { program, server, file: path.clone(), otherwise })));
+        }
+        if let Some(entry) = entry()? {
+            return Ok(Some(Found::Ready(entry)));
+        }
+    }
+    Ok(None)
+}
+
+impl Found {
+    /// The credentials, after asking whoever has to be asked.
+    pub(super) async fn resolve(
+        &self,
+        surroundings: &Surroundings,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Credentials>, OciError> {
+        let mut found = self;
+        loop {
+            let helper = match found {
+                Self::Ready(credentials) => return Ok(Some(credentials.clone())),
+                Self::Ask(helper) => helper,
+            };
+            let helped = helper.ask(surroundings, deadline).await.map_err(|reason| fail(&helper.file, reason))?;
+            match (helped, &helper.otherwise) {
+                (Some(helped), _) => return Ok(Some(helped)),
+                (None, Ok(Some(otherwise))) => found = otherwise,
+                (None, Ok(None)) => return Ok(None),
+                (None, Err(error)) => return Err(error.clone()),
+            }
+        }
+    }
+}
+
+fn files(surroundings: &Surroundings) -> Vec<(PathBuf, bool)> {
+    let environment = &surroundings.environment;
+    let home = environment.path("HOME").or_else(|| environment.path("USERPROFILE"));
+    let docker = environment.path("DOCKER_CONFIG");
+    [
+        docker.clone().map(|folder| (folder.join("config.json"), false)),
+        environment.path("REGISTRY_AUTH_FILE").map(|file| (file, true)),
+        home.clone().filter(|_| docker.is_none()).map(|home| (home.join(".docker/config.json"), false)),
+        environment.path("XDG_RUNTIME_DIR").map(|folder| (folder.join("containers/auth.json"), false)),
+        // Where podman keeps it if there is no runtime directory.
+        environment
+            .path("XDG_CONFIG_HOME")
+            .or_else(|| home.map(|home| home.join(".config")))
+            .map(|folder| (folder.join("containers/auth.json"), false)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // Asked before opening: opening a named pipe would wait for a writer (F80).
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() && !found.is_dir() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    std::fs::File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn fail(path: &Path, reason: impl Into<String>) -> OciError {
+    OciError::Credentials { origin: path.display().to_string(), reason: reason.into() }
+}
+
+fn helper_of<'f>(file: &'f File, host: &RegistryHost) -> Option<&'f String> {
+    let own = file.helpers.iter().find(|(key, _)| means(key, host)).map(|(_, helper)| helper);
+    Some(own.unwrap_or(&file.store)).filter(|helper| !helper.is_empty())
+}
+
+/// Whether a key of the file means this registry: a host, or the address of its API in one of its old spellings. Keys
+/// that name one namespace of a host are for that namespace, and a source is more than that.
+fn means(key: &str, host: &RegistryHost) -> bool {
+    path_at(key, host).is_some_and(|path| matches!(path, "" | "v1" | "v1/" | "v2" | "v2/"))
+}
+
+/// What a key says behind this registry's name; none if it is about another one.
+fn path_at<'k>(key: &'k str, host: &RegistryHost) -> Option<&'k str> {
+    let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let (name, path) = bare.split_once('/').unwrap_or((bare, ""));
+    (name.eq_ignore_ascii_case(host.shown()) || (is_hub(name) && host.is_hub())).then_some(path)
+}
+
+/// So many keys are named to a person.
+const KEYS_NAMED: usize = 3;
+
+/// What the files have for parts of this registry alone, as podman keeps it (`HOST/team`), for a person who wonders why
+/// it is not used. Asked only where nothing else was found.
+pub(super) fn for_parts(host: &RegistryHost, surroundings: &Surroundings) -> Option<String> {
+    for (path, _) in files(surroundings) {
+        let Some(file) = read(&path).ok().and_then(|bytes| File::read(&bytes).ok()) else { continue };
+        let names = file.auths.iter().map(|(key, _)| key).chain(file.helpers.iter().map(|(key, _)| key));
+        let of_parts = names.filter(|key| path_at(key, host).is_some() && !means(key, host));
+        let mut keys: Vec<String> = of_parts.take(KEYS_NAMED + 1).map(|key| format!("{key:.80?}")).collect();
+        if keys.is_empty() {
+            continue;
+        }
+        if keys.len() > KEYS_NAMED {
+            keys.truncate(KEYS_NAMED);
+            keys.push("…".to_owned());
+        }
+        let keys = keys.join(", ");
+        return Some(format!(
+            "{} has credentials for {keys} alone, and a source uses only those for all of {host}: log in there (`docker \
+             login {host}`), or set `username` and `password` on the source",
+            path.display(),
+            host = host.shown(),
+        ));
+    }
+    None
+}
+
+fn in_entry(entry: &Value, path: &Path) -> Result<Option<Credentials>, OciError> {
+    let text = |name: &str| field(entry, name).as_str().unwrap_or_default();
+    if !text("identitytoken").is_empty() {
+        return Ok(Some(Credentials::Identity(Secret::new(text("identitytoken")))));
+    }
+    if !text("registrytoken").is_empty() {
+        return Ok(Some(Credentials::Token(Secret::new(text("registrytoken")))));
+    }
+    let (username, password) = if text("auth").is_empty() {
+        (text("username").to_owned(), text("password").to_owned())
+    } else {
+        let decoded = BASE64.decode(text("auth").trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        // Docker once padded the password with NUL, and `echo` ends it with a line feed.
+        let end: &[char] = &['\0', '\n', '\r'];
+        let split = decoded.as_deref().map(|text| text.trim_end_matches(end)).and_then(|text| text.split_once(':'));
+        let Some((username, password)) = split else {
+            return Err(fail(path, "holds an `auth` that is not base64 of USER:PASSWORD; log in again"));
+        };
+        (username.to_owned(), password.to_owned())
+    };
+    if username.is_empty() {
+        return Ok(None);
+    }
+    checked(username, Secret::new(password)).map(Some).map_err(|reason| fail(path, reason))
+}
+
+/// `docker-credential-NAME` and what it is asked about. The name comes from a file, so it may only be a name: no path, no
+/// option.
+fn helper_call(helper: &str, host: &RegistryHost) -> Result<(String, String), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if helper.len() > 64 || !helper.bytes().all(plain) {
+        return Err("names a credential helper that is no plain name".to_owned());
+    }
+    let server = if host.is_hub() { HUB_KEY } else { host.shown() };
+    Ok((format!("docker-credential-{helper}"), server.to_owned()))
+}
+
+impl Helper {
+    /// Runs it with the server on its standard input, for as long as it may take.
+    async fn ask(&self, surroundings: &Surroundings, deadline: Option<Instant>) -> Result<Option<Credentials>, String> {
+        let program = &self.program;
+        let mut command = Command::new(program);
+        command.arg("get");
+        if let Some(path) = surroundings.environment.get("PATH") {
+            command.env("PATH", path);
+        }
+        let asked = child::ask(command, self.server.as_bytes(), surroundings.timing.helper, deadline).await;
+        let answered = asked.map_err(|fault| format!("names {program}, which {fault}; try `{program} get` by hand"))?;
+        if !answered.success {
+            // This sentence is the protocol: every helper says it when it knows nothing of the server.
+            return match String::from_utf8_lossy(&answered.stdout).contains("credentials not found") {
+                true => Ok(None),
+                false => Err(format!("names {program}, which failed; try `{program} get` by hand")),
+            };
+        }
+        let helped: Helped = serde_json::from_slice(&answered.stdout)
+            .map_err(|_| format!("names {program}, whose answer is not what helpers answer"))?;
+        if helped.username.is_empty() && helped.secret.is_empty() {
+            return Ok(None);
+        }
+        checked(helped.username, Secret::new(helped.secret))
+            .map(Some)
+            .map_err(|reason| format!("names {program}, whose answer cannot be used: {reason}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
+
+    use base64::prelude::BASE64_STANDARD;
+
+    use super::*;
+    use crate::oci::surroundings::{Environment, Timing};
+
+    async fn look(host: &str, folder: &Path, variables: &[(&str, &Path)]) -> Result<Option<Credentials>, String> {
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.display().to_string()));
+        let environment = Environment::of(variables.chain([("PATH".to_owned(), path)]));
+        let timing = Timing { helper: Duration::from_millis(1500), ..Timing::default() };
+        let surroundings = Surroundings { environment, timing, ..Surroundings::default() };
+        let found = find(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &surroundings);
+        match found.map_err(|error| error.to_string())? {
+            None => Ok(None),
+            Some(found) => found.resolve(&surroundings, None).await.map_err(|error| error.to_string()),
+        }
+    }
+
+    fn user(name: &str, password: &str) -> Option<Credentials> {
+        Some(Credentials::Password { username: name.to_owned(), password: Secret::new(password) })
+    }
+
+    #[tokio::test]
+    async fn entries_are_found_under_every_spelling() {
+        let folder = tempfile::tempdir().unwrap();
+        let auth = |text: &str| BASE64_STANDARD.encode(text);
+        let file = format!(
+            r#"{{"auths": {{
+                "https://index.docker.io/v1/": {{"auth": "{}"}},
+                "r.example:5000": {{"username": "u", "password": "p:q"}},
+                "https://id.example/v2/": {{"auth": "{}", "identitytoken": "long"}},
+                "t.example": {{"registrytoken": "ready"}},
+                "quay.io/team": {{"auth": "{}"}},
+                "empty.example": {{}}
+            }}, "experimental": true}}"#,
+            auth("hub:pass:word\0"),
+            auth("<token>:"),
+            auth("a:b"),
+        );
+        std::fs::write(folder.path().join("config.json"), file).unwrap();
+        let look = async |host: &str| look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap();
+        assert_eq!(look("https://docker.io").await, user("hub", "pass:word"));
+        assert_eq!(look("https://r.example:5000").await, user("u", "p:q"));
+        assert_eq!(look("https://r.example").await, None, "the port is part of the name");
+        assert_eq!(look("https://id.example").await, Some(Credentials::Identity(Secret::new("long"))));
+        assert_eq!(look("https://t.example").await, Some(Credentials::Token(Secret::new("ready"))));
+        assert_eq!(look("https://quay.io").await, None, "a namespace's key is not the host's");
+        assert_eq!(look("https://empty.example").await, None);
+    }
+
+    #[test]
+    fn credentials_for_a_part_of_a_registry_are_told_and_never_used_for_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |host: &str, file: &str| {
+            std::fs::write(folder.path().join("config.json"), file).unwrap();
+            let environment = Environment::of([("DOCKER_CONFIG".to_owned(), folder.path().display().to_string())]);
+            let surroundings = Surroundings { environment, ..Surroundings::default() };
+            for_parts(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &surroundings)
+        };
+        let file = r#"{"auths": {"quay.io/team": {"auth": "aHVudGVyMjpodW50ZXIy"}, "https://Quay.io/other/x": {}},
+            "credHelpers": {"quay.io/third": "pass", "r.example": "pass"}}"#;
+        let said = told("https://quay.io", file).unwrap();
+        for words in ["config.json", "\"quay.io/team\"", "\"https://Quay.io/other/x\"", "docker login quay.io"] {
+            assert!(said.contains(words), "{said}");
+        }
+        assert!(!said.contains("hunter2") && !said.contains("aHVudGVyMjpodW50ZXIy"), "{said}");
+        for (host, file) in [("https://r.example", file), ("https://quay.io:5000", file), ("https://quay.io", "[]")] {
+            assert_eq!(told(host, file), None, "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn broken_files_are_errors_that_name_the_file_and_no_secret_i18() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        for broken in
+            [r#"{"auths": {"r.example": {"auth": hunter2"#, r#"{"auths": {"r.example": {"auth": "hunter2!"}}}"#]
+        {
+            std::fs::write(&path, broken).unwrap();
+            let error =
+                look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap_err();
+            assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+        }
+        let absent = folder.path().join("absent.json");
+        assert!(look("https://r.example", folder.path(), &[("REGISTRY_AUTH_FILE", &absent)]).await.is_err());
+        assert_eq!(
+            look("https://r.example", folder.path(), &[("HOME", &folder.path().join("nobody"))]).await,
+            Ok(None)
+        );
+    }
+
+    #[tokio::test]
+    async fn files_are_read_as_other_clients_read_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = BASE64_STANDARD.encode("u:p");
+        let line = BASE64_STANDARD.encode("u:p\n");
+        for file in [
+            format!(r#"{{"auths": {{"r.example": {{"auth": "{}"}}}}}}"#, good.trim_end_matches('=')),
+            format!(r#"{{"auths": {{"r.example": {{"auth": "{line}"}}}}}}"#),
+            format!(r#"{{"Auths": {{"r.example": {{"Auth": "{good}"}}}}}}"#),
+            format!("\u{feff}{{\"auths\": {{\"r.example\": {{\"auth\": \"{good}\"}}}}}}"),
+            format!(
+                r#"{{"auths": {{"r.example": {{"auth": "{good}", "identitytoken": null}}, "x.example": null, "y": 7}},
+                    "credHelpers": null, "credsStore": null}}"#
+            ),
+        ] {
+            std::fs::write(folder.path().join("config.json"), &file).unwrap();
+            let found = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await;
+            assert_eq!(found, Ok(user("u", "p")), "{file}");
+        }
+        for file in ["", " \n", r#"{"auths": null}"#, "{}"] {
+            std::fs::write(folder.path().join("config.json"), file).unwrap();
+            let found = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await;
+            assert_eq!(found, Ok(None), "{file:?}");
+        }
+        for file in ["[]", r#"{"auths": "hunter2"}"#, "7"] {
+            std::fs::write(folder.path().join("config.json"), file).unwrap();
+            let error =
+                look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap_err();
+            assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn podman_keeps_its_own_files() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("containers")).unwrap();
+        let file = r#"{"auths": {"r.example": {"username": "pod", "password": "man"}}}"#;
+        std::fs::write(folder.path().join("containers/auth.json"), file).unwrap();
+        let found = look("https://r.example", folder.path(), &[("XDG_RUNTIME_DIR", folder.path())]).await;
+        assert_eq!(found, Ok(user("pod", "man")));
+        let found = look("https://r.example", folder.path(), &[("XDG_CONFIG_HOME", folder.path())]).await;
+        assert_eq!(found, Ok(user("pod", "man")));
+        std::fs::create_dir_all(folder.path().join(".config")).unwrap();
+        std::fs::rename(folder.path().join("containers"), folder.path().join(".config/containers")).unwrap();
+        let found = look("https://r.example", folder.path(), &[("HOME", folder.path())]).await;
+        assert_eq!(found, Ok(user("pod", "man")));
+    }
+
+    #[tokio::test]
+    async fn helpers_are_asked_and_held_to_a_time_and_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let helper = |name: &str, script: &str| {
+            let path = folder.path().join(format!("docker-credential-{name}"));
+            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        helper("good", r#"read server; printf '{"ServerURL":"%s","Username":"u","Secret":"%s"}' "$server" "$server""#);
+        helper("none", "echo 'credentials not found in native keychain'; exit 1");
+        helper("bad", "echo hunter2; exit 1");
+        helper("odd", "echo hunter2");
+        helper("slow", "exec sleep 60");
+        helper("loud", "yes hunter2");
+        let ask = async |config: &str, host: &str| {
+            std::fs::write(folder.path().join("config.json"), config).unwrap();
+            look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())]).await
+        };
+        let own = r#"{"credHelpers": {"r.example": "good"}, "credsStore": "bad"}"#;
+        assert_eq!(ask(own, "https://r.example").await, Ok(user("u", "r.example")));
+        assert_eq!(ask(r#"{"credsStore": "good"}"#, "https://docker.io").await, Ok(user("u", HUB_KEY)));
+        assert_eq!(ask(r#"{"credsStore": "none"}"#, "https://r.example").await, Ok(None));
+        for name in ["bad", "odd", "slow", "loud", "absent", "../evil", "a b"] {
+            let error = ask(&format!(r#"{{"credsStore": "{name}"}}"#), "https://r.example").await.unwrap_err();
+            assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

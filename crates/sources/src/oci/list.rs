@@ -1,0 +1,350 @@
+//! Lists, page by page to their end: what is read is handed on, what is lacking is told (F16–F20, F93).
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use url::Url;
+
+use super::answer::Answer;
+use super::fault::Fault;
+use super::link::next_page;
+use super::registry::{Registry, Repository};
+use prodpin_core::model::{Cause, Digest, ListStep, PageFacts, judge_page};
+
+/// A list of more pages than this has no end. At 1,000 names each it would hold 20 million.
+const MOST_PAGES: usize = 20_000;
+
+/// So many pages in a row without a name that is new, and the list is taken to have no end. Some registries leave out
+/// what the user may not see only after paging, so a few empty pages are no sign of anything.
+const MOST_STALE_PAGES: usize = 100;
+
+/// How many names a page is asked to hold.
+pub(super) const PAGE: usize = 1_000;
+
+/// Which list.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum List<'a> {
+    Catalog,
+    Tags(&'a Repository),
+}
+
+/// How a list is asked for that comes without a next page.
+#[derive(Default)]
+struct Unlinked {
+    /// Whether the server has named a next page before: then its silence is the end.
+    linked: bool,
+    asking: Asking,
+    /// Whether the server refused the size that was asked for, and gives pages of its own.
+    any_size: bool,
+    most: usize,
+    /// Hashes of the names so far, of which the first page is enough to notice that a list starts anew.
+    first: HashSet<u64>,
+    /// Why it may be cut off, told after what came.
+    cut_off: Option<Fault>,
+}
+
+/// What the page that is asked for was asked by.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Asking {
+    #[default]
+    FirstPage,
+    LastName,
+    Whole(usize),
+}
+
+/// A walk along a list. `P` is the document of one page.
+pub(super) struct Pages<'a, P> {
+    registry: &'a Registry,
+    list: List<'a>,
+    next: Option<Url>,
+    started: bool,
+    /// Hashes of every page's address so far: one that comes back would go on for ever (F18), and the addresses themselves
+    /// are as long as a server likes (I20).
+    visited: HashSet<Digest>,
+    /// What each page held, as one number each, and how many in a row held nothing else.
+    held: HashSet<u64>,
+    stale: usize,
+    /// How long pages were waited for, without what was done with them.
+    waited: Duration,
+    /// What is known of a server that names no next page, and may have cut the list off all the same (F106).
+    unlinked: Unlinked,
+    page: PhantomData<fn() -> P>,
+}
+
+impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
+    pub(super) fn new(registry: &'a Registry, list: List<'a>) -> Self {
+        Self {
+            registry,
+            list,
+            next: None,
+            started: false,
+            visited: HashSet::new(),
+            held: HashSet::new(),
+            stale: 0,
+            waited: Duration::ZERO,
+            unlinked: Unlinked::default(),
+            page: PhantomData,
+        }
+    }
+
+    /// The next page; none after the last. After a fault there is no next page.
+    pub(super) async fn next(&mut self) -> Option<Result<P, Fault>> {
+        if let Some(fault) = self.unlinked.cut_off.take() {
+            return Some(Err(fault));
+        }
+        if self.started && self.next.is_none() {
+            return None;
+        }
+        self.started = true;
+        let asked = self.next.take();
+        let began = Instant::now();
+        let page = self.fetch(asked).await;
+        self.waited += began.elapsed();
+        match page {
+            Err(fault) if self.unlinked.was_whole() && is_refusal(&fault) => None,
+            page => Some(page),
+        }
+    }
+
+    async fn fetch(&mut self, asked: Option<Url>) -> Result<P, Fault> {
+        let is_first = asked.is_none();
+        let (mut url, mut answer) = self.registry.page(self.list, asked).await?;
+        if is_first && answer.status == StatusCode::BAD_REQUEST {
+            // Some registries refuse a page that is larger than they allow.
+            self.unlinked.any_size = true;
+            let unsized_page = self.registry.list_url(self.list, []);
+            (url, answer) = self.registry.page(self.list, Some(unsized_page)).await?;
+        }
+        let what = self.what();
+        if answer.status != StatusCode::OK {
+            return Err(self.refusal(&answer, &what));
+        }
+        // Some registries call their lists plain text; what they are is decided by the strict reading below.
+        answer.must_be(&what, |media_type| media_type.contains("json") || media_type == "text/plain")?;
+        let page: P = serde_json::from_slice(&answer.body)
+            .map_err(|_| Fault::malformed(format!("{what}: a page that is no such list")))?;
+        let next = next_page(&url, &answer.headers)?;
+        self.visited.insert(Digest::of(url.as_str().as_bytes()));
+        self.stale = if self.held.insert(fingerprint(page.names())) { 0 } else { self.stale + 1 };
+        let next = match next {
+            Some(next) => {
+                self.unlinked.linked = true;
+                Some(next)
+            }
+            None => self.on_without_link(page.names(), &what),
+        };
+        if let Some(next) = next {
+            if self.visited.contains(&Digest::of(next.as_str().as_bytes())) {
+                return Err(Fault::malformed(format!("{what}: the list leads back to a page already read")));
+            }
+            if self.visited.len() >= MOST_PAGES {
+                return Err(Fault::malformed(format!("{what}: no end after {MOST_PAGES} pages")));
+            }
+            // A new cursor every time leads on for ever just as well (F18).
+            if self.stale >= MOST_STALE_PAGES {
+                return Err(Fault::malformed(format!(
+                    "{what}: no end, {MOST_STALE_PAGES} pages in a row brought no new name"
+                )));
+            }
+            let longest = self.registry.longest_list();
+            if self.waited > longest {
+                let detail = format!("{what}: no end within {} s of waiting for its pages", longest.as_secs_f64());
+                return Err(Fault::new(Cause::TimedOut, detail));
+            }
+            self.next = Some(next);
+        }
+        Ok(page)
+    }
+
+    /// Where to go on after a page that names no next one, by the table of proofs.
+    fn on_without_link(&mut self, names: &[Text], what: &str) -> Option<Url> {
+        if self.unlinked.linked {
+            return None;
+        }
+        let asking = self.unlinked.asking;
+        let step = judge_page(&self.unlinked.facts(names));
+        self.unlinked.note(names);
+        let size = |names: usize| ("n", names.to_string());
+        match step {
+            ListStep::End => None,
+            ListStep::AskOn => {
+                self.unlinked.asking = Asking::LastName;
+                let last = names.last().map(|Text(name)| ("last", name.clone()));
+                let page = (!self.unlinked.any_size).then(|| size(PAGE));
+                Some(self.registry.list_url(self.list, page.into_iter().chain(last)))
+            }
+            ListStep::Enlarge(room) => {
+                self.unlinked.asking = Asking::Whole(room);
+                Some(self.registry.list_url(self.list, [size(room)]))
+            }
+            ListStep::CutOff => {
+                let asked = match asking {
+                    Asking::Whole(room) => room,
+                    Asking::FirstPage | Asking::LastName => PAGE,
+                };
+                self.unlinked.cut_off = Some(Fault::malformed(format!(
+                    "{what}: asked for {asked} names, got {} and no Link to more, and asking for what follows the last one \
+                     leads back to the first: the list may be cut off; have the registry send Link headers, or list fewer \
+                     names per repository",
+                    names.len()
+                )));
+                None
+            }
+        }
+    }
+
+    fn what(&self) -> String {
+        match self.list {
+            List::Catalog => format!("list of repositories of {}", self.registry.host.shown()),
+            List::Tags(repository) => format!("tags of {}/{}", self.registry.host.shown(), repository.name),
+        }
+    }
+
+    /// A list that is refused is not empty. Only the registry's own `NAME_UNKNOWN` says that a repository is gone.
+    fn refusal(&self, answer: &Answer, what: &str) -> Fault {
+        let named = |code: &String| matches!(code.as_str(), "NAME_UNKNOWN" | "NOT_FOUND");
+        let fault = self.registry.explain(Fault::of(answer, what));
+        if answer.status == StatusCode::NOT_FOUND
+            && matches!(self.list, List::Tags(_))
+            && fault.cause == Cause::NotFound
+            && !answer.error_codes().iter().any(named)
+        {
+            let detail =
+                format!("{}, without saying that the repository is unknown; is this a registry?", fault.detail);
+            return Fault::new(Cause::Unsupported, detail);
+        }
+        fault
+    }
+}
+
+/// Whether the server answered, and would not.
+fn is_refusal(fault: &Fault) -> bool {
+    matches!(fault.cause, Cause::Unsupported | Cause::Malformed | Cause::NotFound)
+}
+
+impl Unlinked {
+    /// Whether the pages so far were not full, so that asking on was more than the list calls for.
+    fn was_whole(&self) -> bool {
+        self.asking == Asking::LastName && !self.any_size && self.most < PAGE
+    }
+
+    fn facts(&self, names: &[Text]) -> PageFacts {
+        PageFacts {
+            asked: match self.asking {
+                Asking::Whole(room) => Some(room),
+                Asking::FirstPage | Asking::LastName => (!self.any_size).then_some(PAGE),
+            },
+            came: names.len(),
+            most_before: self.most,
+            by_last_name: self.asking == Asking::LastName,
+            repeats: names.iter().any(|name| self.first.contains(&hash(name))),
+            ordered: names.is_sorted_by(|Text(a), Text(b)| in_order(a, b)),
+            enlarged: matches!(self.asking, Asking::Whole(_)),
+        }
+    }
+
+    fn note(&mut self, names: &[Text]) {
+        if self.asking == Asking::FirstPage {
+            self.first = names.iter().map(hash).collect();
+        }
+        if !matches!(self.asking, Asking::Whole(_)) {
+            self.most = self.most.max(names.len());
+        }
+    }
+}
+
+/// Whether two names of a list come in an order: of their bytes, or of their letters whatever the case (C85).
+fn in_order(a: &str, b: &str) -> bool {
+    a < b || a.to_lowercase() < b.to_lowercase()
+}
+
+fn hash(Text(name): &Text) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a page holds.
+pub(super) trait Names {
+    fn names(&self) -> &[Text];
+}
+
+impl Names for TagPage {
+    fn names(&self) -> &[Text] {
+        self.tags.as_deref().unwrap_or_default()
+    }
+}
+
+impl Names for CatalogPage {
+    fn names(&self) -> &[Text] {
+        self.repositories.as_deref().unwrap_or_default()
+    }
+}
+
+/// One number for the names of a page, in whatever order; names by themselves would be memory (I20).
+fn fingerprint(names: &[Text]) -> u64 {
+    names.iter().map(hash).fold(names.len() as u64, u64::wrapping_add)
+}
+
+/// A page of tags; `null` is an empty one (F20), and a document without the field is none.
+#[derive(Deserialize)]
+pub(super) struct TagPage {
+    // Read by hand, because a plain `Option` may also be absent.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) tags: Option<Vec<Text>>,
+}
+
+/// A page of the catalog.
+#[derive(Deserialize)]
+pub(super) struct CatalogPage {
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) repositories: Option<Vec<Text>>,
+}
+
+/// A name as it came, not judged yet.
+pub(super) struct Text(pub(super) String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_empty_and_absent_is_malformed_f20() {
+        let tags = |text: &str| {
+            let page = serde_json::from_str::<TagPage>(text).ok()?;
+            Some(page.tags.unwrap_or_default().into_iter().map(|text| text.0).collect::<Vec<_>>())
+        };
+        assert_eq!(tags(r#"{"name":"a","tags":["1","a\u0062"]}"#), Some(vec!["1".to_owned(), "ab".to_owned()]));
+        assert_eq!(tags(r#"{"name":"a","tags":null}"#), Some(vec![]));
+        assert_eq!(tags(r#"{"name":"a","tags":[]}"#), Some(vec![]));
+        assert_eq!(tags(r#"{"name":"a"}"#), None);
+        assert_eq!(tags(r#"{"tags":[1]}"#), None);
+        assert_eq!(tags(r#"{"errors":[]}"#), None);
+    }
+}

@@ -1,0 +1,271 @@
+//! Any OCI registry, over a small client of our own.
+//!
+//! A guardian's client has other duties than a puller's: it must not hand credentials to whoever asks, must not read
+//! without end, must not take a silence for "empty", and must not be able to write while it audits (C104–C106). From
+//! the wire up:
+//!
+//! - `prodpin_net::http` is the one place that sends; `challenge` decides where credentials may go;
+//! - `credentials`, `docker_config` and `auth` prove who asks;
+//! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
+//! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
+//! - `manifests` holds what was fetched, so that each is fetched once;
+//! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
+//!
+//! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
+//! of what is below.
+
+mod auth;
+mod blobs;
+mod challenge;
+mod closure;
+mod credentials;
+mod docker_config;
+mod host;
+mod inspect;
+mod link;
+mod list;
+mod manifests;
+mod observe;
+mod pin;
+mod recognise;
+mod registry;
+mod resolve;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt as _};
+use jiff::Timestamp;
+
+use self::auth::Auth;
+use self::credentials::Keys;
+use self::host::RegistryHost;
+use self::observe::Matched;
+use self::pin::Pins;
+use self::registry::Registry;
+use super::{Inventory, OpenOptions, PinLook, Reservation, Source, manifest};
+use prodpin_core::model::{
+    ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
+    RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
+};
+use prodpin_net::http::client::{ClientError, client, dialer};
+use prodpin_net::http::fault::Fault;
+use prodpin_net::http::wire::Wire;
+use prodpin_net::http::{answer, fault, place, redirect, surroundings, wire};
+use prodpin_policy::OciConfig;
+
+pub use prodpin_net::http::{Environment, Surroundings, Throttles, Timing};
+
+/// Why a registry cannot be opened as configured. None of these shows a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OciError {
+    /// The address cannot be one.
+    #[error("registry {url}: {reason}")]
+    Url {
+        /// The address without user, password and query.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Credentials are there and cannot be used.
+    #[error("credentials from {origin}: {reason}")]
+    Credentials {
+        /// The file, the program or the part of the policy.
+        origin: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// Certificates are named and cannot be used.
+    #[error("certificates in {}: {reason}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be built: {reason}")]
+    Client {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Opens a registry in these surroundings. Nothing is sent yet.
+pub fn open_in(
+    name: &SourceName,
+    config: &OciConfig,
+    options: &OpenOptions,
+    surroundings: &Surroundings,
+) -> Result<Source, OciError> {
+    let host = RegistryHost::new(&config.url)?;
+    let keys = Keys::find(name, config, &host, surroundings, options.deadline)?;
+    let realms = config.token_realms.iter().map(String::as_str);
+    let dialer = Arc::new(dialer(config.private || host.is_private_by_name(), realms, surroundings));
+    let http = client(&config.url, config.ca_file.as_deref(), &dialer, surroundings)?;
+    let cap = config.max_concurrency.map_or(options.concurrency, |most| most.min(options.concurrency));
+    let throttle = surroundings.throttles.of(host.url(), cap);
+    let timing = surroundings.timing.clone();
+    let wire = Wire::new(http, dialer, throttle, timing, options.deadline, options.write);
+    let auth = Auth::new(keys, config.token_realms.clone());
+    let registry =
+        Arc::new(Registry::new(host, wire, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })?);
+    let inventory = OciInventory {
+        registry: Arc::clone(&registry),
+        patterns: config.repositories.clone(),
+        matched: Matched::default(),
+        stated: config.cleanup,
+    };
+    let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
+    Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
+}
+
+impl From<ClientError> for OciError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Certificates { path, reason } => Self::Certificates { path, reason },
+            ClientError::Client { reason } => Self::Client { reason },
+        }
+    }
+}
+
+/// The reading half.
+#[derive(Debug)]
+struct OciInventory {
+    registry: Arc<Registry>,
+    patterns: NamePatterns,
+    matched: Matched,
+    /// What the policy says of cleanup here.
+    stated: Option<StatedCleanup>,
+}
+
+/// What an answer about one tag says, and what it does not.
+fn told(resolved: Result<Resolution, Fault>, tag: &Tag) -> (Resolution, Option<Gap>) {
+    match resolved {
+        Ok(resolution) => (resolution, None),
+        Err(fault) => (Resolution::Unknown, Some(fault.gap(Scope::Tag(tag.clone())))),
+    }
+}
+
+#[async_trait]
+impl Inventory for OciInventory {
+    async fn settings(&self) -> (SettingFacts, Vec<Gap>) {
+        (SettingFacts::Registry { recognised: None }, Vec::new())
+    }
+
+    async fn cleanup(&self) -> Cleanup {
+        let stated = self.stated;
+        // Where the policy says that nothing cleans up, it is idle what the registry is.
+        if stated == Some(StatedCleanup::None) {
+            return Cleanup { registry: Recognised::NotAsked, stated };
+        }
+        let registry = self.registry.kind().await.clone();
+        Cleanup { registry, stated }
+    }
+
+    fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
+        observe::repositories(&self.registry, &self.patterns, &self.matched).boxed()
+    }
+
+    async fn observe(&self, repository: &RepositoryName) -> Snapshot {
+        self.observe_within(repository, &Reservation::unlimited()).await
+    }
+
+    async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
+        match self.registry.repository(repository) {
+            Ok(repository) => observe::observe(&self.registry, &repository, memory).await,
+            Err(fault) => {
+                Snapshot { tags: Vec::new(), gaps: vec![fault.gap(Scope::Repository)], ..Snapshot::default() }
+            }
+        }
+    }
+
+    async fn look_for_pin(&self, repository: &RepositoryName, _memory: &Reservation) -> PinLook {
+        match self.registry.repository(repository) {
+            Ok(repository) => observe::look_for_pin(&self.registry, &repository).await,
+            Err(fault) => PinLook::Unread(fault.gap(Scope::Repository)),
+        }
+    }
+
+    async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
+        let resolved = match self.registry.repository(repository) {
+            Ok(repository) => self.registry.resolve(&repository, tag).await,
+            Err(fault) => Err(fault),
+        };
+        told(resolved, tag)
+    }
+
+    async fn confirm(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        let resolved = match (self.registry.repository(repository), listed.digest()) {
+            (Ok(repository), Some(digest)) => self.registry.confirm(&repository, tag, digest).await,
+            (Ok(repository), None) => self.registry.resolve_by_bytes(&repository, tag).await,
+            (Err(fault), _) => Err(fault),
+        };
+        told(resolved, tag)
+    }
+
+    fn confirms_by_bytes(&self) -> bool {
+        true
+    }
+
+    async fn reads_tags(&self) -> bool {
+        !self.registry.counts_pulls().await
+    }
+
+    async fn read_tag(&self, repository: &RepositoryName, tag: &Tag, _listed: ArtifactId) -> (Resolution, Option<Gap>) {
+        let resolved = match self.registry.repository(repository) {
+            Ok(repository) => self.registry.resolve_by_bytes(&repository, tag).await,
+            Err(fault) => Err(fault),
+        };
+        told(resolved, tag)
+    }
+
+    async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {
+        let fault = match (self.registry.repository(repository), artifact.digest()) {
+            (Ok(repository), Some(digest)) => return inspect::inspect(&self.registry, &repository, digest).await,
+            (Err(fault), _) => fault,
+            (_, None) => Fault::new(Cause::Unsupported, format!("{artifact} is no manifest")),
+        };
+        let mut seen = inspect::blank(artifact.clone());
+        seen.gaps.push(fault.gap(Scope::Artifact(artifact.clone())));
+        seen
+    }
+
+    async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<Timestamp> {
+        let repository = self.registry.repository(repository).ok()?;
+        inspect::created(&self.registry, &repository, artifact.digest()?).await
+    }
+
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+        self.registry.host.locate(reference)
+    }
+
+    async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
+        let unknown = |fault: Fault| fault.gap(Scope::Artifact(artifact.clone()));
+        let repository = self.registry.repository(repository).map_err(unknown)?;
+        let Some(digest) = artifact.digest() else { return Ok(BTreeSet::new()) };
+        closure::identities(&self.registry, &repository, digest).await.map_err(unknown)
+    }
+
+    async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
+        let unknown = |fault: Fault| fault.gap(Scope::Artifact(artifact.clone()));
+        let repository = self.registry.repository(repository).map_err(unknown)?;
+        let Some(digest) = artifact.digest() else { return Ok(Provenance::default()) };
+        inspect::provenance(&self.registry, &repository, digest).await.map_err(unknown)
+    }
+
+    fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
+        let host = if self.registry.host.is_hub() { "docker.io" } else { self.registry.host.shown() };
+        artifact.digest().map(|digest| format!("{host}/{repository}@{digest}"))
+    }
+
+    fn selects(&self, repository: &RepositoryName) -> bool {
+        self.patterns.matches(repository.as_str())
+    }
+
+    fn unmatched_patterns(&self) -> Vec<String> {
+        self.matched.lacking(&self.patterns)
+    }
+}

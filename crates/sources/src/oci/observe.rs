@@ -1,0 +1,284 @@
+//! Listing: which repositories there are, and what every tag of one points at.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use futures::stream::{self, Stream, StreamExt as _};
+
+use super::list::{CatalogPage, List, Pages, TagPage, Text};
+use super::registry::{Registry, Repository};
+use crate::{PinLook, Reservation, outgrown};
+use prodpin_core::model::{
+    Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag,
+};
+
+/// More tags than this are no repository but an attempt to fill memory (I20). F93 asks for a million.
+const MOST_TAGS: usize = 5_000_000;
+
+/// Tags are counted against the memory budget by so many.
+const COUNTED: usize = 256;
+
+/// Gaps about names in a list that are no names: who is told of this many needs no more.
+const MOST_ODD_NAMES: usize = 20;
+
+/// Which of the policy's patterns have matched something.
+#[derive(Debug, Default)]
+pub(super) struct Matched {
+    entries: Mutex<BTreeSet<String>>,
+    /// Set once the catalog was read to its end: before that, "matched nothing" is not known.
+    complete: std::sync::atomic::AtomicBool,
+}
+
+impl Matched {
+    fn note(&self, patterns: &NamePatterns, name: &str) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in patterns.matching_entries(name) {
+            if !entries.contains(entry) {
+                entries.insert(entry.to_owned());
+            }
+        }
+    }
+
+    fn finish(&self) {
+        self.complete.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// The entries that matched nothing; none as long as that is not known.
+    pub(super) fn lacking(&self, patterns: &NamePatterns) -> Vec<String> {
+        if !self.complete.load(std::sync::atomic::Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let included = patterns.entries().iter().filter(|entry| !entry.starts_with('!'));
+        included.filter(|entry| !entries.contains(*entry)).cloned().collect()
+    }
+}
+
+type Found = Result<RepositoryName, Gap>;
+
+/// Where the listing of repositories stands.
+struct Listing<'a> {
+    patterns: &'a NamePatterns,
+    matched: &'a Matched,
+    pages: Option<Pages<'a, CatalogPage>>,
+    ready: VecDeque<Found>,
+    known: HashSet<RepositoryName>,
+    odd: HashSet<String>,
+}
+
+/// The repositories that the patterns select: those named in full first, then what the catalog adds.
+pub(super) fn repositories<'a>(
+    registry: &'a Registry,
+    patterns: &'a NamePatterns,
+    matched: &'a Matched,
+) -> impl Stream<Item = Found> + Send + 'a {
+    let pages = patterns.has_globs().then(|| Pages::new(registry, List::Catalog));
+    let mut listing =
+        Listing { patterns, matched, pages, ready: VecDeque::new(), known: HashSet::new(), odd: HashSet::new() };
+    listing.take(patterns.explicit_names());
+    stream::unfold(listing, async |mut listing| {
+        loop {
+            if let Some(found) = listing.ready.pop_front() {
+                return Some((found, listing));
+            }
+            listing.read_page().await?;
+        }
+    })
+}
+
+impl Listing<'_> {
+    /// Takes names in, each once, if they are selected and could be a repository's.
+    fn take<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        for text in names.filter(|text| self.patterns.matches(text)) {
+            match text.parse::<RepositoryName>() {
+                Ok(name) if name.is_oci() => {
+                    self.matched.note(self.patterns, text);
+                    if self.known.insert(name.clone()) {
+                        self.ready.push_back(Ok(name));
+                    }
+                }
+                _ => {
+                    if self.odd.len() < MOST_ODD_NAMES && self.odd.insert(text.to_owned()) {
+                        let detail =
+                            format!("{text:.160?} is no repository name that a registry takes, so it is left out");
+                        self.ready.push_back(Err(Gap::new(Scope::Source, Cause::Malformed, detail)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads one more page; `None` once there is none.
+    async fn read_page(&mut self) -> Option<()> {
+        let page = match &mut self.pages {
+            Some(pages) => pages.next().await,
+            None => None,
+        };
+        match page {
+            Some(Ok(page)) => {
+                let names = page.repositories.unwrap_or_default();
+                self.take(names.iter().map(|Text(name)| name.as_str()));
+            }
+            Some(Err(fault)) => {
+                self.pages = None;
+                self.ready.push_back(Err(refused_catalog(fault.gap(Scope::Source))));
+                // What the catalog would have matched is not known: nothing is called unmatched.
+                return Some(());
+            }
+            None => {
+                self.matched.finish();
+                return None;
+            }
+        }
+        Some(())
+    }
+}
+
+/// Most hosted registries refuse the catalog (C86), so the gap says what to do instead.
+fn refused_catalog(gap: Gap) -> Gap {
+    match gap.cause {
+        Cause::Denied | Cause::NotFound | Cause::Unsupported => {
+            let detail = format!(
+                "{}; this registry does not list its repositories to this user: name them one by one in \
+                 `repositories`, without globs",
+                gap.detail
+            );
+            Gap { detail, ..gap }
+        }
+        _ => gap,
+    }
+}
+
+/// Every tag of a repository with what it points at. Pages are read, resolved and dropped as they come, with as many
+/// look-ups in flight as the host takes: a repository of 20,000 tags costs no more for each than 100 of 200 do.
+pub(super) async fn observe(registry: &Registry, repository: &Repository, memory: &Reservation) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let listing_gaps = Mutex::new(ListingGaps::default());
+    let (mut unresolved, mut outgrew) = (GapTally::default(), None);
+    {
+        let names = tag_names(registry, repository, &listing_gaps);
+        let looked_up = names.map(|tag| async move {
+            let resolved = registry.resolve(repository, &tag).await;
+            (tag, resolved)
+        });
+        let mut looked_up = std::pin::pin!(looked_up.buffer_unordered(registry.width()));
+        while let Some((name, resolved)) = looked_up.next().await {
+            let read = snapshot.tags.len();
+            if read.is_multiple_of(COUNTED) && memory.take(COUNTED * Snapshot::TAG_COST).is_err() {
+                outgrew = Some(outgrown(read, "tags"));
+                break;
+            }
+            let target = resolved.unwrap_or_else(|fault| {
+                unresolved.push(fault.gap(Scope::Tag(name.clone())));
+                Resolution::Unknown
+            });
+            snapshot.tags.push(ObservedTag { name, target, pushed: None, object: None });
+        }
+    }
+    settle_unserved(registry, repository, &mut snapshot, &mut unresolved).await;
+    let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
+    snapshot.tags.shrink_to_fit();
+    let end = outgrew.or(end).into_iter().collect();
+    snapshot.gaps = [unresolved.finish(), odd_names.finish(), end].concat();
+    snapshot
+}
+
+/// So many tags that are listed and not served are asked why; of the others it is only said.
+const ASKED_WHY: usize = 20;
+
+/// Tags that the list names and the registry does not serve. The list is read again first: a tag may have gone between the
+/// two. What is still listed then is not gone, whatever a look-up says (I4).
+async fn settle_unserved(
+    registry: &Registry,
+    repository: &Repository,
+    snapshot: &mut Snapshot,
+    unresolved: &mut GapTally,
+) {
+    let not_found = |tag: &ObservedTag| tag.target == Resolution::NotFound;
+    let mut unserved: BTreeSet<Tag> =
+        snapshot.tags.iter().filter(|tag| not_found(tag)).map(|tag| tag.name.clone()).collect();
+    if unserved.is_empty() {
+        return;
+    }
+    let gaps = Mutex::new(ListingGaps::default());
+    let listed: HashSet<Tag> = tag_names(registry, repository, &gaps).collect().await;
+    let end = gaps.into_inner().unwrap_or_else(PoisonError::into_inner).end;
+    match end {
+        None => unserved.retain(|tag| listed.contains(tag)),
+        Some(gap) => {
+            let detail =
+                format!("{} listed tags are not served; reading the list again: {}", unserved.len(), gap.detail);
+            unresolved.push(Gap { detail, ..gap });
+        }
+    }
+    for tag in snapshot.tags.iter_mut().filter(|tag| not_found(tag) && unserved.contains(&tag.name)) {
+        tag.target = Resolution::Unknown;
+    }
+    for (at, tag) in unserved.into_iter().enumerate() {
+        let why = if at < ASKED_WHY { registry.why_unserved(repository, &tag).await } else { String::new() };
+        snapshot.unserved.insert(tag, why);
+    }
+}
+
+/// The first pin in the list of tags, by its name alone.
+pub(super) async fn look_for_pin(registry: &Registry, repository: &Repository) -> PinLook {
+    let gaps = Mutex::new(ListingGaps::default());
+    let pin = {
+        let names = tag_names(registry, repository, &gaps);
+        let pins = names.filter(|tag| std::future::ready(Pin::read(tag).is_some()));
+        std::pin::pin!(pins).next().await
+    };
+    match (pin, gaps.into_inner().unwrap_or_else(PoisonError::into_inner).end) {
+        (Some(pin), _) => PinLook::Pin(pin.to_string()),
+        (None, Some(gap)) => PinLook::Unread(gap),
+        (None, None) => PinLook::NoPin { unasked: 0 },
+    }
+}
+
+/// What keeps a list of tags from being whole.
+#[derive(Default)]
+struct ListingGaps {
+    /// Why it was not read to its end.
+    end: Option<Gap>,
+    odd_names: GapTally,
+}
+
+/// The names of all tags, each once; what keeps the list from being whole goes to `gaps`.
+fn tag_names<'a>(
+    registry: &'a Registry,
+    repository: &'a Repository,
+    gaps: &'a Mutex<ListingGaps>,
+) -> impl Stream<Item = Tag> + 'a {
+    let pages = Pages::<TagPage>::new(registry, List::Tags(repository));
+    let batches = stream::unfold((pages, HashSet::new()), async move |(mut pages, mut known)| {
+        let tell = || gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        let page = match pages.next().await? {
+            Ok(page) => page.tags.unwrap_or_default(),
+            Err(fault) => {
+                tell().end = Some(fault.gap(Scope::Repository));
+                return None;
+            }
+        };
+        let mut names = Vec::with_capacity(page.len());
+        for Text(text) in page {
+            match text.parse::<Tag>() {
+                Ok(tag) if known.contains(&tag) => {}
+                Ok(tag) => {
+                    known.insert(tag.clone());
+                    names.push(tag);
+                }
+                Err(error) => {
+                    let detail = format!("the list of tags: {error}");
+                    tell().odd_names.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
+                }
+            }
+        }
+        if known.len() > MOST_TAGS {
+            let detail = format!("the list of tags has no end: more than {MOST_TAGS} names");
+            tell().end = Some(Gap::new(Scope::Repository, Cause::Malformed, detail));
+            return None;
+        }
+        Some((stream::iter(names), (pages, known)))
+    });
+    batches.flatten()
+}

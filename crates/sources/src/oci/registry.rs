@@ -1,0 +1,350 @@
+//! The registry's calls, each with its address, its scope, its cap, and what "not found" means.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use oci_distribution::manifest::{
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
+};
+use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::answer::plain_words;
+use super::auth::{Auth, Grant};
+use super::fault::Fault;
+use super::host::RegistryHost;
+use super::list::{List, PAGE};
+use super::manifests::Manifests;
+use super::redirect::Redirects;
+use super::wire::{Answer, Call, Extras, Purpose, Wire};
+use prodpin_core::model::{Cause, Digest, PartAnswer, Pin, Recognised, RepositoryName, WellKnown};
+
+/// A manifest larger than this is refused (F26); the specification asks registries to take as much.
+pub(super) const MANIFEST_CAP: usize = 4 << 20;
+
+/// A page of a list.
+const PAGE_CAP: usize = 16 << 20;
+
+/// What a registry tells of itself.
+const RECOGNISE_CAP: usize = 1 << 20;
+
+/// Repositories whose grants and blobs are remembered at once (I20).
+const REPOSITORIES_KEPT: usize = 128;
+
+/// Blobs remembered for each of them.
+const BLOBS_KEPT: usize = 4096;
+
+/// One registry.
+#[derive(Debug)]
+pub(super) struct Registry {
+    pub(super) host: RegistryHost,
+    wire: Wire,
+    auth: Auth,
+    catalog: Grant,
+    /// For what is shown to everyone who has logged in.
+    login: Grant,
+    accept: HeaderValue,
+    repositories: Mutex<HashMap<RepositoryName, Arc<Repository>>>,
+    /// Manifests that were read in this run.
+    pub(super) manifests: Manifests,
+    /// What the registry is, asked once.
+    pub(super) recognised: OnceCell<Recognised>,
+}
+
+/// One repository of it, with what this run has learnt.
+#[derive(Debug)]
+pub(super) struct Repository {
+    pub(super) name: RepositoryName,
+    pull: Grant,
+    push: Grant,
+    /// What was answered about blobs: releases share their layers, and each needs one question only.
+    blobs: Mutex<HashMap<Digest, Arc<OnceCell<PartAnswer>>>>,
+}
+
+/// Why something could not be fetched.
+#[derive(Debug, Clone)]
+pub(super) enum Lack {
+    /// The registry says definitively that it does not exist.
+    NotFound,
+    /// Could not be told.
+    Unknown(Fault),
+}
+
+impl From<Fault> for Lack {
+    fn from(fault: Fault) -> Self {
+        Self::Unknown(fault)
+    }
+}
+
+impl Registry {
+    pub(super) fn new(host: RegistryHost, wire: Wire, auth: Auth) -> Result<Self, Fault> {
+        let accept = [
+            OCI_IMAGE_INDEX_MEDIA_TYPE,
+            OCI_IMAGE_MEDIA_TYPE,
+            IMAGE_MANIFEST_LIST_MEDIA_TYPE,
+            IMAGE_MANIFEST_MEDIA_TYPE,
+        ];
+        // Always all four: an older registry converts, and another Accept would be another digest (C88).
+        let accept = HeaderValue::from_str(&accept.join(", ")).map_err(|_| Fault::malformed("no media types"))?;
+        Ok(Self {
+            host,
+            wire,
+            auth,
+            catalog: Grant::catalog(),
+            login: Grant::login(),
+            accept,
+            repositories: Mutex::default(),
+            manifests: Manifests::default(),
+            recognised: OnceCell::new(),
+        })
+    }
+
+    /// How many questions may be worth asking at once.
+    pub(super) fn width(&self) -> usize {
+        self.wire.width()
+    }
+
+    /// How long all pages of one list may take together.
+    pub(super) fn longest_list(&self) -> Duration {
+        self.wire.longest_list()
+    }
+
+    /// The repository by name, if the name can stand in a path (F25).
+    pub(super) fn repository(&self, name: &RepositoryName) -> Result<Arc<Repository>, Fault> {
+        if !name.is_oci() {
+            return Err(Fault::malformed(format!("{:?} is no repository name that a registry takes", name.as_str())));
+        }
+        let mut known = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(repository) = known.get(name) {
+            return Ok(Arc::clone(repository));
+        }
+        if known.len() >= REPOSITORIES_KEPT {
+            known.retain(|_, repository| Arc::strong_count(repository) > 1);
+        }
+        let repository = Arc::new(Repository {
+            name: name.clone(),
+            pull: Grant::pull(name.as_str()),
+            push: Grant::push(name.as_str()),
+            blobs: Mutex::default(),
+        });
+        known.insert(name.clone(), Arc::clone(&repository));
+        Ok(repository)
+    }
+
+    /// The host was read once and for all: reading it again for every tag is a good part of what a look-up costs.
+    pub(super) fn url(&self, path: &str, query: Option<&str>) -> Url {
+        let mut url = self.host.url().clone();
+        url.set_path(path);
+        url.set_query(query);
+        url
+    }
+
+    pub(super) fn read(&self, method: Method, url: Url, redirects: Redirects, cap: usize) -> Call {
+        let (accept, authorization, content) = (Some(self.accept.clone()), None, None);
+        Call { purpose: Purpose::Read, method, url, accept, authorization, content, redirects, cap }
+    }
+
+    /// Sends a call in a scope, and answers one 401 with one renewal (F29).
+    async fn call(&self, grant: &Grant, call: Call) -> Result<Answer, Fault> {
+        self.call_with(grant, call, Extras::default).await
+    }
+
+    /// The same for reading in a repository, with extras.
+    pub(super) async fn pull<'e>(
+        &self,
+        repository: &Repository,
+        call: Call,
+        extras: impl Fn() -> Extras<'e>,
+    ) -> Result<Answer, Fault> {
+        self.call_with(&repository.pull, call, extras).await
+    }
+
+    async fn call_with<'e>(
+        &self,
+        grant: &Grant,
+        mut call: Call,
+        extras: impl Fn() -> Extras<'e>,
+    ) -> Result<Answer, Fault> {
+        let mut held = self.auth.current(&self.wire, &self.host, grant).await?;
+        let mut renewed = false;
+        loop {
+            call.authorization = held.as_ref().map(|held| held.header.clone());
+            let answer = self.wire.send_with(&call, extras()).await?;
+            if answer.status != StatusCode::UNAUTHORIZED || answer.elsewhere {
+                if let Some(held) = &held {
+                    held.prove();
+                }
+                return Ok(answer);
+            }
+            if renewed || held.as_ref().is_some_and(|held| !held.is_proven()) {
+                return Ok(answer);
+            }
+            held = Some(self.auth.answer(&self.wire, &self.host, grant, held.as_ref(), &answer.headers).await?);
+            renewed = true;
+        }
+    }
+
+    /// The address of a list.
+    pub(super) fn list_url(&self, list: List<'_>, query: impl IntoIterator<Item = (&'static str, String)>) -> Url {
+        let mut url = match list {
+            List::Catalog => self.url("v2/_catalog", None),
+            List::Tags(repository) => self.url(&format!("v2/{}/tags/list", repository.name), None),
+        };
+        url.query_pairs_mut().extend_pairs(query);
+        url
+    }
+
+    /// The base of the registry's interface, asked as anyone would: its challenge is what matters.
+    pub(super) async fn base(&self) -> Result<Answer, Fault> {
+        self.wire.send(&self.recognising("v2/", Redirects::SameOrigin)).await
+    }
+
+    /// A path that one kind of registry answers. Credentials go with it only where it lies in the registry's own part of
+    /// its address.
+    pub(super) async fn well_known(&self, path: WellKnown) -> Result<Answer, Fault> {
+        let call = self.recognising(path.path(), Redirects::None);
+        match path.needs_login() {
+            true => self.call(&self.login, call).await,
+            false => self.wire.send(&call).await,
+        }
+    }
+
+    fn recognising(&self, path: &str, redirects: Redirects) -> Call {
+        let (accept, authorization, content) = (None, None, None);
+        let (purpose, method, url) = (Purpose::Recognise, Method::GET, self.url(path, None));
+        Call { purpose, method, url, accept, authorization, content, redirects, cap: RECOGNISE_CAP }
+    }
+
+    /// Who issued the registry's tokens, by their own word.
+    pub(super) fn token_issuer(&self) -> Option<&str> {
+        self.auth.issuer()
+    }
+
+    /// A page of a list.
+    pub(super) async fn page(&self, list: List<'_>, url: Option<Url>) -> Result<(Url, Answer), Fault> {
+        let url = url.unwrap_or_else(|| self.list_url(list, [("n", PAGE.to_string())]));
+        let call = self.read(Method::GET, url.clone(), Redirects::None, PAGE_CAP);
+        let grant = match list {
+            List::Catalog => &self.catalog,
+            List::Tags(repository) => &repository.pull,
+        };
+        Ok((url, self.call(grant, call).await?))
+    }
+
+    /// A manifest's headers. `reference` is a tag that OCI allows, or a digest.
+    pub(super) async fn head_manifest(&self, repository: &Repository, reference: &str) -> Result<Answer, Fault> {
+        let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
+        self.call(&repository.pull, self.read(Method::HEAD, url, Redirects::SameOrigin, MANIFEST_CAP)).await
+    }
+
+    /// A manifest's bytes, not judged yet.
+    pub(super) async fn get_manifest(&self, repository: &Repository, reference: &str) -> Result<Answer, Lack> {
+        let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
+        let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
+        let answer = self.call(&repository.pull, call).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer),
+            _ => Err(self.lack(&answer, &format!("{}/{}:{reference}", self.host.shown(), repository.name))),
+        }
+    }
+
+    /// A small blob's bytes, held to their digest.
+    pub(super) async fn get_blob(&self, repository: &Repository, digest: &Digest, cap: usize) -> Result<Bytes, Lack> {
+        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name), None);
+        let answer = self.call(&repository.pull, self.read(Method::GET, url, Redirects::Anywhere, cap)).await?;
+        let what = format!("blob {}/{}@{digest}", self.host.shown(), repository.name);
+        if answer.status != StatusCode::OK {
+            return Err(self.lack(&answer, &what));
+        }
+        match digest.matches(&answer.body) {
+            true => Ok(answer.body),
+            false => Err(Fault::malformed(format!("{what}: the bytes served do not hash to the digest")).into()),
+        }
+    }
+
+    /// Puts a manifest's exact bytes under a pin. There is no other write.
+    pub(super) async fn put_pin(
+        &self,
+        repository: &Repository,
+        pin: &Pin,
+        media_type: HeaderValue,
+        bytes: Bytes,
+    ) -> Result<Answer, Fault> {
+        let call = Call {
+            purpose: Purpose::Pin,
+            method: Method::PUT,
+            url: self.url(&format!("v2/{}/manifests/{pin}", repository.name), None),
+            accept: None,
+            authorization: None,
+            content: Some((media_type, bytes)),
+            redirects: Redirects::None,
+            cap: MANIFEST_CAP,
+        };
+        self.call(&repository.push, call).await
+    }
+
+    /// A refusal, with what may explain it.
+    pub(super) fn explain(&self, fault: Fault) -> Fault {
+        self.auth.explain(fault)
+    }
+
+    /// The registry's own message, cleaned and capped; none where it may hold a secret.
+    pub(super) fn own_words(&self, answer: &Answer) -> Option<String> {
+        let message = answer.error_message()?;
+        plain_words(&message).filter(|_| !self.auth.is_told_by(&message))
+    }
+
+    /// What an answer other than 200 says of one thing. "Not found" needs the registry's own word: its error code, or
+    /// a plain 404 once something else was answered with success. A 404 page of a proxy, or one that a blob store gave
+    /// after a redirect, proves nothing (I4).
+    pub(super) fn lack(&self, answer: &Answer, what: &str) -> Lack {
+        const KNOWN: [&str; 5] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "TAG_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"];
+        if answer.status != StatusCode::NOT_FOUND {
+            return Fault::of(answer, what).into();
+        }
+        if answer.elsewhere {
+            return Fault::of(answer, what).into();
+        }
+        let codes = answer.error_codes();
+        // "It is there, and not in a form that you take": no word about its absence.
+        if answer.error_message().is_some_and(|message| message.to_ascii_lowercase().contains("accept header")) {
+            let words = self.own_words(answer).map(|words| format!(": {words}")).unwrap_or_default();
+            let detail = format!("{what}: the registry has it, and not in a form that prodpin asks for{words}");
+            return Fault::new(Cause::Unsupported, detail).into();
+        }
+        if codes.iter().any(|code| KNOWN.contains(&code.as_str())) {
+            return Lack::NotFound;
+        }
+        let is_page = answer.media_type().is_some_and(|media_type| media_type.contains("html"));
+        if codes.is_empty() && !is_page && self.wire.has_worked() {
+            return Lack::NotFound;
+        }
+        match Fault::of(answer, what) {
+            Fault { cause: Cause::NotFound, detail } => {
+                Fault::malformed(format!("{detail}, which is no registry's word"))
+            }
+            other => other,
+        }
+        .into()
+    }
+}
+
+impl Repository {
+    /// The place where the answer about this blob is kept; none if enough are kept already.
+    pub(super) fn remembered(&self, digest: &Digest) -> Option<Arc<OnceCell<PartAnswer>>> {
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cell) = blobs.get(digest) {
+            return Some(Arc::clone(cell));
+        }
+        if blobs.len() >= BLOBS_KEPT {
+            return None;
+        }
+        let cell = Arc::new(OnceCell::new());
+        blobs.insert(digest.clone(), Arc::clone(&cell));
+        Some(cell)
+    }
+}

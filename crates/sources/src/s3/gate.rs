@@ -1,0 +1,161 @@
+//! What may leave this process towards the bucket, and what may come back, decided at the HTTP layer.
+
+use aws_sdk_s3::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+
+use prodpin_net::aws::Refused;
+
+/// A page of 1,000 versions with the longest keys, every byte of them escaped, is a fourth of it.
+pub(super) const MOST_BYTES: usize = 16 << 20;
+
+/// Which requests may be sent. Whatever the rest of the code comes to do, a deletion never passes (I17).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// GET and HEAD.
+    ReadOnly,
+    /// GET and HEAD, and the two writes that are pins: a version's legal hold and a version's tags.
+    Pins,
+}
+
+impl Gate {
+    fn check(self, method: &str, uri: &str) -> Result<(), Refused> {
+        let fail = |reason| Err(Refused { what: method.to_owned(), reason });
+        match (self, method) {
+            (_, "GET" | "HEAD") => Ok(()),
+            (Self::ReadOnly, _) => fail("this source was opened for reading only"),
+            (Self::Pins, "PUT") if is_pin(uri) => Ok(()),
+            (Self::Pins, _) => fail("it is neither a legal hold nor a tag on one exact version"),
+        }
+    }
+}
+
+/// A pin's subresource, and an exact version: never "whatever is newest" (I8).
+fn is_pin(uri: &str) -> bool {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let names: Vec<&str> = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name)).collect();
+    names.contains(&"versionId") && (names.contains(&"legal-hold") || names.contains(&"tagging"))
+}
+
+impl Intercept for Gate {
+    fn name(&self) -> &'static str {
+        "Gate"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        Ok(self.check(context.request().method(), context.request().uri())?)
+    }
+}
+
+/// Refuses an XML answer that stops early. The SDK reads such a document as one with fewer elements: a listing cut
+/// short would look complete, and what was cut off deleted (F3, F4).
+#[derive(Debug)]
+pub(super) struct WholeAnswer;
+
+/// An answer that ends before its root element does.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is not a whole XML document")]
+pub(super) struct CutShort;
+
+impl Intercept for WholeAnswer {
+    fn name(&self) -> &'static str {
+        "WholeAnswer"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        match response.body().bytes() {
+            Some(body) if response.status().is_success() && !is_whole(body) => Err(CutShort.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether the text ends with the end tag of its root element. An empty body is whole: HEAD and PUT answers have none. A
+/// bucket's policy comes as JSON, and what is no whole document of it is refused where it is read.
+pub(super) fn is_whole(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    if body.is_empty() || (body.starts_with(b"{") && body.ends_with(b"}")) {
+        return true;
+    }
+    let Some((name, element)) = root(body) else { return false };
+    let Some(rest) = element.strip_suffix(b">").map(<[u8]>::trim_ascii_end) else { return false };
+    let is_closed = rest.strip_suffix(name).is_some_and(|front| front.ends_with(b"</"));
+    // `<Root/>`: nothing was in it, so nothing is cut off.
+    is_closed || (rest.ends_with(b"/") && !rest[1..].contains(&b'<'))
+}
+
+/// The name of the root element.
+pub(super) fn root_name(body: &[u8]) -> Option<&[u8]> {
+    root(body.trim_ascii()).map(|(name, _)| name)
+}
+
+/// The root element's name, and the text from its start on.
+fn root(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut rest = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    while rest.starts_with(b"<?") || rest.starts_with(b"<!") {
+        let end = rest.iter().position(|byte| *byte == b'>')?;
+        rest = rest[end + 1..].trim_ascii_start();
+    }
+    let name = rest.strip_prefix(b"<")?;
+    let end = name.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))?;
+    (end > 0).then_some((&name[..end], rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_reads_and_pins_of_exact_versions_pass_i17_i8() {
+        let hold = "https://b.s3.amazonaws.com/k?legal-hold&versionId=1";
+        let tags = "https://b.s3.amazonaws.com/k?tagging&versionId=1";
+        for method in ["GET", "HEAD"] {
+            assert!(Gate::ReadOnly.check(method, hold).is_ok());
+        }
+        for (method, uri) in [("PUT", hold), ("PUT", tags), ("POST", hold), ("DELETE", hold)] {
+            assert!(Gate::ReadOnly.check(method, uri).is_err());
+        }
+        assert!(Gate::Pins.check("PUT", hold).is_ok());
+        assert!(Gate::Pins.check("PUT", tags).is_ok());
+        for (method, uri) in [
+            ("DELETE", hold),
+            ("POST", tags),
+            ("PUT", "https://b.s3.amazonaws.com/k"),
+            ("PUT", "https://b.s3.amazonaws.com/k?legal-hold"),
+            ("PUT", "https://b.s3.amazonaws.com/?lifecycle"),
+            ("PUT", "https://b.s3.amazonaws.com/k?retention&versionId=1"),
+            ("PUT", "https://b.s3.amazonaws.com/k?x=legal-hold&versionId=1"),
+        ] {
+            assert!(Gate::Pins.check(method, uri).is_err(), "{method} {uri}");
+        }
+    }
+
+    #[test]
+    fn a_document_cut_short_is_told_from_a_whole_one_f4() {
+        for whole in [
+            "",
+            "<?xml version=\"1.0\"?>\n<A xmlns=\"x\"><B/></A>\n",
+            "<A/>",
+            "<?xml version=\"1.0\"?><A xmlns=\"x\" />",
+            "<A></A >",
+        ] {
+            assert!(is_whole(whole.as_bytes()), "{whole:?}");
+        }
+        for cut in ["<A><B/>", "<A><B>x</B>", "<A", "<?xml version=\"1.0\"?>", "<A><C/><B/>", "plain", "<A></B>"] {
+            assert!(!is_whole(cut.as_bytes()), "{cut:?}");
+        }
+    }
+}
