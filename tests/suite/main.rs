@@ -9,6 +9,7 @@ mod contract;
 mod deliveries;
 mod deployment;
 mod ecr;
+mod engines;
 mod estate;
 mod forecast;
 mod forecast_ecr;

@@ -5,6 +5,9 @@
 //! and lives through a future by an evaluator that shares no code with the simulator.
 
 mod claiming;
+mod cleanup_laws;
+mod cleanup_rules;
+mod cleanups;
 mod images;
 mod law;
 mod objects;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use prodpin::decide::{self, Attempts, Input, Plan, Rules};
 use prodpin::model::{
     ArtifactId, Cause, Closure, Inspection, Mark, Mode, NamePatterns, Order, Pin, PinFailure, PinState, PinTerms,
-    Presence, ProductionRule, RepositoryKey, RepositoryState, Snapshot,
+    Presence, ProductionRule, RepositoryKey, RepositoryState, Running, Snapshot,
 };
 use proptest::prelude::*;
 
@@ -31,6 +31,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug {
     fn inspect(&self, artifact: &ArtifactId) -> Inspection;
     /// The same repository with a pin on this artifact.
     fn pin(&self, artifact: &ArtifactId) -> Self;
+    /// What signals name as running.
+    fn running(&self) -> Vec<Running> {
+        Vec::new()
+    }
     /// What is left of everything at each moment of that future.
     fn live(&self, future: &Self::Future) -> Vec<BTreeMap<ArtifactId, Left>>;
 }
@@ -53,8 +57,8 @@ fn decided_after<E: Engine>(engine: &E, keep: u32, pins: PinTerms, attempts: &At
     let mut state = RepositoryState::default();
     let events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
     decide::fold(&mut state, Mark { sequence: 1, at: now }, &events);
-    let (labels, signals) = (BTreeMap::new(), Default::default());
-    let selection = decide::select(&rules, &snapshot, &state, &labels, &[], &signals, now);
+    let (labels, signals, running) = (BTreeMap::new(), Default::default(), engine.running());
+    let selection = decide::select(&rules, &snapshot, &state, &labels, &running, &signals, now);
     let mut inspections = BTreeMap::new();
     loop {
         let unseen = selection.unseen(rules.keep, &inspections);
@@ -72,7 +76,7 @@ fn decided_after<E: Engine>(engine: &E, keep: u32, pins: PinTerms, attempts: &At
         state: &state,
         events: &events,
         labels: &labels,
-        running: &[],
+        running: &running,
         selection: &selection,
         inspections: &inspections,
         attempts,

@@ -119,18 +119,21 @@ pub fn unreadable(source: &SourceName, cleanup: &Cleanup, now: Timestamp) -> Opt
     Some(Finding::at_large(Code::CleanupUnknown, severity, Some(source), message, remedy, now))
 }
 
-const STATE: &str = "state on the source what cleans up: `cleanup: none` (nothing that takes tags, or pins are exempt), \
-                     `cleanup: untagged`, or `cleanup: unknown` (pin all the same)";
+const STATE: &str = "state on the source what cleans up: `cleanup: none` (nothing, or rules that neither take nor count \
+                     pins), `cleanup: untagged` (only what has no tag), or `cleanup: unknown` (pin all the same)";
 
-/// What makes pins safe in each kind of registry, by its own means.
+/// What makes pins safe in each kind of registry, by its own means: that they are not taken, and that nothing counts them
+/// (J42, K49, K53, K55). Of the first six it is a law of the tests that this suffices.
 const fn safe_pins(kind: RegistryKind) -> &'static str {
     match kind {
         RegistryKind::Harbor => {
             "in each project add a tag immutability rule and a tag retention rule \"always\", both for repositories ** \
-             and tags prod-pinned-*"
+             and tags prod-pinned-*, and keep nothing by \"the most recently pushed, pulled or active # artifacts\": a pin \
+             is a push there, and making it pulls the manifest"
         }
         RegistryKind::Zot => {
-            "under storage.retention put an own keepTags entry first in each policy: {\"patterns\": [\"^prod-pinned-\"]}"
+            "under storage.retention put an own keepTags entry first in each policy: {\"patterns\": [\"^prod-pinned-\"]}, \
+             and use no mostRecentlyPulledCount: making a pin pulls its manifest"
         }
         RegistryKind::Quay => {
             "add an immutability policy with the tag pattern prod-pinned-.* to the organization (Quay 3.17 or later, \
@@ -141,12 +144,14 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
              policy"
         }
         RegistryKind::Azure => {
-            "lock each tag prod-pinned-* with its manifest and the manifests of its platforms (az acr repository update \
-             --image … --delete-enabled false --write-enabled false), and let no acr purge task use --include-locked"
+            "begin the tag part of every acr purge filter with ^(?!prod-pinned-), so that pins are neither deleted nor \
+             counted; locks do not replace it: they come after a pin, hold only if the manifests of its platforms are \
+             locked, too, and give way to --include-locked"
         }
         RegistryKind::Google => {
             "add a Keep cleanup policy with tagPrefixes prod-pinned- (gcloud artifacts repositories \
-             set-cleanup-policies)"
+             set-cleanup-policies); it does not keep the platforms of an index, so write `cleanup: untagged` if any policy \
+             deletes what has no tag"
         }
         RegistryKind::Artifactory => "exclude tags prod-pinned-* from every cleanup policy",
         RegistryKind::Nexus => {
@@ -215,6 +220,20 @@ mod tests {
         assert_eq!(unreadable(&source, &Cleanup::default(), now), None);
         let unknown = cleanup(Recognised::Unknown { detail: "GET /v2/: HTTP status 502".to_owned() }, None);
         assert_eq!(unreadable(&source, &unknown, now).unwrap().severity, Severity::High);
+    }
+
+    #[test]
+    fn what_makes_pins_safe_keeps_them_from_being_counted_too_i22_j42_k49_k55() {
+        for (kind, what) in [
+            (RegistryKind::Harbor, "most recently pushed, pulled or active"),
+            (RegistryKind::Zot, "mostRecentlyPulledCount"),
+            (RegistryKind::Azure, "^(?!prod-pinned-)"),
+            // A policy that keeps by tag keeps no platform of an index (I26, K43).
+            (RegistryKind::Google, "`cleanup: untagged` if any policy deletes what has no tag"),
+        ] {
+            assert!(safe_pins(kind).contains(what), "{kind}");
+        }
+        assert!(STATE.contains("neither take nor count"));
     }
 
     #[test]
