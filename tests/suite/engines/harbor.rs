@@ -83,8 +83,6 @@ pub(crate) enum Outcome {
     Rows(Vec<Verdict>),
 }
 
-const DAY: i64 = 86_400;
-
 impl Harbor {
     /// A real run, or a dry one.
     pub(crate) fn retain(&self, dry: bool) -> Outcome {
@@ -208,11 +206,6 @@ impl Harbor {
             }
         }
         false
-    }
-
-    /// What the collection of untagged artifacts deletes: every one without a tag that no index names (J32).
-    pub(crate) fn is_collected(artifact: &Artifact) -> bool {
-        artifact.tags.is_empty() && !artifact.referenced
     }
 }
 
