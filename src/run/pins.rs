@@ -1,16 +1,17 @@
 //! Making the pins that a plan asks for.
 
 use crate::decide::{self, Attempts, Input};
-use crate::model::{ArtifactId, PinFailure, PinState, RepositoryName};
-use crate::sources::Protector;
+use crate::model::{ArtifactId, Cause, PinFailure, PinState, RepositoryName};
+use crate::sources::{Protector, Source};
 
 use super::Stop;
 use super::repository::Look;
 use super::setup::Setup;
 
 /// Makes these pins. Each was found harmless with those before it in place, so where one is not made, those after it are
-/// judged anew before any other is (I22).
+/// judged anew before any other is, on what is read back: a pin that got no answer may be there all the same (I7, I22).
 pub(super) async fn make(
+    source: &Source,
     protector: &dyn Protector,
     setup: &Setup,
     look: &Look,
@@ -23,16 +24,24 @@ pub(super) async fn make(
     if one_by_one(protector, repository, pins, stop, &mut attempts).await {
         return attempts;
     }
-    let mut supposed = look.inspections().clone();
+    let mut there = look.inspections().clone();
     loop {
-        for (artifact, attempt) in &attempts {
-            if let (Ok(()), Some(seen)) = (attempt, supposed.get_mut(artifact)) {
-                seen.pin = PinState::Present;
+        let tried: Vec<ArtifactId> = attempts.keys().cloned().collect();
+        look.inspect_again(source.inventory.as_ref(), tried.clone(), &mut there).await;
+        let is_unknown = |artifact: &&ArtifactId| there.get(*artifact).is_none_or(|seen| seen.pin == PinState::Unknown);
+        if let Some(unknown) = tried.iter().find(is_unknown) {
+            let detail = format!(
+                "whether {unknown} is pinned could not be read back, and without that this pin cannot be judged"
+            );
+            for artifact in pins {
+                let failure = || Err(PinFailure { cause: Cause::Interrupted, detail: detail.clone() });
+                attempts.entry(artifact.clone()).or_insert_with(failure);
             }
+            return attempts;
         }
         let left = {
             let input = look.input(setup, &attempts);
-            decide::plan(&Input { inspections: &supposed, claim, ..input }).pins
+            decide::plan(&Input { inspections: &there, claim, ..input }).pins
         };
         if one_by_one(protector, repository, &left, stop, &mut attempts).await {
             return attempts;

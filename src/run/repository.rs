@@ -75,6 +75,16 @@ impl Look {
         &self.inspections
     }
 
+    /// Looks at these artifacts once more.
+    pub(super) async fn inspect_again(
+        &self,
+        inventory: &dyn Inventory,
+        artifacts: Vec<ArtifactId>,
+        inspections: &mut BTreeMap<ArtifactId, Inspection>,
+    ) {
+        inspect(inventory, &self.key.name, artifacts, &self.left_out, inspections).await;
+    }
+
     /// What a plan is made from.
     pub(super) fn input<'a>(&'a self, setup: &'a Setup, attempts: &'a Attempts) -> Input<'a> {
         Input {
@@ -212,13 +222,12 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
         }
         let claim = claimed.as_ref();
         if !plan.pins.is_empty() {
-            let name = &look.key.name;
             setup.begin_history(&look.key, look.news(), look.at).await?;
-            let attempts = pins::make(protector.as_ref(), &setup, &look, &plan.pins, claim, &stop).await;
+            let attempts = pins::make(source, protector.as_ref(), &setup, &look, &plan.pins, claim, &stop).await;
             // What a pin call answers proves nothing; what is read back afterwards is reported (I7).
             let mut again = look.inspections.clone();
             let tried = attempts.keys().cloned().collect();
-            inspect(source.inventory.as_ref(), name, tried, &look.left_out, &mut again).await;
+            look.inspect_again(source.inventory.as_ref(), tried, &mut again).await;
             look.words.note(&mut again);
             let input = look.input(&setup, &untried);
             plan = decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input });

@@ -295,7 +295,7 @@ impl Protector for Memory {
             Some(_) => Ok(()),
             None if accepted => {
                 stored.tags.insert(tag, Tagged { digest: digest.clone(), pushed: now });
-                Ok(())
+                state.faults.of(repository).answer(repository, artifact)
             }
             None => Ok(()),
         }

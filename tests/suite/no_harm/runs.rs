@@ -195,6 +195,15 @@ async fn a_pin_that_fails_takes_those_with_it_that_were_harmless_only_after_it_i
     let told = estate.enforce().await;
     assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
 
+    // One that was made and got no answer is there, and what was harmless after it is so.
+    let mut estate = Estate::in_ecr(6, "2026-01-01", terms(&rules));
+    let live = beside(&mut estate, "prod-live", "2025-12-01");
+    estate.policy.production.push(ProductionRule::MovingTag("prod-live".parse().unwrap()));
+    estate.memory.lose_answer_of(REPOSITORY, &live);
+    let told = estate.enforce().await;
+    assert!(of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
+    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+
     // Where each is harmless by itself, one that fails takes nobody with it.
     let estate = Estate::in_ecr(6, "2026-01-01", terms(&[claim(9_999), days(2, UNTAGGED, 14)]));
     estate.memory.lose_pin_of(REPOSITORY, &releases(&estate, 1..2)[0]);

@@ -90,7 +90,7 @@ fn targets(report: &Report) -> Markup {
     let parts = [
         (counts.protected, "f-good", "protected"),
         (pinned_only, "f-calm", "pinned, not proven protected"),
-        (counts.targets.saturating_sub(counts.protected + pinned_only), "f-bad", "neither"),
+        (counts.targets.saturating_sub(counts.protected + pinned_only), "f-bad", "not known to be"),
     ];
     html! {
         div class="card" {

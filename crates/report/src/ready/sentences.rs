@@ -158,7 +158,7 @@ pub(super) fn evidence(rung: &Rung) -> Phrase {
 pub(super) fn ran(rung: &Rung, at: Timestamp) -> Phrase {
     let first = rung.first_seen.map(|first| Phrase::said("runs since ").then(moment(first, at)));
     let last = rung.last_seen.map(|last| Phrase::said("ran until ").then(moment(last, at)));
-    let built = rung.built.map(|built| Phrase::said("built ").then(moment(built, at)));
+    let built = rung.built.map(|built| Phrase::said("built or stored ").then(moment(built, at)));
     let ran = if rung.running { first } else { last };
     let told = Phrase::joined(ran.into_iter().chain(built), ", ");
     if told.is_empty() { Phrase::said("never seen running") } else { told }

@@ -24,6 +24,7 @@ pub(super) struct RepositoryFaults {
     pub(super) corrupt: BTreeSet<ArtifactId>,
     pins: Pins,
     unpinnable: BTreeSet<ArtifactId>,
+    unanswered: BTreeSet<ArtifactId>,
 }
 
 /// What every call in a repository answers.
@@ -60,9 +61,7 @@ impl RepositoryFaults {
             return Err(PinFailure { cause: gap.cause, detail: gap.detail });
         }
         match self.pins {
-            Pins::Kept if of.is_some_and(|artifact| self.unpinnable.contains(artifact)) => {
-                Err(PinFailure { cause: Cause::Unreachable, detail: format!("{repository}: no answer came") })
-            }
+            Pins::Kept if of.is_some_and(|artifact| self.unpinnable.contains(artifact)) => Err(no_answer(repository)),
             Pins::Kept => Ok(true),
             Pins::Lost => Ok(false),
             Pins::Refused => Err(PinFailure {
@@ -70,6 +69,11 @@ impl RepositoryFaults {
                 detail: format!("{repository}: pushing is not allowed; grant the push permission"),
             }),
         }
+    }
+
+    /// What is answered to a pin that was kept.
+    pub(super) fn answer(&self, repository: &RepositoryName, of: &ArtifactId) -> Result<(), PinFailure> {
+        if self.unanswered.contains(of) { Err(no_answer(repository)) } else { Ok(()) }
     }
 
     /// Why nothing can be read here, in this scope; none where things can be read, or seem to be.
@@ -82,6 +86,10 @@ impl RepositoryFaults {
         };
         Some(Gap::new(scope, cause, format!("{repository}: {detail}")))
     }
+}
+
+fn no_answer(repository: &RepositoryName) -> PinFailure {
+    PinFailure { cause: Cause::Unreachable, detail: format!("{repository}: no answer came") }
 }
 
 impl Memory {
@@ -140,6 +148,13 @@ impl Memory {
     pub fn lose_pin_of(&self, repository: &str, artifact: &ArtifactId) {
         self.fault(repository, |faults| {
             faults.unpinnable.insert(artifact.clone());
+        });
+    }
+
+    /// The pin of this one is made, and its answer is lost on the way.
+    pub fn lose_answer_of(&self, repository: &str, artifact: &ArtifactId) {
+        self.fault(repository, |faults| {
+            faults.unanswered.insert(artifact.clone());
         });
     }
 

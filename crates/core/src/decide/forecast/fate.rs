@@ -85,7 +85,8 @@ impl Fate {
     /// The outer [`None`]: it is no worse at any date, whatever is pushed.
     pub(crate) fn worse_than(&self, before: &Self) -> Option<Option<&Threat>> {
         match (before, self) {
-            (Self::Unknown, _) => None,
+            // What it was is not known, so that it was as bad is not known either.
+            (Self::Unknown, _) => self.first().map(Some),
             (Self::Known(_), Self::Unknown) => Some(None),
             (Self::Known(before), Self::Known(after)) => {
                 after.iter().find(|threat| !before.iter().any(|known| covers(known, threat))).map(Some)
@@ -168,7 +169,9 @@ mod tests {
             (one("1", Deletes, after(5), Certain), one("2", Deletes, after(500), Certain), true),
             (one("1", Deletes, after(5), Certain), one("1", Deletes, on(500), Certain), true),
             (none(), Fate::Unknown, true),
-            (Fate::Unknown, one("1", Deletes, Due::Now, Certain), false),
+            (Fate::Unknown, one("1", Deletes, Due::Now, Certain), true),
+            (Fate::Unknown, Fate::Unknown, false),
+            (Fate::Unknown, none(), false),
         ] {
             assert_eq!(with.worse_than(&before).is_some(), worse, "{before:?} to {with:?}");
         }
