@@ -320,7 +320,7 @@ impl Protector for Memory {
                 if let Some(live) = terms.written_over.clone() {
                     terms.lifecycle = live.clone();
                     let detail = format!("{repository}: PutLifecyclePolicy was accepted, and another policy is there");
-                    return Err(Unclaimed { failure: PinFailure { cause: Cause::Malformed, detail }, live });
+                    return Err(Unclaimed { failure: PinFailure { cause: Cause::Refused, detail }, live });
                 }
                 terms.lifecycle = Setting::Text(change.to.clone());
                 Ok(change.to.clone())

@@ -48,7 +48,7 @@ pub(super) async fn put(
                     Setting::Text(text) if is_unchanged(text, &change.from) => "the policy from before is there still",
                     _ => "another policy is there; find out who else writes it",
                 };
-                return refuse(name, Cause::Malformed, format!("PutLifecyclePolicy was accepted, and {what}"), live);
+                return refuse(name, Cause::Refused, format!("PutLifecyclePolicy was accepted, and {what}"), live);
             }
         }
     }
