@@ -267,9 +267,15 @@ fn report_paths_that_lead_elsewhere_are_refused_before_the_run_f80() {
 fn a_reader_that_went_away_is_no_error_f82() {
     let directory = here();
     std::fs::write(directory.path().join("prodpin.yaml"), include_str!("../../policies/quickstart.yaml")).unwrap();
-    for arguments in
-        [&["schema", "policy"][..], &["schema"], &["explain"], &["completions", "bash"], &["check"], &["--help"], &["--version"]]
-    {
+    for arguments in [
+        &["schema", "policy"][..],
+        &["schema"],
+        &["explain"],
+        &["completions", "bash"],
+        &["check"],
+        &["--help"],
+        &["--version"],
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = prodpin(directory.path(), arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
