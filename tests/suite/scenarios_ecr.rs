@@ -166,6 +166,7 @@ async fn rules_that_cannot_be_read_or_understood_are_never_safe_a54_f53() {
         lifecycle(&[rule(1, "v*", "sinceImagePushed", 30).replace("\"expire\"", "\"compress\"")]),
     );
     let cut = Estate::in_ecr(2, "2026-01-01", lifecycle(&[claim(1, 9_999)]));
+    cut.run(Mode::Audit).await;
     cut.memory.stop_list_after(REPOSITORY, 2);
     let mut told = Vec::new();
     for estate in [&unread, &strange, &cut] {

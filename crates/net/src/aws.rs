@@ -157,6 +157,7 @@ const NOT_FOUND: &[&str] = &[
     "ServiceNotFoundException",
     "ImageNotFoundException",
 ];
+const OUT_OF_ROOM: &[&str] = &["LimitExceededException"];
 const UNSUPPORTED: &[&str] =
     &["NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "UnsupportedArgument", "UnknownOperationException"];
 
@@ -173,6 +174,7 @@ where
             (THROTTLED, Cause::Throttled),
             (NOT_FOUND, Cause::NotFound),
             (UNSUPPORTED, Cause::Unsupported),
+            (OUT_OF_ROOM, Cause::Refused),
         ] {
             if codes.contains(&code) {
                 return cause;

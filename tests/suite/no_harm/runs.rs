@@ -202,6 +202,8 @@ async fn a_pin_that_fails_takes_those_with_it_that_were_harmless_only_after_it_i
     estate.memory.lose_answer_of(REPOSITORY, &live);
     let told = estate.enforce().await;
     assert!(of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
+    assert_eq!(estate.memory.pins(REPOSITORY).len(), 6, "{}", estate.story(&told));
+    let told = estate.enforce().await;
     assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
 
     // Where each is harmless by itself, one that fails takes nobody with it.
@@ -292,6 +294,8 @@ async fn of_a_list_that_broke_off_only_what_the_rules_alone_prove_is_pinned_i22(
         (vec![keep(1, &prefix("prod"), 300)], PinReport::Refused),
     ] {
         let estate = Estate::in_ecr(3, "2026-01-01", terms(&rules));
+        // Its history begins on a list that is whole: else nothing is pinned at all (I24).
+        estate.run(Mode::Audit).await;
         estate.memory.stop_list_after(REPOSITORY, 1);
         let told = estate.enforce().await;
         assert!(!told.targets().is_empty());

@@ -145,11 +145,20 @@ fn warnings(run: &RunSection, overview: &Overview) -> Markup {
             div class="banner" role="note" aria-label="Unsigned" { p { strong { "Unsigned. " } (UNSIGNED) } }
         }
         @if let Some(text) = overview.pins.told(run.mode) {
-            p class="soft" { (text.terminal()) }
+            p class="soft" { (with_commands(&text.terminal())) }
         }
         noscript {
             p { "The rows of this page are shown by its own script, which this browser does not run. The overview below is complete; \
                  every row is also in the report's CSV and Markdown forms." }
+        }
+    }
+}
+
+/// What stands between backticks is a command.
+fn with_commands(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place.is_multiple_of(2) { (part) } @else { code { (part) } }
         }
     }
 }
