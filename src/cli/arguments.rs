@@ -9,11 +9,12 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::deadline::read_duration;
+use super::explain::read_code;
 use super::forecast::AsOf;
 use super::history::{Asked, ExportFormat, read_time};
 use super::output::ReportTarget;
 use crate::ledger::VerifierKey;
-use crate::model::{RunId, Severity, SourceName};
+use crate::model::{Code, RunId, Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
 use crate::report::render::Format;
@@ -75,6 +76,8 @@ pub(super) enum Command {
     Verify(VerifyArguments),
     /// Show the report of an earlier run
     Report(PastReportArguments),
+    /// Explain a finding: what it means, why it matters, how to confirm, fix and waive it
+    Explain(ExplainArguments),
     /// Print the JSON Schema of the report, the forecast, the answers of ready or the policy
     Schema(SchemaArguments),
     /// Print completions for a shell
@@ -377,6 +380,13 @@ pub(super) struct PastReportArguments {
 
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArguments {
+    /// The finding's code, such as tag-moved [default: list all codes]
+    #[arg(value_name = "CODE", value_parser = read_code)]
+    pub(super) code: Option<Code>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod completions;
 mod deadline;
 mod enforce;
 mod exit;
+mod explain;
 mod forecast;
 mod history;
 mod init;
@@ -100,6 +101,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::History(arguments) => in_runtime(history::history(policy, arguments)),
         Command::Verify(arguments) => in_runtime(verify::verify(policy, arguments)),
         Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),
+        Command::Explain(arguments) => explain::explain(arguments.code),
         Command::Schema(arguments) => schema::schema(arguments.of),
         Command::Completions(arguments) => completions::completions(arguments.shell),
     }

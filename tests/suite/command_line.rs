@@ -41,6 +41,7 @@ fn help_of_the_program_and_of_every_command() {
         "history",
         "verify",
         "report",
+        "explain",
         "schema",
         "completions",
     ] {
@@ -65,6 +66,7 @@ fn help_of_the_program_and_of_every_command() {
             "history",
             "verify",
             "report",
+            "explain",
             "schema",
             "completions"
         ]
@@ -265,15 +267,36 @@ fn report_paths_that_lead_elsewhere_are_refused_before_the_run_f80() {
 fn a_reader_that_went_away_is_no_error_f82() {
     let directory = here();
     std::fs::write(directory.path().join("prodpin.yaml"), include_str!("../../policies/quickstart.yaml")).unwrap();
-    for arguments in
-        [&["schema", "policy"][..], &["schema"], &["completions", "bash"], &["check"], &["--help"], &["--version"]]
-    {
+    for arguments in [
+        &["schema", "policy"][..],
+        &["schema"],
+        &["explain"],
+        &["completions", "bash"],
+        &["check"],
+        &["--help"],
+        &["--version"],
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = prodpin(directory.path(), arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
         let output = output.wait_with_output().unwrap();
         assert_eq!((code(&output), text(&output.stderr).as_str()), (0, ""), "{arguments:?}");
     }
+}
+
+#[test]
+fn explain_prints_the_page_of_a_code_and_without_one_lists_all() {
+    let directory = here();
+    let page = run(directory.path(), &["explain", "tag-moved"]);
+    assert_eq!((code(&page), text(&page.stderr).as_str()), (0, ""));
+    assert_eq!(text(&page.stdout), include_str!("../../docs/findings/tag-moved.md"));
+    let list = run(directory.path(), &["explain"]);
+    let codes: Vec<String> =
+        text(&list.stdout).lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(codes, prodpin::model::Code::ALL.iter().map(|code| code.as_str().to_owned()).collect::<Vec<_>>());
+    let slip = run(directory.path(), &["explain", "tag-movd"]);
+    assert_eq!((code(&slip), text(&slip.stdout).as_str()), (2, ""));
+    assert!(text(&slip.stderr).contains("did you mean tag-moved?"), "{}", text(&slip.stderr));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
 
 mod alerts;
+mod book;
 mod charts;
 mod command_line;
 mod contract;

@@ -13,8 +13,9 @@ variable "other_tags" {
   }
 }
 
+# What ECR takes as filters (A18).
 variable "moving_tags" {
-  description = "With `stay_but`, patterns of the tags that may move, such as latest and dev-*: five at most, with two * each at most (A18)."
+  description = "With `stay_but`, patterns of the tags that may move, such as latest and dev-*: five at most, with two * each at most."
   type        = list(string)
   default     = ["latest"]
   validation {

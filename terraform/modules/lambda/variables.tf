@@ -40,8 +40,9 @@ variable "mode" {
   }
 }
 
+# The variables of a function are limited together (G149).
 variable "policy" {
-  description = "The policy's text. Null: the package holds it as prodpin.yaml. Lambda takes 4 KB of variables in all (G149)."
+  description = "The policy's text. Null: the package holds it as prodpin.yaml. Lambda takes 4 KB of variables in all."
   type        = string
   default     = null
   validation {

@@ -188,7 +188,8 @@ pub struct Finding {
     /// When prodpin first saw it.
     #[schemars(with = "String")]
     pub first_seen: Timestamp,
-    /// The ledger commit that holds the evidence (I10); none when the run kept no ledger.
+    /// The ledger commit that holds the evidence; none when the run kept no ledger.
+    // Committed before it is told (I10).
     pub ledger_sequence: Option<u64>,
     /// What is the case, in one sentence.
     pub message: String,

@@ -12,7 +12,8 @@ pub struct Gap {
     pub scope: Scope,
     /// Why, as a class one can act on.
     pub cause: Cause,
-    /// The same for a person: lowercase, names the thing and the next step. Holds no secret (I18).
+    /// The same for a person: lowercase, names the thing and the next step. Holds no secret.
+    // It is shown to everybody (I18).
     pub detail: String,
 }
 
@@ -56,7 +57,8 @@ pub enum Cause {
     Malformed,
     /// prodpin refused to go on: a redirect, realm or address that the policy does not allow.
     Refused,
-    /// Many things vanished at once, which is more often a lost permission than a mass deletion (F31).
+    /// Many things vanished at once, which is more often a lost permission than a mass deletion.
+    // The brake on believing it (F31).
     Suspicious,
 }
 

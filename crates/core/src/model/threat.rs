@@ -31,7 +31,8 @@ pub enum Effect {
     Hides,
 }
 
-/// When a rule acts. Whatever is due is taken for lost: services act within a day or so of it (A36, B68).
+/// When a rule acts. Whatever is due is taken for lost: services act within a day or so of it.
+// How late they run (A36, B68).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Due {
@@ -55,6 +56,7 @@ pub enum Due {
 pub enum Certainty {
     /// The documented rules leave no other reading.
     Certain,
-    /// At least one admissible reading of what is undocumented says so (A38).
+    /// At least one admissible reading of what is undocumented says so.
+    // What is undocumented (A38).
     Possible,
 }

@@ -98,11 +98,11 @@ impl Walk<'_> {
         if copies == 0 && beyond.is_none() && parted.is_none() {
             return Ok(Anchored::Empty { anchor: name });
         }
-        // Told once: whatever follows a commit that differs, differs as well.
+        // Told once: whatever follows a commit that differs, differs as well (I11, I12).
         if let Some((sequence, what)) = parted {
             self.found.damaged(checkpoint_path(sequence), None, what);
         } else if let Some(first) = beyond {
-            let what = format!("the log ends at commit {head}, and {name} holds commits {first} to {last} (I12)");
+            let what = format!("the log ends at commit {head}, and {name} holds commits {first} to {last}");
             self.found.damaged(checkpoint_path(first), None, what);
         } else if last < head {
             let missing = head - last;
@@ -140,7 +140,7 @@ impl Walk<'_> {
             Copy::Differs(format!("{name} is the anchor of another log, {}; name one of its own", seen.origin))
         } else if signature::body(&own.note) != signature::body(&note) {
             let (here, there): (Hash, Hash) = (own.checkpoint.root(), seen.root());
-            Copy::Differs(format!("ledger-forked: it has root {here} here, and {there} at {name} (I11)"))
+            Copy::Differs(format!("ledger-forked: it has root {here} here, and {there} at {name}"))
         } else {
             Copy::Same
         };

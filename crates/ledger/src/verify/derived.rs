@@ -126,7 +126,8 @@ impl Walk<'_> {
             let nodes = self.folded.log().index.frontier.size().checked_shr(u32::from(id.level) * 8).unwrap_or(0);
             let end = id.number * WIDTH as u64 + width.unwrap_or(WIDTH) as u64;
             if end > nodes {
-                let what = "it covers entries beyond the end of the log: commits that were there are gone (I12)";
+                // A log that was cut short (I12).
+                let what = "it covers entries beyond the end of the log: commits that were there are gone";
                 self.found.damaged(&path, None, what);
                 continue;
             }
@@ -299,12 +300,12 @@ impl Walk<'_> {
             let log = self.folded.log();
             (log.index.sequence, log.index.origin.clone())
         };
-        // Still here only if the log never reached it.
+        // Still here only if the log never reached it (I12).
         if let Some(ahead) = self.index.take()
             && ahead.sequence > head
             && (ahead.origin == origin || head == 0)
         {
-            let what = format!("the log ends at commit {head}, and commit {} was seen before (I12)", ahead.sequence);
+            let what = format!("the log ends at commit {head}, and commit {} was seen before", ahead.sequence);
             self.found.damaged(checkpoint_path(ahead.sequence), None, what);
             return Ok(());
         }

@@ -183,7 +183,7 @@ impl Failure {
 }
 
 /// What may be asked of ECS and App Runner, whose every call is a POST. Lambda's reads are GETs, and nothing else passes.
-/// `policies/iam-signals.json` grants the same.
+/// `policies/iam-signals-*.json` grants the same.
 pub(super) const ALLOWED: &[&str] = &[
     "AmazonEC2ContainerServiceV20141113.DescribeServiceRevisions",
     "AmazonEC2ContainerServiceV20141113.DescribeServices",

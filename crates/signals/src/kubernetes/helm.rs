@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_too_large_for_any_spoils_no_manifest_c44() {
+    fn a_number_too_large_for_any_spoils_no_manifest() {
         for odd in ["12e4567", "-1e999", ".inf", ".nan"] {
             let mut release = release("deployed");
             let containers = "spec: {template: {spec: {containers: [{name: a, image: \"r.example/a:1\"}]}}}";

@@ -429,7 +429,7 @@ mod tests {
 
     /// Short commits that are numbers too large for any, infinities, and what is no number: nothing of it is read.
     #[test]
-    fn a_member_that_nobody_reads_spoils_no_file_c44() {
+    fn a_member_that_nobody_reads_spoils_no_file() {
         for odd in
             ["12e4567", "-12e4567", "1e999", ".inf", "-.inf", ".nan", "99999999999999999999999999", "0x", "1_000", "~"]
         {
@@ -447,7 +447,7 @@ mod tests {
 
     /// What is read and is no text is an entry of its own that is wrong, and never another version.
     #[test]
-    fn a_version_that_is_a_number_is_no_version_c44() {
+    fn a_version_that_is_a_number_is_no_version() {
         let index = "apiVersion: v1\nentries:\n  shop:\n  - {name: shop, version: 12e4567, urls: [a.tgz]}\n";
         let index = Index::read(index.as_bytes()).unwrap();
         let chart = &index.charts["shop"];

@@ -21,10 +21,11 @@ pub(super) fn next_page(from: &Url, headers: &HeaderMap) -> Result<Option<Url>, 
         })?;
         let Some(target) = target else { continue };
         let url = from.join(target).map_err(|_| Fault::malformed(format!("{at}: a next page that is no address")))?;
+        // Credentials would go with it (F15).
         if url.origin() != from.origin() || !url.username().is_empty() || url.password().is_some() {
             return Err(Fault::refused(format!(
-                "{at}: the next page of the list is at {}://{}, another origin, and is not followed (F15); if a proxy \
-                 is in between, make it rewrite Link headers",
+                "{at}: the next page of the list is at {}://{}, another origin, and is not followed; if a proxy is \
+                 in between, make it rewrite Link headers",
                 url.scheme(),
                 url.host_str().unwrap_or_default(),
             )));

@@ -82,8 +82,8 @@ fn days(number: i32) -> u32 {
 fn filter(rule: &LifecycleRule) -> RuleFilter {
     let mut filter = rule.filter().map(of_filter).unwrap_or_default();
     filter.written = rule.filter().is_some();
-    // The older form has the prefix beside the filter, and no filter. Deprecated is not gone.
-    #[expect(deprecated, reason = "rules written in the older form are still in force (B66)")]
+    // The older form has the prefix beside the filter, and no filter. Deprecated is not gone (B66).
+    #[expect(deprecated, reason = "rules written in the older form are still in force")]
     let prefix = rule.prefix();
     if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
         filter.prefix = prefix.into();
@@ -136,7 +136,7 @@ mod tests {
         let read_of = |rule: LifecycleRule| read(&[rule], None).rules.remove(0).filter;
         let filter = read_of(written("Enabled").filter(given).build().unwrap());
         assert_eq!((&*filter.prefix, filter.smaller_than, filter.tags.len()), ("api/", Some(9), 1));
-        #[expect(deprecated, reason = "rules written in the older form are still in force (B66)")]
+        #[expect(deprecated, reason = "rules written in the older form are still in force")]
         let older = read_of(written("Enabled").prefix("web/").build().unwrap());
         assert_eq!((&*older.prefix, older.written), ("web/", false));
         let everything = read_of(written("Enabled").filter(LifecycleRuleFilter::builder().build()).build().unwrap());

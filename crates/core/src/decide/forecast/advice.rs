@@ -31,7 +31,8 @@ impl Advice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdviceKind {
-    /// Pins do not hold against these rules: nothing claims them, or not first, or not enough of them (F44).
+    /// Pins do not hold against these rules: nothing claims them, or not first, or not enough of them.
+    // Pins that look like pins and are none (F44).
     PinsIneffective,
     /// A rule does something else than it seems to.
     DoubtfulRule,
