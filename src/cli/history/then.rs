@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit, Zoned};
 use serde_json::{Value, json};
 
-use super::timeline::{Record, shown};
+use super::timeline::{Record, say_doubt, shown};
 use crate::model::{ArtifactId, Entry, Event, Tag};
 use crate::report::escape::terminal;
 
