@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::arguments::ForecastArguments;
 use super::exit::{Ending, Misuse};
-use super::outcome::{ledger, sources};
+use super::outcome::{choose_ledger, or_without_ledger, sources};
 use super::output::{style, to_stdout};
 use super::progress::Bar;
 use super::stop::Signals;
@@ -26,7 +26,7 @@ pub(super) async fn forecast(policy: &Path, arguments: &ForecastArguments, bar: 
         return print(&tried.recommend().map_err(Misuse)?);
     }
     let mut policy = load(policy)?;
-    policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let mut signals = Signals::listen();
     let options = ForecastOptions {
         sources: sources(&policy, &arguments.sources)?,
@@ -64,7 +64,8 @@ async fn look_ahead(
             _ => Ok(Ending::Done),
         };
     }
-    let forecast = run::forecast(policy, options, Arc::new(bar.clone())).await?;
+    let forecast = run::forecast(policy, options, Arc::new(bar.clone())).await;
+    let forecast = forecast.map_err(|error| or_without_ledger(error, "forecast"))?;
     bar.clear();
     // What was not listed may be there all the same.
     if forecast.report.section.complete {

@@ -7,15 +7,17 @@ mod row;
 mod then;
 mod timeline;
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::arguments::HistoryArguments;
 use super::exit::{Ending, Misuse};
-use super::outcome::{ledger, open_ledger};
+use super::outcome::{choose_ledger, doubt_line, looked_up, open_ledger};
 use super::output::{Around, to_stdout};
 use crate::ledger::Ledger;
 use crate::model::{ArtifactId, Event};
 use crate::policy::load;
+use crate::report::escape::terminal;
 use timeline::Record;
 
 pub(super) use asked::Asked;
@@ -24,8 +26,8 @@ pub(super) use then::read_time;
 
 pub(super) async fn history(path: &Path, arguments: &HistoryArguments) -> anyhow::Result<Ending> {
     let mut policy = load(path)?;
-    policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
-    let ledger = open_ledger(&policy, None).await?;
+    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
+    let ledger = open_ledger(&policy).await?;
     if let Some(target) = &arguments.export {
         return export::export(&ledger, target, &Around::of(Some(path), &policy, None)).await;
     }
@@ -46,15 +48,28 @@ pub(super) async fn history(path: &Path, arguments: &HistoryArguments) -> anyhow
     if records.is_empty() {
         return Err(nothing(asked, &ledger, &asked.subjects(&policy, &ledger)?).await);
     }
+    let doubt = ledger.doubt();
     match (arguments.at, arguments.json) {
-        (None, false) => to_stdout(|out| records.iter().try_for_each(|record| timeline::tell(record, out)))?,
-        (None, true) => to_stdout(|out| timeline::as_json(&records, out))?,
+        (None, false) => to_stdout(|out| {
+            in_doubt(&ledger, out)?;
+            records.iter().try_for_each(|record| timeline::tell(record, out))
+        })?,
+        (None, true) => to_stdout(|out| timeline::as_json(&records, doubt.as_deref(), out))?,
         (Some(_), _) if records.iter().all(|record| record.entries.iter().all(|(_, e)| e.event.tag().is_none())) => {
             return Err(Misuse("--at needs a tag or key: what pointed where, then?".to_owned()).into());
         }
-        (Some(at), as_json) => to_stdout(|out| then::tell(&records, at, ledger.newest(), as_json, out))?,
+        (Some(at), true) => to_stdout(|out| then::as_json(&records, at, ledger.newest(), doubt.as_deref(), out))?,
+        (Some(at), false) => to_stdout(|out| {
+            in_doubt(&ledger, out)?;
+            then::tell(&records, at, ledger.newest(), out)
+        })?,
     }
-    Ok(Ending::Done)
+    Ok(looked_up(&ledger))
+}
+
+/// What is told first of a ledger that is not the one that is remembered.
+fn in_doubt(ledger: &Ledger, out: &mut dyn Write) -> io::Result<()> {
+    doubt_line(ledger).map_or(Ok(()), |doubt| writeln!(out, "{}", terminal(&doubt)))
 }
 
 /// So many tags are offered in the place of one that is not known.

@@ -12,9 +12,9 @@ use super::output::{Around, Outputs};
 use super::progress::Bar;
 use super::stop::Signals;
 use crate::alert::{self, AlertError};
-use crate::ledger::{Access, Ledger};
-use crate::model::{Mode, RunId, Severity, SourceName, without_credentials};
-use crate::outcome::report::RunSection;
+use crate::ledger::{Access, Ledger, LedgerError};
+use crate::model::{Code, Mode, RunId, Severity, SourceName, without_credentials};
+use crate::outcome::report::{NOT_COMPARED, NOT_REMEMBERED, RunSection};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
 use crate::run::{RunError, RunOptions, Shard, run};
@@ -31,7 +31,7 @@ pub(super) async fn outcome(
     arguments: &RunArguments,
     bar: &Bar,
 ) -> anyhow::Result<Ending> {
-    policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     policy.safeguards.adopt = arguments.adopt;
     if mode == Mode::Enforce && policy.ledger == LedgerLocation::None {
         // Told before any registry is asked for anything.
@@ -127,8 +127,17 @@ pub(super) fn failed(
         ledger: None,
     };
     let reason = without_credentials(&format!("{error:#}")).into_owned();
+    // What is found by its code must be found by it where it kept the run from beginning, too.
+    let of_ledger = match error.downcast_ref() {
+        Some(RunError::Ledger(error)) => Some(error),
+        _ => error.downcast_ref::<LedgerError>(),
+    };
+    let code = match of_ledger {
+        Some(error) if error.is_history_missing() => Code::LedgerHistoryMissing,
+        _ => Code::InventoryIncomplete,
+    };
     let written =
-        Report::of_failure(run, &reason).map_err(anyhow::Error::from).and_then(|report| outputs.write(&report));
+        Report::of_failure(run, code, &reason).map_err(anyhow::Error::from).and_then(|report| outputs.write(&report));
     if let Err(error) = written {
         tracing::error!("{error:#}");
     }
@@ -139,28 +148,50 @@ fn ending(report: &Report, fail_on: Severity) -> Ending {
 }
 
 /// The ledger: what `--ledger` says (relative to here), else what the policy says.
-pub(super) fn ledger(policy: LedgerLocation, flag: Option<&str>) -> anyhow::Result<LedgerLocation> {
-    match flag {
-        None => Ok(policy),
-        Some(text) => {
-            Ok(LedgerLocation::parse(text, Path::new("")).map_err(|reason| Misuse(format!("--ledger: {reason}")))?)
-        }
+pub(super) fn choose_ledger(policy: &mut Policy, flag: Option<&str>) -> anyhow::Result<()> {
+    if let Some(text) = flag {
+        policy.ledger =
+            LedgerLocation::parse(text, Path::new("")).map_err(|reason| Misuse(format!("--ledger: {reason}")))?;
+        policy.safeguards.named_apart = true;
     }
+    Ok(())
 }
 
 /// The ledger, to look things up in.
-pub(super) async fn open_ledger(policy: &Policy, flag: Option<&str>) -> anyhow::Result<Ledger> {
-    let location = ledger(policy.ledger.clone(), flag)?;
-    if location == LedgerLocation::None {
+pub(super) async fn open_ledger(policy: &Policy) -> anyhow::Result<Ledger> {
+    if policy.ledger == LedgerLocation::None {
         return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
     }
-    let mut ledger = Ledger::open_with(&location, &policy.safeguards, Access::Read).await?;
-    match ledger.must_be_remembered() {
-        // What is left of a history can be looked at; nothing is no history.
-        Err(error) if ledger.head().is_some() => tracing::warn!("{error}"),
-        remembered => remembered?,
+    let mut ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Read).await?;
+    if ledger.head().is_none() {
+        ledger.must_be_remembered()?;
+    }
+    // What is left of a history can be looked at; nothing is no history. Said with --quiet, too.
+    if let Some(doubt) = ledger.doubt() {
+        tracing::error!("{doubt}");
     }
     Ok(ledger)
+}
+
+/// With the next step for whoever cannot wait for the ledger to be mended.
+pub(super) fn or_without_ledger(error: RunError, command: &str) -> anyhow::Error {
+    match error {
+        RunError::Ledger(error) => anyhow::anyhow!("{error}; look without it: `prodpin {command} --ledger none`"),
+        error => error.into(),
+    }
+}
+
+/// How a look into the ledger ended: what was told is not the whole of it where it is not what is remembered, or where
+/// what remembers could not be asked.
+pub(super) fn looked_up(ledger: &Ledger) -> Ending {
+    if ledger.doubt().is_some() { Ending::Failed } else { Ending::Done }
+}
+
+/// The first line of what is told of such a ledger, in words.
+pub(super) fn doubt_line(ledger: &Ledger) -> Option<String> {
+    let doubt = ledger.doubt()?;
+    let what = if ledger.history_missing().is_some() { NOT_REMEMBERED } else { NOT_COMPARED };
+    Some(format!("{what} {doubt}"))
 }
 
 /// The sources that were asked for. One that the policy does not have would silently be nothing.

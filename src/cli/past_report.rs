@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::arguments::PastReportArguments;
 use super::exit::{Ending, Misuse};
-use super::outcome::{ledger, open_ledger};
+use super::outcome::{choose_ledger, doubt_line, looked_up, open_ledger};
 use super::output::{Around, Outputs, to_stdout};
 use crate::ledger::{Head, Ledger};
 use crate::model::{Mode, RunId, RunRecord, Severity};
@@ -17,13 +17,14 @@ use crate::policy::load;
 use crate::report::ascii_json;
 use crate::report::body::{Body, Report};
 use crate::report::diff::Diff;
+use crate::report::escape::terminal;
 use crate::report::render::Format;
 
 pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyhow::Result<Ending> {
     let mut policy = load(path)?;
-    policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     if arguments.list {
-        return list(&open_ledger(&policy, None).await?, arguments.format).await;
+        return list(&open_ledger(&policy).await?, arguments.format).await;
     }
     let around =
         Around::of(Some(path), &policy, None).signing(&policy, arguments.format, &arguments.reports, false).await?;
@@ -31,7 +32,7 @@ pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyh
     if arguments.since.is_some() {
         outputs = outputs.for_diff()?;
     }
-    let ledger = open_ledger(&policy, None).await?;
+    let ledger = open_ledger(&policy).await?;
     let report = read(&ledger, arguments.run.as_ref()).await?;
     match &arguments.since {
         Some(since) => {
@@ -40,7 +41,7 @@ pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyh
         }
         None => outputs.write(&report)?,
     }
-    Ok(Ending::Done)
+    Ok(looked_up(&ledger))
 }
 
 /// The report of a run, or of the last one.
@@ -55,7 +56,11 @@ async fn read(ledger: &Ledger, run: Option<&RunId>) -> anyhow::Result<Report> {
     let body = ledger.report(&found.0.report).await?;
     let body = Body::read_canonical(body).context("cannot read the report")?;
     let checkpoint = ledger.checkpoint(found.1.sequence).await?.map(|checkpoint| checkpoint.note);
-    Ok(rebuilt(found, checkpoint, body))
+    let mut report = rebuilt(found, checkpoint, body);
+    if let Some(section) = &mut report.run.ledger {
+        (section.history_missing, section.unanchored) = (ledger.history_missing(), ledger.anchor_trouble());
+    }
+    Ok(report)
 }
 
 /// So many runs are listed, latest first.
@@ -65,18 +70,26 @@ async fn list(ledger: &Ledger, format: Option<Format>) -> anyhow::Result<Ending>
     let runs = ledger.runs(LISTED).await?;
     match format.unwrap_or(Format::Table) {
         Format::Table => to_stdout(|out| {
+            if let Some(doubt) = doubt_line(ledger) {
+                writeln!(out, "{}", terminal(&doubt))?;
+            }
             if runs.is_empty() {
                 writeln!(out, "the ledger holds no run yet; `prodpin audit` makes one")?;
             }
             runs.iter().try_for_each(|(run, head)| line(run, head, out))
         })?,
         Format::Json => {
-            let runs: Vec<_> = runs.iter().map(|(run, head)| json!({ "run": run, "commit": head })).collect();
+            let doubt = ledger.doubt();
+            let runs = runs.iter().map(|(run, head)| match &doubt {
+                Some(doubt) => json!({ "run": run, "commit": head, "ledger_doubt": doubt }),
+                None => json!({ "run": run, "commit": head }),
+            });
+            let runs: Vec<_> = runs.collect();
             to_stdout(|out| writeln!(out, "{}", ascii_json(&runs)?))?;
         }
         other => return Err(Misuse(format!("--list has no {other}; use table or json")).into()),
     }
-    Ok(Ending::Done)
+    Ok(looked_up(ledger))
 }
 
 fn line(run: &RunRecord, head: &Head, out: &mut dyn Write) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::arguments::ReadyArguments;
 use super::exit::Ending;
 use super::forecast::{all_found, wanted};
-use super::outcome::{ledger, sources};
+use super::outcome::{choose_ledger, or_without_ledger, sources};
 use super::output::{style, to_stdout};
 use super::progress::Bar;
 use super::stop::Signals;
@@ -16,7 +16,7 @@ use crate::run::{self, ReadyOptions};
 
 pub(super) async fn ready(policy: &Path, arguments: &ReadyArguments, bar: &Bar) -> anyhow::Result<Ending> {
     let mut policy = load(policy)?;
-    policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let mut signals = Signals::listen();
     let options = ReadyOptions {
         sources: sources(&policy, &arguments.sources)?,
@@ -27,7 +27,9 @@ pub(super) async fn ready(policy: &Path, arguments: &ReadyArguments, bar: &Bar) 
     };
     bar.show();
     let ready = tokio::select! {
-        ready = run::ready(&policy, &options, Arc::new(bar.clone())) => ready?,
+        ready = run::ready(&policy, &options, Arc::new(bar.clone())) => {
+            ready.map_err(|error| or_without_ledger(error, "ready"))?
+        }
         () = signals.overdue() => anyhow::bail!("it was asked to end and cut off before it could"),
     };
     bar.clear();

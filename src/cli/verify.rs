@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::arguments::VerifyArguments;
 use super::exit::{Ending, Misuse};
-use super::outcome::{ledger, open_ledger};
+use super::outcome::{choose_ledger, looked_up, open_ledger};
 use super::output::to_stdout;
 use crate::ledger::{Anchored, Claim, Ledger, Since, Verification, Verify};
 use crate::policy::{LedgerLocation, load};
@@ -15,23 +15,25 @@ use crate::report::escape::terminal;
 const CLAIM_CAP: u64 = 1 << 20;
 
 pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow::Result<Ending> {
-    let policy = load(policy)?;
-    let flag = arguments.ledger.ledger.as_deref();
-    let location = ledger(policy.ledger.clone(), flag)?;
-    if location == LedgerLocation::None {
+    let mut policy = load(policy)?;
+    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
+    let location = &policy.ledger;
+    if *location == LedgerLocation::None {
         return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
     }
     if let Some(index) = arguments.entry {
-        let proof = open_ledger(&policy, flag).await?.prove_entry(index).await?;
+        let ledger = open_ledger(&policy).await?;
+        let proof = ledger.prove_entry(index).await?;
         let proof = proof.ok_or_else(|| Misuse(format!("the ledger has no entry {index}; they count from 0")))?;
         to_stdout(|out| writeln!(out, "{}", serde_json::to_string_pretty(&proof)?))?;
-        return Ok(Ending::Done);
+        return Ok(looked_up(&ledger));
     }
     if let Some(claim) = &arguments.since {
         let claim = claimed(claim)?;
-        let since = open_ledger(&policy, flag).await?.since(&claim).await?;
+        let ledger = open_ledger(&policy).await?;
+        let since = ledger.since(&claim).await?;
         to_stdout(|out| tell_since(&since, arguments.json, out))?;
-        return Ok(if matches!(since, Since::Grown { .. }) { Ending::Done } else { Ending::Failed });
+        return Ok(if matches!(since, Since::Grown { .. }) { looked_up(&ledger) } else { Ending::Failed });
     }
     let how = Verify {
         repair: arguments.repair,
@@ -39,9 +41,9 @@ pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow
         anchor: policy.safeguards.anchor.clone(),
         safeguards: policy.safeguards.clone(),
     };
-    let found = Ledger::verify(&location, &how).await?;
+    let found = Ledger::verify(location, &how).await?;
     if found.commits == 0 && found.damage.is_empty() {
-        anyhow::bail!("the ledger at {} holds no commit yet; `prodpin audit` makes one", location_text(&location));
+        anyhow::bail!("the ledger at {} holds no commit yet; `prodpin audit` makes one", location_text(location));
     }
     to_stdout(|out| if arguments.json { as_json(&found, out) } else { tell(&found, out) })?;
     Ok(if found.holds() && found.is_complete() { Ending::Done } else { Ending::Failed })
@@ -118,6 +120,8 @@ fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", terminal(&told_of_anchor(anchored, found.holds())))?;
     }
     match (found.unsigned, found.keys.as_slice()) {
+        // Of what is not there, nothing was left unsigned.
+        (_, []) if found.commits == 0 => {}
         (_, []) => {
             writeln!(out, "no checkpoint is signed: whoever can write to the ledger could have rewritten all of it")?
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::arguments::WatchArguments;
 use super::exit::{Ending, Misuse, of_error};
-use super::outcome::{failed, ledger, shard_of, sources};
+use super::outcome::{choose_ledger, failed, shard_of, sources};
 use super::output::{Around, Outputs, to_stdout};
 use super::stop::{Hangup, Signals};
 use crate::alert::{self, AlertError};
@@ -69,7 +69,7 @@ struct Plan {
 impl Plan {
     fn read(path: &Path, arguments: &WatchArguments) -> anyhow::Result<Self> {
         let mut policy = load(path)?;
-        policy.ledger = ledger(policy.ledger, arguments.ledger.ledger.as_deref())?;
+        choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
         let Some(schedule) = policy.schedule.clone() else {
             let fix = "add one to the policy, such as schedule: \"*/15 * * * *\"";
             return Err(Misuse(format!("watch needs a schedule, and {} has none; {fix}", path.display())).into());

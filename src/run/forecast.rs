@@ -146,6 +146,7 @@ async fn one(
     let source = setup.source(&key);
     let name = key.name.clone();
     let mut seen = look(&setup, source.inventory.as_ref(), key).await?;
+    seen.gaps.extend(setup.unanchored());
     let tried = options.tried.as_ref().filter(|tried| tried.apply(&mut seen.snapshot));
     let untried = Attempts::new();
     let input = seen.input(&setup, &untried);

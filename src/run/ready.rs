@@ -98,6 +98,8 @@ async fn one(setup: Arc<Setup>, key: RepositoryKey) -> Result<RepositoryReady, R
     if let Some(reason) = &missing {
         seen.gaps.push(Gap::new(Scope::Repository, Cause::Suspicious, reason.clone()));
     }
+    let unanchored = setup.unanchored();
+    seen.gaps.extend(unanchored.clone());
     let untried = Attempts::new();
     let input = seen.input(&setup, &untried);
     let plan = decide::plan(&input);
@@ -106,7 +108,7 @@ async fn one(setup: Arc<Setup>, key: RepositoryKey) -> Result<RepositoryReady, R
     let named = |artifact: &ArtifactId| Some((artifact.clone(), inventory.address(&key.name, artifact)?));
     let addresses = artifacts.iter().filter_map(named).collect();
     let row = rules::row(&input, &plan, None, false);
-    let has_history = missing.is_none();
+    let has_history = missing.is_none() && unanchored.is_none();
     Ok(decided::page(&decided::Facts {
         input: &input,
         plan: &plan,

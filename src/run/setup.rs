@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::decide::{Rules, Uses};
 use crate::ledger::{Access, Ledger};
-use crate::model::{DatabaseRule, Digest, Mode, RepositoryKey, RunId, RunScope, SourceName, Waiver};
+use crate::model::{Cause, DatabaseRule, Digest, Gap, Mode, RepositoryKey, RunId, RunScope, Scope, SourceName, Waiver};
 use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
 use crate::schedule::Schedule;
 use crate::sources::oci::Surroundings;
@@ -70,7 +70,8 @@ impl Setup {
             return Err(RunError::NoLedger);
         }
         let asking = Asking::begin(policy, &options.stop);
-        let mut ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, access).await?;
+        let until = options.stop.share();
+        let mut ledger = Ledger::open_until(&policy.ledger, &policy.safeguards, access, until).await?;
         ledger.must_be_remembered()?;
         // An index of charts is kept as long as its source is open.
         let sets_aside = policy.sources.values().any(|config| matches!(config, SourceConfig::Helm(_)));
@@ -100,6 +101,14 @@ impl Setup {
             sources,
             asking,
         })
+    }
+
+    /// That nobody could ask the anchor whether this is the ledger: for whoever only looks, nothing that rests on the
+    /// ledger is known then (I24).
+    pub(super) fn unanchored(&self) -> Option<Gap> {
+        let trouble = self.ledger.anchor_trouble()?;
+        let detail = format!("{trouble}; what the ledger says cannot be relied on (without it: --ledger none)");
+        Some(Gap::new(Scope::Repository, Cause::Unreachable, detail))
     }
 
     /// The source of a repository that this run found.

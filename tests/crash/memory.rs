@@ -54,6 +54,53 @@ fn is_refused(place: &Place, words: &str) {
     assert_eq!(listing(&place.ledger()), before, "nothing is written there");
 }
 
+/// Whatever shows it says so before anything else, with --quiet, too, in a field of the JSON, and by the exit status.
+#[track_caller]
+fn is_shown_as_what_is_left(place: &Place, estate: &Estate, words: &str) {
+    let reference = estate.reference();
+    let pages: [&[&str]; 7] = [
+        &["report"],
+        &["report", "--format", "markdown"],
+        &["report", "--format", "html"],
+        &["report", "--list"],
+        &["history", &reference],
+        &["history", &reference, "--export", "csv"],
+        &["-q", "report", "--list"],
+    ];
+    for command in pages {
+        let ran = place.run(command).ends(1);
+        let first = if command.contains(&"html") { &ran.out } else { ran.out.lines().next().unwrap_or_default() };
+        assert!(first.contains(words) || command.contains(&"csv"), "{command:?}: {}", ran.out);
+        assert!(ran.err.contains("ERROR"), "{command:?}: {}", ran.err);
+    }
+    let why = words.split_once(": ").unwrap().1;
+    for command in [
+        &["report", "--format", "json"][..],
+        &["report", "--list", "--format", "json"],
+        &["history", &reference, "--json"],
+    ] {
+        let ran = place.run(command).ends(1);
+        let said = match ran.json() {
+            Value::Array(all) => all[0]["ledger_doubt"].clone(),
+            report if report["run"]["ledger"]["history_missing"].is_null() => {
+                report["run"]["ledger"]["unanchored"].clone()
+            }
+            report => report["run"]["ledger"]["history_missing"].clone(),
+        };
+        assert!(said.as_str().is_some_and(|said| said.contains(why)), "{command:?}: {said}");
+    }
+}
+
+/// Whatever stands at the place of the ledger, the report that a failed run leaves is found by the code.
+#[track_caller]
+fn failed_report_is_found_by_its_code(place: &Place) {
+    let file = place.path("failed.json");
+    place.run(&["audit", "--report", "json=failed.json"]).ends(1);
+    let report: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let found = &report["findings"][0];
+    assert_eq!((&found["code"], &found["severity"]), (&"ledger-history-missing".into(), &"critical".into()));
+}
+
 #[test]
 fn a_wiped_ledger_is_no_beginning_though_its_key_is_there_i24_f98() {
     let estate = Estate::start();
@@ -66,6 +113,14 @@ fn a_wiped_ledger_is_no_beginning_though_its_key_is_there_i24_f98() {
     }
     let verified = place.run(&["verify"]).ends(1);
     assert!(verified.out.contains("DAMAGED") && verified.out.contains("remembers commit"), "{}", verified.out);
+    assert!(verified.out.contains("all of it is missing") && !verified.out.contains("not signed"), "{}", verified.out);
+    assert!(!verified.out.contains("is signed"), "{}", verified.out);
+    failed_report_is_found_by_its_code(&place);
+    for command in ["ready", "forecast"] {
+        let said = place.run(&[command]).ends(1).tells("look without it: `prodpin");
+        assert!(said.err.contains(&format!("`prodpin {command} --ledger none`")), "{}", said.err);
+        assert_ne!(place.run(&[command, "--ledger", "none"]).code, Some(1));
+    }
     // A volume that is not mounted leaves an empty directory.
     std::fs::create_dir(place.ledger()).unwrap();
     is_refused(&place, "it is empty");
@@ -89,8 +144,7 @@ fn newest_commits_removed_and_older_caches_put_back_are_missed_i24_f99() {
     copy(backup.path(), &place.ledger());
     is_refused(&place, "it ends at commit");
     // What is left can be looked at, and says so.
-    let history = place.run(&["history", &estate.reference()]).ends(0);
-    assert!(history.err.contains("ledger-history-missing"), "{}", history.err);
+    is_shown_as_what_is_left(&place, &estate, "NOT THE LEDGER THAT IS REMEMBERED: ledger-history-missing");
     let verified = place.run(&["verify"]).ends(1);
     assert!(verified.out.contains("remembers commit"), "{}", verified.out);
 
@@ -137,16 +191,32 @@ fn another_ledger_under_the_same_key_is_missed_i24_f100() {
 }
 
 #[test]
-fn a_memory_that_is_lost_or_is_none_is_written_anew_i24() {
+fn a_memory_that_cannot_be_read_is_not_taken_for_none_and_not_written_over_i24() {
     let estate = Estate::start();
     let place = grown(&estate);
     let whole = std::fs::read(head(&place)).unwrap();
     for bytes in [&b""[..], b"{", &whole[..whole.len() / 2], &[0; 64], b"{\"origin\":7}"] {
         std::fs::write(head(&place), bytes).unwrap();
-        let ran = place.run(&["audit"]).ends(0);
-        assert!(ran.err.contains("prodpin-ledger.head") && ran.err.contains("cannot be read"), "{}", ran.err);
-        assert_ne!(std::fs::read(head(&place)).unwrap(), bytes);
+        for command in JUDGING {
+            let ran = place.run(command).ends(1).tells("ledger-history-missing");
+            assert!(ran.err.contains("prodpin-ledger.head") && ran.err.contains("cannot be read"), "{}", ran.err);
+            assert!(ran.err.contains("--adopt"), "{}", ran.err);
+        }
+        assert_eq!(std::fs::read(head(&place)).unwrap(), bytes);
     }
+    is_shown_as_what_is_left(&place, &estate, "NOT THE LEDGER THAT IS REMEMBERED: ledger-history-missing");
+    assert!(place.run(&["verify"]).ends(1).out.contains("cannot be read"));
+    // Nor is a ledger that is gone as well, or a link that leads nowhere.
+    std::fs::rename(place.ledger(), place.path("away")).unwrap();
+    place.run(&["audit"]).ends(1).tells("cannot be read");
+    assert!(!place.ledger().exists());
+    std::fs::rename(place.path("away"), place.ledger()).unwrap();
+    std::fs::remove_file(head(&place)).unwrap();
+    std::os::unix::fs::symlink(place.path("unmounted/head"), head(&place)).unwrap();
+    place.run(&["audit"]).ends(1).tells("cannot be read");
+
+    place.run(&["audit", "--adopt"]).ends(0);
+    place.run(&["audit"]).ends(0);
     std::fs::remove_file(head(&place)).unwrap();
     place.run(&["audit"]).ends(0);
     assert!(head(&place).exists());
@@ -154,6 +224,103 @@ fn a_memory_that_is_lost_or_is_none_is_written_anew_i24() {
     std::fs::write(head(&place), whole).unwrap();
     place.run(&["audit"]).ends(0);
     place.run(&["verify"]).ends(0);
+}
+
+/// No pin is there to witness anything: nothing but the policy's own memory tells.
+#[test]
+fn a_location_that_is_mistyped_is_no_beginning_i24() {
+    let estate = Estate::start();
+    let place = Place::new(&estate);
+    place.policy("ledger: led");
+    place.run(&["audit"]).ends(0);
+    for (wrong, there) in [("ldg", "there is no such directory"), ("empty", "it is empty")] {
+        if wrong == "empty" {
+            std::fs::create_dir(place.path(wrong)).unwrap();
+        }
+        place.policy(&format!("ledger: {wrong}"));
+        for command in JUDGING {
+            let ran = place.run(command).ends(1).tells("ledger-history-missing");
+            assert!(ran.err.contains("/led") && ran.err.contains(there), "{command:?}: {}", ran.err);
+        }
+        assert!(!place.path(&format!("{wrong}.key")).exists(), "no key is made");
+    }
+    assert!(!place.path("ldg").exists());
+    // Moved on purpose, with its key: the same log goes on.
+    std::fs::rename(place.path("led"), place.path("moved")).unwrap();
+    std::fs::rename(place.path("led.key"), place.path("moved.key")).unwrap();
+    place.policy("ledger: moved");
+    place.run(&["audit"]).ends(0);
+    // Another one for once is named, and another one from now on is said to be.
+    place.run(&["audit", "--ledger", "once"]).ends(0);
+    place.policy("ledger: new");
+    place.run(&["audit"]).ends(1).tells("ledger-history-missing");
+    place.run(&["audit", "--adopt"]).ends(0);
+    place.run(&["audit"]).ends(0);
+}
+
+/// Where nothing lies beside the key any more, the anchor is all that remembers, and whoever goes by the ledger asks it.
+#[test]
+fn who_only_reads_asks_the_anchor_and_writes_nothing_there_i24_f99() {
+    let estate = Estate::start();
+    let place = Place::new(&estate);
+    place.policy("anchor: anchor");
+    place.run(&["audit"]).ends(0);
+    copy(&place.ledger(), &place.path("older"));
+    estate.push("v2.0", "v2.0");
+    place.run(&["audit"]).ends(0);
+    copy(&place.ledger(), &place.path("newest"));
+    let put = |name: &str| {
+        std::fs::remove_dir_all(place.ledger()).unwrap();
+        copy(&place.path(name), &place.ledger());
+        let _ = std::fs::remove_file(head(&place));
+    };
+    put("older");
+    let before = listing(&place.path("anchor"));
+    for command in [["ready"], ["forecast"]] {
+        place.run(&command).ends(1).tells("it ends at commit");
+    }
+    is_shown_as_what_is_left(&place, &estate, "NOT THE LEDGER THAT IS REMEMBERED: ledger");
+
+    // An anchor that cannot be asked, or that was emptied, says nothing of what is there.
+    put("newest");
+    assert_ne!(place.run(&["ready"]).code, Some(1));
+    std::fs::rename(place.path("anchor"), place.path("away")).unwrap();
+    for there in ["nothing", "a directory", "a file"] {
+        match there {
+            "nothing" => {}
+            "a directory" => std::fs::create_dir(place.path("anchor")).unwrap(),
+            _ => {
+                std::fs::remove_dir(place.path("anchor")).unwrap();
+                std::fs::write(place.path("anchor"), "x").unwrap();
+            }
+        }
+        let ready = place.run(&["ready", "--format", "json"]).ends(1).json();
+        assert_eq!(ready["summary"]["unknown"], 1, "{there}: {ready:#}");
+        assert!(ready["repositories"].to_string().contains("anchor could not be compared"), "{there}: {ready:#}");
+        let forecast = place.run(&["forecast", "--format", "json"]).ends(1).json();
+        assert!(forecast["repositories"].to_string().contains("anchor could not be compared"), "{there}: {forecast:#}");
+        is_shown_as_what_is_left(&place, &estate, "NOT COMPARED WITH THE ANCHOR: the ledger's anchor");
+    }
+    std::fs::remove_file(place.path("anchor")).unwrap();
+    std::fs::rename(place.path("away"), place.path("anchor")).unwrap();
+    assert_eq!(listing(&place.path("anchor")), before, "nothing was written there");
+}
+
+#[test]
+fn checkpoints_that_were_never_finished_are_told_once_with_their_count_f101() {
+    let estate = Estate::start();
+    let place = grown(&estate);
+    let folder = place.ledger().join("checkpoint");
+    let last = files(&folder).len() as u64;
+    for number in 1..=200 {
+        std::fs::write(folder.join(format!("{:020}", last + number)), "").unwrap();
+    }
+    for command in [&["report", "--list"][..], &["audit"]] {
+        let ran = place.run(command).ends(0);
+        assert!(ran.err.contains("197 more") && ran.err.lines().count() < 20, "{}", ran.err);
+    }
+    let verified = place.run(&["verify"]);
+    assert!(verified.out.contains("197 more") && verified.out.lines().count() < 20, "{}", verified.out);
 }
 
 #[test]

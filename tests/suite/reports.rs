@@ -42,6 +42,7 @@ pub(crate) fn run(mode: Mode, complete: bool, ledger: bool) -> RunSection {
         ledger: ledger.then(|| LedgerSection {
             checkpoint: None,
             unanchored: None,
+            history_missing: None,
             unsigned: false,
             sequence: 42,
             root: "VHJ1c3QgYnV0IHZlcmlmeSB0aGUgcm9vdCBoYXNoIGhlcmU=".into(),

@@ -4,27 +4,34 @@
 //! Lock in another account. What it does not hold yet is copied; where it differs, all writing stops (I11, I12, F60).
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use object_store::path::Path;
 use tlog_tiles::tlog::Hash;
 
 use super::checkpoint::Checkpoint;
-use super::foreign::comes_later;
+use super::foreign::{NAMED, comes_later};
 use super::proof::Consistency;
 use super::read::{Slot, Tip, checkpoint_path};
 use super::store::{Created, Store};
-use super::{Ledger, LedgerError, location, signature};
+use super::{Access, Ledger, LedgerError, location, signature};
 use prodpin_core::model::Digest;
 use prodpin_policy::LedgerLocation;
 
 /// How far before the head the last copy is looked for, before the whole anchor is listed.
 const NEAR: u64 = 512;
 
+/// What is said of an anchor that kept its reader waiting.
+const LATE: &str =
+    "it did not answer within the third of --deadline that there is for it; see whether it can be reached";
+
 /// A ledger's anchor.
 #[derive(Debug)]
 pub(super) struct Anchor {
     place: Place,
     state: Mutex<State>,
+    /// Until when whoever only reads waits for its answer.
+    until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -45,13 +52,20 @@ struct State {
 }
 
 impl Anchor {
-    pub(super) async fn open(at: &LedgerLocation) -> Self {
-        // Not created here: the first copy does.
-        match location::open(at, super::Access::Write).await {
-            Ok(store) => Self { place: Place::Open(Box::new(store)), state: Mutex::default() },
-            Err(error) => {
-                let state = State { trouble: Some(error.to_string()), ..State::default() };
-                Self { place: Place::Unopened, state: Mutex::new(state) }
+    pub(super) async fn open(at: &LedgerLocation, access: Access, until: Option<Instant>) -> Self {
+        // No copy is made here: the first commit does.
+        let opened = match until {
+            None => location::open(at, access).await.map_err(|error| error.to_string()),
+            Some(until) => match tokio::time::timeout_at(until.into(), location::open(at, access)).await {
+                Ok(opened) => opened.map_err(|error| error.to_string()),
+                Err(_) => Err(LATE.to_owned()),
+            },
+        };
+        match opened {
+            Ok(store) => Self { place: Place::Open(Box::new(store)), state: Mutex::default(), until },
+            Err(trouble) => {
+                let state = State { trouble: Some(trouble), ..State::default() };
+                Self { place: Place::Unopened, state: Mutex::new(state), until }
             }
         }
     }
@@ -87,7 +101,8 @@ impl Ledger {
     pub fn anchor_trouble(&self) -> Option<String> {
         let anchor = self.anchor.as_ref()?;
         let trouble = anchor.state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()?;
-        Some(format!("the ledger's anchor could not be compared or written: {trouble}"))
+        let what = if self.access == Access::Read { "compared" } else { "compared or written" };
+        Some(format!("the ledger's anchor could not be {what}: {trouble}"))
     }
 
     /// Whether a second place is to remember the checkpoints.
@@ -96,12 +111,42 @@ impl Ledger {
         self.anchor.is_some()
     }
 
-    /// At the start: the ledger must be what the anchor saw, grown.
-    pub(super) async fn compare_anchor(&self) -> Result<(), LedgerError> {
+    /// At the start: the ledger must be what the anchor saw, grown. What only reads goes on where something is left to
+    /// read, and says so.
+    pub(super) async fn compare_anchor(&mut self) -> Result<(), LedgerError> {
+        match self.compared_with_anchor().await {
+            Err(error) if self.access == Access::Read && error.is_contradiction() => {
+                self.contradiction.get_or_insert(error);
+                Ok(())
+            }
+            compared => compared,
+        }
+    }
+
+    async fn compared_with_anchor(&self) -> Result<(), LedgerError> {
         let Some(anchor) = &self.anchor else { return Ok(()) };
         let Some(store) = anchor.store() else { return Ok(()) };
-        match self.compare(store).await {
+        let compared = match anchor.until {
+            None => self.compare(store).await,
+            Some(until) => match tokio::time::timeout_at(until.into(), self.compare(store)).await {
+                Ok(compared) => compared,
+                Err(_) => {
+                    anchor.set(|state| state.trouble = Some(format!("{}: {LATE}", store.location())));
+                    return Ok(());
+                }
+            },
+        };
+        match compared {
             Ok(Verdict::Grown(copied)) => anchor.set(|state| state.copied = Some(copied)),
+            // Nobody copies anything while looking: an anchor that is not there looks like this, too.
+            Ok(Verdict::Unknown) if self.access == Access::Read => {
+                let trouble = format!(
+                    "{} holds none of its commits: it was emptied or is not there, or no run had it yet, and the next \
+                     `prodpin audit` copies them",
+                    store.location()
+                );
+                anchor.set(|state| state.trouble = self.head().map(|_| trouble));
+            }
             // The checkpoints before are in the head's own chain: only from here on is anything at stake.
             Ok(Verdict::Unknown) => {
                 anchor.set(|state| state.copied = Some(self.log().tip.as_ref().map_or(0, |tip| tip.sequence - 1)));
@@ -192,7 +237,7 @@ impl Ledger {
         if let Some(seen) = self.as_evidence(latest).await.map_err(Failed::Ledger)? {
             return Ok(Some(seen));
         }
-        let mut other = None;
+        let (mut other, mut strays) = (None, 0);
         for from in [head.saturating_sub(NEAR), 0] {
             let listed = store.numbers_after(&Path::from("checkpoint"), &checkpoint_path(from)).await;
             let mut numbers = listed.map_err(Failed::Anchor)?;
@@ -204,13 +249,17 @@ impl Ledger {
                 if let Some(seen) = self.as_evidence(Some(seen)).await.map_err(Failed::Ledger)? {
                     return Ok(Some(seen));
                 }
-                tracing::warn!(
-                    anchor = store.location(),
-                    "commit {number} is there, and this log's key never signed it"
-                );
+                strays += 1;
+                if strays <= NAMED as u64 {
+                    tracing::warn!(
+                        anchor = store.location(),
+                        "commit {number} is there, and this log's key never signed it"
+                    );
+                }
                 other = other.or(Some(stray));
             }
         }
+        more_strays(store, strays);
         Ok(other)
     }
 
@@ -220,6 +269,7 @@ impl Ledger {
         let there = self.log().index.sequence;
         beyond.sort_unstable();
         // A copy that was never finished is no evidence, and hides none that lies before it.
+        let mut strays = 0;
         while let Some(number) = beyond.pop().filter(|number| *number > there) {
             let seen = read(store, number).await.map_err(Failed::Anchor)?;
             if seen.is_some_and(|seen| self.anchored_later(&seen.tip())) {
@@ -227,8 +277,12 @@ impl Ledger {
                     format!("it ends at commit {}, and {} holds commit {number}", there.max(head), store.location());
                 return Err(Failed::Ledger(self.rolled_back(what)));
             }
-            tracing::warn!(anchor = store.location(), "commit {number} is there, and is no whole checkpoint");
+            strays += 1;
+            if strays <= NAMED as u64 {
+                tracing::warn!(anchor = store.location(), "commit {number} is there, and is no whole checkpoint");
+            }
         }
+        more_strays(store, strays);
         Ok(())
     }
 
@@ -342,6 +396,14 @@ impl Failed {
         match self {
             Self::Ledger(error) | Self::Anchor(error) => error,
         }
+    }
+}
+
+/// Said once, however many somebody put there.
+fn more_strays(store: &Store, strays: u64) {
+    let more = strays.saturating_sub(NAMED as u64);
+    if more > 0 {
+        tracing::warn!(anchor = store.location(), "{more} more files are there, and are no commits of this log");
     }
 }
 

@@ -78,6 +78,21 @@ pub enum LedgerError {
         /// What is there instead.
         there: String,
     },
+    /// What remembers the ledger's last commit outside the ledger cannot be read, so that nobody knows whether it is
+    /// there (I24).
+    #[error(
+        "ledger-history-missing: ledger {location}: {memory} should remember its last commit and cannot be read: {detail}: \
+         whether commits are gone is not known, and nothing was recorded or pinned; make it readable, or restore it; to go \
+         on with the ledger as it is on purpose, run `prodpin audit --adopt` once"
+    )]
+    MemoryUnread {
+        /// The ledger.
+        location: String,
+        /// What remembers.
+        memory: String,
+        /// Why it cannot be read.
+        detail: String,
+    },
     /// Two histories exist: this one and the one that was seen before (I11). Nothing is written any more.
     #[error(
         "ledger-forked: ledger {location}: {what}: someone rewrote one of them; keep both as they are, find out who could \
@@ -143,12 +158,29 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether a history that was seen before is not the one that is there.
+    #[must_use]
+    pub fn is_history_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::HistoryMissing { .. } | Self::MemoryUnread { .. } | Self::RolledBack { .. } | Self::Forked { .. }
+        )
+    }
+
+    /// The same, where an anchor is compared: one of another log is none of this ledger's.
+    pub(super) fn is_contradiction(&self) -> bool {
+        self.is_history_missing() || matches!(self, Self::Unusable { .. })
+    }
+
     /// What is remembered, and what is there instead, in words.
     pub(super) fn what_is_missing(&self) -> Option<String> {
         match self {
             Self::HistoryMissing { remembered, there, .. } => {
                 Some(format!("ledger-history-missing: {remembered}, and {there}"))
             }
+            Self::MemoryUnread { memory, detail, .. } => Some(format!(
+                "ledger-history-missing: {memory} should remember the last commit and cannot be read: {detail}"
+            )),
             _ => None,
         }
     }

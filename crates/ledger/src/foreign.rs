@@ -22,7 +22,7 @@ const JUDGED: usize = 1024;
 const READS: usize = 16;
 
 /// So many strays are named.
-const NAMED: usize = 3;
+pub(super) const NAMED: usize = 3;
 
 /// Numbers after the last commit that is known.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub(super) struct Strays {
     named: BTreeMap<String, String>,
     /// How many there are.
     count: u64,
+    /// How many writes were never finished.
+    unfinished: u64,
 }
 
 impl Strays {
@@ -174,6 +176,31 @@ impl Ledger {
         let mut strays = self.strays.lock().unwrap_or_else(PoisonError::into_inner);
         if strays.note(name, why.clone()) && strays.count <= NAMED as u64 {
             tracing::warn!(ledger = self.store.location(), "{why}: no commit of this ledger, passed over");
+        }
+    }
+
+    /// A write that was cut off counts for nothing. The first few are told, however many somebody put there.
+    pub(super) fn note_unfinished(&self, sequence: u64) {
+        let mut strays = self.strays.lock().unwrap_or_else(PoisonError::into_inner);
+        strays.unfinished += 1;
+        if strays.unfinished <= NAMED as u64 {
+            tracing::warn!(
+                ledger = self.store.location(),
+                "checkpoint/{} was never finished; passed over",
+                name_of(sequence)
+            );
+        }
+    }
+
+    /// How many more of them there were.
+    pub(super) fn tell_unfinished(&self) {
+        let count = self.strays.lock().unwrap_or_else(PoisonError::into_inner).unfinished;
+        let more = count.saturating_sub(NAMED as u64);
+        if more > 0 {
+            tracing::warn!(
+                ledger = self.store.location(),
+                "{more} more checkpoints were never finished; passed over: find out who writes there"
+            );
         }
     }
 

@@ -86,6 +86,7 @@ mod debt;
 mod distrust;
 mod error;
 mod foreign;
+mod head_file;
 mod index;
 mod key;
 mod kms;
@@ -112,6 +113,7 @@ mod view;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use object_store::ObjectStore;
@@ -239,6 +241,16 @@ impl Ledger {
         safeguards: &Safeguards,
         access: Access,
     ) -> Result<Self, LedgerError> {
+        Self::open_until(location, safeguards, access, None).await
+    }
+
+    /// The same, where whoever only reads has no longer than this for the anchor's answer.
+    pub async fn open_until(
+        location: &LedgerLocation,
+        safeguards: &Safeguards,
+        access: Access,
+        until: Option<Instant>,
+    ) -> Result<Self, LedgerError> {
         let memory = Memory::recall(location, safeguards).await;
         if access == Access::Write {
             memory.refuse_missing()?;
@@ -258,10 +270,11 @@ impl Ledger {
         if access == Access::Write && *location != LedgerLocation::None {
             let known = ledger.signed_by();
             ledger.keys = Keys::load(safeguards, location, ledger.store.location(), known.as_ref()).await?;
-            ledger.anchor = match &safeguards.anchor {
-                Some(anchor) => Some(Anchor::open(anchor).await),
-                None => None,
-            };
+        }
+        if let (Some(anchor), false) = (&safeguards.anchor, *location == LedgerLocation::None) {
+            // Whoever goes by the ledger asks what remembers it (I24); only a run adds to that.
+            let until = until.filter(|_| access == Access::Read);
+            ledger.anchor = Some(Anchor::open(anchor, access, until).await);
         }
         ledger.start().await
     }

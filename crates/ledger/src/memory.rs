@@ -2,25 +2,23 @@
 //! beginning (I24): a small file beside the key or the policy, and the process itself.
 //!
 //! A memory is read before the log and written after a commit. So one that is behind is normal (another machine
-//! committed, or a crash came between), and one that is ahead means that commits are gone. A memory that cannot be read
-//! says nothing; the anchor and the pins in the registries remain as witnesses.
+//! committed, or a crash came between), and one that is ahead means that commits are gone. A memory that is there and
+//! cannot be read is no beginning either. Of the ledger that a policy used last another small file beside it speaks, so
+//! that a location that is mistyped is none.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tlog_tiles::tlog::Hash;
 
+use super::head_file::{self, Found};
 use super::proof::Consistency;
 use super::read::Slot;
 use super::{Access, Head, Ledger, LedgerError, VerifierKey};
 use prodpin_policy::{LedgerLocation, Safeguards};
-
-/// A memory is a line; whatever is longer was written by somebody else.
-const CAP: u64 = 64 << 10;
 
 /// What this process saw last of each ledger that it opened, by the ledger's place: `watch` and a warm function open the
 /// same one again and again, and a directory may be unmounted or exchanged in between.
@@ -36,6 +34,9 @@ pub(super) struct Remembered {
     /// The key that signed it; none in an unsigned log, and in the memory of a program before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// Where the ledger is; only where a policy's last ledger is remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ledger: Option<String>,
 }
 
 /// What a memory says of the log that is there.
@@ -77,6 +78,8 @@ fn judge(remembered: &Remembered, there: Option<(&str, Head)>) -> Judgement {
 enum Witness {
     File(PathBuf),
     Process,
+    /// The file beside a policy, of the ledger that the policy named before.
+    Policy(PathBuf, String),
 }
 
 impl std::fmt::Display for Witness {
@@ -84,6 +87,14 @@ impl std::fmt::Display for Witness {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Process => f.write_str("this process"),
+            Self::Policy(path, ledger) => {
+                write!(
+                    f,
+                    "this policy last used ledger {}, of which {}",
+                    prodpin_policy::visible(ledger),
+                    path.display()
+                )
+            }
         }
     }
 }
@@ -103,6 +114,10 @@ pub(super) struct Memory {
     /// The ledger's place, as the process remembers it; none if nothing is to be remembered.
     place: Option<String>,
     files: Vec<PathBuf>,
+    /// The file that remembers which ledger the policy used last.
+    of_policy: Option<PathBuf>,
+    /// What should remember, and cannot be read: where, and why.
+    unread: Option<(String, String)>,
     /// What was remembered before the log was read.
     recalled: Vec<(Witness, Remembered)>,
     /// Whether whatever contradicts this is given up on purpose, for this run.
@@ -121,28 +136,55 @@ impl Memory {
             LedgerLocation::Directory(path) => {
                 Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string())
             }
-            LedgerLocation::Store(url) => Some(url.to_string()),
+            // Nothing but the place itself: it is written down, and told (I18).
+            LedgerLocation::Store(url) => {
+                Some(format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()))
+            }
         };
-        let Some(place) = place else { return Self { adopt: safeguards.adopt, ..Self::default() } };
-        let directory = match location {
-            LedgerLocation::Directory(path) => Some(path.clone()),
-            LedgerLocation::None | LedgerLocation::Store(_) => None,
-        };
-        let (location, safeguards) = (location.clone(), safeguards.clone());
         let adopt = safeguards.adopt;
+        let Some(place) = place else { return Self { adopt, ..Self::default() } };
         // A directory on a network that is gone answers nothing, and must not take the deadline's clock with it.
-        let read = tokio::task::spawn_blocking(move || {
-            let files = safeguards.head_files(&location);
-            let recalled = files.iter().filter_map(|file| Some((Witness::File(file.clone()), read(file)?))).collect();
-            let missing = directory.is_some_and(|directory| {
-                std::fs::metadata(directory).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
-            });
-            (files, recalled, missing)
+        let (there, location, safeguards) = (place.clone(), location.clone(), safeguards.clone());
+        let looked = tokio::task::spawn_blocking(move || Self::look(there, &location, &safeguards)).await;
+        let mut memory = looked.unwrap_or_else(|error| Self {
+            place: Some(place.clone()),
+            unread: Some(("what lies beside its key or the policy".to_owned(), error.to_string())),
+            ..Self::default()
         });
-        let (files, mut recalled, missing): (_, Vec<(Witness, Remembered)>, _) = read.await.unwrap_or_default();
         let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
-        recalled.extend(seen.map(|seen| (Witness::Process, seen)));
-        Self { place: Some(place), files, recalled, adopt, missing, told: AtomicBool::new(false) }
+        memory.recalled.extend(seen.map(|seen| (Witness::Process, seen)));
+        Self { adopt, ..memory }
+    }
+
+    /// What lies on disk.
+    fn look(place: String, location: &LedgerLocation, safeguards: &Safeguards) -> Self {
+        let mut memory = Self { files: safeguards.head_files(location), ..Self::default() };
+        for file in &memory.files {
+            match head_file::read(file) {
+                Found::Nothing => {}
+                Found::Memory(remembered) => memory.recalled.push((Witness::File(file.clone()), remembered)),
+                Found::Unread(why) => memory.unread = Some((file.display().to_string(), why)),
+            }
+        }
+        memory.of_policy = safeguards.policy_head_file();
+        match memory.of_policy.as_ref().map(|file| (file, head_file::read(file))) {
+            // Of the same place the other memories speak.
+            Some((file, Found::Memory(remembered))) => {
+                if let Some(other) = remembered.ledger.clone().filter(|other| *other != place) {
+                    memory.recalled.push((Witness::Policy(file.clone(), other), remembered));
+                }
+            }
+            Some((file, Found::Unread(why))) => memory.unread = Some((file.display().to_string(), why)),
+            Some((_, Found::Nothing)) | None => {}
+        }
+        memory.missing = match location {
+            LedgerLocation::Directory(directory) => {
+                std::fs::metadata(directory).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+            }
+            LedgerLocation::None | LedgerLocation::Store(_) => false,
+        };
+        memory.place = Some(place);
+        memory
     }
 
     /// Whether the last commit that is remembered was signed by this key.
@@ -152,50 +194,26 @@ impl Memory {
 
     /// What to say if the directory that a memory is about does not exist: told before one is made in its place.
     pub(super) fn refuse_missing(&self) -> Result<(), LedgerError> {
-        match (&self.place, self.recalled.first()) {
-            (Some(place), Some((witness, remembered))) if self.missing && !self.adopt => {
+        let Some(place) = self.place.as_ref().filter(|_| self.missing && !self.adopt) else { return Ok(()) };
+        match self.recalled.first() {
+            Some((witness, remembered)) => {
                 Err(contradiction(place, witness, remembered, "there is no such directory".to_owned()))
             }
-            _ => Ok(()),
+            None => self.refuse_unread(place),
         }
     }
-}
 
-/// The file's memory; none if there is none, or none that can be read.
-fn read(file: &Path) -> Option<Remembered> {
-    let metadata = std::fs::metadata(file).ok()?;
-    // Asked before opening: opening a named pipe would wait for a writer.
-    let text = if metadata.is_file() { read_text(file) } else { Err(std::io::Error::other("it is no file")) };
-    let remembered = text.and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other));
-    match remembered {
-        Ok(remembered) => Some(remembered),
-        Err(error) => {
-            tracing::warn!(
-                "{} should remember the ledger's last commit and cannot be read: {error}; the next commit writes it anew",
-                file.display()
-            );
-            None
+    /// What cannot be read may remember what is not there.
+    fn refuse_unread(&self, location: &str) -> Result<(), LedgerError> {
+        match &self.unread {
+            Some((memory, detail)) => Err(LedgerError::MemoryUnread {
+                location: location.to_owned(),
+                memory: memory.clone(),
+                detail: detail.clone(),
+            }),
+            None => Ok(()),
         }
     }
-}
-
-fn read_text(file: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(file)?.take(CAP).read_to_string(&mut text)?;
-    Ok(text)
-}
-
-/// Writes a memory whole or not at all.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    if std::fs::symlink_metadata(file).is_ok_and(|found| found.is_dir()) {
-        return Err(std::io::Error::other("a directory is in its place"));
-    }
-    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
-    Ok(())
 }
 
 fn contradiction(location: &str, witness: &Witness, remembered: &Remembered, there: String) -> LedgerError {
@@ -220,7 +238,7 @@ impl Ledger {
                 return Ok(Some(contradiction(self.store.location(), witness, remembered, there)));
             }
         }
-        Ok(None)
+        Ok(self.memory.refuse_unread(self.store.location()).err())
     }
 
     async fn contradicts(&self, remembered: &Remembered, proof: Proof) -> Result<Option<String>, LedgerError> {
@@ -296,12 +314,11 @@ impl Ledger {
             None => {}
             Some(error) if self.memory.adopt => tracing::warn!("--adopt: {error}"),
             Some(error) if self.access == Access::Write => return Err(error),
-            Some(error) => {
-                self.contradiction = Some(error);
-                return Ok(());
-            }
+            Some(error) => self.contradiction = Some(error),
         }
-        self.remember_here();
+        if self.contradiction.is_none() {
+            self.remember_here();
+        }
         Ok(())
     }
 
@@ -310,12 +327,25 @@ impl Ledger {
         self.contradiction.take().map_or(Ok(()), Err)
     }
 
+    /// Why what it says may not be what was recorded: something that remembers it contradicts it, or could not be asked.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        self.contradiction.as_ref().map(ToString::to_string).or_else(|| self.anchor_trouble())
+    }
+
+    /// Why it is not the ledger that is remembered, where something says so and it was opened for reading all the same.
+    #[must_use]
+    pub fn history_missing(&self) -> Option<String> {
+        self.contradiction.as_ref().map(ToString::to_string)
+    }
+
     fn remember_here(&self) -> Option<(String, Remembered)> {
         let place = self.memory.place.clone()?;
         let remembered = self.log().tip.as_ref().map(|tip| Remembered {
             origin: tip.checkpoint.origin.clone(),
             head: tip.head(),
             key: tip.checkpoint.key.as_ref().map(|key| key.key.to_string()),
+            ledger: None,
         })?;
         SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), remembered.clone());
         Some((place, remembered))
@@ -323,15 +353,20 @@ impl Ledger {
 
     /// After a commit. A memory that cannot be written is no error: it is behind then, as after a crash.
     pub(super) async fn remember_head(&self) {
-        let Some((_, remembered)) = self.remember_here() else { return };
-        let Ok(mut text) = serde_json::to_string(&remembered) else { return };
-        text.push('\n');
-        let files = self.memory.files.clone();
+        let Some((place, remembered)) = self.remember_here() else { return };
+        let (files, of_policy) = (self.memory.files.clone(), self.memory.of_policy.clone());
         let written = tokio::task::spawn_blocking(move || {
-            files
-                .iter()
-                .map(|file| write(file, &text).map_err(|error| format!("{}: {error}", file.display())))
-                .collect()
+            if let Some(file) = of_policy {
+                let last = Remembered { ledger: Some(place), ..remembered.clone() };
+                // It is no memory of a ledger that is emptied in its place, and often nobody may write there.
+                if let Err(error) = head_file::write(&file, &last) {
+                    tracing::debug!("cannot write {}: {error}", file.display());
+                }
+            }
+            let write = |file: &PathBuf| {
+                head_file::write(file, &remembered).map_err(|error| format!("{}: {error}", file.display()))
+            };
+            files.iter().map(write).collect()
         });
         let written: Vec<Result<(), String>> = written.await.unwrap_or_default();
         if written.iter().any(Result::is_ok) || self.is_anchored() || self.memory.told.swap(true, Ordering::Relaxed) {
@@ -358,7 +393,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_judged_by_what_is_remembered_i24_f98_f99_f100() {
-        let remembered = Remembered { origin: "prodpin/aa".to_owned(), head: head(7, 40, 1), key: None };
+        let remembered = Remembered { origin: "prodpin/aa".to_owned(), head: head(7, 40, 1), key: None, ledger: None };
         for (there, expected) in [
             (None, Judgement::Gone),
             (Some(("prodpin/aa", head(7, 40, 1))), Judgement::Same),
@@ -374,26 +409,5 @@ mod tests {
         ] {
             assert_eq!(judge(&remembered, there), expected, "{there:?}");
         }
-    }
-
-    #[test]
-    fn a_memory_is_written_whole_and_one_that_is_none_says_nothing_i24() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ledger.head");
-        let remembered = Remembered { origin: "prodpin/aa".to_owned(), head: head(7, 40, 1), key: None };
-        assert_eq!(read(&file), None);
-        write(&file, &serde_json::to_string(&remembered).unwrap()).unwrap();
-        assert_eq!(read(&file), Some(remembered.clone()));
-        let whole = std::fs::read(&file).unwrap();
-        for cut in [0, 1, whole.len() / 2, whole.len() - 1] {
-            std::fs::write(&file, &whole[..cut]).unwrap();
-            assert_eq!(read(&file), None, "cut at {cut}");
-        }
-        std::fs::write(&file, [0xff, 0xfe]).unwrap();
-        assert_eq!(read(&file), None);
-        std::fs::remove_file(&file).unwrap();
-        std::fs::create_dir(&file).unwrap();
-        assert_eq!(read(&file), None, "a directory is no memory");
-        assert!(write(&file, "{}").is_err());
     }
 }

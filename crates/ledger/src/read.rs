@@ -90,6 +90,7 @@ impl Ledger {
             self.log_mut().tiles_there = Arc::new(there);
         }
         self.advance(listed, rebuild.as_mut()).await?;
+        self.tell_unfinished();
         self.judge_beyond(&numbers.beyond, rebuild.as_mut()).await?;
         if let Some(rebuild) = rebuild {
             rebuild.finish(self).await?;
@@ -105,8 +106,8 @@ impl Ledger {
         if self.access == Access::Write {
             self.refuse_newer_schema()?;
             self.refuse_foreign_key()?;
-            self.compare_anchor().await?;
         }
+        self.compare_anchor().await?;
         self.compare_memory().await?;
         if self.access == Access::Write {
             self.copy_to_anchor().await?;
@@ -146,10 +147,7 @@ impl Ledger {
             };
             match slot {
                 Slot::Torn => {
-                    tracing::warn!(
-                        ledger = self.store.location(),
-                        "checkpoint/{sequence:020} was never finished; passed over"
-                    );
+                    self.note_unfinished(sequence);
                     self.log_mut().next = sequence + 1;
                 }
                 Slot::Empty if sequence <= listed => {

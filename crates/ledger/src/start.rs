@@ -173,7 +173,7 @@ impl Ledger {
 
     /// The index names a commit that is not there. If its own checkpoint proves that it was, commits were lost (I12, F59);
     /// else whoever can write there says so.
-    pub(super) fn judge_lost_head(&self, seen: &Seen) -> Result<(), LedgerError> {
+    pub(super) fn judge_lost_head(&mut self, seen: &Seen) -> Result<(), LedgerError> {
         let what = {
             let log = self.log();
             let head = log.tip.as_ref().map(|tip| &tip.checkpoint);
@@ -206,8 +206,10 @@ impl Ledger {
                 Ok(())
             }
             Access::Write => Err(LedgerError::RolledBack { location: self.store.location().to_owned(), what }),
+            // What is left of it can be looked at; nothing is judged by it.
             Access::Read => {
-                tracing::warn!(ledger = self.store.location(), "{what}");
+                let location = self.store.location().to_owned();
+                self.contradiction.get_or_insert(LedgerError::RolledBack { location, what });
                 Ok(())
             }
         }

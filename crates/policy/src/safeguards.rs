@@ -25,6 +25,9 @@ pub struct Safeguards {
     pub policy_file: Option<PathBuf>,
     /// Nothing outside the ledger is to remember its last commit.
     pub forgets: bool,
+    /// Whether the ledger is one that was named beside the policy, for once: then the policy's own memory of the ledger
+    /// that it used last does not speak of it.
+    pub named_apart: bool,
     /// Whether a history that is missing is given up on purpose, for one run. Never from the policy.
     pub adopt: bool,
 }
@@ -102,6 +105,17 @@ impl Safeguards {
         }
         files.dedup();
         files
+    }
+
+    /// The file beside the policy that remembers which ledger it used last, so that a location that is mistyped or lost is
+    /// no beginning.
+    #[must_use]
+    pub fn policy_head_file(&self) -> Option<PathBuf> {
+        let policy = self.policy_file.as_deref().filter(|_| !self.named_apart && !self.forgets)?;
+        let policy = std::path::absolute(policy).unwrap_or_else(|_| policy.to_owned());
+        let mut name = policy.file_name()?.to_owned();
+        name.push(".head");
+        Some(policy.with_file_name(name))
     }
 
     /// The files in which its keys are, or will be.

@@ -26,10 +26,10 @@ pub struct Report {
 impl Report {
     /// The report of a run that came to no end: it says so, and nothing else. What was committed before is in the
     /// ledger; the next run tells it.
-    pub fn of_failure(run: RunSection, reason: &str) -> io::Result<Self> {
+    pub fn of_failure(run: RunSection, code: Code, reason: &str) -> io::Result<Self> {
         let finding = Finding {
-            code: Code::InventoryIncomplete,
-            severity: Severity::High,
+            code,
+            severity: if code == Code::LedgerHistoryMissing { Severity::Critical } else { Severity::High },
             source: None,
             repository: None,
             reference: None,

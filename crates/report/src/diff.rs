@@ -16,7 +16,7 @@ use super::phrase::Phrase;
 use super::render::Format;
 use super::{escape, json as text, words};
 use prodpin_core::model::{Code, Finding, FindingKey, RepositoryName, SourceName};
-use prodpin_core::outcome::report::{Row, RunSection, total_finding_order};
+use prodpin_core::outcome::report::{LedgerSection, Row, RunSection, total_finding_order};
 
 /// What became of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -184,6 +184,9 @@ impl<'a> Diff<'a> {
         let counts = Change::ALL.map(|change| {
             Phrase::default().number(found.get(&change).map_or(0, |(count, _)| *count)).say(" ").say(change.title())
         });
+        if let Some((what, why)) = self.now.run.ledger.as_ref().and_then(LedgerSection::doubt) {
+            writeln!(out, "{what} {}\n", look.phrase(&Phrase::sentence(why)))?;
+        }
         look.title(
             &format!("since {}, {}", run_title(&self.since.run), look.phrase(&Phrase::joined(counts, ", "))),
             out,

@@ -6,7 +6,7 @@ use super::body::Report;
 use super::overview::{Cluster, Group, Names, Overview, Service, Standing};
 use super::phrase::Phrase;
 use super::{escape, table, words};
-use prodpin_core::outcome::report::UNSIGNED;
+use prodpin_core::outcome::report::{LedgerSection, UNSIGNED};
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let overview = Overview::of(report)?;
@@ -19,6 +19,9 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
     let run = &report.run;
+    if let Some((what, why)) = run.ledger.as_ref().and_then(LedgerSection::doubt) {
+        writeln!(out, "> **{what}** {}\n", Phrase::sentence(why).markdown())?;
+    }
     writeln!(out, "## prodpin {}: {}\n", words::mode(run.mode), verdict(overview).markdown())?;
     if !run.complete {
         writeln!(out, "> **INCOMPLETE.** Not everything could be read. What was not read may not be safe.\n")?;

@@ -13,7 +13,7 @@ use super::phrase::Phrase;
 use super::render::Style;
 use super::words;
 use prodpin_core::model::Severity;
-use prodpin_core::outcome::report::{FindingCounts, UNSIGNED};
+use prodpin_core::outcome::report::{FindingCounts, LedgerSection, UNSIGNED};
 use services::look;
 
 pub(super) use services::word;
@@ -21,12 +21,20 @@ pub(super) use services::word;
 pub(super) fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let overview = Overview::of(report)?;
     let mut page = Page::new(out, style);
+    in_doubt(&mut page, report)?;
     header(&mut page, report)?;
     verdict(&mut page, report, &overview)?;
     unread(&mut page, &overview)?;
     services::write(&mut page, &overview)?;
     findings(&mut page, report, &overview)?;
     closing(&mut page, report, &overview)
+}
+
+/// Before everything else: what follows is what is left of another history, or may be.
+fn in_doubt(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let Some((what, why)) = report.run.ledger.as_ref().and_then(LedgerSection::doubt) else { return Ok(()) };
+    page.paragraph(0, 2, &[span(Paint::Bad, format!("! {what}")), plain("\u{a0} "), plain(escape::terminal(why))])?;
+    page.blank()
 }
 
 fn header(page: &mut Page<'_>, report: &Report) -> io::Result<()> {

@@ -8,6 +8,7 @@ use super::columnar::Columnar;
 use super::row::{COLUMNS, Row};
 use crate::cli::arguments::ExportTarget;
 use crate::cli::exit::Ending;
+use crate::cli::outcome::looked_up;
 use crate::cli::output::{Around, one_file};
 use crate::ledger::Ledger;
 use crate::report::escape;
@@ -25,14 +26,14 @@ pub(super) async fn export(ledger: &Ledger, target: &ExportTarget, around: &Arou
     let Some(path) = &target.path else {
         return match write(ledger, target.format, io::stdout()).await {
             // A reader that went away has seen what it wanted (F82).
-            Err(error) if broken_pipe(&error) => Ok(Ending::Done),
-            written => written.map(|()| Ending::Done),
+            Err(error) if broken_pipe(&error) => Ok(looked_up(ledger)),
+            written => written.map(|()| looked_up(ledger)),
         };
     };
     let file = one_file(path, around)?;
     write(ledger, target.format, file.as_file()).await.with_context(|| format!("cannot write {}", path.display()))?;
     file.keep()?;
-    Ok(Ending::Done)
+    Ok(looked_up(ledger))
 }
 
 async fn write(ledger: &Ledger, format: ExportFormat, out: impl Write + Send) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit, Zoned};
 use serde_json::{Value, json};
 
-use super::timeline::{Record, shown};
+use super::timeline::{Record, say_doubt, shown};
 use crate::model::{ArtifactId, Entry, Event, Tag};
 use crate::report::escape::terminal;
 
@@ -128,19 +128,22 @@ impl Answer<'_> {
     }
 }
 
-/// The answers in words, or as a list in JSON. `until` is the ledger's last word about anything.
-pub(super) fn tell(
+/// The answers as a list in JSON. `doubt` says why they may not be the whole of it.
+pub(super) fn as_json(
     records: &[Record],
     at: Timestamp,
     until: Option<Timestamp>,
-    as_json: bool,
+    doubt: Option<&str>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    if as_json {
-        let all: Vec<Value> = answers(records, at).map(|answer| answer.json(at, until)).collect();
-        serde_json::to_writer_pretty(&mut *out, &all)?;
-        return writeln!(out);
-    }
+    let mut all: Vec<Value> = answers(records, at).map(|answer| answer.json(at, until)).collect();
+    all.iter_mut().for_each(|value| say_doubt(value, doubt));
+    serde_json::to_writer_pretty(&mut *out, &all)?;
+    writeln!(out)
+}
+
+/// The answers in words. `until` is the ledger's last word about anything.
+pub(super) fn tell(records: &[Record], at: Timestamp, until: Option<Timestamp>, out: &mut dyn Write) -> io::Result<()> {
     let moment = at.round(Unit::Second).unwrap_or(at).min(at);
     for answer in answers(records, at) {
         writeln!(out, "at {}, {}", shown(moment), terminal(&answer.sentence()))?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::row::ends;
 use crate::model::{
@@ -135,8 +135,15 @@ fn sentence(event: &Event) -> String {
     }
 }
 
-/// All entries as one list.
-pub(super) fn as_json(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
+/// In each of a list, because the list itself is what it always was.
+pub(super) fn say_doubt(value: &mut Value, doubt: Option<&str>) {
+    if let (Some(object), Some(doubt)) = (value.as_object_mut(), doubt) {
+        object.insert("ledger_doubt".to_owned(), json!(doubt));
+    }
+}
+
+/// All entries as one list. `doubt` says why they may not be the whole of it.
+pub(super) fn as_json(records: &[Record], doubt: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let mut all = Vec::new();
     for record in records {
         let running = record.running();
@@ -150,6 +157,7 @@ pub(super) fn as_json(records: &[Record], out: &mut dyn Write) -> io::Result<()>
                     object.insert("in_production".to_owned(), json!(running.contains_key(artifact)));
                 }
             }
+            say_doubt(&mut value, doubt);
             all.push(value);
         }
     }

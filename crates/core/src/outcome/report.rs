@@ -49,6 +49,10 @@ pub struct LedgerSection {
     /// incomplete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanchored: Option<String>,
+    /// Why this is not the ledger that is remembered, where something outside it says so: then what is shown is what is
+    /// left of a history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_missing: Option<String>,
     /// Whether nobody signed that commit: then whoever can write to the ledger can forge what it says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
@@ -58,7 +62,20 @@ pub struct LedgerSection {
 pub const UNSIGNED: &str = "The ledger has no key: whoever can write to it can forge what this report says of the past. \
                             Set ledger_key in the policy, or PRODPIN_LEDGER_KEY.";
 
+/// What comes first of a ledger that is not the one that is remembered.
+pub const NOT_REMEMBERED: &str = "NOT THE LEDGER THAT IS REMEMBERED:";
+
+/// What comes first of a ledger of which nobody knows that.
+pub const NOT_COMPARED: &str = "NOT COMPARED WITH THE ANCHOR:";
+
 impl LedgerSection {
+    /// What to say of it before anything else, and why.
+    #[must_use]
+    pub fn doubt(&self) -> Option<(&'static str, &str)> {
+        let missing = self.history_missing.as_deref().map(|why| (NOT_REMEMBERED, why));
+        missing.or_else(|| self.unanchored.as_deref().map(|why| (NOT_COMPARED, why)))
+    }
+
     /// Commit and root in one word, as `prodpin verify --since` takes it: with this kept elsewhere, it can be proven later
     /// that nothing before was changed.
     #[must_use]
@@ -71,7 +88,7 @@ impl LedgerSection {
     pub fn of(sequence: u64, root: String, checkpoint: Option<String>) -> Self {
         // Signatures follow a blank line.
         let unsigned = checkpoint.as_ref().is_some_and(|note| !note.contains("\n\n"));
-        Self { sequence, root, checkpoint, unanchored: None, unsigned }
+        Self { sequence, root, checkpoint, unanchored: None, history_missing: None, unsigned }
     }
 }
 

@@ -10,7 +10,7 @@ use super::derived::KeptIndex;
 use super::doubts::Doubt;
 use super::{KeySpan, Verification, Verify};
 use crate::batch::Batch;
-use crate::foreign::Numbers;
+use crate::foreign::{NAMED, Numbers};
 use crate::memory::Proof;
 use crate::read::{Fetched, Slot, Tip, batch_path, checkpoint_path};
 use crate::rebuild::Rebuild;
@@ -42,6 +42,8 @@ pub(super) struct Walk<'a> {
     reports: HashMap<Digest, RunId>,
     /// What was passed over since the last commit.
     pub(super) doubts: Vec<Doubt>,
+    /// How many writes were never finished.
+    unfinished: u64,
     /// What is no commit of this log for certain.
     pub(super) strays: Vec<String>,
 }
@@ -60,6 +62,7 @@ impl<'a> Walk<'a> {
             index: None,
             reports: HashMap::new(),
             doubts: Vec::new(),
+            unfinished: 0,
             strays: Vec::new(),
         }
     }
@@ -89,6 +92,10 @@ impl<'a> Walk<'a> {
             }
         }
         self.beyond(last, beyond).await?;
+        let more = self.unfinished.saturating_sub(NAMED as u64);
+        if more > 0 {
+            self.found.notes.push(format!("{more} more checkpoints were never finished and count for nothing"));
+        }
         self.check_reports().await?;
         self.end();
         Ok(())
@@ -109,8 +116,11 @@ impl<'a> Walk<'a> {
             Err(error) => return Err(error),
         };
         if matches!(slot, Slot::Torn) {
-            let path = checkpoint_path(sequence);
-            self.found.notes.push(format!("{path} was never finished and counts for nothing"));
+            self.unfinished += 1;
+            if self.unfinished <= NAMED as u64 {
+                let path = checkpoint_path(sequence);
+                self.found.notes.push(format!("{path} was never finished and counts for nothing"));
+            }
             return Ok(());
         }
         // After a gap nothing tells a commit from what is none.
@@ -328,10 +338,12 @@ impl<'a> Walk<'a> {
         if self.broken {
             return Ok(());
         }
-        let head = self.found.head.map_or(1, |head| head.sequence);
         let contradicted = self.folded.contradicts_memory(Proof::Linked).await?;
         for what in contradicted.iter().filter_map(LedgerError::what_is_missing) {
-            self.found.damaged(checkpoint_path(head), None, what);
+            match self.found.head {
+                Some(head) => self.found.damaged(checkpoint_path(head.sequence), None, what),
+                None => self.found.damaged("checkpoint", None, format!("all of it is missing: {what}")),
+            }
         }
         Ok(())
     }

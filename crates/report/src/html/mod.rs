@@ -23,7 +23,7 @@ use self::almanac::Almanac;
 use super::body::Report;
 use super::overview::Overview;
 use super::{escape, words};
-use prodpin_core::outcome::report::{RunSection, UNSIGNED};
+use prodpin_core::outcome::report::{LedgerSection, RunSection, UNSIGNED};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -68,6 +68,11 @@ fn page(report: &Report, overview: &Overview, almanac: &Almanac) -> Markup {
                 (header(run))
                 (contents(almanac))
                 main id="main" class="wrap" tabindex="-1" {
+                    @if let Some((what, why)) = run.ledger.as_ref().and_then(LedgerSection::doubt) {
+                        div class="banner" role="note" aria-label="Ledger in doubt" {
+                            p { strong { (what) } " " (escape::terminal(why)) }
+                        }
+                    }
                     @if let Some(nothing) = words::nothing_protected(report) {
                         div class="banner" role="note" aria-label="Nothing protected" {
                             p { strong { "Nothing protected." } " " (nothing.terminal()) }
