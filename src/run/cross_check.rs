@@ -9,7 +9,7 @@ use futures::stream;
 use crate::decide::{Rules, Survey};
 use crate::model::{
     ArtifactId, ChartVersion, Disagreement, Inspection, Obstacle, Pin, Presence, RepositoryKind, RepositoryName,
-    RepositoryState, Resolution, Snapshot, Tag,
+    RepositoryState, Resolution, Snapshot, Tag, TagHistory,
 };
 use crate::sources::Inventory;
 
@@ -107,6 +107,31 @@ impl Words {
                 }
             }
         }
+    }
+}
+
+/// What a list names is not gone, whatever look-ups say: an artifact that is not found, while a tag that last named it, or
+/// its pin, is listed and not served, is not known to be missing (I4, I25).
+pub(super) fn still_listed(
+    snapshot: &Snapshot,
+    state: &RepositoryState,
+    inspections: &mut BTreeMap<ArtifactId, Inspection>,
+) {
+    if snapshot.unserved.is_empty() || !inspections.values().any(|seen| seen.presence == Presence::NotFound) {
+        return;
+    }
+    for (artifact, seen) in inspections.iter_mut().filter(|(_, seen)| seen.presence == Presence::NotFound) {
+        let is_named = |tag: &&Tag| match (Pin::read(tag), artifact.digest()) {
+            (Some(pin), Some(digest)) => pin.names(digest),
+            _ => state.tags.get(*tag).and_then(TagHistory::latest).is_some_and(|last| last.artifact == *artifact),
+        };
+        let Some(tag) = snapshot.unserved.keys().find(is_named) else { continue };
+        seen.presence = Presence::Unknown;
+        seen.obstacles.push(Obstacle::Contradiction {
+            about: format!("tag {tag}"),
+            said: "the list of tags names it".to_owned(),
+            but: "GET answers 404".to_owned(),
+        });
     }
 }
 

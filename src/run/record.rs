@@ -86,14 +86,16 @@ struct SourceTotals {
     gaps: Vec<Gap>,
     incomplete: bool,
     unmatched: Vec<String>,
-    /// What is known of its cleanup, by whichever repository came first: it is asked once.
+    /// What is known of its cleanup, by whichever repository came first, or first showed more.
     cleanup: Option<Cleanup>,
 }
 
 impl SourceTotals {
     /// What the source is could not be read: the run is not complete, whatever else it read.
     fn note(&mut self, cleanup: Cleanup) {
-        if self.cleanup.is_some() {
+        // A mark may show in the answers about one repository alone.
+        let is_plain = |known: &Cleanup| known.registry == Recognised::Plain && cleanup.registry != Recognised::Plain;
+        if self.cleanup.as_ref().is_some_and(|known| !is_plain(known)) {
             return;
         }
         if let (Recognised::Unknown { detail }, None) = (&cleanup.registry, cleanup.stated) {

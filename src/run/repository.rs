@@ -120,7 +120,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     let Untold { events: mut happened, until: retold } = setup.ledger.untold(&key).await?;
     let ((mut snapshot, memory), cleanup) =
         tokio::join!(observe(setup, inventory, &key.name, &state), inventory.cleanup());
-    snapshot.cleanup = cleanup.remembering(setup.ledger.settings(&key.source).as_ref().map(|(_, facts)| facts));
+    snapshot.cleanup = remembered(setup, &key, cleanup);
     // Everything that follows walks the tags in this order.
     snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     decide::share_names(&mut snapshot, &state);
@@ -162,7 +162,10 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
         }
         inspect(inventory, &key.name, unseen, &left_out, &mut inspections).await;
         words.hold(inventory, &key.name, &setup.rules, &snapshot, &mut inspections, setup.concurrency).await;
+        cross_check::still_listed(&snapshot, &state, &mut inspections);
     }
+    // Any of these answers may have shown what the registry is.
+    snapshot.cleanup = remembered(setup, &key, inventory.cleanup().await);
     let news = happened.len() - news;
     Ok(Look {
         key,
@@ -183,6 +186,11 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
         gaps,
         memory,
     })
+}
+
+/// What is known of cleanup, with what an earlier run knew.
+fn remembered(setup: &Setup, key: &RepositoryKey, cleanup: Cleanup) -> Cleanup {
+    cleanup.remembering(setup.ledger.settings(&key.source).as_ref().map(|(_, facts)| facts))
 }
 
 /// Observes within the memory budget (I28). A repository that grows out of what is left is looked at again when nobody
@@ -229,6 +237,8 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
             let tried = attempts.keys().cloned().collect();
             look.inspect_again(source.inventory.as_ref(), tried, &mut again).await;
             look.words.note(&mut again);
+            cross_check::still_listed(&look.snapshot, &look.state, &mut again);
+            look.snapshot.cleanup = remembered(&setup, &look.key, source.inventory.cleanup().await);
             let input = look.input(&setup, &untried);
             plan = decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input });
         }

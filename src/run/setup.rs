@@ -150,6 +150,7 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: L
     let several_registries = registries.collect::<BTreeSet<_>>().len() > 1;
     let surroundings = Surroundings { several_registries, ..Surroundings::of_process() };
     let until = options.stop.share();
+    let is_one = chosen.len() == 1;
     let opening = chosen.into_iter().map(|(name, config)| {
         let wanted = match config {
             SourceConfig::Oci(_) | SourceConfig::Helm(_) => options.concurrency.saturating_mul(REQUESTS_EACH),
@@ -177,7 +178,8 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: L
         }
     }
     match unopened.pop_first() {
-        Some((source_name, detail)) if opened.is_empty() => Err(RunError::Source { source_name, detail }),
+        // Of several, each has a gap of its own, even if none could be opened: what is known of them is reported all the same.
+        Some((source_name, detail)) if is_one => Err(RunError::Source { source_name, detail }),
         Some((name, detail)) => {
             unopened.insert(name, detail);
             Ok((opened, unopened))

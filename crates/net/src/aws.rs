@@ -218,3 +218,17 @@ pub fn mentions_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source())
         .any(|error| error.to_string().to_lowercase().contains("credential"))
 }
+
+/// Where the credential chain looks, and what to do where it finds nothing.
+pub const CREDENTIALS_SOUGHT: &str =
+    "no AWS credentials found (tried environment, profile, web identity, container, instance)";
+
+/// The next step of whoever has none.
+pub const CREDENTIALS_NEXT: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role; `aws sts get-caller-identity` shows \
+     who asks";
+
+/// The innermost cause of an error: what wraps it only says that something failed.
+pub fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.last().map(ToString::to_string).unwrap_or_default()
+}

@@ -106,7 +106,7 @@ impl Below {
 
     /// What the server answered about a blob.
     pub(super) fn note_blob(&mut self, repository: &str, blob: &Descriptor, answer: &PartAnswer) {
-        let (proof, disagreement) = judge_part(blob.size, answer);
+        let (proof, disagreement) = judge_part(&blob.digest, blob.size, answer);
         if let Some(disagreement) = disagreement {
             self.contradictions.insert((format!("blob {repository}@{}", blob.digest), disagreement));
         }

@@ -72,6 +72,24 @@ pub(super) enum Lie {
     Gone(String),
     /// A 404 page of a proxy for these paths.
     GonePage(String),
+    /// From this many requests on, everything is 404 in these words: a gateway that lost its route.
+    RouteLost { after: usize, media_type: &'static str, body: &'static str },
+    /// These paths are 404 in these words, and not the registry's.
+    GoneSaying(String, &'static str, &'static str),
+    /// The registry's own 404s have no error document: they are these words.
+    OwnManner(&'static str, &'static str),
+    /// These paths are 404 with these error codes.
+    GoneCodes(String, &'static [&'static str]),
+    /// Lists of tags call themselves those of this repository.
+    ListOf(&'static str),
+    /// No page of tags has more than two names, and this is the Link to the next; `{}` is its address.
+    LinkIs(&'static str),
+    /// GET of a blob is a success of this type and body.
+    BlobSays(&'static str, &'static str),
+    /// A part of a blob is another one than was asked for.
+    OtherPart,
+    /// Answers to such paths have this header.
+    InPassing(&'static str, &'static str, &'static str),
     /// F29: from this many authorized requests on, tokens so far are void; renewed ones work or do not.
     Revoked { after: usize, for_good: bool },
     /// F30: this repository is forbidden.
@@ -393,9 +411,51 @@ impl State {
     }
 
     fn answer(&mut self, request: &Seen, own: &str) -> Reply {
+        let reply = self.answer_honestly(request, own);
+        let manner = self.find(|lie| if let Lie::OwnManner(kind, body) = lie { Some((*kind, *body)) } else { None });
+        let reply = match manner {
+            Some((kind, body)) if reply.status == 404 && reply.body.starts_with(b"{\"errors\"") => {
+                Reply::new(404, kind, body)
+            }
+            _ => reply,
+        };
+        let shown = self.find(|lie| match lie {
+            Lie::InPassing(part, name, value) if request.path.contains(part) => Some((*name, *value)),
+            _ => None,
+        });
+        match shown {
+            Some((name, value)) => reply.with(name, value),
+            None => reply,
+        }
+    }
+
+    /// What somebody on the way says in the registry's place.
+    fn on_the_way(&mut self, path: &str) -> Option<Reply> {
+        if let Some((after, kind, body)) = self.find(|lie| match lie {
+            Lie::RouteLost { after, media_type, body } => Some((*after, *media_type, *body)),
+            _ => None,
+        }) && !self.times("route", after)
+        {
+            return Some(Reply::new(404, kind, body));
+        }
+        self.find(|lie| match lie {
+            Lie::GoneSaying(part, kind, body) if path.contains(part.as_str()) => Some(Reply::new(404, kind, *body)),
+            Lie::GoneCodes(part, codes) if path.contains(part.as_str()) => {
+                let codes: Vec<String> = codes.iter().map(|code| format!(r#"{{"code":"{code}"}}"#)).collect();
+                Some(Reply::new(404, "application/json", format!(r#"{{"errors":[{}]}}"#, codes.join(","))))
+            }
+            Lie::BlobSays(kind, body) if path.contains("/blobs/") => Some(Reply::new(200, kind, *body)),
+            _ => None,
+        })
+    }
+
+    fn answer_honestly(&mut self, request: &Seen, own: &str) -> Reply {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         if path == "/token" {
             return self.token(request);
+        }
+        if let Some(reply) = self.on_the_way(path) {
+            return reply;
         }
         if let Some(shown) = self.find(|lie| match lie {
             Lie::Shows(at, status, headers, body) if *at == path => Some((*status, *headers, *body)),
@@ -459,6 +519,9 @@ impl State {
 
     fn route(&mut self, request: &Seen, path: &str, query: &str, own: &str) -> Reply {
         let Some(rest) = path.strip_prefix("/v2/") else { return Reply::new(404, "text/plain", "no") };
+        if rest.is_empty() {
+            return Reply::new(200, "application/json", "{}");
+        }
         if rest == "_catalog" {
             return self.catalog(query);
         }
@@ -511,7 +574,8 @@ impl State {
             None => Reply::new(416, "text/plain", "").with("Content-Range", "bytes */0"),
             Some(first) => {
                 let reply = Reply::new(206, "application/octet-stream", vec![*first]);
-                Reply { trick, ..reply }.with("Content-Range", format!("bytes 0-0/{whole}"))
+                let part = if self.lies(&Lie::OtherPart) { "5-5" } else { "0-0" };
+                Reply { trick, ..reply }.with("Content-Range", format!("bytes {part}/{whole}"))
             }
         }
     }
@@ -610,6 +674,17 @@ impl State {
         }
         if self.lies(&Lie::NoTagsField) {
             return Reply::new(200, "application/json", format!(r#"{{"name":"{name}"}}"#));
+        }
+        if let Some(other) = self.find(|lie| if let Lie::ListOf(other) = lie { Some(*other) } else { None }) {
+            let names = serde_json::to_string(&names).unwrap();
+            return Reply::new(200, "application/json", format!(r#"{{"name":"{other}","tags":{names}}}"#));
+        }
+        if let Some(link) = self.find(|lie| if let Lie::LinkIs(link) = lie { Some(*link) } else { None }) {
+            let start = query.strip_prefix("from=").map_or(0, |from| from.parse().unwrap());
+            let page = serde_json::to_string(&names[start..names.len().min(start + 2)]).unwrap();
+            let reply = Reply::new(200, "application/json", format!(r#"{{"name":"{name}","tags":{page}}}"#));
+            let next = format!("{path}?from={}", start + 2);
+            return if start + 2 < names.len() { reply.with("Link", link.replace("{}", &next)) } else { reply };
         }
         let mut reply = self.page("tags", path, query, names);
         let (resets, cuts) = (

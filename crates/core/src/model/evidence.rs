@@ -4,14 +4,56 @@
 //! | --- | --- | --- |
 //! | **present** (manifest) | its bytes, fetched by digest, hash to it | HEAD, a list, what a push answered |
 //! | **present** (object version) | HEAD by version id | HEAD by key |
-//! | **absent** | the server's own "not found" to a direct look-up, while other look-ups work and nothing else that it serves or lists says otherwise | a list without it, a 404 page, a 404 of a store behind a redirect, a refusal of what was accepted |
+//! | **absent** | the server's own "not found" to a direct look-up: a 404 whose error document has codes that say that this is not there, and no other; or, where the server has no such documents, a 404 that looks as it does for what cannot exist, twice, while the same repository is served; and nothing else that it serves or lists says otherwise | a list without it, any other 404 (a gateway that lost its route says it of everything), a 404 of a store behind a redirect, a refusal of what was accepted |
 //! | **whole** (part) | a GET that begins, with the manifest's size; where GET tells none, no other size by HEAD; bytes are not hashed | HEAD alone: a cache may answer it (F107, F130) |
-//! | **broken** (part) | a size that differs from the manifest's, told by GET; no byte where there should be some (F103) | a size told by HEAD; a connection that breaks |
-//! | **listed to the end** | fewer names than were asked for and no next page; or an empty page after the last name | a full page without a next one (F106) |
+//! | **broken** (part) | a size that differs from the manifest's, told by GET; no byte where there should be some (F103); a size of 0 under a digest that is not that of nothing | a size told by HEAD; a connection that breaks |
+//! | **listed to the end** | fewer names than were asked for and no next page; or an empty page after the last name | a full page without a next one (F106); a page with a `Link` whose meaning is not known |
 //! | **contradiction** | two answers of one server, to the same question, that cannot both be true | two answers with a change in between |
 //! | *unknown* | everything else | |
 //!
 //! A part of the right size may still hold other bytes: only reading all of it tells (F104), and nothing here claims so.
+
+use super::Digest;
+
+/// What a direct look-up asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought {
+    /// A manifest, by tag or by digest.
+    Manifest,
+    /// A blob.
+    Blob,
+}
+
+/// What a server's 404 to a direct look-up says, by the codes of its error document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotFoundWord {
+    /// This is not there.
+    Absent,
+    /// The repository is not there, which is a word about this only where nothing else there is served either.
+    NoRepository,
+    /// It says something else: a refusal, or two things at once.
+    Otherwise,
+    /// Nothing: there are no codes, and anything on the way may have said it.
+    Nothing,
+}
+
+/// Reads the codes of a 404. Registries say "not found" of a manifest or blob in few words; with any other word beside
+/// them it is not known what was meant.
+#[must_use]
+pub fn judge_not_found(sought: Sought, codes: &[String]) -> NotFoundWord {
+    let absent: &[&str] = match sought {
+        Sought::Manifest => &["MANIFEST_UNKNOWN", "TAG_UNKNOWN", "NOT_FOUND", "MANIFEST_BLOB_UNKNOWN"],
+        Sought::Blob => &["BLOB_UNKNOWN", "NOT_FOUND", "MANIFEST_BLOB_UNKNOWN"],
+    };
+    let is_absent = |code: &String| absent.contains(&code.as_str());
+    let is_repository = |code: &String| code == "NAME_UNKNOWN";
+    match codes {
+        [] => NotFoundWord::Nothing,
+        codes if codes.iter().all(is_absent) => NotFoundWord::Absent,
+        codes if codes.iter().all(|code| is_absent(code) || is_repository(code)) => NotFoundWord::NoRepository,
+        _ => NotFoundWord::Otherwise,
+    }
+}
 
 /// What came of asking for the first byte of a part by GET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,11 +123,16 @@ pub struct Disagreement {
     pub but: String,
 }
 
-/// Judges the answers about a part of this size.
+/// Judges the answers about a part that has this digest and size by its manifest.
 #[must_use]
-pub fn judge_part(expected: u64, answer: &PartAnswer) -> (PartProof, Option<Disagreement>) {
+pub fn judge_part(digest: &Digest, expected: u64, answer: &PartAnswer) -> (PartProof, Option<Disagreement>) {
     let differs = |size: u64| PartProof::Broken(format!("it has {size} bytes, and its manifest says {expected}"));
     let disagree = |said: &str, but: &str| Some(Disagreement { said: said.to_owned(), but: but.to_owned() });
+    let is_there = matches!(answer.served, Served::Begun | Served::Nothing);
+    if is_there && expected == 0 && !digest.matches(b"") {
+        let detail = "its manifest says 0 bytes, and its digest is not that of nothing";
+        return (PartProof::Broken(detail.to_owned()), None);
+    }
     match (answer.served, answer.size) {
         (Served::Begun, Some(size)) if size == expected => (PartProof::Whole, None),
         (Served::Begun, Some(size)) => (differs(size), None),
@@ -231,8 +278,61 @@ mod tests {
             (7, NotFoundElsewhere, None, None, None, "unknown", true),
         ] {
             let answer = PartAnswer { served, size, head, head_size };
-            let (judged, disagreement) = judge_part(expected, &answer);
+            let digest = Digest::of(if expected == 0 { b"" } else { b"seven !" });
+            let (judged, disagreement) = judge_part(&digest, expected, &answer);
             assert_eq!((word(&judged), disagreement.is_some()), (proof, contradicts), "{expected} {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_size_of_nothing_needs_the_digest_of_nothing_i25_f103() {
+        let of_nothing = [
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned(),
+            format!(
+                "sha512:{}{}",
+                "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce",
+                "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"
+            ),
+        ];
+        for served in [Served::Nothing, Served::Begun] {
+            for size in [None, Some(0)] {
+                let answer = PartAnswer::served(served, size);
+                for text in &of_nothing {
+                    let whole = served == Served::Nothing || size == Some(0);
+                    let judged = judge_part(&text.parse().unwrap(), 0, &answer).0;
+                    assert_eq!(judged == PartProof::Whole, whole, "{text} {answer:?}");
+                }
+                let other = judge_part(&Digest::of(b"a layer"), 0, &answer).0;
+                assert!(matches!(other, PartProof::Broken(_)), "{answer:?}: {other:?}");
+            }
+        }
+        let gone = PartAnswer::served(Served::NotFound, None);
+        assert_eq!(judge_part(&Digest::of(b"a layer"), 0, &gone).0, PartProof::Absent);
+    }
+
+    #[test]
+    fn what_a_404_says_i4_i25() {
+        use NotFoundWord::{Absent, NoRepository, Nothing, Otherwise};
+        for (codes, manifest, blob) in [
+            (&[][..], Nothing, Nothing),
+            (&["MANIFEST_UNKNOWN"], Absent, Otherwise),
+            (&["TAG_UNKNOWN"], Absent, Otherwise),
+            (&["BLOB_UNKNOWN"], Otherwise, Absent),
+            (&["NOT_FOUND"], Absent, Absent),
+            (&["MANIFEST_BLOB_UNKNOWN"], Absent, Absent),
+            (&["NAME_UNKNOWN"], NoRepository, NoRepository),
+            (&["NAME_UNKNOWN", "NOT_FOUND"], NoRepository, NoRepository),
+            (&["MANIFEST_UNKNOWN", "DENIED"], Otherwise, Otherwise),
+            (&["DENIED", "NOT_FOUND"], Otherwise, Otherwise),
+            (&["DENIED"], Otherwise, Otherwise),
+            (&["UNAUTHORIZED"], Otherwise, Otherwise),
+            (&["TOOMANYREQUESTS"], Otherwise, Otherwise),
+            (&["UNSUPPORTED"], Otherwise, Otherwise),
+            (&["NAME_UNKNOWN", "DENIED"], Otherwise, Otherwise),
+        ] {
+            let codes: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
+            assert_eq!(judge_not_found(Sought::Manifest, &codes), manifest, "{codes:?}");
+            assert_eq!(judge_not_found(Sought::Blob, &codes), blob, "{codes:?}");
         }
     }
 
@@ -242,7 +342,7 @@ mod tests {
         for served in [BrokeOff, NotFound, NotFoundElsewhere, Nothing] {
             for head in [None, Some(false), Some(true)] {
                 let answer = PartAnswer { served, size: None, head, head_size: head.map(|_| 7) };
-                assert_ne!(judge_part(7, &answer).0, PartProof::Whole, "{answer:?}");
+                assert_ne!(judge_part(&Digest::of(b"seven !"), 7, &answer).0, PartProof::Whole, "{answer:?}");
             }
         }
         assert!(PartAnswer::served(Begun, None).wants_head() && PartAnswer::served(NotFound, None).wants_head());

@@ -107,6 +107,26 @@ impl Marks {
         WITHOUT_RULES.contains(&self.host.as_str())
     }
 
+    /// The kind that one header of any answer shows; its name in lowercase. Cheap where the name is no mark.
+    #[must_use]
+    pub fn kind_by_header(name: &str, value: &[u8]) -> Option<RegistryKind> {
+        const NAMES: [&str; 9] = [
+            "x-jfrog-version",
+            "x-artifactory-id",
+            "x-artifactory-node-id",
+            "x-harbor-csrf-token",
+            "gitlab-container-registry-version",
+            "gitlab-container-registry-features",
+            "server",
+            "x-ms-correlation-request-id",
+            "access-control-allow-headers",
+        ];
+        if !(NAMES.contains(&name) || name == "set-cookie") {
+            return None;
+        }
+        by_header(name, &String::from_utf8_lossy(value.get(..1024).unwrap_or(value)).to_ascii_lowercase())
+    }
+
     fn by_headers(&self) -> Option<RegistryKind> {
         self.headers.iter().find_map(|(name, value)| by_header(name, &value.to_ascii_lowercase()))
     }
@@ -368,6 +388,30 @@ mod tests {
             assert_eq!(marks.kind(), Some(expected), "{marks:?}");
             assert_eq!(RegistryKind::called(expected.name()), Some(expected), "it is remembered by its name");
         }
+    }
+
+    #[test]
+    fn a_header_in_passing_shows_what_it_shows_when_asked_for_f123() {
+        for (name, value) in [
+            ("x-jfrog-version", "Artifactory/7"),
+            ("x-artifactory-id", "a"),
+            ("x-artifactory-node-id", "a"),
+            ("x-harbor-csrf-token", "x"),
+            ("gitlab-container-registry-version", "4"),
+            ("gitlab-container-registry-features", "x"),
+            ("server", "Nexus/3.96"),
+            ("server", "zot"),
+            ("x-ms-correlation-request-id", "1"),
+            ("access-control-allow-headers", "X-ZOT-API-CLIENT"),
+            ("set-cookie", "i_like_gitea=1"),
+            ("set-cookie", "_gitlab_session=1"),
+        ] {
+            let asked = header(name, value).kind();
+            assert!(asked.is_some(), "{name}");
+            assert_eq!(Marks::kind_by_header(name, value.as_bytes()), asked, "{name}: {value}");
+        }
+        assert_eq!(Marks::kind_by_header("server", b"nginx"), None);
+        assert_eq!(Marks::kind_by_header("docker-distribution-api-version", b"registry/2.0"), None);
     }
 
     #[test]

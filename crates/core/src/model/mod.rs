@@ -48,7 +48,10 @@ pub use ecr::{
 pub use event::{
     Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord,
 };
-pub use evidence::{Disagreement, ListStep, PageFacts, PartAnswer, PartProof, Served, judge_page, judge_part};
+pub use evidence::{
+    Disagreement, ListStep, NotFoundWord, PageFacts, PartAnswer, PartProof, Served, Sought, judge_not_found,
+    judge_page, judge_part,
+};
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
 pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, Wanting, rebase, seen};

@@ -60,7 +60,10 @@ impl Answer {
             (1..=40).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
         };
         match serde_json::from_slice::<Document>(&self.body) {
-            Ok(document) => document.errors.into_iter().map(|entry| entry.code).filter(plain).take(8).collect(),
+            Ok(document) => {
+                let codes = document.errors.into_iter().map(|entry| entry.code.to_ascii_uppercase());
+                codes.filter(plain).take(64).collect()
+            }
             Err(_) => Vec::new(),
         }
     }

@@ -4,7 +4,7 @@
 use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -82,8 +82,6 @@ pub struct Wire {
     timing: Timing,
     deadline: Option<Instant>,
     write: bool,
-    /// Whether the server has answered anything with success: only then does its bare 404 mean "not found" (I4).
-    worked: AtomicBool,
     /// Calls in a row that were given up because no try had its whole answer in time.
     given_up: AtomicU32,
 }
@@ -117,21 +115,7 @@ impl Wire {
         deadline: Option<Instant>,
         write: bool,
     ) -> Self {
-        Self {
-            http,
-            dialer,
-            throttle,
-            timing,
-            deadline,
-            write,
-            worked: AtomicBool::new(false),
-            given_up: AtomicU32::new(0),
-        }
-    }
-
-    /// Whether any request was answered well.
-    pub fn has_worked(&self) -> bool {
-        self.worked.load(Ordering::Relaxed)
+        Self { http, dialer, throttle, timing, deadline, write, given_up: AtomicU32::new(0) }
     }
 
     /// The most requests that may ever be in flight.
@@ -187,9 +171,6 @@ impl Wire {
             let (fault, wait) = match outcome {
                 Ok(answer) => {
                     self.throttle.well();
-                    if call.purpose == Purpose::Read && answer.status.is_success() && !answer.elsewhere {
-                        self.worked.store(true, Ordering::Relaxed);
-                    }
                     return Ok(answer);
                 }
                 Err(Setback::Final(fault)) => return Err(fault),

@@ -5,7 +5,9 @@ use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use http_body_util::LengthLimitError;
 
 use prodpin_core::model::{Cause, Gap, PinFailure, Scope};
-use prodpin_net::aws::{EXPIRED, TooManyElements, cause, caused_by, mentions_credentials};
+use prodpin_net::aws::{
+    CREDENTIALS_NEXT, CREDENTIALS_SOUGHT, EXPIRED, TooManyElements, cause, caused_by, mentions_credentials,
+};
 use prodpin_net::http::fault::Fault;
 
 use super::access::MOST_BYTES;
@@ -81,7 +83,8 @@ impl Failure {
         let passing = matches!(cause, Cause::Throttled | Cause::Unreachable | Cause::TimedOut)
             // Whoever has no credentials has none a moment later.
             && !matches!(error, SdkError::ConstructionFailure(_));
-        let detail = sentence(place, call, cause, code.as_deref(), &said, mentions_credentials(error));
+        let no_credentials = status.is_none() && mentions_credentials(error);
+        let detail = sentence(place, call, (cause, code.as_deref(), status), &said, no_credentials);
         Self { cause, code, detail, passing }
     }
 
@@ -130,7 +133,13 @@ impl From<Failure> for Fault {
     }
 }
 
-fn sentence(place: &Place, call: &Call<'_>, cause: Cause, code: Option<&str>, said: &str, credentials: bool) -> String {
+fn sentence(
+    place: &Place,
+    call: &Call<'_>,
+    (cause, code, status): (Cause, Option<&str>, Option<u16>),
+    said: &str,
+    no_credentials: bool,
+) -> String {
     let Place { registry, address } = place;
     let permission = call.permission();
     match cause {
@@ -140,14 +149,20 @@ fn sentence(place: &Place, call: &Call<'_>, cause: Cause, code: Option<&str>, sa
         Cause::Denied if code.is_some() => {
             format!("{registry}: {call} denied ({said}); grant {permission}, or check whose credentials these are")
         }
+        Cause::Denied if no_credentials => format!("{registry}: {CREDENTIALS_SOUGHT}; {CREDENTIALS_NEXT}"),
         Cause::Denied => format!(
-            "{registry}: there are no credentials to ask with ({said}); check the AWS profile, environment or role"
+            "{registry}: {call} denied ({said}), without an error code of ECR; a proxy or gateway in between may have \
+             answered"
         ),
         Cause::Throttled => {
             format!("{registry}: {call} still throttled after retries ({said}); lower --concurrency or max_concurrency")
         }
-        Cause::Unreachable | Cause::TimedOut if code.is_none() && credentials => {
+        Cause::Unreachable | Cause::TimedOut if code.is_none() && no_credentials => {
             format!("{registry}: the credentials could not be had ({said}); check the AWS profile, environment or role")
+        }
+        // Whoever answers was reached.
+        Cause::Unreachable if status.is_some_and(|status| status >= 500) => {
+            format!("{registry}: {call} failed, {address} answered {said}; a server error, run again later")
         }
         Cause::Unreachable | Cause::TimedOut if code.is_none() => format!(
             "{registry}: {call} failed, {address} could not be reached ({said}); check the region, the network and any \
@@ -157,10 +172,9 @@ fn sentence(place: &Place, call: &Call<'_>, cause: Cause, code: Option<&str>, sa
     }
 }
 
-/// The innermost cause: what wraps it only says that something failed.
+/// The innermost cause, cut.
 fn root(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.last().map(|error| short(&error.to_string())).unwrap_or_default()
+    short(&prodpin_net::aws::root(error))
 }
 
 pub(super) fn short(text: &str) -> String {

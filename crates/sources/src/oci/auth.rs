@@ -213,9 +213,10 @@ impl Auth {
     async fn password(&self, host: &RegistryHost) -> Result<Held, Fault> {
         let lasting = |header| Held { header, expires: None, proven: AtomicBool::new(false) };
         self.keys.get().await?.basic().map(lasting).ok_or_else(|| {
+            let [user, word] = self.keys.variables();
             let detail = format!(
-                "{} asks for a user and a password; set `username` and `password` on the source, or \
-                 PRODPIN_USERNAME and PRODPIN_PASSWORD, or log in with docker",
+                "{0} asks for a user and a password; set `username` and `password` on the source, or {user} and {word}, \
+                 or log in with `docker login {0}`",
                 host.shown()
             );
             Fault::new(Cause::Denied, detail)

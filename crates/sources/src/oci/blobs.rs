@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 
+use super::absence::Asked;
 use super::answer::Answer;
 use super::fault::Fault;
 use super::redirect::Redirects;
@@ -48,8 +49,16 @@ impl Registry {
         for tried in 1.. {
             let answer = self.begin_blob(repository, digest, ranged).await?;
             let what = || self.blob(repository, digest);
-            if answer.media_type().is_some_and(|media_type| media_type.contains("html")) && answer.status.is_success() {
-                return Err(Fault::malformed(format!("{}: a web page in place of it", what())));
+            if answer.status.is_success() {
+                self.must_be_blob(repository, digest, &answer).await?;
+            }
+            if answer.status == StatusCode::PARTIAL_CONTENT && !is_first_byte(&answer) {
+                // Whoever sends another part than was asked for is asked for the whole; of nothing else it is a word.
+                if ranged {
+                    ranged = false;
+                    continue;
+                }
+                return Err(Fault::malformed(format!("{}: another part of it than was asked for", what())));
             }
             // A success as long as the range that was asked for is the range, of however much: some stores do not say so.
             let is_unsaid = ranged && answer.status == StatusCode::OK && answer.whole_length() == Some(1);
@@ -69,7 +78,7 @@ impl Registry {
                     ranged = false;
                     continue;
                 }
-                _ => match self.lack(&answer, &what()) {
+                _ => match self.lack(repository, Asked::Blob(digest), &answer, &what()).await {
                     Lack::NotFound => Served::NotFound,
                     Lack::Unknown(fault) => return Err(fault),
                 },
@@ -81,6 +90,31 @@ impl Registry {
             return Ok(PartAnswer::served(served, size));
         }
         Err(Fault::malformed(format!("{}: no answer", self.blob(repository, digest))))
+    }
+
+    /// Refuses a success that is not the blob but a page or an error: it says nothing of the blob (F12). A document that may
+    /// be a configuration is read whole.
+    async fn must_be_blob(&self, repository: &Repository, digest: &Digest, answer: &Answer) -> Result<(), Fault> {
+        let Some(media_type) = answer.media_type().map(str::to_ascii_lowercase) else { return Ok(()) };
+        let instead =
+            |kind: &str| Err(Fault::malformed(format!("{}: {kind} in place of it", self.blob(repository, digest))));
+        if media_type.contains("html") {
+            return instead("a web page");
+        }
+        // What came for a range is a part of what is stored.
+        if answer.status != StatusCode::OK || !DOCUMENTS.contains(&media_type.as_str()) {
+            return Ok(());
+        }
+        if answer.whole_length().is_some_and(|length| length > ERROR_CAP as u64) {
+            return Ok(());
+        }
+        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name), None);
+        let call = self.read(Method::GET, url, Redirects::Anywhere, ERROR_CAP);
+        let whole = self.pull(repository, call, Extras::default).await?;
+        match !digest.matches(&whole.body) && is_error_document(&whole.body) {
+            true => instead("an error document"),
+            false => Ok(()),
+        }
     }
 
     async fn begin_blob(&self, repository: &Repository, digest: &Digest, ranged: bool) -> Result<Answer, Fault> {
@@ -111,5 +145,56 @@ impl Registry {
 
     fn blob(&self, repository: &Repository, digest: &Digest) -> String {
         format!("blob {}/{}@{digest}", self.host.shown(), repository.name)
+    }
+}
+
+/// Media types of documents, which blobs are rarely served as and errors always.
+const DOCUMENTS: [&str; 6] =
+    ["application/json", "application/problem+json", "application/xml", "text/json", "text/plain", "text/xml"];
+
+/// Whether these bytes are how a server, or a store behind it, says that something went wrong.
+fn is_error_document(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.starts_with('<') {
+        return text.contains("<Error");
+    }
+    let Ok(serde_json::Value::Object(document)) = serde_json::from_str(text) else { return false };
+    let has = |name: &str| document.contains_key(name);
+    // A configuration has none of these; `message` alone may be a label of anything.
+    has("errors") || has("error") || (has("message") && (has("code") || has("status") || document.len() == 1))
+}
+
+/// Whether a part is the one that was asked for: `bytes 0-0/…`, or at least one that begins where it should.
+fn is_first_byte(answer: &Answer) -> bool {
+    let Some(range) = answer.headers.get(header::CONTENT_RANGE) else { return false };
+    let range = range.to_str().unwrap_or_default().trim();
+    let unit = range.get(..5).is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));
+    let place = range.get(5..).unwrap_or_default().trim_start_matches([' ', '=']);
+    let part = place.split_once('/').and_then(|(part, _)| part.split_once('-'));
+    unit && part.is_some_and(|(from, _)| from.trim() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_from_a_configuration_i25() {
+        for error in [
+            r#"{"errors":[{"code":"BLOB_UNKNOWN"}]}"#,
+            r#" {"error":"denied"} "#,
+            r#"{"message":"no Route matched with those values"}"#,
+            r#"{"code":500,"message":"x"}"#,
+            "<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code></Error>",
+            "<Error/>",
+        ] {
+            assert!(is_error_document(error.as_bytes()), "{error}");
+        }
+        for other in
+            [r#"{"architecture":"amd64","os":"linux","config":{}}"#, "{}", "[]", "text", "<html>", "\u{1f}\u{8b}"]
+        {
+            assert!(!is_error_document(other.as_bytes()), "{other}");
+        }
     }
 }

@@ -70,6 +70,8 @@ pub(super) struct Keys {
     resolved: OnceCell<Result<Credentials, Fault>>,
     /// What there is for parts of the registry alone, where there is nothing for all of it.
     for_parts: Option<String>,
+    /// The variables that are this source's own: user and password.
+    variables: [String; 2],
 }
 
 impl Keys {
@@ -86,7 +88,8 @@ impl Keys {
         let nobody = matches!(found, Found::Ready(Credentials::Anonymous));
         let for_parts = nobody.then(|| docker_config::for_parts(host, surroundings)).flatten();
         let (surroundings, resolved) = (surroundings.clone(), OnceCell::new());
-        let keys = Self { found, exposed, surroundings, deadline, resolved, for_parts };
+        let variables = variables(name);
+        let keys = Self { found, exposed, surroundings, deadline, resolved, for_parts, variables };
         if let Found::Ready(credentials) = &keys.found {
             keys.guarded(credentials)?;
         }
@@ -109,6 +112,11 @@ impl Keys {
             found.map_err(|error| Fault::new(Cause::Denied, error.to_string()))
         });
         resolved.await.as_ref().map_err(Clone::clone)
+    }
+
+    /// The variables that are this source's own: user and password.
+    pub(super) fn variables(&self) -> &[String; 2] {
+        &self.variables
     }
 
     /// A refusal, with what may explain it.
@@ -164,19 +172,26 @@ fn from_policy(name: &SourceName, config: &OciConfig) -> Result<Option<Credentia
     pair(config.username.clone(), config.password.clone(), origin, "`username`", "`password`")
 }
 
-fn from_environment(name: &SourceName, surroundings: &Surroundings) -> Result<Option<Credentials>, OciError> {
+/// The variables that hold the credentials of this source alone.
+fn variables(name: &SourceName) -> [String; 2] {
     let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     let own: String = name.as_str().chars().map(upper).collect();
-    for prefix in [format!("PRODPIN_{own}"), "PRODPIN".to_owned()] {
-        let (user, word) = (format!("{prefix}_USERNAME"), format!("{prefix}_PASSWORD"));
+    ["USERNAME", "PASSWORD"].map(|what| format!("PRODPIN_{own}_{what}"))
+}
+
+fn from_environment(name: &SourceName, surroundings: &Surroundings) -> Result<Option<Credentials>, OciError> {
+    let own = variables(name);
+    let general = ["PRODPIN_USERNAME", "PRODPIN_PASSWORD"].map(str::to_owned);
+    for [user, word] in [&own, &general] {
         let get = |name: &str| surroundings.environment.get(name).map(str::to_owned);
-        let found = pair(get(&user), get(&word).map(Secret::new), || "the environment".to_owned(), &user, &word)?;
-        if found.is_some() && prefix == "PRODPIN" && surroundings.several_registries {
+        let found = pair(get(user), get(word).map(Secret::new), || "the environment".to_owned(), user, word)?;
+        if found.is_some() && *user == general[0] && surroundings.several_registries {
             return Err(OciError::Credentials {
                 origin: "the environment".to_owned(),
                 reason: format!(
                     "{user} and {word} name no source, and this policy has several registries, which would all see \
-                     them; set PRODPIN_{own}_USERNAME and PRODPIN_{own}_PASSWORD"
+                     them; set {} and {} for this source",
+                    own[0], own[1]
                 ),
             });
         }

@@ -56,7 +56,7 @@ pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest
         Err(Trouble::Unknown(fault)) => seen.gaps.push(fault.gap(scope.clone())),
     }
     look_at_pin(registry, repository, digest, &mut seen).await;
-    if *registry.kind().await == Recognised::Kind(RegistryKind::Ecr) {
+    if registry.kind().await == Recognised::Kind(RegistryKind::Ecr) {
         // Whether ECR's lifecycle policy selects it, no registry call tells (A49).
         let detail = "this is Amazon ECR, whose lifecycle policy cannot be seen through an `oci` source and may delete \
                       what is pinned; use an `ecr` source";

@@ -9,56 +9,125 @@ use super::host::redacted;
 /// A cursor longer than this is no cursor.
 const MOST_BYTES: usize = 16 << 10;
 
-/// The next page, if the answer names one. The cursor in it is the registry's business and is sent back as it came.
+/// The next page, if the answer names one. The cursor in it is the registry's business and is sent back as it came. A
+/// link that is not understood is a fault: it may have been the next page, and the list is not known to end.
 pub(super) fn next_page(from: &Url, headers: &HeaderMap) -> Result<Option<Url>, Fault> {
-    for value in headers.get_all(header::LINK) {
+    let unread = || {
         let at = redacted(from);
-        let Some(text) = value.to_str().ok().filter(|text| text.len() <= MOST_BYTES) else {
-            return Err(Fault::malformed(format!("{at}: a Link header that cannot be read, so the list may go on")));
-        };
-        let target = next_target(text).map_err(|()| {
-            Fault::malformed(format!("{at}: a Link header that cannot be read, so the list may go on"))
-        })?;
-        let Some(target) = target else { continue };
-        let url = from.join(target).map_err(|_| Fault::malformed(format!("{at}: a next page that is no address")))?;
-        // Credentials would go with it (F15).
-        if url.origin() != from.origin() || !url.username().is_empty() || url.password().is_some() {
-            return Err(Fault::refused(format!(
-                "{at}: the next page of the list is at {}://{}, another origin, and is not followed; if a proxy is \
-                 in between, make it rewrite Link headers",
-                url.scheme(),
-                url.host_str().unwrap_or_default(),
-            )));
+        Fault::malformed(format!("{at}: a Link header that cannot be read, so the list may go on"))
+    };
+    let mut unclear = false;
+    for value in headers.get_all(header::LINK) {
+        let text = value.to_str().ok().filter(|text| text.len() <= MOST_BYTES).ok_or_else(unread)?;
+        match read_links(text).map_err(|()| unread())? {
+            Links::Next(target) => return next_url(from, target).map(Some),
+            Links::Unclear => unclear = true,
+            Links::Others => {}
         }
-        return Ok(Some(url));
     }
-    Ok(None)
+    match unclear {
+        true => Err(Fault::malformed(format!(
+            "{}: a Link header without a relation that is known (`rel=\"next\"`), so the list may go on; make whatever is \
+             in between leave Link headers as the registry sends them",
+            redacted(from)
+        ))),
+        false => Ok(None),
+    }
 }
 
+/// The address of the next page, which may be nowhere but on the same server (F15).
+fn next_url(from: &Url, target: &str) -> Result<Url, Fault> {
+    let at = redacted(from);
+    let url = from.join(target).map_err(|_| Fault::malformed(format!("{at}: a next page that is no address")))?;
+    if url.origin() != from.origin() || !url.username().is_empty() || url.password().is_some() {
+        return Err(Fault::refused(format!(
+            "{at}: the next page of the list is at {}://{}, another origin, and is not followed; if a proxy is in between, \
+             make it rewrite Link headers",
+            url.scheme(),
+            url.host_str().unwrap_or_default(),
+        )));
+    }
+    Ok(url)
+}
+
+/// What the links of one header lead to.
+enum Links<'a> {
+    /// To the next page.
+    Next(&'a str),
+    /// To nothing that a list goes on with.
+    Others,
+    /// To something of which nobody knows what it is: it may be the next page.
+    Unclear,
+}
+
+/// Relations to pages other than what comes next. With any other one, it is not known that nothing follows.
+const NOT_NEXT: [&str; 24] = [
+    "about",
+    "alternate",
+    "author",
+    "canonical",
+    "collection",
+    "contents",
+    "current",
+    "deprecation",
+    "describedby",
+    "dns-prefetch",
+    "first",
+    "help",
+    "index",
+    "last",
+    "license",
+    "preconnect",
+    "prefetch",
+    "preload",
+    "prev",
+    "previous",
+    "self",
+    "service-desc",
+    "service-doc",
+    "start",
+];
+
 /// Reads RFC 8288: `<target>; name=value; …, <target>; …`.
-fn next_target(text: &str) -> Result<Option<&str>, ()> {
-    let mut rest = text.trim();
+fn read_links(text: &str) -> Result<Links<'_>, ()> {
+    let (mut rest, mut unclear) = (text.trim_start_matches([' ', '\t', ',']), false);
     while !rest.is_empty() {
         let (target, after) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or(())?;
         let (parameters, after) = split_link(after);
-        let is_next = parameters.iter().any(|parameter| {
-            let Some((name, value)) = parameter.split_once('=') else { return false };
-            let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
-            name.trim().eq_ignore_ascii_case("rel") && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
-        });
-        if is_next {
-            return Ok(Some(target));
+        let relations: Vec<String> = parameters.iter().flat_map(|parameter| relations_of(parameter)).collect();
+        if relations.iter().any(|relation| relation == "next") {
+            return Ok(Links::Next(target));
         }
-        rest = after.trim_start();
+        unclear |= relations.is_empty() || !relations.iter().all(|relation| NOT_NEXT.contains(&relation.as_str()));
+        rest = after.trim_start_matches([' ', '\t', ',']);
     }
-    Ok(None)
+    Ok(if unclear { Links::Unclear } else { Links::Others })
+}
+
+/// The relations that a parameter names, in lowercase; none if it is another one. Quotes of either kind are taken: a
+/// server that writes `rel='next'` means what it says.
+fn relations_of(parameter: &str) -> Vec<String> {
+    let Some((name, value)) = parameter.split_once('=') else { return Vec::new() };
+    if !matches!(name.trim().to_ascii_lowercase().as_str(), "rel" | "rel*") {
+        return Vec::new();
+    }
+    let value = value.trim();
+    // RFC 8187: `charset'language'value`.
+    let value = match name.trim().ends_with('*') {
+        true => value.rsplit('\'').next().unwrap_or_default(),
+        false => value,
+    };
+    let value: String = value.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
+    value.split_ascii_whitespace().map(str::to_ascii_lowercase).collect()
 }
 
 /// The parameters of one link, and what follows its comma. Quoted strings may hold both separators.
 fn split_link(text: &str) -> (Vec<&str>, &str) {
-    let (mut parameters, mut start, mut quoted) = (Vec::new(), 0, false);
+    let (mut parameters, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (index, byte) in text.bytes().enumerate() {
         match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
             b';' | b',' if !quoted => {
                 parameters.push(&text[start..index]);
@@ -95,11 +164,34 @@ mod tests {
             "<https://r.example/v2/a/tags/list?last=%2Fa%2520b+c&n=7>;rel=\"prev next\"",
             "<https://r.example:443/v2/a/tags/list?last=%2Fa%2520b+c&n=7>; title=\"a, b; c\"; REL=Next",
             "</first>; rel=first, <list?last=%2Fa%2520b+c&n=7>; rel=\"next\"",
+            "<?last=%2Fa%2520b+c&n=7> ; rel = \"next\" ",
+            "<?last=%2Fa%2520b+c&n=7>; rel='next'",
+            "<?last=%2Fa%2520b+c&n=7>; rel=\"ne\\xt\"",
+            "<?last=%2Fa%2520b+c&n=7>; rel*=UTF-8''next",
+            "<?last=%2Fa%2520b+c&n=7>; title=\"a \\\"; rel=prev, \"; rel=\"http://x/y NEXT\"",
+            "</x>, <?last=%2Fa%2520b+c&n=7>; rel=next",
+            ",, <?last=%2Fa%2520b+c&n=7>; rel=next; ",
         ] {
             assert_eq!(next(link), Ok(Some(cursor.to_owned())), "{link}");
         }
         assert_eq!(next("</x>; rel=\"prev\""), Ok(None));
-        for link in ["</x; rel=next", "x; rel=next", "<https://[>; rel=next"] {
+        for link in ["", ",", "</x>; rel=first, </y>; rel=\"last self\""] {
+            assert_eq!(next(link), Ok(None), "{link}");
+        }
+        for link in [
+            "</x; rel=next",
+            "x; rel=next",
+            "<https://[>; rel=next",
+            // What it leads to is not known: it may be the next page.
+            "</x>",
+            "</x>; title=next",
+            "</x>; rel",
+            "</x>; rel=\"\"",
+            "</x>; rel=\"http://x/next\"",
+            "</x>; rel=more",
+            "</x>; rel=prev, </y>",
+            "</x>; rev=next",
+        ] {
             assert_eq!(next(link), Err(Cause::Malformed), "{link}");
         }
         for link in

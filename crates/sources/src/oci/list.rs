@@ -129,7 +129,12 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
         answer.must_be(&what, |media_type| media_type.contains("json") || media_type == "text/plain")?;
         let page: P = serde_json::from_slice(&answer.body)
             .map_err(|_| Fault::malformed(format!("{what}: a page that is no such list")))?;
-        let next = next_page(&url, &answer.headers)?;
+        page.belongs_to(self.list).map_err(|reason| Fault::malformed(format!("{what}: {reason}")))?;
+        // What came is looked at, whatever it says of more.
+        let next = next_page(&url, &answer.headers).unwrap_or_else(|fault| {
+            self.unlinked.cut_off = Some(fault);
+            None
+        });
         self.visited.insert(Digest::of(url.as_str().as_bytes()));
         self.stale = if self.held.insert(fingerprint(page.names())) { 0 } else { self.stale + 1 };
         let next = match next {
@@ -137,6 +142,7 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
                 self.unlinked.linked = true;
                 Some(next)
             }
+            None if self.unlinked.cut_off.is_some() => None,
             None => self.on_without_link(page.names(), &what),
         };
         if let Some(next) = next {
@@ -273,11 +279,35 @@ fn hash(Text(name): &Text) -> u64 {
 /// What a page holds.
 pub(super) trait Names {
     fn names(&self) -> &[Text];
+
+    /// Whether it is a page of this list, by what it says itself; else why not.
+    fn belongs_to(&self, _list: List<'_>) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 impl Names for TagPage {
     fn names(&self) -> &[Text] {
         self.tags.as_deref().unwrap_or_default()
+    }
+
+    /// A cache that mixes up its answers gives one repository the list of another. A registry behind a prefix may call the
+    /// repository by a longer or shorter name than its clients do.
+    fn belongs_to(&self, list: List<'_>) -> Result<(), String> {
+        let (List::Tags(repository), Some(Text(named))) = (list, &self.name) else { return Ok(()) };
+        if named.is_empty() {
+            return Ok(());
+        }
+        let asked = repository.name.as_str();
+        let ends = |long: &str, short: &str| {
+            long.strip_suffix(short).is_some_and(|front| front.is_empty() || front.ends_with('/'))
+        };
+        match ends(asked, named) || ends(named, asked) {
+            true => Ok(()),
+            false => Err(format!(
+                "the list names itself as that of {named:.120?}; a cache in between may mix up its answers"
+            )),
+        }
     }
 }
 
@@ -298,6 +328,9 @@ pub(super) struct TagPage {
     // Read by hand, because a plain `Option` may also be absent.
     #[serde(deserialize_with = "Option::deserialize")]
     pub(super) tags: Option<Vec<Text>>,
+    /// Whose tags they are; some registries leave it out.
+    #[serde(default)]
+    name: Option<Text>,
 }
 
 /// A page of the catalog.

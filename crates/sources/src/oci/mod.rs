@@ -7,6 +7,7 @@
 //! - `prodpin_net::http` is the one place that sends; `challenge` decides where credentials may go;
 //! - `credentials`, `docker_config` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
+//! - `absence` judges what a 404 proves;
 //! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
 //! - `manifests` holds what was fetched, so that each is fetched once;
 //! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
@@ -14,6 +15,7 @@
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
 //! of what is below.
 
+mod absence;
 mod auth;
 mod blobs;
 mod challenge;
@@ -161,7 +163,7 @@ impl Inventory for OciInventory {
         if stated == Some(StatedCleanup::None) {
             return Cleanup { registry: Recognised::NotAsked, stated };
         }
-        let registry = self.registry.kind().await.clone();
+        let registry = self.registry.kind().await;
         Cleanup { registry, stated }
     }
 

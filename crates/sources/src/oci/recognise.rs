@@ -3,9 +3,13 @@
 //!
 //! The base address is asked first, without credentials, because its challenge tells most kinds apart; paths that only
 //! one kind answers come after it, where that showed nothing. A question that is answered with "no such thing" shows no
-//! mark. One that is not answered leaves the kind unknown: a registry behind a gateway that is down is not plain.
+//! mark. One that is not answered, or by somebody who forbids it, leaves the kind unknown: a registry behind a gateway is
+//! not plain. And whatever is asked of it for other reasons is looked at in passing: a proxy may answer the questions and
+//! hand everything else on.
 
 use futures::future::join_all;
+use reqwest::StatusCode;
+use reqwest::header::CONTENT_ENCODING;
 
 use super::challenge::note_challenge;
 use super::fault::Fault;
@@ -18,8 +22,47 @@ const MOST_HEADERS: usize = 64;
 
 impl Registry {
     /// What this registry is, asked once.
-    pub(super) async fn kind(&self) -> &Recognised {
-        self.recognised.get_or_init(|| self.recognise()).await
+    pub(super) async fn kind(&self) -> Recognised {
+        let asked = self.recognised.get_or_init(|| self.recognise()).await;
+        match asked {
+            Recognised::Plain | Recognised::Unknown { .. } => {
+                self.shown_since().map_or_else(|| asked.clone(), Recognised::Kind)
+            }
+            _ => asked.clone(),
+        }
+    }
+
+    /// The kind that any answer so far, or the issuer of a token, has shown.
+    fn shown_since(&self) -> Option<RegistryKind> {
+        let marks = self.marks_of_host();
+        if marks.is_known_without_rules() {
+            return None;
+        }
+        let issuer = || Marks { token_issuer: self.token_issuer().map(str::to_owned), ..marks }.kind();
+        self.passing.get().copied().or_else(issuer)
+    }
+
+    fn marks_of_host(&self) -> Marks {
+        Marks { host: self.host.host().to_ascii_lowercase(), ..Marks::default() }
+    }
+
+    /// Looks at an answer to whatever was asked.
+    pub(super) fn note_passing(&self, answer: &Answer) {
+        if answer.elsewhere || self.passing.get().is_some() {
+            return;
+        }
+        let mut named = answer.headers.iter().take(MOST_HEADERS);
+        let by_header = named.find_map(|(name, value)| Marks::kind_by_header(name.as_str(), value.as_bytes()));
+        let by_challenge = || {
+            let mut marks = self.marks_of_host();
+            note_challenge(&answer.headers, &mut marks);
+            marks.kind()
+        };
+        if let Some(kind) =
+            by_header.or_else(|| (answer.status == StatusCode::UNAUTHORIZED).then(by_challenge).flatten())
+        {
+            self.passing.get_or_init(|| kind);
+        }
     }
 
     /// Whether looking by GET leaves a trace here that rules go by: then tags and pins are read by HEAD alone, and only
@@ -38,7 +81,7 @@ impl Registry {
         if self.host.is_ecr() {
             return Recognised::Kind(RegistryKind::Ecr);
         }
-        let mut marks = Marks { host: self.host.host().to_ascii_lowercase(), ..Marks::default() };
+        let mut marks = self.marks_of_host();
         if marks.is_known_without_rules() {
             return Recognised::Plain;
         }
@@ -53,13 +96,18 @@ impl Registry {
                 return Recognised::Kind(kind);
             }
         }
-        let mut unanswered = base.err().filter(is_open);
+        let mut unanswered = match base {
+            Ok(answer) => open_base(&answer),
+            Err(fault) => Some(fault),
+        };
         let asked = WellKnown::ALL.map(|path| async move { (path, self.well_known(path).await) });
         for (path, answer) in join_all(asked).await {
             match answer {
                 Ok(answer) => {
+                    note_challenge_of(&answer, &mut marks);
                     note_headers(&answer, &mut marks);
                     note_answer(path, &answer, &mut marks);
+                    unanswered = unanswered.or_else(|| open_answer(path, &answer));
                 }
                 Err(fault) if is_open(&fault) => unanswered = unanswered.or(Some(fault)),
                 Err(_) => {}
@@ -74,10 +122,52 @@ impl Registry {
     }
 }
 
-/// Whether a fault leaves open what the answer would have been. A refused login, a redirect that is not followed and a
-/// page that is too large are answers of something else than what was asked for.
+/// Whether a fault leaves open what the answer would have been. A redirect that is not followed is an answer of something
+/// else than what was asked for.
 fn is_open(fault: &Fault) -> bool {
-    matches!(fault.cause, Cause::Unreachable | Cause::TimedOut | Cause::Throttled | Cause::Interrupted)
+    matches!(
+        fault.cause,
+        Cause::Unreachable | Cause::TimedOut | Cause::Throttled | Cause::Interrupted | Cause::Denied | Cause::Malformed
+    )
+}
+
+/// Why the base's answer leaves open what it is: a registry answers there with success, or asks who is there.
+fn open_base(answer: &Answer) -> Option<Fault> {
+    let is_page = answer.media_type().is_some_and(|media_type| media_type.contains("html"));
+    let is_answered = match answer.status {
+        StatusCode::UNAUTHORIZED => true,
+        status => status.is_success() && !is_page && !answer.elsewhere,
+    };
+    let what = "GET /v2/, which tells what a registry is";
+    match (is_answered, is_page && answer.status.is_success()) {
+        (true, _) => None,
+        (false, true) => Some(Fault::malformed(format!("{what}: answered with a web page"))),
+        (false, false) => Some(Fault::of(answer, what)),
+    }
+}
+
+/// Why an answer at a well-known path leaves open whether the path is there: what is forbidden may be.
+fn open_answer(path: WellKnown, answer: &Answer) -> Option<Fault> {
+    let is_answered = answer.status.is_success()
+        || answer.status.is_redirection()
+        || matches!(answer.status.as_u16(), 400 | 401 | 404 | 405 | 406 | 410 | 415 | 501);
+    let what = || format!("GET /{}, which tells what a registry is", path.path());
+    let is_packed =
+        answer.headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if is_packed && answer.status.is_success() {
+        return Some(Fault::malformed(format!("{}: the answer is packed, which was not asked for", what())));
+    }
+    (!is_answered).then(|| Fault::of(answer, &what()))
+}
+
+/// The challenge of a path beside the registry's own, where there is none known yet.
+fn note_challenge_of(answer: &Answer, marks: &mut Marks) {
+    let mut own = Marks { host: marks.host.clone(), ..Marks::default() };
+    note_challenge(&answer.headers, &mut own);
+    if own.kind().is_some() {
+        (marks.token_realm, marks.token_service, marks.basic_realm) =
+            (own.token_realm, own.token_service, own.basic_realm);
+    }
 }
 
 fn note_headers(answer: &Answer, marks: &mut Marks) {

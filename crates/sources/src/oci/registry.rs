@@ -1,7 +1,7 @@
 //! The registry's calls, each with its address, its scope, its cap, and what "not found" means.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::absence::{Asked, Speaks};
 use super::answer::plain_words;
 use super::auth::{Auth, Grant};
 use super::fault::Fault;
@@ -21,7 +22,7 @@ use super::list::{List, PAGE};
 use super::manifests::Manifests;
 use super::redirect::Redirects;
 use super::wire::{Answer, Call, Extras, Purpose, Wire};
-use prodpin_core::model::{Cause, Digest, PartAnswer, Pin, Recognised, RepositoryName, WellKnown};
+use prodpin_core::model::{Digest, PartAnswer, Pin, Recognised, RegistryKind, RepositoryName, WellKnown};
 
 /// A manifest larger than this is refused (F26); the specification asks registries to take as much.
 pub(super) const MANIFEST_CAP: usize = 4 << 20;
@@ -49,10 +50,14 @@ pub(super) struct Registry {
     login: Grant,
     accept: HeaderValue,
     repositories: Mutex<HashMap<RepositoryName, Arc<Repository>>>,
+    /// Whether its 404s have error documents.
+    pub(super) speaks: Speaks,
     /// Manifests that were read in this run.
     pub(super) manifests: Manifests,
     /// What the registry is, asked once.
     pub(super) recognised: OnceCell<Recognised>,
+    /// The kind that an answer to something else showed.
+    pub(super) passing: OnceLock<RegistryKind>,
 }
 
 /// One repository of it, with what this run has learnt.
@@ -61,6 +66,8 @@ pub(super) struct Repository {
     pub(super) name: RepositoryName,
     pull: Grant,
     push: Grant,
+    /// The last manifest that was served: that it still is shows that "not found" is no word about everything.
+    served: Mutex<Option<Digest>>,
     /// What was answered about blobs: releases share their layers, and each needs one question only.
     blobs: Mutex<HashMap<Digest, Arc<OnceCell<PartAnswer>>>>,
 }
@@ -98,8 +105,10 @@ impl Registry {
             login: Grant::login(),
             accept,
             repositories: Mutex::default(),
+            speaks: Speaks::default(),
             manifests: Manifests::default(),
             recognised: OnceCell::new(),
+            passing: OnceLock::new(),
         })
     }
 
@@ -129,6 +138,7 @@ impl Registry {
             name: name.clone(),
             pull: Grant::pull(name.as_str()),
             push: Grant::push(name.as_str()),
+            served: Mutex::default(),
             blobs: Mutex::default(),
         });
         known.insert(name.clone(), Arc::clone(&repository));
@@ -174,6 +184,7 @@ impl Registry {
         loop {
             call.authorization = held.as_ref().map(|held| held.header.clone());
             let answer = self.wire.send_with(&call, extras()).await?;
+            self.note_passing(&answer);
             if answer.status != StatusCode::UNAUTHORIZED || answer.elsewhere {
                 if let Some(held) = &held {
                     held.prove();
@@ -246,10 +257,12 @@ impl Registry {
         let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
         let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
         let answer = self.call(&repository.pull, call).await?;
-        match answer.status {
-            StatusCode::OK => Ok(answer),
-            _ => Err(self.lack(&answer, &format!("{}/{}:{reference}", self.host.shown(), repository.name))),
+        if answer.status == StatusCode::OK {
+            repository.note_served(&answer.body);
+            return Ok(answer);
         }
+        let what = format!("{}/{}:{reference}", self.host.shown(), repository.name);
+        Err(self.lack(repository, Asked::Manifest(reference), &answer, &what).await)
     }
 
     /// A small blob's bytes, held to their digest.
@@ -258,7 +271,7 @@ impl Registry {
         let answer = self.call(&repository.pull, self.read(Method::GET, url, Redirects::Anywhere, cap)).await?;
         let what = format!("blob {}/{}@{digest}", self.host.shown(), repository.name);
         if answer.status != StatusCode::OK {
-            return Err(self.lack(&answer, &what));
+            return Err(self.lack(repository, Asked::Blob(digest), &answer, &what).await);
         }
         match digest.matches(&answer.body) {
             true => Ok(answer.body),
@@ -297,43 +310,19 @@ impl Registry {
         let message = answer.error_message()?;
         plain_words(&message).filter(|_| !self.auth.is_told_by(&message))
     }
-
-    /// What an answer other than 200 says of one thing. "Not found" needs the registry's own word: its error code, or
-    /// a plain 404 once something else was answered with success. A 404 page of a proxy, or one that a blob store gave
-    /// after a redirect, proves nothing (I4).
-    pub(super) fn lack(&self, answer: &Answer, what: &str) -> Lack {
-        const KNOWN: [&str; 5] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "TAG_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"];
-        if answer.status != StatusCode::NOT_FOUND {
-            return Fault::of(answer, what).into();
-        }
-        if answer.elsewhere {
-            return Fault::of(answer, what).into();
-        }
-        let codes = answer.error_codes();
-        // "It is there, and not in a form that you take": no word about its absence.
-        if answer.error_message().is_some_and(|message| message.to_ascii_lowercase().contains("accept header")) {
-            let words = self.own_words(answer).map(|words| format!(": {words}")).unwrap_or_default();
-            let detail = format!("{what}: the registry has it, and not in a form that prodpin asks for{words}");
-            return Fault::new(Cause::Unsupported, detail).into();
-        }
-        if codes.iter().any(|code| KNOWN.contains(&code.as_str())) {
-            return Lack::NotFound;
-        }
-        let is_page = answer.media_type().is_some_and(|media_type| media_type.contains("html"));
-        if codes.is_empty() && !is_page && self.wire.has_worked() {
-            return Lack::NotFound;
-        }
-        match Fault::of(answer, what) {
-            Fault { cause: Cause::NotFound, detail } => {
-                Fault::malformed(format!("{detail}, which is no registry's word"))
-            }
-            other => other,
-        }
-        .into()
-    }
 }
 
 impl Repository {
+    /// Remembers a manifest that was served.
+    fn note_served(&self, bytes: &[u8]) {
+        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(Digest::of(bytes));
+    }
+
+    /// The last manifest that was served.
+    pub(super) fn last_served(&self) -> Option<Digest> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The place where the answer about this blob is kept; none if enough are kept already.
     pub(super) fn remembered(&self, digest: &Digest) -> Option<Arc<OnceCell<PartAnswer>>> {
         let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,12 +1,14 @@
 //! Failed calls as causes and sentences.
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use http_body_util::LengthLimitError;
 
 use crate::PinFailure;
 use prodpin_core::model::{Cause, Gap, Scope};
-use prodpin_net::aws::{EXPIRED, TooManyElements, cause, caused_by};
+use prodpin_net::aws::{
+    CREDENTIALS_NEXT, CREDENTIALS_SOUGHT, EXPIRED, TooManyElements, cause, caused_by, mentions_credentials, root,
+};
 
 use super::gate::{CutShort, MOST_BYTES};
 
@@ -22,6 +24,8 @@ pub(super) struct Failure {
     /// What a server that reports success said, if it could not be read.
     pub(super) answer: Option<Box<str>>,
     reason: String,
+    /// Whether nothing was asked, for want of credentials.
+    no_credentials: bool,
 }
 
 /// The longest unreadable answer that is kept.
@@ -32,7 +36,7 @@ const MAX_REASON: usize = 300;
 
 impl Failure {
     pub(super) fn new(cause: Cause, call: &'static str, reason: impl Into<String>) -> Self {
-        Self { cause, code: None, status: None, call, answer: None, reason: reason.into() }
+        Self { cause, code: None, status: None, call, answer: None, reason: reason.into(), no_credentials: false }
     }
 
     /// Reads an SDK error. Codes are compared as text: the SDK's enums lag behind the service (F53).
@@ -59,15 +63,17 @@ impl Failure {
             }
             _ if caused_by::<TooManyElements>(error) => TooManyElements.to_string(),
             (_, Some(status), None) if status >= 300 => format!("HTTP status {status}"),
-            _ => DisplayErrorContext(error).to_string(),
+            (_, Some(_), None) => "the answer is not what S3 sends; is there a proxy in between?".to_owned(),
+            (_, None, None) => root(error),
         };
+        let no_credentials = status.is_none() && mentions_credentials(error);
         let answer = response
             .filter(|response| response.status().is_success())
             .and_then(|response| response.body().bytes())
             .filter(|body| body.len() <= MAX_ANSWER)
             .and_then(|body| std::str::from_utf8(body).ok())
             .map(Box::from);
-        Self { cause, code, status, call, answer, reason: reason.chars().take(MAX_REASON).collect() }
+        Self { cause, code, status, call, answer, reason: short(&reason), no_credentials }
     }
 
     pub(super) fn is_code(&self, codes: &[&str]) -> bool {
@@ -94,6 +100,13 @@ impl Failure {
             (Cause::Denied, _) if self.is_code(EXPIRED) => {
                 format!("bucket {name}: the credentials expired ({reason}); renew them and run again")
             }
+            // The same words whatever was to be asked: it is one trouble.
+            (Cause::Denied, _) if self.no_credentials => {
+                format!("bucket {name}: {CREDENTIALS_SOUGHT}; {CREDENTIALS_NEXT}")
+            }
+            (Cause::Unreachable | Cause::TimedOut, _) if self.no_credentials => {
+                format!("bucket {name}: the AWS credentials could not be had ({reason}); {CREDENTIALS_NEXT}")
+            }
             // S3 answers a wrong expected owner exactly as it answers a missing permission (F51).
             (Cause::Denied, Some(owner)) => format!(
                 "bucket {name}: {call} denied ({reason}); either the bucket does not belong to account {owner}, which \
@@ -106,6 +119,20 @@ impl Failure {
             _ => format!("bucket {name}: {call} failed: {reason}"),
         }
     }
+}
+
+/// A reason on one line, cut between words.
+fn short(reason: &str) -> String {
+    let mut text = String::new();
+    for word in reason.split_whitespace() {
+        if text.len() + word.len() > MAX_REASON {
+            text.push_str(" …");
+            break;
+        }
+        text.push_str(if text.is_empty() { "" } else { " " });
+        text.push_str(word);
+    }
+    text
 }
 
 /// A bucket as sentences name it.

@@ -66,6 +66,9 @@ pub enum S3Error {
          purpose bucket"
     )]
     DirectoryBucket(SourceName, String),
+    /// Nothing says which region.
+    #[error("source {0}: no region is set; write region: beside s3: in the policy, or set AWS_REGION")]
+    NoRegion(SourceName),
     /// The endpoint is no plain HTTP origin.
     #[error("source {0}: the endpoint must be an http or https URL without user name or password")]
     Endpoint(SourceName),
@@ -102,8 +105,12 @@ pub async fn open_tuned(
     tuning: Tuning,
 ) -> Result<Source, S3Error> {
     check(name, config)?;
+    let client = client::connect(config, options.write, tuning.credentials).await;
+    if client.config().region().is_none() {
+        return Err(S3Error::NoRegion(name.clone()));
+    }
     let bucket = Arc::new(Bucket {
-        client: client::connect(config, options.write, tuning.credentials).await,
+        client,
         budget: Budget::new(options),
         label: BucketName { name: config.bucket.clone(), owner: config.owner.clone() },
         config: config.clone(),

@@ -36,7 +36,13 @@ impl BucketState {
         let (versioning, object_lock, lifecycle, bypass) =
             futures::future::join4(versioning(bucket), object_lock(bucket), rules(bucket), bypass(bucket)).await;
         let mut gaps = Vec::new();
-        let mut note = |failure: Failure| gaps.push(failure.gap(Scope::Source, &bucket.label));
+        let mut note = |failure: Failure| {
+            let gap = failure.gap(Scope::Source, &bucket.label);
+            // What keeps every call from being made is said once.
+            if !gaps.contains(&gap) {
+                gaps.push(gap);
+            }
+        };
         Self {
             versioning: versioning.map_err(&mut note).ok(),
             object_lock: object_lock.map_err(&mut note).ok(),
