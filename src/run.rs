@@ -141,9 +141,8 @@ async fn carry_out(
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
     let stop = &options.stop;
-    let mut setup = Setup::new(policy, sources, options, Timestamp::now(), Access::Write).await?;
-    setup.witnesses = setup.ask_witnesses(stop).await?;
-    let setup = Arc::new(setup);
+    let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now(), Access::Write).await?);
+    setup.call_witnesses();
     let mut recorder = Recorder::new(setup.clone(), unopened)?;
     let mut over = std::pin::pin!(stop.over());
     let mut given_up = false;

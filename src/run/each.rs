@@ -1,6 +1,6 @@
 //! Every repository of a run, many at a time, until all are done or the run is to end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ impl Round<'_> {
         let mut listings = listing::start(setup, shard, &found, stop);
         drop(found);
         let mut tasks = JoinSet::new();
-        let mut under_way = HashMap::new();
+        let mut under_way: HashMap<tokio::task::Id, RepositoryKey> = HashMap::new();
         let mut ended = Ended {
             listed: Vec::new(),
             known: BTreeMap::new(),
@@ -98,17 +98,26 @@ impl Round<'_> {
         };
         let mut seen = HashSet::new();
         let mut listing_ended = false;
-        while !ended.given_up && (!listing_ended || !tasks.is_empty()) {
+        // What the ledger knows nothing of is asked for pins meanwhile (I24), and begins as soon as that is answered.
+        let mut asking = std::pin::pin!(setup.ask_witnesses(stop));
+        let mut asked = false;
+        let (mut waiting, mut ready) = (Vec::<RepositoryKey>::new(), VecDeque::<RepositoryKey>::new());
+        let is_open = |key: &RepositoryKey| setup.witnesses.is_open(key);
+        while !ended.given_up && !(listing_ended && asked && ready.is_empty() && tasks.is_empty()) {
+            let has_room = tasks.len() < setup.concurrency;
+            let mut next = None;
             tokio::select! {
-                next = repositories.recv(), if !listing_ended && tasks.len() < setup.concurrency => match next {
+                answered = &mut asking, if !asked => {
+                    answered?;
+                    asked = true;
+                    ready.extend(waiting.drain(..));
+                }
+                () = setup.witnesses.decided(), if !asked => ready.extend(waiting.extract_if(.., |key| !is_open(key))),
+                () = std::future::ready(()), if has_room && !ready.is_empty() => next = ready.pop_front(),
+                found = repositories.recv(), if !listing_ended && has_room => match found {
                     Some(key) if !wanted(&key) => {}
-                    Some(key) if stop.is_set() => _ = ended.left_out.insert(key),
-                    Some(key) => {
-                        progress.found();
-                        seen.insert(key.clone());
-                        let task = tasks.spawn(work(key.clone())).id();
-                        under_way.insert(task, key);
-                    }
+                    Some(key) if is_open(&key) => waiting.push(key),
+                    Some(key) => next = Some(key),
                     None => listing_ended = true,
                 },
                 Some(outcome) = tasks.join_next_with_id() => {
@@ -125,9 +134,19 @@ impl Round<'_> {
                 }
                 () = &mut *over => ended.given_up = true,
             }
+            match next {
+                Some(key) if stop.is_set() => _ = ended.left_out.insert(key),
+                Some(key) => {
+                    progress.found();
+                    seen.insert(key.clone());
+                    let task = tasks.spawn(work(key.clone())).id();
+                    under_way.insert(task, key);
+                }
+                None => {}
+            }
         }
         // What is still under way then waits for an answer that does not come; it is as if it had not begun.
-        ended.left_out.extend(under_way.into_values());
+        ended.left_out.extend(under_way.into_values().chain(waiting).chain(ready));
         tasks.shutdown().await;
         if ended.given_up {
             listings.shutdown().await;

@@ -74,9 +74,8 @@ async fn answer(
     progress: Arc<dyn Progress>,
 ) -> Result<Ready, RunError> {
     let at = Timestamp::now();
-    let mut setup = Setup::new(policy, sources, &options.run(), at, Access::Read).await?;
-    setup.witnesses = setup.ask_witnesses(&options.stop).await?;
-    let setup = Arc::new(setup);
+    let setup = Arc::new(Setup::new(policy, sources, &options.run(), at, Access::Read).await?);
+    setup.call_witnesses();
     let mut writer = ReadyWriter::default();
     let mut asked = Asked::new(&options.repositories);
     let mut over = std::pin::pin!(options.stop.over());

@@ -133,8 +133,6 @@ impl Recorder {
         };
         recorder.clock();
         recorder.overdue();
-        let (witnesses, now) = (&recorder.setup.witnesses, recorder.setup.started);
-        recorder.findings.extend(witnesses.findings(now));
         Ok(recorder)
     }
 
@@ -180,7 +178,6 @@ impl Recorder {
             let previous = setup.ledger.settings(name);
             let (findings, event) = decide::settings(name, &facts, previous.as_ref(), setup.started);
             self.findings.extend(findings);
-            let event = event.filter(|_| !setup.witnesses.withhold(name));
             self.settings.extend(event.map(|event| self.entry(None, Timestamp::now(), event)));
         }
     }
@@ -265,6 +262,7 @@ impl Recorder {
         }
         let now = Timestamp::now();
         let covers_all = setup.scope.is_whole();
+        self.witnesses();
         if let Some((cause, reason)) = stopped {
             self.end_early(cause, &reason);
         }
@@ -361,6 +359,16 @@ impl Recorder {
         self.waiting.push(Row { repository: None, findings });
         self.commit().await?;
         self.close(complete && anchored, counts).await
+    }
+
+    /// What was found where the ledger knows nothing. By now every look has ended, or the run did before it.
+    fn witnesses(&mut self) {
+        let setup = self.setup.clone();
+        self.findings.extend(setup.witnesses.findings(setup.started));
+        self.settings.retain(|entry| match &entry.event {
+            Event::Settings { source, .. } => !setup.witnesses.withhold(source),
+            _ => true,
+        });
     }
 
     /// Which kind of registry a source is, kept for runs to which it shows no mark of it (F123).

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::{FutureExt as _, StreamExt as _};
 
@@ -11,14 +12,28 @@ use jiff::Timestamp;
 use crate::decide::{self, MissingHistory, PartialLook, UnaskedRepository};
 use crate::ledger::LedgerError;
 use crate::model::{Cause, Code, Entry, Event, Finding, Gap, RepositoryKey, RepositoryName, Scope, SourceName};
-use crate::sources::{Inventory, PinLook, Source};
+use crate::sources::{Inventory, PinLook, Reservation, Source};
 
 use super::Stop;
 use super::setup::Setup;
 
-/// What was found in sources, and in repositories, that the ledger knows nothing of.
+/// What was found in sources, and in repositories, that the ledger knows nothing of. They are asked beside the scanning of
+/// all that is known (I28): who is not decided yet waits, and nobody else.
 #[derive(Debug, Default)]
 pub(super) struct Witnesses {
+    told: Mutex<Told>,
+    /// Told whenever a source or repository was decided.
+    decided: tokio::sync::Notify,
+    /// Taken by whoever begins a source's history, so that its first pin comes after its first commit.
+    beginning: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    /// Whole sources of which it is not known yet.
+    open_sources: BTreeSet<SourceName>,
+    /// The same of single repositories, which an earlier run could not ask.
+    open_repositories: BTreeSet<RepositoryKey>,
     /// Whole sources.
     sources: BTreeMap<SourceName, Found>,
     /// Single repositories: of sources whose history begins without them, or began so in an earlier run.
@@ -26,9 +41,7 @@ pub(super) struct Witnesses {
     /// Of those that were in doubt since an earlier run: their first record comes before their first pin.
     cleared: BTreeSet<RepositoryKey>,
     /// Where no pin was found, and not every object version was asked.
-    partial: Vec<PartialLook>,
-    /// Taken by whoever begins a source's history, so that its first pin comes after its first commit.
-    beginning: tokio::sync::Mutex<()>,
+    partial: BTreeMap<SourceName, PartialLook>,
 }
 
 #[derive(Debug)]
@@ -58,29 +71,26 @@ struct Answers {
     unlisted: Option<Gap>,
 }
 
-impl Witnesses {
-    /// Whether nothing may be recorded or pinned in this source.
-    pub(super) fn withhold(&self, source: &SourceName) -> bool {
+impl Told {
+    fn withhold(&self, source: &SourceName) -> bool {
         match self.sources.get(source) {
             Some(Found::Pins(missing)) => !missing.adopted,
             Some(Found::Unlisted { adopted, .. }) => !adopted,
             Some(Found::Unfinished) => true,
-            None => false,
+            None => self.open_sources.contains(source),
         }
     }
 
-    /// Whether nothing may be recorded or pinned in this repository, or said to be as it was.
-    pub(super) fn withhold_in(&self, key: &RepositoryKey) -> bool {
+    fn withhold_in(&self, key: &RepositoryKey) -> bool {
         let adopted = match self.repositories.get(key) {
             Some(Doubt::Pins(missing)) => missing.adopted,
             Some(Doubt::Unasked(unasked)) => unasked.adopted,
-            None => true,
+            None => !self.open_repositories.contains(key),
         };
         !adopted || self.withhold(&key.source)
     }
 
-    /// All that is to be told of it.
-    pub(super) fn findings(&self, now: Timestamp) -> Vec<Finding> {
+    fn findings(&self, now: Timestamp) -> Vec<Finding> {
         let sources = self.sources.iter().filter_map(|(source, found)| match found {
             Found::Pins(missing) => Some(decide::missing_history(missing, now)),
             Found::Unlisted { adopted: true, .. } | Found::Unfinished => None,
@@ -92,8 +102,46 @@ impl Witnesses {
             Doubt::Pins(missing) => decide::missing_history(missing, now),
             Doubt::Unasked(unasked) => decide::unasked(unasked, now),
         });
-        let partial = self.partial.iter().map(|look| decide::partial_look(look, now));
+        let partial = self.partial.values().map(|look| decide::partial_look(look, now));
         sources.chain(single).chain(partial).collect()
+    }
+}
+
+impl Witnesses {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what decides something, and tells those that wait for it.
+    fn decide(&self, note: impl FnOnce(&mut Told)) {
+        note(&mut self.told());
+        self.decided.notify_one();
+    }
+
+    /// Whether nothing may be recorded or pinned in this source.
+    pub(super) fn withhold(&self, source: &SourceName) -> bool {
+        self.told().withhold(source)
+    }
+
+    /// Whether nothing may be recorded or pinned in this repository, or said to be as it was.
+    pub(super) fn withhold_in(&self, key: &RepositoryKey) -> bool {
+        self.told().withhold_in(key)
+    }
+
+    /// Whether this repository has to wait, because what was asked about it or its source is not answered yet.
+    pub(super) fn is_open(&self, key: &RepositoryKey) -> bool {
+        let told = self.told();
+        told.open_sources.contains(&key.source) || told.open_repositories.contains(key)
+    }
+
+    /// Returns when something was decided since the last time.
+    pub(super) async fn decided(&self) {
+        self.decided.notified().await;
+    }
+
+    /// All that is to be told of it.
+    pub(super) fn findings(&self, now: Timestamp) -> Vec<Finding> {
+        self.told().findings(now)
     }
 
     /// Why this repository is not judged, for a page about it alone.
@@ -102,8 +150,9 @@ impl Witnesses {
             finding.source.as_ref() == Some(&key.source)
                 && finding.reference.as_deref().is_none_or(|name| name == key.name.as_str())
         };
-        let found = self.findings(now).into_iter().find(about);
-        self.withhold_in(key).then(|| match found {
+        let told = self.told();
+        let found = told.findings(now).into_iter().find(about);
+        told.withhold_in(key).then(|| match found {
             Some(finding) => format!("{}; {}", finding.message, finding.remedy),
             None => format!(
                 "the ledger has no record of source {}, and the run ended before it was asked for pins",
@@ -114,54 +163,72 @@ impl Witnesses {
 }
 
 impl Setup {
-    /// Asks every source that the ledger knows nothing of, and every repository that an earlier run could not ask.
-    pub(super) async fn ask_witnesses(&self, stop: &Stop) -> Result<Witnesses, LedgerError> {
-        let mut witnesses = Witnesses::default();
+    /// Says what has to be asked: every source that the ledger knows nothing of, and every repository that an earlier run
+    /// could not ask and of which nothing is on record yet. Until `ask_witnesses` has asked, it is withheld.
+    pub(super) fn call_witnesses(&self) {
         // Without a ledger there is no history to miss.
         if !self.keeps_ledger {
-            return Ok(witnesses);
+            return;
         }
-        let unknown = self.sources.iter().filter(|(name, _)| !self.ledger.has_history(name));
-        // Beside each other: one that hangs costs the others nothing.
-        let asked = unknown.map(async |(name, source)| (name, self.ask_source(name, source, stop).await));
-        for (name, answers) in futures::future::join_all(asked).await {
-            let Answers { pin, partial, unread, unlisted } = answers;
-            // Another first run may have begun this history, and made these pins, in the meantime.
-            if pin.is_some() {
-                self.ledger.look_again().await?;
-                if self.ledger.has_history(name) {
-                    continue;
-                }
-            }
-            let found = if let Some((repository, pin)) = pin {
-                tracing::info!(source = %name, pin, "the source has pins, and the ledger has no record of it");
-                Some(Found::Pins(self.missing(name, repository, pin, false)))
-            } else if stop.is_set() {
-                Some(Found::Unfinished)
-            } else {
-                unlisted.map(|gap| Found::Unlisted { detail: gap.detail, adopted: self.adopts })
-            };
-            witnesses.sources.extend(found.map(|found| (name.clone(), found)));
-            witnesses.partial.extend(partial);
-            for (repository, gap) in unread {
-                let key = RepositoryKey { source: name.clone(), name: repository };
-                witnesses.repositories.insert(key.clone(), self.unasked(key, gap));
-            }
-        }
-        self.ask_again(&mut witnesses, stop).await;
-        Ok(witnesses)
-    }
-
-    /// Repositories that could not be asked when the history of their source began, and of which nothing is on record yet.
-    async fn ask_again(&self, witnesses: &mut Witnesses, stop: &Stop) {
-        let open = self.ledger.open_findings();
-        let open = open.keys().filter(|key| key.code == Code::LedgerHistoryMissing);
-        let keys = open.filter_map(|key| {
+        let unknown = self.sources.keys().filter(|name| !self.ledger.has_history(name)).cloned();
+        let doubted = self.ledger.open_findings();
+        let doubted = doubted.keys().filter(|key| key.code == Code::LedgerHistoryMissing);
+        let doubted = doubted.filter_map(|key| {
             Some(RepositoryKey { source: key.source.clone()?, name: key.reference.as_deref()?.parse().ok()? })
         });
-        let keys = keys.filter(|key| !self.ledger.knows(key) && self.ledger.has_history(&key.source));
-        let keys: Vec<(RepositoryKey, &Source)> =
-            keys.filter_map(|key| Some((key.clone(), self.sources.get(&key.source)?))).collect();
+        let doubted = doubted.filter(|key| {
+            self.sources.contains_key(&key.source) && !self.ledger.knows(key) && self.ledger.has_history(&key.source)
+        });
+        self.witnesses.decide(|told| {
+            told.open_sources = unknown.collect();
+            told.open_repositories = doubted.collect();
+        });
+    }
+
+    /// Asks them, beside each other: one that hangs costs the others nothing.
+    pub(super) async fn ask_witnesses(&self, stop: &Stop) -> Result<(), LedgerError> {
+        let open = self.witnesses.told().open_sources.clone();
+        let unknown = self.sources.iter().filter(|(name, _)| open.contains(*name));
+        let asked = unknown.map(async |(name, source)| self.ask_whole(name, source, stop).await);
+        let (asked, ()) = futures::future::join(futures::future::join_all(asked), self.ask_again(stop)).await;
+        asked.into_iter().collect()
+    }
+
+    async fn ask_whole(&self, name: &SourceName, source: &Source, stop: &Stop) -> Result<(), LedgerError> {
+        let Answers { pin, partial, unread, unlisted } = self.ask_source(name, source, stop).await;
+        // Another first run may have begun this history, and made these pins, in the meantime.
+        let mut is_begun = false;
+        if pin.is_some() {
+            self.ledger.look_again().await?;
+            is_begun = self.ledger.has_history(name);
+        }
+        let found = if let Some((repository, pin)) = pin {
+            tracing::info!(source = %name, pin, "the source has pins, and the ledger has no record of it");
+            Some(Found::Pins(self.missing(name, repository, pin, false)))
+        } else if stop.is_set() {
+            Some(Found::Unfinished)
+        } else {
+            unlisted.map(|gap| Found::Unlisted { detail: gap.detail, adopted: self.adopts })
+        };
+        self.witnesses.decide(|told| {
+            told.open_sources.remove(name);
+            if is_begun {
+                return;
+            }
+            told.sources.extend(found.map(|found| (name.clone(), found)));
+            told.partial.extend(partial.map(|look| (name.clone(), look)));
+            for (repository, gap) in unread {
+                let key = RepositoryKey { source: name.clone(), name: repository };
+                told.repositories.insert(key.clone(), self.unasked(key, gap));
+            }
+        });
+        Ok(())
+    }
+
+    /// Repositories that could not be asked when the history of their source began.
+    async fn ask_again(&self, stop: &Stop) {
+        let keys: Vec<RepositoryKey> = self.witnesses.told().open_repositories.iter().cloned().collect();
+        let keys = keys.into_iter().filter_map(|key| Some((key.clone(), self.sources.get(&key.source)?)));
         let asked = futures::stream::iter(keys).map(async |(key, source)| {
             let look = self.ask(source.inventory.as_ref(), &key.name, stop).await;
             (key, look)
@@ -169,14 +236,17 @@ impl Setup {
         let mut asked = std::pin::pin!(asked.buffer_unordered(self.concurrency));
         while let Some((key, look)) = asked.next().await {
             let doubt = match look {
-                PinLook::Pin(pin) => Doubt::Pins(self.missing(&key.source, key.name.clone(), pin, true)),
-                PinLook::Unread(gap) => self.unasked(key.clone(), gap),
-                PinLook::NoPin { .. } => {
-                    witnesses.cleared.insert(key);
-                    continue;
-                }
+                PinLook::Pin(pin) => Some(Doubt::Pins(self.missing(&key.source, key.name.clone(), pin, true))),
+                PinLook::Unread(gap) => Some(self.unasked(key.clone(), gap)),
+                PinLook::NoPin { .. } => None,
             };
-            witnesses.repositories.insert(key, doubt);
+            self.witnesses.decide(|told| {
+                told.open_repositories.remove(&key);
+                match doubt {
+                    Some(doubt) => _ = told.repositories.insert(key, doubt),
+                    None => _ = told.cleared.insert(key),
+                }
+            });
         }
     }
 
@@ -234,13 +304,13 @@ impl Setup {
         let unread = |cause, detail: &str| PinLook::Unread(Gap::new(Scope::Repository, cause, detail.to_owned()));
         let asked = async {
             let memory = self.admission.enter(0).await;
-            let look = inventory.look_for_pin(repository, &memory).await;
+            let look = in_its_share(inventory, repository, &memory, stop).await;
             if memory.is_alone() || !memory.was_full() {
                 return look;
             }
             drop(memory);
             let memory = self.admission.enter_alone().await;
-            inventory.look_for_pin(repository, &memory).await
+            in_its_share(inventory, repository, &memory, stop).await
         };
         tokio::select! {
             look = AssertUnwindSafe(asked).catch_unwind() => {
@@ -264,7 +334,7 @@ impl Setup {
         events: impl Iterator<Item = Event> + Send,
         at: Timestamp,
     ) -> Result<(), LedgerError> {
-        let is_on_record = || self.ledger.has_history(&key.source) && !self.witnesses.cleared.contains(key);
+        let is_on_record = || self.ledger.has_history(&key.source) && !self.witnesses.told().cleared.contains(key);
         if is_on_record() {
             return Ok(());
         }
@@ -276,4 +346,21 @@ impl Setup {
         // Committed again with the rest of the run, which then says nothing new.
         self.ledger.commit_each(events.map(entry)).await.map(drop)
     }
+}
+
+/// One repository of a source has a part of the time, counted from when it is asked: the others of the source wait for it,
+/// and begin without it where it does not answer (I28). Where nothing limits a run, the source's own limits do.
+async fn in_its_share(
+    inventory: &dyn Inventory,
+    repository: &RepositoryName,
+    memory: &Reservation,
+    stop: &Stop,
+) -> PinLook {
+    let look = inventory.look_for_pin(repository, memory);
+    let Some(until) = stop.share() else { return look.await };
+    tokio::time::timeout_at(until.into(), look).await.unwrap_or_else(|_| {
+        let detail = "it did not answer within the third of the time left before the deadline that there is for one \
+                      repository";
+        PinLook::Unread(Gap::new(Scope::Repository, Cause::TimedOut, detail.to_owned()))
+    })
 }

@@ -5,4 +5,5 @@ pub mod aws;
 pub mod child;
 pub mod cursor;
 pub mod http;
+pub mod lenient;
 pub mod memory;

@@ -147,6 +147,50 @@ impl Budget {
     }
 }
 
+/// Bodies of manifests and what parsing makes of them, whoever reads them: they are no part of any repository's
+/// reservation, because whoever may push decides how large they are (I20, I28). Few large ones are in memory at once, and
+/// many small ones. Nobody waits for one of these while holding one, so nobody waits for ever.
+#[derive(Debug)]
+pub struct Flight {
+    free: Arc<Semaphore>,
+    units: u32,
+}
+
+/// What one body, or one artifact's parts, may take until this is dropped.
+#[derive(Debug)]
+pub struct InFlight {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Flight {
+    fn new(bytes: usize) -> Self {
+        let units = units(bytes).max(1);
+        Self { free: Arc::new(Semaphore::new(units as usize)), units }
+    }
+
+    /// Waits until there is room for so much; for more than there is in all, until nobody else has any.
+    pub async fn enter(&self, bytes: usize) -> InFlight {
+        let wanted = units(bytes).clamp(1, self.units);
+        // Never closed, so this never fails.
+        InFlight { _permit: self.free.clone().acquire_many_owned(wanted).await.ok() }
+    }
+}
+
+/// What may be in flight of bodies that are read and parsed.
+pub fn bodies() -> &'static Flight {
+    static BODIES: OnceLock<Flight> = OnceLock::new();
+    BODIES.get_or_init(|| Flight::new(budget().part(BODIES_PART, 8 << 20, 256 << 20)))
+}
+
+/// What artifacts may consist of, while their parts are asked for.
+pub fn closures() -> &'static Flight {
+    static CLOSURES: OnceLock<Flight> = OnceLock::new();
+    CLOSURES.get_or_init(|| Flight::new(budget().part(BODIES_PART, 8 << 20, 256 << 20)))
+}
+
+/// Each of the two has this part of what may be in flight.
+const BODIES_PART: u64 = 8;
+
 /// One permit of an admission: the smallest amount that is told apart.
 const UNIT: usize = 64 << 10;
 
@@ -357,6 +401,25 @@ mod tests {
         let small = Budget { bytes: 256 << 20, limited: true };
         assert_eq!(small.for_repositories(true) + small.part(ASIDE_PART, 0, u64::MAX) as u64, small.working());
         assert_eq!(small.for_repositories(false), small.working());
+    }
+
+    #[tokio::test]
+    async fn few_large_bodies_or_many_small_ones_are_in_flight_i20_i28() {
+        let flight = Flight::new(8 << 20);
+        let large = flight.enter(usize::MAX).await;
+        {
+            let mut second = std::pin::pin!(flight.enter(1));
+            assert!(futures::poll!(&mut second).is_pending(), "one that takes all is alone");
+            drop(large);
+            let _second = second.await;
+            let mut third = std::pin::pin!(flight.enter(8 << 20));
+            assert!(futures::poll!(&mut third).is_pending(), "and waits for the small ones");
+        }
+        let mut small = Vec::new();
+        for _ in 0..128 {
+            small.push(flight.enter(64 << 10).await);
+        }
+        assert!(futures::poll!(std::pin::pin!(flight.enter(0))).is_pending());
     }
 
     #[test]

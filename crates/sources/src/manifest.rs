@@ -1,6 +1,7 @@
 //! Manifests and indexes, read strictly: two readers must never see two different things in the same bytes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_CREATED;
@@ -9,10 +10,11 @@ use oci_distribution::manifest::{
     OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
 };
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use prodpin_core::model::{Cause, Digest, Provenance};
+use prodpin_core::model::{Cause, Digest, Provenance, SchemaChange};
 use prodpin_net::http::fault::Fault;
+use prodpin_net::lenient::text;
 
 /// Which of the two shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,27 @@ pub(super) enum Content {
     Index(Vec<Descriptor>),
 }
 
+/// More parts than any client makes or takes.
+const MOST_PARTS: usize = 10_000;
+
+/// What a part takes in memory, read and waiting to be asked for.
+const PART_COST: usize = 512;
+
 impl Content {
+    /// What it takes to ask for everything below it, by its own word: its parts, and those of the manifests that it names.
+    /// What these say is held to it afterwards.
+    pub(super) fn weight(&self) -> usize {
+        const SMALLEST_PART: u64 = 100;
+        let (own, below) = match self {
+            Self::Image { layers, .. } => (layers.len() + 1, 0),
+            Self::Index(children) => {
+                let manifests = children.iter().filter(|child| child.is_manifest());
+                (children.len(), manifests.map(|child| child.size / SMALLEST_PART).fold(0, u64::saturating_add))
+            }
+        };
+        own.saturating_add(usize::try_from(below).unwrap_or(usize::MAX).min(2 * MOST_PARTS)).saturating_mul(PART_COST)
+    }
+
     /// The manifests that an index names.
     pub(super) fn children(&self) -> Vec<Digest> {
         match self {
@@ -93,7 +115,76 @@ struct Document {
     layers: Option<Vec<RawDescriptor>>,
     manifests: Option<Vec<RawDescriptor>>,
     fs_layers: Option<IgnoredAny>,
-    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    annotations: Annotations,
+}
+
+/// The annotations that are read. All must be texts, and no more of them is kept than that (I20).
+#[derive(Default)]
+struct Annotations(BTreeMap<String, String>);
+
+/// What says that an image's builder wrote something beside it.
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+
+const ANNOTATIONS: [&str; 5] = [
+    ORG_OPENCONTAINERS_IMAGE_CREATED,
+    REFERENCE_TYPE,
+    Provenance::REVISION,
+    Provenance::SOURCE,
+    SchemaChange::ANNOTATION,
+];
+
+impl<'de> Deserialize<'de> for Annotations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Known;
+        impl<'de> Visitor<'de> for Known {
+            type Value = Annotations;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("annotations")
+            }
+
+            fn visit_unit<E>(self) -> Result<Annotations, E> {
+                Ok(Annotations::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
+                let mut known = BTreeMap::new();
+                while let Some(key) = map.next_key::<Seen<ANNOTATION_KEY>>()? {
+                    match key.0.filter(|key| ANNOTATIONS.contains(&key.as_str())) {
+                        Some(key) => _ = known.insert(key, map.next_value()?),
+                        None => _ = map.next_value::<Seen<0>>()?,
+                    }
+                }
+                Ok(Annotations(known))
+            }
+        }
+        deserializer.deserialize_any(Known)
+    }
+}
+
+/// The longest of the keys that are read.
+const ANNOTATION_KEY: usize = 64;
+
+/// A text that was seen to be one, and is kept if it is no longer than this.
+struct Seen<const LONGEST: usize>(Option<String>);
+
+impl<'de, const LONGEST: usize> Deserialize<'de> for Seen<LONGEST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text<const LONGEST: usize>;
+        impl<const LONGEST: usize> Visitor<'_> for Text<LONGEST> {
+            type Value = Seen<LONGEST>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Seen<LONGEST>, E> {
+                Ok(Seen((text.len() <= LONGEST).then(|| text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text::<LONGEST>)
+    }
 }
 
 #[derive(Deserialize)]
@@ -103,7 +194,8 @@ struct RawDescriptor {
     digest: Digest,
     size: u64,
     urls: Option<Vec<IgnoredAny>>,
-    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    annotations: Annotations,
     platform: Option<RawPlatform>,
 }
 
@@ -111,11 +203,14 @@ struct RawDescriptor {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct RawPlatform {
-    os: serde_json::Value,
-    architecture: serde_json::Value,
-    variant: serde_json::Value,
-    #[serde(rename = "os.version")]
-    os_version: serde_json::Value,
+    #[serde(deserialize_with = "text")]
+    os: Option<String>,
+    #[serde(deserialize_with = "text")]
+    architecture: Option<String>,
+    #[serde(deserialize_with = "text")]
+    variant: Option<String>,
+    #[serde(rename = "os.version", deserialize_with = "text")]
+    os_version: Option<String>,
 }
 
 /// What a part is called that a machine of some kind starts.
@@ -128,9 +223,9 @@ impl RawPlatform {
     /// `linux/arm64/v8`; none where it says nothing of use.
     fn name(&self) -> Option<String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let word = |value: &serde_json::Value| {
-            let text = value.as_str()?.to_owned();
-            (1..=PLATFORM_WORD).contains(&text.len()).then_some(text).filter(|text| text.bytes().all(plain))
+        let word = |text: &Option<String>| {
+            let text = text.as_ref().filter(|text| (1..=PLATFORM_WORD).contains(&text.len()))?;
+            text.bytes().all(plain).then(|| text.clone())
         };
         let words = [&self.os, &self.architecture, &self.variant, &self.os_version].map(word);
         let [Some(_), Some(_), ..] = &words else { return None };
@@ -200,10 +295,35 @@ fn schema_1() -> Fault {
 /// Some readers match keys without regard to case: `Layers` is nothing to us and layers to them.
 fn reject_look_alikes(text: &str) -> Result<(), Fault> {
     const KEYS: [&str; 5] = ["schemaVersion", "mediaType", "config", "layers", "manifests"];
-    let document: BTreeMap<String, IgnoredAny> =
-        serde_json::from_str(text).map_err(|_| Fault::malformed("the manifest is no JSON object"))?;
-    let alike = |key: &String| KEYS.iter().any(|known| key != known && key.eq_ignore_ascii_case(known));
-    match document.keys().any(alike) {
+    struct Keys {
+        alike: bool,
+    }
+    impl<'de> Deserialize<'de> for Keys {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Each;
+            impl<'de> Visitor<'de> for Each {
+                type Value = Keys;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("an object")
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                    let is_alike =
+                        |key: &str| KEYS.iter().any(|known| key != *known && key.eq_ignore_ascii_case(known));
+                    let mut alike = false;
+                    while let Some(Seen(key)) = map.next_key::<Seen<ANNOTATION_KEY>>()? {
+                        alike |= key.is_some_and(|key| is_alike(&key));
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                    Ok(Keys { alike })
+                }
+            }
+            deserializer.deserialize_map(Each)
+        }
+    }
+    let keys: Keys = serde_json::from_str(text).map_err(|_| Fault::malformed("the manifest is no JSON object"))?;
+    match keys.alike {
         true => Err(Fault::malformed("the manifest has a key that differs from a known one only in case")),
         false => Ok(()),
     }
@@ -225,12 +345,17 @@ impl Document {
             )));
         }
         let named = self.media_type.as_deref().or(served);
+        let parts = [&self.layers, &self.manifests].into_iter().flatten().map(Vec::len).sum::<usize>();
+        if parts > MOST_PARTS {
+            let detail = format!("the manifest has {parts} parts, and no more than {MOST_PARTS} are asked for");
+            return Err(Fault::new(Cause::Unsupported, detail));
+        }
         let Some(kind) = named.and_then(kind) else {
             let detail = format!("manifests of type {:.100?} are not supported", named.unwrap_or("unknown"));
             return Err(Fault::new(Cause::Unsupported, detail));
         };
-        let created = self.annotations.as_ref().and_then(created);
-        let annotation = |key: &str| self.annotations.as_ref()?.get(key).map(String::as_str);
+        let annotation = |key: &str| self.annotations.0.get(key).map(String::as_str);
+        let created = annotation(ORG_OPENCONTAINERS_IMAGE_CREATED).and_then(|text| text.parse().ok());
         let provenance = Provenance::read(annotation);
         let content = match (kind, self.manifests, self.layers, self.config) {
             (_, Some(_), Some(_), _) | (_, Some(_), _, Some(_)) => {
@@ -257,17 +382,11 @@ fn descriptors(raw: Vec<RawDescriptor>) -> Vec<Descriptor> {
 impl From<RawDescriptor> for Descriptor {
     fn from(raw: RawDescriptor) -> Self {
         let elsewhere = raw.urls.is_some_and(|urls| !urls.is_empty());
-        let attestation =
-            raw.annotations.is_some_and(|annotations| annotations.contains_key("vnd.docker.reference.type"));
+        let attestation = raw.annotations.0.contains_key(REFERENCE_TYPE);
         let foreign = elsewhere && FOREIGN.contains(&raw.media_type.as_str());
         let part = raw.platform.and_then(|platform| platform.name()).map(|name| format!("{PLATFORM} {name}"));
         Self { digest: raw.digest, size: raw.size, media_type: raw.media_type, foreign, attestation, part }
     }
-}
-
-/// The annotation that says when something was built.
-fn created(annotations: &BTreeMap<String, String>) -> Option<Timestamp> {
-    annotations.get(ORG_OPENCONTAINERS_IMAGE_CREATED)?.parse().ok()
 }
 
 /// When an image's configuration says that it was built.

@@ -98,9 +98,6 @@ pub struct Provenance {
     pub schema: Option<SchemaChange>,
 }
 
-const REVISION: &str = "org.opencontainers.image.revision";
-const SOURCE: &str = "org.opencontainers.image.source";
-
 /// Longer addresses are cut: nobody types them.
 const LONGEST_SOURCE: usize = 300;
 
@@ -108,15 +105,20 @@ const LONGEST_SOURCE: usize = 300;
 const LONGEST_REVISION: usize = 60;
 
 impl Provenance {
+    /// The annotation, or label, that says the commit.
+    pub const REVISION: &str = "org.opencontainers.image.revision";
+    /// The one that says where that is.
+    pub const SOURCE: &str = "org.opencontainers.image.source";
+
     /// Reads annotations or labels.
     #[must_use]
     pub fn read<'t>(annotation: impl Fn(&str) -> Option<&'t str>) -> Self {
         Self {
-            commit: annotation(REVISION).and_then(Commit::read),
-            revision: annotation(REVISION)
+            commit: annotation(Self::REVISION).and_then(Commit::read),
+            revision: annotation(Self::REVISION)
                 .filter(|text| Commit::read(text).is_none() && !text.trim().is_empty())
                 .map(|text| text.trim().chars().take(LONGEST_REVISION).collect::<String>().into()),
-            source: annotation(SOURCE)
+            source: annotation(Self::SOURCE)
                 .map(str::trim)
                 .filter(|text| !text.is_empty())
                 .map(|text| text.chars().take(LONGEST_SOURCE).collect::<String>().into()),

@@ -19,6 +19,9 @@ const MOST_WORDS: usize = 160;
 /// So much is read to the end where only the first byte is wanted: a connection costs more.
 const LITTLE: usize = 16 << 10;
 
+/// Room that is made for a body before it comes.
+const MOST_AT_FIRST: usize = 4 << 20;
+
 /// An answer with its body.
 #[derive(Debug)]
 pub struct Answer {
@@ -30,6 +33,8 @@ pub struct Answer {
     pub body: Bytes,
     /// Whether a redirect led away from the server, so that what this says is not the server's own word.
     pub elsewhere: bool,
+    /// Whether its body was left unread, because it is longer than was asked for.
+    pub is_left: bool,
 }
 
 impl Answer {
@@ -119,6 +124,15 @@ pub trait Sink: Send {
     fn take(&mut self, bytes: &[u8]);
 }
 
+/// How much of a body is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// More is a fault.
+    pub cap: usize,
+    /// More is left where it is.
+    pub shorter_than: Option<usize>,
+}
+
 /// Why a body was not read.
 pub enum BodyFault {
     /// The connection broke, or ended short of its Content-Length (F3, F4): what came is thrown away, try again.
@@ -131,7 +145,7 @@ impl Answer {
     /// Reads an answer to its end. Both what it announces and what comes are held to the cap.
     pub async fn read(
         mut response: Response,
-        cap: usize,
+        Limits { cap, shorter_than }: Limits,
         elsewhere: bool,
         sink: Option<&mut (dyn Sink + '_)>,
     ) -> Result<Self, BodyFault> {
@@ -143,14 +157,25 @@ impl Answer {
         if too_large(announced) {
             return Err(BodyFault::TooLarge);
         }
+        let is_long = |size: u64| strict && shorter_than.is_some_and(|most| size > most as u64);
+        let long = |headers| Ok(Self { status, headers, body: Bytes::new(), elsewhere, is_left: true });
+        if is_long(announced) {
+            return long(headers);
+        }
         let mut sink = sink.filter(|_| status.is_success());
         if let Some(sink) = &mut sink {
             sink.start();
         }
-        let (mut body, mut length) = (BytesMut::new(), 0);
+        // Grown step by step, it would take its size twice over.
+        let expected = usize::try_from(announced).unwrap_or(cap).min(cap).min(MOST_AT_FIRST);
+        let kept = if sink.is_some() { 0 } else { expected };
+        let (mut body, mut length) = (BytesMut::with_capacity(kept), 0);
         while let Some(chunk) = response.chunk().await.map_err(BodyFault::Broken)? {
             if too_large((length + chunk.len()) as u64) {
                 return Err(BodyFault::TooLarge);
+            }
+            if is_long((length + chunk.len()) as u64) {
+                return long(headers);
             }
             let room = cap - length;
             let kept = &chunk[..chunk.len().min(room)];
@@ -163,7 +188,7 @@ impl Answer {
                 break;
             }
         }
-        Ok(Self { status, headers, body: body.freeze(), elsewhere })
+        Ok(Self { status, headers, body: body.freeze(), elsewhere, is_left: false })
     }
 
     /// An answer of which only the beginning matters: what comes of the first byte on is thrown away, the connection
@@ -171,7 +196,7 @@ impl Answer {
     /// it says.
     pub async fn begin(mut response: Response, cap: usize, elsewhere: bool) -> Result<Self, BodyFault> {
         if !response.status().is_success() {
-            return Self::read(response, cap, elsewhere, None).await;
+            return Self::read(response, Limits { cap, shorter_than: None }, elsewhere, None).await;
         }
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let is_little = response.content_length().is_some_and(|length| length <= LITTLE as u64);
@@ -186,7 +211,7 @@ impl Answer {
             }
         }
         body.truncate(1);
-        Ok(Self { status, headers, body: body.freeze(), elsewhere })
+        Ok(Self { status, headers, body: body.freeze(), elsewhere, is_left: false })
     }
 
     /// The length of the whole content, of which this answer may be a part: from `Content-Range`, else from
@@ -207,7 +232,7 @@ impl Answer {
     /// An answer of which only status and headers matter.
     pub fn bare(mut response: Response, elsewhere: bool) -> Self {
         let headers = std::mem::take(response.headers_mut());
-        Self { status: response.status(), headers, body: Bytes::new(), elsewhere }
+        Self { status: response.status(), headers, body: Bytes::new(), elsewhere, is_left: false }
     }
 
     /// Holds an answer of 200 to the kind of content that was asked for: a proxy's login page is no answer (F12).

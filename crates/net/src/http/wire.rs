@@ -16,7 +16,7 @@ use tracing::debug;
 use url::Url;
 
 use super::address::{AddressRefused, Dialer};
-use super::answer::{BodyFault, Sink};
+use super::answer::{BodyFault, Limits, Sink};
 use super::fault::Fault;
 use super::handshake::{self, tls_error};
 use super::place::redacted;
@@ -71,6 +71,8 @@ pub struct Extras<'a> {
     pub sink: Option<&'a mut dyn Sink>,
     /// Whether the first byte of the body is enough.
     pub first_byte: bool,
+    /// A body of a success that is longer than this is not read: who wants it must first see that there is room.
+    pub shorter_than: Option<usize>,
 }
 
 /// The HTTP client of one source.
@@ -291,7 +293,10 @@ impl Wire {
             }
             let read = match extras.first_byte {
                 true => Answer::begin(response, call.cap, elsewhere).await,
-                false => Answer::read(response, call.cap, elsewhere, extras.sink.as_deref_mut()).await,
+                false => {
+                    let limits = Limits { cap: call.cap, shorter_than: extras.shorter_than };
+                    Answer::read(response, limits, elsewhere, extras.sink.as_deref_mut()).await
+                }
             };
             return read.map_err(|fault| match fault {
                 BodyFault::Broken(error) => broken(call, &url, &error),

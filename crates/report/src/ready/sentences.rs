@@ -209,9 +209,7 @@ pub(super) fn lasts(lasts: &Lasts) -> Phrase {
         Lasts::UntilRule { threat } => threatened(threat),
         Lasts::UnlessPinned { threat } => Phrase::said("unless it is pinned, ").then(threatened(threat)),
         Lasts::WithTheRules => Phrase::said("no rule reaches it today"),
-        Lasts::NoRulesToRead => {
-            Phrase::said("its pin keeps it from cleanups that go by tags")
-        }
+        Lasts::NoRulesToRead => Phrase::said("its pin keeps it from cleanups that go by tags"),
         Lasts::NotAtAll => Phrase::said("nothing keeps it: any cleanup may take it"),
         Lasts::Unknown { detail } => Phrase::said("how long it lasts is unknown: ").then(Phrase::sentence(detail)),
     }

@@ -10,7 +10,7 @@ use aws_sdk_apprunner::Client;
 use aws_sdk_apprunner::types::ServiceStatus;
 use jiff::Timestamp;
 
-use super::client::{Access, Account, CAP, Gate};
+use super::client::{Access, Account, CAP, Failure, Gate, Lists};
 use super::{image, moment, name, region, unmatched};
 use crate::{ProductionSignal, Signalled, Use};
 use prodpin_core::model::{Cause, Evidence, Platform, Tenure, Waiting, Workload};
@@ -41,6 +41,7 @@ impl ProductionSignal for AppRunner {
             aws_sdk_apprunner::config::Builder::from(&account.shared)
                 .interceptor(Gate)
                 .interceptor(CAP)
+                .interceptor(Lists)
                 .interceptor(NamesItself)
                 .retry_classifier(CAP)
                 .build(),
@@ -49,7 +50,7 @@ impl ProductionSignal for AppRunner {
             .pages(
                 "apprunner:ListServices",
                 |token| client.list_services().set_next_token(token).send(),
-                |page| (page.service_summary_list, page.next_token),
+                |page| (Some(page.service_summary_list), page.next_token),
             )
             .await;
         let services = match listed {
@@ -61,7 +62,10 @@ impl ProductionSignal for AppRunner {
         };
         let mut names = BTreeSet::new();
         for summary in services {
-            let (Some(service), Some(arn)) = (summary.service_name, summary.service_arn) else { continue };
+            let (Some(service), Some(arn)) = (summary.service_name, summary.service_arn) else {
+                Failure::lacks("apprunner:ListServices", "the name and ARN of a service").tell(&mut said);
+                continue;
+            };
             let gone = matches!(summary.status, Some(ServiceStatus::Deleted));
             if gone || !self.access.config.names.matches(&service) {
                 continue;
@@ -83,7 +87,9 @@ impl ProductionSignal for AppRunner {
 
 impl AppRunner {
     fn tell(&self, service: Option<&aws_sdk_apprunner::types::Service>, said: &mut Signalled) {
-        let Some(service) = service else { return };
+        let Some(service) = service else {
+            return Failure::lacks("apprunner:DescribeService", "the service").tell(said);
+        };
         let source = service.source_configuration.as_ref();
         // A service built from source has no image of ours.
         let Some(repository) = source.and_then(|source| source.image_repository.as_ref()) else { return };

@@ -5,8 +5,11 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_apprunner::operation::list_services::ListServicesOutput;
 use aws_sdk_ecs::config::http::HttpResponse;
-use aws_sdk_ecs::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_ecs::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
 use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::config::timeout::TimeoutConfig;
 use aws_sdk_ecs::config::{AppName, ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
@@ -114,12 +117,13 @@ impl Account {
         tokio::time::timeout_at(deadline.into(), answered).await.unwrap_or_else(|_| Err(late()))
     }
 
-    /// Follows the pages of a list to their end. A page's failure is the list's: half a list is none (F17, F18).
+    /// Follows the pages of a list to their end. A page's failure is the list's: half a list is none (F17, F18). So is an
+    /// answer without a list: every one of these calls writes an empty one.
     pub(super) async fn pages<T, E, O, Fut>(
         &self,
         name: &'static str,
         mut page: impl FnMut(Option<String>) -> Fut,
-        read: impl Fn(O) -> (Vec<T>, Option<String>),
+        read: impl Fn(O) -> (Option<Vec<T>>, Option<String>),
     ) -> Result<Vec<T>, Failure>
     where
         Fut: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
@@ -128,7 +132,7 @@ impl Account {
         let (mut all, mut token) = (Vec::new(), None::<String>);
         for _ in 0..MOST_PAGES {
             let (items, next) = read(self.call(name, page(token.clone())).await?);
-            all.extend(items);
+            all.extend(items.ok_or_else(|| Failure::lacks(name, "its list"))?);
             match next.filter(|next| !next.is_empty()) {
                 None => return Ok(all),
                 Some(next) if token.as_ref() == Some(&next) => break,
@@ -177,6 +181,12 @@ impl Failure {
         Self { call, cause: aws::cause(error, error.code(), status), reason: reason.chars().take(MOST_WORDS).collect() }
     }
 
+    /// An answer that succeeded, and has not what every answer to this call has.
+    pub(super) fn lacks(call: &'static str, what: &str) -> Self {
+        let reason = format!("the answer lacks {what}; see what answers in the service's place");
+        Self { call, cause: Cause::Malformed, reason }
+    }
+
     pub(super) fn tell(&self, said: &mut Signalled) {
         said.gap(self.cause, self);
     }
@@ -211,6 +221,54 @@ impl Gate {
                 let what = format!("{method} {}", target.unwrap_or_default()).trim_end().to_owned();
                 Err(Refused { what, reason: "signals only read" })
             }
+        }
+    }
+}
+
+/// App Runner's SDK reads an answer without its list as an empty one; the answer itself says which it was.
+#[derive(Debug)]
+pub(super) struct Lists;
+
+/// An answer to a list that has none.
+#[derive(Debug)]
+struct NoList;
+
+impl fmt::Display for NoList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the answer lacks its list; see what answers in the service's place")
+    }
+}
+
+impl std::error::Error for NoList {}
+
+impl Lists {
+    fn check(body: Option<&[u8]>) -> Result<(), NoList> {
+        #[derive(serde::Deserialize)]
+        struct Listed {
+            #[serde(rename = "ServiceSummaryList")]
+            _services: Vec<serde::de::IgnoredAny>,
+        }
+        match body.is_none_or(|body| serde_json::from_slice::<Listed>(body).is_err()) {
+            true => Err(NoList),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Intercept for Lists {
+    fn name(&self) -> &'static str {
+        "Lists"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        match context.output_or_error().is_ok_and(|output| output.downcast_ref::<ListServicesOutput>().is_some()) {
+            true => Ok(Self::check(context.response().body().bytes())?),
+            false => Ok(()),
         }
     }
 }

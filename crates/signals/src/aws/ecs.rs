@@ -104,7 +104,7 @@ impl Reader<'_> {
             .pages(
                 "ecs:ListClusters",
                 |token| client.list_clusters().set_next_token(token).send(),
-                |page| (page.cluster_arns.unwrap_or_default(), page.next_token),
+                |page| (page.cluster_arns, page.next_token),
             )
             .await?;
         let mut names = BTreeSet::new();
@@ -127,14 +127,20 @@ impl Reader<'_> {
             .pages(
                 "ecs:ListServices",
                 |token| client.list_services().cluster(cluster).max_results(100).set_next_token(token).send(),
-                |page| (page.service_arns.unwrap_or_default(), page.next_token),
+                |page| (page.service_arns, page.next_token),
             )
             .await?;
         for some in services.chunks(SERVICES_AT_ONCE) {
             let asked = client.describe_services().cluster(cluster).set_services(Some(some.to_vec())).send();
             let answer = account.call("ecs:DescribeServices", asked).await?;
-            self.left_out("ecs:DescribeServices", answer.failures.unwrap_or_default());
-            for service in answer.services.unwrap_or_default() {
+            let call = "ecs:DescribeServices";
+            let services = answer.services.ok_or_else(|| Failure::lacks(call, "its list"))?;
+            let failures = answer.failures.unwrap_or_default();
+            let named =
+                services.iter().map(|service| service.service_arn.as_deref().or(service.service_name.as_deref()));
+            self.passed_over(call, some.iter().map(String::as_str), named, &failures);
+            self.left_out(call, failures);
+            for service in services {
                 if service.status.as_deref() != Some("INACTIVE") {
                     self.service(cluster, &service, &mut told).await;
                 }
@@ -152,17 +158,21 @@ impl Reader<'_> {
                     let asked = client.list_tasks().cluster(cluster).desired_status(DesiredStatus::Running);
                     asked.set_next_token(token).send()
                 },
-                |page| (page.task_arns.unwrap_or_default(), page.next_token),
+                |page| (page.task_arns, page.next_token),
             )
             .await?;
         for some in running.chunks(TASKS_AT_ONCE) {
             let asked = client.describe_tasks().cluster(cluster).set_tasks(Some(some.to_vec())).send();
             let answer = account.call("ecs:DescribeTasks", asked).await?;
+            let call = "ecs:DescribeTasks";
+            let tasks = answer.tasks.ok_or_else(|| Failure::lacks(call, "its list"))?;
             let mut failures = answer.failures.unwrap_or_default();
+            let named = tasks.iter().map(|task| task.task_arn.as_deref());
+            self.passed_over(call, some.iter().map(String::as_str), named, &failures);
             // One that ended since it was listed.
             failures.retain(|failure| failure.reason.as_deref() != Some("MISSING"));
-            self.left_out("ecs:DescribeTasks", failures);
-            for task in answer.tasks.unwrap_or_default() {
+            self.left_out(call, failures);
+            for task in tasks {
                 self.task(cluster, &task, told).await;
             }
         }
@@ -177,9 +187,12 @@ impl Reader<'_> {
         };
         let tenure = Tenure::Now { since: moment(task.started_at.as_ref()) };
         let revision: Option<Arc<str>> = definition.map(Arc::from);
-        let mut unresolved = false;
+        let mut unresolved = task.containers.is_none();
         for container in task.containers.iter().flatten() {
-            let Some(named) = container.image.as_deref() else { continue };
+            let Some(named) = container.image.as_deref() else {
+                unresolved = true;
+                continue;
+            };
             let container_name = container.name.as_deref().unwrap_or_default();
             match container.image_digest.as_deref() {
                 Some(digest) => {
@@ -204,7 +217,9 @@ impl Reader<'_> {
     }
 
     async fn service(&mut self, cluster: &str, service: &Service, told: &mut Told) {
-        let Some(service_name) = service.service_name.as_deref() else { return };
+        let Some(service_name) = service.service_name.as_deref() else {
+            return Failure::lacks("ecs:DescribeServices", "the name of a service").tell(&mut self.said);
+        };
         let workload = self.workload(cluster, "service", service_name);
         self.controls.insert(workload.clone(), Arc::new(control(service, service_name)));
         // Services that CodeDeploy or others deploy have no deployments here, and asking for them is an error.
@@ -224,16 +239,20 @@ impl Reader<'_> {
         for some in arns.chunks(REVISIONS_AT_ONCE) {
             let wanted = some.iter().map(|arn| (*arn).to_owned()).collect();
             let asked = self.client.describe_service_revisions().set_service_revision_arns(Some(wanted)).send();
-            match self.account.call("ecs:DescribeServiceRevisions", asked).await {
+            let call = "ecs:DescribeServiceRevisions";
+            match self.account.call(call, asked).await {
                 Ok(answer) => {
                     let mut failures = answer.failures.unwrap_or_default();
+                    let revisions = answer.service_revisions.unwrap_or_default();
+                    let named = revisions.iter().map(|revision| revision.service_revision_arn.as_deref());
+                    self.passed_over(call, some.iter().copied(), named, &failures);
                     // What is past may be forgotten; what runs may not be missing.
                     failures.retain(|failure| {
                         failure.arn.as_deref().is_none_or(|arn| current.contains(arn))
                             || failure.reason.as_deref() != Some("MISSING")
                     });
-                    self.left_out("ecs:DescribeServiceRevisions", failures);
-                    for revision in answer.service_revisions.unwrap_or_default() {
+                    self.left_out(call, failures);
+                    for revision in revisions {
                         let arn = revision.service_revision_arn.as_deref().unwrap_or_default();
                         let Some(tenure) = tenures.get(arn).copied() else { continue };
                         known = true;
@@ -266,7 +285,7 @@ impl Reader<'_> {
                     let asked = client.list_service_deployments().cluster(cluster).service(service);
                     asked.set_status(Some(wanted.to_vec())).set_next_token(token).send()
                 },
-                |page| (page.service_deployments.unwrap_or_default(), page.next_token),
+                |page| (page.service_deployments, page.next_token),
             )
             .await;
         let mut deployments = listed?;
@@ -313,7 +332,13 @@ impl Reader<'_> {
             .max_results(i32::try_from(MOST_DEFINITIONS).unwrap_or(i32::MAX))
             .send();
         let listed = match account.call("ecs:ListTaskDefinitions", asked).await {
-            Ok(answer) => answer.task_definition_arns.unwrap_or_default(),
+            Ok(answer) => {
+                answer.task_definition_arns.ok_or_else(|| Failure::lacks("ecs:ListTaskDefinitions", "its list"))
+            }
+            Err(failure) => Err(failure),
+        };
+        let listed = match listed {
+            Ok(listed) => listed,
             Err(failure) => return failure.tell(&mut self.said),
         };
         let mut older: Vec<String> = listed.into_iter().filter(|arn| family(arn) == wanted).collect();
@@ -350,13 +375,13 @@ impl Reader<'_> {
     async fn definition(&mut self, arn: &str) -> Option<TaskDefinition> {
         if !self.definitions.contains_key(arn) {
             let asked = self.client.describe_task_definition().task_definition(arn).send();
-            let known = match self.account.call("ecs:DescribeTaskDefinition", asked).await {
-                Ok(answer) => answer.task_definition,
-                Err(failure) => {
-                    failure.tell(&mut self.said);
-                    None
-                }
-            };
+            let call = "ecs:DescribeTaskDefinition";
+            let known = self.account.call(call, asked).await;
+            let known = known.and_then(|answer| {
+                let known = answer.task_definition.filter(|known| known.container_definitions.is_some());
+                known.ok_or_else(|| Failure::lacks(call, "a task definition with its containers"))
+            });
+            let known = known.map_err(|failure| failure.tell(&mut self.said)).ok();
             self.definitions.insert(arn.to_owned(), known);
         }
         self.definitions.get(arn).cloned().flatten()
@@ -394,6 +419,27 @@ impl Reader<'_> {
             kind: kind.into(),
             name: name.into(),
         })
+    }
+
+    /// What was asked for, and is neither answered nor said to be left out (F46).
+    fn passed_over<'a>(
+        &mut self,
+        call: &str,
+        asked: impl Iterator<Item = &'a str>,
+        named: impl Iterator<Item = Option<&'a str>>,
+        failures: &'a [Left],
+    ) {
+        let failed = failures.iter().map(|failure| failure.arn.as_deref());
+        // Where a failure names nothing, it may be about any of them, and is told as it is.
+        if failed.clone().any(|arn| arn.is_none()) {
+            return;
+        }
+        // Names and identifiers alone: accounts change from short ARNs to long ones.
+        let told: BTreeSet<&str> = named.chain(failed).flatten().map(last_part).collect();
+        for arn in asked.filter(|arn| !told.contains(last_part(arn))) {
+            self.said
+                .gap(Cause::Malformed, format_args!("{call} was asked for {arn}, and does not say anything of it"));
+        }
     }
 
     /// What a call that succeeded did not answer (F46).

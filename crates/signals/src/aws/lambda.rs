@@ -12,7 +12,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration, PackageType};
 use jiff::Timestamp;
 
-use super::client::{Access, Account, CAP, Gate};
+use super::client::{Access, Account, CAP, Failure, Gate};
 use super::{image, name, region, unmatched};
 use crate::{Named, ProductionSignal, Signalled, Use};
 use prodpin_core::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
@@ -55,7 +55,7 @@ impl ProductionSignal for Lambda {
             .pages(
                 "lambda:ListFunctions",
                 |token| client.list_functions().set_marker(token).send(),
-                |page| (page.functions.unwrap_or_default(), page.next_marker),
+                |page| (page.functions, page.next_marker),
             )
             .await;
         let functions = match listed {
@@ -65,6 +65,9 @@ impl ProductionSignal for Lambda {
                 return said;
             }
         };
+        if functions.iter().any(|function| function.function_name.is_none()) {
+            Failure::lacks("lambda:ListFunctions", "the name of a function").tell(&mut said);
+        }
         let names: BTreeSet<String> = functions
             .into_iter()
             .filter_map(|function| function.function_name)
@@ -92,14 +95,14 @@ impl Lambda {
             .pages(
                 "lambda:ListVersionsByFunction",
                 |token| client.list_versions_by_function().function_name(function).set_marker(token).send(),
-                |page| (page.versions.unwrap_or_default(), page.next_marker),
+                |page| (page.versions, page.next_marker),
             )
             .await;
         let aliases = account
             .pages(
                 "lambda:ListAliases",
                 |token| client.list_aliases().function_name(function).set_marker(token).send(),
-                |page| (page.aliases.unwrap_or_default(), page.next_marker),
+                |page| (page.aliases, page.next_marker),
             )
             .await;
         let (versions, aliases) = match (versions, aliases) {
@@ -153,7 +156,10 @@ impl Lambda {
             Ok(answer) => answer.code.map(|code| (code.image_uri, code.resolved_image_uri, code.resolved_s3_object)),
             Err(failure) => return failure.tell(said),
         };
-        let (image_uri, resolved, object) = code.unwrap_or_default();
+        let Some((image_uri, resolved, object)) = code else {
+            let lack = format!("the code of {} {qualifier}", workload.name);
+            return Failure::lacks("lambda:GetFunction", &lack).tell(said);
+        };
         let named = match version.package_type {
             Some(PackageType::Image) => {
                 let digest = resolved.as_deref().and_then(|uri| uri.rsplit_once('@')).map(|(_, digest)| digest);

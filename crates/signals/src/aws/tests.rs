@@ -213,6 +213,73 @@ async fn a_denied_call_names_the_action_to_grant_and_never_means_that_nothing_ru
 }
 
 #[tokio::test]
+async fn a_success_without_what_was_asked_for_never_means_that_nothing_runs_i4() {
+    async fn ecs(replay: Replay) -> Signalled {
+        Ecs { access: replay.access(&["prod"]) }.collect().await
+    }
+    async fn lambda(replay: Replay) -> Signalled {
+        Lambda { access: replay.access(&["api"]) }.collect().await
+    }
+    async fn runner(replay: Replay) -> Signalled {
+        AppRunner { access: replay.access(&["*"]) }.collect().await
+    }
+    let whole = [ecs(whole_cluster().await).await, lambda(functions().await).await, runner(app_runner().await).await];
+    assert!(whole.iter().all(|said| said.gaps.is_empty()), "{whole:?}");
+    for call in [
+        "ListClusters",
+        "ListTasks",
+        "DescribeTasks",
+        "ListServices",
+        "DescribeServices",
+        "ListServiceDeployments",
+        "DescribeServiceRevisions",
+        "ListTaskDefinitions",
+        "DescribeTaskDefinition",
+    ] {
+        let replay = whole_cluster().await;
+        replay.first(&format!("ecs:{call}"), json!({}));
+        let said = ecs(replay).await;
+        assert!(
+            said.gaps.iter().any(|gap| gap.cause == Cause::Malformed && gap.detail.contains(call)),
+            "{call}: {:?}",
+            said.gaps
+        );
+    }
+    for (call, list) in
+        [("DescribeTasks", "tasks"), ("DescribeServices", "services"), ("DescribeServiceRevisions", "serviceRevisions")]
+    {
+        let replay = whole_cluster().await;
+        replay.first(&format!("ecs:{call}"), json!({ list: [], "failures": [] }));
+        let said = ecs(replay).await;
+        assert!(
+            said.gaps.iter().any(|gap| gap.detail.contains("does not say anything of it")),
+            "{call}: {:?}",
+            said.gaps
+        );
+    }
+    for call in ["ListFunctions", "ListVersionsByFunction", "ListAliases", "GetFunction"] {
+        let replay = functions().await;
+        replay.first(&format!("lambda:{call}"), json!({}));
+        let said = lambda(replay).await;
+        assert!(
+            said.gaps.iter().any(|gap| gap.cause == Cause::Malformed && gap.detail.contains(call)),
+            "{call}: {:?}",
+            said.gaps
+        );
+    }
+    for call in ["ListServices", "DescribeService"] {
+        let replay = app_runner().await;
+        replay.first(&format!("apprunner:{call}"), json!({}));
+        let said = runner(replay).await;
+        assert!(
+            said.gaps.iter().any(|gap| gap.cause == Cause::Malformed && gap.detail.contains(call)),
+            "{call}: {:?}",
+            said.gaps
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_list_that_goes_on_with_its_own_page_is_a_gap_f18() {
     let replay = whole_cluster().await;
     replay.first("ecs:ListServices", json!({ "serviceArns": [], "nextToken": "again" }));

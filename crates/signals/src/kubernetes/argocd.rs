@@ -18,7 +18,7 @@ use prodpin_core::model::{
 };
 use prodpin_policy::ArgoCdConfig;
 
-const APPLICATIONS: Kind = Kind::named("argoproj.io", "v1alpha1", "applications");
+const APPLICATIONS: Kind = Kind::named("argoproj.io", "v1alpha1", "Application", "applications");
 /// How many deployments Argo CD keeps where nothing is said (E130).
 const DEFAULT_HISTORY: u32 = 10;
 

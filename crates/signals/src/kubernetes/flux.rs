@@ -18,9 +18,11 @@ use prodpin_core::model::{
 };
 use prodpin_policy::FluxConfig;
 
-const HELM_RELEASES: Kind = Kind::named("helm.toolkit.fluxcd.io", "v2", "helmreleases");
-const OCI_REPOSITORIES: Kind = Kind::named("source.toolkit.fluxcd.io", "v1", "ocirepositories").optional();
-const HELM_REPOSITORIES: Kind = Kind::named("source.toolkit.fluxcd.io", "v1", "helmrepositories").optional();
+const HELM_RELEASES: Kind = Kind::named("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases");
+const OCI_REPOSITORIES: Kind =
+    Kind::named("source.toolkit.fluxcd.io", "v1", "OCIRepository", "ocirepositories").optional();
+const HELM_REPOSITORIES: Kind =
+    Kind::named("source.toolkit.fluxcd.io", "v1", "HelmRepository", "helmrepositories").optional();
 /// How many releases Flux keeps where nothing is said (E131).
 const DEFAULT_HISTORY: u32 = 5;
 

@@ -22,9 +22,8 @@ use prodpin_core::model::{Cause, ChartReference, Evidence, Platform, Tenure, Wai
 
 /// Only the revisions that production runs or ran, and few at once: each may have a megabyte.
 const SELECTOR: &str = "&labelSelector=owner%3Dhelm%2Cstatus%20in%20%28deployed%2Csuperseded%29";
-const SECRETS: Kind =
-    Kind { group: "", version: "v1", plural: "secrets", optional: false, page: 20, selector: SELECTOR };
-const CONFIG_MAPS: Kind = Kind { plural: "configmaps", ..SECRETS };
+const SECRETS: Kind = Kind { page: 20, selector: SELECTOR, ..Kind::core("v1", "Secret", "secrets") };
+const CONFIG_MAPS: Kind = Kind { kind: "ConfigMap", plural: "configmaps", ..SECRETS };
 
 /// A Secret holds a megabyte; in base64 a third more.
 const MOST_STORED: usize = 2 << 20;
@@ -143,7 +142,7 @@ pub(super) async fn tell(
         let stored: Vec<Stored> = list(cluster, &kind, namespaces, said).await;
         for one in stored {
             // A Secret of another type that carries Helm's labels is nobody's release.
-            if kind == SECRETS && one.r#type != "helm.sh/release.v1" {
+            if kind == SECRETS && !matches!(one.r#type.as_str(), "helm.sh/release.v1" | "") {
                 continue;
             }
             let place = format!("{}/{}", one.metadata.namespace.as_deref().unwrap_or_default(), one.metadata.name);

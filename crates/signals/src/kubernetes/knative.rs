@@ -8,8 +8,8 @@ use super::list::{Kind, Namespaced};
 use super::objects::{Metadata, PodSpec, PodTemplate, nullable};
 use prodpin_core::decide::revisions::Route;
 
-pub(super) const REVISIONS: Kind = Kind::named("serving.knative.dev", "v1", "revisions").optional();
-pub(super) const ROUTES: Kind = Kind::named("serving.knative.dev", "v1", "routes").optional();
+pub(super) const REVISIONS: Kind = Kind::named("serving.knative.dev", "v1", "Revision", "revisions").optional();
+pub(super) const ROUTES: Kind = Kind::named("serving.knative.dev", "v1", "Route", "routes").optional();
 
 /// How Knative names the service, or the configuration, that a revision is of, and its number there.
 const SERVICE: &str = "serving.knative.dev/service";

@@ -1,16 +1,15 @@
 //! Lists, page by page to their end. A list that stops early, or may not be read, is a gap and never a short list.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
-use super::connect::{Cluster, Failure, most_bytes};
+use super::connect::{Cluster, Failure};
 use super::objects::Metadata;
+use super::page::{self, Listed};
 use crate::Signalled;
 use prodpin_core::model::{Cause, NamePatterns};
 use prodpin_net::cursor::Cursor;
@@ -21,6 +20,8 @@ use prodpin_net::memory;
 pub(super) struct Kind {
     pub(super) group: &'static str,
     pub(super) version: &'static str,
+    /// One of them, as objects and lists say what they are.
+    pub(super) kind: &'static str,
     pub(super) plural: &'static str,
     /// Whether a cluster may do without it: it comes from a custom resource definition.
     pub(super) optional: bool,
@@ -31,12 +32,17 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    pub(super) const fn core(version: &'static str, plural: &'static str) -> Self {
-        Self { group: "", version, plural, optional: false, page: PAGE, selector: "" }
+    pub(super) const fn core(version: &'static str, kind: &'static str, plural: &'static str) -> Self {
+        Self { group: "", version, kind, plural, optional: false, page: PAGE, selector: "" }
     }
 
-    pub(super) const fn named(group: &'static str, version: &'static str, plural: &'static str) -> Self {
-        Self { group, version, plural, optional: false, page: PAGE, selector: "" }
+    pub(super) const fn named(
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        Self { group, version, kind, plural, optional: false, page: PAGE, selector: "" }
     }
 
     pub(super) const fn optional(self) -> Self {
@@ -55,6 +61,14 @@ impl Kind {
         }
     }
 
+    /// What its lists and objects say of the version they are written in.
+    pub(super) fn api_version(&self) -> String {
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
     /// What an RBAC rule must say.
     fn grant(&self) -> String {
         format!("apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"list\"]", self.group, self.plural)
@@ -65,66 +79,6 @@ impl Kind {
 const PAGE: u32 = 500;
 /// More objects of one kind than any cluster holds (I20).
 const MOST_OBJECTS: usize = 1_000_000;
-
-#[derive(Deserialize)]
-#[serde(bound = "T: Deserialize<'de>")]
-struct Page<T> {
-    #[serde(default)]
-    metadata: PageMetadata,
-    #[serde(default)]
-    items: Items<T>,
-}
-
-/// The objects of a page, no more of them than its bytes may become in memory: the smallest object is some twenty bytes
-/// in an answer, and a hundred times that when it is read.
-struct Items<T>(Vec<T>);
-
-impl<T> Default for Items<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T> Items<T> {
-    fn most() -> usize {
-        most_bytes() * 2 / size_of::<T>().max(1)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
-            type Value = Items<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of objects")
-            }
-
-            fn visit_unit<E>(self) -> Result<Items<T>, E> {
-                Ok(Items::default())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut objects: A) -> Result<Items<T>, A::Error> {
-                let mut items = Vec::new();
-                while let Some(object) = objects.next_element()? {
-                    if items.len() >= Items::<T>::most() {
-                        return Err(A::Error::custom("too many objects"));
-                    }
-                    items.push(object);
-                }
-                Ok(Items(items))
-            }
-        }
-        deserializer.deserialize_any(Each(PhantomData))
-    }
-}
-
-#[derive(Deserialize, Default)]
-struct PageMetadata {
-    #[serde(rename = "continue", default)]
-    next: Option<String>,
-}
 
 /// Which namespaces are looked at, and how: by name where only names are given, for which rights in these namespaces
 /// are enough; else over the whole cluster, or, where that is denied, over the namespaces that there are.
@@ -149,19 +103,30 @@ impl<'p> Namespaces<'p> {
 
     /// The namespaces that there are, as far as they are meant.
     async fn existing(&self, cluster: &Cluster) -> &Result<Vec<String>, Failure> {
-        const NAMESPACES: Kind = Kind::core("v1", "namespaces");
-        #[derive(Deserialize)]
-        struct Namespace {
-            #[serde(default)]
-            metadata: Metadata,
-        }
+        const NAMESPACES: Kind = Kind::core("v1", "Namespace", "namespaces");
         self.listed
             .get_or_init(|| async {
-                let namespaces: Vec<Namespace> = pages(cluster, &NAMESPACES, None).await?;
-                let names = namespaces.into_iter().map(|namespace| namespace.metadata.name);
+                let listed: Listed<Namespace> = pages(cluster, &NAMESPACES, None).await?;
+                // One that cannot be read may be one of those that are meant.
+                if let Some(odd) = listed.odd.first() {
+                    return Err(Failure::new(Cause::Malformed, odd.told(&NAMESPACES)));
+                }
+                let names = listed.objects.into_iter().map(|namespace| namespace.metadata.name);
                 Ok(names.filter(|name| self.patterns.matches(name)).collect())
             })
             .await
+    }
+}
+
+#[derive(Deserialize)]
+struct Namespace {
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+impl Namespaced for Namespace {
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 }
 
@@ -191,9 +156,12 @@ pub(super) async fn list<T: DeserializeOwned + Namespaced>(
     }
     let Some(named) = namespaces.by_name() else {
         match pages::<T>(cluster, kind, None).await {
-            Ok(mut objects) => {
-                objects.retain(|object| namespaces.matches(object.metadata().namespace.as_deref()));
-                return objects;
+            Ok(mut listed) => {
+                listed.doubt_homeless();
+                // One whose namespace nobody can tell may lie in one that is meant.
+                listed.odd.retain(|odd| odd.namespace.is_none() || namespaces.matches(odd.namespace.as_deref()));
+                listed.objects.retain(|object| namespaces.matches(object.metadata().namespace.as_deref()));
+                return listed.told(kind, said);
             }
             Err(failure) if failure.status == Some(StatusCode::FORBIDDEN) => {}
             Err(failure) => {
@@ -203,6 +171,10 @@ pub(super) async fn list<T: DeserializeOwned + Namespaced>(
         }
         return match namespaces.existing(cluster).await {
             Ok(existing) => list_each(cluster, kind, existing, said).await,
+            Err(failure) if failure.cause != Cause::Denied => {
+                said.gap(failure.cause, format_args!("namespaces cannot be listed: {failure}"));
+                Vec::new()
+            }
             Err(_) => {
                 let grant = kind.grant();
                 said.gap(
@@ -255,7 +227,7 @@ pub(super) async fn apart<T: DeserializeOwned + Namespaced>(
     Apart { objects, said }
 }
 
-async fn list_each<T: DeserializeOwned>(
+async fn list_each<T: DeserializeOwned + Namespaced>(
     cluster: &Cluster,
     kind: &Kind,
     namespaces: &[String],
@@ -268,7 +240,7 @@ async fn list_each<T: DeserializeOwned>(
             continue;
         }
         match pages(cluster, kind, Some(namespace)).await {
-            Ok(more) => objects.extend(more),
+            Ok(listed) => objects.extend(listed.told(kind, said)),
             Err(failure) if failure.status == Some(StatusCode::FORBIDDEN) => said.gap(
                 Cause::Denied,
                 format_args!(
@@ -291,7 +263,10 @@ async fn list_each<T: DeserializeOwned>(
 /// An error is one that a list would run into as well.
 async fn is_absent(cluster: &Cluster, kind: &Kind) -> Result<bool, Failure> {
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Resources {
+        kind: String,
+        group_version: String,
         resources: Vec<Resource>,
     }
     #[derive(Deserialize)]
@@ -305,18 +280,21 @@ async fn is_absent(cluster: &Cluster, kind: &Kind) -> Result<bool, Failure> {
             Some(status) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => Ok(false),
             _ => Err(failure),
         },
-        Ok(body) => Ok(serde_json::from_slice::<Resources>(&body)
-            .is_ok_and(|known| !known.resources.iter().any(|resource| resource.name == kind.plural))),
+        // What is no discovery document says nothing: the list is asked for, and says it.
+        Ok(body) => Ok(serde_json::from_slice::<Resources>(&body).is_ok_and(|known| {
+            let is_one = known.kind == "APIResourceList" && known.group_version == kind.api_version();
+            is_one && !known.resources.iter().any(|resource| resource.name == kind.plural)
+        })),
     }
 }
 
 /// Follows the pages. A token that has expired between two of them starts the list over, once: what follows under a new
 /// one would be of another moment.
-async fn pages<T: DeserializeOwned>(
+async fn pages<T: DeserializeOwned + Namespaced>(
     cluster: &Cluster,
     kind: &Kind,
     namespace: Option<&str>,
-) -> Result<Vec<T>, Failure> {
+) -> Result<Listed<T>, Failure> {
     match pages_once(cluster, kind, namespace).await {
         Err(failure) if failure.status == Some(StatusCode::GONE) => {
             pages_once(cluster, kind, namespace).await.map_err(|failure| match failure.status {
@@ -332,38 +310,29 @@ async fn pages<T: DeserializeOwned>(
     }
 }
 
-async fn pages_once<T: DeserializeOwned>(
+async fn pages_once<T: DeserializeOwned + Namespaced>(
     cluster: &Cluster,
     kind: &Kind,
     namespace: Option<&str>,
-) -> Result<Vec<T>, Failure> {
-    let (mut objects, mut cursor, mut cost) = (Vec::new(), Cursor::default(), 0);
+) -> Result<Listed<T>, Failure> {
+    let (mut listed, mut cursor, mut cost) = (Listed::default(), Cursor::default(), 0);
     let most = memory::budget().part(2, 64 << 20, 2 << 30);
     loop {
         let path = format!("{}?{}{}", kind.path(namespace), query(kind.page, cursor.token().as_deref()), kind.selector);
         let body = cluster.get(&path).await?;
-        // The reason is told by its place alone: what the parser quotes may be a Secret's.
-        let page: Page<T> = serde_json::from_slice(&body).map_err(|error| {
-            let reason = match error.to_string().starts_with("too many objects") {
-                true => {
-                    format!("one page has more than {} objects, and {} were asked for", Items::<T>::most(), kind.page)
-                }
-                false => format!("the answer is no list (line {}, column {})", error.line(), error.column()),
-            };
-            Failure::new(Cause::Malformed, reason)
-        })?;
-        cost += body.len() + page.items.0.len() * size_of::<T>();
+        let before = listed.count();
+        let next = page::read(kind, &body, &mut listed).map_err(|reason| Failure::new(Cause::Malformed, reason))?;
+        let read = listed.count() - before;
+        cost += body.len() + read * size_of::<T>();
         drop(body);
-        let is_empty = page.items.0.is_empty();
-        objects.extend(page.items.0);
-        let more = cursor.advance(page.metadata.next, is_empty);
+        let more = cursor.advance(next, read == 0);
         match more.map_err(|reason| Failure::new(Cause::Malformed, format!("the list does not end: {reason}")))? {
-            false => return Ok(objects),
-            true if objects.len() > MOST_OBJECTS => {
+            false => return Ok(listed),
+            true if listed.count() > MOST_OBJECTS => {
                 return Err(Failure::new(Cause::Malformed, format!("there are more than {MOST_OBJECTS} objects")));
             }
             true if cost > most => {
-                let count = objects.len();
+                let count = listed.count();
                 let reason = format!("more than {count} objects need more memory than there is; raise --memory");
                 return Err(Failure::new(Cause::Malformed, reason));
             }

@@ -1,6 +1,6 @@
 //! What a Kubernetes cluster runs and ran, from its own objects (E122–E127).
 //!
-//! `connect` is a client that can only read, `list` follows pages to their end, `objects` are the fields that are read,
+//! `connect` is a client that can only read, `list` follows pages to their end, `page` reads one object by object, `objects` are the fields that are read,
 //! `image` reads references and nodes' words for them. From all of these `workloads` tells, without asking anything
 //! more, what runs and what ran; `helm`, `argocd` and `flux` do so for what is released through them.
 
@@ -13,6 +13,7 @@ mod image;
 mod knative;
 mod list;
 mod objects;
+mod page;
 mod workloads;
 
 use std::collections::BTreeSet;
@@ -33,15 +34,15 @@ use prodpin_policy::{ClusterAccess, KubernetesConfig};
 pub(super) use self::argocd::ArgoCd;
 pub(super) use self::flux::Flux;
 
-const PODS: Kind = Kind::core("v1", "pods");
-const DEPLOYMENTS: Kind = Kind::named("apps", "v1", "deployments");
-const REPLICA_SETS: Kind = Kind::named("apps", "v1", "replicasets");
-const STATEFUL_SETS: Kind = Kind::named("apps", "v1", "statefulsets");
-const DAEMON_SETS: Kind = Kind::named("apps", "v1", "daemonsets");
-const CONTROLLER_REVISIONS: Kind = Kind::named("apps", "v1", "controllerrevisions");
-const CRON_JOBS: Kind = Kind::named("batch", "v1", "cronjobs");
-const JOBS: Kind = Kind::named("batch", "v1", "jobs");
-const ROLLOUTS: Kind = Kind::named("argoproj.io", "v1alpha1", "rollouts").optional();
+const PODS: Kind = Kind::core("v1", "Pod", "pods");
+const DEPLOYMENTS: Kind = Kind::named("apps", "v1", "Deployment", "deployments");
+const REPLICA_SETS: Kind = Kind::named("apps", "v1", "ReplicaSet", "replicasets");
+const STATEFUL_SETS: Kind = Kind::named("apps", "v1", "StatefulSet", "statefulsets");
+const DAEMON_SETS: Kind = Kind::named("apps", "v1", "DaemonSet", "daemonsets");
+const CONTROLLER_REVISIONS: Kind = Kind::named("apps", "v1", "ControllerRevision", "controllerrevisions");
+const CRON_JOBS: Kind = Kind::named("batch", "v1", "CronJob", "cronjobs");
+const JOBS: Kind = Kind::named("batch", "v1", "Job", "jobs");
+const ROLLOUTS: Kind = Kind::named("argoproj.io", "v1alpha1", "Rollout", "rollouts").optional();
 
 /// The workloads of a cluster.
 pub(super) struct Kubernetes {

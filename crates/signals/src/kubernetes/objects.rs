@@ -187,7 +187,6 @@ pub(super) struct Container {
 pub(super) struct Templated {
     #[serde(default)]
     pub(super) metadata: Metadata,
-    #[serde(default)]
     pub(super) spec: TemplatedSpec,
     #[serde(default)]
     pub(super) status: TemplatedStatus,
@@ -297,7 +296,6 @@ pub(super) struct RevisionSpec {
 pub(super) struct CronJob {
     #[serde(default)]
     pub(super) metadata: Metadata,
-    #[serde(default)]
     pub(super) spec: CronJobSpec,
 }
 
@@ -317,7 +315,6 @@ pub(super) struct JobTemplate {
 pub(super) struct Job {
     #[serde(default)]
     pub(super) metadata: Metadata,
-    #[serde(default)]
     pub(super) spec: JobSpec,
     #[serde(default)]
     pub(super) status: JobStatus,
@@ -364,7 +361,6 @@ impl JobStatus {
 pub(super) struct Pod {
     #[serde(default)]
     pub(super) metadata: Metadata,
-    #[serde(default)]
     pub(super) spec: PodSpec,
     #[serde(default)]
     pub(super) status: PodStatus,

@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt as _};
 use super::answer::Answer;
 use super::fault::Fault;
 use super::manifest::{Content, Descriptor, Manifest, parse};
-use super::registry::{Lack, Registry, Repository};
+use super::registry::{Body, Lack, Registry, Repository};
 use super::resolve::check_header;
 pub(super) use crate::closure::Trouble;
 use crate::closure::{Below, Frontier, Identities, check_child};
@@ -16,10 +16,14 @@ use prodpin_core::model::{Digest, Disagreement};
 /// Manifests in memory at once, at 4 MiB each (I20).
 const MANIFESTS_AT_ONCE: usize = 6;
 
-/// A manifest as served: its exact bytes, and what they mean if that can be told.
+/// Bytes of a manifest that are kept for its pin. Larger ones are fetched again: many of them would be too much (I28).
+const MOST_KEPT: usize = 256 << 10;
+
+/// A manifest as served: what its bytes mean if that can be told, and the bytes themselves unless they are many.
 #[derive(Debug)]
 pub(super) struct Fetched {
-    pub(super) bytes: bytes::Bytes,
+    pub(super) size: usize,
+    pub(super) bytes: Option<bytes::Bytes>,
     pub(super) media_type: Option<String>,
     pub(super) manifest: Result<Manifest, Fault>,
 }
@@ -27,8 +31,15 @@ pub(super) struct Fetched {
 impl Registry {
     /// Fetches a manifest by digest and holds its bytes to it. It counts as a pull: `fetch` does it once.
     pub(super) async fn get_by_digest(&self, repository: &Repository, digest: &Digest) -> Result<Fetched, Trouble> {
-        let answer = match self.get_manifest(repository, &digest.to_string()).await {
-            Ok(answer) => answer,
+        let (answer, _room) = self.verified(repository, digest).await?;
+        let what = || format!("{}/{}@{digest}", self.host.shown(), repository.name);
+        Ok(Fetched::of(answer, what))
+    }
+
+    /// A manifest's exact bytes, held to its digest.
+    pub(super) async fn verified(&self, repository: &Repository, digest: &Digest) -> Result<Body, Trouble> {
+        let (answer, room) = match self.get_manifest(repository, &digest.to_string()).await {
+            Ok(body) => body,
             Err(Lack::NotFound) => return Err(Trouble::NotFound),
             Err(Lack::Unknown(fault)) => return Err(Trouble::Unknown(fault)),
         };
@@ -41,7 +52,7 @@ impl Registry {
             return Err(Trouble::WrongBytes(format!("{}: the bytes served hash to {served}", what())));
         }
         check_header(&answer, what).map_err(|fault| Trouble::WrongBytes(fault.detail))?;
-        Ok(Fetched::of(answer, what))
+        Ok((answer, room))
     }
 }
 
@@ -51,7 +62,8 @@ impl Fetched {
         let media_type = answer.media_type().map(str::to_owned);
         let manifest = parse(&answer.body, media_type.as_deref())
             .map_err(|fault| Fault::new(fault.cause, format!("{}: {}", what(), fault.detail)));
-        Self { bytes: answer.body, media_type, manifest }
+        let size = answer.body.len();
+        Self { size, bytes: Some(answer.body).filter(|_| size <= MOST_KEPT), media_type, manifest }
     }
 }
 
@@ -121,7 +133,7 @@ pub(super) async fn identities(
 async fn child_content(registry: &Registry, repository: &Repository, child: &Descriptor) -> Result<Content, Trouble> {
     let fetched = registry.fetch_present(repository, &child.digest).await?;
     let name = format!("{}@{}", repository.name, child.digest);
-    check_child(&name, child, fetched.bytes.len(), fetched.media_type.as_deref()).map_err(Trouble::Unknown)?;
+    check_child(&name, child, fetched.size, fetched.media_type.as_deref()).map_err(Trouble::Unknown)?;
     fetched.manifest.as_ref().map(|manifest| manifest.content.clone()).map_err(|fault| Trouble::Unknown(fault.clone()))
 }
 

@@ -10,6 +10,7 @@ use prodpin_core::model::{
     ArtifactId, ArtifactKind, Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, Pin, PinState, Presence,
     Provenance, Recognised, RegistryKind, Resolution, Scope, Tag,
 };
+use prodpin_net::memory;
 
 /// An image's configuration is a few KiB; labels can make it large, not this large.
 const CONFIG_CAP: usize = 8 << 20;
@@ -107,6 +108,7 @@ async fn look_below(
         Content::Image { .. } => manifest.is_chart().then_some(ArtifactKind::Chart),
     };
     seen.children = manifest.content.children();
+    let _room = memory::closures().enter(manifest.content.weight()).await;
     let found = below(registry, repository, digest, &manifest.content).await;
     found.tell(seen);
 }
@@ -154,7 +156,7 @@ pub(super) async fn created(registry: &Registry, repository: &Repository, digest
         }
         match manifest.content {
             Content::Image { config, .. } if config.is_image_config() => {
-                let bytes = registry.get_blob(repository, &config.digest, CONFIG_CAP).await.ok()?;
+                let (bytes, _room) = registry.get_blob(repository, &config.digest, CONFIG_CAP).await.ok()?;
                 return created_in_config(&bytes);
             }
             Content::Image { .. } => return None,
@@ -188,7 +190,7 @@ pub(super) async fn provenance(
         match manifest.content {
             Content::Image { config, .. } if config.is_image_config() => {
                 let labels = match registry.get_blob(repository, &config.digest, CONFIG_CAP).await {
-                    Ok(bytes) => provenance_in_config(&bytes).ok_or_else(|| {
+                    Ok((bytes, _room)) => provenance_in_config(&bytes).ok_or_else(|| {
                         Fault::malformed(format!("{}@{digest}: its configuration is none", repository.name))
                     })?,
                     Err(Lack::NotFound) => Provenance::default(),

@@ -46,7 +46,7 @@ impl Manifests {
     /// Counts what was just fetched, and lets the oldest go where that is too much.
     fn weigh(&self, key: Key, bytes: usize) {
         let mut held = self.lock();
-        // Read, it takes about as much again.
+        // Read, it takes about as much again; what is large leaves no bytes, and no less of what was read.
         let weight = bytes * 2 + OVERHEAD;
         held.bytes += weight;
         held.filled.push_back((key, weight));
@@ -79,7 +79,7 @@ impl Registry {
         let fetched = cell
             .get_or_try_init(|| async {
                 let fetched = self.get_by_digest(repository, digest).await?;
-                fresh = Some(fetched.bytes.len());
+                fresh = Some(fetched.size);
                 Ok(Arc::new(fetched))
             })
             .await
@@ -95,7 +95,7 @@ impl Registry {
     /// Keeps what was fetched by a tag, so that it is not fetched again by its digest.
     pub(super) fn hold(&self, repository: &Repository, digest: &Digest, fetched: Fetched) {
         let key = (repository.name.clone(), digest.clone());
-        let bytes = fetched.bytes.len();
+        let bytes = fetched.size;
         if self.manifests.cell(&key).set(Arc::new(fetched)).is_ok() {
             self.manifests.weigh(key, bytes);
         }
@@ -140,7 +140,7 @@ impl Registry {
                     Err(Lack::Unknown(fault)) => (Err(fault), None),
                 };
                 by_bytes = Some(resolution);
-                fresh = fetched.as_ref().map(|fetched| fetched.bytes.len());
+                fresh = fetched.as_ref().map(|fetched| fetched.size);
                 fetched.map(Arc::new).ok_or(())
             })
             .await

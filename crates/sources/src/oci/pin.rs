@@ -47,16 +47,24 @@ async fn pin(registry: &Registry, name: &RepositoryName, digest: &Digest) -> Res
             return Err(Fault::malformed(format!("whether {pin} is there could not be told")));
         }
     }
-    let fetched = registry.fetch_present(&repository, digest).await.map_err(|trouble| match trouble {
+    let told = |trouble| match trouble {
         Trouble::NotFound => Fault::new(Cause::NotFound, "the manifest does not exist any more"),
         Trouble::WrongBytes(detail) => Fault::malformed(detail),
         Trouble::Unknown(fault) => fault,
-    })?;
+    };
+    let fetched = registry.fetch_present(&repository, digest).await.map_err(told)?;
     // A manifest that cannot be read strictly is not spread further.
     fetched.manifest.as_ref().map_err(Clone::clone)?;
     let media_type = fetched.media_type.as_deref().and_then(|media_type| HeaderValue::from_str(media_type).ok());
     let media_type = media_type.ok_or_else(|| Fault::malformed("the manifest came without a Content-Type"))?;
-    let answer = registry.put_pin(&repository, &pin, media_type, fetched.bytes.clone()).await?;
+    let (bytes, _room) = match &fetched.bytes {
+        Some(bytes) => (bytes.clone(), None),
+        None => {
+            let (answer, room) = registry.verified(&repository, digest).await.map_err(told)?;
+            (answer.body, Some(room))
+        }
+    };
+    let answer = registry.put_pin(&repository, &pin, media_type, bytes).await?;
     if !answer.status.is_success() {
         return Err(refusal(&Fault::of(&answer, &format!("PUT {pin}")), answer.status.as_u16()));
     }

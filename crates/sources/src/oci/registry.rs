@@ -23,9 +23,19 @@ use super::manifests::Manifests;
 use super::redirect::Redirects;
 use super::wire::{Answer, Call, Extras, Purpose, Wire};
 use prodpin_core::model::{Digest, PartAnswer, Pin, Recognised, RegistryKind, RepositoryName, WellKnown};
+use prodpin_net::memory::{self, InFlight};
 
 /// A manifest larger than this is refused (F26); the specification asks registries to take as much.
 pub(super) const MANIFEST_CAP: usize = 4 << 20;
+
+/// Few manifests are larger: an index of twenty platforms has some 10 KiB.
+const ORDINARY: usize = 64 << 10;
+
+/// What a body becomes at most while it is read and parsed, as a multiple of its bytes.
+const PARSED: usize = 6;
+
+/// A manifest as it came, with the room for it.
+pub(super) type Body = (Answer, InFlight);
 
 /// A page of a list.
 const PAGE_CAP: usize = 16 << 20;
@@ -252,29 +262,75 @@ impl Registry {
         self.call(&repository.pull, self.read(Method::HEAD, url, Redirects::SameOrigin, MANIFEST_CAP)).await
     }
 
-    /// A manifest's bytes, not judged yet.
-    pub(super) async fn get_manifest(&self, repository: &Repository, reference: &str) -> Result<Answer, Lack> {
+    /// A manifest's bytes, not judged yet, with the room for them and for what parsing makes of them: hold it until both
+    /// are done with. One that is larger than manifests are is read only once there is room for it (I28).
+    pub(super) async fn get_manifest(&self, repository: &Repository, reference: &str) -> Result<Body, Lack> {
+        let room = memory::bodies().enter(ORDINARY * PARSED).await;
+        let answer = self.get_shorter(repository, reference, Some(ORDINARY)).await?;
+        if !answer.is_left {
+            return Ok((answer, room));
+        }
+        drop((answer, room));
+        let room = memory::bodies().enter(MANIFEST_CAP * PARSED).await;
+        Ok((self.get_shorter(repository, reference, None).await?, room))
+    }
+
+    async fn get_shorter(
+        &self,
+        repository: &Repository,
+        reference: &str,
+        shorter_than: Option<usize>,
+    ) -> Result<Answer, Lack> {
         let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
         let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
-        let answer = self.call(&repository.pull, call).await?;
+        let answer = self.pull(repository, call, || Extras { shorter_than, ..Extras::default() }).await?;
         if answer.status == StatusCode::OK {
-            repository.note_served(&answer.body);
+            if !answer.is_left {
+                repository.note_served(&answer.body);
+            }
             return Ok(answer);
         }
         let what = format!("{}/{}:{reference}", self.host.shown(), repository.name);
         Err(self.lack(repository, Asked::Manifest(reference), &answer, &what).await)
     }
 
-    /// A small blob's bytes, held to their digest.
-    pub(super) async fn get_blob(&self, repository: &Repository, digest: &Digest, cap: usize) -> Result<Bytes, Lack> {
+    /// A small blob's bytes, held to their digest, with the room for them.
+    pub(super) async fn get_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        cap: usize,
+    ) -> Result<(Bytes, InFlight), Lack> {
+        let room = memory::bodies().enter(ORDINARY * PARSED).await;
+        if let Some(bytes) = self.get_blob_shorter(repository, digest, cap, Some(ORDINARY)).await? {
+            return Ok((bytes, room));
+        }
+        drop(room);
+        let room = memory::bodies().enter(cap.saturating_mul(PARSED)).await;
+        match self.get_blob_shorter(repository, digest, cap, None).await? {
+            Some(bytes) => Ok((bytes, room)),
+            None => Err(Fault::malformed(format!("blob {digest} was not read")).into()),
+        }
+    }
+
+    /// None if it is longer.
+    async fn get_blob_shorter(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        cap: usize,
+        shorter_than: Option<usize>,
+    ) -> Result<Option<Bytes>, Lack> {
         let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name), None);
-        let answer = self.call(&repository.pull, self.read(Method::GET, url, Redirects::Anywhere, cap)).await?;
+        let call = self.read(Method::GET, url, Redirects::Anywhere, cap);
+        let answer = self.pull(repository, call, || Extras { shorter_than, ..Extras::default() }).await?;
         let what = format!("blob {}/{}@{digest}", self.host.shown(), repository.name);
         if answer.status != StatusCode::OK {
             return Err(self.lack(repository, Asked::Blob(digest), &answer, &what).await);
         }
         match digest.matches(&answer.body) {
-            true => Ok(answer.body),
+            _ if answer.is_left => Ok(None),
+            true => Ok(Some(answer.body)),
             false => Err(Fault::malformed(format!("{what}: the bytes served do not hash to the digest")).into()),
         }
     }

@@ -93,7 +93,7 @@ impl Registry {
     /// A tag's manifest with the digest that its bytes have.
     pub(super) async fn get_by_tag(&self, repository: &Repository, tag: &Tag) -> Result<(Digest, Fetched), Lack> {
         let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);
-        let answer = self.get_manifest(repository, tag.as_str()).await?;
+        let (answer, _room) = self.get_manifest(repository, tag.as_str()).await?;
         let digest = self.digest_by_hash(&answer, what)?;
         Ok((digest, Fetched::of(answer, what)))
     }
