@@ -163,11 +163,14 @@ pub fn markdown_name(text: &str, columns: usize) -> String {
     format!("`{}`", shorten(name(text).map(inert).collect(), columns))
 }
 
-/// A command as it stands between backticks, to be pasted: a `>` of its own sends output to a file, and opens nothing.
+/// The one redirection in a command of ours, which is to be pasted as it stands. It opens nothing, whoever wrote it.
+const INTO_A_FILE: &str = " > policy.json && ";
+
+/// A command as it stands between backticks.
 fn markdown_command(text: &str) -> String {
-    let words: Vec<String> = text.split(" > ").map(|words| markdown_name(words, usize::MAX)).collect();
-    let inner: Vec<&str> = words.iter().map(|words| words.trim_matches('`')).collect();
-    format!("`{}`", inner.join(" > "))
+    let parts: Vec<String> = text.split(INTO_A_FILE).map(|part| markdown_name(part, usize::MAX)).collect();
+    let inner: Vec<&str> = parts.iter().map(|part| part.trim_matches('`')).collect();
+    format!("`{}`", inner.join(INTO_A_FILE))
 }
 
 /// Each character of a sentence as it is shown.

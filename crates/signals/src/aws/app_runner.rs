@@ -87,7 +87,8 @@ impl ProductionSignal for AppRunner {
 
 impl AppRunner {
     fn tell(&self, service: Option<&aws_sdk_apprunner::types::Service>, said: &mut Signalled) {
-        let Some(service) = service else {
+        // An answer without it becomes an empty one in the SDK.
+        let Some(service) = service.filter(|service| !service.service_arn.is_empty()) else {
             return Failure::lacks("apprunner:DescribeService", "the service").tell(said);
         };
         let source = service.source_configuration.as_ref();
