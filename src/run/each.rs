@@ -103,7 +103,7 @@ impl Round<'_> {
         let mut asked = false;
         let (mut waiting, mut ready) = (Vec::<RepositoryKey>::new(), VecDeque::<RepositoryKey>::new());
         let is_open = |key: &RepositoryKey| setup.witnesses.is_open(key);
-        while !ended.given_up && !(listing_ended && asked && ready.is_empty() && tasks.is_empty()) {
+        while !(ended.given_up || listing_ended && asked && ready.is_empty() && tasks.is_empty()) {
             let has_room = tasks.len() < setup.concurrency;
             let mut next = None;
             tokio::select! {

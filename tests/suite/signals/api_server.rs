@@ -265,7 +265,9 @@ impl World {
         };
         // Go writes an empty list as null (F20).
         let items = if page.is_empty() { Value::Null } else { json!(page) };
-        let list = json!({ "kind": "List", "apiVersion": "v1", "items": items,
+        let (version, named) = (kind.rsplit_once('/').unwrap().0, list_kind(&kind));
+        let version = version.trim_start_matches("/apis/").trim_start_matches("/api/");
+        let list = json!({ "kind": named, "apiVersion": version, "items": items,
                            "metadata": { "resourceVersion": "42", "continue": next } });
         (StatusCode::OK, list.to_string())
     }
@@ -279,8 +281,33 @@ impl World {
             .collect();
         match known.is_empty() {
             true => status(StatusCode::NOT_FOUND, "the server could not find the requested resource".to_owned()),
-            false => (StatusCode::OK, json!({ "kind": "APIResourceList", "resources": known }).to_string()),
+            false => (StatusCode::OK, json!({ "kind": "APIResourceList", "groupVersion": path.trim_start_matches("/apis/"), "resources": known }).to_string()),
         }
+    }
+}
+
+/// What lists of a kind call themselves.
+fn list_kind(path: &str) -> &'static str {
+    match path.rsplit('/').next().unwrap() {
+        "pods" => "PodList",
+        "secrets" => "SecretList",
+        "configmaps" => "ConfigMapList",
+        "namespaces" => "NamespaceList",
+        "deployments" => "DeploymentList",
+        "replicasets" => "ReplicaSetList",
+        "statefulsets" => "StatefulSetList",
+        "daemonsets" => "DaemonSetList",
+        "controllerrevisions" => "ControllerRevisionList",
+        "jobs" => "JobList",
+        "cronjobs" => "CronJobList",
+        "rollouts" => "RolloutList",
+        "revisions" => "RevisionList",
+        "routes" => "RouteList",
+        "applications" => "ApplicationList",
+        "helmreleases" => "HelmReleaseList",
+        "ocirepositories" => "OCIRepositoryList",
+        "helmrepositories" => "HelmRepositoryList",
+        other => panic!("{other}"),
     }
 }
 

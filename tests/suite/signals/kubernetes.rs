@@ -442,7 +442,20 @@ async fn what_is_no_list_is_a_gap_that_quotes_nothing_i18() {
         (StatusCode::OK, "<html>hunter2</html>".to_owned(), Cause::Malformed),
         (
             StatusCode::OK,
-            json!({ "items": [{ "metadata": { "name": 7 }, "hunter2": 1 }] }).to_string(),
+            json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {},
+                    "items": [{ "metadata": { "name": 7 }, "hunter2": 1 }] })
+            .to_string(),
+            Cause::Malformed,
+        ),
+        (StatusCode::OK, json!({}).to_string(), Cause::Malformed),
+        (
+            StatusCode::OK,
+            json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure" }).to_string(),
+            Cause::Malformed,
+        ),
+        (
+            StatusCode::OK,
+            json!({ "kind": "ServiceList", "apiVersion": "v1", "metadata": {}, "items": [] }).to_string(),
             Cause::Malformed,
         ),
         (StatusCode::UNAUTHORIZED, String::new(), Cause::Denied),
@@ -455,6 +468,54 @@ async fn what_is_no_list_is_a_gap_that_quotes_nothing_i18() {
         let said = all(&server).await;
         assert_eq!(said.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [cause], "{status}");
         assert!(!said.gaps[0].detail.contains("hunter2"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_list_of_any_kind_is_a_gap_about_it_alone_i4() {
+    for kind in [
+        PODS,
+        DEPLOYMENTS,
+        REPLICA_SETS,
+        STATEFUL_SETS,
+        DAEMON_SETS,
+        REVISIONS,
+        JOBS,
+        CRON_JOBS,
+        ROLLOUTS,
+        KNATIVE_REVISIONS,
+        KNATIVE_ROUTES,
+    ] {
+        let server = ApiServer::start().await;
+        rollout(&server, 0);
+        for optional in [ROLLOUTS, KNATIVE_REVISIONS, KNATIVE_ROUTES] {
+            server.put(optional, []);
+        }
+        server.world().broken = Some((kind.to_owned(), StatusCode::OK, "{}".to_owned()));
+        let said = all(&server).await;
+        let plural = kind.rsplit('/').next().unwrap();
+        assert_eq!(said.gaps.len(), 1, "{kind}: {:?}", said.gaps);
+        assert!(said.gaps[0].detail.contains(plural), "{kind}: {}", said.gaps[0].detail);
+        assert!(!said.uses.is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_is_told_and_the_others_count_i4() {
+    for odd in [
+        json!(null),
+        json!({ "metadata": { "name": "odd", "namespace": "shop", "labels": { "a": 1 } }, "spec": {} }),
+        json!({ "metadata": { "name": "odd", "namespace": "shop" }, "spec": { "replicas": "three" } }),
+        json!({ "metadata": { "name": "odd" }, "spec": {} }),
+    ] {
+        let server = ApiServer::start().await;
+        rollout(&server, 0);
+        let whole = all(&server).await;
+        server.put(DEPLOYMENTS, [odd.clone()]);
+        let said = all(&server).await;
+        assert_eq!(said.uses, whole.uses, "{odd}");
+        assert_eq!(said.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [Cause::Malformed], "{odd}");
+        assert!(odd.is_null() || said.gaps[0].detail.contains("odd"), "{odd}: {}", said.gaps[0].detail);
     }
 }
 
