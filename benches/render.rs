@@ -7,12 +7,13 @@ use std::io::Write;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use prodpin::model::AwsAccount;
 use prodpin::model::{
     ArtifactId, Code, Counts, Digest, Finding, Mode, RepositoryName, RunId, RunScope, Severity, SourceName, Tag,
 };
 use prodpin::outcome::report::{PinReport, Reason, RepositoryReport, Rollback, Row, RunSection, TargetReport};
 use prodpin::report::body::{BodyWriter, Report};
-use prodpin::report::context::{AwsAccount, Context};
+use prodpin::report::context::Context;
 use prodpin::report::render::{Format, Style, render};
 
 /// Findings of one service.
