@@ -170,7 +170,7 @@ async fn what_a_list_names_is_not_gone_i4_i25() {
             let codes = told.codes();
             assert!(!codes.iter().any(|code| code.contains("target-missing")), "{keeps_tag} {keeps_pin}: {codes:?}");
             assert!(codes.iter().any(|code| code.contains("registry-contradiction")), "{codes:?}");
-            let about = told.targets().into_iter().find(|target| target.artifact == artifact(&images[1])).unwrap();
+            let about = told.targets().iter().find(|target| target.artifact == artifact(&images[1])).unwrap();
             assert_ne!(about.protected, Some(true), "{keeps_tag} {keeps_pin}");
             assert!(!told.complete, "{keeps_tag} {keeps_pin}");
         }
