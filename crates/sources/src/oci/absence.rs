@@ -13,14 +13,17 @@ use reqwest::{Method, StatusCode};
 
 use super::answer::Answer;
 use super::fault::Fault;
-use super::list::{List, TagPage};
+use super::list::{List, TagPage, Text};
 use super::redirect::Redirects;
 use super::registry::{Lack, MANIFEST_CAP, Registry, Repository};
-use super::wire::{Extras, head_not_offered};
-use prodpin_core::model::{Cause, Digest, NotFoundWord, Sought, judge_not_found};
+use super::wire::Extras;
+use prodpin_core::model::{Cause, Digest, NotFoundWord, Sought, Tag, judge_not_found};
 
 /// How often all of it is asked: one of two gateways may have lost its route, and who answers is then chance.
 const ROUNDS: usize = 2;
+
+/// So many manifests are asked for to see whether any is served.
+const MOST_ASKED: usize = 4;
 
 /// What a direct look-up asked for.
 #[derive(Debug, Clone, Copy)]
@@ -168,8 +171,8 @@ impl Registry {
                 }
                 _ => return said("and it answers otherwise for what cannot exist"),
             }
-            if !self.serves(repository).await {
-                return said("and nothing of this repository is served any more");
+            if !self.serves(repository, asked.sought()).await {
+                return said("and nothing else of its kind is served here");
             }
             match self.look_again(repository, asked, &reference).await {
                 Ok(again)
@@ -192,25 +195,42 @@ impl Registry {
         self.pull(repository, self.read(Method::GET, url, redirects, MANIFEST_CAP), extras).await
     }
 
-    /// Whether what is known of this repository is answered now: its list of tags, and the last manifest that it served.
-    async fn serves(&self, repository: &Repository) -> bool {
-        let lists = match self.list_answer(repository).await {
-            Ok(list) => list.status == StatusCode::OK && serde_json::from_slice::<TagPage>(&list.body).is_ok(),
-            Err(_) => false,
+    /// Whether what is known of this repository is answered now: its list of tags, and the last thing of the same kind that
+    /// it served. Where nothing of the kind was served in this run, "not found" may be a word about all of them.
+    async fn serves(&self, repository: &Repository, sought: Sought) -> bool {
+        let list = match self.list_answer(repository).await {
+            Ok(list) if list.status == StatusCode::OK => serde_json::from_slice::<TagPage>(&list.body).ok(),
+            _ => None,
         };
-        match repository.last_served() {
-            // By HEAD, which counts nowhere (I30); where there is none, the list must do.
-            Some(digest) if lists => match self.head_manifest(repository, &digest.to_string()).await {
-                Ok(head) => !head.elsewhere && (head.status == StatusCode::OK || head_not_offered(head.status)),
-                Err(_) => false,
-            },
-            _ => lists,
+        let Some(list) = list else { return false };
+        let served = repository.last_served();
+        match (sought, served.blob) {
+            (Sought::Manifest, _) => {
+                let listed = list.tags.unwrap_or_default().into_iter().map(|Text(name)| name);
+                let listed = listed.filter(|name| name.parse::<Tag>().is_ok_and(|tag| tag.is_oci()));
+                let references: Vec<String> = served.manifest.into_iter().chain(listed).take(MOST_ASKED).collect();
+                for reference in references {
+                    // By HEAD, which counts nowhere (I30).
+                    let head = self.head_manifest(repository, &reference).await;
+                    if head.is_ok_and(|head| !head.elsewhere && head.status == StatusCode::OK) {
+                        return true;
+                    }
+                }
+                false
+            }
+            (Sought::Blob, Some(digest)) => {
+                let asked = Asked::Blob(&digest);
+                self.look_again(repository, asked, &asked.reference())
+                    .await
+                    .is_ok_and(|again| again.status.is_success())
+            }
+            (Sought::Blob, None) => false,
         }
     }
 
     async fn list_answer(&self, repository: &Repository) -> Result<Answer, Fault> {
         let list = List::Tags(repository);
-        let url = self.list_url(list, [("n", "1".to_owned())]);
+        let url = self.list_url(list, [("n", MOST_ASKED.to_string())]);
         self.page(list, Some(url)).await.map(|(_, answer)| answer)
     }
 }

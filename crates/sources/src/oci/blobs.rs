@@ -34,6 +34,9 @@ impl Registry {
 
     async fn look_at_blob(&self, repository: &Repository, digest: &Digest) -> Result<PartAnswer, Fault> {
         let mut told = self.first_byte(repository, digest).await?;
+        if told.served == Served::Begun {
+            repository.note_served(Asked::Blob(digest));
+        }
         if told.wants_head() {
             // A HEAD that is not answered says nothing; GET has said something already.
             if let Ok((there, size)) = self.head_blob(repository, digest).await {

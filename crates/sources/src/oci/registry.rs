@@ -76,10 +76,19 @@ pub(super) struct Repository {
     pub(super) name: RepositoryName,
     pull: Grant,
     push: Grant,
-    /// The last manifest that was served: that it still is shows that "not found" is no word about everything.
-    served: Mutex<Option<Digest>>,
+    /// The last manifest and the last blob that were served: that they still are shows that "not found" is no word about
+    /// everything of their kind.
+    served: Mutex<Served>,
     /// What was answered about blobs: releases share their layers, and each needs one question only.
     blobs: Mutex<HashMap<Digest, Arc<OnceCell<PartAnswer>>>>,
+}
+
+/// What of a repository was served last, of each kind.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Served {
+    /// A tag or digest.
+    pub(super) manifest: Option<String>,
+    pub(super) blob: Option<Digest>,
 }
 
 /// Why something could not be fetched.
@@ -259,7 +268,12 @@ impl Registry {
     /// A manifest's headers. `reference` is a tag that OCI allows, or a digest.
     pub(super) async fn head_manifest(&self, repository: &Repository, reference: &str) -> Result<Answer, Fault> {
         let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
-        self.call(&repository.pull, self.read(Method::HEAD, url, Redirects::SameOrigin, MANIFEST_CAP)).await
+        let call = self.read(Method::HEAD, url, Redirects::SameOrigin, MANIFEST_CAP);
+        let answer = self.call(&repository.pull, call).await?;
+        if answer.status == StatusCode::OK && !answer.elsewhere {
+            repository.note_served(Asked::Manifest(reference));
+        }
+        Ok(answer)
     }
 
     /// A manifest's bytes, not judged yet, with the room for them and for what parsing makes of them: hold it until both
@@ -285,9 +299,7 @@ impl Registry {
         let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
         let answer = self.pull(repository, call, || Extras { shorter_than, ..Extras::default() }).await?;
         if answer.status == StatusCode::OK {
-            if !answer.is_left {
-                repository.note_served(&answer.body);
-            }
+            repository.note_served(Asked::Manifest(reference));
             return Ok(answer);
         }
         let what = format!("{}/{}:{reference}", self.host.shown(), repository.name);
@@ -369,13 +381,17 @@ impl Registry {
 }
 
 impl Repository {
-    /// Remembers a manifest that was served.
-    fn note_served(&self, bytes: &[u8]) {
-        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(Digest::of(bytes));
+    /// Remembers what was served.
+    pub(super) fn note_served(&self, asked: Asked<'_>) {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        match asked {
+            Asked::Manifest(reference) => served.manifest = Some(reference.to_owned()),
+            Asked::Blob(digest) => served.blob = Some(digest.clone()),
+        }
     }
 
-    /// The last manifest that was served.
-    pub(super) fn last_served(&self) -> Option<Digest> {
+    /// What was served last.
+    pub(super) fn last_served(&self) -> Served {
         self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
