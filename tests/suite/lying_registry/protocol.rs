@@ -247,7 +247,9 @@ async fn half_a_gigabyte_of_manifest_is_not_read_f26() {
         let seen = opening.open().inventory.inspect(&repository(), &artifact(&digest)).await;
         assert_eq!(seen.presence, Presence::Unknown);
         assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)], "{:?}", seen.gaps);
-        assert_eq!(server.count("GET", "/manifests/sha256:"), 1, "a lie of this size is not asked for twice");
+        // What does not say how long it is, is left once it is longer than most, and read to the limit then (I28).
+        let asked = if announced { 1 } else { 2 };
+        assert_eq!(server.count("GET", "/manifests/sha256:"), asked, "a lie of this size is not asked for again");
     }
 }
 
