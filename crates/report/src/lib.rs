@@ -1,6 +1,6 @@
 //! Reports: one document, many renderings. Renderers are pure: rows in, text out.
 //!
-//! [`document`] is the contract, [`body`] keeps its rows on disk, [`render`] writes any format. The table and Markdown
+//! `prodpin_core::outcome` is the contract, [`body`] keeps its rows on disk, [`render`] writes any format. The table and Markdown
 //! show an overview of bounded size; JSON and CSV hold everything. Text from outside passes through [`escape`].
 
 mod asff;
