@@ -47,7 +47,7 @@ struct Told {
 #[derive(Debug)]
 enum Found {
     Pins(MissingHistory),
-    /// Not all of its repositories could be listed.
+    /// Not all of its repositories could be listed, or too many could not be asked.
     Unlisted {
         detail: String,
         adopted: bool,
@@ -55,6 +55,9 @@ enum Found {
     /// The run ended before all was looked at.
     Unfinished,
 }
+
+/// So many repositories of a source are withheld one by one; where more cannot be asked, the source is, in one word.
+const MOST_UNASKED: usize = 100;
 
 #[derive(Debug)]
 enum Doubt {
@@ -151,8 +154,7 @@ impl Witnesses {
                 && finding.reference.as_deref().is_none_or(|name| name == key.name.as_str())
         };
         let told = self.told();
-        let found = told.findings(now).into_iter().find(about);
-        told.withhold_in(key).then(|| match found {
+        told.withhold_in(key).then(|| match told.findings(now).into_iter().find(about) {
             Some(finding) => format!("{}; {}", finding.message, finding.remedy),
             None => format!(
                 "the ledger has no record of source {}, and the run ended before it was asked for pins",
@@ -290,8 +292,13 @@ impl Setup {
                     partial.note(&repository, unasked);
                 }
                 Some(Ok((_, PinLook::NoPin { .. }))) => {}
-                Some(Ok((repository, PinLook::Unread(gap)))) => {
+                Some(Ok((repository, PinLook::Unread(gap)))) if answers.unread.len() < MOST_UNASKED => {
                     answers.unread.insert(repository, gap);
+                }
+                Some(Ok((repository, PinLook::Unread(gap)))) => {
+                    let detail =
+                        format!("more than {MOST_UNASKED} repositories, {repository} among them: {}", gap.detail);
+                    answers.unlisted = answers.unlisted.or(Some(Gap { detail, ..gap }));
                 }
                 Some(Err(gap)) => answers.unlisted = answers.unlisted.or(Some(gap)),
                 None => return answers,

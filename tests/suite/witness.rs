@@ -218,6 +218,24 @@ async fn what_could_not_be_asked_and_has_no_pin_begins_later_i24() {
     assert!(missing(&estate.enforce().await).is_empty(), "its own pins are no witness against it");
 }
 
+/// However many cannot be asked, the report stays readable.
+#[tokio::test]
+async fn where_many_cannot_be_asked_the_source_says_so_once_i24() {
+    let estate = Estate::with_releases(2);
+    let many: Vec<String> = (0..120).map(|number| format!("shop/denied-{number}")).collect();
+    for name in &many {
+        estate.memory.push(name, "v1.0.0", "x");
+        estate.memory.deny(name);
+    }
+    let found = estate.enforce().await;
+    assert_eq!(missing(&found), [Severity::High], "{:?}", found.codes());
+    assert!(sources_on_record(&estate.policy).await.is_empty());
+    assert_eq!(estate.memory.calls(), []);
+    estate.memory.heal();
+    let found = estate.enforce().await;
+    assert!(missing(&found).is_empty() && found.complete, "{:?}", found.codes());
+}
+
 #[tokio::test]
 async fn a_source_that_cannot_be_listed_is_no_beginning_i24() {
     let estate = Estate::with_releases(2);

@@ -136,12 +136,12 @@ pub fn unasked(unasked: &UnaskedRepository, now: Timestamp) -> Finding {
     Finding { reference: Some(name.to_string()), ..found }
 }
 
-/// What to say of a source whose repositories could not all be listed when its history was to begin.
+/// What to say of a source whose repositories could not be listed, or many not asked, when its history was to begin.
 #[must_use]
 pub fn unlisted_source(source: &SourceName, detail: &str, now: Timestamp) -> Finding {
     let message = format!(
-        "the ledger has no record of source {source}, and its repositories could not all be listed: {detail}; whether an \
-         earlier history is missing is unknown, and nothing of {source} was recorded or pinned"
+        "the ledger has no record of source {source}, and its repositories could not all be asked for pins: {detail}; \
+         whether an earlier history is missing is unknown, and nothing of {source} was recorded or pinned"
     );
     let remedy = format!(
         "mend that, and run again; or, if nobody can have pinned there, run once: `prodpin audit --source {source} --adopt`"
