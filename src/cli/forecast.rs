@@ -41,7 +41,7 @@ pub(super) async fn forecast(policy: &Path, arguments: &ForecastArguments, bar: 
     bar.show();
     tokio::select! {
         ended = look_ahead(&policy, &options, arguments, bar) => ended,
-        () = signals.overdue() => anyhow::bail!("the forecast was asked to end and cut off before it could"),
+        () = signals.overdue() => anyhow::bail!("the forecast was stopped by a signal before it ended"),
     }
 }
 
@@ -59,7 +59,7 @@ async fn look_ahead(
         // Where none was named, one that was not looked at may need another policy.
         return match gaps.as_slice() {
             [gap, ..] if arguments.repositories.is_empty() => {
-                Err(anyhow::anyhow!("not every repository could be looked at: {}", gap.detail))
+                Err(anyhow::anyhow!("not every repository could be read: {}", gap.detail))
             }
             _ => Ok(Ending::Done),
         };
@@ -74,7 +74,7 @@ async fn look_ahead(
             // An answer about other rules, or about none, would read as one about these.
             let fix = "name repositories of ECR or of a bucket, as the file is for one or the other";
             return Err(Misuse(format!(
-                "--lifecycle {} was not judged: no repository that was looked at takes such rules; {fix}",
+                "--lifecycle {} was not judged: no repository that was read has such rules; {fix}",
                 path.display()
             ))
             .into());
@@ -98,12 +98,12 @@ fn tried(path: &Path) -> anyhow::Result<TriedRules> {
     let is_file = std::fs::metadata(path).map(|found| found.is_file());
     if let Ok(false) = is_file {
         // Opening a named pipe would wait for somebody to write into it (F80).
-        return Err(Misuse(format!("--lifecycle {named} is no file; put the rules into one")).into());
+        return Err(Misuse(format!("--lifecycle {named} is not a file; put the rules into one")).into());
     }
     let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text));
     read.map_err(|error| Misuse(format!("--lifecycle {named}: {error}")))?;
     Ok(TriedRules::read(&text).map_err(|error| {
-        Misuse(format!("--lifecycle {named} is no valid lifecycle policy: {}", error.problems.join("; ")))
+        Misuse(format!("--lifecycle {named} is not a valid lifecycle policy: {}", error.problems.join("; ")))
     })?)
 }
 
@@ -121,7 +121,7 @@ pub(super) fn all_found(unmatched: &[Unmatched]) -> anyhow::Result<()> {
     let near: Vec<&str> = near.into_iter().collect();
     let asked = format!("no repository of the policy's sources is called {}", asked.join(", "));
     Err(Misuse(match near.as_slice() {
-        [] => format!("{asked}; without a name, all of them are looked at"),
+        [] => format!("{asked}; without a name, all of them are read"),
         [one] => format!("{asked}; did you mean {one}?"),
         several => format!("{asked}; did you mean one of {}?", several.join(", ")),
     })

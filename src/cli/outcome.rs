@@ -52,7 +52,7 @@ pub(super) async fn outcome(
     let stop = signals.stop.with_deadline(arguments.deadline);
     let around = tokio::select! {
         around = stop.in_time(signing) => around?,
-        () = signals.overdue() => anyhow::bail!("it was asked to end before it could begin"),
+        () = signals.overdue() => anyhow::bail!("the run was stopped by a signal before it began"),
     };
     let options = RunOptions {
         mode,
@@ -71,7 +71,7 @@ pub(super) async fn outcome(
     let report = tokio::select! {
         report = run(&policy, &options, Arc::new(bar.clone())) => report.map_err(anyhow::Error::from),
         () = signals.overdue() => Err(anyhow::anyhow!(
-            "the run was asked to end and cut off before it could: what it recorded stays, the next run does the rest"
+            "the run was stopped by a signal before it ended: what it recorded stays, the next run does the rest"
         )),
     };
     bar.clear();
@@ -87,7 +87,7 @@ pub(super) async fn outcome(
     let written = outputs.write(&report);
     let told = tokio::select! {
         told = alert::tell(&policy, &report, by) => told.map_err(anyhow::Error::from),
-        () = signals.overdue() => Err(anyhow::anyhow!("cut off before everybody was told; the next run tells them")),
+        () = signals.overdue() => Err(anyhow::anyhow!("alerts were cut off before all were delivered; the next run delivers the rest")),
     };
     if let Some(Err(reason)) = collector.filter(|_| !signals.stop.is_set()).map(|collector| collector.push(&report, by))
     {
@@ -96,7 +96,7 @@ pub(super) async fn outcome(
     match (written, told) {
         (Ok(()), Ok(told)) => {
             for (name, findings) in told.iter().filter(|(_, findings)| *findings > 0) {
-                tracing::info!("alert {name} told {findings} findings");
+                tracing::info!("alert {name}: delivered {findings} findings");
             }
             Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
         }
@@ -160,7 +160,7 @@ pub(super) fn choose_ledger(policy: &mut Policy, flag: Option<&str>) -> anyhow::
 /// The ledger, to look things up in.
 pub(super) async fn open_ledger(policy: &Policy) -> anyhow::Result<Ledger> {
     if policy.ledger == LedgerLocation::None {
-        return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
+        return Err(Misuse("the policy has `ledger: none`: name a ledger with --ledger".to_owned()).into());
     }
     let mut ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Read).await?;
     if ledger.head().is_none() {

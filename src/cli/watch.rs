@@ -112,7 +112,7 @@ impl Plan {
             _ => tokio::select! {
                 opened = Ledger::open(&self.policy.ledger, Access::Read) => opened?.last_run_of(&self.options.scope(), Timestamp::now()),
                 () = tokio::time::sleep(self.deadline) => {
-                    anyhow::bail!("the ledger was not open after {} s; see whether its store answers", self.deadline.as_secs())
+                    anyhow::bail!("the ledger could not be opened within {} s; check that its store answers", self.deadline.as_secs())
                 }
                 () = signals.stop.asked() => None,
             },
@@ -145,7 +145,7 @@ impl Watch<'_> {
             match self.timetable.tick(Timestamp::now()) {
                 Tick::Run { missed } => {
                     if missed > 0 {
-                        tracing::warn!(missed, "{missed} times of the schedule passed without a run");
+                        tracing::warn!(missed, "{missed} scheduled runs were missed");
                     }
                     self.board.status().begins(Timestamp::now(), Instant::now(), self.plan.deadline, missed);
                     if !self.one_run().await {
@@ -153,7 +153,7 @@ impl Watch<'_> {
                     }
                 }
                 Tick::Wait(start) => self.wait(start).await,
-                Tick::Never => anyhow::bail!("the schedule {} has come to its end", self.plan.schedule),
+                Tick::Never => anyhow::bail!("the schedule {} has no further time", self.plan.schedule),
             }
         }
         Ok(Ending::Done)
@@ -198,10 +198,10 @@ impl Watch<'_> {
         let ran = tokio::select! {
             ran = run(policy, &options, Arc::new(Silent)) => ran.map_err(anyhow::Error::from),
             () = tokio::time::sleep_until((by + HANGS).into()) => Err(anyhow::anyhow!(
-                "it did not end by its deadline, and was dropped; what it recorded stays"
+                "it did not end by its deadline and was cut off; what it recorded stays"
             )),
             () = self.signals.overdue() => {
-                tracing::error!("the run was cut off before it could end: what it recorded stays");
+                tracing::error!("the run was cut off before it ended: what it recorded stays");
                 return false;
             }
         };
@@ -222,12 +222,12 @@ impl Watch<'_> {
                 return true;
             }
         };
-        let unread = "not everything could be read, and its report says what".to_owned();
+        let unread = "not everything could be read; the run's report says what".to_owned();
         let mut lacking: Vec<String> = (!report.run.complete).then_some(unread).into_iter().collect();
         let written = outputs.and_then(|outputs| outputs.write(&report));
         let told = tokio::select! {
             told = alert::tell(policy, &report, Some(by)) => told.map(drop).map_err(anyhow::Error::from),
-            () = self.signals.overdue() => Err(anyhow::anyhow!("cut off before everybody was told")),
+            () = self.signals.overdue() => Err(anyhow::anyhow!("alerts were cut off before all were delivered")),
         };
         for error in [written, told].into_iter().filter_map(Result::err) {
             let reason = without_credentials(&format!("{error:#}")).into_owned();
