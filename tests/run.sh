@@ -199,6 +199,8 @@ under_cargo_lambda() {
 # and of Go. Without Go, the tests that need them say that they were left out.
 install_registries() {
     local pins=tests/registries made bin
+    # Where Go's own archive goes, which nobody's PATH has by itself.
+    PATH=$PATH:/usr/local/go/bin
     if ! command -v go >/dev/null; then
         printf 'left out: distribution 3 and the registry of go-containerregistry: there is no Go here\n' >&2
         return
@@ -238,7 +240,7 @@ try() {
     shift 2
     "$@" >"$work/$name.log" 2>&1 &
     pid=$!
-    for _ in $(seq 300); do
+    for _ in $(seq 900); do
         if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
             pids+=("$pid")
             return
