@@ -14,6 +14,7 @@ mod knative;
 mod list;
 mod objects;
 mod page;
+mod proxy;
 mod workloads;
 
 use std::collections::BTreeSet;

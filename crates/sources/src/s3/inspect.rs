@@ -330,7 +330,7 @@ impl Look<'_> {
                     PinState::Unknown
                 }
             },
-            Err(failure) if failure.is_code(&["NoSuchObjectLockConfiguration"]) => PinState::Absent,
+            Err(failure) if state::never_locked(&failure, self.state.object_lock) => PinState::Absent,
             Err(failure) => {
                 self.note(&failure);
                 PinState::Unknown

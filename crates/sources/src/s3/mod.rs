@@ -18,6 +18,7 @@
 
 mod access;
 pub(crate) mod charts;
+mod checksum;
 mod client;
 mod failure;
 mod gate;
