@@ -349,7 +349,7 @@ impl Recorder {
             findings.extend(decide::unmatched(None, idle.iter().map(String::as_str), Severity::Low, now));
         }
         // A change of settings is an event of its own, on record as such.
-        let momentary = findings.extract_if(.., |finding| finding.code == Code::SettingsChanged).collect::<Vec<_>>();
+        let momentary = findings.extract_if(.., |finding| finding.code.is_event()).collect::<Vec<_>>();
         self.passing.note(&momentary, |_| true);
         let open = setup.ledger.open_findings();
         open.date(&mut findings);

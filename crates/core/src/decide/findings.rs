@@ -64,11 +64,20 @@ impl<'a> Draft<'a> {
 }
 
 /// What a person should know.
+#[derive(Default)]
 pub(super) struct Findings {
     /// What is the case, and stays a finding until it is not: opened and resolved on record.
     pub(super) standing: Vec<Finding>,
     /// What happened: told by the run that saw it, and on record as that event.
     pub(super) momentary: Vec<Finding>,
+}
+
+impl Findings {
+    fn add(&mut self, found: impl IntoIterator<Item = Finding>) {
+        for finding in found {
+            if finding.code.is_event() { self.momentary.push(finding) } else { self.standing.push(finding) }
+        }
+    }
 }
 
 pub(super) fn findings(
@@ -90,32 +99,34 @@ pub(super) fn findings(
         production_tags: &production_tags,
         cached_from: input.snapshot.retention.cached_from(),
     };
-    let mut found = Findings { standing: Vec::new(), momentary: mutation.findings(input.events) };
-    found.momentary.extend(drift::findings(draft, input.state, input.events));
+    let mut found = Findings::default();
+    found.add(mutation.findings(input.events));
+    found.add(drift::findings(draft, input.state, input.events));
     for target in &report.targets {
-        target_findings(input, draft, target, report, prospects, &mut found.standing);
-        found.standing.extend(of_evidence(input, draft, target));
+        found.add(target_findings(input, draft, target, report, prospects));
+        found.add(of_evidence(input, draft, target));
+        // The one event under the code of a condition: what is lacking is there again, and was gone.
         found.momentary.extend(pinned_again(input, draft, target));
     }
-    found.standing.extend(evidence::unserved_tags(input, draft));
-    found.standing.extend(evidence::left_out(input, draft));
-    found.standing.extend(moved_pins(input, draft, report));
-    found.standing.extend(witness::unknown_pins(input, draft, report));
-    found.standing.extend(dangling(input, draft));
-    found.standing.extend(workload_findings(input, draft));
-    found.standing.extend(marked_only(draft, report));
-    found.standing.extend(collision::ineffective(draft, report, prospects));
-    found.standing.extend(refusals::finding(draft, report, prospects));
+    found.add(evidence::unserved_tags(input, draft));
+    found.add(evidence::left_out(input, draft));
+    found.add(moved_pins(input, draft, report));
+    found.add(witness::unknown_pins(input, draft, report));
+    found.add(dangling(input, draft));
+    found.add(workload_findings(input, draft));
+    found.add(marked_only(draft, report));
+    found.add(collision::ineffective(draft, report, prospects));
+    found.add(refusals::finding(draft, report, prospects));
     if let Retention::Ecr(ecr) = &input.snapshot.retention {
         let (targets, gaps) = (!report.targets.is_empty(), !report.gaps.is_empty());
-        found.standing.extend(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
-        found.standing.extend(access::findings(draft, ecr, gaps));
+        found.add(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
+        found.add(access::findings(draft, ecr, gaps));
     }
     let doubt = doubt::finding(input.selection, input.rules.keep, input.inspections, draft, &report.targets);
-    found.standing.extend(doubt);
-    found.standing.extend(unproven(input, draft, report));
-    found.standing.extend(depth(input, draft, report));
-    found.standing.extend(incomplete(draft, report));
+    found.add(doubt);
+    found.add(unproven(input, draft, report));
+    found.add(depth(input, draft, report));
+    found.add(incomplete(draft, report));
     found
 }
 
@@ -140,8 +151,8 @@ fn target_findings(
     target: &TargetReport,
     report: &RepositoryReport,
     prospects: &Prospects,
-    findings: &mut Vec<Finding>,
-) {
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let name = name_of(target);
     let mut add = |code, severity, message: String, remedy: String| {
         let mut finding = draft.finding(code, severity, message, remedy);
@@ -246,6 +257,7 @@ fn target_findings(
             next_step(failure.cause).to_owned(),
         );
     }
+    findings
 }
 
 /// What is to be known of the evidence about a target.

@@ -160,6 +160,69 @@ codes! {
     LedgerForeignFiles = "ledger-foreign-files",
 }
 
+impl Code {
+    /// Whether findings of this kind tell what happened rather than what is the case. An event is told by the run that saw
+    /// it and is not resolved by time; a condition is opened and resolved on record.
+    // Without a wildcard: a new code has to say which of the two it is.
+    #[must_use]
+    pub const fn is_event(self) -> bool {
+        match self {
+            Self::TagMoved
+            | Self::TagDeleted
+            | Self::TagRecreated
+            | Self::TagFlapped
+            | Self::TagsMovedTogether
+            | Self::ObjectOverwritten
+            | Self::ChartRepublished
+            | Self::SettingsChanged => true,
+            Self::ChartDigestMismatch
+            | Self::TargetMissing
+            | Self::TargetBroken
+            | Self::TargetArchived
+            | Self::TargetHidden
+            | Self::RollbackDepthShort
+            | Self::ReleaseOrderDoubtful
+            | Self::PinMissing
+            | Self::PinIneffective
+            | Self::PinMoved
+            | Self::PinRefused
+            | Self::LifecycleCollision
+            | Self::TagsMutable
+            | Self::VersioningOff
+            | Self::ObjectLockOff
+            | Self::DeleteAllowed
+            | Self::CleanupUnknown
+            | Self::WorkloadOnMutableTag
+            | Self::WorkloadDigestDrift
+            | Self::HistoryShort
+            | Self::RegistryContradiction
+            | Self::ListingCut
+            | Self::AttestationMissing
+            | Self::InventoryIncomplete
+            | Self::PolicyUnmatched
+            | Self::RunOverdue
+            | Self::WaiverExpired
+            | Self::ClockSkew
+            | Self::LedgerKeyReplaced
+            | Self::LedgerHistoryMissing
+            | Self::PinUnknown
+            | Self::LedgerStateDamaged
+            | Self::LedgerForeignFiles => false,
+        }
+    }
+
+    /// Whether a finding of this kind is about a name that points at other bytes than before, or at none.
+    #[must_use]
+    pub const fn is_move(self) -> bool {
+        match self {
+            Self::SettingsChanged => false,
+            // A condition, for it stays until somebody mends it; what it tells is a move all the same.
+            Self::PinMoved => true,
+            other => other.is_event(),
+        }
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
