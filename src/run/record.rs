@@ -268,14 +268,14 @@ impl Recorder {
         }
         let mut complete = production.gaps.is_empty();
         for gap in &production.gaps {
-            self.findings.push(gap_finding(None, gap, now));
+            self.findings.push(decide::gap_finding(None, gap, now));
         }
         let mut counts = Counts::default();
         for (name, totals) in std::mem::take(&mut self.sources) {
             let whole = !totals.incomplete && totals.gaps.is_empty();
             complete &= whole;
             counts += totals.counts;
-            self.findings.extend(totals.gaps.iter().map(|gap| gap_finding(Some(&name), gap, now)));
+            self.findings.extend(totals.gaps.iter().map(|gap| decide::gap_finding(Some(&name), gap, now)));
             self.findings.extend(totals.cleanup.as_ref().and_then(|cleanup| decide::unreadable(&name, cleanup, now)));
             self.remember(&name, totals.cleanup.as_ref());
             if covers_all && whole {
@@ -308,7 +308,7 @@ impl Recorder {
         let anchored = trouble.is_none();
         if let Some(trouble) = trouble {
             let gap = Gap::new(Scope::Source, Cause::Unreachable, trouble);
-            self.findings.push(gap_finding(None, &gap, now));
+            self.findings.push(decide::gap_finding(None, &gap, now));
         }
         if let Some(message) = setup.ledger.lost_key() {
             let remedy = "make sure that it was you who gave it up: whoever could write to the ledger may have done so; \
@@ -475,9 +475,4 @@ fn digest_of(mut seen: Vec<[u8; 32]>) -> Digest {
 
 fn by_name(findings: FindingCounts) -> BTreeMap<String, u64> {
     Severity::ALL.into_iter().map(|severity| (severity.to_string(), findings.of(severity))).collect()
-}
-
-fn gap_finding(source: Option<&SourceName>, gap: &Gap, now: Timestamp) -> Finding {
-    let message = format!("not everything could be read: {}", gap.detail);
-    Finding::at_large(Code::InventoryIncomplete, Severity::Medium, source, message, decide::next_step(gap.cause), now)
 }

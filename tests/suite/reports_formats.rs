@@ -236,7 +236,8 @@ fn every_kind_of_move_is_drawn_f139() {
             ..finding(Severity::High, *code, Some(&about), "found", "look")
         }];
         let page = html(&crate::reports::report(run(Mode::Audit, true, true), [row]));
-        let section = page.split_once("<section id=\"moves\"").map(|(_, rest)| rest.split("</section>").next().unwrap());
+        let section =
+            page.split_once("<section id=\"moves\"").map(|(_, rest)| rest.split("</section>").next().unwrap());
         let drawn = section.is_some_and(|section| section.contains("the-name-that-moved"));
         let expected = match code {
             Code::PinMoved => true,

@@ -9,7 +9,7 @@ use crate::model::{
 use crate::outcome::ready::{Database, Step};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
-use super::plan::Input;
+use super::input::Input;
 use super::readiness::{Readiness, is_proven, is_wanted};
 use super::rollout::Uses;
 use super::seen_order;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{ArtifactId, Code, Evidence, Finding, Inspection, Severity};
 use crate::outcome::report::TargetReport;
 
-use super::findings::Draft;
+use super::draft::Draft;
 use super::readiness::{self, Readiness, first_choice};
 use super::rollback_set::{Candidate, Lane, Selection};
 use super::window::Told;

@@ -13,7 +13,7 @@ use crate::model::{
 
 use super::forecast::{self, Arrival};
 use super::harm::{self, Cleared, Ground, Refusal, Worse};
-use super::plan::Input;
+use super::input::Input;
 use super::protection::is_pinnable;
 use super::rollback_set::Target;
 

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{
-    ArtifactId, Counts, DatabaseRule, Event, Finding, Gap, Inspection, LifecycleChange, Mode, ObservedTag, Obstacle,
-    Pin, PinFailure, PinTerms, RepositoryKey, RepositoryState, Running, Snapshot, Tag,
+    ArtifactId, Counts, Event, Finding, LifecycleChange, ObservedTag, Obstacle, Pin, RepositoryKey, Tag,
 };
 use crate::outcome::identity::occurrence;
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport, total_finding_order};
@@ -15,63 +13,14 @@ use crate::outcome::report::{PinReport, RepositoryReport, TargetReport, total_fi
 use super::cleanup;
 use super::evidence;
 use super::findings::{Findings, findings};
-use super::labels::Labels;
+use super::input::Input;
 use super::meeting::by_name;
 use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
 use super::readiness::{self, Readiness};
 use super::refusals;
-use super::rollback_set::{Selection, Target};
-use super::rules::Rules;
+use super::rollback_set::Target;
 use super::{called::Called, database, doubt, unread};
-
-/// What came of each pin tried in this run.
-pub type Attempts = BTreeMap<ArtifactId, Result<(), PinFailure>>;
-
-/// Everything a plan is made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Input<'a> {
-    /// The repository.
-    pub key: &'a RepositoryKey,
-    /// How the run is meant.
-    pub mode: Mode,
-    /// The run's clock.
-    pub now: Timestamp,
-    /// What the policy asks.
-    pub rules: &'a Rules,
-    /// What was listed.
-    pub snapshot: &'a Snapshot,
-    /// What was known, with this run's events folded in.
-    pub state: &'a RepositoryState,
-    /// What happened since a run was last reported: those events, and what a run recorded that died before its report.
-    pub events: &'a [Event],
-    /// Labels of tags that are no longer listed.
-    pub labels: &'a BTreeMap<Tag, Box<str>>,
-    /// What signals name as running here.
-    pub running: &'a [Running],
-    /// The rollback set.
-    pub selection: &'a Selection,
-    /// What a closer look at its artifacts showed.
-    pub inspections: &'a BTreeMap<ArtifactId, Inspection>,
-    /// Pins tried in this run; the inspections are from after them.
-    pub attempts: &'a Attempts,
-    /// What else could not be read.
-    pub gaps: &'a [Gap],
-    /// What the policy says about pins here.
-    pub pins: PinTerms,
-    /// What the policy says of databases.
-    pub database: &'a [DatabaseRule],
-    /// What came of putting a rule in front that claims pins; none if that was not tried. If it went well, the snapshot
-    /// has the rules that were read back.
-    pub claim: Option<&'a Result<(), PinFailure>>,
-}
-
-impl<'a> Input<'a> {
-    /// What rules call each tag.
-    pub(super) fn labels(&self) -> Labels<'a> {
-        Labels::new(self.snapshot, self.labels)
-    }
-}
 
 /// What to do, say and record about one repository.
 #[derive(Debug, Clone, PartialEq)]

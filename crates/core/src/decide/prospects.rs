@@ -9,8 +9,8 @@ use crate::model::{ArtifactId, Due, Obstacle, Pin, RepositoryState, Snapshot, Th
 use crate::outcome::report::TargetReport;
 
 use super::forecast::{self, Advice, Arrival, Outlook, Situation};
+use super::input::Input;
 use super::pinning::Pinning;
-use super::plan::Input;
 use super::rollback_set::Target;
 
 /// Both answers.

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use crate::model::{ArtifactId, Gap, Scope};
 use crate::outcome::report::{Reason, Rollback, TargetReport};
 
+use super::input::Input;
 use super::naming::Reading;
 use super::order::Version;
-use super::plan::Input;
 use super::rollout::{Sides, Uses};
 use super::seen_order;
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::model::{ArtifactId, Platform, Running, Tenure, Waiting, Workload};
 
 use super::deployments;
-use super::plan::Input;
+use super::input::Input;
 
 /// Who runs, wants and ran what, by this run's signals.
 pub(super) struct Uses<'a>(BTreeMap<ArtifactId, Vec<&'a Running>>);

@@ -10,8 +10,9 @@ use crate::model::{
 };
 use crate::outcome::report::{PinReport, RepositoryReport};
 
-use super::findings::Draft;
-use super::plan::{Input, Plan};
+use super::draft::Draft;
+use super::input::Input;
+use super::plan::Plan;
 use super::rules::is_watched;
 
 /// Pins in a source of which the ledger has no record.

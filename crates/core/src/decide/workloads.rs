@@ -9,8 +9,8 @@ use crate::model::{
     TagStatus,
 };
 
-use super::findings::Draft;
-use super::plan::Input;
+use super::draft::Draft;
+use super::input::Input;
 
 /// So many workloads are named in one finding; the others are counted.
 const WORKLOADS_TOLD: usize = 3;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RepositoryName, SourceName};
+use super::{RepositoryKey, RepositoryName, SourceName};
 
 /// How much a finding matters, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -264,12 +264,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// About a whole source, or about the policy or the run where no source is named.
+    /// First seen now. What it is about is added by the methods below; without them it is about the policy, or the run.
     #[must_use]
-    pub fn at_large(
+    pub fn new(
         code: Code,
         severity: Severity,
-        source: Option<&SourceName>,
         message: impl Into<String>,
         remedy: impl Into<String>,
         now: Timestamp,
@@ -277,7 +276,7 @@ impl Finding {
         Self {
             code,
             severity,
-            source: source.cloned(),
+            source: None,
             repository: None,
             reference: None,
             artifact: None,
@@ -288,6 +287,31 @@ impl Finding {
             remedy: remedy.into(),
             waived: None,
         }
+    }
+
+    /// About a whole source, or about the policy or the run where no source is named.
+    #[must_use]
+    pub fn at_large(
+        code: Code,
+        severity: Severity,
+        source: Option<&SourceName>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+        now: Timestamp,
+    ) -> Self {
+        Self { source: source.cloned(), ..Self::new(code, severity, message, remedy, now) }
+    }
+
+    /// About this repository.
+    #[must_use]
+    pub fn of_repository(self, key: &RepositoryKey) -> Self {
+        Self { source: Some(key.source.clone()), repository: Some(key.name.clone()), ..self }
+    }
+
+    /// About this tag, key or policy entry.
+    #[must_use]
+    pub fn naming(self, reference: impl Into<String>) -> Self {
+        Self { reference: Some(reference.into()), ..self }
     }
 }
 

@@ -24,7 +24,8 @@ use crate::outcome::ready::RepositoryReady;
 use crate::outcome::report::TargetReport;
 
 use super::database::Question;
-use super::plan::{Input, Plan};
+use super::input::Input;
+use super::plan::Plan;
 use super::rollout::Uses;
 
 /// Everything the page is made from.

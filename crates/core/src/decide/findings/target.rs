@@ -1,0 +1,207 @@
+//! Targets that are gone, broken or out of reach, references to none, and whether enough are left.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::decide::deployments::resolve;
+use crate::decide::draft::{Draft, name_of, names};
+use crate::decide::input::Input;
+use crate::decide::prospects::Prospects;
+use crate::decide::{charts, collision, commands, evidence, forecast};
+use crate::model::{Code, Finding, Obstacle, Retention, RunningReference, Severity};
+use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
+
+use super::{gap::next_step, pin};
+
+/// What is wrong with one target.
+pub(super) fn findings(
+    input: &Input<'_>,
+    draft: Draft<'_>,
+    target: &TargetReport,
+    report: &RepositoryReport,
+    prospects: &Prospects,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let name = name_of(target);
+    let mut add = |code, severity, message: String, remedy: String| {
+        findings.push(draft.of_target(target, code, severity, message, remedy));
+    };
+    let was_pinned = input.state.pinned.get(&target.artifact);
+    if let Some((severity, message, remedy)) = collision::of(draft, &name, target, prospects, input.now) {
+        add(Code::LifecycleCollision, severity, message, remedy);
+    }
+    for obstacle in &target.obstacles {
+        match obstacle {
+            Obstacle::Missing => {
+                let now = match report.rollback.to.as_ref().filter(|_| report.rollback.ready == Some(true)) {
+                    Some(to) => format!("roll back to {} meanwhile", to.short()),
+                    None => "nothing else is left to roll back to".to_owned(),
+                };
+                let message = format!("{name} does not exist any more");
+                let remedy = format!("{}; {now}", charts::bring_back(input.snapshot.kind));
+                add(Code::TargetMissing, Severity::Critical, message, remedy);
+            }
+            Obstacle::WrongBytes { detail } => {
+                let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, &name, detail);
+                add(code, Severity::Critical, message, remedy);
+            }
+            Obstacle::Archived { class } => add(
+                Code::TargetArchived,
+                Severity::High,
+                format!("{name} lies in archive storage ({class}) and cannot be deployed at once"),
+                match &input.snapshot.retention {
+                    Retention::Unruled => "restore it, and keep releases out of archive transitions".to_owned(),
+                    Retention::Bucket(bucket) => {
+                        let how = commands::restore_object(bucket, &target.artifact, class);
+                        let how = how.map_or_else(String::new, |command| format!(": `{command}`"));
+                        format!("restore it, which takes minutes to hours, and keep releases out of archives{how}")
+                    }
+                    Retention::Ecr(ecr) => format!(
+                        "restore it, which takes up to 20 minutes as a rule: `{}`",
+                        commands::restore(&input.key.name, ecr, &target.artifact)
+                    ),
+                },
+            ),
+            Obstacle::Hidden { marker } => add(
+                Code::TargetHidden,
+                Severity::High,
+                format!("a delete marker hides {name} from readers by key"),
+                match &input.snapshot.retention {
+                    Retention::Bucket(bucket) => commands::unhide(bucket, &target.artifact, marker),
+                    Retention::Unruled | Retention::Ecr(_) => None,
+                }
+                .map_or_else(
+                    || format!("remove the delete marker, version {marker}"),
+                    |command| format!("remove the delete marker: `{command}`"),
+                ),
+            ),
+            // Those that were worked out have been told above, with their dates.
+            Obstacle::Lifecycle { due: Some(_), .. } => {}
+            Obstacle::Lifecycle { rule, effect, due: None } => add(
+                Code::LifecycleCollision,
+                Severity::High,
+                format!("lifecycle rule {rule:?} reaches {name}: {effect}"),
+                "narrow the rule's filter so that it spares releases".to_owned(),
+            ),
+            Obstacle::PinMoved { to } => add(
+                Code::PinMoved,
+                Severity::Critical,
+                format!("the pin of {name} names {to} instead"),
+                "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make"
+                    .to_owned(),
+            ),
+            // Refused is not lacking: that has a finding of its own, for all of them.
+            Obstacle::Unpinned if pin::is_whole(target) && (target.pin != PinReport::Refused || was_pinned.is_some()) => {
+                let attempt = input.attempts.get(&target.artifact);
+                let (mut severity, mut message, remedy) = pin::unpinned(input.mode, &name, was_pinned.is_some(), attempt);
+                if let Some(threat) = prospects.unless_pinned(&target.artifact) {
+                    severity = severity.max(forecast::severity(threat, input.now).min(Severity::High));
+                    message.push_str(&collision::unless_pinned(threat));
+                }
+                add(Code::PinMissing, severity, message, remedy);
+            }
+            // These are told together, by `evidence`.
+            Obstacle::PartMissing { .. } | Obstacle::PartDamaged { .. } | Obstacle::Contradiction { .. } => {}
+            Obstacle::Unpinned
+            | Obstacle::PinRefused { .. }
+            | Obstacle::NoPins { .. }
+            | Obstacle::NoObjectLock
+            | Obstacle::Unversioned
+            // Told once for the source.
+            | Obstacle::CleanupUnknown { .. }
+            | Obstacle::Unproven { .. } => {}
+        }
+    }
+    if let Some(Err(failure)) = input.attempts.get(&target.artifact)
+        && !target.obstacles.contains(&Obstacle::Unpinned)
+        && target.pin == PinReport::Failed
+    {
+        add(
+            Code::PinMissing,
+            Severity::High,
+            format!("{name} could not be pinned: {failure}"),
+            next_step(failure.cause).to_owned(),
+        );
+    }
+    findings
+}
+
+/// What is to be known of the evidence about a target.
+pub(super) fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Vec<Finding> {
+    let inspection = input.inspections.get(&target.artifact);
+    let found = evidence::findings(draft, &name_of(target), target, inspection, input.snapshot.kind);
+    found.into_iter().map(|finding| names(finding, target)).collect()
+}
+
+/// References that a signal names and that do not exist.
+pub(super) fn dangling(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
+    if !input.snapshot.listing_is_complete() {
+        return Vec::new();
+    }
+    let dangling = resolve(input.running, input.state, input.rules, &input.labels()).dangling;
+    let mut seen: BTreeSet<(&RunningReference, &Arc<str>)> = BTreeSet::new();
+    dangling
+        .into_iter()
+        .filter(|running| seen.insert((&running.reference, &running.via)))
+        .filter_map(|running| {
+            let RunningReference::Tag(tag) = &running.reference else { return None };
+            let unread = input.snapshot.tags.iter().any(|observed| observed.name == *tag);
+            if unread {
+                return None;
+            }
+            let message = match running.runs_now() {
+                true => format!("{} names {tag} as running, and there is no such tag", running.via),
+                false => format!("{} wants {tag}, and there is no such tag: it cannot start", running.via),
+            };
+            let mut finding = draft.finding(
+                Code::TargetMissing,
+                Severity::Critical,
+                message,
+                "name it by digest, or correct the reference",
+            );
+            finding.reference = Some(tag.to_string());
+            Some(finding)
+        })
+        .collect()
+}
+
+/// Whether there is enough to roll back to.
+pub(super) fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
+    let ranked: Vec<&TargetReport> = report.targets.iter().filter(|target| target.rank.is_some()).collect();
+    let keep = report.rollback.keep as usize;
+    if report.targets.is_empty() {
+        return report.complete.then(|| {
+            draft.finding(
+                Code::PolicyUnmatched,
+                Severity::Low,
+                "no tag here matches a production rule, so nothing is kept".to_owned(),
+                "add a production rule that matches this repository's releases, or take the repository out of the policy",
+            )
+        });
+    }
+    let possible = ranked.iter().filter(|target| target.restorable != Some(false)).count();
+    if possible >= keep || !input.snapshot.listing_is_complete() {
+        return None;
+    }
+    let lost = ranked.len() > possible;
+    let severity = match (lost, report.rollback.ready) {
+        (true, Some(false)) => Severity::High,
+        (true, _) => Severity::Medium,
+        (false, Some(true)) => Severity::Info,
+        (false, _) => Severity::Low,
+    };
+    let message = if lost {
+        format!("{possible} of the {keep} releases to keep are intact")
+    } else {
+        format!(
+            "{possible} production {} known, and the policy keeps {keep}",
+            if possible == 1 { "release is" } else { "releases are" }
+        )
+    };
+    let remedy = if lost {
+        "bring back what is missing, or release again"
+    } else {
+        "nothing to do: the number grows with each release"
+    };
+    Some(draft.finding(Code::RollbackDepthShort, severity, message, remedy))
+}
