@@ -18,7 +18,7 @@ use aws_sdk_ecs::types::{
 use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Failure, Gate};
-use super::{image, last_part, moment, name, region, unmatched};
+use super::{image, last_part, moment, name, region};
 use crate::{ProductionSignal, Signalled, Use};
 use prodpin_core::model::{
     Cause, Concern, Control, Evidence, Manager, Platform, Shortcoming, Tenure, Waiting, Workload,
@@ -114,7 +114,7 @@ impl Reader<'_> {
                 failure.tell(&mut self.said);
             }
         }
-        self.said.unmatched = unmatched(&config.names, &names, "cluster");
+        self.said.note_unmatched("cluster", &config.names, names.iter().map(String::as_str));
         Ok(())
     }
 

@@ -44,9 +44,9 @@ use jiff::Timestamp;
 use self::auth::Auth;
 use self::credentials::Keys;
 use self::host::RegistryHost;
-use self::observe::Matched;
 use self::pin::Pins;
 use self::registry::Registry;
+use super::matched::Matched;
 use super::{Inventory, OpenOptions, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
     ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
