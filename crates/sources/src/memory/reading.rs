@@ -195,7 +195,7 @@ fn look_closely(
     stored: Option<&Repository>,
     faults: &RepositoryFaults,
 ) -> Inspection {
-    let mut inspection = blank(artifact);
+    let mut inspection = Inspection::unread(artifact.clone());
     let Some((digest, repository_content)) = artifact.digest().zip(stored) else {
         return Inspection { presence: Presence::NotFound, pin: PinState::Absent, ..inspection };
     };
@@ -226,7 +226,7 @@ fn unanswered(
     faults: &RepositoryFaults,
     answer: Answer,
 ) -> Inspection {
-    let unknown = blank(artifact);
+    let unknown = Inspection::unread(artifact.clone());
     match answer {
         Answer::NotFound | Answer::Nothing => {
             Inspection { presence: Presence::NotFound, pin: PinState::Absent, ..unknown }
@@ -235,23 +235,6 @@ fn unanswered(
             let gaps = faults.gap(Scope::Artifact(artifact.clone()), repository).into_iter().collect();
             Inspection { gaps, ..unknown }
         }
-    }
-}
-
-/// Before anything was read: everything is unknown.
-fn blank(artifact: &ArtifactId) -> Inspection {
-    Inspection {
-        artifact: artifact.clone(),
-        presence: Presence::Unknown,
-        kind: None,
-        created: None,
-        children: Vec::new(),
-        closure: Closure::Unknown,
-        pin: PinState::Unknown,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: None,
     }
 }
 

@@ -230,7 +230,7 @@ impl Inventory for OciInventory {
             (Err(fault), _) => fault,
             (_, None) => Fault::new(Cause::Unsupported, format!("{artifact} is no manifest")),
         };
-        let mut seen = inspect::blank(artifact.clone());
+        let mut seen = Inspection::unread(artifact.clone());
         seen.gaps.push(fault.gap(Scope::Artifact(artifact.clone())));
         seen
     }

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{ArtifactId, Code, Gap, Provenance, Severity};
 use crate::outcome::forecast::RepositoryForecast;
+use crate::outcome::known_as::KnownAs;
 use crate::outcome::ready::RepositoryReady;
 use crate::outcome::report::TargetReport;
 
@@ -110,20 +111,9 @@ fn criticals(plan: &Plan) -> Vec<String> {
 
 /// What a release is called in a sentence: by its tag, else by the start of its digest.
 fn called(target: &TargetReport) -> String {
-    use crate::outcome::report::Reason;
-    let release = || {
-        target.reasons.iter().find_map(|reason| match reason {
-            Reason::ReleaseTag { tag } => Some(tag.to_string()),
-            _ => None,
-        })
-    };
-    // In the order in which people know them: first as workloads name it.
-    let now = target.references.first().map(ToString::to_string);
-    let had = || {
-        target.reasons.iter().find_map(|reason| match reason {
-            Reason::ReleasedAs { tag } => Some(format!("{} (once {tag})", target.artifact.short())),
-            _ => None,
-        })
-    };
-    now.or_else(release).or_else(had).unwrap_or_else(|| target.artifact.short())
+    match target.known_as() {
+        Some(KnownAs::Now(tag)) => tag.to_string(),
+        Some(KnownAs::Once(tag)) => format!("{} (once {tag})", target.artifact.short()),
+        None => target.artifact.short(),
+    }
 }
