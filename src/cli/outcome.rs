@@ -117,7 +117,7 @@ pub(super) fn failed(
     error: &anyhow::Error,
 ) {
     let run = RunSection {
-        id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
+        id: RunId::new(started, prodpin_net::jitter::draw()),
         mode: options.mode,
         started,
         finished: Timestamp::now(),

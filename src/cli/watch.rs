@@ -118,7 +118,7 @@ impl Plan {
             },
         };
         let now = Timestamp::now();
-        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now);
+        let seed = prodpin_net::jitter::draw();
         Ok(Timetable::new(self.schedule.clone(), arguments.jitter.unwrap_or_default(), seed, last, now))
     }
 }

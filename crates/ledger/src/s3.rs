@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_kms::config::{ProvideCredentials as _, SharedCredentialsProvider};
 use object_store::aws::{AmazonS3Builder, AwsCredential, Checksum};
 use object_store::prefix::PrefixStore;
@@ -12,13 +12,15 @@ use object_store::{CredentialProvider, Error};
 use tokio::sync::Mutex;
 use url::Url;
 
+use prodpin_net::aws;
+
 use super::store::Store;
 use super::{LedgerError, location};
 
 pub(super) async fn open(url: &Url, name: &str) -> Result<Store, LedgerError> {
     let unusable = |detail: &str| LedgerError::Unusable { location: name.to_owned(), detail: detail.to_owned() };
     let (bucket, prefix) = location::parts(url, name)?;
-    let chain = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let chain = aws::loader(None, None).load().await;
     let endpoint = endpoint(&chain);
     let region = match chain.region() {
         Some(region) => region.to_string(),

@@ -23,7 +23,7 @@ use crate::{ProductionSignal, Signalled, Use};
 use prodpin_core::model::{
     Cause, Concern, Control, Evidence, Manager, Platform, Shortcoming, Tenure, Waiting, Workload,
 };
-use prodpin_net::aws::NamesItself;
+use prodpin_net::aws::{Gated, NamesItself};
 use prodpin_policy::AwsConfig;
 
 /// As many as one call describes.
@@ -56,7 +56,7 @@ impl ProductionSignal for Ecs {
         let account = Account::load(&self.access).await;
         let client = Client::from_conf(
             aws_sdk_ecs::config::Builder::from(&account.shared)
-                .interceptor(Gate)
+                .interceptor(Gated(Gate))
                 .interceptor(CAP)
                 .interceptor(NamesItself)
                 .retry_classifier(CAP)

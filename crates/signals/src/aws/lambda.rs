@@ -16,7 +16,7 @@ use super::client::{Access, Account, CAP, Failure, Gate};
 use super::{image, name, region};
 use crate::{Named, ProductionSignal, Signalled, Use};
 use prodpin_core::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
-use prodpin_net::aws::NamesItself;
+use prodpin_net::aws::{Gated, NamesItself};
 use prodpin_policy::AwsConfig;
 
 const LATEST: &str = "$LATEST";
@@ -45,7 +45,7 @@ impl ProductionSignal for Lambda {
         let account = Account::load(&self.access).await;
         let client = Client::from_conf(
             aws_sdk_lambda::config::Builder::from(&account.shared)
-                .interceptor(Gate)
+                .interceptor(Gated(Gate))
                 .interceptor(CAP)
                 .interceptor(NamesItself)
                 .retry_classifier(CAP)
