@@ -10,7 +10,6 @@ use crate::model::{
 };
 
 use super::labels::Labels;
-use super::rollout::number;
 use super::rules::Rules;
 
 /// Who names an artifact, and by which tag.
@@ -262,4 +261,9 @@ pub fn deployments(
         }
     }
     events
+}
+
+/// The number in `7` and in `arn:…:task-definition/shop-api:42`.
+pub(super) fn number(revision: &str) -> Option<u64> {
+    revision.rsplit(':').next()?.parse().ok()
 }

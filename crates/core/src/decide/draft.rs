@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Code, Finding, RepositoryKey, RepositoryName, Retention, Severity, Tag};
+use crate::model::{Code, Finding, RepositoryKey, RepositoryName, Retention, Severity};
 use crate::outcome::report::{Reason, TargetReport};
 
 use super::input::Input;
@@ -53,25 +53,14 @@ impl<'a> Draft<'a> {
 
 /// The same finding, with the release tag and the artifact of the target that it is about.
 pub(super) fn names(mut finding: Finding, target: &TargetReport) -> Finding {
-    finding.reference = target.reasons.iter().find_map(tag_of).map(ToString::to_string);
+    finding.reference = target.reasons.iter().find_map(Reason::tag).map(ToString::to_string);
     finding.artifact = Some(target.artifact.to_string());
     finding
 }
 
-fn tag_of(reason: &Reason) -> Option<&Tag> {
-    match reason {
-        Reason::ReleaseTag { tag }
-        | Reason::ReleasedAs { tag }
-        | Reason::MovingTagNow { tag }
-        | Reason::MovingTagBefore { tag }
-        | Reason::MovedIn { tag } => Some(tag),
-        Reason::Running { .. } | Reason::RanBefore { .. } | Reason::Wanted { .. } | Reason::WantedBefore { .. } => None,
-    }
-}
-
 /// How a target is called in a sentence: by its release tag and short digest.
 pub(super) fn name_of(target: &TargetReport) -> String {
-    match target.reasons.iter().find_map(tag_of) {
+    match target.reasons.iter().find_map(Reason::tag) {
         Some(tag) => format!("{tag} ({})", target.artifact.short()),
         None => target.artifact.to_string(),
     }

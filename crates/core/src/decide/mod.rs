@@ -10,6 +10,7 @@
 
 mod access;
 mod called;
+mod candidate;
 mod changes;
 mod charts;
 mod cleanup;
@@ -31,6 +32,7 @@ mod labels;
 mod meeting;
 mod mutability;
 mod mutation;
+mod named;
 mod naming;
 mod order;
 mod overdue;
@@ -69,13 +71,13 @@ pub use input::{Attempts, Input};
 pub use labels::Labels;
 pub use meeting::{share_names, unlisted};
 pub use overdue::{clock_skew, overdue};
-pub use plan::{Plan, plan};
+pub use plan::{Plan, plan, unjudged};
 pub use pointers::yield_to_pods;
 pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{idle_rules, settings, unmatched, without_tags};
 pub use waive::{expired, idle, waive};
 pub use witness::{
-    MissingHistory, PartialLook, UnaskedRepository, missing_history, partial_look, unasked, unjudged, unlisted_source,
+    MissingHistory, PartialLook, UnaskedRepository, missing_history, partial_look, unasked, unlisted_source,
 };
 pub use workloads::{concerns, uncovered};

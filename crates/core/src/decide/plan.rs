@@ -117,6 +117,27 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan
 }
 
+/// Leaves a repository unjudged whose history is missing: what is there is shown, and nothing of it is called protected,
+/// ready or new.
+pub fn unjudged(plan: &mut Plan, repository: &RepositoryKey) {
+    plan.findings.clear();
+    plan.passing.clear();
+    let RepositoryKey { source, name } = repository;
+    let missing = format!("the ledger has no record of {name} in source {source}");
+    plan.report.rollback.ready = None;
+    plan.report.rollback.unknown = Some(missing.clone());
+    plan.report.counts.protected = 0;
+    for target in &mut plan.report.targets {
+        target.protected = None;
+        let detail = format!("{missing}: whether this is what was released is unknown");
+        target.obstacles.push(Obstacle::Unproven { detail });
+        // What was planned is not done either.
+        if target.pin == PinReport::Planned {
+            target.pin = PinReport::Absent;
+        }
+    }
+}
+
 /// Turns a verdict into work and into events.
 fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mut Plan) {
     let artifact = artifact.clone();

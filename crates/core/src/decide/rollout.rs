@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::{ArtifactId, Platform, Running, Tenure, Waiting, Workload};
 
-use super::deployments;
+use super::deployments::{self, number};
 use super::input::Input;
 
 /// Who runs, wants and ran what, by this run's signals.
@@ -205,9 +205,4 @@ fn counted(used: &Running) -> Option<u64> {
 /// Whether routes decide which of a workload's revisions is production.
 pub(super) fn is_routed(workload: &Workload) -> bool {
     matches!(workload.kind.as_ref(), "ksvc" | "configuration")
-}
-
-/// The number in `7` and in `arn:…:task-definition/shop-api:42`.
-pub(super) fn number(revision: &str) -> Option<u64> {
-    revision.rsplit(':').next()?.parse().ok()
 }

@@ -33,3 +33,18 @@ impl TargetReport {
         now.map(KnownAs::Now).or_else(|| had().map(KnownAs::Once))
     }
 }
+
+impl Reason {
+    /// The tag that the reason names, if it names one.
+    #[must_use]
+    pub fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::ReleaseTag { tag }
+            | Self::ReleasedAs { tag }
+            | Self::MovedIn { tag }
+            | Self::MovingTagNow { tag }
+            | Self::MovingTagBefore { tag } => Some(tag),
+            Self::Running { .. } | Self::RanBefore { .. } | Self::Wanted { .. } | Self::WantedBefore { .. } => None,
+        }
+    }
+}

@@ -6,8 +6,9 @@
 //! | `sides` | what runs now, and what is wanted |
 //! | `ladder` | each release: evidence, pin, tags, how long it lasts |
 //! | `verdict` | all three |
-//! | `ways`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
+//! | `ways`, `journey`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
 
+mod journey;
 mod kubernetes;
 mod ladder;
 mod platforms;
