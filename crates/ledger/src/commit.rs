@@ -8,11 +8,12 @@ use tlog_tiles::tlog::record_hash;
 
 use super::batch::{Batch, Link};
 use super::checkpoint::{Checkpoint, SCHEMA, Stated};
-use super::index::{Index, Touch};
+use super::index::Index;
 use super::read::{Tip, batch_path, checkpoint_path};
 use super::recall::{Ahead, Recalled};
 use super::store::Created;
 use super::succession::Signing;
+use super::touch::Touch;
 use super::tree::Edge;
 use super::view::View;
 use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance, signature};
