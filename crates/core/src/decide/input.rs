@@ -9,7 +9,6 @@ use crate::model::{
     Running, Snapshot, Tag,
 };
 
-use super::labels::Labels;
 use super::rollback_set::Selection;
 use super::rules::Rules;
 
@@ -52,11 +51,4 @@ pub struct Input<'a> {
     /// What came of putting a rule in front that claims pins; none if that was not tried. If it went well, the snapshot
     /// has the rules that were read back.
     pub claim: Option<&'a Result<(), PinFailure>>,
-}
-
-impl<'a> Input<'a> {
-    /// What rules call each tag.
-    pub(super) fn labels(&self) -> Labels<'a> {
-        Labels::new(self.snapshot, self.labels)
-    }
 }

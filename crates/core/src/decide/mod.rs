@@ -23,6 +23,7 @@ mod doubt;
 mod draft;
 mod drift;
 mod evidence;
+mod facts;
 mod findings;
 pub mod forecast;
 mod harm;

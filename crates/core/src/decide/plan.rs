@@ -12,6 +12,7 @@ use crate::outcome::report::{PinReport, RepositoryReport, TargetReport, total_fi
 
 use super::cleanup;
 use super::evidence;
+use super::facts::Facts;
 use super::findings::{Findings, findings};
 use super::input::Input;
 use super::meeting::by_name;
@@ -48,6 +49,7 @@ pub struct Plan {
 /// Decides.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
+    let input = &Facts::of(input);
     let works = input.snapshot.listing_is_complete();
     let listed = by_name(input.snapshot);
     let targets = input.selection.targets(input.rules.keep, input.inspections);
@@ -182,7 +184,7 @@ fn empty_report(input: &Input<'_>) -> RepositoryReport {
 }
 
 /// The tags of every target, as people call it first; pins left out.
-fn names_of(input: &Input<'_>, targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
+fn names_of(input: &Facts<'_>, targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
     let mut names: BTreeMap<ArtifactId, Vec<Tag>> =
         targets.iter().map(|target| (target.artifact.clone(), Vec::new())).collect();
     for tag in listed {

@@ -12,6 +12,7 @@ use crate::model::{Finding, ObservedTag, Retention, Running, Tag};
 use crate::outcome::report::{Reason, RepositoryReport};
 
 use super::draft::Draft;
+use super::facts::Facts;
 use super::input::Input;
 use super::mutation::Mutation;
 use super::prospects::Prospects;
@@ -38,7 +39,7 @@ impl Findings {
 }
 
 pub(super) fn findings(
-    input: &Input<'_>,
+    input: &Facts<'_>,
     listed: &[&ObservedTag],
     report: &RepositoryReport,
     prospects: &Prospects,

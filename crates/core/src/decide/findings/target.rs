@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::decide::deployments::resolve;
 use crate::decide::draft::{Draft, name_of, names};
+use crate::decide::facts::Facts;
 use crate::decide::input::Input;
 use crate::decide::prospects::Prospects;
 use crate::decide::{charts, collision, commands, evidence, forecast};
@@ -134,14 +134,13 @@ pub(super) fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetRe
 }
 
 /// References that a signal names and that do not exist.
-pub(super) fn dangling(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
+pub(super) fn dangling(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Finding> {
     if !input.snapshot.listing_is_complete() {
         return Vec::new();
     }
-    let dangling = resolve(input.running, input.state, input.rules, &input.labels()).dangling;
     let mut seen: BTreeSet<(&RunningReference, &Arc<str>)> = BTreeSet::new();
+    let dangling = input.uses().dangling().iter().copied();
     dangling
-        .into_iter()
         .filter(|running| seen.insert((&running.reference, &running.via)))
         .filter_map(|running| {
             let RunningReference::Tag(tag) = &running.reference else { return None };

@@ -26,6 +26,7 @@ use crate::outcome::ready::RepositoryReady;
 use crate::outcome::report::TargetReport;
 
 use super::database::Question;
+use super::facts as once;
 use super::input::Input;
 use super::plan::Plan;
 use super::rollout::Uses;
@@ -65,8 +66,9 @@ impl Facts<'_> {
 /// The page of one repository.
 #[must_use]
 pub fn page(facts: &Facts<'_>) -> RepositoryReady {
-    let uses = Uses::new(facts.input);
-    let answer = verdict::answer(facts, &uses);
+    let once = once::Facts::of(facts.input);
+    let uses = once.uses();
+    let answer = verdict::answer(facts, uses);
     let report = &facts.plan.report;
     let mut gaps = report.gaps.clone();
     gaps.extend(facts.said.values().filter_map(|said| said.as_ref().err().cloned()));
@@ -88,11 +90,11 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         database: answer.database,
         intact: answer.intact,
         find_out: answer.find_out,
-        ladder: ladder::rungs(facts, &uses),
-        back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, &uses, answer.from, to)),
+        ladder: ladder::rungs(facts, uses, once.labels()),
+        back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, uses, answer.from, to)),
         forward: ways::forward(facts, answer.from),
-        now: sides::now(facts, &uses),
-        wanted: sides::wanted(facts, &uses),
+        now: sides::now(facts, uses),
+        wanted: sides::wanted(facts, uses),
     }
 }
 
