@@ -1,4 +1,4 @@
-//! The only orchestration: observe, recall, plan, apply, record, commit, report.
+//! The only orchestration: recall, observe, plan, apply, record, commit, report.
 
 mod cross_check;
 mod descriptors;

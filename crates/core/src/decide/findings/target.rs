@@ -21,109 +21,134 @@ pub(super) fn findings(
     report: &RepositoryReport,
     prospects: &Prospects,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let name = name_of(target);
-    let mut add = |code, severity, message: String, remedy: String| {
-        findings.push(draft.of_target(target, code, severity, message, remedy));
-    };
-    let was_pinned = input.state.pinned.get(&target.artifact);
-    if let Some((severity, message, remedy)) = collision::of(draft, &name, target, prospects, input.now) {
-        add(Code::LifecycleCollision, severity, message, remedy);
-    }
-    for obstacle in &target.obstacles {
-        match obstacle {
+    let judged = Judged { input, draft, target, report, prospects, name: name_of(target) };
+    let collision = collision::of(draft, &judged.name, target, prospects, input.now);
+    let collision = collision.map(|(severity, message, remedy)| {
+        draft.of_target(target, Code::LifecycleCollision, severity, message, remedy)
+    });
+    let obstacles = target.obstacles.iter().filter_map(|obstacle| judged.obstacle(obstacle));
+    collision.into_iter().chain(obstacles).chain(judged.failed()).collect()
+}
+
+/// One target, and what it is judged by.
+struct Judged<'t> {
+    input: &'t Input<'t>,
+    draft: Draft<'t>,
+    target: &'t TargetReport,
+    report: &'t RepositoryReport,
+    prospects: &'t Prospects,
+    name: String,
+}
+
+impl Judged<'_> {
+    /// An obstacle that is told by itself; the others are told elsewhere, or once for the source.
+    fn obstacle(&self, obstacle: &Obstacle) -> Option<Finding> {
+        let Self { input, draft, target, name, .. } = self;
+        let (code, severity, message, remedy) = match obstacle {
             Obstacle::Missing => {
-                let now = match report.rollback.to.as_ref().filter(|_| report.rollback.ready == Some(true)) {
-                    Some(to) => format!("roll back to {} meanwhile", to.short()),
-                    None => "nothing else is left to roll back to".to_owned(),
-                };
-                let message = format!("{name} does not exist any more");
-                let remedy = format!("{}; {now}", charts::bring_back(input.snapshot.kind));
-                add(Code::TargetMissing, Severity::Critical, message, remedy);
+                let remedy = format!("{}; {}", charts::bring_back(input.snapshot.kind), self.meanwhile());
+                (Code::TargetMissing, Severity::Critical, format!("{name} does not exist any more"), remedy)
             }
             Obstacle::WrongBytes { detail } => {
-                let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, &name, detail);
-                add(code, Severity::Critical, message, remedy);
+                let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, name, detail);
+                (code, Severity::Critical, message, remedy)
             }
-            Obstacle::Archived { class } => add(
-                Code::TargetArchived,
-                Severity::High,
-                format!("{name} lies in archive storage ({class}) and cannot be deployed at once"),
-                match &input.snapshot.retention {
-                    Retention::Unruled => "restore it, and keep releases out of archive transitions".to_owned(),
-                    Retention::Bucket(bucket) => {
-                        let how = commands::restore_object(bucket, &target.artifact, class);
-                        let how = how.map_or_else(String::new, |command| format!(": `{command}`"));
-                        format!("restore it, which takes minutes to hours, and keep releases out of archives{how}")
-                    }
-                    Retention::Ecr(ecr) => format!(
-                        "restore it, which takes up to 20 minutes as a rule: `{}`",
-                        commands::restore(&input.key.name, ecr, &target.artifact)
-                    ),
-                },
-            ),
-            Obstacle::Hidden { marker } => add(
-                Code::TargetHidden,
-                Severity::High,
-                format!("a delete marker hides {name} from readers by key"),
-                match &input.snapshot.retention {
-                    Retention::Bucket(bucket) => commands::unhide(bucket, &target.artifact, marker),
-                    Retention::Unruled | Retention::Ecr(_) => None,
-                }
-                .map_or_else(
-                    || format!("remove the delete marker, version {marker}"),
-                    |command| format!("remove the delete marker: `{command}`"),
-                ),
-            ),
-            // Those that were worked out have been told above, with their dates.
-            Obstacle::Lifecycle { due: Some(_), .. } => {}
-            Obstacle::Lifecycle { rule, effect, due: None } => add(
-                Code::LifecycleCollision,
-                Severity::High,
-                format!("lifecycle rule {rule:?} reaches {name}: {effect}"),
-                "narrow the rule's filter so that it spares releases".to_owned(),
-            ),
-            Obstacle::PinMoved { to } => add(
-                Code::PinMoved,
-                Severity::Critical,
-                format!("the pin of {name} names {to} instead"),
-                "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make"
-                    .to_owned(),
-            ),
-            // Refused is not lacking: that has a finding of its own, for all of them.
-            Obstacle::Unpinned if pin::is_whole(target) && (target.pin != PinReport::Refused || was_pinned.is_some()) => {
-                let attempt = input.attempts.get(&target.artifact);
-                let (mut severity, mut message, remedy) = pin::unpinned(input.mode, &name, was_pinned.is_some(), attempt);
-                if let Some(threat) = prospects.unless_pinned(&target.artifact) {
-                    severity = severity.max(forecast::severity(threat, input.now).min(Severity::High));
-                    message.push_str(&collision::unless_pinned(threat));
-                }
-                add(Code::PinMissing, severity, message, remedy);
+            Obstacle::Archived { class } => {
+                let message = format!("{name} lies in archive storage ({class}) and cannot be deployed at once");
+                (Code::TargetArchived, Severity::High, message, self.restore(class))
             }
+            Obstacle::Hidden { marker } => {
+                let message = format!("a delete marker hides {name} from readers by key");
+                (Code::TargetHidden, Severity::High, message, self.unhide(marker))
+            }
+            Obstacle::Lifecycle { rule, effect, due: None } => {
+                let message = format!("lifecycle rule {rule:?} reaches {name}: {effect}");
+                let remedy = "narrow the rule's filter so that it spares releases".to_owned();
+                (Code::LifecycleCollision, Severity::High, message, remedy)
+            }
+            Obstacle::PinMoved { to } => {
+                let message = format!("the pin of {name} names {to} instead");
+                let remedy =
+                    "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make";
+                (Code::PinMoved, Severity::Critical, message, remedy.to_owned())
+            }
+            Obstacle::Unpinned => {
+                let (severity, message, remedy) = self.unpinned()?;
+                (Code::PinMissing, severity, message, remedy)
+            }
+            // Those that were worked out have been told, with their dates.
+            Obstacle::Lifecycle { due: Some(_), .. } => return None,
             // These are told together, by `evidence`.
-            Obstacle::PartMissing { .. } | Obstacle::PartDamaged { .. } | Obstacle::Contradiction { .. } => {}
-            Obstacle::Unpinned
-            | Obstacle::PinRefused { .. }
+            Obstacle::PartMissing { .. } | Obstacle::PartDamaged { .. } | Obstacle::Contradiction { .. } => return None,
+            Obstacle::PinRefused { .. }
             | Obstacle::NoPins { .. }
             | Obstacle::NoObjectLock
             | Obstacle::Unversioned
             // Told once for the source.
             | Obstacle::CleanupUnknown { .. }
-            | Obstacle::Unproven { .. } => {}
+            | Obstacle::Unproven { .. } => return None,
+        };
+        Some(draft.of_target(target, code, severity, message, remedy))
+    }
+
+    fn meanwhile(&self) -> String {
+        let rollback = &self.report.rollback;
+        match rollback.to.as_ref().filter(|_| rollback.ready == Some(true)) {
+            Some(to) => format!("roll back to {} meanwhile", to.short()),
+            None => "nothing else is left to roll back to".to_owned(),
         }
     }
-    if let Some(Err(failure)) = input.attempts.get(&target.artifact)
-        && !target.obstacles.contains(&Obstacle::Unpinned)
-        && target.pin == PinReport::Failed
-    {
-        add(
-            Code::PinMissing,
-            Severity::High,
-            format!("{name} could not be pinned: {failure}"),
-            next_step(failure.cause).to_owned(),
-        );
+
+    fn restore(&self, class: &str) -> String {
+        match &self.input.snapshot.retention {
+            Retention::Unruled => "restore it, and keep releases out of archive transitions".to_owned(),
+            Retention::Bucket(bucket) => {
+                let how = commands::restore_object(bucket, &self.target.artifact, class);
+                let how = how.map_or_else(String::new, |command| format!(": `{command}`"));
+                format!("restore it, which takes minutes to hours, and keep releases out of archives{how}")
+            }
+            Retention::Ecr(ecr) => format!(
+                "restore it, which takes up to 20 minutes as a rule: `{}`",
+                commands::restore(&self.input.key.name, ecr, &self.target.artifact)
+            ),
+        }
     }
-    findings
+
+    fn unhide(&self, marker: &str) -> String {
+        let command = match &self.input.snapshot.retention {
+            Retention::Bucket(bucket) => commands::unhide(bucket, &self.target.artifact, marker),
+            Retention::Unruled | Retention::Ecr(_) => None,
+        };
+        match command {
+            None => format!("remove the delete marker, version {marker}"),
+            Some(command) => format!("remove the delete marker: `{command}`"),
+        }
+    }
+
+    fn unpinned(&self) -> Option<(Severity, String, String)> {
+        let Self { input, target, .. } = self;
+        let was_pinned = input.state.pinned.contains_key(&target.artifact);
+        // Refused is not lacking: that has a finding of its own, for all of them.
+        if !pin::is_whole(target) || (target.pin == PinReport::Refused && !was_pinned) {
+            return None;
+        }
+        let attempt = input.attempts.get(&target.artifact);
+        let (mut severity, mut message, remedy) = pin::unpinned(input.mode, &self.name, was_pinned, attempt);
+        if let Some(threat) = self.prospects.unless_pinned(&target.artifact) {
+            severity = severity.max(forecast::severity(threat, input.now).min(Severity::High));
+            message.push_str(&collision::unless_pinned(threat));
+        }
+        Some((severity, message, remedy))
+    }
+
+    /// A pin that was tried in vain, where that is not told as a lack.
+    fn failed(&self) -> Option<Finding> {
+        let Self { input, draft, target, name, .. } = self;
+        let Some(Err(failure)) = input.attempts.get(&target.artifact) else { return None };
+        let told = target.obstacles.contains(&Obstacle::Unpinned) || target.pin != PinReport::Failed;
+        let message = format!("{name} could not be pinned: {failure}");
+        (!told).then(|| draft.of_target(target, Code::PinMissing, Severity::High, message, next_step(failure.cause)))
+    }
 }
 
 /// What is to be known of the evidence about a target.
