@@ -10,23 +10,23 @@ use super::rollout::Uses;
 /// An input, and what follows from it.
 pub(super) struct Facts<'a> {
     input: Input<'a>,
-    labels: OnceCell<Labels<'a>>,
-    uses: OnceCell<Uses<'a>>,
+    called: OnceCell<Labels<'a>>,
+    used: OnceCell<Uses<'a>>,
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn of(input: &Input<'a>) -> Self {
-        Self { input: *input, labels: OnceCell::new(), uses: OnceCell::new() }
+        Self { input: *input, called: OnceCell::new(), used: OnceCell::new() }
     }
 
     /// What rules call each tag.
     pub(super) fn labels(&self) -> &Labels<'a> {
-        self.labels.get_or_init(|| Labels::new(self.input.snapshot, self.input.labels))
+        self.called.get_or_init(|| Labels::new(self.input.snapshot, self.input.labels))
     }
 
     /// Who runs, wants and ran what.
     pub(super) fn uses(&self) -> &Uses<'a> {
-        self.uses.get_or_init(|| Uses::new(&self.input, self.labels()))
+        self.used.get_or_init(|| Uses::new(&self.input, self.labels()))
     }
 }
 

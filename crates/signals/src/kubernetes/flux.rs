@@ -1,6 +1,6 @@
 //! What Flux's Helm releases run, and the charts they ran before (E131).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
