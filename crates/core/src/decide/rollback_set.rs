@@ -24,7 +24,7 @@ use crate::model::{
 };
 use crate::outcome::report::Reason;
 
-use super::candidate::{Candidate, Lane, is_missing};
+use super::candidate::{Candidate, Lane, MovedIn, is_missing};
 use super::deployments::resolve;
 use super::in_use::in_use;
 use super::labels::Labels;
