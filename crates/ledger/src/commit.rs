@@ -8,15 +8,17 @@ use tlog_tiles::tlog::record_hash;
 
 use super::batch::{Batch, Link};
 use super::checkpoint::{Checkpoint, SCHEMA, Stated};
-use super::index::{Index, Touch};
+use super::index::Index;
 use super::read::{Tip, batch_path, checkpoint_path};
 use super::recall::{Ahead, Recalled};
 use super::store::Created;
 use super::succession::Signing;
+use super::touch::Touch;
 use super::tree::Edge;
 use super::view::View;
 use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance, signature};
 use prodpin_core::model::{Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, Sighting, TagStatus, rebase};
+use prodpin_net::jitter;
 
 /// Each lost attempt means that another writer's commit went through, so this bounds one writer's bad luck only; a run ends
 /// before its own deadline (F114).
@@ -343,5 +345,5 @@ fn is_on_record(entry: &Entry, state: &RepositoryState) -> bool {
 
 /// A name that no other log has.
 fn new_origin() -> String {
-    format!("prodpin/{:016x}{:016x}", chance::draw(), chance::draw())
+    format!("prodpin/{:016x}{:016x}", jitter::draw(), jitter::draw())
 }

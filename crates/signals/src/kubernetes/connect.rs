@@ -17,7 +17,7 @@ use super::exec;
 use super::proxy;
 use prodpin_core::model::Cause;
 use prodpin_net::http::{USER_AGENT, retry_after};
-use prodpin_net::memory;
+use prodpin_net::{jitter, memory};
 use prodpin_policy::ClusterAccess;
 
 const SET_UP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -193,8 +193,8 @@ impl Cluster {
             if failures >= tries || !(busy || broke) {
                 return Err(failure);
             }
-            let backoff = BACKOFF * 2_u32.saturating_pow(failures - 1);
-            let wait = failure.wait.map_or(backoff, |asked| asked.max(BACKOFF));
+            let own = || jitter::wait(jitter::backoff(BACKOFF, failures, Duration::MAX));
+            let wait = failure.wait.map_or_else(own, |asked| asked.max(BACKOFF));
             if Instant::now() + wait >= until {
                 return Err(failure);
             }
