@@ -30,7 +30,7 @@ pub(super) async fn ready(policy: &Path, arguments: &ReadyArguments, bar: &Bar) 
         ready = run::ready(&policy, &options, Arc::new(bar.clone())) => {
             ready.map_err(|error| or_without_ledger(error, "ready"))?
         }
-        () = signals.overdue() => anyhow::bail!("it was asked to end and cut off before it could"),
+        () = signals.overdue() => anyhow::bail!("ready was stopped by a signal before it ended"),
     };
     bar.clear();
     // What was not listed may be there all the same.

@@ -9,6 +9,7 @@ mod command_line;
 mod contract;
 mod deliveries;
 mod deployment;
+mod documents;
 mod ecr;
 mod engines;
 mod estate;

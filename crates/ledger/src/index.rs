@@ -16,6 +16,7 @@ use super::commitment::Commitment;
 use super::debt::Owing;
 use super::repositories::Repositories;
 use super::tiles::Frontier;
+use super::touch::Touch;
 use super::unreported::Unreported;
 use prodpin_core::model::{
     Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RunId, RunRecord, RunScope, SettingFacts, Severity,
@@ -30,11 +31,6 @@ const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many kinds of runs are told apart: more shares than anyone has, and still small.
 const SCOPES_KEPT: usize = 1024;
-
-/// A commit that held events of a repository, by its number and its batch: the batch's name is the hash of its bytes, so
-/// that whoever believes a touch needs nothing else to read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Touch(pub(super) u64, pub(super) Digest);
 
 /// A run on record: where, and what the checkpoint before that commit hashes to, for reading on backwards.
 #[derive(Debug, Clone, Serialize, Deserialize)]

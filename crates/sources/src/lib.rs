@@ -7,6 +7,7 @@ mod closure;
 pub mod ecr;
 pub mod helm;
 mod manifest;
+mod matched;
 pub mod memory;
 pub mod oci;
 pub mod s3;

@@ -89,8 +89,13 @@ pub(crate) const TOKEN: &str = "a-service-account-token";
 impl ApiServer {
     /// Starts one, with a kubeconfig whose context `prod-eu` leads to it.
     pub(crate) async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let mut world = World::default();
+        for kind in BUILT_IN {
+            world.objects.insert(kind.to_owned(), Vec::new());
+        }
+        let world = Arc::new(Mutex::new(world));
+        let app = Router::new().fallback(answer).with_state(world.clone());
+        let (address, _) = crate::support::serve::serve(app).await;
         let directory = tempfile::tempdir().unwrap();
         let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "elsewhere",
@@ -102,13 +107,6 @@ impl ApiServer {
             ],
         });
         std::fs::write(directory.path().join("kubeconfig"), kubeconfig.to_string()).unwrap();
-        let mut world = World::default();
-        for kind in BUILT_IN {
-            world.objects.insert(kind.to_owned(), Vec::new());
-        }
-        let world = Arc::new(Mutex::new(world));
-        let router = Router::new().fallback(answer).with_state(world.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
         Self { world, directory: Arc::new(directory) }
     }
 

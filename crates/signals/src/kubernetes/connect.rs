@@ -10,13 +10,14 @@ use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
 use kube::client::Body;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::sync::RwLock;
 
 use super::exec;
+use super::proxy;
 use prodpin_core::model::Cause;
 use prodpin_net::http::{USER_AGENT, retry_after};
-use prodpin_net::memory;
+use prodpin_net::{jitter, memory};
 use prodpin_policy::ClusterAccess;
 
 const SET_UP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -192,8 +193,8 @@ impl Cluster {
             if failures >= tries || !(busy || broke) {
                 return Err(failure);
             }
-            let backoff = BACKOFF * 2_u32.saturating_pow(failures - 1);
-            let wait = failure.wait.map_or(backoff, |asked| asked.max(BACKOFF));
+            let own = || jitter::wait(jitter::backoff(BACKOFF, failures, Duration::MAX));
+            let wait = failure.wait.map_or_else(own, |asked| asked.max(BACKOFF));
             if Instant::now() + wait >= until {
                 return Err(failure);
             }
@@ -287,12 +288,15 @@ async fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
         let file = path.clone();
         let read = tokio::task::spawn_blocking(move || Kubeconfig::read_from(file)).await;
         let kubeconfig = read.map_err(|error| refused(&what, &error))?.map_err(|error| refused(&what, &error))?;
-        return Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| refused(&what, &error));
+        return from_kubeconfig(kubeconfig, &options).await.map_err(|error| refused(&what, &error));
     }
     let named = std::env::var_os("KUBECONFIG").is_some_and(|paths| !paths.is_empty());
     let usual = || std::env::home_dir().is_some_and(|home| home.join(".kube").join("config").exists());
     if named || access.context.is_some() || usual() {
-        return Config::from_kubeconfig(&options).await.map_err(|error| refused("the kubeconfig", &error));
+        let what = "the kubeconfig";
+        let read = tokio::task::spawn_blocking(Kubeconfig::read).await;
+        let kubeconfig = read.map_err(|error| refused(what, &error))?.map_err(|error| refused(what, &error))?;
+        return from_kubeconfig(kubeconfig, &options).await.map_err(|error| refused(what, &error));
     }
     Config::incluster().map_err(|error| {
         let reason = format!(
@@ -301,6 +305,15 @@ async fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
         );
         Failure::new(Cause::Refused, reason)
     })
+}
+
+async fn from_kubeconfig(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Config, KubeconfigError> {
+    let named = proxy::named(&kubeconfig, options.context.as_deref());
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, options).await?;
+    if !named {
+        config.proxy_url = proxy::of_environment(&config.cluster_url);
+    }
+    Ok(config)
 }
 
 /// An error with its causes, each once: the outer ones of this client repeat the inner ones, or leave them out.

@@ -14,6 +14,7 @@ mod knative;
 mod list;
 mod objects;
 mod page;
+mod proxy;
 mod workloads;
 
 use std::collections::BTreeSet;
@@ -28,7 +29,6 @@ use self::list::{Kind, Namespaced, Namespaces, apart};
 use self::objects::{ControllerRevision, CronJob, Job, Pod, Templated};
 use self::workloads::Objects;
 use super::{ProductionSignal, Signalled};
-use prodpin_core::model::NamePatterns;
 use prodpin_policy::{ClusterAccess, KubernetesConfig};
 
 pub(super) use self::argocd::ArgoCd;
@@ -83,7 +83,7 @@ impl ProductionSignal for Kubernetes {
         if self.config.helm_releases {
             used.extend(helm::tell(&cluster, &namespaces, context.as_ref(), &mut said).await);
         }
-        said.unmatched = unmatched(&self.config.namespaces, &used);
+        said.note_unmatched("namespace", &self.config.namespaces, used.iter().map(String::as_str));
         said.doubt_silence();
         said
     }
@@ -177,13 +177,6 @@ fn name(what: &str, access: &ClusterAccess) -> Arc<str> {
 
 fn context(access: &ClusterAccess) -> Option<Arc<str>> {
     access.context.as_deref().map(Arc::from)
-}
-
-/// Entries of a list of patterns that none of these names matches.
-fn unmatched(patterns: &NamePatterns, names: &BTreeSet<String>) -> Vec<String> {
-    let matched: BTreeSet<&str> = names.iter().flat_map(|name| patterns.matching_entries(name)).collect();
-    let included = patterns.entries().iter().filter(|entry| !entry.starts_with('!'));
-    included.filter(|entry| !matched.contains(entry.as_str())).map(|entry| format!("namespace {entry:?}")).collect()
 }
 
 impl Objects {

@@ -44,9 +44,9 @@ use jiff::Timestamp;
 use self::auth::Auth;
 use self::credentials::Keys;
 use self::host::RegistryHost;
-use self::observe::Matched;
 use self::pin::Pins;
 use self::registry::Registry;
+use super::matched::Matched;
 use super::{Inventory, OpenOptions, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
     ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
@@ -234,7 +234,7 @@ impl Inventory for OciInventory {
             (Err(fault), _) => fault,
             (_, None) => Fault::new(Cause::Unsupported, format!("{artifact} is no manifest")),
         };
-        let mut seen = inspect::blank(artifact.clone());
+        let mut seen = Inspection::unread(artifact.clone());
         seen.gaps.push(fault.gap(Scope::Artifact(artifact.clone())));
         seen
     }

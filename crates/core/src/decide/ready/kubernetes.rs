@@ -3,9 +3,8 @@
 
 use crate::model::{Control, Manager, Updates};
 
-use super::platforms::{Told, dead};
+use super::journey::{Journey, Told, dead};
 use super::shell::{Command, Unsafe};
-use super::ways::Journey;
 
 /// Kinds that keep revisions which `undo` goes back to.
 const UNDONE: [&str; 5] = ["deployment", "deploymentconfig", "statefulset", "daemonset", "rollout"];
