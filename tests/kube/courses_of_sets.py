@@ -37,7 +37,7 @@ def replica_set():
     apply(workload("ReplicaSet", "replica-set", [image("replica-set", "v1")]))
 
 
-def controller(name, replicas):
+def replicated(name, replicas):
     template = pods(name, [image(name, "v1")])
     apply({"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": name},
            "spec": {"replicas": replicas, "selector": {"app": name}, "template": template}})
@@ -45,14 +45,14 @@ def controller(name, replicas):
 
 @course(runs="v1")
 def replication_controller():
-    controller("replication-controller", 1)
+    replicated("replication-controller", 1)
     eventually("a pod of replication-controller", lambda: get("ReplicationController", "replication-controller", "v1")
                ["status"].get("readyReplicas") == 1)
 
 
 @course(wanted="v1")
 def replication_controller_zero():
-    controller("replication-controller-zero", 0)
+    replicated("replication-controller-zero", 0)
 
 
 @course(wanted="v1")
