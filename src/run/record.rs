@@ -99,10 +99,30 @@ impl SourceTotals {
             return;
         }
         if let (Recognised::Unknown { detail }, None) = (&cleanup.registry, cleanup.stated) {
-            let detail = format!("which kind of registry this is: {detail}");
+            let detail = format!("{WHICH_KIND}: {detail}");
             self.gaps.push(Gap::new(Scope::Source, Cause::Unreachable, detail));
         }
         self.cleanup = Some(cleanup);
+    }
+}
+
+/// How a gap begins that is about nothing but the kind of registry.
+const WHICH_KIND: &str = "which kind of registry this is";
+
+impl SourceTotals {
+    /// Whether the kind of registry is unknown for the reason for which the source could not be listed: one cause, which is
+    /// told once. What of its repositories is not known for that reason, they tell themselves.
+    fn tell_once(&mut self) -> bool {
+        let Some(Cleanup { stated: None, registry: Recognised::Unknown { detail }, .. }) = &self.cleanup else {
+            return false;
+        };
+        let answer = |detail: &str| detail.rsplit(": ").next().unwrap_or(detail).to_owned();
+        let is_kind = |gap: &Gap| gap.detail.starts_with(WHICH_KIND);
+        let down = self.gaps.iter().any(|gap| !is_kind(gap) && answer(&gap.detail) == answer(detail));
+        if down {
+            self.gaps.retain(|gap| !is_kind(gap));
+        }
+        down
     }
 }
 
@@ -271,12 +291,14 @@ impl Recorder {
             self.findings.push(gap_finding(None, gap, now));
         }
         let mut counts = Counts::default();
-        for (name, totals) in std::mem::take(&mut self.sources) {
+        for (name, mut totals) in std::mem::take(&mut self.sources) {
+            let down = totals.tell_once();
             let whole = !totals.incomplete && totals.gaps.is_empty();
             complete &= whole;
             counts += totals.counts;
             self.findings.extend(totals.gaps.iter().map(|gap| gap_finding(Some(&name), gap, now)));
-            self.findings.extend(totals.cleanup.as_ref().and_then(|cleanup| decide::unreadable(&name, cleanup, now)));
+            let cleanup = totals.cleanup.as_ref().filter(|_| !down);
+            self.findings.extend(cleanup.and_then(|cleanup| decide::unreadable(&name, cleanup, now)));
             self.remember(&name, totals.cleanup.as_ref());
             if covers_all && whole {
                 let entries = totals.unmatched.iter().map(String::as_str);
@@ -295,7 +317,9 @@ impl Recorder {
         if covers_all && complete {
             let uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.findings.extend(decide::unmatched(None, uses.entries(), Severity::Low, now));
-            self.findings.extend(decide::idle_rules(&uses, counts.repositories, counts.targets, now));
+            if counts.repositories > 0 {
+                self.findings.extend(decide::idle_rules(&uses, counts.repositories, counts.targets, now));
+            }
         }
         // A source that was not opened may cover what no other does.
         if covers_all && self.opened_all {

@@ -156,7 +156,7 @@ fn target_findings(
     for obstacle in &target.obstacles {
         match obstacle {
             Obstacle::Missing => {
-                let now = match report.rollback.to.as_ref().filter(|_| report.rollback.ready == Some(true)) {
+                let now = match report.rollback.to.as_ref().filter(|_| report.rollback.intact == Some(true)) {
                     Some(to) => format!("roll back to {} meanwhile", to.short()),
                     None => "nothing else is left to roll back to".to_owned(),
                 };
@@ -434,11 +434,11 @@ fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Opti
         return None;
     }
     let lost = ranked.len() > possible;
-    let severity = match (lost, report.rollback.ready) {
-        (true, Some(false)) => Severity::High,
-        (true, _) => Severity::Medium,
-        (false, Some(true)) => Severity::Info,
-        (false, _) => Severity::Low,
+    let severity = match (lost, report.rollback.ready, report.rollback.intact) {
+        (true, Some(false), _) => Severity::High,
+        (true, ..) => Severity::Medium,
+        (false, _, Some(true)) => Severity::Info,
+        (false, ..) => Severity::Low,
     };
     let message = if lost {
         format!("{possible} of the {keep} releases to keep are intact")
@@ -498,9 +498,12 @@ fn tag_of(reason: &Reason) -> Option<&Tag> {
     }
 }
 
-/// How a target is called in a sentence: by its release tag and short digest.
+/// How a target is called in a sentence: as on the page, by the tag by which workloads name it, else its release tag, and
+/// its short digest. What was released under a tag that names it no longer is called by that.
 pub(super) fn name_of(target: &TargetReport) -> String {
-    match target.reasons.iter().find_map(tag_of) {
+    let had = target.reasons.iter().find_map(tag_of);
+    let is_moved = !target.reasons.iter().any(|reason| matches!(reason, Reason::ReleaseTag { .. }));
+    match had.filter(|_| is_moved).or(target.references.first()).or(had) {
         Some(tag) => format!("{tag} ({})", target.artifact.short()),
         None => target.artifact.to_string(),
     }

@@ -4,3 +4,4 @@ pub mod forecast;
 pub mod identity;
 pub mod ready;
 pub mod report;
+pub mod status;

@@ -33,6 +33,7 @@ fn rung(facts: &Facts<'_>, uses: &Uses<'_>, forecast: &TargetForecast) -> Rung {
         rank: target.rank,
         address: facts.addresses.get(&target.artifact).cloned(),
         tags: target.references.clone(),
+        name: name(target),
         running: target.running,
         wanted: is_wanted(target),
         first_seen,
@@ -51,6 +52,17 @@ fn rung(facts: &Facts<'_>, uses: &Uses<'_>, forecast: &TargetForecast) -> Rung {
         commit,
         repository_url: source.map(String::from),
     }
+}
+
+/// In the order in which the report calls it.
+fn name(target: &TargetReport) -> Option<String> {
+    let now = target.references.first().or_else(|| {
+        target.reasons.iter().find_map(|reason| match reason {
+            Reason::ReleaseTag { tag } => Some(tag),
+            _ => None,
+        })
+    });
+    now.map(ToString::to_string).or_else(|| target.reasons.iter().find_map(Reason::tag).map(|tag| format!("was {tag}")))
 }
 
 /// When it first ran, and when it last did, as far as platforms tell and the ledger saw.
