@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::arguments::ForecastArguments;
 use super::exit::{Ending, Misuse};
 use super::outcome::{choose_ledger, or_without_ledger, sources};
-use super::output::{style, to_stdout};
+use super::output::{style, to_reader, to_stdout};
 use super::progress::Bar;
 use super::stop::Signals;
 use crate::decide::forecast::TriedRules;
@@ -19,13 +19,13 @@ use crate::policy::{Policy, load};
 use crate::report::forecast::{ForecastFormat, render};
 use crate::run::{self, ForecastOptions, Recommended, Unmatched, Wanted};
 
-pub(super) async fn forecast(policy: &Path, arguments: &ForecastArguments, bar: &Bar) -> anyhow::Result<Ending> {
+pub(super) async fn forecast(path: &Path, arguments: &ForecastArguments, bar: &Bar) -> anyhow::Result<Ending> {
     let tried = arguments.lifecycle.as_deref().map(tried).transpose()?;
     if let (true, Some(tried)) = (arguments.recommend, &tried) {
         // The file says it all: no repository needs to be asked.
         return print(&tried.recommend().map_err(Misuse)?);
     }
-    let mut policy = load(policy)?;
+    let mut policy = load(path)?;
     choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let mut signals = Signals::listen();
     let options = ForecastOptions {
@@ -40,12 +40,13 @@ pub(super) async fn forecast(policy: &Path, arguments: &ForecastArguments, bar: 
     };
     bar.show();
     tokio::select! {
-        ended = look_ahead(&policy, &options, arguments, bar) => ended,
+        ended = look_ahead(path, &policy, &options, arguments, bar) => ended,
         () = signals.overdue() => anyhow::bail!("the forecast was stopped by a signal before it ended"),
     }
 }
 
 async fn look_ahead(
+    path: &Path,
     policy: &Policy,
     options: &ForecastOptions,
     arguments: &ForecastArguments,
@@ -81,7 +82,11 @@ async fn look_ahead(
         }
     }
     let format = arguments.format.unwrap_or(ForecastFormat::Table);
-    to_stdout(|out| render(format, &forecast.report, style(), out))?;
+    let write = |out: &mut dyn std::io::Write| render(format, &forecast.report, style(), out);
+    match format {
+        ForecastFormat::Json => to_stdout(write)?,
+        _ => to_reader(Some(path), write)?,
+    }
     Ok(Ending::Ran {
         complete: forecast.report.section.complete && forecast.unmatched.is_empty(),
         findings: forecast.report.summary.severities,

@@ -15,6 +15,7 @@ mod logs;
 mod outcome;
 mod output;
 mod past_report;
+mod pasteable;
 mod progress;
 mod ready;
 mod schema;

@@ -15,7 +15,7 @@ use super::stop::{Hangup, Signals};
 use crate::alert::AlertError;
 use crate::followup::follow_up;
 use crate::ledger::{Access, Ledger};
-use crate::model::{Mode, without_credentials};
+use crate::model::{Code, Mode, Severity, without_credentials};
 use crate::policy::{LedgerLocation, Policy, PolicyError, load};
 use crate::report::body::Report;
 use crate::report::context::Context;
@@ -225,6 +225,7 @@ impl Watch<'_> {
         };
         let unread = "not everything could be read; the run's report says what".to_owned();
         let mut lacking: Vec<String> = (!report.run.complete).then_some(unread).into_iter().collect();
+        lacking.extend(without_history(&report));
         let written = outputs.and_then(|outputs| outputs.write(&report));
         let stop = self.signals.stop.clone();
         let signals = &mut self.signals;
@@ -252,6 +253,14 @@ impl Watch<'_> {
 struct Silent;
 
 impl Progress for Silent {}
+
+/// What keeps sources without their history from being judged: a run may have read everything, and know nothing of them.
+fn without_history(report: &Report) -> Option<String> {
+    let open = [Severity::Critical, Severity::High].into_iter().flat_map(|severity| report.body.findings(severity));
+    let mut open = open.filter_map(Result::ok).filter(|finding| finding.waived.is_none());
+    let missing = open.find(|finding| finding.code == Code::LedgerHistoryMissing)?;
+    Some(terminal(&without_credentials(&missing.message)))
+}
 
 /// One run on one line.
 fn line(report: &Report) -> String {

@@ -97,7 +97,12 @@ async fn one(setup: Arc<Setup>, key: RepositoryKey) -> Result<RepositoryReady, R
     seen.gaps.extend(unanchored.clone());
     let untried = Attempts::new();
     let input = seen.input(&setup, &untried);
-    let plan = decide::plan(&input);
+    let mut plan = decide::plan(&input);
+    // What somebody answers for is no danger here either.
+    decide::waive(&setup.waivers, &mut plan.findings, setup.started);
+    if missing.is_some() {
+        decide::unjudged(&mut plan, &key);
+    }
     let artifacts: Vec<ArtifactId> = plan.report.targets.iter().map(|target| target.artifact.clone()).collect();
     let said = provenance(inventory, &key, &artifacts).await;
     let named = |artifact: &ArtifactId| Some((artifact.clone(), inventory.address(&key.name, artifact)?));

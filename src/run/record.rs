@@ -109,10 +109,30 @@ impl SourceTotals {
             return;
         }
         if let (Recognised::Unknown { detail }, None) = (&cleanup.registry, cleanup.stated) {
-            let detail = format!("which kind of registry this is: {detail}");
+            let detail = format!("{WHICH_KIND}: {detail}");
             self.gaps.push(Gap::new(Scope::Source, Cause::Unreachable, detail));
         }
         self.cleanup = Some(cleanup);
+    }
+}
+
+/// How a gap begins that is about nothing but the kind of registry.
+const WHICH_KIND: &str = "which kind of registry this is";
+
+impl SourceTotals {
+    /// Where the kind of registry is unknown for the reason for which the source could not be listed, that is one cause and
+    /// told once. What of its repositories is not known for that reason, they tell themselves.
+    fn tell_once(&mut self) {
+        let Some(Cleanup { stated: None, registry: Recognised::Unknown { detail }, .. }) = &self.cleanup else {
+            return;
+        };
+        let answer = |detail: &str| detail.rsplit(": ").next().unwrap_or(detail).to_owned();
+        let is_kind = |gap: &Gap| gap.detail.starts_with(WHICH_KIND);
+        let down = self.gaps.iter().any(|gap| !is_kind(gap) && answer(&gap.detail) == answer(detail));
+        if down {
+            self.gaps.retain(|gap| !is_kind(gap));
+            self.cleanup = None;
+        }
     }
 }
 
@@ -297,9 +317,10 @@ impl Recorder {
         if let Some((cause, reason)) = stopped {
             self.end_early(cause, &reason);
         }
-        let sources = std::mem::take(&mut self.sources);
-        for (name, totals) in &sources {
+        let mut sources = std::mem::take(&mut self.sources);
+        for (name, totals) in &mut sources {
             self.remember(name, totals.cleanup.as_ref());
+            totals.tell_once();
         }
         let uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let closing = decide::closing(RunFacts {

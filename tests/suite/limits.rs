@@ -140,7 +140,7 @@ async fn a_run_that_ends_early_has_a_line_for_each_repository_that_was_not_scann
     names.sort_unstable();
     assert_eq!(names, ["shop/api", "shop/mail", "shop/web"], "whatever the list had come to");
     for report in &told.repositories {
-        assert_eq!((report.complete, report.rollback.ready), (false, None), "{}", report.name);
+        assert_eq!((report.complete, report.rollback.intact), (false, None), "{}", report.name);
         let gaps: Vec<_> = report.gaps.iter().map(|gap| (&gap.scope, gap.cause)).collect();
         assert_eq!(gaps, [(&Scope::Repository, Cause::Interrupted)]);
     }

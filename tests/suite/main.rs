@@ -43,6 +43,7 @@ mod steadiness;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;
+mod three_words;
 mod told;
 mod told_times;
 mod transport;

@@ -266,8 +266,8 @@ fn asff_comes_in_batches_of_a_hundred_at_most() {
 fn metrics_hold_no_digest_and_no_sample_for_what_is_unknown_h158() {
     let text = shown(Format::Prometheus, &estate(22), WIDE);
     assert!(!text.contains("sha256:"), "{text}");
-    let ready = text.lines().filter(|line| line.starts_with("prodpin_service_rollback_ready{")).count();
-    assert_eq!(ready, 20, "two of the services could not be told");
+    let intact = text.lines().filter(|line| line.starts_with("prodpin_service_rollback_intact{")).count();
+    assert_eq!(intact, 20, "two of the services could not be told");
     assert!(text.contains("prodpin_run_complete 1\n"));
 }
 

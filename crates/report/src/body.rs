@@ -101,12 +101,14 @@ impl BodyWriter {
     /// Adds a row. Findings about no repository are gathered from all such rows into one, which comes first; there is
     /// one of them for each fault of a source or policy entry, so they are few.
     pub fn push(&mut self, mut row: Row) -> io::Result<()> {
+        row.judge();
         row.findings.iter().for_each(|finding| self.summary.findings.count(finding));
         let Some(repository) = &row.repository else {
             self.loose.append(&mut row.findings);
             return Ok(());
         };
         self.summary.counts += repository.counts;
+        repository.rollback.status.into_iter().for_each(|status| self.summary.services.add(status));
         let (source, name) = (repository.source.clone(), repository.name.clone());
         row.findings.sort_by(total_finding_order);
         let line = line_of(&row)?;

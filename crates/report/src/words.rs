@@ -98,11 +98,11 @@ pub(super) fn current(repository: &RepositoryReport) -> Phrase {
 /// What to roll back to. What was not proven is never offered without saying so.
 pub(super) fn roll_back_to(repository: &RepositoryReport) -> Phrase {
     let rollback = &repository.rollback;
-    match (rollback.ready, &rollback.to) {
-        (Some(false), _) => Phrase::said("nothing"),
-        (Some(true), Some(to)) => release(repository, to),
-        (None, Some(to)) => Phrase::said("unknown, perhaps ").then(release(repository, to)),
-        (_, None) => Phrase::said("unknown"),
+    match (rollback.ready, rollback.intact, &rollback.to) {
+        (Some(false), ..) => Phrase::said("nothing"),
+        (_, Some(true), Some(to)) => release(repository, to),
+        (_, _, Some(to)) => Phrase::said("unknown, perhaps ").then(release(repository, to)),
+        (.., None) => Phrase::said("unknown"),
     }
 }
 
@@ -164,6 +164,7 @@ pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
         return Some(moved.say(" took away what every earlier release needs"));
     }
     match (repository.rollback.ready, earlier) {
+        (None, _) if repository.rollback.intact == Some(true) => None,
         (Some(true), _) => None,
         (Some(false), 0) => {
             let none = Phrase::said("no earlier release is known");

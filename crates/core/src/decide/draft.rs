@@ -58,9 +58,12 @@ pub(super) fn names(mut finding: Finding, target: &TargetReport) -> Finding {
     finding
 }
 
-/// How a target is called in a sentence: by its release tag and short digest.
+/// How a target is called in a sentence: as on the page, by the tag by which workloads name it, else its release tag, and
+/// its short digest. What was released under a tag that names it no longer is called by that.
 pub(super) fn name_of(target: &TargetReport) -> String {
-    match target.reasons.iter().find_map(Reason::tag) {
+    let had = target.reasons.iter().find_map(Reason::tag);
+    let is_moved = !target.reasons.iter().any(|reason| matches!(reason, Reason::ReleaseTag { .. }));
+    match had.filter(|_| is_moved).or(target.references.first()).or(had) {
         Some(tag) => format!("{tag} ({})", target.artifact.short()),
         None => target.artifact.to_string(),
     }

@@ -126,7 +126,7 @@ pub fn unjudged(plan: &mut Plan, repository: &RepositoryKey) {
     plan.passing.clear();
     let RepositoryKey { source, name } = repository;
     let missing = format!("the ledger has no record of {name} in source {source}");
-    plan.report.rollback.ready = None;
+    (plan.report.rollback.intact, plan.report.rollback.ready) = (None, None);
     plan.report.rollback.unknown = Some(missing.clone());
     plan.report.counts.protected = 0;
     for target in &mut plan.report.targets {

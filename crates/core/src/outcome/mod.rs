@@ -5,3 +5,4 @@ pub mod identity;
 pub mod known_as;
 pub mod ready;
 pub mod report;
+pub mod status;

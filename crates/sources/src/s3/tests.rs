@@ -1,6 +1,7 @@
 //! Against canned answers: what real servers do too rarely, or must never do.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

@@ -126,7 +126,9 @@ pub fn closing(facts: RunFacts<'_>) -> Closing {
     let settled = about_all && complete;
     if settled {
         findings.extend(unmatched(None, uses.entries(), Severity::Low, now));
-        findings.extend(idle_rules(uses, counts.repositories, counts.targets, now));
+        if counts.repositories > 0 {
+            findings.extend(idle_rules(uses, counts.repositories, counts.targets, now));
+        }
     }
     // A source that was not opened may cover what no other does.
     if about_all && opened_all {

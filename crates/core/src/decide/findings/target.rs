@@ -93,7 +93,7 @@ impl Judged<'_> {
 
     fn meanwhile(&self) -> String {
         let rollback = &self.report.rollback;
-        match rollback.to.as_ref().filter(|_| rollback.ready == Some(true)) {
+        match rollback.to.as_ref().filter(|_| rollback.intact == Some(true)) {
             Some(to) => format!("roll back to {} meanwhile", to.short()),
             None => "nothing else is left to roll back to".to_owned(),
         }
@@ -208,11 +208,11 @@ pub(super) fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryRepo
         return None;
     }
     let lost = ranked.len() > possible;
-    let severity = match (lost, report.rollback.ready) {
-        (true, Some(false)) => Severity::High,
-        (true, _) => Severity::Medium,
-        (false, Some(true)) => Severity::Info,
-        (false, _) => Severity::Low,
+    let severity = match (lost, report.rollback.ready, report.rollback.intact) {
+        (true, Some(false), _) => Severity::High,
+        (true, ..) => Severity::Medium,
+        (false, _, Some(true)) => Severity::Info,
+        (false, ..) => Severity::Low,
     };
     let message = if lost {
         format!("{possible} of the {keep} releases to keep are intact")

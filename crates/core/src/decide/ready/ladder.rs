@@ -9,6 +9,7 @@ use crate::decide::labels::Labels;
 use crate::decide::readiness::is_wanted;
 use crate::model::{ArtifactId, Evidence, Provenance, Tag, TagStatus, Tenure};
 use crate::outcome::forecast::{RepositoryForecast, RulesFound, TargetForecast};
+use crate::outcome::known_as::KnownAs;
 use crate::outcome::ready::{Lasts, MovedTag, Rung};
 use crate::outcome::report::{PinReport, Reason, TargetReport};
 
@@ -34,6 +35,7 @@ fn rung(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forecast: &Targ
         rank: target.rank,
         address: facts.addresses.get(&target.artifact).cloned(),
         tags: target.references.clone(),
+        name: name(target),
         running: target.running,
         wanted: is_wanted(target),
         first_seen,
@@ -52,6 +54,14 @@ fn rung(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forecast: &Targ
         commit,
         repository_url: source.map(String::from),
     }
+}
+
+/// As the report calls it.
+fn name(target: &TargetReport) -> Option<String> {
+    target.known_as().map(|known| match known {
+        KnownAs::Now(tag) => tag.to_string(),
+        KnownAs::Once(tag) => format!("was {tag}"),
+    })
 }
 
 /// When it first ran, and when it last did, as far as platforms tell and the ledger saw.

@@ -22,8 +22,9 @@ use std::collections::BTreeMap;
 use crate::model::{ArtifactId, Code, Gap, Provenance, Severity};
 use crate::outcome::forecast::RepositoryForecast;
 use crate::outcome::known_as::KnownAs;
-use crate::outcome::ready::RepositoryReady;
+use crate::outcome::ready::{RepositoryReady, Verdict};
 use crate::outcome::report::TargetReport;
+use crate::outcome::status::ServiceStatus;
 
 use super::database::Question;
 use super::facts as once;
@@ -74,13 +75,16 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
     gaps.extend(facts.said.values().filter_map(|said| said.as_ref().err().cloned()));
     gaps.sort();
     gaps.dedup();
+    let complete = gaps.is_empty() && facts.row.complete;
+    let (status, verdict) = placed(facts.plan, answer.verdict, complete);
     RepositoryReady {
         source: report.source.clone(),
         name: report.name.clone(),
-        complete: gaps.is_empty() && facts.row.complete,
+        complete,
         gaps,
         keep: report.rollback.keep,
-        verdict: answer.verdict,
+        status,
+        verdict,
         why: answer.why,
         from: answer.from.map(|target| target.artifact.clone()),
         to: answer.to.map(|target| target.artifact.clone()),
@@ -98,6 +102,20 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
     }
 }
 
+/// The report's word for the service, and what is left to do: what images say of the database makes a service ready, or not
+/// ready, and nothing else.
+fn placed(plan: &Plan, verdict: Verdict, complete: bool) -> (ServiceStatus, Verdict) {
+    let reported = ServiceStatus::of(&plan.report, &plan.findings);
+    match (reported, verdict) {
+        (ServiceStatus::NoEarlierRelease, Verdict::RollForward) => (reported, Verdict::NoEarlierRelease),
+        (ServiceStatus::Unknown | ServiceStatus::NotProtected | ServiceStatus::Protected, Verdict::RollForward) => {
+            (ServiceStatus::NotReady, verdict)
+        }
+        (ServiceStatus::Protected, Verdict::RollBack) if complete => (ServiceStatus::Ready, verdict),
+        _ => (reported, verdict),
+    }
+}
+
 /// What is named as running and does not exist: no target, and so on no ladder.
 fn lacking(plan: &Plan) -> Vec<String> {
     let missing =
@@ -105,9 +123,10 @@ fn lacking(plan: &Plan) -> Vec<String> {
     missing.map(|finding| finding.message.clone()).collect()
 }
 
-/// Every critical finding but those that say the same as `lacking`.
+/// Every open critical finding but those that say the same as `lacking`.
 fn criticals(plan: &Plan) -> Vec<String> {
-    let critical = plan.findings.iter().filter(|finding| finding.severity == Severity::Critical);
+    let open = plan.findings.iter().filter(|finding| finding.waived.is_none());
+    let critical = open.filter(|finding| finding.severity == Severity::Critical);
     let others = critical.filter(|finding| finding.code != Code::TargetMissing || finding.artifact.is_some());
     others.map(|finding| finding.message.clone()).collect()
 }
