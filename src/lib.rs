@@ -18,6 +18,7 @@
 
 pub mod alert;
 pub mod cli;
+mod followup;
 pub mod invocation;
 pub mod run;
 pub mod telemetry;

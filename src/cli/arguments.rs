@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::deadline::read_duration;
 use super::explain::read_code;
-use super::forecast::AsOf;
-use super::history::{Asked, ExportFormat, read_time};
+use super::history::asked::Asked;
 use super::output::ReportTarget;
+use super::values::{AsOf, ExportTarget, read_export, read_time};
 use crate::ledger::VerifierKey;
 use crate::model::{Code, RunId, Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
@@ -412,25 +412,6 @@ pub(super) enum SchemaOf {
 pub(super) struct CompletionsArguments {
     /// The shell
     pub(super) shell: clap_complete::Shell,
-}
-
-/// Where the whole ledger is written, and how.
-#[derive(Debug, Clone)]
-pub(super) struct ExportTarget {
-    pub(super) format: ExportFormat,
-    /// None is stdout.
-    pub(super) path: Option<PathBuf>,
-}
-
-fn read_export(text: &str) -> Result<ExportTarget, String> {
-    let wanted = || "write csv=FILE or parquet=FILE".to_owned();
-    let (format, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(wanted)?;
-    let format = match format {
-        "csv" => ExportFormat::Csv,
-        "parquet" => ExportFormat::Parquet,
-        _ => return Err(wanted()),
-    };
-    Ok(ExportTarget { format, path: (file != "-").then(|| PathBuf::from(file)) })
 }
 
 fn read_verifier_key(text: &str) -> Result<VerifierKey, String> {

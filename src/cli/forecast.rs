@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::arguments::ForecastArguments;
 use super::exit::{Ending, Misuse};
@@ -154,66 +154,4 @@ fn the_one(recommended: Recommended) -> anyhow::Result<String> {
 fn print(policy: &str) -> anyhow::Result<Ending> {
     to_stdout(|out| writeln!(out, "{}", policy.trim_end()))?;
     Ok(Ending::Done)
-}
-
-/// A date, or a time from now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AsOf {
-    /// This moment.
-    At(Timestamp),
-    /// So long from now.
-    In(SignedDuration),
-}
-
-impl AsOf {
-    /// Reads `2027-01-31`, which is the whole of that day in UTC, a time such as `2027-01-31T12:00:00Z`, or `+30d`.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
-        let fail = || "write a date such as 2027-01-31, or a time from now such as +30d, +12w or +1y".to_owned();
-        if let Some(span) = text.strip_prefix('+') {
-            let (number, days) = [("d", 1), ("w", 7), ("y", 365)]
-                .into_iter()
-                .find_map(|(unit, days)| Some((span.strip_suffix(unit)?, days)))
-                .ok_or_else(fail)?;
-            let number: i64 = number.parse().map_err(|_| fail())?;
-            if !(1..=36_500).contains(&number) {
-                return Err("look ahead by at least a day and at most a hundred years".to_owned());
-            }
-            return Ok(Self::In(SignedDuration::from_hours(24 * number.saturating_mul(days))));
-        }
-        if let Ok(date) = text.parse::<jiff::civil::Date>()
-            && text.len() == 10
-        {
-            let end = date.tomorrow().and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC));
-            return end.map(|end| Self::At(end.timestamp())).map_err(|_| fail());
-        }
-        text.parse().map(Self::At).map_err(|_| fail())
-    }
-
-    fn from(self, now: Timestamp) -> Result<Timestamp, String> {
-        let at = match self {
-            Self::At(at) => at,
-            Self::In(span) => now.checked_add(span).map_err(|_| "--as-of: that is past the end of time".to_owned())?,
-        };
-        if at < now { Err("--as-of: this is in the past; a forecast looks ahead".to_owned()) } else { Ok(at) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_and_spans_are_read() {
-        let at = |text: &str| Ok(AsOf::At(text.parse().unwrap()));
-        assert_eq!(AsOf::read("2027-01-31"), at("2027-02-01T00:00:00Z"));
-        assert_eq!(AsOf::read("2027-01-31T12:00:00Z"), at("2027-01-31T12:00:00Z"));
-        assert_eq!(AsOf::read("+30d"), Ok(AsOf::In(SignedDuration::from_hours(720))));
-        assert_eq!(AsOf::read("+2w"), Ok(AsOf::In(SignedDuration::from_hours(336))));
-        for text in ["", "+", "+30", "30d", "+-1d", "+0d", "+99999999999d", "2027-02-30", "tomorrow", "+1é"] {
-            assert!(AsOf::read(text).is_err(), "{text}");
-        }
-        let now: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
-        assert!(AsOf::read("2026-12-30").unwrap().from(now).is_err());
-        assert!(AsOf::read("2026-12-31").unwrap().from(now).is_ok(), "it ends as the year does");
-    }
 }

@@ -19,6 +19,7 @@ mod progress;
 mod ready;
 mod schema;
 mod stop;
+mod values;
 mod verify;
 mod watch;
 

@@ -12,7 +12,8 @@ use super::exit::{Ending, Misuse, of_error};
 use super::outcome::{choose_ledger, failed, shard_of, sources};
 use super::output::{Around, Outputs, to_stdout};
 use super::stop::{Hangup, Signals};
-use crate::alert::{self, AlertError};
+use crate::alert::AlertError;
+use crate::followup::follow_up;
 use crate::ledger::{Access, Ledger};
 use crate::model::{Mode, without_credentials};
 use crate::policy::{LedgerLocation, Policy, PolicyError, load};
@@ -118,7 +119,7 @@ impl Plan {
             },
         };
         let now = Timestamp::now();
-        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now);
+        let seed = prodpin_net::jitter::draw();
         Ok(Timetable::new(self.schedule.clone(), arguments.jitter.unwrap_or_default(), seed, last, now))
     }
 }
@@ -225,22 +226,17 @@ impl Watch<'_> {
         let unread = "not everything could be read; the run's report says what".to_owned();
         let mut lacking: Vec<String> = (!report.run.complete).then_some(unread).into_iter().collect();
         let written = outputs.and_then(|outputs| outputs.write(&report));
-        let told = tokio::select! {
-            told = alert::tell(policy, &report, Some(by)) => told.map(drop).map_err(anyhow::Error::from),
-            () = self.signals.overdue() => Err(anyhow::anyhow!("alerts were cut off before all were delivered")),
+        let stop = self.signals.stop.clone();
+        let signals = &mut self.signals;
+        let cut = async {
+            signals.overdue().await;
+            anyhow::anyhow!("alerts were cut off before all were delivered")
         };
+        let told = follow_up(policy, &report, self.collector.as_ref(), Some(by), &stop, cut).await.map(drop);
         for error in [written, told].into_iter().filter_map(Result::err) {
             let reason = without_credentials(&format!("{error:#}")).into_owned();
             tracing::error!("{reason}");
             lacking.push(terminal(&reason));
-        }
-        if let Some(Err(reason)) = self
-            .collector
-            .as_ref()
-            .filter(|_| !self.signals.stop.is_set())
-            .map(|collector| collector.push(&report, Some(by)))
-        {
-            tracing::warn!("the metrics of this run were not pushed: {reason}");
         }
         if self.arguments.format.is_none() {
             announce(&line(&report));

@@ -6,3 +6,4 @@ pub(crate) mod ecr;
 pub(crate) mod oci;
 pub(crate) mod push;
 pub(crate) mod registry;
+pub(crate) mod serve;

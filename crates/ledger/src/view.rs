@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::Batch;
 use super::cache::{self, Envelope};
 use super::commitment::{Commitment, Hashing};
-use super::index::Touch;
+use super::touch::Touch;
 use prodpin_core::model::{Digest, Entry, Mark, RepositoryKey, RepositoryState};
 
 /// How many of the commits that touched a repository its view lists, so that its history is read at once; older ones are

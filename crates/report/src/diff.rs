@@ -15,7 +15,7 @@ use super::body::Report;
 use super::phrase::Phrase;
 use super::render::Format;
 use super::{escape, json as text, words};
-use prodpin_core::model::{Code, Finding, FindingKey, RepositoryName, SourceName};
+use prodpin_core::model::{Finding, FindingKey, RepositoryName, SourceName};
 use prodpin_core::outcome::report::{LedgerSection, Row, RunSection, total_finding_order};
 
 /// What became of a finding.
@@ -129,7 +129,7 @@ impl<'a> Diff<'a> {
             })
             .collect();
         changes.extend(old.into_values().map(|finding| {
-            let (change, resolved) = match (settled, happened(finding.code)) {
+            let (change, resolved) = match (settled, finding.code.is_event()) {
                 (false, _) => (Change::Unsettled, None),
                 (true, true) => (Change::Past, None),
                 (true, false) => (Change::Resolved, Some(now)),
@@ -255,20 +255,6 @@ fn take(rows: &mut Peekable<impl Iterator<Item = io::Result<Row>>>, wanted: &Key
         findings.extend(row.findings);
     }
     Ok((findings, looked && complete))
-}
-
-/// Whether findings of this kind tell what happened rather than what is the case.
-fn happened(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TagMoved
-            | Code::TagDeleted
-            | Code::TagRecreated
-            | Code::TagFlapped
-            | Code::TagsMovedTogether
-            | Code::ObjectOverwritten
-            | Code::SettingsChanged
-    )
 }
 
 /// How a page is written.

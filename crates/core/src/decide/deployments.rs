@@ -10,7 +10,6 @@ use crate::model::{
 };
 
 use super::labels::Labels;
-use super::rollout::number;
 use super::rules::Rules;
 
 /// Who names an artifact, and by which tag.
@@ -190,18 +189,30 @@ pub fn uses<'a>(
     rules: &Rules,
     labels: &Labels<'_>,
 ) -> BTreeMap<ArtifactId, Vec<&'a Running>> {
+    told(running, state, rules, labels).0
+}
+
+/// The same, with the references to tags that do not exist.
+pub(super) fn told<'a>(
+    running: &'a [Running],
+    state: &RepositoryState,
+    rules: &Rules,
+    labels: &Labels<'_>,
+) -> (BTreeMap<ArtifactId, Vec<&'a Running>>, Vec<&'a Running>) {
     let mut uses: BTreeMap<ArtifactId, Vec<&Running>> = BTreeMap::new();
+    let mut dangling = Vec::new();
     for entry in running {
         let resolved = resolve(std::slice::from_ref(entry), state, rules, labels);
         let present = resolved.named.into_keys().chain(resolved.wanted.into_keys());
         for artifact in present.chain(resolved.before.into_keys().map(|(artifact, _)| artifact)) {
             uses.entry(artifact).or_default().push(entry);
         }
+        dangling.extend(resolved.dangling);
     }
     for entries in uses.values_mut() {
         entries.sort();
     }
-    uses
+    (uses, dangling)
 }
 
 /// Deployments that began or ended, and those that only a platform's own history tells of. They end only by a signal
@@ -262,4 +273,9 @@ pub fn deployments(
         }
     }
     events
+}
+
+/// The number in `7` and in `arn:…:task-definition/shop-api:42`.
+pub(super) fn number(revision: &str) -> Option<u64> {
+    revision.rsplit(':').next()?.parse().ok()
 }

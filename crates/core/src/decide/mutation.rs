@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 use super::charts;
-use super::findings::Draft;
+use super::draft::Draft;
 use super::rules::{Rules, looks_like_release};
 
 /// What this run's events and the state they led to mean.

@@ -1,7 +1,6 @@
 //! The pins of one repository: those that are there, those that may be made, and the rule that is put in front first
 //! where the policy lets prodpin do that.
 
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -11,9 +10,10 @@ use crate::model::{
     Setting, Snapshot, Tag,
 };
 
+use super::facts::Facts;
 use super::forecast::{self, Arrival};
 use super::harm::{self, Cleared, Ground, Refusal, Worse};
-use super::plan::Input;
+use super::input::Input;
 use super::protection::is_pinnable;
 use super::rollback_set::Target;
 
@@ -52,7 +52,7 @@ pub(super) struct Mending {
 }
 
 impl Pinning {
-    pub(super) fn of(input: &Input<'_>, targets: &[Target], arrivals: &[Arrival]) -> Self {
+    pub(super) fn of(input: &Facts<'_>, targets: &[Target], arrivals: &[Arrival]) -> Self {
         let mut there = BTreeSet::new();
         let mut wanted = Vec::new();
         for target in targets {
@@ -67,8 +67,7 @@ impl Pinning {
         }
         let wanted = oldest_first(input.snapshot, wanted);
         let production = || of_production(input, targets);
-        let called = LazyCell::new(|| input.labels());
-        let stays = |tag: &Tag| Pin::read(tag).is_some() || input.rules.is_release(called.of(tag));
+        let stays = |tag: &Tag| Pin::read(tag).is_some() || input.rules.is_release(input.labels().of(tag));
         let ground = Ground {
             snapshot: input.snapshot,
             inspections: input.inspections,
@@ -126,7 +125,7 @@ fn oldest_first(snapshot: &Snapshot, mut wanted: Vec<ArtifactId>) -> Vec<Artifac
 }
 
 /// Every artifact that a production rule names, or named, or that carries a pin.
-fn of_production(input: &Input<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> {
+fn of_production(input: &Facts<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> {
     let called = input.labels();
     let named = |tag: &Tag, label: &str| {
         let runs = |reference: &RunningReference| matches!(reference, RunningReference::Tag(running) if running == tag);

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use crate::model::{ArtifactId, Due, Obstacle, Pin, RepositoryState, Snapshot, Threat};
 use crate::outcome::report::TargetReport;
 
+use super::facts::Facts;
 use super::forecast::{self, Advice, Arrival, Outlook, Situation};
 use super::pinning::Pinning;
-use super::plan::Input;
 use super::rollback_set::Target;
 
 /// Both answers.
@@ -28,7 +28,7 @@ pub(super) struct Prospects {
 }
 
 impl Prospects {
-    pub(super) fn of(input: &Input<'_>, targets: &[Target]) -> Self {
+    pub(super) fn of(input: &Facts<'_>, targets: &[Target]) -> Self {
         let all: BTreeSet<ArtifactId> = targets.iter().map(|target| target.artifact.clone()).collect();
         let arrivals = arrivals(input.state);
         let pinning = Pinning::of(input, targets, &arrivals);

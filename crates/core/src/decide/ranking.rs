@@ -11,9 +11,9 @@ use jiff::Timestamp;
 
 use crate::model::{ArtifactId, NamePatterns, Order};
 
+use super::named::Named;
 use super::naming::{Family, Reading, Scheme, stem};
 use super::order::{Natural, Suffix, Version};
-use super::rollback_set::Named;
 
 /// When a release came to be known: by the commit that holds its first sighting, within one commit by when the source
 /// says that it was pushed. By the push alone where all were pushed at known times.

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use crate::model::{ArtifactId, Gap, Scope};
 use crate::outcome::report::{Reason, Rollback, TargetReport};
 
+use super::facts::Facts;
+use super::input::Input;
 use super::naming::Reading;
 use super::order::Version;
-use super::plan::Input;
 use super::rollout::{Sides, Uses};
 use super::seen_order;
 
@@ -73,10 +74,10 @@ pub(super) fn first_choice(restorable: impl Iterator<Item = Option<bool>> + Clon
 }
 
 /// Decides, on the judged targets in their order: most recent first. `gaps` are what could not be read.
-pub(super) fn decide(input: &Input<'_>, targets: &[TargetReport], gaps: &[Gap]) -> Readiness {
-    let uses = Uses::new(input);
-    let sides = Sides::of(&uses);
-    let order = Order { input, uses: &uses };
+pub(super) fn decide(input: &Facts<'_>, targets: &[TargetReport], gaps: &[Gap]) -> Readiness {
+    let uses = input.uses();
+    let sides = Sides::of(uses);
+    let order = Order { input, uses };
     let staying = targets.iter().find(|target| target.running && !sides.leaving.contains(&target.artifact));
     let running = staying.or_else(|| targets.iter().find(|target| target.running));
     let coming = targets.iter().find(|target| sides.coming.contains(&target.artifact));

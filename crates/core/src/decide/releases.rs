@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::model::{ArtifactId, Mark, TagHistory, TagStatus};
 use crate::outcome::report::Reason;
 
+use super::candidate::{Candidate, MovedIn};
 use super::platform_tags::without_platform;
 use super::ranking::{Arrival, Place, Ranked, Ranking};
-use super::rollback_set::{Candidate, MovedIn};
 
 /// How many more candidates a rule ranks than it can keep or has lost: what vanished without its tag being missed yet.
 const SPARE: usize = 32;

@@ -9,13 +9,14 @@ use crate::model::{
     TagStatus,
 };
 
-use super::findings::Draft;
-use super::plan::Input;
+use super::draft::Draft;
+use super::facts::Facts;
+use super::input::Input;
 
 /// So many workloads are named in one finding; the others are counted.
 const WORKLOADS_TOLD: usize = 3;
 
-pub(super) fn workload_findings(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
+pub(super) fn workload_findings(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Finding> {
     let mut by_tag: BTreeMap<&Tag, Vec<&Running>> = BTreeMap::new();
     for entry in input.running.iter().filter(|entry| entry.runs_or_is_wanted() && entry.workload.is_some()) {
         if let Some(tag) = entry.tag() {

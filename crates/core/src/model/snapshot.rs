@@ -171,6 +171,26 @@ pub struct Inspection {
     pub object: Option<Box<ObjectState>>,
 }
 
+impl Inspection {
+    /// Before anything was read: everything is unknown.
+    #[must_use]
+    pub fn unread(artifact: ArtifactId) -> Self {
+        Self {
+            artifact,
+            presence: Presence::Unknown,
+            kind: None,
+            created: None,
+            children: Vec::new(),
+            closure: Closure::Unknown,
+            pin: PinState::Unknown,
+            obstacles: Vec::new(),
+            lost_attestations: Vec::new(),
+            gaps: Vec::new(),
+            object: None,
+        }
+    }
+}
+
 /// What an artifact is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArtifactKind {

@@ -7,6 +7,7 @@ use futures::stream::{self, Stream, StreamExt as _};
 
 use super::list::{CatalogPage, List, Pages, TagPage, Text};
 use super::registry::{Registry, Repository};
+use crate::matched::Matched;
 use crate::{PinLook, Reservation, outgrown};
 use prodpin_core::model::{
     Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag,
@@ -20,39 +21,6 @@ const COUNTED: usize = 256;
 
 /// Gaps about names in a list that are no names: who is told of this many needs no more.
 const MOST_ODD_NAMES: usize = 20;
-
-/// Which of the policy's patterns have matched something.
-#[derive(Debug, Default)]
-pub(super) struct Matched {
-    entries: Mutex<BTreeSet<String>>,
-    /// Set once the catalog was read to its end: before that, "matched nothing" is not known.
-    complete: std::sync::atomic::AtomicBool,
-}
-
-impl Matched {
-    fn note(&self, patterns: &NamePatterns, name: &str) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in patterns.matching_entries(name) {
-            if !entries.contains(entry) {
-                entries.insert(entry.to_owned());
-            }
-        }
-    }
-
-    fn finish(&self) {
-        self.complete.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// The entries that matched nothing; none as long as that is not known.
-    pub(super) fn lacking(&self, patterns: &NamePatterns) -> Vec<String> {
-        if !self.complete.load(std::sync::atomic::Ordering::Relaxed) {
-            return Vec::new();
-        }
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let included = patterns.entries().iter().filter(|entry| !entry.starts_with('!'));
-        included.filter(|entry| !entries.contains(*entry)).cloned().collect()
-    }
-}
 
 type Found = Result<RepositoryName, Gap>;
 

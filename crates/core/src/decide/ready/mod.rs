@@ -6,8 +6,9 @@
 //! | `sides` | what runs now, and what is wanted |
 //! | `ladder` | each release: evidence, pin, tags, how long it lasts |
 //! | `verdict` | all three |
-//! | `ways`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
+//! | `ways`, `journey`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
 
+mod journey;
 mod kubernetes;
 mod ladder;
 mod platforms;
@@ -20,11 +21,14 @@ use std::collections::BTreeMap;
 
 use crate::model::{ArtifactId, Code, Gap, Provenance, Severity};
 use crate::outcome::forecast::RepositoryForecast;
+use crate::outcome::known_as::KnownAs;
 use crate::outcome::ready::RepositoryReady;
 use crate::outcome::report::TargetReport;
 
 use super::database::Question;
-use super::plan::{Input, Plan};
+use super::facts as once;
+use super::input::Input;
+use super::plan::Plan;
 use super::rollout::Uses;
 
 /// Everything the page is made from.
@@ -62,8 +66,9 @@ impl Facts<'_> {
 /// The page of one repository.
 #[must_use]
 pub fn page(facts: &Facts<'_>) -> RepositoryReady {
-    let uses = Uses::new(facts.input);
-    let answer = verdict::answer(facts, &uses);
+    let once = once::Facts::of(facts.input);
+    let uses = once.uses();
+    let answer = verdict::answer(facts, uses);
     let report = &facts.plan.report;
     let mut gaps = report.gaps.clone();
     gaps.extend(facts.said.values().filter_map(|said| said.as_ref().err().cloned()));
@@ -85,11 +90,11 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         database: answer.database,
         intact: answer.intact,
         find_out: answer.find_out,
-        ladder: ladder::rungs(facts, &uses),
-        back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, &uses, answer.from, to)),
+        ladder: ladder::rungs(facts, uses, once.labels()),
+        back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, uses, answer.from, to)),
         forward: ways::forward(facts, answer.from),
-        now: sides::now(facts, &uses),
-        wanted: sides::wanted(facts, &uses),
+        now: sides::now(facts, uses),
+        wanted: sides::wanted(facts, uses),
     }
 }
 
@@ -109,20 +114,9 @@ fn criticals(plan: &Plan) -> Vec<String> {
 
 /// What a release is called in a sentence: by its tag, else by the start of its digest.
 fn called(target: &TargetReport) -> String {
-    use crate::outcome::report::Reason;
-    let release = || {
-        target.reasons.iter().find_map(|reason| match reason {
-            Reason::ReleaseTag { tag } => Some(tag.to_string()),
-            _ => None,
-        })
-    };
-    // In the order in which people know them: first as workloads name it.
-    let now = target.references.first().map(ToString::to_string);
-    let had = || {
-        target.reasons.iter().find_map(|reason| match reason {
-            Reason::ReleasedAs { tag } => Some(format!("{} (once {tag})", target.artifact.short())),
-            _ => None,
-        })
-    };
-    now.or_else(release).or_else(had).unwrap_or_else(|| target.artifact.short())
+    match target.known_as() {
+        Some(KnownAs::Now(tag)) => tag.to_string(),
+        Some(KnownAs::Once(tag)) => format!("{} (once {tag})", target.artifact.short()),
+        None => target.artifact.short(),
+    }
 }
