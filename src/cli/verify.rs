@@ -43,7 +43,7 @@ pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow
     };
     let found = Ledger::verify(location, &how).await?;
     if found.commits == 0 && found.damage.is_empty() {
-        anyhow::bail!("the ledger at {} has no commit yet; run `prodpin audit`", location_text(location));
+        anyhow::bail!("the ledger at {} holds no commit yet; run `prodpin audit`", location_text(location));
     }
     to_stdout(|out| if arguments.json { as_json(&found, out) } else { tell(&found, out) })?;
     Ok(if found.holds() && found.is_complete() { Ending::Done } else { Ending::Failed })
