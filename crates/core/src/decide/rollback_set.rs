@@ -20,8 +20,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Evidence, Inspection, Mark, Presence, ProductionRule, RepositoryState, Running, Snapshot, Tag,
-    TagHistory, TagStatus,
+    ArtifactId, Evidence, Inspection, KnownTag, Mark, Presence, ProductionRule, RepositoryState, Running, Snapshot,
+    Tag, TagHistory, TagStatus,
 };
 use crate::outcome::report::Reason;
 
@@ -104,7 +104,7 @@ pub fn select(
         ProductionRule::Tags { patterns, order } => Lane {
             evidence: Evidence::TagName,
             ranked: releases(
-                &Ranking::of(names.releases(|label| patterns.matches(label)), *order, patterns),
+                &Ranking::of(names.releases(|label| patterns.matches(label)), *order, patterns, names.dated),
                 rules.keep,
                 &state.pinned,
             ),
@@ -121,63 +121,80 @@ pub fn select(
     Selection { lanes: lanes.collect() }
 }
 
-/// Everything known of one tag, with its label.
+/// Everything known of one tag, with its label: two words, because of a million tags each rule may match all.
+#[derive(Clone, Copy)]
 pub(super) struct Named<'a> {
-    pub(super) tag: &'a Tag,
-    pub(super) label: &'a str,
-    pub(super) history: &'a TagHistory,
+    known: KnownTag<'a>,
+    /// Where it is not the tag's name.
+    label: Option<&'a Label>,
+}
+
+/// A label as it is kept.
+type Label = Box<str>;
+
+impl<'a> Named<'a> {
+    pub(super) fn tag(self) -> &'a Tag {
+        &self.known.0
+    }
+
+    pub(super) fn history(self) -> &'a TagHistory {
+        &self.known.1
+    }
+
+    pub(super) fn label(self) -> &'a str {
+        self.label.map_or(self.known.0.as_str(), |label| label)
+    }
+}
+
+/// What rules choose from.
+struct Names<'a> {
+    snapshot: &'a Snapshot,
+    state: &'a RepositoryState,
+    labels: &'a BTreeMap<Tag, Box<str>>,
     /// The source tells when tags were pushed.
     dated: bool,
 }
 
-impl Named<'_> {
-    /// When its first bytes were pushed or written, as the source itself tells.
-    pub(super) fn pushed(&self) -> Option<Timestamp> {
-        let original = self.history.original()?;
-        let written = matches!(original.artifact, ArtifactId::ObjectVersion { .. });
-        original.created.filter(|_| written || self.dated)
-    }
-}
-
-struct Names<'a> {
-    all: Vec<Named<'a>>,
-}
-
 impl<'a> Names<'a> {
     fn new(snapshot: &'a Snapshot, state: &'a RepositoryState, labels: &'a BTreeMap<Tag, Box<str>>) -> Self {
-        let dated = snapshot.tags.iter().any(|tag| tag.pushed.is_some());
-        let all = meet(snapshot, state).filter(|met| is_watched(met.tag)).filter_map(|met| {
-            let (tag, history) = (met.tag, met.known?);
-            Some(match met.listed {
-                Some(observed) => Named { tag, label: observed.label(), history, dated },
-                None => Named { tag, label: labels.get(tag).map_or(tag.as_str(), |label| label), history, dated },
-            })
-        });
-        Self { all: all.collect() }
+        Self { snapshot, state, labels, dated: snapshot.tags.iter().any(|tag| tag.pushed.is_some()) }
     }
 
-    fn releases(&self, matches: impl Fn(&str) -> bool) -> Vec<&Named<'a>> {
-        self.all.iter().filter(|named| matches(named.label)).collect()
+    fn all(&self) -> impl Iterator<Item = Named<'a>> + Clone {
+        let labels = self.labels;
+        meet(self.snapshot, self.state).filter(|met| is_watched(met.tag)).filter_map(move |met| {
+            let label = match met.listed {
+                Some(observed) => observed.object.as_ref().map(|object| &object.label),
+                None => labels.get(met.tag),
+            };
+            let known = met.known?;
+            Some(Named { known, label: label.filter(|label| ***label != *known.0.as_str()) })
+        })
     }
 
-    fn moving(&self, tag: &Tag) -> Vec<&Named<'a>> {
-        self.all.iter().filter(|named| named.tag == tag || named.label == tag.as_str()).collect()
+    fn releases(&self, matches: impl Fn(&str) -> bool + Clone) -> impl Iterator<Item = Named<'a>> + Clone {
+        self.all().filter(move |named| matches(named.label()))
+    }
+
+    fn moving(&self, tag: &Tag) -> Vec<Named<'a>> {
+        self.all().filter(|named| named.tag() == tag || named.label() == tag.as_str()).collect()
     }
 }
 
 /// What a moving tag named, by when it last did, most recent first.
-fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
+fn moving_tag(tags: Vec<Named<'_>>) -> Vec<Candidate> {
     let mut ranked: Vec<(Mark, Candidate)> = Vec::new();
     for named in tags {
-        let present = !matches!(named.history.status, TagStatus::Deleted(_));
-        let last = named.history.sightings.len().saturating_sub(1);
-        for (at, sighting) in named.history.sightings.iter().enumerate().rev() {
+        let history = named.history();
+        let present = !matches!(history.status(), TagStatus::Deleted(_));
+        let last = history.sightings().len().saturating_sub(1);
+        for (at, sighting) in history.sightings().iter().enumerate().rev() {
             let now = present && at == last;
-            let tag = named.tag.clone();
+            let tag = named.tag().clone();
             let reason = if now { Reason::MovingTagNow { tag } } else { Reason::MovingTagBefore { tag } };
             match ranked.iter_mut().find(|(_, candidate)| candidate.artifact == sighting.artifact) {
                 Some((mark, candidate)) => {
-                    *mark = (*mark).max(sighting.since);
+                    *mark = (*mark).max(sighting.since());
                     candidate.running |= now;
                     // It names it now; that it also did before adds nothing.
                     if !candidate.reasons.iter().any(|other| other.tag() == reason.tag()) {
@@ -188,7 +205,7 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
                     let mut candidate = Candidate::new(sighting.artifact.clone());
                     candidate.running = now;
                     candidate.reasons.push(reason);
-                    ranked.push((sighting.since, candidate));
+                    ranked.push((sighting.since(), candidate));
                 }
             }
         }
