@@ -21,7 +21,7 @@ use prodpin_net::memory;
 use super::RunError;
 use super::each;
 use super::listing::Listed;
-use super::repository::Outcome;
+use super::repository::{Outcome, Sightings};
 use super::setup::Setup;
 
 /// So many events are committed together at the most; outcomes wait in memory for no more than that.
@@ -66,13 +66,19 @@ pub(super) struct Recorder {
 struct News {
     repository: Option<RepositoryKey>,
     at: Timestamp,
+    seen: Sightings,
     events: Vec<Event>,
 }
 
 impl News {
     fn entries(self, run: &RunId) -> impl Iterator<Item = Entry> + Send {
-        let (Self { repository, at, events }, run) = (self, run.clone());
-        events.into_iter().map(move |event| Entry { run: run.clone(), at, repository: repository.clone(), event })
+        let (Self { repository, at, seen, events }, run) = (self, run.clone());
+        seen.events().chain(events).map(move |event| Entry {
+            run: run.clone(),
+            at,
+            repository: repository.clone(),
+            event,
+        })
     }
 }
 
@@ -204,10 +210,10 @@ impl Recorder {
     }
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        let Outcome { key, mut plan, mut events, cleanup, at, memory } = outcome;
+        let Outcome { key, mut plan, mut seen, mut events, cleanup, at, memory } = outcome;
         if self.setup.witnesses.withhold_in(&key) {
             // Against a history that is missing nothing can be judged, and nothing is a beginning (I24).
-            events.clear();
+            (seen, events) = (Sightings::default(), Vec::new());
             decide::unjudged(&mut plan, &key);
         }
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
@@ -218,7 +224,7 @@ impl Recorder {
         let weight = 100 + plan.report.counts.tags;
         totals.seen.push(plan.seen);
         totals.incomplete |= !plan.report.complete;
-        self.enter(Some(key), at, events);
+        self.enter(Some(key), at, seen, events);
         self.weight += weight;
         self.waiting.push(Row { repository: Some(plan.report), findings: plan.findings });
         // A row without news needs no commit; with others that have some it waits, but not for long: rows, and the
@@ -232,7 +238,7 @@ impl Recorder {
     /// The same once the run is to end: what would take long to record is left to the next run, so that everything else
     /// is recorded and told (I28). A pin that was made for it is found in place then.
     pub(super) async fn add_late(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        if outcome.events.len() > LATE_EVENTS {
+        if outcome.seen.count() + outcome.events.len() > LATE_EVENTS {
             self.left_out.entry(outcome.key.source.clone()).or_default().0.insert(outcome.key);
             return Ok(());
         }
@@ -350,7 +356,7 @@ impl Recorder {
         });
         let Closing { findings, happened, events, counts, complete } = closing;
         self.passing.note(&happened, |_| true);
-        self.enter(None, now, events);
+        self.enter(None, now, Sightings::default(), events);
         self.waiting.push(Row { repository: None, findings });
         self.commit().await?;
         self.close(complete, counts).await
@@ -452,9 +458,9 @@ impl Recorder {
         Entry { run: self.setup.id.clone(), at, repository, event }
     }
 
-    fn enter(&mut self, repository: Option<RepositoryKey>, at: Timestamp, events: Vec<Event>) {
-        self.events += events.len();
-        self.news.push(News { repository, at, events });
+    fn enter(&mut self, repository: Option<RepositoryKey>, at: Timestamp, seen: Sightings, events: Vec<Event>) {
+        self.events += seen.count() + events.len();
+        self.news.push(News { repository, at, seen, events });
     }
 
     fn totals(&mut self, source: &SourceName) -> &mut SourceTotals {

@@ -325,7 +325,7 @@ enum Restated {
 /// another run at the same time: two concurrent looks are one (I4).
 fn counts_an_unseen_look(event: &Event, state: &RepositoryState, as_of: u64) -> bool {
     let Event::TagDeleted { tag } = event else { return false };
-    match state.tags.get(tag).map(|history| history.status) {
+    match state.tags.get(tag).map(|history| history.status()) {
         Some(TagStatus::Absent(mark)) => mark.sequence > as_of,
         _ => false,
     }
@@ -340,8 +340,8 @@ fn is_on_record(entry: &Entry, state: &RepositoryState) -> bool {
         | Event::TagMoved { tag, to: artifact, .. } => (tag, artifact),
         _ => return false,
     };
-    let this = |sighting: &Sighting| sighting.since.at == entry.at && sighting.artifact == *artifact;
-    state.tags.get(tag).is_some_and(|history| history.sightings.iter().any(this))
+    let this = |sighting: &Sighting| sighting.since().at == entry.at && sighting.artifact == *artifact;
+    state.tags.get(tag).is_some_and(|history| history.sightings().iter().any(this))
 }
 
 /// A name that no other log has.

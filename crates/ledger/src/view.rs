@@ -100,7 +100,7 @@ impl View {
     /// How much it weighs in memory, in tags and in what they pointed at: a tag that moves all the time is a long story.
     pub(super) fn weight(&self) -> usize {
         let state = &self.body.state;
-        let tags: usize = state.tags.values().map(|history| 1 + history.sightings.len()).sum();
+        let tags: usize = state.tags.values().map(|history| 1 + history.sightings().len()).sum();
         1 + tags + state.deployments.len() + state.pinned.len() + self.body.touches.len()
     }
 }

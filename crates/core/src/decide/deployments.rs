@@ -95,7 +95,7 @@ impl<'a> Resolved<'a> {
     fn now(&mut self, entry: &'a Running, state: &RepositoryState, may_move: impl Fn(&Tag) -> bool) {
         let pointed = |tag: &Tag| {
             let history = state.tags.get(tag);
-            let gone = history.is_none_or(|history| matches!(history.status, TagStatus::Deleted(_)));
+            let gone = history.is_none_or(|history| matches!(history.status(), TagStatus::Deleted(_)));
             (history.and_then(|history| history.latest()).map(|sighting| &sighting.artifact), gone)
         };
         let (artifact, tag) = match (&entry.reference, &entry.named_as) {
@@ -176,7 +176,7 @@ fn formerly<'a>(
         return Some(seen);
     }
     let history = state.tags.get(tag)?;
-    let then = last.and_then(|last| history.sightings.iter().rev().find(|sighting| sighting.since.at <= last));
+    let then = last.and_then(|last| history.sightings().iter().rev().find(|sighting| sighting.since().at <= last));
     let first = history.original().filter(|_| !may_move(tag));
     then.or(first).map(|sighting| &sighting.artifact)
 }

@@ -62,7 +62,9 @@ mod window;
 mod witness;
 mod workloads;
 
-pub use changes::{Survey, changes, first_sightings, fold, leave_first_sightings, survey};
+pub use changes::{
+    Survey, changes, count_first_sightings, first_sightings, fold, into_first_sightings, survey, take_in,
+};
 pub use cleanup::unreadable;
 pub use closing::{Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts, closing};
 pub use deployments::{deployments, uses};

@@ -2,54 +2,67 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
-use crate::model::{ArtifactId, RepositoryState, Snapshot, Tag, TagHistory};
+use crate::model::{KnownTag, RepositoryState, Snapshot, Tag, TagHistory};
 
 use super::meeting::meet;
 use super::rules::is_watched;
 
-/// Everything known of one tag, with its label.
+/// Everything known of one tag, with its label: two words, because of a million tags each rule may match all.
+#[derive(Clone, Copy)]
 pub(super) struct Named<'a> {
-    pub(super) tag: &'a Tag,
-    pub(super) label: &'a str,
-    pub(super) history: &'a TagHistory,
-    /// The source tells when tags were pushed.
-    dated: bool,
+    known: KnownTag<'a>,
+    /// Where it is not the tag's name.
+    label: Option<&'a Label>,
 }
 
-impl Named<'_> {
-    /// When its first bytes were pushed or written, as the source itself tells.
-    pub(super) fn pushed(&self) -> Option<Timestamp> {
-        let original = self.history.original()?;
-        let written = matches!(original.artifact, ArtifactId::ObjectVersion { .. });
-        original.created.filter(|_| written || self.dated)
+/// A label as it is kept.
+type Label = Box<str>;
+
+impl<'a> Named<'a> {
+    pub(super) fn tag(self) -> &'a Tag {
+        &self.known.0
+    }
+
+    pub(super) fn history(self) -> &'a TagHistory {
+        &self.known.1
+    }
+
+    pub(super) fn label(self) -> &'a str {
+        self.label.map_or(self.known.0.as_str(), |label| label)
     }
 }
 
 /// Everything known of a repository's tags.
 pub(super) struct Names<'a> {
-    all: Vec<Named<'a>>,
+    snapshot: &'a Snapshot,
+    state: &'a RepositoryState,
+    labels: &'a BTreeMap<Tag, Box<str>>,
+    /// The source tells when tags were pushed.
+    pub(super) dated: bool,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, state: &'a RepositoryState, labels: &'a BTreeMap<Tag, Box<str>>) -> Self {
-        let dated = snapshot.tags.iter().any(|tag| tag.pushed.is_some());
-        let all = meet(snapshot, state).filter(|met| is_watched(met.tag)).filter_map(|met| {
-            let (tag, history) = (met.tag, met.known?);
-            Some(match met.listed {
-                Some(observed) => Named { tag, label: observed.label(), history, dated },
-                None => Named { tag, label: labels.get(tag).map_or(tag.as_str(), |label| label), history, dated },
-            })
-        });
-        Self { all: all.collect() }
+        Self { snapshot, state, labels, dated: snapshot.tags.iter().any(|tag| tag.pushed.is_some()) }
     }
 
-    pub(super) fn releases(&self, matches: impl Fn(&str) -> bool) -> Vec<&Named<'a>> {
-        self.all.iter().filter(|named| matches(named.label)).collect()
+    fn all(&self) -> impl Iterator<Item = Named<'a>> + Clone {
+        let labels = self.labels;
+        meet(self.snapshot, self.state).filter(|met| is_watched(met.tag)).filter_map(move |met| {
+            let label = match met.listed {
+                Some(observed) => observed.object.as_ref().map(|object| &object.label),
+                None => labels.get(met.tag),
+            };
+            let known = met.known?;
+            Some(Named { known, label: label.filter(|label| ***label != *known.0.as_str()) })
+        })
     }
 
-    pub(super) fn moving(&self, tag: &Tag) -> Vec<&Named<'a>> {
-        self.all.iter().filter(|named| named.tag == tag || named.label == tag.as_str()).collect()
+    pub(super) fn releases(&self, matches: impl Fn(&str) -> bool + Clone) -> impl Iterator<Item = Named<'a>> + Clone {
+        self.all().filter(move |named| matches(named.label()))
+    }
+
+    pub(super) fn moving(&self, tag: &Tag) -> Vec<Named<'a>> {
+        self.all().filter(|named| named.tag() == tag || named.label() == tag.as_str()).collect()
     }
 }

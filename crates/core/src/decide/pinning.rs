@@ -112,7 +112,7 @@ fn oldest_first(snapshot: &Snapshot, mut wanted: Vec<ArtifactId>) -> Vec<Artifac
     wanted.reverse();
     let mut pushed: BTreeMap<&ArtifactId, Timestamp> = BTreeMap::new();
     for tag in snapshot.tags.iter().filter(|tag| Pin::read(&tag.name).is_none()) {
-        if let (Some(artifact), Some(at)) = (tag.target.artifact(), tag.pushed) {
+        if let (Some(artifact), Some(at)) = (tag.target.artifact(), tag.pushed.as_deref().copied()) {
             pushed.entry(artifact).and_modify(|first| *first = at.min(*first)).or_insert(at);
         }
         let versions = tag.object.iter().flat_map(|object| &object.versions);
@@ -137,7 +137,7 @@ fn of_production(input: &Facts<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> 
     let listed = input.snapshot.tags.iter().filter(|tag| named(&tag.name, tag.label()));
     let listed = listed.filter_map(|tag| tag.target.artifact());
     let known = input.state.tags.iter().filter(|(tag, _)| named(tag, called.of(tag)));
-    let known = known.flat_map(|(_, history)| history.sightings.iter().map(|sighting| &sighting.artifact));
+    let known = known.flat_map(|(_, history)| history.sightings().iter().map(|sighting| &sighting.artifact));
     let running = input.running.iter().filter_map(|running| match &running.reference {
         RunningReference::Artifact(artifact) => Some(artifact),
         RunningReference::Tag(_) => None,

@@ -67,7 +67,7 @@ pub fn select(
         ProductionRule::Tags { patterns, order } => Lane {
             evidence: Evidence::TagName,
             ranked: releases(
-                &Ranking::of(names.releases(|label| patterns.matches(label)), *order, patterns),
+                &Ranking::of(names.releases(|label| patterns.matches(label)), *order, patterns, names.dated),
                 rules.keep,
                 &state.pinned,
             ),
@@ -85,18 +85,19 @@ pub fn select(
 }
 
 /// What a moving tag named, by when it last did, most recent first.
-fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
+fn moving_tag(tags: Vec<Named<'_>>) -> Vec<Candidate> {
     let mut ranked: Vec<(Mark, Candidate)> = Vec::new();
     for named in tags {
-        let present = !matches!(named.history.status, TagStatus::Deleted(_));
-        let last = named.history.sightings.len().saturating_sub(1);
-        for (at, sighting) in named.history.sightings.iter().enumerate().rev() {
+        let history = named.history();
+        let present = !matches!(history.status(), TagStatus::Deleted(_));
+        let last = history.sightings().len().saturating_sub(1);
+        for (at, sighting) in history.sightings().iter().enumerate().rev() {
             let now = present && at == last;
-            let tag = named.tag.clone();
+            let tag = named.tag().clone();
             let reason = if now { Reason::MovingTagNow { tag } } else { Reason::MovingTagBefore { tag } };
             match ranked.iter_mut().find(|(_, candidate)| candidate.artifact == sighting.artifact) {
                 Some((mark, candidate)) => {
-                    *mark = (*mark).max(sighting.since);
+                    *mark = (*mark).max(sighting.since());
                     candidate.running |= now;
                     // It names it now; that it also did before adds nothing.
                     if !candidate.reasons.iter().any(|other| other.tag() == reason.tag()) {
@@ -107,7 +108,7 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
                     let mut candidate = Candidate::new(sighting.artifact.clone());
                     candidate.running = now;
                     candidate.reasons.push(reason);
-                    ranked.push((sighting.since, candidate));
+                    ranked.push((sighting.since(), candidate));
                 }
             }
         }

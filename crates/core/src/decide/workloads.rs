@@ -39,7 +39,7 @@ pub(super) fn workload_findings(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Find
 
 /// The workload runs what its tag named once, and would start something else next.
 fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], may_move: bool) -> Vec<Finding> {
-    let history = input.state.tags.get(tag).filter(|history| !matches!(history.status, TagStatus::Deleted(_)));
+    let history = input.state.tags.get(tag).filter(|history| !matches!(history.status(), TagStatus::Deleted(_)));
     let Some(now) = history.and_then(|history| history.latest()).map(|sighting| &sighting.artifact) else {
         return Vec::new();
     };

@@ -63,8 +63,8 @@ pub struct ObservedTag {
     pub name: Tag,
     /// What it points at.
     pub target: Resolution,
-    /// When it was pushed, where the source tells.
-    pub pushed: Option<Timestamp>,
+    /// When it was pushed, where the source tells. Boxed, because most do not.
+    pub pushed: Option<Box<Timestamp>>,
     /// What only objects in a bucket have.
     pub object: Option<Box<ObjectFacts>>,
 }

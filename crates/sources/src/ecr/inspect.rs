@@ -88,6 +88,7 @@ async fn look_inside(registry: &Registry, name: &RepositoryName, digest: &Digest
     seen.created = manifest.created.or(seen.created);
     seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
     seen.children = manifest.content.children();
+    let _room = prodpin_net::memory::closures().enter(manifest.content.weight()).await;
     let found = below(registry, name, digest, manifest.content).await;
     found.tell(seen);
 }

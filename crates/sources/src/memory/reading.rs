@@ -175,7 +175,7 @@ fn list(repository: &RepositoryName, stored: &Repository, faults: &RepositoryFau
         };
         // ECR tells when the image was pushed, which no tag changes (A14).
         let image = stored.ecr.as_ref().and_then(|_| stored.manifests.get(&tagged.digest));
-        let pushed = image.map_or(tagged.pushed, |image| image.pushed);
+        let pushed = image.map_or(tagged.pushed, |image| image.pushed).map(Box::new);
         snapshot.tags.push(ObservedTag { name: name.clone(), target, pushed, object: None });
     }
     if let Retention::Ecr(ecr) = &snapshot.retention {

@@ -1,6 +1,7 @@
 //! Listing: which repositories there are, and what every tag of one points at.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, Stream, StreamExt as _};
@@ -143,6 +144,15 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository, memory
             snapshot.tags.push(ObservedTag { name, target, pushed: None, object: None });
         }
     }
+    // Named twice, and asked for twice.
+    snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    snapshot.tags.dedup_by(|again, first| {
+        let same = again.name == first.name;
+        if same && first.target.artifact().is_none() {
+            first.target = again.target.clone();
+        }
+        same
+    });
     settle_unserved(registry, repository, &mut snapshot, &mut unresolved).await;
     let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
     snapshot.tags.shrink_to_fit();
@@ -169,7 +179,8 @@ async fn settle_unserved(
         return;
     }
     let gaps = Mutex::new(ListingGaps::default());
-    let listed: HashSet<Tag> = tag_names(registry, repository, &gaps).collect().await;
+    let named = tag_names(registry, repository, &gaps).filter(|tag| std::future::ready(unserved.contains(tag)));
+    let listed: HashSet<Tag> = named.collect().await;
     let end = gaps.into_inner().unwrap_or_else(PoisonError::into_inner).end;
     match end {
         None => unserved.retain(|tag| listed.contains(tag)),
@@ -211,14 +222,38 @@ struct ListingGaps {
     odd_names: GapTally,
 }
 
-/// The names of all tags, each once; what keeps the list from being whole goes to `gaps`.
+/// A list that names a tag again is believed to have changed while it was read, so often; then it only repeats itself.
+const NAMED_AGAIN: usize = 1_000;
+
+/// Which names came before, by their hashes: the names would be memory (I28). So what came before is only likely.
+#[derive(Default)]
+struct Named {
+    hashes: HashSet<u64>,
+    hasher: RandomState,
+    count: usize,
+    again: usize,
+}
+
+impl Named {
+    /// Whether to look a tag up.
+    fn is_wanted(&mut self, tag: &Tag) -> bool {
+        self.count += 1;
+        if self.hashes.insert(self.hasher.hash_one(tag)) {
+            return true;
+        }
+        self.again += 1;
+        self.again <= NAMED_AGAIN
+    }
+}
+
+/// The names of all tags, nearly always each once; what keeps the list from being whole goes to `gaps`.
 fn tag_names<'a>(
     registry: &'a Registry,
     repository: &'a Repository,
     gaps: &'a Mutex<ListingGaps>,
 ) -> impl Stream<Item = Tag> + 'a {
     let pages = Pages::<TagPage>::new(registry, List::Tags(repository));
-    let batches = stream::unfold((pages, HashSet::new()), async move |(mut pages, mut known)| {
+    let batches = stream::unfold((pages, Named::default()), async move |(mut pages, mut known)| {
         let tell = || gaps.lock().unwrap_or_else(PoisonError::into_inner);
         let page = match pages.next().await? {
             Ok(page) => page.tags.unwrap_or_default(),
@@ -230,18 +265,15 @@ fn tag_names<'a>(
         let mut names = Vec::with_capacity(page.len());
         for Text(text) in page {
             match text.parse::<Tag>() {
-                Ok(tag) if known.contains(&tag) => {}
-                Ok(tag) => {
-                    known.insert(tag.clone());
-                    names.push(tag);
-                }
+                Ok(tag) if !known.is_wanted(&tag) => {}
+                Ok(tag) => names.push(tag),
                 Err(error) => {
                     let detail = format!("the list of tags: {error}");
                     tell().odd_names.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
                 }
             }
         }
-        if known.len() > MOST_TAGS {
+        if known.count > MOST_TAGS {
             let detail = format!("the list of tags has no end: more than {MOST_TAGS} names");
             tell().end = Some(Gap::new(Scope::Repository, Cause::Malformed, detail));
             return None;

@@ -166,7 +166,7 @@ pub(super) fn meaning(facts: &Facts<'_>, tag: &Tag) -> Meaning {
     if object.is_some_and(|object| is_past(object, known, facts.input.snapshot.made)) {
         return Meaning::Unknown;
     }
-    match (listed.map(|listed| &listed.target), known.map(|history| history.status)) {
+    match (listed.map(|listed| &listed.target), known.map(|history| history.status())) {
         (Some(crate::model::Resolution::Artifact(artifact)), _) => Meaning::Names(artifact.clone()),
         (Some(crate::model::Resolution::Unknown), _) => Meaning::Unknown,
         // Not found once may be a fault of the look (I4).
