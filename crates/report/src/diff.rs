@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::body::Report;
+use super::overview::Names;
 use super::phrase::Phrase;
 use super::render::Format;
 use super::{escape, json as text, words};
@@ -273,15 +274,14 @@ struct Plain;
 struct Markdown;
 
 fn item(finding: &Finding) -> Phrase {
-    let about = finding.repository.as_ref().map(RepositoryName::as_str);
-    let about = about.or(finding.source.as_ref().map(SourceName::as_str)).unwrap_or("policy");
+    let about = Names::WITH_SOURCE.subject(finding.source.as_ref(), finding.repository.as_ref());
     let waived = if finding.waived.is_some() { " (waived)" } else { "" };
     Phrase::said(words::severity(finding.severity))
         .say(" ")
         .say(finding.code.as_str())
         .say(waived)
         .say(" ")
-        .then(Phrase::name(about))
+        .then(about)
         .say(": ")
         .then(Phrase::sentence(&finding.message))
 }

@@ -315,6 +315,9 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// By name and source, however many sources there are.
+    pub(super) const WITH_SOURCE: Self = Self { with_source: true };
+
     pub(super) fn of_report(report: &Report) -> Self {
         Self { with_source: !report.body.has_one_source() }
     }
