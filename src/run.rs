@@ -135,7 +135,8 @@ pub enum RunError {
 pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progress>) -> Result<Report, RunError> {
     let options = &options.due();
     let sources = SourcesOf::Policy(LookAhead::default());
-    options.stop.in_time(carry_out(policy, sources, options, progress)).await
+    // Boxed, like the one below: a run is a deep future, and callers nest it in theirs.
+    options.stop.in_time(Box::pin(carry_out(policy, sources, options, progress))).await
 }
 
 /// Runs once on sources that are open: every step of the picture on this crate's front page.
@@ -145,7 +146,7 @@ pub async fn run_on(
     options: &RunOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
-    carry_out(policy, SourcesOf::Caller(sources), options, progress).await
+    Box::pin(carry_out(policy, SourcesOf::Caller(sources), options, progress)).await
 }
 
 async fn carry_out(
