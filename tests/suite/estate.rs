@@ -245,9 +245,10 @@ impl Estate {
             let rollback = &repository.rollback;
             writeln!(
                 text,
-                "{}: intact {}, current {}, back to {}, depth {}/{}",
+                "{}: ready {}, current {}, back to {}, depth {}/{}",
                 repository.name,
-                answer(rollback.intact),
+                // Whether it can be gone back, as far as a report asks.
+                answer(rollback.ready.or(rollback.intact)),
                 name(rollback.current.as_ref()),
                 name(rollback.to.as_ref()),
                 rollback.depth,

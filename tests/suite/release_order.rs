@@ -67,7 +67,7 @@ async fn builds_of_one_version_go_by_first_sight_i25() {
     estate.push("5.4.0-00000ab", "newer");
     let told = estate.enforce().await;
     assert_eq!(kept(&told)[..2], ["5.4.0-00000ab", "5.4.0-00000aa"]);
-    assert_eq!(told.repositories[0].rollback.ready, Some(true));
+    assert_eq!(told.repositories[0].rollback.intact, Some(true));
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn what_arrives_below_all_that_are_kept_is_kept_and_told_i25() {
     let told = estate.enforce().await;
     assert_eq!(kept(&told), ["v2.1.0", "v2.0.0", "v1.9.1"]);
     assert_eq!(doubt(&told).map(|found| found.severity), Some(Severity::Info));
-    assert_eq!(told.repositories[0].rollback.ready, Some(true));
+    assert_eq!(told.repositories[0].rollback.intact, Some(true));
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn platforms_without_an_index_are_kept_and_counted_once_i25() {
     assert_eq!(doubt(&told), None);
     let rollback = &told.repositories[0].rollback;
     let to = told.targets().iter().find(|target| Some(&target.artifact) == rollback.to.as_ref()).unwrap();
-    assert_eq!(rollback.ready, Some(true));
+    assert_eq!(rollback.intact, Some(true));
     assert!(to.references[0].as_str().starts_with("v1.2.0"), "one goes back to a release, not to another platform");
 }
 
@@ -175,7 +175,7 @@ async fn two_tag_rules_are_ordered_by_evidence_alone_i25() {
     let rollback = &told.repositories[0].rollback;
     assert_eq!(rollback.current, Some(fix));
     assert_eq!(kept(&told)[..2], ["hotfix-2", "v1.8.0"]);
-    assert_eq!(rollback.ready, Some(true));
+    assert_eq!(rollback.intact, Some(true));
 }
 
 #[tokio::test]

@@ -302,7 +302,7 @@ async fn a_lost_layer_breaks_a_pinned_target() {
     estate.memory.delete_blob(REPOSITORY, &layer);
     let told = estate.enforce().await;
     assert!(told.codes().contains(&"critical target-broken".to_owned()), "{:?}", told.codes());
-    assert_eq!(told.repositories[0].rollback.ready, Some(true), "the release before it is whole");
+    assert_eq!(told.repositories[0].rollback.intact, Some(true), "the release before it is whole");
 }
 
 #[tokio::test]

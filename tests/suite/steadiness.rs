@@ -124,5 +124,5 @@ async fn with_the_newest_release_unread_nobody_knows_what_to_go_back_to() {
     assert_eq!(told.repositories[0].rollback.intact, None);
     estate.memory.heal();
     let told = estate.run(Mode::Audit).await;
-    assert_eq!(told.repositories[0].rollback.ready, Some(true));
+    assert_eq!(told.repositories[0].rollback.intact, Some(true));
 }

@@ -246,14 +246,14 @@ fn what_production_went_back_from_is_no_way_back() {
     let mut scene = back_and_forth().without_database();
     scene.runs.pop();
     let page = scene.page();
-    assert_eq!((page.verdict, page.from, page.to), (Verdict::RollForward, Some(artifact("v1")), None));
+    assert_eq!((page.verdict, page.from, page.to), (Verdict::NoEarlierRelease, Some(artifact("v1")), None));
     assert!(page.why.contains("it went back from v2, which is newer"), "{}", page.why);
     // On the way back both run.
     let deployment = kubernetes("deployment", "api");
     let leaving = Said::now(&deployment, "v2", "v2", 9).revision("9");
     scene.runs.last_mut().unwrap()[0] = leaving;
     let page = scene.page();
-    assert_eq!((page.verdict, page.to), (Verdict::RollForward, None), "{}", scene.shown());
+    assert_eq!((page.verdict, page.to), (Verdict::NoEarlierRelease, None), "{}", scene.shown());
     assert!(page.ladder.iter().all(|rung| rung.running), "both sides are kept");
     insta::assert_snapshot!(scene.shown());
 }
@@ -384,7 +384,8 @@ fn a_branch_is_no_commit_to_start_from() {
     assert!(page.forward.notes[0].contains("built from \"main\", which is no commit"), "{:?}", page.forward.notes);
 }
 
-/// Whoever looks at the list at night sees first what cannot be gone back to.
+/// Whoever looks at the list at night sees first what cannot be gone back to. What is protected, and of whose database
+/// nothing is known, stands before what is ready.
 #[test]
 fn the_list_begins_with_what_a_rollback_would_miss() {
     use prodpin::outcome::ready::ReadySection;
@@ -418,5 +419,5 @@ fn the_list_begins_with_what_a_rollback_would_miss() {
     let shown = String::from_utf8(out).unwrap();
     let order: Vec<&str> =
         shown.split_whitespace().filter(|word| word.len() > 3 && &word[1..2] == "-").map(|word| &word[2..]).collect();
-    assert_eq!(order, ["lost", "moved", "unknown", "unprotected", "first", "ready"], "{shown}");
+    assert_eq!(order, ["moved", "lost", "unprotected", "first", "unknown", "ready"], "{shown}");
 }
