@@ -129,7 +129,11 @@ fn whatever_s3_would_refuse_is_told_all_at_once() {
 fn a_rule_whose_parts_contradict_each_other_is_refused_b66_b67() {
     let rule = |rest: &str| read(&format!(r#"{{"Rules": [{{"ID": "r", "Status": "Enabled", {rest}}}]}}"#));
     let moves = |kind: &str, list: &[(&str, u32)], rest: &str| {
-        let (member, days) = if kind == "current" { ("Transitions", "Days") } else { ("NoncurrentVersionTransitions", "NoncurrentDays") };
+        let (member, days) = if kind == "current" {
+            ("Transitions", "Days")
+        } else {
+            ("NoncurrentVersionTransitions", "NoncurrentDays")
+        };
         let list: Vec<String> =
             list.iter().map(|(class, n)| format!(r#"{{"{days}": {n}, "StorageClass": "{class}"}}"#)).collect();
         rule(&format!(r#""Filter": {{}}, "{member}": [{}]{rest}"#, list.join(", ")))
@@ -165,7 +169,10 @@ fn a_rule_whose_parts_contradict_each_other_is_refused_b66_b67() {
     assert_refused(dated(r#"{"Date": "2027-02-01"}"#), "must come later");
     dated(r#"{"Date": "2027-02-02"}"#).unwrap();
     let sized = r#""Filter": {"ObjectSizeLessThan": 9}"#;
-    assert_refused(rule(&format!(r#"{sized}, "AbortIncompleteMultipartUpload": {{"DaysAfterInitiation": 7}}"#)), "sizes");
+    assert_refused(
+        rule(&format!(r#"{sized}, "AbortIncompleteMultipartUpload": {{"DaysAfterInitiation": 7}}"#)),
+        "sizes",
+    );
     assert_refused(rule(&format!(r#"{sized}, "Expiration": {{"ExpiredObjectDeleteMarker": true}}"#)), "sizes");
     let between = |larger: u32, smaller: u32| {
         rule(&format!(

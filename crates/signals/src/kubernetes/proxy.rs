@@ -11,9 +11,7 @@ pub(super) fn named(kubeconfig: &Kubeconfig, context: Option<&str>) -> bool {
     let context = kubeconfig.contexts.iter().find(|context| context.name == current);
     let Some(context) = context.and_then(|context| context.context.as_ref()) else { return false };
     let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == context.cluster);
-    cluster
-        .and_then(|cluster| cluster.cluster.as_ref()?.proxy_url.as_deref())
-        .is_some_and(|proxy| !proxy.is_empty())
+    cluster.and_then(|cluster| cluster.cluster.as_ref()?.proxy_url.as_deref()).is_some_and(|proxy| !proxy.is_empty())
 }
 
 /// The environment's proxy for this API server, unless `NO_PROXY` names the server or it runs on this machine.
@@ -74,7 +72,8 @@ mod tests {
         for (servers, proxy) in [(&past[..], None), (&through[..], Some(PROXY))] {
             for (server, no) in servers {
                 let matcher = Matcher::builder().https(PROXY).no(*no).build();
-                let found = decide(&server.parse().unwrap(), &matcher, |name| (name == "HTTPS_PROXY").then(|| PROXY.into()));
+                let found =
+                    decide(&server.parse().unwrap(), &matcher, |name| (name == "HTTPS_PROXY").then(|| PROXY.into()));
                 assert_eq!(found.map(|uri| uri.to_string()).as_deref(), proxy, "{server} with NO_PROXY={no:?}");
             }
         }

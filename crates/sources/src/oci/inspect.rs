@@ -7,8 +7,8 @@ use super::fault::Fault;
 use super::manifest::{Content, Manifest, created_in_config, provenance_in_config};
 use super::registry::{Lack, Registry, Repository};
 use prodpin_core::model::{
-    ArtifactId, ArtifactKind, Cause, Digest, Disagreement, Gap, Inspection, Obstacle, Pin, PinState, Presence,
-    Provenance, Recognised, RegistryKind, Resolution, Scope, Tag,
+    ArtifactKind, Cause, Digest, Disagreement, Gap, Inspection, Obstacle, Pin, PinState, Presence, Provenance,
+    Recognised, RegistryKind, Resolution, Scope, Tag,
 };
 use prodpin_net::memory;
 

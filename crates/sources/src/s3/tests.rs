@@ -1,6 +1,6 @@
 //! Against canned answers: what real servers do too rarely, or must never do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

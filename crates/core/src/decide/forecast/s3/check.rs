@@ -40,12 +40,10 @@ fn scope(rule: &BucketRule, problems: &mut Vec<String>) {
     let filter = &rule.filter;
     let sized = filter.larger_than.is_some() || filter.smaller_than.is_some();
     if rule.expiration == Some(BucketExpiration::LoneMarkers) && (!filter.tags.is_empty() || sized) {
-        problems
-            .push("ExpiredObjectDeleteMarker cannot go with tags or sizes: delete markers have none".to_owned());
+        problems.push("ExpiredObjectDeleteMarker cannot go with tags or sizes: delete markers have none".to_owned());
     }
     if rule.abort_uploads_after.is_some() && (!filter.tags.is_empty() || sized) {
-        problems
-            .push("AbortIncompleteMultipartUpload cannot go with tags or sizes: uploads have none yet".to_owned());
+        problems.push("AbortIncompleteMultipartUpload cannot go with tags or sizes: uploads have none yet".to_owned());
     }
     if let (Some(larger), Some(smaller)) = (filter.larger_than, filter.smaller_than)
         && smaller <= larger
@@ -69,10 +67,12 @@ fn current(rule: &BucketRule, problems: &mut Vec<String>) {
     for transition in &rule.transitions {
         let class = transition.class.as_str();
         match (end, transition.when) {
-            (Some(Trigger::Days(end)), Trigger::Days(days)) if end <= days => problems
-                .push(format!("Expiration after {end} days must come later than the transition to {class} after {days}")),
-            (Some(Trigger::Date(end)), Trigger::Date(date)) if end <= date => problems
-                .push(format!("Expiration on {end} must come later than the transition to {class} on {date}")),
+            (Some(Trigger::Days(end)), Trigger::Days(days)) if end <= days => problems.push(format!(
+                "Expiration after {end} days must come later than the transition to {class} after {days}"
+            )),
+            (Some(Trigger::Date(end)), Trigger::Date(date)) if end <= date => {
+                problems.push(format!("Expiration on {end} must come later than the transition to {class} on {date}"))
+            }
             _ => {}
         }
     }
@@ -86,11 +86,8 @@ fn current(rule: &BucketRule, problems: &mut Vec<String>) {
 }
 
 fn noncurrent(rule: &BucketRule, problems: &mut Vec<String>) {
-    let moves: Vec<Move<'_>> = rule
-        .noncurrent_transitions
-        .iter()
-        .map(|transition| (&transition.class, Some(transition.when.days)))
-        .collect();
+    let moves: Vec<Move<'_>> =
+        rule.noncurrent_transitions.iter().map(|transition| (&transition.class, Some(transition.when.days))).collect();
     if let Some(end) = rule.noncurrent_expiration {
         for (class, days) in moves.iter().filter_map(|(class, days)| Some((class, (*days)?))) {
             if end.days <= days {
