@@ -7,6 +7,7 @@ mod forecast;
 mod listing;
 mod node_digests;
 mod pins;
+mod post_check;
 mod ready;
 mod record;
 mod repository;
@@ -182,5 +183,9 @@ async fn carry_out(
         ended.listed.into_iter().for_each(|listed| recorder.listed(listed));
         given_up = ended.given_up;
     }
-    recorder.finish((given_up || stop.is_set()).then(|| (stop.cause(), stop.reason()))).await
+    let ended_early = given_up || stop.is_set();
+    if !ended_early {
+        post_check::look_again(policy, &setup, &mut recorder, stop, &mut over).await?;
+    }
+    recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await
 }

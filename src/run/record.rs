@@ -12,7 +12,7 @@ use crate::alert::Passing;
 use crate::decide::{self, Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts};
 use crate::model::{
     Answers, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunId, RunRecord,
-    Scope, Severity, SourceName,
+    RunningReference, Scope, Severity, SourceName,
 };
 use crate::outcome::report::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 use crate::report::body::{BodyWriter, Report};
@@ -215,6 +215,37 @@ impl Recorder {
         if outcome.events.len() > LATE_EVENTS {
             self.left_out.entry(outcome.key.source.clone()).or_default().0.insert(outcome.key);
             return Ok(());
+        }
+        self.add(outcome).await
+    }
+
+    /// Which of these are named in a repository that was looked at, and are not in its rollback set (F92).
+    pub(super) async fn unkept(
+        &mut self,
+        named: BTreeMap<RepositoryKey, Vec<RunningReference>>,
+    ) -> Result<Vec<RepositoryKey>, RunError> {
+        // What waits has a row from then on.
+        self.commit().await?;
+        let mut unkept = Vec::new();
+        for (key, references) in named {
+            let Some(row) = self.body.row(&key)?.and_then(|row| row.repository) else { continue };
+            let is_kept = |reference: &RunningReference| {
+                row.targets.iter().any(|target| match reference {
+                    RunningReference::Artifact(artifact) => target.artifact == *artifact,
+                    RunningReference::Tag(tag) => target.references.contains(tag),
+                })
+            };
+            if !references.iter().all(is_kept) {
+                unkept.push(key);
+            }
+        }
+        Ok(unkept)
+    }
+
+    /// What a second look came to, in the place of the first one. What that one recorded and nobody was told is in this one.
+    pub(super) async fn replace(&mut self, outcome: Outcome) -> Result<(), RunError> {
+        if let Some(before) = self.body.take(&outcome.key)?.and_then(|row| row.repository) {
+            self.totals(&outcome.key.source).counts -= before.counts;
         }
         self.add(outcome).await
     }

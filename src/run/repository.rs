@@ -142,7 +142,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
     decide::fold(&mut state, mark, &happened[news..]);
     decide::leave_first_sightings(&mut happened, news, &state, mark);
-    let (mut running, unjoined) = node_digests::join(inventory, &key.name, production.of(&key), &state).await;
+    let (mut running, unjoined) = node_digests::join(inventory, &key.name, setup.running(&key).await, &state).await;
     gaps.extend(unjoined);
     let labels = labels_of_unlisted(inventory, &snapshot, &state);
     let called = Labels::new(&snapshot, &labels);

@@ -157,7 +157,8 @@ impl Ledger {
                 });
             }
             if attempt > 0 {
-                chance::wait(Duration::from_millis(5), attempt.min(5)).await;
+                // The more came first, the more there are: two writers wait for milliseconds, hundreds for up to two seconds.
+                chance::wait(Duration::from_millis(5), attempt).await;
             }
         }
         Ok(0)

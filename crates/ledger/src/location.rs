@@ -12,17 +12,16 @@ use url::Url;
 
 use super::options::{parts, patience, retries};
 use super::store::Store;
-use super::{Access, LedgerError, s3};
+use super::{Access, LedgerError, s3, store};
 use prodpin_policy::LedgerLocation;
 
 pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Store, LedgerError> {
     match location {
         LedgerLocation::None => Ok(Store::new(Arc::new(InMemory::new()), "in memory")),
         LedgerLocation::Directory(directory) => {
-            let directory = directory.clone();
+            let (directory, name) = (directory.clone(), directory.display().to_string());
             // A directory on a network that is gone answers nothing, and must not take the deadline's clock with it.
-            let opened = tokio::task::spawn_blocking(move || open_directory(&directory, access)).await;
-            opened.map_err(|error| LedgerError::of_io("in a directory", std::io::Error::other(error)))?
+            store::opened(&name, move || open_directory(&directory, access)).await
         }
         LedgerLocation::Store(url) => {
             // Nothing but the place itself: whatever else a URL holds is not for messages (I18).

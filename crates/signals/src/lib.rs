@@ -29,6 +29,12 @@ pub trait ProductionSignal: Send + Sync {
 
     /// What it names now. A signal that could not be read whole says so in `gaps`; that is never "nothing runs".
     async fn collect(&self) -> Signalled;
+
+    /// What runs now, as `collect` would name it, for less than that asks: enough to see whether something else runs than
+    /// before, and to decide nothing (F92). None where it would be all the same.
+    async fn glance(&self) -> Option<Signalled> {
+        None
+    }
 }
 
 /// What one signal said.

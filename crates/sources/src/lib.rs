@@ -53,6 +53,12 @@ pub trait Inventory: Send + Sync {
     /// An `Err` is a gap about the list itself; the stream may go on after it.
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>>;
 
+    /// Whether its server makes some requests wait while it answers others: then more repositories at once cost it nothing,
+    /// and keep the run from standing still (F113).
+    fn is_pacing(&self) -> bool {
+        false
+    }
+
     /// Every tag of a repository with what it points at.
     async fn observe(&self, repository: &RepositoryName) -> Snapshot;
 

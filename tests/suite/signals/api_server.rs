@@ -54,6 +54,8 @@ pub(crate) const SECRETS: &str = "/api/v1/secrets";
 pub(crate) const CONFIG_MAPS: &str = "/api/v1/configmaps";
 pub(crate) const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
 pub(crate) const REPLICA_SETS: &str = "/apis/apps/v1/replicasets";
+pub(crate) const REPLICATION_CONTROLLERS: &str = "/api/v1/replicationcontrollers";
+pub(crate) const DEPLOYMENT_CONFIGS: &str = "/apis/apps.openshift.io/v1/deploymentconfigs";
 pub(crate) const STATEFUL_SETS: &str = "/apis/apps/v1/statefulsets";
 pub(crate) const DAEMON_SETS: &str = "/apis/apps/v1/daemonsets";
 pub(crate) const REVISIONS: &str = "/apis/apps/v1/controllerrevisions";
@@ -67,8 +69,9 @@ pub(crate) const HELM_RELEASES: &str = "/apis/helm.toolkit.fluxcd.io/v2/helmrele
 pub(crate) const OCI_REPOSITORIES: &str = "/apis/source.toolkit.fluxcd.io/v1/ocirepositories";
 
 /// Kinds that every cluster has.
-const BUILT_IN: [&str; 11] = [
+const BUILT_IN: [&str; 12] = [
     PODS,
+    REPLICATION_CONTROLLERS,
     SECRETS,
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -293,6 +296,8 @@ fn list_kind(path: &str) -> &'static str {
         "namespaces" => "NamespaceList",
         "deployments" => "DeploymentList",
         "replicasets" => "ReplicaSetList",
+        "replicationcontrollers" => "ReplicationControllerList",
+        "deploymentconfigs" => "DeploymentConfigList",
         "statefulsets" => "StatefulSetList",
         "daemonsets" => "DaemonSetList",
         "controllerrevisions" => "ControllerRevisionList",

@@ -133,6 +133,14 @@ impl FindingCounts {
         }
     }
 
+    /// Takes back that a finding was counted.
+    pub fn uncount(&mut self, finding: &Finding) {
+        match finding.waived {
+            Some(_) => self.waived -= 1,
+            None => *self.slot(finding.severity) -= 1,
+        }
+    }
+
     /// How many there are of this severity.
     #[must_use]
     pub fn of(mut self, severity: Severity) -> u64 {

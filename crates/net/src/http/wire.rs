@@ -125,6 +125,11 @@ impl Wire {
         self.throttle.cap()
     }
 
+    /// Whether requests wait because the server told them to, while it answers others.
+    pub fn is_pacing(&self) -> bool {
+        self.throttle.is_pacing()
+    }
+
     /// How long all pages of one list may take together.
     pub fn longest_list(&self) -> Duration {
         self.timing.list
@@ -221,6 +226,7 @@ impl Wire {
             let detail = format!("{}; waiting for the next try would pass the deadline", fault.detail);
             return Err(Fault::new(fault.cause, detail));
         }
+        let _waits = asked.map(|_| self.throttle.wait());
         tokio::time::sleep(wait).await;
         Ok(())
     }

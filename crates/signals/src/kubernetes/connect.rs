@@ -122,7 +122,7 @@ impl Failure {
 impl Cluster {
     /// Sets the client up. Nothing is asked yet.
     pub(super) async fn connect(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Self, Failure> {
-        let mut config = configuration(access).await?;
+        let mut config = configured(access, deadline).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
         // Its own retries know no deadline, and double up to half a minute whatever is asked (F134).
@@ -249,6 +249,30 @@ fn cause_of(error: &kube::Error) -> Cause {
     match error {
         kube::Error::Auth(_) => Cause::Denied,
         _ => Cause::Unreachable,
+    }
+}
+
+/// The same, off the threads that everything else runs on, and in time: a kubeconfig, or a certificate that it names, may be
+/// a pipe that nobody writes into, or lie on a disk that is gone.
+async fn configured(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Config, Failure> {
+    let latest = Instant::now() + SET_UP_TIMEOUT;
+    let until = deadline.map_or(latest, |deadline| deadline.min(latest));
+    let (access, runtime) = (access.clone(), tokio::runtime::Handle::current());
+    let what = match &access.kubeconfig {
+        Some(path) => format!("kubeconfig {}", path.display()),
+        None => "the kubeconfig".to_owned(),
+    };
+    let read = tokio::task::spawn_blocking(move || runtime.block_on(configuration(&access)));
+    match tokio::time::timeout_at(until.into(), read).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(defect)) => Err(Failure::new(Cause::Malformed, format!("{what} cannot be used: {defect}"))),
+        Err(_) => {
+            let reason = format!(
+                "{what} was not read in time; see whether it, and each file that it names, is a regular file on a disk \
+                 that answers"
+            );
+            Err(Failure::new(Cause::TimedOut, reason))
+        }
     }
 }
 

@@ -54,7 +54,11 @@ impl Inventory for Reader {
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
         let (names, unmatched, gap) = self.select(&self.memory.lock());
         *self.unmatched.lock().unwrap_or_else(PoisonError::into_inner) = unmatched;
-        stream::iter(names.into_iter().map(Ok).chain(gap.map(Err))).boxed()
+        let whole = stream::iter(names.into_iter().map(Ok).chain(gap.map(Err)));
+        match self.memory.lock().faults.catalog_stalls_after {
+            Some(after) => whole.take(after).chain(stream::pending()).boxed(),
+            None => whole.boxed(),
+        }
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {

@@ -171,6 +171,10 @@ impl Inventory for OciInventory {
         observe::repositories(&self.registry, &self.patterns, &self.matched).boxed()
     }
 
+    fn is_pacing(&self) -> bool {
+        self.registry.is_pacing()
+    }
+
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
         self.observe_within(repository, &Reservation::unlimited()).await
     }
