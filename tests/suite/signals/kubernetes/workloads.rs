@@ -212,7 +212,8 @@ async fn helm_releases_are_read_where_the_policy_asks_and_their_values_go_nowher
         ],
     );
     rollout(&server, 0);
-    assert!(each(all(&server).await.uses.iter(), |used| used.workload.as_ref().is_some_and(|of| &*of.kind != "release")));
+    let uses = all(&server).await.uses;
+    assert!(each(&uses, |used| used.workload.as_ref().is_some_and(|of| &*of.kind != "release")));
     assert!(!server.listed().iter().any(|(kind, _)| kind == SECRETS), "Secrets are only read where that is said");
     let config = KubernetesConfig { helm_releases: true, ..cluster(&server) };
     let said = ask(&SignalConfig::Kubernetes(config)).await;
