@@ -103,7 +103,10 @@ fn row(number: usize, started: Timestamp) -> Row {
         gaps: vec![],
         counts: Counts { repositories: 1, artifacts: 40, tags: 60, targets: 5, pinned: 5, protected: 5 },
         rollback: Rollback {
-            ready: Some(true),
+            status: None,
+            intact: Some(true),
+            protected: None,
+            ready: None,
             current: Some(artifact(0)),
             to: Some(artifact(1)),
             depth: 4,

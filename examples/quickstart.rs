@@ -10,6 +10,8 @@
 mod push;
 #[path = "../tests/support/registry.rs"]
 mod registry;
+#[path = "../tests/support/serve.rs"]
+mod serve;
 
 use std::ffi::OsString;
 use std::fs;

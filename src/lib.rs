@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! policy ─► signals ─► for each repository, many at a time:
-//!                        observe ─► recall ─► plan ─► apply ─► record
+//!                        recall ─► observe ─► plan ─► pin ─► read back ─► plan again ─► record
 //!           ─► commit to the ledger ─► report, alert
 //! ```
 //!
@@ -18,6 +18,7 @@
 
 pub mod alert;
 pub mod cli;
+mod followup;
 pub mod invocation;
 pub mod run;
 pub mod telemetry;

@@ -1,4 +1,4 @@
-//! The only orchestration: observe, recall, plan, apply, record, commit, report.
+//! The only orchestration: recall, observe, plan, pin, read back, plan again, record, commit, report.
 
 mod cross_check;
 mod descriptors;
@@ -7,9 +7,11 @@ mod forecast;
 mod listing;
 mod node_digests;
 mod pins;
+mod post_check;
 mod ready;
 mod record;
 mod repository;
+mod session;
 mod setup;
 mod signalled;
 mod stop;
@@ -20,17 +22,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::ledger::{Access, LedgerError};
 use crate::model::{Mode, RepositoryKey, RunScope, SourceName};
 use crate::policy::Policy;
 use crate::report::body::Report;
 use crate::sources::Source;
 
-use self::each::Round;
 use self::record::Recorder;
-use self::setup::{LookAhead, Setup};
+use self::session::{Session, SourcesOf};
+use self::setup::LookAhead;
 
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
@@ -66,6 +66,24 @@ impl RunOptions {
             shard: self.shard.map(|shard| shard.to_string()),
             repositories: self.repositories.iter().map(ToString::to_string).collect(),
         }
+    }
+
+    /// For a command that reads only, and is asked about whole sources.
+    fn reading(sources: &[SourceName], concurrency: usize, deadline: Option<Duration>, stop: &Stop) -> Self {
+        Self {
+            mode: Mode::Audit,
+            sources: sources.to_vec(),
+            shard: None,
+            repositories: Vec::new(),
+            concurrency,
+            deadline,
+            stop: stop.clone(),
+        }
+    }
+
+    /// The same, with the deadline running.
+    fn due(&self) -> Self {
+        Self { stop: self.stop.with_deadline(self.deadline), ..self.clone() }
     }
 }
 
@@ -115,12 +133,10 @@ pub enum RunError {
 
 /// Opens the policy's sources and runs once.
 pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progress>) -> Result<Report, RunError> {
-    let options = &RunOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
-    let ran = async {
-        let (sources, unopened) = setup::open_sources(policy, options, LookAhead::default()).await?;
-        carry_out(policy, sources, unopened, options, progress).await
-    };
-    options.stop.in_time(ran).await
+    let options = &options.due();
+    let sources = SourcesOf::Policy(LookAhead::default());
+    // Boxed, like the one below: a run is a deep future, and callers nest it in theirs.
+    options.stop.in_time(Box::pin(carry_out(policy, sources, options, progress))).await
 }
 
 /// Runs once on sources that are open: every step of the picture on this crate's front page.
@@ -130,20 +146,20 @@ pub async fn run_on(
     options: &RunOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
-    carry_out(policy, sources, BTreeMap::new(), options, progress).await
+    Box::pin(carry_out(policy, SourcesOf::Caller(sources), options, progress)).await
 }
 
 async fn carry_out(
     policy: &Policy,
-    sources: BTreeMap<SourceName, Source>,
-    unopened: BTreeMap<SourceName, String>,
+    sources: SourcesOf,
     options: &RunOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
     let stop = &options.stop;
-    let setup = Arc::new(Setup::new(policy, sources, options, Timestamp::now(), Access::Write).await?);
+    let mut session = Session::open(policy, sources, options, Access::Write).await?;
+    let setup = session.setup.clone();
     setup.call_witnesses();
-    let mut recorder = Recorder::new(setup.clone(), unopened)?;
+    let mut recorder = Recorder::new(setup.clone(), std::mem::take(&mut session.unopened))?;
     let mut over = std::pin::pin!(stop.over());
     let mut given_up = false;
     if options.repositories.is_empty() {
@@ -154,7 +170,6 @@ async fn carry_out(
     }
 
     if !given_up {
-        let round = Round { setup: &setup, shard: options.shard, stop, progress: progress.as_ref() };
         let work = |key| {
             let (setup, stop) = (setup.clone(), stop.clone());
             async move { Ok(repository::decide_one(setup, key, stop).await?) }
@@ -163,11 +178,15 @@ async fn carry_out(
             true => recorder.add_late(outcome).await,
             false => recorder.add(outcome).await,
         };
-        let ended = round.each(&mut over, |_| true, work, take).await?;
+        let ended = session.each(progress.as_ref(), &mut over, |_| true, work, take).await?;
         recorder.left_out(&ended.known, &ended.left_out);
         recorder.failed_at(ended.defects());
         ended.listed.into_iter().for_each(|listed| recorder.listed(listed));
         given_up = ended.given_up;
     }
-    recorder.finish((given_up || stop.is_set()).then(|| (stop.cause(), stop.reason()))).await
+    let ended_early = given_up || stop.is_set();
+    if !ended_early {
+        post_check::look_again(policy, &setup, &mut recorder, stop, &mut over).await?;
+    }
+    recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await
 }

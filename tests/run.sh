@@ -5,9 +5,12 @@
 #   tests/run.sh --test real          what `cargo test` takes may follow
 #   tests/run.sh --install-only       nothing but what the tests need
 #   tests/run.sh --kube [COURSE…]     workloads on a real API server alone; PRODPIN_KUBE_BIN: where its programs are
-#   PRODPIN_TEST_SECOND_S3=1 tests/run.sh    with a second S3 server, which needs Python 3.13
-#   PRODPIN_TEST_AZURE=1 tests/run.sh        with Azurite, which needs Node.js
-#   PRODPIN_TEST_CARGO_LAMBDA=1 tests/run.sh    with the function under cargo-lambda, which is large
+#
+# Three large things are left out unless a variable is 1; .ci/run sets them all:
+#
+#   PRODPIN_TEST_SECOND_S3       a second S3 server, which needs Python 3.13
+#   PRODPIN_TEST_AZURE           Azurite, which needs Node.js
+#   PRODPIN_TEST_CARGO_LAMBDA    the function under cargo-lambda
 #
 # What is missing is installed first: Debian packages, and Python packages in an environment of their own under the
 # target directory. Nothing is fetched when all of it is there. Servers listen on loopback, on free ports, and keep
@@ -131,41 +134,64 @@ localstack=$target/test-localstack
 install_localstack() {
     local wanted=tests/support/localstack.txt python candidates=(python3.13 "$HOME"/.pyenv/versions/3.13.*/bin/python)
     # Large, and of a Python that few machines have: only when it is asked for.
-    if [ "${PRODPIN_TEST_SECOND_S3:-}" != 1 ]; then return; fi
-    if cmp -s "$wanted" "$localstack/requirements.txt"; then return; fi
+    if [ "${PRODPIN_TEST_SECOND_S3:-}" != 1 ] || cmp -s "$wanted" "$localstack/requirements.txt"; then return; fi
     rm -rf "$localstack"
     for python in "${candidates[@]}"; do
         "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 13))' 2>/dev/null || continue
-        if "$python" -m venv "$localstack" &&
-            "$localstack/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2; then
+        # Every package is named with its version, so nothing is to be worked out.
+        if "$python" -m venv "$localstack" && "$localstack/bin/pip" install --quiet --disable-pip-version-check \
+            --no-compile --no-deps --requirement "$wanted" >&2; then
             cp "$wanted" "$localstack/requirements.txt"
         else
             rm -rf "$localstack"
+            printf 'left out: the second S3 server, which could not be installed\n' >&2
         fi
         return
     done
+    printf 'left out: the second S3 server: there is no Python 3.13 here\n' >&2
 }
 
 # Azure's storage, by its makers: only when it is asked for. No emulator of Google's storage is started, because none was
 # found that refuses to create what is there already.
 azurite=$target/test-azurite
 install_azurite() {
-    if [ "${PRODPIN_TEST_AZURE:-}" != 1 ] || [ -d "$azurite/node_modules/azurite" ]; then return; fi
-    npm install --prefix "$azurite" --no-audit --no-fund --silent azurite@3.37.0 >&2 || rm -rf "$azurite"
+    local wanted=azurite@3.37.0
+    if [ "${PRODPIN_TEST_AZURE:-}" != 1 ] || [ "$(cat "$azurite/complete" 2>/dev/null)" = "$wanted" ]; then return; fi
+    rm -rf "$azurite"
+    mkdir -p "$azurite"
+    if npm install --prefix "$azurite" --no-audit --no-fund --silent "$wanted" >&2; then
+        echo "$wanted" >"$azurite/complete"
+    else
+        rm -rf "$azurite"
+    fi
 }
 
 # The function under cargo-lambda, only when it is asked for: it is large, and tests/lambda has a stand-in of its own.
+cargo_lambda=$target/test-cargo-lambda
+install_cargo_lambda() {
+    local wanted=cargo-lambda==1.9.2
+    if [ "${PRODPIN_TEST_CARGO_LAMBDA:-}" != 1 ] || command -v cargo-lambda >/dev/null ||
+        [ "$(cat "$cargo_lambda/complete" 2>/dev/null)" = "$wanted" ]; then return; fi
+    rm -rf "$cargo_lambda"
+    if /usr/bin/python3 -m venv "$cargo_lambda" &&
+        "$cargo_lambda/bin/pip" install --quiet --disable-pip-version-check --no-compile "$wanted" >&2; then
+        echo "$wanted" >"$cargo_lambda/complete"
+    else
+        rm -rf "$cargo_lambda"
+    fi
+}
+
 under_cargo_lambda() {
+    local tool
     if [ "${PRODPIN_TEST_CARGO_LAMBDA:-}" != 1 ]; then
         printf 'left out: the function under cargo-lambda; PRODPIN_TEST_CARGO_LAMBDA=1 runs it\n' >&2
         return
     fi
-    local tool
-    tool=$(command -v cargo-lambda) || {
-        local own=$target/test-cargo-lambda
-        tool=$own/bin/cargo-lambda
-        [ -x "$tool" ] || { /usr/bin/python3 -m venv "$own" && "$own/bin/pip" install --quiet cargo-lambda==1.9.2 >&2; }
-    }
+    tool=$(command -v cargo-lambda) || tool=$cargo_lambda/bin/cargo-lambda
+    if [ ! -x "$tool" ]; then
+        printf 'left out: the function under cargo-lambda, which could not be installed\n' >&2
+        return
+    fi
     tests/cargo-lambda.sh "$tool" "$(free_ports 1)" "$target/debug/bootstrap"
 }
 
@@ -173,6 +199,8 @@ under_cargo_lambda() {
 # and of Go. Without Go, the tests that need them say that they were left out.
 install_registries() {
     local pins=tests/registries made bin
+    # Where Go's own archive goes, which nobody's PATH has by itself.
+    PATH=$PATH:/usr/local/go/bin
     if ! command -v go >/dev/null; then
         printf 'left out: distribution 3 and the registry of go-containerregistry: there is no Go here\n' >&2
         return
@@ -212,7 +240,7 @@ try() {
     shift 2
     "$@" >"$work/$name.log" 2>&1 &
     pid=$!
-    for _ in $(seq 300); do
+    for _ in $(seq 900); do
         if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
             pids+=("$pid")
             return
@@ -320,6 +348,7 @@ stage 'python environment' install_python
 stage 'second S3 server' install_localstack
 stage 'browser' install_browser
 stage 'Azurite' install_azurite
+stage 'cargo-lambda' install_cargo_lambda
 stage 'registries from Go modules' install_registries
 if [ "${1:-}" = --install-only ]; then exit 0; fi
 if [ "${1:-}" = --kube ]; then

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -10,7 +10,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use super::Undelivered;
 use super::message::Message;
 use crate::policy::AwsPlace;
-use prodpin_net::aws::NamesItself;
+use prodpin_net::aws::{self, NamesItself};
 
 /// For one try.
 const ATTEMPT: Duration = Duration::from_secs(15);
@@ -20,15 +20,9 @@ const TRIES: u32 = 5;
 const SUBJECT: usize = 100;
 
 async fn config(place: &AwsPlace) -> SdkConfig {
-    let timeouts = aws_config::timeout::TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(10))
-        .operation_attempt_timeout(ATTEMPT)
-        .build();
     let retries = aws_config::retry::RetryConfig::standard().with_max_attempts(TRIES);
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(retries);
-    if let Some(region) = &place.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
+    let mut loader =
+        aws::loader(place.region.as_deref(), None).timeout_config(aws::timeouts(ATTEMPT, None)).retry_config(retries);
     if let Some(endpoint) = &place.endpoint {
         loader = loader.endpoint_url(endpoint.as_str());
     }

@@ -89,7 +89,10 @@ impl Passing {
             let news = |(name, severity): &&(String, Severity)| {
                 *severity >= alert.severity && known.get(name).copied() < Some(*severity)
             };
-            let owed: Vec<_> = self.named.iter().filter(news).cloned().collect();
+            // What was looked at twice in this run says it twice.
+            let mut seen = BTreeSet::new();
+            let owed = self.named.iter().filter(news).filter(|(name, _)| seen.insert(name));
+            let owed: Vec<_> = owed.cloned().collect();
             let more: BTreeMap<_, _> =
                 self.more.iter().filter(|(severity, _)| **severity >= alert.severity).map(|(s, n)| (*s, *n)).collect();
             events(alert, report, &owed, more)

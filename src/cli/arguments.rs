@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::deadline::read_duration;
 use super::explain::read_code;
-use super::forecast::AsOf;
-use super::history::{Asked, ExportFormat, read_time};
+use super::history::asked::Asked;
 use super::output::ReportTarget;
+use super::values::{AsOf, ExportTarget, read_export, read_time};
 use crate::ledger::VerifierKey;
 use crate::model::{Code, RunId, Severity, SourceName};
 use crate::report::forecast::ForecastFormat;
@@ -23,7 +23,7 @@ use prodpin_net::memory::read_size;
 
 /// Keeps the last five production releases of every service ready to roll back to
 ///
-/// prodpin finds what production runs and ran, pins those artifacts so that no cleanup deletes them, and tells when a
+/// prodpin finds what production runs and ran, pins those artifacts so that no cleanup deletes them, and reports when a
 /// tag moves. It never deletes an artifact.
 #[derive(Debug, Parser)]
 #[command(name = "prodpin", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = false)]
@@ -39,7 +39,7 @@ pub(super) struct Cli {
     #[arg(long, short, global = true, env = "PRODPIN_QUIET", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) quiet: bool,
 
-    /// Log more: -v says what is done, -vv why, -vvv everything
+    /// Log more: -v what is done, -vv why, -vvv everything
     #[arg(long, short, global = true, action = ArgAction::Count, env = "PRODPIN_VERBOSE", hide_env_values = true)]
     pub(super) verbose: u8,
 
@@ -58,27 +58,27 @@ pub(super) const DEFAULT_POLICY: &str = "prodpin.yaml";
 pub(super) enum Command {
     /// Write an annotated policy to start from
     Init,
-    /// Check the policy, and say in words what it means
+    /// Check the policy, and explain in words what it means
     Check,
-    /// Look, without changing anything, and show what enforce would pin
+    /// Read everything, change nothing, and show what enforce would pin
     Audit(AuditArguments),
     /// Pin every rollback target
     Enforce(EnforceArguments),
     /// Run on the policy's schedule until ended; SIGHUP reads the policy again
     Watch(WatchArguments),
-    /// Tell what lifecycle rules will do to rollback targets, without changing anything
+    /// Show what lifecycle rules will do to rollback targets, without changing anything
     Forecast(ForecastArguments),
-    /// Tell whether production can be rolled back now, to what, and by which commands, without changing anything
+    /// Show whether production can be rolled back now, to what, and by which commands, without changing anything
     Ready(ReadyArguments),
-    /// Tell what a tag pointed at, and when
+    /// Show what a tag pointed at, and when
     History(HistoryArguments),
-    /// Check that nobody changed the ledger, and prove what it says
+    /// Check that nobody changed the ledger
     Verify(VerifyArguments),
     /// Show the report of an earlier run
     Report(PastReportArguments),
     /// Explain a finding: what it means, why it matters, how to confirm, fix and waive it
     Explain(ExplainArguments),
-    /// Print the JSON Schema of the report, the forecast, the answers of ready or the policy
+    /// Print the JSON Schema of the report, the forecast, the output of ready, or the policy
     Schema(SchemaArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
@@ -86,8 +86,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct AuditArguments {
-    /// Look at just these repositories (HOST/REPOSITORY, globs allowed), without a policy and, unless --ledger says
-    /// otherwise, without a ledger. Tags that look like versions count as releases
+    /// Audit only these repositories (HOST/REPOSITORY, globs allowed), without a policy and, unless --ledger is given,
+    /// without a ledger. Tags that look like versions count as releases
     #[arg(value_name = "HOST/REPOSITORY")]
     pub(super) repositories: Vec<String>,
 
@@ -135,16 +135,16 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
     pub(super) fail_on: Option<Severity>,
 
-    /// How many repositories to look at at once
+    /// How many repositories to read at once
     #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
           value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
     pub(super) concurrency: u16,
 
-    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is told
+    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is reported
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
 
-    /// Start over without a history that is missing, for this run: a ledger that was lost, or pins in a source that the
+    /// Start over although a history is missing, for this run: a ledger that was lost, or pins in a source that the
     /// ledger knows nothing of
     #[arg(long, env = "PRODPIN_ADOPT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) adopt: bool,
@@ -189,17 +189,17 @@ pub(super) struct WatchArguments {
     #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
     pub(super) format: Option<Format>,
 
-    /// How many repositories to look at at once
+    /// How many repositories to read at once
     #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
           value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
     pub(super) concurrency: u16,
 
-    /// End each run before it took this much time, as 30s, 10m or 1h30m; what was not reached is told [default: as
+    /// End each run before it took this much time, as 30s, 10m or 1h30m; what was not reached is reported [default: as
     /// long as it is from one time of the schedule to the next, at least 30m and at most 6h]
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
 
-    /// Start over without a history that is missing, for the first run: a ledger that was lost, or pins in a source that the
+    /// Start over although a history is missing, for the first run: a ledger that was lost, or pins in a source that the
     /// ledger knows nothing of
     #[arg(long, env = "PRODPIN_ADOPT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) adopt: bool,
@@ -214,11 +214,11 @@ pub(super) struct ForecastArguments {
     #[arg(value_name = "REPOSITORY")]
     pub(super) repositories: Vec<String>,
 
-    /// Tell what will be left by then: a date such as 2027-01-31, or a time from now such as +30d, +12w or +1y
+    /// Show what will be left by then: a date such as 2027-01-31, or a time from now such as +30d, +12w or +1y
     #[arg(long, value_name = "DATE", env = "PRODPIN_AS_OF", value_parser = AsOf::read, hide_env_values = true)]
     pub(super) as_of: Option<AsOf>,
 
-    /// Judge the rules in this file (an ECR policy, or a bucket's configuration in JSON or XML) in the place of the live
+    /// Judge the rules in this file (an ECR policy, or a bucket's configuration in JSON or XML) instead of the live
     /// ones, before they are applied
     #[arg(long, value_name = "FILE", env = "PRODPIN_LIFECYCLE", hide_env_values = true)]
     pub(super) lifecycle: Option<PathBuf>,
@@ -227,8 +227,8 @@ pub(super) struct ForecastArguments {
     #[arg(long, env = "PRODPIN_CONFIRM", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) confirm: bool,
 
-    /// Print the repository's lifecycle policy (with --lifecycle, the file's) with a rule in front that claims pins, or a
-    /// bucket's rules without what takes releases, ready to be applied, and nothing else
+    /// Print the repository's lifecycle policy (with --lifecycle, the file's) with a rule in front that keeps pins, or a
+    /// bucket's rules without what deletes releases, ready to be applied, and nothing else
     #[arg(long, env = "PRODPIN_RECOMMEND", value_parser = BoolishValueParser::new(), hide_env_values = true,
           conflicts_with_all = ["as_of", "confirm"])]
     pub(super) recommend: bool,
@@ -245,12 +245,12 @@ pub(super) struct ForecastArguments {
     #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
     pub(super) fail_on: Option<Severity>,
 
-    /// How many repositories to look at at once
+    /// How many repositories to read at once
     #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
           value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
     pub(super) concurrency: u16,
 
-    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is told
+    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is reported
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
 
@@ -272,17 +272,17 @@ pub(super) struct ReadyArguments {
     #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
     pub(super) format: Option<ReadyFormat>,
 
-    /// Exit with 3 for answers of this severity or above: rolling forward is critical, not knowing is high
+    /// Exit with 3 for answers of this severity or above: a service that cannot be rolled back is critical, an unknown one high
     /// [default: the policy's, else high]
     #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
     pub(super) fail_on: Option<Severity>,
 
-    /// How many repositories to look at at once
+    /// How many repositories to read at once
     #[arg(long, value_name = "N", env = "PRODPIN_CONCURRENCY", default_value = "16",
           value_parser = clap::value_parser!(u16).range(1..=1024), hide_env_values = true)]
     pub(super) concurrency: u16,
 
-    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is told
+    /// End before this much time has passed, as 30s, 10m or 1h30m; what was not reached is reported
     #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
     pub(super) deadline: Option<Duration>,
 
@@ -300,7 +300,7 @@ pub(super) struct LedgerArgument {
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
     /// HOST/REPOSITORY:TAG, s3://BUCKET/KEY, or chart:NAME:VERSION; or [SOURCE/]REPOSITORY:TAG as reports write it.
-    /// REPOSITORY@DIGEST tells of those bytes, and REPOSITORY alone of everything in it. Times are those of the run that
+    /// REPOSITORY@DIGEST shows that artifact, REPOSITORY alone everything in it. Times are those of the run that
     /// saw a change: what came and went between two runs was never seen
     #[arg(value_name = "REFERENCE", required_unless_present = "export", value_parser = Asked::read)]
     pub(super) reference: Option<Asked>,
@@ -324,7 +324,7 @@ pub(super) struct HistoryArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArguments {
-    /// Prove that the ledger only grew since this: SEQUENCE:ROOT as a report prints it, a checkpoint's text, or a file
+    /// Prove that the ledger only grew since this checkpoint: SEQUENCE:ROOT as a report prints it, a checkpoint's text, or a file
     /// with either. Nothing else is checked
     #[arg(long, value_name = "CHECKPOINT", env = "PRODPIN_SINCE", hide_env_values = true)]
     pub(super) since: Option<String>,
@@ -333,7 +333,7 @@ pub(super) struct VerifyArguments {
     #[arg(long, value_name = "N", env = "PRODPIN_ENTRY", conflicts_with_all = ["since", "repair"], hide_env_values = true)]
     pub(super) entry: Option<u64>,
 
-    /// Make tiles and views anew from the batches where they are missing or wrong
+    /// Rebuild tiles and views from the batches where they are missing or wrong
     #[arg(long, env = "PRODPIN_REPAIR", conflicts_with = "since", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) repair: bool,
 
@@ -355,7 +355,7 @@ pub(super) struct PastReportArguments {
     #[arg(long, value_name = "ID", env = "PRODPIN_RUN", hide_env_values = true)]
     pub(super) run: Option<RunId>,
 
-    /// What changed since this run: findings that are new, resolved, still open, or not settled
+    /// What changed since this run: findings that are new, resolved, still open, or of unknown state
     #[arg(long, value_name = "ID", env = "PRODPIN_SINCE", conflicts_with = "list", hide_env_values = true)]
     pub(super) since: Option<RunId>,
 
@@ -391,7 +391,7 @@ pub(super) struct ExplainArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArguments {
-    /// Of what
+    /// Which document
     #[arg(value_name = "DOCUMENT", default_value = "report")]
     pub(super) of: SchemaOf,
 }
@@ -412,25 +412,6 @@ pub(super) enum SchemaOf {
 pub(super) struct CompletionsArguments {
     /// The shell
     pub(super) shell: clap_complete::Shell,
-}
-
-/// Where the whole ledger is written, and how.
-#[derive(Debug, Clone)]
-pub(super) struct ExportTarget {
-    pub(super) format: ExportFormat,
-    /// None is stdout.
-    pub(super) path: Option<PathBuf>,
-}
-
-fn read_export(text: &str) -> Result<ExportTarget, String> {
-    let wanted = || "write csv=FILE or parquet=FILE".to_owned();
-    let (format, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(wanted)?;
-    let format = match format {
-        "csv" => ExportFormat::Csv,
-        "parquet" => ExportFormat::Parquet,
-        _ => return Err(wanted()),
-    };
-    Ok(ExportTarget { format, path: (file != "-").then(|| PathBuf::from(file)) })
 }
 
 fn read_verifier_key(text: &str) -> Result<VerifierKey, String> {

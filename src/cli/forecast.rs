@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::arguments::ForecastArguments;
 use super::exit::{Ending, Misuse};
 use super::outcome::{choose_ledger, or_without_ledger, sources};
-use super::output::{style, to_stdout};
+use super::output::{style, to_reader, to_stdout};
 use super::progress::Bar;
 use super::stop::Signals;
 use crate::decide::forecast::TriedRules;
@@ -19,13 +19,13 @@ use crate::policy::{Policy, load};
 use crate::report::forecast::{ForecastFormat, render};
 use crate::run::{self, ForecastOptions, Recommended, Unmatched, Wanted};
 
-pub(super) async fn forecast(policy: &Path, arguments: &ForecastArguments, bar: &Bar) -> anyhow::Result<Ending> {
+pub(super) async fn forecast(path: &Path, arguments: &ForecastArguments, bar: &Bar) -> anyhow::Result<Ending> {
     let tried = arguments.lifecycle.as_deref().map(tried).transpose()?;
     if let (true, Some(tried)) = (arguments.recommend, &tried) {
         // The file says it all: no repository needs to be asked.
         return print(&tried.recommend().map_err(Misuse)?);
     }
-    let mut policy = load(policy)?;
+    let mut policy = load(path)?;
     choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let mut signals = Signals::listen();
     let options = ForecastOptions {
@@ -40,12 +40,13 @@ pub(super) async fn forecast(policy: &Path, arguments: &ForecastArguments, bar: 
     };
     bar.show();
     tokio::select! {
-        ended = look_ahead(&policy, &options, arguments, bar) => ended,
-        () = signals.overdue() => anyhow::bail!("the forecast was asked to end and cut off before it could"),
+        ended = look_ahead(path, &policy, &options, arguments, bar) => ended,
+        () = signals.overdue() => anyhow::bail!("the forecast was stopped by a signal before it ended"),
     }
 }
 
 async fn look_ahead(
+    path: &Path,
     policy: &Policy,
     options: &ForecastOptions,
     arguments: &ForecastArguments,
@@ -59,7 +60,7 @@ async fn look_ahead(
         // Where none was named, one that was not looked at may need another policy.
         return match gaps.as_slice() {
             [gap, ..] if arguments.repositories.is_empty() => {
-                Err(anyhow::anyhow!("not every repository could be looked at: {}", gap.detail))
+                Err(anyhow::anyhow!("not every repository could be read: {}", gap.detail))
             }
             _ => Ok(Ending::Done),
         };
@@ -74,14 +75,18 @@ async fn look_ahead(
             // An answer about other rules, or about none, would read as one about these.
             let fix = "name repositories of ECR or of a bucket, as the file is for one or the other";
             return Err(Misuse(format!(
-                "--lifecycle {} was not judged: no repository that was looked at takes such rules; {fix}",
+                "--lifecycle {} was not judged: no repository that was read has such rules; {fix}",
                 path.display()
             ))
             .into());
         }
     }
     let format = arguments.format.unwrap_or(ForecastFormat::Table);
-    to_stdout(|out| render(format, &forecast.report, style(), out))?;
+    let write = |out: &mut dyn std::io::Write| render(format, &forecast.report, style(), out);
+    match format {
+        ForecastFormat::Json => to_stdout(write)?,
+        _ => to_reader(Some(path), write)?,
+    }
     Ok(Ending::Ran {
         complete: forecast.report.section.complete && forecast.unmatched.is_empty(),
         findings: forecast.report.summary.severities,
@@ -98,12 +103,12 @@ fn tried(path: &Path) -> anyhow::Result<TriedRules> {
     let is_file = std::fs::metadata(path).map(|found| found.is_file());
     if let Ok(false) = is_file {
         // Opening a named pipe would wait for somebody to write into it (F80).
-        return Err(Misuse(format!("--lifecycle {named} is no file; put the rules into one")).into());
+        return Err(Misuse(format!("--lifecycle {named} is not a file; put the rules into one")).into());
     }
     let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text));
     read.map_err(|error| Misuse(format!("--lifecycle {named}: {error}")))?;
     Ok(TriedRules::read(&text).map_err(|error| {
-        Misuse(format!("--lifecycle {named} is no valid lifecycle policy: {}", error.problems.join("; ")))
+        Misuse(format!("--lifecycle {named} is not a valid lifecycle policy: {}", error.problems.join("; ")))
     })?)
 }
 
@@ -121,7 +126,7 @@ pub(super) fn all_found(unmatched: &[Unmatched]) -> anyhow::Result<()> {
     let near: Vec<&str> = near.into_iter().collect();
     let asked = format!("no repository of the policy's sources is called {}", asked.join(", "));
     Err(Misuse(match near.as_slice() {
-        [] => format!("{asked}; without a name, all of them are looked at"),
+        [] => format!("{asked}; without a name, all of them are read"),
         [one] => format!("{asked}; did you mean {one}?"),
         several => format!("{asked}; did you mean one of {}?", several.join(", ")),
     })
@@ -154,66 +159,4 @@ fn the_one(recommended: Recommended) -> anyhow::Result<String> {
 fn print(policy: &str) -> anyhow::Result<Ending> {
     to_stdout(|out| writeln!(out, "{}", policy.trim_end()))?;
     Ok(Ending::Done)
-}
-
-/// A date, or a time from now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AsOf {
-    /// This moment.
-    At(Timestamp),
-    /// So long from now.
-    In(SignedDuration),
-}
-
-impl AsOf {
-    /// Reads `2027-01-31`, which is the whole of that day in UTC, a time such as `2027-01-31T12:00:00Z`, or `+30d`.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
-        let fail = || "write a date such as 2027-01-31, or a time from now such as +30d, +12w or +1y".to_owned();
-        if let Some(span) = text.strip_prefix('+') {
-            let (number, days) = [("d", 1), ("w", 7), ("y", 365)]
-                .into_iter()
-                .find_map(|(unit, days)| Some((span.strip_suffix(unit)?, days)))
-                .ok_or_else(fail)?;
-            let number: i64 = number.parse().map_err(|_| fail())?;
-            if !(1..=36_500).contains(&number) {
-                return Err("look ahead by at least a day and at most a hundred years".to_owned());
-            }
-            return Ok(Self::In(SignedDuration::from_hours(24 * number.saturating_mul(days))));
-        }
-        if let Ok(date) = text.parse::<jiff::civil::Date>()
-            && text.len() == 10
-        {
-            let end = date.tomorrow().and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC));
-            return end.map(|end| Self::At(end.timestamp())).map_err(|_| fail());
-        }
-        text.parse().map(Self::At).map_err(|_| fail())
-    }
-
-    fn from(self, now: Timestamp) -> Result<Timestamp, String> {
-        let at = match self {
-            Self::At(at) => at,
-            Self::In(span) => now.checked_add(span).map_err(|_| "--as-of: that is past the end of time".to_owned())?,
-        };
-        if at < now { Err("--as-of: this is in the past; a forecast looks ahead".to_owned()) } else { Ok(at) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_and_spans_are_read() {
-        let at = |text: &str| Ok(AsOf::At(text.parse().unwrap()));
-        assert_eq!(AsOf::read("2027-01-31"), at("2027-02-01T00:00:00Z"));
-        assert_eq!(AsOf::read("2027-01-31T12:00:00Z"), at("2027-01-31T12:00:00Z"));
-        assert_eq!(AsOf::read("+30d"), Ok(AsOf::In(SignedDuration::from_hours(720))));
-        assert_eq!(AsOf::read("+2w"), Ok(AsOf::In(SignedDuration::from_hours(336))));
-        for text in ["", "+", "+30", "30d", "+-1d", "+0d", "+99999999999d", "2027-02-30", "tomorrow", "+1é"] {
-            assert!(AsOf::read(text).is_err(), "{text}");
-        }
-        let now: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
-        assert!(AsOf::read("2026-12-30").unwrap().from(now).is_err());
-        assert!(AsOf::read("2026-12-31").unwrap().from(now).is_ok(), "it ends as the year does");
-    }
 }

@@ -1,6 +1,6 @@
 //! `prodpin history`: what a tag pointed at, and when.
 
-mod asked;
+pub(super) mod asked;
 mod columnar;
 mod export;
 mod row;
@@ -20,9 +20,7 @@ use crate::policy::load;
 use crate::report::escape::terminal;
 use timeline::Record;
 
-pub(super) use asked::Asked;
-pub(super) use export::ExportFormat;
-pub(super) use then::read_time;
+use asked::Asked;
 
 pub(super) async fn history(path: &Path, arguments: &HistoryArguments) -> anyhow::Result<Ending> {
     let mut policy = load(path)?;

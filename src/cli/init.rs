@@ -20,7 +20,7 @@ pub(super) fn init(path: &Path) -> anyhow::Result<Ending> {
     let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let message = format!("{} is there already and stays as it is; name another with --policy", path.display());
+            let message = format!("{} exists already and was not changed; name another with --policy", path.display());
             return Err(Misuse(message).into());
         }
         Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
@@ -38,8 +38,8 @@ pub(super) fn init(path: &Path) -> anyhow::Result<Ending> {
                 "wrote {}, which signs the ledger: keep a copy elsewhere, and in no repository",
                 key.display()
             )?,
-            Ok(false) => writeln!(out, "{} is there already; it signs the ledger", key.display())?,
-            Err(error) => writeln!(out, "no key was made, so the ledger would be unsigned: {error}")?,
+            Ok(false) => writeln!(out, "{} exists already; it signs the ledger", key.display())?,
+            Err(error) => writeln!(out, "no key was created, so the ledger would be unsigned: {error}")?,
         }
         writeln!(
             out,
@@ -51,8 +51,8 @@ pub(super) fn init(path: &Path) -> anyhow::Result<Ending> {
             "  Lambda:     ledger_key: {{ kms: alias/NAME }} in the policy, with the module's ledger_key_arn"
         )?;
         writeln!(out, "next: name your registry and repositories in it, then")?;
-        writeln!(out, "  prodpin check      says what it means")?;
-        writeln!(out, "  prodpin audit      looks, and changes nothing")?;
+        writeln!(out, "  prodpin check      explains what it means")?;
+        writeln!(out, "  prodpin audit      shows what would be pinned, and changes nothing")?;
         writeln!(out, "  prodpin enforce    pins")
     })?;
     Ok(Ending::Done)

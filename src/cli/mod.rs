@@ -15,10 +15,12 @@ mod logs;
 mod outcome;
 mod output;
 mod past_report;
+mod pasteable;
 mod progress;
 mod ready;
 mod schema;
 mod stop;
+mod values;
 mod verify;
 mod watch;
 

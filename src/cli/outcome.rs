@@ -11,7 +11,8 @@ use super::exit::{Ending, Misuse, of_error};
 use super::output::{Around, Outputs};
 use super::progress::Bar;
 use super::stop::Signals;
-use crate::alert::{self, AlertError};
+use crate::alert::AlertError;
+use crate::followup::follow_up;
 use crate::ledger::{Access, Ledger, LedgerError};
 use crate::model::{Code, Mode, RunId, Severity, SourceName, without_credentials};
 use crate::outcome::report::{NOT_COMPARED, NOT_REMEMBERED, RunSection};
@@ -49,10 +50,10 @@ pub(super) async fn outcome(
     // A key may be in a service that hangs, or a store be asked for it.
     let signing =
         Around::of(path, &policy, arguments.fail_on).signing(&policy, arguments.format, &arguments.reports, true);
-    let stop = signals.stop.with_deadline(arguments.deadline);
+    let signed_by = signals.stop.with_deadline(arguments.deadline);
     let around = tokio::select! {
-        around = stop.in_time(signing) => around?,
-        () = signals.overdue() => anyhow::bail!("it was asked to end before it could begin"),
+        around = signed_by.in_time(signing) => around?,
+        () = signals.overdue() => anyhow::bail!("the run was stopped by a signal before it began"),
     };
     let options = RunOptions {
         mode,
@@ -63,6 +64,7 @@ pub(super) async fn outcome(
         deadline: arguments.deadline.map(|deadline| deadline.saturating_sub(began.elapsed())),
         stop: signals.stop.clone(),
     };
+    let stop = signals.stop.clone();
     let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     // A little before the deadline: what comes after the alerts takes its time, too.
     let by = arguments.deadline.map(|deadline| began + deadline - (deadline / 20).min(LAST));
@@ -71,7 +73,7 @@ pub(super) async fn outcome(
     let report = tokio::select! {
         report = run(&policy, &options, Arc::new(bar.clone())) => report.map_err(anyhow::Error::from),
         () = signals.overdue() => Err(anyhow::anyhow!(
-            "the run was asked to end and cut off before it could: what it recorded stays, the next run does the rest"
+            "the run was stopped by a signal before it ended: what it recorded stays, the next run does the rest"
         )),
     };
     bar.clear();
@@ -85,18 +87,15 @@ pub(super) async fn outcome(
         }
     };
     let written = outputs.write(&report);
-    let told = tokio::select! {
-        told = alert::tell(&policy, &report, by) => told.map_err(anyhow::Error::from),
-        () = signals.overdue() => Err(anyhow::anyhow!("cut off before everybody was told; the next run tells them")),
+    let cut = async {
+        signals.overdue().await;
+        anyhow::anyhow!("alerts were cut off before all were delivered; the next run delivers the rest")
     };
-    if let Some(Err(reason)) = collector.filter(|_| !signals.stop.is_set()).map(|collector| collector.push(&report, by))
-    {
-        tracing::warn!("the metrics of this run were not pushed: {reason}");
-    }
+    let told = follow_up(&policy, &report, collector.as_ref(), by, &stop, cut).await;
     match (written, told) {
         (Ok(()), Ok(told)) => {
             for (name, findings) in told.iter().filter(|(_, findings)| *findings > 0) {
-                tracing::info!("alert {name} told {findings} findings");
+                tracing::info!("alert {name}: delivered {findings} findings");
             }
             Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
         }
@@ -117,7 +116,7 @@ pub(super) fn failed(
     error: &anyhow::Error,
 ) {
     let run = RunSection {
-        id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
+        id: RunId::new(started, prodpin_net::jitter::draw()),
         mode: options.mode,
         started,
         finished: Timestamp::now(),
@@ -160,7 +159,7 @@ pub(super) fn choose_ledger(policy: &mut Policy, flag: Option<&str>) -> anyhow::
 /// The ledger, to look things up in.
 pub(super) async fn open_ledger(policy: &Policy) -> anyhow::Result<Ledger> {
     if policy.ledger == LedgerLocation::None {
-        return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
+        return Err(Misuse("the policy has `ledger: none`: name a ledger with --ledger".to_owned()).into());
     }
     let mut ledger = Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Read).await?;
     if ledger.head().is_none() {

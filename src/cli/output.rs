@@ -10,6 +10,7 @@ use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use super::exit::Misuse;
+use super::pasteable::Pasteable;
 use crate::ledger::Attester;
 use crate::model::{AwsAccount, Severity};
 use crate::policy::{LedgerLocation, Policy};
@@ -225,7 +226,12 @@ impl Outputs {
         let terms = |style| self.around.terms(style, name.as_deref());
         let mut failures = place(self.files, |format, file| render(format, &terms(Style::UNBOUNDED), file));
         if let Some(format) = self.stdout {
-            failures.extend(to_stdout(|out| render(format, &terms(style()), out)).err());
+            let write = |out: &mut dyn Write| render(format, &terms(style()), out);
+            let shown = match format {
+                Format::Table | Format::Markdown => to_reader(self.around.policy.as_deref(), write),
+                _ => to_stdout(write),
+            };
+            failures.extend(shown.err());
         }
         let mut failures = failures.into_iter();
         let Some(first) = failures.next() else { return Ok(()) };
@@ -343,6 +349,18 @@ pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to stdout"),
     }
+}
+
+/// The same for a page that people read: its commands can be pasted.
+pub(super) fn to_reader(
+    policy: Option<&Path>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    to_stdout(|out| {
+        let mut out = Pasteable::new(out, policy);
+        write(&mut out)?;
+        out.flush()
+    })
 }
 
 #[cfg(test)]

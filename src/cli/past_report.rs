@@ -47,10 +47,13 @@ pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyh
 /// The report of a run, or of the last one.
 async fn read(ledger: &Ledger, run: Option<&RunId>) -> anyhow::Result<Report> {
     let found = match run {
-        Some(id) => ledger.find_run(id).await?.ok_or_else(|| Misuse(format!("the ledger holds no run {id}")))?,
+        Some(id) => ledger
+            .find_run(id)
+            .await?
+            .ok_or_else(|| Misuse(format!("the ledger holds no run {id}; `prodpin report --list` shows its runs")))?,
         None => {
             let last = ledger.runs(1).await?.into_iter().next();
-            last.ok_or_else(|| anyhow::anyhow!("the ledger holds no run yet; `prodpin audit` makes one"))?
+            last.ok_or_else(|| anyhow::anyhow!("the ledger holds no run yet; run `prodpin audit`"))?
         }
     };
     let body = ledger.report(&found.0.report).await?;
@@ -74,7 +77,7 @@ async fn list(ledger: &Ledger, format: Option<Format>) -> anyhow::Result<Ending>
                 writeln!(out, "{}", terminal(&doubt))?;
             }
             if runs.is_empty() {
-                writeln!(out, "the ledger holds no run yet; `prodpin audit` makes one")?;
+                writeln!(out, "the ledger holds no run yet; run `prodpin audit`")?;
             }
             runs.iter().try_for_each(|(run, head)| line(run, head, out))
         })?,

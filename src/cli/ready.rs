@@ -7,15 +7,16 @@ use super::arguments::ReadyArguments;
 use super::exit::Ending;
 use super::forecast::{all_found, wanted};
 use super::outcome::{choose_ledger, or_without_ledger, sources};
-use super::output::{style, to_stdout};
+use super::output::{style, to_reader, to_stdout};
 use super::progress::Bar;
 use super::stop::Signals;
+use crate::model::Severity;
 use crate::policy::load;
 use crate::report::ready::{ReadyFormat, render};
 use crate::run::{self, ReadyOptions};
 
-pub(super) async fn ready(policy: &Path, arguments: &ReadyArguments, bar: &Bar) -> anyhow::Result<Ending> {
-    let mut policy = load(policy)?;
+pub(super) async fn ready(path: &Path, arguments: &ReadyArguments, bar: &Bar) -> anyhow::Result<Ending> {
+    let mut policy = load(path)?;
     choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let mut signals = Signals::listen();
     let options = ReadyOptions {
@@ -30,7 +31,7 @@ pub(super) async fn ready(policy: &Path, arguments: &ReadyArguments, bar: &Bar) 
         ready = run::ready(&policy, &options, Arc::new(bar.clone())) => {
             ready.map_err(|error| or_without_ledger(error, "ready"))?
         }
-        () = signals.overdue() => anyhow::bail!("it was asked to end and cut off before it could"),
+        () = signals.overdue() => anyhow::bail!("ready was stopped by a signal before it ended"),
     };
     bar.clear();
     // What was not listed may be there all the same.
@@ -39,10 +40,19 @@ pub(super) async fn ready(policy: &Path, arguments: &ReadyArguments, bar: &Bar) 
     }
     let format = arguments.format.unwrap_or(ReadyFormat::Page);
     let whole = !arguments.repositories.is_empty();
-    to_stdout(|out| render(format, &ready.report, whole, style(), out))?;
+    let write = |out: &mut dyn std::io::Write| render(format, &ready.report, whole, style(), out);
+    match format {
+        ReadyFormat::Page => to_reader(Some(path), write)?,
+        ReadyFormat::Json => to_stdout(write)?,
+    }
+    let mut findings = ready.report.summary.severities;
+    if ready.report.summary.repositories == 0 {
+        // Nothing was asked about, and nothing is known to be ready.
+        findings.add(Severity::High);
+    }
     Ok(Ending::Ran {
         complete: ready.report.section.complete && ready.unmatched.is_empty(),
-        findings: ready.report.summary.severities,
+        findings,
         fail_on: arguments.fail_on.unwrap_or(policy.fail_on),
     })
 }

@@ -19,7 +19,7 @@ pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow
     choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let location = &policy.ledger;
     if *location == LedgerLocation::None {
-        return Err(Misuse("the policy keeps no ledger: name one with --ledger".to_owned()).into());
+        return Err(Misuse("the policy has `ledger: none`: name a ledger with --ledger".to_owned()).into());
     }
     if let Some(index) = arguments.entry {
         let ledger = open_ledger(&policy).await?;
@@ -43,7 +43,7 @@ pub(super) async fn verify(policy: &Path, arguments: &VerifyArguments) -> anyhow
     };
     let found = Ledger::verify(location, &how).await?;
     if found.commits == 0 && found.damage.is_empty() {
-        anyhow::bail!("the ledger at {} holds no commit yet; `prodpin audit` makes one", location_text(location));
+        anyhow::bail!("the ledger at {} holds no commit yet; run `prodpin audit`", location_text(location));
     }
     to_stdout(|out| if arguments.json { as_json(&found, out) } else { tell(&found, out) })?;
     Ok(if found.holds() && found.is_complete() { Ending::Done } else { Ending::Failed })
@@ -71,7 +71,7 @@ fn claimed(text: &str) -> anyhow::Result<Claim> {
                 std::fs::read_to_string(path).map_err(|error| misused(format!("{}: {error}", path.display())))?;
             Ok(Claim::parse(&text).map_err(misused)?)
         }
-        Ok(_) => Err(misused(format!("{} is no checkpoint", path.display())).into()),
+        Ok(_) => Err(misused(format!("{} is not a checkpoint", path.display())).into()),
         Err(_) => Err(misused(format!("{reason}, and there is no such file")).into()),
     }
 }
@@ -108,7 +108,7 @@ fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "note: {}", terminal(note))?;
     }
     for repaired in &found.repaired {
-        writeln!(out, "made anew: {}", terminal(repaired))?;
+        writeln!(out, "rebuilt: {}", terminal(repaired))?;
     }
     let Verification { commits, entries, tiles, views, reports, .. } = found;
     writeln!(

@@ -12,9 +12,10 @@ use super::exit::{Ending, Misuse, of_error};
 use super::outcome::{choose_ledger, failed, shard_of, sources};
 use super::output::{Around, Outputs, to_stdout};
 use super::stop::{Hangup, Signals};
-use crate::alert::{self, AlertError};
+use crate::alert::AlertError;
+use crate::followup::follow_up;
 use crate::ledger::{Access, Ledger};
-use crate::model::{Mode, without_credentials};
+use crate::model::{Code, Mode, Severity, without_credentials};
 use crate::policy::{LedgerLocation, Policy, PolicyError, load};
 use crate::report::body::Report;
 use crate::report::context::Context;
@@ -112,13 +113,13 @@ impl Plan {
             _ => tokio::select! {
                 opened = Ledger::open(&self.policy.ledger, Access::Read) => opened?.last_run_of(&self.options.scope(), Timestamp::now()),
                 () = tokio::time::sleep(self.deadline) => {
-                    anyhow::bail!("the ledger was not open after {} s; see whether its store answers", self.deadline.as_secs())
+                    anyhow::bail!("the ledger could not be opened within {} s; check that its store answers", self.deadline.as_secs())
                 }
                 () = signals.stop.asked() => None,
             },
         };
         let now = Timestamp::now();
-        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now);
+        let seed = prodpin_net::jitter::draw();
         Ok(Timetable::new(self.schedule.clone(), arguments.jitter.unwrap_or_default(), seed, last, now))
     }
 }
@@ -145,7 +146,7 @@ impl Watch<'_> {
             match self.timetable.tick(Timestamp::now()) {
                 Tick::Run { missed } => {
                     if missed > 0 {
-                        tracing::warn!(missed, "{missed} times of the schedule passed without a run");
+                        tracing::warn!(missed, "{missed} scheduled runs were missed");
                     }
                     self.board.status().begins(Timestamp::now(), Instant::now(), self.plan.deadline, missed);
                     if !self.one_run().await {
@@ -153,7 +154,7 @@ impl Watch<'_> {
                     }
                 }
                 Tick::Wait(start) => self.wait(start).await,
-                Tick::Never => anyhow::bail!("the schedule {} has come to its end", self.plan.schedule),
+                Tick::Never => anyhow::bail!("the schedule {} has no further time", self.plan.schedule),
             }
         }
         Ok(Ending::Done)
@@ -198,10 +199,10 @@ impl Watch<'_> {
         let ran = tokio::select! {
             ran = run(policy, &options, Arc::new(Silent)) => ran.map_err(anyhow::Error::from),
             () = tokio::time::sleep_until((by + HANGS).into()) => Err(anyhow::anyhow!(
-                "it did not end by its deadline, and was dropped; what it recorded stays"
+                "it did not end by its deadline and was cut off; what it recorded stays"
             )),
             () = self.signals.overdue() => {
-                tracing::error!("the run was cut off before it could end: what it recorded stays");
+                tracing::error!("the run was cut off before it ended: what it recorded stays");
                 return false;
             }
         };
@@ -222,25 +223,21 @@ impl Watch<'_> {
                 return true;
             }
         };
-        let unread = "not everything could be read, and its report says what".to_owned();
+        let unread = "not everything could be read; the run's report says what".to_owned();
         let mut lacking: Vec<String> = (!report.run.complete).then_some(unread).into_iter().collect();
+        lacking.extend(without_history(&report));
         let written = outputs.and_then(|outputs| outputs.write(&report));
-        let told = tokio::select! {
-            told = alert::tell(policy, &report, Some(by)) => told.map(drop).map_err(anyhow::Error::from),
-            () = self.signals.overdue() => Err(anyhow::anyhow!("cut off before everybody was told")),
+        let stop = self.signals.stop.clone();
+        let signals = &mut self.signals;
+        let cut = async {
+            signals.overdue().await;
+            anyhow::anyhow!("alerts were cut off before all were delivered")
         };
+        let told = follow_up(policy, &report, self.collector.as_ref(), Some(by), &stop, cut).await.map(drop);
         for error in [written, told].into_iter().filter_map(Result::err) {
             let reason = without_credentials(&format!("{error:#}")).into_owned();
             tracing::error!("{reason}");
             lacking.push(terminal(&reason));
-        }
-        if let Some(Err(reason)) = self
-            .collector
-            .as_ref()
-            .filter(|_| !self.signals.stop.is_set())
-            .map(|collector| collector.push(&report, Some(by)))
-        {
-            tracing::warn!("the metrics of this run were not pushed: {reason}");
         }
         if self.arguments.format.is_none() {
             announce(&line(&report));
@@ -256,6 +253,14 @@ impl Watch<'_> {
 struct Silent;
 
 impl Progress for Silent {}
+
+/// What keeps sources without their history from being judged: a run may have read everything, and know nothing of them.
+fn without_history(report: &Report) -> Option<String> {
+    let open = [Severity::Critical, Severity::High].into_iter().flat_map(|severity| report.body.findings(severity));
+    let mut open = open.filter_map(Result::ok).filter(|finding| finding.waived.is_none());
+    let missing = open.find(|finding| finding.code == Code::LedgerHistoryMissing)?;
+    Some(terminal(&without_credentials(&missing.message)))
+}
 
 /// One run on one line.
 fn line(report: &Report) -> String {

@@ -11,10 +11,10 @@ use super::answer::{Answer, Reply, Told};
 use super::cover::{Wanted, wanted};
 use super::delivery::{Delivery, ItemFailure, Refused};
 use super::event::{Trigger, UnknownEvent};
-use crate::alert::{self, AlertError};
+use crate::alert::AlertError;
+use crate::followup::follow_up;
 use crate::model::Mode;
 use crate::policy::{LedgerLocation, Policy, PolicyError, load, parse};
-use crate::report::body::Report;
 use crate::run::{Progress, RunError, RunOptions, Stop, run};
 use crate::telemetry::Collector;
 
@@ -275,8 +275,8 @@ async fn answer(
     let work = async {
         let report = run(policy, &options, Arc::new(Quiet)).await?;
         let by = began + left * TELL / 100;
-        let told = alert::tell(policy, &report, Some(by)).await;
-        push(function, &report, by);
+        let collector = function.collector.as_deref();
+        let told = follow_up(policy, &report, collector, Some(by), &options.stop, std::future::pending()).await;
         let answer = Told::of(&report, &policy.ledger, policy.fail_on)?;
         for finding in &answer.findings {
             tracing::warn!("{}", serde_json::to_string(finding).unwrap_or_default());
@@ -293,16 +293,6 @@ async fn answer(
         return Err(InvocationError::Incomplete(Box::new(told)));
     }
     Ok(Answer::Ran(Box::new(told)))
-}
-
-/// Pushes the run's metrics. Not those of a run that an event narrowed: gauges are of the estate, and would jump.
-fn push(function: &Function, report: &Report, by: Instant) {
-    let Some(collector) = function.collector.as_ref().filter(|_| report.run.scope.repositories.is_empty()) else {
-        return;
-    };
-    if let Err(reason) = collector.push(report, Some(by)) {
-        tracing::warn!("the metrics of this run were not pushed: {reason}");
-    }
 }
 
 /// Why there is nothing to look at, with what was named: an event that goes nowhere is a rule or a policy to be mended.

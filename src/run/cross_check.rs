@@ -250,9 +250,9 @@ pub(super) async fn left_out(
 /// The artifacts that only tags lead to which no list names, or of which an index says another digest now. What an index
 /// says of an archive is not what the archive is (I25).
 pub(super) fn known_by_left_out(snapshot: &Snapshot, state: &RepositoryState) -> BTreeMap<ArtifactId, Tag> {
-    let known = snapshot.left_out.iter().filter_map(|tag| Some((tag, &state.tags.get(tag)?.sightings[..])));
+    let known = snapshot.left_out.iter().filter_map(|tag| Some((tag, state.tags.get(tag)?.sightings())));
     let moved = state.tags.iter().filter(|_| snapshot.kind == RepositoryKind::Charts);
-    let moved = moved.filter_map(|(tag, history)| Some((tag, history.sightings.split_last()?.1)));
+    let moved = moved.filter_map(|(tag, history)| Some((tag, history.sightings().split_last()?.1)));
     moved
         .chain(known)
         .flat_map(|(tag, sightings)| sightings.iter().map(move |sighting| (sighting.artifact.clone(), tag.clone())))

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::model::{Cause, Gap, RepositoryKey, Scope, SourceName};
+use crate::sources::Source;
 
 use super::listing::{self, Listed, Shard};
 use super::setup::Setup;
@@ -61,6 +63,15 @@ pub(super) fn unscanned<'a>(known: u64, left_out: impl ExactSizeIterator<Item = 
     format!("{count} of {known} repositories were not scanned: {}", names.join(", "))
 }
 
+/// So often it is seen whether a server makes requests wait.
+const PACE: Duration = Duration::from_millis(250);
+
+/// So many times as many repositories are in flight where most of them wait because they were told to (F113). What they
+/// take is held to the memory that there is.
+fn at_once(source: &Source) -> usize {
+    if source.inventory.is_pacing() { 4 } else { 1 }
+}
+
 /// What part of the repositories to look at, and how.
 pub(super) struct Round<'a> {
     pub(super) setup: &'a Arc<Setup>,
@@ -104,7 +115,7 @@ impl Round<'_> {
         let (mut waiting, mut ready) = (Vec::<RepositoryKey>::new(), VecDeque::<RepositoryKey>::new());
         let is_open = |key: &RepositoryKey| setup.witnesses.is_open(key);
         while !(ended.given_up || listing_ended && asked && ready.is_empty() && tasks.is_empty()) {
-            let has_room = tasks.len() < setup.concurrency;
+            let has_room = tasks.len() < setup.concurrency * setup.sources.values().map(at_once).max().unwrap_or(1);
             let mut next = None;
             tokio::select! {
                 answered = &mut asking, if !asked => {
@@ -132,6 +143,7 @@ impl Round<'_> {
                         }
                     }
                 }
+                () = tokio::time::sleep(PACE), if !has_room => {}
                 () = &mut *over => ended.given_up = true,
             }
             match next {

@@ -8,15 +8,15 @@ use jiff::Timestamp;
 
 use crate::decide::{self, Attempts, forecast as rules};
 use crate::ledger::Access;
-use crate::model::{ArtifactId, Cause, Digest, Gap, Mode, RepositoryKey, RepositoryName, Scope, SourceName};
+use crate::model::{ArtifactId, Digest, Gap, RepositoryKey, RepositoryName, SourceName};
 use crate::outcome::forecast::{ForecastSection, Preview, RepositoryForecast, RulesFound};
 use crate::policy::Policy;
 use crate::report::forecast::{ForecastReport, ForecastWriter};
 use crate::sources::{Rehearsal, Source};
 
-use super::each::{Ended, Round};
 use super::repository::{Look, look};
-use super::setup::{self, LookAhead, Setup};
+use super::session::{Session, SourcesOf};
+use super::setup::{LookAhead, Setup};
 use super::wanted::{Asked, Unmatched, Wanted};
 use super::{Progress, RunError, RunOptions, Stop};
 
@@ -67,13 +67,9 @@ pub async fn forecast(
     options: &ForecastOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Forecast, RunError> {
-    let options = &options.due();
+    let run = options.run().due();
     let ahead = LookAhead { rehearse: options.confirm, tried: options.tried.is_some() };
-    let looked = async {
-        let (sources, unopened) = setup::open_sources(policy, &options.run(), ahead).await?;
-        look_ahead(policy, sources, unopened, options, progress).await
-    };
-    options.stop.in_time(looked).await
+    run.stop.in_time(look_ahead(policy, SourcesOf::Policy(ahead), &run, options, progress)).await
 }
 
 /// Looks ahead on sources that are open.
@@ -83,22 +79,21 @@ pub async fn forecast_on(
     options: &ForecastOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Forecast, RunError> {
-    look_ahead(policy, sources, BTreeMap::new(), options, progress).await
+    look_ahead(policy, SourcesOf::Caller(sources), &options.run(), options, progress).await
 }
 
 async fn look_ahead(
     policy: &Policy,
-    sources: BTreeMap<SourceName, Source>,
-    unopened: BTreeMap<SourceName, String>,
+    sources: SourcesOf,
+    run: &RunOptions,
     options: &ForecastOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Forecast, RunError> {
-    let at = Timestamp::now();
-    let setup = Arc::new(Setup::new(policy, sources, &options.run(), at, Access::Read).await?);
+    let session = Session::open(policy, sources, run, Access::Read).await?;
+    let setup = &session.setup;
     let mut writer = ForecastWriter::default();
     let mut asked = Asked::new(&options.repositories);
-    let mut over = std::pin::pin!(options.stop.over());
-    let round = Round { setup: &setup, shard: None, stop: &options.stop, progress: progress.as_ref() };
+    let mut over = std::pin::pin!(run.stop.over());
     let shared = Arc::new(options.clone());
     let work = |key| one(setup.clone(), shared.clone(), key);
     let mut tried = 0;
@@ -106,35 +101,19 @@ async fn look_ahead(
         tried += u64::from(took_place);
         Ok(writer.push(&row)?)
     };
-    let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
+    let ended = session.each(progress.as_ref(), &mut over, |key| asked.wants(key), work, take).await?;
     let production = setup.production().await;
+    let mut gaps = session.gaps(ended);
+    gaps.extend(production.gaps.iter().cloned());
     let section = ForecastSection {
-        at,
+        at: setup.started,
         as_of: options.as_of,
         tried_sha256: options.tried.as_ref().map(|tried| Digest::of(tried.text().as_bytes())),
         policy_sha256: policy.digest.clone(),
         complete: production.gaps.is_empty(),
-        gaps: gaps(&unopened, ended, &options.stop).chain(production.gaps.iter().cloned()).collect(),
+        gaps,
     };
     Ok(Forecast { report: writer.finish(section), unmatched: asked.unmatched(), tried })
-}
-
-/// What kept the list of repositories, or their work, from being whole.
-pub(super) fn gaps(
-    unopened: &BTreeMap<SourceName, String>,
-    ended: Ended,
-    stop: &Stop,
-) -> impl Iterator<Item = Gap> + use<> {
-    let unopened: Vec<Gap> = unopened
-        .iter()
-        .map(|(name, detail)| Gap::new(Scope::Source, Cause::Refused, format!("source {name}: {detail}")))
-        .collect();
-    let cut = (ended.given_up || stop.is_set()).then(|| {
-        let detail = format!("{}: {}", stop.reason(), ended.unscanned());
-        Gap::new(Scope::Source, stop.cause(), detail)
-    });
-    let defects: Vec<Gap> = ended.defects().map(|(_, gap)| gap).collect();
-    unopened.into_iter().chain(cut).chain(defects).chain(ended.listed.into_iter().flat_map(|listed| listed.gaps))
 }
 
 /// One repository's row, and whether the rules to judge were judged in it.
@@ -212,10 +191,9 @@ pub async fn recommend(
     options: &ForecastOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Recommended, RunError> {
-    let options = &options.due();
-    let (sources, unopened) = setup::open_sources(policy, &options.run(), LookAhead::default()).await?;
-    let setup = Setup::new(policy, sources, &options.run(), Timestamp::now(), Access::Read).await?;
-    recommend_for(Arc::new(setup), &unopened, options, progress).await
+    let run = options.run().due();
+    let sources = SourcesOf::Policy(LookAhead::default());
+    run.stop.in_time(recommend_for(policy, sources, &run, options, progress)).await
 }
 
 /// The same on sources that are open.
@@ -225,22 +203,22 @@ pub async fn recommend_on(
     options: &ForecastOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Recommended, RunError> {
-    let setup = Setup::new(policy, sources, &options.run(), Timestamp::now(), Access::Read).await?;
-    recommend_for(Arc::new(setup), &BTreeMap::new(), options, progress).await
+    recommend_for(policy, SourcesOf::Caller(sources), &options.run(), options, progress).await
 }
 
 async fn recommend_for(
-    setup: Arc<Setup>,
-    unopened: &BTreeMap<SourceName, String>,
+    policy: &Policy,
+    sources: SourcesOf,
+    run: &RunOptions,
     options: &ForecastOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Recommended, RunError> {
+    let session = Session::open(policy, sources, run, Access::Read).await?;
     let mut policies = BTreeMap::new();
     let mut asked = Asked::new(&options.repositories);
-    let mut over = std::pin::pin!(options.stop.over());
-    let round = Round { setup: &setup, shard: None, stop: &options.stop, progress: progress.as_ref() };
+    let mut over = std::pin::pin!(run.stop.over());
     let work = |key: RepositoryKey| {
-        let setup = setup.clone();
+        let setup = session.setup.clone();
         async move {
             let snapshot = setup.source(&key).inventory.observe(&key.name).await;
             Ok((key, rules::recommend(&snapshot)))
@@ -250,25 +228,13 @@ async fn recommend_for(
         policies.insert(key, policy);
         Ok(())
     };
-    let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
-    let gaps = gaps(unopened, ended, &options.stop).collect();
+    let ended = session.each(progress.as_ref(), &mut over, |key| asked.wants(key), work, take).await?;
+    let gaps = session.gaps(ended);
     Ok(Recommended { policies, unmatched: asked.unmatched(), gaps })
 }
 
 impl ForecastOptions {
     fn run(&self) -> RunOptions {
-        RunOptions {
-            mode: Mode::Audit,
-            sources: self.sources.clone(),
-            shard: None,
-            repositories: Vec::new(),
-            concurrency: self.concurrency,
-            deadline: self.deadline,
-            stop: self.stop.clone(),
-        }
-    }
-
-    fn due(&self) -> Self {
-        Self { stop: self.stop.with_deadline(self.deadline), ..self.clone() }
+        RunOptions::reading(&self.sources, self.concurrency, self.deadline, &self.stop)
     }
 }

@@ -103,18 +103,28 @@ async fn list(
         }
         return listed;
     }
+    // What is known waits for no list: one that drips, or never ends, holds up nothing but what it alone would name.
+    let mut known = std::pin::pin!(known(&setup, &name, None));
+    let (mut is_known, mut is_listed) = (false, false);
     let mut repositories = source.inventory.repositories();
-    while let Some(next) = repositories.next().await {
-        match next {
-            Ok(repository) => send(&name, repository, shard, &found, &mut sent).await,
-            Err(gap) => listed.gaps.push(gap),
+    while !(is_known && is_listed) {
+        tokio::select! {
+            biased;
+            next = repositories.next(), if !is_listed => match next {
+                Some(Ok(repository)) => send(&name, repository, shard, &found, &mut sent).await,
+                Some(Err(gap)) => listed.gaps.push(gap),
+                None => is_listed = true,
+            },
+            keys = &mut known, if !is_known => {
+                is_known = true;
+                for key in keys {
+                    send(&name, key.name, shard, &found, &mut sent).await;
+                }
+            }
         }
         if stop.is_set() {
             return listed;
         }
-    }
-    for key in known(&setup, &name, None).await {
-        send(&name, key.name, shard, &found, &mut sent).await;
     }
     listed.unmatched = source.inventory.unmatched_patterns();
     listed

@@ -100,7 +100,7 @@ impl Known<'_> {
     /// What the tag may have meant when the node pulled it, the likeliest first.
     fn candidates(&self, via: &str, tag: &Tag) -> Vec<ArtifactId> {
         let claimed = self.state.claimed(via, tag).or_else(|| self.state.formerly(via, tag));
-        let sighted = self.state.tags.get(tag).into_iter().flat_map(|history| history.sightings.iter().rev());
+        let sighted = self.state.tags.get(tag).into_iter().flat_map(|history| history.sightings().iter().rev());
         let mut candidates: Vec<ArtifactId> = Vec::new();
         for artifact in claimed.into_iter().chain(sighted.map(|sighting| &sighting.artifact)) {
             if candidates.len() < CANDIDATES && !candidates.contains(artifact) {
@@ -112,7 +112,7 @@ impl Known<'_> {
 
     fn is_known(&self, artifact: &ArtifactId) -> bool {
         let sighted = |history: &crate::model::TagHistory| {
-            history.sightings.iter().any(|sighting| sighting.artifact == *artifact)
+            history.sightings().iter().any(|sighting| sighting.artifact == *artifact)
         };
         self.state.deployments.contains_key(artifact)
             || self.state.pinned.contains_key(artifact)

@@ -6,20 +6,18 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream;
-use jiff::Timestamp;
 
 use crate::decide::{self, Attempts, forecast as rules, ready as decided};
 use crate::ledger::Access;
-use crate::model::{ArtifactId, Cause, Gap, Mode, Provenance, RepositoryKey, Scope, SourceName};
+use crate::model::{ArtifactId, Cause, Gap, Provenance, RepositoryKey, Scope, SourceName};
 use crate::outcome::ready::{ReadySection, RepositoryReady};
 use crate::policy::Policy;
 use crate::report::ready::{ReadyReport, ReadyWriter};
 use crate::sources::{Inventory, Source};
 
-use super::each::Round;
-use super::forecast::gaps;
 use super::repository::look;
-use super::setup::{self, LookAhead, Setup};
+use super::session::{Session, SourcesOf};
+use super::setup::{LookAhead, Setup};
 use super::wanted::{Asked, Unmatched, Wanted};
 use super::{Progress, RunError, RunOptions, Stop};
 
@@ -48,12 +46,9 @@ pub struct Ready {
 
 /// Opens the policy's sources, without write power, and answers for each repository.
 pub async fn ready(policy: &Policy, options: &ReadyOptions, progress: Arc<dyn Progress>) -> Result<Ready, RunError> {
-    let options = &ReadyOptions { stop: options.stop.with_deadline(options.deadline), ..options.clone() };
-    let answered = async {
-        let (sources, unopened) = setup::open_sources(policy, &options.run(), LookAhead::default()).await?;
-        answer(policy, sources, unopened, options, progress).await
-    };
-    options.stop.in_time(answered).await
+    let run = options.run().due();
+    let sources = SourcesOf::Policy(LookAhead::default());
+    run.stop.in_time(answer(policy, sources, &run, options, progress)).await
 }
 
 /// The same on sources that are open.
@@ -63,29 +58,30 @@ pub async fn ready_on(
     options: &ReadyOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Ready, RunError> {
-    answer(policy, sources, BTreeMap::new(), options, progress).await
+    answer(policy, SourcesOf::Caller(sources), &options.run(), options, progress).await
 }
 
 async fn answer(
     policy: &Policy,
-    sources: BTreeMap<SourceName, Source>,
-    unopened: BTreeMap<SourceName, String>,
+    sources: SourcesOf,
+    run: &RunOptions,
     options: &ReadyOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Ready, RunError> {
-    let at = Timestamp::now();
-    let setup = Arc::new(Setup::new(policy, sources, &options.run(), at, Access::Read).await?);
+    let session = Session::open(policy, sources, run, Access::Read).await?;
+    let setup = &session.setup;
     setup.call_witnesses();
     let mut writer = ReadyWriter::default();
     let mut asked = Asked::new(&options.repositories);
-    let mut over = std::pin::pin!(options.stop.over());
-    let round = Round { setup: &setup, shard: None, stop: &options.stop, progress: progress.as_ref() };
+    let mut over = std::pin::pin!(run.stop.over());
     let work = |key| one(setup.clone(), key);
     let take = async |row: RepositoryReady| Ok(writer.push(&row)?);
-    let ended = round.each(&mut over, |key| asked.wants(key), work, take).await?;
+    let ended = session.each(progress.as_ref(), &mut over, |key| asked.wants(key), work, take).await?;
     let production = setup.production().await;
-    let gaps: Vec<Gap> = gaps(&unopened, ended, &options.stop).chain(production.gaps.iter().cloned()).collect();
-    let section = ReadySection { at, policy_sha256: policy.digest.clone(), complete: gaps.is_empty(), gaps };
+    let mut gaps = session.gaps(ended);
+    gaps.extend(production.gaps.iter().cloned());
+    let (at, policy_sha256, complete) = (setup.started, policy.digest.clone(), gaps.is_empty());
+    let section = ReadySection { at, policy_sha256, complete, gaps };
     Ok(Ready { report: writer.finish(section), unmatched: asked.unmatched() })
 }
 
@@ -101,7 +97,12 @@ async fn one(setup: Arc<Setup>, key: RepositoryKey) -> Result<RepositoryReady, R
     seen.gaps.extend(unanchored.clone());
     let untried = Attempts::new();
     let input = seen.input(&setup, &untried);
-    let plan = decide::plan(&input);
+    let mut plan = decide::plan(&input);
+    // What somebody answers for is no danger here either.
+    decide::waive(&setup.waivers, &mut plan.findings, setup.started);
+    if missing.is_some() {
+        decide::unjudged(&mut plan, &key);
+    }
     let artifacts: Vec<ArtifactId> = plan.report.targets.iter().map(|target| target.artifact.clone()).collect();
     let said = provenance(inventory, &key, &artifacts).await;
     let named = |artifact: &ArtifactId| Some((artifact.clone(), inventory.address(&key.name, artifact)?));
@@ -135,14 +136,6 @@ async fn provenance(
 
 impl ReadyOptions {
     fn run(&self) -> RunOptions {
-        RunOptions {
-            mode: Mode::Audit,
-            sources: self.sources.clone(),
-            repositories: Vec::new(),
-            shard: None,
-            concurrency: self.concurrency,
-            deadline: self.deadline,
-            stop: self.stop.clone(),
-        }
+        RunOptions::reading(&self.sources, self.concurrency, self.deadline, &self.stop)
     }
 }

@@ -6,13 +6,13 @@ use std::io::Seek as _;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::alert::Passing;
-use crate::decide;
+use crate::decide::{self, Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts};
 use crate::model::{
-    Answers, Cause, Cleanup, Code, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunId,
-    RunRecord, Scope, Severity, SourceName, SourceRecord,
+    Answers, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunId, RunRecord,
+    RunningReference, Scope, Severity, SourceName,
 };
 use crate::outcome::report::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 use crate::report::body::{BodyWriter, Report};
@@ -21,7 +21,7 @@ use prodpin_net::memory;
 use super::RunError;
 use super::each;
 use super::listing::Listed;
-use super::repository::Outcome;
+use super::repository::{Outcome, Sightings};
 use super::setup::Setup;
 
 /// So many events are committed together at the most; outcomes wait in memory for no more than that.
@@ -35,9 +35,6 @@ fn weight_per_commit() -> u64 {
 
 /// More than so many events of one repository are not recorded any more once the run is to end.
 const LATE_EVENTS: usize = 50_000;
-
-/// Clocks this far apart are worth a word (F90).
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Collects outcomes, commits what they say, and makes the report.
 pub(super) struct Recorder {
@@ -69,13 +66,19 @@ pub(super) struct Recorder {
 struct News {
     repository: Option<RepositoryKey>,
     at: Timestamp,
+    seen: Sightings,
     events: Vec<Event>,
 }
 
 impl News {
     fn entries(self, run: &RunId) -> impl Iterator<Item = Entry> + Send {
-        let (Self { repository, at, events }, run) = (self, run.clone());
-        events.into_iter().map(move |event| Entry { run: run.clone(), at, repository: repository.clone(), event })
+        let (Self { repository, at, seen, events }, run) = (self, run.clone());
+        seen.events().chain(events).map(move |event| Entry {
+            run: run.clone(),
+            at,
+            repository: repository.clone(),
+            event,
+        })
     }
 }
 
@@ -91,6 +94,19 @@ struct SourceTotals {
 }
 
 impl SourceTotals {
+    fn facts<'a>(&'a self, name: &'a SourceName, withheld: bool) -> SourceFacts<'a> {
+        SourceFacts {
+            name,
+            counts: self.counts,
+            seen: digest_of(&self.seen),
+            gaps: &self.gaps,
+            incomplete: self.incomplete,
+            unmatched: &self.unmatched,
+            cleanup: self.cleanup.as_ref(),
+            withheld,
+        }
+    }
+
     /// What the source is could not be read: the run is not complete, whatever else it read.
     fn note(&mut self, cleanup: Cleanup) {
         // A mark may show in the answers about one repository alone.
@@ -99,10 +115,30 @@ impl SourceTotals {
             return;
         }
         if let (Recognised::Unknown { detail }, None) = (&cleanup.registry, cleanup.stated) {
-            let detail = format!("which kind of registry this is: {detail}");
+            let detail = format!("{WHICH_KIND}: {detail}");
             self.gaps.push(Gap::new(Scope::Source, Cause::Unreachable, detail));
         }
         self.cleanup = Some(cleanup);
+    }
+}
+
+/// How a gap begins that is about nothing but the kind of registry.
+const WHICH_KIND: &str = "which kind of registry this is";
+
+impl SourceTotals {
+    /// Where the kind of registry is unknown for the reason for which the source could not be listed, that is one cause and
+    /// told once. What of its repositories is not known for that reason, they tell themselves.
+    fn tell_once(&mut self) {
+        let Some(Cleanup { stated: None, registry: Recognised::Unknown { detail }, .. }) = &self.cleanup else {
+            return;
+        };
+        let answer = |detail: &str| detail.rsplit(": ").next().unwrap_or(detail).to_owned();
+        let is_kind = |gap: &Gap| gap.detail.starts_with(WHICH_KIND);
+        let down = self.gaps.iter().any(|gap| !is_kind(gap) && answer(&gap.detail) == answer(detail));
+        if down {
+            self.gaps.retain(|gap| !is_kind(gap));
+            self.cleanup = None;
+        }
     }
 }
 
@@ -131,19 +167,10 @@ impl Recorder {
             passing: Passing::of(&setup.alerts),
             setup,
         };
-        recorder.clock();
+        let setup = &recorder.setup;
+        recorder.findings.extend(decide::clock_skew(setup.ledger.newest(), setup.started));
         recorder.overdue();
         Ok(recorder)
-    }
-
-    fn clock(&mut self) {
-        let now = self.setup.started;
-        let Some(newest) = self.setup.ledger.newest().filter(|newest| newest.duration_since(now) > SKEW) else {
-            return;
-        };
-        let message = format!("the ledger's last entry is from {newest}, and this machine's clock says {now}");
-        let remedy = "correct the clock; order comes from the ledger's sequence and is not affected";
-        self.findings.push(Finding::at_large(Code::ClockSkew, Severity::Medium, None, message, remedy, now));
     }
 
     /// Looks whether runs like this one were missed (F91). What an event asks for is on no schedule.
@@ -183,10 +210,10 @@ impl Recorder {
     }
 
     pub(super) async fn add(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        let Outcome { key, mut plan, mut events, cleanup, at, memory } = outcome;
+        let Outcome { key, mut plan, mut seen, mut events, cleanup, at, memory } = outcome;
         if self.setup.witnesses.withhold_in(&key) {
             // Against a history that is missing nothing can be judged, and nothing is a beginning (I24).
-            events.clear();
+            (seen, events) = (Sightings::default(), Vec::new());
             decide::unjudged(&mut plan, &key);
         }
         self.waivers_used.extend(decide::waive(&self.setup.waivers, &mut plan.findings, self.setup.started));
@@ -197,7 +224,7 @@ impl Recorder {
         let weight = 100 + plan.report.counts.tags;
         totals.seen.push(plan.seen);
         totals.incomplete |= !plan.report.complete;
-        self.enter(Some(key), at, events);
+        self.enter(Some(key), at, seen, events);
         self.weight += weight;
         self.waiting.push(Row { repository: Some(plan.report), findings: plan.findings });
         // A row without news needs no commit; with others that have some it waits, but not for long: rows, and the
@@ -211,9 +238,40 @@ impl Recorder {
     /// The same once the run is to end: what would take long to record is left to the next run, so that everything else
     /// is recorded and told (I28). A pin that was made for it is found in place then.
     pub(super) async fn add_late(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        if outcome.events.len() > LATE_EVENTS {
+        if outcome.seen.count() + outcome.events.len() > LATE_EVENTS {
             self.left_out.entry(outcome.key.source.clone()).or_default().0.insert(outcome.key);
             return Ok(());
+        }
+        self.add(outcome).await
+    }
+
+    /// Which of these are named in a repository that was looked at, and are not in its rollback set (F92).
+    pub(super) async fn unkept(
+        &mut self,
+        named: BTreeMap<RepositoryKey, Vec<RunningReference>>,
+    ) -> Result<Vec<RepositoryKey>, RunError> {
+        // What waits has a row from then on.
+        self.commit().await?;
+        let mut unkept = Vec::new();
+        for (key, references) in named {
+            let Some(row) = self.body.row(&key)?.and_then(|row| row.repository) else { continue };
+            let is_kept = |reference: &RunningReference| {
+                row.targets.iter().any(|target| match reference {
+                    RunningReference::Artifact(artifact) => target.artifact == *artifact,
+                    RunningReference::Tag(tag) => target.references.contains(tag),
+                })
+            };
+            if !references.iter().all(is_kept) {
+                unkept.push(key);
+            }
+        }
+        Ok(unkept)
+    }
+
+    /// What a second look came to, in the place of the first one. What that one recorded and nobody was told is in this one.
+    pub(super) async fn replace(&mut self, outcome: Outcome) -> Result<(), RunError> {
+        if let Some(before) = self.body.take(&outcome.key)?.and_then(|row| row.repository) {
+            self.totals(&outcome.key.source).counts -= before.counts;
         }
         self.add(outcome).await
     }
@@ -261,104 +319,47 @@ impl Recorder {
             self.commit().await?;
         }
         let now = Timestamp::now();
-        let covers_all = setup.scope.is_whole();
         self.witnesses();
         if let Some((cause, reason)) = stopped {
             self.end_early(cause, &reason);
         }
-        let mut complete = production.gaps.is_empty();
-        for gap in &production.gaps {
-            self.findings.push(gap_finding(None, gap, now));
+        let mut sources = std::mem::take(&mut self.sources);
+        for (name, totals) in &mut sources {
+            self.remember(name, totals.cleanup.as_ref());
+            totals.tell_once();
         }
-        let mut counts = Counts::default();
-        for (name, totals) in std::mem::take(&mut self.sources) {
-            let whole = !totals.incomplete && totals.gaps.is_empty();
-            complete &= whole;
-            counts += totals.counts;
-            self.findings.extend(totals.gaps.iter().map(|gap| gap_finding(Some(&name), gap, now)));
-            self.findings.extend(totals.cleanup.as_ref().and_then(|cleanup| decide::unreadable(&name, cleanup, now)));
-            self.remember(&name, totals.cleanup.as_ref());
-            if covers_all && whole {
-                let entries = totals.unmatched.iter().map(String::as_str);
-                // With nothing to look at, nothing is protected, and all may look well.
-                let severity = if totals.counts.repositories == 0 { Severity::High } else { Severity::Medium };
-                self.findings.extend(decide::unmatched(Some(&name), entries, severity, now));
-                if totals.counts.repositories > 0 && totals.counts.tags == 0 {
-                    self.findings.push(decide::without_tags(&name, totals.counts.repositories, now));
-                }
-            }
-            let whole = whole && !setup.witnesses.withhold(&name);
-            let record =
-                SourceRecord { source: name, complete: whole, counts: totals.counts, seen: digest_of(totals.seen) };
-            self.enter(None, now, vec![Event::Source(record)]);
-        }
-        if covers_all && complete {
-            let uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.findings.extend(decide::unmatched(None, uses.entries(), Severity::Low, now));
-            self.findings.extend(decide::idle_rules(&uses, counts.repositories, counts.targets, now));
-        }
-        // A source that was not opened may cover what no other does.
-        if covers_all && self.opened_all {
-            let uncovered = production.uncovered.iter().map(String::as_str);
-            self.findings.extend(decide::unmatched(None, uncovered, Severity::High, now));
-            self.findings.extend(decide::uncovered(&production.elsewhere, now));
-        }
-        self.findings.extend(production.findings.iter().cloned());
-        let trouble = setup.ledger.anchor_trouble();
-        let anchored = trouble.is_none();
-        if let Some(trouble) = trouble {
-            let gap = Gap::new(Scope::Source, Cause::Unreachable, trouble);
-            self.findings.push(gap_finding(None, &gap, now));
-        }
-        if let Some(message) = setup.ledger.lost_key() {
-            let remedy = "make sure that it was you who gave it up: whoever could write to the ledger may have done so; \
-                          add a waiver that names who answers for it";
-            self.findings.push(Finding::at_large(
-                Code::LedgerKeyReplaced,
-                Severity::Medium,
-                None,
-                message,
-                remedy,
-                now,
-            ));
-        }
-        if let Some(message) = setup.ledger.distrusted().in_words() {
-            let remedy = "find out who can write to the ledger's view/ and tile/ folders and did; nothing in this report \
-                          rests on what was there; check the rest with: prodpin verify";
-            self.findings.push(Finding::at_large(Code::LedgerStateDamaged, Severity::High, None, message, remedy, now));
-        }
-        if let Some(message) = setup.ledger.strays() {
-            let message = format!("ledger {}: {message}; not commits of this ledger, ignored", setup.ledger.location());
-            let remedy =
-                "find out who else can write there, and remove that permission; check the rest with: prodpin verify";
-            self.findings.push(Finding::at_large(
-                Code::LedgerForeignFiles,
-                Severity::Medium,
-                None,
-                message,
-                remedy,
-                now,
-            ));
-        }
-        let mut findings = std::mem::take(&mut self.findings);
-        self.waivers_used.extend(decide::waive(&setup.waivers, &mut findings, setup.started));
-        findings.extend(decide::expired(&setup.waivers, setup.started));
-        if covers_all && complete {
-            let used: Vec<usize> = self.waivers_used.iter().copied().collect();
-            let idle = decide::idle(&setup.waivers, &used, setup.started);
-            findings.extend(decide::unmatched(None, idle.iter().map(String::as_str), Severity::Low, now));
-        }
-        // A change of settings is an event of its own, on record as such.
-        let momentary = findings.extract_if(.., |finding| finding.code == Code::SettingsChanged).collect::<Vec<_>>();
-        self.passing.note(&momentary, |_| true);
-        let open = setup.ledger.open_findings();
-        open.date(&mut findings);
-        let changes = open.changes(&findings, covers_all && complete);
-        findings.extend(momentary);
-        self.enter(None, now, changes);
+        let uses = setup.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let closing = decide::closing(RunFacts {
+            started: setup.started,
+            now,
+            about_all: setup.scope.is_whole(),
+            opened_all: self.opened_all,
+            found: std::mem::take(&mut self.findings),
+            production: ProductionFacts {
+                gaps: &production.gaps,
+                uncovered: &production.uncovered,
+                elsewhere: &production.elsewhere,
+                findings: &production.findings,
+            },
+            sources: sources.iter().map(|(name, totals)| totals.facts(name, setup.witnesses.withhold(name))).collect(),
+            uses: &uses,
+            ledger: LedgerFacts {
+                location: setup.ledger.location().to_owned(),
+                unanchored: setup.ledger.anchor_trouble(),
+                lost_key: setup.ledger.lost_key(),
+                distrusted: setup.ledger.distrusted().in_words(),
+                strays: setup.ledger.strays(),
+            },
+            waivers: &setup.waivers,
+            waivers_used: std::mem::take(&mut self.waivers_used),
+            open: &setup.ledger.open_findings(),
+        });
+        let Closing { findings, happened, events, counts, complete } = closing;
+        self.passing.note(&happened, |_| true);
+        self.enter(None, now, Sightings::default(), events);
         self.waiting.push(Row { repository: None, findings });
         self.commit().await?;
-        self.close(complete && anchored, counts).await
+        self.close(complete, counts).await
     }
 
     /// What was found where the ledger knows nothing. By now every look has ended, or the run did before it.
@@ -457,9 +458,9 @@ impl Recorder {
         Entry { run: self.setup.id.clone(), at, repository, event }
     }
 
-    fn enter(&mut self, repository: Option<RepositoryKey>, at: Timestamp, events: Vec<Event>) {
-        self.events += events.len();
-        self.news.push(News { repository, at, events });
+    fn enter(&mut self, repository: Option<RepositoryKey>, at: Timestamp, seen: Sightings, events: Vec<Event>) {
+        self.events += seen.count() + events.len();
+        self.news.push(News { repository, at, seen, events });
     }
 
     fn totals(&mut self, source: &SourceName) -> &mut SourceTotals {
@@ -468,16 +469,12 @@ impl Recorder {
 }
 
 /// One hash over all repositories, whatever order they finished in.
-fn digest_of(mut seen: Vec<[u8; 32]>) -> Digest {
+fn digest_of(seen: &[[u8; 32]]) -> Digest {
+    let mut seen = seen.to_vec();
     seen.sort_unstable();
     Digest::of(seen.as_flattened())
 }
 
 fn by_name(findings: FindingCounts) -> BTreeMap<String, u64> {
     Severity::ALL.into_iter().map(|severity| (severity.to_string(), findings.of(severity))).collect()
-}
-
-fn gap_finding(source: Option<&SourceName>, gap: &Gap, now: Timestamp) -> Finding {
-    let message = format!("not everything could be read: {}", gap.detail);
-    Finding::at_large(Code::InventoryIncomplete, Severity::Medium, source, message, decide::next_step(gap.cause), now)
 }

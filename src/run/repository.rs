@@ -23,7 +23,9 @@ use super::{Stop, cross_check, node_digests, pins};
 pub(super) struct Outcome {
     pub(super) key: RepositoryKey,
     pub(super) plan: Plan,
-    /// All events, in order.
+    /// Tags that were seen for the first time.
+    pub(super) seen: Sightings,
+    /// All other events, in order.
     pub(super) events: Vec<Event>,
     /// What is known of its source's cleanup.
     pub(super) cleanup: Cleanup,
@@ -31,6 +33,35 @@ pub(super) struct Outcome {
     pub(super) at: Timestamp,
     /// Held until it is recorded.
     pub(super) memory: Reservation,
+}
+
+/// That tags were seen for the first time: the state that has them, and nothing beside it, where these are many (I28).
+#[derive(Default)]
+pub(super) struct Sightings {
+    state: Option<(RepositoryState, Mark)>,
+    events: Vec<Event>,
+    count: usize,
+}
+
+impl Sightings {
+    fn of(state: RepositoryState, mark: Mark) -> Self {
+        let count = decide::count_first_sightings(&state, mark);
+        // A state of which little is new is more than that.
+        match count > state.tags.len() / 2 {
+            true => Self { state: Some((state, mark)), events: Vec::new(), count },
+            false => Self { state: None, events: decide::first_sightings(&state, mark).collect(), count },
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// All of them; what was told is let go.
+    pub(super) fn events(self) -> impl Iterator<Item = Event> + Send {
+        let held = self.state.into_iter().flat_map(|(state, mark)| decide::into_first_sightings(state, mark));
+        held.chain(self.events)
+    }
 }
 
 /// Everything read of one repository, before anything is decided about its targets.
@@ -138,11 +169,9 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
 
     // The state before this run's events is not needed again: they are folded in at the position they will get.
     let news = happened.len();
-    happened.extend(decide::changes(&snapshot, &looked_up, &created, &state));
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
-    decide::fold(&mut state, mark, &happened[news..]);
-    decide::leave_first_sightings(&mut happened, news, &state, mark);
-    let (mut running, unjoined) = node_digests::join(inventory, &key.name, production.of(&key), &state).await;
+    happened.extend(decide::take_in(&snapshot, &looked_up, &created, &mut state, mark));
+    let (mut running, unjoined) = node_digests::join(inventory, &key.name, setup.running(&key).await, &state).await;
     gaps.extend(unjoined);
     let labels = labels_of_unlisted(inventory, &snapshot, &state);
     let called = Labels::new(&snapshot, &labels);
@@ -247,14 +276,13 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     let Snapshot { cleanup, tags, .. } = snapshot;
     // What a million tags were decided on goes before what is recorded of them comes.
     drop((tags, selection));
-    let mut events: Vec<Event> = decide::first_sightings(&state, mark).collect();
-    drop(state);
-    events.extend(happened.drain(happened.len() - news..));
+    let seen = Sightings::of(state, mark);
+    let mut events: Vec<Event> = happened.drain(happened.len() - news..).collect();
     events.extend(also);
     events.append(&mut plan.events);
     events.extend(retold.map(|until| Event::Retold { until }));
     events.shrink_to_fit();
-    Ok(Outcome { key, plan, events, cleanup, at, memory })
+    Ok(Outcome { key, plan, seen, events, cleanup, at, memory })
 }
 
 /// Puts the rule in front that claims pins, and takes what was read back for the repository's rules from then on, whether it

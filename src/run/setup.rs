@@ -13,6 +13,7 @@ use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
 use crate::schedule::Schedule;
 use crate::sources::oci::Surroundings;
 use crate::sources::{self, OpenOptions, Source};
+use prodpin_net::jitter;
 use prodpin_net::memory::{self, Admission};
 
 use super::signalled::Asking;
@@ -78,7 +79,7 @@ impl Setup {
         let rules =
             Rules { keep: policy.keep, production: policy.production.clone(), may_move: policy.may_move.clone() };
         Ok(Self {
-            id: RunId::new(started, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), started)),
+            id: RunId::new(started, jitter::draw()),
             mode: options.mode,
             scope: options.scope(),
             only: options.repositories.clone(),

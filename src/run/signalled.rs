@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::decide;
 use crate::model::{
     Cause, Finding, Gap, Reference, RepositoryKey, RepositoryName, Running, RunningReference, Scope, SourceName,
-    claimant,
+    claimant, signal_of,
 };
 use crate::policy::Policy;
 use crate::signals::{self, Named, ProductionSignal, Signalled, Use};
@@ -26,6 +26,8 @@ use super::setup::Setup;
 pub(super) struct Asking {
     tasks: Mutex<JoinSet<Vec<Signalled>>>,
     answered: OnceCell<Production>,
+    /// What runs by their later word, once they were asked again.
+    anew: OnceCell<BTreeMap<RepositoryKey, Vec<Running>>>,
 }
 
 impl Asking {
@@ -41,7 +43,7 @@ impl Asking {
             let asked = signals.iter().map(|signal| in_time(signal.as_ref(), &stop, until));
             futures::future::join_all(asked).await
         });
-        Self { tasks: Mutex::new(tasks), answered: OnceCell::new() }
+        Self { tasks: Mutex::new(tasks), answered: OnceCell::new(), anew: OnceCell::new() }
     }
 }
 
@@ -58,6 +60,78 @@ impl Setup {
                 None => Production::unread(),
             });
         answered.await
+    }
+
+    /// What signals name in a repository, by what they said last.
+    pub(super) async fn running(&self, key: &RepositoryKey) -> &[Running] {
+        let production = self.production().await;
+        match self.asking.anew.get() {
+            Some(anew) => anew.get(key).map_or(&[], Vec::as_slice),
+            None => production.of(key),
+        }
+    }
+
+    /// Asks those signals again that were read whole, and says what they name now as running or wanted, in which
+    /// repository, and did not before. From then on looks go by what was said last (F92). What cannot be read again stays
+    /// as it was read.
+    pub(super) async fn named_since(
+        &self,
+        policy: &Policy,
+        stop: &Stop,
+        until: Instant,
+    ) -> BTreeMap<RepositoryKey, Vec<RunningReference>> {
+        let before = self.production().await;
+        let signals = signals::of_policy(policy, Some(until));
+        let asked = signals.iter().filter(|signal| before.complete.contains(&signal.name()));
+        let asked = asked.map(|signal| self.changed(signal.as_ref(), before, stop, until));
+        let said: Vec<Signalled> = futures::future::join_all(asked).await.into_iter().flatten().collect();
+        let later = Production::told_by(said, &self.sources, self.rules.keep, self.started);
+        let mut running = later.running;
+        for running in running.values_mut() {
+            running.retain(|running| signal_of(&running.via, &later.complete).is_some());
+        }
+        for (key, known) in &before.running {
+            let kept = known.iter().filter(|running| signal_of(&running.via, &later.complete).is_none());
+            running.entry(key.clone()).or_default().extend(kept.cloned());
+        }
+        running.values_mut().for_each(|running| running.sort());
+        let news = before.lacks(&running);
+        if !news.is_empty() {
+            _ = self.asking.anew.set(running);
+        }
+        news
+    }
+
+    /// What a signal says now, if what it says runs is something else than before.
+    async fn changed(
+        &self,
+        signal: &dyn ProductionSignal,
+        before: &Production,
+        stop: &Stop,
+        until: Instant,
+    ) -> Option<Signalled> {
+        let name = signal.name();
+        let unread = |said: &Signalled| {
+            let why = said.gaps.first().map(|gap| gap.detail.clone()).unwrap_or_default();
+            tracing::warn!("{name}: what runs could not be asked again at the end of the run: {why}");
+        };
+        let late = "it was not read within the time that there is for it at the end of a run";
+        if let Some(glance) = limited(signal, signal.glance(), stop, Some(until), late).await.unwrap_or_else(Some) {
+            if !glance.gaps.is_empty() {
+                unread(&glance);
+                return None;
+            }
+            let now = Production::told_by(vec![glance], &self.sources, self.rules.keep, self.started);
+            if before.lacks(&now.running).is_empty() {
+                return None;
+            }
+        }
+        let said = limited(signal, signal.collect(), stop, Some(until), late).await.unwrap_or_else(|late| late);
+        if said.gaps.is_empty() {
+            return Some(said);
+        }
+        unread(&said);
+        None
     }
 }
 
@@ -160,7 +234,22 @@ impl Production {
         self.elsewhere.entry(place).or_default().insert(thing);
     }
 
-    pub(super) fn of(&self, key: &RepositoryKey) -> &[Running] {
+    /// What runs or is wanted by these words, and is neither by what was said here.
+    fn lacks(&self, later: &BTreeMap<RepositoryKey, Vec<Running>>) -> BTreeMap<RepositoryKey, Vec<RunningReference>> {
+        let mut lacking = BTreeMap::new();
+        for (key, running) in later {
+            let present = |running: &&Running| running.runs_or_is_wanted();
+            let known: BTreeSet<_> = self.of(key).iter().filter(present).map(|known| &known.reference).collect();
+            let new: BTreeSet<_> = running.iter().filter(present).map(|running| &running.reference).collect();
+            let new: Vec<RunningReference> = new.difference(&known).map(|reference| (*reference).clone()).collect();
+            if !new.is_empty() {
+                lacking.insert(key.clone(), new);
+            }
+        }
+        lacking
+    }
+
+    fn of(&self, key: &RepositoryKey) -> &[Running] {
         self.running.get(key).map_or(&[], Vec::as_slice)
     }
 
@@ -174,7 +263,19 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// No longer than its share of the run: a signal that hangs is one that could not be read.
 async fn in_time(signal: &dyn ProductionSignal, stop: &Stop, until: Option<Instant>) -> Signalled {
-    let late = async {
+    let late = "it was not read within the third of --deadline that signals have";
+    limited(signal, signal.collect(), stop, until, late).await.unwrap_or_else(|late| late)
+}
+
+/// What a signal answers in time, or what it is when it does not.
+async fn limited<T>(
+    signal: &dyn ProductionSignal,
+    asked: impl Future<Output = T>,
+    stop: &Stop,
+    until: Option<Instant>,
+    late: &str,
+) -> Result<T, Signalled> {
+    let over = async {
         match until {
             Some(until) => tokio::time::sleep_until((until + LAST_WORDS).into()).await,
             None => std::future::pending().await,
@@ -182,14 +283,14 @@ async fn in_time(signal: &dyn ProductionSignal, stop: &Stop, until: Option<Insta
     };
     let (cause, why) = tokio::select! {
         biased;
-        said = signal.collect() => return said,
+        said = asked => return Ok(said),
         () = stop.set() => (stop.cause(), "the run ended before it was read"),
-        () = late => (Cause::TimedOut, "it was not read within the third of --deadline that signals have"),
+        () = over => (Cause::TimedOut, late),
     };
     let mut said = Signalled::new(signal.name());
     let detail = format!("{}: {why}", said.via);
     said.gaps.push(Gap::new(Scope::Signal(said.via.to_string()), cause, detail));
-    said
+    Err(said)
 }
 
 /// What a use means in the repository that holds what it names.

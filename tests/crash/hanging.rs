@@ -52,6 +52,48 @@ fn a_bucket_that_does_not_answer_holds_no_command_past_its_deadline_i20() {
     }
 }
 
+/// What it would have remembered is told as not compared; everything else is done (I24).
+#[test]
+fn i20_an_anchor_that_does_not_answer_costs_its_part_of_the_time_and_no_pin() {
+    let estate = Estate::start();
+    let (place, silent) = (Place::new(&estate), Silent::listen());
+    place.policy("ledger: ./ledger\nanchor: s3://silent/anchor");
+    let enforce = ["enforce", "--deadline", "12s", "--report", "json=report.json"];
+    let ran = finish(silent.command(&place, &enforce), Duration::from_secs(60)).ends(1);
+    assert!(ran.took < Duration::from_secs(14), "{:?}: {}", ran.took, ran.err);
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(place.path("report.json")).unwrap()).unwrap();
+    let pinned = &report["summary"]["pinned"];
+    assert!(pinned.as_u64().is_some_and(|pinned| pinned > 0), "{report:#}");
+    let said = report.to_string();
+    assert!(said.contains("s3://silent/anchor: it did not answer within"), "{said}");
+}
+
+/// A kubeconfig that is a pipe into which nobody writes, by the policy's word and by the environment's.
+#[test]
+fn f108_a_kubeconfig_that_hangs_is_a_gap_that_names_it() {
+    let estate = Estate::start();
+    for (signal, environment) in [
+        ("kubernetes: { kubeconfig: ./kubeconfig, all: true }", None),
+        ("kubernetes: { all: true }", Some("KUBECONFIG")),
+    ] {
+        let place = Place::new(&estate);
+        let pipe = place.path("kubeconfig");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        place.policy("ledger: ./ledger");
+        let policy = std::fs::read_to_string(place.path("prodpin.yaml")).unwrap();
+        let policy = policy.replacen("production: [", &format!("production: [{{ {signal} }}, "), 1);
+        std::fs::write(place.path("prodpin.yaml"), policy).unwrap();
+        let mut command = place.command(&["audit", "--deadline", "12s", "--report", "json=report.json"]);
+        command.envs(environment.map(|name| (name, &pipe)));
+        let ran = finish(command, Duration::from_secs(60)).ends(1);
+        assert!(ran.took < Duration::from_secs(14), "{:?}: {}", ran.took, ran.err);
+        let report = std::fs::read(place.path("report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        assert_eq!(report["summary"]["targets"], 3, "every repository is decided all the same: {report:#}");
+        assert!(report.to_string().contains("kubeconfig was not read in time; see whether it"), "{report:#}");
+    }
+}
+
 /// A run, with what a policy may name.
 fn run(place: &Place) -> Command {
     let mut command = place.command(RUN);

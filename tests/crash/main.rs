@@ -18,6 +18,8 @@ mod place;
 mod push;
 #[path = "../support/registry.rs"]
 mod registry;
+#[path = "../support/serve.rs"]
+mod serve;
 
 /// Says on the terminal that something was left out, past the test harness, which would swallow it.
 fn left_out(what: &str, why: &str) {

@@ -31,7 +31,7 @@ fn a_named_pipe_or_a_device_is_no_policy_no_ledger_no_key_and_no_report_f80() {
     }
     for stranger in ["pipe", "/dev/full"] {
         at_once(&place, &["audit", "--report", &format!("json={stranger}")]).ends(2).tells("is no file");
-        at_once(&place, &["verify", "--since", stranger]).ends(2).tells("is no checkpoint");
+        at_once(&place, &["verify", "--since", stranger]).ends(2).tells("is not a checkpoint");
     }
     for stranger in ["pipe", "/dev/zero", "/dev/null"] {
         place.policy(&format!("ledger_key: {{ file: {stranger} }}"));

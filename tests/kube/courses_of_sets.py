@@ -37,6 +37,29 @@ def replica_set():
     apply(workload("ReplicaSet", "replica-set", [image("replica-set", "v1")]))
 
 
+def replicated(name, replicas):
+    template = pods(name, [image(name, "v1")])
+    apply({"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": name},
+           "spec": {"replicas": replicas, "selector": {"app": name}, "template": template}})
+
+
+@course(runs="v1")
+def replication_controller():
+    replicated("replication-controller", 1)
+    eventually("a pod of replication-controller", lambda: get("ReplicationController", "replication-controller", "v1")
+               ["status"].get("readyReplicas") == 1)
+
+
+@course(wanted="v1")
+def replication_controller_zero():
+    replicated("replication-controller-zero", 0)
+
+
+@course(wanted="v1")
+def replica_set_zero():
+    apply(workload("ReplicaSet", "replica-set-zero", [image("replica-set-zero", "v1")], replicas=0))
+
+
 @course(runs="v1")
 def bare_pod():
     apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare-pod"}, "spec": pods("", [image("bare-pod", "v1")])["spec"]})

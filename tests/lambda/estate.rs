@@ -60,11 +60,8 @@ impl Front {
     async fn start(upstream: &str) -> (Self, String) {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let front = Self { upstream: upstream.into(), http, calls: Arc::default(), told: Arc::default() };
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(pass).with_state(front.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        (front, url)
+        let (address, _) = crate::serve::serve(Router::new().fallback(pass).with_state(front.clone())).await;
+        (front, format!("http://{address}"))
     }
 
     fn take_calls(&self) -> Vec<Call> {

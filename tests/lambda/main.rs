@@ -8,6 +8,8 @@ mod push;
 #[path = "../support/registry.rs"]
 mod registry;
 mod runtime_api;
+#[path = "../support/serve.rs"]
+mod serve;
 
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};

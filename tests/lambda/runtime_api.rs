@@ -39,11 +39,8 @@ impl RuntimeApi {
         let (invoke, waiting) = mpsc::unbounded_channel();
         let (answers, answered) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared { waiting: Mutex::new(waiting), answered: answers });
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let app = Router::new().fallback(serve).with_state(shared);
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { address, invoke, answered, next: 0 }
+        let (address, _) = crate::serve::serve(Router::new().fallback(serve).with_state(shared)).await;
+        Self { address: address.to_string(), invoke, answered, next: 0 }
     }
 
     pub(crate) fn address(&self) -> &str {

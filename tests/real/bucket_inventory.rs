@@ -124,7 +124,7 @@ fn to_the_second(mut snapshots: BTreeMap<String, Snapshot>) -> BTreeMap<String, 
     // How old an inventory is, no listing says.
     snapshots.values_mut().for_each(|snapshot| snapshot.made = None);
     for tag in snapshots.values_mut().flat_map(|snapshot| &mut snapshot.tags) {
-        tag.pushed.iter_mut().for_each(whole);
+        tag.pushed.as_deref_mut().into_iter().for_each(whole);
         let object = tag.object.as_mut().unwrap();
         object.versions.iter_mut().map(|version| &mut version.modified).for_each(whole);
         object.markers.iter_mut().filter_map(|marker| marker.modified.as_mut()).for_each(whole);

@@ -43,7 +43,7 @@ fn init_writes_a_policy_that_check_accepts_and_never_writes_over_one() {
     assert_eq!((code(&second), text(&second.stdout).as_str()), (2, ""));
     assert_eq!(
         text(&second.stderr),
-        "prodpin: prodpin.yaml is there already and stays as it is; name another with --policy\n"
+        "prodpin: prodpin.yaml exists already and was not changed; name another with --policy\n"
     );
     assert_eq!(std::fs::read(directory.path().join("prodpin.yaml")).unwrap(), b"mine");
     assert_eq!(code(&run(directory.path(), &["init", "--policy", "no/such/directory.yaml"])), 1);

@@ -245,9 +245,9 @@ impl Estate {
             let rollback = &repository.rollback;
             writeln!(
                 text,
-                "{}: ready {}, current {}, back to {}, depth {}/{}",
+                "{}: intact {}, current {}, back to {}, depth {}/{}",
                 repository.name,
-                answer(rollback.ready),
+                answer(rollback.intact),
                 name(rollback.current.as_ref()),
                 name(rollback.to.as_ref()),
                 rollback.depth,

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use prodpin::model::{Cause, Code, Mode, Scope};
+use prodpin::model::{Cause, Code, Mode, Order, Scope};
 use prodpin::policy::SignalConfig;
 use prodpin::run::{Progress, RunOptions, Stop, run_on};
+use prodpin::sources::Source;
 
-use crate::estate::{Estate, Told, told};
+use crate::estate::{Estate, Told, tags, told};
+use crate::lying_registry::paced;
 use crate::signals::api_server::{ApiServer, PODS};
 use crate::signals::cluster;
 use crate::support::each;
@@ -23,10 +25,14 @@ async fn within(estate: &Estate, stop: Stop) -> Told {
 }
 
 async fn within_seen(estate: &Estate, stop: Stop, progress: Arc<dyn Progress>) -> Told {
-    let source = estate.memory.writable(["shop/*"]).unwrap();
+    seen_on(estate, estate.memory.writable(["shop/*"]).unwrap(), stop, progress).await
+}
+
+async fn seen_on(estate: &Estate, source: Source, stop: Stop, progress: Arc<dyn Progress>) -> Told {
+    let mode = if source.protector.is_some() { Mode::Enforce } else { Mode::Audit };
     let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
     let options = RunOptions {
-        mode: Mode::Enforce,
+        mode,
         sources: Vec::new(),
         shard: None,
         repositories: Vec::new(),
@@ -108,6 +114,19 @@ async fn of_any_number_of_repositories_a_few_are_in_flight_f94_i20() {
     assert!(told.complete && seen.most.load(Ordering::SeqCst) <= 4, "{:?}", seen.most);
 }
 
+/// A third of all requests wait for a second; what the registry answers meanwhile is not waited with.
+#[tokio::test]
+async fn f113_while_some_requests_are_made_to_wait_more_repositories_are_in_flight() {
+    let estate = Estate::new(vec![tags(&["1.*"], Order::Semver)]);
+    for (every, most) in [(3, 16), (usize::MAX, 4)] {
+        let seen = Arc::new(InFlight::default());
+        let told = seen_on(&estate, paced(16, every).await, Stop::default(), seen.clone()).await;
+        assert!(told.complete && told.repositories.len() == 16, "{:?}", told.findings);
+        let flown = seen.most.load(Ordering::SeqCst);
+        assert!(flown <= most && (most == 4 || flown > 4), "one in {every}: {flown} at once");
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_ends_early_has_a_line_for_each_repository_that_was_not_scanned_i28() {
     let mut estate = Estate::with_releases(2);
@@ -122,7 +141,7 @@ async fn a_run_that_ends_early_has_a_line_for_each_repository_that_was_not_scann
     names.sort_unstable();
     assert_eq!(names, ["shop/api", "shop/mail", "shop/web"], "whatever the list had come to");
     for report in &told.repositories {
-        assert_eq!((report.complete, report.rollback.ready), (false, None), "{}", report.name);
+        assert_eq!((report.complete, report.rollback.intact), (false, None), "{}", report.name);
         let gaps: Vec<_> = report.gaps.iter().map(|gap| (&gap.scope, gap.cause)).collect();
         assert_eq!(gaps, [(&Scope::Repository, Cause::Interrupted)]);
     }
@@ -131,4 +150,26 @@ async fn a_run_that_ends_early_has_a_line_for_each_repository_that_was_not_scann
     estate.push("v1.9.0", "later");
     let told = within(&estate, Stop::default()).await;
     assert!(told.complete && told.repositories.len() == 3, "nothing of it stays");
+}
+
+/// A page in ten seconds, or none: what came, and what is known, is handled all the same.
+#[tokio::test]
+async fn f5_i28_a_list_that_drips_holds_up_neither_what_it_named_nor_what_is_known() {
+    let estate = Estate::with_releases(2);
+    for name in ["shop/mail", "shop/web"] {
+        estate.memory.push(name, "v1.0.0", prodpin::sources::memory::image(name));
+    }
+    assert!(within(&estate, Stop::default()).await.complete);
+    // Between the first name of the list and the others, and in a run that does not wait for those.
+    estate.memory.push("shop/web", "v1.1.0", prodpin::sources::memory::image("next"));
+    estate.memory.stall_catalog(1);
+    let told = within(&estate, Stop::default().with_deadline(Some(Duration::from_secs(4)))).await;
+    assert!(!told.complete, "there may be more");
+    let looked: Vec<(&str, bool, usize)> =
+        told.repositories.iter().map(|report| (report.name.as_str(), report.complete, report.targets.len())).collect();
+    assert_eq!(looked, [("shop/api", true, 2), ("shop/mail", true, 1), ("shop/web", true, 2)]);
+    let pinned = |report: &prodpin::outcome::report::RepositoryReport| {
+        report.targets.iter().all(|target| target.protected == Some(true))
+    };
+    assert!(told.repositories.iter().all(pinned));
 }

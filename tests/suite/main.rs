@@ -9,6 +9,7 @@ mod command_line;
 mod contract;
 mod deliveries;
 mod deployment;
+mod documents;
 mod ecr;
 mod engines;
 mod estate;
@@ -42,6 +43,7 @@ mod steadiness;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;
+mod three_words;
 mod told;
 mod told_times;
 mod transport;

@@ -344,7 +344,7 @@ fn a_key_that_comes_back_after_its_deletion_tells_only_what_happened() {
     let recreated = plan.findings.iter().find(|finding| finding.code == prodpin::model::Code::TagRecreated).unwrap();
     assert_eq!(recreated.previous.as_deref(), Some("api/1.0.0/x.zip?versionId=a"));
     let history = &bucket.state.tags["api/1.0.0/x.zip"];
-    let told: Vec<String> = history.sightings.iter().map(|sighting| sighting.artifact.short()).collect();
+    let told: Vec<String> = history.sightings().iter().map(|sighting| sighting.artifact.short()).collect();
     assert_eq!(told, ["a", "n1", "n2"]);
 }
 

@@ -56,14 +56,14 @@ async fn builds_of_one_version_go_by_first_sight_i25() {
     assert!(found.message.contains("5.4.0-ffff001") && found.message.contains("5.4.0-eeee002"), "{}", found.message);
     assert_eq!(kept(&told).len(), 3, "both are kept, and the third, which may be as recent");
     let rollback = &told.repositories[0].rollback;
-    assert_eq!((rollback.ready, &rollback.current, &rollback.to), (None, &None, &None));
+    assert_eq!((rollback.intact, &rollback.current, &rollback.to), (None, &None, &None));
     assert!(rollback.unknown.as_ref().unwrap().contains("moving_tag"), "{:?}", rollback.unknown);
     estate.push("5.4.0-00000aa", "new");
     let told = estate.enforce().await;
     assert_eq!(kept(&told)[0], "5.4.0-00000aa");
     let rollback = &told.repositories[0].rollback;
     assert!(rollback.current.is_some(), "the newest one is known by now");
-    assert_eq!(rollback.ready, None, "what came before it is not");
+    assert_eq!(rollback.intact, None, "what came before it is not");
     estate.push("5.4.0-00000ab", "newer");
     let told = estate.enforce().await;
     assert_eq!(kept(&told)[..2], ["5.4.0-00000ab", "5.4.0-00000aa"]);
@@ -91,7 +91,7 @@ async fn what_arrives_below_all_that_are_kept_is_kept_and_told_i25() {
     let told = estate.enforce().await;
     assert_eq!(kept(&told), ["21.12.20", "21.11.9", "0.6.18"]);
     assert_eq!(doubt(&told).map(|found| found.severity), Some(Severity::Medium));
-    assert_eq!(told.repositories[0].rollback.ready, None, "which of the two lines goes on is unknown");
+    assert_eq!(told.repositories[0].rollback.intact, None, "which of the two lines goes on is unknown");
     // A line that was there before is a line that is maintained.
     let (mut estate, _) = self::estate(semver("v*"), 2, &["v1.8.0", "v1.9.0", "v2.0.0", "v2.1.0"]).await;
     estate.push("v1.9.1", "backport");
@@ -129,7 +129,7 @@ async fn an_index_and_its_platforms_are_one_release_i25() {
         let told = estate.enforce().await;
         assert_eq!(kept(&told), ["v1.5.0", "v1.4.0", "v1.3.0", "v1.2.0", "v1.1.0"], "{order:?}");
         let rollback = &told.repositories[0].rollback;
-        assert_eq!((rollback.ready, rollback.depth), (Some(true), 4), "{order:?}");
+        assert_eq!((rollback.intact, rollback.depth), (Some(true), 4), "{order:?}");
         assert_eq!(doubt(&told), None, "{order:?}");
         // A platform's tag is a release tag all the same.
         estate.push("v1.5.0-amd64", "implant");
@@ -159,7 +159,7 @@ async fn two_tag_rules_are_ordered_by_evidence_alone_i25() {
     let rules = vec![tags(&["v*"], Order::Semver), tags(&["hotfix-*"], Order::Semver)];
     let (mut estate, told) = estate(rules, 5, &["hotfix-1", "v1.5.0", "v1.6.0", "v1.7.0"]).await;
     let rollback = &told.repositories[0].rollback;
-    assert_eq!((rollback.ready, &rollback.current, &rollback.to), (None, &None, &None));
+    assert_eq!((rollback.intact, &rollback.current, &rollback.to), (None, &None, &None));
     let unknown = rollback.unknown.as_ref().unwrap();
     assert!(unknown.contains("v1.7.0") && unknown.contains("hotfix-1"), "{unknown}");
     assert!(doubt(&told).is_some_and(|found| found.message.contains("two tag rules")));
@@ -199,7 +199,7 @@ async fn tags_that_could_not_be_read_make_no_verdict_f73() {
     }
     let told = estate.run(Mode::Audit).await;
     let rollback = &told.repositories[0].rollback;
-    assert_eq!(rollback.ready, None);
+    assert_eq!(rollback.intact, None);
     let unknown = rollback.unknown.as_ref().unwrap();
     assert!(unknown.starts_with("8 release tags exist, none could be read ("), "{unknown}");
 }

@@ -94,13 +94,14 @@ pub(crate) fn service(source: &str, name: &str, targets: Vec<TargetReport>) -> R
             protected: count(|target| target.protected == Some(true)),
         },
         rollback: Rollback {
-            ready: if to.is_some() {
-                Some(true)
-            } else if unknown {
-                None
-            } else {
-                Some(false)
+            status: None,
+            intact: match (&to, earlier().next()) {
+                (Some(_), _) => Some(true),
+                (None, Some(_)) if !unknown => Some(false),
+                (None, _) => None,
             },
+            protected: None,
+            ready: (to.is_none() && !unknown).then_some(false),
             current: targets.first().map(|target| target.artifact.clone()),
             from: targets.first().map(|target| target.artifact.clone()),
             went_back_from: None,
@@ -167,12 +168,12 @@ pub(crate) fn shown(format: Format, report: &Report, style: Style) -> String {
 pub(crate) const WIDE: Style = Style { colour: false, width: 80 };
 
 #[test]
-fn every_standing_reads_as_words_and_unknown_is_never_ready() {
+fn every_status_reads_as_words_and_unknown_is_never_ready() {
     let table = shown(Format::Table, &report(run(Mode::Enforce, false, true), rich()), Style::UNBOUNDED);
     let summary = table.lines().find(|line| line.starts_with('✗')).unwrap();
     assert_eq!(
         summary,
-        "✗ 1 NOT READY   ‼ 1 IN DANGER   ? 1 UNKNOWN   ! 1 needs attention   · 1 no earlier release   ✓ 2 protected"
+        "✗ 1 NOT READY   ‼ 1 IN DANGER   ? 1 UNKNOWN   ! 1 not protected   · 1 no earlier release   ✓ 2 protected"
     );
     assert!(table.contains("roll back to  unknown"), "{table}");
     let csv = shown(Format::Csv, &report(run(Mode::Enforce, false, true), [ledger_service()]), WIDE);

@@ -226,6 +226,29 @@ fn thirty_thousand_findings_grow_the_rows_and_nothing_else_i20() {
     assert!(blocks.len() > 5 && blocks.iter().all(|length| *length < 2 << 20), "{blocks:?}");
 }
 
+/// The chart of moves has a mark for every event that changes what a name points at, and a row beside it.
+#[test]
+fn every_kind_of_move_is_drawn_f139() {
+    for code in Code::ALL {
+        let mut row = estate_row(0);
+        let about = row.repository.clone().unwrap();
+        row.findings = vec![Finding {
+            reference: Some("the-name-that-moved".to_owned()),
+            ..finding(Severity::High, *code, Some(&about), "found", "look")
+        }];
+        let page = html(&crate::reports::report(run(Mode::Audit, true, true), [row]));
+        let section =
+            page.split_once("<section id=\"moves\"").map(|(_, rest)| rest.split("</section>").next().unwrap());
+        let drawn = section.is_some_and(|section| section.contains("the-name-that-moved"));
+        let expected = match code {
+            Code::PinMoved => true,
+            Code::SettingsChanged => false,
+            other => other.is_event(),
+        };
+        assert_eq!(drawn, expected, "{code}");
+    }
+}
+
 #[test]
 fn asff_comes_in_batches_of_a_hundred_at_most() {
     let text = shown(Format::Asff, &estate(1_000), WIDE);
@@ -244,8 +267,8 @@ fn asff_comes_in_batches_of_a_hundred_at_most() {
 fn metrics_hold_no_digest_and_no_sample_for_what_is_unknown_h158() {
     let text = shown(Format::Prometheus, &estate(22), WIDE);
     assert!(!text.contains("sha256:"), "{text}");
-    let ready = text.lines().filter(|line| line.starts_with("prodpin_service_rollback_ready{")).count();
-    assert_eq!(ready, 20, "two of the services could not be told");
+    let intact = text.lines().filter(|line| line.starts_with("prodpin_service_rollback_intact{")).count();
+    assert_eq!(intact, 20, "two of the services could not be told");
     assert!(text.contains("prodpin_run_complete 1\n"));
 }
 
@@ -332,6 +355,17 @@ mod changes {
             ("e", Change::New),
         ];
         assert_eq!(told, expected.map(|(name, change)| (change, name.to_owned())));
+    }
+
+    /// A move is not taken back by time, whatever it moved: a tag, an object, a chart.
+    #[test]
+    fn what_happened_is_past_and_what_was_the_case_is_resolved() {
+        for code in Code::ALL {
+            let expected = if code.is_event() { Change::Past } else { Change::Resolved };
+            let told = told(&[with(0, &[(*code, "a")], true)], &[with(0, &[], true)]);
+            assert_eq!(told, [(expected, "a".to_owned())], "{code}");
+        }
+        assert!(Code::ChartRepublished.is_event() && !Code::ChartDigestMismatch.is_event());
     }
 
     #[test]

@@ -121,7 +121,7 @@ async fn with_the_newest_release_unread_nobody_knows_what_to_go_back_to() {
     estate.push("v1.3.0", "the one that runs");
     estate.memory.make_unreadable(REPOSITORY, "v1.3.0");
     let told = estate.run(Mode::Audit).await;
-    assert_eq!(told.repositories[0].rollback.ready, None);
+    assert_eq!(told.repositories[0].rollback.intact, None);
     estate.memory.heal();
     let told = estate.run(Mode::Audit).await;
     assert_eq!(told.repositories[0].rollback.ready, Some(true));

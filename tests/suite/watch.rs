@@ -313,6 +313,58 @@ async fn a_run_with_a_clock_a_year_ahead_silences_nothing_f112() {
     assert!(!missed(&estate.run(Mode::Audit).await));
 }
 
+/// However the runs on record stood to the clock: what is told of now is what their order in the ledger bears out.
+#[tokio::test]
+async fn f112_no_time_that_a_run_claims_outranks_the_order_of_the_ledger() {
+    const YEAR: i64 = 24 * 365;
+    let event = || RunScope { repositories: vec!["shop/shop/api".to_owned()], ..RunScope::default() };
+    let events = |hours: std::ops::RangeInclusive<i64>| hours.rev().map(|ago| (ago, true)).collect::<Vec<_>>();
+    // Sixty runs for single repositories leave none of the others among the records at hand.
+    let many: Vec<(i64, bool)> = (0..60).map(|n| (20 - n / 3, true)).collect();
+    for (what, before, missed) in [
+        ("on time", vec![(1, false)], false),
+        ("a day of nothing", vec![(26, false)], true),
+        ("and one a year ahead", vec![(26, false), (-YEAR, false)], true),
+        ("events after it", [vec![(26, false), (-YEAR, false)], many.clone()].concat(), true),
+        ("events before it", [many.clone(), vec![(-YEAR, false)]].concat(), false),
+        ("events on both sides", [vec![(26, false)], many.clone(), vec![(-YEAR, false)], many.clone()].concat(), true),
+        ("an event a year ahead", vec![(26, false), (-YEAR, true)], true),
+        ("two a year ahead", [vec![(26, false), (-YEAR, false), (-YEAR - 1, false)], many.clone()].concat(), true),
+        ("one in time after it", vec![(26, false), (-YEAR, false), (1, false)], false),
+        ("a clock far behind", vec![(1, false), (YEAR, true)], false),
+        ("one in time, and events", [vec![(-YEAR, false), (1, false)], events(0..=1)].concat(), false),
+    ] {
+        let estate =
+            last_run(before[0].0, if before[0].1 { event() } else { RunScope::default() }, "rate(1 hour)").await;
+        let first = {
+            let ledger = Ledger::open(&estate.policy.ledger, Access::Read).await.unwrap();
+            ledger.runs(1).await.unwrap().remove(0).0
+        };
+        let now = jiff::Timestamp::now();
+        let kept = &estate.policy;
+        let ledger = Ledger::open_with(&kept.ledger, &kept.safeguards, Access::Write).await.unwrap();
+        for (number, (ago, is_event)) in (8..).zip(&before[1..]) {
+            let started = now - jiff::SignedDuration::from_hours(*ago);
+            let scope = if *is_event { event() } else { RunScope::default() };
+            let record =
+                RunRecord { id: RunId::new(started, number), started, finished: started, scope, ..first.clone() };
+            let event = Event::Run(Box::new(record.clone()));
+            ledger.commit(vec![Entry { run: record.id, at: started, repository: None, event }]).await.unwrap();
+        }
+        drop(ledger);
+        let told = estate.run(Mode::Audit).await;
+        let is = |told: &Told, code| told.findings.iter().any(|finding| finding.code == code);
+        assert_eq!(is(&told, Code::RunOverdue), missed, "{what}: {}", estate.story(&told));
+        let again = estate.run(Mode::Audit).await;
+        let both = (is(&again, Code::RunOverdue), is(&again, Code::ClockSkew));
+        assert_eq!(
+            both,
+            (false, false),
+            "{what}: on time again, and a clock that was wrong once is not wrong for ever"
+        );
+    }
+}
+
 #[tokio::test]
 async fn missed_runs_are_a_finding_until_runs_are_on_time_again_f91() {
     let whole = RunScope::default();

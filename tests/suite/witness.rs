@@ -54,7 +54,7 @@ async fn pins_in_a_source_that_the_ledger_does_not_know_are_a_missing_history_i2
         assert_eq!(missing(&found), [Severity::Critical], "once, in each run");
         assert_eq!(found.findings.len(), 1, "{:?}", found.codes());
         assert!(found.complete && found.repositories.len() == 1, "it is read, and shown");
-        assert_eq!(found.repositories[0].rollback.ready, None);
+        assert_eq!(found.repositories[0].rollback.intact, None);
         assert!(found.targets().iter().all(|target| target.protected.is_none()), "and not judged");
         let told = &found.findings[0];
         assert!(told.remedy.contains("prodpin audit --source shop --adopt"), "{told:?}");
@@ -197,8 +197,8 @@ async fn what_cannot_be_asked_for_pins_is_no_beginning_i24() {
     let row = |found: &Told| found.repositories.iter().find(|it| it.name.as_str() == SECRET).unwrap().clone();
     let found = estate.run(Mode::Audit).await;
     assert!(row(&found).targets.iter().all(|target| target.protected.is_none()), "and not judged");
-    assert_eq!(row(&found).rollback.ready, None);
-    assert!(found.repositories.iter().any(|it| it.rollback.ready == Some(true)), "the rest is");
+    assert_eq!(row(&found).rollback.intact, None);
+    assert!(found.repositories.iter().any(|it| it.rollback.intact == Some(true)), "the rest is");
 }
 
 /// Where there was nothing, its history begins once that is known.

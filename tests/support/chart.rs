@@ -97,10 +97,8 @@ impl Shop {
     pub(crate) async fn start() -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let app = axum::Router::new().fallback(answer).with_state(Arc::clone(&shared));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { port, shared }
+        let (address, _) = super::serve::serve(app).await;
+        Self { port: address.port(), shared }
     }
 
     pub(crate) fn url(&self) -> String {

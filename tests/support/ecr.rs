@@ -120,9 +120,7 @@ impl EcrServer {
     pub(crate) async fn start() -> Self {
         let shared = Arc::new(Shared { holdings: Mutex::default(), calls: Mutex::default(), lies: Mutex::default() });
         let app = Router::new().fallback(serve).with_state(Arc::clone(&shared));
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port on loopback");
-        let address = listener.local_addr().expect("a bound listener has an address");
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("serving on loopback") });
+        let (address, task) = super::serve::serve(app).await;
         Self { address, shared, task }
     }
 

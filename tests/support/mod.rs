@@ -6,6 +6,7 @@ pub(crate) mod ecr;
 pub(crate) mod oci;
 pub(crate) mod push;
 pub(crate) mod registry;
+pub(crate) mod serve;
 
 /// Whether there is at least one, and this holds for every one: `all` alone is true of none.
 #[allow(dead_code, reason = "not every program that includes this asks")]

@@ -4,7 +4,7 @@
 //! Lock in another account. What it does not hold yet is copied; where it differs, all writing stops (I11, I12, F60).
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use object_store::path::Path;
 use tlog_tiles::tlog::Hash;
@@ -21,17 +21,24 @@ use prodpin_policy::LedgerLocation;
 /// How far before the head the last copy is looked for, before the whole anchor is listed.
 const NEAR: u64 = 512;
 
-/// What is said of an anchor that kept its reader waiting.
-const LATE: &str =
-    "it did not answer within the third of --deadline that there is for it; see whether it can be reached";
+/// How long an anchor may take to answer where there is no deadline.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is said of an anchor that kept others waiting.
+fn late(waited: Duration) -> String {
+    let seconds = waited.as_secs_f64().ceil();
+    format!("it did not answer within {seconds} s, all the time that there is for it; see whether it can be reached")
+}
 
 /// A ledger's anchor.
 #[derive(Debug)]
 pub(super) struct Anchor {
     place: Place,
     state: Mutex<State>,
-    /// Until when whoever only reads waits for its answer.
-    until: Option<Instant>,
+    /// How long its answers are waited for, at the opening and at each copy.
+    patience: Duration,
+    /// Until when it is compared at the opening.
+    until: Instant,
 }
 
 #[derive(Debug)]
@@ -54,18 +61,17 @@ struct State {
 impl Anchor {
     pub(super) async fn open(at: &LedgerLocation, access: Access, until: Option<Instant>) -> Self {
         // No copy is made here: the first commit does.
-        let opened = match until {
-            None => location::open(at, access).await.map_err(|error| error.to_string()),
-            Some(until) => match tokio::time::timeout_at(until.into(), location::open(at, access)).await {
-                Ok(opened) => opened.map_err(|error| error.to_string()),
-                Err(_) => Err(LATE.to_owned()),
-            },
+        let patience = until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()).min(PATIENCE));
+        let until = Instant::now() + patience;
+        let opened = match tokio::time::timeout_at(until.into(), location::open(at, access)).await {
+            Ok(opened) => opened.map_err(|error| error.to_string()),
+            Err(_) => Err(late(patience)),
         };
         match opened {
-            Ok(store) => Self { place: Place::Open(Box::new(store)), state: Mutex::default(), until },
+            Ok(store) => Self { place: Place::Open(Box::new(store)), state: Mutex::default(), patience, until },
             Err(trouble) => {
                 let state = State { trouble: Some(trouble), ..State::default() };
-                Self { place: Place::Unopened, state: Mutex::new(state), until }
+                Self { place: Place::Unopened, state: Mutex::new(state), patience, until }
             }
         }
     }
@@ -126,15 +132,9 @@ impl Ledger {
     async fn compared_with_anchor(&self) -> Result<(), LedgerError> {
         let Some(anchor) = &self.anchor else { return Ok(()) };
         let Some(store) = anchor.store() else { return Ok(()) };
-        let compared = match anchor.until {
-            None => self.compare(store).await,
-            Some(until) => match tokio::time::timeout_at(until.into(), self.compare(store)).await {
-                Ok(compared) => compared,
-                Err(_) => {
-                    anchor.set(|state| state.trouble = Some(format!("{}: {LATE}", store.location())));
-                    return Ok(());
-                }
-            },
+        let Ok(compared) = tokio::time::timeout_at(anchor.until.into(), self.compare(store)).await else {
+            self.kept_waiting(anchor, store);
+            return Ok(());
         };
         match compared {
             Ok(Verdict::Grown(copied)) => anchor.set(|state| state.copied = Some(copied)),
@@ -160,6 +160,12 @@ impl Ledger {
     fn unanchored(&self, anchor: &Anchor, error: &LedgerError) {
         tracing::warn!(ledger = self.store.location(), %error, "the anchor could not be compared or written");
         anchor.set(|state| state.trouble = Some(error.to_string()));
+    }
+
+    fn kept_waiting(&self, anchor: &Anchor, store: &Store) {
+        let trouble = format!("{}: {}", store.location(), late(anchor.patience));
+        tracing::warn!(ledger = self.store.location(), "the anchor could not be compared or written: {trouble}");
+        anchor.set(|state| state.trouble = Some(trouble));
     }
 
     async fn compare(&self, store: &Store) -> Result<Verdict, Failed> {
@@ -341,7 +347,13 @@ impl Ledger {
         }
         for tip in self.since_commit(copied).await? {
             let sequence = tip.sequence;
-            match store.create(&checkpoint_path(sequence), tip.note.clone()).await {
+            let path = checkpoint_path(sequence);
+            let copied = tokio::time::timeout(anchor.patience, store.create(&path, tip.note.clone())).await;
+            let Ok(copied) = copied else {
+                self.kept_waiting(anchor, store);
+                return Ok(());
+            };
+            match copied {
                 Ok(Created::New) => {}
                 Ok(Created::There(there)) => {
                     let seen = Checkpoint::decode(&there).ok();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache;
 use super::commitment::{Commitment, Hashing};
-use super::index::Touch;
+use super::touch::Touch;
 use prodpin_core::model::{Digest, Entry, Event, RepositoryKey, RunId};
 use prodpin_net::memory;
 

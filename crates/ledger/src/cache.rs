@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::commitment::{Commitment, FORM, Hashing};
-use super::index::Touch;
+use super::touch::Touch;
 use prodpin_core::model::RepositoryKey;
 
 /// The first line of a cache. Nothing in it is believed: it says where to look for what is.

@@ -5,10 +5,10 @@ use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 
 use super::batch::{self, Batch, Link};
-use super::index::Touch;
 use super::read::{Fetched, Slot, Tip, batch_path};
 use super::repositories::Known;
 use super::standing::{Standing, standing};
+use super::touch::Touch;
 use super::view::{Body, View};
 use super::{Ledger, LedgerError, cache};
 use prodpin_core::model::{Entry, RepositoryKey};

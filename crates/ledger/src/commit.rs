@@ -8,15 +8,17 @@ use tlog_tiles::tlog::record_hash;
 
 use super::batch::{Batch, Link};
 use super::checkpoint::{Checkpoint, SCHEMA, Stated};
-use super::index::{Index, Touch};
+use super::index::Index;
 use super::read::{Tip, batch_path, checkpoint_path};
 use super::recall::{Ahead, Recalled};
 use super::store::Created;
 use super::succession::Signing;
+use super::touch::Touch;
 use super::tree::Edge;
 use super::view::View;
 use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance, signature};
 use prodpin_core::model::{Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, Sighting, TagStatus, rebase};
+use prodpin_net::jitter;
 
 /// Each lost attempt means that another writer's commit went through, so this bounds one writer's bad luck only; a run ends
 /// before its own deadline (F114).
@@ -155,7 +157,8 @@ impl Ledger {
                 });
             }
             if attempt > 0 {
-                chance::wait(Duration::from_millis(5), attempt.min(5)).await;
+                // The more came first, the more there are: two writers wait for milliseconds, hundreds for up to two seconds.
+                chance::wait(Duration::from_millis(5), attempt).await;
             }
         }
         Ok(0)
@@ -322,7 +325,7 @@ enum Restated {
 /// another run at the same time: two concurrent looks are one (I4).
 fn counts_an_unseen_look(event: &Event, state: &RepositoryState, as_of: u64) -> bool {
     let Event::TagDeleted { tag } = event else { return false };
-    match state.tags.get(tag).map(|history| history.status) {
+    match state.tags.get(tag).map(|history| history.status()) {
         Some(TagStatus::Absent(mark)) => mark.sequence > as_of,
         _ => false,
     }
@@ -337,11 +340,11 @@ fn is_on_record(entry: &Entry, state: &RepositoryState) -> bool {
         | Event::TagMoved { tag, to: artifact, .. } => (tag, artifact),
         _ => return false,
     };
-    let this = |sighting: &Sighting| sighting.since.at == entry.at && sighting.artifact == *artifact;
-    state.tags.get(tag).is_some_and(|history| history.sightings.iter().any(this))
+    let this = |sighting: &Sighting| sighting.since().at == entry.at && sighting.artifact == *artifact;
+    state.tags.get(tag).is_some_and(|history| history.sightings().iter().any(this))
 }
 
 /// A name that no other log has.
 fn new_origin() -> String {
-    format!("prodpin/{:016x}{:016x}", chance::draw(), chance::draw())
+    format!("prodpin/{:016x}{:016x}", jitter::draw(), jitter::draw())
 }

@@ -6,10 +6,27 @@
 use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
-use super::memory::Remembered;
+use serde::{Deserialize, Serialize};
+
+use super::Head;
 
 /// A memory is a line; whatever is longer was written by somebody else.
 const CAP: u64 = 64 << 10;
+
+/// A head as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    /// The log's own name.
+    pub(super) origin: String,
+    #[serde(flatten)]
+    pub(super) head: Head,
+    /// The key that signed it; none in an unsigned log, and in the memory of a program before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
+    /// Where the ledger is; only where a policy's last ledger is remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ledger: Option<String>,
+}
 
 /// What is in the place of a memory.
 #[derive(Debug, Clone, PartialEq, Eq)]

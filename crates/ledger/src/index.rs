@@ -16,6 +16,7 @@ use super::commitment::Commitment;
 use super::debt::Owing;
 use super::repositories::Repositories;
 use super::tiles::Frontier;
+use super::touch::Touch;
 use super::unreported::Unreported;
 use prodpin_core::model::{
     Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RunId, RunRecord, RunScope, SettingFacts, Severity,
@@ -30,11 +31,6 @@ const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many kinds of runs are told apart: more shares than anyone has, and still small.
 const SCOPES_KEPT: usize = 1024;
-
-/// A commit that held events of a repository, by its number and its batch: the batch's name is the hash of its bytes, so
-/// that whoever believes a touch needs nothing else to read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Touch(pub(super) u64, pub(super) Digest);
 
 /// A run on record: where, and what the checkpoint before that commit hashes to, for reading on backwards.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,7 +52,8 @@ pub(super) struct Index {
     pub(super) checkpoint: Option<Digest>,
     /// The border of the tree as of that commit: what the next tile is made of.
     pub(super) frontier: Frontier,
-    /// The latest wall time that any entry tells of.
+    /// The wall time of the last entry. Not the latest one that any tells of: a clock that was wrong once is not wrong until
+    /// its date (F112).
     pub(super) newest: Option<Timestamp>,
     /// Every repository ever recorded.
     #[serde(skip)]
@@ -76,7 +73,8 @@ pub(super) struct Index {
     pub(super) unreported: Unreported,
     /// The latest run records, latest last.
     pub(super) runs: VecDeque<Closed>,
-    /// When the latest run of each scope started, but for runs of single repositories, latest last.
+    /// When the latest run of each scope started, but for runs of single repositories, latest last; after a long silence
+    /// also the one before it.
     #[serde(default)]
     pub(super) latest: VecDeque<(RunScope, Timestamp)>,
 }
@@ -174,7 +172,7 @@ impl Index {
         let touch = Touch(head.sequence, name.clone());
         let mut noted = None;
         for entry in &batch.entries {
-            self.newest = self.newest.max(Some(entry.at));
+            self.newest = Some(entry.at);
             // In a batch nearly every entry is of the same run and repository as the one before.
             let about = Some((&entry.run, &entry.repository));
             if let Some(key) =
@@ -228,15 +226,22 @@ impl Index {
     }
 
     fn remember(&mut self, record: &RunRecord) {
+        let started = record.started;
+        // Runs overlap, so the one recorded last need not be the one that started last. But none lasts for days: what is
+        // that far ahead of a later record, whatever that is about, had a wrong clock. The ledger's order outranks it: it
+        // started no later than this one (I21, F112).
+        for (_, at) in self.latest.iter_mut().filter(|(_, at)| at.duration_since(started) >= LONGEST_OVERLAP) {
+            *at = started;
+        }
         if !record.scope.repositories.is_empty() {
             return;
         }
-        let before = self.latest.iter().position(|(scope, _)| *scope == record.scope);
-        let before = before.and_then(|at| self.latest.remove(at)).map(|(_, started)| started);
-        // Runs overlap, so the one recorded last need not be the one that started last. But none lasts for days: what is
-        // that far ahead of a later record had a wrong clock, and the ledger's order outranks it (I21, F112).
-        let before = before.filter(|at| at.duration_since(record.started) < LONGEST_OVERLAP);
-        self.latest.push_back((record.scope.clone(), before.map_or(record.started, |at| at.max(record.started))));
+        let before = self.latest.iter().filter(|(scope, _)| *scope == record.scope).map(|(_, at)| *at).max();
+        self.latest.retain(|(scope, _)| *scope != record.scope);
+        // After a long silence this run's clock may be the wrong one: what was known before it is not given up for it.
+        let silent = before.filter(|at| started.duration_since(*at) >= LONGEST_OVERLAP);
+        self.latest.extend(silent.map(|at| (record.scope.clone(), at)));
+        self.latest.push_back((record.scope.clone(), before.map_or(started, |at| at.max(started))));
         if self.latest.len() > SCOPES_KEPT {
             self.latest.pop_front();
         }

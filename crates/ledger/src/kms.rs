@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::DisplayErrorContext;
@@ -10,7 +9,7 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{MessageType, SigningAlgorithmSpec};
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 
-use prodpin_net::aws::NamesItself;
+use prodpin_net::aws::{self, NamesItself};
 
 /// Longer than KMS ever takes; a commit must not wait for ever for its signature.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,7 +29,7 @@ impl KmsKey {
     /// Asks KMS for the public half.
     pub(super) async fn open(name: &str) -> Result<Self, String> {
         let timeouts = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
-        let chain = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
+        let chain = aws::loader(None, None).timeout_config(timeouts).load().await;
         let client = Client::from_conf(aws_sdk_kms::config::Builder::from(&chain).interceptor(NamesItself).build());
         let answer = client.get_public_key().key_id(name).send().await;
         let answer =

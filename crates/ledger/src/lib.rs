@@ -92,6 +92,7 @@ mod key;
 mod kms;
 mod location;
 mod memory;
+mod options;
 mod proof;
 mod query;
 mod read;
@@ -106,6 +107,7 @@ mod start;
 mod store;
 mod succession;
 mod tiles;
+mod touch;
 mod tree;
 mod unreported;
 mod verify;
@@ -244,7 +246,7 @@ impl Ledger {
         Self::open_until(location, safeguards, access, None).await
     }
 
-    /// The same, where whoever only reads has no longer than this for the anchor's answer.
+    /// The same, where the anchor's answer is waited for no longer than until then.
     pub async fn open_until(
         location: &LedgerLocation,
         safeguards: &Safeguards,
@@ -272,8 +274,8 @@ impl Ledger {
             ledger.keys = Keys::load(safeguards, location, ledger.store.location(), known.as_ref()).await?;
         }
         if let (Some(anchor), false) = (&safeguards.anchor, *location == LedgerLocation::None) {
-            // Whoever goes by the ledger asks what remembers it (I24); only a run adds to that.
-            let until = until.filter(|_| access == Access::Read);
+            // Whoever goes by the ledger asks what remembers it (I24); only a run adds to that. One that does not answer is
+            // an anchor that could not be asked: it costs its part of the time, and not the run.
             ledger.anchor = Some(Anchor::open(anchor, access, until).await);
         }
         ledger.start().await
@@ -381,7 +383,8 @@ impl Ledger {
         self.log().index.told.get(alert).cloned().unwrap_or_default()
     }
 
-    /// The latest wall time in the ledger: a machine whose clock is behind it is behind, or another was ahead (F90).
+    /// The last wall time in the ledger: a machine whose clock is behind it is behind, or the one that wrote last was ahead
+    /// (F90).
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
         self.log().index.newest

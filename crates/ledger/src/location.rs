@@ -3,29 +3,25 @@
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use std::time::Duration;
-
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
-use object_store::{ClientOptions, RetryConfig};
 use url::Url;
 
+use super::options::{parts, patience, retries};
 use super::store::Store;
-use super::{Access, LedgerError, s3};
-use prodpin_net::http::USER_AGENT;
+use super::{Access, LedgerError, s3, store};
 use prodpin_policy::LedgerLocation;
 
 pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Store, LedgerError> {
     match location {
         LedgerLocation::None => Ok(Store::new(Arc::new(InMemory::new()), "in memory")),
         LedgerLocation::Directory(directory) => {
-            let directory = directory.clone();
+            let (directory, name) = (directory.clone(), directory.display().to_string());
             // A directory on a network that is gone answers nothing, and must not take the deadline's clock with it.
-            let opened = tokio::task::spawn_blocking(move || open_directory(&directory, access)).await;
-            opened.map_err(|error| LedgerError::of_io("in a directory", std::io::Error::other(error)))?
+            store::opened(&name, move || open_directory(&directory, access)).await
         }
         LedgerLocation::Store(url) => {
             // Nothing but the place itself: whatever else a URL holds is not for messages (I18).
@@ -92,30 +88,6 @@ fn open_azure(url: &Url, name: &str) -> Result<Store, LedgerError> {
 
 fn said(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
-}
-
-/// The bucket and the prefix in it.
-pub(super) fn parts<'u>(url: &'u Url, name: &str) -> Result<(&'u str, object_store::path::Path), LedgerError> {
-    let unusable = |detail: String| LedgerError::Unusable { location: name.to_owned(), detail };
-    let scheme = url.scheme();
-    let bucket =
-        url.host_str().ok_or_else(|| unusable(format!("it names no bucket; write {scheme}://BUCKET/PREFIX")))?;
-    let prefix = object_store::path::Path::from_url_path(url.path())
-        .map_err(|_| unusable("the prefix is no clean path; leave out empty parts, '.' and '..'".to_owned()))?;
-    Ok((bucket, prefix))
-}
-
-/// A store that accepts a request and says nothing must not hold up a run: with the retries below, no answer at all is
-/// an error within two minutes (F5).
-pub(super) fn patience() -> ClientOptions {
-    ClientOptions::new()
-        .with_user_agent(http::HeaderValue::from_static(USER_AGENT))
-        .with_connect_timeout(Duration::from_secs(5))
-        .with_timeout(Duration::from_secs(30))
-}
-
-pub(super) fn retries() -> RetryConfig {
-    RetryConfig { max_retries: 6, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() }
 }
 
 fn open_directory(directory: &FilePath, access: Access) -> Result<Store, LedgerError> {

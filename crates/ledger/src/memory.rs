@@ -11,10 +11,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use tlog_tiles::tlog::Hash;
 
-use super::head_file::{self, Found};
+use super::head_file::{self, Found, Remembered};
 use super::proof::Consistency;
 use super::read::Slot;
 use super::{Access, Head, Ledger, LedgerError, VerifierKey};
@@ -23,21 +22,6 @@ use prodpin_policy::{LedgerLocation, Safeguards};
 /// What this process saw last of each ledger that it opened, by the ledger's place: `watch` and a warm function open the
 /// same one again and again, and a directory may be unmounted or exchanged in between.
 static SEEN: Mutex<BTreeMap<String, Remembered>> = Mutex::new(BTreeMap::new());
-
-/// A head as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Remembered {
-    /// The log's own name.
-    origin: String,
-    #[serde(flatten)]
-    head: Head,
-    /// The key that signed it; none in an unsigned log, and in the memory of a program before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    /// Where the ledger is; only where a policy's last ledger is remembered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ledger: Option<String>,
-}
 
 /// What a memory says of the log that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

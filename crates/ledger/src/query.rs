@@ -6,8 +6,9 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 
 use super::batch::Batch;
-use super::index::{Closed, RUNS_KEPT, Touch};
+use super::index::{Closed, RUNS_KEPT};
 use super::read::{Slot, Tip, batch_path, checkpoint_path};
+use super::touch::Touch;
 use super::{Head, Ledger, LedgerError, batch, succession};
 use prodpin_core::model::{Entry, Event, RepositoryKey, RunId, RunRecord, RunScope, Tag};
 

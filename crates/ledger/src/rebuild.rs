@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use futures::TryStreamExt as _;
 
 use super::batch::Batch;
-use super::index::Touch;
 use super::read::Tip;
 use super::recall::Stored;
+use super::touch::Touch;
 use super::view::{View, by_repository};
 use super::{Access, Ledger, LedgerError};
 use prodpin_core::model::RepositoryKey;

@@ -3,8 +3,8 @@
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 
-use super::index::Touch;
 use super::repositories::Known;
+use super::touch::Touch;
 use super::view::{Body, View};
 use super::{Ledger, LedgerError, cache};
 use prodpin_core::model::{RepositoryKey, RepositoryState};

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use tlog_tiles::tlog::Hash;
 
 use super::commitment::Commitment;
-use super::index::Touch;
 use super::tiles;
+use super::touch::Touch;
 use prodpin_core::model::{RepositoryKey, RepositoryName, SourceName};
 
 const BUCKETS: usize = 256;

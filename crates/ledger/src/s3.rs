@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_kms::config::{ProvideCredentials as _, SharedCredentialsProvider};
 use object_store::aws::{AmazonS3Builder, AwsCredential, Checksum};
 use object_store::prefix::PrefixStore;
@@ -12,13 +12,15 @@ use object_store::{CredentialProvider, Error};
 use tokio::sync::Mutex;
 use url::Url;
 
+use prodpin_net::aws;
+
 use super::store::Store;
-use super::{LedgerError, location};
+use super::{LedgerError, options};
 
 pub(super) async fn open(url: &Url, name: &str) -> Result<Store, LedgerError> {
     let unusable = |detail: &str| LedgerError::Unusable { location: name.to_owned(), detail: detail.to_owned() };
-    let (bucket, prefix) = location::parts(url, name)?;
-    let chain = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let (bucket, prefix) = options::parts(url, name)?;
+    let chain = aws::loader(None, None).load().await;
     let endpoint = endpoint(&chain);
     let region = match chain.region() {
         Some(region) => region.to_string(),
@@ -32,8 +34,8 @@ pub(super) async fn open(url: &Url, name: &str) -> Result<Store, LedgerError> {
         .with_credentials(Arc::new(Chain::new(&chain).ok_or_else(|| unusable("the AWS chain has no credentials"))?))
         // A bucket with a default retention refuses writes without a checksum.
         .with_checksum_algorithm(Checksum::SHA256)
-        .with_client_options(location::patience())
-        .with_retry(location::retries());
+        .with_client_options(options::patience())
+        .with_retry(options::retries());
     builder = match endpoint {
         Some(endpoint) => builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint),
         // A certificate for *.s3.REGION.amazonaws.com does not cover a name with dots in it.

@@ -23,6 +23,8 @@ pub(super) struct Store {
     /// The local directory, if it is one.
     directory: Option<PathBuf>,
     location: String,
+    /// How long a local disk may take to answer.
+    patience: Duration,
 }
 
 /// What creating an object came to.
@@ -40,6 +42,9 @@ const CREATES: u32 = 8;
 /// prodpin, and is not read into memory (I20).
 const OBJECT_CAP: u64 = 256 << 20;
 
+/// A disk that has not answered by then is one whose server is gone: nothing else would ever end the wait.
+const DISK_PATIENCE: Duration = Duration::from_secs(120);
+
 /// How often a body is asked for that breaks off.
 const READS: u32 = 5;
 
@@ -55,7 +60,8 @@ fn cap_of(path: &Path) -> u64 {
 
 impl Store {
     pub(super) fn new(objects: Arc<dyn ObjectStore>, location: &str) -> Self {
-        Self { caches: objects.clone(), objects, directory: None, location: location.to_owned() }
+        let location = location.to_owned();
+        Self { caches: objects.clone(), objects, directory: None, location, patience: DISK_PATIENCE }
     }
 
     pub(super) fn local(
@@ -64,7 +70,8 @@ impl Store {
         directory: PathBuf,
         location: &str,
     ) -> Self {
-        Self { objects, caches, directory: Some(directory), location: location.to_owned() }
+        let location = location.to_owned();
+        Self { objects, caches, directory: Some(directory), location, patience: DISK_PATIENCE }
     }
 
     pub(super) fn location(&self) -> &str {
@@ -89,6 +96,15 @@ impl Store {
         Some(path.parts().fold(directory, |file, part| file.join(part.as_ref())))
     }
 
+    /// What a place answers, but no longer than a disk may take. Clients of remote stores have limits of their own.
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
+        if self.directory.is_none() {
+            return asked.await;
+        }
+        let answered = tokio::time::timeout(self.patience, asked).await;
+        answered.unwrap_or_else(|_| Err(silent_disk(&self.location, self.patience)))
+    }
+
     /// Whether something else than a file stands in an object's place: opening a named pipe would wait for ever (F80).
     async fn is_stranger(&self, path: &Path, follow: bool) -> bool {
         let Some(file) = self.file(path) else { return false };
@@ -98,6 +114,10 @@ impl Store {
 
     /// The object's bytes; none if the store says definitively that there is no such object.
     pub(super) async fn get(&self, path: &Path) -> Result<Option<Bytes>, LedgerError> {
+        self.in_time(self.get_now(path)).await
+    }
+
+    async fn get_now(&self, path: &Path) -> Result<Option<Bytes>, LedgerError> {
         if self.is_stranger(path, true).await {
             return Err(self.corrupt(format!("{path} is no file")));
         }
@@ -131,6 +151,10 @@ impl Store {
     /// nothing about whether the object was written, so it is looked for (F52). On a local disk an error may mean
     /// that a file is visible and not yet safe, so it stays an error, and the next reader decides (F55).
     pub(super) async fn create(&self, path: &Path, bytes: Vec<u8>) -> Result<Created, LedgerError> {
+        self.in_time(self.create_now(path, bytes)).await
+    }
+
+    async fn create_now(&self, path: &Path, bytes: Vec<u8>) -> Result<Created, LedgerError> {
         let payload = object_store::PutPayload::from(bytes);
         let mut refused = None;
         for attempt in 0..CREATES {
@@ -175,17 +199,20 @@ impl Store {
         if self.is_stranger(path, false).await {
             return None;
         }
-        for attempt in 1..=READS {
-            let found = self.caches.get(path).await.ok()?;
-            if found.meta.size > OBJECT_CAP {
-                return None;
+        let read = async {
+            for attempt in 1..=READS {
+                let Ok(found) = self.caches.get(path).await else { break };
+                if found.meta.size > OBJECT_CAP {
+                    break;
+                }
+                if let Ok(bytes) = found.bytes().await {
+                    return Ok(Some(bytes));
+                }
+                chance::wait(Duration::from_millis(100), attempt).await;
             }
-            if let Ok(bytes) = found.bytes().await {
-                return Some(bytes);
-            }
-            chance::wait(Duration::from_millis(100), attempt).await;
-        }
-        None
+            Ok(None)
+        };
+        self.in_time(read).await.unwrap_or_default()
     }
 
     /// Writes a cache, over what was there.
@@ -219,6 +246,7 @@ impl Store {
             caches,
             directory: self.directory.clone(),
             location: self.location.clone(),
+            patience: self.patience,
         }
     }
 
@@ -237,9 +265,12 @@ impl Store {
     ) -> Result<Vec<T>, LedgerError> {
         if let Some(folder) = self.file(prefix) {
             let after = offset.filename().unwrap_or_default().to_owned();
-            let listed = tokio::task::spawn_blocking(move || names_in(&folder, &after, read)).await;
-            let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-            return listed.map_err(|error| LedgerError::of_io(&self.location, error));
+            let listed = async {
+                let listed = tokio::task::spawn_blocking(move || names_in(&folder, &after, read)).await;
+                let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+                listed.map_err(|error| LedgerError::of_io(&self.location, error))
+            };
+            return self.in_time(listed).await;
         }
         let listed = self.objects.list_with_offset(Some(prefix), offset);
         let names = listed.try_filter_map(|object| std::future::ready(Ok(object.location.filename().and_then(read))));
@@ -259,6 +290,25 @@ impl Store {
             std::future::ready(Ok(greatest.max(number)))
         });
         greatest.await.map_err(|error| self.error(&error))
+    }
+}
+
+/// That a directory did not answer at all.
+fn silent_disk(location: &str, waited: Duration) -> LedgerError {
+    let seconds = waited.as_secs();
+    let detail =
+        format!("its file system did not answer for {seconds} s; see whether the server it is mounted from is up");
+    LedgerError::Unusable { location: location.to_owned(), detail }
+}
+
+/// What opening a directory comes to, in as much time as a disk may take.
+pub(super) async fn opened<T: Send + 'static>(
+    location: &str,
+    open: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
+) -> Result<T, LedgerError> {
+    match tokio::time::timeout(DISK_PATIENCE, tokio::task::spawn_blocking(open)).await {
+        Ok(opened) => opened.map_err(|error| LedgerError::of_io(location, std::io::Error::other(error)))?,
+        Err(_) => Err(silent_disk(location, DISK_PATIENCE)),
     }
 }
 
@@ -284,4 +334,22 @@ fn names_in<T>(folder: &std::path::Path, after: &str, read: fn(&str) -> Option<T
         numbers.extend(name.and_then(read));
     }
     Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::memory::InMemory;
+
+    #[tokio::test]
+    async fn a_directory_that_does_not_answer_is_an_error_that_names_it_i20() {
+        let (objects, place) = (Arc::new(InMemory::new()), "/mnt/gone");
+        let local = Store::local(objects.clone(), objects.clone(), place.into(), place);
+        let local = Store { patience: Duration::from_millis(20), ..local };
+        let error = local.in_time(std::future::pending::<Result<(), LedgerError>>()).await.unwrap_err().to_string();
+        assert!(error.contains(place) && error.contains("did not answer"), "{error}");
+        // The client of a remote store says itself when it gives up.
+        let remote = Store { patience: Duration::ZERO, ..Store::new(objects, "s3://ledger") };
+        assert!(remote.get(&Path::from("checkpoint/1")).await.unwrap().is_none());
+    }
 }

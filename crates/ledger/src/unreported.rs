@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::index::Touch;
+use super::touch::Touch;
 use super::{Ledger, LedgerError};
 use prodpin_core::model::{Answers, Entry, Event, RepositoryKey, RepositoryName, RunId, SourceName};
 

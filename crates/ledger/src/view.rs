@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::Batch;
 use super::cache::{self, Envelope};
 use super::commitment::{Commitment, Hashing};
-use super::index::Touch;
+use super::touch::Touch;
 use prodpin_core::model::{Digest, Entry, Mark, RepositoryKey, RepositoryState};
 
 /// How many of the commits that touched a repository its view lists, so that its history is read at once; older ones are
@@ -100,7 +100,7 @@ impl View {
     /// How much it weighs in memory, in tags and in what they pointed at: a tag that moves all the time is a long story.
     pub(super) fn weight(&self) -> usize {
         let state = &self.body.state;
-        let tags: usize = state.tags.values().map(|history| 1 + history.sightings.len()).sum();
+        let tags: usize = state.tags.values().map(|history| 1 + history.sightings().len()).sum();
         1 + tags + state.deployments.len() + state.pinned.len() + self.body.touches.len()
     }
 }

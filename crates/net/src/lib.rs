@@ -5,5 +5,6 @@ pub mod aws;
 pub mod child;
 pub mod cursor;
 pub mod http;
+pub mod jitter;
 pub mod lenient;
 pub mod memory;

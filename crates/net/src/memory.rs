@@ -140,10 +140,18 @@ impl Drop for Aside {
 const ASIDE_PART: u64 = 2;
 
 impl Budget {
-    /// What repositories may take, where sources set something aside or do not.
+    /// What repositories may take, where sources set something aside or do not: what is left beside that and beside bodies
+    /// of manifests and what these consist of.
     pub fn for_repositories(self, beside: bool) -> u64 {
         let working = self.working();
-        if beside { working - working / ASIDE_PART } else { working }
+        let aside = if beside { working / ASIDE_PART } else { 0 };
+        let bodies = 2 * self.bodies() as u64;
+        (working - aside).saturating_sub(bodies).max(working / 8)
+    }
+
+    /// What bodies of manifests may take; and what artifacts may consist of.
+    fn bodies(self) -> usize {
+        self.part(BODIES_PART, LEAST / 32, 256 << 20)
     }
 }
 
@@ -179,13 +187,13 @@ impl Flight {
 /// What may be in flight of bodies that are read and parsed.
 pub fn bodies() -> &'static Flight {
     static BODIES: OnceLock<Flight> = OnceLock::new();
-    BODIES.get_or_init(|| Flight::new(budget().part(BODIES_PART, 8 << 20, 256 << 20)))
+    BODIES.get_or_init(|| Flight::new(budget().bodies()))
 }
 
 /// What artifacts may consist of, while their parts are asked for.
 pub fn closures() -> &'static Flight {
     static CLOSURES: OnceLock<Flight> = OnceLock::new();
-    CLOSURES.get_or_init(|| Flight::new(budget().part(BODIES_PART, 8 << 20, 256 << 20)))
+    CLOSURES.get_or_init(|| Flight::new(budget().bodies()))
 }
 
 /// Each of the two has this part of what may be in flight.
@@ -399,8 +407,12 @@ mod tests {
         assert_eq!(ASIDE.load(Ordering::Relaxed), 4);
         drop(other);
         let small = Budget { bytes: 256 << 20, limited: true };
-        assert_eq!(small.for_repositories(true) + small.part(ASIDE_PART, 0, u64::MAX) as u64, small.working());
-        assert_eq!(small.for_repositories(false), small.working());
+        let bodies = 2 * small.bodies() as u64;
+        let aside = small.part(ASIDE_PART, 0, u64::MAX) as u64;
+        assert_eq!(small.for_repositories(true) + aside + bodies, small.working(), "the sum is what there is");
+        assert_eq!(small.for_repositories(false) + bodies, small.working());
+        let least = Budget { bytes: LEAST, limited: true };
+        assert_eq!(least.for_repositories(false) + 2 * least.bodies() as u64, least.working());
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::{escape, json as text, sarif, words};
 use prodpin_core::model::{AwsAccount, Code, Finding, Severity};
 use prodpin_core::outcome::identity;
-use prodpin_core::outcome::report::RunSection;
+use prodpin_core::outcome::status::ServiceStatus;
 
 /// The most that one call takes.
 const BATCH: usize = 100;
@@ -20,7 +20,7 @@ pub(super) fn write(report: &Report, context: &Context<'_>, out: &mut dyn Write)
     let mut findings = Severity::ALL.into_iter().rev().flat_map(|severity| report.body.findings(severity)).peekable();
     while findings.peek().is_some() {
         out.write_all(b"{\"Findings\":")?;
-        let batch = findings.by_ref().take(BATCH).map(|found| found.map(|found| one(&found, &report.run, account)));
+        let batch = findings.by_ref().take(BATCH).map(|found| found.map(|found| one(&found, report, account)));
         let batch = batch.collect::<io::Result<Vec<_>>>()?;
         text::value(&batch, out)?;
         out.write_all(b"}\n")?;
@@ -28,7 +28,8 @@ pub(super) fn write(report: &Report, context: &Context<'_>, out: &mut dyn Write)
     Ok(())
 }
 
-fn one(finding: &Finding, run: &RunSection, account: &AwsAccount) -> Value {
+fn one(finding: &Finding, report: &Report, account: &AwsAccount) -> Value {
+    let run = &report.run;
     let AwsAccount { id, region } = account;
     let uid = identity::fingerprint(finding);
     let mut asff = json!({
@@ -62,6 +63,9 @@ fn one(finding: &Finding, run: &RunSection, account: &AwsAccount) -> Value {
     if let Some(scope) = words::scope(&run.scope) {
         asff["ProductFields"]["prodpin/scope"] = json!(clipped(&scope, 1024));
     }
+    let services =
+        ServiceStatus::ALL.map(|status| format!("{}={}", status.as_str(), report.summary.services.of(status)));
+    asff["ProductFields"]["prodpin/services"] = json!(services.join(" "));
     if let Some(ledger) = &run.ledger {
         asff["ProductFields"]["prodpin/ledger"] = json!(clipped(&ledger.position(), 512));
     }

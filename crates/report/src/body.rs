@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 
 use super::spool::{Extent, Spool};
-use prodpin_core::model::{Code, Digest, Finding, RepositoryName, Severity, SourceName};
+use prodpin_core::model::{Code, Digest, Finding, RepositoryKey, RepositoryName, Severity, SourceName};
 use prodpin_core::outcome::report::{Row, RunSection, Summary, total_finding_order};
 
 /// The longest line that is read back. A row holds one repository, and memory is bounded by one repository.
@@ -101,12 +101,14 @@ impl BodyWriter {
     /// Adds a row. Findings about no repository are gathered from all such rows into one, which comes first; there is
     /// one of them for each fault of a source or policy entry, so they are few.
     pub fn push(&mut self, mut row: Row) -> io::Result<()> {
+        row.judge();
         row.findings.iter().for_each(|finding| self.summary.findings.count(finding));
         let Some(repository) = &row.repository else {
             self.loose.append(&mut row.findings);
             return Ok(());
         };
         self.summary.counts += repository.counts;
+        repository.rollback.status.into_iter().for_each(|status| self.summary.services.add(status));
         let (source, name) = (repository.source.clone(), repository.name.clone());
         row.findings.sort_by(total_finding_order);
         let line = line_of(&row)?;
@@ -119,6 +121,30 @@ impl BodyWriter {
         let extent = self.spool.append(&line)?;
         self.index.push(Place { source, name, extent, severities: Severities::of(&row.findings) });
         Ok(())
+    }
+
+    /// The row of a repository as it was added.
+    pub fn row(&mut self, key: &RepositoryKey) -> io::Result<Option<Row>> {
+        let Some(at) = self.place(key) else { return Ok(None) };
+        let line = self.spool.read(self.index[at].extent)?;
+        serde_json::from_slice(&line).map(Some).map_err(io::Error::from)
+    }
+
+    /// Takes the row of a repository out, because another one is to stand in its place.
+    pub fn take(&mut self, key: &RepositoryKey) -> io::Result<Option<Row>> {
+        let row = self.row(key)?;
+        if let (Some(at), Some(row)) = (self.place(key), &row) {
+            self.index.swap_remove(at);
+            row.findings.iter().for_each(|finding| self.summary.findings.uncount(finding));
+            if let Some(repository) = &row.repository {
+                self.summary.counts -= repository.counts;
+            }
+        }
+        Ok(row)
+    }
+
+    fn place(&self, key: &RepositoryKey) -> Option<usize> {
+        self.index.iter().position(|place| place.source == key.source && place.name == key.name)
     }
 
     /// Puts the rows in order. A repository that was added twice is shown twice: hiding one would hide a fault.

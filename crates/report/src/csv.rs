@@ -8,8 +8,9 @@
 //! | `gap` | each thing that could not be read | `message` |
 //! | `finding` | each finding | `severity` … `waived` |
 //!
-//! A service's own columns (`complete`, `ready`, `current`, `roll_back_to`, `depth`, `keep`) are on its targets too,
-//! so that one filter is enough. What is not known reads `unknown`; what does not apply is empty. Text is encoded by
+//! A service's own columns (`complete`, `status`, `intact`, `ready`, `current`, `roll_back_to`, `depth`, `keep`) are on its
+//! targets too, so that one filter is enough. `intact` is about the release to go back to, and `ready` is true nowhere in a
+//! report: whether the database allows it, `prodpin ready` tells. What is not known reads `unknown`; what does not apply is empty. Text is encoded by
 //! [`super::escape::csv`]; exact strings are in the JSON report.
 
 use std::io::{self, Write};
@@ -22,6 +23,7 @@ use super::phrase::Phrase;
 use super::{escape, words};
 use prodpin_core::model::{ArtifactId, Finding, Gap};
 use prodpin_core::outcome::report::{RepositoryReport, RunSection, TargetReport};
+use prodpin_core::outcome::status::ServiceStatus;
 
 /// One line. The order of its fields is the order of the columns: add at the end, never rename.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -55,6 +57,8 @@ struct Line {
     waived: String,
     scope: String,
     ledger: String,
+    status: &'static str,
+    intact: &'static str,
 }
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -105,6 +109,8 @@ fn of_repository(repository: &RepositoryReport) -> Line {
         repository: escape::csv(repository.name.as_str()),
         complete: words::certainty(Some(repository.complete)),
         ready: words::certainty(repository.rollback.ready),
+        status: repository.rollback.status.map_or("", ServiceStatus::as_str),
+        intact: words::certainty(repository.rollback.intact),
         current: id(&repository.rollback.current),
         roll_back_to: id(&repository.rollback.to),
         depth: Some(repository.rollback.depth),

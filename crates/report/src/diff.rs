@@ -12,10 +12,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::body::Report;
+use super::overview::Names;
 use super::phrase::Phrase;
 use super::render::Format;
 use super::{escape, json as text, words};
-use prodpin_core::model::{Code, Finding, FindingKey, RepositoryName, SourceName};
+use prodpin_core::model::{Finding, FindingKey, RepositoryName, SourceName};
 use prodpin_core::outcome::report::{LedgerSection, Row, RunSection, total_finding_order};
 
 /// What became of a finding.
@@ -129,7 +130,7 @@ impl<'a> Diff<'a> {
             })
             .collect();
         changes.extend(old.into_values().map(|finding| {
-            let (change, resolved) = match (settled, happened(finding.code)) {
+            let (change, resolved) = match (settled, finding.code.is_event()) {
                 (false, _) => (Change::Unsettled, None),
                 (true, true) => (Change::Past, None),
                 (true, false) => (Change::Resolved, Some(now)),
@@ -257,20 +258,6 @@ fn take(rows: &mut Peekable<impl Iterator<Item = io::Result<Row>>>, wanted: &Key
     Ok((findings, looked && complete))
 }
 
-/// Whether findings of this kind tell what happened rather than what is the case.
-fn happened(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TagMoved
-            | Code::TagDeleted
-            | Code::TagRecreated
-            | Code::TagFlapped
-            | Code::TagsMovedTogether
-            | Code::ObjectOverwritten
-            | Code::SettingsChanged
-    )
-}
-
 /// How a page is written.
 trait Look {
     fn phrase(&self, phrase: &Phrase) -> String;
@@ -287,15 +274,14 @@ struct Plain;
 struct Markdown;
 
 fn item(finding: &Finding) -> Phrase {
-    let about = finding.repository.as_ref().map(RepositoryName::as_str);
-    let about = about.or(finding.source.as_ref().map(SourceName::as_str)).unwrap_or("policy");
+    let about = Names::WITH_SOURCE.subject(finding.source.as_ref(), finding.repository.as_ref());
     let waived = if finding.waived.is_some() { " (waived)" } else { "" };
     Phrase::said(words::severity(finding.severity))
         .say(" ")
         .say(finding.code.as_str())
         .say(waived)
         .say(" ")
-        .then(Phrase::name(about))
+        .then(about)
         .say(": ")
         .then(Phrase::sentence(&finding.message))
 }

@@ -10,9 +10,10 @@ use serde_json::ser::Formatter;
 
 use super::body::Report;
 use prodpin_core::model::Severity;
+use prodpin_core::outcome::report::SCHEMA;
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(b"{\n\"run\":")?;
+    write!(out, "{{\n\"schema\":{SCHEMA},\n\"run\":")?;
     value(&report.run, out)?;
     out.write_all(b",\n\"summary\":")?;
     value(&report.summary, out)?;
@@ -28,13 +29,18 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// A document of a header, a summary and rows.
 pub(super) fn document<T: Serialize>(
+    version: Option<u32>,
     name: &str,
     section: &impl Serialize,
     summary: &impl Serialize,
     rows: impl Iterator<Item = io::Result<T>>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    write!(out, "{{\n\"{name}\":")?;
+    out.write_all(b"{\n")?;
+    if let Some(version) = version {
+        writeln!(out, "\"schema\":{version},")?;
+    }
+    write!(out, "\"{name}\":")?;
     value(section, out)?;
     out.write_all(b",\n\"summary\":")?;
     value(summary, out)?;

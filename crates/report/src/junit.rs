@@ -12,7 +12,8 @@ use super::body::Report;
 use super::context::Context;
 use super::{escape, words};
 use prodpin_core::model::{Finding, Severity};
-use prodpin_core::outcome::report::Row;
+use prodpin_core::outcome::report::{RepositoryReport, Row};
+use prodpin_core::outcome::status::ServiceStatus;
 
 /// So many findings are spelt out for one service, most severe first; the JSON report holds all of them (F96).
 const SPELT_OUT: usize = 50;
@@ -53,14 +54,19 @@ pub(super) fn write(report: &Report, context: &Context<'_>, out: &mut dyn Write)
     let suite = suite.chain([("timestamp", timestamp.as_str())]);
     xml.create_element("testsuites").with_attributes(all).write_inner_content(|xml| {
         xml.create_element("testsuite").with_attributes(suite).write_inner_content(|xml| {
-            if let Some(ledger) = &report.run.ledger {
-                let position = escape::terminal(&ledger.position());
-                xml.create_element("properties").write_inner_content(|xml| {
-                    let property = [("name", "ledger"), ("value", position.as_str())];
-                    xml.create_element("property").with_attributes(property).write_empty()?;
-                    Ok(())
-                })?;
-            }
+            xml.create_element("properties").write_inner_content(|xml| {
+                let mut property = |name: &str, value: &str| {
+                    let named = xml.create_element("property").with_attributes([("name", name), ("value", value)]);
+                    named.write_empty().map(|_| ())
+                };
+                if let Some(ledger) = &report.run.ledger {
+                    property("ledger", &escape::terminal(&ledger.position()))?;
+                }
+                ServiceStatus::ALL.into_iter().try_for_each(|status| {
+                    let count = report.summary.services.of(status).to_string();
+                    property(&format!("services.{}", status.as_str()), &count)
+                })
+            })?;
             if !report.run.complete {
                 incomplete(xml)?;
             }
@@ -127,13 +133,17 @@ fn outcome(row: &Row, fail_on: Severity) -> Outcome {
         ));
     }
     match &row.repository {
-        Some(repository) if !repository.complete || repository.rollback.ready.is_none() => {
+        Some(repository) if !repository.complete || is_unknown(repository) => {
             let why =
                 words::trouble(repository).map_or_else(|| "not everything was read".to_owned(), |why| why.terminal());
             Outcome::Unknown(why)
         }
         _ => Outcome::Passed,
     }
+}
+
+fn is_unknown(repository: &RepositoryReport) -> bool {
+    repository.rollback.status == Some(ServiceStatus::Unknown)
 }
 
 fn counts(finding: &Finding, fail_on: Severity) -> bool {

@@ -149,7 +149,9 @@ impl Draft {
 fn words(spans: &[Span]) -> Vec<Vec<Span>> {
     let mut words: Vec<Vec<Span>> = vec![Vec::new()];
     for each in spans {
-        for (place, part) in each.text.split(' ').enumerate() {
+        // A command of ours is recognised by its first two words.
+        let text = each.text.replace("`prodpin ", "`prodpin\u{a0}");
+        for (place, part) in text.split(' ').enumerate() {
             if place > 0 {
                 words.push(Vec::new());
             }

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use super::body::Report;
-use super::overview::{Cluster, Group, Names, Overview, Service, Standing};
+use super::overview::{Cluster, Group, Names, Overview, Service};
 use super::phrase::Phrase;
 use super::{escape, table, words};
 use prodpin_core::outcome::report::{LedgerSection, UNSIGNED};
+use prodpin_core::outcome::status::ServiceStatus;
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let overview = Overview::of(report)?;
@@ -39,7 +40,7 @@ fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Resu
         writeln!(out, "> **NOTHING PROTECTED.** {}\n", nothing.markdown())?;
     }
     let counts = &report.summary.counts;
-    let totals = words::ready_apart(overview.total(Standing::Protected))
+    let totals = words::ready_apart(overview.total(ServiceStatus::Protected))
         .say(" ")
         .number(counts.protected)
         .say(" of ")
@@ -51,9 +52,9 @@ fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Resu
 }
 
 fn verdict(overview: &Overview) -> Phrase {
-    let counts = Standing::ALL.into_iter().filter(|standing| overview.total(*standing) > 0);
+    let counts = ServiceStatus::ALL.into_iter().filter(|status| overview.total(*status) > 0);
     let counts =
-        counts.map(|standing| Phrase::default().number(overview.total(standing)).say(" ").say(table::word(standing)));
+        counts.map(|status| Phrase::default().number(overview.total(status)).say(" ").say(table::word(status)));
     let verdict = Phrase::joined(counts, ", ");
     if verdict.is_empty() { Phrase::said("no service was looked at") } else { verdict }
 }
@@ -86,31 +87,38 @@ fn services(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
         out,
         "### Services\n\n| | Service | Running | Roll back to | Protected | What is wrong |\n|---|---|---|---|---|---|"
     )?;
-    for standing in Standing::ALL {
-        let Some(services) = overview.services.get(&standing) else { continue };
+    for status in ServiceStatus::ALL {
+        let Some(services) = overview.services.get(&status) else { continue };
         let shown = services.shown.len() as u64;
-        if standing == Standing::Protected && services.total > shown {
+        if status == ServiceStatus::Protected && services.total > shown {
             let all = Phrase::default().counted(services.total, "service", "services").say(", every target protected");
-            writeln!(out, "| {} | {} | | | | |", status(standing), all.markdown())?;
+            writeln!(out, "| {} | {} | | | | |", sign_of(status, false), all.markdown())?;
             continue;
         }
         services.shown.values().try_for_each(|service| row(service, overview.names, out))?;
         if services.total > shown {
             let rest = Phrase::said("… and ").number(services.total - shown).say(" more");
-            writeln!(out, "| {} | {} | | | | |", status(standing), rest.markdown())?;
+            writeln!(out, "| {} | {} | | | | |", sign_of(status, false), rest.markdown())?;
         }
     }
     writeln!(out)
 }
 
-fn status(standing: Standing) -> &'static str {
-    match standing {
-        Standing::NotReady => "❌ **NOT READY**",
-        Standing::Unknown => "❔ **UNKNOWN**",
-        Standing::Endangered => "‼️ **IN DANGER**",
-        Standing::Attention => "⚠️ needs attention",
-        Standing::First => "no earlier release",
-        Standing::Protected => "✅ protected",
+fn sign_of(status: ServiceStatus, marked: bool) -> String {
+    let sign = match status {
+        ServiceStatus::NotReady => "❌ ",
+        ServiceStatus::InDanger => "‼️ ",
+        ServiceStatus::Unknown => "❔ ",
+        ServiceStatus::NotProtected => "⚠️ ",
+        ServiceStatus::Protected | ServiceStatus::Ready if marked => "⚠️ ",
+        ServiceStatus::NoEarlierRelease => "",
+        ServiceStatus::Protected | ServiceStatus::Ready => "✅ ",
+    };
+    match status {
+        ServiceStatus::NotReady | ServiceStatus::InDanger | ServiceStatus::Unknown => {
+            format!("{sign}**{}**", table::word(status))
+        }
+        _ => format!("{sign}{}", table::word(status)),
     }
 }
 
@@ -134,7 +142,7 @@ fn row(service: &Service, names: Names, out: &mut dyn Write) -> io::Result<()> {
         Phrase::joined(wrong, "; "),
     ];
     let cells = cells.map(|cell| cell.markdown()).join(" | ");
-    writeln!(out, "| {} | {cells} |", status(service.standing))
+    writeln!(out, "| {} | {cells} |", sign_of(service.status, service.needs_a_person()))
 }
 
 fn findings(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Result<()> {

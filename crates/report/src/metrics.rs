@@ -6,10 +6,9 @@
 use std::io;
 
 use super::body::Report;
-use super::overview::Standing;
-use super::table;
 use prodpin_core::model::{Code, Severity};
 use prodpin_core::outcome::report::RepositoryReport;
+use prodpin_core::outcome::status::ServiceStatus;
 
 /// Takes gauges, one after the other, all samples of one before the next.
 pub trait Metrics {
@@ -89,28 +88,32 @@ type Fact = fn(&RepositoryReport) -> Option<u64>;
 
 /// One pass for each metric: the format wants all samples of a metric together, and no row stays in memory.
 fn of_services(report: &Report, out: &mut dyn Metrics) -> io::Result<()> {
-    let mut standings = [0_u64; Standing::ALL.len()];
+    out.gauge("prodpin_services", "Services by their status; whether a protected one is ready, prodpin ready tells.")?;
+    for status in ServiceStatus::ALL {
+        out.sample(&[("status", status.as_str())], report.summary.services.of(status) as f64)?;
+    }
+    out.gauge("prodpin_service_status", "The status of a service: 1 for the one that it has.")?;
     for row in report.body.rows() {
-        let row = row?;
-        let standing = row.repository.as_ref().map(|repository| Standing::of(repository, &row.findings));
-        if let Some(place) = Standing::ALL.iter().position(|other| Some(*other) == standing) {
-            standings[place] += 1;
-        }
+        let Some(repository) = row?.repository else { continue };
+        let Some(status) = repository.rollback.status else { continue };
+        let (source, name) = (repository.source.as_str(), repository.name.as_str());
+        out.sample(&[("source", source), ("repository", name), ("status", status.as_str())], 1.0)?;
     }
-    out.gauge("prodpin_services", "Services by how they stand.")?;
-    for (standing, count) in Standing::ALL.into_iter().zip(standings) {
-        out.sample(&[("standing", table::word(standing))], count as f64)?;
-    }
-    let facts: [(&str, &str, Fact); 5] = [
+    let facts: [(&str, &str, Fact); 6] = [
         ("prodpin_service_complete", "Whether everything about the service was read.", |of| {
             Some(u64::from(of.complete))
         }),
         (
-            "prodpin_service_rollback_ready",
-            "Whether an earlier release is intact and nothing that was asked forbids it; no sample where unknown. Images are asked about the database by prodpin ready.",
-            |of| of.rollback.ready.map(u64::from),
+            "prodpin_service_rollback_intact",
+            "Whether the release to go back to is intact; no sample where unknown, and where there is no earlier release.",
+            |of| of.rollback.intact.map(u64::from),
         ),
-        ("prodpin_service_rollback_depth", "Restorable releases before the current one.", |of| {
+        (
+            "prodpin_service_protected",
+            "Whether every rollback target of the service is protected; no sample where unknown, and where there is no earlier release.",
+            |of| of.rollback.protected.map(u64::from),
+        ),
+        ("prodpin_service_rollback_depth", "Intact releases before the current one.", |of| {
             Some(u64::from(of.rollback.depth))
         }),
         ("prodpin_service_targets", "Rollback targets of the service.", |of| Some(of.counts.targets)),

@@ -18,14 +18,15 @@ const COMPLIANCE_FINDING: u32 = 2003;
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for severity in Severity::ALL.into_iter().rev() {
         for finding in report.body.findings(severity) {
-            text::value(&event(&finding?, &report.run), out)?;
+            text::value(&event(&finding?, report), out)?;
             out.write_all(b"\n")?;
         }
     }
     Ok(())
 }
 
-fn event(finding: &Finding, run: &RunSection) -> Value {
+fn event(finding: &Finding, report: &Report) -> Value {
+    let run = &report.run;
     let new = finding.first_seen >= run.started;
     let (activity, activity_name) = if new { (1, "Create") } else { (2, "Update") };
     let (severity, severity_name) = severity(finding.severity);
@@ -80,6 +81,7 @@ fn event(finding: &Finding, run: &RunSection) -> Value {
         }],
     });
     event["unmapped"] = Value::Object(evidence(finding, run));
+    event["unmapped"]["services"] = json!(report.summary.services);
     event
 }
 

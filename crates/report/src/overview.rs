@@ -10,55 +10,14 @@ use super::phrase::Phrase;
 use super::words;
 use prodpin_core::model::{Code, Finding, Gap, Mode, RepositoryName, Scope, Severity, SourceName};
 use prodpin_core::outcome::report::{PinReport, RepositoryReport, Row};
+use prodpin_core::outcome::status::ServiceStatus;
 
-/// How a service stands, the greatest danger to a rollback first. Whether the database allows one is not among it: that
-/// is for `prodpin ready` to answer, and until then nothing is called ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
-    /// It cannot be rolled back: what it could go back to is lost, or does not work on today's database.
-    NotReady,
-    /// It can, or may, and something critical says that it soon cannot.
-    Endangered,
-    /// It could not be told.
-    Unknown,
-    /// It can, and something about it needs a person.
-    Attention,
-    /// There is no earlier release yet, and nothing is lost.
-    First,
-    /// It can, and every target is protected.
-    Protected,
-}
-
-impl Standing {
-    pub(super) const ALL: [Self; 6] =
-        [Self::NotReady, Self::Endangered, Self::Unknown, Self::Attention, Self::First, Self::Protected];
-
-    /// Unknown is never counted as protected, and protected is never said of what was not read whole.
-    pub(super) fn of(row: &RepositoryReport, findings: &[Finding]) -> Self {
-        let worst = findings.iter().filter(|finding| finding.waived.is_none()).map(|finding| finding.severity).max();
-        let worrying = worst > Some(Severity::Info);
-        let critical = worst == Some(Severity::Critical);
-        let unprotected = row.targets.iter().any(|target| target.protected != Some(true));
-        let lost = row.targets.iter().any(|target| target.restorable == Some(false));
-        match row.rollback.ready {
-            Some(false) if lost || critical || row.rollback.contracted.is_some() => Self::NotReady,
-            _ if critical => Self::Endangered,
-            // What else is wrong with it needs a person all the same.
-            Some(false) if worst > Some(Severity::Medium) => Self::Attention,
-            Some(false) => Self::First,
-            None => Self::Unknown,
-            Some(true) if worrying || unprotected || !row.complete => Self::Attention,
-            Some(true) => Self::Protected,
-        }
-    }
-
-    /// How many of them are listed one by one.
-    fn listed(self) -> usize {
-        match self {
-            Self::NotReady | Self::Endangered => 25,
-            Self::Unknown | Self::Attention | Self::First => 10,
-            Self::Protected => 20,
-        }
+/// How many services of a status are listed one by one.
+fn listed(status: ServiceStatus) -> usize {
+    match status {
+        ServiceStatus::NotReady | ServiceStatus::InDanger => 25,
+        ServiceStatus::Unknown | ServiceStatus::NotProtected | ServiceStatus::NoEarlierRelease => 10,
+        ServiceStatus::Protected | ServiceStatus::Ready => 20,
     }
 }
 
@@ -109,7 +68,7 @@ impl PinTotals {
 
 /// One service on the page.
 pub(super) struct Service {
-    pub(super) standing: Standing,
+    pub(super) status: ServiceStatus,
     /// Without its gaps, which may be as many as its tags.
     pub(super) report: RepositoryReport,
     /// Why it cannot be rolled back, or why that could not be told.
@@ -121,6 +80,11 @@ pub(super) struct Service {
 }
 
 impl Service {
+    /// Whether something that was found about it needs a person.
+    pub(super) fn needs_a_person(&self) -> bool {
+        self.found.iter().any(|(severity, ..)| *severity > Severity::Info)
+    }
+
     /// What was found about it, in short: nothing is an empty phrase.
     pub(super) fn found(&self) -> Phrase {
         let found = self.found.iter().map(|(severity, code, count)| {
@@ -131,7 +95,7 @@ impl Service {
     }
 }
 
-/// The services of one standing: the first few, and how many there are.
+/// The services of one status: the first few, and how many there are.
 #[derive(Default)]
 pub(super) struct Services {
     pub(super) total: u64,
@@ -187,7 +151,7 @@ impl Hidden {
 #[derive(Default)]
 pub(super) struct Overview {
     pub(super) names: Names,
-    pub(super) services: BTreeMap<Standing, Services>,
+    pub(super) services: BTreeMap<ServiceStatus, Services>,
     pub(super) groups: BTreeMap<(Reverse<Severity>, Code), Group>,
     pub(super) unread: Unread,
     pub(super) pins: PinTotals,
@@ -220,8 +184,8 @@ impl Overview {
         Ok(overview)
     }
 
-    pub(super) fn total(&self, standing: Standing) -> u64 {
-        self.services.get(&standing).map_or(0, |services| services.total)
+    pub(super) fn total(&self, status: ServiceStatus) -> u64 {
+        self.services.get(&status).map_or(0, |services| services.total)
     }
 
     /// What the policy waives: nothing is an empty phrase.
@@ -234,7 +198,7 @@ impl Overview {
     }
 
     pub(super) fn service_count(&self) -> u64 {
-        Standing::ALL.into_iter().map(|standing| self.total(standing)).sum()
+        ServiceStatus::ALL.into_iter().map(|status| self.total(status)).sum()
     }
 
     fn add(&mut self, mut row: Row) {
@@ -295,14 +259,14 @@ impl Overview {
             self.unread.add(at > 0, Hidden::behind(gap), what);
         }
         report.targets.iter().for_each(|target| self.pins.add(target.pin));
-        let standing = Standing::of(&report, findings);
-        let services = self.services.entry(standing).or_default();
+        let status = ServiceStatus::of(&report, findings);
+        let services = self.services.entry(status).or_default();
         services.total += 1;
         let counting = || findings.iter().filter(|finding| finding.waived.is_none());
         let worst = counting().map(|finding| finding.severity).max();
         let key = (Reverse(worst), report.source.clone(), report.name.clone());
         // The clean ones are many, and a service that will not be shown is not worth a copy.
-        let full = services.shown.len() >= standing.listed();
+        let full = services.shown.len() >= listed(status);
         if full && services.shown.last_key_value().is_some_and(|(last, _)| *last < key) {
             return;
         }
@@ -314,8 +278,8 @@ impl Overview {
         let found = found.into_iter().map(|((severity, code), count)| (severity.0, code, count)).collect();
         let remedy = counting().next().map(|finding| finding.remedy.clone());
         report.gaps = Vec::new();
-        services.shown.insert(key, Service { standing, report, trouble, found, remedy });
-        if services.shown.len() > standing.listed() {
+        services.shown.insert(key, Service { status, report, trouble, found, remedy });
+        if services.shown.len() > listed(status) {
             services.shown.pop_last();
         }
     }
@@ -351,6 +315,9 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// By name and source, however many sources there are.
+    pub(super) const WITH_SOURCE: Self = Self { with_source: true };
+
     pub(super) fn of_report(report: &Report) -> Self {
         Self { with_source: !report.body.has_one_source() }
     }
@@ -420,6 +387,9 @@ mod tests {
             counts: Counts::default(),
             rollback: Rollback {
                 contracted: None,
+                status: None,
+                intact: None,
+                protected: None,
                 ready: Some(false),
                 current: None,
                 from: None,
@@ -446,10 +416,10 @@ mod tests {
         let kept: usize =
             overview.groups.values().flat_map(|group| &group.shown).map(|shown| shown.examples.len()).sum();
         assert_eq!(kept, (1 + subjects_listed(Severity::Medium)) * EXAMPLES);
-        let services = &overview.services[&Standing::First];
-        assert_eq!((services.total, services.shown.len()), (9_999, Standing::First.listed()));
+        let services = &overview.services[&ServiceStatus::NoEarlierRelease];
+        assert_eq!((services.total, services.shown.len()), (9_999, listed(ServiceStatus::NoEarlierRelease)));
         let (worst, services) = overview.services.first_key_value().unwrap();
-        assert_eq!((*worst, services.total), (Standing::NotReady, 1));
+        assert_eq!((*worst, services.total), (ServiceStatus::NotReady, 1));
         assert_eq!(services.shown.values().next().unwrap().report.name.as_str(), "service-09999");
         let worst = overview.groups.values().next().unwrap();
         assert_eq!((worst.severity, worst.findings, worst.subjects), (Severity::Critical, 10, 1));
@@ -460,30 +430,32 @@ mod tests {
         let mut service = row("a", Severity::Info, 0).repository.unwrap();
         let critical = row("a", Severity::Critical, 1).findings;
         for (ready, complete, findings, expected) in [
-            (None, true, &[][..], Standing::Unknown),
-            (Some(true), true, &[], Standing::Protected),
-            (Some(true), false, &[], Standing::Attention),
-            (Some(false), true, &[], Standing::First),
-            (Some(true), true, &critical, Standing::Endangered),
-            (None, true, &critical, Standing::Endangered),
-            (Some(false), true, &critical, Standing::NotReady),
+            (None, true, &[][..], ServiceStatus::Unknown),
+            (Some(true), true, &[], ServiceStatus::Protected),
+            (Some(true), false, &[], ServiceStatus::NotProtected),
+            (Some(false), true, &[], ServiceStatus::NoEarlierRelease),
+            (Some(true), true, &critical, ServiceStatus::InDanger),
+            (None, true, &critical, ServiceStatus::InDanger),
+            (Some(false), true, &critical, ServiceStatus::NotReady),
         ] {
-            (service.rollback.ready, service.complete) = (ready, complete);
-            assert_eq!(Standing::of(&service, findings), expected, "{ready:?} {complete}");
+            service.rollback.ready = ready.filter(|ready| !ready);
+            (service.rollback.intact, service.complete) = (ready.filter(|ready| *ready), complete);
+            assert_eq!(ServiceStatus::of(&service, findings), expected, "{ready:?} {complete}");
         }
         (service.rollback.ready, service.rollback.contracted) = (Some(false), service.rollback.to.clone());
         service.rollback.contracted.get_or_insert_with(|| prodpin_core::model::Digest::of(b"contracting").into());
-        assert_eq!(Standing::of(&service, &[]), Standing::NotReady, "the database has moved on");
+        assert_eq!(ServiceStatus::of(&service, &[]), ServiceStatus::NotReady, "the database has moved on");
     }
 
     #[test]
     fn what_is_deleted_now_stands_above_a_service_with_one_release() {
         let mut overview = Overview::default();
         let mut endangered = row("z", Severity::Critical, 1);
-        endangered.repository.as_mut().unwrap().rollback.ready = Some(true);
+        let rollback = &mut endangered.repository.as_mut().unwrap().rollback;
+        (rollback.intact, rollback.ready) = (Some(true), None);
         overview.add(row("a", Severity::Low, 1));
         overview.add(endangered);
-        let order: Vec<Standing> = overview.services.keys().copied().collect();
-        assert_eq!(order, [Standing::Endangered, Standing::First]);
+        let order: Vec<ServiceStatus> = overview.services.keys().copied().collect();
+        assert_eq!(order, [ServiceStatus::InDanger, ServiceStatus::NoEarlierRelease]);
     }
 }

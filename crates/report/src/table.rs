@@ -8,15 +8,14 @@ use std::io::{self, Write};
 use super::body::Report;
 use super::escape;
 use super::layout::{FIRM_SPACE, Page, Paint, plain, span};
-use super::overview::{Cluster, Group, Names, Overview, Standing};
+use super::overview::{Cluster, Group, Names, Overview};
 use super::phrase::Phrase;
 use super::render::Style;
 use super::words;
 use prodpin_core::model::Severity;
 use prodpin_core::outcome::report::{FindingCounts, LedgerSection, UNSIGNED};
-use services::look;
-
-pub(super) use services::word;
+use prodpin_core::outcome::status::ServiceStatus;
+pub(super) use services::{look, word};
 
 pub(super) fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let overview = Overview::of(report)?;
@@ -78,14 +77,14 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         page.paragraph(0, 2, &[span(Paint::Bad, "! NOTHING PROTECTED"), plain("\u{a0} "), plain(nothing.terminal())])?;
     }
     let mut spans = Vec::new();
-    for standing in Standing::ALL {
-        let total = overview.total(standing);
+    for status in ServiceStatus::ALL {
+        let total = overview.total(status);
         if total > 0 {
-            let (symbol, paint) = look(standing);
+            let (symbol, paint) = look(status);
             let count = Phrase::default().number(total).terminal();
             spans.push(span(
                 paint,
-                format!("{symbol}{FIRM_SPACE}{count}{FIRM_SPACE}{}", word(standing).replace(' ', "\u{a0}")),
+                format!("{symbol}{FIRM_SPACE}{count}{FIRM_SPACE}{}", word(status).replace(' ', "\u{a0}")),
             ));
             spans.push(plain(format!("{FIRM_SPACE}{FIRM_SPACE} ")));
         }
@@ -110,7 +109,7 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
     if overview.service_count() == 0 {
         return Ok(());
     }
-    let ready = words::ready_apart(overview.total(Standing::Protected));
+    let ready = words::ready_apart(overview.total(ServiceStatus::Protected));
     page.paragraph(0, 2, &[span(Paint::Faint, ready.terminal())])
 }
 
@@ -135,7 +134,7 @@ fn unread(page: &mut Page<'_>, overview: &Overview) -> io::Result<()> {
     more(page, 2, unread.more(), "more; all of them: --format csv")
 }
 
-fn heading(page: &mut Page<'_>, title: &str, note: Phrase) -> io::Result<()> {
+fn heading(page: &mut Page<'_>, title: &'static str, note: Phrase) -> io::Result<()> {
     page.blank()?;
     page.paragraph(0, 2, &[span(Paint::Strong, title), plain("\u{a0} "), span(Paint::Faint, note.terminal())])
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::body::Report;
 use super::phrase::Phrase;
 use prodpin_core::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, RunScope, Scope, Severity, SourceName};
+use prodpin_core::outcome::known_as::KnownAs;
 use prodpin_core::outcome::report::{PinReport, Reason, RepositoryReport, RunSection, TargetReport};
 
 pub(super) fn mode(mode: Mode) -> &'static str {
@@ -78,22 +79,11 @@ pub(super) fn release(repository: &RepositoryReport, artifact: &ArtifactId) -> P
     }
 }
 
-/// The name people know a target by: as a workload names it, its release tag, else any tag, else one it had.
+/// The name people know a target by.
 pub(super) fn label(target: &TargetReport) -> Option<Phrase> {
-    let is_release = |reason: &&Reason| matches!(reason, Reason::ReleaseTag { .. });
-    let now = |tag: &prodpin_core::model::Tag| Phrase::name(tag.as_str());
-    // In the order in which people know them: first as workloads name it.
-    if let Some(tag) = target.references.first() {
-        return Some(now(tag));
-    }
-    if let Some(Reason::ReleaseTag { tag }) = target.reasons.iter().find(is_release) {
-        return Some(now(tag));
-    }
-    target.reasons.iter().find_map(|reason| match reason {
-        Reason::ReleasedAs { tag } | Reason::MovedIn { tag } | Reason::MovingTagBefore { tag } => {
-            Some(Phrase::said("was ").then(now(tag)))
-        }
-        _ => None,
+    Some(match target.known_as()? {
+        KnownAs::Now(tag) => Phrase::name(tag.as_str()),
+        KnownAs::Once(tag) => Phrase::said("was ").then(Phrase::name(tag.as_str())),
     })
 }
 
@@ -108,11 +98,11 @@ pub(super) fn current(repository: &RepositoryReport) -> Phrase {
 /// What to roll back to. What was not proven is never offered without saying so.
 pub(super) fn roll_back_to(repository: &RepositoryReport) -> Phrase {
     let rollback = &repository.rollback;
-    match (rollback.ready, &rollback.to) {
-        (Some(false), _) => Phrase::said("nothing"),
-        (Some(true), Some(to)) => release(repository, to),
-        (None, Some(to)) => Phrase::said("unknown, perhaps ").then(release(repository, to)),
-        (_, None) => Phrase::said("unknown"),
+    match (rollback.ready, rollback.intact, &rollback.to) {
+        (Some(false), ..) => Phrase::said("nothing"),
+        (_, Some(true), Some(to)) => release(repository, to),
+        (_, _, Some(to)) => Phrase::said("unknown, perhaps ").then(release(repository, to)),
+        (.., None) => Phrase::said("unknown"),
     }
 }
 
@@ -174,6 +164,7 @@ pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
         return Some(moved.say(" took away what every earlier release needs"));
     }
     match (repository.rollback.ready, earlier) {
+        (None, _) if repository.rollback.intact == Some(true) => None,
         (Some(true), _) => None,
         (Some(false), 0) => {
             let none = Phrase::said("no earlier release is known");

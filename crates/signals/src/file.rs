@@ -11,6 +11,8 @@ use prodpin_core::model::{Cause, Evidence, Reference, Tenure};
 
 /// A million references of a hundred bytes do not fit, and nobody runs that many.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// A disk that has not answered by then is one whose server is gone.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// How many bad references are told one by one; the rest are counted.
 const MAX_TOLD: usize = 20;
 
@@ -38,8 +40,13 @@ impl ProductionSignal for FileSignal {
 
     async fn collect(&self) -> Signalled {
         let (via, path) = (self.name(), self.path.clone());
-        let read = tokio::task::spawn_blocking(move || read(&path)).await;
-        let text = read.unwrap_or_else(|error| Err((Cause::Unreachable, error.to_string())));
+        let read = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(move || read(&path))).await;
+        let silent =
+            || (Cause::TimedOut, "its file system does not answer; see whether it is still mounted".to_owned());
+        let text = match read {
+            Ok(read) => read.unwrap_or_else(|error| Err((Cause::Unreachable, error.to_string()))),
+            Err(_) => Err(silent()),
+        };
         interpret(via, text)
     }
 }

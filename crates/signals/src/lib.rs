@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use prodpin_core::model::{
-    Cause, ChartReference, Concern, Control, Evidence, Gap, NodeDigest, Reference, SchemaChange, Scope, Tenure,
-    Workload,
+    Cause, ChartReference, Concern, Control, Evidence, Gap, NamePatterns, NodeDigest, Reference, SchemaChange, Scope,
+    Tenure, Workload,
 };
 use prodpin_policy::{Policy, SignalConfig};
 
@@ -29,6 +29,12 @@ pub trait ProductionSignal: Send + Sync {
 
     /// What it names now. A signal that could not be read whole says so in `gaps`; that is never "nothing runs".
     async fn collect(&self) -> Signalled;
+
+    /// What runs now, as `collect` would name it, for less than that asks: enough to see whether something else runs than
+    /// before, and to decide nothing (F92). None where it would be all the same.
+    async fn glance(&self) -> Option<Signalled> {
+        None
+    }
 }
 
 /// What one signal said.
@@ -59,6 +65,16 @@ impl Signalled {
         if !self.gaps.contains(&gap) {
             self.gaps.push(gap);
         }
+    }
+
+    /// Notes the entries of a list of patterns that none of these names matches. `what` is what they would have named.
+    pub(crate) fn note_unmatched<'n>(
+        &mut self,
+        what: &str,
+        patterns: &NamePatterns,
+        names: impl IntoIterator<Item = &'n str>,
+    ) {
+        self.unmatched = patterns.unmatched(names).map(|entry| format!("{what} {entry:?}")).collect();
     }
 
     /// Puts what is named in order, and says once what is true of many pods or tasks: since the first of them, until the

@@ -7,6 +7,7 @@ mod closure;
 pub mod ecr;
 pub mod helm;
 mod manifest;
+mod matched;
 pub mod memory;
 pub mod oci;
 pub mod s3;
@@ -51,6 +52,12 @@ pub trait Inventory: Send + Sync {
     /// The repositories that the policy's patterns select, each once, as they are found.
     /// An `Err` is a gap about the list itself; the stream may go on after it.
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>>;
+
+    /// Whether its server makes some requests wait while it answers others: then more repositories at once cost it nothing,
+    /// and keep the run from standing still (F113).
+    fn is_pacing(&self) -> bool {
+        false
+    }
 
     /// Every tag of a repository with what it points at.
     async fn observe(&self, repository: &RepositoryName) -> Snapshot;

@@ -6,21 +6,12 @@ use anyhow::Context;
 
 use super::columnar::Columnar;
 use super::row::{COLUMNS, Row};
-use crate::cli::arguments::ExportTarget;
 use crate::cli::exit::Ending;
 use crate::cli::outcome::looked_up;
 use crate::cli::output::{Around, one_file};
+use crate::cli::values::{ExportFormat, ExportTarget};
 use crate::ledger::Ledger;
 use crate::report::escape;
-
-/// In what form the table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExportFormat {
-    /// Comma-separated values.
-    Csv,
-    /// Apache Parquet.
-    Parquet,
-}
 
 pub(super) async fn export(ledger: &Ledger, target: &ExportTarget, around: &Around) -> anyhow::Result<Ending> {
     let Some(path) = &target.path else {

@@ -3,39 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, Unit, Zoned};
+use jiff::{Timestamp, Unit};
 use serde_json::{Value, json};
 
 use super::timeline::{Record, say_doubt, shown};
 use crate::model::{ArtifactId, Entry, Event, Tag};
 use crate::report::escape::terminal;
-
-/// Reads a time with a zone or an offset; one without either is UTC, and a date is the whole of that day, as in
-/// `forecast --as-of`.
-pub(crate) fn read_time(text: &str) -> Result<Timestamp, String> {
-    let text = text.trim();
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    if let Ok(at) = text.parse::<Zoned>() {
-        return Ok(at.timestamp());
-    }
-    let fail = || {
-        "write a time such as 2026-11-23T03:15:00Z or 2026-11-23T04:15+01:00, or a date such as 2026-11-23, which is \
-         the whole of that day in UTC"
-            .to_owned()
-    };
-    if text.len() == 10
-        && let Ok(date) = text.parse::<Date>()
-    {
-        let last = date.to_datetime(jiff::civil::Time::MAX).to_zoned(TimeZone::UTC);
-        return last.map(|last| last.timestamp()).map_err(|_| fail());
-    }
-    let civil = text.parse::<DateTime>().map_err(|_| fail())?;
-    civil.to_zoned(TimeZone::UTC).map(|at| at.timestamp()).map_err(|_| fail())
-}
 
 /// What a tag was known to point at.
 #[derive(Debug, PartialEq, Eq)]
@@ -185,26 +158,6 @@ mod tests {
             (99, Then::Pointed(&one)),
         ] {
             assert_eq!(then(&entries, second(at)).0, expected, "{at}");
-        }
-    }
-
-    #[test]
-    fn times_are_read_with_and_without_a_zone_and_a_date_is_the_whole_of_its_day() {
-        let read = |text| read_time(text).map(|at| at.to_string());
-        for text in [
-            "2026-11-23T03:15:00Z",
-            "2026-11-23T04:15:00+01:00",
-            "2026-11-23T04:15+01",
-            "2026-11-23 03:15:00Z",
-            "2026-11-23T04:15[Europe/Berlin]",
-            "2026-11-23T03:15",
-            " 2026-11-23 03:15:00 ",
-        ] {
-            assert_eq!(read(text).as_deref(), Ok("2026-11-23T03:15:00Z"), "{text}");
-        }
-        assert_eq!(read("2026-11-23").as_deref(), Ok("2026-11-23T23:59:59.999999999Z"));
-        for text in ["", "yesterday", "23.11.2026", "2026-13-01", "2026-11-23T25:00Z", "1763869500"] {
-            assert!(read(text).unwrap_err().contains("the whole of that day"), "{text}");
         }
     }
 }

@@ -60,8 +60,8 @@ impl Record {
     fn now(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some((tag, history)) = self.tag.as_ref().and_then(|tag| self.state.tags.get_key_value(tag)) {
-            let at = history.sightings.last().map_or_else(String::new, |last| format!(" at {}", last.artifact));
-            lines.push(match history.status {
+            let at = history.sightings().last().map_or_else(String::new, |last| format!(" at {}", last.artifact));
+            lines.push(match history.status() {
                 TagStatus::Present => format!("{tag} is there,{at}"),
                 TagStatus::Absent(_) => format!("{tag} was not found when last looked for, and was last seen{at}"),
                 TagStatus::Deleted(_) => format!("{tag} is deleted, and was last seen{at}"),

@@ -78,7 +78,7 @@ module "function" {
 resource "aws_organizations_policy" "keep_pins" {
   count       = var.organization_target == null ? 0 : 1
   name        = "prodpin-keep-pins"
-  description = "Nobody but the release role removes images, or loosens what keeps them"
+  description = "Only the release role removes images, or changes what keeps them"
   type        = "SERVICE_CONTROL_POLICY"
   content     = replace(file("${path.module}/../../../policies/organization/keep-pins.json"), "REGISTRY_ADMINISTRATOR", var.registry_administrator)
 }

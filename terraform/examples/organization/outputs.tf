@@ -1,14 +1,14 @@
 output "function" {
-  description = "The function, to be invoked by hand with {\"mode\": \"audit\"}."
+  description = "The function's name. Invoke it by hand with {\"mode\": \"audit\"}."
   value       = module.function.function_name
 }
 
 output "function_role" {
-  description = "The role that the roles of the accounts let in."
+  description = "The function's role, which the roles in the accounts trust."
   value       = module.roles.role_arns[var.mode]
 }
 
 output "policy" {
-  description = "The policy that it goes by."
+  description = "The function's policy."
   value       = local.policy
 }

@@ -5,78 +5,78 @@ variable "region" {
 }
 
 variable "package" {
-  description = "The function's zip."
+  description = "Path of the function's zip."
   type        = string
 }
 
 variable "architecture" {
-  description = "What it was built for."
+  description = "The architecture it was built for."
   type        = string
   default     = "arm64"
 }
 
 variable "mode" {
-  description = "audit or enforce; each account has a role of that name."
+  description = "audit or enforce. Each account has a role of that name."
   type        = string
   default     = "audit"
   validation {
     condition     = contains(["audit", "enforce"], var.mode)
-    error_message = "audit or enforce."
+    error_message = "Use audit or enforce."
   }
 }
 
 variable "accounts" {
-  description = "The accounts whose registries are looked after. Some dozens fit into a policy in the function's variables; for more, put the policy into the package."
+  description = "The accounts whose registries are protected. A policy in the function's variables has room for some dozens; for more, put the policy into the package."
   type        = list(string)
   validation {
     condition     = length(var.accounts) > 0 && alltrue([for account in var.accounts : can(regex("^[0-9]{12}$", account))])
-    error_message = "Accounts are twelve digits each, and there is at least one."
+    error_message = "Give at least one account, each of twelve digits."
   }
 }
 
 variable "external_id" {
-  description = "What the roles in the accounts ask for, so that nobody else can have the function take them."
+  description = "The external ID that the roles in the accounts require."
   type        = string
   sensitive   = true
 }
 
 variable "ledger_bucket" {
-  description = "The name of the ledger's bucket, which is made."
+  description = "The name of the ledger's bucket. It is created."
   type        = string
 }
 
 variable "ledger_retention_days" {
-  description = "Days for which nothing in the ledger can be removed."
+  description = "Days for which nothing in the ledger can be deleted."
   type        = number
   default     = 365
 }
 
 variable "administrators" {
-  description = "ARNs of the only roles that may ever remove the ledger."
+  description = "ARNs of the only roles that may delete the ledger."
   type        = list(string)
   default     = []
 }
 
 variable "repository_prefixes" {
-  description = "Repositories whose names begin so are looked after."
+  description = "Prefixes of the repositories that are protected."
   type        = list(string)
   default     = ["shop/"]
 }
 
 variable "organization_target" {
-  description = "The root, unit or account that the organisation's policy is attached to. Null where this is not applied by the management account."
+  description = "The root, unit or account that the service control policy is attached to. Null: this is not applied by the management account."
   type        = string
   default     = null
 }
 
 variable "registry_administrator" {
-  description = "The name of the role that may still remove images and change lifecycle policies by hand."
+  description = "The name of the role that may still delete images and change lifecycle policies by hand."
   type        = string
   default     = "registry-administrator"
 }
 
 variable "alarm_actions" {
-  description = "SNS topics that are told when runs are missed or fail."
+  description = "ARNs of the SNS topics that are notified when runs are missed or fail."
   type        = list(string)
   default     = []
 }

@@ -1,15 +1,15 @@
 output "function" {
-  description = "The function, to be invoked by hand with {\"mode\": \"audit\"}."
+  description = "The function's name. Invoke it by hand with {\"mode\": \"audit\"}."
   value       = module.function.function_name
 }
 
 output "policy" {
-  description = "The policy that it goes by, to be tried with `prodpin check`."
+  description = "The function's policy. Try it with `prodpin check`."
   value       = local.policy
 }
 
 output "ledger" {
-  description = "What `prodpin history --ledger` and `prodpin verify --ledger` take."
+  description = "The ledger's location, for `prodpin history --ledger` and `prodpin verify --ledger`."
   value       = module.ledger.location
 }
 

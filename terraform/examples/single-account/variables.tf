@@ -5,45 +5,45 @@ variable "region" {
 }
 
 variable "package" {
-  description = "The function's zip."
+  description = "Path of the function's zip."
   type        = string
 }
 
 variable "architecture" {
-  description = "What it was built for."
+  description = "The architecture it was built for."
   type        = string
   default     = "arm64"
 }
 
 variable "mode" {
-  description = "audit, to begin with; enforce when what it would pin looks right."
+  description = "audit or enforce. Start with audit; change to enforce when what it would pin looks right."
   type        = string
   default     = "audit"
   validation {
     condition     = contains(["audit", "enforce"], var.mode)
-    error_message = "audit or enforce."
+    error_message = "Use audit or enforce."
   }
 }
 
 variable "ledger_bucket" {
-  description = "The name of the ledger's bucket, which is made."
+  description = "The name of the ledger's bucket. It is created."
   type        = string
 }
 
 variable "administrators" {
-  description = "ARNs of the only roles that may ever remove the ledger."
+  description = "ARNs of the only roles that may delete the ledger."
   type        = list(string)
   default     = []
 }
 
 variable "repository_prefixes" {
-  description = "Repositories whose names begin so are looked after."
+  description = "Prefixes of the repositories that are protected."
   type        = list(string)
   default     = ["shop/"]
 }
 
 variable "deployment_bucket" {
-  description = "A bucket with deployment bundles, if there is one. It must send its events to EventBridge."
+  description = "A bucket with deployment bundles. It must send its events to EventBridge. Null: there is none."
   type        = string
   default     = null
 }
@@ -55,13 +55,13 @@ variable "schedule_minutes" {
 }
 
 variable "alarm_actions" {
-  description = "SNS topics that are told when runs are missed or fail."
+  description = "ARNs of the SNS topics that are notified when runs are missed or fail."
   type        = list(string)
   default     = []
 }
 
 variable "ledger_key_arn" {
-  description = "The Ed25519 key of KMS that signs the ledger: `aws kms create-key --key-spec ECC_NIST_EDWARDS25519 --key-usage SIGN_VERIFY` makes one. Null: unsigned, and every report says so."
+  description = "ARN of the Ed25519 KMS key that signs the ledger. Create it with `aws kms create-key --key-spec ECC_NIST_EDWARDS25519 --key-usage SIGN_VERIFY`. Null: the ledger is unsigned, and every report says so."
   type        = string
   default     = null
 }

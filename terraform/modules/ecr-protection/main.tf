@@ -42,6 +42,6 @@ locals {
 check "pins_cannot_be_moved" {
   assert {
     condition     = length(local.movable) == 0
-    error_message = "In these repositories anybody who pushes can move a pin: ${join(", ", local.movable)}. Give their aws_ecr_repository what this module's output `mutability` says, or make them with the module ecr-repository."
+    error_message = "In these repositories anybody who pushes can move a pin: ${join(", ", local.movable)}. Set this module's output `mutability` on their aws_ecr_repository, or create them with the module ecr-repository."
   }
 }

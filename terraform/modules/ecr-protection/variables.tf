@@ -4,13 +4,13 @@ variable "repositories" {
 }
 
 variable "lifecycle_rules" {
-  description = "Your own lifecycle rules, most important first, as in ECR's policy; their rulePriority is set here."
+  description = "Your own lifecycle rules, most important first, as in an ECR lifecycle policy. The module sets their rulePriority."
   type        = any
   default     = []
 }
 
 variable "check_mutability" {
-  description = "Whether every plan looks at the repositories' mutability, and warns of those whose pins can be moved."
+  description = "Whether every plan reads the repositories' tag mutability, and warns of repositories whose pins can be moved."
   type        = bool
   default     = true
 }

@@ -9,6 +9,6 @@ output "arn" {
 }
 
 output "url" {
-  description = "What images are pushed to."
+  description = "The repository's URL, for docker push."
   value       = aws_ecr_repository.this.repository_url
 }

@@ -161,7 +161,7 @@ resource "aws_iam_role_policy" "this" {
   lifecycle {
     precondition {
       condition     = length(local.statements[each.key]) > 0
-      error_message = "Name at least one of ecr_repository_arns, buckets, ledger_bucket_arn and source_role_arns: a role for nothing is a mistake."
+      error_message = "Set at least one of ecr_repository_arns, buckets, ledger_bucket_arn and source_role_arns. Without any, the role may do nothing."
     }
   }
 }

@@ -1,21 +1,21 @@
 variable "name" {
-  description = "What the roles' names begin with."
+  description = "The prefix of the roles' names."
   type        = string
   default     = "prodpin"
 }
 
 variable "roles" {
-  description = "Which roles to make: audit, enforce, release."
+  description = "Which roles to create: audit, enforce, release."
   type        = list(string)
   default     = ["audit", "enforce"]
   validation {
     condition     = alltrue([for role in var.roles : contains(["audit", "enforce", "release"], role)])
-    error_message = "Roles are audit, enforce and release."
+    error_message = "Use audit, enforce or release."
   }
 }
 
 variable "assume_role_policy" {
-  description = "Who may take the roles, as a JSON document: the Lambda service, an EKS service account, another account."
+  description = "The trust policy of the roles, as JSON: the Lambda service, an EKS service account, or another account."
   type        = string
 }
 
@@ -26,7 +26,7 @@ variable "ecr_repository_arns" {
 }
 
 variable "manage_lifecycle" {
-  description = "Whether the role enforce may put the rule that claims pins in front of lifecycle policies (`lifecycle: manage`). Not where Terraform or CDK owns the policies: each would undo the other's work."
+  description = "Whether the role enforce may put the rule that keeps pins in front of lifecycle policies (`lifecycle: manage`). Leave it off where Terraform or CDK owns the policies: each would undo the other's work."
   type        = bool
   default     = false
 }
@@ -38,71 +38,71 @@ variable "buckets" {
 }
 
 variable "ledger_bucket_arn" {
-  description = "The ledger's bucket, if it is in one."
+  description = "ARN of the ledger's bucket. Null: the ledger is not in a bucket."
   type        = string
   default     = null
 }
 
 variable "ledger_prefix" {
-  description = "Where in the bucket the ledger is; empty, or ending with a slash."
+  description = "The ledger's prefix in the bucket: empty, or ending with a slash."
   type        = string
   default     = ""
 }
 
 variable "ledger_key_arn" {
-  description = "The Ed25519 key of KMS that signs the ledger's checkpoints (`ledger_key: { kms: … }`). The key's ARN also where the policy names an alias."
+  description = "ARN of the Ed25519 KMS key that signs the ledger's checkpoints (`ledger_key: { kms: … }`). Give the key's ARN even if the policy names an alias."
   type        = string
   default     = null
 }
 
 variable "ledger_encryption_key_arn" {
-  description = "The KMS key that the ledger's bucket encrypts with, if it is not S3's own."
+  description = "ARN of the KMS key that encrypts the ledger's bucket. Null: S3's own encryption."
   type        = string
   default     = null
 }
 
 variable "anchor_bucket_arn" {
-  description = "The bucket that every checkpoint is copied to (`anchor:`), best in another account, whose bucket policy must allow it too."
+  description = "ARN of the bucket that receives a copy of every checkpoint (`anchor:`). Best in another account; its bucket policy must allow the roles too."
   type        = string
   default     = null
 }
 
 variable "anchor_prefix" {
-  description = "Where in that bucket; empty, or ending with a slash."
+  description = "The prefix in that bucket: empty, or ending with a slash."
   type        = string
   default     = ""
 }
 
 variable "topic_arns" {
-  description = "SNS topics that `alerts:` names."
+  description = "ARNs of the SNS topics in the policy's `alerts:`."
   type        = list(string)
   default     = []
 }
 
 variable "event_bus_arns" {
-  description = "EventBridge buses that `alerts:` names."
+  description = "ARNs of the EventBridge buses in the policy's `alerts:`."
   type        = list(string)
   default     = []
 }
 
 variable "signals" {
-  description = "Platforms of this account that `production:` asks what runs: ecs, lambda, apprunner."
+  description = "Platforms of this account that the policy's `production:` reads: ecs, lambda, apprunner."
   type        = list(string)
   default     = []
   validation {
     condition     = alltrue([for platform in var.signals : contains(["ecs", "lambda", "apprunner"], platform)])
-    error_message = "Platforms are ecs, lambda and apprunner."
+    error_message = "Use ecs, lambda or apprunner."
   }
 }
 
 variable "source_role_arns" {
-  description = "Roles in other accounts that the policy's `assume_role` names."
+  description = "ARNs of roles in other accounts that the policy's `assume_role` names."
   type        = list(string)
   default     = []
 }
 
 variable "permissions_boundary" {
-  description = "A boundary for the roles."
+  description = "A permissions boundary for the roles."
   type        = string
   default     = null
 }

@@ -1,4 +1,4 @@
-# Silence is what these are for: a guard that no longer looks reports nothing. The function writes its own metrics to
+# These alarms are for silence: a function that no longer runs reports nothing. It writes its own metrics to
 # its log, in CloudWatch's embedded format.
 
 locals {
@@ -10,7 +10,7 @@ locals {
 
 resource "aws_cloudwatch_metric_alarm" "missed_runs" {
   alarm_name          = "${var.name}-missed-runs"
-  alarm_description   = "No complete run over the whole policy for ${local.evaluations * local.missed_period / 60} minutes. What was pushed or removed since goes unseen."
+  alarm_description   = "No complete run over the whole policy for ${local.evaluations * local.missed_period / 60} minutes. Pushes and deletions since then were not seen."
   namespace           = "prodpin"
   metric_name         = "WholeRuns"
   dimensions          = { Function = var.name }
@@ -29,7 +29,7 @@ resource "aws_cloudwatch_metric_alarm" "missed_runs" {
 
 resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_name          = "${var.name}-errors"
-  alarm_description   = "Invocations failed or were incomplete: the log says why, and the next run does the rest."
+  alarm_description   = "Invocations failed or were incomplete. The function's log says why; the next run does the rest."
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"
   dimensions          = { FunctionName = aws_lambda_function.this.function_name }
@@ -45,7 +45,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 
 resource "aws_cloudwatch_metric_alarm" "throttles" {
   alarm_name          = "${var.name}-throttles"
-  alarm_description   = "Invocations were turned away: raise reserved_concurrency, or the account's limit."
+  alarm_description   = "Lambda throttled invocations. Raise reserved_concurrency, or the account's limit."
   namespace           = "AWS/Lambda"
   metric_name         = "Throttles"
   dimensions          = { FunctionName = aws_lambda_function.this.function_name }
@@ -61,7 +61,7 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name}-dead-letters"
-  alarm_description   = "Events could not be answered or delivered; they lie in ${aws_sqs_queue.dead_letters.name}."
+  alarm_description   = "Events could not be processed or delivered. They are in the queue ${aws_sqs_queue.dead_letters.name}."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
@@ -77,7 +77,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 
 resource "aws_cloudwatch_metric_alarm" "critical" {
   alarm_name          = "${var.name}-critical"
-  alarm_description   = "A run found something critical: a rollback would fail, or production's bytes changed. The log and the report say what."
+  alarm_description   = "A run has critical findings: a rollback would fail, or production's bytes changed. The log and the report name them."
   namespace           = "prodpin"
   metric_name         = "Critical"
   dimensions          = { Function = var.name }

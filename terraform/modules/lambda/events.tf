@@ -43,7 +43,7 @@ resource "aws_iam_role_policy" "scheduler" {
 
 resource "aws_scheduler_schedule" "this" {
   name                         = var.name
-  description                  = "Looks at everything that the policy names"
+  description                  = "Runs prodpin over the whole policy"
   schedule_expression          = var.schedule
   schedule_expression_timezone = var.time_zone
 

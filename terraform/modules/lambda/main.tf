@@ -1,4 +1,4 @@
-# The function, what invokes it, where events go that it could not answer, and who is told when it stands still.
+# The function, what invokes it, the queue for events that it could not process, and the alarms.
 
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${var.name}"

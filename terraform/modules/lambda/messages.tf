@@ -8,11 +8,11 @@ resource "aws_lambda_event_source_mapping" "queue" {
   # Events about one repository come together, and are then one look at it.
   batch_size                         = 100
   maximum_batching_window_in_seconds = 5
-  # Only what was not understood goes back; the function is told so by a variable, for it cannot see it.
+  # Only messages that were not understood go back to the queue. A variable says so to the function, which cannot see it.
   function_response_types = ["ReportBatchItemFailures"]
   tags                    = var.tags
 
-  # As few at once as may be: they would look at the same.
+  # As few at once as Lambda allows: they would look at the same repositories.
   scaling_config {
     maximum_concurrency = 2
   }

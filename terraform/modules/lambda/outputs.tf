@@ -9,12 +9,12 @@ output "function_name" {
 }
 
 output "dead_letter_queue_url" {
-  description = "Where events lie that could not be answered or delivered."
+  description = "The queue of events that could not be processed or delivered."
   value       = aws_sqs_queue.dead_letters.url
 }
 
 output "alarm_arns" {
-  description = "The alarms by what they are about."
+  description = "The alarms' names by topic."
   value = {
     missed_runs  = aws_cloudwatch_metric_alarm.missed_runs.arn
     errors       = aws_cloudwatch_metric_alarm.errors.arn

@@ -1,71 +1,71 @@
 variable "name" {
-  description = "The function's name, and what the names of everything around it begin with."
+  description = "The function's name, and the prefix of all other names."
   type        = string
   default     = "prodpin"
 }
 
 variable "package" {
-  description = "The zip that `cargo lambda build --release --features lambda --bin bootstrap --output-format zip` made."
+  description = "Path of the zip that `cargo lambda build --release --features lambda --bin bootstrap --output-format zip` writes."
   type        = string
 }
 
 variable "architecture" {
-  description = "What it was built for: arm64 or x86_64."
+  description = "The architecture it was built for: arm64 or x86_64."
   type        = string
   default     = "arm64"
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "arm64 or x86_64."
+    error_message = "Use arm64 or x86_64."
   }
 }
 
 variable "role_arn" {
-  description = "The role it runs with: audit or enforce, from the module iam."
+  description = "ARN of the role it runs with: audit or enforce, from the module iam."
   type        = string
 }
 
 variable "role_name" {
-  description = "That role's name, to which logs and the dead-letter queue are added; none if it has them already."
+  description = "That role's name. The module adds permissions for logs and the dead-letter queue to it. Null: it has them already."
   type        = string
   default     = null
 }
 
 variable "mode" {
-  description = "audit, enforce or enforce-dry-run. No event makes the function do more."
+  description = "audit, enforce or enforce-dry-run. No event can make the function do more."
   type        = string
   default     = "audit"
   validation {
     condition     = contains(["audit", "enforce", "enforce-dry-run"], var.mode)
-    error_message = "audit, enforce or enforce-dry-run."
+    error_message = "Use audit, enforce or enforce-dry-run."
   }
 }
 
 # The variables of a function are limited together (G149).
 variable "policy" {
-  description = "The policy's text. Null: the package holds it as prodpin.yaml. Lambda takes 4 KB of variables in all."
+  description = "The policy's text. Null: the package contains it as prodpin.yaml. Lambda allows 4 KB of variables in all."
   type        = string
   default     = null
   validation {
     condition     = var.policy == null || length(coalesce(var.policy, "-")) <= 3072
-    error_message = "A policy longer than 3072 characters does not fit: put it into the package as prodpin.yaml, and leave this null."
+    error_message = "A policy longer than 3072 characters does not fit. Put it into the package as prodpin.yaml, and leave this null."
   }
 }
 
 variable "ledger_key_arn" {
-  description = "The Ed25519 key of KMS that signs the ledger, unless the policy names one: `aws kms create-key --key-spec ECC_NIST_EDWARDS25519 --key-usage SIGN_VERIFY` makes it. Needs role_name, or a role that may use it (ledger_key_arn of the module iam). Without a key whoever can write to the ledger's bucket can forge the record, and every report says so."
+  description = "ARN of the Ed25519 KMS key that signs the ledger, unless the policy names one. Create it with `aws kms create-key --key-spec ECC_NIST_EDWARDS25519 --key-usage SIGN_VERIFY`. Needs role_name, or a role that may use it (ledger_key_arn of the module iam). Without a key, whoever can write to the ledger's bucket can forge the record, and every report says so."
   type        = string
   default     = null
 }
 
 variable "environment" {
-  description = "Further variables, such as those that the policy's $${NAME} ask for."
+  description = "Further environment variables, such as those that $${NAME} in the policy needs."
   type        = map(string)
   default     = {}
   sensitive   = true
 }
 
 variable "schedule" {
-  description = "When to run: cron() or rate(), as EventBridge Scheduler reads them. The policy's own schedule should say the same, so that missed runs are found."
+  description = "When to run: cron() or rate() of EventBridge Scheduler. Set the policy's own `schedule:` to the same, so that missed runs are found."
   type        = string
   default     = "rate(15 minutes)"
 }
@@ -77,81 +77,81 @@ variable "time_zone" {
 }
 
 variable "schedule_minutes" {
-  description = "The longest time between two runs by that schedule, in minutes: what the alarm on missed runs goes by."
+  description = "The longest time between two scheduled runs, in minutes. The alarm on missed runs uses it."
   type        = number
   default     = 15
   validation {
     condition     = var.schedule_minutes >= 1 && var.schedule_minutes <= 1440
-    error_message = "Between a minute and a day: CloudWatch looks back no further than it needs to at this rate."
+    error_message = "Use a number of minutes between 1 and 1440: CloudWatch alarms look back no further."
   }
 }
 
 variable "timeout" {
-  description = "Seconds for one invocation. A run ends at 85 % of it by itself, and says that it is incomplete."
+  description = "The function's timeout in seconds. A run ends by itself at 85 % of it, and reports that it is incomplete."
   type        = number
   default     = 840
   validation {
     condition     = var.timeout >= 30 && var.timeout <= 900
-    error_message = "Between 30 and 900 seconds."
+    error_message = "Use a number between 30 and 900."
   }
 }
 
 variable "memory" {
-  description = "MB; processor time comes in proportion."
+  description = "The function's memory in MB. Its processor time is in proportion."
   type        = number
   default     = 512
 }
 
 variable "ecr_events" {
-  description = "Whether pushes and deletions in this account and region are looked at as they happen. They come by best effort; the schedule finds what they miss."
+  description = "Whether the function also runs on each push and deletion in ECR of this account and region. EventBridge delivers by best effort; the schedule finds what is missed."
   type        = bool
   default     = true
 }
 
 variable "ecr_repository_prefixes" {
-  description = "Only events of repositories whose names begin with one of these; all of them if empty."
+  description = "Prefixes of the repositories whose events count. Empty: all."
   type        = list(string)
   default     = []
 }
 
 variable "event_buckets" {
-  description = "Deployment buckets whose object events are looked at as they happen. They must send their events to EventBridge."
+  description = "Deployment buckets whose object events start the function. They must send their events to EventBridge."
   type        = list(string)
   default     = []
 }
 
 variable "queue_arns" {
-  description = "SQS queues that S3, EventBridge or a topic put such events into. A queue must hide a message for at least six times the function's timeout, and have a dead-letter queue of its own for what comes back. Needs role_name, or a role that may read them."
+  description = "ARNs of SQS queues that receive such events from S3, EventBridge or a topic. A queue needs a visibility timeout of at least six times the function's timeout, and a dead-letter queue of its own. Needs role_name, or a role that may read them."
   type        = list(string)
   default     = []
 }
 
 variable "topic_arns" {
-  description = "SNS topics that S3 or EventBridge tell such events to."
+  description = "ARNs of SNS topics that receive such events from S3 or EventBridge."
   type        = list(string)
   default     = []
 }
 
 variable "alarm_actions" {
-  description = "What is told when an alarm goes off: ARNs of SNS topics."
+  description = "ARNs of the SNS topics that alarms notify."
   type        = list(string)
   default     = []
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept. The record is the ledger, not the log."
+  description = "Days for which logs are kept. The lasting record is the ledger, not the log."
   type        = number
   default     = 90
 }
 
 variable "kms_key_arn" {
-  description = "A KMS key for the variables, the logs and the dead-letter queue; AWS's own without one."
+  description = "ARN of a KMS key for the variables, the logs and the dead-letter queue. Null: AWS's own."
   type        = string
   default     = null
 }
 
 variable "reserved_concurrency" {
-  description = "The most invocations at once; -1 leaves it to the account. Several at once lose nothing."
+  description = "The most invocations at once. -1: the account's limit. Several at once lose nothing."
   type        = number
   default     = -1
 }

@@ -122,7 +122,7 @@ data "aws_iam_policy_document" "this" {
         "s3:PutBucketObjectLockConfiguration",
         "s3:PutLifecycleConfiguration",
       ],
-      # Whoever may remove this policy may then do the rest. Where nobody is named, nobody but root could ever mend it.
+      # Whoever may remove this policy may then do the rest. Where no role is named, only root could repair it.
       length(var.administrators) == 0 ? [] : ["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"],
     )
     principals {

@@ -9,6 +9,6 @@ output "arn" {
 }
 
 output "location" {
-  description = "What the policy's `ledger:` takes."
+  description = "The value for the policy's `ledger:`."
   value       = "s3://${aws_s3_bucket.this.id}/${trimsuffix(var.prefix, "/")}"
 }

@@ -4,43 +4,43 @@ variable "bucket" {
 }
 
 variable "prefix" {
-  description = "Where in the bucket the ledger is; empty, or ending with a slash."
+  description = "The ledger's prefix in the bucket: empty, or ending with a slash."
   type        = string
   default     = ""
   validation {
     condition     = var.prefix == "" || endswith(var.prefix, "/")
-    error_message = "A prefix ends with a slash."
+    error_message = "End the prefix with a slash."
   }
 }
 
 variable "administrators" {
-  description = "ARNs of the only roles that may delete, or change what protects the bucket, its policy included; whoever applies this must be one of them. Nobody may, if it is empty, but whoever may change the bucket's policy can first do that."
+  description = "ARNs of the only roles that may delete objects, or change what protects the bucket, its policy included. Whoever applies this must be one of them. Empty: nobody may, except by changing the bucket's policy first."
   type        = list(string)
   default     = []
 }
 
 variable "retention_days" {
-  description = "Days for which every object is locked from its creation; 0 locks nothing by default."
+  description = "Days for which every object is locked from its creation. 0: nothing is locked by default."
   type        = number
   default     = 0
   validation {
     condition     = var.retention_days >= 0 && var.retention_days <= 36500
-    error_message = "Between 0 and 36500 days."
+    error_message = "Use a number between 0 and 36500."
   }
 }
 
 variable "retention_mode" {
-  description = "GOVERNANCE, or COMPLIANCE, which nobody can shorten, root included."
+  description = "GOVERNANCE or COMPLIANCE. Nobody can shorten COMPLIANCE, root included."
   type        = string
   default     = "GOVERNANCE"
   validation {
     condition     = contains(["GOVERNANCE", "COMPLIANCE"], var.retention_mode)
-    error_message = "GOVERNANCE or COMPLIANCE."
+    error_message = "Use GOVERNANCE or COMPLIANCE."
   }
 }
 
 variable "kms_key_arn" {
-  description = "A KMS key for the objects; S3's own encryption without one. Whoever deletes the key deletes the ledger."
+  description = "ARN of a KMS key that encrypts the objects. Null: S3's own encryption. Whoever deletes the key deletes the ledger."
   type        = string
   default     = null
 }

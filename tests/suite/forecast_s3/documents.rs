@@ -28,8 +28,8 @@ const XML: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
     <ID>a &amp; b</ID>
     <Filter><And><Prefix>api/</Prefix><Tag><Key>kind</Key><Value>build</Value></Tag><Tag><Key>x</Key><Value/></Tag></And></Filter>
     <Status>Enabled</Status>
-    <Transition><Days>0</Days><StorageClass>STANDARD_IA</StorageClass></Transition>
-    <Transition><Date>2027-01-31T00:00:00.000Z</Date><StorageClass>GLACIER</StorageClass></Transition>
+    <Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition>
+    <Transition><Days>60</Days><StorageClass>GLACIER</StorageClass></Transition>
     <Expiration><Days>365</Days></Expiration>
     <NoncurrentVersionTransition><NoncurrentDays>30</NoncurrentDays><StorageClass>GLACIER_IR</StorageClass></NoncurrentVersionTransition>
     <NoncurrentVersionExpiration><NoncurrentDays>90</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>
@@ -40,17 +40,25 @@ const XML: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
     <Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>
     <AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload>
   </Rule>
+  <Rule>
+    <Filter/>
+    <Status>Enabled</Status>
+    <Transition><Date>2027-01-31T00:00:00.000Z</Date><StorageClass>GLACIER</StorageClass></Transition>
+    <Expiration><Date>2028-01-31T00:00:00Z</Date></Expiration>
+  </Rule>
 </LifecycleConfiguration>"#;
 
 const JSON: &str = r#"{"TransitionDefaultMinimumObjectSize": "varies_by_storage_class", "Rules": [
   {"ID": "a & b", "Status": "Enabled",
    "Filter": {"And": {"Prefix": "api/", "Tags": [{"Key": "kind", "Value": "build"}, {"Key": "x", "Value": ""}]}},
-   "Transitions": [{"Days": 0, "StorageClass": "STANDARD_IA"}, {"Date": "2027-01-31", "StorageClass": "GLACIER"}],
+   "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}, {"Days": 60, "StorageClass": "GLACIER"}],
    "Expiration": {"Days": 365},
    "NoncurrentVersionTransitions": [{"NoncurrentDays": 30, "StorageClass": "GLACIER_IR"}],
    "NoncurrentVersionExpiration": {"NoncurrentDays": 90, "NewerNoncurrentVersions": 3}},
   {"Status": "Disabled", "Filter": {}, "Expiration": {"ExpiredObjectDeleteMarker": true},
-   "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}]}"#;
+   "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
+  {"Status": "Enabled", "Filter": {}, "Transitions": [{"Date": "2027-01-31", "StorageClass": "GLACIER"}],
+   "Expiration": {"Date": "2028-01-31"}}]}"#;
 
 #[test]
 fn xml_and_json_say_the_same_b66() {
@@ -60,7 +68,8 @@ fn xml_and_json_say_the_same_b66() {
     let first = &xml.rules[0];
     assert_eq!((&*first.id, &*first.filter.prefix), ("a & b", "api/"));
     assert_eq!(first.filter.tags, tagged(&[("kind", "build"), ("x", "")]));
-    assert_eq!(first.transitions[1].when, Trigger::Date(at("2027-01-31T00:00:00Z")));
+    assert_eq!(first.transitions[1].when, Trigger::Days(60));
+    assert_eq!(xml.rules[2].transitions[0].when, Trigger::Date(at("2027-01-31T00:00:00Z")));
     assert_eq!(first.noncurrent_expiration, Some(NoncurrentLimit { days: 90, keep_newer: 3 }));
     let second = &xml.rules[1];
     assert_eq!((second.enabled, second.filter.written, second.abort_uploads_after), (false, true, Some(7)));
@@ -115,6 +124,72 @@ fn whatever_s3_would_refuse_is_told_all_at_once() {
     assert_eq!(two.len(), 2, "{two:?}");
 }
 
+/// What the parts of one rule say to each other. Beside each document that S3 refuses stands its nearest neighbour that it takes.
+#[test]
+fn a_rule_whose_parts_contradict_each_other_is_refused_b66_b67() {
+    let rule = |rest: &str| read(&format!(r#"{{"Rules": [{{"ID": "r", "Status": "Enabled", {rest}}}]}}"#));
+    let moves = |kind: &str, list: &[(&str, u32)], rest: &str| {
+        let (member, days) = if kind == "current" {
+            ("Transitions", "Days")
+        } else {
+            ("NoncurrentVersionTransitions", "NoncurrentDays")
+        };
+        let list: Vec<String> =
+            list.iter().map(|(class, n)| format!(r#"{{"{days}": {n}, "StorageClass": "{class}"}}"#)).collect();
+        rule(&format!(r#""Filter": {{}}, "{member}": [{}]{rest}"#, list.join(", ")))
+    };
+    let end = |kind: &str, days: u32| match kind {
+        "current" => format!(r#", "Expiration": {{"Days": {days}}}"#),
+        _ => format!(r#", "NoncurrentVersionExpiration": {{"NoncurrentDays": {days}}}"#),
+    };
+    for kind in ["current", "noncurrent"] {
+        for class in ["STANDARD_IA", "ONEZONE_IA"] {
+            assert_refused(moves(kind, &[(class, 29)], ""), "at least 30 days");
+            moves(kind, &[(class, 30)], "").unwrap();
+            for archive in ["GLACIER", "DEEP_ARCHIVE"] {
+                assert_refused(moves(kind, &[(class, 30), (archive, 59)], ""), "at least 30 days after that to");
+                assert_refused(moves(kind, &[(archive, 1), (class, 30)], ""), "at least 30 days after that to");
+                moves(kind, &[(archive, 60), (class, 30)], "").unwrap();
+            }
+        }
+        for class in ["INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"] {
+            moves(kind, &[(class, 0)], "").unwrap();
+            assert_refused(moves(kind, &[(class, 40), (class, 80)], ""), "go to");
+            assert_refused(moves(kind, &[(class, 40)], &end(kind, 40)), "must come later");
+            assert_refused(moves(kind, &[(class, 40)], &end(kind, 39)), "must come later");
+            moves(kind, &[(class, 40)], &end(kind, 41)).unwrap();
+        }
+    }
+    let dated = |expires: &str| {
+        rule(&format!(
+            r#""Filter": {{}}, "Transitions": [{{"Date": "2027-02-01", "StorageClass": "GLACIER"}}], "Expiration": {expires}"#
+        ))
+    };
+    assert_refused(dated(r#"{"Days": 400}"#), "mixes Days and Date");
+    assert_refused(dated(r#"{"Date": "2027-02-01"}"#), "must come later");
+    dated(r#"{"Date": "2027-02-02"}"#).unwrap();
+    let sized = r#""Filter": {"ObjectSizeLessThan": 9}"#;
+    assert_refused(
+        rule(&format!(r#"{sized}, "AbortIncompleteMultipartUpload": {{"DaysAfterInitiation": 7}}"#)),
+        "sizes",
+    );
+    assert_refused(rule(&format!(r#"{sized}, "Expiration": {{"ExpiredObjectDeleteMarker": true}}"#)), "sizes");
+    let between = |larger: u32, smaller: u32| {
+        rule(&format!(
+            r#""Filter": {{"And": {{"ObjectSizeGreaterThan": {larger}, "ObjectSizeLessThan": {smaller}}}}}, "Expiration": {{"Days": 9}}"#
+        ))
+    };
+    assert_refused(between(9, 9), "must be greater than");
+    assert_refused(between(10, 9), "must be greater than");
+    between(8, 9).unwrap();
+}
+
+#[track_caller]
+fn assert_refused(read: Result<BucketLifecycle, Vec<String>>, expected: &str) {
+    let problems = read.expect_err(expected);
+    assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected}: {problems:?}");
+}
+
 #[test]
 fn a_policy_of_another_service_is_not_meant() {
     assert!(is_meant(XML) && is_meant(JSON) && is_meant("\u{feff} <x/>"));
@@ -138,14 +213,14 @@ fn what_is_written_is_read_as_the_same() {
         },
         RuleFilter { written: true, tags: tagged(&[("a", "1")]), larger_than: Some(5), ..RuleFilter::default() },
     ];
-    let dated =
-        BucketTransition { class: StorageClass::new("GLACIER"), when: Trigger::Date(at("2027-01-31T00:00:00Z")) };
+    let dated = |date| Trigger::Date(at(date));
+    let moved = BucketTransition { class: StorageClass::new("GLACIER"), when: dated("2027-01-31T00:00:00Z") };
     let later =
         BucketTransition { class: StorageClass::new("GLACIER"), when: NoncurrentLimit { days: 4, keep_newer: 0 } };
     let rules = filters.into_iter().enumerate().map(|(number, filter)| BucketRule {
-        expiration: Some(BucketExpiration::Current(Trigger::Days(9))),
-        noncurrent_expiration: Some(NoncurrentLimit { days: 3, keep_newer: u32::from(filter.written) }),
-        transitions: vec![dated.clone()],
+        expiration: Some(BucketExpiration::Current(dated("2027-02-01T00:00:00Z"))),
+        noncurrent_expiration: Some(NoncurrentLimit { days: 9, keep_newer: u32::from(filter.written) }),
+        transitions: vec![moved.clone()],
         noncurrent_transitions: vec![later.clone()],
         filter,
         ..expiring(&format!("r{number}"), 9)

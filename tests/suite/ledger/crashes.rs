@@ -78,8 +78,8 @@ async fn deletions_come_out_the_same_after_a_crash_i15_i4() {
     let what = |states: [RepositoryState; 2]| {
         states.map(|state| {
             let kind = |history: TagHistory| {
-                let artifacts: Vec<_> = history.sightings.iter().map(|sighting| sighting.artifact.clone()).collect();
-                (artifacts, matches!(history.status, TagStatus::Deleted(_)))
+                let artifacts: Vec<_> = history.sightings().iter().map(|sighting| sighting.artifact.clone()).collect();
+                (artifacts, matches!(history.status(), TagStatus::Deleted(_)))
             };
             state.tags.into_iter().map(|(tag, history)| (tag, kind(history))).collect::<Vec<_>>()
         })

@@ -53,9 +53,9 @@ impl Earlier {
 async fn knows_what_was_recorded(ledger: &Ledger, how: &str) {
     let api = ledger.recall(&key("shop/api")).await.unwrap();
     assert_eq!(api.tags.len(), 5, "{how}");
-    assert_eq!(api.tags[&tag("v1.1.0")].sightings.len(), 2, "{how}: it was pushed again");
+    assert_eq!(api.tags[&tag("v1.1.0")].sightings().len(), 2, "{how}: it was pushed again");
     let web = ledger.recall(&key("shop/web")).await.unwrap();
-    assert!(matches!(web.tags[&tag("v1")].status, TagStatus::Deleted(_)), "{how}: gone in two runs");
+    assert!(matches!(web.tags[&tag("v1")].status(), TagStatus::Deleted(_)), "{how}: gone in two runs");
     let history = ledger.history(&key("shop/api"), Some(&tag("v1.1.0"))).await.unwrap();
     assert!(history.iter().any(|(_, entry)| matches!(entry.event, Event::TagMoved { .. })), "{how}");
     let runs = ledger.runs(10).await.unwrap();

@@ -50,11 +50,8 @@ async fn serve() -> String {
         let headers = [("content-type", "application/x-amz-json-1.1")];
         (axum::http::StatusCode::from_u16(status).unwrap(), headers, answer.to_string())
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = axum::Router::new().fallback(handle);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
+    let (address, _) = crate::support::serve::serve(axum::Router::new().fallback(handle)).await;
+    format!("http://{address}")
 }
 
 /// The AWS chain reads this process's environment, so the test runs again in a process that has the server's.

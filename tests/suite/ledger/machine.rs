@@ -261,7 +261,7 @@ impl StateMachineTest for Real {
             let reader = open(&real.store, Access::Read).await.unwrap();
             let state = reader.recall(&key("shop/api")).await.unwrap();
             let known: BTreeMap<_, _> = (state.tags.iter())
-                .map(|(tag, history)| (tag.as_str().to_owned(), history.sightings.last().unwrap().artifact.clone()))
+                .map(|(tag, history)| (tag.as_str().to_owned(), history.sightings().last().unwrap().artifact.clone()))
                 .collect();
             let expected = model.known.iter().map(|(tag, bytes)| (TAGS[*tag].to_owned(), artifact(BYTES[*bytes])));
             assert_eq!(known, expected.collect());

@@ -80,7 +80,7 @@ pub(crate) fn observe(
 ) -> Vec<Entry> {
     let found = tags.iter().filter_map(|(name, bytes)| seen(tag(name), artifact(bytes), None, state));
     let lost = state.tags.iter().filter(|(known, _)| !tags.iter().any(|(name, _)| known.as_str() == *name));
-    let lost = lost.filter_map(|(known, history)| match history.status {
+    let lost = lost.filter_map(|(known, history)| match history.status() {
         TagStatus::Present => Some(Event::TagAbsent { tag: known.clone() }),
         TagStatus::Absent(_) => Some(Event::TagDeleted { tag: known.clone() }),
         TagStatus::Deleted(_) => None,

@@ -112,7 +112,7 @@ async fn two_looks_at_the_same_time_are_no_deletion_i4() {
     assert_eq!(before.0, before.1, "both know the same");
     one.commit(observe(2, &repository, &before.0, &[])).await.unwrap();
     two.commit(observe(3, &repository, &before.1, &[])).await.unwrap();
-    let status = writer(&store).await.recall(&repository).await.unwrap().tags[&tag("v1")].status;
+    let status = writer(&store).await.recall(&repository).await.unwrap().tags[&tag("v1")].status();
     assert!(matches!(status, TagStatus::Absent(_)), "{status:?}");
 }
 
@@ -127,16 +127,16 @@ async fn an_absence_that_the_run_did_not_know_does_not_complete_its_deletion_i4(
     whole_run(&quick, 2, &[], &[]).await.unwrap();
     let slow = writer(&store).await;
     let known = slow.recall(&repository).await.unwrap();
-    assert!(matches!(known.tags[&tag("v1")].status, TagStatus::Absent(_)));
+    assert!(matches!(known.tags[&tag("v1")].status(), TagStatus::Absent(_)));
     let deletion = observe(3, &repository, &known, &[]);
     assert!(matches!(deletion[0].event, Event::TagDeleted { .. }));
     whole_run(&quick, 4, &[("v1", "a")], &[]).await.unwrap();
     whole_run(&quick, 5, &[], &[]).await.unwrap();
     slow.commit(deletion).await.unwrap();
-    let status = slow.recall(&repository).await.unwrap().tags[&tag("v1")].status;
+    let status = slow.recall(&repository).await.unwrap().tags[&tag("v1")].status();
     assert!(matches!(status, TagStatus::Absent(_)), "{status:?}");
     whole_run(&slow, 6, &[], &[]).await.unwrap();
-    let status = quick.recall(&repository).await.unwrap().tags[&tag("v1")].status;
+    let status = quick.recall(&repository).await.unwrap().tags[&tag("v1")].status();
     assert!(matches!(status, TagStatus::Deleted(_)), "{status:?}");
 }
 
@@ -157,7 +157,7 @@ async fn a_look_that_is_said_again_after_another_writers_is_no_way_back_i13_i14(
         }
         one.commit(vec![again, other]).await.unwrap();
         let state = writer(&store).await.recall(&shop).await.unwrap();
-        let sightings = &state.tags[&tag("latest")].sightings;
+        let sightings = &state.tags[&tag("latest")].sightings();
         assert_eq!(
             sightings.iter().map(|seen| seen.artifact.clone()).collect::<Vec<_>>(),
             [artifact("a"), artifact("b")]

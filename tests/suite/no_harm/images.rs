@@ -65,7 +65,7 @@ impl Engine for Images {
                 image.tags.iter().map(|tag| ObservedTag {
                     name: tag.clone(),
                     target: Resolution::Artifact(image.digest.clone().into()),
-                    pushed: image.pushed,
+                    pushed: image.pushed.map(Box::new),
                     object: None,
                 })
             })

@@ -4,6 +4,7 @@
 use prodpin::model::{ArtifactId, Closure, DatabaseRule, Digest, NamePatterns, Platform, SchemaChange, Waiting};
 use prodpin::outcome::ready::Verdict;
 use prodpin::outcome::report::{Reason, TargetReport};
+use prodpin::outcome::status::ServiceStatus;
 
 use super::scene::*;
 
@@ -25,12 +26,22 @@ fn decided(what: &str, scene: &Scene) -> String {
     let rollback = &report.rollback;
     assert_eq!(rollback.from, page.from, "{what}: what to go back from");
     assert_eq!(rollback.to, page.to, "{what}: what to go back to");
-    let verdict = match page.verdict {
-        Verdict::RollBack => Some(true),
-        Verdict::RollForward => Some(false),
-        Verdict::Unknown => None,
+    let status = match page.status {
+        // The report does not ask images about the database, and calls nothing ready.
+        ServiceStatus::Ready => ServiceStatus::Protected,
+        other => other,
     };
-    assert_eq!(rollback.ready, verdict, "{what}: {}", page.why);
+    assert_eq!(rollback.status, Some(status), "{what}: {}", page.why);
+    let (intact, ready) = (rollback.intact, rollback.ready);
+    let agrees = match page.verdict {
+        Verdict::RollBack => (intact, ready) == (Some(true), None),
+        Verdict::RollForward => ready == Some(false) && page.status == ServiceStatus::NotReady,
+        Verdict::NoEarlierRelease => {
+            (intact, ready) == (None, Some(false)) && page.status == ServiceStatus::NoEarlierRelease
+        }
+        Verdict::Unknown => (intact, ready) == (None, None),
+    };
+    assert!(agrees, "{what}: {:?}, but intact {intact:?}, ready {ready:?}: {}", page.verdict, page.why);
     let running = names(report.targets.iter().filter(|target| target.running).map(|target| target.artifact.clone()));
     let now = names(page.now.iter().map(|now| now.artifact.clone()));
     assert_eq!(running, now, "{what}: what runs");
@@ -188,6 +199,85 @@ fn i31_f133_report_and_page_agree_on_every_course_of_releases() {
             "a template without pods, of what never ran",
             vec![Said::wanted(&deployment(), "v1", Waiting::NoReplicas).introduced(1)],
             "runs , wanted v1, from v1, to nothing",
+        ),
+    ];
+    for (what, said, expected) in cases {
+        let mut turned = said.clone();
+        turned.reverse();
+        assert_eq!(decided(what, &scene(said)), expected, "{what}");
+        assert_eq!(decided(what, &scene(turned)), expected, "{what}, said in another order");
+    }
+}
+
+/// Courses in which more than one thing moves at once.
+#[test]
+fn i31_report_and_page_agree_where_workloads_go_their_own_ways() {
+    let other = kubernetes("deployment", "api-batch");
+    let set = kubernetes("statefulset", "store");
+    let rollout = kubernetes("rollout", "api");
+    let of = |workload: &prodpin::model::Workload, tag: &str, number: u64, place: u64, until: i8| {
+        Said::before(workload, tag, until).revision(&number.to_string()).introduced(place)
+    };
+    let at = |workload: &prodpin::model::Workload, tag: &str, number: u64, place: u64| {
+        Said::now(workload, tag, tag, 12).revision(&number.to_string()).introduced(place)
+    };
+    let cases: Vec<(&str, Vec<Said>, &str)> = vec![
+        (
+            "back twice, to two revisions: both that were left are no way back",
+            vec![before("v1", 1, 1, 7), before("v4", 4, 4, 9), before("v3", 5, 3, 10), now("v2", 6, 2)],
+            "runs v2, wanted , from v2, to v1",
+        ),
+        (
+            "another container of the same pod changed last: this one's release is two revisions old",
+            vec![before("v1", 1, 1, 7), before("v2", 3, 2, 8), now("v2", 4, 2)],
+            "runs v2, wanted , from v2, to v1",
+        ),
+        (
+            "another container was rolled back, and this one with it",
+            vec![before("v1", 1, 1, 7), before("v3", 3, 3, 9), now("v2", 4, 2), at(&other, "v1", 1, 1)],
+            "runs v1 v2, wanted , from v2, to v1",
+        ),
+        (
+            "a set whose update was taken back half way: the second pod has the one that leaves",
+            vec![at(&set, "v1", 3, 1), at(&set, "v2", 2, 2)],
+            "runs v1 v2, wanted , from v1, to nothing",
+        ),
+        (
+            "the same with a release before",
+            vec![of(&set, "v0", 1, 1, 6), at(&set, "v1", 4, 2), at(&set, "v2", 3, 3)],
+            "runs v1 v2, wanted , from v1, to v0",
+        ),
+        (
+            "a canary at half, both sides ready",
+            vec![of(&rollout, "v1", 1, 1, 8), at(&rollout, "v2", 2, 2), at(&rollout, "v3", 3, 3)],
+            "runs v2 v3, wanted , from v3, to v2",
+        ),
+        (
+            "a canary at nothing",
+            vec![
+                of(&rollout, "v1", 1, 1, 8),
+                at(&rollout, "v2", 2, 2),
+                Said::wanted(&rollout, "v3", Waiting::Paused).revision("3").introduced(3),
+            ],
+            "runs v2, wanted v3, from v2, to v1",
+        ),
+        (
+            "blue runs, green does not come up",
+            vec![
+                of(&rollout, "v1", 1, 1, 8),
+                at(&rollout, "v2", 2, 2),
+                Said::wanted(&rollout, "v3", Waiting::Starting).revision("3").introduced(3),
+            ],
+            "runs v2, wanted v3, from v3, to v2",
+        ),
+        (
+            "one workload is scaled to nothing, another runs what that wanted before",
+            vec![
+                of(&other, "v1", 1, 1, 8),
+                Said::wanted(&other, "v2", Waiting::NoReplicas).introduced(2),
+                now("v1", 1, 1),
+            ],
+            "runs v1, wanted v2, from v1, to nothing",
         ),
     ];
     for (what, said, expected) in cases {

@@ -11,7 +11,7 @@ use prodpin::model::{
     Running, RunningReference, SchemaChange, Snapshot, Tenure, Waiting, Workload, claimant,
 };
 use prodpin::outcome::ready::{ReadySection, RepositoryReady};
-use prodpin::outcome::report::RepositoryReport;
+use prodpin::outcome::report::{RepositoryReport, Row};
 use prodpin::report::ready::ReadyWriter;
 
 /// A moment of the day before the night on which everything is asked.
@@ -290,7 +290,9 @@ impl Scene {
             addresses: &addresses,
             has_history: true,
         });
-        (plan.report, page)
+        let mut row = Row { repository: Some(plan.report), findings: plan.findings };
+        row.judge();
+        (row.repository.unwrap(), page)
     }
 
     /// The page as a terminal shows it, with digests under the names of what they are of.

@@ -170,10 +170,7 @@ fn where_nothing_is_known_nothing_is_offered() {
     let deployment = kubernetes("deployment", "api");
     let first = Scene::new(&["v1"]).saying([Said::now(&deployment, "v1", "v1", 12).revision("1")]);
     let page = first.page();
-    assert_eq!(
-        (page.verdict, page.why.as_str()),
-        (Verdict::RollForward, "production ran no earlier release that is known")
-    );
+    assert_eq!((page.verdict, page.why.as_str()), (Verdict::NoEarlierRelease, "no earlier release is known"));
 }
 
 #[test]

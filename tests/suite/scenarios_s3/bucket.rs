@@ -134,7 +134,7 @@ impl State {
             None => Resolution::NotFound,
         };
         let label = layout().parse(name.as_str()).unwrap().1;
-        let pushed = versions.first().map(|version| version.modified);
+        let pushed = versions.first().map(|version| Box::new(version.modified));
         let object = ObjectFacts { label, versions, markers: markers.collect(), hidden_by };
         Some(ObservedTag { name: name.clone(), target, pushed, object: Some(Box::new(object)) })
     }

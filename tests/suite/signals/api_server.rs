@@ -54,6 +54,8 @@ pub(crate) const SECRETS: &str = "/api/v1/secrets";
 pub(crate) const CONFIG_MAPS: &str = "/api/v1/configmaps";
 pub(crate) const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
 pub(crate) const REPLICA_SETS: &str = "/apis/apps/v1/replicasets";
+pub(crate) const REPLICATION_CONTROLLERS: &str = "/api/v1/replicationcontrollers";
+pub(crate) const DEPLOYMENT_CONFIGS: &str = "/apis/apps.openshift.io/v1/deploymentconfigs";
 pub(crate) const STATEFUL_SETS: &str = "/apis/apps/v1/statefulsets";
 pub(crate) const DAEMON_SETS: &str = "/apis/apps/v1/daemonsets";
 pub(crate) const REVISIONS: &str = "/apis/apps/v1/controllerrevisions";
@@ -67,8 +69,9 @@ pub(crate) const HELM_RELEASES: &str = "/apis/helm.toolkit.fluxcd.io/v2/helmrele
 pub(crate) const OCI_REPOSITORIES: &str = "/apis/source.toolkit.fluxcd.io/v1/ocirepositories";
 
 /// Kinds that every cluster has.
-const BUILT_IN: [&str; 11] = [
+const BUILT_IN: [&str; 12] = [
     PODS,
+    REPLICATION_CONTROLLERS,
     SECRETS,
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -86,8 +89,13 @@ pub(crate) const TOKEN: &str = "a-service-account-token";
 impl ApiServer {
     /// Starts one, with a kubeconfig whose context `prod-eu` leads to it.
     pub(crate) async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let mut world = World::default();
+        for kind in BUILT_IN {
+            world.objects.insert(kind.to_owned(), Vec::new());
+        }
+        let world = Arc::new(Mutex::new(world));
+        let app = Router::new().fallback(answer).with_state(world.clone());
+        let (address, _) = crate::support::serve::serve(app).await;
         let directory = tempfile::tempdir().unwrap();
         let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "elsewhere",
@@ -99,13 +107,6 @@ impl ApiServer {
             ],
         });
         std::fs::write(directory.path().join("kubeconfig"), kubeconfig.to_string()).unwrap();
-        let mut world = World::default();
-        for kind in BUILT_IN {
-            world.objects.insert(kind.to_owned(), Vec::new());
-        }
-        let world = Arc::new(Mutex::new(world));
-        let router = Router::new().fallback(answer).with_state(world.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
         Self { world, directory: Arc::new(directory) }
     }
 
@@ -295,6 +296,8 @@ fn list_kind(path: &str) -> &'static str {
         "namespaces" => "NamespaceList",
         "deployments" => "DeploymentList",
         "replicasets" => "ReplicaSetList",
+        "replicationcontrollers" => "ReplicationControllerList",
+        "deploymentconfigs" => "DeploymentConfigList",
         "statefulsets" => "StatefulSetList",
         "daemonsets" => "DaemonSetList",
         "controllerrevisions" => "ControllerRevisionList",

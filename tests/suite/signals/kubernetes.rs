@@ -1,6 +1,7 @@
 //! One scenario for each kind of workload, and for each way in which a cluster does not tell.
 
 mod access;
+mod controllers;
 mod knative;
 mod lists;
 mod workloads;

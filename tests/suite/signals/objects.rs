@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{Pod, ReplicationController, Secret};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -72,6 +72,35 @@ pub(crate) fn replica_set(owner_kind: &str, name: &str, revision: u32, hour: u32
             some => json!({ "replicas": some, "readyReplicas": some }),
         },
     }))
+}
+
+/// A ReplicationController: by itself, or one version of a DeploymentConfig of OpenShift.
+pub(crate) fn replication_controller(name: &str, version: Option<u32>, replicas: u32, image: &str) -> Value {
+    let called = version.map_or(name.to_owned(), |version| format!("{name}-{version}"));
+    let mut metadata = json!({ "name": called, "namespace": NAMESPACE, "uid": uid("ReplicationController", &called),
+                               "creationTimestamp": at(version.unwrap_or(1)) });
+    if let Some(version) = version {
+        metadata["annotations"] = json!({ "openshift.io/deployment-config.latest-version": version.to_string() });
+        metadata["ownerReferences"] = json!([{ "apiVersion": "apps.openshift.io/v1", "kind": "DeploymentConfig",
+            "name": name, "uid": uid("DeploymentConfig", name), "controller": true, "blockOwnerDeletion": true }]);
+    }
+    real::<ReplicationController>(json!({
+        "metadata": metadata,
+        "spec": { "replicas": replicas, "selector": { "app": "api" }, "template": template(&[("api", image)]) },
+        "status": { "replicas": replicas, "readyReplicas": replicas },
+    }))
+}
+
+/// As `oc get --output json` shows it.
+pub(crate) fn deployment_config(name: &str, replicas: u32, image: &str) -> Value {
+    json!({
+        "metadata": { "name": name, "namespace": NAMESPACE, "uid": uid("DeploymentConfig", name),
+                      "creationTimestamp": at(1) },
+        "spec": { "replicas": replicas, "selector": { "app": "api" }, "template": template(&[("api", image)]),
+                  "strategy": { "type": "Rolling" }, "test": false, "triggers": [{ "type": "ConfigChange" }],
+                  "revisionHistoryLimit": 10 },
+        "status": { "latestVersion": 3, "observedGeneration": 4, "replicas": replicas },
+    })
 }
 
 /// ReplicaSets are called by their hash, here by the hour in which they were made.

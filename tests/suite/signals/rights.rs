@@ -50,7 +50,7 @@ fn asked(server: &ApiServer) -> BTreeSet<Right> {
 #[tokio::test]
 async fn the_cluster_s_roles_grant_exactly_what_is_read() {
     let server = ApiServer::start().await;
-    for kind in [ROLLOUTS, KNATIVE_REVISIONS, KNATIVE_ROUTES] {
+    for kind in [ROLLOUTS, DEPLOYMENT_CONFIGS, KNATIVE_REVISIONS, KNATIVE_ROUTES] {
         server.put(kind, []);
     }
     server.put(PODS, [pod("p", None, "registry.example.com/shop/api:1", "")]);

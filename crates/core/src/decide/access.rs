@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::model::{Code, EcrRepository, Finding, Setting, Severity};
 
-use super::findings::Draft;
+use super::draft::Draft;
 use super::wildcard;
 
 /// What takes an artifact away, or takes away what protects it (A55).

@@ -17,11 +17,11 @@ pub(super) struct Called<'a> {
     /// Tags that workloads name and nothing else: they mean what they name now.
     named: BTreeSet<&'a Tag>,
     rules: &'a Rules,
-    labels: Labels<'a>,
+    labels: &'a Labels<'a>,
 }
 
 impl<'a> Called<'a> {
-    pub(super) fn of(running: &'a [Running], claims: &'a Claims, rules: &'a Rules, labels: Labels<'a>) -> Self {
+    pub(super) fn of(running: &'a [Running], claims: &'a Claims, rules: &'a Rules, labels: &'a Labels<'a>) -> Self {
         let (mut exactly, mut named) = (BTreeSet::new(), BTreeSet::new());
         let now: Vec<&Running> = running.iter().filter(|used| used.runs_now()).collect();
         for used in &now {

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 use super::drift;
-use super::meeting::{Met, meet};
+use super::meeting::{Met, meet, meet_after};
 use super::rules::{Rules, is_watched};
 
 /// What must be read before changes can be told.
@@ -52,7 +52,7 @@ pub fn survey(snapshot: &Snapshot, state: &RepositoryState, rules: &Rules) -> Su
     }
     let (mut present, mut absent) = (0, Vec::new());
     for met in meet(snapshot, state) {
-        match (met.known.map(|history| history.status), met.listed) {
+        match (met.history().map(TagHistory::status), met.listed) {
             (None | Some(TagStatus::Deleted(_)), _) => {}
             (_, Some(_)) => present += 1,
             (_, None) => absent.push(met.tag.clone()),
@@ -83,7 +83,7 @@ pub fn survey(snapshot: &Snapshot, state: &RepositoryState, rules: &Rules) -> Su
 
 fn changed(met: &Met<'_>) -> Option<(Tag, ArtifactId)> {
     let listed = met.listed.filter(|listed| listed.object.is_none() && is_watched(met.tag))?;
-    let rests = met.known.is_some_and(|history| history.rests_at(&listed.target));
+    let rests = met.history().is_some_and(|history| history.rests_at(&listed.target));
     Some((met.tag.clone(), listed.target.artifact().filter(|_| !rests)?.clone()))
 }
 
@@ -97,27 +97,93 @@ pub fn changes(
     state: &RepositoryState,
 ) -> Vec<Event> {
     let mut events = Vec::new();
-    for met in meet(snapshot, state).filter(|met| is_watched(met.tag)) {
-        let Some(tag) = met.listed else { continue };
-        match &tag.object {
-            // Nearly all tags of nearly all runs.
-            None if met.known.is_some_and(|history| history.rests_at(&tag.target)) => {}
-            Some(_) if tag.target == Resolution::Unknown => {}
-            // A list that was cut off proves nothing of what is not in it (I4).
-            _ if tag.target == Resolution::NotFound && !snapshot.listing_is_complete() => {}
-            Some(object) if is_past(object, met.known, snapshot.made) => {}
-            Some(object) => key_changes(tag, object, state, &mut events),
-            None => {
-                let created = tag.pushed.or_else(|| created.get(&tag.name).copied());
-                tag_change(&tag.name, &tag.target, created, state, &mut events);
+    let listing_is_complete = snapshot.listing_is_complete();
+    for met in meet(snapshot, state) {
+        listed_change(&met, snapshot, listing_is_complete, created, state, &mut events);
+    }
+    other_changes(snapshot, looked_up, state, &mut events);
+    events
+}
+
+/// So many changes are held at once of what a look found.
+const AT_ONCE: usize = 8_192;
+
+/// Folds [`changes`] into the state, and returns those that [`first_sightings`] does not tell: of a million new tags there
+/// is never more than their state (I28). The list is in order of name.
+pub fn take_in(
+    snapshot: &Snapshot,
+    looked_up: &BTreeMap<Tag, Resolution>,
+    created: &BTreeMap<Tag, Timestamp>,
+    state: &mut RepositoryState,
+    mark: Mark,
+) -> Vec<Event> {
+    let listing_is_complete = snapshot.listing_is_complete();
+    let (mut told, mut some) = (Vec::new(), Vec::new());
+    let mut settle = |some: &mut Vec<Event>, state: &mut RepositoryState| {
+        fold(state, mark, some);
+        some.extract_if(.., |event| is_first_sighting(event, state, mark)).for_each(drop);
+        told.append(some);
+    };
+    // A tag's changes depend on nothing but what is known of that tag, and so each may be folded in before the next is told.
+    let mut after: Option<Tag> = None;
+    loop {
+        let mut last = None;
+        let behind = after.as_ref().map(|tag| meet_after(snapshot, state, tag));
+        let all = if behind.is_none() { Some(meet(snapshot, state)) } else { None };
+        for met in behind.into_iter().flatten().chain(all.into_iter().flatten()) {
+            listed_change(&met, snapshot, listing_is_complete, created, state, &mut some);
+            if some.len() >= AT_ONCE {
+                last = Some(met.tag.clone());
+                break;
             }
         }
+        settle(&mut some, state);
+        after = last;
+        if after.is_none() {
+            break;
+        }
     }
+    other_changes(snapshot, looked_up, state, &mut some);
+    settle(&mut some, state);
+    told.shrink_to_fit();
+    told
+}
+
+/// What differs at a tag that was listed.
+fn listed_change(
+    met: &Met<'_>,
+    snapshot: &Snapshot,
+    listing_is_complete: bool,
+    created: &BTreeMap<Tag, Timestamp>,
+    state: &RepositoryState,
+    events: &mut Vec<Event>,
+) {
+    let Some(tag) = met.listed.filter(|_| is_watched(met.tag)) else { return };
+    match &tag.object {
+        // Nearly all tags of nearly all runs.
+        None if met.history().is_some_and(|history| history.rests_at(&tag.target)) => {}
+        Some(_) if tag.target == Resolution::Unknown => {}
+        // A list that was cut off proves nothing of what is not in it (I4).
+        _ if tag.target == Resolution::NotFound && !listing_is_complete => {}
+        Some(object) if is_past(object, met.history(), snapshot.made) => {}
+        Some(object) => key_changes(tag, object, state, events),
+        None => {
+            let created = tag.pushed.as_deref().copied().or_else(|| created.get(&tag.name).copied());
+            tag_change(&tag.name, &tag.target, created, state, events);
+        }
+    }
+}
+
+fn other_changes(
+    snapshot: &Snapshot,
+    looked_up: &BTreeMap<Tag, Resolution>,
+    state: &RepositoryState,
+    events: &mut Vec<Event>,
+) {
     for (tag, target) in looked_up {
-        tag_change(tag, target, None, state, &mut events);
+        tag_change(tag, target, None, state, events);
     }
     events.extend(drift::change(snapshot, state));
-    events
 }
 
 fn tag_change(
@@ -130,7 +196,7 @@ fn tag_change(
     match target {
         Resolution::Artifact(artifact) => events.extend(seen(tag.clone(), artifact.clone(), created, state)),
         Resolution::Unknown => {}
-        Resolution::NotFound => match state.tags.get(tag).map(|history| history.status) {
+        Resolution::NotFound => match state.tags.get(tag).map(|history| history.status()) {
             Some(TagStatus::Present) => events.push(Event::TagAbsent { tag: tag.clone() }),
             Some(TagStatus::Absent(_)) => events.push(Event::TagDeleted { tag: tag.clone() }),
             Some(TagStatus::Deleted(_)) | None => {}
@@ -143,10 +209,10 @@ fn tag_change(
 pub(super) fn is_past(object: &ObjectFacts, known: Option<&TagHistory>, made: Option<Timestamp>) -> bool {
     let (Some(made), Some(known)) = (made, known) else { return false };
     let Some(latest) = known.latest() else { return false };
-    match known.status {
+    match known.status() {
         // It was looked up itself, and was not there.
         TagStatus::Absent(mark) | TagStatus::Deleted(mark) if made < mark.at => true,
-        _ => made < latest.since.at && !object.versions.iter().any(|version| version.artifact == latest.artifact),
+        _ => made < latest.since().at && !object.versions.iter().any(|version| version.artifact == latest.artifact),
     }
 }
 
@@ -157,10 +223,10 @@ fn key_changes(tag: &ObservedTag, object: &ObjectFacts, state: &RepositoryState,
         return tag_change(name, &tag.target, None, state, events);
     };
     let known = state.tags.get(name);
-    let status = known.map_or(TagStatus::Present, |history| history.status);
+    let status = known.map_or(TagStatus::Present, |history| history.status());
     let mut latest = known.and_then(|history| history.latest()).map(|sighting| sighting.artifact.clone());
     let is_known = |artifact: &ArtifactId| {
-        known.is_some_and(|history| history.sightings.iter().any(|sighting| sighting.artifact == *artifact))
+        known.is_some_and(|history| history.sightings().iter().any(|sighting| sighting.artifact == *artifact))
     };
     // Versions older than the latest one known were there before and are no news.
     let oldest_first = object.versions.iter().rev().map(|version| &version.artifact);
@@ -200,25 +266,34 @@ fn key_changes(tag: &ObservedTag, object: &ObjectFacts, state: &RepositoryState,
 /// new tags nothing else is held while their repository is decided (I28).
 pub fn first_sightings(state: &RepositoryState, mark: Mark) -> impl Iterator<Item = Event> {
     state.tags.iter().filter_map(move |(tag, history)| {
-        let Sighting { artifact, created, .. } = first_sighting(history, mark)?;
-        Some(Event::TagSeen { tag: tag.clone(), artifact: artifact.clone(), created: *created })
+        let seen = first_sighting(history, mark)?;
+        Some(Event::TagSeen { tag: tag.clone(), artifact: seen.artifact.clone(), created: seen.created() })
     })
 }
 
-/// Takes what [`first_sightings`] tells out of a look's events, from this place on.
-pub fn leave_first_sightings(events: &mut Vec<Event>, from: usize, state: &RepositoryState, mark: Mark) {
-    let is_first = |event: &mut Event| match event {
-        Event::TagSeen { tag, .. } => state.tags.get(tag).is_some_and(|known| first_sighting(known, mark).is_some()),
-        _ => false,
-    };
-    events.extract_if(from.., is_first).for_each(drop);
-    events.shrink_to_fit();
+/// The same of a state that is needed no more: what was told of it is let go.
+pub fn into_first_sightings(state: RepositoryState, mark: Mark) -> impl Iterator<Item = Event> + Send {
+    state.tags.into_iter().filter_map(move |(tag, history)| {
+        let seen = first_sighting(&history, mark)?;
+        Some(Event::TagSeen { tag, artifact: seen.artifact.clone(), created: seen.created() })
+    })
+}
+
+/// How many of these there are.
+#[must_use]
+pub fn count_first_sightings(state: &RepositoryState, mark: Mark) -> usize {
+    state.tags.values().filter(|history| first_sighting(history, mark).is_some()).count()
+}
+
+fn is_first_sighting(event: &Event, state: &RepositoryState, mark: Mark) -> bool {
+    let Event::TagSeen { tag, .. } = event else { return false };
+    state.tags.get(tag).is_some_and(|known| first_sighting(known, mark).is_some())
 }
 
 /// The one sighting of a tag that was never seen before this mark.
 fn first_sighting(history: &TagHistory, mark: Mark) -> Option<&Sighting> {
-    match &*history.sightings {
-        [only] if only.since == mark && history.status == TagStatus::Present => Some(only),
+    match history.sightings() {
+        [only] if only.since() == mark && history.status() == TagStatus::Present => Some(only),
         _ => None,
     }
 }
@@ -247,15 +322,50 @@ mod tests {
         };
         let mark = |sequence| Mark { sequence, at: Timestamp::UNIX_EPOCH };
         let mut state = RepositoryState::default();
-        fold(&mut state, mark(1), &[saw("known", "1"), saw("before", "2")]);
-        let retold = saw("before", "2");
-        let news =
-            [saw("a", "3"), moved("known", "1", "4"), saw("twice", "5"), moved("twice", "5", "6"), saw("z", "7")];
-        fold(&mut state, mark(2), &news);
-        let mut events: Vec<Event> = [retold.clone()].into_iter().chain(news.clone()).collect();
-        leave_first_sightings(&mut events, 1, &state, mark(2));
-        assert_eq!(events, [retold, news[1].clone(), news[2].clone(), news[3].clone()]);
+        fold(&mut state, mark(1), &[saw("known", "1"), saw("before", "2"), saw("gone", "8")]);
+        let listed = |name: &str, bytes: &str| ObservedTag {
+            name: tag(name),
+            target: Resolution::Artifact(artifact(bytes)),
+            pushed: None,
+            object: None,
+        };
+        let mut tags: Vec<ObservedTag> = (0..3 * AT_ONCE).map(|n| listed(&format!("n{n:06}"), "9")).collect();
+        tags.extend([listed("a", "3"), listed("known", "4"), listed("before", "2"), listed("z", "7")]);
+        tags.sort_by(|a, b| a.name.cmp(&b.name));
+        let snapshot = Snapshot { tags, ..Snapshot::default() };
+        let looked_up = BTreeMap::from([(tag("gone"), Resolution::NotFound)]);
+        let all = changes(&snapshot, &looked_up, &BTreeMap::new(), &state);
+        let mut folded = state.clone();
+        fold(&mut folded, mark(2), &all);
+        let told = take_in(&snapshot, &looked_up, &BTreeMap::new(), &mut state, mark(2));
+        assert_eq!(state, folded, "whatever is held at once");
+        assert_eq!(told, [moved("known", "1", "4"), Event::TagAbsent { tag: tag("gone") }]);
         let first: Vec<Event> = first_sightings(&state, mark(2)).collect();
-        assert_eq!(first, [news[0].clone(), news[4].clone()]);
+        assert_eq!((first.len(), count_first_sightings(&state, mark(2))), (3 * AT_ONCE + 2, 3 * AT_ONCE + 2));
+        let other = |event: &&Event| !first.contains(event);
+        assert_eq!(all.iter().filter(other).cloned().collect::<Vec<_>>(), told);
+        assert!(into_first_sightings(state, mark(2)).eq(first));
+    }
+
+    #[test]
+    fn versions_of_a_key_that_came_together_are_told_i28() {
+        let version = |id: &str| ArtifactId::ObjectVersion { key: "k".parse().unwrap(), version: id.into() };
+        let of = |id: &str| crate::model::ObjectVersion {
+            artifact: version(id),
+            modified: Timestamp::UNIX_EPOCH,
+            content: crate::model::Content { etag: id.into(), size: 1 },
+            class: crate::model::StorageClass::new("STANDARD"),
+        };
+        let object =
+            ObjectFacts { label: "k".into(), versions: vec![of("2"), of("1")], markers: vec![], hidden_by: None };
+        let name: Tag = "k".parse().unwrap();
+        let target = Resolution::Artifact(version("2"));
+        let tags = vec![ObservedTag { name, target, pushed: None, object: Some(Box::new(object)) }];
+        let mark = Mark { sequence: 1, at: Timestamp::UNIX_EPOCH };
+        let mut state = RepositoryState::default();
+        let told =
+            take_in(&Snapshot { tags, ..Snapshot::default() }, &BTreeMap::new(), &BTreeMap::new(), &mut state, mark);
+        assert!(matches!(&told[..], [Event::TagSeen { .. }, Event::TagMoved { .. }]), "{told:?}");
+        assert_eq!(count_first_sightings(&state, mark), 0);
     }
 }

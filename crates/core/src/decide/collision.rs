@@ -6,7 +6,7 @@ use crate::model::{Code, Finding, Retention, Severity, Threat};
 use crate::outcome::report::{RepositoryReport, TargetReport};
 
 use super::commands;
-use super::findings::Draft;
+use super::draft::Draft;
 use super::forecast::{self, Advice, AdviceKind};
 use super::prospects::Prospects;
 use super::refusals;

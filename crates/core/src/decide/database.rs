@@ -9,7 +9,8 @@ use crate::model::{
 use crate::outcome::ready::{Database, Step};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
-use super::plan::Input;
+use super::facts::Facts;
+use super::input::Input;
 use super::readiness::{Readiness, is_proven, is_wanted};
 use super::rollout::Uses;
 use super::seen_order;
@@ -29,13 +30,13 @@ pub(super) struct Question<'a> {
 
 /// Rules out the ways back to what does not work on today's database. Only what is known to have moved counts: what images
 /// say was not asked, and who stays silent here may have said so there.
-pub(super) fn withhold(input: &Input<'_>, report: &RepositoryReport, readiness: &mut Readiness) {
+pub(super) fn withhold(input: &Facts<'_>, report: &RepositoryReport, readiness: &mut Readiness) {
     if input.database.is_empty() && input.running.iter().all(|used| used.schema.is_none()) {
         return;
     }
-    let (said, uses) = (BTreeMap::new(), Uses::new(input));
+    let (said, uses) = (BTreeMap::new(), input.uses());
     let RepositoryReport { targets, gaps, .. } = report;
-    let question = Question { input, targets, gaps, from: readiness.from.as_ref(), said: &said, uses: &uses };
+    let question = Question { input, targets, gaps, from: readiness.from.as_ref(), said: &said, uses };
     let mut contracted = None;
     let mut ruled_out = Vec::new();
     for target in readiness.before(targets) {

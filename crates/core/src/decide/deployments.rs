@@ -10,7 +10,6 @@ use crate::model::{
 };
 
 use super::labels::Labels;
-use super::rollout::number;
 use super::rules::Rules;
 
 /// Who names an artifact, and by which tag.
@@ -96,7 +95,7 @@ impl<'a> Resolved<'a> {
     fn now(&mut self, entry: &'a Running, state: &RepositoryState, may_move: impl Fn(&Tag) -> bool) {
         let pointed = |tag: &Tag| {
             let history = state.tags.get(tag);
-            let gone = history.is_none_or(|history| matches!(history.status, TagStatus::Deleted(_)));
+            let gone = history.is_none_or(|history| matches!(history.status(), TagStatus::Deleted(_)));
             (history.and_then(|history| history.latest()).map(|sighting| &sighting.artifact), gone)
         };
         let (artifact, tag) = match (&entry.reference, &entry.named_as) {
@@ -177,7 +176,7 @@ fn formerly<'a>(
         return Some(seen);
     }
     let history = state.tags.get(tag)?;
-    let then = last.and_then(|last| history.sightings.iter().rev().find(|sighting| sighting.since.at <= last));
+    let then = last.and_then(|last| history.sightings().iter().rev().find(|sighting| sighting.since().at <= last));
     let first = history.original().filter(|_| !may_move(tag));
     then.or(first).map(|sighting| &sighting.artifact)
 }
@@ -190,18 +189,30 @@ pub fn uses<'a>(
     rules: &Rules,
     labels: &Labels<'_>,
 ) -> BTreeMap<ArtifactId, Vec<&'a Running>> {
+    told(running, state, rules, labels).0
+}
+
+/// The same, with the references to tags that do not exist.
+pub(super) fn told<'a>(
+    running: &'a [Running],
+    state: &RepositoryState,
+    rules: &Rules,
+    labels: &Labels<'_>,
+) -> (BTreeMap<ArtifactId, Vec<&'a Running>>, Vec<&'a Running>) {
     let mut uses: BTreeMap<ArtifactId, Vec<&Running>> = BTreeMap::new();
+    let mut dangling = Vec::new();
     for entry in running {
         let resolved = resolve(std::slice::from_ref(entry), state, rules, labels);
         let present = resolved.named.into_keys().chain(resolved.wanted.into_keys());
         for artifact in present.chain(resolved.before.into_keys().map(|(artifact, _)| artifact)) {
             uses.entry(artifact).or_default().push(entry);
         }
+        dangling.extend(resolved.dangling);
     }
     for entries in uses.values_mut() {
         entries.sort();
     }
-    uses
+    (uses, dangling)
 }
 
 /// Deployments that began or ended, and those that only a platform's own history tells of. They end only by a signal
@@ -262,4 +273,9 @@ pub fn deployments(
         }
     }
     events
+}
+
+/// The number in `7` and in `arn:…:task-definition/shop-api:42`.
+pub(super) fn number(revision: &str) -> Option<u64> {
+    revision.rsplit(':').next()?.parse().ok()
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::model::{ArtifactId, Code, Evidence, Finding, Inspection, Severity};
 use crate::outcome::report::TargetReport;
 
-use super::findings::Draft;
+use super::candidate::{Candidate, Lane};
+use super::draft::Draft;
 use super::readiness::{self, Readiness, first_choice};
-use super::rollback_set::{Candidate, Lane, Selection};
+use super::rollback_set::Selection;
 use super::window::Told;
 
 type Inspections = BTreeMap<ArtifactId, Inspection>;

@@ -6,7 +6,7 @@ use crate::model::{
 };
 
 use super::commands;
-use super::findings::Draft;
+use super::draft::Draft;
 use super::spelling;
 
 /// The event that leads from the settings that were known to those that were read. What could not be read now keeps

@@ -7,8 +7,8 @@ use crate::model::{
 };
 use crate::outcome::report::TargetReport;
 
-use super::findings::Draft;
-use super::plan::Input;
+use super::draft::Draft;
+use super::input::Input;
 
 /// So many parts are named; the others are a number.
 const NAMED: usize = 5;

@@ -19,7 +19,8 @@ use jiff::Timestamp;
 
 use crate::model::{ArtifactId, Inspection, Pin, PinKind, PinTerms, Retention, Snapshot, Tag, Threat};
 
-use super::forecast::fate::{self, Fate, Stirred};
+use super::forecast::effects::{Fate, Stirred};
+use super::forecast::fate;
 use super::forecast::{self, Arrival, Situation};
 
 /// A repository, and what the policy says about pins in it.

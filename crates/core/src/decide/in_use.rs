@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use crate::model::{Evidence, RepositoryState, Span, signal_of};
 use crate::outcome::report::Reason;
 
+use super::candidate::{Candidate, Lane, MovedIn};
 use super::deployments::Resolved;
-use super::rollback_set::{Candidate, Lane, MovedIn};
 
 /// Whether it runs or is wanted, whether it ran, when it was last in production, the commit that last changed what is known
 /// of it, and the number of the newest old revision that holds it.

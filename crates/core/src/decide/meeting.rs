@@ -2,14 +2,21 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{ObservedTag, RepositoryState, Snapshot, Tag, TagHistory};
+use crate::model::{KnownTag, ObservedTag, RepositoryState, Snapshot, Tag, TagHistory};
 
 /// A tag that was listed, or is known, or both.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Met<'a> {
     pub(super) tag: &'a Tag,
     pub(super) listed: Option<&'a ObservedTag>,
-    pub(super) known: Option<&'a TagHistory>,
+    pub(super) known: Option<KnownTag<'a>>,
+}
+
+impl<'a> Met<'a> {
+    /// What is known of it.
+    pub(super) fn history(&self) -> Option<&'a TagHistory> {
+        self.known.map(|(_, history)| history)
+    }
 }
 
 /// The listed tags in order of name. A run puts its snapshot in this order as soon as it has it, and then this costs
@@ -22,9 +29,28 @@ pub(super) fn by_name(snapshot: &Snapshot) -> Vec<&ObservedTag> {
 
 /// Every tag on either side, in order of name. Both sides are in that order, so one walk joins them: with 20,000 tags
 /// a look-up for each would cost more than all that is decided about it.
-pub(super) fn meet<'a>(snapshot: &'a Snapshot, state: &'a RepositoryState) -> impl Iterator<Item = Met<'a>> {
-    let mut listed = by_name(snapshot).into_iter().peekable();
-    let mut known = state.tags.iter().peekable();
+pub(super) fn meet<'a>(snapshot: &'a Snapshot, state: &'a RepositoryState) -> impl Iterator<Item = Met<'a>> + Clone {
+    // A run puts it in order as soon as it has it, and a list of a million places is memory.
+    let in_order = snapshot.tags.is_sorted_by(|a, b| a.name <= b.name);
+    let (as_is, sorted) = if in_order { (&snapshot.tags[..], Vec::new()) } else { (&[][..], by_name(snapshot)) };
+    join(as_is.iter().chain(sorted), state.tags.known())
+}
+
+/// The same behind this tag, of a list that is in order of name.
+pub(super) fn meet_after<'a>(
+    snapshot: &'a Snapshot,
+    state: &'a RepositoryState,
+    tag: &Tag,
+) -> impl Iterator<Item = Met<'a>> {
+    let from = snapshot.tags.partition_point(|listed| listed.name <= *tag);
+    join(snapshot.tags[from..].iter(), state.tags.known_after(tag))
+}
+
+fn join<'a>(
+    listed: impl Iterator<Item = &'a ObservedTag> + Clone,
+    known: impl Iterator<Item = KnownTag<'a>> + Clone,
+) -> impl Iterator<Item = Met<'a>> + Clone {
+    let (mut listed, mut known) = (listed.peekable(), known.peekable());
     std::iter::from_fn(move || {
         let first = match (listed.peek(), known.peek()) {
             (None, None) => return None,
@@ -35,7 +61,7 @@ pub(super) fn meet<'a>(snapshot: &'a Snapshot, state: &'a RepositoryState) -> im
         let listed = if first.is_le() { listed.next() } else { None };
         let known = if first.is_ge() { known.next() } else { None };
         let tag = listed.map(|listed| &listed.name).or(known.map(|(tag, _)| tag))?;
-        Some(Met { tag, listed, known: known.map(|(_, history)| history) })
+        Some(Met { tag, listed, known })
     })
 }
 

@@ -10,24 +10,30 @@
 
 mod access;
 mod called;
+mod candidate;
 mod changes;
 mod charts;
 mod cleanup;
+mod closing;
 mod collision;
 mod commands;
 mod database;
 mod deployments;
 mod doubt;
+mod draft;
 mod drift;
 mod evidence;
+mod facts;
 mod findings;
 pub mod forecast;
 mod harm;
 mod in_use;
+mod input;
 mod labels;
 mod meeting;
 mod mutability;
 mod mutation;
+mod named;
 mod naming;
 mod order;
 mod overdue;
@@ -56,21 +62,25 @@ mod window;
 mod witness;
 mod workloads;
 
-pub use changes::{Survey, changes, first_sightings, fold, leave_first_sightings, survey};
+pub use changes::{
+    Survey, changes, count_first_sightings, first_sightings, fold, into_first_sightings, survey, take_in,
+};
 pub use cleanup::unreadable;
+pub use closing::{Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts, closing};
 pub use deployments::{deployments, uses};
 pub use drift::{claimed, found_instead};
-pub use findings::next_step;
+pub use findings::{gap_finding, next_step};
+pub use input::{Attempts, Input};
 pub use labels::Labels;
 pub use meeting::{share_names, unlisted};
-pub use overdue::overdue;
-pub use plan::{Attempts, Input, Plan, plan};
+pub use overdue::{clock_skew, overdue};
+pub use plan::{Plan, plan, unjudged};
 pub use pointers::yield_to_pods;
 pub use rollback_set::{Selection, select};
 pub use rules::{Rules, Uses};
 pub use source::{idle_rules, settings, unmatched, without_tags};
 pub use waive::{expired, idle, waive};
 pub use witness::{
-    MissingHistory, PartialLook, UnaskedRepository, missing_history, partial_look, unasked, unjudged, unlisted_source,
+    MissingHistory, PartialLook, UnaskedRepository, missing_history, partial_look, unasked, unlisted_source,
 };
 pub use workloads::{concerns, uncovered};

@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 use super::commands::{self, PIN_PATTERN};
-use super::findings::Draft;
+use super::draft::Draft;
 use super::mutation::DEPLOY_BY_DIGEST;
 use super::rules::{Rules, is_watched};
 use super::wildcard;

@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 use super::charts;
-use super::findings::Draft;
+use super::draft::Draft;
 use super::rules::{Rules, looks_like_release};
 
 /// What this run's events and the state they led to mean.
@@ -75,8 +75,8 @@ impl Mutation<'_> {
             return None;
         }
         let history = self.state.tags.get(moved.tag)?;
-        let before = history.sightings.len().saturating_sub(moved.steps + 1);
-        let flapped = history.sightings[..before].iter().any(|sighting| sighting.artifact == *moved.to);
+        let before = history.sightings().len().saturating_sub(moved.steps + 1);
+        let flapped = history.sightings()[..before].iter().any(|sighting| sighting.artifact == *moved.to);
         let severity = self.severity(moved.tag);
         let mut finding = if flapped {
             let message = format!(
@@ -98,7 +98,7 @@ impl Mutation<'_> {
         finding.artifact = Some(moved.to.to_string());
         finding.previous = Some(moved.from.to_string());
         // Whoever tells it, it has one date, and so one name: a run may tell what another one recorded.
-        finding.first_seen = history.latest().map_or(finding.first_seen, |latest| latest.since.at);
+        finding.first_seen = history.latest().map_or(finding.first_seen, |latest| latest.since().at);
         Some(finding)
     }
 
@@ -135,7 +135,7 @@ impl Mutation<'_> {
         let history = self.state.tags.get(tag)?;
         let (original, latest) = (history.original()?, history.latest()?);
         let severity = self.severity(tag);
-        let there = !matches!(history.status, TagStatus::Deleted(_));
+        let there = !matches!(history.status(), TagStatus::Deleted(_));
         if !there || original.artifact == latest.artifact || severity == Severity::Info {
             return None;
         }
@@ -147,8 +147,8 @@ impl Mutation<'_> {
         finding.reference = Some(tag.to_string());
         finding.artifact = Some(latest.artifact.to_string());
         finding.previous = Some(original.artifact.to_string());
-        finding.first_seen = latest.since.at;
-        finding.ledger_sequence = Some(latest.since.sequence);
+        finding.first_seen = latest.since().at;
+        finding.ledger_sequence = Some(latest.since().sequence);
         Some(finding)
     }
 
@@ -172,14 +172,14 @@ impl Mutation<'_> {
         let mut finding = self.draft.finding(Code::TagDeleted, severity, message, remedy);
         finding.reference = Some(tag.to_string());
         finding.previous = latest.map(|latest| latest.artifact.to_string());
-        if let Some(TagStatus::Deleted(since)) = self.state.tags.get(tag).map(|history| history.status) {
+        if let Some(TagStatus::Deleted(since)) = self.state.tags.get(tag).map(|history| history.status()) {
             finding.first_seen = since.at;
         }
         finding
     }
 
     fn recreated(&self, tag: &Tag, artifact: &ArtifactId) -> Finding {
-        let sightings = self.state.tags.get(tag).map_or(&[][..], |history| &history.sightings);
+        let sightings = self.state.tags.get(tag).map_or(&[][..], TagHistory::sightings);
         let back = sightings.iter().rposition(|sighting| sighting.artifact == *artifact);
         let previous = back.and_then(|at| at.checked_sub(1)).map(|at| &sightings[at].artifact);
         let same = previous == Some(artifact);
@@ -194,7 +194,7 @@ impl Mutation<'_> {
         finding.reference = Some(tag.to_string());
         finding.artifact = Some(artifact.to_string());
         finding.previous = previous.map(ToString::to_string);
-        finding.first_seen = sightings.last().map_or(finding.first_seen, |latest| latest.since.at);
+        finding.first_seen = sightings.last().map_or(finding.first_seen, |latest| latest.since().at);
         finding
     }
 
@@ -231,7 +231,7 @@ impl Mutation<'_> {
         finding.artifact = (goals.len() == 1).then(|| goals.first().map(ToString::to_string)).flatten();
         let names: Vec<&str> = unexpected.iter().take(10).map(|moved| moved.tag.as_str()).collect();
         finding.reference = Some(names.join(", "));
-        let moved_at = |moved: &&Moved<'_>| Some(self.state.tags.get(moved.tag)?.latest()?.since.at);
+        let moved_at = |moved: &&Moved<'_>| Some(self.state.tags.get(moved.tag)?.latest()?.since().at);
         finding.first_seen = unexpected.iter().filter_map(moved_at).max().unwrap_or(finding.first_seen);
         Some(finding)
     }
@@ -256,7 +256,7 @@ impl Mutation<'_> {
     /// Whether the tag named bytes that a signal says ran. `latest` names whatever was built last, which is often what
     /// runs, and says nothing by moving on.
     fn named_what_ran(&self, tag: &Tag, label: &str) -> bool {
-        let before = self.state.tags.get(tag).and_then(|history| history.sightings.split_last());
+        let before = self.state.tags.get(tag).and_then(|history| history.sightings().split_last());
         let ran = |artifact: &ArtifactId| self.state.deployments.contains_key(artifact);
         label != "latest" && before.is_some_and(|(_, before)| before.iter().any(|sighting| ran(&sighting.artifact)))
     }

@@ -1,6 +1,7 @@
 //! What the names of releases tell of which came first, and where they tell nothing: a commit's hash, a platform, another
 //! scheme of numbers. Two names are compared where one person counting would have written both.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::order::{Suffix, Version};
@@ -58,6 +59,7 @@ const ITSELF: [&str; 4] = ["final", "ga", "release", "stable"];
 impl Reading {
     /// None for what is neither a version nor a number: a commit's hash, a branch.
     pub(super) fn of(label: &str) -> Option<Self> {
+        let label = &dotted(label);
         let version = Version::read(label)?;
         let (start, end) = version.span;
         let parts: Vec<&str> = label[end..].split(SEPARATORS).filter(|part| !part.is_empty()).collect();
@@ -69,6 +71,8 @@ impl Reading {
             _ if version.conventional => Scheme::Version,
             // A date is its own version where nothing stands in front of it.
             Some(first) if parts.is_empty() && start == 0 && is_date(*first) => Scheme::Calendar,
+            // Seconds since 1970: of a hash that is seldom so.
+            Some(first) if parts.is_empty() && is_epoch(*first) => Scheme::Number,
             // A hash may have no letter in it, and a number of its length is as likely one, unless it is a date.
             Some(first) if parts.is_empty() && (end - start < 7 || is_calendar(*first)) => Scheme::Number,
             _ => return None,
@@ -145,6 +149,43 @@ fn is_date(first: u64) -> bool {
     is_calendar(day) && (1..=12).contains(&(day / 100 % 100)) && (1..=31).contains(&(day % 100))
 }
 
+/// A time as Unix counts it, of this century's first half or the last years of the one before.
+fn is_epoch(first: u64) -> bool {
+    (1_000_000_000..2_500_000_000).contains(&first)
+}
+
+/// A day with its parts set off by dashes or underscores is read as one with dots: `2026-11-03` is no year 2026 with a
+/// suffix. Every letter keeps its place.
+fn dotted(label: &str) -> Cow<'_, str> {
+    let bytes = label.as_bytes();
+    let number = |from: usize, most: usize| -> Option<(u64, usize)> {
+        let digits = bytes.get(from..)?.iter().take_while(|digit| digit.is_ascii_digit()).count();
+        let number = (1..=most).contains(&digits).then(|| label.get(from..from + digits))??;
+        Some((number.parse().ok()?, from + digits))
+    };
+    let day_at = |at: usize| -> Option<(usize, usize)> {
+        let (_, month) = number(at, 4).filter(|(year, end)| end - at == 4 && is_calendar(*year))?;
+        let separator = bytes.get(month).filter(|separator| matches!(separator, b'-' | b'_'))?;
+        let (_, day) = number(month + 1, 2).filter(|(month, _)| (1..=12).contains(month))?;
+        bytes.get(day).filter(|other| *other == separator)?;
+        number(day + 1, 2).filter(|(day, _)| (1..=31).contains(day))?;
+        Some((month, day))
+    };
+    let starts =
+        (0..bytes.len()).filter(|at| bytes[*at].is_ascii_digit() && (*at == 0 || !bytes[at - 1].is_ascii_digit()));
+    // What the version begins with, and nothing behind it.
+    match starts.take(1).find_map(day_at) {
+        Some(at) => {
+            let mut text = label.to_owned();
+            for place in [at.0, at.1] {
+                text.replace_range(place..=place, ".");
+            }
+            Cow::Owned(text)
+        }
+        None => Cow::Borrowed(label),
+    }
+}
+
 /// What stands before the numbers, without a `v`, separators and platforms.
 fn prefix(text: &str) -> Box<str> {
     let text = text.strip_suffix(['v', 'V']).unwrap_or(text);
@@ -202,10 +243,31 @@ mod tests {
             ("20261123", Some(("", Scheme::Calendar))),
             ("20261323", Some(("", Scheme::Number))),
             ("build-20261123120000", Some(("build", Scheme::Number))),
+            ("2026-11-03", Some(("", Scheme::Calendar))),
+            ("release-2026-1-9", Some(("release", Scheme::Calendar))),
+            ("2026_11_03-1", Some(("", Scheme::Calendar))),
+            ("2026-13-01", None),
+            ("2026-11_03", None),
+            ("1700000000", Some(("", Scheme::Number))),
+            ("main-1700000000", Some(("main", Scheme::Number))),
+            ("3700000000", None),
         ] {
             let family = Reading::of(label).map(|read| read.family);
             let expected = expected.map(|(prefix, scheme)| (Box::from(prefix), scheme));
             assert_eq!(family, expected, "{label}");
+        }
+    }
+
+    #[test]
+    fn days_are_counted_however_their_parts_are_set_off() {
+        for days in [
+            ["2026-01-09", "2026-01-10", "2026-02-01", "2026-11-03"],
+            ["release-2026-1-9", "release-2026-1-10", "release-2026-2-1", "release-2026-10-1"],
+            ["v2025_12_31", "v2026_1_1", "v2026_1_2", "v2026_1_10"],
+        ] {
+            let read = days.map(|day| Reading::of(day).unwrap());
+            assert!(read.windows(2).all(|two| two[0].version < two[1].version), "{days:?}");
+            assert!(read.windows(2).all(|two| two[0].family == two[1].family), "{days:?}");
         }
     }
 

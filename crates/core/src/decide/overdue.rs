@@ -1,6 +1,6 @@
 //! Runs that should have been and were not: what nobody looked at in the meantime went unseen (F91).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Code, Finding, Severity};
 use crate::schedule::Schedule;
@@ -27,6 +27,18 @@ pub fn overdue(schedule: &Schedule, last: Timestamp, now: Timestamp) -> Option<F
     let remedy = "find out what kept the runs from starting or ending: the CronJob's events, the function's errors and \
                   throttles, the log of prodpin watch";
     Some(Finding::at_large(Code::RunOverdue, Severity::Medium, None, message, remedy, now))
+}
+
+/// Clocks this far apart are worth a word (F90).
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether this machine's clock is behind the one that wrote the ledger's newest entry.
+#[must_use]
+pub fn clock_skew(newest: Option<Timestamp>, now: Timestamp) -> Option<Finding> {
+    let newest = newest.filter(|newest| newest.duration_since(now) > SKEW)?;
+    let message = format!("the ledger's last entry is from {newest}, and this machine's clock says {now}");
+    let remedy = "correct the clock; order comes from the ledger's sequence and is not affected";
+    Some(Finding::new(Code::ClockSkew, Severity::Medium, message, remedy, now))
 }
 
 #[cfg(test)]

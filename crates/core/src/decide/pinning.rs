@@ -1,7 +1,6 @@
 //! The pins of one repository: those that are there, those that may be made, and the rule that is put in front first
 //! where the policy lets prodpin do that.
 
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -11,9 +10,10 @@ use crate::model::{
     Setting, Snapshot, Tag,
 };
 
+use super::facts::Facts;
 use super::forecast::{self, Arrival};
 use super::harm::{self, Cleared, Ground, Refusal, Worse};
-use super::plan::Input;
+use super::input::Input;
 use super::protection::is_pinnable;
 use super::rollback_set::Target;
 
@@ -52,7 +52,7 @@ pub(super) struct Mending {
 }
 
 impl Pinning {
-    pub(super) fn of(input: &Input<'_>, targets: &[Target], arrivals: &[Arrival]) -> Self {
+    pub(super) fn of(input: &Facts<'_>, targets: &[Target], arrivals: &[Arrival]) -> Self {
         let mut there = BTreeSet::new();
         let mut wanted = Vec::new();
         for target in targets {
@@ -67,8 +67,7 @@ impl Pinning {
         }
         let wanted = oldest_first(input.snapshot, wanted);
         let production = || of_production(input, targets);
-        let called = LazyCell::new(|| input.labels());
-        let stays = |tag: &Tag| Pin::read(tag).is_some() || input.rules.is_release(called.of(tag));
+        let stays = |tag: &Tag| Pin::read(tag).is_some() || input.rules.is_release(input.labels().of(tag));
         let ground = Ground {
             snapshot: input.snapshot,
             inspections: input.inspections,
@@ -113,7 +112,7 @@ fn oldest_first(snapshot: &Snapshot, mut wanted: Vec<ArtifactId>) -> Vec<Artifac
     wanted.reverse();
     let mut pushed: BTreeMap<&ArtifactId, Timestamp> = BTreeMap::new();
     for tag in snapshot.tags.iter().filter(|tag| Pin::read(&tag.name).is_none()) {
-        if let (Some(artifact), Some(at)) = (tag.target.artifact(), tag.pushed) {
+        if let (Some(artifact), Some(at)) = (tag.target.artifact(), tag.pushed.as_deref().copied()) {
             pushed.entry(artifact).and_modify(|first| *first = at.min(*first)).or_insert(at);
         }
         let versions = tag.object.iter().flat_map(|object| &object.versions);
@@ -126,7 +125,7 @@ fn oldest_first(snapshot: &Snapshot, mut wanted: Vec<ArtifactId>) -> Vec<Artifac
 }
 
 /// Every artifact that a production rule names, or named, or that carries a pin.
-fn of_production(input: &Input<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> {
+fn of_production(input: &Facts<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> {
     let called = input.labels();
     let named = |tag: &Tag, label: &str| {
         let runs = |reference: &RunningReference| matches!(reference, RunningReference::Tag(running) if running == tag);
@@ -138,7 +137,7 @@ fn of_production(input: &Input<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> 
     let listed = input.snapshot.tags.iter().filter(|tag| named(&tag.name, tag.label()));
     let listed = listed.filter_map(|tag| tag.target.artifact());
     let known = input.state.tags.iter().filter(|(tag, _)| named(tag, called.of(tag)));
-    let known = known.flat_map(|(_, history)| history.sightings.iter().map(|sighting| &sighting.artifact));
+    let known = known.flat_map(|(_, history)| history.sightings().iter().map(|sighting| &sighting.artifact));
     let running = input.running.iter().filter_map(|running| match &running.reference {
         RunningReference::Artifact(artifact) => Some(artifact),
         RunningReference::Tag(_) => None,

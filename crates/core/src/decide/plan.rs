@@ -2,76 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{
-    ArtifactId, Counts, DatabaseRule, Event, Finding, Gap, Inspection, LifecycleChange, Mode, ObservedTag, Obstacle,
-    Pin, PinFailure, PinTerms, RepositoryKey, RepositoryState, Running, Snapshot, Tag,
+    ArtifactId, Counts, Event, Finding, LifecycleChange, ObservedTag, Obstacle, Pin, RepositoryKey, Tag,
 };
 use crate::outcome::identity::occurrence;
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 
 use super::cleanup;
 use super::evidence;
+use super::facts::Facts;
 use super::findings::{Findings, findings};
-use super::labels::Labels;
+use super::input::Input;
 use super::meeting::by_name;
 use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
 use super::readiness::{self, Readiness};
 use super::refusals;
-use super::rollback_set::{Selection, Target};
-use super::rules::Rules;
+use super::rollback_set::Target;
 use super::{called::Called, database, doubt, unread};
-
-/// What came of each pin tried in this run.
-pub type Attempts = BTreeMap<ArtifactId, Result<(), PinFailure>>;
-
-/// Everything a plan is made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Input<'a> {
-    /// The repository.
-    pub key: &'a RepositoryKey,
-    /// How the run is meant.
-    pub mode: Mode,
-    /// The run's clock.
-    pub now: Timestamp,
-    /// What the policy asks.
-    pub rules: &'a Rules,
-    /// What was listed.
-    pub snapshot: &'a Snapshot,
-    /// What was known, with this run's events folded in.
-    pub state: &'a RepositoryState,
-    /// What happened since a run was last reported: those events, and what a run recorded that died before its report.
-    pub events: &'a [Event],
-    /// Labels of tags that are no longer listed.
-    pub labels: &'a BTreeMap<Tag, Box<str>>,
-    /// What signals name as running here.
-    pub running: &'a [Running],
-    /// The rollback set.
-    pub selection: &'a Selection,
-    /// What a closer look at its artifacts showed.
-    pub inspections: &'a BTreeMap<ArtifactId, Inspection>,
-    /// Pins tried in this run; the inspections are from after them.
-    pub attempts: &'a Attempts,
-    /// What else could not be read.
-    pub gaps: &'a [Gap],
-    /// What the policy says about pins here.
-    pub pins: PinTerms,
-    /// What the policy says of databases.
-    pub database: &'a [DatabaseRule],
-    /// What came of putting a rule in front that claims pins; none if that was not tried. If it went well, the snapshot
-    /// has the rules that were read back.
-    pub claim: Option<&'a Result<(), PinFailure>>,
-}
-
-impl<'a> Input<'a> {
-    /// What rules call each tag.
-    pub(super) fn labels(&self) -> Labels<'a> {
-        Labels::new(self.snapshot, self.labels)
-    }
-}
 
 /// What to do, say and record about one repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +49,7 @@ pub struct Plan {
 /// Decides.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
+    let input = &Facts::of(input);
     let works = input.snapshot.listing_is_complete();
     let listed = by_name(input.snapshot);
     let targets = input.selection.targets(input.rules.keep, input.inspections);
@@ -168,6 +119,27 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan
 }
 
+/// Leaves a repository unjudged whose history is missing: what is there is shown, and nothing of it is called protected,
+/// ready or new.
+pub fn unjudged(plan: &mut Plan, repository: &RepositoryKey) {
+    plan.findings.clear();
+    plan.passing.clear();
+    let RepositoryKey { source, name } = repository;
+    let missing = format!("the ledger has no record of {name} in source {source}");
+    (plan.report.rollback.intact, plan.report.rollback.ready) = (None, None);
+    plan.report.rollback.unknown = Some(missing.clone());
+    plan.report.counts.protected = 0;
+    for target in &mut plan.report.targets {
+        target.protected = None;
+        let detail = format!("{missing}: whether this is what was released is unknown");
+        target.obstacles.push(Obstacle::Unproven { detail });
+        // What was planned is not done either.
+        if target.pin == PinReport::Planned {
+            target.pin = PinReport::Absent;
+        }
+    }
+}
+
 /// Turns a verdict into work and into events.
 fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mut Plan) {
     let artifact = artifact.clone();
@@ -212,7 +184,7 @@ fn empty_report(input: &Input<'_>) -> RepositoryReport {
 }
 
 /// The tags of every target, as people call it first; pins left out.
-fn names_of(input: &Input<'_>, targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
+fn names_of(input: &Facts<'_>, targets: &[Target], listed: &[&ObservedTag]) -> BTreeMap<ArtifactId, Vec<Tag>> {
     let mut names: BTreeMap<ArtifactId, Vec<Tag>> =
         targets.iter().map(|target| (target.artifact.clone(), Vec::new())).collect();
     for tag in listed {

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use crate::model::{ArtifactId, Due, Obstacle, Pin, RepositoryState, Snapshot, Threat};
 use crate::outcome::report::TargetReport;
 
+use super::facts::Facts;
 use super::forecast::{self, Advice, Arrival, Outlook, Situation};
 use super::pinning::Pinning;
-use super::plan::Input;
 use super::rollback_set::Target;
 
 /// Both answers.
@@ -28,7 +28,7 @@ pub(super) struct Prospects {
 }
 
 impl Prospects {
-    pub(super) fn of(input: &Input<'_>, targets: &[Target]) -> Self {
+    pub(super) fn of(input: &Facts<'_>, targets: &[Target]) -> Self {
         let all: BTreeSet<ArtifactId> = targets.iter().map(|target| target.artifact.clone()).collect();
         let arrivals = arrivals(input.state);
         let pinning = Pinning::of(input, targets, &arrivals);
@@ -96,14 +96,14 @@ impl Prospects {
 /// itself.
 fn arrivals(state: &RepositoryState) -> Vec<Arrival> {
     let watched = state.tags.iter().filter(|(tag, _)| Pin::read(tag).is_none());
-    let sightings = watched.flat_map(|(tag, history)| history.sightings.iter().map(move |sighting| (tag, sighting)));
-    let first_look = sightings.clone().map(|(_, sighting)| sighting.since.sequence).min();
+    let sightings = watched.flat_map(|(tag, history)| history.sightings().iter().map(move |sighting| (tag, sighting)));
+    let first_look = sightings.clone().map(|(_, sighting)| sighting.since().sequence).min();
     let mut arrivals: BTreeMap<&ArtifactId, Arrival> = BTreeMap::new();
     for (tag, sighting) in sightings {
-        let at = match sighting.created {
+        let at = match sighting.created() {
             Some(created) => created,
-            None if Some(sighting.since.sequence) == first_look => continue,
-            None => sighting.since.at,
+            None if Some(sighting.since().sequence) == first_look => continue,
+            None => sighting.since().at,
         };
         let new = || Arrival { artifact: sighting.artifact.clone(), tags: Vec::new(), at };
         let arrival = arrivals.entry(&sighting.artifact).or_insert_with(new);

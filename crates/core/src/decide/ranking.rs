@@ -4,16 +4,17 @@
 //! pushed where the registry tells. Where neither tells, the row has some order, always the same one, and
 //! [`Place::by_name`] says that nobody knows it.
 
+use std::cell::RefCell;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use jiff::Timestamp;
 
-use crate::model::{ArtifactId, NamePatterns, Order};
+use crate::model::{ArtifactId, NamePatterns, Order, Sighting};
 
+use super::named::Named;
 use super::naming::{Family, Reading, Scheme, stem};
 use super::order::{Natural, Suffix, Version};
-use super::rollback_set::Named;
 
 /// When a release came to be known: by the commit that holds its first sighting, within one commit by when the source
 /// says that it was pushed. By the push alone where all were pushed at known times.
@@ -69,69 +70,96 @@ impl Place {
     }
 }
 
-/// A tag with its place.
-pub(super) struct Ranked<'n, 'a> {
-    pub(super) named: &'n Named<'a>,
-    pub(super) place: Place,
+/// A tag in the row of its rule.
+#[derive(Clone, Copy)]
+pub(super) struct Ranked<'s, 'a> {
+    entry: &'s Entry<'a>,
+    group: u32,
+    series: u32,
+    step: u32,
+}
+
+impl<'s, 'a> Ranked<'s, 'a> {
+    fn alone(entry: &'s Entry<'a>) -> Self {
+        Self { entry, group: 0, series: 0, step: 0 }
+    }
+
+    pub(super) fn named(&self) -> Named<'a> {
+        self.entry.named
+    }
+
+    pub(super) fn family(&self) -> Option<u32> {
+        Some(self.entry.family).filter(|family| *family != NO_FAMILY)
+    }
 }
 
 /// The tags of one rule, put in order. There may be a million of them: what is held of each is small, and the rest is
 /// worked out while they are gone through.
-pub(super) struct Ranking<'n, 'a> {
+pub(super) struct Ranking<'a> {
     /// By family, and in it by what is compared first; those that come after all versions last.
-    entries: Vec<Entry<'n, 'a>>,
+    entries: Vec<Entry<'a>>,
     /// What names no version and no number, and comes after all versions.
-    rest: Vec<&'n Named<'a>>,
-    /// When the first release of each first number of a family arrived.
-    lines: BTreeMap<(u32, u64), Arrival>,
+    rest: Vec<Entry<'a>>,
+    /// When the first release of each first number of a family arrived, as far as it was asked.
+    lines: RefCell<BTreeMap<(u32, u64), Option<Arrival>>>,
     arrivals: Arrivals,
 }
 
-struct Entry<'n, 'a> {
-    named: &'n Named<'a>,
-    after: bool,
+struct Entry<'a> {
+    named: Named<'a>,
+    /// The first three numbers, where these are compared first.
+    numbers: [u64; 3],
     family: u32,
     grade: Grade,
+    after: bool,
 }
 
-type Chain<'s, 'n, 'a> = Box<dyn Iterator<Item = Ranked<'n, 'a>> + 's>;
+/// Compared with nothing by its name.
+const NO_FAMILY: u32 = u32::MAX;
+
+type Chain<'s, 'a> = Box<dyn Iterator<Item = Ranked<'s, 'a>> + 's>;
 
 /// What is compared first within a family.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Grade {
     /// Nothing.
     None,
-    /// The first three numbers, and whether there are more.
-    Numbers([u64; 3], bool),
+    /// Three numbers.
+    Numbers,
+    /// Three numbers, and more after them.
+    More,
     /// The name up to a hash.
     Stem,
 }
 
-impl<'n, 'a> Ranking<'n, 'a> {
-    pub(super) fn of(tags: Vec<&'n Named<'a>>, order: Order, patterns: &NamePatterns) -> Self {
-        let arrivals = Arrivals::of(&tags, order);
+impl<'a> Ranking<'a> {
+    /// `dated`: the source tells when tags were pushed.
+    pub(super) fn of(
+        tags: impl Iterator<Item = Named<'a>> + Clone,
+        order: Order,
+        patterns: &NamePatterns,
+        dated: bool,
+    ) -> Self {
+        let arrivals = Arrivals::of(tags.clone(), order, dated);
         let (mut entries, mut rest) = match order {
             Order::Semver => by_version(tags, patterns),
-            Order::Name => (tags.into_iter().map(by_name).collect(), Vec::new()),
+            Order::Name => (tags.map(by_name).collect(), Vec::new()),
             Order::Pushed => (by_arrival(tags, &arrivals), Vec::new()),
         };
         if order != Order::Pushed {
             entries.sort_unstable_by(|a, b| (a.after, a.family).cmp(&(b.after, b.family)).then_with(|| b.by_grade(a)));
         }
-        rest.sort_by_cached_key(|named| Reverse((arrivals.at(named), Natural(named.label), named.tag)));
-        let mut lines: BTreeMap<(u32, u64), Arrival> = BTreeMap::new();
-        for entry in &entries {
-            if let Grade::Numbers([first, ..], _) = entry.grade {
-                let arrival = arrivals.at(entry.named);
-                let since = lines.entry((entry.family, first)).or_insert(arrival);
-                *since = arrival.min(*since);
-            }
-        }
-        Self { entries, rest, lines, arrivals }
+        rest.sort_unstable_by(|a, b| arrivals.by_arrival(b.named, a.named));
+        Self { entries, rest, lines: RefCell::default(), arrivals }
     }
 
-    pub(super) fn tags(&self) -> impl Iterator<Item = &'n Named<'a>> {
-        self.entries.iter().map(|entry| entry.named).chain(self.rest.iter().copied())
+    pub(super) fn tags(&self) -> impl Iterator<Item = Named<'a>> {
+        self.entries.iter().chain(&self.rest).map(|entry| entry.named)
+    }
+
+    /// When a tag arrived.
+    pub(super) fn arrival(&self, named: Named<'_>) -> Arrival {
+        self.arrivals.at(named)
     }
 
     /// When the last of them arrived.
@@ -139,28 +167,54 @@ impl<'n, 'a> Ranking<'n, 'a> {
         self.tags().map(|named| self.arrivals.at(named)).max()
     }
 
-    /// Most recent first. Whatever order they came in, they leave in the same one.
-    pub(super) fn ranked(&self) -> Chain<'_, 'n, 'a> {
-        let arrivals = &self.arrivals;
-        let alone = move |named: &'n Named<'a>, after: bool, family: Option<u32>| {
-            let arrival = arrivals.at(named);
-            Ranked { named, place: Place { after, family, line: None, group: 0, series: 0, step: 0, arrival } }
+    /// Where a tag stands.
+    pub(super) fn place(&self, ranked: &Ranked<'_, 'a>) -> Place {
+        let Ranked { entry, group, series, step } = *ranked;
+        let line = match entry.grade {
+            Grade::Numbers | Grade::More => self.since(entry).map(|since| (entry.numbers[0], since)),
+            Grade::None | Grade::Stem => None,
         };
-        if arrivals.order == Order::Pushed {
-            // Each by itself, and in order already.
-            return Box::new(self.entries.iter().map(move |entry| alone(entry.named, false, Some(entry.family))));
-        }
-        let (versions, numbers) = self.entries.split_at(self.entries.partition_point(|entry| !entry.after));
-        let rest: Chain<'_, 'n, 'a> = Box::new(self.rest.iter().map(move |named| alone(named, true, None)));
-        let after = self.families(numbers).chain([rest]);
-        Box::new(Merge::of(self.families(versions).collect()).chain(Merge::of(after.collect())))
+        let (after, arrival) = (entry.after, self.arrivals.at(entry.named));
+        Place { after, family: ranked.family(), line, group, series, step, arrival }
     }
 
-    fn families<'s>(&'s self, entries: &'s [Entry<'n, 'a>]) -> impl Iterator<Item = Chain<'s, 'n, 'a>> {
+    /// When the first release of an entry's first number arrived.
+    fn since(&self, entry: &Entry<'_>) -> Option<Arrival> {
+        let (family, first) = (entry.family, entry.numbers[0]);
+        *self.lines.borrow_mut().entry((family, first)).or_insert_with(|| {
+            let line = |entries: &[Entry<'_>]| -> Option<Arrival> {
+                let from = entries.partition_point(|other| other.line() < (family, Reverse(first)));
+                let line = entries[from..].iter().take_while(|other| other.line() == (family, Reverse(first)));
+                line.map(|other| self.arrivals.at(other.named)).min()
+            };
+            let (versions, after) = self.halves();
+            line(versions).into_iter().chain(line(after)).min()
+        })
+    }
+
+    /// Those that come first, and those that come after all of them.
+    fn halves(&self) -> (&[Entry<'a>], &[Entry<'a>]) {
+        self.entries.split_at(self.entries.partition_point(|entry| !entry.after))
+    }
+
+    /// Most recent first. Whatever order they came in, they leave in the same one.
+    pub(super) fn ranked(&self) -> Chain<'_, 'a> {
+        if self.arrivals.order == Order::Pushed {
+            // Each by itself, and in order already.
+            return Box::new(self.entries.iter().map(Ranked::alone));
+        }
+        let (versions, numbers) = self.halves();
+        let rest: Chain<'_, 'a> = Box::new(self.rest.iter().map(Ranked::alone));
+        let after = self.families(numbers).chain([rest]);
+        let versions = Merge::of(self.families(versions).collect(), &self.arrivals);
+        Box::new(versions.chain(Merge::of(after.collect(), &self.arrivals)))
+    }
+
+    fn families<'s>(&'s self, entries: &'s [Entry<'a>]) -> impl Iterator<Item = Chain<'s, 'a>> {
         entries.chunk_by(|a, b| a.family == b.family).map(move |family| {
             let groups = (0..).zip(family.chunk_by(|a, b| a.by_grade(b).is_eq()));
-            let ranked = groups.flat_map(move |(at, entries)| group(at, entries, &self.lines, &self.arrivals));
-            Box::new(ranked) as Chain<'s, 'n, 'a>
+            let ranked = groups.flat_map(move |(at, entries)| group(at, entries, &self.arrivals));
+            Box::new(ranked) as Chain<'s, 'a>
         })
     }
 }
@@ -185,24 +239,24 @@ impl Families {
     }
 }
 
-type Entries<'n, 'a> = Vec<Entry<'n, 'a>>;
+type Entries<'a> = Vec<Entry<'a>>;
 
 /// Versions by family, and what is none.
-fn by_version<'n, 'a>(tags: Vec<&'n Named<'a>>, patterns: &NamePatterns) -> (Entries<'n, 'a>, Vec<&'n Named<'a>>) {
+fn by_version<'a>(tags: impl Iterator<Item = Named<'a>>, patterns: &NamePatterns) -> (Entries<'a>, Entries<'a>) {
     let mut families = Families::default();
-    let (mut versions, mut numbers, mut rest) = (Vec::with_capacity(tags.len()), Vec::new(), Vec::new());
+    let (mut versions, mut numbers, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for named in tags {
-        let Some(Reading { family, numbers: read, .. }) = Reading::of(named.label) else {
-            rest.push(named);
+        let Some(Reading { family, numbers: read, .. }) = Reading::of(named.label()) else {
+            rest.push(Entry { named, numbers: [0; 3], family: NO_FAMILY, grade: Grade::None, after: true });
             continue;
         };
         let alone = family.1 == Scheme::Number;
         let mut first = [0; 3];
         first.iter_mut().zip(&read).for_each(|(slot, number)| *slot = *number);
-        let grade = Grade::Numbers(first, read.len() > 3);
-        let entry = Entry { named, after: false, family: families.number(Kin::Family(family)), grade };
+        let grade = if read.len() > 3 { Grade::More } else { Grade::Numbers };
+        let family = families.number(Kin::Family(family));
         let list = if alone { &mut numbers } else { &mut versions };
-        list.push(entry);
+        list.push(Entry { named, numbers: first, family, grade, after: false });
     }
     if versions.is_empty() {
         return (numbers, rest);
@@ -214,107 +268,97 @@ fn by_version<'n, 'a>(tags: Vec<&'n Named<'a>>, patterns: &NamePatterns) -> (Ent
     let included = patterns.entries().iter().enumerate().filter(|(_, entry)| !entry.starts_with('!'));
     let single = included.filter_map(|(at, entry)| Some((at, NamePatterns::new([entry]).ok()?)));
     let bare: Vec<(usize, NamePatterns)> =
-        single.filter(|(_, pattern)| !versions.iter().any(|entry| pattern.matches(entry.named.label))).collect();
-    let meant = |named: &Named<'_>| bare.iter().find(|(_, pattern)| pattern.matches(named.label)).map(|(at, _)| *at);
-    let mut others = Vec::new();
-    for named in rest {
-        match meant(named) {
-            Some(at) => {
-                let family = families.number(Kin::Pattern(at));
-                versions.push(Entry { named, after: false, family, grade: Grade::None });
-            }
-            None => others.push(named),
-        }
-    }
+        single.filter(|(_, pattern)| !versions.iter().any(|entry| pattern.matches(entry.named.label()))).collect();
+    let meant = |named: Named<'_>| bare.iter().find(|(_, pattern)| pattern.matches(named.label())).map(|(at, _)| *at);
+    rest.retain(|entry| {
+        let at = meant(entry.named);
+        versions.extend(at.map(|at| Entry { family: families.number(Kin::Pattern(at)), after: false, ..*entry }));
+        at.is_none()
+    });
     versions.extend(numbers.into_iter().map(|entry| Entry { after: meant(entry.named).is_none(), ..entry }));
-    (versions, others)
+    (versions, rest)
 }
 
-fn by_name<'n, 'a>(named: &'n Named<'a>) -> Entry<'n, 'a> {
+fn by_name(named: Named<'_>) -> Entry<'_> {
     // Words compare as words here, and years do not compare with versions.
-    let calendar = Reading::of(named.label).is_some_and(|reading| reading.family.1 == Scheme::Calendar);
-    Entry { named, after: false, family: u32::from(calendar), grade: Grade::Stem }
+    let calendar = Reading::of(named.label()).is_some_and(|reading| reading.family.1 == Scheme::Calendar);
+    Entry { named, numbers: [0; 3], family: u32::from(calendar), grade: Grade::Stem, after: false }
 }
 
-fn by_arrival<'n, 'a>(mut tags: Vec<&'n Named<'a>>, arrivals: &Arrivals) -> Entries<'n, 'a> {
-    tags.sort_by_cached_key(|named| Reverse((arrivals.at(named), Natural(named.label), named.tag)));
-    (0..).zip(tags).map(|(family, named)| Entry { named, after: false, family, grade: Grade::None }).collect()
+fn by_arrival<'a>(tags: impl Iterator<Item = Named<'a>>, arrivals: &Arrivals) -> Entries<'a> {
+    let entry = |named| Entry { named, numbers: [0; 3], family: 0, grade: Grade::None, after: false };
+    let mut entries: Entries<'a> = tags.map(entry).collect();
+    entries.sort_unstable_by(|a, b| arrivals.by_arrival(b.named, a.named));
+    (0..).zip(&mut entries).for_each(|(family, entry)| entry.family = family);
+    entries
 }
 
-impl Entry<'_, '_> {
+impl Entry<'_> {
+    /// Its family and its first number, as they come.
+    fn line(&self) -> (u32, Reverse<u64>) {
+        (self.family, Reverse(self.numbers[0]))
+    }
+
     fn by_grade(&self, other: &Self) -> Ordering {
-        let all = |entry: &Self| Reading::of(entry.named.label).map(|reading| reading.numbers);
+        let all = |entry: &Self| Reading::of(entry.named.label()).map(|reading| reading.numbers);
         match (self.grade, other.grade) {
-            (Grade::Numbers(this, more), Grade::Numbers(that, others)) => {
-                this.cmp(&that).then_with(|| if more || others { all(self).cmp(&all(other)) } else { Ordering::Equal })
+            (Grade::Numbers, Grade::Numbers) => self.numbers.cmp(&other.numbers),
+            (Grade::Numbers | Grade::More, Grade::Numbers | Grade::More) => {
+                self.numbers.cmp(&other.numbers).then_with(|| all(self).cmp(&all(other)))
             }
-            (Grade::Stem, Grade::Stem) => Natural(stem(self.named.label)).cmp(&Natural(stem(other.named.label))),
+            (Grade::Stem, Grade::Stem) => Natural(stem(self.named.label())).cmp(&Natural(stem(other.named.label()))),
             _ => Ordering::Equal,
         }
     }
 }
 
 /// Releases of the same numbers, by who counts behind them.
-fn group<'n, 'a>(
-    at: u32,
-    entries: &[Entry<'n, 'a>],
-    lines: &BTreeMap<(u32, u64), Arrival>,
-    arrivals: &Arrivals,
-) -> Vec<Ranked<'n, 'a>> {
-    let place = |entry: &Entry<'n, 'a>, series, step| {
-        let arrival = arrivals.at(entry.named);
-        let line = match entry.grade {
-            Grade::Numbers([first, ..], _) => lines.get(&(entry.family, first)).map(|since| (first, *since)),
-            Grade::None | Grade::Stem => None,
-        };
-        let place = Place { after: entry.after, family: Some(entry.family), line, group: at, series, step, arrival };
-        Ranked { named: entry.named, place }
-    };
+fn group<'s, 'a>(at: u32, entries: &'s [Entry<'a>], arrivals: &Arrivals) -> Vec<Ranked<'s, 'a>> {
+    let place = |entry: &'s Entry<'a>, series, step| Ranked { entry, group: at, series, step };
     if let [alone] = entries {
         return vec![place(alone, 0, 0)];
     }
-    let read = |entry: &Entry<'_, '_>| match entry.grade {
-        Grade::Numbers(..) => Reading::of(entry.named.label),
+    let read = |entry: &Entry<'a>| match entry.grade {
+        Grade::Numbers | Grade::More => Reading::of(entry.named.label()),
         Grade::None | Grade::Stem => None,
     };
     let hashes: BTreeSet<(usize, usize)> =
         entries.iter().filter_map(read).flat_map(|reading| reading.hashes().collect::<Vec<_>>()).collect();
-    type Series<'e, 'n, 'a> = BTreeMap<(bool, Box<str>), Vec<(Option<Suffix>, &'e Entry<'n, 'a>)>>;
-    let mut series: Series<'_, 'n, 'a> = BTreeMap::new();
+    type Series<'s, 'a> = BTreeMap<(bool, Box<str>), Vec<(Option<Suffix>, &'s Entry<'a>)>>;
+    let mut series: Series<'s, 'a> = BTreeMap::new();
     for entry in entries {
         let tail = read(entry).map(|reading| reading.tail(&hashes));
         let (name, counted) = tail.map_or(((true, "".into()), None), |tail| (tail.series, Some(tail.place)));
         series.entry(name).or_default().push((counted, entry));
     }
     let chains = (0..).zip(series.into_values()).map(|(number, mut entries)| {
-        entries.sort_by(|(a, x), (b, y)| {
-            let key = |entry: &Entry<'n, 'a>| (arrivals.at(entry.named), Natural(entry.named.label), entry.named.tag);
-            b.cmp(a).then_with(|| key(y).cmp(&key(x)))
-        });
+        entries.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| arrivals.by_arrival(y.named, x.named)));
         let steps = (0..).zip(entries.chunk_by(|(a, _), (b, _)| a == b));
-        let ranked = steps.flat_map(|(step, entries)| entries.iter().map(move |(_, entry)| place(entry, number, step)));
+        let ranked =
+            steps.flat_map(|(step, entries)| entries.iter().map(move |(_, entry)| place(*entry, number, step)));
         ranked.collect::<Vec<_>>().into_iter()
     });
-    Merge::of(chains.collect()).collect()
+    Merge::of(chains.collect(), arrivals).collect()
 }
 
 /// The next one of a chain, ordered by what is known without its name, then by what has always decided.
-struct Head<'n, 'a> {
-    next: Ranked<'n, 'a>,
+struct Head<'s, 'a> {
+    next: Ranked<'s, 'a>,
+    arrival: Arrival,
     version: Option<Version>,
     chain: usize,
 }
 
-impl<'n, 'a> Head<'n, 'a> {
-    fn of(next: Ranked<'n, 'a>, chain: usize) -> Self {
+impl<'s, 'a> Head<'s, 'a> {
+    fn of(next: Ranked<'s, 'a>, arrivals: &Arrivals, chain: usize) -> Self {
         // A number alone is no version, and comes after all that are.
-        let version = Version::read(next.named.label).filter(|version| version.conventional);
-        Self { next, version, chain }
+        let version = Version::read(next.named().label()).filter(|version| version.conventional);
+        Self { next, arrival: arrivals.at(next.named()), version, chain }
     }
 
     fn key(&self) -> impl Ord {
-        let named = self.next.named;
-        (self.next.place.arrival, self.version.as_ref(), Natural(named.label), named.tag)
+        let named = self.next.named();
+        (self.arrival, self.version.as_ref(), Natural(named.label()), named.tag())
     }
 }
 
@@ -339,24 +383,26 @@ impl PartialEq for Head<'_, '_> {
 impl Eq for Head<'_, '_> {}
 
 /// Puts chains in one row. Each keeps its own order; between them goes first what arrived last.
-struct Merge<'n, 'a, I> {
+struct Merge<'s, 'a, I> {
     chains: Vec<I>,
-    heads: BinaryHeap<Head<'n, 'a>>,
+    heads: BinaryHeap<Head<'s, 'a>>,
+    arrivals: Arrivals,
 }
 
-impl<'n, 'a, I: Iterator<Item = Ranked<'n, 'a>>> Merge<'n, 'a, I> {
-    fn of(mut chains: Vec<I>) -> Self {
-        let heads = chains.iter_mut().enumerate().filter_map(|(at, chain)| Some(Head::of(chain.next()?, at))).collect();
-        Self { chains, heads }
+impl<'s, 'a, I: Iterator<Item = Ranked<'s, 'a>>> Merge<'s, 'a, I> {
+    fn of(mut chains: Vec<I>, arrivals: &Arrivals) -> Self {
+        let heads = chains.iter_mut().enumerate();
+        let heads = heads.filter_map(|(at, chain)| Some(Head::of(chain.next()?, arrivals, at))).collect();
+        Self { chains, heads, arrivals: *arrivals }
     }
 }
 
-impl<'n, 'a, I: Iterator<Item = Ranked<'n, 'a>>> Iterator for Merge<'n, 'a, I> {
-    type Item = Ranked<'n, 'a>;
+impl<'s, 'a, I: Iterator<Item = Ranked<'s, 'a>>> Iterator for Merge<'s, 'a, I> {
+    type Item = Ranked<'s, 'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let Head { next, chain, .. } = self.heads.pop()?;
-        self.heads.extend(self.chains[chain].next().map(|next| Head::of(next, chain)));
+        self.heads.extend(self.chains[chain].next().map(|next| Head::of(next, &self.arrivals, chain)));
         Some(next)
     }
 }
@@ -365,30 +411,45 @@ impl<'n, 'a, I: Iterator<Item = Ranked<'n, 'a>>> Iterator for Merge<'n, 'a, I> {
 #[derive(Debug, Clone, Copy)]
 struct Arrivals {
     order: Order,
+    /// The source tells when tags were pushed.
+    dated: bool,
     /// Every tag's push is known, and says more than when it was first seen.
     pushed: bool,
 }
 
 impl Arrivals {
-    fn of(tags: &[&Named<'_>], order: Order) -> Self {
-        Self { order, pushed: tags.iter().all(|named| named.pushed().is_some()) }
+    fn of<'a>(mut tags: impl Iterator<Item = Named<'a>>, order: Order, dated: bool) -> Self {
+        let arrivals = Self { order, dated, pushed: false };
+        Self { pushed: tags.all(|named| arrivals.push_of(named).is_some()), ..arrivals }
     }
 
-    fn at(&self, named: &Named<'_>) -> Arrival {
-        let original = named.history.original();
-        let sequence = original.map(|sighting| sighting.since.sequence);
-        let built = || original.and_then(|sighting| sighting.created);
+    /// When a tag's first bytes were pushed or written, as the source itself tells.
+    fn push_of(&self, named: Named<'_>) -> Option<Timestamp> {
+        let original = named.history().original()?;
+        let written = matches!(original.artifact, ArtifactId::ObjectVersion { .. });
+        original.created().filter(|_| written || self.dated)
+    }
+
+    /// By arrival, then by name.
+    fn by_arrival(&self, a: Named<'_>, b: Named<'_>) -> Ordering {
+        let by_name = || (Natural(a.label()), a.tag()).cmp(&(Natural(b.label()), b.tag()));
+        self.at(a).cmp(&self.at(b)).then_with(by_name)
+    }
+
+    fn at(&self, named: Named<'_>) -> Arrival {
+        let original = named.history().original();
+        let sequence = original.map(|sighting| sighting.since().sequence);
         match self.order {
             // A bucket tells itself when an object was written. Whoever builds an image chooses its build time, so
             // that only orders what was first seen together.
             Order::Pushed => {
                 let written =
                     original.is_some_and(|original| matches!(original.artifact, ArtifactId::ObjectVersion { .. }));
-                Arrival { sequence: if written { None } else { sequence }, pushed: built() }
+                let built = original.and_then(Sighting::created);
+                Arrival { sequence: if written { None } else { sequence }, pushed: built }
             }
             Order::Semver | Order::Name => {
-                let pushed = named.pushed();
-                Arrival { sequence: if self.pushed { None } else { sequence }, pushed }
+                Arrival { sequence: if self.pushed { None } else { sequence }, pushed: self.push_of(named) }
             }
         }
     }

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use crate::model::{ArtifactId, Gap, Scope};
 use crate::outcome::report::{Reason, Rollback, TargetReport};
 
+use super::facts::Facts;
+use super::input::Input;
 use super::naming::Reading;
 use super::order::Version;
-use super::plan::Input;
 use super::rollout::{Sides, Uses};
 use super::seen_order;
 
@@ -25,7 +26,7 @@ pub(super) struct Readiness {
     pub(super) went_back_from: Option<ArtifactId>,
     /// Which of what runs is leaving, and what is coming.
     pub(super) sides: Sides,
-    /// Whether it can be gone back.
+    /// Whether it can be gone back, as far as it was asked.
     pub(super) ready: Option<bool>,
     /// Why that could not be told, and how to make it known, where one sentence says it.
     pub(super) unknown: Option<String>,
@@ -42,8 +43,18 @@ impl Readiness {
         let before: Vec<&TargetReport> = self.before(targets).collect();
         let depth = before.iter().filter(|target| target.restorable == Some(true)).count();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        // What is ruled out by the database may be intact all the same.
+        let intact = match (&self.contracted, self.ready) {
+            (Some(_), _) => first_choice(before.iter().map(|target| target.restorable))
+                .map_or(Some(false), |at| before[at].restorable),
+            (None, Some(false)) if before.is_empty() => None,
+            (None, ready) => ready,
+        };
         Rollback {
-            ready: self.ready,
+            status: None,
+            intact,
+            protected: None,
+            ready: self.ready.filter(|ready| !ready),
             current: self.current.clone(),
             from: self.from.clone(),
             went_back_from: self.went_back_from.clone(),
@@ -73,10 +84,10 @@ pub(super) fn first_choice(restorable: impl Iterator<Item = Option<bool>> + Clon
 }
 
 /// Decides, on the judged targets in their order: most recent first. `gaps` are what could not be read.
-pub(super) fn decide(input: &Input<'_>, targets: &[TargetReport], gaps: &[Gap]) -> Readiness {
-    let uses = Uses::new(input);
-    let sides = Sides::of(&uses);
-    let order = Order { input, uses: &uses };
+pub(super) fn decide(input: &Facts<'_>, targets: &[TargetReport], gaps: &[Gap]) -> Readiness {
+    let uses = input.uses();
+    let sides = Sides::of(uses);
+    let order = Order { input, uses };
     let staying = targets.iter().find(|target| target.running && !sides.leaving.contains(&target.artifact));
     let running = staying.or_else(|| targets.iter().find(|target| target.running));
     let coming = targets.iter().find(|target| sides.coming.contains(&target.artifact));

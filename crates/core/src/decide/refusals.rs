@@ -4,7 +4,7 @@ use crate::model::{ArtifactId, Code, Finding, Obstacle, Retention, Setting, Seve
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
 use super::commands;
-use super::findings::{Draft, name_of};
+use super::draft::{Draft, name_of};
 use super::forecast;
 use super::harm::{Refusal, Worse};
 use super::pinning::{Mending, Unclaimed};

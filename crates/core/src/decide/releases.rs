@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::model::{ArtifactId, Mark, TagHistory, TagStatus};
 use crate::outcome::report::Reason;
 
+use super::candidate::{Candidate, MovedIn};
 use super::platform_tags::without_platform;
-use super::ranking::{Arrival, Place, Ranked, Ranking};
-use super::rollback_set::{Candidate, MovedIn};
+use super::ranking::{Arrival, Ranking};
 
 /// How many more candidates a rule ranks than it can keep or has lost: what vanished without its tag being missed yet.
 const SPARE: usize = 32;
@@ -16,18 +16,20 @@ const SPARE: usize = 32;
 pub(super) const PLATFORMS: usize = 16;
 
 /// Releases by their tags, which come most recent first.
-pub(super) fn releases(ranking: &Ranking<'_, '_>, keep: u32, pinned: &BTreeMap<ArtifactId, Mark>) -> Vec<Candidate> {
+pub(super) fn releases(ranking: &Ranking<'_>, keep: u32, pinned: &BTreeMap<ArtifactId, Mark>) -> Vec<Candidate> {
     // No more can be missing than have lost their tag, or are on record as missing.
-    let lost = ranking.tags().filter(|named| named.history.status != TagStatus::Present).count();
+    let lost = ranking.tags().filter(|named| named.history().status() != TagStatus::Present).count();
     let mut room = Room::new(ranking.latest(), keep as usize, lost);
     let mut ranked: Vec<Candidate> = Vec::new();
     let mut labels: Vec<Vec<&str>> = Vec::new();
     let mut at: BTreeMap<&ArtifactId, usize> = BTreeMap::new();
-    for Ranked { named, place } in ranking.ranked() {
-        let Some(original) = named.history.original() else { continue };
+    for ranked_tag in ranking.ranked() {
+        let named = ranked_tag.named();
+        let (history, label) = (named.history(), named.label());
+        let Some(original) = history.original() else { continue };
         let known = match at.get(&original.artifact) {
             Some(known) => *known,
-            None if !room.admits(&place, named.label) => continue,
+            None if !room.admits(ranked_tag.family(), ranking.arrival(named), label) => continue,
             None => {
                 at.insert(&original.artifact, ranked.len());
                 ranked.push(Candidate::new(original.artifact.clone()));
@@ -35,13 +37,13 @@ pub(super) fn releases(ranking: &Ranking<'_, '_>, keep: u32, pinned: &BTreeMap<A
                 ranked.len() - 1
             }
         };
-        labels[known].push(named.label);
+        labels[known].push(label);
         let candidate = &mut ranked[known];
-        candidate.places.push(place);
-        let tag = named.tag.clone();
-        let current = named.history.latest().filter(|_| !matches!(named.history.status, TagStatus::Deleted(_)));
+        candidate.places.push(ranking.place(&ranked_tag));
+        let tag = named.tag().clone();
+        let current = history.latest().filter(|_| !matches!(history.status(), TagStatus::Deleted(_)));
         let released = current.is_some_and(|current| current.artifact == original.artifact);
-        candidate.moved_in.extend(moved_in(named.history, keep).map(|artifact| MovedIn {
+        candidate.moved_in.extend(moved_in(history, keep).map(|artifact| MovedIn {
             tag: tag.clone(),
             artifact: artifact.clone(),
             left: (released || current.is_none()) && !pinned.contains_key(artifact),
@@ -73,8 +75,7 @@ impl Room {
         Self { keep, left, platforms: left.saturating_mul(PLATFORMS), families: BTreeMap::new(), latest }
     }
 
-    fn admits(&mut self, place: &Place, label: &str) -> bool {
-        let family = place.family;
+    fn admits(&mut self, family: Option<u32>, arrival: Arrival, label: &str) -> bool {
         if self.platforms > 0 && without_platform(label).is_some() {
             self.platforms -= 1;
             return self.left > 0;
@@ -91,7 +92,7 @@ impl Room {
             return true;
         }
         // The first one of those is enough.
-        first || self.latest.take_if(|latest| *latest == place.arrival).is_some()
+        first || self.latest.take_if(|latest| *latest == arrival).is_some()
     }
 }
 
@@ -128,7 +129,7 @@ fn moved_in(history: &TagHistory, keep: u32) -> impl Iterator<Item = &ArtifactId
     let original = history.original().map(|sighting| &sighting.artifact);
     let mut later: Vec<&ArtifactId> = Vec::new();
     // Nearly every release tag has one sighting.
-    for sighting in history.sightings.iter().skip(1).rev().map(|sighting| &sighting.artifact) {
+    for sighting in history.sightings().iter().skip(1).rev().map(|sighting| &sighting.artifact) {
         if later.len() == keep as usize {
             break;
         }

@@ -20,61 +20,24 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Evidence, Inspection, Mark, Presence, ProductionRule, RepositoryState, Running, Snapshot, Tag,
-    TagHistory, TagStatus,
+    ArtifactId, Evidence, Inspection, Mark, ProductionRule, RepositoryState, Running, Snapshot, Tag, TagStatus,
 };
 use crate::outcome::report::Reason;
 
+use super::candidate::{Candidate, Lane, MovedIn, is_missing};
 use super::deployments::resolve;
 use super::in_use::in_use;
 use super::labels::Labels;
-use super::meeting::meet;
-use super::ranking::{Place, Ranking};
+use super::named::{Named, Names};
+use super::ranking::Ranking;
 use super::releases::releases;
-use super::rules::{Rules, is_watched};
+use super::rules::Rules;
 use super::window::{Told, Windowed};
 
 /// What each rule ranks, most recent first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selection {
     pub(super) lanes: Vec<Lane>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Lane {
-    pub(super) evidence: Evidence,
-    pub(super) ranked: Vec<Candidate>,
-    /// Places in `ranked` of what prodpin itself saw run, in the order in which it did: kept beside what is told.
-    pub(super) seen: Vec<usize>,
-}
-
-/// An artifact that production ran, by one rule.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Candidate {
-    pub(super) artifact: ArtifactId,
-    pub(super) reasons: Vec<Reason>,
-    pub(super) running: bool,
-    /// Whether something would start it, and nothing of it runs.
-    pub(super) wanted: bool,
-    /// Whether anything but that it is wanted says that it ran.
-    pub(super) ran: bool,
-    /// The commit at which prodpin itself last saw it run, or go; none if it never did.
-    pub(super) seen: Option<u64>,
-    /// Bytes that this artifact's tags were moved to.
-    pub(super) moved_in: Vec<MovedIn>,
-    /// Where its release tags stand in their order, and by what.
-    pub(super) places: Vec<Place>,
-    /// All its tags name one platform of a release: the place of that release in the same lane.
-    pub(super) platform_of: Option<usize>,
-}
-
-/// Bytes that came under a tag that named others.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct MovedIn {
-    pub(super) tag: Tag,
-    pub(super) artifact: ArtifactId,
-    /// The tag names them no more and they were never pinned: if they are gone, a cleanup did its work.
-    pub(super) left: bool,
 }
 
 /// A rollback target, before it is judged.
@@ -104,7 +67,7 @@ pub fn select(
         ProductionRule::Tags { patterns, order } => Lane {
             evidence: Evidence::TagName,
             ranked: releases(
-                &Ranking::of(names.releases(|label| patterns.matches(label)), *order, patterns),
+                &Ranking::of(names.releases(|label| patterns.matches(label)), *order, patterns, names.dated),
                 rules.keep,
                 &state.pinned,
             ),
@@ -121,63 +84,20 @@ pub fn select(
     Selection { lanes: lanes.collect() }
 }
 
-/// Everything known of one tag, with its label.
-pub(super) struct Named<'a> {
-    pub(super) tag: &'a Tag,
-    pub(super) label: &'a str,
-    pub(super) history: &'a TagHistory,
-    /// The source tells when tags were pushed.
-    dated: bool,
-}
-
-impl Named<'_> {
-    /// When its first bytes were pushed or written, as the source itself tells.
-    pub(super) fn pushed(&self) -> Option<Timestamp> {
-        let original = self.history.original()?;
-        let written = matches!(original.artifact, ArtifactId::ObjectVersion { .. });
-        original.created.filter(|_| written || self.dated)
-    }
-}
-
-struct Names<'a> {
-    all: Vec<Named<'a>>,
-}
-
-impl<'a> Names<'a> {
-    fn new(snapshot: &'a Snapshot, state: &'a RepositoryState, labels: &'a BTreeMap<Tag, Box<str>>) -> Self {
-        let dated = snapshot.tags.iter().any(|tag| tag.pushed.is_some());
-        let all = meet(snapshot, state).filter(|met| is_watched(met.tag)).filter_map(|met| {
-            let (tag, history) = (met.tag, met.known?);
-            Some(match met.listed {
-                Some(observed) => Named { tag, label: observed.label(), history, dated },
-                None => Named { tag, label: labels.get(tag).map_or(tag.as_str(), |label| label), history, dated },
-            })
-        });
-        Self { all: all.collect() }
-    }
-
-    fn releases(&self, matches: impl Fn(&str) -> bool) -> Vec<&Named<'a>> {
-        self.all.iter().filter(|named| matches(named.label)).collect()
-    }
-
-    fn moving(&self, tag: &Tag) -> Vec<&Named<'a>> {
-        self.all.iter().filter(|named| named.tag == tag || named.label == tag.as_str()).collect()
-    }
-}
-
 /// What a moving tag named, by when it last did, most recent first.
-fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
+fn moving_tag(tags: Vec<Named<'_>>) -> Vec<Candidate> {
     let mut ranked: Vec<(Mark, Candidate)> = Vec::new();
     for named in tags {
-        let present = !matches!(named.history.status, TagStatus::Deleted(_));
-        let last = named.history.sightings.len().saturating_sub(1);
-        for (at, sighting) in named.history.sightings.iter().enumerate().rev() {
+        let history = named.history();
+        let present = !matches!(history.status(), TagStatus::Deleted(_));
+        let last = history.sightings().len().saturating_sub(1);
+        for (at, sighting) in history.sightings().iter().enumerate().rev() {
             let now = present && at == last;
-            let tag = named.tag.clone();
+            let tag = named.tag().clone();
             let reason = if now { Reason::MovingTagNow { tag } } else { Reason::MovingTagBefore { tag } };
             match ranked.iter_mut().find(|(_, candidate)| candidate.artifact == sighting.artifact) {
                 Some((mark, candidate)) => {
-                    *mark = (*mark).max(sighting.since);
+                    *mark = (*mark).max(sighting.since());
                     candidate.running |= now;
                     // It names it now; that it also did before adds nothing.
                     if !candidate.reasons.iter().any(|other| other.tag() == reason.tag()) {
@@ -188,7 +108,7 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
                     let mut candidate = Candidate::new(sighting.artifact.clone());
                     candidate.running = now;
                     candidate.reasons.push(reason);
-                    ranked.push((sighting.since, candidate));
+                    ranked.push((sighting.since(), candidate));
                 }
             }
         }
@@ -196,46 +116,6 @@ fn moving_tag(tags: Vec<&Named<'_>>) -> Vec<Candidate> {
     // Stable: within one tag the order of sightings decides between equal marks.
     ranked.sort_by_key(|(mark, candidate)| (Reverse(candidate.running), Reverse(mark.sequence)));
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
-}
-
-impl Candidate {
-    pub(super) fn new(artifact: ArtifactId) -> Self {
-        Self {
-            artifact,
-            reasons: Vec::new(),
-            running: false,
-            wanted: false,
-            ran: true,
-            seen: None,
-            moved_in: Vec::new(),
-            places: Vec::new(),
-            platform_of: None,
-        }
-    }
-
-    /// Whether production runs it, or would start it.
-    pub(super) fn is_present(&self) -> bool {
-        self.running || self.wanted
-    }
-
-    /// A tag that it is known by.
-    pub(super) fn named(&self) -> Option<&Tag> {
-        self.reasons.iter().find_map(Reason::tag)
-    }
-}
-
-impl Reason {
-    /// The tag that the reason names, if it names one.
-    pub(super) fn tag(&self) -> Option<&Tag> {
-        match self {
-            Self::ReleaseTag { tag }
-            | Self::ReleasedAs { tag }
-            | Self::MovedIn { tag }
-            | Self::MovingTagNow { tag }
-            | Self::MovingTagBefore { tag } => Some(tag),
-            Self::Running { .. } | Self::RanBefore { .. } | Self::Wanted { .. } | Self::WantedBefore { .. } => None,
-        }
-    }
 }
 
 /// A release that is gone and is no target, because more are gone than are told. It ran all the same.
@@ -370,9 +250,4 @@ fn in_one_row<'a>(rules: &[Vec<&'a Candidate>]) -> Vec<&'a Candidate> {
         at[rule] += 1;
         row.push(head);
     }
-}
-
-/// Whether a look at the artifact proved that it is gone.
-pub(super) fn is_missing(inspections: &BTreeMap<ArtifactId, Inspection>, artifact: &ArtifactId) -> bool {
-    inspections.get(artifact).is_some_and(|inspection| inspection.presence == Presence::NotFound)
 }

@@ -8,19 +8,29 @@ use jiff::Timestamp;
 
 use crate::model::{ArtifactId, Platform, Running, Tenure, Waiting, Workload};
 
-use super::deployments;
-use super::plan::Input;
+use super::deployments::{self, number};
+use super::input::Input;
+use super::labels::Labels;
 
 /// Who runs, wants and ran what, by this run's signals.
-pub(super) struct Uses<'a>(BTreeMap<ArtifactId, Vec<&'a Running>>);
+pub(super) struct Uses<'a> {
+    by_artifact: BTreeMap<ArtifactId, Vec<&'a Running>>,
+    dangling: Vec<&'a Running>,
+}
 
 impl<'a> Uses<'a> {
-    pub(super) fn new(input: &Input<'a>) -> Self {
-        Self(deployments::uses(input.running, input.state, input.rules, &input.labels()))
+    pub(super) fn new(input: &Input<'a>, labels: &Labels<'_>) -> Self {
+        let (by_artifact, dangling) = deployments::told(input.running, input.state, input.rules, labels);
+        Self { by_artifact, dangling }
+    }
+
+    /// References to tags that do not exist.
+    pub(super) fn dangling(&self) -> &[&'a Running] {
+        &self.dangling
     }
 
     pub(super) fn of(&self, artifact: &ArtifactId) -> &[&'a Running] {
-        self.0.get(artifact).map_or(&[], Vec::as_slice)
+        self.by_artifact.get(artifact).map_or(&[], Vec::as_slice)
     }
 
     /// Of these, those of one workload.
@@ -34,7 +44,7 @@ impl<'a> Uses<'a> {
 
     /// What workloads run now, or would start.
     pub(super) fn present(&self) -> impl Iterator<Item = (&ArtifactId, &'a Arc<Workload>, &'a Running)> {
-        self.0.iter().flat_map(|(artifact, uses)| {
+        self.by_artifact.iter().flat_map(|(artifact, uses)| {
             let present = uses.iter().filter(|used| used.runs_or_is_wanted());
             present.filter_map(move |used| Some((artifact, used.workload.as_ref()?, *used)))
         })
@@ -69,7 +79,7 @@ impl<'a> Uses<'a> {
             None => Err(used.runs_or_is_wanted()),
         };
         let mut taken: BTreeSet<(&Arc<Workload>, Result<String, bool>)> = BTreeSet::new();
-        for used in self.0.iter().filter(|(other, _)| *other != artifact).flat_map(|(_, uses)| uses) {
+        for used in self.by_artifact.iter().filter(|(other, _)| *other != artifact).flat_map(|(_, uses)| uses) {
             if let Some(workload) = used.workload.as_ref().filter(|workload| is_part(used, workload)) {
                 taken.insert((workload, state(used)));
             }
@@ -205,9 +215,4 @@ fn counted(used: &Running) -> Option<u64> {
 /// Whether routes decide which of a workload's revisions is production.
 pub(super) fn is_routed(workload: &Workload) -> bool {
     matches!(workload.kind.as_ref(), "ksvc" | "configuration")
-}
-
-/// The number in `7` and in `arn:…:task-definition/shop-api:42`.
-pub(super) fn number(revision: &str) -> Option<u64> {
-    revision.rsplit(':').next()?.parse().ok()
 }

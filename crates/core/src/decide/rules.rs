@@ -104,17 +104,12 @@ impl Uses {
     /// Everything in the policy that could match a tag, or a repository in `database:`.
     #[must_use]
     pub fn of(rules: &Rules, database: &[DatabaseRule]) -> Self {
-        let one = |what: &str, entry: &String| {
+        let one = |what: &str, entry: &str| {
             let probe = Probe::Pattern(Arc::new(NamePatterns::new([entry]).ok()?));
             Some((format!("{what} {entry:?}"), probe))
         };
         let included = |patterns: &NamePatterns, what: &str| -> Vec<(String, Probe)> {
-            patterns
-                .entries()
-                .iter()
-                .filter(|entry| !entry.starts_with('!'))
-                .filter_map(|entry| one(what, entry))
-                .collect()
+            patterns.included().filter_map(|entry| one(what, entry)).collect()
         };
         let mut unmatched = Vec::new();
         let mut sizes = Vec::new();

@@ -66,19 +66,10 @@ pub fn unmatched<'a>(
     severity: Severity,
     now: Timestamp,
 ) -> Vec<Finding> {
-    let finding = |entry: &str| Finding {
-        code: Code::PolicyUnmatched,
-        severity,
-        source: source.cloned(),
-        repository: None,
-        reference: Some(entry.to_owned()),
-        artifact: None,
-        previous: None,
-        first_seen: now,
-        ledger_sequence: None,
-        message: format!("{entry} in the policy matches nothing"),
-        remedy: "correct the entry, or take it out".to_owned(),
-        waived: None,
+    let finding = |entry: &str| {
+        let message = format!("{entry} in the policy matches nothing");
+        let remedy = "correct the entry, or take it out";
+        Finding::at_large(Code::PolicyUnmatched, severity, source, message, remedy, now).naming(entry)
     };
     entries.into_iter().map(finding).collect()
 }
@@ -100,10 +91,7 @@ pub fn idle_rules(uses: &Uses, repositories: u64, targets: u64, now: Timestamp) 
         let message = format!("{named} in the policy matches nothing in {of}{protects}; {seen}");
         let remedy = "change the rule so that it matches the release tags that are there, for example \
                       { tags: [\"v*\"], order: semver }, or take it out";
-        let mut finding = about_policy(Severity::High, named, message);
-        finding.first_seen = now;
-        finding.remedy = remedy.to_owned();
-        finding
+        Finding::new(Code::PolicyUnmatched, Severity::High, message, remedy, now).naming(named)
     };
     uses.idle().map(|(_, entries)| rule(entries)).collect()
 }
@@ -115,31 +103,10 @@ pub fn without_tags(source: &SourceName, repositories: u64, now: Timestamp) -> F
         if repositories == 1 { "its one repository".to_owned() } else { format!("its {repositories} repositories") };
     let message =
         format!("source {source} has no artifact in {of}, as the policy reads it: nothing is protected there");
-    let mut finding = about_policy(Severity::High, format!("source {source}"), message);
-    finding.source = Some(source.clone());
-    finding.first_seen = now;
-    finding.remedy =
-        "for a bucket compare `layout:` with the keys that are there, for example with `aws s3 ls --recursive`; \
-                      else check `repositories:`"
-            .to_owned();
-    finding
-}
-
-fn about_policy(severity: Severity, entry: String, message: String) -> Finding {
-    Finding {
-        code: Code::PolicyUnmatched,
-        severity,
-        source: None,
-        repository: None,
-        reference: Some(entry),
-        artifact: None,
-        previous: None,
-        first_seen: Timestamp::UNIX_EPOCH,
-        ledger_sequence: None,
-        message,
-        remedy: String::new(),
-        waived: None,
-    }
+    let remedy = "for a bucket compare `layout:` with the keys that are there, for example with `aws s3 ls --recursive`; \
+                  else check `repositories:`";
+    Finding::at_large(Code::PolicyUnmatched, Severity::High, Some(source), message, remedy, now)
+        .naming(format!("source {source}"))
 }
 
 impl SettingFacts {

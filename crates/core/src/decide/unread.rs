@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::{Gap, ObservedTag, Resolution, Scope, Tag};
 use crate::outcome::report::RepositoryReport;
 
-use super::plan::Input;
+use super::input::Input;
 use super::readiness::{self, Readiness};
 use super::rules::is_watched;
 

@@ -25,24 +25,15 @@ pub fn waive(waivers: &[Waiver], findings: &mut [Finding], now: Timestamp) -> Ve
 /// A finding for each waiver that has run out: nobody answers any more for what it covered.
 #[must_use]
 pub fn expired(waivers: &[Waiver], now: Timestamp) -> Vec<Finding> {
-    let told = |waiver: &Waiver| Finding {
-        code: Code::WaiverExpired,
-        severity: Severity::Medium,
-        source: None,
-        repository: None,
-        reference: Some(waiver.title()),
-        artifact: None,
-        previous: None,
-        first_seen: now,
-        ledger_sequence: None,
-        message: format!(
+    let told = |waiver: &Waiver| {
+        let message = format!(
             "the waiver of {} by {} ran out on {}; what it covered counts again",
             waiver.title(),
             waiver.waived.owner,
             waiver.waived.expires
-        ),
-        remedy: "mend what it covered and remove it, or have its owner renew it".to_owned(),
-        waived: None,
+        );
+        let remedy = "mend what it covered and remove it, or have its owner renew it";
+        Finding::new(Code::WaiverExpired, Severity::Medium, message, remedy, now).naming(waiver.title())
     };
     waivers.iter().filter(|waiver| !holds(waiver, now)).map(told).collect()
 }

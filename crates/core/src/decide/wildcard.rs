@@ -7,12 +7,29 @@ const PIN_DIGITS: usize = 64;
 
 /// Whether the pattern matches the whole text. `*` is any run; nothing else is special.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let fits = |letter: char| move |expected: char| letter == expected;
-    walk(&pattern, text.chars().map(fits))
+    matches_from(pattern, pattern.find('*'), text)
 }
 
-/// The same with `?` for any one character, and letters of either case: IAM's action names.
+/// The same where it is known at which place the first star stands.
+pub(super) fn matches_from(pattern: &str, first: Option<usize>, text: &str) -> bool {
+    let Some(first) = first else { return pattern == text };
+    let (start, rest) = (&pattern[..first], &pattern[first + 1..]);
+    if !text.starts_with(start) {
+        return false;
+    }
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let Some(mut left) = text[first..].strip_suffix(last) else { return false };
+    // The leftmost place for each piece leaves the most room for the next.
+    middle.split('*').all(|piece| match left.find(piece) {
+        Some(at) => {
+            left = &left[at + piece.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+/// With `?` for any one character, and letters of either case: IAM's action names.
 pub(super) fn matches_action(pattern: &str, action: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let fits = |letter: char| move |expected: char| expected == '?' || letter.eq_ignore_ascii_case(&expected);

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::{ArtifactId, Evidence, Inspection};
 
+use super::candidate::{Candidate, Lane, is_missing};
 use super::ranking::Arrival;
 use super::releases::PLATFORMS;
-use super::rollback_set::{Candidate, Lane, is_missing};
 
 /// What became of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,13 +5,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::{
-    ArtifactId, Cause, Code, Finding, Gap, Obstacle, Pin, RepositoryKey, RepositoryName, Severity, SourceName,
-};
-use crate::outcome::report::{PinReport, RepositoryReport};
+use crate::model::{ArtifactId, Cause, Code, Finding, Gap, Pin, RepositoryKey, RepositoryName, Severity, SourceName};
+use crate::outcome::report::RepositoryReport;
 
-use super::findings::Draft;
-use super::plan::{Input, Plan};
+use super::draft::Draft;
+use super::input::Input;
 use super::rules::is_watched;
 
 /// Pins in a source of which the ledger has no record.
@@ -147,27 +145,6 @@ pub fn unlisted_source(source: &SourceName, detail: &str, now: Timestamp) -> Fin
         "mend that, and run again; or, if nobody can have pinned there, run once: `prodpin audit --source {source} --adopt`"
     );
     Finding::at_large(Code::LedgerHistoryMissing, Severity::High, Some(source), message, remedy, now)
-}
-
-/// Leaves a repository unjudged whose history is missing: what is there is shown, and nothing of it is called protected,
-/// ready or new.
-pub fn unjudged(plan: &mut Plan, repository: &RepositoryKey) {
-    plan.findings.clear();
-    plan.passing.clear();
-    let RepositoryKey { source, name } = repository;
-    let missing = format!("the ledger has no record of {name} in source {source}");
-    plan.report.rollback.ready = None;
-    plan.report.rollback.unknown = Some(missing.clone());
-    plan.report.counts.protected = 0;
-    for target in &mut plan.report.targets {
-        target.protected = None;
-        let detail = format!("{missing}: whether this is what was released is unknown");
-        target.obstacles.push(Obstacle::Unproven { detail });
-        // What was planned is not done either.
-        if target.pin == PinReport::Planned {
-            target.pin = PinReport::Absent;
-        }
-    }
 }
 
 /// Pins of tagged artifacts that are no rollback targets, and that the ledger never saw pinned: a run that was killed, a

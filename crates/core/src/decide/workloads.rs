@@ -9,13 +9,14 @@ use crate::model::{
     TagStatus,
 };
 
-use super::findings::Draft;
-use super::plan::Input;
+use super::draft::Draft;
+use super::facts::Facts;
+use super::input::Input;
 
 /// So many workloads are named in one finding; the others are counted.
 const WORKLOADS_TOLD: usize = 3;
 
-pub(super) fn workload_findings(input: &Input<'_>, draft: Draft<'_>) -> Vec<Finding> {
+pub(super) fn workload_findings(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Finding> {
     let mut by_tag: BTreeMap<&Tag, Vec<&Running>> = BTreeMap::new();
     for entry in input.running.iter().filter(|entry| entry.runs_or_is_wanted() && entry.workload.is_some()) {
         if let Some(tag) = entry.tag() {
@@ -38,7 +39,7 @@ pub(super) fn workload_findings(input: &Input<'_>, draft: Draft<'_>) -> Vec<Find
 
 /// The workload runs what its tag named once, and would start something else next.
 fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], may_move: bool) -> Vec<Finding> {
-    let history = input.state.tags.get(tag).filter(|history| !matches!(history.status, TagStatus::Deleted(_)));
+    let history = input.state.tags.get(tag).filter(|history| !matches!(history.status(), TagStatus::Deleted(_)));
     let Some(now) = history.and_then(|history| history.latest()).map(|sighting| &sighting.artifact) else {
         return Vec::new();
     };

@@ -357,6 +357,17 @@ impl std::ops::AddAssign for Counts {
     }
 }
 
+impl std::ops::SubAssign for Counts {
+    fn sub_assign(&mut self, other: Self) {
+        self.repositories -= other.repositories;
+        self.artifacts -= other.artifacts;
+        self.tags -= other.tags;
+        self.targets -= other.targets;
+        self.pinned -= other.pinned;
+        self.protected -= other.protected;
+    }
+}
+
 /// How a run was meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

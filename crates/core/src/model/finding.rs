@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RepositoryName, SourceName};
+use super::{RepositoryKey, RepositoryName, SourceName};
 
 /// How much a finding matters, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -160,6 +160,69 @@ codes! {
     LedgerForeignFiles = "ledger-foreign-files",
 }
 
+impl Code {
+    /// Whether findings of this kind tell what happened rather than what is the case. An event is told by the run that saw
+    /// it and is not resolved by time; a condition is opened and resolved on record.
+    // Without a wildcard: a new code has to say which of the two it is.
+    #[must_use]
+    pub const fn is_event(self) -> bool {
+        match self {
+            Self::TagMoved
+            | Self::TagDeleted
+            | Self::TagRecreated
+            | Self::TagFlapped
+            | Self::TagsMovedTogether
+            | Self::ObjectOverwritten
+            | Self::ChartRepublished
+            | Self::SettingsChanged => true,
+            Self::ChartDigestMismatch
+            | Self::TargetMissing
+            | Self::TargetBroken
+            | Self::TargetArchived
+            | Self::TargetHidden
+            | Self::RollbackDepthShort
+            | Self::ReleaseOrderDoubtful
+            | Self::PinMissing
+            | Self::PinIneffective
+            | Self::PinMoved
+            | Self::PinRefused
+            | Self::LifecycleCollision
+            | Self::TagsMutable
+            | Self::VersioningOff
+            | Self::ObjectLockOff
+            | Self::DeleteAllowed
+            | Self::CleanupUnknown
+            | Self::WorkloadOnMutableTag
+            | Self::WorkloadDigestDrift
+            | Self::HistoryShort
+            | Self::RegistryContradiction
+            | Self::ListingCut
+            | Self::AttestationMissing
+            | Self::InventoryIncomplete
+            | Self::PolicyUnmatched
+            | Self::RunOverdue
+            | Self::WaiverExpired
+            | Self::ClockSkew
+            | Self::LedgerKeyReplaced
+            | Self::LedgerHistoryMissing
+            | Self::PinUnknown
+            | Self::LedgerStateDamaged
+            | Self::LedgerForeignFiles => false,
+        }
+    }
+
+    /// Whether a finding of this kind is about a name that points at other bytes than before, or at none.
+    #[must_use]
+    pub const fn is_move(self) -> bool {
+        match self {
+            Self::SettingsChanged => false,
+            // A condition, for it stays until somebody mends it; what it tells is a move all the same.
+            Self::PinMoved => true,
+            other => other.is_event(),
+        }
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -201,12 +264,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// About a whole source, or about the policy or the run where no source is named.
+    /// First seen now. What it is about is added by the methods below; without them it is about the policy, or the run.
     #[must_use]
-    pub fn at_large(
+    pub fn new(
         code: Code,
         severity: Severity,
-        source: Option<&SourceName>,
         message: impl Into<String>,
         remedy: impl Into<String>,
         now: Timestamp,
@@ -214,7 +276,7 @@ impl Finding {
         Self {
             code,
             severity,
-            source: source.cloned(),
+            source: None,
             repository: None,
             reference: None,
             artifact: None,
@@ -225,6 +287,31 @@ impl Finding {
             remedy: remedy.into(),
             waived: None,
         }
+    }
+
+    /// About a whole source, or about the policy or the run where no source is named.
+    #[must_use]
+    pub fn at_large(
+        code: Code,
+        severity: Severity,
+        source: Option<&SourceName>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+        now: Timestamp,
+    ) -> Self {
+        Self { source: source.cloned(), ..Self::new(code, severity, message, remedy, now) }
+    }
+
+    /// About this repository.
+    #[must_use]
+    pub fn of_repository(self, key: &RepositoryKey) -> Self {
+        Self { source: Some(key.source.clone()), repository: Some(key.name.clone()), ..self }
+    }
+
+    /// About this tag, key or policy entry.
+    #[must_use]
+    pub fn naming(self, reference: impl Into<String>) -> Self {
+        Self { reference: Some(reference.into()), ..self }
     }
 }
 

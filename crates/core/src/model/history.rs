@@ -6,9 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ArtifactId, DeploymentState, Event, Finding, FindingKey, RepositorySettings, Resolution, Sightings, Tag, TagTable,
-};
+use super::{ArtifactId, DeploymentState, Event, Finding, FindingKey, RepositorySettings, Tag, TagStatus, TagTable};
 
 /// One repository's folded state, as of some ledger sequence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -144,96 +142,6 @@ impl Span {
     }
 }
 
-/// What a tag has pointed at, oldest first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TagHistory {
-    /// Each time it was seen to point at something new.
-    pub sightings: Sightings,
-    /// Whether it is still there.
-    pub status: TagStatus,
-}
-
-/// A tag seen pointing at an artifact, from this position on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "WrittenSighting")]
-pub struct Sighting {
-    /// What it pointed at.
-    pub artifact: ArtifactId,
-    /// Since when.
-    #[serde(flatten)]
-    pub since: Mark,
-    /// When those bytes were built, where that was asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created: Option<Timestamp>,
-}
-
-/// A sighting as it is written. There is one for every tag, and reading flattened fields holds each of them twice.
-#[derive(Deserialize)]
-struct WrittenSighting {
-    artifact: ArtifactId,
-    sequence: u64,
-    at: Timestamp,
-    #[serde(default)]
-    created: Option<Timestamp>,
-}
-
-impl From<WrittenSighting> for Sighting {
-    fn from(WrittenSighting { artifact, sequence, at, created }: WrittenSighting) -> Self {
-        Self { artifact, since: Mark { sequence, at }, created }
-    }
-}
-
-/// Whether a tag is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TagStatus {
-    /// It is.
-    Present,
-    /// Not found, in one run so far.
-    Absent(Mark),
-    /// Not found in two runs.
-    Deleted(Mark),
-}
-
-/// A tag that moves every hour for years must not grow its repository's state without end. The first sighting is kept
-/// for ever, because it names the bytes that a release tag stood for; of the rest the latest ones. The ledger's
-/// batches keep everything, and `history` reads those.
-const SIGHTINGS_KEPT: usize = 256;
-
-impl TagHistory {
-    /// What the tag points at, as last seen.
-    #[must_use]
-    pub fn latest(&self) -> Option<&Sighting> {
-        self.sightings.last()
-    }
-
-    /// What the tag pointed at when first seen: for a release tag, the release.
-    #[must_use]
-    pub fn original(&self) -> Option<&Sighting> {
-        self.sightings.first()
-    }
-
-    /// Whether the tag was there when last looked at, and names the same as now.
-    #[must_use]
-    pub fn rests_at(&self, target: &Resolution) -> bool {
-        let latest = self.latest().map(|sighting| &sighting.artifact);
-        self.status == TagStatus::Present && latest.is_some() && latest == target.artifact()
-    }
-
-    fn push(&mut self, sighting: Sighting) {
-        if self.sightings.len() >= SIGHTINGS_KEPT {
-            // One that is told again later goes first: a tag that flaps must not push out what it named before.
-            let told_again = |at: &usize| {
-                self.sightings[at + 1..].iter().any(|later| later.artifact == self.sightings[*at].artifact)
-            };
-            let at = (1..self.sightings.len()).find(told_again).unwrap_or(1);
-            self.sightings.remove(at);
-        }
-        self.sightings.push(sighting);
-        self.status = TagStatus::Present;
-    }
-}
-
 /// Platforms keep ten revisions or so; of what tags meant before that nobody asks again.
 const FORMER_KEPT: usize = 64;
 
@@ -343,19 +251,12 @@ impl RepositoryState {
     }
 
     fn sighted(&mut self, tag: &Tag, artifact: &ArtifactId, created: Option<Timestamp>, since: Mark) {
-        let sighting = Sighting { artifact: artifact.clone(), since, created };
-        match self.tags.get_mut(tag) {
-            Some(history) => history.push(sighting),
-            None => {
-                let history = TagHistory { sightings: sighting.into(), status: TagStatus::Present };
-                self.tags.insert(tag.clone(), history);
-            }
-        }
+        self.tags.sighted(tag, artifact, created, since);
     }
 
     fn set_status(&mut self, tag: &Tag, status: TagStatus) {
         if let Some(history) = self.tags.get_mut(tag) {
-            history.status = status;
+            history.set_status(status);
         }
     }
 
@@ -406,9 +307,9 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
             unheard(&tag, None, &artifact, state).then(|| seen(tag, artifact, None, state))?
         }
         Event::TagAbsent { tag } => {
-            (state.tags.get(&tag)?.status == TagStatus::Present).then_some(Event::TagAbsent { tag })
+            (state.tags.get(&tag)?.status() == TagStatus::Present).then_some(Event::TagAbsent { tag })
         }
-        Event::TagDeleted { tag } => match state.tags.get(&tag)?.status {
+        Event::TagDeleted { tag } => match state.tags.get(&tag)?.status() {
             TagStatus::Absent(_) => Some(Event::TagDeleted { tag }),
             // Someone saw it again in the meantime: our look counts as the first one.
             TagStatus::Present => Some(Event::TagAbsent { tag }),
@@ -457,8 +358,8 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
 fn unheard(tag: &Tag, from: Option<&ArtifactId>, to: &ArtifactId, state: &RepositoryState) -> bool {
     let (ArtifactId::ObjectVersion { .. }, Some(history)) = (to, state.tags.get(tag)) else { return true };
     let latest = history.latest().map(|sighting| &sighting.artifact);
-    let told = history.sightings.iter().any(|sighting| sighting.artifact == *to);
-    history.status != TagStatus::Present || !told || (from.is_some() && from == latest)
+    let told = history.sightings().iter().any(|sighting| sighting.artifact == *to);
+    history.status() != TagStatus::Present || !told || (from.is_some() && from == latest)
 }
 
 /// What seeing this tag at this artifact means, given what is known: the one place that decides between seen, moved,
@@ -467,7 +368,7 @@ fn unheard(tag: &Tag, from: Option<&ArtifactId>, to: &ArtifactId, state: &Reposi
 pub fn seen(tag: Tag, artifact: ArtifactId, created: Option<Timestamp>, state: &RepositoryState) -> Option<Event> {
     let Some(history) = state.tags.get(&tag) else { return Some(Event::TagSeen { tag, artifact, created }) };
     let Some(latest) = history.latest() else { return Some(Event::TagSeen { tag, artifact, created }) };
-    match history.status {
+    match history.status() {
         TagStatus::Deleted(_) => Some(Event::TagRecreated { tag, artifact }),
         TagStatus::Present if latest.artifact == artifact => None,
         TagStatus::Absent(_) if latest.artifact == artifact => Some(Event::TagReturned { tag, artifact }),
@@ -480,7 +381,7 @@ pub fn seen(tag: Tag, artifact: ArtifactId, created: Option<Timestamp>, state: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Digest;
+    use crate::model::{Digest, SIGHTINGS_KEPT};
     use proptest::prelude::*;
 
     /// What one run found of one tag.
@@ -512,7 +413,7 @@ mod tests {
         match look {
             Look::At(bytes) => seen(tag(n), artifact(bytes), None, state),
             Look::Unread => None,
-            Look::NotFound => match state.tags.get(&tag(n))?.status {
+            Look::NotFound => match state.tags.get(&tag(n))?.status() {
                 TagStatus::Present => Some(Event::TagAbsent { tag: tag(n) }),
                 TagStatus::Absent(_) => Some(Event::TagDeleted { tag: tag(n) }),
                 TagStatus::Deleted(_) => None,
@@ -588,11 +489,11 @@ mod tests {
             commit(&mut observed, last + 2, told_all(&second, &after_first));
             for n in 0..TAGS {
                 let (rebased, observed) = (rebased.tags.get(&tag(n)), observed.tags.get(&tag(n)));
-                let was = start.tags.get(&tag(n)).map(|history| history.status);
+                let was = start.tags.get(&tag(n)).map(|history| history.status());
                 let both_missed_it =
                     matches!((was, first[n], second[n]), (Some(TagStatus::Present), Look::NotFound, Look::NotFound));
                 if both_missed_it {
-                    let status = rebased.unwrap().status;
+                    let status = rebased.unwrap().status();
                     prop_assert_eq!(status, TagStatus::Absent(mark(last + 1)), "two single looks made a deletion");
                 } else if told(n, second[n], &start).is_none() {
                     prop_assert_eq!(rebased, after_first.tags.get(&tag(n)));
@@ -614,7 +515,7 @@ mod tests {
             }
             for n in 0..TAGS {
                 for (at, pair) in states.windows(2).enumerate() {
-                    let status = |state: &RepositoryState| state.tags.get(&tag(n)).map(|history| history.status);
+                    let status = |state: &RepositoryState| state.tags.get(&tag(n)).map(|history| history.status());
                     let deleted_now = matches!(status(&pair[1]), Some(TagStatus::Deleted(_)))
                         && !matches!(status(&pair[0]), Some(TagStatus::Deleted(_)));
                     if deleted_now {
@@ -681,8 +582,8 @@ mod tests {
             state.apply(mark(n + 1), &event);
         }
         let history = &state.tags[&tag(0)];
-        assert_eq!(history.sightings.len(), SIGHTINGS_KEPT);
-        assert_eq!(history.original().unwrap().since, mark(1));
-        assert_eq!(history.latest().unwrap().since, mark(2000));
+        assert_eq!(history.sightings().len(), SIGHTINGS_KEPT);
+        assert_eq!(history.original().unwrap().since(), mark(1));
+        assert_eq!(history.latest().unwrap().since(), mark(2000));
     }
 }

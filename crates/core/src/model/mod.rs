@@ -23,6 +23,7 @@ mod pins;
 mod production;
 mod provenance;
 mod reference;
+mod short_text;
 mod sightings;
 mod snapshot;
 mod tag_table;
@@ -54,7 +55,7 @@ pub use evidence::{
 };
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
-pub use history::{Mark, OpenFindings, RepositoryState, Sighting, Span, TagHistory, TagStatus, Wanting, rebase, seen};
+pub use history::{Mark, OpenFindings, RepositoryState, Span, Wanting, rebase, seen};
 pub use layout::{Layout, LayoutError};
 pub use marks::{Marks, WellKnown};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
@@ -64,12 +65,14 @@ pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, Runni
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
-pub use sightings::Sightings;
+#[cfg(test)]
+use sightings::SIGHTINGS_KEPT;
+pub use sightings::{Sighting, TagHistory, TagStatus};
 pub use snapshot::{
     ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
     PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
-pub use tag_table::TagTable;
+pub use tag_table::{KnownTag, TagTable};
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};

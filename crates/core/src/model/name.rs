@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::short_text::ShortText;
+
 /// Why a text is no name of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a {kind}: {rule}")]
@@ -17,10 +19,10 @@ pub struct NameError {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident($kept:ty), $kind:literal, $rule:literal, $valid:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name($kept);
 
         impl $name {
             /// The name as text. It may hold anything the source allows: encode it before showing it (I19).
@@ -77,7 +79,7 @@ macro_rules! name {
 
 name!(
     /// A source's name in the policy.
-    SourceName,
+    SourceName(Arc<str>),
     "source name",
     "use letters, digits, '-', '_' and '.', at most 64 of them, starting with a letter or digit",
     |text| {
@@ -89,7 +91,7 @@ name!(
 
 name!(
     /// A repository within its source: what an image's path is, what `{repository}` matched in a bucket.
-    RepositoryName,
+    RepositoryName(Arc<str>),
     "repository name",
     "it must have 1 to 1024 bytes and no '.' or '..' part",
     |text| {
@@ -99,7 +101,7 @@ name!(
 
 name!(
     /// A name that points at an artifact and may move: an OCI tag, an S3 key, a chart version.
-    Tag,
+    Tag(ShortText),
     "tag",
     "it must have 1 to 1024 bytes",
     |text| !text.is_empty() && text.len() <= 1024

@@ -1,5 +1,6 @@
 //! Glob lists as the policy writes them: `["shop/*", "!shop/sandbox-*"]`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -80,25 +81,32 @@ impl NamePatterns {
         &self.entries
     }
 
+    /// The entries that include names, as the policy writes them.
+    pub fn included(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(String::as_str).filter(|entry| !entry.starts_with('!'))
+    }
+
+    /// The included entries that match none of these names.
+    pub fn unmatched<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> impl Iterator<Item = &str> {
+        let matched: BTreeSet<&str> = names.into_iter().flat_map(|name| self.matching_entries(name)).collect();
+        self.included().filter(move |entry| !matched.contains(entry))
+    }
+
     /// The included entries, each as a plain name if it holds no glob character, for a registry that lists nothing.
     pub fn explicit_names(&self) -> impl Iterator<Item = &str> {
-        self.entries
-            .iter()
-            .map(String::as_str)
-            .filter(|entry| !entry.starts_with('!') && !entry.contains(['*', '?', '[', ']', '{', '}', '\\']))
+        self.included().filter(|entry| !entry.contains(['*', '?', '[', ']', '{', '}', '\\']))
     }
 
     /// Whether some included entry is a glob, so that repositories must be listed.
     #[must_use]
     pub fn has_globs(&self) -> bool {
-        let included = self.entries.iter().filter(|entry| !entry.starts_with('!')).count();
-        self.explicit_names().count() < included
+        self.explicit_names().count() < self.included().count()
     }
 
     /// The positions of the included entries that match this name, so that an entry that never matches can be told.
     pub fn matching_entries(&self, name: &str) -> impl Iterator<Item = &str> {
-        let included: Vec<&String> = self.entries.iter().filter(|entry| !entry.starts_with('!')).collect();
-        self.include.matches(name).into_iter().filter_map(move |index| included.get(index).map(|entry| entry.as_str()))
+        let included: Vec<&str> = self.included().collect();
+        self.include.matches(name).into_iter().filter_map(move |index| included.get(index).copied())
     }
 }
 
@@ -133,6 +141,17 @@ mod tests {
         }
         assert_eq!(patterns.explicit_names().collect::<Vec<_>>(), ["plain"]);
         assert!(patterns.has_globs());
+    }
+
+    #[test]
+    fn an_entry_that_matches_none_of_the_names_is_told_f73() {
+        let patterns = NamePatterns::new(["shop/*", "!shop/old", "web", "x*"]).unwrap();
+        let unmatched =
+            |names: &[&str]| patterns.unmatched(names.iter().copied()).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(unmatched(&[]), ["shop/*", "web", "x*"], "what takes away need match nothing");
+        // One that matches a name which another entry takes away has matched.
+        assert_eq!(unmatched(&["shop/old"]), ["web", "x*"]);
+        assert_eq!(unmatched(&["shop/api", "web", "x1"]), [""; 0]);
     }
 
     #[test]

@@ -139,8 +139,17 @@ impl Running {
     pub fn saw_it_run(&self) -> bool {
         self.workload.as_ref().is_none_or(|workload| match &workload.platform {
             Platform::Kubernetes { .. } => {
-                let keep_revisions =
-                    ["deployment", "rollout", "replicaset", "statefulset", "daemonset", "ksvc", "configuration"];
+                let keep_revisions = [
+                    "deployment",
+                    "deploymentconfig",
+                    "rollout",
+                    "replicaset",
+                    "replicationcontroller",
+                    "statefulset",
+                    "daemonset",
+                    "ksvc",
+                    "configuration",
+                ];
                 !keep_revisions.contains(&workload.kind.as_ref())
             }
             Platform::Helm { .. } | Platform::ArgoCd { .. } | Platform::Flux { .. } => false,

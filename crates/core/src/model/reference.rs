@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{ArtifactId, Digest, RepositoryName, Tag};
+use super::{ArtifactId, Digest, RepositoryName, RunningReference, Tag};
 
 /// A reference to an image or an object, with its registry or bucket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,6 +178,21 @@ impl Reference {
             Self::Chart { .. } => None,
         }
     }
+
+    /// What it names within its repository: exact bytes where it says which, else what the name leads to. An image that
+    /// has neither tag nor digest is `latest`, which is what a container runtime would pull.
+    #[must_use]
+    pub fn running(&self) -> Option<RunningReference> {
+        if let Some(artifact) = self.artifact() {
+            return Some(RunningReference::Artifact(artifact));
+        }
+        let tag = match self {
+            Self::Image { tag, .. } => tag.clone().or_else(|| "latest".parse().ok())?,
+            Self::Object { key, .. } => key.clone(),
+            Self::Chart { version, .. } => version.clone(),
+        };
+        Some(RunningReference::Tag(tag))
+    }
 }
 
 impl fmt::Display for Reference {
@@ -205,6 +220,26 @@ impl fmt::Display for Reference {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_decide_over_names_and_a_bare_image_is_latest() {
+        let digest = Digest::of(b"a");
+        for (text, expected) in [
+            ("h.example/x:1".to_owned(), "1".to_owned()),
+            ("h.example/x".to_owned(), "latest".to_owned()),
+            (format!("h.example/x:1@{digest}"), digest.to_string()),
+            (format!("h.example/x@{digest}"), digest.to_string()),
+            ("s3://b/a/1/x.zip".to_owned(), "a/1/x.zip".to_owned()),
+            ("s3://b/a/1/x.zip?versionId=7".to_owned(), "a/1/x.zip?versionId=7".to_owned()),
+            ("chart:shop-api:1.2.3".to_owned(), "1.2.3".to_owned()),
+        ] {
+            let shown = match text.parse::<Reference>().unwrap().running().unwrap() {
+                RunningReference::Artifact(artifact) => artifact.to_string(),
+                RunningReference::Tag(tag) => tag.to_string(),
+            };
+            assert_eq!(shown, expected, "{text}");
+        }
+    }
 
     #[test]
     fn references_read_as_everywhere_else() {

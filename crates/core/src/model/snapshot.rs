@@ -63,8 +63,8 @@ pub struct ObservedTag {
     pub name: Tag,
     /// What it points at.
     pub target: Resolution,
-    /// When it was pushed, where the source tells.
-    pub pushed: Option<Timestamp>,
+    /// When it was pushed, where the source tells. Boxed, because most do not.
+    pub pushed: Option<Box<Timestamp>>,
     /// What only objects in a bucket have.
     pub object: Option<Box<ObjectFacts>>,
 }
@@ -169,6 +169,26 @@ pub struct Inspection {
     pub gaps: Vec<Gap>,
     /// What only an object version has.
     pub object: Option<Box<ObjectState>>,
+}
+
+impl Inspection {
+    /// Before anything was read: everything is unknown.
+    #[must_use]
+    pub fn unread(artifact: ArtifactId) -> Self {
+        Self {
+            artifact,
+            presence: Presence::Unknown,
+            kind: None,
+            created: None,
+            children: Vec::new(),
+            closure: Closure::Unknown,
+            pin: PinState::Unknown,
+            obstacles: Vec::new(),
+            lost_attestations: Vec::new(),
+            gaps: Vec::new(),
+            object: None,
+        }
+    }
 }
 
 /// What an artifact is.

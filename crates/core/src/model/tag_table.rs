@@ -1,13 +1,18 @@
 //! Tags with their histories, in order of name, for repositories that have a million of them.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Index;
+use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::{Tag, TagHistory};
+use super::sightings::Seen;
+use super::{ArtifactId, Mark, Sighting, Tag, TagHistory};
 
 /// So many tags stand in one row of memory. What is added at the end leaves rows full; in the middle it moves no more
 /// than these.
@@ -20,7 +25,15 @@ pub struct TagTable {
     /// None of them is empty.
     rows: Vec<Vec<(Tag, TagHistory)>>,
     count: usize,
+    /// Commits of which something was seen: the many tags of one hold its mark once.
+    marks: BTreeMap<Mark, Arc<Seen>>,
 }
+
+/// A tag with what is known of it, where that stands.
+pub type KnownTag<'a> = &'a (Tag, TagHistory);
+
+/// So many marks are looked for; a repository that was seen to change in more commits holds some of them twice.
+const MARKS: usize = 1_024;
 
 impl TagTable {
     /// How many tags there are.
@@ -61,8 +74,32 @@ impl TagTable {
         Some(&mut self.rows[row][at].1)
     }
 
+    /// Takes note of what a tag points at.
+    pub(super) fn sighted(&mut self, tag: &Tag, artifact: &ArtifactId, created: Option<Timestamp>, since: Mark) {
+        let sighting = Sighting::new(artifact.clone(), since, created);
+        match self.get_mut(tag) {
+            Some(history) => history.push(sighting),
+            None => drop(self.insert(tag.clone(), sighting.into())),
+        }
+    }
+
+    /// Has a history share the marks of others.
+    fn share(&mut self, history: &mut TagHistory) {
+        for seen in history.seen_mut().filter(|seen| seen.created.is_none()) {
+            if let Some(known) = self.marks.get(&seen.since) {
+                *seen = known.clone();
+                continue;
+            }
+            if self.marks.len() >= MARKS {
+                self.marks.clear();
+            }
+            self.marks.insert(seen.since, seen.clone());
+        }
+    }
+
     /// Puts what is known of a tag in place of what was, and returns that.
-    pub fn insert(&mut self, tag: Tag, history: TagHistory) -> Option<TagHistory> {
+    pub fn insert(&mut self, tag: Tag, mut history: TagHistory) -> Option<TagHistory> {
+        self.share(&mut history);
         match self.place(&tag) {
             Ok((row, at)) => Some(std::mem::replace(&mut self.rows[row][at].1, history)),
             Err((row, at)) => {
@@ -76,6 +113,21 @@ impl TagTable {
     /// Every tag with what is known of it, in order of name.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Tag, &TagHistory)> + Clone {
         self.rows.iter().flatten().map(|(tag, history)| (tag, history))
+    }
+
+    /// The same, each held by one word.
+    pub fn known(&self) -> impl DoubleEndedIterator<Item = KnownTag<'_>> + Clone {
+        self.rows.iter().flatten()
+    }
+
+    /// The same behind this tag.
+    pub fn known_after(&self, tag: &Tag) -> impl DoubleEndedIterator<Item = KnownTag<'_>> + Clone {
+        let (row, at) = match self.place(tag) {
+            Ok((row, at)) => (row, at + 1),
+            Err(place) => place,
+        };
+        let first = self.rows.get(row).and_then(|row| row.get(at..)).unwrap_or_default();
+        first.iter().chain(self.rows.get(row + 1..).unwrap_or_default().iter().flatten())
     }
 
     /// Every tag, in order.
@@ -201,12 +253,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Digest, Mark, Sighting, TagStatus};
+    use crate::model::Digest;
 
     fn history(number: u16) -> TagHistory {
         let since = Mark { sequence: u64::from(number), at: jiff::Timestamp::UNIX_EPOCH };
-        let artifact = Digest::of(&number.to_le_bytes()).into();
-        TagHistory { sightings: Sighting { artifact, since, created: None }.into(), status: TagStatus::Present }
+        Sighting::new(Digest::of(&number.to_le_bytes()).into(), since, None).into()
     }
 
     fn tag(number: u16) -> Tag {
@@ -239,6 +290,6 @@ mod tests {
         let table: TagTable = (0..20_000).map(|number| (tag(number), history(number))).collect();
         let places: usize = table.rows.iter().map(Vec::capacity).sum();
         assert!(places < 20_000 + ROW, "{places}");
-        assert!(size_of::<(Tag, TagHistory)>() <= 136, "{}", size_of::<(Tag, TagHistory)>());
+        assert!(size_of::<(Tag, TagHistory)>() <= 64, "{}", size_of::<(Tag, TagHistory)>());
     }
 }

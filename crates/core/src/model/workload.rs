@@ -185,11 +185,12 @@ const BETWEEN: &str = ": ";
 
 /// Kinds of Kubernetes that keep their name from one release to the next. All else (jobs, bare pods, what operators
 /// make) may have a new name each time.
-const LASTING: [&str; 9] = [
+const LASTING: [&str; 10] = [
     "configuration",
     "cronjob",
     "daemonset",
     "deployment",
+    "deploymentconfig",
     "ksvc",
     "replicaset",
     "replicationcontroller",

@@ -2,5 +2,7 @@
 
 pub mod forecast;
 pub mod identity;
+pub mod known_as;
 pub mod ready;
 pub mod report;
+pub mod status;

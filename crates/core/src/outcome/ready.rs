@@ -10,10 +10,13 @@ use crate::model::{
     Threat, Waiting, Workload,
 };
 use crate::outcome::report::{FindingCounts, PinReport};
+use crate::outcome::status::{ServiceCounts, ServiceStatus};
 
 /// The whole document, for its schema; it is written piece by piece and never held whole.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReadyDocument {
+    /// The version of this shape.
+    pub schema: u32,
     /// About the look itself.
     pub ready: ReadySection,
     /// In numbers.
@@ -42,16 +45,19 @@ pub struct ReadySection {
 pub struct ReadySummary {
     /// Repositories.
     pub repositories: u64,
-    /// Those to roll back: ready, as far as the way back is protected.
+    /// Those that can be rolled back: the way back is intact, and the database allows it.
     pub roll_back: u64,
-    /// Those of them whose way back is protected, too: ready.
-    #[serde(default)]
+    /// Those of them that are protected, too: ready.
     pub ready: u64,
     /// Those to roll forward.
     pub roll_forward: u64,
+    /// Those without an earlier release yet.
+    pub no_earlier_release: u64,
     /// Those for which it could not be told.
     pub unknown: u64,
-    /// The same by how much it matters: rolling forward is critical, not knowing high.
+    /// Services by their status.
+    pub services: ServiceCounts,
+    /// The same by how much it matters: not ready and in danger are critical, not knowing is high, no earlier release low.
     pub severities: FindingCounts,
 }
 
@@ -70,6 +76,8 @@ pub struct RepositoryReady {
     pub gaps: Vec<Gap>,
     /// How many releases the policy keeps.
     pub keep: u32,
+    /// In one word, as the report has it; `ready` where the database allows the way back, too.
+    pub status: ServiceStatus,
     /// Roll back, or forward.
     pub verdict: Verdict,
     /// Why, in one sentence.
@@ -112,8 +120,11 @@ pub struct RepositoryReady {
 pub enum Verdict {
     /// The release before is intact, and the database has not moved on without it.
     RollBack,
-    /// There is nothing to go back to, or the database has moved on.
+    /// What there was to go back to is lost, or the database has moved on.
     RollForward,
+    /// There is no earlier release yet, so that forward is the only way; nothing is lost.
+    #[serde(rename = "no_earlier_release")]
+    NoEarlierRelease,
     /// It could not be told.
     Unknown,
 }
@@ -185,6 +196,9 @@ pub struct Rung {
     /// Tags that name it now, pins left out.
     #[schemars(with = "Vec<String>")]
     pub tags: Vec<Tag>,
+    /// What it is called, as in the report: by a tag that names it now, else by one that it was released as.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Whether something names it as running now.
     pub running: bool,
     /// Whether something would start it, and nothing of it runs.
@@ -296,33 +310,25 @@ pub struct Forward {
     pub notes: Vec<String>,
 }
 
-impl RepositoryReady {
-    /// Whether the way back is protected and the database allows it.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        let to = self.ladder.iter().find(|rung| Some(&rung.artifact) == self.to.as_ref());
-        self.verdict == Verdict::RollBack && to.is_some_and(|to| to.protected == Some(true))
-    }
-}
-
 impl ReadySummary {
     /// Counts one more repository.
     pub fn add(&mut self, row: &RepositoryReady) {
         self.repositories += 1;
+        self.services.add(row.status);
+        self.ready += u64::from(row.status == ServiceStatus::Ready);
         match row.verdict {
-            Verdict::RollBack => {
-                self.roll_back += 1;
-                self.ready += u64::from(row.is_ready());
-            }
-            // Nothing to go back to is what this program is there to prevent.
-            Verdict::RollForward => {
-                self.roll_forward += 1;
-                self.severities.add(Severity::Critical);
-            }
-            Verdict::Unknown => {
-                self.unknown += 1;
-                self.severities.add(Severity::High);
-            }
+            Verdict::RollBack => self.roll_back += 1,
+            Verdict::RollForward => self.roll_forward += 1,
+            Verdict::NoEarlierRelease => self.no_earlier_release += 1,
+            Verdict::Unknown => self.unknown += 1,
         }
+        // Nothing to go back to is what this program is there to prevent; that there never was anything is not.
+        let severity = match (row.status, row.verdict) {
+            (ServiceStatus::NotReady | ServiceStatus::InDanger, _) => Severity::Critical,
+            (ServiceStatus::Unknown, _) | (_, Verdict::Unknown) => Severity::High,
+            (ServiceStatus::NoEarlierRelease, _) => Severity::Low,
+            _ => return,
+        };
+        self.severities.add(severity);
     }
 }

@@ -10,6 +10,8 @@ use crate::model::{
     Severity, SourceName, Tag,
 };
 
+use super::status::{ServiceCounts, ServiceStatus};
+
 /// About the run itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunSection {
@@ -133,6 +135,14 @@ impl FindingCounts {
         }
     }
 
+    /// Takes back that a finding was counted.
+    pub fn uncount(&mut self, finding: &Finding) {
+        match finding.waived {
+            Some(_) => self.waived -= 1,
+            None => *self.slot(finding.severity) -= 1,
+        }
+    }
+
     /// How many there are of this severity.
     #[must_use]
     pub fn of(mut self, severity: Severity) -> u64 {
@@ -164,6 +174,9 @@ pub struct Summary {
     pub counts: Counts,
     /// How much was found.
     pub findings: FindingCounts,
+    /// Services by their status.
+    #[serde(default)]
+    pub services: ServiceCounts,
 }
 
 /// One repository: can it be rolled back, to what, and what stands in the way.
@@ -198,6 +211,9 @@ impl RepositoryReport {
             gaps: vec![gap],
             counts: Counts::default(),
             rollback: Rollback {
+                status: None,
+                intact: None,
+                protected: None,
                 ready: None,
                 current: None,
                 from: None,
@@ -215,11 +231,19 @@ impl RepositoryReport {
 }
 
 /// Whether a repository can be rolled back now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Rollback {
-    /// `true`: the release before is intact. `false`: there is none that is, or the policy or a workload says that none
-    /// works on today's database. `null`: could not be told. Whether the database allows it is not answered by `true`:
-    /// `prodpin ready` asks images, too.
+    /// In one word. Always there in what is written now; a report of a program before gets it when it is read.
+    pub status: Option<ServiceStatus>,
+    /// Whether the release to go back to is intact: every part of it is proven to be there. `null`: could not be told, or
+    /// there is no earlier release.
+    pub intact: Option<bool>,
+    /// Whether every rollback target is protected, and nothing critical is open. `null`: could not be told, or there is no
+    /// earlier release.
+    pub protected: Option<bool>,
+    /// Whether it is protected and the database allows it. `false`: it cannot be rolled back: no earlier release is intact,
+    /// there is none yet, or the policy or a workload says that none works on today's database. `null`: could not be told.
+    /// A report never says `true`: what images say of the database only `prodpin ready` asks.
     pub ready: Option<bool>,
     /// What production runs, as far as known; where nothing says what runs, the latest release.
     #[schemars(with = "Option<String>")]
@@ -235,18 +259,79 @@ pub struct Rollback {
     pub to: Option<ArtifactId>,
     /// How many releases before the current one are intact.
     pub depth: u32,
-    /// How many releases before the current one are known, restorable or not.
+    /// How many releases before the current one are known, intact or not.
     pub earlier: Option<u32>,
     /// How many the policy keeps.
     pub keep: u32,
     /// Why it could not be told, and how to make it known, where one sentence says that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
     /// The release that took from the database what every earlier one needs, by what the policy and workloads say: there
     /// is no going back. What images say of the database only `prodpin ready` asks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub contracted: Option<ArtifactId>,
+}
+
+/// As it is read, from a program before, too: what that called ready is what is intact.
+#[derive(Deserialize)]
+struct ReadRollback {
+    #[serde(default)]
+    status: Option<ServiceStatus>,
+    #[serde(default, deserialize_with = "stated")]
+    intact: Option<Option<bool>>,
+    #[serde(default)]
+    protected: Option<bool>,
+    ready: Option<bool>,
+    current: Option<ArtifactId>,
+    from: Option<ArtifactId>,
+    went_back_from: Option<ArtifactId>,
+    to: Option<ArtifactId>,
+    depth: u32,
+    earlier: Option<u32>,
+    keep: u32,
+    #[serde(default)]
+    unknown: Option<String>,
+    #[serde(default)]
+    contracted: Option<ArtifactId>,
+}
+
+/// What stands there, `null` included.
+fn stated<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<bool>>, D::Error> {
+    Option::<bool>::deserialize(from).map(Some)
+}
+
+impl<'de> Deserialize<'de> for Rollback {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        ReadRollback::deserialize(from).map(Self::from)
+    }
+}
+
+impl From<ReadRollback> for Rollback {
+    fn from(read: ReadRollback) -> Self {
+        let (intact, ready) = match (read.intact, read.ready) {
+            (Some(intact), ready) => (intact, ready),
+            (None, Some(true)) => (Some(true), None),
+            (None, Some(false)) if read.contracted.is_some() => (Some(true), Some(false)),
+            (None, Some(false)) if read.earlier == Some(0) => (None, Some(false)),
+            (None, ready) => (ready, ready),
+        };
+        Self {
+            status: read.status,
+            intact,
+            protected: read.protected,
+            ready,
+            current: read.current,
+            from: read.from,
+            went_back_from: read.went_back_from,
+            to: read.to,
+            depth: read.depth,
+            earlier: read.earlier,
+            keep: read.keep,
+            unknown: read.unknown,
+            contracted: read.contracted,
+        }
+    }
 }
 
 /// One rollback target.
@@ -362,9 +447,24 @@ pub struct Row {
     pub findings: Vec<Finding>,
 }
 
+impl Row {
+    /// Puts the service in one word, now that it is known what is waived.
+    pub fn judge(&mut self) {
+        let Some(repository) = &mut self.repository else { return };
+        let status = ServiceStatus::of(repository, &self.findings);
+        repository.rollback.status = Some(status);
+        repository.rollback.protected = status.is_protected();
+    }
+}
+
+/// The version of the documents `report` and `ready`: 2 since `ready` means protected with the database question answered.
+pub const SCHEMA: u32 = 2;
+
 /// The shape of the whole JSON report, for its schema; it is written piece by piece and never held whole.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Document {
+    /// The version of this shape.
+    pub schema: u32,
     /// About the run.
     pub run: RunSection,
     /// In numbers.

@@ -1,6 +1,7 @@
 //! How many requests may be in flight at one host: many at first, fewer when it says so, more again when it copes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,8 @@ impl Throttles {
 pub struct Throttle {
     permits: Semaphore,
     state: Mutex<State>,
+    /// Requests that were told to come again later, and wait for that.
+    waiting: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,16 @@ struct State {
     not_before: Option<Instant>,
 }
 
+/// A request that was told to come again later, for as long as it waits.
+#[derive(Debug)]
+pub struct Waits<'a>(&'a Throttle);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The right to have one request in flight.
 #[derive(Debug)]
 pub struct Permit<'a> {
@@ -83,7 +96,7 @@ impl Throttle {
         let limit = cap.min(START);
         let state =
             State { cap, limit, debt: 0, streak: 0, last_cut: None, refused_in_row: 0, went_well: 0, not_before: None };
-        Self { permits: Semaphore::new(limit), state: Mutex::new(state) }
+        Self { permits: Semaphore::new(limit), state: Mutex::new(state), waiting: AtomicUsize::new(0) }
     }
 
     /// The most that may ever be in flight.
@@ -160,6 +173,17 @@ impl Throttle {
     /// How many requests went well so far: whoever waits can tell whether others got through meanwhile.
     pub fn went_well(&self) -> u64 {
         self.state().went_well
+    }
+
+    /// Notes that a request waits because it was told to.
+    pub fn wait(&self) -> Waits<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waits(self)
+    }
+
+    /// Whether requests wait because they were told to, and others get through: there is room for more work (F113).
+    pub fn is_pacing(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0 && self.permits.available_permits() > 0
     }
 
     /// The server is overloaded or says that this is too much: half of it. Whoever was refused waits for as long as he

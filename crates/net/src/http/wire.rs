@@ -2,7 +2,6 @@
 //! reason.
 
 use std::error::Error as _;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +23,7 @@ use super::redirect::{self, Redirects};
 use super::retry_after::retry_after;
 use super::surroundings::Timing;
 use super::throttle::{Throttle, out_of_time};
+use crate::jitter;
 use prodpin_core::model::{Cause, Pin, Tag};
 
 pub use super::answer::Answer;
@@ -125,6 +125,11 @@ impl Wire {
         self.throttle.cap()
     }
 
+    /// Whether requests wait because the server told them to, while it answers others.
+    pub fn is_pacing(&self) -> bool {
+        self.throttle.is_pacing()
+    }
+
     /// How long all pages of one list may take together.
     pub fn longest_list(&self) -> Duration {
         self.timing.list
@@ -210,11 +215,9 @@ impl Wire {
         if failures >= most {
             return Err(fault);
         }
-        // Half of the wait is certain and half of it chance, so that 64 requests do not return as one.
-        let backoff = self.timing.backoff * 2_u32.saturating_pow(failures - 1).min(64);
-        let chance = (RandomState::new().hash_one(failures) % 1024) as u32;
-        let jitter = backoff / 2 + backoff / 2 * chance / 1024;
-        let wait = asked.map_or(jitter, |asked| asked.max(backoff / 2) + jitter.min(asked / 4));
+        let backoff = jitter::backoff(self.timing.backoff, failures, self.timing.backoff * 64);
+        let own = jitter::wait(backoff);
+        let wait = asked.map_or(own, |asked| asked.max(backoff / 2) + own.min(asked / 4));
         let too_long = match self.deadline {
             Some(end) => Instant::now() + wait >= end,
             None => wait > self.timing.longest_wait,
@@ -223,6 +226,7 @@ impl Wire {
             let detail = format!("{}; waiting for the next try would pass the deadline", fault.detail);
             return Err(Fault::new(fault.cause, detail));
         }
+        let _waits = asked.map(|_| self.throttle.wait());
         tokio::time::sleep(wait).await;
         Ok(())
     }

@@ -6,5 +6,5 @@ use super::rows::ForecastReport;
 use crate::json::document;
 
 pub(super) fn write(report: &ForecastReport, out: &mut dyn Write) -> io::Result<()> {
-    document("forecast", &report.section, &report.summary, report.rows(), out)
+    document(None, "forecast", &report.section, &report.summary, report.rows(), out)
 }

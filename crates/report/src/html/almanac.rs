@@ -67,7 +67,7 @@ impl Almanac {
         let mut almanac = Self::default();
         for row in report.body.rows() {
             let row = row?;
-            for finding in row.findings.iter().filter(|finding| is_move(finding.code)) {
+            for finding in row.findings.iter().filter(|finding| finding.code.is_move()) {
                 almanac.add_move(finding, names);
             }
             if let Some(repository) = &row.repository {
@@ -146,17 +146,4 @@ impl When {
             Self::Now | Self::AfterPushes(_, None) | Self::Unsaid => None,
         }
     }
-}
-
-fn is_move(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TagMoved
-            | Code::TagDeleted
-            | Code::TagRecreated
-            | Code::TagFlapped
-            | Code::TagsMovedTogether
-            | Code::ObjectOverwritten
-            | Code::PinMoved
-    )
 }

@@ -3,9 +3,10 @@
 use maud::{Markup, html};
 
 use crate::body::Report;
-use crate::overview::{Overview, Standing};
+use crate::overview::Overview;
 use crate::phrase::thousands;
 use prodpin_core::model::Severity;
+use prodpin_core::outcome::status::ServiceStatus;
 
 pub(super) fn section(report: &Report, overview: &Overview) -> Markup {
     html! {
@@ -66,21 +67,30 @@ fn dot(look: &str) -> Markup {
 }
 
 fn services(overview: &Overview) -> Markup {
-    let parts = [
-        (overview.total(Standing::NotReady), "f-bad", "not ready"),
-        (overview.total(Standing::Endangered), "f-high", "in danger"),
-        (overview.total(Standing::Unknown), "f-doubt", "unknown"),
-        (overview.total(Standing::Attention), "f-calm", "needs attention"),
-        (overview.total(Standing::First), "f-calm", "no earlier release"),
-        (overview.total(Standing::Protected), "f-good", "protected"),
-    ];
+    let parts = statuses().map(|status| (overview.total(status), bar_look(status), status.word()));
+    let parts: Vec<Part> = parts.collect();
     html! {
         div class="card" {
             h3 { "Services protected" }
-            p class="big" { (thousands(overview.total(Standing::Protected))) small { " of " (thousands(overview.service_count())) } }
+            p class="big" { (thousands(overview.total(ServiceStatus::Protected))) small { " of " (thousands(overview.service_count())) } }
             (bar(&parts)) (keyed(&parts))
             p { "Whether the database allows a rollback, and so which of them are ready, tells " code { "prodpin ready" } "." }
         }
+    }
+}
+
+/// Those that a report has: nothing is called ready here.
+fn statuses() -> impl Iterator<Item = ServiceStatus> {
+    ServiceStatus::ALL.into_iter().filter(|status| *status != ServiceStatus::Ready)
+}
+
+fn bar_look(status: ServiceStatus) -> &'static str {
+    match status {
+        ServiceStatus::NotReady => "f-bad",
+        ServiceStatus::InDanger => "f-high",
+        ServiceStatus::Unknown => "f-doubt",
+        ServiceStatus::NotProtected | ServiceStatus::NoEarlierRelease => "f-calm",
+        ServiceStatus::Protected | ServiceStatus::Ready => "f-good",
     }
 }
 

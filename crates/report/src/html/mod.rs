@@ -177,7 +177,7 @@ fn table_of_services(report: &Report) -> Markup {
             div class="tools" role="search" aria-label="Services" {
                 label class="grow" { "Search services, tags and digests" input id="services-search" type="search" autocomplete="off" spellcheck="false"; }
                 label { "Source" select id="services-sources" { option value="" { "all" } } }
-                fieldset id="services-standings" class="chips" { legend { "Show" } }
+                fieldset id="services-statuses" class="chips" { legend { "Show" } }
             }
             (rows_of("services", "Services and their rollback ladders", "services"))
         }

@@ -9,11 +9,11 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::body::Report;
-use crate::overview::Standing;
 use crate::phrase::Phrase;
 use crate::{escape, json as text, words};
 use prodpin_core::model::{Finding, Severity};
 use prodpin_core::outcome::report::{Reason, RepositoryReport, Row, RunSection, TargetReport};
+use prodpin_core::outcome::status::ServiceStatus;
 
 /// A block is closed once it holds this many bytes, so that neither writer nor reader holds much at a time.
 const BLOCK: usize = 256 << 10;
@@ -65,16 +65,15 @@ impl Block {
     fn row(&mut self, row: &Row, run: &RunSection) -> Value {
         let findings: Vec<Value> = row.findings.iter().map(|finding| self.finding(finding, run)).collect();
         let Some(repository) = &row.repository else {
-            return json!([null, null, Standing::ALL.len() - 1, 1, "", "", 0, 0, null, [], [], findings]);
+            return json!([null, null, ServiceStatus::Protected as usize, 1, "", "", 0, 0, null, [], [], findings]);
         };
-        let standing = Standing::of(repository, &row.findings);
-        let standing = Standing::ALL.iter().position(|other| *other == standing);
+        let status = ServiceStatus::of(repository, &row.findings) as usize;
         let targets: Vec<Value> = repository.targets.iter().map(|target| self.target(target, repository)).collect();
         let gaps: Vec<String> = repository.gaps.iter().take(GAPS).map(|gap| words::gap(gap).terminal()).collect();
         json!([
             escape::terminal(repository.source.as_str()),
             name(repository.name.as_str()),
-            standing,
+            status,
             u8::from(repository.complete),
             words::current_label(repository).terminal(),
             words::roll_back_to(repository).terminal(),
@@ -96,7 +95,7 @@ impl Block {
             (Some(true), Some(false)) => "n",
         };
         let is_way_back =
-            repository.rollback.to.as_ref() == Some(&target.artifact) && repository.rollback.ready == Some(true);
+            repository.rollback.to.as_ref() == Some(&target.artifact) && repository.rollback.intact == Some(true);
         // 1 runs, 2 is wanted and does not.
         let wanted = target.reasons.iter().any(|reason| matches!(reason, Reason::Wanted { .. }));
         let presence = match (target.running, wanted) {

@@ -3,8 +3,8 @@
 (() => {
   const SEVERITIES = ["info", "low", "medium", "high", "critical"];
   const SEVERITY_LOOK = ["", "", "doubt", "bad", "bad"];
-  const STANDINGS = ["not ready", "in danger", "unknown", "needs attention", "no earlier release", "protected"];
-  const STANDING_LOOK = ["bad", "bad", "doubt", "doubt", "", "good"];
+  const STATUSES = ["not ready", "in danger", "unknown", "not protected", "no earlier release", "protected", "ready"];
+  const STATUS_LOOK = ["bad", "bad", "doubt", "doubt", "", "good", "good"];
   const RUNG_LOOK = { p: "good", n: "doubt", u: "doubt", x: "bad" };
   const RUNG_WORD = { p: "protected", n: "not protected", u: "not known", x: "not restorable" };
   const PAGE = 50;
@@ -44,8 +44,8 @@
   function take(chunk) {
     const words = chunk.words;
     for (const row of chunk.rows) {
-      const [source, name, standing, complete, current, to, depth, keep, trouble, targets, gaps, found] = row;
-      const service = { source, name, standing, complete: complete === 1, current, to, depth, keep, trouble, gaps };
+      const [source, name, status, complete, current, to, depth, keep, trouble, targets, gaps, found] = row;
+      const service = { source, name, status, complete: complete === 1, current, to, depth, keep, trouble, gaps };
       service.targets = targets.map((each) => target(each.map((part, at) => (at >= 6 ? words[part] : part))));
       service.findings = found.map((each) => {
         const [severity, kind, reference, artifact, previous, message, remedy, since, isNew, sequence, waived] = each;
@@ -69,7 +69,7 @@
       const parts = item.service
         ? [item.code, item.service.source, item.service.name, item.reference, item.artifact, item.previous, item.message,
           item.remedy, item.waived && "waived " + item.waived]
-        : [item.source, item.name, item.current, item.to, item.trouble, STANDINGS[item.standing],
+        : [item.source, item.name, item.current, item.to, item.trouble, STATUSES[item.status],
           ...item.targets.flatMap((each) => [each.label, each.artifact, each.state])];
       item.haystack = parts.filter(Boolean).join("\n").toLowerCase();
     }
@@ -318,8 +318,8 @@
   const serviceTable = new Table("services", services, [
     { name: "service", title: "Service", opens: true, key: (of) => of.name, show: where,
       under: (of) => (within(of) ? [make("div", { class: "small soft under" }, within(of))] : []) },
-    { name: "standing", title: "Standing", key: (of) => of.standing * 10 - of.worst,
-      show: (of) => tag(STANDING_LOOK[of.standing], STANDINGS[of.standing]) },
+    { name: "status", title: "Status", key: (of) => of.status * 10 - of.worst,
+      show: (of) => tag(STATUS_LOOK[of.status], STATUSES[of.status]) },
     { name: "current", title: "Running", key: (of) => of.current, show: (of) => make("span", { class: "name" }, of.current) },
     { name: "to", title: "Roll back to", key: (of) => of.to, show: (of) => make("span", { class: "name" }, of.to) },
     { name: "ladder", title: "Ladder", show: miniature },
@@ -328,7 +328,7 @@
       show: (of) => protectedCount(of) + " of " + of.targets.length },
     { name: "worst", title: "Worst finding", key: (of) => of.worst, first: "down",
       show: (of) => (of.worst < 0 ? make("span", { class: "soft" }, "none") : tag(SEVERITY_LOOK[of.worst], SEVERITIES[of.worst])) },
-  ], serviceDetail, { name: "standing", down: false });
+  ], serviceDetail, { name: "status", down: false });
 
   const findingTable = new Table("findings", findings, [
     { name: "message", title: "Finding", opens: true, key: (of) => of.message, show: (of) => of.message },
@@ -343,8 +343,8 @@
 
   function finish() {
     const present = (list, of) => [...new Set(list.map(of))].sort();
-    const standings = present(services, (of) => of.standing);
-    chips($("services-standings"), standings.map((value) => [value, STANDINGS[value]]), serviceTable, "standing", (of) => of.standing);
+    const statuses = present(services, (of) => of.status);
+    chips($("services-statuses"), statuses.map((value) => [value, STATUSES[value]]), serviceTable, "status", (of) => of.status);
     const kind = (of) => (of.waived ? "waived" : SEVERITIES[of.severity]);
     const kinds = [...SEVERITIES].reverse().concat("waived").filter((value) => findings.some((of) => kind(of) === value));
     chips($("findings-severities"), kinds.map((value) => [value, value]), findingTable, "severity", kind);

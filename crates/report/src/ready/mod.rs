@@ -1,6 +1,5 @@
 //! Can I roll back now? For a person at 3 a.m., and for programs.
 
-mod danger;
 mod json;
 mod page;
 mod render;

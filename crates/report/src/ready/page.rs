@@ -9,8 +9,9 @@ use crate::escape;
 use crate::layout::{Page as Paper, Paint, plain, span};
 use crate::phrase::Phrase;
 use crate::render::Style;
-use crate::words;
+use crate::{table, words};
 use prodpin_core::outcome::ready::{RepositoryReady, Rung, Verdict, Way};
+use prodpin_core::outcome::status::ServiceStatus;
 
 /// With more repositories than these, each takes one line unless it was asked for.
 const PAGES: usize = 3;
@@ -34,6 +35,11 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
         paper.paragraph(0, 2, &[span(Paint::Doubtful, "? "), plain(words::gap(gap).terminal())])?;
     }
     more(&mut paper, 0, report.section.gaps.len(), UNREAD)?;
+    if report.len() == 0 {
+        let nothing =
+            "No service was looked at, so nothing is known to be ready. Check the repositories that the policy names.";
+        paper.paragraph(0, 2, &[span(Paint::Doubtful, "? nothing seen"), plain("\u{a0} "), plain(nothing)])?;
+    }
     let paged = whole || report.len() <= PAGES;
     if !paged {
         let counts = sentences::counts(&report.summary).terminal();
@@ -67,17 +73,17 @@ fn more(paper: &mut Paper<'_>, indent: usize, all: usize, shown: usize) -> io::R
     paper.paragraph(indent, indent + 2, &[span(Paint::Faint, told.terminal())])
 }
 
-fn look(verdict: Verdict) -> (&'static str, Paint) {
-    match verdict {
-        Verdict::RollBack => ("✓", Paint::Good),
-        Verdict::RollForward => ("✗", Paint::Bad),
-        Verdict::Unknown => ("?", Paint::Doubtful),
+/// The sign of the service's status. While the question about the database is open, no tick stands there.
+fn look(row: &RepositoryReady) -> (&'static str, Paint) {
+    match (row.status, row.verdict) {
+        (ServiceStatus::Protected, _) => ("?", Paint::Doubtful),
+        (status, _) => table::look(status),
     }
 }
 
-/// The verdict on one line.
+/// The status and the verdict on one line.
 fn head(paper: &mut Paper<'_>, row: &RepositoryReady) -> io::Result<()> {
-    let (symbol, paint) = look(row.verdict);
+    let (symbol, paint) = look(row);
     let name = Phrase::name(row.name.as_str()).say(" in ").then(Phrase::name(row.source.as_str()));
     let to = row.to.as_ref().map(|to| sentences::release(row, to));
     let to = match (row.verdict, to) {
@@ -85,11 +91,19 @@ fn head(paper: &mut Paper<'_>, row: &RepositoryReady) -> io::Result<()> {
         (Verdict::Unknown, Some(to)) => Phrase::said(", perhaps back to ").then(to),
         _ => Phrase::default(),
     };
+    let status = match (row.status, row.verdict) {
+        // The same word twice says nothing more.
+        (ServiceStatus::Unknown, Verdict::Unknown) | (ServiceStatus::NoEarlierRelease, Verdict::NoEarlierRelease) => {
+            String::new()
+        }
+        (status, _) => format!("{} · ", table::word(status)),
+    };
     let head = [
         span(paint, format!("{symbol} ")),
         span(Paint::Strong, name.terminal()),
         plain("\u{a0} "),
-        span(paint, sentences::verdict(row.verdict)),
+        plain(status),
+        span(paint, sentences::verdict(row)),
         plain(to.terminal()),
     ];
     paper.paragraph(0, 2, &head)
@@ -131,7 +145,7 @@ impl Sheet<'_> {
         self.ladder(paper)?;
         match row.verdict {
             Verdict::RollBack => self.back(paper, "TO ROLL BACK"),
-            Verdict::RollForward => self.forward(paper, "TO ROLL FORWARD"),
+            Verdict::RollForward | Verdict::NoEarlierRelease => self.forward(paper, "TO ROLL FORWARD"),
             Verdict::Unknown => {
                 self.find_out(paper)?;
                 if row.to.is_some() {
@@ -209,11 +223,10 @@ impl Sheet<'_> {
         let told = sentences::intact(rung, row.intact);
         let intact = Phrase::said("Is ").then(release).say(" intact? ");
         line(paper, "2. ", intact, bad(row.intact, true), sentences::yes_no(row.intact), told)?;
-        let (_, paint) = look(row.verdict);
-        let so = match row.verdict {
-            Verdict::RollBack => "roll back",
-            Verdict::RollForward => "roll forward",
-            Verdict::Unknown => "unknown",
+        let (so, paint) = match row.verdict {
+            Verdict::RollBack => ("roll back", Paint::Good),
+            Verdict::RollForward | Verdict::NoEarlierRelease => ("roll forward", Paint::Bad),
+            Verdict::Unknown => ("unknown", Paint::Doubtful),
         };
         line(paper, "3. ", Phrase::said("So, back or forward? "), paint, so, Phrase::default())
     }
@@ -236,7 +249,8 @@ impl Sheet<'_> {
         };
         let place = rung.rank.map_or_else(|| "·".to_owned(), |rank| rank.to_string());
         let tags = Phrase::joined(rung.tags.iter().take(4).map(|tag| Phrase::name(tag.as_str())), ", ");
-        let tags = if tags.is_empty() { Phrase::said("no tag") } else { tags };
+        let name = || rung.name.as_deref().map_or(Phrase::said("no tag"), Phrase::name);
+        let tags = if tags.is_empty() { name() } else { tags };
         let marks = if Some(&rung.artifact) == self.row.to.as_ref() {
             " ◀ back to here"
         } else if rung.running {

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::danger::Danger;
 use crate::rows::{Rows, RowsWriter};
 use prodpin_core::outcome::ready::{ReadySection, ReadySummary, RepositoryReady};
+use prodpin_core::outcome::status::ServiceStatus;
 
 /// The finished answers: header in memory, repositories on disk.
 pub struct ReadyReport {
@@ -13,20 +13,18 @@ pub struct ReadyReport {
     /// In numbers.
     pub summary: ReadySummary,
     rows: Rows,
-    dangers: [usize; Danger::ALL.len()],
 }
 
 /// Takes the repositories in any order.
 pub struct ReadyWriter {
     rows: RowsWriter,
     summary: ReadySummary,
-    dangers: [usize; Danger::ALL.len()],
     complete: bool,
 }
 
 impl Default for ReadyWriter {
     fn default() -> Self {
-        Self { rows: RowsWriter::new(), summary: ReadySummary::default(), dangers: Default::default(), complete: true }
+        Self { rows: RowsWriter::new(), summary: ReadySummary::default(), complete: true }
     }
 }
 
@@ -35,7 +33,6 @@ impl ReadyWriter {
     pub fn push(&mut self, row: &RepositoryReady) -> io::Result<()> {
         self.complete &= row.complete;
         self.summary.add(row);
-        self.dangers[Danger::of(row) as usize] += 1;
         self.rows.push(&row.source, &row.name, row)
     }
 
@@ -43,7 +40,7 @@ impl ReadyWriter {
     #[must_use]
     pub fn finish(self, mut section: ReadySection) -> ReadyReport {
         section.complete &= self.complete && section.gaps.is_empty();
-        ReadyReport { section, summary: self.summary, rows: self.rows.finish(), dangers: self.dangers }
+        ReadyReport { section, summary: self.summary, rows: self.rows.finish() }
     }
 }
 
@@ -53,13 +50,11 @@ impl ReadyReport {
         self.rows.read()
     }
 
-    /// The same by danger to a rollback, and each of these by source and name. Read once for each danger that there is,
+    /// The same by danger to a rollback, and each of these by source and name. Read once for each status that there is,
     /// so that nothing is held.
     pub(super) fn by_danger(&self) -> impl Iterator<Item = io::Result<RepositoryReady>> + '_ {
-        let there = Danger::ALL.into_iter().filter(|danger| self.dangers[*danger as usize] > 0);
-        there.flat_map(|danger| {
-            self.rows().filter(move |row| row.as_ref().map_or(true, |row| Danger::of(row) == danger))
-        })
+        let there = ServiceStatus::ALL.into_iter().filter(|status| self.summary.services.of(*status) > 0);
+        there.flat_map(|status| self.rows().filter(move |row| row.as_ref().map_or(true, |row| row.status == status)))
     }
 
     /// How many repositories there are.

@@ -3,43 +3,50 @@
 use jiff::Timestamp;
 
 use crate::phrase::Phrase;
-use crate::words;
+use crate::{table, words};
 use prodpin_core::decide::forecast::when;
 use prodpin_core::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
 use prodpin_core::outcome::ready::{
     Database, Lasts, ReadySummary, RepositoryReady, Rung, RunningNow, Step, Verdict, WantedNow,
 };
 use prodpin_core::outcome::report::PinReport;
+use prodpin_core::outcome::status::ServiceStatus;
 
-pub(super) fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
+/// What to do; of a protected service also what keeps that from being known.
+pub(super) fn verdict(row: &RepositoryReady) -> &'static str {
+    match row.verdict {
         Verdict::RollBack => "ROLL BACK",
         Verdict::RollForward => "ROLL FORWARD",
+        Verdict::NoEarlierRelease => "no earlier release",
+        Verdict::Unknown if row.status == ServiceStatus::Protected && row.database.moved.is_none() => {
+            "database UNKNOWN"
+        }
         Verdict::Unknown => "UNKNOWN",
     }
 }
 
-/// The fleet in numbers: ready takes an answer about the database and a way back that is protected.
+/// The fleet in numbers, in the words of the report and in its order; only here is anything called ready.
 pub(super) fn counts(summary: &ReadySummary) -> Phrase {
-    let not_protected = summary.roll_back - summary.ready;
-    Phrase::default()
-        .counted(summary.repositories, "service", "services")
-        .say(": ")
-        .number(summary.ready)
-        .say(" ready, ")
-        .number(not_protected)
-        .say(" to roll back to what is not protected, ")
-        .number(summary.roll_forward)
-        .say(" to roll forward, ")
-        .number(summary.unknown)
-        .say(" unknown")
+    let there = ServiceStatus::ALL.into_iter().filter(|status| summary.services.of(*status) > 0);
+    let there = there.map(|status| {
+        let told = Phrase::default().number(summary.services.of(status)).say(" ").say(table::word(status));
+        match status {
+            ServiceStatus::Protected => told.say(" (whether the database allows it is not known)"),
+            _ => told,
+        }
+    });
+    let all = Phrase::default().counted(summary.repositories, "service", "services");
+    match summary.repositories {
+        0 => all,
+        _ => all.say(": ").then(Phrase::joined(there, ", ")),
+    }
 }
 
 /// `v1.2.0 (0123456789ab)`, or the short digest alone.
 pub(super) fn release(row: &RepositoryReady, artifact: &ArtifactId) -> Phrase {
     let short = Phrase::name(&artifact.short());
-    match row.ladder.iter().find(|rung| rung.artifact == *artifact).and_then(|rung| rung.tags.first()) {
-        Some(tag) => Phrase::name(tag.as_str()).say(" (").then(short).say(")"),
+    match row.ladder.iter().find(|rung| rung.artifact == *artifact).and_then(|rung| rung.name.as_deref()) {
+        Some(name) => Phrase::name(name).say(" (").then(short).say(")"),
         None => short,
     }
 }

@@ -6,10 +6,11 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{heading, more};
 use crate::layout::{Page, Paint, padded, plain, span};
-use crate::overview::{Names, Overview, Service, Services, Standing, TARGETS};
+use crate::overview::{Names, Overview, Service, Services, TARGETS};
 use crate::phrase::Phrase;
 use crate::words;
 use prodpin_core::outcome::report::{Reason, RepositoryReport, TargetReport};
+use prodpin_core::outcome::status::ServiceStatus;
 
 /// The column of labels.
 const LABEL: usize = 14;
@@ -18,73 +19,76 @@ const LABEL: usize = 14;
 const NARROW: usize = 60;
 
 pub(super) fn write(page: &mut Page<'_>, overview: &Overview) -> io::Result<()> {
-    for standing in Standing::ALL.into_iter().filter(|standing| *standing != Standing::Protected) {
-        let Some(services) = overview.services.get(&standing) else { continue };
-        heading(page, title(standing), explanation(standing))?;
+    for status in ServiceStatus::ALL.into_iter().filter(|status| *status != ServiceStatus::Protected) {
+        let Some(services) = overview.services.get(&status) else { continue };
+        heading(page, title(status), explanation(status))?;
         for service in services.shown.values() {
-            match standing {
-                Standing::Attention | Standing::First | Standing::Protected => {
-                    attention(page, overview.names, service)?;
-                }
-                Standing::NotReady | Standing::Endangered | Standing::Unknown => {
+            match status {
+                ServiceStatus::NotReady | ServiceStatus::InDanger | ServiceStatus::Unknown => {
                     troubled(page, overview.names, service)?;
                 }
+                _ => attention(page, overview.names, service, look(status))?,
             }
         }
         more(page, 0, services.total - services.shown.len() as u64, "more like this; all of them: --format csv")?;
     }
-    overview.services.get(&Standing::Protected).map_or(Ok(()), |services| protected(page, overview.names, services))
+    overview
+        .services
+        .get(&ServiceStatus::Protected)
+        .map_or(Ok(()), |services| protected(page, overview.names, services))
 }
 
-fn title(standing: Standing) -> &'static str {
-    match standing {
-        Standing::NotReady => "NOT READY",
-        Standing::Endangered => "IN DANGER",
-        Standing::Unknown => "UNKNOWN",
-        Standing::Attention => "NEEDS ATTENTION",
-        Standing::First => "NO EARLIER RELEASE",
-        Standing::Protected => "PROTECTED",
+fn title(status: ServiceStatus) -> &'static str {
+    match status {
+        ServiceStatus::NotProtected => "NOT PROTECTED",
+        ServiceStatus::NoEarlierRelease => "NO EARLIER RELEASE",
+        ServiceStatus::Protected => "PROTECTED",
+        ServiceStatus::Ready => "READY",
+        wakes => word(wakes),
     }
 }
 
-fn explanation(standing: Standing) -> Phrase {
+fn explanation(status: ServiceStatus) -> Phrase {
     // Of artifacts alone: whether the database allows a rollback is `prodpin ready`'s to tell.
-    Phrase::said(match standing {
-        Standing::NotReady => "a rollback would fail now",
-        Standing::Endangered => "a critical finding: what a rollback needs is lost, changed, or about to go",
-        Standing::Unknown => "whether a rollback would work is unknown",
-        Standing::Attention => "not every target is protected, or something needs a person",
-        Standing::First => "one release is known, and nothing is lost",
-        Standing::Protected => "every rollback target is protected",
+    Phrase::said(match status {
+        ServiceStatus::NotReady => "a rollback would fail now",
+        ServiceStatus::InDanger => "a critical finding: what a rollback needs is lost, changed, or about to go",
+        ServiceStatus::Unknown => "whether a rollback would work is unknown",
+        ServiceStatus::NotProtected => "the release before is intact, and not every rollback target is protected",
+        ServiceStatus::NoEarlierRelease => "there is nothing to go back to yet, and nothing is lost",
+        ServiceStatus::Protected => "every rollback target is protected",
+        ServiceStatus::Ready => "every rollback target is protected, and the database allows the way back",
     })
 }
 
-pub(crate) fn word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::NotReady => "NOT READY",
-        Standing::Endangered => "IN DANGER",
-        Standing::Unknown => "UNKNOWN",
-        Standing::Attention => "needs attention",
-        Standing::First => "no earlier release",
-        Standing::Protected => "protected",
+/// What wakes people stands out without colour.
+pub(crate) fn word(status: ServiceStatus) -> &'static str {
+    match status {
+        ServiceStatus::NotReady => "NOT READY",
+        ServiceStatus::InDanger => "IN DANGER",
+        ServiceStatus::Unknown => "UNKNOWN",
+        calm => calm.word(),
     }
 }
 
-pub(super) fn look(standing: Standing) -> (&'static str, Paint) {
-    match standing {
-        Standing::NotReady => ("✗", Paint::Bad),
-        Standing::Endangered => ("‼", Paint::Bad),
-        Standing::Unknown => ("?", Paint::Doubtful),
-        Standing::Attention => ("!", Paint::Doubtful),
-        Standing::First => ("·", Paint::Faint),
-        Standing::Protected => ("✓", Paint::Good),
+pub(crate) fn look(status: ServiceStatus) -> (&'static str, Paint) {
+    match status {
+        ServiceStatus::NotReady => ("✗", Paint::Bad),
+        ServiceStatus::InDanger => ("‼", Paint::Bad),
+        ServiceStatus::Unknown => ("?", Paint::Doubtful),
+        ServiceStatus::NotProtected => ATTENTION,
+        ServiceStatus::NoEarlierRelease => ("·", Paint::Faint),
+        ServiceStatus::Protected | ServiceStatus::Ready => ("✓", Paint::Good),
     }
 }
+
+/// What needs a person and no alarm.
+const ATTENTION: (&str, Paint) = ("!", Paint::Doubtful);
 
 /// A service that cannot be rolled back, or may not: what runs, what to go back to, what is wrong, what to do.
 fn troubled(page: &mut Page<'_>, names: Names, service: &Service) -> io::Result<()> {
     let report = &service.report;
-    let (symbol, paint) = look(service.standing);
+    let (symbol, paint) = look(service.status);
     page.paragraph(0, 2, &[span(paint, format!("{symbol} ")), span(Paint::Strong, names.of(report).terminal())])?;
     field(page, "running", words::current(report))?;
     field(page, "roll back to", words::roll_back_to(report))?;
@@ -100,9 +104,13 @@ fn troubled(page: &mut Page<'_>, names: Names, service: &Service) -> io::Result<
     }
 }
 
-/// A service that can be rolled back, and about which something needs a person: what to do is among the findings.
-fn attention(page: &mut Page<'_>, names: Names, service: &Service) -> io::Result<()> {
-    let (symbol, paint) = look(service.standing);
+/// A service that is in no danger, and about which something needs a person: what to do is among the findings.
+fn attention(
+    page: &mut Page<'_>,
+    names: Names,
+    service: &Service,
+    (symbol, paint): (&'static str, Paint),
+) -> io::Result<()> {
     let cells = ready_cells(names, service).join("\u{a0} ");
     page.paragraph(0, 4, &[span(paint, format!("{symbol} ")), plain(cells)])?;
     targets(page, &service.report)?;
@@ -139,13 +147,13 @@ fn targets(page: &mut Page<'_>, report: &RepositoryReport) -> io::Result<()> {
 }
 
 fn target_line(page: &mut Page<'_>, target: &TargetReport) -> io::Result<()> {
-    let standing = match (target.restorable, target.protected) {
-        (Some(false), _) => Standing::NotReady,
-        (None, _) => Standing::Unknown,
-        (Some(true), Some(true)) => Standing::Protected,
-        (Some(true), _) => Standing::Attention,
+    let status = match (target.restorable, target.protected) {
+        (Some(false), _) => ServiceStatus::NotReady,
+        (None, _) => ServiceStatus::Unknown,
+        (Some(true), Some(true)) => ServiceStatus::Protected,
+        (Some(true), _) => ServiceStatus::NotProtected,
     };
-    let (symbol, paint) = look(standing);
+    let (symbol, paint) = look(status);
     let short = Phrase::name(&target.artifact.short());
     let name = words::label(target).map_or(short.clone(), |label| label.say(" (").then(short).say(")"));
     let wanted = || target.reasons.iter().any(|reason| matches!(reason, Reason::Wanted { .. }));
@@ -162,15 +170,20 @@ fn target_line(page: &mut Page<'_>, target: &TargetReport) -> io::Result<()> {
     page.paragraph(indent, indent + 2, &spans)
 }
 
-/// Services that need nobody: a line each while they are few, else one line for all.
+/// Protected services: a line each while they are few, else one line for all. Those that need a person come first, and are
+/// marked.
 fn protected(page: &mut Page<'_>, names: Names, services: &Services) -> io::Result<()> {
-    heading(page, title(Standing::Protected), explanation(Standing::Protected))?;
+    heading(page, title(ServiceStatus::Protected), explanation(ServiceStatus::Protected))?;
     let shown = services.shown.len() as u64;
+    let (marked, calm): (Vec<&Service>, Vec<&Service>) =
+        services.shown.values().partition(|service| service.needs_a_person());
+    marked.iter().try_for_each(|service| attention(page, names, service, ATTENTION))?;
     if services.total > shown {
-        let many = Phrase::default().counted(services.total, "service", "services").say("; each of them: --format csv");
+        let rest = services.total - marked.len() as u64;
+        let many = Phrase::default().counted(rest, "service", "services").say("; each of them: --format csv");
         return page.paragraph(0, 2, &[span(Paint::Good, "✓ "), plain(many.terminal())]);
     }
-    let rows: Vec<[String; 3]> = services.shown.values().map(|service| ready_cells(names, service)).collect();
+    let rows: Vec<[String; 3]> = calm.into_iter().map(|service| ready_cells(names, service)).collect();
     let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
     let (name, release) = (widest(0), widest(1));
     let aligned = name + release + widest(2) + 6 <= page.width();

@@ -11,10 +11,10 @@ use aws_sdk_apprunner::types::ServiceStatus;
 use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Failure, Gate, Lists};
-use super::{image, moment, name, region, unmatched};
+use super::{image, moment, name, region};
 use crate::{ProductionSignal, Signalled, Use};
 use prodpin_core::model::{Cause, Evidence, Platform, Tenure, Waiting, Workload};
-use prodpin_net::aws::NamesItself;
+use prodpin_net::aws::{Gated, NamesItself};
 use prodpin_policy::AwsConfig;
 
 /// The services of one account and region.
@@ -39,7 +39,7 @@ impl ProductionSignal for AppRunner {
         let account = Account::load(&self.access).await;
         let client = Client::from_conf(
             aws_sdk_apprunner::config::Builder::from(&account.shared)
-                .interceptor(Gate)
+                .interceptor(Gated(Gate))
                 .interceptor(CAP)
                 .interceptor(Lists)
                 .interceptor(NamesItself)
@@ -78,7 +78,7 @@ impl ProductionSignal for AppRunner {
                 Err(failure) => failure.tell(&mut said),
             }
         }
-        said.unmatched = unmatched(&self.access.config.names, &names, "service");
+        said.note_unmatched("service", &self.access.config.names, names.iter().map(String::as_str));
         said.settle();
         said.doubt_silence();
         said

@@ -4,23 +4,19 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_apprunner::operation::list_services::ListServicesOutput;
-use aws_sdk_ecs::config::http::HttpResponse;
-use aws_sdk_ecs::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
-};
+use aws_sdk_ecs::config::http::{HttpRequest, HttpResponse};
+use aws_sdk_ecs::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_ecs::config::retry::RetryConfig;
-use aws_sdk_ecs::config::timeout::TimeoutConfig;
-use aws_sdk_ecs::config::{AppName, ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
+use aws_sdk_ecs::config::{ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
 use aws_sdk_ecs::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 use crate::Signalled;
 use prodpin_core::model::Cause;
-use prodpin_net::aws::{self, AnswerCap, Refused};
+use prodpin_net::aws::{self, Allowed, AnswerCap, Refused};
 use prodpin_policy::AwsConfig;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// All attempts of one call with the waits between them.
 const CALL_TIMEOUT: Duration = Duration::from_secs(180);
@@ -62,34 +58,15 @@ impl Account {
     /// Loads region and credentials. Nothing is asked yet, except what the credential and region chains need.
     pub(super) async fn load(access: &Access) -> Self {
         let Access { config, deadline, credentials } = access;
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(CALL_TIMEOUT)
-            .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        let mut loader = aws::loader(config.region.as_deref(), credentials.as_ref())
             .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
-            .timeout_config(timeouts);
-        if let Some(credentials) = credentials {
-            loader = loader.credentials_provider(credentials.clone());
-        }
-        if let Some(region) = &config.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
+            .timeout_config(aws::timeouts(ATTEMPT_TIMEOUT, Some(CALL_TIMEOUT)));
         if let Some(endpoint) = &config.endpoint {
             loader = loader.endpoint_url(endpoint.as_str());
         }
-        if let Ok(name) = AppName::new(concat!("prodpin-", env!("CARGO_PKG_VERSION"))) {
-            loader = loader.app_name(name);
-        }
         let mut shared = loader.load().await;
         if let Some(role) = &config.assume_role {
-            let assumed = aws_config::sts::AssumeRoleProvider::builder(role)
-                .session_name("prodpin")
-                .configure(&shared)
-                .build()
-                .await;
-            let provider = SharedCredentialsProvider::new(assumed);
+            let provider = aws::assume(&shared, role, None).await;
             shared = shared.into_builder().credentials_provider(provider).build();
         }
         Self { shared, deadline: *deadline }
@@ -273,19 +250,9 @@ impl Intercept for Lists {
     }
 }
 
-impl Intercept for Gate {
-    fn name(&self) -> &'static str {
-        "Gate"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let request = context.request();
-        Ok(Self::check(request.method(), request.headers().get("x-amz-target"))?)
+impl Allowed for Gate {
+    fn allows(&self, request: &HttpRequest) -> Result<(), Refused> {
+        Self::check(request.method(), request.headers().get("x-amz-target"))
     }
 }
 

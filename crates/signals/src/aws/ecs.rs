@@ -18,12 +18,12 @@ use aws_sdk_ecs::types::{
 use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Failure, Gate};
-use super::{image, last_part, moment, name, region, unmatched};
+use super::{image, last_part, moment, name, region};
 use crate::{ProductionSignal, Signalled, Use};
 use prodpin_core::model::{
     Cause, Concern, Control, Evidence, Manager, Platform, Shortcoming, Tenure, Waiting, Workload,
 };
-use prodpin_net::aws::NamesItself;
+use prodpin_net::aws::{Gated, NamesItself};
 use prodpin_policy::AwsConfig;
 
 /// As many as one call describes.
@@ -56,7 +56,7 @@ impl ProductionSignal for Ecs {
         let account = Account::load(&self.access).await;
         let client = Client::from_conf(
             aws_sdk_ecs::config::Builder::from(&account.shared)
-                .interceptor(Gate)
+                .interceptor(Gated(Gate))
                 .interceptor(CAP)
                 .interceptor(NamesItself)
                 .retry_classifier(CAP)
@@ -114,7 +114,7 @@ impl Reader<'_> {
                 failure.tell(&mut self.said);
             }
         }
-        self.said.unmatched = unmatched(&config.names, &names, "cluster");
+        self.said.note_unmatched("cluster", &config.names, names.iter().map(String::as_str));
         Ok(())
     }
 

@@ -13,10 +13,10 @@ use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration, PackageTy
 use jiff::Timestamp;
 
 use super::client::{Access, Account, CAP, Failure, Gate};
-use super::{image, name, region, unmatched};
+use super::{image, name, region};
 use crate::{Named, ProductionSignal, Signalled, Use};
 use prodpin_core::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
-use prodpin_net::aws::NamesItself;
+use prodpin_net::aws::{Gated, NamesItself};
 use prodpin_policy::AwsConfig;
 
 const LATEST: &str = "$LATEST";
@@ -45,7 +45,7 @@ impl ProductionSignal for Lambda {
         let account = Account::load(&self.access).await;
         let client = Client::from_conf(
             aws_sdk_lambda::config::Builder::from(&account.shared)
-                .interceptor(Gate)
+                .interceptor(Gated(Gate))
                 .interceptor(CAP)
                 .interceptor(NamesItself)
                 .retry_classifier(CAP)
@@ -76,7 +76,7 @@ impl ProductionSignal for Lambda {
         for function in &names {
             self.function(&account, &client, function, &mut said).await;
         }
-        said.unmatched = unmatched(&self.access.config.names, &names, "function");
+        said.note_unmatched("function", &self.access.config.names, names.iter().map(String::as_str));
         said.settle();
         if names.is_empty() {
             // Functions from zip archives name nothing that a source could hold, and are there all the same.

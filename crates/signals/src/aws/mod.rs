@@ -9,7 +9,6 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_sdk_ecs::primitives::DateTime;
@@ -20,7 +19,7 @@ pub(super) use self::ecs::Ecs;
 pub(super) use self::lambda::Lambda;
 
 use crate::{Named, Use};
-use prodpin_core::model::{Digest, Evidence, NamePatterns, NodeDigest, Reference, ReferenceError, Tenure};
+use prodpin_core::model::{Digest, Evidence, NodeDigest, Reference, ReferenceError, Tenure};
 use prodpin_policy::AwsConfig;
 
 /// A signal's name, with the account of the role and the region as far as the policy names them.
@@ -46,13 +45,6 @@ fn moment(at: Option<&DateTime>) -> Option<Timestamp> {
 /// The last part of an ARN: `service/prod/api` → `api`.
 fn last_part(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
-}
-
-/// Entries of a list of patterns that none of these names matches.
-fn unmatched(patterns: &NamePatterns, names: &BTreeSet<String>, what: &str) -> Vec<String> {
-    let matched: BTreeSet<&str> = names.iter().flat_map(|name| patterns.matching_entries(name)).collect();
-    let included = patterns.entries().iter().filter(|entry| !entry.starts_with('!'));
-    included.filter(|entry| !matched.contains(entry.as_str())).map(|entry| format!("{what} {entry:?}")).collect()
 }
 
 /// What a container of this image runs. The digest that AWS resolved a tag to may be an index's or a platform's, as a

@@ -1,6 +1,5 @@
 //! What Argo CD's applications run, and the commits and charts they ran before (E130).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -121,14 +120,8 @@ impl ProductionSignal for ArgoCd {
         let namespaces = Namespaces::new(&self.config.namespaces);
         let mut applications: Vec<Application> = list(&cluster, &APPLICATIONS, &namespaces, &mut said).await;
         applications.retain(|application| self.config.applications.matches(&application.metadata.name));
-        let names: BTreeSet<&str> = applications.iter().map(|application| application.metadata.name.as_str()).collect();
-        let matched: BTreeSet<&str> =
-            names.iter().flat_map(|name| self.config.applications.matching_entries(name)).collect();
-        let entries = self.config.applications.entries().iter().filter(|entry| !entry.starts_with('!'));
-        said.unmatched = entries
-            .filter(|entry| !matched.contains(entry.as_str()))
-            .map(|entry| format!("application {entry:?}"))
-            .collect();
+        let names = applications.iter().map(|application| application.metadata.name.as_str());
+        said.note_unmatched("application", &self.config.applications, names);
         let context = context(&self.config.cluster);
         for application in &applications {
             tell(application, context.as_ref(), &mut said);

@@ -10,13 +10,14 @@ use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
 use kube::client::Body;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::sync::RwLock;
 
 use super::exec;
+use super::proxy;
 use prodpin_core::model::Cause;
 use prodpin_net::http::{USER_AGENT, retry_after};
-use prodpin_net::memory;
+use prodpin_net::{jitter, memory};
 use prodpin_policy::ClusterAccess;
 
 const SET_UP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -121,7 +122,7 @@ impl Failure {
 impl Cluster {
     /// Sets the client up. Nothing is asked yet.
     pub(super) async fn connect(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Self, Failure> {
-        let mut config = configuration(access).await?;
+        let mut config = configured(access, deadline).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
         // Its own retries know no deadline, and double up to half a minute whatever is asked (F134).
@@ -192,8 +193,8 @@ impl Cluster {
             if failures >= tries || !(busy || broke) {
                 return Err(failure);
             }
-            let backoff = BACKOFF * 2_u32.saturating_pow(failures - 1);
-            let wait = failure.wait.map_or(backoff, |asked| asked.max(BACKOFF));
+            let own = || jitter::wait(jitter::backoff(BACKOFF, failures, Duration::MAX));
+            let wait = failure.wait.map_or_else(own, |asked| asked.max(BACKOFF));
             if Instant::now() + wait >= until {
                 return Err(failure);
             }
@@ -251,6 +252,30 @@ fn cause_of(error: &kube::Error) -> Cause {
     }
 }
 
+/// The same, off the threads that everything else runs on, and in time: a kubeconfig, or a certificate that it names, may be
+/// a pipe that nobody writes into, or lie on a disk that is gone.
+async fn configured(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Config, Failure> {
+    let latest = Instant::now() + SET_UP_TIMEOUT;
+    let until = deadline.map_or(latest, |deadline| deadline.min(latest));
+    let (access, runtime) = (access.clone(), tokio::runtime::Handle::current());
+    let what = match &access.kubeconfig {
+        Some(path) => format!("kubeconfig {}", path.display()),
+        None => "the kubeconfig".to_owned(),
+    };
+    let read = tokio::task::spawn_blocking(move || runtime.block_on(configuration(&access)));
+    match tokio::time::timeout_at(until.into(), read).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(defect)) => Err(Failure::new(Cause::Malformed, format!("{what} cannot be used: {defect}"))),
+        Err(_) => {
+            let reason = format!(
+                "{what} was not read in time; see whether it, and each file that it names, is a regular file on a disk \
+                 that answers"
+            );
+            Err(Failure::new(Cause::TimedOut, reason))
+        }
+    }
+}
+
 /// The kubeconfig that is named, else `KUBECONFIG`, else the usual file, else the cluster around this process. What is
 /// named and cannot be used is never replaced by another cluster.
 async fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
@@ -263,12 +288,15 @@ async fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
         let file = path.clone();
         let read = tokio::task::spawn_blocking(move || Kubeconfig::read_from(file)).await;
         let kubeconfig = read.map_err(|error| refused(&what, &error))?.map_err(|error| refused(&what, &error))?;
-        return Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| refused(&what, &error));
+        return from_kubeconfig(kubeconfig, &options).await.map_err(|error| refused(&what, &error));
     }
     let named = std::env::var_os("KUBECONFIG").is_some_and(|paths| !paths.is_empty());
     let usual = || std::env::home_dir().is_some_and(|home| home.join(".kube").join("config").exists());
     if named || access.context.is_some() || usual() {
-        return Config::from_kubeconfig(&options).await.map_err(|error| refused("the kubeconfig", &error));
+        let what = "the kubeconfig";
+        let read = tokio::task::spawn_blocking(Kubeconfig::read).await;
+        let kubeconfig = read.map_err(|error| refused(what, &error))?.map_err(|error| refused(what, &error))?;
+        return from_kubeconfig(kubeconfig, &options).await.map_err(|error| refused(what, &error));
     }
     Config::incluster().map_err(|error| {
         let reason = format!(
@@ -277,6 +305,15 @@ async fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
         );
         Failure::new(Cause::Refused, reason)
     })
+}
+
+async fn from_kubeconfig(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Config, KubeconfigError> {
+    let named = proxy::named(&kubeconfig, options.context.as_deref());
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, options).await?;
+    if !named {
+        config.proxy_url = proxy::of_environment(&config.cluster_url);
+    }
+    Ok(config)
 }
 
 /// An error with its causes, each once: the outer ones of this client repeat the inner ones, or leave them out.

@@ -1,6 +1,6 @@
 //! What Flux's Helm releases run, and the charts they ran before (E131).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::connect::Cluster;
 use super::list::{Kind, Namespaced, Namespaces, list};
 use super::objects::{Metadata, nullable};
-use super::{context, name, unmatched};
+use super::{context, name};
 use crate::{Named, ProductionSignal, Signalled, Use};
 use prodpin_core::model::{
     ChartReference, Concern, Digest, Evidence, Platform, Reference, Shortcoming, Tenure, Workload,
@@ -158,8 +158,9 @@ impl ProductionSignal for Flux {
         }
         // A namespace may be there for the sake of the sources in it.
         let sources = places.into_keys().map(|(_, namespace, _)| namespace);
-        let used = releases.iter().filter_map(|release| release.metadata.namespace.clone()).chain(sources).collect();
-        said.unmatched = unmatched(&self.config.namespaces, &used);
+        let used: BTreeSet<String> =
+            releases.iter().filter_map(|release| release.metadata.namespace.clone()).chain(sources).collect();
+        said.note_unmatched("namespace", &self.config.namespaces, used.iter().map(String::as_str));
         said.settle();
         said.doubt_silence();
         said

@@ -14,6 +14,7 @@ mod knative;
 mod list;
 mod objects;
 mod page;
+mod proxy;
 mod workloads;
 
 use std::collections::BTreeSet;
@@ -28,7 +29,6 @@ use self::list::{Kind, Namespaced, Namespaces, apart};
 use self::objects::{ControllerRevision, CronJob, Job, Pod, Templated};
 use self::workloads::Objects;
 use super::{ProductionSignal, Signalled};
-use prodpin_core::model::NamePatterns;
 use prodpin_policy::{ClusterAccess, KubernetesConfig};
 
 pub(super) use self::argocd::ArgoCd;
@@ -42,6 +42,9 @@ const DAEMON_SETS: Kind = Kind::named("apps", "v1", "DaemonSet", "daemonsets");
 const CONTROLLER_REVISIONS: Kind = Kind::named("apps", "v1", "ControllerRevision", "controllerrevisions");
 const CRON_JOBS: Kind = Kind::named("batch", "v1", "CronJob", "cronjobs");
 const JOBS: Kind = Kind::named("batch", "v1", "Job", "jobs");
+const REPLICATION_CONTROLLERS: Kind = Kind::core("v1", "ReplicationController", "replicationcontrollers");
+const DEPLOYMENT_CONFIGS: Kind =
+    Kind::named("apps.openshift.io", "v1", "DeploymentConfig", "deploymentconfigs").optional();
 const ROLLOUTS: Kind = Kind::named("argoproj.io", "v1alpha1", "Rollout", "rollouts").optional();
 
 /// The workloads of a cluster.
@@ -80,9 +83,23 @@ impl ProductionSignal for Kubernetes {
         if self.config.helm_releases {
             used.extend(helm::tell(&cluster, &namespaces, context.as_ref(), &mut said).await);
         }
-        said.unmatched = unmatched(&self.config.namespaces, &used);
+        said.note_unmatched("namespace", &self.config.namespaces, used.iter().map(String::as_str));
         said.doubt_silence();
         said
+    }
+
+    async fn glance(&self) -> Option<Signalled> {
+        let mut said = Signalled::new(self.name());
+        match Cluster::connect(&self.config.cluster, self.deadline).await {
+            Ok(cluster) => {
+                let namespaces = Namespaces::new(&self.config.namespaces);
+                let pods = list::list::<Pod>(&cluster, &PODS, &namespaces, &mut said).await;
+                let objects = Objects { pods, ..Objects::default() };
+                workloads::tell(&objects, context(&self.config.cluster).as_ref(), &mut said);
+            }
+            Err(failure) => said.gap(failure.cause, failure),
+        }
+        Some(said)
     }
 }
 
@@ -101,9 +118,9 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
         }
     };
     let (
-        (pods, jobs, cron_jobs, replica_sets),
+        (pods, jobs, cron_jobs, replica_sets, replication_controllers),
         (controller_revisions, deployments, stateful_sets, daemon_sets),
-        (rollouts, knative_revisions, routes),
+        (rollouts, knative_revisions, routes, deployment_configs),
     ) = tokio::join!(
         async {
             tokio::join!(
@@ -111,6 +128,7 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
                 apart::<Job>(cluster, &JOBS, namespaces, via()),
                 apart::<CronJob>(cluster, &CRON_JOBS, namespaces, via()),
                 apart::<Templated>(cluster, &REPLICA_SETS, namespaces, via()),
+                apart::<Templated>(cluster, &REPLICATION_CONTROLLERS, namespaces, via()),
             )
         },
         async {
@@ -126,6 +144,7 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
                 apart::<Templated>(cluster, &ROLLOUTS, namespaces, via()),
                 apart::<KnativeRevision>(cluster, &knative::REVISIONS, namespaces, via()),
                 apart::<KnativeRoute>(cluster, &knative::ROUTES, namespaces, via()),
+                apart::<Templated>(cluster, &DEPLOYMENT_CONFIGS, namespaces, via()),
             )
         },
     );
@@ -135,6 +154,7 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
         jobs: jobs.told(said),
         cron_jobs: cron_jobs.told(said),
         replica_sets: replica_sets.told(said),
+        replication_controllers: replication_controllers.told(said),
         controller_revisions: controller_revisions.told(said),
         deployments: deployments.told(said),
         stateful_sets: stateful_sets.told(said),
@@ -143,6 +163,7 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
         knative_revisions: knative_revisions.told(said).into_iter().map(KnativeRevision::by_digest).collect(),
         routes_unread: !routes.is_whole(),
         routes: routes.told(said),
+        deployment_configs: deployment_configs.told(said),
     }
 }
 
@@ -158,20 +179,21 @@ fn context(access: &ClusterAccess) -> Option<Arc<str>> {
     access.context.as_deref().map(Arc::from)
 }
 
-/// Entries of a list of patterns that none of these names matches.
-fn unmatched(patterns: &NamePatterns, names: &BTreeSet<String>) -> Vec<String> {
-    let matched: BTreeSet<&str> = names.iter().flat_map(|name| patterns.matching_entries(name)).collect();
-    let included = patterns.entries().iter().filter(|entry| !entry.starts_with('!'));
-    included.filter(|entry| !matched.contains(entry.as_str())).map(|entry| format!("namespace {entry:?}")).collect()
-}
-
 impl Objects {
     /// The namespaces in which anything was found.
     fn namespaces(&self) -> BTreeSet<String> {
         fn of<T: Namespaced>(objects: &[T]) -> impl Iterator<Item = &String> {
             objects.iter().filter_map(|object| object.metadata().namespace.as_ref())
         }
-        let templated = [&self.deployments, &self.replica_sets, &self.stateful_sets, &self.daemon_sets, &self.rollouts];
+        let templated = [
+            &self.deployments,
+            &self.replica_sets,
+            &self.stateful_sets,
+            &self.daemon_sets,
+            &self.rollouts,
+            &self.replication_controllers,
+            &self.deployment_configs,
+        ];
         let workloads = templated.into_iter().flat_map(|objects| of(objects));
         let jobs = of(&self.jobs).chain(of(&self.cron_jobs));
         of(&self.pods).chain(workloads).chain(jobs).cloned().collect()

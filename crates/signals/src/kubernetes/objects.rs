@@ -58,6 +58,8 @@ pub(super) struct Annotations {
     pub(super) deployment_history: Option<String>,
     #[serde(rename = "rollout.argoproj.io/revision-history")]
     pub(super) rollout_history: Option<String>,
+    #[serde(rename = "openshift.io/deployment-config.latest-version")]
+    deployment_config_version: Option<String>,
     /// Which Argo CD application applied it, and what that calls it: `shop:apps/Deployment:shop/api`.
     #[serde(rename = "argocd.argoproj.io/tracking-id")]
     pub(super) argo_cd_tracking: Option<String>,
@@ -86,6 +88,12 @@ impl Annotations {
             let mut events = events.split(',').map(str::trim);
             events.all(is_test_event)
         })
+    }
+
+    /// The number of the revision that a set stands for.
+    pub(super) fn revision(&self) -> Option<&str> {
+        let number = self.deployment_revision.as_deref().or(self.rollout_revision.as_deref());
+        number.or(self.deployment_config_version.as_deref())
     }
 
     /// The lowest number that a revision had before.
@@ -182,7 +190,8 @@ pub(super) struct Container {
     pub(super) image: String,
 }
 
-/// A workload with a template for its pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, Rollout.
+/// A workload with a template for its pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Rollout,
+/// DeploymentConfig.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Templated {
     #[serde(default)]
@@ -213,6 +222,9 @@ pub(super) struct Selector {
     pub(super) match_labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "nullable")]
     pub(super) match_expressions: Vec<serde::de::IgnoredAny>,
+    /// Of a ReplicationController or DeploymentConfig, which have the labels in the selector itself.
+    #[serde(flatten)]
+    pub(super) labels: BTreeMap<String, serde_json::Value>,
 }
 
 impl TemplatedSpec {

@@ -35,6 +35,9 @@ pub(super) struct Objects {
     pub(super) cron_jobs: Vec<CronJob>,
     pub(super) jobs: Vec<Job>,
     pub(super) rollouts: Vec<Templated>,
+    pub(super) replication_controllers: Vec<Templated>,
+    /// Of OpenShift: each of their revisions is a ReplicationController.
+    pub(super) deployment_configs: Vec<Templated>,
     pub(super) knative_revisions: Vec<KnativeRevision>,
     pub(super) routes: Vec<KnativeRoute>,
     /// Whether routes could not all be read.
@@ -63,18 +66,22 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         teller.count(pod);
     }
     let mut templates = Vec::new();
-    let sets = by_controller(&objects.replica_sets, |set| &set.metadata);
-    for (kind, workloads) in [("deployment", &objects.deployments), ("rollout", &objects.rollouts)] {
-        for workload in workloads.iter().filter(|workload| !underneath.has(&workload.metadata.uid)) {
-            let own = sets.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
-            templates.extend(teller.deployment(kind, workload, own));
+    let mut sets = by_controller(objects.sets().map(|(_, set)| set), |set| &set.metadata);
+    for (kind, workload) in objects.with_sets() {
+        let own = sets.remove(workload.metadata.uid.as_str()).unwrap_or_default();
+        if !underneath.has(&workload.metadata.uid) {
+            templates.extend(teller.deployment(kind, workload, &own));
         }
     }
     templates.extend(teller.routed(objects, &underneath));
-    for set in objects.replica_sets.iter().filter(|set| set.metadata.controller().is_none()) {
-        templates.push(teller.replica_set(set));
+    for (kind, set) in objects.sets().filter(|(_, set)| set.metadata.controller().is_none()) {
+        templates.push(teller.replica_set(kind, set));
     }
-    let revisions = by_controller(&objects.controller_revisions, |revision| &revision.metadata);
+    // What is left is of something that is not read here: an operator's own kind, or one that could not be listed.
+    for own in sets.into_values() {
+        templates.extend(teller.sets_of_another(&own));
+    }
+    let revisions = by_controller(objects.controller_revisions.iter(), |revision| &revision.metadata);
     for (kind, workloads) in [("statefulset", &objects.stateful_sets), ("daemonset", &objects.daemon_sets)] {
         for workload in workloads {
             let own = revisions.get(workload.metadata.uid.as_str()).map_or(&[][..], Vec::as_slice);
@@ -107,7 +114,28 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
     said.settle();
 }
 
-fn by_controller<T>(objects: &[T], metadata: impl Fn(&T) -> &Metadata) -> BTreeMap<String, Vec<&T>> {
+impl Objects {
+    /// What keeps pods to a number, and what each is called.
+    fn sets(&self) -> impl Iterator<Item = (&'static str, &Templated)> {
+        let replica_sets = self.replica_sets.iter().map(|set| ("replicaset", set));
+        replica_sets.chain(self.replication_controllers.iter().map(|set| ("replicationcontroller", set)))
+    }
+
+    /// What has such a set for each of its revisions.
+    fn with_sets(&self) -> impl Iterator<Item = (&'static str, &Templated)> {
+        let kinds = [
+            ("deployment", &self.deployments),
+            ("rollout", &self.rollouts),
+            ("deploymentconfig", &self.deployment_configs),
+        ];
+        kinds.into_iter().flat_map(|(kind, workloads)| workloads.iter().map(move |workload| (kind, workload)))
+    }
+}
+
+fn by_controller<'o, T>(
+    objects: impl Iterator<Item = &'o T>,
+    metadata: impl Fn(&T) -> &Metadata,
+) -> BTreeMap<String, Vec<&'o T>> {
     let mut owned: BTreeMap<String, Vec<&T>> = BTreeMap::new();
     for object in objects {
         if let Some(owner) = metadata(object).controller() {
@@ -136,13 +164,13 @@ type Reported = (Arc<Workload>, Arc<str>, String);
 struct Teller<'a> {
     context: Option<&'a Arc<str>>,
     said: &'a mut Signalled,
-    /// What stands behind a ReplicaSet or Job, by its uid, and behind a ControllerRevision, by its name.
+    /// What stands behind a ReplicaSet, ReplicationController or Job, by its uid, and behind a ControllerRevision, by its name.
     owners: BTreeMap<String, Root>,
     /// Whether pods could not all be read. What is to have some is then taken to have them.
     unread: bool,
     /// Jobs, by uid, that are hooks: of a release, or of a test.
     hooks: BTreeSet<String>,
-    /// How far the pods of ReplicaSets and Jobs, by uid, and of ControllerRevisions, by namespace and name, are up.
+    /// How far the pods of ReplicaSets, ReplicationControllers and Jobs, by uid, and of ControllerRevisions, by namespace and name, are up.
     up: BTreeMap<String, Pods>,
     /// What these revisions are to production.
     statuses: BTreeMap<String, Status>,
@@ -167,16 +195,14 @@ impl Teller<'_> {
     }
 
     fn know_owners(&mut self, objects: &Objects) {
-        for set in &objects.replica_sets {
-            let annotations = &set.metadata.annotations;
-            let revision = annotations.deployment_revision.as_ref().or(annotations.rollout_revision.as_ref());
+        for (kind, set) in objects.sets() {
             let root = match set.metadata.controller() {
                 Some(owner) => Root {
                     kind: owner.kind.to_lowercase(),
                     name: owner.name.clone(),
-                    revision: revision.map(|text| text.as_str().into()),
+                    revision: set.metadata.annotations.revision().map(Arc::from),
                 },
-                None => Root { kind: "replicaset".to_owned(), name: set.metadata.name.clone(), revision: None },
+                None => Root { kind: kind.to_owned(), name: set.metadata.name.clone(), revision: None },
             };
             self.owners.insert(set.metadata.uid.clone(), root);
         }
@@ -209,7 +235,7 @@ impl Teller<'_> {
         match owner.kind.as_str() {
             // A static pod: the kubelet runs it from a file.
             "Node" => (bare("pod"), None),
-            "ReplicaSet" | "Job" => {
+            "ReplicaSet" | "ReplicationController" | "Job" => {
                 let known = self.owners.get(&owner.uid).cloned();
                 let unknown = || Root { kind: owner.kind.to_lowercase(), name: owner.name.clone(), revision: None };
                 (known.unwrap_or_else(unknown), Some(owner.uid.clone()))
@@ -324,7 +350,17 @@ impl Teller<'_> {
 
     /// Whether workloads of this kind are listed themselves.
     fn is_told(&self, kind: &str) -> bool {
-        let templated = ["deployment", "rollout", "replicaset", "statefulset", "daemonset", "cronjob", "job"];
+        let templated = [
+            "deployment",
+            "deploymentconfig",
+            "rollout",
+            "replicaset",
+            "replicationcontroller",
+            "statefulset",
+            "daemonset",
+            "cronjob",
+            "job",
+        ];
         templated.contains(&kind) || matches!(kind, "ksvc" | "configuration")
     }
 

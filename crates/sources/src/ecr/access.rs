@@ -2,30 +2,24 @@
 
 use std::time::Duration;
 
-use aws_config::sts::AssumeRoleProvider;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_config::ConfigLoader;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::config::retry::RetryConfig;
-use aws_sdk_ecr::config::timeout::TimeoutConfig;
-use aws_sdk_ecr::config::{AppName, Region, SharedCredentialsProvider};
+use aws_sdk_ecr::config::{Region, SharedCredentialsProvider};
 
 use crate::OpenOptions;
 use prodpin_core::model::{SourceName, is_account, is_region};
-use prodpin_net::aws::{AnswerCap, NamesItself};
+use prodpin_net::aws::{self, AnswerCap, Gated, NamesItself};
 use prodpin_policy::EcrConfig;
 
 use super::EcrError;
 use super::gate::Gate;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One attempt, body included: a page of 1,000 images is under a megabyte.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A page of 1,000 images with 20 tags of 300 characters each, or some manifests of 4 MiB (A9).
 pub(super) const MOST_BYTES: usize = 24 << 20;
-
-/// How CloudTrail names a session of a role.
-const SESSION: &str = "prodpin";
 
 /// All that a client is made of.
 #[derive(Debug)]
@@ -84,17 +78,13 @@ impl Access {
         // The SDK's own retries are off: they know nothing of this registry's other callers, nor of the run's deadline.
         let mut ecr = aws_sdk_ecr::config::Builder::from(&shared)
             .retry_config(RetryConfig::disabled())
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .build(),
-            )
-            .interceptor(self.gate)
+            .timeout_config(aws::timeouts(ATTEMPT_TIMEOUT, None))
+            .interceptor(Gated(self.gate))
             .interceptor(AnswerCap(MOST_BYTES))
             .interceptor(NamesItself);
         if let Some((role, external_id)) = &self.role {
-            ecr = ecr.credentials_provider(assume(&shared, role, external_id.as_ref()).await);
+            let external_id = external_id.as_ref().map(prodpin_policy::Secret::expose);
+            ecr = ecr.credentials_provider(aws::assume(&shared, role, external_id).await);
         }
         if let Some(endpoint) = &self.endpoint {
             ecr = ecr.endpoint_url(endpoint);
@@ -113,25 +103,6 @@ impl Access {
     }
 
     fn loader(&self) -> ConfigLoader {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(self.region.clone());
-        if let Some(credentials) = &self.credentials {
-            loader = loader.credentials_provider(credentials.clone());
-        }
-        if let Ok(name) = AppName::new(concat!("prodpin-", env!("CARGO_PKG_VERSION"))) {
-            loader = loader.app_name(name);
-        }
-        loader
+        aws::loader(Some(self.region()), self.credentials.as_ref())
     }
-}
-
-async fn assume(
-    shared: &SdkConfig,
-    role: &str,
-    external_id: Option<&prodpin_policy::Secret>,
-) -> SharedCredentialsProvider {
-    let mut builder = AssumeRoleProvider::builder(role).session_name(SESSION).configure(shared);
-    if let Some(id) = external_id {
-        builder = builder.external_id(id.expose());
-    }
-    SharedCredentialsProvider::new(builder.build().await)
 }

@@ -1,14 +1,12 @@
 //! Which calls may leave this process, decided at the HTTP layer by what the request itself says that it is (I17).
 
-use aws_sdk_ecr::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_ecr::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_ecr::error::BoxError;
+use aws_sdk_ecr::config::http::HttpRequest;
 use serde::Deserialize;
 
 use crate::OpenOptions;
 use prodpin_core::decide::forecast::ecr::recommend;
 use prodpin_core::model::{Digest, Pin, Tag};
-use prodpin_net::aws::Refused;
+use prodpin_net::aws::{Allowed, Refused};
 use prodpin_policy::EcrConfig;
 
 /// Whatever the rest of the code comes to do, nothing that deletes, moves or sets anything passes.
@@ -85,20 +83,9 @@ fn claims_pins(body: &[u8]) -> bool {
     serde_json::from_slice::<Put>(body).is_ok_and(|put| is_claimed(&put))
 }
 
-impl Intercept for Gate {
-    fn name(&self) -> &'static str {
-        "Gate"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let request = context.request();
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        Ok(self.check(target, request.body().bytes())?)
+impl Allowed for Gate {
+    fn allows(&self, request: &HttpRequest) -> Result<(), Refused> {
+        self.check(request.headers().get("x-amz-target").unwrap_or_default(), request.body().bytes())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::closure::Trouble;
 use prodpin_core::model::{
-    ArtifactId, ArtifactKind, Cause, Closure, Digest, EcrImage, Gap, ImageStatus, Inspection, Obstacle, Pin, PinState,
-    Presence, RepositoryName, Scope, Tag,
+    ArtifactId, ArtifactKind, Cause, Digest, EcrImage, Gap, ImageStatus, Inspection, Obstacle, Pin, PinState, Presence,
+    RepositoryName, Scope, Tag,
 };
 
 use super::Registry;
@@ -12,19 +12,7 @@ use super::images;
 use super::manifests::{below, fetch};
 
 pub(super) async fn inspect(registry: &Registry, name: &RepositoryName, artifact: &ArtifactId) -> Inspection {
-    let mut seen = Inspection {
-        artifact: artifact.clone(),
-        presence: Presence::Unknown,
-        kind: None,
-        created: None,
-        children: Vec::new(),
-        closure: Closure::Unknown,
-        pin: PinState::Unknown,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: None,
-    };
+    let mut seen = Inspection::unread(artifact.clone());
     let digest = match registry.digest_of(artifact) {
         Ok(digest) => digest,
         Err(gap) => {
@@ -100,6 +88,7 @@ async fn look_inside(registry: &Registry, name: &RepositoryName, digest: &Digest
     seen.created = manifest.created.or(seen.created);
     seen.kind = manifest.is_chart().then_some(ArtifactKind::Chart);
     seen.children = manifest.content.children();
+    let _room = prodpin_net::memory::closures().enter(manifest.content.weight()).await;
     let found = below(registry, name, digest, manifest.content).await;
     found.tell(seen);
 }

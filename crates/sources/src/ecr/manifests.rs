@@ -1,17 +1,21 @@
 //! Manifests by digest, their bytes held to it, and everything below one (I6).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_ecr::types::{Image, ImageFailure, ImageIdentifier};
+use http_body_util::LengthLimitError;
 
 use crate::closure::{Below, Frontier, Identities, Trouble, check_child};
 use crate::manifest::{ACCEPTED, Content, Descriptor, Manifest, parse};
 use prodpin_core::model::{Cause, Digest, PartAnswer, Provenance, RepositoryName, Served};
+use prodpin_net::aws::{AnswerCap, caused_by};
 use prodpin_net::http::fault::Fault;
+use prodpin_net::memory::{self, InFlight};
 
-use super::Registry;
 use super::failure::Failure;
 use super::wire::Call;
+use super::{Registry, access};
 
 /// Ids in one call (A1, A5).
 const AT_ONCE: usize = 100;
@@ -35,8 +39,8 @@ pub(super) struct Fetched {
 
 /// One manifest.
 pub(super) async fn fetch(registry: &Registry, name: &RepositoryName, digest: &Digest) -> Result<Fetched, Trouble> {
-    let (images, failures) =
-        get(registry, name, &[digest]).await.map_err(|failure| Trouble::Unknown(failure.into()))?;
+    let ((images, failures), _room) =
+        get(registry, name, &[digest], 0).await.map_err(|failure| Trouble::Unknown(failure.into()))?;
     let call = Call::on(GET, name);
     if let Some(image) = images.into_iter().find(|image| identity(image) == Some(digest.to_string().as_str())) {
         return read(registry, name, digest, image);
@@ -54,7 +58,8 @@ async fn fetch_all(
     children: &[Descriptor],
 ) -> Vec<(Digest, Result<Fetched, Trouble>)> {
     let digests: Vec<&Digest> = children.iter().map(|child| &child.digest).collect();
-    let (images, failures) = match get(registry, name, &digests).await {
+    let told: u64 = children.iter().map(|child| child.size.min(MOST_BYTES as u64)).sum();
+    let ((images, failures), room) = match get(registry, name, &digests, told as usize).await {
         Ok(answer) => answer,
         Err(failure) => {
             let fault = Fault::from(failure);
@@ -63,32 +68,82 @@ async fn fetch_all(
     };
     let mut images: BTreeMap<String, Image> =
         images.into_iter().filter_map(|image| Some((identity(&image)?.to_owned(), image))).collect();
-    let mut fetched = Vec::with_capacity(digests.len());
+    let (mut fetched, mut unanswered) = (Vec::with_capacity(digests.len()), Vec::new());
     for digest in digests {
         let text = digest.to_string();
         let about = |failure: &&ImageFailure| failure.image_id().and_then(|id| id.image_digest()) == Some(&text);
         let one = match (images.remove(&text), failures.iter().find(about)) {
             (Some(image), _) => read(registry, name, digest, image),
             (None, Some(failure)) => Err(trouble(registry, &Call::on(GET, name), failure)),
-            (None, None) => fetch(registry, name, digest).await,
+            (None, None) => {
+                unanswered.push(fetched.len());
+                Err(Trouble::NotFound)
+            }
         };
         fetched.push((digest.clone(), one));
+    }
+    // Nobody waits for room while holding some.
+    drop((images, room));
+    for at in unanswered {
+        let digest = fetched[at].0.clone();
+        fetched[at].1 = fetch(registry, name, &digest).await;
     }
     fetched
 }
 
+/// An ordinary answer, as a body and as what the SDK and parsing make of each byte of it.
+const ORDINARY: usize = 64 << 10;
+const PARSED: usize = 6;
+
+/// What an answer has beside each manifest, and what quoting may make of one.
+const EACH: usize = 1 << 10;
+const QUOTED: usize = 2;
+
+type Answered = (Vec<Image>, Vec<ImageFailure>);
+
+/// Asks for manifests of so many bytes, as far as that is known, with the room for them and for what parsing makes of them.
+/// An answer that is larger is read only once there is room for it (I28).
 async fn get(
     registry: &Registry,
     name: &RepositoryName,
     digests: &[&Digest],
-) -> Result<(Vec<Image>, Vec<ImageFailure>), Failure> {
+    told: usize,
+) -> Result<(Answered, InFlight), Failure> {
+    let expected = ORDINARY.max(told.saturating_mul(QUOTED) + digests.len() * EACH);
+    let room = memory::bodies().enter(expected.saturating_mul(PARSED)).await;
+    let is_longer = AtomicBool::new(false);
+    match get_shorter(registry, name, digests, expected, &is_longer).await {
+        Err(_) if is_longer.load(Ordering::Relaxed) => {}
+        answer => return Ok((answer?, room)),
+    }
+    drop(room);
+    let most = MOST_BYTES.saturating_mul(digests.len()).min(access::MOST_BYTES);
+    let room = memory::bodies().enter(most.saturating_mul(PARSED)).await;
+    Ok((get_shorter(registry, name, digests, access::MOST_BYTES, &is_longer).await?, room))
+}
+
+/// `is_longer` becomes true if the answer has more bytes.
+async fn get_shorter(
+    registry: &Registry,
+    name: &RepositoryName,
+    digests: &[&Digest],
+    shorter_than: usize,
+    is_longer: &AtomicBool,
+) -> Result<Answered, Failure> {
     let (id, call) = (registry.id(), Call::on(GET, name));
     let ids: Vec<ImageIdentifier> =
         digests.iter().map(|digest| ImageIdentifier::builder().image_digest(digest.to_string()).build()).collect();
     let accepted: Vec<String> = ACCEPTED.map(str::to_owned).into();
     let answer = registry.wire.call(call, |client| {
         let request = client.batch_get_image().repository_name(name.as_str()).set_registry_id(id.clone());
-        request.set_image_ids(Some(ids.clone())).set_accepted_media_types(Some(accepted.clone())).send()
+        let request = request.set_image_ids(Some(ids.clone())).set_accepted_media_types(Some(accepted.clone()));
+        async move {
+            let answer = request.customize().interceptor(AnswerCap(shorter_than)).send().await;
+            if answer.as_ref().is_err_and(|error| caused_by::<LengthLimitError>(error)) {
+                is_longer.store(true, Ordering::Relaxed);
+            }
+            answer
+        }
     });
     let answer = answer.await?;
     Ok((answer.images.unwrap_or_default(), answer.failures.unwrap_or_default()))

@@ -34,7 +34,7 @@ mod settings;
 mod wire;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ecr::config::SharedCredentialsProvider;
@@ -52,6 +52,7 @@ use self::access::Access;
 use self::described::Handover;
 use self::settings::CacheRules;
 use self::wire::Wire;
+use super::matched::Matched;
 use super::{Inventory, OpenOptions, Reservation, Source, oci};
 
 /// Why a registry cannot be a source.
@@ -114,8 +115,7 @@ pub async fn open_tuned(
         page_size: tuning.page_size,
         handover: Handover::default(),
         cache: OnceCell::new(),
-        matched: Mutex::default(),
-        listed: std::sync::atomic::AtomicBool::new(false),
+        matched: Matched::default(),
     });
     let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&registry))) as Arc<_>);
     let rehearsal = options.rehearse.then(|| Arc::new(rehearse::Preview(Arc::clone(&registry))) as Arc<_>);
@@ -133,9 +133,7 @@ struct Registry {
     /// The pull-through cache rules, read once.
     cache: OnceCell<Option<CacheRules>>,
     /// Pattern entries that some repository matched.
-    matched: Mutex<BTreeSet<String>>,
-    /// Whether the list of repositories was read to its end: before that, "matched nothing" is not known.
-    listed: std::sync::atomic::AtomicBool,
+    matched: Matched,
 }
 
 impl Registry {
@@ -145,12 +143,7 @@ impl Registry {
     }
 
     fn note_match(&self, repository: &str) {
-        let mut matched = self.matched.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in self.config.repositories.matching_entries(repository) {
-            if !matched.contains(entry) {
-                matched.insert(entry.to_owned());
-            }
-        }
+        self.matched.note(&self.config.repositories, repository);
     }
 
     fn digest_of<'a>(&self, artifact: &'a ArtifactId) -> Result<&'a Digest, Gap> {
@@ -198,19 +191,11 @@ impl Inventory for Registry {
     }
 
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
-        let Reference::Image { host, repository, tag, .. } = reference else { return None };
+        let Reference::Image { host, repository, .. } = reference else { return None };
         let host = host.to_ascii_lowercase();
         let named = EcrHost::read(&host)?;
-        if Some(named.account) != self.wire.account() || named.region != self.wire.region() {
-            return None;
-        }
-        let running = match (reference.artifact(), tag) {
-            (Some(artifact), _) => RunningReference::Artifact(artifact),
-            (None, Some(tag)) => RunningReference::Tag(tag.clone()),
-            // What a container runtime would pull.
-            (None, None) => RunningReference::Tag("latest".parse().ok()?),
-        };
-        Some((repository.clone(), running))
+        let is_here = Some(named.account) == self.wire.account() && named.region == self.wire.region();
+        is_here.then(|| Some((repository.clone(), reference.running()?))).flatten()
     }
 
     async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
@@ -236,11 +221,6 @@ impl Inventory for Registry {
     }
 
     fn unmatched_patterns(&self) -> Vec<String> {
-        if !self.listed.load(std::sync::atomic::Ordering::Relaxed) {
-            return Vec::new();
-        }
-        let matched = self.matched.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = self.config.repositories.entries().iter();
-        entries.filter(|entry| !entry.starts_with('!') && !matched.contains(*entry)).cloned().collect()
+        self.matched.lacking(&self.config.repositories)
     }
 }

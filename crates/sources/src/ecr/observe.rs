@@ -176,7 +176,7 @@ impl Fold {
                 self.tags.extend(image.tags.iter().map(|tag| ObservedTag {
                     name: tag.clone(),
                     target: Resolution::Artifact(image.digest.clone().into()),
-                    pushed: image.pushed,
+                    pushed: image.pushed.map(Box::new),
                     object: None,
                 }));
                 self.images.push(image);
@@ -226,7 +226,7 @@ impl Fold {
             (Resolution::NotFound, Ok(at)) => drop(self.tags.remove(at)),
             (target, Ok(at)) => {
                 self.tags[at].target = target;
-                self.tags[at].pushed = pushed;
+                self.tags[at].pushed = pushed.map(Box::new);
             }
             (_, Err(_)) => {}
         }

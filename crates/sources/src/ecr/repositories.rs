@@ -2,7 +2,6 @@
 //! allowed than those; a glob needs the whole list.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::Ordering;
 
 use aws_sdk_ecr::types::Repository;
 use futures::StreamExt as _;
@@ -78,7 +77,7 @@ impl<'r> Walk<'r> {
         if let Some(mut cursor) = self.cursor.take() {
             match self.page(&mut cursor).await {
                 Ok(true) => self.cursor = Some(cursor),
-                Ok(false) => self.registry.listed.store(true, Ordering::Relaxed),
+                Ok(false) => self.registry.matched.finish(),
                 Err(failure) => self.ready.push_back(Err(unlisted(failure))),
             }
             self.ready.extend(std::mem::take(&mut self.gaps).finish(Scope::Source).into_iter().map(Err));
@@ -90,7 +89,7 @@ impl<'r> Walk<'r> {
             self.by_name(batch).await;
         }
         if self.batches.is_empty() && !self.registry.config.repositories.has_globs() {
-            self.registry.listed.store(true, Ordering::Relaxed);
+            self.registry.matched.finish();
         }
         Some(())
     }

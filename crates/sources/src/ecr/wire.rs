@@ -17,6 +17,7 @@ use tokio::sync::RwLock;
 use crate::OpenOptions;
 use prodpin_core::model::{Cause, RepositoryName, is_account};
 use prodpin_net::http::throttle::{Throttle, Throttles};
+use prodpin_net::jitter;
 use prodpin_policy::EcrConfig;
 
 use super::access::Access;
@@ -219,7 +220,7 @@ impl Wire {
             tries += 1;
             let is_throttled = failure.cause == Cause::Throttled;
             let most = if is_throttled { self.tries * PATIENCE } else { self.tries };
-            let wait = wait(tries);
+            let wait = jitter::wait(jitter::backoff(BACKOFF, tries, LONGEST_WAIT));
             let in_time = self.deadline.is_none_or(|end| Instant::now() + wait < end);
             if is_throttled {
                 // Everybody waits, not only whoever was told: the limit is the account's (F38).
@@ -278,26 +279,5 @@ impl Wire {
         let client = self.access.connect().await;
         *current = Arc::new(Generation { number: current.number + 1, client, worked: AtomicBool::new(false) });
         true
-    }
-}
-
-/// The wait before the next try: doubled with each, half of it by chance, so that callers do not come back in step.
-fn wait(tries: u32) -> Duration {
-    let full = BACKOFF.saturating_mul(1 << tries.saturating_sub(1).min(10)).min(LONGEST_WAIT);
-    let chance = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), tries);
-    full / 2 + (full / 2).mul_f64((chance >> 11) as f64 / (1_u64 << 53) as f64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_to_a_limit_and_vary_f38() {
-        for (tries, full) in [(1, 200), (2, 400), (5, 3200), (30, 20_000)] {
-            let waits: Vec<u128> = (0..50).map(|_| wait(tries).as_millis()).collect();
-            assert!(waits.iter().all(|wait| (full / 2..=full).contains(wait)), "{tries}: {waits:?}");
-            assert!(waits.iter().any(|wait| *wait != waits[0]), "{tries}: all are the same");
-        }
     }
 }

@@ -210,21 +210,9 @@ pub(super) fn judge_content(chart: &RepositoryName, version: &Tag, archive: Seen
     }
 }
 
-/// An inspection that says nothing yet.
+/// An inspection of a chart that says nothing yet.
 pub(super) fn blank(artifact: ArtifactId, pin: PinState) -> Inspection {
-    Inspection {
-        artifact,
-        presence: Presence::Unknown,
-        kind: Some(ArtifactKind::Chart),
-        created: None,
-        children: Vec::new(),
-        closure: Closure::Unknown,
-        pin,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: None,
-    }
+    Inspection { kind: Some(ArtifactKind::Chart), pin, ..Inspection::unread(artifact) }
 }
 
 #[async_trait]

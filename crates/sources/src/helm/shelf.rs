@@ -1,11 +1,11 @@
 //! What both kinds of chart repository make of an index: names, versions, and what is wrong with them.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, BoxStream, StreamExt as _};
 
 use super::index::{Chart, Entry, Index, Listed};
+use crate::matched::Matched;
 use crate::{Reservation, outgrown};
 use prodpin_core::model::{
     Cause, Gap, NamePatterns, Reference, RepositoryName, RunningReference, Scope, Snapshot, Tag,
@@ -17,12 +17,12 @@ pub(super) struct Shelf {
     /// The repository's address, for messages and references.
     pub(super) address: String,
     pub(super) patterns: NamePatterns,
-    matched: Mutex<BTreeSet<String>>,
+    matched: Matched,
 }
 
 impl Shelf {
     pub(super) fn new(address: String, patterns: NamePatterns) -> Self {
-        Self { address, patterns, matched: Mutex::default() }
+        Self { address, patterns, matched: Matched::in_one_piece() }
     }
 
     /// The charts of the index that the patterns select, and those that the policy spells out, so that the loss of one
@@ -30,11 +30,7 @@ impl Shelf {
     pub(super) fn repositories(&self, index: &Index) -> Vec<Result<RepositoryName, Gap>> {
         let mut names: BTreeSet<RepositoryName> =
             index.charts.keys().filter(|name| self.patterns.matches(name.as_str())).cloned().collect();
-        let mut matched = self.matched.lock().unwrap_or_else(PoisonError::into_inner);
-        for name in &names {
-            matched.extend(self.patterns.matching_entries(name.as_str()).map(str::to_owned));
-        }
-        drop(matched);
+        names.iter().for_each(|name| self.matched.note(&self.patterns, name.as_str()));
         names.extend(self.spelled_out());
         let mut found: Vec<Result<RepositoryName, Gap>> = names.into_iter().map(Ok).collect();
         if let Some(example) = index.unnameable.first() {
@@ -59,9 +55,7 @@ impl Shelf {
     }
 
     pub(super) fn unmatched(&self) -> Vec<String> {
-        let matched = self.matched.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = self.patterns.entries().iter();
-        entries.filter(|entry| !entry.starts_with('!') && !matched.contains(*entry)).cloned().collect()
+        self.matched.lacking(&self.patterns)
     }
 
     /// A chart of the index. One that is not there at all is no chart without versions: a repository that lost it looks
@@ -78,12 +72,13 @@ impl Shelf {
 
     /// Where a reference points: a chart by name and version, with this repository's address or without any.
     pub(super) fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
-        let Reference::Chart { repository, name, version } = reference else { return None };
+        let Reference::Chart { repository, name, .. } = reference else { return None };
         let here = repository.as_ref().is_none_or(|repository| {
             let beneath = repository.strip_prefix(self.address.trim_end_matches('/'));
             beneath.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
-        (here && self.patterns.matches(name.as_str())).then(|| (name.clone(), RunningReference::Tag(version.clone())))
+        let is_ours = here && self.patterns.matches(name.as_str());
+        is_ours.then(|| Some((name.clone(), reference.running()?))).flatten()
     }
 }
 

@@ -11,6 +11,8 @@ use prodpin_core::model::{ArtifactId, Cause, Gap, RepositoryName, Scope, Tag};
 pub(super) struct Faults {
     /// The registry refuses to list its repositories (C86).
     pub(super) no_catalog: bool,
+    /// The list of repositories never goes on after this many.
+    pub(super) catalog_stalls_after: Option<usize>,
     repositories: BTreeMap<RepositoryName, RepositoryFaults>,
 }
 
@@ -166,6 +168,11 @@ impl Memory {
     /// The registry does not list its repositories (C86).
     pub fn refuse_catalog(&self) {
         self.lock().faults.no_catalog = true;
+    }
+
+    /// The registry's list of repositories never goes on after this many.
+    pub fn stall_catalog(&self, after: usize) {
+        self.lock().faults.catalog_stalls_after = Some(after);
     }
 
     /// Everything works again.

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 
 use super::faults::{Answer, RepositoryFaults};
-use super::{Memory, Repository, State, tag_name};
+use super::{Memory, Repository, State};
 use crate::Inventory;
 use prodpin_core::model::{
     ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Pin, PinState, Presence,
@@ -40,10 +40,7 @@ impl Reader {
             return (names, Vec::new(), Some(Gap::new(Scope::Source, Cause::Unsupported, detail)));
         }
         names.extend(state.repositories.keys().filter(|name| self.patterns.matches(name.as_str())).cloned());
-        let matched: BTreeSet<&str> =
-            names.iter().flat_map(|name| self.patterns.matching_entries(name.as_str())).collect();
-        let included = self.patterns.entries().iter().filter(|entry| !entry.starts_with('!'));
-        let unmatched = included.filter(|entry| !matched.contains(entry.as_str())).cloned().collect();
+        let unmatched = self.patterns.unmatched(names.iter().map(RepositoryName::as_str)).map(str::to_owned).collect();
         (names, unmatched, None)
     }
 }
@@ -57,7 +54,11 @@ impl Inventory for Reader {
     fn repositories(&self) -> BoxStream<'_, Result<RepositoryName, Gap>> {
         let (names, unmatched, gap) = self.select(&self.memory.lock());
         *self.unmatched.lock().unwrap_or_else(PoisonError::into_inner) = unmatched;
-        stream::iter(names.into_iter().map(Ok).chain(gap.map(Err))).boxed()
+        let whole = stream::iter(names.into_iter().map(Ok).chain(gap.map(Err)));
+        match self.memory.lock().faults.catalog_stalls_after {
+            Some(after) => whole.take(after).chain(stream::pending()).boxed(),
+            None => whole.boxed(),
+        }
     }
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
@@ -148,17 +149,13 @@ impl Inventory for Reader {
     }
 
     fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
-        let Reference::Image { host, repository, tag, digest } = reference else { return None };
+        let Reference::Image { host, repository, .. } = reference else { return None };
         if host != self.memory.lock().host.as_deref().unwrap_or(Memory::HOST)
             || !self.patterns.matches(repository.as_str())
         {
             return None;
         }
-        let running = match digest {
-            Some(digest) => RunningReference::Artifact(ArtifactId::Manifest(digest.clone())),
-            None => RunningReference::Tag(tag.clone().unwrap_or_else(|| tag_name("latest"))),
-        };
-        Some((repository.clone(), running))
+        Some((repository.clone(), reference.running()?))
     }
 
     fn unmatched_patterns(&self) -> Vec<String> {
@@ -178,7 +175,7 @@ fn list(repository: &RepositoryName, stored: &Repository, faults: &RepositoryFau
         };
         // ECR tells when the image was pushed, which no tag changes (A14).
         let image = stored.ecr.as_ref().and_then(|_| stored.manifests.get(&tagged.digest));
-        let pushed = image.map_or(tagged.pushed, |image| image.pushed);
+        let pushed = image.map_or(tagged.pushed, |image| image.pushed).map(Box::new);
         snapshot.tags.push(ObservedTag { name: name.clone(), target, pushed, object: None });
     }
     if let Retention::Ecr(ecr) = &snapshot.retention {
@@ -202,7 +199,7 @@ fn look_closely(
     stored: Option<&Repository>,
     faults: &RepositoryFaults,
 ) -> Inspection {
-    let mut inspection = blank(artifact);
+    let mut inspection = Inspection::unread(artifact.clone());
     let Some((digest, repository_content)) = artifact.digest().zip(stored) else {
         return Inspection { presence: Presence::NotFound, pin: PinState::Absent, ..inspection };
     };
@@ -233,7 +230,7 @@ fn unanswered(
     faults: &RepositoryFaults,
     answer: Answer,
 ) -> Inspection {
-    let unknown = blank(artifact);
+    let unknown = Inspection::unread(artifact.clone());
     match answer {
         Answer::NotFound | Answer::Nothing => {
             Inspection { presence: Presence::NotFound, pin: PinState::Absent, ..unknown }
@@ -242,23 +239,6 @@ fn unanswered(
             let gaps = faults.gap(Scope::Artifact(artifact.clone()), repository).into_iter().collect();
             Inspection { gaps, ..unknown }
         }
-    }
-}
-
-/// Before anything was read: everything is unknown.
-fn blank(artifact: &ArtifactId) -> Inspection {
-    Inspection {
-        artifact: artifact.clone(),
-        presence: Presence::Unknown,
-        kind: None,
-        created: None,
-        children: Vec::new(),
-        closure: Closure::Unknown,
-        pin: PinState::Unknown,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: None,
     }
 }
 

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::OciError;
 pub(super) use super::place::{is_loopback, names_private, redacted};
-use prodpin_core::model::{EcrHost, Reference, RepositoryName, RunningReference, Tag};
+use prodpin_core::model::{EcrHost, Reference, RepositoryName, RunningReference};
 
 /// The API host of Docker Hub; its other names only redirect people there.
 const HUB: &str = "registry-1.docker.io";
@@ -88,16 +88,9 @@ impl RegistryHost {
 
     /// Where in this registry a reference points.
     pub(super) fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
-        let Reference::Image { host, repository, tag, .. } = reference else { return None };
-        if !self.is_named(host) || !repository.is_oci() {
-            return None;
-        }
-        let running = match (reference.artifact(), tag) {
-            (Some(artifact), _) => RunningReference::Artifact(artifact),
-            (None, Some(tag)) => RunningReference::Tag(tag.clone()),
-            (None, None) => RunningReference::Tag("latest".parse::<Tag>().ok()?),
-        };
-        Some((repository.clone(), running))
+        let Reference::Image { host, repository, .. } = reference else { return None };
+        let is_here = self.is_named(host) && repository.is_oci();
+        is_here.then(|| Some((repository.clone(), reference.running()?))).flatten()
     }
 
     /// Whether `host[:port]` in a reference means this registry.

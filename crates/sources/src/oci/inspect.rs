@@ -7,34 +7,17 @@ use super::fault::Fault;
 use super::manifest::{Content, Manifest, created_in_config, provenance_in_config};
 use super::registry::{Lack, Registry, Repository};
 use prodpin_core::model::{
-    ArtifactId, ArtifactKind, Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, Pin, PinState, Presence,
-    Provenance, Recognised, RegistryKind, Resolution, Scope, Tag,
+    ArtifactKind, Cause, Digest, Disagreement, Gap, Inspection, Obstacle, Pin, PinState, Presence, Provenance,
+    Recognised, RegistryKind, Resolution, Scope, Tag,
 };
 use prodpin_net::memory;
 
 /// An image's configuration is a few KiB; labels can make it large, not this large.
 const CONFIG_CAP: usize = 8 << 20;
 
-/// An inspection that says nothing yet.
-pub(super) fn blank(artifact: ArtifactId) -> Inspection {
-    Inspection {
-        artifact,
-        presence: Presence::Unknown,
-        kind: None,
-        created: None,
-        children: Vec::new(),
-        closure: Closure::Unknown,
-        pin: PinState::Unknown,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: None,
-    }
-}
-
 /// Bytes, closure and pin of one artifact. The pin is read now, whatever a list said before (F19).
 pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest: &Digest) -> Inspection {
-    let mut seen = blank(digest.clone().into());
+    let mut seen = Inspection::unread(digest.clone().into());
     let scope = Scope::Artifact(seen.artifact.clone());
     match registry.fetch_present(repository, digest).await {
         Ok(fetched) => {

@@ -44,9 +44,9 @@ use jiff::Timestamp;
 use self::auth::Auth;
 use self::credentials::Keys;
 use self::host::RegistryHost;
-use self::observe::Matched;
 use self::pin::Pins;
 use self::registry::Registry;
+use super::matched::Matched;
 use super::{Inventory, OpenOptions, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
     ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
@@ -171,6 +171,10 @@ impl Inventory for OciInventory {
         observe::repositories(&self.registry, &self.patterns, &self.matched).boxed()
     }
 
+    fn is_pacing(&self) -> bool {
+        self.registry.is_pacing()
+    }
+
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
         self.observe_within(repository, &Reservation::unlimited()).await
     }
@@ -230,7 +234,7 @@ impl Inventory for OciInventory {
             (Err(fault), _) => fault,
             (_, None) => Fault::new(Cause::Unsupported, format!("{artifact} is no manifest")),
         };
-        let mut seen = inspect::blank(artifact.clone());
+        let mut seen = Inspection::unread(artifact.clone());
         seen.gaps.push(fault.gap(Scope::Artifact(artifact.clone())));
         seen
     }

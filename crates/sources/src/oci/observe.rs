@@ -1,12 +1,14 @@
 //! Listing: which repositories there are, and what every tag of one points at.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, Stream, StreamExt as _};
 
 use super::list::{CatalogPage, List, Pages, TagPage, Text};
 use super::registry::{Registry, Repository};
+use crate::matched::Matched;
 use crate::{PinLook, Reservation, outgrown};
 use prodpin_core::model::{
     Cause, Gap, GapTally, NamePatterns, ObservedTag, Pin, RepositoryName, Resolution, Scope, Snapshot, Tag,
@@ -20,39 +22,6 @@ const COUNTED: usize = 256;
 
 /// Gaps about names in a list that are no names: who is told of this many needs no more.
 const MOST_ODD_NAMES: usize = 20;
-
-/// Which of the policy's patterns have matched something.
-#[derive(Debug, Default)]
-pub(super) struct Matched {
-    entries: Mutex<BTreeSet<String>>,
-    /// Set once the catalog was read to its end: before that, "matched nothing" is not known.
-    complete: std::sync::atomic::AtomicBool,
-}
-
-impl Matched {
-    fn note(&self, patterns: &NamePatterns, name: &str) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in patterns.matching_entries(name) {
-            if !entries.contains(entry) {
-                entries.insert(entry.to_owned());
-            }
-        }
-    }
-
-    fn finish(&self) {
-        self.complete.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// The entries that matched nothing; none as long as that is not known.
-    pub(super) fn lacking(&self, patterns: &NamePatterns) -> Vec<String> {
-        if !self.complete.load(std::sync::atomic::Ordering::Relaxed) {
-            return Vec::new();
-        }
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let included = patterns.entries().iter().filter(|entry| !entry.starts_with('!'));
-        included.filter(|entry| !entries.contains(*entry)).cloned().collect()
-    }
-}
 
 type Found = Result<RepositoryName, Gap>;
 
@@ -175,6 +144,15 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository, memory
             snapshot.tags.push(ObservedTag { name, target, pushed: None, object: None });
         }
     }
+    // Named twice, and asked for twice.
+    snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    snapshot.tags.dedup_by(|again, first| {
+        let same = again.name == first.name;
+        if same && first.target.artifact().is_none() {
+            first.target = again.target.clone();
+        }
+        same
+    });
     settle_unserved(registry, repository, &mut snapshot, &mut unresolved).await;
     let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
     snapshot.tags.shrink_to_fit();
@@ -201,7 +179,8 @@ async fn settle_unserved(
         return;
     }
     let gaps = Mutex::new(ListingGaps::default());
-    let listed: HashSet<Tag> = tag_names(registry, repository, &gaps).collect().await;
+    let named = tag_names(registry, repository, &gaps).filter(|tag| std::future::ready(unserved.contains(tag)));
+    let listed: HashSet<Tag> = named.collect().await;
     let end = gaps.into_inner().unwrap_or_else(PoisonError::into_inner).end;
     match end {
         None => unserved.retain(|tag| listed.contains(tag)),
@@ -243,14 +222,38 @@ struct ListingGaps {
     odd_names: GapTally,
 }
 
-/// The names of all tags, each once; what keeps the list from being whole goes to `gaps`.
+/// A list that names a tag again is believed to have changed while it was read, so often; then it only repeats itself.
+const NAMED_AGAIN: usize = 1_000;
+
+/// Which names came before, by their hashes: the names would be memory (I28). So what came before is only likely.
+#[derive(Default)]
+struct Named {
+    hashes: HashSet<u64>,
+    hasher: RandomState,
+    count: usize,
+    again: usize,
+}
+
+impl Named {
+    /// Whether to look a tag up.
+    fn is_wanted(&mut self, tag: &Tag) -> bool {
+        self.count += 1;
+        if self.hashes.insert(self.hasher.hash_one(tag)) {
+            return true;
+        }
+        self.again += 1;
+        self.again <= NAMED_AGAIN
+    }
+}
+
+/// The names of all tags, nearly always each once; what keeps the list from being whole goes to `gaps`.
 fn tag_names<'a>(
     registry: &'a Registry,
     repository: &'a Repository,
     gaps: &'a Mutex<ListingGaps>,
 ) -> impl Stream<Item = Tag> + 'a {
     let pages = Pages::<TagPage>::new(registry, List::Tags(repository));
-    let batches = stream::unfold((pages, HashSet::new()), async move |(mut pages, mut known)| {
+    let batches = stream::unfold((pages, Named::default()), async move |(mut pages, mut known)| {
         let tell = || gaps.lock().unwrap_or_else(PoisonError::into_inner);
         let page = match pages.next().await? {
             Ok(page) => page.tags.unwrap_or_default(),
@@ -262,18 +265,15 @@ fn tag_names<'a>(
         let mut names = Vec::with_capacity(page.len());
         for Text(text) in page {
             match text.parse::<Tag>() {
-                Ok(tag) if known.contains(&tag) => {}
-                Ok(tag) => {
-                    known.insert(tag.clone());
-                    names.push(tag);
-                }
+                Ok(tag) if !known.is_wanted(&tag) => {}
+                Ok(tag) => names.push(tag),
                 Err(error) => {
                     let detail = format!("the list of tags: {error}");
                     tell().odd_names.push(Gap::new(Scope::Repository, Cause::Malformed, detail));
                 }
             }
         }
-        if known.len() > MOST_TAGS {
+        if known.count > MOST_TAGS {
             let detail = format!("the list of tags has no end: more than {MOST_TAGS} names");
             tell().end = Some(Gap::new(Scope::Repository, Cause::Malformed, detail));
             return None;

@@ -131,6 +131,11 @@ impl Registry {
         })
     }
 
+    /// Whether requests wait because the registry told them to, while it answers others.
+    pub(super) fn is_pacing(&self) -> bool {
+        self.wire.is_pacing()
+    }
+
     /// How many questions may be worth asking at once.
     pub(super) fn width(&self) -> usize {
         self.wire.width()

@@ -3,21 +3,19 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use aws_config::BehaviorVersion;
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{AppName, Region, SharedCredentialsProvider};
+use aws_sdk_s3::config::{Region, SharedCredentialsProvider};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::Semaphore;
 
 use crate::OpenOptions;
 use prodpin_core::model::Cause;
-use prodpin_net::aws::{AnswerCap, NamesItself};
+use prodpin_net::aws::{self, AnswerCap, Gated, NamesItself};
 use prodpin_policy::S3Config;
 
 use super::failure::Failure;
@@ -26,7 +24,6 @@ use super::gate::{Gate, MOST_BYTES, WholeAnswer};
 /// Signing needs a region, and a server that is not AWS does not care which.
 const FALLBACK_REGION: &str = "us-east-1";
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One attempt, body included: a page of 1,000 versions is well under a megabyte.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// All attempts of one call with the waits between them.
@@ -37,26 +34,13 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 
 /// Builds the client. Nothing is sent yet, except what the credential and region chains need.
 pub(super) async fn connect(config: &S3Config, write: bool, credentials: Option<SharedCredentialsProvider>) -> Client {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region(config));
-    if let Some(credentials) = credentials {
-        loader = loader.credentials_provider(credentials);
-    }
-    if let Ok(name) = AppName::new(concat!("prodpin-", env!("CARGO_PKG_VERSION"))) {
-        loader = loader.app_name(name);
-    }
-    let shared = loader.load().await;
+    let shared = aws::loader(None, credentials.as_ref()).region(region(config)).load().await;
     // From the shared configuration, so that AWS_REQUEST_CHECKSUM_CALCULATION and the like are honoured.
     let mut s3 = aws_sdk_s3::config::Builder::from(&shared)
         .force_path_style(config.path_style)
         .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                .operation_timeout(CALL_TIMEOUT)
-                .build(),
-        )
-        .interceptor(if write { Gate::Pins } else { Gate::ReadOnly })
+        .timeout_config(aws::timeouts(ATTEMPT_TIMEOUT, Some(CALL_TIMEOUT)))
+        .interceptor(Gated(if write { Gate::Pins } else { Gate::ReadOnly }))
         .interceptor(AnswerCap(MOST_BYTES))
         .interceptor(NamesItself)
         .retry_classifier(AnswerCap(MOST_BYTES))

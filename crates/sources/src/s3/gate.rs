@@ -1,12 +1,11 @@
 //! What may leave this process towards the bucket, and what may come back, decided at the HTTP layer.
 
-use aws_sdk_s3::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
-};
+use aws_sdk_s3::config::http::HttpRequest;
+use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
-use prodpin_net::aws::Refused;
+use prodpin_net::aws::{Allowed, Refused};
 
 /// A page of 1,000 versions with the longest keys, every byte of them escaped, is a fourth of it.
 pub(super) const MOST_BYTES: usize = 16 << 20;
@@ -39,18 +38,9 @@ fn is_pin(uri: &str) -> bool {
     names.contains(&"versionId") && (names.contains(&"legal-hold") || names.contains(&"tagging"))
 }
 
-impl Intercept for Gate {
-    fn name(&self) -> &'static str {
-        "Gate"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        Ok(self.check(context.request().method(), context.request().uri())?)
+impl Allowed for Gate {
+    fn allows(&self, request: &HttpRequest) -> Result<(), Refused> {
+        self.check(request.method(), request.uri())
     }
 }
 

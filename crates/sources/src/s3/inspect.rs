@@ -22,19 +22,7 @@ pub(super) const LEGAL_HOLD: &str = "s3:GetObjectLegalHold";
 pub(super) const READ_TAGS: &str = "s3:GetObjectVersionTagging";
 
 pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspection {
-    let mut inspection = Inspection {
-        artifact: artifact.clone(),
-        presence: Presence::Unknown,
-        kind: None,
-        created: None,
-        children: Vec::new(),
-        closure: Closure::Unknown,
-        pin: PinState::Unknown,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: None,
-    };
+    let mut inspection = Inspection::unread(artifact.clone());
     let Some((key, id)) = VersionId::of(artifact) else {
         let detail = format!("bucket {} holds no manifests; name an object version", bucket.name());
         inspection.gaps.push(Gap::new(Scope::Artifact(artifact.clone()), Cause::Unsupported, detail));
@@ -330,7 +318,7 @@ impl Look<'_> {
                     PinState::Unknown
                 }
             },
-            Err(failure) if failure.is_code(&["NoSuchObjectLockConfiguration"]) => PinState::Absent,
+            Err(failure) if state::never_locked(&failure, self.state.object_lock) => PinState::Absent,
             Err(failure) => {
                 self.note(&failure);
                 PinState::Unknown

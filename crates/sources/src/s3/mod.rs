@@ -18,6 +18,7 @@
 
 mod access;
 pub(crate) mod charts;
+mod checksum;
 mod client;
 mod failure;
 mod gate;
@@ -35,8 +36,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -54,6 +54,7 @@ use prodpin_policy::S3Config;
 use self::client::Budget;
 use self::failure::BucketName;
 use self::settings::BucketState;
+use super::matched::Matched;
 use super::witness;
 use super::{Inventory, OpenOptions, PinLook, Reservation, Source};
 
@@ -118,7 +119,7 @@ pub async fn open_tuned(
         tried: options.tried,
         state: RwLock::new(None),
         inventory: OnceCell::new(),
-        matched: Mutex::new(BTreeSet::new()),
+        matched: Matched::in_one_piece(),
     });
     let protector = options.write.then(|| Arc::new(pin::Pinner(Arc::clone(&bucket))) as Arc<_>);
     Ok(Source { inventory: bucket, protector, rehearsal: None })
@@ -160,7 +161,7 @@ struct Bucket {
     /// The inventory, where the policy names one: read once, by whoever needs it first.
     inventory: OnceCell<Result<inventory::Inventory, failure::Failure>>,
     /// Pattern entries that some repository matched.
-    matched: Mutex<BTreeSet<String>>,
+    matched: Matched,
 }
 
 impl Bucket {
@@ -195,12 +196,7 @@ impl Bucket {
     }
 
     fn note_match(&self, repository: &str) {
-        let mut matched = self.matched.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in self.config.repositories.matching_entries(repository) {
-            if !matched.contains(entry) {
-                matched.insert(entry.to_owned());
-            }
-        }
+        self.matched.note(&self.config.repositories, repository);
     }
 }
 
@@ -257,9 +253,7 @@ impl Inventory for Bucket {
         if !self.config.repositories.matches(repository.as_str()) {
             return None;
         }
-        let running =
-            reference.artifact().map_or_else(|| RunningReference::Tag(key.clone()), RunningReference::Artifact);
-        Some((repository, running))
+        Some((repository, reference.running()?))
     }
 
     fn address(&self, _repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
@@ -275,8 +269,6 @@ impl Inventory for Bucket {
     }
 
     fn unmatched_patterns(&self) -> Vec<String> {
-        let matched = self.matched.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = self.config.repositories.entries().iter();
-        entries.filter(|entry| !entry.starts_with('!') && !matched.contains(*entry)).cloned().collect()
+        self.matched.lacking(&self.config.repositories)
     }
 }

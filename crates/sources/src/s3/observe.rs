@@ -365,7 +365,7 @@ impl Key {
         ObservedTag {
             name,
             target,
-            pushed: newest.map(|version| version.modified),
+            pushed: newest.map(|version| Box::new(version.modified)),
             object: Some(Box::new(ObjectFacts { label: self.label, versions: self.versions, markers, hidden_by })),
         }
     }

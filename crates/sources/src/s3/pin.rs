@@ -9,6 +9,7 @@ use crate::{PinFailure, Protector};
 use prodpin_core::model::{ArtifactId, Cause, RepositoryName, Tag, TagSet};
 
 use super::Bucket;
+use super::checksum::with_md5;
 use super::failure::Failure;
 use super::inspect::{head, tags};
 use super::version::VersionId;
@@ -82,7 +83,7 @@ impl Pinner {
             .version_id(id.as_asked())
             .legal_hold(ObjectLockLegalHold::builder().status(ObjectLockLegalHoldStatus::On).build())
             .set_expected_bucket_owner(bucket.owner());
-        bucket.budget.call(HOLD, request.send()).await.map(drop)
+        bucket.budget.call(HOLD, with_md5(request.customize()).send()).await.map(drop)
     }
 
     /// Writing tags replaces all of them, so the others are read first and written back.
@@ -117,6 +118,6 @@ impl Pinner {
             .version_id(id.as_asked())
             .tagging(tagging)
             .set_expected_bucket_owner(bucket.owner());
-        bucket.budget.call(WRITE_TAGS, request.send()).await.map(drop)
+        bucket.budget.call(WRITE_TAGS, with_md5(request.customize()).send()).await.map(drop)
     }
 }

@@ -99,12 +99,19 @@ pub(super) async fn retention(bucket: &Bucket, key: &Tag, id: &VersionId) -> Ret
                 _ => Retained::Unknown,
             }
         }
-        Err(failure) if failure.is_code(&["NoSuchObjectLockConfiguration"]) => Retained::No,
+        Err(failure) if never_locked(&failure, bucket.state().await.object_lock) => Retained::No,
         Err(failure) => {
             tracing::debug!(%key, "the retention of {key} could not be read: {failure:?}");
             Retained::Unknown
         }
     }
+}
+
+/// Whether this answer says that a version never had a hold or a retention. S3 has an error code for that. Ceph's gateway
+/// answers with the bucket's: believed only of a bucket that is known to have Object Lock.
+pub(super) fn never_locked(failure: &Failure, object_lock: Option<bool>) -> bool {
+    failure.is_code(&["NoSuchObjectLockConfiguration"])
+        || (object_lock == Some(true) && failure.is_code(&["ObjectLockConfigurationNotFoundError"]))
 }
 
 fn mode_of_retention(mode: &aws_sdk_s3::types::ObjectLockRetentionMode) -> LockMode {

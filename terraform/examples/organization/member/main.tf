@@ -21,36 +21,36 @@ variable "region" {
 }
 
 variable "function_role" {
-  description = "The function's role: the output of that name of examples/organization."
+  description = "ARN of the function's role: the output function_role of examples/organization."
   type        = string
 }
 
 variable "mode" {
-  description = "audit or enforce, as the function."
+  description = "audit or enforce: the same as the function's mode."
   type        = string
   default     = "audit"
 }
 
 variable "external_id" {
-  description = "What the function must say when it takes the role."
+  description = "The external ID that the function must send when it assumes the role."
   type        = string
   sensitive   = true
 }
 
 variable "repository_prefixes" {
-  description = "Repositories whose names begin so are looked after."
+  description = "Prefixes of the repositories that are protected."
   type        = list(string)
   default     = ["shop/"]
 }
 
 variable "protected_repositories" {
-  description = "Repositories whose lifecycle policy is written here, with pins claimed in front of your rules."
+  description = "Repositories whose lifecycle policy is written here: a rule that keeps pins, in front of your rules."
   type        = list(string)
   default     = []
 }
 
 variable "lifecycle_rules" {
-  description = "Your own rules."
+  description = "Your own lifecycle rules."
   type        = any
   default     = []
 }
@@ -90,6 +90,6 @@ module "protection" {
 }
 
 output "role" {
-  description = "The role's ARN, which the policy's assume_role names."
+  description = "The role's ARN, for assume_role in the policy."
   value       = module.role.role_arns[var.mode]
 }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::ecr::{self, GrammarProblem, Lifecycle, Lint, LintKind, Pace, Push};
-use super::fate::{Displaced, Fate, Stirred};
-use super::kinds::Foreseen;
+use super::effects::{Displaced, Fate, Foreseen, Stirred};
 use super::{Advice, AdviceKind, Arrival, Known, Outlook, Situation};
 use crate::model::{ArtifactId, Digest, Due, EcrImage, EcrRepository, Pin, Setting, Snapshot, Threat};
 

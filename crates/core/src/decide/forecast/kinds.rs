@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::effects::Foreseen;
 use super::{Outlook, Situation, ecr, images, objects, s3};
 use crate::model::{ArtifactId, Certainty, EcrRepository, Effect, Retention, Setting, Snapshot, Tag};
 
@@ -44,19 +45,6 @@ pub fn toll(situation: &Situation<'_>, at: Timestamp) -> Option<Toll> {
         }
     }
     Some(toll)
-}
-
-/// What the rules would do to one artifact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Foreseen {
-    /// What.
-    pub effect: Effect,
-    /// By which rule.
-    pub rule: String,
-    /// How sure it is.
-    pub certainty: Certainty,
-    /// Why.
-    pub why: String,
 }
 
 /// What the rules would do by then to every artifact, pinned as the situation says; none where that is not known.

@@ -3,6 +3,7 @@
 
 mod advice;
 pub mod ecr;
+pub(super) mod effects;
 pub(super) mod fate;
 mod images;
 mod json;
@@ -21,7 +22,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::{ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag, Threat};
 
 pub use advice::{Advice, AdviceKind};
-pub use kinds::{Foreseen, Toll, foreseen, outlook, recommend, toll};
+pub use effects::Foreseen;
+pub use kinds::{Toll, foreseen, outlook, recommend, toll};
 pub(super) use kinds::{claimed, renumbered, under, without_pins, without_tags};
 pub use rehearsal::{Previewed, compare};
 pub use row::{artifacts, row, untagged};

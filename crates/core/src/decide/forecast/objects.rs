@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::fate::{Fate, Stirred};
-use super::kinds::Foreseen;
+use super::effects::{Fate, Foreseen, Stirred};
 use super::s3::{self, Lint, LintKind};
 use super::{Advice, AdviceKind, Known, Outlook, Situation};
 use crate::model::{ArtifactId, BucketLifecycle, BucketRetention, Effect, Inspection, ObservedTag};

@@ -3,12 +3,11 @@
 
 use crate::model::{Control, Manager, Updates};
 
-use super::platforms::{Told, dead};
+use super::journey::{Journey, Told, dead};
 use super::shell::{Command, Unsafe};
-use super::ways::Journey;
 
 /// Kinds that keep revisions which `undo` goes back to.
-const UNDONE: [&str; 4] = ["deployment", "statefulset", "daemonset", "rollout"];
+const UNDONE: [&str; 5] = ["deployment", "deploymentconfig", "statefulset", "daemonset", "rollout"];
 
 pub(super) fn way(journey: &Journey<'_>, context: Option<&str>) -> Told {
     let none = Control::default();
@@ -47,7 +46,9 @@ impl Steps<'_, '_> {
     }
 
     fn kubectl(&self, verb: &'static str) -> Command {
-        let command = Command::new("kubectl").option("--context", self.context);
+        // Of OpenShift's own kinds its own program alone knows how they go back.
+        let program = if self.kind() == "deploymentconfig" { "oc" } else { "kubectl" };
+        let command = Command::new(program).option("--context", self.context);
         command.option("--namespace", self.journey.workload.namespace.as_deref()).say(verb)
     }
 
@@ -195,6 +196,7 @@ impl Steps<'_, '_> {
         let address = journey.address.unwrap_or(&journey.to);
         match self.kind() {
             "deployment"
+            | "deploymentconfig"
             | "statefulset"
             | "daemonset"
             | "rollout"
@@ -235,7 +237,9 @@ impl Steps<'_, '_> {
             });
         }
         match self.kind() {
-            "deployment" | "statefulset" | "daemonset" => commands.push(self.itself("rollout status").line()),
+            "deployment" | "deploymentconfig" | "statefulset" | "daemonset" => {
+                commands.push(self.itself("rollout status").line());
+            }
             "rollout" => {
                 commands.push(self.itself("argo rollouts status").line());
                 if let Ok(promote) = self.itself("argo rollouts promote").say("--full").line() {

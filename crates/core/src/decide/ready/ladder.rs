@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::decide::changes::is_past;
+use crate::decide::labels::Labels;
 use crate::decide::readiness::is_wanted;
 use crate::model::{ArtifactId, Evidence, Provenance, Tag, TagStatus, Tenure};
 use crate::outcome::forecast::{RepositoryForecast, RulesFound, TargetForecast};
+use crate::outcome::known_as::KnownAs;
 use crate::outcome::ready::{Lasts, MovedTag, Rung};
 use crate::outcome::report::{PinReport, Reason, TargetReport};
 
@@ -16,16 +18,16 @@ use super::{Facts, Uses};
 /// Of those who say that a release ran, so many are named.
 const NAMED: usize = 4;
 
-pub(super) fn rungs(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<Rung> {
-    facts.row.targets.iter().map(|target| rung(facts, uses, target)).collect()
+pub(super) fn rungs(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>) -> Vec<Rung> {
+    facts.row.targets.iter().map(|target| rung(facts, uses, labels, target)).collect()
 }
 
-fn rung(facts: &Facts<'_>, uses: &Uses<'_>, forecast: &TargetForecast) -> Rung {
+fn rung(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forecast: &TargetForecast) -> Rung {
     let target = &forecast.target;
     let provenance = facts.said.get(&target.artifact).and_then(|said| said.as_ref().ok());
     let Provenance { commit, source, .. } = provenance.cloned().unwrap_or_default();
     let (first_seen, last_seen) = seen(facts, uses, target);
-    let (unchanged, moved) = unchanged(facts, uses, target);
+    let (unchanged, moved) = unchanged(facts, uses, labels, target);
     let (schema, _) = facts.question(uses).said(target);
     let (evidence, by) = evidence(uses, target);
     Rung {
@@ -33,6 +35,7 @@ fn rung(facts: &Facts<'_>, uses: &Uses<'_>, forecast: &TargetForecast) -> Rung {
         rank: target.rank,
         address: facts.addresses.get(&target.artifact).cloned(),
         tags: target.references.clone(),
+        name: name(target),
         running: target.running,
         wanted: is_wanted(target),
         first_seen,
@@ -51,6 +54,14 @@ fn rung(facts: &Facts<'_>, uses: &Uses<'_>, forecast: &TargetForecast) -> Rung {
         commit,
         repository_url: source.map(String::from),
     }
+}
+
+/// As the report calls it.
+fn name(target: &TargetReport) -> Option<String> {
+    target.known_as().map(|known| match known {
+        KnownAs::Now(tag) => tag.to_string(),
+        KnownAs::Once(tag) => format!("was {tag}"),
+    })
 }
 
 /// When it first ran, and when it last did, as far as platforms tell and the ledger saw.
@@ -108,7 +119,12 @@ fn evidence(uses: &Uses<'_>, target: &TargetReport) -> (Evidence, Vec<String>) {
 
 /// Whether the tags that it was deployed by still name it. Bytes cannot change; what a tag means can, and a workload
 /// that names a tag starts what the tag names then.
-fn unchanged(facts: &Facts<'_>, uses: &Uses<'_>, target: &TargetReport) -> (Option<bool>, Vec<MovedTag>) {
+fn unchanged(
+    facts: &Facts<'_>,
+    uses: &Uses<'_>,
+    labels: &Labels<'_>,
+    target: &TargetReport,
+) -> (Option<bool>, Vec<MovedTag>) {
     let state = facts.input.state;
     let mut tags: BTreeSet<&Tag> = uses.of(&target.artifact).iter().filter_map(|used| used.tag()).collect();
     let claims = state.claims.values().flat_map(|claims| claims.iter());
@@ -123,7 +139,6 @@ fn unchanged(facts: &Facts<'_>, uses: &Uses<'_>, target: &TargetReport) -> (Opti
         return (None, Vec::new());
     }
     // A tag that moves by design says nothing about the bytes that it named.
-    let labels = facts.input.labels();
     tags.retain(|tag| !facts.input.rules.may_move(tag, labels.of(tag)));
     let mut moved = Vec::new();
     for tag in tags {
@@ -151,7 +166,7 @@ pub(super) fn meaning(facts: &Facts<'_>, tag: &Tag) -> Meaning {
     if object.is_some_and(|object| is_past(object, known, facts.input.snapshot.made)) {
         return Meaning::Unknown;
     }
-    match (listed.map(|listed| &listed.target), known.map(|history| history.status)) {
+    match (listed.map(|listed| &listed.target), known.map(|history| history.status())) {
         (Some(crate::model::Resolution::Artifact(artifact)), _) => Meaning::Names(artifact.clone()),
         (Some(crate::model::Resolution::Unknown), _) => Meaning::Unknown,
         // Not found once may be a fault of the look (I4).

@@ -6,8 +6,9 @@
 //! | `sides` | what runs now, and what is wanted |
 //! | `ladder` | each release: evidence, pin, tags, how long it lasts |
 //! | `verdict` | all three |
-//! | `ways`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
+//! | `ways`, `journey`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
 
+mod journey;
 mod kubernetes;
 mod ladder;
 mod platforms;
@@ -20,11 +21,15 @@ use std::collections::BTreeMap;
 
 use crate::model::{ArtifactId, Code, Gap, Provenance, Severity};
 use crate::outcome::forecast::RepositoryForecast;
-use crate::outcome::ready::RepositoryReady;
+use crate::outcome::known_as::KnownAs;
+use crate::outcome::ready::{RepositoryReady, Verdict};
 use crate::outcome::report::TargetReport;
+use crate::outcome::status::ServiceStatus;
 
 use super::database::Question;
-use super::plan::{Input, Plan};
+use super::facts as once;
+use super::input::Input;
+use super::plan::Plan;
 use super::rollout::Uses;
 
 /// Everything the page is made from.
@@ -62,20 +67,24 @@ impl Facts<'_> {
 /// The page of one repository.
 #[must_use]
 pub fn page(facts: &Facts<'_>) -> RepositoryReady {
-    let uses = Uses::new(facts.input);
-    let answer = verdict::answer(facts, &uses);
+    let once = once::Facts::of(facts.input);
+    let uses = once.uses();
+    let answer = verdict::answer(facts, uses);
     let report = &facts.plan.report;
     let mut gaps = report.gaps.clone();
     gaps.extend(facts.said.values().filter_map(|said| said.as_ref().err().cloned()));
     gaps.sort();
     gaps.dedup();
+    let complete = gaps.is_empty() && facts.row.complete;
+    let (status, verdict) = placed(facts.plan, answer.verdict, complete);
     RepositoryReady {
         source: report.source.clone(),
         name: report.name.clone(),
-        complete: gaps.is_empty() && facts.row.complete,
+        complete,
         gaps,
         keep: report.rollback.keep,
-        verdict: answer.verdict,
+        status,
+        verdict,
         why: answer.why,
         from: answer.from.map(|target| target.artifact.clone()),
         to: answer.to.map(|target| target.artifact.clone()),
@@ -85,11 +94,25 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         database: answer.database,
         intact: answer.intact,
         find_out: answer.find_out,
-        ladder: ladder::rungs(facts, &uses),
-        back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, &uses, answer.from, to)),
+        ladder: ladder::rungs(facts, uses, once.labels()),
+        back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, uses, answer.from, to)),
         forward: ways::forward(facts, answer.from),
-        now: sides::now(facts, &uses),
-        wanted: sides::wanted(facts, &uses),
+        now: sides::now(facts, uses),
+        wanted: sides::wanted(facts, uses),
+    }
+}
+
+/// The report's word for the service, and what is left to do: what images say of the database makes a service ready, or not
+/// ready, and nothing else.
+fn placed(plan: &Plan, verdict: Verdict, complete: bool) -> (ServiceStatus, Verdict) {
+    let reported = ServiceStatus::of(&plan.report, &plan.findings);
+    match (reported, verdict) {
+        (ServiceStatus::NoEarlierRelease, Verdict::RollForward) => (reported, Verdict::NoEarlierRelease),
+        (ServiceStatus::Unknown | ServiceStatus::NotProtected | ServiceStatus::Protected, Verdict::RollForward) => {
+            (ServiceStatus::NotReady, verdict)
+        }
+        (ServiceStatus::Protected, Verdict::RollBack) if complete => (ServiceStatus::Ready, verdict),
+        _ => (reported, verdict),
     }
 }
 
@@ -100,29 +123,19 @@ fn lacking(plan: &Plan) -> Vec<String> {
     missing.map(|finding| finding.message.clone()).collect()
 }
 
-/// Every critical finding but those that say the same as `lacking`.
+/// Every open critical finding but those that say the same as `lacking`.
 fn criticals(plan: &Plan) -> Vec<String> {
-    let critical = plan.findings.iter().filter(|finding| finding.severity == Severity::Critical);
+    let open = plan.findings.iter().filter(|finding| finding.waived.is_none());
+    let critical = open.filter(|finding| finding.severity == Severity::Critical);
     let others = critical.filter(|finding| finding.code != Code::TargetMissing || finding.artifact.is_some());
     others.map(|finding| finding.message.clone()).collect()
 }
 
 /// What a release is called in a sentence: by its tag, else by the start of its digest.
 fn called(target: &TargetReport) -> String {
-    use crate::outcome::report::Reason;
-    let release = || {
-        target.reasons.iter().find_map(|reason| match reason {
-            Reason::ReleaseTag { tag } => Some(tag.to_string()),
-            _ => None,
-        })
-    };
-    // In the order in which people know them: first as workloads name it.
-    let now = target.references.first().map(ToString::to_string);
-    let had = || {
-        target.reasons.iter().find_map(|reason| match reason {
-            Reason::ReleasedAs { tag } => Some(format!("{} (once {tag})", target.artifact.short())),
-            _ => None,
-        })
-    };
-    now.or_else(release).or_else(had).unwrap_or_else(|| target.artifact.short())
+    match target.known_as() {
+        Some(KnownAs::Now(tag)) => tag.to_string(),
+        Some(KnownAs::Once(tag)) => format!("{} (once {tag})", target.artifact.short()),
+        None => target.artifact.short(),
+    }
 }

@@ -3,12 +3,9 @@
 use crate::model::{ArtifactId, Commit, Manager, Pin, Platform};
 use crate::outcome::ready::Way;
 
+use super::journey::{Journey, Told, dead};
 use super::kubernetes;
 use super::shell::{Command, Unsafe};
-use super::ways::{Dead, Journey};
-
-/// Commands, and what to know about them.
-pub(super) type Told = (Vec<Result<String, Unsafe>>, Vec<String>);
 
 pub(super) fn way(journey: &Journey<'_>) -> Way {
     let (commands, mut notes) = match &journey.workload.platform {
@@ -31,22 +28,6 @@ pub(super) fn way(journey: &Journey<'_>) -> Way {
         to_revision: journey.to_revision.ok().map(str::to_owned),
         commands,
         notes,
-    }
-}
-
-/// Why the platform's own old state is not gone back to.
-pub(super) fn dead(journey: &Journey<'_>, dead: Dead) -> String {
-    let Journey { to, .. } = journey;
-    match dead {
-        Dead::Unknown => format!("it has no state of its own left that holds {to}: the bytes are named instead"),
-        Dead::TagMoved => {
-            format!(
-                "its own old state names {to} by a tag that names other bytes now: going back to it would start those"
-            )
-        }
-        Dead::TagUnknown => {
-            format!("its own old state names {to} by a tag, and what that names now could not be told")
-        }
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn now(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<RunningNow> {
                 Reason::Running { via } => (via.clone(), seen(via)),
                 Reason::MovingTagNow { tag } => {
                     let history = facts.input.state.tags.get(tag).and_then(|history| history.latest());
-                    (format!("tag {tag}"), history.map(|sighting| sighting.since.at))
+                    (format!("tag {tag}"), history.map(|sighting| sighting.since().at))
                 }
                 _ => continue,
             };

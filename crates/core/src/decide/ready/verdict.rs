@@ -76,7 +76,7 @@ pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>) -> Answer<'a> {
     let first = candidates.first().map(|candidate| candidate.target);
     let find_out = match verdict {
         Verdict::Unknown => find_out(facts, to.or(first), &database),
-        Verdict::RollBack | Verdict::RollForward => Vec::new(),
+        Verdict::RollBack | Verdict::RollForward | Verdict::NoEarlierRelease => Vec::new(),
     };
     Answer { verdict, why, from, to, asked, database, intact, find_out }
 }
@@ -112,11 +112,10 @@ fn why(
             (None, _) => {
                 let left = facts.plan.readiness.went_back_from.as_ref();
                 match facts.plan.report.targets.iter().find(|target| Some(&target.artifact) == left) {
-                    Some(left) => format!(
-                        "production ran no earlier release that is known; it went back from {}, which is newer",
-                        called(left)
-                    ),
-                    None => "production ran no earlier release that is known".to_owned(),
+                    Some(left) => {
+                        format!("no earlier release is known; it went back from {}, which is newer", called(left))
+                    }
+                    None => "no earlier release is known".to_owned(),
                 }
             }
             (Some(_), Verdict::Unknown) => {

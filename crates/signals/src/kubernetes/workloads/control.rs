@@ -9,8 +9,9 @@ use prodpin_core::model::{Control, Manager};
 /// Of a workload with a template.
 pub(super) fn of(workload: &Templated) -> Control {
     let spec = &workload.spec;
-    let labels: Vec<String> =
-        spec.selector.match_labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
+    let own = spec.selector.labels.iter().filter_map(|(label, value)| Some((label, value.as_str()?)));
+    let all = spec.selector.match_labels.iter().map(|(label, value)| (label, value.as_str())).chain(own);
+    let labels: Vec<String> = all.map(|(label, value)| format!("{label}={value}")).collect();
     let is_plain = !labels.is_empty() && spec.selector.match_expressions.is_empty();
     Control {
         paused: spec.paused,

@@ -34,7 +34,7 @@ impl<'o> Template<'o> {
 }
 
 impl Teller<'_> {
-    /// A Deployment or Rollout with the ReplicaSets it made.
+    /// A Deployment, Rollout or DeploymentConfig with the sets it made.
     pub(super) fn deployment<'o>(
         &mut self,
         kind: &'o str,
@@ -43,27 +43,7 @@ impl Teller<'_> {
     ) -> Vec<Template<'o>> {
         self.history_limit(kind, workload);
         self.control(kind, workload);
-        let revision = |set: &'o Templated| {
-            let annotations = &set.metadata.annotations;
-            match kind {
-                "rollout" => annotations.rollout_revision.as_deref(),
-                _ => annotations.deployment_revision.as_deref(),
-            }
-        };
-        let number = |set: &'o Templated| revision(set).and_then(|text| text.parse::<u64>().ok());
-        let mut sets = sets.to_vec();
-        sets.sort_by_key(|set| (number(set), set.metadata.creation_timestamp));
-        let revisions: Vec<Revision> = sets
-            .iter()
-            .map(|set| Revision {
-                number: number(set),
-                first_number: set.metadata.annotations.first_revision(),
-                made: set.metadata.creation_timestamp,
-                pods: self.pods(&set.metadata.uid, set.status.ready_replicas, || {
-                    set.spec.replicas.unwrap_or(0) > 0 || set.status.replicas.unwrap_or(0) > 0
-                }),
-            })
-            .collect();
+        let (sets, revisions) = self.sets(sets);
         let controller = Controller {
             scaled_to_zero: workload.spec.replicas == Some(0),
             paused: workload.spec.paused || !workload.status.pause_conditions.is_empty(),
@@ -79,7 +59,7 @@ impl Teller<'_> {
             // The Deployment's own annotations are of today; each ReplicaSet was given those of its day.
             let own = (at == newest && unmade.is_none()).then_some(&workload.metadata.annotations);
             templates.push(Template {
-                revision: revision(set).map(Arc::from),
+                revision: set.metadata.annotations.revision().map(Arc::from),
                 introduced: Some(status.introduced),
                 said: std::iter::once(&set.metadata.annotations).chain(own).collect(),
                 ..Template::of(kind, &workload.metadata, &set.spec.template, status.tenure)
@@ -92,16 +72,53 @@ impl Teller<'_> {
         templates
     }
 
-    /// A ReplicaSet that no Deployment looks after.
-    pub(super) fn replica_set<'o>(&mut self, set: &'o Templated) -> Template<'o> {
-        self.control("replicaset", set);
+    /// Sets of one workload in the order of its revisions, and what is known of each.
+    fn sets<'o>(&self, sets: &[&'o Templated]) -> (Vec<&'o Templated>, Vec<Revision>) {
+        let number = |set: &Templated| set.metadata.annotations.revision().and_then(|text| text.parse::<u64>().ok());
+        let mut sets = sets.to_vec();
+        sets.sort_by_key(|set| (number(set), set.metadata.creation_timestamp));
+        let revision = |set: &&Templated| Revision {
+            number: number(set),
+            first_number: set.metadata.annotations.first_revision(),
+            made: set.metadata.creation_timestamp,
+            pods: self.pods(&set.metadata.uid, set.status.ready_replicas, || {
+                set.spec.replicas.unwrap_or(0) > 0 || set.status.replicas.unwrap_or(0) > 0
+            }),
+        };
+        let revisions = sets.iter().map(revision).collect();
+        (sets, revisions)
+    }
+
+    /// A ReplicaSet or ReplicationController that nothing else looks after.
+    pub(super) fn replica_set<'o>(&mut self, kind: &'o str, set: &'o Templated) -> Template<'o> {
+        self.control(kind, set);
         let to_have = || set.spec.replicas.unwrap_or(1) > 0;
         let pods = self.pods(&set.metadata.uid, set.status.ready_replicas, to_have);
         let controller = Controller { scaled_to_zero: set.spec.replicas == Some(0), ..Controller::default() };
         let (statuses, _) = revisions::statuses(controller, &[Revision { pods, ..Revision::default() }]);
         let status = statuses[0];
         self.statuses.insert(set.metadata.uid.clone(), status);
-        Template::of("replicaset", &set.metadata, &set.spec.template, status.tenure)
+        Template::of(kind, &set.metadata, &set.spec.template, status.tenure)
+    }
+
+    /// Sets of a workload that itself was not read: the newest of them is what it wants, as far as they show.
+    pub(super) fn sets_of_another<'o>(&mut self, sets: &[&'o Templated]) -> Vec<Template<'o>> {
+        let (sets, revisions) = self.sets(sets);
+        let to_have_none = sets.last().is_some_and(|set| set.spec.replicas == Some(0));
+        let (statuses, _) =
+            revisions::statuses(Controller { scaled_to_zero: to_have_none, ..Controller::default() }, &revisions);
+        let mut templates = Vec::new();
+        for (set, status) in sets.into_iter().zip(statuses) {
+            let Some(owner) = set.metadata.controller() else { continue };
+            self.statuses.insert(set.metadata.uid.clone(), status);
+            templates.push(Template {
+                owner: Some((owner.kind.to_lowercase(), owner.name.clone())),
+                revision: set.metadata.annotations.revision().map(Arc::from),
+                introduced: Some(status.introduced),
+                ..Template::of("replicaset", &set.metadata, &set.spec.template, status.tenure)
+            });
+        }
+        templates
     }
 
     /// A StatefulSet or DaemonSet with its ControllerRevisions (E123).

@@ -1,5 +1,7 @@
 //! The IAM policies that are published, held against the calls that are made.
 
+use std::collections::BTreeSet;
+
 use crate::s3::*;
 
 /// Every permission that the calls of this source name, by the half that makes them.

@@ -84,7 +84,11 @@ impl Inspection<'_> {
         match Claim::of(self.rules, StorageClass::Standard) {
             Claim { rule: None, rival } => {
                 let message = match rival.filter(|rival| rival.claims_every_pin()) {
-                    Some(rival) => format!("rule {} claims the pins, but among other images", rival.priority),
+                    Some(rival) => format!(
+                        "rule {} also matches prodpin's pin tags ({}*), and no rule keeps them apart",
+                        rival.priority,
+                        Pin::PREFIX
+                    ),
                     None => format!("no rule claims every image tagged {}*", Pin::PREFIX),
                 };
                 lints.push(of(None, LintKind::ClaimAbsent, message, RECOMMENDED));

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::decide::wildcard;
+
 /// A pattern over a whole tag, in which `*` stands for any run of characters, the empty one included.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TagPattern {
@@ -28,21 +30,7 @@ impl TagPattern {
     /// Whether it matches the whole tag.
     #[must_use]
     pub fn matches(&self, tag: &str) -> bool {
-        let Some(first) = self.first else { return *self.text == *tag };
-        let (start, rest) = (&self.text[..first], &self.text[first + 1..]);
-        if !tag.starts_with(start) {
-            return false;
-        }
-        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let Some(mut left) = tag[first..].strip_suffix(last) else { return false };
-        // The leftmost place for each piece leaves the most room for the next.
-        middle.split('*').all(|piece| match left.find(piece) {
-            Some(at) => {
-                left = &left[at + piece.len()..];
-                true
-            }
-            None => false,
-        })
+        wildcard::matches_from(&self.text, self.first, tag)
     }
 
     /// The pattern as the policy writes it.

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::super::json::Json;
+use super::check::check;
 use super::xml;
 use crate::model::{
     BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, NoncurrentLimit, RuleFilter, StorageClass, TagSet,
@@ -144,31 +145,10 @@ impl Reading {
                 })
             }),
         };
-        self.check(&rule);
+        for problem in check(&rule) {
+            self.tell(problem);
+        }
         rule
-    }
-
-    /// What holds between a rule's parts.
-    fn check(&mut self, rule: &BucketRule) {
-        let acts = rule.expiration.is_some()
-            || rule.noncurrent_expiration.is_some()
-            || !rule.transitions.is_empty()
-            || !rule.noncurrent_transitions.is_empty()
-            || rule.abort_uploads_after.is_some();
-        if !acts {
-            self.tell("it does nothing; a rule needs at least one action");
-        }
-        if rule.expiration == Some(BucketExpiration::LoneMarkers) && !rule.filter.tags.is_empty() {
-            self.tell("ExpiredObjectDeleteMarker cannot go with tags: delete markers have none");
-        }
-        if rule.abort_uploads_after.is_some() && (!rule.filter.tags.is_empty() || rule.filter.larger_than.is_some()) {
-            self.tell("AbortIncompleteMultipartUpload cannot go with tags or sizes: uploads have none yet");
-        }
-        let counts = rule.noncurrent_expiration.is_some_and(|limit| limit.keep_newer > 0)
-            || rule.noncurrent_transitions.iter().any(|transition| transition.when.keep_newer > 0);
-        if counts && !rule.filter.written {
-            self.tell("NewerNoncurrentVersions needs a Filter in place of the older Prefix");
-        }
     }
 
     fn scope(&mut self, table: &Table<'_>) -> RuleFilter {

@@ -8,13 +8,14 @@
 //! | `fate` | every event of one key to a horizon (B71) |
 //! | `threats` | what of that happens to rollback targets |
 //! | `lint` | rules that cannot mean what they say |
-//! | `document`, `xml` | a configuration as people write it |
+//! | `document`, `xml`, `check` | a configuration as people write it, and what S3 refuses in it |
 //! | `recommend`, `write` | a configuration that spares pinned releases |
 //!
 //! The documentation leaves three things open, and each is read so as to frighten: what is due exactly at midnight acts
 //! at that midnight; whether delete markers count among the newer noncurrent versions is a maybe; and where the version
 //! that once followed has been deleted by hand, the next newer one stands in for it.
 
+mod check;
 mod document;
 mod doubt;
 mod fate;

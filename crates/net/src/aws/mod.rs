@@ -1,18 +1,27 @@
 //! What everything on an AWS SDK shares, sources and signals: how large an answer may be, and what a failed call means.
 
-use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::config::interceptors::{
+mod chain;
+mod gate;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut, InterceptorContext,
 };
-use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::{BoxError, SdkError};
-use aws_sdk_s3::primitives::SdkBody;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
 use futures::StreamExt as _;
 use http_body_util::{BodyStream, LengthLimitError, Limited, StreamBody};
 
 use super::http::USER_AGENT;
 use prodpin_core::model::Cause;
+
+pub use self::chain::{assume, loader, timeouts};
+pub use self::gate::{Allowed, Gated, Refused};
 
 /// Ends an answer that is larger than any that the service gives. The SDK reads whole bodies into memory (I20).
 #[derive(Debug, Clone, Copy)]
@@ -98,16 +107,6 @@ impl Intercept for NamesItself {
         headers.insert("user-agent", format!("{USER_AGENT} {sdk}").trim_end().to_owned());
         Ok(())
     }
-}
-
-/// A request that was held back before it was sent (I17).
-#[derive(Debug, thiserror::Error)]
-#[error("refused to send {what}: {reason}")]
-pub struct Refused {
-    /// What would have been sent.
-    pub what: String,
-    /// Why not.
-    pub reason: &'static str,
 }
 
 /// Credentials that were good and are not any more.

@@ -1,0 +1,70 @@
+//! What all findings about one repository share, and how its targets are called in them.
+
+use jiff::Timestamp;
+
+use crate::model::{Code, Finding, RepositoryKey, RepositoryName, Retention, Severity};
+use crate::outcome::report::{Reason, TargetReport};
+
+use super::input::Input;
+
+/// Fills in what all findings of a repository share.
+#[derive(Clone, Copy)]
+pub(super) struct Draft<'a> {
+    key: &'a RepositoryKey,
+    retention: &'a Retention,
+    now: Timestamp,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(input: &Input<'a>) -> Self {
+        Self { key: input.key, retention: &input.snapshot.retention, now: input.now }
+    }
+
+    pub(super) fn repository(&self) -> &'a RepositoryName {
+        &self.key.name
+    }
+
+    pub(super) fn retention(&self) -> &'a Retention {
+        self.retention
+    }
+
+    pub(super) fn finding(
+        &self,
+        code: Code,
+        severity: Severity,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Finding {
+        Finding::new(code, severity, message, remedy, self.now).of_repository(self.key)
+    }
+
+    /// About one target: its release tag and its artifact are named.
+    pub(super) fn of_target(
+        &self,
+        target: &TargetReport,
+        code: Code,
+        severity: Severity,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Finding {
+        names(self.finding(code, severity, message, remedy), target)
+    }
+}
+
+/// The same finding, with the release tag and the artifact of the target that it is about.
+pub(super) fn names(mut finding: Finding, target: &TargetReport) -> Finding {
+    finding.reference = target.reasons.iter().find_map(Reason::tag).map(ToString::to_string);
+    finding.artifact = Some(target.artifact.to_string());
+    finding
+}
+
+/// How a target is called in a sentence: as on the page, by the tag by which workloads name it, else its release tag, and
+/// its short digest. What was released under a tag that names it no longer is called by that.
+pub(super) fn name_of(target: &TargetReport) -> String {
+    let had = target.reasons.iter().find_map(Reason::tag);
+    let is_moved = !target.reasons.iter().any(|reason| matches!(reason, Reason::ReleaseTag { .. }));
+    match had.filter(|_| is_moved).or(target.references.first()).or(had) {
+        Some(tag) => format!("{tag} ({})", target.artifact.short()),
+        None => target.artifact.to_string(),
+    }
+}

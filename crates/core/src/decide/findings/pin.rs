@@ -1,0 +1,134 @@
+//! Pins that are lacking, were removed, name something else, or protect nothing.
+
+use std::collections::BTreeSet;
+
+use crate::decide::charts;
+use crate::decide::draft::{Draft, name_of};
+use crate::decide::input::Input;
+use crate::model::{Code, Event, Finding, Mode, Obstacle, Pin, PinFailure, Severity};
+use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
+
+use super::gap::next_step;
+
+/// A pin that had been removed and was made again in this run.
+pub(super) fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Option<Finding> {
+    let before = input.state.pinned.get(&target.artifact)?;
+    // A run may have made it again that died before it could say so.
+    let lost = |event: &Event| matches!(event, Event::PinLost { artifact } if *artifact == target.artifact);
+    let untold = target.pin == PinReport::Present && input.events.iter().any(lost);
+    (target.pin == PinReport::Created || untold).then(|| {
+        let message = format!("the pin of {} had been removed, and was made again", name_of(target));
+        let remedy = "find out what removes tags here";
+        let mut finding = draft.of_target(target, Code::PinMissing, Severity::High, message, remedy);
+        if untold {
+            finding.first_seen = before.at;
+        }
+        finding
+    })
+}
+
+/// Whether nothing worse than a lacking pin is wrong: what is broken has a finding of its own.
+pub(super) fn is_whole(target: &TargetReport) -> bool {
+    !target.obstacles.iter().any(|obstacle| match obstacle {
+        Obstacle::Missing
+        | Obstacle::PartMissing { .. }
+        | Obstacle::PartDamaged { .. }
+        | Obstacle::WrongBytes { .. } => true,
+        // An archived image takes no tag before it is restored (A43); an archived object can be held as it is.
+        Obstacle::Archived { .. } => target.artifact.digest().is_some(),
+        _ => false,
+    })
+}
+
+/// How a lacking pin is told: what was tried, and what the run may do.
+pub(super) fn unpinned(
+    mode: Mode,
+    name: &str,
+    was_pinned: bool,
+    attempt: Option<&Result<(), PinFailure>>,
+) -> (Severity, String, String) {
+    let enforce = "run `prodpin enforce`".to_owned();
+    match (attempt, mode) {
+        (Some(Err(failure)), _) => {
+            (Severity::High, format!("{name} could not be pinned: {failure}"), next_step(failure.cause).to_owned())
+        }
+        (Some(Ok(())), _) => (
+            Severity::High,
+            format!("{name}: the pin was accepted, and reading it back does not find it"),
+            "check for a rule or a job that removes tags as soon as they appear".to_owned(),
+        ),
+        (None, _) if was_pinned => (
+            Severity::High,
+            format!("the pin of {name} is gone"),
+            format!("{enforce}, and find out what removes tags here"),
+        ),
+        (None, Mode::Audit | Mode::EnforceDryRun) => (Severity::Medium, format!("{name} is not pinned yet"), enforce),
+        (None, Mode::Enforce) => (
+            Severity::Medium,
+            format!("{name} is not pinned yet"),
+            "the next run pins it once all of its parts could be read".to_owned(),
+        ),
+    }
+}
+
+/// Pin tags that name another artifact than their own name says, whether or not that is a target today.
+pub(super) fn moved(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Vec<Finding> {
+    let pins = input.snapshot.tags.iter().filter_map(|tag| {
+        let pin = Pin::read(&tag.name)?;
+        let artifact = tag.target.artifact()?;
+        (!artifact.digest().is_some_and(|digest| pin.names(digest))).then_some((tag, artifact))
+    });
+    let judged: BTreeSet<String> = report
+        .targets
+        .iter()
+        .filter_map(|target| target.artifact.digest().map(|digest| Pin::of(digest).to_string()))
+        .collect();
+    pins.filter(|(tag, _)| !judged.contains(tag.name.as_str()))
+        .map(|(tag, artifact)| {
+            let message = format!("pin {} names {artifact}", tag.name);
+            let remedy =
+                "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make";
+            let mut finding = draft.finding(Code::PinMoved, Severity::Critical, message, remedy);
+            finding.reference = Some(tag.name.to_string());
+            finding.artifact = Some(artifact.to_string());
+            finding
+        })
+        .collect()
+}
+
+/// Targets that carry a mark which nothing enforces.
+pub(super) fn marked_only(draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
+    let (severity, message, remedy) = charts::unsupported(report)?;
+    Some(draft.finding(Code::PinIneffective, severity, message, remedy))
+}
+
+/// Proofs that are lacking although everything that could be asked was answered.
+pub(super) fn unproven(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Vec<Finding> {
+    if !input.snapshot.listing_is_complete() {
+        return Vec::new();
+    }
+    let failures: Vec<&PinFailure> = input.attempts.values().filter_map(|attempt| attempt.as_ref().err()).collect();
+    let details: BTreeSet<&str> = report
+        .targets
+        .iter()
+        .flat_map(|target| &target.obstacles)
+        .filter_map(|obstacle| match obstacle {
+            Obstacle::Unproven { detail } => Some(detail.as_str()),
+            _ => None,
+        })
+        .filter(|detail| !report.gaps.iter().any(|gap| gap.detail == *detail))
+        .filter(|detail| !failures.iter().any(|failure| failure.detail == *detail))
+        .collect();
+    details
+        .into_iter()
+        .map(|detail| {
+            let message = format!("protection is not proven: {detail}");
+            draft.finding(
+                Code::PinIneffective,
+                Severity::Medium,
+                message,
+                "unknown is not protected: settle it, and run again",
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,231 @@
+//! Targets that are gone, broken or out of reach, references to none, and whether enough are left.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::decide::draft::{Draft, name_of, names};
+use crate::decide::facts::Facts;
+use crate::decide::input::Input;
+use crate::decide::prospects::Prospects;
+use crate::decide::{charts, collision, commands, evidence, forecast};
+use crate::model::{Code, Finding, Obstacle, Retention, RunningReference, Severity};
+use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
+
+use super::{gap::next_step, pin};
+
+/// What is wrong with one target.
+pub(super) fn findings(
+    input: &Input<'_>,
+    draft: Draft<'_>,
+    target: &TargetReport,
+    report: &RepositoryReport,
+    prospects: &Prospects,
+) -> Vec<Finding> {
+    let judged = Judged { input, draft, target, report, prospects, name: name_of(target) };
+    let collision = collision::of(draft, &judged.name, target, prospects, input.now);
+    let collision = collision.map(|(severity, message, remedy)| {
+        draft.of_target(target, Code::LifecycleCollision, severity, message, remedy)
+    });
+    let obstacles = target.obstacles.iter().filter_map(|obstacle| judged.obstacle(obstacle));
+    collision.into_iter().chain(obstacles).chain(judged.failed()).collect()
+}
+
+/// One target, and what it is judged by.
+struct Judged<'t> {
+    input: &'t Input<'t>,
+    draft: Draft<'t>,
+    target: &'t TargetReport,
+    report: &'t RepositoryReport,
+    prospects: &'t Prospects,
+    name: String,
+}
+
+impl Judged<'_> {
+    /// An obstacle that is told by itself; the others are told elsewhere, or once for the source.
+    fn obstacle(&self, obstacle: &Obstacle) -> Option<Finding> {
+        let Self { input, draft, target, name, .. } = self;
+        let (code, severity, message, remedy) = match obstacle {
+            Obstacle::Missing => {
+                let remedy = format!("{}; {}", charts::bring_back(input.snapshot.kind), self.meanwhile());
+                (Code::TargetMissing, Severity::Critical, format!("{name} does not exist any more"), remedy)
+            }
+            Obstacle::WrongBytes { detail } => {
+                let (code, message, remedy) = charts::wrong_bytes(input.snapshot.kind, name, detail);
+                (code, Severity::Critical, message, remedy)
+            }
+            Obstacle::Archived { class } => {
+                let message = format!("{name} lies in archive storage ({class}) and cannot be deployed at once");
+                (Code::TargetArchived, Severity::High, message, self.restore(class))
+            }
+            Obstacle::Hidden { marker } => {
+                let message = format!("a delete marker hides {name} from readers by key");
+                (Code::TargetHidden, Severity::High, message, self.unhide(marker))
+            }
+            Obstacle::Lifecycle { rule, effect, due: None } => {
+                let message = format!("lifecycle rule {rule:?} reaches {name}: {effect}");
+                let remedy = "narrow the rule's filter so that it spares releases".to_owned();
+                (Code::LifecycleCollision, Severity::High, message, remedy)
+            }
+            Obstacle::PinMoved { to } => {
+                let message = format!("the pin of {name} names {to} instead");
+                let remedy =
+                    "somebody moved it: find out who can push here; prodpin never moves a tag that it did not make";
+                (Code::PinMoved, Severity::Critical, message, remedy.to_owned())
+            }
+            Obstacle::Unpinned => {
+                let (severity, message, remedy) = self.unpinned()?;
+                (Code::PinMissing, severity, message, remedy)
+            }
+            // Those that were worked out have been told, with their dates.
+            Obstacle::Lifecycle { due: Some(_), .. } => return None,
+            // These are told together, by `evidence`.
+            Obstacle::PartMissing { .. } | Obstacle::PartDamaged { .. } | Obstacle::Contradiction { .. } => return None,
+            Obstacle::PinRefused { .. }
+            | Obstacle::NoPins { .. }
+            | Obstacle::NoObjectLock
+            | Obstacle::Unversioned
+            // Told once for the source.
+            | Obstacle::CleanupUnknown { .. }
+            | Obstacle::Unproven { .. } => return None,
+        };
+        Some(draft.of_target(target, code, severity, message, remedy))
+    }
+
+    fn meanwhile(&self) -> String {
+        let rollback = &self.report.rollback;
+        match rollback.to.as_ref().filter(|_| rollback.intact == Some(true)) {
+            Some(to) => format!("roll back to {} meanwhile", to.short()),
+            None => "nothing else is left to roll back to".to_owned(),
+        }
+    }
+
+    fn restore(&self, class: &str) -> String {
+        match &self.input.snapshot.retention {
+            Retention::Unruled => "restore it, and keep releases out of archive transitions".to_owned(),
+            Retention::Bucket(bucket) => {
+                let how = commands::restore_object(bucket, &self.target.artifact, class);
+                let how = how.map_or_else(String::new, |command| format!(": `{command}`"));
+                format!("restore it, which takes minutes to hours, and keep releases out of archives{how}")
+            }
+            Retention::Ecr(ecr) => format!(
+                "restore it, which takes up to 20 minutes as a rule: `{}`",
+                commands::restore(&self.input.key.name, ecr, &self.target.artifact)
+            ),
+        }
+    }
+
+    fn unhide(&self, marker: &str) -> String {
+        let command = match &self.input.snapshot.retention {
+            Retention::Bucket(bucket) => commands::unhide(bucket, &self.target.artifact, marker),
+            Retention::Unruled | Retention::Ecr(_) => None,
+        };
+        match command {
+            None => format!("remove the delete marker, version {marker}"),
+            Some(command) => format!("remove the delete marker: `{command}`"),
+        }
+    }
+
+    fn unpinned(&self) -> Option<(Severity, String, String)> {
+        let Self { input, target, .. } = self;
+        let was_pinned = input.state.pinned.contains_key(&target.artifact);
+        // Refused is not lacking: that has a finding of its own, for all of them.
+        if !pin::is_whole(target) || (target.pin == PinReport::Refused && !was_pinned) {
+            return None;
+        }
+        let attempt = input.attempts.get(&target.artifact);
+        let (mut severity, mut message, remedy) = pin::unpinned(input.mode, &self.name, was_pinned, attempt);
+        if let Some(threat) = self.prospects.unless_pinned(&target.artifact) {
+            severity = severity.max(forecast::severity(threat, input.now).min(Severity::High));
+            message.push_str(&collision::unless_pinned(threat));
+        }
+        Some((severity, message, remedy))
+    }
+
+    /// A pin that was tried in vain, where that is not told as a lack.
+    fn failed(&self) -> Option<Finding> {
+        let Self { input, draft, target, name, .. } = self;
+        let Some(Err(failure)) = input.attempts.get(&target.artifact) else { return None };
+        let told = target.obstacles.contains(&Obstacle::Unpinned) || target.pin != PinReport::Failed;
+        let message = format!("{name} could not be pinned: {failure}");
+        (!told).then(|| draft.of_target(target, Code::PinMissing, Severity::High, message, next_step(failure.cause)))
+    }
+}
+
+/// What is to be known of the evidence about a target.
+pub(super) fn of_evidence(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Vec<Finding> {
+    let inspection = input.inspections.get(&target.artifact);
+    let found = evidence::findings(draft, &name_of(target), target, inspection, input.snapshot.kind);
+    found.into_iter().map(|finding| names(finding, target)).collect()
+}
+
+/// References that a signal names and that do not exist.
+pub(super) fn dangling(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Finding> {
+    if !input.snapshot.listing_is_complete() {
+        return Vec::new();
+    }
+    let mut seen: BTreeSet<(&RunningReference, &Arc<str>)> = BTreeSet::new();
+    let dangling = input.uses().dangling().iter().copied();
+    dangling
+        .filter(|running| seen.insert((&running.reference, &running.via)))
+        .filter_map(|running| {
+            let RunningReference::Tag(tag) = &running.reference else { return None };
+            let unread = input.snapshot.tags.iter().any(|observed| observed.name == *tag);
+            if unread {
+                return None;
+            }
+            let message = match running.runs_now() {
+                true => format!("{} names {tag} as running, and there is no such tag", running.via),
+                false => format!("{} wants {tag}, and there is no such tag: it cannot start", running.via),
+            };
+            let mut finding = draft.finding(
+                Code::TargetMissing,
+                Severity::Critical,
+                message,
+                "name it by digest, or correct the reference",
+            );
+            finding.reference = Some(tag.to_string());
+            Some(finding)
+        })
+        .collect()
+}
+
+/// Whether there is enough to roll back to.
+pub(super) fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
+    let ranked: Vec<&TargetReport> = report.targets.iter().filter(|target| target.rank.is_some()).collect();
+    let keep = report.rollback.keep as usize;
+    if report.targets.is_empty() {
+        return report.complete.then(|| {
+            draft.finding(
+                Code::PolicyUnmatched,
+                Severity::Low,
+                "no tag here matches a production rule, so nothing is kept".to_owned(),
+                "add a production rule that matches this repository's releases, or take the repository out of the policy",
+            )
+        });
+    }
+    let possible = ranked.iter().filter(|target| target.restorable != Some(false)).count();
+    if possible >= keep || !input.snapshot.listing_is_complete() {
+        return None;
+    }
+    let lost = ranked.len() > possible;
+    let severity = match (lost, report.rollback.ready, report.rollback.intact) {
+        (true, Some(false), _) => Severity::High,
+        (true, ..) => Severity::Medium,
+        (false, _, Some(true)) => Severity::Info,
+        (false, ..) => Severity::Low,
+    };
+    let message = if lost {
+        format!("{possible} of the {keep} releases to keep are intact")
+    } else {
+        format!(
+            "{possible} production {} known, and the policy keeps {keep}",
+            if possible == 1 { "release is" } else { "releases are" }
+        )
+    };
+    let remedy = if lost {
+        "bring back what is missing, or release again"
+    } else {
+        "nothing to do: the number grows with each release"
+    };
+    Some(draft.finding(Code::RollbackDepthShort, severity, message, remedy))
+}
