@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use crate::estate::{Ran, pins};
 use crate::proxy::Proxy;
 use crate::servers;
+use crate::support::each;
 
 pub(crate) const REGION: &str = "eu-west-1";
 
@@ -222,7 +223,7 @@ async fn enforce_pins_in_all_four_mutability_modes_and_once_more_does_nothing_a1
 
     let audit = site.report("audit", 0).await;
     assert_eq!(audit["run"]["complete"], true, "{audit:#}");
-    assert!(pins(&audit).iter().all(|(.., pin)| pin == "planned"), "{:?}", pins(&audit));
+    assert!(each(pins(&audit).iter(), |(.., pin)| pin == "planned"), "{:?}", pins(&audit));
     for name in ["mutable", "immutable", "mutable-except", "immutable-except"] {
         assert_eq!(moto.tags(&moto.name(name)).await.len(), 3, "an audit wrote");
     }
@@ -230,7 +231,7 @@ async fn enforce_pins_in_all_four_mutability_modes_and_once_more_does_nothing_a1
     let enforce = site.report("enforce", 0).await;
     assert_eq!(enforce["run"]["complete"], true);
     assert_eq!(pins(&enforce).len(), 12);
-    assert!(pins(&enforce).iter().all(|(.., pin)| pin == "created"), "{:?}", pins(&enforce));
+    assert!(each(pins(&enforce).iter(), |(.., pin)| pin == "created"), "{:?}", pins(&enforce));
     let mut everything = Vec::new();
     for name in ["mutable", "immutable", "mutable-except", "immutable-except"] {
         let tags = moto.tags(&moto.name(name)).await;
@@ -244,7 +245,7 @@ async fn enforce_pins_in_all_four_mutability_modes_and_once_more_does_nothing_a1
     }
 
     let again = site.report("enforce", 0).await;
-    assert!(pins(&again).iter().all(|(.., pin)| pin == "present"), "{:?}", pins(&again));
+    assert!(each(pins(&again).iter(), |(.., pin)| pin == "present"), "{:?}", pins(&again));
     for (tags, name) in everything.iter().zip(["mutable", "immutable", "mutable-except", "immutable-except"]) {
         assert_eq!(moto.tags(&moto.name(name)).await, *tags);
     }
@@ -318,18 +319,18 @@ async fn a_pin_that_would_do_harm_is_refused_until_the_rule_in_front_is_there_i2
     let site = Site::new(&moto, "{ region: eu-west-1 }", &pattern).await;
     let ran = site.run(&["enforce", "--format", "json", "--quiet"]).await;
     let report = ran.report(3);
-    assert!(pins(&report).iter().all(|(.., pin)| pin == "refused"), "{:?}", pins(&report));
+    assert!(each(pins(&report).iter(), |(.., pin)| pin == "refused"), "{:?}", pins(&report));
     assert_eq!(moto.tags(&repository).await.len(), 6, "nothing was pinned");
     assert_eq!(policy(&moto, &repository).await, live, "the policy does not let prodpin change it");
 
     // The same source, where the policy lets prodpin put the rule there.
     let managed = Site::new(&moto, "{ region: eu-west-1 }", &format!("{pattern}\n    lifecycle: manage")).await;
     let audit = managed.report("audit", 0).await;
-    assert!(pins(&audit).iter().all(|(.., pin)| pin == "planned"), "{:?}", pins(&audit));
+    assert!(each(pins(&audit).iter(), |(.., pin)| pin == "planned"), "{:?}", pins(&audit));
     assert_eq!(policy(&moto, &repository).await, live, "an audit wrote");
     let shown = managed.run(&["forecast", "--recommend", &repository]).await;
     let enforce = managed.report("enforce", 0).await;
-    assert!(pins(&enforce).iter().all(|(.., pin)| pin == "created"), "{:?}", pins(&enforce));
+    assert!(each(pins(&enforce).iter(), |(.., pin)| pin == "created"), "{:?}", pins(&enforce));
     assert_eq!(policy(&moto, &repository).await, shown.stdout.trim_end(), "what was shown is what was put");
     assert_eq!(enforce["summary"]["protected"], 5, "{enforce:#}");
     let rules: Value = serde_json::from_str(&policy(&moto, &repository).await).expect("JSON");
@@ -344,9 +345,9 @@ async fn a_pin_that_would_do_harm_is_refused_until_the_rule_in_front_is_there_i2
         );
     }
     let tags = moto.tags(&repository).await;
-    assert!(digests[1..].iter().all(|digest| tags.contains_key(&Pin::of(digest).to_string())), "{tags:?}");
+    assert!(each(digests[1..].iter(), |digest| tags.contains_key(&Pin::of(digest).to_string())), "{tags:?}");
     let again = managed.report("enforce", 0).await;
-    assert!(pins(&again).iter().all(|(.., pin)| pin == "present"), "{:?}", pins(&again));
+    assert!(each(pins(&again).iter(), |(.., pin)| pin == "present"), "{:?}", pins(&again));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,7 @@ use object_store::prefix::PrefixStore;
 use prodpin::ledger::{Access, Ledger, LedgerError};
 use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
 
+use crate::support::each;
 use crate::world::{audit, bytes, key, names, put, remove, run_record, tag_seen, whole_run};
 
 /// The AWS chain reads this process's environment, so each test runs again in a process whose environment names the
@@ -154,7 +155,7 @@ async fn every_version() {
     for version in listed.versions() {
         *written.entry(version.key().unwrap()).or_default() += 1;
     }
-    assert!(written.keys().all(|name| name.starts_with("team a/prodpin/")), "{written:?}");
+    assert!(each(written.keys(), |name| name.starts_with("team a/prodpin/")), "{written:?}");
     let twice: Vec<_> = written.iter().filter(|(_, times)| **times > 1).map(|(name, _)| *name).collect();
     assert!(!twice.is_empty() && twice.iter().all(|name| name.contains("/view/")), "{twice:?}");
 

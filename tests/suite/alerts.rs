@@ -18,6 +18,7 @@ use prodpin::report::body::Report;
 use serde_json::Value;
 
 use crate::reports::{finding, manifest, report, run, service, target, time};
+use crate::support::each;
 
 /// What arrived.
 #[derive(Debug, Clone)]
@@ -190,7 +191,7 @@ async fn a_passing_fault_is_tried_again_under_the_same_id() {
     assert_eq!(world.tell(&of(vec![found(Severity::High, "v1")])).await, Ok(1));
     let got = receiver.take();
     assert_eq!(got.len(), 3);
-    assert!(got.iter().all(|request| request.headers["webhook-id"] == got[0].headers["webhook-id"]));
+    assert!(each(got.iter(), |request| request.headers["webhook-id"] == got[0].headers["webhook-id"]));
 }
 
 #[tokio::test]

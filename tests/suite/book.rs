@@ -201,8 +201,7 @@ fn what_users_read_holds_no_code_of_the_book() {
             |path: &Path| path.ends_with("tests.rs") || path.parent().is_some_and(|folder| folder.ends_with("tests"));
         for path in sources.filter(|path| !is_test(path.as_path())) {
             let text = read(&path);
-            let code: Vec<&str> = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").collect();
-            for (line, literal) in literals(&code.join("\n")) {
+            for (line, literal) in literals(&crate::purity::before_tests(&text).join("\n")) {
                 count += 1;
                 if let Some(code) = code_in_parentheses(&literal) {
                     found.push(format!("{}:{line}: ({code})", path.display()));

@@ -11,7 +11,8 @@ mod rehearsing;
 use prodpin::model::{Cause, Gap, RepositoryName, Scope};
 use serde_json::Value;
 
-use crate::support::ecr::{Answer, Call, EcrCorner, EcrServer, TRUSTED};
+use crate::support::ecr::corner::EcrCorner;
+use crate::support::ecr::{Answer, Call, EcrServer, TRUSTED};
 
 /// The contract that every source keeps.
 mod contract {

@@ -14,6 +14,7 @@ use prodpin::sources::memory::{EcrTerms, index};
 
 use crate::estate::{Estate, REPOSITORY};
 use crate::scenarios_ecr::{dateless, lifecycle, rule};
+use crate::support::each;
 
 fn claim() -> String {
     rule(1, "prod-pinned-*", "imageCountMoreThan", 9_999)
@@ -52,7 +53,7 @@ async fn what_is_lost_is_told_with_date_rule_and_remedy() {
     let at = "2126-01-01T00:00:00Z".parse().unwrap();
     let forecast = estate.forecast(ForecastOptions { as_of: Some(at), ..ForecastOptions::default() }).await;
     let row = only(&forecast);
-    assert!(row.targets.iter().all(|target| target.fate == Some(Fate::Gone)));
+    assert!(each(row.targets.iter(), |target| target.fate == Some(Fate::Gone)));
     assert_eq!(row.others.unwrap().now.deleted, 3, "two development images, and the one without a tag");
     assert_eq!(forecast.report.summary.severities.of(Severity::High), 3);
     insta::assert_snapshot!("forecast_table", shown(&estate, &forecast, ForecastFormat::Table));
@@ -65,11 +66,11 @@ async fn what_only_a_pin_would_save_is_told_so() {
     let estate = Estate::in_ecr(2, "2020-01-01", lifecycle(&[claim(), rule(2, "v*", "sinceImagePushed", 30)]));
     let at = Some("2126-01-01T00:00:00Z".parse().unwrap());
     let before = estate.forecast(ForecastOptions { as_of: at, ..ForecastOptions::default() }).await;
-    assert!(only(&before).targets.iter().all(|target| target.fate == Some(Fate::LostUnlessPinned)));
+    assert!(each(only(&before).targets.iter(), |target| target.fate == Some(Fate::LostUnlessPinned)));
     assert_eq!(before.report.summary.severities.of(Severity::Critical), 2);
     estate.enforce().await;
     let after = estate.forecast(ForecastOptions { as_of: at, ..ForecastOptions::default() }).await;
-    assert!(only(&after).targets.iter().all(|target| target.fate == Some(Fate::Stays)));
+    assert!(each(only(&after).targets.iter(), |target| target.fate == Some(Fate::Stays)));
     assert_eq!(after.report.summary.threatened, 0);
     let told = [&before, &after].map(|forecast| shown(&estate, forecast, ForecastFormat::Table));
     insta::assert_snapshot!(told.join("--- after enforce\n"));

@@ -15,6 +15,7 @@ use crate::estate::{Estate, Told, tags, told};
 use crate::lying_registry::paced;
 use crate::signals::api_server::{ApiServer, PODS};
 use crate::signals::cluster;
+use crate::support::each;
 
 struct Quiet;
 impl Progress for Quiet {}
@@ -52,7 +53,7 @@ async fn a_signal_that_hangs_costs_its_share_and_every_repository_is_decided_f13
     let told = within(&estate, Stop::default().with_deadline(Some(Duration::from_secs(6)))).await;
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     assert_eq!((told.complete, told.targets().len()), (false, 3), "decided with the gap");
-    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "and pinned");
+    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "and pinned");
     let of_signal = |finding: &prodpin::model::Finding| {
         finding.code == Code::InventoryIncomplete && finding.message.contains("kubernetes")
     };

@@ -8,6 +8,8 @@ mod content;
 mod evidence;
 mod kinds;
 mod looking;
+mod omissions;
+mod pages;
 mod pins;
 mod protocol;
 mod provenance;

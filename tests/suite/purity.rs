@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::each;
 use prodpin::model::Code;
 use serde_json::Value;
 
@@ -143,6 +144,8 @@ fn the_purity_check_sees_what_it_looks_for() {
     }
     let lines = code_lines("//! tokio\nlet a = 1; // tokio\n#[cfg(test)]\nmod tests { use std::fs; }\n");
     assert_eq!(lines.map(|(_, line)| line.trim_end()).collect::<Vec<_>>(), ["", "let a = 1;"]);
+    let mut lines = code_lines("#[cfg(test)]\nmod tests;\n\nuse std::fs;\n");
+    assert!(lines.any(|(_, line)| line == "use std::fs;"), "code goes on below tests that stand in another file");
 }
 
 /// Whether the word stands in the line where a name begins.
@@ -160,8 +163,17 @@ fn names(line: &str, word: &str) -> bool {
 
 /// Numbered lines of code: comments left out, and the tests at a file's end.
 fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let code = text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
-    code.map(|line| line.split("//").next().unwrap_or_default()).enumerate().map(|(index, line)| (index + 1, line))
+    let code = before_tests(text).into_iter().map(|line| line.split("//").next().unwrap_or_default());
+    code.enumerate().map(|(index, line)| (index + 1, line))
+}
+
+/// The lines of a source up to the tests at its end. What is only declared for tests stands in another file, and the code
+/// goes on below it.
+pub(crate) fn before_tests(text: &str) -> Vec<&str> {
+    let lines: Vec<&str> = text.lines().collect();
+    let begins = |pair: &[&str]| pair[0].trim() == "#[cfg(test)]" && !pair[1].trim_end().ends_with(';');
+    let end = lines.windows(2).position(begins).unwrap_or(lines.len());
+    lines[..end].to_vec()
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
@@ -185,7 +197,7 @@ fn finding_codes_are_stable_unique_and_kebab_case() {
     for code in Code::ALL {
         let text = code.as_str();
         assert!(
-            text.split('-').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase())),
+            each(text.split('-'), |part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase())),
             "{text}"
         );
         assert!(code.meaning().ends_with('.'), "{text}: {:?}", code.meaning());

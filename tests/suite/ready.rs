@@ -1,14 +1,10 @@
 //! `prodpin ready`: the page to open at 3 a.m., for each platform and for each way in which evidence conflicts.
 
-#[path = "ready/one_decision.rs"]
 mod one_decision;
-#[path = "ready/platforms.rs"]
 mod platforms;
-#[path = "ready/runs.rs"]
+mod rollouts;
 mod runs;
-#[path = "ready/scene.rs"]
 mod scene;
-#[path = "ready/verdicts.rs"]
 mod verdicts;
 
 use prodpin::report::ready::{ReadyFormat, ReadyReport, render};

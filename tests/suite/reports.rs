@@ -2,19 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input should fail")]
 
+mod estate;
+mod golden;
+mod schema;
+
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use prodpin::model::AwsAccount;
-use prodpin::model::{
-    ArtifactId, Cause, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RunId, RunScope, Scope, Severity, Tag,
-};
+use prodpin::model::{ArtifactId, AwsAccount, Code, Counts, Digest, Finding, Mode, RunId, RunScope, Severity, Tag};
 use prodpin::outcome::report::{
     Document, LedgerSection, PinReport, Reason, RepositoryReport, Rollback, Row, RunSection, TargetReport,
 };
 use prodpin::report::body::{Body, BodyWriter, Report};
 use prodpin::report::context::{Context, Signer};
 use prodpin::report::render::{Format, Style, render};
+
+use self::estate::{checkout, healthy, ledger_service, rich};
+
+pub(crate) use self::schema::check;
 
 pub(crate) const STARTED: &str = "2026-11-23T03:15:00Z";
 
@@ -24,10 +29,6 @@ pub(crate) fn time(text: &str) -> Timestamp {
 
 pub(crate) fn manifest(seed: &str) -> ArtifactId {
     Digest::of(seed.as_bytes()).into()
-}
-
-fn object(key: &str, version: &str) -> ArtifactId {
-    ArtifactId::ObjectVersion { key: key.parse().unwrap(), version: version.into() }
 }
 
 pub(crate) fn run(mode: Mode, complete: bool, ledger: bool) -> RunSection {
@@ -115,11 +116,6 @@ pub(crate) fn service(source: &str, name: &str, targets: Vec<TargetReport>) -> R
     }
 }
 
-fn healthy(source: &str, name: &str, versions: &[&str]) -> Row {
-    let targets = versions.iter().zip(1..).map(|(tag, rank)| target(rank, manifest(&format!("{name}{tag}")), tag));
-    Row { repository: Some(service(source, name, targets.collect())), findings: vec![] }
-}
-
 pub(crate) fn finding(
     severity: Severity,
     code: Code,
@@ -141,237 +137,6 @@ pub(crate) fn finding(
         remedy: remedy.to_owned(),
         waived: None,
     }
-}
-
-fn short(id: &ArtifactId) -> String {
-    format!("sha256:{}…", id.short())
-}
-
-/// Its previous releases are gone or broken, and one release tag was moved.
-fn checkout() -> Row {
-    let [now, gone, broken, archived] =
-        ["v4.1.0", "v4.0.3", "v4.0.2", "v4.0.1"].map(|tag| manifest(&format!("checkout{tag}")));
-    let part = Digest::of(b"arm64");
-    let targets = vec![
-        target(1, now.clone(), "v4.1.0"),
-        TargetReport {
-            references: vec![],
-            reasons: vec![Reason::ReleasedAs { tag: "v4.0.3".parse().unwrap() }],
-            pin: PinReport::Absent,
-            restorable: Some(false),
-            protected: Some(false),
-            obstacles: vec![Obstacle::Missing],
-            ..target(2, gone.clone(), "v4.0.3")
-        },
-        TargetReport {
-            pin: PinReport::Absent,
-            restorable: Some(false),
-            protected: Some(false),
-            obstacles: vec![Obstacle::PartMissing { digest: part.clone(), part: None, more: None }, Obstacle::Unpinned],
-            ..target(3, broken.clone(), "v4.0.2")
-        },
-        TargetReport {
-            pin: PinReport::Failed,
-            restorable: Some(false),
-            protected: Some(false),
-            obstacles: vec![Obstacle::Archived { class: "archived".into() }],
-            ..target(4, archived, "v4.0.1")
-        },
-    ];
-    let repository = service("shop", "shop/checkout", targets);
-    let findings = vec![
-        Finding {
-            reference: Some("v4.0.3".into()),
-            artifact: Some(gone.to_string()),
-            first_seen: time("2026-11-20T22:00:00Z"),
-            ledger_sequence: Some(31),
-            ..finding(
-                Severity::Critical,
-                Code::TargetMissing,
-                Some(&repository),
-                &format!("{}, released as v4.0.3, does not exist any more", short(&gone)),
-                "push the image again from a build cache or a mirror, then run prodpin enforce so that it is pinned",
-            )
-        },
-        finding(
-            Severity::Critical,
-            Code::TargetBroken,
-            Some(&repository),
-            &format!("v4.0.2 lacks the manifest {} of linux/arm64", short(&ArtifactId::Manifest(part))),
-            "push the missing platform again by digest",
-        ),
-        finding(
-            Severity::High,
-            Code::RollbackDepthShort,
-            Some(&repository),
-            "0 of 4 earlier releases are restorable",
-            "restore or push again at least one earlier release",
-        ),
-    ];
-    Row { repository: Some(repository), findings }
-}
-
-/// Nothing could be read but its list of tags.
-fn ledger_service() -> Row {
-    let targets = [("v9.0.0", 1), ("v8.4.1", 2)].map(|(tag, rank)| TargetReport {
-        pin: PinReport::Absent,
-        restorable: None,
-        protected: None,
-        obstacles: vec![Obstacle::Unproven {
-            detail: "its manifest could not be read: 503 Service Unavailable".into(),
-        }],
-        ..target(rank, manifest(tag), tag)
-    });
-    let mut repository = service("payments", "payments/ledger", targets.to_vec());
-    repository.complete = false;
-    repository.gaps = vec![
-        Gap::new(
-            Scope::Artifact(manifest("v9.0.0")),
-            Cause::Unreachable,
-            "registry.example.com answered 503 five times; try again, or look at its status page",
-        ),
-        Gap::new(Scope::Tag("v8.4.1".parse().unwrap()), Cause::TimedOut, "no answer within 30 s"),
-    ];
-    let findings = vec![finding(
-        Severity::High,
-        Code::InventoryIncomplete,
-        Some(&repository),
-        "2 things in payments/ledger could not be read",
-        "run prodpin again when registry.example.com answers",
-    )];
-    Row { repository: Some(repository), findings }
-}
-
-/// Ready; a release tag moved, and so did `latest`.
-fn cart() -> Row {
-    let tags = ["v2.1.0", "v2.0.9", "v2.0.8"];
-    let mut targets: Vec<_> = tags.iter().zip(1..).map(|(tag, rank)| target(rank, manifest(tag), tag)).collect();
-    targets.push(TargetReport {
-        rank: None,
-        references: vec!["v2.0.7".parse().unwrap()],
-        reasons: vec![
-            Reason::MovedIn { tag: "v2.0.7".parse().unwrap() },
-            Reason::Running { via: "file in-use.json".into() },
-        ],
-        running: true,
-        pin: PinReport::Created,
-        ..target(4, manifest("moved in"), "v2.0.7")
-    });
-    let repository = service("shop", "shop/cart", targets);
-    let moved = |severity, tag: &str| Finding {
-        reference: Some(tag.to_owned()),
-        artifact: Some(manifest("moved in").to_string()),
-        previous: Some(manifest("v2.0.7").to_string()),
-        ..finding(
-            severity,
-            Code::TagMoved,
-            Some(&repository),
-            &format!("{tag} moved from {} to {}", short(&manifest("v2.0.7")), short(&manifest("moved in"))),
-            "find out who pushed it; deploy by digest, and release under a new tag",
-        )
-    };
-    let findings =
-        vec![moved(Severity::Medium, "latest"), moved(Severity::Critical, "v2.0.7"), moved(Severity::Info, "dev-1")];
-    Row { repository: Some(repository), findings }
-}
-
-/// Objects in a bucket without Object Lock, one of them behind a delete marker, one reached by a lifecycle rule.
-fn bundles() -> Row {
-    let key = |version: &str| format!("web/{version}/bundle.zip");
-    let target = |rank, version: &str, obstacles: Vec<Obstacle>| TargetReport {
-        pin: PinReport::Unsupported,
-        protected: Some(false),
-        obstacles,
-        ..target(rank, object(&key(version), "3sL4kqtJlcpXroDTDmJ"), &key(version))
-    };
-    let lifecycle =
-        Obstacle::Lifecycle { rule: "expire-old".into(), effect: "expires it after 30 days".into(), due: None };
-    let hidden = Obstacle::Hidden { marker: "Qm9ndXNNYXJrZXI".into() };
-    let repository = service(
-        "bundles",
-        "web",
-        vec![
-            target(1, "2.2.0", vec![Obstacle::NoObjectLock]),
-            target(2, "2.1.0", vec![Obstacle::NoObjectLock, lifecycle]),
-            target(3, "2.0.0", vec![Obstacle::NoObjectLock, hidden]),
-        ],
-    );
-    let findings = vec![finding(
-        Severity::High,
-        Code::LifecycleCollision,
-        Some(&repository),
-        "lifecycle rule expire-old expires web/2.1.0/bundle.zip after 30 days",
-        "exclude objects tagged prod-pinned=true from the rule, or turn on Object Lock",
-    )];
-    Row { repository: Some(repository), findings }
-}
-
-/// Only one release is known.
-fn newcomer() -> Row {
-    let repository = service("shop", "shop/newcomer", vec![target(1, manifest("n1"), "v0.1.0")]);
-    let findings = vec![finding(
-        Severity::Medium,
-        Code::RollbackDepthShort,
-        Some(&repository),
-        "no earlier release is known",
-        "nothing, if it was released only once; else check the production rules of the policy",
-    )];
-    Row { repository: Some(repository), findings }
-}
-
-fn loose() -> Row {
-    let mut bucket = finding(
-        Severity::High,
-        Code::ObjectLockOff,
-        None,
-        "bucket acme-deployments has no Object Lock, so nothing in it can be pinned",
-        "turn on Object Lock for the bucket",
-    );
-    bucket.source = Some("bundles".parse().unwrap());
-    let mut unmatched = finding(
-        Severity::Low,
-        Code::PolicyUnmatched,
-        None,
-        "pattern \"shop/legacy-*\" matches no repository",
-        "remove it from the policy, or correct it",
-    );
-    unmatched.source = Some("shop".parse().unwrap());
-    Row { repository: None, findings: vec![unmatched, bucket] }
-}
-
-/// What an enforce run on a troubled estate looks like.
-fn rich() -> Vec<Row> {
-    vec![
-        healthy("shop", "shop/api", &["v2.3.1", "v2.3.0", "v2.2.9", "v2.2.8", "v2.2.7"]),
-        healthy("shop", "shop/search", &["v1.9.0", "v1.8.11"]),
-        cart(),
-        checkout(),
-        bundles(),
-        ledger_service(),
-        newcomer(),
-        loose(),
-    ]
-}
-
-/// An audit before anything was pinned.
-fn planned() -> Vec<Row> {
-    let mut row = healthy("shop", "shop/api", &["v2.3.1", "v2.3.0"]);
-    let repository = row.repository.as_mut().unwrap();
-    for target in &mut repository.targets {
-        target.pin = PinReport::Planned;
-        target.protected = Some(false);
-        target.obstacles = vec![Obstacle::Unpinned];
-    }
-    repository.counts.pinned = 0;
-    repository.counts.protected = 0;
-    row.findings = vec![finding(
-        Severity::High,
-        Code::PinMissing,
-        Some(repository),
-        "2 of 2 rollback targets have no pin",
-        "run prodpin enforce",
-    )];
-    vec![row]
 }
 
 /// What renderings take beside the report.
@@ -401,45 +166,6 @@ pub(crate) fn shown(format: Format, report: &Report, style: Style) -> String {
 }
 
 pub(crate) const WIDE: Style = Style { colour: false, width: 80 };
-
-/// A format as its golden file shows it: what changes with this program's version or its page's script is named only.
-fn golden(format: Format, report: &Report) -> String {
-    let mut text = shown(format, report, WIDE);
-    for named in [format!("\"{}\"", env!("CARGO_PKG_VERSION")), format!("prodpin {}", env!("CARGO_PKG_VERSION"))] {
-        text = text.replace(&named, &named.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
-    }
-    if format != Format::Html {
-        return text;
-    }
-    let without = |text: String, from: &str, to: &str, name: &str| {
-        let (before, rest) = text.split_once(from).unwrap();
-        let (_, after) = rest.split_once(to).unwrap();
-        format!("{before}{from}{name}{to}{after}")
-    };
-    let text = without(text, "<style>", "</style>", "STYLE");
-    let text = without(text, "<script>", "</script>", "SCRIPT");
-    let text = without(text, "style-src 'sha256-", "'", "HASH");
-    without(text, "script-src 'sha256-", "'", "HASH").replace("><", ">\n<")
-}
-
-#[test]
-fn golden_reports_in_every_format() {
-    let reports = [
-        ("rich", report(run(Mode::Enforce, false, true), rich())),
-        ("planned", report(run(Mode::Audit, true, false), planned())),
-        ("empty", report(run(Mode::Audit, true, true), [])),
-    ];
-    for (name, report) in &reports {
-        for format in Format::ALL {
-            insta::assert_snapshot!(format!("{name}_{format}"), golden(format, report));
-        }
-    }
-    let rich = &reports[0].1;
-    insta::assert_snapshot!("rich_table_40", shown(Format::Table, rich, Style { colour: false, width: 40 }));
-    insta::assert_snapshot!("rich_table_unbounded", shown(Format::Table, rich, Style::UNBOUNDED));
-    let coloured = shown(Format::Table, rich, Style { colour: true, width: 80 });
-    insta::assert_snapshot!("rich_table_colour", coloured.replace('\u{1b}', "␛"));
-}
 
 #[test]
 fn every_status_reads_as_words_and_unknown_is_never_ready() {
@@ -558,112 +284,6 @@ proptest::proptest! {
         let shuffled = report(run(Mode::Enforce, false, true), rows).body;
         proptest::prop_assert_eq!(canonical(&shuffled), expected);
     }
-}
-
-/// The published schema is the one of this program. `UPDATE_SCHEMAS=1` writes it anew.
-#[test]
-fn the_published_schema_is_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/report.schema.json");
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-        std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")).unwrap();
-        std::fs::write(path, prodpin::report::schema::text()).unwrap();
-    }
-    let published = std::fs::read_to_string(path).unwrap();
-    assert_eq!(published, prodpin::report::schema::text(), "write it anew with UPDATE_SCHEMAS=1");
-}
-
-#[test]
-fn json_reports_follow_the_schema() {
-    let schema = serde_json::to_value(prodpin::report::schema::schema()).unwrap();
-    for rows in [rich(), planned(), vec![]] {
-        for ledger in [true, false] {
-            let text = shown(Format::Json, &report(run(Mode::EnforceDryRun, true, ledger), rows.clone()), WIDE);
-            let document = serde_json::from_str(&text).unwrap();
-            check(&document, &schema, &schema, "report").unwrap();
-        }
-    }
-    // The check itself can fail.
-    let mut wrong: serde_json::Value =
-        serde_json::from_str(&shown(Format::Json, &report(run(Mode::Audit, true, true), rich()), WIDE)).unwrap();
-    for (pointer, value) in [
-        ("/findings/0/code", "no-code".into()),
-        ("/repositories/0/rollback/ready", 1.into()),
-        ("/repositories/1/gaps/0/cause", "x".into()),
-    ] {
-        let was = std::mem::replace(wrong.pointer_mut(pointer).unwrap(), value);
-        assert!(check(&wrong, &schema, &schema, "report").is_err(), "{pointer}");
-        *wrong.pointer_mut(pointer).unwrap() = was;
-    }
-    assert!(check(&wrong, &schema, &schema, "report").is_ok());
-}
-
-/// As much of JSON Schema as the report's schema uses; a keyword it does not know is an error.
-pub(crate) fn check(
-    value: &serde_json::Value,
-    schema: &serde_json::Value,
-    root: &serde_json::Value,
-    at: &str,
-) -> Result<(), String> {
-    use serde_json::Value;
-    let Value::Object(rules) = schema else { return Ok(()) };
-    for (keyword, rule) in rules {
-        let holds = match keyword.as_str() {
-            "$schema" | "title" | "description" | "$defs" | "format" | "default" => true,
-            "$ref" => {
-                let target = root.pointer(rule.as_str().unwrap().trim_start_matches('#')).unwrap();
-                check(value, target, root, at)?;
-                true
-            }
-            "type" => {
-                let is = |name: &Value| match name.as_str().unwrap() {
-                    "object" => value.is_object(),
-                    "array" => value.is_array(),
-                    "string" => value.is_string(),
-                    "boolean" => value.is_boolean(),
-                    "integer" => value.is_u64(),
-                    "null" => value.is_null(),
-                    other => panic!("type {other}"),
-                };
-                rule.as_array().map_or_else(|| is(rule), |names| names.iter().any(is))
-            }
-            "minimum" | "maximum" => value.as_u64().is_none_or(|number| match keyword.as_str() {
-                "minimum" => number >= rule.as_u64().unwrap(),
-                _ => number <= rule.as_u64().unwrap(),
-            }),
-            "const" => value == rule,
-            "enum" => rule.as_array().unwrap().contains(value),
-            "required" => rule.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
-            "additionalProperties" => {
-                value.as_object().unwrap().keys().all(|name| rules["properties"].get(name).is_some())
-            }
-            "properties" => {
-                for (name, rule) in rule.as_object().unwrap() {
-                    if let Some(inner) = value.get(name) {
-                        check(inner, rule, root, &format!("{at}.{name}"))?;
-                    }
-                }
-                true
-            }
-            "items" => {
-                let items = value.as_array().map_or(&[][..], Vec::as_slice);
-                items
-                    .iter()
-                    .enumerate()
-                    .try_for_each(|(place, item)| check(item, rule, root, &format!("{at}[{place}]")))?;
-                true
-            }
-            "anyOf" | "oneOf" => {
-                let fitting =
-                    rule.as_array().unwrap().iter().filter(|rule| check(value, rule, root, at).is_ok()).count();
-                fitting == 1 || (keyword == "anyOf" && fitting > 1)
-            }
-            other => panic!("the check does not know {other}"),
-        };
-        if !holds {
-            return Err(format!("{at}: {keyword} {rule} does not hold for {value}"));
-        }
-    }
-    Ok(())
 }
 
 /// A reader that has gone away is seen as that by the caller, in every format (F82).

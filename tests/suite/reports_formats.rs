@@ -9,6 +9,7 @@ use prodpin::report::render::{Format, render};
 use serde_json::Value;
 
 use crate::reports::{WIDE, context, finding, manifest, run, service, shown, target};
+use crate::support::each;
 
 /// A service of a large estate: some healthy, some not, as real ones are.
 pub(crate) fn estate_row(number: usize) -> Row {
@@ -399,7 +400,7 @@ mod changes {
                 Diff::new(&empty, &hostile).write(format, &mut out).unwrap();
                 let page = String::from_utf8(out).unwrap();
                 assert!(
-                    page.chars().all(|shown| matches!(shown, ' '..='~' | '\n') || "·…→×".contains(shown)),
+                    each(page.chars(), |shown| matches!(shown, ' '..='~' | '\n') || "·…→×".contains(shown)),
                     "{text:?}: {page}"
                 );
                 assert!(format != Format::Json || serde_json::from_str::<Value>(&page).is_ok());

@@ -5,6 +5,7 @@ use prodpin::outcome::report::PinReport;
 use prodpin::sources::memory::{EcrTerms, index};
 
 use crate::estate::{Estate, REPOSITORY, Told};
+use crate::support::each;
 
 macro_rules! golden {
     ($estate:expr, $($told:expr),+ $(,)?) => {{
@@ -69,7 +70,7 @@ fn severities(told: &Told, code: Code) -> Vec<Severity> {
 async fn without_a_lifecycle_policy_a_pin_protects_and_a_second_run_does_nothing_i13() {
     let estate = Estate::in_ecr(6, "2026-01-01", quiet());
     let first = estate.enforce().await;
-    assert!(first.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&first));
+    assert!(each(first.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&first));
     let (events, calls) = (estate.events().await, estate.memory.calls().len());
     let second = estate.enforce().await;
     assert_eq!((estate.events().await, estate.memory.calls().len()), (events, calls));
@@ -81,7 +82,7 @@ async fn an_age_rule_that_nothing_shields_from_reaches_pinned_targets_i7_f44() {
     let estate = Estate::in_ecr(2, "2026-01-01", lifecycle(&[rule(1, "v*", "sinceImagePushed", 36_500)]));
     let audit = estate.run(Mode::Audit).await;
     let enforced = estate.enforce().await;
-    assert!(enforced.targets().iter().all(|target| target.protected == Some(false)));
+    assert!(each(enforced.targets().iter(), |target| target.protected == Some(false)));
     assert_eq!(severities(&enforced, Code::LifecycleCollision), [Severity::High; 2]);
     assert_eq!(severities(&enforced, Code::PinIneffective), [Severity::High]);
     golden!(estate, audit, enforced);
@@ -110,7 +111,7 @@ async fn a_claim_rule_in_front_makes_pins_hold() {
     assert_eq!(severities(&audit, Code::LifecycleCollision), [], "a pin would shield them");
     assert_eq!(severities(&audit, Code::PinMissing), [Severity::High; 5], "without one they are lost");
     let enforced = estate.enforce().await;
-    assert!(enforced.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&enforced));
+    assert!(each(enforced.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&enforced));
     assert_eq!(enforced.codes(), Vec::<String>::new());
     golden!(estate, audit, enforced);
 }
@@ -121,7 +122,7 @@ async fn a_claim_rule_behind_another_shields_from_nothing_before_it_f44() {
     let estate = Estate::in_ecr(5, "2026-01-01", lifecycle(&rules));
     let told = estate.enforce().await;
     let protected: Vec<Option<bool>> = told.targets().iter().map(|target| target.protected).collect();
-    assert!(protected.iter().all(|protected| *protected == Some(false)), "{protected:?}");
+    assert!(each(protected.iter(), |protected| *protected == Some(false)), "{protected:?}");
     golden!(estate, told);
 }
 
@@ -152,7 +153,7 @@ async fn an_index_s_parts_are_held_by_the_pinned_index_a33() {
 async fn a_rule_for_untagged_images_leaves_pins_alone_and_is_no_alarm() {
     let estate = Estate::in_ecr(5, "2026-01-01", lifecycle(&[rule(1, "untagged", "sinceImagePushed", 1)]));
     let told = estate.enforce().await;
-    assert!(told.targets().iter().all(|target| target.protected == Some(true)));
+    assert!(each(told.targets().iter(), |target| target.protected == Some(true)));
     assert!(told.findings.iter().all(|finding| finding.severity <= Severity::Low), "{}", estate.story(&told));
     golden!(estate, told);
 }
@@ -171,7 +172,7 @@ async fn rules_that_cannot_be_read_or_understood_are_never_safe_a54_f53() {
     let mut told = Vec::new();
     for estate in [&unread, &strange, &cut] {
         let run = estate.enforce().await;
-        assert!(run.targets().iter().all(|target| target.protected.is_none()), "{}", estate.story(&run));
+        assert!(each(run.targets().iter(), |target| target.protected.is_none()), "{}", estate.story(&run));
         told.push(run);
     }
     golden!(unread, told[0], told[1], told[2]);

@@ -15,6 +15,7 @@ use prodpin::report::render::Style;
 use prodpin::run::{Forecast, ForecastOptions};
 
 use crate::estate::{Estate, Told, tags};
+use crate::support::each;
 use bucket::{Bucket, key};
 
 /// So far away that the day on which the test is run does not matter.
@@ -123,7 +124,7 @@ async fn a_rule_that_hides_a_held_release_is_told_with_its_date_b60_b74() {
     }
     let lost = at("2125-12-10T00:00:00Z");
     assert_eq!(enforced.targets()[0].lasts_until(jiff::Timestamp::now()), Some(&Due::On(lost)));
-    assert!(enforced.targets().iter().all(|target| target.pin == PinReport::Created));
+    assert!(each(enforced.targets().iter(), |target| target.pin == PinReport::Created));
     let stories = [&audit, &enforced].map(|told| world.estate.story(told));
     insta::assert_snapshot!(stories.join("--- next run\n"));
 }
@@ -155,7 +156,11 @@ async fn an_overwritten_release_lives_by_its_hold_alone_b70() {
     );
     let enforced = world.enforce().await;
     assert_eq!(severities(&enforced, Code::LifecycleCollision), []);
-    assert!(protected(&enforced).iter().all(|protected| *protected == Some(true)), "{}", world.estate.story(&enforced));
+    assert!(
+        each(protected(&enforced).iter(), |protected| *protected == Some(true)),
+        "{}",
+        world.estate.story(&enforced)
+    );
     insta::assert_snapshot!([&audit, &enforced].map(|told| world.estate.story(told)).join("--- next run\n"));
 }
 
@@ -166,7 +171,7 @@ async fn without_object_lock_nothing_withstands_a_rule_b64_b65_f50() {
     world.run(Mode::Audit).await;
     world.bucket.put("1.0.0", "other bytes", "2026-02-01T10:00:00Z");
     let told = world.enforce().await;
-    assert!(protected(&told).iter().all(|protected| *protected == Some(false)));
+    assert!(each(protected(&told).iter(), |protected| *protected == Some(false)));
     let collisions = of(&told, Code::LifecycleCollision);
     assert_eq!(collisions.len(), 1, "{}", world.estate.story(&told));
     assert!(collisions[0].message.contains("on 2126-01-09"), "{}", collisions[0].message);
@@ -234,7 +239,7 @@ async fn a_forecast_tells_dates_rules_and_what_others_lose() {
     let forecast = world.forecast(ForecastOptions { as_of, ..ForecastOptions::default() }).await;
     let row = only(&forecast);
     assert_eq!(row.rules, RulesFound::Live);
-    assert!(row.targets.iter().all(|target| target.fate == Some(Fate::Gone)), "{row:#?}");
+    assert!(each(row.targets.iter(), |target| target.fate == Some(Fate::Gone)), "{row:#?}");
     insta::assert_snapshot!("bucket_forecast_table", shown(&forecast, ForecastFormat::Table));
     insta::assert_snapshot!("bucket_forecast_json", shown(&forecast, ForecastFormat::Json));
     // One more release, and the oldest is none of the targets any longer.

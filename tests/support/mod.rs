@@ -7,3 +7,10 @@ pub(crate) mod oci;
 pub(crate) mod push;
 pub(crate) mod registry;
 pub(crate) mod serve;
+
+/// Whether there is at least one, and this holds for every one: `all` alone is true of none.
+#[allow(dead_code, reason = "not every program that includes this asks")]
+pub(crate) fn each<T>(these: impl IntoIterator<Item = T>, holds: impl FnMut(T) -> bool) -> bool {
+    let mut these = these.into_iter().peekable();
+    these.peek().is_some() && these.all(holds)
+}

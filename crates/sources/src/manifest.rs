@@ -1,7 +1,10 @@
 //! Manifests and indexes, read strictly: two readers must never see two different things in the same bytes.
 
+mod raw;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use jiff::Timestamp;
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_CREATED;
@@ -9,12 +12,11 @@ use oci_distribution::manifest::{
     IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE,
     OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
 };
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-
-use prodpin_core::model::{Cause, Digest, Provenance, SchemaChange};
+use prodpin_core::model::{Cause, Digest, Provenance};
 use prodpin_net::http::fault::Fault;
-use prodpin_net::lenient::text;
+use serde::Deserialize;
+
+use self::raw::{Document, REFERENCE_TYPE, RawDescriptor, reject_look_alikes};
 
 /// Which of the two shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,132 +108,8 @@ impl Descriptor {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Document {
-    schema_version: u32,
-    media_type: Option<String>,
-    config: Option<RawDescriptor>,
-    layers: Option<Vec<RawDescriptor>>,
-    manifests: Option<Vec<RawDescriptor>>,
-    fs_layers: Option<IgnoredAny>,
-    #[serde(default)]
-    annotations: Annotations,
-}
-
-/// The annotations that are read. All must be texts, and no more of them is kept than that (I20).
-#[derive(Default)]
-struct Annotations(BTreeMap<String, String>);
-
-/// What says that an image's builder wrote something beside it.
-const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
-
-const ANNOTATIONS: [&str; 5] = [
-    ORG_OPENCONTAINERS_IMAGE_CREATED,
-    REFERENCE_TYPE,
-    Provenance::REVISION,
-    Provenance::SOURCE,
-    SchemaChange::ANNOTATION,
-];
-
-impl<'de> Deserialize<'de> for Annotations {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Known;
-        impl<'de> Visitor<'de> for Known {
-            type Value = Annotations;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("annotations")
-            }
-
-            fn visit_unit<E>(self) -> Result<Annotations, E> {
-                Ok(Annotations::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
-                let mut known = BTreeMap::new();
-                while let Some(key) = map.next_key::<Seen<ANNOTATION_KEY>>()? {
-                    match key.0.filter(|key| ANNOTATIONS.contains(&key.as_str())) {
-                        Some(key) => _ = known.insert(key, map.next_value()?),
-                        None => _ = map.next_value::<Seen<0>>()?,
-                    }
-                }
-                Ok(Annotations(known))
-            }
-        }
-        deserializer.deserialize_any(Known)
-    }
-}
-
-/// The longest of the keys that are read.
-const ANNOTATION_KEY: usize = 64;
-
-/// A text that was seen to be one, and is kept if it is no longer than this.
-struct Seen<const LONGEST: usize>(Option<String>);
-
-impl<'de, const LONGEST: usize> Deserialize<'de> for Seen<LONGEST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text<const LONGEST: usize>;
-        impl<const LONGEST: usize> Visitor<'_> for Text<LONGEST> {
-            type Value = Seen<LONGEST>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Seen<LONGEST>, E> {
-                Ok(Seen((text.len() <= LONGEST).then(|| text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text::<LONGEST>)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawDescriptor {
-    media_type: String,
-    digest: Digest,
-    size: u64,
-    urls: Option<Vec<IgnoredAny>>,
-    #[serde(default)]
-    annotations: Annotations,
-    platform: Option<RawPlatform>,
-}
-
-/// Read leniently: it names a part for a person, and decides nothing.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct RawPlatform {
-    #[serde(deserialize_with = "text")]
-    os: Option<String>,
-    #[serde(deserialize_with = "text")]
-    architecture: Option<String>,
-    #[serde(deserialize_with = "text")]
-    variant: Option<String>,
-    #[serde(rename = "os.version", deserialize_with = "text")]
-    os_version: Option<String>,
-}
-
 /// What a part is called that a machine of some kind starts.
 pub(super) const PLATFORM: &str = "platform";
-
-/// A word of a platform's name is short and plain; whoever builds an image chooses it (I19).
-const PLATFORM_WORD: usize = 40;
-
-impl RawPlatform {
-    /// `linux/arm64/v8`; none where it says nothing of use.
-    fn name(&self) -> Option<String> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let word = |text: &Option<String>| {
-            let text = text.as_ref().filter(|text| (1..=PLATFORM_WORD).contains(&text.len()))?;
-            text.bytes().all(plain).then(|| text.clone())
-        };
-        let words = [&self.os, &self.architecture, &self.variant, &self.os_version].map(word);
-        let [Some(_), Some(_), ..] = &words else { return None };
-        Some(words.into_iter().flatten().collect::<Vec<_>>().join("/"))
-    }
-}
 
 const FOREIGN: [&str; 5] = [
     "application/vnd.oci.image.layer.nondistributable.v1.tar",
@@ -290,43 +168,6 @@ fn schema_1() -> Fault {
     let detail =
         "the manifest is of Docker's schema 1, which cannot be verified; push the image again with a current client";
     Fault::new(Cause::Unsupported, detail)
-}
-
-/// Some readers match keys without regard to case: `Layers` is nothing to us and layers to them.
-fn reject_look_alikes(text: &str) -> Result<(), Fault> {
-    const KEYS: [&str; 5] = ["schemaVersion", "mediaType", "config", "layers", "manifests"];
-    struct Keys {
-        alike: bool,
-    }
-    impl<'de> Deserialize<'de> for Keys {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Each;
-            impl<'de> Visitor<'de> for Each {
-                type Value = Keys;
-
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("an object")
-                }
-
-                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
-                    let is_alike =
-                        |key: &str| KEYS.iter().any(|known| key != *known && key.eq_ignore_ascii_case(known));
-                    let mut alike = false;
-                    while let Some(Seen(key)) = map.next_key::<Seen<ANNOTATION_KEY>>()? {
-                        alike |= key.is_some_and(|key| is_alike(&key));
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                    Ok(Keys { alike })
-                }
-            }
-            deserializer.deserialize_map(Each)
-        }
-    }
-    let keys: Keys = serde_json::from_str(text).map_err(|_| Fault::malformed("the manifest is no JSON object"))?;
-    match keys.alike {
-        true => Err(Fault::malformed("the manifest has a key that differs from a known one only in case")),
-        false => Ok(()),
-    }
 }
 
 impl Document {
@@ -412,89 +253,4 @@ pub(super) fn provenance_in_config(bytes: &[u8]) -> Option<Provenance> {
     let config: Config = serde_json::from_slice(bytes).ok()?;
     let labels = config.config.and_then(|config| config.labels).unwrap_or_default();
     Some(Provenance::read(|key| labels.get(key).map(String::as_str)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-
-    fn descriptor(media_type: &str, extra: &str) -> String {
-        format!(r#"{{"mediaType":"{media_type}","digest":"{}","size":3{extra}}}"#, Digest::of(media_type.as_bytes()))
-    }
-
-    fn image(extra: &str) -> String {
-        let (config, layer) = (descriptor(CONFIG, ""), descriptor(LAYER, ""));
-        format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layer}]{extra}}}"#)
-    }
-
-    fn cause(text: &str, served: Option<&str>) -> Option<Cause> {
-        parse(text.as_bytes(), served).err().map(|fault| fault.cause)
-    }
-
-    #[test]
-    fn images_and_indexes_are_read() {
-        let foreign = descriptor(FOREIGN[0], r#","urls":["https://w.example/x"]"#);
-        let text = format!(
-            r#"{{"schemaVersion":2,"mediaType":"{OCI_IMAGE_MEDIA_TYPE}","config":{},"layers":[{},{foreign}],
-            "subject":{},"annotations":{{"org.opencontainers.image.created":"2026-01-02T03:04:05Z"}}}}"#,
-            descriptor(CONFIG, ""),
-            descriptor(FOREIGN[1], ""),
-            descriptor(OCI_IMAGE_MEDIA_TYPE, ""),
-        );
-        let manifest = parse(text.as_bytes(), Some(OCI_IMAGE_MEDIA_TYPE)).unwrap();
-        assert_eq!(manifest.created, Some("2026-01-02T03:04:05Z".parse().unwrap()));
-        let Content::Image { layers, .. } = manifest.content else { panic!("an image") };
-        assert_eq!(layers.iter().map(|layer| layer.foreign).collect::<Vec<_>>(), [false, true]);
-
-        let child = descriptor(OCI_IMAGE_MEDIA_TYPE, r#","annotations":{"vnd.docker.reference.type":"attestation"}"#);
-        let text = format!(r#"{{"schemaVersion":2,"manifests":[{child}]}}"#);
-        let manifest = parse(text.as_bytes(), Some(OCI_IMAGE_INDEX_MEDIA_TYPE)).unwrap();
-        assert!(matches!(&manifest.content, Content::Index(children) if children[0].attestation));
-        let no_layers = image("").replace(&format!("[{}]", descriptor(LAYER, "")), "null");
-        assert_eq!(cause(&no_layers, Some(OCI_IMAGE_MEDIA_TYPE)), None);
-    }
-
-    #[test]
-    fn ambiguous_manifests_are_rejected_f23_f24_f25() {
-        let good = image("");
-        assert_eq!(cause(&good, Some(OCI_IMAGE_MEDIA_TYPE)), None);
-        let named = image(&format!(r#","mediaType":"{OCI_IMAGE_MEDIA_TYPE}""#));
-        for (text, served) in [
-            (image(r#","manifests":[]"#), OCI_IMAGE_MEDIA_TYPE),
-            (image(r#","manifests":[]"#), OCI_IMAGE_INDEX_MEDIA_TYPE),
-            (good.replace("\"layers\"", "\"Layers\""), OCI_IMAGE_MEDIA_TYPE),
-            (image(r#","MANIFESTS":[]"#), OCI_IMAGE_MEDIA_TYPE),
-            (good.clone(), OCI_IMAGE_INDEX_MEDIA_TYPE),
-            (named.clone(), IMAGE_MANIFEST_MEDIA_TYPE),
-            (named.clone(), "application/json"),
-            (good.replace("sha256:", "sha256:../../"), OCI_IMAGE_MEDIA_TYPE),
-            (good.replace("\"size\":3", "\"size\":-3"), OCI_IMAGE_MEDIA_TYPE),
-            (image(r#","layers":[]"#), OCI_IMAGE_MEDIA_TYPE),
-            (good.replace(":2,", ":3,"), OCI_IMAGE_MEDIA_TYPE),
-            ("[]".to_owned(), OCI_IMAGE_MEDIA_TYPE),
-            ("<html>".to_owned(), OCI_IMAGE_MEDIA_TYPE),
-            (String::new(), OCI_IMAGE_MEDIA_TYPE),
-        ] {
-            assert_eq!(cause(&text, Some(served)), Some(Cause::Malformed), "{text}");
-        }
-        assert_eq!(cause(&named, None), None);
-    }
-
-    #[test]
-    fn what_cannot_be_verified_is_unsupported() {
-        let schema_1 = r#"{"schemaVersion":1,"name":"a","fsLayers":[{"blobSum":"sha256:00"}]}"#;
-        let pretty = "application/vnd.docker.distribution.manifest.v1+prettyjws";
-        for (text, served) in [
-            (schema_1, Some(pretty)),
-            (schema_1, Some("application/json")),
-            (&image(""), Some(pretty)),
-            (&image(""), None),
-            (&image(""), Some("application/vnd.example+json")),
-        ] {
-            assert_eq!(cause(text, served), Some(Cause::Unsupported), "{text} {served:?}");
-        }
-    }
 }

@@ -12,6 +12,7 @@ use prodpin::sources::memory::{image, index};
 use serde_json::json;
 
 use super::{always, api, first, images, reading, told};
+use crate::support::each;
 use crate::support::ecr::{ACCOUNT, Answer, EcrServer, REGION, StoredRepository, TRUSTED};
 
 fn ecr(snapshot: &Snapshot) -> &EcrRepository {
@@ -54,7 +55,7 @@ async fn a_snapshot_has_all_that_lifecycle_rules_depend_on_a3_a18() {
     assert_eq!(by_digest(&archived).status, ImageStatus::Archived);
     assert_eq!(by_digest(&archived).pushed.unwrap().subsec_millisecond(), 250);
     assert_eq!(snapshot.tags.len(), 2);
-    assert!(snapshot.tags.iter().all(|tag| tag.pushed.is_some()), "{:?}", snapshot.tags);
+    assert!(each(snapshot.tags.iter(), |tag| tag.pushed.is_some()), "{:?}", snapshot.tags);
 }
 
 #[tokio::test]
@@ -223,7 +224,7 @@ async fn odd_rows_are_gaps_and_leave_the_others_f25() {
     let snapshot = reading(&server).await.observe(&api()).await;
     assert_eq!(snapshot.tags.iter().map(|tag| tag.name.as_str()).collect::<Vec<_>>(), ["v1"]);
     assert_eq!(snapshot.gaps.len(), 4, "{:?}", snapshot.gaps);
-    assert!(snapshot.gaps.iter().all(|gap| gap.cause == Cause::Malformed));
+    assert!(each(snapshot.gaps.iter(), |gap| gap.cause == Cause::Malformed));
     assert!(!snapshot.listing_is_complete());
     assert!(ecr(&snapshot).images.iter().any(|image| image.status == ImageStatus::Other), "F53");
 }

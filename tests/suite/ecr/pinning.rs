@@ -83,6 +83,8 @@ async fn whoever_was_first_with_the_same_bytes_is_thanked_f40() {
             _ => None,
         });
         pin(&server, &digest).await.unwrap();
+        assert_eq!(server.count("PutImage"), 1, "{code}: it was not tried, or tried again");
+        assert_eq!(tags(&server, &digest), ["v1"], "{code}: the tag is somebody else's, and this registry has none");
     }
 }
 
@@ -104,6 +106,7 @@ async fn whoever_was_first_with_other_bytes_is_found_out_f41() {
     let failure = pin(&server, &digest).await.unwrap_err();
     assert_eq!(failure.cause, Cause::Refused, "{failure}");
     assert!(failure.detail.contains(&other) && failure.detail.contains("who moved it"), "{failure}");
+    assert_eq!(server.count("PutImage"), 1, "it was not tried, or tried again over what is there");
 }
 
 #[tokio::test]
@@ -113,6 +116,9 @@ async fn an_existing_image_that_is_not_there_is_not_believed_f40() {
     server.lie(always("PutImage", Answer::error("ImageAlreadyExistsException", "it is there")));
     let failure = pin(&server, &digest).await.unwrap_err();
     assert_eq!(failure.cause, Cause::Malformed, "{failure}");
+    assert!(failure.detail.contains("and yet there is no"), "{failure}");
+    assert_eq!(server.count("PutImage"), 1);
+    assert_eq!(tags(&server, &digest), ["v1"]);
 }
 
 #[tokio::test]
@@ -151,16 +157,18 @@ async fn archived_images_are_restored_before_they_are_pinned_a43_f43() {
 
 #[tokio::test]
 async fn where_anything_is_unknown_nothing_is_written_i4() {
-    for (call, answer) in [
-        ("DescribeImages", Answer::error("AccessDeniedException", "no")),
-        ("DescribeImages", Answer::ok(json!({}))),
-        ("BatchGetImage", Answer::ok(json!({ "images": [], "failures": [] }))),
-        ("BatchGetImage", Answer::error("AccessDeniedException", "no")),
+    for (call, answer, cause) in [
+        ("DescribeImages", Answer::error("AccessDeniedException", "no"), Cause::Denied),
+        ("DescribeImages", Answer::ok(json!({})), Cause::Malformed),
+        ("BatchGetImage", Answer::ok(json!({ "images": [], "failures": [] })), Cause::Malformed),
+        ("BatchGetImage", Answer::error("AccessDeniedException", "no"), Cause::Denied),
     ] {
         let server = EcrServer::start().await;
         let digest = server.push("shop/api", "v1", &image("one"));
         server.lie(always(call, answer));
-        assert!(pin(&server, &digest).await.is_err());
+        let failure = pin(&server, &digest).await.unwrap_err();
+        assert_eq!(failure.cause, cause, "{call}: {failure}");
+        assert!(server.count(call) > 0, "{call} was never asked, so nothing is shown");
         assert_eq!(server.count("PutImage"), 0, "{call}");
     }
     let server = EcrServer::start().await;
@@ -176,6 +184,8 @@ async fn a_write_whose_answer_was_lost_is_found_done_f3_i13() {
     let digest = server.push("shop/api", "v1", &image("one"));
     server.lie(first(1, "PutImage", Answer::error("ServerException", "after it was stored, perhaps")));
     pin(&server, &digest).await.unwrap();
+    assert_eq!(server.count("PutImage"), 2, "the lost write is made once more, and no third time");
+    assert_eq!(tags(&server, &digest), [Pin::of(&digest).to_string(), "v1".to_owned()]);
     let source = writing(&server).await;
     assert_eq!(source.inventory.inspect(&api(), &digest.clone().into()).await.pin, PinState::Present);
 }
@@ -198,6 +208,7 @@ async fn pins_keep_to_the_pace_of_the_account_a7() {
         pinned.unwrap();
     }
     assert!(begun.elapsed() >= Duration::from_millis(800), "{:?} for nine writes", begun.elapsed());
+    assert_eq!(server.count("PutImage"), 9, "each was sent, and once");
 }
 
 #[tokio::test]

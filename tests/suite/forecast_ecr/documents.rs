@@ -4,6 +4,7 @@ use prodpin::decide::forecast::ecr::{Lifecycle, lint, recommend};
 use prodpin::model::{EcrImage, Effect, ImageStatus};
 
 use super::world::*;
+use crate::support::each;
 
 const CLAIM: &str = include_str!("../../../policies/ecr/lifecycle-claim.json");
 const RELEASES: &str = include_str!("../../../policies/ecr/lifecycle-releases.json");
@@ -71,7 +72,7 @@ fn releases_keep_fifty_versions_and_fifty_releases() {
     assert_eq!((of(1), of(10), of(20)), (0, 185, 0));
     // Leftovers over 14 days, and both platforms of each version that goes.
     assert_eq!(of(30), (260 - 2) + 185 * 2);
-    assert!(gone.iter().all(|action| action.effect == Effect::Deletes));
+    assert!(each(gone.iter(), |action| action.effect == Effect::Deletes));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::laws;
 use super::world::*;
+use crate::support::each;
 
 fn problems(text: &str) -> Vec<String> {
     Lifecycle::parse(text).expect_err(text).iter().map(ToString::to_string).collect()
@@ -233,7 +234,7 @@ fn all_problems_are_told_at_once_and_names_are_shown_harmless_i19() {
     bad["\u{1b}[31m"] = json!(1);
     let told = problems(&rules_json([bad, since(5, any_tag(), "sinceImagePulled", 3, expire())]).to_string());
     assert_eq!(told.len(), 4, "{told:#?}");
-    assert!(told.iter().all(|problem| !problem.contains('\u{1b}')), "{told:?}");
+    assert!(each(told.iter(), |problem| !problem.contains('\u{1b}')), "{told:?}");
 }
 
 proptest! {

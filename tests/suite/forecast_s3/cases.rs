@@ -1,18 +1,19 @@
 //! A case for each trap of the field guide, named after its item.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod locks;
+mod many;
+mod targets;
 
-use prodpin::decide::forecast::s3::{EntryKind, Key, Lifecycle, LintKind, Objects, lint, threats, threats_to};
+use std::collections::BTreeSet;
+
+use prodpin::decide::forecast::s3::{EntryKind, Lifecycle, threats_to};
+use prodpin::model::Versioning::{Enabled, Off, Suspended};
 use prodpin::model::{
-    ArtifactId, BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Certainty, Closure,
-    Content, DeleteMarker, Due, Effect, Inspection, Lock, LockMode, NoncurrentLimit, ObjectFacts, ObjectState,
-    ObjectVersion, ObservedTag, PinState, Presence, Replication, Resolution, Retained, RuleFilter, StorageClass,
-    TagSet, Threat, TransitionMinimum, Trigger, Versioning,
+    BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, Certainty, Due, Effect, Lock, NoncurrentLimit,
+    Replication, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger,
 };
 
 use super::world::*;
-
-use Versioning::{Enabled, Off, Suspended};
 
 /// A version with one part of it different.
 fn with<'a>(
@@ -53,13 +54,6 @@ fn b57_suspended_versioning_destroys_the_null_version_even_from_behind() {
         told(&rules, Suspended, &marked),
         ["2026-03-13 hides v2 by old", "2026-03-13 removes marker null by old"]
     );
-}
-
-#[test]
-fn b60_a_hold_stops_deletion_and_no_marker() {
-    let rules = configuration([expiring("old", 30), cleaning("clean", 10, 0)]);
-    let entries = key([held("v1", "2026-02-10T10:00:00Z")]);
-    assert_eq!(told(&rules, Enabled, &entries), ["2026-03-13 hides v1 by old"]);
 }
 
 #[test]
@@ -323,58 +317,6 @@ fn b73_noncurrent_versions_move_by_their_own_rule() {
 }
 
 #[test]
-fn b74_a_lock_that_ends_is_followed_by_the_deletion() {
-    let until = |until: &'static str, mode| {
-        move |_: &mut Option<u64>,
-              _: &mut Option<&TagSet>,
-              _: &mut StorageClass,
-              lock: &mut Lock,
-              _: &mut Replication| {
-            lock.retained = Retained::Until { mode, until: at(until) };
-        }
-    };
-    let rules = configuration([cleaning("clean", 10, 0)]);
-    for mode in [LockMode::Governance, LockMode::Compliance] {
-        let old = with("v1", "2026-01-01T10:00:00Z", until("2026-06-01T09:00:00Z", mode));
-        let entries = key([version("v2", "2026-02-01T10:00:00Z"), old]);
-        assert_eq!(told(&rules, Enabled, &entries), ["2026-06-02 deletes v1 by clean"]);
-        let short = with("v1", "2026-01-01T10:00:00Z", until("2026-02-01T09:00:00Z", mode));
-        let entries = key([version("v2", "2026-02-27T10:00:00Z"), short]);
-        assert_eq!(told(&rules, Enabled, &entries), ["2026-03-10 deletes v1 by clean"]);
-    }
-    // Locked, it is still moved: what cannot be done today leaves room for what can.
-    let cold = BucketRule {
-        noncurrent_transitions: vec![BucketTransition {
-            class: StorageClass::new("GLACIER"),
-            when: NoncurrentLimit { days: 10, keep_newer: 0 },
-        }],
-        ..rule("cold")
-    };
-    let rules = configuration([cleaning("clean", 10, 0), cold]);
-    let old = with("v1", "2026-01-01T10:00:00Z", until("2026-06-01T09:00:00Z", LockMode::Compliance));
-    let entries = key([version("v2", "2026-02-27T10:00:00Z"), old]);
-    assert_eq!(
-        told(&rules, Enabled, &entries),
-        ["2026-03-10 moves to GLACIER v1 by cold", "2026-06-02 deletes v1 by clean"]
-    );
-}
-
-#[test]
-fn b74_what_waits_for_replication_is_skipped_and_nobody_knows_for_how_long() {
-    let rules = configuration([expiring("old", 1)]);
-    let pending = with("v1", "2026-01-01T10:00:00Z", |_, _, _, _, replication| *replication = Replication::Pending);
-    assert_eq!(told(&rules, Enabled, &key([pending])), ["2026-03-01T12:00:00Z possibly hides v1 by old"]);
-}
-
-#[test]
-fn f48_a_lock_that_could_not_be_read_is_neither_there_nor_not() {
-    let rules = configuration([cleaning("clean", 10, 0)]);
-    let unread = with("v1", "2026-01-01T10:00:00Z", |_, _, _, lock, _| *lock = Lock::UNKNOWN);
-    let entries = key([version("v2", "2026-02-27T10:00:00Z"), unread]);
-    assert_eq!(told(&rules, Enabled, &entries), ["2026-03-10 possibly deletes v1 by clean"]);
-}
-
-#[test]
 fn f48_unknown_versioning_is_certain_only_where_all_states_agree() {
     let lifecycle = Lifecycle::new(&configuration([expiring("old", 30), moving("cold", "GLACIER", 1)]));
     let seen = |id: &str| {
@@ -392,230 +334,4 @@ fn f48_unknown_versioning_is_certain_only_where_all_states_agree() {
         ]
         .into()
     );
-}
-
-/// Holding one version can cost another its bytes: what stays is counted (B70). Seen only if the rules are run on the
-/// bucket as it will be.
-#[test]
-fn b70_a_hold_on_one_version_can_give_up_an_older_one() {
-    let temporary = tagged(&[("temporary", "yes")]);
-    let scoped = RuleFilter { tags: temporary.clone(), ..RuleFilter::default() };
-    let rules = configuration([BucketRule { filter: scoped, ..cleaning("temporary", 1, 0) }, cleaning("clean", 20, 1)]);
-    let world = |hold: bool| {
-        let middle = with("v2", "2026-02-20T10:00:00Z", |_, tags, _, lock, _| {
-            (*tags, lock.hold) = (Some(&temporary), Some(hold));
-        });
-        told(
-            &rules,
-            Enabled,
-            &key([version("v3", "2026-02-25T10:00:00Z"), middle, version("v1", "2026-01-01T10:00:00Z")]),
-        )
-    };
-    assert_eq!(world(false), ["2026-03-01T12:00:00Z deletes v2 by temporary"]);
-    assert_eq!(world(true), ["2026-03-13 deletes v1 by clean"]);
-}
-
-fn artifact(id: &str) -> ArtifactId {
-    format!("{KEY}?versionId={id}").parse().unwrap()
-}
-
-fn observed(versions: &[(&str, &str)], markers: &[(&str, &str)], hidden: bool) -> ObservedTag {
-    let versions: Vec<ObjectVersion> = versions
-        .iter()
-        .map(|(id, modified)| ObjectVersion {
-            artifact: artifact(id),
-            modified: at(modified),
-            content: Content { etag: "e".into(), size: 1 << 20 },
-            class: StorageClass::STANDARD,
-        })
-        .collect();
-    let markers: Vec<DeleteMarker> =
-        markers.iter().map(|(id, modified)| DeleteMarker { id: (*id).into(), modified: Some(at(modified)) }).collect();
-    let hidden_by = markers.first().filter(|_| hidden).map(|marker| marker.id.clone());
-    ObservedTag {
-        name: KEY.parse().unwrap(),
-        target: Resolution::Artifact(versions[0].artifact.clone()),
-        pushed: None,
-        object: Some(Box::new(ObjectFacts { label: "1.2.0".into(), versions, markers, hidden_by })),
-    }
-}
-
-fn bucket(rules: BucketLifecycle, object_lock: Option<bool>) -> BucketRetention {
-    BucketRetention {
-        bucket: "b".into(),
-        versioning: Some(Enabled),
-        object_lock,
-        lifecycle: Some(std::sync::Arc::new(rules)),
-        layout: "{repository}/{version}/bundle.zip".parse().unwrap(),
-    }
-}
-
-fn inspected(id: &str, lock: Lock) -> (ArtifactId, Inspection) {
-    let object = ObjectState {
-        checksum: None,
-        class: StorageClass::STANDARD,
-        archive_tier: None,
-        lock,
-        replication: Replication::Settled,
-        tags: None,
-        key: None,
-    };
-    let inspection = Inspection {
-        artifact: artifact(id),
-        presence: Presence::Present,
-        kind: None,
-        created: Some(at("2026-01-01T10:00:00Z")),
-        children: Vec::new(),
-        closure: Closure::Complete,
-        pin: PinState::Absent,
-        obstacles: Vec::new(),
-        lost_attestations: Vec::new(),
-        gaps: Vec::new(),
-        object: Some(Box::new(object)),
-    };
-    (artifact(id), inspection)
-}
-
-/// What threatens the target `v1`.
-fn threatened(bucket: &BucketRetention, tags: &[ObservedTag]) -> Vec<Threat> {
-    let inspections = BTreeMap::from([inspected("v1", Lock::NONE)]);
-    let targets = BTreeSet::from([artifact("v1")]);
-    let objects = Objects { bucket, tags, inspections: &inspections, held: &targets };
-    threats(&objects, &targets, now()).unwrap().remove(&artifact("v1")).unwrap()
-}
-
-#[test]
-fn targets_are_judged_as_they_will_be_once_pinned() {
-    let rules = || configuration([cleaning("clean", 10, 0)]);
-    let tags = [observed(&[("v2", "2026-02-27T10:00:00Z"), ("v1", "2026-01-01T10:00:00Z")], &[], false)];
-    assert_eq!(threatened(&bucket(rules(), Some(true)), &tags), []);
-    let seen = |lock| {
-        threatened(&bucket(rules(), lock), &tags).into_iter().map(|t| (t.effect, t.certainty)).collect::<Vec<_>>()
-    };
-    assert_eq!(seen(Some(false)), [(Effect::Deletes, Certainty::Certain)]);
-    assert_eq!(seen(None), [(Effect::Deletes, Certainty::Possible)]);
-}
-
-#[test]
-fn a_marker_in_front_starts_the_clock_of_what_is_behind_it_b70() {
-    let rules = configuration([cleaning("clean", 10, 0)]);
-    let tags = [observed(&[("v1", "2026-01-01T10:00:00Z")], &[("m", "2026-02-27T10:00:00Z")], true)];
-    let due: Vec<Due> = threatened(&bucket(rules, Some(false)), &tags).into_iter().map(|threat| threat.due).collect();
-    assert_eq!(due, [Due::On(at("2026-03-10T00:00:00Z"))]);
-    // Markers and versions come in two lists, and are put together by time.
-    let tag = observed(
-        &[("v3", "2026-02-01T00:00:00Z"), ("v1", "2026-01-01T00:00:00Z")],
-        &[("m2", "2026-02-10T00:00:00Z"), ("m1", "2026-01-10T00:00:00Z")],
-        true,
-    );
-    let key = Key::new(KEY, tag.object.as_ref().unwrap(), None, |_| None);
-    assert_eq!(key.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), ["m2", "v3", "m1", "v1"]);
-}
-
-#[test]
-fn what_could_not_be_read_is_no_safety_i4_f48() {
-    let rules = || configuration([expiring("old", 300), cleaning("clean", 3000, 0)]);
-    let unreadable = BucketRetention { lifecycle: None, ..bucket(rules(), Some(false)) };
-    let (nothing, targets) = (BTreeMap::new(), BTreeSet::from([artifact("v1")]));
-    let objects = Objects { bucket: &unreadable, tags: &[], inspections: &nothing, held: &targets };
-    assert_eq!(threats(&objects, &targets, now()), None);
-    // Of a target that was not looked at, and was not listed, nothing is known.
-    let readable = bucket(rules(), Some(true));
-    let objects = Objects { bucket: &readable, ..objects };
-    assert_eq!(threats(&objects, &targets, now()), Some(BTreeMap::new()));
-    // A target that was not listed may stand anywhere.
-    let lost = threatened(&bucket(rules(), Some(false)), &[]);
-    let seen: Vec<_> = lost.iter().map(|threat| (threat.effect, threat.certainty)).collect();
-    assert!(seen.contains(&(Effect::Hides, Certainty::Possible)), "{seen:?}");
-    assert!(seen.contains(&(Effect::Deletes, Certainty::Possible)), "{seen:?}");
-    // So may one in a key that the listing broke off in.
-    let mut broken = observed(&[("v1", "2026-01-01T10:00:00Z")], &[], false);
-    broken.target = Resolution::Unknown;
-    assert_eq!(threatened(&bucket(rules(), Some(false)), &[broken]), lost);
-    // And rules about other keys are no threat to it.
-    let other = RuleFilter { prefix: "logs/".into(), ..RuleFilter::default() };
-    let elsewhere = configuration([BucketRule { filter: other, ..expiring("logs", 1) }]);
-    assert_eq!(threatened(&bucket(elsewhere, Some(false)), &[]), []);
-}
-
-#[test]
-fn lint_tells_what_cannot_mean_what_it_says() {
-    let layout = "{repository}/{version}/bundle.zip".parse().unwrap();
-    let of = |rules: Vec<BucketRule>, versioning| {
-        let lints = lint(&configuration(rules), Some(versioning), &layout);
-        lints.into_iter().map(|lint| (lint.rule, lint.kind)).collect::<Vec<_>>()
-    };
-    let scoped =
-        |filter: RuleFilter, rule: BucketRule| BucketRule { filter: RuleFilter { written: true, ..filter }, ..rule };
-    let prefix = |prefix: &str| RuleFilter { prefix: prefix.into(), ..RuleFilter::default() };
-    assert_eq!(of(vec![expiring("r", 1)], Enabled), [("r".to_owned(), LintKind::WholeBucket)]);
-    assert_eq!(
-        of(vec![scoped(prefix("api/1.0/bundles"), expiring("r", 1))], Enabled),
-        [("r".to_owned(), LintKind::MatchesNoRelease)]
-    );
-    assert_eq!(of(vec![scoped(prefix("api/"), expiring("r", 1))], Enabled), []);
-    for odd in ["/", "/*", "api/*", "/api/", "*", "api/1.*/", "/api/1.0/"] {
-        let told = of(vec![scoped(prefix(odd), expiring("r", 1))], Enabled);
-        assert_eq!(told, [("r".to_owned(), LintKind::PrefixTakenLiterally)], "{odd}");
-    }
-    let pins = RuleFilter { tags: tagged(&[("prod-pinned", "false")]), ..RuleFilter::default() };
-    assert_eq!(of(vec![scoped(pins, expiring("r", 1))], Enabled), [("r".to_owned(), LintKind::ReachesOnlyPins)]);
-    assert_eq!(
-        of(vec![scoped(prefix("api/"), expiring("a", 1)), scoped(prefix("api/1"), cleaning("b", 1, 0))], Enabled),
-        [("a".to_owned(), LintKind::HidesThenDestroys)]
-    );
-    assert_eq!(
-        of(vec![scoped(prefix("api/"), moving("r", "GLACIER", 1))], Enabled),
-        [("r".to_owned(), LintKind::ArchivesReleases)]
-    );
-    assert_eq!(of(vec![scoped(prefix("api/"), moving("r", "GLACIER_IR", 1))], Enabled), []);
-    let legacy = BucketRule { filter: prefix("api/"), ..cleaning("r", 1, 3) };
-    assert_eq!(of(vec![legacy], Enabled), [("r".to_owned(), LintKind::CountWithoutFilter)]);
-    assert_eq!(of(vec![scoped(prefix("api/"), expiring("r", 1))], Off), [("r".to_owned(), LintKind::DestroysCurrent)]);
-    let none = RuleFilter { larger_than: Some(9), smaller_than: Some(10), ..prefix("api/") };
-    assert_eq!(of(vec![scoped(none, expiring("r", 1))], Enabled), [("r".to_owned(), LintKind::EmptySizeRange)]);
-    let off = BucketRule { enabled: false, ..expiring("r", 1) };
-    assert_eq!(of(vec![off], Enabled), [("r".to_owned(), LintKind::Disabled)]);
-    // Of two rules that do the same, the one that can never be first is told, and of two that are equal the second.
-    let api = |rule| scoped(prefix("api/"), rule);
-    let shadowed =
-        |rules| of(rules, Enabled).into_iter().filter(|(_, kind)| *kind == LintKind::Shadowed).collect::<Vec<_>>();
-    let b = [("b".to_owned(), LintKind::Shadowed)];
-    assert_eq!(shadowed(vec![api(cleaning("b", 9, 0)), api(cleaning("a", 3, 0))]), b);
-    assert_eq!(shadowed(vec![api(cleaning("a", 3, 0)), api(cleaning("b", 3, 0))]), b);
-    assert_eq!(shadowed(vec![api(cleaning("a", 3, 2)), api(cleaning("b", 9, 0))]), [], "it keeps fewer");
-    assert_eq!(shadowed(vec![scoped(prefix("api/1"), expiring("a", 3)), api(expiring("b", 9))]), [], "it reaches more");
-    assert_eq!(shadowed(vec![BucketRule { enabled: false, ..api(expiring("a", 3)) }, api(expiring("b", 9))]), []);
-}
-
-/// A key that was overwritten every hour for three years.
-fn hourly(versions: i64) -> Key<'static> {
-    let newest = at("2026-03-01T11:00:00Z");
-    let written = |hours: i64| (newest - jiff::SignedDuration::from_hours(hours)).to_string();
-    key((0..versions).map(|age| version(&format!("v{age}"), &written(age))))
-}
-
-/// Each of its days is worth a look at what is due on it, and no more.
-#[test]
-fn a_key_with_many_versions_is_judged_to_its_end_i20() {
-    let many = hourly(26_280);
-    let place = many.entries.len() - 1;
-    for (days, keep_newer) in [(3650, 0), (3650, 100), (1, 30_000)] {
-        let lifecycle = Lifecycle::new(&configuration([cleaning("clean", days, keep_newer)]));
-        let threats = threats_to(&lifecycle, Some(Enabled), &many, place, now()).unwrap();
-        let dated: Vec<&Threat> = threats.iter().filter(|threat| matches!(threat.due, Due::On(_) | Due::Now)).collect();
-        let expected = (keep_newer < 30_000).then_some("2033-02-28T00:00:00Z");
-        let due: Vec<Due> = dated.iter().map(|threat| threat.due.clone()).collect();
-        assert_eq!(due, expected.map(|due| Due::On(at(due))).into_iter().collect::<Vec<_>>(), "{days} {keep_newer}");
-    }
-}
-
-/// Nothing can stop the evaluation once it runs, and what it could not finish is unknown and never safe.
-#[test]
-fn a_key_that_would_take_too_long_to_judge_is_unknown_i20() {
-    let many = hourly(5_000);
-    let rules = (0..1000).map(|n| cleaning(&format!("clean {n}"), 3650, 0));
-    let lifecycle = Lifecycle::new(&configuration(rules));
-    assert_eq!(threats_to(&lifecycle, Some(Enabled), &many, 4_999, now()), None);
-    assert!(threats_to(&lifecycle, Some(Enabled), &hourly(100), 99, now()).is_some());
 }

@@ -9,6 +9,7 @@ use prodpin::ledger::{Access, Ledger, LedgerError, Verify};
 use prodpin::model::{Digest, Event, SettingFacts, Versioning};
 
 use super::world::*;
+use crate::support::each;
 
 #[tokio::test]
 async fn runs_are_found_however_old() {
@@ -56,7 +57,7 @@ async fn a_history_is_told_in_order_i21() {
     }
     let history = ledger.history(&repository, Some(&tag("latest"))).await.unwrap();
     assert_eq!(history.len(), 9);
-    assert!(history.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    assert!(each(history.windows(2), |pair| pair[0].0 < pair[1].0));
     assert!(matches!(history[0].1.event, Event::TagSeen { .. }));
     assert_eq!(history[8].1.event, Event::TagMoved { tag: tag("latest"), from: artifact("8"), to: artifact("9") });
     assert_eq!(ledger.history(&repository, None).await.unwrap().len(), 10);

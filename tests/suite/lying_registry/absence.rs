@@ -7,6 +7,7 @@ use prodpin::sources::Source;
 use super::content::{Opening, artifact, repository, tag};
 use super::server::{CONFIG, IMAGE, LAYER, Lie, Server};
 use crate::estate::{Estate, Told, tags};
+use crate::support::each;
 
 /// What servers that are no registry say of a path that they do not know.
 const OTHERS: [(&str, &str); 5] = [
@@ -72,7 +73,7 @@ async fn a_gateway_s_404_is_no_word_of_the_registry_i4_i25() {
                 // A digest that is refused while its tag is served is told as what it is.
                 let is_told = !told.complete || told.codes().iter().any(|code| code.contains("registry-contradiction"));
                 assert!(is_told, "{part} {body:?}: {:?}", told.codes());
-                assert!(told.targets().iter().all(|target| target.restorable != Some(false)), "{part} {body:?}");
+                assert!(each(told.targets().iter(), |target| target.restorable != Some(false)), "{part} {body:?}");
             }
             server.be_honest();
             let told = run(&estate, &server).await;
@@ -269,7 +270,7 @@ async fn a_mark_in_any_answer_is_noticed_before_a_pin_is_made_i22_f123() {
         let (server, _) = shop([Lie::InPassing(part, name, value)]).await;
         let told = run(&estate(), &server).await;
         assert_eq!(server.writes(), Vec::<String>::new(), "{part} {name}");
-        assert!(told.targets().iter().all(|target| target.pin == PinReport::Withheld), "{part} {name}");
+        assert!(each(told.targets().iter(), |target| target.pin == PinReport::Withheld), "{part} {name}");
         let finding = told.findings.iter().find(|finding| finding.code.as_str() == "cleanup-unknown");
         assert!(finding.is_some_and(|finding| finding.message.contains(kind.name())), "{part}: {:?}", told.codes());
     }

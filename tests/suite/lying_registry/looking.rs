@@ -9,6 +9,7 @@ use prodpin::run::ForecastOptions;
 use super::content::Opening;
 use super::server::{Lie, Server};
 use crate::estate::{Estate, tags};
+use crate::support::each;
 
 /// Eight releases: an index over two images each, of which five are kept, and tags that are nobody's release.
 async fn shop() -> (Server, Vec<Digest>, Vec<Digest>) {
@@ -130,11 +131,11 @@ async fn releases_ordered_by_build_time_are_fetched_once_for_that_and_for_the_re
     server.lie(COUNTS);
     let estate = Estate::new(vec![tags(&["v*"], Order::Pushed)]);
     let first = run(&estate, &server, Mode::Audit).await;
-    assert!(first.values().all(|count| *count == 1), "{first:?}");
-    assert!(indexes.iter().all(|index| first.contains_key(&index.to_string())), "each competes for a place");
+    assert!(each(first.values(), |count| *count == 1), "{first:?}");
+    assert!(each(indexes.iter(), |index| first.contains_key(&index.to_string())), "each competes for a place");
     // Their build times are on record.
     let second = run(&estate, &server, Mode::Audit).await;
-    assert!(second.values().all(|count| *count == 1), "{second:?}");
+    assert!(each(second.values(), |count| *count == 1), "{second:?}");
     assert!(images.len() > 10);
 }
 

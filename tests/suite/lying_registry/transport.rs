@@ -8,6 +8,7 @@ use prodpin::policy::SourceConfig;
 use super::content::{Opening, artifact, listed, repository, tag};
 use super::server::{Guard, Lie, Server};
 use super::told;
+use crate::support::each;
 
 /// `user:secret` as Basic.
 const BASIC: &str = "Basic dXNlcjpzZWNyZXQ=";
@@ -52,7 +53,9 @@ async fn a_trickle_ends_at_the_total_deadline_f5() {
     let start = Instant::now();
     let snapshot = opening.open().inventory.observe(&repository()).await;
     assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::TimedOut)], "{:?}", snapshot.gaps);
-    assert!(start.elapsed() < Duration::from_secs(2));
+    // Sent to its end, the trickle would take many times as long.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(server.count("GET", "/tags/list"), 2, "the two tries that it has");
 }
 
 #[tokio::test]
@@ -70,8 +73,8 @@ async fn a_server_that_only_trickles_is_left_alone_f5() {
     let start = Instant::now();
     let snapshot = opening.open().inventory.observe(&repository()).await;
     assert_eq!(snapshot.tags.len(), 200);
-    assert!(snapshot.tags.iter().all(|tag| tag.target == Resolution::Unknown), "unknown, not gone");
-    assert!(snapshot.gaps.iter().all(|gap| gap.cause == Cause::TimedOut), "{:?}", snapshot.gaps);
+    assert!(each(snapshot.tags.iter(), |tag| tag.target == Resolution::Unknown), "unknown, not gone");
+    assert!(each(snapshot.gaps.iter(), |gap| gap.cause == Cause::TimedOut), "{:?}", snapshot.gaps);
     let asked = server.count("HEAD", "/manifests/") + server.count("GET", "/manifests/");
     assert!(asked < 60, "{asked} requests for 200 tags");
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
@@ -124,7 +127,7 @@ async fn blobs_elsewhere_are_asked_for_without_credentials_f7_f15() {
     assert_eq!((seen.closure, &seen.gaps), (Closure::Complete, &vec![]));
     assert_eq!(store.count("GET", "/blobs/"), 3);
     assert_eq!(store.credentials(), Vec::<String>::new());
-    assert!(server.credentials().iter().all(|sent| sent == BASIC));
+    assert!(each(server.credentials().iter(), |sent| sent == BASIC));
 }
 
 #[tokio::test]
@@ -134,7 +137,7 @@ async fn a_store_s_404_after_a_redirect_is_not_the_registry_s_word_i4() {
     let (server, digest) = with_image(Guard::Open, [lie]).await;
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!((seen.presence, seen.closure), (Presence::Present, Closure::Unknown));
-    assert!(seen.gaps.iter().all(|gap| gap.cause == Cause::NotFound && !gap.detail.contains("presigned")));
+    assert!(each(seen.gaps.iter(), |gap| gap.cause == Cause::NotFound && !gap.detail.contains("presigned")));
 }
 
 #[tokio::test]
@@ -226,7 +229,7 @@ async fn a_redirect_loop_ends_f11() {
     let (server, digest) = with_image(Guard::Open, [Lie::BlobsAt("{own}/v2/shop/api/blobs/{digest}".to_owned())]).await;
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!(seen.closure, Closure::Unknown);
-    assert!(seen.gaps.iter().all(|gap| gap.cause == Cause::Refused), "{:?}", seen.gaps);
+    assert!(each(seen.gaps.iter(), |gap| gap.cause == Cause::Refused), "{:?}", seen.gaps);
     assert_eq!(server.count("GET", "/blobs/"), 3 * 4, "three hops after the first call, for each of three blobs");
 }
 
@@ -283,7 +286,7 @@ async fn what_one_request_is_told_to_wait_holds_up_no_other_f113() {
     };
     let (first, second, third) = futures::join!(ask(0, 0), ask(1, 200), ask(2, 200));
     assert!(first >= Duration::from_secs(1), "{first:?}");
-    assert!(second < Duration::from_secs(1) && third < Duration::from_secs(1), "{second:?} {third:?}");
+    assert!(second < first && third < first, "they waited for the first: {first:?} {second:?} {third:?}");
     assert_eq!(server.count("HEAD", ""), 3);
 }
 
@@ -301,7 +304,7 @@ async fn a_host_that_refuses_a_third_of_all_requests_is_paced_and_read_whole_f11
     let start = Instant::now();
     let snapshot = opening.open().inventory.observe(&repository()).await;
     assert_eq!((snapshot.tags.len(), &snapshot.gaps), (300, &vec![]));
-    assert!(snapshot.tags.iter().all(|tag| tag.target.artifact().is_some()));
+    assert!(each(snapshot.tags.iter(), |tag| tag.target.artifact().is_some()));
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
 
@@ -344,12 +347,12 @@ async fn a_time_in_the_place_of_seconds_is_waited_for_f32() {
 async fn a_wait_beyond_the_deadline_is_a_gap_at_once_f32() {
     for wait in ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"] {
         let (server, _) = with_image(Guard::Open, [Lie::Throttle(99, wait)]).await;
+        let source = Opening::at(&server).within(Duration::from_secs(60)).open();
         let start = Instant::now();
-        let source = Opening::at(&server).within(Duration::from_secs(3)).open();
         let (found, gap) = source.inventory.look_up(&repository(), &tag("1.0")).await;
         assert_eq!(found, Resolution::Unknown);
         assert_eq!(gap.map(|gap| (gap.scope, gap.cause)), Some((Scope::Tag(tag("1.0")), Cause::Throttled)));
-        assert!(start.elapsed() < Duration::from_secs(2));
+        assert!(start.elapsed() < Duration::from_secs(30), "it waited for the deadline: {:?}", start.elapsed());
         assert_eq!((server.count("HEAD", ""), server.count("GET", "")), (1, 0));
     }
 }

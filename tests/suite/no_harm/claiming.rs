@@ -6,6 +6,7 @@ use prodpin::sources::memory::{Call, EcrTerms};
 
 use super::runs::{UNTAGGED, asked, days, keep, of, pattern, pins, prefix, releases, rule, terms};
 use crate::estate::{Estate, REPOSITORY};
+use crate::support::each;
 
 fn managed(rules: &[String]) -> EcrTerms {
     EcrTerms { manages_lifecycle: true, ..terms(rules) }
@@ -31,7 +32,7 @@ async fn first_the_rule_then_the_pins_and_both_on_record_i22() {
     let calls = estate.memory.calls();
     assert!(matches!(calls[0], Call::Lifecycle { .. }), "{calls:?}");
     assert_eq!((calls.len(), asked(&estate)), (6, releases(&estate, 1..6)));
-    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
     let [applied] = of(&told, Code::SettingsChanged)[..] else { panic!("{}", estate.story(&told)) };
     assert_eq!(applied.severity, Severity::Info);
     let claimed = estate.events().await.into_iter().find_map(|event| match event {
@@ -55,7 +56,7 @@ async fn pins_that_are_there_are_saved_by_it_as_well_i22() {
     let audit = estate.run(Mode::Audit).await;
     assert_eq!(of(&audit, Code::PinIneffective)[0].severity, Severity::Critical, "until then they do harm");
     let told = estate.enforce().await;
-    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
     assert_eq!(of(&told, Code::PinIneffective).len(), 0, "{}", estate.story(&told));
 }
 
@@ -113,14 +114,14 @@ async fn rules_of_the_user_s_own_for_pins_are_not_lost_i8_i22() {
     let few = described(read(&keep(1, &pattern("prod-pinned-*"), 5)));
     let estate = Estate::in_ecr(6, "2026-01-01", managed(&[few, keep(2, any, 3)]));
     let told = estate.enforce().await;
-    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
     let after = lifecycle(&estate);
     assert!(after.contains("pins as Ann wants them") && after.contains("9999"), "{after}");
     // One that is ample is left as it is.
     let ample = described(read(&keep(1, &pattern("prod-pinned-*"), 500)));
     let estate = Estate::in_ecr(6, "2026-01-01", managed(&[ample, keep(2, any, 3)]));
     estate.enforce().await;
-    assert!(estate.memory.calls().iter().all(|call| matches!(call, Call::Pin { .. })), "{:?}", estate.memory.calls());
+    assert!(each(estate.memory.calls().iter(), |call| matches!(call, Call::Pin { .. })), "{:?}", estate.memory.calls());
     // One that takes them by their age would have to go.
     let by_age = described(read(&days(1, &pattern("prod-pinned-*"), 30)));
     let live = managed(&[by_age, keep(2, any, 3)]);
@@ -159,7 +160,7 @@ async fn where_there_are_no_rules_none_are_made_i22() {
     let estate = Estate::in_ecr(6, "2026-01-01", EcrTerms { lifecycle: Setting::Unset, ..managed(&[]) });
     let told = estate.enforce().await;
     assert_eq!(asked(&estate).len(), 5, "{}", estate.story(&told));
-    assert!(estate.memory.calls().iter().all(|call| matches!(call, Call::Pin { .. })), "{:?}", estate.memory.calls());
+    assert!(each(estate.memory.calls().iter(), |call| matches!(call, Call::Pin { .. })), "{:?}", estate.memory.calls());
 }
 
 /// What prodpin cannot read it does not rewrite, and says so.

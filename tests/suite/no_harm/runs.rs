@@ -7,6 +7,7 @@ use prodpin::outcome::report::PinReport;
 use prodpin::sources::memory::{Call, EcrTerms};
 
 use crate::estate::{Estate, REPOSITORY, Told};
+use crate::support::each;
 
 pub(super) fn rule(priority: u32, selection: &str, count: &str, number: u64) -> String {
     let unit = if count == "imageCountMoreThan" { "" } else { r#""countUnit": "days", "# };
@@ -105,7 +106,7 @@ async fn a_rule_that_matches_the_pin_lets_none_be_made_i22_f116() {
         );
         let then = estate.enforce().await;
         assert_eq!(asked(&estate), releases(&estate, 1..6), "{selection}: the oldest first (F126)");
-        assert!(then.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&then));
+        assert!(each(then.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&then));
         assert_eq!(of(&then, Code::PinRefused).len(), 0);
     }
 }
@@ -176,7 +177,7 @@ async fn whoever_loses_a_place_is_named_and_the_policy_may_allow_it_i22() {
     estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
     let told = estate.enforce().await;
     assert!(of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
-    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
 }
 
 #[tokio::test]
@@ -193,7 +194,7 @@ async fn a_pin_that_fails_takes_those_with_it_that_were_harmless_only_after_it_i
     // The next run makes up for it.
     estate.memory.heal();
     let told = estate.enforce().await;
-    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
 
     // One that was made and got no answer is there, and what was harmless after it is so.
     let mut estate = Estate::in_ecr(6, "2026-01-01", terms(&rules));
@@ -204,7 +205,7 @@ async fn a_pin_that_fails_takes_those_with_it_that_were_harmless_only_after_it_i
     assert!(of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
     assert_eq!(estate.memory.pins(REPOSITORY).len(), 6, "{}", estate.story(&told));
     let told = estate.enforce().await;
-    assert!(told.targets().iter().all(|target| target.protected == Some(true)), "{}", estate.story(&told));
+    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
 
     // Where each is harmless by itself, one that fails takes nobody with it.
     let estate = Estate::in_ecr(6, "2026-01-01", terms(&[claim(9_999), days(2, UNTAGGED, 14)]));
@@ -279,7 +280,7 @@ async fn under_rules_that_were_not_read_no_pin_is_made_in_ecr_i22_f123_a54() {
     estate.policy.pins.usual = PinTerms { blind: true, ..PinTerms::default() };
     let told = estate.enforce().await;
     assert_eq!(pins(&told), [PinReport::Created; 3]);
-    assert!(told.targets().iter().all(|target| target.protected.is_none()));
+    assert!(each(told.targets().iter(), |target| target.protected.is_none()));
     // Definitively none is safe.
     let estate = Estate::in_ecr(3, "2026-01-01", EcrTerms { lifecycle: Setting::Unset, ..terms(&[]) });
     assert_eq!(pins(&estate.enforce().await), [PinReport::Created; 3]);
@@ -299,6 +300,6 @@ async fn of_a_list_that_broke_off_only_what_the_rules_alone_prove_is_pinned_i22(
         estate.memory.stop_list_after(REPOSITORY, 1);
         let told = estate.enforce().await;
         assert!(!told.targets().is_empty());
-        assert!(pins(&told).iter().all(|pin| *pin == expected), "{rules:?}: {}", estate.story(&told));
+        assert!(each(pins(&told).iter(), |pin| *pin == expected), "{rules:?}: {}", estate.story(&told));
     }
 }

@@ -1,5 +1,9 @@
 //! The exact commands for each platform.
 
+mod aws;
+mod deployers;
+mod shell;
+
 use prodpin::model::{Closure, Control, Manager, Platform, SchemaChange, Updates, Waiting};
 use prodpin::outcome::ready::{Verdict, Way};
 
@@ -7,10 +11,6 @@ use super::scene::*;
 
 fn prod() -> Option<std::sync::Arc<str>> {
     Some("prod-eu".into())
-}
-
-fn region() -> Option<std::sync::Arc<str>> {
-    Some("eu-west-1".into())
 }
 
 /// v1, then v2 at ten o'clock, then v3 at noon; nothing happens to the database.
@@ -284,189 +284,6 @@ fn a_revision_whose_tag_was_moved_is_not_gone_back_to_e124() {
     insta::assert_snapshot!(scene.shown());
 }
 
-#[test]
-fn a_helm_release_is_rolled_back_by_helm_and_not_behind_its_back() {
-    let release = workload(Platform::Helm { context: prod() }, Some("shop"), "release", "shop");
-    let deployment = kubernetes("deployment", "api");
-    let mut scene = three(&release, ["1", "2", "3"]);
-    scene = scene.saying([
-        Said::before(&deployment, "v2", 12).revision("7"),
-        Said::now(&deployment, "v3", "v3", 12).revision("8"),
-    ]);
-    let page = scene.page();
-    let [first, second] = page.back.as_slice() else { panic!("two ways") };
-    assert_eq!(first.commands, ["helm rollback shop 2 --kube-context prod-eu --namespace shop --wait"]);
-    assert!(second.notes.iter().any(|note| note.contains("Helm does not see this")), "{second:?}");
-    insta::assert_snapshot!(scene.shown());
-}
-
-#[test]
-fn what_git_deploys_is_reverted_in_git() {
-    let application = workload(Platform::ArgoCd { context: prod() }, Some("argocd"), "application", "shop");
-    let config = "1111111111111111111111111111111111111111";
-    let source = "3333333333333333333333333333333333333333";
-    let mut scene = Scene::new(&["v2", "v3"]).without_database().built("v3", source, None);
-    scene.runs = vec![
-        vec![Said::now(&application, "v2", "v2", 10).part(None)],
-        vec![Said::now(&application, "v3", "v3", 12).part(None).revision(config)],
-    ];
-    let there = way(&scene);
-    assert_eq!(
-        there.commands,
-        [
-            "git log --oneline -1 -S v3",
-            "git revert --no-edit \"$(git log --format=%H -1 -S v3)\"",
-            "git push",
-            "argocd app sync shop",
-        ]
-    );
-    let notes = there.notes.join("\n");
-    assert!(notes.contains(config) && notes.contains(&format!("git revert --no-edit {source}")), "{notes}");
-    insta::assert_snapshot!(scene.shown());
-
-    let release = workload(Platform::Flux { context: prod() }, Some("shop"), "helmrelease", "shop");
-    let mut scene = Scene::new(&["v2", "v3"]).without_database();
-    scene.runs = vec![
-        vec![Said::now(&release, "v2", "v2", 10).part(None)],
-        vec![Said::now(&release, "v3", "v3", 12).part(None).revision("4")],
-    ];
-    assert_eq!(
-        way(&scene).commands.last().unwrap(),
-        "flux reconcile helmrelease shop --context prod-eu --namespace shop --with-source"
-    );
-}
-
-#[test]
-fn an_ecs_service_goes_back_to_its_task_definition() {
-    let service = workload(Platform::Ecs { region: region() }, Some("prod"), "service", "api");
-    let arn = |n: u32| format!("arn:aws:ecs:eu-west-1:111122223333:task-definition/api:{n}");
-    let (one, two, three_) = (arn(40), arn(41), arn(42));
-    let scene = three(&service, [&one, &two, &three_]);
-    assert_eq!(
-        way(&scene).commands,
-        [
-            format!(
-                "aws ecs update-service --region eu-west-1 --cluster prod --service api --task-definition {}",
-                arn(41)
-            ),
-            "aws ecs wait services-stable --region eu-west-1 --cluster prod --services api".to_owned(),
-        ]
-    );
-    insta::assert_snapshot!(scene.shown());
-}
-
-/// CodeDeploy's services refuse another task definition by hand, and one without tasks starts none.
-#[test]
-fn f121_commands_of_ecs_fit_who_deploys() {
-    let service = workload(Platform::Ecs { region: region() }, Some("prod"), "service", "api");
-    let arn = |n: u32| format!("arn:aws:ecs:eu-west-1:111122223333:task-definition/api:{n}");
-    let (one, two, three_) = (arn(40), arn(41), arn(42));
-    let with = |control: Control| {
-        let mut scene = three(&service, [&one, &two, &three_]);
-        let last = scene.runs[0].pop().unwrap();
-        scene.runs[0].push(last.controlled(control));
-        way(&scene)
-    };
-    let manager = Manager::Owner { kind: "CODE_DEPLOY".into(), name: "api".into() };
-    let by_others = with(Control { managers: [manager].into(), ..Control::default() });
-    assert!(by_others.commands.is_empty() && by_others.notes[0].contains("CODE_DEPLOY"), "{by_others:?}");
-    assert!(by_others.notes[0].contains(&arn(41)), "{by_others:?}");
-    let idle = with(Control { scaled_to_zero: true, ..Control::default() });
-    assert_eq!(idle.commands.len(), 2);
-    assert!(idle.notes[0].contains("--desired-count 1`"), "{idle:?}");
-}
-
-#[test]
-fn a_lambda_alias_is_pointed_at_the_version_before() {
-    let function = workload(Platform::Lambda { region: region() }, None, "function", "resize");
-    let mut scene = three(&function, ["11", "12", "13"]);
-    for said in &mut scene.runs[0] {
-        *said = said.clone().part(None);
-    }
-    let last = scene.runs[0].pop().unwrap();
-    scene.runs[0].push(last.part(Some("live")));
-    assert_eq!(
-        way(&scene).commands,
-        ["aws lambda update-alias --region eu-west-1 --function-name resize --name live --function-version 12 \
-          --routing-config AdditionalVersionWeights={}"]
-    );
-    insta::assert_snapshot!(scene.shown());
-}
-
-#[test]
-fn a_function_without_versions_is_given_the_code() {
-    let function = workload(Platform::Lambda { region: region() }, None, "function", "resize");
-    let mut scene = Scene::new(&["v2", "v3"]).without_database();
-    scene.host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com".to_owned();
-    scene.runs = vec![
-        vec![Said::now(&function, "v2", "v2", 10).part(None).revision("$LATEST")],
-        vec![Said::now(&function, "v3", "v3", 12).part(None).revision("$LATEST")],
-    ];
-    let expected = format!(
-        "aws lambda update-function-code --region eu-west-1 --function-name resize --image-uri {}/shop/api@{}",
-        scene.host,
-        artifact("v2")
-    );
-    assert_eq!(way(&scene).commands, [expected]);
-}
-
-/// App Runner takes tags, and of all tags the pin is the one that never moves.
-#[test]
-fn app_runner_is_pointed_at_the_pin() {
-    let service = workload(Platform::AppRunner { region: region() }, None, "service", "web");
-    let mut scene = Scene::new(&["v2", "v3"]).without_database();
-    scene.host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com".to_owned();
-    scene.runs = vec![
-        vec![Said::now(&service, "v2", "v2", 10).part(None)],
-        vec![Said::now(&service, "v3", "v3", 12).part(None)],
-    ];
-    let way = way(&scene);
-    let pin = format!("{}/shop/api:prod-pinned-{}", scene.host, artifact("v2").digest().unwrap().hex());
-    assert!(way.commands[0].contains(&pin), "{way:?}");
-    assert!(
-        way.commands[0].starts_with("aws apprunner update-service --region eu-west-1 --service-arn \"$(aws"),
-        "{way:?}"
-    );
-    insta::assert_snapshot!(scene.shown());
-}
-
-/// Names come from clusters and accounts, and a command is pasted with the rights of whoever pastes it (I19).
-#[test]
-fn no_command_is_made_of_a_name_that_could_be_one_i19() {
-    for name in ["--kubeconfig=/tmp/x", "a'b", "a\nb", "a\u{1b}[2Jb", "a\\b", "a`id`", "\u{430}pi", "a\u{202e}b"] {
-        for kind in ["deployment", "rollout", "cronjob"] {
-            let scene = three(&kubernetes(kind, name), ["1", "2", "3"]);
-            let way = way(&scene);
-            assert!(way.commands.is_empty(), "{name:?}: {way:?}");
-            assert!(way.notes[0].contains("act by the console"), "{way:?}");
-            let shown = scene.shown();
-            let hostile = |character: char| (character.is_control() && character != '\n') || character == '\u{202e}';
-            assert!(!shown.contains(hostile), "{shown:?}");
-        }
-    }
-    for (name, quoted) in [("a;rm -rf ~", "'deployment/a;rm -rf ~'"), ("$(id)", "'deployment/$(id)'")] {
-        let way = way(&three(&kubernetes("deployment", name), ["1", "2", "3"]));
-        assert!(way.commands[0].contains(quoted), "{way:?}");
-    }
-}
-
-/// A broken line that is pasted runs in two halves.
-#[test]
-fn commands_stand_on_one_line_however_narrow_the_page() {
-    let scene = three(&kubernetes("deployment", "api"), ["1", "2", "3"]);
-    let page = scene.page();
-    let mut writer = prodpin::report::ready::ReadyWriter::default();
-    writer.push(&page).unwrap();
-    let section = prodpin::outcome::ready::ReadySection {
-        at: "2026-03-02T03:00:00Z".parse().unwrap(),
-        policy_sha256: prodpin::model::Digest::of(b"policy"),
-        complete: true,
-        gaps: Vec::new(),
-    };
-    let narrow = super::shown(&writer.finish(section), 40);
-    assert!(narrow.lines().any(|line| line.trim() == page.back[0].commands[0]), "{narrow}");
-}
-
 /// Two clusters, two ways; and a contraction anywhere is one for both, as they share the release's history.
 #[test]
 fn each_workload_has_its_own_way() {
@@ -490,30 +307,4 @@ fn each_workload_has_its_own_way() {
             "kubectl --context prod-us --namespace shop rollout undo deployment/api --to-revision=6",
         ]
     );
-}
-
-/// Wherever text from outside can stand, the page stays text (I19, F74, F78).
-#[test]
-fn hostile_names_do_not_speak_to_the_terminal_i19() {
-    for name in crate::hostile_output::names() {
-        if name.is_empty() {
-            continue;
-        }
-        let mut scene = three(&kubernetes("deployment", &name), ["1", "2", &name]);
-        let artifact = artifact("v3");
-        scene.said.insert(
-            artifact.clone(),
-            Ok(prodpin::model::Provenance { source: Some(name.as_str().into()), ..Default::default() }),
-        );
-        scene.gaps.push(prodpin::model::Gap::new(
-            prodpin::model::Scope::Signal(name.clone()),
-            prodpin::model::Cause::Denied,
-            name.clone(),
-        ));
-        let shown = scene.shown();
-        let marks = "·…→✓✗●◌◀";
-        let told = |character: char| character == '\n' || character.is_ascii_graphic() || " \u{a0}".contains(character);
-        let strange: Vec<char> = shown.chars().filter(|it| !told(*it) && !marks.contains(*it)).collect();
-        assert!(strange.is_empty(), "{strange:?} in {shown}");
-    }
 }

@@ -1,0 +1,164 @@
+//! Docker's own files, as people have them.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use base64::prelude::BASE64_STANDARD;
+
+use super::*;
+use crate::oci::surroundings::{Environment, Timing};
+
+async fn look(host: &str, folder: &Path, variables: &[(&str, &Path)]) -> Result<Option<Credentials>, String> {
+    let path = format!("{}:/usr/bin:/bin", folder.display());
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.display().to_string()));
+    let environment = Environment::of(variables.chain([("PATH".to_owned(), path)]));
+    let timing = Timing { helper: Duration::from_millis(1500), ..Timing::default() };
+    let surroundings = Surroundings { environment, timing, ..Surroundings::default() };
+    let found = find(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &surroundings);
+    match found.map_err(|error| error.to_string())? {
+        None => Ok(None),
+        Some(found) => found.resolve(&surroundings, None).await.map_err(|error| error.to_string()),
+    }
+}
+
+fn user(name: &str, password: &str) -> Option<Credentials> {
+    Some(Credentials::Password { username: name.to_owned(), password: Secret::new(password) })
+}
+
+#[tokio::test]
+async fn entries_are_found_under_every_spelling() {
+    let folder = tempfile::tempdir().unwrap();
+    let auth = |text: &str| BASE64_STANDARD.encode(text);
+    let file = format!(
+        r#"{{"auths": {{
+                "https://index.docker.io/v1/": {{"auth": "{}"}},
+                "r.example:5000": {{"username": "u", "password": "p:q"}},
+                "https://id.example/v2/": {{"auth": "{}", "identitytoken": "long"}},
+                "t.example": {{"registrytoken": "ready"}},
+                "quay.io/team": {{"auth": "{}"}},
+                "empty.example": {{}}
+            }}, "experimental": true}}"#,
+        auth("hub:pass:word\0"),
+        auth("<token>:"),
+        auth("a:b"),
+    );
+    std::fs::write(folder.path().join("config.json"), file).unwrap();
+    let look = async |host: &str| look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap();
+    assert_eq!(look("https://docker.io").await, user("hub", "pass:word"));
+    assert_eq!(look("https://r.example:5000").await, user("u", "p:q"));
+    assert_eq!(look("https://r.example").await, None, "the port is part of the name");
+    assert_eq!(look("https://id.example").await, Some(Credentials::Identity(Secret::new("long"))));
+    assert_eq!(look("https://t.example").await, Some(Credentials::Token(Secret::new("ready"))));
+    assert_eq!(look("https://quay.io").await, None, "a namespace's key is not the host's");
+    assert_eq!(look("https://empty.example").await, None);
+}
+
+#[test]
+fn credentials_for_a_part_of_a_registry_are_told_and_never_used_for_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |host: &str, file: &str| {
+        std::fs::write(folder.path().join("config.json"), file).unwrap();
+        let environment = Environment::of([("DOCKER_CONFIG".to_owned(), folder.path().display().to_string())]);
+        let surroundings = Surroundings { environment, ..Surroundings::default() };
+        for_parts(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &surroundings)
+    };
+    let file = r#"{"auths": {"quay.io/team": {"auth": "aHVudGVyMjpodW50ZXIy"}, "https://Quay.io/other/x": {}},
+            "credHelpers": {"quay.io/third": "pass", "r.example": "pass"}}"#;
+    let said = told("https://quay.io", file).unwrap();
+    for words in ["config.json", "\"quay.io/team\"", "\"https://Quay.io/other/x\"", "docker login quay.io"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(!said.contains("hunter2") && !said.contains("aHVudGVyMjpodW50ZXIy"), "{said}");
+    for (host, file) in [("https://r.example", file), ("https://quay.io:5000", file), ("https://quay.io", "[]")] {
+        assert_eq!(told(host, file), None, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn broken_files_are_errors_that_name_the_file_and_no_secret_i18() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    for broken in [r#"{"auths": {"r.example": {"auth": hunter2"#, r#"{"auths": {"r.example": {"auth": "hunter2!"}}}"#] {
+        std::fs::write(&path, broken).unwrap();
+        let error = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap_err();
+        assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+    }
+    let absent = folder.path().join("absent.json");
+    assert!(look("https://r.example", folder.path(), &[("REGISTRY_AUTH_FILE", &absent)]).await.is_err());
+    assert_eq!(look("https://r.example", folder.path(), &[("HOME", &folder.path().join("nobody"))]).await, Ok(None));
+}
+
+#[tokio::test]
+async fn files_are_read_as_other_clients_read_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = BASE64_STANDARD.encode("u:p");
+    let line = BASE64_STANDARD.encode("u:p\n");
+    for file in [
+        format!(r#"{{"auths": {{"r.example": {{"auth": "{}"}}}}}}"#, good.trim_end_matches('=')),
+        format!(r#"{{"auths": {{"r.example": {{"auth": "{line}"}}}}}}"#),
+        format!(r#"{{"Auths": {{"r.example": {{"Auth": "{good}"}}}}}}"#),
+        format!("\u{feff}{{\"auths\": {{\"r.example\": {{\"auth\": \"{good}\"}}}}}}"),
+        format!(
+            r#"{{"auths": {{"r.example": {{"auth": "{good}", "identitytoken": null}}, "x.example": null, "y": 7}},
+                    "credHelpers": null, "credsStore": null}}"#
+        ),
+    ] {
+        std::fs::write(folder.path().join("config.json"), &file).unwrap();
+        let found = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await;
+        assert_eq!(found, Ok(user("u", "p")), "{file}");
+    }
+    for file in ["", " \n", r#"{"auths": null}"#, "{}"] {
+        std::fs::write(folder.path().join("config.json"), file).unwrap();
+        let found = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await;
+        assert_eq!(found, Ok(None), "{file:?}");
+    }
+    for file in ["[]", r#"{"auths": "hunter2"}"#, "7"] {
+        std::fs::write(folder.path().join("config.json"), file).unwrap();
+        let error = look("https://r.example", folder.path(), &[("DOCKER_CONFIG", folder.path())]).await.unwrap_err();
+        assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn podman_keeps_its_own_files() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("containers")).unwrap();
+    let file = r#"{"auths": {"r.example": {"username": "pod", "password": "man"}}}"#;
+    std::fs::write(folder.path().join("containers/auth.json"), file).unwrap();
+    let found = look("https://r.example", folder.path(), &[("XDG_RUNTIME_DIR", folder.path())]).await;
+    assert_eq!(found, Ok(user("pod", "man")));
+    let found = look("https://r.example", folder.path(), &[("XDG_CONFIG_HOME", folder.path())]).await;
+    assert_eq!(found, Ok(user("pod", "man")));
+    std::fs::create_dir_all(folder.path().join(".config")).unwrap();
+    std::fs::rename(folder.path().join("containers"), folder.path().join(".config/containers")).unwrap();
+    let found = look("https://r.example", folder.path(), &[("HOME", folder.path())]).await;
+    assert_eq!(found, Ok(user("pod", "man")));
+}
+
+#[tokio::test]
+async fn helpers_are_asked_and_held_to_a_time_and_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let helper = |name: &str, script: &str| {
+        let path = folder.path().join(format!("docker-credential-{name}"));
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    helper("good", r#"read server; printf '{"ServerURL":"%s","Username":"u","Secret":"%s"}' "$server" "$server""#);
+    helper("none", "echo 'credentials not found in native keychain'; exit 1");
+    helper("bad", "echo hunter2; exit 1");
+    helper("odd", "echo hunter2");
+    helper("slow", "exec sleep 60");
+    helper("loud", "yes hunter2");
+    let ask = async |config: &str, host: &str| {
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        look(host, folder.path(), &[("DOCKER_CONFIG", folder.path())]).await
+    };
+    let own = r#"{"credHelpers": {"r.example": "good"}, "credsStore": "bad"}"#;
+    assert_eq!(ask(own, "https://r.example").await, Ok(user("u", "r.example")));
+    assert_eq!(ask(r#"{"credsStore": "good"}"#, "https://docker.io").await, Ok(user("u", HUB_KEY)));
+    assert_eq!(ask(r#"{"credsStore": "none"}"#, "https://r.example").await, Ok(None));
+    for name in ["bad", "odd", "slow", "loud", "absent", "../evil", "a b"] {
+        let error = ask(&format!(r#"{{"credsStore": "{name}"}}"#), "https://r.example").await.unwrap_err();
+        assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
+    }
+}

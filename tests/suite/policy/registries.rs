@@ -1,0 +1,243 @@
+//! What a policy says of registries, buckets and chart repositories, and when two of them are one place.
+
+use prodpin::model::{ProductionRule, StatedCleanup};
+use prodpin::policy::{LedgerLocation, Policy, S3Config, SourceConfig, ad_hoc};
+
+use super::{SECRET, good, oci, read, told, with_lines, with_production, with_source};
+
+pub(super) fn s3(policy: &Policy) -> &S3Config {
+    match policy.sources.values().next() {
+        Some(SourceConfig::S3(config)) => config,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_cleans_up_is_stated_where_it_cannot_be_read_and_nowhere_else_f123() {
+    let stated = |cleanup: &str| {
+        let policy = good(&with_source(&format!("{{ oci: https://r.example, repositories: [a]{cleanup} }}")));
+        oci(&policy).cleanup
+    };
+    assert_eq!(stated(""), None);
+    assert_eq!(stated(", cleanup: none"), Some(StatedCleanup::None));
+    assert_eq!(stated(", cleanup: untagged"), Some(StatedCleanup::Untagged));
+    assert_eq!(stated(", cleanup: \"unknown\""), Some(StatedCleanup::Unknown));
+    for wrong in ["everything", "true", "[none]"] {
+        let text = with_source(&format!("{{ oci: https://r.example, repositories: [a], cleanup: {wrong} }}"));
+        let told = told([text]);
+        assert!(told.contains("expected one of none, untagged, unknown"), "{wrong}: {told}");
+    }
+    // What is read is not loosened by what is said.
+    for source in
+        ["ecr: { region: eu-west-1 }", "s3: acme, layout: \"{repository}/{version}\"", "helm: https://c.example"]
+    {
+        let told = told([with_source(&format!("{{ {source}, repositories: [a], cleanup: none }}"))]);
+        assert!(told.contains("the rules of this source are read where they are: take cleanup out"), "{told}");
+    }
+}
+
+#[test]
+fn an_ecr_registry_is_an_account_and_a_region() {
+    let policy = good(&with_source(
+        "{ ecr: { region: eu-west-1, assume_role: \"arn:aws:iam::111122223333:role/team/prodpin\", external_id: hunter2, \
+         may_delete: [\"arn:aws:iam::*:role/cleanup-*\"], max_concurrency: 4 }, repositories: [\"a/**\", \"!a/x\"] }",
+    ));
+    let Some(SourceConfig::Ecr(config)) = policy.sources.values().next() else { panic!("{policy:?}") };
+    assert_eq!((config.region.as_deref(), config.account()), (Some("eu-west-1"), Some("111122223333")));
+    assert_eq!((config.may_delete.len(), config.max_concurrency), (1, Some(4)));
+    assert!(!format!("{policy:?}").contains(SECRET), "an external id is shown to nobody");
+    good(&with_source("{ ecr: {}, all: true }"));
+    let policy = good(&with_source(
+        "{ ecr: { registry: \"999999999999\", assume_role: \"arn:aws:iam::111122223333:role/x\" }, repositories: [a] }",
+    ));
+    assert_eq!(policy.warnings.len(), 1, "{:?}", policy.warnings);
+
+    let registries = [
+        "region: Ireland",
+        "region: eu-west-1/x",
+        "region: \"\"",
+        "registry: 1234",
+        "registry: \"11112222333a\"",
+        "assume_role: prodpin",
+        "assume_role: \"arn:aws:iam::111122223333:user/me\"",
+        "assume_role: \"arn:aws:iam::111122223333:role/\"",
+        "external_id: abc",
+        "endpoint: ecr.example.com",
+        "endpoint: https://bot:hunter2@ecr.example.com",
+        "may_delete: [\"*\"]",
+        "may_delete: [cleanup, \"arn:aws:iam::*:*\"]",
+        "max_concurrency: 0",
+        "regoin: eu-west-1",
+    ];
+    let registries =
+        registries.iter().map(|registry| with_source(&format!("{{ ecr: {{ {registry} }}, repositories: [a] }}")));
+    let sources = [
+        "{ ecr: {} }",
+        "{ ecr: {}, repositories: [\"**\"] }",
+        "{ ecr: eu-west-1, repositories: [a] }",
+        "{ ecr: {}, repositories: [\"a:1\"] }",
+    ];
+    insta::assert_snapshot!(told(registries.chain(sources.iter().map(|source| with_source(source)))));
+}
+
+#[test]
+fn two_sources_of_one_ecr_registry_are_one_place_f72() {
+    let two = |region: &str| {
+        format!(
+            "version: 1\nsources:\n  a: {{ ecr: {{ region: eu-west-1, registry: \"111122223333\" }}, repositories: [x] }}\n  \
+             b: {{ ecr: {{ region: {region}, assume_role: \"arn:aws:iam::111122223333:role/r\" }}, repositories: [x] }}\n\
+             production: [{{ tags: [\"v*\"] }}]\n"
+        )
+    };
+    let error = read(&two("eu-west-1")).unwrap_err().to_string();
+    assert!(error.contains("\"b\" is the same source as \"a\""), "{error}");
+    good(&two("eu-west-2"));
+}
+
+#[test]
+fn the_same_place_twice_is_told_f72() {
+    let two = |one: &str, other: &str| {
+        format!("version: 1\nsources:\n  a: {one}\n  b: {other}\nproduction: [{{ tags: [v*] }}]\n")
+    };
+    let bucket = "{ s3: acme, layout: \"{repository}/{version}\" }";
+    insta::assert_snapshot!(told([
+        two(
+            "{ oci: https://r.example, repositories: [x, y] }",
+            "{ oci: \"https://R.example:443/\", repositories: [y, x] }"
+        ),
+        two(bucket, bucket),
+    ]));
+    let policy = good(&two(
+        "{ oci: https://r.example, repositories: [x/*] }",
+        "{ oci: https://r.example, repositories: [x/a] }",
+    ));
+    assert_eq!(policy.warnings, ["prodpin.yaml:4:3: \"a\" and \"b\" are the same place, and both select \"x/a\""]);
+    let apart = good(&two(
+        "{ oci: https://r.example, repositories: [x/*] }",
+        "{ oci: https://r.example, repositories: [y/a] }",
+    ));
+    assert_eq!(apart.warnings, [""; 0]);
+}
+
+#[test]
+fn addresses_names_and_places_are_checked() {
+    let source = |address: &str| with_source(&format!("{{ oci: \"{address}\", repositories: [a] }}"));
+    let addresses = [
+        "registry.example.com",
+        "localhost:5000",
+        "oci://r.example",
+        "https://r.example/v2/",
+        "https://r.example?x",
+        "https://",
+        "",
+    ];
+    let repositories = ["Shop", "shop/api:1.2", "https://r.example/shop", "a//b"];
+    let buckets = ["s3://acme/x", "arn:aws:s3:::acme", "x", "a b"];
+    let others = [
+        with_source("{ oci: https://r.example, repositories: [a], username: u }"),
+        with_source("{ oci: https://r.example, repositories: [a], password: \"${PASSWORD}\" }"),
+        with_source(
+            "{ oci: https://r.example, repositories: [a], token_realms: [\"https://auth.example\", \"*\", a.example] }",
+        ),
+        with_source("{ oci: https://r.example, repositories: [a], max_concurrency: 0 }"),
+        with_source("{ s3: acme }"),
+        with_source("{ s3: acme, layout: \"{repository}/{version}\", owner: 123, region: EU }"),
+        with_source("{ s3: acme, layout: \"no placeholders\" }"),
+        with_source("{ s3: acme, layout: \"{env}-{repository}/{version}\" }"),
+        with_source("{ s3: acme, layout: \"{repository}/{version}\", inventory: \"https://acme/manifest.json\" }"),
+        with_lines("production: [{ tags: [v*] }]\nledger: gcs://bucket"),
+        with_lines("production: [{ tags: [v*] }]\nledger: azure://bucket"),
+        with_lines("production: [{ tags: [v*] }]\nledger: https://x"),
+        with_lines("production: [{ tags: [v*] }]\nledger: file:///x"),
+        with_lines("production: [{ tags: [v*] }]\nledger: s3://"),
+        with_lines("production: [{ tags: [v*] }]\nledger: \"\""),
+        with_lines("production: [{ tags: [v*] }]\nschedule: \"* * * *\""),
+        with_lines("production: [{ tags: [v*] }]\nschedule: rate(0 minutes)"),
+        with_lines("production: [{ tags: [v*] }]\nschedule: \"@often\""),
+        with_production("[{ moving_tag: \"a b\" }, { moving_tag: \"*\" }, { file: \"\" }]"),
+        "version: 1\nsources: { \"-x\": { oci: https://r.example, repositories: [a] } }\nproduction: [{ tags: [v*] }]"
+            .to_owned(),
+    ];
+    let cases = addresses
+        .map(source)
+        .into_iter()
+        .chain(
+            repositories.map(|name| with_source(&format!("{{ oci: https://r.example, repositories: [\"{name}\"] }}"))),
+        )
+        .chain(
+            buckets.map(|name| with_source(&format!("{{ s3: \"{name}\", layout: \"{{repository}}/{{version}}\" }}"))),
+        )
+        .chain(others);
+    insta::assert_snapshot!(told(cases));
+
+    for ledger in ["none", "s3://bucket/prefix", "./x", "/var/lib/x"] {
+        good(&with_lines(&format!("production: [{{ tags: [v*] }}]\nledger: {ledger}")));
+    }
+    for schedule in ["*/15 * * * *", "@hourly", "cron(0/15 * * * ? *)", "rate(15 minutes)", "0 3 * * MON-FRI"] {
+        good(&with_lines(&format!("production: [{{ tags: [v*] }}]\nschedule: \"{schedule}\"")));
+    }
+}
+
+#[test]
+fn repositories_on_the_command_line_make_a_policy() {
+    let arguments = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let policy = ad_hoc(
+        &arguments(&[
+            "r.example/shop/api",
+            "localhost:5000/web",
+            "r.example/shop/web",
+            "docker.io/library/nginx",
+            "r.example/pay/*",
+            "127.0.0.1:1/x",
+            "[::1]:5000/y",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api",
+            "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/shop/api",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com:5000/shop/api",
+        ]),
+        LedgerLocation::None,
+    )
+    .unwrap();
+    let sources: Vec<String> = policy
+        .sources
+        .iter()
+        .map(|(name, config)| match config {
+            SourceConfig::Oci(config) => format!("{name} = {} {:?}", config.url, config.repositories),
+            SourceConfig::Ecr(config) => {
+                format!("{name} = ECR {:?} {:?} {:?}", config.registry, config.region, config.repositories)
+            }
+            SourceConfig::S3(_) | SourceConfig::Helm(_) => unreachable!(),
+        })
+        .collect();
+    insta::assert_snapshot!(sources.join("\n"));
+    let ProductionRule::Tags { patterns, .. } = &policy.production[0] else { panic!("{:?}", policy.production) };
+    assert!(
+        patterns.matches("v1.2")
+            && patterns.matches("2026-11-23")
+            && !patterns.matches("latest")
+            && !patterns.matches("vnext")
+    );
+
+    let refused = [
+        "nginx",
+        "shop/api",
+        "r.example/a:1.2",
+        "r.example/a@sha256:00",
+        "r.example/**",
+        "r.example/*",
+        "s3://bucket/x",
+        "oci://r.example/a",
+        "bot:hunter2@r.example/a",
+        "https://bot:hunter2@r.example/a",
+        "r.example/A",
+        "r.example/",
+        "r.example:x/a",
+        "r.example/../a",
+        "r.example/!a",
+    ];
+    let page: Vec<String> = refused
+        .iter()
+        .map(|argument| ad_hoc(&arguments(&[argument]), LedgerLocation::None).unwrap_err().to_string())
+        .collect();
+    assert!(!page.concat().contains(SECRET));
+    insta::assert_snapshot!(page.join("\n"));
+}
