@@ -108,7 +108,7 @@ fn tried(path: &Path) -> anyhow::Result<TriedRules> {
     let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text));
     read.map_err(|error| Misuse(format!("--lifecycle {named}: {error}")))?;
     Ok(TriedRules::read(&text).map_err(|error| {
-        Misuse(format!("--lifecycle {named} is not a valid lifecycle policy: {}", error.problems.join("; ")))
+        Misuse(format!("--lifecycle {named} is no valid lifecycle policy: {}", error.problems.join("; ")))
     })?)
 }
 

@@ -49,7 +49,7 @@ fn filled<const N: usize>(text: &str) -> (u8, [u8; N]) {
 impl From<&str> for ShortText {
     fn from(text: &str) -> Self {
         Self(match text.len() {
-            ..=HERE => {
+            length if length <= HERE => {
                 let (length, bytes) = filled(text);
                 Kept::Here(length, bytes)
             }

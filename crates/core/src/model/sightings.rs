@@ -286,7 +286,7 @@ mod tests {
     }
 
     fn sighting(sequence: u64) -> Sighting {
-        let created = (sequence % 2 == 0).then_some(Timestamp::UNIX_EPOCH);
+        let created = sequence.is_multiple_of(2).then_some(Timestamp::UNIX_EPOCH);
         Sighting::new(Digest::of(&sequence.to_le_bytes()).into(), mark(sequence), created)
     }
 

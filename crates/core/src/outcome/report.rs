@@ -231,7 +231,7 @@ impl RepositoryReport {
 }
 
 /// Whether a repository can be rolled back now.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
 pub struct Rollback {
     /// In one word. Always there in what is written now; a report of a program before gets it when it is read.
     pub status: Option<ServiceStatus>,
@@ -241,9 +241,10 @@ pub struct Rollback {
     /// Whether every rollback target is protected, and nothing critical is open. `null`: could not be told, or there is no
     /// earlier release.
     pub protected: Option<bool>,
-    /// Whether it is protected and the database allows it. `false`: it cannot be rolled back: no earlier release is intact,
-    /// there is none yet, or the policy or a workload says that none works on today's database. `null`: could not be told.
-    /// A report never says `true`: what images say of the database only `prodpin ready` asks.
+    /// As documents have had it from their first version on, for programs that read it. `true`: the release before is
+    /// intact, and neither the policy nor a workload says that the database has left it behind. `false`: no earlier release
+    /// is intact, there is none yet, or none works on today's database. `null`: could not be told. Only `status` says whether
+    /// a service is protected or ready: what images say of the database only `prodpin ready` asks.
     pub ready: Option<bool>,
     /// What production runs, as far as known; where nothing says what runs, the latest release.
     #[schemars(with = "Option<String>")]
@@ -264,13 +265,54 @@ pub struct Rollback {
     /// How many the policy keeps.
     pub keep: u32,
     /// Why it could not be told, and how to make it known, where one sentence says that.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
     /// The release that took from the database what every earlier one needs, by what the policy and workloads say: there
     /// is no going back. What images say of the database only `prodpin ready` asks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(skip_serializing_if = "Option::is_none", with = "Option<String>")]
     pub contracted: Option<ArtifactId>,
+}
+
+/// As it is written.
+#[derive(Serialize)]
+struct WrittenRollback<'a> {
+    status: Option<ServiceStatus>,
+    intact: Option<bool>,
+    protected: Option<bool>,
+    ready: Option<bool>,
+    current: &'a Option<ArtifactId>,
+    from: &'a Option<ArtifactId>,
+    went_back_from: &'a Option<ArtifactId>,
+    to: &'a Option<ArtifactId>,
+    depth: u32,
+    earlier: Option<u32>,
+    keep: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contracted: &'a Option<ArtifactId>,
+}
+
+impl Serialize for Rollback {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let intact = self.intact.filter(|intact| *intact && self.contracted.is_none());
+        WrittenRollback {
+            status: self.status,
+            intact: self.intact,
+            protected: self.protected,
+            ready: self.ready.or(intact),
+            current: &self.current,
+            from: &self.from,
+            went_back_from: &self.went_back_from,
+            to: &self.to,
+            depth: self.depth,
+            earlier: self.earlier,
+            keep: self.keep,
+            unknown: &self.unknown,
+            contracted: &self.contracted,
+        }
+        .serialize(to)
+    }
 }
 
 /// As it is read, from a program before, too: what that called ready is what is intact.
@@ -310,7 +352,7 @@ impl<'de> Deserialize<'de> for Rollback {
 impl From<ReadRollback> for Rollback {
     fn from(read: ReadRollback) -> Self {
         let (intact, ready) = match (read.intact, read.ready) {
-            (Some(intact), ready) => (intact, ready),
+            (Some(intact), ready) => (intact, ready.filter(|ready| !ready)),
             (None, Some(true)) => (Some(true), None),
             (None, Some(false)) if read.contracted.is_some() => (Some(true), Some(false)),
             (None, Some(false)) if read.earlier == Some(0) => (None, Some(false)),
