@@ -62,7 +62,11 @@ async fn a_history_is_told_in_order_i21() {
     assert_eq!(history[8].1.event, Event::TagMoved { tag: tag("latest"), from: artifact("8"), to: artifact("9") });
     assert_eq!(ledger.history(&repository, None).await.unwrap().len(), 10);
     assert_eq!(ledger.history(&key("unknown"), None).await.unwrap(), []);
-    assert_eq!(ledger.newest(), Some(at(9)), "F90, F112: the last clock; one that was ahead for a while says nothing of now");
+    assert_eq!(
+        ledger.newest(),
+        Some(at(9)),
+        "F90, F112: the last clock; one that was ahead for a while says nothing of now"
+    );
 }
 
 #[tokio::test]

@@ -334,8 +334,7 @@ fn group<'s, 'a>(at: u32, entries: &'s [Entry<'a>], arrivals: &Arrivals) -> Vec<
     let chains = (0..).zip(series.into_values()).map(|(number, mut entries)| {
         entries.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| arrivals.by_arrival(y.named, x.named)));
         let steps = (0..).zip(entries.chunk_by(|(a, _), (b, _)| a == b));
-        let ranked =
-            steps.flat_map(|(step, entries)| entries.iter().map(move |(_, entry)| place(entry, number, step)));
+        let ranked = steps.flat_map(|(step, entries)| entries.iter().map(move |(_, entry)| place(entry, number, step)));
         ranked.collect::<Vec<_>>().into_iter()
     });
     Merge::of(chains.collect(), arrivals).collect()

@@ -49,19 +49,19 @@ fn filled<const N: usize>(text: &str) -> (u8, [u8; N]) {
 impl From<&str> for ShortText {
     fn from(text: &str) -> Self {
         Self(match text.len() {
-            length if length <= HERE => {
+            ..=HERE => {
                 let (length, bytes) = filled(text);
                 Kept::Here(length, bytes)
             }
-            ..=24 => {
+            15..=24 => {
                 let (length, bytes) = filled(text);
                 Kept::Up24(length, Arc::new(bytes))
             }
-            ..=40 => {
+            25..=40 => {
                 let (length, bytes) = filled(text);
                 Kept::Up40(length, Arc::new(bytes))
             }
-            ..=72 => {
+            41..=72 => {
                 let (length, bytes) = filled(text);
                 Kept::Up72(length, Arc::new(bytes))
             }
