@@ -136,11 +136,12 @@ async fn a_store_s_404_after_a_redirect_is_not_the_registry_s_word_i4() {
     let lie = Lie::BlobsAt(format!("{}/v2/x/blobs/{{digest}}?X-Signature=presigned", store.url()));
     let (server, digest) = with_image(Guard::Open, [lie]).await;
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
+    let shown = format!("{seen:?}");
     assert_eq!((seen.presence, seen.closure), (Presence::Present, Closure::Unknown));
     let told =
         seen.gaps.iter().map(|gap| gap.detail.clone()).chain(seen.obstacles.iter().map(|one| format!("{one:?}")));
-    assert!(each(told, |detail| !detail.contains("presigned")), "{seen:?}");
-    assert!(seen.gaps.iter().all(|gap| gap.cause == Cause::NotFound), "{seen:?}");
+    assert!(each(told, |detail| !detail.contains("presigned")), "{shown}");
+    assert!(seen.gaps.iter().all(|gap| gap.cause == Cause::NotFound), "{shown}");
 }
 
 #[tokio::test]
