@@ -110,10 +110,9 @@ fn about_filter(rule: &BucketRule, layout: &Layout) -> Vec<Lint> {
     }
     let begins = layout.can_begin(&filter.prefix);
     if filter.prefix.contains('*') || (filter.prefix.starts_with('/') && !begins) {
-        let consequence = match begins {
-            true => String::new(),
-            false => format!("; no release of layout {layout} has a key that starts with it"),
-        };
+        // A version may hold an asterisk. In practice none does, and whoever writes one means a pattern.
+        let unless = if begins { ", unless its name holds `*`" } else { "" };
+        let consequence = format!("; no release of layout {layout} has a key that starts with it{unless}");
         let message = format!(
             "S3 compares its prefix {:?} letter by letter: `*` is no wildcard, and a `/` in front must be in the \
              key{consequence}",
