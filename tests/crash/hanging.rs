@@ -171,7 +171,7 @@ fn a_signal_ends_a_run_whose_ledger_hangs_before_it_would_be_killed_f88() {
             assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
             std::thread::sleep(Duration::from_millis(500));
         }
-        let ran = Ran::of(&child.wait_with_output().unwrap(), asked.elapsed()).ends(1).tells("asked to end");
+        let ran = Ran::of(&child.wait_with_output().unwrap(), asked.elapsed()).ends(1).tells("stopped by a signal");
         assert!(ran.took < Duration::from_secs(most), "{:?}", ran.took);
     }
 }
