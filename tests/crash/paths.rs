@@ -100,7 +100,7 @@ fn what_a_run_reads_beside_its_policy_is_a_file_f80() {
     let estate = Estate::start();
     let place = Place::new(&estate);
     pipe(&place.path("pipe"));
-    at_once(&place, &["forecast", "--lifecycle", "pipe"]).ends(2).tells("is no file");
+    at_once(&place, &["forecast", "--lifecycle", "pipe"]).ends(2).tells("is not a file");
     at_once(&place, &["history", "--export", "csv=pipe"]).ends(2).tells("is no file");
     let mut command = place.command(&["audit"]);
     command.env("REGISTRY_AUTH_FILE", place.path("pipe"));
