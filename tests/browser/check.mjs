@@ -84,8 +84,8 @@ const settled = (page, id, words) => page.waitForFunction(([id, words]) => docum
 
   await page.fill("#services-search", "");
   await settled(page, "services-status", "1,000 services");
-  await page.locator("#services-standings button", { hasText: /^protected$/ }).click();
-  await settled(page, "services-status", "436 of 1,000 services");
+  await page.locator("#services-statuses button", { hasText: /^protected$/ }).click();
+  await settled(page, "services-status", "364 of 1,000 services");
   await page.locator("#services-more").click();
   assert.equal(await page.locator("#services-table tbody tr").count(), 100);
   // Findings: the kinds above lead to them.
