@@ -30,7 +30,7 @@ def prodpin(command):
         sys.exit(f"{command}: status {ended.returncode}: {ended.stderr[-800:]}")
 
 
-VERDICTS = {"roll-back": True, "roll-forward": False, "unknown": None}
+VERDICTS = {"roll-back": True, "roll-forward": False, "no_earlier_release": False, "unknown": None}
 
 
 def judge(name, truth, audit, ready):
