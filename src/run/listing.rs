@@ -1,7 +1,7 @@
 //! Which repositories a run looks at: what the source lists, and what the ledger or a signal knows beside, because a
 //! repository that vanished from a list must not vanish from the report.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -91,11 +91,17 @@ async fn list(
 ) -> Listed {
     let mut listed = Listed { source: name.clone(), gaps: Vec::new(), unmatched: Vec::new() };
     let Some(source) = setup.sources.get(&name) else { return listed };
-    let mut sent = HashSet::new();
+    let mut taken = HashSet::new();
+    let mut fresh = |repository: RepositoryName| {
+        let key = RepositoryKey { source: name.clone(), name: repository };
+        (shard.is_none_or(|shard| shard.holds(&key)) && taken.insert(key.name.clone())).then_some(key)
+    };
     if !setup.only.is_empty() {
         for key in setup.only.iter().filter(|key| key.source == name) {
             if source.inventory.selects(&key.name) {
-                send(&name, key.name.clone(), shard, &found, &mut sent).await;
+                let Some(key) = fresh(key.name.clone()) else { continue };
+                // The receiver is only gone when the run has failed, and then nobody needs the rest.
+                _ = found.send(key).await;
             } else {
                 let detail = format!("the policy names no repository {} in source {name}", key.name);
                 listed.gaps.push(Gap::new(Scope::Source, Cause::Refused, detail));
@@ -107,20 +113,33 @@ async fn list(
     let mut known = std::pin::pin!(known(&setup, &name, None));
     let (mut is_known, mut is_listed) = (false, false);
     let mut repositories = source.inventory.repositories();
-    while !(is_known && is_listed) {
+    // What is begun is carried on while names wait for room: a request that stands still would hold what the repositories
+    // wait for that the names wait for.
+    let mut waiting = VecDeque::new();
+    let mut has_answered = false;
+    while !(is_known && is_listed && waiting.is_empty()) {
+        // No next name is asked for before the last one is out.
+        let asks = !is_listed && !(has_answered && !waiting.is_empty());
+        has_answered &= !asks;
         tokio::select! {
             biased;
-            next = repositories.next(), if !is_listed => match next {
-                Some(Ok(repository)) => send(&name, repository, shard, &found, &mut sent).await,
-                Some(Err(gap)) => listed.gaps.push(gap),
-                None => is_listed = true,
-            },
-            keys = &mut known, if !is_known => {
-                is_known = true;
-                for key in keys {
-                    send(&name, key.name, shard, &found, &mut sent).await;
+            next = repositories.next(), if asks => {
+                has_answered = true;
+                match next {
+                    Some(Ok(repository)) => waiting.extend(fresh(repository)),
+                    Some(Err(gap)) => listed.gaps.push(gap),
+                    None => is_listed = true,
                 }
             }
+            keys = &mut known, if !is_known => {
+                is_known = true;
+                waiting.extend(keys.into_iter().filter_map(|key| fresh(key.name)));
+            }
+            room = found.reserve(), if !waiting.is_empty() => match (room, waiting.pop_front()) {
+                (Ok(room), Some(key)) => room.send(key),
+                // The receiver is only gone when the run has failed, and then nobody needs the rest.
+                _ => return listed,
+            },
         }
         if stop.is_set() {
             return listed;
@@ -143,18 +162,4 @@ pub(super) async fn known(setup: &Setup, name: &SourceName, shard: Option<Shard>
     let selected = names.into_iter().filter(|repository| source.inventory.selects(repository));
     let keys = selected.map(|repository| RepositoryKey { source: name.clone(), name: repository });
     keys.filter(|key| shard.is_none_or(|shard| shard.holds(key))).collect()
-}
-
-async fn send(
-    source: &SourceName,
-    repository: RepositoryName,
-    shard: Option<Shard>,
-    found: &Sender<RepositoryKey>,
-    sent: &mut HashSet<RepositoryName>,
-) {
-    let key = RepositoryKey { source: source.clone(), name: repository };
-    if shard.is_none_or(|shard| shard.holds(&key)) && sent.insert(key.name.clone()) {
-        // The receiver is only gone when the run has failed, and then nobody needs the rest.
-        let _ = found.send(key).await;
-    }
 }

@@ -3,11 +3,11 @@
 //! so that whatever they name was there to be listed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::decide;
@@ -23,11 +23,18 @@ use super::Stop;
 use super::setup::Setup;
 
 /// Signals that are being asked, and what they said once they have. Dropped with the run, it asks no more.
+///
+/// A task of its own asks them, and those who wait only wait: were one of them to do the asking, all others would stand
+/// still whenever that one waits for something else.
 pub(super) struct Asking {
-    tasks: Mutex<JoinSet<Vec<Signalled>>>,
-    answered: OnceCell<Production>,
+    /// Aborted when it is dropped.
+    _task: JoinSet<()>,
+    said: Arc<Mutex<Option<Vec<Signalled>>>>,
+    /// Whether they have answered. Its sender is gone without that where a defect ended the task.
+    answered: watch::Receiver<bool>,
+    production: OnceLock<Production>,
     /// What runs by their later word, once they were asked again.
-    anew: OnceCell<BTreeMap<RepositoryKey, Vec<Running>>>,
+    anew: OnceLock<BTreeMap<RepositoryKey, Vec<Running>>>,
 }
 
 impl Asking {
@@ -38,28 +45,33 @@ impl Asking {
         let until = stop.share();
         let signals = signals::of_policy(policy, until);
         let stop = stop.clone();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
+        let (done, answered) = watch::channel(false);
+        let said = Arc::new(Mutex::new(None));
+        let (mut task, slot) = (JoinSet::new(), said.clone());
+        task.spawn(async move {
             let asked = signals.iter().map(|signal| in_time(signal.as_ref(), &stop, until));
-            futures::future::join_all(asked).await
+            let said = futures::future::join_all(asked).await;
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+            _ = done.send(true);
         });
-        Self { tasks: Mutex::new(tasks), answered: OnceCell::new(), anew: OnceCell::new() }
+        Self { _task: task, said, answered, production: OnceLock::new(), anew: OnceLock::new() }
     }
 }
 
 impl Setup {
     /// What signals say, as soon as all of them have answered or their time is over.
     pub(super) async fn production(&self) -> &Production {
-        let answered =
-            self.asking.answered.get_or_init(async || match self.asking.tasks.lock().await.join_next().await {
-                Some(Ok(said)) => Production::told_by(said, &self.sources, self.rules.keep, self.started),
-                Some(Err(defect)) => {
-                    tracing::error!(%defect, "this is a defect of prodpin");
-                    Production::unread()
-                }
+        let asking = &self.asking;
+        if asking.answered.clone().wait_for(|answered| *answered).await.is_err() {
+            tracing::error!("the task that asks signals ended before they answered; this is a defect of prodpin");
+        }
+        asking.production.get_or_init(|| {
+            let said = asking.said.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match said {
+                Some(said) => Production::told_by(said, &self.sources, self.rules.keep, self.started),
                 None => Production::unread(),
-            });
-        answered.await
+            }
+        })
     }
 
     /// What signals name in a repository, by what they said last.

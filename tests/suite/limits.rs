@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use prodpin::model::{Cause, Code, Mode, Order, Scope};
 use prodpin::policy::SignalConfig;
-use prodpin::run::{Progress, RunOptions, Stop, run_on};
+use prodpin::run::{Progress, ReadyOptions, RunOptions, Stop, ready_on, run_on};
 use prodpin::sources::Source;
 
 use crate::estate::{Estate, Told, tags, told};
@@ -79,6 +79,31 @@ async fn sources_are_listed_while_signals_are_asked_f134_i28() {
     let refused = |finding: &&prodpin::model::Finding| finding.message.contains("429");
     assert_eq!(told.findings.iter().find(refused), None, "and read as soon as it let itself be read");
     assert_eq!(told.targets().len(), 1);
+}
+
+/// Many more repositories than are in flight, of a registry that answers at once, and a cluster that answers later: whoever
+/// waits for the cluster must not be who asks it.
+#[tokio::test]
+async fn a_cluster_that_answers_after_the_list_stops_nothing_f134_i28() {
+    let mut estate = Estate::with_releases(1);
+    let server = ApiServer::start().await;
+    estate.policy.signals = vec![SignalConfig::Kubernetes(cluster(&server))];
+    let busy = || server.world().down = Some((PODS.to_owned(), StatusCode::TOO_MANY_REQUESTS, "1", usize::MAX));
+    busy();
+    let stop = Stop::default().with_deadline(Some(Duration::from_secs(60)));
+    let told = seen_on(&estate, paced(40, usize::MAX).await, stop, Arc::new(Relieves(server.clone()))).await;
+    assert_eq!(told.repositories.len(), 40);
+    // That nothing runs in the cluster is doubted, and is a gap; none of them was left out.
+    let was_looked_at = |gaps: &[prodpin::model::Gap]| gaps.iter().all(|gap| gap.scope != Scope::Repository);
+    assert!(each(told.repositories.iter(), |row| row.counts.tags == 3 && was_looked_at(&row.gaps)));
+    busy();
+    let sources = BTreeMap::from([("shop".parse().unwrap(), paced(40, usize::MAX).await)]);
+    let stop = Stop::default().with_deadline(Some(Duration::from_secs(60)));
+    let options = ReadyOptions { concurrency: 4, stop, ..ReadyOptions::default() };
+    let ready = ready_on(&estate.policy, sources, &options, Arc::new(Relieves(server.clone()))).await.unwrap();
+    let gaps = &ready.report.section.gaps;
+    assert!(gaps.iter().all(|gap| !gap.detail.contains("not scanned")), "{gaps:?}");
+    assert_eq!(ready.report.rows().count(), 40);
 }
 
 /// How many repositories are looked at at the same time.
