@@ -119,7 +119,7 @@ async fn list(
     let mut has_answered = false;
     while !(is_known && is_listed && waiting.is_empty()) {
         // No next name is asked for before the last one is out.
-        let asks = !is_listed && !(has_answered && !waiting.is_empty());
+        let asks = !is_listed && (waiting.is_empty() || !has_answered);
         has_answered &= !asks;
         tokio::select! {
             biased;
