@@ -225,7 +225,9 @@ impl Watch<'_> {
         };
         let unread = "not everything could be read; the run's report says what".to_owned();
         let mut lacking: Vec<String> = (!report.run.complete).then_some(unread).into_iter().collect();
-        lacking.extend(without_history(&report));
+        lacking.extend(without_history(&report).unwrap_or_else(|error| {
+            Some(format!("whether the history of a source is missing could not be read back from the report: {error}"))
+        }));
         let written = outputs.and_then(|outputs| outputs.write(&report));
         let stop = self.signals.stop.clone();
         let signals = &mut self.signals;
@@ -255,11 +257,15 @@ struct Silent;
 impl Progress for Silent {}
 
 /// What keeps sources without their history from being judged: a run may have read everything, and know nothing of them.
-fn without_history(report: &Report) -> Option<String> {
-    let open = [Severity::Critical, Severity::High].into_iter().flat_map(|severity| report.body.findings(severity));
-    let mut open = open.filter_map(Result::ok).filter(|finding| finding.waived.is_none());
-    let missing = open.find(|finding| finding.code == Code::LedgerHistoryMissing)?;
-    Some(terminal(&without_credentials(&missing.message)))
+fn without_history(report: &Report) -> std::io::Result<Option<String>> {
+    for finding in [Severity::Critical, Severity::High].into_iter().flat_map(|severity| report.body.findings(severity))
+    {
+        let finding = finding?;
+        if finding.waived.is_none() && finding.code == Code::LedgerHistoryMissing {
+            return Ok(Some(terminal(&without_credentials(&finding.message))));
+        }
+    }
+    Ok(None)
 }
 
 /// One run on one line.

@@ -1,13 +1,14 @@
 //! Production that changes while a run pins (F92): at its end signals are asked once more, and a repository whose production
 //! went back to what the run does not keep is looked at again, pinned and read back in the same run.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 
-use crate::model::Mode;
+use crate::model::{Cause, Gap, Mode, RepositoryKey, Scope, SourceName};
 use crate::policy::Policy;
 
 use super::record::Recorder;
@@ -19,7 +20,7 @@ use super::{RunError, Stop};
 const ASKED_FOR: Duration = Duration::from_secs(30);
 
 /// Looks again where something runs by now that is not in the rollback set. `over` returns when what is under way is to be
-/// given up; what was found before stands then.
+/// given up. What was found before stands where nobody looked again, and the run says so.
 pub(super) async fn look_again(
     policy: &Policy,
     setup: &Arc<Setup>,
@@ -40,6 +41,7 @@ pub(super) async fn look_again(
         return Ok(());
     }
     let keys = recorder.unkept(named).await?;
+    let mut unseen: BTreeSet<RepositoryKey> = keys.iter().cloned().collect();
     let looks = keys.into_iter().map(|key| {
         tracing::info!(repository = %key, "production changed during the run, and what runs now is looked at again");
         let look = tokio::spawn(repository::decide_one(setup.clone(), key.clone(), stop.clone()));
@@ -49,16 +51,32 @@ pub(super) async fn look_again(
     loop {
         let looked = tokio::select! {
             looked = looks.next() => looked,
-            () = &mut *over => return Ok(()),
+            () = &mut *over => break,
         };
         match looked {
-            Some((_, Ok(outcome))) => recorder.replace(outcome?).await?,
+            Some((key, Ok(outcome))) => {
+                recorder.replace(outcome?).await?;
+                unseen.remove(&key);
+            }
             Some((key, Err(defect))) => {
                 tracing::error!(repository = %key, %defect, "this is a defect of prodpin; what was found first stands");
+                let why =
+                    "a defect of prodpin ended the second look at it; the log on stderr says where: please report it";
+                recorder.failed_at([stale(&key, Cause::Malformed, why)].into_iter());
+                unseen.remove(&key);
             }
-            None => return Ok(()),
+            None => break,
         }
     }
+    let why = "there was no time to look at it again; run prodpin enforce once more";
+    recorder.failed_at(unseen.iter().map(|key| stale(key, stop.cause(), why)));
+    Ok(())
+}
+
+/// That what is told of a repository was found before its production changed.
+fn stale<'a>(key: &'a RepositoryKey, cause: Cause, why: &str) -> (&'a SourceName, Gap) {
+    let detail = format!("{key}: production changed while this run pinned, and what is told is what was before: {why}");
+    (&key.source, Gap::new(Scope::Source, cause, detail))
 }
 
 /// A look that ends with whoever waits for it.

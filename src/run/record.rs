@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::alert::Passing;
 use crate::decide::{self, Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts};
 use crate::model::{
-    Answers, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RunId, RunRecord,
-    RunningReference, Scope, Severity, SourceName,
+    Answers, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RepositoryName,
+    RunId, RunRecord, RunningReference, Scope, Severity, SourceName,
 };
 use crate::outcome::report::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
 use crate::report::body::{BodyWriter, Report};
@@ -85,9 +85,11 @@ impl News {
 #[derive(Default)]
 struct SourceTotals {
     counts: Counts,
-    seen: Vec<[u8; 32]>,
+    /// What each repository showed, by its name: of one that is looked at twice, the second look.
+    seen: Vec<(RepositoryName, [u8; 32])>,
     gaps: Vec<Gap>,
-    incomplete: bool,
+    /// Those of which not everything was read.
+    incomplete: BTreeSet<RepositoryName>,
     unmatched: Vec<String>,
     /// What is known of its cleanup, by whichever repository came first, or first showed more.
     cleanup: Option<Cleanup>,
@@ -100,7 +102,7 @@ impl SourceTotals {
             counts: self.counts,
             seen: digest_of(&self.seen),
             gaps: &self.gaps,
-            incomplete: self.incomplete,
+            incomplete: !self.incomplete.is_empty(),
             unmatched: &self.unmatched,
             cleanup: self.cleanup.as_ref(),
             withheld,
@@ -222,8 +224,10 @@ impl Recorder {
         totals.note(cleanup);
         totals.counts += plan.report.counts;
         let weight = 100 + plan.report.counts.tags;
-        totals.seen.push(plan.seen);
-        totals.incomplete |= !plan.report.complete;
+        totals.seen.push((key.name.clone(), plan.seen));
+        if !plan.report.complete {
+            totals.incomplete.insert(key.name.clone());
+        }
         self.enter(Some(key), at, seen, events);
         self.weight += weight;
         self.waiting.push(Row { repository: Some(plan.report), findings: plan.findings });
@@ -271,7 +275,10 @@ impl Recorder {
     /// What a second look came to, in the place of the first one. What that one recorded and nobody was told is in this one.
     pub(super) async fn replace(&mut self, outcome: Outcome) -> Result<(), RunError> {
         if let Some(before) = self.body.take(&outcome.key)?.and_then(|row| row.repository) {
-            self.totals(&outcome.key.source).counts -= before.counts;
+            let totals = self.totals(&outcome.key.source);
+            totals.counts -= before.counts;
+            totals.seen.retain(|(name, _)| *name != outcome.key.name);
+            totals.incomplete.remove(&outcome.key.name);
         }
         self.add(outcome).await
     }
@@ -469,8 +476,8 @@ impl Recorder {
 }
 
 /// One hash over all repositories, whatever order they finished in.
-fn digest_of(seen: &[[u8; 32]]) -> Digest {
-    let mut seen = seen.to_vec();
+fn digest_of(seen: &[(RepositoryName, [u8; 32])]) -> Digest {
+    let mut seen: Vec<[u8; 32]> = seen.iter().map(|(_, seen)| *seen).collect();
     seen.sort_unstable();
     Digest::of(seen.as_flattened())
 }

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use jiff::Timestamp;
 
-use crate::decide::{self, Attempts, Input, Labels, Plan, Selection, Survey};
+use crate::decide::{self, Asked, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
     ArtifactId, Cleanup, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, RepositoryKey, RepositoryName,
@@ -170,7 +170,8 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     // The state before this run's events is not needed again: they are folded in at the position they will get.
     let news = happened.len();
     let mark = Mark { sequence: setup.ledger.head().map_or(0, |head| head.sequence + 1), at };
-    happened.extend(decide::take_in(&snapshot, &looked_up, &created, &mut state, mark));
+    let asked = Asked { looked_up, created, begun: Some(setup.begun) };
+    happened.extend(decide::take_in(&snapshot, &asked, &mut state, mark));
     let (mut running, unjoined) = node_digests::join(inventory, &key.name, setup.running(&key).await, &state).await;
     gaps.extend(unjoined);
     let labels = labels_of_unlisted(inventory, &snapshot, &state);

@@ -39,6 +39,8 @@ pub(super) struct Setup {
     pub(super) waivers: Vec<Waiver>,
     pub(super) alerts: Vec<Alert>,
     pub(super) ledger: Ledger,
+    /// Where the ledger stood when it was opened.
+    pub(super) begun: u64,
     /// Whether the ledger outlives the run, so that reports may name its positions.
     pub(super) keeps_ledger: bool,
     pub(super) concurrency: usize,
@@ -92,6 +94,7 @@ impl Setup {
             database: policy.database.clone(),
             waivers: policy.waivers.clone(),
             alerts: policy.alerts.clone(),
+            begun: ledger.head().map_or(0, |head| head.sequence),
             ledger,
             keeps_ledger,
             concurrency: options.concurrency,

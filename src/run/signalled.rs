@@ -94,8 +94,12 @@ impl Setup {
     ) -> BTreeMap<RepositoryKey, Vec<RunningReference>> {
         let before = self.production().await;
         let signals = signals::of_policy(policy, Some(until));
-        let asked = signals.iter().filter(|signal| before.complete.contains(&signal.name()));
-        let asked = asked.map(|signal| self.changed(signal.as_ref(), before, stop, until));
+        // What has one name is one signal: what one of them does not say any more, another may say now.
+        let mut by_name: BTreeMap<Arc<str>, Vec<&dyn ProductionSignal>> = BTreeMap::new();
+        for signal in signals.iter().filter(|signal| before.complete.contains(&signal.name())) {
+            by_name.entry(signal.name()).or_default().push(signal.as_ref());
+        }
+        let asked = by_name.values().map(|of_one_name| self.changed(of_one_name, before, stop, until));
         let said: Vec<Signalled> = futures::future::join_all(asked).await.into_iter().flatten().collect();
         let later = Production::told_by(said, &self.sources, self.rules.keep, self.started);
         let mut running = later.running;
@@ -114,36 +118,39 @@ impl Setup {
         news
     }
 
-    /// What a signal says now, if what it says runs is something else than before.
+    /// What the signals of one name say now, if what they say runs is something else than before and all of them can be
+    /// read.
     async fn changed(
         &self,
-        signal: &dyn ProductionSignal,
+        signals: &[&dyn ProductionSignal],
         before: &Production,
         stop: &Stop,
         until: Instant,
-    ) -> Option<Signalled> {
-        let name = signal.name();
-        let unread = |said: &Signalled| {
-            let why = said.gaps.first().map(|gap| gap.detail.clone()).unwrap_or_default();
-            tracing::warn!("{name}: what runs could not be asked again at the end of the run: {why}");
-        };
+    ) -> Vec<Signalled> {
         let late = "it was not read within the time that there is for it at the end of a run";
-        if let Some(glance) = limited(signal, signal.glance(), stop, Some(until), late).await.unwrap_or_else(Some) {
-            if !glance.gaps.is_empty() {
-                unread(&glance);
-                return None;
+        let all_read = |said: &[Signalled]| {
+            let unread = said.iter().find_map(|said| Some((&said.via, said.gaps.first()?)));
+            if let Some((name, gap)) = unread {
+                tracing::warn!("{name}: what runs could not be asked again at the end of the run: {}", gap.detail);
             }
-            let now = Production::told_by(vec![glance], &self.sources, self.rules.keep, self.started);
+            unread.is_none()
+        };
+        let glances = signals.iter().map(|signal| limited(*signal, signal.glance(), stop, Some(until), late));
+        let glances = futures::future::join_all(glances).await;
+        let glances: Vec<Signalled> = glances.into_iter().filter_map(|glance| glance.unwrap_or_else(Some)).collect();
+        if !all_read(&glances) {
+            return Vec::new();
+        }
+        if glances.len() == signals.len() {
+            let now = Production::told_by(glances, &self.sources, self.rules.keep, self.started);
             if before.lacks(&now.running).is_empty() {
-                return None;
+                return Vec::new();
             }
         }
-        let said = limited(signal, signal.collect(), stop, Some(until), late).await.unwrap_or_else(|late| late);
-        if said.gaps.is_empty() {
-            return Some(said);
-        }
-        unread(&said);
-        None
+        let said = signals.iter().map(|signal| limited(*signal, signal.collect(), stop, Some(until), late));
+        let said = futures::future::join_all(said).await;
+        let said: Vec<Signalled> = said.into_iter().map(|said| said.unwrap_or_else(|late| late)).collect();
+        if all_read(&said) { said } else { Vec::new() }
     }
 }
 

@@ -11,6 +11,7 @@ use prodpin::model::{
     ArtifactId, Entry, Event, Finding, Mode, NamePatterns, Order, ProductionRule, RepositoryKey, Severity,
 };
 use prodpin::outcome::report::{PinReport, Reason, RepositoryReport, TargetReport};
+use prodpin::outcome::status::ServiceCounts;
 use prodpin::policy::{LedgerLocation, Policy};
 use prodpin::report::body::Report;
 use prodpin::run::{
@@ -37,6 +38,7 @@ pub(crate) struct Told {
     pub(crate) complete: bool,
     pub(crate) repositories: Vec<RepositoryReport>,
     pub(crate) findings: Vec<Finding>,
+    pub(crate) services: ServiceCounts,
 }
 
 impl Told {
@@ -321,5 +323,5 @@ pub(crate) fn told(report: &Report) -> Told {
         repositories.extend(row.repository);
         findings.extend(row.findings);
     }
-    Told { complete: report.run.complete, repositories, findings }
+    Told { complete: report.run.complete, repositories, findings, services: report.summary.services }
 }

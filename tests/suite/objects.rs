@@ -38,7 +38,8 @@ impl Bucket {
         let snapshot = Snapshot { tags: keys.to_vec(), made: self.made, ..Snapshot::default() };
         let absent = decide::survey(&snapshot, &self.state, &self.rules).absent;
         let looked_up = absent.into_iter().map(|tag| (tag, Resolution::NotFound)).collect();
-        let events = decide::changes(&snapshot, &looked_up, &BTreeMap::new(), &self.state);
+        let asked = decide::Asked { looked_up, ..decide::Asked::default() };
+        let events = decide::changes(&snapshot, &asked, &self.state);
         let mark = Mark { sequence: self.sequence, at: now };
         decide::fold(&mut self.state, mark, &events);
         let labels = self.state.tags.keys().map(|tag| (tag.clone(), label(tag.as_str()).into())).collect();
@@ -242,7 +243,7 @@ fn a_key_whose_version_may_move_is_taken_as_it_is() {
         let rules = Rules { keep: 5, production: vec![ProductionRule::InUse], may_move };
         let snapshot = Snapshot { tags: vec![key(name, versions)], ..Snapshot::default() };
         let mark = Mark { sequence, at: jiff::Timestamp::UNIX_EPOCH };
-        let events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
+        let events = decide::changes(&snapshot, &decide::Asked::default(), &state);
         decide::fold(&mut state, mark, &events);
         let unlisted = BTreeMap::new();
         let labels = Labels::new(&snapshot, &unlisted);

@@ -191,7 +191,7 @@ pub(crate) fn decided(tags: &[(String, u8)], rules: &Rules) -> decide::Plan {
         ..Snapshot::default()
     };
     let mut state = RepositoryState::default();
-    let events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
+    let events = decide::changes(&snapshot, &decide::Asked::default(), &state);
     decide::fold(&mut state, Mark { sequence: 1, at: now }, &events);
     let selection =
         decide::select(rules, &snapshot, &state, &BTreeMap::new(), &[], &BTreeSet::new(), jiff::Timestamp::UNIX_EPOCH);

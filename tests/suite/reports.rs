@@ -95,7 +95,7 @@ pub(crate) fn service(source: &str, name: &str, targets: Vec<TargetReport>) -> R
         },
         rollback: Rollback {
             status: None,
-            intact: match (&to, earlier().next()) {
+            intact: match (&to, targets.get(1)) {
                 (Some(_), _) => Some(true),
                 (None, Some(_)) if !unknown => Some(false),
                 (None, _) => None,

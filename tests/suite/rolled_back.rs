@@ -50,13 +50,56 @@ async fn f92_production_that_goes_back_in_a_run_is_kept_by_that_run() {
     let both = [(old.clone(), true, true), (new.clone(), false, true)];
     assert_eq!(by_pin(during.targets()), both, "{}", estate.story(&during));
     assert!(during.complete);
-    assert_eq!(during.repositories.len(), 1, "one row, and that of the second look");
+    assert_eq!((during.repositories.len(), during.services.total()), (1, 1), "one row, and that of the second look");
     assert_eq!(during.repositories[0].rollback.current.as_ref(), Some(&old));
     // A look at the same state changes nothing more (I13).
     let recorded = estate.events().await;
     let after = estate.enforce().await;
     assert_eq!(by_pin(after.targets()), both);
     assert_eq!((estate.events().await, estate.memory.calls().len()), (recorded, 2));
+}
+
+#[tokio::test]
+async fn f92_a_tag_that_is_gone_at_both_looks_of_a_run_was_seen_gone_once_i4() {
+    let mut estate = Estate::new(vec![ProductionRule::InUse]);
+    let address = |artifact: &ArtifactId| format!("registry.example.com/shop/api@{artifact}");
+    let (old, new) = (estate.push("v1", "one"), estate.push("v2", "two"));
+    estate.push("v3", "three");
+    estate.in_use(&[address(&new)]);
+    estate.run(Mode::Audit).await;
+    estate.memory.delete_tag(REPOSITORY, "v3");
+    let (file, back) = (estate.policy.in_use_files[0].clone(), serde_json::to_string(&[address(&old)]).unwrap());
+    let during = enforce_while(&estate, move || std::fs::write(&file, &back).unwrap()).await;
+    assert_eq!(during.repositories[0].rollback.current.as_ref(), Some(&old), "it was looked at twice");
+    let gone = async || {
+        let of_tag = |event: &Event| matches!(event, Event::TagAbsent { .. } | Event::TagDeleted { .. });
+        estate.changes().await.into_iter().filter(of_tag).collect::<Vec<_>>()
+    };
+    let tag = "v3".parse::<prodpin::model::Tag>().unwrap();
+    assert_eq!(gone().await, [Event::TagAbsent { tag: tag.clone() }]);
+    estate.run(Mode::Audit).await;
+    assert_eq!(gone().await, [Event::TagAbsent { tag: tag.clone() }, Event::TagDeleted { tag }]);
+}
+
+#[tokio::test]
+async fn f92_files_of_one_name_are_one_signal_when_they_are_read_again() {
+    let mut estate = Estate::new(vec![ProductionRule::InUse]);
+    let address = |artifact: &ArtifactId| format!("registry.example.com/shop/api@{artifact}");
+    let (old, new, other) = (estate.push("v1", "one"), estate.push("v2", "two"), estate.push("v3", "three"));
+    let places = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let files = places.each_ref().map(|place| place.path().join("in-use.json"));
+    let names = |artifact: &ArtifactId| serde_json::to_string(&[address(artifact)]).unwrap();
+    std::fs::write(&files[0], names(&new)).unwrap();
+    std::fs::write(&files[1], names(&other)).unwrap();
+    estate.policy.in_use_files = files.to_vec();
+    let (back, [changes, goes]) = (names(&old), files);
+    let during = enforce_while(&estate, move || {
+        std::fs::write(&changes, &back).unwrap();
+        _ = std::fs::remove_file(&goes);
+    })
+    .await;
+    let running: Vec<_> = during.targets().iter().filter(|target| target.running).map(|it| &it.artifact).collect();
+    assert!(running.contains(&&other), "what a file named that is gone is not taken back: {}", estate.story(&during));
 }
 
 const IMAGE: &str = "registry.example.com/shop/api";

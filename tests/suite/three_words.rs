@@ -17,8 +17,9 @@ use crate::estate::Estate;
 use crate::reports::shown;
 
 /// What the report says of each service, and what the page about going back makes of it.
-const EXPECTED: [(&str, ServiceStatus, ServiceStatus); 10] = [
+const EXPECTED: [(&str, ServiceStatus, ServiceStatus); 11] = [
     ("shop/broken", ServiceStatus::InDanger, ServiceStatus::InDanger),
+    ("shop/broken-by-image", ServiceStatus::InDanger, ServiceStatus::NotReady),
     ("shop/denied", ServiceStatus::Unknown, ServiceStatus::Unknown),
     ("shop/fresh", ServiceStatus::NotProtected, ServiceStatus::NotProtected),
     ("shop/lost", ServiceStatus::NotReady, ServiceStatus::NotReady),
@@ -46,7 +47,9 @@ async fn estate() -> Estate {
             let text = format!("{repository} {minor}");
             let built = image(&text);
             let built = match (*repository, minor) {
-                ("shop/moved-by-image", 2) => built.annotated(SchemaChange::ANNOTATION, "contract"),
+                ("shop/moved-by-image" | "shop/broken-by-image", 2) => {
+                    built.annotated(SchemaChange::ANNOTATION, "contract")
+                }
                 _ => built,
             };
             estate.memory.push(repository, &format!("v1.{minor}.0"), built);
@@ -58,7 +61,7 @@ async fn estate() -> Estate {
     for tag in ["v1.0.0", "v1.1.0"] {
         estate.memory.delete_manifest("shop/lost", &tagged("shop/lost", tag));
     }
-    for repository in ["shop/broken", "shop/waived"] {
+    for repository in ["shop/broken", "shop/broken-by-image", "shop/waived"] {
         estate.memory.delete_manifest(repository, &tagged(repository, "v1.1.0"));
     }
     estate.memory.push("shop/fresh", "v1.3.0", "fresh 3");
@@ -198,9 +201,14 @@ fn a_report_of_a_program_before_is_read_in_today_s_words() {
     use prodpin::outcome::report::Rollback;
     let read = |ready: &str, more: &str| -> Rollback {
         let text = format!(
-            "{{\"ready\":{ready},\"current\":null,\"from\":null,\"went_back_from\":null,\"to\":null,\"depth\":0,\"keep\":5{more}}}"
+            "{{\"ready\":{ready},\"current\":null,\"from\":null,\"went_back_from\":null,\"to\":null,\"keep\":5{more}{}}}",
+            if more.contains("depth") { "" } else { ",\"depth\":0" }
         );
         serde_json::from_str(&text).unwrap()
+    };
+    let contracted = |depth: u32| {
+        let artifact = prodpin::model::Digest::of(b"contracting");
+        format!(",\"contracted\":\"{artifact}\",\"earlier\":2,\"depth\":{depth}")
     };
     for (ready, more, intact, strict) in [
         ("true", "", Some(true), None),
@@ -210,6 +218,8 @@ fn a_report_of_a_program_before_is_read_in_today_s_words() {
         ("null", ",\"intact\":true", Some(true), None),
         ("true", ",\"intact\":true", Some(true), None),
         ("false", ",\"intact\":null", None, Some(false)),
+        ("false", contracted(0).as_str(), None, Some(false)),
+        ("false", contracted(2).as_str(), Some(true), Some(false)),
     ] {
         let rollback = read(ready, more);
         assert_eq!((rollback.intact, rollback.ready), (intact, strict), "{ready}{more}");

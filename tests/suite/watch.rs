@@ -332,6 +332,9 @@ async fn f112_no_time_that_a_run_claims_outranks_the_order_of_the_ledger() {
         ("two a year ahead", [vec![(26, false), (-YEAR, false), (-YEAR - 1, false)], many.clone()].concat(), true),
         ("one in time after it", vec![(26, false), (-YEAR, false), (1, false)], false),
         ("a clock far behind", vec![(1, false), (YEAR, true)], false),
+        ("an event far behind, and events", [vec![(1, false), (YEAR, true)], many.clone()].concat(), false),
+        ("a run far behind, and events", [vec![(1, false), (YEAR, false)], many.clone()].concat(), false),
+        ("a year ahead, events, and in time", [vec![(-YEAR, false)], many.clone(), vec![(1, false)]].concat(), false),
         ("one in time, and events", [vec![(-YEAR, false), (1, false)], events(0..=1)].concat(), false),
     ] {
         let estate =

@@ -74,7 +74,7 @@ pub(super) struct Index {
     /// The latest run records, latest last.
     pub(super) runs: VecDeque<Closed>,
     /// When the latest run of each scope started, but for runs of single repositories, latest last; after a long silence
-    /// also the one before it.
+    /// also the one before it, and where clocks contradict each other what each of them says.
     #[serde(default)]
     pub(super) latest: VecDeque<(RunScope, Timestamp)>,
 }
@@ -225,24 +225,36 @@ impl Index {
         }
     }
 
+    /// Runs overlap, so the one recorded last need not be the one that started last. But none lasts for days: of two records
+    /// that are further apart than that and in the other order, one had a wrong clock, and nothing tells which. Both are
+    /// kept: a time that has not come counts for nothing until then, and until another record bears out one of them (I21,
+    /// F112).
     fn remember(&mut self, record: &RunRecord) {
         let started = record.started;
-        // Runs overlap, so the one recorded last need not be the one that started last. But none lasts for days: what is
-        // that far ahead of a later record, whatever that is about, had a wrong clock. The ledger's order outranks it: it
-        // started no later than this one (I21, F112).
-        for (_, at) in self.latest.iter_mut().filter(|(_, at)| at.duration_since(started) >= LONGEST_OVERLAP) {
-            *at = started;
+        let is_ahead = |at: &Timestamp| at.duration_since(started) >= LONGEST_OVERLAP;
+        let in_order: Vec<RunScope> =
+            self.latest.iter().filter(|(_, at)| !is_ahead(at)).map(|(scope, _)| scope.clone()).collect();
+        let of_one_repository = !record.scope.repositories.is_empty();
+        let mut bounded: Vec<RunScope> = Vec::new();
+        for (scope, at) in &self.latest {
+            let is_own = !of_one_repository && *scope == record.scope;
+            if is_ahead(at) && !is_own && !in_order.contains(scope) && !bounded.contains(scope) {
+                bounded.push(scope.clone());
+            }
         }
-        if !record.scope.repositories.is_empty() {
-            return;
+        // Whatever this run was about: by the order of the ledger the last of that scope started no later than this one.
+        self.latest.extend(bounded.into_iter().map(|scope| (scope, started)));
+        if !of_one_repository {
+            let own = |scope: &RunScope| *scope == record.scope;
+            let is_borne_out = in_order.contains(&record.scope);
+            let before = self.latest.iter().filter(|(scope, at)| own(scope) && !is_ahead(at)).map(|(_, at)| *at).max();
+            self.latest.retain(|(scope, at)| !own(scope) || (is_ahead(at) && !is_borne_out));
+            // After a long silence this run's clock may be the wrong one: what was known before it is not given up for it.
+            let silent = before.filter(|at| started.duration_since(*at) >= LONGEST_OVERLAP);
+            self.latest.extend(silent.map(|at| (record.scope.clone(), at)));
+            self.latest.push_back((record.scope.clone(), before.map_or(started, |at| at.max(started))));
         }
-        let before = self.latest.iter().filter(|(scope, _)| *scope == record.scope).map(|(_, at)| *at).max();
-        self.latest.retain(|(scope, _)| *scope != record.scope);
-        // After a long silence this run's clock may be the wrong one: what was known before it is not given up for it.
-        let silent = before.filter(|at| started.duration_since(*at) >= LONGEST_OVERLAP);
-        self.latest.extend(silent.map(|at| (record.scope.clone(), at)));
-        self.latest.push_back((record.scope.clone(), before.map_or(started, |at| at.max(started))));
-        if self.latest.len() > SCOPES_KEPT {
+        while self.latest.len() > SCOPES_KEPT {
             self.latest.pop_front();
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode};
 
@@ -196,10 +196,10 @@ impl Store {
 
     /// The cache's bytes. A cache that cannot be read is a cache that is not there.
     pub(super) async fn cached(&self, path: &Path) -> Option<Bytes> {
-        if self.is_stranger(path, false).await {
-            return None;
-        }
         let read = async {
+            if self.is_stranger(path, false).await {
+                return Ok(None);
+            }
             for attempt in 1..=READS {
                 let Ok(found) = self.caches.get(path).await else { break };
                 if found.meta.size > OBJECT_CAP {
@@ -217,8 +217,8 @@ impl Store {
 
     /// Writes a cache, over what was there.
     pub(super) async fn cache(&self, path: &Path, bytes: Vec<u8>) -> Result<(), LedgerError> {
-        self.caches.put(path, bytes.into()).await.map_err(|error| self.error(&error))?;
-        Ok(())
+        let put = async { self.caches.put(path, bytes.into()).await.map_err(|error| self.error(&error)) };
+        self.in_time(put).await.map(drop)
     }
 
     /// Every object under a prefix, as far as the store lists it.
@@ -230,13 +230,28 @@ impl Store {
             let absent = local && matches!(object, Err((_, Error::NotFound { .. })));
             std::future::ready((!absent).then_some(object.map_err(|(error, _)| error)))
         });
-        listed.boxed()
+        if !local {
+            return listed.boxed();
+        }
+        // Each further name within the time that a disk has.
+        let (location, patience) = (self.location.clone(), self.patience);
+        let in_time = stream::unfold(Some(listed.boxed()), move |listed| {
+            let location = location.clone();
+            async move {
+                let mut listed = listed?;
+                match tokio::time::timeout(patience, listed.next()).await {
+                    Ok(next) => Some((next?, Some(listed))),
+                    Err(_) => Some((Err(silent_disk(&location, patience)), None)),
+                }
+            }
+        });
+        in_time.boxed()
     }
 
     /// Writes an object whatever stands there: only ever one that is derived, and only when asked to repair it.
     pub(super) async fn replace(&self, path: &Path, bytes: Vec<u8>) -> Result<(), LedgerError> {
-        self.objects.put(path, bytes.into()).await.map_err(|error| self.error(&error))?;
-        Ok(())
+        let put = async { self.objects.put(path, bytes.into()).await.map_err(|error| self.error(&error)) };
+        self.in_time(put).await.map(drop)
     }
 
     /// The same place, with caches elsewhere.
@@ -340,16 +355,37 @@ fn names_in<T>(folder: &std::path::Path, after: &str, read: fn(&str) -> Option<T
 mod tests {
     use super::*;
     use object_store::memory::InMemory;
+    use object_store::throttle::{ThrottleConfig, ThrottledStore};
 
     #[tokio::test]
-    async fn a_directory_that_does_not_answer_is_an_error_that_names_it_i20() {
-        let (objects, place) = (Arc::new(InMemory::new()), "/mnt/gone");
+    async fn a_directory_that_does_not_answer_is_an_error_that_names_it_whatever_is_asked_i20() {
+        let (hour, place, path) = (Duration::from_secs(3_600), "/mnt/gone", Path::from("checkpoint/1"));
+        let memory = InMemory::new();
+        memory.put(&path, "x".into()).await.unwrap();
+        let silent = ThrottleConfig {
+            wait_get_per_call: hour,
+            wait_put_per_call: hour,
+            wait_list_per_call: hour,
+            ..ThrottleConfig::default()
+        };
+        let objects: Arc<dyn ObjectStore> = Arc::new(ThrottledStore::new(memory, silent));
         let local = Store::local(objects.clone(), objects.clone(), place.into(), place);
         let local = Store { patience: Duration::from_millis(20), ..local };
-        let error = local.in_time(std::future::pending::<Result<(), LedgerError>>()).await.unwrap_err().to_string();
-        assert!(error.contains(place) && error.contains("did not answer"), "{error}");
+        let listed: Vec<_> = local.list(&Path::from("checkpoint")).collect().await;
+        let [listed] = <[_; 1]>::try_from(listed).unwrap();
+        for error in [
+            local.get(&path).await.map(drop).unwrap_err(),
+            local.create(&path, Vec::new()).await.map(drop).unwrap_err(),
+            local.cache(&path, Vec::new()).await.unwrap_err(),
+            local.replace(&path, Vec::new()).await.unwrap_err(),
+            listed.map(drop).unwrap_err(),
+        ] {
+            let error = error.to_string();
+            assert!(error.contains(place) && error.contains("did not answer"), "{error}");
+        }
+        assert!(local.cached(&path).await.is_none());
         // The client of a remote store says itself when it gives up.
-        let remote = Store { patience: Duration::ZERO, ..Store::new(objects, "s3://ledger") };
-        assert!(remote.get(&Path::from("checkpoint/1")).await.unwrap().is_none());
+        let remote = Store { patience: Duration::ZERO, ..Store::new(Arc::new(InMemory::new()), "s3://ledger") };
+        assert!(remote.get(&path).await.unwrap().is_none());
     }
 }

@@ -138,6 +138,7 @@ impl BodyWriter {
             row.findings.iter().for_each(|finding| self.summary.findings.uncount(finding));
             if let Some(repository) = &row.repository {
                 self.summary.counts -= repository.counts;
+                repository.rollback.status.into_iter().for_each(|status| self.summary.services.remove(status));
             }
         }
         Ok(row)

@@ -91,8 +91,19 @@ fn services(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
         let Some(services) = overview.services.get(&status) else { continue };
         let shown = services.shown.len() as u64;
         if status == ServiceStatus::Protected && services.total > shown {
-            let all = Phrase::default().counted(services.total, "service", "services").say(", every target protected");
-            writeln!(out, "| {} | {} | | | | |", sign_of(status, false), all.markdown())?;
+            // Those that need a person come first, and are not lost among the others.
+            let marked: Vec<_> = services.shown.values().filter(|service| service.needs_a_person()).collect();
+            marked.iter().try_for_each(|service| row(service, overview.names, out))?;
+            let unshown = services.marked - marked.len() as u64;
+            if unshown > 0 {
+                let rest = Phrase::said("… and ").number(unshown).say(" more that need a person");
+                writeln!(out, "| {} | {} | | | | |", sign_of(status, true), rest.markdown())?;
+            }
+            let calm = services.total - services.marked;
+            if calm > 0 {
+                let all = Phrase::default().counted(calm, "service", "services").say(", every target protected");
+                writeln!(out, "| {} | {} | | | | |", sign_of(status, false), all.markdown())?;
+            }
             continue;
         }
         services.shown.values().try_for_each(|service| row(service, overview.names, out))?;

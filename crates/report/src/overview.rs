@@ -82,7 +82,7 @@ pub(super) struct Service {
 impl Service {
     /// Whether something that was found about it needs a person.
     pub(super) fn needs_a_person(&self) -> bool {
-        self.found.iter().any(|(severity, ..)| *severity > Severity::Info)
+        self.found.iter().any(|(severity, ..)| needs_a_person(*severity))
     }
 
     /// What was found about it, in short: nothing is an empty phrase.
@@ -95,10 +95,16 @@ impl Service {
     }
 }
 
+fn needs_a_person(severity: Severity) -> bool {
+    severity > Severity::Info
+}
+
 /// The services of one status: the first few, and how many there are.
 #[derive(Default)]
 pub(super) struct Services {
     pub(super) total: u64,
+    /// How many of them need a person, for what was found about them.
+    pub(super) marked: u64,
     pub(super) shown: BTreeMap<(Reverse<Option<Severity>>, SourceName, RepositoryName), Service>,
 }
 
@@ -264,6 +270,7 @@ impl Overview {
         services.total += 1;
         let counting = || findings.iter().filter(|finding| finding.waived.is_none());
         let worst = counting().map(|finding| finding.severity).max();
+        services.marked += u64::from(worst.is_some_and(needs_a_person));
         let key = (Reverse(worst), report.source.clone(), report.name.clone());
         // The clean ones are many, and a service that will not be shown is not worth a copy.
         let full = services.shown.len() >= listed(status);
@@ -432,7 +439,7 @@ mod tests {
         for (ready, complete, findings, expected) in [
             (None, true, &[][..], ServiceStatus::Unknown),
             (Some(true), true, &[], ServiceStatus::Protected),
-            (Some(true), false, &[], ServiceStatus::NotProtected),
+            (Some(true), false, &[], ServiceStatus::Unknown),
             (Some(false), true, &[], ServiceStatus::NoEarlierRelease),
             (Some(true), true, &critical, ServiceStatus::InDanger),
             (None, true, &critical, ServiceStatus::InDanger),

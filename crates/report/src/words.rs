@@ -7,6 +7,7 @@ use super::phrase::Phrase;
 use prodpin_core::model::{ArtifactId, Cause, Finding, Gap, Mode, Obstacle, RunScope, Scope, Severity, SourceName};
 use prodpin_core::outcome::known_as::KnownAs;
 use prodpin_core::outcome::report::{PinReport, Reason, RepositoryReport, RunSection, TargetReport};
+use prodpin_core::outcome::status::ServiceStatus;
 
 pub(super) fn mode(mode: Mode) -> &'static str {
     match mode {
@@ -164,10 +165,15 @@ pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
         return Some(moved.say(" took away what every earlier release needs"));
     }
     match (repository.rollback.ready, earlier) {
-        (None, _) if repository.rollback.intact == Some(true) => None,
-        (Some(true), _) => None,
+        (None, _) if repository.rollback.intact == Some(true) => {
+            let unread = repository.rollback.status == Some(ServiceStatus::Unknown);
+            unread.then(|| Phrase::said("not everything about it could be read"))
+        }
         (Some(false), 0) => {
-            let none = Phrase::said("no earlier release is known");
+            let none = match repository.rollback.keep {
+                1 => Phrase::said("the policy keeps one release, and so none before it"),
+                _ => Phrase::said("no earlier release is known"),
+            };
             Some(match &repository.rollback.went_back_from {
                 Some(left) => none.say("; it went back from ").then(release(repository, left)).say(", which is newer"),
                 None => none,
@@ -178,7 +184,7 @@ pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
         (None, _) if repository.rollback.unknown.is_some() => {
             repository.rollback.unknown.as_deref().map(Phrase::sentence)
         }
-        (None, _) => Some(match repository.gaps.first() {
+        (Some(true) | None, _) => Some(match repository.gaps.first() {
             Some(first) if repository.gaps.len() == 1 => gap(first),
             Some(first) => {
                 gap(first).say(" (and ").counted(repository.gaps.len() as u64 - 1, "more gap)", "more gaps)")

@@ -55,7 +55,7 @@ fn decided_after<E: Engine>(engine: &E, keep: u32, pins: PinTerms, attempts: &At
     let (rules, snapshot, now) = (rules(keep), engine.snapshot(), engine.now());
     let key = RepositoryKey { source: "shop".parse().unwrap(), name: "api".parse().unwrap() };
     let mut state = RepositoryState::default();
-    let events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
+    let events = decide::changes(&snapshot, &decide::Asked::default(), &state);
     decide::fold(&mut state, Mark { sequence: 1, at: now }, &events);
     let (labels, signals, running) = (BTreeMap::new(), Default::default(), engine.running());
     let selection = decide::select(&rules, &snapshot, &state, &labels, &running, &signals, now);

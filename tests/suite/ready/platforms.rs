@@ -78,6 +78,13 @@ fn f121_commands_fit_how_a_workload_is_controlled() {
             "it is paused",
         ),
         (
+            "oc refuses it as well",
+            "deploymentconfig",
+            Control { paused: true, ..plain.clone() },
+            vec![set.as_str(), "rollout resume K", status],
+            "it is paused, and `oc rollout undo` is refused",
+        ),
+        (
             "pods of OnDelete stay as they are, and their status cannot be waited for",
             "statefulset",
             Control { updates: Updates::OnDelete, ..plain.clone() },
@@ -149,7 +156,11 @@ fn f121_commands_fit_how_a_workload_is_controlled() {
         let way = way(&scene);
         let command = |line: &str| match line.split_once(' ') {
             Some(("argocd" | "flux", _)) => line.to_owned(),
-            _ => format!("kubectl --context prod-eu --namespace shop {}", line.replace(" K", &format!(" {kind}/api"))),
+            _ => {
+                let program = if kind == "deploymentconfig" { "oc" } else { "kubectl" };
+                let line = line.replace(" K", &format!(" {kind}/api"));
+                format!("{program} --context prod-eu --namespace shop {line}")
+            }
         };
         assert_eq!(way.commands, expected.into_iter().map(command).collect::<Vec<_>>(), "{what}");
         assert!(way.notes.iter().any(|it| it.contains(note)), "{what}: {:?}", way.notes);

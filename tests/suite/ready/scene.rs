@@ -248,7 +248,7 @@ impl Scene {
                 true => self.snapshot(&self.former),
                 false => self.snapshot(&self.tags),
             };
-            events = decide::changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
+            events = decide::changes(&snapshot, &decide::Asked::default(), &state);
             decide::fold(&mut state, mark, &events);
             running = run.iter().map(|said| said.running.clone()).collect();
             running.sort();

@@ -87,21 +87,34 @@ fn changed(met: &Met<'_>) -> Option<(Tag, ArtifactId)> {
     Some((met.tag.clone(), listed.target.artifact().filter(|_| !rests)?.clone()))
 }
 
-/// The events that lead from what was known to what was seen. `looked_up` holds direct answers for tags that were
-/// not listed; `created` the build times that the survey asked for.
+/// What a look knows beside the list.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Direct answers for tags that were not listed.
+    pub looked_up: BTreeMap<Tag, Resolution>,
+    /// The build times that the survey asked for.
+    pub created: BTreeMap<Tag, Timestamp>,
+    /// Where the ledger stood when the run began: an absence that was noted after that may be its own, from a look before
+    /// this one, and only another run can make a deletion of it (I4).
+    pub begun: Option<u64>,
+}
+
+impl Asked {
+    /// Whether an absence was noted by an earlier run.
+    fn is_of_earlier_run(&self, absent: Mark) -> bool {
+        self.begun.is_none_or(|begun| absent.sequence <= begun)
+    }
+}
+
+/// The events that lead from what was known to what was seen.
 #[must_use]
-pub fn changes(
-    snapshot: &Snapshot,
-    looked_up: &BTreeMap<Tag, Resolution>,
-    created: &BTreeMap<Tag, Timestamp>,
-    state: &RepositoryState,
-) -> Vec<Event> {
+pub fn changes(snapshot: &Snapshot, asked: &Asked, state: &RepositoryState) -> Vec<Event> {
     let mut events = Vec::new();
     let listing_is_complete = snapshot.listing_is_complete();
     for met in meet(snapshot, state) {
-        listed_change(&met, snapshot, listing_is_complete, created, state, &mut events);
+        listed_change(&met, snapshot, listing_is_complete, asked, state, &mut events);
     }
-    other_changes(snapshot, looked_up, state, &mut events);
+    other_changes(snapshot, asked, state, &mut events);
     events
 }
 
@@ -110,13 +123,18 @@ const AT_ONCE: usize = 8_192;
 
 /// Folds [`changes`] into the state, and returns those that [`first_sightings`] does not tell: of a million new tags there
 /// is never more than their state (I28). The list is in order of name.
-pub fn take_in(
+pub fn take_in(snapshot: &Snapshot, asked: &Asked, state: &mut RepositoryState, mark: Mark) -> Vec<Event> {
+    take_in_by(AT_ONCE, snapshot, asked, state, mark)
+}
+
+fn take_in_by(
+    at_once: usize,
     snapshot: &Snapshot,
-    looked_up: &BTreeMap<Tag, Resolution>,
-    created: &BTreeMap<Tag, Timestamp>,
+    asked: &Asked,
     state: &mut RepositoryState,
     mark: Mark,
 ) -> Vec<Event> {
+    debug_assert!(snapshot.tags.is_sorted_by(|a, b| a.name <= b.name), "what is behind a tag is found by its name");
     let listing_is_complete = snapshot.listing_is_complete();
     let (mut told, mut some) = (Vec::new(), Vec::new());
     let mut settle = |some: &mut Vec<Event>, state: &mut RepositoryState| {
@@ -131,8 +149,8 @@ pub fn take_in(
         let behind = after.as_ref().map(|tag| meet_after(snapshot, state, tag));
         let all = if behind.is_none() { Some(meet(snapshot, state)) } else { None };
         for met in behind.into_iter().flatten().chain(all.into_iter().flatten()) {
-            listed_change(&met, snapshot, listing_is_complete, created, state, &mut some);
-            if some.len() >= AT_ONCE {
+            listed_change(&met, snapshot, listing_is_complete, asked, state, &mut some);
+            if some.len() >= at_once {
                 last = Some(met.tag.clone());
                 break;
             }
@@ -143,7 +161,7 @@ pub fn take_in(
             break;
         }
     }
-    other_changes(snapshot, looked_up, state, &mut some);
+    other_changes(snapshot, asked, state, &mut some);
     settle(&mut some, state);
     told.shrink_to_fit();
     told
@@ -154,7 +172,7 @@ fn listed_change(
     met: &Met<'_>,
     snapshot: &Snapshot,
     listing_is_complete: bool,
-    created: &BTreeMap<Tag, Timestamp>,
+    asked: &Asked,
     state: &RepositoryState,
     events: &mut Vec<Event>,
 ) {
@@ -166,22 +184,17 @@ fn listed_change(
         // A list that was cut off proves nothing of what is not in it (I4).
         _ if tag.target == Resolution::NotFound && !listing_is_complete => {}
         Some(object) if is_past(object, met.history(), snapshot.made) => {}
-        Some(object) => key_changes(tag, object, state, events),
+        Some(object) => key_changes(tag, object, asked, state, events),
         None => {
-            let created = tag.pushed.as_deref().copied().or_else(|| created.get(&tag.name).copied());
-            tag_change(&tag.name, &tag.target, created, state, events);
+            let created = tag.pushed.as_deref().copied().or_else(|| asked.created.get(&tag.name).copied());
+            tag_change(&tag.name, &tag.target, created, asked, state, events);
         }
     }
 }
 
-fn other_changes(
-    snapshot: &Snapshot,
-    looked_up: &BTreeMap<Tag, Resolution>,
-    state: &RepositoryState,
-    events: &mut Vec<Event>,
-) {
-    for (tag, target) in looked_up {
-        tag_change(tag, target, None, state, events);
+fn other_changes(snapshot: &Snapshot, asked: &Asked, state: &RepositoryState, events: &mut Vec<Event>) {
+    for (tag, target) in &asked.looked_up {
+        tag_change(tag, target, None, asked, state, events);
     }
     events.extend(drift::change(snapshot, state));
 }
@@ -190,6 +203,7 @@ fn tag_change(
     tag: &Tag,
     target: &Resolution,
     created: Option<Timestamp>,
+    asked: &Asked,
     state: &RepositoryState,
     events: &mut Vec<Event>,
 ) {
@@ -198,8 +212,10 @@ fn tag_change(
         Resolution::Unknown => {}
         Resolution::NotFound => match state.tags.get(tag).map(|history| history.status()) {
             Some(TagStatus::Present) => events.push(Event::TagAbsent { tag: tag.clone() }),
-            Some(TagStatus::Absent(_)) => events.push(Event::TagDeleted { tag: tag.clone() }),
-            Some(TagStatus::Deleted(_)) | None => {}
+            Some(TagStatus::Absent(mark)) if asked.is_of_earlier_run(mark) => {
+                events.push(Event::TagDeleted { tag: tag.clone() });
+            }
+            Some(TagStatus::Absent(_) | TagStatus::Deleted(_)) | None => {}
         },
     }
 }
@@ -217,10 +233,16 @@ pub(super) fn is_past(object: &ObjectFacts, known: Option<&TagHistory>, made: Op
 }
 
 /// A key's versions, oldest first, tell what happened between two looks, and before the first one.
-fn key_changes(tag: &ObservedTag, object: &ObjectFacts, state: &RepositoryState, events: &mut Vec<Event>) {
+fn key_changes(
+    tag: &ObservedTag,
+    object: &ObjectFacts,
+    asked: &Asked,
+    state: &RepositoryState,
+    events: &mut Vec<Event>,
+) {
     let name = &tag.name;
     let Some(current) = tag.target.artifact() else {
-        return tag_change(name, &tag.target, None, state, events);
+        return tag_change(name, &tag.target, None, asked, state, events);
     };
     let known = state.tags.get(name);
     let status = known.map_or(TagStatus::Present, |history| history.status());
@@ -334,10 +356,11 @@ mod tests {
         tags.sort_by(|a, b| a.name.cmp(&b.name));
         let snapshot = Snapshot { tags, ..Snapshot::default() };
         let looked_up = BTreeMap::from([(tag("gone"), Resolution::NotFound)]);
-        let all = changes(&snapshot, &looked_up, &BTreeMap::new(), &state);
+        let asked = Asked { looked_up, ..Asked::default() };
+        let all = changes(&snapshot, &asked, &state);
         let mut folded = state.clone();
         fold(&mut folded, mark(2), &all);
-        let told = take_in(&snapshot, &looked_up, &BTreeMap::new(), &mut state, mark(2));
+        let told = take_in(&snapshot, &asked, &mut state, mark(2));
         assert_eq!(state, folded, "whatever is held at once");
         assert_eq!(told, [moved("known", "1", "4"), Event::TagAbsent { tag: tag("gone") }]);
         let first: Vec<Event> = first_sightings(&state, mark(2)).collect();
@@ -363,9 +386,70 @@ mod tests {
         let tags = vec![ObservedTag { name, target, pushed: None, object: Some(Box::new(object)) }];
         let mark = Mark { sequence: 1, at: Timestamp::UNIX_EPOCH };
         let mut state = RepositoryState::default();
-        let told =
-            take_in(&Snapshot { tags, ..Snapshot::default() }, &BTreeMap::new(), &BTreeMap::new(), &mut state, mark);
+        let told = take_in(&Snapshot { tags, ..Snapshot::default() }, &Asked::default(), &mut state, mark);
         assert!(matches!(&told[..], [Event::TagSeen { .. }, Event::TagMoved { .. }]), "{told:?}");
         assert_eq!(count_first_sightings(&state, mark), 0);
+    }
+
+    #[test]
+    fn an_absence_of_the_same_run_is_no_second_one_i4() {
+        let artifact = |bytes: &str| ArtifactId::from(Digest::of(bytes.as_bytes()));
+        let tag = |name: &str| name.parse::<Tag>().unwrap();
+        let mark = |sequence| Mark { sequence, at: Timestamp::UNIX_EPOCH };
+        let mut state = RepositoryState::default();
+        for name in ["tag", "key"] {
+            fold(&mut state, mark(1), &[Event::TagSeen { tag: tag(name), artifact: artifact(name), created: None }]);
+            fold(&mut state, mark(7), &[Event::TagAbsent { tag: tag(name) }]);
+        }
+        let object = ObjectFacts { label: "key".into(), versions: vec![], markers: vec![], hidden_by: None };
+        let (name, object) = (tag("key"), Some(Box::new(object)));
+        let tags = vec![ObservedTag { name, target: Resolution::NotFound, pushed: None, object }];
+        let snapshot = Snapshot { tags, ..Snapshot::default() };
+        let told = |begun| {
+            let looked_up = BTreeMap::from([(tag("tag"), Resolution::NotFound)]);
+            changes(&snapshot, &Asked { looked_up, begun, ..Asked::default() }, &state)
+        };
+        let deleted = ["key", "tag"].map(|name| Event::TagDeleted { tag: tag(name) });
+        assert_eq!(told(Some(6)), []);
+        assert_eq!(told(Some(7)), deleted, "noted before it began");
+        assert_eq!(told(None), deleted);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+        /// However few changes are held at once, what is told and what is known afterwards is the same.
+        #[test]
+        fn what_is_held_at_once_changes_nothing_i28(
+            known in proptest::collection::btree_map("[a-f]{1,2}", 0u8..3, 0..24),
+            listed in proptest::collection::btree_map("[a-f]{1,2}", 0u8..3, 0..24),
+            at_once in 1usize..6,
+        ) {
+            let artifact = |bytes: u8| ArtifactId::from(Digest::of(&[bytes]));
+            let mark = |sequence| Mark { sequence, at: Timestamp::UNIX_EPOCH };
+            let tag = |name: &str| name.parse::<Tag>().unwrap();
+            let seen = |(name, bytes): (&String, &u8)| {
+                Event::TagSeen { tag: tag(name), artifact: artifact(*bytes), created: None }
+            };
+            let mut before = RepositoryState::default();
+            fold(&mut before, mark(1), &known.iter().map(seen).collect::<Vec<_>>());
+            let gone = known.keys().filter(|name| !listed.contains_key(*name));
+            let looked_up = gone.map(|name| (tag(name), Resolution::NotFound)).collect();
+            let tags = listed.iter().map(|(name, bytes)| {
+                let target = Resolution::Artifact(artifact(*bytes));
+                ObservedTag { name: tag(name), target, pushed: None, object: None }
+            });
+            let snapshot = Snapshot { tags: tags.collect(), ..Snapshot::default() };
+            let asked = Asked { looked_up, ..Asked::default() };
+            let all = changes(&snapshot, &asked, &before);
+            let (mut folded, mut taken) = (before.clone(), before);
+            fold(&mut folded, mark(2), &all);
+            let told = take_in_by(at_once, &snapshot, &asked, &mut taken, mark(2));
+            proptest::prop_assert!(taken == folded);
+            let (first, rest): (Vec<Event>, Vec<Event>) =
+                all.into_iter().partition(|event| matches!(event, Event::TagSeen { .. }));
+            proptest::prop_assert!(rest == told);
+            proptest::prop_assert!(first_sightings(&taken, mark(2)).eq(first));
+        }
     }
 }

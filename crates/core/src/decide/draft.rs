@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::{Code, Finding, RepositoryKey, RepositoryName, Retention, Severity};
+use crate::outcome::known_as::KnownAs;
 use crate::outcome::report::{Reason, TargetReport};
 
 use super::input::Input;
@@ -61,9 +62,13 @@ pub(super) fn names(mut finding: Finding, target: &TargetReport) -> Finding {
 /// How a target is called in a sentence: as on the page, by the tag by which workloads name it, else its release tag, and
 /// its short digest. What was released under a tag that names it no longer is called by that.
 pub(super) fn name_of(target: &TargetReport) -> String {
-    let had = target.reasons.iter().find_map(Reason::tag);
+    let had = target.reasons.iter().find_map(|reason| match reason {
+        Reason::ReleasedAs { tag } | Reason::MovedIn { tag } => Some(tag),
+        _ => None,
+    });
     let is_moved = !target.reasons.iter().any(|reason| matches!(reason, Reason::ReleaseTag { .. }));
-    match had.filter(|_| is_moved).or(target.references.first()).or(had) {
+    let known_as = target.known_as().map(|(KnownAs::Now(tag) | KnownAs::Once(tag))| tag);
+    match had.filter(|_| is_moved).or(known_as) {
         Some(tag) => format!("{tag} ({})", target.artifact.short()),
         None => target.artifact.to_string(),
     }

@@ -63,7 +63,7 @@ mod witness;
 mod workloads;
 
 pub use changes::{
-    Survey, changes, count_first_sightings, first_sightings, fold, into_first_sightings, survey, take_in,
+    Asked, Survey, changes, count_first_sightings, first_sightings, fold, into_first_sightings, survey, take_in,
 };
 pub use cleanup::unreadable;
 pub use closing::{Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts, closing};

@@ -71,8 +71,8 @@ impl Reading {
             _ if version.conventional => Scheme::Version,
             // A date is its own version where nothing stands in front of it.
             Some(first) if parts.is_empty() && start == 0 && is_date(*first) => Scheme::Calendar,
-            // Seconds since 1970: of a hash that is seldom so.
-            Some(first) if parts.is_empty() && is_epoch(*first) => Scheme::Number,
+            // Seconds since 1970, or a count of pipelines that has come as far: a hash is seldom of ten digits.
+            Some(first) if parts.is_empty() && is_ten_digits(*first) => Scheme::Number,
             // A hash may have no letter in it, and a number of its length is as likely one, unless it is a date.
             Some(first) if parts.is_empty() && (end - start < 7 || is_calendar(*first)) => Scheme::Number,
             _ => return None,
@@ -149,9 +149,8 @@ fn is_date(first: u64) -> bool {
     is_calendar(day) && (1..=12).contains(&(day / 100 % 100)) && (1..=31).contains(&(day % 100))
 }
 
-/// A time as Unix counts it, of this century's first half or the last years of the one before.
-fn is_epoch(first: u64) -> bool {
-    (1_000_000_000..2_500_000_000).contains(&first)
+fn is_ten_digits(first: u64) -> bool {
+    first.checked_ilog10() == Some(9)
 }
 
 /// A day with its parts set off by dashes or underscores is read as one with dots: `2026-11-03` is no year 2026 with a
@@ -250,7 +249,8 @@ mod tests {
             ("2026-11_03", None),
             ("1700000000", Some(("", Scheme::Number))),
             ("main-1700000000", Some(("main", Scheme::Number))),
-            ("3700000000", None),
+            ("3700000000", Some(("", Scheme::Number))),
+            ("37000000001", None),
         ] {
             let family = Reading::of(label).map(|read| read.family);
             let expected = expected.map(|(prefix, scheme)| (Box::from(prefix), scheme));

@@ -1,14 +1,15 @@
 //! What production runs, what it can go back to, and whether it can: decided once. The report, its exports and the page
 //! about going back all show this decision (I31); the page adds what is known of the database.
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{ArtifactId, Gap, Scope};
+use crate::model::{ArtifactId, Gap, Scope, Tag};
 use crate::outcome::report::{Reason, Rollback, TargetReport};
 
 use super::facts::Facts;
 use super::input::Input;
-use super::naming::Reading;
+use super::naming::{Family, Reading};
 use super::order::Version;
 use super::rollout::{Sides, Uses};
 use super::seen_order;
@@ -226,25 +227,38 @@ pub(super) fn says_what_runs(targets: &[TargetReport]) -> bool {
 
 /// Whether a release's tags name a higher version than another's; not, where either names none.
 fn is_higher_version(target: &TargetReport, than: &TargetReport) -> bool {
-    let version = |target: &TargetReport| {
-        let versions = target.references.iter().filter_map(|tag| Version::read(tag.as_str()));
-        versions.filter(|version| version.conventional).max()
-    };
-    matches!((version(target), version(than)), (Some(this), Some(that)) if this > that)
+    by_names(target.references.iter(), than.references.iter()) == Some(Ordering::Greater)
 }
 
 /// Whether a release is older than another by the versions in their tags; not, where either has none.
 fn is_older(target: &TargetReport, than: &TargetReport) -> bool {
-    let version = |target: &TargetReport| {
-        let tags = target.reasons.iter().filter_map(|reason| match reason {
+    fn tags(target: &TargetReport) -> impl Iterator<Item = &Tag> {
+        target.reasons.iter().filter_map(|reason| match reason {
             Reason::ReleaseTag { tag } | Reason::ReleasedAs { tag } => Some(tag),
             _ => None,
-        });
-        let read = tags.filter_map(|tag| Reading::of(tag.as_str()));
-        read.map(|reading| (reading.version, reading.family)).max()
-    };
-    // Two families of names are in no order.
-    matches!((version(target), version(than)), (Some(this), Some(that)) if this.1 == that.1 && this.0 < that.0)
+        })
+    }
+    by_names(tags(target), tags(than)) == Some(Ordering::Less)
+}
+
+/// How two releases stand by their names. Only names of one family are in an order, and where a release has names of several,
+/// all that both have must say the same.
+fn by_names<'t>(this: impl Iterator<Item = &'t Tag>, that: impl Iterator<Item = &'t Tag>) -> Option<Ordering> {
+    fn highest<'t>(tags: impl Iterator<Item = &'t Tag>) -> BTreeMap<Family, Version> {
+        let mut highest = BTreeMap::<Family, Version>::new();
+        for Reading { family, version, .. } in tags.filter_map(|tag| Reading::of(tag.as_str())) {
+            match highest.get_mut(&family) {
+                Some(known) if *known >= version => {}
+                _ => _ = highest.insert(family, version),
+            }
+        }
+        highest
+    }
+    let that = highest(that);
+    let orders: BTreeSet<Ordering> =
+        highest(this).iter().filter_map(|(family, version)| Some(version.cmp(that.get(family)?))).collect();
+    let mut orders = orders.into_iter();
+    orders.next().filter(|_| orders.next().is_none())
 }
 
 impl Reason {

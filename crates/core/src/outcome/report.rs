@@ -201,6 +201,15 @@ pub struct RepositoryReport {
 }
 
 impl RepositoryReport {
+    /// Whether every rollback target is protected, as far as that is known.
+    fn is_protected(&self) -> Option<bool> {
+        let is = |fact: Option<bool>| move |target: &TargetReport| target.protected == fact;
+        if self.targets.iter().any(is(Some(false))) {
+            return Some(false);
+        }
+        (self.complete && !self.targets.is_empty() && self.targets.iter().all(is(Some(true)))).then_some(true)
+    }
+
     /// A repository that the run did not come to: nothing is known of it, and nothing said.
     #[must_use]
     pub fn unread(key: RepositoryKey, keep: u32, gap: Gap) -> Self {
@@ -238,8 +247,7 @@ pub struct Rollback {
     /// Whether the release to go back to is intact: every part of it is proven to be there. `null`: could not be told, or
     /// there is no earlier release.
     pub intact: Option<bool>,
-    /// Whether every rollback target is protected, and nothing critical is open. `null`: could not be told, or there is no
-    /// earlier release.
+    /// Whether every rollback target is protected. `null`: could not be told, or there is no earlier release.
     pub protected: Option<bool>,
     /// As documents have had it from their first version on, for programs that read it. `true`: the release before is
     /// intact, and neither the policy nor a workload says that the database has left it behind. `false`: no earlier release
@@ -354,7 +362,8 @@ impl From<ReadRollback> for Rollback {
         let (intact, ready) = match (read.intact, read.ready) {
             (Some(intact), ready) => (intact, ready.filter(|ready| !ready)),
             (None, Some(true)) => (Some(true), None),
-            (None, Some(false)) if read.contracted.is_some() => (Some(true), Some(false)),
+            // What the database has left behind may be whole all the same.
+            (None, Some(false)) if read.contracted.is_some() => ((read.depth > 0).then_some(true), Some(false)),
             (None, Some(false)) if read.earlier == Some(0) => (None, Some(false)),
             (None, ready) => (ready, ready),
         };
@@ -495,11 +504,15 @@ impl Row {
         let Some(repository) = &mut self.repository else { return };
         let status = ServiceStatus::of(repository, &self.findings);
         repository.rollback.status = Some(status);
-        repository.rollback.protected = status.is_protected();
+        repository.rollback.protected = match status {
+            ServiceStatus::NoEarlierRelease => None,
+            _ => repository.is_protected(),
+        };
     }
 }
 
-/// The version of the documents `report` and `ready`: 2 since `ready` means protected with the database question answered.
+/// The version of the documents `report` and `ready`: 2 since they have `status`, `intact`, `protected` and services by their
+/// status.
 pub const SCHEMA: u32 = 2;
 
 /// The shape of the whole JSON report, for its schema; it is written piece by piece and never held whole.

@@ -21,9 +21,9 @@ pub enum ServiceStatus {
     InDanger,
     /// It could not be told.
     Unknown,
-    /// It can, and not every rollback target is protected.
+    /// It can, and not every rollback target is known to be protected.
     NotProtected,
-    /// There is no earlier release yet, and nothing is lost: no failure, and not ready.
+    /// No earlier release is known, and nothing that was known is lost: no failure, and not ready.
     NoEarlierRelease,
     /// It can, and every target is protected. Whether the database allows it is not known.
     Protected,
@@ -83,20 +83,10 @@ impl ServiceStatus {
             (Some(false), _) if lost || critical || row.rollback.contracted.is_some() => Self::NotReady,
             _ if critical => Self::InDanger,
             (Some(false), _) => Self::NoEarlierRelease,
-            (_, Some(true)) if unprotected || !row.complete => Self::NotProtected,
-            (_, Some(true)) => Self::Protected,
+            (_, Some(true)) if unprotected => Self::NotProtected,
+            (_, Some(true)) if row.complete => Self::Protected,
+            // Of what was not read whole, nothing more is known than that there is a way back.
             (_, _) => Self::Unknown,
-        }
-    }
-
-    /// Whether every rollback target of the service is protected, as far as that is known; of a service without an earlier
-    /// release there is nothing to say.
-    #[must_use]
-    pub const fn is_protected(self) -> Option<bool> {
-        match self {
-            Self::NotReady | Self::InDanger | Self::NotProtected => Some(false),
-            Self::Unknown | Self::NoEarlierRelease => None,
-            Self::Protected | Self::Ready => Some(true),
         }
     }
 }
@@ -110,9 +100,9 @@ pub struct ServiceCounts {
     pub in_danger: u64,
     /// It could not be told.
     pub unknown: u64,
-    /// There is a way back, and not every target is protected.
+    /// There is a way back, and not every target is known to be protected.
     pub not_protected: u64,
-    /// There is no earlier release yet.
+    /// No earlier release is known.
     pub no_earlier_release: u64,
     /// Every target is protected; whether the database allows the way back is not known.
     pub protected: u64,
@@ -124,6 +114,11 @@ impl ServiceCounts {
     /// Counts one more.
     pub fn add(&mut self, status: ServiceStatus) {
         *self.slot(status) += 1;
+    }
+
+    /// Takes back that one was counted.
+    pub fn remove(&mut self, status: ServiceStatus) {
+        *self.slot(status) -= 1;
     }
 
     /// How many have this status.

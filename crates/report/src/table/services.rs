@@ -54,8 +54,10 @@ fn explanation(status: ServiceStatus) -> Phrase {
         ServiceStatus::NotReady => "a rollback would fail now",
         ServiceStatus::InDanger => "a critical finding: what a rollback needs is lost, changed, or about to go",
         ServiceStatus::Unknown => "whether a rollback would work is unknown",
-        ServiceStatus::NotProtected => "the release before is intact, and not every rollback target is protected",
-        ServiceStatus::NoEarlierRelease => "there is nothing to go back to yet, and nothing is lost",
+        ServiceStatus::NotProtected => {
+            "the release before is intact, and not every rollback target is known to be protected"
+        }
+        ServiceStatus::NoEarlierRelease => "no earlier release is known, and nothing that was known is lost",
         ServiceStatus::Protected => "every rollback target is protected",
         ServiceStatus::Ready => "every rollback target is protected, and the database allows the way back",
     })
@@ -178,8 +180,12 @@ fn protected(page: &mut Page<'_>, names: Names, services: &Services) -> io::Resu
     let (marked, calm): (Vec<&Service>, Vec<&Service>) =
         services.shown.values().partition(|service| service.needs_a_person());
     marked.iter().try_for_each(|service| attention(page, names, service, ATTENTION))?;
+    more(page, 0, services.marked - marked.len() as u64, "more that need a person; each of them: --format csv")?;
     if services.total > shown {
-        let rest = services.total - marked.len() as u64;
+        let rest = services.total - services.marked;
+        if rest == 0 {
+            return Ok(());
+        }
         let many = Phrase::default().counted(rest, "service", "services").say("; each of them: --format csv");
         return page.paragraph(0, 2, &[span(Paint::Good, "✓ "), plain(many.terminal())]);
     }

@@ -211,7 +211,8 @@ pub(super) fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryRepo
     let severity = match (lost, report.rollback.ready, report.rollback.intact) {
         (true, Some(false), _) => Severity::High,
         (true, ..) => Severity::Medium,
-        (false, _, Some(true)) => Severity::Info,
+        // There is a way back, or would be if the database had not left it behind, which is told by itself.
+        (false, None, Some(true)) => Severity::Info,
         (false, ..) => Severity::Low,
     };
     let message = if lost {

@@ -9,6 +9,9 @@ use super::shell::{Command, Unsafe};
 /// Kinds that keep revisions which `undo` goes back to.
 const UNDONE: [&str; 5] = ["deployment", "deploymentconfig", "statefulset", "daemonset", "rollout"];
 
+/// Kinds of which `undo` refuses one that is paused.
+const PAUSED_REFUSES: [&str; 2] = ["deployment", "deploymentconfig"];
+
 pub(super) fn way(journey: &Journey<'_>, context: Option<&str>) -> Told {
     let none = Control::default();
     let steps = Steps { journey, context, control: journey.control.unwrap_or(&none) };
@@ -45,10 +48,13 @@ impl Steps<'_, '_> {
         self.kind() == "rollout"
     }
 
+    /// Of OpenShift's own kinds its own program alone knows how they go back.
+    fn program(&self) -> &'static str {
+        if self.kind() == "deploymentconfig" { "oc" } else { "kubectl" }
+    }
+
     fn kubectl(&self, verb: &'static str) -> Command {
-        // Of OpenShift's own kinds its own program alone knows how they go back.
-        let program = if self.kind() == "deploymentconfig" { "oc" } else { "kubectl" };
-        let command = Command::new(program).option("--context", self.context);
+        let command = Command::new(self.program()).option("--context", self.context);
         command.option("--namespace", self.journey.workload.namespace.as_deref()).say(verb)
     }
 
@@ -130,15 +136,18 @@ impl Steps<'_, '_> {
     }
 
     fn change(&self, told: &mut Told) {
-        let refuses = self.control.paused && self.kind() == "deployment";
+        let refuses = self.control.paused && PAUSED_REFUSES.contains(&self.kind());
         match self.journey.to_revision {
             Ok(revision) if self.kind() == "ksvc" => self.route(revision, told),
             Ok(revision) if UNDONE.contains(&self.kind()) && !refuses => self.undo(revision, told),
             revision => {
                 match revision {
-                    Ok(_) if refuses => told
-                        .1
-                        .push("it is paused, and `kubectl rollout undo` is refused until it is resumed".to_owned()),
+                    Ok(_) if refuses => {
+                        let program = self.program();
+                        let refused =
+                            format!("it is paused, and `{program} rollout undo` is refused until it is resumed");
+                        told.1.push(refused);
+                    }
                     Err(reason) if UNDONE.contains(&self.kind()) => told.1.push(dead(self.journey, reason)),
                     _ => {}
                 }
@@ -279,7 +288,9 @@ impl Steps<'_, '_> {
                     format!("its partition is {partition}, and pods with a lower ordinal would stay as they are");
                 notes.push(afterwards(&setting, to(partition)));
             }
-            ("deployment", _) if self.control.paused => commands.push(self.itself("rollout resume").line()),
+            (kind, _) if self.control.paused && PAUSED_REFUSES.contains(&kind) => {
+                commands.push(self.itself("rollout resume").line())
+            }
             ("rollout", _) if self.control.paused => commands.push(self.itself("argo rollouts promote").line()),
             ("replicaset" | "replicationcontroller", _) => notes.push(match self.delete_pods() {
                 Some(delete) => format!("pods that run are left as they are: delete them, `{delete}`"),

@@ -108,9 +108,11 @@ fn placed(plan: &Plan, verdict: Verdict, complete: bool) -> (ServiceStatus, Verd
     let reported = ServiceStatus::of(&plan.report, &plan.findings);
     match (reported, verdict) {
         (ServiceStatus::NoEarlierRelease, Verdict::RollForward) => (reported, Verdict::NoEarlierRelease),
-        (ServiceStatus::Unknown | ServiceStatus::NotProtected | ServiceStatus::Protected, Verdict::RollForward) => {
-            (ServiceStatus::NotReady, verdict)
-        }
+        // Nothing that one could go back to works on today's database, by what images say.
+        (
+            ServiceStatus::InDanger | ServiceStatus::Unknown | ServiceStatus::NotProtected | ServiceStatus::Protected,
+            Verdict::RollForward,
+        ) => (ServiceStatus::NotReady, verdict),
         (ServiceStatus::Protected, Verdict::RollBack) if complete => (ServiceStatus::Ready, verdict),
         _ => (reported, verdict),
     }

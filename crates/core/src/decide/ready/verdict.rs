@@ -111,11 +111,13 @@ fn why(
             (None, Verdict::Unknown) => "whether there is a release to go back to could not be told".to_owned(),
             (None, _) => {
                 let left = facts.plan.readiness.went_back_from.as_ref();
+                let none = match facts.plan.report.rollback.keep {
+                    1 => "the policy keeps one release, and so none before it",
+                    _ => "no earlier release is known",
+                };
                 match facts.plan.report.targets.iter().find(|target| Some(&target.artifact) == left) {
-                    Some(left) => {
-                        format!("no earlier release is known; it went back from {}, which is newer", called(left))
-                    }
-                    None => "no earlier release is known".to_owned(),
+                    Some(left) => format!("{none}; it went back from {}, which is newer", called(left)),
+                    None => none.to_owned(),
                 }
             }
             (Some(_), Verdict::Unknown) => {

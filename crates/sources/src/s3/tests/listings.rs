@@ -1,10 +1,9 @@
 //! Listings: pages, parts, broken ones, refused ones, and what is absent.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use prodpin_core::decide::changes;
+use prodpin_core::decide::{Asked, changes};
 use prodpin_core::model::{Cause, Event, RepositoryState, Scope};
 
 use super::bucket::{Seen, Server, answer, error, marker, page, version, xml};
@@ -129,7 +128,7 @@ async fn a_key_that_the_listing_broke_off_in_is_unknown_and_no_deletion_i4() {
         assert_eq!((cut.name.as_str(), cut.label(), &cut.target), ("a/2/x.zip", "2", &Resolution::Unknown));
         assert_eq!(cut.object.as_ref().unwrap().versions.len(), versions);
         let state = RepositoryState::default();
-        let events = changes(&snapshot, &BTreeMap::new(), &BTreeMap::new(), &state);
+        let events = changes(&snapshot, &Asked::default(), &state);
         let about_cut = |event: &Event| matches!(event, Event::TagSeen { tag, .. } if *tag == cut.name);
         assert!(!events.iter().any(about_cut), "{events:?}");
         // The end of the other list is doubted, too, and what came before is not.
