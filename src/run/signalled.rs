@@ -258,7 +258,8 @@ impl Production {
         let mut lacking = BTreeMap::new();
         for (key, running) in later {
             let present = |running: &&Running| running.runs_or_is_wanted();
-            let known: BTreeSet<_> = self.of_repository(key).iter().filter(present).map(|known| &known.reference).collect();
+            let known: BTreeSet<_> =
+                self.of_repository(key).iter().filter(present).map(|known| &known.reference).collect();
             let new: BTreeSet<_> = running.iter().filter(present).map(|running| &running.reference).collect();
             let new: Vec<RunningReference> = new.difference(&known).map(|reference| (*reference).clone()).collect();
             if !new.is_empty() {
