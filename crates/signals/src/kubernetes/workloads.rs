@@ -6,6 +6,8 @@
 mod control;
 mod routed;
 mod templates;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -200,7 +202,7 @@ impl Teller<'_> {
                 Some(owner) => Root {
                     kind: owner.kind.to_lowercase(),
                     name: owner.name.clone(),
-                    revision: set.metadata.annotations.revision().map(Arc::from),
+                    revision: set.metadata.annotations.revision(&owner.kind).map(Arc::from),
                 },
                 None => Root { kind: kind.to_owned(), name: set.metadata.name.clone(), revision: None },
             };
