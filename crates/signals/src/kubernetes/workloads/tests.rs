@@ -56,6 +56,55 @@ fn set(owner: (&str, &str), hour: u32, replicas: u32, annotations: &Value) -> Va
     })
 }
 
+/// A pod in `ContainerCreating`: no node has pulled its image.
+fn creating(owner: (&str, &str), version: u32) -> Value {
+    json!({
+        "metadata": { "name": format!("{}-x", owner.1), "namespace": "shop", "ownerReferences": owned(owner.0, owner.1) },
+        "spec": template(version)["spec"],
+        "status": { "phase": "Pending", "containerStatuses": [
+            { "name": "api", "image": format!("{IMAGE}:v{version}"), "imageID": "", "ready": false },
+        ] },
+    })
+}
+
+#[test]
+fn f92_what_no_node_has_pulled_is_told_by_its_pod_where_no_template_of_it_was_read() {
+    for kind in ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"] {
+        let mut pod = creating((kind, "api-1"), 1);
+        pod["metadata"]["labels"] = json!({ "controller-revision-hash": "5f7d" });
+        let alone = Objects { pods: read(&[pod]), ..Objects::default() };
+        let name = kind.to_lowercase();
+        let expected = ["model1", "v1"].map(|tag| format!("{name} api-1: :{tag} wanted: no pod is ready"));
+        assert_eq!(told(&alone), expected, "{kind}");
+    }
+}
+
+#[test]
+fn what_no_node_has_pulled_is_told_once_where_its_template_was_read() {
+    let numbered = |number: u32| json!({ "deployment.kubernetes.io/revision": number.to_string() });
+    let deployment = json!({ "metadata": { "name": "api", "namespace": "shop", "uid": "Deployment-api" },
+                             "spec": { "replicas": 1, "template": template(1) } });
+    let mut back = set(("Deployment", "api"), 1, 1, &numbered(3));
+    back["status"] = json!({ "replicas": 1 });
+    let whole = Objects {
+        pods: read(&[creating(("ReplicaSet", "api-1"), 1)]),
+        deployments: read(&[deployment]),
+        replica_sets: read(&[back, set(("Deployment", "api"), 2, 1, &numbered(2))]),
+        ..Objects::default()
+    };
+    let expected = [
+        "deployment api revision 2: :model2 now",
+        "deployment api revision 2: :v2 now",
+        "deployment api revision 3: :model1 wanted: no pod is ready",
+        "deployment api revision 3: :v1 wanted: no pod is ready",
+    ];
+    assert_eq!(told(&whole), expected);
+    let job = json!({ "metadata": { "name": "import", "namespace": "shop", "uid": "Job-import" },
+                      "spec": { "template": template(1) }, "status": { "startTime": "2026-03-01T02:00:00Z" } });
+    let job = Objects { pods: read(&[creating(("Job", "import"), 1)]), jobs: read(&[job]), ..Objects::default() };
+    assert_eq!(told(&job), ["job import: :model1 wanted: no pod is ready", "job import: :v1 wanted: no pod is ready"]);
+}
+
 #[test]
 fn e122_a_rollout_is_ordered_by_its_own_numbers_whatever_else_its_sets_carry() {
     let both = |deployment: u32, rollout: u32| {
