@@ -270,7 +270,9 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         if let Some(words) = without_secrets(inner) {
             return words;
         }
-        cause = inner.source();
+        // What an error of I/O was made of is no source of it.
+        let made_of = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = made_of.map(|error| error as &(dyn std::error::Error + 'static)).or_else(|| inner.source());
     }
     let mut told = error.to_string();
     let mut source = error.source();
@@ -293,7 +295,10 @@ fn without_secrets(error: &(dyn std::error::Error + 'static)) -> Option<String> 
     }
     if let Some(KubeconfigError::Parse(error)) = error.downcast_ref() {
         let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
-        return Some(format!("it is no kubeconfig{}; try kubectl config view with it", place.unwrap_or_default()));
+        return Some(format!(
+            "it is no kubeconfig{}; mend what stands there, and try kubectl config view",
+            place.unwrap_or_default()
+        ));
     }
     match error.downcast_ref()? {
         kube::Error::Auth(_) => Some(no_credentials.to_owned()),
