@@ -112,7 +112,7 @@ async fn a_run_ends_at_its_deadline_i20() {
         let row = serde_json::json!([{ "imageDigest": image(&page.to_string()).digest().to_string() }]);
         (call.operation == "DescribeImages").then(|| super::images(row, Some(&format!("page {page}"))))
     });
-    let deadline = Some(Instant::now() + Duration::from_millis(700));
+    let deadline = Some(Instant::now() + Duration::from_secs(2));
     let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 4, deadline };
     let source = server.open_with(&server.config(&["shop/*"]), &options, TRUSTED).await;
     // This comes back at all: the pages have no end.
