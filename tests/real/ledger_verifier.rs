@@ -7,7 +7,7 @@ use std::process::Command;
 use prodpin::ledger::{Access, Claim, Ledger, Since, Verify};
 use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
 
-use crate::support::contract::left_out;
+use crate::support::left_out::left_out;
 use crate::tampering::{ROWS, Signed, checkpoint, copy, tamper};
 use crate::world::{key, tag_seen};
 
