@@ -28,7 +28,8 @@ pub(super) async fn make(
     loop {
         let tried: Vec<ArtifactId> = attempts.keys().cloned().collect();
         look.inspect_again(source.inventory.as_ref(), tried.clone(), &mut there).await;
-        let is_unknown = |artifact: &&ArtifactId| there.get(*artifact).is_none_or(|seen| seen.pin == PinState::Unknown);
+        let is_unknown =
+            |artifact: &&ArtifactId| decide::pin_of(&there, artifact).is_none_or(|pin| *pin == PinState::Unknown);
         if let Some(unknown) = tried.iter().find(is_unknown) {
             let detail = format!(
                 "whether {unknown} is pinned could not be read back, and without that this pin cannot be judged"

@@ -17,6 +17,7 @@ mod cleanup;
 mod closing;
 mod collision;
 mod commands;
+mod cover;
 mod database;
 mod deployments;
 mod doubt;
@@ -37,6 +38,7 @@ mod named;
 mod naming;
 mod order;
 mod overdue;
+mod parts;
 mod pinning;
 mod plan;
 mod platform_tags;
@@ -66,6 +68,7 @@ pub use changes::{
     Asked, Survey, changes, count_first_sightings, first_sightings, fold, into_first_sightings, survey, take_in,
 };
 pub use cleanup::unreadable;
+pub use cover::{owners, pin_of, reads_pins_of_parts};
 pub use closing::{Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts, closing};
 pub use deployments::{deployments, uses};
 pub use drift::{claimed, found_instead};
