@@ -76,9 +76,5 @@ impl Checker<'_> {
 fn terms(given: &Given<RawPins>, usual: PinTerms) -> PinTerms {
     let may_displace = given.value().and_then(|pins| pins.may_displace.value().copied());
     let cover = given.value().and_then(|pins| pins.cover.value().copied());
-    PinTerms {
-        may_displace: may_displace.unwrap_or(usual.may_displace),
-        cover: cover.unwrap_or(usual.cover),
-        ..usual
-    }
+    PinTerms { may_displace: may_displace.unwrap_or(usual.may_displace), cover: cover.unwrap_or(usual.cover), ..usual }
 }

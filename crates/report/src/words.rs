@@ -284,7 +284,8 @@ pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
         Obstacle::CleanupUnknown { detail } => Phrase::sentence(detail),
         Obstacle::Unproven { detail } => Phrase::said("not proven: ").then(Phrase::sentence(detail)),
         Obstacle::PartsUnpinned { count, first, why } => {
-            let lacks = Phrase::default().counted(*count, "manifest below it", "manifests below it").say(" not pinned (");
+            let lacks =
+                Phrase::default().counted(*count, "manifest below it", "manifests below it").say(" not pinned (");
             let lacks = lacks.then(Phrase::name(first)).say(")");
             why.as_ref().map_or(lacks.clone(), |why| lacks.say(": ").then(Phrase::sentence(why)))
         }

@@ -68,8 +68,8 @@ pub use changes::{
     Asked, Survey, changes, count_first_sightings, first_sightings, fold, into_first_sightings, survey, take_in,
 };
 pub use cleanup::unreadable;
-pub use cover::{owners, pin_of, reads_pins_of_parts};
 pub use closing::{Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts, closing};
+pub use cover::{owners, pin_of, reads_pins_of_parts};
 pub use deployments::{deployments, uses};
 pub use drift::{claimed, found_instead};
 pub use findings::{gap_finding, next_step};

@@ -11,9 +11,9 @@ use super::faults::{Answer, RepositoryFaults};
 use super::{Memory, Repository, State};
 use crate::{Inventory, PartsLook};
 use prodpin_core::model::{
-    ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Part, Pin, PinState, Presence,
-    Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting, SettingFacts,
-    Snapshot, Tag,
+    ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Part, Pin, PinState,
+    Presence, Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting,
+    SettingFacts, Snapshot, Tag,
 };
 
 /// A registry seen through the policy's patterns.

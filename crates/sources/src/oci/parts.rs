@@ -119,12 +119,7 @@ async fn note_lost(
 
 /// Whether one manifest has all layers of another: signers add to what is under their tag. Of one that is gone nobody can
 /// say what it had.
-async fn includes(
-    registry: &Registry,
-    repository: &Repository,
-    whole: &Digest,
-    part: &Digest,
-) -> Result<bool, Fault> {
+async fn includes(registry: &Registry, repository: &Repository, whole: &Digest, part: &Digest) -> Result<bool, Fault> {
     let mut layers = Vec::new();
     for digest in [whole, part] {
         let fetched = match registry.fetch(repository, digest).await {

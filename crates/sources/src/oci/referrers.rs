@@ -150,7 +150,8 @@ impl Entry {
 
 /// What it is by its own word, which whoever made it chose: a media type, or what can stand for one (I19).
 fn type_of(said: Option<&str>) -> String {
-    let plain = |text: &&str| !text.is_empty() && text.len() <= LONGEST_TYPE && text.bytes().all(|b| b.is_ascii_graphic());
+    let plain =
+        |text: &&str| !text.is_empty() && text.len() <= LONGEST_TYPE && text.bytes().all(|b| b.is_ascii_graphic());
     match said.filter(plain) {
         Some(said) if said.contains('/') => said.to_owned(),
         Some(said) => format!("type/{said}"),
@@ -195,7 +196,10 @@ mod tests {
     #[test]
     fn a_type_is_a_name_and_never_a_tag_i19() {
         for (said, told) in [
-            (Some("application/vnd.dev.cosign.artifact.sig.v1+json"), "application/vnd.dev.cosign.artifact.sig.v1+json"),
+            (
+                Some("application/vnd.dev.cosign.artifact.sig.v1+json"),
+                "application/vnd.dev.cosign.artifact.sig.v1+json",
+            ),
             (Some("sha256-0.sig"), "type/sha256-0.sig"),
             (Some("a\u{1b}[31m/b"), "type/unknown"),
             (Some(""), "type/unknown"),
