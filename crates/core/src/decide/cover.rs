@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactId, ArtifactKind, Inspection, Obstacle, Part, PinCover, PinFailure, PinState, PinTerms, Presence,
+    ArtifactId, ArtifactKind, Closure, Inspection, Obstacle, Part, PinCover, PinFailure, PinState, PinTerms, Presence,
     Recognised, RegistryKind, RepositoryKind, Retention, Snapshot, StatedCleanup,
 };
 
@@ -145,7 +145,9 @@ pub(super) fn obstacle(keeping: Keeping, seen: Option<&Inspection>, attempts: &A
         return Some(Obstacle::PartsUnpinned { count: parts.len() as u64, first, why: why.clause() });
     }
     let unread = seen.parts.below.iter().filter(|part| part.pin == PinState::Unknown).count();
-    let unasked = seen.kind == Some(ArtifactKind::Index) && seen.parts.below.is_empty() && seen.gaps.is_empty();
+    // What is known to lack them says so itself.
+    let unasked =
+        seen.kind == Some(ArtifactKind::Index) && seen.closure == Closure::Complete && seen.parts.below.is_empty();
     let detail = match (unread, unasked) {
         (0, false) => return None,
         (0, true) => "which manifests are below it, and whether they have pins, is not known".to_owned(),

@@ -83,7 +83,8 @@ fn one_child_without_a_pin_keeps_its_index_from_being_protected_i26() {
 
 #[test]
 fn an_index_of_which_nobody_knows_what_is_below_is_not_proven_i26() {
-    let index = Inspection { kind: Some(ArtifactKind::Index), ..seen(Vec::new()) };
+    let closure = Closure::Complete;
+    let index = Inspection { kind: Some(ArtifactKind::Index), closure, ..seen(Vec::new()) };
     let found = obstacle(Keeping::Pins, Some(&index), &Attempts::new());
     assert!(matches!(found, Some(Obstacle::Unproven { .. })), "{found:?}");
     assert_eq!(obstacle(Keeping::Pins, Some(&seen(Vec::new())), &Attempts::new()), None, "an image has nothing below");
