@@ -73,6 +73,7 @@ pub(super) fn findings(
     found.add(evidence::left_out(input, draft));
     found.add(pin::moved(input, draft, report));
     found.add(parts::unprotected(input, draft, report));
+    found.add(parts::unread(input, draft, report));
     found.add(witness::unknown_pins(input, draft, report));
     found.add(target::dangling(input, draft));
     found.add(workload_findings(input, draft));

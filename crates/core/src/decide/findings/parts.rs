@@ -80,7 +80,7 @@ fn told(why: &Why, mode: Mode) -> (Severity, String, String) {
     }
 }
 
-/// What is attached to a target and is not pinned with it, or could not be asked for.
+/// What is attached to a target and is not pinned with it.
 pub(super) fn attached(input: &Input<'_>, draft: Draft<'_>, target: &TargetReport) -> Option<Finding> {
     let pinned = matches!(target.pin, PinReport::Present | PinReport::Created);
     let seen = input.inspections.get(&target.artifact).filter(|seen| seen.parts.asked && pinned)?;
@@ -90,8 +90,8 @@ pub(super) fn attached(input: &Input<'_>, draft: Draft<'_>, target: &TargetRepor
     let open: Vec<&Attached> =
         seen.parts.attached.iter().filter(|attached| attached.part.pin == PinState::Absent).collect();
     let name = name_of(target);
-    let (message, remedy) = match (open.first(), seen.parts.beyond, &seen.parts.unread) {
-        (Some(first), _, _) => {
+    let (message, remedy) = match (open.first(), seen.parts.beyond) {
+        (Some(first), _) => {
             let tried = open.iter().find_map(|attached| {
                 input.attempts.get(&ArtifactId::Manifest(attached.part.digest.clone()))?.as_ref().err()
             });
@@ -105,17 +105,24 @@ pub(super) fn attached(input: &Input<'_>, draft: Draft<'_>, target: &TargetRepor
             };
             (format!("{what}{why}"), remedy)
         }
-        (None, beyond @ 1.., _) => (
+        (None, 0) => return None,
+        (None, beyond) => (
             format!("{beyond} more are attached to {name} than are pinned with it: the newest of each type are"),
             "remove what nobody needs of them; a cleanup of untagged manifests takes the others".to_owned(),
         ),
-        (None, 0, Some(detail)) => (
-            format!("what is attached to {name} is not known, so nothing of it is pinned: {detail}"),
-            "let the credentials of prodpin read the registry's referrers".to_owned(),
-        ),
-        (None, 0, None) => return None,
     };
     Some(draft.of_target(target, Code::PinChildrenUnprotected, Severity::Low, message, remedy))
+}
+
+/// What is attached to targets could not be asked for: once for the repository, for it is the registry's way.
+pub(super) fn unread(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
+    let pinned = report.targets.iter().filter(|target| matches!(target.pin, PinReport::Present | PinReport::Created));
+    let seen = pinned.filter_map(|target| input.inspections.get(&target.artifact)).filter(|seen| seen.parts.asked);
+    let detail = seen.filter_map(|seen| seen.parts.unread.as_ref()).next()?;
+    let message =
+        format!("what is attached to releases is not known, so only what has a tag of theirs is pinned: {detail}");
+    let remedy = "let the credentials of prodpin read the registry's referrers, or see what answers in its place";
+    Some(draft.finding(Code::PinChildrenUnprotected, Severity::Low, message, remedy).naming("referrers"))
 }
 
 /// A signature, an attestation or a bill of materials that was attached and is gone (I6): told for as long as it is.
