@@ -59,6 +59,8 @@ pages! {
     PinUnknown = "pin-unknown",
     LedgerStateDamaged = "ledger-state-damaged",
     LedgerForeignFiles = "ledger-foreign-files",
+    PinChildrenUnprotected = "pin-children-unprotected",
+    SignatureMissing = "signature-missing",
 }
 
 /// Prints the page about one code, or every code with what it means.

@@ -158,6 +158,10 @@ codes! {
     LedgerStateDamaged = "ledger-state-damaged",
     /// Files stand among the ledger's commits that are none: somebody else writes there, or a commit was changed.
     LedgerForeignFiles = "ledger-foreign-files",
+    /// A rollback target is pinned, and manifests that belong to it are not.
+    PinChildrenUnprotected = "pin-children-unprotected",
+    /// A signature, or something else that was attached to a rollback target, is gone.
+    SignatureMissing = "signature-missing",
 }
 
 impl Code {
@@ -207,7 +211,9 @@ impl Code {
             | Self::LedgerHistoryMissing
             | Self::PinUnknown
             | Self::LedgerStateDamaged
-            | Self::LedgerForeignFiles => false,
+            | Self::LedgerForeignFiles
+            | Self::PinChildrenUnprotected
+            | Self::SignatureMissing => false,
         }
     }
 
