@@ -59,6 +59,8 @@ pages! {
     PinUnknown = "pin-unknown",
     LedgerStateDamaged = "ledger-state-damaged",
     LedgerForeignFiles = "ledger-foreign-files",
+    TargetNotPullable = "target-not-pullable",
+    RequirementUnmet = "requirement-unmet",
 }
 
 /// Prints the page about one code, or every code with what it means.

@@ -17,10 +17,10 @@ use crate::support::contract::left_out;
 use crate::support::push::Pusher;
 
 /// A registry of a test's own, ended with it.
-struct Own {
+pub(crate) struct Own {
     process: Child,
-    url: String,
-    folder: TempDir,
+    pub(crate) url: String,
+    pub(crate) folder: TempDir,
 }
 
 impl Drop for Own {
@@ -35,7 +35,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Starts a registry on a port of its own. Another process may take a port between its choice and its use.
-fn start(command: impl Fn(&Path, u16) -> Command) -> Own {
+pub(crate) fn start(command: impl Fn(&Path, u16) -> Command) -> Own {
     let folder = tempfile::tempdir().unwrap();
     let mut last = String::new();
     for _ in 0..5 {
@@ -80,10 +80,10 @@ fn repository() -> RepositoryName {
     "shop/api".parse().unwrap()
 }
 
-const CONFIGURATION: &str = "registry.yml";
+pub(crate) const CONFIGURATION: &str = "registry.yml";
 
 /// The configuration that Debian and upstream ship, as far as it matters: descriptors of blobs are kept in memory.
-fn configuration(folder: &Path, port: u16) -> String {
+pub(crate) fn configuration(folder: &Path, port: u16) -> String {
     let path = folder.join(CONFIGURATION);
     let text = format!(
         "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\nstorage:\n  cache: {{ blobdescriptor: \
@@ -96,7 +96,7 @@ fn configuration(folder: &Path, port: u16) -> String {
 }
 
 /// What a registry reads from its surroundings overrides its configuration, and one of these names is for clients.
-fn sealed(mut command: Command) -> Command {
+pub(crate) fn sealed(mut command: Command) -> Command {
     command.env_remove("REGISTRY_AUTH_FILE").env("OTEL_TRACES_EXPORTER", "none");
     command
 }

@@ -158,6 +158,10 @@ codes! {
     LedgerStateDamaged = "ledger-state-damaged",
     /// Files stand among the ledger's commits that are none: somebody else writes there, or a commit was changed.
     LedgerForeignFiles = "ledger-foreign-files",
+    /// A rollback target is there, and a rule of the registry keeps it from being pulled.
+    TargetNotPullable = "target-not-pullable",
+    /// Rollback targets do not survive what the policy requires them to survive, or that is unknown.
+    RequirementUnmet = "requirement-unmet",
 }
 
 impl Code {
@@ -207,7 +211,9 @@ impl Code {
             | Self::LedgerHistoryMissing
             | Self::PinUnknown
             | Self::LedgerStateDamaged
-            | Self::LedgerForeignFiles => false,
+            | Self::LedgerForeignFiles
+            | Self::TargetNotPullable
+            | Self::RequirementUnmet => false,
         }
     }
 

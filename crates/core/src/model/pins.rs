@@ -1,5 +1,7 @@
 //! What the policy says about the pins of one source, and what kind of thing a pin is there.
 
+use super::Required;
+
 /// What the policy says about the pins of one source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PinTerms {
@@ -7,6 +9,8 @@ pub struct PinTerms {
     pub may_displace: bool,
     /// Whether pins are made where the rules that clean up are not known.
     pub blind: bool,
+    /// What rollback targets are to survive beyond what protected means.
+    pub require: Required,
 }
 
 /// What a pin is, to rules that clean up.

@@ -18,6 +18,7 @@
 mod absence;
 mod auth;
 mod blobs;
+mod blocked;
 mod challenge;
 mod closure;
 mod credentials;
