@@ -159,6 +159,7 @@ fn whole(artifact: ArtifactId) -> Inspection {
         children: Vec::new(),
         gaps: Vec::new(),
         object: None,
+        parts: Default::default(),
     }
 }
 

@@ -95,6 +95,7 @@ fn row(number: usize, started: Timestamp) -> Row {
             protected: Some(true),
             obstacles: vec![],
             survives: None,
+            parts: None,
         }
     };
     let repository = RepositoryReport {

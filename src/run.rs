@@ -6,6 +6,7 @@ mod each;
 mod forecast;
 mod listing;
 mod node_digests;
+mod parts;
 mod pins;
 mod post_check;
 mod ready;

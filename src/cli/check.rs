@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::exit::Ending;
 use super::output::to_stdout;
-use crate::model::{DatabaseRule, Loss, NamePatterns, Order, ProductionRule, Required, SchemaChange, StatedCleanup};
+use crate::model::{
+    DatabaseRule, Loss, NamePatterns, Order, PinCover, ProductionRule, Required, SchemaChange, StatedCleanup,
+};
 use crate::policy::{
     ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
     S3Config, SignalConfig, SourceConfig, load, visible,
@@ -45,10 +47,17 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     if policy.pins.usual.may_displace {
         line("pins", "may take the place of artifacts that no production rule names".to_owned())?;
     }
-    for (name, terms) in policy.pins.of.iter().filter(|(_, terms)| terms.may_displace != policy.pins.usual.may_displace)
-    {
-        let may = if terms.may_displace { "may" } else { "may not" };
-        line("pins", format!("in {name} {may} take the place of artifacts that no production rule names"))?;
+    if policy.pins.usual.cover != PinCover::Auto {
+        line("pins", covered(policy.pins.usual.cover).to_owned())?;
+    }
+    for (name, terms) in policy.pins.of.iter().filter(|(_, terms)| **terms != policy.pins.usual) {
+        if terms.may_displace != policy.pins.usual.may_displace {
+            let may = if terms.may_displace { "may" } else { "may not" };
+            line("pins", format!("in {name} {may} take the place of artifacts that no production rule names"))?;
+        }
+        if terms.cover != policy.pins.usual.cover {
+            line("pins", format!("in {name} {}", covered(terms.cover)))?;
+        }
     }
     if !policy.pins.usual.require.is_empty() {
         line("require", format!("every rollback target survives {}", required(policy.pins.usual.require)))?;
@@ -69,6 +78,14 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
 
 fn required(required: Required) -> String {
     required.iter().map(Loss::words).collect::<Vec<_>>().join(", ")
+}
+
+fn covered(cover: PinCover) -> &'static str {
+    match cover {
+        PinCover::Auto => "on targets and what belongs to them, where the registry does not keep that by itself",
+        PinCover::Closure => "on targets, every manifest below them, and what is attached to them",
+        PinCover::Index => "on targets alone, whatever is below them",
+    }
 }
 
 fn database(rule: &DatabaseRule) -> String {

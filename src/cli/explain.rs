@@ -61,6 +61,8 @@ pages! {
     LedgerForeignFiles = "ledger-foreign-files",
     TargetNotPullable = "target-not-pullable",
     RequirementUnmet = "requirement-unmet",
+    PinChildrenUnprotected = "pin-children-unprotected",
+    SignatureMissing = "signature-missing",
 }
 
 /// Prints the page about one code, or every code with what it means.

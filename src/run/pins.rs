@@ -1,7 +1,7 @@
 //! Making the pins that a plan asks for.
 
 use crate::decide::{self, Attempts, Input};
-use crate::model::{ArtifactId, Cause, PinFailure, PinState, RepositoryName};
+use crate::model::{ArtifactId, Cause, PinFailure, PinState, RepositoryName, Retention};
 use crate::sources::{Protector, Source};
 
 use super::Stop;
@@ -21,6 +21,10 @@ pub(super) async fn make(
 ) -> Attempts {
     let repository = &look.key.name;
     let mut attempts = Attempts::new();
+    if look.snapshot.retention == Retention::Unruled {
+        each(protector, repository, pins, stop, &mut attempts).await;
+        return attempts;
+    }
     if one_by_one(protector, repository, pins, stop, &mut attempts).await {
         return attempts;
     }
@@ -28,7 +32,8 @@ pub(super) async fn make(
     loop {
         let tried: Vec<ArtifactId> = attempts.keys().cloned().collect();
         look.inspect_again(source.inventory.as_ref(), tried.clone(), &mut there).await;
-        let is_unknown = |artifact: &&ArtifactId| there.get(*artifact).is_none_or(|seen| seen.pin == PinState::Unknown);
+        let is_unknown =
+            |artifact: &&ArtifactId| decide::pin_of(&there, artifact).is_none_or(|pin| *pin == PinState::Unknown);
         if let Some(unknown) = tried.iter().find(is_unknown) {
             let detail = format!(
                 "whether {unknown} is pinned could not be read back, and without that this pin cannot be judged"
@@ -45,6 +50,39 @@ pub(super) async fn make(
         };
         if one_by_one(protector, repository, &left, stop, &mut attempts).await {
             return attempts;
+        }
+    }
+}
+
+/// So many failures in a row, and the others are not tried: whoever may not push here may push none of thirty platforms.
+const MOST_IN_A_ROW: usize = 8;
+
+/// Where there are no rules, what becomes of one does not hang on another: each is tried.
+async fn each(
+    protector: &dyn Protector,
+    repository: &RepositoryName,
+    pins: &[ArtifactId],
+    stop: &Stop,
+    attempts: &mut Attempts,
+) {
+    let mut left = pins;
+    let mut in_a_row = 0;
+    while !left.is_empty() {
+        if one_by_one(protector, repository, left, stop, attempts).await {
+            return;
+        }
+        let tried = left.iter().take_while(|artifact| attempts.contains_key(*artifact)).count();
+        // One that was made is between this failure and the one before.
+        in_a_row = if tried > 1 { 1 } else { in_a_row + 1 };
+        left = &left[tried..];
+        if in_a_row >= MOST_IN_A_ROW
+            && let Some(Err(last)) = pins.get(pins.len() - left.len() - 1).and_then(|last| attempts.get(last)).cloned()
+        {
+            let detail = format!("it was not tried, because the {in_a_row} before it failed: {}", last.detail);
+            for artifact in left {
+                attempts.insert(artifact.clone(), Err(PinFailure { cause: last.cause, detail: detail.clone() }));
+            }
+            return;
         }
     }
 }

@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use crate::decide::{self, Asked, Attempts, Input, Labels, Plan, Selection, Survey};
 use crate::ledger::{LedgerError, Untold};
 use crate::model::{
-    ArtifactId, Cleanup, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, RepositoryKey, RepositoryName,
-    RepositoryState, Resolution, Running, Snapshot, Tag, Unclaimed,
+    ArtifactId, Cleanup, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, PinTerms, RepositoryKey,
+    RepositoryName, RepositoryState, Resolution, Running, Snapshot, Tag, Unclaimed,
 };
 use crate::sources::{Inventory, Protector, Reservation};
 
 use super::cross_check::Words;
 use super::setup::Setup;
-use super::{Stop, cross_check, node_digests, pins};
+use super::{Stop, cross_check, node_digests, parts, pins};
 
 /// What came of one repository.
 pub(super) struct Outcome {
@@ -90,6 +90,8 @@ pub(super) struct Look {
     /// Artifacts that only tags lead to which no list names.
     left_out: BTreeMap<ArtifactId, Tag>,
     pub(super) gaps: Vec<Gap>,
+    /// What the policy says about pins here.
+    terms: PinTerms,
     /// Held until everything here is let go.
     memory: Reservation,
 }
@@ -106,14 +108,17 @@ impl Look {
         &self.inspections
     }
 
-    /// Looks at these artifacts once more.
+    /// Looks at these artifacts once more: at targets, and at those that have the others as parts.
     pub(super) async fn inspect_again(
         &self,
         inventory: &dyn Inventory,
         artifacts: Vec<ArtifactId>,
         inspections: &mut BTreeMap<ArtifactId, Inspection>,
     ) {
-        inspect(inventory, &self.key.name, artifacts, &self.left_out, inspections).await;
+        let artifacts = decide::owners(inspections, artifacts);
+        inspect(inventory, &self.key.name, artifacts.clone(), &self.left_out, inspections).await;
+        let seen = (&self.snapshot, &self.state, self.terms);
+        parts::look(inventory, &self.key.name, seen, artifacts, inspections).await;
     }
 
     /// What a plan is made from.
@@ -132,7 +137,7 @@ impl Look {
             inspections: &self.inspections,
             attempts,
             gaps: &self.gaps,
-            pins: setup.pins.of(&self.key.source),
+            pins: self.terms,
             database: &setup.database,
             claim: None,
         }
@@ -196,6 +201,9 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     }
     // Any of these answers may have shown what the registry is.
     snapshot.cleanup = remembered(setup, &key, inventory.cleanup().await);
+    let terms = setup.pins.of(&key.source);
+    let inspected = inspections.keys().cloned().collect();
+    parts::look(inventory, &key.name, (&snapshot, &state, terms), inspected, &mut inspections).await;
     let news = happened.len() - news;
     Ok(Look {
         key,
@@ -214,6 +222,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
         words,
         left_out,
         gaps,
+        terms,
         memory,
     })
 }

@@ -8,6 +8,7 @@ mod bucket_contract;
 mod bucket_inventory;
 mod bucket_truth;
 mod charts;
+mod closure;
 mod ecr;
 mod ecr_contract;
 mod estate;

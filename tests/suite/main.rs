@@ -5,6 +5,7 @@
 mod alerts;
 mod book;
 mod charts;
+mod closure_pins;
 mod command_line;
 mod contract;
 mod deliveries;

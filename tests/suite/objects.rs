@@ -100,6 +100,7 @@ impl Bucket {
             gaps: Vec::new(),
             object: None,
             artifact,
+            parts: Default::default(),
         }
     }
 }

@@ -239,6 +239,7 @@ fn whole(artifact: ArtifactId) -> Inspection {
         lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: None,
+        parts: Default::default(),
     }
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn target(rank: u32, artifact: ArtifactId, tag: &str) -> TargetReport
         protected: Some(true),
         obstacles: vec![],
         survives: Some(survives()),
+        parts: None,
     }
 }
 

@@ -86,7 +86,8 @@ impl Pusher {
         assert_eq!(response.status(), StatusCode::ACCEPTED, "DELETE {path}");
     }
 
-    async fn put_manifest(&self, repository: &str, reference: &str, media_type: &str, bytes: Vec<u8>) {
+    /// Pushes a manifest as it is, under a tag or its digest.
+    pub(crate) async fn put_manifest(&self, repository: &str, reference: &str, media_type: &str, bytes: Vec<u8>) {
         let path = format!("/v2/{repository}/manifests/{reference}");
         let response = self
             .send(repository, |http| http.put(self.url(&path)).header(CONTENT_TYPE, media_type).body(bytes.clone()))
@@ -94,7 +95,8 @@ impl Pusher {
         created(response, &path).await;
     }
 
-    async fn upload(&self, repository: &str, digest: &Digest, blob: Vec<u8>) {
+    /// Pushes a blob.
+    pub(crate) async fn upload(&self, repository: &str, digest: &Digest, blob: Vec<u8>) {
         let path = format!("/v2/{repository}/blobs/uploads/");
         let opened = self.send(repository, |http| http.post(self.url(&path))).await;
         assert_eq!(opened.status(), StatusCode::ACCEPTED, "POST {path}");

@@ -30,11 +30,13 @@ pub(crate) struct Options {
     pub(crate) largest_page: usize,
     /// Whether requests are kept, for `requests`. A benchmark does without.
     pub(crate) keep_requests: bool,
+    /// Whether it tells what names a manifest as its subject; else its interface for that is not there (C91).
+    pub(crate) referrers: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { credentials: None, largest_page: 1000, keep_requests: true }
+        Self { credentials: None, largest_page: 1000, keep_requests: true, referrers: false }
     }
 }
 
@@ -199,6 +201,9 @@ impl Call<'_> {
         if let Some((name, digest)) = rest.rsplit_once("/blobs/") {
             return self.blob(name, digest, holdings);
         }
+        if let Some((name, subject)) = rest.rsplit_once("/referrers/").filter(|_| self.options.referrers) {
+            return Ok(json_answer(&referrers(known(name, holdings)?, subject), None));
+        }
         let (name, reference) = rest.rsplit_once("/manifests/").ok_or_else(unknown)?;
         self.manifest(name, reference, holdings)
     }
@@ -362,6 +367,20 @@ fn json_answer(value: &Value, next: Option<String>) -> Response {
         answer.headers_mut().insert(LINK, next.parse().expect("a path in ASCII"));
     }
     answer
+}
+
+fn referrers(repository: &Repository, subject: &str) -> Value {
+    let entries = repository.manifests.iter().filter_map(|(digest, manifest)| {
+        let document: Value = serde_json::from_slice(&manifest.bytes).ok()?;
+        (document["subject"]["digest"].as_str()? == subject).then(|| {
+            json!({
+                "mediaType": manifest.media_type, "digest": digest.to_string(), "size": manifest.bytes.len(),
+                "artifactType": document["artifactType"],
+            })
+        })
+    });
+    let entries: Vec<Value> = entries.collect();
+    json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries })
 }
 
 fn known<'h>(name: &str, holdings: &'h Holdings) -> Result<&'h Repository, Refusal> {

@@ -9,7 +9,7 @@ use super::check::Checker;
 use super::given::{Entries, Given};
 use super::raw::RawSource;
 use super::require::{RawRequire, required};
-use prodpin_core::model::{PinTerms, SourceName};
+use prodpin_core::model::{PinCover, PinTerms, SourceName};
 
 /// What is allowed about pins.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -19,6 +19,10 @@ pub(super) struct RawPins {
     /// Whether a pin may take the place of artifacts that no production rule names, where a cleanup rule keeps a number
     /// of them. Default false: such a pin is refused, with a finding that names them.
     may_displace: Given<bool>,
+    /// What of a target is pinned in a registry: `closure` (it, every manifest below it, and what is attached to them),
+    /// `index` (it alone), or `auto` (the default: `closure`, except where the registry is known to keep what a tagged index
+    /// names, and where rules that cannot be read may count tags).
+    cover: Given<PinCover>,
 }
 
 /// Who keeps the lifecycle policies of a source's repositories.
@@ -78,5 +82,11 @@ impl Checker<'_> {
 fn terms(given: &Given<RawPins>, require: &Given<RawRequire>, usual: PinTerms) -> PinTerms {
     let may_displace = given.value().and_then(|pins| pins.may_displace.value().copied());
     let require = required(require).unwrap_or(usual.require);
-    PinTerms { may_displace: may_displace.unwrap_or(usual.may_displace), require, ..usual }
+    let cover = given.value().and_then(|pins| pins.cover.value().copied());
+    PinTerms {
+        may_displace: may_displace.unwrap_or(usual.may_displace),
+        cover: cover.unwrap_or(usual.cover),
+        require,
+        ..usual
+    }
 }

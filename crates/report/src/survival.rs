@@ -114,6 +114,7 @@ mod tests {
             protected: None,
             obstacles: vec![],
             survives,
+            parts: None,
         }));
         report
     }

@@ -201,11 +201,19 @@ pub(super) fn target_state(target: &TargetReport) -> Phrase {
         .obstacles
         .iter()
         .filter(|obstacle| !(matches!(obstacle, Obstacle::Unpinned) && target.pin != PinReport::Present))
+        .filter(|obstacle| !(is_told_with_its_pin(obstacle) && target.pin == PinReport::Planned))
         .map(in_brief)
         .collect();
     states.dedup();
     match target.pin {
-        PinReport::Planned => states.push(Phrase::said("not pinned, would pin")),
+        PinReport::Planned => {
+            let below = target.parts.map_or(0, |parts| parts.planned);
+            let would = Phrase::said("not pinned, would pin");
+            states.push(match below {
+                0 => would,
+                below => would.say(" it and ").counted(below, "manifest of it", "manifests of it"),
+            });
+        }
         PinReport::Failed => states.push(Phrase::said("could not be pinned")),
         PinReport::Created => states.push(Phrase::said("pinned just now")),
         PinReport::Unsupported if target.obstacles.is_empty() => states.push(Phrase::said("cannot be pinned here")),
@@ -223,6 +231,11 @@ pub(super) fn target_state(target: &TargetReport) -> Phrase {
         _ => {}
     }
     Phrase::joined(states, "; ")
+}
+
+/// What is said with a pin that would be made, and is so no more once it is.
+fn is_told_with_its_pin(obstacle: &Obstacle) -> bool {
+    matches!(obstacle, Obstacle::PartsUnpinned { why: None, .. })
 }
 
 /// An obstacle on a target's own line. What is the same for each of a service's targets, and what a finding tells at
@@ -273,6 +286,12 @@ pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
         Obstacle::Unproven { detail } => Phrase::said("not proven: ").then(Phrase::sentence(detail)),
         Obstacle::NotPullable { detail } => {
             Phrase::said("present, and cannot be pulled: ").then(Phrase::sentence(detail))
+        }
+        Obstacle::PartsUnpinned { count, first, why } => {
+            let lacks =
+                Phrase::default().counted(*count, "manifest below it", "manifests below it").say(" not pinned (");
+            let lacks = lacks.then(Phrase::name(first)).say(")");
+            why.as_ref().map_or(lacks.clone(), |why| lacks.say(": ").then(Phrase::sentence(why)))
         }
     }
 }

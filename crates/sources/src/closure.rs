@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::manifest::{Content, Descriptor, Manifest, PLATFORM};
 use prodpin_core::model::{
-    Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, PartAnswer, PartProof, Scope, Served, judge_part,
+    Cause, Closure, Digest, Disagreement, Gap, Inspection, Obstacle, Part, PartAnswer, PartProof, Scope, Served,
+    judge_part,
 };
 use prodpin_net::http::fault::Fault;
 
@@ -42,6 +43,8 @@ pub(super) struct Below {
     attestations: BTreeSet<Digest>,
     contradictions: BTreeSet<(String, Disagreement)>,
     wrong: Vec<String>,
+    /// Manifests that were found, by the level on which they are: what may need pins of its own.
+    manifests: BTreeSet<(usize, Digest, Option<String>)>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -88,6 +91,14 @@ impl Below {
             but,
         }));
         seen.lost_attestations.extend(self.attestations);
+        let parts = self.manifests.into_iter().map(|(_, digest, name)| Part::unasked(digest, name.as_deref()));
+        seen.parts.below.extend(parts);
+    }
+
+    /// A manifest that was found.
+    pub(super) fn holds(&mut self, level: usize, child: &Descriptor) {
+        let name = if child.attestation { Some("attestation".to_owned()) } else { child.part.clone() };
+        self.manifests.insert((level, child.digest.clone(), name));
     }
 
     /// A manifest that could not be had, or a blob that was not answered.

@@ -3,6 +3,7 @@
 //! Reading and pinning are two traits, so that `audit` is built without write power: what it is handed cannot write.
 //! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
 
+mod attached;
 mod closure;
 pub mod ecr;
 pub mod helm;
@@ -26,6 +27,7 @@ use prodpin_core::model::{
 pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::SourceConfig;
 
+pub use attached::{Attachments, PartsLook};
 pub use witness::PinLook;
 
 /// The gap of a repository that is larger than what there is memory for.
@@ -105,6 +107,13 @@ pub trait Inventory: Send + Sync {
     /// The same of an artifact to which only a tag leads that `is_left_out`.
     async fn inspect_left_out(&self, repository: &RepositoryName, artifact: &ArtifactId, _tag: &Tag) -> Inspection {
         self.inspect(repository, artifact).await
+    }
+
+    /// Looks at what belongs to an artifact that was inspected: the pins of the manifests below it, what is attached to them,
+    /// and what was attached when earlier runs looked and is gone (I26). By default tags tell what is attached, and no part
+    /// has a pin of its own.
+    async fn look_at_parts(&self, repository: &RepositoryName, look: &PartsLook<'_>, seen: &mut Inspection) {
+        attached::look_by_tags(self, repository, look, seen).await;
     }
 
     /// When the artifact was built or written as it says itself, for ordering where no push time is known.

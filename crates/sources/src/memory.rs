@@ -21,7 +21,7 @@ use prodpin_core::model::{
     Unclaimed,
 };
 
-pub use content::{Content, ContentKind, image, index};
+pub use content::{Content, ContentKind, image, index, index_of};
 pub use ecr::EcrTerms;
 use faults::Faults;
 use reading::Reader;

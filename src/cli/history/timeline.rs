@@ -119,6 +119,7 @@ fn sentence(event: &Event) -> String {
         Event::DeploymentRecalled { artifact, via, .. } => format!("{artifact} ran in production before, says {via}"),
         Event::Pinned { artifact } => format!("{artifact} pinned"),
         Event::PinLost { artifact } => format!("{artifact} lost its pin"),
+        Event::Attached { subject, by, artifact } => format!("{artifact} attached to {subject} by {by}"),
         Event::TargetMissing { artifact } => format!("{artifact} not found, though it is a rollback target"),
         Event::TargetFound { artifact } => format!("{artifact} found again"),
         Event::FindingOpened(key) => format!("{} found{}", key.code, about(key)),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use prodpin::model::{
-    ArtifactId, ArtifactKind, Cleanup, Evidence, Inspection, ObservedTag, Pin, PinTerms, Recognised, Resolution,
-    Running, RunningReference, Snapshot, StatedCleanup,
+    ArtifactId, ArtifactKind, Cleanup, Digest, Evidence, Inspection, ObservedTag, Part, Parts, Pin, PinTerms,
+    Recognised, Resolution, Running, RunningReference, Snapshot, StatedCleanup,
 };
 
 use super::law::{Engine, Left, whole};
@@ -79,9 +79,16 @@ impl Engine for Registry {
     fn inspect(&self, artifact: &ArtifactId) -> Inspection {
         let item = self.world.items.iter().find(|item| Some(&item.digest) == artifact.digest()).unwrap();
         let children = item.children.iter().filter_map(|child| self.world.item(child));
-        let children = children.map(|child| child.digest.clone()).collect();
+        let children: Vec<Digest> = children.map(|child| child.digest.clone()).collect();
         let kind = item.is_index.then_some(ArtifactKind::Index);
-        Inspection { kind, children, ..whole(artifact, &self.snapshot()) }
+        let snapshot = self.snapshot();
+        let part = |digest: &Digest| Part {
+            digest: digest.clone(),
+            name: None,
+            pin: whole(&digest.clone().into(), &snapshot).pin,
+        };
+        let parts = Parts { asked: true, below: children.iter().map(part).collect(), ..Parts::default() };
+        Inspection { kind, children, parts, ..whole(artifact, &snapshot) }
     }
 
     fn pin(&self, artifact: &ArtifactId) -> Self {

@@ -106,6 +106,7 @@ pub(super) fn whole(artifact: &ArtifactId, snapshot: &Snapshot) -> Inspection {
         object: None,
         lost_attestations: Vec::new(),
         children: Vec::new(),
+        parts: Default::default(),
     }
 }
 

@@ -155,6 +155,7 @@ pub(crate) fn whole(artifact: &ArtifactId) -> Inspection {
         obstacles: Vec::new(),
         lost_attestations: Vec::new(),
         gaps: Vec::new(),
+        parts: Default::default(),
     }
 }
 

@@ -190,6 +190,7 @@ impl Inventory for Bucket {
             lost_attestations: Vec::new(),
             gaps: Vec::new(),
             object: None,
+            parts: Default::default(),
         };
         let ArtifactId::ObjectVersion { key, version } = artifact else { return seen };
         let stored = state.keys.get(key).into_iter().flatten().find(|stored| stored.id == **version);

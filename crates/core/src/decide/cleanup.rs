@@ -3,27 +3,16 @@
 
 use jiff::Timestamp;
 
-use crate::model::{
-    ArtifactKind, Cleanup, Code, Finding, Inspection, Obstacle, Recognised, RegistryKind, Severity, SourceName,
-    StatedCleanup,
-};
+use crate::model::{Cleanup, Code, Finding, Obstacle, Recognised, RegistryKind, Severity, SourceName, StatedCleanup};
 use crate::outcome::report::PinReport;
 
 use super::protection::Verdict;
 
 /// What keeps a target from being called protected, whether or not it is pinned.
-pub(super) fn obstacle(cleanup: &Cleanup, inspection: Option<&Inspection>) -> Option<Obstacle> {
+pub(super) fn obstacle(cleanup: &Cleanup) -> Option<Obstacle> {
     let detail = match (cleanup.stated, &cleanup.registry) {
-        (Some(StatedCleanup::None), _) => return None,
-        (Some(StatedCleanup::Untagged), registry) => {
-            let spared = matches!(registry, Recognised::Kind(kind) if kind.spares_children());
-            // What is below an index has no tag of its own, and a pin on the index gives it none.
-            let is_index = inspection.is_some_and(|seen| seen.kind == Some(ArtifactKind::Index));
-            if spared || !is_index {
-                return None;
-            }
-            "untagged manifests are cleaned up here, and the images of this index have no tag of their own".to_owned()
-        }
+        // What has no tag below an index has a pin of its own, or is told as lacking one (`cover`).
+        (Some(StatedCleanup::None | StatedCleanup::Untagged), _) => return None,
         // Its inspection says so, with the source that can read them.
         (_, Recognised::Kind(RegistryKind::Ecr)) => return None,
         (_, Recognised::Kind(kind)) => format!("this registry ({kind}) does not expose its cleanup rules"),
@@ -41,7 +30,7 @@ pub(super) fn obstacle(cleanup: &Cleanup, inspection: Option<&Inspection>) -> Op
 
 /// Why it is not known what rules there are, where a source without readable rules may have some (F123).
 pub(super) fn unread(cleanup: &Cleanup) -> Option<String> {
-    match obstacle(cleanup, None) {
+    match obstacle(cleanup) {
         Some(Obstacle::CleanupUnknown { detail }) if cleanup.stated.is_none() => {
             Some(format!("{detail}; state on the source what cleans up: `cleanup: none`, `untagged` or `unknown`"))
         }
@@ -165,7 +154,6 @@ const fn safe_pins(kind: RegistryKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ArtifactId, Closure, Digest, PinState, Presence};
 
     const KINDS: [RegistryKind; 11] = [
         RegistryKind::Harbor,
@@ -183,22 +171,6 @@ mod tests {
 
     fn cleanup(registry: Recognised, stated: Option<StatedCleanup>) -> Cleanup {
         Cleanup { registry, stated }
-    }
-
-    fn index(kind: Option<ArtifactKind>) -> Inspection {
-        Inspection {
-            artifact: ArtifactId::Manifest(Digest::of(b"x")),
-            presence: Presence::Present,
-            kind,
-            created: None,
-            closure: Closure::Complete,
-            pin: PinState::Absent,
-            obstacles: Vec::new(),
-            gaps: Vec::new(),
-            object: None,
-            lost_attestations: Vec::new(),
-            children: Default::default(),
-        }
     }
 
     #[test]
@@ -237,30 +209,24 @@ mod tests {
     #[test]
     fn what_is_not_proven_says_why_and_what_the_policy_states_ends_it_i22_f123_f125() {
         let zot = || Recognised::Kind(RegistryKind::Zot);
-        let (image, index) = (index(None), index(Some(ArtifactKind::Index)));
-        for (registry, stated, seen, unknown) in [
-            (zot(), None, &image, true),
-            (zot(), Some(StatedCleanup::Unknown), &image, true),
-            (zot(), Some(StatedCleanup::None), &index, false),
-            (zot(), Some(StatedCleanup::Untagged), &index, false),
-            (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), &index, true),
-            (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), &image, false),
-            // A lock on an index is none on its platforms (F125).
-            (Recognised::Kind(RegistryKind::Azure), Some(StatedCleanup::Untagged), &index, true),
-            (Recognised::Kind(RegistryKind::Azure), Some(StatedCleanup::Untagged), &image, false),
-            (Recognised::Plain, Some(StatedCleanup::Untagged), &index, true),
-            (Recognised::Plain, Some(StatedCleanup::Unknown), &image, true),
-            (Recognised::Plain, None, &index, false),
-            (Recognised::NotAsked, None, &index, false),
-            (Recognised::Unknown { detail: String::new() }, None, &image, true),
-            (Recognised::Before(RegistryKind::Zot), None, &image, true),
-            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Unknown), &image, true),
-            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Untagged), &image, false),
-            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Untagged), &index, true),
+        for (registry, stated, unknown) in [
+            (zot(), None, true),
+            (zot(), Some(StatedCleanup::Unknown), true),
+            (zot(), Some(StatedCleanup::None), false),
+            (zot(), Some(StatedCleanup::Untagged), false),
+            (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), false),
+            (Recognised::Plain, Some(StatedCleanup::Untagged), false),
+            (Recognised::Plain, Some(StatedCleanup::Unknown), true),
+            (Recognised::Plain, None, false),
+            (Recognised::NotAsked, None, false),
+            (Recognised::Unknown { detail: String::new() }, None, true),
+            (Recognised::Before(RegistryKind::Zot), None, true),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Unknown), true),
+            (Recognised::Before(RegistryKind::Zot), Some(StatedCleanup::Untagged), false),
         ] {
             let cleanup = cleanup(registry, stated);
-            let found = obstacle(&cleanup, Some(seen));
-            assert_eq!(found.is_some(), unknown, "{cleanup:?} {:?}", seen.kind);
+            let found = obstacle(&cleanup);
+            assert_eq!(found.is_some(), unknown, "{cleanup:?}");
             assert!(found.is_none_or(|obstacle| obstacle.is_unknown()), "{cleanup:?}");
         }
     }

@@ -155,6 +155,7 @@ impl Question<'_> {
                 protected: Some(false),
                 obstacles: vec![Obstacle::Missing],
                 survives: None,
+                parts: None,
             };
             let told = targets.iter().any(|target| target.artifact == release.artifact);
             let counts = is_proven(&release) || !proven;

@@ -10,6 +10,7 @@ use crate::model::{
     Setting, Snapshot, Tag,
 };
 
+use super::cover;
 use super::facts::Facts;
 use super::forecast::{self, Arrival};
 use super::harm::{self, Cleared, Ground, Refusal, Worse};
@@ -53,19 +54,7 @@ pub(super) struct Mending {
 
 impl Pinning {
     pub(super) fn of(input: &Facts<'_>, targets: &[Target], arrivals: &[Arrival]) -> Self {
-        let mut there = BTreeSet::new();
-        let mut wanted = Vec::new();
-        for target in targets {
-            let Some(inspection) = input.inspections.get(&target.artifact) else { continue };
-            if inspection.pin == PinState::Present {
-                there.insert(target.artifact.clone());
-            } else if !input.snapshot.cleanup.withholds_pins()
-                && can_be_pinned(inspection, input.attempts.get(&target.artifact))
-            {
-                wanted.push(target.artifact.clone());
-            }
-        }
-        let wanted = oldest_first(input.snapshot, wanted);
+        let (there, wanted) = standing(input, targets);
         let production = || of_production(input, targets);
         let stays = |tag: &Tag| Pin::read(tag).is_some() || input.rules.is_release(input.labels().of(tag));
         let ground = Ground {
@@ -90,6 +79,37 @@ impl Pinning {
         let mending = mending(&then, &there, &wanted, &cleared);
         Self { there, cleared, done, claim, unclaimed, mending }
     }
+}
+
+/// What is pinned, and what could be, in the order in which it is to be: the oldest target first, each after the manifests
+/// below it and before what is attached to it (I26). What several targets share is pinned once.
+fn standing(input: &Facts<'_>, targets: &[Target]) -> (BTreeSet<ArtifactId>, Vec<ArtifactId>) {
+    let (mut there, mut open) = (BTreeSet::new(), Vec::new());
+    let keeping = cover::keeping(input.snapshot, input.pins);
+    for target in targets {
+        let Some(inspection) = input.inspections.get(&target.artifact) else { continue };
+        let pinned = inspection.pin == PinState::Present;
+        if pinned {
+            there.insert(target.artifact.clone());
+        }
+        let present = inspection.parts.all().filter(|part| part.pin == PinState::Present);
+        there.extend(present.map(|part| ArtifactId::Manifest(part.digest.clone())));
+        if !input.snapshot.cleanup.withholds_pins()
+            && (pinned || can_be_pinned(inspection, input.attempts.get(&target.artifact)))
+        {
+            open.push(target.artifact.clone());
+        }
+    }
+    let mut wanted = Vec::new();
+    let mut named = BTreeSet::new();
+    for artifact in oldest_first(input.snapshot, open) {
+        let Some(inspection) = input.inspections.get(&artifact) else { continue };
+        let (below, attached) = cover::wanted(keeping, inspection, input.attempts);
+        let own = (!there.contains(&artifact)).then_some(artifact);
+        let all = below.into_iter().chain(own).chain(attached);
+        wanted.extend(all.filter(|artifact| !there.contains(artifact) && named.insert(artifact.clone())));
+    }
+    (there, wanted)
 }
 
 impl Pinning {

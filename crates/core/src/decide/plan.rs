@@ -12,11 +12,13 @@ use crate::outcome::identity::occurrence;
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport, total_finding_order};
 
 use super::cleanup;
+use super::cover;
 use super::evidence;
 use super::facts::Facts;
 use super::findings::{Findings, findings};
 use super::input::Input;
 use super::meeting::by_name;
+use super::parts;
 use super::prospects::Prospects;
 use super::protection::{Verdict, judge};
 use super::readiness::{self, Readiness};
@@ -67,21 +69,32 @@ pub fn plan(input: &Input<'_>) -> Plan {
         prospects,
         readiness: Readiness::default(),
     };
+    let keeping = cover::keeping(input.snapshot, input.pins);
+    let listed_under = parts::listed(&listed);
     for target in targets {
         let inspection = input.inspections.get(&target.artifact);
         let mut rules = plan.prospects.obstacles(&target.artifact);
-        rules.extend(cleanup::obstacle(&input.snapshot.cleanup, inspection));
+        rules.extend(cleanup::obstacle(&input.snapshot.cleanup));
+        // Where no pin is made on purpose, that is said, and whether anything holds is unknown.
+        let below = match input.snapshot.cleanup.withholds_pins() {
+            true => None,
+            false => cover::obstacle(keeping, inspection, input.attempts),
+        };
         let attempt = input.attempts.get(&target.artifact);
         let refused = refusals::of_target(&plan.prospects, &target.artifact);
-        let verdict = judge(&target.artifact, inspection, attempt, rules.clone(), works, refused);
+        let in_the_way = rules.iter().chain(&below).cloned().collect();
+        let verdict = judge(&target.artifact, inspection, attempt, in_the_way, works, refused);
         let was_pinned = input.state.pinned.contains_key(&target.artifact);
         let verdict = cleanup::withhold(&input.snapshot.cleanup, was_pinned, verdict);
         record(input, &target.artifact, &verdict, &mut plan);
+        parts::record(input, inspection, &listed_under, &mut plan.events);
         let references = names.remove(&target.artifact).unwrap_or_default();
         let known = survives::Target {
             inspection,
             verdict: &verdict,
             rules: &rules,
+            below: below.as_ref(),
+            keeping,
             snapshot: input.snapshot,
             tag: references.first().map(Tag::as_str),
             now: input.now,
@@ -99,6 +112,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             protected,
             obstacles: verdict.obstacles,
             survives: Some(survives),
+            parts: inspection.and_then(|seen| parts::report(seen, &plan.prospects.pinning.cleared.pins)),
         });
     }
     let report = &mut plan.report;

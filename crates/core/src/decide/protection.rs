@@ -191,6 +191,7 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::PinMoved { .. }
         | Obstacle::Contradiction { .. }
         | Obstacle::CleanupUnknown { .. }
+        | Obstacle::PartsUnpinned { .. }
         | Obstacle::Unproven { .. } => false,
     };
     if obstacles.iter().any(stops) {
@@ -244,6 +245,7 @@ mod tests {
             lost_attestations: Vec::new(),
             gaps: causes.iter().map(|cause| Gap::new(Scope::Artifact(artifact.clone()), *cause, "a blob")).collect(),
             object: None,
+            parts: Default::default(),
         };
         let wrong = || vec![Obstacle::WrongBytes { detail: String::new() }];
         for (closure, causes, obstacles, expected) in [
@@ -279,6 +281,7 @@ mod tests {
                 object: None,
                 lost_attestations: Vec::new(),
                 children: Default::default(),
+                parts: Default::default(),
             };
             let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
             assert_eq!(verdict.restorable, Some(false));

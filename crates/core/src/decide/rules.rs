@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{
     DatabaseRule, NamePatterns, ObservedTag, Pin, ProductionRule, RepositoryName, RepositoryState, Snapshot, Tag,
+    attaching_tag,
 };
 
 use super::order::{Version, natural};
@@ -61,17 +62,7 @@ pub(super) fn looks_like_release(label: &str) -> bool {
 /// Whether a tag is watched for moves. Pins are judged by their own name; tags that attach signatures and other
 /// referrers to a digest are rewritten by design (C91).
 pub(super) fn is_watched(tag: &Tag) -> bool {
-    Pin::read(tag).is_none() && !is_referrer_tag(tag.as_str())
-}
-
-/// `sha256-<hex>` and `sha256-<hex>.<kind>`: the referrers fallback and cosign's scheme (C91).
-fn is_referrer_tag(tag: &str) -> bool {
-    let Some(rest) = tag.strip_prefix("sha256-").or_else(|| tag.strip_prefix("sha512-")) else { return false };
-    let (hex, kind) = rest.split_once('.').unwrap_or((rest, "referrers"));
-    matches!(hex.len(), 64 | 128)
-        && hex.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-        && !kind.is_empty()
-        && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    Pin::read(tag).is_none() && attaching_tag(tag).is_none()
 }
 
 /// Which entries of the policy have matched nothing so far. An entry that never matches is a finding: more often a

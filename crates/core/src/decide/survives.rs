@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 
 use crate::model::{
-    Answer, ArtifactKind, BucketRetention, Inspection, Lock, LockMode, Loss, Obstacle, PinState, Recognised,
-    RegistryKind, RepositoryKind, Retained, Retention, Setting, Snapshot, StatedCleanup, Survival, Survives,
-    Versioning,
+    Answer, ArtifactKind, BucketRetention, Closure, Inspection, Lock, LockMode, Loss, Obstacle, PinState, Presence,
+    Recognised, RegistryKind, RepositoryKind, Retained, Retention, Setting, Snapshot, StatedCleanup, Survival,
+    Survives, Versioning,
 };
 use crate::outcome::report::PinReport;
 
+use super::cover::Keeping;
 use super::protection::Verdict;
 
 /// What is known of one target.
@@ -18,6 +19,10 @@ pub(super) struct Target<'a> {
     pub(super) verdict: &'a Verdict,
     /// Those of its obstacles that come of cleanup and lifecycle rules.
     pub(super) rules: &'a [Obstacle],
+    /// That of them that comes of what is below it.
+    pub(super) below: Option<&'a Obstacle>,
+    /// What keeps that from a cleanup of untagged manifests.
+    pub(super) keeping: Keeping,
     pub(super) snapshot: &'a Snapshot,
     /// A tag that names it now, pins left out.
     pub(super) tag: Option<&'a str>,
@@ -55,11 +60,9 @@ fn against(obstacle: &Obstacle, target: &Target<'_>) -> Against {
         | Obstacle::Unpinned
         | Obstacle::PinRefused { .. }
         | Obstacle::PinMoved { .. } => Against::Pin,
-        // Where the policy states that untagged manifests go, it is about what is below an index.
-        Obstacle::CleanupUnknown { .. } if target.snapshot.cleanup.stated == Some(StatedCleanup::Untagged) => {
-            Against::Below
-        }
         Obstacle::CleanupUnknown { .. } | Obstacle::Lifecycle { .. } => Against::Rules,
+        Obstacle::PartsUnpinned { .. } => Against::Below,
+        Obstacle::Unproven { .. } if target.below == Some(obstacle) => Against::Below,
         // ECR's rules, where they cannot be seen, are told by the source.
         Obstacle::Unproven { .. } if of_rules() || target.is_ecr_unseen() => Against::Rules,
         Obstacle::Unproven { .. } => Against::Pin,
@@ -132,6 +135,13 @@ impl<'a> Target<'a> {
 
     fn is_index(&self) -> bool {
         self.inspection.is_some_and(|seen| seen.kind == Some(ArtifactKind::Index))
+    }
+
+    /// Whether everything below it was found, so that none of it can lack a pin untold.
+    fn saw_below(&self) -> bool {
+        self.inspection.is_some_and(|seen| {
+            seen.presence == Presence::Present && seen.closure == Closure::Complete && !seen.parts.below.is_empty()
+        })
     }
 
     /// Whether it is ECR, read as any registry.
@@ -217,33 +227,28 @@ impl<'a> Target<'a> {
         if self.is_chart_server() {
             return Survival::yes("a chart repository has no untagged manifests");
         }
-        let below = match (self.is_index(), self.spares_below()) {
-            (false, _) => String::new(),
-            (true, Some(who)) => format!(", and {who} keeps what a tagged index names"),
-            (true, None) => "; no manifest below it is known to be without one".to_owned(),
+        let Some(below) = self.keeps_below() else {
+            return Survival::unknown("whether the images of this index have tags of their own is not known");
         };
         match (pinned, self.tag) {
             (Some(true), _) => Survival::yes(format!("its pin is a tag{below}")),
-            (_, Some(tag)) if !self.is_index() || self.spares_below().is_some() => {
-                Survival::yes(format!("tag {tag} names it{below}"))
-            }
-            (Some(false), Some(_)) => {
-                Survival::no("it is an index without a pin, and its images have no tag of their own")
-            }
+            (_, Some(tag)) => Survival::yes(format!("tag {tag} names it{below}")),
             (Some(false), None) => Survival::no("no tag that was listed names it, and it has no pin"),
-            (None, Some(_)) => {
-                Survival::unknown("whether the images of this index have tags of their own is not known")
-            }
             (None, None) => Survival::unknown("no tag that was listed names it, and its pin is not proven"),
         }
     }
 
-    /// Who keeps the manifests that a tagged index names, where that is known.
-    fn spares_below(&self) -> Option<&'static str> {
-        match (&self.snapshot.retention, self.snapshot.cleanup.kind()) {
-            (Retention::Ecr(_), _) => Some("Amazon ECR"),
-            (_, Some(kind)) if kind.spares_children() => Some(kind.name()),
-            _ => None,
+    /// How the manifests below it outlive that, as the end of a sentence; none if that is not known. What lacks a pin there
+    /// is an obstacle.
+    fn keeps_below(&self) -> Option<&'static str> {
+        match self.keeping {
+            _ if !self.is_index() => Some(""),
+            Keeping::References => Some(", and this registry keeps what a tagged index names"),
+            // Where no pin is made on purpose nobody looked whether there are any.
+            Keeping::Pins if self.saw_below() && !self.snapshot.cleanup.withholds_pins() => {
+                Some(", and every manifest below it has a pin of its own")
+            }
+            Keeping::Pins | Keeping::NothingByPolicy | Keeping::NothingWhereTagsCount(_) => None,
         }
     }
 
@@ -361,6 +366,10 @@ fn said(obstacle: &Obstacle) -> String {
         Obstacle::Unversioned => "the bucket keeps no versions".to_owned(),
         Obstacle::Unpinned => "it has no pin".to_owned(),
         Obstacle::PinMoved { to } => format!("its pin names {to}"),
+        Obstacle::PartsUnpinned { count, first, why } => {
+            let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("manifests below it have no pin ({count}, {first} first){why}")
+        }
     }
 }
 

@@ -161,6 +161,7 @@ pub(super) fn unknown_pins(input: &Input<'_>, draft: Draft<'_>, report: &Reposit
         .map(|(_, artifact)| artifact)
         .filter(|artifact| !input.state.pinned.contains_key(*artifact))
         .filter(|artifact| report.targets.iter().all(|target| target.artifact != **artifact))
+        .filter(|artifact| input.inspections.values().all(|seen| seen.parts.find(artifact).is_none()))
         .collect();
     if unknown.is_empty() {
         return None;

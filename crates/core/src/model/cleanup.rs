@@ -100,6 +100,13 @@ impl RegistryKind {
         !matches!(self, Self::GitLab | Self::Gitea)
     }
 
+    /// Whether its rules can count tags, so that each further one may cost a release its place (K49, K53, K55, K57, K60,
+    /// K61). Google counts digests, the platforms of an index among them, tagged or not (K43); Nexus keeps no number (K62).
+    #[must_use]
+    pub const fn may_count_tags(self) -> bool {
+        !matches!(self, Self::Google | Self::Nexus)
+    }
+
     /// Whether its cleanup of untagged manifests is known to spare those that a tagged index names (J5, K52, K55).
     #[must_use]
     pub const fn spares_children(self) -> bool {

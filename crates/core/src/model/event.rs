@@ -193,6 +193,16 @@ pub enum Event {
         /// Up to this commit.
         until: u64,
     },
+    /// Something is attached to a rollback target or to a part of one, a signature say: seen for the first time, or in the
+    /// place of another that it includes.
+    Attached {
+        /// What it is attached to.
+        subject: ArtifactId,
+        /// By what: a tag whose name has the subject's digest, or its own type where it names its subject.
+        by: Box<str>,
+        /// Itself.
+        artifact: ArtifactId,
+    },
     /// What one run saw of one source.
     Source(SourceRecord),
     /// A run ended.
@@ -235,7 +245,7 @@ impl Event {
     #[must_use]
     pub fn schema(&self) -> u64 {
         match self {
-            Self::LifecycleClaimed { .. } => 3,
+            Self::LifecycleClaimed { .. } | Self::Attached { .. } => 3,
             Self::AlertOwed { .. } | Self::Retold { .. } => 2,
             _ => 1,
         }

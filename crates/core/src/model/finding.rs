@@ -162,6 +162,10 @@ codes! {
     TargetNotPullable = "target-not-pullable",
     /// Rollback targets do not survive what the policy requires them to survive, or that is unknown.
     RequirementUnmet = "requirement-unmet",
+    /// A rollback target is pinned, and manifests that belong to it are not.
+    PinChildrenUnprotected = "pin-children-unprotected",
+    /// A signature, or something else that was attached to a rollback target, is gone.
+    SignatureMissing = "signature-missing",
 }
 
 impl Code {
@@ -213,7 +217,9 @@ impl Code {
             | Self::LedgerStateDamaged
             | Self::LedgerForeignFiles
             | Self::TargetNotPullable
-            | Self::RequirementUnmet => false,
+            | Self::RequirementUnmet
+            | Self::PinChildrenUnprotected
+            | Self::SignatureMissing => false,
         }
     }
 

@@ -30,6 +30,9 @@ pub struct RepositoryState {
     pub settings: Option<(Mark, RepositorySettings)>,
     /// Findings that are open.
     pub findings: OpenFindings,
+    /// What was last seen attached to targets and to their parts, by the tag or the type by which it is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attached: BTreeMap<ArtifactId, BTreeMap<Box<str>, ArtifactId>>,
 }
 
 /// Findings that are open, and since when: what makes "first seen" true.
@@ -155,6 +158,7 @@ impl RepositoryState {
             && self.missing.is_empty()
             && self.settings.is_none()
             && self.findings.keys().next().is_none()
+            && self.attached.is_empty()
     }
 
     /// Folds one event in. Total: an event that does not fit what is known is still taken at its word, because the
@@ -220,6 +224,9 @@ impl RepositoryState {
                 self.missing.remove(artifact);
             }
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
+            Event::Attached { subject, by, artifact } => {
+                self.attached.entry(subject.clone()).or_default().insert(by.clone(), artifact.clone());
+            }
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, (**facts).clone())),
             Event::Settings { .. }
             | Event::LifecycleClaimed { .. }
@@ -342,6 +349,10 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         Event::RepositorySettings { facts, .. } => {
             let before = state.settings.as_ref().map(|(_, known)| Box::new(known.clone()));
             (before.as_ref() != Some(&facts)).then_some(Event::RepositorySettings { facts, before })
+        }
+        Event::Attached { subject, by, artifact } => {
+            let known = state.attached.get(&subject).and_then(|known| known.get(&by));
+            (known != Some(&artifact)).then_some(Event::Attached { subject, by, artifact })
         }
         other @ (Event::Settings { .. }
         | Event::LifecycleClaimed { .. }

@@ -18,6 +18,7 @@ mod history;
 mod layout;
 mod marks;
 mod name;
+mod parts;
 mod pattern;
 mod pins;
 mod production;
@@ -60,8 +61,9 @@ pub use history::{Mark, OpenFindings, RepositoryState, Span, Wanting, rebase, se
 pub use layout::{Layout, LayoutError};
 pub use marks::{Marks, WellKnown};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
+pub use parts::{Attached, LostAttachment, Part, Parts, attaching_tag};
 pub use pattern::{NamePatterns, PatternError};
-pub use pins::{PinKind, PinTerms};
+pub use pins::{PinCover, PinKind, PinTerms};
 pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use reference::without_credentials;

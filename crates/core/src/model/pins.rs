@@ -1,5 +1,8 @@
 //! What the policy says about the pins of one source, and what kind of thing a pin is there.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::Required;
 
 /// What the policy says about the pins of one source.
@@ -11,6 +14,21 @@ pub struct PinTerms {
     pub blind: bool,
     /// What rollback targets are to survive beyond what protected means.
     pub require: Required,
+    /// What of a target is pinned.
+    pub cover: PinCover,
+}
+
+/// What of a target is pinned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PinCover {
+    /// What its registry's cleanup asks for, as far as that is known.
+    #[default]
+    Auto,
+    /// The target, every manifest below it, and what is attached to them.
+    Closure,
+    /// The target alone.
+    Index,
 }
 
 /// What a pin is, to rules that clean up.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Cleanup, Digest, Due, Gap, ObjectState, Retention, Scope, StorageClass, Tag};
+use super::{ArtifactId, Cleanup, Digest, Due, Gap, ObjectState, Parts, Retention, Scope, StorageClass, Tag};
 
 /// The tags of a repository and what could not be read of them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -170,6 +170,8 @@ pub struct Inspection {
     pub gaps: Vec<Gap>,
     /// What only an object version has.
     pub object: Option<Box<ObjectState>>,
+    /// What belongs to it and may need pins of its own (I26).
+    pub parts: Parts,
 }
 
 impl Inspection {
@@ -188,6 +190,7 @@ impl Inspection {
             lost_attestations: Vec::new(),
             gaps: Vec::new(),
             object: None,
+            parts: Parts::default(),
         }
     }
 }
@@ -337,6 +340,16 @@ pub enum Obstacle {
     NotPullable {
         /// Which part, and what the registry answers.
         detail: String,
+    },
+    /// Manifests below it have no pin of their own, and a cleanup of untagged manifests is not known to spare them here.
+    PartsUnpinned {
+        /// How many.
+        count: u64,
+        /// The first of them: `platform linux/arm64 (sha256:…)`.
+        first: String,
+        /// Why they have none, as a clause; none where the next `enforce` makes them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
 }
 

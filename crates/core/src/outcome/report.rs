@@ -413,6 +413,22 @@ pub struct TargetReport {
     /// untagged cleanup and lifecycle rules. A report of a program before has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survives: Option<Survives>,
+    /// What belongs to it and has pins of its own, or is to have them; left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartsReport>,
+}
+
+/// How many manifests that belong to a target have pins of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PartsReport {
+    /// Manifests below it: platforms, indexes, attestations.
+    pub below: u64,
+    /// What is attached to it and to them and is pinned with it: signatures, attestations, bills of materials.
+    pub attached: u64,
+    /// How many of these are pinned, by read-back.
+    pub pinned: u64,
+    /// How many `enforce` would pin.
+    pub planned: u64,
 }
 
 /// The state of a target's pin after the run.

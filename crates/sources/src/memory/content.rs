@@ -50,6 +50,12 @@ pub fn index(text: &str) -> Content {
     Content { kind: ContentKind::Index(vec![platform("amd64"), platform("arm64")]), ..image(text) }
 }
 
+/// An index over these, each a manifest of its own.
+#[must_use]
+pub fn index_of(children: Vec<Content>) -> Content {
+    Content { kind: ContentKind::Index(children), ..image("") }
+}
+
 impl From<&str> for Content {
     fn from(text: &str) -> Self {
         image(text)

@@ -9,11 +9,11 @@ use futures::stream::{self, BoxStream};
 
 use super::faults::{Answer, RepositoryFaults};
 use super::{Memory, Repository, State};
-use crate::Inventory;
+use crate::{Inventory, PartsLook};
 use prodpin_core::model::{
-    ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Pin, PinState, Presence,
-    Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting, SettingFacts,
-    Snapshot, Tag,
+    ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Part, Pin, PinState,
+    Presence, Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting,
+    SettingFacts, Snapshot, Tag,
 };
 
 /// A registry seen through the policy's patterns.
@@ -104,6 +104,17 @@ impl Inventory for Reader {
             return unanswered(repository, artifact, &faults, answer);
         }
         look_closely(repository, artifact, state.repositories.get(repository), &faults)
+    }
+
+    async fn look_at_parts(&self, repository: &RepositoryName, look: &PartsLook<'_>, seen: &mut Inspection) {
+        crate::attached::look_by_tags(self, repository, look, seen).await;
+        let state = self.memory.lock();
+        if !look.pins || seen.presence != Presence::Present || state.faults.of(repository).answer.is_some() {
+            return;
+        }
+        let Some(stored) = state.repositories.get(repository) else { return };
+        seen.parts.asked = true;
+        seen.parts.all_mut().for_each(|part| part.pin = pin_state(&part.digest, stored));
     }
 
     async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
@@ -219,9 +230,21 @@ fn look_closely(
     inspection.obstacles.extend(repository_content.archived(digest));
     inspection.created = manifest.created;
     inspection.children = manifest.children.clone();
+    below(&manifest.children, repository_content, &mut inspection.parts.below);
     inspection.closure =
         if lacking.is_empty() { Closure::Complete } else { Closure::Broken(lacking.into_iter().collect()) };
     inspection
+}
+
+fn below(children: &[Digest], stored: &Repository, parts: &mut Vec<Part>) {
+    for child in children {
+        if let Some(manifest) = stored.manifests.get(child)
+            && parts.iter().all(|part| part.digest != *child)
+        {
+            parts.push(Part::unasked(child.clone(), None));
+            below(&manifest.children, stored, parts);
+        }
+    }
 }
 
 fn unanswered(

@@ -80,7 +80,7 @@ impl Registry {
 pub(super) async fn below(registry: &Registry, repository: &Repository, root: &Digest, content: &Content) -> Below {
     let mut found = Below::default();
     let mut frontier = Frontier::below(repository.name.as_str(), root, content.clone());
-    loop {
+    for depth in 0.. {
         let level = match frontier.descend() {
             Ok(level) if level.is_empty() => break,
             Ok(level) => level,
@@ -96,7 +96,10 @@ pub(super) async fn below(registry: &Registry, repository: &Repository, root: &D
         let mut fetched = stream::iter(fetched).buffer_unordered(MANIFESTS_AT_ONCE);
         while let Some((child, content)) = fetched.next().await {
             match content {
-                Ok(content) => frontier.add(content, child.attestation),
+                Ok(content) => {
+                    found.holds(depth, &child);
+                    frontier.add(content, child.attestation);
+                }
                 Err(trouble) => {
                     if matches!(trouble, Trouble::NotFound)
                         && let Some(disagreement) = registry.head_says_there(repository, &child.digest).await

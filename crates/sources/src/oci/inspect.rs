@@ -54,7 +54,7 @@ pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest
 }
 
 /// Two answers that cannot both be true: whether it is there is then not known, unless its bytes were read.
-fn contradict(seen: &mut Inspection, about: String, Disagreement { said, but }: Disagreement) {
+pub(super) fn contradict(seen: &mut Inspection, about: String, Disagreement { said, but }: Disagreement) {
     if seen.presence == Presence::NotFound {
         seen.presence = Presence::Unknown;
     }
@@ -114,7 +114,8 @@ pub(super) async fn pin_state(
     })
 }
 
-async fn named_by_pin(
+/// What a pin names now, and whether the answers about that agree.
+pub(super) async fn named_by_pin(
     registry: &Registry,
     repository: &Repository,
     digest: &Digest,

@@ -10,6 +10,7 @@
 //! - `absence` judges what a 404 proves;
 //! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
 //! - `manifests` holds what was fetched, so that each is fetched once;
+//! - `parts` and `referrers` look at the pins of what is below a target and at what is attached to it;
 //! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
 //!
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
@@ -29,8 +30,10 @@ mod link;
 mod list;
 mod manifests;
 mod observe;
+mod parts;
 mod pin;
 mod recognise;
+mod referrers;
 mod registry;
 mod resolve;
 
@@ -48,7 +51,7 @@ use self::host::RegistryHost;
 use self::pin::Pins;
 use self::registry::Registry;
 use super::matched::Matched;
-use super::{Inventory, OpenOptions, PinLook, Reservation, Source, manifest};
+use super::{Inventory, OpenOptions, PartsLook, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
     ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
     RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
@@ -238,6 +241,13 @@ impl Inventory for OciInventory {
         let mut seen = Inspection::unread(artifact.clone());
         seen.gaps.push(fault.gap(Scope::Artifact(artifact.clone())));
         seen
+    }
+
+    async fn look_at_parts(&self, repository: &RepositoryName, look: &PartsLook<'_>, seen: &mut Inspection) {
+        match self.registry.repository(repository) {
+            Ok(repository) => parts::look(&self.registry, &repository, look, seen).await,
+            Err(fault) => seen.gaps.push(fault.gap(Scope::Artifact(seen.artifact.clone()))),
+        }
     }
 
     async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<Timestamp> {

@@ -21,6 +21,7 @@ use super::host::RegistryHost;
 use super::list::{List, PAGE};
 use super::manifests::Manifests;
 use super::redirect::Redirects;
+use super::referrers::NoReferrers;
 use super::wire::{Answer, Call, Extras, Purpose, Wire};
 use prodpin_core::model::{Digest, PartAnswer, Pin, Recognised, RegistryKind, RepositoryName, WellKnown};
 use prodpin_net::memory::{self, InFlight};
@@ -68,6 +69,8 @@ pub(super) struct Registry {
     pub(super) recognised: OnceCell<Recognised>,
     /// The kind that an answer to something else showed.
     pub(super) passing: OnceLock<RegistryKind>,
+    /// Whether it has no interface for referrers.
+    pub(super) no_referrers: NoReferrers,
 }
 
 /// One repository of it, with what this run has learnt.
@@ -128,6 +131,7 @@ impl Registry {
             manifests: Manifests::default(),
             recognised: OnceCell::new(),
             passing: OnceLock::new(),
+            no_referrers: NoReferrers::default(),
         })
     }
 

@@ -69,6 +69,7 @@ fn inspected(id: &str, lock: Lock) -> (ArtifactId, Inspection) {
         lost_attestations: Vec::new(),
         gaps: Vec::new(),
         object: Some(Box::new(object)),
+        parts: Default::default(),
     };
     (artifact(id), inspection)
 }

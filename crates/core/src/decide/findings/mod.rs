@@ -3,6 +3,7 @@
 //! `drift`, `collision`, `refusals`, `mutability`, `access`, `doubt`, `evidence`, `workloads`, `witness`).
 
 mod gap;
+mod parts;
 mod pin;
 mod target;
 
@@ -63,12 +64,16 @@ pub(super) fn findings(
     for target in &report.targets {
         found.add(target::findings(input, draft, target, report, prospects));
         found.add(target::of_evidence(input, draft, target));
+        found.add(parts::signatures(input, draft, target, report));
+        found.add(parts::attached(input, draft, target));
         // The one event under the code of a condition: what is lacking is there again, and was gone.
         found.momentary.extend(pin::pinned_again(input, draft, target));
     }
     found.add(evidence::unserved_tags(input, draft));
     found.add(evidence::left_out(input, draft));
     found.add(pin::moved(input, draft, report));
+    found.add(parts::unprotected(input, draft, report));
+    found.add(parts::unread(input, draft, report));
     found.add(witness::unknown_pins(input, draft, report));
     found.add(target::dangling(input, draft));
     found.add(workload_findings(input, draft));

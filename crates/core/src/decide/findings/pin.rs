@@ -40,10 +40,11 @@ pub(super) fn is_whole(target: &TargetReport) -> bool {
     })
 }
 
-/// How a lacking pin is told: what was tried, and what the run may do.
+/// How a lacking pin is told: what was tried, and what the run may do. `below` is how many parts would be pinned with it.
 pub(super) fn unpinned(
     mode: Mode,
     name: &str,
+    below: u64,
     was_pinned: bool,
     attempt: Option<&Result<(), PinFailure>>,
 ) -> (Severity, String, String) {
@@ -62,7 +63,14 @@ pub(super) fn unpinned(
             format!("the pin of {name} is gone"),
             format!("{enforce}, and find out what removes tags here"),
         ),
-        (None, Mode::Audit | Mode::EnforceDryRun) => (Severity::Medium, format!("{name} is not pinned yet"), enforce),
+        (None, Mode::Audit | Mode::EnforceDryRun) => {
+            let message = match below {
+                0 => format!("{name} is not pinned yet"),
+                1 => format!("{name}, and 1 manifest that belongs to it, are not pinned yet"),
+                more => format!("{name}, and {more} manifests that belong to it, are not pinned yet"),
+            };
+            (Severity::Medium, message, enforce)
+        }
         (None, Mode::Enforce) => (
             Severity::Medium,
             format!("{name} is not pinned yet"),

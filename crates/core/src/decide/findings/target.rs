@@ -87,6 +87,8 @@ impl Judged<'_> {
             | Obstacle::Unversioned
             // Told once for the source.
             | Obstacle::CleanupUnknown { .. }
+            // Told once for the repository.
+            | Obstacle::PartsUnpinned { .. }
             | Obstacle::Unproven { .. } => return None,
             // Told together, whatever the number of parts.
             Obstacle::NotPullable { .. } => return None,
@@ -136,7 +138,8 @@ impl Judged<'_> {
             return None;
         }
         let attempt = input.attempts.get(&target.artifact);
-        let (mut severity, mut message, remedy) = pin::unpinned(input.mode, &self.name, was_pinned, attempt);
+        let below = target.parts.map_or(0, |parts| parts.planned);
+        let (mut severity, mut message, remedy) = pin::unpinned(input.mode, &self.name, below, was_pinned, attempt);
         if let Some(threat) = self.prospects.unless_pinned(&target.artifact) {
             severity = severity.max(forecast::severity(threat, input.now).min(Severity::High));
             message.push_str(&collision::unless_pinned(threat));

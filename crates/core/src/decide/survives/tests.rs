@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use super::super::protection::judge;
 use super::*;
-use crate::decide::cleanup;
+use crate::decide::input::Attempts;
+use crate::decide::{cleanup, cover};
 use crate::model::{
-    ArtifactId, BucketLifecycle, BucketRule, Cleanup, Closure, Digest, Due, EcrRepository, Layout, ObjectState,
-    PinFailure, Presence, Replication, StorageClass,
+    ArtifactId, BucketLifecycle, BucketRule, Cleanup, Digest, Due, EcrRepository, Layout, ObjectState, Part, Parts,
+    PinFailure, PinTerms, Replication, StorageClass,
 };
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -15,7 +16,17 @@ fn inspection(artifact: ArtifactId, pin: PinState) -> Inspection {
 }
 
 fn index(pin: PinState) -> Inspection {
-    Inspection { kind: Some(ArtifactKind::Index), ..inspection(Digest::of(b"index").into(), pin) }
+    let platform =
+        Part { pin: PinState::Present, ..Part::unasked(Digest::of(b"platform"), Some("platform linux/arm64")) };
+    let parts = Parts { asked: true, below: vec![platform], ..Parts::default() };
+    Inspection { kind: Some(ArtifactKind::Index), parts, ..inspection(Digest::of(b"index").into(), pin) }
+}
+
+/// A pinned one of which a platform has no pin, or one that was not read.
+fn bare(of_platform: PinState) -> Inspection {
+    let mut seen = index(PinState::Present);
+    seen.parts.below[0].pin = of_platform;
+    seen
 }
 
 fn image(pin: PinState) -> Inspection {
@@ -84,9 +95,16 @@ fn decide(
 ) -> (Survives, Option<bool>) {
     let missing = ArtifactId::from(Digest::of(b"never looked at"));
     let artifact = seen.map_or(&missing, |seen| &seen.artifact);
-    let verdict = judge(artifact, seen, None, rules.to_vec(), true, None);
+    let keeping = cover::keeping(snapshot, PinTerms::default());
+    let below = match snapshot.cleanup.withholds_pins() {
+        true => None,
+        false => cover::obstacle(keeping, seen, &Attempts::new()),
+    };
+    let in_the_way = rules.iter().chain(&below).cloned().collect();
+    let verdict = judge(artifact, seen, None, in_the_way, true, None);
     let verdict = cleanup::withhold(&snapshot.cleanup, false, verdict);
-    let target = Target { inspection: seen, verdict: &verdict, rules, snapshot, tag, now: NOW };
+    let target =
+        Target { inspection: seen, verdict: &verdict, rules, below: below.as_ref(), keeping, snapshot, tag, now: NOW };
     let survives = survives(&target);
     let protected = protected(&target, &survives);
     (survives, protected)
@@ -97,7 +115,7 @@ fn answers(survives: &Survives) -> String {
 }
 
 /// What is not known of these registries' cleanup stands among the rules.
-const UNREAD: [&str; 4] = ["untagged, index", "rules unknown", "pin withheld", "ECR, policy unread"];
+const UNREAD: [&str; 3] = ["rules unknown", "pin withheld", "ECR, policy unread"];
 
 #[test]
 fn what_survives_what_said_kind_by_kind() {
@@ -126,8 +144,26 @@ fn what_survives_what_said_kind_by_kind() {
         ("unpinned", image(PinState::Absent), registry(Recognised::Plain, None), "nyyun", Some(false)),
         ("moved", image(PinState::Moved(Digest::of(b"x").into())), Snapshot::default(), "nyyun", Some(false)),
         ("pin unread", image(PinState::Unknown), Snapshot::default(), "uyyun", None),
-        ("unpinned index", index(PinState::Absent), Snapshot::default(), "nnyun", Some(false)),
-        ("index, pin unread", index(PinState::Unknown), Snapshot::default(), "uuyun", None),
+        ("pinned index", index(PinState::Present), registry(Recognised::Plain, None), "yyyun", Some(true)),
+        ("unpinned index", index(PinState::Absent), Snapshot::default(), "nyyun", Some(false)),
+        ("index, pin unread", index(PinState::Unknown), Snapshot::default(), "uyyun", None),
+        ("platform unpinned", bare(PinState::Absent), registry(Recognised::Plain, None), "ynyun", Some(false)),
+        ("platform's pin unread", bare(PinState::Unknown), registry(Recognised::Plain, None), "yuyun", None),
+        (
+            "platform unpinned, Quay",
+            bare(PinState::Absent),
+            kind(RegistryKind::Quay, Some(StatedCleanup::None)),
+            "yyyun",
+            Some(true),
+        ),
+        ("platform unpinned, ECR", bare(PinState::Absent), ecr(set()), "yyynn", Some(true)),
+        (
+            "platforms unknown",
+            Inspection { parts: Parts::default(), ..index(PinState::Present) },
+            registry(Recognised::Plain, None),
+            "yuyun",
+            None,
+        ),
         (
             "nothing cleans up",
             index(PinState::Present),
@@ -146,8 +182,8 @@ fn what_survives_what_said_kind_by_kind() {
             "untagged, index",
             index(PinState::Present),
             registry(Recognised::Plain, Some(StatedCleanup::Untagged)),
-            "yuyun",
-            None,
+            "yyyun",
+            Some(true),
         ),
         (
             "zot, untagged, index",
@@ -203,7 +239,7 @@ fn what_survives_what_said_kind_by_kind() {
         ("no versions", unversioned(version(Lock::NONE)), bucket(off, Some(false), 0), "nnynn", Some(false)),
         ("chart over HTTP", no_pins(absent(PinState::Unsupported { marked: false })), charts, "nyuun", Some(false)),
     ] {
-        // As the plan tells it where what cleans up is not known, or takes what is below an index.
+        // As the plan tells it where what cleans up is not known.
         let unread = Obstacle::CleanupUnknown { detail: "what cleans up here is not known".to_owned() };
         let rules: &[Obstacle] = if UNREAD.contains(&what) { &[unread] } else { &[] };
         let decided = decide(Some(&seen), &snapshot, rules, Some("v1"));
@@ -253,6 +289,7 @@ fn obstacles() -> Vec<Obstacle> {
         Obstacle::CleanupUnknown { detail: text() },
         Obstacle::Unproven { detail: text() },
         Obstacle::NotPullable { detail: text() },
+        Obstacle::PartsUnpinned { count: 1, first: text(), why: None },
     ]
 }
 
@@ -292,6 +329,8 @@ fn protected_is_intact_pinned_and_survives_the_first_three_i26_i31() {
                                 inspection: Some(&seen),
                                 verdict: &verdict,
                                 rules: &rules,
+                                below: None,
+                                keeping: cover::keeping(snapshot, PinTerms::default()),
                                 snapshot,
                                 tag: Some("v1"),
                                 now: NOW,

@@ -1,0 +1,73 @@
+//! What belongs to targets: what is recorded and reported of it (I26).
+
+use std::collections::BTreeSet;
+
+use crate::model::{ArtifactId, Attached, Digest, Event, Inspection, ObservedTag, PinState};
+use crate::outcome::report::PartsReport;
+
+use super::input::Input;
+use super::rules::is_watched;
+
+/// What tags that are no pins name.
+pub(super) fn listed<'a>(listed: &[&'a ObservedTag]) -> BTreeSet<&'a ArtifactId> {
+    listed.iter().filter(|tag| is_watched(&tag.name)).filter_map(|tag| tag.target.artifact()).collect()
+}
+
+/// What is put on record of a target's parts, each thing once: what is attached, so that it is missed when it is gone, and
+/// the pins of those that have a tag of their own, so that none is taken for a stranger's.
+pub(super) fn record(
+    input: &Input<'_>,
+    inspection: Option<&Inspection>,
+    listed: &BTreeSet<&ArtifactId>,
+    events: &mut Vec<Event>,
+) {
+    let Some(seen) = inspection else { return };
+    for part in seen.parts.all().filter(|part| part.pin == PinState::Present) {
+        let artifact = ArtifactId::Manifest(part.digest.clone());
+        if listed.contains(&artifact) && !input.state.pinned.contains_key(&artifact) {
+            push_once(events, Event::Pinned { artifact });
+        }
+    }
+    let attached = &seen.parts.attached;
+    let mut told: BTreeSet<(&Digest, &str)> = BTreeSet::new();
+    for Attached { part, subject, by } in attached {
+        // Of one type there may be several.
+        if !told.insert((subject, by)) {
+            continue;
+        }
+        let same = |other: &&Attached| other.subject == *subject && other.by == *by;
+        let stays = |known: &ArtifactId| {
+            let found = attached.iter().filter(same).any(|found| known.digest() == Some(&found.part.digest));
+            // What lacks what was there before does not take its place: it would be forgotten.
+            found || seen.parts.lost.iter().any(|lost| known.digest() == Some(&lost.digest) && lost.by == *by)
+        };
+        let (subject, artifact) = (subject.clone().into(), part.digest.clone().into());
+        let known = input.state.attached.get(&subject).and_then(|known| known.get(by));
+        if !known.is_some_and(stays) {
+            push_once(events, Event::Attached { subject, by: by.clone(), artifact });
+        }
+    }
+}
+
+/// Targets share parts.
+fn push_once(events: &mut Vec<Event>, event: Event) {
+    if !events.contains(&event) {
+        events.push(event);
+    }
+}
+
+/// How many of a target's parts have pins.
+pub(super) fn report(seen: &Inspection, planned: &[ArtifactId]) -> Option<PartsReport> {
+    let parts = &seen.parts;
+    if !parts.asked || parts.all().next().is_none() {
+        return None;
+    }
+    let planned: BTreeSet<&ArtifactId> = planned.iter().collect();
+    let all = || parts.all().map(|part| (ArtifactId::Manifest(part.digest.clone()), &part.pin));
+    Some(PartsReport {
+        below: parts.below.len() as u64,
+        attached: parts.attached.len() as u64,
+        pinned: all().filter(|(_, pin)| **pin == PinState::Present).count() as u64,
+        planned: all().filter(|(artifact, _)| planned.contains(artifact)).count() as u64,
+    })
+}
