@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::exit::Ending;
 use super::output::to_stdout;
-use crate::model::{DatabaseRule, NamePatterns, Order, PinCover, ProductionRule, SchemaChange, StatedCleanup};
+use crate::model::{
+    DatabaseRule, Loss, NamePatterns, Order, PinCover, ProductionRule, Required, SchemaChange, StatedCleanup,
+};
 use crate::policy::{
     ArgoCdConfig, AwsConfig, ClusterAccess, EcrConfig, FluxConfig, KubernetesConfig, LedgerLocation, OciConfig, Policy,
     S3Config, SignalConfig, SourceConfig, load, visible,
@@ -57,11 +59,25 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
             line("pins", format!("in {name} {}", covered(terms.cover)))?;
         }
     }
+    if !policy.pins.usual.require.is_empty() {
+        line("require", format!("every rollback target survives {}", required(policy.pins.usual.require)))?;
+    }
+    for (name, terms) in policy.pins.of.iter().filter(|(_, terms)| terms.require != policy.pins.usual.require) {
+        let what = match terms.require.is_empty() {
+            true => "nothing beyond what protected means".to_owned(),
+            false => format!("every rollback target survives {}", required(terms.require)),
+        };
+        line("require", format!("in {name} {what}"))?;
+    }
     line("fail on", format!("findings of severity {} or above", policy.fail_on))?;
     for warning in &policy.warnings {
         writeln!(out, "warning: {}", visible(warning))?;
     }
     Ok(())
+}
+
+fn required(required: Required) -> String {
+    required.iter().map(Loss::words).collect::<Vec<_>>().join(", ")
 }
 
 fn covered(cover: PinCover) -> &'static str {

@@ -59,6 +59,8 @@ pages! {
     PinUnknown = "pin-unknown",
     LedgerStateDamaged = "ledger-state-damaged",
     LedgerForeignFiles = "ledger-foreign-files",
+    TargetNotPullable = "target-not-pullable",
+    RequirementUnmet = "requirement-unmet",
     PinChildrenUnprotected = "pin-children-unprotected",
     SignatureMissing = "signature-missing",
 }

@@ -17,10 +17,10 @@ use crate::support::left_out::left_out;
 use crate::support::push::Pusher;
 
 /// A registry of a test's own, ended with it.
-struct Own {
+pub(crate) struct Own {
     process: Child,
-    url: String,
-    folder: TempDir,
+    pub(crate) url: String,
+    pub(crate) folder: TempDir,
 }
 
 impl Drop for Own {
@@ -35,7 +35,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Starts a registry on a port of its own. Another process may take a port between its choice and its use.
-fn start(command: impl Fn(&Path, u16) -> Command) -> Own {
+pub(crate) fn start(command: impl Fn(&Path, u16) -> Command) -> Own {
     let folder = tempfile::tempdir().unwrap();
     let mut last = String::new();
     for _ in 0..5 {

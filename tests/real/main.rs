@@ -22,6 +22,7 @@ mod registry;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;
+mod survival;
 #[path = "../suite/ledger/tampering.rs"]
 mod tampering;
 mod whole_runs;

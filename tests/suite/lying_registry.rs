@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod absence;
+mod blocked;
 mod content;
 mod evidence;
 mod kinds;

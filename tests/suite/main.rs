@@ -43,6 +43,7 @@ mod signals;
 mod steadiness;
 #[path = "../support/mod.rs"]
 mod support;
+mod survival;
 mod telemetry;
 mod three_words;
 mod told;

@@ -91,6 +91,7 @@ async fn run(estate: &Estate, mode: Mode) {
         assert!(memory.calls().is_empty(), "I17: an audit called for a change");
     }
     for target in told.targets() {
+        crate::survival::holds(target);
         if target.protected == Some(true) {
             assert!(memory.pins(REPOSITORY).contains(&target.artifact), "I7: {} is called protected", target.artifact);
         }

@@ -9,7 +9,9 @@ mod schema;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use prodpin::model::{ArtifactId, AwsAccount, Code, Counts, Digest, Finding, Mode, RunId, RunScope, Severity, Tag};
+use prodpin::model::{
+    ArtifactId, AwsAccount, Code, Counts, Digest, Finding, Mode, RunId, RunScope, Severity, Survival, Survives, Tag,
+};
 use prodpin::outcome::report::{
     Document, LedgerSection, PinReport, Reason, RepositoryReport, Rollback, Row, RunSection, TargetReport,
 };
@@ -71,7 +73,17 @@ pub(crate) fn target(rank: u32, artifact: ArtifactId, tag: &str) -> TargetReport
         restorable: Some(true),
         protected: Some(true),
         obstacles: vec![],
+        survives: Some(survives()),
         parts: None,
+    }
+}
+
+/// What a pinned release survives in an ordinary registry.
+fn survives() -> Survives {
+    Survives {
+        deletion_by_digest: Survival::unknown("whether this registry takes deletions by digest cannot be read"),
+        loss_of_registry: Survival::no("no copy outside this registry is known"),
+        ..Survives::all(&Survival::yes("its pin was read back, and no rule reaches it"))
     }
 }
 

@@ -65,7 +65,7 @@ fn findings_of(number: usize, repository: &RepositoryReport) -> Vec<Finding> {
             Severity::Critical,
             Code::TargetMissing,
             format!("{}: v14 does not exist any more", repository.name),
-            "push the same bytes again from a mirror or a rebuild",
+            "push the same bytes again from a replica or a backup",
         )],
         5 => vec![about(
             Severity::High,

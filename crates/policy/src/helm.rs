@@ -12,6 +12,7 @@ use super::given::Given;
 use super::patterns::Confirmation;
 use super::pins::RawPins;
 use super::problem::Place;
+use super::require::RawRequire;
 use super::source::is_loopback;
 use prodpin_core::model::NamePatterns;
 
@@ -54,6 +55,8 @@ pub(super) struct RawHelm {
     owner: Given<String>,
     /// What is allowed about pins here.
     pub(super) pins: Given<RawPins>,
+    /// What rollback targets are to survive here, in place of what the policy requires of all sources.
+    pub(super) require: Given<RawRequire>,
 }
 
 /// A repository of Helm charts.

@@ -18,6 +18,7 @@ mod pins;
 mod problem;
 mod raw;
 mod reader;
+mod require;
 mod safeguards;
 mod schema;
 mod secret;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::check::Checker;
 use super::given::{Entries, Given};
 use super::raw::RawSource;
+use super::require::{RawRequire, required};
 use prodpin_core::model::{PinCover, PinTerms, SourceName};
 
 /// What is allowed about pins.
@@ -56,25 +57,36 @@ impl PinPolicy {
 
 impl Checker<'_> {
     /// The policy's own word, and that of each source, which may say the opposite of it.
-    pub(super) fn pins(&self, usual: &Given<RawPins>, sources: &Given<Entries<RawSource>>) -> PinPolicy {
-        let usual = terms(usual, PinTerms::default());
+    pub(super) fn pins(
+        &self,
+        usual: &Given<RawPins>,
+        require: &Given<RawRequire>,
+        sources: &Given<Entries<RawSource>>,
+    ) -> PinPolicy {
+        let usual = terms(usual, require, PinTerms::default());
         let entries = sources.value().map_or(&[][..], |entries| &entries.0);
         let of = entries.iter().filter_map(|(name, source)| {
-            let pins = match source.value()? {
-                RawSource::Oci(raw) => &raw.pins,
-                RawSource::S3(raw) => &raw.pins,
-                RawSource::Ecr(raw) => &raw.pins,
-                RawSource::Helm(raw) => &raw.pins,
+            let (pins, require) = match source.value()? {
+                RawSource::Oci(raw) => (&raw.pins, &raw.require),
+                RawSource::S3(raw) => (&raw.pins, &raw.require),
+                RawSource::Ecr(raw) => (&raw.pins, &raw.require),
+                RawSource::Helm(raw) => (&raw.pins, &raw.require),
             };
-            pins.place()?;
-            Some((name.value()?.parse().ok()?, terms(pins, usual)))
+            pins.place().or(require.place())?;
+            Some((name.value()?.parse().ok()?, terms(pins, require, usual)))
         });
         PinPolicy { usual, of: of.collect() }
     }
 }
 
-fn terms(given: &Given<RawPins>, usual: PinTerms) -> PinTerms {
+fn terms(given: &Given<RawPins>, require: &Given<RawRequire>, usual: PinTerms) -> PinTerms {
     let may_displace = given.value().and_then(|pins| pins.may_displace.value().copied());
+    let require = required(require).unwrap_or(usual.require);
     let cover = given.value().and_then(|pins| pins.cover.value().copied());
-    PinTerms { may_displace: may_displace.unwrap_or(usual.may_displace), cover: cover.unwrap_or(usual.cover), ..usual }
+    PinTerms {
+        may_displace: may_displace.unwrap_or(usual.may_displace),
+        cover: cover.unwrap_or(usual.cover),
+        require,
+        ..usual
+    }
 }

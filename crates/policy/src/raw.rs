@@ -8,6 +8,7 @@ use super::database::RawDatabaseRule;
 use super::given::{Entries, Given};
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
+use super::require::RawRequire;
 use super::waivers::{RawSecurityHub, RawWaiver};
 use prodpin_core::model::{Order, Severity, StatedCleanup};
 
@@ -56,6 +57,9 @@ pub(super) struct RawPolicy {
     pub(super) alerts: Given<Entries<RawAlert>>,
     /// The AWS account and region that the `asff` report is for.
     pub(super) security_hub: Given<RawSecurityHub>,
+    /// What every rollback target is to survive beyond what protected means, where a source does not say otherwise:
+    /// `deletion-by-digest`, `loss-of-registry`. What falls short is a finding.
+    pub(super) require: Given<RawRequire>,
 }
 
 /// The key that signs the ledger's checkpoints: Ed25519, in one place.
@@ -115,6 +119,8 @@ pub(super) struct RawOci {
     /// `untagged` (only manifests without a tag are removed), or `unknown` (pin all the same; nothing is called
     /// protected). Without it, no new pin is made in a registry of a kind that has such rules.
     pub(super) cleanup: Given<StatedCleanup>,
+    /// What rollback targets are to survive here, in place of what the policy requires of all sources.
+    pub(super) require: Given<RawRequire>,
 }
 
 /// A deployment bucket.
@@ -143,6 +149,8 @@ pub(super) struct RawS3 {
     pub(super) inventory: Given<String>,
     /// What is allowed about pins here.
     pub(super) pins: Given<RawPins>,
+    /// What rollback targets are to survive here, in place of what the policy requires of all sources.
+    pub(super) require: Given<RawRequire>,
 }
 
 /// The private ECR registry of an AWS account in a region.
@@ -161,6 +169,8 @@ pub(super) struct RawEcr {
     /// Who keeps the lifecycle policies: `read` (somebody else; the default), or `manage` (`enforce` puts a rule in front
     /// that keeps the pins; not where Terraform or CDK owns the policy).
     pub(super) lifecycle: Given<RawLifecycle>,
+    /// What rollback targets are to survive here, in place of what the policy requires of all sources.
+    pub(super) require: Given<RawRequire>,
 }
 
 /// A registry: an account in a region.

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `run` | the run | `complete`; `scope`: what part of the policy it was about; `message`: mode and id |
 //! | `repository` | each repository | `message`: why it is not ready |
-//! | `target` | each rollback target | `rank` … `obstacles` |
+//! | `target` | each rollback target | `rank` … `obstacles`, `survives_tag_cleanup` … `survives_loss_of_registry` |
 //! | `gap` | each thing that could not be read | `message` |
 //! | `finding` | each finding | `severity` … `waived` |
 //!
@@ -21,7 +21,7 @@ use serde::Serialize;
 use super::body::Report;
 use super::phrase::Phrase;
 use super::{escape, words};
-use prodpin_core::model::{ArtifactId, Finding, Gap};
+use prodpin_core::model::{ArtifactId, Finding, Gap, Loss};
 use prodpin_core::outcome::report::{RepositoryReport, RunSection, TargetReport};
 use prodpin_core::outcome::status::ServiceStatus;
 
@@ -59,6 +59,11 @@ struct Line {
     ledger: String,
     status: &'static str,
     intact: &'static str,
+    survives_tag_cleanup: &'static str,
+    survives_untagged_cleanup: &'static str,
+    survives_lifecycle_rules: &'static str,
+    survives_deletion_by_digest: &'static str,
+    survives_loss_of_registry: &'static str,
 }
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -120,6 +125,7 @@ fn of_repository(repository: &RepositoryReport) -> Line {
 }
 
 fn of_target(target: &TargetReport, service: Line) -> Line {
+    let survives = |loss| target.survives.as_ref().map_or("", |survives| survives.of(loss).answer.as_str());
     Line {
         record: "target",
         rank: target.rank,
@@ -131,6 +137,11 @@ fn of_target(target: &TargetReport, service: Line) -> Line {
         restorable: words::certainty(target.restorable),
         protected: words::certainty(target.protected),
         obstacles: cell(&Phrase::joined(target.obstacles.iter().map(words::obstacle), "; ")),
+        survives_tag_cleanup: survives(Loss::TagCleanup),
+        survives_untagged_cleanup: survives(Loss::UntaggedCleanup),
+        survives_lifecycle_rules: survives(Loss::LifecycleRules),
+        survives_deletion_by_digest: survives(Loss::DeletionByDigest),
+        survives_loss_of_registry: survives(Loss::LossOfRegistry),
         ..service
     }
 }

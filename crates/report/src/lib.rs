@@ -27,6 +27,7 @@ mod rows;
 mod sarif;
 pub mod schema;
 mod spool;
+mod survival;
 mod table;
 mod words;
 

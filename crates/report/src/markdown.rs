@@ -14,6 +14,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     header(report, &overview, out)?;
     unread(&overview, out)?;
     services(&overview, out)?;
+    weakest_links(&overview, out)?;
     findings(report, &overview, out)?;
     closing(report, &overview, out)
 }
@@ -112,6 +113,19 @@ fn services(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "| {} | {} | | | | |", sign_of(status, false), rest.markdown())?;
         }
     }
+    writeln!(out)
+}
+
+fn weakest_links(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
+    let told = overview.survival.told();
+    if told.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "### Weakest link\n")?;
+    for line in told {
+        writeln!(out, "- {}", line.markdown())?;
+    }
+    more(overview.survival.more(), "more sources", out)?;
     writeln!(out)
 }
 

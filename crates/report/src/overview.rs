@@ -7,6 +7,7 @@ use std::io;
 
 use super::body::Report;
 use super::phrase::Phrase;
+use super::survival::BySource;
 use super::words;
 use prodpin_core::model::{Code, Finding, Gap, Mode, RepositoryName, Scope, Severity, SourceName};
 use prodpin_core::outcome::report::{PinReport, RepositoryReport, Row};
@@ -163,6 +164,8 @@ pub(super) struct Overview {
     pub(super) pins: PinTotals,
     /// Findings that the policy waives, by code.
     pub(super) waived: BTreeMap<Code, u64>,
+    /// What the targets of each source survive.
+    pub(super) survival: BySource,
 }
 
 /// Examples of one flood.
@@ -265,6 +268,7 @@ impl Overview {
             self.unread.add(at > 0, Hidden::behind(gap), what);
         }
         report.targets.iter().for_each(|target| self.pins.add(target.pin));
+        self.survival.add(&report);
         let status = ServiceStatus::of(&report, findings);
         let services = self.services.entry(status).or_default();
         services.total += 1;

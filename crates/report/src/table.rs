@@ -25,6 +25,7 @@ pub(super) fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::R
     verdict(&mut page, report, &overview)?;
     unread(&mut page, &overview)?;
     services::write(&mut page, &overview)?;
+    weakest_links(&mut page, &overview)?;
     findings(&mut page, report, &overview)?;
     closing(&mut page, report, &overview)
 }
@@ -145,6 +146,19 @@ fn more(page: &mut Page<'_>, indent: usize, count: u64, what: &'static str) -> i
     }
     let text = Phrase::said("… and ").number(count).say(" ").say(what);
     page.paragraph(indent, indent + 2, &[span(Paint::Faint, text.terminal())])
+}
+
+/// What the targets of each source do not survive, the most ordinary of it: one line a source.
+fn weakest_links(page: &mut Page<'_>, overview: &Overview) -> io::Result<()> {
+    let told = overview.survival.told();
+    if told.is_empty() {
+        return Ok(());
+    }
+    heading(page, "WEAKEST LINK", Phrase::said("what rollback targets do not survive, source by source"))?;
+    for line in told {
+        page.paragraph(0, 2, &[plain(line.terminal())])?;
+    }
+    more(page, 0, overview.survival.more(), "more sources; each target: --format csv")
 }
 
 fn findings(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Result<()> {

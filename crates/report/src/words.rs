@@ -245,6 +245,7 @@ fn in_brief(obstacle: &Obstacle) -> Phrase {
         Obstacle::NoPins { .. } => Phrase::said("cannot be pinned here"),
         Obstacle::WrongBytes { .. } => Phrase::said("serves wrong bytes"),
         Obstacle::PinRefused { .. } => Phrase::said("pin refused: it would do harm"),
+        Obstacle::NotPullable { .. } => Phrase::said("present, and cannot be pulled"),
         other => self::obstacle(other),
     }
 }
@@ -283,6 +284,9 @@ pub(super) fn obstacle(obstacle: &Obstacle) -> Phrase {
         Obstacle::PinMoved { to } => Phrase::said("its pin names ").then(Phrase::name(to)),
         Obstacle::CleanupUnknown { detail } => Phrase::sentence(detail),
         Obstacle::Unproven { detail } => Phrase::said("not proven: ").then(Phrase::sentence(detail)),
+        Obstacle::NotPullable { detail } => {
+            Phrase::said("present, and cannot be pulled: ").then(Phrase::sentence(detail))
+        }
         Obstacle::PartsUnpinned { count, first, why } => {
             let lacks =
                 Phrase::default().counted(*count, "manifest below it", "manifests below it").say(" not pinned (");
@@ -316,6 +320,7 @@ pub(super) fn cause(cause: Cause) -> &'static str {
         Cause::Malformed => "malformed answer",
         Cause::Refused => "refused by prodpin",
         Cause::Suspicious => "suspicious",
+        Cause::Blocked => "blocked by a rule of the registry",
     }
 }
 

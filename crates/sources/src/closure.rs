@@ -38,6 +38,8 @@ pub(super) enum Trouble {
 pub(super) struct Below {
     missing: BTreeMap<Digest, Option<String>>,
     damaged: BTreeMap<Digest, String>,
+    /// What is there, and is kept from being pulled by a rule of the registry.
+    blocked: BTreeMap<Digest, String>,
     attestations: BTreeSet<Digest>,
     contradictions: BTreeSet<(String, Disagreement)>,
     wrong: Vec<String>,
@@ -53,7 +55,8 @@ impl Below {
         if !self.missing.is_empty() || !self.damaged.is_empty() {
             return Closure::Broken(self.missing.keys().cloned().collect());
         }
-        match self.wrong.is_empty() && self.faults.is_empty() && self.contradictions.is_empty() {
+        let unread = !self.faults.is_empty() || !self.blocked.is_empty();
+        match self.wrong.is_empty() && !unread && self.contradictions.is_empty() {
             true => Closure::Complete,
             false => Closure::Unknown,
         }
@@ -79,6 +82,8 @@ impl Below {
         }));
         let damaged = self.damaged.into_iter().take(NAMED);
         seen.obstacles.extend(damaged.map(|(digest, detail)| Obstacle::PartDamaged { digest, detail }));
+        let blocked = self.blocked.into_values().take(NAMED);
+        seen.obstacles.extend(blocked.map(|detail| Obstacle::NotPullable { detail }));
         let contradictions = self.contradictions.into_iter().take(NAMED);
         seen.obstacles.extend(contradictions.map(|(about, Disagreement { said, but })| Obstacle::Contradiction {
             about,
@@ -96,7 +101,7 @@ impl Below {
         self.manifests.insert((level, child.digest.clone(), name));
     }
 
-    /// A manifest that could not be had.
+    /// A manifest that could not be had, or a blob that was not answered.
     pub(super) fn note(&mut self, child: &Descriptor, trouble: Trouble) {
         match trouble {
             Trouble::NotFound if child.attestation => {
@@ -106,6 +111,15 @@ impl Below {
                 self.missing.insert(child.digest.clone(), child.part.clone());
             }
             Trouble::WrongBytes(detail) => self.wrong.push(detail),
+            // Nobody pulls an attestation to start what it is about.
+            Trouble::Unknown(fault) if fault.cause == Cause::Blocked && child.attestation => {}
+            Trouble::Unknown(fault) if fault.cause == Cause::Blocked => {
+                let detail = match &child.part {
+                    Some(part) => format!("{part}: {}", fault.detail),
+                    None => fault.detail,
+                };
+                self.blocked.insert(child.digest.clone(), detail);
+            }
             Trouble::Unknown(fault) => self.faults.push(fault),
         }
     }

@@ -285,7 +285,7 @@ impl Protector for Memory {
             return fail(Cause::Refused, format!("{repository}@{digest} is archived; restore it first"));
         }
         if let Some(part) = lacking.first() {
-            return fail(Cause::NotFound, format!("{repository}@{digest} lacks {part}; push the image again"));
+            return fail(Cause::NotFound, format!("{repository}@{digest} lacks {part}; push the same bytes again"));
         }
         let tag = tag_name(&Pin::of(digest).to_string());
         match stored.tags.get(&tag) {

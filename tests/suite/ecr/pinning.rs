@@ -145,8 +145,8 @@ async fn an_existing_image_that_is_not_there_is_not_believed_f40() {
 async fn a_refused_pin_says_what_to_do_a6_f42() {
     for (code, advice) in [
         ("ImageDigestDoesNotMatchException", "nothing was pinned"),
-        ("ReferencedImagesNotFoundException", "push them again"),
-        ("LayersNotFoundException", "push the image again"),
+        ("ReferencedImagesNotFoundException", "push the same bytes again"),
+        ("LayersNotFoundException", "push the same bytes again"),
         ("LimitExceededException", "remove some of the others"),
         ("KmsException", "the repository's key"),
         ("AccessDeniedException", "grant ecr:PutImage"),

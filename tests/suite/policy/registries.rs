@@ -1,6 +1,6 @@
 //! What a policy says of registries, buckets and chart repositories, and when two of them are one place.
 
-use prodpin::model::{ProductionRule, StatedCleanup};
+use prodpin::model::{Loss, ProductionRule, StatedCleanup};
 use prodpin::policy::{LedgerLocation, Policy, S3Config, SourceConfig, ad_hoc};
 
 use super::{SECRET, good, oci, read, told, with_lines, with_production, with_source};
@@ -34,6 +34,30 @@ fn what_cleans_up_is_stated_where_it_cannot_be_read_and_nowhere_else_f123() {
         let told = told([with_source(&format!("{{ {source}, repositories: [a], cleanup: none }}"))]);
         assert!(told.contains("the rules of this source are read where they are: take cleanup out"), "{told}");
     }
+}
+
+#[test]
+fn what_targets_must_survive_is_required_of_all_sources_or_of_one() {
+    let policy = good(&format!(
+        "{}require: [deletion-by-digest]\n",
+        with_source("{ oci: https://r.example, repositories: [a], require: [loss-of-registry, tag-cleanup] }")
+    ));
+    assert!(policy.pins.usual.require.iter().eq([Loss::DeletionByDigest]));
+    assert!(policy.pins.of(&"shop".parse().unwrap()).require.iter().eq([Loss::TagCleanup, Loss::LossOfRegistry]));
+    assert!(policy.pins.of(&"other".parse().unwrap()).require.iter().eq([Loss::DeletionByDigest]));
+    // What a source says of pins leaves what is required as it is, and the other way round.
+    let source = "{ oci: https://r.example, repositories: [a], pins: { may_displace: true } }";
+    let of = good(&format!("{}require: [loss-of-registry]\n", with_source(source))).pins.of(&"shop".parse().unwrap());
+    assert!(of.may_displace && of.require.iter().eq([Loss::LossOfRegistry]));
+    let none = good(&with_source("{ oci: https://r.example, repositories: [a], require: [] }"));
+    assert!(none.pins.of(&"shop".parse().unwrap()).require.is_empty());
+    for wrong in ["[theft]", "[Deletion-By-Digest]", "[1]"] {
+        let told = told([with_lines(&format!("production: [{{ tags: [\"v*\"] }}]\nrequire: {wrong}"))]);
+        let listed = "one of tag-cleanup, untagged-cleanup, lifecycle-rules, deletion-by-digest, loss-of-registry";
+        assert!(told.contains(listed), "{wrong}: {told}");
+    }
+    let alone = told([with_lines("production: [{ tags: [\"v*\"] }]\nrequire: deletion-by-digest")]);
+    assert!(alone.contains("write [\"deletion-by-digest\"]"), "{alone}");
 }
 
 #[test]

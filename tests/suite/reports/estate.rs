@@ -61,7 +61,7 @@ pub(super) fn checkout() -> Row {
                 Code::TargetMissing,
                 Some(&repository),
                 &format!("{}, released as v4.0.3, does not exist any more", short(&gone)),
-                "push the image again from a build cache or a mirror, then run prodpin enforce so that it is pinned",
+                "push the same bytes again from a replica or a backup, then run prodpin enforce so that it is pinned",
             )
         },
         finding(

@@ -43,13 +43,16 @@ pub(super) fn after_loss(stand_in: Option<&str>) -> String {
     stand_in.map(|other| format!("; Helm would install {other} for it without an error")).unwrap_or_default()
 }
 
-/// Where the bytes of a target that is gone may still be: no node keeps charts.
+/// Where the bytes of a target that is gone may still be. No node keeps charts, nor the layers of an image as they were
+/// pulled, and a build makes other bytes (P71).
 pub(super) fn bring_back(kind: RepositoryKind) -> &'static str {
     match kind {
         RepositoryKind::Charts => {
             "publish the same bytes again from a mirror, a backup or whoever pulled them; a rebuild packs other bytes"
         }
-        RepositoryKind::Artifacts => "push the same bytes again from a mirror, a node's cache or a rebuild",
+        RepositoryKind::Artifacts => {
+            "push the same bytes again from a replica, another registry or a backup that kept the digest; a rebuild has other bytes"
+        }
     }
 }
 

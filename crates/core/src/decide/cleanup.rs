@@ -50,10 +50,8 @@ pub(super) fn withhold(cleanup: &Cleanup, was_pinned: bool, verdict: Verdict) ->
     }
     let mut verdict = Verdict { pin: PinReport::Withheld, pinnable: false, ..verdict };
     if !was_pinned {
-        verdict.obstacles.retain(|obstacle| *obstacle != Obstacle::Unpinned);
-        let is_lost = verdict.obstacles.iter().any(|obstacle| !obstacle.is_unknown());
         // It is unpinned on purpose; whether the registry's rules take it is what nobody knows.
-        verdict.protected = is_lost.then_some(false);
+        verdict.obstacles.retain(|obstacle| *obstacle != Obstacle::Unpinned);
     }
     verdict
 }
@@ -238,16 +236,15 @@ mod tests {
         let verdict = || Verdict {
             pin: PinReport::Planned,
             restorable: Some(true),
-            protected: Some(false),
             obstacles: vec![Obstacle::Unpinned, Obstacle::CleanupUnknown { detail: String::new() }],
             pinnable: true,
         };
         let harbor = cleanup(Recognised::Kind(RegistryKind::Harbor), None);
         let kept = withhold(&harbor, false, verdict());
-        assert_eq!((kept.pin, kept.protected, kept.pinnable), (PinReport::Withheld, None, false));
+        assert_eq!((kept.pin, kept.pinnable), (PinReport::Withheld, false));
         assert!(!kept.obstacles.contains(&Obstacle::Unpinned));
         let lost = withhold(&harbor, true, verdict());
-        assert_eq!((lost.pin, lost.protected, lost.pinnable), (PinReport::Withheld, Some(false), false));
+        assert_eq!((lost.pin, lost.pinnable), (PinReport::Withheld, false));
         assert!(lost.obstacles.contains(&Obstacle::Unpinned));
         let stated = cleanup(Recognised::Kind(RegistryKind::Harbor), Some(StatedCleanup::Unknown));
         assert_eq!(withhold(&stated, false, verdict()), verdict());

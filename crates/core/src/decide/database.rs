@@ -154,6 +154,7 @@ impl Question<'_> {
                 restorable: Some(false),
                 protected: Some(false),
                 obstacles: vec![Obstacle::Missing],
+                survives: None,
                 parts: None,
             };
             let told = targets.iter().any(|target| target.artifact == release.artifact);

@@ -70,8 +70,8 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
         .collect();
     (!clauses.is_empty()).then(|| {
         let message = format!("{name} {}", clauses.join("; it "));
-        let remedy =
-            "push the release again; a cleanup that removes untagged manifests or layers did this, or damaged storage";
+        let remedy = "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
+                      that removes untagged manifests or layers did this, or damaged storage";
         draft.finding(Code::TargetBroken, Severity::Critical, message, remedy)
     })
 }
@@ -109,8 +109,8 @@ fn attestations(draft: Draft<'_>, name: &str, lost: &[Digest]) -> Option<Finding
             Code::AttestationMissing,
             Severity::Medium,
             format!("{name} lost its attestation ({which}); all of its platforms are intact"),
-            "where deployments verify provenance, push the release again; keep cleanups of untagged manifests from this \
-             repository",
+            "where deployments verify provenance, push the same attestation again from a replica, another registry or a \
+             backup; keep cleanups of untagged manifests from this repository",
         )
     })
 }
@@ -157,7 +157,8 @@ pub(super) fn unserved_tags(input: &Input<'_>, draft: Draft<'_>) -> Option<Findi
     (count > 0).then(|| {
         let are = if count == 1 { "tag is" } else { "tags are" };
         let message = format!("{count} {are} listed, and the registry does not serve what they name: {}", some(names));
-        let remedy = "delete these tags where they are not needed, else push them again; `crane manifest` with the tag \
+        let remedy = "delete these tags where they are not needed, else push what they named again from a replica, another \
+                      registry or a backup; `crane manifest` with the tag \
                       shows what the registry answers";
         draft.finding(Code::RegistryContradiction, severity, message, remedy)
     })

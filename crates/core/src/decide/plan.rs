@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{
-    ArtifactId, Counts, Event, Finding, LifecycleChange, ObservedTag, Obstacle, Pin, RepositoryKey, Tag,
+    ArtifactId, Counts, Event, Finding, LifecycleChange, ObservedTag, Obstacle, Pin, RepositoryKey, Survival, Survives,
+    Tag,
 };
 use crate::outcome::identity::occurrence;
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport, total_finding_order};
@@ -23,7 +24,7 @@ use super::protection::{Verdict, judge};
 use super::readiness::{self, Readiness};
 use super::refusals;
 use super::rollback_set::Target;
-use super::{called::Called, database, doubt, unread};
+use super::{called::Called, database, doubt, survives, unread};
 
 /// What to do, say and record about one repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,17 +76,31 @@ pub fn plan(input: &Input<'_>) -> Plan {
         let mut rules = plan.prospects.obstacles(&target.artifact);
         rules.extend(cleanup::obstacle(&input.snapshot.cleanup));
         // Where no pin is made on purpose, that is said, and whether anything holds is unknown.
-        if !input.snapshot.cleanup.withholds_pins() {
-            rules.extend(cover::obstacle(keeping, inspection, input.attempts));
-        }
+        let below = match input.snapshot.cleanup.withholds_pins() {
+            true => None,
+            false => cover::obstacle(keeping, inspection, input.attempts),
+        };
         let attempt = input.attempts.get(&target.artifact);
         let refused = refusals::of_target(&plan.prospects, &target.artifact);
-        let verdict = judge(&target.artifact, inspection, attempt, rules, works, refused);
+        let in_the_way = rules.iter().chain(&below).cloned().collect();
+        let verdict = judge(&target.artifact, inspection, attempt, in_the_way, works, refused);
         let was_pinned = input.state.pinned.contains_key(&target.artifact);
         let verdict = cleanup::withhold(&input.snapshot.cleanup, was_pinned, verdict);
         record(input, &target.artifact, &verdict, &mut plan);
         parts::record(input, inspection, &listed_under, &mut plan.events);
         let references = names.remove(&target.artifact).unwrap_or_default();
+        let known = survives::Target {
+            inspection,
+            verdict: &verdict,
+            rules: &rules,
+            below: below.as_ref(),
+            keeping,
+            snapshot: input.snapshot,
+            tag: references.first().map(Tag::as_str),
+            now: input.now,
+        };
+        let survives = survives::survives(&known);
+        let protected = survives::protected(&known, &survives);
         plan.report.targets.push(TargetReport {
             artifact: target.artifact,
             rank: target.rank,
@@ -94,8 +109,9 @@ pub fn plan(input: &Input<'_>) -> Plan {
             running: target.running,
             pin: verdict.pin,
             restorable: verdict.restorable,
-            protected: verdict.protected,
+            protected,
             obstacles: verdict.obstacles,
+            survives: Some(survives),
             parts: inspection.and_then(|seen| parts::report(seen, &plan.prospects.pinning.cleared.pins)),
         });
     }
@@ -142,6 +158,7 @@ pub fn unjudged(plan: &mut Plan, repository: &RepositoryKey) {
     for target in &mut plan.report.targets {
         target.protected = None;
         let detail = format!("{missing}: whether this is what was released is unknown");
+        target.survives = Some(Survives::all(&Survival::unknown(detail.clone())));
         target.obstacles.push(Obstacle::Unproven { detail });
         // What was planned is not done either.
         if target.pin == PinReport::Planned {

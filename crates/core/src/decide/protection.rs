@@ -1,4 +1,5 @@
-//! Whether one target is restorable, pinned and protected, and what stands in the way.
+//! Whether one target is restorable and pinned, and what stands in the way. Whether it is protected follows from that and
+//! from what it survives (`survives`).
 
 use crate::model::{ArtifactId, Cause, Closure, Digest, Gap, Inspection, Obstacle, PinFailure, PinState, Presence};
 use crate::outcome::report::PinReport;
@@ -8,7 +9,6 @@ use crate::outcome::report::PinReport;
 pub(super) struct Verdict {
     pub(super) pin: PinReport,
     pub(super) restorable: Option<bool>,
-    pub(super) protected: Option<bool>,
     pub(super) obstacles: Vec<Obstacle>,
     /// Whether a pin can and should be made now.
     pub(super) pinnable: bool,
@@ -39,12 +39,18 @@ pub(super) fn judge(
         Presence::NotFound if credentials_work => Verdict {
             pin: PinReport::Absent,
             restorable: Some(false),
-            protected: Some(false),
             obstacles: vec![Obstacle::Missing],
             pinnable: false,
         },
         Presence::NotFound => {
             Verdict::unknown("the registry says it does not exist, as it says of everything else here")
+        }
+        Presence::Unknown if is_blocked(inspection) => {
+            let pin = pin_of(&inspection.pin, false, attempt);
+            let mut obstacles: Vec<Obstacle> = inspection.obstacles.iter().cloned().chain(rules).collect();
+            obstacles.sort();
+            // It is there, and a rollback to it would fail now.
+            Verdict { pin, restorable: Some(false), obstacles, pinnable: false }
         }
         Presence::Unknown => {
             let unread = if is_contradicted(inspection) {
@@ -56,10 +62,7 @@ pub(super) fn judge(
             let mut verdict = Verdict { pin: pin_of(&inspection.pin, false, attempt), ..Verdict::unknown(detail) };
             // Bytes that do not hash to the digest were read, and are not the artifact (F22).
             if inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. })) {
-                (verdict.restorable, verdict.protected) = (Some(false), Some(false));
-            }
-            if rules.iter().any(|obstacle| !obstacle.is_unknown()) {
-                verdict.protected = Some(false);
+                verdict.restorable = Some(false);
             }
             verdict.obstacles.extend(inspection.obstacles.iter().cloned().chain(rules));
             verdict.obstacles.sort();
@@ -84,11 +87,11 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
         )
     };
     let sound = !inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. }));
+    // What a rule of the registry keeps from being pulled is there, and may be handed out again once the rule is gone.
+    let explained = !inspection.gaps.is_empty() || is_blocked(inspection);
     let whole = match (&inspection.closure, &inspection.artifact) {
         (Closure::Complete, _) | (Closure::Unknown, ArtifactId::ObjectVersion { .. }) => true,
-        (Closure::Unknown, ArtifactId::Manifest(_)) => {
-            sound && !inspection.gaps.is_empty() && inspection.gaps.iter().all(passing)
-        }
+        (Closure::Unknown, ArtifactId::Manifest(_)) => sound && explained && inspection.gaps.iter().all(passing),
         (Closure::Broken(_), _) => false,
     };
     whole && !archived && matches!(inspection.pin, PinState::Absent | PinState::Unsupported { marked: false })
@@ -124,7 +127,7 @@ fn judge_present(
             }));
         }
         // It says by itself why nothing is proven.
-        Closure::Unknown if inspection.gaps.is_empty() && is_contradicted(inspection) => {}
+        Closure::Unknown if inspection.gaps.is_empty() && (is_contradicted(inspection) || is_blocked(inspection)) => {}
         Closure::Unknown => {
             let unread = match artifact {
                 ArtifactId::ObjectVersion { .. } => "whether it can be fetched as it was could not be told",
@@ -145,7 +148,7 @@ fn judge_present(
         PinState::Absent if is_blind => {}
         PinState::Absent => obstacles.push(Obstacle::Unpinned),
         PinState::Moved(to) => obstacles.push(Obstacle::PinMoved { to: to.to_string() }),
-        PinState::Unknown if is_contradicted(inspection) && inspection.gaps.is_empty() => {}
+        PinState::Unknown if inspection.gaps.is_empty() && (is_contradicted(inspection) || is_blocked(inspection)) => {}
         PinState::Unknown => {
             obstacles.push(Obstacle::Unproven { detail: format!("the pin of {artifact} could not be read") })
         }
@@ -155,20 +158,18 @@ fn judge_present(
     }
     obstacles.sort();
     obstacles.dedup();
-    let protected = if obstacles.iter().any(|obstacle| !obstacle.is_unknown()) {
-        Some(false)
-    } else if obstacles.is_empty() && restorable == Some(true) && inspection.pin == PinState::Present {
-        Some(true)
-    } else {
-        None
-    };
     let pin = if is_refused { PinReport::Refused } else { pin_of(&inspection.pin, pinnable, attempt) };
-    Verdict { pin, restorable, protected, obstacles, pinnable }
+    Verdict { pin, restorable, obstacles, pinnable }
 }
 
 /// Whether the server gave answers about it that cannot all be true: then none of them proves anything (I25).
 fn is_contradicted(inspection: &Inspection) -> bool {
     inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Contradiction { .. }))
+}
+
+/// Whether it or a part of it is there and kept from being pulled.
+fn is_blocked(inspection: &Inspection) -> bool {
+    inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::NotPullable { .. }))
 }
 
 /// Whether the artifact can be fetched whole, now, in the ordinary way (I7).
@@ -179,7 +180,8 @@ fn restorable(closure: &Closure, obstacles: &[Obstacle]) -> Option<bool> {
         | Obstacle::PartDamaged { .. }
         | Obstacle::WrongBytes { .. }
         | Obstacle::Archived { .. }
-        | Obstacle::Hidden { .. } => true,
+        | Obstacle::Hidden { .. }
+        | Obstacle::NotPullable { .. } => true,
         Obstacle::NoObjectLock
         | Obstacle::NoPins { .. }
         | Obstacle::Unversioned
@@ -217,7 +219,6 @@ impl Verdict {
         Self {
             pin: PinReport::Absent,
             restorable: None,
-            protected: None,
             obstacles: vec![Obstacle::Unproven { detail: detail.to_owned() }],
             pinnable: false,
         }
@@ -254,6 +255,8 @@ mod tests {
             (Closure::Unknown, &[Cause::Unreachable], wrong(), false),
             (Closure::Unknown, &[], vec![], false),
             (Closure::Broken(vec![Digest::of(b"y")]), &[Cause::Unreachable], vec![], false),
+            (Closure::Unknown, &[], vec![Obstacle::NotPullable { detail: String::new() }], true),
+            (Closure::Unknown, &[Cause::Malformed], vec![Obstacle::NotPullable { detail: String::new() }], false),
         ] {
             let seen = seen(closure, causes, obstacles);
             assert_eq!(is_pinnable(&seen), expected, "{seen:?}");
@@ -281,7 +284,7 @@ mod tests {
                 parts: Default::default(),
             };
             let verdict = judge(&artifact, Some(&seen), None, Vec::new(), true, None);
-            assert_eq!((verdict.restorable, verdict.protected), (Some(false), Some(false)));
+            assert_eq!(verdict.restorable, Some(false));
             let more = |obstacle: &Obstacle| match obstacle {
                 Obstacle::PartMissing { more, .. } => more.unwrap_or_default(),
                 other => panic!("{other:?}"),

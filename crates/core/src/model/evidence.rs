@@ -55,6 +55,25 @@ pub fn judge_not_found(sought: Sought, codes: &[String]) -> NotFoundWord {
     }
 }
 
+/// Whether a server's refusal says that what was asked for is there, and that a rule keeps it from being handed out. No
+/// condition is ever sent along, so a 412 is such a rule's word (J10); a 403 is one only where it names it, for most say
+/// that the credentials do not suffice.
+#[must_use]
+pub fn is_blocked(status: u16, codes: &[String], message: Option<&str>) -> bool {
+    let message = message.unwrap_or_default().to_ascii_lowercase();
+    let names_rule = ["quarantin", "vulnerab", "malware", "blocking policy", "severity", "content trust"]
+        .iter()
+        .any(|word| message.contains(word));
+    match status {
+        // Not acceptable, precondition failed, locked, unavailable for legal reasons.
+        406 | 412 | 423 | 451 => true,
+        403 | 409 => codes.iter().any(|code| code == "PROJECTPOLICYVIOLATION") || names_rule,
+        // It is there, and not in a form that was asked for.
+        404 => message.contains("accept header"),
+        _ => false,
+    }
+}
+
 /// What came of asking for the first byte of a part by GET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Served {
@@ -308,6 +327,32 @@ mod tests {
         }
         let gone = PartAnswer::served(Served::NotFound, None);
         assert_eq!(judge_part(&Digest::of(b"a layer"), 0, &gone).0, PartProof::Absent);
+    }
+
+    #[test]
+    fn what_is_there_and_blocked_is_told_from_what_is_denied_or_absent_j10_f119() {
+        let gate = "current image with 1 vulnerability cannot be pulled due to configured policy";
+        for (status, code, message, blocked) in [
+            (412, Some("PROJECTPOLICYVIOLATION"), Some(gate), true),
+            (412, Some("PRECONDITION"), None, true),
+            (412, None, None, true),
+            (406, None, None, true),
+            (423, None, None, true),
+            (451, Some("DENIED"), None, true),
+            (403, Some("DENIED"), Some("requested access to the resource is denied"), false),
+            (403, Some("DENIED"), Some("User is not authorized by any identity-based policy"), false),
+            (403, None, None, false),
+            (403, Some("DENIED"), Some("The requested item is QUARANTINED"), true),
+            (403, Some("UNKNOWN"), Some("download blocked: blocking policy configured in Xray"), true),
+            (401, Some("UNAUTHORIZED"), Some("quarantined"), false),
+            (404, Some("MANIFEST_UNKNOWN"), Some("OCI artifact found, but accept header does not support it"), true),
+            (404, Some("MANIFEST_UNKNOWN"), Some("manifest unknown"), false),
+            (429, None, Some("severity"), false),
+            (500, None, Some("quarantine database is down"), false),
+        ] {
+            let codes: Vec<String> = code.map(str::to_owned).into_iter().collect();
+            assert_eq!(is_blocked(status, &codes, message), blocked, "{status} {code:?} {message:?}");
+        }
     }
 
     #[test]

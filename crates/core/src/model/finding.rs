@@ -158,6 +158,10 @@ codes! {
     LedgerStateDamaged = "ledger-state-damaged",
     /// Files stand among the ledger's commits that are none: somebody else writes there, or a commit was changed.
     LedgerForeignFiles = "ledger-foreign-files",
+    /// A rollback target is there, and a rule of the registry keeps it from being pulled.
+    TargetNotPullable = "target-not-pullable",
+    /// Rollback targets do not survive what the policy requires them to survive, or that is unknown.
+    RequirementUnmet = "requirement-unmet",
     /// A rollback target is pinned, and manifests that belong to it are not.
     PinChildrenUnprotected = "pin-children-unprotected",
     /// A signature, or something else that was attached to a rollback target, is gone.
@@ -212,6 +216,8 @@ impl Code {
             | Self::PinUnknown
             | Self::LedgerStateDamaged
             | Self::LedgerForeignFiles
+            | Self::TargetNotPullable
+            | Self::RequirementUnmet
             | Self::PinChildrenUnprotected
             | Self::SignatureMissing => false,
         }

@@ -60,6 +60,8 @@ pub enum Cause {
     /// Many things vanished at once, which is more often a lost permission than a mass deletion.
     // The brake on believing it (F31).
     Suspicious,
+    /// The server has it, and a rule of its own keeps it from being handed out: a vulnerability gate, a quarantine.
+    Blocked,
 }
 
 impl Gap {

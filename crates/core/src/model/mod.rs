@@ -27,6 +27,7 @@ mod reference;
 mod short_text;
 mod sightings;
 mod snapshot;
+mod survival;
 mod tag_table;
 mod text;
 mod threat;
@@ -51,8 +52,8 @@ pub use event::{
     Answers, Counts, DeploymentState, Entry, Event, FindingKey, Mode, RunId, RunRecord, RunScope, SourceRecord,
 };
 pub use evidence::{
-    Disagreement, ListStep, NotFoundWord, PageFacts, PartAnswer, PartProof, Served, Sought, judge_not_found,
-    judge_page, judge_part,
+    Disagreement, ListStep, NotFoundWord, PageFacts, PartAnswer, PartProof, Served, Sought, is_blocked,
+    judge_not_found, judge_page, judge_part,
 };
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
@@ -74,6 +75,7 @@ pub use snapshot::{
     ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
     PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
 };
+pub use survival::{Answer, Loss, Required, Survival, Survives};
 pub use tag_table::{KnownTag, TagTable};
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;

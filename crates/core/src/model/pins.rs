@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Required;
+
 /// What the policy says about the pins of one source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PinTerms {
@@ -10,6 +12,8 @@ pub struct PinTerms {
     pub may_displace: bool,
     /// Whether pins are made where the rules that clean up are not known.
     pub blind: bool,
+    /// What rollback targets are to survive beyond what protected means.
+    pub require: Required,
     /// What of a target is pinned.
     pub cover: PinCover,
 }

@@ -335,6 +335,12 @@ pub enum Obstacle {
         /// What.
         detail: String,
     },
+    /// It or a part of it is there, and a rule of the registry keeps it from being pulled: a vulnerability gate, a
+    /// quarantine, a form that clients do not take.
+    NotPullable {
+        /// Which part, and what the registry answers.
+        detail: String,
+    },
     /// Manifests below it have no pin of their own, and a cleanup of untagged manifests is not known to spare them here.
     PartsUnpinned {
         /// How many.

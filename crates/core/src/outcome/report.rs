@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryKey, RepositoryName, RunId, RunScope,
-    Severity, SourceName, Tag,
+    Severity, SourceName, Survives, Tag,
 };
 
 use super::status::{ServiceCounts, ServiceStatus};
@@ -404,11 +404,15 @@ pub struct TargetReport {
     pub pin: PinReport,
     /// Whether it is intact: every part is proven to be there and can be fetched, now. `null`: could not be told.
     pub restorable: Option<bool>,
-    /// Whether it is protected: intact, its pin read back, and outliving tag cleanup, untagged cleanup and every live
-    /// lifecycle rule, as far as the source shows them. `null`: could not be told.
+    /// Whether it is protected: intact, its pin read back, and surviving tag cleanup, untagged cleanup and every live
+    /// lifecycle rule. `null`: could not be told.
     pub protected: Option<bool>,
     /// What stands in the way.
     pub obstacles: Vec<Obstacle>,
+    /// What it survives, each with why. `protected` is true exactly where it is intact, pinned, and survives tag cleanup,
+    /// untagged cleanup and lifecycle rules. A report of a program before has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survives: Option<Survives>,
     /// What belongs to it and has pins of its own, or is to have them; left out where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<PartsReport>,

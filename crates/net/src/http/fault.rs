@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 
 use super::wire::Answer;
-use prodpin_core::model::{Cause, Gap, Scope};
+use prodpin_core::model::{Cause, Gap, Scope, is_blocked};
 
 /// A failed call. Its text names hosts, paths and codes, and never a query, a header or a body that a server
 /// chose: any of those may carry a token (I18).
@@ -34,6 +34,20 @@ impl Fault {
     /// The fault as a gap in this scope.
     pub fn gap(self, scope: Scope) -> Gap {
         Gap::new(scope, self.cause, self.detail)
+    }
+
+    /// A refusal that says that what was asked for is there, and that a rule of the server keeps it from being handed out
+    /// (J10); none if it says anything else. What a store behind a redirect says is no rule of the server's. `words` is the
+    /// server's own message, as far as it may be shown.
+    pub fn blocked(answer: &Answer, what: &str, words: Option<&str>) -> Option<Self> {
+        let codes = answer.error_codes();
+        if answer.elsewhere || !is_blocked(answer.status.as_u16(), &codes, answer.error_message().as_deref()) {
+            return None;
+        }
+        let code = codes.first().map(|code| format!(" {code}")).unwrap_or_default();
+        let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
+        let said = format!("the registry answered {}{code}{words}", answer.status.as_u16());
+        Some(Self::new(Cause::Blocked, format!("{what}: {said}")))
     }
 
     /// What an answer that is no success means.

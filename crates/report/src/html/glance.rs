@@ -18,6 +18,7 @@ pub(super) fn section(report: &Report, overview: &Overview) -> Markup {
                 (findings(report))
                 (seen(report))
             }
+            (weakest_links(overview))
             @if !overview.groups.is_empty() { (groups(overview)) }
         }
     }
@@ -141,6 +142,23 @@ fn seen(report: &Report) -> Markup {
                 li { span { "targets" } b { (thousands(counts.targets)) } }
                 li { span { "seconds" } b { (took) } }
                 li { span { "everything read" } b { @if report.run.complete { "yes" } @else { "no" } } }
+            }
+        }
+    }
+}
+
+/// What the targets of each source do not survive, the most ordinary of it: one line a source.
+fn weakest_links(overview: &Overview) -> Markup {
+    let told = overview.survival.told();
+    let more = overview.survival.more();
+    html! {
+        @if !told.is_empty() {
+            div class="card" {
+                h3 { "Weakest link" }
+                ul {
+                    @for line in told { li { (line.terminal()) } }
+                    @if more > 0 { li { "and " (thousands(more)) " more sources" } }
+                }
             }
         }
     }

@@ -176,8 +176,10 @@ fn must_be_restored(
 fn next_step(code: &str) -> &'static str {
     match code {
         "ImageDigestDoesNotMatchException" => "; ECR reads other bytes than it served, so nothing was pinned",
-        "ReferencedImagesNotFoundException" => "; the index names images that are gone: push them again",
-        "LayersNotFoundException" => "; layers of it are gone: push the image again",
+        "ReferencedImagesNotFoundException" => {
+            "; the index names images that are gone: push the same bytes again from a replica or a backup"
+        }
+        "LayersNotFoundException" => "; layers of it are gone: push the same bytes again from a replica or a backup",
         "LimitExceededException" => "; the image has as many tags as ECR allows (1,000): remove some of the others",
         "KmsException" => "; check that the repository's key is enabled and that this identity may use it",
         _ => "",

@@ -166,6 +166,10 @@ impl HttpCharts {
         seen.created = entry.created;
         match self.fetch(entry).await {
             Err(Lack::NotFound(_)) => seen.presence = Presence::NotFound,
+            // It was answered: the archive is there, and not to be had.
+            Err(Lack::Unknown(fault)) if fault.cause == Cause::Blocked => {
+                seen.obstacles.push(Obstacle::NotPullable { detail: fault.detail });
+            }
             Err(Lack::Unknown(fault)) => return Err(fault),
             Ok(archive) if archive.digest != *digest => {
                 let detail = format!(

@@ -156,7 +156,7 @@ impl Web {
                 Ok(archive.finish())
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(self.lack(&answer, place, &what)),
-            _ => Err(Lack::Unknown(Fault::of(&answer, &what))),
+            _ => Err(Lack::Unknown(Fault::blocked(&answer, &what, None).unwrap_or_else(|| Fault::of(&answer, &what)))),
         }
     }
 

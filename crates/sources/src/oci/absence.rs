@@ -106,14 +106,12 @@ impl Manner {
 impl Registry {
     /// What an answer other than success says of what was asked for.
     pub(super) async fn lack(&self, repository: &Repository, asked: Asked<'_>, answer: &Answer, what: &str) -> Lack {
+        // A refusal by a rule, and "not in a form that you take", are no word about its absence.
+        if let Some(fault) = self.blocked(answer, what) {
+            return fault.into();
+        }
         if answer.status != StatusCode::NOT_FOUND || answer.elsewhere {
             return Fault::of(answer, what).into();
-        }
-        // "It is there, and not in a form that you take": no word about its absence.
-        if answer.error_message().is_some_and(|message| message.to_ascii_lowercase().contains("accept header")) {
-            let words = self.own_words(answer).map(|words| format!(": {words}")).unwrap_or_default();
-            let detail = format!("{what}: the registry has it, and not in a form that prodpin asks for{words}");
-            return Fault::new(Cause::Unsupported, detail).into();
         }
         let codes = answer.error_codes();
         if !codes.is_empty() {

@@ -153,7 +153,7 @@ async fn ask_blobs(registry: &Registry, repository: &Repository, frontier: Front
     while let Some((blob, answer)) = asked.next().await {
         match answer {
             Ok(answer) => found.note_blob(repository.name.as_str(), &blob, &answer),
-            Err(fault) => found.faults.push(fault),
+            Err(fault) => found.note(&blob, Trouble::Unknown(fault)),
         }
     }
 }

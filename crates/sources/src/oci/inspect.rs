@@ -37,6 +37,10 @@ pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest
             seen.gaps.push(Gap::new(scope.clone(), Cause::Malformed, detail.clone()));
             seen.obstacles.push(Obstacle::WrongBytes { detail });
         }
+        // It was told: it is there, and not to be had.
+        Err(Trouble::Unknown(fault)) if fault.cause == Cause::Blocked => {
+            seen.obstacles.push(Obstacle::NotPullable { detail: fault.detail });
+        }
         Err(Trouble::Unknown(fault)) => seen.gaps.push(fault.gap(scope.clone())),
     }
     look_at_pin(registry, repository, digest, &mut seen).await;
@@ -62,6 +66,8 @@ async fn look_at_pin(registry: &Registry, repository: &Repository, digest: &Dige
     let pin = Pin::of(digest);
     let (state, disagreement) = match named_by_pin(registry, repository, digest).await {
         Ok(named) => named,
+        // The rule that keeps the target back keeps back what its pin names, too: that is told already.
+        Err(fault) if fault.cause == Cause::Blocked && seen.presence != Presence::Present => return,
         Err(fault) => {
             seen.gaps.push(fault.gap(Scope::Artifact(seen.artifact.clone())));
             return;

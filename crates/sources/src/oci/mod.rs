@@ -19,6 +19,7 @@
 mod absence;
 mod auth;
 mod blobs;
+mod blocked;
 mod challenge;
 mod closure;
 mod credentials;

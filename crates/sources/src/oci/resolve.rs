@@ -29,7 +29,7 @@ impl Registry {
             // A HEAD has no body to tell a registry's 404 from a proxy's: the GET has.
             StatusCode::NOT_FOUND => {}
             status if head_not_offered(status) => {}
-            _ => return Err(Fault::of(&answer, &what())),
+            _ => return Err(self.blocked(&answer, &what()).unwrap_or_else(|| Fault::of(&answer, &what()))),
         }
         self.resolve_by_bytes(repository, tag).await
     }

@@ -116,6 +116,15 @@ impl State {
         if request.method == "GET" && self.find(gone_to_get).is_some() {
             return Reply::error(404, if path.contains("/blobs/") { "BLOB_UNKNOWN" } else { "MANIFEST_UNKNOWN" });
         }
+        if let Some((status, code, message)) = self.find(|lie| match lie {
+            Lie::Blocked(part, status, code, message) if path.contains(part.as_str()) => {
+                Some((*status, *code, *message))
+            }
+            _ => None,
+        }) {
+            let body = format!(r#"{{"errors":[{{"code":"{code}","message":"{message}"}}]}}"#);
+            return Reply::new(status, "application/json", body);
+        }
         let not_acceptable = |lie: &Lie| {
             matches!(lie, Lie::NotAcceptable(tag) if path.ends_with(&format!("/manifests/{tag}"))).then_some(())
         };

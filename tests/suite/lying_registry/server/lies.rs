@@ -113,6 +113,8 @@ pub(crate) enum Lie {
     GetServes(String, Digest),
     /// This tag's manifest is there, and not in a form that the client takes.
     NotAcceptable(&'static str),
+    /// F119: such paths are refused with this status, code and message, by a rule and not for lack of credentials.
+    Blocked(String, u16, &'static str, &'static str),
     /// HEAD of a blob is answered with this status.
     BlobHead(u16),
     /// HEAD of a blob tells this length, or none.

@@ -42,5 +42,8 @@ pub fn next_step(cause: Cause) -> &'static str {
         Cause::Suspicious => {
             "find out what happened before anything else: lost access looks like this, and so does a mass deletion"
         }
+        Cause::Blocked => {
+            "see which rule of the registry keeps it from being pulled (a vulnerability gate, a quarantine), and exempt it"
+        }
     }
 }

@@ -18,7 +18,7 @@ use super::input::Input;
 use super::mutation::Mutation;
 use super::prospects::Prospects;
 use super::workloads::workload_findings;
-use super::{access, collision, doubt, drift, evidence, mutability, refusals, witness};
+use super::{access, collision, doubt, drift, evidence, mutability, refusals, requirements, witness};
 
 pub use gap::{gap_finding, next_step};
 
@@ -88,6 +88,7 @@ pub(super) fn findings(
     let doubt = doubt::finding(input.selection, input.rules.keep, input.inspections, draft, &report.targets);
     found.add(doubt);
     found.add(pin::unproven(input, draft, report));
+    found.add(requirements::findings(draft, input.pins.require, report));
     found.add(target::depth(input, draft, report));
     found.add(gap::incomplete(draft, report));
     found

@@ -7,7 +7,7 @@ use crate::decide::draft::{Draft, name_of, names};
 use crate::decide::facts::Facts;
 use crate::decide::input::Input;
 use crate::decide::prospects::Prospects;
-use crate::decide::{charts, collision, commands, evidence, forecast};
+use crate::decide::{charts, collision, commands, evidence, forecast, not_pullable};
 use crate::model::{Code, Finding, Obstacle, Retention, RunningReference, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
@@ -27,7 +27,8 @@ pub(super) fn findings(
         draft.of_target(target, Code::LifecycleCollision, severity, message, remedy)
     });
     let obstacles = target.obstacles.iter().filter_map(|obstacle| judged.obstacle(obstacle));
-    collision.into_iter().chain(obstacles).chain(judged.failed()).collect()
+    let unpullable = not_pullable::finding(draft, &judged.name, target);
+    collision.into_iter().chain(obstacles).chain(unpullable).chain(judged.failed()).collect()
 }
 
 /// One target, and what it is judged by.
@@ -89,6 +90,8 @@ impl Judged<'_> {
             // Told once for the repository.
             | Obstacle::PartsUnpinned { .. }
             | Obstacle::Unproven { .. } => return None,
+            // Told together, whatever the number of parts.
+            Obstacle::NotPullable { .. } => return None,
         };
         Some(draft.of_target(target, code, severity, message, remedy))
     }
@@ -227,7 +230,7 @@ pub(super) fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryRepo
         )
     };
     let remedy = if lost {
-        "bring back what is missing, or release again"
+        "bring back what is not intact as its own finding says; each new release adds one"
     } else {
         "nothing to do: the number grows with each release"
     };

@@ -1,0 +1,56 @@
+//! What the policy requires rollback targets to survive, beyond what protected means (`require`), and what falls short.
+
+use crate::model::{Answer, Code, Finding, Loss, Required, Severity, Survival};
+use crate::outcome::report::{RepositoryReport, TargetReport};
+
+use super::draft::{Draft, name_of};
+
+/// One finding for each loss that is required to be survived and is not, whatever the number of targets. Unknown falls
+/// short too.
+pub(super) fn findings(draft: Draft<'_>, required: Required, report: &RepositoryReport) -> Vec<Finding> {
+    required.iter().filter_map(|loss| finding(draft, loss, report)).collect()
+}
+
+fn finding(draft: Draft<'_>, loss: Loss, report: &RepositoryReport) -> Option<Finding> {
+    let all = report.targets.iter().filter_map(|target| Some((target, target.survives.as_ref()?.of(loss))));
+    let (short, unknown): (Vec<Short<'_>>, Vec<Short<'_>>) = all
+        .filter(|(_, survival)| survival.answer != Answer::Yes)
+        .partition(|(_, survival)| survival.answer == Answer::No);
+    let count = report.targets.len();
+    let told = [told(&short, count, "not survived by"), told(&unknown, count, "not known to be survived by")];
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    if told.is_empty() {
+        return None;
+    }
+    let message = format!("the policy requires {loss}: it is {}", told.join("; and "));
+    let finding = draft.finding(Code::RequirementUnmet, Severity::Medium, message, remedy(loss));
+    Some(finding.naming(loss.as_str()))
+}
+
+type Short<'t> = (&'t TargetReport, &'t Survival);
+
+/// `not survived by 2 of 5 rollback targets, v1.0 first: why`.
+fn told(short: &[Short<'_>], of: usize, what: &str) -> Option<String> {
+    let (first, survival) = short.first()?;
+    Some(format!("{what} {} of {of} rollback targets, {} first: {}", short.len(), name_of(first), survival.why))
+}
+
+const fn remedy(loss: Loss) -> &'static str {
+    match loss {
+        Loss::TagCleanup => "run `prodpin enforce`, so that each target has a pin",
+        Loss::UntaggedCleanup => {
+            "run `prodpin enforce`, and keep cleanups of untagged manifests from this repository where images below an \
+             index have no tag of their own"
+        }
+        Loss::LifecycleRules => {
+            "exempt tags prod-pinned-* from the rule; `prodpin forecast` shows which rule reaches what, and when"
+        }
+        Loss::DeletionByDigest => {
+            "keep releases where a lock holds them: a bucket with Object Lock, where prodpin places legal holds; or take \
+             deletion-by-digest out of `require`"
+        }
+        Loss::LossOfRegistry => {
+            "keep a copy of each release outside this registry; or take loss-of-registry out of `require`"
+        }
+    }
+}

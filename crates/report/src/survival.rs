@@ -1,0 +1,147 @@
+//! What the rollback targets of each source survive, and the weakest link of each, in one line.
+
+use std::collections::BTreeMap;
+
+use super::phrase::Phrase;
+use prodpin_core::model::{Answer, Loss, SourceName};
+use prodpin_core::outcome::report::RepositoryReport;
+
+/// So many sources are told one by one.
+const SHOWN: usize = 10;
+
+/// Source by source. There are as many as the policy names.
+#[derive(Debug, Default)]
+pub(super) struct BySource(BTreeMap<SourceName, Targets>);
+
+/// The targets of one source.
+#[derive(Debug, Default)]
+struct Targets {
+    total: u64,
+    losses: [Tally; Loss::ALL.len()],
+}
+
+/// How many of them do not survive one kind of loss, or are not known to, and why the first of them does not.
+#[derive(Debug, Default)]
+struct Tally {
+    no: u64,
+    unknown: u64,
+    why_not: Option<String>,
+    why_unknown: Option<String>,
+}
+
+impl BySource {
+    /// Takes in the targets of one repository. A program before told nothing of them.
+    pub(super) fn add(&mut self, report: &RepositoryReport) {
+        for survives in report.targets.iter().filter_map(|target| target.survives.as_ref()) {
+            let of = self.0.entry(report.source.clone()).or_default();
+            of.total += 1;
+            for (loss, tally) in Loss::ALL.into_iter().zip(&mut of.losses) {
+                let survival = survives.of(loss);
+                let (count, why) = match survival.answer {
+                    Answer::Yes => continue,
+                    Answer::No => (&mut tally.no, &mut tally.why_not),
+                    Answer::Unknown => (&mut tally.unknown, &mut tally.why_unknown),
+                };
+                *count += 1;
+                why.get_or_insert_with(|| survival.why.clone());
+            }
+        }
+    }
+
+    /// A line for each source, the weakest first.
+    pub(super) fn told(&self) -> Vec<Phrase> {
+        let mut sources: Vec<(&SourceName, &Targets)> = self.0.iter().collect();
+        sources.sort_by_key(|(_, targets)| targets.weakest());
+        sources
+            .into_iter()
+            .take(SHOWN)
+            .map(|(source, targets)| Phrase::name(source.as_str()).say(": ").then(targets.told()))
+            .collect()
+    }
+
+    /// How many sources are not told of.
+    pub(super) fn more(&self) -> u64 {
+        self.0.len().saturating_sub(SHOWN) as u64
+    }
+}
+
+impl Targets {
+    /// The place of the most ordinary loss that not all of them survive.
+    fn weakest(&self) -> usize {
+        self.losses.iter().position(|tally| tally.no + tally.unknown > 0).unwrap_or(Loss::ALL.len())
+    }
+
+    fn told(&self) -> Phrase {
+        let weakest = self.weakest();
+        let all = Phrase::default().counted(self.total, "target", "targets");
+        let survived = Phrase::joined(Loss::ALL[..weakest].iter().map(|loss| Phrase::said(loss.words())), ", ");
+        let (Some(loss), Some(tally)) = (Loss::ALL.get(weakest), self.losses.get(weakest)) else {
+            return Phrase::default().counted(self.total, "target survives ", "targets survive ").then(survived);
+        };
+        let (count, what, why) = match tally.no {
+            0 => (tally.unknown, ", not known to be survived by ", &tally.why_unknown),
+            no => (no, ", not survived by ", &tally.why_not),
+        };
+        let link = Phrase::said("the weakest link is ")
+            .say(loss.words())
+            .say(what)
+            .number(count)
+            .say(" of ")
+            .then(all)
+            .say(": ")
+            .then(Phrase::sentence(why.as_deref().unwrap_or_default()));
+        if weakest == 0 { link } else { link.say(" (all survive ").then(survived).say(")") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prodpin_core::model::{Cause, Digest, Gap, RepositoryKey, Scope, Survival, Survives};
+    use prodpin_core::outcome::report::{PinReport, TargetReport};
+
+    fn row(source: &str, survives: impl IntoIterator<Item = Option<Survives>>) -> RepositoryReport {
+        let key = RepositoryKey { source: source.parse().unwrap(), name: "api".parse().unwrap() };
+        let mut report = RepositoryReport::unread(key, 5, Gap::new(Scope::Repository, Cause::TimedOut, ""));
+        report.targets.extend(survives.into_iter().map(|survives| TargetReport {
+            artifact: Digest::of(b"x").into(),
+            rank: None,
+            references: vec![],
+            reasons: vec![],
+            running: false,
+            pin: PinReport::Present,
+            restorable: None,
+            protected: None,
+            obstacles: vec![],
+            survives,
+            parts: None,
+        }));
+        report
+    }
+
+    #[test]
+    fn each_source_has_its_weakest_link_and_the_weakest_comes_first() {
+        let all = || Survives::all(&Survival::yes("it is held"));
+        let by_digest = || Survives { deletion_by_digest: Survival::unknown("it cannot be read"), ..all() };
+        let unpinned = || Survives { tag_cleanup: Survival::no("it has no pin"), ..by_digest() };
+        let mut sources = BySource::default();
+        sources.add(&row("held", [Some(all())]));
+        sources.add(&row("shop", [Some(by_digest()), Some(by_digest())]));
+        sources.add(&row("web", [Some(by_digest()), Some(unpinned()), None]));
+        sources.add(&row("before", [None]));
+        let told: Vec<String> = sources.told().iter().map(Phrase::terminal).collect();
+        assert_eq!(
+            told,
+            [
+                "web: the weakest link is tag cleanup, not survived by 1 of 2 targets: it has no pin",
+                "shop: the weakest link is deletion by digest, not known to be survived by 2 of 2 targets: it cannot be \
+                 read (all survive tag cleanup, untagged cleanup, lifecycle rules)",
+                "held: 1 target survives tag cleanup, untagged cleanup, lifecycle rules, deletion by digest, loss of the \
+                 registry",
+            ]
+        );
+        assert_eq!(sources.more(), 0);
+        (0..20).for_each(|number| sources.add(&row(&format!("s{number}"), [Some(all())])));
+        assert_eq!((sources.told().len(), sources.more()), (SHOWN, 13));
+    }
+}
