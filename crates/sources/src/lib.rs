@@ -4,6 +4,7 @@
 //! Every source, the in-memory one included, passes the same contract suite (`tests/suite/contract.rs`).
 
 mod closure;
+pub mod content;
 pub mod ecr;
 pub mod helm;
 mod manifest;
@@ -158,6 +159,11 @@ pub trait Inventory: Send + Sync {
 
     /// Policy patterns that matched no repository, once `repositories` has been read to its end.
     fn unmatched_patterns(&self) -> Vec<String>;
+
+    /// Reading bytes for a copy elsewhere; none where this source has no way to.
+    fn content(&self) -> Option<&dyn content::Content> {
+        None
+    }
 }
 
 /// Pinning in a source: the only write prodpin makes, but for the rule that makes pins hold, where the policy asks for

@@ -10,6 +10,7 @@
 //! - `absence` judges what a 404 proves;
 //! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
 //! - `manifests` holds what was fetched, so that each is fetched once;
+//! - `content` reads bytes for a vault, and `restore` puts them back;
 //! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
 //!
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
@@ -20,6 +21,7 @@ mod auth;
 mod blobs;
 mod challenge;
 mod closure;
+mod content;
 mod credentials;
 mod docker_config;
 mod host;
@@ -32,6 +34,7 @@ mod pin;
 mod recognise;
 mod registry;
 mod resolve;
+mod restore;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -46,6 +49,7 @@ use self::credentials::Keys;
 use self::host::RegistryHost;
 use self::pin::Pins;
 use self::registry::Registry;
+use super::content::Content;
 use super::matched::Matched;
 use super::{Inventory, OpenOptions, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
@@ -58,6 +62,7 @@ use prodpin_net::http::wire::Wire;
 use prodpin_net::http::{answer, fault, place, redirect, surroundings, wire};
 use prodpin_policy::OciConfig;
 
+pub use self::restore::{Restorer, open_to_restore};
 pub use prodpin_net::http::{Environment, Surroundings, Throttles, Timing};
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.
@@ -102,6 +107,29 @@ pub fn open_in(
     options: &OpenOptions,
     surroundings: &Surroundings,
 ) -> Result<Source, OciError> {
+    let registry = Arc::new(registry_of(name, config, options, surroundings, false)?);
+    let inventory = inventory(&registry, config);
+    let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
+    Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
+}
+
+fn inventory(registry: &Arc<Registry>, config: &OciConfig) -> OciInventory {
+    OciInventory {
+        registry: Arc::clone(registry),
+        patterns: config.repositories.clone(),
+        matched: Matched::default(),
+        stated: config.cleanup,
+    }
+}
+
+/// `restores` says whether what a vault kept may be put back there.
+fn registry_of(
+    name: &SourceName,
+    config: &OciConfig,
+    options: &OpenOptions,
+    surroundings: &Surroundings,
+    restores: bool,
+) -> Result<Registry, OciError> {
     let host = RegistryHost::new(&config.url)?;
     let keys = Keys::find(name, config, &host, surroundings, options.deadline)?;
     let realms = config.token_realms.iter().map(String::as_str);
@@ -112,16 +140,8 @@ pub fn open_in(
     let timing = surroundings.timing.clone();
     let wire = Wire::new(http, dialer, throttle, timing, options.deadline, options.write);
     let auth = Auth::new(keys, config.token_realms.clone());
-    let registry =
-        Arc::new(Registry::new(host, wire, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })?);
-    let inventory = OciInventory {
-        registry: Arc::clone(&registry),
-        patterns: config.repositories.clone(),
-        matched: Matched::default(),
-        stated: config.cleanup,
-    };
-    let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
-    Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
+    let wire = if restores { wire.restoring() } else { wire };
+    Registry::new(host, wire, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
 }
 
 impl From<ClientError> for OciError {
@@ -273,5 +293,9 @@ impl Inventory for OciInventory {
 
     fn unmatched_patterns(&self) -> Vec<String> {
         self.matched.lacking(&self.patterns)
+    }
+
+    fn content(&self) -> Option<&dyn Content> {
+        Some(self)
     }
 }
