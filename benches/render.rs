@@ -94,6 +94,7 @@ fn row(number: usize, started: Timestamp) -> Row {
             restorable: Some(true),
             protected: Some(true),
             obstacles: vec![],
+            vault: None,
         }
     };
     let repository = RepositoryReport {

@@ -71,6 +71,7 @@ pub(crate) fn target(rank: u32, artifact: ArtifactId, tag: &str) -> TargetReport
         restorable: Some(true),
         protected: Some(true),
         obstacles: vec![],
+        vault: None,
     }
 }
 

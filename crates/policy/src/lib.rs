@@ -24,6 +24,7 @@ mod secret;
 mod signal;
 mod source;
 mod tree;
+mod vault;
 mod waivers;
 
 use std::collections::BTreeMap;
@@ -75,6 +76,8 @@ pub struct Policy {
     pub may_move: NamePatterns,
     /// What is allowed about pins.
     pub pins: PinPolicy,
+    /// Where copies of rollback targets are kept, if anywhere.
+    pub vault: Option<LedgerLocation>,
     /// The severity from which findings decide the exit status.
     pub fail_on: Severity,
     /// Findings that somebody answers for.

@@ -154,6 +154,7 @@ impl Question<'_> {
                 restorable: Some(false),
                 protected: Some(false),
                 obstacles: vec![Obstacle::Missing],
+                vault: None,
             };
             let told = targets.iter().any(|target| target.artifact == release.artifact);
             let counts = is_proven(&release) || !proven;

@@ -56,6 +56,7 @@ mod seen_order;
 mod source;
 mod spelling;
 mod unread;
+pub mod vault;
 mod waive;
 mod wildcard;
 mod window;

@@ -87,6 +87,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             restorable: verdict.restorable,
             protected: verdict.protected,
             obstacles: verdict.obstacles,
+            vault: None,
         });
     }
     let report = &mut plan.report;

@@ -158,6 +158,8 @@ codes! {
     LedgerStateDamaged = "ledger-state-damaged",
     /// Files stand among the ledger's commits that are none: somebody else writes there, or a commit was changed.
     LedgerForeignFiles = "ledger-foreign-files",
+    /// The vault does not hold every rollback target whole.
+    VaultIncomplete = "vault-incomplete",
 }
 
 impl Code {
@@ -207,7 +209,8 @@ impl Code {
             | Self::LedgerHistoryMissing
             | Self::PinUnknown
             | Self::LedgerStateDamaged
-            | Self::LedgerForeignFiles => false,
+            | Self::LedgerForeignFiles
+            | Self::VaultIncomplete => false,
         }
     }
 

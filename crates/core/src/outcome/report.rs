@@ -409,6 +409,21 @@ pub struct TargetReport {
     pub protected: Option<bool>,
     /// What stands in the way.
     pub obstacles: Vec<Obstacle>,
+    /// Whether the vault holds it whole, where the policy names one. Left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultState>,
+}
+
+/// What the vault holds of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VaultState {
+    /// Every manifest, read and hashed, and every blob, of the right size.
+    Kept,
+    /// Not all of it.
+    Missing,
+    /// Could not be told.
+    Unknown,
 }
 
 /// The state of a target's pin after the run.

@@ -9,6 +9,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::answer::Answer;
+use super::closure::Trouble;
 use super::fault::Fault;
 use super::pin::Pins;
 use super::redirect::Redirects;
@@ -16,7 +17,7 @@ use super::registry::{Registry, Repository};
 use super::wire::{Call, Extras, Purpose};
 use super::{OciError, OpenOptions, Surroundings, inventory, registry_of};
 use crate::Source;
-use prodpin_core::model::{Digest, RepositoryName, SourceName, Tag};
+use prodpin_core::model::{Digest, PartAnswer, PartProof, RepositoryName, Served, SourceName, Tag, judge_part};
 use prodpin_policy::OciConfig;
 
 /// The most that is read of an answer to a write.
@@ -51,6 +52,31 @@ pub fn open_to_restore(
 }
 
 impl Restorer {
+    /// Whether a manifest is served now, by its bytes.
+    pub async fn has_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, Fault> {
+        let repository = self.registry.repository(repository)?;
+        match self.registry.get_by_digest(&repository, digest).await {
+            Ok(_) => Ok(true),
+            // Other bytes under its name are not it.
+            Err(Trouble::NotFound | Trouble::WrongBytes(_)) => Ok(false),
+            Err(Trouble::Unknown(fault)) => Err(fault),
+        }
+    }
+
+    /// Whether a blob is served, by its first byte and its size: a HEAD may be answered from memory (F130).
+    pub async fn has_blob(&self, repository: &RepositoryName, digest: &Digest, size: u64) -> Result<bool, Fault> {
+        let repository = self.registry.repository(repository)?;
+        let answer = self.registry.ask_blob(&repository, digest).await?;
+        judged(digest, size, &answer)
+    }
+
+    /// The same, whatever was answered before.
+    pub async fn has_blob_now(&self, repository: &RepositoryName, digest: &Digest, size: u64) -> Result<bool, Fault> {
+        let repository = self.registry.repository(repository)?;
+        let answer = self.registry.look_at_blob(&repository, digest).await?;
+        judged(digest, size, &answer)
+    }
+
     /// Begins to upload a blob. A registry that looks for the digest elsewhere by itself answers that it is there.
     pub async fn begin(&self, repository: &RepositoryName, digest: &Digest, mount: bool) -> Result<Upload, Fault> {
         let repository = self.registry.repository(repository)?;
@@ -204,6 +230,16 @@ impl Restorer {
                 url.host_str().unwrap_or_default()
             ))),
         }
+    }
+}
+
+/// Whether an answer proves a blob, or proves that it is not there.
+fn judged(digest: &Digest, size: u64, answer: &PartAnswer) -> Result<bool, Fault> {
+    match judge_part(digest, size, answer).0 {
+        PartProof::Whole => Ok(true),
+        PartProof::Absent | PartProof::Broken(_) => Ok(false),
+        PartProof::Unknown(_) if matches!(answer.served, Served::BrokeOff | Served::NotFoundElsewhere) => Ok(false),
+        PartProof::Unknown(detail) => Err(Fault::malformed(format!("blob {digest}: {detail}"))),
     }
 }
 
