@@ -14,7 +14,9 @@ mod repository;
 mod session;
 mod setup;
 mod signalled;
+mod restore;
 mod stop;
+mod vault;
 mod wanted;
 mod witness;
 
@@ -34,6 +36,7 @@ use self::setup::LookAhead;
 
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
+pub use self::restore::{Found, RestoreOptions, Restoration, restore};
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
 pub use self::stop::{CutOff, Stop};
 pub use self::wanted::{Unmatched, Wanted};
@@ -188,5 +191,6 @@ async fn carry_out(
     if !ended_early {
         post_check::look_again(policy, &setup, &mut recorder, stop, &mut over).await?;
     }
+    vault::keep(policy.vault.as_ref(), &setup, &mut recorder, stop, &mut over).await?;
     recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await
 }

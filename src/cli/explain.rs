@@ -59,6 +59,7 @@ pages! {
     PinUnknown = "pin-unknown",
     LedgerStateDamaged = "ledger-state-damaged",
     LedgerForeignFiles = "ledger-foreign-files",
+    VaultIncomplete = "vault-incomplete",
 }
 
 /// Prints the page about one code, or every code with what it means.

@@ -62,7 +62,7 @@ use prodpin_net::http::wire::Wire;
 use prodpin_net::http::{answer, fault, place, redirect, surroundings, wire};
 use prodpin_policy::OciConfig;
 
-pub use self::restore::{Restorer, Upload, open_to_restore};
+pub use self::restore::{Restorer, Upload, open_to_look, open_to_restore};
 pub use prodpin_net::http::{Environment, Surroundings, Throttles, Timing};
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.

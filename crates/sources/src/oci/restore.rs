@@ -51,6 +51,18 @@ pub fn open_to_restore(
     Ok((Source { inventory, protector, rehearsal: None }, Restorer { registry }))
 }
 
+/// The same for looking only: its wire sends nothing that could write.
+pub fn open_to_look(
+    name: &SourceName,
+    config: &OciConfig,
+    options: &OpenOptions,
+    surroundings: &Surroundings,
+) -> Result<(Source, Restorer), OciError> {
+    let registry = Arc::new(registry_of(name, config, options, surroundings, false)?);
+    let inventory = Arc::new(inventory(&registry, config));
+    Ok((Source { inventory, protector: None, rehearsal: None }, Restorer { registry }))
+}
+
 impl Restorer {
     /// Whether a manifest is served now, by its bytes.
     pub async fn has_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, Fault> {
