@@ -274,8 +274,8 @@ pub(super) struct ReadyArguments {
     #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
     pub(super) format: Option<ReadyFormat>,
 
-    /// Exit with 3 for answers of this severity or above: a service that cannot be rolled back is critical, an unknown one high
-    /// [default: the policy's, else high]
+    /// Exit with 3 for answers of this severity or above: a service that cannot be rolled back, or is in danger, is critical;
+    /// an unknown one, or no service at all, high; one without an earlier release low [default: the policy's, else high]
     #[arg(long, value_name = "SEVERITY", env = "PRODPIN_FAIL_ON", value_parser = read_severity, hide_env_values = true)]
     pub(super) fail_on: Option<Severity>,
 

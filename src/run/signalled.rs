@@ -79,7 +79,7 @@ impl Setup {
         let production = self.production().await;
         match self.asking.anew.get() {
             Some(anew) => anew.get(key).map_or(&[], Vec::as_slice),
-            None => production.of(key),
+            None => production.of_repository(key),
         }
     }
 
@@ -258,7 +258,8 @@ impl Production {
         let mut lacking = BTreeMap::new();
         for (key, running) in later {
             let present = |running: &&Running| running.runs_or_is_wanted();
-            let known: BTreeSet<_> = self.of(key).iter().filter(present).map(|known| &known.reference).collect();
+            let known: BTreeSet<_> =
+                self.of_repository(key).iter().filter(present).map(|known| &known.reference).collect();
             let new: BTreeSet<_> = running.iter().filter(present).map(|running| &running.reference).collect();
             let new: Vec<RunningReference> = new.difference(&known).map(|reference| (*reference).clone()).collect();
             if !new.is_empty() {
@@ -268,7 +269,7 @@ impl Production {
         lacking
     }
 
-    fn of(&self, key: &RepositoryKey) -> &[Running] {
+    fn of_repository(&self, key: &RepositoryKey) -> &[Running] {
         self.running.get(key).map_or(&[], Vec::as_slice)
     }
 

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::left_out;
+use crate::left_out::left_out;
 use crate::place::{Estate, Place, Ran, finish};
 
 /// Runs a shell script in which a file system of its own may be mounted at `$MOUNT`. None where that is not allowed.

@@ -11,6 +11,8 @@ mod forged;
 mod hanging;
 mod keys;
 mod killed;
+#[path = "../support/left_out.rs"]
+mod left_out;
 mod memory;
 mod paths;
 mod place;
@@ -20,9 +22,3 @@ mod push;
 mod registry;
 #[path = "../support/serve.rs"]
 mod serve;
-
-/// Says on the terminal that something was left out, past the test harness, which would swallow it.
-fn left_out(what: &str, why: &str) {
-    use std::io::Write as _;
-    let _ = std::io::stderr().write_all(format!("left out: {what}: {why}\n").as_bytes());
-}

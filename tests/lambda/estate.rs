@@ -1,7 +1,7 @@
 //! The deployed function from end to end, on a stand-in of AWS that others wrote: an image or an object is replaced, the
 //! event comes, and the finding and the alert are there within seconds, after one repository was read.
 
-#![allow(clippy::print_stderr, reason = "a test that is left out says so, and one that measures says what")]
+#![allow(clippy::print_stderr, reason = "a test that measures says what")]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use prodpin::model::Digest;
 use prodpin::sources::memory::{Content, image};
 use serde_json::{Value, json};
 
+use crate::left_out::left_out;
 use crate::runtime_api::{Answered, RuntimeApi};
 use crate::{Bootstrap, ECR_PUSH, ENOUGH, RULE, command, event, failed, ran};
 
@@ -210,7 +211,7 @@ fn stand_in() -> Option<String> {
     let url = std::env::var("PRODPIN_TEST_S3").ok();
     if url.is_none() {
         assert!(std::env::var_os("PRODPIN_TEST_REQUIRED").is_none(), "PRODPIN_TEST_S3 is not set");
-        eprintln!("left out: the function on a stand-in of AWS: PRODPIN_TEST_S3 is not set; run tests/run.sh");
+        left_out("the function on a stand-in of AWS", "PRODPIN_TEST_S3 is not set; run tests/run.sh");
     }
     url
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends; not only in functions marked as tests")]
 
 mod estate;
+#[path = "../support/left_out.rs"]
+mod left_out;
 #[path = "../support/push.rs"]
 mod push;
 #[path = "../support/registry.rs"]

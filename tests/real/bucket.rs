@@ -13,7 +13,7 @@ use aws_sdk_s3::types::{
 use futures::StreamExt;
 use prodpin::decide::forecast::s3::{Objects, threats};
 use prodpin::model::{
-    ArtifactId, Closure, Due, Effect, NamePatterns, ObservedTag, Obstacle, PinState, Presence, RepositoryName,
+    ArtifactId, Cause, Closure, Due, Effect, NamePatterns, ObservedTag, Obstacle, PinState, Presence, RepositoryName,
     Resolution, Retention, SettingFacts, Snapshot, Tag, Threat, Versioning,
 };
 use prodpin::policy::S3Config;
@@ -76,6 +76,29 @@ impl Bed {
 
     async fn delete_version(&self, key: &str, version: &str) -> bool {
         self.client.delete_object().bucket(&self.bucket).key(key).version_id(version).send().await.is_ok()
+    }
+
+    /// All that a write could change: settings, versions, markers, and what each version holds, carries and is held by.
+    async fn whole(&self) -> String {
+        let (client, name) = (&self.client, &self.bucket);
+        let listed = client.list_object_versions().bucket(name).send().await.unwrap();
+        // The stand-in answers this one in a shape that the SDK does not read: then it says nothing, both times.
+        let versioning = client.get_bucket_versioning().bucket(name).send().await.ok();
+        let versioning = versioning.and_then(|read| read.status().cloned());
+        let lifecycle = client.get_bucket_lifecycle_configuration().bucket(name).send().await.ok();
+        let mut lines = vec![format!("{versioning:?} {:?}", lifecycle.map(|read| read.rules().to_vec()))];
+        for marker in listed.delete_markers() {
+            lines.push(format!("marker {:?} {:?}", marker.key(), marker.version_id()));
+        }
+        for version in listed.versions() {
+            let (key, id) = (version.key().unwrap(), version.version_id().unwrap());
+            let hold = client.get_object_legal_hold().bucket(name).key(key).version_id(id).send().await.ok();
+            let hold = hold.and_then(|read| read.legal_hold().and_then(|hold| hold.status().cloned()));
+            let hold = hold.map_or_else(|| "none".to_owned(), |status| status.to_string());
+            let tags = client.get_object_tagging().bucket(name).key(key).version_id(id).send().await.unwrap();
+            lines.push(format!("{key} {id} {:?} legal hold {hold} tags {:?}", version.e_tag(), tags.tag_set()));
+        }
+        lines.join("\n")
     }
 
     async fn source(&self, write: bool, page_size: i32) -> Source {
@@ -217,7 +240,9 @@ async fn a_pinned_version_cannot_be_deleted_and_a_second_pin_changes_nothing_i13
     let hidden = source.inventory.inspect(&api(), &artifact).await;
     assert_eq!((hidden.pin, hidden.obstacles), (PinState::Present, vec![Obstacle::Hidden { marker }]));
     let missing = protector.pin(&api(), &version_of(key, "00000000-0000-0000-0000-000000000000")).await;
-    assert!(missing.is_err());
+    // The stand-in answers 500 about versions that it never had.
+    let failure = missing.unwrap_err();
+    assert!(matches!(failure.cause, Cause::NotFound | Cause::Unreachable), "{failure}");
 }
 
 #[tokio::test]
@@ -268,7 +293,8 @@ async fn an_unversioned_key_written_again_is_another_artifact_b57() {
     assert_eq!(source.inventory.look_up(&api(), &key.parse().unwrap()).await.0, Resolution::Artifact(second.clone()));
     assert_eq!(source.inventory.inspect(&api(), &first).await.presence, Presence::NotFound);
     assert_eq!(source.inventory.created(&api(), &first).await, None);
-    assert!(protector.pin(&api(), &first).await.is_err());
+    let failure = protector.pin(&api(), &first).await.unwrap_err();
+    assert_eq!(failure.cause, Cause::Refused, "other bytes are there now: {failure}");
     assert_eq!(source.inventory.inspect(&api(), &second).await.pin, PinState::Unsupported { marked: false });
 
     bed.versioning(BucketVersioningStatus::Suspended).await;
@@ -321,12 +347,19 @@ async fn audit_changes_nothing_i17() {
     let artifact = version_of(key, &bed.put(key, "kept").await.unwrap());
     let source = bed.source(false, 1).await;
     assert!(source.protector.is_none());
+    let before = bed.whole().await;
+    assert!(before.contains(key) && before.contains("legal hold none") && before.contains("tags []"), "{before}");
     for _ in 0..2 {
         source.inventory.settings().await;
         assert_eq!(source.inventory.repositories().count().await, 1);
         assert_eq!(source.inventory.observe(&api()).await.tags.len(), 1);
         assert_eq!(source.inventory.inspect(&api(), &artifact).await.pin, PinState::Absent);
     }
+    assert_eq!(bed.whole().await, before, "an audit wrote something");
+    // The same comparison sees a pin, so it would have seen one that the audit made.
+    let pinned = bed.source(true, 1).await.protector.unwrap().pin(&api(), &artifact).await;
+    assert_eq!(pinned.map_err(|failure| failure.detail), Ok(()));
+    assert_ne!(bed.whole().await, before, "this comparison would see no write at all");
 }
 
 #[tokio::test]

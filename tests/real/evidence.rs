@@ -13,7 +13,7 @@ use prodpin::sources::{OpenOptions, Source};
 use tempfile::TempDir;
 
 use crate::servers::open_registry;
-use crate::support::contract::left_out;
+use crate::support::left_out::left_out;
 use crate::support::push::Pusher;
 
 /// A registry of a test's own, ended with it.

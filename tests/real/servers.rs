@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::sync::{Mutex, PoisonError};
 
-use crate::support::contract::left_out;
+use crate::support::left_out::left_out;
 
 /// A running server.
 #[derive(Debug, Clone)]

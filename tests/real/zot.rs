@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::evidence::free_port;
-use crate::support::contract::left_out;
+use crate::support::left_out::left_out;
 use crate::support::push::Pusher;
 
 /// A server in a folder of its own, ended with the test.

@@ -1,5 +1,7 @@
 //! `waivers:`, `alerts:` and `security_hub:` in the policy: what they mean, and what is refused.
 
+use std::collections::BTreeSet;
+
 use prodpin::model::{Code, Order, Severity};
 use prodpin::policy::{Channel, Policy, parse};
 
@@ -154,4 +156,30 @@ fn the_annotated_policy_s_waivers_and_alerts_are_what_they_say() {
     let policy = read(&format!("waivers:\n{lines}")).unwrap();
     assert_eq!((policy.waivers.len(), policy.alerts.len()), (1, 4));
     assert!(policy.security_hub.is_some());
+}
+
+/// All that a schema calls a property, at whatever depth.
+fn properties(schema: &serde_json::Value, found: &mut BTreeSet<String>) {
+    match schema {
+        serde_json::Value::Object(fields) => {
+            let named = fields.get("properties").and_then(serde_json::Value::as_object);
+            found.extend(named.into_iter().flat_map(|named| named.keys().cloned()));
+            fields.values().for_each(|field| properties(field, found));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| properties(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_annotated_policy_shows_every_key() {
+    let annotated = include_str!("../../policies/prodpin.yaml");
+    let mut keys = BTreeSet::new();
+    properties(&serde_json::from_str(include_str!("../../policies/prodpin.schema.json")).unwrap(), &mut keys);
+    assert!(keys.len() > 60, "{keys:?}");
+    let is_shown = |key: &str| {
+        annotated.match_indices(&format!("{key}:")).any(|(at, _)| annotated[..at].ends_with([' ', '\n', '{']))
+    };
+    let missing: Vec<&String> = keys.iter().filter(|key| !is_shown(key)).collect();
+    assert!(missing.is_empty(), "`prodpin init` does not show {missing:?}");
 }

@@ -45,7 +45,8 @@ fn references(message: &Value) -> Vec<&str> {
 }
 
 async fn debts(estate: &Estate) -> usize {
-    Ledger::open(&estate.policy.ledger, Access::Read).await.unwrap().owed().len()
+    let ledger = Ledger::open(&estate.policy.ledger, Access::Read).await.unwrap();
+    ledger.owed().len()
 }
 
 #[tokio::test]

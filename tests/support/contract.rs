@@ -9,7 +9,6 @@ mod observing;
 mod pinning;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,6 +23,7 @@ pub(crate) use self::finding::*;
 pub(crate) use self::inspecting::*;
 pub(crate) use self::observing::*;
 pub(crate) use self::pinning::*;
+use super::left_out::left_out;
 
 /// What a server must offer for a clause to be tried on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,12 +106,6 @@ pub(crate) trait Fixture: Send + Sync {
     async fn delete_blob(&self, _repository: &RepositoryName, _digest: &Digest) {
         unreachable!("this fixture cannot delete blobs")
     }
-}
-
-/// Says on the terminal that something was left out. Written past the test harness, which would swallow it, and in one
-/// piece, because other tests write at the same time.
-pub(crate) fn left_out(what: &str, why: &str) {
-    let _ = std::io::stderr().write_all(format!("left out: {what}: {why}\n").as_bytes());
 }
 
 /// Whether a fixture can try a clause; says so by name if it cannot.

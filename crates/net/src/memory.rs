@@ -116,7 +116,7 @@ static SET_ASIDE: AtomicUsize = AtomicUsize::new(0);
 impl Aside {
     /// How much more may be set aside.
     pub fn room() -> usize {
-        budget().part(ASIDE_PART, 16 << 20, 512 << 20).saturating_sub(SET_ASIDE.load(Ordering::Relaxed))
+        budget().aside().saturating_sub(SET_ASIDE.load(Ordering::Relaxed))
     }
 
     /// Counts what is kept from now on, until this is dropped.
@@ -139,14 +139,22 @@ impl Drop for Aside {
 /// What is set aside is at most this part of what may be in flight, and repositories then have the rest.
 const ASIDE_PART: u64 = 2;
 
+/// No index of charts takes more.
+const MOST_ASIDE: u64 = 512 << 20;
+
 impl Budget {
+    /// What sources may set aside, all together. No least: it would be taken from what repositories have.
+    fn aside(self) -> usize {
+        self.part(ASIDE_PART, 0, MOST_ASIDE)
+    }
+
     /// What repositories may take, where sources set something aside or do not: what is left beside that and beside bodies
     /// of manifests and what these consist of.
     pub fn for_repositories(self, beside: bool) -> u64 {
         let working = self.working();
-        let aside = if beside { working / ASIDE_PART } else { 0 };
+        let aside = if beside { self.aside() as u64 } else { 0 };
         let bodies = 2 * self.bodies() as u64;
-        (working - aside).saturating_sub(bodies).max(working / 8)
+        working.saturating_sub(aside + bodies)
     }
 
     /// What bodies of manifests may take; and what artifacts may consist of.
@@ -406,13 +414,20 @@ mod tests {
         drop(one);
         assert_eq!(ASIDE.load(Ordering::Relaxed), 4);
         drop(other);
-        let small = Budget { bytes: 256 << 20, limited: true };
-        let bodies = 2 * small.bodies() as u64;
-        let aside = small.part(ASIDE_PART, 0, u64::MAX) as u64;
-        assert_eq!(small.for_repositories(true) + aside + bodies, small.working(), "the sum is what there is");
-        assert_eq!(small.for_repositories(false) + bodies, small.working());
-        let least = Budget { bytes: LEAST, limited: true };
-        assert_eq!(least.for_repositories(false) + 2 * least.bodies() as u64, least.working());
+    }
+
+    /// Whoever takes a part takes it from another.
+    #[test]
+    fn what_all_may_take_together_is_what_there_is_i28() {
+        for bytes in [0, LEAST, LEAST + 1, 100 << 20, 256 << 20, 1 << 30, UNLIMITED, 64 << 30] {
+            let budget = Budget { bytes, limited: true };
+            let bodies = 2 * budget.bodies() as u64;
+            for (beside, aside) in [(false, 0), (true, budget.aside() as u64)] {
+                let repositories = budget.for_repositories(beside);
+                assert_eq!(repositories + aside + bodies, budget.working(), "of {bytes} bytes, {beside}");
+                assert!(repositories >= budget.working() / 4, "of {bytes} bytes, {beside}: {repositories}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -3,10 +3,11 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{Named, ProductionSignal, Signalled, Use};
+use super::{Named, ProductionSignal, Signalled, Use, disk};
 use prodpin_core::model::{Cause, Evidence, Reference, Tenure};
 
 /// A million references of a hundred bytes do not fit, and nobody runs that many.
@@ -40,12 +41,13 @@ impl ProductionSignal for FileSignal {
 
     async fn collect(&self) -> Signalled {
         let (via, path) = (self.name(), self.path.clone());
-        let read = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(move || read(&path))).await;
-        let silent =
-            || (Cause::TimedOut, "its file system does not answer; see whether it is still mounted".to_owned());
-        let text = match read {
-            Ok(read) => read.unwrap_or_else(|error| Err((Cause::Unreachable, error.to_string()))),
-            Err(_) => Err(silent()),
+        let what = format!("file {}", path.display());
+        let text = match disk::read(&what, Instant::now() + PATIENCE, move || read(&path)).await {
+            Ok(read) => read,
+            Err(disk::Unread::Broke(error)) => Err((Cause::Unreachable, error.to_string())),
+            Err(disk::Unread::Late) => {
+                Err((Cause::TimedOut, "its file system does not answer; see whether it is still mounted".to_owned()))
+            }
         };
         interpret(via, text)
     }

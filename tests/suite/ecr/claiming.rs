@@ -129,7 +129,9 @@ async fn it_is_written_only_where_the_policy_says_so_i8_i17() {
     // A policy that claims nothing does not leave this process, whoever asks for it.
     let theirs = LifecycleChange { from: LIVE.into(), to: OTHER.into() };
     let refused = opened(&server, true, true).await.protector.unwrap().put_lifecycle(&api(), &theirs).await;
-    assert!(refused.is_err());
+    let Unclaimed { failure, live } = refused.unwrap_err();
+    assert_eq!(failure.cause, Cause::Refused, "{failure}");
+    assert_eq!(live, Setting::Text(LIVE.into()), "what is there stays known");
     assert_eq!((server.count("PutLifecyclePolicy"), stored(&server)), (0, LIVE.to_owned()));
 }
 

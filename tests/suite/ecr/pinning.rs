@@ -1,10 +1,13 @@
 //! The only write there is, and all that keeps it from being made.
 
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use prodpin::model::{Cause, Digest, Pin, PinFailure, PinState};
 use prodpin::sources::memory::image;
 use prodpin::sources::{OpenOptions, Source};
+use prodpin_net::memory;
 use serde_json::json;
 
 use super::{always, api, first};
@@ -49,6 +52,23 @@ async fn a_pin_is_put_once_in_every_mutability_mode_a13_a18_i13() {
         pin(&server, &digest).await.unwrap();
         assert_eq!(server.count("PutImage"), 1, "{mode}: what is pinned was pinned again");
     }
+}
+
+/// Whoever may push decides how long a text is, so that none is in memory without its room.
+#[tokio::test]
+async fn a_manifest_s_text_has_its_room_until_the_pin_is_written_i20_i28() {
+    let server = EcrServer::start().await;
+    let digest = server.push("shop/api", "v1", &image("one"));
+    let (told, asked) = mpsc::channel();
+    server.lie(move |call| {
+        if call.operation == "PutImage" {
+            // All the room that there is can be had at once only where nobody has any.
+            told.send(memory::bodies().enter(usize::MAX).now_or_never().is_some()).unwrap();
+        }
+        None
+    });
+    pin(&server, &digest).await.unwrap();
+    assert_eq!(asked.try_iter().collect::<Vec<_>>(), [false], "the text is there, and its room is free");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ fn kinds(policy: &Lifecycle) -> Vec<(Option<String>, LintKind)> {
     lints(policy, 1).into_iter().map(|lint| (lint.rule, lint.kind)).collect()
 }
 
-fn of(rule: u32, kind: LintKind) -> (Option<String>, LintKind) {
+fn expected_of(rule: u32, kind: LintKind) -> (Option<String>, LintKind) {
     (Some(rule.to_string()), kind)
 }
 
@@ -41,9 +41,9 @@ fn a_good_policy_is_clean() {
 fn f44_the_claim_rule_is_absent_late_low_or_by_age() {
     let v = |priority| keep(priority, tagged(&["v*"]), 5);
     assert_eq!(kinds(&policy([v(1)])), [(None, LintKind::ClaimAbsent)]);
-    assert_eq!(kinds(&policy([v(1), claim(2, 9999)])), [of(2, LintKind::ClaimNotFirst)]);
-    assert_eq!(kinds(&policy([claim(1, 50), v(2)])), [of(1, LintKind::ClaimNearlyFull)]);
-    assert_eq!(kinds(&policy([age(1, tagged(&["prod-pinned-*"]), 900), v(2)])), [of(1, LintKind::ClaimByAge)]);
+    assert_eq!(kinds(&policy([v(1), claim(2, 9999)])), [expected_of(2, LintKind::ClaimNotFirst)]);
+    assert_eq!(kinds(&policy([claim(1, 50), v(2)])), [expected_of(1, LintKind::ClaimNearlyFull)]);
+    assert_eq!(kinds(&policy([age(1, tagged(&["prod-pinned-*"]), 900), v(2)])), [expected_of(1, LintKind::ClaimByAge)]);
     let broad = lints(&policy([keep(1, tagged(&["prod-*"]), 9999)]), 1);
     assert!(broad[0].message.contains("rule 1 also matches prodpin's pin tags"), "{broad:?}");
     let narrow = kinds(&policy([keep(1, tagged(&["prod-pinned-*", "v*"]), 9999)]));
@@ -60,7 +60,7 @@ fn a51_headroom_is_counted_from_the_pins_that_are_there_and_those_to_come() {
 #[test]
 fn a44_rules_of_the_archive_need_a_claim_of_their_own() {
     let bare = policy([claim(1, 9999), archive_age(2, tagged(&["v*"]), 90)]);
-    assert_eq!(kinds(&bare), [of(2, LintKind::ArchiveUnclaimed)]);
+    assert_eq!(kinds(&bare), [expected_of(2, LintKind::ArchiveUnclaimed)]);
     let claimed = archive_age(2, tagged(&["prod-pinned-*"]), 36_500);
     assert_eq!(kinds(&policy([claim(1, 9999), claimed, archive_age(3, tagged(&["v*"]), 90)])), []);
 }
@@ -68,11 +68,11 @@ fn a44_rules_of_the_archive_need_a_claim_of_their_own() {
 #[test]
 fn a_rule_that_matches_nothing_and_one_that_is_shadowed() {
     let shadowed = |rules: Vec<serde_json::Value>| kinds(&policy([claim(1, 9999)].into_iter().chain(rules)));
-    assert_eq!(shadowed(vec![keep(2, tagged(&["version-*"]), 5)]), [of(2, LintKind::MatchesNothing)]);
+    assert_eq!(shadowed(vec![keep(2, tagged(&["version-*"]), 5)]), [expected_of(2, LintKind::MatchesNothing)]);
     let words = shadowed(vec![keep(2, tagged(&["v*"]), 5), age(3, tagged(&["v1*"]), 5)]);
-    assert_eq!(words, [of(3, LintKind::Shadowed)]);
+    assert_eq!(words, [expected_of(3, LintKind::Shadowed)]);
     let here = shadowed(vec![keep(2, tagged(&["v*"]), 5), age(3, tagged(&["*2"]), 5)]);
-    assert_eq!(here, [of(3, LintKind::Shadowed)], "of the images here, all are claimed");
+    assert_eq!(here, [expected_of(3, LintKind::Shadowed)], "of the images here, all are claimed");
     let partly = shadowed(vec![keep(2, tagged(&["v*"]), 5), age(3, tagged(&["*1"]), 5)]);
     assert_eq!(partly, [], "release-1 is left to it");
 }
@@ -87,14 +87,17 @@ fn a24_patterns_in_one_list_must_all_match() {
 #[test]
 fn a28_a_pattern_in_two_lists() {
     let rules = [claim(1, 9999), keep(2, tagged(&["v*", "*1"]), 5), keep(3, tagged(&["v*"]), 5)];
-    assert!(kinds(&policy(rules)).contains(&of(3, LintKind::PatternRepeated)));
+    assert!(kinds(&policy(rules)).contains(&expected_of(3, LintKind::PatternRepeated)));
 }
 
 #[test]
 fn a33_a_count_of_everything_counts_parts_of_indexes() {
     let found = kinds(&policy([claim(1, 9999), keep(2, any_tag(), 5)]));
-    assert_eq!(found, [of(2, LintKind::SelectsEverything), of(2, LintKind::ReachesChildren)]);
-    assert_eq!(kinds(&policy([claim(1, 9999), age(2, tagged(&["*"]), 5)])), [of(2, LintKind::SelectsEverything)]);
+    assert_eq!(found, [expected_of(2, LintKind::SelectsEverything), expected_of(2, LintKind::ReachesChildren)]);
+    assert_eq!(
+        kinds(&policy([claim(1, 9999), age(2, tagged(&["*"]), 5)])),
+        [expected_of(2, LintKind::SelectsEverything)]
+    );
 }
 
 #[test]

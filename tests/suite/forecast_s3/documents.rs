@@ -266,6 +266,8 @@ fn only_what_can_take_a_pinned_release_is_taken_out_b66_b74() {
     let unlocked = acts(false);
     assert_eq!(unlocked[0], told("both", false, true, true), "S3 takes no rule that does nothing");
     assert_eq!(unlocked[5], told("clean", false, false, true));
-    assert!(recommend(&BucketRetention { lifecycle: None, ..bucket(lifecycle, true) }, None).is_err());
-    assert!(recommend(&bucket(configuration([]), true), None).is_err());
+    let unread = recommend(&BucketRetention { lifecycle: None, ..bucket(lifecycle, true) }, None).unwrap_err();
+    assert!(unread.contains("could not be read"), "{unread}");
+    let none = recommend(&bucket(configuration([]), true), None).unwrap_err();
+    assert!(none.contains("has no lifecycle rules"), "{none}");
 }

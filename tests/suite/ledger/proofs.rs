@@ -158,7 +158,8 @@ async fn a_new_key_is_put_in_force_by_the_old_one_only_f65() {
     open(&handing_over).await.unwrap().commit(vec![tag_seen(5, &key("a"), "v5", "5")]).await.unwrap();
     let ledger = open(&new).await.unwrap();
     ledger.commit(vec![tag_seen(6, &key("a"), "v6", "6")]).await.unwrap();
-    assert!(open(&old).await.is_err(), "the old key is no longer in force");
+    let error = open(&old).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Key { .. }), "the old key is no longer in force: {error}");
 
     let found = Ledger::verify(&location, &Verify::default()).await.unwrap();
     assert!(found.holds(), "{:?}", found.damage);

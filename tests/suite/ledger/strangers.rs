@@ -320,7 +320,8 @@ async fn what_stands_in_the_place_of_a_report_or_a_tile_keeps_no_run_from_closin
             std::fs::write(&report, bytes).unwrap();
         }
         let ledger = place.open(Access::Write).await.unwrap();
-        assert!(ledger.report(&digest).await.is_err(), "{kind}: it is not believed");
+        let error = ledger.report(&digest).await.err().unwrap_or_else(|| panic!("{kind} was believed")).to_string();
+        assert!(error.contains("report/"), "{kind}: {error}");
         assert_eq!(ledger.put_report(&body[..]).await.unwrap(), digest, "{kind}");
         assert!(ledger.distrusted().in_words().unwrap().contains("report/"), "{kind}");
         assert!(!place.verified().await.holds(), "{kind}: the check tells it");

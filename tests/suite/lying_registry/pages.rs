@@ -1,6 +1,6 @@
 //! Lists of repositories and tags, page by page.
 
-use prodpin::model::{ArtifactId, Cause, PinState, Scope};
+use prodpin::model::{ArtifactId, Cause, Digest, PinState, Resolution, Scope, Snapshot};
 
 use crate::lying_registry::content::{Opening, artifact, listed, repository};
 use crate::lying_registry::server::{Lie, Server};
@@ -96,6 +96,44 @@ async fn tags_that_come_twice_count_once_and_the_pin_is_looked_at_again_f19() {
     server.store(|store| store.tag("shop/api", &pin, &other));
     let moved = PinState::Moved(ArtifactId::Manifest(other));
     assert_eq!(source.inventory.inspect(&repository(), &artifact(&digest)).await.pin, moved);
+}
+
+/// The tag that ends a page of three, and begins the next where pages overlap.
+const TWICE: &str = "1.2";
+
+/// Ten tags, of which one is named on two pages and gets these manifests in turn.
+async fn named_again(turns: impl Fn(&Digest, &Digest) -> Vec<Digest>) -> (Digest, Digest, Snapshot) {
+    let server = with_tags([Lie::PageOf(3), Lie::PagesOverlap]).await;
+    let [one, other] = server.store(|store| ["one", "other"].map(|name| store.image(name)));
+    server.lie(Lie::InTurn(TWICE, turns(&one, &other)));
+    let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
+    (one, other, snapshot)
+}
+
+#[tokio::test]
+async fn a_tag_that_moves_while_the_list_is_read_is_where_it_is_now_f19() {
+    for swapped in [false, true] {
+        let in_order = |one: &Digest, other: &Digest| match swapped {
+            false => vec![one.clone(), other.clone()],
+            true => vec![other.clone(), one.clone()],
+        };
+        let (one, other, snapshot) = named_again(in_order).await;
+        let now = if swapped { one } else { other };
+        let seen = snapshot.tags.iter().find(|seen| seen.name.as_str() == TWICE).unwrap();
+        assert_eq!(seen.target, Resolution::Artifact(artifact(&now)), "swapped: {swapped}");
+        assert_eq!((snapshot.tags.len(), &snapshot.gaps), (10, &vec![]));
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_is_now_here_and_now_there_is_nowhere_f19_f105() {
+    let (one, other, snapshot) =
+        named_again(|one, other| [one, other, one, other, one, other].map(Digest::clone).into()).await;
+    let seen = snapshot.tags.iter().find(|seen| seen.name.as_str() == TWICE).unwrap();
+    assert_eq!(seen.target, Resolution::Unknown);
+    assert_eq!(told(&snapshot.gaps), [(Scope::Tag(TWICE.parse().unwrap()), Cause::Malformed)], "{:?}", snapshot.gaps);
+    let detail = &snapshot.gaps[0].detail;
+    assert!(detail.contains(&one.to_string()) && detail.contains(&other.to_string()), "{detail}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use prodpin::model::{Code, Digest, Event, Mode, PinTerms, Setting, Severity};
 use prodpin::outcome::report::PinReport;
 use prodpin::sources::memory::{Call, EcrTerms};
 
-use super::runs::{UNTAGGED, asked, days, keep, of, pattern, pins, prefix, releases, rule, terms};
+use super::runs::{UNTAGGED, asked, days, findings_with, keep, pattern, pins, prefix, releases, rule, terms};
 use crate::estate::{Estate, REPOSITORY};
 use crate::support::each;
 
@@ -25,7 +25,7 @@ async fn first_the_rule_then_the_pins_and_both_on_record_i22() {
         let told = estate.run(mode).await;
         assert_eq!(estate.memory.calls(), [], "{mode:?} changes nothing");
         assert_eq!(pins(&told), [PinReport::Planned; 5], "{}", estate.story(&told));
-        let [planned] = of(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
+        let [planned] = findings_with(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
         assert!(planned.remedy.contains("run `prodpin enforce`: it puts a rule in front"), "{}", planned.remedy);
     }
     let told = estate.enforce().await;
@@ -33,7 +33,7 @@ async fn first_the_rule_then_the_pins_and_both_on_record_i22() {
     assert!(matches!(calls[0], Call::Lifecycle { .. }), "{calls:?}");
     assert_eq!((calls.len(), asked(&estate)), (6, releases(&estate, 1..6)));
     assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
-    let [applied] = of(&told, Code::SettingsChanged)[..] else { panic!("{}", estate.story(&told)) };
+    let [applied] = findings_with(&told, Code::SettingsChanged)[..] else { panic!("{}", estate.story(&told)) };
     assert_eq!(applied.severity, Severity::Info);
     let claimed = estate.events().await.into_iter().find_map(|event| match event {
         Event::LifecycleClaimed { before, .. } => Some(before),
@@ -54,10 +54,10 @@ async fn pins_that_are_there_are_saved_by_it_as_well_i22() {
     estate.enforce().await;
     estate.memory.set_ecr(REPOSITORY, managed(&[keep(1, &prefix("prod"), 1), days(2, UNTAGGED, 14)]));
     let audit = estate.run(Mode::Audit).await;
-    assert_eq!(of(&audit, Code::PinIneffective)[0].severity, Severity::Critical, "until then they do harm");
+    assert_eq!(findings_with(&audit, Code::PinIneffective)[0].severity, Severity::Critical, "until then they do harm");
     let told = estate.enforce().await;
     assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
-    assert_eq!(of(&told, Code::PinIneffective).len(), 0, "{}", estate.story(&told));
+    assert_eq!(findings_with(&told, Code::PinIneffective).len(), 0, "{}", estate.story(&told));
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn where_it_is_refused_the_pins_are_judged_without_it_i22() {
     let told = estate.enforce().await;
     assert_eq!(asked(&estate), [], "no pin without the rule");
     assert_eq!(pins(&told), [PinReport::Refused; 5], "{}", estate.story(&told));
-    let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+    let [refused] = findings_with(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
     assert!(refused.remedy.contains("by hand") && refused.remedy.contains("not allowed"), "{}", refused.remedy);
 }
 
@@ -146,7 +146,7 @@ async fn pins_are_judged_under_what_somebody_else_wrote_meanwhile_i22() {
     let told = estate.enforce().await;
     assert_eq!(asked(&estate), [], "{}", estate.story(&told));
     assert_eq!(pins(&told), [PinReport::Refused; 5], "{}", estate.story(&told));
-    let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+    let [refused] = findings_with(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
     assert!(refused.remedy.starts_with("run `prodpin enforce` again"), "{}", refused.remedy);
     // The same where it cannot be told what is there.
     let live = EcrTerms { written_over: Some(Setting::Unknown), ..managed(&[keep(1, &pattern("dev*"), 3)]) };
@@ -185,7 +185,7 @@ async fn rules_that_are_not_understood_are_left_byte_for_byte_i22_f53() {
         let told = estate.enforce().await;
         assert_eq!((estate.memory.calls(), lifecycle(&estate)), (vec![], text(&live)), "{what}");
         assert_eq!(pins(&told), [PinReport::Refused; 5], "{what}: {}", estate.story(&told));
-        let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{what}: {}", estate.story(&told)) };
+        let [refused] = findings_with(&told, Code::PinRefused)[..] else { panic!("{what}: {}", estate.story(&told)) };
         assert!(refused.message.contains("cannot be understood"), "{what}: {}", refused.message);
     }
 }
@@ -197,7 +197,7 @@ async fn a_full_policy_is_left_as_it_is_and_the_limit_is_told_i22() {
     let estate = Estate::in_ecr(6, "2026-01-01", live.clone());
     let told = estate.enforce().await;
     assert_eq!(lifecycle(&estate), text(&live));
-    let [told] = of(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
+    let [told] = findings_with(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
     assert_eq!(told.severity, Severity::Medium, "it was asked for, and not done");
     assert!(told.remedy.contains("50 rules, and ECR takes no more than 50"), "{}", told.remedy);
 }

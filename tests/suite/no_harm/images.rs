@@ -344,3 +344,21 @@ fn a_claim_rule_lets_every_pin_be_made_and_the_oldest_first_f116_f126() {
     let expected: Vec<ArtifactId> = (1..6).map(|n| digest(&format!("release {n}")).into()).collect();
     assert_eq!(plan.pins, expected, "the oldest first (F126)");
 }
+
+/// A rule takes a release at its next turn unless a tag moves away from the one in front of it first, and a pin that comes to
+/// stand there would take that chance from it.
+#[test]
+fn what_a_moving_tag_may_still_save_is_not_pushed_out_by_a_pin_i22() {
+    let rules = json!([
+        { "rulePriority": 1, "selection": { "tagStatus": "tagged", "tagPatternList": ["prod-pinned-*"], "countType": "imageCountMoreThan", "countNumber": 9_999 }, "action": { "type": "expire" } },
+        { "rulePriority": 2, "selection": { "tagStatus": "tagged", "tagPatternList": ["v*", "prod*"], "countType": "imageCountMoreThan", "countNumber": 1 }, "action": { "type": "expire" } },
+    ]);
+    let images = vec![
+        image("front", &["v1.0.0", "prod-live"], 1),
+        image("behind", &["v1.1.0", "prod-1"], 800),
+        image("pinned", &["v1.4.0"], 9),
+    ];
+    let engine = Images { images, policy: json!({ "rules": rules }), parts: Parts::new() };
+    let futures = [Future::Days(vec![0]), Future::Pushes(vec![vec!["prod-live"]], 0)];
+    no_pin_worsens_any_fate(&engine, 1, PinTerms::default(), &futures, |_, _| false).unwrap();
+}

@@ -46,7 +46,7 @@ fn claim(number: u64) -> String {
     keep(1, &pattern("prod-pinned-*"), number)
 }
 
-pub(super) fn of(told: &Told, code: Code) -> Vec<&Finding> {
+pub(super) fn findings_with(told: &Told, code: Code) -> Vec<&Finding> {
     told.findings.iter().filter(|finding| finding.code == code).collect()
 }
 
@@ -84,9 +84,9 @@ async fn a_rule_that_matches_the_pin_lets_none_be_made_i22_f116() {
         let told = estate.enforce().await;
         assert_eq!(estate.memory.calls(), [], "{selection}");
         assert_eq!(pins(&told), [PinReport::Refused; 5], "{selection}: {}", estate.story(&told));
-        assert_eq!(of(&told, Code::PinMissing).len(), 0, "{}", estate.story(&told));
+        assert_eq!(findings_with(&told, Code::PinMissing).len(), 0, "{}", estate.story(&told));
         for run in [&before, &told] {
-            let [refused] = of(run, Code::PinRefused)[..] else { panic!("{}", estate.story(run)) };
+            let [refused] = findings_with(run, Code::PinRefused)[..] else { panic!("{}", estate.story(run)) };
             assert_eq!(refused.severity, Severity::High, "exit 3");
             for part in ["prodpin forecast --recommend shop/api", "aws ecr put-lifecycle-policy", "shop/api"] {
                 assert!(refused.remedy.contains(part), "{}", refused.remedy);
@@ -107,7 +107,7 @@ async fn a_rule_that_matches_the_pin_lets_none_be_made_i22_f116() {
         let then = estate.enforce().await;
         assert_eq!(asked(&estate), releases(&estate, 1..6), "{selection}: the oldest first (F126)");
         assert!(each(then.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&then));
-        assert_eq!(of(&then, Code::PinRefused).len(), 0);
+        assert_eq!(findings_with(&then, Code::PinRefused).len(), 0);
     }
 }
 
@@ -151,7 +151,7 @@ async fn whoever_loses_a_place_is_named_and_the_policy_may_allow_it_i22() {
     let told = estate.enforce().await;
     // One more image fits among the two.
     assert_eq!(asked(&estate), releases(&estate, 1..1), "{}", estate.story(&told));
-    let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+    let [refused] = findings_with(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
     assert!(refused.message.contains("prod-live") && refused.message.contains(&live.short()), "{}", refused.message);
     assert!(refused.message.contains("no production rule names it"), "{}", refused.message);
     assert!(refused.remedy.contains("pins: { may_displace: true }"), "{}", refused.remedy);
@@ -167,7 +167,7 @@ async fn whoever_loses_a_place_is_named_and_the_policy_may_allow_it_i22() {
     estate.memory.move_tag(REPOSITORY, "v0.9.0", &old);
     estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
     let told = estate.enforce().await;
-    assert!(!of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
+    assert!(!findings_with(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
     assert_eq!(asked(&estate), Vec::<ArtifactId>::new());
 
     // What is a target is pinned itself, before the others, and so nobody takes its place.
@@ -176,7 +176,7 @@ async fn whoever_loses_a_place_is_named_and_the_policy_may_allow_it_i22() {
     estate.policy.production.push(ProductionRule::MovingTag("prod-live".parse().unwrap()));
     estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
     let told = estate.enforce().await;
-    assert!(of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
+    assert!(findings_with(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
     assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
 }
 
@@ -189,7 +189,7 @@ async fn a_pin_that_fails_takes_those_with_it_that_were_harmless_only_after_it_i
     estate.memory.lose_pin_of(REPOSITORY, &live);
     let told = estate.enforce().await;
     assert_eq!(asked(&estate), [live], "{}", estate.story(&told));
-    let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+    let [refused] = findings_with(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
     assert!(refused.message.contains("prod-live"), "{}", refused.message);
     // The next run makes up for it.
     estate.memory.heal();
@@ -202,7 +202,7 @@ async fn a_pin_that_fails_takes_those_with_it_that_were_harmless_only_after_it_i
     estate.policy.production.push(ProductionRule::MovingTag("prod-live".parse().unwrap()));
     estate.memory.lose_answer_of(REPOSITORY, &live);
     let told = estate.enforce().await;
-    assert!(of(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
+    assert!(findings_with(&told, Code::PinRefused).is_empty(), "{}", estate.story(&told));
     assert_eq!(estate.memory.pins(REPOSITORY).len(), 6, "{}", estate.story(&told));
     let told = estate.enforce().await;
     assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
@@ -224,7 +224,7 @@ async fn what_a_saved_release_keeps_others_from_counts_as_well_i22() {
     beside(&mut estate, "dev-1", "2025-12-01");
     let told = estate.enforce().await;
     assert_eq!(pins(&told), [PinReport::Refused; 5], "{}", estate.story(&told));
-    assert!(of(&told, Code::PinRefused)[0].message.contains("dev-1"), "{}", estate.story(&told));
+    assert!(findings_with(&told, Code::PinRefused)[0].message.contains("dev-1"), "{}", estate.story(&told));
     estate.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
     assert_eq!(pins(&estate.enforce().await), [PinReport::Created; 5]);
 }
@@ -249,7 +249,7 @@ async fn pins_that_do_harm_are_told_and_never_removed_i1_i22() {
     estate.memory.set_ecr(REPOSITORY, terms(&[keep(1, &prefix("prod"), 1), days(2, UNTAGGED, 14)]));
     for mode in [Mode::Audit, Mode::Enforce] {
         let told = estate.run(mode).await;
-        let [harm] = of(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
+        let [harm] = findings_with(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
         assert_eq!(harm.severity, Severity::Critical, "{}", harm.message);
         assert!(harm.message.contains("pins that are there do harm"), "{}", harm.message);
         assert!(harm.message.contains("no rule would take it"), "both fates: {}", harm.message);
@@ -259,7 +259,7 @@ async fn pins_that_do_harm_are_told_and_never_removed_i1_i22() {
     // With the claim rule in front they do none.
     estate.memory.set_ecr(REPOSITORY, terms(&[claim(9_999), keep(2, &prefix("prod"), 1), days(3, UNTAGGED, 14)]));
     let told = estate.enforce().await;
-    assert_eq!(of(&told, Code::PinIneffective).len(), 0, "{}", estate.story(&told));
+    assert_eq!(findings_with(&told, Code::PinIneffective).len(), 0, "{}", estate.story(&told));
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn under_rules_that_were_not_read_no_pin_is_made_in_ecr_i22_f123_a54() {
         let told = estate.enforce().await;
         assert_eq!(pins(&told), [PinReport::Refused; 3], "{}", estate.story(&told));
         assert_eq!(estate.memory.calls(), []);
-        let [refused] = of(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+        let [refused] = findings_with(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
         assert!(refused.remedy.contains(part), "{}", refused.remedy);
     }
     // Where the policy says so, they are made, and protect nothing that is proven.

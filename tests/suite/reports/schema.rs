@@ -31,13 +31,14 @@ fn json_reports_follow_the_schema() {
     // The check itself can fail.
     let mut wrong: serde_json::Value =
         serde_json::from_str(&shown(Format::Json, &report(run(Mode::Audit, true, true), rich()), WIDE)).unwrap();
-    for (pointer, value) in [
-        ("/findings/0/code", "no-code".into()),
-        ("/repositories/0/rollback/ready", 1.into()),
-        ("/repositories/1/gaps/0/cause", "x".into()),
+    for (pointer, place, value) in [
+        ("/findings/0/code", "report.findings[0].code", "no-code".into()),
+        ("/repositories/0/rollback/ready", "report.repositories[0].rollback.ready", 1.into()),
+        ("/repositories/1/gaps/0/cause", "report.repositories[1].gaps[0].cause", "x".into()),
     ] {
         let was = std::mem::replace(wrong.pointer_mut(pointer).unwrap(), value);
-        assert!(check(&wrong, &schema, &schema, "report").is_err(), "{pointer}");
+        let problem = check(&wrong, &schema, &schema, "report").unwrap_err();
+        assert!(problem.starts_with(place), "{pointer}: {problem}");
         *wrong.pointer_mut(pointer).unwrap() = was;
     }
     assert!(check(&wrong, &schema, &schema, "report").is_ok());

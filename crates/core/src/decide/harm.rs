@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::{ArtifactId, Inspection, Pin, PinKind, PinTerms, Retention, Snapshot, Tag, Threat};
+use crate::model::{ArtifactId, Digest, Due, Inspection, Pin, PinKind, PinTerms, Retention, Snapshot, Tag, Threat};
 
 use super::forecast::effects::{Fate, Stirred};
 use super::forecast::fate;
@@ -120,19 +120,41 @@ pub(super) fn clear(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>, wanted: &
     cleared
 }
 
-/// What harm one more pin does: as things are, or once the tags of its artifact that can move have moved on. A rule that
-/// looks at it by such a tag lets it go then, and would not if the pin is a name to it, too.
+/// What harm one more pin does: as things are, or once tags that can move have moved on. A rule that looks at its artifact
+/// by such a tag lets it go then, and would not if the pin is a name to it, too. And what a rule takes as things are may be
+/// saved by a tag that moves away from what stands in front of it, and not if the pinned one has come to stand there: that
+/// shows once the tags of all others have moved.
 fn harm(ground: &Ground<'_>, pinned: &BTreeSet<ArtifactId>, artifact: &ArtifactId) -> Option<Refusal> {
     let now = harm_in(ground, pinned, artifact);
     if now.is_some() {
         return now;
     }
-    let then = forecast::without_tags(ground.snapshot, artifact, ground.stays)?;
-    let mut refusal = harm_in(&Ground { snapshot: &then, ..*ground }, pinned, artifact)?;
-    if let Refusal::Harm(worse) = &mut refusal {
-        worse.iter_mut().for_each(|worse| worse.later = true);
+    let later = |of: &dyn Fn(&Digest) -> bool| {
+        let then = forecast::without_tags(ground.snapshot, of, ground.stays)?;
+        let mut refusal = harm_in(&Ground { snapshot: &then, ..*ground }, pinned, artifact)?;
+        if let Refusal::Harm(worse) = &mut refusal {
+            worse.iter_mut().for_each(|worse| worse.later = true);
+        }
+        Some(refusal)
+    };
+    let its_own = later(&|image| Some(image) == artifact.digest());
+    if its_own.is_some() {
+        return its_own;
     }
-    Some(refusal)
+    let taken = taken_now(ground, pinned, artifact);
+    if taken.is_empty() { None } else { later(&|image| !taken.contains(image)) }
+}
+
+/// Those whose fate one more pin can change and that rules take the next time they are carried out.
+fn taken_now(ground: &Ground<'_>, pinned: &BTreeSet<ArtifactId>, artifact: &ArtifactId) -> BTreeSet<Digest> {
+    let nobody = BTreeSet::new();
+    let Stirred::These(concerned) = fate::stirred(&ground.situation(ground.snapshot, &nobody, pinned), artifact) else {
+        return BTreeSet::new();
+    };
+    let fates = fate::fates(&ground.situation(ground.snapshot, &concerned, pinned));
+    let is_taken = |fate: &Fate| fate.threats().iter().any(|threat| threat.due == Due::Now);
+    let taken = fates.iter().filter(|(_, fate)| is_taken(fate));
+    taken.filter_map(|(artifact, _)| artifact.digest().cloned()).collect()
 }
 
 fn harm_in(ground: &Ground<'_>, pinned: &BTreeSet<ArtifactId>, artifact: &ArtifactId) -> Option<Refusal> {
@@ -190,7 +212,6 @@ pub(super) fn compare(
 
 /// What the same rule does to whoever has one place more.
 fn one_more_push(threat: &Threat) -> Threat {
-    use crate::model::Due;
     let due = match &threat.due {
         Due::AfterPushes { pushes, .. } => Due::AfterPushes { pushes: pushes + 1, around: None },
         Due::Now | Due::On(_) => Due::AfterPushes { pushes: 1, around: None },
@@ -271,9 +292,8 @@ impl<'a> Names<'a> {
 /// index whose parts are not known here.
 fn with_what_belongs_to(snapshot: &Snapshot, production: &mut BTreeSet<ArtifactId>) {
     let Retention::Ecr(repository) = &snapshot.retention else { return };
-    let is_in = |production: &BTreeSet<ArtifactId>, digest: &crate::model::Digest| {
-        production.contains(&ArtifactId::Manifest(digest.clone()))
-    };
+    let is_in =
+        |production: &BTreeSet<ArtifactId>, digest: &Digest| production.contains(&ArtifactId::Manifest(digest.clone()));
     if repository.images.iter().any(|image| image.is_index && is_in(production, &image.digest)) {
         let untagged = repository.images.iter().filter(|image| image.tags.is_empty());
         production.extend(untagged.map(|image| ArtifactId::Manifest(image.digest.clone())));

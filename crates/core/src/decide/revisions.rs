@@ -33,6 +33,8 @@ pub struct Revision {
     pub first_number: Option<u64>,
     /// When it was first made.
     pub made: Option<Timestamp>,
+    /// Whether it is to have no pods while another one is to have some, and nothing else says which is wanted.
+    pub idle: bool,
     /// Its pods.
     pub pods: Pods,
 }
@@ -79,7 +81,8 @@ pub struct Status {
 pub fn statuses(controller: Controller, revisions: &[Revision]) -> (Vec<Status>, Option<Status>) {
     let mut order: Vec<usize> = (0..revisions.len()).collect();
     order.sort_by_key(|at| (revisions[*at].number, revisions[*at].made, *at));
-    let newest = order.last().copied().filter(|_| !controller.has_unmade_template);
+    let newest = order.iter().rev().copied().find(|at| !revisions[*at].idle);
+    let newest = newest.filter(|_| !controller.has_unmade_template);
     let any_ready = revisions.iter().any(|revision| revision.pods == Pods::Ready);
     let introduced = introductions(revisions);
     let mut statuses = vec![None; revisions.len()];
@@ -190,10 +193,11 @@ fn activated(revisions: &[Revision], up_to: &[usize]) -> Option<Timestamp> {
 }
 
 /// When a revision was last in production, at least: when the next one was made; at the time at which it was itself put to
-/// work, if the next one was an old one that came back, as nothing tells when that was.
+/// work, if there is none, or if the next one was an old one that came back, as nothing tells when that was.
 fn last(revisions: &[Revision], order: &[usize], place: usize) -> Option<Timestamp> {
     let begun = activated(revisions, &order[..=place]);
-    let next = revisions[*order.get(place + 1)?].made;
+    let Some(next) = order.get(place + 1) else { return begun };
+    let next = revisions[*next].made;
     match next >= begun {
         true => {
             order[place + 1..].iter().filter_map(|at| revisions[*at].made).filter(|made| Some(*made) >= begun).min()
@@ -224,9 +228,9 @@ mod tests {
             .iter()
             .map(|(_, number, at, pods)| Revision {
                 number: Some(*number),
-                first_number: None,
                 made: Some(minute(*at)),
                 pods: *pods,
+                ..Revision::default()
             })
             .collect();
         let (statuses, unmade) = statuses(controller, &revisions);
@@ -400,7 +404,7 @@ mod tests {
         for (what, made, expected) in cases {
             let revision = |(at, (pods, route)): (i64, &(Pods, Route))| {
                 let number = u64::try_from(at).ok();
-                (Revision { number, first_number: None, made: Some(minute(at)), pods: *pods }, *route)
+                (Revision { number, made: Some(minute(at)), pods: *pods, ..Revision::default() }, *route)
             };
             let told: Vec<&str> = routed(&(1..).zip(*made).map(revision).collect::<Vec<_>>())
                 .iter()
@@ -416,6 +420,30 @@ mod tests {
         }
     }
 
+    /// Of a workload that was not read its sets alone tell what it wants: the newest of those that are to have pods.
+    #[test]
+    fn i31_f133_what_is_to_have_no_pods_beside_what_is_to_have_some_is_not_wanted() {
+        let tenures = |sets: &[(bool, Pods)]| {
+            let revision = |(at, (idle, pods)): (i64, &(bool, Pods))| Revision {
+                number: u64::try_from(at).ok(),
+                made: Some(minute(at)),
+                idle: *idle,
+                pods: *pods,
+                ..Revision::default()
+            };
+            let sets: Vec<Revision> = (1..).zip(sets).map(revision).collect();
+            let (statuses, _) = statuses(Controller::default(), &sets);
+            statuses.into_iter().map(|status| status.tenure).collect::<Vec<_>>()
+        };
+        let now = |at| Tenure::Now { since: Some(minute(at)) };
+        let before = |at| Tenure::Before { last: Some(minute(at)) };
+        let wanted = Tenure::Wanted { why: Waiting::Starting };
+        assert_eq!(tenures(&[(false, READY), (true, NONE)]), [now(1), before(2)]);
+        assert_eq!(tenures(&[(true, NONE), (false, NONE), (true, NONE)]), [before(2), wanted, before(3)]);
+        assert_eq!(tenures(&[(true, NONE), (false, READY)]), [before(2), now(2)]);
+        assert_eq!(tenures(&[(false, READY), (true, READY)]), [now(1), now(2)], "what has pods runs all the same");
+    }
+
     /// Two releases within one second: the times of their making say nothing, the numbers they had do.
     #[test]
     fn i31_numbers_that_a_revision_had_before_tell_which_came_first_e122() {
@@ -423,7 +451,7 @@ mod tests {
             number: Some(number),
             first_number: Some(first),
             made: Some(minute(1)),
-            pods: Pods::None,
+            ..Revision::default()
         };
         let (statuses, _) = statuses(Controller::default(), &[revision(3, 3), revision(4, 2), revision(1, 1)]);
         assert_eq!(statuses.iter().map(|status| status.introduced).collect::<Vec<_>>(), [3, 2, 1]);

@@ -10,11 +10,11 @@ use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
 use kube::client::Body;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{Config, KubeconfigError};
 use tokio::sync::RwLock;
 
-use super::exec;
-use super::proxy;
+use super::{exec, kubeconfig};
+use crate::disk;
 use prodpin_core::model::Cause;
 use prodpin_net::http::{USER_AGENT, retry_after};
 use prodpin_net::{jitter, memory};
@@ -47,6 +47,8 @@ const MOST_WORDS: usize = 200;
 /// An API server that can only be read.
 pub(super) struct Cluster {
     client: RwLock<Client>,
+    /// How it is told from others where its files are read.
+    place: String,
     /// How to get there, with the program that has the credentials; none if there is none.
     renewable: Option<Config>,
     deadline: Option<Instant>,
@@ -122,15 +124,16 @@ impl Failure {
 impl Cluster {
     /// Sets the client up. Nothing is asked yet.
     pub(super) async fn connect(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Self, Failure> {
-        let mut config = configured(access, deadline).await?;
+        let place = kubeconfig::place(access);
+        let mut config = kubeconfig::configured(access, set_up_until(deadline)).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
         // Its own retries know no deadline, and double up to half a minute whatever is asked (F134).
         config.default_retry = false;
         config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
         let renewable = config.auth_info.exec.is_some().then(|| config.clone());
-        let client = set_up(config, deadline).await?;
-        Ok(Self { client: RwLock::new(Client::new(client, 0)), renewable, deadline })
+        let client = set_up(&place, config, deadline).await?;
+        Ok(Self { client: RwLock::new(Client::new(client, 0)), place, renewable, deadline })
     }
 
     /// Asks the program for credentials again, if those that are refused were good before, and unless somebody has done so
@@ -146,7 +149,7 @@ impl Cluster {
         if current.renewed >= RENEWALS {
             return Ok(false);
         }
-        let client = set_up(config.clone(), self.deadline).await?;
+        let client = set_up(&self.place, config.clone(), self.deadline).await?;
         *current = Client::new(client, current.renewed + 1);
         Ok(true)
     }
@@ -226,23 +229,29 @@ impl Cluster {
     }
 }
 
-/// A client with credentials that were just had.
-async fn set_up(mut config: Config, deadline: Option<Instant>) -> Result<kube::Client, Failure> {
-    exec::resolve(&mut config.auth_info, deadline).await?;
-    // Off the threads that everything else runs on: certificates and token files are read without a word.
+/// What is to be read before anything can be asked is read by then.
+fn set_up_until(deadline: Option<Instant>) -> Instant {
     let latest = Instant::now() + SET_UP_TIMEOUT;
-    let until = deadline.map_or(latest, |deadline| deadline.min(latest));
-    let set_up = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
-    let client = tokio::time::timeout_at(until.into(), set_up).await.map_err(|_| {
-        Failure::new(
+    deadline.map_or(latest, |deadline| deadline.min(latest))
+}
+
+/// A client with credentials that were just had.
+async fn set_up(place: &str, mut config: Config, deadline: Option<Instant>) -> Result<kube::Client, Failure> {
+    exec::resolve(&mut config.auth_info, deadline).await?;
+    // Certificates and token files are read without a word.
+    match disk::read(place, set_up_until(deadline), move || kube::Client::try_from(config)).await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) => Err(refused(&error)),
+        Err(disk::Unread::Broke(error)) => Err(refused(&error)),
+        Err(disk::Unread::Late) => Err(Failure::new(
             Cause::TimedOut,
             "the client was not set up in time; see whether the kubeconfig's files can be read",
-        )
-    })?;
-    let refused = |error: &(dyn std::error::Error + 'static)| {
-        Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(error)))
-    };
-    client.map_err(|error| refused(&error))?.map_err(|error| refused(&error))
+        )),
+    }
+}
+
+fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(error)))
 }
 
 fn cause_of(error: &kube::Error) -> Cause {
@@ -252,81 +261,18 @@ fn cause_of(error: &kube::Error) -> Cause {
     }
 }
 
-/// The same, off the threads that everything else runs on, and in time: a kubeconfig, or a certificate that it names, may be
-/// a pipe that nobody writes into, or lie on a disk that is gone.
-async fn configured(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Config, Failure> {
-    let latest = Instant::now() + SET_UP_TIMEOUT;
-    let until = deadline.map_or(latest, |deadline| deadline.min(latest));
-    let (access, runtime) = (access.clone(), tokio::runtime::Handle::current());
-    let what = match &access.kubeconfig {
-        Some(path) => format!("kubeconfig {}", path.display()),
-        None => "the kubeconfig".to_owned(),
-    };
-    let read = tokio::task::spawn_blocking(move || runtime.block_on(configuration(&access)));
-    match tokio::time::timeout_at(until.into(), read).await {
-        Ok(Ok(read)) => read,
-        Ok(Err(defect)) => Err(Failure::new(Cause::Malformed, format!("{what} cannot be used: {defect}"))),
-        Err(_) => {
-            let reason = format!(
-                "{what} was not read in time; see whether it, and each file that it names, is a regular file on a disk \
-                 that answers"
-            );
-            Err(Failure::new(Cause::TimedOut, reason))
-        }
-    }
-}
-
-/// The kubeconfig that is named, else `KUBECONFIG`, else the usual file, else the cluster around this process. What is
-/// named and cannot be used is never replaced by another cluster.
-async fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
-    let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
-    let refused = |what: &str, error: &(dyn std::error::Error + 'static)| {
-        Failure::new(Cause::Refused, format!("{what} cannot be used: {}", chain(error)))
-    };
-    if let Some(path) = &access.kubeconfig {
-        let what = format!("kubeconfig {}", path.display());
-        let file = path.clone();
-        let read = tokio::task::spawn_blocking(move || Kubeconfig::read_from(file)).await;
-        let kubeconfig = read.map_err(|error| refused(&what, &error))?.map_err(|error| refused(&what, &error))?;
-        return from_kubeconfig(kubeconfig, &options).await.map_err(|error| refused(&what, &error));
-    }
-    let named = std::env::var_os("KUBECONFIG").is_some_and(|paths| !paths.is_empty());
-    let usual = || std::env::home_dir().is_some_and(|home| home.join(".kube").join("config").exists());
-    if named || access.context.is_some() || usual() {
-        let what = "the kubeconfig";
-        let read = tokio::task::spawn_blocking(Kubeconfig::read).await;
-        let kubeconfig = read.map_err(|error| refused(what, &error))?.map_err(|error| refused(what, &error))?;
-        return from_kubeconfig(kubeconfig, &options).await.map_err(|error| refused(what, &error));
-    }
-    Config::incluster().map_err(|error| {
-        let reason = format!(
-            "there is no kubeconfig, and this is not inside a cluster ({}); set KUBECONFIG or kubeconfig:",
-            chain(&error)
-        );
-        Failure::new(Cause::Refused, reason)
-    })
-}
-
-async fn from_kubeconfig(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Config, KubeconfigError> {
-    let named = proxy::named(&kubeconfig, options.context.as_deref());
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, options).await?;
-    if !named {
-        config.proxy_url = proxy::of_environment(&config.cluster_url);
-    }
-    Ok(config)
-}
-
 /// An error with its causes, each once: the outer ones of this client repeat the inner ones, or leave them out.
 ///
-/// What goes wrong with credentials is told in words of our own: theirs hold the program's environment and all that it
-/// printed (I18).
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+/// Where their words hold secrets, words of our own stand in their place (I18).
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = Some(error);
     while let Some(inner) = cause {
-        if inner.is::<kube::client::AuthError>() || matches!(inner.downcast_ref(), Some(kube::Error::Auth(_))) {
-            return "its credentials could not be had; try the kubeconfig's credential program by hand".to_owned();
+        if let Some(words) = without_secrets(inner) {
+            return words;
         }
-        cause = inner.source();
+        // What an error of I/O was made of is no source of it.
+        let made_of = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = made_of.map(|error| error as &(dyn std::error::Error + 'static)).or_else(|| inner.source());
     }
     let mut told = error.to_string();
     let mut source = error.source();
@@ -338,4 +284,44 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         source = inner.source();
     }
     told.chars().take(2 * MOST_WORDS).collect()
+}
+
+/// Of errors that show the credential program's environment and all that it printed, a proxy with its password, or the
+/// lines of a kubeconfig around what is wrong in it.
+fn without_secrets(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let no_credentials = "its credentials could not be had; try the kubeconfig's credential program by hand";
+    if error.is::<kube::client::AuthError>() {
+        return Some(no_credentials.to_owned());
+    }
+    if let Some(KubeconfigError::Parse(error)) = error.downcast_ref() {
+        let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
+        return Some(format!(
+            "it is no kubeconfig{}; mend what stands there, and try kubectl config view",
+            place.unwrap_or_default()
+        ));
+    }
+    match error.downcast_ref()? {
+        kube::Error::Auth(_) => Some(no_credentials.to_owned()),
+        kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. } => {
+            Some("its proxy is of a kind that is not supported; name one by http://, https:// or socks5://".to_owned())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn i18_no_error_tells_the_password_of_a_proxy() {
+        let mut config = Config::new(http::Uri::from_static("https://k8s.example"));
+        config.proxy_url = Some(http::Uri::from_static("ftp://me:hunter2@proxy.corp.example:1"));
+        let Err(failure) = set_up("a test", config, None).await else { panic!("no client goes through that") };
+        assert!(failure.reason.contains("socks5://") && !failure.reason.contains("hunter2"), "{failure}");
+        let proxy_url = Box::new(http::Uri::from_static("socks5://me:hunter2@proxy.corp.example:1"));
+        let error = kube::Error::ProxyProtocolDisabled { proxy_url, protocol_feature: "socks5" };
+        let told = chain(&std::io::Error::other(error));
+        assert!(!told.contains("hunter2"), "{told}");
+    }
 }

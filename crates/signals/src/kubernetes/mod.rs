@@ -1,6 +1,6 @@
 //! What a Kubernetes cluster runs and ran, from its own objects (E122–E127).
 //!
-//! `connect` is a client that can only read, `list` follows pages to their end, `page` reads one object by object, `objects` are the fields that are read,
+//! `connect` is a client that can only read, of what `kubeconfig` says, `list` follows pages to their end, `page` reads one object by object, `objects` are the fields that are read,
 //! `image` reads references and nodes' words for them. From all of these `workloads` tells, without asking anything
 //! more, what runs and what ran; `helm`, `argocd` and `flux` do so for what is released through them.
 
@@ -11,6 +11,7 @@ mod flux;
 mod helm;
 mod image;
 mod knative;
+mod kubeconfig;
 mod list;
 mod objects;
 mod page;

@@ -90,17 +90,29 @@ impl Annotations {
         })
     }
 
-    /// The number of the revision that a set stands for.
-    pub(super) fn revision(&self) -> Option<&str> {
+    /// The number of the revision that a set stands for, of a workload of this kind. A Rollout's sets may carry a
+    /// Deployment's numbers as well, which say nothing of the Rollout.
+    pub(super) fn revision(&self, kind: &str) -> Option<&str> {
+        if is_rollout(kind) {
+            return self.rollout_revision.as_deref();
+        }
         let number = self.deployment_revision.as_deref().or(self.rollout_revision.as_deref());
         number.or(self.deployment_config_version.as_deref())
     }
 
     /// The lowest number that a revision had before.
-    pub(super) fn first_revision(&self) -> Option<u64> {
-        let history = self.deployment_history.as_ref().or(self.rollout_history.as_ref())?;
+    pub(super) fn first_revision(&self, kind: &str) -> Option<u64> {
+        let history = match is_rollout(kind) {
+            true => self.rollout_history.as_ref()?,
+            false => self.deployment_history.as_ref().or(self.rollout_history.as_ref())?,
+        };
         history.split(',').filter_map(|number| number.trim().parse().ok()).min()
     }
+}
+
+/// By an owner's word or by ours.
+fn is_rollout(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case("rollout")
 }
 
 /// Whether Helm runs a hook of this event by `helm test` alone.

@@ -6,6 +6,8 @@
 mod control;
 mod routed;
 mod templates;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use self::routed::Underneath;
 use self::templates::Template;
 use super::image::{named, reported};
 use super::knative::{KnativeRevision, KnativeRoute};
-use super::objects::{ControllerRevision, CronJob, Job, Metadata, Pod, Templated};
+use super::objects::{ControllerRevision, CronJob, Job, Metadata, Owner, Pod, Templated};
 use crate::Signalled;
 use prodpin_core::decide::revisions::{Pods, Status};
 use prodpin_core::model::{Cause, Control, Platform, SchemaChange, Tenure, Waiting, Workload};
@@ -200,7 +202,7 @@ impl Teller<'_> {
                 Some(owner) => Root {
                     kind: owner.kind.to_lowercase(),
                     name: owner.name.clone(),
-                    revision: set.metadata.annotations.revision().map(Arc::from),
+                    revision: set.metadata.annotations.revision(&owner.kind).map(Arc::from),
                 },
                 None => Root { kind: kind.to_owned(), name: set.metadata.name.clone(), revision: None },
             };
@@ -308,6 +310,7 @@ impl Teller<'_> {
         if is_routed && !matches!(present, Tenure::Now { .. }) {
             return;
         }
+        let has_template = self.has_template(pod, revision.as_deref());
         let workload = self.workload(&root.kind, pod.metadata.namespace.as_deref(), &root.name);
         let schema = pod.metadata.annotations.schema.as_deref().and_then(SchemaChange::read);
         let claim = |container: Option<Arc<str>>, tenure| Claim {
@@ -333,19 +336,27 @@ impl Teller<'_> {
                 let key = (workload.clone(), name.clone(), container.image.clone());
                 self.reported.insert((key, matches!(tenure, Tenure::Now { .. })));
             }
-            // What no node has pulled yet is told by the template it comes from; only a bare pod has none.
-            if seen.is_none() && !pod.status.is_over() && root.kind != "pod" && self.is_told(&root.kind) {
+            // What no node has pulled yet is told by the template it comes from, where one was read.
+            if seen.is_none() && !pod.status.is_over() && has_template {
                 continue;
             }
             self.image(claim(Some(name), tenure), &container.image, seen);
         }
-        // A node does not report the digest of a volume; its template tells it where there is one.
-        if root.kind == "pod" || !self.is_told(&root.kind) {
+        // A node does not report the digest of a volume; its template tells it where one was read.
+        if !has_template {
             let over = Tenure::Before { last: pod.status.start_time };
             for image in pod.spec.volume_images() {
                 self.image(claim(None, if pod.status.is_over() { over } else { present }), image, None);
             }
         }
+    }
+
+    /// Whether the template that a pod was started from is told by itself: a bare pod has none, and none is read where pods
+    /// alone are (F92), or where its kind could not be listed.
+    fn has_template(&self, pod: &Pod, revision: Option<&str>) -> bool {
+        let is_job = |owner: &&Owner| owner.kind == "Job" && self.owners.contains_key(&owner.uid);
+        revision.is_some_and(|revision| self.statuses.contains_key(revision))
+            || pod.metadata.controller().filter(is_job).is_some()
     }
 
     /// Whether workloads of this kind are listed themselves.

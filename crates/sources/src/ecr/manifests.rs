@@ -29,21 +29,40 @@ const MOST_BYTES: usize = 4 << 20;
 const GET: &str = "BatchGetImage";
 const CHECK: &str = "BatchCheckLayerAvailability";
 
-/// A manifest as served: its exact text, and what it means if that can be told.
+/// A manifest that was served: what its text means if that can be told. The text itself is gone by then: nothing but its
+/// room bounds how many there are (I28).
 #[derive(Debug)]
 pub(super) struct Fetched {
-    pub(super) text: String,
+    size: usize,
     pub(super) media_type: Option<String>,
     pub(super) manifest: Result<Manifest, Fault>,
 }
 
 /// One manifest.
 pub(super) async fn fetch(registry: &Registry, name: &RepositoryName, digest: &Digest) -> Result<Fetched, Trouble> {
-    let ((images, failures), _room) =
+    fetch_text(registry, name, digest).await.map(|(fetched, _)| fetched)
+}
+
+/// The exact text of a manifest, with its room.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) text: String,
+    _room: InFlight,
+}
+
+/// One manifest with its text, for a copy of it. Who has a text asks for no other meanwhile: nobody waits for room while
+/// holding some.
+pub(super) async fn fetch_text(
+    registry: &Registry,
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<(Fetched, Text), Trouble> {
+    let ((images, failures), room) =
         get(registry, name, &[digest], 0).await.map_err(|failure| Trouble::Unknown(failure.into()))?;
     let call = Call::on(GET, name);
     if let Some(image) = images.into_iter().find(|image| identity(image) == Some(digest.to_string().as_str())) {
-        return read(registry, name, digest, image);
+        let (fetched, text) = read(registry, name, digest, image)?;
+        return Ok((fetched, Text { text, _room: room }));
     }
     match failures.first() {
         Some(failure) => Err(trouble(registry, &call, failure)),
@@ -73,7 +92,7 @@ async fn fetch_all(
         let text = digest.to_string();
         let about = |failure: &&ImageFailure| failure.image_id().and_then(|id| id.image_digest()) == Some(&text);
         let one = match (images.remove(&text), failures.iter().find(about)) {
-            (Some(image), _) => read(registry, name, digest, image),
+            (Some(image), _) => read(registry, name, digest, image).map(|(fetched, _)| fetched),
             (None, Some(failure)) => Err(trouble(registry, &Call::on(GET, name), failure)),
             (None, None) => {
                 unanswered.push(fetched.len());
@@ -153,8 +172,13 @@ fn identity(image: &Image) -> Option<&str> {
     image.image_id().and_then(|id| id.image_digest())
 }
 
-/// Holds the served bytes to the digest (A12, F22).
-fn read(registry: &Registry, name: &RepositoryName, digest: &Digest, image: Image) -> Result<Fetched, Trouble> {
+/// Holds the served bytes to the digest (A12, F22), and reads them.
+fn read(
+    registry: &Registry,
+    name: &RepositoryName,
+    digest: &Digest,
+    image: Image,
+) -> Result<(Fetched, String), Trouble> {
     let call = Call::on(GET, name);
     let Some(text) = image.image_manifest else {
         return Err(Trouble::Unknown(registry.wire.malformed(&call, "an image without a manifest").into()));
@@ -169,7 +193,7 @@ fn read(registry: &Registry, name: &RepositoryName, digest: &Digest, image: Imag
     let media_type = image.image_manifest_media_type;
     let manifest = parse(text.as_bytes(), media_type.as_deref())
         .map_err(|fault| Fault::new(fault.cause, format!("{name}@{digest}: {}", fault.detail)));
-    Ok(Fetched { text, media_type, manifest })
+    Ok((Fetched { size: text.len(), media_type, manifest }, text))
 }
 
 fn trouble(registry: &Registry, call: &Call<'_>, failure: &ImageFailure) -> Trouble {
@@ -265,7 +289,7 @@ fn batches(level: &[Descriptor]) -> Vec<&[Descriptor]> {
 
 fn child_content(name: &RepositoryName, child: &Descriptor, fetched: Fetched) -> Result<Content, Trouble> {
     let called = format!("{name}@{}", child.digest);
-    check_child(&called, child, fetched.text.len(), fetched.media_type.as_deref()).map_err(Trouble::Unknown)?;
+    check_child(&called, child, fetched.size, fetched.media_type.as_deref()).map_err(Trouble::Unknown)?;
     fetched.manifest.map(|manifest| manifest.content).map_err(Trouble::Unknown)
 }
 

@@ -16,7 +16,7 @@ use super::Registry;
 use super::failure::Failure;
 use super::images;
 use super::inspect::pin_state;
-use super::manifests::{Fetched, fetch};
+use super::manifests::fetch_text;
 use super::wire::Call;
 
 /// The pinning half of a registry. It exists only where the source was opened for writing.
@@ -64,7 +64,7 @@ impl Pinner {
         if image.status != ImageStatus::Active {
             return Err(must_be_restored(registry, name, digest, image.status, &status));
         }
-        let fetched = fetch(registry, name, digest).await.map_err(|trouble| match trouble {
+        let (fetched, text) = fetch_text(registry, name, digest).await.map_err(|trouble| match trouble {
             Trouble::NotFound => PinFailure { cause: Cause::NotFound, detail: "its manifest is not found".to_owned() },
             Trouble::WrongBytes(detail) => PinFailure { cause: Cause::Malformed, detail },
             Trouble::Unknown(fault) => PinFailure { cause: fault.cause, detail: fault.detail },
@@ -73,7 +73,9 @@ impl Pinner {
         if let Err(fault) = &fetched.manifest {
             return refuse(fault.cause, fault.detail.clone());
         }
-        let Err(failure) = self.put(name, digest, &fetched).await else { return Ok(()) };
+        let put = self.put(name, digest, &text.text, fetched.media_type.as_deref()).await;
+        drop(text);
+        let Err(failure) = put else { return Ok(()) };
         match failure.code.as_deref() {
             // Somebody else was first, or this call was answered and the answer lost: what is there decides (F40, F41).
             Some("ImageAlreadyExistsException" | "ImageTagAlreadyExistsException") => {
@@ -92,15 +94,21 @@ impl Pinner {
         }
     }
 
-    async fn put(&self, name: &RepositoryName, digest: &Digest, fetched: &Fetched) -> Result<(), Failure> {
+    async fn put(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        manifest: &str,
+        media_type: Option<&str>,
+    ) -> Result<(), Failure> {
         let (wire, call) = (&self.0.wire, Call::on(PUT, name));
-        let Some(media_type) = &fetched.media_type else {
+        let Some(media_type) = media_type else {
             return Err(wire.malformed(&call, "a manifest without a media type, which a copy of it needs"));
         };
         let answer = wire.write(call, |client| {
             let request = client.put_image().repository_name(name.as_str()).set_registry_id(self.0.id());
             let request = request.image_tag(Pin::of(digest).to_string()).image_digest(digest.to_string());
-            request.image_manifest(&fetched.text).image_manifest_media_type(media_type).send()
+            request.image_manifest(manifest).image_manifest_media_type(media_type).send()
         });
         let answer = answer.await?;
         let stored = answer.image().and_then(|image| image.image_id()).and_then(|id| id.image_digest());

@@ -144,21 +144,78 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository, memory
             snapshot.tags.push(ObservedTag { name, target, pushed: None, object: None });
         }
     }
-    // Named twice, and asked for twice.
-    snapshot.tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    snapshot.tags.dedup_by(|again, first| {
-        let same = again.name == first.name;
-        if same && first.target.artifact().is_none() {
-            first.target = again.target.clone();
-        }
-        same
-    });
+    let restless = each_once(&mut snapshot.tags);
+    settle_restless(registry, repository, &mut snapshot, restless, &mut unresolved).await;
     settle_unserved(registry, repository, &mut snapshot, &mut unresolved).await;
     let ListingGaps { end, odd_names } = listing_gaps.into_inner().unwrap_or_else(PoisonError::into_inner);
     snapshot.tags.shrink_to_fit();
     let end = outgrew.or(end).into_iter().collect();
     snapshot.gaps = [unresolved.finish(), odd_names.finish(), end].concat();
     snapshot
+}
+
+/// A list may name a tag twice, and it is asked for twice: which answer came first is chance, and counts for nothing. What
+/// was seen stands; what could not be told is not "not found" (I4). Gives the tags that were seen at different artifacts.
+fn each_once(tags: &mut Vec<ObservedTag>) -> BTreeSet<Tag> {
+    let mut restless = BTreeSet::new();
+    tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    tags.dedup_by(|again, first| {
+        if again.name != first.name {
+            return false;
+        }
+        match (&first.target, &again.target) {
+            (Resolution::Artifact(one), Resolution::Artifact(other)) if one != other => {
+                restless.insert(first.name.clone());
+            }
+            (Resolution::NotFound, _) | (Resolution::Unknown, Resolution::Artifact(_)) => {
+                first.target = again.target.clone();
+            }
+            (Resolution::Artifact(_) | Resolution::Unknown, _) => {}
+        }
+        true
+    });
+    restless
+}
+
+/// Tags that moved while the list was read, or of which the registry says now this and now that. They are asked for twice
+/// more, one after the other: what holds now is said again.
+async fn settle_restless(
+    registry: &Registry,
+    repository: &Repository,
+    snapshot: &mut Snapshot,
+    restless: BTreeSet<Tag>,
+    unresolved: &mut GapTally,
+) {
+    let asked = restless.into_iter().map(|tag| async move {
+        let target = match registry.resolve(repository, &tag).await {
+            Ok(now) => registry.resolve(repository, &tag).await.map(|again| (now, again)),
+            Err(fault) => Err(fault),
+        };
+        (tag, target)
+    });
+    let mut asked = stream::iter(asked).buffer_unordered(registry.width());
+    while let Some((tag, answers)) = asked.next().await {
+        let target = match answers {
+            Ok((now, again)) if now == again => now,
+            Ok((now, again)) => {
+                let said = |target: &Resolution| match target {
+                    Resolution::Artifact(artifact) => artifact.to_string(),
+                    Resolution::NotFound | Resolution::Unknown => "nothing".to_owned(),
+                };
+                let (now, again) = (said(&now), said(&again));
+                let detail = format!("the registry says that tag {tag} names {now}, and, asked again, {again}");
+                unresolved.push(Gap::new(Scope::Tag(tag.clone()), Cause::Malformed, detail));
+                Resolution::Unknown
+            }
+            Err(fault) => {
+                unresolved.push(fault.gap(Scope::Tag(tag.clone())));
+                Resolution::Unknown
+            }
+        };
+        if let Ok(at) = snapshot.tags.binary_search_by(|seen| seen.name.cmp(&tag)) {
+            snapshot.tags[at].target = target;
+        }
+    }
 }
 
 /// So many tags that are listed and not served are asked why; of the others it is only said.
@@ -281,4 +338,54 @@ fn tag_names<'a>(
         Some((stream::iter(names), (pages, known)))
     });
     batches.flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use prodpin_core::model::Digest;
+
+    use super::*;
+
+    fn artifact(name: &str) -> Resolution {
+        Resolution::Artifact(Digest::of(name.as_bytes()).into())
+    }
+
+    /// What is made of these answers, in the order in which they came, and whether the tag is asked for again.
+    fn made_of(answers: &[&Resolution]) -> (Resolution, bool) {
+        let observed = |name: &str, target: &Resolution| ObservedTag {
+            name: name.parse().unwrap(),
+            target: target.clone(),
+            pushed: None,
+            object: None,
+        };
+        let mut tags: Vec<ObservedTag> = answers.iter().map(|target| observed("v1", target)).collect();
+        tags.insert(1, observed("v0", &artifact("other")));
+        let restless = each_once(&mut tags);
+        let names: Vec<&str> = tags.iter().map(|tag| tag.name.as_str()).collect();
+        assert_eq!(names, ["v0", "v1"], "each once");
+        (tags[1].target.clone(), restless.contains("v1"))
+    }
+
+    #[test]
+    fn which_of_two_answers_came_first_decides_nothing_i4_f19() {
+        let [a, unknown, none] = [artifact("a"), Resolution::Unknown, Resolution::NotFound];
+        for (one, other, expected) in
+            [(&a, &a, &a), (&a, &unknown, &a), (&a, &none, &a), (&unknown, &none, &unknown), (&none, &none, &none)]
+        {
+            for answers in [[one, other], [other, one]] {
+                assert_eq!(made_of(&answers), (expected.clone(), false), "{answers:?}");
+            }
+        }
+        for answers in [[&a, &unknown, &none], [&none, &unknown, &a], [&unknown, &a, &none], [&none, &a, &unknown]] {
+            assert_eq!(made_of(&answers), (a.clone(), false), "{answers:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_seen_at_two_artifacts_is_asked_for_again_f19() {
+        let [a, b, none] = [artifact("a"), artifact("b"), Resolution::NotFound];
+        for answers in [&[&a, &b][..], &[&b, &a], &[&a, &none, &b], &[&none, &b, &a], &[&a, &a, &b]] {
+            assert!(made_of(answers).1, "{answers:?}");
+        }
+    }
 }

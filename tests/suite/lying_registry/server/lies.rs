@@ -35,6 +35,8 @@ pub(crate) enum Lie {
     NewNamesForEver,
     /// F19: names of one page come again on the next.
     PagesOverlap,
+    /// F19: whoever asks for this tag gets these manifests in turn, the last for ever.
+    InTurn(&'static str, Vec<Digest>),
     /// F20: no tags are `null`.
     NullTags,
     /// Lists lack their field.

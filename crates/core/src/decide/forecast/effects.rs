@@ -74,6 +74,14 @@ impl Fate {
         before.iter().filter(|threat| !after.iter().any(|left| covers(left, threat)))
     }
 
+    /// What is known of it, in any order.
+    pub(crate) fn threats(&self) -> &[Threat] {
+        match self {
+            Self::Known(threats) => threats,
+            Self::Unknown => &[],
+        }
+    }
+
     pub(crate) fn first(&self) -> Option<&Threat> {
         match self {
             Self::Known(threats) => threats.first(),

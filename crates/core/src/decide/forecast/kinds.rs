@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effects::Foreseen;
 use super::{Outlook, Situation, ecr, images, objects, s3};
-use crate::model::{ArtifactId, Certainty, EcrRepository, Effect, Retention, Setting, Snapshot, Tag};
+use crate::model::{ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, Retention, Setting, Snapshot, Tag};
 
 /// What the live rules will do to the targets, each pinned as the situation says.
 #[must_use]
@@ -64,20 +64,25 @@ pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
     Some(Snapshot { retention: Retention::Ecr(Box::new(bare)), ..bare_of(snapshot) })
 }
 
-/// The repository once the tags of an artifact that do not stay have moved on; none if there are none of them, or no rule
-/// asks for tags.
-pub(crate) fn without_tags(snapshot: &Snapshot, of: &ArtifactId, stays: &dyn Fn(&Tag) -> bool) -> Option<Snapshot> {
+/// The repository once the tags of these artifacts that do not stay have moved on; none if there are none of them, or no
+/// rule asks for tags.
+pub(crate) fn without_tags(
+    snapshot: &Snapshot,
+    of: &dyn Fn(&Digest) -> bool,
+    stays: &dyn Fn(&Tag) -> bool,
+) -> Option<Snapshot> {
     let Retention::Ecr(repository) = &snapshot.retention else { return None };
     if repository.lifecycle == Setting::Unset {
         return None;
     }
-    let place = repository.images.iter().position(|image| Some(&image.digest) == of.digest())?;
-    if repository.images[place].tags.iter().all(stays) {
+    let moves = |image: &EcrImage| of(&image.digest) && !image.tags.iter().all(stays);
+    if !repository.images.iter().any(moves) {
         return None;
     }
     let mut then = (**repository).clone();
-    let image = &mut then.images[place];
-    image.tags = image.tags.iter().filter(|tag| stays(tag)).cloned().collect();
+    for image in then.images.iter_mut().filter(|image| moves(image)) {
+        image.tags = image.tags.iter().filter(|tag| stays(tag)).cloned().collect();
+    }
     Some(Snapshot { retention: Retention::Ecr(Box::new(then)), ..bare_of(snapshot) })
 }
 

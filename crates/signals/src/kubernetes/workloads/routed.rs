@@ -78,9 +78,9 @@ impl Teller<'_> {
                     let pods = up.fold(Pods::None, |known, set| known.or(self.pods(set, None, || true)));
                     let facts = Revision {
                         number: revision.number(),
-                        first_number: None,
                         made: revision.metadata.creation_timestamp,
                         pods,
+                        ..Revision::default()
                     };
                     (facts, revision.route(routes.as_ref()))
                 })

@@ -43,7 +43,7 @@ impl Teller<'_> {
     ) -> Vec<Template<'o>> {
         self.history_limit(kind, workload);
         self.control(kind, workload);
-        let (sets, revisions) = self.sets(sets);
+        let (sets, revisions) = self.sets(kind, sets);
         let controller = Controller {
             scaled_to_zero: workload.spec.replicas == Some(0),
             paused: workload.spec.paused || !workload.status.pause_conditions.is_empty(),
@@ -59,7 +59,7 @@ impl Teller<'_> {
             // The Deployment's own annotations are of today; each ReplicaSet was given those of its day.
             let own = (at == newest && unmade.is_none()).then_some(&workload.metadata.annotations);
             templates.push(Template {
-                revision: set.metadata.annotations.revision().map(Arc::from),
+                revision: set.metadata.annotations.revision(kind).map(Arc::from),
                 introduced: Some(status.introduced),
                 said: std::iter::once(&set.metadata.annotations).chain(own).collect(),
                 ..Template::of(kind, &workload.metadata, &set.spec.template, status.tenure)
@@ -72,18 +72,20 @@ impl Teller<'_> {
         templates
     }
 
-    /// Sets of one workload in the order of its revisions, and what is known of each.
-    fn sets<'o>(&self, sets: &[&'o Templated]) -> (Vec<&'o Templated>, Vec<Revision>) {
-        let number = |set: &Templated| set.metadata.annotations.revision().and_then(|text| text.parse::<u64>().ok());
+    /// Sets of one workload of this kind in the order of its revisions, and what is known of each.
+    fn sets<'o>(&self, kind: &str, sets: &[&'o Templated]) -> (Vec<&'o Templated>, Vec<Revision>) {
+        let text = |set: &'o Templated| set.metadata.annotations.revision(kind);
+        let number = |set: &'o Templated| text(set).and_then(|text| text.parse::<u64>().ok());
         let mut sets = sets.to_vec();
         sets.sort_by_key(|set| (number(set), set.metadata.creation_timestamp));
-        let revision = |set: &&Templated| Revision {
+        let revision = |set: &&'o Templated| Revision {
             number: number(set),
-            first_number: set.metadata.annotations.first_revision(),
+            first_number: set.metadata.annotations.first_revision(kind),
             made: set.metadata.creation_timestamp,
             pods: self.pods(&set.metadata.uid, set.status.ready_replicas, || {
                 set.spec.replicas.unwrap_or(0) > 0 || set.status.replicas.unwrap_or(0) > 0
             }),
+            ..Revision::default()
         };
         let revisions = sets.iter().map(revision).collect();
         (sets, revisions)
@@ -101,19 +103,23 @@ impl Teller<'_> {
         Template::of(kind, &set.metadata, &set.spec.template, status.tenure)
     }
 
-    /// Sets of a workload that itself was not read: the newest of them is what it wants, as far as they show.
+    /// Sets of a workload that itself was not read: it wants the newest of those that are to have pods, as far as they
+    /// show, and the newest of all where none is.
     pub(super) fn sets_of_another<'o>(&mut self, sets: &[&'o Templated]) -> Vec<Template<'o>> {
-        let (sets, revisions) = self.sets(sets);
-        let to_have_none = sets.last().is_some_and(|set| set.spec.replicas == Some(0));
-        let (statuses, _) =
-            revisions::statuses(Controller { scaled_to_zero: to_have_none, ..Controller::default() }, &revisions);
+        let Some(owner) = sets.first().and_then(|set| set.metadata.controller()).cloned() else { return Vec::new() };
+        let (sets, mut revisions) = self.sets(&owner.kind, sets);
+        let has_none = |set: &Templated| set.spec.replicas == Some(0);
+        let scaled_to_zero = sets.iter().all(|set| has_none(set));
+        for (set, revision) in sets.iter().zip(&mut revisions) {
+            revision.idle = !scaled_to_zero && has_none(set);
+        }
+        let (statuses, _) = revisions::statuses(Controller { scaled_to_zero, ..Controller::default() }, &revisions);
         let mut templates = Vec::new();
         for (set, status) in sets.into_iter().zip(statuses) {
-            let Some(owner) = set.metadata.controller() else { continue };
             self.statuses.insert(set.metadata.uid.clone(), status);
             templates.push(Template {
                 owner: Some((owner.kind.to_lowercase(), owner.name.clone())),
-                revision: set.metadata.annotations.revision().map(Arc::from),
+                revision: set.metadata.annotations.revision(&owner.kind).map(Arc::from),
                 introduced: Some(status.introduced),
                 ..Template::of("replicaset", &set.metadata, &set.spec.template, status.tenure)
             });
@@ -144,9 +150,9 @@ impl Teller<'_> {
             .enumerate()
             .map(|(at, revision)| Revision {
                 number: u64::try_from(revision.revision).ok(),
-                first_number: None,
                 made: revision.metadata.creation_timestamp,
                 pods: self.pods(&place(&revision.metadata), None, || named(at, &revision.metadata.name)),
+                ..Revision::default()
             })
             .collect();
         let controller = Controller {

@@ -16,12 +16,19 @@ pub(super) struct Seen {
     pub(super) path: String,
     query: String,
     pub(super) headers: String,
+    as_sent: String,
     pub(super) body: String,
 }
 
 impl Seen {
     pub(super) fn asks(&self, name: &str) -> bool {
         self.query.split('&').any(|pair| pair == name || pair.starts_with(&format!("{name}=")))
+    }
+
+    /// A header's value as it was sent.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.as_sent.lines().filter_map(|line| line.split_once(':'));
+        headers.find(|(sent, _)| sent.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
     pub(super) fn value(&self, name: &str) -> Option<&str> {
@@ -156,7 +163,8 @@ async fn receive(stream: &mut TcpStream) -> Option<Seen> {
     let (method, target) = (words.next()?.to_owned(), words.next()?);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let body = String::from_utf8_lossy(&bytes[head_end + 4..]).into_owned();
-    Some(Seen { method, path: path.to_owned(), query: query.to_owned(), headers: headers.to_ascii_lowercase(), body })
+    let (path, query) = (path.to_owned(), query.to_owned());
+    Some(Seen { method, path, query, headers: headers.to_ascii_lowercase(), as_sent: headers.to_owned(), body })
 }
 
 pub(super) fn credentials() -> SharedCredentialsProvider {

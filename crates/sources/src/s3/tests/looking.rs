@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prodpin_core::model::{Cause, Closure, Obstacle, PinState, Presence, Scope, Versioning};
+use prodpin_core::model::{Cause, Closure, Obstacle, PinState, Presence, Retained, Scope, Versioning};
 
 use super::bucket::{Server, answer, error, lockable, marker, not_found, page, seven_bytes, version, xml};
 use super::{artifact, repository};
@@ -80,6 +80,34 @@ async fn holds_are_read_and_never_guessed_f48() {
         .await;
         let id = artifact("a/1/x.zip?versionId=v1");
         assert_eq!(server.open(false).await.inventory.inspect(&repository("a"), &id).await.pin, expected, "{code}");
+    }
+}
+
+/// Ceph's gateway answers for a version that was never locked as S3 does for a bucket without Object Lock: it says something
+/// of the version only where the bucket is known to have it.
+#[tokio::test]
+async fn the_bucket_s_word_about_a_version_counts_only_where_the_bucket_is_known_f48() {
+    const BUCKET_S: &str = "ObjectLockConfigurationNotFoundError";
+    const VERSION_S: &str = "NoSuchObjectLockConfiguration";
+    let (none, unknown) = ((PinState::Absent, Retained::No), (PinState::Unknown, Retained::Unknown));
+    for (is_known, code, (pin, retained)) in [
+        (true, BUCKET_S, &none),
+        (false, BUCKET_S, &unknown),
+        (true, VERSION_S, &none),
+        (false, VERSION_S, &none),
+        (true, "AccessDenied", &unknown),
+    ] {
+        let server = Server::start(move |request| match () {
+            () if request.asks("legal-hold") || request.asks("retention") => error("404 Not Found", code),
+            () if request.asks("object-lock") && !is_known => error("403 Forbidden", "AccessDenied"),
+            () => lockable(request, "OFF"),
+        })
+        .await;
+        let id = artifact("a/1/x.zip?versionId=v1");
+        let seen = server.open(false).await.inventory.inspect(&repository("a"), &id).await;
+        let asked = |what| server.requests().iter().any(|request| request.asks(what));
+        assert!(asked("legal-hold") && asked("retention") && asked("object-lock"), "{:?}", server.requests());
+        assert_eq!((&seen.pin, &seen.object.unwrap().lock.retained), (pin, retained), "{code}, known: {is_known}");
     }
 }
 

@@ -1,5 +1,8 @@
 //! Pins, and that nothing else is ever written.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest as _, Md5};
 use prodpin_core::model::{Cause, Obstacle, PinState, Presence};
 
 use super::bucket::{Seen, Server, config, credentials, error, lockable, page, seven_bytes, version, xml};
@@ -41,6 +44,12 @@ async fn a_pin_is_one_hold_on_one_exact_version_i8() {
     assert_eq!((writes[0].method.as_str(), writes[0].path.as_str()), ("PUT", "/b/a/1/x.zip"));
     assert!(writes[0].asks("legal-hold") && writes[0].value("versionId") == Some("v1"));
     assert!(writes[0].body.contains("<Status>ON</Status>"), "{:?}", writes[0]);
+    assert_eq!(writes[0].header("content-md5"), Some(md5(&writes[0].body).as_str()), "{:?}", writes[0]);
+}
+
+/// As `Content-MD5` has it: what servers other than S3 refuse a pin without.
+fn md5(body: &str) -> String {
+    STANDARD.encode(Md5::digest(body))
 }
 
 /// Answers for an unversioned bucket without Object Lock, whose object has this ETag and these tags.
@@ -84,6 +93,7 @@ async fn overwritten_null_bytes_are_another_artifact_b57() {
     let write = requests.iter().find(|request| request.method == "PUT").unwrap();
     assert!(write.asks("tagging") && write.value("versionId") == Some("null"));
     assert!(write.body.contains("<Key>k8</Key>") && write.body.contains("<Key>prod-pinned</Key>"), "{}", write.body);
+    assert_eq!(write.header("content-md5"), Some(md5(&write.body).as_str()), "{write:?}");
 }
 
 #[tokio::test]

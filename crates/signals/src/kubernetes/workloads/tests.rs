@@ -1,0 +1,155 @@
+//! What follows from objects alone, without a cluster.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{Named, Use};
+
+const IMAGE: &str = "registry.example.com/shop/api";
+
+fn read<T: serde::de::DeserializeOwned>(objects: &[Value]) -> Vec<T> {
+    objects.iter().map(|object| serde_json::from_value(object.clone()).unwrap()).collect()
+}
+
+/// What is told, line by line, without the image's name.
+fn told(objects: &Objects) -> Vec<String> {
+    let mut said = Signalled::new("kubernetes".into());
+    tell(objects, None, &mut said);
+    assert_eq!(said.gaps, []);
+    let line = |used: &Use| {
+        let Named::Reference(reference) = &used.named else { unreachable!("an image") };
+        let when = match used.tenure {
+            Tenure::Now { .. } => "now".to_owned(),
+            Tenure::Wanted { why } => format!("wanted: {}", why.as_str()),
+            Tenure::Before { .. } => "before".to_owned(),
+        };
+        let revision = used.revision.as_deref().map_or_else(String::new, |revision| format!(" revision {revision}"));
+        let workload = used.workload.as_ref().unwrap();
+        let reference = reference.to_string().replace(IMAGE, "");
+        format!("{} {}{revision}: {reference} {when}", workload.kind, workload.name)
+    };
+    let mut lines: Vec<String> = said.uses.iter().map(line).collect();
+    lines.sort();
+    lines
+}
+
+fn owned(kind: &str, name: &str) -> Value {
+    json!([{ "kind": kind, "name": name, "uid": format!("{kind}-{name}"), "controller": true }])
+}
+
+fn template(version: u32) -> Value {
+    json!({ "spec": {
+        "containers": [{ "name": "api", "image": format!("{IMAGE}:v{version}") }],
+        "volumes": [{ "name": "model", "image": { "reference": format!("{IMAGE}:model{version}") } }],
+    } })
+}
+
+/// A set of this workload that was made in this hour, with annotations.
+fn set(owner: (&str, &str), hour: u32, replicas: u32, annotations: &Value) -> Value {
+    let name = format!("{}-{hour}", owner.1);
+    json!({
+        "metadata": { "name": name, "namespace": "shop", "uid": format!("ReplicaSet-{name}"),
+                      "creationTimestamp": format!("2026-03-01T{hour:02}:00:00Z"), "annotations": annotations,
+                      "ownerReferences": owned(owner.0, owner.1) },
+        "spec": { "replicas": replicas, "template": template(hour) },
+        "status": { "replicas": replicas, "readyReplicas": replicas },
+    })
+}
+
+/// A pod in `ContainerCreating`: no node has pulled its image.
+fn creating(owner: (&str, &str), version: u32) -> Value {
+    json!({
+        "metadata": { "name": format!("{}-x", owner.1), "namespace": "shop", "ownerReferences": owned(owner.0, owner.1) },
+        "spec": template(version)["spec"],
+        "status": { "phase": "Pending", "containerStatuses": [
+            { "name": "api", "image": format!("{IMAGE}:v{version}"), "imageID": "", "ready": false },
+        ] },
+    })
+}
+
+#[test]
+fn f92_what_no_node_has_pulled_is_told_by_its_pod_where_no_template_of_it_was_read() {
+    for kind in ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"] {
+        let mut pod = creating((kind, "api-1"), 1);
+        pod["metadata"]["labels"] = json!({ "controller-revision-hash": "5f7d" });
+        let alone = Objects { pods: read(&[pod]), ..Objects::default() };
+        let name = kind.to_lowercase();
+        let expected = ["model1", "v1"].map(|tag| format!("{name} api-1: :{tag} wanted: no pod is ready"));
+        assert_eq!(told(&alone), expected, "{kind}");
+    }
+}
+
+#[test]
+fn what_no_node_has_pulled_is_told_once_where_its_template_was_read() {
+    let numbered = |number: u32| json!({ "deployment.kubernetes.io/revision": number.to_string() });
+    let deployment = json!({ "metadata": { "name": "api", "namespace": "shop", "uid": "Deployment-api" },
+                             "spec": { "replicas": 1, "template": template(1) } });
+    let mut back = set(("Deployment", "api"), 1, 1, &numbered(3));
+    back["status"] = json!({ "replicas": 1 });
+    let whole = Objects {
+        pods: read(&[creating(("ReplicaSet", "api-1"), 1)]),
+        deployments: read(&[deployment]),
+        replica_sets: read(&[back, set(("Deployment", "api"), 2, 1, &numbered(2))]),
+        ..Objects::default()
+    };
+    let expected = [
+        "deployment api revision 2: :model2 now",
+        "deployment api revision 2: :v2 now",
+        "deployment api revision 3: :model1 wanted: no pod is ready",
+        "deployment api revision 3: :v1 wanted: no pod is ready",
+    ];
+    assert_eq!(told(&whole), expected);
+    let job = json!({ "metadata": { "name": "import", "namespace": "shop", "uid": "Job-import" },
+                      "spec": { "template": template(1) }, "status": { "startTime": "2026-03-01T02:00:00Z" } });
+    let job = Objects { pods: read(&[creating(("Job", "import"), 1)]), jobs: read(&[job]), ..Objects::default() };
+    assert_eq!(told(&job), ["job import: :model1 wanted: no pod is ready", "job import: :v1 wanted: no pod is ready"]);
+}
+
+#[test]
+fn e122_a_rollout_is_ordered_by_its_own_numbers_whatever_else_its_sets_carry() {
+    let both = |deployment: u32, rollout: u32| {
+        json!({ "deployment.kubernetes.io/revision": deployment.to_string(),
+                "rollout.argoproj.io/revision": rollout.to_string() })
+    };
+    let owner = ("Rollout", "api");
+    let sets = [set(owner, 1, 0, &both(9, 1)), set(owner, 2, 2, &both(8, 2)), set(owner, 3, 0, &both(7, 3))];
+    let rollout = json!({ "metadata": { "name": "api", "namespace": "shop", "uid": "Rollout-api" },
+                          "spec": { "replicas": 2, "template": template(3) } });
+    let known = Objects { replica_sets: read(&sets), rollouts: read(&[rollout]), ..Objects::default() };
+    let images = |lines: Vec<String>| lines.into_iter().filter(|line| line.contains(": :v")).collect::<Vec<_>>();
+    let expected = [
+        "rollout api revision 1: :v1 before",
+        "rollout api revision 2: :v2 now",
+        "rollout api revision 3: :v3 wanted: no pod is ready",
+    ];
+    assert_eq!(images(told(&known)), expected);
+    // Rollouts that could not be listed.
+    let sets = Objects { replica_sets: read(&sets), ..Objects::default() };
+    let revisions: Vec<String> = images(told(&sets)).iter().map(|line| line[..22].to_owned()).collect();
+    assert_eq!(revisions, ["rollout api revision 1", "rollout api revision 2", "rollout api revision 3"]);
+    // A Deployment goes by its own.
+    let number = |text: &str, kind: &str| {
+        let annotations = json!({ "rollout.argoproj.io/revision": "2", "deployment.kubernetes.io/revision": text });
+        let annotations: crate::kubernetes::objects::Annotations = serde_json::from_value(annotations).unwrap();
+        annotations.revision(kind).map(str::to_owned)
+    };
+    assert_eq!(["deployment", "Rollout", "rollout"].map(|kind| number("7", kind).unwrap()), ["7", "2", "2"]);
+}
+
+#[test]
+fn i31_f133_a_set_at_zero_beside_one_that_runs_is_not_what_its_unread_workload_wants() {
+    let of = |hour: u32, replicas: u32| {
+        let number = json!({ "deployment.kubernetes.io/revision": hour.to_string() });
+        set(("ShopService", "api"), hour, replicas, &number)
+    };
+    let tenures = |sets: &[Value]| {
+        let lines = told(&Objects { replica_sets: read(sets), ..Objects::default() });
+        let lines = lines.iter().filter_map(|line| line.split_once(": :v")).map(|(_, rest)| rest.to_owned());
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(tenures(&[of(1, 2), of(2, 0)]), ["1 now", "2 before"]);
+    assert_eq!(tenures(&[of(1, 0), of(2, 0)]), ["1 before", "2 wanted: scaled to zero"]);
+    let mut starting = of(1, 2);
+    starting["status"] = json!({ "replicas": 2 });
+    assert_eq!(tenures(&[starting, of(2, 0)]), ["1 wanted: no pod is ready", "2 before"]);
+}
