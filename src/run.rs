@@ -11,10 +11,10 @@ mod post_check;
 mod ready;
 mod record;
 mod repository;
+mod restore;
 mod session;
 mod setup;
 mod signalled;
-mod restore;
 mod stop;
 mod vault;
 mod wanted;
@@ -36,8 +36,8 @@ use self::setup::LookAhead;
 
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
-pub use self::restore::{Found, RestoreOptions, Restoration, restore};
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
+pub use self::restore::{Found, Restoration, RestoreOptions, restore};
 pub use self::stop::{CutOff, Stop};
 pub use self::wanted::{Unmatched, Wanted};
 

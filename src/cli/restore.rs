@@ -118,7 +118,9 @@ mod tests {
 
     #[test]
     fn sizes_are_told_in_units_of_1024() {
-        for (bytes, told) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 31, "6.0 GiB")] {
+        for (bytes, told) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 31, "6.0 GiB")]
+        {
             assert_eq!(size(bytes), told);
         }
     }

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::alert::Passing;
 use crate::decide::{self, Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts};
 use crate::model::{
-    Answers, ArtifactId, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RepositoryName,
-    RunId, RunRecord, RunningReference, Scope, Severity, SourceName,
+    Answers, ArtifactId, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey,
+    RepositoryName, RunId, RunRecord, RunningReference, Scope, Severity, SourceName,
 };
 use crate::outcome::report::{
     FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary, TargetReport, VaultState,

@@ -89,11 +89,8 @@ pub async fn restore(policy: &Policy, options: &RestoreOptions) -> anyhow::Resul
     let Some(SourceConfig::Oci(config)) = policy.sources.get(&key.source) else {
         anyhow::bail!("source {} is no OCI registry: prodpin restores to these only", key.source);
     };
-    let mut tags: Vec<Tag> = entries
-        .iter()
-        .filter(|entry| entry.digest == digest)
-        .flat_map(|entry| entry.tags.iter().cloned())
-        .collect();
+    let mut tags: Vec<Tag> =
+        entries.iter().filter(|entry| entry.digest == digest).flat_map(|entry| entry.tags.iter().cloned()).collect();
     tags.sort();
     tags.dedup();
     let closure = opened
@@ -129,13 +126,8 @@ pub async fn restore(policy: &Policy, options: &RestoreOptions) -> anyhow::Resul
 }
 
 fn open(name: &SourceName, config: &OciConfig, apply: bool, stop: &Stop) -> anyhow::Result<(Source, Restorer)> {
-    let options = OpenOptions {
-        write: apply,
-        rehearse: false,
-        tried: false,
-        concurrency: REQUESTS,
-        deadline: stop.deadline(),
-    };
+    let options =
+        OpenOptions { write: apply, rehearse: false, tried: false, concurrency: REQUESTS, deadline: stop.deadline() };
     let surroundings = Surroundings::of_process();
     if apply {
         return Ok(open_to_restore(name, config, &options, &surroundings)?);
@@ -145,7 +137,12 @@ fn open(name: &SourceName, config: &OciConfig, apply: bool, stop: &Stop) -> anyh
 }
 
 /// The target, asked anew by a client that remembers nothing.
-async fn read_back(key: &RepositoryKey, config: &OciConfig, digest: &Digest, stop: &Stop) -> anyhow::Result<Vec<String>> {
+async fn read_back(
+    key: &RepositoryKey,
+    config: &OciConfig,
+    digest: &Digest,
+    stop: &Stop,
+) -> anyhow::Result<Vec<String>> {
     let (source, _) = open(&key.source, config, false, stop)?;
     let seen = source.inventory.inspect(&key.name, &ArtifactId::Manifest(digest.clone())).await;
     let mut troubles: Vec<String> = seen.gaps.iter().map(|gap| gap.detail.clone()).collect();
@@ -260,7 +257,8 @@ impl<'a> Asked<'a> {
         match chosen {
             Some(entry) => Ok(Some((entry.digest.clone(), entry))),
             None => {
-                let kept: Vec<String> = entries.iter().flat_map(|entry| &entry.tags).map(ToString::to_string).take(8).collect();
+                let kept: Vec<String> =
+                    entries.iter().flat_map(|entry| &entry.tags).map(ToString::to_string).take(8).collect();
                 anyhow::bail!(
                     "the vault has {key} and not {}; it has {}: `prodpin restore {key}` lists all of it",
                     self.text,

@@ -100,8 +100,7 @@ pub(super) async fn keep(
     }
     if copies {
         told.list(vault).await;
-        let (parts, bytes) =
-            (vault.moved.parts.load(Ordering::Relaxed), vault.moved.bytes.load(Ordering::Relaxed));
+        let (parts, bytes) = (vault.moved.parts.load(Ordering::Relaxed), vault.moved.bytes.load(Ordering::Relaxed));
         tracing::info!(parts, bytes, "copied into the vault {}", vault.location());
     }
     told.left(&work);

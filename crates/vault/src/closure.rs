@@ -68,10 +68,16 @@ pub(super) type Whence<'c> = Option<(&'c dyn Content, &'c RepositoryName)>;
 
 impl Vault {
     /// Walks everything below a target. Blobs are named and not looked at.
-    pub(super) async fn walk(&self, root: &Digest, media_type: Option<&str>, whence: Whence<'_>) -> Result<Closure, Stuck> {
+    pub(super) async fn walk(
+        &self,
+        root: &Digest,
+        media_type: Option<&str>,
+        whence: Whence<'_>,
+    ) -> Result<Closure, Stuck> {
         let mut found: Vec<VaultPart> = Vec::new();
         let (mut documents, mut fresh, mut lost) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        let mut types: BTreeMap<Digest, Option<String>> = BTreeMap::from([(root.clone(), media_type.map(str::to_owned))]);
+        let mut types: BTreeMap<Digest, Option<String>> =
+            BTreeMap::from([(root.clone(), media_type.map(str::to_owned))]);
         let mut level: Vec<(Digest, bool)> = vec![(root.clone(), false)];
         let mut root_type = media_type.map(str::to_owned);
         for depth in 0.. {
@@ -145,8 +151,12 @@ impl Vault {
             Stuck::Lost(digest, _) => Unwhole::Lacks(digest),
             Stuck::Malformed(detail) => Unwhole::Malformed(detail),
         })?;
-        let blobs: Vec<(Digest, u64)> =
-            closure.parts.iter().filter(|part| !part.is_manifest).map(|part| (part.digest.clone(), part.size)).collect();
+        let blobs: Vec<(Digest, u64)> = closure
+            .parts
+            .iter()
+            .filter(|part| !part.is_manifest)
+            .map(|part| (part.digest.clone(), part.size))
+            .collect();
         let asked = blobs.into_iter().map(|(digest, size)| async move {
             let there = match self.cell(&digest).initialized() {
                 true => Ok(true),

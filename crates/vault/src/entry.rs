@@ -171,8 +171,7 @@ impl Vault {
 /// The list with these entries, and whether it grew.
 fn merged(before: Option<Value>, entries: &[Entry]) -> (Value, bool) {
     let is_new = before.is_none();
-    let mut index =
-        before.unwrap_or_else(|| json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [] }));
+    let mut index = before.unwrap_or_else(|| json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [] }));
     if !index["manifests"].is_array() {
         index["manifests"] = json!([]);
     }

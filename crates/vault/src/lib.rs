@@ -23,6 +23,8 @@ mod hash;
 mod place;
 mod restore;
 mod take;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;

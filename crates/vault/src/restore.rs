@@ -148,10 +148,12 @@ impl Restoring<'_> {
             // A registry may take from memory what is gone from its disk: only the byte proves it.
             Upload::Mounted => match self.restorer.has_blob_now(self.repository, &part.digest, part.size).await {
                 Ok(true) => return Ok(true),
-                Ok(false) | Err(_) => match self.restorer.begin(self.repository, &part.digest, false).await.map_err(told)? {
-                    Upload::Mounted => return Ok(true),
-                    Upload::At(to) => to,
-                },
+                Ok(false) | Err(_) => {
+                    match self.restorer.begin(self.repository, &part.digest, false).await.map_err(told)? {
+                        Upload::Mounted => return Ok(true),
+                        Upload::At(to) => to,
+                    }
+                }
             },
             Upload::At(to) => to,
         };
@@ -166,7 +168,10 @@ impl Restoring<'_> {
             hash.update(&bytes);
             if until == part.size {
                 if hash.digest() != part.digest {
-                    return Err(format!("the vault's copy of blob {} is damaged: it does not hash to its name", part.digest));
+                    return Err(format!(
+                        "the vault's copy of blob {} is damaged: it does not hash to its name",
+                        part.digest
+                    ));
                 }
                 self.restorer.end(self.repository, to, &part.digest, bytes).await.map_err(told)?;
                 return Ok(false);

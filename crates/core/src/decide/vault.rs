@@ -104,7 +104,10 @@ pub fn incomplete(
                     named.push("…".to_owned());
                 }
                 let count = unkept.len();
-                format!("the vault {vault} does not hold {count} of {all} rollback targets of source {source}: {}", named.join("; "))
+                format!(
+                    "the vault {vault} does not hold {count} of {all} rollback targets of source {source}: {}",
+                    named.join("; ")
+                )
             }
         };
         Finding::at_large(Code::VaultIncomplete, severity, Some(source), message, remedy, now)
@@ -210,7 +213,8 @@ mod tests {
             part("image", true, 2),
             part("layer", false, 2),
         ];
-        let expected = [("layer", 2), ("image", 2), ("nested", 1), ("index", 0)].map(|(name, depth)| (Digest::of(name.as_bytes()), depth));
+        let expected = [("layer", 2), ("image", 2), ("nested", 1), ("index", 0)]
+            .map(|(name, depth)| (Digest::of(name.as_bytes()), depth));
         let ordered: Vec<_> = order(parts).into_iter().map(|part| (part.digest, part.depth)).collect();
         assert_eq!(ordered, expected);
     }

@@ -71,9 +71,8 @@ impl Registry {
             if refused && may_renew {
                 let challenge = incoming.answer.headers.clone();
                 drop(incoming);
-                held = Some(
-                    self.auth.answer(&self.wire, &self.host, &repository.pull, held.as_ref(), &challenge).await?,
-                );
+                held =
+                    Some(self.auth.answer(&self.wire, &self.host, &repository.pull, held.as_ref(), &challenge).await?);
                 continue;
             }
             if !refused && let Some(held) = &held {

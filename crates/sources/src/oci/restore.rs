@@ -105,13 +105,7 @@ impl Restorer {
     }
 
     /// Sends a piece of a blob, and says where the next goes.
-    pub async fn send(
-        &self,
-        repository: &RepositoryName,
-        to: Url,
-        offset: u64,
-        bytes: Bytes,
-    ) -> Result<Url, Fault> {
+    pub async fn send(&self, repository: &RepositoryName, to: Url, offset: u64, bytes: Bytes) -> Result<Url, Fault> {
         let repository = self.registry.repository(repository)?;
         let mut headers = HeaderMap::new();
         let last = (offset + bytes.len() as u64).saturating_sub(1);
@@ -226,7 +220,8 @@ impl Restorer {
         let Some(url) = location.and_then(|location| base.join(location).ok()) else {
             return Err(Fault::malformed("the registry did not say where to upload to"));
         };
-        let same_host = url.host_str() == base.host_str() && url.port_or_known_default() == base.port_or_known_default();
+        let same_host =
+            url.host_str() == base.host_str() && url.port_or_known_default() == base.port_or_known_default();
         // A registry behind a proxy that ends TLS may name itself by http: the host is the same, and https is what is used.
         if same_host && url.scheme() == "http" && base.scheme() == "https" {
             let mut url = url;
