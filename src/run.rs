@@ -191,6 +191,6 @@ async fn carry_out(
     if !ended_early {
         post_check::look_again(policy, &setup, &mut recorder, stop, &mut over).await?;
     }
-    vault::keep(policy.vault.as_ref(), &setup, &mut recorder, stop, &mut over).await?;
+    vault::keep(policy.vault.as_ref(), &setup, &mut recorder, stop).await?;
     recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await
 }

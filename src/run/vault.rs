@@ -2,14 +2,13 @@
 //! at the source does not reach them (I27). What goes wrong there is told about the vault, and costs no pin.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 
-use crate::decide::vault::{Lack, Unkept, incomplete};
+use crate::decide::vault::{Held, Lack, Unkept, incomplete};
 use crate::ledger::{Access, objects_at};
 use crate::model::{ArtifactId, Digest, Mode, RepositoryKey, SourceName};
 use crate::outcome::report::{TargetReport, VaultState};
@@ -25,6 +24,9 @@ const AT_ONCE: usize = 4;
 
 /// Entries that are listed for other tools together: each time the whole list is written.
 const LISTED_TOGETHER: usize = 500;
+
+/// So many targets of one source and kind of reason may be named.
+const SAMPLES: usize = 3;
 
 /// The place in words, without anything that a URL may hold beside it (I18).
 pub(super) fn named(location: &LedgerLocation) -> String {
@@ -54,45 +56,47 @@ struct Outcome {
     failure: Option<(Lack, String)>,
 }
 
-/// Copies what is missing, in `enforce`; in every mode looks what the vault holds. `over` returns when what is under way is
-/// to be given up: what was copied by then stays, and the next run carries on.
+/// Copies what is missing, in `enforce`; in every mode looks what the vault holds. A run that is to end begins nothing here:
+/// what was copied by then stays, and the next run carries on.
 pub(super) async fn keep(
     location: Option<&LedgerLocation>,
     setup: &Arc<Setup>,
     recorder: &mut Recorder,
     stop: &Stop,
-    over: &mut Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), RunError> {
     let Some(location) = location else { return Ok(()) };
     let copies = setup.mode == Mode::Enforce;
     let access = if copies { Access::Write } else { Access::Read };
-    let opened = open(location, access).await;
     let keys = recorder.repositories().await?;
     let mut told = Told::default();
-    let work = keys.into_iter().map(|key| (recorder.targets(&key), key));
-    let work: Vec<_> = work.map(|(targets, key)| targets.map(|targets| (key, targets))).collect::<Result<_, _>>()?;
-    for (key, targets) in &work {
-        *told.targets.entry(key.source.clone()).or_default() += targets.len() as u64;
-    }
+    let mut over = std::pin::pin!(stop.over());
+    let opened = tokio::select! {
+        biased;
+        () = stop.set() => Err((Lack::Interrupted, "the run ended before it was looked at".to_owned())),
+        opened = open(location, access) => opened.map_err(|detail| (Lack::Vault, detail)),
+    };
     let vault = match &opened {
         Ok(vault) => vault,
-        Err(detail) => {
-            told.nothing_known(&work, detail);
-            return told.tell(&named(location), recorder, &work);
+        Err((lack, detail)) => {
+            told.nothing_known(&keys, recorder, *lack, detail)?;
+            return told.tell(&named(location), recorder);
         }
     };
     {
-        let each = work.iter().enumerate().map(|(place, (key, targets))| async move {
-            (place, of_repository(vault, setup, key, targets, copies, stop).await)
+        // A row is read when its turn comes: not all of them are in memory at once (I20).
+        let each = stream::iter(keys.iter()).map(|key| {
+            let targets = recorder.targets(key);
+            async move { Ok::<_, RunError>((key, of_repository(vault, setup, key, &targets?, copies, stop).await)) }
         });
-        let mut each = std::pin::pin!(stream::iter(each).buffer_unordered(AT_ONCE));
+        let mut each = std::pin::pin!(each.buffer_unordered(AT_ONCE));
         loop {
             let next = tokio::select! {
                 next = each.next() => next,
-                () = &mut *over => break,
+                () = &mut over => break,
             };
-            let Some((place, outcomes)) = next else { break };
-            told.take(&work[place].0, outcomes);
+            let Some(outcomes) = next else { break };
+            let (key, outcomes) = outcomes?;
+            told.take(key, outcomes);
             if told.entries.len() >= LISTED_TOGETHER {
                 told.list(vault).await;
             }
@@ -103,32 +107,37 @@ pub(super) async fn keep(
         let (parts, bytes) = (vault.moved.parts.load(Ordering::Relaxed), vault.moved.bytes.load(Ordering::Relaxed));
         tracing::info!(parts, bytes, "copied into the vault {}", vault.location());
     }
-    told.left(&work);
-    told.tell(vault.location(), recorder, &work)
+    let left: Vec<RepositoryKey> = keys.into_iter().filter(|key| !told.states.contains_key(key)).collect();
+    told.nothing_known(&left, recorder, Lack::Interrupted, "the run ended before it was looked at")?;
+    told.tell(vault.location(), recorder)
 }
 
 /// What is known of the targets of all repositories.
 #[derive(Default)]
 struct Told {
-    targets: BTreeMap<SourceName, u64>,
+    sources: BTreeMap<SourceName, Held>,
     states: BTreeMap<RepositoryKey, BTreeMap<ArtifactId, VaultState>>,
+    /// Some of each kind: they are named, and the others counted.
     unkept: Vec<Unkept>,
+    samples: BTreeMap<(SourceName, Lack), usize>,
     entries: Vec<Entry>,
 }
 
-type Work = [(RepositoryKey, Vec<TargetReport>)];
-
 impl Told {
     fn take(&mut self, key: &RepositoryKey, outcomes: Vec<Outcome>) {
+        let states = self.states.entry(key.clone()).or_default();
+        let held = self.sources.entry(key.source.clone()).or_default();
         for Outcome { artifact, state, entry, failure } in outcomes {
-            self.states.entry(key.clone()).or_default().insert(artifact.clone(), state);
+            states.insert(artifact.clone(), state);
+            held.targets += 1;
             self.entries.extend(entry);
-            self.unkept.extend(failure.map(|(lack, detail)| Unkept {
-                repository: key.clone(),
-                artifact,
-                lack,
-                detail,
-            }));
+            let Some((lack, detail)) = failure else { continue };
+            held.unkept += 1;
+            let samples = self.samples.entry((key.source.clone(), lack)).or_default();
+            *samples += 1;
+            if *samples <= SAMPLES {
+                self.unkept.push(Unkept { repository: key.clone(), artifact, lack, detail });
+            }
         }
     }
 
@@ -142,41 +151,32 @@ impl Told {
         }
     }
 
-    fn nothing_known(&mut self, work: &Work, detail: &str) {
-        for (key, targets) in work {
-            let outcome = |target: &TargetReport| Outcome {
-                artifact: target.artifact.clone(),
+    /// Of these repositories nothing is known.
+    fn nothing_known(
+        &mut self,
+        keys: &[RepositoryKey],
+        recorder: &mut Recorder,
+        lack: Lack,
+        detail: &str,
+    ) -> Result<(), RunError> {
+        for key in keys {
+            let outcome = |target: TargetReport| Outcome {
+                artifact: target.artifact,
                 state: VaultState::Unknown,
                 entry: None,
-                failure: Some((Lack::Vault, detail.to_owned())),
+                failure: Some((lack, detail.to_owned())),
             };
-            self.take(key, targets.iter().map(outcome).collect());
+            let targets = recorder.targets(key)?;
+            self.take(key, targets.into_iter().map(outcome).collect());
         }
+        Ok(())
     }
 
-    /// What the run did not come to.
-    fn left(&mut self, work: &Work) {
-        for (key, targets) in work {
-            if self.states.contains_key(key) {
-                continue;
-            }
-            let outcome = |target: &TargetReport| Outcome {
-                artifact: target.artifact.clone(),
-                state: VaultState::Unknown,
-                entry: None,
-                failure: Some((Lack::Interrupted, "the run ended before it was looked at".to_owned())),
-            };
-            self.take(key, targets.iter().map(outcome).collect());
+    fn tell(self, vault: &str, recorder: &mut Recorder) -> Result<(), RunError> {
+        for (key, states) in self.states.iter().filter(|(_, states)| !states.is_empty()) {
+            recorder.note_vault(key, states)?;
         }
-    }
-
-    fn tell(self, vault: &str, recorder: &mut Recorder, work: &Work) -> Result<(), RunError> {
-        for (key, _) in work {
-            if let Some(states) = self.states.get(key) {
-                recorder.note_vault(key, states)?;
-            }
-        }
-        recorder.found(incomplete(vault, &self.targets, self.unkept, Timestamp::now()));
+        recorder.found(incomplete(vault, &self.sources, self.unkept, Timestamp::now()));
         Ok(())
     }
 }

@@ -74,45 +74,47 @@ pub struct Unkept {
 /// So many targets are named in one finding.
 const NAMED: usize = 3;
 
-/// One finding for each source of which the vault does not hold every target. `targets` says how many there are.
+/// How many targets of a source there are, and how many of them the vault does not hold whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// All of them.
+    pub targets: u64,
+    /// Those that it does not hold.
+    pub unkept: u64,
+}
+
+/// One finding for each source of which the vault does not hold every target. `unkept` are some of these, for naming.
 #[must_use]
 pub fn incomplete(
     vault: &str,
-    targets: &BTreeMap<SourceName, u64>,
+    sources: &BTreeMap<SourceName, Held>,
     mut unkept: Vec<Unkept>,
     now: Timestamp,
 ) -> Vec<Finding> {
     // The gravest are named.
     unkept.sort_by(|a, b| (b.lack, &a.repository, &a.artifact).cmp(&(a.lack, &b.repository, &b.artifact)));
-    let mut of: BTreeMap<&SourceName, Vec<&Unkept>> = BTreeMap::new();
-    for one in &unkept {
-        of.entry(&one.repository.source).or_default().push(one);
-    }
-    let finding = |(source, unkept): (&SourceName, Vec<&Unkept>)| {
-        let all = targets.get(source).copied().unwrap_or(unkept.len() as u64);
-        let worst = unkept.first().map_or(Lack::NotYet, |one| one.lack);
+    let finding = |(source, held): (&SourceName, &Held)| {
+        let of_source: Vec<&Unkept> = unkept.iter().filter(|one| one.repository.source == *source).collect();
+        let worst = of_source.first()?.lack;
         let (severity, remedy) = advice(worst);
+        let Held { targets, unkept: count } = held;
         let message = match worst {
             Lack::Unsupported => format!(
-                "the vault {vault} holds none of the {} rollback targets of source {source}: prodpin copies from OCI \
-                 registries only",
-                unkept.len()
+                "the vault {vault} holds none of the {count} rollback targets of source {source}: prodpin copies from OCI \
+                 registries only"
             ),
             _ => {
-                let mut named: Vec<String> = unkept.iter().take(NAMED).map(|one| told(one)).collect();
-                if unkept.len() > NAMED {
+                let mut named: Vec<String> = of_source.iter().take(NAMED).map(|one| told(one)).collect();
+                if *count > named.len() as u64 {
                     named.push("…".to_owned());
                 }
-                let count = unkept.len();
-                format!(
-                    "the vault {vault} does not hold {count} of {all} rollback targets of source {source}: {}",
-                    named.join("; ")
-                )
+                let named = named.join("; ");
+                format!("the vault {vault} does not hold {count} of {targets} rollback targets of source {source}: {named}")
             }
         };
-        Finding::at_large(Code::VaultIncomplete, severity, Some(source), message, remedy, now)
+        Some(Finding::at_large(Code::VaultIncomplete, severity, Some(source), message, remedy, now))
     };
-    of.into_iter().map(finding).collect()
+    sources.iter().filter_map(finding).collect()
 }
 
 fn told(one: &Unkept) -> String {
@@ -240,7 +242,7 @@ mod tests {
             lack,
             detail: detail.to_owned(),
         };
-        let targets = BTreeMap::from([("shop".parse().unwrap(), 7)]);
+        let targets = BTreeMap::from([("shop".parse().unwrap(), Held { targets: 7, unkept: 2 })]);
         let given = vec![
             unkept("a", Lack::Interrupted, "the run ended"),
             unkept("z", Lack::WrongBytes, "hashes to something else"),
