@@ -96,6 +96,7 @@ fn row(number: usize, started: Timestamp) -> Row {
             obstacles: vec![],
             survives: None,
             parts: None,
+            vault: None,
         }
     };
     let repository = RepositoryReport {

@@ -30,3 +30,4 @@ pub use prodpin_policy as policy;
 pub use prodpin_report as report;
 pub use prodpin_signals as signals;
 pub use prodpin_sources as sources;
+pub use prodpin_vault as vault;

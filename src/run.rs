@@ -12,10 +12,12 @@ mod post_check;
 mod ready;
 mod record;
 mod repository;
+mod restore;
 mod session;
 mod setup;
 mod signalled;
 mod stop;
+mod vault;
 mod wanted;
 mod witness;
 
@@ -36,6 +38,7 @@ use self::setup::LookAhead;
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
+pub use self::restore::{Found, Restoration, RestoreOptions, restore};
 pub use self::stop::{CutOff, Stop};
 pub use self::wanted::{Unmatched, Wanted};
 
@@ -189,5 +192,6 @@ async fn carry_out(
     if !ended_early {
         post_check::look_again(policy, &setup, &mut recorder, stop, &mut over).await?;
     }
+    vault::keep(policy.vault.as_ref(), &setup, &mut recorder, stop).await?;
     recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await
 }

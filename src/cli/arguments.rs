@@ -70,6 +70,8 @@ pub(super) enum Command {
     Forecast(ForecastArguments),
     /// Show whether production can be rolled back now, to what, and by which commands, without changing anything
     Ready(ReadyArguments),
+    /// Put a rollback target back into its registry from the policy's vault; shows what it would do, unless --apply is given
+    Restore(RestoreArguments),
     /// Show what a tag pointed at, and when
     History(HistoryArguments),
     /// Check that nobody changed the ledger
@@ -288,6 +290,22 @@ pub(super) struct ReadyArguments {
 
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArguments {
+    /// [SOURCE/]REPOSITORY@DIGEST, or [SOURCE/]REPOSITORY:TAG as it was when the vault kept it. REPOSITORY alone lists what
+    /// the vault has of it
+    #[arg(value_name = "REFERENCE")]
+    pub(super) reference: String,
+
+    /// Push what the registry lacks: blobs, manifests, the pin, and tags that name nothing. No tag is moved
+    #[arg(long, env = "PRODPIN_APPLY", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) apply: bool,
+
+    /// End before this much time has passed, as 30s, 10m or 1h30m; what was pushed stays
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -26,6 +26,9 @@ fn explain(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     let mut line = |label: &str, text: String| writeln!(out, "  {label:<11} {}", visible(&text));
     line("keep", format!("the {} most recent production artifacts of every repository", policy.keep))?;
     line("ledger", ledger(&policy.ledger))?;
+    if let Some(vault) = &policy.vault {
+        line("vault", ledger(vault))?;
+    }
     if let Some(schedule) = &policy.schedule {
         line("schedule", schedule.to_string())?;
     }

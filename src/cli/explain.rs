@@ -63,6 +63,7 @@ pages! {
     RequirementUnmet = "requirement-unmet",
     PinChildrenUnprotected = "pin-children-unprotected",
     SignatureMissing = "signature-missing",
+    VaultIncomplete = "vault-incomplete",
 }
 
 /// Prints the page about one code, or every code with what it means.

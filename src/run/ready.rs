@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream;
 
+use crate::decide::vault::restore_command;
 use crate::decide::{self, Attempts, forecast as rules, ready as decided};
 use crate::ledger::Access;
 use crate::model::{ArtifactId, Cause, Gap, Provenance, RepositoryKey, Scope, SourceName};
@@ -14,12 +15,13 @@ use crate::outcome::ready::{ReadySection, RepositoryReady};
 use crate::policy::Policy;
 use crate::report::ready::{ReadyReport, ReadyWriter};
 use crate::sources::{Inventory, Source};
+use crate::vault::{Unwhole, Vault};
 
 use super::repository::look;
 use super::session::{Session, SourcesOf};
 use super::setup::{LookAhead, Setup};
 use super::wanted::{Asked, Unmatched, Wanted};
-use super::{Progress, RunError, RunOptions, Stop};
+use super::{Progress, RunError, RunOptions, Stop, vault};
 
 /// What is asked about.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +76,8 @@ async fn answer(
     let mut writer = ReadyWriter::default();
     let mut asked = Asked::new(&options.repositories);
     let mut over = std::pin::pin!(run.stop.over());
-    let work = |key| one(setup.clone(), key);
+    let kept = Arc::new(Kept::open(policy).await);
+    let work = |key| one(setup.clone(), kept.clone(), key);
     let take = async |row: RepositoryReady| Ok(writer.push(&row)?);
     let ended = session.each(progress.as_ref(), &mut over, |key| asked.wants(key), work, take).await?;
     let production = setup.production().await;
@@ -86,7 +89,7 @@ async fn answer(
 }
 
 /// One repository's page.
-async fn one(setup: Arc<Setup>, key: RepositoryKey) -> Result<RepositoryReady, RunError> {
+async fn one(setup: Arc<Setup>, kept: Arc<Kept>, key: RepositoryKey) -> Result<RepositoryReady, RunError> {
     let inventory = setup.source(&key).inventory.as_ref();
     let mut seen = look(&setup, inventory, key.clone()).await?;
     let missing = setup.witnesses.reason(&key, setup.started);
@@ -109,14 +112,58 @@ async fn one(setup: Arc<Setup>, key: RepositoryKey) -> Result<RepositoryReady, R
     let addresses = artifacts.iter().filter_map(named).collect();
     let row = rules::row(&input, &plan, None, false);
     let has_history = missing.is_none() && unanchored.is_none();
-    Ok(decided::page(&decided::Facts {
+    let mut page = decided::page(&decided::Facts {
         input: &input,
         plan: &plan,
         row,
         said: &said,
         addresses: &addresses,
         has_history,
-    }))
+    });
+    kept.tell(&key, &mut page).await;
+    Ok(page)
+}
+
+/// The policy's vault, if it names one.
+enum Kept {
+    Nowhere,
+    Unopened(String),
+    Here(Vault),
+}
+
+impl Kept {
+    async fn open(policy: &Policy) -> Self {
+        let Some(location) = &policy.vault else { return Self::Nowhere };
+        match vault::open(location, Access::Read).await {
+            Ok(vault) => Self::Here(vault),
+            Err(detail) => Self::Unopened(detail),
+        }
+    }
+
+    /// Says of each release that is lost whether the vault has it, and how to put it back.
+    async fn tell(&self, key: &RepositoryKey, page: &mut RepositoryReady) {
+        let lost = page.ladder.iter().filter(|rung| rung.restorable == Some(false));
+        let lost: Vec<ArtifactId> =
+            lost.map(|rung| rung.artifact.clone()).filter(|artifact| artifact.digest().is_some()).collect();
+        for artifact in lost {
+            let Some(digest) = artifact.digest() else { continue };
+            let unknown = match self {
+                Self::Nowhere => return,
+                Self::Unopened(detail) => detail.clone(),
+                Self::Here(vault) => match vault.whole(digest, None).await {
+                    Ok(_) => {
+                        page.restore.push(restore_command(key, &artifact));
+                        continue;
+                    }
+                    Err(Unwhole::Lacks(_) | Unwhole::Malformed(_)) => continue,
+                    Err(Unwhole::Unknown(error)) => error.to_string(),
+                },
+            };
+            let detail = format!("whether the vault has {} is unknown: {unknown}", artifact.short());
+            page.gaps.push(Gap::new(Scope::Artifact(artifact), Cause::Unreachable, detail));
+            page.complete = false;
+        }
+    }
 }
 
 /// How many artifacts are asked at once what they say of themselves.

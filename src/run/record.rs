@@ -11,10 +11,12 @@ use jiff::Timestamp;
 use crate::alert::Passing;
 use crate::decide::{self, Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts};
 use crate::model::{
-    Answers, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey, RepositoryName,
-    RunId, RunRecord, RunningReference, Scope, Severity, SourceName,
+    Answers, ArtifactId, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey,
+    RepositoryName, RunId, RunRecord, RunningReference, Scope, Severity, SourceName,
 };
-use crate::outcome::report::{FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary};
+use crate::outcome::report::{
+    FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary, TargetReport, VaultState,
+};
 use crate::report::body::{BodyWriter, Report};
 use prodpin_net::memory;
 
@@ -247,6 +249,37 @@ impl Recorder {
             return Ok(());
         }
         self.add(outcome).await
+    }
+
+    /// Every repository that was looked at.
+    pub(super) async fn repositories(&mut self) -> Result<Vec<RepositoryKey>, RunError> {
+        // What waits has a row from then on.
+        self.commit().await?;
+        Ok(self.body.repositories())
+    }
+
+    /// The rollback targets of a repository that was looked at.
+    pub(super) fn targets(&mut self, key: &RepositoryKey) -> Result<Vec<TargetReport>, RunError> {
+        let row = self.body.row(key)?.and_then(|row| row.repository);
+        Ok(row.map_or_else(Vec::new, |row| row.targets))
+    }
+
+    /// Takes note of what the vault holds of them.
+    pub(super) fn note_vault(
+        &mut self,
+        key: &RepositoryKey,
+        states: &BTreeMap<ArtifactId, VaultState>,
+    ) -> Result<(), RunError> {
+        let Some(mut row) = self.body.take(key)? else { return Ok(()) };
+        for target in row.repository.iter_mut().flat_map(|repository| &mut repository.targets) {
+            target.vault = states.get(&target.artifact).copied();
+        }
+        Ok(self.body.push(row)?)
+    }
+
+    /// Findings about no repository.
+    pub(super) fn found(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
     }
 
     /// Which of these are named in a repository that was looked at, and are not in its rollback set (F92).

@@ -282,6 +282,9 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
             plan = decide::plan(&Input { inspections: &again, attempts: &attempts, claim, ..input });
         }
     }
+    if setup.vault.is_some() {
+        decide::vault::name_vault(&mut plan.findings);
+    }
     let Look { key, at, mut happened, news, mark, state, also, retold, snapshot, memory, selection, .. } = look;
     let Snapshot { cleanup, tags, .. } = snapshot;
     // What a million tags were decided on goes before what is recorded of them comes.

@@ -34,6 +34,8 @@ pub(super) struct Setup {
     pub(super) rules: Rules,
     /// What is allowed about pins.
     pub(super) pins: PinPolicy,
+    /// Where copies of rollback targets are kept, if anywhere.
+    pub(super) vault: Option<LedgerLocation>,
     /// What the policy says of databases.
     pub(super) database: Vec<DatabaseRule>,
     pub(super) waivers: Vec<Waiver>,
@@ -91,6 +93,7 @@ impl Setup {
             uses: Mutex::new(Uses::of(&rules, &policy.database)),
             rules,
             pins: policy.pins.clone(),
+            vault: policy.vault.clone(),
             database: policy.database.clone(),
             waivers: policy.waivers.clone(),
             alerts: policy.alerts.clone(),

@@ -25,6 +25,7 @@ mod support;
 mod survival;
 #[path = "../suite/ledger/tampering.rs"]
 mod tampering;
+mod vault;
 mod whole_runs;
 #[path = "../suite/ledger/world.rs"]
 #[expect(dead_code, reason = "the suite uses more of it")]

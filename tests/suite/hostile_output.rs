@@ -91,6 +91,7 @@ pub(crate) fn hostile(text: &str) -> Report {
         restorable,
         protected: restorable,
         obstacles: obstacles.clone(),
+        vault: None,
         ..target(2, object.clone(), "x")
     };
     let rows = [Some(false), None, Some(true)].into_iter().enumerate().map(|(place, restorable)| {

@@ -49,5 +49,6 @@ mod three_words;
 mod told;
 mod told_times;
 mod transport;
+mod vault;
 mod watch;
 mod witness;

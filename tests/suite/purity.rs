@@ -93,6 +93,7 @@ fn crates_use_only_what_stands_below_them() {
         ("prodpin-net", &["prodpin-core"]),
         ("prodpin-ledger", &["prodpin-core", "prodpin-net", "prodpin-policy"]),
         ("prodpin-sources", &["prodpin-core", "prodpin-net", "prodpin-policy"]),
+        ("prodpin-vault", &["prodpin-core", "prodpin-net", "prodpin-policy", "prodpin-sources"]),
         ("prodpin-signals", &["prodpin-core", "prodpin-net", "prodpin-policy"]),
     ] {
         let used: Vec<String> = dependencies(name).into_iter().filter(|other| other.starts_with("prodpin-")).collect();

@@ -75,6 +75,7 @@ pub(crate) fn target(rank: u32, artifact: ArtifactId, tag: &str) -> TargetReport
         obstacles: vec![],
         survives: Some(survives()),
         parts: None,
+        vault: None,
     }
 }
 

@@ -139,6 +139,7 @@ pub use debt::{Debt, Owing};
 pub use distrust::Distrusted;
 pub use error::LedgerError;
 pub use key::make_key;
+pub use location::objects_at;
 pub use proof::{Claim, InclusionProof, SignedCheckpoint, Since};
 pub use signature::VerifierKey;
 pub use unreported::Untold;

@@ -41,6 +41,17 @@ pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<St
     }
 }
 
+/// The objects at a place like a ledger's, and whether it is a local directory: for other things that are kept in such a
+/// place, by the same rules. Errors call it a ledger: what is told of it says what it is.
+pub async fn objects_at(
+    location: &LedgerLocation,
+    access: Access,
+) -> Result<(Arc<dyn object_store::ObjectStore>, bool), LedgerError> {
+    let store = open(location, access).await?;
+    let local = matches!(location, LedgerLocation::Directory(_));
+    Ok((store.objects().clone(), local))
+}
+
 /// The service account, workload identity or metadata server that Google's own tools find; or the emulator that they
 /// are told of.
 fn open_google(url: &Url, name: &str) -> Result<Store, LedgerError> {

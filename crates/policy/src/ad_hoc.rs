@@ -55,6 +55,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         signals: Vec::new(),
         may_move: NamePatterns::none(),
         pins: PinPolicy::default(),
+        vault: None,
         fail_on: Severity::High,
         database: Vec::new(),
         waivers: Vec::new(),

@@ -47,6 +47,7 @@ impl Checker<'_> {
             database: self.database(&raw.database),
             may_move: self.may_move(raw),
             pins: self.pins(&raw.pins, &raw.require, &raw.sources),
+            vault: self.vault(raw),
             fail_on: raw.fail_on.value().copied().unwrap_or(Severity::High),
             waivers: self.waivers(&raw.waivers),
             security_hub: self.security_hub(&raw.security_hub),

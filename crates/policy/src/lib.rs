@@ -25,6 +25,7 @@ mod secret;
 mod signal;
 mod source;
 mod tree;
+mod vault;
 mod waivers;
 
 use std::collections::BTreeMap;
@@ -76,6 +77,8 @@ pub struct Policy {
     pub may_move: NamePatterns,
     /// What is allowed about pins.
     pub pins: PinPolicy,
+    /// Where copies of rollback targets are kept, if anywhere.
+    pub vault: Option<LedgerLocation>,
     /// The severity from which findings decide the exit status.
     pub fail_on: Severity,
     /// Findings that somebody answers for.

@@ -49,6 +49,10 @@ pub(super) struct RawPolicy {
     pub(super) tags: Given<RawTags>,
     /// What is allowed about pins, where a source does not say otherwise.
     pub(super) pins: Given<RawPins>,
+    /// Where `enforce` keeps a copy of every rollback target, for the day on which the registry loses one: a directory
+    /// (relative to this file), `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`. Nothing is ever
+    /// deleted there. None by default.
+    pub(super) vault: Given<String>,
     /// Findings of this severity or above make the exit status 3. Default `high`.
     pub(super) fail_on: Given<Severity>,
     /// Findings that somebody answers for, for a while.

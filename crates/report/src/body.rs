@@ -144,6 +144,13 @@ impl BodyWriter {
         Ok(row)
     }
 
+    /// The repositories that have a row.
+    #[must_use]
+    pub fn repositories(&self) -> Vec<RepositoryKey> {
+        let key = |place: &Place| RepositoryKey { source: place.source.clone(), name: place.name.clone() };
+        self.index.iter().map(key).collect()
+    }
+
     fn place(&self, key: &RepositoryKey) -> Option<usize> {
         self.index.iter().position(|place| place.source == key.source && place.name == key.name)
     }

@@ -5,6 +5,7 @@
 
 mod attached;
 mod closure;
+pub mod content;
 pub mod ecr;
 pub mod helm;
 mod manifest;
@@ -167,6 +168,11 @@ pub trait Inventory: Send + Sync {
 
     /// Policy patterns that matched no repository, once `repositories` has been read to its end.
     fn unmatched_patterns(&self) -> Vec<String>;
+
+    /// Reading bytes for a copy elsewhere; none where this source has no way to.
+    fn content(&self) -> Option<&dyn content::Content> {
+        None
+    }
 }
 
 /// Pinning in a source: the only write prodpin makes, but for the rule that makes pins hold, where the policy asks for

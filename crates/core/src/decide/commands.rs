@@ -1,6 +1,6 @@
 //! The exact commands that findings offer: what a person pastes into a shell at night has to be right.
 
-use crate::model::{ArtifactId, BucketRetention, EcrRepository, Mutability, RepositoryName};
+use crate::model::{ArtifactId, BucketRetention, EcrRepository, Mutability, RepositoryKey, RepositoryName};
 
 /// The tags that hold every pin, as ECR's filters and lifecycle rules write them.
 pub(super) const PIN_PATTERN: &str = "prod-pinned-*";
@@ -74,6 +74,11 @@ pub(super) fn recommend(repository: &RepositoryName) -> String {
 pub(super) fn put_recommended(repository: &RepositoryName, ecr: &EcrRepository) -> String {
     let put = ecr_command("put-lifecycle-policy", repository, ecr);
     format!("{} > policy.json && {put} --lifecycle-policy-text file://policy.json", recommend(repository))
+}
+
+/// Puts back a target from the vault.
+pub(super) fn restore_from_vault(repository: &RepositoryKey, artifact: &ArtifactId) -> String {
+    format!("prodpin restore {} --apply", quoted(&format!("{repository}@{artifact}")))
 }
 
 /// Shows what the live rules will do to a repository.

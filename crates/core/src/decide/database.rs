@@ -156,6 +156,7 @@ impl Question<'_> {
                 obstacles: vec![Obstacle::Missing],
                 survives: None,
                 parts: None,
+                vault: None,
             };
             let told = targets.iter().any(|target| target.artifact == release.artifact);
             let counts = is_proven(&release) || !proven;

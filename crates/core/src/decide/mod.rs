@@ -61,6 +61,7 @@ mod source;
 mod spelling;
 mod survives;
 mod unread;
+pub mod vault;
 mod waive;
 mod wildcard;
 mod window;

@@ -113,6 +113,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             obstacles: verdict.obstacles,
             survives: Some(survives),
             parts: inspection.and_then(|seen| parts::report(seen, &plan.prospects.pinning.cleared.pins)),
+            vault: None,
         });
     }
     let report = &mut plan.report;

@@ -166,6 +166,8 @@ codes! {
     PinChildrenUnprotected = "pin-children-unprotected",
     /// A signature, or something else that was attached to a rollback target, is gone.
     SignatureMissing = "signature-missing",
+    /// The vault does not hold every rollback target whole.
+    VaultIncomplete = "vault-incomplete",
 }
 
 impl Code {
@@ -219,7 +221,8 @@ impl Code {
             | Self::TargetNotPullable
             | Self::RequirementUnmet
             | Self::PinChildrenUnprotected
-            | Self::SignatureMissing => false,
+            | Self::SignatureMissing
+            | Self::VaultIncomplete => false,
         }
     }
 

@@ -112,6 +112,9 @@ pub struct RepositoryReady {
     pub back: Vec<Way>,
     /// How to go forward.
     pub forward: Forward,
+    /// Commands that put releases back which the source has lost and the vault has, most recent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restore: Vec<String>,
 }
 
 /// What to do.

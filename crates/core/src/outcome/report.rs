@@ -416,6 +416,9 @@ pub struct TargetReport {
     /// What belongs to it and has pins of its own, or is to have them; left out where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<PartsReport>,
+    /// Whether the vault holds it whole, where the policy names one. Left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultState>,
 }
 
 /// How many manifests that belong to a target have pins of their own.
@@ -429,6 +432,18 @@ pub struct PartsReport {
     pub pinned: u64,
     /// How many `enforce` would pin.
     pub planned: u64,
+}
+
+/// What the vault holds of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VaultState {
+    /// Every manifest, read and hashed, and every blob, of the right size.
+    Kept,
+    /// Not all of it.
+    Missing,
+    /// Could not be told.
+    Unknown,
 }
 
 /// The state of a target's pin after the run.

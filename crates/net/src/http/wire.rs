@@ -1,6 +1,7 @@
 //! The one place that sends. What leaves here is allowed (I17), in time, counted, and answered or given up with a
 //! reason.
 
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -27,8 +28,9 @@ use super::retry_after::retry_after;
 use super::surroundings::Timing;
 use super::throttle::{Throttle, out_of_time};
 use crate::jitter;
-use prodpin_core::model::{Cause, Pin, Tag};
+use prodpin_core::model::{Cause, Digest, Pin, Tag};
 
+pub use self::stream::Incoming;
 pub use super::answer::Answer;
 
 /// What a call is for. It decides the methods that may carry it.
@@ -42,6 +44,8 @@ pub enum Purpose {
     Token,
     /// Writing a pin.
     Pin,
+    /// Putting back what a vault kept: blobs, manifests under their own digests, tags that nobody holds.
+    Restore,
 }
 
 /// One call, complete but for the connection.
@@ -87,6 +91,8 @@ pub struct Wire {
     timing: Timing,
     deadline: Option<Instant>,
     write: bool,
+    /// Whether what a vault kept may be put back. No run may: only the command that is asked to.
+    restores: bool,
     /// Calls in a row that were given up because no try had its whole answer in time.
     given_up: AtomicU32,
 }
@@ -101,6 +107,13 @@ enum Setback {
     Overload(Fault, Option<Duration>),
     /// No whole answer in time.
     Slow(Fault),
+}
+
+/// An answer whose body is still to come.
+struct Begun {
+    response: reqwest::Response,
+    url: Url,
+    elsewhere: bool,
 }
 
 /// So often one call may be told to wait by a host that answers others meanwhile.
@@ -120,7 +133,13 @@ impl Wire {
         deadline: Option<Instant>,
         write: bool,
     ) -> Self {
-        Self { http, dialer, throttle, timing, deadline, write, given_up: AtomicU32::new(0) }
+        Self { http, dialer, throttle, timing, deadline, write, restores: false, given_up: AtomicU32::new(0) }
+    }
+
+    /// The same with the power to put back what a vault kept.
+    #[must_use]
+    pub fn restoring(self) -> Self {
+        Self { restores: true, ..self }
     }
 
     /// The most requests that may ever be in flight.
@@ -166,9 +185,7 @@ impl Wire {
     }
 
     async fn send_until_answered(&self, call: &Call, mut extras: Extras<'_>) -> Result<Answer, Fault> {
-        if !permitted(call, self.write) {
-            return Err(Fault::refused(format!("{} {} is no call that this run may make", call.method, shown(call))));
-        }
+        self.must_be_permitted(call)?;
         let (mut failures, mut throttled) = (0_u32, 0_u32);
         loop {
             if self.deadline.is_some_and(|end| Instant::now() >= end) {
@@ -208,6 +225,17 @@ impl Wire {
             };
             failures += 1;
             self.pause(failures, wait, fault).await?;
+        }
+    }
+
+    fn must_be_permitted(&self, call: &Call) -> Result<(), Fault> {
+        let permitted = match call.purpose {
+            Purpose::Restore => self.restores && restores(call),
+            _ => permitted(call, self.write),
+        };
+        match permitted {
+            true => Ok(()),
+            false => Err(Fault::refused(format!("{} {} is no call that this run may make", call.method, shown(call)))),
         }
     }
 
@@ -271,12 +299,35 @@ impl Wire {
 
     /// Sends once and follows redirects as far as the call allows.
     async fn exchange(&self, call: &Call, extras: &mut Extras<'_>) -> Result<Answer, Setback> {
+        let Begun { response, url, elsewhere } = self.respond(call, &extras.headers).await?;
+        if call.method == Method::HEAD {
+            return Ok(Answer::bare(response, elsewhere));
+        }
+        let read = match extras.first_byte {
+            true => Answer::begin(response, call.cap, elsewhere).await,
+            false => {
+                let limits = Limits { cap: call.cap, shorter_than: extras.shorter_than };
+                Answer::read(response, limits, elsewhere, extras.sink.as_deref_mut()).await
+            }
+        };
+        read.map_err(|fault| match fault {
+            BodyFault::Broken(error) => broken(call, &url, &error),
+            BodyFault::TooLarge => Setback::Final(Fault::malformed(format!(
+                "{}: the answer is larger than the {} bytes that are read of it",
+                shown(call),
+                call.cap
+            ))),
+        })
+    }
+
+    /// Sends once and follows redirects as far as the call allows; the body is still to come.
+    async fn respond(&self, call: &Call, extra: &HeaderMap) -> Result<Begun, Setback> {
         let (mut url, mut elsewhere) = (call.url.clone(), false);
         for hop in 0.. {
             self.dialer.check(&url).map_err(Setback::Final)?;
             let mut request = Request::new(call.method.clone(), url.clone());
             let headers = request.headers_mut();
-            headers.extend(extras.headers.clone());
+            headers.extend(extra.clone());
             if let Some(accept) = &call.accept {
                 headers.insert(header::ACCEPT, accept.clone());
             }
@@ -295,24 +346,7 @@ impl Wire {
                 url = next;
                 continue;
             }
-            if call.method == Method::HEAD {
-                return Ok(Answer::bare(response, elsewhere));
-            }
-            let read = match extras.first_byte {
-                true => Answer::begin(response, call.cap, elsewhere).await,
-                false => {
-                    let limits = Limits { cap: call.cap, shorter_than: extras.shorter_than };
-                    Answer::read(response, limits, elsewhere, extras.sink.as_deref_mut()).await
-                }
-            };
-            return read.map_err(|fault| match fault {
-                BodyFault::Broken(error) => broken(call, &url, &error),
-                BodyFault::TooLarge => Setback::Final(Fault::malformed(format!(
-                    "{}: the answer is larger than the {} bytes that are read of it",
-                    shown(call),
-                    call.cap
-                ))),
-            });
+            return Ok(Begun { response, url, elsewhere });
         }
         Err(Setback::Final(Fault::refused(format!("{}: redirects without end", shown(call)))))
     }
@@ -332,6 +366,33 @@ fn permitted(call: &Call, write: bool) -> bool {
             };
             write && call.method == Method::PUT && call.redirects == Redirects::None && names_pin().is_some()
         }
+        // Has a gate of its own.
+        Purpose::Restore => false,
+    }
+}
+
+/// Whether a call puts back bytes and nothing else: a blob's upload, a manifest under its own digest, or a manifest under a
+/// tag, which whoever sends it has just looked up and found to be nobody's (I8, I27). There is no DELETE among them.
+fn restores(call: &Call) -> bool {
+    if call.redirects != Redirects::None {
+        return false;
+    }
+    let path = call.url.path();
+    let is_upload = path.contains("/blobs/upload");
+    match (call.method.as_str(), &call.content) {
+        ("POST", Some((_, bytes))) => path.ends_with("/blobs/uploads/") && bytes.is_empty(),
+        ("PATCH", Some(_)) => is_upload,
+        ("PUT", Some(_)) if is_upload => true,
+        ("PUT", Some((_, bytes))) => {
+            let Some((front, last)) = path.rsplit_once('/') else { return false };
+            let last = last.replace("%3A", ":");
+            front.ends_with("/manifests")
+                && match last.parse::<Digest>() {
+                    Ok(digest) => digest.matches(bytes),
+                    Err(_) => last.parse::<Tag>().is_ok_and(|tag| tag.is_oci() && Pin::read(&tag).is_none()),
+                }
+        }
+        _ => false,
     }
 }
 

@@ -143,6 +143,10 @@ impl Sheet<'_> {
         self.now(paper)?;
         self.questions(paper)?;
         self.ladder(paper)?;
+        if !row.restore.is_empty() {
+            Self::title(paper, "TO BRING BACK FROM THE VAULT WHAT THE REGISTRY LOST")?;
+            Self::commands(paper, &row.restore)?;
+        }
         match row.verdict {
             Verdict::RollBack => self.back(paper, "TO ROLL BACK"),
             Verdict::RollForward | Verdict::NoEarlierRelease => self.forward(paper, "TO ROLL FORWARD"),

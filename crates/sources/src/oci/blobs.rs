@@ -32,7 +32,7 @@ impl Registry {
         cell.get_or_try_init(|| self.look_at_blob(repository, digest)).await.copied()
     }
 
-    async fn look_at_blob(&self, repository: &Repository, digest: &Digest) -> Result<PartAnswer, Fault> {
+    pub(super) async fn look_at_blob(&self, repository: &Repository, digest: &Digest) -> Result<PartAnswer, Fault> {
         let mut told = self.first_byte(repository, digest).await?;
         if told.served == Served::Begun {
             repository.note_served(Asked::Blob(digest));

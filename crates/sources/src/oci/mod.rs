@@ -11,6 +11,7 @@
 //! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
 //! - `manifests` holds what was fetched, so that each is fetched once;
 //! - `parts` and `referrers` look at the pins of what is below a target and at what is attached to it;
+//! - `content` reads bytes for a vault, and `restore` puts them back;
 //! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
 //!
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
@@ -22,6 +23,7 @@ mod blobs;
 mod blocked;
 mod challenge;
 mod closure;
+mod content;
 mod credentials;
 mod docker_config;
 mod host;
@@ -36,6 +38,7 @@ mod recognise;
 mod referrers;
 mod registry;
 mod resolve;
+mod restore;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -50,6 +53,7 @@ use self::credentials::Keys;
 use self::host::RegistryHost;
 use self::pin::Pins;
 use self::registry::Registry;
+use super::content::Content;
 use super::matched::Matched;
 use super::{Inventory, OpenOptions, PartsLook, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
@@ -62,6 +66,7 @@ use prodpin_net::http::wire::Wire;
 use prodpin_net::http::{answer, fault, place, redirect, surroundings, wire};
 use prodpin_policy::OciConfig;
 
+pub use self::restore::{Restorer, Upload, open_to_look, open_to_restore};
 pub use prodpin_net::http::{Environment, Surroundings, Throttles, Timing};
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.
@@ -106,6 +111,29 @@ pub fn open_in(
     options: &OpenOptions,
     surroundings: &Surroundings,
 ) -> Result<Source, OciError> {
+    let registry = Arc::new(registry_of(name, config, options, surroundings, false)?);
+    let inventory = inventory(&registry, config);
+    let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
+    Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
+}
+
+fn inventory(registry: &Arc<Registry>, config: &OciConfig) -> OciInventory {
+    OciInventory {
+        registry: Arc::clone(registry),
+        patterns: config.repositories.clone(),
+        matched: Matched::default(),
+        stated: config.cleanup,
+    }
+}
+
+/// `restores` says whether what a vault kept may be put back there.
+fn registry_of(
+    name: &SourceName,
+    config: &OciConfig,
+    options: &OpenOptions,
+    surroundings: &Surroundings,
+    restores: bool,
+) -> Result<Registry, OciError> {
     let host = RegistryHost::new(&config.url)?;
     let keys = Keys::find(name, config, &host, surroundings, options.deadline)?;
     let realms = config.token_realms.iter().map(String::as_str);
@@ -116,16 +144,8 @@ pub fn open_in(
     let timing = surroundings.timing.clone();
     let wire = Wire::new(http, dialer, throttle, timing, options.deadline, options.write);
     let auth = Auth::new(keys, config.token_realms.clone());
-    let registry =
-        Arc::new(Registry::new(host, wire, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })?);
-    let inventory = OciInventory {
-        registry: Arc::clone(&registry),
-        patterns: config.repositories.clone(),
-        matched: Matched::default(),
-        stated: config.cleanup,
-    };
-    let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
-    Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
+    let wire = if restores { wire.restoring() } else { wire };
+    Registry::new(host, wire, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
 }
 
 impl From<ClientError> for OciError {
@@ -284,5 +304,9 @@ impl Inventory for OciInventory {
 
     fn unmatched_patterns(&self) -> Vec<String> {
         self.matched.lacking(&self.patterns)
+    }
+
+    fn content(&self) -> Option<&dyn Content> {
+        Some(self)
     }
 }

@@ -54,8 +54,8 @@ const BLOBS_KEPT: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Registry {
     pub(super) host: RegistryHost,
-    wire: Wire,
-    auth: Auth,
+    pub(super) wire: Wire,
+    pub(super) auth: Auth,
     catalog: Grant,
     /// For what is shown to everyone who has logged in.
     login: Grant,
@@ -77,8 +77,8 @@ pub(super) struct Registry {
 #[derive(Debug)]
 pub(super) struct Repository {
     pub(super) name: RepositoryName,
-    pull: Grant,
-    push: Grant,
+    pub(super) pull: Grant,
+    pub(super) push: Grant,
     /// The last manifest and the last blob that were served: that they still are shows that "not found" is no word about
     /// everything of their kind.
     served: Mutex<Served>,
@@ -201,7 +201,7 @@ impl Registry {
         self.call_with(&repository.pull, call, extras).await
     }
 
-    async fn call_with<'e>(
+    pub(super) async fn call_with<'e>(
         &self,
         grant: &Grant,
         mut call: Call,

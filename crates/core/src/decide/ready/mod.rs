@@ -99,6 +99,7 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         forward: ways::forward(facts, answer.from),
         now: sides::now(facts, uses),
         wanted: sides::wanted(facts, uses),
+        restore: Vec::new(),
     }
 }
 

@@ -27,3 +27,37 @@ fn nothing_but_reading_leaves_a_run_that_may_not_write_i17_i8() {
     assert!(permitted(&call(Purpose::Recognise, Method::GET, "/config"), false));
     assert!(!permitted(&call(Purpose::Recognise, Method::POST, "/config"), true));
 }
+
+#[test]
+fn what_puts_back_is_bytes_under_their_own_names_and_free_tags_i8_i27() {
+    let bytes = Bytes::from_static(b"manifest");
+    let (own, other) = (Digest::of(&bytes), Digest::of(b"other"));
+    let pin = Pin::of(&own);
+    let content = |bytes: &Bytes| Some((HeaderValue::from_static("x/y"), bytes.clone()));
+    let put = |method: Method, path: &str, bytes: &Bytes| {
+        restores(&Call { content: content(bytes), ..call(Purpose::Restore, method, path) })
+    };
+    for (method, path, sent, allowed) in [
+        (Method::POST, "/v2/a/blobs/uploads/".to_owned(), &Bytes::new(), true),
+        (Method::POST, "/v2/a/blobs/uploads/".to_owned(), &bytes, false),
+        (Method::POST, "/v2/a/manifests/x".to_owned(), &Bytes::new(), false),
+        (Method::PATCH, "/v2/a/blobs/uploads/1".to_owned(), &bytes, true),
+        (Method::PATCH, "/v2/a/blobs/upload/1".to_owned(), &bytes, true),
+        (Method::PATCH, "/v2/a/manifests/x".to_owned(), &bytes, false),
+        (Method::PUT, "/v2/a/blobs/uploads/1".to_owned(), &bytes, true),
+        (Method::PUT, format!("/v2/a/manifests/{own}"), &bytes, true),
+        (Method::PUT, format!("/v2/a/manifests/{other}"), &bytes, false),
+        (Method::PUT, "/v2/a/manifests/v1".to_owned(), &bytes, true),
+        // A pin has a gate of its own.
+        (Method::PUT, format!("/v2/a/manifests/{pin}"), &bytes, false),
+        (Method::PUT, "/v2/a/tags/v1".to_owned(), &bytes, false),
+        (Method::DELETE, format!("/v2/a/manifests/{own}"), &bytes, false),
+        (Method::DELETE, "/v2/a/blobs/uploads/1".to_owned(), &bytes, false),
+    ] {
+        assert_eq!(put(method.clone(), &path, sent), allowed, "{method} {path}");
+        let asked = Call { content: content(sent), ..call(Purpose::Restore, method, &path) };
+        assert!(!permitted(&asked, true), "no run may: {path}");
+    }
+    let elsewhere = Call { redirects: Redirects::Anywhere, ..call(Purpose::Restore, Method::PUT, "/v2/a/manifests/v1") };
+    assert!(!restores(&Call { content: content(&bytes), ..elsewhere }));
+}

@@ -1,0 +1,108 @@
+//! Reading whole manifests and blobs, for a copy in a vault. A blob is handed on as it arrives and never held.
+
+use async_trait::async_trait;
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+
+use super::absence::Asked;
+use super::closure::Trouble;
+use super::fault::Fault;
+use super::redirect::Redirects;
+use super::registry::{Lack, Registry, Repository};
+use super::{OciInventory, wire};
+use crate::content::{Content, Document, Lost, Taker};
+use prodpin_core::model::{Digest, RepositoryName};
+
+/// The most that is read of an error.
+const ERROR_CAP: usize = 64 << 10;
+
+#[async_trait]
+impl Content for OciInventory {
+    async fn manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<Document, Lost> {
+        let repository = self.registry.repository(repository)?;
+        let lost = |trouble| match trouble {
+            Trouble::NotFound => Lost::NotFound,
+            Trouble::WrongBytes(detail) => Lost::Wrong(detail),
+            Trouble::Unknown(fault) => Lost::Unknown(fault),
+        };
+        let fetched = self.registry.fetch(&repository, digest).await.map_err(lost)?;
+        if let Some(bytes) = fetched.bytes.clone() {
+            return Ok(Document { media_type: fetched.media_type.clone(), bytes });
+        }
+        let (answer, _room) = self.registry.verified(&repository, digest).await.map_err(lost)?;
+        Ok(Document { media_type: answer.media_type().map(str::to_owned), bytes: answer.body })
+    }
+
+    async fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        from: u64,
+        taker: &mut dyn Taker,
+    ) -> Result<(), Lost> {
+        let repository = self.registry.repository(repository)?;
+        self.registry.hand_over(&repository, digest, from, taker).await
+    }
+}
+
+impl Registry {
+    async fn hand_over(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        from: u64,
+        taker: &mut dyn Taker,
+    ) -> Result<(), Lost> {
+        let what = || format!("blob {}/{}@{digest}", self.host.shown(), repository.name);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if from > 0 {
+            let range = HeaderValue::from_str(&format!("bytes={from}-")).map_err(|_| Fault::malformed("no range"))?;
+            headers.insert(header::RANGE, range);
+        }
+        let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name), None);
+        let mut call = self.read(Method::GET, url, Redirects::Anywhere, ERROR_CAP);
+        let mut held = self.auth.current(&self.wire, &self.host, &repository.pull).await?;
+        for renewed in [false, true] {
+            call.authorization = held.as_ref().map(|held| held.header.clone());
+            let mut incoming = self.wire.stream(&call, &headers).await?;
+            let refused = incoming.answer.status == StatusCode::UNAUTHORIZED && !incoming.answer.elsewhere;
+            let may_renew = !renewed && held.as_ref().is_none_or(|held| held.is_proven());
+            if refused && may_renew {
+                let challenge = incoming.answer.headers.clone();
+                drop(incoming);
+                held =
+                    Some(self.auth.answer(&self.wire, &self.host, &repository.pull, held.as_ref(), &challenge).await?);
+                continue;
+            }
+            if !refused && let Some(held) = &held {
+                held.prove();
+            }
+            let at = match incoming.answer.status {
+                StatusCode::OK => 0,
+                StatusCode::PARTIAL_CONTENT if from > 0 && begins_at(&incoming.answer) == Some(from) => from,
+                status if status.is_success() => {
+                    return Err(Fault::malformed(format!("{}: another part than was asked for", what())).into());
+                }
+                _ => {
+                    return Err(match self.lack(repository, Asked::Blob(digest), &incoming.answer, &what()).await {
+                        Lack::NotFound => Lost::NotFound,
+                        Lack::Unknown(fault) => Lost::Unknown(fault),
+                    });
+                }
+            };
+            taker.begin(at).await?;
+            while let Some(piece) = incoming.next().await? {
+                taker.take(piece).await?;
+            }
+            return Ok(());
+        }
+        Err(Fault::refused(format!("{}: access was refused", what())).into())
+    }
+}
+
+/// Where a part begins, by its `Content-Range`.
+fn begins_at(answer: &wire::Answer) -> Option<u64> {
+    let range = answer.headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
+    range.trim().strip_prefix("bytes")?.trim_start_matches([' ', '=']).split_once('-')?.0.parse().ok()
+}

@@ -1,0 +1,96 @@
+//! The vault: a copy of every rollback target, kept where deleting anything at the source does not reach it (I27).
+//!
+//! It is an OCI image layout, which skopeo, crane and oras read, with one kind of file beside it:
+//!
+//! ```text
+//! oci-layout, index.json                      what such a layout begins with; index.json follows from the entries
+//! blobs/sha256/<hex>                          manifests, configurations and layers, each once, whatever names them
+//! prodpin/<source>/<repository>/<hex>-<tags>.json   an entry: this target was whole here, and had these tags then
+//! ```
+//!
+//! A blob appears under its name only after it hashed to it; a manifest only after everything that it names; an entry only
+//! after its target. All three are created and never written over, so that a vault may lie under Object Lock and several
+//! writers need not know of each other. Nothing is ever deleted.
+//!
+//! - `place` knows the names and the store; `entry` the entries and `index.json`;
+//! - `closure` walks what is below a target, from the vault's own bytes first;
+//! - `copy` brings what is missing; `restore` puts it back.
+
+mod closure;
+mod copy;
+mod entry;
+mod hash;
+mod place;
+mod restore;
+mod take;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use object_store::ObjectStore;
+use tokio::sync::{OnceCell, Semaphore};
+
+use prodpin_core::model::Digest;
+
+pub use closure::{Closure, Unwhole};
+pub use copy::{Failure, Target};
+pub use entry::Entry;
+pub use restore::{Restored, Restoring, TagTold};
+
+/// Why the vault itself could not be read or written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("vault {location}: {detail}")]
+pub struct VaultError {
+    /// Where it is.
+    pub location: String,
+    /// What was asked and answered.
+    pub detail: String,
+}
+
+/// How much was moved into the vault by this process.
+#[derive(Debug, Default)]
+pub struct Moved {
+    /// Blobs and manifests that were written.
+    pub parts: AtomicU64,
+    /// Their bytes, as read from sources.
+    pub bytes: AtomicU64,
+}
+
+/// A vault that is open.
+#[derive(Debug)]
+pub struct Vault {
+    objects: Arc<dyn ObjectStore>,
+    location: String,
+    /// Whether it is a directory on this machine.
+    local: bool,
+    /// What is known to be there, or on its way, so that each part is asked for and moved once, whoever names it.
+    known: Mutex<HashMap<Digest, Arc<OnceCell<()>>>>,
+    /// How many blobs are on their way at once: each takes some memory.
+    lanes: Semaphore,
+    /// What was moved.
+    pub moved: Moved,
+}
+
+impl Vault {
+    /// A vault in this store.
+    #[must_use]
+    pub fn new(objects: Arc<dyn ObjectStore>, location: &str, local: bool) -> Self {
+        Self {
+            objects,
+            location: location.to_owned(),
+            local,
+            known: Mutex::default(),
+            lanes: Semaphore::new(if local { 4 } else { 2 }),
+            moved: Moved::default(),
+        }
+    }
+
+    /// Where it is, for messages.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+}

@@ -1,0 +1,127 @@
+//! `prodpin restore`: what the vault kept goes back to its registry.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::arguments::RestoreArguments;
+use super::exit::Ending;
+use super::output::to_stdout;
+use super::stop::Signals;
+use crate::decide::vault::{TagStep, restore_command};
+use crate::model::{ArtifactId, RepositoryKey};
+use crate::policy::load;
+use crate::report::escape::terminal;
+use crate::run::{self, Found, Restoration, RestoreOptions};
+use crate::vault::{Entry, TagTold};
+
+pub(super) async fn restore(path: &Path, arguments: &RestoreArguments) -> anyhow::Result<Ending> {
+    let policy = load(path)?;
+    let mut signals = Signals::listen();
+    let options = RestoreOptions {
+        reference: arguments.reference.clone(),
+        apply: arguments.apply,
+        deadline: arguments.deadline,
+        stop: signals.stop.clone(),
+    };
+    let found = tokio::select! {
+        found = run::restore(&policy, &options) => found?,
+        () = signals.overdue() => anyhow::bail!("restore was stopped by a signal before it ended: run it again to send the rest"),
+    };
+    match found {
+        Found::Entries(repository, entries) => {
+            to_stdout(|out| list(&repository, &entries, out))?;
+            Ok(Ending::Done)
+        }
+        Found::Target(target) => {
+            to_stdout(|out| tell(&target, out))?;
+            let failed = !target.troubles.is_empty() || target.missing.tags.iter().any(|told| told.failed.is_some());
+            Ok(if failed { Ending::Failed } else { Ending::Done })
+        }
+    }
+}
+
+fn list(repository: &RepositoryKey, entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{} in the vault, the latest first:", terminal(&repository.to_string()))?;
+    for entry in entries {
+        let tags: Vec<&str> = entry.tags.iter().map(|tag| tag.as_str()).collect();
+        let tags = if tags.is_empty() { "(no tag)".to_owned() } else { terminal(&tags.join(", ")) };
+        writeln!(out, "  {}  kept {}  {tags}", entry.digest, entry.kept.strftime("%Y-%m-%d %H:%M:%SZ"))?;
+    }
+    Ok(())
+}
+
+fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
+    let Restoration { repository, digest, missing, applied, .. } = target;
+    let artifact = ArtifactId::Manifest(digest.clone());
+    writeln!(out, "{}@{digest}", terminal(&repository.to_string()))?;
+    writeln!(out, "  in the vault: whole, {} parts, {}", target.parts, size(target.size))?;
+    let (blobs, manifests) = (missing.blobs.len(), missing.manifests.len());
+    let lacks = format!("{blobs} blobs and {manifests} manifests, {}", size(missing.bytes()));
+    match (*applied, blobs + manifests) {
+        (_, 0) => writeln!(out, "  in the registry: nothing is missing")?,
+        (false, _) => writeln!(out, "  the registry lacks {lacks}: they would be pushed")?,
+        (true, _) if missing.mounted > 0 => {
+            writeln!(out, "  pushed: {lacks}, of which {} blobs were in the registry elsewhere", missing.mounted)?;
+        }
+        (true, _) => writeln!(out, "  pushed: {lacks}")?,
+    }
+    match (*applied, target.unpinned) {
+        (_, false) => writeln!(out, "  pin: present")?,
+        (false, true) => writeln!(out, "  pin: missing, and would be made")?,
+        (true, true) => writeln!(out, "  pin: made")?,
+    }
+    for told in &missing.tags {
+        writeln!(out, "  tag {}: {}", terminal(told.tag.as_str()), of_tag(told, *applied))?;
+    }
+    for trouble in &target.troubles {
+        writeln!(out, "  NOT RESTORED: {}", terminal(trouble))?;
+    }
+    if *applied && target.troubles.is_empty() {
+        return writeln!(out, "Restored: read back whole and pinned.");
+    }
+    if !applied && !target.is_whole() {
+        return writeln!(out, "Nothing was changed. To restore it: {}", restore_command(repository, &artifact));
+    }
+    if !applied {
+        return writeln!(out, "Nothing is to be done.");
+    }
+    Ok(())
+}
+
+fn of_tag(told: &TagTold, applied: bool) -> String {
+    match (&told.failed, &told.step) {
+        (Some(why), _) => format!("not put: {}", terminal(why)),
+        (None, TagStep::Put) if applied => "put".to_owned(),
+        (None, TagStep::Put) => "names nothing, and would be put".to_owned(),
+        (None, TagStep::Held) => "names it already".to_owned(),
+        (None, TagStep::Taken(other)) => format!("left alone: it names {other}"),
+        (None, TagStep::Unknown) => "left alone: what it names could not be told".to_owned(),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
+    let (mut value, mut unit) = (bytes as f64, 0);
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!("{value:.1} {}", UNITS[unit]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_told_in_units_of_1024() {
+        for (bytes, told) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 31, "6.0 GiB")]
+        {
+            assert_eq!(size(bytes), told);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The vault's part of a run: after every pin is made and read back, rollback targets are copied to where deleting anything
+//! at the source does not reach them (I27). What goes wrong there is told about the vault, and costs no pin.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
+
+use crate::decide::vault::{Held, Lack, Unkept, incomplete};
+use crate::ledger::{Access, objects_at};
+use crate::model::{ArtifactId, Digest, Mode, RepositoryKey, SourceName};
+use crate::outcome::report::{TargetReport, VaultState};
+use crate::policy::LedgerLocation;
+use crate::vault::{Entry, Target, Unwhole, Vault};
+
+use super::record::Recorder;
+use super::setup::Setup;
+use super::{RunError, Stop};
+
+/// Repositories whose targets are copied at once. The vault's own lanes bound how many blobs are on their way.
+const AT_ONCE: usize = 4;
+
+/// Entries that are listed for other tools together: each time the whole list is written.
+const LISTED_TOGETHER: usize = 500;
+
+/// So many targets of one source and kind of reason may be named.
+const SAMPLES: usize = 3;
+
+/// The place in words, without anything that a URL may hold beside it (I18).
+pub(super) fn named(location: &LedgerLocation) -> String {
+    match location {
+        LedgerLocation::None => "none".to_owned(),
+        LedgerLocation::Directory(path) => path.display().to_string(),
+        LedgerLocation::Store(url) => {
+            format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+        }
+    }
+}
+
+/// Opens the policy's vault. The error is for a person.
+pub(super) async fn open(location: &LedgerLocation, access: Access) -> Result<Vault, String> {
+    let name = named(location);
+    match objects_at(location, access).await {
+        Ok((objects, local)) => Ok(Vault::new(objects, &name, local)),
+        Err(error) => Err(error.to_string().replacen("ledger ", "vault ", 1)),
+    }
+}
+
+/// What came of one target.
+struct Outcome {
+    artifact: ArtifactId,
+    state: VaultState,
+    entry: Option<Entry>,
+    failure: Option<(Lack, String)>,
+}
+
+/// Copies what is missing, in `enforce`; in every mode looks what the vault holds. A run that is to end begins nothing here:
+/// what was copied by then stays, and the next run carries on.
+pub(super) async fn keep(
+    location: Option<&LedgerLocation>,
+    setup: &Arc<Setup>,
+    recorder: &mut Recorder,
+    stop: &Stop,
+) -> Result<(), RunError> {
+    let Some(location) = location else { return Ok(()) };
+    let copies = setup.mode == Mode::Enforce;
+    let access = if copies { Access::Write } else { Access::Read };
+    let keys = recorder.repositories().await?;
+    let mut told = Told::default();
+    let mut over = std::pin::pin!(stop.over());
+    let opened = tokio::select! {
+        biased;
+        () = stop.set() => Err((Lack::Interrupted, "the run ended before it was looked at".to_owned())),
+        opened = open(location, access) => opened.map_err(|detail| (Lack::Vault, detail)),
+    };
+    let vault = match &opened {
+        Ok(vault) => vault,
+        Err((lack, detail)) => {
+            told.nothing_known(&keys, recorder, *lack, detail)?;
+            return told.tell(&named(location), recorder);
+        }
+    };
+    {
+        // A row is read when its turn comes: not all of them are in memory at once (I20).
+        let each = stream::iter(keys.iter()).map(|key| {
+            let targets = recorder.targets(key);
+            async move { Ok::<_, RunError>((key, of_repository(vault, setup, key, &targets?, copies, stop).await)) }
+        });
+        let mut each = std::pin::pin!(each.buffer_unordered(AT_ONCE));
+        loop {
+            let next = tokio::select! {
+                next = each.next() => next,
+                () = &mut over => break,
+            };
+            let Some(outcomes) = next else { break };
+            let (key, outcomes) = outcomes?;
+            told.take(key, outcomes);
+            if told.entries.len() >= LISTED_TOGETHER {
+                told.list(vault).await;
+            }
+        }
+    }
+    if copies {
+        told.list(vault).await;
+        let (parts, bytes) = (vault.moved.parts.load(Ordering::Relaxed), vault.moved.bytes.load(Ordering::Relaxed));
+        tracing::info!(parts, bytes, "copied into the vault {}", vault.location());
+    }
+    let left: Vec<RepositoryKey> = keys.into_iter().filter(|key| !told.states.contains_key(key)).collect();
+    told.nothing_known(&left, recorder, Lack::Interrupted, "the run ended before it was looked at")?;
+    told.tell(vault.location(), recorder)
+}
+
+/// What is known of the targets of all repositories.
+#[derive(Default)]
+struct Told {
+    sources: BTreeMap<SourceName, Held>,
+    states: BTreeMap<RepositoryKey, BTreeMap<ArtifactId, VaultState>>,
+    /// Some of each kind: they are named, and the others counted.
+    unkept: Vec<Unkept>,
+    samples: BTreeMap<(SourceName, Lack), usize>,
+    entries: Vec<Entry>,
+}
+
+impl Told {
+    fn take(&mut self, key: &RepositoryKey, outcomes: Vec<Outcome>) {
+        let states = self.states.entry(key.clone()).or_default();
+        let held = self.sources.entry(key.source.clone()).or_default();
+        for Outcome { artifact, state, entry, failure } in outcomes {
+            states.insert(artifact.clone(), state);
+            held.targets += 1;
+            self.entries.extend(entry);
+            let Some((lack, detail)) = failure else { continue };
+            held.unkept += 1;
+            let samples = self.samples.entry((key.source.clone(), lack)).or_default();
+            *samples += 1;
+            if *samples <= SAMPLES {
+                self.unkept.push(Unkept { repository: key.clone(), artifact, lack, detail });
+            }
+        }
+    }
+
+    async fn list(&mut self, vault: &Vault) {
+        let entries = std::mem::take(&mut self.entries);
+        if !entries.is_empty()
+            && let Err(error) = vault.list(&entries).await
+        {
+            // It follows from the entries, which are there: the next run adds to it.
+            tracing::warn!("the list of the vault for other tools was not written: {error}");
+        }
+    }
+
+    /// Of these repositories nothing is known.
+    fn nothing_known(
+        &mut self,
+        keys: &[RepositoryKey],
+        recorder: &mut Recorder,
+        lack: Lack,
+        detail: &str,
+    ) -> Result<(), RunError> {
+        for key in keys {
+            let outcome = |target: TargetReport| Outcome {
+                artifact: target.artifact,
+                state: VaultState::Unknown,
+                entry: None,
+                failure: Some((lack, detail.to_owned())),
+            };
+            let targets = recorder.targets(key)?;
+            self.take(key, targets.into_iter().map(outcome).collect());
+        }
+        Ok(())
+    }
+
+    fn tell(self, vault: &str, recorder: &mut Recorder) -> Result<(), RunError> {
+        for (key, states) in self.states.iter().filter(|(_, states)| !states.is_empty()) {
+            recorder.note_vault(key, states)?;
+        }
+        recorder.found(incomplete(vault, &self.sources, self.unkept, Timestamp::now()));
+        Ok(())
+    }
+}
+
+/// The targets of one repository, one after the other: those that are lost at the source are looked for in the vault.
+async fn of_repository(
+    vault: &Vault,
+    setup: &Setup,
+    key: &RepositoryKey,
+    targets: &[TargetReport],
+    copies: bool,
+    stop: &Stop,
+) -> Vec<Outcome> {
+    let content = setup.sources.get(&key.source).and_then(|source| source.inventory.content());
+    let mut outcomes = Vec::new();
+    for target in targets {
+        let Some(digest) = target.artifact.digest() else {
+            outcomes.push(unsupported(target));
+            continue;
+        };
+        let Some(content) = content else {
+            outcomes.push(unsupported(target));
+            continue;
+        };
+        let tried = copies && target.restorable != Some(false) && !stop.is_set();
+        if !tried {
+            let lack = match (copies, target.restorable) {
+                (_, Some(false)) => (Lack::Gone, "the source does not have it whole any more"),
+                (false, _) => (Lack::NotYet, "not copied yet"),
+                (true, _) => (Lack::Interrupted, "the run ended before it was copied"),
+            };
+            outcomes.push(looked_up(vault, target, digest, lack).await);
+            continue;
+        }
+        let kept = Target { repository: key, digest, tags: &target.references };
+        let stopped = || stop.is_set();
+        outcomes.push(match vault.keep(&kept, content, &stopped).await {
+            Ok(entry) => Outcome {
+                artifact: target.artifact.clone(),
+                state: VaultState::Kept,
+                entry: Some(entry),
+                failure: None,
+            },
+            Err(failure) => Outcome {
+                artifact: target.artifact.clone(),
+                state: if failure.lack == Lack::Vault { VaultState::Unknown } else { VaultState::Missing },
+                entry: None,
+                failure: Some((failure.lack, failure.detail)),
+            },
+        });
+    }
+    outcomes
+}
+
+fn unsupported(target: &TargetReport) -> Outcome {
+    Outcome {
+        artifact: target.artifact.clone(),
+        state: VaultState::Missing,
+        entry: None,
+        failure: Some((Lack::Unsupported, "it is in no OCI registry".to_owned())),
+    }
+}
+
+/// What the vault holds of a target that is not copied now.
+async fn looked_up(vault: &Vault, target: &TargetReport, digest: &Digest, lack: (Lack, &str)) -> Outcome {
+    let (state, failure) = match vault.whole(digest, None).await {
+        Ok(_) => (VaultState::Kept, None),
+        Err(Unwhole::Lacks(_) | Unwhole::Malformed(_)) => (VaultState::Missing, Some((lack.0, lack.1.to_owned()))),
+        Err(Unwhole::Unknown(error)) => (VaultState::Unknown, Some((Lack::Vault, error.to_string()))),
+    };
+    Outcome { artifact: target.artifact.clone(), state, entry: None, failure }
+}
