@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::alert::Passing;
 use crate::decide::{self, Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts};
 use crate::model::{
-    Answers, ArtifactId, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Recognised, RepositoryKey,
+    Answers, ArtifactId, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Loss, Recognised, RepositoryKey,
     RepositoryName, RunId, RunRecord, RunningReference, Scope, Severity, SourceName,
 };
 use crate::outcome::report::{
@@ -269,12 +269,20 @@ impl Recorder {
         &mut self,
         key: &RepositoryKey,
         states: &BTreeMap<ArtifactId, VaultState>,
+        vault: &str,
     ) -> Result<(), RunError> {
         let Some(mut row) = self.body.take(key)? else { return Ok(()) };
         for target in row.repository.iter_mut().flat_map(|repository| &mut repository.targets) {
-            target.vault = states.get(&target.artifact).copied();
+            if let Some(state) = states.get(&target.artifact) {
+                decide::vault::note(target, *state, vault);
+            }
         }
         Ok(self.body.push(row)?)
+    }
+
+    /// Whether the policy requires this source's targets to survive the loss of their registry.
+    pub(super) fn requires_copies(&self, source: &SourceName) -> bool {
+        self.setup.pins.of(source).require.iter().any(|loss| loss == Loss::LossOfRegistry)
     }
 
     /// Findings about no repository.

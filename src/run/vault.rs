@@ -174,9 +174,11 @@ impl Told {
 
     fn tell(self, vault: &str, recorder: &mut Recorder) -> Result<(), RunError> {
         for (key, states) in self.states.iter().filter(|(_, states)| !states.is_empty()) {
-            recorder.note_vault(key, states)?;
+            recorder.note_vault(key, states, vault)?;
         }
-        recorder.found(incomplete(vault, &self.sources, self.unkept, Timestamp::now()));
+        let requires = |source: &SourceName| recorder.requires_copies(source);
+        let found = incomplete(vault, &self.sources, self.unkept, &requires, Timestamp::now());
+        recorder.found(found);
         Ok(())
     }
 }

@@ -34,6 +34,7 @@ impl Checker<'_> {
         }
         let Production { rules: production, in_use_files, signals } = self.production(&raw.production);
         let ledger = self.ledger(&raw.ledger);
+        let vault = self.vault(raw);
         Some(Policy {
             keep: self.keep(&raw.keep),
             alerts: self.alerts(&raw.alerts, &ledger),
@@ -46,8 +47,8 @@ impl Checker<'_> {
             signals,
             database: self.database(&raw.database),
             may_move: self.may_move(raw),
-            pins: self.pins(&raw.pins, &raw.require, &raw.sources),
-            vault: self.vault(raw),
+            pins: self.pins(&raw.pins, &raw.require, &raw.sources, vault.is_some()),
+            vault,
             fail_on: raw.fail_on.value().copied().unwrap_or(Severity::High),
             waivers: self.waivers(&raw.waivers),
             security_hub: self.security_hub(&raw.security_hub),

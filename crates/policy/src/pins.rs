@@ -62,8 +62,9 @@ impl Checker<'_> {
         usual: &Given<RawPins>,
         require: &Given<RawRequire>,
         sources: &Given<Entries<RawSource>>,
+        has_vault: bool,
     ) -> PinPolicy {
-        let usual = terms(usual, require, PinTerms::default());
+        let usual = terms(usual, require, PinTerms { has_vault, ..PinTerms::default() });
         let entries = sources.value().map_or(&[][..], |entries| &entries.0);
         let of = entries.iter().filter_map(|(name, source)| {
             let (pins, require) = match source.value()? {

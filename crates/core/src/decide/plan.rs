@@ -98,6 +98,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             snapshot: input.snapshot,
             tag: references.first().map(Tag::as_str),
             now: input.now,
+            has_vault: input.pins.has_vault,
         };
         let survives = survives::survives(&known);
         let protected = survives::protected(&known, &survives);

@@ -1,14 +1,15 @@
 //! What the policy requires rollback targets to survive, beyond what protected means (`require`), and what falls short.
 
-use crate::model::{Answer, Code, Finding, Loss, Required, Severity, Survival};
+use crate::model::{Answer, Code, Finding, Loss, PinTerms, Severity, Survival};
 use crate::outcome::report::{RepositoryReport, TargetReport};
 
 use super::draft::{Draft, name_of};
 
 /// One finding for each loss that is required to be survived and is not, whatever the number of targets. Unknown falls
-/// short too.
-pub(super) fn findings(draft: Draft<'_>, required: Required, report: &RepositoryReport) -> Vec<Finding> {
-    required.iter().filter_map(|loss| finding(draft, loss, report)).collect()
+/// short too. Where there is a vault, what it does not hold is told by itself, once the run has looked.
+pub(super) fn findings(draft: Draft<'_>, terms: PinTerms, report: &RepositoryReport) -> Vec<Finding> {
+    let judged = terms.require.iter().filter(|loss| !(terms.has_vault && *loss == Loss::LossOfRegistry));
+    judged.filter_map(|loss| finding(draft, loss, report)).collect()
 }
 
 fn finding(draft: Draft<'_>, loss: Loss, report: &RepositoryReport) -> Option<Finding> {
@@ -50,7 +51,8 @@ const fn remedy(loss: Loss) -> &'static str {
              deletion-by-digest out of `require`"
         }
         Loss::LossOfRegistry => {
-            "keep a copy of each release outside this registry; or take loss-of-registry out of `require`"
+            "keep a copy of each release outside this registry, by `vault:` in the policy; or take loss-of-registry out of \
+             `require`"
         }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Target<'a> {
     /// A tag that names it now, pins left out.
     pub(super) tag: Option<&'a str>,
     pub(super) now: Timestamp,
+    /// Whether a vault may hold it, too.
+    pub(super) has_vault: bool,
 }
 
 /// What of a target an obstacle speaks against.
@@ -336,6 +338,9 @@ impl<'a> Target<'a> {
 
     /// What else holds the same bytes is asked for here, and nowhere else.
     fn loss_of_registry(&self) -> Survival {
+        if self.has_vault {
+            return Survival::unknown("what the vault holds of it was not looked at");
+        }
         let here = match (&self.snapshot.retention, self.is_chart_server()) {
             (Retention::Bucket(_), _) => "bucket",
             (_, true) => "chart repository",

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::commands;
-use crate::model::{ArtifactId, Code, Digest, Finding, RepositoryKey, Resolution, Severity, SourceName};
+use crate::model::{ArtifactId, Code, Digest, Finding, RepositoryKey, Resolution, Severity, SourceName, Survival};
+use crate::outcome::report::{TargetReport, VaultState};
 
 /// A part of a target, at its depth below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +84,29 @@ pub struct Held {
     pub unkept: u64,
 }
 
-/// One finding for each source of which the vault does not hold every target. `unkept` are some of these, for naming.
+/// What the vault holds of a target, and with that whether it survives the loss of its registry.
+pub fn note(target: &mut TargetReport, state: VaultState, vault: &str) {
+    target.vault = Some(state);
+    let Some(survives) = &mut target.survives else { return };
+    // What is lost or spoilt already is said to be.
+    if target.restorable == Some(false) && state != VaultState::Kept {
+        return;
+    }
+    survives.loss_of_registry = match state {
+        VaultState::Kept => Survival::yes(format!("the vault {vault} holds it whole")),
+        VaultState::Missing => Survival::no(format!("the vault {vault} does not hold it whole")),
+        VaultState::Unknown => Survival::unknown(format!("what the vault {vault} holds of it could not be told")),
+    };
+}
+
+/// One finding for each source of which the vault does not hold every target. `unkept` are some of these, for naming;
+/// `requires` says of which sources the policy requires targets to survive the loss of their registry.
 #[must_use]
 pub fn incomplete(
     vault: &str,
     sources: &BTreeMap<SourceName, Held>,
     mut unkept: Vec<Unkept>,
+    requires: &dyn Fn(&SourceName) -> bool,
     now: Timestamp,
 ) -> Vec<Finding> {
     // The gravest are named.
@@ -96,7 +114,10 @@ pub fn incomplete(
     let finding = |(source, held): (&SourceName, &Held)| {
         let of_source: Vec<&Unkept> = unkept.iter().filter(|one| one.repository.source == *source).collect();
         let worst = of_source.first()?.lack;
-        let (severity, remedy) = advice(worst);
+        let (mut severity, remedy) = advice(worst);
+        if requires(source) {
+            severity = severity.max(Severity::Medium);
+        }
         let Held { targets, unkept: count } = held;
         let message = match worst {
             Lack::Unsupported => format!(
@@ -109,8 +130,14 @@ pub fn incomplete(
                     named.push("…".to_owned());
                 }
                 let named = named.join("; ");
-                format!("the vault {vault} does not hold {count} of {targets} rollback targets of source {source}: {named}")
+                format!(
+                    "the vault {vault} does not hold {count} of {targets} rollback targets of source {source}: {named}"
+                )
             }
+        };
+        let message = match requires(source) {
+            true => format!("{message}; the policy requires loss-of-registry to be survived"),
+            false => message,
         };
         Some(Finding::at_large(Code::VaultIncomplete, severity, Some(source), message, remedy, now))
     };
@@ -247,11 +274,11 @@ mod tests {
             unkept("a", Lack::Interrupted, "the run ended"),
             unkept("z", Lack::WrongBytes, "hashes to something else"),
         ];
-        let found = incomplete("/vault", &targets, given, Timestamp::UNIX_EPOCH);
+        let found = incomplete("/vault", &targets, given, &|_| false, Timestamp::UNIX_EPOCH);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].code, found[0].severity), (Code::VaultIncomplete, Severity::High));
         assert!(found[0].message.contains("2 of 7 rollback targets of source shop: z@"), "{}", found[0].message);
-        assert_eq!(incomplete("/vault", &targets, Vec::new(), Timestamp::UNIX_EPOCH), []);
+        assert_eq!(incomplete("/vault", &targets, Vec::new(), &|_| true, Timestamp::UNIX_EPOCH), []);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct PinTerms {
     pub require: Required,
     /// What of a target is pinned.
     pub cover: PinCover,
+    /// Whether the policy names a vault. What that holds is told once the run has looked, and not by the plan.
+    pub has_vault: bool,
 }
 
 /// What of a target is pinned.

@@ -88,7 +88,7 @@ pub(super) fn findings(
     let doubt = doubt::finding(input.selection, input.rules.keep, input.inspections, draft, &report.targets);
     found.add(doubt);
     found.add(pin::unproven(input, draft, report));
-    found.add(requirements::findings(draft, input.pins.require, report));
+    found.add(requirements::findings(draft, input.pins, report));
     found.add(target::depth(input, draft, report));
     found.add(gap::incomplete(draft, report));
     found

@@ -103,8 +103,17 @@ fn decide(
     let in_the_way = rules.iter().chain(&below).cloned().collect();
     let verdict = judge(artifact, seen, None, in_the_way, true, None);
     let verdict = cleanup::withhold(&snapshot.cleanup, false, verdict);
-    let target =
-        Target { inspection: seen, verdict: &verdict, rules, below: below.as_ref(), keeping, snapshot, tag, now: NOW };
+    let target = Target {
+        inspection: seen,
+        verdict: &verdict,
+        rules,
+        below: below.as_ref(),
+        keeping,
+        snapshot,
+        tag,
+        now: NOW,
+        has_vault: false,
+    };
     let survives = survives(&target);
     let protected = protected(&target, &survives);
     (survives, protected)
@@ -334,6 +343,7 @@ fn protected_is_intact_pinned_and_survives_the_first_three_i26_i31() {
                                 snapshot,
                                 tag: Some("v1"),
                                 now: NOW,
+                                has_vault: false,
                             };
                             let survives = survives(&target);
                             let protected = protected(&target, &survives);
