@@ -115,6 +115,7 @@ mod tests {
             obstacles: vec![],
             survives,
             parts: None,
+            vault: None,
         }));
         report
     }
