@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::evidence::{CONFIGURATION, configuration, free_port, sealed};
 use crate::servers::open_registry;
-use crate::support::contract::left_out;
+use crate::support::left_out::left_out;
 use crate::support::push::Pusher;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::evidence::{CONFIGURATION, Own, configuration, sealed, start};
 use crate::servers::open_registry;
-use crate::support::contract::left_out;
+use crate::support::left_out::left_out;
 use crate::support::push::Pusher;
 
 /// One run of the program on this registry.
