@@ -1,5 +1,5 @@
-//! What is called protected outlives a collection of untagged manifests (I26): on real registries, by their own collectors,
-//! of which one follows nothing and the other no subjects (K64b).
+//! What is called protected outlives a cleanup of tags and a collection of what has none (I26): on real registries, by their
+//! own collectors, of which one follows nothing and the other no subjects (K64b).
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
@@ -70,9 +70,17 @@ impl Place {
         }
     }
 
-    /// The collection that the registry's own manual describes, with its server stopped.
+    /// A cleanup of tags that takes every one but pins, and then the collection that the registry's own manual describes, with
+    /// its server stopped.
     fn collect(&mut self) {
         self.stop();
+        let tags = format!("data/docker/registry/v2/repositories/{REPOSITORY}/_manifests/tags");
+        for tag in std::fs::read_dir(self.folder.path().join(tags)).unwrap() {
+            let tag = tag.unwrap();
+            if !tag.file_name().to_str().unwrap().starts_with("prod-pinned-") {
+                std::fs::remove_dir_all(tag.path()).unwrap();
+            }
+        }
         let mut collect = Command::new(&self.program);
         collect.args(["garbage-collect", "--delete-untagged"]).arg(self.folder.path().join(CONFIGURATION));
         let collected = sealed(collect).output().unwrap();

@@ -157,7 +157,7 @@ pub(super) fn obstacle(keeping: Keeping, seen: Option<&Inspection>, attempts: &A
     Some(Obstacle::Unproven { detail })
 }
 
-/// A part in a sentence: `platform linux/arm64 (sha256:…)`.
+/// A part in a sentence: `platform linux/arm64 (4a3ad75409b1)`.
 pub(super) fn named(part: &Part) -> String {
     let short = artifact(part).short();
     part.name.as_ref().map_or_else(|| short.clone(), |name| format!("{name} ({short})"))

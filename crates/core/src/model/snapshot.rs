@@ -345,7 +345,7 @@ pub enum Obstacle {
     PartsUnpinned {
         /// How many.
         count: u64,
-        /// The first of them: `platform linux/arm64 (sha256:…)`.
+        /// The first of them: `platform linux/arm64 (4a3ad75409b1)`.
         first: String,
         /// Why they have none, as a clause; none where the next `enforce` makes them.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,7 @@ use prodpin_core::model::{
     ArtifactId, Attached, Cause, Digest, Inspection, LostAttachment, Pin, PinState, Presence, Resolution, Scope, Tag,
 };
 
-/// Pins of parts that are asked for at once.
+/// Pins of parts, and lists of referrers, that are asked for at once.
 const AT_ONCE: usize = 6;
 
 /// Looks at what belongs to a target. What is attached is asked for wherever it could be lost; pins are read where parts
@@ -26,9 +26,15 @@ pub(super) async fn look(registry: &Registry, repository: &Repository, look: &Pa
     }
     let mut found = Vec::new();
     let mut unread = BTreeSet::new();
-    for subject in attached::subjects(seen) {
+    let asked = attached::subjects(seen).into_iter().map(|subject| async move {
+        let listed = attached::listing_tag(look.tags, &subject);
+        let answer = registry.referrers(repository, &subject, listed).await;
+        (subject, answer)
+    });
+    let mut asked = stream::iter(asked).buffered(AT_ONCE);
+    while let Some((subject, answer)) = asked.next().await {
         found.extend(attached::by_tags(look.tags, &subject));
-        match registry.referrers(repository, &subject, attached::listing_tag(look.tags, &subject)).await {
+        match answer {
             Ok(Listed { newest, beyond }) => {
                 found.extend(newest);
                 seen.parts.beyond += beyond;

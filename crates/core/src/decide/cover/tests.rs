@@ -76,7 +76,7 @@ fn one_child_without_a_pin_keeps_its_index_from_being_protected_i26() {
         assert_eq!(found.is_some(), lacks, "{child:?} {keeping:?}");
         assert!(found.iter().all(|found| found.is_unknown() != definite), "{found:?}");
         if let Some(Obstacle::PartsUnpinned { count, first, .. }) = found {
-            assert!(count == 1 && first.starts_with("platform linux/arm64 (sha256:"), "{first}");
+            assert!(count == 1 && first.starts_with("platform linux/arm64 ("), "{first}");
         }
     }
 }
