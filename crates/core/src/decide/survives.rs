@@ -92,7 +92,7 @@ pub(super) fn protected(target: &Target<'_>, survives: &Survives) -> Option<bool
         Answer::No => Some(false),
         Answer::Unknown => None,
     });
-    all([target.verdict.restorable, target.pinned()].into_iter().chain(survived))
+    all([target.intact(), target.pinned()].into_iter().chain(survived))
 }
 
 /// One no is a no, and one unknown keeps it from being a yes.
@@ -123,6 +123,15 @@ impl<'a> Target<'a> {
             _ => None,
         })?;
         Some(Survival::no(why))
+    }
+
+    /// Whether it is whole, now. Answers that cannot all be true prove nothing.
+    fn intact(&self) -> Option<bool> {
+        match (self.verdict.restorable, self.obstacles(Against::Intact)) {
+            (Some(true), (Some(_), _)) => Some(false),
+            (Some(true), (None, Some(_))) => None,
+            (restorable, _) => restorable,
+        }
     }
 
     /// Whether its pin was read back and nothing speaks against it.

@@ -168,7 +168,7 @@ impl Required {
     /// With one more.
     #[must_use]
     pub const fn with(self, loss: Loss) -> Self {
-        Self(self.0 | 1 << loss as u8)
+        Self(self.0 | (1 << loss as u8))
     }
 
     /// Whether it is one of them.

@@ -347,7 +347,7 @@ fn protected_is_intact_pinned_and_survives_the_first_three_i26_i31() {
                             };
                             let survives = survives(&target);
                             let protected = protected(&target, &survives);
-                            let intact = verdict.restorable == Some(true);
+                            let intact = verdict.restorable == Some(true) && target.intact() == Some(true);
                             let pinned = matches!(verdict.pin, PinReport::Present | PinReport::Created)
                                 && target.pinned() == Some(true);
                             let first_three =
