@@ -88,9 +88,12 @@ async fn an_audit_says_what_would_be_pinned_with_its_parts_i26() {
 
 #[tokio::test]
 async fn an_index_pinned_by_an_older_program_gets_its_children_i26() {
-    let content = index("one");
-    let estate = estate(&[("v1.0.0", content.clone())]);
-    estate.memory.move_tag(REPOSITORY, &pin_tag(&content.id()), &content.id());
+    let mut estate = estate(&[("v1.0.0", index("one"))]);
+    estate.policy.pins.usual.cover = PinCover::Index;
+    estate.enforce().await;
+    assert_eq!(asked(&estate), [index("one").id()]);
+    estate.memory.forget_calls();
+    estate.policy.pins.usual.cover = PinCover::Auto;
     let told = estate.run(Mode::Audit).await;
     let [found] = of(&told, Code::PinChildrenUnprotected)[..] else { panic!("{}", estate.story(&told)) };
     assert_eq!((found.severity, told.targets()[0].protected), (Severity::Medium, Some(false)));

@@ -10,7 +10,7 @@ use super::phrase::Phrase;
 use super::survival::BySource;
 use super::words;
 use prodpin_core::model::{Code, Finding, Gap, Mode, RepositoryName, Scope, Severity, SourceName};
-use prodpin_core::outcome::report::{PinReport, RepositoryReport, Row};
+use prodpin_core::outcome::report::{PinReport, RepositoryReport, Row, TargetReport};
 use prodpin_core::outcome::status::ServiceStatus;
 
 /// How many services of a status are listed one by one.
@@ -30,11 +30,18 @@ pub(super) struct PinTotals {
     failed: u64,
     refused: u64,
     withheld: u64,
+    /// Of what belongs to targets: what would be pinned, and what was.
+    parts_planned: u64,
+    parts_made: u64,
 }
 
 impl PinTotals {
-    fn add(&mut self, pin: PinReport) {
-        match pin {
+    fn add(&mut self, target: &TargetReport) {
+        if let Some(parts) = &target.parts {
+            self.parts_planned += parts.planned;
+            self.parts_made += parts.created;
+        }
+        match target.pin {
             PinReport::Planned => self.planned += 1,
             PinReport::Created => self.made += 1,
             PinReport::Failed => self.failed += 1,
@@ -46,22 +53,33 @@ impl PinTotals {
 
     /// What the run did, or what one that may pin would do; none where that is nothing.
     pub(super) fn told(&self, mode: Mode) -> Option<Phrase> {
-        let targets = |count| Phrase::default().counted(count, "target", "targets");
+        let targets = |count: u64, parts: u64| {
+            let targets = Phrase::default().counted(count, "target", "targets");
+            let parts_of = || Phrase::default().counted(parts, "manifest", "manifests");
+            match (count, parts) {
+                (_, 0) => targets,
+                (0, _) => parts_of().say(" that belong to targets"),
+                _ => targets.say(" and ").then(parts_of()).say(" that belong to them"),
+            }
+        };
         if mode != Mode::Enforce {
-            let would =
-                || Phrase::said("Nothing was changed. `prodpin enforce` would pin ").then(targets(self.planned));
-            return (self.planned > 0).then(|| would().say("."));
+            let would = || {
+                Phrase::said("Nothing was changed. `prodpin enforce` would pin ")
+                    .then(targets(self.planned, self.parts_planned))
+            };
+            return (self.planned + self.parts_planned > 0).then(|| would().say("."));
         }
         let others =
             [(self.failed, "not pinned because that failed"), (self.refused, "refused"), (self.withheld, "withheld")];
         let others = others.into_iter().filter(|(count, _)| *count > 0);
-        let mut told = vec![match self.made {
+        let made = self.made + self.parts_made;
+        let mut told = vec![match made {
             0 => Phrase::said("Pinned nothing"),
-            made => Phrase::said("Pinned ").then(targets(made)),
+            _ => Phrase::said("Pinned ").then(targets(self.made, self.parts_made)),
         }];
         told.extend(others.map(|(count, what)| Phrase::default().number(count).say(" ").say(what)));
         match told.len() {
-            1 if self.made == 0 => Some(Phrase::said("There was nothing left to pin.")),
+            1 if made == 0 => Some(Phrase::said("There was nothing left to pin.")),
             _ => Some(Phrase::joined(told, ", ").say(".")),
         }
     }
@@ -267,7 +285,7 @@ impl Overview {
             let what = || self.names.of(&report).say(": ").then(words::gap(gap));
             self.unread.add(at > 0, Hidden::behind(gap), what);
         }
-        report.targets.iter().for_each(|target| self.pins.add(target.pin));
+        report.targets.iter().for_each(|target| self.pins.add(target));
         self.survival.add(&report);
         let status = ServiceStatus::of(&report, findings);
         let services = self.services.entry(status).or_default();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::{ArtifactId, Attached, Digest, Event, Inspection, ObservedTag, PinState};
 use crate::outcome::report::PartsReport;
 
-use super::input::Input;
+use super::input::{Attempts, Input};
 use super::rules::is_watched;
 
 /// What tags that are no pins name.
@@ -56,18 +56,35 @@ fn push_once(events: &mut Vec<Event>, event: Event) {
     }
 }
 
-/// How many of a target's parts have pins.
-pub(super) fn report(seen: &Inspection, planned: &[ArtifactId]) -> Option<PartsReport> {
+/// How many of a target's parts have pins. What would be pinned, or was in this run, counts for the first of those who share
+/// it: `told` is what was counted.
+pub(super) fn report(
+    seen: &Inspection,
+    planned: &BTreeSet<&ArtifactId>,
+    attempts: &Attempts,
+    told: &mut BTreeSet<ArtifactId>,
+) -> Option<PartsReport> {
     let parts = &seen.parts;
     if !parts.asked || parts.all().next().is_none() {
         return None;
     }
-    let planned: BTreeSet<&ArtifactId> = planned.iter().collect();
-    let all = || parts.all().map(|part| (ArtifactId::Manifest(part.digest.clone()), &part.pin));
-    Some(PartsReport {
+    let mut report = PartsReport {
         below: parts.below.len() as u64,
         attached: parts.attached.len() as u64,
-        pinned: all().filter(|(_, pin)| **pin == PinState::Present).count() as u64,
-        planned: all().filter(|(artifact, _)| planned.contains(artifact)).count() as u64,
-    })
+        pinned: 0,
+        planned: 0,
+        created: 0,
+    };
+    for part in parts.all() {
+        let artifact = ArtifactId::Manifest(part.digest.clone());
+        let is_pinned = part.pin == PinState::Present;
+        report.pinned += u64::from(is_pinned);
+        let is_made = is_pinned && attempts.get(&artifact).is_some_and(Result::is_ok);
+        let is_planned = planned.contains(&artifact);
+        if (is_made || is_planned) && told.insert(artifact) {
+            report.created += u64::from(is_made);
+            report.planned += u64::from(is_planned);
+        }
+    }
+    Some(report)
 }

@@ -71,6 +71,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     };
     let keeping = cover::keeping(input.snapshot, input.pins);
     let listed_under = parts::listed(&listed);
+    let (pins, mut told) = (plan.pins.clone(), BTreeSet::new());
+    let planned: BTreeSet<&ArtifactId> = pins.iter().collect();
     for target in targets {
         let inspection = input.inspections.get(&target.artifact);
         let mut rules = plan.prospects.obstacles(&target.artifact);
@@ -113,7 +115,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             protected,
             obstacles: verdict.obstacles,
             survives: Some(survives),
-            parts: inspection.and_then(|seen| parts::report(seen, &plan.prospects.pinning.cleared.pins)),
+            parts: inspection.and_then(|seen| parts::report(seen, &planned, input.attempts, &mut told)),
             vault: None,
         });
     }

@@ -432,6 +432,8 @@ pub struct PartsReport {
     pub pinned: u64,
     /// How many `enforce` would pin.
     pub planned: u64,
+    /// How many of those pinned this run made and read back.
+    pub created: u64,
 }
 
 /// What the vault holds of a target.

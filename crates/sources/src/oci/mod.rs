@@ -183,11 +183,13 @@ impl Inventory for OciInventory {
 
     async fn cleanup(&self) -> Cleanup {
         let stated = self.stated;
-        // Where the policy says that nothing cleans up, it is idle what the registry is.
-        if stated == Some(StatedCleanup::None) {
-            return Cleanup { registry: Recognised::NotAsked, stated };
-        }
-        let registry = self.registry.kind().await;
+        let registry = match (stated, self.registry.kind().await) {
+            // Where the policy says that nothing cleans up, it is idle what the registry is, unless it is one that keeps what
+            // a tagged index names.
+            (Some(StatedCleanup::None), Recognised::Kind(kind)) if kind.spares_children() => Recognised::Kind(kind),
+            (Some(StatedCleanup::None), _) => Recognised::NotAsked,
+            (_, registry) => registry,
+        };
         Cleanup { registry, stated }
     }
 

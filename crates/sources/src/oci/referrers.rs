@@ -2,7 +2,6 @@
 //! (C91).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_CREATED;
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use super::answer::Answer;
 use super::closure::Trouble;
 use super::fault::Fault;
 use super::link::next_page;
@@ -35,10 +35,6 @@ pub(super) struct Listed {
     /// How many more there are.
     pub(super) beyond: usize,
 }
-
-/// Whether a registry has shown that it has no interface for referrers.
-#[derive(Debug, Default)]
-pub(super) struct NoReferrers(AtomicBool);
 
 /// A list of referrers, read leniently: what is pinned of it is fetched and read strictly.
 #[derive(Deserialize)]
@@ -81,33 +77,49 @@ impl Registry {
         Ok(listed)
     }
 
+    /// Whether the registry has such an interface, asked once: one that has it answers an empty list where nothing refers.
+    async fn has_referrers(&self, repository: &Repository, subject: &Digest) -> Result<bool, Fault> {
+        let asked = self.has_referrers.get_or_try_init(|| async {
+            let answer = self.page_of_referrers(repository, self.referrers_url(repository, subject)).await?;
+            match answer.status {
+                StatusCode::OK => Ok(true),
+                status if is_no_interface(status) => Ok(false),
+                _ => Err(Fault::of(&answer, &self.referrers_of(repository, subject))),
+            }
+        });
+        asked.await.copied()
+    }
+
+    fn referrers_of(&self, repository: &Repository, subject: &Digest) -> String {
+        format!("referrers of {}/{}@{subject}", self.host.shown(), repository.name)
+    }
+
+    fn referrers_url(&self, repository: &Repository, subject: &Digest) -> Url {
+        self.url(&format!("v2/{}/referrers/{subject}", repository.name), None)
+    }
+
+    async fn page_of_referrers(&self, repository: &Repository, url: Url) -> Result<Answer, Fault> {
+        let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
+        self.pull(repository, call, Extras::default).await
+    }
+
     /// None where the registry has no such interface.
     async fn referrers_by_interface(
         &self,
         repository: &Repository,
         subject: &Digest,
     ) -> Result<Option<Vec<Entry>>, Fault> {
-        if self.no_referrers.0.load(Ordering::Relaxed) {
+        if !self.has_referrers(repository, subject).await? {
             return Ok(None);
         }
-        let what = format!("referrers of {}/{}@{subject}", self.host.shown(), repository.name);
-        let mut url: Url = self.url(&format!("v2/{}/referrers/{subject}", repository.name), None);
+        let what = self.referrers_of(repository, subject);
+        let mut url = self.referrers_url(repository, subject);
         let mut entries = Vec::new();
         for _ in 0..MOST_PAGES {
-            let call = self.read(Method::GET, url.clone(), Redirects::SameOrigin, MANIFEST_CAP);
-            let answer = self.pull(repository, call, Extras::default).await?;
+            let answer = self.page_of_referrers(repository, url.clone()).await?;
             match answer.status {
                 StatusCode::OK => {}
-                // A registry that has the interface answers an empty list.
-                StatusCode::NOT_FOUND
-                | StatusCode::BAD_REQUEST
-                | StatusCode::METHOD_NOT_ALLOWED
-                | StatusCode::NOT_IMPLEMENTED
-                    if entries.is_empty() =>
-                {
-                    self.no_referrers.0.store(true, Ordering::Relaxed);
-                    return Ok(None);
-                }
+                status if is_no_interface(status) && entries.is_empty() => return Ok(None),
                 _ => return Err(Fault::of(&answer, &what)),
             }
             answer.must_be(&what, |media_type| is_index(media_type) || media_type.contains("json"))?;
@@ -130,6 +142,14 @@ impl Registry {
             Err(Trouble::Unknown(fault)) => Err(fault),
         }
     }
+}
+
+/// What a server answers to a path that it does not have.
+fn is_no_interface(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+    )
 }
 
 fn read(bytes: &[u8], what: &str) -> Result<Vec<Entry>, Fault> {

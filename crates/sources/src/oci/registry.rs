@@ -21,7 +21,6 @@ use super::host::RegistryHost;
 use super::list::{List, PAGE};
 use super::manifests::Manifests;
 use super::redirect::Redirects;
-use super::referrers::NoReferrers;
 use super::wire::{Answer, Call, Extras, Purpose, Wire};
 use prodpin_core::model::{Digest, PartAnswer, Pin, Recognised, RegistryKind, RepositoryName, WellKnown};
 use prodpin_net::memory::{self, InFlight};
@@ -69,8 +68,8 @@ pub(super) struct Registry {
     pub(super) recognised: OnceCell<Recognised>,
     /// The kind that an answer to something else showed.
     pub(super) passing: OnceLock<RegistryKind>,
-    /// Whether it has no interface for referrers.
-    pub(super) no_referrers: NoReferrers,
+    /// Whether it has an interface for referrers, asked once.
+    pub(super) has_referrers: OnceCell<bool>,
 }
 
 /// One repository of it, with what this run has learnt.
@@ -131,7 +130,7 @@ impl Registry {
             manifests: Manifests::default(),
             recognised: OnceCell::new(),
             passing: OnceLock::new(),
-            no_referrers: NoReferrers::default(),
+            has_referrers: OnceCell::new(),
         })
     }
 

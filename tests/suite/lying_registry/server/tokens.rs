@@ -23,6 +23,7 @@ impl State {
                 let realm = realm.unwrap_or_else(|| format!("{own}/token"));
                 let name = request.path.trim_start_matches("/v2/").split("/manifests/").next().unwrap_or_default();
                 let name = name.split("/blobs/").next().unwrap_or_default().split("/tags/").next().unwrap_or_default();
+                let name = name.split("/referrers/").next().unwrap_or_default();
                 let scope = if name.starts_with("_catalog") {
                     "registry:catalog:*".to_owned()
                 } else {
