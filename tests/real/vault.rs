@@ -100,7 +100,10 @@ impl Lost {
         let folder = self.path("vault/blobs/sha256");
         let files = std::fs::read_dir(&folder).into_iter().flatten().map(|file| file.unwrap().path());
         let whole = files.filter(|file| !name(file).contains('#'));
-        whole.filter(|file| Digest::of(&std::fs::read(file).unwrap()).hex() != name(file)).map(|file| name(&file)).collect()
+        whole
+            .filter(|file| Digest::of(&std::fs::read(file).unwrap()).hex() != name(file))
+            .map(|file| name(&file))
+            .collect()
     }
 }
 
@@ -167,7 +170,8 @@ async fn a_registry_that_lost_everything_comes_back_byte_for_byte_i27() {
         assert!(dry.status.success(), "{}", String::from_utf8_lossy(&dry.stderr));
         assert_eq!(pusher.manifest("shop/api", tag).await, None, "a dry run changes nothing");
         let restored = registry.run(&["restore", &reference, "--apply"]).await;
-        let told = format!("{}{}", String::from_utf8_lossy(&restored.stdout), String::from_utf8_lossy(&restored.stderr));
+        let told =
+            format!("{}{}", String::from_utf8_lossy(&restored.stdout), String::from_utf8_lossy(&restored.stderr));
         assert!(restored.status.success() && told.contains("read back whole and pinned"), "{told}");
     }
     for (tag, content) in &releases {
@@ -195,7 +199,8 @@ async fn a_layer_that_rots_in_the_registry_is_refused_f104_i27() {
     }
     // One bit of one layer flips on its disk: the registry serves it, and its size is right.
     let layer = rotten.blobs()[1].0.hex();
-    let file = registry.path("storage").join("docker/registry/v2/blobs/sha256").join(&layer[..2]).join(&layer).join("data");
+    let file =
+        registry.path("storage").join("docker/registry/v2/blobs/sha256").join(&layer[..2]).join(&layer).join("data");
     let mut bytes = std::fs::read(&file).unwrap();
     bytes[1 << 20] ^= 1;
     std::fs::write(&file, bytes).unwrap();
@@ -205,7 +210,12 @@ async fn a_layer_that_rots_in_the_registry_is_refused_f104_i27() {
     let found = found.expect("it is told");
     assert_eq!(found["severity"], "high", "{found}");
     assert!(found["message"].as_str().unwrap().contains("do not hash"), "{found}");
-    let states: Vec<&str> = report["repositories"][0]["targets"].as_array().unwrap().iter().map(|target| target["vault"].as_str().unwrap()).collect();
+    let states: Vec<&str> = report["repositories"][0]["targets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|target| target["vault"].as_str().unwrap())
+        .collect();
     assert_eq!(states, ["missing", "kept"]);
     assert!(!registry.path("vault/blobs/sha256").join(layer).exists());
     assert_eq!(registry.damaged(), Vec::<String>::new());

@@ -109,7 +109,9 @@ pub fn incomplete(
                     named.push("…".to_owned());
                 }
                 let named = named.join("; ");
-                format!("the vault {vault} does not hold {count} of {targets} rollback targets of source {source}: {named}")
+                format!(
+                    "the vault {vault} does not hold {count} of {targets} rollback targets of source {source}: {named}"
+                )
             }
         };
         Some(Finding::at_large(Code::VaultIncomplete, severity, Some(source), message, remedy, now))

@@ -58,6 +58,7 @@ fn what_puts_back_is_bytes_under_their_own_names_and_free_tags_i8_i27() {
         let asked = Call { content: content(sent), ..call(Purpose::Restore, method, &path) };
         assert!(!permitted(&asked, true), "no run may: {path}");
     }
-    let elsewhere = Call { redirects: Redirects::Anywhere, ..call(Purpose::Restore, Method::PUT, "/v2/a/manifests/v1") };
+    let elsewhere =
+        Call { redirects: Redirects::Anywhere, ..call(Purpose::Restore, Method::PUT, "/v2/a/manifests/v1") };
     assert!(!restores(&Call { content: content(&bytes), ..elsewhere }));
 }
