@@ -182,10 +182,13 @@ fn merged(before: Option<Value>, entries: &[Entry]) -> (Value, bool) {
         listed.iter().enumerate().filter_map(|(at, listed)| Some((name_of(listed)?, at))).collect();
     let mut grew = is_new;
     // Of several that had one name the last is meant.
-    let named: BTreeMap<String, Value> = entries
-        .iter()
-        .flat_map(|entry| entry.names().into_iter().map(|name| (name.clone(), listed_as(entry, &name))))
-        .collect();
+    let mut named: BTreeMap<String, Value> = BTreeMap::new();
+    for entry in entries {
+        for name in entry.names() {
+            let descriptor = listed_as(entry, &name);
+            named.insert(name, descriptor);
+        }
+    }
     for (name, descriptor) in named {
         match places.get(&name) {
             Some(at) if listed[*at] == descriptor => {}
