@@ -181,26 +181,35 @@ fn merged(before: Option<Value>, entries: &[Entry]) -> (Value, bool) {
     let mut places: BTreeMap<String, usize> =
         listed.iter().enumerate().filter_map(|(at, listed)| Some((name_of(listed)?, at))).collect();
     let mut grew = is_new;
+    // Of several that had one name the last is meant.
+    let mut named: BTreeMap<String, Value> = BTreeMap::new();
     for entry in entries {
         for name in entry.names() {
-            let descriptor = json!({
-                "mediaType": entry.media_type,
-                "digest": entry.digest.to_string(),
-                "size": entry.size,
-                "annotations": { REFERENCE_NAME: name },
-            });
-            match places.get(&name) {
-                Some(at) if listed[*at] == descriptor => {}
-                Some(at) => (listed[*at], grew) = (descriptor, true),
-                None => {
-                    places.insert(name, listed.len());
-                    listed.push(descriptor);
-                    grew = true;
-                }
+            let descriptor = listed_as(entry, &name);
+            named.insert(name, descriptor);
+        }
+    }
+    for (name, descriptor) in named {
+        match places.get(&name) {
+            Some(at) if listed[*at] == descriptor => {}
+            Some(at) => (listed[*at], grew) = (descriptor, true),
+            None => {
+                places.insert(name, listed.len());
+                listed.push(descriptor);
+                grew = true;
             }
         }
     }
     (index, grew)
+}
+
+fn listed_as(entry: &Entry, name: &str) -> Value {
+    json!({
+        "mediaType": entry.media_type,
+        "digest": entry.digest.to_string(),
+        "size": entry.size,
+        "annotations": { REFERENCE_NAME: name },
+    })
 }
 
 #[cfg(test)]
