@@ -128,7 +128,7 @@ impl<'a> Target<'a> {
     /// Whether it is whole, now. Answers that cannot all be true prove nothing.
     fn intact(&self) -> Option<bool> {
         match (self.verdict.restorable, self.obstacles(Against::Intact)) {
-            (Some(true), (Some(_), _)) => Some(false),
+            (_, (Some(_), _)) => Some(false),
             (Some(true), (None, Some(_))) => None,
             (restorable, _) => restorable,
         }
