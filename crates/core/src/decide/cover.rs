@@ -140,6 +140,10 @@ pub(super) fn unpinned<'a>(keeping: Keeping, seen: &'a Inspection, attempts: &At
 /// What keeps a target from being called protected because of what is below it.
 pub(super) fn obstacle(keeping: Keeping, seen: Option<&Inspection>, attempts: &Attempts) -> Option<Obstacle> {
     let seen = seen.filter(|seen| keeping != Keeping::References && seen.presence == Presence::Present)?;
+    // What lacks parts gets no pin at all, and says so itself.
+    if matches!(seen.closure, Closure::Broken(_)) && seen.pin != PinState::Present {
+        return None;
+    }
     if let Some(Unpinned { parts, why }) = unpinned(keeping, seen, attempts) {
         let first = parts.first().map_or_else(String::new, |part| named(part));
         return Some(Obstacle::PartsUnpinned { count: parts.len() as u64, first, why: why.clause() });
