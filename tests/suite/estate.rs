@@ -69,6 +69,7 @@ impl Estate {
             signals: Vec::new(),
             may_move: NamePatterns::none(),
             pins: Default::default(),
+            vault: None,
             fail_on: Severity::High,
             database: Vec::new(),
             waivers: Vec::new(),
