@@ -144,7 +144,7 @@ impl Sheet<'_> {
         self.questions(paper)?;
         self.ladder(paper)?;
         if !row.restore.is_empty() {
-            Self::title(paper, "TO BRING BACK FROM THE VAULT WHAT THE REGISTRY LOST")?;
+            Self::title(paper, "IN THE VAULT: TO BRING BACK WHAT THE REGISTRY LOST")?;
             Self::commands(paper, &row.restore)?;
         }
         match row.verdict {
