@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
 fn listing(repository: usize) -> Vec<(String, String)> {
     let mut listed = Vec::new();
     for artifact in 0..ARTIFACTS {
-        let digest = Digest::of(format!("{repository}/{artifact}").as_bytes());
+        let digest = Digest::sha256(format!("{repository}/{artifact}").as_bytes());
         listed.push((format!("v1.{}.{}", artifact / 10, artifact % 10), digest.to_string()));
         listed.push((format!("main-{}", &digest.hex()[..12]), digest.to_string()));
     }
@@ -76,7 +76,7 @@ fn listing(repository: usize) -> Vec<(String, String)> {
 fn before(listed: &[(String, String)]) -> impl Iterator<Item = (&str, String)> {
     listed.iter().filter(|(tag, _)| tag != "v1.99.9").map(|(tag, digest)| {
         let moved = tag == "v1.50.0";
-        (tag.as_str(), if moved { Digest::of(b"before it moved").to_string() } else { digest.clone() })
+        (tag.as_str(), if moved { Digest::sha256(b"before it moved").to_string() } else { digest.clone() })
     })
 }
 

@@ -30,7 +30,7 @@ fn main() {
         peak()
     );
     let account = AwsAccount { id: "111122223333".to_owned(), region: "eu-west-1".to_owned() };
-    let context = Context { account: Some(&account), ..Context::of(Style::UNBOUNDED) };
+    let context = Context { account: Some(&account), ..Context::new(Style::UNBOUNDED) };
     for format in Format::ALL.into_iter().filter(|format| context.lacks(*format).is_none()) {
         let (began, mut counted) = (Instant::now(), Counted(0));
         render(format, &report, &context, &mut counted).unwrap();
@@ -72,7 +72,7 @@ fn report(services: usize) -> Report {
         finished: started,
         complete: true,
         scope: RunScope::default(),
-        policy_sha256: Digest::of(b"policy"),
+        policy_sha256: Digest::sha256(b"policy"),
         ledger: None,
     };
     Report { run, summary: body.summary(), body }
@@ -81,7 +81,7 @@ fn report(services: usize) -> Report {
 fn row(number: usize, started: Timestamp) -> Row {
     let (source, name): (SourceName, RepositoryName) =
         ("shop".parse().unwrap(), format!("team/service-{number}").parse().unwrap());
-    let artifact = |place: usize| ArtifactId::from(Digest::of(format!("{number}/{place}").as_bytes()));
+    let artifact = |place: usize| ArtifactId::from(Digest::sha256(format!("{number}/{place}").as_bytes()));
     let target = |place: usize| {
         let tag: Tag = format!("v1.{place}.0").parse().unwrap();
         TargetReport {

@@ -1,9 +1,9 @@
-//! What follows a run, wherever it ran: whom it concerns is told, then its metrics are pushed. Its report is written
+//! What follows a run, wherever it ran: whom it concerns is reported, then its metrics are pushed. Its report is written
 //! before, to wherever each caller has it.
 
 use std::time::Instant;
 
-use crate::alert::{self, AlertError, Told};
+use crate::alert::{self, AlertError, ReportedCounts};
 use crate::policy::Policy;
 use crate::report::body::Report;
 use crate::run::Stop;
@@ -18,9 +18,9 @@ pub(crate) async fn follow_up<E: From<AlertError>>(
     by: Option<Instant>,
     stop: &Stop,
     cut: impl Future<Output = E>,
-) -> Result<Told, E> {
-    let told = tokio::select! {
-        told = alert::tell(policy, report, by) => told.map_err(E::from),
+) -> Result<ReportedCounts, E> {
+    let reported = tokio::select! {
+        reported = alert::tell(policy, report, by) => reported.map_err(E::from),
         cut = cut => Err(cut),
     };
     // Not those of a run that an event narrowed: gauges are of the estate, and would jump.
@@ -29,5 +29,5 @@ pub(crate) async fn follow_up<E: From<AlertError>>(
     if let Some(Err(reason)) = pushed {
         tracing::warn!("the metrics of this run were not pushed: {reason}");
     }
-    told
+    reported
 }

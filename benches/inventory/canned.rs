@@ -33,7 +33,7 @@ pub(crate) fn serve(estate: Estate) -> io::Result<SocketAddr> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let parts = Arc::new(Parts { config: Digest::of(CONFIG.as_bytes()), layer: Digest::of(LAYER), estate });
+    let parts = Arc::new(Parts { config: Digest::sha256(CONFIG.as_bytes()), layer: Digest::sha256(LAYER), estate });
     thread::spawn(move || {
         runtime.block_on(async move {
             let listener = TcpListener::from_std(listener)?;
@@ -107,7 +107,7 @@ impl Parts {
         let manifest = path.rsplit_once("/manifests/").and_then(|(repository, name)| self.manifest(repository, name));
         match manifest {
             Some(manifest) => {
-                let digest = Digest::of(manifest.as_bytes());
+                let digest = Digest::sha256(manifest.as_bytes());
                 // What a Docker registry sends with it.
                 let more = format!(
                     "Docker-Content-Digest: {digest}\r\nDocker-Distribution-Api-Version: registry/2.0\r\n\

@@ -63,7 +63,7 @@ impl DockerRegistry {
         self.upload(http, config).await?;
         self.upload(http, layer).await?;
         let put = |tag: usize| async move {
-            let descriptor = |media_type: &str, bytes: &[u8]| json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() });
+            let descriptor = |media_type: &str, bytes: &[u8]| json!({ "mediaType": media_type, "digest": Digest::sha256(bytes), "size": bytes.len() });
             let manifest = json!({
                 "schemaVersion": 2,
                 "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -85,7 +85,7 @@ impl DockerRegistry {
         let opened = http.post(format!("http://{}/v2/bench/0/blobs/uploads/", self.address)).send().await?;
         let location = opened.headers().get(LOCATION).context("an upload without Location")?.to_str()?;
         let mut target: reqwest::Url = location.parse()?;
-        target.query_pairs_mut().append_pair("digest", &Digest::of(bytes).to_string());
+        target.query_pairs_mut().append_pair("digest", &Digest::sha256(bytes).to_string());
         let stored = http.put(target).body(bytes.to_vec()).send().await?;
         ensure!(stored.status().is_success(), "a blob was refused: {}", stored.status());
         Ok(())

@@ -61,7 +61,7 @@ impl Plan {
         let (turn, within) = (nth / self.in_a_row(), nth % self.in_a_row());
         let (repository, round) = (turn % self.repositories, turn / self.repositories * self.in_a_row() + within);
         let tag: Tag = format!("v{}", round % TAGS).parse()?;
-        let artifact = |round: u64| ArtifactId::Manifest(Digest::of(format!("{repository} {round}").as_bytes()));
+        let artifact = |round: u64| ArtifactId::Manifest(Digest::sha256(format!("{repository} {round}").as_bytes()));
         let event = match round.checked_sub(TAGS) {
             None => Event::TagSeen { tag, artifact: artifact(round), created: None },
             Some(before) => Event::TagMoved { tag, from: artifact(before), to: artifact(round) },
@@ -80,7 +80,7 @@ impl Plan {
             finished: at,
             complete: true,
             scope: RunScope::default(),
-            policy: Digest::of(b"policy"),
+            policy: Digest::sha256(b"policy"),
             counts: Counts::default(),
             findings: BTreeMap::new(),
             report: report.clone(),
@@ -115,7 +115,7 @@ fn peak() -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
-fn told(what: &str, began: Instant) {
+fn reported(what: &str, began: Instant) {
     println!("{what:<42} {:>10.1} ms   peak {:>5} MiB", began.elapsed().as_secs_f64() * 1000.0, peak());
 }
 
@@ -136,46 +136,46 @@ async fn main() -> anyhow::Result<()> {
     let ledger = write().await?;
     plan.fill(&ledger).await?;
     drop(ledger);
-    told(&format!("fill: {repositories} repositories, {events} events"), began);
+    reported(&format!("fill: {repositories} repositories, {events} events"), began);
     drop(write().await?);
 
     let began = Instant::now();
     let ledger = write().await?;
-    told("open", began);
+    reported("open", began);
     let began = Instant::now();
     let state = ledger.recall(&key(7.min(repositories - 1))?).await?;
-    told(&format!("recall one of {} tags", state.tags.len()), began);
+    reported(&format!("recall one of {} tags", state.tags.len()), began);
     let began = Instant::now();
     let done = Plan::done(&ledger);
     let mut entries = (0..100)
         .map(|nth| {
             let new = Event::TagSeen {
                 tag: format!("new-{done}").parse()?,
-                artifact: Digest::of(b"new").into(),
+                artifact: Digest::sha256(b"new").into(),
                 created: None,
             };
             Ok(Entry { repository: Some(key(nth)?), event: new, ..plan.entry(done)? })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    entries.push(plan.record(done, &Digest::of(b"nothing to report\n"))?);
+    entries.push(plan.record(done, &Digest::sha256(b"nothing to report\n"))?);
     ledger.commit(entries).await?;
-    told("commit a run: 100 events of 100 repositories", began);
+    reported("commit a run: 100 events of 100 repositories", began);
     let began = Instant::now();
     let (run, _) = plan.run(events / 2)?;
     anyhow::ensure!(ledger.find_run(&run).await?.is_some(), "the run in the middle is not there");
-    told("find the run in the middle", began);
+    reported("find the run in the middle", began);
 
     let first = ledger.checkpoint(1).await?.ok_or_else(|| anyhow::anyhow!("no first commit"))?;
     let claim = Claim::parse(&first.note).map_err(anyhow::Error::msg)?;
     let began = Instant::now();
     ledger.since(&claim).await?;
-    told("prove growth since the first commit", began);
+    reported("prove growth since the first commit", began);
     let began = Instant::now();
     ledger.prove_entry(events / 3).await?;
-    told("prove one entry", began);
+    reported("prove one entry", began);
     let began = Instant::now();
     let found = Ledger::verify(&location, &Verify::default()).await?;
     anyhow::ensure!(found.holds(), "{:?}", found.damage);
-    told("verify everything", began);
+    reported("verify everything", began);
     Ok(())
 }

@@ -8,8 +8,8 @@ use crate::outcome::identity::occurrence;
 use crate::outcome::report::FindingCounts;
 use crate::report::body::Report;
 
-/// What was told by one alert, and how severe it was then.
-pub(crate) type ToldBefore = BTreeMap<String, Severity>;
+/// What was reported by one alert, and how severe it was then.
+pub(crate) type ReportedBefore = BTreeMap<String, Severity>;
 
 /// Findings that a message spells out; of the others it gives the number (F96).
 pub(super) const SPELT_OUT: usize = 50;
@@ -22,21 +22,21 @@ pub(super) struct Choice {
     /// All of it in numbers.
     pub(super) counts: FindingCounts,
     /// All of it by name, to be recorded.
-    pub(super) told: Vec<(String, Severity)>,
+    pub(super) reported: Vec<(String, Severity)>,
     /// How much of it has no name any more.
     pub(super) nameless: u64,
-    /// How much of all that is owed from earlier runs.
-    pub(super) owed: u64,
+    /// How much of all that is undelivered from earlier runs.
+    pub(super) earlier: u64,
     /// Those runs, latest first.
-    pub(super) owed_by: Vec<RunId>,
-    /// What was told before and is no more.
+    pub(super) earlier_runs: Vec<RunId>,
+    /// What was reported before and is no more.
     pub(super) forgotten: Vec<String>,
 }
 
 impl Choice {
     /// How much there is to tell.
     pub(super) fn len(&self) -> u64 {
-        self.told.len() as u64 + self.nameless
+        self.reported.len() as u64 + self.nameless
     }
 }
 
@@ -71,7 +71,7 @@ impl Shown {
 }
 
 /// Waived findings are nobody's news. What a run did not see is forgotten only if the run saw everything (I4).
-pub(super) fn choose(report: &Report, threshold: Severity, before: &ToldBefore) -> io::Result<Choice> {
+pub(super) fn choose(report: &Report, threshold: Severity, before: &ReportedBefore) -> io::Result<Choice> {
     let mut choice = Choice::default();
     let mut there = BTreeSet::new();
     for severity in Severity::ALL.into_iter().rev() {
@@ -87,15 +87,15 @@ pub(super) fn choose(report: &Report, threshold: Severity, before: &ToldBefore) 
                 continue;
             }
             choice.counts.count(&finding);
-            choice.told.push((name, severity));
+            choice.reported.push((name, severity));
             shown.add(finding);
         }
         let room = SPELT_OUT - choice.shown.len();
         choice.shown.extend(shown.first(room));
     }
-    // Two findings of one name are told as the more severe one, which came first.
+    // Two findings of one name are reported as the more severe one, which came first.
     let mut names = BTreeSet::new();
-    choice.told.retain(|(name, _)| names.insert(name.clone()));
+    choice.reported.retain(|(name, _)| names.insert(name.clone()));
     if report.run.complete && report.run.scope.is_whole() {
         choice.forgotten = before.keys().filter(|name| !there.contains(*name)).cloned().collect();
     }
@@ -131,11 +131,11 @@ mod tests {
         (0..3).for_each(|number| shown.add(finding("shop/api", number)));
         shown.add(finding("shop/web", 0));
         assert!(shown.kept.len() <= SPELT_OUT + 4, "{}", shown.kept.len());
-        let told: Vec<String> = shown
+        let reported: Vec<String> = shown
             .first(6)
             .map(|finding| format!("{}:{}", finding.repository.unwrap(), finding.reference.unwrap()))
             .collect();
         let expected = ["flood:v0", "api:v0", "web:v0", "flood:v1", "api:v1", "flood:v2"];
-        assert_eq!(told, expected.map(|name| format!("shop/{name}")));
+        assert_eq!(reported, expected.map(|name| format!("shop/{name}")));
     }
 }

@@ -66,17 +66,17 @@ mod tests {
 
     #[test]
     fn private_and_metadata_addresses_are_refused_f9_f10() {
-        let told = |url: &str, private| {
+        let reported = |url: &str, private| {
             let dialer = Dialer { private, proxies: Vec::new() };
             dialer.check(&url.parse().unwrap()).map_err(|undelivered| undelivered.reason)
         };
-        assert_eq!(told("https://8.8.8.8/x", false), Ok(()));
-        assert_eq!(told("https://hooks.example.com/x", false), Ok(()));
-        assert!(told("https://10.0.0.1/x", false).unwrap_err().contains("private: true"));
-        assert!(told("https://127.0.0.1/x", false).is_err());
-        assert_eq!(told("https://10.0.0.1/x", true), Ok(()));
-        assert!(told("https://169.254.169.254/x", true).is_err(), "metadata is never an alert's receiver");
-        assert!(told("https://[::ffff:169.254.169.254]/x", true).is_err());
+        assert_eq!(reported("https://8.8.8.8/x", false), Ok(()));
+        assert_eq!(reported("https://hooks.example.com/x", false), Ok(()));
+        assert!(reported("https://10.0.0.1/x", false).unwrap_err().contains("private: true"));
+        assert!(reported("https://127.0.0.1/x", false).is_err());
+        assert_eq!(reported("https://10.0.0.1/x", true), Ok(()));
+        assert!(reported("https://169.254.169.254/x", true).is_err(), "metadata is never an alert's receiver");
+        assert!(reported("https://[::ffff:169.254.169.254]/x", true).is_err());
     }
 
     #[tokio::test]

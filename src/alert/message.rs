@@ -16,12 +16,12 @@ const LONGEST: usize = 200 << 10;
 /// Findings in a message for people.
 const IN_TEXT: usize = 15;
 
-/// What is told.
+/// What is reported.
 pub(super) struct Message {
     /// The same for every try, by whichever run, so that a receiver who got it twice can tell: two runs at once may tell
     /// the same, and an answer may be lost (I13).
     pub(super) id: String,
-    /// The most severe of what is told.
+    /// The most severe of what is reported.
     pub(super) worst: Severity,
     /// The facts, as JSON.
     pub(super) data: String,
@@ -56,18 +56,19 @@ impl Message {
             }
             most /= 2;
         };
-        let worst = choice.told.iter().map(|(_, severity)| *severity).max().unwrap_or(Severity::Info);
+        let worst = choice.reported.iter().map(|(_, severity)| *severity).max().unwrap_or(Severity::Info);
         Ok(Self { id, worst, data, event, title: title(choice), text: text(run, choice) })
     }
 }
 
 fn id(alert: &Alert, run: &RunSection, choice: &Choice) -> String {
-    let mut told: Vec<String> = choice.told.iter().map(|(name, severity)| format!("{name} {severity}")).collect();
-    told.sort_unstable();
+    let mut reported: Vec<String> =
+        choice.reported.iter().map(|(name, severity)| format!("{name} {severity}")).collect();
+    reported.sort_unstable();
     if choice.nameless > 0 {
-        told.push(run.id.to_string());
+        reported.push(run.id.to_string());
     }
-    format!("{}/{}", alert.name, Digest::of(told.join("\n").as_bytes()).hex())
+    format!("{}/{}", alert.name, Digest::sha256(reported.join("\n").as_bytes()).hex())
 }
 
 fn facts(alert: &Alert, run: &RunSection, choice: &Choice, most: usize) -> Value {
@@ -80,14 +81,14 @@ fn facts(alert: &Alert, run: &RunSection, choice: &Choice, most: usize) -> Value
         "findings": shown,
         "more": choice.len().saturating_sub(shown.len() as u64),
     });
-    if choice.owed > 0 {
-        facts["earlier"] = json!({ "findings": choice.owed, "runs": choice.owed_by });
+    if choice.earlier > 0 {
+        facts["earlier"] = json!({ "findings": choice.earlier, "runs": choice.earlier_runs });
     }
     facts
 }
 
 fn title(choice: &Choice) -> String {
-    let counts = Severity::ALL.into_iter().rev().map(|severity| (severity, choice.counts.of(severity)));
+    let counts = Severity::ALL.into_iter().rev().map(|severity| (severity, choice.counts.with_severity(severity)));
     let counts: Vec<String> =
         counts.filter(|(_, count)| *count > 0).map(|(severity, count)| format!("{count} {severity}")).collect();
     let things = if choice.counts.at_least(Severity::Info) == 1 { "finding" } else { "findings" };
@@ -103,9 +104,9 @@ fn text(run: &RunSection, choice: &Choice) -> String {
     if more > 0 {
         lines.push(format!("… and {more} more"));
     }
-    if choice.owed > 0 {
-        let last = choice.owed_by.first().map_or_else(String::new, |run| format!(", the last of them `{run}`"));
-        lines.push(format!("{} of these are from earlier runs{last}: they could not be told then.", choice.owed));
+    if choice.earlier > 0 {
+        let last = choice.earlier_runs.first().map_or_else(String::new, |run| format!(", the last of them `{run}`"));
+        lines.push(format!("{} of these are from earlier runs{last}: they could not be told then.", choice.earlier));
     }
     if !run.complete {
         lines.push("The run was incomplete: there may be more.".to_owned());

@@ -3,14 +3,14 @@
 //! After the commit and never before it (I10): an alert names the position at which the ledger holds what it tells.
 //! `choose` decides purely what is news; `message` words it; `post` and `aws` deliver it; what was delivered is an event
 //! in the ledger, so that the next run knows. A delivery that fails is not recorded, so the next run tries again, and
-//! this one does not end well. What is the case still is then; what only happened is `owed`, by the commit that closes
+//! this one does not end well. What is the case still is then; what only happened is in the `outbox`, by the commit that closes
 //! the run, before anything is delivered.
 
 mod aws;
 mod choose;
 mod dial;
 mod message;
-mod owed;
+mod outbox;
 mod post;
 mod sign;
 
@@ -20,8 +20,8 @@ use jiff::Timestamp;
 
 use self::choose::{Choice, choose};
 use self::message::Message;
-use self::owed::Claims;
-pub(crate) use self::owed::Passing;
+use self::outbox::Backlog;
+pub(crate) use self::outbox::Passing;
 use crate::ledger::{Access, Ledger, LedgerError};
 use crate::model::{Entry, Event, RunId};
 use crate::policy::{Alert, Channel, Policy};
@@ -30,11 +30,11 @@ use crate::report::body::Report;
 /// All deliveries of a run together take no longer than this, retries included.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// What is left at the end for recording who was told; less where there is little time at all.
+/// What is left at the end for recording who was reported; less where there is little time at all.
 const RECORDING: Duration = Duration::from_secs(3);
 
 /// So many findings go into one event of the ledger.
-const TOLD_PER_EVENT: usize = 1_000;
+const FINDINGS_PER_EVENT: usize = 1_000;
 
 /// Why an alert was not delivered. It names no address: that may hold a secret (I18).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +55,13 @@ impl Undelivered {
     }
 }
 
-/// Why not everybody was told.
+/// Why not everybody was reported.
 #[derive(Debug, thiserror::Error)]
 pub enum AlertError {
     /// There is no committed position to name.
     #[error("alerts need a ledger: what they tell must be on record, and told once; keep one, or remove `alerts:`")]
     NoLedger,
-    /// What was told before could not be read, or what was told now not be recorded.
+    /// What was reported before could not be read, or what was reported now not be recorded.
     #[error("alerts: {0}")]
     Ledger(#[from] LedgerError),
     /// The report could not be read back.
@@ -78,10 +78,10 @@ pub enum AlertError {
 }
 
 /// How many findings each alert told.
-pub type Told = Vec<(Box<str>, u64)>;
+pub type ReportedCounts = Vec<(Box<str>, u64)>;
 
 /// Tells what is news, by every alert of the policy, before this moment at the latest.
-pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Result<Told, AlertError> {
+pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Result<ReportedCounts, AlertError> {
     if policy.alerts.is_empty() {
         return Ok(Vec::new());
     }
@@ -91,20 +91,20 @@ pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Resu
     let now = Instant::now();
     let by = by.map_or(now + LONGEST, |by| by.min(now + LONGEST));
     let ledger = in_time(by, Ledger::open_with(&policy.ledger, &policy.safeguards, Access::Write)).await?;
-    // Who was told is recorded in what is left after that.
+    // Who was reported is recorded in what is left after that.
     let delivered_by = by - RECORDING.min(by.saturating_duration_since(now) / 5);
-    let claims = Claims::of(&ledger, &policy.alerts);
-    let (mut told, mut failed) = (Vec::new(), Vec::new());
+    let backlog = Backlog::load(&ledger, &policy.alerts);
+    let (mut reported, mut failed) = (Vec::new(), Vec::new());
     let deliveries = policy.alerts.iter().map(async |alert| {
-        let mut choice = choose(report, alert.severity, &ledger.told(&alert.name))?;
-        claims.add_to(&mut choice, alert, policy, report, &ledger, delivered_by).await;
+        let mut choice = choose(report, alert.severity, &ledger.reported(&alert.name))?;
+        backlog.add_to(&mut choice, alert, policy, report, &ledger, delivered_by).await;
         Ok::<_, std::io::Error>((alert, deliver(alert, report, choice, delivered_by).await?))
     });
     for outcome in futures::future::join_all(deliveries).await {
         match outcome? {
             (alert, Ok(choice)) => {
-                told.push((alert.name.clone(), choice.len()));
-                let sent = entries(&report.run.id, &alert.name, choice, claims.paid_by(&alert.name));
+                reported.push((alert.name.clone(), choice.len()));
+                let sent = entries(&report.run.id, &alert.name, choice, backlog.delivered_until(&alert.name));
                 in_time(by, ledger.commit(sent)).await?;
             }
             (alert, Err(undelivered)) => {
@@ -114,11 +114,11 @@ pub async fn tell(policy: &Policy, report: &Report, by: Option<Instant>) -> Resu
         }
     }
     if failed.is_empty() {
-        for (gone, paid) in claims.inherited() {
-            let sent = entries(&report.run.id, gone, Choice::default(), Some(paid));
+        for (gone, delivered) in backlog.inherited() {
+            let sent = entries(&report.run.id, gone, Choice::default(), Some(delivered));
             in_time(by, ledger.commit(sent)).await?;
         }
-        Ok(told)
+        Ok(reported)
     } else {
         Err(AlertError::Undelivered(failed))
     }
@@ -155,18 +155,19 @@ async fn deliver(
         .map(|()| choice))
 }
 
-/// What the ledger keeps of a delivery. The debts that it paid are in the last of these.
-fn entries(run: &RunId, alert: &str, choice: Choice, paid: Option<u64>) -> Vec<Entry> {
+/// What the ledger keeps of a delivery. That its outbox is delivered is in the last of these.
+fn entries(run: &RunId, alert: &str, choice: Choice, delivered: Option<u64>) -> Vec<Entry> {
     let at = Timestamp::now();
-    let entry = |told: Vec<_>, forgotten: Vec<_>, paid| Entry {
+    let entry = |reported: Vec<_>, forgotten: Vec<_>, delivered| Entry {
         run: run.clone(),
         at,
         repository: None,
-        event: Event::AlertSent { alert: alert.into(), told, forgotten, paid },
+        event: Event::AlertSent { alert: alert.into(), reported, forgotten, delivered },
     };
-    let told = choice.told.chunks(TOLD_PER_EVENT).map(|told| entry(told.to_vec(), Vec::new(), None));
+    let reported =
+        choice.reported.chunks(FINDINGS_PER_EVENT).map(|reported| entry(reported.to_vec(), Vec::new(), None));
     let forgotten =
-        choice.forgotten.chunks(TOLD_PER_EVENT).map(|forgotten| entry(Vec::new(), forgotten.to_vec(), None));
-    let paid = paid.map(|paid| entry(Vec::new(), Vec::new(), Some(paid)));
-    told.chain(forgotten).chain(paid).collect()
+        choice.forgotten.chunks(FINDINGS_PER_EVENT).map(|forgotten| entry(Vec::new(), forgotten.to_vec(), None));
+    let delivered = delivered.map(|delivered| entry(Vec::new(), Vec::new(), Some(delivered)));
+    reported.chain(forgotten).chain(delivered).collect()
 }

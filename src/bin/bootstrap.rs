@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use prodpin::invocation::{Answer, Function, InvocationError, Reply, Told, carry_out, time_left};
+use prodpin::invocation::{Answer, Function, InvocationError, Reply, RunSummary, carry_out, time_left};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -50,16 +50,16 @@ async fn invoke(function: &Function, name: &str, event: LambdaEvent<Value>) -> R
     // By the clock of the machine that will cut it off, which is this one.
     let left = time_left(event.context.deadline, Timestamp::now());
     let reply = carry_out(function, &event.payload, left).await;
-    let told = match &reply {
-        Ok(Reply { answer: Answer::Ran(told), .. }) => Some(&**told),
+    let reported = match &reply {
+        Ok(Reply { answer: Answer::Ran(reported), .. }) => Some(&**reported),
         Ok(Reply { answer: Answer::Nothing { reason }, .. }) => {
             tracing::warn!("nothing to look at: {reason}");
             None
         }
-        Err(error) => error.told(),
+        Err(error) => error.reported(),
     };
-    if let Some(told) = told {
-        write_metrics(told, name);
+    if let Some(reported) = reported {
+        write_metrics(reported, name);
     }
     reply.map_err(|error| {
         tracing::error!("{error}");
@@ -73,7 +73,7 @@ fn kind(error: &InvocationError) -> &'static str {
         InvocationError::Event(_) => "UnknownEvent",
         InvocationError::Refused(_) => "Refused",
         InvocationError::Run(_) => "NoRun",
-        InvocationError::Untold { .. } => "AlertsNotDelivered",
+        InvocationError::NotReported { .. } => "AlertsNotDelivered",
         InvocationError::Report(_) => "ReportLost",
         InvocationError::Incomplete(_) => "Incomplete",
         InvocationError::Messages { .. } => "UnknownMessages",
@@ -82,6 +82,6 @@ fn kind(error: &InvocationError) -> &'static str {
 }
 
 /// CloudWatch takes metrics from lines on stdout. Where nobody reads them, nothing is lost but them.
-fn write_metrics(told: &Told, name: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{}", told.metrics(name));
+fn write_metrics(reported: &RunSummary, name: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", reported.metrics(name));
 }

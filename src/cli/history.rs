@@ -27,7 +27,7 @@ pub(super) async fn history(path: &Path, arguments: &HistoryArguments) -> anyhow
     choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
     let ledger = open_ledger(&policy).await?;
     if let Some(target) = &arguments.export {
-        return export::export(&ledger, target, &Around::of(Some(path), &policy, None)).await;
+        return export::export(&ledger, target, &Around::from_policy(Some(path), &policy, None)).await;
     }
     let Some(asked) = &arguments.reference else {
         return Err(Misuse("name a reference, such as HOST/REPOSITORY:TAG".to_owned()).into());
@@ -65,7 +65,7 @@ pub(super) async fn history(path: &Path, arguments: &HistoryArguments) -> anyhow
     Ok(looked_up(&ledger))
 }
 
-/// What is told first of a ledger that is not the one that is remembered.
+/// What is reported first of a ledger that is not the one that is remembered.
 fn in_doubt(ledger: &Ledger, out: &mut dyn Write) -> io::Result<()> {
     doubt_line(ledger).map_or(Ok(()), |doubt| writeln!(out, "{}", terminal(&doubt)))
 }

@@ -13,7 +13,7 @@ use crate::report::escape;
 /// Starts logging. `RUST_LOG` decides over the flags.
 pub(super) fn start(quiet: bool, verbose: u8, bar: Bar) {
     let level = match (quiet, verbose) {
-        // What libraries call an error is told by this program in its own words, where it is one.
+        // What libraries call an error is reported by this program in its own words, where it is one.
         (true, _) => "off,prodpin=error",
         (false, 0) => "off,prodpin=warn",
         (false, 1) => "warn,prodpin=info",

@@ -53,11 +53,11 @@ pub fn command() -> clap::Command {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(told) => {
-            let told = redacted(told);
+        Err(reported) => {
+            let reported = redacted(reported);
             // Help and version are answers, everything else is a usage error. A reader that went away is neither (F82).
-            let _ = told.print();
-            return exit::status(&if told.use_stderr() { Ending::Misused } else { Ending::Done });
+            let _ = reported.print();
+            return exit::status(&if reported.use_stderr() { Ending::Misused } else { Ending::Done });
         }
     };
     if let Some(bytes) = cli.memory {
@@ -79,16 +79,16 @@ pub fn log_for_a_service() {
 }
 
 /// A usage error says the words at fault again, and people paste addresses with passwords in them (I18).
-fn redacted(mut told: clap::Error) -> clap::Error {
+fn redacted(mut reported: clap::Error) -> clap::Error {
     let said = |(kind, value): (ContextKind, &ContextValue)| match value {
         ContextValue::String(text) => Some((kind, without_credentials(text).into_owned())),
         _ => None,
     };
-    let all: Vec<(ContextKind, String)> = told.context().filter_map(said).collect();
+    let all: Vec<(ContextKind, String)> = reported.context().filter_map(said).collect();
     for (kind, text) in all {
-        told.insert(kind, ContextValue::String(text));
+        reported.insert(kind, ContextValue::String(text));
     }
-    told
+    reported
 }
 
 fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
@@ -129,9 +129,9 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Res
 
 /// The whole chain of an error on one line, or a policy's problems as they are.
 fn tell(error: &anyhow::Error) {
-    let told = match error.downcast_ref::<PolicyError>() {
+    let reported = match error.downcast_ref::<PolicyError>() {
         Some(PolicyError::Invalid(problems)) => problems.to_string(),
         _ => format!("prodpin: {}", escape::message(&format!("{error:#}"))),
     };
-    let _ = writeln!(std::io::stderr(), "{told}");
+    let _ = writeln!(std::io::stderr(), "{reported}");
 }

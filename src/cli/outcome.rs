@@ -44,12 +44,16 @@ pub(super) async fn outcome(
     for warning in &policy.warnings {
         tracing::warn!("{warning}");
     }
-    let collector = Collector::of(&|name| std::env::var(name).ok()).map_err(Misuse)?;
+    let collector = Collector::from_variables(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     let mut signals = Signals::listen();
     let began = Instant::now();
     // A key may be in a service that hangs, or a store be asked for it.
-    let signing =
-        Around::of(path, &policy, arguments.fail_on).signing(&policy, arguments.format, &arguments.reports, true);
+    let signing = Around::from_policy(path, &policy, arguments.fail_on).signing(
+        &policy,
+        arguments.format,
+        &arguments.reports,
+        true,
+    );
     let signed_by = signals.stop.with_deadline(arguments.deadline);
     let around = tokio::select! {
         around = signed_by.in_time(signing) => around?,
@@ -91,17 +95,17 @@ pub(super) async fn outcome(
         signals.overdue().await;
         anyhow::anyhow!("alerts were cut off before all were delivered; the next run delivers the rest")
     };
-    let told = follow_up(&policy, &report, collector.as_ref(), by, &stop, cut).await;
-    match (written, told) {
-        (Ok(()), Ok(told)) => {
-            for (name, findings) in told.iter().filter(|(_, findings)| *findings > 0) {
+    let reported = follow_up(&policy, &report, collector.as_ref(), by, &stop, cut).await;
+    match (written, reported) {
+        (Ok(()), Ok(reported)) => {
+            for (name, findings) in reported.iter().filter(|(_, findings)| *findings > 0) {
                 tracing::info!("alert {name}: delivered {findings} findings");
             }
             Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
         }
-        (Err(unwritten), Err(untold)) => {
+        (Err(unwritten), Err(unreported)) => {
             tracing::error!("{unwritten:#}");
-            Err(untold)
+            Err(unreported)
         }
         (Err(error), Ok(_)) | (Ok(()), Err(error)) => Err(error),
     }
@@ -180,7 +184,7 @@ pub(super) fn or_without_ledger(error: RunError, command: &str) -> anyhow::Error
     }
 }
 
-/// How a look into the ledger ended: what was told is not the whole of it where it is not what is remembered, or where
+/// How a look into the ledger ended: what was reported is not the whole of it where it is not what is remembered, or where
 /// what remembers could not be asked.
 pub(super) fn looked_up(ledger: &Ledger) -> Ending {
     if ledger.doubt().is_some() { Ending::Failed } else { Ending::Done }
@@ -234,16 +238,16 @@ mod tests {
 
     #[test]
     fn a_share_is_whole_or_refused() {
-        let told = |index: Option<&'static str>, count: Option<&'static str>| {
+        let reported = |index: Option<&'static str>, count: Option<&'static str>| {
             let environment = move |name: &str| {
                 let value = if name == "JOB_COMPLETION_INDEX" { index } else { count };
                 value.map(str::to_owned)
             };
             shard_of(&environment).map_err(|error| error.to_string())
         };
-        assert_eq!(told(None, None), Ok(None));
-        assert_eq!(told(Some("0"), None), Ok(None));
-        assert_eq!(told(Some("3"), Some("4")), Ok(Some(Shard { index: 3, count: 4 })));
+        assert_eq!(reported(None, None), Ok(None));
+        assert_eq!(reported(Some("0"), None), Ok(None));
+        assert_eq!(reported(Some("3"), Some("4")), Ok(Some(Shard { index: 3, count: 4 })));
         for (index, count) in [
             (Some("4"), Some("4")),
             (Some("1"), None),
@@ -251,7 +255,7 @@ mod tests {
             (Some("x"), Some("4")),
             (Some("0"), Some("0")),
         ] {
-            assert!(told(index, count).is_err(), "{index:?}/{count:?}");
+            assert!(reported(index, count).is_err(), "{index:?}/{count:?}");
         }
     }
 }

@@ -69,7 +69,7 @@ pub(super) struct Around {
 
 impl Around {
     /// What a policy and this process's environment say.
-    pub(super) fn of(path: Option<&Path>, policy: &Policy, fail_on: Option<Severity>) -> Self {
+    pub(super) fn from_policy(path: Option<&Path>, policy: &Policy, fail_on: Option<Severity>) -> Self {
         Self {
             policy: path.map(Path::to_owned),
             ledger: policy.ledger.clone(),
@@ -303,7 +303,7 @@ fn refuse_detours(path: &Path) -> anyhow::Result<()> {
             }
             Ok(found) if walked == path && !found.is_file() => return refuse("it is there already and is no file"),
             Ok(_) => {}
-            // The file itself may not exist yet; a missing directory is told when the file is made.
+            // The file itself may not exist yet; a missing directory is reported when the file is made.
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) => return refuse(&error.to_string()),
         }

@@ -26,8 +26,9 @@ pub(super) async fn report(path: &Path, arguments: &PastReportArguments) -> anyh
     if arguments.list {
         return list(&open_ledger(&policy).await?, arguments.format).await;
     }
-    let around =
-        Around::of(Some(path), &policy, None).signing(&policy, arguments.format, &arguments.reports, false).await?;
+    let around = Around::from_policy(Some(path), &policy, None)
+        .signing(&policy, arguments.format, &arguments.reports, false)
+        .await?;
     let mut outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     if arguments.since.is_some() {
         outputs = outputs.for_diff()?;
@@ -125,7 +126,7 @@ fn rebuilt((record, head): (RunRecord, Head), checkpoint: Option<String>, body: 
         complete: record.complete,
         scope: record.scope,
         policy_sha256: record.policy,
-        ledger: Some(LedgerSection::of(head.sequence, head.root_base64(), checkpoint)),
+        ledger: Some(LedgerSection::new(head.sequence, head.root_base64(), checkpoint)),
     };
     Report { run, summary: Summary { counts: record.counts, ..body.summary() }, body }
 }

@@ -12,7 +12,7 @@ use crate::model::{ArtifactId, RepositoryKey};
 use crate::policy::load;
 use crate::report::escape::terminal;
 use crate::run::{self, Found, Restoration, RestoreOptions};
-use crate::vault::{Entry, TagTold};
+use crate::vault::{Entry, TagOutcome};
 
 pub(super) async fn restore(path: &Path, arguments: &RestoreArguments) -> anyhow::Result<Ending> {
     let policy = load(path)?;
@@ -34,7 +34,8 @@ pub(super) async fn restore(path: &Path, arguments: &RestoreArguments) -> anyhow
         }
         Found::Target(target) => {
             to_stdout(|out| tell(&target, out))?;
-            let failed = !target.troubles.is_empty() || target.missing.tags.iter().any(|told| told.failed.is_some());
+            let failed =
+                !target.troubles.is_empty() || target.missing.tags.iter().any(|reported| reported.failed.is_some());
             Ok(if failed { Ending::Failed } else { Ending::Done })
         }
     }
@@ -70,8 +71,8 @@ fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
         (false, true) => writeln!(out, "  pin: missing, and would be made")?,
         (true, true) => writeln!(out, "  pin: made")?,
     }
-    for told in &missing.tags {
-        writeln!(out, "  tag {}: {}", terminal(told.tag.as_str()), of_tag(told, *applied))?;
+    for reported in &missing.tags {
+        writeln!(out, "  tag {}: {}", terminal(reported.tag.as_str()), of_tag(reported, *applied))?;
     }
     for trouble in &target.troubles {
         writeln!(out, "  NOT RESTORED: {}", terminal(trouble))?;
@@ -88,8 +89,8 @@ fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn of_tag(told: &TagTold, applied: bool) -> String {
-    match (&told.failed, &told.step) {
+fn of_tag(reported: &TagOutcome, applied: bool) -> String {
+    match (&reported.failed, &reported.step) {
         (Some(why), _) => format!("not put: {}", terminal(why)),
         (None, TagStep::Put) if applied => "put".to_owned(),
         (None, TagStep::Put) => "names nothing, and would be put".to_owned(),
@@ -118,10 +119,10 @@ mod tests {
 
     #[test]
     fn sizes_are_told_in_units_of_1024() {
-        for (bytes, told) in
+        for (bytes, reported) in
             [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 31, "6.0 GiB")]
         {
-            assert_eq!(size(bytes), told);
+            assert_eq!(size(bytes), reported);
         }
     }
 }

@@ -65,7 +65,7 @@ impl Heard {
     /// Where signals cannot be listened to, none is ever taken for heard.
     #[cfg(unix)]
     async fn next(&mut self) {
-        async fn told(signal: &mut Option<tokio::signal::unix::Signal>) {
+        async fn reported(signal: &mut Option<tokio::signal::unix::Signal>) {
             if let Some(signal) = signal
                 && signal.recv().await.is_some()
             {
@@ -75,8 +75,8 @@ impl Heard {
         }
         let [terminate, interrupt] = &mut self.signals;
         tokio::select! {
-            () = told(terminate) => {}
-            () = told(interrupt) => {}
+            () = reported(terminate) => {}
+            () = reported(interrupt) => {}
         }
     }
 

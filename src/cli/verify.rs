@@ -117,7 +117,7 @@ fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
         if found.holds() { "all of it holds" } else { "NOT what it says" }
     )?;
     if let Some(anchored) = &found.anchor {
-        writeln!(out, "{}", terminal(&told_of_anchor(anchored, found.holds())))?;
+        writeln!(out, "{}", terminal(&anchor_summary(anchored, found.holds())))?;
     }
     match (found.unsigned, found.keys.as_slice()) {
         // Of what is not there, nothing was left unsigned.
@@ -138,7 +138,7 @@ fn tell(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn told_of_anchor(anchored: &Anchored, holds: bool) -> String {
+fn anchor_summary(anchored: &Anchored, holds: bool) -> String {
     match anchored {
         Anchored::Compared { anchor, copies, last } if holds => {
             format!("{copies} checkpoints, up to commit {last}, are what the anchor {anchor} remembers")

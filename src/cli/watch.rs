@@ -39,7 +39,7 @@ pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Re
     plan.policy.safeguards.adopt = arguments.adopt;
     // The paths are tried once before anything waits for hours.
     drop(plan.outputs(path, arguments).await?);
-    let collector = Collector::of(&|name| std::env::var(name).ok()).map_err(Misuse)?;
+    let collector = Collector::from_variables(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     let signals = Signals::listen();
     let hangup = Hangup::listen();
     let board = Board::new(Status::new(Timestamp::now()));
@@ -100,7 +100,7 @@ impl Plan {
     }
 
     async fn outputs(&self, path: &Path, arguments: &WatchArguments) -> anyhow::Result<Outputs> {
-        let around = Around::of(Some(path), &self.policy, None)
+        let around = Around::from_policy(Some(path), &self.policy, None)
             .signing(&self.policy, arguments.format, &arguments.reports, true)
             .await?;
         Outputs::open_asked(arguments.format, &arguments.reports, around)
@@ -206,7 +206,7 @@ impl Watch<'_> {
                 return false;
             }
         };
-        // A history that is missing is given up once; what is lost later is told again.
+        // A history that is missing is given up once; what is lost later is reported again.
         self.plan.policy.safeguards.adopt &= ran.is_err();
         let policy = &self.plan.policy;
         // Opened after the run, not before: the last report stays in place as long as there is no other.
@@ -235,8 +235,8 @@ impl Watch<'_> {
             signals.overdue().await;
             anyhow::anyhow!("alerts were cut off before all were delivered")
         };
-        let told = follow_up(policy, &report, self.collector.as_ref(), Some(by), &stop, cut).await.map(drop);
-        for error in [written, told].into_iter().filter_map(Result::err) {
+        let reported = follow_up(policy, &report, self.collector.as_ref(), Some(by), &stop, cut).await.map(drop);
+        for error in [written, reported].into_iter().filter_map(Result::err) {
             let reason = without_credentials(&format!("{error:#}")).into_owned();
             tracing::error!("{reason}");
             lacking.push(terminal(&reason));

@@ -24,7 +24,7 @@ pub enum Answer {
         reason: String,
     },
     /// A run ended.
-    Ran(Box<Told>),
+    Ran(Box<RunSummary>),
 }
 
 /// What goes back to Lambda.
@@ -40,7 +40,7 @@ pub struct Reply {
 
 /// A run in brief.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Told {
+pub struct RunSummary {
     /// About the run.
     pub run: RunSection,
     /// In numbers.
@@ -66,9 +66,9 @@ pub struct Brief {
     remedy: String,
 }
 
-impl Told {
+impl RunSummary {
     /// What there is to answer about this report. Findings below `fail_on` stay in the report.
-    pub fn of(report: &Report, ledger: &LedgerLocation, fail_on: Severity) -> io::Result<Self> {
+    pub fn from_report(report: &Report, ledger: &LedgerLocation, fail_on: Severity) -> io::Result<Self> {
         let place = match ledger {
             LedgerLocation::None => None,
             LedgerLocation::Directory(path) => Some(path.display().to_string()),
@@ -92,7 +92,7 @@ impl Told {
             run: report.run.clone(),
             summary: report.summary,
             report: report_place,
-            findings: findings.into_iter().map(Brief::of).collect(),
+            findings: findings.into_iter().map(Brief::from_finding).collect(),
             unread,
         })
     }
@@ -121,8 +121,8 @@ impl Told {
             u64::from(!self.run.complete),
             counts.targets,
             counts.targets.saturating_sub(counts.protected),
-            self.summary.findings.of(Severity::Critical),
-            self.summary.findings.of(Severity::High),
+            self.summary.findings.with_severity(Severity::Critical),
+            self.summary.findings.with_severity(Severity::High),
         ];
         for (name, value) in names.into_iter().zip(values) {
             // The estate's figures come from runs over all of it; one repository's would make a graph jump.
@@ -151,7 +151,7 @@ fn unread_of(finding: &Finding) -> Option<String> {
 }
 
 impl Brief {
-    fn of(finding: Finding) -> Self {
+    fn from_finding(finding: Finding) -> Self {
         let repository = match (&finding.source, &finding.repository) {
             (Some(source), Some(repository)) => Some(format!("{source}/{repository}")),
             (Some(source), None) => Some(source.to_string()),

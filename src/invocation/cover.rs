@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::event::{Place, Trigger};
+use super::event::{EventSubject, Trigger};
 use crate::model::{EcrHost, RepositoryKey, SourceName};
 use crate::policy::{HelmPlace, Policy, SourceConfig};
 use crate::run::Shard;
@@ -66,19 +66,19 @@ pub fn wanted(policy: &Policy, trigger: &Trigger) -> Result<Option<Wanted>, Stri
 }
 
 /// The repositories that a place belongs to: of every source that covers it.
-fn covered(policy: &Policy, place: &Place) -> Vec<RepositoryKey> {
+fn covered(policy: &Policy, place: &EventSubject) -> Vec<RepositoryKey> {
     let of_source = |(source, config): (&SourceName, &SourceConfig)| {
         let name = match (place, config) {
-            (Place::Repository { account, region, name }, SourceConfig::Ecr(ecr)) => {
+            (EventSubject::Repository { account, region, name }, SourceConfig::Ecr(ecr)) => {
                 // What the policy leaves to the AWS chain may be this one: looked at, in doubt.
                 let same = |said: Option<&str>, event: &str| said.is_none_or(|said| said == event);
                 (same(ecr.account(), account) && same(ecr.region.as_deref(), region)).then(|| name.clone())
             }
-            (Place::Repository { account, region, name }, SourceConfig::Oci(oci)) => {
+            (EventSubject::Repository { account, region, name }, SourceConfig::Oci(oci)) => {
                 let host = EcrHost::read(oci.url.host_str()?)?;
                 (host.account == account && host.region == region).then(|| name.clone())
             }
-            (Place::Object { bucket, key }, SourceConfig::S3(s3)) if s3.bucket == *bucket => {
+            (EventSubject::Object { bucket, key }, SourceConfig::S3(s3)) if s3.bucket == *bucket => {
                 s3.layout.parse(key.as_str()).map(|(repository, _)| repository)
             }
             _ => None,
@@ -89,8 +89,8 @@ fn covered(policy: &Policy, place: &Place) -> Vec<RepositoryKey> {
 }
 
 /// The chart repositories that an object is part of. Which chart it is only their index says, so all of it is read.
-fn shelves(policy: &Policy, place: &Place) -> Vec<SourceName> {
-    let Place::Object { bucket, key } = place else { return Vec::new() };
+fn shelves(policy: &Policy, place: &EventSubject) -> Vec<SourceName> {
+    let EventSubject::Object { bucket, key } = place else { return Vec::new() };
     let holds = |config: &SourceConfig| match config {
         SourceConfig::Helm(helm) => match &helm.place {
             HelmPlace::Bucket(shelf) => shelf.bucket == *bucket && key.as_str().starts_with(&shelf.prefix),

@@ -24,13 +24,13 @@ pub struct Delivery {
     /// fails.
     pub queued: Option<usize>,
     /// The messages of the queue that were not understood.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RejectedMessage>,
 }
 
 /// A message that was not understood. The others are answered all the same: one that nobody can read would else hold up
 /// those beside it until the queue gives up on all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RejectedMessage {
     /// Its id in the queue.
     pub message: String,
     /// Why.
@@ -44,8 +44,8 @@ pub struct ItemFailure {
     message: String,
 }
 
-impl From<&Refused> for ItemFailure {
-    fn from(refused: &Refused) -> Self {
+impl From<&RejectedMessage> for ItemFailure {
+    fn from(refused: &RejectedMessage) -> Self {
         Self { message: refused.message.clone() }
     }
 }
@@ -103,7 +103,7 @@ fn queue(records: &[Value]) -> Result<Delivery, UnknownEvent> {
         }
         match text(record, "body").and_then(carried).and_then(|event| in_queue(&event)) {
             Ok(trigger) => triggers.push(trigger),
-            Err(error) => refused.push(Refused { message: message.to_owned(), error }),
+            Err(error) => refused.push(RejectedMessage { message: message.to_owned(), error }),
         }
     }
     Ok(Delivery { trigger: Trigger::together(triggers), queued: Some(records.len()), refused })
@@ -113,7 +113,7 @@ fn queue(records: &[Value]) -> Result<Delivery, UnknownEvent> {
 fn in_queue(event: &Value) -> Result<Trigger, UnknownEvent> {
     match event {
         Value::Object(fields) if fields.contains_key("TopicArn") => notification(fields),
-        event => told(event),
+        event => reported(event),
     }
 }
 
@@ -131,12 +131,12 @@ fn notification(fields: &Map<String, Value>) -> Result<Trigger, UnknownEvent> {
     if kind != "Notification" {
         return Err(UnknownEvent::new(format!("a topic's message of type {kind:?}, which carries no event")));
     }
-    told(&carried(text(fields, "Message")?)?)
+    reported(&carried(text(fields, "Message")?)?)
 }
 
 /// An event that a message carries. Nobody waits for what a queue or a topic delivers, so nothing can be asked there; and
 /// who may write to one need not be whom the function's policy lets invoke it.
-fn told(event: &Value) -> Result<Trigger, UnknownEvent> {
+fn reported(event: &Value) -> Result<Trigger, UnknownEvent> {
     match Trigger::read(event).map_err(UnknownEvent::in_a_message)? {
         Trigger::Manual(_) => {
             Err(UnknownEvent::new("a message asks for a run by hand, which only who invokes the function can"))

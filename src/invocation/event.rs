@@ -15,7 +15,7 @@ pub enum Trigger {
     /// The schedule's time has come: everything.
     Schedule,
     /// Something happened at these places.
-    Happened(Vec<Place>),
+    Happened(Vec<EventSubject>),
     /// Somebody asks.
     Manual(Manual),
     /// Nothing: a message that only tests whether messages come through.
@@ -26,7 +26,7 @@ pub enum Trigger {
 
 /// Where something happened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum EventSubject {
     /// A repository in ECR.
     Repository {
         /// The account whose registry it is in.
@@ -45,7 +45,7 @@ pub enum Place {
     },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for EventSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Repository { account, region, name } => write!(f, "{name} in ECR of account {account}, {region}"),
@@ -151,13 +151,13 @@ fn of_bus(source: &str, fields: &Map<String, Value>) -> Result<Trigger, UnknownE
                 return Ok(Trigger::Pinned);
             }
             let (account, region) = (text(fields, "account")?.to_owned(), text(fields, "region")?.to_owned());
-            Ok(Trigger::Happened(vec![Place::Repository { account, region, name }]))
+            Ok(Trigger::Happened(vec![EventSubject::Repository { account, region, name }]))
         }
         ("aws.s3", kind) if kind.starts_with("Object ") => {
             let detail = detail(fields)?;
             let bucket = text(object(&detail, "bucket")?, "name")?.to_owned();
             let key = key(text(object(&detail, "object")?, "key")?)?;
-            Ok(Trigger::Happened(vec![Place::Object { bucket, key }]))
+            Ok(Trigger::Happened(vec![EventSubject::Object { bucket, key }]))
         }
         _ => Err(UnknownEvent::new(format!("source {source:?} with detail-type {kind:?}"))),
     }
@@ -189,7 +189,7 @@ fn records(fields: &Map<String, Value>) -> Result<Trigger, UnknownEvent> {
         let s3 = object(record, "s3")?;
         let bucket = text(object(s3, "bucket")?, "name")?.to_owned();
         let encoded = text(object(s3, "object")?, "key")?;
-        places.push(Place::Object { bucket, key: key(&decoded(encoded)?)? });
+        places.push(EventSubject::Object { bucket, key: key(&decoded(encoded)?)? });
     }
     if places.is_empty() {
         return Err(UnknownEvent::new("it has no records"));

@@ -7,9 +7,9 @@ use futures::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::answer::{Answer, Reply, Told};
+use super::answer::{Answer, Reply, RunSummary};
 use super::cover::{Wanted, wanted};
-use super::delivery::{Delivery, ItemFailure, Refused};
+use super::delivery::{Delivery, ItemFailure, RejectedMessage};
 use super::event::{Trigger, UnknownEvent};
 use crate::alert::AlertError;
 use crate::followup::follow_up;
@@ -49,7 +49,7 @@ pub enum FunctionError {
     /// The policy cannot be used.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// Nobody could be told.
+    /// Nobody could be reported.
     #[error(transparent)]
     Alert(#[from] AlertError),
     /// Metrics cannot go where they are to go.
@@ -77,13 +77,13 @@ pub enum InvocationError {
     /// There was no run.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The run took place, and not everybody was told.
+    /// The run took place, and not everybody was reported.
     #[error("{error}")]
-    Untold {
+    NotReported {
         /// Why.
         error: AlertError,
         /// What the run came to.
-        told: Box<Told>,
+        reported: Box<RunSummary>,
     },
     /// The report could not be read back.
     #[error("the report could not be read back: {0}")]
@@ -95,7 +95,7 @@ pub enum InvocationError {
         .0.unread.as_deref().unwrap_or("it ended before everything was looked at; raise the timeout, or share the work by shards"),
         .0.report.as_deref().unwrap_or("not kept")
     )]
-    Incomplete(Box<Told>),
+    Incomplete(Box<RunSummary>),
     /// Messages of a queue were not understood; what the others told of was looked at.
     #[error(
         "{} of {of} messages of the queue not understood, what the others told of was looked at; message {}: {}; all go \
@@ -105,7 +105,7 @@ pub enum InvocationError {
     )]
     Messages {
         /// Those. There is one at least.
-        refused: Vec<Refused>,
+        refused: Vec<RejectedMessage>,
         /// So many messages there were.
         of: usize,
         /// What the others came to.
@@ -119,16 +119,16 @@ pub enum InvocationError {
     CutOff,
 }
 
-/// The variable that says what the event source mapping was told.
+/// The variable that says what the event source mapping was reported.
 const PARTIAL: &str = "PRODPIN_REPORT_BATCH_ITEM_FAILURES";
 
 impl InvocationError {
     /// What the run came to, if there was one.
     #[must_use]
-    pub fn told(&self) -> Option<&Told> {
+    pub fn reported(&self) -> Option<&RunSummary> {
         match self {
-            Self::Incomplete(told) | Self::Untold { told, .. } => Some(told),
-            Self::Messages { answer: Answer::Ran(told), .. } => Some(told),
+            Self::Incomplete(reported) | Self::NotReported { reported, .. } => Some(reported),
+            Self::Messages { answer: Answer::Ran(reported), .. } => Some(reported),
             Self::Messages { answer: Answer::Nothing { .. }, .. }
             | Self::Event(_)
             | Self::Refused(_)
@@ -186,7 +186,7 @@ impl Function {
         if !policy.alerts.is_empty() && policy.ledger == LedgerLocation::None {
             return Err(AlertError::NoLedger.into());
         }
-        let collector = Collector::of(environment).map_err(FunctionError::Collector)?.map(Arc::new);
+        let collector = Collector::from_variables(environment).map_err(FunctionError::Collector)?.map(Arc::new);
         Ok(Self { policy, mode, concurrency, partial_batches, collector })
     }
 
@@ -232,7 +232,7 @@ pub async fn carry_out(function: &Function, event: &Value, left: Duration) -> Re
         // Boxed: a run is deeply nested as it is, and the compiler counts every layer.
         answer(function, &trigger, began, left).boxed_local().await?
     };
-    for Refused { message, error } in &refused {
+    for RejectedMessage { message, error } in &refused {
         tracing::error!("message {message}: {error}");
     }
     match queued {
@@ -276,23 +276,23 @@ async fn answer(
         let report = run(policy, &options, Arc::new(Quiet)).await?;
         let by = began + left * TELL / 100;
         let collector = function.collector.as_deref();
-        let told = follow_up(policy, &report, collector, Some(by), &options.stop, std::future::pending()).await;
-        let answer = Told::of(&report, &policy.ledger, policy.fail_on)?;
+        let reported = follow_up(policy, &report, collector, Some(by), &options.stop, std::future::pending()).await;
+        let answer = RunSummary::from_report(&report, &policy.ledger, policy.fail_on)?;
         for finding in &answer.findings {
             tracing::warn!("{}", serde_json::to_string(finding).unwrap_or_default());
         }
-        match told {
-            Ok(_) => Ok::<Told, InvocationError>(answer),
-            Err(error) => Err(InvocationError::Untold { error, told: Box::new(answer) }),
+        match reported {
+            Ok(_) => Ok::<RunSummary, InvocationError>(answer),
+            Err(error) => Err(InvocationError::NotReported { error, reported: Box::new(answer) }),
         }
     };
-    let told = tokio::time::timeout(left * CUT / 100, work).await.map_err(|_| InvocationError::CutOff)??;
+    let reported = tokio::time::timeout(left * CUT / 100, work).await.map_err(|_| InvocationError::CutOff)??;
     // Who asks about one repository reads the answer. A share of the work is asked for by a schedule, which does not.
     let answered = matches!(trigger, Trigger::Manual(manual) if manual.repository.is_some());
-    if !told.run.complete && !answered {
-        return Err(InvocationError::Incomplete(Box::new(told)));
+    if !reported.run.complete && !answered {
+        return Err(InvocationError::Incomplete(Box::new(reported)));
     }
-    Ok(Answer::Ran(Box::new(told)))
+    Ok(Answer::Ran(Box::new(reported)))
 }
 
 /// Why there is nothing to look at, with what was named: an event that goes nowhere is a rule or a policy to be mended.

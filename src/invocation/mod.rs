@@ -15,8 +15,8 @@ mod delivery;
 mod event;
 mod function;
 
-pub use answer::{Answer, Reply, Told};
+pub use answer::{Answer, Reply, RunSummary};
 pub use cover::{Wanted, wanted};
-pub use delivery::{Delivery, ItemFailure, Refused};
-pub use event::{Manual, Place, Trigger, UnknownEvent};
+pub use delivery::{Delivery, ItemFailure, RejectedMessage};
+pub use event::{EventSubject, Manual, Trigger, UnknownEvent};
 pub use function::{Function, FunctionError, InvocationError, carry_out, time_left};

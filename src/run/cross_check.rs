@@ -22,12 +22,12 @@ const MOST_SOUGHT: usize = 256;
 /// What the bytes behind tags said, once for each tag and run.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    tags: BTreeMap<Tag, Word>,
+    tags: BTreeMap<Tag, TagStatement>,
     held: BTreeSet<ArtifactId>,
 }
 
 #[derive(Debug, Clone)]
-struct Word {
+struct TagStatement {
     listed: ArtifactId,
     served: Resolution,
     disagreement: Option<Disagreement>,
@@ -74,7 +74,7 @@ impl Words {
             asked.extend(unasked.map(|tag| (tag.clone(), artifact.clone())));
         }
         for (tag, (word, gap)) in ask(inventory, repository, asked, Reads::Each, concurrency).await {
-            // Not to be told is no contradiction, and no ground to doubt what HEAD says either.
+            // Not to be reported is no contradiction, and no ground to doubt what HEAD says either.
             if gap.is_none() {
                 self.tags.insert(tag, word);
             }
@@ -167,7 +167,7 @@ enum Reads {
     Each,
 }
 
-type Answer = (Word, Option<crate::model::Gap>);
+type Answer = (TagStatement, Option<crate::model::Gap>);
 
 async fn ask(
     inventory: &dyn Inventory,
@@ -209,7 +209,7 @@ async fn by_bytes(
         }
         false => None,
     };
-    (Word { listed, served, disagreement }, gap)
+    (TagStatement { listed, served, disagreement }, gap)
 }
 
 /// Takes out of what was looked up what is not gone, only in no list any more, and remembers it in the snapshot.

@@ -14,7 +14,7 @@ use crate::policy::Policy;
 use crate::report::forecast::{ForecastReport, ForecastWriter};
 use crate::sources::{Rehearsal, Source};
 
-use super::repository::{Look, look};
+use super::repository::{RepositoryScan, look};
 use super::session::{Session, SourcesOf};
 use super::setup::{LookAhead, Setup};
 use super::wanted::{Asked, Unmatched, Wanted};
@@ -108,7 +108,7 @@ async fn look_ahead(
     let section = ForecastSection {
         at: setup.started,
         as_of: options.as_of,
-        tried_sha256: options.tried.as_ref().map(|tried| Digest::of(tried.text().as_bytes())),
+        tried_sha256: options.tried.as_ref().map(|tried| Digest::sha256(tried.text().as_bytes())),
         policy_sha256: policy.digest.clone(),
         complete: production.gaps.is_empty(),
         gaps,
@@ -151,7 +151,7 @@ async fn preview(
     name: &RepositoryName,
     tried: Option<&str>,
     row: &RepositoryForecast,
-    seen: &Look,
+    seen: &RepositoryScan,
     now: Timestamp,
 ) -> Preview {
     if row.rules == RulesFound::NoneSet {

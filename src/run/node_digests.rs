@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactId, Cause, Digest, Evidence, Gap, NodeDigest, Presence, RepositoryName, RepositoryState, Running,
-    RunningReference, Scope, Tag,
+    ArtifactId, Cause, DeployedReference, Deployment, Digest, Evidence, Gap, NodeDigest, Presence, RepositoryName,
+    RepositoryState, Scope, Tag,
 };
 use crate::sources::Inventory;
 
@@ -18,9 +18,9 @@ const CANDIDATES: usize = 8;
 pub(super) async fn join(
     inventory: &dyn Inventory,
     repository: &RepositoryName,
-    running: &[Running],
+    running: &[Deployment],
     state: &RepositoryState,
-) -> (Vec<Running>, Vec<Gap>) {
+) -> (Vec<Deployment>, Vec<Gap>) {
     let mut known = Known { inventory, repository, state, identities: BTreeMap::new(), gaps: Vec::new() };
     let mut joined = Vec::with_capacity(running.len());
     for entry in running {
@@ -43,9 +43,9 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    async fn join(&mut self, entry: &Running, node: NodeDigest) -> Running {
-        let exact = Running { node: None, ..entry.clone() };
-        let RunningReference::Artifact(reported) = &entry.reference else { return exact };
+    async fn join(&mut self, entry: &Deployment, node: NodeDigest) -> Deployment {
+        let exact = Deployment { node: None, ..entry.clone() };
+        let DeployedReference::Artifact(reported) = &entry.reference else { return exact };
         let Some(digest) = reported.digest() else { return exact };
         let candidates = entry.named_as.as_ref().map_or_else(Vec::new, |tag| self.candidates(&entry.via, tag));
         if candidates.contains(reported) {
@@ -54,7 +54,7 @@ impl Known<'_> {
         let gaps_before = self.gaps.len();
         for candidate in candidates {
             if self.identities(&candidate).await.contains(digest) {
-                return Running { reference: RunningReference::Artifact(candidate), ..exact };
+                return Deployment { reference: DeployedReference::Artifact(candidate), ..exact };
             }
         }
         if self.is_known(reported) {
@@ -78,8 +78,8 @@ impl Known<'_> {
             self.gaps.push(Gap::new(Scope::Repository, Cause::NotFound, detail));
         }
         match &entry.named_as {
-            Some(tag) => Running {
-                reference: RunningReference::Tag(tag.clone()),
+            Some(tag) => Deployment {
+                reference: DeployedReference::Tag(tag.clone()),
                 named_as: None,
                 evidence: entry.evidence.min(Evidence::StablePointer),
                 ..exact

@@ -5,7 +5,7 @@ use crate::model::{ArtifactId, Cause, PinFailure, PinState, RepositoryName, Rete
 use crate::sources::{Protector, Source};
 
 use super::Stop;
-use super::repository::Look;
+use super::repository::RepositoryScan;
 use super::setup::Setup;
 
 /// Makes these pins. Each was found harmless with those before it in place, so where one is not made, those after it are
@@ -14,7 +14,7 @@ pub(super) async fn make(
     source: &Source,
     protector: &dyn Protector,
     setup: &Setup,
-    look: &Look,
+    look: &RepositoryScan,
     pins: &[ArtifactId],
     claim: Option<&Result<(), PinFailure>>,
     stop: &Stop,

@@ -143,9 +143,9 @@ impl Kept {
     /// Says of each release that is not proven intact whether the vault has it, and how to put it back: a registry that lost a
     /// whole repository answers for none of it, and what is there all the same is not sent again.
     async fn tell(&self, key: &RepositoryKey, page: &mut RepositoryReady) {
-        let lost = page.ladder.iter().filter(|rung| rung.restorable != Some(true));
+        let lost = page.releases.iter().filter(|listed| listed.restorable != Some(true));
         let lost: Vec<ArtifactId> =
-            lost.map(|rung| rung.artifact.clone()).filter(|artifact| artifact.digest().is_some()).collect();
+            lost.map(|listed| listed.artifact.clone()).filter(|artifact| artifact.digest().is_some()).collect();
         for artifact in lost {
             let Some(digest) = artifact.digest() else { continue };
             let unknown = match self {

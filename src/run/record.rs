@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::alert::Passing;
 use crate::decide::{self, Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts};
 use crate::model::{
-    Answers, ArtifactId, Cause, Cleanup, Counts, Digest, Entry, Event, Finding, Gap, Loss, Recognised, RepositoryKey,
-    RepositoryName, RunId, RunRecord, RunningReference, Scope, Severity, SourceName,
+    Answers, ArtifactId, Cause, Cleanup, Counts, DeployedReference, Digest, Entry, Event, Finding, Gap, Loss,
+    Recognised, RepositoryKey, RepositoryName, RunId, RunRecord, Scope, Severity, SourceName,
 };
 use crate::outcome::report::{
     FindingCounts, LedgerSection, RepositoryReport, Row, RunSection, Summary, TargetReport, VaultState,
@@ -48,7 +48,7 @@ pub(super) struct Recorder {
     events: usize,
     /// Findings about no repository.
     findings: Vec<Finding>,
-    /// What the settings became. Committed with the run's record, because it is told by this report and by no other.
+    /// What the settings became. Committed with the run's record, because it is reported by this report and by no other.
     settings: Vec<Entry>,
     /// Tags and rows that wait for the next commit.
     weight: u64,
@@ -168,7 +168,7 @@ impl Recorder {
             opened_all,
             left_out: BTreeMap::new(),
             waivers_used: BTreeSet::new(),
-            passing: Passing::of(&setup.alerts),
+            passing: Passing::new(&setup.alerts),
             setup,
         };
         let setup = &recorder.setup;
@@ -282,7 +282,7 @@ impl Recorder {
 
     /// Whether the policy requires this source's targets to survive the loss of their registry.
     pub(super) fn requires_copies(&self, source: &SourceName) -> bool {
-        self.setup.pins.of(source).require.iter().any(|loss| loss == Loss::LossOfRegistry)
+        self.setup.pins.for_source(source).require.iter().any(|loss| loss == Loss::LossOfRegistry)
     }
 
     /// Findings about no repository.
@@ -293,17 +293,17 @@ impl Recorder {
     /// Which of these are named in a repository that was looked at, and are not in its rollback set (F92).
     pub(super) async fn unkept(
         &mut self,
-        named: BTreeMap<RepositoryKey, Vec<RunningReference>>,
+        named: BTreeMap<RepositoryKey, Vec<DeployedReference>>,
     ) -> Result<Vec<RepositoryKey>, RunError> {
         // What waits has a row from then on.
         self.commit().await?;
         let mut unkept = Vec::new();
         for (key, references) in named {
             let Some(row) = self.body.row(&key)?.and_then(|row| row.repository) else { continue };
-            let is_kept = |reference: &RunningReference| {
+            let is_kept = |reference: &DeployedReference| {
                 row.targets.iter().any(|target| match reference {
-                    RunningReference::Artifact(artifact) => target.artifact == *artifact,
-                    RunningReference::Tag(tag) => target.references.contains(tag),
+                    DeployedReference::Artifact(artifact) => target.artifact == *artifact,
+                    DeployedReference::Tag(tag) => target.references.contains(tag),
                 })
             };
             if !references.iter().all(is_kept) {
@@ -313,7 +313,7 @@ impl Recorder {
         Ok(unkept)
     }
 
-    /// What a second look came to, in the place of the first one. What that one recorded and nobody was told is in this one.
+    /// What a second look came to, in the place of the first one. What that one recorded and nobody was reported is in this one.
     pub(super) async fn replace(&mut self, outcome: Outcome) -> Result<(), RunError> {
         if let Some(before) = self.body.take(&outcome.key)?.and_then(|row| row.repository) {
             let totals = self.totals(&outcome.key.source);
@@ -456,8 +456,8 @@ impl Recorder {
             report,
             answers: Answers::ForItself,
         };
-        // In one commit: whatever cuts this run off from here on, what it has to tell is told or on record as owed.
-        let last = passing.owed(&setup.alerts, &setup.ledger, &record.report);
+        // In one commit: whatever cuts this run off from here on, what it has to tell is reported or on record as undelivered.
+        let last = passing.queued(&setup.alerts, &setup.ledger, &record.report);
         let last = last.into_iter().chain([Event::Run(Box::new(record))]);
         let last = last.map(|event| Entry { run: setup.id.clone(), at: finished, repository: None, event });
         let head = setup.ledger.commit(settings.into_iter().chain(last).collect()).await?;
@@ -477,7 +477,7 @@ impl Recorder {
             policy_sha256: setup.policy.clone(),
             ledger: setup.keeps_ledger.then(|| LedgerSection {
                 unanchored,
-                ..LedgerSection::of(head.sequence, head.root_base64(), checkpoint)
+                ..LedgerSection::new(head.sequence, head.root_base64(), checkpoint)
             }),
         };
         Ok(Report { run, summary, body })
@@ -520,9 +520,9 @@ impl Recorder {
 fn digest_of(seen: &[(RepositoryName, [u8; 32])]) -> Digest {
     let mut seen: Vec<[u8; 32]> = seen.iter().map(|(_, seen)| *seen).collect();
     seen.sort_unstable();
-    Digest::of(seen.as_flattened())
+    Digest::sha256(seen.as_flattened())
 }
 
 fn by_name(findings: FindingCounts) -> BTreeMap<String, u64> {
-    Severity::ALL.into_iter().map(|severity| (severity.to_string(), findings.of(severity))).collect()
+    Severity::ALL.into_iter().map(|severity| (severity.to_string(), findings.with_severity(severity))).collect()
 }

@@ -8,10 +8,10 @@ use futures::stream;
 use jiff::Timestamp;
 
 use crate::decide::{self, Asked, Attempts, Input, Labels, Plan, Selection, Survey};
-use crate::ledger::{LedgerError, Untold};
+use crate::ledger::{LedgerError, UnreportedEvents};
 use crate::model::{
-    ArtifactId, Cleanup, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, PinTerms, RepositoryKey,
-    RepositoryName, RepositoryState, Resolution, Running, Snapshot, Tag, Unclaimed,
+    ArtifactId, Cleanup, Deployment, Event, Gap, Inspection, LifecycleChange, Mark, PinFailure, PinTerms,
+    RepositoryKey, RepositoryName, RepositoryState, Resolution, Snapshot, Tag, Unclaimed,
 };
 use crate::sources::{Inventory, Protector, Reservation};
 
@@ -57,7 +57,7 @@ impl Sightings {
         self.count
     }
 
-    /// All of them; what was told is let go.
+    /// All of them; what was reported is let go.
     pub(super) fn events(self) -> impl Iterator<Item = Event> + Send {
         let held = self.state.into_iter().flat_map(|(state, mark)| decide::into_first_sightings(state, mark));
         held.chain(self.events)
@@ -65,7 +65,7 @@ impl Sightings {
 }
 
 /// Everything read of one repository, before anything is decided about its targets.
-pub(super) struct Look {
+pub(super) struct RepositoryScan {
     pub(super) key: RepositoryKey,
     at: Timestamp,
     pub(super) snapshot: Snapshot,
@@ -79,10 +79,10 @@ pub(super) struct Look {
     /// What is recorded beside them and is no news to anybody.
     also: Vec<Event>,
     /// Up to where telling it settles what they recorded.
-    retold: Option<u64>,
+    reported_again: Option<u64>,
     labels: BTreeMap<Tag, Box<str>>,
     /// What signals name here, nodes' words joined with the repository's artifacts (E125).
-    running: Vec<Running>,
+    running: Vec<Deployment>,
     selection: Selection,
     pub(super) inspections: BTreeMap<ArtifactId, Inspection>,
     /// What the bytes behind tags said.
@@ -96,7 +96,7 @@ pub(super) struct Look {
     memory: Reservation,
 }
 
-impl Look {
+impl RepositoryScan {
     /// What this look found.
     fn news(&self) -> impl Iterator<Item = Event> + Send {
         let rest = &self.happened[self.happened.len() - self.news..];
@@ -145,7 +145,11 @@ impl Look {
 }
 
 /// Recall, observe, select, inspect: nothing is changed.
-pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: RepositoryKey) -> Result<Look, LedgerError> {
+pub(super) async fn look(
+    setup: &Setup,
+    inventory: &dyn Inventory,
+    key: RepositoryKey,
+) -> Result<RepositoryScan, LedgerError> {
     // What these name was there before the tags are read.
     let production = setup.production().await;
     let at = Timestamp::now();
@@ -153,7 +157,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     // Recalled first: what another run commits from here on is newer than what this one observes, and the ledger can
     // tell the two apart when it restates this run's events (I4, I14).
     let mut state = setup.ledger.recall(&key).await?;
-    let Untold { events: mut happened, until: retold } = setup.ledger.untold(&key).await?;
+    let UnreportedEvents { events: mut happened, until: reported_again } = setup.ledger.unreported(&key).await?;
     let ((mut snapshot, memory), cleanup) =
         tokio::join!(observe(setup, inventory, &key.name, &state), inventory.cleanup());
     snapshot.cleanup = remembered(setup, &key, cleanup);
@@ -201,11 +205,11 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
     }
     // Any of these answers may have shown what the registry is.
     snapshot.cleanup = remembered(setup, &key, inventory.cleanup().await);
-    let terms = setup.pins.of(&key.source);
+    let terms = setup.pins.for_source(&key.source);
     let inspected = inspections.keys().cloned().collect();
     parts::look(inventory, &key.name, (&snapshot, &state, terms), inspected, &mut inspections).await;
     let news = happened.len() - news;
-    Ok(Look {
+    Ok(RepositoryScan {
         key,
         at,
         snapshot,
@@ -214,7 +218,7 @@ pub(super) async fn look(setup: &Setup, inventory: &dyn Inventory, key: Reposito
         news,
         mark,
         also: Vec::new(),
-        retold,
+        reported_again,
         labels,
         running,
         selection,
@@ -285,7 +289,20 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     if setup.vault.is_some() {
         decide::vault::name_vault(&mut plan.findings);
     }
-    let Look { key, at, mut happened, news, mark, state, also, retold, snapshot, memory, selection, .. } = look;
+    let RepositoryScan {
+        key,
+        at,
+        mut happened,
+        news,
+        mark,
+        state,
+        also,
+        reported_again,
+        snapshot,
+        memory,
+        selection,
+        ..
+    } = look;
     let Snapshot { cleanup, tags, .. } = snapshot;
     // What a million tags were decided on goes before what is recorded of them comes.
     drop((tags, selection));
@@ -293,7 +310,7 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
     let mut events: Vec<Event> = happened.drain(happened.len() - news..).collect();
     events.extend(also);
     events.append(&mut plan.events);
-    events.extend(retold.map(|until| Event::Retold { until }));
+    events.extend(reported_again.map(|until| Event::ReportedAgain { until }));
     events.shrink_to_fit();
     Ok(Outcome { key, plan, seen, events, cleanup, at, memory })
 }
@@ -302,7 +319,7 @@ pub(super) async fn decide_one(setup: Arc<Setup>, key: RepositoryKey, stop: Stop
 /// is what was put or what somebody else wrote (I22).
 async fn claim(
     protector: &dyn Protector,
-    look: &mut Look,
+    look: &mut RepositoryScan,
     change: &LifecycleChange,
     stop: &Stop,
 ) -> Result<(), PinFailure> {

@@ -8,7 +8,7 @@ use crate::decide::vault::TagStep;
 use crate::ledger::Access;
 use crate::model::{ArtifactId, Closure, Digest, PinState, Presence, RepositoryKey, RepositoryName, SourceName, Tag};
 use crate::policy::{OciConfig, Policy, SourceConfig};
-use crate::sources::oci::{Restorer, Surroundings, open_to_look, open_to_restore};
+use crate::sources::oci::{HttpEnvironment, Restorer, open_to_look, open_to_restore};
 use crate::sources::{OpenOptions, Source};
 use crate::vault::{Entry, Restored, Restoring, Vault};
 
@@ -63,7 +63,7 @@ impl Restoration {
     /// Whether there was nothing to do.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let free = self.missing.tags.iter().any(|told| told.step == TagStep::Put);
+        let free = self.missing.tags.iter().any(|reported| reported.step == TagStep::Put);
         self.missing.blobs.is_empty() && self.missing.manifests.is_empty() && !self.unpinned && !free
     }
 }
@@ -128,12 +128,12 @@ pub async fn restore(policy: &Policy, options: &RestoreOptions) -> anyhow::Resul
 fn open(name: &SourceName, config: &OciConfig, apply: bool, stop: &Stop) -> anyhow::Result<(Source, Restorer)> {
     let options =
         OpenOptions { write: apply, rehearse: false, tried: false, concurrency: REQUESTS, deadline: stop.deadline() };
-    let surroundings = Surroundings::of_process();
+    let environment = HttpEnvironment::of_process();
     if apply {
-        return Ok(open_to_restore(name, config, &options, &surroundings)?);
+        return Ok(open_to_restore(name, config, &options, &environment)?);
     }
     // The half that could write is there and may not: its wire refuses (I17).
-    Ok(open_to_look(name, config, &options, &surroundings)?)
+    Ok(open_to_look(name, config, &options, &environment)?)
 }
 
 /// The target, asked anew by a client that remembers nothing.
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn references_are_read_as_reports_write_them() {
-        let digest = Digest::of(b"x");
+        let digest = Digest::sha256(b"x");
         for (text, name, has_digest, tag) in [
             (format!("shop/api@{digest}"), "shop/api", true, None),
             (format!("shop/api:v1@{digest}"), "shop/api", true, None),

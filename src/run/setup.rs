@@ -11,7 +11,7 @@ use crate::ledger::{Access, Ledger};
 use crate::model::{Cause, DatabaseRule, Digest, Gap, Mode, RepositoryKey, RunId, RunScope, Scope, SourceName, Waiver};
 use crate::policy::{Alert, LedgerLocation, PinPolicy, Policy, SourceConfig};
 use crate::schedule::Schedule;
-use crate::sources::oci::Surroundings;
+use crate::sources::oci::HttpEnvironment;
 use crate::sources::{self, OpenOptions, Source};
 use prodpin_net::jitter;
 use prodpin_net::memory::{self, Admission};
@@ -90,7 +90,7 @@ impl Setup {
             schedule: policy.schedule.clone(),
             started,
             policy: policy.digest.clone(),
-            uses: Mutex::new(Uses::of(&rules, &policy.database)),
+            uses: Mutex::new(Uses::from_rules(&rules, &policy.database)),
             rules,
             pins: policy.pins.clone(),
             vault: policy.vault.clone(),
@@ -155,7 +155,7 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: L
         Some(oci.url.authority())
     });
     let several_registries = registries.collect::<BTreeSet<_>>().len() > 1;
-    let surroundings = Surroundings { several_registries, ..Surroundings::of_process() };
+    let environment = HttpEnvironment { several_registries, ..HttpEnvironment::of_process() };
     let until = options.stop.share();
     let is_one = chosen.len() == 1;
     let opening = chosen.into_iter().map(|(name, config)| {
@@ -173,9 +173,9 @@ pub(super) async fn open_sources(policy: &Policy, options: &RunOptions, ahead: L
             concurrency: wanted.min(connections),
             deadline: options.stop.deadline(),
         };
-        let surroundings = &surroundings;
+        let environment = &environment;
         // All at once, because each may ask somebody for credentials (F108).
-        async move { (name, open_in_time(name, config, &open, surroundings, until).await) }
+        async move { (name, open_in_time(name, config, &open, environment, until).await) }
     });
     let (mut opened, mut unopened) = (BTreeMap::new(), BTreeMap::new());
     for (name, outcome) in futures::future::join_all(opening).await {
@@ -200,10 +200,10 @@ async fn open_in_time(
     name: &SourceName,
     config: &SourceConfig,
     options: &OpenOptions,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
     until: Option<Instant>,
 ) -> Result<Source, String> {
-    let opening = sources::open(name, config, options, surroundings);
+    let opening = sources::open(name, config, options, environment);
     match until {
         None => opening.await,
         Some(until) => tokio::time::timeout_at(until.into(), opening).await.unwrap_or_else(|_| {

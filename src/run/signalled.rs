@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::decide;
 use crate::model::{
-    Cause, Finding, Gap, Reference, RepositoryKey, RepositoryName, Running, RunningReference, Scope, SourceName,
+    Cause, DeployedReference, Deployment, Finding, Gap, Reference, RepositoryKey, RepositoryName, Scope, SourceName,
     claimant, signal_of,
 };
 use crate::policy::Policy;
@@ -34,7 +34,7 @@ pub(super) struct Asking {
     answered: watch::Receiver<bool>,
     production: OnceLock<Production>,
     /// What runs by their later word, once they were asked again.
-    anew: OnceLock<BTreeMap<RepositoryKey, Vec<Running>>>,
+    anew: OnceLock<BTreeMap<RepositoryKey, Vec<Deployment>>>,
 }
 
 impl Asking {
@@ -68,14 +68,14 @@ impl Setup {
         asking.production.get_or_init(|| {
             let said = asking.said.lock().unwrap_or_else(PoisonError::into_inner).take();
             match said {
-                Some(said) => Production::told_by(said, &self.sources, self.rules.keep, self.started),
+                Some(said) => Production::reported_by(said, &self.sources, self.rules.keep, self.started),
                 None => Production::unread(),
             }
         })
     }
 
     /// What signals name in a repository, by what they said last.
-    pub(super) async fn running(&self, key: &RepositoryKey) -> &[Running] {
+    pub(super) async fn running(&self, key: &RepositoryKey) -> &[Deployment] {
         let production = self.production().await;
         match self.asking.anew.get() {
             Some(anew) => anew.get(key).map_or(&[], Vec::as_slice),
@@ -91,7 +91,7 @@ impl Setup {
         policy: &Policy,
         stop: &Stop,
         until: Instant,
-    ) -> BTreeMap<RepositoryKey, Vec<RunningReference>> {
+    ) -> BTreeMap<RepositoryKey, Vec<DeployedReference>> {
         let before = self.production().await;
         let signals = signals::of_policy(policy, Some(until));
         // What has one name is one signal: what one of them does not say any more, another may say now.
@@ -101,7 +101,7 @@ impl Setup {
         }
         let asked = by_name.values().map(|of_one_name| self.changed(of_one_name, before, stop, until));
         let said: Vec<Signalled> = futures::future::join_all(asked).await.into_iter().flatten().collect();
-        let later = Production::told_by(said, &self.sources, self.rules.keep, self.started);
+        let later = Production::reported_by(said, &self.sources, self.rules.keep, self.started);
         let mut running = later.running;
         for running in running.values_mut() {
             running.retain(|running| signal_of(&running.via, &later.complete).is_some());
@@ -142,7 +142,7 @@ impl Setup {
             return Vec::new();
         }
         if glances.len() == signals.len() {
-            let now = Production::told_by(glances, &self.sources, self.rules.keep, self.started);
+            let now = Production::reported_by(glances, &self.sources, self.rules.keep, self.started);
             if before.lacks(&now.running).is_empty() {
                 return Vec::new();
             }
@@ -157,7 +157,7 @@ impl Setup {
 /// What signals from outside say.
 #[derive(Default)]
 pub(super) struct Production {
-    running: BTreeMap<RepositoryKey, Vec<Running>>,
+    running: BTreeMap<RepositoryKey, Vec<Deployment>>,
     /// Every signal that is configured.
     pub(super) configured: BTreeSet<Arc<str>>,
     /// Those that were read whole.
@@ -173,7 +173,12 @@ pub(super) struct Production {
 
 impl Production {
     /// What it all means in these sources. What signals say does not depend on who answers first.
-    fn told_by(mut said: Vec<Signalled>, sources: &BTreeMap<SourceName, Source>, keep: u32, now: Timestamp) -> Self {
+    fn reported_by(
+        mut said: Vec<Signalled>,
+        sources: &BTreeMap<SourceName, Source>,
+        keep: u32,
+        now: Timestamp,
+    ) -> Self {
         said.sort_by(|a, b| a.via.cmp(&b.via));
         let mut production = Self::default();
         for mut signalled in said {
@@ -254,14 +259,17 @@ impl Production {
     }
 
     /// What runs or is wanted by these words, and is neither by what was said here.
-    fn lacks(&self, later: &BTreeMap<RepositoryKey, Vec<Running>>) -> BTreeMap<RepositoryKey, Vec<RunningReference>> {
+    fn lacks(
+        &self,
+        later: &BTreeMap<RepositoryKey, Vec<Deployment>>,
+    ) -> BTreeMap<RepositoryKey, Vec<DeployedReference>> {
         let mut lacking = BTreeMap::new();
         for (key, running) in later {
-            let present = |running: &&Running| running.runs_or_is_wanted();
+            let present = |running: &&Deployment| running.runs_or_is_wanted();
             let known: BTreeSet<_> =
                 self.of_repository(key).iter().filter(present).map(|known| &known.reference).collect();
             let new: BTreeSet<_> = running.iter().filter(present).map(|running| &running.reference).collect();
-            let new: Vec<RunningReference> = new.difference(&known).map(|reference| (*reference).clone()).collect();
+            let new: Vec<DeployedReference> = new.difference(&known).map(|reference| (*reference).clone()).collect();
             if !new.is_empty() {
                 lacking.insert(key.clone(), new);
             }
@@ -269,7 +277,7 @@ impl Production {
         lacking
     }
 
-    fn of_repository(&self, key: &RepositoryKey) -> &[Running] {
+    fn of_repository(&self, key: &RepositoryKey) -> &[Deployment] {
         self.running.get(key).map_or(&[], Vec::as_slice)
     }
 
@@ -314,13 +322,13 @@ async fn limited<T>(
 }
 
 /// What a use means in the repository that holds what it names.
-fn running(entry: &Use, reference: RunningReference, signal: &Arc<str>) -> Running {
+fn running(entry: &Use, reference: DeployedReference, signal: &Arc<str>) -> Deployment {
     let named_as = match &entry.named {
         // Only a node's digest stands beside a tag that says something else; who writes both means the digest.
         Named::Reference(Reference::Image { tag, .. }) if entry.node.is_some() => tag.clone(),
         _ => None,
     };
-    Running {
+    Deployment {
         reference,
         named_as,
         node: entry.node,

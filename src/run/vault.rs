@@ -1,5 +1,5 @@
 //! The vault's part of a run: after every pin is made and read back, rollback targets are copied to where deleting anything
-//! at the source does not reach them (I27). What goes wrong there is told about the vault, and costs no pin.
+//! at the source does not reach them (I27). What goes wrong there is reported about the vault, and costs no pin.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub(super) async fn keep(
     let copies = setup.mode == Mode::Enforce;
     let access = if copies { Access::Write } else { Access::Read };
     let keys = recorder.repositories().await?;
-    let mut told = Told::default();
+    let mut reported = VaultStates::default();
     let mut over = std::pin::pin!(stop.over());
     let opened = tokio::select! {
         biased;
@@ -78,8 +78,8 @@ pub(super) async fn keep(
     let vault = match &opened {
         Ok(vault) => vault,
         Err((lack, detail)) => {
-            told.nothing_known(&keys, recorder, *lack, detail)?;
-            return told.tell(&named(location), recorder);
+            reported.nothing_known(&keys, recorder, *lack, detail)?;
+            return reported.tell(&named(location), recorder);
         }
     };
     {
@@ -96,25 +96,25 @@ pub(super) async fn keep(
             };
             let Some(outcomes) = next else { break };
             let (key, outcomes) = outcomes?;
-            told.take(key, outcomes);
-            if told.entries.len() >= LISTED_TOGETHER {
-                told.list(vault).await;
+            reported.take(key, outcomes);
+            if reported.entries.len() >= LISTED_TOGETHER {
+                reported.list(vault).await;
             }
         }
     }
     if copies {
-        told.list(vault).await;
+        reported.list(vault).await;
         let (parts, bytes) = (vault.moved.parts.load(Ordering::Relaxed), vault.moved.bytes.load(Ordering::Relaxed));
         tracing::info!(parts, bytes, "copied into the vault {}", vault.location());
     }
-    let left: Vec<RepositoryKey> = keys.into_iter().filter(|key| !told.states.contains_key(key)).collect();
-    told.nothing_known(&left, recorder, Lack::Interrupted, "the run ended before it was looked at")?;
-    told.tell(vault.location(), recorder)
+    let left: Vec<RepositoryKey> = keys.into_iter().filter(|key| !reported.states.contains_key(key)).collect();
+    reported.nothing_known(&left, recorder, Lack::Interrupted, "the run ended before it was looked at")?;
+    reported.tell(vault.location(), recorder)
 }
 
 /// What is known of the targets of all repositories.
 #[derive(Default)]
-struct Told {
+struct VaultStates {
     sources: BTreeMap<SourceName, Held>,
     states: BTreeMap<RepositoryKey, BTreeMap<ArtifactId, VaultState>>,
     /// Some of each kind: they are named, and the others counted.
@@ -123,7 +123,7 @@ struct Told {
     entries: Vec<Entry>,
 }
 
-impl Told {
+impl VaultStates {
     fn take(&mut self, key: &RepositoryKey, outcomes: Vec<Outcome>) {
         let states = self.states.entry(key.clone()).or_default();
         let held = self.sources.entry(key.source.clone()).or_default();

@@ -21,7 +21,7 @@ use super::setup::Setup;
 /// all that is known (I28): who is not decided yet waits, and nobody else.
 #[derive(Debug, Default)]
 pub(super) struct Witnesses {
-    told: Mutex<Told>,
+    reported: Mutex<WitnessState>,
     /// Told whenever a source or repository was decided.
     decided: tokio::sync::Notify,
     /// Taken by whoever begins a source's history, so that its first pin comes after its first commit.
@@ -29,7 +29,7 @@ pub(super) struct Witnesses {
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct WitnessState {
     /// Whole sources of which it is not known yet.
     open_sources: BTreeSet<SourceName>,
     /// The same of single repositories, which an earlier run could not ask.
@@ -74,7 +74,7 @@ struct Answers {
     unlisted: Option<Gap>,
 }
 
-impl Told {
+impl WitnessState {
     fn withhold(&self, source: &SourceName) -> bool {
         match self.sources.get(source) {
             Some(Found::Pins(missing)) => !missing.adopted,
@@ -111,30 +111,30 @@ impl Told {
 }
 
 impl Witnesses {
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reported(&self) -> MutexGuard<'_, WitnessState> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what decides something, and tells those that wait for it.
-    fn decide(&self, note: impl FnOnce(&mut Told)) {
-        note(&mut self.told());
+    fn decide(&self, note: impl FnOnce(&mut WitnessState)) {
+        note(&mut self.reported());
         self.decided.notify_one();
     }
 
     /// Whether nothing may be recorded or pinned in this source.
     pub(super) fn withhold(&self, source: &SourceName) -> bool {
-        self.told().withhold(source)
+        self.reported().withhold(source)
     }
 
     /// Whether nothing may be recorded or pinned in this repository, or said to be as it was.
     pub(super) fn withhold_in(&self, key: &RepositoryKey) -> bool {
-        self.told().withhold_in(key)
+        self.reported().withhold_in(key)
     }
 
     /// Whether this repository has to wait, because what was asked about it or its source is not answered yet.
     pub(super) fn is_open(&self, key: &RepositoryKey) -> bool {
-        let told = self.told();
-        told.open_sources.contains(&key.source) || told.open_repositories.contains(key)
+        let reported = self.reported();
+        reported.open_sources.contains(&key.source) || reported.open_repositories.contains(key)
     }
 
     /// Returns when something was decided since the last time.
@@ -144,7 +144,7 @@ impl Witnesses {
 
     /// All that is to be told of it.
     pub(super) fn findings(&self, now: Timestamp) -> Vec<Finding> {
-        self.told().findings(now)
+        self.reported().findings(now)
     }
 
     /// Why this repository is not judged, for a page about it alone.
@@ -153,8 +153,8 @@ impl Witnesses {
             finding.source.as_ref() == Some(&key.source)
                 && finding.reference.as_deref().is_none_or(|name| name == key.name.as_str())
         };
-        let told = self.told();
-        told.withhold_in(key).then(|| match told.findings(now).into_iter().find(about) {
+        let reported = self.reported();
+        reported.withhold_in(key).then(|| match reported.findings(now).into_iter().find(about) {
             Some(finding) => format!("{}; {}", finding.message, finding.remedy),
             None => format!(
                 "the ledger has no record of source {}, and the run ended before it was asked for pins",
@@ -181,15 +181,15 @@ impl Setup {
         let doubted = doubted.filter(|key| {
             self.sources.contains_key(&key.source) && !self.ledger.knows(key) && self.ledger.has_history(&key.source)
         });
-        self.witnesses.decide(|told| {
-            told.open_sources = unknown.collect();
-            told.open_repositories = doubted.collect();
+        self.witnesses.decide(|reported| {
+            reported.open_sources = unknown.collect();
+            reported.open_repositories = doubted.collect();
         });
     }
 
     /// Asks them, beside each other: one that hangs costs the others nothing.
     pub(super) async fn ask_witnesses(&self, stop: &Stop) -> Result<(), LedgerError> {
-        let open = self.witnesses.told().open_sources.clone();
+        let open = self.witnesses.reported().open_sources.clone();
         let unknown = self.sources.iter().filter(|(name, _)| open.contains(*name));
         let asked = unknown.map(async |(name, source)| self.ask_whole(name, source, stop).await);
         let (asked, ()) = futures::future::join(futures::future::join_all(asked), self.ask_again(stop)).await;
@@ -212,16 +212,16 @@ impl Setup {
         } else {
             unlisted.map(|gap| Found::Unlisted { detail: gap.detail, adopted: self.adopts })
         };
-        self.witnesses.decide(|told| {
-            told.open_sources.remove(name);
+        self.witnesses.decide(|reported| {
+            reported.open_sources.remove(name);
             if is_begun {
                 return;
             }
-            told.sources.extend(found.map(|found| (name.clone(), found)));
-            told.partial.extend(partial.map(|look| (name.clone(), look)));
+            reported.sources.extend(found.map(|found| (name.clone(), found)));
+            reported.partial.extend(partial.map(|look| (name.clone(), look)));
             for (repository, gap) in unread {
                 let key = RepositoryKey { source: name.clone(), name: repository };
-                told.repositories.insert(key.clone(), self.unasked(key, gap));
+                reported.repositories.insert(key.clone(), self.unasked(key, gap));
             }
         });
         Ok(())
@@ -229,7 +229,7 @@ impl Setup {
 
     /// Repositories that could not be asked when the history of their source began.
     async fn ask_again(&self, stop: &Stop) {
-        let keys: Vec<RepositoryKey> = self.witnesses.told().open_repositories.iter().cloned().collect();
+        let keys: Vec<RepositoryKey> = self.witnesses.reported().open_repositories.iter().cloned().collect();
         let keys = keys.into_iter().filter_map(|key| Some((key.clone(), self.sources.get(&key.source)?)));
         let asked = futures::stream::iter(keys).map(async |(key, source)| {
             let look = self.ask(source.inventory.as_ref(), &key.name, stop).await;
@@ -242,11 +242,11 @@ impl Setup {
                 PinLook::Unread(gap) => Some(self.unasked(key.clone(), gap)),
                 PinLook::NoPin { .. } => None,
             };
-            self.witnesses.decide(|told| {
-                told.open_repositories.remove(&key);
+            self.witnesses.decide(|reported| {
+                reported.open_repositories.remove(&key);
                 match doubt {
-                    Some(doubt) => _ = told.repositories.insert(key, doubt),
-                    None => _ = told.cleared.insert(key),
+                    Some(doubt) => _ = reported.repositories.insert(key, doubt),
+                    None => _ = reported.cleared.insert(key),
                 }
             });
         }
@@ -341,7 +341,7 @@ impl Setup {
         events: impl Iterator<Item = Event> + Send,
         at: Timestamp,
     ) -> Result<(), LedgerError> {
-        let is_on_record = || self.ledger.has_history(&key.source) && !self.witnesses.told().cleared.contains(key);
+        let is_on_record = || self.ledger.has_history(&key.source) && !self.witnesses.reported().cleared.contains(key);
         if is_on_record() {
             return Ok(());
         }

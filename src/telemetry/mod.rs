@@ -1,7 +1,7 @@
 //! Metrics of a run, pushed to an OpenTelemetry collector by OTLP over HTTP, where the variables that OpenTelemetry
 //! defines for it name one.
 //!
-//! Metrics are a convenience beside the report and the alerts, so a collector that does not answer is told as a warning
+//! Metrics are a convenience beside the report and the alerts, so a collector that does not answer is reported as a warning
 //! and costs the run nothing but a bounded wait.
 
 mod otlp;
@@ -37,7 +37,7 @@ pub struct Collector {
 
 impl Collector {
     /// What the variables say; none if they name no collector.
-    pub fn of(environment: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
+    pub fn from_variables(environment: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
         let said = |name: &str| {
             let (own, common) = (format!("OTEL_EXPORTER_OTLP_METRICS_{name}"), format!("OTEL_EXPORTER_OTLP_{name}"));
             [(own, true), (common, false)].into_iter().find_map(|(name, own)| {

@@ -113,13 +113,13 @@ fn answer(request: &Request<Incoming>, board: &Board, now: Timestamp) -> Respons
         refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
-    let told = |state: Result<(), String>| match state {
+    let reported = |state: Result<(), String>| match state {
         Ok(()) => page(StatusCode::OK, TEXT, "ok\n".to_owned()),
         Err(reason) => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
     };
     match request.uri().path() {
-        "/healthz" => told(board.status().alive(now, Instant::now())),
-        "/readyz" => told(board.status().ready(now, Instant::now())),
+        "/healthz" => reported(board.status().alive(now, Instant::now())),
+        "/readyz" => reported(board.status().ready(now, Instant::now())),
         "/metrics" => {
             let status = board.status().clone();
             page(StatusCode::OK, METRICS, status.metrics())

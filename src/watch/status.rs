@@ -34,7 +34,7 @@ impl Outcome {
 
 /// A run under way.
 #[derive(Debug, Clone, Copy)]
-struct Running {
+struct RunInProgress {
     began: Timestamp,
     /// When it should have ended long ago, by a clock that nobody sets.
     overdue: Instant,
@@ -55,7 +55,7 @@ struct Ended {
 pub struct Status {
     started: Timestamp,
     next: Option<Timestamp>,
-    running: Option<Running>,
+    running: Option<RunInProgress>,
     runs: [u64; 3],
     missed: u64,
     last: Option<Ended>,
@@ -91,7 +91,7 @@ impl Status {
     /// A run begins, which has so much time, and so many before it were missed.
     pub fn begins(&mut self, now: Timestamp, steady: Instant, deadline: Duration, missed: u64) {
         let longest = deadline.saturating_add(STUCK.unsigned_abs());
-        self.running = Some(Running { began: now, overdue: steady + longest });
+        self.running = Some(RunInProgress { began: now, overdue: steady + longest });
         self.missed = self.missed.saturating_add(missed);
     }
 
@@ -117,7 +117,7 @@ impl Status {
     /// start it anew, only a loop that stands still. `steady` is the same moment by a clock that nobody sets: a run is
     /// not cut off because someone corrected the other one (F90).
     pub fn alive(&self, now: Timestamp, steady: Instant) -> Result<(), String> {
-        if let Some(Running { began, overdue }) = self.running {
+        if let Some(RunInProgress { began, overdue }) = self.running {
             return if steady <= overdue {
                 Ok(())
             } else {
@@ -230,8 +230,8 @@ mod tests {
         status.ended(Outcome::Failed, at("03:31:00"), None, Some("the ledger is full".to_owned()));
         status.waits(Some(at("03:45:00")));
         assert_eq!(status.alive(at("03:31:00"), steady), Ok(()), "starting anew would not help");
-        let told = "the last run, at 2026-11-23T03:31:00Z, is failed: the ledger is full";
-        assert_eq!(status.ready(at("03:31:00"), steady), Err(told.to_owned()));
+        let reported = "the last run, at 2026-11-23T03:31:00Z, is failed: the ledger is full";
+        assert_eq!(status.ready(at("03:31:00"), steady), Err(reported.to_owned()));
         let text = status.metrics();
         for line in [
             "prodpin_watch_runs_total{outcome=\"complete\"} 1",

@@ -1,4 +1,4 @@
-//! When the next run starts. Nothing here waits or asks the time: the caller tells it, and is told what to do.
+//! When the next run starts. Nothing here waits or asks the time: the caller tells it, and is reported what to do.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;

@@ -76,9 +76,9 @@ const settled = (page, id, words) => page.waitForFunction(([id, words]) => docum
   await opener.focus();
   await page.keyboard.press("Enter");
   assert.equal(await opener.getAttribute("aria-expanded"), "true");
-  assert.equal(await page.locator("ol.ladder li").count(), 5);
-  assert.match(await page.locator("ol.ladder").textContent(), /roll back to this/);
-  await shot(page, "ladder", "services");
+  assert.equal(await page.locator("ol.releases li").count(), 5);
+  assert.match(await page.locator("ol.releases").textContent(), /roll back to this/);
+  await shot(page, "releases", "services");
   await page.fill("#services-search", "no such service");
   await settled(page, "services-status", "0 of 1,000 services");
 

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::json;
 
-use crate::place::{Estate, Place, copy, files};
+use crate::place::{Estate, WorkDirectory, copy, files};
 
 /// Three runs, with something new in each.
-fn grown(estate: &Estate) -> Place {
-    let place = Place::new(estate);
+fn grown(estate: &Estate) -> WorkDirectory {
+    let place = WorkDirectory::new(estate);
     for version in ["v2.0", "v2.1", "v2.2"] {
         estate.push(version, version);
         place.run(&["audit"]).ends(0);
@@ -20,8 +20,8 @@ fn grown(estate: &Estate) -> Place {
     place
 }
 
-fn copied(estate: &Estate, from: &Place) -> Place {
-    let place = Place::new(estate);
+fn copied(estate: &Estate, from: &WorkDirectory) -> WorkDirectory {
+    let place = WorkDirectory::new(estate);
     place.take_over(from);
     place
 }
@@ -41,7 +41,7 @@ fn next(ledger: &Path) -> PathBuf {
 }
 
 /// The checkpoint as the ledger's key signs it after an edit.
-fn signed_anew(place: &Place, checkpoint: &Path, edit: impl Fn(&str) -> String) -> String {
+fn signed_anew(place: &WorkDirectory, checkpoint: &Path, edit: impl Fn(&str) -> String) -> String {
     let note = std::fs::read_to_string(checkpoint).unwrap();
     let body = edit(&format!("{}\n", note.split_once("\n\n").unwrap().0));
     let verifier = body.lines().find_map(|line| line.strip_prefix("key ")).unwrap().rsplit_once(' ').unwrap().0;
@@ -88,8 +88,8 @@ fn a_flipped_bit_is_named_with_its_entry_and_never_repaired_over_f57() {
         bytes[middle] ^= 4;
         std::fs::write(&victim, &bytes).unwrap();
         let name = format!("batch/{}", victim.file_name().unwrap().to_string_lossy());
-        let told = place.run(&["verify"]).ends(1);
-        assert!(told.out.contains(&format!("DAMAGED {name}")) && told.out.contains("entr"), "{}", told.out);
+        let reported = place.run(&["verify"]).ends(1);
+        assert!(reported.out.contains(&format!("DAMAGED {name}")) && reported.out.contains("entr"), "{}", reported.out);
         let found = place.run(&["verify", "--json", "--repair"]).ends(1).json();
         assert!(found["damage"][0]["entry"].is_u64(), "{found:#}");
         assert_eq!(std::fs::read(&victim).unwrap(), bytes, "what cannot be made anew is left as it is");
@@ -104,8 +104,8 @@ fn a_flipped_bit_is_named_with_its_entry_and_never_repaired_over_f57() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1;
         std::fs::write(&checkpoints(&place.ledger())[2], flipped).unwrap();
-        let told = place.run(&["verify"]).ends(1);
-        assert!(told.out.contains("DAMAGED checkpoint/"), "byte {at}: {}", told.out);
+        let reported = place.run(&["verify"]).ends(1);
+        assert!(reported.out.contains("DAMAGED checkpoint/"), "byte {at}: {}", reported.out);
     }
 }
 
@@ -118,20 +118,20 @@ fn swapped_or_missing_commits_are_named_f58() {
     let (two, three) = (std::fs::read(&all[1]).unwrap(), std::fs::read(&all[2]).unwrap());
     std::fs::write(&all[1], three).unwrap();
     std::fs::write(&all[2], two).unwrap();
-    let told = place.run(&["verify"]).ends(1);
-    assert!(told.out.contains("DAMAGED checkpoint/00000000000000000002: checkpoint/00000000000000000002 is the checkpoint of another commit"), "{}", told.out);
+    let reported = place.run(&["verify"]).ends(1);
+    assert!(reported.out.contains("DAMAGED checkpoint/00000000000000000002: checkpoint/00000000000000000002 is the checkpoint of another commit"), "{}", reported.out);
 
     let place = copied(&estate, &grown);
     std::fs::remove_file(&checkpoints(&place.ledger())[1]).unwrap();
-    let told = place.run(&["verify"]).ends(1);
-    assert!(told.out.contains("DAMAGED checkpoint/00000000000000000002: it is missing"), "{}", told.out);
+    let reported = place.run(&["verify"]).ends(1);
+    assert!(reported.out.contains("DAMAGED checkpoint/00000000000000000002: it is missing"), "{}", reported.out);
     std::fs::remove_dir_all(place.ledger().join("view")).unwrap();
     place.run(&["audit"]).ends(1).tells("checkpoint/00000000000000000002 is missing");
 }
 
 /// The same ledger a while ago, and what came since.
-fn with_a_backup(estate: &Estate, lines: &str) -> (Place, tempfile::TempDir) {
-    let (place, backup) = (Place::new(estate), tempfile::tempdir().unwrap());
+fn with_a_backup(estate: &Estate, lines: &str) -> (WorkDirectory, tempfile::TempDir) {
+    let (place, backup) = (WorkDirectory::new(estate), tempfile::tempdir().unwrap());
     place.policy(lines);
     place.run(&["audit"]).ends(0);
     copy(&place.ledger(), backup.path());

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::left_out::left_out;
-use crate::place::{Estate, Place, Ran, finish};
+use crate::place::{Estate, Ran, WorkDirectory, finish};
 
 /// Runs a shell script in which a file system of its own may be mounted at `$MOUNT`. None where that is not allowed.
-fn with_mounts(place: &Place, script: &str) -> Option<Ran> {
+fn with_mounts(place: &WorkDirectory, script: &str) -> Option<Ran> {
     let mount = place.path("mount");
     std::fs::create_dir_all(&mount).unwrap();
     let unshared = |script: &str| {
@@ -39,7 +39,7 @@ const STEP: &str =
 #[test]
 fn a_full_disk_stops_the_run_loses_nothing_and_is_forgotten_once_there_is_room_f54() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.policy("ledger: mount/ledger");
     let script = format!(
         "{STEP}mount -t tmpfs -o size=512k none $MOUNT\n\
@@ -72,7 +72,7 @@ fn a_full_disk_stops_the_run_loses_nothing_and_is_forgotten_once_there_is_room_f
 #[test]
 fn a_read_only_ledger_is_read_audited_past_on_request_and_never_enforced_on_f63() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.policy("ledger: mount/ledger");
     let reference = estate.reference();
     let script = format!(

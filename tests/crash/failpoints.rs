@@ -1,4 +1,4 @@
-//! `failpoints.c`, built once, and what it is told.
+//! `failpoints.c`, built once, and what it is reported.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::place::{Estate, Place, files};
+use crate::place::{Estate, WorkDirectory, files};
 
 fn unpack(file: &Path) -> String {
     String::from_utf8(zstd::decode_all(&std::fs::read(file).unwrap()[..]).unwrap()).unwrap()
@@ -23,16 +23,16 @@ fn edit(file: &Path, change: impl FnOnce(String) -> String) {
     std::fs::write(file, encoder.finish().unwrap()).unwrap();
 }
 
-fn index(place: &Place) -> std::path::PathBuf {
+fn index(place: &WorkDirectory) -> std::path::PathBuf {
     place.ledger().join("view/index")
 }
 
-fn view(place: &Place) -> std::path::PathBuf {
+fn view(place: &WorkDirectory) -> std::path::PathBuf {
     files(&place.ledger().join("view/repository")).pop().unwrap()
 }
 
 /// The second line of the index: everything but the repositories.
-fn edit_small(place: &Place, change: impl FnOnce(&mut Value)) {
+fn edit_small(place: &WorkDirectory, change: impl FnOnce(&mut Value)) {
     edit(&index(place), |text| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let mut small = serde_json::from_str(&lines[1]).unwrap();
@@ -48,7 +48,7 @@ fn codes(report: &Value) -> Vec<String> {
 }
 
 /// Two runs over the same releases, then v1.1 is pushed again with other bytes.
-fn moved(estate: &Estate, place: &Place) {
+fn moved(estate: &Estate, place: &WorkDirectory) {
     place.run(&["audit"]);
     place.run(&["audit"]);
     estate.push("v1.1", "the attacker's");
@@ -64,10 +64,10 @@ fn named(view: &Path, tag: &str) -> String {
 #[test]
 fn a_view_with_the_attackers_digest_hides_no_moved_release_i23_f97() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     moved(&estate, &place);
     // What the registry serves now is what the ledger is made to have known.
-    let twin = Place::new(&estate);
+    let twin = WorkDirectory::new(&estate);
     twin.run(&["audit"]);
     let (was, is) = (named(&view(&place), "v1.1"), named(&view(&twin), "v1.1"));
     edit(&view(&place), |text| text.replace(&was, &is));
@@ -85,7 +85,7 @@ fn a_view_with_the_attackers_digest_hides_no_moved_release_i23_f97() {
 #[test]
 fn an_index_without_repositories_is_no_beginning_i23_f97() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     moved(&estate, &place);
     edit(&index(&place), |text| text.lines().take(2).map(|line| format!("{line}\n")).collect());
     let found = codes(&place.run(&["audit", "--format", "json"]).json());
@@ -96,7 +96,7 @@ fn an_index_without_repositories_is_no_beginning_i23_f97() {
 #[test]
 fn sightings_that_are_left_out_of_a_view_are_missed_all_the_same_i23_f97() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.run(&["audit"]);
     edit(&view(&place), |text| {
         let (first, body) = text.split_once('\n').unwrap();
@@ -104,8 +104,8 @@ fn sightings_that_are_left_out_of_a_view_are_missed_all_the_same_i23_f97() {
         body["state"]["tags"].as_object_mut().unwrap().remove("v1.2").unwrap();
         format!("{first}\n{body}")
     });
-    let told = place.run(&["history", &format!("{}:v1.2", estate.reference())]);
-    assert!(told.out.contains("v1.2") && told.code == Some(0), "{}{}", told.out, told.err);
+    let reported = place.run(&["history", &format!("{}:v1.2", estate.reference())]);
+    assert!(reported.out.contains("v1.2") && reported.code == Some(0), "{}{}", reported.out, reported.err);
     let found = codes(&place.run(&["audit", "--format", "json"]).json());
     assert!(found.contains(&"ledger-state-damaged".to_owned()), "{found:?}");
 }
@@ -113,7 +113,7 @@ fn sightings_that_are_left_out_of_a_view_are_missed_all_the_same_i23_f97() {
 #[test]
 fn a_run_that_is_left_out_of_the_index_is_still_the_last_i23_f97() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.run(&["audit"]);
     estate.go_on();
     let last = place.run(&["audit", "--format", "json"]).json()["run"]["id"].as_str().unwrap().to_owned();
@@ -130,7 +130,7 @@ fn a_run_that_is_left_out_of_the_index_is_still_the_last_i23_f97() {
 #[test]
 fn a_cache_that_unpacks_to_gigabytes_is_told_and_takes_no_time_f102_i20() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.run(&["audit"]);
     for file in [index(&place), view(&place)] {
         let envelope = unpack(&file).lines().next().unwrap().to_owned() + "\n";

@@ -5,13 +5,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::failpoints::{COUNTED, Failpoint, counted, library, under};
-use crate::place::{Estate, Place, Ran, finish};
+use crate::place::{Estate, Ran, WorkDirectory, finish};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// It ended by itself, in time, and says that it is not complete, in the report as well.
 #[track_caller]
-fn ended_in_time(place: &Place, ran: Ran, words: &str) {
+fn ended_in_time(place: &WorkDirectory, ran: Ran, words: &str) {
     let ran = ran.ends(1).tells(words);
     // Starting and ending a process takes its time where many do at once.
     assert!(ran.took < DEADLINE + Duration::from_secs(2), "{:?}: {}", ran.took, ran.err);
@@ -29,7 +29,7 @@ impl Silent {
         Self(TcpListener::bind("127.0.0.1:0").unwrap())
     }
 
-    fn command(&self, place: &Place, arguments: &[&str]) -> Command {
+    fn command(&self, place: &WorkDirectory, arguments: &[&str]) -> Command {
         let mut command = place.command(arguments);
         command
             .env("AWS_ENDPOINT_URL_S3", format!("http://{}", self.0.local_addr().unwrap()))
@@ -43,7 +43,7 @@ impl Silent {
 #[test]
 fn a_bucket_that_does_not_answer_holds_no_command_past_its_deadline_i20() {
     let estate = Estate::start();
-    let (place, silent) = (Place::new(&estate), Silent::listen());
+    let (place, silent) = (WorkDirectory::new(&estate), Silent::listen());
     place.policy("ledger: s3://silent/ledger");
     ended_in_time(&place, finish(silent.command(&place, RUN), Duration::from_secs(60)), "the ledger's store");
     for command in ["forecast", "ready"] {
@@ -52,11 +52,11 @@ fn a_bucket_that_does_not_answer_holds_no_command_past_its_deadline_i20() {
     }
 }
 
-/// What it would have remembered is told as not compared; everything else is done (I24).
+/// What it would have remembered is reported as not compared; everything else is done (I24).
 #[test]
 fn i20_an_anchor_that_does_not_answer_costs_its_part_of_the_time_and_no_pin() {
     let estate = Estate::start();
-    let (place, silent) = (Place::new(&estate), Silent::listen());
+    let (place, silent) = (WorkDirectory::new(&estate), Silent::listen());
     place.policy("ledger: ./ledger\nanchor: s3://silent/anchor");
     let enforce = ["enforce", "--deadline", "12s", "--report", "json=report.json"];
     let ran = finish(silent.command(&place, &enforce), Duration::from_secs(60)).ends(1);
@@ -76,7 +76,7 @@ fn f108_a_kubeconfig_that_hangs_is_a_gap_that_names_it() {
         ("kubernetes: { kubeconfig: ./kubeconfig, all: true }", None),
         ("kubernetes: { all: true }", Some("KUBECONFIG")),
     ] {
-        let place = Place::new(&estate);
+        let place = WorkDirectory::new(&estate);
         let pipe = place.path("kubeconfig");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         place.policy("ledger: ./ledger");
@@ -95,20 +95,20 @@ fn f108_a_kubeconfig_that_hangs_is_a_gap_that_names_it() {
 }
 
 /// A run, with what a policy may name.
-fn run(place: &Place) -> Command {
+fn run(place: &WorkDirectory) -> Command {
     let mut command = place.command(RUN);
     command.env("SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3");
     command
 }
 
 /// The calls of a whole run.
-fn calls(place: &Place) -> Vec<String> {
+fn calls(place: &WorkDirectory) -> Vec<String> {
     let log = tempfile::NamedTempFile::new().unwrap();
     finish(under(run(place), library().unwrap(), &place.root(), COUNTED, log.path()), Duration::from_secs(60));
     counted(log.path())
 }
 
-fn hangs(place: &Place, number: usize) -> Command {
+fn hangs(place: &WorkDirectory, number: usize) -> Command {
     let at = Failpoint { number, kind: "hang" };
     under(run(place), library().unwrap(), &place.root(), at, &place.path("calls"))
 }
@@ -119,10 +119,10 @@ fn a_directory_that_hangs_at_opening_or_at_a_commit_holds_no_run_past_its_deadli
         return;
     }
     let estate = Estate::start();
-    let grown = Place::new(&estate);
+    let grown = WorkDirectory::new(&estate);
     grown.run(&["audit"]).ends(0);
     let copied = || {
-        let place = Place::new(&estate);
+        let place = WorkDirectory::new(&estate);
         place.take_over(&grown);
         place
     };
@@ -145,7 +145,7 @@ fn alerts_that_cannot_be_recorded_hold_no_run_past_its_deadline_i20() {
     }
     let estate = Estate::start();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.policy(&format!(
         "alerts: {{ ops: {{ webhook: \"http://{nobody}/\", secret: \"${{SECRET}}\", severity: info, private: true }} }}"
     ));
@@ -160,7 +160,7 @@ fn alerts_that_cannot_be_recorded_hold_no_run_past_its_deadline_i20() {
 #[test]
 fn a_signal_ends_a_run_whose_ledger_hangs_before_it_would_be_killed_f88() {
     let estate = Estate::start();
-    let (place, silent) = (Place::new(&estate), Silent::listen());
+    let (place, silent) = (WorkDirectory::new(&estate), Silent::listen());
     place.policy("ledger: s3://silent/ledger");
     for (signals, most) in [(1, 28), (2, 8)] {
         let mut command = silent.command(&place, &["audit", "--report", "json=report.json"]);
@@ -171,7 +171,8 @@ fn a_signal_ends_a_run_whose_ledger_hangs_before_it_would_be_killed_f88() {
             assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
             std::thread::sleep(Duration::from_millis(500));
         }
-        let ran = Ran::of(&child.wait_with_output().unwrap(), asked.elapsed()).ends(1).tells("stopped by a signal");
+        let ran =
+            Ran::from_output(&child.wait_with_output().unwrap(), asked.elapsed()).ends(1).tells("stopped by a signal");
         assert!(ran.took < Duration::from_secs(most), "{:?}", ran.took);
     }
 }

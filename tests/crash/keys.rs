@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::place::{Estate, Place, files};
+use crate::place::{Estate, WorkDirectory, files};
 
 fn replaced(report: &Value) -> usize {
     let findings = report["findings"].as_array().unwrap();
@@ -17,7 +17,7 @@ fn key_of(verified: &Value) -> String {
 #[test]
 fn a_key_hands_over_to_the_next_and_still_verifies_history_f65() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.run(&["audit"]).ends(0);
     let old = key_of(&place.verified());
     place.policy("ledger_key: { file: new.key }");
@@ -36,7 +36,7 @@ fn a_key_hands_over_to_the_next_and_still_verifies_history_f65() {
 #[test]
 fn a_lost_key_is_replaced_only_when_it_is_said_and_everything_tells_of_it_from_then_on_f65() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.run(&["audit"]).ends(0);
     let before = place.verified();
     let old = key_of(&before);
@@ -49,8 +49,8 @@ fn a_lost_key_is_replaced_only_when_it_is_said_and_everything_tells_of_it_from_t
         assert!(matches!(ran.code, Some(1 | 2)), "{arguments:?}: {}", ran.err);
         assert!(!place.key().exists(), "{arguments:?} made a key");
     }
-    let told = place.run(&["audit"]).ends(1).tells("if nobody has it any more");
-    assert!(told.err.contains(&format!("ledger_key: {{ lost: \"{old}\" }}")), "it can be copied: {}", told.err);
+    let reported = place.run(&["audit"]).ends(1).tells("if nobody has it any more");
+    assert!(reported.err.contains(&format!("ledger_key: {{ lost: \"{old}\" }}")), "it can be copied: {}", reported.err);
     place.policy("ledger_key: { lost: \"prodpin/0011+aabbccdd+AAAA\" }");
     place.run(&["audit"]).ends(1).tells("ledger_key.lost is no verifier key");
     place.policy("ledger_key: { lost: something }");
@@ -60,15 +60,15 @@ fn a_lost_key_is_replaced_only_when_it_is_said_and_everything_tells_of_it_from_t
     let ran = place.run(&["audit", "--format", "json"]).ends(0);
     assert!(ran.err.contains("gives the key") && ran.err.contains("up for lost"), "{}", ran.err);
     assert_eq!(replaced(&ran.json()), 1, "the run that does it tells it");
-    // From here on it need not be said any more, and is told by every report.
+    // From here on it need not be said any more, and is reported by every report.
     place.policy("");
     for _ in 0..2 {
         let report = place.run(&["audit", "--format", "json"]).ends(0).json();
         assert_eq!(replaced(&report), 1, "{report:#}");
         assert!(report["run"]["ledger"]["checkpoint"].as_str().unwrap().contains(&format!("\nlost {old} ")));
     }
-    let told = place.run(&["verify"]).ends(0);
-    assert!(told.out.contains("up for lost: whoever could write here then"), "{}", told.out);
+    let reported = place.run(&["verify"]).ends(0);
+    assert!(reported.out.contains("up for lost: whoever could write here then"), "{}", reported.out);
     let verified = place.verified();
     assert_eq!(verified["keys"][1]["lost"], json!(old));
     // Who trusts the old key is not asked to trust the new one.
@@ -85,7 +85,7 @@ fn a_lost_key_is_replaced_only_when_it_is_said_and_everything_tells_of_it_from_t
 #[test]
 fn whoever_still_has_the_key_that_was_called_lost_is_told_f65() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.run(&["audit"]).ends(0);
     let old = key_of(&place.verified());
     let own = std::fs::read(place.key()).unwrap();
@@ -100,10 +100,10 @@ fn whoever_still_has_the_key_that_was_called_lost_is_told_f65() {
 #[test]
 fn a_key_from_the_environment_signs_what_is_audited_without_a_policy() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.run(&["audit"]).ends(0);
     let key = std::fs::read_to_string(place.key()).unwrap();
-    let elsewhere = Place::new(&estate);
+    let elsewhere = WorkDirectory::new(&estate);
     let reference = format!("http://{}", estate.reference());
     let mut command = elsewhere.command(&["audit", &reference, "--ledger", "own"]);
     let ran = command.env("PRODPIN_LEDGER_KEY", &key).output().unwrap();

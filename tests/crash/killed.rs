@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::failpoints::{COUNTED, Failpoint, counted, library, under};
-use crate::place::{Estate, Place, Ran, finish};
+use crate::place::{Estate, Ran, WorkDirectory, finish};
 
 /// What there is before the run that is killed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,7 +31,7 @@ const HANDS: usize = 4;
 
 struct Trial {
     estate: Estate,
-    grown: Place,
+    grown: WorkDirectory,
     before: Before,
     victim: &'static [&'static str],
 }
@@ -39,7 +39,7 @@ struct Trial {
 impl Trial {
     fn new(before: Before, victim: &'static [&'static str]) -> Self {
         let estate = Estate::start();
-        let grown = Place::new(&estate);
+        let grown = WorkDirectory::new(&estate);
         if before != Before::Nothing {
             grown.run(&["audit"]).ends(0);
             estate.push("v1.2.1", "v1.2.1");
@@ -49,8 +49,8 @@ impl Trial {
         Self { estate, grown, before, victim }
     }
 
-    fn place(&self) -> Place {
-        let place = Place::new(&self.estate);
+    fn place(&self) -> WorkDirectory {
+        let place = WorkDirectory::new(&self.estate);
         let lost: &[&str] = match self.before {
             Before::Nothing => return place,
             Before::Grown => &[],
@@ -62,14 +62,14 @@ impl Trial {
         place
     }
 
-    fn run(&self, place: &Place, at: Failpoint) -> (Ran, Vec<String>) {
+    fn run(&self, place: &WorkDirectory, at: Failpoint) -> (Ran, Vec<String>) {
         let log = tempfile::NamedTempFile::new().unwrap();
         let command = under(place.command(self.victim), library().unwrap(), &place.root(), at, log.path());
         (finish(command, Duration::from_secs(120)), counted(log.path()))
     }
 
     /// What a place comes to once two more runs went well.
-    fn state(&self, place: &Place) -> Value {
+    fn state(&self, place: &WorkDirectory) -> Value {
         let first = place.run(&["audit", "--format", "csv"]);
         assert!(matches!(first.code, Some(0 | 3)), "{}", first.err);
         let report = place.run(&["audit", "--format", "json"]);
@@ -78,7 +78,7 @@ impl Trial {
         let verified = place.verified();
         json!({
             "report": essence(report.json()),
-            "history": essence(told_once(history.json())),
+            "history": essence(reported_once(history.json())),
             "damage": verified["damage"],
             "notes": verified["notes"],
             "unsigned": verified["unsigned"],
@@ -143,7 +143,7 @@ impl Trial {
 }
 
 /// Without the notes of runs that told again what one that died may not have told.
-fn told_once(history: Value) -> Value {
+fn reported_once(history: Value) -> Value {
     let Value::Array(entries) = history else { return history };
     Value::Array(entries.into_iter().filter(|entry| entry["event"]["type"] != "retold").collect())
 }

@@ -12,14 +12,14 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use self::left::{failed_report_is_found_by_its_code, is_refused, is_shown_as_what_is_left};
-use crate::place::{Estate, Place, copy};
+use crate::place::{Estate, WorkDirectory, copy};
 
-fn head(place: &Place) -> PathBuf {
+fn head(place: &WorkDirectory) -> PathBuf {
     place.path("prodpin-ledger.head")
 }
 
-fn grown(estate: &Estate) -> Place {
-    let place = Place::new(estate);
+fn grown(estate: &Estate) -> WorkDirectory {
+    let place = WorkDirectory::new(estate);
     for version in ["v2.0", "v2.1"] {
         estate.push(version, version);
         place.run(&["audit"]).ends(0);
@@ -101,7 +101,7 @@ fn newest_commits_removed_and_older_caches_put_back_are_missed_i24_f99() {
 fn a_history_that_parts_after_a_backup_is_missed_i11_i24_f99() {
     let estate = Estate::start();
     let place = grown(&estate);
-    let other = Place::new(&estate);
+    let other = WorkDirectory::new(&estate);
     other.take_over(&place);
     for (place, text) in [(&place, "mine"), (&other, "theirs")] {
         estate.push("v3.0", text);
@@ -122,7 +122,7 @@ fn a_history_that_parts_after_a_backup_is_missed_i11_i24_f99() {
 fn another_ledger_under_the_same_key_is_missed_i24_f100() {
     let estate = Estate::start();
     let place = grown(&estate);
-    let other = Place::new(&estate);
+    let other = WorkDirectory::new(&estate);
     std::fs::copy(place.key(), other.key()).unwrap();
     for _ in 0..4 {
         other.run(&["audit"]).ends(0);
@@ -135,7 +135,7 @@ fn another_ledger_under_the_same_key_is_missed_i24_f100() {
 #[test]
 fn a_key_and_a_memory_that_are_gone_as_well_leave_the_registry_as_witness_i24_f98() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.run(&["enforce"]);
     for file in [place.key(), head(&place)] {
         std::fs::remove_file(file).unwrap();
@@ -165,7 +165,7 @@ fn a_key_and_a_memory_that_are_gone_as_well_leave_the_registry_as_witness_i24_f9
 #[test]
 fn a_ledger_that_is_exchanged_under_a_running_watch_is_missed_i24_f98_f100() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.policy("schedule: rate(1 minute)");
     std::fs::create_dir(head(&place)).unwrap();
     let mut command: Command = place.command(&["watch"]);
@@ -174,10 +174,13 @@ fn a_ledger_that_is_exchanged_under_a_running_watch_is_missed_i24_f98_f100() {
     let first = lines.next().unwrap().unwrap();
     assert!(first.contains("complete"), "{first}");
     std::fs::remove_dir_all(place.ledger()).unwrap();
-    let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let told = told.find(|line| line.contains("the run failed")).unwrap();
+    let mut reported = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let reported = reported.find(|line| line.contains("the run failed")).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(told.contains("ledger-history-missing") && told.contains("this process remembers commit"), "{told}");
+    assert!(
+        reported.contains("ledger-history-missing") && reported.contains("this process remembers commit"),
+        "{reported}"
+    );
     assert!(!place.ledger().exists());
 }

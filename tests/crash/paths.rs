@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::place::{Estate, Place, Ran, files, finish};
+use crate::place::{Estate, Ran, WorkDirectory, files, finish};
 
 fn pipe(path: &Path) {
     let _ = std::fs::remove_file(path);
@@ -12,14 +12,14 @@ fn pipe(path: &Path) {
 }
 
 /// It must not wait for somebody to write into a named pipe.
-fn at_once(place: &Place, arguments: &[&str]) -> Ran {
+fn at_once(place: &WorkDirectory, arguments: &[&str]) -> Ran {
     finish(place.command(arguments), Duration::from_secs(30))
 }
 
 #[test]
 fn a_named_pipe_or_a_device_is_no_policy_no_ledger_no_key_and_no_report_f80() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     pipe(&place.path("pipe"));
     for stranger in ["pipe", "/dev/null", "/dev/zero", "."] {
         at_once(&place, &["audit", "--policy", stranger]).ends(2).tells("is not a file");
@@ -45,10 +45,10 @@ fn a_named_pipe_or_a_device_is_no_policy_no_ledger_no_key_and_no_report_f80() {
 #[test]
 fn named_pipes_inside_a_ledger_are_told_or_made_anew_f80() {
     let estate = Estate::start();
-    let grown = Place::new(&estate);
+    let grown = WorkDirectory::new(&estate);
     grown.run(&["audit"]).ends(0);
     for folder in ["view/repository", "view", "batch", "checkpoint", "report", "tile/0/000.p"] {
-        let place = Place::new(&estate);
+        let place = WorkDirectory::new(&estate);
         place.take_over(&grown);
         let victim = files(&place.ledger().join(folder)).into_iter().find(|file| file.is_file()).unwrap();
         pipe(&victim);
@@ -62,13 +62,13 @@ fn named_pipes_inside_a_ledger_are_told_or_made_anew_f80() {
             // Derived, and no longer at the border: whoever needs it makes it anew.
             audited.ends(0);
         } else {
-            let told = verified.ends(1).out;
-            assert!(told.contains("DAMAGED") && told.contains("is no file"), "{folder}: {told}");
+            let reported = verified.ends(1).out;
+            assert!(reported.contains("DAMAGED") && reported.contains("is no file"), "{folder}: {reported}");
         }
         at_once(&place, &["history", &estate.reference()]);
         at_once(&place, &["report"]);
     }
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.take_over(&grown);
     pipe(&place.key());
     at_once(&place, &["audit"]).ends(1).tells("is no file, and so no key");
@@ -77,7 +77,7 @@ fn named_pipes_inside_a_ledger_are_told_or_made_anew_f80() {
 #[test]
 fn a_ledger_through_a_link_is_one_ledger_with_one_key_f80() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     std::fs::create_dir(place.path("real")).unwrap();
     std::os::unix::fs::symlink("real", place.path("linked")).unwrap();
     at_once(&place, &["audit", "--ledger", "linked/ledger"]).ends(0);
@@ -98,7 +98,7 @@ fn a_ledger_through_a_link_is_one_ledger_with_one_key_f80() {
 #[test]
 fn what_a_run_reads_beside_its_policy_is_a_file_f80() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     pipe(&place.path("pipe"));
     at_once(&place, &["forecast", "--lifecycle", "pipe"]).ends(2).tells("is not a file");
     at_once(&place, &["history", "--export", "csv=pipe"]).ends(2).tells("is no file");
@@ -115,7 +115,7 @@ fn what_a_run_reads_beside_its_policy_is_a_file_f80() {
 #[test]
 fn a_list_of_what_runs_is_a_file_f80() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     pipe(&place.path("pipe"));
     let text = std::fs::read_to_string(place.path("prodpin.yaml")).unwrap();
     for stranger in ["pipe", "/dev/zero"] {

@@ -46,7 +46,7 @@ impl Estate {
 }
 
 /// A directory with a policy.
-pub(crate) struct Place {
+pub(crate) struct WorkDirectory {
     folder: tempfile::TempDir,
     host: String,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    pub(crate) fn of(output: &Output, took: Duration) -> Self {
+    pub(crate) fn from_output(output: &Output, took: Duration) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr), took }
     }
@@ -78,13 +78,13 @@ impl Ran {
     /// It failed, and says why in these words, on one line, once.
     #[track_caller]
     pub(crate) fn tells(self, words: &str) -> Self {
-        let told: Vec<&str> = self.err.lines().filter(|line| line.starts_with("prodpin: ")).collect();
-        assert!(told.len() == 1 && told[0].contains(words), "{words:?} is not told: {}", self.err);
+        let reported: Vec<&str> = self.err.lines().filter(|line| line.starts_with("prodpin: ")).collect();
+        assert!(reported.len() == 1 && reported[0].contains(words), "{words:?} is not told: {}", self.err);
         self
     }
 }
 
-impl Place {
+impl WorkDirectory {
     pub(crate) fn new(estate: &Estate) -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap(), host: estate.registry.host() };
         place.policy("");
@@ -156,7 +156,7 @@ pub(crate) fn finish(mut command: Command, most: Duration) -> Ran {
     });
     let output = child.wait_with_output().unwrap();
     drop(ended);
-    let ran = Ran::of(&output, began.elapsed());
+    let ran = Ran::from_output(&output, began.elapsed());
     assert!(!watchdog.join().unwrap(), "it hangs: {}{}", ran.out, ran.err);
     ran
 }

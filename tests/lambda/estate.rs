@@ -54,13 +54,13 @@ struct Front {
     upstream: Arc<str>,
     http: reqwest::Client,
     calls: Arc<Mutex<Vec<Call>>>,
-    told: Arc<Mutex<Vec<Value>>>,
+    reported: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Front {
     async fn start(upstream: &str) -> (Self, String) {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let front = Self { upstream: upstream.into(), http, calls: Arc::default(), told: Arc::default() };
+        let front = Self { upstream: upstream.into(), http, calls: Arc::default(), reported: Arc::default() };
         let (address, _) = crate::serve::serve(Router::new().fallback(pass).with_state(front.clone())).await;
         (front, format!("http://{address}"))
     }
@@ -69,8 +69,8 @@ impl Front {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
 
-    fn take_told(&self) -> Vec<Value> {
-        std::mem::take(&mut self.told.lock().unwrap())
+    fn take_reported(&self) -> Vec<Value> {
+        std::mem::take(&mut self.reported.lock().unwrap())
     }
 }
 
@@ -79,7 +79,7 @@ async fn pass(State(front): State<Front>, request: Request) -> Response {
     let body = to_bytes(body, 16 << 20).await.unwrap();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     if parts.method == Method::POST && path == "/hook" {
-        front.told.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+        front.reported.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
         return StatusCode::OK.into_response();
     }
     let target = parts.headers.get("x-amz-target").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
@@ -235,7 +235,7 @@ async fn what_was_replaced_is_told_within_seconds_of_the_event_and_only_its_repo
         (&json!(12), &json!(true)),
         "{all:?}"
     );
-    front.take_told();
+    front.take_reported();
 
     // An image. Its tag moves; the event of what went away comes late, after that of what came, and twice.
     let digest = estate.push("api", "v1.1.0", "an implant").await;
@@ -244,8 +244,8 @@ async fn what_was_replaced_is_told_within_seconds_of_the_event_and_only_its_repo
     let moved = api.invoke(&estate.image_event("api", "v1.1.0", &digest, "PUSH"), ENOUGH).await;
     let took = began.elapsed();
     assert!(codes(ran(&moved)).contains(&("tag-moved", &format!("images/{}", estate.repository("api")))), "{moved:?}");
-    let told = front.take_told();
-    assert!(told.len() == 1 && told[0].to_string().contains("tag-moved"), "{told:?}");
+    let reported = front.take_reported();
+    assert!(reported.len() == 1 && reported[0].to_string().contains("tag-moved"), "{reported:?}");
     assert!(took < SECONDS, "{took:?}");
     let calls = front.take_calls();
     let asked: Vec<String> =
@@ -264,7 +264,7 @@ async fn what_was_replaced_is_told_within_seconds_of_the_event_and_only_its_repo
         let late = api.invoke(&estate.image_event("api", "v1.1.0", &digest, "DELETE"), ENOUGH).await;
         assert_eq!(ran(&late)["report"], ran(&again)["report"], "what is true now is what counts");
     }
-    assert_eq!(front.take_told(), Vec::<Value>::new(), "told once");
+    assert_eq!(front.take_reported(), Vec::<Value>::new(), "told once");
 
     // An object, by the bus, and then the same by a topic that feeds a queue.
     let key = estate.put("web", "v1.1.0", "an implant").await;
@@ -276,8 +276,8 @@ async fn what_was_replaced_is_told_within_seconds_of_the_event_and_only_its_repo
     let written = api.invoke(&put, ENOUGH).await;
     let took = began.elapsed();
     assert!(codes(ran(&written)).contains(&("object-overwritten", "bundles/web")), "{written:?}");
-    let told = front.take_told();
-    assert!(told.len() == 1 && told[0].to_string().contains("object-overwritten"), "{told:?}");
+    let reported = front.take_reported();
+    assert!(reported.len() == 1 && reported[0].to_string().contains("object-overwritten"), "{reported:?}");
     assert!(took < SECONDS, "{took:?}");
     let calls = front.take_calls();
     assert!(
@@ -297,7 +297,7 @@ async fn what_was_replaced_is_told_within_seconds_of_the_event_and_only_its_repo
     queue["Records"][0]["body"] = json!(topic.to_string());
     let queued = api.invoke(&queue, ENOUGH).await;
     assert_eq!(ran(&queued)["report"], ran(&before)["report"], "by whatever way it came");
-    assert_eq!(front.take_told(), Vec::<Value>::new(), "told once");
+    assert_eq!(front.take_reported(), Vec::<Value>::new(), "told once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,13 +318,13 @@ async fn what_is_missing_or_elsewhere_is_named_with_the_next_step() {
     for (said, expected) in cases {
         let mut api = RuntimeApi::start().await;
         let _bootstrap = deploy(&estate.policy.replace(&ledger, &said), &estate.url, &api);
-        let told = failed(api.invoke(&event(RULE), ENOUGH).await);
-        assert!(expected.iter().all(|part| told.contains(part)), "{told}");
+        let reported = failed(api.invoke(&event(RULE), ENOUGH).await);
+        assert!(expected.iter().all(|part| reported.contains(part)), "{reported}");
     }
 
     let mut api = RuntimeApi::start().await;
     let _bootstrap = deploy(&estate.policy, &estate.url, &api);
-    let push = estate.image_event("api", "v1.0.0", &Digest::of(b"any").to_string(), "PUSH");
+    let push = estate.image_event("api", "v1.0.0", &Digest::sha256(b"any").to_string(), "PUSH");
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut event = push.clone();
         change(&mut event);
@@ -344,8 +344,8 @@ async fn what_is_missing_or_elsewhere_is_named_with_the_next_step() {
     assert_eq!(ran(&api.invoke(&untagged, ENOUGH).await)["run"]["complete"], true);
     // Gone: the repository is not there any more, which is no reason to believe that its images were never there (I4).
     let gone = changed(&|event| event["detail"]["repository-name"] = json!(estate.repository("gone")));
-    let told = api.invoke(&gone, ENOUGH).await;
-    assert!(!matches!(&told, Answered::Response(answer) if answer["run"]["complete"] == true), "{told:?}");
+    let reported = api.invoke(&gone, ENOUGH).await;
+    assert!(!matches!(&reported, Answered::Response(answer) if answer["run"]["complete"] == true), "{reported:?}");
 }
 
 /// A debug build and everything else that a busy machine does included.

@@ -138,8 +138,8 @@ async fn every_event_is_answered_by_the_same_process_and_duplicates_change_nothi
     assert!(failed(api.invoke(&json!({ "key1": "value1" }), ENOUGH).await).contains("unknown field `key1`"));
     assert!(failed(api.invoke(&json!({ "source": "nowhere" }), ENOUGH).await).contains("no source nowhere"));
     // A queue whose one message says what nobody knows: it goes back, with the reason.
-    let told = failed(api.invoke(&event(include_str!("../suite/events/sqs.json")), ENOUGH).await);
-    assert!(told.contains("059f36b4-87a3-44ab-83d2-661975830a7d") && told.contains("no JSON"), "{told}");
+    let reported = failed(api.invoke(&event(include_str!("../suite/events/sqs.json")), ENOUGH).await);
+    assert!(reported.contains("059f36b4-87a3-44ab-83d2-661975830a7d") && reported.contains("no JSON"), "{reported}");
     // An error ends nothing.
     assert_eq!(ran(&api.invoke(&event(RULE), ENOUGH).await)["summary"]["targets"], 7);
 
@@ -164,13 +164,13 @@ async fn a_run_is_over_before_lambda_would_cut_it_off_f89() {
     let _bootstrap = Bootstrap(child);
     let left = Duration::from_secs(8);
     let asked = Instant::now();
-    let told = failed(api.invoke(&event(RULE), left).await);
+    let reported = failed(api.invoke(&event(RULE), left).await);
     assert!(asked.elapsed() < left, "{:?}", asked.elapsed());
     assert!(
-        told.starts_with("Incomplete: run ")
-            && told.contains(" is incomplete: shop: not everything could be read: ")
-            && told.contains("; its report is "),
-        "{told}"
+        reported.starts_with("Incomplete: run ")
+            && reported.contains(" is incomplete: shop: not everything could be read: ")
+            && reported.contains("; its report is "),
+        "{reported}"
     );
     // Who asks by hand about one repository is answered.
     let answered = api.invoke(&json!({ "mode": "audit", "repository": "shop/api" }), left).await;

@@ -25,8 +25,8 @@ fn with_credentials(test: &str) {
         .env_remove("AWS_SESSION_TOKEN")
         .output()
         .unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    let reported = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && reported.contains("1 passed"), "{reported}");
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn report() -> Report {
         finished: started,
         complete: true,
         scope: RunScope::default(),
-        policy_sha256: Digest::of(b"policy"),
-        ledger: Some(LedgerSection::of(7, "cm9vdA==".to_owned(), None)),
+        policy_sha256: Digest::sha256(b"policy"),
+        ledger: Some(LedgerSection::new(7, "cm9vdA==".to_owned(), None)),
     };
     Report { run, summary: body.summary(), body }
 }
@@ -148,10 +148,10 @@ async fn through_a_topic() {
     let directory = tempfile::tempdir().unwrap();
     let policy = policy(&format!("sns: \"{topic}\""), directory.path());
     assert_eq!(tell(&policy, &report(), None).await.unwrap()[0].1, 1);
-    let told = next(&queue).await.expect("a message");
-    assert_eq!(told["Subject"], "prodpin: 1 critical finding");
-    assert_eq!(told["MessageAttributes"]["severity"]["Value"], "critical");
-    let event: Value = serde_json::from_str(told["Message"].as_str().unwrap()).unwrap();
+    let reported = next(&queue).await.expect("a message");
+    assert_eq!(reported["Subject"], "prodpin: 1 critical finding");
+    assert_eq!(reported["MessageAttributes"]["severity"]["Value"], "critical");
+    let event: Value = serde_json::from_str(reported["Message"].as_str().unwrap()).unwrap();
     assert_eq!(event["data"]["findings"][0]["message"], "v1.0.0 moved");
     assert_eq!(event["data"]["run"]["ledger"]["sequence"], 7);
     assert_eq!(tell(&policy, &report(), None).await.unwrap()[0].1, 0);
@@ -171,9 +171,9 @@ async fn through_a_bus() {
     let directory = tempfile::tempdir().unwrap();
     let policy = policy(&format!("eventbridge: {bus}, region: us-east-1"), directory.path());
     assert_eq!(tell(&policy, &report(), None).await.unwrap()[0].1, 1);
-    let told = next(&queue).await.expect("an event");
-    assert_eq!(told["detail-type"], "prodpin findings");
-    assert_eq!(told["detail"]["findings"][0]["code"], "tag-moved");
+    let reported = next(&queue).await.expect("an event");
+    assert_eq!(reported["detail-type"], "prodpin findings");
+    assert_eq!(reported["detail"]["findings"][0]["code"], "tag-moved");
     assert_eq!(tell(&policy, &report(), None).await.unwrap()[0].1, 0);
 }
 

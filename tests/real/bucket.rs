@@ -235,7 +235,7 @@ async fn a_pinned_version_cannot_be_deleted_and_a_second_pin_changes_nothing_i13
     }
     assert!(!bed.delete_version(key, &pinned).await, "the held version was deleted");
     assert!(bed.delete_version(key, &loose).await);
-    // A marker goes in front of a hold all the same (B60), and is told.
+    // A marker goes in front of a hold all the same (B60), and is reported.
     let marker = bed.delete(key).await.unwrap();
     let hidden = source.inventory.inspect(&api(), &artifact).await;
     assert_eq!((hidden.pin, hidden.obstacles), (PinState::Present, vec![Obstacle::Hidden { marker }]));

@@ -9,7 +9,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentials
 use aws_sdk_s3::primitives::ByteStream;
 use futures::StreamExt as _;
 use prodpin::model::{NamePatterns, Resolution, Snapshot};
-use prodpin::policy::{InventoryPlace, S3Config};
+use prodpin::policy::{InventoryLocation, S3Config};
 use prodpin::sources::s3::{Tuning, open_tuned};
 use prodpin::sources::{OpenOptions, Source};
 
@@ -92,7 +92,7 @@ impl Bed {
     }
 
     async fn source(&self, inventory: Option<&str>) -> Source {
-        let place = |key: &str| InventoryPlace { bucket: format!("{}-to", self.bucket), key: key.to_owned() };
+        let place = |key: &str| InventoryLocation { bucket: format!("{}-to", self.bucket), key: key.to_owned() };
         let config = S3Config {
             bucket: self.bucket.clone(),
             layout: "{repository}/{version}/x.zip".parse().unwrap(),
@@ -169,8 +169,8 @@ async fn an_old_or_unusable_inventory_is_told_and_nothing_is_concluded_from_it_i
     for (place, part) in [("inventory", "set the inventory's output format to CSV"), ("nowhere", "no inventory below")]
     {
         let source = bed.source(Some(place)).await;
-        let told: Vec<_> = source.inventory.repositories().collect().await;
-        assert!(matches!(&told[..], [Err(gap)] if gap.detail.contains(part)), "{told:?}");
+        let reported: Vec<_> = source.inventory.repositories().collect().await;
+        assert!(matches!(&reported[..], [Err(gap)] if gap.detail.contains(part)), "{reported:?}");
         assert!(!source.inventory.observe(&"api".parse().unwrap()).await.listing_is_complete());
     }
 }

@@ -123,10 +123,10 @@ async fn checksums_locks_and_classes_are_told_as_they_are_b62_b78() {
         assert_eq!((seen.pin, seen.obstacles), (PinState::Absent, vec![]));
 
         let (object, seen) = look(&governed).await;
-        let Retained::Until { mode: LockMode::Governance, until: told } = object.lock.retained else {
+        let Retained::Until { mode: LockMode::Governance, until: reported } = object.lock.retained else {
             panic!("{:?}", object.lock)
         };
-        assert_eq!(told.as_second(), until);
+        assert_eq!(reported.as_second(), until);
         // Governance that a principal may bypass is weak (F49).
         let weak =
             |obstacle: &Obstacle| matches!(obstacle, Obstacle::Unproven { detail } if detail.contains("role/admin"));
@@ -212,14 +212,14 @@ async fn live_rules_are_told_with_their_dates_b69_b73() {
         let report = run(folder.path(), &["enforce"]);
         let target = &report["repositories"][0]["targets"][0];
         assert_eq!((&target["pin"], &target["protected"]), (&"created".into(), &false.into()), "{target:#}");
-        let told: Vec<&serde_json::Value> =
+        let reported: Vec<&serde_json::Value> =
             target["obstacles"].as_array().unwrap().iter().map(|it| &it["rule"]).collect();
-        assert!(told.contains(&&"tidy".into()) && told.contains(&&"cool".into()), "{}: {target:#}", server.url);
+        assert!(reported.contains(&&"tidy".into()) && reported.contains(&&"cool".into()), "{}: {target:#}", server.url);
 
-        for (as_of, fate) in [("+1d", "stays"), ("+10d", "archived"), ("+60d", "gone")] {
+        for (as_of, outlook) in [("+1d", "stays"), ("+10d", "archived"), ("+60d", "gone")] {
             let forecast = run(folder.path(), &["forecast", "api", "--as-of", as_of]);
             let target = &forecast["repositories"][0]["targets"][0];
-            assert_eq!(target["fate"], fate, "{} {as_of}: {target:#}", server.url);
+            assert_eq!(target["fate"], outlook, "{} {as_of}: {target:#}", server.url);
         }
         let printed = program(folder.path(), &["forecast", "api", "--recommend"]);
         assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));

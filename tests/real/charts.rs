@@ -57,7 +57,7 @@ impl Shop {
     fn pack(&self, version: &str, text: &str) -> Digest {
         let directory = self.path("");
         self.helm(&["pack", directory.to_str().unwrap(), "shop", version, text]);
-        Digest::of(&std::fs::read(self.path(&format!("shop-{version}.tgz"))).unwrap())
+        Digest::sha256(&std::fs::read(self.path(&format!("shop-{version}.tgz"))).unwrap())
     }
 
     fn index(&self) {
@@ -69,7 +69,7 @@ impl Shop {
         command.args(arguments).current_dir(self.home.path()).env_clear().stdin(Stdio::null());
         command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing");
         command.env("AWS_REGION", "us-east-1").env("NO_PROXY", "127.0.0.1");
-        Ran::of(tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap())
+        Ran::from_output(tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap())
     }
 }
 

@@ -117,14 +117,14 @@ impl Place {
 /// Pushes a manifest by its digest alone, with the blobs of it.
 async fn put(pusher: &Pusher, reference: Option<&str>, media_type: &str, document: &Value) -> (Digest, usize) {
     let bytes = document.to_string().into_bytes();
-    let (digest, size) = (Digest::of(&bytes), bytes.len());
+    let (digest, size) = (Digest::sha256(&bytes), bytes.len());
     let reference = reference.map_or_else(|| digest.to_string(), str::to_owned);
     pusher.put_manifest(REPOSITORY, &reference, media_type, bytes).await;
     (digest, size)
 }
 
 async fn blob(pusher: &Pusher, text: &str) -> Value {
-    let digest = Digest::of(text.as_bytes());
+    let digest = Digest::sha256(text.as_bytes());
     pusher.upload(REPOSITORY, &digest, text.as_bytes().to_vec()).await;
     json!({ "mediaType": "application/vnd.in-toto+json", "digest": digest.to_string(), "size": text.len() })
 }
@@ -144,7 +144,7 @@ async fn about(pusher: &Pusher, text: &str, subject: Option<&Value>) -> Value {
     document
 }
 
-/// Releases of every kind. What each needs beside its own manifests is told: what is attached to it.
+/// Releases of every kind. What each needs beside its own manifests is reported: what is attached to it.
 async fn stock(pusher: &Pusher) -> Vec<(ArtifactId, Vec<Digest>)> {
     let mut releases = Vec::new();
     for (tag, content) in [

@@ -15,7 +15,7 @@ use prodpin::model::{Digest, NamePatterns, Pin};
 use prodpin::policy::EcrConfig;
 use prodpin::sources::ecr::{Tuning, open_tuned};
 use prodpin::sources::memory::{Content, image};
-use prodpin::sources::oci::Surroundings;
+use prodpin::sources::oci::HttpEnvironment;
 use prodpin::sources::{OpenOptions, Source};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -83,7 +83,7 @@ impl Moto {
         let credentials = Some(credentials("testing", "testing", None));
         let tuning = Tuning { credentials, ..Tuning::default() };
         let name = "payments".parse().expect("a name");
-        open_tuned(&name, &config, &options, &Surroundings::default(), tuning).await.expect("a source")
+        open_tuned(&name, &config, &options, &HttpEnvironment::default(), tuning).await.expect("a source")
     }
 
     pub(crate) async fn create(&self, name: &str, mode: ImageTagMutability, filters: &[&str]) {
@@ -195,7 +195,7 @@ impl Site {
         command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing");
         command.env("AWS_ENDPOINT_URL", self.proxy.url()).env("AWS_REGION", REGION).env("NO_PROXY", "127.0.0.1");
         let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-        Ran::of(output.expect("the program runs"))
+        Ran::from_output(output.expect("the program runs"))
     }
 
     async fn report(&self, mode: &str, status: i32) -> Value {
@@ -237,7 +237,7 @@ async fn enforce_pins_in_all_four_mutability_modes_and_once_more_does_nothing_a1
         let tags = moto.tags(&moto.name(name)).await;
         for version in 1..=3 {
             let digest = &tags[&format!("v1.{version}.0")];
-            let pin = Pin::of(&digest.parse().unwrap()).to_string();
+            let pin = Pin::for_digest(&digest.parse().unwrap()).to_string();
             assert_eq!(tags.get(&pin), Some(digest), "{name}");
         }
         assert_eq!(tags.len(), 6, "{name}: {tags:?}");
@@ -265,7 +265,7 @@ async fn a_role_leads_into_its_own_account() {
     let report = site.report("enforce", 0).await;
     let seen: Vec<(String, String)> = pins(&report).into_iter().map(|(.., artifact, pin)| (artifact, pin)).collect();
     assert_eq!(seen, [(theirs.to_string(), "created".to_owned())], "{report:#}");
-    assert!(there.tags(&repository).await.contains_key(&Pin::of(&theirs).to_string()));
+    assert!(there.tags(&repository).await.contains_key(&Pin::for_digest(&theirs).to_string()));
     assert_eq!(moto.tags(&repository).await.len(), 1, "the other account's, not ours, is meant");
 }
 
@@ -345,7 +345,7 @@ async fn a_pin_that_would_do_harm_is_refused_until_the_rule_in_front_is_there_i2
         );
     }
     let tags = moto.tags(&repository).await;
-    assert!(each(digests[1..].iter(), |digest| tags.contains_key(&Pin::of(digest).to_string())), "{tags:?}");
+    assert!(each(digests[1..].iter(), |digest| tags.contains_key(&Pin::for_digest(digest).to_string())), "{tags:?}");
     let again = managed.report("enforce", 0).await;
     assert!(each(pins(&again).iter(), |(.., pin)| pin == "present"), "{:?}", pins(&again));
 }
@@ -370,8 +370,8 @@ async fn a_rule_that_somebody_wrote_for_pins_is_not_taken_out_i8_i22() {
     // One that takes pins by their age is left, and told.
     let by_age = theirs(r#""countType":"sinceImagePushed","countUnit":"days","countNumber":30"#);
     put(&by_age).await;
-    let told = managed.run(&["enforce", "--format", "json", "--quiet"]).await;
-    assert!(told.stdout.contains("rule 1 of the live policy would be lost"), "{}", told.stdout);
+    let reported = managed.run(&["enforce", "--format", "json", "--quiet"]).await;
+    assert!(reported.stdout.contains("rule 1 of the live policy would be lost"), "{}", reported.stdout);
     assert_eq!(policy(&moto, &repository).await, by_age);
     // One that keeps too few keeps more, and says what it said.
     put(&theirs(r#""countType":"imageCountMoreThan","countNumber":5"#)).await;

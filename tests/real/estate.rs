@@ -67,7 +67,7 @@ impl Shop {
         let mut tags = BTreeMap::new();
         for tag in list["tags"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let (_, bytes) = self.fixture.pusher().manifest(&name, tag).await.expect("the tag's manifest");
-            tags.insert(tag.to_owned(), Digest::of(&bytes));
+            tags.insert(tag.to_owned(), Digest::sha256(&bytes));
         }
         tags
     }
@@ -210,7 +210,7 @@ impl Estate {
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = self.prodpin(arguments);
         let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-        Ran::of(output.expect("the program runs"))
+        Ran::from_output(output.expect("the program runs"))
     }
 
     /// Starts it.
@@ -274,7 +274,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    pub(crate) fn of(output: Output) -> Self {
+    pub(crate) fn from_output(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         Self { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }

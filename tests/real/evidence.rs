@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use prodpin::model::{ArtifactId, Closure, Digest, Obstacle, Presence, RepositoryName};
 use prodpin::sources::memory::{Content, image};
-use prodpin::sources::oci::{Surroundings, open_in};
+use prodpin::sources::oci::{HttpEnvironment, open_in};
 use prodpin::sources::{OpenOptions, Source};
 use tempfile::TempDir;
 
@@ -73,7 +73,7 @@ fn source(url: &str) -> Source {
         cleanup: None,
     };
     let options = OpenOptions { write: true, rehearse: false, tried: false, concurrency: 8, deadline: None };
-    open_in(&"shop".parse().unwrap(), &config, &options, &Surroundings::default()).unwrap()
+    open_in(&"shop".parse().unwrap(), &config, &options, &HttpEnvironment::default()).unwrap()
 }
 
 fn repository() -> RepositoryName {
@@ -95,7 +95,7 @@ pub(crate) fn configuration(folder: &Path, port: u16) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// What a registry reads from its surroundings overrides its configuration, and one of these names is for clients.
+/// What a registry reads from its environment overrides its configuration, and one of these names is for clients.
 pub(crate) fn sealed(mut command: Command) -> Command {
     command.env_remove("REGISTRY_AUTH_FILE").env("OTEL_TRACES_EXPORTER", "none");
     command
@@ -130,7 +130,7 @@ async fn after_a_collection(program: &str) {
     let mut document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     document["annotations"] = serde_json::json!({ "release": "the next one" });
     let bytes = serde_json::to_vec(&document).unwrap();
-    let artifact: ArtifactId = Digest::of(&bytes).into();
+    let artifact: ArtifactId = Digest::sha256(&bytes).into();
     let put = http
         .put(format!("{}/v2/shop/api/manifests/v1.1.0", registry.url))
         .header("Content-Type", media_type)

@@ -77,7 +77,7 @@ impl Layout {
             .collect();
         let media_type = "application/vnd.oci.image.index.v1+json";
         let bytes = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": manifests }).to_string();
-        let digest = Digest::of(bytes.as_bytes());
+        let digest = Digest::sha256(bytes.as_bytes());
         fs::write(self.blob(&digest), &bytes).expect("the index");
         let mut layout = self.index_json();
         layout["manifests"].as_array_mut().expect("a list").push(json!({

@@ -20,8 +20,8 @@ fn in_a_container(test: &str) {
         .env("AZURITE_BLOB_STORAGE_URL", server.url)
         .output()
         .unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    let reported = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && reported.contains("1 passed"), "{reported}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::prefix::PrefixStore;
 use prodpin::ledger::{Access, Ledger, LedgerError};
-use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
+use prodpin::policy::{KeyLocation, LedgerLocation, Safeguards};
 
 use crate::support::each;
 use crate::world::{audit, bytes, key, names, put, remove, run_record, tag_seen, whole_run};
@@ -37,8 +37,8 @@ fn on(server: &crate::servers::Server, test: &str) {
         .env_remove("AWS_SESSION_TOKEN")
         .output()
         .unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && told.contains("1 passed"), "{}: {told}", server.name);
+    let reported = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && reported.contains("1 passed"), "{}: {reported}", server.name);
 }
 
 #[test]
@@ -185,7 +185,7 @@ async fn no_bucket() {
 async fn emptied() {
     let (name, location, store) = bucket().await;
     let anchor = Some(LedgerLocation::Store(format!("s3://{name}/anchor").parse().unwrap()));
-    let anchored = Safeguards { key: KeyPlace::None, anchor, forgets: true, ..Safeguards::default() };
+    let anchored = Safeguards { key: KeyLocation::None, anchor, forgets: true, ..Safeguards::default() };
     // No file and no anchor: this process remembers.
     let warm = Safeguards { anchor: None, forgets: false, ..anchored.clone() };
     for run in 1..4 {

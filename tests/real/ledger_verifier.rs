@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use prodpin::ledger::{Access, Claim, Ledger, Since, Verify};
-use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
+use prodpin::policy::{KeyLocation, LedgerLocation, Safeguards};
 
 use crate::support::left_out::left_out;
 use crate::tampering::{ROWS, Signed, checkpoint, copy, tamper};
@@ -27,10 +27,10 @@ fn python() -> Option<String> {
 fn verify(python: &str, arguments: &[&str]) -> (bool, String) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/verifier/verify.py");
     let output = Command::new(python).arg(script).args(arguments).output().unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let reported = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let accepted = output.status.success();
-    assert!(accepted || told.starts_with("WRONG: "), "it must reject, not fail: {told}");
-    (accepted, told)
+    assert!(accepted || reported.starts_with("WRONG: "), "it must reject, not fail: {reported}");
+    (accepted, reported)
 }
 
 fn text(path: &Path) -> &str {
@@ -45,8 +45,8 @@ async fn it_accepts_a_ledger_with_its_keys_and_rejects_every_tampering_i9_f57_f5
     let earlier = folder.path().join("earlier");
     std::fs::copy(checkpoint(&signed.path(), 4), &earlier).unwrap();
     // Another key takes over, so that the verifier follows that as well.
-    let old = KeyPlace::File(signed.folder.path().join("ledger.key"));
-    let new = KeyPlace::File(folder.path().join("new.key"));
+    let old = KeyLocation::File(signed.folder.path().join("ledger.key"));
+    let new = KeyLocation::File(folder.path().join("new.key"));
     let rotated = signed.folder.path().join("rotated");
     copy(&signed.path(), &rotated);
     let safeguards = Safeguards { key: new, previous_key: Some(old), ..Safeguards::none() };
@@ -54,15 +54,15 @@ async fn it_accepts_a_ledger_with_its_keys_and_rejects_every_tampering_i9_f57_f5
         Ledger::open_with(&LedgerLocation::Directory(rotated.clone()), &safeguards, Access::Write).await.unwrap();
     ledger.commit(vec![tag_seen(9, &key("shop/0"), "v9", "9")]).await.unwrap();
     for path in [&signed.path(), &rotated] {
-        let (accepted, told) = verify(&python, &[text(path), "--since", text(&earlier)]);
-        assert!(accepted, "{told}");
+        let (accepted, reported) = verify(&python, &[text(path), "--since", text(&earlier)]);
+        assert!(accepted, "{reported}");
     }
     for row in (0..ROWS).filter(|row| *row != CACHE_ROW) {
         let path = folder.path().join(row.to_string());
         copy(&signed.path(), &path);
         let (what, ..) = tamper(row, &path).await;
-        let (accepted, told) = verify(&python, &[text(&path)]);
-        assert!(!accepted, "{what}: {told}");
+        let (accepted, reported) = verify(&python, &[text(&path)]);
+        assert!(!accepted, "{what}: {reported}");
     }
 }
 
@@ -86,8 +86,8 @@ async fn it_passes_over_what_a_stranger_put_among_the_checkpoints_f101() {
     std::fs::create_dir(checkpoint(&path, 11)).unwrap();
     std::fs::copy(checkpoint(&path, 2), checkpoint(&path, u64::MAX)).unwrap();
     for commits in [6, 7] {
-        let (accepted, told) = verify(&python, &[text(&path)]);
-        assert!(accepted && told.matches("is no commit of this ledger").count() == 6, "{told}");
+        let (accepted, reported) = verify(&python, &[text(&path)]);
+        assert!(accepted && reported.matches("is no commit of this ledger").count() == 6, "{reported}");
         let found = Ledger::verify(&signed.location(), &Verify::default()).await.unwrap();
         assert!(found.holds() && found.commits == commits, "{found:#?}");
         let ledger = Ledger::open_with(&signed.location(), &safeguards, Access::Write).await.unwrap();
@@ -116,8 +116,8 @@ async fn it_accepts_proofs_and_rejects_them_when_anything_in_them_is_changed_i9(
     };
     for index in [0, 255, 256, 605] {
         let proof = serde_json::to_value(reader.prove_entry(index).await.unwrap().unwrap()).unwrap();
-        let (accepted, told) = ask("--proof", &proof, true);
-        assert!(accepted, "{told}");
+        let (accepted, reported) = ask("--proof", &proof, true);
+        assert!(accepted, "{reported}");
         for (field, other) in [
             ("index", serde_json::json!(index ^ 1)),
             ("entry", serde_json::json!("{}")),
@@ -136,8 +136,8 @@ async fn it_accepts_proofs_and_rejects_them_when_anything_in_them_is_changed_i9(
         let since = reader.since(&Claim::parse(&note).unwrap()).await.unwrap();
         assert!(matches!(since, Since::Grown { .. }));
         let proof = serde_json::to_value(since).unwrap();
-        let (accepted, told) = ask("--consistency", &proof, false);
-        assert!(accepted, "{told}");
+        let (accepted, reported) = ask("--consistency", &proof, false);
+        assert!(accepted, "{reported}");
         let mut changed = proof.clone();
         changed["from_root"] = proof["to_root"].clone();
         assert!(sequence == 6 || !ask("--consistency", &changed, false).0);
@@ -161,25 +161,25 @@ async fn it_tells_a_rewritten_log_by_what_an_auditor_or_an_anchor_kept_f56_f59_f
     let head = Ledger::open(&signed.location(), Access::Read).await.unwrap().head().unwrap();
     let kept = format!("{}:{}", head.sequence, head.root_base64());
     for arguments in [["--anchor", text(&anchor)], ["--since", &kept], ["--since", text(&checkpoint(&anchor, 8))]] {
-        let (accepted, told) = verify(&python, &[&[text(&signed.path())], &arguments[..]].concat());
-        assert!(accepted, "{told}");
+        let (accepted, reported) = verify(&python, &[&[text(&signed.path())], &arguments[..]].concat());
+        assert!(accepted, "{reported}");
     }
     // A write that never finished counts for nothing (F56).
     let torn = folder.path().join("torn");
     copy(&signed.path(), &torn);
     std::fs::write(checkpoint(&torn, 10), "prodpin/00\n12").unwrap();
-    let (accepted, told) = verify(&python, &[text(&torn), "--anchor", text(&anchor)]);
-    assert!(accepted, "{told}");
+    let (accepted, reported) = verify(&python, &[text(&torn), "--anchor", text(&anchor)]);
+    assert!(accepted, "{reported}");
 
     // Signed with the true key, which was stolen: by itself each of these holds.
     copy(&backup, &forged);
     std::fs::copy(signed.folder.path().join("ledger.key"), folder.path().join("forged.key")).unwrap();
     for run in 7..12 {
-        let (accepted, told) = verify(&python, &[text(&forged)]);
-        assert!(accepted, "run {run}: {told}");
+        let (accepted, reported) = verify(&python, &[text(&forged)]);
+        assert!(accepted, "run {run}: {reported}");
         for arguments in [["--anchor", text(&anchor)], ["--since", &kept], ["--since", text(&checkpoint(&anchor, 8))]] {
-            let (accepted, told) = verify(&python, &[&[text(&forged)], &arguments[..]].concat());
-            assert!(!accepted, "run {run} {arguments:?}: {told}");
+            let (accepted, reported) = verify(&python, &[&[text(&forged)], &arguments[..]].concat());
+            assert!(!accepted, "run {run} {arguments:?}: {reported}");
         }
         let location = LedgerLocation::Directory(forged.clone());
         let forger = Ledger::open_with(&location, &Safeguards::default(), Access::Write).await.unwrap();
@@ -191,6 +191,6 @@ async fn it_tells_a_rewritten_log_by_what_an_auditor_or_an_anchor_kept_f56_f59_f
     let tile = signed.path().join("tile/0/000");
     let bytes = std::fs::read(&tile).unwrap();
     std::fs::write(&tile, &bytes[..bytes.len() - 32]).unwrap();
-    let (accepted, told) = verify(&python, &[text(&signed.path())]);
-    assert!(!accepted && told.contains("tile/0/000"), "{told}");
+    let (accepted, reported) = verify(&python, &[text(&signed.path())]);
+    assert!(!accepted && reported.contains("tile/0/000"), "{reported}");
 }

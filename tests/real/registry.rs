@@ -158,7 +158,7 @@ mod scenario {
                 (inspection.presence, inspection.closure, inspection.pin),
                 (Presence::Present, Closure::Complete, PinState::Present)
             );
-            let pin = Pin::of(digest).to_string();
+            let pin = Pin::for_digest(digest).to_string();
             let held = shop.fixture.bytes(&shop.repository, &pin.parse().expect("a tag")).await;
             assert_eq!(held, Some(shop.layout.bytes(digest)));
             pull(&shop.server, &shop.reference(pin));
@@ -173,8 +173,8 @@ mod scenario {
         shop.layout.push("v1.0.0", &shop.server, &shop.reference("v2.0.0"));
         let found = tags(&source, &shop.repository).await;
         assert_eq!(found["v2.0.0"], Some(shop.image.clone().into()), "the tag was moved by another copy");
-        assert_eq!(found[&Pin::of(&shop.index).to_string()], Some(shop.index.clone().into()));
-        pull(&shop.server, &shop.reference(Pin::of(&shop.index)));
+        assert_eq!(found[&Pin::for_digest(&shop.index).to_string()], Some(shop.index.clone().into()));
+        pull(&shop.server, &shop.reference(Pin::for_digest(&shop.index)));
     }
 
     pub(super) async fn a_collected_platform_breaks_the_index_i6_f28(shop: Shop) {

@@ -101,7 +101,7 @@ impl Lost {
         let files = std::fs::read_dir(&folder).into_iter().flatten().map(|file| file.unwrap().path());
         let whole = files.filter(|file| !name(file).contains('#'));
         whole
-            .filter(|file| Digest::of(&std::fs::read(file).unwrap()).hex() != name(file))
+            .filter(|file| Digest::sha256(&std::fs::read(file).unwrap()).hex() != name(file))
             .map(|file| name(&file))
             .collect()
     }
@@ -158,8 +158,8 @@ async fn a_registry_that_lost_everything_comes_back_byte_for_byte_i27() {
     assert_eq!(targets.len(), 4);
     assert!(targets.iter().all(|target| target["vault"] == "kept" && target["pin"] != "failed"), "{report}");
     let second = registry.run(&["enforce", "--format", "json", "-v"]).await;
-    let told = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(told.contains("parts=0 bytes=0"), "{told}");
+    let reported = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(reported.contains("parts=0 bytes=0"), "{reported}");
 
     registry.lose_everything().await;
     let pusher = registry.pusher();
@@ -170,9 +170,9 @@ async fn a_registry_that_lost_everything_comes_back_byte_for_byte_i27() {
         assert!(dry.status.success(), "{}", String::from_utf8_lossy(&dry.stderr));
         assert_eq!(pusher.manifest("shop/api", tag).await, None, "a dry run changes nothing");
         let restored = registry.run(&["restore", &reference, "--apply"]).await;
-        let told =
+        let reported =
             format!("{}{}", String::from_utf8_lossy(&restored.stdout), String::from_utf8_lossy(&restored.stderr));
-        assert!(restored.status.success() && told.contains("read back whole and pinned"), "{told}");
+        assert!(restored.status.success() && reported.contains("read back whole and pinned"), "{reported}");
     }
     for (tag, content) in &releases {
         let tagged = pusher.manifest("shop/api", tag).await.expect("its tag is back").1;

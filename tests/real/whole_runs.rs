@@ -37,7 +37,7 @@ async fn everything_is_pinned(estate: &Estate) {
         for repository in ["api", "web"] {
             let tags = shop.tags(repository).await;
             let released: BTreeSet<_> = tags.iter().filter(|(tag, _)| tag.starts_with('v')).map(|(_, to)| to).collect();
-            let expected: BTreeMap<_, _> = released.iter().map(|to| (Pin::of(to).to_string(), *to)).collect();
+            let expected: BTreeMap<_, _> = released.iter().map(|to| (Pin::for_digest(to).to_string(), *to)).collect();
             let pinned: BTreeMap<_, _> = tags
                 .iter()
                 .filter(|(tag, _)| tag.starts_with("prod-pinned-"))
@@ -173,7 +173,7 @@ async fn two_at_once_both_succeed_i14_f61_f85() {
     let children = [estate.spawn(&ENFORCE), estate.spawn(&ENFORCE)];
     for child in children {
         let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await.expect("no panic");
-        let report = Ran::of(output.expect("it ends")).report(0);
+        let report = Ran::from_output(output.expect("it ends")).report(0);
         assert!(pins(&report).iter().all(|(.., pin)| pin == "created" || pin == "present"), "{:?}", pins(&report));
     }
     everything_is_pinned(&estate).await;
@@ -198,7 +198,7 @@ async fn sigterm_ends_a_run_in_time_with_a_ledger_that_holds_f88() {
     signal(&child, "-TERM");
     let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await.expect("no panic");
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    let report = Ran::of(output.expect("it ends")).report(1);
+    let report = Ran::from_output(output.expect("it ends")).report(1);
     assert_eq!(report["run"]["complete"], false);
     let recorded = estate.ledger("ledger").await;
     assert!(recorded.iter().any(|entry| matches!(&entry.event, Event::Run(run) if !run.complete)));
@@ -239,14 +239,14 @@ async fn kill_9_at_any_moment_leaves_nothing_that_a_clean_run_does_not_mend_i15_
     let mended = estate.run(&AUDIT).await.report(0);
     assert_eq!(pins(&mended), pins(&undisturbed));
     assert_eq!(findings(&mended), findings(&undisturbed));
-    let told = |entries: &[prodpin::model::Entry]| {
+    let reported = |entries: &[prodpin::model::Entry]| {
         let all = changes(entries).into_iter().map(|entry| format!("{:?} {:?}", entry.repository, entry.event));
         // The other ledger is told that there was a history before it; in this one a run told what one that was killed had
         // recorded and not told.
-        let of_one = |told: &String| !told.contains("LedgerHistoryMissing") && !told.contains("Retold");
+        let of_one = |reported: &String| !reported.contains("LedgerHistoryMissing") && !reported.contains("Retold");
         all.filter(of_one).collect::<Vec<_>>()
     };
-    let (recorded, expected) = (told(&estate.ledger("ledger").await), told(&estate.ledger("other").await));
+    let (recorded, expected) = (reported(&estate.ledger("ledger").await), reported(&estate.ledger("other").await));
     let distinct: BTreeSet<_> = recorded.iter().cloned().collect();
     assert_eq!(distinct.len(), recorded.len(), "nothing is recorded twice");
     assert_eq!(distinct, expected.into_iter().collect());
@@ -282,7 +282,7 @@ async fn a_ledger_that_takes_no_writes_stops_enforce_before_any_pin_f63() {
             command.uid(65534).gid(65534);
         }
         let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-        let ran = Ran::of(output.expect("it runs"));
+        let ran = Ran::from_output(output.expect("it runs"));
         let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a report that says so");
         assert_eq!((ran.status, report["run"]["complete"].as_bool()), (Some(1), Some(false)), "{case}: {}", ran.stderr);
         assert_eq!(report["run"]["ledger"], serde_json::Value::Null, "{case}: nothing was committed (I10)");

@@ -151,7 +151,7 @@ async fn with_an_entry_of_their_own_pins_and_releases_stay_f123() {
     zot.start(false);
     let releases = releases(&zot).await;
     assert_eq!(zot.run("enforce", ", cleanup: none", 0).await, all("created", Value::Bool(true)));
-    let pins = releases[1..].iter().map(|(_, artifact)| Pin::of(artifact.digest().unwrap()).to_string());
+    let pins = releases[1..].iter().map(|(_, artifact)| Pin::for_digest(artifact.digest().unwrap()).to_string());
     let mut expected: Vec<String> = releases.iter().map(|(tag, _)| tag.clone()).chain(pins).collect();
     expected.sort();
     assert_eq!(zot.cleaned().await, expected);

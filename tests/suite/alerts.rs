@@ -1,4 +1,4 @@
-//! Alerts against a receiver in this process: what is told, to whom, how often, and what becomes of failures.
+//! Alerts against a receiver in this process: what is reported, to whom, how often, and what becomes of failures.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -118,7 +118,7 @@ impl World {
     async fn tell_by(&self, report: &Report, by: Option<Instant>) -> Result<u64, String> {
         tell(&self.policy, report, by)
             .await
-            .map(|told| told.iter().map(|(_, count)| count).sum())
+            .map(|reported| reported.iter().map(|(_, count)| count).sum())
             .map_err(|error| error.to_string())
     }
 }
@@ -131,7 +131,7 @@ fn found(severity: Severity, reference: &str) -> Finding {
     }
 }
 
-fn of(findings: Vec<Finding>) -> Report {
+fn report_with(findings: Vec<Finding>) -> Report {
     let repository = service("shop", "shop/api", vec![target(1, manifest("a"), "v1"), target(2, manifest("b"), "v0")]);
     report(run(Mode::Audit, true, true), [Row { repository: Some(repository), findings }])
 }
@@ -140,7 +140,7 @@ fn of(findings: Vec<Finding>) -> Report {
 async fn a_webhook_is_signed_names_a_committed_position_and_is_told_once_i10() {
     let receiver = Receiver::start(&[204]).await;
     let world = world(WEBHOOK, &receiver.url);
-    let report = of(vec![found(Severity::High, "v1"), found(Severity::Low, "v2")]);
+    let report = report_with(vec![found(Severity::High, "v1"), found(Severity::Low, "v2")]);
     assert_eq!(world.tell(&report).await, Ok(1));
     let [request] = &receiver.take()[..] else { panic!("one message for each run") };
     assert_eq!(request.path, "/hook/T0KEN");
@@ -160,9 +160,9 @@ async fn a_webhook_is_signed_names_a_committed_position_and_is_told_once_i10() {
 
     assert_eq!(world.tell(&report).await, Ok(0));
     assert!(receiver.take().is_empty(), "told once");
-    assert_eq!(world.tell(&of(vec![found(Severity::Critical, "v1")])).await, Ok(1));
+    assert_eq!(world.tell(&report_with(vec![found(Severity::Critical, "v1")])).await, Ok(1));
     assert_eq!(receiver.take().len(), 1, "and again when it worsens");
-    assert_eq!(world.tell(&of(vec![found(Severity::High, "v1")])).await, Ok(0), "not when it gets better");
+    assert_eq!(world.tell(&report_with(vec![found(Severity::High, "v1")])).await, Ok(0), "not when it gets better");
     assert!(receiver.take().is_empty());
 }
 
@@ -170,25 +170,25 @@ async fn a_webhook_is_signed_names_a_committed_position_and_is_told_once_i10() {
 async fn what_was_resolved_and_came_back_is_news_and_an_incomplete_run_forgets_nothing_i4() {
     let receiver = Receiver::start(&[200]).await;
     let world = world(WEBHOOK, &receiver.url);
-    assert_eq!(world.tell(&of(vec![found(Severity::High, "v1")])).await, Ok(1));
-    let mut blind = of(vec![]);
+    assert_eq!(world.tell(&report_with(vec![found(Severity::High, "v1")])).await, Ok(1));
+    let mut blind = report_with(vec![]);
     blind.run.complete = false;
     assert_eq!(world.tell(&blind).await, Ok(0));
     let ledger = Ledger::open(&world.policy.ledger, Access::Read).await.unwrap();
-    assert_eq!(ledger.told("oncall").len(), 1);
-    assert_eq!(world.tell(&of(vec![found(Severity::High, "v1")])).await, Ok(0));
-    assert_eq!(world.tell(&of(vec![])).await, Ok(0));
+    assert_eq!(ledger.reported("oncall").len(), 1);
+    assert_eq!(world.tell(&report_with(vec![found(Severity::High, "v1")])).await, Ok(0));
+    assert_eq!(world.tell(&report_with(vec![])).await, Ok(0));
     let ledger = Ledger::open(&world.policy.ledger, Access::Read).await.unwrap();
-    assert!(ledger.told("oncall").is_empty(), "a complete run lets go of what is no more");
+    assert!(ledger.reported("oncall").is_empty(), "a complete run lets go of what is no more");
     let back = Finding { first_seen: time("2026-12-24T00:00:00Z"), ..found(Severity::High, "v1") };
-    assert_eq!(world.tell(&of(vec![back])).await, Ok(1));
+    assert_eq!(world.tell(&report_with(vec![back])).await, Ok(1));
 }
 
 #[tokio::test]
 async fn a_passing_fault_is_tried_again_under_the_same_id() {
     let receiver = Receiver::start(&[503, 429, 200]).await;
     let world = world(WEBHOOK, &receiver.url);
-    assert_eq!(world.tell(&of(vec![found(Severity::High, "v1")])).await, Ok(1));
+    assert_eq!(world.tell(&report_with(vec![found(Severity::High, "v1")])).await, Ok(1));
     let got = receiver.take();
     assert_eq!(got.len(), 3);
     assert!(each(got.iter(), |request| request.headers["webhook-id"] == got[0].headers["webhook-id"]));
@@ -198,7 +198,7 @@ async fn a_passing_fault_is_tried_again_under_the_same_id() {
 async fn a_refusal_is_told_without_the_address_and_the_next_run_tries_again_i18() {
     let receiver = Receiver::start(&[403]).await;
     let world = world(WEBHOOK, &receiver.url);
-    let report = of(vec![found(Severity::High, "v1")]);
+    let report = report_with(vec![found(Severity::High, "v1")]);
     let error = world.tell(&report).await.unwrap_err();
     assert!(error.contains("alert oncall: its host answered 403"), "{error}");
     assert!(!error.contains("T0KEN") && !error.contains(SECRET), "{error}");
@@ -211,7 +211,7 @@ async fn a_refusal_is_told_without_the_address_and_the_next_run_tries_again_i18(
 async fn no_redirect_is_followed() {
     let receiver = Receiver::start(&[307, 200]).await;
     let world = world(WEBHOOK, &receiver.url);
-    let error = world.tell(&of(vec![found(Severity::High, "v1")])).await.unwrap_err();
+    let error = world.tell(&report_with(vec![found(Severity::High, "v1")])).await.unwrap_err();
     assert!(error.contains("no redirect is followed"), "{error}");
     assert_eq!(receiver.take().len(), 1);
 }
@@ -224,21 +224,25 @@ async fn one_that_hangs_or_is_gone_ends_in_time_and_keeps_no_other_from_being_to
     // The second one goes elsewhere.
     both.policy.alerts[1] = world(&slack[1..], &fine.url).policy.alerts[0].clone();
     let began = Instant::now();
-    let error =
-        both.tell_by(&of(vec![found(Severity::High, "v1")]), Some(began + Duration::from_secs(1))).await.unwrap_err();
+    let error = both
+        .tell_by(&report_with(vec![found(Severity::High, "v1")]), Some(began + Duration::from_secs(1)))
+        .await
+        .unwrap_err();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(error.contains("alert oncall: no answer before") && !error.contains("chat"), "{error}");
     assert_eq!(fine.take().len(), 1);
 
     let gone = world(WEBHOOK, "http://127.0.0.1:9");
     let by = Some(Instant::now() + Duration::from_secs(2));
-    assert!(gone.tell_by(&of(vec![found(Severity::High, "v1")]), by).await.unwrap_err().contains("alert oncall: "));
+    assert!(
+        gone.tell_by(&report_with(vec![found(Severity::High, "v1")]), by).await.unwrap_err().contains("alert oncall: ")
+    );
 }
 
 #[tokio::test]
 async fn a_private_address_is_refused_unless_meant_f10() {
     let world = world("  oncall: { webhook: \"https://127.0.0.1:1/x\", secret: \"${SECRET}\" }", "");
-    let error = world.tell(&of(vec![found(Severity::High, "v1")])).await.unwrap_err();
+    let error = world.tell(&report_with(vec![found(Severity::High, "v1")])).await.unwrap_err();
     assert!(error.contains("127.0.0.1, which is no public address"), "{error}");
 }
 
@@ -248,16 +252,16 @@ async fn waived_findings_are_nobody_s_news() {
     let world = world(WEBHOOK, &receiver.url);
     let waived = Waived { reason: "known".into(), owner: "team".into(), expires: "2027-01-31".parse().unwrap() };
     let finding = Finding { waived: Some(waived), ..found(Severity::Critical, "v1") };
-    assert_eq!(world.tell(&of(vec![finding.clone()])).await, Ok(0));
+    assert_eq!(world.tell(&report_with(vec![finding.clone()])).await, Ok(0));
     assert!(receiver.take().is_empty());
     // Once nobody answers for it any more, it is.
-    assert_eq!(world.tell(&of(vec![Finding { waived: None, ..finding }])).await, Ok(1));
+    assert_eq!(world.tell(&report_with(vec![Finding { waived: None, ..finding }])).await, Ok(1));
 }
 
 #[tokio::test]
 async fn without_a_ledger_nothing_is_told_i10() {
     let world = world(WEBHOOK, "http://127.0.0.1:9");
-    let mut report = of(vec![found(Severity::High, "v1")]);
+    let mut report = report_with(vec![found(Severity::High, "v1")]);
     report.run.ledger = None;
     assert!(matches!(tell(&world.policy, &report, None).await, Err(AlertError::NoLedger)));
 }
@@ -266,7 +270,7 @@ async fn without_a_ledger_nothing_is_told_i10() {
 async fn a_flood_is_one_message_and_is_remembered_whole_f96() {
     let receiver = Receiver::start(&[200]).await;
     let world = world(WEBHOOK, &receiver.url);
-    let flood = of((0..3_000).map(|number| found(Severity::High, &format!("v{number}"))).collect());
+    let flood = report_with((0..3_000).map(|number| found(Severity::High, &format!("v{number}"))).collect());
     assert_eq!(world.tell(&flood).await, Ok(3_000));
     let [request] = &receiver.take()[..] else { panic!("one message for each run") };
     let event: Value = serde_json::from_str(&request.body).unwrap();
@@ -282,7 +286,7 @@ async fn long_names_still_fit_into_a_message() {
     let receiver = Receiver::start(&[200]).await;
     let world = world(WEBHOOK, &receiver.url);
     let long = (0..60).map(|number| found(Severity::High, &format!("{number}{}", "\u{202e}".repeat(5_000)))).collect();
-    assert_eq!(world.tell(&of(long)).await, Ok(60));
+    assert_eq!(world.tell(&report_with(long)).await, Ok(60));
     let got = receiver.take();
     assert!(got[0].body.len() < 256 << 10, "{}", got[0].body.len());
     assert!(got[0].body.is_ascii());
@@ -294,13 +298,13 @@ async fn in_a_chat_nobody_is_mentioned_and_nothing_is_a_link_i19() {
     let world = world("  chat: { slack: \"${HOOK}\", private: true }", &receiver.url);
     for text in crate::hostile_output::names() {
         let hostile = Finding { message: text.clone(), ..found(Severity::High, &text) };
-        assert_eq!(world.tell(&of(vec![hostile])).await, Ok(1), "{text:?}");
+        assert_eq!(world.tell(&report_with(vec![hostile])).await, Ok(1), "{text:?}");
         let got = receiver.take();
-        let told: Value = serde_json::from_str(&got[0].body).unwrap();
-        let told = told["text"].as_str().unwrap();
-        assert!(!told.contains(['<', '>']), "{told}");
+        let reported: Value = serde_json::from_str(&got[0].body).unwrap();
+        let reported = reported["text"].as_str().unwrap();
+        assert!(!reported.contains(['<', '>']), "{reported}");
         // Outside code spans there are no mentions and no addresses.
-        let outside: String = told.split('`').step_by(2).collect();
-        assert!(!outside.contains('@') && !outside.contains("://") && !outside.contains('\u{202e}'), "{told}");
+        let outside: String = reported.split('`').step_by(2).collect();
+        assert!(!outside.contains('@') && !outside.contains("://") && !outside.contains('\u{202e}'), "{reported}");
     }
 }

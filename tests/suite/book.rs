@@ -225,9 +225,9 @@ fn what_users_read_holds_no_code_of_the_book() {
     }
     for path in files(&root("terraform"), ".tf") {
         for (index, line) in read(&path).lines().enumerate() {
-            let told = line.trim_start();
-            let is_told = told.starts_with("description") || told.starts_with("error_message");
-            if let Some(code) = code_in_parentheses(line).filter(|_| is_told) {
+            let reported = line.trim_start();
+            let is_reported = reported.starts_with("description") || reported.starts_with("error_message");
+            if let Some(code) = code_in_parentheses(line).filter(|_| is_reported) {
                 found.push(format!("{}:{}: ({code})", path.display(), index + 1));
             }
         }

@@ -5,9 +5,9 @@ mod indexes;
 mod runs;
 mod shop;
 
-use prodpin::model::RunningReference;
+use prodpin::model::DeployedReference;
 use prodpin::policy::SourceConfig;
-use prodpin::sources::oci::Environment;
+use prodpin::sources::oci::Variables;
 
 use self::shop::{open_at, shop, stocked};
 
@@ -17,7 +17,7 @@ fn a_policy_about_charts_is_checked_f71_f72() {
         let text = format!("version: 1\nsources:\n  c: {{ {source} }}\nproduction: [{{ tags: [\"1*\"] }}]\n");
         prodpin::policy::parse(&text, "prodpin.yaml", &|name| (name == "SECRET").then(|| "hunter2".to_owned()))
     };
-    for (source, told) in [
+    for (source, reported) in [
         ("helm: \"\"", "no address"),
         ("helm: charts.example.com", "no address"),
         ("helm: ftp://charts.example.com", "must start with https://"),
@@ -38,7 +38,7 @@ fn a_policy_about_charts_is_checked_f71_f72() {
         ("helm: \"s3://bucket/a?b\"", "no prefix"),
     ] {
         let said = check(source).unwrap_err().to_string();
-        assert!(said.contains(told), "{source}: {said}");
+        assert!(said.contains(reported), "{source}: {said}");
         assert!(!said.contains("hunter2"), "I18: {said}");
     }
     for (source, address) in [
@@ -63,7 +63,7 @@ fn a_policy_about_charts_is_checked_f71_f72() {
 async fn references_find_their_chart() {
     let server = stocked(&["1.2.3"]).await;
     let source =
-        open_at(&format!("{}/stable", server.url()), &["repositories: [\"shop*\"]"], Environment::default()).await;
+        open_at(&format!("{}/stable", server.url()), &["repositories: [\"shop*\"]"], Variables::default()).await;
     let here = format!("{}/stable/charts/shop-1.2.3.tgz", server.url());
     let beside = format!("{}/stable-2/shop-1.2.3.tgz", server.url());
     for (reference, found) in [
@@ -75,7 +75,7 @@ async fn references_find_their_chart() {
         ("registry.example.com/shop:1.2.3", false),
     ] {
         let located = source.inventory.locate(&reference.parse().unwrap());
-        let expected = (shop(), RunningReference::Tag("1.2.3".parse().unwrap()));
+        let expected = (shop(), DeployedReference::Tag("1.2.3".parse().unwrap()));
         assert_eq!(located, found.then_some(expected), "{reference}");
     }
 }

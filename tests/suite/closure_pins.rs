@@ -6,11 +6,11 @@ use prodpin::model::{ArtifactId, Code, Finding, Mode, Obstacle, Order, PinCover,
 use prodpin::outcome::report::PinReport;
 use prodpin::sources::memory::{Call, Content, image, index, index_of};
 
-use crate::estate::{Estate, REPOSITORY, Told, tags};
+use crate::estate::{Estate, REPOSITORY, RunResult, tags};
 use crate::support::each;
 
-fn of(told: &Told, code: Code) -> Vec<&Finding> {
-    told.findings.iter().filter(|finding| finding.code == code).collect()
+fn of(reported: &RunResult, code: Code) -> Vec<&Finding> {
+    reported.findings.iter().filter(|finding| finding.code == code).collect()
 }
 
 fn asked(estate: &Estate) -> Vec<ArtifactId> {
@@ -42,7 +42,7 @@ async fn every_manifest_below_a_target_is_pinned_before_it_and_once_i26_i13() {
     let nested = index_of(vec![index("inner"), image("beside")]);
     let releases = [("v1.0.0", index("one")), ("v1.1.0", nested), ("v1.2.0", image("plain"))];
     let estate = estate(&releases);
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     let order = asked(&estate);
     for (tag, content) in &releases {
         let at = |artifact: &ArtifactId| order.iter().position(|other| other == artifact);
@@ -50,9 +50,9 @@ async fn every_manifest_below_a_target_is_pinned_before_it_and_once_i26_i13() {
         assert!(below.iter().all(|part| at(part).is_some_and(|at| at < own)), "{tag}: {order:?}");
     }
     assert_eq!(order.len(), 3 + 2 + 4, "{order:?}");
-    assert!(each(told.targets(), |target| target.protected == Some(true)), "{}", estate.story(&told));
+    assert!(each(reported.targets(), |target| target.protected == Some(true)), "{}", estate.story(&reported));
     let parts: Vec<_> =
-        told.targets().iter().map(|target| target.parts.map(|parts| (parts.below, parts.pinned))).collect();
+        reported.targets().iter().map(|target| target.parts.map(|parts| (parts.below, parts.pinned))).collect();
     assert_eq!(parts, [None, Some((4, 4)), Some((2, 2))]);
     estate.memory.forget_calls();
     let events = estate.events().await;
@@ -67,22 +67,22 @@ async fn what_two_releases_share_is_pinned_once_i26() {
     let shared = image("the same for both");
     let of_both = |own: &str| index_of(vec![shared.clone(), image(own)]);
     let estate = estate(&[("v1.0.0", of_both("one")), ("v1.1.0", of_both("two"))]);
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     let order = asked(&estate);
     assert_eq!(order.iter().filter(|artifact| **artifact == shared.id()).count(), 1);
     assert_eq!(order.len(), 5);
-    assert!(each(told.targets(), |target| target.protected == Some(true)), "{}", estate.story(&told));
+    assert!(each(reported.targets(), |target| target.protected == Some(true)), "{}", estate.story(&reported));
 }
 
 #[tokio::test]
 async fn an_audit_says_what_would_be_pinned_with_its_parts_i26() {
     let estate = estate(&[("v1.0.0", index("one"))]);
-    let told = estate.run(Mode::Audit).await;
-    let parts = told.targets()[0].parts.unwrap();
+    let reported = estate.run(Mode::Audit).await;
+    let parts = reported.targets()[0].parts.unwrap();
     assert_eq!((parts.below, parts.pinned, parts.planned), (2, 0, 2));
-    let [missing] = of(&told, Code::PinMissing)[..] else { panic!("{}", estate.story(&told)) };
+    let [missing] = of(&reported, Code::PinMissing)[..] else { panic!("{}", estate.story(&reported)) };
     assert!(missing.message.contains("2 manifests that belong to it"), "{}", missing.message);
-    assert!(of(&told, Code::PinChildrenUnprotected).is_empty(), "told with its pin: {}", estate.story(&told));
+    assert!(of(&reported, Code::PinChildrenUnprotected).is_empty(), "told with its pin: {}", estate.story(&reported));
     assert_eq!(asked(&estate), []);
 }
 
@@ -94,33 +94,33 @@ async fn an_index_pinned_by_an_older_program_gets_its_children_i26() {
     assert_eq!(asked(&estate), [index("one").id()]);
     estate.memory.forget_calls();
     estate.policy.pins.usual.cover = PinCover::Auto;
-    let told = estate.run(Mode::Audit).await;
-    let [found] = of(&told, Code::PinChildrenUnprotected)[..] else { panic!("{}", estate.story(&told)) };
-    assert_eq!((found.severity, told.targets()[0].protected), (Severity::Medium, Some(false)));
+    let reported = estate.run(Mode::Audit).await;
+    let [found] = of(&reported, Code::PinChildrenUnprotected)[..] else { panic!("{}", estate.story(&reported)) };
+    assert_eq!((found.severity, reported.targets()[0].protected), (Severity::Medium, Some(false)));
     assert!(found.remedy.contains("prodpin enforce"), "{}", found.remedy);
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     assert_eq!(asked(&estate).len(), 2);
-    assert_eq!(told.targets()[0].protected, Some(true), "{}", estate.story(&told));
-    assert!(of(&told, Code::PinChildrenUnprotected).is_empty());
+    assert_eq!(reported.targets()[0].protected, Some(true), "{}", estate.story(&reported));
+    assert!(of(&reported, Code::PinChildrenUnprotected).is_empty());
 }
 
 #[tokio::test]
 async fn a_pin_on_the_index_alone_protects_no_release_i26_k58() {
     let mut estate = estate(&[("v1.0.0", index("one")), ("v1.1.0", image("plain"))]);
     estate.policy.pins.usual = PinTerms { cover: PinCover::Index, ..PinTerms::default() };
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     assert_eq!(asked(&estate).len(), 2);
-    let protected: Vec<_> = told.targets().iter().map(|target| target.protected).collect();
-    assert_eq!(protected, [Some(true), Some(false)], "{}", estate.story(&told));
-    let [found] = of(&told, Code::PinChildrenUnprotected)[..] else { panic!("{}", estate.story(&told)) };
+    let protected: Vec<_> = reported.targets().iter().map(|target| target.protected).collect();
+    assert_eq!(protected, [Some(true), Some(false)], "{}", estate.story(&reported));
+    let [found] = of(&reported, Code::PinChildrenUnprotected)[..] else { panic!("{}", estate.story(&reported)) };
     assert_eq!(found.severity, Severity::High);
     assert!(found.message.contains("cover: index") && found.message.contains("2 manifests below it"), "{found:?}");
     // Pins that were made before the policy said so hold all the same.
     estate.policy.pins.usual.cover = PinCover::Closure;
     estate.enforce().await;
     estate.policy.pins.usual.cover = PinCover::Index;
-    let told = estate.enforce().await;
-    assert!(each(told.targets(), |target| target.protected == Some(true)), "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    assert!(each(reported.targets(), |target| target.protected == Some(true)), "{}", estate.story(&reported));
 }
 
 #[tokio::test]
@@ -131,17 +131,17 @@ async fn a_child_pin_that_is_gone_is_made_again_and_one_that_moved_is_not_i26_i8
     estate.enforce().await;
     estate.memory.delete_tag(REPOSITORY, &pin_tag(&children[0]));
     estate.memory.forget_calls();
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     assert_eq!(asked(&estate), [children[0].clone()]);
-    assert!(each(told.targets(), |target| target.protected == Some(true)), "{}", estate.story(&told));
+    assert!(each(reported.targets(), |target| target.protected == Some(true)), "{}", estate.story(&reported));
 
     estate.memory.move_tag(REPOSITORY, &pin_tag(&children[0]), &image("other").id());
     estate.memory.forget_calls();
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     assert_eq!(asked(&estate), [], "a pin is never moved");
-    let [moved] = of(&told, Code::PinMoved)[..] else { panic!("{}", estate.story(&told)) };
+    let [moved] = of(&reported, Code::PinMoved)[..] else { panic!("{}", estate.story(&reported)) };
     assert_eq!(moved.severity, Severity::Critical);
-    let target = told.targets().iter().find(|target| target.parts.is_some()).unwrap();
+    let target = reported.targets().iter().find(|target| target.parts.is_some()).unwrap();
     assert_eq!(target.protected, Some(false));
 }
 
@@ -156,19 +156,21 @@ async fn a_child_that_cannot_be_pinned_is_told_and_keeps_nothing_else_from_its_p
         } else {
             estate.memory.lose_pin_of(REPOSITORY, &children[0]);
         }
-        let told = estate.enforce().await;
-        let target = told.targets().iter().find(|target| target.rank == Some(2)).unwrap();
-        assert_eq!(target.protected, Some(false), "{}", estate.story(&told));
+        let reported = estate.enforce().await;
+        let target = reported.targets().iter().find(|target| target.rank == Some(2)).unwrap();
+        assert_eq!(target.protected, Some(false), "{}", estate.story(&reported));
         assert!(target.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::PartsUnpinned { .. })));
         if !lost {
             assert_eq!(estate.memory.pins(REPOSITORY).len(), 3, "two of three of the index, and the other release");
             assert_eq!(target.pin, PinReport::Created);
-            let [found] = of(&told, Code::PinChildrenUnprotected)[..] else { panic!("{}", estate.story(&told)) };
+            let [found] = of(&reported, Code::PinChildrenUnprotected)[..] else {
+                panic!("{}", estate.story(&reported))
+            };
             assert_eq!(found.severity, Severity::High);
         }
         // Once it works, the next run makes it whole.
         estate.memory.heal();
-        let told = estate.enforce().await;
-        assert!(each(told.targets(), |target| target.protected == Some(true)), "{}", estate.story(&told));
+        let reported = estate.enforce().await;
+        assert!(each(reported.targets(), |target| target.protected == Some(true)), "{}", estate.story(&reported));
     }
 }

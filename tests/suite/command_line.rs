@@ -87,9 +87,9 @@ fn a_password_among_the_arguments_is_not_said_again_i18() {
     ] {
         for arguments in [&["history", address][..], &["audit", address], &[address], &["check", address]] {
             let output = run(directory.path(), arguments);
-            let told = text(&output.stderr);
-            assert_eq!(code(&output), 2, "{arguments:?}: {told}");
-            assert!(told.contains("[redacted]@") && !told.contains("hunter2"), "{arguments:?}: {told}");
+            let reported = text(&output.stderr);
+            assert_eq!(code(&output), 2, "{arguments:?}: {reported}");
+            assert!(reported.contains("[redacted]@") && !reported.contains("hunter2"), "{arguments:?}: {reported}");
         }
     }
 }
@@ -128,10 +128,10 @@ fn usage_and_policy_errors_exit_with_2() {
     let mut page = String::new();
     for arguments in cases {
         let output = run(directory.path(), arguments);
-        let told = text(&output.stderr);
-        assert_eq!((code(&output), text(&output.stdout).as_str()), (2, ""), "{arguments:?}: {told}");
-        assert!(!told.contains(['\u{1b}', '\u{202e}']), "{told:?}");
-        page.push_str(&format!("prodpin {}\n{told}\n", arguments.join(" ").escape_debug()));
+        let reported = text(&output.stderr);
+        assert_eq!((code(&output), text(&output.stdout).as_str()), (2, ""), "{arguments:?}: {reported}");
+        assert!(!reported.contains(['\u{1b}', '\u{202e}']), "{reported:?}");
+        page.push_str(&format!("prodpin {}\n{reported}\n", arguments.join(" ").escape_debug()));
     }
     insta::assert_snapshot!(page);
 }
@@ -152,9 +152,9 @@ fn report_paths_that_lead_elsewhere_are_refused_before_the_run_f80() {
     }
     for (path, reason) in cases {
         let output = run(directory.path(), &["audit", "r.example/x", "--report", &format!("json={path}")]);
-        let told = text(&output.stderr);
-        assert_eq!(code(&output), 2, "{path}: {told}");
-        assert!(told.contains(reason) && told.lines().count() == 1, "{path}: {told}");
+        let reported = text(&output.stderr);
+        assert_eq!(code(&output), 2, "{path}: {reported}");
+        assert!(reported.contains(reason) && reported.lines().count() == 1, "{path}: {reported}");
     }
     let twice = run(directory.path(), &["audit", "r.example/x", "--report", "json=a", "--report", "csv=./a"]);
     assert!(code(&twice) == 2 && text(&twice.stderr).contains("two reports"), "{}", text(&twice.stderr));

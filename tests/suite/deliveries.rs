@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use prodpin::invocation::{Answer, Delivery, Function, InvocationError, Place, Reply, Trigger, carry_out, time_left};
+use prodpin::invocation::{
+    Answer, Delivery, EventSubject, Function, InvocationError, Reply, Trigger, carry_out, time_left,
+};
 use prodpin::model::{Digest, Pin};
 use prodpin::sources::memory::Content;
 use serde_json::{Value, json};
@@ -48,16 +50,16 @@ fn notification(message: &str) -> String {
     body.to_string()
 }
 
-fn image() -> Place {
-    Place::Repository {
+fn image() -> EventSubject {
+    EventSubject::Repository {
         account: "123456789012".to_owned(),
         region: "us-west-2".to_owned(),
         name: "shop/api".parse().unwrap(),
     }
 }
 
-fn object() -> Place {
-    Place::Object { bucket: "acme-deployments".to_owned(), key: "web shop/1.4.0+b1/bundle.zip".parse().unwrap() }
+fn object() -> EventSubject {
+    EventSubject::Object { bucket: "acme-deployments".to_owned(), key: "web shop/1.4.0+b1/bundle.zip".parse().unwrap() }
 }
 
 fn read(event: &Value) -> Delivery {
@@ -77,8 +79,8 @@ fn an_event_means_the_same_by_itself_and_in_every_message_that_may_carry_it_g150
     for (event, trigger) in cases {
         let direct = read(&sample(event));
         assert_eq!((&direct.trigger, direct.queued), (&trigger, None), "{event}");
-        let told = read(&topic(event));
-        assert_eq!((&told.trigger, told.queued), (&trigger, None), "SNS: {event}");
+        let reported = read(&topic(event));
+        assert_eq!((&reported.trigger, reported.queued), (&trigger, None), "SNS: {event}");
         for body in [event.to_owned(), notification(event)] {
             let queued = read(&queue(&[&body]));
             assert_eq!((&queued.trigger, queued.queued, &queued.refused[..]), (&trigger, Some(1), &[][..]), "{body}");
@@ -155,15 +157,15 @@ fn what_is_no_delivery_is_refused_as_a_whole_and_not_repeated_at_length_f77() {
         (json!({ "source": "aws.\u{1b}[2J\n", "detail-type": "x" }), r"\u{1b}[2J\n"),
     ];
     for (event, reason) in cases {
-        let told = Delivery::read(&event).expect_err(reason).to_string();
-        assert!(told.contains(reason), "{reason}: {told}");
-        assert!(told.len() < 1_000 && !told.contains(['\n', '\u{1b}']), "{reason}: {told}");
+        let reported = Delivery::read(&event).expect_err(reason).to_string();
+        assert!(reported.contains(reason), "{reason}: {reported}");
+        assert!(reported.len() < 1_000 && !reported.contains(['\n', '\u{1b}']), "{reason}: {reported}");
     }
 }
 
 #[test]
 fn a_pin_on_the_digest_that_it_names_is_no_news_and_any_other_is_a17() {
-    let digest = Digest::of(b"a release");
+    let digest = Digest::sha256(b"a release");
     let event = |tag: String, action: &str| {
         let mut event = sample(ECR_PUSH);
         event["detail"]["image-digest"] = json!(digest.to_string());
@@ -171,12 +173,12 @@ fn a_pin_on_the_digest_that_it_names_is_no_news_and_any_other_is_a17() {
         event["detail"]["action-type"] = json!(action);
         event
     };
-    let pin = Pin::of(&digest).to_string();
+    let pin = Pin::for_digest(&digest).to_string();
     assert_eq!(read(&event(pin.clone(), "PUSH")).trigger, Trigger::Pinned);
     let looked_at = Trigger::Happened(vec![image()]);
     assert_eq!(read(&event(pin.clone(), "DELETE")).trigger, looked_at, "a pin that goes");
     assert_eq!(
-        read(&event(Pin::of(&Digest::of(b"another")).to_string(), "PUSH")).trigger,
+        read(&event(Pin::for_digest(&Digest::sha256(b"another")).to_string(), "PUSH")).trigger,
         looked_at,
         "a pin that moves"
     );
@@ -221,9 +223,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 async fn a_batch_with_an_unreadable_message_fails_after_the_others_were_answered() {
     let (_registry, _directory, function) = deployed("").await;
     let error = carry_out(&function, &queue(&[RULE, "Test message."]), MINUTE).await.unwrap_err();
-    let InvocationError::Messages { refused, of: 2, answer: Answer::Ran(told) } = &error else { panic!("{error}") };
-    assert_eq!((refused.len(), told.summary.counts.targets, told.run.complete), (1, 1, true));
-    assert_eq!(error.told(), Some(&**told), "its metrics count");
+    let InvocationError::Messages { refused, of: 2, answer: Answer::Ran(reported) } = &error else { panic!("{error}") };
+    assert_eq!((refused.len(), reported.summary.counts.targets, reported.run.complete), (1, 1, true));
+    assert_eq!(error.reported(), Some(&**reported), "its metrics count");
     let said = error.to_string();
     for part in ["1 of 2 messages", "message m1", "no JSON", "PRODPIN_REPORT_BATCH_ITEM_FAILURES=true"] {
         assert!(said.contains(part), "{part}: {said}");
@@ -237,9 +239,9 @@ async fn a_batch_with_an_unreadable_message_fails_after_the_others_were_answered
 async fn a_mapping_that_heeds_it_is_told_which_messages_to_keep() {
     let (registry, _directory, function) = deployed("true").await;
     let reply = carry_out(&function, &queue(&["Test message.", RULE, "{"]), MINUTE).await.unwrap();
-    let told = serde_json::to_value(&reply).unwrap();
-    assert_eq!(told["batchItemFailures"], json!([{ "itemIdentifier": "m0" }, { "itemIdentifier": "m2" }]));
-    assert_eq!((&told["outcome"], &told["summary"]["targets"]), (&json!("ran"), &json!(1)));
+    let reported = serde_json::to_value(&reply).unwrap();
+    assert_eq!(reported["batchItemFailures"], json!([{ "itemIdentifier": "m0" }, { "itemIdentifier": "m2" }]));
+    assert_eq!((&reported["outcome"], &reported["summary"]["targets"]), (&json!("ran"), &json!(1)));
     // Said, though there be none; and not to who sends no batch.
     let reply = carry_out(&function, &queue(&[S3_TEST]), MINUTE).await.unwrap();
     assert_eq!(serde_json::to_value(&reply).unwrap()["batchItemFailures"], json!([]));

@@ -31,7 +31,7 @@ fn api() -> RepositoryName {
 }
 
 /// What gaps are about and why, without their text.
-fn told(gaps: &[Gap]) -> Vec<(Scope, Cause)> {
+fn reported(gaps: &[Gap]) -> Vec<(Scope, Cause)> {
     gaps.iter().map(|gap| (gap.scope.clone(), gap.cause)).collect()
 }
 

@@ -1,5 +1,5 @@
 //! A small estate for scenarios: a registry in memory, a policy, a ledger in a temporary directory, and the real run
-//! on all of them. What a run says is told back as a few lines of text, with artifacts under the names they were
+//! on all of them. What a run says is reported back as a few lines of text, with artifacts under the names they were
 //! pushed with, so that a golden file reads like a story.
 
 use std::collections::BTreeMap;
@@ -34,14 +34,14 @@ struct Quiet;
 impl Progress for Quiet {}
 
 /// One run: its report's rows, flattened.
-pub(crate) struct Told {
+pub(crate) struct RunResult {
     pub(crate) complete: bool,
     pub(crate) repositories: Vec<RepositoryReport>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) services: ServiceCounts,
 }
 
-impl Told {
+impl RunResult {
     pub(crate) fn codes(&self) -> Vec<String> {
         self.findings.iter().map(|finding| format!("{} {}", finding.severity, finding.code)).collect()
     }
@@ -75,7 +75,7 @@ impl Estate {
             waivers: Vec::new(),
             alerts: Vec::new(),
             security_hub: None,
-            digest: prodpin::model::Digest::of(b"policy"),
+            digest: prodpin::model::Digest::sha256(b"policy"),
             warnings: Vec::new(),
         };
         Self { memory: Memory::new(), policy, directory, names: BTreeMap::new() }
@@ -127,15 +127,15 @@ impl Estate {
         }
     }
 
-    pub(crate) async fn try_run(&self, mode: Mode) -> Result<Told, RunError> {
+    pub(crate) async fn try_run(&self, mode: Mode) -> Result<RunResult, RunError> {
         let patterns = ["shop/*"];
         let source =
             if mode == Mode::Enforce { self.memory.writable(patterns) } else { self.memory.read_only(patterns) };
         self.try_run_on(mode, source.unwrap()).await
     }
 
-    async fn try_run_on(&self, mode: Mode, source: Source) -> Result<Told, RunError> {
-        Ok(told(&self.try_report(mode, source, &[]).await?))
+    async fn try_run_on(&self, mode: Mode, source: Source) -> Result<RunResult, RunError> {
+        Ok(reported(&self.try_report(mode, source, &[]).await?))
     }
 
     /// A run's report as it is, about these repositories only if any are named.
@@ -161,12 +161,12 @@ impl Estate {
         run_on(&self.policy, sources, &options, Arc::new(Quiet)).await
     }
 
-    pub(crate) async fn run(&self, mode: Mode) -> Told {
+    pub(crate) async fn run(&self, mode: Mode) -> RunResult {
         self.try_run(mode).await.unwrap()
     }
 
     /// A run on another source under the same policy and ledger.
-    pub(crate) async fn run_on(&self, mode: Mode, source: Source) -> Told {
+    pub(crate) async fn run_on(&self, mode: Mode, source: Source) -> RunResult {
         self.try_run_on(mode, source).await.unwrap()
     }
 
@@ -215,7 +215,7 @@ impl Estate {
         self.directory.path().join("ledger")
     }
 
-    pub(crate) async fn enforce(&self) -> Told {
+    pub(crate) async fn enforce(&self) -> RunResult {
         self.run(Mode::Enforce).await
     }
 
@@ -241,10 +241,10 @@ impl Estate {
     }
 
     /// A run as a story.
-    pub(crate) fn story(&self, told: &Told) -> String {
+    pub(crate) fn story(&self, reported: &RunResult) -> String {
         let mut text = String::new();
-        writeln!(text, "complete: {}", told.complete).unwrap();
-        for repository in &told.repositories {
+        writeln!(text, "complete: {}", reported.complete).unwrap();
+        for repository in &reported.repositories {
             let rollback = &repository.rollback;
             writeln!(
                 text,
@@ -262,7 +262,7 @@ impl Estate {
                 writeln!(text, "  {}", target_line(target)).unwrap();
             }
         }
-        for finding in &told.findings {
+        for finding in &reported.findings {
             let about = finding.reference.as_deref().unwrap_or("-");
             writeln!(text, "{} {} [{about}] {} → {}", finding.severity, finding.code, finding.message, finding.remedy)
                 .unwrap();
@@ -317,12 +317,12 @@ fn name(artifact: Option<&ArtifactId>) -> String {
     artifact.map_or("-".to_owned(), ToString::to_string)
 }
 
-pub(crate) fn told(report: &Report) -> Told {
+pub(crate) fn reported(report: &Report) -> RunResult {
     let (mut repositories, mut findings) = (Vec::new(), Vec::new());
     for row in report.body.rows() {
         let row = row.unwrap();
         repositories.extend(row.repository);
         findings.extend(row.findings);
     }
-    Told { complete: report.run.complete, repositories, findings, services: report.summary.services }
+    RunResult { complete: report.run.complete, repositories, findings, services: report.summary.services }
 }

@@ -1,11 +1,11 @@
-//! `prodpin forecast`: what is told before a rule acts, in every format, and what is left untouched by telling it.
+//! `prodpin forecast`: what is reported before a rule acts, in every format, and what is left untouched by telling it.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use prodpin::decide::forecast::TriedRules;
 use prodpin::model::{Cause, Effect, Gap, Scope, Setting, Severity};
-use prodpin::outcome::forecast::{Fate, Preview, RepositoryForecast, RulesFound};
+use prodpin::outcome::forecast::{Preview, RepositoryForecast, RulesFound, TargetOutlook};
 use prodpin::report::forecast::{ForecastFormat, render};
 use prodpin::report::render::Style;
 use prodpin::run::{Forecast, ForecastOptions, Wanted};
@@ -53,9 +53,9 @@ async fn what_is_lost_is_told_with_date_rule_and_remedy() {
     let at = "2126-01-01T00:00:00Z".parse().unwrap();
     let forecast = estate.forecast(ForecastOptions { as_of: Some(at), ..ForecastOptions::default() }).await;
     let row = only(&forecast);
-    assert!(each(row.targets.iter(), |target| target.fate == Some(Fate::Gone)));
+    assert!(each(row.targets.iter(), |target| target.outlook == Some(TargetOutlook::Gone)));
     assert_eq!(row.others.unwrap().now.deleted, 3, "two development images, and the one without a tag");
-    assert_eq!(forecast.report.summary.severities.of(Severity::High), 3);
+    assert_eq!(forecast.report.summary.severities.with_severity(Severity::High), 3);
     insta::assert_snapshot!("forecast_table", shown(&estate, &forecast, ForecastFormat::Table));
     insta::assert_snapshot!("forecast_markdown", shown(&estate, &forecast, ForecastFormat::Markdown));
     insta::assert_snapshot!("forecast_json", shown(&estate, &forecast, ForecastFormat::Json));
@@ -66,14 +66,14 @@ async fn what_only_a_pin_would_save_is_told_so() {
     let estate = Estate::in_ecr(2, "2020-01-01", lifecycle(&[claim(), rule(2, "v*", "sinceImagePushed", 30)]));
     let at = Some("2126-01-01T00:00:00Z".parse().unwrap());
     let before = estate.forecast(ForecastOptions { as_of: at, ..ForecastOptions::default() }).await;
-    assert!(each(only(&before).targets.iter(), |target| target.fate == Some(Fate::LostUnlessPinned)));
-    assert_eq!(before.report.summary.severities.of(Severity::Critical), 2);
+    assert!(each(only(&before).targets.iter(), |target| target.outlook == Some(TargetOutlook::LostUnlessPinned)));
+    assert_eq!(before.report.summary.severities.with_severity(Severity::Critical), 2);
     estate.enforce().await;
     let after = estate.forecast(ForecastOptions { as_of: at, ..ForecastOptions::default() }).await;
-    assert!(each(only(&after).targets.iter(), |target| target.fate == Some(Fate::Stays)));
+    assert!(each(only(&after).targets.iter(), |target| target.outlook == Some(TargetOutlook::Stays)));
     assert_eq!(after.report.summary.threatened, 0);
-    let told = [&before, &after].map(|forecast| shown(&estate, forecast, ForecastFormat::Table));
-    insta::assert_snapshot!(told.join("--- after enforce\n"));
+    let reported = [&before, &after].map(|forecast| shown(&estate, forecast, ForecastFormat::Table));
+    insta::assert_snapshot!(reported.join("--- after enforce\n"));
 }
 
 /// A forecast must not leave anything behind, and needs no ledger (F63).
@@ -94,17 +94,17 @@ async fn what_is_not_known_is_never_spared_a54() {
     let unread = Estate::in_ecr(2, "2026-01-01", EcrTerms { lifecycle: Setting::Unknown, ..EcrTerms::default() });
     let plain = Estate::with_releases(2);
     let unset = Estate::in_ecr(2, "2026-01-01", EcrTerms::default());
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for (estate, complete) in [(&unread, false), (&plain, true), (&unset, true)] {
         let forecast = estate.forecast(ForecastOptions::default()).await;
         assert_eq!(forecast.report.section.complete, complete);
-        told.push(shown(estate, &forecast, ForecastFormat::Table));
+        reported.push(shown(estate, &forecast, ForecastFormat::Table));
         if !std::ptr::eq(estate, &raw const unset) {
-            let page = told.last().unwrap();
+            let page = reported.last().unwrap();
             assert!(!page.to_lowercase().contains("spared") && !page.contains("safe.\n\nSPARED"), "{page}");
         }
     }
-    insta::assert_snapshot!(told.join("--- another estate\n"));
+    insta::assert_snapshot!(reported.join("--- another estate\n"));
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn what_is_recommended_makes_pins_hold() {
     assert_eq!(estate.forecast(ForecastOptions::default()).await.report.summary.threatened, 5);
 }
 
-/// Whatever stands in a rule, a tag or an answer, the terminal is told nothing by it (I19, F74).
+/// Whatever stands in a rule, a tag or an answer, the terminal is reported nothing by it (I19, F74).
 #[tokio::test]
 async fn hostile_text_reaches_no_terminal_i19() {
     let text = lifecycle(&[rule(1, "v*", "sinceImagePushed", 30).replace("\"expire\"", "\"\\u001b[2Jgone\\u202e\"")]);

@@ -22,7 +22,7 @@ sources:
 production: [{ tags: [\"v*\"] }]
 ";
 
-struct Told {
+struct RecordedRuns {
     directory: tempfile::TempDir,
 }
 
@@ -30,10 +30,10 @@ fn key(source: &str, name: &str) -> RepositoryKey {
     RepositoryKey { source: source.parse().unwrap(), name: name.parse().unwrap() }
 }
 
-impl Told {
+impl RecordedRuns {
     async fn new() -> Self {
-        let told = Self { directory: tempfile::tempdir().unwrap() };
-        std::fs::write(told.path().join("prodpin.yaml"), POLICY).unwrap();
+        let reported = Self { directory: tempfile::tempdir().unwrap() };
+        std::fs::write(reported.path().join("prodpin.yaml"), POLICY).unwrap();
         let (api, spare) = (key("shop", "shop/api"), key("spare", "shop/api"));
         let bundle = key("bundles", "Shop");
         let via = || "kubernetes prod".into();
@@ -65,10 +65,10 @@ impl Told {
             vec![entry(4, &api, Event::TagRecreated { tag: tag("v1"), artifact: artifact("a") })],
         ];
         for (run, entries) in (1..).zip(runs) {
-            let ledger = Ledger::open(&told.location(), Access::Write).await.unwrap();
+            let ledger = Ledger::open(&reported.location(), Access::Write).await.unwrap();
             ledger.commit([entries, vec![source_record(run), run_record(run)]].concat()).await.unwrap();
         }
-        told
+        reported
     }
 
     fn path(&self) -> &Path {
@@ -94,48 +94,48 @@ impl Told {
 
     fn refuse(&self, arguments: &[&str], code: i32) -> String {
         let output = self.run(arguments);
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{arguments:?}: {told}");
-        told
+        let reported = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{arguments:?}: {reported}");
+        reported
     }
 }
 
 #[tokio::test]
 async fn a_timeline_tells_when_from_to_and_who_saw_it() {
-    let told = Told::new().await;
-    insta::assert_snapshot!(told.tell(&["r.example/shop/api:latest"]));
+    let reported = RecordedRuns::new().await;
+    insta::assert_snapshot!(reported.tell(&["r.example/shop/api:latest"]));
 }
 
 #[tokio::test]
 async fn every_form_of_a_reference_leads_to_its_repository() {
-    let told = Told::new().await;
+    let reported = RecordedRuns::new().await;
     let digest = artifact("b").to_string();
-    let whole = told.tell(&["r.example/shop/api"]);
+    let whole = reported.tell(&["r.example/shop/api"]);
     assert!(whole.contains("v1 created again") && whole.contains("latest moved") && whole.contains("kubernetes prod"));
-    assert_eq!(told.tell(&["shop/shop/api"]), whole);
-    assert_eq!(told.tell(&["r.example:443/shop/api"]), whole);
-    let latest = told.tell(&["r.example/shop/api:latest"]);
-    assert_eq!(told.tell(&["shop/shop/api:latest"]), latest);
-    // Two sources have it: both are told.
-    let both = told.tell(&["shop/api:latest"]);
+    assert_eq!(reported.tell(&["shop/shop/api"]), whole);
+    assert_eq!(reported.tell(&["r.example:443/shop/api"]), whole);
+    let latest = reported.tell(&["r.example/shop/api:latest"]);
+    assert_eq!(reported.tell(&["shop/shop/api:latest"]), latest);
+    // Two sources have it: both are reported.
+    let both = reported.tell(&["shop/api:latest"]);
     assert!(both.starts_with(&latest) && both.contains("spare/shop/api"), "{both}");
-    assert!(told.tell(&["spare.example:8443/shop/api:latest"]).starts_with("spare/shop/api"));
+    assert!(reported.tell(&["spare.example:8443/shop/api:latest"]).starts_with("spare/shop/api"));
     // Bytes, with and without a tag, and by themselves.
     for reference in ["r.example/shop/api@", "shop/shop/api@", "r.example/shop/api:latest@"] {
-        let of_bytes = told.tell(&[&format!("{reference}{digest}")]);
+        let of_bytes = reported.tell(&[&format!("{reference}{digest}")]);
         assert!(of_bytes.contains("moved") && !of_bytes.contains("v1"), "{of_bytes}");
     }
     for reference in ["s3://acme/Shop/1/bundle.zip", "Shop:Shop/1/bundle.zip", "bundles/Shop:Shop/1/bundle.zip"] {
-        assert!(told.tell(&[reference]).contains("first seen"), "{reference}");
+        assert!(reported.tell(&[reference]).contains("first seen"), "{reference}");
     }
-    let json: Value = serde_json::from_str(&told.tell(&["shop/api:latest", "--json"])).unwrap();
+    let json: Value = serde_json::from_str(&reported.tell(&["shop/api:latest", "--json"])).unwrap();
     assert_eq!(json.as_array().unwrap().len(), 4);
     assert_eq!((&json[1]["in_production"], &json[1]["event"]["type"]), (&true.into(), &"tag-moved".into()));
 }
 
 #[tokio::test]
 async fn a_tag_is_resolved_as_of_any_time_and_absence_is_no_deletion_i4() {
-    let told = Told::new().await;
+    let reported = RecordedRuns::new().await;
     let moment = |second| at(second).to_string();
     for (reference, second, expected) in [
         ("shop/shop/api:latest", 0, "had not been seen yet"),
@@ -145,15 +145,15 @@ async fn a_tag_is_resolved_as_of_any_time_and_absence_is_no_deletion_i4() {
         ("shop/shop/api:v1", 3, "was deleted"),
         ("shop/shop/api:v1", 4, &format!("pointed at {}", artifact("a"))),
     ] {
-        let answer = told.tell(&[reference, "--at", &moment(second)]);
+        let answer = reported.tell(&[reference, "--at", &moment(second)]);
         assert!(answer.contains(expected), "{answer}");
     }
-    let later = told.tell(&["shop/shop/api:latest", "--at", &moment(3600)]);
+    let later = reported.tell(&["shop/shop/api:latest", "--at", &moment(3600)]);
     assert!(later.contains("the ledger ends at"), "what came after is not known: {later}");
     let day = moment(0).split('T').next().unwrap().to_owned();
-    assert!(told.tell(&["shop/shop/api:latest", "--at", &day]).contains(&artifact("c").to_string()));
+    assert!(reported.tell(&["shop/shop/api:latest", "--at", &day]).contains(&artifact("c").to_string()));
     // Of a repository, every tag; of two sources, both; as one document.
-    let all: Value = serde_json::from_str(&told.tell(&["shop/api", "--at", &moment(3), "--json"])).unwrap();
+    let all: Value = serde_json::from_str(&reported.tell(&["shop/api", "--at", &moment(3), "--json"])).unwrap();
     let status: Vec<_> = all.as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
     assert_eq!(status, ["present", "deleted", "present"]);
     assert_eq!(all[0]["ledger_sequence"], 3);
@@ -161,24 +161,24 @@ async fn a_tag_is_resolved_as_of_any_time_and_absence_is_no_deletion_i4() {
 
 #[tokio::test]
 async fn what_is_not_known_is_told_with_the_next_step() {
-    let told = Told::new().await;
-    let unknown = told.refuse(&["r.example/shop/api:v9"], 1);
+    let reported = RecordedRuns::new().await;
+    let unknown = reported.refuse(&["r.example/shop/api:v9"], 1);
     assert!(
         unknown.contains("it knows latest, v1") && unknown.contains("`prodpin history shop/shop/api`"),
         "{unknown}"
     );
-    let unknown = told.refuse(&["r.example/shop/web:v1"], 1);
+    let unknown = reported.refuse(&["r.example/shop/web:v1"], 1);
     assert!(unknown.contains("nothing about shop/shop/web"), "{unknown}");
     for stranger in ["nginx", "other.example/shop/api:1", "shop/web:latest", "spare.example/shop/api", "s3://b/x"] {
-        let refused = told.refuse(&[stranger], 2);
+        let refused = reported.refuse(&[stranger], 2);
         assert!(refused.contains("the policy has bundles, shop, spare"), "{refused}");
     }
-    let refused = told.refuse(&["shop/api:latest", "--at", "yesterday"], 2);
+    let refused = reported.refuse(&["shop/api:latest", "--at", "yesterday"], 2);
     assert!(refused.contains("2026-11-23T03:15:00Z"), "{refused}");
     let bytes = format!("r.example/shop/api@{}", artifact("none"));
-    assert!(told.refuse(&[&bytes], 1).contains("nothing about"));
+    assert!(reported.refuse(&[&bytes], 1).contains("nothing about"));
     for export in ["csv", "xlsx=a", "csv=", "parquet=no/such/folder/x"] {
-        told.refuse(&["--export", export], 2);
+        reported.refuse(&["--export", export], 2);
     }
 }
 
@@ -193,10 +193,10 @@ fn cell<'r>(row: &'r Row, name: &str) -> &'r Field {
 
 #[tokio::test]
 async fn the_whole_ledger_is_a_table_of_typed_columns_that_says_what_the_entries_say() {
-    let told = Told::new().await;
-    told.tell(&["--export", "parquet=ledger.parquet"]);
-    told.tell(&["--export", "csv=ledger.csv"]);
-    let file = told.path().join("ledger.parquet");
+    let reported = RecordedRuns::new().await;
+    reported.tell(&["--export", "parquet=ledger.parquet"]);
+    reported.tell(&["--export", "csv=ledger.csv"]);
+    let file = reported.path().join("ledger.parquet");
     let reader = SerializedFileReader::new(File::open(&file).unwrap()).unwrap();
     let metadata = reader.metadata();
     let column = |name: &str| {
@@ -217,9 +217,9 @@ async fn the_whole_ledger_is_a_table_of_typed_columns_that_says_what_the_entries
         assert!(chunk.encodings().any(|encoding| encoding == Encoding::RLE_DICTIONARY), "{chunk:?}");
     }
 
-    let ledger = Ledger::open(&told.location(), Access::Read).await.unwrap();
+    let ledger = Ledger::open(&reported.location(), Access::Read).await.unwrap();
     let rows = rows(&file);
-    let mut csv = csv::Reader::from_path(told.path().join("ledger.csv")).unwrap();
+    let mut csv = csv::Reader::from_path(reported.path().join("ledger.csv")).unwrap();
     let headers: Vec<String> = csv.headers().unwrap().iter().map(str::to_owned).collect();
     let names: Vec<&String> = rows[0].get_column_iter().map(|(name, _)| name).collect();
     assert_eq!(names, headers.iter().collect::<Vec<_>>());
@@ -251,20 +251,22 @@ async fn the_whole_ledger_is_a_table_of_typed_columns_that_says_what_the_entries
 
 #[tokio::test]
 async fn groups_of_rows_have_an_end_and_nothing_is_lost_between_them_i20() {
-    let told = Told { directory: tempfile::tempdir().unwrap() };
-    std::fs::write(told.path().join("prodpin.yaml"), POLICY).unwrap();
+    let reported = RecordedRuns { directory: tempfile::tempdir().unwrap() };
+    std::fs::write(reported.path().join("prodpin.yaml"), POLICY).unwrap();
     // Nothing yet: the columns are there all the same.
-    told.tell(&["--export", "parquet=none.parquet"]);
-    assert_eq!(rows(&told.path().join("none.parquet")).len(), 0);
-    assert!(told.tell(&["--export", "csv=-"]).starts_with("entry,sequence,seen_at,run,source,repository,event,tag,"));
+    reported.tell(&["--export", "parquet=none.parquet"]);
+    assert_eq!(rows(&reported.path().join("none.parquet")).len(), 0);
+    assert!(
+        reported.tell(&["--export", "csv=-"]).starts_with("entry,sequence,seen_at,run,source,repository,event,tag,")
+    );
 
-    let ledger = Ledger::open(&told.location(), Access::Write).await.unwrap();
+    let ledger = Ledger::open(&reported.location(), Access::Write).await.unwrap();
     // Long names, so that few rows weigh as much as many.
     let (repository, long) = (key("shop", &format!("shop/{}", "r".repeat(200))), "t".repeat(500));
     let entries = (0..20_000).map(|n| tag_seen(1, &repository, &format!("{long}{n}"), "a"));
     ledger.commit(entries.collect()).await.unwrap();
-    told.tell(&["--export", "parquet=ledger.parquet"]);
-    let file = told.path().join("ledger.parquet");
+    reported.tell(&["--export", "parquet=ledger.parquet"]);
+    let file = reported.path().join("ledger.parquet");
     let reader = SerializedFileReader::new(File::open(&file).unwrap()).unwrap();
     let groups: Vec<i64> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
     assert!(groups.len() > 1 && groups.iter().sum::<i64>() == 20_000, "{groups:?}");
@@ -274,15 +276,15 @@ async fn groups_of_rows_have_an_end_and_nothing_is_lost_between_them_i20() {
         assert_eq!(cell(row, "entry"), &Field::Long(n as i64));
     }
     // Through a pipe, it is the same file.
-    assert_eq!(told.run(&["--export", "parquet=-"]).stdout, std::fs::read(&file).unwrap());
+    assert_eq!(reported.run(&["--export", "parquet=-"]).stdout, std::fs::read(&file).unwrap());
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn an_export_takes_the_place_of_neither_ledger_nor_policy_nor_through_a_link_f80() {
-    let told = Told::new().await;
-    std::fs::write(told.path().join("old.csv"), "old").unwrap();
-    std::os::unix::fs::symlink("old.csv", told.path().join("link.csv")).unwrap();
+    let reported = RecordedRuns::new().await;
+    std::fs::write(reported.path().join("old.csv"), "old").unwrap();
+    std::os::unix::fs::symlink("old.csv", reported.path().join("link.csv")).unwrap();
     for (format, file, why) in [
         ("csv", "link.csv", "symbolic link"),
         ("parquet", "link.csv", "symbolic link"),
@@ -292,13 +294,13 @@ async fn an_export_takes_the_place_of_neither_ledger_nor_policy_nor_through_a_li
         ("csv", "prodpin-ledger.key", "signing key"),
         ("csv", "../x.csv", "'..'"),
     ] {
-        let refused = told.refuse(&["--export", &format!("{format}={file}")], 2);
+        let refused = reported.refuse(&["--export", &format!("{format}={file}")], 2);
         assert!(refused.contains(why), "{file}: {refused}");
     }
     // Of the ledger that is asked for, and not only of the policy's.
-    let refused = told.refuse(&["--ledger", "prodpin-ledger", "--export", "csv=prodpin-ledger/x.csv"], 2);
+    let refused = reported.refuse(&["--ledger", "prodpin-ledger", "--export", "csv=prodpin-ledger/x.csv"], 2);
     assert!(refused.contains("lies in the ledger"), "{refused}");
-    assert_eq!(std::fs::read(told.path().join("old.csv")).unwrap(), b"old");
-    told.tell(&["--export", "csv=old.csv"]);
-    assert!(std::fs::read_to_string(told.path().join("old.csv")).unwrap().starts_with("entry,"));
+    assert_eq!(std::fs::read(reported.path().join("old.csv")).unwrap(), b"old");
+    reported.tell(&["--export", "csv=old.csv"]);
+    assert!(std::fs::read_to_string(reported.path().join("old.csv")).unwrap().starts_with("entry,"));
 }

@@ -121,7 +121,7 @@ pub(crate) fn hostile(text: &str) -> Report {
         Row { repository: None, findings: vec![finding(Severity::Low, Code::InventoryIncomplete, None, text, text)] };
     let mut run = run(Mode::Audit, false, true);
     run.ledger =
-        Some(LedgerSection { unanchored: Some(details()), ..LedgerSection::of(1, details(), Some(details())) });
+        Some(LedgerSection { unanchored: Some(details()), ..LedgerSection::new(1, details(), Some(details())) });
     report(run, rows.chain([loose]))
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use prodpin::invocation::{Answer, Function, InvocationError, Manual, Place, Told, Trigger, Wanted, carry_out, wanted};
+use prodpin::invocation::{
+    Answer, EventSubject, Function, InvocationError, Manual, RunSummary, Trigger, Wanted, carry_out, wanted,
+};
 use prodpin::model::{Mode, RepositoryKey};
 use prodpin::policy::{Policy, parse};
 use prodpin::run::Shard;
@@ -26,7 +28,7 @@ fn documented_events_are_read_g150_a41_b80() {
     for event in [include_str!("events/rule.json"), include_str!("events/scheduler.json")] {
         assert_eq!(Trigger::read(&sample(event)), Ok(Trigger::Schedule), "{event}");
     }
-    let image = Place::Repository {
+    let image = EventSubject::Repository {
         account: "123456789012".to_owned(),
         region: "us-west-2".to_owned(),
         name: "shop/api".parse().unwrap(),
@@ -35,8 +37,10 @@ fn documented_events_are_read_g150_a41_b80() {
     for event in [include_str!("events/ecr-push.json"), include_str!("events/ecr-delete.json")] {
         assert_eq!(Trigger::read(&sample(event)), Ok(Trigger::Happened(vec![image.clone()])), "{event}");
     }
-    let object =
-        Place::Object { bucket: "acme-deployments".to_owned(), key: "web shop/1.4.0+b1/bundle.zip".parse().unwrap() };
+    let object = EventSubject::Object {
+        bucket: "acme-deployments".to_owned(),
+        key: "web shop/1.4.0+b1/bundle.zip".parse().unwrap(),
+    };
     // The bus writes keys as they are, notifications as in a form (B80).
     for event in [
         include_str!("events/s3-bus.json"),
@@ -88,8 +92,11 @@ fn what_is_not_understood_is_an_error_that_says_what_it_is() {
         (notification(&|event| event["Records"][0]["s3"]["bucket"] = json!("x")), "bucket is missing"),
     ];
     for (event, reason) in cases {
-        let told = Trigger::read(&event).expect_err(reason).to_string();
-        assert!(told.contains(reason) && told.contains("the function takes scheduled events"), "{event}: {told}");
+        let reported = Trigger::read(&event).expect_err(reason).to_string();
+        assert!(
+            reported.contains(reason) && reported.contains("the function takes scheduled events"),
+            "{event}: {reported}"
+        );
     }
 }
 
@@ -168,9 +175,9 @@ impl Deployed {
         Self { registry, pusher, function, directory }
     }
 
-    async fn ask(&self, event: Value) -> Told {
+    async fn ask(&self, event: Value) -> RunSummary {
         match carry_out(&self.function, &event, MINUTE).await.unwrap().answer {
-            Answer::Ran(told) => *told,
+            Answer::Ran(reported) => *reported,
             Answer::Nothing { reason } => panic!("{reason}"),
         }
     }
@@ -199,17 +206,17 @@ async fn only_the_named_repository_is_read_and_a_moved_tag_is_in_the_answer() {
 
     deployed.pusher.push("shop/api", "v1.1.0", &Content::from("an implant")).await;
     deployed.registry.forget_requests();
-    let told = deployed.ask(json!({ "repository": "shop/api" })).await;
+    let reported = deployed.ask(json!({ "repository": "shop/api" })).await;
     let mut asked = deployed.repositories_asked();
     // What the registry is, is asked of the registry.
     asked.retain(|name| !name.starts_with('_'));
     assert_eq!(asked, ["shop/api"], "nothing else, not even the catalog");
-    assert_eq!(told.run.scope.repositories, ["shop/shop/api"]);
-    assert!(told.run.complete);
-    let found = serde_json::to_value(&told.findings).unwrap();
+    assert_eq!(reported.run.scope.repositories, ["shop/shop/api"]);
+    assert!(reported.run.complete);
+    let found = serde_json::to_value(&reported.findings).unwrap();
     assert_eq!((&found[0]["code"], &found[0]["repository"]), (&json!("tag-moved"), &json!("shop/shop/api")));
     // The report is where the answer says.
-    let place = told.report.unwrap();
+    let place = reported.report.unwrap();
     assert!(std::path::Path::new(&place).is_file(), "{place}");
     assert!(place.starts_with(deployed.directory.path().to_str().unwrap()), "{place}");
 
@@ -258,8 +265,8 @@ async fn an_event_asks_for_no_more_than_the_function_was_made_for() {
     let refused = carry_out(&deployed.function, &json!({ "mode": "enforce" }), MINUTE).await.unwrap_err();
     assert!(refused.to_string().contains("does not pin"), "{refused}");
     assert_eq!(deployed.registry.requests(), [], "refused before anything is asked");
-    let told = deployed.ask(json!({ "mode": "enforce-dry-run", "source": "shop" })).await;
-    assert_eq!((told.run.mode, told.summary.counts.protected), (Mode::EnforceDryRun, 0));
+    let reported = deployed.ask(json!({ "mode": "enforce-dry-run", "source": "shop" })).await;
+    assert_eq!((reported.run.mode, reported.summary.counts.protected), (Mode::EnforceDryRun, 0));
 }
 
 #[tokio::test]
@@ -285,12 +292,12 @@ async fn a_registry_that_hangs_is_told_before_the_time_is_up_f89() {
     let function = Function::from_environment(&environment).unwrap();
     let began = std::time::Instant::now();
     let left = Duration::from_secs(6);
-    // Nobody waits for the answer to a schedule: it must fail. Who asked by hand about one repository is told.
+    // Nobody waits for the answer to a schedule: it must fail. Who asked by hand about one repository is reported.
     let error = carry_out(&function, &sample(include_str!("events/rule.json")), left).await.unwrap_err();
     assert!(began.elapsed() < left * 85 / 100, "{:?}", began.elapsed());
-    assert!(matches!(&error, InvocationError::Incomplete(told) if told.report.is_some()), "{error}");
+    assert!(matches!(&error, InvocationError::Incomplete(reported) if reported.report.is_some()), "{error}");
     let answer = carry_out(&function, &json!({ "repository": "shop/api" }), left).await.unwrap().answer;
-    assert!(matches!(answer, Answer::Ran(told) if !told.run.complete));
+    assert!(matches!(answer, Answer::Ran(reported) if !reported.run.complete));
     // A share is what a schedule asks for.
     let error = carry_out(&function, &json!({ "shard": "0/1" }), left).await.unwrap_err();
     assert!(matches!(&error, InvocationError::Incomplete(_)), "{error}");
@@ -341,7 +348,8 @@ async fn metrics_are_pushed_where_a_collector_is_named_and_only_those_of_the_est
     let receiver = crate::alerts::Receiver::start(&[200]).await;
     let mut deployed = Deployed::new("audit").await;
     let endpoint = receiver.url.clone();
-    let collector = Collector::of(&|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
+    let collector =
+        Collector::from_variables(&|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
     deployed.function.collector = collector.unwrap().map(std::sync::Arc::new);
     deployed.ask(json!({ "repository": "shop/api" })).await;
     assert_eq!(receiver.take().len(), 0, "one repository's figures would make the estate's graph jump");
@@ -356,10 +364,11 @@ async fn a_collector_that_hangs_costs_no_answer_f89() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let mut deployed = Deployed::new("audit").await;
-    let collector = Collector::of(&|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
+    let collector =
+        Collector::from_variables(&|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
     deployed.function.collector = collector.unwrap().map(std::sync::Arc::new);
     let (began, left) = (std::time::Instant::now(), Duration::from_secs(5));
     let reply = carry_out(&deployed.function, &sample(include_str!("events/rule.json")), left).await.unwrap();
-    assert!(matches!(reply.answer, Answer::Ran(told) if told.run.complete));
+    assert!(matches!(reply.answer, Answer::Ran(reported) if reported.run.complete));
     assert!(began.elapsed() < left, "{:?}", began.elapsed());
 }

@@ -11,7 +11,7 @@ use prodpin::policy::SignalConfig;
 use prodpin::run::{Progress, ReadyOptions, RunOptions, Stop, ready_on, run_on};
 use prodpin::sources::Source;
 
-use crate::estate::{Estate, Told, tags, told};
+use crate::estate::{Estate, RunResult, reported, tags};
 use crate::lying_registry::paced;
 use crate::signals::api_server::{ApiServer, PODS};
 use crate::signals::cluster;
@@ -20,15 +20,15 @@ use crate::support::each;
 struct Quiet;
 impl Progress for Quiet {}
 
-async fn within(estate: &Estate, stop: Stop) -> Told {
+async fn within(estate: &Estate, stop: Stop) -> RunResult {
     within_seen(estate, stop, Arc::new(Quiet)).await
 }
 
-async fn within_seen(estate: &Estate, stop: Stop, progress: Arc<dyn Progress>) -> Told {
+async fn within_seen(estate: &Estate, stop: Stop, progress: Arc<dyn Progress>) -> RunResult {
     seen_on(estate, estate.memory.writable(["shop/*"]).unwrap(), stop, progress).await
 }
 
-async fn seen_on(estate: &Estate, source: Source, stop: Stop, progress: Arc<dyn Progress>) -> Told {
+async fn seen_on(estate: &Estate, source: Source, stop: Stop, progress: Arc<dyn Progress>) -> RunResult {
     let mode = if source.protector.is_some() { Mode::Enforce } else { Mode::Audit };
     let sources = BTreeMap::from([("shop".parse().unwrap(), source)]);
     let options = RunOptions {
@@ -40,7 +40,7 @@ async fn seen_on(estate: &Estate, source: Source, stop: Stop, progress: Arc<dyn 
         deadline: None,
         stop,
     };
-    told(&run_on(&estate.policy, sources, &options, progress).await.unwrap())
+    reported(&run_on(&estate.policy, sources, &options, progress).await.unwrap())
 }
 
 #[tokio::test]
@@ -50,14 +50,14 @@ async fn a_signal_that_hangs_costs_its_share_and_every_repository_is_decided_f13
     server.world().silent = Some(PODS.to_owned());
     estate.policy.signals = vec![SignalConfig::Kubernetes(cluster(&server))];
     let began = Instant::now();
-    let told = within(&estate, Stop::default().with_deadline(Some(Duration::from_secs(6)))).await;
+    let reported = within(&estate, Stop::default().with_deadline(Some(Duration::from_secs(6)))).await;
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
-    assert_eq!((told.complete, told.targets().len()), (false, 3), "decided with the gap");
-    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "and pinned");
+    assert_eq!((reported.complete, reported.targets().len()), (false, 3), "decided with the gap");
+    assert!(each(reported.targets().iter(), |target| target.protected == Some(true)), "and pinned");
     let of_signal = |finding: &prodpin::model::Finding| {
         finding.code == Code::InventoryIncomplete && finding.message.contains("kubernetes")
     };
-    assert!(told.findings.iter().any(of_signal), "{:?}", told.findings);
+    assert!(reported.findings.iter().any(of_signal), "{:?}", reported.findings);
 }
 
 /// The cluster is busy until a repository was found.
@@ -74,11 +74,11 @@ async fn sources_are_listed_while_signals_are_asked_f134_i28() {
     let server = ApiServer::start().await;
     server.world().down = Some((PODS.to_owned(), StatusCode::TOO_MANY_REQUESTS, "1", usize::MAX));
     estate.policy.signals = vec![SignalConfig::Kubernetes(cluster(&server))];
-    let told = within_seen(&estate, Stop::default(), Arc::new(Relieves(server.clone()))).await;
+    let reported = within_seen(&estate, Stop::default(), Arc::new(Relieves(server.clone()))).await;
     assert_eq!(server.world().down, None, "listed before the cluster was read");
     let refused = |finding: &&prodpin::model::Finding| finding.message.contains("429");
-    assert_eq!(told.findings.iter().find(refused), None, "and read as soon as it let itself be read");
-    assert_eq!(told.targets().len(), 1);
+    assert_eq!(reported.findings.iter().find(refused), None, "and read as soon as it let itself be read");
+    assert_eq!(reported.targets().len(), 1);
 }
 
 /// Many more repositories than are in flight, of a registry that answers at once, and a cluster that answers later: whoever
@@ -91,11 +91,11 @@ async fn a_cluster_that_answers_after_the_list_stops_nothing_f134_i28() {
     let busy = || server.world().down = Some((PODS.to_owned(), StatusCode::TOO_MANY_REQUESTS, "1", usize::MAX));
     busy();
     let stop = Stop::default().with_deadline(Some(Duration::from_secs(60)));
-    let told = seen_on(&estate, paced(40, usize::MAX).await, stop, Arc::new(Relieves(server.clone()))).await;
-    assert_eq!(told.repositories.len(), 40);
+    let reported = seen_on(&estate, paced(40, usize::MAX).await, stop, Arc::new(Relieves(server.clone()))).await;
+    assert_eq!(reported.repositories.len(), 40);
     // That nothing runs in the cluster is doubted, and is a gap; none of them was left out.
     let was_looked_at = |gaps: &[prodpin::model::Gap]| gaps.iter().all(|gap| gap.scope != Scope::Repository);
-    assert!(each(told.repositories.iter(), |row| row.counts.tags == 3 && was_looked_at(&row.gaps)));
+    assert!(each(reported.repositories.iter(), |row| row.counts.tags == 3 && was_looked_at(&row.gaps)));
     busy();
     let sources = BTreeMap::from([("shop".parse().unwrap(), paced(40, usize::MAX).await)]);
     let stop = Stop::default().with_deadline(Some(Duration::from_secs(60)));
@@ -134,9 +134,9 @@ async fn of_any_number_of_repositories_a_few_are_in_flight_f94_i20() {
         estate.memory.push(&format!("shop/r{number:03}"), "v1.0.0", prodpin::sources::memory::image("one"));
     }
     let seen = Arc::new(InFlight::default());
-    let told = within_seen(&estate, Stop::default(), seen.clone()).await;
-    assert_eq!((told.repositories.len(), seen.all.load(Ordering::SeqCst)), (301, 301));
-    assert!(told.complete && seen.most.load(Ordering::SeqCst) <= 4, "{:?}", seen.most);
+    let reported = within_seen(&estate, Stop::default(), seen.clone()).await;
+    assert_eq!((reported.repositories.len(), seen.all.load(Ordering::SeqCst)), (301, 301));
+    assert!(reported.complete && seen.most.load(Ordering::SeqCst) <= 4, "{:?}", seen.most);
 }
 
 /// A third of all requests wait for a second; what the registry answers meanwhile is not waited with.
@@ -145,8 +145,8 @@ async fn f113_while_some_requests_are_made_to_wait_more_repositories_are_in_flig
     let estate = Estate::new(vec![tags(&["1.*"], Order::Semver)]);
     for (every, most) in [(3, 16), (usize::MAX, 4)] {
         let seen = Arc::new(InFlight::default());
-        let told = seen_on(&estate, paced(16, every).await, Stop::default(), seen.clone()).await;
-        assert!(told.complete && told.repositories.len() == 16, "{:?}", told.findings);
+        let reported = seen_on(&estate, paced(16, every).await, Stop::default(), seen.clone()).await;
+        assert!(reported.complete && reported.repositories.len() == 16, "{:?}", reported.findings);
         let flown = seen.most.load(Ordering::SeqCst);
         assert!(flown <= most && (most == 4 || flown > 4), "one in {every}: {flown} at once");
     }
@@ -161,20 +161,20 @@ async fn a_run_that_ends_early_has_a_line_for_each_repository_that_was_not_scann
     assert_eq!(within(&estate, Stop::default()).await.repositories.len(), 3);
     let stop = Stop::default();
     stop.ask();
-    let told = within(&estate, stop).await;
-    let mut names: Vec<&str> = told.repositories.iter().map(|report| report.name.as_str()).collect();
+    let reported = within(&estate, stop).await;
+    let mut names: Vec<&str> = reported.repositories.iter().map(|report| report.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["shop/api", "shop/mail", "shop/web"], "whatever the list had come to");
-    for report in &told.repositories {
+    for report in &reported.repositories {
         assert_eq!((report.complete, report.rollback.intact), (false, None), "{}", report.name);
         let gaps: Vec<_> = report.gaps.iter().map(|gap| (&gap.scope, gap.cause)).collect();
         assert_eq!(gaps, [(&Scope::Repository, Cause::Interrupted)]);
     }
-    let said = told.findings.iter().find(|finding| finding.code == Code::InventoryIncomplete).unwrap();
+    let said = reported.findings.iter().find(|finding| finding.code == Code::InventoryIncomplete).unwrap();
     assert!(said.message.contains("3 of 3 repositories were not scanned: shop/api, shop/mail, shop/web"), "{said:?}");
     estate.push("v1.9.0", "later");
-    let told = within(&estate, Stop::default()).await;
-    assert!(told.complete && told.repositories.len() == 3, "nothing of it stays");
+    let reported = within(&estate, Stop::default()).await;
+    assert!(reported.complete && reported.repositories.len() == 3, "nothing of it stays");
 }
 
 /// A page in ten seconds, or none: what came, and what is known, is handled all the same.
@@ -188,13 +188,16 @@ async fn f5_i28_a_list_that_drips_holds_up_neither_what_it_named_nor_what_is_kno
     // Between the first name of the list and the others, and in a run that does not wait for those.
     estate.memory.push("shop/web", "v1.1.0", prodpin::sources::memory::image("next"));
     estate.memory.stall_catalog(1);
-    let told = within(&estate, Stop::default().with_deadline(Some(Duration::from_secs(4)))).await;
-    assert!(!told.complete, "there may be more");
-    let looked: Vec<(&str, bool, usize)> =
-        told.repositories.iter().map(|report| (report.name.as_str(), report.complete, report.targets.len())).collect();
+    let reported = within(&estate, Stop::default().with_deadline(Some(Duration::from_secs(4)))).await;
+    assert!(!reported.complete, "there may be more");
+    let looked: Vec<(&str, bool, usize)> = reported
+        .repositories
+        .iter()
+        .map(|report| (report.name.as_str(), report.complete, report.targets.len()))
+        .collect();
     assert_eq!(looked, [("shop/api", true, 2), ("shop/mail", true, 1), ("shop/web", true, 2)]);
     let pinned = |report: &prodpin::outcome::report::RepositoryReport| {
         report.targets.iter().all(|target| target.protected == Some(true))
     };
-    assert!(told.repositories.iter().all(pinned));
+    assert!(reported.repositories.iter().all(pinned));
 }

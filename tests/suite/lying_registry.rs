@@ -23,7 +23,7 @@ use prodpin::model::{Cause, Gap, Scope};
 use prodpin::sources::Source;
 
 /// What a gap is about and why, without its text.
-fn told(gaps: &[Gap]) -> Vec<(Scope, Cause)> {
+fn reported(gaps: &[Gap]) -> Vec<(Scope, Cause)> {
     gaps.iter().map(|gap| (gap.scope.clone(), gap.cause)).collect()
 }
 

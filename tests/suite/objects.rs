@@ -234,12 +234,12 @@ fn an_inventory_of_the_past_brings_back_nothing_that_is_gone_b79_i4() {
 #[test]
 fn a_key_whose_version_may_move_is_taken_as_it_is() {
     use prodpin::decide::Labels;
-    use prodpin::model::{Event, Evidence, Running, RunningReference};
+    use prodpin::model::{DeployedReference, Deployment, Event, Evidence};
     let name = "api/latest/x.zip";
     let mut state = RepositoryState::default();
     let signals = BTreeSet::from(["file in-use.json".into()]);
-    let reference = RunningReference::Tag(name.parse().unwrap());
-    let running = [Running::now(reference, Evidence::StablePointer, "file in-use.json")];
+    let reference = DeployedReference::Tag(name.parse().unwrap());
+    let running = [Deployment::now(reference, Evidence::StablePointer, "file in-use.json")];
     let mut started = |may_move: NamePatterns, versions: &[(&str, &str)], sequence| {
         let rules = Rules { keep: 5, production: vec![ProductionRule::InUse], may_move };
         let snapshot = Snapshot { tags: vec![key(name, versions)], ..Snapshot::default() };
@@ -346,12 +346,12 @@ fn a_key_that_comes_back_after_its_deletion_tells_only_what_happened() {
     let recreated = plan.findings.iter().find(|finding| finding.code == prodpin::model::Code::TagRecreated).unwrap();
     assert_eq!(recreated.previous.as_deref(), Some("api/1.0.0/x.zip?versionId=a"));
     let history = &bucket.state.tags["api/1.0.0/x.zip"];
-    let told: Vec<String> = history.sightings().iter().map(|sighting| sighting.artifact.short()).collect();
-    assert_eq!(told, ["a", "n1", "n2"]);
+    let reported: Vec<String> = history.sightings().iter().map(|sighting| sighting.artifact.short()).collect();
+    assert_eq!(reported, ["a", "n1", "n2"]);
 }
 
 fn facts(versioning: Option<Versioning>, object_lock: Option<bool>, lifecycle: &[u8]) -> SettingFacts {
-    let lifecycle = Some(prodpin::model::Digest::of(lifecycle));
+    let lifecycle = Some(prodpin::model::Digest::sha256(lifecycle));
     SettingFacts::Bucket { bucket: "acme".to_owned(), versioning, object_lock, lifecycle }
 }
 
@@ -364,11 +364,11 @@ fn settings_are_judged_and_their_changes_told_f37_f48() {
     let judge = |facts: &SettingFacts, before: Option<&SettingFacts>| {
         let before = before.map(|before| (mark, before.clone()));
         let (findings, event) = decide::settings(&source, facts, before.as_ref(), now);
-        let told: Vec<(String, Severity)> =
+        let reported: Vec<(String, Severity)> =
             findings.iter().map(|finding| (finding.code.to_string(), finding.severity)).collect();
-        (told, event.is_some())
+        (reported, event.is_some())
     };
-    let told = |code: &str, severity| (code.to_owned(), severity);
+    let reported = |code: &str, severity| (code.to_owned(), severity);
     assert_eq!(judge(&good, None), (vec![], true));
     assert_eq!(judge(&good, Some(&good)), (vec![], false));
     let unreadable = facts(None, None, b"none");
@@ -376,10 +376,10 @@ fn settings_are_judged_and_their_changes_told_f37_f48() {
     let weaker = facts(Some(Versioning::Suspended), Some(true), b"none");
     assert_eq!(
         judge(&weaker, Some(&good)),
-        (vec![told("versioning-off", Severity::High), told("settings-changed", Severity::High)], true)
+        (vec![reported("versioning-off", Severity::High), reported("settings-changed", Severity::High)], true)
     );
     let unlocked = facts(Some(Versioning::Enabled), Some(false), b"none");
-    assert_eq!(judge(&unlocked, None), (vec![told("object-lock-off", Severity::High)], true));
+    assert_eq!(judge(&unlocked, None), (vec![reported("object-lock-off", Severity::High)], true));
     let other_rules = facts(Some(Versioning::Enabled), Some(true), b"expire everything");
-    assert_eq!(judge(&other_rules, Some(&good)), (vec![told("settings-changed", Severity::Medium)], true));
+    assert_eq!(judge(&other_rules, Some(&good)), (vec![reported("settings-changed", Severity::Medium)], true));
 }

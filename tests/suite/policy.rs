@@ -52,8 +52,8 @@ fn with_production(rules: &str) -> String {
     with_lines(&format!("production: {rules}"))
 }
 
-/// Every case with what is told about it, for a snapshot. A case that is no error fails here.
-fn told<S: AsRef<str>>(cases: impl IntoIterator<Item = S>) -> String {
+/// Every case with what is reported about it, for a snapshot. A case that is no error fails here.
+fn reported<S: AsRef<str>>(cases: impl IntoIterator<Item = S>) -> String {
     let mut page = String::new();
     for case in cases {
         let case = case.as_ref();
@@ -175,12 +175,12 @@ fn the_digest_is_of_the_text_before_any_variable_was_put_in() {
     let text = with_lines("production: [{ tags: [v*] }]\nkeep: ${KEEP}");
     let policy = good(&text);
     assert_eq!(policy.keep, 7);
-    assert_eq!(policy.digest, prodpin::model::Digest::of(text.as_bytes()));
+    assert_eq!(policy.digest, prodpin::model::Digest::sha256(text.as_bytes()));
 }
 
 #[test]
 fn a_variable_that_is_missing_or_misspelt_is_told_where_it_stands() {
-    insta::assert_snapshot!(told([
+    insta::assert_snapshot!(reported([
         with_source("{ oci: https://r.example, repositories: [a], username: u, password: \"${UNSET}\" }"),
         with_source("{ oci: https://r.example, repositories: [a], username: u, password: \"${EMPTY}\" }"),
         with_source("{ oci: https://r.example, repositories: [a, \"${UNSET:-b}\", \"${UNCLOSED\"] }"),
@@ -196,21 +196,21 @@ fn a_missing_variable_is_told_once() {
     let text = with_source(
         "{ oci: https://r.example, repositories: [a], username: \"${UNSET}\", password: \"${UNSET}\" }\n  b: { s3: bucket, layout: \"{repository}/{version}\", region: \"${UNSET}\", owner: \"12${UNSET}\" }",
     );
-    let told = told([text]);
-    assert_eq!(told.matches("the environment has no variable UNSET").count(), 4, "{told}");
-    assert_eq!(told.matches("prodpin.yaml:").count(), 4, "and nothing else: {told}");
+    let reported = reported([text]);
+    assert_eq!(reported.matches("the environment has no variable UNSET").count(), 4, "{reported}");
+    assert_eq!(reported.matches("prodpin.yaml:").count(), 4, "and nothing else: {reported}");
 }
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
-    insta::assert_snapshot!(told([
+    insta::assert_snapshot!(reported([
         "versoin: 1\nkeep: lots\nsources:\n  shop: { oci: https://r.example, repositorys: [a], private: maybe }\n  b@d: { s3: s3://x/y }\n  c: 7\nproduction:\n  - { tags: v*, order: semvar }\n  - { moving_tag: prod-* }\n  - later\ntags: { may_move: {} }\nfail_on: [high]\n"
     ]));
 }
 
 #[test]
 fn unknown_and_repeated_keys_have_line_and_column_f66() {
-    insta::assert_snapshot!(told([
+    insta::assert_snapshot!(reported([
         with_lines("production: [{ tags: [v*] }]\nkep: 5"),
         with_lines("production: [{ tags: [v*] }]\nretention: { days: 5 }"),
         with_lines("production: [{ tags: [v*] }]\ntags: { may-move: [x] }"),
@@ -233,12 +233,14 @@ fn kinds_of_later_versions_are_not_called_unknown() {
     let sources = ["harbor: https://h.example"];
     let signals = ["helm_releases: {}", "argo: {}", "apprunner: {}"];
     let cases = sources.iter().map(|kind| with_source(&format!("{{ {kind}, repositories: [a] }}")));
-    insta::assert_snapshot!(told(cases.chain(signals.iter().map(|kind| with_production(&format!("[{{ {kind} }}]"))))));
+    insta::assert_snapshot!(reported(
+        cases.chain(signals.iter().map(|kind| with_production(&format!("[{{ {kind} }}]"))))
+    ));
 }
 
 #[test]
 fn version_sources_and_production_must_be_said() {
-    insta::assert_snapshot!(told([
+    insta::assert_snapshot!(reported([
         "",
         "# nothing but a comment\n",
         "version: 1",
@@ -274,7 +276,7 @@ fn everything_must_be_confirmed_f68() {
         with_production("[{ tags: [] }]"),
         with_lines("production: [{ tags: [v*] }]\ntags: { may_move: [\"*\"] }"),
     ];
-    insta::assert_snapshot!(told(sources.chain(others)));
+    insta::assert_snapshot!(reported(sources.chain(others)));
 
     for confirmed in ["all: true", "repositories: [\"**\"], all: true"] {
         let policy = good(&with_source(&format!("{{ oci: https://r.example, {confirmed} }}")));
@@ -294,7 +296,7 @@ fn everything_must_be_confirmed_f68() {
 #[test]
 fn keep_is_at_least_one_f69() {
     let keep = |keep: &str| with_lines(&format!("production: [{{ tags: [v*] }}]\nkeep: {keep}"));
-    insta::assert_snapshot!(told(["0", "-1", "1.5", "101", "99999999999", "\"5\"", "five", "~"].map(keep)));
+    insta::assert_snapshot!(reported(["0", "-1", "1.5", "101", "99999999999", "\"5\"", "five", "~"].map(keep)));
     assert_eq!(good(&keep("1")).keep, 1);
 }
 
@@ -315,7 +317,7 @@ fn what_releases_do_to_their_database_is_said_by_repository_and_release() {
     assert!(shop.tags.as_ref().is_some_and(|tags| tags.matches("v2.0.0") && !tags.matches("v2.0.1")));
     assert_eq!((web.schema.as_str(), shop.schema.as_str()), ("none", "contract"));
     // "No service has a database" is quickly written (F68).
-    insta::assert_snapshot!(told(
+    insta::assert_snapshot!(reported(
         [
             "[{ schema: none }]",
             "[{ repositories: [\"**\"], schema: none }]",

@@ -82,7 +82,7 @@ async fn run(estate: &Estate, mode: Mode) {
         TAGS.iter().map(|tag| (*tag, memory.tag(REPOSITORY, tag))).collect();
     let pinned = memory.pins(REPOSITORY);
     memory.forget_calls();
-    let told = estate.run(mode).await;
+    let reported = estate.run(mode).await;
     for (tag, artifact) in before {
         assert_eq!(memory.tag(REPOSITORY, tag), artifact, "I8: the run changed {tag}");
     }
@@ -90,7 +90,7 @@ async fn run(estate: &Estate, mode: Mode) {
     if mode == Mode::Audit {
         assert!(memory.calls().is_empty(), "I17: an audit called for a change");
     }
-    for target in told.targets() {
+    for target in reported.targets() {
         crate::survival::holds(target);
         if target.protected == Some(true) {
             assert!(memory.pins(REPOSITORY).contains(&target.artifact), "I7: {} is called protected", target.artifact);
@@ -153,14 +153,14 @@ fn deletions_were_looked_at_twice(events: &[Event]) {
 
 /// The bytes that the five highest release tags were first seen with are targets, wherever their tags point now.
 async fn releases_keep_their_places(estate: &Estate, originals: &BTreeMap<&'static str, ArtifactId>) {
-    let told = estate.run(Mode::Audit).await;
-    let targets: BTreeSet<&ArtifactId> = told.targets().iter().map(|target| &target.artifact).collect();
+    let reported = estate.run(Mode::Audit).await;
+    let targets: BTreeSet<&ArtifactId> = reported.targets().iter().map(|target| &target.artifact).collect();
     let releases: Vec<&ArtifactId> =
         TAGS.iter().rev().filter(|tag| tag.starts_with('v')).filter_map(|tag| originals.get(tag)).collect();
     let mut distinct = BTreeSet::new();
     for artifact in releases {
         if distinct.len() < 5 && distinct.insert(artifact) {
-            assert!(targets.contains(artifact), "{artifact} was pushed out: {}", estate.story(&told));
+            assert!(targets.contains(artifact), "{artifact} was pushed out: {}", estate.story(&reported));
         }
     }
 }
@@ -183,7 +183,7 @@ pub(crate) fn decided(tags: &[(String, u8)], rules: &Rules) -> decide::Plan {
             .iter()
             .map(|(name, content)| ObservedTag {
                 name: name.parse().unwrap(),
-                target: Resolution::Artifact(Digest::of(&[*content]).into()),
+                target: Resolution::Artifact(Digest::sha256(&[*content]).into()),
                 pushed: None,
                 object: None,
             })
@@ -295,7 +295,7 @@ proptest! {
 
     #[test]
     fn every_pin_names_a_tag_of_one_shape_i8(content in any::<Vec<u8>>()) {
-        let tag = Pin::of(&Digest::of(&content)).to_string();
+        let tag = Pin::for_digest(&Digest::sha256(&content)).to_string();
         prop_assert!(tag.len() == 76 && tag.starts_with("prod-pinned-"));
         prop_assert!(tag[12..].bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
     }

@@ -32,7 +32,7 @@ enum Step {
     Restated(u8, Events),
     /// Its batch is in the store.
     Stored(u8, Events),
-    /// It created a checkpoint and was told so, or found nothing to add.
+    /// It created a checkpoint and was reported so, or found nothing to add.
     Done,
 }
 
@@ -54,7 +54,7 @@ struct World {
     /// How often somebody without the key may still write it.
     forgeries: u8,
     /// Commits whose writer was told that they stand, with their place.
-    told: BTreeSet<(u8, Commit)>,
+    reported: BTreeSet<(u8, Commit)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -140,7 +140,7 @@ impl Protocol {
         let own = world.log[usize::from(place)].as_ref() == Some(&commit);
         let recognised = own && (heard || !self.forgets);
         if recognised {
-            world.told.insert((place, commit));
+            world.reported.insert((place, commit));
         }
         world.steps[at] = if recognised { Step::Done } else { Step::Started };
         if !recognised && self.forgets && !heard {
@@ -165,7 +165,7 @@ impl Model for Protocol {
             attempts: vec![0; writers],
             cache: None,
             forgeries: self.forgeries,
-            told: BTreeSet::new(),
+            reported: BTreeSet::new(),
         }]
     }
 
@@ -254,7 +254,7 @@ impl Model for Protocol {
         vec![
             Property::always("I9: what was told is never lost, moved or edited", |_, world: &World| {
                 let there = |place: u8| world.log.get(usize::from(place)).and_then(Option::as_ref);
-                world.told.iter().all(|(place, commit)| there(*place) == Some(commit))
+                world.reported.iter().all(|(place, commit)| there(*place) == Some(commit))
             }),
             Property::always("I9: every checkpoint follows the one before and has its batch", |_, world: &World| {
                 let mut before = 0;

@@ -105,9 +105,9 @@ fn crates_use_only_what_stands_below_them() {
 fn dependencies(of: &str) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version=1", "--locked", "--offline"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let told = cargo.output().expect("cargo runs");
-    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
-    let metadata: Value = serde_json::from_slice(&told.stdout).expect("metadata");
+    let reported = cargo.output().expect("cargo runs");
+    assert!(reported.status.success(), "{}", String::from_utf8_lossy(&reported.stderr));
+    let metadata: Value = serde_json::from_slice(&reported.stdout).expect("metadata");
     let list = |value: &Value| value.as_array().expect("a list").clone();
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let packages = list(&metadata["packages"]);

@@ -23,9 +23,9 @@ fn read(lines: &str) -> Result<Policy, String> {
 }
 
 fn refused(lines: &str, why: &str) {
-    let told = read(lines).expect_err(lines);
-    assert!(told.contains(why), "{lines}\n{told}");
-    assert!(!told.contains("s3cr3t") && !told.contains("T0KEN"), "{told}");
+    let reported = read(lines).expect_err(lines);
+    assert!(reported.contains(why), "{lines}\n{reported}");
+    assert!(!reported.contains("s3cr3t") && !reported.contains("T0KEN"), "{reported}");
 }
 
 const WAIVED: &str = "reason: known, owner: shop team, expires: 2027-01-31";
@@ -123,11 +123,11 @@ mod runs {
             vec![waiver("v1.0.*", "2999-12-31"), waiver("v1.0.*", "2020-01-31"), waiver("v9*", "2999-12-31")];
         estate.enforce().await;
         estate.push("v1.0.0", "other bytes");
-        let told = estate.enforce().await;
-        assert_eq!(moved(&told.findings).waived.as_ref().unwrap().owner, "shop team");
-        let codes = told.codes();
+        let reported = estate.enforce().await;
+        assert_eq!(moved(&reported.findings).waived.as_ref().unwrap().owner, "shop team");
+        let codes = reported.codes();
         assert!(codes.contains(&"medium waiver-expired".to_owned()), "{codes:?}");
-        let idle = told.findings.iter().find(|finding| finding.code == Code::PolicyUnmatched).unwrap();
+        let idle = reported.findings.iter().find(|finding| finding.code == Code::PolicyUnmatched).unwrap();
         assert_eq!(idle.reference.as_deref(), Some("waiver tag-moved: v9*"));
     }
 

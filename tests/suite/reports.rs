@@ -30,7 +30,7 @@ pub(crate) fn time(text: &str) -> Timestamp {
 }
 
 pub(crate) fn manifest(seed: &str) -> ArtifactId {
-    Digest::of(seed.as_bytes()).into()
+    Digest::sha256(seed.as_bytes()).into()
 }
 
 pub(crate) fn run(mode: Mode, complete: bool, ledger: bool) -> RunSection {
@@ -41,7 +41,7 @@ pub(crate) fn run(mode: Mode, complete: bool, ledger: bool) -> RunSection {
         finished: time("2026-11-23T03:15:42Z"),
         complete,
         scope: RunScope::default(),
-        policy_sha256: Digest::of(b"policy"),
+        policy_sha256: Digest::sha256(b"policy"),
         ledger: ledger.then(|| LedgerSection {
             checkpoint: None,
             unanchored: None,
@@ -157,7 +157,7 @@ pub(crate) fn finding(
 pub(crate) fn context(style: Style) -> Context<'static> {
     static ACCOUNT: LazyLock<AwsAccount> =
         LazyLock::new(|| AwsAccount { id: "111122223333".to_owned(), region: "eu-west-1".to_owned() });
-    Context { account: Some(&ACCOUNT), signer: Some(&Toy), ..Context::of(style) }
+    Context { account: Some(&ACCOUNT), signer: Some(&Toy), ..Context::new(style) }
 }
 
 /// A key that anybody has.
@@ -169,7 +169,7 @@ impl Signer for Toy {
     }
 
     fn sign(&self, message: &[u8]) -> std::io::Result<Vec<u8>> {
-        Ok(Digest::of(message).hex().into_bytes())
+        Ok(Digest::sha256(message).hex().into_bytes())
     }
 }
 
@@ -319,21 +319,21 @@ fn a_closed_pipe_is_a_closed_pipe_f82() {
     }
 }
 
-/// Whoever reads no further than the first lines is told what the record is worth.
+/// Whoever reads no further than the first lines is reported what the record is worth.
 #[test]
 fn a_ledger_without_a_key_is_told_in_the_first_lines_i23() {
     let mut unsigned = run(Mode::Audit, true, true);
-    unsigned.ledger = Some(LedgerSection::of(42, "cm9vdA==".to_owned(), Some("prodpin/1\n42\n".to_owned())));
+    unsigned.ledger = Some(LedgerSection::new(42, "cm9vdA==".to_owned(), Some("prodpin/1\n42\n".to_owned())));
     let signed = Some("prodpin/1\n42\n\n— prodpin/1 c2lnbmF0dXJl\n".to_owned());
-    assert!(!LedgerSection::of(42, "cm9vdA==".to_owned(), signed).unsigned);
-    let told = |format, lines| {
+    assert!(!LedgerSection::new(42, "cm9vdA==".to_owned(), signed).unsigned);
+    let reported = |format, lines| {
         let text = shown(format, &report(unsigned.clone(), rich()), WIDE);
         text.lines().take(lines).collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
     };
     for (format, lines) in [(Format::Table, 6), (Format::Markdown, 4)] {
-        assert!(told(format, lines).contains("whoever can write to it can forge"), "{}", told(format, lines));
+        assert!(reported(format, lines).contains("whoever can write to it can forge"), "{}", reported(format, lines));
     }
-    assert!(told(Format::Html, usize::MAX).contains("whoever can write to it can forge"));
+    assert!(reported(Format::Html, usize::MAX).contains("whoever can write to it can forge"));
     let json: serde_json::Value =
         serde_json::from_str(&shown(Format::Json, &report(unsigned.clone(), []), WIDE)).unwrap();
     assert_eq!(json["run"]["ledger"]["unsigned"], true);

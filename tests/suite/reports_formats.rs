@@ -304,10 +304,10 @@ fn an_attestation_s_subject_is_the_body_as_the_ledger_keeps_it_h156() {
     let statement: Value = serde_json::from_slice(&payload).unwrap();
     let mut body = Vec::new();
     report.body.write_canonical(&mut body).unwrap();
-    assert_eq!(statement["subject"][0]["digest"]["sha256"], prodpin::model::Digest::of(&body).hex());
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], prodpin::model::Digest::sha256(&body).hex());
     let signed = prodpin::report::attestation::pre_authentication(&payload);
     assert!(signed.starts_with(b"DSSEv1 28 application/vnd.in-toto+json "));
-    assert_eq!(decode(&envelope["signatures"][0]["sig"]), prodpin::model::Digest::of(&signed).hex().into_bytes());
+    assert_eq!(decode(&envelope["signatures"][0]["sig"]), prodpin::model::Digest::sha256(&signed).hex().into_bytes());
 }
 
 mod changes {
@@ -330,7 +330,7 @@ mod changes {
         row
     }
 
-    fn told(since: &[Row], now: &[Row]) -> Vec<(Change, String)> {
+    fn reported(since: &[Row], now: &[Row]) -> Vec<(Change, String)> {
         let of = |rows: &[Row]| report(run(Mode::Audit, true, true), rows.to_vec());
         let (since, now) = (of(since), of(now));
         Diff::new(&since, &now)
@@ -345,8 +345,8 @@ mod changes {
         let (pin, depth) = (Code::PinMissing, Code::RollbackDepthShort);
         let since = [with(0, &[(pin, "a"), (pin, "b")], true), with(2, &[(depth, "c")], true)];
         let now = [with(0, &[(pin, "b"), (pin, "d")], true), with(2, &[], true), with(4, &[(pin, "e")], true)];
-        let mut told = told(&since, &now);
-        told.sort_by(|a, b| a.1.cmp(&b.1));
+        let mut reported = reported(&since, &now);
+        reported.sort_by(|a, b| a.1.cmp(&b.1));
         let expected = [
             ("a", Change::Resolved),
             ("b", Change::Open),
@@ -354,7 +354,7 @@ mod changes {
             ("d", Change::New),
             ("e", Change::New),
         ];
-        assert_eq!(told, expected.map(|(name, change)| (change, name.to_owned())));
+        assert_eq!(reported, expected.map(|(name, change)| (change, name.to_owned())));
     }
 
     /// A move is not taken back by time, whatever it moved: a tag, an object, a chart.
@@ -362,8 +362,8 @@ mod changes {
     fn what_happened_is_past_and_what_was_the_case_is_resolved() {
         for code in Code::ALL {
             let expected = if code.is_event() { Change::Past } else { Change::Resolved };
-            let told = told(&[with(0, &[(*code, "a")], true)], &[with(0, &[], true)]);
-            assert_eq!(told, [(expected, "a".to_owned())], "{code}");
+            let reported = reported(&[with(0, &[(*code, "a")], true)], &[with(0, &[], true)]);
+            assert_eq!(reported, [(expected, "a".to_owned())], "{code}");
         }
         assert!(Code::ChartRepublished.is_event() && !Code::ChartDigestMismatch.is_event());
     }
@@ -373,7 +373,7 @@ mod changes {
         let pin = Code::PinMissing;
         let since = [with(0, &[(pin, "a")], true), with(2, &[(pin, "b")], true)];
         assert_eq!(
-            told(&since, &[with(0, &[], false)]),
+            reported(&since, &[with(0, &[], false)]),
             [(Change::Unsettled, "a".to_owned()), (Change::Unsettled, "b".to_owned())]
         );
     }
@@ -381,11 +381,11 @@ mod changes {
     #[test]
     fn what_happened_once_is_not_called_resolved() {
         assert_eq!(
-            told(&[with(0, &[(Code::TagMoved, "v1")], true)], &[with(0, &[], true)]),
+            reported(&[with(0, &[(Code::TagMoved, "v1")], true)], &[with(0, &[], true)]),
             [(Change::Past, "v1".to_owned())]
         );
         assert_eq!(
-            told(&[with(0, &[], true)], &[with(0, &[(Code::TagMoved, "v1")], true)]),
+            reported(&[with(0, &[], true)], &[with(0, &[(Code::TagMoved, "v1")], true)]),
             [(Change::New, "v1".to_owned())]
         );
     }

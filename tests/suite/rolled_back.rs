@@ -9,7 +9,7 @@ use prodpin::outcome::report::{PinReport, TargetReport};
 use prodpin::policy::SignalConfig;
 use prodpin::sources::{Protector, Source};
 
-use crate::estate::{Estate, REPOSITORY, Told};
+use crate::estate::{Estate, REPOSITORY, RunResult};
 use crate::signals::api_server::{ApiServer, DEPLOYMENTS, PODS, REPLICA_SETS};
 use crate::signals::cluster;
 use crate::signals::objects::{deployment, pod, replica_set, set_name};
@@ -28,7 +28,7 @@ impl<F: Fn() + Send + Sync> Protector for Meanwhile<F> {
     }
 }
 
-async fn enforce_while(estate: &Estate, happens: impl Fn() + Send + Sync + 'static) -> Told {
+async fn enforce_while(estate: &Estate, happens: impl Fn() + Send + Sync + 'static) -> RunResult {
     let memory = estate.memory.writable(["shop/*"]).unwrap();
     let protector = Arc::new(Meanwhile { memory: memory.clone(), happens });
     estate.run_on(Mode::Enforce, Source { protector: Some(protector), ..memory }).await
@@ -135,16 +135,16 @@ async fn in_cluster() -> (Estate, ApiServer, Vec<ArtifactId>) {
 async fn f92_what_a_cluster_goes_back_to_in_a_run_is_pinned_in_it() {
     let (estate, server, releases) = in_cluster().await;
     let world = (server.clone(), releases.clone());
-    let told = enforce_while(&estate, move || {
+    let reported = enforce_while(&estate, move || {
         let (server, releases) = &world;
         runs(server, &[(7, &releases[6]), (8, &releases[7]), (1, &releases[0])]);
     })
     .await;
-    let kept = by_pin(told.targets());
-    assert_eq!(kept[0], (releases[0].clone(), true, true), "{}", estate.story(&told));
+    let kept = by_pin(reported.targets());
+    assert_eq!(kept[0], (releases[0].clone(), true, true), "{}", estate.story(&reported));
     assert_eq!(kept.iter().filter(|(_, running, _)| *running).count(), 1);
     assert!(kept.contains(&(releases[7].clone(), false, true)), "what ran when it began is kept as well");
-    assert!(told.complete);
+    assert!(reported.complete);
     // The wall between the two looks is on record, in this order.
     let began = estate.changes().await.into_iter().filter_map(|event| match event {
         Event::DeploymentStarted { artifact, .. } => Some(artifact),
@@ -158,8 +158,8 @@ async fn f92_what_a_cluster_goes_back_to_in_a_run_is_pinned_in_it() {
 #[tokio::test]
 async fn f92_where_nothing_changes_only_pods_are_asked_for_again() {
     let (estate, server, releases) = in_cluster().await;
-    let told = estate.enforce().await;
-    assert_eq!(by_pin(told.targets()).len(), 5);
+    let reported = estate.enforce().await;
+    assert_eq!(by_pin(reported.targets()).len(), 5);
     assert_eq!((server.times(PODS), server.times(REPLICA_SETS), server.times(DEPLOYMENTS)), (2, 1, 1));
     // Another release that is kept anyway, and a pod of a release that comes and goes, are no news.
     let (server, releases) = (server.clone(), releases.clone());
@@ -176,8 +176,8 @@ async fn f92_a_cluster_that_cannot_be_asked_again_leaves_what_it_said_first() {
     let (estate, server, _) = in_cluster().await;
     let world = server.clone();
     let busy = (PODS.to_owned(), StatusCode::FORBIDDEN, "", usize::MAX);
-    let told = enforce_while(&estate, move || world.world().down = Some(busy.clone())).await;
-    assert!(told.complete, "what was read when it began was read whole");
-    assert_eq!(by_pin(told.targets()).iter().filter(|(_, _, pinned)| *pinned).count(), 5);
+    let reported = enforce_while(&estate, move || world.world().down = Some(busy.clone())).await;
+    assert!(reported.complete, "what was read when it began was read whole");
+    assert_eq!(by_pin(reported.targets()).iter().filter(|(_, _, pinned)| *pinned).count(), 5);
     assert!(server.times(PODS) > 1, "it was asked");
 }

@@ -2,8 +2,8 @@
 //! registry can give rise to.
 
 macro_rules! golden {
-    ($estate:expr, $($told:expr),+ $(,)?) => {{
-        let stories: Vec<String> = vec![$($estate.story(&$told)),+];
+    ($estate:expr, $($reported:expr),+ $(,)?) => {{
+        let stories: Vec<String> = vec![$($estate.story(&$reported)),+];
         insta::assert_snapshot!(stories.join("--- next run\n"));
     }};
 }
@@ -30,16 +30,16 @@ async fn policy_entries_that_match_nothing_are_told_f73() {
     estate.policy.may_move = NamePatterns::new(["dev-*"]).unwrap();
     estate.push("v1.0.0", "a");
     estate.memory.push("shop/tools", "nightly", image("tool"));
-    let told = estate.enforce().await;
-    golden!(estate, told);
+    let reported = estate.enforce().await;
+    golden!(estate, reported);
 }
 
 #[tokio::test]
 async fn two_runs_at_once_both_succeed_i14() {
     let estate = Estate::with_releases(6);
     let (a, b) = tokio::join!(estate.try_run(Mode::Enforce), estate.try_run(Mode::Enforce));
-    for told in [a.unwrap(), b.unwrap()] {
-        assert!(each(told.targets().iter(), |target| target.protected == Some(true)));
+    for reported in [a.unwrap(), b.unwrap()] {
+        assert!(each(reported.targets().iter(), |target| target.protected == Some(true)));
     }
     let events = estate.events().await;
     let seen = events.iter().filter(|event| matches!(event, Event::TagSeen { .. })).count();
@@ -52,8 +52,8 @@ async fn enforce_without_a_ledger_is_refused_f63() {
     let mut estate = Estate::with_releases(1);
     estate.policy.ledger = prodpin::policy::LedgerLocation::None;
     assert!(matches!(estate.try_run(Mode::Enforce).await, Err(RunError::NoLedger)));
-    let told = estate.run(Mode::Audit).await;
-    assert!(told.findings.iter().all(|finding| finding.ledger_sequence.is_none()));
+    let reported = estate.run(Mode::Audit).await;
+    assert!(reported.findings.iter().all(|finding| finding.ledger_sequence.is_none()));
 }
 
 #[tokio::test]
@@ -64,8 +64,8 @@ async fn unchanged_runs_share_one_report_and_findings_keep_their_first_day() {
     let moved = estate.enforce().await;
     let later = estate.enforce().await;
     let still = estate.enforce().await;
-    let find = |told: &crate::estate::Told| {
-        let finding = told.findings.iter().find(|finding| finding.code == prodpin::model::Code::TagMoved).unwrap();
+    let find = |reported: &crate::estate::RunResult| {
+        let finding = reported.findings.iter().find(|finding| finding.code == prodpin::model::Code::TagMoved).unwrap();
         (finding.first_seen, finding.ledger_sequence)
     };
     assert_eq!(find(&moved).1, find(&later).1, "a finding names the commit that it was first found in");
@@ -95,7 +95,7 @@ async fn what_a_run_recorded_that_died_before_its_report_is_told_by_the_next_i15
         prodpin::model::Entry { run: prodpin::model::RunId::new(at, 1), at, repository: Some(key.clone()), event }
     });
     ledger.commit(entries.collect()).await.unwrap();
-    let told = estate.enforce().await;
-    assert!(told.codes().contains(&"critical tags-moved-together".to_owned()), "{:?}", told.codes());
+    let reported = estate.enforce().await;
+    assert!(reported.codes().contains(&"critical tags-moved-together".to_owned()), "{:?}", reported.codes());
     assert!(!estate.enforce().await.codes().contains(&"critical tags-moved-together".to_owned()), "and only once");
 }

@@ -4,29 +4,29 @@ use prodpin::model::{ArtifactId, Code, Finding, Mode, Mutability, Obstacle, Sett
 use prodpin::outcome::report::PinReport;
 use prodpin::sources::memory::{EcrTerms, index};
 
-use crate::estate::{Estate, REPOSITORY, Told};
+use crate::estate::{Estate, REPOSITORY, RunResult};
 use crate::support::each;
 
 macro_rules! golden {
-    ($estate:expr, $($told:expr),+ $(,)?) => {{
-        let stories: Vec<String> = vec![$(dateless(&$estate.story(&$told))),+];
+    ($estate:expr, $($reported:expr),+ $(,)?) => {{
+        let stories: Vec<String> = vec![$(dateless(&$estate.story(&$reported))),+];
         insta::assert_snapshot!(stories.join("--- next run\n"));
     }};
 }
 
-/// The story without the dates that depend on the day on which it is told.
+/// The story without the dates that depend on the day on which it is reported.
 pub(crate) fn dateless(story: &str) -> String {
-    let mut told = story.to_owned();
+    let mut reported = story.to_owned();
     for before in ["about ", "\"around\":\""] {
-        let parts: Vec<&str> = told.split(before).collect();
+        let parts: Vec<&str> = reported.split(before).collect();
         let (first, rest) = parts.split_first().unwrap();
         let rest = rest.iter().map(|part| {
             let dated = part.starts_with("20") && part.is_char_boundary(10);
             if dated { format!("{before}DATE{}", &part[10..]) } else { format!("{before}{part}") }
         });
-        told = std::iter::once((*first).to_owned()).chain(rest).collect();
+        reported = std::iter::once((*first).to_owned()).chain(rest).collect();
     }
-    told
+    reported
 }
 
 /// A rule, as ECR takes it.
@@ -58,12 +58,12 @@ fn quiet() -> EcrTerms {
     EcrTerms { mutability: held(), ..EcrTerms::default() }
 }
 
-fn of(told: &Told, code: Code) -> Vec<&Finding> {
-    told.findings.iter().filter(|finding| finding.code == code).collect()
+fn findings_with(reported: &RunResult, code: Code) -> Vec<&Finding> {
+    reported.findings.iter().filter(|finding| finding.code == code).collect()
 }
 
-fn severities(told: &Told, code: Code) -> Vec<Severity> {
-    of(told, code).into_iter().map(|finding| finding.severity).collect()
+fn severities(reported: &RunResult, code: Code) -> Vec<Severity> {
+    findings_with(reported, code).into_iter().map(|finding| finding.severity).collect()
 }
 
 #[tokio::test]
@@ -91,9 +91,9 @@ async fn an_age_rule_that_nothing_shields_from_reaches_pinned_targets_i7_f44() {
 #[tokio::test]
 async fn what_is_due_now_or_within_a_week_is_critical() {
     let estate = Estate::in_ecr(2, "2020-01-01", lifecycle(&[rule(1, "v*", "sinceImagePushed", 30)]));
-    let told = estate.enforce().await;
-    assert_eq!(severities(&told, Code::LifecycleCollision), [Severity::Critical; 2]);
-    golden!(estate, told);
+    let reported = estate.enforce().await;
+    assert_eq!(severities(&reported, Code::LifecycleCollision), [Severity::Critical; 2]);
+    golden!(estate, reported);
     let today = jiff::Timestamp::now();
     let estate = Estate::in_ecr(1, "2020-01-01", lifecycle(&[rule(1, "v*", "sinceImagePushed", 30)]));
     let artifact = estate.memory.tag(REPOSITORY, "v1.0.0").unwrap();
@@ -120,23 +120,23 @@ async fn a_claim_rule_in_front_makes_pins_hold() {
 async fn a_claim_rule_behind_another_shields_from_nothing_before_it_f44() {
     let rules = [rule(1, "v*", "imageCountMoreThan", 2), claim(2, 9_999)];
     let estate = Estate::in_ecr(5, "2026-01-01", lifecycle(&rules));
-    let told = estate.enforce().await;
-    let protected: Vec<Option<bool>> = told.targets().iter().map(|target| target.protected).collect();
+    let reported = estate.enforce().await;
+    let protected: Vec<Option<bool>> = reported.targets().iter().map(|target| target.protected).collect();
     assert!(each(protected.iter(), |protected| *protected == Some(false)), "{protected:?}");
-    golden!(estate, told);
+    golden!(estate, reported);
 }
 
 #[tokio::test]
 async fn a_claim_rule_that_counts_too_few_deletes_pins_itself_f44() {
     let estate = Estate::in_ecr(5, "2026-01-01", lifecycle(&[claim(1, 3)]));
-    let told = estate.enforce().await;
-    let lost = told
+    let reported = estate.enforce().await;
+    let lost = reported
         .targets()
         .iter()
         .filter(|target| target.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Lifecycle { .. })));
-    assert!(lost.count() >= 2, "{}", estate.story(&told));
-    assert_eq!(severities(&told, Code::PinIneffective), [Severity::High]);
-    golden!(estate, told);
+    assert!(lost.count() >= 2, "{}", estate.story(&reported));
+    assert_eq!(severities(&reported, Code::PinIneffective), [Severity::High]);
+    golden!(estate, reported);
 }
 
 #[tokio::test]
@@ -144,18 +144,18 @@ async fn an_index_s_parts_are_held_by_the_pinned_index_a33() {
     let rules = [claim(1, 9_999), rule(2, "untagged", "sinceImagePushed", 1)];
     let mut estate = Estate::in_ecr(1, "2020-01-01", lifecycle(&rules));
     let artifact = estate.push_content("v2.0.0", "index", index("two platforms"));
-    let told = estate.enforce().await;
-    let target = told.targets().iter().find(|target| target.artifact == artifact).unwrap();
-    assert_eq!(target.protected, Some(true), "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    let target = reported.targets().iter().find(|target| target.artifact == artifact).unwrap();
+    assert_eq!(target.protected, Some(true), "{}", estate.story(&reported));
 }
 
 #[tokio::test]
 async fn a_rule_for_untagged_images_leaves_pins_alone_and_is_no_alarm() {
     let estate = Estate::in_ecr(5, "2026-01-01", lifecycle(&[rule(1, "untagged", "sinceImagePushed", 1)]));
-    let told = estate.enforce().await;
-    assert!(each(told.targets().iter(), |target| target.protected == Some(true)));
-    assert!(told.findings.iter().all(|finding| finding.severity <= Severity::Low), "{}", estate.story(&told));
-    golden!(estate, told);
+    let reported = estate.enforce().await;
+    assert!(each(reported.targets().iter(), |target| target.protected == Some(true)));
+    assert!(reported.findings.iter().all(|finding| finding.severity <= Severity::Low), "{}", estate.story(&reported));
+    golden!(estate, reported);
 }
 
 #[tokio::test]
@@ -169,13 +169,13 @@ async fn rules_that_cannot_be_read_or_understood_are_never_safe_a54_f53() {
     let cut = Estate::in_ecr(2, "2026-01-01", lifecycle(&[claim(1, 9_999)]));
     cut.run(Mode::Audit).await;
     cut.memory.stop_list_after(REPOSITORY, 2);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for estate in [&unread, &strange, &cut] {
         let run = estate.enforce().await;
         assert!(each(run.targets().iter(), |target| target.protected.is_none()), "{}", estate.story(&run));
-        told.push(run);
+        reported.push(run);
     }
-    golden!(unread, told[0], told[1], told[2]);
+    golden!(unread, reported[0], reported[1], reported[2]);
 }
 
 #[tokio::test]
@@ -183,10 +183,10 @@ async fn an_archived_release_is_no_target_to_roll_back_to_f43() {
     let estate = Estate::in_ecr(3, "2026-01-01", quiet());
     let artifact = estate.memory.tag(REPOSITORY, "v1.1.0").unwrap();
     estate.memory.archive(REPOSITORY, &artifact, "2026-02-01T00:00:00Z".parse().unwrap());
-    let told = estate.enforce().await;
-    let target = told.targets().iter().find(|target| target.artifact == artifact).unwrap();
+    let reported = estate.enforce().await;
+    let target = reported.targets().iter().find(|target| target.artifact == artifact).unwrap();
     assert_eq!((target.restorable, target.pin), (Some(false), PinReport::Absent));
-    let remedy = &of(&told, Code::TargetArchived)[0].remedy;
+    let remedy = &findings_with(&reported, Code::TargetArchived)[0].remedy;
     assert!(
         remedy.contains(&format!(
             "aws ecr update-image-storage-class --registry-id 111122223333 --repository-name shop/api --image-id \
@@ -195,7 +195,7 @@ async fn an_archived_release_is_no_target_to_roll_back_to_f43() {
         "{remedy}"
     );
     assert_eq!(estate.memory.calls().len(), 2, "an archived image takes no tag, so none is tried");
-    golden!(estate, told);
+    golden!(estate, reported);
 }
 
 #[tokio::test]
@@ -214,10 +214,10 @@ async fn mutability_is_judged_by_its_filters_a18_a52() {
     ] {
         let terms = EcrTerms { mutability: Some(mutability.clone()), ..EcrTerms::default() };
         let estate = Estate::in_ecr(5, "2026-01-01", terms);
-        let told = estate.enforce().await;
-        assert_eq!(severities(&told, Code::TagsMutable), Vec::from_iter(expected), "{mutability:?}");
+        let reported = estate.enforce().await;
+        assert_eq!(severities(&reported, Code::TagsMutable), Vec::from_iter(expected), "{mutability:?}");
         stories.extend(
-            of(&told, Code::TagsMutable).iter().map(|finding| {
+            findings_with(&reported, Code::TagsMutable).iter().map(|finding| {
                 format!("{mutability}: {} {} → {}\n", finding.severity, finding.message, finding.remedy)
             }),
         );
@@ -237,12 +237,12 @@ async fn whoever_else_may_delete_is_told_a55() {
         ..quiet()
     };
     let estate = Estate::in_ecr(5, "2026-01-01", terms);
-    let told = estate.enforce().await;
-    assert_eq!(severities(&told, Code::DeleteAllowed), [Severity::High, Severity::Medium, Severity::Low]);
+    let reported = estate.enforce().await;
+    assert_eq!(severities(&reported, Code::DeleteAllowed), [Severity::High, Severity::Medium, Severity::Low]);
     let unknown = Estate::in_ecr(5, "2026-01-01", EcrTerms { access: Setting::Text("{".into()), ..quiet() });
     let unknown = unknown.enforce().await;
     assert_eq!(severities(&unknown, Code::DeleteAllowed), [Severity::Medium]);
-    golden!(estate, told, unknown);
+    golden!(estate, reported, unknown);
 }
 
 #[tokio::test]
@@ -273,19 +273,19 @@ async fn a_cache_s_tags_move_when_upstream_s_do_a46() {
     let mut estate = Estate::in_ecr(2, "2026-01-01", terms);
     estate.enforce().await;
     estate.push("v1.1.0", "pushed-again-upstream");
-    let told = estate.enforce().await;
-    assert_eq!(severities(&told, Code::TagMoved), [Severity::Low]);
-    assert_eq!(severities(&told, Code::TagsMutable), [Severity::Low]);
-    golden!(estate, told);
+    let reported = estate.enforce().await;
+    assert_eq!(severities(&reported, Code::TagMoved), [Severity::Low]);
+    assert_eq!(severities(&reported, Code::TagsMutable), [Severity::Low]);
+    golden!(estate, reported);
 }
 
 /// An artifact's own name in what is told of it.
 #[tokio::test]
 async fn a_target_tells_until_when_its_protection_lasts() {
     let estate = Estate::in_ecr(1, "2026-01-01", lifecycle(&[rule(1, "v*", "sinceImagePushed", 36_500)]));
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     let artifact: ArtifactId = estate.memory.tag(REPOSITORY, "v1.0.0").unwrap();
-    let target = told.targets().iter().find(|target| target.artifact == artifact).unwrap();
+    let target = reported.targets().iter().find(|target| target.artifact == artifact).unwrap();
     let lost: jiff::Timestamp = "2125-12-08T00:00:00Z".parse().unwrap();
     assert_eq!(target.lasts_until(jiff::Timestamp::now()), Some(&prodpin::model::Due::On(lost)));
     let safe = Estate::in_ecr(1, "2026-01-01", quiet()).enforce().await;

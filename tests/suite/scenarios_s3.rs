@@ -8,13 +8,13 @@ use prodpin::model::{
     BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, Code, Due, Finding, Mode, NoncurrentLimit,
     Obstacle, Order, RuleFilter, Severity, StorageClass, TransitionMinimum, Trigger, Versioning,
 };
-use prodpin::outcome::forecast::{Fate, RepositoryForecast, RulesFound};
+use prodpin::outcome::forecast::{RepositoryForecast, RulesFound, TargetOutlook};
 use prodpin::outcome::report::PinReport;
 use prodpin::report::forecast::{ForecastFormat, render};
 use prodpin::report::render::Style;
 use prodpin::run::{Forecast, ForecastOptions};
 
-use crate::estate::{Estate, Told, tags};
+use crate::estate::{Estate, RunResult, tags};
 use crate::support::each;
 use bucket::{Bucket, key};
 
@@ -60,11 +60,11 @@ impl World {
         Self { estate, bucket }
     }
 
-    async fn run(&self, mode: Mode) -> Told {
+    async fn run(&self, mode: Mode) -> RunResult {
         self.estate.run_on(mode, self.bucket.source(mode == Mode::Enforce)).await
     }
 
-    async fn enforce(&self) -> Told {
+    async fn enforce(&self) -> RunResult {
         self.run(Mode::Enforce).await
     }
 
@@ -77,16 +77,16 @@ impl World {
     }
 }
 
-fn protected(told: &Told) -> Vec<Option<bool>> {
-    told.targets().iter().map(|target| target.protected).collect()
+fn protected(reported: &RunResult) -> Vec<Option<bool>> {
+    reported.targets().iter().map(|target| target.protected).collect()
 }
 
-fn of(told: &Told, code: Code) -> Vec<&Finding> {
-    told.findings.iter().filter(|finding| finding.code == code).collect()
+fn findings_with(reported: &RunResult, code: Code) -> Vec<&Finding> {
+    reported.findings.iter().filter(|finding| finding.code == code).collect()
 }
 
-fn severities(told: &Told, code: Code) -> Vec<Severity> {
-    of(told, code).into_iter().map(|finding| finding.severity).collect()
+fn severities(reported: &RunResult, code: Code) -> Vec<Severity> {
+    findings_with(reported, code).into_iter().map(|finding| finding.severity).collect()
 }
 
 fn only(forecast: &Forecast) -> RepositoryForecast {
@@ -118,14 +118,14 @@ async fn a_hold_protects_where_no_rule_hides_or_moves_and_a_second_run_does_noth
 async fn a_rule_that_hides_a_held_release_is_told_with_its_date_b60_b74() {
     let world = World::under(rules([expiring("tidy", CENTURY)]));
     let (audit, enforced) = (world.run(Mode::Audit).await, world.enforce().await);
-    for told in [&audit, &enforced] {
-        assert_eq!(protected(told), [Some(false); 2]);
-        assert_eq!(severities(told, Code::LifecycleCollision), [Severity::High; 2]);
+    for reported in [&audit, &enforced] {
+        assert_eq!(protected(reported), [Some(false); 2]);
+        assert_eq!(severities(reported, Code::LifecycleCollision), [Severity::High; 2]);
     }
     let lost = at("2125-12-10T00:00:00Z");
     assert_eq!(enforced.targets()[0].lasts_until(jiff::Timestamp::now()), Some(&Due::On(lost)));
     assert!(each(enforced.targets().iter(), |target| target.pin == PinReport::Created));
-    let stories = [&audit, &enforced].map(|told| world.estate.story(told));
+    let stories = [&audit, &enforced].map(|reported| world.estate.story(reported));
     insta::assert_snapshot!(stories.join("--- next run\n"));
 }
 
@@ -149,8 +149,8 @@ async fn an_overwritten_release_lives_by_its_hold_alone_b70() {
     assert_eq!(protected(&world.run(Mode::Audit).await), [Some(false); 2]);
     world.bucket.put("1.0.0", "other bytes", "2026-02-01T10:00:00Z");
     let audit = world.run(Mode::Audit).await;
-    assert_eq!(of(&audit, Code::ObjectOverwritten).len(), 1, "{}", world.estate.story(&audit));
-    let unpinned = of(&audit, Code::PinMissing);
+    assert_eq!(findings_with(&audit, Code::ObjectOverwritten).len(), 1, "{}", world.estate.story(&audit));
+    let unpinned = findings_with(&audit, Code::PinMissing);
     assert!(
         unpinned.iter().any(|finding| finding.message.contains("unless it is, lifecycle rule tidy deletes it now"))
     );
@@ -161,7 +161,7 @@ async fn an_overwritten_release_lives_by_its_hold_alone_b70() {
         "{}",
         world.estate.story(&enforced)
     );
-    insta::assert_snapshot!([&audit, &enforced].map(|told| world.estate.story(told)).join("--- next run\n"));
+    insta::assert_snapshot!([&audit, &enforced].map(|reported| world.estate.story(reported)).join("--- next run\n"));
 }
 
 #[tokio::test]
@@ -170,12 +170,12 @@ async fn without_object_lock_nothing_withstands_a_rule_b64_b65_f50() {
     world.change(|state| state.object_lock = Some(false));
     world.run(Mode::Audit).await;
     world.bucket.put("1.0.0", "other bytes", "2026-02-01T10:00:00Z");
-    let told = world.enforce().await;
-    assert!(each(protected(&told).iter(), |protected| *protected == Some(false)));
-    let collisions = of(&told, Code::LifecycleCollision);
-    assert_eq!(collisions.len(), 1, "{}", world.estate.story(&told));
+    let reported = world.enforce().await;
+    assert!(each(protected(&reported).iter(), |protected| *protected == Some(false)));
+    let collisions = findings_with(&reported, Code::LifecycleCollision);
+    assert_eq!(collisions.len(), 1, "{}", world.estate.story(&reported));
     assert!(collisions[0].message.contains("on 2126-01-09"), "{}", collisions[0].message);
-    assert_eq!(severities(&told, Code::ObjectLockOff), [Severity::High]);
+    assert_eq!(severities(&reported, Code::ObjectLockOff), [Severity::High]);
 }
 
 #[tokio::test]
@@ -184,22 +184,22 @@ async fn a_marker_in_front_is_told_and_starts_the_clock_of_what_it_hides_b60_b70
     world.change(|state| state.object_lock = Some(false));
     world.run(Mode::Audit).await;
     world.bucket.delete("1.1.0", "2026-03-01T10:00:00Z");
-    let told = world.run(Mode::Audit).await;
-    assert_eq!(severities(&told, Code::TargetHidden), [Severity::High], "{}", world.estate.story(&told));
-    let lost = told.targets().iter().find_map(|target| target.lasts_until(jiff::Timestamp::now()));
+    let reported = world.run(Mode::Audit).await;
+    assert_eq!(severities(&reported, Code::TargetHidden), [Severity::High], "{}", world.estate.story(&reported));
+    let lost = reported.targets().iter().find_map(|target| target.lasts_until(jiff::Timestamp::now()));
     assert_eq!(lost, Some(&Due::On(at("2126-02-06T00:00:00Z"))));
 }
 
 #[tokio::test]
 async fn rules_that_could_not_be_read_are_never_safe_i4_f48() {
     let unread = World::under(None);
-    let told = unread.enforce().await;
-    assert_eq!(protected(&told), [None; 2], "{}", unread.estate.story(&told));
-    assert!(!told.complete);
+    let reported = unread.enforce().await;
+    assert_eq!(protected(&reported), [None; 2], "{}", unread.estate.story(&reported));
+    assert!(!reported.complete);
     let forecast = unread.forecast(ForecastOptions::default()).await;
     assert!(matches!(only(&forecast).rules, RulesFound::Unknown { .. }) && !forecast.report.section.complete);
     // Whether versions are kept does not matter to a version that has an id: it is hidden either way. In a key that was
-    // not read to its end, the worst is told as possible.
+    // not read to its end, the worst is reported as possible.
     for (blur, verb) in [
         ((|state| state.versioning = None) as fn(&mut bucket::State), "hides"),
         (|state| state.broken = Some(key("1.1.0")), "may hide"),
@@ -207,12 +207,12 @@ async fn rules_that_could_not_be_read_are_never_safe_i4_f48() {
         let world = World::under(rules([expiring("tidy", CENTURY)]));
         world.enforce().await;
         world.change(blur);
-        let told = world.run(Mode::Audit).await;
-        let story = world.estate.story(&told);
-        assert!(!protected(&told).contains(&Some(true)), "{story}");
+        let reported = world.run(Mode::Audit).await;
+        let story = world.estate.story(&reported);
+        assert!(!protected(&reported).contains(&Some(true)), "{story}");
         let as_expected =
             |obstacle: &Obstacle| matches!(obstacle, Obstacle::Lifecycle { effect, .. } if effect.starts_with(verb));
-        assert!(told.targets().iter().any(|target| target.obstacles.iter().any(as_expected)), "{story}");
+        assert!(reported.targets().iter().any(|target| target.obstacles.iter().any(as_expected)), "{story}");
     }
 }
 
@@ -239,7 +239,7 @@ async fn a_forecast_tells_dates_rules_and_what_others_lose() {
     let forecast = world.forecast(ForecastOptions { as_of, ..ForecastOptions::default() }).await;
     let row = only(&forecast);
     assert_eq!(row.rules, RulesFound::Live);
-    assert!(each(row.targets.iter(), |target| target.fate == Some(Fate::Gone)), "{row:#?}");
+    assert!(each(row.targets.iter(), |target| target.outlook == Some(TargetOutlook::Gone)), "{row:#?}");
     insta::assert_snapshot!("bucket_forecast_table", shown(&forecast, ForecastFormat::Table));
     insta::assert_snapshot!("bucket_forecast_json", shown(&forecast, ForecastFormat::Json));
     // One more release, and the oldest is none of the targets any longer.
@@ -261,7 +261,7 @@ async fn rules_can_be_tried_as_json_and_as_xml_before_they_are_applied() {
         let tried = Some(TriedRules::read(text).unwrap());
         let forecast = world.forecast(ForecastOptions { tried, ..ForecastOptions::default() }).await;
         assert_eq!(only(&forecast).rules, RulesFound::Tried);
-        assert_eq!(forecast.report.summary.severities.of(Severity::Critical), 2, "{text}");
+        assert_eq!(forecast.report.summary.severities.with_severity(Severity::Critical), 2, "{text}");
     }
     let live = world.forecast(ForecastOptions::default()).await;
     assert_eq!((only(&live).rules, live.report.summary.threatened), (RulesFound::NoneSet, 0));

@@ -1,4 +1,4 @@
-//! What platforms say runs: each kind of workload, each way of not being told, and what runs make of it.
+//! What platforms say runs: each kind of workload, each way of not being reported, and what runs make of it.
 
 pub(crate) mod api_server;
 mod gitops;
@@ -31,13 +31,13 @@ pub(crate) async fn ask(config: &SignalConfig) -> Signalled {
     prodpin::signals::open(config, None).collect().await
 }
 
-/// A digest that stands for these words, in references and in what is told.
+/// A digest that stands for these words, in references and in what is reported.
 pub(crate) fn digest(words: &str) -> Digest {
-    Digest::of(words.as_bytes())
+    Digest::sha256(words.as_bytes())
 }
 
 /// What a signal said, line by line, in order.
-pub(crate) fn told(said: &Signalled) -> String {
+pub(crate) fn reported(said: &Signalled) -> String {
     let mut lines: Vec<String> = said.uses.iter().map(line).collect();
     lines.sort();
     let mut text = lines.join("\n");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use prodpin::model::{
-    ArtifactId, Cause, Digest, Event, Gap, Inspection, Mode, Reference, RepositoryName, Resolution, RunningReference,
+    ArtifactId, Cause, DeployedReference, Digest, Event, Gap, Inspection, Mode, Reference, RepositoryName, Resolution,
     Scope, SettingFacts, Snapshot, Tag,
 };
 use prodpin::sources::{Inventory, Source};
@@ -47,7 +47,7 @@ impl Inventory for Odd {
         let mut snapshot = self.inner.observe(repository).await;
         for tag in &mut snapshot.tags {
             if self.oddity == Oddity::MadeUp("v1.2.0") && tag.name.as_str() == "v1.2.0" {
-                tag.target = Resolution::Artifact(Digest::of(b"nobody has these").into());
+                tag.target = Resolution::Artifact(Digest::sha256(b"nobody has these").into());
             }
         }
         snapshot
@@ -70,7 +70,7 @@ impl Inventory for Odd {
         self.inner.created(repository, artifact).await
     }
 
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         self.inner.locate(reference)
     }
 
@@ -91,11 +91,11 @@ impl Inventory for Odd {
 async fn a_defect_at_one_repository_ends_the_run_of_no_other() {
     let estate = Estate::with_releases(3);
     estate.memory.push("shop/web", "v2.0.0", "web");
-    let told = estate.run_on(Mode::Enforce, odd(&estate, Oddity::Panic("shop/web"))).await;
-    assert!(!told.complete, "what was not decided is not well");
-    let [api] = told.repositories.as_slice() else { panic!("{:?}", told.repositories) };
+    let reported = estate.run_on(Mode::Enforce, odd(&estate, Oddity::Panic("shop/web"))).await;
+    assert!(!reported.complete, "what was not decided is not well");
+    let [api] = reported.repositories.as_slice() else { panic!("{:?}", reported.repositories) };
     assert_eq!((api.name.as_str(), api.counts.protected), (REPOSITORY, 3));
-    let named = told.findings.iter().find(|finding| finding.message.contains("shop/web")).expect("it is named");
+    let named = reported.findings.iter().find(|finding| finding.message.contains("shop/web")).expect("it is named");
     assert!(named.message.contains("defect"), "{}", named.message);
     assert_eq!(estate.reports().await.len(), 1, "the books are closed");
 }
@@ -104,11 +104,11 @@ async fn a_defect_at_one_repository_ends_the_run_of_no_other() {
 async fn a_digest_that_no_bytes_back_is_no_move_f21() {
     let estate = Estate::with_releases(3);
     estate.enforce().await;
-    let told = estate.run_on(Mode::Enforce, odd(&estate, Oddity::MadeUp("v1.2.0"))).await;
-    assert!(!told.complete);
-    assert!(told.findings.iter().any(|finding| finding.message.contains("the header and the bytes differ")));
-    assert!(!told.codes().iter().any(|code| code.contains("tag-moved")), "{:?}", told.codes());
-    assert_eq!(told.targets().len(), 3, "and it pushes nothing out");
+    let reported = estate.run_on(Mode::Enforce, odd(&estate, Oddity::MadeUp("v1.2.0"))).await;
+    assert!(!reported.complete);
+    assert!(reported.findings.iter().any(|finding| finding.message.contains("the header and the bytes differ")));
+    assert!(!reported.codes().iter().any(|code| code.contains("tag-moved")), "{:?}", reported.codes());
+    assert_eq!(reported.targets().len(), 3, "and it pushes nothing out");
     let moves = estate.events().await.into_iter().filter(|event| matches!(event, Event::TagMoved { .. })).count();
     assert_eq!(moves, 0, "nothing of it is on record");
     let after = estate.enforce().await;
@@ -120,9 +120,9 @@ async fn with_the_newest_release_unread_nobody_knows_what_to_go_back_to() {
     let mut estate = Estate::with_releases(3);
     estate.push("v1.3.0", "the one that runs");
     estate.memory.make_unreadable(REPOSITORY, "v1.3.0");
-    let told = estate.run(Mode::Audit).await;
-    assert_eq!(told.repositories[0].rollback.intact, None);
+    let reported = estate.run(Mode::Audit).await;
+    assert_eq!(reported.repositories[0].rollback.intact, None);
     estate.memory.heal();
-    let told = estate.run(Mode::Audit).await;
-    assert_eq!(told.repositories[0].rollback.intact, Some(true));
+    let reported = estate.run(Mode::Audit).await;
+    assert_eq!(reported.repositories[0].rollback.intact, Some(true));
 }

@@ -4,14 +4,14 @@
 use prodpin::model::{Answer, Code, Loss, Mode, Required, Severity, Survives};
 use prodpin::outcome::report::{PinReport, TargetReport};
 
-use crate::estate::{Estate, Told};
+use crate::estate::{Estate, RunResult};
 
 pub(crate) fn answers(survives: &Survives) -> String {
     Loss::ALL.map(|loss| &survives.of(loss).answer.as_str()[..1]).concat()
 }
 
-fn each(told: &Told) -> Vec<String> {
-    told.targets().iter().map(|target| answers(target.survives.as_ref().unwrap())).collect()
+fn each(reported: &RunResult) -> Vec<String> {
+    reported.targets().iter().map(|target| answers(target.survives.as_ref().unwrap())).collect()
 }
 
 /// Protected is exactly: intact, pinned, and surviving the first three.
@@ -46,8 +46,8 @@ async fn what_falls_short_of_what_the_policy_requires_is_one_finding_for_each_re
     ] {
         estate.policy.pins.usual.require = required(losses);
         estate.run(Mode::Enforce).await;
-        let told = estate.run(Mode::Enforce).await;
-        let unmet: Vec<_> = told.findings.iter().filter(|found| found.code == Code::RequirementUnmet).collect();
+        let reported = estate.run(Mode::Enforce).await;
+        let unmet: Vec<_> = reported.findings.iter().filter(|found| found.code == Code::RequirementUnmet).collect();
         let about: Vec<&str> = unmet.iter().filter_map(|found| found.reference.as_deref()).collect();
         assert_eq!(about, expected, "{losses:?}");
         assert!(unmet.iter().all(|found| found.severity == Severity::Medium && found.message.contains("4 of 4")));
@@ -55,16 +55,16 @@ async fn what_falls_short_of_what_the_policy_requires_is_one_finding_for_each_re
     // What a source says takes the place of what holds for all.
     let terms = prodpin::model::PinTerms::default();
     estate.policy.pins.of.insert("shop".parse().unwrap(), terms);
-    let told = estate.run(Mode::Enforce).await;
-    assert!(!told.findings.iter().any(|found| found.code == Code::RequirementUnmet), "{:?}", told.codes());
+    let reported = estate.run(Mode::Enforce).await;
+    assert!(!reported.findings.iter().any(|found| found.code == Code::RequirementUnmet), "{:?}", reported.codes());
 }
 
 #[tokio::test]
 async fn what_is_unpinned_falls_short_of_a_tag_cleanup_where_that_is_required() {
     let mut estate = Estate::with_releases(2);
     estate.policy.pins.usual.require = Required::default().with(Loss::TagCleanup);
-    let told = estate.run(Mode::Audit).await;
-    let unmet = told.findings.iter().find(|found| found.code == Code::RequirementUnmet).unwrap();
+    let reported = estate.run(Mode::Audit).await;
+    let unmet = reported.findings.iter().find(|found| found.code == Code::RequirementUnmet).unwrap();
     assert!(unmet.message.contains("not survived by 2 of 2") && unmet.message.contains("no pin"), "{}", unmet.message);
     assert!(unmet.remedy.contains("prodpin enforce"), "{}", unmet.remedy);
 }

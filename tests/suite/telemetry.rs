@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::alerts::Receiver;
 use crate::reports::{manifest, report, run, service, target};
 
-fn of(services: usize) -> Report {
+fn report_of(services: usize) -> Report {
     let row = |number| {
         let name = format!("shop/api-{number:05}");
         Row { repository: Some(service("shop", &name, vec![target(1, manifest("a"), "v1")])), findings: Vec::new() }
@@ -18,7 +18,7 @@ fn of(services: usize) -> Report {
 }
 
 fn collector(said: &[(&str, &str)]) -> Result<Option<Collector>, String> {
-    Collector::of(&|name| said.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    Collector::from_variables(&|name| said.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,7 +30,7 @@ async fn every_sample_arrives_once_in_requests_of_bounded_size() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=payments%20eu,authorization=Bearer%20t0ken"),
     ];
     let collector = collector(&said).unwrap().unwrap();
-    assert_eq!(collector.push(&of(600), None), Ok(()));
+    assert_eq!(collector.push(&report_of(600), None), Ok(()));
     let requests = receiver.take();
     assert!(requests.len() > 1, "600 services have more samples than one request takes");
     let (mut pinned, mut services) = (Vec::new(), 0);
@@ -63,7 +63,7 @@ async fn a_collector_that_stumbles_is_tried_again_and_one_that_refuses_is_told_w
     let receiver = Receiver::start(&[503, 200]).await;
     let endpoint = format!("{}/v1/metrics?key=s3cret", receiver.url);
     let stumbles = collector(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &endpoint)]).unwrap().unwrap();
-    assert_eq!(stumbles.push(&of(1), None), Ok(()));
+    assert_eq!(stumbles.push(&report_of(1), None), Ok(()));
     let requests = receiver.take();
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[0].body, requests[1].body);
@@ -72,8 +72,8 @@ async fn a_collector_that_stumbles_is_tried_again_and_one_that_refuses_is_told_w
     let receiver = Receiver::start(&[401]).await;
     let endpoint = format!("{}/?key=s3cret", receiver.url);
     let refuses = collector(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &endpoint)]).unwrap().unwrap();
-    let told = refuses.push(&of(1), None).unwrap_err();
-    assert!(told.contains("401") && !told.contains("s3cret"), "{told}");
+    let reported = refuses.push(&report_of(1), None).unwrap_err();
+    assert!(reported.contains("401") && !reported.contains("s3cret"), "{reported}");
     assert_eq!(receiver.take().len(), 1, "a refusal is not tried again");
 }
 
@@ -90,9 +90,9 @@ fn nothing_is_pushed_unless_asked_and_what_cannot_be_understood_is_named_without
         ("OTEL_EXPORTER_OTLP_HEADERS", "s3cret"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x=s3cret%0a"),
     ] {
-        let told = collector(&[endpoint, (name, value)]).unwrap_err();
-        assert!(told.contains(name) && !told.contains("s3cret"), "{told}");
+        let reported = collector(&[endpoint, (name, value)]).unwrap_err();
+        assert!(reported.contains(name) && !reported.contains("s3cret"), "{reported}");
     }
-    let told = collector(&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap_err();
-    assert!(told.contains("http/json"), "{told}");
+    let reported = collector(&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap_err();
+    assert!(reported.contains("http/json"), "{reported}");
 }

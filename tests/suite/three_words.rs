@@ -88,10 +88,10 @@ fn counts(statuses: impl Iterator<Item = ServiceStatus>) -> ServiceCounts {
 }
 
 /// `3 not protected` wherever a line counts so.
-fn is_told(text: &str, status: ServiceStatus, count: u64) -> bool {
-    let (text, told) = (text.to_lowercase().replace('\u{a0}', " "), format!("{count} {}", status.word()));
-    text.match_indices(&told).any(|(at, _)| {
-        let after = &text[at + told.len()..];
+fn is_reported(text: &str, status: ServiceStatus, count: u64) -> bool {
+    let (text, reported) = (text.to_lowercase().replace('\u{a0}', " "), format!("{count} {}", status.word()));
+    text.match_indices(&reported).any(|(at, _)| {
+        let after = &text[at + reported.len()..];
         !after.starts_with(|next: char| next.is_alphanumeric() || next == '-')
     })
 }
@@ -107,8 +107,8 @@ async fn i31_the_three_words_count_the_same_in_every_format() {
         let text = shown(format, &report, Style::UNBOUNDED);
         for status in ServiceStatus::ALL.into_iter().filter(|status| expected.of(*status) > 0) {
             let (name, count) = (status.as_str(), expected.of(status));
-            let told = match format {
-                Format::Table | Format::Markdown => is_told(&text, status, count),
+            let reported = match format {
+                Format::Table | Format::Markdown => is_reported(&text, status, count),
                 Format::Html => text.contains(&format!("</svg>{}</span><b>{count}</b>", status.word())),
                 Format::Csv => {
                     let rows = text.lines().filter(|line| line.starts_with("\"repository\""));
@@ -124,11 +124,14 @@ async fn i31_the_three_words_count_the_same_in_every_format() {
                     String::from_utf8(statement).unwrap().contains(&format!("\"{name}\":{count}"))
                 }
             };
-            assert!(told, "{format}: {count} {name}\n{text}");
+            assert!(reported, "{format}: {count} {name}\n{text}");
         }
     }
-    let lambda =
-        prodpin::invocation::Told::of(&report, &prodpin::policy::LedgerLocation::None, prodpin::model::Severity::High);
+    let lambda = prodpin::invocation::RunSummary::from_report(
+        &report,
+        &prodpin::policy::LedgerLocation::None,
+        prodpin::model::Severity::High,
+    );
     assert_eq!(lambda.unwrap().summary.services, expected);
 }
 
@@ -207,7 +210,7 @@ fn a_report_of_a_program_before_is_read_in_today_s_words() {
         serde_json::from_str(&text).unwrap()
     };
     let contracted = |depth: u32| {
-        let artifact = prodpin::model::Digest::of(b"contracting");
+        let artifact = prodpin::model::Digest::sha256(b"contracting");
         format!(",\"contracted\":\"{artifact}\",\"earlier\":2,\"depth\":{depth}")
     };
     for (ready, more, intact, strict) in [

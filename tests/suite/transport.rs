@@ -60,11 +60,11 @@ fn an_endpoint_of_one_s_own_needs_no_region_and_no_instance() {
             command.env("AWS_CONFIG_FILE", directory.path().join("config"));
         }
         let output = command.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{told}");
+        let reported = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{reported}");
         let seen = seen.lock().unwrap();
         let scope = format!("/{expected}/s3/aws4_request");
-        assert!(!seen.is_empty() && seen.iter().all(|head| head.contains(&scope)), "{expected}: {seen:?} {told}");
+        assert!(!seen.is_empty() && seen.iter().all(|head| head.contains(&scope)), "{expected}: {seen:?} {reported}");
     }
     assert_eq!(*asked.lock().unwrap(), Vec::<String>::new(), "the instance was asked");
 }

@@ -12,7 +12,7 @@ use prodpin::model::{Answers, Code, Counts, Digest, Entry, Event, Mode, RunId, R
 use prodpin::schedule::Schedule;
 use prodpin::sources::memory::Content;
 
-use crate::estate::{Estate, Told};
+use crate::estate::{Estate, RunResult};
 use crate::support::push::Pusher;
 use crate::support::registry::Registry;
 
@@ -194,8 +194,8 @@ fn a_run_that_hangs_ends_at_its_deadline_and_the_next_ones_go_on() {
     assert!(watch.line().contains("INCOMPLETE"));
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     watch.metrics_with("prodpin_watch_running 0");
-    let (status, told) = watch.get("/readyz");
-    assert!(status == 503 && told.contains("not everything could be read"), "{told}");
+    let (status, reported) = watch.get("/readyz");
+    assert!(status == 503 && reported.contains("not everything could be read"), "{reported}");
     assert_eq!(watch.get("/healthz").0, 200, "starting it anew would not help");
     let report = std::fs::read_to_string(directory.path().join("report.json")).unwrap();
     assert!(report.contains("raise --deadline"), "{report}");
@@ -217,8 +217,8 @@ async fn an_alert_that_is_not_delivered_is_named_by_readyz() {
         std::fs::read_to_string(directory.path().join("log")).unwrap()
     );
     watch.metrics_with("prodpin_watch_runs_total{outcome=\"incomplete\"} 1");
-    let (status, told) = watch.get("/readyz");
-    assert!(status == 503 && told.contains("alert night-shift") && !told.contains("hush"), "{told}");
+    let (status, reported) = watch.get("/readyz");
+    assert!(status == 503 && reported.contains("alert night-shift") && !reported.contains("hush"), "{reported}");
 }
 
 /// Whoever opens connections and says nothing, or a byte at a time, keeps no probe from its answer.
@@ -250,20 +250,20 @@ async fn idle_connections_keep_no_probe_waiting() {
 #[test]
 fn a_watch_that_cannot_be_kept_is_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
-    let told = |schedule: &str, arguments: &[&str]| {
+    let reported = |schedule: &str, arguments: &[&str]| {
         write_policy(directory.path(), "https://registry.example.com", schedule);
         let output = command(directory.path(), arguments).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    let (code, text) = told("keep: 5", &[]);
+    let (code, text) = reported("keep: 5", &[]);
     assert!(code == Some(2) && text.contains("watch needs a schedule"), "{code:?} {text}");
-    let (code, text) = told("schedule: \"@hourly\"\nledger: none", &["--enforce"]);
+    let (code, text) = reported("schedule: \"@hourly\"\nledger: none", &["--enforce"]);
     assert!(code == Some(2) && text.contains("enforce needs a ledger"), "{code:?} {text}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let (code, text) = told("schedule: \"@hourly\"", &["--listen", &address]);
+    let (code, text) = reported("schedule: \"@hourly\"", &["--listen", &address]);
     assert!(code == Some(2) && text.contains("name another address"), "{code:?} {text}");
-    let (code, text) = told("schedule: \"@hourly\"", &["--report", "json=prodpin.yaml"]);
+    let (code, text) = reported("schedule: \"@hourly\"", &["--report", "json=prodpin.yaml"]);
     assert!(code == Some(2) && text.contains("this is the policy"), "{code:?} {text}");
 }
 
@@ -279,10 +279,10 @@ async fn last_run(hours: i64, scope: RunScope, schedule: &str) -> Estate {
         finished: started,
         complete: true,
         scope,
-        policy: Digest::of(b"policy"),
+        policy: Digest::sha256(b"policy"),
         counts: Counts::default(),
         findings: BTreeMap::new(),
-        report: Digest::of(b"report"),
+        report: Digest::sha256(b"report"),
         answers: Answers::ForItself,
     };
     record_run(&estate, record).await;
@@ -298,7 +298,7 @@ async fn record_run(estate: &Estate, record: RunRecord) {
 
 #[tokio::test]
 async fn a_run_with_a_clock_a_year_ahead_silences_nothing_f112() {
-    let missed = |told: &Told| told.findings.iter().any(|finding| finding.code == Code::RunOverdue);
+    let missed = |reported: &RunResult| reported.findings.iter().any(|finding| finding.code == Code::RunOverdue);
     let estate = last_run(26, RunScope::default(), "rate(1 hour)").await;
     let started = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 365);
     let before = {
@@ -355,9 +355,9 @@ async fn f112_no_time_that_a_run_claims_outranks_the_order_of_the_ledger() {
             ledger.commit(vec![Entry { run: record.id, at: started, repository: None, event }]).await.unwrap();
         }
         drop(ledger);
-        let told = estate.run(Mode::Audit).await;
-        let is = |told: &Told, code| told.findings.iter().any(|finding| finding.code == code);
-        assert_eq!(is(&told, Code::RunOverdue), missed, "{what}: {}", estate.story(&told));
+        let reported = estate.run(Mode::Audit).await;
+        let is = |reported: &RunResult, code| reported.findings.iter().any(|finding| finding.code == code);
+        assert_eq!(is(&reported, Code::RunOverdue), missed, "{what}: {}", estate.story(&reported));
         let again = estate.run(Mode::Audit).await;
         let both = (is(&again, Code::RunOverdue), is(&again, Code::ClockSkew));
         assert_eq!(
@@ -371,8 +371,8 @@ async fn f112_no_time_that_a_run_claims_outranks_the_order_of_the_ledger() {
 #[tokio::test]
 async fn missed_runs_are_a_finding_until_runs_are_on_time_again_f91() {
     let whole = RunScope::default();
-    let overdue = |told: &Told| {
-        told.findings.iter().filter(|finding| finding.code == Code::RunOverdue).cloned().collect::<Vec<_>>()
+    let overdue = |reported: &RunResult| {
+        reported.findings.iter().filter(|finding| finding.code == Code::RunOverdue).cloned().collect::<Vec<_>>()
     };
     let estate = last_run(26, whole.clone(), "rate(1 hour)").await;
     let found = overdue(&estate.run(Mode::Audit).await);
@@ -386,7 +386,7 @@ async fn missed_runs_are_a_finding_until_runs_are_on_time_again_f91() {
     for (hours, scope, schedule) in
         [(1, whole.clone(), "rate(1 hour)"), (20, whole, "rate(1 day)"), (26, one, "rate(1 hour)")]
     {
-        let told = last_run(hours, scope, schedule).await.run(Mode::Audit).await;
-        assert_eq!(overdue(&told), [], "{hours} h, {schedule}");
+        let reported = last_run(hours, scope, schedule).await.run(Mode::Audit).await;
+        assert_eq!(overdue(&reported), [], "{hours} h, {schedule}");
     }
 }

@@ -9,8 +9,8 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use prodpin::ledger::{Access, Ledger};
 use prodpin::model::{
-    ArtifactId, Code, Digest, Entry, Event, Gap, Inspection, Mode, Order, Reference, RepositoryKey, RepositoryName,
-    Resolution, RunId, RunningReference, SettingFacts, Severity, Snapshot, SourceName, Tag,
+    ArtifactId, Code, DeployedReference, Digest, Entry, Event, Gap, Inspection, Mode, Order, Reference, RepositoryKey,
+    RepositoryName, Resolution, RunId, SettingFacts, Severity, Snapshot, SourceName, Tag,
 };
 use prodpin::outcome::ready::Verdict;
 use prodpin::policy::{LedgerLocation, Policy};
@@ -18,12 +18,12 @@ use prodpin::run::{Progress, RunOptions, Stop, run_on};
 use prodpin::sources::memory::{Call, Memory};
 use prodpin::sources::{Inventory, PinFailure, PinLook, Protector, Reservation, Source};
 
-use crate::estate::{Estate, REPOSITORY, Told, tags, told};
+use crate::estate::{Estate, REPOSITORY, RunResult, reported, tags};
 
 struct Quiet;
 impl Progress for Quiet {}
 
-fn missing(found: &Told) -> Vec<Severity> {
+fn missing(found: &RunResult) -> Vec<Severity> {
     let missing = found.findings.iter().filter(|finding| finding.code == Code::LedgerHistoryMissing);
     missing.map(|finding| finding.severity).collect()
 }
@@ -56,9 +56,9 @@ async fn pins_in_a_source_that_the_ledger_does_not_know_are_a_missing_history_i2
         assert!(found.complete && found.repositories.len() == 1, "it is read, and shown");
         assert_eq!(found.repositories[0].rollback.intact, None);
         assert!(found.targets().iter().all(|target| target.protected.is_none()), "and not judged");
-        let told = &found.findings[0];
-        assert!(told.remedy.contains("prodpin audit --source shop --adopt"), "{told:?}");
-        assert!(told.message.contains("prod-pinned-"), "{told:?}");
+        let reported = &found.findings[0];
+        assert!(reported.remedy.contains("prodpin audit --source shop --adopt"), "{reported:?}");
+        assert!(reported.message.contains("prod-pinned-"), "{reported:?}");
     }
     assert_eq!((estate.memory.calls(), estate.memory.pins(REPOSITORY)), (vec![], pins.clone()));
     assert!(sources_on_record(&estate.policy).await.is_empty(), "nothing is recorded as first seen");
@@ -88,7 +88,7 @@ async fn an_event_about_one_repository_is_no_way_around_it_i24() {
     estate.memory.push("shop/web", "v1.0.0", "web");
     for mode in [Mode::Enforce, Mode::Audit] {
         let report = estate.report(mode, &["shop/web"]).await.unwrap();
-        assert_eq!(missing(&told(&report)), [Severity::Critical]);
+        assert_eq!(missing(&reported(&report)), [Severity::Critical]);
     }
     // Whatever comes first in the list.
     estate.memory.push("shop/aaa", "v1.0.0", "aaa");
@@ -96,11 +96,11 @@ async fn an_event_about_one_repository_is_no_way_around_it_i24() {
     assert_eq!(estate.memory.calls(), []);
     assert!(sources_on_record(&estate.policy).await.is_empty());
     estate.policy.safeguards.adopt = true;
-    assert_eq!(missing(&told(&estate.report(Mode::Enforce, &["shop/web"]).await.unwrap())), [Severity::Info]);
+    assert_eq!(missing(&reported(&estate.report(Mode::Enforce, &["shop/web"]).await.unwrap())), [Severity::Info]);
     assert_eq!(sources_on_record(&estate.policy).await, ["shop".parse().unwrap()]);
 }
 
-async fn run_both(policy: &Policy, one: &Memory, other: &Memory) -> Told {
+async fn run_both(policy: &Policy, one: &Memory, other: &Memory) -> RunResult {
     let sources = BTreeMap::from([
         ("one".parse().unwrap(), one.writable(["shop/*"]).unwrap()),
         ("other".parse().unwrap(), other.writable(["shop/*"]).unwrap()),
@@ -114,7 +114,7 @@ async fn run_both(policy: &Policy, one: &Memory, other: &Memory) -> Told {
         deadline: None,
         stop: Stop::default(),
     };
-    told(&run_on(policy, sources, &options, Arc::new(Quiet)).await.unwrap())
+    reported(&run_on(policy, sources, &options, Arc::new(Quiet)).await.unwrap())
 }
 
 #[tokio::test]
@@ -134,8 +134,11 @@ async fn a_source_that_was_renamed_is_told_its_old_name_i24() {
     estate.enforce().await;
     let found = run_both(&estate.policy, &estate.memory, &Memory::new()).await;
     assert_eq!(missing(&found), [Severity::Critical]);
-    let told = found.findings.iter().find(|finding| finding.code == Code::LedgerHistoryMissing).unwrap();
-    assert!(told.remedy.contains("in source shop") && told.remedy.contains("name the source shop again"), "{told:?}");
+    let reported = found.findings.iter().find(|finding| finding.code == Code::LedgerHistoryMissing).unwrap();
+    assert!(
+        reported.remedy.contains("in source shop") && reported.remedy.contains("name the source shop again"),
+        "{reported:?}"
+    );
 }
 
 #[tokio::test]
@@ -192,9 +195,13 @@ async fn what_cannot_be_asked_for_pins_is_no_beginning_i24() {
         let found = estate.enforce().await;
         assert_eq!(missing(&found), [Severity::Critical], "{:?}", found.codes());
         assert_eq!(estate.memory.pins(SECRET), pins);
-        assert_eq!(missing(&told(&secret(Mode::Enforce).await.unwrap())), [Severity::Critical], "an event's run too");
+        assert_eq!(
+            missing(&reported(&secret(Mode::Enforce).await.unwrap())),
+            [Severity::Critical],
+            "an event's run too"
+        );
     }
-    let row = |found: &Told| found.repositories.iter().find(|it| it.name.as_str() == SECRET).unwrap().clone();
+    let row = |found: &RunResult| found.repositories.iter().find(|it| it.name.as_str() == SECRET).unwrap().clone();
     let found = estate.run(Mode::Audit).await;
     assert!(row(&found).targets.iter().all(|target| target.protected.is_none()), "and not judged");
     assert_eq!(row(&found).rollback.intact, None);
@@ -264,7 +271,7 @@ async fn ready_does_not_judge_without_the_history_i24() {
     assert_eq!(rows.len(), 2);
     for row in rows {
         assert_eq!(row.verdict, Verdict::Unknown, "{row:?}");
-        assert!(!row.ladder.is_empty() && row.ladder.iter().all(|rung| rung.unchanged.is_none()), "{row:?}");
+        assert!(!row.releases.is_empty() && row.releases.iter().all(|listed| listed.unchanged.is_none()), "{row:?}");
         let text = serde_json::to_string(&row).unwrap();
         assert!(text.contains("its history is missing") && text.contains("--adopt"), "{text}");
     }
@@ -317,7 +324,7 @@ impl Inventory for Late {
     async fn look_for_pin(&self, repository: &RepositoryName, _memory: &Reservation) -> PinLook {
         let ledger = Ledger::open_with(&self.policy.ledger, &self.policy.safeguards, Access::Write).await.unwrap();
         let key = RepositoryKey { source: "shop".parse().unwrap(), name: repository.clone() };
-        let artifact = ArtifactId::Manifest(Digest::of(b"release-0"));
+        let artifact = ArtifactId::Manifest(Digest::sha256(b"release-0"));
         let event = Event::TagSeen { tag: "v0.9.0".parse().unwrap(), artifact, created: None };
         let (run, at) = (RunId::new(Timestamp::now(), 7), Timestamp::now());
         ledger.commit(vec![Entry { run, at, repository: Some(key), event }]).await.unwrap();
@@ -348,7 +355,7 @@ impl Inventory for Late {
         self.inner.inventory.created(repository, artifact).await
     }
 
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         self.inner.inventory.locate(reference)
     }
 

@@ -30,7 +30,7 @@ use super::left_out::left_out;
 pub(crate) enum Ability {
     /// It lists its repositories.
     Catalog,
-    /// A repository that never was can be told from one without tags.
+    /// A repository that never was can be reported from one without tags.
     NamesRepositories,
     /// Artifacts can consist of others.
     Indexes,

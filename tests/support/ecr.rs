@@ -20,7 +20,7 @@ use prodpin::model::{Digest, NamePatterns};
 use prodpin::policy::EcrConfig;
 use prodpin::sources::ecr::{Tuning, open_tuned};
 use prodpin::sources::memory::Content;
-use prodpin::sources::oci::Surroundings;
+use prodpin::sources::oci::HttpEnvironment;
 use prodpin::sources::{OpenOptions, Source};
 use serde_json::{Value, json};
 
@@ -188,7 +188,7 @@ impl EcrServer {
     pub(crate) async fn open_with(&self, config: &EcrConfig, options: &OpenOptions, key: &str) -> Source {
         let tuning = Tuning { page_size: 7, credentials: Some(credentials(key)), tries: 3 };
         let name = "payments".parse().expect("a name");
-        open_tuned(&name, config, options, &Surroundings::default(), tuning).await.expect("a source")
+        open_tuned(&name, config, options, &HttpEnvironment::default(), tuning).await.expect("a source")
     }
 }
 
@@ -208,7 +208,7 @@ impl StoredRepository {
     }
 
     fn store(&mut self, text: &str, media_type: &str, tag: Option<&str>) -> Digest {
-        let digest = Digest::of(text.as_bytes());
+        let digest = Digest::sha256(text.as_bytes());
         if self.images.iter().all(|image| image.digest != digest) {
             self.images.push(StoredImage {
                 digest: digest.clone(),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use prodpin::model::{ArtifactId, Digest, NamePatterns, Reference, RepositoryName, Tag};
 use prodpin::policy::{OciConfig, Secret};
 use prodpin::sources::memory::Content;
-use prodpin::sources::oci::{Surroundings, open_in};
+use prodpin::sources::oci::{HttpEnvironment, open_in};
 use prodpin::sources::{OpenOptions, Source};
 
 use super::contract::{Ability, Fixture};
@@ -75,7 +75,7 @@ impl OciServer {
     fn open_as(&self, patterns: &[&str], user: Option<&(String, String)>, write: bool) -> Source {
         let options = OpenOptions { write, rehearse: false, tried: false, concurrency: 8, deadline: None };
         let name = "registry".parse().expect("a name");
-        open_in(&name, &self.config(patterns, user), &options, &Surroundings::default()).expect("a source")
+        open_in(&name, &self.config(patterns, user), &options, &HttpEnvironment::default()).expect("a source")
     }
 }
 

@@ -291,7 +291,7 @@ impl Call<'_> {
                 return Err(refuse(StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN", format!("{part} is not here")));
             }
         }
-        let digest = Digest::of(&self.body);
+        let digest = Digest::sha256(&self.body);
         match reference.parse::<Digest>() {
             Ok(named) if !named.matches(&self.body) => return Err(invalid("the body does not hash to the digest")),
             Ok(_) => {}

@@ -33,7 +33,7 @@ fn late(waited: Duration) -> String {
 /// A ledger's anchor.
 #[derive(Debug)]
 pub(super) struct Anchor {
-    place: Place,
+    place: AnchorStore,
     state: Mutex<State>,
     /// How long its answers are waited for, at the opening and at each copy.
     patience: Duration,
@@ -42,9 +42,9 @@ pub(super) struct Anchor {
 }
 
 #[derive(Debug)]
-enum Place {
+enum AnchorStore {
     Open(Box<Store>),
-    /// It could not be opened, which is told.
+    /// It could not be opened, which is reported.
     Unopened,
 }
 
@@ -68,18 +68,18 @@ impl Anchor {
             Err(_) => Err(late(patience)),
         };
         match opened {
-            Ok(store) => Self { place: Place::Open(Box::new(store)), state: Mutex::default(), patience, until },
+            Ok(store) => Self { place: AnchorStore::Open(Box::new(store)), state: Mutex::default(), patience, until },
             Err(trouble) => {
                 let state = State { trouble: Some(trouble), ..State::default() };
-                Self { place: Place::Unopened, state: Mutex::new(state), patience, until }
+                Self { place: AnchorStore::Unopened, state: Mutex::new(state), patience, until }
             }
         }
     }
 
     fn store(&self) -> Option<&Store> {
         match &self.place {
-            Place::Open(store) => Some(store),
-            Place::Unopened => None,
+            AnchorStore::Open(store) => Some(store),
+            AnchorStore::Unopened => None,
         }
     }
 
@@ -93,7 +93,7 @@ impl Anchor {
 }
 
 /// What the anchor says of the ledger.
-enum Verdict {
+enum AnchorVerdict {
     /// It is what was seen before, grown; copies are there up to this commit.
     Grown(u64),
     /// The anchor is empty.
@@ -137,9 +137,9 @@ impl Ledger {
             return Ok(());
         };
         match compared {
-            Ok(Verdict::Grown(copied)) => anchor.set(|state| state.copied = Some(copied)),
+            Ok(AnchorVerdict::Grown(copied)) => anchor.set(|state| state.copied = Some(copied)),
             // Nobody copies anything while looking: an anchor that is not there looks like this, too.
-            Ok(Verdict::Unknown) if self.access == Access::Read => {
+            Ok(AnchorVerdict::Unknown) if self.access == Access::Read => {
                 let trouble = format!(
                     "{} holds none of its commits: it was emptied or is not there, or no run had it yet, and the next \
                      `prodpin audit` copies them",
@@ -148,7 +148,7 @@ impl Ledger {
                 anchor.set(|state| state.trouble = self.head().map(|_| trouble));
             }
             // The checkpoints before are in the head's own chain: only from here on is anything at stake.
-            Ok(Verdict::Unknown) => {
+            Ok(AnchorVerdict::Unknown) => {
                 anchor.set(|state| state.copied = Some(self.log().tip.as_ref().map_or(0, |tip| tip.sequence - 1)));
             }
             Err(Failed::Ledger(error)) => return Err(error),
@@ -168,7 +168,7 @@ impl Ledger {
         anchor.set(|state| state.trouble = Some(trouble));
     }
 
-    async fn compare(&self, store: &Store) -> Result<Verdict, Failed> {
+    async fn compare(&self, store: &Store) -> Result<AnchorVerdict, Failed> {
         let head = self.log().index.sequence;
         let folder = Path::from("checkpoint");
         let mut beyond = store.numbers_after(&folder, &checkpoint_path(head)).await.map_err(Failed::Anchor)?;
@@ -178,7 +178,7 @@ impl Ledger {
         }
         let head = self.log().index.sequence;
         let Some(seen) = self.last_up_to(store, head).await? else {
-            return Ok(Verdict::Unknown);
+            return Ok(AnchorVerdict::Unknown);
         };
         let sequence = seen.sequence;
         let own = match self.slot(sequence).await.map_err(Failed::Ledger)? {
@@ -191,7 +191,7 @@ impl Ledger {
         self.same(store, &own, &seen)?;
         // Equal there, and the head only claims to continue it: proven from tiles, without reading what lies between.
         match self.consistency(seen.checkpoint.size, seen.checkpoint.root()).await {
-            Ok(Consistency::Proven(_)) => Ok(Verdict::Grown(sequence)),
+            Ok(Consistency::Proven(_)) => Ok(AnchorVerdict::Grown(sequence)),
             Ok(Consistency::Contradicted(root)) => Err(Failed::Ledger(self.forked(format!(
                 "{} holds commit {sequence} with root {}, and the head continues one with root {root}",
                 store.location(),
@@ -206,7 +206,7 @@ impl Ledger {
                     );
                 }
                 match self.head_follows(&own).await.map_err(Failed::Ledger)? {
-                    true => Ok(Verdict::Grown(sequence)),
+                    true => Ok(AnchorVerdict::Grown(sequence)),
                     false => Err(Failed::Ledger(self.forked(format!(
                         "{} holds commit {sequence}, and the head does not continue it",
                         store.location()
@@ -218,7 +218,7 @@ impl Ledger {
     }
 
     /// A copy, if it says anything of this log: whoever can write to the anchor alone, and has no key, makes no evidence.
-    async fn as_evidence(&self, seen: Option<Seen>) -> Result<Option<Seen>, LedgerError> {
+    async fn as_evidence(&self, seen: Option<AnchoredCheckpoint>) -> Result<Option<AnchoredCheckpoint>, LedgerError> {
         let Some(seen) = seen else { return Ok(None) };
         let signed = self.log().tip.as_ref().is_some_and(|tip| tip.checkpoint.key.is_some());
         let is = match &seen.checkpoint.key {
@@ -238,7 +238,7 @@ impl Ledger {
     }
 
     /// The latest copy up to this commit that says anything of this log; else whatever is there.
-    async fn last_up_to(&self, store: &Store, head: u64) -> Result<Option<Seen>, Failed> {
+    async fn last_up_to(&self, store: &Store, head: u64) -> Result<Option<AnchoredCheckpoint>, Failed> {
         let latest = read(store, head).await.map_err(Failed::Anchor)?;
         if let Some(seen) = self.as_evidence(latest).await.map_err(Failed::Ledger)? {
             return Ok(Some(seen));
@@ -302,7 +302,7 @@ impl Ledger {
         comes_later(before, seen) || gives_up
     }
 
-    fn same(&self, store: &Store, own: &Tip, seen: &Seen) -> Result<(), Failed> {
+    fn same(&self, store: &Store, own: &Tip, seen: &AnchoredCheckpoint) -> Result<(), Failed> {
         if own.checkpoint.origin != seen.checkpoint.origin {
             return Err(Failed::Ledger(LedgerError::Unusable {
                 location: self.store.location().to_owned(),
@@ -357,7 +357,7 @@ impl Ledger {
                 Ok(Created::New) => {}
                 Ok(Created::There(there)) => {
                     let seen = Checkpoint::decode(&there).ok();
-                    let seen = seen.map(|checkpoint| Seen { sequence, checkpoint, note: there.to_vec() });
+                    let seen = seen.map(|checkpoint| AnchoredCheckpoint { sequence, checkpoint, note: there.to_vec() });
                     let Some(seen) = self.as_evidence(seen).await? else {
                         // Its place is lost; what comes after it names it by hash.
                         let what = format!(
@@ -383,21 +383,21 @@ impl Ledger {
 
 /// A checkpoint as the anchor holds it.
 #[derive(Clone)]
-struct Seen {
+struct AnchoredCheckpoint {
     sequence: u64,
     checkpoint: Checkpoint,
     note: Vec<u8>,
 }
 
-impl Seen {
+impl AnchoredCheckpoint {
     /// The same as a commit of the log.
     fn tip(&self) -> Tip {
-        let digest = Digest::of(signature::body(&self.note));
+        let digest = Digest::sha256(signature::body(&self.note));
         Tip { sequence: self.sequence, digest, checkpoint: self.checkpoint.clone(), note: self.note.clone() }
     }
 }
 
-/// Whose failure it is: the ledger's stops the run, the anchor's is told.
+/// Whose failure it is: the ledger's stops the run, the anchor's is reported.
 enum Failed {
     Ledger(LedgerError),
     Anchor(LedgerError),
@@ -419,8 +419,8 @@ fn more_strays(store: &Store, strays: u64) {
     }
 }
 
-async fn read(store: &Store, sequence: u64) -> Result<Option<Seen>, LedgerError> {
+async fn read(store: &Store, sequence: u64) -> Result<Option<AnchoredCheckpoint>, LedgerError> {
     let Some(note) = store.get(&checkpoint_path(sequence)).await? else { return Ok(None) };
     let checkpoint = Checkpoint::decode(&note).ok();
-    Ok(checkpoint.map(|checkpoint| Seen { sequence, checkpoint, note: note.to_vec() }))
+    Ok(checkpoint.map(|checkpoint| AnchoredCheckpoint { sequence, checkpoint, note: note.to_vec() }))
 }

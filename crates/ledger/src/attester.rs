@@ -23,12 +23,12 @@ impl Attester {
             LedgerLocation::Directory(directory) => directory.display().to_string(),
             LedgerLocation::Store(url) => url.to_string(),
         };
-        let told = |detail: String| LedgerError::Key { location: place.clone(), detail };
-        let there = Keys::current(safeguards, location, false).await.map_err(told)?;
+        let reported = |detail: String| LedgerError::Key { location: place.clone(), detail };
+        let there = Keys::current(safeguards, location, false).await.map_err(reported)?;
         if there.is_some() || !first || Ledger::open(location, Access::Read).await?.signed_by().is_some() {
             return Ok(there.map(Self));
         }
-        Ok(Keys::current(safeguards, location, true).await.map_err(told)?.map(Self))
+        Ok(Keys::current(safeguards, location, true).await.map_err(reported)?.map(Self))
     }
 
     /// The public key itself: no log's name belongs to a statement.

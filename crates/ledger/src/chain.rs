@@ -7,7 +7,7 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use super::batch::{self, Batch, Link};
 use super::read::{Fetched, Slot, Tip, batch_path};
 use super::repositories::Known;
-use super::standing::{Standing, standing};
+use super::slot_status::{SlotStatus, slot_status};
 use super::touch::Touch;
 use super::view::{Body, View};
 use super::{Ledger, LedgerError, cache};
@@ -29,7 +29,7 @@ pub(super) struct Made {
 }
 
 /// One commit, as far as it is about one repository.
-struct Step {
+struct CommitStep {
     touch: Touch,
     /// None where they are not held.
     entries: Option<Vec<Entry>>,
@@ -87,7 +87,7 @@ impl Ledger {
             match batch.links.get(key) {
                 Some(Link { after, .. }) => {
                     next.clone_from(after);
-                    steps.push(Step { touch, entries });
+                    steps.push(CommitStep { touch, entries });
                 }
                 // A program before made that commit. Its log says which commits touched what only as a whole.
                 None => {
@@ -97,7 +97,7 @@ impl Ledger {
             }
         }
         let commits = before + steps.len();
-        while let Some(Step { touch, entries }) = steps.pop() {
+        while let Some(CommitStep { touch, entries }) = steps.pop() {
             match entries {
                 Some(entries) => view.apply(&touch, &entries),
                 None => view.apply(&touch, &self.batch_of(&touch).await?.entries),
@@ -127,14 +127,14 @@ impl Ledger {
         let step = move |(mut fetched, before): (BoxStream<'l, Result<Fetched, LedgerError>>, Option<Tip>)| async move {
             let mut gap = None;
             while let Some((sequence, slot, packed)) = fetched.try_next().await? {
-                match (standing(before.as_ref(), sequence, &slot), slot) {
-                    (Standing::Next, Slot::Whole(tip)) => {
+                match (slot_status(before.as_ref(), sequence, &slot), slot) {
+                    (SlotStatus::Next, Slot::Whole(tip)) => {
                         let (batch, _) = self.link(before.as_ref(), &tip, packed.as_deref())?;
                         return Ok(Some(((*tip.clone(), batch), (fetched, Some(*tip)))));
                     }
-                    (Standing::Newer(schema), _) => return Err(self.newer(schema)),
-                    (Standing::Displaced(_), _) if gap.is_some() => return Err(self.missing(gap.unwrap_or(sequence))),
-                    (Standing::Displaced(what), _) => return Err(self.displaced(before.as_ref(), sequence, what)),
+                    (SlotStatus::Newer(schema), _) => return Err(self.newer(schema)),
+                    (SlotStatus::Displaced(_), _) if gap.is_some() => return Err(self.missing(gap.unwrap_or(sequence))),
+                    (SlotStatus::Displaced(what), _) => return Err(self.displaced(before.as_ref(), sequence, what)),
                     // Nothing was there, if what comes later follows all the same.
                     (_, Slot::Empty) => gap = gap.or(Some(sequence)),
                     _ => {}

@@ -63,7 +63,7 @@ pub(super) struct KeyInForce {
 }
 
 /// A key that did not hand over, because nobody has it any more. Whoever can write to the store could say so; it is
-/// believed, told, and never taken for a hand-over.
+/// believed, reported, and never taken for a hand-over.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct KeyLost {
     pub(super) key: VerifierKey,
@@ -74,7 +74,7 @@ pub(super) struct KeyLost {
 /// Why bytes are no checkpoint.
 #[derive(Debug, PartialEq)]
 pub(super) enum Flaw {
-    /// They are the beginning of one: a write that never finished, so that nobody was told it had (F56).
+    /// They are the beginning of one: a write that never finished, so that nobody was reported it had (F56).
     Torn,
     /// Whatever else. A finished checkpoint that was damaged later looks like this, and is never skipped (F57).
     Malformed,
@@ -255,7 +255,7 @@ mod tests {
         for n in 0..5 {
             edge.push(n, record_hash(&n.to_be_bytes()));
         }
-        let (batch, previous) = (Digest::of(b"batch"), Some(Digest::of(b"previous")));
+        let (batch, previous) = (Digest::sha256(b"batch"), Some(Digest::sha256(b"previous")));
         Checkpoint {
             origin: "prodpin/0011".to_owned(),
             size: 5,
@@ -270,19 +270,19 @@ mod tests {
     }
 
     fn stating() -> Checkpoint {
-        let stated = Stated { sequence: 4, batch_bytes: 77, state: Commitment::of(b"state") };
+        let stated = Stated { sequence: 4, batch_bytes: 77, state: Commitment::from_bytes(b"state") };
         Checkpoint { schema: 3, stated: Some(stated), ..example() }
     }
 
     /// With the bytes it is stored as: a witness has signed, too.
     fn signed() -> (Checkpoint, Vec<u8>) {
         let (log, witness) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
-        let key = VerifierKey::of("prodpin/0011", &log.verifying_key());
-        let gone = VerifierKey::of("prodpin/0011", &SigningKey::from_bytes(&[6; 32]).verifying_key());
+        let key = VerifierKey::new("prodpin/0011", &log.verifying_key());
+        let gone = VerifierKey::new("prodpin/0011", &SigningKey::from_bytes(&[6; 32]).verifying_key());
         let lost = Some(KeyLost { key: gone, at: 3 });
         let checkpoint = Checkpoint { key: Some(KeyInForce { key: key.clone(), since: 3 }), lost, ..stating() };
         let body = checkpoint.encode();
-        let foreign = VerifierKey::of("witness.example.com", &witness.verifying_key());
+        let foreign = VerifierKey::new("witness.example.com", &witness.verifying_key());
         let signatures = [foreign.line(&witness.sign(&body).to_bytes()), key.line(&log.sign(&body).to_bytes())];
         (checkpoint, [body, b"\n".to_vec(), signatures.concat()].concat())
     }

@@ -9,14 +9,14 @@ use tlog_tiles::tlog::record_hash;
 use super::batch::{Batch, Link};
 use super::checkpoint::{Checkpoint, SCHEMA, Stated};
 use super::index::Index;
+use super::key_rotation::Signing;
 use super::read::{Tip, batch_path, checkpoint_path};
 use super::recall::{Ahead, Recalled};
 use super::store::Created;
-use super::succession::Signing;
 use super::touch::Touch;
 use super::tree::Edge;
 use super::view::View;
-use super::{Access, Head, Ledger, LedgerError, Writing, batch, chance, signature};
+use super::{Access, Head, Ledger, LedgerError, Writing, backoff, batch, signature};
 use prodpin_core::model::{Digest, Entry, Event, Mark, RepositoryKey, RepositoryState, Sighting, TagStatus, rebase};
 use prodpin_net::jitter;
 
@@ -158,7 +158,7 @@ impl Ledger {
             }
             if attempt > 0 {
                 // The more came first, the more there are: two writers wait for milliseconds, hundreds for up to two seconds.
-                chance::wait(Duration::from_millis(5), attempt).await;
+                backoff::wait(Duration::from_millis(5), attempt).await;
             }
         }
         Ok(0)
@@ -233,7 +233,7 @@ impl Ledger {
         let origin = tip.as_ref().map_or_else(new_origin, |tip| tip.checkpoint.origin.clone());
         let Signing { key, lost, hand_over } =
             self.key_for(sequence, &origin, tip.as_ref().map(|tip| &tip.checkpoint))?;
-        let name = Digest::of(&lines);
+        let name = Digest::sha256(&lines);
         let previous = tip.map(|tip| tip.digest);
         index.origin.clone_from(&origin);
         index.apply(&Head { sequence, size, root: edge.root().0 }, previous.as_ref(), &name, &batch);
@@ -282,7 +282,7 @@ impl Ledger {
         }
         let sequence = self.log().next;
         let body = checkpoint.encode();
-        let digest = Digest::of(&body);
+        let digest = Digest::sha256(&body);
         let note = self.sign(&checkpoint, &body, hand_over).await?;
         let note = match self.store.create(&checkpoint_path(sequence), note.clone()).await {
             Ok(Created::New) => note,

@@ -24,7 +24,7 @@ pub(super) struct Commitment {
 impl Commitment {
     /// Of these bytes.
     #[cfg(test)]
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
         let mut hashing = Hashing::default();
         hashing.take(bytes);
         hashing.finish()
@@ -115,8 +115,8 @@ mod tests {
 
     #[test]
     fn a_commitment_has_one_spelling() {
-        let text = Commitment::of(b"state").to_string();
-        assert_eq!(text.parse(), Ok(Commitment::of(b"state")));
+        let text = Commitment::from_bytes(b"state").to_string();
+        assert_eq!(text.parse(), Ok(Commitment::from_bytes(b"state")));
         for other in [format!("0{text}"), format!("{text} "), text.to_uppercase(), text.replacen(' ', "  ", 1)] {
             assert!(other.parse::<Commitment>().is_err() || other == text, "{other}");
         }

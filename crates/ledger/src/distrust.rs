@@ -4,8 +4,8 @@ use std::sync::PoisonError;
 
 use super::Ledger;
 
-/// So many are told in words.
-const TOLD: usize = 8;
+/// So many are reported in words.
+const SHOWN: usize = 8;
 
 /// What was stored as derived state and does not match what the log says of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +42,6 @@ impl Ledger {
         if distrusted.what.contains(&what) {
             return;
         }
-        if distrusted.what.len() < TOLD { distrusted.what.push(what) } else { distrusted.more += 1 }
+        if distrusted.what.len() < SHOWN { distrusted.what.push(what) } else { distrusted.more += 1 }
     }
 }

@@ -186,7 +186,7 @@ impl LedgerError {
     }
 
     /// Reads a store's error by meaning: its variant where that says enough, else the I/O error it wraps.
-    pub(super) fn of(location: &str, error: &object_store::Error) -> Self {
+    pub(super) fn from_store(location: &str, error: &object_store::Error) -> Self {
         use object_store::Error;
         let location = location.to_owned();
         let detail = one_line(error);
@@ -216,7 +216,7 @@ impl LedgerError {
 
     /// The same for a plain I/O error.
     pub(super) fn of_io(location: &str, error: IoError) -> Self {
-        Self::of(location, &object_store::Error::Generic { store: "local", source: Box::new(error) })
+        Self::from_store(location, &object_store::Error::Generic { store: "local", source: Box::new(error) })
     }
 }
 

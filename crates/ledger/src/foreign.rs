@@ -10,9 +10,9 @@ use object_store::path::Path;
 use super::checkpoint::Checkpoint;
 use super::read::{Slot, Tip, checkpoint_path};
 use super::rebuild::Rebuild;
-use super::standing::{Standing, standing};
+use super::slot_status::{SlotStatus, slot_status};
 use super::store::checkpoint_number;
-use super::{Ledger, LedgerError, signature, succession};
+use super::{Ledger, LedgerError, key_rotation, signature};
 
 /// So many numbers beyond a gap are looked at. Whoever can hide commits behind more strays can remove them as well, and
 /// that is found by whatever remembers the head.
@@ -76,14 +76,14 @@ impl Strays {
     }
 
     fn in_words(&self) -> Option<String> {
-        let told: Vec<&str> = self.named.values().take(NAMED).map(String::as_str).collect();
-        let more = self.count.saturating_sub(told.len() as u64);
+        let reported: Vec<&str> = self.named.values().take(NAMED).map(String::as_str).collect();
+        let more = self.count.saturating_sub(reported.len() as u64);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        (!told.is_empty()).then(|| format!("{}{more}", told.join("; ")))
+        (!reported.is_empty()).then(|| format!("{}{more}", reported.join("; ")))
     }
 }
 
-/// Numbers beyond a gap, told apart.
+/// Numbers beyond a gap, distinguished.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
     /// Later commits of the log: what lies between is missing.
@@ -95,7 +95,7 @@ pub(super) struct Sorted {
 /// Whether this checkpoint can only be a later commit of the log that ends with the one before. A copy of an earlier one
 /// is not, and neither is one that the log's key has not signed.
 pub(super) fn comes_later(before: Option<&Checkpoint>, found: &Tip) -> bool {
-    if succession::holds(found).is_err() {
+    if key_rotation::holds(found).is_err() {
         return false;
     }
     let Some(before) = before else { return true };
@@ -131,17 +131,17 @@ impl Ledger {
         sequence: u64,
         slot: Slot,
     ) -> Result<Option<Tip>, LedgerError> {
-        let what = match (standing(before, sequence, &slot), slot) {
-            (Standing::Next, Slot::Whole(tip)) => return Ok(Some(*tip)),
-            (Standing::Next, _) => return Ok(None),
-            (Standing::Newer(schema), _) => return Err(self.newer(schema)),
-            (Standing::Displaced(what), _) => return Err(self.displaced(before, sequence, what)),
-            (Standing::Foreign(what), _) => what,
+        let what = match (slot_status(before, sequence, &slot), slot) {
+            (SlotStatus::Next, Slot::Whole(tip)) => return Ok(Some(*tip)),
+            (SlotStatus::Next, _) => return Ok(None),
+            (SlotStatus::Newer(schema), _) => return Err(self.newer(schema)),
+            (SlotStatus::Displaced(what), _) => return Err(self.displaced(before, sequence, what)),
+            (SlotStatus::Foreign(what), _) => what,
             // Without a signature, whoever can write there could as well have made it fit.
-            (Standing::Doubtful(what), _) if !self.is_forgery(before).await? => {
+            (SlotStatus::Doubtful(what), _) if !self.is_forgery(before).await? => {
                 return Err(self.displaced(before, sequence, what));
             }
-            (Standing::Doubtful(what), _) => what,
+            (SlotStatus::Doubtful(what), _) => what,
         };
         self.note_stray(&name_of(sequence), what);
         Ok(None)
@@ -179,7 +179,7 @@ impl Ledger {
         }
     }
 
-    /// A write that was cut off counts for nothing. The first few are told, however many somebody put there.
+    /// A write that was cut off counts for nothing. The first few are reported, however many somebody put there.
     pub(super) fn note_unfinished(&self, sequence: u64) {
         let mut strays = self.strays.lock().unwrap_or_else(PoisonError::into_inner);
         strays.unfinished += 1;
@@ -234,7 +234,7 @@ impl Ledger {
             let Sorted { own, strays } = self.sort(before.as_ref().map(|tip| &tip.checkpoint), strays).await?;
             if let Some(first) = own.first().copied() {
                 let slot = self.slot(first).await?;
-                if standing(before.as_ref(), first, &slot) != Standing::Next {
+                if slot_status(before.as_ref(), first, &slot) != SlotStatus::Next {
                     return Err(self.missing(next));
                 }
                 self.log_mut().next = first;

@@ -13,11 +13,11 @@ use sha2::{Digest as _, Sha256};
 use super::Head;
 use super::batch::Batch;
 use super::commitment::Commitment;
-use super::debt::Owing;
+use super::outbox::Outbox;
 use super::repositories::Repositories;
 use super::tiles::Frontier;
 use super::touch::Touch;
-use super::unreported::Unreported;
+use super::unreported::UnreportedCommits;
 use prodpin_core::model::{
     Digest, Entry, Event, Mark, OpenFindings, RepositoryKey, RunId, RunRecord, RunScope, SettingFacts, Severity,
     SourceName, SourceRecord,
@@ -29,7 +29,7 @@ pub(super) const RUNS_KEPT: usize = 50;
 /// No two runs overlap for longer than this.
 const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
-/// How many kinds of runs are told apart: more shares than anyone has, and still small.
+/// How many kinds of runs are distinguished: more shares than anyone has, and still small.
 const SCOPES_KEPT: usize = 1024;
 
 /// A run on record: where, and what the checkpoint before that commit hashes to, for reading on backwards.
@@ -63,14 +63,16 @@ pub(super) struct Index {
     #[serde(default)]
     pub(super) findings: OpenFindings,
     /// What each alert told of what is still there.
+    #[serde(rename = "told")]
     #[serde(default)]
-    pub(super) told: BTreeMap<Arc<str>, BTreeMap<String, Severity>>,
+    pub(super) reported: BTreeMap<Arc<str>, BTreeMap<String, Severity>>,
     /// What each alert did not deliver.
+    #[serde(rename = "owed")]
     #[serde(default)]
-    pub(super) owed: BTreeMap<Arc<str>, Owing>,
+    pub(super) outboxes: BTreeMap<Arc<str>, Outbox>,
     /// What was recorded of repositories, and stands in no report so far.
     #[serde(default)]
-    pub(super) unreported: Unreported,
+    pub(super) unreported: UnreportedCommits,
     /// The latest run records, latest last.
     pub(super) runs: VecDeque<Closed>,
     /// When the latest run of each scope started, but for runs of single repositories, latest last; after a long silence
@@ -146,17 +148,20 @@ impl Index {
             }
             Event::FindingOpened(key) => self.findings.since(key).is_some(),
             Event::FindingResolved(key) => self.findings.since(key).is_none(),
-            Event::AlertSent { alert, told, forgotten, paid } => {
-                let known = self.told.get(alert);
-                let owes = paid.is_some_and(|paid| self.owed.get(alert).is_some_and(|owing| owing.is_due(paid)));
+            Event::AlertSent { alert, reported, forgotten, delivered } => {
+                let known = self.reported.get(alert);
+                let has_undelivered = delivered
+                    .is_some_and(|delivered| self.outboxes.get(alert).is_some_and(|outbox| outbox.is_due(delivered)));
                 known.is_some()
-                    && !owes
-                    && told.iter().all(|(name, severity)| known.is_some_and(|known| known.get(name) == Some(severity)))
+                    && !has_undelivered
+                    && reported
+                        .iter()
+                        .all(|(name, severity)| known.is_some_and(|known| known.get(name) == Some(severity)))
                     && forgotten.iter().all(|name| known.is_none_or(|known| !known.contains_key(name)))
             }
             Event::Run(record) => self.has_closed(&record.id),
             // It came in one commit with the record of its run.
-            Event::AlertOwed { .. } => self.has_closed(&entry.run),
+            Event::AlertQueued { .. } => self.has_closed(&entry.run),
             _ => false,
         }
     }
@@ -181,7 +186,7 @@ impl Index {
                 let view = batch.links.get(key).map(|link| link.view);
                 self.repositories.set(key, touch.clone(), view);
             }
-            if noted != about || matches!(entry.event, Event::Retold { .. } | Event::Run(_)) {
+            if noted != about || matches!(entry.event, Event::ReportedAgain { .. } | Event::Run(_)) {
                 self.unreported.apply(head.sequence, entry);
             }
             noted = about;
@@ -197,20 +202,20 @@ impl Index {
                 event @ (Event::FindingOpened(_) | Event::FindingResolved(_)) if entry.repository.is_none() => {
                     self.findings.apply(mark, event);
                 }
-                Event::AlertSent { alert, told, forgotten, paid } => {
-                    let known = self.told.entry(alert.clone()).or_default();
-                    known.extend(told.iter().cloned());
+                Event::AlertSent { alert, reported, forgotten, delivered } => {
+                    let known = self.reported.entry(alert.clone()).or_default();
+                    known.extend(reported.iter().cloned());
                     known.retain(|name, _| !forgotten.contains(name));
-                    if let Some(paid) = paid
-                        && let Some(owing) = self.owed.get_mut(alert)
+                    if let Some(delivered) = delivered
+                        && let Some(outbox) = self.outboxes.get_mut(alert)
                     {
-                        owing.pay(*paid);
-                        self.owed.retain(|_, owing| !owing.is_empty());
+                        outbox.delivered(*delivered);
+                        self.outboxes.retain(|_, outbox| !outbox.is_empty());
                     }
                 }
-                Event::AlertOwed { alert, report, owed, more } => {
-                    let owing = self.owed.entry(alert.clone()).or_default();
-                    owing.incur(head.sequence, &entry.run, report, owed, more);
+                Event::AlertQueued { alert, report, findings, more } => {
+                    let outbox = self.outboxes.entry(alert.clone()).or_default();
+                    outbox.queue(head.sequence, &entry.run, report, findings, more);
                 }
                 Event::Run(record) => {
                     self.remember(record);

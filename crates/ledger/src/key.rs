@@ -10,7 +10,7 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use super::LedgerError;
 use super::kms::KmsKey;
 use super::signature::VerifierKey;
-use prodpin_policy::{KeyPlace, LedgerLocation, Safeguards};
+use prodpin_policy::{KeyLocation, LedgerLocation, Safeguards};
 
 /// Keys are a line or two.
 const KEY_FILE_CAP: u64 = 64 << 10;
@@ -46,20 +46,20 @@ impl Keys {
         name: &str,
         known: Option<&VerifierKey>,
     ) -> Result<Option<Self>, LedgerError> {
-        let told = |detail: String| LedgerError::Key { location: name.to_owned(), detail };
+        let reported = |detail: String| LedgerError::Key { location: name.to_owned(), detail };
         let lost = safeguards.lost_key.as_deref().map(|text| {
             let said = "ledger_key.lost is no verifier key; copy the whole line as `prodpin verify` prints it";
-            VerifierKey::parse(text).ok_or_else(|| told(said.to_owned()))
+            VerifierKey::parse(text).ok_or_else(|| reported(said.to_owned()))
         });
         let lost = lost.transpose()?;
         let previous = match &safeguards.previous_key {
-            Some(place) => Some(Key::load(place, false).await.map_err(told)?.ok_or_else(|| {
-                told("the key that the policy names as `previous` is not there; name another file".to_owned())
+            Some(place) => Some(Key::load(place, false).await.map_err(reported)?.ok_or_else(|| {
+                reported("the key that the policy names as `previous` is not there; name another file".to_owned())
             })?),
             None => None,
         };
         let make = known.is_none_or(|known| previous.is_some() || lost.as_ref() == Some(known));
-        let current = Self::current(safeguards, location, make).await.map_err(told)?;
+        let current = Self::current(safeguards, location, make).await.map_err(reported)?;
         Ok(current.map(|current| Self { current, previous, lost }))
     }
 
@@ -76,15 +76,15 @@ impl Keys {
         make: bool,
     ) -> Result<Option<Key>, String> {
         match (&safeguards.key, location) {
-            (KeyPlace::Usual, LedgerLocation::Directory(directory)) => Ok(beside(directory, make)?.map(Key::Held)),
-            (KeyPlace::Usual | KeyPlace::None, _) => Ok(None),
+            (KeyLocation::Usual, LedgerLocation::Directory(directory)) => Ok(beside(directory, make)?.map(Key::Held)),
+            (KeyLocation::Usual | KeyLocation::None, _) => Ok(None),
             (place, _) => Key::load(place, make).await,
         }
     }
 
     /// The key that signs, under a log's name.
     pub(super) fn verifier(&self, origin: &str) -> VerifierKey {
-        VerifierKey::of(origin, self.current.public())
+        VerifierKey::new(origin, self.current.public())
     }
 
     /// Whether this is the key that signed before, so that it can hand over.
@@ -101,7 +101,7 @@ impl Keys {
     pub(super) async fn sign(&self, origin: &str, body: &[u8], hand_over: bool) -> Result<Vec<u8>, String> {
         let mut lines = Vec::new();
         for key in self.previous.iter().filter(|_| hand_over).chain([&self.current]) {
-            lines.extend(VerifierKey::of(origin, key.public()).line(&key.sign(body).await?));
+            lines.extend(VerifierKey::new(origin, key.public()).line(&key.sign(body).await?));
         }
         Ok(lines)
     }
@@ -109,16 +109,16 @@ impl Keys {
 
 impl Key {
     /// The key at a place; none if there is no such file, and none is to be made.
-    async fn load(place: &KeyPlace, make: bool) -> Result<Option<Self>, String> {
+    async fn load(place: &KeyLocation, make: bool) -> Result<Option<Self>, String> {
         match place {
-            KeyPlace::File(path) if make => Ok(Some(Self::Held(read_or_make(path)?))),
-            KeyPlace::File(path) => Ok(read(path)?.map(Self::Held)),
-            KeyPlace::Text(text) => {
+            KeyLocation::File(path) if make => Ok(Some(Self::Held(read_or_make(path)?))),
+            KeyLocation::File(path) => Ok(read(path)?.map(Self::Held)),
+            KeyLocation::Text(text) => {
                 let key = parse(text.expose());
                 Ok(Some(Self::Held(key.ok_or("PRODPIN_LEDGER_KEY holds no key: put a key file's text into it")?)))
             }
-            KeyPlace::Kms(name) => Ok(Some(Self::Kms(KmsKey::open(name).await?))),
-            KeyPlace::Usual | KeyPlace::None => Ok(None),
+            KeyLocation::Kms(name) => Ok(Some(Self::Kms(KmsKey::open(name).await?))),
+            KeyLocation::Usual | KeyLocation::None => Ok(None),
         }
     }
 
@@ -154,9 +154,9 @@ impl Key {
 }
 
 /// `DIRECTORY.key`: outside the ledger, so that a copy of the ledger is no copy of the key. None where it would not
-/// last, cannot be made or is not to be; that the ledger is then unsigned is told by every report.
+/// last, cannot be made or is not to be; that the ledger is then unsigned is reported by every report.
 fn beside(directory: &Path, make: bool) -> Result<Option<SigningKey>, String> {
-    let Some(path) = KeyPlace::beside(directory) else { return Ok(None) };
+    let Some(path) = KeyLocation::beside(directory) else { return Ok(None) };
     if let Some(key) = read(&path)? {
         return Ok(Some(key));
     }
@@ -238,7 +238,7 @@ fn read(path: &Path) -> Result<Option<SigningKey>, String> {
 
 /// Makes a key, for its owner's eyes only, whole or not at all.
 fn make(path: &Path) -> Result<(), String> {
-    let told = |error: std::io::Error| {
+    let reported = |error: std::io::Error| {
         format!(
             "cannot make a key at {}: {error}; name a file with ledger_key in the policy, or give PRODPIN_LEDGER_KEY",
             path.display()
@@ -249,21 +249,21 @@ fn make(path: &Path) -> Result<(), String> {
         _ => PathBuf::from("."),
     };
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| told(std::io::Error::other(error)))?;
-    let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(told)?;
-    file.write_all(text(&SigningKey::from_bytes(&seed)).as_bytes()).map_err(told)?;
-    file.as_file().sync_all().map_err(told)?;
+    getrandom::fill(&mut seed).map_err(|error| reported(std::io::Error::other(error)))?;
+    let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(reported)?;
+    file.write_all(text(&SigningKey::from_bytes(&seed)).as_bytes()).map_err(reported)?;
+    file.as_file().sync_all().map_err(reported)?;
     match file.persist_noclobber(path) {
         Ok(_) => {}
         Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-        Err(refused) => return Err(told(refused.error)),
+        Err(refused) => return Err(reported(refused.error)),
     }
-    std::fs::File::open(&folder).and_then(|folder| folder.sync_all()).map_err(told)
+    std::fs::File::open(&folder).and_then(|folder| folder.sync_all()).map_err(reported)
 }
 
 /// As note-signing tools write keys. The name in it is not used: a key signs under each log's own.
 fn text(key: &SigningKey) -> String {
-    let public = VerifierKey::of(NAME, &key.verifying_key());
+    let public = VerifierKey::new(NAME, &key.verifying_key());
     let bytes = [&[1][..], key.as_bytes()].concat();
     format!("PRIVATE+KEY+{NAME}+{}+{}\n", public.id(), STANDARD.encode(bytes))
 }
@@ -277,7 +277,7 @@ fn parse(text: &str) -> Option<SigningKey> {
     let (1, seed) = bytes.split_first()? else { return None };
     let key = SigningKey::from_bytes(seed.try_into().ok()?);
     // The id is over the public half: a key with a wrong letter in it is noticed here.
-    (VerifierKey::of(name, &key.verifying_key()).id() == id).then_some(key)
+    (VerifierKey::new(name, &key.verifying_key()).id() == id).then_some(key)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@
 //! the checkpoint leaves an orphan that nothing refers to; a crash after it leaves stale caches (I15, F62).
 //!
 //! **What is no commit** and stands under a number is passed over (F101): an unfinished write, and whatever does not follow the
-//! last commit under the log's key (`standing`). The next commit takes the number after it; links and roots show that nothing
+//! last commit under the log's key (`slot_status`). The next commit takes the number after it; links and roots show that nothing
 //! lies between, whether or not the file is still there. In a signed log nothing that looks like the next commit and is not
 //! signed stops anybody: a commit that people were told of is remembered, and missed. A commit that follows another one than
 //! the last here is damage.
@@ -75,24 +75,25 @@
 
 mod anchor;
 mod attester;
+mod backoff;
 mod batch;
 mod cache;
 mod chain;
-mod chance;
 mod checkpoint;
 mod commit;
 mod commitment;
-mod debt;
 mod distrust;
 mod error;
 mod foreign;
 mod head_file;
 mod index;
 mod key;
+mod key_rotation;
 mod kms;
 mod location;
 mod memory;
 mod options;
+mod outbox;
 mod proof;
 mod query;
 mod read;
@@ -102,10 +103,9 @@ mod report;
 mod repositories;
 mod s3;
 mod signature;
-mod standing;
+mod slot_status;
 mod start;
 mod store;
-mod succession;
 mod tiles;
 mod touch;
 mod tree;
@@ -135,14 +135,14 @@ use prodpin_core::model::{
 use prodpin_policy::{LedgerLocation, Safeguards};
 
 pub use attester::Attester;
-pub use debt::{Debt, Owing};
 pub use distrust::Distrusted;
 pub use error::LedgerError;
 pub use key::make_key;
 pub use location::objects_at;
+pub use outbox::{Outbox, UndeliveredRun};
 pub use proof::{Claim, InclusionProof, SignedCheckpoint, Since};
 pub use signature::VerifierKey;
-pub use unreported::Untold;
+pub use unreported::UnreportedEvents;
 pub use verify::{Anchored, Damage, Verification, Verify};
 
 /// What a ledger is opened for.
@@ -380,8 +380,8 @@ impl Ledger {
 
     /// What this alert told of what is still there, and how severe it was then.
     #[must_use]
-    pub fn told(&self, alert: &str) -> BTreeMap<String, Severity> {
-        self.log().index.told.get(alert).cloned().unwrap_or_default()
+    pub fn reported(&self, alert: &str) -> BTreeMap<String, Severity> {
+        self.log().index.reported.get(alert).cloned().unwrap_or_default()
     }
 
     /// The last wall time in the ledger: a machine whose clock is behind it is behind, or the one that wrote last was ahead

@@ -65,7 +65,7 @@ fn open_google(url: &Url, name: &str) -> Result<Store, LedgerError> {
         }
         None => builder.with_client_options(patience()),
     };
-    let bucket = builder.build().map_err(|error| LedgerError::of(name, &error))?;
+    let bucket = builder.build().map_err(|error| LedgerError::from_store(name, &error))?;
     Ok(Store::new(Arc::new(PrefixStore::new(bucket, prefix)), name))
 }
 
@@ -93,7 +93,7 @@ fn open_azure(url: &Url, name: &str) -> Result<Store, LedgerError> {
         .with_client_options(patience())
         .with_retry(retries())
         .build()
-        .map_err(|error| LedgerError::of(name, &error))?;
+        .map_err(|error| LedgerError::from_store(name, &error))?;
     Ok(Store::new(Arc::new(PrefixStore::new(container, prefix)), name))
 }
 
@@ -126,7 +126,7 @@ fn open_directory(directory: &FilePath, access: Access) -> Result<Store, LedgerE
     let files = |fsync| {
         LocalFileSystem::new_with_prefix(&root)
             .map(|files| Arc::new(files.with_fsync(fsync)))
-            .map_err(|error| LedgerError::of(&name, &error))
+            .map_err(|error| LedgerError::from_store(&name, &error))
     };
     // A file appears under its name only by a hard link to a temporary one that was written and synced whole, so a
     // crash leaves no torn object (F56); with fsync its directory entry is safe before the call returns (F54, F55).

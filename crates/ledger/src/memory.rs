@@ -108,7 +108,7 @@ pub(super) struct Memory {
     pub(super) adopt: bool,
     /// Whether there is a directory at all, if the ledger is in one.
     missing: bool,
-    told: AtomicBool,
+    reported: AtomicBool,
 }
 
 impl Memory {
@@ -271,7 +271,7 @@ impl Ledger {
             };
             (tip.checkpoint.key.clone().map(|key| key.key), tip.checkpoint.lost.clone())
         };
-        // A key that was given up for lost is told in every report.
+        // A key that was given up for lost is reported in every report.
         if key.as_ref() == Some(&known) || lost.is_some() || self.descends_from(&known).await? {
             return Ok(None);
         }
@@ -353,7 +353,8 @@ impl Ledger {
             files.iter().map(write).collect()
         });
         let written: Vec<Result<(), String>> = written.await.unwrap_or_default();
-        if written.iter().any(Result::is_ok) || self.is_anchored() || self.memory.told.swap(true, Ordering::Relaxed) {
+        if written.iter().any(Result::is_ok) || self.is_anchored() || self.memory.reported.swap(true, Ordering::Relaxed)
+        {
             return;
         }
         let why: Vec<String> = written.into_iter().filter_map(Result::err).collect();

@@ -11,9 +11,9 @@ use tlog_tiles::tlog::{
 };
 
 use super::checkpoint::Checkpoint;
+use super::key_rotation;
 use super::read::{Slot, Tip, batch_path, checkpoint_path};
 use super::signature::{self, VerifierKey};
-use super::succession;
 use super::tiles::{self, HEIGHT, TileId, WIDTH};
 use super::{Head, Ledger, LedgerError, batch};
 
@@ -266,7 +266,7 @@ impl Ledger {
             return Ok(Some("the checkpoint's own signature does not hold".to_owned()));
         }
         let descends = self.descends_from(&signed.key).await?;
-        let told = || match &head.checkpoint.lost {
+        let reported = || match &head.checkpoint.lost {
             Some(lost) if lost.key == signed.key => format!(
                 "the key {} that signed it was given up for lost at commit {}; to compare the entries alone, ask with \
                  --since SEQUENCE:ROOT",
@@ -275,7 +275,7 @@ impl Ledger {
             ),
             _ => format!("the key {} that signed it never handed over to the one that signs now", signed.key.id()),
         };
-        Ok((!descends).then(told))
+        Ok((!descends).then(reported))
     }
 
     /// Proves that an entry is in the log. None if the log has no such entry.
@@ -370,7 +370,8 @@ impl Ledger {
                 _ => return Ok(None),
             },
         };
-        succession::holds(&tip).map_err(|what| self.store.corrupt(format!("{}: {what}", checkpoint_path(sequence))))?;
+        key_rotation::holds(&tip)
+            .map_err(|what| self.store.corrupt(format!("{}: {what}", checkpoint_path(sequence))))?;
         self.vouch(&tip).await?;
         let key = tip.checkpoint.key.as_ref().map(|key| key.key.clone());
         Ok(Some(SignedCheckpoint { note: String::from_utf8_lossy(&tip.note).into_owned(), key }))

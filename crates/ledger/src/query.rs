@@ -9,7 +9,7 @@ use super::batch::Batch;
 use super::index::{Closed, RUNS_KEPT};
 use super::read::{Slot, Tip, batch_path, checkpoint_path};
 use super::touch::Touch;
-use super::{Head, Ledger, LedgerError, batch, succession};
+use super::{Head, Ledger, LedgerError, batch, key_rotation};
 use prodpin_core::model::{Entry, Event, RepositoryKey, RunId, RunRecord, RunScope, Tag};
 
 /// How many commits around the place where a run should be are read before the whole log is.
@@ -113,7 +113,7 @@ impl Ledger {
         let (Some(line), Some(first)) = (batch::lines(lines).nth(nth), tip.checkpoint.size.checked_sub(count)) else {
             return false;
         };
-        if succession::holds(tip).is_err() || !self.is_key_of_this_log(tip).await {
+        if key_rotation::holds(tip).is_err() || !self.is_key_of_this_log(tip).await {
             return false;
         }
         self.is_entry(first + nth as u64, line).await && self.vouch(tip).await.is_ok()

@@ -12,11 +12,11 @@ use super::batch::{self, Batch};
 use super::checkpoint::{Checkpoint, Flaw, SCHEMA};
 use super::index::Index;
 use super::rebuild::Rebuild;
-use super::standing::{Standing, standing};
-use super::start::Seen;
+use super::slot_status::{SlotStatus, slot_status};
+use super::start::StoredHead;
 use super::tiles::{self, Tile};
 use super::tree::Edge;
-use super::{Access, Head, Ledger, LedgerError, Log, signature, succession};
+use super::{Access, Head, Ledger, LedgerError, Log, key_rotation, signature};
 use prodpin_core::model::Digest;
 
 /// A checkpoint with its number and the hash of its body.
@@ -71,7 +71,7 @@ pub(super) fn batch_path(digest: &Digest) -> Path {
 
 impl Ledger {
     /// Reads on from where it starts to where the log ends. `seen`: a head that was seen once.
-    pub(super) async fn find_head(&mut self, seen: Option<Seen>) -> Result<(), LedgerError> {
+    pub(super) async fn find_head(&mut self, seen: Option<StoredHead>) -> Result<(), LedgerError> {
         let anew = self.log().tip.is_none();
         // The list tells how far to read ahead, and shows a gap; never where the log ends, because it may be stale.
         let numbers = self.numbers().await?;
@@ -192,7 +192,9 @@ impl Ledger {
         let next = self.log().next;
         let before = self.log().tip.clone();
         let tip = match self.read_slot(next, note) {
-            Slot::Whole(tip) if standing(before.as_ref(), next, &Slot::Whole(tip.clone())) == Standing::Next => tip,
+            Slot::Whole(tip) if slot_status(before.as_ref(), next, &Slot::Whole(tip.clone())) == SlotStatus::Next => {
+                tip
+            }
             _ => return self.advance(0, None).await,
         };
         let packed = self.store.get(&batch_path(&tip.checkpoint.batch)).await?;
@@ -243,7 +245,7 @@ impl Ledger {
         if before.map(|before| &before.digest) != checkpoint.previous.as_ref() {
             return Err(self.store.corrupt(format!("{name} does not follow the checkpoint before it")));
         }
-        succession::follows(before.map(|before| &before.checkpoint), tip)
+        key_rotation::follows(before.map(|before| &before.checkpoint), tip)
             .map_err(|what| self.store.corrupt(format!("{name}: {what}")))?;
         let lines = self.unpack(tip, packed)?;
         let leaves: Vec<Hash> = batch::lines(&lines).map(record_hash).collect();
@@ -292,7 +294,7 @@ impl Ledger {
                 other("is the checkpoint of another commit")
             }
             Ok(checkpoint) => {
-                let digest = Digest::of(signature::body(bytes));
+                let digest = Digest::sha256(signature::body(bytes));
                 Slot::Whole(Box::new(Tip { sequence, digest, checkpoint, note: bytes.to_vec() }))
             }
             Err(Flaw::Torn) => Slot::Torn,

@@ -23,7 +23,7 @@ const TIME: Duration = Duration::from_secs(5);
 
 /// Views in the making. Without this, an estate whose caches are lost would read the whole log once per repository.
 pub(super) struct Rebuild {
-    views: HashMap<RepositoryKey, Held>,
+    views: HashMap<RepositoryKey, RebuiltView>,
     weight: usize,
     /// Those that cannot be gone on with, because what was written out of them is gone, or was never made.
     lost: HashSet<RepositoryKey>,
@@ -36,11 +36,11 @@ pub(super) struct Rebuild {
     since: Instant,
 }
 
-struct Held {
+struct RebuiltView {
     view: View,
     changed: bool,
     /// Whether the log says what the view is: programs before did not.
-    told: bool,
+    reported: bool,
 }
 
 impl Rebuild {
@@ -70,7 +70,7 @@ impl Rebuild {
             let Some(held) = self.hold(ledger, key).await else { continue };
             let before = held.view.weight();
             held.view.apply(&touch, entries);
-            (held.changed, held.told) = (true, batch.links.contains_key(key));
+            (held.changed, held.reported) = (true, batch.links.contains_key(key));
             // A pin that was lost makes it lighter.
             let after = held.view.weight();
             self.weight = (self.weight + after).saturating_sub(before);
@@ -102,7 +102,7 @@ impl Rebuild {
     }
 
     /// The repository's view so far. None if it was held, written out and then lost.
-    async fn hold(&mut self, ledger: &Ledger, key: &RepositoryKey) -> Option<&mut Held> {
+    async fn hold(&mut self, ledger: &Ledger, key: &RepositoryKey) -> Option<&mut RebuiltView> {
         if self.lost.contains(key) {
             return None;
         }
@@ -119,7 +119,7 @@ impl Rebuild {
                 None => View::new(key.clone()),
             };
             self.weight += view.weight();
-            self.views.insert(key.clone(), Held { view, changed: false, told: true });
+            self.views.insert(key.clone(), RebuiltView { view, changed: false, reported: true });
         }
         self.views.get_mut(key)
     }
@@ -127,7 +127,7 @@ impl Rebuild {
     /// Says in the index what views are of which the log does not say it.
     fn tell(&mut self, ledger: &Ledger) {
         let mut log = ledger.log_mut();
-        for held in self.views.values_mut().filter(|held| !held.told) {
+        for held in self.views.values_mut().filter(|held| !held.reported) {
             tell_one(&mut log, held);
         }
     }
@@ -135,7 +135,7 @@ impl Rebuild {
     async fn flush(&mut self, ledger: &Ledger) {
         let mut changed = Vec::new();
         for (_, mut held) in self.views.drain() {
-            if !held.told {
+            if !held.reported {
                 tell_one(&mut ledger.log_mut(), &mut held);
             }
             if held.changed {
@@ -153,7 +153,7 @@ impl Rebuild {
     /// Writes out the rest, and makes those once more that could not be gone on with.
     pub(super) async fn finish(mut self, ledger: &Ledger) -> Result<(), LedgerError> {
         self.flush(ledger).await;
-        let missing: BTreeSet<RepositoryKey> = ledger.log().index.repositories.untold().collect();
+        let missing: BTreeSet<RepositoryKey> = ledger.log().index.repositories.unreported().collect();
         let missing: HashSet<RepositoryKey> = missing.into_iter().chain(self.lost.drain()).collect();
         if missing.is_empty() {
             return Ok(());
@@ -181,7 +181,7 @@ impl Rebuild {
             if !wanted || self.lost.contains(key) {
                 continue;
             }
-            let fresh = || Held { view: View::new(key.clone()), changed: true, told: false };
+            let fresh = || RebuiltView { view: View::new(key.clone()), changed: true, reported: false };
             let held = self.views.entry(key.clone()).or_insert_with(fresh);
             let before = held.view.weight();
             held.view.apply(&touch, entries);
@@ -197,8 +197,8 @@ impl Rebuild {
 }
 
 /// Notes in the index what a view is, if it is of the repository's latest commit there.
-fn tell_one(log: &mut super::Log, held: &mut Held) {
-    held.told = true;
+fn tell_one(log: &mut super::Log, held: &mut RebuiltView) {
+    held.reported = true;
     let Some(latest) = &held.view.latest else { return };
     if log.index.touch(&held.view.repository) == Some(latest) {
         log.index.repositories.set(&held.view.repository, latest.clone(), Some(held.view.commitment()));

@@ -20,7 +20,7 @@ pub(super) enum Recalled {
 /// What a view means that says it is ahead of the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ahead {
-    /// Another writer may have been quicker: it is told, and the head is looked for anew.
+    /// Another writer may have been quicker: it is reported, and the head is looked for anew.
     Tell,
     /// The head was just looked for: there is no such commit.
     IsFalse,

@@ -57,13 +57,13 @@ impl Repositories {
 
     /// Whether there are repositories whose view nobody speaks for in a form that this program knows.
     pub(super) fn is_incomplete(&self) -> bool {
-        self.untold().next().is_some()
+        self.unreported().next().is_some()
     }
 
-    pub(super) fn untold(&self) -> impl Iterator<Item = RepositoryKey> + '_ {
+    pub(super) fn unreported(&self) -> impl Iterator<Item = RepositoryKey> + '_ {
         self.names.iter().flat_map(|(source, names)| {
-            let untold = names.iter().filter(|(_, known)| !known.view.is_some_and(|view| view.is_own_form()));
-            untold.map(|(name, _)| RepositoryKey { source: source.clone(), name: name.clone() })
+            let unreported = names.iter().filter(|(_, known)| !known.view.is_some_and(|view| view.is_own_form()));
+            unreported.map(|(name, _)| RepositoryKey { source: source.clone(), name: name.clone() })
         })
     }
 
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn the_root_depends_on_every_repository_and_on_nothing_else_i23() {
-        let touch = |n: u64| Touch(n, Digest::of(&n.to_be_bytes()));
-        let view = |n: u64| Some(Commitment::of(&n.to_be_bytes()));
+        let touch = |n: u64| Touch(n, Digest::sha256(&n.to_be_bytes()));
+        let view = |n: u64| Some(Commitment::from_bytes(&n.to_be_bytes()));
         let mut map = Repositories::default();
         (0..500).for_each(|n| map.set(&key(n), touch(n), view(n)));
         let root = map.root();

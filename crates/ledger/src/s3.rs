@@ -24,7 +24,7 @@ pub(super) async fn open(url: &Url, name: &str) -> Result<Store, LedgerError> {
     let endpoint = endpoint(&chain);
     let region = match chain.region() {
         Some(region) => region.to_string(),
-        // Servers that are not AWS rarely care; AWS must be told.
+        // Servers that are not AWS rarely care; AWS must be reported.
         None if endpoint.is_some() => "us-east-1".to_owned(),
         None => return Err(unusable("the AWS chain names no region; set AWS_REGION")),
     };
@@ -41,7 +41,7 @@ pub(super) async fn open(url: &Url, name: &str) -> Result<Store, LedgerError> {
         // A certificate for *.s3.REGION.amazonaws.com does not cover a name with dots in it.
         None => builder.with_virtual_hosted_style_request(!bucket.contains('.')),
     };
-    let bucket = builder.build().map_err(|error| LedgerError::of(name, &error))?;
+    let bucket = builder.build().map_err(|error| LedgerError::from_store(name, &error))?;
     Ok(Store::new(Arc::new(PrefixStore::new(bucket, prefix)), name))
 }
 
@@ -55,11 +55,11 @@ fn endpoint(chain: &SdkConfig) -> Option<String> {
 #[derive(Debug)]
 struct Chain {
     provider: SharedCredentialsProvider,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<CachedCredential>>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct CachedCredential {
     credential: Arc<AwsCredential>,
     expires: Option<SystemTime>,
 }
@@ -79,7 +79,7 @@ impl CredentialProvider for Chain {
 
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let mut held = self.held.lock().await;
-        let fresh = |held: &Held| held.expires.is_none_or(|expires| SystemTime::now() + MARGIN < expires);
+        let fresh = |held: &CachedCredential| held.expires.is_none_or(|expires| SystemTime::now() + MARGIN < expires);
         if let Some(held) = held.as_ref().filter(|held| fresh(held)) {
             return Ok(held.credential.clone());
         }
@@ -92,7 +92,7 @@ impl CredentialProvider for Chain {
             secret_key: found.secret_access_key().to_owned(),
             token: found.session_token().map(str::to_owned),
         });
-        *held = Some(Held { credential: credential.clone(), expires: found.expiry() });
+        *held = Some(CachedCredential { credential: credential.clone(), expires: found.expiry() });
         Ok(credential)
     }
 }

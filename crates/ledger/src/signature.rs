@@ -24,7 +24,7 @@ impl VerifierKey {
     }
 
     /// The verifier key of this public key under a log's name.
-    pub(super) fn of(name: &str, key: &VerifyingKey) -> Self {
+    pub(super) fn new(name: &str, key: &VerifyingKey) -> Self {
         let bytes = [&[ALGORITHM_ED25519][..], key.as_bytes()].concat();
         Self(format!("{name}+{:08x}+{}", signed_note::key_id(name, &bytes), STANDARD.encode(&bytes)))
     }
@@ -47,7 +47,7 @@ impl VerifierKey {
 
     /// Whether this public key is the one named here, under whatever name.
     pub(super) fn is(&self, key: &VerifyingKey) -> bool {
-        *self == Self::of(self.name(), key)
+        *self == Self::new(self.name(), key)
     }
 
     /// A signature's line on a note.

@@ -11,7 +11,7 @@ use super::checkpoint::{Checkpoint, STATED};
 use super::commitment::Commitment;
 use super::index::Index;
 use super::read::{INDEX, Slot, Tip};
-use super::{Access, Ledger, LedgerError, Store, signature, succession};
+use super::{Access, Ledger, LedgerError, Store, key_rotation, signature};
 use prodpin_core::model::Digest;
 
 /// The most that an index may hold of which no checkpoint says how long it is.
@@ -22,11 +22,11 @@ enum Start {
     /// As of this commit.
     At { tip: Box<Tip>, index: Box<Index> },
     /// Before the first commit. `seen`: a head that was seen once and is not there.
-    Anew { seen: Option<Seen> },
+    Anew { seen: Option<StoredHead> },
 }
 
 /// A head that the stored index names.
-pub(super) struct Seen {
+pub(super) struct StoredHead {
     origin: String,
     sequence: u64,
     /// Its checkpoint, with its signatures; none in the index of a program before.
@@ -34,9 +34,9 @@ pub(super) struct Seen {
 }
 
 /// What an index is believed by.
-enum Word {
+enum IndexTrust {
     /// It is what the checkpoint states, or what the checkpoint's key says.
-    Given,
+    Stated,
     /// Nobody says anything of it.
     None,
     /// It is something else.
@@ -46,7 +46,7 @@ enum Word {
 impl Ledger {
     /// Starts from the index where one is stored that the log speaks for; else from before the first commit, with the head
     /// that the index names if it is not there.
-    pub(super) async fn start_from_index(&self) -> Result<Option<Seen>, LedgerError> {
+    pub(super) async fn start_from_index(&self) -> Result<Option<StoredHead>, LedgerError> {
         match self.find_start().await? {
             Start::At { tip, index } => {
                 let mut log = self.log_mut();
@@ -71,7 +71,7 @@ impl Ledger {
         }
         let seen = |envelope: Envelope| {
             let Envelope { origin, sequence, note, .. } = envelope;
-            Start::Anew { seen: Some(Seen { origin, sequence, note }) }
+            Start::Anew { seen: Some(StoredHead { origin, sequence, note }) }
         };
         let tip = match self.slot(envelope.sequence).await {
             Ok(Slot::Whole(tip)) => tip,
@@ -79,7 +79,7 @@ impl Ledger {
             Err(error) => return Err(error),
         };
         // A stranger's file says nothing; a damaged one is missed, and named, when the log is read.
-        if succession::holds(&tip).is_err() || !self.comes_from_the_first(&tip).await? {
+        if key_rotation::holds(&tip).is_err() || !self.comes_from_the_first(&tip).await? {
             return Ok(seen(envelope));
         }
         let stated = tip.checkpoint.stated.as_ref().map(|stated| stated.state);
@@ -96,14 +96,14 @@ impl Ledger {
             Some((index, is)) if index.sequence == tip.sequence && index.origin == tip.checkpoint.origin => {
                 self.word(&envelope, &tip, is)
             }
-            _ => Word::Other,
+            _ => IndexTrust::Other,
         };
         match (read, word) {
-            (Some((index, _)), Word::Given) if index.frontier.edge().as_ref() == Some(&tip.checkpoint.edge) => {
+            (Some((index, _)), IndexTrust::Stated) if index.frontier.edge().as_ref() == Some(&tip.checkpoint.edge) => {
                 Ok(Start::At { tip, index: Box::new(index) })
             }
             _ if parted => Ok(seen(envelope)),
-            (_, Word::None) => Ok(anew),
+            (_, IndexTrust::None) => Ok(anew),
             _ => {
                 self.distrust(format!(
                     "{INDEX} does not match the checkpoint of commit {}; it was rebuilt from the signed commits",
@@ -115,20 +115,20 @@ impl Ledger {
     }
 
     /// What speaks for an index that is this.
-    fn word(&self, envelope: &Envelope, tip: &Tip, is: &Commitment) -> Word {
+    fn word(&self, envelope: &Envelope, tip: &Tip, is: &Commitment) -> IndexTrust {
         if let Some(stated) = tip.checkpoint.stated.as_ref().filter(|stated| stated.state.is_own_form()) {
-            return if stated.state == *is { Word::Given } else { Word::Other };
+            return if stated.state == *is { IndexTrust::Stated } else { IndexTrust::Other };
         }
         let Some(key) = &tip.checkpoint.key else {
             // An unsigned log of a program before: whoever can write there can forge any of it.
-            return if tip.checkpoint.schema < STATED { Word::Given } else { Word::None };
+            return if tip.checkpoint.schema < STATED { IndexTrust::Stated } else { IndexTrust::None };
         };
         let body = statement(&tip.checkpoint.origin, tip.sequence, &tip.digest, is);
         match envelope.signed.as_deref() {
-            Some(signed) if signature::check(signed.as_bytes(), &key.key).is_err() => Word::None,
-            Some(signed) if signature::body(signed.as_bytes()) == body.as_bytes() => Word::Given,
-            Some(_) => Word::Other,
-            None => Word::None,
+            Some(signed) if signature::check(signed.as_bytes(), &key.key).is_err() => IndexTrust::None,
+            Some(signed) if signature::body(signed.as_bytes()) == body.as_bytes() => IndexTrust::Stated,
+            Some(_) => IndexTrust::Other,
+            None => IndexTrust::None,
         }
     }
 
@@ -173,7 +173,7 @@ impl Ledger {
 
     /// The index names a commit that is not there. If its own checkpoint proves that it was, commits were lost (I12, F59);
     /// else whoever can write there says so.
-    pub(super) fn judge_lost_head(&mut self, seen: &Seen) -> Result<(), LedgerError> {
+    pub(super) fn judge_lost_head(&mut self, seen: &StoredHead) -> Result<(), LedgerError> {
         let what = {
             let log = self.log();
             let head = log.tip.as_ref().map(|tip| &tip.checkpoint);
@@ -230,7 +230,7 @@ impl Ledger {
     }
 }
 
-impl Seen {
+impl StoredHead {
     /// Whether the log's own key says that there was such a commit. In an unsigned log nobody can.
     fn is_proven(&self, head: Option<&Checkpoint>) -> bool {
         let key = head.and_then(|head| head.key.as_ref());
@@ -254,7 +254,7 @@ fn statement(origin: &str, sequence: u64, checkpoint: &Digest, is: &Commitment) 
 }
 
 /// The beginning of the index of a program before, which was JSON as a whole: enough to learn which head it had seen.
-fn seen_by_a_program_before(packed: &[u8]) -> Option<Seen> {
+fn seen_by_a_program_before(packed: &[u8]) -> Option<StoredHead> {
     use std::io::Read as _;
     let mut beginning = Vec::new();
     cache::decoder(packed).ok()?.take(1 << 10).read_to_end(&mut beginning).ok()?;
@@ -270,5 +270,5 @@ fn seen_by_a_program_before(packed: &[u8]) -> Option<Seen> {
         return None;
     }
     let (origin, sequence) = (field("origin")?, field("sequence")?.parse().ok()?);
-    (sequence > 0).then_some(Seen { origin, sequence, note: None })
+    (sequence > 0).then_some(StoredHead { origin, sequence, note: None })
 }

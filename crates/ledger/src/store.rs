@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode};
 
 use super::LedgerError;
-use super::chance;
+use super::backoff;
 
 /// An object store and its name for messages.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Store {
     }
 
     pub(super) fn error(&self, error: &Error) -> LedgerError {
-        LedgerError::of(&self.location, error)
+        LedgerError::from_store(&self.location, error)
     }
 
     pub(super) fn corrupt(&self, what: impl Into<String>) -> LedgerError {
@@ -143,7 +143,7 @@ impl Store {
                 return Err(self.error(&broken));
             }
             tracing::debug!(ledger = self.location(), %path, error = %broken, "an answer broke off; asked again");
-            chance::wait(Duration::from_millis(100), attempt).await;
+            backoff::wait(Duration::from_millis(100), attempt).await;
         }
     }
 
@@ -167,7 +167,7 @@ impl Store {
                     }
                     // S3 answers 409 while another request for the same key is under way, and nothing came of it.
                     refused = Some(error);
-                    chance::wait(Duration::from_millis(20), attempt).await;
+                    backoff::wait(Duration::from_millis(20), attempt).await;
                 }
                 Err(error) if self.directory.is_none() => {
                     return match self.get(path).await {
@@ -208,7 +208,7 @@ impl Store {
                 if let Ok(bytes) = found.bytes().await {
                     return Ok(Some(bytes));
                 }
-                chance::wait(Duration::from_millis(100), attempt).await;
+                backoff::wait(Duration::from_millis(100), attempt).await;
             }
             Ok(None)
         };
@@ -224,7 +224,8 @@ impl Store {
     /// Every object under a prefix, as far as the store lists it.
     pub(super) fn list(&self, prefix: &Path) -> BoxStream<'static, Result<ObjectMeta, LedgerError>> {
         let (location, local) = (self.location.clone(), self.directory.is_some());
-        let listed = self.objects.list(Some(prefix)).map_err(move |error| (LedgerError::of(&location, &error), error));
+        let listed =
+            self.objects.list(Some(prefix)).map_err(move |error| (LedgerError::from_store(&location, &error), error));
         // A local directory without any.
         let listed = listed.filter_map(move |object| {
             let absent = local && matches!(object, Err((_, Error::NotFound { .. })));

@@ -1,8 +1,8 @@
 //! What was recorded of repositories and stands in no report so far: a pure fold of the log.
 //!
-//! A run commits as it goes and reports when it closes, so what it recorded before it died was told by nobody (I15).
+//! A run commits as it goes and reports when it closes, so what it recorded before it died was reported by nobody (I15).
 //! Whether it died or is still under way does not show; what is certain is which runs closed. So each run tells again
-//! what others recorded that did not close, says so ([`Event::Retold`]), and that counts once it has closed itself. Two
+//! what others recorded that did not close, says so ([`Event::ReportedAgain`]), and that counts once it has closed itself. Two
 //! that overlap may tell the same: rather twice than never (I16), and dated by the entry, so that an alert tells it once.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use super::touch::Touch;
 use super::{Ledger, LedgerError};
 use prodpin_core::model::{Answers, Entry, Event, RepositoryKey, RepositoryName, RunId, SourceName};
 
-/// How many runs that did not close are told apart for one repository. Of more the oldest are taken together.
+/// How many runs that did not close are distinguished for one repository. Of more the oldest are taken together.
 const STRETCHES_KEPT: usize = 8;
 
 /// How many commits are read for one repository in one run; what lies beyond waits for the next one (I20).
@@ -23,7 +23,7 @@ const COMMITS_READ: usize = 1_024;
 /// For each repository the commits of runs that are not on record as closed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Unreported(BTreeMap<SourceName, BTreeMap<RepositoryName, Vec<Stretch>>>);
+pub(super) struct UnreportedCommits(BTreeMap<SourceName, BTreeMap<RepositoryName, Vec<Stretch>>>);
 
 /// Where in the log the entries of one run about one repository lie.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,12 +33,13 @@ struct Stretch {
     run: Option<RunId>,
     first: u64,
     last: u64,
-    /// What others recorded up to here is told by this run's report, if there will be one.
+    /// What others recorded up to here is reported by this run's report, if there will be one.
+    #[serde(rename = "retold")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    retold: Option<u64>,
+    reported_again: Option<u64>,
 }
 
-impl Unreported {
+impl UnreportedCommits {
     /// Folds one entry in.
     pub(super) fn apply(&mut self, sequence: u64, entry: &Entry) {
         match (&entry.repository, &entry.event) {
@@ -64,7 +65,7 @@ impl Unreported {
         });
     }
 
-    fn of(&self, key: &RepositoryKey, until: u64) -> Vec<Stretch> {
+    fn stretches(&self, key: &RepositoryKey, until: u64) -> Vec<Stretch> {
         let stretches = self.0.get(&key.source).and_then(|names| names.get(&key.name));
         stretches.into_iter().flatten().filter(|stretch| stretch.first <= until).cloned().collect()
     }
@@ -77,53 +78,53 @@ fn add(stretches: &mut Vec<Stretch>, sequence: u64, run: &RunId, event: &Event) 
             if stretches.len() == STRETCHES_KEPT {
                 let oldest = stretches.remove(0);
                 let next = &mut stretches[0];
-                // Whether one of the two closes yet does not show any more: then it is told again.
+                // Whether one of the two closes yet does not show any more: then it is reported again.
                 *next = Stretch {
                     run: None,
                     first: oldest.first.min(next.first),
                     last: oldest.last.max(next.last),
-                    retold: None,
+                    reported_again: None,
                 };
             }
-            stretches.push(Stretch { run: Some(run.clone()), first: sequence, last: sequence, retold: None });
+            stretches.push(Stretch { run: Some(run.clone()), first: sequence, last: sequence, reported_again: None });
             stretches.len() - 1
         }
     };
     let stretch = &mut stretches[at];
     stretch.last = sequence;
-    if let Event::Retold { until } = event {
-        stretch.retold = Some(*until);
+    if let Event::ReportedAgain { until } = event {
+        stretch.reported_again = Some(*until);
     }
 }
 
 /// This run closed: its report tells what it recorded, and what it retold.
 fn settle(stretches: &mut Vec<Stretch>, run: &RunId) {
     let Some(at) = stretches.iter().position(|stretch| stretch.run.as_ref() == Some(run)) else { return };
-    let Some(until) = stretches.remove(at).retold else { return };
+    let Some(until) = stretches.remove(at).reported_again else { return };
     stretches.retain(|stretch| stretch.last > until);
     stretches.iter_mut().for_each(|stretch| stretch.first = stretch.first.max(until + 1));
 }
 
 /// What a run is to tell beside what it sees itself.
 #[derive(Debug, Default)]
-pub struct Untold {
+pub struct UnreportedEvents {
     /// What happened, in order.
     pub events: Vec<Event>,
-    /// Telling it settles what was recorded up to this commit; none if nothing waits to be told.
+    /// Telling it settles what was recorded up to this commit; none if nothing waits to be reported.
     pub until: Option<u64>,
 }
 
 impl Ledger {
     /// What was recorded about a repository before it was recalled here, by runs that are not known to have reported it:
     /// they died before they could, or are still under way.
-    pub async fn untold(&self, key: &RepositoryKey) -> Result<Untold, LedgerError> {
+    pub async fn unreported(&self, key: &RepositoryKey) -> Result<UnreportedEvents, LedgerError> {
         // What was committed since is not in the state that was recalled: this run sees it for itself.
         let recalled = self.recalled().get(key).copied();
         let stretches = {
             let log = self.log();
             log.unreported(key, recalled.unwrap_or(log.index.sequence))
         };
-        let Some((stretches, mut until)) = stretches else { return Ok(Untold::default()) };
+        let Some((stretches, mut until)) = stretches else { return Ok(UnreportedEvents::default()) };
         let mut touches = self.touched_in(key, &stretches, until).await?;
         if touches.len() > COMMITS_READ {
             touches.truncate(COMMITS_READ);
@@ -132,16 +133,17 @@ impl Ledger {
         let mut batches = self.batches(touches);
         let mut events = Vec::new();
         while let Some((touch, batch)) = batches.try_next().await? {
-            let untold = batch.entries.into_iter().filter(|entry| {
-                let about = entry.repository.as_ref() == Some(key) && !matches!(entry.event, Event::Retold { .. });
-                about && stretches.iter().any(|stretch| self.may_be_untold(stretch, touch.0, &entry.run))
+            let unreported = batch.entries.into_iter().filter(|entry| {
+                let about =
+                    entry.repository.as_ref() == Some(key) && !matches!(entry.event, Event::ReportedAgain { .. });
+                about && stretches.iter().any(|stretch| self.may_be_unreported(stretch, touch.0, &entry.run))
             });
-            events.extend(untold.map(|entry| entry.event));
+            events.extend(unreported.map(|entry| entry.event));
         }
-        Ok(Untold { events, until: Some(until) })
+        Ok(UnreportedEvents { events, until: Some(until) })
     }
 
-    fn may_be_untold(&self, stretch: &Stretch, sequence: u64, run: &RunId) -> bool {
+    fn may_be_unreported(&self, stretch: &Stretch, sequence: u64, run: &RunId) -> bool {
         let within = (stretch.first..=stretch.last).contains(&sequence);
         within && stretch.run.as_ref().map_or_else(|| !self.log().index.has_closed(run), |of| of == run)
     }
@@ -178,7 +180,7 @@ impl Ledger {
 
 impl super::Log {
     fn unreported(&self, key: &RepositoryKey, until: u64) -> Option<(Vec<Stretch>, u64)> {
-        let stretches = self.index.unreported.of(key, until);
+        let stretches = self.index.unreported.stretches(key, until);
         (!stretches.is_empty()).then_some((stretches, until))
     }
 }
@@ -198,7 +200,7 @@ mod tests {
 
     /// A log of so many commits: each tells of one entry of a run.
     #[derive(Default)]
-    struct Story(Unreported, u64);
+    struct Story(UnreportedCommits, u64);
 
     impl Story {
         fn tells(&mut self, number: u64, repository: Option<&str>, event: Event) -> u64 {
@@ -214,7 +216,7 @@ mod tests {
         }
 
         fn retells(&mut self, number: u64, repository: &str, until: u64) {
-            self.tells(number, Some(repository), Event::Retold { until });
+            self.tells(number, Some(repository), Event::ReportedAgain { until });
         }
 
         fn closes(&mut self, number: u64, answers: Answers) {
@@ -225,17 +227,17 @@ mod tests {
                 finished: jiff::Timestamp::UNIX_EPOCH,
                 complete: true,
                 scope: RunScope::default(),
-                policy: Digest::of(b""),
+                policy: Digest::sha256(b""),
                 counts: Counts::default(),
                 findings: BTreeMap::new(),
-                report: Digest::of(b""),
+                report: Digest::sha256(b""),
                 answers,
             };
             self.tells(number, None, Event::Run(Box::new(record)));
         }
 
-        fn untold(&self, repository: &str) -> Vec<(u64, u64)> {
-            self.0.of(&key(repository), u64::MAX).iter().map(|stretch| (stretch.first, stretch.last)).collect()
+        fn unreported(&self, repository: &str) -> Vec<(u64, u64)> {
+            self.0.stretches(&key(repository), u64::MAX).iter().map(|stretch| (stretch.first, stretch.last)).collect()
         }
     }
 
@@ -245,13 +247,17 @@ mod tests {
         let moved = story.moves(1, "api");
         story.moves(2, "web");
         story.closes(2, Answers::ForItself);
-        assert_eq!(story.untold("api"), [(moved, moved)], "another run about something else says nothing of it");
-        assert_eq!(story.untold("web"), []);
+        assert_eq!(story.unreported("api"), [(moved, moved)], "another run about something else says nothing of it");
+        assert_eq!(story.unreported("web"), []);
         story.retells(3, "api", moved);
-        assert_eq!(story.untold("api").len(), 2, "not before it closes, and it may die as well");
+        assert_eq!(story.unreported("api").len(), 2, "not before it closes, and it may die as well");
         let late = story.moves(1, "api");
         story.closes(3, Answers::ForItself);
-        assert_eq!(story.untold("api"), [(moved + 1, late)], "the run was still under way: what came later is untold");
+        assert_eq!(
+            story.unreported("api"),
+            [(moved + 1, late)],
+            "the run was still under way: what came later is untold"
+        );
         story.closes(1, Answers::ForItself);
         assert!(story.0.0.is_empty(), "nothing is kept of what was told");
     }
@@ -263,13 +269,13 @@ mod tests {
         for number in 2..=50 {
             story.moves(number, "api");
         }
-        let untold = story.untold("api");
-        assert_eq!(untold.len(), STRETCHES_KEPT);
-        assert_eq!(untold[0], (first, 43));
-        assert_eq!(untold[7], (50, 50));
+        let unreported = story.unreported("api");
+        assert_eq!(unreported.len(), STRETCHES_KEPT);
+        assert_eq!(unreported[0], (first, 43));
+        assert_eq!(unreported[7], (50, 50));
         story.retells(51, "api", 50);
         story.closes(51, Answers::ForItself);
-        assert_eq!(story.untold("api"), []);
+        assert_eq!(story.unreported("api"), []);
     }
 
     #[test]
@@ -277,6 +283,6 @@ mod tests {
         let mut story = Story::default();
         story.moves(1, "api");
         story.closes(2, Answers::ForEverything);
-        assert_eq!(story.untold("api"), []);
+        assert_eq!(story.unreported("api"), []);
     }
 }

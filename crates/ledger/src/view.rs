@@ -43,7 +43,7 @@ impl View {
     /// so that no name reaches out of the folder, is too long, or differs from another by case alone (I19).
     pub(super) fn path(key: &RepositoryKey) -> Path {
         let name = format!("{}\n{}", key.source, key.name);
-        Path::from(format!("view/repository/{}", Digest::of(name.as_bytes()).hex()))
+        Path::from(format!("view/repository/{}", Digest::sha256(name.as_bytes()).hex()))
     }
 
     /// Folds one commit's entries in; those about other repositories are passed over.

@@ -207,7 +207,7 @@ pub fn closures() -> &'static Flight {
 /// Each of the two has this part of what may be in flight.
 const BODIES_PART: u64 = 8;
 
-/// One permit of an admission: the smallest amount that is told apart.
+/// One permit of an admission: the smallest amount that is distinguished.
 const UNIT: usize = 64 << 10;
 
 /// What a repository takes beside its tags: pages, connections, its targets' manifests.
@@ -242,7 +242,7 @@ impl Admission {
     async fn reserve(&self, wanted: u32) -> Reservation {
         // Never closed, so this never fails.
         let permit = self.free.clone().acquire_many_owned(wanted).await.ok();
-        let held = Held { permit, used: EACH_REPOSITORY, full: false };
+        let held = Share { permit, used: EACH_REPOSITORY, full: false };
         Reservation { of: Some((self.clone(), Mutex::new(held))), alone: wanted == self.units }
     }
 }
@@ -254,12 +254,12 @@ fn units(bytes: usize) -> u32 {
 /// Memory that a repository may take while it is looked at.
 #[derive(Debug)]
 pub struct Reservation {
-    of: Option<(Admission, Mutex<Held>)>,
+    of: Option<(Admission, Mutex<Share>)>,
     alone: bool,
 }
 
 #[derive(Debug)]
-struct Held {
+struct Share {
     permit: Option<OwnedSemaphorePermit>,
     used: usize,
     /// Whether more was wanted than there was.
@@ -279,10 +279,10 @@ impl Reservation {
 
     /// Of so many bytes and no more, for a look by itself.
     #[must_use]
-    pub fn of(bytes: u64) -> Self {
+    pub fn with_limit(bytes: u64) -> Self {
         let admission = Admission::new(bytes);
         let permit = admission.free.clone().try_acquire_many_owned(admission.units).ok();
-        Self { of: Some((admission, Mutex::new(Held { permit, used: 0, full: false }))), alone: true }
+        Self { of: Some((admission, Mutex::new(Share { permit, used: 0, full: false }))), alone: true }
     }
 
     /// Whether nobody else holds any: then there is no more to wait for.
@@ -306,7 +306,7 @@ impl Reservation {
     }
 }
 
-impl Held {
+impl Share {
     fn take(&mut self, admission: &Admission, bytes: usize) -> Result<(), Full> {
         let held = self;
         let needed = held.used.saturating_add(bytes);

@@ -61,7 +61,7 @@ pub fn ad_hoc(arguments: &[String], ledger: LedgerLocation) -> Result<Policy, Ad
         waivers: Vec::new(),
         alerts: Vec::new(),
         security_hub: None,
-        digest: Digest::of(arguments.join("\n").as_bytes()),
+        digest: Digest::sha256(arguments.join("\n").as_bytes()),
         warnings: Vec::new(),
     })
 }

@@ -1,13 +1,13 @@
-//! `alerts:`: who is told, of what, and where. Secrets come from the environment only (I18).
+//! `alerts:`: who is reported, of what, and where. Secrets come from the environment only (I18).
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
 use super::check::Checker;
-use super::given::{Entries, Given};
-use super::problem::Place;
+use super::problem::Span;
 use super::source::is_loopback;
+use super::spanned::{Entries, Spanned};
 use super::waivers::is_region;
 use super::{Alert, AwsPlace, Channel, LedgerLocation, Secret};
 use prodpin_core::model::{Severity, SourceName};
@@ -29,13 +29,13 @@ pub(super) enum RawAlert {
 #[schemars(rename = "WebhookAlert", default, extend("required" = ["webhook", "secret"]))]
 pub(super) struct RawWebhook {
     /// The address it is posted to.
-    webhook: Given<String>,
+    webhook: Spanned<String>,
     /// What it is signed with, as `${NAME}` from the environment: any text, or `whsec_` and base64.
-    secret: Given<String>,
+    secret: Spanned<String>,
     /// Findings of this severity or above are told. Default `high`.
-    severity: Given<Severity>,
+    severity: Spanned<Severity>,
     /// Whether the host may have a private address.
-    private: Given<bool>,
+    private: Spanned<bool>,
 }
 
 /// A message to Slack, or to whatever takes its incoming webhooks.
@@ -44,11 +44,11 @@ pub(super) struct RawWebhook {
 #[schemars(rename = "SlackAlert", default, extend("required" = ["slack"]))]
 pub(super) struct RawSlack {
     /// The incoming webhook's address, as `${NAME}` from the environment: whoever knows it can post.
-    slack: Given<String>,
+    slack: Spanned<String>,
     /// Findings of this severity or above are told. Default `high`.
-    severity: Given<Severity>,
+    severity: Spanned<Severity>,
     /// Whether the host may have a private address.
-    private: Given<bool>,
+    private: Spanned<bool>,
 }
 
 /// A message to an SNS topic.
@@ -57,11 +57,11 @@ pub(super) struct RawSlack {
 #[schemars(rename = "SnsAlert", default, extend("required" = ["sns"]))]
 pub(super) struct RawSns {
     /// The topic's ARN.
-    sns: Given<String>,
+    sns: Spanned<String>,
     /// Findings of this severity or above are told. Default `high`.
-    severity: Given<Severity>,
+    severity: Spanned<Severity>,
     /// The address of a server in place of AWS.
-    endpoint: Given<String>,
+    endpoint: Spanned<String>,
 }
 
 /// An event on an EventBridge bus.
@@ -70,48 +70,48 @@ pub(super) struct RawSns {
 #[schemars(rename = "EventBridgeAlert", default, extend("required" = ["eventbridge"]))]
 pub(super) struct RawEventBridge {
     /// The bus: its name or its ARN.
-    eventbridge: Given<String>,
+    eventbridge: Spanned<String>,
     /// Findings of this severity or above are told. Default `high`.
-    severity: Given<Severity>,
+    severity: Spanned<Severity>,
     /// The bus's region. Default: the ARN's, then the AWS configuration's.
-    region: Given<String>,
+    region: Spanned<String>,
     /// The address of a server in place of AWS.
-    endpoint: Given<String>,
+    endpoint: Spanned<String>,
 }
 
 impl Checker<'_> {
-    pub(super) fn alerts(&self, given: &Given<Entries<RawAlert>>, ledger: &LedgerLocation) -> Vec<Alert> {
-        let entries = given.value().map_or(&[][..], |entries| &entries.0);
-        if let Some(place) = given.place().filter(|_| !entries.is_empty() && *ledger == LedgerLocation::None) {
-            // Each alert names a committed position, and once told is told once: both need a record (I10).
+    pub(super) fn alerts(&self, spanned: &Spanned<Entries<RawAlert>>, ledger: &LedgerLocation) -> Vec<Alert> {
+        let entries = spanned.value().map_or(&[][..], |entries| &entries.0);
+        if let Some(span) = spanned.span().filter(|_| !entries.is_empty() && *ledger == LedgerLocation::None) {
+            // Each alert names a committed position, and once reported is reported once: both need a record (I10).
             let fix = "keep a ledger, or remove the alerts".to_owned();
-            self.problems.error(place, "alerts need a ledger", fix);
+            self.problems.error(span, "alerts need a ledger", fix);
         }
         let alerts = entries.iter().filter_map(|(key, value)| {
             let name: Option<SourceName> = self.parsed(key, "an alert's name");
-            let (place, raw) = value.read()?;
-            let (channel, severity) = self.channel(place, raw);
+            let (span, raw) = value.read()?;
+            let (channel, severity) = self.channel(span, raw);
             let severity = severity.value().copied().unwrap_or(Severity::High);
             Some(Alert { name: name?.as_str().into(), severity, channel: channel? })
         });
         alerts.collect()
     }
 
-    fn channel<'r>(&self, place: Place, raw: &'r RawAlert) -> (Option<Channel>, &'r Given<Severity>) {
+    fn channel<'r>(&self, span: Span, raw: &'r RawAlert) -> (Option<Channel>, &'r Spanned<Severity>) {
         match raw {
-            RawAlert::Webhook(raw) => (self.webhook(place, raw), &raw.severity),
+            RawAlert::Webhook(raw) => (self.webhook(span, raw), &raw.severity),
             RawAlert::Slack(raw) => (self.slack(raw), &raw.severity),
             RawAlert::Sns(raw) => (self.sns(raw), &raw.severity),
             RawAlert::Eventbridge(raw) => (self.eventbridge(raw), &raw.severity),
         }
     }
 
-    fn webhook(&self, place: Place, raw: &RawWebhook) -> Option<Channel> {
+    fn webhook(&self, span: Span, raw: &RawWebhook) -> Option<Channel> {
         let private = raw.private.value().copied().unwrap_or(false);
         let url = self.hook(&raw.webhook, private);
-        if raw.secret.place().is_none() {
+        if raw.secret.span().is_none() {
             let fix = "add secret: ${NAME}, and set it in the environment".to_owned();
-            self.problems.error(place, "a webhook without a secret cannot be told from anybody else's", fix);
+            self.problems.error(span, "a webhook without a secret cannot be told from anybody else's", fix);
         }
         let secret = self.secret(&raw.secret, "secret");
         Some(Channel::Webhook { url: Secret::new(url?), secret: secret?, private })
@@ -125,10 +125,10 @@ impl Checker<'_> {
 
     fn sns(&self, raw: &RawSns) -> Option<Channel> {
         let endpoint = self.endpoint(&raw.endpoint);
-        let (place, arn) = raw.sns.read()?;
+        let (span, arn) = raw.sns.read()?;
         let Some(region) = region_of_arn(arn, "sns") else {
             let fix = "write it as arn:aws:sns:eu-west-1:111122223333:alerts".to_owned();
-            self.problems.error(place, "this is no topic's ARN", fix);
+            self.problems.error(span, "this is no topic's ARN", fix);
             return None;
         };
         Some(Channel::Sns { topic: arn.clone(), aws: AwsPlace { region: Some(region), endpoint } })
@@ -136,12 +136,12 @@ impl Checker<'_> {
 
     fn eventbridge(&self, raw: &RawEventBridge) -> Option<Channel> {
         let endpoint = self.endpoint(&raw.endpoint);
-        let (place, bus) = raw.eventbridge.read()?;
+        let (span, bus) = raw.eventbridge.read()?;
         let named = !bus.is_empty() && bus.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
         let of_arn = region_of_arn(bus, "events");
         if !named && of_arn.is_none() {
             let fix = "write the bus's name, such as default, or its ARN".to_owned();
-            self.problems.error(place, "this is no event bus", fix);
+            self.problems.error(span, "this is no event bus", fix);
             return None;
         }
         let region = raw.region.read().map(|(at, region)| {
@@ -154,13 +154,13 @@ impl Checker<'_> {
     }
 
     /// Where a hook is posted: https, or this machine where private hosts are meant.
-    fn hook(&self, given: &Given<String>, private: bool) -> Option<String> {
-        let (place, text) = given.read()?;
-        if self.problems.has_error_at(place) {
+    fn hook(&self, spanned: &Spanned<String>, private: bool) -> Option<String> {
+        let (span, text) = spanned.read()?;
+        if self.problems.has_error_at(span) {
             return None;
         }
         let refuse = |message: &str, fix: &str| {
-            self.problems.error(place, message, fix.to_owned());
+            self.problems.error(span, message, fix.to_owned());
             None
         };
         let Ok(url) = Url::parse(text.trim()) else {
@@ -172,7 +172,7 @@ impl Checker<'_> {
         if url.scheme() != "https" && !(url.scheme() == "http" && private && is_loopback(&url)) {
             return refuse("an alert goes over https", "write https:// in front of the host");
         }
-        if (url.query().is_some() || url.fragment().is_some()) && !given.from_environment {
+        if (url.query().is_some() || url.fragment().is_some()) && !spanned.from_environment {
             let fix = "put the whole address in the environment and write ${NAME}";
             return refuse("what follows '?' or '#' may be a secret", fix);
         }
@@ -180,29 +180,29 @@ impl Checker<'_> {
     }
 
     /// A secret: written in the policy it would be one no longer (F71).
-    fn secret(&self, given: &Given<String>, key: &str) -> Option<Secret> {
-        let (place, text) = given.read()?;
-        if self.problems.has_error_at(place) {
+    fn secret(&self, spanned: &Spanned<String>, key: &str) -> Option<Secret> {
+        let (span, text) = spanned.read()?;
+        if self.problems.has_error_at(span) {
             return None;
         }
-        if !given.from_environment {
+        if !spanned.from_environment {
             let fix = format!("write {key}: ${{NAME}}, and set it in the environment");
-            self.problems.error(place, "a secret is written in the policy", fix);
+            self.problems.error(span, "a secret is written in the policy", fix);
             return None;
         }
         if text.trim().is_empty() {
-            self.problems.error(place, "this value is empty", None);
+            self.problems.error(span, "this value is empty", None);
             return None;
         }
         Some(Secret::new(text.trim()))
     }
 
-    fn endpoint(&self, given: &Given<String>) -> Option<Url> {
-        let (place, text) = given.read()?;
+    fn endpoint(&self, spanned: &Spanned<String>) -> Option<Url> {
+        let (span, text) = spanned.read()?;
         let url =
             Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty());
         if url.is_none() {
-            self.problems.error(place, "this is no address", "write it as https://HOST[:PORT]".to_owned());
+            self.problems.error(span, "this is no address", "write it as https://HOST[:PORT]".to_owned());
         }
         url
     }

@@ -1,4 +1,4 @@
-//! Raw policy → [`Policy`]: what is missing, what cannot be meant, what must be confirmed. Every problem is told.
+//! Raw policy → [`Policy`]: what is missing, what cannot be meant, what must be confirmed. Every problem is reported.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use std::str::FromStr;
 use jiff::tz::TimeZone;
 use url::Url;
 
-use super::given::{Entries, Given};
 use super::patterns::{self, Confirmation};
-use super::problem::{Place, Problems, mask_line, quote};
+use super::problem::{Problems, Span, mask_line, quote};
 use super::raw::{RawPolicy, RawProduction, RawSource};
+use super::spanned::{Entries, Spanned};
 use super::{LedgerLocation, Policy, SignalConfig, SourceConfig, place_of_source, source};
 use prodpin_core::model::{Digest, NamePatterns, Order, ProductionRule, Severity, SourceName, Tag};
 use prodpin_core::schedule::Schedule;
@@ -22,12 +22,12 @@ pub(super) struct Checker<'t> {
     pub(super) base: &'t Path,
 }
 
-const START: Place = Place { line: 1, column: 1, width: 1 };
+const START: Span = Span { line: 1, column: 1, width: 1 };
 const MAX_KEEP: u32 = 100;
 const MAX_SOURCES: usize = 1_000;
 
 impl Checker<'_> {
-    /// The policy, which is whole only if no problem was told.
+    /// The policy, which is whole only if no problem was reported.
     pub(super) fn policy(&self, raw: &RawPolicy, digest: Digest) -> Option<Policy> {
         if !self.version(raw) {
             return None;
@@ -61,16 +61,16 @@ impl Checker<'_> {
     fn version(&self, raw: &RawPolicy) -> bool {
         match raw.version.read() {
             Some((_, 1)) => return true,
-            Some((place, 0)) => self.problems.error(place, "there is no version 0", "write version: 1".to_owned()),
-            Some((place, newer)) => {
+            Some((span, 0)) => self.problems.error(span, "there is no version 0", "write version: 1".to_owned()),
+            Some((span, newer)) => {
                 let fix = "use a newer prodpin, or write version: 1".to_owned();
                 self.problems.error(
-                    place,
+                    span,
                     format!("version {newer} is newer than this prodpin, which reads version 1"),
                     fix,
                 );
             }
-            None if raw.version.place().is_some() => {}
+            None if raw.version.span().is_some() => {}
             None => {
                 let fix = "write version: 1 as its first line".to_owned();
                 self.problems.error(START, "the policy does not say its version", fix);
@@ -80,16 +80,16 @@ impl Checker<'_> {
         false
     }
 
-    fn keep(&self, given: &Given<u32>) -> u32 {
-        match given.read() {
-            Some((place, 0)) => {
+    fn keep(&self, spanned: &Spanned<u32>) -> u32 {
+        match spanned.read() {
+            Some((span, 0)) => {
                 // Nothing to keep is never a wish to keep nothing (F69).
                 let fix = "write 1 or more; pins are only ever removed by a command of their own".to_owned();
-                self.problems.error(place, "keep: 0 would leave nothing to roll back to", fix);
+                self.problems.error(span, "keep: 0 would leave nothing to roll back to", fix);
                 0
             }
-            Some((place, keep)) if *keep > MAX_KEEP => {
-                self.problems.error(place, format!("keep: {keep} is more than {MAX_KEEP}"), None);
+            Some((span, keep)) if *keep > MAX_KEEP => {
+                self.problems.error(span, format!("keep: {keep} is more than {MAX_KEEP}"), None);
                 *keep
             }
             Some((_, keep)) => *keep,
@@ -97,59 +97,59 @@ impl Checker<'_> {
         }
     }
 
-    fn ledger(&self, given: &Given<String>) -> LedgerLocation {
-        match given.read() {
+    fn ledger(&self, spanned: &Spanned<String>) -> LedgerLocation {
+        match spanned.read() {
             None => LedgerLocation::Directory(self.base.join("prodpin-ledger")),
-            Some((place, text)) => LedgerLocation::parse(text, self.base).unwrap_or_else(|reason| {
-                self.problems.error(place, self.told(given, reason), None);
+            Some((span, text)) => LedgerLocation::parse(text, self.base).unwrap_or_else(|reason| {
+                self.problems.error(span, self.reported(spanned, reason), None);
                 LedgerLocation::None
             }),
         }
     }
 
-    fn schedule(&self, given: &Given<String>, zone: &Given<String>) -> Option<Schedule> {
+    fn schedule(&self, spanned: &Spanned<String>, zone: &Spanned<String>) -> Option<Schedule> {
         let zone = match zone.read() {
             None => TimeZone::UTC,
-            Some((place, name)) => TimeZone::get(name).unwrap_or_else(|_| {
+            Some((span, name)) => TimeZone::get(name).unwrap_or_else(|_| {
                 let reason = format!("there is no time zone {}", quote(name));
                 let fix = "write it as in the IANA database, such as Europe/Berlin".to_owned();
-                self.problems.error(place, self.told(zone, reason), fix);
+                self.problems.error(span, self.reported(zone, reason), fix);
                 TimeZone::UTC
             }),
         };
-        let (place, text) = given.read()?;
+        let (span, text) = spanned.read()?;
         Schedule::parse(text, zone)
             .map_err(|reason| {
                 let fix = "write five fields such as \"*/15 * * * *\", or AWS's rate(15 minutes)".to_owned();
-                self.problems.error(place, self.told(given, reason), fix);
+                self.problems.error(span, self.reported(spanned, reason), fix);
             })
             .ok()
     }
 
-    fn sources(&self, given: &Given<Entries<RawSource>>) -> BTreeMap<SourceName, SourceConfig> {
+    fn sources(&self, spanned: &Spanned<Entries<RawSource>>) -> BTreeMap<SourceName, SourceConfig> {
         let mut sources: BTreeMap<SourceName, SourceConfig> = BTreeMap::new();
-        let entries = given.value().map_or(&[][..], |entries| &entries.0);
-        if entries.is_empty() && given.value().is_some() == given.place().is_some() {
+        let entries = spanned.value().map_or(&[][..], |entries| &entries.0);
+        if entries.is_empty() && spanned.value().is_some() == spanned.span().is_some() {
             let fix =
                 "add one, such as: shop: { oci: https://registry.example.com, repositories: [\"shop/*\"] }".to_owned();
-            self.problems.error(given.place().unwrap_or(START), "the policy names no sources", fix);
+            self.problems.error(spanned.span().unwrap_or(START), "the policy names no sources", fix);
         }
         if entries.len() > MAX_SOURCES {
             let message = format!("the policy names {} sources, and {MAX_SOURCES} is the most", entries.len());
             let fix = "write several policies".to_owned();
-            self.problems.error(given.place().unwrap_or(START), message, fix);
+            self.problems.error(spanned.span().unwrap_or(START), message, fix);
             return sources;
         }
         for (key, value) in entries {
             let name: Option<SourceName> = self.parsed(key, "a source name");
             let config = value.value().and_then(|raw| match raw {
-                RawSource::Oci(raw) => self.oci(raw, value.place().unwrap_or(START)).map(SourceConfig::Oci),
-                RawSource::S3(raw) => self.s3(raw, value.place().unwrap_or(START)).map(SourceConfig::S3),
-                RawSource::Ecr(raw) => self.ecr(raw, value.place().unwrap_or(START)).map(SourceConfig::Ecr),
+                RawSource::Oci(raw) => self.oci(raw, value.span().unwrap_or(START)).map(SourceConfig::Oci),
+                RawSource::S3(raw) => self.s3(raw, value.span().unwrap_or(START)).map(SourceConfig::S3),
+                RawSource::Ecr(raw) => self.ecr(raw, value.span().unwrap_or(START)).map(SourceConfig::Ecr),
                 RawSource::Helm(raw) => self.helm(raw).map(SourceConfig::Helm),
             });
-            let (Some(name), Some(config), Some(place)) = (name, config, key.place()) else { continue };
-            self.tell_overlap(place, &name, &config, &sources);
+            let (Some(name), Some(config), Some(span)) = (name, config, key.span()) else { continue };
+            self.tell_overlap(span, &name, &config, &sources);
             sources.insert(name, config);
         }
         sources
@@ -158,7 +158,7 @@ impl Checker<'_> {
     /// Two sources that look at the same thing do everything twice (F72).
     fn tell_overlap(
         &self,
-        place: Place,
+        span: Span,
         name: &SourceName,
         config: &SourceConfig,
         before: &BTreeMap<SourceName, SourceConfig>,
@@ -170,53 +170,53 @@ impl Checker<'_> {
             let (ours, theirs) = (source::repositories(config), source::repositories(known));
             if patterns::same(ours, theirs) {
                 let fix = "remove one of them".to_owned();
-                self.problems.error(place, format!("{name:?} is the same source as {:?}", other.as_str()), fix);
+                self.problems.error(span, format!("{name:?} is the same source as {:?}", other.as_str()), fix);
             } else if let Some(entry) = patterns::overlap(ours, theirs) {
                 let message = format!(
                     "{:?} and {:?} are the same place, and both select {entry:?}",
                     other.as_str(),
                     name.as_str()
                 );
-                self.problems.warn(place, message);
+                self.problems.warn(span, message);
             }
         }
     }
 
-    fn production(&self, given: &Given<Vec<Given<RawProduction>>>) -> Production {
+    fn production(&self, spanned: &Spanned<Vec<Spanned<RawProduction>>>) -> Production {
         let Production { mut rules, in_use_files: mut files, mut signals } = Production::default();
-        let entries = given.value().map_or(&[][..], Vec::as_slice);
-        if entries.is_empty() && given.value().is_some() == given.place().is_some() {
+        let entries = spanned.value().map_or(&[][..], Vec::as_slice);
+        if entries.is_empty() && spanned.value().is_some() == spanned.span().is_some() {
             let fix = "say how to tell a release, such as: production: [{ tags: [\"v*\"], order: semver }]".to_owned();
-            self.problems.error(given.place().unwrap_or(START), "the policy does not say what production is", fix);
+            self.problems.error(spanned.span().unwrap_or(START), "the policy does not say what production is", fix);
         }
         for entry in entries {
-            let Some((place, rule)) = entry.read() else { continue };
+            let Some((span, rule)) = entry.read() else { continue };
             match rule {
                 RawProduction::Tags(raw) => {
                     let confirmation = Confirmation { all: &raw.all, what: "tag" };
-                    if let Some(patterns) = self.patterns(&raw.tags, place, &confirmation) {
+                    if let Some(patterns) = self.patterns(&raw.tags, span, &confirmation) {
                         let order = raw.order.value().copied().unwrap_or(Order::default());
-                        self.add(&mut rules, place, ProductionRule::Tags { patterns, order });
+                        self.add(&mut rules, span, ProductionRule::Tags { patterns, order });
                     }
                 }
                 RawProduction::MovingTag(raw) => {
                     if let Some(tag) = self.moving_tag(&raw.moving_tag) {
-                        self.add(&mut rules, place, ProductionRule::MovingTag(tag));
+                        self.add(&mut rules, span, ProductionRule::MovingTag(tag));
                     }
                 }
                 RawProduction::File(raw) => {
                     let Some(path) = self.path(&raw.file) else { continue };
                     if files.contains(&path) {
-                        self.problems.warn(place, "the same file is given twice; it is read once");
+                        self.problems.warn(span, "the same file is given twice; it is read once");
                     } else {
                         files.push(path);
                     }
                     in_use(&mut rules);
                 }
                 other => {
-                    let Some(signal) = self.signal(other, place) else { continue };
+                    let Some(signal) = self.signal(other, span) else { continue };
                     if signals.contains(&signal) {
-                        self.problems.warn(place, "the same rule is given twice; it counts once");
+                        self.problems.warn(span, "the same rule is given twice; it counts once");
                     } else {
                         signals.push(signal);
                     }
@@ -227,72 +227,68 @@ impl Checker<'_> {
         Production { rules, in_use_files: files, signals }
     }
 
-    fn add(&self, rules: &mut Vec<ProductionRule>, place: Place, rule: ProductionRule) {
+    fn add(&self, rules: &mut Vec<ProductionRule>, span: Span, rule: ProductionRule) {
         if rules.contains(&rule) {
-            self.problems.warn(place, "the same rule is given twice; it counts once");
+            self.problems.warn(span, "the same rule is given twice; it counts once");
         } else {
             rules.push(rule);
         }
     }
 
-    fn moving_tag(&self, given: &Given<String>) -> Option<Tag> {
-        let (place, text) = given.read()?;
+    fn moving_tag(&self, spanned: &Spanned<String>) -> Option<Tag> {
+        let (span, text) = spanned.read()?;
         if text.contains(['*', '?', '[', '{']) {
             let fix = "for a pattern, write tags: […]".to_owned();
-            self.problems.error(place, "moving_tag names one tag and takes no pattern", fix);
+            self.problems.error(span, "moving_tag names one tag and takes no pattern", fix);
             return None;
         }
-        let tag: Tag = self.parsed(given, "a tag")?;
+        let tag: Tag = self.parsed(spanned, "a tag")?;
         if !tag.is_oci() {
-            self.problems.error(
-                place,
-                "no registry takes this tag",
-                "use letters, digits, '.', '_' and '-'".to_owned(),
-            );
+            self.problems.error(span, "no registry takes this tag", "use letters, digits, '.', '_' and '-'".to_owned());
         }
         Some(tag)
     }
 
     fn may_move(&self, raw: &RawPolicy) -> NamePatterns {
-        let Some((place, tags)) = raw.tags.read() else { return NamePatterns::none() };
+        let Some((span, tags)) = raw.tags.read() else { return NamePatterns::none() };
         let empty = tags.may_move.value().is_some_and(Vec::is_empty);
-        if tags.may_move.place().is_none() || empty {
+        if tags.may_move.span().is_none() || empty {
             // Unlike everywhere else, nothing is a clear wish here: no tag may move.
             return NamePatterns::none();
         }
         let confirmation = Confirmation { all: &tags.all, what: "tag" };
-        self.patterns(&tags.may_move, place, &confirmation).unwrap_or_else(NamePatterns::none)
+        self.patterns(&tags.may_move, span, &confirmation).unwrap_or_else(NamePatterns::none)
     }
 
     /// A path, relative to the policy's directory.
-    pub(super) fn path(&self, given: &Given<String>) -> Option<PathBuf> {
-        let (place, text) = given.read()?;
+    pub(super) fn path(&self, spanned: &Spanned<String>) -> Option<PathBuf> {
+        let (span, text) = spanned.read()?;
         if text.is_empty() || text.contains('\0') {
-            self.problems.error(place, "this is no path", None);
+            self.problems.error(span, "this is no path", None);
             return None;
         }
         Some(self.base.join(text))
     }
 
     /// Reads a value as something stricter.
-    pub(super) fn parsed<T>(&self, given: &Given<String>, kind: &str) -> Option<T>
+    pub(super) fn parsed<T>(&self, spanned: &Spanned<String>, kind: &str) -> Option<T>
     where
         T: FromStr,
         T::Err: std::fmt::Display,
     {
-        let (place, text) = given.read()?;
+        let (span, text) = spanned.read()?;
         text.parse()
             .map_err(|error: T::Err| {
-                let message = self.told(given, error.to_string());
-                let message = if given.from_environment { format!("{message}: it is not {kind}") } else { message };
-                self.problems.error(place, message, None);
+                let message = self.reported(spanned, error.to_string());
+                let message = if spanned.from_environment { format!("{message}: it is not {kind}") } else { message };
+                self.problems.error(span, message, None);
             })
             .ok()
     }
 
     /// A reason as it may be shown: what came from the environment may be a secret, and reasons quote values.
-    pub(super) fn told(&self, given: &Given<String>, reason: String) -> String {
-        if given.from_environment {
+    pub(super) fn reported(&self, spanned: &Spanned<String>, reason: String) -> String {
+        if spanned.from_environment {
             "what the environment puts in here cannot be used".to_owned()
         } else {
             mask_line(&reason).0

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::Checker;
-use super::given::Given;
 use super::patterns::Confirmation;
-use super::problem::Place;
+use super::problem::Span;
+use super::spanned::Spanned;
 use prodpin_core::model::{DatabaseRule, SchemaChange};
 
 /// What releases do to their database. Of several words on one release the gravest counts.
@@ -15,34 +15,34 @@ use prodpin_core::model::{DatabaseRule, SchemaChange};
 #[schemars(rename = "DatabaseRule", default, extend("required" = ["schema"]))]
 pub(super) struct RawDatabaseRule {
     /// Of which repositories, by name or glob.
-    repositories: Given<Vec<Given<String>>>,
+    repositories: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every repository is meant.
-    all: Given<bool>,
+    all: Spanned<bool>,
     /// Of which of their releases, by tag or glob. Default: all of them.
-    tags: Given<Vec<Given<String>>>,
+    tags: Spanned<Vec<Spanned<String>>>,
     /// `none`: nothing. `expand`: they only add. `contract`: they take away what the release before needs.
-    schema: Given<SchemaChange>,
+    schema: Spanned<SchemaChange>,
 }
 
 impl Checker<'_> {
-    pub(super) fn database(&self, given: &Given<Vec<Given<RawDatabaseRule>>>) -> Vec<DatabaseRule> {
-        let entries = given.value().map_or(&[][..], Vec::as_slice);
-        let read = |entry: &Given<RawDatabaseRule>| entry.read().and_then(|(at, raw)| self.database_rule(at, raw));
+    pub(super) fn database(&self, spanned: &Spanned<Vec<Spanned<RawDatabaseRule>>>) -> Vec<DatabaseRule> {
+        let entries = spanned.value().map_or(&[][..], Vec::as_slice);
+        let read = |entry: &Spanned<RawDatabaseRule>| entry.read().and_then(|(at, raw)| self.database_rule(at, raw));
         entries.iter().filter_map(read).collect()
     }
 
-    fn database_rule(&self, place: Place, raw: &RawDatabaseRule) -> Option<DatabaseRule> {
+    fn database_rule(&self, span: Span, raw: &RawDatabaseRule) -> Option<DatabaseRule> {
         // "No service has a database" is quickly written, and leads people back onto one that has moved on (F68).
-        let repositories = self.patterns(&raw.repositories, place, &Confirmation { all: &raw.all, what: "repository" });
-        let everything = Given::default();
-        let tags = match raw.tags.place() {
+        let repositories = self.patterns(&raw.repositories, span, &Confirmation { all: &raw.all, what: "repository" });
+        let everything = Spanned::default();
+        let tags = match raw.tags.span() {
             None => None,
-            Some(_) => Some(self.patterns(&raw.tags, place, &Confirmation { all: &everything, what: "" })?),
+            Some(_) => Some(self.patterns(&raw.tags, span, &Confirmation { all: &everything, what: "" })?),
         };
         let Some((_, schema)) = raw.schema.read() else {
-            if raw.schema.place().is_none() {
+            if raw.schema.span().is_none() {
                 let fix = "add schema: none, expand or contract".to_owned();
-                self.problems.error(place, "the rule does not say what happens to the database", fix);
+                self.problems.error(span, "the rule does not say what happens to the database", fix);
             }
             return None;
         };

@@ -3,26 +3,26 @@
 use std::sync::Arc;
 
 use super::check::Checker;
-use super::given::Given;
 use super::patterns::Confirmation;
 use super::pins::RawLifecycle;
-use super::problem::Place;
+use super::problem::Span;
 use super::raw::{RawEcr, RawEcrRegistry};
+use super::spanned::Spanned;
 use super::{EcrConfig, Secret};
 use prodpin_core::model::{is_account, is_region};
 
 impl Checker<'_> {
-    pub(super) fn ecr(&self, raw: &RawEcr, place: Place) -> Option<EcrConfig> {
+    pub(super) fn ecr(&self, raw: &RawEcr, span: Span) -> Option<EcrConfig> {
         let confirmation = Confirmation { all: &raw.all, what: "repository" };
-        let repositories = self.patterns(&raw.repositories, place, &confirmation);
+        let repositories = self.patterns(&raw.repositories, span, &confirmation);
         if let Some(patterns) = &repositories {
             self.repository_names(&raw.repositories, patterns);
         }
         let (_, registry) = raw.ecr.read()?;
-        let endpoint = registry.endpoint.place().and_then(|_| self.server(&registry.endpoint));
+        let endpoint = registry.endpoint.span().and_then(|_| self.server(&registry.endpoint));
         let assume_role = self.role(&registry.assume_role);
         let external_id = self.filled(&registry.external_id).map(Secret::new);
-        if let (Some(at), None) = (registry.external_id.place(), registry.assume_role.place()) {
+        if let (Some(at), None) = (registry.external_id.span(), registry.assume_role.span()) {
             self.problems.error(at, "external_id without assume_role", "add assume_role".to_owned());
         }
         let account = self.account(&registry.registry);
@@ -40,27 +40,27 @@ impl Checker<'_> {
         })
     }
 
-    pub(super) fn region(&self, given: &Given<String>) -> Option<String> {
-        let region = self.filled(given)?;
-        let (at, _) = given.read()?;
+    pub(super) fn region(&self, spanned: &Spanned<String>) -> Option<String> {
+        let region = self.filled(spanned)?;
+        let (at, _) = spanned.read()?;
         if !is_region(&region) {
             self.problems.error(at, "this is no region", "write it as AWS does, such as eu-west-1".to_owned());
         }
         Some(region)
     }
 
-    pub(super) fn account(&self, given: &Given<String>) -> Option<String> {
-        let account = self.filled(given)?;
-        let (at, _) = given.read()?;
+    pub(super) fn account(&self, spanned: &Spanned<String>) -> Option<String> {
+        let account = self.filled(spanned)?;
+        let (at, _) = spanned.read()?;
         if !is_account(&account) {
             self.problems.error(at, "this is no AWS account", "write its 12 digits".to_owned());
         }
         Some(account)
     }
 
-    pub(super) fn role(&self, given: &Given<String>) -> Option<String> {
-        let role = self.filled(given)?;
-        let (at, _) = given.read()?;
+    pub(super) fn role(&self, spanned: &Spanned<String>) -> Option<String> {
+        let role = self.filled(spanned)?;
+        let (at, _) = spanned.read()?;
         let parts: Vec<&str> = role.splitn(6, ':').collect();
         let valid = match parts[..] {
             ["arn", partition, "iam", "", account, name] => {
@@ -78,7 +78,7 @@ impl Checker<'_> {
     /// A role of one account can look into another's registry, and rarely is meant to.
     fn tell_other_account(&self, registry: &RawEcrRegistry, account: Option<&str>, role: Option<&str>) {
         let theirs = role.and_then(|role| role.split(':').nth(4));
-        if let (Some(at), Some(ours), Some(theirs)) = (registry.registry.place(), account, theirs)
+        if let (Some(at), Some(ours), Some(theirs)) = (registry.registry.span(), account, theirs)
             && ours != theirs
             && is_account(theirs)
             && !registry.registry.from_environment
@@ -91,18 +91,18 @@ impl Checker<'_> {
         }
     }
 
-    fn principals(&self, given: &Given<Vec<Given<String>>>) -> Arc<[Box<str>]> {
+    fn principals(&self, spanned: &Spanned<Vec<Spanned<String>>>) -> Arc<[Box<str>]> {
         let mut principals: Vec<Box<str>> = Vec::new();
-        for entry in given.value().into_iter().flatten() {
-            let Some((place, text)) = entry.read() else { continue };
+        for entry in spanned.value().into_iter().flatten() {
+            let Some((span, text)) = entry.read() else { continue };
             if is_principal(text) {
                 principals.push(text.as_str().into());
             } else if text == "*" {
                 let fix = "name those who clean up, by ARN".to_owned();
-                self.problems.error(place, "this lets everybody delete", fix);
+                self.problems.error(span, "this lets everybody delete", fix);
             } else {
                 let fix = "write it as arn:aws:iam::111122223333:role/NAME; * stands for anything".to_owned();
-                self.problems.error(place, "this is no ARN of a principal", fix);
+                self.problems.error(span, "this is no ARN of a principal", fix);
             }
         }
         principals.into()

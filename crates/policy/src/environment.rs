@@ -1,18 +1,13 @@
 //! `${NAME}` in values. Substitution works on parsed values, never on YAML text, so what a variable holds can add no
 //! structure to a policy.
 
-use super::problem::{Place, Problems, quote};
+use super::problem::{Problems, Span, quote};
 
 /// What variables hold.
-pub(super) type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
+pub(super) type LookUp<'e> = dyn Fn(&str) -> Option<String> + 'e;
 
 /// Puts variables in, and says whether there were any. `$$` stands for one `$`; a `$` before anything else is itself.
-pub(super) fn fill(
-    written: &str,
-    place: Place,
-    problems: &Problems<'_>,
-    environment: &Environment<'_>,
-) -> (String, bool) {
+pub(super) fn fill(written: &str, span: Span, problems: &Problems<'_>, environment: &LookUp<'_>) -> (String, bool) {
     let mut filled = String::with_capacity(written.len());
     let mut touched = false;
     let mut rest = written;
@@ -25,7 +20,7 @@ pub(super) fn fill(
         } else if let Some(tail) = after.strip_prefix('{') {
             let Some((name, tail)) = tail.split_once('}') else {
                 problems.error(
-                    place,
+                    span,
                     "\"${\" is never closed",
                     "write ${NAME}, or $${ for the characters themselves".to_owned(),
                 );
@@ -33,7 +28,7 @@ pub(super) fn fill(
             };
             match value_of(name, environment) {
                 Ok(value) => filled.push_str(&value),
-                Err((message, fix)) => problems.error(place, message, fix),
+                Err((message, fix)) => problems.error(span, message, fix),
             }
             touched = true;
             rest = tail;
@@ -46,7 +41,7 @@ pub(super) fn fill(
     (filled, touched)
 }
 
-fn value_of(name: &str, environment: &Environment<'_>) -> Result<String, (String, String)> {
+fn value_of(name: &str, environment: &LookUp<'_>) -> Result<String, (String, String)> {
     let valid = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

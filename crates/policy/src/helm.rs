@@ -8,12 +8,12 @@ use url::Url;
 
 use super::Secret;
 use super::check::Checker;
-use super::given::Given;
 use super::patterns::Confirmation;
 use super::pins::RawPins;
-use super::problem::Place;
+use super::problem::Span;
 use super::require::RawRequire;
 use super::source::is_loopback;
+use super::spanned::Spanned;
 use prodpin_core::model::NamePatterns;
 
 /// A repository of Helm charts.
@@ -22,41 +22,41 @@ use prodpin_core::model::NamePatterns;
 #[schemars(rename = "HelmSource", default, extend("required" = ["helm"]))]
 pub(super) struct RawHelm {
     /// Where its `index.yaml` is: `https://charts.example.com/path`, or `s3://bucket/prefix`.
-    helm: Given<String>,
+    helm: Spanned<String>,
     /// Charts by name or glob. Default: all that the index names.
-    repositories: Given<Vec<Given<String>>>,
+    repositories: Spanned<Vec<Spanned<String>>>,
     /// A user name. Default: the environment, then anonymous.
-    username: Given<String>,
+    username: Spanned<String>,
     /// Its password, as `${NAME}` from the environment.
-    password: Given<String>,
+    password: Spanned<String>,
     /// A bearer token in place of user name and password, as `${NAME}` from the environment.
-    token: Given<String>,
+    token: Spanned<String>,
     /// Hosts beside the repository's own where the index may say that archives are.
-    foreign_hosts: Given<Vec<Given<String>>>,
+    foreign_hosts: Spanned<Vec<Spanned<String>>>,
     /// Those of them that may see the credentials.
-    credentials_for: Given<Vec<Given<String>>>,
+    credentials_for: Spanned<Vec<Spanned<String>>>,
     /// Whether the repository is a ChartMuseum, whose API is asked directly. Default: found out.
-    chartmuseum: Given<bool>,
+    chartmuseum: Spanned<bool>,
     /// Whether the host may have a private address.
-    private: Given<bool>,
+    private: Spanned<bool>,
     /// PEM certificates to trust beside the system's; relative to this file.
-    ca_file: Given<String>,
+    ca_file: Spanned<String>,
     /// The most requests in flight at this host.
     #[schemars(range(min = 1, max = 1024))]
-    max_concurrency: Given<u32>,
+    max_concurrency: Spanned<u32>,
     /// The bucket's region. Default: the AWS configuration's.
-    region: Given<String>,
+    region: Spanned<String>,
     /// The address of an S3-compatible server.
-    endpoint: Given<String>,
+    endpoint: Spanned<String>,
     /// Whether the bucket stands in the path rather than in the host name. Default: true with `endpoint`.
-    path_style: Given<bool>,
+    path_style: Spanned<bool>,
     /// The AWS account that must own the bucket.
     #[schemars(regex(pattern = "^[0-9]{12}$"))]
-    owner: Given<String>,
+    owner: Spanned<String>,
     /// What is allowed about pins here.
-    pub(super) pins: Given<RawPins>,
+    pub(super) pins: Spanned<RawPins>,
     /// What rollback targets are to survive here, in place of what the policy requires of all sources.
-    pub(super) require: Given<RawRequire>,
+    pub(super) require: Spanned<RawRequire>,
 }
 
 /// A repository of Helm charts.
@@ -152,11 +152,11 @@ impl Checker<'_> {
             self.refuse_all(&raw.bucket_keys(), "a chart repository on a web server");
             self.helm_http(raw).map(HelmPlace::Http)
         };
-        let repositories = if raw.repositories.place().is_some() {
+        let repositories = if raw.repositories.span().is_some() {
             // One chart repository was named, so "every chart in it" was said on purpose (F68).
-            let all = Given::default();
+            let all = Spanned::default();
             // The place is only used where nothing is listed, which was just ruled out.
-            let around = raw.repositories.place()?;
+            let around = raw.repositories.span()?;
             let confirmation = Confirmation { all: &all, what: "" };
             let patterns = self.patterns(&raw.repositories, around, &confirmation);
             self.chart_names(&raw.repositories);
@@ -173,7 +173,7 @@ impl Checker<'_> {
         let foreign_hosts = self.hosts(&raw.foreign_hosts, "a host of archives");
         let credentials_for = self.hosts(&raw.credentials_for, "a host that may see the credentials");
         if let Some((place, _)) = raw.credentials_for.read() {
-            if login.is_none() && raw.username.place().is_none() && raw.token.place().is_none() {
+            if login.is_none() && raw.username.span().is_none() && raw.token.span().is_none() {
                 self.problems
                     .warn(place, "credentials_for without credentials in the policy: those of the environment");
             }
@@ -206,7 +206,7 @@ impl Checker<'_> {
                 self.problems.error(at, "without TLS everyone on the way could read the credentials", fix);
             }
         }
-        match (raw.username.place(), raw.password.place(), raw.token.place()) {
+        match (raw.username.span(), raw.password.span(), raw.token.span()) {
             (_, Some(at), Some(_)) | (Some(at), _, Some(_)) => {
                 let fix = "keep one of the two".to_owned();
                 self.problems.error(at, "a user name with a password, or a token, not both", fix);
@@ -230,8 +230,8 @@ impl Checker<'_> {
     }
 
     /// The address as given to `helm repo add`: with a path if there is one, without a secret (F71).
-    fn chart_url(&self, given: &Given<String>) -> Option<Url> {
-        let (place, text) = given.read()?;
+    fn chart_url(&self, spanned: &Spanned<String>) -> Option<Url> {
+        let (place, text) = spanned.read()?;
         let refuse = |message: &str, fix: &str| -> Option<Url> {
             self.problems.error(place, message, fix.to_owned());
             None
@@ -270,7 +270,7 @@ impl Checker<'_> {
             self.problems.error(place, "this is no prefix", "write s3://BUCKET/PREFIX".to_owned());
         }
         let prefix = prefix.trim_end_matches('/');
-        let endpoint = raw.endpoint.place().and_then(|_| self.server(&raw.endpoint));
+        let endpoint = raw.endpoint.span().and_then(|_| self.server(&raw.endpoint));
         Some(HelmBucket {
             bucket: bucket?,
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
@@ -282,8 +282,8 @@ impl Checker<'_> {
     }
 
     /// A chart has one name, not a path: anything with a slash would never match.
-    fn chart_names(&self, given: &Given<Vec<Given<String>>>) {
-        for entry in given.value().into_iter().flatten() {
+    fn chart_names(&self, spanned: &Spanned<Vec<Spanned<String>>>) {
+        for entry in spanned.value().into_iter().flatten() {
             let Some((place, text)) = entry.read() else { continue };
             if !entry.from_environment && text.contains('/') && !text.contains("**") {
                 let fix = "write the chart's name alone".to_owned();
@@ -292,7 +292,7 @@ impl Checker<'_> {
         }
     }
 
-    fn refuse_all(&self, keys: &[(&str, Option<Place>)], kind: &str) {
+    fn refuse_all(&self, keys: &[(&str, Option<Span>)], kind: &str) {
         for (key, place) in keys.iter().filter_map(|(key, place)| Some((key, (*place)?))) {
             self.problems.error(place, format!("{kind} has no {key}"), "take it out".to_owned());
         }
@@ -300,26 +300,26 @@ impl Checker<'_> {
 }
 
 impl RawHelm {
-    fn http_keys(&self) -> [(&'static str, Option<Place>); 9] {
+    fn http_keys(&self) -> [(&'static str, Option<Span>); 9] {
         [
-            ("username", self.username.place()),
-            ("password", self.password.place()),
-            ("token", self.token.place()),
-            ("foreign_hosts", self.foreign_hosts.place()),
-            ("credentials_for", self.credentials_for.place()),
-            ("chartmuseum", self.chartmuseum.place()),
-            ("private", self.private.place()),
-            ("ca_file", self.ca_file.place()),
-            ("max_concurrency", self.max_concurrency.place()),
+            ("username", self.username.span()),
+            ("password", self.password.span()),
+            ("token", self.token.span()),
+            ("foreign_hosts", self.foreign_hosts.span()),
+            ("credentials_for", self.credentials_for.span()),
+            ("chartmuseum", self.chartmuseum.span()),
+            ("private", self.private.span()),
+            ("ca_file", self.ca_file.span()),
+            ("max_concurrency", self.max_concurrency.span()),
         ]
     }
 
-    fn bucket_keys(&self) -> [(&'static str, Option<Place>); 4] {
+    fn bucket_keys(&self) -> [(&'static str, Option<Span>); 4] {
         [
-            ("region", self.region.place()),
-            ("endpoint", self.endpoint.place()),
-            ("path_style", self.path_style.place()),
-            ("owner", self.owner.place()),
+            ("region", self.region.span()),
+            ("endpoint", self.endpoint.span()),
+            ("path_style", self.path_style.span()),
+            ("owner", self.owner.span()),
         ]
     }
 }

@@ -10,7 +10,6 @@ mod check;
 mod database;
 mod ecr;
 mod environment;
-mod given;
 mod helm;
 mod load;
 mod patterns;
@@ -24,6 +23,7 @@ mod schema;
 mod secret;
 mod signal;
 mod source;
+mod spanned;
 mod tree;
 mod vault;
 mod waivers;
@@ -47,7 +47,7 @@ pub use pins::PinPolicy;
 pub use problem::edits;
 pub use problem::visible;
 pub use problem::{PolicyErrors, Problem};
-pub use safeguards::{KeyPlace, Safeguards};
+pub use safeguards::{KeyLocation, Safeguards};
 pub use schema::schema_text;
 pub use secret::Secret;
 pub use signal::{ArgoCdConfig, AwsConfig, ClusterAccess, FluxConfig, KubernetesConfig, SignalConfig};
@@ -117,7 +117,7 @@ pub enum SourceConfig {
     Helm(HelmConfig),
 }
 
-/// What a source points at, so that two that are one can be told apart from two that are two (F72).
+/// What a source points at, so that two that are one can be distinguished from two that are two (F72).
 fn place_of_source(config: &SourceConfig) -> String {
     match config {
         SourceConfig::Oci(oci) => oci.url.to_string(),
@@ -125,8 +125,8 @@ fn place_of_source(config: &SourceConfig) -> String {
             format!("{}s3://{}/{}", s3.endpoint.as_ref().map_or("", Url::as_str), s3.bucket, s3.layout)
         }
         SourceConfig::Ecr(ecr) => {
-            let place = ecr.endpoint.as_ref().map_or("", Url::as_str);
-            format!("{place}ecr://{}/{}", ecr.account().unwrap_or("-"), ecr.region.as_deref().unwrap_or("-"))
+            let span = ecr.endpoint.as_ref().map_or("", Url::as_str);
+            format!("{span}ecr://{}/{}", ecr.account().unwrap_or("-"), ecr.region.as_deref().unwrap_or("-"))
         }
         SourceConfig::Helm(helm) => format!("charts {}", helm.address()),
     }
@@ -174,12 +174,12 @@ pub struct S3Config {
     /// The account that must own the bucket (F51).
     pub owner: Option<String>,
     /// Where its inventory lies, which is read instead of listing it (B79).
-    pub inventory: Option<InventoryPlace>,
+    pub inventory: Option<InventoryLocation>,
 }
 
 /// A manifest of an S3 Inventory, or the folder that holds the dated ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InventoryPlace {
+pub struct InventoryLocation {
     /// The bucket that inventories are delivered to.
     pub bucket: String,
     /// The manifest's key, or the folder.
@@ -220,9 +220,9 @@ impl EcrConfig {
 /// One way to tell people or programs of findings.
 #[derive(Debug, Clone)]
 pub struct Alert {
-    /// Its name in the policy; the ledger remembers under it what was told.
+    /// Its name in the policy; the ledger remembers under it what was reported.
     pub name: Box<str>,
-    /// Findings of this severity or above are told.
+    /// Findings of this severity or above are reported.
     pub severity: Severity,
     /// Where to.
     pub channel: Channel,

@@ -95,7 +95,7 @@ fn parse_in(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Policy, PolicyErrors> {
     // The digest is of the file as it is; a byte order mark, which some editors add, is no part of the YAML.
-    let digest = Digest::of(text.as_bytes());
+    let digest = Digest::sha256(text.as_bytes());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let problems = Problems::new(origin, text);
     let policy = tree::plant(text, &problems, environment).and_then(|node| {

@@ -1,14 +1,14 @@
 //! Lists of patterns, with the one thing that patterns must not do by accident: select everything (F68).
 
 use super::check::Checker;
-use super::given::Given;
-use super::problem::Place;
+use super::problem::Span;
+use super::spanned::Spanned;
 use prodpin_core::model::NamePatterns;
 
 /// What it takes to select everything.
 pub(super) struct Confirmation<'r> {
     /// The `all: true` beside the list.
-    pub(super) all: &'r Given<bool>,
+    pub(super) all: &'r Spanned<bool>,
     /// What would be selected: `repository`, `tag`. Empty where everything needs no confirmation.
     pub(super) what: &'static str,
 }
@@ -17,17 +17,17 @@ pub(super) struct Confirmation<'r> {
 const MAX_ENTRIES: usize = 1_000;
 
 impl Checker<'_> {
-    /// The patterns, or `None` once it was told why there are none.
+    /// The patterns, or `None` once it was reported why there are none.
     pub(super) fn patterns(
         &self,
-        given: &Given<Vec<Given<String>>>,
-        around: Place,
+        spanned: &Spanned<Vec<Spanned<String>>>,
+        around: Span,
         confirmation: &Confirmation<'_>,
     ) -> Option<NamePatterns> {
         let all = confirmation.all.value().copied().unwrap_or(false);
         let what = confirmation.what;
-        let Some((place, list)) = given.read() else {
-            if given.place().is_some() {
+        let Some((span, list)) = spanned.read() else {
+            if spanned.span().is_some() {
                 return None;
             }
             if all {
@@ -37,12 +37,12 @@ impl Checker<'_> {
             self.problems.error(around, format!("nothing says which {} are meant", plural(what)), fix);
             return None;
         };
-        let entries = self.entries(list, place)?;
+        let entries = self.entries(list, span)?;
         let patterns = match NamePatterns::new(&entries) {
             Ok(patterns) => patterns,
             Err(error) => {
                 let culprit = list.iter().find(|entry| entry.value().is_some_and(|text| *text == error.pattern));
-                let at = culprit.and_then(Given::place).unwrap_or(place);
+                let at = culprit.and_then(Spanned::span).unwrap_or(span);
                 let secret = culprit.is_some_and(|entry| entry.from_environment);
                 let message = if secret {
                     "what the environment puts in here is no pattern".to_owned()
@@ -58,11 +58,11 @@ impl Checker<'_> {
         match (broad, all) {
             (Some(entry), false) if !what.is_empty() => {
                 let fix = format!("write all: true beside it if every {what} is meant");
-                let place = entry.place().unwrap_or(place);
-                self.problems.error(place, format!("this pattern selects every {what}"), fix);
+                let span = entry.span().unwrap_or(span);
+                self.problems.error(span, format!("this pattern selects every {what}"), fix);
             }
             (None, true) => {
-                let at = confirmation.all.place().unwrap_or(place);
+                let at = confirmation.all.span().unwrap_or(span);
                 let fix = "keep one of the two".to_owned();
                 self.problems.error(at, format!("all: true says every {what}, and the list says less"), fix);
             }
@@ -72,10 +72,10 @@ impl Checker<'_> {
     }
 
     /// The entries, each once (F72).
-    fn entries(&self, list: &[Given<String>], place: Place) -> Option<Vec<String>> {
+    fn entries(&self, list: &[Spanned<String>], span: Span) -> Option<Vec<String>> {
         if list.len() > MAX_ENTRIES {
             let message = format!("the list has {} entries, and {MAX_ENTRIES} is the most", list.len());
-            self.problems.error(place, message, "say the same with globs".to_owned());
+            self.problems.error(span, message, "say the same with globs".to_owned());
             return None;
         }
         let mut entries: Vec<String> = Vec::with_capacity(list.len());

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::Checker;
-use super::given::{Entries, Given};
 use super::raw::RawSource;
 use super::require::{RawRequire, required};
+use super::spanned::{Entries, Spanned};
 use prodpin_core::model::{PinCover, PinTerms, SourceName};
 
 /// What is allowed about pins.
@@ -18,11 +18,11 @@ use prodpin_core::model::{PinCover, PinTerms, SourceName};
 pub(super) struct RawPins {
     /// Whether a pin may take the place of artifacts that no production rule names, where a cleanup rule keeps a number
     /// of them. Default false: such a pin is refused, with a finding that names them.
-    may_displace: Given<bool>,
+    may_displace: Spanned<bool>,
     /// What of a target is pinned in a registry: `closure` (it, every manifest below it, and what is attached to them),
     /// `index` (it alone), or `auto` (the default: `closure`, except where the registry is known to keep what a tagged index
     /// names, and where rules that cannot be read may count tags).
-    cover: Given<PinCover>,
+    cover: Spanned<PinCover>,
 }
 
 /// Who keeps the lifecycle policies of a source's repositories.
@@ -50,7 +50,7 @@ pub struct PinPolicy {
 impl PinPolicy {
     /// What holds for a source.
     #[must_use]
-    pub fn of(&self, source: &SourceName) -> PinTerms {
+    pub fn for_source(&self, source: &SourceName) -> PinTerms {
         self.of.get(source).copied().unwrap_or(self.usual)
     }
 }
@@ -59,9 +59,9 @@ impl Checker<'_> {
     /// The policy's own word, and that of each source, which may say the opposite of it.
     pub(super) fn pins(
         &self,
-        usual: &Given<RawPins>,
-        require: &Given<RawRequire>,
-        sources: &Given<Entries<RawSource>>,
+        usual: &Spanned<RawPins>,
+        require: &Spanned<RawRequire>,
+        sources: &Spanned<Entries<RawSource>>,
         has_vault: bool,
     ) -> PinPolicy {
         let usual = terms(usual, require, PinTerms { has_vault, ..PinTerms::default() });
@@ -73,17 +73,17 @@ impl Checker<'_> {
                 RawSource::Ecr(raw) => (&raw.pins, &raw.require),
                 RawSource::Helm(raw) => (&raw.pins, &raw.require),
             };
-            pins.place().or(require.place())?;
+            pins.span().or(require.span())?;
             Some((name.value()?.parse().ok()?, terms(pins, require, usual)))
         });
         PinPolicy { usual, of: of.collect() }
     }
 }
 
-fn terms(given: &Given<RawPins>, require: &Given<RawRequire>, usual: PinTerms) -> PinTerms {
-    let may_displace = given.value().and_then(|pins| pins.may_displace.value().copied());
+fn terms(spanned: &Spanned<RawPins>, require: &Spanned<RawRequire>, usual: PinTerms) -> PinTerms {
+    let may_displace = spanned.value().and_then(|pins| pins.may_displace.value().copied());
     let require = required(require).unwrap_or(usual.require);
-    let cover = given.value().and_then(|pins| pins.cover.value().copied());
+    let cover = spanned.value().and_then(|pins| pins.cover.value().copied());
     PinTerms {
         may_displace: may_displace.unwrap_or(usual.may_displace),
         cover: cover.unwrap_or(usual.cover),

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Where something stands in the policy's text. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Place {
+pub(super) struct Span {
     pub(super) line: u64,
     pub(super) column: u64,
     /// How many characters to underline.
@@ -15,7 +15,7 @@ pub(super) struct Place {
 /// One thing that is wrong with a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    place: Place,
+    span: Span,
     /// The source line, made safe to show; empty where there is none.
     shown: Shown,
     message: String,
@@ -27,7 +27,7 @@ pub struct Problem {
 pub struct PolicyErrors {
     origin: String,
     problems: Vec<Problem>,
-    untold: usize,
+    unreported: usize,
 }
 
 impl std::error::Error for PolicyErrors {}
@@ -37,14 +37,14 @@ impl PolicyErrors {
     pub(super) fn unexplained(origin: &str) -> Self {
         let shown = Shown { text: String::new(), caret: None };
         let message = "the policy could not be read".to_owned();
-        let place = Place { line: 1, column: 1, width: 1 };
-        Self { origin: visible(origin), problems: vec![Problem { place, shown, message, fix: None }], untold: 0 }
+        let span = Span { line: 1, column: 1, width: 1 };
+        Self { origin: visible(origin), problems: vec![Problem { span, shown, message, fix: None }], unreported: 0 }
     }
 
     /// How many there are; never none.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.problems.len() + self.untold
+        self.problems.len() + self.unreported
     }
 }
 
@@ -52,11 +52,11 @@ impl PolicyErrors {
     /// Each problem on a line of its own, without the text around it: for logs.
     pub fn lines(&self) -> Vec<String> {
         let line = |problem: &Problem| {
-            let Place { line, column, .. } = problem.place;
+            let Span { line, column, .. } = problem.span;
             let fix = problem.fix.as_ref().map_or(String::new(), |fix| format!(" ({fix})"));
             format!("{}:{line}:{column}: {}{fix}", self.origin, problem.message)
         };
-        let more = (self.untold > 0).then(|| format!("{} more problems", self.untold));
+        let more = (self.unreported > 0).then(|| format!("{} more problems", self.unreported));
         self.problems.iter().map(line).chain(more).collect()
     }
 }
@@ -69,7 +69,7 @@ impl fmt::Display for PolicyErrors {
             }
             problem.write(f, &self.origin)?;
         }
-        match self.untold {
+        match self.unreported {
             0 => Ok(()),
             more => write!(f, "\n{}: {more} more problems", self.origin),
         }
@@ -78,7 +78,7 @@ impl fmt::Display for PolicyErrors {
 
 impl Problem {
     fn write(&self, f: &mut fmt::Formatter<'_>, origin: &str) -> fmt::Result {
-        let Place { line, column, .. } = self.place;
+        let Span { line, column, .. } = self.span;
         write!(f, "{origin}:{line}:{column}: {}", self.message)?;
         let number = line.to_string();
         let margin = " ".repeat(number.len());
@@ -95,46 +95,46 @@ impl Problem {
     }
 }
 
-/// Collects problems while a policy is read, so that all of them are told at once.
+/// Collects problems while a policy is read, so that all of them are reported at once.
 pub(super) struct Problems<'t> {
     origin: &'t str,
     text: &'t str,
     errors: RefCell<Vec<Problem>>,
     /// How many more there are.
-    untold: Cell<usize>,
-    warnings: RefCell<Vec<(Place, String)>>,
+    unreported: Cell<usize>,
+    warnings: RefCell<Vec<(Span, String)>>,
 }
 
 /// A file with more problems than this is another kind of file, and nobody reads on.
-const MOST_TOLD: usize = 50;
+const MOST_SHOWN: usize = 50;
 
 impl<'t> Problems<'t> {
     pub(super) fn new(origin: &'t str, text: &'t str) -> Self {
-        Self { origin, text, errors: RefCell::default(), untold: Cell::new(0), warnings: RefCell::default() }
+        Self { origin, text, errors: RefCell::default(), unreported: Cell::new(0), warnings: RefCell::default() }
     }
 
     /// Something that makes the policy unusable.
-    pub(super) fn error(&self, place: Place, message: impl Into<String>, fix: impl Into<Option<String>>) {
-        if self.errors.borrow().len() >= MOST_TOLD {
-            return self.untold.set(self.untold.get() + 1);
+    pub(super) fn error(&self, span: Span, message: impl Into<String>, fix: impl Into<Option<String>>) {
+        if self.errors.borrow().len() >= MOST_SHOWN {
+            return self.unreported.set(self.unreported.get() + 1);
         }
-        let shown = Shown::of(self.text, place);
+        let shown = Shown::from_text(self.text, span);
         let fix = fix.into().map(|fix| visible(&fix));
-        let problem = Problem { place, shown, message: visible(&message.into()), fix };
+        let problem = Problem { span, shown, message: visible(&message.into()), fix };
         let mut errors = self.errors.borrow_mut();
         if !errors.contains(&problem) {
             errors.push(problem);
         }
     }
 
-    /// Whether something at this place has been told.
-    pub(super) fn has_error_at(&self, place: Place) -> bool {
-        self.errors.borrow().iter().any(|problem| problem.place == place)
+    /// Whether something at this place has been reported.
+    pub(super) fn has_error_at(&self, span: Span) -> bool {
+        self.errors.borrow().iter().any(|problem| problem.span == span)
     }
 
     /// Something the writer may not have meant; the policy can be used.
-    pub(super) fn warn(&self, place: Place, message: impl Into<String>) {
-        self.warnings.borrow_mut().push((place, visible(&message.into())));
+    pub(super) fn warn(&self, span: Span, message: impl Into<String>) {
+        self.warnings.borrow_mut().push((span, visible(&message.into())));
     }
 
     /// The errors, if there are any; else the warnings, each on one line.
@@ -144,11 +144,11 @@ impl<'t> Problems<'t> {
             let mut warnings = self.warnings.into_inner();
             warnings.sort();
             let origin = self.origin;
-            let told = |(place, text): (Place, String)| format!("{origin}:{}:{}: {text}", place.line, place.column);
-            return Ok(warnings.into_iter().map(told).collect());
+            let reported = |(span, text): (Span, String)| format!("{origin}:{}:{}: {text}", span.line, span.column);
+            return Ok(warnings.into_iter().map(reported).collect());
         }
-        problems.sort_by_key(|problem| problem.place);
-        Err(PolicyErrors { origin: visible(self.origin), problems, untold: self.untold.get() })
+        problems.sort_by_key(|problem| problem.span);
+        Err(PolicyErrors { origin: visible(self.origin), problems, unreported: self.unreported.get() })
     }
 }
 
@@ -163,9 +163,9 @@ const SCREEN: usize = 100;
 const REDACTED: &str = "[redacted]";
 
 impl Shown {
-    fn of(text: &str, place: Place) -> Self {
-        let index = usize::try_from(place.line.saturating_sub(1)).unwrap_or(usize::MAX);
-        let column = usize::try_from(place.column.saturating_sub(1)).unwrap_or(usize::MAX);
+    fn from_text(text: &str, span: Span) -> Self {
+        let index = usize::try_from(span.line.saturating_sub(1)).unwrap_or(usize::MAX);
+        let column = usize::try_from(span.column.saturating_sub(1)).unwrap_or(usize::MAX);
         let Some(line) = text.lines().nth(index) else {
             return Self { text: String::new(), caret: None };
         };
@@ -175,7 +175,7 @@ impl Shown {
         let window: String = masked.chars().skip(start).take(SCREEN).collect();
         let before: String = window.chars().take(column - start.min(column)).collect();
         let offset = visible(&before).chars().count();
-        let width = usize::try_from(place.width).unwrap_or(1).clamp(1, SCREEN);
+        let width = usize::try_from(span.width).unwrap_or(1).clamp(1, SCREEN);
         let rest = window.chars().count().saturating_sub(column - start.min(column)).max(1);
         let caret = if column < untouched { Some((offset, width.min(rest))) } else { None };
         let caret = match caret {
@@ -192,7 +192,7 @@ fn mask(text: &str, index: usize, line: &str) -> (String, usize) {
     if in_password_block(text, index, line) { (REDACTED.to_owned(), 0) } else { mask_line(line) }
 }
 
-/// One line without the secrets that can be told from it alone.
+/// One line without the secrets that can be reported from it alone.
 pub(super) fn mask_line(line: &str) -> (String, usize) {
     let mut masked = line.to_owned();
     let mut untouched = usize::MAX;
@@ -287,15 +287,15 @@ pub fn visible(text: &str) -> String {
 }
 
 /// The known word that was probably meant.
-pub(super) fn nearest<'w>(given: &str, known: &[&'w str]) -> Option<&'w str> {
-    let given = given.to_lowercase();
-    if given.len() > 64 {
+pub(super) fn nearest<'w>(spanned: &str, known: &[&'w str]) -> Option<&'w str> {
+    let spanned = spanned.to_lowercase();
+    if spanned.len() > 64 {
         return None;
     }
-    let near = |word: &str| edits(&given, word) <= (word.len().max(given.len()) / 3).max(1);
-    let part = |word: &str| given.len() >= 3 && (word.starts_with(&given) || given.starts_with(word));
+    let near = |word: &str| edits(&spanned, word) <= (word.len().max(spanned.len()) / 3).max(1);
+    let part = |word: &str| spanned.len() >= 3 && (word.starts_with(&spanned) || spanned.starts_with(word));
     let best = |fits: &dyn Fn(&str) -> bool| {
-        known.iter().copied().filter(|word| fits(word)).min_by_key(|word| (edits(&given, word), *word))
+        known.iter().copied().filter(|word| fits(word)).min_by_key(|word| (edits(&spanned, word), *word))
     };
     best(&near).or_else(|| best(&part))
 }

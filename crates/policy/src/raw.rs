@@ -5,10 +5,10 @@ use serde::Deserialize;
 
 use super::alerts::RawAlert;
 use super::database::RawDatabaseRule;
-use super::given::{Entries, Given};
 use super::helm::RawHelm;
 use super::pins::{RawLifecycle, RawPins};
 use super::require::RawRequire;
+use super::spanned::{Entries, Spanned};
 use super::waivers::{RawSecurityHub, RawWaiver};
 use prodpin_core::model::{Order, Severity, StatedCleanup};
 
@@ -20,50 +20,50 @@ use prodpin_core::model::{Order, Severity, StatedCleanup};
 pub(super) struct RawPolicy {
     /// The version of this format: 1.
     #[schemars(range(min = 1, max = 1))]
-    pub(super) version: Given<u64>,
+    pub(super) version: Spanned<u64>,
     /// How many production artifacts each repository keeps ready to roll back to. Default 5. Lowering it releases
     /// nothing by itself.
     #[schemars(range(min = 1, max = 100))]
-    pub(super) keep: Given<u32>,
+    pub(super) keep: Spanned<u32>,
     /// Where the ledger is kept: a directory (relative to this file), `s3://bucket/prefix`, `gs://bucket/prefix`,
     /// `az://container/prefix`, or `none`.
     /// Default `./prodpin-ledger`.
-    pub(super) ledger: Given<String>,
+    pub(super) ledger: Spanned<String>,
     /// The key that signs the ledger's checkpoints. Default: for a directory, a file beside it, made at the first use;
     /// for any other place, what `PRODPIN_LEDGER_KEY` holds, else none.
-    pub(super) ledger_key: Given<RawLedgerKey>,
+    pub(super) ledger_key: Spanned<RawLedgerKey>,
     /// A second place, ideally under Object Lock in another account, that receives every checkpoint and is compared at
     /// the start of every run: a directory or a URL as for `ledger`.
-    pub(super) anchor: Given<String>,
+    pub(super) anchor: Spanned<String>,
     /// When to run: five fields as in Kubernetes, or AWS `cron(…)` or `rate(…)`.
-    pub(super) schedule: Given<String>,
+    pub(super) schedule: Spanned<String>,
     /// The time zone that the schedule is meant in, such as `Europe/Berlin`; UTC by default.
-    pub(super) time_zone: Given<String>,
+    pub(super) time_zone: Spanned<String>,
     /// The places that hold artifacts, each under a name of your choice.
-    pub(super) sources: Given<Entries<RawSource>>,
+    pub(super) sources: Spanned<Entries<RawSource>>,
     /// What counts as production. Evidence from all rules is put together.
-    pub(super) production: Given<Vec<Given<RawProduction>>>,
+    pub(super) production: Spanned<Vec<Spanned<RawProduction>>>,
     /// What releases do to the databases that they share with those before, for `prodpin ready`.
-    pub(super) database: Given<Vec<Given<RawDatabaseRule>>>,
+    pub(super) database: Spanned<Vec<Spanned<RawDatabaseRule>>>,
     /// Which tags may move.
-    pub(super) tags: Given<RawTags>,
+    pub(super) tags: Spanned<RawTags>,
     /// What is allowed about pins, where a source does not say otherwise.
-    pub(super) pins: Given<RawPins>,
+    pub(super) pins: Spanned<RawPins>,
     /// Where `enforce` keeps a copy of every rollback target, for the day on which the registry loses one: a directory
     /// (relative to this file), `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`. Nothing is ever
     /// deleted there. None by default.
-    pub(super) vault: Given<String>,
+    pub(super) vault: Spanned<String>,
     /// Findings of this severity or above make the exit status 3. Default `high`.
-    pub(super) fail_on: Given<Severity>,
+    pub(super) fail_on: Spanned<Severity>,
     /// Findings that somebody answers for, for a while.
-    pub(super) waivers: Given<Vec<Given<RawWaiver>>>,
+    pub(super) waivers: Spanned<Vec<Spanned<RawWaiver>>>,
     /// Who is told of findings, each under a name of your choice.
-    pub(super) alerts: Given<Entries<RawAlert>>,
+    pub(super) alerts: Spanned<Entries<RawAlert>>,
     /// The AWS account and region that the `asff` report is for.
-    pub(super) security_hub: Given<RawSecurityHub>,
+    pub(super) security_hub: Spanned<RawSecurityHub>,
     /// What every rollback target is to survive beyond what protected means, where a source does not say otherwise:
     /// `deletion-by-digest`, `loss-of-registry`. What falls short is a finding.
-    pub(super) require: Given<RawRequire>,
+    pub(super) require: Spanned<RawRequire>,
 }
 
 /// The key that signs the ledger's checkpoints: Ed25519, in one place.
@@ -72,14 +72,14 @@ pub(super) struct RawPolicy {
 #[schemars(rename = "LedgerKey", default)]
 pub(super) struct RawLedgerKey {
     /// A file, made at the first use; relative to this file.
-    pub(super) file: Given<String>,
+    pub(super) file: Spanned<String>,
     /// An Ed25519 key of AWS KMS: `alias/NAME`, an id or an ARN.
-    pub(super) kms: Given<String>,
+    pub(super) kms: Spanned<String>,
     /// The key that signed before, while it hands over: a file, or `alias/NAME` or an ARN of AWS KMS.
-    pub(super) previous: Given<String>,
+    pub(super) previous: Spanned<String>,
     /// The verifier key of a key that nobody has any more, as `prodpin verify` prints it: another one takes its place
     /// without it, which every later report and check tells.
-    pub(super) lost: Given<String>,
+    pub(super) lost: Spanned<String>,
 }
 
 /// One place that holds artifacts.
@@ -99,32 +99,32 @@ pub(super) enum RawSource {
 #[schemars(rename = "OciSource", default, extend("required" = ["oci"]))]
 pub(super) struct RawOci {
     /// The registry's address, such as `https://registry.example.com`.
-    pub(super) oci: Given<String>,
+    pub(super) oci: Spanned<String>,
     /// Repositories by name or glob. `*` stops at `/`, `**` does not; `!` in front takes away.
-    pub(super) repositories: Given<Vec<Given<String>>>,
+    pub(super) repositories: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every repository is meant.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
     /// A user name. Default: the environment, then Docker's configuration, then anonymous.
-    pub(super) username: Given<String>,
+    pub(super) username: Spanned<String>,
     /// Its password or token, as `${NAME}` from the environment.
-    pub(super) password: Given<String>,
+    pub(super) password: Spanned<String>,
     /// Hosts beside the registry that may be asked for tokens with these credentials.
-    pub(super) token_realms: Given<Vec<Given<String>>>,
+    pub(super) token_realms: Spanned<Vec<Spanned<String>>>,
     /// Whether the registry's host may have a private address.
-    pub(super) private: Given<bool>,
+    pub(super) private: Spanned<bool>,
     /// PEM certificates to trust beside the system's; relative to this file.
-    pub(super) ca_file: Given<String>,
+    pub(super) ca_file: Spanned<String>,
     /// The most requests in flight at this registry.
     #[schemars(range(min = 1, max = 1024))]
-    pub(super) max_concurrency: Given<u32>,
+    pub(super) max_concurrency: Spanned<u32>,
     /// What is allowed about pins here.
-    pub(super) pins: Given<RawPins>,
+    pub(super) pins: Spanned<RawPins>,
     /// What removes artifacts in this registry, where it does not expose its cleanup rules: `none` (nothing does),
     /// `untagged` (only manifests without a tag are removed), or `unknown` (pin all the same; nothing is called
     /// protected). Without it, no new pin is made in a registry of a kind that has such rules.
-    pub(super) cleanup: Given<StatedCleanup>,
+    pub(super) cleanup: Spanned<StatedCleanup>,
     /// What rollback targets are to survive here, in place of what the policy requires of all sources.
-    pub(super) require: Given<RawRequire>,
+    pub(super) require: Spanned<RawRequire>,
 }
 
 /// A deployment bucket.
@@ -133,28 +133,28 @@ pub(super) struct RawOci {
 #[schemars(rename = "S3Source", default, extend("required" = ["s3", "layout"]))]
 pub(super) struct RawS3 {
     /// The bucket's name.
-    pub(super) s3: Given<String>,
+    pub(super) s3: Spanned<String>,
     /// How keys name repository and version, such as `{repository}/{version}/bundle.zip`.
-    pub(super) layout: Given<String>,
+    pub(super) layout: Spanned<String>,
     /// Repositories by name or glob. Default: all that the layout finds.
-    pub(super) repositories: Given<Vec<Given<String>>>,
+    pub(super) repositories: Spanned<Vec<Spanned<String>>>,
     /// The bucket's region. Default: the AWS configuration's.
-    pub(super) region: Given<String>,
+    pub(super) region: Spanned<String>,
     /// The address of an S3-compatible server.
-    pub(super) endpoint: Given<String>,
+    pub(super) endpoint: Spanned<String>,
     /// Whether the bucket stands in the path rather than in the host name. Default: true with `endpoint`.
-    pub(super) path_style: Given<bool>,
+    pub(super) path_style: Spanned<bool>,
     /// The AWS account that must own the bucket.
     #[schemars(regex(pattern = "^[0-9]{12}$"))]
-    pub(super) owner: Given<String>,
+    pub(super) owner: Spanned<String>,
     /// An S3 Inventory of the bucket, read instead of listing it: `s3://BUCKET/…/manifest.json`, or the folder that
     /// holds the dated ones.
     #[schemars(regex(pattern = "^s3://"))]
-    pub(super) inventory: Given<String>,
+    pub(super) inventory: Spanned<String>,
     /// What is allowed about pins here.
-    pub(super) pins: Given<RawPins>,
+    pub(super) pins: Spanned<RawPins>,
     /// What rollback targets are to survive here, in place of what the policy requires of all sources.
-    pub(super) require: Given<RawRequire>,
+    pub(super) require: Spanned<RawRequire>,
 }
 
 /// The private ECR registry of an AWS account in a region.
@@ -163,18 +163,18 @@ pub(super) struct RawS3 {
 #[schemars(rename = "EcrSource", default, extend("required" = ["ecr"]))]
 pub(super) struct RawEcr {
     /// Which registry, and how to reach it.
-    pub(super) ecr: Given<RawEcrRegistry>,
+    pub(super) ecr: Spanned<RawEcrRegistry>,
     /// Repositories by name or glob. `*` stops at `/`, `**` does not; `!` in front takes away.
-    pub(super) repositories: Given<Vec<Given<String>>>,
+    pub(super) repositories: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every repository is meant.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
     /// What is allowed about pins here.
-    pub(super) pins: Given<RawPins>,
+    pub(super) pins: Spanned<RawPins>,
     /// Who keeps the lifecycle policies: `read` (somebody else; the default), or `manage` (`enforce` puts a rule in front
     /// that keeps the pins; not where Terraform or CDK owns the policy).
-    pub(super) lifecycle: Given<RawLifecycle>,
+    pub(super) lifecycle: Spanned<RawLifecycle>,
     /// What rollback targets are to survive here, in place of what the policy requires of all sources.
-    pub(super) require: Given<RawRequire>,
+    pub(super) require: Spanned<RawRequire>,
 }
 
 /// A registry: an account in a region.
@@ -183,21 +183,21 @@ pub(super) struct RawEcr {
 #[schemars(rename = "EcrRegistry", default)]
 pub(super) struct RawEcrRegistry {
     /// The region, such as `eu-west-1`. Default: the AWS configuration's.
-    pub(super) region: Given<String>,
+    pub(super) region: Spanned<String>,
     /// The ARN of a role to take on. Default: the AWS configuration's own identity.
-    pub(super) assume_role: Given<String>,
+    pub(super) assume_role: Spanned<String>,
     /// What the role's trust policy asks for.
-    pub(super) external_id: Given<String>,
+    pub(super) external_id: Spanned<String>,
     /// The account whose registry is meant. Default: the role's, or the identity's own.
     #[schemars(regex(pattern = "^[0-9]{12}$"))]
-    pub(super) registry: Given<String>,
+    pub(super) registry: Spanned<String>,
     /// Another address of the service, such as a private endpoint's.
-    pub(super) endpoint: Given<String>,
+    pub(super) endpoint: Spanned<String>,
     /// Principals that a repository policy may let delete images, by ARN; `*` stands for anything. Any other is a finding.
-    pub(super) may_delete: Given<Vec<Given<String>>>,
+    pub(super) may_delete: Spanned<Vec<Spanned<String>>>,
     /// The most requests in flight at this registry.
     #[schemars(range(min = 1, max = 1024))]
-    pub(super) max_concurrency: Given<u32>,
+    pub(super) max_concurrency: Spanned<u32>,
 }
 
 /// One way to tell what production runs or ran.
@@ -223,11 +223,11 @@ pub(super) enum RawProduction {
 #[schemars(rename = "ReleaseTags", default, extend("required" = ["tags"]))]
 pub(super) struct RawReleaseTags {
     /// Tags by name or glob; in a bucket, versions.
-    pub(super) tags: Given<Vec<Given<String>>>,
+    pub(super) tags: Spanned<Vec<Spanned<String>>>,
     /// Which release is the more recent. Default `semver`.
-    pub(super) order: Given<Order>,
+    pub(super) order: Spanned<Order>,
     /// Confirms that every tag is a release.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
 }
 
 /// A tag that always points at what production runs.
@@ -236,7 +236,7 @@ pub(super) struct RawReleaseTags {
 #[schemars(rename = "MovingTag", default, extend("required" = ["moving_tag"]))]
 pub(super) struct RawMovingTag {
     /// The tag. What it pointed at before is known from the ledger.
-    pub(super) moving_tag: Given<String>,
+    pub(super) moving_tag: Spanned<String>,
 }
 
 /// A file that names what production runs.
@@ -245,7 +245,7 @@ pub(super) struct RawMovingTag {
 #[schemars(rename = "File", default, extend("required" = ["file"]))]
 pub(super) struct RawFile {
     /// A JSON array of references, such as `["registry.example.com/shop/api:1.2"]`; relative to this file.
-    pub(super) file: Given<String>,
+    pub(super) file: Spanned<String>,
 }
 
 /// What a Kubernetes cluster runs, and ran by its own revisions.
@@ -254,7 +254,7 @@ pub(super) struct RawFile {
 #[schemars(rename = "KubernetesRule", default, extend("required" = ["kubernetes"]))]
 pub(super) struct RawKubernetesRule {
     /// Which cluster, and what of it is production.
-    pub(super) kubernetes: Given<RawKubernetes>,
+    pub(super) kubernetes: Spanned<RawKubernetes>,
 }
 
 /// A Kubernetes cluster.
@@ -263,15 +263,15 @@ pub(super) struct RawKubernetesRule {
 #[schemars(rename = "Kubernetes", default)]
 pub(super) struct RawKubernetes {
     /// The context in the kubeconfig. Default: the kubeconfig's current one, or the cluster that prodpin runs in.
-    pub(super) context: Given<String>,
+    pub(super) context: Spanned<String>,
     /// The kubeconfig; relative to this file. Default: `KUBECONFIG`, else `~/.kube/config`.
-    pub(super) kubeconfig: Given<String>,
+    pub(super) kubeconfig: Spanned<String>,
     /// Namespaces by name or glob; `!` in front takes away. Names alone need no right beyond their namespaces.
-    pub(super) namespaces: Given<Vec<Given<String>>>,
+    pub(super) namespaces: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every namespace is production.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
     /// Whether to read Helm's releases, which are kept in Secrets or ConfigMaps with their values. Default false.
-    pub(super) helm_releases: Given<bool>,
+    pub(super) helm_releases: Spanned<bool>,
 }
 
 /// What Argo CD's applications run, and ran.
@@ -280,7 +280,7 @@ pub(super) struct RawKubernetes {
 #[schemars(rename = "ArgoCdRule", default, extend("required" = ["argocd"]))]
 pub(super) struct RawArgoCdRule {
     /// Which cluster, and which applications.
-    pub(super) argocd: Given<RawArgoCd>,
+    pub(super) argocd: Spanned<RawArgoCd>,
 }
 
 /// Argo CD in a Kubernetes cluster.
@@ -289,15 +289,15 @@ pub(super) struct RawArgoCdRule {
 #[schemars(rename = "ArgoCd", default)]
 pub(super) struct RawArgoCd {
     /// The context in the kubeconfig. Default: the kubeconfig's current one, or the cluster that prodpin runs in.
-    pub(super) context: Given<String>,
+    pub(super) context: Spanned<String>,
     /// The kubeconfig; relative to this file. Default: `KUBECONFIG`, else `~/.kube/config`.
-    pub(super) kubeconfig: Given<String>,
+    pub(super) kubeconfig: Spanned<String>,
     /// The namespaces of the Application objects, by name or glob. Default `argocd`.
-    pub(super) namespaces: Given<Vec<Given<String>>>,
+    pub(super) namespaces: Spanned<Vec<Spanned<String>>>,
     /// Applications by name or glob.
-    pub(super) applications: Given<Vec<Given<String>>>,
+    pub(super) applications: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every application is production.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
 }
 
 /// What Flux's Helm releases run, and ran.
@@ -306,7 +306,7 @@ pub(super) struct RawArgoCd {
 #[schemars(rename = "FluxRule", default, extend("required" = ["flux"]))]
 pub(super) struct RawFluxRule {
     /// Which cluster, and which namespaces.
-    pub(super) flux: Given<RawFlux>,
+    pub(super) flux: Spanned<RawFlux>,
 }
 
 /// Flux in a Kubernetes cluster.
@@ -315,13 +315,13 @@ pub(super) struct RawFluxRule {
 #[schemars(rename = "Flux", default)]
 pub(super) struct RawFlux {
     /// The context in the kubeconfig. Default: the kubeconfig's current one, or the cluster that prodpin runs in.
-    pub(super) context: Given<String>,
+    pub(super) context: Spanned<String>,
     /// The kubeconfig; relative to this file. Default: `KUBECONFIG`, else `~/.kube/config`.
-    pub(super) kubeconfig: Given<String>,
+    pub(super) kubeconfig: Spanned<String>,
     /// The namespaces of the HelmRelease objects, by name or glob.
-    pub(super) namespaces: Given<Vec<Given<String>>>,
+    pub(super) namespaces: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every namespace is production.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
 }
 
 /// What ECS services and tasks run, and ran by their service revisions.
@@ -330,7 +330,7 @@ pub(super) struct RawFlux {
 #[schemars(rename = "EcsRule", default, extend("required" = ["ecs"]))]
 pub(super) struct RawEcsRule {
     /// Which account, region and clusters.
-    pub(super) ecs: Given<RawEcs>,
+    pub(super) ecs: Spanned<RawEcs>,
 }
 
 /// Amazon ECS in one account and region.
@@ -339,15 +339,15 @@ pub(super) struct RawEcsRule {
 #[schemars(rename = "Ecs", default)]
 pub(super) struct RawEcs {
     /// The region. Default: the AWS configuration's.
-    pub(super) region: Given<String>,
+    pub(super) region: Spanned<String>,
     /// Clusters by name or glob.
-    pub(super) clusters: Given<Vec<Given<String>>>,
+    pub(super) clusters: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every cluster is production.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
     /// The ARN of a role to read with.
-    pub(super) assume_role: Given<String>,
+    pub(super) assume_role: Spanned<String>,
     /// The address of a server that stands in for AWS.
-    pub(super) endpoint: Given<String>,
+    pub(super) endpoint: Spanned<String>,
 }
 
 /// What Lambda functions run, by their versions and aliases.
@@ -356,7 +356,7 @@ pub(super) struct RawEcs {
 #[schemars(rename = "LambdaRule", default, extend("required" = ["lambda"]))]
 pub(super) struct RawLambdaRule {
     /// Which account, region and functions.
-    pub(super) lambda: Given<RawLambda>,
+    pub(super) lambda: Spanned<RawLambda>,
 }
 
 /// AWS Lambda in one account and region.
@@ -365,15 +365,15 @@ pub(super) struct RawLambdaRule {
 #[schemars(rename = "Lambda", default)]
 pub(super) struct RawLambda {
     /// The region. Default: the AWS configuration's.
-    pub(super) region: Given<String>,
+    pub(super) region: Spanned<String>,
     /// Functions by name or glob.
-    pub(super) functions: Given<Vec<Given<String>>>,
+    pub(super) functions: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every function is production.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
     /// The ARN of a role to read with.
-    pub(super) assume_role: Given<String>,
+    pub(super) assume_role: Spanned<String>,
     /// The address of a server that stands in for AWS.
-    pub(super) endpoint: Given<String>,
+    pub(super) endpoint: Spanned<String>,
 }
 
 /// What App Runner services run.
@@ -382,7 +382,7 @@ pub(super) struct RawLambda {
 #[schemars(rename = "AppRunnerRule", default, extend("required" = ["app_runner"]))]
 pub(super) struct RawAppRunnerRule {
     /// Which account, region and services.
-    pub(super) app_runner: Given<RawAppRunner>,
+    pub(super) app_runner: Spanned<RawAppRunner>,
 }
 
 /// AWS App Runner in one account and region.
@@ -391,15 +391,15 @@ pub(super) struct RawAppRunnerRule {
 #[schemars(rename = "AppRunner", default)]
 pub(super) struct RawAppRunner {
     /// The region. Default: the AWS configuration's.
-    pub(super) region: Given<String>,
+    pub(super) region: Spanned<String>,
     /// Services by name or glob.
-    pub(super) services: Given<Vec<Given<String>>>,
+    pub(super) services: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every service is production.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
     /// The ARN of a role to read with.
-    pub(super) assume_role: Given<String>,
+    pub(super) assume_role: Spanned<String>,
     /// The address of a server that stands in for AWS.
-    pub(super) endpoint: Given<String>,
+    pub(super) endpoint: Spanned<String>,
 }
 
 /// Rules about tags.
@@ -408,7 +408,7 @@ pub(super) struct RawAppRunner {
 #[schemars(rename = "Tags", default)]
 pub(super) struct RawTags {
     /// Tags that may move, by name or glob. Every other tag that moves is a finding.
-    pub(super) may_move: Given<Vec<Given<String>>>,
+    pub(super) may_move: Spanned<Vec<Spanned<String>>>,
     /// Confirms that every tag may move.
-    pub(super) all: Given<bool>,
+    pub(super) all: Spanned<bool>,
 }

@@ -1,7 +1,7 @@
 //! The tree → raw structs, by serde, telling every problem on the way instead of stopping at the first.
 //!
-//! A field of type [`Given`] takes whatever stands there: a value that cannot be read is told, and its place stays
-//! known. Unknown and repeated keys are told and left out. An enum of tables is chosen by the key that names it
+//! A field of type [`Spanned`] takes whatever stands there: a value that cannot be read is reported, and its place stays
+//! known. Unknown and repeated keys are reported and left out. An enum of tables is chosen by the key that names it
 //! (`oci`, `s3`), so that every kind has a list of keys of its own.
 
 use std::collections::HashMap;
@@ -12,35 +12,35 @@ use serde::Deserialize;
 use serde::de::value::SeqDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor};
 
-use super::given::{GIVEN, Given};
-use super::problem::{Place, Problems, nearest, quote};
+use super::problem::{Problems, Span, nearest, quote};
+use super::spanned::{SPANNED, Spanned};
 use super::tree::{Node, Value};
 
 /// Reads a whole tree.
-pub(super) fn read<'n, T: Deserialize<'n>>(node: &'n Node, problems: &'n Problems<'n>) -> Given<T> {
-    // A failure has been told by the time it arrives here.
-    Given::deserialize(Reader { node, problems }).unwrap_or_default()
+pub(super) fn read<'n, T: Deserialize<'n>>(node: &'n Node, problems: &'n Problems<'n>) -> Spanned<T> {
+    // A failure has been reported by the time it arrives here.
+    Spanned::deserialize(Reader { node, problems }).unwrap_or_default()
 }
 
 /// Why a value could not be read.
 #[derive(Debug)]
-struct Refused {
-    place: Option<Place>,
+struct ReadError {
+    span: Option<Span>,
     message: String,
     fix: Option<String>,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for ReadError {}
 
-impl de::Error for Refused {
+impl de::Error for ReadError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { place: None, message: message.to_string(), fix: None }
+        Self { span: None, message: message.to_string(), fix: None }
     }
 }
 
@@ -55,16 +55,16 @@ impl<'n> Reader<'n> {
         Self { node, ..self }
     }
 
-    fn refuse(self, message: String, fix: Option<String>) -> Refused {
-        Refused { place: Some(self.node.place), message, fix }
+    fn refuse(self, message: String, fix: Option<String>) -> ReadError {
+        ReadError { span: Some(self.node.span), message, fix }
     }
 
-    fn expected(self, wanted: &str, fix: Option<String>) -> Refused {
+    fn expected(self, wanted: &str, fix: Option<String>) -> ReadError {
         self.refuse(format!("expected {wanted}, found {}", self.node.value.kind()), fix)
     }
 
     /// A whole number. One from the environment arrives as text.
-    fn number(self) -> Result<u64, Refused> {
+    fn number(self) -> Result<u64, ReadError> {
         let wanted = "a whole number, 0 or more";
         match &self.node.value {
             Value::Number(Some(number), _) => Ok(*number),
@@ -80,7 +80,7 @@ impl<'n> Reader<'n> {
     }
 
     /// The entries of a mapping without those that repeat a key.
-    fn entries(self, wanted: &str) -> Result<Vec<(&'n Node, &'n str, &'n Node)>, Refused> {
+    fn entries(self, wanted: &str) -> Result<Vec<(&'n Node, &'n str, &'n Node)>, ReadError> {
         let Value::Map(entries) = &self.node.value else {
             return Err(self.expected(wanted, None));
         };
@@ -90,17 +90,17 @@ impl<'n> Reader<'n> {
             let name = match &key.value {
                 Value::Text(name) | Value::Number(_, name) => name.as_str(),
                 other => {
-                    self.problems.error(key.place, format!("a key must be text, and this is {}", other.kind()), None);
+                    self.problems.error(key.span, format!("a key must be text, and this is {}", other.kind()), None);
                     continue;
                 }
             };
             match lines.entry(name) {
                 Entry::Occupied(first) => {
                     let fix = format!("it is first given on line {}; keep one of them", first.get());
-                    self.problems.error(key.place, format!("{} is given twice", quote(name)), fix);
+                    self.problems.error(key.span, format!("{} is given twice", quote(name)), fix);
                 }
                 Entry::Vacant(new) => {
-                    new.insert(key.place.line);
+                    new.insert(key.span.line);
                     kept.push((key, name, value));
                 }
             }
@@ -109,14 +109,14 @@ impl<'n> Reader<'n> {
     }
 
     fn unknown_key(self, key: &Node, name: &str, table: &str, known: &'static [&'static str]) {
-        if let Some(told) = not_yet(table, name) {
-            return self.problems.error(key.place, told, None);
+        if let Some(reported) = not_yet(table, name) {
+            return self.problems.error(key.span, reported, None);
         }
         let fix = match nearest(name, known) {
             Some(word) => format!("did you mean {word:?}?"),
             None => format!("{table} takes: {}", known.join(", ")),
         };
-        self.problems.error(key.place, format!("unknown key {} in {table}", quote(name)), fix);
+        self.problems.error(key.span, format!("unknown key {} in {table}", quote(name)), fix);
     }
 }
 
@@ -141,9 +141,9 @@ pub(super) const SOURCE: &str = "a source";
 pub(super) const PRODUCTION: &str = "a production rule";
 
 impl<'n> Deserializer<'n> for Reader<'n> {
-    type Error = Refused;
+    type Error = ReadError;
 
-    fn deserialize_any<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_any<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.node.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
@@ -154,7 +154,7 @@ impl<'n> Deserializer<'n> for Reader<'n> {
         }
     }
 
-    fn deserialize_bool<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_bool<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.node.value {
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Text(text) if self.node.from_environment && text == "true" => visitor.visit_bool(true),
@@ -163,16 +163,16 @@ impl<'n> Deserializer<'n> for Reader<'n> {
         }
     }
 
-    fn deserialize_u32<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_u32<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let number = self.number()?;
         visitor.visit_u32(u32::try_from(number).map_err(|_| self.refuse(format!("{number} is too large"), None))?)
     }
 
-    fn deserialize_u64<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_u64<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_u64(self.number()?)
     }
 
-    fn deserialize_str<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_str<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.node.value {
             Value::Text(text) | Value::Number(_, text) => visitor.visit_str(text),
             Value::Bool(value) => Err(self.expected("text", Some(format!("put it in quotes: \"{value}\"")))),
@@ -180,11 +180,11 @@ impl<'n> Deserializer<'n> for Reader<'n> {
         }
     }
 
-    fn deserialize_string<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_string<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, ReadError> {
         self.deserialize_str(visitor)
     }
 
-    fn deserialize_seq<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_seq<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.node.value {
             Value::List(items) => visitor.visit_seq(Items { reader: self, items: items.iter() }),
             Value::Text(text) if !self.node.from_environment => {
@@ -194,7 +194,7 @@ impl<'n> Deserializer<'n> for Reader<'n> {
         }
     }
 
-    fn deserialize_map<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_map<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let entries = self.entries("a mapping (name: value)")?;
         visitor.visit_map(Pairs { reader: self, entries: entries.into_iter(), value: None })
     }
@@ -204,8 +204,8 @@ impl<'n> Deserializer<'n> for Reader<'n> {
         name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refused> {
-        if name == GIVEN {
+    ) -> Result<V::Value, ReadError> {
+        if name == SPANNED {
             return visitor.visit_map(Placed { reader: self, step: 0 });
         }
         let mut known = self.entries(&format!("{name} (key: value)"))?;
@@ -224,7 +224,7 @@ impl<'n> Deserializer<'n> for Reader<'n> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refused> {
+    ) -> Result<V::Value, ReadError> {
         let listed = variants.join(", ");
         let variant = match &self.node.value {
             Value::Text(word) => variants.iter().find(|variant| *variant == word).ok_or_else(|| {
@@ -242,11 +242,11 @@ impl<'n> Deserializer<'n> for Reader<'n> {
         visitor.visit_enum(Kind { reader: self, variant })
     }
 
-    fn deserialize_option<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_option<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'n>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_newtype_struct<V: Visitor<'n>>(self, _: &'static str, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -263,7 +263,7 @@ impl<'n> Reader<'n> {
         self,
         name: &'static str,
         variants: &'static [&'static str],
-    ) -> Result<&'static &'static str, Refused> {
+    ) -> Result<&'static &'static str, ReadError> {
         let entries = self.entries(name)?;
         let mut named = entries.iter().filter_map(|(_, word, _)| variants.iter().find(|variant| *variant == word));
         match (named.next(), named.next()) {
@@ -273,14 +273,14 @@ impl<'n> Reader<'n> {
                 Err(self.refuse(message, Some("write two entries".to_owned())))
             }
             (None, _) => {
-                let later = entries.iter().find_map(|(key, word, _)| Some((key.place, not_yet(name, word)?)));
-                if let Some((place, message)) = later {
-                    return Err(Refused { place: Some(place), message, fix: None });
+                let later = entries.iter().find_map(|(key, word, _)| Some((key.span, not_yet(name, word)?)));
+                if let Some((span, message)) = later {
+                    return Err(ReadError { span: Some(span), message, fix: None });
                 }
-                let near = entries.iter().find_map(|(key, word, _)| Some((key.place, word, nearest(word, variants)?)));
-                if let Some((place, word, near)) = near {
+                let near = entries.iter().find_map(|(key, word, _)| Some((key.span, word, nearest(word, variants)?)));
+                if let Some((span, word, near)) = near {
                     let message = format!("unknown key {} in {name}", quote(word));
-                    return Err(Refused { place: Some(place), message, fix: Some(format!("did you mean {near:?}?")) });
+                    return Err(ReadError { span: Some(span), message, fix: Some(format!("did you mean {near:?}?")) });
                 }
                 let fix = format!("it needs one of: {}", variants.join(", "));
                 Err(self.refuse(format!("{name} that does not say of which kind it is"), Some(fix)))
@@ -295,9 +295,9 @@ struct Items<'n> {
 }
 
 impl<'n> de::SeqAccess<'n> for Items<'n> {
-    type Error = Refused;
+    type Error = ReadError;
 
-    fn next_element_seed<T: DeserializeSeed<'n>>(&mut self, seed: T) -> Result<Option<T::Value>, Refused> {
+    fn next_element_seed<T: DeserializeSeed<'n>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
         self.items.next().map(|item| seed.deserialize(self.reader.at(item))).transpose()
     }
 }
@@ -309,9 +309,9 @@ struct Pairs<'n> {
 }
 
 impl<'n> MapAccess<'n> for Pairs<'n> {
-    type Error = Refused;
+    type Error = ReadError;
 
-    fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, seed: K) -> Result<Option<K::Value>, Refused> {
+    fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
         let Some((key, _, value)) = self.entries.next() else {
             return Ok(None);
         };
@@ -319,7 +319,7 @@ impl<'n> MapAccess<'n> for Pairs<'n> {
         seed.deserialize(self.reader.at(key)).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, Refused> {
+    fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
         let value = self.value.take().unwrap_or(self.reader.node);
         seed.deserialize(self.reader.at(value))
     }
@@ -332,68 +332,72 @@ struct Kind<'n> {
 }
 
 impl<'n> EnumAccess<'n> for Kind<'n> {
-    type Error = Refused;
+    type Error = ReadError;
     type Variant = Reader<'n>;
 
-    fn variant_seed<V: DeserializeSeed<'n>>(self, seed: V) -> Result<(V::Value, Reader<'n>), Refused> {
+    fn variant_seed<V: DeserializeSeed<'n>>(self, seed: V) -> Result<(V::Value, Reader<'n>), ReadError> {
         Ok((seed.deserialize(self.variant.into_deserializer())?, self.reader))
     }
 }
 
 impl<'n> VariantAccess<'n> for Reader<'n> {
-    type Error = Refused;
+    type Error = ReadError;
 
-    fn unit_variant(self) -> Result<(), Refused> {
+    fn unit_variant(self) -> Result<(), ReadError> {
         Ok(())
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'n>>(self, seed: T) -> Result<T::Value, Refused> {
+    fn newtype_variant_seed<T: DeserializeSeed<'n>>(self, seed: T) -> Result<T::Value, ReadError> {
         seed.deserialize(self)
     }
 
-    fn tuple_variant<V: Visitor<'n>>(self, _: usize, visitor: V) -> Result<V::Value, Refused> {
+    fn tuple_variant<V: Visitor<'n>>(self, _: usize, visitor: V) -> Result<V::Value, ReadError> {
         self.deserialize_seq(visitor)
     }
 
-    fn struct_variant<V: Visitor<'n>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Refused> {
+    fn struct_variant<V: Visitor<'n>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
         self.deserialize_struct("an entry", fields, visitor)
     }
 }
 
-/// The two halves that [`Given`] asks for: first the place, then the value, whose failure is told here.
+/// The two halves that [`Spanned`] asks for: first the place, then the value, whose failure is reported here.
 struct Placed<'n> {
     reader: Reader<'n>,
     step: u8,
 }
 
 impl<'n> MapAccess<'n> for Placed<'n> {
-    type Error = Refused;
+    type Error = ReadError;
 
-    fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, _: K) -> Result<Option<K::Value>, Refused> {
+    fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, _: K) -> Result<Option<K::Value>, ReadError> {
         Ok(None)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, Refused> {
+    fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
         let node = self.reader.node;
         self.step += 1;
         if self.step == 1 {
-            let Place { line, column, width } = node.place;
+            let Span { line, column, width } = node.span;
             let numbers = [line, column, width, u64::from(node.from_environment)];
             return seed.deserialize(SeqDeserializer::new(numbers.into_iter()));
         }
         if matches!(node.value, Value::Null) {
             let refused =
                 self.reader.refuse("this key has no value".to_owned(), Some("remove it, or write one".to_owned()));
-            return Err(self.told(refused));
+            return Err(self.reported(refused));
         }
-        seed.deserialize(self.reader).map_err(|refused| self.told(refused))
+        seed.deserialize(self.reader).map_err(|refused| self.reported(refused))
     }
 }
 
 impl Placed<'_> {
-    fn told(&self, refused: Refused) -> Refused {
-        let place = refused.place.unwrap_or(self.reader.node.place);
-        self.reader.problems.error(place, refused.message.clone(), refused.fix.clone());
+    fn reported(&self, refused: ReadError) -> ReadError {
+        let span = refused.span.unwrap_or(self.reader.node.span);
+        self.reader.problems.error(span, refused.message.clone(), refused.fix.clone());
         refused
     }
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::check::Checker;
-use super::given::Given;
 use super::raw::{RawLedgerKey, RawPolicy};
+use super::spanned::Spanned;
 use super::{LedgerLocation, Secret};
 use prodpin_core::model::Digest;
 
@@ -12,9 +12,9 @@ use prodpin_core::model::Digest;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Safeguards {
     /// Where the key is that signs checkpoints.
-    pub key: KeyPlace,
+    pub key: KeyLocation,
     /// Where the key was that signed before: it hands over to the new one, and nothing else (F65).
-    pub previous_key: Option<KeyPlace>,
+    pub previous_key: Option<KeyLocation>,
     /// The verifier key of one that nobody has any more, so that it cannot hand over: another one is put in force
     /// without it, on record.
     pub lost_key: Option<String>,
@@ -34,7 +34,7 @@ pub struct Safeguards {
 
 /// Where a signing key is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum KeyPlace {
+pub enum KeyLocation {
     /// Beside a local directory, as `DIRECTORY.key`, made at the first use. A ledger elsewhere is not signed: a key in
     /// the same bucket would prove nothing.
     #[default]
@@ -49,7 +49,7 @@ pub enum KeyPlace {
     None,
 }
 
-impl KeyPlace {
+impl KeyLocation {
     /// `DIRECTORY.key`: where the usual key of a ledger in this directory is. Beside the directory itself, not beside a
     /// link to it.
     #[must_use]
@@ -68,7 +68,7 @@ impl Safeguards {
     /// Neither signature nor anchor, and nothing that remembers.
     #[must_use]
     pub fn none() -> Self {
-        Self { key: KeyPlace::None, forgets: true, ..Self::default() }
+        Self { key: KeyLocation::None, forgets: true, ..Self::default() }
     }
 
     /// The files that remember the last commit of the ledger at this place, or will: `DIRECTORY.head` beside a directory,
@@ -82,22 +82,22 @@ impl Safeguards {
             name.push(format!("{middle}.head"));
             Some(path.with_file_name(name))
         };
-        let (mut files, place): (Vec<PathBuf>, String) = match ledger {
+        let (mut files, span): (Vec<PathBuf>, String) = match ledger {
             LedgerLocation::None => return Vec::new(),
             LedgerLocation::Directory(directory) => {
-                let given = absolute(directory);
-                let real = directory.canonicalize().unwrap_or_else(|_| given.clone());
-                let files = [beside(&given, ""), beside(&real, "")].into_iter().flatten().collect();
-                (files, given.display().to_string())
+                let spanned = absolute(directory);
+                let real = directory.canonicalize().unwrap_or_else(|_| spanned.clone());
+                let files = [beside(&spanned, ""), beside(&real, "")].into_iter().flatten().collect();
+                (files, spanned.display().to_string())
             }
             LedgerLocation::Store(url) => (Vec::new(), url.to_string()),
         };
         let key = match &self.key {
-            KeyPlace::File(path) => Some(absolute(path)),
-            KeyPlace::Usual | KeyPlace::Text(_) | KeyPlace::Kms(_) | KeyPlace::None => None,
+            KeyLocation::File(path) => Some(absolute(path)),
+            KeyLocation::Usual | KeyLocation::Text(_) | KeyLocation::Kms(_) | KeyLocation::None => None,
         };
         // One key signs several ledgers, and one policy is used with several.
-        let middle = format!(".{}", &Digest::of(place.as_bytes()).hex()[..12]);
+        let middle = format!(".{}", &Digest::sha256(span.as_bytes()).hex()[..12]);
         for path in key.into_iter().chain(self.policy_file.as_deref().map(absolute)) {
             if files.iter().all(|file| file.parent() != path.parent()) {
                 files.extend(beside(&path, &middle));
@@ -122,14 +122,13 @@ impl Safeguards {
     #[must_use]
     pub fn key_files(&self, ledger: &LedgerLocation) -> Vec<PathBuf> {
         let beside = match (&self.key, ledger) {
-            (KeyPlace::Usual, LedgerLocation::Directory(directory)) => KeyPlace::beside(directory),
+            (KeyLocation::Usual, LedgerLocation::Directory(directory)) => KeyLocation::beside(directory),
             _ => None,
         };
-        let named =
-            [Some(&self.key), self.previous_key.as_ref()].into_iter().flatten().filter_map(|place| match place {
-                KeyPlace::File(path) => Some(path.clone()),
-                KeyPlace::Usual | KeyPlace::Text(_) | KeyPlace::Kms(_) | KeyPlace::None => None,
-            });
+        let named = [Some(&self.key), self.previous_key.as_ref()].into_iter().flatten().filter_map(|span| match span {
+            KeyLocation::File(path) => Some(path.clone()),
+            KeyLocation::Usual | KeyLocation::Text(_) | KeyLocation::Kms(_) | KeyLocation::None => None,
+        });
         beside.into_iter().chain(named).collect()
     }
 
@@ -137,10 +136,10 @@ impl Safeguards {
     #[must_use]
     pub fn with_environment(self, environment: &dyn Fn(&str) -> Option<String>) -> Self {
         match environment(VARIABLE).filter(|text| !text.trim().is_empty()) {
-            Some(text) if self.key == KeyPlace::Usual => {
+            Some(text) if self.key == KeyLocation::Usual => {
                 let name = text.trim();
                 let in_kms = name.starts_with("alias/") || name.starts_with("arn:");
-                let key = if in_kms { KeyPlace::Kms(name.to_owned()) } else { KeyPlace::Text(Secret::new(text)) };
+                let key = if in_kms { KeyLocation::Kms(name.to_owned()) } else { KeyLocation::Text(Secret::new(text)) };
                 Self { key, ..self }
             }
             _ => self,
@@ -150,7 +149,7 @@ impl Safeguards {
 
 impl Checker<'_> {
     pub(super) fn safeguards(&self, raw: &RawPolicy) -> Safeguards {
-        let anchor = raw.anchor.read().and_then(|(place, text)| {
+        let anchor = raw.anchor.read().and_then(|(span, text)| {
             let read = LedgerLocation::parse(text, self.base).and_then(|anchor| match anchor {
                 LedgerLocation::None => Err("an anchor is a place; leave the key out to have none".to_owned()),
                 _ if self.location(&raw.ledger) == Some(LedgerLocation::None) => {
@@ -162,47 +161,47 @@ impl Checker<'_> {
                 }
                 anchor => Ok(anchor),
             });
-            read.map_err(|reason| self.problems.error(place, self.told(&raw.anchor, reason), None)).ok()
+            read.map_err(|reason| self.problems.error(span, self.reported(&raw.anchor, reason), None)).ok()
         });
         Safeguards { anchor, ..self.ledger_key(&raw.ledger_key) }
     }
 
-    fn location(&self, given: &Given<String>) -> Option<LedgerLocation> {
-        match given.value() {
+    fn location(&self, spanned: &Spanned<String>) -> Option<LedgerLocation> {
+        match spanned.value() {
             Some(text) => LedgerLocation::parse(text, self.base).ok(),
             None => Some(LedgerLocation::Directory(self.base.join("prodpin-ledger"))),
         }
     }
 
-    fn ledger_key(&self, given: &Given<RawLedgerKey>) -> Safeguards {
-        let Some((place, raw)) = given.read() else { return Safeguards::default() };
+    fn ledger_key(&self, spanned: &Spanned<RawLedgerKey>) -> Safeguards {
+        let Some((span, raw)) = spanned.read() else { return Safeguards::default() };
         let previous_key = raw.previous.value().map(|text| self.key_place(text));
         let key = match (raw.file.value(), raw.kms.value()) {
-            (Some(file), None) => KeyPlace::File(self.base.join(file)),
-            (None, Some(name)) => KeyPlace::Kms(name.clone()),
+            (Some(file), None) => KeyLocation::File(self.base.join(file)),
+            (None, Some(name)) => KeyLocation::Kms(name.clone()),
             // The one that takes its place may be the usual one.
-            (None, None) if raw.lost.value().is_some() => KeyPlace::Usual,
+            (None, None) if raw.lost.value().is_some() => KeyLocation::Usual,
             _ => {
                 let fix = "write { file: PATH } or { kms: alias/NAME }".to_owned();
-                self.problems.error(place, "ledger_key names no key, or two", fix);
-                KeyPlace::None
+                self.problems.error(span, "ledger_key names no key, or two", fix);
+                KeyLocation::None
             }
         };
-        let lost_key = raw.lost.read().map(|(place, text)| {
+        let lost_key = raw.lost.read().map(|(span, text)| {
             if !is_verifier_key(text) {
                 let fix = "write it as `prodpin verify` prints it: NAME+ID+KEY".to_owned();
-                self.problems.error(place, "this is no verifier key", fix);
+                self.problems.error(span, "this is no verifier key", fix);
             }
             text.clone()
         });
         Safeguards { key, previous_key, lost_key, ..Safeguards::default() }
     }
 
-    fn key_place(&self, text: &str) -> KeyPlace {
+    fn key_place(&self, text: &str) -> KeyLocation {
         if text.starts_with("alias/") || text.starts_with("arn:") {
-            KeyPlace::Kms(text.to_owned())
+            KeyLocation::Kms(text.to_owned())
         } else {
-            KeyPlace::File(self.base.join(text))
+            KeyLocation::File(self.base.join(text))
         }
     }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::check::Checker;
-use super::given::Given;
 use super::patterns::Confirmation;
-use super::problem::{Place, quote};
+use super::problem::{Span, quote};
 use super::raw::RawProduction;
+use super::spanned::Spanned;
 use prodpin_core::model::NamePatterns;
 
 /// A platform that is asked what runs in production.
@@ -83,19 +83,19 @@ pub struct AwsConfig {
 
 /// The parts of every AWS rule, as written.
 struct Account<'r> {
-    region: &'r Given<String>,
-    assume_role: &'r Given<String>,
-    endpoint: &'r Given<String>,
+    region: &'r Spanned<String>,
+    assume_role: &'r Spanned<String>,
+    endpoint: &'r Spanned<String>,
 }
 
 impl Checker<'_> {
-    /// A rule that names a platform. What is written wrong in it has been told when this answers none.
-    pub(super) fn signal(&self, rule: &RawProduction, place: Place) -> Option<SignalConfig> {
+    /// A rule that names a platform. What is written wrong in it has been reported when this answers none.
+    pub(super) fn signal(&self, rule: &RawProduction, span: Span) -> Option<SignalConfig> {
         match rule {
             RawProduction::Kubernetes(rule) => {
-                let (place, raw) = rule.kubernetes.read()?;
+                let (span, raw) = rule.kubernetes.read()?;
                 let confirmation = Confirmation { all: &raw.all, what: "namespace" };
-                let namespaces = self.patterns(&raw.namespaces, place, &confirmation);
+                let namespaces = self.patterns(&raw.namespaces, span, &confirmation);
                 self.namespace_names(&raw.namespaces);
                 Some(SignalConfig::Kubernetes(KubernetesConfig {
                     cluster: self.cluster(&raw.context, &raw.kubeconfig)?,
@@ -104,15 +104,15 @@ impl Checker<'_> {
                 }))
             }
             RawProduction::ArgoCd(rule) => {
-                let (place, raw) = rule.argocd.read()?;
+                let (span, raw) = rule.argocd.read()?;
                 let confirmation = Confirmation { all: &raw.all, what: "application" };
-                let applications = self.patterns(&raw.applications, place, &confirmation);
-                let namespaces = match raw.namespaces.place() {
+                let applications = self.patterns(&raw.applications, span, &confirmation);
+                let namespaces = match raw.namespaces.span() {
                     // Where Argo CD's own installation puts them.
                     None => NamePatterns::new(["argocd"]).ok(),
                     // Which applications are meant has been said, wherever they are (F68).
                     Some(_) => {
-                        self.patterns(&raw.namespaces, place, &Confirmation { all: &Given::default(), what: "" })
+                        self.patterns(&raw.namespaces, span, &Confirmation { all: &Spanned::default(), what: "" })
                     }
                 };
                 self.namespace_names(&raw.namespaces);
@@ -123,9 +123,9 @@ impl Checker<'_> {
                 }))
             }
             RawProduction::Flux(rule) => {
-                let (place, raw) = rule.flux.read()?;
+                let (span, raw) = rule.flux.read()?;
                 let confirmation = Confirmation { all: &raw.all, what: "namespace" };
-                let namespaces = self.patterns(&raw.namespaces, place, &confirmation);
+                let namespaces = self.patterns(&raw.namespaces, span, &confirmation);
                 self.namespace_names(&raw.namespaces);
                 Some(SignalConfig::Flux(FluxConfig {
                     cluster: self.cluster(&raw.context, &raw.kubeconfig)?,
@@ -133,48 +133,48 @@ impl Checker<'_> {
                 }))
             }
             RawProduction::Ecs(rule) => {
-                let (place, raw) = rule.ecs.read()?;
-                let names = self.patterns(&raw.clusters, place, &Confirmation { all: &raw.all, what: "cluster" });
+                let (span, raw) = rule.ecs.read()?;
+                let names = self.patterns(&raw.clusters, span, &Confirmation { all: &raw.all, what: "cluster" });
                 let account = Account { region: &raw.region, assume_role: &raw.assume_role, endpoint: &raw.endpoint };
                 self.aws(&account, names).map(SignalConfig::Ecs)
             }
             RawProduction::Lambda(rule) => {
-                let (place, raw) = rule.lambda.read()?;
-                let names = self.patterns(&raw.functions, place, &Confirmation { all: &raw.all, what: "function" });
+                let (span, raw) = rule.lambda.read()?;
+                let names = self.patterns(&raw.functions, span, &Confirmation { all: &raw.all, what: "function" });
                 let account = Account { region: &raw.region, assume_role: &raw.assume_role, endpoint: &raw.endpoint };
                 self.aws(&account, names).map(SignalConfig::Lambda)
             }
             RawProduction::AppRunner(rule) => {
-                let (place, raw) = rule.app_runner.read()?;
-                let names = self.patterns(&raw.services, place, &Confirmation { all: &raw.all, what: "service" });
+                let (span, raw) = rule.app_runner.read()?;
+                let names = self.patterns(&raw.services, span, &Confirmation { all: &raw.all, what: "service" });
                 let account = Account { region: &raw.region, assume_role: &raw.assume_role, endpoint: &raw.endpoint };
                 self.aws(&account, names).map(SignalConfig::AppRunner)
             }
             RawProduction::Tags(_) | RawProduction::MovingTag(_) | RawProduction::File(_) => {
-                self.problems.error(place, "this rule names no platform", None);
+                self.problems.error(span, "this rule names no platform", None);
                 None
             }
         }
     }
 
-    fn cluster(&self, context: &Given<String>, kubeconfig: &Given<String>) -> Option<ClusterAccess> {
+    fn cluster(&self, context: &Spanned<String>, kubeconfig: &Spanned<String>) -> Option<ClusterAccess> {
         let access = ClusterAccess {
             context: self.filled(context),
-            kubeconfig: kubeconfig.place().and_then(|_| self.path(kubeconfig)),
+            kubeconfig: kubeconfig.span().and_then(|_| self.path(kubeconfig)),
         };
         // What is written and came to nothing must not become "whatever cluster is current".
-        let lost = context.place().is_some() != access.context.is_some()
-            || kubeconfig.place().is_some() != access.kubeconfig.is_some();
+        let lost = context.span().is_some() != access.context.is_some()
+            || kubeconfig.span().is_some() != access.kubeconfig.is_some();
         (!lost).then_some(access)
     }
 
     fn aws(&self, account: &Account<'_>, names: Option<NamePatterns>) -> Option<AwsConfig> {
         let region = self.region(account.region);
         let assume_role = self.role(account.assume_role);
-        let endpoint = account.endpoint.place().and_then(|_| self.server(account.endpoint));
-        let lost = account.region.place().is_some() != region.is_some()
-            || account.assume_role.place().is_some() != assume_role.is_some()
-            || account.endpoint.place().is_some() != endpoint.is_some();
+        let endpoint = account.endpoint.span().and_then(|_| self.server(account.endpoint));
+        let lost = account.region.span().is_some() != region.is_some()
+            || account.assume_role.span().is_some() != assume_role.is_some()
+            || account.endpoint.span().is_some() != endpoint.is_some();
         if lost {
             return None;
         }
@@ -182,15 +182,15 @@ impl Checker<'_> {
     }
 
     /// A name that no namespace can have would be looked for, and found empty.
-    fn namespace_names(&self, given: &Given<Vec<Given<String>>>) {
-        for entry in given.value().into_iter().flatten() {
-            let Some((place, text)) = entry.read() else { continue };
+    fn namespace_names(&self, spanned: &Spanned<Vec<Spanned<String>>>) {
+        for entry in spanned.value().into_iter().flatten() {
+            let Some((span, text)) = entry.read() else { continue };
             let name = text.strip_prefix('!').unwrap_or(text);
             let possible =
                 |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-*?[]{},!^".contains(&byte);
             if !entry.from_environment && (name.len() > 256 || !name.bytes().all(possible)) {
                 let fix = "use lowercase letters, digits and '-', or a glob of them".to_owned();
-                self.problems.error(place, format!("no namespace is called {}", quote(text)), fix);
+                self.problems.error(span, format!("no namespace is called {}", quote(text)), fix);
             }
         }
     }

@@ -3,11 +3,11 @@
 use url::Url;
 
 use super::check::Checker;
-use super::given::Given;
 use super::patterns::Confirmation;
-use super::problem::{Place, quote};
+use super::problem::{Span, quote};
 use super::raw::{RawOci, RawS3};
-use super::{InventoryPlace, OciConfig, S3Config, Secret, SourceConfig};
+use super::spanned::Spanned;
+use super::{InventoryLocation, OciConfig, S3Config, Secret, SourceConfig};
 use prodpin_core::model::{Layout, NamePatterns};
 
 /// The repositories that a source selects.
@@ -21,22 +21,22 @@ pub(super) fn repositories(config: &SourceConfig) -> &NamePatterns {
 }
 
 impl Checker<'_> {
-    pub(super) fn oci(&self, raw: &RawOci, place: Place) -> Option<OciConfig> {
+    pub(super) fn oci(&self, raw: &RawOci, span: Span) -> Option<OciConfig> {
         let url = self.server(&raw.oci);
         let confirmation = Confirmation { all: &raw.all, what: "repository" };
-        let repositories = self.patterns(&raw.repositories, place, &confirmation);
+        let repositories = self.patterns(&raw.repositories, span, &confirmation);
         if let Some(patterns) = &repositories {
             self.repository_names(&raw.repositories, patterns);
         }
         let password = self.filled(&raw.password).map(Secret::new);
         if let Some(at) =
-            raw.password.place().filter(|_| raw.password.value().is_some() && !raw.password.from_environment)
+            raw.password.span().filter(|_| raw.password.value().is_some() && !raw.password.from_environment)
         {
             self.problems
                 .warn(at, "the password is written in the policy; write ${NAME} and set it in the environment");
         }
         let username = self.filled(&raw.username);
-        match (raw.username.place(), raw.password.place()) {
+        match (raw.username.span(), raw.password.span()) {
             (Some(at), None) => {
                 self.problems.error(at, "username without password", "add password: ${NAME}".to_owned())
             }
@@ -62,22 +62,22 @@ impl Checker<'_> {
         })
     }
 
-    pub(super) fn s3(&self, raw: &RawS3, place: Place) -> Option<S3Config> {
-        let endpoint = raw.endpoint.place().and_then(|_| self.server(&raw.endpoint));
-        let bucket = raw.s3.read().and_then(|(place, text)| self.bucket_name(place, text));
-        if raw.layout.place().is_none() {
+    pub(super) fn s3(&self, raw: &RawS3, span: Span) -> Option<S3Config> {
+        let endpoint = raw.endpoint.span().and_then(|_| self.server(&raw.endpoint));
+        let bucket = raw.s3.read().and_then(|(span, text)| self.bucket_name(span, text));
+        if raw.layout.span().is_none() {
             let fix = "add layout, such as \"{repository}/{version}/bundle.zip\"".to_owned();
-            self.problems.error(place, "the bucket's layout is missing", fix);
+            self.problems.error(span, "the bucket's layout is missing", fix);
         }
         let layout: Option<Layout> = self.parsed(&raw.layout, "a layout");
         if let (Some((at, _)), Some(ambiguity)) = (raw.layout.read(), layout.as_ref().and_then(Layout::ambiguity)) {
             let fix = "put a '/' between them, or name the part as it is written in every key".to_owned();
             self.problems.error(at, format!("the layout is ambiguous: {ambiguity}"), fix);
         }
-        let repositories = if raw.repositories.place().is_some() {
+        let repositories = if raw.repositories.span().is_some() {
             // A bucket and a layout were named, so "everything in it" was said on purpose (F68).
-            let all = Given::default();
-            self.patterns(&raw.repositories, place, &Confirmation { all: &all, what: "" })
+            let all = Spanned::default();
+            self.patterns(&raw.repositories, span, &Confirmation { all: &all, what: "" })
         } else {
             NamePatterns::new(["**"]).ok()
         };
@@ -96,23 +96,23 @@ impl Checker<'_> {
         })
     }
 
-    fn inventory(&self, given: &Given<String>) -> Option<InventoryPlace> {
-        let (place, _) = given.read()?;
-        let text = self.filled(given)?;
+    fn inventory(&self, spanned: &Spanned<String>) -> Option<InventoryLocation> {
+        let (span, _) = spanned.read()?;
+        let text = self.filled(spanned)?;
         let named = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
         let Some((bucket, key)) = named.filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty()) else {
             let fix = "write s3://BUCKET/PREFIX/SOURCE-BUCKET/CONFIGURATION, or a manifest.json below it".to_owned();
-            self.problems.error(place, "this names no inventory", fix);
+            self.problems.error(span, "this names no inventory", fix);
             return None;
         };
-        Some(InventoryPlace { bucket: bucket.to_owned(), key: key.to_owned() })
+        Some(InventoryLocation { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
     /// A server's address: scheme, host and port, nothing else, and above all no secret (F71).
-    pub(super) fn server(&self, given: &Given<String>) -> Option<Url> {
-        let (place, text) = given.read()?;
+    pub(super) fn server(&self, spanned: &Spanned<String>) -> Option<Url> {
+        let (span, text) = spanned.read()?;
         let refuse = |message: &str, fix: &str| -> Option<Url> {
-            self.problems.error(place, message, (!fix.is_empty()).then(|| fix.to_owned()));
+            self.problems.error(span, message, (!fix.is_empty()).then(|| fix.to_owned()));
             None
         };
         let text = text.trim();
@@ -143,9 +143,9 @@ impl Checker<'_> {
     }
 
     /// Plain names must be names that a registry can have: a tag or host in them would never match.
-    pub(super) fn repository_names(&self, given: &Given<Vec<Given<String>>>, patterns: &NamePatterns) {
-        for entry in given.value().into_iter().flatten() {
-            let Some((place, text)) = entry.read() else { continue };
+    pub(super) fn repository_names(&self, spanned: &Spanned<Vec<Spanned<String>>>, patterns: &NamePatterns) {
+        for entry in spanned.value().into_iter().flatten() {
+            let Some((span, text)) = entry.read() else { continue };
             if entry.from_environment || !patterns.explicit_names().any(|name| name == text) {
                 continue;
             }
@@ -158,12 +158,12 @@ impl Checker<'_> {
                 } else {
                     "write lowercase path parts of letters, digits, '.', '_' and '-'"
                 };
-                self.problems.error(place, format!("no registry has a repository {}", quote(text)), fix.to_owned());
+                self.problems.error(span, format!("no registry has a repository {}", quote(text)), fix.to_owned());
             }
         }
     }
 
-    pub(super) fn bucket_name(&self, place: Place, text: &str) -> Option<String> {
+    pub(super) fn bucket_name(&self, span: Span, text: &str) -> Option<String> {
         let valid = (3..=255).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
@@ -175,16 +175,16 @@ impl Checker<'_> {
             } else {
                 "use 3 or more letters, digits, '.' and '-'"
             };
-            self.problems.error(place, "this is no bucket name", fix.to_owned());
+            self.problems.error(span, "this is no bucket name", fix.to_owned());
         }
         valid.then(|| text.to_owned())
     }
 
     /// Hosts, with a port where one is written. `what` says what each is.
-    pub(super) fn hosts(&self, given: &Given<Vec<Given<String>>>, what: &str) -> Vec<String> {
+    pub(super) fn hosts(&self, spanned: &Spanned<Vec<Spanned<String>>>, what: &str) -> Vec<String> {
         let mut hosts = Vec::new();
-        for entry in given.value().into_iter().flatten() {
-            let Some((place, text)) = entry.read() else { continue };
+        for entry in spanned.value().into_iter().flatten() {
+            let Some((span, text)) = entry.read() else { continue };
             let valid = !text.is_empty()
                 && !text.contains(['/', '@', '*', '?', '#'])
                 && !text.contains(char::is_whitespace)
@@ -193,7 +193,7 @@ impl Checker<'_> {
                 hosts.push(text.to_ascii_lowercase());
             } else {
                 self.problems.error(
-                    place,
+                    span,
                     format!("{what} is a host, with a port if it has one"),
                     "write it as auth.example.com".to_owned(),
                 );
@@ -202,23 +202,23 @@ impl Checker<'_> {
         hosts
     }
 
-    pub(super) fn concurrency(&self, given: &Given<u32>) -> Option<usize> {
-        let (place, number) = given.read()?;
+    pub(super) fn concurrency(&self, spanned: &Spanned<u32>) -> Option<usize> {
+        let (span, number) = spanned.read()?;
         if !(1..=1024).contains(number) {
-            self.problems.error(place, "max_concurrency must be between 1 and 1024", None);
+            self.problems.error(span, "max_concurrency must be between 1 and 1024", None);
         }
         usize::try_from(*number).ok()
     }
 
     /// Text that must not be empty, as a variable that is set to nothing would make it. What a missing variable left
-    /// behind has been told already.
-    pub(super) fn filled(&self, given: &Given<String>) -> Option<String> {
-        let (place, text) = given.read()?;
-        if self.problems.has_error_at(place) {
+    /// behind has been reported already.
+    pub(super) fn filled(&self, spanned: &Spanned<String>) -> Option<String> {
+        let (span, text) = spanned.read()?;
+        if self.problems.has_error_at(span) {
             return None;
         }
         if text.is_empty() {
-            self.problems.error(place, "this value is empty", None);
+            self.problems.error(span, "this value is empty", None);
             return None;
         }
         Some(text.clone())

@@ -6,13 +6,13 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MergeKeyPolicy, Spanned};
 
-use super::environment::{self, Environment};
-use super::problem::{Place, Problems};
+use super::environment::{self, LookUp};
+use super::problem::{Problems, Span};
 
 /// A value with its place.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) place: Place,
+    pub(super) span: Span,
     pub(super) value: Value,
     /// Whether some of it came from the environment: it may be a secret, so no message quotes it.
     pub(super) from_environment: bool,
@@ -57,7 +57,7 @@ pub(super) fn plant(text: &str, problems: &Problems<'_>, environment: &dyn Fn(&s
             flow_nesting_limit: MAX_DEPTH,
             max_nodes: MAX_NODES,
             max_events: 2 * MAX_NODES,
-            // One more than allowed, so that a second one is told as such.
+            // One more than allowed, so that a second one is reported as such.
             max_documents: 2,
             max_aliases: 1_000,
             max_anchors: 1_000,
@@ -66,7 +66,7 @@ pub(super) fn plant(text: &str, problems: &Problems<'_>, environment: &dyn Fn(&s
             max_total_replayed_events: 20_000,
             max_replay_stack_depth: 8,
         },
-        // Told by the reader, with both places and beside every other problem.
+        // Reported by the reader, with both places and beside every other problem.
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         merge_keys: MergeKeyPolicy::Error,
         strict_booleans: true,
@@ -74,8 +74,8 @@ pub(super) fn plant(text: &str, problems: &Problems<'_>, environment: &dyn Fn(&s
     };
     match serde_saphyr::from_str_with_options::<Spanned<Sprout>>(text, options) {
         Ok(Spanned { value: Sprout::Null, .. }) => {
-            let place = Place { line: 1, column: 1, width: 1 };
-            problems.error(place, "the policy is empty", "write one with: prodpin init".to_owned());
+            let span = Span { line: 1, column: 1, width: 1 };
+            problems.error(span, "the policy is empty", "write one with: prodpin init".to_owned());
             None
         }
         Ok(sprout) => Some(grow(sprout, text, problems, Some(environment))),
@@ -168,9 +168,9 @@ impl<'de> Visitor<'de> for SproutVisitor {
     }
 }
 
-fn grow(sprout: Spanned<Sprout>, text: &str, problems: &Problems<'_>, environment: Option<&Environment<'_>>) -> Node {
+fn grow(sprout: Spanned<Sprout>, text: &str, problems: &Problems<'_>, environment: Option<&LookUp<'_>>) -> Node {
     let (referenced, defined) = (sprout.referenced, sprout.defined);
-    let place = Place { line: referenced.line(), column: referenced.column(), width: referenced.span().len() };
+    let span = Span { line: referenced.line(), column: referenced.column(), width: referenced.span().len() };
     let mut from_environment = false;
     let value = match sprout.value {
         Sprout::Null => Value::Null,
@@ -178,7 +178,7 @@ fn grow(sprout: Spanned<Sprout>, text: &str, problems: &Problems<'_>, environmen
         Sprout::Number(value, plain) => Value::Number(value, spelling(text, defined).unwrap_or(plain)),
         Sprout::Text(written) => match environment {
             Some(environment) => {
-                let (filled, touched) = environment::fill(&written, place, problems, environment);
+                let (filled, touched) = environment::fill(&written, span, problems, environment);
                 from_environment = touched;
                 Value::Text(filled)
             }
@@ -195,8 +195,8 @@ fn grow(sprout: Spanned<Sprout>, text: &str, problems: &Problems<'_>, environmen
                 .collect(),
         ),
     };
-    let place = if matches!(value, Value::List(_) | Value::Map(_)) { Place { width: 1, ..place } } else { place };
-    Node { place, value, from_environment }
+    let span = if matches!(value, Value::List(_) | Value::Map(_)) { Span { width: 1, ..span } } else { span };
+    Node { span, value, from_environment }
 }
 
 /// A plain scalar as the text spells it.
@@ -208,9 +208,9 @@ fn spelling(text: &str, at: serde_saphyr::Location) -> Option<String> {
 
 /// What the YAML library refused, in our words where it has a reason that we know.
 fn tell(error: &Error, problems: &Problems<'_>) {
-    let place = error.location().map_or_else(
-        || Place { line: 1, column: 1, width: 1 },
-        |at| Place { line: at.line().max(1), column: at.column().max(1), width: 1 },
+    let span = error.location().map_or_else(
+        || Span { line: 1, column: 1, width: 1 },
+        |at| Span { line: at.line().max(1), column: at.column().max(1), width: 1 },
     );
     let error = match error.without_snippet() {
         Error::AliasError { error, .. } => error.without_snippet(),
@@ -239,7 +239,7 @@ fn tell(error: &Error, problems: &Problems<'_>) {
         other if other.to_string().contains("recursion limit") => nested,
         other => (format!("not YAML: {}", plain(&other.to_string())), hint(&other.to_string())),
     };
-    problems.error(place, message, fix);
+    problems.error(span, message, fix);
 }
 
 /// The library's message without its own place, on one line.

@@ -7,9 +7,9 @@ use super::raw::RawPolicy;
 impl Checker<'_> {
     /// A place of its own: neither the ledger nor its anchor.
     pub(super) fn vault(&self, raw: &RawPolicy) -> Option<LedgerLocation> {
-        let (place, text) = raw.vault.read()?;
-        let elsewhere = |given: &super::given::Given<String>| {
-            given.value().and_then(|text| LedgerLocation::parse(text, self.base).ok())
+        let (span, text) = raw.vault.read()?;
+        let elsewhere = |spanned: &super::spanned::Spanned<String>| {
+            spanned.value().and_then(|text| LedgerLocation::parse(text, self.base).ok())
         };
         let ledger =
             elsewhere(&raw.ledger).unwrap_or_else(|| LedgerLocation::Directory(self.base.join("prodpin-ledger")));
@@ -29,6 +29,6 @@ impl Checker<'_> {
             }
             vault => Ok(vault),
         });
-        read.map_err(|reason| self.problems.error(place, self.told(&raw.vault, reason), None)).ok()
+        read.map_err(|reason| self.problems.error(span, self.reported(&raw.vault, reason), None)).ok()
     }
 }

@@ -51,13 +51,13 @@ impl Report {
 /// Takes the rows of a report in any order.
 pub struct BodyWriter {
     spool: Spool,
-    index: Vec<Place>,
+    index: Vec<RowExtent>,
     loose: Vec<Finding>,
     summary: Summary,
 }
 
 /// Where a repository's row lies.
-struct Place {
+struct RowExtent {
     source: SourceName,
     name: RepositoryName,
     extent: Extent,
@@ -69,7 +69,7 @@ struct Place {
 struct Severities(u8);
 
 impl Severities {
-    fn of(findings: &[Finding]) -> Self {
+    fn from_findings(findings: &[Finding]) -> Self {
         Self(findings.iter().fold(0, |bits, finding| bits | Self::bit(finding.severity)))
     }
 
@@ -119,7 +119,7 @@ impl BodyWriter {
             )));
         }
         let extent = self.spool.append(&line)?;
-        self.index.push(Place { source, name, extent, severities: Severities::of(&row.findings) });
+        self.index.push(RowExtent { source, name, extent, severities: Severities::from_findings(&row.findings) });
         Ok(())
     }
 
@@ -147,7 +147,7 @@ impl BodyWriter {
     /// The repositories that have a row.
     #[must_use]
     pub fn repositories(&self) -> Vec<RepositoryKey> {
-        let key = |place: &Place| RepositoryKey { source: place.source.clone(), name: place.name.clone() };
+        let key = |place: &RowExtent| RepositoryKey { source: place.source.clone(), name: place.name.clone() };
         self.index.iter().map(key).collect()
     }
 
@@ -165,7 +165,7 @@ impl BodyWriter {
 }
 
 /// Rows with the same name are ordered by what they say, so that the order they came in does not show.
-fn settle_twins(index: &mut [Place], spool: &mut Spool) -> io::Result<()> {
+fn settle_twins(index: &mut [RowExtent], spool: &mut Spool) -> io::Result<()> {
     for twins in index.chunk_by_mut(|a, b| a.source == b.source && a.name == b.name).filter(|twins| twins.len() > 1) {
         let lines =
             twins.iter().map(|place| spool.read(place.extent).map(|line| (line, place.extent, place.severities)));
@@ -187,7 +187,7 @@ fn line_of(row: &Row) -> io::Result<Vec<u8>> {
 /// Rows in the order of source and repository name; findings about no repository first.
 pub struct Body {
     spool: Mutex<Spool>,
-    index: Vec<Place>,
+    index: Vec<RowExtent>,
     loose: Vec<Finding>,
     summary: Summary,
 }
@@ -277,12 +277,12 @@ impl Body {
         (!self.loose.is_empty()).then(|| Row { repository: None, findings: self.loose.clone() })
     }
 
-    fn line(&self, place: &Place) -> io::Result<Vec<u8>> {
+    fn line(&self, place: &RowExtent) -> io::Result<Vec<u8>> {
         // A reader that panicked left the file as it was: every read seeks first.
         self.spool.lock().unwrap_or_else(PoisonError::into_inner).read(place.extent)
     }
 
-    fn row(&self, place: &Place) -> io::Result<Row> {
+    fn row(&self, place: &RowExtent) -> io::Result<Row> {
         serde_json::from_slice(&self.line(place)?).map_err(io::Error::from)
     }
 }

@@ -32,7 +32,7 @@ pub trait Signer: Sync {
 impl Context<'_> {
     /// For a rendering that takes nothing but a style.
     #[must_use]
-    pub const fn of(style: Style) -> Self {
+    pub const fn new(style: Style) -> Self {
         Self { style, policy: None, fail_on: Severity::High, account: None, signer: None }
     }
 

@@ -121,11 +121,12 @@ impl<'a> Diff<'a> {
     fn compare(&self, old: Vec<Finding>, new: Vec<Finding>, settled: bool) -> Vec<Changed> {
         let (then, now) = (self.since.run.finished, self.now.run.finished);
         let mut old: BTreeMap<FindingKey, Finding> =
-            old.into_iter().map(|finding| (FindingKey::of(&finding), finding)).collect();
+            old.into_iter().map(|finding| (FindingKey::from_finding(&finding), finding)).collect();
         let mut changes: Vec<Changed> = new
             .into_iter()
             .map(|finding| {
-                let change = if old.remove(&FindingKey::of(&finding)).is_some() { Change::Open } else { Change::New };
+                let change =
+                    if old.remove(&FindingKey::from_finding(&finding)).is_some() { Change::Open } else { Change::New };
                 Changed { change, last_seen: now, resolved: None, finding }
             })
             .collect();
@@ -171,7 +172,7 @@ impl<'a> Diff<'a> {
     }
 
     /// The first of each kind, and how many there are: a page has an end.
-    fn page(&self, look: &dyn Look, out: &mut dyn Write) -> io::Result<()> {
+    fn page(&self, look: &dyn DiffFormat, out: &mut dyn Write) -> io::Result<()> {
         let mut found: BTreeMap<Change, (u64, Vec<Finding>)> = BTreeMap::new();
         for changed in self.changes() {
             let Changed { change, finding, .. } = changed?;
@@ -259,7 +260,7 @@ fn take(rows: &mut Peekable<impl Iterator<Item = io::Result<Row>>>, wanted: &Key
 }
 
 /// How a page is written.
-trait Look {
+trait DiffFormat {
     fn phrase(&self, phrase: &Phrase) -> String;
     /// The page's first line. It names a run, whose id is written as it is given elsewhere.
     fn title(&self, text: &str, out: &mut dyn Write) -> io::Result<()>;
@@ -286,7 +287,7 @@ fn item(finding: &Finding) -> Phrase {
         .then(Phrase::sentence(&finding.message))
 }
 
-impl Look for Plain {
+impl DiffFormat for Plain {
     fn phrase(&self, phrase: &Phrase) -> String {
         phrase.terminal()
     }
@@ -304,7 +305,7 @@ impl Look for Plain {
     }
 }
 
-impl Look for Markdown {
+impl DiffFormat for Markdown {
     fn phrase(&self, phrase: &Phrase) -> String {
         phrase.markdown()
     }

@@ -78,11 +78,11 @@ pub(super) fn write(report: &Report, context: &Context<'_>, out: &mut dyn Write)
 }
 
 fn incomplete<W: Write>(xml: &mut Writer<W>) -> io::Result<()> {
-    let told = "Not everything could be read. What was not read may not be safe.";
+    let reported = "Not everything could be read. What was not read may not be safe.";
     xml.create_element("testcase")
         .with_attributes([("classname", "prodpin"), ("name", "everything was read")])
         .write_inner_content(|xml| {
-            xml.create_element("error").with_attribute(("message", told)).write_empty()?;
+            xml.create_element("error").with_attribute(("message", reported)).write_empty()?;
             Ok(())
         })?;
     Ok(())
@@ -101,12 +101,12 @@ fn case<W: Write>(row: &Row, fail_on: Severity, xml: &mut Writer<W>) -> io::Resu
         return Ok(());
     }
     element.write_inner_content(|xml| {
-        let told = match &outcome {
+        let reported = match &outcome {
             Outcome::Passed => None,
             Outcome::Failed(message) => Some(("failure", message)),
             Outcome::Unknown(message) => Some(("error", message)),
         };
-        if let Some((tag, message)) = told {
+        if let Some((tag, message)) = reported {
             let counting = row.findings.iter().filter(|finding| counts(finding, fail_on));
             xml.create_element(tag)
                 .with_attribute(("message", message.as_str()))

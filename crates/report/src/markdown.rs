@@ -10,7 +10,7 @@ use prodpin_core::outcome::report::{LedgerSection, UNSIGNED};
 use prodpin_core::outcome::status::ServiceStatus;
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let overview = Overview::of(report)?;
+    let overview = Overview::from_report(report)?;
     header(report, &overview, out)?;
     unread(&overview, out)?;
     services(&overview, out)?;
@@ -30,8 +30,9 @@ fn header(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Resu
     }
     if run.ledger.as_ref().is_some_and(|ledger| ledger.unsigned) {
         // Names of settings are code, or their underscores would mean emphasis.
-        let told = UNSIGNED.replace("ledger_key", "`ledger_key`").replace("PRODPIN_LEDGER_KEY", "`PRODPIN_LEDGER_KEY`");
-        writeln!(out, "> **UNSIGNED.** {told}\n")?;
+        let reported =
+            UNSIGNED.replace("ledger_key", "`ledger_key`").replace("PRODPIN_LEDGER_KEY", "`PRODPIN_LEDGER_KEY`");
+        writeln!(out, "> **UNSIGNED.** {reported}\n")?;
     }
     if let Some(scope) = words::scope(&run.scope) {
         let scope = Phrase::name(&scope);
@@ -66,7 +67,7 @@ fn unread(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "### Not read\n")?;
-    for what in unread.told() {
+    for what in unread.reported() {
         writeln!(out, "- {}", what.markdown())?;
     }
     more(unread.more(), "more", out)?;
@@ -117,12 +118,12 @@ fn services(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn weakest_links(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
-    let told = overview.survival.told();
-    if told.is_empty() {
+    let reported = overview.survival.reported();
+    if reported.is_empty() {
         return Ok(());
     }
     writeln!(out, "### Weakest link\n")?;
-    for line in told {
+    for line in reported {
         writeln!(out, "- {}", line.markdown())?;
     }
     more(overview.survival.more(), "more sources", out)?;
@@ -160,7 +161,7 @@ fn row(service: &Service, names: Names, out: &mut dyn Write) -> io::Result<()> {
         wrong.push(service.found());
     }
     let cells = [
-        names.of(report),
+        names.service(report),
         words::current(report),
         words::roll_back_to(report),
         words::protection(report),
@@ -212,7 +213,7 @@ fn cluster_of_findings(report: &Report, names: Names, cluster: &Cluster, out: &m
 }
 
 fn closing(report: &Report, overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(text) = overview.pins.told(report.run.mode) {
+    if let Some(text) = overview.pins.reported(report.run.mode) {
         writeln!(out, "{}\n", text.markdown())?;
     }
     let waived = overview.waived();

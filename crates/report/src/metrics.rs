@@ -59,7 +59,7 @@ fn of_run(report: &Report, out: &mut dyn Metrics) -> io::Result<()> {
 fn of_findings(report: &Report, out: &mut dyn Metrics) -> io::Result<()> {
     out.gauge("prodpin_findings", "Findings by severity, waived ones left out.")?;
     for severity in Severity::ALL.into_iter().rev() {
-        let count = report.summary.findings.of(severity);
+        let count = report.summary.findings.with_severity(severity);
         out.sample(&[("severity", severity.as_str())], count as f64)?;
     }
     out.gauge("prodpin_findings_waived", "Findings that the policy waives.")?;

@@ -52,7 +52,7 @@ impl PinTotals {
     }
 
     /// What the run did, or what one that may pin would do; none where that is nothing.
-    pub(super) fn told(&self, mode: Mode) -> Option<Phrase> {
+    pub(super) fn reported(&self, mode: Mode) -> Option<Phrase> {
         let targets = |count: u64, parts: u64| {
             let targets = Phrase::default().counted(count, "target", "targets");
             let parts_of = || Phrase::default().counted(parts, "manifest", "manifests");
@@ -73,14 +73,14 @@ impl PinTotals {
             [(self.failed, "not pinned because that failed"), (self.refused, "refused"), (self.withheld, "withheld")];
         let others = others.into_iter().filter(|(count, _)| *count > 0);
         let made = self.made + self.parts_made;
-        let mut told = vec![match made {
+        let mut reported = vec![match made {
             0 => Phrase::said("Pinned nothing"),
             _ => Phrase::said("Pinned ").then(targets(self.made, self.parts_made)),
         }];
-        told.extend(others.map(|(count, what)| Phrase::default().number(count).say(" ").say(what)));
-        match told.len() {
+        reported.extend(others.map(|(count, what)| Phrase::default().number(count).say(" ").say(what)));
+        match reported.len() {
             1 if made == 0 => Some(Phrase::said("There was nothing left to pin.")),
-            _ => Some(Phrase::joined(told, ", ").say(".")),
+            _ => Some(Phrase::joined(reported, ", ").say(".")),
         }
     }
 }
@@ -90,7 +90,7 @@ pub(super) struct Service {
     pub(super) status: ServiceStatus,
     /// Without its gaps, which may be as many as its tags.
     pub(super) report: RepositoryReport,
-    /// Why it cannot be rolled back, or why that could not be told.
+    /// Why it cannot be rolled back, or why that is not known.
     pub(super) trouble: Option<Phrase>,
     /// What was found, by severity and code.
     found: Vec<(Severity, Code, u64)>,
@@ -203,7 +203,7 @@ fn subjects_listed(severity: Severity) -> usize {
 }
 
 impl Overview {
-    pub(super) fn of(report: &Report) -> io::Result<Self> {
+    pub(super) fn from_report(report: &Report) -> io::Result<Self> {
         let mut overview = Self { names: Names::of_report(report), ..Self::default() };
         for row in report.body.rows() {
             overview.add(row?);
@@ -282,12 +282,12 @@ impl Overview {
         let mut gaps: Vec<&Gap> = report.gaps.iter().collect();
         gaps.sort_by_key(|gap| Hidden::behind(gap));
         for (at, gap) in gaps.into_iter().enumerate() {
-            let what = || self.names.of(&report).say(": ").then(words::gap(gap));
+            let what = || self.names.service(&report).say(": ").then(words::gap(gap));
             self.unread.add(at > 0, Hidden::behind(gap), what);
         }
         report.targets.iter().for_each(|target| self.pins.add(target));
         self.survival.add(&report);
-        let status = ServiceStatus::of(&report, findings);
+        let status = ServiceStatus::from_report(&report, findings);
         let services = self.services.entry(status).or_default();
         services.total += 1;
         let counting = || findings.iter().filter(|finding| finding.waived.is_none());
@@ -327,7 +327,7 @@ impl Unread {
     }
 
     /// What is told of it, the worst first.
-    pub(super) fn told(&self) -> impl Iterator<Item = &Phrase> {
+    pub(super) fn reported(&self) -> impl Iterator<Item = &Phrase> {
         self.shown.values()
     }
 
@@ -351,7 +351,7 @@ impl Names {
         Self { with_source: !report.body.has_one_source() }
     }
 
-    pub(super) fn of(self, report: &RepositoryReport) -> Phrase {
+    pub(super) fn service(self, report: &RepositoryReport) -> Phrase {
         self.subject(Some(&report.source), Some(&report.name))
     }
 
@@ -387,9 +387,9 @@ mod tests {
         add(false, Hidden::Repositories, "a source");
         (0..9).for_each(|at| add(at > 0, Hidden::Detail, "a tag of the last"));
         assert_eq!((unread.total, unread.more()), (21, 16));
-        let told: Vec<String> = unread.told().map(Phrase::terminal).collect();
+        let reported: Vec<String> = unread.reported().map(Phrase::terminal).collect();
         let each_once = ["a source", "the list of another", "a tag of the first", "a tag of the last"];
-        assert_eq!(told, [&each_once[..], &["the list of another"]].concat());
+        assert_eq!(reported, [&each_once[..], &["the list of another"]].concat());
     }
 
     fn row(name: &str, severity: Severity, findings: usize) -> Row {
@@ -469,11 +469,11 @@ mod tests {
         ] {
             service.rollback.ready = ready.filter(|ready| !ready);
             (service.rollback.intact, service.complete) = (ready.filter(|ready| *ready), complete);
-            assert_eq!(ServiceStatus::of(&service, findings), expected, "{ready:?} {complete}");
+            assert_eq!(ServiceStatus::from_report(&service, findings), expected, "{ready:?} {complete}");
         }
         (service.rollback.ready, service.rollback.contracted) = (Some(false), service.rollback.to.clone());
-        service.rollback.contracted.get_or_insert_with(|| prodpin_core::model::Digest::of(b"contracting").into());
-        assert_eq!(ServiceStatus::of(&service, &[]), ServiceStatus::NotReady, "the database has moved on");
+        service.rollback.contracted.get_or_insert_with(|| prodpin_core::model::Digest::sha256(b"contracting").into());
+        assert_eq!(ServiceStatus::from_report(&service, &[]), ServiceStatus::NotReady, "the database has moved on");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::spool::{Extent, Spool};
 use prodpin_core::model::{RepositoryName, SourceName};
 
 /// Where a repository's row lies.
-struct Place {
+struct RowLocation {
     source: SourceName,
     name: RepositoryName,
     extent: Extent,
@@ -19,7 +19,7 @@ struct Place {
 /// Takes rows in any order.
 pub(super) struct RowsWriter {
     spool: Spool,
-    index: Vec<Place>,
+    index: Vec<RowLocation>,
 }
 
 impl RowsWriter {
@@ -29,7 +29,7 @@ impl RowsWriter {
 
     pub(super) fn push(&mut self, source: &SourceName, name: &RepositoryName, row: &impl Serialize) -> io::Result<()> {
         let extent = self.spool.append(&serde_json::to_vec(row)?)?;
-        self.index.push(Place { source: source.clone(), name: name.clone(), extent });
+        self.index.push(RowLocation { source: source.clone(), name: name.clone(), extent });
         Ok(())
     }
 
@@ -42,7 +42,7 @@ impl RowsWriter {
 /// Rows by source and name.
 pub(super) struct Rows {
     spool: Mutex<Spool>,
-    index: Vec<Place>,
+    index: Vec<RowLocation>,
 }
 
 impl Rows {

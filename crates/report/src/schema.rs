@@ -10,22 +10,22 @@ use prodpin_core::outcome::report::Document;
 /// The schema of what `--format json` writes.
 #[must_use]
 pub fn schema() -> Schema {
-    of::<Document>("prodpin report", "What prodpin writes with --format json.")
+    schema_for::<Document>("prodpin report", "What prodpin writes with --format json.")
 }
 
 /// The schema of what `prodpin forecast --format json` writes.
 #[must_use]
 pub fn forecast_schema() -> Schema {
-    of::<ForecastDocument>("prodpin forecast", "What prodpin forecast writes with --format json.")
+    schema_for::<ForecastDocument>("prodpin forecast", "What prodpin forecast writes with --format json.")
 }
 
 /// The schema of what `prodpin ready --format json` writes.
 #[must_use]
 pub fn ready_schema() -> Schema {
-    of::<ReadyDocument>("prodpin ready", "What prodpin ready writes with --format json.")
+    schema_for::<ReadyDocument>("prodpin ready", "What prodpin ready writes with --format json.")
 }
 
-fn of<T: JsonSchema>(title: &str, description: &str) -> Schema {
+fn schema_for<T: JsonSchema>(title: &str, description: &str) -> Schema {
     // Of what is written, not of what could be read: a field that is always there is required.
     let mut schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>();
     schema.insert("title".to_owned(), title.into());

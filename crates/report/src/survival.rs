@@ -6,7 +6,7 @@ use super::phrase::Phrase;
 use prodpin_core::model::{Answer, Loss, SourceName};
 use prodpin_core::outcome::report::RepositoryReport;
 
-/// So many sources are told one by one.
+/// So many sources are reported one by one.
 const SHOWN: usize = 10;
 
 /// Source by source. There are as many as the policy names.
@@ -49,13 +49,13 @@ impl BySource {
     }
 
     /// A line for each source, the weakest first.
-    pub(super) fn told(&self) -> Vec<Phrase> {
+    pub(super) fn reported(&self) -> Vec<Phrase> {
         let mut sources: Vec<(&SourceName, &Targets)> = self.0.iter().collect();
         sources.sort_by_key(|(_, targets)| targets.weakest());
         sources
             .into_iter()
             .take(SHOWN)
-            .map(|(source, targets)| Phrase::name(source.as_str()).say(": ").then(targets.told()))
+            .map(|(source, targets)| Phrase::name(source.as_str()).say(": ").then(targets.reported()))
             .collect()
     }
 
@@ -71,7 +71,7 @@ impl Targets {
         self.losses.iter().position(|tally| tally.no + tally.unknown > 0).unwrap_or(Loss::ALL.len())
     }
 
-    fn told(&self) -> Phrase {
+    fn reported(&self) -> Phrase {
         let weakest = self.weakest();
         let all = Phrase::default().counted(self.total, "target", "targets");
         let survived = Phrase::joined(Loss::ALL[..weakest].iter().map(|loss| Phrase::said(loss.words())), ", ");
@@ -104,7 +104,7 @@ mod tests {
         let key = RepositoryKey { source: source.parse().unwrap(), name: "api".parse().unwrap() };
         let mut report = RepositoryReport::unread(key, 5, Gap::new(Scope::Repository, Cause::TimedOut, ""));
         report.targets.extend(survives.into_iter().map(|survives| TargetReport {
-            artifact: Digest::of(b"x").into(),
+            artifact: Digest::sha256(b"x").into(),
             rank: None,
             references: vec![],
             reasons: vec![],
@@ -130,9 +130,9 @@ mod tests {
         sources.add(&row("shop", [Some(by_digest()), Some(by_digest())]));
         sources.add(&row("web", [Some(by_digest()), Some(unpinned()), None]));
         sources.add(&row("before", [None]));
-        let told: Vec<String> = sources.told().iter().map(Phrase::terminal).collect();
+        let reported: Vec<String> = sources.reported().iter().map(Phrase::terminal).collect();
         assert_eq!(
-            told,
+            reported,
             [
                 "web: the weakest link is tag cleanup, not survived by 1 of 2 targets: it has no pin",
                 "shop: the weakest link is deletion by digest, not known to be survived by 2 of 2 targets: it cannot be \
@@ -143,6 +143,6 @@ mod tests {
         );
         assert_eq!(sources.more(), 0);
         (0..20).for_each(|number| sources.add(&row(&format!("s{number}"), [Some(all())])));
-        assert_eq!((sources.told().len(), sources.more()), (SHOWN, 13));
+        assert_eq!((sources.reported().len(), sources.more()), (SHOWN, 13));
     }
 }

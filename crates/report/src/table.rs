@@ -18,7 +18,7 @@ use prodpin_core::outcome::status::ServiceStatus;
 pub(super) use services::{look, word};
 
 pub(super) fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let overview = Overview::of(report)?;
+    let overview = Overview::from_report(report)?;
     let mut page = Page::new(out, style);
     in_doubt(&mut page, report)?;
     header(&mut page, report)?;
@@ -71,8 +71,8 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
         page.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(warning)])?;
     }
     if let Some(scope) = words::scope(&report.run.scope) {
-        let told = format!("Only a part of the policy was looked at: {}.", escape::terminal(&scope));
-        page.paragraph(0, 2, &[span(Paint::Bad, "! PARTIAL"), plain("\u{a0} "), plain(told)])?;
+        let reported = format!("Only a part of the policy was looked at: {}.", escape::terminal(&scope));
+        page.paragraph(0, 2, &[span(Paint::Bad, "! PARTIAL"), plain("\u{a0} "), plain(reported)])?;
     }
     if let Some(nothing) = words::nothing_protected(report) {
         page.paragraph(0, 2, &[span(Paint::Bad, "! NOTHING PROTECTED"), plain("\u{a0} "), plain(nothing.terminal())])?;
@@ -115,9 +115,9 @@ fn verdict(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Res
 }
 
 pub(super) fn finding_counts(counts: FindingCounts) -> Phrase {
-    let some = Severity::ALL.into_iter().rev().filter(|severity| counts.of(*severity) > 0);
+    let some = Severity::ALL.into_iter().rev().filter(|severity| counts.with_severity(*severity) > 0);
     let listed = Phrase::joined(
-        some.map(|severity| Phrase::default().number(counts.of(severity)).say(" ").say(severity.as_str())),
+        some.map(|severity| Phrase::default().number(counts.with_severity(severity)).say(" ").say(severity.as_str())),
         ", ",
     );
     if listed.is_empty() { Phrase::said("no findings") } else { Phrase::said("findings: ").then(listed) }
@@ -129,7 +129,7 @@ fn unread(page: &mut Page<'_>, overview: &Overview) -> io::Result<()> {
         return Ok(());
     }
     heading(page, "NOT READ", Phrase::default().counted(unread.total, "gap", "gaps"))?;
-    for what in unread.told() {
+    for what in unread.reported() {
         page.paragraph(0, 2, &[span(Paint::Doubtful, "? "), plain(what.terminal())])?;
     }
     more(page, 2, unread.more(), "more; all of them: --format csv")
@@ -150,12 +150,12 @@ fn more(page: &mut Page<'_>, indent: usize, count: u64, what: &'static str) -> i
 
 /// What the targets of each source do not survive, the most ordinary of it: one line a source.
 fn weakest_links(page: &mut Page<'_>, overview: &Overview) -> io::Result<()> {
-    let told = overview.survival.told();
-    if told.is_empty() {
+    let reported = overview.survival.reported();
+    if reported.is_empty() {
         return Ok(());
     }
     heading(page, "WEAKEST LINK", Phrase::said("what rollback targets do not survive, source by source"))?;
-    for line in told {
+    for line in reported {
         page.paragraph(0, 2, &[plain(line.terminal())])?;
     }
     more(page, 0, overview.survival.more(), "more sources; each target: --format csv")
@@ -232,7 +232,7 @@ fn remedy(page: &mut Page<'_>, text: &str) -> io::Result<()> {
 
 fn closing(page: &mut Page<'_>, report: &Report, overview: &Overview) -> io::Result<()> {
     page.blank()?;
-    if let Some(text) = overview.pins.told(report.run.mode) {
+    if let Some(text) = overview.pins.reported(report.run.mode) {
         page.paragraph(0, 2, &[plain(text.terminal())])?;
     }
     let waived = overview.waived();

@@ -30,7 +30,7 @@ pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// `true`, `false`, `unknown`: what could not be told is never left empty.
+/// `true`, `false`, `unknown`: what is not known is never left empty.
 pub(super) fn certainty(fact: Option<bool>) -> &'static str {
     match fact {
         Some(true) => "true",
@@ -137,11 +137,11 @@ pub(super) fn nothing_protected(report: &Report) -> Option<Phrase> {
     if counts.targets > 0 || counts.repositories == 0 {
         return None;
     }
-    let told = Phrase::said("No release in ").counted(counts.repositories, "repository", "repositories");
+    let reported = Phrase::said("No release in ").counted(counts.repositories, "repository", "repositories");
     if !report.run.complete {
-        return Some(told.say(" could be made out as a rollback target: nothing is known to be protected."));
+        return Some(reported.say(" could be made out as a rollback target: nothing is known to be protected."));
     }
-    Some(told.say(match report.run.mode {
+    Some(reported.say(match report.run.mode {
         Mode::Enforce => " is a rollback target: this run protects nothing.",
         Mode::Audit | Mode::EnforceDryRun => " is a rollback target: `enforce` would protect nothing.",
     }))
@@ -154,7 +154,7 @@ pub(super) fn ready_apart(protected: u64) -> Phrase {
         .say(" protected; whether the database allows a rollback, and so which are ready: `prodpin ready`.")
 }
 
-/// Why a repository cannot be rolled back, or why that could not be told.
+/// Why a repository cannot be rolled back, or why that is not known.
 pub(super) fn trouble(repository: &RepositoryReport) -> Option<Phrase> {
     let other = |target: &&TargetReport| Some(&target.artifact) != repository.rollback.current.as_ref();
     // Programs before did not record it.
@@ -239,7 +239,7 @@ fn is_told_with_its_pin(obstacle: &Obstacle) -> bool {
 }
 
 /// An obstacle on a target's own line. What is the same for each of a service's targets, and what a finding tells at
-/// length, is not told again with every one of them.
+/// length, is not reported again with every one of them.
 fn in_brief(obstacle: &Obstacle) -> Phrase {
     match obstacle {
         Obstacle::NoPins { .. } => Phrase::said("cannot be pinned here"),

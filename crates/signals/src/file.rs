@@ -14,8 +14,8 @@ use prodpin_core::model::{Cause, Evidence, Reference, Tenure};
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// A disk that has not answered by then is one whose server is gone.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
-/// How many bad references are told one by one; the rest are counted.
-const MAX_TOLD: usize = 20;
+/// How many bad references are reported one by one; the rest are counted.
+const MOST_SHOWN: usize = 20;
 
 /// A JSON array of references in a file.
 #[derive(Debug, Clone)]
@@ -54,17 +54,17 @@ impl ProductionSignal for FileSignal {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, (Cause, String)> {
-    let told = |error: io::Error| match error.kind() {
+    let reported = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => (Cause::NotFound, "there is no such file; write it before the run".to_owned()),
         io::ErrorKind::PermissionDenied => (Cause::Denied, "this user may not read it".to_owned()),
         _ => (Cause::Unreachable, error.to_string()),
     };
     // Asked before opening: opening a named pipe would wait for a writer.
-    if !std::fs::metadata(path).map_err(told)?.is_file() {
+    if !std::fs::metadata(path).map_err(reported)?.is_file() {
         return Err((Cause::Malformed, "it is not a regular file".to_owned()));
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(told)?;
+    std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(reported)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err((Cause::Malformed, "it is larger than 16 MiB".to_owned()));
     }
@@ -87,7 +87,7 @@ fn interpret(via: Arc<str>, text: Result<Vec<u8>, (Cause, String)>) -> Signalled
             }
         },
     };
-    let mut untold = 0_usize;
+    let mut unreported = 0_usize;
     for (index, entry) in entries.iter().enumerate() {
         let problem = match entry {
             serde_json::Value::String(text) => match text.parse::<Reference>() {
@@ -99,14 +99,14 @@ fn interpret(via: Arc<str>, text: Result<Vec<u8>, (Cause, String)>) -> Signalled
             },
             _ => "it is not a string".to_owned(),
         };
-        if said.gaps.len() < MAX_TOLD {
+        if said.gaps.len() < MOST_SHOWN {
             said.gap(Cause::Malformed, format_args!("entry {}: {problem}", index + 1));
         } else {
-            untold += 1;
+            unreported += 1;
         }
     }
-    if untold > 0 {
-        said.gap(Cause::Malformed, format_args!("{untold} more entries are no references"));
+    if unreported > 0 {
+        said.gap(Cause::Malformed, format_args!("{unreported} more entries are no references"));
     }
     said.settle();
     said
@@ -114,7 +114,7 @@ fn interpret(via: Arc<str>, text: Result<Vec<u8>, (Cause, String)>) -> Signalled
 
 /// A workload in this file runs as whoever wrote it says, and a tag in it may have moved since (E137).
 fn running(reference: Reference) -> Use {
-    Use::of(Named::Reference(reference), Evidence::StablePointer, Tenure::Now { since: None })
+    Use::new(Named::Reference(reference), Evidence::StablePointer, Tenure::Now { since: None })
 }
 
 #[cfg(test)]
@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn a_thousand_bad_entries_are_told_in_few_words_i20() {
         let said = said(&format!("[{}]", vec!["1"; 1000].join(",")));
-        assert_eq!(said.gaps.len(), MAX_TOLD + 1);
-        assert!(said.gaps[MAX_TOLD].detail.contains("980 more"));
+        assert_eq!(said.gaps.len(), MOST_SHOWN + 1);
+        assert!(said.gaps[MOST_SHOWN].detail.contains("980 more"));
     }
 
     #[tokio::test]

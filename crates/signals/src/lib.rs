@@ -148,7 +148,7 @@ pub struct Use {
 impl Use {
     /// Something that is named, by nobody in particular.
     #[must_use]
-    pub fn of(named: Named, evidence: Evidence, tenure: Tenure) -> Self {
+    pub fn new(named: Named, evidence: Evidence, tenure: Tenure) -> Self {
         Self {
             named,
             node: None,

@@ -95,7 +95,7 @@ pub(crate) fn not_found(seen: &Inspection, known: &Attachments) -> Vec<(Digest, 
 
 /// Whether a pin of these bytes is listed.
 pub(crate) fn is_kept(tags: &[ObservedTag], digest: &Digest) -> bool {
-    let pin = prodpin_core::model::Pin::of(digest).to_string();
+    let pin = prodpin_core::model::Pin::for_digest(digest).to_string();
     let at = tags.binary_search_by(|tag| tag.name.as_str().cmp(&pin));
     at.is_ok_and(|at| tags[at].target.artifact().and_then(ArtifactId::digest) == Some(digest))
 }

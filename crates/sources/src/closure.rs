@@ -264,7 +264,7 @@ pub(super) struct Identities {
 }
 
 impl Identities {
-    pub(super) fn of(root: &Digest) -> Self {
+    pub(super) fn new(root: &Digest) -> Self {
         Self { found: BTreeSet::from([root.clone()]), next: vec![root.clone()], levels: 2 }
     }
 

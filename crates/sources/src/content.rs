@@ -23,7 +23,7 @@ pub enum Lost {
     NotFound,
     /// What it serves is something else.
     Wrong(String),
-    /// Could not be told.
+    /// Not known.
     Unknown(Fault),
 }
 

@@ -22,8 +22,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use prodpin_core::model::{
-    ArtifactId, Cause, Cleanup, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance, Reference,
-    RepositoryName, Resolution, RunningReference, Scope, Setting, SettingFacts, Snapshot, SourceName, Tag, Unclaimed,
+    ArtifactId, Cause, Cleanup, DeployedReference, Digest, Effect, Gap, Inspection, LifecycleChange, Provenance,
+    Reference, RepositoryName, Resolution, Scope, Setting, SettingFacts, Snapshot, SourceName, Tag, Unclaimed,
 };
 pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::SourceConfig;
@@ -65,7 +65,7 @@ pub trait Inventory: Send + Sync {
     /// Every tag of a repository with what it points at.
     async fn observe(&self, repository: &RepositoryName) -> Snapshot;
 
-    /// The same within a reservation of memory. A repository that grows out of it is told by a gap about the whole list,
+    /// The same within a reservation of memory. A repository that grows out of it is reported by a gap about the whole list,
     /// and is not read on. By default everything is read.
     async fn observe_within(&self, repository: &RepositoryName, _memory: &Reservation) -> Snapshot {
         self.observe(repository).await
@@ -148,7 +148,7 @@ pub trait Inventory: Send + Sync {
     }
 
     /// Where in this source a reference points, if it points into this source at all.
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)>;
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)>;
 
     /// Every digest by which a node may report that it runs this artifact: its own, and for an index those of its
     /// platforms' manifests, and the configurations of them all (E125). By default its own alone: what a node reports
@@ -242,24 +242,24 @@ pub struct OpenOptions {
     pub deadline: Option<std::time::Instant>,
 }
 
-/// Opens a source of any kind. Registries that are opened with the same surroundings share a limit where they share a
+/// Opens a source of any kind. Registries that are opened with the same environment share a limit where they share a
 /// host. The error is for a person, without the source's name.
 pub async fn open(
     name: &SourceName,
     config: &SourceConfig,
     options: &OpenOptions,
-    surroundings: &oci::Surroundings,
+    environment: &oci::HttpEnvironment,
 ) -> Result<Source, String> {
     match config {
         SourceConfig::Oci(config) => {
-            oci::open_in(name, config, options, surroundings).map_err(|error| error.to_string())
+            oci::open_in(name, config, options, environment).map_err(|error| error.to_string())
         }
         SourceConfig::Ecr(config) => {
-            ecr::open(name, config, options, surroundings).await.map_err(|error| error.to_string())
+            ecr::open(name, config, options, environment).await.map_err(|error| error.to_string())
         }
         SourceConfig::S3(config) => s3::open(name, config, options).await.map_err(|error| error.to_string()),
         SourceConfig::Helm(config) => {
-            helm::open_in(name, config, options, surroundings).await.map_err(|error| error.to_string())
+            helm::open_in(name, config, options, environment).await.map_err(|error| error.to_string())
         }
     }
 }

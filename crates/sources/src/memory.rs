@@ -267,7 +267,7 @@ impl Protector for Memory {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure> {
         let mut state = self.lock();
         state.calls.push(Call::Pin { repository: repository.clone(), artifact: artifact.clone() });
-        let accepted = state.faults.of(repository).write(repository, Some(artifact))?;
+        let accepted = state.faults.for_repository(repository).write(repository, Some(artifact))?;
         let fail = |cause, detail: String| Err(PinFailure { cause, detail });
         let ArtifactId::Manifest(digest) = artifact else {
             return fail(Cause::Unsupported, format!("{artifact} is no manifest: a registry pins digests only"));
@@ -287,7 +287,7 @@ impl Protector for Memory {
         if let Some(part) = lacking.first() {
             return fail(Cause::NotFound, format!("{repository}@{digest} lacks {part}; push the same bytes again"));
         }
-        let tag = tag_name(&Pin::of(digest).to_string());
+        let tag = tag_name(&Pin::for_digest(digest).to_string());
         match stored.tags.get(&tag) {
             Some(taken) if taken.digest != *digest => {
                 fail(Cause::Refused, format!("{repository}:{tag} names {}; a pin is never moved", taken.digest))
@@ -295,7 +295,7 @@ impl Protector for Memory {
             Some(_) => Ok(()),
             None if accepted => {
                 stored.tags.insert(tag, Tagged { digest: digest.clone(), pushed: now });
-                state.faults.of(repository).answer(repository, artifact)
+                state.faults.for_repository(repository).answer(repository, artifact)
             }
             None => Ok(()),
         }
@@ -308,7 +308,7 @@ impl Protector for Memory {
     ) -> Result<Box<str>, Unclaimed> {
         let mut state = self.lock();
         state.calls.push(Call::Lifecycle { repository: repository.clone() });
-        let fault = state.faults.of(repository).write(repository, None);
+        let fault = state.faults.for_repository(repository).write(repository, None);
         let terms = state.repositories.get_mut(repository).and_then(|stored| stored.ecr.as_mut());
         let live = terms.as_ref().map_or(Setting::Unset, |terms| terms.lifecycle.clone());
         if let Err(failure) = fault {

@@ -98,7 +98,7 @@ mod tests {
         for (versions, expected, left) in [(0, 0, 0), (32, 32, 0), (64, 64, 0), (65, 49, 16), (1000, 64, 936)] {
             let all: Vec<(Timestamp, ArtifactId)> = (0..versions)
                 .map(|n: i64| {
-                    let artifact = ArtifactId::Manifest(Digest::of(&n.to_be_bytes()));
+                    let artifact = ArtifactId::Manifest(Digest::sha256(&n.to_be_bytes()));
                     (Timestamp::from_second(n).unwrap(), artifact)
                 })
                 .collect();

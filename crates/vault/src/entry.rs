@@ -71,7 +71,7 @@ impl Entry {
     /// The same target with the same tags has one name: what is known is not written again (I13).
     fn path(&self) -> Path {
         let tags: Vec<&str> = self.tags.iter().map(Tag::as_str).collect();
-        let tags = Digest::of(tags.join("\n").as_bytes()).hex();
+        let tags = Digest::sha256(tags.join("\n").as_bytes()).hex();
         entries_path(&self.key()).join(format!("{}-{}.json", self.digest.hex(), &tags[..16]))
     }
 
@@ -221,7 +221,7 @@ mod tests {
             schema: 1,
             source: "shop".parse().unwrap(),
             repository: "shop/api".parse().unwrap(),
-            digest: Digest::of(bytes),
+            digest: Digest::sha256(bytes),
             media_type: "m".to_owned(),
             size: 3,
             tags: vec![tag.parse().unwrap()],
@@ -241,6 +241,6 @@ mod tests {
         let (moved, grew) = merged(Some(first), &[entry("v2", b"3")]);
         assert!(grew);
         assert_eq!(moved["manifests"].as_array().unwrap().len(), 2);
-        assert_eq!(moved["manifests"][1]["digest"], Digest::of(b"3").to_string());
+        assert_eq!(moved["manifests"][1]["digest"], Digest::sha256(b"3").to_string());
     }
 }

@@ -36,7 +36,7 @@ pub struct Restoring<'r> {
 
 /// What becomes of a tag, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagTold {
+pub struct TagOutcome {
     /// The tag.
     pub tag: Tag,
     /// What becomes of it.
@@ -53,7 +53,7 @@ pub struct Restored {
     /// Manifests that it lacks, in the order in which they go.
     pub manifests: Vec<VaultPart>,
     /// Tags that the target had.
-    pub tags: Vec<TagTold>,
+    pub tags: Vec<TagOutcome>,
     /// Blobs that the registry had elsewhere and took from there.
     pub mounted: usize,
 }
@@ -88,7 +88,7 @@ impl Restoring<'_> {
         }
         for tag in tags {
             let step = self.step(target, tag).await;
-            found.tags.push(TagTold { tag: tag.clone(), step, failed: None });
+            found.tags.push(TagOutcome { tag: tag.clone(), step, failed: None });
         }
         Ok(found)
     }
@@ -121,17 +121,17 @@ impl Restoring<'_> {
 
     async fn send_tags(&self, closure: &Closure, target: &Digest, missing: &mut Restored) -> Result<(), String> {
         let Some(root) = closure.parts.last() else { return Ok(()) };
-        for told in &mut missing.tags {
+        for reported in &mut missing.tags {
             // Asked right before: somebody may have pushed it meanwhile, and it is theirs then (I8).
-            told.step = self.step(target, &told.tag).await;
-            if told.step != TagStep::Put {
+            reported.step = self.step(target, &reported.tag).await;
+            if reported.step != TagStep::Put {
                 continue;
             }
             let bytes = document(closure, target)?;
-            let put = self.restorer.put_tag(self.repository, &told.tag, target, &root.media_type, bytes).await;
-            told.failed = match put {
+            let put = self.restorer.put_tag(self.repository, &reported.tag, target, &root.media_type, bytes).await;
+            reported.failed = match put {
                 Err(fault) => Some(fault.detail),
-                Ok(()) => match self.step(target, &told.tag).await {
+                Ok(()) => match self.step(target, &reported.tag).await {
                     TagStep::Held => None,
                     _ => Some("it does not name the target although the registry took it".to_owned()),
                 },
@@ -142,14 +142,14 @@ impl Restoring<'_> {
 
     /// Whether the registry had it elsewhere.
     async fn send_blob(&self, part: &VaultPart) -> Result<bool, String> {
-        let told = |fault: Fault| format!("blob {}: {}", part.digest, fault.detail);
+        let reported = |fault: Fault| format!("blob {}: {}", part.digest, fault.detail);
         let broken = |error: VaultError| error.to_string();
-        let mut to = match self.restorer.begin(self.repository, &part.digest, true).await.map_err(told)? {
+        let mut to = match self.restorer.begin(self.repository, &part.digest, true).await.map_err(reported)? {
             // A registry may take from memory what is gone from its disk: only the byte proves it.
             Upload::Mounted => match self.restorer.has_blob_now(self.repository, &part.digest, part.size).await {
                 Ok(true) => return Ok(true),
                 Ok(false) | Err(_) => {
-                    match self.restorer.begin(self.repository, &part.digest, false).await.map_err(told)? {
+                    match self.restorer.begin(self.repository, &part.digest, false).await.map_err(reported)? {
                         Upload::Mounted => return Ok(true),
                         Upload::At(to) => to,
                     }
@@ -173,10 +173,10 @@ impl Restoring<'_> {
                         part.digest
                     ));
                 }
-                self.restorer.end(self.repository, to, &part.digest, bytes).await.map_err(told)?;
+                self.restorer.end(self.repository, to, &part.digest, bytes).await.map_err(reported)?;
                 return Ok(false);
             }
-            to = self.restorer.send(self.repository, to, from, bytes).await.map_err(told)?;
+            to = self.restorer.send(self.repository, to, from, bytes).await.map_err(reported)?;
             from = until;
         }
     }

@@ -24,7 +24,7 @@ pub(super) struct Subject {
 }
 
 impl Asked {
-    /// Reads either form. What is neither is told in the words of the first.
+    /// Reads either form. What is neither is reported in the words of the first.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         match text.parse::<Reference>() {
             Ok(reference) => Ok(Self { text: text.to_owned(), reference: Some(reference) }),

@@ -66,9 +66,9 @@ impl<W: Write + Send> Columnar<W> {
 
     pub(super) fn push(&mut self, row: &Row<'_>) -> Result<()> {
         let number = |number: u64| i64::try_from(number).map_err(|error| ParquetError::General(error.to_string()));
-        let numbers = [number(row.entry)?, number(row.sequence)?, row.told.at.as_microsecond()];
+        let numbers = [number(row.entry)?, number(row.sequence)?, row.reported.at.as_microsecond()];
         let texts: [Option<&str>; TEXTS] = [
-            Some(row.told.run.as_str()),
+            Some(row.reported.run.as_str()),
             row.repository.map(|key| key.source.as_str()),
             row.repository.map(|key| key.name.as_str()),
             Some(&row.event),

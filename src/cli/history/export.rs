@@ -52,8 +52,8 @@ fn cells(row: &Row<'_>) -> [String; COLUMNS.len()] {
     [
         row.entry.to_string(),
         row.sequence.to_string(),
-        row.told.at.to_string(),
-        row.told.run.to_string(),
+        row.reported.at.to_string(),
+        row.reported.run.to_string(),
         cell(row.repository.map(|key| key.source.as_str())),
         cell(row.repository.map(|key| key.name.as_str())),
         row.event.clone(),

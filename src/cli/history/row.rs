@@ -9,7 +9,7 @@ pub(super) struct Row<'e> {
     pub(super) entry: u64,
     /// The commit that holds it.
     pub(super) sequence: u64,
-    pub(super) told: &'e Entry,
+    pub(super) reported: &'e Entry,
     pub(super) repository: Option<&'e RepositoryKey>,
     pub(super) event: String,
     pub(super) tag: Option<&'e Tag>,
@@ -38,19 +38,19 @@ pub(super) const COLUMNS: [&str; 12] = [
 ];
 
 impl<'e> Row<'e> {
-    pub(super) fn new(sequence: u64, entry: u64, told: &'e Entry) -> Self {
-        let json = serde_json::to_value(told).unwrap_or_default();
-        let (from, to) = ends(&told.event);
+    pub(super) fn new(sequence: u64, entry: u64, reported: &'e Entry) -> Self {
+        let json = serde_json::to_value(reported).unwrap_or_default();
+        let (from, to) = ends(&reported.event);
         Self {
             entry,
             sequence,
-            told,
-            repository: told.repository.as_ref(),
+            reported,
+            repository: reported.repository.as_ref(),
             event: json["event"]["type"].as_str().unwrap_or_default().to_owned(),
-            tag: told.event.tag(),
+            tag: reported.event.tag(),
             from: from.map(ToString::to_string),
             to: to.map(ToString::to_string),
-            via: via(&told.event),
+            via: via(&reported.event),
             json: json.to_string(),
         }
     }
@@ -88,8 +88,8 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::RepositorySettings { .. }
         | Event::LifecycleClaimed { .. }
         | Event::AlertSent { .. }
-        | Event::AlertOwed { .. }
-        | Event::Retold { .. }
+        | Event::AlertQueued { .. }
+        | Event::ReportedAgain { .. }
         | Event::Source(_)
         | Event::Run(_) => (None, None),
     }

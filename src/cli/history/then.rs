@@ -48,14 +48,14 @@ fn then<'e>(
 }
 
 /// One tag's answer.
-struct Answer<'e> {
+struct TagAnswer<'e> {
     record: &'e Record,
     tag: &'e Tag,
     known: Then<'e>,
     said: Option<&'e (u64, Entry)>,
 }
 
-fn answers(records: &[Record], at: Timestamp) -> impl Iterator<Item = Answer<'_>> {
+fn answers(records: &[Record], at: Timestamp) -> impl Iterator<Item = TagAnswer<'_>> {
     records.iter().flat_map(move |record| {
         let mut of_tags: BTreeMap<&Tag, Vec<&(u64, Entry)>> = BTreeMap::new();
         for entry in &record.entries {
@@ -65,12 +65,12 @@ fn answers(records: &[Record], at: Timestamp) -> impl Iterator<Item = Answer<'_>
         }
         of_tags.into_iter().map(move |(tag, entries)| {
             let (known, said) = then(entries, at);
-            Answer { record, tag, known, said }
+            TagAnswer { record, tag, known, said }
         })
     })
 }
 
-impl Answer<'_> {
+impl TagAnswer<'_> {
     fn status(&self) -> (&'static str, Option<&ArtifactId>) {
         match self.known {
             Then::Unknown => ("unknown", None),
@@ -81,14 +81,14 @@ impl Answer<'_> {
     }
 
     fn sentence(&self) -> String {
-        let told = match self.status() {
+        let reported = match self.status() {
             ("present", Some(artifact)) => format!("pointed at {artifact}"),
             ("absent", Some(artifact)) => format!("had last been seen at {artifact}, and was not found once since"),
             ("deleted", _) => "was deleted".to_owned(),
             _ => "had not been seen yet".to_owned(),
         };
         let since = self.said.map(|(number, entry)| format!(" (since {}, commit {number})", shown(entry.at)));
-        format!("{}:{} {told}{}", self.record.key, self.tag, since.unwrap_or_default())
+        format!("{}:{} {reported}{}", self.record.key, self.tag, since.unwrap_or_default())
     }
 
     fn json(&self, at: Timestamp, until: Option<Timestamp>) -> Value {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_last_word_up_to_a_time_decides_and_one_absence_is_no_deletion_i4() {
-        let (one, two) = (ArtifactId::from(Digest::of(b"1")), ArtifactId::from(Digest::of(b"2")));
+        let (one, two) = (ArtifactId::from(Digest::sha256(b"1")), ArtifactId::from(Digest::sha256(b"2")));
         let tag: Tag = "v1".parse().unwrap();
         let events = [
             (10, Event::TagSeen { tag: tag.clone(), artifact: one.clone(), created: None }),

@@ -27,8 +27,8 @@ pub(super) struct Record {
 pub(super) fn tell(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", terminal(&record.key.to_string()))?;
     for (sequence, entry) in &record.entries {
-        let (at, told) = (shown(entry.at), terminal(&sentence(&entry.event)));
-        writeln!(out, "  {at}  commit {sequence:<6} {told}, seen by run {}", entry.run)?;
+        let (at, reported) = (shown(entry.at), terminal(&sentence(&entry.event)));
+        writeln!(out, "  {at}  commit {sequence:<6} {reported}, seen by run {}", entry.run)?;
     }
     for line in record.now() {
         writeln!(out, "  now: {}", terminal(&line))?;
@@ -128,9 +128,11 @@ fn sentence(event: &Event) -> String {
             "protection settings differ from before".to_owned()
         }
         Event::LifecycleClaimed { .. } => "a rule that claims pins put in front of the lifecycle policy".to_owned(),
-        Event::AlertSent { alert, told, .. } => format!("alert {alert} told {} findings", told.len()),
-        Event::AlertOwed { alert, owed, .. } => format!("alert {alert} owes {} findings", owed.len()),
-        Event::Retold { until } => format!("what no run may have reported up to commit {until} is reported"),
+        Event::AlertSent { alert, reported, .. } => format!("alert {alert} told {} findings", reported.len()),
+        Event::AlertQueued { alert, findings, .. } => {
+            format!("alert {alert} has {} undelivered findings", findings.len())
+        }
+        Event::ReportedAgain { until } => format!("what no run may have reported up to commit {until} is reported"),
         Event::Source(_) => "the source was looked at".to_owned(),
         Event::Run(_) => "the run ended".to_owned(),
     }

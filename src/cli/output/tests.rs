@@ -19,17 +19,17 @@ fn a_report_takes_the_place_of_neither_policy_nor_ledger_f80() {
     let (policy, ledger) = (directory.path().join("prodpin.yaml"), directory.path().join("ledger"));
     std::fs::write(&policy, "version: 1").unwrap();
     std::fs::create_dir_all(ledger.join("report")).unwrap();
-    let told = |path: &str| {
+    let reported = |path: &str| {
         let around =
             Around { policy: Some(policy.clone()), ledger: LedgerLocation::Directory(ledger.clone()), ..around() };
         let target = format!("json={}", directory.path().join(path).display()).parse().unwrap();
         Outputs::open(None, &[target], around).map(|_| ()).map_err(|error| error.to_string())
     };
-    assert!(told("prodpin.yaml").unwrap_err().contains("this is the policy"));
-    assert!(told("./prodpin.yaml").unwrap_err().contains("this is the policy"));
-    assert!(told("ledger/x.json").unwrap_err().contains("lies in the ledger"));
-    assert!(told("ledger/report/x.json").unwrap_err().contains("lies in the ledger"));
-    assert_eq!(told("fine.json"), Ok(()));
+    assert!(reported("prodpin.yaml").unwrap_err().contains("this is the policy"));
+    assert!(reported("./prodpin.yaml").unwrap_err().contains("this is the policy"));
+    assert!(reported("ledger/x.json").unwrap_err().contains("lies in the ledger"));
+    assert!(reported("ledger/report/x.json").unwrap_err().contains("lies in the ledger"));
+    assert_eq!(reported("fine.json"), Ok(()));
 }
 
 #[test]
@@ -67,9 +67,9 @@ fn a_report_that_cannot_be_written_keeps_no_other_from_being_written() {
         Format::Json => Err(io::ErrorKind::StorageFull.into()),
         _ => file.write_all(b"all of it"),
     });
-    let told: Vec<String> = failures.iter().map(|failure| format!("{failure:#}")).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("full.json") && told[1].contains("taken.md"), "{told:?}");
+    let reported: Vec<String> = failures.iter().map(|failure| format!("{failure:#}")).collect();
+    assert_eq!(reported.len(), 2, "{reported:?}");
+    assert!(reported[0].contains("full.json") && reported[1].contains("taken.md"), "{reported:?}");
     assert_eq!(std::fs::read(&fine).unwrap(), b"all of it");
     assert!(!full.exists(), "there whole or not at all");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left beside them");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::listing;
-use crate::place::{Estate, Place};
+use crate::place::{Estate, WorkDirectory};
 
 /// Every way of looking that goes by the ledger.
 pub(super) const JUDGING: [&[&str]; 5] =
@@ -11,7 +11,7 @@ pub(super) const JUDGING: [&[&str]; 5] =
 
 /// Nothing judges by this ledger, nothing is written, and each says what is remembered and what is there.
 #[track_caller]
-pub(super) fn is_refused(place: &Place, words: &str) {
+pub(super) fn is_refused(place: &WorkDirectory, words: &str) {
     let before = listing(&place.ledger());
     for command in JUDGING {
         let ran = place.run(command).ends(1).tells("ledger-history-missing");
@@ -23,7 +23,7 @@ pub(super) fn is_refused(place: &Place, words: &str) {
 
 /// Whatever shows it says so before anything else, with --quiet, too, in a field of the JSON, and by the exit status.
 #[track_caller]
-pub(super) fn is_shown_as_what_is_left(place: &Place, estate: &Estate, words: &str) {
+pub(super) fn is_shown_as_what_is_left(place: &WorkDirectory, estate: &Estate, words: &str) {
     let reference = estate.reference();
     let pages: [&[&str]; 7] = [
         &["report"],
@@ -63,7 +63,7 @@ pub(super) fn is_shown_as_what_is_left(place: &Place, estate: &Estate, words: &s
 
 /// Whatever stands at the place of the ledger, the report that a failed run leaves is found by the code.
 #[track_caller]
-pub(super) fn failed_report_is_found_by_its_code(place: &Place) {
+pub(super) fn failed_report_is_found_by_its_code(place: &WorkDirectory) {
     let file = place.path("failed.json");
     place.run(&["audit", "--report", "json=failed.json"]).ends(1);
     let report: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();

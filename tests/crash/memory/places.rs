@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::left::{JUDGING, is_shown_as_what_is_left};
 use super::{grown, head, listing};
-use crate::place::{Estate, Place, copy, files};
+use crate::place::{Estate, WorkDirectory, copy, files};
 
 #[test]
 fn a_memory_that_cannot_be_read_is_not_taken_for_none_and_not_written_over_i24() {
@@ -47,7 +47,7 @@ fn a_memory_that_cannot_be_read_is_not_taken_for_none_and_not_written_over_i24()
 #[test]
 fn a_location_that_is_mistyped_is_no_beginning_i24() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.policy("ledger: led");
     place.run(&["audit"]).ends(0);
     for (wrong, there) in [("ldg", "there is no such directory"), ("empty", "it is empty")] {
@@ -79,7 +79,7 @@ fn a_location_that_is_mistyped_is_no_beginning_i24() {
 #[test]
 fn who_only_reads_asks_the_anchor_and_writes_nothing_there_i24_f99() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.policy("anchor: anchor");
     place.run(&["audit"]).ends(0);
     copy(&place.ledger(), &place.path("older"));
@@ -142,7 +142,7 @@ fn a_copy_of_the_ledger_elsewhere_and_other_ledgers_are_what_they_are_i24() {
 #[test]
 fn a_volume_with_ledger_and_key_that_is_gone_is_missed_beside_the_policy_i24_f98() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     std::fs::create_dir(place.path("volume")).unwrap();
     place.policy("ledger: volume/ledger");
     place.run(&["audit"]).ends(0);

@@ -1,7 +1,7 @@
 //! Files among the commits that are no commits.
 
 use super::{grown, head};
-use crate::place::{Estate, Place, files};
+use crate::place::{Estate, WorkDirectory, files};
 
 #[test]
 fn checkpoints_that_were_never_finished_are_told_once_with_their_count_f101() {
@@ -61,7 +61,7 @@ fn strays_among_the_checkpoints_are_named_and_block_nothing_f101() {
 #[test]
 fn strays_in_the_anchor_are_no_commits_that_were_lost_f101() {
     let estate = Estate::start();
-    let place = Place::new(&estate);
+    let place = WorkDirectory::new(&estate);
     place.policy("anchor: anchor");
     place.run(&["audit"]).ends(0);
     let folder = place.path("anchor/checkpoint");

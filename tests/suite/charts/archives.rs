@@ -2,9 +2,9 @@
 
 use prodpin::model::{Cause, Closure, Digest, Obstacle, PinState, Presence, Scope};
 use prodpin::sources::Source;
-use prodpin::sources::oci::Environment;
+use prodpin::sources::oci::Variables;
 
-use super::shop::{artifact, names, open, open_at, shop, stocked, told, wrong_bytes};
+use super::shop::{artifact, names, open, open_at, reported, shop, stocked, wrong_bytes};
 use crate::support::chart::{Answer, Shop, archive, file, gzip, index};
 use crate::support::each;
 
@@ -15,7 +15,7 @@ async fn a_chart_is_read_hashed_and_said_to_be_unpinnable_i7() {
     assert_eq!(names(&source).await, (vec!["shop".to_owned()], vec![]));
     let snapshot = source.inventory.observe(&shop()).await;
     assert_eq!(snapshot.gaps, []);
-    assert_eq!(told(&snapshot), [("1.2.3".to_owned(), true), ("1.2.4+build.7".to_owned(), true)]);
+    assert_eq!(reported(&snapshot), [("1.2.3".to_owned(), true), ("1.2.4+build.7".to_owned(), true)]);
     let seen = source.inventory.inspect(&shop(), &artifact("1.2.4+build.7")).await;
     assert_eq!((seen.presence, &seen.closure), (Presence::Present, &Closure::Complete), "{seen:?}");
     assert_eq!(seen.pin, PinState::Unsupported { marked: false });
@@ -56,11 +56,11 @@ async fn an_archive_of_another_chart_or_a_bomb_is_not_restorable_f83() {
     let mut entries = Vec::new();
     for ((version, bytes), url) in contents.iter().zip(&urls) {
         server.put(&format!("/{url}"), "application/gzip", bytes.clone());
-        entries.push(("shop", *version, Some(Digest::of(bytes)), url.as_str()));
+        entries.push(("shop", *version, Some(Digest::sha256(bytes)), url.as_str()));
     }
     server.put("/index.yaml", "text/yaml", index(&entries));
     let source = open(&server, &[]).await;
-    let look = async |at: usize| source.inventory.inspect(&shop(), &Digest::of(&contents[at].1).into()).await;
+    let look = async |at: usize| source.inventory.inspect(&shop(), &Digest::sha256(&contents[at].1).into()).await;
     assert!(wrong_bytes(&look(0).await)[0].contains("1.0.9"));
     assert!(wrong_bytes(&look(1).await)[0].contains("no chart"));
     let seen = look(2).await;
@@ -76,9 +76,9 @@ async fn credentials_go_home_and_nowhere_else_f7_f15_i18() {
     let bytes: Vec<Vec<u8>> = (0..3).map(|number| archive("shop", &format!("1.0.{number}"), "")).collect();
     let at_cdn = format!("http://localhost:{}/shop.tgz", cdn.port);
     let entries = [
-        ("shop", "1.0.0", Some(Digest::of(&bytes[0])), "shop-1.0.0.tgz"),
-        ("shop", "1.0.1", Some(Digest::of(&bytes[1])), at_cdn.as_str()),
-        ("shop", "1.0.2", Some(Digest::of(&bytes[2])), "moved.tgz"),
+        ("shop", "1.0.0", Some(Digest::sha256(&bytes[0])), "shop-1.0.0.tgz"),
+        ("shop", "1.0.1", Some(Digest::sha256(&bytes[1])), at_cdn.as_str()),
+        ("shop", "1.0.2", Some(Digest::sha256(&bytes[2])), "moved.tgz"),
     ];
     home.put("/index.yaml", "text/yaml", index(&entries));
     home.put("/shop-1.0.0.tgz", "application/gzip", bytes[0].clone());
@@ -90,7 +90,7 @@ async fn credentials_go_home_and_nowhere_else_f7_f15_i18() {
     let foreign = format!("foreign_hosts: [\"localhost:{}\"]", cdn.port);
     let trusted = format!("credentials_for: [\"localhost:{}\"]", cdn.port);
     let look =
-        async |source: &Source, at: usize| source.inventory.inspect(&shop(), &Digest::of(&bytes[at]).into()).await;
+        async |source: &Source, at: usize| source.inventory.inspect(&shop(), &Digest::sha256(&bytes[at]).into()).await;
 
     let source = open(&home, &login).await;
     assert_eq!(look(&source, 0).await.presence, Presence::Present);
@@ -111,7 +111,8 @@ async fn credentials_go_home_and_nowhere_else_f7_f15_i18() {
 
     let denied = open(&home, &[]).await.inventory.observe(&shop()).await;
     assert_eq!((denied.gaps[0].cause, denied.tags.len()), (Cause::Denied, 0), "F30");
-    let environment = Environment::of([("PRODPIN_CHARTS_USERNAME", "prodpin"), ("PRODPIN_CHARTS_PASSWORD", "hunter2")]);
+    let environment =
+        Variables::from_pairs([("PRODPIN_CHARTS_USERNAME", "prodpin"), ("PRODPIN_CHARTS_PASSWORD", "hunter2")]);
     let known = open_at(&home.url(), &[], environment).await.inventory.observe(&shop()).await;
     assert_eq!(known.gaps, []);
 }
@@ -122,12 +123,12 @@ async fn a_foreign_host_s_not_found_is_no_loss_before_it_has_given_anything_i4()
     let bytes: Vec<Vec<u8>> = (0..2).map(|number| archive("shop", &format!("1.0.{number}"), "")).collect();
     let urls: Vec<String> = (0..2).map(|number| format!("http://localhost:{}/{number}.tgz", cdn.port)).collect();
     let entries = [
-        ("shop", "1.0.0", Some(Digest::of(&bytes[0])), urls[0].as_str()),
-        ("shop", "1.0.1", Some(Digest::of(&bytes[1])), urls[1].as_str()),
+        ("shop", "1.0.0", Some(Digest::sha256(&bytes[0])), urls[0].as_str()),
+        ("shop", "1.0.1", Some(Digest::sha256(&bytes[1])), urls[1].as_str()),
     ];
     home.put("/index.yaml", "text/yaml", index(&entries));
     let source = open(&home, &[&format!("foreign_hosts: [\"localhost:{}\"]", cdn.port)]).await;
-    let look = async |at: usize| source.inventory.inspect(&shop(), &Digest::of(&bytes[at]).into()).await;
+    let look = async |at: usize| source.inventory.inspect(&shop(), &Digest::sha256(&bytes[at]).into()).await;
     assert_eq!(look(0).await.presence, Presence::Unknown);
     cdn.put("/1.tgz", "application/gzip", bytes[1].clone());
     assert_eq!(look(1).await.presence, Presence::Present);
@@ -139,15 +140,15 @@ async fn the_way_to_an_archive_leads_to_no_metadata_service_f8_f9_f10() {
     let server = Shop::start().await;
     let bytes = archive("shop", "1.0.0", "");
     for location in ["http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/", "file:///etc/passwd"] {
-        server.put("/index.yaml", "text/yaml", index(&[("shop", "1.0.0", Some(Digest::of(&bytes)), "a.tgz")]));
+        server.put("/index.yaml", "text/yaml", index(&[("shop", "1.0.0", Some(Digest::sha256(&bytes)), "a.tgz")]));
         let headers = vec![("location", location.to_owned())];
         server.answer("/a.tgz", Answer { status: 302, headers, body: Vec::new() });
-        let seen = open(&server, &[]).await.inventory.inspect(&shop(), &Digest::of(&bytes).into()).await;
+        let seen = open(&server, &[]).await.inventory.inspect(&shop(), &Digest::sha256(&bytes).into()).await;
         assert_eq!((seen.presence, seen.gaps[0].cause), (Presence::Unknown, Cause::Refused), "{location}: {seen:?}");
     }
     for url in ["javascript:alert(1)", "http://169.254.169.254/x.tgz", "ftp://127.0.0.1/x.tgz"] {
-        server.put("/index.yaml", "text/yaml", index(&[("shop", "1.0.0", Some(Digest::of(&bytes)), url)]));
-        let seen = open(&server, &[]).await.inventory.inspect(&shop(), &Digest::of(&bytes).into()).await;
+        server.put("/index.yaml", "text/yaml", index(&[("shop", "1.0.0", Some(Digest::sha256(&bytes)), url)]));
+        let seen = open(&server, &[]).await.inventory.inspect(&shop(), &Digest::sha256(&bytes).into()).await;
         assert_eq!(seen.gaps[0].cause, Cause::Refused, "{url}");
     }
     let headers = vec![("location", "http://169.254.169.254/index.yaml".to_owned())];
@@ -167,10 +168,10 @@ async fn without_a_digest_the_archive_itself_is_hashed_f139() {
     );
     let source = open(&server, &[]).await;
     let snapshot = source.inventory.observe(&shop()).await;
-    assert_eq!(told(&snapshot), [("1.0.0".to_owned(), true), ("1.0.1".to_owned(), false)]);
+    assert_eq!(reported(&snapshot), [("1.0.0".to_owned(), true), ("1.0.1".to_owned(), false)]);
     assert_eq!(snapshot.gaps[0].scope, Scope::Tag("1.0.1".parse().unwrap()));
-    let seen = source.inventory.inspect(&shop(), &Digest::of(&bytes).into()).await;
+    let seen = source.inventory.inspect(&shop(), &Digest::sha256(&bytes).into()).await;
     assert_eq!(seen.presence, Presence::Present, "{seen:?}");
-    let unclear = source.inventory.inspect(&shop(), &Digest::of(b"other").into()).await;
+    let unclear = source.inventory.inspect(&shop(), &Digest::sha256(b"other").into()).await;
     assert_eq!(unclear.presence, Presence::Unknown, "it may be the one that cannot be hashed");
 }

@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use prodpin::model::{Cause, Closure, Digest, Presence, Resolution, Scope};
-use prodpin::sources::oci::Environment;
+use prodpin::sources::oci::Variables;
 
-use super::shop::{artifact, names, open, open_at, shop, stock, stocked, told, wrong_bytes};
+use super::shop::{artifact, names, open, open_at, reported, shop, stock, stocked, wrong_bytes};
 use crate::support::chart::{Answer, Shop, archive, index};
 use crate::support::each;
 
 #[tokio::test]
 async fn another_entry_with_the_same_digest_loses_no_chart_i4() {
     let server = stocked(&["1.2.3"]).await;
-    let digest = Digest::of(&archive("shop", "1.2.3", "1.2.3"));
+    let digest = Digest::sha256(&archive("shop", "1.2.3", "1.2.3"));
     let entries = [
         ("shop", "0.0.1", Some(digest.clone()), "charts/gone.tgz"),
         ("shop", "1.2.3", Some(digest), "charts/shop-1.2.3.tgz"),
@@ -47,8 +47,8 @@ async fn the_index_is_fetched_once_and_after_that_only_if_it_changed() {
 async fn entries_that_helm_drops_are_told_and_are_not_gone_i4_f140() {
     let server = Shop::start().await;
     let bytes = archive("shop", "1.0.0", "");
-    let hex = Digest::of(&bytes).hex();
-    let other = Digest::of(b"other").hex();
+    let hex = Digest::sha256(&bytes).hex();
+    let other = Digest::sha256(b"other").hex();
     server.put(
         "/index.yaml",
         "application/octet-stream",
@@ -67,7 +67,7 @@ async fn entries_that_helm_drops_are_told_and_are_not_gone_i4_f140() {
     let source = open(&server, &[]).await;
     let snapshot = source.inventory.observe(&shop()).await;
     assert_eq!(
-        told(&snapshot),
+        reported(&snapshot),
         [
             ("1.0.0".to_owned(), true),
             ("1.0.1".to_owned(), false),
@@ -109,7 +109,7 @@ async fn a_flood_of_bad_entries_is_counted_not_told_one_by_one_i20() {
 #[tokio::test]
 async fn a_chart_named_like_a_path_is_never_one_f81() {
     let server = stocked(&["1.2.3"]).await;
-    let digest = Some(Digest::of(b"x"));
+    let digest = Some(Digest::sha256(b"x"));
     let entries = [
         ("..", "1.0.0", digest.clone(), "a.tgz"),
         ("../../etc", "1.0.0", digest.clone(), "a.tgz"),
@@ -175,9 +175,9 @@ async fn an_endless_index_is_cut_off_f26() {
 async fn chartmuseum_is_asked_past_its_index_f141() {
     let server = Shop::start().await;
     let bytes = archive("shop", "1.0.0", "");
-    server.put("/team/index.yaml", "text/yaml", index(&[("shop", "1.0.0", Some(Digest::of(&bytes)), "a.tgz")]));
+    server.put("/team/index.yaml", "text/yaml", index(&[("shop", "1.0.0", Some(Digest::sha256(&bytes)), "a.tgz")]));
     let description =
-        format!("{{\"name\":\"shop\",\"version\":\"1.0.1\",\"digest\":\"{}\"}}", Digest::of(&bytes).hex());
+        format!("{{\"name\":\"shop\",\"version\":\"1.0.1\",\"digest\":\"{}\"}}", Digest::sha256(&bytes).hex());
     server.put("/api/team/charts/shop/1.0.1", "application/json", description);
     let gone = Answer {
         status: 404,
@@ -187,11 +187,11 @@ async fn chartmuseum_is_asked_past_its_index_f141() {
     server.answer("/api/team/charts/shop/1.0.2", gone);
     let url = format!("{}/team", server.url());
     let ask = async |lines: &[&str], version: &str| {
-        let source = open_at(&url, lines, Environment::default()).await;
+        let source = open_at(&url, lines, Variables::default()).await;
         source.inventory.look_up(&shop(), &version.parse().unwrap()).await
     };
     for lines in [&[][..], &["chartmuseum: true"]] {
-        assert_eq!(ask(lines, "1.0.1").await, (Resolution::Artifact(Digest::of(&bytes).into()), None));
+        assert_eq!(ask(lines, "1.0.1").await, (Resolution::Artifact(Digest::sha256(&bytes).into()), None));
         assert_eq!(ask(lines, "1.0.2").await, (Resolution::NotFound, None));
     }
     // A page in place of an answer: no ChartMuseum, unless the policy says that it is one.

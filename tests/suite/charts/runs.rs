@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use prodpin::model::{ArtifactId, Digest, Mode, SourceName};
-use prodpin::outcome::forecast::{Fate, RulesFound};
+use prodpin::outcome::forecast::{RulesFound, TargetOutlook};
 use prodpin::policy::{LedgerLocation, Policy};
 use prodpin::run::{ForecastOptions, Progress, RunOptions, Stop, forecast_on, run_on};
 use prodpin::sources::Source;
@@ -58,9 +58,9 @@ async fn republished_and_vanished_versions_are_told_as_what_they_are_f140() {
     server.put(&format!("/{path}"), "application/gzip", again.clone());
     let (a, b) = (archive("shop", "1.2.3+a", "1.2.3+a"), archive("shop", "1.2.3+b", "1.2.3+b"));
     let all = [
-        ("shop", "1.2.3+a", Some(Digest::of(&a)), "charts/shop-1.2.3+a.tgz"),
-        ("shop", "1.2.3+b", Some(Digest::of(&b)), "charts/shop-1.2.3+b.tgz"),
-        ("shop", "1.3.0", Some(Digest::of(&again)), path),
+        ("shop", "1.2.3+a", Some(Digest::sha256(&a)), "charts/shop-1.2.3+a.tgz"),
+        ("shop", "1.2.3+b", Some(Digest::sha256(&b)), "charts/shop-1.2.3+b.tgz"),
+        ("shop", "1.3.0", Some(Digest::sha256(&again)), path),
     ];
     server.put("/index.yaml", "text/yaml", index(&all));
     let second = audit(&policy, open(&server, &[]).await).await;
@@ -88,21 +88,27 @@ async fn what_the_index_says_of_an_archive_makes_no_release_missing_i25() {
     policy.ledger = LedgerLocation::Directory(directory.path().join("ledger"));
     audit(&policy, open(&server, &[]).await).await;
     let same = archive("shop", "1.3.0", "1.3.0");
-    let wrong = Digest::of(b"what the index was told");
+    let wrong = Digest::sha256(b"what the index was told");
     let entries = [
-        ("shop", "1.2.0", Some(Digest::of(&archive("shop", "1.2.0", "1.2.0"))), "charts/shop-1.2.0.tgz"),
+        ("shop", "1.2.0", Some(Digest::sha256(&archive("shop", "1.2.0", "1.2.0"))), "charts/shop-1.2.0.tgz"),
         ("shop", "1.3.0", Some(wrong), "charts/shop-1.3.0.tgz"),
     ];
     server.put("/index.yaml", "text/yaml", index(&entries));
     for _ in 0..2 {
-        let told = audit(&policy, open(&server, &[]).await).await;
-        assert!(!told.iter().any(|(code, _)| code.contains("target-missing")), "it is served as ever: {told:?}");
-        assert!(code(&told, "critical chart-digest-mismatch").contains("do not agree"), "{told:?}");
+        let reported = audit(&policy, open(&server, &[]).await).await;
+        assert!(
+            !reported.iter().any(|(code, _)| code.contains("target-missing")),
+            "it is served as ever: {reported:?}"
+        );
+        assert!(code(&reported, "critical chart-digest-mismatch").contains("do not agree"), "{reported:?}");
     }
     // Where the bytes are gone as well, it is missing.
     server.put("/charts/shop-1.3.0.tgz", "application/gzip", archive("shop", "1.3.0", "other bytes"));
-    let told = audit(&policy, open(&server, &[]).await).await;
-    assert!(code(&told, "critical target-missing").contains(&ArtifactId::from(Digest::of(&same)).short()), "{told:?}");
+    let reported = audit(&policy, open(&server, &[]).await).await;
+    assert!(
+        code(&reported, "critical target-missing").contains(&ArtifactId::from(Digest::sha256(&same)).short()),
+        "{reported:?}"
+    );
 }
 
 #[tokio::test]
@@ -118,7 +124,7 @@ async fn a_look_ahead_promises_nothing_where_no_rules_can_be_read_a54() {
     let [row] = rows.as_slice() else { panic!("one chart: {rows:?}") };
     assert_eq!(row.rules, RulesFound::NoneReadable);
     let [target] = row.targets.as_slice() else { panic!("one version: {row:?}") };
-    assert_eq!((&target.fate, &target.remedy, target.threats.len()), (&Some(Fate::Unknown), &None, 0));
+    assert_eq!((&target.outlook, &target.remedy, target.threats.len()), (&Some(TargetOutlook::Unknown), &None, 0));
     assert_eq!(target.target.protected, Some(false), "I7: nothing is pinned here");
 }
 

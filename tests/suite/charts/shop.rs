@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use prodpin::model::{ArtifactId, Cause, Digest, Inspection, Obstacle, RepositoryName, Resolution, Snapshot};
 use prodpin::policy::{Policy, SourceConfig};
-use prodpin::sources::oci::{Environment, Surroundings, Timing};
+use prodpin::sources::oci::{HttpEnvironment, Timing, Variables};
 use prodpin::sources::{OpenOptions, Source, helm};
 
 use crate::support::chart::{Shop, archive, index};
@@ -21,17 +21,17 @@ pub(super) fn policy(source: &str) -> Policy {
 
 /// Opens a chart repository under a policy with these further lines.
 pub(super) async fn open(server: &Shop, lines: &[&str]) -> Source {
-    open_at(&server.url(), lines, Environment::default()).await
+    open_at(&server.url(), lines, Variables::default()).await
 }
 
-pub(super) async fn open_at(url: &str, lines: &[&str], environment: Environment) -> Source {
+pub(super) async fn open_at(url: &str, lines: &[&str], variables: Variables) -> Source {
     let lines: String = lines.iter().map(|line| format!("    {line}\n")).collect();
     let policy = policy(&format!("    helm: {url}\n{lines}"));
     let Some(SourceConfig::Helm(config)) = policy.sources.values().next() else { panic!("a chart repository") };
     let timing = Timing { tries: 2, backoff: Duration::from_millis(1), ..Timing::default() };
-    let surroundings = Surroundings { environment, timing, ..Surroundings::default() };
+    let environment = HttpEnvironment { variables, timing, ..HttpEnvironment::default() };
     let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 8, deadline: None };
-    helm::open_in(&"charts".parse().unwrap(), config, &options, &surroundings).await.unwrap()
+    helm::open_in(&"charts".parse().unwrap(), config, &options, &environment).await.unwrap()
 }
 
 /// A server with one chart in these versions.
@@ -46,14 +46,14 @@ pub(super) fn stock(server: &Shop, versions: &[&str]) {
     let urls: Vec<String> = versions.iter().map(|version| format!("charts/shop-{version}.tgz")).collect();
     for (version, url) in versions.iter().zip(&urls) {
         let bytes = archive("shop", version, version);
-        entries.push(("shop", *version, Some(Digest::of(&bytes)), url.as_str()));
+        entries.push(("shop", *version, Some(Digest::sha256(&bytes)), url.as_str()));
         server.put(&format!("/{url}"), "application/gzip", bytes);
     }
     server.put("/index.yaml", "text/yaml", index(&entries));
 }
 
 pub(super) fn artifact(version: &str) -> ArtifactId {
-    Digest::of(&archive("shop", version, version)).into()
+    Digest::sha256(&archive("shop", version, version)).into()
 }
 
 pub(super) async fn names(source: &Source) -> (Vec<String>, Vec<Cause>) {
@@ -68,7 +68,7 @@ pub(super) async fn names(source: &Source) -> (Vec<String>, Vec<Cause>) {
     (names, causes)
 }
 
-pub(super) fn told(snapshot: &Snapshot) -> Vec<(String, bool)> {
+pub(super) fn reported(snapshot: &Snapshot) -> Vec<(String, bool)> {
     let known = |resolution: &Resolution| matches!(resolution, Resolution::Artifact(_));
     let mut tags: Vec<_> = snapshot.tags.iter().map(|tag| (tag.name.to_string(), known(&tag.target))).collect();
     tags.sort();
@@ -76,9 +76,9 @@ pub(super) fn told(snapshot: &Snapshot) -> Vec<(String, bool)> {
 }
 
 pub(super) fn wrong_bytes(seen: &Inspection) -> Vec<&str> {
-    let told = seen.obstacles.iter().map(|obstacle| match obstacle {
+    let reported = seen.obstacles.iter().map(|obstacle| match obstacle {
         Obstacle::WrongBytes { detail } => Some(detail.as_str()),
         _ => None,
     });
-    told.flatten().collect()
+    reported.flatten().collect()
 }

@@ -3,11 +3,11 @@
 use prodpin::model::{ArtifactId, Code, Digest, Event, Severity};
 use prodpin::sources::Source;
 use prodpin::sources::memory::image;
-use prodpin::sources::oci::{Surroundings, open_in};
+use prodpin::sources::oci::{HttpEnvironment, open_in};
 use serde_json::{Value, json};
 
 use super::{asked, estate, of, pin_tag};
-use crate::estate::{Estate, REPOSITORY, Told};
+use crate::estate::{Estate, REPOSITORY, RunResult};
 use crate::support::push::Pusher;
 use crate::support::registry::{Options, Registry};
 
@@ -25,10 +25,10 @@ async fn a_signature_by_tag_is_pinned_and_missed_when_it_is_gone_c91_i4() {
         let estate = estate(&[("v1.0.0", image("one")), ("v1.1.0", image("two"))]);
         let release = image("one").id();
         let signature = estate.memory.push(REPOSITORY, &attaching(&release, kind), image("signed"));
-        let told = estate.enforce().await;
+        let reported = estate.enforce().await;
         assert!(asked(&estate).contains(&signature), "{kind}: {:?}", asked(&estate));
-        assert_eq!(told.targets().len(), 2, "what is attached is no release");
-        assert!(of(&told, Code::SignatureMissing).is_empty());
+        assert_eq!(reported.targets().len(), 2, "what is attached is no release");
+        assert!(of(&reported, Code::SignatureMissing).is_empty());
         let events = estate.events().await;
         assert!(events.iter().any(|event| matches!(event, Event::Attached { .. })));
         estate.enforce().await;
@@ -37,22 +37,24 @@ async fn a_signature_by_tag_is_pinned_and_missed_when_it_is_gone_c91_i4() {
         // The tag goes, and the pin keeps the bytes.
         estate.memory.delete_tag(REPOSITORY, &attaching(&release, kind));
         for _ in 0..2 {
-            let told = estate.enforce().await;
-            let [found] = of(&told, Code::SignatureMissing)[..] else { panic!("{kind}: {}", estate.story(&told)) };
+            let reported = estate.enforce().await;
+            let [found] = of(&reported, Code::SignatureMissing)[..] else {
+                panic!("{kind}: {}", estate.story(&reported))
+            };
             assert_eq!(found.severity, Severity::High, "it is the way back");
             assert!(found.message.contains(&format!("{kind} is gone")), "{}", found.message);
             assert!(found.remedy.contains(&signature.to_string()), "{}", found.remedy);
-            assert!(told.targets().iter().all(|target| target.protected == Some(true)), "its release is whole");
+            assert!(reported.targets().iter().all(|target| target.protected == Some(true)), "its release is whole");
         }
         // Everything of it goes.
         estate.memory.delete_manifest(REPOSITORY, &signature);
-        let told = estate.enforce().await;
-        let [found] = of(&told, Code::SignatureMissing)[..] else { panic!("{}", estate.story(&told)) };
+        let reported = estate.enforce().await;
+        let [found] = of(&reported, Code::SignatureMissing)[..] else { panic!("{}", estate.story(&reported)) };
         assert!(!found.remedy.contains("its pin keeps"), "{}", found.remedy);
         // It is signed again.
         estate.memory.push(REPOSITORY, &attaching(&release, kind), image("signed"));
-        let told = estate.enforce().await;
-        assert!(of(&told, Code::SignatureMissing).is_empty(), "{}", estate.story(&told));
+        let reported = estate.enforce().await;
+        assert!(of(&reported, Code::SignatureMissing).is_empty(), "{}", estate.story(&reported));
     }
 }
 
@@ -63,8 +65,8 @@ async fn a_signature_that_the_list_leaves_out_is_not_gone_i4() {
     estate.memory.push(REPOSITORY, &tag, image("signed"));
     estate.enforce().await;
     estate.memory.hide_tag(REPOSITORY, &tag);
-    let told = estate.enforce().await;
-    assert!(of(&told, Code::SignatureMissing).is_empty(), "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    assert!(of(&reported, Code::SignatureMissing).is_empty(), "{}", estate.story(&reported));
 }
 
 /// A registry over HTTP with two releases, and whoever signs in it.
@@ -104,10 +106,10 @@ impl Shop {
             concurrency: 4,
             deadline: None,
         };
-        open_in(&"shop".parse().unwrap(), &config, &options, &Surroundings::default()).unwrap()
+        open_in(&"shop".parse().unwrap(), &config, &options, &HttpEnvironment::default()).unwrap()
     }
 
-    async fn enforce(&self) -> Told {
+    async fn enforce(&self) -> RunResult {
         self.estate.run_on(prodpin::model::Mode::Enforce, self.source()).await
     }
 
@@ -115,7 +117,7 @@ impl Shop {
     async fn attach(&self, release: &ArtifactId, seed: &str, listed: bool) -> Digest {
         let document = self.manifest(seed, Some(release)).await;
         let bytes = document.to_string().into_bytes();
-        let digest = Digest::of(&bytes);
+        let digest = Digest::sha256(&bytes);
         let size = bytes.len();
         self.pusher.put_manifest(REPOSITORY, &digest.to_string(), MANIFEST, bytes).await;
         if !self.api {
@@ -135,17 +137,17 @@ impl Shop {
 
     /// A manifest with a layer for each signature.
     async fn signed(&self, seeds: &[&str], subject: Option<&ArtifactId>) -> Value {
-        self.pusher.upload(REPOSITORY, &Digest::of(b"{}"), b"{}".to_vec()).await;
+        self.pusher.upload(REPOSITORY, &Digest::sha256(b"{}"), b"{}".to_vec()).await;
         let mut layers = Vec::new();
         for seed in seeds {
-            self.pusher.upload(REPOSITORY, &Digest::of(seed.as_bytes()), seed.as_bytes().to_vec()).await;
+            self.pusher.upload(REPOSITORY, &Digest::sha256(seed.as_bytes()), seed.as_bytes().to_vec()).await;
             let layer = json!({
                 "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
-                "digest": Digest::of(seed.as_bytes()).to_string(), "size": seed.len(),
+                "digest": Digest::sha256(seed.as_bytes()).to_string(), "size": seed.len(),
             });
             layers.push(layer);
         }
-        let config = json!({ "mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::of(b"{}").to_string(), "size": 2 });
+        let config = json!({ "mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::sha256(b"{}").to_string(), "size": 2 });
         let mut document = json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": SIGNATURE, "config": config, "layers": layers,
         });
@@ -162,11 +164,11 @@ async fn a_signature_by_subject_is_pinned_and_missed_by_interface_and_by_tag_c91
         let shop = Shop::start(api).await;
         let release: ArtifactId = image("one").id();
         let signature = shop.attach(&release, "signature", true).await;
-        let told = shop.enforce().await;
+        let reported = shop.enforce().await;
         let pin = pin_tag(&signature.clone().into());
-        assert!(shop.pusher.manifest(REPOSITORY, &pin).await.is_some(), "api {api}: {}", shop.estate.story(&told));
-        assert!(told.complete, "api {api}: {}", shop.estate.story(&told));
-        assert_eq!(told.targets().len(), 2);
+        assert!(shop.pusher.manifest(REPOSITORY, &pin).await.is_some(), "api {api}: {}", shop.estate.story(&reported));
+        assert!(reported.complete, "api {api}: {}", shop.estate.story(&reported));
+        assert_eq!(reported.targets().len(), 2);
         let events = shop.estate.events().await;
         let puts = |shop: &Shop| shop.registry.requests().iter().filter(|request| request.method == "PUT").count();
         let before = puts(&shop);
@@ -179,14 +181,14 @@ async fn a_signature_by_subject_is_pinned_and_missed_by_interface_and_by_tag_c91
             shop.pusher.put_manifest(REPOSITORY, &attaching(&release, ""), INDEX, list.into_bytes()).await;
         }
         for _ in 0..2 {
-            let told = shop.enforce().await;
-            let [found] = of(&told, Code::SignatureMissing)[..] else { panic!("{}", shop.estate.story(&told)) };
+            let reported = shop.enforce().await;
+            let [found] = of(&reported, Code::SignatureMissing)[..] else { panic!("{}", shop.estate.story(&reported)) };
             assert!(found.message.contains(SIGNATURE), "{}", found.message);
         }
         // Another one takes its place.
         shop.attach(&release, "another signature", true).await;
-        let told = shop.enforce().await;
-        assert!(of(&told, Code::SignatureMissing).is_empty(), "{}", shop.estate.story(&told));
+        let reported = shop.enforce().await;
+        assert!(of(&reported, Code::SignatureMissing).is_empty(), "{}", shop.estate.story(&reported));
     }
 }
 
@@ -203,18 +205,18 @@ async fn a_signature_tag_may_grow_and_may_not_lose_what_it_had_c91() {
     shop.enforce().await;
     sign(&["a", "b"]).await;
     for _ in 0..2 {
-        let told = shop.enforce().await;
-        assert!(of(&told, Code::SignatureMissing).is_empty(), "{}", shop.estate.story(&told));
+        let reported = shop.enforce().await;
+        assert!(of(&reported, Code::SignatureMissing).is_empty(), "{}", shop.estate.story(&reported));
     }
     sign(&["b"]).await;
     for _ in 0..2 {
-        let told = shop.enforce().await;
-        let [found] = of(&told, Code::SignatureMissing)[..] else { panic!("{}", shop.estate.story(&told)) };
+        let reported = shop.enforce().await;
+        let [found] = of(&reported, Code::SignatureMissing)[..] else { panic!("{}", shop.estate.story(&reported)) };
         assert!(found.message.contains("does not have what was there"), "{}", found.message);
     }
     sign(&["a", "b", "c"]).await;
-    let told = shop.enforce().await;
-    assert!(of(&told, Code::SignatureMissing).is_empty(), "{}", shop.estate.story(&told));
+    let reported = shop.enforce().await;
+    assert!(of(&reported, Code::SignatureMissing).is_empty(), "{}", shop.estate.story(&reported));
 }
 
 #[tokio::test]
@@ -224,9 +226,9 @@ async fn more_referrers_than_are_pinned_are_told_i20() {
     for n in 0..7 {
         shop.attach(&release, &format!("signature {n}"), true).await;
     }
-    let told = shop.enforce().await;
-    let [found] = of(&told, Code::PinChildrenUnprotected)[..] else { panic!("{}", shop.estate.story(&told)) };
+    let reported = shop.enforce().await;
+    let [found] = of(&reported, Code::PinChildrenUnprotected)[..] else { panic!("{}", shop.estate.story(&reported)) };
     assert_eq!(found.severity, Severity::Low);
     assert!(found.message.starts_with("3 more are attached"), "{}", found.message);
-    assert!(told.targets().iter().all(|target| target.protected == Some(true)));
+    assert!(reported.targets().iter().all(|target| target.protected == Some(true)));
 }

@@ -10,7 +10,7 @@ use prodpin::sources::OpenOptions;
 use prodpin::sources::memory::{image, index};
 use serde_json::Value;
 
-use super::{always, api, first, reading, told};
+use super::{always, api, first, reading, reported};
 use crate::support::each;
 use crate::support::ecr::{ACCOUNT, Answer, EcrServer, TRUSTED};
 
@@ -37,7 +37,7 @@ async fn a_throttling_storm_is_sat_out_a7_f38() {
     let source = server.open_with(&server.config(&["shop/*"]), &options, TRUSTED).await;
     let look = tokio::time::timeout(AT_LAST, source.inventory.observe(&api())).await;
     let snapshot = look.expect("the storm has no end, and the deadline is over");
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Throttled)], "{:?}", snapshot.gaps);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Throttled)], "{:?}", snapshot.gaps);
     assert!(server.count("DescribeImages") > 0, "nothing was asked");
     assert!(server.count("DescribeImages") < 10, "{} calls into a storm", server.count("DescribeImages"));
 }
@@ -80,7 +80,7 @@ async fn expired_credentials_are_renewed_once_f39() {
     server.push("shop/api", "v1", &image("one"));
     server.lie(always("DescribeImages", Answer::error("ExpiredTokenException", "expired")));
     let snapshot = reading(&server).await.observe(&api()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
     assert!(snapshot.gaps[0].detail.contains("renew them"), "{}", snapshot.gaps[0].detail);
     assert!(server.count("DescribeImages") <= 2);
 }

@@ -11,7 +11,7 @@ use prodpin::sources::Source;
 use prodpin::sources::memory::{image, index};
 use serde_json::json;
 
-use super::{always, api, first, images, reading, told};
+use super::{always, api, first, images, reading, reported};
 use crate::support::each;
 use crate::support::ecr::{ACCOUNT, Answer, EcrServer, REGION, StoredRepository, TRUSTED};
 
@@ -23,7 +23,7 @@ fn ecr(snapshot: &Snapshot) -> &EcrRepository {
 async fn listed(source: &Source) -> (Vec<String>, Vec<(Scope, Cause)>) {
     let found: Vec<_> = source.inventory.repositories().collect().await;
     let names = found.iter().flatten().map(ToString::to_string).collect();
-    (names, told(&found.into_iter().filter_map(Result::err).collect::<Vec<_>>()))
+    (names, reported(&found.into_iter().filter_map(Result::err).collect::<Vec<_>>()))
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn policies_that_are_not_set_are_told_from_those_that_cannot_be_read() {
     server.lie(always("GetRepositoryPolicy", Answer::ok(json!({ "policyText": "" }))));
     let snapshot = reading(&server).await.observe(&api()).await;
     assert_eq!((&ecr(&snapshot).lifecycle, &ecr(&snapshot).access), (&Setting::Unknown, &Setting::Unknown));
-    assert_eq!(told(&snapshot.gaps), [(Scope::Setting, Cause::Denied), (Scope::Setting, Cause::Malformed)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Setting, Cause::Denied), (Scope::Setting, Cause::Malformed)]);
     assert!(snapshot.gaps[0].detail.contains("grant ecr:GetLifecyclePolicy"), "{}", snapshot.gaps[0].detail);
     assert_eq!(snapshot.tags.len(), 1, "what could be read is there");
 }
@@ -82,7 +82,7 @@ async fn a_mutability_that_is_not_known_is_unknown_f53() {
     server.holdings().repositories.get_mut("shop/api").unwrap().mode = "IMMUTABLE_ON_TUESDAYS".to_owned();
     let snapshot = reading(&server).await.observe(&api()).await;
     assert_eq!(ecr(&snapshot).mutability, None);
-    assert_eq!(told(&snapshot.gaps), [(Scope::Setting, Cause::Unsupported)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Setting, Cause::Unsupported)]);
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn names_without_globs_need_no_right_to_list_a1() {
     assert!(server.count("DescribeRepositories") < 20, "{}", server.count("DescribeRepositories"));
     let gone: RepositoryName = "shop/r077".parse().unwrap();
     let snapshot = source.inventory.observe(&gone).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::NotFound)], "told once");
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::NotFound)], "told once");
     assert!(!snapshot.listing_is_complete());
 
     let listing = server.open_as(TRUSTED, &["shop/*"], false).await;
@@ -146,7 +146,7 @@ async fn a_cursor_that_comes_again_ends_the_list_incomplete_f18() {
     server
         .lie(always("DescribeImages", images(json!([{ "imageDigest": digest, "imageTags": ["v1"] }]), Some("again"))));
     let snapshot = reading(&server).await.observe(&api()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)]);
     assert!(!snapshot.listing_is_complete());
     assert_eq!(server.count("DescribeImages"), 2);
     assert_eq!(ecr(&snapshot).images.len(), 1, "one digest, once");
@@ -167,7 +167,7 @@ async fn pages_without_end_are_given_up_f18_i20() {
         (call.operation == "DescribeImages").then(|| images(json!([]), Some(&format!("page {page}"))))
     });
     let snapshot = reading(&server).await.observe(&api()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)]);
     assert!(server.count("DescribeImages") <= 102);
 }
 
@@ -179,7 +179,7 @@ async fn a_page_that_is_no_page_is_not_an_empty_one_f12() {
         server.push("shop/api", "v1", &image("one"));
         server.lie(always("DescribeImages", odd.clone()));
         let snapshot = reading(&server).await.observe(&api()).await;
-        assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)], "{:?}", snapshot.gaps);
+        assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)], "{:?}", snapshot.gaps);
         assert_eq!(snapshot.tags, []);
         assert!(!snapshot.listing_is_complete());
     }
@@ -196,7 +196,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again_f3_f4() {
 
     server.lie(always("DescribeImages", cut));
     let snapshot = reading(&server).await.observe(&api()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{:?}", snapshot.gaps);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{:?}", snapshot.gaps);
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn an_answer_without_end_is_cut_i20() {
     server.push("shop/api", "v1", &image("one"));
     server.lie(always("DescribeImages", Answer { status: 200, body: vec![b' '; 32 << 20], announced: None }));
     let snapshot = reading(&server).await.observe(&api()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)]);
     assert_eq!(server.count("DescribeImages"), 1, "the next would be as large");
 }
 

@@ -4,7 +4,7 @@ use prodpin::model::{ArtifactKind, Cause, Closure, Digest, Obstacle, Pin, PinSta
 use prodpin::sources::memory::{image, index};
 use serde_json::json;
 
-use super::{always, api, reading, told};
+use super::{always, api, reading, reported};
 use crate::support::ecr::{ACCOUNT, Answer, EcrServer, TRUSTED};
 
 fn v1() -> Tag {
@@ -17,7 +17,7 @@ async fn a_repository_that_is_gone_proves_no_tag_gone_i4_f31() {
     let inventory = reading(&server).await;
     let (resolution, gap) = inventory.look_up(&api(), &v1()).await;
     assert_eq!(resolution, Resolution::Unknown);
-    assert_eq!(told(&[gap.unwrap()]), [(Scope::Tag(v1()), Cause::NotFound)]);
+    assert_eq!(reported(&[gap.unwrap()]), [(Scope::Tag(v1()), Cause::NotFound)]);
     let seen = inventory.inspect(&api(), &image("one").id()).await;
     assert_eq!((seen.presence, seen.pin), (Presence::Unknown, PinState::Unknown));
 }
@@ -74,7 +74,7 @@ async fn a_failure_inside_an_answer_is_told_with_its_code_a5_f46() {
         server.lie(always("BatchGetImage", Answer::ok(json!({ "images": [], "failures": [failure] }))));
         let seen = reading(&server).await.inspect(&api(), &digest.clone().into()).await;
         assert_eq!(seen.presence, Presence::Unknown, "{code}");
-        assert_eq!(told(&seen.gaps), [(Scope::Artifact(digest.into()), cause)], "{code}");
+        assert_eq!(reported(&seen.gaps), [(Scope::Artifact(digest.into()), cause)], "{code}");
         assert!(code == "ImageNotFound" || seen.gaps[0].detail.contains(code), "{:?}", seen.gaps);
     }
 }
@@ -87,7 +87,7 @@ async fn a_chart_in_ecr_is_known_as_one_f142() {
         let mut holdings = server.holdings();
         let stored = holdings.repositories.get_mut("shop/api").unwrap().image(&image);
         stored.text = stored.text.replace("vnd.oci.image.config.v1", "vnd.cncf.helm.config.v1");
-        stored.digest = Digest::of(stored.text.as_bytes());
+        stored.digest = Digest::sha256(stored.text.as_bytes());
         stored.digest.clone()
     };
     let seen = reading(&server).await.inspect(&api(), &chart.into()).await;
@@ -139,7 +139,7 @@ async fn other_bytes_than_the_digest_names_are_rejected_f22() {
 async fn a_manifest_of_two_shapes_or_another_type_is_rejected_f23_f24() {
     let both = json!({
         "schemaVersion": 2, "mediaType": image("x").media_type(), "manifests": [], "layers": [],
-        "config": { "mediaType": "c", "digest": Digest::of(b"c").to_string(), "size": 1 },
+        "config": { "mediaType": "c", "digest": Digest::sha256(b"c").to_string(), "size": 1 },
     });
     for (text, media_type) in [
         (both.to_string(), image("x").media_type().to_owned()),
@@ -147,7 +147,7 @@ async fn a_manifest_of_two_shapes_or_another_type_is_rejected_f23_f24() {
     ] {
         let server = EcrServer::start().await;
         let old = server.push("shop/api", "v1", &image("x"));
-        let digest = Digest::of(text.as_bytes());
+        let digest = Digest::sha256(text.as_bytes());
         {
             let mut holdings = server.holdings();
             let image = holdings.repositories.get_mut("shop/api").unwrap().image(&old);
@@ -161,7 +161,7 @@ async fn a_manifest_of_two_shapes_or_another_type_is_rejected_f23_f24() {
 
 #[tokio::test]
 async fn layers_that_are_not_answered_for_leave_the_closure_unknown_f53() {
-    let layer = |state: &str| json!({ "layerDigest": Digest::of(b"one").to_string(), "layerAvailability": state });
+    let layer = |state: &str| json!({ "layerDigest": Digest::sha256(b"one").to_string(), "layerAvailability": state });
     for odd in [
         json!({ "layers": [], "failures": [] }),
         json!({}),
@@ -192,7 +192,7 @@ async fn a_large_index_is_walked_in_batches_of_a_hundred_a1_a5() {
         server.push("shop/api", "part", child);
     }
     let text = json!({ "schemaVersion": 2, "mediaType": index("x").media_type(), "manifests": entries }).to_string();
-    let digest = Digest::of(text.as_bytes());
+    let digest = Digest::sha256(text.as_bytes());
     let old = server.push("shop/api", "v1", &index("x"));
     {
         let mut holdings = server.holdings();
@@ -209,7 +209,7 @@ async fn a_large_index_is_walked_in_batches_of_a_hundred_a1_a5() {
 async fn a_pinned_image_costs_three_calls() {
     let server = EcrServer::start().await;
     let digest = server.push("shop/api", "v1", &image("one"));
-    let pin = Pin::of(&digest).to_string();
+    let pin = Pin::for_digest(&digest).to_string();
     server.holdings().repositories.get_mut("shop/api").unwrap().image(&digest).tags.insert(pin);
     let inventory = reading(&server).await;
     server.forget_calls();

@@ -44,7 +44,7 @@ async fn a_pin_is_put_once_in_every_mutability_mode_a13_a18_i13() {
             repository.filters = filters.into_iter().map(str::to_owned).collect();
         }
         pin(&server, &digest).await.unwrap();
-        assert_eq!(tags(&server, &digest), [Pin::of(&digest).to_string(), "v1".to_owned()], "{mode}");
+        assert_eq!(tags(&server, &digest), [Pin::for_digest(&digest).to_string(), "v1".to_owned()], "{mode}");
         let put = server.calls().into_iter().find(|call| call.operation == "PutImage").unwrap().input;
         assert_eq!(put["imageManifest"].as_str().unwrap().as_bytes(), image("one").bytes(), "{mode}");
         assert_eq!(put["imageManifestMediaType"], image("one").media_type());
@@ -59,11 +59,11 @@ async fn a_pin_is_put_once_in_every_mutability_mode_a13_a18_i13() {
 async fn a_manifest_s_text_has_its_room_until_the_pin_is_written_i20_i28() {
     let server = EcrServer::start().await;
     let digest = server.push("shop/api", "v1", &image("one"));
-    let (told, asked) = mpsc::channel();
+    let (reported, asked) = mpsc::channel();
     server.lie(move |call| {
         if call.operation == "PutImage" {
             // All the room that there is can be had at once only where nobody has any.
-            told.send(memory::bodies().enter(usize::MAX).now_or_never().is_some()).unwrap();
+            reported.send(memory::bodies().enter(usize::MAX).now_or_never().is_some()).unwrap();
         }
         None
     });
@@ -76,7 +76,7 @@ async fn a_pin_that_names_something_else_is_never_overwritten_in_any_mode_a17_i8
     for mode in ["MUTABLE", "IMMUTABLE"] {
         let server = EcrServer::start().await;
         let digest = server.push("shop/api", "v1", &image("one"));
-        let other = server.push("shop/api", &Pin::of(&digest).to_string(), &image("two"));
+        let other = server.push("shop/api", &Pin::for_digest(&digest).to_string(), &image("two"));
         server.holdings().repositories.get_mut("shop/api").unwrap().mode = mode.to_owned();
         let failure = pin(&server, &digest).await.unwrap_err();
         assert_eq!(failure.cause, Cause::Refused, "{failure}");
@@ -91,7 +91,7 @@ async fn whoever_was_first_with_the_same_bytes_is_thanked_f40() {
         let server = EcrServer::start().await;
         let digest = server.push("shop/api", "v1", &image("one"));
         // Between the look and the write somebody else pins.
-        let (name, shared) = (Pin::of(&digest).to_string(), std::sync::Arc::new(std::sync::Mutex::new(false)));
+        let (name, shared) = (Pin::for_digest(&digest).to_string(), std::sync::Arc::new(std::sync::Mutex::new(false)));
         let seen = shared.clone();
         let row = json!({ "imageDigest": digest.to_string(), "imageTags": [name, "v1"] });
         server.lie(move |call| match call.operation.as_str() {
@@ -112,7 +112,7 @@ async fn whoever_was_first_with_the_same_bytes_is_thanked_f40() {
 async fn whoever_was_first_with_other_bytes_is_found_out_f41() {
     let server = EcrServer::start().await;
     let digest = server.push("shop/api", "v1", &image("one"));
-    let (name, other) = (Pin::of(&digest).to_string(), image("two").digest().to_string());
+    let (name, other) = (Pin::for_digest(&digest).to_string(), image("two").digest().to_string());
     let mut put = false;
     let row = json!({ "imageDigest": other, "imageTags": [name] });
     server.lie(move |call| match call.operation.as_str() {
@@ -205,7 +205,7 @@ async fn a_write_whose_answer_was_lost_is_found_done_f3_i13() {
     server.lie(first(1, "PutImage", Answer::error("ServerException", "after it was stored, perhaps")));
     pin(&server, &digest).await.unwrap();
     assert_eq!(server.count("PutImage"), 2, "the lost write is made once more, and no third time");
-    assert_eq!(tags(&server, &digest), [Pin::of(&digest).to_string(), "v1".to_owned()]);
+    assert_eq!(tags(&server, &digest), [Pin::for_digest(&digest).to_string(), "v1".to_owned()]);
     let source = writing(&server).await;
     assert_eq!(source.inventory.inspect(&api(), &digest.clone().into()).await.pin, PinState::Present);
 }

@@ -180,7 +180,7 @@ impl Harbor {
                 Verdict::Deleted
             });
         }
-        // Two rows of one artifact are told alike, and the second call met a 404 (J43).
+        // Two rows of one artifact are reported alike, and the second call met a 404 (J43).
         for (verdict, artifact) in verdicts.iter_mut().zip(&self.artifacts) {
             if *verdict == Verdict::Deleted && refused.contains(artifact.digest.as_str()) {
                 *verdict = Verdict::Refused;

@@ -30,8 +30,8 @@ fn list(value: &Value) -> &[Value] {
 
 /// What happened to each thing under each of some orders of equals, against what was recorded: what comes out the same under
 /// all of them must be that.
-fn agrees(case: &str, told: &BTreeMap<String, bool>, open: &BTreeSet<String>, runs: &[BTreeMap<String, bool>]) {
-    for (name, left) in told {
+fn agrees(case: &str, reported: &BTreeMap<String, bool>, open: &BTreeSet<String>, runs: &[BTreeMap<String, bool>]) {
+    for (name, left) in reported {
         let possible: BTreeSet<bool> = runs.iter().map(|run| run.get(name).copied().unwrap_or(false)).collect();
         assert!(
             possible.contains(left) || open.contains(name),
@@ -91,19 +91,19 @@ fn harbor_retains_here_as_harbor_did_j11_j30() {
         let open: BTreeSet<String> =
             expect["order_dependent"].as_object().map(|open| open.keys().cloned().collect()).unwrap_or_default();
         for (version, strips) in [("v2.15.2", true), ("main", false)] {
-            let told = if expect[version].is_null() { &expect["v2.15.2"] } else { &expect[version] };
+            let reported = if expect[version].is_null() { &expect["v2.15.2"] } else { &expect[version] };
             let harbor = harbor_case(case, strips);
             for (run, dry) in [("dry", true), ("real", false)] {
                 let outcome = harbor.retain(dry);
-                let told = match expect["launch"].as_str() {
+                let reported = match expect["launch"].as_str() {
                     Some("untouched") => Outcome::Untouched,
                     Some("error") => Outcome::Error,
-                    _ if told[run]["rows"].is_null() => Outcome::Error,
-                    _ => Outcome::Rows(text(&told[run]["rows"]).chars().map(verdict).collect()),
+                    _ if reported[run]["rows"].is_null() => Outcome::Error,
+                    _ => Outcome::Rows(text(&reported[run]["rows"]).chars().map(verdict).collect()),
                 };
                 let name = format!("{} {version} {run}", case["id"]);
-                let (Outcome::Rows(here), Outcome::Rows(there)) = (&outcome, &told) else {
-                    assert_eq!(outcome, told, "{name}");
+                let (Outcome::Rows(here), Outcome::Rows(there)) = (&outcome, &reported) else {
+                    assert_eq!(outcome, reported, "{name}");
                     continue;
                 };
                 for (row, artifact) in harbor.artifacts.iter().enumerate() {
@@ -170,16 +170,16 @@ fn acr_purges_here_as_acr_did_k47_k49() {
         if !is_dry && !is_error {
             repositories = after;
         }
-        for (repository, told) in case["expect"]["repositories"].as_object().unwrap() {
+        for (repository, reported) in case["expect"]["repositories"].as_object().unwrap() {
             let left: BTreeSet<&str> = repositories[repository].iter().map(|manifest| manifest.id.as_str()).collect();
             let tags = repositories[repository].iter().flat_map(|manifest| &manifest.tags);
             let tags: BTreeSet<&str> = tags.map(|tag| tag.name.as_str()).collect();
-            let open = texts(&told["manifests_undetermined"]);
+            let open = texts(&reported["manifests_undetermined"]);
             for (what, is_left) in [("left", true), ("deleted", false)] {
-                for tag in texts(&told[format!("tags_{what}")]) {
+                for tag in texts(&reported[format!("tags_{what}")]) {
                     assert_eq!(tags.contains(tag.as_str()), is_left, "{name}: {repository}:{tag}");
                 }
-                for id in texts(&told[format!("manifests_{what}")]).iter().filter(|id| !open.contains(id)) {
+                for id in texts(&reported[format!("manifests_{what}")]).iter().filter(|id| !open.contains(id)) {
                     assert_eq!(left.contains(id.as_str()), is_left, "{name}: {repository} {id}");
                 }
             }

@@ -57,7 +57,7 @@ impl Item {
     pub(crate) fn new(name: &str, tags: &[&str], pushed: i64) -> Self {
         Self {
             name: name.to_owned(),
-            digest: Digest::of(name.as_bytes()),
+            digest: Digest::sha256(name.as_bytes()),
             tags: tags.iter().map(|tag| ((*tag).to_owned(), pushed)).collect(),
             pushed,
             pulled: None,
@@ -94,7 +94,7 @@ impl World {
         self.pins += 1;
         let now = self.pins;
         let item = self.items.iter_mut().find(|item| item.digest == *digest).unwrap();
-        item.tags.push((Pin::of(digest).to_string(), now));
+        item.tags.push((Pin::for_digest(digest).to_string(), now));
         item.pulled = Some(now);
     }
 

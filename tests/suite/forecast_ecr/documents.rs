@@ -31,7 +31,7 @@ fn shop() -> World {
     images.extend([year_ago, archived("archived", &["v0.8"], 400)]);
     links
         .into_iter()
-        .fold(World::of(images), |world, (index, children)| world.lists(&index, &[&children[0], &children[1]]))
+        .fold(World::with_images(images), |world, (index, children)| world.lists(&index, &[&children[0], &children[1]]))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The grammar (A7, A8, A22–A28): what is taken, and what is refused and how it is told.
+//! The grammar (A7, A8, A22–A28): what is taken, and what is refused and how it is reported.
 
 use prodpin::decide::forecast::ecr::{Lifecycle, MAX_TEXT};
 use proptest::prelude::*;
@@ -55,8 +55,8 @@ fn a22_f53_unknown_and_missing_keys_and_values_are_refused_by_the_rules_name() {
         (&["action", "type"], None, "rule 7: \"type\" is missing"),
         (&["action", "force"], Some(json!(true)), "rule 7: \"action\" has an unknown key \"force\""),
     ] {
-        let told = problem(&with(path, value));
-        assert!(told.contains(expected) && told.contains("; "), "{told}, not {expected}");
+        let reported = problem(&with(path, value));
+        assert!(reported.contains(expected) && reported.contains("; "), "{reported}, not {expected}");
     }
     let mut policy = rules_json([age(7, any_tag(), 3)]);
     policy["version"] = json!(1);
@@ -223,8 +223,8 @@ fn a_key_that_stands_twice_is_told_wherever_it_stands() {
         ("\"tagStatus\":\"any\"", "\"tagStatus\":\"any\",\"tagStatus\":\"any\""),
         ("\"type\":\"expire\"", "\"type\":\"expire\",\"type\":\"expire\""),
     ] {
-        let told = problems(&good.replace(key, twice));
-        assert!(told.iter().any(|problem| problem.contains("twice")), "{told:?}");
+        let reported = problems(&good.replace(key, twice));
+        assert!(reported.iter().any(|problem| problem.contains("twice")), "{reported:?}");
     }
 }
 
@@ -232,9 +232,9 @@ fn a_key_that_stands_twice_is_told_wherever_it_stands() {
 fn all_problems_are_told_at_once_and_names_are_shown_harmless_i19() {
     let mut bad = age(4, json!({ "tagStatus": "tagged", "tagPatternList": ["*****"] }), 0);
     bad["\u{1b}[31m"] = json!(1);
-    let told = problems(&rules_json([bad, since(5, any_tag(), "sinceImagePulled", 3, expire())]).to_string());
-    assert_eq!(told.len(), 4, "{told:#?}");
-    assert!(each(told.iter(), |problem| !problem.contains('\u{1b}')), "{told:?}");
+    let reported = problems(&rules_json([bad, since(5, any_tag(), "sinceImagePulled", 3, expire())]).to_string());
+    assert_eq!(reported.len(), 4, "{reported:#?}");
+    assert!(each(reported.iter(), |problem| !problem.contains('\u{1b}')), "{reported:?}");
 }
 
 proptest! {

@@ -109,14 +109,14 @@ proptest! {
         for action in evaluate(&rules, &world.repository(), later) {
             let place = world.images.iter().position(|image| image.digest == action.digest).unwrap();
             let threats = world.threats(&rules, &place.to_string());
-            let told = threats.iter().any(|threat| {
+            let reported = threats.iter().any(|threat| {
                 threat.rule == action.priority.to_string() && threat.effect == action.effect && match threat.due {
                     Due::Now => true,
                     Due::On(date) => date <= later,
                     Due::AfterPushes { .. } => false,
                 }
             });
-            prop_assert!(told, "{:?} was not told by {:?}", action, threats);
+            prop_assert!(reported, "{:?} was not told by {:?}", action, threats);
         }
     }
 
@@ -248,7 +248,7 @@ proptest! {
             let added: Vec<_> = after.tags.iter().filter(|tag| !before.tags.contains(tag)).collect();
             prop_assert_eq!(&EcrImage { tags: before.tags.clone(), ..after.clone() }, before);
             prop_assert!(added.len() <= 1);
-            let own = after.tags.iter().any(|tag| tag.as_str() == prodpin::model::Pin::of(&after.digest).to_string());
+            let own = after.tags.iter().any(|tag| tag.as_str() == prodpin::model::Pin::for_digest(&after.digest).to_string());
             prop_assert!(own || !pinned.contains(&after.digest) || after.status != ImageStatus::Active);
         }
     }

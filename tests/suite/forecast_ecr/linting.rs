@@ -5,7 +5,7 @@ use prodpin::decide::forecast::ecr::{Lifecycle, Lint, LintKind, lint};
 use super::world::*;
 
 fn world() -> World {
-    World::of([
+    World::with_images([
         image("a", &["v1", &pin("a")], 3),
         image("b", &["v2"], 2),
         image("index", &["release-1"], 2),

@@ -70,14 +70,14 @@ fn what_the_user_wrote_stays_as_it_was_written() {
     let live = "{\n    \"rules\": [\n        {\n            \"action\": {\"type\": \"expire\"},\n            \"description\": \"Zu alt \u{2013} weg\",\n            \
                 \"rulePriority\": 1,\n            \"selection\": {\"tagStatus\": \"untagged\", \"countType\": \"sinceImagePushed\", \"countUnit\": \
                 \"days\", \"countNumber\": 14}\n        }\n    ]\n}\n";
-    let told = recommend(Some(live)).unwrap();
-    assert!(told.starts_with("{\n    \"rules\": [\n        {\n            \"rulePriority\": 1,"), "{told}");
+    let reported = recommend(Some(live)).unwrap();
+    assert!(reported.starts_with("{\n    \"rules\": [\n        {\n            \"rulePriority\": 1,"), "{reported}");
     assert!(
-        told.contains("\"description\": \"Zu alt \u{2013} weg\",\n            \"rulePriority\": 1")
-            || told.contains("\"rulePriority\": 2"),
-        "{told}"
+        reported.contains("\"description\": \"Zu alt \u{2013} weg\",\n            \"rulePriority\": 1")
+            || reported.contains("\"rulePriority\": 2"),
+        "{reported}"
     );
-    assert!(told.find("\"action\"").unwrap() < told.rfind("\"description\"").unwrap());
+    assert!(reported.find("\"action\"").unwrap() < reported.rfind("\"description\"").unwrap());
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) fn ago(days: i64) -> Timestamp {
 }
 
 pub(crate) fn digest(name: &str) -> Digest {
-    Digest::of(name.as_bytes())
+    Digest::sha256(name.as_bytes())
 }
 
 pub(crate) fn tag(text: &str) -> Tag {
@@ -29,7 +29,7 @@ pub(crate) fn tag(text: &str) -> Tag {
 }
 
 pub(crate) fn pin(name: &str) -> String {
-    Pin::of(&digest(name)).to_string()
+    Pin::for_digest(&digest(name)).to_string()
 }
 
 /// An active image, pushed so many days (and an hour) ago.
@@ -59,7 +59,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn of(images: impl IntoIterator<Item = EcrImage>) -> Self {
+    pub(crate) fn with_images(images: impl IntoIterator<Item = EcrImage>) -> Self {
         Self { images: images.into_iter().collect(), parts: BTreeMap::new() }
     }
 
@@ -95,7 +95,7 @@ impl World {
     }
 
     pub(crate) fn threats(&self, policy: &Lifecycle, target: &str) -> Vec<Threat> {
-        let pace = Pace::of(&self.images, &[], now());
+        let pace = Pace::measure(&self.images, &[], now());
         let targets = BTreeSet::from([digest(target)]);
         threats(policy, &self.repository(), &targets, now(), &pace).remove(&digest(target)).unwrap_or_default()
     }

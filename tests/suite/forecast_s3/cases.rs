@@ -36,22 +36,25 @@ fn held<'a>(id: &str, modified: &str) -> prodpin::decide::forecast::s3::Entry<'a
 fn b57_suspended_versioning_destroys_the_null_version_even_from_behind() {
     let rules = configuration([expiring("old", 30)]);
     let front = key([version("null@aa", "2026-02-10T10:00:00Z")]);
-    assert_eq!(told(&rules, Suspended, &front), ["2026-03-13 deletes null@aa by old"]);
+    assert_eq!(reported(&rules, Suspended, &front), ["2026-03-13 deletes null@aa by old"]);
     let behind = key([version("v2", "2026-02-10T10:00:00Z"), version("null@aa", "2025-02-10T10:00:00Z")]);
-    assert_eq!(told(&rules, Suspended, &behind), ["2026-03-13 hides v2 by old", "2026-03-13 deletes null@aa by old"]);
+    assert_eq!(
+        reported(&rules, Suspended, &behind),
+        ["2026-03-13 hides v2 by old", "2026-03-13 deletes null@aa by old"]
+    );
     // What is destroyed is not hidden as well, whatever happens to others on that day.
     let cold =
         BucketTransition { class: StorageClass::new("GLACIER"), when: NoncurrentLimit { days: 31, keep_newer: 0 } };
     let both = configuration([BucketRule { noncurrent_transitions: vec![cold], ..expiring("old", 31) }]);
     let two = key([version("null@aa", "2026-02-10T10:00:00Z"), version("v1", "2025-02-10T10:00:00Z")]);
     assert_eq!(
-        told(&both, Suspended, &two),
+        reported(&both, Suspended, &two),
         ["2026-03-14 deletes null@aa by old", "2026-03-14 moves to GLACIER v1 by old"]
     );
     // The marker that was put there is the null version now, and the next one replaces it, and no version.
     let marked = key([version("v2", "2026-02-10T10:00:00Z"), marker("null", "2025-02-10T10:00:00Z")]);
     assert_eq!(
-        told(&rules, Suspended, &marked),
+        reported(&rules, Suspended, &marked),
         ["2026-03-13 hides v2 by old", "2026-03-13 removes marker null by old"]
     );
 }
@@ -64,7 +67,7 @@ fn b66_filters_hold_in_every_part_and_bounds_are_exclusive() {
         let entry = with("v1", "2026-01-01T00:00:00Z", |bytes, tagged, _, _, _| {
             (*bytes, *tagged) = (Some(size), Some(&tags));
         });
-        !told(&rules, Enabled, &key([entry])).is_empty()
+        !reported(&rules, Enabled, &key([entry])).is_empty()
     };
     let filter = RuleFilter::default;
     for (filter, size, expected) in [
@@ -89,10 +92,10 @@ fn b66_filters_hold_in_every_part_and_bounds_are_exclusive() {
 fn b66_a_tag_protects_nothing_unless_a_rule_asks_for_another() {
     let tags = tagged(&[("prod-pinned", "true")]);
     let entry = || with("v1", "2026-01-01T00:00:00Z", |_, tagged, _, _, _| *tagged = Some(&tags));
-    assert_eq!(told(&configuration([expiring("all", 1)]), Enabled, &key([entry()])).len(), 1);
+    assert_eq!(reported(&configuration([expiring("all", 1)]), Enabled, &key([entry()])).len(), 1);
     let disposable = RuleFilter { tags: tagged(&[("disposable", "true")]), ..RuleFilter::default() };
     let scoped = configuration([BucketRule { filter: disposable, ..expiring("some", 1) }]);
-    assert_eq!(told(&scoped, Enabled, &key([entry()])), [] as [&str; 0]);
+    assert_eq!(reported(&scoped, Enabled, &key([entry()])), [] as [&str; 0]);
 }
 
 #[test]
@@ -101,7 +104,7 @@ fn b66_unread_tags_are_a_possibility_f48() {
     let rules = configuration([BucketRule { filter, ..expiring("some", 1) }, expiring("all", 100)]);
     let unread = with("v1", "2026-01-01T00:00:00Z", |_, tagged, _, _, _| *tagged = None);
     assert_eq!(
-        told(&rules, Enabled, &key([unread])),
+        reported(&rules, Enabled, &key([unread])),
         ["2026-03-01T12:00:00Z possibly hides v1 by some", "2026-04-11 hides v1 by all"]
     );
 }
@@ -110,19 +113,19 @@ fn b66_unread_tags_are_a_possibility_f48() {
 fn b67_deletion_beats_a_move_a_move_beats_a_marker_and_the_cheaper_class_wins() {
     let written = "2026-02-19T10:00:00Z";
     let rules = configuration([expiring("gone", 10), moving("cold", "GLACIER", 10)]);
-    assert_eq!(told(&rules, Off, &key([version("null@a", written)])), ["2026-03-02 deletes null@a by gone"]);
+    assert_eq!(reported(&rules, Off, &key([version("null@a", written)])), ["2026-03-02 deletes null@a by gone"]);
     assert_eq!(
-        told(&rules, Enabled, &key([version("v1", written)])),
+        reported(&rules, Enabled, &key([version("v1", written)])),
         ["2026-03-02 moves to GLACIER v1 by cold", "2026-03-03 hides v1 by gone"]
     );
     let classes = ["STANDARD_IA", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR"].map(|class| moving(class, class, 10));
     assert_eq!(
-        told(&configuration(classes), Enabled, &key([version("v1", written)])),
+        reported(&configuration(classes), Enabled, &key([version("v1", written)])),
         ["2026-03-02 moves to DEEP_ARCHIVE v1 by DEEP_ARCHIVE"]
     );
     // And the order of the rules says nothing.
     let classes = ["GLACIER_IR", "DEEP_ARCHIVE", "GLACIER"].map(|class| moving(class, class, 10));
-    assert_eq!(told(&configuration(classes), Enabled, &key([version("v1", written)])).len(), 1);
+    assert_eq!(reported(&configuration(classes), Enabled, &key([version("v1", written)])).len(), 1);
 }
 
 /// A move that wins the marker's day puts it off (B67); where the move is not known to come, neither is the day.
@@ -133,7 +136,7 @@ fn f48_what_may_be_put_off_by_a_day_is_certain_from_the_next_day_on() {
     let rules = configuration([expiring("gone", 10), cold, cleaning("clean", 1, 0)]);
     let unread = with("v2", "2026-02-19T10:00:00Z", |_, tags, _, _, _| *tags = None);
     assert_eq!(
-        told(&rules, Enabled, &key([unread, version("v1", "2026-03-01T10:00:00Z")])),
+        reported(&rules, Enabled, &key([unread, version("v1", "2026-03-01T10:00:00Z")])),
         [
             "2026-03-01T12:00:00Z deletes v1 by clean",
             "2026-03-02 possibly moves to GLACIER v2 by cold",
@@ -155,7 +158,7 @@ fn f48_what_may_be_hidden_may_be_moved_instead() {
     let rules = configuration([only("old", expiring("gone", 5)), only("cold", moving("cold", "GLACIER", 20))]);
     let unread = with("v1", "2026-03-01T10:00:00Z", |_, tags, _, _, _| *tags = None);
     assert_eq!(
-        told(&rules, Enabled, &key([unread])),
+        reported(&rules, Enabled, &key([unread])),
         ["2026-03-07 possibly hides v1 by gone", "2026-03-22 possibly moves to GLACIER v1 by cold"]
     );
 }
@@ -183,9 +186,9 @@ fn b68_a_past_date_keeps_acting_daily() {
     };
     let past = configuration([dated("2020-01-01T00:00:00Z")]);
     let fresh = key([version("v1", "2026-03-01T11:00:00Z")]);
-    assert_eq!(told(&past, Enabled, &fresh), ["2026-03-02 hides v1 by dated"]);
+    assert_eq!(reported(&past, Enabled, &fresh), ["2026-03-02 hides v1 by dated"]);
     let future = configuration([dated("2027-01-01T00:00:00Z")]);
-    assert_eq!(told(&future, Enabled, &fresh), ["2027-01-01 hides v1 by dated"]);
+    assert_eq!(reported(&future, Enabled, &fresh), ["2027-01-01 hides v1 by dated"]);
 }
 
 #[test]
@@ -199,7 +202,7 @@ fn b69_expiration_does_what_versioning_says() {
         (Suspended, "v1", "2026-03-13 hides v1 by old"),
         (Suspended, "null@aa", "2026-03-13 deletes null@aa by old"),
     ] {
-        assert_eq!(told(&rules, versioning, &key([version(id, written)])), [expected], "{versioning:?} {id}");
+        assert_eq!(reported(&rules, versioning, &key([version(id, written)])), [expected], "{versioning:?} {id}");
     }
 }
 
@@ -208,12 +211,12 @@ fn b69_a_lone_marker_is_removed_and_one_with_something_behind_it_stays() {
     let markers = BucketRule { expiration: Some(BucketExpiration::LoneMarkers), ..rule("markers") };
     let rules = configuration([markers]);
     let lone = key([marker("m", "2026-02-10T10:00:00Z")]);
-    assert_eq!(told(&rules, Enabled, &lone), ["2026-03-01T12:00:00Z removes marker m by markers"]);
+    assert_eq!(reported(&rules, Enabled, &lone), ["2026-03-01T12:00:00Z removes marker m by markers"]);
     let front = key([marker("m", "2026-02-10T10:00:00Z"), version("v1", "2026-02-01T10:00:00Z")]);
-    assert_eq!(told(&rules, Enabled, &front), [] as [&str; 0]);
+    assert_eq!(reported(&rules, Enabled, &front), [] as [&str; 0]);
     // By days, a marker of that age goes too, and only then.
     let aged = configuration([expiring("old", 30)]);
-    assert_eq!(told(&aged, Enabled, &lone), ["2026-03-13 removes marker m by old"]);
+    assert_eq!(reported(&aged, Enabled, &lone), ["2026-03-13 removes marker m by old"]);
 }
 
 #[test]
@@ -225,7 +228,7 @@ fn b70_noncurrent_counts_from_the_successor_and_both_limits_must_be_exceeded() {
         version("v1", "2020-01-01T10:00:00Z"),
     ]);
     assert_eq!(
-        told(&configuration([cleaning("clean", 10, 0)]), Enabled, &entries),
+        reported(&configuration([cleaning("clean", 10, 0)]), Enabled, &entries),
         [
             "2026-03-01T12:00:00Z deletes v1 by clean",
             "2026-03-03 deletes v2 by clean",
@@ -233,10 +236,10 @@ fn b70_noncurrent_counts_from_the_successor_and_both_limits_must_be_exceeded() {
         ]
     );
     assert_eq!(
-        told(&configuration([cleaning("clean", 10, 2)]), Enabled, &entries),
+        reported(&configuration([cleaning("clean", 10, 2)]), Enabled, &entries),
         ["2026-03-01T12:00:00Z deletes v1 by clean"]
     );
-    assert_eq!(told(&configuration([cleaning("clean", 10, 3)]), Enabled, &entries), [] as [&str; 0]);
+    assert_eq!(reported(&configuration([cleaning("clean", 10, 3)]), Enabled, &entries), [] as [&str; 0]);
     // Two newer ones stay, so one more overwrite gives up the next.
     let lifecycle = Lifecycle::new(&configuration([cleaning("clean", 10, 2)]));
     let next = threats_to(&lifecycle, Some(Enabled), &entries, 2, now()).unwrap();
@@ -253,22 +256,22 @@ fn b70_whether_markers_count_as_newer_versions_is_not_documented() {
         marker("m", "2026-01-20T10:00:00Z"),
         version("v1", "2026-01-01T10:00:00Z"),
     ]);
-    let told = told(&configuration([cleaning("clean", 100, 1)]), Enabled, &entries);
-    assert_eq!(told, ["2026-05-01 possibly deletes v1 by clean"]);
+    let reported = reported(&configuration([cleaning("clean", 100, 1)]), Enabled, &entries);
+    assert_eq!(reported, ["2026-05-01 possibly deletes v1 by clean"]);
 }
 
 #[test]
 fn b71_b72_a_marker_starts_the_clock_that_deletes() {
     let rules = configuration([expiring("old", 30), cleaning("clean", 7, 0)]);
     let entries = key([version("v1", "2026-02-10T10:00:00Z")]);
-    assert_eq!(told(&rules, Enabled, &entries), ["2026-03-13 hides v1 by old", "2026-03-20 deletes v1 by clean"]);
+    assert_eq!(reported(&rules, Enabled, &entries), ["2026-03-13 hides v1 by old", "2026-03-20 deletes v1 by clean"]);
     let threats = threats_to(&Lifecycle::new(&rules), Some(Enabled), &entries, 0, now()).unwrap();
     assert_eq!(threats.iter().map(|threat| threat.effect).collect::<Vec<_>>(), [Effect::Hides, Effect::Deletes]);
     assert!(threats[1].why.contains("\"old\" puts a delete marker"), "{}", threats[1].why);
     // What is overdue acts now, and the clock starts then and not when it should have.
     let overdue = key([version("v1", "2020-02-10T10:00:00Z")]);
     assert_eq!(
-        told(&rules, Enabled, &overdue),
+        reported(&rules, Enabled, &overdue),
         ["2026-03-01T12:00:00Z hides v1 by old", "2026-03-09 deletes v1 by clean"]
     );
 }
@@ -313,7 +316,7 @@ fn b73_noncurrent_versions_move_by_their_own_rule() {
         BucketTransition { class: StorageClass::new("GLACIER"), when: NoncurrentLimit { days: 5, keep_newer: 0 } };
     let rules = configuration([BucketRule { noncurrent_transitions: vec![transition], ..rule("cold") }]);
     let entries = key([version("v2", "2026-02-27T10:00:00Z"), held("v1", "2026-01-01T10:00:00Z")]);
-    assert_eq!(told(&rules, Enabled, &entries), ["2026-03-05 moves to GLACIER v1 by cold"]);
+    assert_eq!(reported(&rules, Enabled, &entries), ["2026-03-05 moves to GLACIER v1 by cold"]);
 }
 
 #[test]

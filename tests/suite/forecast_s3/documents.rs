@@ -253,19 +253,19 @@ fn only_what_can_take_a_pinned_release_is_taken_out_b66_b74() {
             .map(|r| (r.id.to_string(), r.enabled, r.expiration.is_some(), r.noncurrent_expiration.is_some()))
             .collect()
     };
-    let told = |name: &str, enabled, expires, cleans| (name.to_owned(), enabled, expires, cleans);
+    let reported = |name: &str, enabled, expires, cleans| (name.to_owned(), enabled, expires, cleans);
     let locked = [
-        told("both", true, false, true),
-        told("cool", false, false, false),
-        told("cheap", true, false, false),
-        told("pins", false, true, false),
-        told("builds", true, true, false),
-        told("clean", true, false, true),
+        reported("both", true, false, true),
+        reported("cool", false, false, false),
+        reported("cheap", true, false, false),
+        reported("pins", false, true, false),
+        reported("builds", true, true, false),
+        reported("clean", true, false, true),
     ];
     assert_eq!(acts(true), locked);
     let unlocked = acts(false);
-    assert_eq!(unlocked[0], told("both", false, true, true), "S3 takes no rule that does nothing");
-    assert_eq!(unlocked[5], told("clean", false, false, true));
+    assert_eq!(unlocked[0], reported("both", false, true, true), "S3 takes no rule that does nothing");
+    assert_eq!(unlocked[5], reported("clean", false, false, true));
     let unread = recommend(&BucketRetention { lifecycle: None, ..bucket(lifecycle, true) }, None).unwrap_err();
     assert!(unread.contains("could not be read"), "{unread}");
     let none = recommend(&bucket(configuration([]), true), None).unwrap_err();

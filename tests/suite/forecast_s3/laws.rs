@@ -1,7 +1,7 @@
 //! What holds for all rules and all keys.
 
 use jiff::Timestamp;
-use prodpin::decide::forecast::s3::{Act, Entry, EntryKind, Key, Lifecycle, Step, fate};
+use prodpin::decide::forecast::s3::{Act, Entry, EntryKind, Key, Lifecycle, TimelineStep, timeline};
 use prodpin::model::{
     BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, Certainty, Lock, LockMode, NoncurrentLimit,
     Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger, Versioning,
@@ -203,9 +203,9 @@ fn objects(made: &[Made], null: Option<usize>) -> Vec<Object> {
     made.iter().enumerate().map(object).collect()
 }
 
-fn simulated(rules: &BucketLifecycle, versioning: Versioning, made: &[Made], null: Option<usize>) -> Vec<Step> {
+fn simulated(rules: &BucketLifecycle, versioning: Versioning, made: &[Made], null: Option<usize>) -> Vec<TimelineStep> {
     let tags: Vec<TagSet> = made.iter().map(|made| chosen(made.tags)).collect();
-    fate(&Lifecycle::new(rules), versioning, &key(made, null, &tags), now(), horizon())
+    timeline(&Lifecycle::new(rules), versioning, &key(made, null, &tags), now(), horizon())
 }
 
 fn lived(
@@ -296,7 +296,7 @@ proptest! {
         }
     }
 
-    /// Where something could not be read: what happens in some world is told at least as soon, and what is told for
+    /// Where something could not be read: what happens in some world is reported at least as soon, and what is reported for
     /// certain happens in every world, no later.
     #[test]
     fn possible_covers_every_world_and_certain_holds_in_all_f48(
@@ -312,10 +312,10 @@ proptest! {
             for markers_count in [false, true] {
                 let literal = lived(&rules, versioning, &world, null, markers_count);
                 for what in literal.iter().filter(|what| what.what == "deletes") {
-                    let told = steps.iter().any(|step| {
+                    let reported = steps.iter().any(|step| {
                         step.entry == Some(what.place) && step.act == Act::Deletes && step.at.as_second() <= what.at
                     });
-                    prop_assert!(told, "not told: {:?} in {:?}\n{:#?}", what, world, steps);
+                    prop_assert!(reported, "not told: {:?} in {:?}\n{:#?}", what, world, steps);
                 }
                 for step in steps.iter().filter(|step| step.certainty == Certainty::Certain && step.act == Act::Deletes) {
                     let happens = literal.iter().any(|what| {
@@ -325,11 +325,11 @@ proptest! {
                 }
                 for what in literal.iter().filter(|what| loses(&what.what)) {
                     // Deleted at once, it is not hidden first.
-                    let told = steps.iter().any(|step| {
+                    let reported = steps.iter().any(|step| {
                         step.entry == Some(what.place)
                             && (word(&step.act) == what.what || step.act == Act::Deletes || matches!(&step.act, Act::Moves(class) if class.is_archive()))
                     });
-                    prop_assert!(told, "not told at all: {:?} in {:?}\n{:#?}", what, world, steps);
+                    prop_assert!(reported, "not told at all: {:?} in {:?}\n{:#?}", what, world, steps);
                 }
             }
         }
@@ -341,8 +341,8 @@ proptest! {
         let tags: Vec<TagSet> = made.iter().map(|made| chosen(made.tags)).collect();
         let key = key(&made, null, &tags);
         let lifecycle = Lifecycle::new(&rules);
-        let early = fate(&lifecycle, versioning, &key, now(), time(days * 4));
-        let late = fate(&lifecycle, versioning, &key, now(), horizon());
+        let early = timeline(&lifecycle, versioning, &key, now(), time(days * 4));
+        let late = timeline(&lifecycle, versioning, &key, now(), horizon());
         prop_assert_eq!(&late[..early.len()], &early[..]);
         prop_assert!(late[early.len()..].iter().all(|step| step.at > time(days * 4)));
     }

@@ -1,7 +1,7 @@
 //! Keys and rules for these tests, written briefly.
 
 use jiff::Timestamp;
-use prodpin::decide::forecast::s3::{Act, Entry, EntryKind, Key, Lifecycle, Step, fate};
+use prodpin::decide::forecast::s3::{Act, Entry, EntryKind, Key, Lifecycle, TimelineStep, timeline};
 use prodpin::model::{
     BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, Lock, NoncurrentLimit, Replication, RuleFilter,
     StorageClass, TagSet, TransitionMinimum, Trigger, Versioning,
@@ -70,12 +70,12 @@ pub(crate) fn key<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Key<'a> {
     Key { key: KEY, entries: entries.into_iter().collect() }
 }
 
-pub(crate) fn steps(rules: &BucketLifecycle, versioning: Versioning, key: &Key<'_>) -> Vec<Step> {
-    fate(&Lifecycle::new(rules), versioning, key, now(), at("2030-01-01T00:00:00Z"))
+pub(crate) fn steps(rules: &BucketLifecycle, versioning: Versioning, key: &Key<'_>) -> Vec<TimelineStep> {
+    timeline(&Lifecycle::new(rules), versioning, key, now(), at("2030-01-01T00:00:00Z"))
 }
 
 /// Steps as text: when, what, to which.
-pub(crate) fn told(rules: &BucketLifecycle, versioning: Versioning, key: &Key<'_>) -> Vec<String> {
+pub(crate) fn reported(rules: &BucketLifecycle, versioning: Versioning, key: &Key<'_>) -> Vec<String> {
     steps(rules, versioning, key)
         .iter()
         .map(|step| {

@@ -50,7 +50,8 @@ fn known() -> &'static Known {
                 }
             }
             let ledger = open(folder.path(), Access::Read).await.unwrap();
-            let answers = answers(&ledger).await.into_iter().map(|(name, told)| (name, told.unwrap())).collect();
+            let answers =
+                answers(&ledger).await.into_iter().map(|(name, reported)| (name, reported.unwrap())).collect();
             Known { folder, answers }
         })
     })
@@ -66,21 +67,21 @@ async fn open(folder: &Path, access: Access) -> Result<Ledger, LedgerError> {
 
 /// Everything that can be asked, each with what is answered.
 async fn answers(ledger: &Ledger) -> Vec<(String, Result<String, LedgerError>)> {
-    fn told<T: std::fmt::Debug>(answer: Result<T, LedgerError>) -> Result<String, LedgerError> {
+    fn reported<T: std::fmt::Debug>(answer: Result<T, LedgerError>) -> Result<String, LedgerError> {
         answer.map(|answer| format!("{answer:?}"))
     }
     let mut all = Vec::new();
     for name in NAMES {
-        all.push((format!("state of {name}"), told(ledger.recall(&key(name)).await)));
-        all.push((format!("history of {name}"), told(ledger.history(&key(name), None).await)));
-        let untold = ledger.untold(&key(name)).await.map(|untold| untold.events.len());
-        all.push((format!("untold of {name}"), told(untold)));
+        all.push((format!("state of {name}"), reported(ledger.recall(&key(name)).await)));
+        all.push((format!("history of {name}"), reported(ledger.history(&key(name), None).await)));
+        let unreported = ledger.unreported(&key(name)).await.map(|unreported| unreported.events.len());
+        all.push((format!("untold of {name}"), reported(unreported)));
     }
-    all.push(("runs".to_owned(), told(ledger.runs(100).await)));
+    all.push(("runs".to_owned(), reported(ledger.runs(100).await)));
     for run in 1..=RUNS {
-        all.push((format!("run {run}"), told(ledger.find_run(&run_id(run)).await)));
-        let body = ledger.report(&Digest::of(report_of(run).as_bytes())).await.map(drop);
-        all.push((format!("report {run}"), told(body)));
+        all.push((format!("run {run}"), reported(ledger.find_run(&run_id(run)).await)));
+        let body = ledger.report(&Digest::sha256(report_of(run).as_bytes())).await.map(drop);
+        all.push((format!("report {run}"), reported(body)));
     }
     let small = (ledger.head(), ledger.newest(), ledger.sources(), ledger.repositories(&"shop".parse().unwrap()));
     all.push(("the rest".to_owned(), Ok(format!("{small:?}"))));

@@ -215,7 +215,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again_f115() {
     assert_eq!(way.broken.load(Ordering::SeqCst), 0);
     assert_eq!(ledger.distrusted().in_words(), None);
     audit(&store).await;
-    // A store that never gives the whole of it is told.
+    // A store that never gives the whole of it is reported.
     way.broken.store(u64::MAX, Ordering::SeqCst);
     let error = ledger.checkpoint(1).await.unwrap_err().to_string();
     assert!(error.contains("the store failed"), "{error}");

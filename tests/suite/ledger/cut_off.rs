@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use prodpin::ledger::{Access, Ledger, LedgerError};
 use prodpin::model::{Digest, RepositoryState};
-use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
+use prodpin::policy::{KeyLocation, LedgerLocation, Safeguards};
 use sha2::{Digest as _, Sha256};
 
 use super::world::*;
@@ -36,7 +36,7 @@ impl Old {
     }
 
     async fn open(&self, access: Access) -> Result<Ledger, LedgerError> {
-        let file = KeyPlace::File(self.folder.path().join("key"));
+        let file = KeyLocation::File(self.folder.path().join("key"));
         let safeguards =
             if self.key.is_some() { Safeguards { key: file, ..Safeguards::default() } } else { Safeguards::none() };
         Ledger::open_with(&LedgerLocation::Directory(self.path()), &safeguards, access).await
@@ -77,7 +77,7 @@ impl Old {
                 .map(|(_, hash)| *hash)
                 .reduce(|right, left| Sha256::digest([&[1][..], &left, &right].concat()).into());
             let lines = format!("{line}\n");
-            let batch = Digest::of(lines.as_bytes()).hex();
+            let batch = Digest::sha256(lines.as_bytes()).hex();
             std::fs::write(old.path().join("batch").join(&batch), zstd::encode_all(lines.as_bytes(), 1).unwrap())
                 .unwrap();
             let mut body = format!("{ORIGIN}\n{n}\n{}\nschema 1\nbatch {batch}\n", STANDARD.encode(root.unwrap()));
@@ -89,7 +89,7 @@ impl Old {
             }
             let hashes: Vec<String> = edge.iter().map(|(_, hash)| STANDARD.encode(hash)).collect();
             body += &format!("edge {}\n", hashes.join(" "));
-            previous = Some(Digest::of(body.as_bytes()).hex());
+            previous = Some(Digest::sha256(body.as_bytes()).hex());
             if let Some(key) = &old.key {
                 let id = Sha256::digest([ORIGIN.as_bytes(), b"\n\x01", key.verifying_key().as_bytes()].concat());
                 let signature = [&id[..4], &key.sign(body.as_bytes()).to_bytes()].concat();

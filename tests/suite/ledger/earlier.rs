@@ -8,7 +8,7 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use prodpin::ledger::{Access, Ledger, LedgerError, Verify};
 use prodpin::model::{Event, TagStatus};
-use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
+use prodpin::policy::{KeyLocation, LedgerLocation, Safeguards};
 
 use super::tampering::copy;
 use super::world::*;
@@ -39,7 +39,7 @@ impl Earlier {
     }
 
     async fn open(&self, access: Access) -> Result<Ledger, LedgerError> {
-        let key = KeyPlace::File(self.folder.path().join("key"));
+        let key = KeyLocation::File(self.folder.path().join("key"));
         let safeguards = if self.signed { Safeguards { key, ..Safeguards::default() } } else { Safeguards::none() };
         Ledger::open_with(&self.location(), &safeguards, access).await
     }

@@ -1,6 +1,6 @@
 //! Whoever can write to the ledger and has no key: every file that no signature covers is dropped, put back, exchanged,
 //! edited and packed again, or blown up. What is known stays what a reading of all signed commits comes to, and what was
-//! wrong is told; what is only stale is not (I23, F97, F99, F102).
+//! wrong is reported; what is only stale is not (I23, F97, F99, F102).
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -24,20 +24,20 @@ struct Knowledge {
     newest: Option<jiff::Timestamp>,
     repositories: usize,
     found: Option<RunRecord>,
-    untold: usize,
+    unreported: usize,
 }
 
 async fn knowledge(ledger: &Ledger) -> Knowledge {
-    let (mut states, mut histories, mut untold) = (Vec::new(), Vec::new(), 0);
+    let (mut states, mut histories, mut unreported) = (Vec::new(), Vec::new(), 0);
     for name in NAMES {
         states.push(ledger.recall(&key(name)).await.unwrap());
         histories.push(ledger.history(&key(name), None).await.unwrap());
-        untold += ledger.untold(&key(name)).await.unwrap().events.len();
+        unreported += ledger.unreported(&key(name)).await.unwrap().events.len();
     }
     let runs = ledger.runs(100).await.unwrap().into_iter().map(|(run, _)| run).collect();
     let found = ledger.find_run(&run_id(2)).await.unwrap().map(|(run, _)| run);
     let repositories = ledger.repositories(&"shop".parse().unwrap()).len();
-    Knowledge { states, histories, runs, newest: ledger.newest(), repositories, found, untold }
+    Knowledge { states, histories, runs, newest: ledger.newest(), repositories, found, unreported }
 }
 
 /// Runs of which each moves a tag; the last is followed by one that never closed.
@@ -97,7 +97,7 @@ async fn edit(store: &Arc<dyn ObjectStore>, name: &str, change: impl FnOnce(Stri
 }
 
 fn view(name: &str) -> String {
-    let digest = prodpin::model::Digest::of(format!("shop\n{name}").as_bytes());
+    let digest = prodpin::model::Digest::sha256(format!("shop\n{name}").as_bytes());
     format!("view/repository/{}", digest.hex())
 }
 
@@ -149,7 +149,7 @@ async fn the_attacks_of_the_field_change_nothing_and_are_told_i23_f97() {
                 })
                 .await;
             }
-            // What a run that died recorded is told by nobody.
+            // What a run that died recorded is reported by nobody.
             "not settled" => {
                 edit(&store, "view/index", |text| {
                     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -226,7 +226,7 @@ fn open_sequence(text: &str) -> u64 {
     first["sequence"].as_u64().unwrap()
 }
 
-/// A small file that unpacks to gigabytes: no more of it is unpacked than was promised, and what is wrong is told.
+/// A small file that unpacks to gigabytes: no more of it is unpacked than was promised, and what is wrong is reported.
 #[tokio::test]
 async fn a_file_that_unpacks_to_gigabytes_is_not_followed_f102_i20() {
     let bomb = |first: &[u8]| {

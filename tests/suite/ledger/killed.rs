@@ -1,4 +1,4 @@
-//! Killed by the operating system, again and again, on a local directory (F87): what was told stands, and the next
+//! Killed by the operating system, again and again, on a local directory (F87): what was reported stands, and the next
 //! writer goes on as if nothing had happened (I9, I15).
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -18,7 +18,7 @@ const ROUNDS: u64 = 10;
 async fn kill_9_loses_nothing_that_was_told_and_needs_no_repair_i9_i15_f62_f87() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");
-    let mut told: Vec<String> = Vec::new();
+    let mut reported: Vec<String> = Vec::new();
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "ledger::killed::commits_until_it_is_killed", "--ignored", "--nocapture"])
@@ -29,18 +29,18 @@ async fn kill_9_loses_nothing_that_was_told_and_needs_no_repair_i9_i15_f62_f87()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let heard = lines.map_while(Result::ok).filter_map(|line| Some(line.split_once("TOLD ")?.1.to_owned()));
-        told.extend(heard.take(1 + round as usize % 3));
+        reported.extend(heard.take(1 + round as usize % 3));
         // Somewhere in the next commit: batch, checkpoint, tiles, views, index.
         std::thread::sleep(Duration::from_micros(1_700 * round));
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    assert!(told.len() as u64 >= ROUNDS, "{told:?}");
+    assert!(reported.len() as u64 >= ROUNDS, "{reported:?}");
     let location = LedgerLocation::Directory(path);
     let found = Ledger::verify(&location, &Verify::default()).await.unwrap();
     assert!(found.holds(), "{:?}", found.damage);
     let reader = Ledger::open(&location, Access::Read).await.unwrap();
-    for position in &told {
+    for position in &reported {
         let (sequence, root) = position.split_once(':').unwrap();
         let checkpoint = reader.checkpoint(sequence.parse().unwrap()).await.unwrap().unwrap();
         assert_eq!(checkpoint.note.lines().nth(2), Some(root), "commit {sequence} was told");

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use prodpin::ledger::{Access, Ledger, LedgerError, Verify};
-use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
+use prodpin::policy::{KeyLocation, LedgerLocation, Safeguards};
 use serde_json::{Value, json};
 
 use super::world::*;
@@ -67,8 +67,8 @@ async fn checkpoints_are_signed_by_a_key_in_kms() {
         .envs([("AWS_CONFIG_FILE", nothing.path()), ("AWS_SHARED_CREDENTIALS_FILE", nothing.path())])
         .env_remove("AWS_PROFILE");
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    let reported = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && reported.contains("1 passed"), "{reported}");
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn with_the_servers_environment() {
     let folder = tempfile::tempdir().unwrap();
     let location = LedgerLocation::Directory(folder.path().join("ledger"));
     let open = async |name: &str| {
-        let safeguards = Safeguards { key: KeyPlace::Kms(name.to_owned()), ..Safeguards::default() };
+        let safeguards = Safeguards { key: KeyLocation::Kms(name.to_owned()), ..Safeguards::default() };
         Ledger::open_with(&location, &safeguards, Access::Write).await
     };
     for (name, says) in [("alias/other", "ECC_NIST_EDWARDS25519"), ("alias/none", "kms:GetPublicKey on alias/none")] {

@@ -75,7 +75,7 @@ async fn reports_are_kept_once_and_checked() {
     let ledger = writer(&store).await;
     let body = b"{\"a row\":1}\n".repeat(1000);
     let digest = ledger.put_report(&body[..]).await.unwrap();
-    assert_eq!(digest, Digest::of(&body));
+    assert_eq!(digest, Digest::sha256(&body));
     assert_eq!(ledger.put_report(&body[..]).await.unwrap(), digest);
     assert_eq!(names(&store, "report").await.len(), 1);
     let mut read = Vec::new();
@@ -88,7 +88,7 @@ async fn reports_are_kept_once_and_checked() {
         let error = ledger.report(&digest).await.map(|_| ()).unwrap_err();
         assert!(matches!(error, LedgerError::Corrupt { .. }), "{error}");
     }
-    assert!(matches!(ledger.report(&Digest::of(b"none")).await.map(|_| ()), Err(LedgerError::Corrupt { .. })));
+    assert!(matches!(ledger.report(&Digest::sha256(b"none")).await.map(|_| ()), Err(LedgerError::Corrupt { .. })));
 }
 
 #[tokio::test]
@@ -168,11 +168,11 @@ async fn what_a_run_recorded_that_never_closed_waits_to_be_told_i15_i16() {
     let all: Vec<Event> = (1..=20).map(moved).collect();
     let check = async |ledger: &Ledger, expected: &[Event]| {
         ledger.recall(&repository).await.unwrap();
-        let untold = ledger.untold(&repository).await.unwrap();
-        assert_eq!(untold.events, expected);
-        assert_eq!(untold.until.is_some(), !expected.is_empty());
+        let unreported = ledger.unreported(&repository).await.unwrap();
+        assert_eq!(unreported.events, expected);
+        assert_eq!(unreported.until.is_some(), !expected.is_empty());
         ledger.recall(&key("web/front")).await.unwrap();
-        assert_eq!(ledger.untold(&key("web/front")).await.unwrap().until, None, "all of it was told");
+        assert_eq!(ledger.unreported(&key("web/front")).await.unwrap().until, None, "all of it was told");
     };
     check(&writing, &all).await;
     let views = names(&store, "view").await;
@@ -183,12 +183,12 @@ async fn what_a_run_recorded_that_never_closed_waits_to_be_told_i15_i16() {
 
     // One that retells it, and dies; one that does, and closes. Another is under way all the time.
     let late = writer(&store).await;
-    let until = writing.untold(&repository).await.unwrap().until.unwrap();
-    writing.commit(vec![entry(200, &repository, Event::Retold { until })]).await.unwrap();
+    let until = writing.unreported(&repository).await.unwrap().until.unwrap();
+    writing.commit(vec![entry(200, &repository, Event::ReportedAgain { until })]).await.unwrap();
     check(&writing, &all).await;
-    let until = writing.untold(&repository).await.unwrap().until.unwrap();
+    let until = writing.unreported(&repository).await.unwrap().until.unwrap();
     late.commit(vec![entry(300, &repository, moved(21))]).await.unwrap();
-    writing.commit(vec![entry(201, &repository, Event::Retold { until }), run_record(201)]).await.unwrap();
+    writing.commit(vec![entry(201, &repository, Event::ReportedAgain { until }), run_record(201)]).await.unwrap();
     check(&writing, &[moved(21)]).await;
     late.commit(vec![run_record(300)]).await.unwrap();
     check(&writer(&store).await, &[]).await;

@@ -103,7 +103,7 @@ impl ReferenceStateMachine for Model {
         .boxed()
     }
 
-    /// Whether bytes are told again that the writer itself told, and another replaced since, depends on whether it has
+    /// Whether bytes are reported again that the writer itself told, and another replaced since, depends on whether it has
     /// learnt of the other's commit: a view that is ahead tells it, one that was lost does not. No run does this: one run has
     /// one ledger open, recalls a repository once and looks once, and what it commits twice is the same look, which is no
     /// news whatever came between (`writers::a_look_that_is_said_again…`).
@@ -120,13 +120,14 @@ impl ReferenceStateMachine for Model {
                 model.read[*writer] = model.known.clone();
             }
             Act::Tell { writer, tag, bytes } => {
-                // What is as recalled is not told; what is told is news only if no other told it first.
-                let told = [&model.recalled, &model.read].iter().all(|known| known[*writer].get(tag) != Some(bytes));
-                if told && model.known.get(tag) != Some(bytes) {
+                // What is as recalled is not told; what is reported is news only if no other told it first.
+                let reported =
+                    [&model.recalled, &model.read].iter().all(|known| known[*writer].get(tag) != Some(bytes));
+                if reported && model.known.get(tag) != Some(bytes) {
                     model.known.insert(*tag, *bytes);
                     model.events += 1;
                 }
-                if told {
+                if reported {
                     model.read[*writer] = model.known.clone();
                 }
             }
@@ -187,9 +188,9 @@ impl StateMachineTest for Real {
             Act::Tell { writer, tag, bytes } => {
                 let (ledger, state) = &real.writers[writer];
                 let tags = [(TAGS[tag], BYTES[bytes])];
-                let mut told = observe(real.run, &shop, state, &tags);
-                told.retain(|entry| entry.event.tag().is_some_and(|named| named.as_str() == TAGS[tag]));
-                real.runtime.block_on(ledger.commit(told)).unwrap();
+                let mut reported = observe(real.run, &shop, state, &tags);
+                reported.retain(|entry| entry.event.tag().is_some_and(|named| named.as_str() == TAGS[tag]));
+                real.runtime.block_on(ledger.commit(reported)).unwrap();
             }
             Act::Reopen { writer, fault, number, at } => {
                 let flaky: Arc<dyn ObjectStore> = Arc::new(Flaky::new(&real.store, Plan { fault, number, at }));
@@ -205,9 +206,13 @@ impl StateMachineTest for Real {
                 real.writers[writer] = real.runtime.block_on(async {
                     let ledger = Ledger::open_on(dying.clone(), "dying", Access::Write).await.unwrap();
                     let state = ledger.recall(&shop).await.unwrap();
-                    let mut told = observe(run, &shop, &state, &[(TAGS[tag], BYTES[bytes])]);
-                    told.retain(|entry| entry.event.tag().is_some_and(|named| named.as_str() == TAGS[tag]));
-                    assert_eq!(ledger.commit(told).await.is_err(), dying.fired(), "a death is never taken for success");
+                    let mut reported = observe(run, &shop, &state, &[(TAGS[tag], BYTES[bytes])]);
+                    reported.retain(|entry| entry.event.tag().is_some_and(|named| named.as_str() == TAGS[tag]));
+                    assert_eq!(
+                        ledger.commit(reported).await.is_err(),
+                        dying.fired(),
+                        "a death is never taken for success"
+                    );
                     let ledger = open(&store, Access::Write).await.unwrap();
                     let state = ledger.recall(&shop).await.unwrap();
                     (ledger, state)
@@ -256,8 +261,8 @@ impl StateMachineTest for Real {
     fn check_invariants(real: &Self, model: &Model) {
         real.runtime.block_on(async {
             let all = audit(&real.store).await;
-            let told = all.iter().filter(|(_, entry)| !matches!(entry.event, Event::Source(_)));
-            assert_eq!(told.count(), model.events, "each change once (I13): {all:#?}");
+            let reported = all.iter().filter(|(_, entry)| !matches!(entry.event, Event::Source(_)));
+            assert_eq!(reported.count(), model.events, "each change once (I13): {all:#?}");
             let reader = open(&real.store, Access::Read).await.unwrap();
             let state = reader.recall(&key("shop/api")).await.unwrap();
             let known: BTreeMap<_, _> = (state.tags.iter())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use object_store::local::LocalFileSystem;
 use prodpin::ledger::{Access, Claim, Ledger, LedgerError, Since, VerifierKey, Verify};
-use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
+use prodpin::policy::{KeyLocation, LedgerLocation, Safeguards};
 use tlog_tiles::tlog::{Hash, check_record, check_tree, record_hash};
 
 use super::tampering::{ROWS, Signed, checkpoint, copy, tamper};
@@ -19,7 +19,7 @@ fn hash(text: &str) -> Hash {
 }
 
 fn with_key(path: &Path) -> Safeguards {
-    Safeguards { key: KeyPlace::File(path.to_owned()), ..Safeguards::default() }
+    Safeguards { key: KeyLocation::File(path.to_owned()), ..Safeguards::default() }
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn a_key_that_cannot_be_read_is_told_before_anything_is_done() {
         with_key(&folder.path().join("text")),
         with_key(folder.path()),
         with_key(&folder.path().join("no/such/folder")),
-        Safeguards { key: KeyPlace::Text(prodpin::policy::Secret::new("hunter2")), ..Safeguards::default() },
+        Safeguards { key: KeyLocation::Text(prodpin::policy::Secret::new("hunter2")), ..Safeguards::default() },
     ] {
         let error = Ledger::open_with(&location, &safeguards, Access::Write).await.unwrap_err();
         assert!(matches!(error, LedgerError::Key { .. }) && !error.to_string().contains("hunter2"), "{error}");

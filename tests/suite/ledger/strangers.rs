@@ -4,20 +4,20 @@
 use std::path::{Path, PathBuf};
 
 use prodpin::ledger::{Access, Ledger, LedgerError, Verification, Verify};
-use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
+use prodpin::policy::{KeyLocation, LedgerLocation, Safeguards};
 
 use super::tampering::{Signed, checkpoint, copy};
 use super::world::*;
 
 /// A ledger in a directory, and how it is opened.
-struct Place {
+struct LedgerDirectory {
     folder: tempfile::TempDir,
-    key: KeyPlace,
+    key: KeyLocation,
 }
 
-impl Place {
+impl LedgerDirectory {
     /// Four commits, in two runs.
-    async fn new(key: KeyPlace) -> Self {
+    async fn new(key: KeyLocation) -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap(), key };
         for run in 1..3 {
             let ledger = place.open(Access::Write).await.unwrap();
@@ -66,7 +66,7 @@ fn key_of() -> prodpin::model::RepositoryKey {
 }
 
 /// Puts a stranger's file under this number.
-async fn put(place: &Place, number: u64, kind: &str) {
+async fn put(place: &LedgerDirectory, number: u64, kind: &str) {
     let target = checkpoint(&place.path(), number);
     let own = |sequence| std::fs::read(checkpoint(&place.path(), sequence)).unwrap();
     let bytes: Vec<u8> = match kind {
@@ -87,7 +87,7 @@ async fn put(place: &Place, number: u64, kind: &str) {
             b"prodpin/00\n9\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nschema 9\nprevious 00\nsums 7\n".to_vec()
         }
         "another log's" => {
-            let other = Box::pin(Place::new(KeyPlace::Usual)).await;
+            let other = Box::pin(LedgerDirectory::new(KeyLocation::Usual)).await;
             let ledger = other.open(Access::Write).await.unwrap();
             ledger.commit(vec![tag_seen(3, &key_of(), "v3", "3")]).await.unwrap();
             std::fs::read(checkpoint(&other.path(), number)).unwrap()
@@ -102,7 +102,7 @@ async fn put(place: &Place, number: u64, kind: &str) {
                 .into()
         }
         "one that follows and another key signs" => {
-            let other = KeyPlace::File(place.folder.path().join("stranger.key"));
+            let other = KeyLocation::File(place.folder.path().join("stranger.key"));
             prodpin::ledger::make_key(&place.folder.path().join("stranger.key")).unwrap();
             signed_by(place, &other, number).await
         }
@@ -117,7 +117,7 @@ async fn put(place: &Place, number: u64, kind: &str) {
 }
 
 /// The next commit of the ledger as somebody makes it who says that its key is lost, without saying so.
-async fn signed_by(place: &Place, other: &KeyPlace, number: u64) -> Vec<u8> {
+async fn signed_by(place: &LedgerDirectory, other: &KeyLocation, number: u64) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     copy(&place.path(), &folder.path().join("ledger"));
     let verifier = place.verified().await.keys[0].key.to_string();
@@ -146,9 +146,9 @@ const SIGNED: [&str; 3] =
 
 const UNSIGNED: [&str; 2] = ["one that does not follow", "a newer program's"];
 
-fn rows() -> Vec<(KeyPlace, &'static str)> {
-    let signed = ANY.iter().chain(&SIGNED).map(|kind| (KeyPlace::Usual, *kind));
-    signed.chain(ANY.iter().chain(&UNSIGNED).map(|kind| (KeyPlace::None, *kind))).collect()
+fn rows() -> Vec<(KeyLocation, &'static str)> {
+    let signed = ANY.iter().chain(&SIGNED).map(|kind| (KeyLocation::Usual, *kind));
+    signed.chain(ANY.iter().chain(&UNSIGNED).map(|kind| (KeyLocation::None, *kind))).collect()
 }
 
 fn remove(path: &Path) {
@@ -162,7 +162,7 @@ fn remove(path: &Path) {
 #[tokio::test]
 async fn what_a_stranger_puts_in_the_way_of_the_next_commit_blocks_nothing_f101_i9_i14() {
     for (key, kind) in rows() {
-        let place = Place::new(key.clone()).await;
+        let place = LedgerDirectory::new(key.clone()).await;
         let how = format!("{kind}, {key:?}");
         // One has the ledger open, and one opens it after.
         let early = place.open(Access::Write).await.unwrap();
@@ -218,7 +218,7 @@ async fn what_a_stranger_puts_in_the_way_of_the_next_commit_blocks_nothing_f101_
 
 #[tokio::test]
 async fn many_strangers_files_in_a_row_are_passed_over_f101() {
-    let place = Place::new(KeyPlace::Usual).await;
+    let place = LedgerDirectory::new(KeyLocation::Usual).await;
     for number in 5..300 {
         put(&place, number, ANY[number as usize % 6]).await;
     }
@@ -232,7 +232,7 @@ async fn many_strangers_files_in_a_row_are_passed_over_f101() {
 #[tokio::test]
 async fn a_last_commit_that_was_changed_is_no_strangers_file_f57_i12_i24() {
     for kind in ["garbage", "a copy of the first", "another log's"] {
-        let place = Place::new(KeyPlace::Usual).await;
+        let place = LedgerDirectory::new(KeyLocation::Usual).await;
         let ledger = place.open(Access::Write).await.unwrap();
         ledger.commit(vec![tag_seen(3, &key_of(), "v3", "3"), run_record(3)]).await.unwrap();
         drop(ledger);
@@ -253,7 +253,7 @@ async fn a_last_commit_that_was_changed_is_no_strangers_file_f57_i12_i24() {
 /// A checkpoint of his own, which goes on where the log ends, and an index that begins there: believed by nobody.
 #[tokio::test]
 async fn an_index_that_a_strangers_checkpoint_states_is_not_believed_i23_f97() {
-    let place = Place::new(KeyPlace::Usual).await;
+    let place = LedgerDirectory::new(KeyLocation::Usual).await;
     let forger = tempfile::tempdir().unwrap();
     copy(&place.path(), &forger.path().join("ledger"));
     for sequence in 1..5 {
@@ -292,7 +292,7 @@ async fn the_whole_log_signed_again_by_another_key_is_missed_by_what_remembers_t
     let (before, rest) = text.split_once("\"key\":\"").unwrap();
     let (_, after) = rest.split_once('"').unwrap();
     // Another log's key of the same form: what the memory would say if today's log were somebody else's.
-    let other = Place::new(KeyPlace::Usual).await.verified().await.keys[0].key.to_string();
+    let other = LedgerDirectory::new(KeyLocation::Usual).await.verified().await.keys[0].key.to_string();
     std::fs::write(&head, format!("{before}\"key\":\"{other}\"{after}")).unwrap();
     let safeguards = Safeguards::default();
     let error = Ledger::open_with(&signed.location(), &safeguards, Access::Write).await.unwrap_err().to_string();
@@ -302,9 +302,9 @@ async fn the_whole_log_signed_again_by_another_key_is_missed_by_what_remembers_t
 /// Names that are known in advance: of the report of a run that changes nothing, and of the next whole tile.
 #[tokio::test]
 async fn what_stands_in_the_place_of_a_report_or_a_tile_keeps_no_run_from_closing_i9_f101() {
-    let place = Place::new(KeyPlace::Usual).await;
+    let place = LedgerDirectory::new(KeyLocation::Usual).await;
     let body = b"report of run 2\n";
-    let digest = prodpin::model::Digest::of(body);
+    let digest = prodpin::model::Digest::sha256(body);
     let report = place.path().join("report").join(digest.hex());
     let tile = place.path().join("tile/0/000");
     let whole = std::fs::read(&report).unwrap();
@@ -331,7 +331,7 @@ async fn what_stands_in_the_place_of_a_report_or_a_tile_keeps_no_run_from_closin
         remove(&report);
     }
     for folder in [true, false] {
-        let place = Place::new(KeyPlace::Usual).await;
+        let place = LedgerDirectory::new(KeyLocation::Usual).await;
         let tile = place.path().join("tile/0/000");
         std::fs::create_dir_all(tile.parent().unwrap()).unwrap();
         if folder {

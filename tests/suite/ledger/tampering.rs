@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use prodpin::ledger::{Access, Ledger};
-use prodpin::policy::{KeyPlace, LedgerLocation, Safeguards};
+use prodpin::policy::{KeyLocation, LedgerLocation, Safeguards};
 
 use super::world::*;
 
@@ -88,7 +88,7 @@ async fn forged(from: &Path, folder: &Path) -> PathBuf {
     for sequence in 1..7 {
         std::fs::remove_file(checkpoint(&forged, sequence)).unwrap();
     }
-    let safeguards = Safeguards { key: KeyPlace::File(folder.join("stranger.key")), ..Safeguards::default() };
+    let safeguards = Safeguards { key: KeyLocation::File(folder.join("stranger.key")), ..Safeguards::default() };
     for run in 1..4 {
         let ledger = Ledger::open_with(&LedgerLocation::Directory(forged.clone()), &safeguards, Access::Write).await;
         ledger.unwrap().commit(vec![tag_seen(run, &key("shop/0"), &format!("v{run}"), "forged")]).await.unwrap();

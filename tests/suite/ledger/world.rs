@@ -25,7 +25,7 @@ pub(crate) fn tag(name: &str) -> Tag {
 }
 
 pub(crate) fn artifact(seed: &str) -> ArtifactId {
-    ArtifactId::Manifest(Digest::of(seed.as_bytes()))
+    ArtifactId::Manifest(Digest::sha256(seed.as_bytes()))
 }
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -52,10 +52,10 @@ pub(crate) fn run_record(run: u64) -> Entry {
         finished: at(run as i64),
         complete: true,
         scope: RunScope::default(),
-        policy: Digest::of(b"policy"),
+        policy: Digest::sha256(b"policy"),
         counts: Counts::default(),
         findings: BTreeMap::new(),
-        report: Digest::of(b"report"),
+        report: Digest::sha256(b"report"),
         answers: Answers::ForItself,
     };
     Entry { run: run_id(run), at: at(run as i64), repository: None, event: Event::Run(Box::new(record)) }
@@ -66,7 +66,7 @@ pub(crate) fn source_record(run: u64) -> Entry {
         source: "shop".parse().unwrap(),
         complete: true,
         counts: Counts::default(),
-        seen: Digest::of(b"seen"),
+        seen: Digest::sha256(b"seen"),
     };
     Entry { run: run_id(run), at: at(run as i64), repository: None, event: Event::Source(record) }
 }

@@ -6,7 +6,7 @@ use prodpin::sources::Source;
 
 use super::content::{Opening, artifact, repository, tag};
 use super::server::{CONFIG, IMAGE, LAYER, Lie, Server};
-use crate::estate::{Estate, Told, tags};
+use crate::estate::{Estate, RunResult, tags};
 use crate::support::each;
 
 /// What servers that are no registry say of a path that they do not know.
@@ -37,7 +37,7 @@ fn source(server: &Server) -> Source {
     Opening::at(server).writing().open()
 }
 
-async fn run(estate: &Estate, server: &Server) -> Told {
+async fn run(estate: &Estate, server: &Server) -> RunResult {
     estate.run_on(Mode::Enforce, source(server)).await
 }
 
@@ -54,9 +54,9 @@ fn delete(server: &Server, image: &Digest) {
     });
 }
 
-fn says_missing(told: &Told) -> bool {
+fn says_missing(reported: &RunResult) -> bool {
     const GONE: [&str; 5] = ["target-missing", "target-broken", "tag-deleted", "pin-missing", "attestation-missing"];
-    told.codes().iter().any(|code| GONE.iter().any(|gone| code.contains(gone)))
+    reported.codes().iter().any(|code| GONE.iter().any(|gone| code.contains(gone)))
 }
 
 #[tokio::test]
@@ -68,16 +68,17 @@ async fn a_gateway_s_404_is_no_word_of_the_registry_i4_i25() {
             assert!(run(&estate, &server).await.complete);
             server.lie(Lie::GoneSaying(part.to_owned(), media_type, body));
             for _ in 0..2 {
-                let told = run(&estate, &server).await;
-                assert!(!says_missing(&told), "{part} {body:?}: {:?}", told.codes());
-                // A digest that is refused while its tag is served is told as what it is.
-                let is_told = !told.complete || told.codes().iter().any(|code| code.contains("registry-contradiction"));
-                assert!(is_told, "{part} {body:?}: {:?}", told.codes());
-                assert!(each(told.targets().iter(), |target| target.restorable != Some(false)), "{part} {body:?}");
+                let reported = run(&estate, &server).await;
+                assert!(!says_missing(&reported), "{part} {body:?}: {:?}", reported.codes());
+                // A digest that is refused while its tag is served is reported as what it is.
+                let is_reported =
+                    !reported.complete || reported.codes().iter().any(|code| code.contains("registry-contradiction"));
+                assert!(is_reported, "{part} {body:?}: {:?}", reported.codes());
+                assert!(each(reported.targets().iter(), |target| target.restorable != Some(false)), "{part} {body:?}");
             }
             server.be_honest();
-            let told = run(&estate, &server).await;
-            assert!(told.complete && !says_missing(&told), "{part} {body:?}: {:?}", told.codes());
+            let reported = run(&estate, &server).await;
+            assert!(reported.complete && !says_missing(&reported), "{part} {body:?}: {:?}", reported.codes());
         }
     }
 }
@@ -100,8 +101,8 @@ async fn a_route_that_is_lost_in_mid_run_takes_nothing_away_i4_i25() {
             if !has_documents {
                 lost.lie(Lie::OwnManner(media_type, body));
             }
-            let told = estate.run_on(Mode::Audit, source(&lost)).await;
-            assert!(!says_missing(&told), "after {after}: {:?}", told.codes());
+            let reported = estate.run_on(Mode::Audit, source(&lost)).await;
+            assert!(!says_missing(&reported), "after {after}: {:?}", reported.codes());
         }
     }
 }
@@ -111,15 +112,18 @@ async fn a_registry_without_error_documents_is_believed_in_its_own_manner_i4() {
     for (media_type, body) in &OTHERS[..3] {
         let (server, images) = shop([Lie::OwnManner(media_type, body)]).await;
         let estate = estate();
-        let told = run(&estate, &server).await;
-        assert!(told.complete && told.targets().iter().all(|target| target.protected == Some(true)), "{body:?}");
+        let reported = run(&estate, &server).await;
+        assert!(
+            reported.complete && reported.targets().iter().all(|target| target.protected == Some(true)),
+            "{body:?}"
+        );
         delete(&server, &images[1]);
         let seen = source(&server).inventory.inspect(&repository(), &artifact(&images[1])).await;
         assert_eq!((seen.presence, seen.pin, seen.gaps), (Presence::NotFound, PinState::Absent, vec![]), "{body:?}");
         let (found, gap) = source(&server).inventory.look_up(&repository(), &tag("v1.1.0")).await;
         assert_eq!((found, gap), (Resolution::NotFound, None), "{body:?}");
-        let told = run(&estate, &server).await;
-        assert!(told.codes().contains(&"critical target-missing".to_owned()), "{body:?}: {:?}", told.codes());
+        let reported = run(&estate, &server).await;
+        assert!(reported.codes().contains(&"critical target-missing".to_owned()), "{body:?}: {:?}", reported.codes());
         // Another manner is somebody else's.
         server.lie(Lie::GoneSaying(format!("/manifests/{}", images[2]), "application/json", "{}"));
         let seen = source(&server).inventory.inspect(&repository(), &artifact(&images[2])).await;
@@ -161,7 +165,7 @@ async fn what_a_list_names_is_not_gone_i4_i25() {
         let (server, images) = shop([]).await;
         let estate = estate();
         run(&estate, &server).await;
-        let pin = Pin::of(&images[1]).to_string();
+        let pin = Pin::for_digest(&images[1]).to_string();
         for part in [images[1].to_string(), "v1.1.0".to_owned(), pin.clone()] {
             server.lie(Lie::Gone(format!("/manifests/{part}")));
         }
@@ -170,20 +174,22 @@ async fn what_a_list_names_is_not_gone_i4_i25() {
             tags.retain(|name, _| (keeps_tag || name != "v1.1.0") && (keeps_pin || *name != pin));
         });
         for _ in 0..3 {
-            let told = run(&estate, &server).await;
-            let codes = told.codes();
+            let reported = run(&estate, &server).await;
+            let codes = reported.codes();
             assert!(!codes.iter().any(|code| code.contains("target-missing")), "{keeps_tag} {keeps_pin}: {codes:?}");
             assert!(codes.iter().any(|code| code.contains("registry-contradiction")), "{codes:?}");
-            let about = told.targets().iter().find(|target| target.artifact == artifact(&images[1])).unwrap();
+            let about = reported.targets().iter().find(|target| target.artifact == artifact(&images[1])).unwrap();
             assert_ne!(about.protected, Some(true), "{keeps_tag} {keeps_pin}");
-            assert!(!told.complete, "{keeps_tag} {keeps_pin}");
+            assert!(!reported.complete, "{keeps_tag} {keeps_pin}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_layer_of_no_size_needs_the_digest_of_nothing_i25_f103() {
-    for (layer, closure) in [(Digest::of(b""), Closure::Complete), (Digest::of(b"full"), Closure::Broken(vec![]))] {
+    for (layer, closure) in
+        [(Digest::sha256(b""), Closure::Complete), (Digest::sha256(b"full"), Closure::Broken(vec![]))]
+    {
         let server = Server::start([]).await;
         let image = server.store(|store| {
             let config = store.blob(b"{}");
@@ -218,8 +224,8 @@ async fn a_link_in_any_spelling_leads_on_and_one_that_is_not_understood_is_no_en
         let snapshot = source(&server).inventory.observe(&repository()).await;
         assert_eq!(snapshot.listing_is_complete(), is_read, "{link}: {:?}", snapshot.gaps);
         assert_eq!(snapshot.tags.len(), if is_read { 3 } else { 2 }, "{link}: what came is looked at");
-        let told = run(&estate(), &server).await;
-        assert_eq!(told.complete, is_read, "{link}");
+        let reported = run(&estate(), &server).await;
+        assert_eq!(reported.complete, is_read, "{link}");
     }
 }
 
@@ -268,11 +274,11 @@ async fn a_mark_in_any_answer_is_noticed_before_a_pin_is_made_i22_f123() {
         ("/manifests/sha256:", "Server", "Nexus/3.82.0-08", RegistryKind::Nexus),
     ] {
         let (server, _) = shop([Lie::InPassing(part, name, value)]).await;
-        let told = run(&estate(), &server).await;
+        let reported = run(&estate(), &server).await;
         assert_eq!(server.writes(), Vec::<String>::new(), "{part} {name}");
-        assert!(each(told.targets().iter(), |target| target.pin == PinReport::Withheld), "{part} {name}");
-        let finding = told.findings.iter().find(|finding| finding.code.as_str() == "cleanup-unknown");
-        assert!(finding.is_some_and(|finding| finding.message.contains(kind.name())), "{part}: {:?}", told.codes());
+        assert!(each(reported.targets().iter(), |target| target.pin == PinReport::Withheld), "{part} {name}");
+        let finding = reported.findings.iter().find(|finding| finding.code.as_str() == "cleanup-unknown");
+        assert!(finding.is_some_and(|finding| finding.message.contains(kind.name())), "{part}: {:?}", reported.codes());
     }
 }
 
@@ -288,8 +294,8 @@ async fn a_question_that_is_forbidden_leaves_the_kind_unknown_i22_f123() {
         let (server, _) = shop([lie.clone()]).await;
         let known = source(&server).inventory.cleanup().await.registry;
         assert!(matches!(known, Recognised::Unknown { .. }), "{lie:?}: {known:?}");
-        let told = run(&estate(), &server).await;
+        let reported = run(&estate(), &server).await;
         assert_eq!(server.writes(), Vec::<String>::new(), "{lie:?}");
-        assert!(!told.complete, "{lie:?}");
+        assert!(!reported.complete, "{lie:?}");
     }
 }

@@ -6,8 +6,8 @@ use prodpin::outcome::report::PinReport;
 
 use super::content::{artifact, repository};
 use super::evidence::{estate, protected, run, source, with_image};
+use super::reported;
 use super::server::{Lie, Server};
-use super::told;
 
 const GATE: &str = "current image with 3 vulnerabilities cannot be pulled due to configured policy";
 
@@ -46,16 +46,20 @@ async fn a_platform_that_a_gate_keeps_back_is_present_and_not_pullable_f119() {
         server.lie(rule.clone());
         let seen = source(&server).inventory.inspect(&repository(), &artifact(&index)).await;
         assert_eq!((seen.presence, &seen.closure), (Presence::Present, &Closure::Unknown), "{rule:?}");
-        assert_eq!(told(&seen.gaps), [], "it was answered: {rule:?}");
+        assert_eq!(reported(&seen.gaps), [], "it was answered: {rule:?}");
         let [Obstacle::NotPullable { detail }] = &seen.obstacles[..] else { panic!("{rule:?} {:?}", seen.obstacles) };
         assert!(detail.contains("linux/arm64") && detail.contains("the registry answered"), "{detail}");
-        let told = run(&estate, &server).await;
-        let target = &told.targets()[0];
+        let reported = run(&estate, &server).await;
+        let target = &reported.targets()[0];
         assert_eq!((target.restorable, target.protected), (Some(false), Some(false)), "{rule:?}");
-        assert!(told.complete, "{rule:?}: {:?}", told.codes());
-        assert!(told.codes().contains(&"high target-not-pullable".to_owned()), "{rule:?}: {:?}", told.codes());
+        assert!(reported.complete, "{rule:?}: {:?}", reported.codes());
+        assert!(reported.codes().contains(&"high target-not-pullable".to_owned()), "{rule:?}: {:?}", reported.codes());
         let lost = ["target-missing", "target-broken"];
-        assert!(!told.codes().iter().any(|code| lost.iter().any(|lost| code.ends_with(lost))), "{:?}", told.codes());
+        assert!(
+            !reported.codes().iter().any(|code| lost.iter().any(|lost| code.ends_with(lost))),
+            "{:?}",
+            reported.codes()
+        );
     }
     server.be_honest();
     assert_eq!(protected(&run(&estate, &server).await), [Some(true)], "once the rule is gone");
@@ -65,9 +69,9 @@ async fn a_platform_that_a_gate_keeps_back_is_present_and_not_pullable_f119() {
 async fn what_is_kept_back_is_pinned_all_the_same_so_that_it_is_there_when_the_rule_is_gone_f119() {
     let (server, [_, _, arm, _]) = with_index().await;
     server.lie(Lie::Blocked(format!("/manifests/{arm}"), 412, "PROJECTPOLICYVIOLATION", GATE));
-    let told = run(&estate(), &server).await;
-    let target = &told.targets()[0];
-    assert_eq!((target.pin, target.protected), (PinReport::Created, Some(false)), "{:?}", told.codes());
+    let reported = run(&estate(), &server).await;
+    let target = &reported.targets()[0];
+    assert_eq!((target.pin, target.protected), (PinReport::Created, Some(false)), "{:?}", reported.codes());
 }
 
 #[tokio::test]
@@ -81,11 +85,11 @@ async fn a_whole_release_or_a_layer_that_is_kept_back_is_not_pullable_f119() {
         let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
         let [Obstacle::NotPullable { detail }] = &seen.obstacles[..] else { panic!("{path} {:?}", seen.obstacles) };
         assert!(detail.contains("412 PROJECTPOLICYVIOLATION (current image with"), "{detail}");
-        let told = run(&estate, &server).await;
-        let target = &told.targets()[0];
+        let reported = run(&estate, &server).await;
+        let target = &reported.targets()[0];
         assert_eq!((target.restorable, target.protected), (Some(false), Some(false)), "{path}");
-        assert!(told.codes().contains(&"high target-not-pullable".to_owned()), "{path}: {:?}", told.codes());
-        assert!(!told.codes().iter().any(|code| code.ends_with("tag-deleted")), "{path}: {:?}", told.codes());
+        assert!(reported.codes().contains(&"high target-not-pullable".to_owned()), "{path}: {:?}", reported.codes());
+        assert!(!reported.codes().iter().any(|code| code.ends_with("tag-deleted")), "{path}: {:?}", reported.codes());
     }
 }
 
@@ -104,5 +108,5 @@ async fn a_refusal_for_lack_of_credentials_is_a_gap_and_no_gate_i4() {
     server.lie(Lie::Blocked(path, 403, "DENIED", "requested access to the resource is denied"));
     let seen = source(&server).inventory.inspect(&repository(), &artifact(&index)).await;
     assert_eq!((seen.closure, seen.obstacles), (Closure::Unknown, vec![]));
-    assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&index)), Cause::Denied)]);
+    assert_eq!(reported(&seen.gaps), [(Scope::Artifact(artifact(&index)), Cause::Denied)]);
 }

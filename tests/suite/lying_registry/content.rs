@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use prodpin::model::{ArtifactId, Digest, Gap, NamePatterns, RepositoryName, Tag};
 use prodpin::policy::{OciConfig, Secret};
-use prodpin::sources::oci::{Surroundings, Timing, open_in};
+use prodpin::sources::oci::{HttpEnvironment, Timing, open_in};
 use prodpin::sources::{OpenOptions, Source};
 
 use super::server::{CONFIG, IMAGE, INDEX, LAYER, Server, Store};
 
 impl Store {
     pub(super) fn blob(&mut self, bytes: &[u8]) -> String {
-        let digest = Digest::of(bytes).to_string();
+        let digest = Digest::sha256(bytes).to_string();
         self.blobs.insert(digest.clone(), bytes.to_vec());
         digest
     }
 
     pub(super) fn manifest(&mut self, media_type: &str, text: &str) -> Digest {
-        let digest = Digest::of(text.as_bytes());
+        let digest = Digest::sha256(text.as_bytes());
         self.manifests.insert(digest.to_string(), (media_type.to_owned(), text.as_bytes().to_vec()));
         digest
     }
@@ -81,11 +81,11 @@ impl Store {
 pub(super) struct Opening {
     pub(super) config: OciConfig,
     pub(super) options: OpenOptions,
-    pub(super) surroundings: Surroundings,
+    pub(super) environment: HttpEnvironment,
 }
 
 impl Opening {
-    pub(super) fn of(url: &str) -> Self {
+    pub(super) fn for_url(url: &str) -> Self {
         let config = OciConfig {
             url: url.parse().unwrap(),
             repositories: NamePatterns::new(["shop/api"]).unwrap(),
@@ -107,11 +107,11 @@ impl Opening {
             helper: Duration::from_secs(1),
         };
         let options = OpenOptions { write: false, rehearse: false, tried: false, concurrency: 16, deadline: None };
-        Self { config, options, surroundings: Surroundings { timing, ..Surroundings::default() } }
+        Self { config, options, environment: HttpEnvironment { timing, ..HttpEnvironment::default() } }
     }
 
     pub(super) fn at(server: &Server) -> Self {
-        Self::of(&server.url())
+        Self::for_url(&server.url())
     }
 
     pub(super) fn user(mut self, name: &str, password: &str) -> Self {
@@ -136,7 +136,7 @@ impl Opening {
     }
 
     pub(super) fn open(&self) -> Source {
-        open_in(&"test".parse().unwrap(), &self.config, &self.options, &self.surroundings).unwrap()
+        open_in(&"test".parse().unwrap(), &self.config, &self.options, &self.environment).unwrap()
     }
 }
 

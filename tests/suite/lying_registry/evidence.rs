@@ -6,7 +6,7 @@ use prodpin::sources::Source;
 
 use super::content::{Opening, artifact, repository};
 use super::server::{Lie, Server};
-use crate::estate::{Estate, Told, tags};
+use crate::estate::{Estate, RunResult, tags};
 
 /// A registry with one image of two layers under `v1.0.0`, and the layer that is its own.
 pub(super) async fn with_image(lies: impl IntoIterator<Item = Lie>) -> (Server, Digest, Digest) {
@@ -16,7 +16,7 @@ pub(super) async fn with_image(lies: impl IntoIterator<Item = Lie>) -> (Server, 
         store.tag("shop/api", "v1.0.0", &image);
         image
     });
-    (server, image, Digest::of(b"one"))
+    (server, image, Digest::sha256(b"one"))
 }
 
 pub(super) fn source(server: &Server) -> Source {
@@ -28,12 +28,12 @@ pub(super) fn estate() -> Estate {
 }
 
 /// What a run says of the registry; each time it is opened anew, as by another run of the program.
-pub(super) async fn run(estate: &Estate, server: &Server) -> Told {
+pub(super) async fn run(estate: &Estate, server: &Server) -> RunResult {
     estate.run_on(Mode::Enforce, source(server)).await
 }
 
-pub(super) fn protected(told: &Told) -> Vec<Option<bool>> {
-    told.targets().iter().map(|target| target.protected).collect()
+pub(super) fn protected(reported: &RunResult) -> Vec<Option<bool>> {
+    reported.targets().iter().map(|target| target.protected).collect()
 }
 
 #[tokio::test]
@@ -63,12 +63,12 @@ async fn a_whole_layer_is_proven_by_its_first_byte_whatever_head_says_f107() {
 async fn little_of_a_layer_is_read_where_ranges_are_unknown_i20() {
     let (server, image, _) = with_image([Lie::NoRanges]).await;
     let large = vec![7_u8; 64 << 20];
-    let digest = Digest::of(&large);
+    let digest = Digest::sha256(&large);
     let image = server.store(|store| {
         let layer = store.blob(&large);
         let (_, text) = store.manifests[&image.to_string()].clone();
         let text = String::from_utf8(text).unwrap();
-        let own = format!(r#""digest":"{}","size":3"#, Digest::of(b"one"));
+        let own = format!(r#""digest":"{}","size":3"#, Digest::sha256(b"one"));
         let text = text.replace(&own, &format!(r#""digest":"{layer}","size":{}"#, large.len()));
         let image = store.manifest(super::server::IMAGE, &text);
         store.tag("shop/api", "v1.0.0", &image);
@@ -96,22 +96,22 @@ async fn a_layer_of_another_size_is_broken_f103() {
         let [Obstacle::PartDamaged { digest, detail }] = &seen.obstacles[..] else { panic!("{:?}", seen.obstacles) };
         assert_eq!(*digest, layer);
         assert!(detail.contains(&format!("{} bytes, and its manifest says 3", bytes.len())), "{detail}");
-        let told = run(&estate(), &server).await;
-        assert_eq!((protected(&told), told.targets()[0].restorable), (vec![Some(false)], Some(false)));
-        assert!(told.codes().contains(&"critical target-broken".to_owned()), "{:?}", told.codes());
+        let reported = run(&estate(), &server).await;
+        assert_eq!((protected(&reported), reported.targets()[0].restorable), (vec![Some(false)], Some(false)));
+        assert!(reported.codes().contains(&"critical target-broken".to_owned()), "{:?}", reported.codes());
         assert_eq!(server.writes(), Vec::<String>::new(), "what is broken is not pinned");
     }
 }
 
-/// Only reading all of a layer would find it; until something does, nobody is told more than was proven.
+/// Only reading all of a layer would find it; until something does, nobody is reported more than was proven.
 #[tokio::test]
 async fn a_layer_of_the_same_size_with_other_bytes_is_said_to_have_its_size_and_no_more_f104() {
     let (server, _, layer) = with_image([]).await;
     server.store(|store| store.blobs.insert(layer.to_string(), b"eno".to_vec()));
     let estate = estate();
-    let told = run(&estate, &server).await;
-    assert_eq!(protected(&told), [Some(true)]);
-    assert!(told.codes().iter().all(|code| code.ends_with("rollback-depth-short")), "{:?}", told.codes());
+    let reported = run(&estate, &server).await;
+    assert_eq!(protected(&reported), [Some(true)]);
+    assert!(reported.codes().iter().all(|code| code.ends_with("rollback-depth-short")), "{:?}", reported.codes());
     server.store(|store| {
         let newer = store.image("newer");
         store.tag("shop/api", "v1.1.0", &newer);
@@ -130,7 +130,7 @@ async fn a_layer_of_no_bytes_that_should_have_none_is_whole() {
     let image = server.store(|store| {
         let layer = store.blob(b"");
         let (_, text) = store.manifests[&image.to_string()].clone();
-        let own = format!(r#""digest":"{}","size":3"#, Digest::of(b"one"));
+        let own = format!(r#""digest":"{}","size":3"#, Digest::sha256(b"one"));
         let text = String::from_utf8(text).unwrap().replace(&own, &format!(r#""digest":"{layer}","size":0"#));
         store.manifest(super::server::IMAGE, &text)
     });
@@ -151,13 +151,13 @@ async fn a_layer_that_only_a_memory_knows_is_not_whole_f107_f130() {
         assert_eq!(seen.closure, expected);
         let contradicts = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Contradiction { about, .. } if about.contains(&layer.hex()));
         assert!(seen.obstacles.iter().any(contradicts), "{:?}", seen.obstacles);
-        let told = run(&estate(), &server).await;
-        assert_ne!(told.targets()[0].restorable, Some(true));
-        assert_ne!(protected(&told), [Some(true)]);
-        assert!(told.codes().contains(&"high registry-contradiction".to_owned()), "{:?}", told.codes());
+        let reported = run(&estate(), &server).await;
+        assert_ne!(reported.targets()[0].restorable, Some(true));
+        assert_ne!(protected(&reported), [Some(true)]);
+        assert!(reported.codes().contains(&"high registry-contradiction".to_owned()), "{:?}", reported.codes());
         server.be_honest();
-        let told = run(&estate(), &server).await;
-        assert_eq!((protected(&told), told.complete), (vec![Some(true)], true));
+        let reported = run(&estate(), &server).await;
+        assert_eq!((protected(&reported), reported.complete), (vec![Some(true)], true));
     }
 }
 
@@ -180,23 +180,28 @@ async fn a_tag_or_pin_that_serves_other_bytes_than_head_says_is_a_contradiction_
         let estate = estate();
         assert_eq!(protected(&run(&estate, &server).await), [Some(true)]);
         let other = server.store(|store| store.image("what an attacker built"));
-        let name = if of_pin { Pin::of(&image).to_string() } else { "v1.0.0".to_owned() };
+        let name = if of_pin { Pin::for_digest(&image).to_string() } else { "v1.0.0".to_owned() };
         server.lie(Lie::GetServes(name.clone(), other.clone()));
         // Another ledger knows nothing of the pins: it is a beginning on purpose.
         let mut another = self::estate();
         another.policy.safeguards.adopt = true;
         for estate in [&estate, &another] {
-            let told = run(estate, &server).await;
-            assert!(told.codes().contains(&"high registry-contradiction".to_owned()), "{name}: {:?}", told.codes());
-            assert!(!protected(&told).contains(&Some(true)), "{name}: {:?}", told.targets());
-            let named = told.findings.iter().find(|finding| finding.code.as_str() == "registry-contradiction").unwrap();
+            let reported = run(estate, &server).await;
+            assert!(
+                reported.codes().contains(&"high registry-contradiction".to_owned()),
+                "{name}: {:?}",
+                reported.codes()
+            );
+            assert!(!protected(&reported).contains(&Some(true)), "{name}: {:?}", reported.targets());
+            let named =
+                reported.findings.iter().find(|finding| finding.code.as_str() == "registry-contradiction").unwrap();
             for answer in [image.to_string(), other.to_string(), name.clone()] {
                 assert!(named.message.contains(&answer), "both answers are told: {}", named.message);
             }
         }
         server.be_honest();
-        let told = run(&estate, &server).await;
-        assert_eq!((protected(&told), told.complete), (vec![Some(true)], true), "and it ends with the lie");
+        let reported = run(&estate, &server).await;
+        assert_eq!((protected(&reported), reported.complete), (vec![Some(true)], true), "and it ends with the lie");
     }
 }
 
@@ -210,9 +215,9 @@ async fn what_moved_between_two_calls_is_no_contradiction_f105() {
         store.tag("shop/api", "v1.0.0", &other);
         other
     });
-    let told = run(&estate, &server).await;
-    assert!(!told.codes().iter().any(|code| code.contains("registry-contradiction")), "{:?}", told.codes());
-    assert!(told.codes().contains(&"critical tag-moved".to_owned()), "{image} {other}: {:?}", told.codes());
+    let reported = run(&estate, &server).await;
+    assert!(!reported.codes().iter().any(|code| code.contains("registry-contradiction")), "{:?}", reported.codes());
+    assert!(reported.codes().contains(&"critical tag-moved".to_owned()), "{image} {other}: {:?}", reported.codes());
 }
 
 #[tokio::test]
@@ -224,10 +229,10 @@ async fn a_tag_that_serves_while_its_digest_is_404_is_not_missing_i4() {
     let seen = source(&server).inventory.inspect(&repository(), &artifact(&image)).await;
     assert_eq!(seen.presence, Presence::Unknown, "its pin serves it");
     for _ in 0..2 {
-        let told = run(&estate, &server).await;
-        assert!(!told.codes().iter().any(|code| code.contains("target-missing")), "{:?}", told.codes());
-        assert!(told.codes().contains(&"high registry-contradiction".to_owned()), "{:?}", told.codes());
-        assert_eq!(protected(&told), [None]);
+        let reported = run(&estate, &server).await;
+        assert!(!reported.codes().iter().any(|code| code.contains("target-missing")), "{:?}", reported.codes());
+        assert!(reported.codes().contains(&"high registry-contradiction".to_owned()), "{:?}", reported.codes());
+        assert_eq!(protected(&reported), [None]);
     }
 }
 
@@ -251,16 +256,19 @@ async fn a_listed_tag_that_is_not_served_is_unknown_and_said_in_the_registry_s_w
         run(&estate, &server).await;
         server.lie(lie);
         for _ in 0..3 {
-            let told = run(&estate, &server).await;
-            let about: Vec<&String> = told.repositories[0].gaps.iter().map(|gap| &gap.detail).collect();
+            let reported = run(&estate, &server).await;
+            let about: Vec<&String> = reported.repositories[0].gaps.iter().map(|gap| &gap.detail).collect();
             assert!(about.iter().any(|detail| detail.contains(words)), "{about:?}");
-            assert!(!told.complete);
-            let codes = told.codes();
+            assert!(!reported.complete);
+            let codes = reported.codes();
             assert!(
                 !codes.iter().any(|code| code.contains("tag-deleted") || code.contains("target-missing")),
                 "{codes:?}"
             );
-            assert_eq!((told.targets()[0].restorable, &told.targets()[0].artifact), (Some(true), &artifact(&image)));
+            assert_eq!(
+                (reported.targets()[0].restorable, &reported.targets()[0].artifact),
+                (Some(true), &artifact(&image))
+            );
         }
     }
 }
@@ -268,15 +276,15 @@ async fn a_listed_tag_that_is_not_served_is_unknown_and_said_in_the_registry_s_w
 #[tokio::test]
 async fn a_listed_tag_that_nothing_depends_on_keeps_no_run_from_being_whole() {
     let (server, image, _) = with_image([]).await;
-    server.store(|store| store.tag("shop/api", "dev-1", &Digest::of(b"cleaned away")));
+    server.store(|store| store.tag("shop/api", "dev-1", &Digest::sha256(b"cleaned away")));
     let estate = estate();
     for _ in 0..3 {
-        let told = run(&estate, &server).await;
-        assert!(told.complete, "{:?}", told.repositories[0].gaps);
-        assert!(told.codes().contains(&"low registry-contradiction".to_owned()), "{:?}", told.codes());
-        assert!(!told.codes().iter().any(|code| code.contains("tag-deleted")));
+        let reported = run(&estate, &server).await;
+        assert!(reported.complete, "{:?}", reported.repositories[0].gaps);
+        assert!(reported.codes().contains(&"low registry-contradiction".to_owned()), "{:?}", reported.codes());
+        assert!(!reported.codes().iter().any(|code| code.contains("tag-deleted")));
     }
-    assert_eq!(server.count("PUT", &Pin::of(&image).to_string()), 1);
+    assert_eq!(server.count("PUT", &Pin::for_digest(&image).to_string()), 1);
 }
 
 #[tokio::test]
@@ -291,23 +299,23 @@ async fn an_attestation_that_is_gone_keeps_nobody_from_going_back_i6() {
     });
     let estate = estate();
     server.lie(Lie::Gone(format!("/manifests/{attestation}")));
-    let told = run(&estate, &server).await;
-    assert_eq!((protected(&told), told.complete), (vec![Some(true)], true));
-    assert!(told.codes().contains(&"medium attestation-missing".to_owned()), "{:?}", told.codes());
+    let reported = run(&estate, &server).await;
+    assert_eq!((protected(&reported), reported.complete), (vec![Some(true)], true));
+    assert!(reported.codes().contains(&"medium attestation-missing".to_owned()), "{:?}", reported.codes());
 
     // A part of it is no more needed than the whole.
     server.be_honest();
-    server.lie(Lie::Gone(format!("/blobs/{}", Digest::of(b"an attestation"))));
-    let told = run(&estate, &server).await;
-    assert_eq!(protected(&told), [Some(true)]);
-    assert!(told.codes().contains(&"medium attestation-missing".to_owned()), "{:?}", told.codes());
+    server.lie(Lie::Gone(format!("/blobs/{}", Digest::sha256(b"an attestation"))));
+    let reported = run(&estate, &server).await;
+    assert_eq!(protected(&reported), [Some(true)]);
+    assert!(reported.codes().contains(&"medium attestation-missing".to_owned()), "{:?}", reported.codes());
 
     // A platform is, and the sentence says which.
     server.be_honest();
     server.lie(Lie::Gone(format!("/manifests/{}", platforms[1])));
-    let told = run(&estate, &server).await;
-    assert_eq!(protected(&told), [Some(false)]);
-    let broken = told.findings.iter().find(|finding| finding.code.as_str() == "target-broken").unwrap();
+    let reported = run(&estate, &server).await;
+    assert_eq!(protected(&reported), [Some(false)]);
+    let broken = reported.findings.iter().find(|finding| finding.code.as_str() == "target-broken").unwrap();
     assert!(broken.message.contains("lacks platform linux/arm64"), "{}", broken.message);
 }
 
@@ -319,8 +327,8 @@ async fn many_lost_layers_are_one_finding() {
         let index = store.index(&children.iter().collect::<Vec<_>>());
         store.tag("shop/api", "v1.0.0", &index);
     });
-    let told = run(&estate(), &server).await;
-    let broken: Vec<_> = told.findings.iter().filter(|finding| finding.code.as_str() == "target-broken").collect();
+    let reported = run(&estate(), &server).await;
+    let broken: Vec<_> = reported.findings.iter().filter(|finding| finding.code.as_str() == "target-broken").collect();
     assert_eq!(broken.len(), 1);
     assert!(broken[0].message.contains("lacks 81 parts") && broken[0].message.len() < 800, "{}", broken[0].message);
 }
@@ -330,7 +338,7 @@ async fn a_pin_that_head_alone_has_is_not_there_f105() {
     let (server, image, _) = with_image([]).await;
     let source = source(&server);
     source.protector.as_ref().unwrap().pin(&repository(), &artifact(&image)).await.unwrap();
-    let pin = Pin::of(&image).to_string();
+    let pin = Pin::for_digest(&image).to_string();
     assert_eq!(source.inventory.inspect(&repository(), &artifact(&image)).await.pin, PinState::Present);
     server.lie(Lie::GoneToGet(format!("/manifests/{pin}")));
     let seen = source.inventory.inspect(&repository(), &artifact(&image)).await;

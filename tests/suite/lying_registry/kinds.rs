@@ -7,7 +7,7 @@ use prodpin::run::ForecastOptions;
 
 use super::content::Opening;
 use super::server::{Guard, Lie, Server};
-use crate::estate::{Estate, Told, tags};
+use crate::estate::{Estate, RunResult, tags};
 use crate::support::each;
 
 type Headers = &'static [(&'static str, &'static str)];
@@ -81,18 +81,18 @@ fn estate() -> Estate {
     Estate::new(vec![tags(&["v*"], Order::Semver)])
 }
 
-async fn enforce(estate: &Estate, server: &Server, stated: Option<StatedCleanup>) -> Told {
+async fn enforce(estate: &Estate, server: &Server, stated: Option<StatedCleanup>) -> RunResult {
     let mut opening = Opening::at(server).writing();
     opening.config.cleanup = stated;
     estate.run_on(Mode::Enforce, opening.open()).await
 }
 
-fn pins(told: &Told) -> Vec<PinReport> {
-    told.targets().iter().map(|target| target.pin).collect()
+fn pins(reported: &RunResult) -> Vec<PinReport> {
+    reported.targets().iter().map(|target| target.pin).collect()
 }
 
-fn protections(told: &Told) -> Vec<Option<bool>> {
-    told.targets().iter().map(|target| target.protected).collect()
+fn protections(reported: &RunResult) -> Vec<Option<bool>> {
+    reported.targets().iter().map(|target| target.protected).collect()
 }
 
 #[tokio::test]
@@ -100,12 +100,12 @@ async fn no_new_pin_is_made_where_the_cleanup_cannot_be_read_and_one_finding_say
     for (kind, lie) in kinds() {
         let (server, _) = shop(Guard::Open, [lie.clone()]).await;
         assert_eq!(Opening::at(&server).open().inventory.cleanup().await.registry, Recognised::Kind(kind), "{lie:?}");
-        let told = enforce(&estate(), &server, None).await;
+        let reported = enforce(&estate(), &server, None).await;
         assert_eq!(server.writes(), Vec::<String>::new(), "{lie:?}");
-        assert_eq!(pins(&told), [PinReport::Withheld; 5], "{lie:?}");
-        assert_eq!(protections(&told), [None; 5], "{lie:?}");
-        assert!(told.complete, "{lie:?}");
-        let [finding] = told.findings.as_slice() else { panic!("{lie:?}: {:?}", told.findings) };
+        assert_eq!(pins(&reported), [PinReport::Withheld; 5], "{lie:?}");
+        assert_eq!(protections(&reported), [None; 5], "{lie:?}");
+        assert!(reported.complete, "{lie:?}");
+        let [finding] = reported.findings.as_slice() else { panic!("{lie:?}: {:?}", reported.findings) };
         assert_eq!((finding.code, finding.severity), (Code::CleanupUnknown, Severity::High), "{lie:?}");
         assert_eq!(finding.repository, None, "{lie:?}: it is about the source");
         assert!(finding.message.contains(kind.name()) && finding.remedy.contains("prod-pinned-"), "{finding:?}");
@@ -147,11 +147,11 @@ async fn what_the_policy_states_lets_pins_be_made_i22_f123() {
     ] {
         let (server, _) = shop(Guard::Open, [kinds().swap_remove(0).1]).await;
         let estate = estate();
-        let told = enforce(&estate, &server, Some(stated)).await;
+        let reported = enforce(&estate, &server, Some(stated)).await;
         assert_eq!(server.count("PUT", "/manifests/prod-pinned-"), 5, "{stated:?}");
-        assert_eq!(pins(&told), [PinReport::Created; 5], "{stated:?}");
-        assert_eq!(protections(&told), [protected; 5], "{stated:?}");
-        let found = told.findings.iter().find(|finding| finding.code == Code::CleanupUnknown);
+        assert_eq!(pins(&reported), [PinReport::Created; 5], "{stated:?}");
+        assert_eq!(protections(&reported), [protected; 5], "{stated:?}");
+        let found = reported.findings.iter().find(|finding| finding.code == Code::CleanupUnknown);
         assert_eq!(found.map(|finding| finding.severity), finding, "{stated:?}");
         // Pins that are there are kept and read when the policy is silent again, and nothing is called protected.
         let silent = enforce(&estate, &server, None).await;
@@ -175,22 +175,29 @@ async fn a_mark_that_is_gone_in_a_later_run_is_no_plain_registry_i22_f123() {
         });
         server.be_honest();
         for _ in 0..2 {
-            let told = enforce(&estate, &server, None).await;
+            let reported = enforce(&estate, &server, None).await;
             assert_eq!(server.count("PUT", ""), 5, "{lie:?}: no new pin");
             let expected = [vec![PinReport::Withheld], vec![PinReport::Present; 4]].concat();
-            assert_eq!((pins(&told), protections(&told)), (expected, vec![None; 5]), "{lie:?}: the others stay");
-            assert!(told.complete, "{lie:?}");
-            let cleanup = told.findings.iter().filter(|finding| finding.code == Code::CleanupUnknown);
-            let [finding] = cleanup.collect::<Vec<_>>()[..] else { panic!("{lie:?}: {:?}", told.findings) };
+            assert_eq!(
+                (pins(&reported), protections(&reported)),
+                (expected, vec![None; 5]),
+                "{lie:?}: the others stay"
+            );
+            assert!(reported.complete, "{lie:?}");
+            let cleanup = reported.findings.iter().filter(|finding| finding.code == Code::CleanupUnknown);
+            let [finding] = cleanup.collect::<Vec<_>>()[..] else { panic!("{lie:?}: {:?}", reported.findings) };
             assert_eq!(finding.severity, Severity::High, "{lie:?}");
             assert!(
                 finding.message.contains(&format!("earlier run recognised this registry as {kind}")),
                 "{finding:?}"
             );
         }
-        let told = enforce(&estate, &server, Some(StatedCleanup::None)).await;
-        assert_eq!(protections(&told), [Some(true); 5], "{lie:?}: the policy has the last word");
-        assert!(server.count("PUT", &Pin::of(&digests[1]).to_string()) == 1, "{lie:?}: nothing is written twice");
+        let reported = enforce(&estate, &server, Some(StatedCleanup::None)).await;
+        assert_eq!(protections(&reported), [Some(true); 5], "{lie:?}: the policy has the last word");
+        assert!(
+            server.count("PUT", &Pin::for_digest(&digests[1]).to_string()) == 1,
+            "{lie:?}: nothing is written twice"
+        );
     }
 }
 
@@ -210,9 +217,9 @@ async fn an_index_outlives_a_cleanup_of_untagged_manifests_by_the_pins_of_its_pl
             let index = store.index(&[&image]);
             store.tag("shop/api", "v1.0", &index);
         });
-        let told = enforce(&estate(), &server, Some(StatedCleanup::Untagged)).await;
-        assert_eq!(pins(&told), [PinReport::Created], "{lie:?}");
-        assert_eq!(protections(&told), [Some(true)], "{lie:?}");
+        let reported = enforce(&estate(), &server, Some(StatedCleanup::Untagged)).await;
+        assert_eq!(pins(&reported), [PinReport::Created], "{lie:?}");
+        assert_eq!(protections(&reported), [Some(true)], "{lie:?}");
         assert_eq!(server.count("PUT", ""), puts, "{lie:?}");
     }
 }
@@ -223,13 +230,13 @@ async fn a_pin_that_somebody_took_is_told_although_none_is_made_again_i22() {
     let estate = estate();
     enforce(&estate, &server, Some(StatedCleanup::None)).await;
     server.store(|store| {
-        store.tags.get_mut("shop/api").unwrap().remove(&Pin::of(&digests[5]).to_string());
+        store.tags.get_mut("shop/api").unwrap().remove(&Pin::for_digest(&digests[5]).to_string());
     });
-    let told = enforce(&estate, &server, None).await;
-    let lost = &told.targets()[0];
+    let reported = enforce(&estate, &server, None).await;
+    let lost = &reported.targets()[0];
     assert_eq!((lost.pin, lost.protected), (PinReport::Withheld, Some(false)));
     assert!(lost.obstacles.contains(&Obstacle::Unpinned));
-    assert!(told.codes().contains(&"high pin-missing".to_owned()), "{:?}", told.codes());
+    assert!(reported.codes().contains(&"high pin-missing".to_owned()), "{:?}", reported.codes());
     assert_eq!(server.count("PUT", ""), 5);
 }
 
@@ -237,17 +244,17 @@ async fn a_pin_that_somebody_took_is_told_although_none_is_made_again_i22() {
 async fn plain_registries_are_pinned_as_before_and_asked_what_they_are_once_f123() {
     for guard in [Guard::Open, Guard::Token { to: None, identity: None }] {
         let (server, _) = shop(guard.clone(), []).await;
-        let told = enforce(&estate(), &server, None).await;
-        assert_eq!(pins(&told), [PinReport::Created; 5], "{guard:?}");
-        assert_eq!(protections(&told), [Some(true); 5], "{guard:?}");
-        assert_eq!(told.codes(), Vec::<String>::new(), "{guard:?}");
+        let reported = enforce(&estate(), &server, None).await;
+        assert_eq!(pins(&reported), [PinReport::Created; 5], "{guard:?}");
+        assert_eq!(protections(&reported), [Some(true); 5], "{guard:?}");
+        assert_eq!(reported.codes(), Vec::<String>::new(), "{guard:?}");
         let asked = server.seen().iter().filter(|seen| seen.path == "/api/v2.0/systeminfo").count();
         assert_eq!(asked, 1, "{guard:?}");
     }
     // Where the policy says that nothing cleans up, it is asked once all the same: whether looking counts as use (I30).
     let (server, _) = shop(Guard::Open, []).await;
-    let told = enforce(&estate(), &server, Some(StatedCleanup::None)).await;
-    assert_eq!(protections(&told), [Some(true); 5]);
+    let reported = enforce(&estate(), &server, Some(StatedCleanup::None)).await;
+    assert_eq!(protections(&reported), [Some(true); 5]);
     assert_eq!(server.seen().iter().filter(|seen| seen.path == "/config").count(), 1);
 }
 
@@ -275,13 +282,13 @@ async fn what_is_not_answered_is_no_plain_registry_i22_f123() {
         Lie::Shows("/config", 500, &[], ""),
     ] {
         let (server, _) = shop(Guard::Open, [lie.clone()]).await;
-        let told = enforce(&estate(), &server, None).await;
+        let reported = enforce(&estate(), &server, None).await;
         assert_eq!(server.writes(), Vec::<String>::new(), "{lie:?}");
-        assert_eq!(pins(&told), [PinReport::Withheld; 5], "{lie:?}");
-        assert!(!told.complete, "{lie:?}");
-        assert!(told.codes().contains(&"high cleanup-unknown".to_owned()), "{lie:?}: {:?}", told.codes());
+        assert_eq!(pins(&reported), [PinReport::Withheld; 5], "{lie:?}");
+        assert!(!reported.complete, "{lie:?}");
+        assert!(reported.codes().contains(&"high cleanup-unknown".to_owned()), "{lie:?}: {:?}", reported.codes());
         // What the policy states does not depend on it.
-        let told = enforce(&estate(), &server, Some(StatedCleanup::None)).await;
-        assert_eq!((pins(&told), told.complete), (vec![PinReport::Created; 5], true), "{lie:?}");
+        let reported = enforce(&estate(), &server, Some(StatedCleanup::None)).await;
+        assert_eq!((pins(&reported), reported.complete), (vec![PinReport::Created; 5], true), "{lie:?}");
     }
 }

@@ -73,9 +73,9 @@ async fn an_empty_list_where_pins_are_known_is_no_deletion_f129() {
     server.lie(Lie::NullTags);
     server.lie(Lie::Gone("/manifests/".to_owned()));
     for _ in 0..3 {
-        let told = run(&estate, &server).await;
-        assert!(!told.complete);
-        let codes = told.codes();
+        let reported = run(&estate, &server).await;
+        assert!(!reported.complete);
+        let codes = reported.codes();
         assert!(!codes.iter().any(|code| code.contains("tag-deleted") || code.contains("target-missing")), "{codes:?}");
     }
     server.be_honest();
@@ -95,9 +95,9 @@ async fn a_list_that_leaves_out_what_is_served_is_a_finding_f106() {
     server.lie(Lie::PageOf(1));
     server.lie(Lie::NoLinks { most: 1, last: false });
     run(&estate, &server).await;
-    let told = run(&estate, &server).await;
-    assert!(told.codes().contains(&"high listing-cut".to_owned()), "{:?}", told.codes());
-    assert_eq!(told.targets().len(), 2, "what the list leaves out keeps its place");
+    let reported = run(&estate, &server).await;
+    assert!(reported.codes().contains(&"high listing-cut".to_owned()), "{:?}", reported.codes());
+    assert_eq!(reported.targets().len(), 2, "what the list leaves out keeps its place");
 }
 
 #[tokio::test]
@@ -118,8 +118,8 @@ async fn a_registry_that_replays_old_tags_is_found_f33() {
         store.tag("shop/api", "stable", &image);
         store.tags.get_mut("shop/api").unwrap().remove("v1.1.0");
     });
-    let told = run(&estate, &server).await;
-    assert!(told.codes().contains(&"medium tag-flapped".to_owned()), "{:?}", told.codes());
-    let told = run(&estate, &server).await;
-    assert!(told.codes().iter().any(|code| code.contains("tag-deleted")), "{:?}", told.codes());
+    let reported = run(&estate, &server).await;
+    assert!(reported.codes().contains(&"medium tag-flapped".to_owned()), "{:?}", reported.codes());
+    let reported = run(&estate, &server).await;
+    assert!(reported.codes().iter().any(|code| code.contains("tag-deleted")), "{:?}", reported.codes());
 }

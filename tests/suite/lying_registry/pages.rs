@@ -3,8 +3,8 @@
 use prodpin::model::{ArtifactId, Cause, Digest, PinState, Resolution, Scope, Snapshot};
 
 use crate::lying_registry::content::{Opening, artifact, listed, repository};
+use crate::lying_registry::reported;
 use crate::lying_registry::server::{Lie, Server};
-use crate::lying_registry::told;
 
 /// A registry with ten tags.
 pub(super) async fn with_tags(lies: impl IntoIterator<Item = Lie>) -> Server {
@@ -34,7 +34,7 @@ async fn every_page_is_followed_however_small_and_opaque_f16_f17() {
 async fn a_cursor_that_repeats_ends_the_list_with_a_gap_f18() {
     let server = with_tags([Lie::PageOf(3), Lie::CursorRepeats]).await;
     let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)], "{:?}", snapshot.gaps);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)], "{:?}", snapshot.gaps);
     assert!(!snapshot.listing_is_complete());
     assert!(server.count("GET", "/tags/list") <= 3);
 }
@@ -44,12 +44,12 @@ async fn a_list_that_always_goes_on_is_left_f18() {
     let server = with_tags([Lie::PageOf(3), Lie::MorePages(usize::MAX)]).await;
     let source = Opening::at(&server).repositories(&["shop/*"]).open();
     let snapshot = source.inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)], "{:?}", snapshot.gaps);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)], "{:?}", snapshot.gaps);
     assert!(snapshot.gaps[0].detail.contains("brought no new name"), "{:?}", snapshot.gaps);
     assert_eq!(snapshot.tags.len(), 10, "what was listed is looked at all the same");
     assert!((100..110).contains(&server.count("GET", "/tags/list")), "{}", server.count("GET", "/tags/list"));
     let (names, gaps) = listed(&source).await;
-    assert_eq!((names, told(&gaps)), (vec!["shop/api".to_owned()], vec![(Scope::Source, Cause::Malformed)]));
+    assert_eq!((names, reported(&gaps)), (vec!["shop/api".to_owned()], vec![(Scope::Source, Cause::Malformed)]));
 
     // Some registries leave names out after paging: a few pages with nothing on them are no lie.
     let server = with_tags([Lie::PageOf(3), Lie::MorePages(30)]).await;
@@ -63,7 +63,7 @@ async fn a_list_that_always_goes_on_is_left_f18() {
 async fn a_list_that_takes_all_the_time_there_is_is_left_f5() {
     let server = with_tags([Lie::NewNamesForEver]).await;
     let mut opening = Opening::at(&server);
-    opening.surroundings.timing.list = std::time::Duration::from_millis(300);
+    opening.environment.timing.list = std::time::Duration::from_millis(300);
     let began = std::time::Instant::now();
     let snapshot = opening.open().inventory.observe(&repository()).await;
     let end = snapshot.gaps.iter().find(|gap| gap.scope == Scope::Repository).expect("the list has no end");
@@ -77,7 +77,7 @@ async fn a_next_page_elsewhere_is_not_asked_for_f15() {
     let other = Server::start_at("127.0.0.2", super::server::Guard::Open, []).await;
     let server = with_tags([Lie::PageOf(3), Lie::NextPageAt(other.url())]).await;
     let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Refused)], "{:?}", snapshot.gaps);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Refused)], "{:?}", snapshot.gaps);
     assert!(other.seen().is_empty());
 }
 
@@ -89,7 +89,7 @@ async fn tags_that_come_twice_count_once_and_the_pin_is_looked_at_again_f19() {
     assert_eq!((snapshot.tags.len(), &snapshot.gaps), (10, &vec![]));
     // The pin appears after the list was read: the inspection sees it all the same.
     let digest = snapshot.tags[0].target.artifact().unwrap().digest().unwrap().clone();
-    let pin = prodpin::model::Pin::of(&digest).to_string();
+    let pin = prodpin::model::Pin::for_digest(&digest).to_string();
     server.store(|store| store.tag("shop/api", &pin, &digest));
     assert_eq!(source.inventory.inspect(&repository(), &artifact(&digest)).await.pin, PinState::Present);
     let other = server.store(|store| store.image("other"));
@@ -131,7 +131,12 @@ async fn a_tag_that_is_now_here_and_now_there_is_nowhere_f19_f105() {
         named_again(|one, other| [one, other, one, other, one, other].map(Digest::clone).into()).await;
     let seen = snapshot.tags.iter().find(|seen| seen.name.as_str() == TWICE).unwrap();
     assert_eq!(seen.target, Resolution::Unknown);
-    assert_eq!(told(&snapshot.gaps), [(Scope::Tag(TWICE.parse().unwrap()), Cause::Malformed)], "{:?}", snapshot.gaps);
+    assert_eq!(
+        reported(&snapshot.gaps),
+        [(Scope::Tag(TWICE.parse().unwrap()), Cause::Malformed)],
+        "{:?}",
+        snapshot.gaps
+    );
     let detail = &snapshot.gaps[0].detail;
     assert!(detail.contains(&one.to_string()) && detail.contains(&other.to_string()), "{detail}");
 }
@@ -143,7 +148,7 @@ async fn null_is_no_tags_and_a_missing_field_is_no_list_f20() {
     assert_eq!((snapshot.tags.len(), snapshot.gaps), (0, vec![]));
     let server = with_tags([Lie::NoTagsField]).await;
     let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Malformed)]);
 }
 
 #[tokio::test]
@@ -161,7 +166,7 @@ async fn repositories_are_named_or_listed_and_each_comes_once() {
     let (mut names, gaps) = listed(&source).await;
     names.sort();
     assert_eq!(names, ["deep/a/b", "not/listed", "shop/api", "shop/web"]);
-    assert_eq!(told(&gaps), vec![(Scope::Source, Cause::Malformed); 2], "{gaps:?}");
+    assert_eq!(reported(&gaps), vec![(Scope::Source, Cause::Malformed); 2], "{gaps:?}");
     assert_eq!(source.inventory.unmatched_patterns(), ["nothing/*"]);
 }
 
@@ -174,7 +179,7 @@ async fn a_refused_catalog_is_one_gap_that_says_what_to_do_c86() {
         let source = Opening::at(&server).repositories(&["shop/api", "shop/*"]).open();
         let (names, gaps) = listed(&source).await;
         assert_eq!(names, ["shop/api"]);
-        assert_eq!(told(&gaps), [(Scope::Source, cause)], "{status}");
+        assert_eq!(reported(&gaps), [(Scope::Source, cause)], "{status}");
         assert!(gaps[0].detail.contains("name them one by one"), "{}", gaps[0].detail);
         assert_eq!(source.inventory.unmatched_patterns(), Vec::<String>::new());
     }

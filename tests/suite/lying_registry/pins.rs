@@ -26,11 +26,11 @@ async fn a_pin_is_the_exact_bytes_under_their_own_name_i8_i13() {
     let source = Opening::at(&server).writing().open();
     let protector = source.protector.clone().unwrap();
     protector.pin(&repository(), &artifact(&digest)).await.unwrap();
-    let path = format!("PUT /v2/shop/api/manifests/{}", Pin::of(&digest));
+    let path = format!("PUT /v2/shop/api/manifests/{}", Pin::for_digest(&digest));
     assert_eq!(server.writes(), [path]);
     let put = server.seen().into_iter().find(|seen| seen.method == "PUT").unwrap();
     assert_eq!(put.headers["content-type"], IMAGE);
-    assert_eq!(Digest::of(&put.body), digest);
+    assert_eq!(Digest::sha256(&put.body), digest);
     assert_eq!(source.inventory.inspect(&repository(), &artifact(&digest)).await.pin, PinState::Present);
     protector.pin(&repository(), &artifact(&digest)).await.unwrap();
     assert_eq!(server.writes().len(), 1, "pinning what is pinned writes nothing");
@@ -50,7 +50,7 @@ async fn a_pin_that_names_something_else_is_never_overwritten_i8_f41() {
     let (server, digest) = with_image(Guard::Open, []).await;
     server.store(|store| {
         let other = store.image("other");
-        store.tag("shop/api", &Pin::of(&digest).to_string(), &other);
+        store.tag("shop/api", &Pin::for_digest(&digest).to_string(), &other);
     });
     let failure = pin(&server, &artifact(&digest)).await.unwrap_err();
     assert_eq!(failure.cause, Cause::Refused, "{failure}");

@@ -4,8 +4,8 @@ use prodpin::model::{Cause, Closure, Digest, Obstacle, PinState, Presence, Resol
 
 use super::content::{Opening, artifact, repository, tag};
 use super::pages::with_tags;
+use super::reported;
 use super::server::{IMAGE, INDEX, Lie, Server};
-use super::told;
 use crate::support::each;
 
 /// A registry with an index of two images under `1.0`.
@@ -49,7 +49,7 @@ async fn a_digest_header_that_differs_from_the_bytes_is_rejected_f21() {
 
 #[tokio::test]
 async fn what_a_tag_seems_to_have_become_is_confirmed_by_its_bytes_f21() {
-    let made_up = Digest::of(b"made up");
+    let made_up = Digest::sha256(b"made up");
     let (server, digest) = with_index([Lie::HeadMakesUp(made_up.clone())]).await;
     let source = Opening::at(&server).open();
     let (found, _) = source.inventory.look_up(&repository(), &tag("1.0")).await;
@@ -89,7 +89,7 @@ async fn a_manifest_that_is_also_an_index_proves_nothing_f23() {
     server.store(|store| store.tag("shop/api", "1.0", &digest));
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!((seen.presence, seen.closure), (Presence::Present, Closure::Unknown));
-    assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)]);
+    assert_eq!(reported(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)]);
 }
 
 #[tokio::test]
@@ -97,14 +97,14 @@ async fn a_media_type_that_differs_from_the_content_type_is_rejected_f24() {
     let (server, digest) = with_index([Lie::ServedAs(IMAGE)]).await;
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!((seen.presence, seen.closure), (Presence::Present, Closure::Unknown));
-    assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)]);
+    assert_eq!(reported(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)]);
 }
 
 #[tokio::test]
 async fn a_digest_that_is_a_path_is_never_used_f25() {
     let (server, _) = with_index([Lie::DigestHeader("sha256:../../etc/passwd")]).await;
     let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Tag(tag("1.0")), Cause::Malformed)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Tag(tag("1.0")), Cause::Malformed)]);
     let server = Server::start([]).await;
     let digest = server.store(|store| {
         let config = store.blob(b"{}");
@@ -117,7 +117,7 @@ async fn a_digest_that_is_a_path_is_never_used_f25() {
         digest
     });
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
-    assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)]);
+    assert_eq!(reported(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)]);
     assert!(!server.seen().iter().any(|seen| seen.path.contains("admin") || seen.path.contains("..")));
 }
 
@@ -143,10 +143,10 @@ async fn half_a_gigabyte_of_manifest_is_not_read_f26() {
     for announced in [true, false] {
         let (server, digest) = with_index([Lie::Huge { announced }]).await;
         let mut opening = Opening::at(&server);
-        opening.surroundings.timing.request = std::time::Duration::from_secs(20);
+        opening.environment.timing.request = std::time::Duration::from_secs(20);
         let seen = opening.open().inventory.inspect(&repository(), &artifact(&digest)).await;
         assert_eq!(seen.presence, Presence::Unknown);
-        assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)], "{:?}", seen.gaps);
+        assert_eq!(reported(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)], "{:?}", seen.gaps);
         // What does not say how long it is, is left once it is longer than most, and read to the limit then (I28).
         let asked = if announced { 1 } else { 2 };
         assert_eq!(server.count("GET", "/manifests/sha256:"), asked, "a lie of this size is not asked for again");
@@ -171,7 +171,7 @@ async fn endless_indexes_are_left_f27() {
     for digest in [deep, wide] {
         let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
         assert_eq!((seen.presence, seen.closure), (Presence::Present, Closure::Unknown));
-        assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)], "{:?}", seen.gaps);
+        assert_eq!(reported(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)], "{:?}", seen.gaps);
     }
     assert!(server.count("GET", "/manifests/sha256:") < 20);
 }
@@ -180,7 +180,7 @@ async fn endless_indexes_are_left_f27() {
 async fn what_is_gone_below_breaks_the_closure_f28() {
     let (server, digest) = with_index([]).await;
     let child = server.store(|store| store.image("arm64"));
-    let layer = Digest::of(b"amd64");
+    let layer = Digest::sha256(b"amd64");
     server.lie(Lie::Gone(format!("/manifests/{child}")));
     server.lie(Lie::Gone(format!("/blobs/{layer}")));
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
@@ -216,7 +216,7 @@ async fn one_forbidden_repository_leaves_the_others_whole_f30() {
     });
     let source = Opening::at(&server).open();
     let snapshot = source.inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
     let snapshot = source.inventory.observe(&"shop/web".parse().unwrap()).await;
     assert_eq!(snapshot.gaps, []);
     assert_eq!(snapshot.tags[0].target, Resolution::Artifact(artifact(&other)));
@@ -226,11 +226,11 @@ async fn one_forbidden_repository_leaves_the_others_whole_f30() {
 async fn an_unknown_repository_is_a_gap_and_not_empty_f31() {
     let (server, _) = with_index([]).await;
     let snapshot = Opening::at(&server).open().inventory.observe(&"shop/gone".parse().unwrap()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::NotFound)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::NotFound)]);
     assert!(!snapshot.listing_is_complete());
     let (server, _) = with_index([Lie::GonePage("/tags/list".to_owned())]).await;
     let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unsupported)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Unsupported)]);
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn schema_1_is_unsupported_and_unknown() {
         with_index([Lie::ServedAs("application/vnd.docker.distribution.manifest.v1+prettyjws")]).await;
     let source = Opening::at(&server).open();
     let snapshot = source.inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Tag(tag("1.0")), Cause::Unsupported)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Tag(tag("1.0")), Cause::Unsupported)]);
     let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!(seen.closure, Closure::Unknown);
     assert_eq!(seen.gaps[0].cause, Cause::Unsupported);
@@ -272,7 +272,7 @@ async fn schema_1_is_unsupported_and_unknown() {
 async fn shared_layers_are_asked_for_once() {
     let server = Server::start([]).await;
     let digests: Vec<Digest> = server.store(|store| {
-        store.tag("shop/api", "x", &Digest::of(b"x"));
+        store.tag("shop/api", "x", &Digest::sha256(b"x"));
         (0..6).map(|number| store.image(&number.to_string())).collect()
     });
     let source = Opening::at(&server).open();
@@ -283,7 +283,7 @@ async fn shared_layers_are_asked_for_once() {
     }))
     .await;
     assert!(each(seen.iter(), |seen| seen.closure == Closure::Complete));
-    assert_eq!(server.count("GET", &format!("/blobs/{}", Digest::of(b"the shared base"))), 1);
+    assert_eq!(server.count("GET", &format!("/blobs/{}", Digest::sha256(b"the shared base"))), 1);
     assert_eq!((server.count("GET", "/blobs/"), server.count("HEAD", "/blobs/")), (1 + 2 * 6, 0));
 }
 
@@ -297,7 +297,7 @@ async fn foreign_layers_count_where_they_are_and_blobs_in_indexes_are_asked_for_
             "digest":"{config}","size":2}},"layers":[{{"mediaType":
             "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip","digest":"{}","size":9,
             "urls":["https://w.example/layer"]}}]}}"#,
-            Digest::of(b"elsewhere")
+            Digest::sha256(b"elsewhere")
         );
         let image = store.manifest(IMAGE, &image);
         let size = store.manifests[&image.to_string()].1.len();
@@ -312,7 +312,7 @@ async fn foreign_layers_count_where_they_are_and_blobs_in_indexes_are_asked_for_
     });
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!(seen.closure, Closure::Unknown, "whether the other place still has it, this registry cannot say");
-    assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Unsupported)]);
+    assert_eq!(reported(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Unsupported)]);
     assert_eq!(server.count("GET", "/blobs/"), 3);
     server.store(|store| store.blob(b"elsewhere"));
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;

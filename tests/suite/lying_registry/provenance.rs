@@ -78,8 +78,8 @@ async fn the_exit_status_says_whether_everything_can_be_rolled_back() {
     std::fs::write(directory.path().join("prodpin.yaml"), policy).unwrap();
     let status = |arguments: &[&str]| {
         let output = tokio::task::block_in_place(|| ready(directory.path(), arguments));
-        let told = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        (output.status.code().unwrap(), told(&output.stdout), told(&output.stderr))
+        let reported = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code().unwrap(), reported(&output.stdout), reported(&output.stderr))
     };
     release("v1.0.0", &[]);
     release("v1.1.0", &[]);

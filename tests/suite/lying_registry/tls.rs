@@ -13,8 +13,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::content::{Opening, artifact, repository};
+use super::reported;
 use super::server::{Guard, Lie, Server};
-use super::told;
 
 const BASIC: &str = "Basic dXNlcjpodW50ZXIy";
 const USER: Guard = Guard::Token { to: Some(BASIC), identity: None };
@@ -65,12 +65,12 @@ fn acceptor(certificate: CertificateDer<'static>, key: KeyPair) -> TlsAcceptor {
 
 /// The source at this server under its name, with credentials that must not go astray.
 fn opening(server: &Server, authority: Option<&Authority>) -> Opening {
-    let mut opening = Opening::of(&format!("https://{NAME}:{}", server.address.port())).user("user", "hunter2");
+    let mut opening = Opening::for_url(&format!("https://{NAME}:{}", server.address.port())).user("user", "hunter2");
     opening.config.private = true;
     opening.config.ca_file = authority.map(|authority| authority.file.path().to_owned());
-    opening.surroundings.names.insert(NAME.to_owned(), vec![server.address.ip()]);
+    opening.environment.names.insert(NAME.to_owned(), vec![server.address.ip()]);
     // A debug build takes its time over a handshake on a busy machine.
-    opening.surroundings.timing.request = Duration::from_secs(10);
+    opening.environment.timing.request = Duration::from_secs(10);
     opening
 }
 
@@ -113,7 +113,7 @@ async fn any_other_certificate_ends_the_call_before_a_byte_is_sent_f6() {
         let digest = stock(&server);
         let source = opening(&server, trusted).writing().open();
         let snapshot = source.inventory.observe(&repository()).await;
-        assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{case}");
+        assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{case}");
         let detail = &snapshot.gaps[0].detail;
         assert!(detail.contains(NAME) && detail.contains(next_step), "{case}: {detail}");
         assert!(!snapshot.listing_is_complete(), "{case}");
@@ -137,7 +137,7 @@ async fn a_registry_without_tls_is_not_spoken_to_in_plain_f6() {
         heard
     });
     let snapshot = opening.open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)]);
     assert!(snapshot.gaps[0].detail.contains("does not speak TLS"), "{:?}", snapshot.gaps);
     let heard = heard.await.unwrap();
     assert_eq!(heard[0], 0x16, "a TLS handshake, and no request");
@@ -177,7 +177,7 @@ async fn an_https_registry_names_no_http_realm_f14() {
         // Not even where the policy allows the host: it says who may see the credentials, not that everyone may.
         opening.config.token_realms = vec![host.to_owned()];
         let snapshot = opening.open().inventory.observe(&repository()).await;
-        assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Refused)], "{:?}", snapshot.gaps);
+        assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Refused)], "{:?}", snapshot.gaps);
         assert!(snapshot.gaps[0].detail.contains("have its realm set to an https address"), "{:?}", snapshot.gaps);
         assert!(plain.seen().is_empty() && server.credentials().is_empty());
     }

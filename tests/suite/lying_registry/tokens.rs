@@ -1,4 +1,4 @@
-//! Who is told a secret, and who is not.
+//! Who is reported a secret, and who is not.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use prodpin::model::{Cause, Closure, Digest, Scope};
 
 use super::content::{Opening, artifact, listed, repository, tag};
+use super::reported;
 use super::server::{Guard, Lie, Server};
-use super::told;
 use crate::support::each;
 
 const BASIC: &str = "Basic dXNlcjpodW50ZXIy";
@@ -53,9 +53,9 @@ async fn basic_is_sent_once_it_is_asked_for() {
     assert_eq!((snapshot.tags.len(), snapshot.gaps), (20, vec![]));
     assert_eq!(server.seen().len(), 1 + 1 + 20, "one challenge, then the list and each tag");
     let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
     let snapshot = Opening::at(&server).user("user", "wrong").open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn refused_credentials_are_a_gap_and_never_nobody() {
     let (server, _) = with_image(USER, []).await;
     let source = Opening::at(&server).user("user", "wrong").open();
     let snapshot = source.inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Denied)]);
     let asked = server.count("GET", "/token");
     source.inventory.look_up(&repository(), &tag("1.0")).await;
     assert_eq!((asked, server.count("GET", "/token")), (1, 1), "a refusal is remembered for a while");
@@ -88,7 +88,7 @@ async fn a_realm_on_a_foreign_host_is_refused_f13() {
     let (server, _) = with_image(USER, [lie]).await;
     let opening = Opening::at(&server).user("user", "hunter2");
     let snapshot = opening.open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Refused)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Refused)]);
     assert!(snapshot.gaps[0].detail.contains("token_realms: [127.0.0.2]"), "{}", snapshot.gaps[0].detail);
     assert!(foreign.seen().is_empty(), "nothing arrived there");
     assert!(server.credentials().is_empty());
@@ -106,7 +106,7 @@ async fn a_token_server_s_redirect_is_not_followed_f13() {
     let foreign = Server::start_at("127.0.0.2", OPEN, []).await;
     let (server, _) = with_image(USER, [Lie::TokensAt(format!("{}/token", foreign.url()))]).await;
     let snapshot = Opening::at(&server).user("user", "hunter2").open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Refused)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Refused)]);
     assert!(foreign.seen().is_empty());
 }
 
@@ -131,7 +131,7 @@ async fn a_token_revoked_for_good_is_a_gap_after_one_renewal_f29() {
     assert_eq!(server.count("GET", "/token"), 2, "one renewal, not one for each tag");
 }
 
-/// Everything that tracing was told, as text.
+/// Everything that tracing was reported, as text.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -159,7 +159,7 @@ async fn no_secret_reaches_logs_gaps_or_errors_i18() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let store = Server::start_at("127.0.0.2", Guard::Open, []).await;
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for lies in [
         vec![],
         vec![Lie::BlobsAt(format!("{}/gone?X-Signature=presigned", store.url()))],
@@ -172,14 +172,14 @@ async fn no_secret_reaches_logs_gaps_or_errors_i18() {
         let source = Opening::at(&server).user("user", "hunter2").open();
         let snapshot = source.inventory.observe(&repository()).await;
         let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
-        told.push(format!("{snapshot:?} {seen:?}"));
+        reported.push(format!("{snapshot:?} {seen:?}"));
     }
     let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let own: Vec<&str> = logged.lines().filter(|line| line.contains("prodpin")).collect();
     assert!(own.len() > 20, "something was logged: {logged}");
     let secrets = ["hunter2", "dXNlcjpodW50ZXIy", "presigned", "1:repository", "2:repository"];
     for secret in secrets {
-        for text in told.iter().map(String::as_str).chain(own.iter().copied()) {
+        for text in reported.iter().map(String::as_str).chain(own.iter().copied()) {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
     }
@@ -211,7 +211,7 @@ async fn a_helper_that_hangs_is_asked_by_its_own_registry_alone_and_only_when_th
     let at = |server: &Server| {
         let mut opening = Opening::at(server);
         let variables = [("DOCKER_CONFIG", folder.as_str()), ("PATH", folder.as_str())];
-        opening.surroundings.environment = prodpin::sources::oci::Environment::of(variables);
+        opening.environment.variables = prodpin::sources::oci::Variables::from_pairs(variables);
         opening
     };
     let (open, _) = with_image(Guard::Open, []).await;
@@ -228,15 +228,15 @@ async fn a_helper_that_hangs_is_asked_by_its_own_registry_alone_and_only_when_th
     assert_eq!(std::fs::read_to_string(&asked).unwrap().lines().count(), 2, "once by each that wants to know");
     assert_eq!((looks[0].tags.len(), looks[0].gaps.as_slice()), (20, &[][..]), "a registry that asks for nothing");
     for look in &looks[1..] {
-        assert_eq!(told(&look.gaps), [(Scope::Repository, Cause::Denied)]);
+        assert_eq!(reported(&look.gaps), [(Scope::Repository, Cause::Denied)]);
         let detail = &look.gaps[0].detail;
         assert!(detail.contains("docker-credential-slow") && detail.contains("config.json"), "{detail}");
     }
     // Within a deadline it has half of the time at most, whatever else it would have.
     let mut opening = at(&first);
-    opening.surroundings.timing.helper = std::time::Duration::from_secs(30);
+    opening.environment.timing.helper = std::time::Duration::from_secs(30);
     let (time, began) = (std::time::Duration::from_secs(4), std::time::Instant::now());
     let source = opening.within(time).open();
-    assert_eq!(told(&source.inventory.observe(&repository).await.gaps), [(Scope::Repository, Cause::Denied)]);
+    assert_eq!(reported(&source.inventory.observe(&repository).await.gaps), [(Scope::Repository, Cause::Denied)]);
     assert!(began.elapsed() < time, "{:?}", began.elapsed());
 }

@@ -6,8 +6,8 @@ use prodpin::model::{Cause, Closure, Presence, Resolution, Scope};
 use prodpin::policy::SourceConfig;
 
 use super::content::{Opening, artifact, listed, repository, tag};
+use super::reported;
 use super::server::{Guard, Lie, Server};
-use super::told;
 use crate::support::each;
 
 /// `user:secret` as Basic.
@@ -39,7 +39,7 @@ async fn a_body_that_never_comes_whole_is_a_gap_and_never_parsed_f3_f4() {
     for lie in [Lie::ResetLists(99), Lie::CutLists(99)] {
         let (server, _) = with_image(Guard::Open, [lie]).await;
         let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
-        assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{:?}", snapshot.gaps);
+        assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{:?}", snapshot.gaps);
         assert!(snapshot.tags.is_empty() && !snapshot.listing_is_complete());
     }
 }
@@ -48,11 +48,11 @@ async fn a_body_that_never_comes_whole_is_a_gap_and_never_parsed_f3_f4() {
 async fn a_trickle_ends_at_the_total_deadline_f5() {
     let (server, _) = with_image(Guard::Open, [Lie::Drip]).await;
     let mut opening = Opening::at(&server);
-    opening.surroundings.timing.request = Duration::from_millis(150);
-    opening.surroundings.timing.tries = 2;
+    opening.environment.timing.request = Duration::from_millis(150);
+    opening.environment.timing.tries = 2;
     let start = Instant::now();
     let snapshot = opening.open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::TimedOut)], "{:?}", snapshot.gaps);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::TimedOut)], "{:?}", snapshot.gaps);
     // Sent to its end, the trickle would take many times as long.
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     assert_eq!(server.count("GET", "/tags/list"), 1, "what takes too long is not asked for again");
@@ -68,7 +68,7 @@ async fn a_server_that_only_trickles_is_left_alone_f5() {
         }
     });
     let mut opening = Opening::at(&server);
-    opening.surroundings.timing.request = Duration::from_millis(100);
+    opening.environment.timing.request = Duration::from_millis(100);
     opening.options.concurrency = 4;
     let start = Instant::now();
     let snapshot = opening.open().inventory.observe(&repository()).await;
@@ -85,7 +85,7 @@ async fn nothing_is_asked_after_the_run_s_deadline_i20() {
     let (server, digest) = with_image(Guard::Open, []).await;
     let source = Opening::at(&server).within(Duration::ZERO).open();
     let snapshot = source.inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::TimedOut)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::TimedOut)]);
     let seen = source.inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!((seen.presence, seen.closure), (Presence::Unknown, Closure::Unknown));
     assert!(server.seen().is_empty());
@@ -96,12 +96,12 @@ async fn a_server_that_is_not_there_is_unreachable_f1_f2() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let snapshot = Opening::of(&url).open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)]);
-    let mut opening = Opening::of("http://registry.invalid");
+    let snapshot = Opening::for_url(&url).open().inventory.observe(&repository()).await;
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)]);
+    let mut opening = Opening::for_url("http://registry.invalid");
     opening.config.private = true;
     let snapshot = opening.open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)]);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)]);
     assert!(snapshot.gaps[0].detail.contains("registry.invalid"), "{:?}", snapshot.gaps);
 }
 
@@ -111,7 +111,7 @@ async fn server_errors_are_tried_again_and_then_told() {
         for status in [500, 502, 503, 504] {
             let (server, _) = with_image(Guard::Open, [Lie::Fails(status, failures)]).await;
             let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
-            assert_eq!(told(&snapshot.gaps), expected, "{status}");
+            assert_eq!(reported(&snapshot.gaps), expected, "{status}");
         }
     }
 }
@@ -138,9 +138,9 @@ async fn a_store_s_404_after_a_redirect_is_not_the_registry_s_word_i4() {
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
     let shown = format!("{seen:?}");
     assert_eq!((seen.presence, seen.closure), (Presence::Present, Closure::Unknown));
-    let told =
+    let reported =
         seen.gaps.iter().map(|gap| gap.detail.clone()).chain(seen.obstacles.iter().map(|one| format!("{one:?}")));
-    assert!(each(told, |detail| !detail.contains("presigned")), "{shown}");
+    assert!(each(reported, |detail| !detail.contains("presigned")), "{shown}");
     assert!(seen.gaps.iter().all(|gap| gap.cause == Cause::NotFound), "{shown}");
 }
 
@@ -151,31 +151,31 @@ async fn a_redirect_to_metadata_is_not_followed_f9() {
         let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
         assert_eq!(seen.closure, Closure::Unknown);
         let refused = (Scope::Artifact(artifact(&digest)), Cause::Refused);
-        assert_eq!(told(&seen.gaps), [refused.clone(), refused.clone(), refused], "{:?}", seen.gaps);
+        assert_eq!(reported(&seen.gaps), [refused.clone(), refused.clone(), refused], "{:?}", seen.gaps);
     }
 }
 
 #[tokio::test]
 async fn a_name_that_resolves_to_metadata_is_not_dialled_f9() {
-    let mut opening = Opening::of("http://registry.example");
+    let mut opening = Opening::for_url("http://registry.example");
     opening.config.private = true;
-    opening.surroundings.names.insert("registry.example".to_owned(), vec!["169.254.169.254".parse().unwrap()]);
+    opening.environment.names.insert("registry.example".to_owned(), vec!["169.254.169.254".parse().unwrap()]);
     let snapshot = opening.open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Refused)], "{:?}", snapshot.gaps);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Refused)], "{:?}", snapshot.gaps);
 }
 
 #[tokio::test]
 async fn a_public_name_with_a_private_address_needs_the_policy_s_word_f10() {
     let (server, _) = with_image(Guard::Open, []).await;
     for private in [false, true] {
-        let mut opening = Opening::of(&format!("http://registry.example:{}", server.address.port()));
+        let mut opening = Opening::for_url(&format!("http://registry.example:{}", server.address.port()));
         opening.config.private = private;
-        opening.surroundings.names.insert("registry.example".to_owned(), vec![server.address.ip()]);
+        opening.environment.names.insert("registry.example".to_owned(), vec![server.address.ip()]);
         let snapshot = opening.open().inventory.observe(&repository()).await;
         if private {
             assert_eq!((snapshot.tags.len(), snapshot.gaps), (2, vec![]));
         } else {
-            assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Refused)]);
+            assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Refused)]);
             assert!(snapshot.gaps[0].detail.contains("`private: true`"), "{:?}", snapshot.gaps);
             assert!(server.seen().is_empty());
         }
@@ -192,13 +192,13 @@ async fn the_message_s_words_are_the_policy_s_f10() {
         let text = format!("version: 1\nsources:\n  shop:\n    {source}production: [{{ tags: [v*] }}]\n");
         let policy = prodpin::policy::parse(&text, "prodpin.yaml", &|_| None).unwrap();
         let Some(SourceConfig::Oci(config)) = policy.sources.values().next() else { panic!("an OCI source") };
-        let mut opening = Opening::of("http://registry.example");
+        let mut opening = Opening::for_url("http://registry.example");
         opening.config = config.clone();
-        opening.surroundings.names.insert("registry.example".to_owned(), vec![server.address.ip()]);
+        opening.environment.names.insert("registry.example".to_owned(), vec![server.address.ip()]);
         opening.open()
     };
     let refused = opened("").inventory.observe(&repository()).await;
-    assert_eq!(told(&refused.gaps), [(Scope::Repository, Cause::Refused)]);
+    assert_eq!(reported(&refused.gaps), [(Scope::Repository, Cause::Refused)]);
     let words = refused.gaps[0].detail.split('`').nth(1).unwrap();
     let snapshot = opened(words).inventory.observe(&repository()).await;
     assert_eq!((snapshot.tags.len(), snapshot.gaps), (2, vec![]), "{words}");
@@ -217,11 +217,11 @@ async fn a_host_that_never_answers_the_phone_costs_a_few_tries_f2() {
     {
         waiting.push(stream);
     }
-    let mut opening = Opening::of(&format!("http://{address}"));
-    opening.surroundings.timing.connect = Duration::from_millis(100);
+    let mut opening = Opening::for_url(&format!("http://{address}"));
+    opening.environment.timing.connect = Duration::from_millis(100);
     let start = Instant::now();
     let snapshot = opening.open().inventory.observe(&repository()).await;
-    assert_eq!(told(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{:?}", snapshot.gaps);
+    assert_eq!(reported(&snapshot.gaps), [(Scope::Repository, Cause::Unreachable)], "{:?}", snapshot.gaps);
     assert!(snapshot.gaps[0].detail.contains("cannot connect to 127.0.0.1"), "{:?}", snapshot.gaps);
     assert!(!snapshot.listing_is_complete());
     let tries = start.elapsed().as_millis() / 100;
@@ -254,12 +254,12 @@ async fn a_page_of_a_proxy_is_no_answer_f12() {
     for (part, scope) in [("/tags/list", Scope::Repository), ("/manifests/1.0", Scope::Tag(tag("1.0")))] {
         let (server, _) = with_image(Guard::Open, [Lie::Html(part)]).await;
         let snapshot = Opening::at(&server).open().inventory.observe(&repository()).await;
-        assert_eq!(told(&snapshot.gaps), [(scope, Cause::Malformed)], "{:?}", snapshot.gaps);
+        assert_eq!(reported(&snapshot.gaps), [(scope, Cause::Malformed)], "{:?}", snapshot.gaps);
     }
     let (server, digest) = with_image(Guard::Open, [Lie::Html("/manifests/sha256:")]).await;
     let seen = Opening::at(&server).open().inventory.inspect(&repository(), &artifact(&digest)).await;
     assert_eq!(seen.presence, Presence::Unknown);
-    assert_eq!(told(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)]);
+    assert_eq!(reported(&seen.gaps), [(Scope::Artifact(artifact(&digest)), Cause::Malformed)]);
     assert!(seen.obstacles.is_empty(), "a login page is not evidence against the artifact");
 }
 
@@ -279,7 +279,7 @@ async fn what_one_request_is_told_to_wait_holds_up_no_other_f113() {
     let (elsewhere, _) = with_image(Guard::Open, []).await;
     let opening = Opening::at(&server);
     let mut other_host = Opening::at(&elsewhere);
-    other_host.surroundings = opening.surroundings.clone();
+    other_host.environment = opening.environment.clone();
     let sources = [opening.open(), opening.open(), other_host.open()];
     let start = Instant::now();
     let ask = async |source: usize, after: u64| {
@@ -322,11 +322,11 @@ async fn a_repository_larger_than_the_memory_budget_is_a_gap_about_itself_f93_f1
         }
     });
     let inventory = Opening::at(&server).open().inventory;
-    let memory = prodpin::sources::Reservation::of(
+    let memory = prodpin::sources::Reservation::with_limit(
         (1_024 * prodpin::model::Snapshot::TAG_COST as u64).next_multiple_of(1 << 16),
     );
     let snapshot = inventory.observe_within(&repository(), &memory).await;
-    assert_eq!((snapshot.tags.len(), told(&snapshot.gaps)), (1_024, vec![(Scope::Repository, Cause::Refused)]));
+    assert_eq!((snapshot.tags.len(), reported(&snapshot.gaps)), (1_024, vec![(Scope::Repository, Cause::Refused)]));
     assert!(snapshot.gaps[0].detail.contains("raise --memory"), "{:?}", snapshot.gaps);
     assert!(!snapshot.listing_is_complete(), "what is not in it is not gone");
     let snapshot = inventory.observe_within(&repository(), &prodpin::sources::Reservation::unlimited()).await;
@@ -339,7 +339,7 @@ async fn a_time_in_the_place_of_seconds_is_waited_for_f32() {
     let wait: &'static str = Box::leak(in_two_seconds.to_string().into_boxed_str());
     let (server, _) = with_image(Guard::Open, [Lie::Throttle(1, wait)]).await;
     let mut opening = Opening::at(&server);
-    opening.surroundings.timing.longest_wait = Duration::from_secs(10);
+    opening.environment.timing.longest_wait = Duration::from_secs(10);
     let start = Instant::now();
     let (found, gap) = opening.open().inventory.look_up(&repository(), &tag("1.0")).await;
     assert!(found.artifact().is_some() && gap.is_none(), "{gap:?}");
@@ -365,7 +365,7 @@ async fn a_wait_beyond_the_deadline_is_a_gap_at_once_f32() {
 async fn a_wait_without_end_holds_nobody_up_for_ever_f32() {
     let (server, _) = with_image(Guard::Open, [Lie::Throttle(1, "4294967295")]).await;
     let mut opening = Opening::at(&server);
-    opening.surroundings.timing.longest_wait = Duration::from_millis(200);
+    opening.environment.timing.longest_wait = Duration::from_millis(200);
     let source = opening.open();
     let (_, gap) = source.inventory.look_up(&repository(), &tag("1.0")).await;
     assert_eq!(gap.map(|gap| gap.cause), Some(Cause::Throttled));

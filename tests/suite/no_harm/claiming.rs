@@ -22,24 +22,26 @@ async fn first_the_rule_then_the_pins_and_both_on_record_i22() {
     let live = managed(&[keep(1, &prefix("prod"), 1), days(2, UNTAGGED, 14)]);
     let estate = Estate::in_ecr(6, "2026-01-01", live.clone());
     for mode in [Mode::Audit, Mode::EnforceDryRun] {
-        let told = estate.run(mode).await;
+        let reported = estate.run(mode).await;
         assert_eq!(estate.memory.calls(), [], "{mode:?} changes nothing");
-        assert_eq!(pins(&told), [PinReport::Planned; 5], "{}", estate.story(&told));
-        let [planned] = findings_with(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
+        assert_eq!(pins(&reported), [PinReport::Planned; 5], "{}", estate.story(&reported));
+        let [planned] = findings_with(&reported, Code::PinIneffective)[..] else {
+            panic!("{}", estate.story(&reported))
+        };
         assert!(planned.remedy.contains("run `prodpin enforce`: it puts a rule in front"), "{}", planned.remedy);
     }
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     let calls = estate.memory.calls();
     assert!(matches!(calls[0], Call::Lifecycle { .. }), "{calls:?}");
     assert_eq!((calls.len(), asked(&estate)), (6, releases(&estate, 1..6)));
-    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
-    let [applied] = findings_with(&told, Code::SettingsChanged)[..] else { panic!("{}", estate.story(&told)) };
+    assert!(each(reported.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&reported));
+    let [applied] = findings_with(&reported, Code::SettingsChanged)[..] else { panic!("{}", estate.story(&reported)) };
     assert_eq!(applied.severity, Severity::Info);
     let claimed = estate.events().await.into_iter().find_map(|event| match event {
         Event::LifecycleClaimed { before, .. } => Some(before),
         _ => None,
     });
-    assert_eq!(claimed, Some(Digest::of(text(&live).as_bytes())));
+    assert_eq!(claimed, Some(Digest::sha256(text(&live).as_bytes())));
     // It is nobody else's change, and there is nothing more to do.
     estate.memory.forget_calls();
     let events = estate.events().await;
@@ -55,19 +57,19 @@ async fn pins_that_are_there_are_saved_by_it_as_well_i22() {
     estate.memory.set_ecr(REPOSITORY, managed(&[keep(1, &prefix("prod"), 1), days(2, UNTAGGED, 14)]));
     let audit = estate.run(Mode::Audit).await;
     assert_eq!(findings_with(&audit, Code::PinIneffective)[0].severity, Severity::Critical, "until then they do harm");
-    let told = estate.enforce().await;
-    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
-    assert_eq!(findings_with(&told, Code::PinIneffective).len(), 0, "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    assert!(each(reported.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&reported));
+    assert_eq!(findings_with(&reported, Code::PinIneffective).len(), 0, "{}", estate.story(&reported));
 }
 
 #[tokio::test]
 async fn where_it_is_refused_the_pins_are_judged_without_it_i22() {
     let estate = Estate::in_ecr(6, "2026-01-01", managed(&[keep(1, &prefix("prod"), 1), days(2, UNTAGGED, 14)]));
     estate.memory.refuse_pins(REPOSITORY);
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     assert_eq!(asked(&estate), [], "no pin without the rule");
-    assert_eq!(pins(&told), [PinReport::Refused; 5], "{}", estate.story(&told));
-    let [refused] = findings_with(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+    assert_eq!(pins(&reported), [PinReport::Refused; 5], "{}", estate.story(&reported));
+    let [refused] = findings_with(&reported, Code::PinRefused)[..] else { panic!("{}", estate.story(&reported)) };
     assert!(refused.remedy.contains("by hand") && refused.remedy.contains("not allowed"), "{}", refused.remedy);
 }
 
@@ -81,12 +83,12 @@ async fn it_is_not_put_there_if_somebody_would_lose_by_it_i22() {
     pinned.memory.push(REPOSITORY, "dev-1", prodpin::sources::memory::image("dev"));
     pinned.memory.set_ecr(REPOSITORY, managed(&rules));
     pinned.memory.forget_calls();
-    let told = pinned.enforce().await;
-    assert_eq!(pinned.memory.calls(), [], "{}", pinned.story(&told));
+    let reported = pinned.enforce().await;
+    assert_eq!(pinned.memory.calls(), [], "{}", pinned.story(&reported));
     assert!(
-        told.findings.iter().any(|finding| finding.remedy.contains("would be taken sooner")),
+        reported.findings.iter().any(|finding| finding.remedy.contains("would be taken sooner")),
         "{}",
-        pinned.story(&told)
+        pinned.story(&reported)
     );
     let mut pinned = pinned;
     pinned.policy.pins.usual = PinTerms { may_displace: true, ..PinTerms::default() };
@@ -113,8 +115,8 @@ async fn rules_of_the_user_s_own_for_pins_are_not_lost_i8_i22() {
     // One that keeps too few keeps more, and stays where it is.
     let few = described(read(&keep(1, &pattern("prod-pinned-*"), 5)));
     let estate = Estate::in_ecr(6, "2026-01-01", managed(&[few, keep(2, any, 3)]));
-    let told = estate.enforce().await;
-    assert!(each(told.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    assert!(each(reported.targets().iter(), |target| target.protected == Some(true)), "{}", estate.story(&reported));
     let after = lifecycle(&estate);
     assert!(after.contains("pins as Ann wants them") && after.contains("9999"), "{after}");
     // One that is ample is left as it is.
@@ -126,13 +128,13 @@ async fn rules_of_the_user_s_own_for_pins_are_not_lost_i8_i22() {
     let by_age = described(read(&days(1, &pattern("prod-pinned-*"), 30)));
     let live = managed(&[by_age, keep(2, any, 3)]);
     let estate = Estate::in_ecr(6, "2026-01-01", live.clone());
-    let told = estate.enforce().await;
-    assert_eq!(lifecycle(&estate), text(&live), "{}", estate.story(&told));
-    let remedies = || told.findings.iter().map(|finding| finding.remedy.as_str());
+    let reported = estate.enforce().await;
+    assert_eq!(lifecycle(&estate), text(&live), "{}", estate.story(&reported));
+    let remedies = || reported.findings.iter().map(|finding| finding.remedy.as_str());
     assert!(
         remedies().any(|remedy| remedy.contains("rule 1 of the live policy would be lost")),
         "{}",
-        estate.story(&told)
+        estate.story(&reported)
     );
 }
 
@@ -143,23 +145,23 @@ async fn pins_are_judged_under_what_somebody_else_wrote_meanwhile_i22() {
     let harmful = terms(&[keep(1, &prefix("prod"), 1), days(2, UNTAGGED, 14)]).lifecycle;
     let live = EcrTerms { written_over: Some(harmful.clone()), ..harmless };
     let estate = Estate::in_ecr(6, "2026-01-01", live);
-    let told = estate.enforce().await;
-    assert_eq!(asked(&estate), [], "{}", estate.story(&told));
-    assert_eq!(pins(&told), [PinReport::Refused; 5], "{}", estate.story(&told));
-    let [refused] = findings_with(&told, Code::PinRefused)[..] else { panic!("{}", estate.story(&told)) };
+    let reported = estate.enforce().await;
+    assert_eq!(asked(&estate), [], "{}", estate.story(&reported));
+    assert_eq!(pins(&reported), [PinReport::Refused; 5], "{}", estate.story(&reported));
+    let [refused] = findings_with(&reported, Code::PinRefused)[..] else { panic!("{}", estate.story(&reported)) };
     assert!(refused.remedy.starts_with("run `prodpin enforce` again"), "{}", refused.remedy);
-    // The same where it cannot be told what is there.
+    // The same where it cannot be known what is there.
     let live = EcrTerms { written_over: Some(Setting::Unknown), ..managed(&[keep(1, &pattern("dev*"), 3)]) };
     let estate = Estate::in_ecr(6, "2026-01-01", live);
-    let told = estate.enforce().await;
-    assert_eq!(asked(&estate), [], "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    assert_eq!(asked(&estate), [], "{}", estate.story(&reported));
 }
 
 #[tokio::test]
 async fn where_there_are_no_rules_none_are_made_i22() {
     let estate = Estate::in_ecr(6, "2026-01-01", EcrTerms { lifecycle: Setting::Unset, ..managed(&[]) });
-    let told = estate.enforce().await;
-    assert_eq!(asked(&estate).len(), 5, "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    assert_eq!(asked(&estate).len(), 5, "{}", estate.story(&reported));
     assert!(each(estate.memory.calls().iter(), |call| matches!(call, Call::Pin { .. })), "{:?}", estate.memory.calls());
 }
 
@@ -182,10 +184,12 @@ async fn rules_that_are_not_understood_are_left_byte_for_byte_i22_f53() {
         assert_ne!(odd, good, "{what}");
         let live = managed(&[odd]);
         let estate = Estate::in_ecr(6, "2026-01-01", live.clone());
-        let told = estate.enforce().await;
+        let reported = estate.enforce().await;
         assert_eq!((estate.memory.calls(), lifecycle(&estate)), (vec![], text(&live)), "{what}");
-        assert_eq!(pins(&told), [PinReport::Refused; 5], "{what}: {}", estate.story(&told));
-        let [refused] = findings_with(&told, Code::PinRefused)[..] else { panic!("{what}: {}", estate.story(&told)) };
+        assert_eq!(pins(&reported), [PinReport::Refused; 5], "{what}: {}", estate.story(&reported));
+        let [refused] = findings_with(&reported, Code::PinRefused)[..] else {
+            panic!("{what}: {}", estate.story(&reported))
+        };
         assert!(refused.message.contains("cannot be understood"), "{what}: {}", refused.message);
     }
 }
@@ -195,11 +199,11 @@ async fn a_full_policy_is_left_as_it_is_and_the_limit_is_told_i22() {
     let rules: Vec<String> = (1..=50).map(|rule| keep(rule, &pattern(&format!("x{rule}-*")), 3)).collect();
     let live = managed(&rules);
     let estate = Estate::in_ecr(6, "2026-01-01", live.clone());
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     assert_eq!(lifecycle(&estate), text(&live));
-    let [told] = findings_with(&told, Code::PinIneffective)[..] else { panic!("{}", estate.story(&told)) };
-    assert_eq!(told.severity, Severity::Medium, "it was asked for, and not done");
-    assert!(told.remedy.contains("50 rules, and ECR takes no more than 50"), "{}", told.remedy);
+    let [reported] = findings_with(&reported, Code::PinIneffective)[..] else { panic!("{}", estate.story(&reported)) };
+    assert_eq!(reported.severity, Severity::Medium, "it was asked for, and not done");
+    assert!(reported.remedy.contains("50 rules, and ECR takes no more than 50"), "{}", reported.remedy);
 }
 
 /// The room grows with the pins, and what is written says so.
@@ -216,8 +220,8 @@ async fn a_claim_rule_that_grows_full_keeps_more_and_never_fewer_i22() {
             prodpin::sources::memory::image(&format!("{number}")),
         );
     }
-    let told = estate.enforce().await;
-    assert!(lifecycle(&estate).contains("9999"), "{} {}", lifecycle(&estate), estate.story(&told));
+    let reported = estate.enforce().await;
+    assert!(lifecycle(&estate).contains("9999"), "{} {}", lifecycle(&estate), estate.story(&reported));
     estate.memory.forget_calls();
     estate.enforce().await;
     assert_eq!(estate.memory.calls(), [], "I13");

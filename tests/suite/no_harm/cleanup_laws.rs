@@ -1,7 +1,7 @@
 //! The law in registries whose rules the source cannot read, over random repositories and rules of each (I22, F123).
 //!
-//! - Nothing said: no pin is made, so nobody's fate changes.
-//! - `cleanup: untagged` where that is so: no pin worsens any fate, and what is called protected stays.
+//! - Nothing said: no pin is made, so nobody's outlook changes.
+//! - `cleanup: untagged` where that is so: no pin worsens any outlook, and what is called protected stays.
 //! - `cleanup: none` where there are no rules, or where they leave pins alone: the same.
 //! - That it is withheld is needed: under each engine there are rules with which a pin kills.
 
@@ -41,7 +41,7 @@ fn items() -> impl Strategy<Value = (Vec<Item>, Vec<String>)> {
             let mut release = Item::new(&name, &[&format!("v1.{place}.0")], pushed);
             release.pulled = pulled.map(|days| -days * DAY - 30 - i64::try_from(place).unwrap());
             if is_pinned {
-                release.tags.push((Pin::of(&release.digest).to_string(), pushed + 60));
+                release.tags.push((Pin::for_digest(&release.digest).to_string(), pushed + 60));
             }
             if shape < 3 {
                 release.is_index = true;

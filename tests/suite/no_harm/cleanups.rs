@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use prodpin::model::{
-    ArtifactId, ArtifactKind, Cleanup, Digest, Evidence, Inspection, ObservedTag, Part, Parts, Pin, PinTerms,
-    Recognised, Resolution, Running, RunningReference, Snapshot, StatedCleanup,
+    ArtifactId, ArtifactKind, Cleanup, DeployedReference, Deployment, Digest, Evidence, Inspection, ObservedTag, Part,
+    Parts, Pin, PinTerms, Recognised, Resolution, Snapshot, StatedCleanup,
 };
 
 use super::law::{Engine, Left, whole};
@@ -67,12 +67,12 @@ impl Engine for Registry {
         Snapshot { tags, cleanup, ..Snapshot::default() }
     }
 
-    fn running(&self) -> Vec<Running> {
+    fn running(&self) -> Vec<Deployment> {
         let reference =
-            |name: &String| RunningReference::Artifact(self.world.item(name).unwrap().digest.clone().into());
+            |name: &String| DeployedReference::Artifact(self.world.item(name).unwrap().digest.clone().into());
         self.running
             .iter()
-            .map(|name| Running::now(reference(name), Evidence::RunningDigest, "file in-use.json"))
+            .map(|name| Deployment::now(reference(name), Evidence::RunningDigest, "file in-use.json"))
             .collect()
     }
 

@@ -33,7 +33,7 @@ pub(super) enum Future {
 }
 
 fn digest(name: &str) -> Digest {
-    Digest::of(name.as_bytes())
+    Digest::sha256(name.as_bytes())
 }
 
 pub(super) fn image(name: &str, tags: &[&str], hours: i64) -> EcrImage {
@@ -99,7 +99,7 @@ impl Engine for Images {
         let mut pinned = self.clone();
         let digest = artifact.digest().unwrap();
         let image = pinned.images.iter_mut().find(|image| image.digest == *digest).unwrap();
-        let pin = Pin::of(digest).to_string().parse().unwrap();
+        let pin = Pin::for_digest(digest).to_string().parse().unwrap();
         image.tags = image.tags.iter().cloned().chain([pin]).collect();
         pinned
     }
@@ -245,7 +245,7 @@ fn repositories() -> impl Strategy<Value = Images> {
         for (place, (days, beside, pinned)) in releases.into_iter().enumerate() {
             let hours = days * 24 + 2 * i64::try_from(place).unwrap() + 1;
             let name = format!("release {place}");
-            let pin = Pin::of(&digest(&name)).to_string();
+            let pin = Pin::for_digest(&digest(&name)).to_string();
             let version = format!("v1.{place}.0");
             let tags: Vec<&str> =
                 [Some(version.as_str()), own(beside), pinned.then_some(pin.as_str())].into_iter().flatten().collect();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use prodpin::decide::{self, Attempts, Input, Plan, Rules};
 use prodpin::model::{
-    ArtifactId, Cause, Closure, Inspection, Mark, Mode, NamePatterns, Order, Pin, PinFailure, PinState, PinTerms,
-    Presence, ProductionRule, RepositoryKey, RepositoryState, Running, Snapshot,
+    ArtifactId, Cause, Closure, Deployment, Inspection, Mark, Mode, NamePatterns, Order, Pin, PinFailure, PinState,
+    PinTerms, Presence, ProductionRule, RepositoryKey, RepositoryState, Snapshot,
 };
 use proptest::prelude::*;
 
@@ -32,7 +32,7 @@ pub(super) trait Engine: Clone + std::fmt::Debug {
     /// The same repository with a pin on this artifact.
     fn pin(&self, artifact: &ArtifactId) -> Self;
     /// What signals name as running.
-    fn running(&self) -> Vec<Running> {
+    fn running(&self) -> Vec<Deployment> {
         Vec::new()
     }
     /// What is left of everything at each moment of that future.

@@ -48,7 +48,7 @@ impl Objects {
         ArtifactId::ObjectVersion { key: key(place).parse().unwrap(), version: id.into() }
     }
 
-    fn of(&self, artifact: &ArtifactId) -> (usize, usize) {
+    fn position(&self, artifact: &ArtifactId) -> (usize, usize) {
         let places = (0..self.keys.len()).flat_map(|place| (0..self.keys[place].len()).map(move |age| (place, age)));
         places.into_iter().find(|(place, age)| self.artifact(*place, *age) == *artifact).unwrap()
     }
@@ -103,7 +103,7 @@ impl Engine for Objects {
     }
 
     fn inspect(&self, artifact: &ArtifactId) -> Inspection {
-        let (place, age) = self.of(artifact);
+        let (place, age) = self.position(artifact);
         let version = &self.keys[place][age];
         let marked = version.tags.contains(&("prod-pinned", "true"));
         let pin = match (self.locks, version.held) {
@@ -126,7 +126,7 @@ impl Engine for Objects {
 
     fn pin(&self, artifact: &ArtifactId) -> Self {
         let mut pinned = self.clone();
-        let (place, age) = self.of(artifact);
+        let (place, age) = self.position(artifact);
         let version = &mut pinned.keys[place][age];
         match self.locks {
             true => version.held = true,

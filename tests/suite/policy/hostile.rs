@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use prodpin::policy::load;
 use proptest::prelude::*;
 
-use super::{SECRET, good, oci, read, told, with_lines, with_production, with_source};
+use super::{SECRET, good, oci, read, reported, with_lines, with_production, with_source};
 use crate::support::each;
 
 #[test]
@@ -33,12 +33,12 @@ fn alias_bombs_and_deep_nesting_are_refused_f67() {
         assert!(errors.len() < 60_000, "{}", errors.len());
     }
     assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
-    insta::assert_snapshot!(told([&bomb, &deep]));
+    insta::assert_snapshot!(reported([&bomb, &deep]));
 }
 
 #[test]
 fn what_is_no_yaml_is_told_where_it_stops_being_yaml_f66() {
-    insta::assert_snapshot!(told([
+    insta::assert_snapshot!(reported([
         "version: 1\n\tkeep: 5\n",
         "version: 1\nsources: { a: \n",
         "version: 1\nproduction: [{ tags: [*-prod] }]\n",
@@ -88,9 +88,12 @@ fn secrets_in_urls_are_refused_and_redacted_f71() {
             "{ oci: https://r.example, repositories: [a], order: \"x password: hunter2\", \"password hunter2\": 1 }",
         ),
     ];
-    let page = told(&cases);
-    let shown: String =
-        page.split("=".repeat(72).as_str()).filter_map(|case| case.split_once("\n\n")).map(|(_, told)| told).collect();
+    let page = reported(&cases);
+    let shown: String = page
+        .split("=".repeat(72).as_str())
+        .filter_map(|case| case.split_once("\n\n"))
+        .map(|(_, reported)| reported)
+        .collect();
     assert!(!shown.contains(SECRET) && !shown.contains("hun/ter"), "{shown}");
     insta::assert_snapshot!(shown);
 

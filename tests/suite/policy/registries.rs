@@ -3,7 +3,7 @@
 use prodpin::model::{Loss, ProductionRule, StatedCleanup};
 use prodpin::policy::{LedgerLocation, Policy, S3Config, SourceConfig, ad_hoc};
 
-use super::{SECRET, good, oci, read, told, with_lines, with_production, with_source};
+use super::{SECRET, good, oci, read, reported, with_lines, with_production, with_source};
 
 pub(super) fn s3(policy: &Policy) -> &S3Config {
     match policy.sources.values().next() {
@@ -24,15 +24,15 @@ fn what_cleans_up_is_stated_where_it_cannot_be_read_and_nowhere_else_f123() {
     assert_eq!(stated(", cleanup: \"unknown\""), Some(StatedCleanup::Unknown));
     for wrong in ["everything", "true", "[none]"] {
         let text = with_source(&format!("{{ oci: https://r.example, repositories: [a], cleanup: {wrong} }}"));
-        let told = told([text]);
-        assert!(told.contains("expected one of none, untagged, unknown"), "{wrong}: {told}");
+        let reported = reported([text]);
+        assert!(reported.contains("expected one of none, untagged, unknown"), "{wrong}: {reported}");
     }
     // What is read is not loosened by what is said.
     for source in
         ["ecr: { region: eu-west-1 }", "s3: acme, layout: \"{repository}/{version}\"", "helm: https://c.example"]
     {
-        let told = told([with_source(&format!("{{ {source}, repositories: [a], cleanup: none }}"))]);
-        assert!(told.contains("the rules of this source are read where they are: take cleanup out"), "{told}");
+        let reported = reported([with_source(&format!("{{ {source}, repositories: [a], cleanup: none }}"))]);
+        assert!(reported.contains("the rules of this source are read where they are: take cleanup out"), "{reported}");
     }
 }
 
@@ -43,20 +43,24 @@ fn what_targets_must_survive_is_required_of_all_sources_or_of_one() {
         with_source("{ oci: https://r.example, repositories: [a], require: [loss-of-registry, tag-cleanup] }")
     ));
     assert!(policy.pins.usual.require.iter().eq([Loss::DeletionByDigest]));
-    assert!(policy.pins.of(&"shop".parse().unwrap()).require.iter().eq([Loss::TagCleanup, Loss::LossOfRegistry]));
-    assert!(policy.pins.of(&"other".parse().unwrap()).require.iter().eq([Loss::DeletionByDigest]));
+    assert!(
+        policy.pins.for_source(&"shop".parse().unwrap()).require.iter().eq([Loss::TagCleanup, Loss::LossOfRegistry])
+    );
+    assert!(policy.pins.for_source(&"other".parse().unwrap()).require.iter().eq([Loss::DeletionByDigest]));
     // What a source says of pins leaves what is required as it is, and the other way round.
     let source = "{ oci: https://r.example, repositories: [a], pins: { may_displace: true } }";
-    let of = good(&format!("{}require: [loss-of-registry]\n", with_source(source))).pins.of(&"shop".parse().unwrap());
+    let of = good(&format!("{}require: [loss-of-registry]\n", with_source(source)))
+        .pins
+        .for_source(&"shop".parse().unwrap());
     assert!(of.may_displace && of.require.iter().eq([Loss::LossOfRegistry]));
     let none = good(&with_source("{ oci: https://r.example, repositories: [a], require: [] }"));
-    assert!(none.pins.of(&"shop".parse().unwrap()).require.is_empty());
+    assert!(none.pins.for_source(&"shop".parse().unwrap()).require.is_empty());
     for wrong in ["[theft]", "[Deletion-By-Digest]", "[1]"] {
-        let told = told([with_lines(&format!("production: [{{ tags: [\"v*\"] }}]\nrequire: {wrong}"))]);
+        let reported = reported([with_lines(&format!("production: [{{ tags: [\"v*\"] }}]\nrequire: {wrong}"))]);
         let listed = "one of tag-cleanup, untagged-cleanup, lifecycle-rules, deletion-by-digest, loss-of-registry";
-        assert!(told.contains(listed), "{wrong}: {told}");
+        assert!(reported.contains(listed), "{wrong}: {reported}");
     }
-    let alone = told([with_lines("production: [{ tags: [\"v*\"] }]\nrequire: deletion-by-digest")]);
+    let alone = reported([with_lines("production: [{ tags: [\"v*\"] }]\nrequire: deletion-by-digest")]);
     assert!(alone.contains("write [\"deletion-by-digest\"]"), "{alone}");
 }
 
@@ -101,7 +105,7 @@ fn an_ecr_registry_is_an_account_and_a_region() {
         "{ ecr: eu-west-1, repositories: [a] }",
         "{ ecr: {}, repositories: [\"a:1\"] }",
     ];
-    insta::assert_snapshot!(told(registries.chain(sources.iter().map(|source| with_source(source)))));
+    insta::assert_snapshot!(reported(registries.chain(sources.iter().map(|source| with_source(source)))));
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn the_same_place_twice_is_told_f72() {
         format!("version: 1\nsources:\n  a: {one}\n  b: {other}\nproduction: [{{ tags: [v*] }}]\n")
     };
     let bucket = "{ s3: acme, layout: \"{repository}/{version}\" }";
-    insta::assert_snapshot!(told([
+    insta::assert_snapshot!(reported([
         two(
             "{ oci: https://r.example, repositories: [x, y] }",
             "{ oci: \"https://R.example:443/\", repositories: [y, x] }"
@@ -192,7 +196,7 @@ fn addresses_names_and_places_are_checked() {
             buckets.map(|name| with_source(&format!("{{ s3: \"{name}\", layout: \"{{repository}}/{{version}}\" }}"))),
         )
         .chain(others);
-    insta::assert_snapshot!(told(cases));
+    insta::assert_snapshot!(reported(cases));
 
     for ledger in ["none", "s3://bucket/prefix", "./x", "/var/lib/x"] {
         good(&with_lines(&format!("production: [{{ tags: [v*] }}]\nledger: {ledger}")));

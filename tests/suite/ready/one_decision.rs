@@ -352,7 +352,8 @@ fn i31_what_is_wanted_takes_nobody_s_place() {
 #[test]
 fn i31_report_and_page_agree_on_what_is_broken_or_unread() {
     let forward = || scene([before("v1", 1, 1, 8), before("v2", 2, 2, 9), now("v3", 3, 3)]);
-    let broken = |scene: Scene, tag| scene.look(tag, |seen| seen.closure = Closure::Broken(vec![Digest::of(b"layer")]));
+    let broken =
+        |scene: Scene, tag| scene.look(tag, |seen| seen.closure = Closure::Broken(vec![Digest::sha256(b"layer")]));
     let unread = |scene: Scene, tag| {
         scene.look(tag, |seen| {
             seen.presence = prodpin::model::Presence::Unknown;
@@ -399,7 +400,7 @@ fn i31_a_database_that_moved_on_rules_a_way_back_out_in_both() {
     assert_eq!(took_away(&added), None);
     let before_that = with(vec![rule(Some("v2"), SchemaChange::Contract)]);
     assert_eq!(decided("the release before", &before_that), "runs v3, wanted , from v3, to v2");
-    let lost = before_that.look("v2", |seen| seen.closure = Closure::Broken(vec![Digest::of(b"layer")]));
+    let lost = before_that.look("v2", |seen| seen.closure = Closure::Broken(vec![Digest::sha256(b"layer")]));
     assert_eq!(decided("and that is broken", &lost), "runs v3, wanted , from v3, to nothing");
     assert_eq!(took_away(&lost).as_deref(), Some("v2"));
     let by_image = forward(now("v3", 3, 3)).built("v3", "abcdef0123456789", Some(SchemaChange::Contract));

@@ -5,7 +5,7 @@ mod deployers;
 mod shell;
 
 use prodpin::model::{Closure, Control, Manager, Platform, SchemaChange, Updates, Waiting};
-use prodpin::outcome::ready::{Verdict, Way};
+use prodpin::outcome::ready::{RollbackCommands, Verdict};
 
 use super::scene::*;
 
@@ -22,21 +22,24 @@ fn three(workload: &prodpin::model::Workload, revisions: [&str; 3]) -> Scene {
     ])
 }
 
-fn way(scene: &Scene) -> Way {
+fn rollback_commands(scene: &Scene) -> RollbackCommands {
     let page = scene.page();
     assert_eq!(page.verdict, Verdict::RollBack, "{}", scene.shown());
     assert_eq!(page.to, Some(artifact("v2")));
-    let [way] = page.back.as_slice() else { panic!("one way: {:?}", page.back) };
-    way.clone()
+    let [rollback_commands] = page.back.as_slice() else { panic!("one way: {:?}", page.back) };
+    rollback_commands.clone()
 }
 
 #[test]
 fn a_deployment_is_undone_to_its_revision() {
     let scene = three(&kubernetes("deployment", "api"), ["1", "2", "3"]);
-    let way = way(&scene);
-    assert_eq!((way.from_revision.as_deref(), way.to_revision.as_deref()), (Some("3"), Some("2")));
+    let rollback_commands = rollback_commands(&scene);
     assert_eq!(
-        way.commands,
+        (rollback_commands.from_revision.as_deref(), rollback_commands.to_revision.as_deref()),
+        (Some("3"), Some("2"))
+    );
+    assert_eq!(
+        rollback_commands.commands,
         [
             "kubectl --context prod-eu --namespace shop rollout undo deployment/api --to-revision=2",
             "kubectl --context prod-eu --namespace shop rollout status deployment/api",
@@ -52,7 +55,7 @@ fn stateful_sets_daemon_sets_and_rollouts_have_their_own_words() {
         ("daemonset", "kubectl --context prod-eu --namespace shop rollout undo daemonset/api --to-revision=2"),
         ("rollout", "kubectl --context prod-eu --namespace shop argo rollouts undo api --to-revision=2"),
     ] {
-        assert_eq!(way(&three(&kubernetes(kind, "api"), ["1", "2", "3"])).commands[0], command);
+        assert_eq!(rollback_commands(&three(&kubernetes(kind, "api"), ["1", "2", "3"])).commands[0], command);
     }
 }
 
@@ -153,7 +156,7 @@ fn f121_commands_fit_how_a_workload_is_controlled() {
         let mut scene = three(&workload, ["1", "2", "3"]);
         let last = scene.runs[0].pop().unwrap();
         scene.runs[0].push(last.controlled(control));
-        let way = way(&scene);
+        let rollback_commands = rollback_commands(&scene);
         let command = |line: &str| match line.split_once(' ') {
             Some(("argocd" | "flux", _)) => line.to_owned(),
             _ => {
@@ -162,8 +165,8 @@ fn f121_commands_fit_how_a_workload_is_controlled() {
                 format!("{program} --context prod-eu --namespace shop {line}")
             }
         };
-        assert_eq!(way.commands, expected.into_iter().map(command).collect::<Vec<_>>(), "{what}");
-        assert!(way.notes.iter().any(|it| it.contains(note)), "{what}: {:?}", way.notes);
+        assert_eq!(rollback_commands.commands, expected.into_iter().map(command).collect::<Vec<_>>(), "{what}");
+        assert!(rollback_commands.notes.iter().any(|it| it.contains(note)), "{what}: {:?}", rollback_commands.notes);
     }
 }
 
@@ -183,7 +186,7 @@ fn f121_a_pod_that_holds_up_its_set_is_deleted() {
     ]);
     let delete = "kubectl --context prod-eu --namespace shop delete pod --selector \
                   app=api,controller-revision-hash=api-7d9";
-    assert_eq!(way(&scene).commands[1], delete);
+    assert_eq!(rollback_commands(&scene).commands[1], delete);
 }
 
 /// Where tags gave way to digests there probably is a policy that refuses tags, and an old revision with them.
@@ -196,19 +199,19 @@ fn f132_an_old_revision_by_tag_may_be_refused() {
     );
     let undo = "kubectl --context prod-eu --namespace shop rollout undo deployment/api --to-revision=2";
     let scene = three(&deployment, ["1", "2", "3"]);
-    let by_tag = way(&scene);
+    let by_tag = rollback_commands(&scene);
     assert_eq!(by_tag.commands[0], undo);
     assert!(by_tag.notes.iter().any(|note| note.contains(&set)), "{by_tag:?}");
     let scene = Scene::new(&["v2", "v3"]).without_database().saying([
         Said::before(&deployment, "v2", 12).revision("2"),
         Said::now_exactly(&deployment, "v3", 12).revision("3"),
     ]);
-    assert_eq!(way(&scene).commands[0], format!("{undo} || {set}"));
+    assert_eq!(rollback_commands(&scene).commands[0], format!("{undo} || {set}"));
     let scene = Scene::new(&["v2", "v3"]).without_database().saying([
         Said::before_exactly(&deployment, "v2", 12).revision("2"),
         Said::now_exactly(&deployment, "v3", 12).revision("3"),
     ]);
-    assert_eq!(way(&scene).commands[0], undo);
+    assert_eq!(rollback_commands(&scene).commands[0], undo);
 }
 
 /// A sidecar of the same repository is no way back from the service, nor the service's image one for the sidecar.
@@ -229,7 +232,8 @@ fn i31_one_container_does_not_go_back_to_what_another_one_ran() {
     assert_eq!((&report.rollback.from, &report.rollback.to), (&page.from, &page.to));
     // With what the container had before gone, nothing is left, and not the other one's.
     let lost = if part(&page.from) { "v1" } else { "w1" };
-    let scene = scene.look(lost, |seen| seen.closure = Closure::Broken(vec![prodpin::model::Digest::of(b"a layer")]));
+    let scene =
+        scene.look(lost, |seen| seen.closure = Closure::Broken(vec![prodpin::model::Digest::sha256(b"a layer")]));
     let (report, page) = scene.decided();
     assert_eq!((page.verdict, page.to), (Verdict::RollForward, None), "{}", page.why);
     assert_eq!(report.rollback.ready, Some(false));
@@ -261,13 +265,16 @@ fn what_keeps_no_revisions_is_given_the_exact_bytes() {
             "kubectl --context prod-eu --namespace shop set image {kind}/api api=registry.example.com/shop/api@{}",
             artifact("v2")
         );
-        assert_eq!(way(&scene).commands, [expected]);
+        assert_eq!(rollback_commands(&scene).commands, [expected]);
     }
     let job = kubernetes("job", "migrate");
     let mut scene = Scene::new(&["v2", "v3"]).without_database();
     scene.runs = vec![vec![Said::now(&job, "v2", "v2", 10)], vec![Said::now(&job, "v3", "v3", 12)]];
-    let way = way(&scene);
-    assert!(way.commands.is_empty() && way.notes[0].contains("make it anew"), "{way:?}");
+    let rollback_commands = rollback_commands(&scene);
+    assert!(
+        rollback_commands.commands.is_empty() && rollback_commands.notes[0].contains("make it anew"),
+        "{rollback_commands:?}"
+    );
 }
 
 /// A revision that names a tag starts what the tag names now (E124).
@@ -282,16 +289,16 @@ fn a_revision_whose_tag_was_moved_is_not_gone_back_to_e124() {
         vec![Said::now(&deployment, "v2", "v2", 10).revision("2")],
         vec![Said::before(&deployment, "v2", 12).revision("2"), Said::now(&deployment, "v3", "v3", 12).revision("3")],
     ];
-    let way = way(&scene);
+    let rollback_commands = rollback_commands(&scene);
     let expected = format!(
         "kubectl --context prod-eu --namespace shop set image deployment/api api=registry.example.com/shop/api@{}",
         artifact("v2")
     );
-    assert_eq!(way.commands[0], expected);
-    assert!(way.notes.iter().any(|note| note.contains("names other bytes now")), "{way:?}");
+    assert_eq!(rollback_commands.commands[0], expected);
+    assert!(rollback_commands.notes.iter().any(|note| note.contains("names other bytes now")), "{rollback_commands:?}");
     let page = scene.page();
-    let rung = page.ladder.iter().find(|rung| rung.artifact == artifact("v2")).unwrap();
-    assert_eq!((rung.unchanged, rung.moved.len()), (Some(false), 1));
+    let listed = page.releases.iter().find(|listed| listed.artifact == artifact("v2")).unwrap();
+    assert_eq!((listed.unchanged, listed.moved.len()), (Some(false), 1));
     insta::assert_snapshot!(scene.shown());
 }
 
@@ -310,7 +317,8 @@ fn each_workload_has_its_own_way() {
     ]);
     let page = scene.page();
     assert_eq!(page.verdict, Verdict::RollBack);
-    let commands: Vec<&str> = page.back.iter().map(|way| way.commands[0].as_str()).collect();
+    let commands: Vec<&str> =
+        page.back.iter().map(|rollback_commands| rollback_commands.commands[0].as_str()).collect();
     assert_eq!(
         commands,
         [

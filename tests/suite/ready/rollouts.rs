@@ -39,7 +39,11 @@ fn in_a_rollback_both_sides_stay_and_the_failed_one_is_the_one_that_leaves_e122(
     assert_eq!((page.from, page.to), (Some(artifact("v1")), Some(artifact("v0"))));
     let leaving: Vec<_> = page.now.iter().filter(|now| now.leaving).map(|now| now.artifact.clone()).collect();
     assert_eq!(leaving, [artifact("v2")]);
-    assert_eq!(page.ladder.iter().filter(|rung| rung.running && rung.rank.is_some()).count(), 2, "both are kept");
+    assert_eq!(
+        page.releases.iter().filter(|listed| listed.running && listed.rank.is_some()).count(),
+        2,
+        "both are kept"
+    );
     insta::assert_snapshot!(scene.shown());
 }
 
@@ -63,7 +67,7 @@ fn back_and_forth() -> Scene {
 fn what_was_done_before_a_release_ran_does_not_count_against_it() {
     let mut scene = back_and_forth().built("v1", "abcdef0", Some(SchemaChange::Contract));
     scene = scene.built("v3", "abcdef1", Some(SchemaChange::None)).look("v1", |seen| {
-        seen.closure = Closure::Broken(vec![Digest::of(b"a layer")]);
+        seen.closure = Closure::Broken(vec![Digest::sha256(b"a layer")]);
     });
     let page = scene.page();
     assert_eq!((page.verdict, page.to), (Verdict::RollBack, Some(artifact("v2"))), "{}", scene.shown());
@@ -87,6 +91,6 @@ fn what_production_went_back_from_is_no_way_back() {
     scene.runs.last_mut().unwrap()[0] = leaving;
     let page = scene.page();
     assert_eq!((page.verdict, page.to), (Verdict::NoEarlierRelease, None), "{}", scene.shown());
-    assert!(each(page.ladder.iter(), |rung| rung.running), "both sides are kept");
+    assert!(each(page.releases.iter(), |listed| listed.running), "both sides are kept");
     insta::assert_snapshot!(scene.shown());
 }

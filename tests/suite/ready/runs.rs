@@ -61,7 +61,7 @@ async fn a_cluster_and_a_registry_answer_the_three_questions() {
     let blind = estate.ready().await;
     assert_eq!(only(&blind).verdict, Verdict::Unknown);
     assert!(!blind.report.section.complete);
-    assert_eq!(blind.report.summary.severities.of(Severity::High), 1);
+    assert_eq!(blind.report.summary.severities.with_severity(Severity::High), 1);
 }
 
 #[tokio::test]
@@ -96,8 +96,8 @@ async fn a_database_entry_that_matches_no_repository_is_a_finding() {
         schema: SchemaChange::None,
     };
     estate.policy.database = vec![rule("shop/*"), rule("stock/*")];
-    let told = estate.run(prodpin::model::Mode::Audit).await;
-    let found = told.findings.iter().filter(|finding| finding.code == Code::PolicyUnmatched);
+    let reported = estate.run(prodpin::model::Mode::Audit).await;
+    let found = reported.findings.iter().filter(|finding| finding.code == Code::PolicyUnmatched);
     let found: Vec<&str> =
         found.map(|finding| finding.message.as_str()).filter(|message| message.contains("database")).collect();
     assert_eq!(found, ["database repositories \"stock/*\" in the policy matches nothing"]);

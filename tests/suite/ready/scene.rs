@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use prodpin::decide::{self, Attempts, Input, Labels, Rules, forecast, ready};
 use prodpin::model::{
-    ArtifactId, Closure, Commit, Control, DatabaseRule, Digest, Evidence, Gap, Inspection, Mark, Mode, NamePatterns,
-    ObservedTag, PinState, Platform, Presence, ProductionRule, Provenance, RepositoryKey, RepositoryState, Resolution,
-    Running, RunningReference, SchemaChange, Snapshot, Tenure, Waiting, Workload, claimant,
+    ArtifactId, Closure, Commit, Control, DatabaseRule, DeployedReference, Deployment, Digest, Evidence, Gap,
+    Inspection, Mark, Mode, NamePatterns, ObservedTag, PinState, Platform, Presence, ProductionRule, Provenance,
+    RepositoryKey, RepositoryState, Resolution, SchemaChange, Snapshot, Tenure, Waiting, Workload, claimant,
 };
 use prodpin::outcome::ready::{ReadySection, RepositoryReady};
 use prodpin::outcome::report::{RepositoryReport, Row};
@@ -20,13 +20,13 @@ pub(crate) fn at(hour: i8) -> Timestamp {
 }
 
 pub(crate) fn artifact(text: &str) -> ArtifactId {
-    Digest::of(text.as_bytes()).into()
+    Digest::sha256(text.as_bytes()).into()
 }
 
 /// What a signal says, in the making.
 #[derive(Clone)]
 pub(crate) struct Said {
-    running: Running,
+    running: Deployment,
     signal: &'static str,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn kubernetes(kind: &str, name: &str) -> Workload {
 }
 
 impl Said {
-    fn new(workload: &Workload, reference: RunningReference, tenure: Tenure) -> Self {
+    fn new(workload: &Workload, reference: DeployedReference, tenure: Tenure) -> Self {
         let signal = match workload.platform {
             Platform::Kubernetes { .. } | Platform::Helm { .. } => "kubernetes prod-eu",
             Platform::ArgoCd { .. } => "argocd prod-eu",
@@ -53,18 +53,18 @@ impl Said {
             Tenure::Wanted { .. } => Evidence::StablePointer,
             Tenure::Before { .. } => Evidence::HistoryReference,
         };
-        let running = Running {
+        let running = Deployment {
             tenure,
             workload: Some(Arc::new(workload.clone())),
             container: Some("api".into()),
-            ..Running::now(reference, evidence, claimant(signal, workload))
+            ..Deployment::now(reference, evidence, claimant(signal, workload))
         };
         Self { running, signal }
     }
 
     /// It runs these bytes now, under this tag.
     pub(crate) fn now(workload: &Workload, tag: &str, text: &str, since: i8) -> Self {
-        let reference = RunningReference::Artifact(artifact(text));
+        let reference = DeployedReference::Artifact(artifact(text));
         let mut said = Self::new(workload, reference, Tenure::Now { since: Some(at(since)) });
         said.running.named_as = Some(tag.parse().unwrap());
         said
@@ -72,29 +72,29 @@ impl Said {
 
     /// It runs these bytes now, by digest.
     pub(crate) fn now_exactly(workload: &Workload, text: &str, since: i8) -> Self {
-        let reference = RunningReference::Artifact(artifact(text));
+        let reference = DeployedReference::Artifact(artifact(text));
         Self::new(workload, reference, Tenure::Now { since: Some(at(since)) })
     }
 
     /// It runs what this tag names, and no node says which bytes those are.
     pub(crate) fn tagged_now(workload: &Workload, tag: &str) -> Self {
-        Self::new(workload, RunningReference::Tag(tag.parse().unwrap()), Tenure::Now { since: None })
+        Self::new(workload, DeployedReference::Tag(tag.parse().unwrap()), Tenure::Now { since: None })
     }
 
     /// It ran what this tag named.
     pub(crate) fn before(workload: &Workload, tag: &str, until: i8) -> Self {
-        let reference = RunningReference::Tag(tag.parse().unwrap());
+        let reference = DeployedReference::Tag(tag.parse().unwrap());
         Self::new(workload, reference, Tenure::Before { last: Some(at(until)) })
     }
 
     /// It ran these bytes, by digest.
     pub(crate) fn before_exactly(workload: &Workload, text: &str, until: i8) -> Self {
-        Self::new(workload, RunningReference::Artifact(artifact(text)), Tenure::Before { last: Some(at(until)) })
+        Self::new(workload, DeployedReference::Artifact(artifact(text)), Tenure::Before { last: Some(at(until)) })
     }
 
     /// It would start what this tag names, and does not run it.
     pub(crate) fn wanted(workload: &Workload, tag: &str, why: Waiting) -> Self {
-        Self::new(workload, RunningReference::Tag(tag.parse().unwrap()), Tenure::Wanted { why })
+        Self::new(workload, DeployedReference::Tag(tag.parse().unwrap()), Tenure::Wanted { why })
     }
 
     /// The place of this state in the order in which the workload's states first came.
@@ -240,7 +240,7 @@ impl Scene {
         let mut state = RepositoryState::default();
         let mut events = Vec::new();
         let mut snapshot = Snapshot::default();
-        let mut running: Vec<Running> = Vec::new();
+        let mut running: Vec<Deployment> = Vec::new();
         let last = self.runs.len() - 1;
         for (n, run) in self.runs.iter().enumerate() {
             let hour = i8::try_from(24 - self.runs.len() + n).unwrap();
@@ -303,7 +303,7 @@ impl Scene {
         writer.push(&page).unwrap();
         let section = ReadySection {
             at: "2026-03-02T03:00:00Z".parse().unwrap(),
-            policy_sha256: Digest::of(b"policy"),
+            policy_sha256: Digest::sha256(b"policy"),
             complete: true,
             gaps: Vec::new(),
         };

@@ -96,7 +96,7 @@ fn a_rule_may_be_about_some_releases_alone() {
 /// Further back lies more that may have happened.
 #[test]
 fn a_nearer_release_that_is_broken_makes_the_database_s_way_longer() {
-    let lost = |scene: Scene| scene.look("v2", |seen| seen.closure = Closure::Broken(vec![Digest::of(b"a layer")]));
+    let lost = |scene: Scene| scene.look("v2", |seen| seen.closure = Closure::Broken(vec![Digest::sha256(b"a layer")]));
     let mut scene = lost(silent().without_database());
     let page = scene.page();
     assert_eq!((page.verdict, page.to), (Verdict::RollBack, Some(artifact("v1"))));
@@ -193,7 +193,7 @@ fn the_order_of_what_signals_say_changes_nothing() {
     assert_eq!(scene.page(), other.page());
 }
 
-/// How long each rung's protection lasts is told, and what has none says so.
+/// How long each release's protection lasts is reported, and what has none says so.
 #[test]
 fn a_rung_without_a_pin_says_so() {
     let scene = silent().without_database().look("v2", |seen| seen.pin = PinState::Absent);
@@ -201,7 +201,7 @@ fn a_rung_without_a_pin_says_so() {
     assert!(shown.contains("not pinned (`prodpin enforce` would pin it)"), "{shown}");
     let old = Said::before_exactly(&kubernetes("deployment", "api"), "v0", 7).revision("0");
     let page = silent().look("v0", |_| {}).saying([old]).page();
-    assert!(page.ladder.iter().any(|rung| rung.artifact == artifact("v0") && rung.unchanged == Some(true)));
+    assert!(page.releases.iter().any(|listed| listed.artifact == artifact("v0") && listed.unchanged == Some(true)));
 }
 
 /// A release goes out cluster by cluster: what the others still run is what to go back to.
@@ -231,10 +231,10 @@ fn a_release_that_is_gone_and_untold_still_stands_between() {
     let scene = |third: Option<SchemaChange>| {
         let deployment = kubernetes("deployment", "api");
         let none = |said: Said| said.schema(SchemaChange::None);
-        let untold = Said::before_exactly(&deployment, "m3", 12).revision("2");
+        let unreported = Said::before_exactly(&deployment, "m3", 12).revision("2");
         let mut scene = Scene::new(&["t", "r"]).saying([
             none(Said::before_exactly(&deployment, "t", 11).revision("1")),
-            third.map_or(untold.clone(), |schema| untold.schema(schema)),
+            third.map_or(unreported.clone(), |schema| unreported.schema(schema)),
             none(Said::before_exactly(&deployment, "m2", 13).revision("3")),
             none(Said::before_exactly(&deployment, "m1", 14).revision("4")),
             none(Said::now(&deployment, "r", "r", 15).revision("5")),
@@ -250,7 +250,7 @@ fn a_release_that_is_gone_and_untold_still_stands_between() {
         scene
     };
     let contracted = scene(Some(SchemaChange::Contract)).page();
-    assert_eq!(contracted.ladder.len(), 4, "the third that is gone is not told");
+    assert_eq!(contracted.releases.len(), 4, "the third that is gone is not told");
     assert_eq!((contracted.verdict, contracted.to), (Verdict::RollForward, None));
     let silent = scene(None).page();
     assert_eq!(answers(&silent), (Verdict::Unknown, None, Some(true)));
@@ -305,7 +305,8 @@ fn a_branch_is_no_commit_to_start_from() {
 fn the_list_begins_with_what_a_rollback_would_miss() {
     use prodpin::outcome::ready::ReadySection;
     use prodpin::report::ready::{ReadyFormat, ReadyWriter, render};
-    let broken = |scene: Scene, tag| scene.look(tag, |seen| seen.closure = Closure::Broken(vec![Digest::of(b"layer")]));
+    let broken =
+        |scene: Scene, tag| scene.look(tag, |seen| seen.closure = Closure::Broken(vec![Digest::sha256(b"layer")]));
     let ready = || silent().without_database();
     let first = Scene::new(&["v1"]).saying([Said::now(&kubernetes("deployment", "api"), "v1", "v1", 10).revision("1")]);
     let unprotected = ready().look("v2", |seen| seen.pin = PinState::Absent);
@@ -325,7 +326,7 @@ fn the_list_begins_with_what_a_rollback_would_miss() {
     }
     let section = ReadySection {
         at: "2026-03-02T03:00:00Z".parse().unwrap(),
-        policy_sha256: Digest::of(b"policy"),
+        policy_sha256: Digest::sha256(b"policy"),
         complete: true,
         gaps: Vec::new(),
     };

@@ -26,9 +26,9 @@ async fn an_artifact_keeps_its_place_when_its_tag_is_deleted() {
     estate.enforce().await;
     estate.memory.delete_tag(REPOSITORY, "v1.3.0");
     estate.enforce().await;
-    let told = estate.enforce().await;
-    assert_eq!(told.targets().len(), 5);
-    golden!(estate, told);
+    let reported = estate.enforce().await;
+    assert_eq!(reported.targets().len(), 5);
+    golden!(estate, reported);
 }
 
 #[tokio::test]
@@ -38,8 +38,8 @@ async fn a_list_that_omits_a_tag_proves_nothing_i4_f19_f106() {
     estate.memory.hide_tag(REPOSITORY, "v1.1.0");
     // Once is what a race between pages does; again, and new releases may be left out as well (F106).
     for severity in ["medium", "high", "high"] {
-        let told = estate.enforce().await;
-        assert_eq!(told.codes(), [format!("{severity} listing-cut"), "info rollback-depth-short".to_owned()]);
+        let reported = estate.enforce().await;
+        assert_eq!(reported.codes(), [format!("{severity} listing-cut"), "info rollback-depth-short".to_owned()]);
     }
     estate.memory.heal();
     assert_eq!(estate.enforce().await.codes(), ["info rollback-depth-short"]);
@@ -69,10 +69,14 @@ async fn everything_gone_at_once_is_not_a_mass_deletion_f31() {
         let events = estate.changes().await;
         answer(&estate.memory, REPOSITORY);
         for _ in 0..2 {
-            let told = estate.enforce().await;
-            assert!(!told.complete);
-            assert!(told.targets().iter().all(|target| target.restorable.is_none()), "{}", estate.story(&told));
-            assert!(told.codes().iter().all(|code| code.ends_with("inventory-incomplete")), "{:?}", told.codes());
+            let reported = estate.enforce().await;
+            assert!(!reported.complete);
+            assert!(reported.targets().iter().all(|target| target.restorable.is_none()), "{}", estate.story(&reported));
+            assert!(
+                reported.codes().iter().all(|code| code.ends_with("inventory-incomplete")),
+                "{:?}",
+                reported.codes()
+            );
         }
         assert_eq!(estate.changes().await, events);
     }
@@ -84,9 +88,11 @@ async fn a_repository_that_leaves_the_list_stays_in_the_report() {
     estate.memory.push("shop/other", "v1.0.0", image("other"));
     estate.enforce().await;
     estate.memory.delete_repository(REPOSITORY);
-    let told = estate.enforce().await;
-    assert!(!told.complete);
-    assert!(told.repositories.iter().any(|repository| repository.name.as_str() == REPOSITORY && !repository.complete));
+    let reported = estate.enforce().await;
+    assert!(!reported.complete);
+    assert!(
+        reported.repositories.iter().any(|repository| repository.name.as_str() == REPOSITORY && !repository.complete)
+    );
 }
 
 #[tokio::test]
@@ -95,9 +101,9 @@ async fn a_lost_layer_breaks_a_pinned_target() {
     estate.enforce().await;
     let layer = image("release-1").blobs()[1].0.clone();
     estate.memory.delete_blob(REPOSITORY, &layer);
-    let told = estate.enforce().await;
-    assert!(told.codes().contains(&"critical target-broken".to_owned()), "{:?}", told.codes());
-    assert_eq!(told.repositories[0].rollback.intact, Some(true), "the release before it is whole");
+    let reported = estate.enforce().await;
+    assert!(reported.codes().contains(&"critical target-broken".to_owned()), "{:?}", reported.codes());
+    assert_eq!(reported.repositories[0].rollback.intact, Some(true), "the release before it is whole");
 }
 
 #[tokio::test]
@@ -110,10 +116,10 @@ async fn however_many_releases_were_cleaned_up_five_that_exist_are_kept() {
         estate.memory.delete_manifest(REPOSITORY, artifact);
     }
     for _ in 0..2 {
-        let told = estate.enforce().await;
-        let kept = told.targets().iter().filter(|target| target.protected == Some(true)).count();
-        assert_eq!(kept, 5, "{}", estate.story(&told));
-        let missing = told.codes().iter().filter(|code| *code == "critical target-missing").count();
+        let reported = estate.enforce().await;
+        let kept = reported.targets().iter().filter(|target| target.protected == Some(true)).count();
+        assert_eq!(kept, 5, "{}", estate.story(&reported));
+        let missing = reported.codes().iter().filter(|code| *code == "critical target-missing").count();
         assert_eq!(missing, 5, "the first few are told, not all forty");
     }
 }
@@ -128,8 +134,8 @@ async fn a_listing_cut_short_still_tells_of_a_moved_pin() {
     let sixth = estate.memory.tag(REPOSITORY, "v1.0.0").unwrap();
     estate.push(&format!("prod-pinned-{}", sixth.digest().unwrap().hex()), "implant");
     estate.memory.make_unreadable(REPOSITORY, "v1.2.0");
-    let told = estate.enforce().await;
-    assert!(told.codes().contains(&"critical pin-moved".to_owned()), "{:?}", told.codes());
+    let reported = estate.enforce().await;
+    assert!(reported.codes().contains(&"critical pin-moved".to_owned()), "{:?}", reported.codes());
 }
 
 #[tokio::test]
@@ -140,8 +146,8 @@ async fn releases_that_were_deleted_while_pins_remain_are_deleted_and_not_lost_a
         estate.memory.delete_tag(REPOSITORY, &format!("v1.{minor}.0"));
     }
     estate.enforce().await;
-    let told = estate.enforce().await;
-    assert!(told.complete, "{}", estate.story(&told));
-    assert_eq!(told.codes().iter().filter(|code| code.ends_with("tag-deleted")).count(), 4);
-    assert_eq!(told.targets().len(), 4, "their artifacts keep their places");
+    let reported = estate.enforce().await;
+    assert!(reported.complete, "{}", estate.story(&reported));
+    assert_eq!(reported.codes().iter().filter(|code| code.ends_with("tag-deleted")).count(), 4);
+    assert_eq!(reported.targets().len(), 4, "their artifacts keep their places");
 }

@@ -49,12 +49,12 @@ async fn five_releases_moved_to_one_digest_empty_nothing_f34() {
     for minor in 0..5 {
         estate.push(&format!("v1.{minor}.0"), "implant");
     }
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     for artifact in &before {
-        let target = told.targets().iter().find(|target| target.artifact == *artifact).expect("pushed out");
+        let target = reported.targets().iter().find(|target| target.artifact == *artifact).expect("pushed out");
         assert_eq!(target.protected, Some(true));
     }
-    golden!(estate, told);
+    golden!(estate, reported);
 }
 
 #[tokio::test]
@@ -65,15 +65,15 @@ async fn a_tag_that_comes_back_to_earlier_bytes_flapped() {
     estate.push("stable", "b");
     estate.enforce().await;
     estate.push("stable", "a");
-    let told = estate.enforce().await;
-    assert!(told.codes().contains(&"medium tag-flapped".to_owned()), "{:?}", told.codes());
-    golden!(estate, told);
+    let reported = estate.enforce().await;
+    assert!(reported.codes().contains(&"medium tag-flapped".to_owned()), "{:?}", reported.codes());
+    golden!(estate, reported);
 }
 
 #[tokio::test]
 async fn signature_tags_are_rewritten_by_design() {
     let mut estate = Estate::with_releases(1);
-    let signature = format!("sha256-{}.sig", prodpin::model::Digest::of(b"x").hex());
+    let signature = format!("sha256-{}.sig", prodpin::model::Digest::sha256(b"x").hex());
     estate.push(&signature, "one signature");
     estate.enforce().await;
     estate.push(&signature, "two signatures");
@@ -104,13 +104,13 @@ async fn moving_a_tag_that_a_file_names_is_no_deployment() {
         estate.push(tag, "implant");
     }
     for _ in 0..2 {
-        let told = estate.enforce().await;
+        let reported = estate.enforce().await;
         for artifact in &before {
-            let target = told.targets().iter().find(|target| target.artifact == *artifact).expect("pushed out");
+            let target = reported.targets().iter().find(|target| target.artifact == *artifact).expect("pushed out");
             assert!(target.running && target.rank.is_some());
         }
-        let implant = told.targets().iter().find(|target| !before.contains(&target.artifact)).unwrap();
-        assert_eq!(implant.rank, None, "{}", estate.story(&told));
+        let implant = reported.targets().iter().find(|target| !before.contains(&target.artifact)).unwrap();
+        assert_eq!(implant.rank, None, "{}", estate.story(&reported));
     }
     assert!(!estate.events().await.iter().any(|event| matches!(event, Event::DeploymentEnded { .. })));
 }
@@ -123,9 +123,9 @@ async fn a_tag_that_may_move_is_taken_as_it_is() {
     estate.in_use(&["registry.example.com/shop/api:live".to_owned()]);
     estate.enforce().await;
     let two = estate.push("live", "two");
-    let told = estate.enforce().await;
-    assert_eq!(told.targets()[0].artifact, two);
-    assert!(told.targets()[0].running && !told.targets()[1].running, "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    assert_eq!(reported.targets()[0].artifact, two);
+    assert!(reported.targets()[0].running && !reported.targets()[1].running, "{}", estate.story(&reported));
 }
 
 #[tokio::test]
@@ -136,8 +136,8 @@ async fn bytes_that_arrived_by_a_move_stay_when_the_tag_moves_on() {
         estate.enforce().await;
     }
     estate.push("v1.0.0", "fourth");
-    let told = estate.enforce().await;
-    assert_eq!(told.targets().len(), 3, "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    assert_eq!(reported.targets().len(), 3, "{}", estate.story(&reported));
 }
 
 /// Production may have been deployed from the tag in the weeks between: it runs what the tag named then.
@@ -154,10 +154,10 @@ async fn bytes_that_arrived_by_a_move_stay_when_the_tag_is_put_back_or_deleted()
             false => estate.memory.delete_tag(REPOSITORY, "v1.0.0"),
         };
         estate.run(Mode::Audit).await;
-        let told = estate.run(Mode::Enforce).await;
-        let kept: Vec<&ArtifactId> = told.targets().iter().map(|target| &target.artifact).collect();
-        assert_eq!(kept, [&first, &second], "{}", estate.story(&told));
-        assert!(each(told.targets().iter(), |target| target.pin == PinReport::Created || target.artifact == first));
+        let reported = estate.run(Mode::Enforce).await;
+        let kept: Vec<&ArtifactId> = reported.targets().iter().map(|target| &target.artifact).collect();
+        assert_eq!(kept, [&first, &second], "{}", estate.story(&reported));
+        assert!(each(reported.targets().iter(), |target| target.pin == PinReport::Created || target.artifact == first));
     }
 }
 
@@ -171,9 +171,9 @@ async fn bytes_that_came_and_went_unpinned_are_not_missed() {
     estate.run(Mode::Audit).await;
     estate.memory.move_tag(REPOSITORY, "v1.0.0", &first);
     estate.memory.delete_manifest(REPOSITORY, &second);
-    let told = estate.run(Mode::Audit).await;
-    assert_eq!(told.targets().len(), 1, "{}", estate.story(&told));
-    assert!(!told.codes().contains(&"critical target-missing".to_owned()), "{:?}", told.codes());
+    let reported = estate.run(Mode::Audit).await;
+    assert_eq!(reported.targets().len(), 1, "{}", estate.story(&reported));
+    assert!(!reported.codes().contains(&"critical target-missing".to_owned()), "{:?}", reported.codes());
 }
 
 #[tokio::test]
@@ -183,6 +183,6 @@ async fn a_moved_tag_that_named_what_runs_is_critical() {
     estate.in_use(&[format!("registry.example.com/shop/api@{stable}")]);
     estate.enforce().await;
     estate.push("stable", "other");
-    let told = estate.enforce().await;
-    assert!(told.codes().contains(&"critical tag-moved".to_owned()), "{:?}", told.codes());
+    let reported = estate.enforce().await;
+    assert!(reported.codes().contains(&"critical tag-moved".to_owned()), "{:?}", reported.codes());
 }

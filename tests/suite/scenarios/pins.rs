@@ -28,8 +28,8 @@ async fn the_five_most_recent_are_pinned_and_a_second_run_does_nothing_i13() {
 #[tokio::test]
 async fn a_dry_run_says_what_enforce_would_do() {
     let estate = Estate::with_releases(2);
-    let told = estate.run(Mode::EnforceDryRun).await;
-    assert!(each(told.targets().iter(), |target| target.pin == PinReport::Planned));
+    let reported = estate.run(Mode::EnforceDryRun).await;
+    assert!(each(reported.targets().iter(), |target| target.pin == PinReport::Planned));
     assert_eq!(pins(&estate), 0);
 }
 
@@ -42,16 +42,16 @@ async fn an_index_is_pinned_only_when_its_whole_closure_is_there_i6() {
     estate.push_content("v2.1.0", "broken", broken);
     estate.memory.delete_manifest(REPOSITORY, &parts[1].id());
     estate.name(&parts[1].id(), "part");
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     assert_eq!(pins(&estate), 4, "an image, an index, and its two platforms");
-    golden!(estate, told);
+    golden!(estate, reported);
 }
 
 #[tokio::test]
 async fn a_removed_pin_is_made_again_and_told() {
     let estate = Estate::with_releases(2);
-    let told = estate.enforce().await;
-    let digest = told.targets()[0].artifact.digest().unwrap().clone();
+    let reported = estate.enforce().await;
+    let digest = reported.targets()[0].artifact.digest().unwrap().clone();
     estate.memory.delete_tag(REPOSITORY, &format!("prod-pinned-{}", digest.hex()));
     let audit = estate.run(Mode::Audit).await;
     let again = estate.enforce().await;
@@ -61,13 +61,13 @@ async fn a_removed_pin_is_made_again_and_told() {
 #[tokio::test]
 async fn a_moved_pin_is_critical_and_never_moved_back_i8() {
     let mut estate = Estate::with_releases(2);
-    let told = estate.enforce().await;
-    let pin = format!("prod-pinned-{}", told.targets()[0].artifact.digest().unwrap().hex());
+    let reported = estate.enforce().await;
+    let pin = format!("prod-pinned-{}", reported.targets()[0].artifact.digest().unwrap().hex());
     let implant = estate.push(&pin, "implant");
-    let told = estate.enforce().await;
+    let reported = estate.enforce().await;
     assert_eq!(estate.memory.tag(REPOSITORY, &pin), Some(implant), "prodpin moved a tag");
-    assert!(told.codes().contains(&"critical pin-moved".to_owned()));
-    golden!(estate, told);
+    assert!(reported.codes().contains(&"critical pin-moved".to_owned()));
+    golden!(estate, reported);
 }
 
 #[tokio::test]
@@ -108,8 +108,8 @@ async fn a_run_that_is_asked_to_stop_pins_nothing_more_f86() {
 #[tokio::test]
 async fn enforce_tells_that_a_pin_it_made_had_been_removed() {
     let estate = Estate::with_releases(5);
-    let told = estate.enforce().await;
-    let digest = told.targets()[0].artifact.digest().unwrap().clone();
+    let reported = estate.enforce().await;
+    let digest = reported.targets()[0].artifact.digest().unwrap().clone();
     estate.memory.delete_tag(REPOSITORY, &format!("prod-pinned-{}", digest.hex()));
     let again = estate.enforce().await;
     assert_eq!(again.codes(), ["high pin-missing"], "{}", estate.story(&again));

@@ -36,9 +36,9 @@ async fn a_file_that_cannot_be_read_never_means_that_nothing_runs() {
     estate.in_use(&["registry.example.com/shop/api:v1.0.0".to_owned()]);
     estate.enforce().await;
     std::fs::write(&estate.policy.in_use_files[0], "[").unwrap();
-    let told = estate.enforce().await;
-    assert!(!told.complete);
-    assert!(told.targets().iter().any(|target| target.running), "{}", estate.story(&told));
+    let reported = estate.enforce().await;
+    assert!(!reported.complete);
+    assert!(reported.targets().iter().any(|target| target.running), "{}", estate.story(&reported));
     assert!(!estate.events().await.iter().any(|event| matches!(event, Event::DeploymentEnded { .. })));
 }
 
@@ -48,10 +48,10 @@ async fn references_that_lead_nowhere_are_told() {
     estate.in_use(&[
         "registry.example.com/shop/api:v9".to_owned(),
         "elsewhere.example.com/a/b:1".to_owned(),
-        format!("registry.example.com/shop/api@{}", prodpin::model::Digest::of(b"never pushed")),
+        format!("registry.example.com/shop/api@{}", prodpin::model::Digest::sha256(b"never pushed")),
     ]);
-    let told = estate.enforce().await;
-    golden!(estate, told);
+    let reported = estate.enforce().await;
+    golden!(estate, reported);
 }
 
 #[tokio::test]
@@ -67,8 +67,8 @@ async fn each_order_has_its_own_five() {
             let at = format!("2026-01-{:02}T00:00:00Z", day + 1).parse().unwrap();
             estate.push_content(tag, tag, image(tag).created(at));
         }
-        let told = estate.enforce().await;
-        let names: Vec<&str> = told.targets().iter().map(|target| target.references[0].as_str()).collect();
+        let reported = estate.enforce().await;
+        let names: Vec<&str> = reported.targets().iter().map(|target| target.references[0].as_str()).collect();
         assert_eq!(names, expected, "{order:?}");
     }
 }
@@ -80,8 +80,8 @@ async fn a_suffix_with_a_leading_zero_is_a_release_like_any_other() {
     for tag in ["20-10", "20-11", "21-12", "21-13", "22-14", "23-08", "23-09"] {
         estate.push(&format!("2026.11.{tag}"), tag);
     }
-    let told = estate.enforce().await;
-    let names: Vec<&str> = told.targets().iter().map(|target| target.references[0].as_str()).collect();
+    let reported = estate.enforce().await;
+    let names: Vec<&str> = reported.targets().iter().map(|target| target.references[0].as_str()).collect();
     assert_eq!(names, ["23-09", "23-08", "22-14", "21-13", "21-12"].map(|tag| format!("2026.11.{tag}")));
 }
 
@@ -91,8 +91,8 @@ async fn what_is_seen_later_is_more_recent_whatever_it_says_of_itself() {
     estate.push_content("r-a", "a", image("a").created("2030-01-01T00:00:00Z".parse().unwrap()));
     estate.enforce().await;
     estate.push_content("r-b", "b", image("b").created("2020-01-01T00:00:00Z".parse().unwrap()));
-    let told = estate.enforce().await;
-    assert_eq!(told.targets()[0].references[0].as_str(), "r-b");
+    let reported = estate.enforce().await;
+    assert_eq!(reported.targets()[0].references[0].as_str(), "r-b");
 }
 
 #[tokio::test]
@@ -101,8 +101,8 @@ async fn an_unreadable_signal_resolves_nothing() {
     estate.in_use(&["registry.example.com/shop/api:v9".to_owned()]);
     assert!(estate.enforce().await.codes().contains(&"critical target-missing".to_owned()));
     std::fs::write(&estate.policy.in_use_files[0], "[").unwrap();
-    let told = estate.enforce().await;
-    assert!(!told.repositories[0].complete);
+    let reported = estate.enforce().await;
+    assert!(!reported.repositories[0].complete);
     let events = estate.events().await;
     let resolved =
         |event: &Event| matches!(event, Event::FindingResolved(key) if key.code.as_str() == "target-missing");
@@ -115,9 +115,9 @@ async fn a_commit_hash_without_letters_is_no_version() {
     for tag in ["prod-1234567", "prod-7654321", "prod-v1.0.0", "prod-v1.1.0"] {
         estate.push(tag, tag);
     }
-    let told = estate.enforce().await;
-    assert_eq!(told.targets()[0].references[0].as_str(), "prod-v1.1.0");
-    assert_eq!(told.targets()[1].references[0].as_str(), "prod-v1.0.0");
+    let reported = estate.enforce().await;
+    assert_eq!(reported.targets()[0].references[0].as_str(), "prod-v1.1.0");
+    assert_eq!(reported.targets()[1].references[0].as_str(), "prod-v1.0.0");
 }
 
 #[tokio::test]

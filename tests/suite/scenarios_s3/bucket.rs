@@ -9,10 +9,10 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
 use prodpin::model::{
-    ArtifactId, BucketLifecycle, BucketRetention, Cause, Closure, Content, DeleteMarker, Gap, Inspection, Layout, Lock,
-    ObjectFacts, ObjectState, ObjectVersion, ObservedTag, Obstacle, PinState, Presence, Reference, Replication,
-    RepositoryName, Resolution, Retained, Retention, RunningReference, Scope, SettingFacts, Snapshot, StorageClass,
-    Tag, TagSet, Versioning,
+    ArtifactId, BucketLifecycle, BucketRetention, Cause, Closure, Content, DeleteMarker, DeployedReference, Gap,
+    Inspection, Layout, Lock, ObjectFacts, ObjectState, ObjectVersion, ObservedTag, Obstacle, PinState, Presence,
+    Reference, Replication, RepositoryName, Resolution, Retained, Retention, Scope, SettingFacts, Snapshot,
+    StorageClass, Tag, TagSet, Versioning,
 };
 use prodpin::sources::{Inventory, PinFailure, Protector, Source};
 
@@ -232,7 +232,7 @@ impl Inventory for Bucket {
         self.inspect(repository, artifact).await.created
     }
 
-    fn locate(&self, _reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    fn locate(&self, _reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         None
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::api_server::*;
 use super::objects::at;
-use super::{ask, digest, told};
+use super::{ask, digest, reported};
 
 fn argocd(server: &ApiServer, applications: &[&str]) -> SignalConfig {
     SignalConfig::ArgoCd(ArgoCdConfig {
@@ -44,7 +44,7 @@ async fn an_application_names_what_runs_and_the_commit_it_came_from_e130() {
     chart["status"]["summary"] = json!({});
     server.put(APPLICATIONS, [application("api"), chart, application("sandbox")]);
     let said = ask(&argocd(&server, &["*", "!sandbox"])).await;
-    insta::assert_snapshot!(told(&said));
+    insta::assert_snapshot!(reported(&said));
     assert!(said.concerns.iter().all(|concern| {
         concern.what == Shortcoming::HistoryLimit { revisions: 3, setting: "revisionHistoryLimit" }
     }));
@@ -123,5 +123,5 @@ async fn flux_names_charts_by_digest_where_they_lie_in_a_registry_e131() {
     let config =
         FluxConfig { cluster: server.access(), namespaces: NamePatterns::new(["shop", "flux-system"]).unwrap() };
     let said = ask(&SignalConfig::Flux(config)).await;
-    insta::assert_snapshot!(told(&said).replace(&digest("chart").to_string(), "<chart>"));
+    insta::assert_snapshot!(reported(&said).replace(&digest("chart").to_string(), "<chart>"));
 }

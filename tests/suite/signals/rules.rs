@@ -36,7 +36,7 @@ fn rules_for_platforms_are_read_as_they_are_meant() {
 
 #[test]
 fn what_is_wrong_in_a_platform_s_rule_is_told_where_it_stands_f66_f68() {
-    let told: Vec<String> = [
+    let reported: Vec<String> = [
         "  - { kubernetes: { context: prod } }",
         "  - { kubernetes: { namespaces: [\"*\"] } }",
         "  - { kubernetes: { namespaces: [shop], all: true } }",
@@ -56,7 +56,7 @@ fn what_is_wrong_in_a_platform_s_rule_is_told_where_it_stands_f66_f68() {
     .into_iter()
     .map(|rule| read(rule).unwrap_err().to_string())
     .collect();
-    let told = told.join("\n\n");
-    assert!(!told.contains("hunter2"));
-    insta::assert_snapshot!(told);
+    let reported = reported.join("\n\n");
+    assert!(!reported.contains("hunter2"));
+    insta::assert_snapshot!(reported);
 }

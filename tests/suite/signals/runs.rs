@@ -1,4 +1,4 @@
-//! What runs make of it: which artifacts are kept, what is told, what is on record.
+//! What runs make of it: which artifacts are kept, what is reported, what is on record.
 
 use prodpin::model::{ArtifactId, Event, Mode, ProductionRule};
 use prodpin::outcome::report::{Reason, TargetReport};
@@ -8,7 +8,7 @@ use prodpin::sources::memory::index;
 use super::api_server::*;
 use super::cluster;
 use super::objects::*;
-use crate::estate::{Estate, Told};
+use crate::estate::{Estate, RunResult};
 
 const IMAGE: &str = "registry.example.com/shop/api";
 
@@ -43,12 +43,12 @@ fn deployed(server: &ApiServer, images: &[(&str, &ArtifactId)]) {
     server.put(PODS, [pod("api-x", Some(("ReplicaSet", &owner)), &image(tag), &by_node(artifact))]);
 }
 
-fn targets(told: &Told) -> Vec<&ArtifactId> {
-    told.targets().iter().map(|target| &target.artifact).collect()
+fn targets(observed: &RunResult) -> Vec<&ArtifactId> {
+    observed.targets().iter().map(|target| &target.artifact).collect()
 }
 
-fn target<'t>(told: &'t Told, artifact: &ArtifactId) -> &'t TargetReport {
-    told.targets().iter().find(|target| target.artifact == *artifact).expect("a target")
+fn target<'t>(observed: &'t RunResult, artifact: &ArtifactId) -> &'t TargetReport {
+    observed.targets().iter().find(|target| target.artifact == *artifact).expect("a target")
 }
 
 #[tokio::test]
@@ -105,12 +105,12 @@ async fn a_rollback_in_progress_keeps_both_sides_whatever_else_was_deployed() {
     }
     // The oldest of all is renumbered to be the newest.
     server.put(REPLICA_SETS, [replica_set("Deployment", "api", 10, 1, 1, &image("v1"))]);
-    let told = estate.enforce().await;
+    let observed = estate.enforce().await;
     for side in [&releases[0], &releases[8]] {
-        let target = target(&told, side);
-        assert!(target.running && target.protected == Some(true), "{}", estate.story(&told));
+        let target = target(&observed, side);
+        assert!(target.running && target.protected == Some(true), "{}", estate.story(&observed));
     }
-    assert_eq!(told.targets().len(), 5);
+    assert_eq!(observed.targets().len(), 5);
 }
 
 #[tokio::test]
@@ -128,9 +128,9 @@ async fn a_cluster_that_cannot_be_read_never_means_that_nothing_runs_i4() {
         server.deny(DEPLOYMENTS, namespace);
         server.deny(REPLICA_SETS, namespace);
     }
-    let told = estate.enforce().await;
-    assert!(!told.complete);
-    assert!(target(&told, &old).running);
+    let observed = estate.enforce().await;
+    assert!(!observed.complete);
+    assert!(target(&observed, &old).running);
     assert!(!estate.events().await.iter().any(|event| matches!(event, Event::DeploymentEnded { .. })));
 }
 
@@ -145,11 +145,11 @@ async fn a_tag_in_an_old_revision_means_what_it_was_when_the_workload_ran_it_e12
     estate.enforce().await;
     // Afterwards somebody pushes v1 again: what production ran is what it ran.
     let implant = estate.push("v1", "implant");
-    let told = estate.enforce().await;
-    assert!(target(&told, &first).reasons.iter().any(|reason| matches!(reason, Reason::RanBefore { .. })));
-    assert!(!targets(&told).contains(&&implant), "{}", estate.story(&told));
+    let observed = estate.enforce().await;
+    assert!(target(&observed, &first).reasons.iter().any(|reason| matches!(reason, Reason::RanBefore { .. })));
+    assert!(!targets(&observed).contains(&&implant), "{}", estate.story(&observed));
     // And a ledger that starts today cannot know better than the tag's own history.
-    assert_eq!(targets(&told), [&second, &first]);
+    assert_eq!(targets(&observed), [&second, &first]);
 }
 
 #[tokio::test]
@@ -160,11 +160,11 @@ async fn a_tag_moved_under_a_running_workload_is_drift_and_both_are_kept() {
     let before = estate.enforce().await;
     assert!(before.codes().contains(&"low workload-on-mutable-tag".to_owned()), "{:?}", before.codes());
     let implant = estate.push("v1", "implant");
-    let told = estate.enforce().await;
-    assert!(told.codes().contains(&"high workload-digest-drift".to_owned()), "{:?}", told.codes());
-    assert!(told.codes().contains(&"critical tag-moved".to_owned()), "{:?}", told.codes());
-    assert!(target(&told, &tested).running && !target(&told, &implant).running);
-    insta::assert_snapshot!(estate.story(&told));
+    let observed = estate.enforce().await;
+    assert!(observed.codes().contains(&"high workload-digest-drift".to_owned()), "{:?}", observed.codes());
+    assert!(observed.codes().contains(&"critical tag-moved".to_owned()), "{:?}", observed.codes());
+    assert!(target(&observed, &tested).running && !target(&observed, &implant).running);
+    insta::assert_snapshot!(estate.story(&observed));
     // A pod starts anew and pulls what the tag names now: it runs what it runs.
     deployed(&server, &[("v1", &implant)]);
     let restarted = estate.enforce().await;
@@ -176,15 +176,15 @@ async fn a_tag_moved_under_a_running_workload_is_drift_and_both_are_kept() {
 async fn an_index_and_its_platforms_are_one_artifact_e125() {
     let (mut estate, server) = estate().await;
     let whole = estate.push_content("v1", "index", index("release-1"));
-    let platform = ArtifactId::Manifest(prodpin::model::Digest::of(&index("release-1").children()[0].bytes()));
+    let platform = ArtifactId::Manifest(prodpin::model::Digest::sha256(&index("release-1").children()[0].bytes()));
     let config = index("release-1").children()[0].blobs()[0].0.clone();
     for reported in [by_node(&platform), config.to_string(), by_node(&whole)] {
         server.clear();
         server.put(PODS, [pod("p", None, &image("v1"), &reported)]);
-        let told = estate.enforce().await;
-        assert_eq!(targets(&told), [&whole], "{reported}");
-        assert!(target(&told, &whole).running && told.complete);
-        assert!(!told.codes().iter().any(|code| code.ends_with("drift")), "{:?}", told.codes());
+        let observed = estate.enforce().await;
+        assert_eq!(targets(&observed), [&whole], "{reported}");
+        assert!(target(&observed, &whole).running && observed.complete);
+        assert!(!observed.codes().iter().any(|code| code.ends_with("drift")), "{:?}", observed.codes());
     }
     let recorded = estate.changes().await;
     assert_eq!(recorded.iter().filter(|event| matches!(event, Event::DeploymentStarted { .. })).count(), 1);
@@ -194,12 +194,12 @@ async fn an_index_and_its_platforms_are_one_artifact_e125() {
 async fn a_configuration_that_nobody_knows_is_a_gap_and_no_missing_target_e125() {
     let (mut estate, server) = estate().await;
     let known = estate.push("v1", "release-1");
-    let unknown = prodpin::model::Digest::of(b"a configuration of long ago").to_string();
+    let unknown = prodpin::model::Digest::sha256(b"a configuration of long ago").to_string();
     server.put(PODS, [pod("p", None, &image("v1"), &unknown)]);
-    let told = estate.enforce().await;
-    assert!(!told.complete);
-    assert_eq!(targets(&told), [&known], "{}", estate.story(&told));
-    assert!(!told.codes().iter().any(|code| code.ends_with("target-missing")), "{:?}", told.codes());
+    let observed = estate.enforce().await;
+    assert!(!observed.complete);
+    assert_eq!(targets(&observed), [&known], "{}", estate.story(&observed));
+    assert!(!observed.codes().iter().any(|code| code.ends_with("target-missing")), "{:?}", observed.codes());
 }
 
 #[tokio::test]
@@ -230,10 +230,10 @@ async fn deployments_between_two_runs_are_ordered_by_what_the_platform_tells() {
     estate.enforce().await;
     // Two deployments later: no run saw the second.
     deployed(&server, &images);
-    let told = estate.enforce().await;
-    assert_eq!(targets(&told)[0], &releases[2]);
-    assert_eq!(told.targets().len(), 3);
-    assert!(told.repositories[0].rollback.to.is_some());
+    let observed = estate.enforce().await;
+    assert_eq!(targets(&observed)[0], &releases[2]);
+    assert_eq!(observed.targets().len(), 3);
+    assert!(observed.repositories[0].rollback.to.is_some());
 }
 
 #[tokio::test]
@@ -242,8 +242,8 @@ async fn what_runs_from_elsewhere_is_listed_by_place() {
     let known = estate.push("v1", "release-1");
     deployed(&server, &[("v1", &known)]);
     server.put(CRON_JOBS, [cron_job("dump", "postgres:17"), cron_job("other", "ghcr.io/acme/tool:2")]);
-    let told = estate.enforce().await;
-    let uncovered: Vec<(&str, &str)> = told
+    let observed = estate.enforce().await;
+    let uncovered: Vec<(&str, &str)> = observed
         .findings
         .iter()
         .filter(|finding| finding.code.as_str() == "policy-unmatched")
@@ -259,8 +259,8 @@ async fn a_short_history_is_a_finding_that_names_the_workload_e122() {
     let known = estate.push("v1", "release-1");
     deployed(&server, &[("v1", &known)]);
     server.put(STATEFUL_SETS, [workload("StatefulSet", "db", &image("v1"), 2)]);
-    let told = estate.enforce().await;
-    let short: Vec<&str> = told
+    let observed = estate.enforce().await;
+    let short: Vec<&str> = observed
         .findings
         .iter()
         .filter(|finding| finding.code.as_str() == "history-short")
@@ -276,8 +276,8 @@ async fn a_signal_beside_release_tags_only_adds() {
     let releases: Vec<ArtifactId> =
         (1..=7).map(|n| estate.push(&format!("v1.{n}.0"), &format!("release-{n}"))).collect();
     deployed(&server, &[("v1.1.0", &releases[0])]);
-    let told = estate.enforce().await;
-    assert_eq!(told.targets().len(), 6, "{}", estate.story(&told));
-    assert!(target(&told, &releases[0]).running);
-    assert_eq!(told.repositories[0].rollback.current.as_ref(), Some(&releases[0]));
+    let observed = estate.enforce().await;
+    assert_eq!(observed.targets().len(), 6, "{}", estate.story(&observed));
+    assert!(target(&observed, &releases[0]).running);
+    assert_eq!(observed.repositories[0].rollback.current.as_ref(), Some(&releases[0]));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use prodpin::model::{Reference, RunningReference};
+use prodpin::model::{DeployedReference, Reference};
 use prodpin::sources::memory::image;
 
 use super::{Fixture, listed, open};
@@ -57,11 +57,11 @@ pub(crate) async fn references_find_their_way_into_the_source(fixture: &dyn Fixt
     let artifact = fixture.push(&repository, "v1", &image("one")).await;
     let inventory = open(fixture, &repository, false).await.inventory;
     let by_tag = fixture.reference(&repository, "v1");
-    let tag = RunningReference::Tag(fixture.tag(&repository, "v1"));
+    let tag = DeployedReference::Tag(fixture.tag(&repository, "v1"));
     assert_eq!(inventory.locate(&by_tag), Some((repository.clone(), tag)), "{by_tag}");
     if let Reference::Image { host, repository: name, .. } = by_tag {
         let by_digest = Reference::Image { host, repository: name, tag: None, digest: artifact.digest().cloned() };
-        let exact = RunningReference::Artifact(artifact);
+        let exact = DeployedReference::Artifact(artifact);
         assert_eq!(inventory.locate(&by_digest), Some((repository.clone(), exact)), "{by_digest}");
     }
     let foreign: Reference = format!("elsewhere.example.com/{repository}:v1").parse().expect("a reference");

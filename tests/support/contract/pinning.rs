@@ -14,7 +14,7 @@ pub(crate) async fn a_pin_is_read_back_and_moves_nothing_else_i8(fixture: &dyn F
     let before = pointed_at(&source.inventory.observe(&repository).await);
     protector.pin(&repository, &artifact).await.expect("pinned");
     let mut after = pointed_at(&source.inventory.observe(&repository).await);
-    let pin = artifact.digest().map(|digest| prodpin::model::Pin::of(digest).to_string());
+    let pin = artifact.digest().map(|digest| prodpin::model::Pin::for_digest(digest).to_string());
     if let Some(pin) = pin {
         assert_eq!(after.remove(pin.as_str()), Some(Resolution::Artifact(artifact.clone())));
     }
@@ -26,7 +26,7 @@ pub(crate) async fn a_pin_is_read_back_and_moves_nothing_else_i8(fixture: &dyn F
 }
 
 fn pin_tag(artifact: &ArtifactId) -> Tag {
-    prodpin::model::Pin::of(artifact.digest().expect("a manifest")).to_string().parse().expect("a tag")
+    prodpin::model::Pin::for_digest(artifact.digest().expect("a manifest")).to_string().parse().expect("a tag")
 }
 
 pub(crate) async fn a_pin_tag_holds_the_exact_bytes_i8(fixture: &dyn Fixture) {

@@ -165,7 +165,7 @@ fn batch_get_image(repository: &StoredRepository, name: &str, input: &Value) -> 
 fn put_image(repository: &mut StoredRepository, name: &str, input: &Value) -> Answer {
     let text = |field: &str| input[field].as_str().unwrap_or_default().to_owned();
     let (manifest, tag, digest) = (text("imageManifest"), text("imageTag"), text("imageDigest"));
-    if Digest::of(manifest.as_bytes()).to_string() != digest {
+    if Digest::sha256(manifest.as_bytes()).to_string() != digest {
         return Answer::error("ImageDigestDoesNotMatchException", "another digest");
     }
     let before = repository.images.iter().find(|image| image.tags.contains(&tag)).map(|image| image.digest.to_string());

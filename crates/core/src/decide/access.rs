@@ -1,7 +1,7 @@
 //! Whom a repository policy lets delete images, or change what protects them (A11, A55).
 //!
 //! IAM's JSON is read as IAM evaluates it: an explicit unconditional deny wins, conditions on an allow are taken to be
-//! met, and what is not understood is unknown and told, never taken for harmless.
+//! met, and what is not understood is unknown and reported, never taken for harmless.
 
 use std::collections::{BTreeMap, BTreeSet};
 

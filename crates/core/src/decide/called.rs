@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{ArtifactId, Running, RunningReference, Tag};
+use crate::model::{ArtifactId, DeployedReference, Deployment, Tag};
 
 use super::labels::Labels;
 use super::rules::{Rules, looks_like_release};
@@ -21,15 +21,15 @@ pub(super) struct Called<'a> {
 }
 
 impl<'a> Called<'a> {
-    pub(super) fn of(running: &'a [Running], claims: &'a Claims, rules: &'a Rules, labels: &'a Labels<'a>) -> Self {
+    pub(super) fn new(running: &'a [Deployment], claims: &'a Claims, rules: &'a Rules, labels: &'a Labels<'a>) -> Self {
         let (mut exactly, mut named) = (BTreeSet::new(), BTreeSet::new());
-        let now: Vec<&Running> = running.iter().filter(|used| used.runs_now()).collect();
+        let now: Vec<&Deployment> = running.iter().filter(|used| used.runs_now()).collect();
         for used in &now {
             match &used.reference {
-                RunningReference::Artifact(artifact) => {
+                DeployedReference::Artifact(artifact) => {
                     exactly.extend(used.named_as.as_ref().map(|tag| (artifact, tag)));
                 }
-                RunningReference::Tag(tag) => {
+                DeployedReference::Tag(tag) => {
                     named.insert(tag);
                 }
             }
@@ -45,7 +45,7 @@ impl<'a> Called<'a> {
 
     /// Least first: as a workload names it, by a release tag, by a version, by whatever moves least.
     pub(super) fn rank(&self, artifact: &ArtifactId, tag: &Tag) -> u8 {
-        let label = self.labels.of(tag);
+        let label = self.labels.label(tag);
         if self.exactly.contains(&(artifact, tag)) || self.named.contains(tag) {
             0
         } else if self.rules.is_release(label) {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::model::{ArtifactId, Evidence, Inspection, Presence, Tag};
 use crate::outcome::report::Reason;
 
-use super::ranking::Place;
+use super::ranking::Rank;
 
 /// What one production rule ranks, most recent first.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Lane {
     pub(super) evidence: Evidence,
     pub(super) ranked: Vec<Candidate>,
-    /// Places in `ranked` of what prodpin itself saw run, in the order in which it did: kept beside what is told.
+    /// Places in `ranked` of what prodpin itself saw run, in the order in which it did: kept beside what is reported.
     pub(super) seen: Vec<usize>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Candidate {
     /// Bytes that this artifact's tags were moved to.
     pub(super) moved_in: Vec<MovedIn>,
     /// Where its release tags stand in their order, and by what.
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<Rank>,
     /// All its tags name one platform of a release: the place of that release in the same lane.
     pub(super) platform_of: Option<usize>,
 }

@@ -13,7 +13,7 @@ use super::drift;
 use super::meeting::{Met, meet, meet_after};
 use super::rules::{Rules, is_watched};
 
-/// What must be read before changes can be told.
+/// What must be read before changes can be reported.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Survey {
     /// Tags that are known and were not listed: to be looked up directly, for a list proves nothing (I4).
@@ -136,13 +136,13 @@ fn take_in_by(
 ) -> Vec<Event> {
     debug_assert!(snapshot.tags.is_sorted_by(|a, b| a.name <= b.name), "what is behind a tag is found by its name");
     let listing_is_complete = snapshot.listing_is_complete();
-    let (mut told, mut some) = (Vec::new(), Vec::new());
+    let (mut reported, mut some) = (Vec::new(), Vec::new());
     let mut settle = |some: &mut Vec<Event>, state: &mut RepositoryState| {
         fold(state, mark, some);
         some.extract_if(.., |event| is_first_sighting(event, state, mark)).for_each(drop);
-        told.append(some);
+        reported.append(some);
     };
-    // A tag's changes depend on nothing but what is known of that tag, and so each may be folded in before the next is told.
+    // A tag's changes depend on nothing but what is known of that tag, and so each may be folded in before the next is reported.
     let mut after: Option<Tag> = None;
     loop {
         let mut last = None;
@@ -163,8 +163,8 @@ fn take_in_by(
     }
     other_changes(snapshot, asked, state, &mut some);
     settle(&mut some, state);
-    told.shrink_to_fit();
-    told
+    reported.shrink_to_fit();
+    reported
 }
 
 /// What differs at a tag that was listed.
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_is_told_by_the_state_is_told_once_i28() {
-        let artifact = |bytes: &str| ArtifactId::from(Digest::of(bytes.as_bytes()));
+        let artifact = |bytes: &str| ArtifactId::from(Digest::sha256(bytes.as_bytes()));
         let tag = |name: &str| name.parse::<Tag>().unwrap();
         let saw = |name: &str, bytes: &str| Event::TagSeen { tag: tag(name), artifact: artifact(bytes), created: None };
         let moved = |name: &str, from: &str, to: &str| Event::TagMoved {
@@ -360,13 +360,13 @@ mod tests {
         let all = changes(&snapshot, &asked, &state);
         let mut folded = state.clone();
         fold(&mut folded, mark(2), &all);
-        let told = take_in(&snapshot, &asked, &mut state, mark(2));
+        let reported = take_in(&snapshot, &asked, &mut state, mark(2));
         assert_eq!(state, folded, "whatever is held at once");
-        assert_eq!(told, [moved("known", "1", "4"), Event::TagAbsent { tag: tag("gone") }]);
+        assert_eq!(reported, [moved("known", "1", "4"), Event::TagAbsent { tag: tag("gone") }]);
         let first: Vec<Event> = first_sightings(&state, mark(2)).collect();
         assert_eq!((first.len(), count_first_sightings(&state, mark(2))), (3 * AT_ONCE + 2, 3 * AT_ONCE + 2));
         let other = |event: &&Event| !matches!(event, Event::TagSeen { .. });
-        assert_eq!(all.iter().filter(other).cloned().collect::<Vec<_>>(), told);
+        assert_eq!(all.iter().filter(other).cloned().collect::<Vec<_>>(), reported);
         assert!(into_first_sightings(state, mark(2)).eq(first));
     }
 
@@ -386,14 +386,14 @@ mod tests {
         let tags = vec![ObservedTag { name, target, pushed: None, object: Some(Box::new(object)) }];
         let mark = Mark { sequence: 1, at: Timestamp::UNIX_EPOCH };
         let mut state = RepositoryState::default();
-        let told = take_in(&Snapshot { tags, ..Snapshot::default() }, &Asked::default(), &mut state, mark);
-        assert!(matches!(&told[..], [Event::TagSeen { .. }, Event::TagMoved { .. }]), "{told:?}");
+        let reported = take_in(&Snapshot { tags, ..Snapshot::default() }, &Asked::default(), &mut state, mark);
+        assert!(matches!(&reported[..], [Event::TagSeen { .. }, Event::TagMoved { .. }]), "{reported:?}");
         assert_eq!(count_first_sightings(&state, mark), 0);
     }
 
     #[test]
     fn an_absence_of_the_same_run_is_no_second_one_i4() {
-        let artifact = |bytes: &str| ArtifactId::from(Digest::of(bytes.as_bytes()));
+        let artifact = |bytes: &str| ArtifactId::from(Digest::sha256(bytes.as_bytes()));
         let tag = |name: &str| name.parse::<Tag>().unwrap();
         let mark = |sequence| Mark { sequence, at: Timestamp::UNIX_EPOCH };
         let mut state = RepositoryState::default();
@@ -405,27 +405,27 @@ mod tests {
         let (name, object) = (tag("key"), Some(Box::new(object)));
         let tags = vec![ObservedTag { name, target: Resolution::NotFound, pushed: None, object }];
         let snapshot = Snapshot { tags, ..Snapshot::default() };
-        let told = |begun| {
+        let reported = |begun| {
             let looked_up = BTreeMap::from([(tag("tag"), Resolution::NotFound)]);
             changes(&snapshot, &Asked { looked_up, begun, ..Asked::default() }, &state)
         };
         let deleted = ["key", "tag"].map(|name| Event::TagDeleted { tag: tag(name) });
-        assert_eq!(told(Some(6)), []);
-        assert_eq!(told(Some(7)), deleted, "noted before it began");
-        assert_eq!(told(None), deleted);
+        assert_eq!(reported(Some(6)), []);
+        assert_eq!(reported(Some(7)), deleted, "noted before it began");
+        assert_eq!(reported(None), deleted);
     }
 
     proptest::proptest! {
         #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
 
-        /// However few changes are held at once, what is told and what is known afterwards is the same.
+        /// However few changes are held at once, what is reported and what is known afterwards is the same.
         #[test]
         fn what_is_held_at_once_changes_nothing_i28(
             known in proptest::collection::btree_map("[a-f]{1,2}", 0u8..3, 0..24),
             listed in proptest::collection::btree_map("[a-f]{1,2}", 0u8..3, 0..24),
             at_once in 1usize..6,
         ) {
-            let artifact = |bytes: u8| ArtifactId::from(Digest::of(&[bytes]));
+            let artifact = |bytes: u8| ArtifactId::from(Digest::sha256(&[bytes]));
             let mark = |sequence| Mark { sequence, at: Timestamp::UNIX_EPOCH };
             let tag = |name: &str| name.parse::<Tag>().unwrap();
             let seen = |(name, bytes): (&String, &u8)| {
@@ -444,11 +444,11 @@ mod tests {
             let all = changes(&snapshot, &asked, &before);
             let (mut folded, mut taken) = (before.clone(), before);
             fold(&mut folded, mark(2), &all);
-            let told = take_in_by(at_once, &snapshot, &asked, &mut taken, mark(2));
+            let reported = take_in_by(at_once, &snapshot, &asked, &mut taken, mark(2));
             proptest::prop_assert!(taken == folded);
             let (first, rest): (Vec<Event>, Vec<Event>) =
                 all.into_iter().partition(|event| matches!(event, Event::TagSeen { .. }));
-            proptest::prop_assert!(rest == told);
+            proptest::prop_assert!(rest == reported);
             proptest::prop_assert!(first_sightings(&taken, mark(2)).eq(first));
         }
     }

@@ -9,7 +9,7 @@ pub(super) fn is_chart(inspection: Option<&Inspection>) -> bool {
     inspection.is_some_and(|inspection| inspection.kind == Some(ArtifactKind::Chart))
 }
 
-/// How a tag's move is told: its code, and what the tag did.
+/// How a tag's move is reported: its code, and what the tag did.
 pub(super) fn moved(chart: bool, to: &ArtifactId) -> (Code, &'static str) {
     match (chart, to) {
         (true, _) => (Code::ChartRepublished, "was published again: it went"),
@@ -56,7 +56,7 @@ pub(super) fn bring_back(kind: RepositoryKind) -> &'static str {
     }
 }
 
-/// How wrong bytes of a target are told.
+/// How wrong bytes of a target are reported.
 pub(super) fn wrong_bytes(kind: RepositoryKind, name: &str, detail: &str) -> (Code, String, String) {
     match kind {
         RepositoryKind::Charts => (

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use crate::model::{Cleanup, Code, Finding, Obstacle, Recognised, RegistryKind, Severity, SourceName, StatedCleanup};
 use crate::outcome::report::PinReport;
 
-use super::protection::Verdict;
+use super::protection::ProtectionVerdict;
 
 /// What keeps a target from being called protected, whether or not it is pinned.
 pub(super) fn obstacle(cleanup: &Cleanup) -> Option<Obstacle> {
     let detail = match (cleanup.stated, &cleanup.registry) {
-        // What has no tag below an index has a pin of its own, or is told as lacking one (`cover`).
+        // What has no tag below an index has a pin of its own, or is reported as lacking one (`cover`).
         (Some(StatedCleanup::None | StatedCleanup::Untagged), _) => return None,
         // Its inspection says so, with the source that can read them.
         (_, Recognised::Kind(RegistryKind::Ecr)) => return None,
@@ -44,11 +44,11 @@ pub(super) fn unread(cleanup: &Cleanup) -> Option<String> {
 
 /// Takes back a pin that would be made now, where none is made. A pin that was there before and is gone stays a lack of
 /// its own: somebody took it.
-pub(super) fn withhold(cleanup: &Cleanup, was_pinned: bool, verdict: Verdict) -> Verdict {
+pub(super) fn withhold(cleanup: &Cleanup, was_pinned: bool, verdict: ProtectionVerdict) -> ProtectionVerdict {
     if !cleanup.withholds_pins() || !verdict.pinnable {
         return verdict;
     }
-    let mut verdict = Verdict { pin: PinReport::Withheld, pinnable: false, ..verdict };
+    let mut verdict = ProtectionVerdict { pin: PinReport::Withheld, pinnable: false, ..verdict };
     if !was_pinned {
         // It is unpinned on purpose; whether the registry's rules take it is what nobody knows.
         verdict.obstacles.retain(|obstacle| *obstacle != Obstacle::Unpinned);
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_withheld_pin_leaves_protection_unknown_and_a_lost_one_is_a_lack_i22() {
-        let verdict = || Verdict {
+        let verdict = || ProtectionVerdict {
             pin: PinReport::Planned,
             restorable: Some(true),
             obstacles: vec![Obstacle::Unpinned, Obstacle::CleanupUnknown { detail: String::new() }],

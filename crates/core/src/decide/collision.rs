@@ -8,18 +8,18 @@ use crate::outcome::report::{RepositoryReport, TargetReport};
 use super::commands;
 use super::draft::Draft;
 use super::forecast::{self, Advice, AdviceKind};
-use super::prospects::Prospects;
+use super::outlooks::Outlooks;
 use super::refusals;
 
-/// One finding for a target, whatever the number of rules: the soonest rule is told, the others are counted.
-pub(super) fn of(
+/// One finding for a target, whatever the number of rules: the soonest rule is reported, the others are counted.
+pub(super) fn collision(
     draft: Draft<'_>,
     name: &str,
     target: &TargetReport,
-    prospects: &Prospects,
+    outlooks: &Outlooks,
     now: Timestamp,
 ) -> Option<(Severity, String, String)> {
-    let threats = prospects.threats(&target.artifact);
+    let threats = outlooks.threats(&target.artifact);
     let (first, others) = threats.split_first()?;
     let severity = threats.iter().map(|threat| forecast::severity(threat, now)).max()?;
     let others = match others.len() {
@@ -27,14 +27,14 @@ pub(super) fn of(
         1 => "; 1 more rule reaches it".to_owned(),
         others => format!("; {others} more rules reach it"),
     };
-    let message = format!("{}{others}", told(first, name));
-    Some((severity, message, remedy(draft, prospects)))
+    let message = format!("{}{others}", reported(first, name));
+    Some((severity, message, remedy(draft, outlooks)))
 }
 
 /// What to do about rules that reach a pinned target.
-pub(super) fn remedy(draft: Draft<'_>, prospects: &Prospects) -> String {
-    match ineffective_advice(prospects).next() {
-        Some(advice) => claimed(draft, prospects).unwrap_or_else(|| mend(draft, advice)),
+pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
+    match ineffective_advice(outlooks).next() {
+        Some(advice) => claimed(draft, outlooks).unwrap_or_else(|| mend(draft, advice)),
         None => match draft.retention() {
             Retention::Bucket(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
@@ -48,15 +48,15 @@ pub(super) fn remedy(draft: Draft<'_>, prospects: &Prospects) -> String {
 }
 
 /// Pins that do not hold against the live rules (F44): once for the repository.
-pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects: &Prospects) -> Option<Finding> {
-    if let Some(harm) = refusals::done(prospects) {
-        let severity = if refusals::done_to_production(prospects) { Severity::Critical } else { Severity::High };
+pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, outlooks: &Outlooks) -> Option<Finding> {
+    if let Some(harm) = refusals::done(outlooks) {
+        let severity = if refusals::done_to_production(outlooks) { Severity::Critical } else { Severity::High };
         // They are never removed for that: what else names their artifacts is not known.
-        let remedy = claimed(draft, prospects).unwrap_or_else(|| refusals::claim_first(draft));
+        let remedy = claimed(draft, outlooks).unwrap_or_else(|| refusals::claim_first(draft));
         return Some(draft.finding(Code::PinIneffective, severity, harm, remedy));
     }
-    let asked = claimed(draft, prospects);
-    let mut advice = ineffective_advice(prospects);
+    let asked = claimed(draft, outlooks);
+    let mut advice = ineffective_advice(outlooks);
     let (fact, remedy) = match advice.next() {
         Some(first) => {
             let more = advice.count();
@@ -65,10 +65,10 @@ pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects
         }
         None => ("no rule in front keeps `prod-pinned-*` from the rules of the archive".to_owned(), asked?),
     };
-    let reached = report.targets.iter().filter(|target| !prospects.threats(&target.artifact).is_empty()).count();
+    let reached = report.targets.iter().filter(|target| !outlooks.threats(&target.artifact).is_empty()).count();
     let (severity, consequence) = match reached {
-        // Nothing is lost today, and the next release or rule may change that. What was asked for and not done is told.
-        0 if prospects.pinning.unclaimed.is_some() => {
+        // Nothing is lost today, and the next release or rule may change that. What was asked for and not done is reported.
+        0 if outlooks.pinning.unclaimed.is_some() => {
             (Severity::Medium, "no rule reaches today's targets all the same".to_owned())
         }
         0 => (Severity::Low, "no rule reaches today's targets all the same".to_owned()),
@@ -79,8 +79,8 @@ pub(super) fn ineffective(draft: Draft<'_>, report: &RepositoryReport, prospects
 }
 
 /// What prodpin does itself about rules against which no pin holds, where the policy lets it, or why it does not.
-fn claimed(draft: Draft<'_>, prospects: &Prospects) -> Option<String> {
-    match (&prospects.pinning.claim, &prospects.pinning.unclaimed) {
+fn claimed(draft: Draft<'_>, outlooks: &Outlooks) -> Option<String> {
+    match (&outlooks.pinning.claim, &outlooks.pinning.unclaimed) {
         (Some(_), _) => Some(format!(
             "run `prodpin enforce`: it puts a rule in front that keeps `prod-pinned-*`; `{}` prints the policy as it will be",
             commands::recommend(draft.repository())
@@ -107,13 +107,13 @@ pub(super) fn unless_pinned(threat: &Threat) -> String {
 }
 
 /// `lifecycle rule 2 deletes v1.2.0 on 2026-12-01: pushed …`.
-fn told(threat: &Threat, name: &str) -> String {
+fn reported(threat: &Threat, name: &str) -> String {
     let when = forecast::when(&threat.due);
     format!("lifecycle rule {} {} {name} {when}: {}", threat.rule, threat.verb(), threat.why)
 }
 
-fn ineffective_advice(prospects: &Prospects) -> impl Iterator<Item = &Advice> {
-    prospects.advice().iter().filter(|advice| advice.kind == AdviceKind::PinsIneffective)
+fn ineffective_advice(outlooks: &Outlooks) -> impl Iterator<Item = &Advice> {
+    outlooks.advice().iter().filter(|advice| advice.kind == AdviceKind::PinsIneffective)
 }
 
 fn trying(draft: Draft<'_>) -> String {

@@ -104,7 +104,7 @@ pub(super) enum Why {
     Vanished,
     /// Its pin names something else.
     Moved,
-    /// It could not be told yet, or is still to be made.
+    /// It is not known yet, or is still to be made.
     Open,
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    ArtifactId, Gap, NamePatterns, Obstacle, Provenance, RepositoryState, Running, SchemaChange, Tenure, Waiting,
+    ArtifactId, Deployment, Gap, NamePatterns, Obstacle, Provenance, RepositoryState, SchemaChange, Tenure, Waiting,
 };
 use crate::outcome::ready::{Database, Step};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
@@ -78,7 +78,7 @@ impl Question<'_> {
         if let Some(Ok(Provenance { schema: Some(schema), .. })) = self.said.get(&target.artifact) {
             say("the image".to_owned(), *schema);
         }
-        for used in self.uses.of(&target.artifact) {
+        for used in self.uses.deployments(&target.artifact) {
             if let Some(schema) = used.schema {
                 say(
                     used.workload.as_ref().map_or_else(|| used.via.to_string(), |workload| workload.to_string()),
@@ -129,15 +129,15 @@ impl Question<'_> {
     /// what a workload has made a revision of. What waits for its turn has not been.
     fn was_tried(&self, target: &TargetReport) -> bool {
         let is_left = self.from == Some(&target.artifact);
-        let tried = |used: &&Running| match used.tenure {
+        let tried = |used: &&Deployment| match used.tenure {
             Tenure::Wanted { why: Waiting::Held | Waiting::NextRun } => false,
             Tenure::Wanted { .. } => used.revision.is_some(),
             Tenure::Now { .. } | Tenure::Before { .. } => false,
         };
-        is_wanted(target) && (is_left || self.uses.of(&target.artifact).iter().any(tried))
+        is_wanted(target) && (is_left || self.uses.deployments(&target.artifact).iter().any(tried))
     }
 
-    /// What releases did since then that are gone and are told nowhere else: the steps that took something away, and how
+    /// What releases did since then that are gone and are reported nowhere else: the steps that took something away, and how
     /// many of the others nobody says anything of.
     fn lost(&self, to: &TargetReport, proven: bool) -> (Vec<Step>, usize) {
         let Input { state, selection, inspections, rules, .. } = self.input;
@@ -158,9 +158,9 @@ impl Question<'_> {
                 parts: None,
                 vault: None,
             };
-            let told = targets.iter().any(|target| target.artifact == release.artifact);
+            let reported = targets.iter().any(|target| target.artifact == release.artifact);
             let counts = is_proven(&release) || !proven;
-            if told || !counts || !came_after(state, &release, to, lost.above) {
+            if reported || !counts || !came_after(state, &release, to, lost.above) {
                 continue;
             }
             match self.said(&release) {
@@ -176,7 +176,7 @@ impl Question<'_> {
 
     /// What keeps the list of releases since then from being known to be whole: a signal that could not be read may know of
     /// one more, and so may a tag whose artifact is not known. Releases that are gone and untold are known to have been.
-    fn doubt(&self, untold: usize) -> Option<String> {
+    fn doubt(&self, unreported: usize) -> Option<String> {
         use crate::model::Scope;
         let unread = self.gaps.iter().find(|gap| matches!(gap.scope, Scope::Signal(_)));
         let unlisted =
@@ -186,11 +186,11 @@ impl Question<'_> {
                 Some(format!("what runs was not all read, and may know of another release: {}", gap.detail))
             }
             (None, Some(gap)) => Some(format!("the releases were not all read: {}", gap.detail)),
-            (None, None) if untold > 0 => Some(format!(
-                "{untold} more release{} since then {} gone, and nothing says what {} did to the database",
-                if untold == 1 { "" } else { "s" },
-                if untold == 1 { "is" } else { "are" },
-                if untold == 1 { "it" } else { "they" }
+            (None, None) if unreported > 0 => Some(format!(
+                "{unreported} more release{} since then {} gone, and nothing says what {} did to the database",
+                if unreported == 1 { "" } else { "s" },
+                if unreported == 1 { "is" } else { "are" },
+                if unreported == 1 { "it" } else { "they" }
             )),
             (None, None) => None,
         }

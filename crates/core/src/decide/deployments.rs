@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, DeploymentState, Event, RepositoryState, Running, RunningReference, Tag, TagStatus, Tenure, signal_of,
+    ArtifactId, DeployedReference, Deployment, DeploymentState, Event, RepositoryState, Tag, TagStatus, Tenure,
+    signal_of,
 };
 
 use super::labels::Labels;
@@ -19,7 +20,7 @@ type Claim = (Arc<str>, Option<Tag>);
 #[derive(Default)]
 struct Remembered {
     tag: Option<Tag>,
-    told: Vec<Timestamp>,
+    reported: Vec<Timestamp>,
     /// Whether who tells it saw it run.
     finished: bool,
     /// The highest number of a revision that holds it.
@@ -27,17 +28,17 @@ struct Remembered {
 }
 
 impl Remembered {
-    /// The latest time told that is news beside what is known, and none where none is told; nothing if nothing is news.
+    /// The latest time reported that is news beside what is known, and none where none is reported; nothing if nothing is news.
     ///
     /// Whoever can write a platform's history chooses its times, and clocks are wrong (I21): what is told of the future
     /// is taken for now, once, and never beside a time that can be true.
     fn news(&self, known: Option<Option<Timestamp>>, now: Timestamp) -> Option<Option<Timestamp>> {
-        let possible = self.told.iter().copied().filter(|told| *told <= now).max();
-        let told = possible.or_else(|| (!self.told.is_empty()).then_some(now));
+        let possible = self.reported.iter().copied().filter(|reported| *reported <= now).max();
+        let reported = possible.or_else(|| (!self.reported.is_empty()).then_some(now));
         match known {
-            None => Some(told),
+            None => Some(reported),
             Some(Some(_)) if possible.is_none() => None,
-            Some(known) => (told > known).then_some(told),
+            Some(known) => (reported > known).then_some(reported),
         }
     }
 }
@@ -54,20 +55,20 @@ pub(super) struct Resolved<'a> {
     /// Bytes that a named tag was moved to since it was first named, with the bytes it was named for.
     pub(super) moved_in: Vec<(ArtifactId, Tag, ArtifactId)>,
     /// References to tags that do not exist.
-    pub(super) dangling: Vec<&'a Running>,
+    pub(super) dangling: Vec<&'a Deployment>,
 }
 
 /// Resolves references on the state with this run's tags folded in. A tag means what it pointed at when it was first
 /// named: moving it is no deployment, or whoever can push tags could empty the set. Tags that may move are taken as
 /// they are. Where a workload's nodes tell what they run, that is what it runs, whatever its tag says.
 pub(super) fn resolve<'a>(
-    running: &'a [Running],
+    running: &'a [Deployment],
     state: &RepositoryState,
     rules: &Rules,
     labels: &Labels<'_>,
 ) -> Resolved<'a> {
     let mut resolved = Resolved::default();
-    let may_move = |tag: &Tag| rules.may_move(tag, labels.of(tag));
+    let may_move = |tag: &Tag| rules.may_move(tag, labels.label(tag));
     for entry in running {
         let Tenure::Before { last } = entry.tenure else {
             resolved.now(entry, state, may_move);
@@ -76,7 +77,7 @@ pub(super) fn resolve<'a>(
         let Some(artifact) = formerly(entry, last, state, may_move) else { continue };
         let remembered = resolved.before.entry((artifact.clone(), entry.via.clone())).or_default();
         remembered.tag = remembered.tag.take().max(entry.tag().cloned());
-        remembered.told.extend(last);
+        remembered.reported.extend(last);
         remembered.finished |= entry.saw_it_run();
         remembered.number = remembered.number.max(entry.revision.as_deref().and_then(number));
     }
@@ -92,14 +93,14 @@ impl<'a> Resolved<'a> {
         holding.filter_map(|(_, remembered)| remembered.number).max()
     }
 
-    fn now(&mut self, entry: &'a Running, state: &RepositoryState, may_move: impl Fn(&Tag) -> bool) {
+    fn now(&mut self, entry: &'a Deployment, state: &RepositoryState, may_move: impl Fn(&Tag) -> bool) {
         let pointed = |tag: &Tag| {
             let history = state.tags.get(tag);
             let gone = history.is_none_or(|history| matches!(history.status(), TagStatus::Deleted(_)));
             (history.and_then(|history| history.latest()).map(|sighting| &sighting.artifact), gone)
         };
         let (artifact, tag) = match (&entry.reference, &entry.named_as) {
-            (RunningReference::Artifact(artifact), tag) => {
+            (DeployedReference::Artifact(artifact), tag) => {
                 if let Some(tag) = tag
                     && let (Some(now), false) = pointed(tag)
                     && now != artifact
@@ -108,7 +109,7 @@ impl<'a> Resolved<'a> {
                 }
                 (artifact, tag.clone())
             }
-            (RunningReference::Tag(tag), _) => {
+            (DeployedReference::Tag(tag), _) => {
                 let claimed = state.claimed(&entry.via, tag).filter(|_| !may_move(tag));
                 let (now, gone) = pointed(tag);
                 if let (Some(claimed), Some(now), false) = (claimed, now, gone)
@@ -163,14 +164,14 @@ impl<'a> Resolved<'a> {
 /// What a reference of the past meant: what the ledger saw there under that tag, else what the tag named at that time,
 /// else, for a tag that does not move by design, what it named first. A cluster keeps no digests of its past (E124).
 fn formerly<'a>(
-    entry: &'a Running,
+    entry: &'a Deployment,
     last: Option<Timestamp>,
     state: &'a RepositoryState,
     may_move: impl Fn(&Tag) -> bool,
 ) -> Option<&'a ArtifactId> {
     let tag = match &entry.reference {
-        RunningReference::Artifact(artifact) => return Some(artifact),
-        RunningReference::Tag(tag) => tag,
+        DeployedReference::Artifact(artifact) => return Some(artifact),
+        DeployedReference::Tag(tag) => tag,
     };
     if let Some(seen) = state.formerly(&entry.via, tag).or_else(|| state.claimed(&entry.via, tag)) {
         return Some(seen);
@@ -184,22 +185,22 @@ fn formerly<'a>(
 /// Who runs and ran each artifact, as far as signals tell in this run: what a page about going back is made from.
 #[must_use]
 pub fn uses<'a>(
-    running: &'a [Running],
+    running: &'a [Deployment],
     state: &RepositoryState,
     rules: &Rules,
     labels: &Labels<'_>,
-) -> BTreeMap<ArtifactId, Vec<&'a Running>> {
-    told(running, state, rules, labels).0
+) -> BTreeMap<ArtifactId, Vec<&'a Deployment>> {
+    reported(running, state, rules, labels).0
 }
 
 /// The same, with the references to tags that do not exist.
-pub(super) fn told<'a>(
-    running: &'a [Running],
+pub(super) fn reported<'a>(
+    running: &'a [Deployment],
     state: &RepositoryState,
     rules: &Rules,
     labels: &Labels<'_>,
-) -> (BTreeMap<ArtifactId, Vec<&'a Running>>, Vec<&'a Running>) {
-    let mut uses: BTreeMap<ArtifactId, Vec<&Running>> = BTreeMap::new();
+) -> (BTreeMap<ArtifactId, Vec<&'a Deployment>>, Vec<&'a Deployment>) {
+    let mut uses: BTreeMap<ArtifactId, Vec<&Deployment>> = BTreeMap::new();
     let mut dangling = Vec::new();
     for entry in running {
         let resolved = resolve(std::slice::from_ref(entry), state, rules, labels);
@@ -219,7 +220,7 @@ pub(super) fn told<'a>(
 /// that was read whole: what failed says nothing (E137).
 #[must_use]
 pub fn deployments(
-    running: &[Running],
+    running: &[Deployment],
     complete: &BTreeSet<Arc<str>>,
     state: &RepositoryState,
     rules: &Rules,
@@ -262,9 +263,9 @@ pub fn deployments(
     for ((artifact, via), remembered) in before {
         let span = state.deployments.get(&artifact).and_then(|spans| spans.get(&via));
         let finished = remembered.finished;
-        // What is wanted again and again is told once to have run: not with each Job that ends.
+        // What is wanted again and again is reported once to have run: not with each Job that ends.
         let shown = finished && span.is_none_or(|span| span.recalled && !span.finished);
-        let news = remembered.news(span.map(|span| span.told), now).filter(|_| !by(&wanted, &artifact, &via));
+        let news = remembered.news(span.map(|span| span.reported), now).filter(|_| !by(&wanted, &artifact, &via));
         let first = || shown.then(|| remembered.news(None, now)).flatten();
         let Some(last) = news.or_else(first) else { continue };
         let runs_still = span.is_some_and(|span| span.until.is_none()) && !is_whole(&via);

@@ -9,7 +9,7 @@ use super::candidate::{Candidate, Lane};
 use super::draft::Draft;
 use super::readiness::{self, Readiness, first_choice};
 use super::rollback_set::Selection;
-use super::window::Told;
+use super::window::CandidateOutcome;
 
 type Inspections = BTreeMap<ArtifactId, Inspection>;
 
@@ -50,7 +50,8 @@ impl Selection {
 
     /// The first two kept releases that are in no order, the more recent place first.
     fn doubt(&self, keep: u32, seen: &Inspections) -> Option<(Why, &Candidate, &Candidate)> {
-        let rules: Vec<Vec<(&Candidate, Told)>> = self.tagged().map(|lane| kept(lane, keep, seen)).collect();
+        let rules: Vec<Vec<(&Candidate, CandidateOutcome)>> =
+            self.tagged().map(|lane| kept(lane, keep, seen)).collect();
         let within = rules.iter().find_map(|kept| {
             let mut pairs = pairs(kept).map(|((one, _), (other, _))| (*one, *other));
             let (one, other) = pairs.find(|(one, other)| one.is_unordered(other))?;
@@ -65,7 +66,7 @@ impl Selection {
         };
         let arrived = || {
             rules.iter().find_map(|kept| {
-                let (last, _) = kept.iter().find(|(_, told)| *told == Told::Beside)?;
+                let (last, _) = kept.iter().find(|(_, reported)| *reported == CandidateOutcome::Beside)?;
                 Some((Why::Arrival, kept.first()?.0, *last))
             })
         };
@@ -73,12 +74,12 @@ impl Selection {
     }
 }
 
-fn kept<'a>(lane: &'a Lane, keep: u32, seen: &Inspections) -> Vec<(&'a Candidate, Told)> {
-    let told = lane.places(keep, seen);
-    let targets = lane.ranked.iter().enumerate().zip(told).filter(|(_, told)| told.is_target());
+fn kept<'a>(lane: &'a Lane, keep: u32, seen: &Inspections) -> Vec<(&'a Candidate, CandidateOutcome)> {
+    let reported = lane.places(keep, seen);
+    let targets = lane.ranked.iter().enumerate().zip(reported).filter(|(_, reported)| reported.is_target());
     // A release and the tags of its platforms are one.
     let alone = targets.filter(|((at, _), _)| lane.release_of(*at) == *at);
-    alone.map(|((_, candidate), told)| (candidate, told)).collect()
+    alone.map(|((_, candidate), reported)| (candidate, reported)).collect()
 }
 
 fn pairs<T>(all: &[T]) -> impl Iterator<Item = (&T, &T)> {
@@ -161,7 +162,8 @@ pub(super) fn withhold(selection: &Selection, targets: &[TargetReport], readines
     {
         let why = unordered("which is the latest release", current, other);
         let unknown = readiness.unknown.take().or(Some(why));
-        *readiness = Readiness { unknown, sides: std::mem::take(&mut readiness.sides), ..Readiness::default() };
+        *readiness =
+            Readiness { unknown, rollout_state: std::mem::take(&mut readiness.rollout_state), ..Readiness::default() };
         return;
     }
     let before: Vec<&TargetReport> = readiness.before(targets).collect();

@@ -17,7 +17,7 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn of(input: &Input<'a>) -> Self {
+    pub(super) fn new(input: &Input<'a>) -> Self {
         Self { key: input.key, retention: &input.snapshot.retention, now: input.now }
     }
 

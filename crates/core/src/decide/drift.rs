@@ -13,7 +13,7 @@ use super::spelling;
 /// what was known (F48); where nothing could be read at all, there is nothing to say.
 pub(super) fn change(snapshot: &Snapshot, state: &RepositoryState) -> Option<Event> {
     let before = state.settings.as_ref().map(|(_, before)| before.clone());
-    let read = RepositorySettings::of(&snapshot.retention, before.as_ref())?;
+    let read = RepositorySettings::from_retention(&snapshot.retention, before.as_ref())?;
     let facts = match &before {
         Some(before) => read.or_before(before),
         None => read,
@@ -29,7 +29,7 @@ pub fn claimed(change: &LifecycleChange, after: &str, snapshot: &mut Snapshot, s
     if let Retention::Ecr(ecr) = &mut snapshot.retention {
         ecr.lifecycle = Setting::Text(after.into());
     }
-    let digest = |text: &str| Digest::of(text.as_bytes());
+    let digest = |text: &str| Digest::sha256(text.as_bytes());
     let claimed = Event::LifecycleClaimed { before: digest(&change.from), after: digest(after) };
     std::iter::once(claimed).chain(self::change(snapshot, state)).collect()
 }
@@ -57,8 +57,8 @@ pub(super) fn findings(draft: Draft<'_>, state: &RepositoryState, events: &[Even
             return None;
         }
         let weaker = differences.iter().any(|difference| difference.weaker);
-        let told: Vec<&str> = differences.iter().map(|difference| difference.told.as_str()).collect();
-        let message = format!("protection settings changed: {}", told.join("; "));
+        let reported: Vec<&str> = differences.iter().map(|difference| difference.reported.as_str()).collect();
+        let message = format!("protection settings changed: {}", reported.join("; "));
         let severity = if weaker { Severity::High } else { Severity::Medium };
         let remedy = match differences.iter().any(|difference| difference.of_rules) {
             true => format!(
@@ -82,7 +82,7 @@ pub(super) fn findings(draft: Draft<'_>, state: &RepositoryState, events: &[Even
 
 /// One thing that is not what it was.
 struct Difference {
-    told: String,
+    reported: String,
     /// Whether less is protected than before, or may be.
     weaker: bool,
     /// Whether it is about lifecycle rules.
@@ -91,7 +91,7 @@ struct Difference {
 
 impl RepositorySettings {
     /// What the ledger keeps of a repository's settings; none where there are none to read.
-    fn of(retention: &Retention, before: Option<&Self>) -> Option<Self> {
+    fn from_retention(retention: &Retention, before: Option<&Self>) -> Option<Self> {
         let (lifecycle, access) = match before {
             Some(Self::Ecr { lifecycle, access, .. }) => (lifecycle.as_ref(), access.as_ref()),
             None => (None, None),
@@ -129,31 +129,31 @@ impl RepositorySettings {
         if let (Some(now), Some(before)) = (mutability, mutability_before)
             && now != before
         {
-            let told = format!("tags are {now}, and were {before}");
-            found.push(Difference { told, weaker: now.is_weaker_than(before), of_rules: false });
+            let reported = format!("tags are {now}, and were {before}");
+            found.push(Difference { reported, weaker: now.is_weaker_than(before), of_rules: false });
         }
         if let (Some(now), Some(before)) = (lifecycle, lifecycle_before)
             && now != before
         {
-            let told = match (now, before) {
+            let reported = match (now, before) {
                 (SettingDigest::Unset, _) => "the lifecycle policy was removed",
                 (SettingDigest::Set(_), SettingDigest::Unset) => "a lifecycle policy was set",
                 (SettingDigest::Set(_), SettingDigest::Set(_)) => "the lifecycle policy is another one",
             };
             // What the rules do now to rollback targets are findings of their own, and often there are none: putting a
             // claim rule in front is such a change.
-            found.push(Difference { told: told.to_owned(), weaker: false, of_rules: true });
+            found.push(Difference { reported: reported.to_owned(), weaker: false, of_rules: true });
         }
         if let (Some(now), Some(before)) = (access, access_before)
             && now != before
         {
-            let told = match (now, before) {
+            let reported = match (now, before) {
                 (SettingDigest::Unset, _) => "the repository policy was removed",
                 (SettingDigest::Set(_), SettingDigest::Unset) => "a repository policy was set",
                 (SettingDigest::Set(_), SettingDigest::Set(_)) => "the repository policy is another one",
             };
             // Whom it lets delete is a finding of its own.
-            found.push(Difference { told: told.to_owned(), weaker: false, of_rules: false });
+            found.push(Difference { reported: reported.to_owned(), weaker: false, of_rules: false });
         }
         found
     }

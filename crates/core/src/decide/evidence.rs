@@ -78,7 +78,7 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
 
 /// One finding for all contradictions about a target. Neither answer is believed, so nothing is called protected by it.
 fn contradiction(draft: Draft<'_>, name: &str, target: &TargetReport, kind: RepositoryKind) -> Option<Finding> {
-    let told: Vec<String> = target
+    let reported: Vec<String> = target
         .obstacles
         .iter()
         .filter_map(|obstacle| match obstacle {
@@ -90,11 +90,11 @@ fn contradiction(draft: Draft<'_>, name: &str, target: &TargetReport, kind: Repo
         RepositoryKind::Charts => "the chart repository",
         RepositoryKind::Artifacts => "the registry",
     };
-    (!told.is_empty()).then(|| {
+    (!reported.is_empty()).then(|| {
         draft.finding(
             Code::RegistryContradiction,
             Severity::High,
-            format!("{server} contradicts itself about {name}: {}", some(told)),
+            format!("{server} contradicts itself about {name}: {}", some(reported)),
             "do not deploy it before this is explained: compare the two answers without any proxy or cache in between, and \
              restart or clear the cache that is wrong",
         )
@@ -128,7 +128,7 @@ pub(super) fn gaps(input: &Input<'_>) -> Vec<Gap> {
         .collect()
 }
 
-/// So many are told one by one.
+/// So many are reported one by one.
 const GAPS: usize = 20;
 
 fn unserved<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (&'a ObservedTag, &'a String)> {

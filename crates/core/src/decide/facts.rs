@@ -15,7 +15,7 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(input: &Input<'a>) -> Self {
+    pub(super) fn new(input: &Input<'a>) -> Self {
         Self { input: *input, called: OnceCell::new(), used: OnceCell::new() }
     }
 

@@ -19,8 +19,8 @@ use jiff::Timestamp;
 
 use crate::model::{ArtifactId, Digest, Due, Inspection, Pin, PinKind, PinTerms, Retention, Snapshot, Tag, Threat};
 
-use super::forecast::effects::{Fate, Stirred};
-use super::forecast::fate;
+use super::forecast::artifact_outlook;
+use super::forecast::effects::{ArtifactOutlook, Stirred};
 use super::forecast::{self, Arrival, Situation};
 
 /// A repository, and what the policy says about pins in it.
@@ -58,14 +58,14 @@ pub(super) enum Refusal {
     },
 }
 
-/// An artifact that would fare worse, and both its fates.
+/// An artifact that would fare worse, and both its outlooks.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Worse {
     pub(super) artifact: ArtifactId,
     pub(super) tags: Vec<Tag>,
     /// What takes it first as it is.
     pub(super) without: Option<Threat>,
-    /// What takes it with the pin; none: that cannot be told.
+    /// What takes it with the pin; none: that cannot be known.
     pub(super) with: Option<Threat>,
     /// Whether it loses only a place that the pinned one keeps.
     pub(super) displaced: bool,
@@ -145,25 +145,27 @@ fn harm(ground: &Ground<'_>, pinned: &BTreeSet<ArtifactId>, artifact: &ArtifactI
     if taken.is_empty() { None } else { later(&|image| !taken.contains(image)) }
 }
 
-/// Those whose fate one more pin can change and that rules take the next time they are carried out.
+/// Those whose outlook one more pin can change and that rules take the next time they are carried out.
 fn taken_now(ground: &Ground<'_>, pinned: &BTreeSet<ArtifactId>, artifact: &ArtifactId) -> BTreeSet<Digest> {
     let nobody = BTreeSet::new();
-    let Stirred::These(concerned) = fate::stirred(&ground.situation(ground.snapshot, &nobody, pinned), artifact) else {
+    let Stirred::These(concerned) =
+        artifact_outlook::stirred(&ground.situation(ground.snapshot, &nobody, pinned), artifact)
+    else {
         return BTreeSet::new();
     };
-    let fates = fate::fates(&ground.situation(ground.snapshot, &concerned, pinned));
-    let is_taken = |fate: &Fate| fate.threats().iter().any(|threat| threat.due == Due::Now);
-    let taken = fates.iter().filter(|(_, fate)| is_taken(fate));
+    let artifact_outlooks = artifact_outlook::artifact_outlooks(&ground.situation(ground.snapshot, &concerned, pinned));
+    let is_taken = |outlook: &ArtifactOutlook| outlook.threats().iter().any(|threat| threat.due == Due::Now);
+    let taken = artifact_outlooks.iter().filter(|(_, outlook)| is_taken(outlook));
     taken.filter_map(|(artifact, _)| artifact.digest().cloned()).collect()
 }
 
 fn harm_in(ground: &Ground<'_>, pinned: &BTreeSet<ArtifactId>, artifact: &ArtifactId) -> Option<Refusal> {
     let nobody = BTreeSet::new();
     let situation = ground.situation(ground.snapshot, &nobody, pinned);
-    let concerned = match fate::stirred(&situation, artifact) {
+    let concerned = match artifact_outlook::stirred(&situation, artifact) {
         Stirred::Nobody => return None,
         Stirred::Unknown { detail } => {
-            let kind = fate::kind_of_pin(&situation, artifact);
+            let kind = artifact_outlook::kind_of_pin(&situation, artifact);
             return (!may_pin_blind(kind, ground.terms)).then_some(Refusal::Blind { detail });
         }
         Stirred::These(concerned) => concerned,
@@ -187,21 +189,21 @@ pub(super) fn compare(
     with: &Situation<'_>,
     names: &BTreeMap<String, String>,
 ) -> Vec<Worse> {
-    let before = fate::fates(without);
-    let mut after = fate::fates(with);
+    let before = artifact_outlook::artifact_outlooks(without);
+    let mut after = artifact_outlook::artifact_outlooks(with);
     let known = |rule: &String| names.get(rule).cloned();
-    after.values_mut().for_each(|fate| renamed(fate, &known));
-    let names_of = Names::of(ground);
+    after.values_mut().for_each(|outlook| renamed(outlook, &known));
+    let names_of = Names::new(ground);
     let mut worse: Vec<Worse> = Vec::new();
     let mut stay: Vec<(ArtifactId, Threat)> = Vec::new();
-    for (artifact, fate) in &after {
-        let was = before.get(artifact).unwrap_or(&Fate::Unknown);
-        stay.extend(fate.spared_of(was).map(|threat| (artifact.clone(), threat.clone())));
-        if let Some(with) = fate.worse_than(was) {
+    for (artifact, outlook) in &after {
+        let was = before.get(artifact).unwrap_or(&ArtifactOutlook::Unknown);
+        stay.extend(outlook.spared_of(was).map(|threat| (artifact.clone(), threat.clone())));
+        if let Some(with) = outlook.worse_than(was) {
             worse.push(names_of.worse(artifact, was.first().cloned(), with.cloned(), false));
         }
     }
-    for lost in fate::displaced(with, &stay) {
+    for lost in artifact_outlook::displaced(with, &stay) {
         if !worse.iter().any(|worse| worse.artifact == lost.artifact) {
             let without = one_more_push(&lost.with);
             worse.push(names_of.worse(&lost.artifact, Some(without), Some(lost.with), true));
@@ -219,8 +221,8 @@ fn one_more_push(threat: &Threat) -> Threat {
     Threat { due, ..threat.clone() }
 }
 
-fn renamed(fate: &mut Fate, known: &dyn Fn(&String) -> Option<String>) {
-    let Fate::Known(threats) = fate else { return };
+fn renamed(outlook: &mut ArtifactOutlook, known: &dyn Fn(&String) -> Option<String>) {
+    let ArtifactOutlook::Known(threats) = outlook else { return };
     for threat in threats {
         if let Some(was) = known(&threat.rule) {
             threat.rule = was;
@@ -237,17 +239,17 @@ pub(super) fn done(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>) -> Vec<Wor
     let nobody = BTreeSet::new();
     let mut concerned = BTreeSet::new();
     for artifact in there {
-        match fate::stirred(&ground.situation(&bare, &nobody, &nobody), artifact) {
+        match artifact_outlook::stirred(&ground.situation(&bare, &nobody, &nobody), artifact) {
             Stirred::These(these) => concerned.extend(these),
             Stirred::Nobody | Stirred::Unknown { .. } => {}
         }
     }
-    let without = fate::fates(&ground.situation(&bare, &concerned, &nobody));
-    let with = fate::fates(&ground.situation(ground.snapshot, &concerned, &nobody));
-    let names = Names::of(ground);
-    let worse = with.iter().filter_map(|(artifact, fate)| {
+    let without = artifact_outlook::artifact_outlooks(&ground.situation(&bare, &concerned, &nobody));
+    let with = artifact_outlook::artifact_outlooks(&ground.situation(ground.snapshot, &concerned, &nobody));
+    let names = Names::new(ground);
+    let worse = with.iter().filter_map(|(artifact, outlook)| {
         let was = without.get(artifact)?;
-        let worse = fate.worse_than(was)?;
+        let worse = outlook.worse_than(was)?;
         Some(names.worse(artifact, was.first().cloned(), worse.cloned(), false))
     });
     worse.filter(|worse| !(ground.terms.may_displace && worse.outside)).collect()
@@ -271,7 +273,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of(ground: &'a Ground<'a>) -> Self {
+    fn new(ground: &'a Ground<'a>) -> Self {
         Self { ground, production: OnceCell::new() }
     }
 

@@ -25,7 +25,7 @@ enum Presence {
 }
 
 impl Presence {
-    fn of(candidate: &Candidate) -> Self {
+    fn from_candidate(candidate: &Candidate) -> Self {
         match (candidate.running, candidate.wanted) {
             (true, _) => Self::Running,
             (false, true) => Self::Wanted,
@@ -41,7 +41,7 @@ pub(super) fn in_use(
     signals: &BTreeSet<Arc<str>>,
     now: Timestamp,
 ) -> Lane {
-    let clock = Clock::of(state, now);
+    let clock = Clock::new(state, now);
     let mut ranked: Vec<(Recency, Candidate)> = Vec::new();
     for (artifact, spans) in &state.deployments {
         let mut candidate = Candidate::new(artifact.clone());
@@ -70,10 +70,11 @@ pub(super) fn in_use(
         }
         if candidate.reasons.is_empty() {
             before.sort_by(|a, b| b.cmp(a));
-            let told = before.into_iter().take(REASONS_TOLD).map(|(_, via)| Reason::RanBefore { via: via.to_string() });
-            candidate.reasons.extend(told);
+            let reported =
+                before.into_iter().take(REASONS_SHOWN).map(|(_, via)| Reason::RanBefore { via: via.to_string() });
+            candidate.reasons.extend(reported);
         }
-        candidate.reasons.extend(wanted.into_iter().take(REASONS_TOLD));
+        candidate.reasons.extend(wanted.into_iter().take(REASONS_SHOWN));
         candidate.running |= resolved.named.contains_key(artifact);
         candidate.wanted |= resolved.wanted.contains_key(artifact);
         let moved = resolved.moved_in.iter().filter(|(claimed, ..)| claimed == artifact);
@@ -82,7 +83,7 @@ pub(super) fn in_use(
             artifact: now.clone(),
             left: false,
         }));
-        let presence = Presence::of(&candidate);
+        let presence = Presence::from_candidate(&candidate);
         // Of two that went at the same time the order of their revisions tells, where there is one.
         let number = resolved.last_number(artifact).filter(|_| presence == Presence::Past);
         ranked.push(((presence, candidate.ran, last, sequence, number), candidate));
@@ -90,7 +91,7 @@ pub(super) fn in_use(
     ranked.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.artifact.cmp(&y.artifact)));
     let ranked: Vec<Candidate> = ranked.into_iter().map(|(_, candidate)| candidate).collect();
     let mut seen: Vec<usize> = (0..ranked.len()).filter(|place| ranked[*place].seen.is_some()).collect();
-    // By nothing that is told: else that would decide between two that were seen to go at the same look.
+    // By nothing that is reported: else that would decide between two that were seen to go at the same look.
     let order = |place: &usize| {
         let candidate = &ranked[*place];
         (Reverse((candidate.running, candidate.seen)), &candidate.artifact)
@@ -105,7 +106,7 @@ fn last_seen(span: &Span) -> u64 {
 }
 
 /// Of workloads that ran an artifact and run it no more, so many are named as the reason for keeping it.
-const REASONS_TOLD: usize = 8;
+const REASONS_SHOWN: usize = 8;
 
 /// The wall time of each ledger position, made to follow the sequence, which is what orders (I21): so that it can be
 /// compared with the times that platforms tell of deployments no run was there to see.
@@ -115,7 +116,7 @@ struct Clock {
 }
 
 impl Clock {
-    fn of(state: &RepositoryState, now: Timestamp) -> Self {
+    fn new(state: &RepositoryState, now: Timestamp) -> Self {
         let marks = state.deployments.values().flat_map(BTreeMap::values).flat_map(|span| {
             let until = span.until.unwrap_or(span.from);
             [(span.from.sequence, span.from.at), (until.sequence, until.at)]
@@ -138,10 +139,10 @@ impl Clock {
     /// look that did not find it any more counts.
     fn last_in_production(&self, span: &Span) -> Option<Timestamp> {
         let until = self.times.get(&last_seen(span)).copied();
-        // It was not in production in the future, whatever is told.
-        match span.told.map(|told| told.min(self.now)) {
-            told if span.recalled => told,
-            Some(told) if told >= span.from.at => Some(told),
+        // It was not in production in the future, whatever is reported.
+        match span.reported.map(|reported| reported.min(self.now)) {
+            reported if span.recalled => reported,
+            Some(reported) if reported >= span.from.at => Some(reported),
             _ => until,
         }
     }

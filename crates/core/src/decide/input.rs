@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, DatabaseRule, Event, Gap, Inspection, Mode, PinFailure, PinTerms, RepositoryKey, RepositoryState,
-    Running, Snapshot, Tag,
+    ArtifactId, DatabaseRule, Deployment, Event, Gap, Inspection, Mode, PinFailure, PinTerms, RepositoryKey,
+    RepositoryState, Snapshot, Tag,
 };
 
 use super::rollback_set::Selection;
@@ -35,7 +35,7 @@ pub struct Input<'a> {
     /// Labels of tags that are no longer listed.
     pub labels: &'a BTreeMap<Tag, Box<str>>,
     /// What signals name as running here.
-    pub running: &'a [Running],
+    pub running: &'a [Deployment],
     /// The rollback set.
     pub selection: &'a Selection,
     /// What a closer look at its artifacts showed.

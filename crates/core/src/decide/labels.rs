@@ -18,7 +18,7 @@ impl<'a> Labels<'a> {
         Self(unlisted.chain(listed).filter(|(tag, label)| tag.as_str() != *label).collect())
     }
 
-    pub(super) fn of<'s>(&'s self, tag: &'s Tag) -> &'s str {
+    pub(super) fn label<'s>(&'s self, tag: &'s Tag) -> &'s str {
         self.0.get(tag).copied().unwrap_or(tag.as_str())
     }
 }

@@ -58,14 +58,14 @@ impl Mutation<'_> {
         }
         findings.extend(self.together(&moves, events));
         // A move of a production tag stays a finding for as long as it names other bytes than the release.
-        let told: BTreeSet<&Tag> = events
+        let reported: BTreeSet<&Tag> = events
             .iter()
             .filter_map(|event| match event {
                 Event::TagMoved { tag, .. } | Event::TagRecreated { tag, .. } => Some(tag),
                 _ => None,
             })
             .collect();
-        let still = self.production_tags.iter().filter(|tag| !told.contains(*tag));
+        let still = self.production_tags.iter().filter(|tag| !reported.contains(*tag));
         findings.extend(still.filter_map(|tag| self.still_moved(tag)));
         findings
     }

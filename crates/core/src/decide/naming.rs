@@ -58,7 +58,7 @@ const ITSELF: [&str; 4] = ["final", "ga", "release", "stable"];
 
 impl Reading {
     /// None for what is neither a version nor a number: a commit's hash, a branch.
-    pub(super) fn of(label: &str) -> Option<Self> {
+    pub(super) fn parse(label: &str) -> Option<Self> {
         let label = &dotted(label);
         let version = Version::read(label)?;
         let (start, end) = version.span;
@@ -252,7 +252,7 @@ mod tests {
             ("3700000000", Some(("", Scheme::Number))),
             ("37000000001", None),
         ] {
-            let family = Reading::of(label).map(|read| read.family);
+            let family = Reading::parse(label).map(|read| read.family);
             let expected = expected.map(|(prefix, scheme)| (Box::from(prefix), scheme));
             assert_eq!(family, expected, "{label}");
         }
@@ -265,7 +265,7 @@ mod tests {
             ["release-2026-1-9", "release-2026-1-10", "release-2026-2-1", "release-2026-10-1"],
             ["v2025_12_31", "v2026_1_1", "v2026_1_2", "v2026_1_10"],
         ] {
-            let read = days.map(|day| Reading::of(day).unwrap());
+            let read = days.map(|day| Reading::parse(day).unwrap());
             assert!(read.windows(2).all(|two| two[0].version < two[1].version), "{days:?}");
             assert!(read.windows(2).all(|two| two[0].family == two[1].family), "{days:?}");
         }
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn counters_count_and_hashes_do_not() {
-        let tail = |label: &str| Reading::of(label).unwrap().tail(&BTreeSet::new());
+        let tail = |label: &str| Reading::parse(label).unwrap().tail(&BTreeSet::new());
         for (older, newer) in [
             ("1.0.1-rc9", "1.0.1-rc10"),
             ("1.0.1-rc10", "1.0.1"),
@@ -302,7 +302,7 @@ mod tests {
             assert_ne!(tail(one).series, tail(other).series, "{one} {other}");
         }
         let hashes = BTreeSet::from([(0, 7)]);
-        let tail = |label: &str| Reading::of(label).unwrap().tail(&hashes);
+        let tail = |label: &str| Reading::parse(label).unwrap().tail(&hashes);
         assert_eq!(tail("5.4.0-1234567"), tail("5.4.0-7654321"), "a hash may have no letter in it");
     }
 

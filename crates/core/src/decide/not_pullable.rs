@@ -18,12 +18,12 @@ pub(super) fn finding(draft: Draft<'_>, name: &str, target: &TargetReport) -> Op
     let mut details: Vec<&str> = details.collect();
     let more = details.len().saturating_sub(NAMED);
     details.truncate(NAMED);
-    let (told, more) = match (details.join("; "), more) {
-        (told, _) if told.is_empty() => return None,
-        (told, 0) => (told, String::new()),
-        (told, more) => (told, format!("; and {more} more parts")),
+    let (reported, more) = match (details.join("; "), more) {
+        (reported, _) if reported.is_empty() => return None,
+        (reported, 0) => (reported, String::new()),
+        (reported, more) => (reported, format!("; and {more} more parts")),
     };
-    let message = format!("{name} is there and cannot be pulled, so a rollback to it would fail now: {told}{more}");
+    let message = format!("{name} is there and cannot be pulled, so a rollback to it would fail now: {reported}{more}");
     let remedy = "look up which rule of the registry keeps it back (a vulnerability gate, a quarantine, content trust), and \
                   exempt this release from it for as long as it is a way back";
     Some(draft.of_target(target, Code::TargetNotPullable, Severity::High, message, remedy))

@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    fn told(last: &str, now: &str) -> Option<String> {
+    fn reported(last: &str, now: &str) -> Option<String> {
         let schedule = Schedule::parse("*/15 * * * *", TimeZone::UTC).unwrap();
         overdue(&schedule, last.parse().unwrap(), now.parse().unwrap()).map(|finding| finding.message)
     }
@@ -55,13 +55,13 @@ mod tests {
     #[test]
     fn one_time_between_two_runs_is_this_one_and_any_other_was_missed_f91() {
         let last = "2026-11-23T03:00:02.5Z";
-        assert_eq!(told(last, "2026-11-23T03:10:00Z"), None, "by hand, in between");
-        assert_eq!(told(last, "2026-11-23T03:15:04Z"), None);
-        assert_eq!(told(last, "2026-11-23T03:29:59Z"), None, "late, and still in its own time");
-        assert_eq!(told(last, "2026-11-22T03:00:00Z"), None, "a clock that was set back");
-        let once = told(last, "2026-11-23T03:30:00Z").unwrap();
+        assert_eq!(reported(last, "2026-11-23T03:10:00Z"), None, "by hand, in between");
+        assert_eq!(reported(last, "2026-11-23T03:15:04Z"), None);
+        assert_eq!(reported(last, "2026-11-23T03:29:59Z"), None, "late, and still in its own time");
+        assert_eq!(reported(last, "2026-11-22T03:00:00Z"), None, "a clock that was set back");
+        let once = reported(last, "2026-11-23T03:30:00Z").unwrap();
         assert!(once.starts_with("one run was missed") && once.contains("due at 2026-11-23T03:15:00Z"), "{once}");
-        assert!(told(last, "2026-11-23T05:00:01Z").unwrap().starts_with("7 runs were missed"));
-        assert!(told(last, "2027-11-23T05:00:01Z").unwrap().starts_with("more than 9999 runs were missed"));
+        assert!(reported(last, "2026-11-23T05:00:01Z").unwrap().starts_with("7 runs were missed"));
+        assert!(reported(last, "2027-11-23T05:00:01Z").unwrap().starts_with("more than 9999 runs were missed"));
     }
 }

@@ -29,10 +29,10 @@ pub(super) fn record(
         }
     }
     let attached = &seen.parts.attached;
-    let mut told: BTreeSet<(&Digest, &str)> = BTreeSet::new();
+    let mut reported: BTreeSet<(&Digest, &str)> = BTreeSet::new();
     for Attached { part, subject, by } in attached {
         // Of one type there may be several.
-        if !told.insert((subject, by)) {
+        if !reported.insert((subject, by)) {
             continue;
         }
         let same = |other: &&Attached| other.subject == *subject && other.by == *by;
@@ -57,12 +57,12 @@ fn push_once(events: &mut Vec<Event>, event: Event) {
 }
 
 /// How many of a target's parts have pins. What would be pinned, or was in this run, counts for the first of those who share
-/// it: `told` is what was counted.
+/// it: `reported` is what was counted.
 pub(super) fn report(
     seen: &Inspection,
     planned: &BTreeSet<&ArtifactId>,
     attempts: &Attempts,
-    told: &mut BTreeSet<ArtifactId>,
+    reported: &mut BTreeSet<ArtifactId>,
 ) -> Option<PartsReport> {
     let parts = &seen.parts;
     if !parts.asked || parts.all().next().is_none() {
@@ -81,7 +81,7 @@ pub(super) fn report(
         report.pinned += u64::from(is_pinned);
         let is_made = is_pinned && attempts.get(&artifact).is_some_and(Result::is_ok);
         let is_planned = planned.contains(&artifact);
-        if (is_made || is_planned) && told.insert(artifact) {
+        if (is_made || is_planned) && reported.insert(artifact) {
             report.created += u64::from(is_made);
             report.planned += u64::from(is_planned);
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Cause, Inspection, LifecycleChange, Pin, PinFailure, PinState, Presence, Retention, RunningReference,
+    ArtifactId, Cause, DeployedReference, Inspection, LifecycleChange, Pin, PinFailure, PinState, Presence, Retention,
     Setting, Snapshot, Tag,
 };
 
@@ -53,10 +53,10 @@ pub(super) struct Mending {
 }
 
 impl Pinning {
-    pub(super) fn of(input: &Facts<'_>, targets: &[Target], arrivals: &[Arrival]) -> Self {
-        let (there, wanted) = standing(input, targets);
+    pub(super) fn new(input: &Facts<'_>, targets: &[Target], arrivals: &[Arrival]) -> Self {
+        let (there, wanted) = conditions(input, targets);
         let production = || of_production(input, targets);
-        let stays = |tag: &Tag| Pin::read(tag).is_some() || input.rules.is_release(input.labels().of(tag));
+        let stays = |tag: &Tag| Pin::read(tag).is_some() || input.rules.is_release(input.labels().label(tag));
         let ground = Ground {
             snapshot: input.snapshot,
             inspections: input.inspections,
@@ -83,7 +83,7 @@ impl Pinning {
 
 /// What is pinned, and what could be, in the order in which it is to be: the oldest target first, each after the manifests
 /// below it and before what is attached to it (I26). What several targets share is pinned once.
-fn standing(input: &Facts<'_>, targets: &[Target]) -> (BTreeSet<ArtifactId>, Vec<ArtifactId>) {
+fn conditions(input: &Facts<'_>, targets: &[Target]) -> (BTreeSet<ArtifactId>, Vec<ArtifactId>) {
     let (mut there, mut open) = (BTreeSet::new(), Vec::new());
     let keeping = cover::keeping(input.snapshot, input.pins);
     for target in targets {
@@ -148,7 +148,8 @@ fn oldest_first(snapshot: &Snapshot, mut wanted: Vec<ArtifactId>) -> Vec<Artifac
 fn of_production(input: &Facts<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> {
     let called = input.labels();
     let named = |tag: &Tag, label: &str| {
-        let runs = |reference: &RunningReference| matches!(reference, RunningReference::Tag(running) if running == tag);
+        let runs =
+            |reference: &DeployedReference| matches!(reference, DeployedReference::Tag(running) if running == tag);
         input.rules.is_release(label)
             || input.rules.is_moving_tag(tag, label)
             || Pin::read(tag).is_some()
@@ -156,11 +157,11 @@ fn of_production(input: &Facts<'_>, targets: &[Target]) -> BTreeSet<ArtifactId> 
     };
     let listed = input.snapshot.tags.iter().filter(|tag| named(&tag.name, tag.label()));
     let listed = listed.filter_map(|tag| tag.target.artifact());
-    let known = input.state.tags.iter().filter(|(tag, _)| named(tag, called.of(tag)));
+    let known = input.state.tags.iter().filter(|(tag, _)| named(tag, called.label(tag)));
     let known = known.flat_map(|(_, history)| history.sightings().iter().map(|sighting| &sighting.artifact));
     let running = input.running.iter().filter_map(|running| match &running.reference {
-        RunningReference::Artifact(artifact) => Some(artifact),
-        RunningReference::Tag(_) => None,
+        DeployedReference::Artifact(artifact) => Some(artifact),
+        DeployedReference::Tag(_) => None,
     });
     let ranked = input.selection.artifacts();
     let targets = targets.iter().map(|target| &target.artifact);

@@ -18,9 +18,9 @@ use super::facts::Facts;
 use super::findings::{Findings, findings};
 use super::input::Input;
 use super::meeting::by_name;
+use super::outlooks::Outlooks;
 use super::parts;
-use super::prospects::Prospects;
-use super::protection::{Verdict, judge};
+use super::protection::{ProtectionVerdict, judge};
 use super::readiness::{self, Readiness};
 use super::refusals;
 use super::rollback_set::Target;
@@ -44,7 +44,7 @@ pub struct Plan {
     /// A hash over everything listed, whatever its order.
     pub seen: [u8; 32],
     /// What live lifecycle rules will do.
-    pub(super) prospects: Prospects,
+    pub(super) outlooks: Outlooks,
     /// What runs, what can be gone back to, and whether it can.
     pub(super) readiness: Readiness,
 }
@@ -52,30 +52,30 @@ pub struct Plan {
 /// Decides.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
-    let input = &Facts::of(input);
+    let input = &Facts::new(input);
     let works = input.snapshot.listing_is_complete();
     let listed = by_name(input.snapshot);
     let targets = input.selection.targets(input.rules.keep, input.inspections);
-    let prospects = Prospects::of(input, &targets);
+    let outlooks = Outlooks::new(input, &targets);
     let mut names = names_of(input, &targets, &listed);
     let mut plan = Plan {
         report: empty_report(input),
-        claim: prospects.pinning.claim.clone(),
-        pins: prospects.pinning.cleared.pins.clone(),
+        claim: outlooks.pinning.claim.clone(),
+        pins: outlooks.pinning.cleared.pins.clone(),
         findings: Vec::new(),
         events: Vec::new(),
         passing: BTreeSet::new(),
         seen: seen_hash(input.key, &listed),
-        prospects,
+        outlooks,
         readiness: Readiness::default(),
     };
     let keeping = cover::keeping(input.snapshot, input.pins);
     let listed_under = parts::listed(&listed);
-    let (pins, mut told) = (plan.pins.clone(), BTreeSet::new());
+    let (pins, mut reported) = (plan.pins.clone(), BTreeSet::new());
     let planned: BTreeSet<&ArtifactId> = pins.iter().collect();
     for target in targets {
         let inspection = input.inspections.get(&target.artifact);
-        let mut rules = plan.prospects.obstacles(&target.artifact);
+        let mut rules = plan.outlooks.obstacles(&target.artifact);
         rules.extend(cleanup::obstacle(&input.snapshot.cleanup));
         // Where no pin is made on purpose, that is said, and whether anything holds is unknown.
         let below = match input.snapshot.cleanup.withholds_pins() {
@@ -83,7 +83,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             false => cover::obstacle(keeping, inspection, input.attempts),
         };
         let attempt = input.attempts.get(&target.artifact);
-        let refused = refusals::of_target(&plan.prospects, &target.artifact);
+        let refused = refusals::of_target(&plan.outlooks, &target.artifact);
         let in_the_way = rules.iter().chain(&below).cloned().collect();
         let verdict = judge(&target.artifact, inspection, attempt, in_the_way, works, refused);
         let was_pinned = input.state.pinned.contains_key(&target.artifact);
@@ -115,7 +115,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             protected,
             obstacles: verdict.obstacles,
             survives: Some(survives),
-            parts: inspection.and_then(|seen| parts::report(seen, &planned, input.attempts, &mut told)),
+            parts: inspection.and_then(|seen| parts::report(seen, &planned, input.attempts, &mut reported)),
             vault: None,
         });
     }
@@ -139,12 +139,12 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
     report.counts.protected = report.targets.iter().filter(|target| target.protected == Some(true)).count() as u64;
-    let Findings { mut standing, momentary } = findings(input, &listed, &plan.report, &plan.prospects);
-    input.state.findings.date(&mut standing);
-    plan.events.extend(input.state.findings.changes(&standing, plan.report.complete));
-    plan.passing = momentary.iter().map(occurrence).collect();
-    plan.findings = standing;
-    plan.findings.extend(momentary);
+    let Findings { mut conditions, events } = findings(input, &listed, &plan.report, &plan.outlooks);
+    input.state.findings.date(&mut conditions);
+    plan.events.extend(input.state.findings.changes(&conditions, plan.report.complete));
+    plan.passing = events.iter().map(occurrence).collect();
+    plan.findings = conditions;
+    plan.findings.extend(events);
     plan.findings.sort_by(total_finding_order);
     plan
 }
@@ -172,7 +172,7 @@ pub fn unjudged(plan: &mut Plan, repository: &RepositoryKey) {
 }
 
 /// Turns a verdict into work and into events.
-fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &Verdict, plan: &mut Plan) {
+fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &ProtectionVerdict, plan: &mut Plan) {
     let artifact = artifact.clone();
     let was_pinned = input.state.pinned.contains_key(&artifact);
     let attempted = input.attempts.contains_key(&artifact);
@@ -225,7 +225,7 @@ fn names_of(input: &Facts<'_>, targets: &[Target], listed: &[&ObservedTag]) -> B
             tags.push(tag.name.clone());
         }
     }
-    let called = Called::of(input.running, &input.state.claims, input.rules, input.labels());
+    let called = Called::new(input.running, &input.state.claims, input.rules, input.labels());
     for (artifact, tags) in &mut names {
         tags.sort_by_cached_key(|tag| (called.rank(artifact, tag), tag.clone()));
     }

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{ArtifactId, Platform, RepositoryState, Running, Tenure, Waiting};
+use crate::model::{ArtifactId, Deployment, Platform, RepositoryState, Tenure, Waiting};
 
 use super::deployments::uses;
 use super::labels::Labels;
 use super::rules::Rules;
 
 /// Takes what only a pointer calls running for wanted, where pods show that it does not run.
-pub fn yield_to_pods(running: &mut [Running], state: &RepositoryState, rules: &Rules, labels: &Labels<'_>) {
+pub fn yield_to_pods(running: &mut [Deployment], state: &RepositoryState, rules: &Rules, labels: &Labels<'_>) {
     let mut wanted: BTreeMap<ArtifactId, BTreeMap<Option<&str>, Waiting>> = BTreeMap::new();
     let mut runs: BTreeSet<ArtifactId> = BTreeSet::new();
     let artifacts = uses(running, state, rules, labels);
@@ -32,7 +32,7 @@ pub fn yield_to_pods(running: &mut [Running], state: &RepositoryState, rules: &R
         }
     }
     wanted.retain(|artifact, _| !runs.contains(artifact));
-    let mut yielding: Vec<(Running, Waiting)> = Vec::new();
+    let mut yielding: Vec<(Deployment, Waiting)> = Vec::new();
     for (artifact, wanted) in &wanted {
         let pointers = artifacts.get(artifact).into_iter().flatten().filter(|used| used.runs_now());
         for used in pointers {

@@ -6,7 +6,7 @@ use crate::outcome::report::PinReport;
 
 /// The verdict on one artifact.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Verdict {
+pub(super) struct ProtectionVerdict {
     pub(super) pin: PinReport,
     pub(super) restorable: Option<bool>,
     pub(super) obstacles: Vec<Obstacle>,
@@ -31,26 +31,26 @@ pub(super) fn judge(
     rules: Vec<Obstacle>,
     credentials_work: bool,
     refused: Option<RefusedPin>,
-) -> Verdict {
+) -> ProtectionVerdict {
     let Some(inspection) = inspection else {
-        return Verdict::unknown("it was not looked at before the run ended");
+        return ProtectionVerdict::unknown("it was not looked at before the run ended");
     };
     match inspection.presence {
-        Presence::NotFound if credentials_work => Verdict {
+        Presence::NotFound if credentials_work => ProtectionVerdict {
             pin: PinReport::Absent,
             restorable: Some(false),
             obstacles: vec![Obstacle::Missing],
             pinnable: false,
         },
         Presence::NotFound => {
-            Verdict::unknown("the registry says it does not exist, as it says of everything else here")
+            ProtectionVerdict::unknown("the registry says it does not exist, as it says of everything else here")
         }
         Presence::Unknown if is_blocked(inspection) => {
             let pin = pin_of(&inspection.pin, false, attempt);
             let mut obstacles: Vec<Obstacle> = inspection.obstacles.iter().cloned().chain(rules).collect();
             obstacles.sort();
             // It is there, and a rollback to it would fail now.
-            Verdict { pin, restorable: Some(false), obstacles, pinnable: false }
+            ProtectionVerdict { pin, restorable: Some(false), obstacles, pinnable: false }
         }
         Presence::Unknown => {
             let unread = if is_contradicted(inspection) {
@@ -59,7 +59,10 @@ pub(super) fn judge(
                 "it could not be read"
             };
             let detail = inspection.gaps.first().map_or(unread, |gap| gap.detail.as_str());
-            let mut verdict = Verdict { pin: pin_of(&inspection.pin, false, attempt), ..Verdict::unknown(detail) };
+            let mut verdict = ProtectionVerdict {
+                pin: pin_of(&inspection.pin, false, attempt),
+                ..ProtectionVerdict::unknown(detail)
+            };
             // Bytes that do not hash to the digest were read, and are not the artifact (F22).
             if inspection.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::WrongBytes { .. })) {
                 verdict.restorable = Some(false);
@@ -98,7 +101,7 @@ pub(super) fn is_pinnable(inspection: &Inspection) -> bool {
 }
 
 /// So many lacking parts of one artifact are listed.
-const PARTS_TOLD: usize = 5;
+const PARTS_SHOWN: usize = 5;
 
 fn judge_present(
     artifact: &ArtifactId,
@@ -106,7 +109,7 @@ fn judge_present(
     attempt: Option<&Result<(), PinFailure>>,
     rules: Vec<Obstacle>,
     refused: Option<RefusedPin>,
-) -> Verdict {
+) -> ProtectionVerdict {
     let mut obstacles = inspection.obstacles.clone();
     obstacles.extend(rules);
     let (is_refused, is_blind) = (refused.is_some(), refused.as_ref().is_some_and(|refused| refused.blind));
@@ -120,9 +123,9 @@ fn judge_present(
                 inspection.obstacles.iter().any(is_it)
             };
             let unnamed: Vec<&Digest> = parts.iter().filter(|part| !named(part)).collect();
-            let more = u64::try_from(unnamed.len().saturating_sub(PARTS_TOLD)).ok().filter(|more| *more > 0);
-            let last = unnamed.len().min(PARTS_TOLD).saturating_sub(1);
-            obstacles.extend(unnamed.into_iter().take(PARTS_TOLD).enumerate().map(|(at, digest)| {
+            let more = u64::try_from(unnamed.len().saturating_sub(PARTS_SHOWN)).ok().filter(|more| *more > 0);
+            let last = unnamed.len().min(PARTS_SHOWN).saturating_sub(1);
+            obstacles.extend(unnamed.into_iter().take(PARTS_SHOWN).enumerate().map(|(at, digest)| {
                 Obstacle::PartMissing { digest: digest.clone(), part: None, more: more.filter(|_| at == last) }
             }));
         }
@@ -159,7 +162,7 @@ fn judge_present(
     obstacles.sort();
     obstacles.dedup();
     let pin = if is_refused { PinReport::Refused } else { pin_of(&inspection.pin, pinnable, attempt) };
-    Verdict { pin, restorable, obstacles, pinnable }
+    ProtectionVerdict { pin, restorable, obstacles, pinnable }
 }
 
 /// Whether the server gave answers about it that cannot all be true: then none of them proves anything (I25).
@@ -214,7 +217,7 @@ fn pin_of(pin: &PinState, pinnable: bool, attempt: Option<&Result<(), PinFailure
     }
 }
 
-impl Verdict {
+impl ProtectionVerdict {
     fn unknown(detail: &str) -> Self {
         Self {
             pin: PinReport::Absent,
@@ -232,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_just_now_is_pinned_all_the_same_and_what_is_wrong_is_not_i6() {
-        let artifact: ArtifactId = Digest::of(b"x").into();
+        let artifact: ArtifactId = Digest::sha256(b"x").into();
         let seen = |closure: Closure, causes: &[Cause], obstacles: Vec<Obstacle>| Inspection {
             artifact: artifact.clone(),
             presence: Presence::Present,
@@ -254,7 +257,7 @@ mod tests {
             (Closure::Unknown, &[Cause::Unreachable, Cause::Malformed], vec![], false),
             (Closure::Unknown, &[Cause::Unreachable], wrong(), false),
             (Closure::Unknown, &[], vec![], false),
-            (Closure::Broken(vec![Digest::of(b"y")]), &[Cause::Unreachable], vec![], false),
+            (Closure::Broken(vec![Digest::sha256(b"y")]), &[Cause::Unreachable], vec![], false),
             (Closure::Unknown, &[], vec![Obstacle::NotPullable { detail: String::new() }], true),
             (Closure::Unknown, &[Cause::Malformed], vec![Obstacle::NotPullable { detail: String::new() }], false),
         ] {
@@ -267,14 +270,14 @@ mod tests {
 
     #[test]
     fn what_lacks_thousands_of_parts_is_told_by_the_first_and_the_number_f96() {
-        let artifact: ArtifactId = Digest::of(b"x").into();
+        let artifact: ArtifactId = Digest::sha256(b"x").into();
         let lacking = |count: u32| {
             let seen = Inspection {
                 artifact: artifact.clone(),
                 presence: Presence::Present,
                 kind: None,
                 created: None,
-                closure: Closure::Broken((0..count).map(|n| Digest::of(&n.to_be_bytes())).collect()),
+                closure: Closure::Broken((0..count).map(|n| Digest::sha256(&n.to_be_bytes())).collect()),
                 pin: PinState::Present,
                 obstacles: Vec::new(),
                 gaps: Vec::new(),

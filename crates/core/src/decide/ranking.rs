@@ -2,7 +2,7 @@
 //!
 //! Names are compared within a family alone (`naming`): what else is put in one row goes by when it was first seen, or
 //! pushed where the registry tells. Where neither tells, the row has some order, always the same one, and
-//! [`Place::by_name`] says that nobody knows it.
+//! [`Rank::by_name`] says that nobody knows it.
 
 use std::cell::RefCell;
 use std::cmp::{Ordering, Reverse};
@@ -38,7 +38,7 @@ impl Arrival {
 
 /// Where a release stands, and by what.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Place {
+pub(super) struct Rank {
     /// It names no version, and comes after all that do.
     after: bool,
     /// None for what is compared with nothing by its name.
@@ -54,7 +54,7 @@ pub(super) struct Place {
     pub(super) arrival: Arrival,
 }
 
-impl Place {
+impl Rank {
     /// Whether it is newer than another release, as far as their names tell.
     pub(super) fn by_name(&self, other: &Self) -> Option<bool> {
         if self.after != other.after {
@@ -134,13 +134,13 @@ enum Grade {
 
 impl<'a> Ranking<'a> {
     /// `dated`: the source tells when tags were pushed.
-    pub(super) fn of(
+    pub(super) fn new(
         tags: impl Iterator<Item = Named<'a>> + Clone,
         order: Order,
         patterns: &NamePatterns,
         dated: bool,
     ) -> Self {
-        let arrivals = Arrivals::of(tags.clone(), order, dated);
+        let arrivals = Arrivals::new(tags.clone(), order, dated);
         let (mut entries, mut rest) = match order {
             Order::Semver => by_version(tags, patterns),
             Order::Name => (tags.map(by_name).collect(), Vec::new()),
@@ -168,14 +168,14 @@ impl<'a> Ranking<'a> {
     }
 
     /// Where a tag stands.
-    pub(super) fn place(&self, ranked: &Ranked<'_, 'a>) -> Place {
+    pub(super) fn place(&self, ranked: &Ranked<'_, 'a>) -> Rank {
         let Ranked { entry, group, series, step } = *ranked;
         let line = match entry.grade {
             Grade::Numbers | Grade::More => self.since(entry).map(|since| (entry.numbers[0], since)),
             Grade::None | Grade::Stem => None,
         };
         let (after, arrival) = (entry.after, self.arrivals.at(entry.named));
-        Place { after, family: ranked.family(), line, group, series, step, arrival }
+        Rank { after, family: ranked.family(), line, group, series, step, arrival }
     }
 
     /// When the first release of an entry's first number arrived.
@@ -206,8 +206,8 @@ impl<'a> Ranking<'a> {
         let (versions, numbers) = self.halves();
         let rest: Chain<'_, 'a> = Box::new(self.rest.iter().map(Ranked::alone));
         let after = self.families(numbers).chain([rest]);
-        let versions = Merge::of(self.families(versions).collect(), &self.arrivals);
-        Box::new(versions.chain(Merge::of(after.collect(), &self.arrivals)))
+        let versions = Merge::new(self.families(versions).collect(), &self.arrivals);
+        Box::new(versions.chain(Merge::new(after.collect(), &self.arrivals)))
     }
 
     fn families<'s>(&'s self, entries: &'s [Entry<'a>]) -> impl Iterator<Item = Chain<'s, 'a>> {
@@ -246,7 +246,7 @@ fn by_version<'a>(tags: impl Iterator<Item = Named<'a>>, patterns: &NamePatterns
     let mut families = Families::default();
     let (mut versions, mut numbers, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for named in tags {
-        let Some(Reading { family, numbers: read, .. }) = Reading::of(named.label()) else {
+        let Some(Reading { family, numbers: read, .. }) = Reading::parse(named.label()) else {
             rest.push(Entry { named, numbers: [0; 3], family: NO_FAMILY, grade: Grade::None, after: true });
             continue;
         };
@@ -281,7 +281,7 @@ fn by_version<'a>(tags: impl Iterator<Item = Named<'a>>, patterns: &NamePatterns
 
 fn by_name(named: Named<'_>) -> Entry<'_> {
     // Words compare as words here, and years do not compare with versions.
-    let calendar = Reading::of(named.label()).is_some_and(|reading| reading.family.1 == Scheme::Calendar);
+    let calendar = Reading::parse(named.label()).is_some_and(|reading| reading.family.1 == Scheme::Calendar);
     Entry { named, numbers: [0; 3], family: u32::from(calendar), grade: Grade::Stem, after: false }
 }
 
@@ -300,7 +300,7 @@ impl Entry<'_> {
     }
 
     fn by_grade(&self, other: &Self) -> Ordering {
-        let all = |entry: &Self| Reading::of(entry.named.label()).map(|reading| reading.numbers);
+        let all = |entry: &Self| Reading::parse(entry.named.label()).map(|reading| reading.numbers);
         match (self.grade, other.grade) {
             (Grade::Numbers, Grade::Numbers) => self.numbers.cmp(&other.numbers),
             (Grade::Numbers | Grade::More, Grade::Numbers | Grade::More) => {
@@ -319,7 +319,7 @@ fn group<'s, 'a>(at: u32, entries: &'s [Entry<'a>], arrivals: &Arrivals) -> Vec<
         return vec![place(alone, 0, 0)];
     }
     let read = |entry: &Entry<'a>| match entry.grade {
-        Grade::Numbers | Grade::More => Reading::of(entry.named.label()),
+        Grade::Numbers | Grade::More => Reading::parse(entry.named.label()),
         Grade::None | Grade::Stem => None,
     };
     let hashes: BTreeSet<(usize, usize)> =
@@ -337,7 +337,7 @@ fn group<'s, 'a>(at: u32, entries: &'s [Entry<'a>], arrivals: &Arrivals) -> Vec<
         let ranked = steps.flat_map(|(step, entries)| entries.iter().map(move |(_, entry)| place(entry, number, step)));
         ranked.collect::<Vec<_>>().into_iter()
     });
-    Merge::of(chains.collect(), arrivals).collect()
+    Merge::new(chains.collect(), arrivals).collect()
 }
 
 /// The next one of a chain, ordered by what is known without its name, then by what has always decided.
@@ -349,7 +349,7 @@ struct Head<'s, 'a> {
 }
 
 impl<'s, 'a> Head<'s, 'a> {
-    fn of(next: Ranked<'s, 'a>, arrivals: &Arrivals, chain: usize) -> Self {
+    fn new(next: Ranked<'s, 'a>, arrivals: &Arrivals, chain: usize) -> Self {
         // A number alone is no version, and comes after all that are.
         let version = Version::read(next.named().label()).filter(|version| version.conventional);
         Self { next, arrival: arrivals.at(next.named()), version, chain }
@@ -389,9 +389,9 @@ struct Merge<'s, 'a, I> {
 }
 
 impl<'s, 'a, I: Iterator<Item = Ranked<'s, 'a>>> Merge<'s, 'a, I> {
-    fn of(mut chains: Vec<I>, arrivals: &Arrivals) -> Self {
+    fn new(mut chains: Vec<I>, arrivals: &Arrivals) -> Self {
         let heads = chains.iter_mut().enumerate();
-        let heads = heads.filter_map(|(at, chain)| Some(Head::of(chain.next()?, arrivals, at))).collect();
+        let heads = heads.filter_map(|(at, chain)| Some(Head::new(chain.next()?, arrivals, at))).collect();
         Self { chains, heads, arrivals: *arrivals }
     }
 }
@@ -401,7 +401,7 @@ impl<'s, 'a, I: Iterator<Item = Ranked<'s, 'a>>> Iterator for Merge<'s, 'a, I> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Head { next, chain, .. } = self.heads.pop()?;
-        self.heads.extend(self.chains[chain].next().map(|next| Head::of(next, &self.arrivals, chain)));
+        self.heads.extend(self.chains[chain].next().map(|next| Head::new(next, &self.arrivals, chain)));
         Some(next)
     }
 }
@@ -417,7 +417,7 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn of<'a>(mut tags: impl Iterator<Item = Named<'a>>, order: Order, dated: bool) -> Self {
+    fn new<'a>(mut tags: impl Iterator<Item = Named<'a>>, order: Order, dated: bool) -> Self {
         let arrivals = Self { order, dated, pushed: false };
         Self { pushed: tags.all(|named| arrivals.push_of(named).is_some()), ..arrivals }
     }

@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::input::Input;
 use super::naming::{Family, Reading};
 use super::order::Version;
-use super::rollout::{Sides, Uses};
+use super::rollout::{RolloutState, Uses};
 use super::seen_order;
 
 /// The decision on one repository.
@@ -26,10 +26,10 @@ pub(super) struct Readiness {
     /// A newer release that production went back from.
     pub(super) went_back_from: Option<ArtifactId>,
     /// Which of what runs is leaving, and what is coming.
-    pub(super) sides: Sides,
+    pub(super) rollout_state: RolloutState,
     /// Whether it can be gone back, as far as it was asked.
     pub(super) ready: Option<bool>,
-    /// Why that could not be told, and how to make it known, where one sentence says it.
+    /// Why that is not known, and how to make it known, where one sentence says it.
     pub(super) unknown: Option<String>,
     /// Of what one could go back to, what does not work on today's database.
     pub(super) ruled_out: Vec<ArtifactId>,
@@ -87,17 +87,17 @@ pub(super) fn first_choice(restorable: impl Iterator<Item = Option<bool>> + Clon
 /// Decides, on the judged targets in their order: most recent first. `gaps` are what could not be read.
 pub(super) fn decide(input: &Facts<'_>, targets: &[TargetReport], gaps: &[Gap]) -> Readiness {
     let uses = input.uses();
-    let sides = Sides::of(uses);
+    let rollout_state = RolloutState::new(uses);
     let order = Order { input, uses };
-    let staying = targets.iter().find(|target| target.running && !sides.leaving.contains(&target.artifact));
+    let staying = targets.iter().find(|target| target.running && !rollout_state.leaving.contains(&target.artifact));
     let running = staying.or_else(|| targets.iter().find(|target| target.running));
-    let coming = targets.iter().find(|target| sides.coming.contains(&target.artifact));
+    let coming = targets.iter().find(|target| rollout_state.coming.contains(&target.artifact));
     let wanted = targets.iter().find(|target| is_wanted(target));
     let ranked = || targets.iter().find(|target| target.rank.is_some());
     let current = running.or_else(|| if wanted.is_some() { None } else { ranked() });
     let from = coming.or(running).or(wanted).or_else(ranked);
     let before: Vec<&TargetReport> = match from {
-        Some(from) => before(&order, &sides, targets, from),
+        Some(from) => before(&order, &rollout_state, targets, from),
         None => Vec::new(),
     };
     let newer = |target: &&TargetReport| from.is_some_and(|from| is_proven(target) && order.is_newer(target, from));
@@ -108,7 +108,7 @@ pub(super) fn decide(input: &Facts<'_>, targets: &[TargetReport], gaps: &[Gap]) 
         from: from.map(|target| target.artifact.clone()),
         before: before.into_iter().map(|target| target.artifact.clone()).collect(),
         went_back_from,
-        sides,
+        rollout_state,
         ready,
         unknown: None,
         ruled_out: Vec::new(),
@@ -120,12 +120,14 @@ pub(super) fn decide(input: &Facts<'_>, targets: &[TargetReport], gaps: &[Gap]) 
 /// workloads run proves itself there: they come before whatever no longer runs.
 fn before<'t>(
     order: &Order<'_, '_>,
-    sides: &Sides,
+    rollout_state: &RolloutState,
     targets: &'t [TargetReport],
     from: &TargetReport,
 ) -> Vec<&'t TargetReport> {
-    let (leaving, beside): (Vec<_>, Vec<_>) =
-        targets.iter().filter(|target| target.running).partition(|target| sides.leaving.contains(&target.artifact));
+    let (leaving, beside): (Vec<_>, Vec<_>) = targets
+        .iter()
+        .filter(|target| target.running)
+        .partition(|target| rollout_state.leaving.contains(&target.artifact));
     let candidates = leaving.into_iter().chain(beside).chain(earlier(targets, from));
     let fit = |target: &&TargetReport| {
         target.artifact != from.artifact
@@ -246,7 +248,7 @@ fn is_older(target: &TargetReport, than: &TargetReport) -> bool {
 fn by_names<'t>(this: impl Iterator<Item = &'t Tag>, that: impl Iterator<Item = &'t Tag>) -> Option<Ordering> {
     fn highest<'t>(tags: impl Iterator<Item = &'t Tag>) -> BTreeMap<Family, Version> {
         let mut highest = BTreeMap::<Family, Version>::new();
-        for Reading { family, version, .. } in tags.filter_map(|tag| Reading::of(tag.as_str())) {
+        for Reading { family, version, .. } in tags.filter_map(|tag| Reading::parse(tag.as_str())) {
             match highest.get_mut(&family) {
                 Some(known) if *known >= version => {}
                 _ => _ = highest.insert(family, version),

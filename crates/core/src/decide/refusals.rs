@@ -1,4 +1,4 @@
-//! What is said of pins that are not made because they would do harm, and of pins that do (I22). Both fates are told.
+//! What is said of pins that are not made because they would do harm, and of pins that do (I22). Both outlooks are reported.
 
 use crate::model::{ArtifactId, Code, Finding, Obstacle, Retention, Setting, Severity, Threat};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
@@ -7,28 +7,28 @@ use super::commands;
 use super::draft::{Draft, name_of};
 use super::forecast;
 use super::harm::{Refusal, Worse};
+use super::outlooks::Outlooks;
 use super::pinning::{Mending, Unclaimed};
-use super::prospects::Prospects;
 use super::protection::RefusedPin;
 
 /// What stands on a target's own line.
-pub(super) fn of_target(prospects: &Prospects, artifact: &ArtifactId) -> Option<RefusedPin> {
-    let (detail, blind) = match prospects.pinning.cleared.refused.get(artifact)? {
-        Refusal::Harm(worse) => (worse.first().map_or_else(String::new, |worse| told(worse, artifact)), false),
+pub(super) fn of_target(outlooks: &Outlooks, artifact: &ArtifactId) -> Option<RefusedPin> {
+    let (detail, blind) = match outlooks.pinning.cleared.refused.get(artifact)? {
+        Refusal::Harm(worse) => (worse.first().map_or_else(String::new, |worse| reported(worse, artifact)), false),
         Refusal::Blind { detail } => (format!("{detail}, and a rule that was not read may match the pin"), true),
     };
     Some(RefusedPin { obstacle: Obstacle::PinRefused { detail }, blind })
 }
 
 /// One finding for a repository, whatever the number of pins.
-pub(super) fn finding(draft: Draft<'_>, report: &RepositoryReport, prospects: &Prospects) -> Option<Finding> {
+pub(super) fn finding(draft: Draft<'_>, report: &RepositoryReport, outlooks: &Outlooks) -> Option<Finding> {
     let refused: Vec<&TargetReport> = report.targets.iter().filter(|target| target.pin == PinReport::Refused).collect();
     let count = match refused.as_slice() {
         [] => return None,
         [one] => format!("1 pin refused, of {}", name_of(one)),
         [first, .., last] => format!("{} pins refused, {} to {}", refused.len(), name_of(last), name_of(first)),
     };
-    let refusals = || refused.iter().filter_map(|target| Some((*target, of(prospects, target)?)));
+    let refusals = || refused.iter().filter_map(|target| Some((*target, refusal(outlooks, target)?)));
     // The oldest would have been the first to be made: what the others do, they do beside those that are there.
     let harm = refusals().rev().find_map(|(target, refusal)| match refusal {
         Refusal::Harm(worse) => Some((target, worse)),
@@ -37,8 +37,9 @@ pub(super) fn finding(draft: Draft<'_>, report: &RepositoryReport, prospects: &P
     let (message, remedy) = match harm {
         Some((target, worse)) => {
             let only_places = refusals().all(|(_, refusal)| refusal.is_displacement());
-            let message = format!("{count}: {}{}", told(worse.first()?, &target.artifact), others(worse, only_places));
-            (message, harmless(draft, prospects, worse, refused.len(), only_places))
+            let message =
+                format!("{count}: {}{}", reported(worse.first()?, &target.artifact), others(worse, only_places));
+            (message, harmless(draft, outlooks, worse, refused.len(), only_places))
         }
         None => {
             let Some((_, Refusal::Blind { detail })) = refusals().next() else { return None };
@@ -48,35 +49,35 @@ pub(super) fn finding(draft: Draft<'_>, report: &RepositoryReport, prospects: &P
     Some(draft.finding(Code::PinRefused, Severity::High, message, remedy))
 }
 
-fn of<'p>(prospects: &'p Prospects, target: &TargetReport) -> Option<&'p Refusal> {
-    prospects.pinning.cleared.refused.get(&target.artifact)
+fn refusal<'p>(outlooks: &'p Outlooks, target: &TargetReport) -> Option<&'p Refusal> {
+    outlooks.pinning.cleared.refused.get(&target.artifact)
 }
 
 /// Pins that are there and do harm: by whom, to whom. An older prodpin made them, or the rules changed since.
-pub(super) fn done(prospects: &Prospects) -> Option<String> {
-    let done = &prospects.pinning.done;
+pub(super) fn done(outlooks: &Outlooks) -> Option<String> {
+    let done = &outlooks.pinning.done;
     let first = done.first()?;
     let more = match done.len() - 1 {
         0 => String::new(),
         1 => "; 1 more artifact fares worse by its pins or those of others".to_owned(),
         more => format!("; {more} more artifacts fare worse by their pins or those of others"),
     };
-    let fate = |threat: Option<&Threat>, none: &str| threat.map_or_else(|| none.to_owned(), fate);
+    let outlook = |threat: Option<&Threat>, none: &str| threat.map_or_else(|| none.to_owned(), outlook);
     Some(format!(
         "pins that are there do harm: {} {}; without pins, {}{more}",
         called(first),
-        fate(first.with.as_ref(), "would be of unknown fate"),
-        fate(first.without.as_ref(), "no rule would take it"),
+        outlook(first.with.as_ref(), "would have an unknown outlook"),
+        outlook(first.without.as_ref(), "no rule would take it"),
     ))
 }
 
 /// Whether pins that are there shorten the life of something that production has to do with.
-pub(super) fn done_to_production(prospects: &Prospects) -> bool {
-    prospects.pinning.done.iter().any(|worse| !worse.outside)
+pub(super) fn done_to_production(outlooks: &Outlooks) -> bool {
+    outlooks.pinning.done.iter().any(|worse| !worse.outside)
 }
 
-/// Both fates of one artifact: `lifecycle rule 1 would delete v1.0 (…) after 1 more push; without the pin, no rule takes it`.
-fn told(worse: &Worse, pinned: &ArtifactId) -> String {
+/// Both outlooks of one artifact: `lifecycle rule 1 would delete v1.0 (…) after 1 more push; without the pin, no rule takes it`.
+fn reported(worse: &Worse, pinned: &ArtifactId) -> String {
     let whose = if worse.artifact == *pinned { "its pin".to_owned() } else { format!("the pin of {}", pinned.short()) };
     let whose = if worse.later { format!("{whose}, once its other tags have moved on") } else { whose };
     let with = match &worse.with {
@@ -99,7 +100,7 @@ fn acts(threat: &Threat) -> String {
     format!("rule {} {}", threat.rule, threat.verb())
 }
 
-fn fate(threat: &Threat) -> String {
+fn outlook(threat: &Threat) -> String {
     format!("lifecycle {} it {}", acts(threat), forecast::when(&threat.due))
 }
 
@@ -128,11 +129,11 @@ fn others(worse: &[Worse], only_places: bool) -> String {
 }
 
 /// The change that makes the pins harmless, as tried in the simulation.
-fn harmless(draft: Draft<'_>, prospects: &Prospects, worse: &[Worse], pins: usize, only_places: bool) -> String {
-    if let Some(unclaimed) = &prospects.pinning.unclaimed {
+fn harmless(draft: Draft<'_>, outlooks: &Outlooks, worse: &[Worse], pins: usize, only_places: bool) -> String {
+    if let Some(unclaimed) = &outlooks.pinning.unclaimed {
         return unclaimed.remedy();
     }
-    let Mending { claim, places } = prospects.pinning.mending;
+    let Mending { claim, places } = outlooks.pinning.mending;
     let claim = claim.then(|| claim_first(draft));
     let rule = worse.iter().find_map(|worse| worse.with.as_ref()).map(|threat| threat.rule.clone());
     // A greater number alone changes nothing: whatever it is, a pin that is counted takes one of the places.

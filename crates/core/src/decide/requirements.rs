@@ -6,7 +6,7 @@ use crate::outcome::report::{RepositoryReport, TargetReport};
 use super::draft::{Draft, name_of};
 
 /// One finding for each loss that is required to be survived and is not, whatever the number of targets. Unknown falls
-/// short too. Where there is a vault, what it does not hold is told by itself, once the run has looked.
+/// short too. Where there is a vault, what it does not hold is reported by itself, once the run has looked.
 pub(super) fn findings(draft: Draft<'_>, terms: PinTerms, report: &RepositoryReport) -> Vec<Finding> {
     let judged = terms.require.iter().filter(|loss| !(terms.has_vault && *loss == Loss::LossOfRegistry));
     judged.filter_map(|loss| finding(draft, loss, report)).collect()
@@ -18,12 +18,13 @@ fn finding(draft: Draft<'_>, loss: Loss, report: &RepositoryReport) -> Option<Fi
         .filter(|(_, survival)| survival.answer != Answer::Yes)
         .partition(|(_, survival)| survival.answer == Answer::No);
     let count = report.targets.len();
-    let told = [told(&short, count, "not survived by"), told(&unknown, count, "not known to be survived by")];
-    let told: Vec<String> = told.into_iter().flatten().collect();
-    if told.is_empty() {
+    let reported =
+        [reported(&short, count, "not survived by"), reported(&unknown, count, "not known to be survived by")];
+    let reported: Vec<String> = reported.into_iter().flatten().collect();
+    if reported.is_empty() {
         return None;
     }
-    let message = format!("the policy requires {loss}: it is {}", told.join("; and "));
+    let message = format!("the policy requires {loss}: it is {}", reported.join("; and "));
     let finding = draft.finding(Code::RequirementUnmet, Severity::Medium, message, remedy(loss));
     Some(finding.naming(loss.as_str()))
 }
@@ -31,7 +32,7 @@ fn finding(draft: Draft<'_>, loss: Loss, report: &RepositoryReport) -> Option<Fi
 type Short<'t> = (&'t TargetReport, &'t Survival);
 
 /// `not survived by 2 of 5 rollback targets, v1.0 first: why`.
-fn told(short: &[Short<'_>], of: usize, what: &str) -> Option<String> {
+fn reported(short: &[Short<'_>], of: usize, what: &str) -> Option<String> {
     let (first, survival) = short.first()?;
     Some(format!("{what} {} of {of} rollback targets, {} first: {}", short.len(), name_of(first), survival.why))
 }

@@ -223,7 +223,7 @@ mod tests {
 
     /// `v2 runs since 3, v3 ran until 3, v1 ran until 2`, in the order in which they were last in production, and the
     /// order in which they first came.
-    fn told(controller: Controller, made: &[Made<'_>]) -> String {
+    fn reported(controller: Controller, made: &[Made<'_>]) -> String {
         let revisions: Vec<Revision> = made
             .iter()
             .map(|(_, number, at, pods)| Revision {
@@ -372,10 +372,10 @@ mod tests {
             ("a template without any pod", unmade(zero), &[], "template#1 wanted: scaled to zero"),
         ];
         for (what, controller, made, expected) in cases {
-            assert_eq!(told(*controller, made), *expected, "{what}");
+            assert_eq!(reported(*controller, made), *expected, "{what}");
             let mut turned = made.to_vec();
             turned.reverse();
-            let mut parts: Vec<String> = told(*controller, &turned).split(", ").map(str::to_owned).collect();
+            let mut parts: Vec<String> = reported(*controller, &turned).split(", ").map(str::to_owned).collect();
             let mut expected: Vec<String> = expected.split(", ").map(str::to_owned).collect();
             parts.sort();
             expected.sort();
@@ -406,7 +406,7 @@ mod tests {
                 let number = u64::try_from(at).ok();
                 (Revision { number, made: Some(minute(at)), pods: *pods, ..Revision::default() }, *route)
             };
-            let told: Vec<&str> = routed(&(1..).zip(*made).map(revision).collect::<Vec<_>>())
+            let reported: Vec<&str> = routed(&(1..).zip(*made).map(revision).collect::<Vec<_>>())
                 .iter()
                 .map(|status| match status.tenure {
                     Tenure::Now { .. } => "now",
@@ -416,7 +416,7 @@ mod tests {
                     Tenure::Wanted { why } => why.as_str(),
                 })
                 .collect();
-            assert_eq!(told.join(" "), *expected, "{what}");
+            assert_eq!(reported.join(" "), *expected, "{what}");
         }
     }
 

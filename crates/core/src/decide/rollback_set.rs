@@ -9,7 +9,7 @@
 //! - what workloads ran is ordered by when it was last in production, by the best evidence there is: the look that no
 //!   longer found it, or what the platform itself tells of the time between looks and before the first one. What is only
 //!   told takes nobody's place either: whoever can write a platform's history chooses its times, and so the last few
-//!   that prodpin itself saw run are kept whatever is told (I21);
+//!   that prodpin itself saw run are kept whatever is reported (I21);
 //! - what names and first sight do not order is kept on both sides (`window`), and said to be in doubt (`doubt`);
 //! - what no longer exists is reported in its place, and does not count towards the number to keep.
 
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Evidence, Inspection, Mark, ProductionRule, RepositoryState, Running, Snapshot, Tag, TagStatus,
+    ArtifactId, Deployment, Evidence, Inspection, Mark, ProductionRule, RepositoryState, Snapshot, Tag, TagStatus,
 };
 use crate::outcome::report::Reason;
 
@@ -32,7 +32,7 @@ use super::named::{Named, Names};
 use super::ranking::Ranking;
 use super::releases::releases;
 use super::rules::Rules;
-use super::window::{Told, Windowed};
+use super::window::{CandidateOutcome, Windowed};
 
 /// What each rule ranks, most recent first.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,7 +57,7 @@ pub fn select(
     snapshot: &Snapshot,
     state: &RepositoryState,
     labels: &BTreeMap<Tag, Box<str>>,
-    running: &[Running],
+    running: &[Deployment],
     signals: &BTreeSet<Arc<str>>,
     now: Timestamp,
 ) -> Selection {
@@ -67,7 +67,7 @@ pub fn select(
         ProductionRule::Tags { patterns, order } => Lane {
             evidence: Evidence::TagName,
             ranked: releases(
-                &Ranking::of(names.releases(|label| patterns.matches(label)), *order, patterns, names.dated),
+                &Ranking::new(names.releases(|label| patterns.matches(label)), *order, patterns, names.dated),
                 rules.keep,
                 &state.pinned,
             ),
@@ -118,7 +118,7 @@ fn moving_tag(tags: Vec<Named<'_>>) -> Vec<Candidate> {
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// A release that is gone and is no target, because more are gone than are told. It ran all the same.
+/// A release that is gone and is no target, because more are gone than are reported. It ran all the same.
 pub(super) struct Lost {
     pub(super) artifact: ArtifactId,
     pub(super) reasons: Vec<Reason>,
@@ -127,7 +127,7 @@ pub(super) struct Lost {
 }
 
 impl Selection {
-    /// The artifacts to look at next: targets, as far as can be told, that were not looked at yet.
+    /// The artifacts to look at next: targets, as far as can be reported, that were not looked at yet.
     #[must_use]
     pub fn unseen(&self, keep: u32, inspections: &BTreeMap<ArtifactId, Inspection>) -> Vec<ArtifactId> {
         let targets = self.targets(keep, inspections);
@@ -154,7 +154,9 @@ impl Selection {
         for lane in &self.lanes {
             let place = lane.ranked.iter().position(|candidate| candidate.artifact == *from);
             let places = lane.places(keep, inspections);
-            for (at, candidate) in lane.ranked.iter().enumerate().filter(|(at, _)| places[*at] == Told::Lost) {
+            for (at, candidate) in
+                lane.ranked.iter().enumerate().filter(|(at, _)| places[*at] == CandidateOutcome::Lost)
+            {
                 let (artifact, reasons) = (candidate.artifact.clone(), Vec::new());
                 let one = lost.entry(&candidate.artifact).or_insert_with(|| Lost { artifact, reasons, above: false });
                 one.reasons.extend(candidate.reasons.iter().cloned());
@@ -167,8 +169,12 @@ impl Selection {
     /// Release tags that name a platform of a target, and so are no targets of their own.
     pub(super) fn platform_tags(&self, keep: u32, inspections: &BTreeMap<ArtifactId, Inspection>) -> Vec<&Tag> {
         let parts = self.lanes.iter().flat_map(|lane| {
-            let told = lane.places(keep, inspections);
-            lane.ranked.iter().zip(told).filter(|(_, told)| *told == Told::Part).map(|(candidate, _)| candidate)
+            let reported = lane.places(keep, inspections);
+            lane.ranked
+                .iter()
+                .zip(reported)
+                .filter(|(_, reported)| *reported == CandidateOutcome::Part)
+                .map(|(candidate, _)| candidate)
         });
         parts.flat_map(|candidate| &candidate.reasons).filter_map(Reason::tag).collect()
     }
@@ -178,8 +184,8 @@ impl Selection {
     fn rows(&self, keep: u32, inspections: &BTreeMap<ArtifactId, Inspection>) -> Vec<(Evidence, Vec<&Candidate>)> {
         let (mut tagged, mut rows) = (Vec::new(), Vec::new());
         for lane in &self.lanes {
-            let window = lane.window(keep, inspections).filter(|told| !told.beside);
-            let window: Vec<&Candidate> = window.map(|told| told.candidate).collect();
+            let window = lane.window(keep, inspections).filter(|reported| !reported.beside);
+            let window: Vec<&Candidate> = window.map(|reported| reported.candidate).collect();
             match lane.evidence {
                 Evidence::TagName => tagged.push(window),
                 evidence => rows.push((evidence, window)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::{ArtifactId, Platform, Running, Tenure, Waiting, Workload};
+use crate::model::{ArtifactId, Deployment, Platform, Tenure, Waiting, Workload};
 
 use super::deployments::{self, number};
 use super::input::Input;
@@ -14,22 +14,22 @@ use super::labels::Labels;
 
 /// Who runs, wants and ran what, by this run's signals.
 pub(super) struct Uses<'a> {
-    by_artifact: BTreeMap<ArtifactId, Vec<&'a Running>>,
-    dangling: Vec<&'a Running>,
+    by_artifact: BTreeMap<ArtifactId, Vec<&'a Deployment>>,
+    dangling: Vec<&'a Deployment>,
 }
 
 impl<'a> Uses<'a> {
     pub(super) fn new(input: &Input<'a>, labels: &Labels<'_>) -> Self {
-        let (by_artifact, dangling) = deployments::told(input.running, input.state, input.rules, labels);
+        let (by_artifact, dangling) = deployments::reported(input.running, input.state, input.rules, labels);
         Self { by_artifact, dangling }
     }
 
     /// References to tags that do not exist.
-    pub(super) fn dangling(&self) -> &[&'a Running] {
+    pub(super) fn dangling(&self) -> &[&'a Deployment] {
         &self.dangling
     }
 
-    pub(super) fn of(&self, artifact: &ArtifactId) -> &[&'a Running] {
+    pub(super) fn deployments(&self, artifact: &ArtifactId) -> &[&'a Deployment] {
         self.by_artifact.get(artifact).map_or(&[], Vec::as_slice)
     }
 
@@ -38,12 +38,12 @@ impl<'a> Uses<'a> {
         &'u self,
         artifact: &ArtifactId,
         workload: &'u Workload,
-    ) -> impl Iterator<Item = &'a Running> + 'u {
-        self.of(artifact).iter().copied().filter(move |used| used.workload.as_deref() == Some(workload))
+    ) -> impl Iterator<Item = &'a Deployment> + 'u {
+        self.deployments(artifact).iter().copied().filter(move |used| used.workload.as_deref() == Some(workload))
     }
 
     /// What workloads run now, or would start.
-    pub(super) fn present(&self) -> impl Iterator<Item = (&ArtifactId, &'a Arc<Workload>, &'a Running)> {
+    pub(super) fn present(&self) -> impl Iterator<Item = (&ArtifactId, &'a Arc<Workload>, &'a Deployment)> {
         self.by_artifact.iter().flat_map(|(artifact, uses)| {
             let present = uses.iter().filter(|used| used.runs_or_is_wanted());
             present.filter_map(move |used| Some((artifact, used.workload.as_ref()?, *used)))
@@ -66,15 +66,15 @@ impl<'a> Uses<'a> {
     /// something else: a sidecar of the same repository is no way back from the service.
     pub(super) fn is_another_part(&self, artifact: &ArtifactId, from: &ArtifactId) -> bool {
         let mut parts: BTreeMap<&Arc<Workload>, BTreeSet<Option<&str>>> = BTreeMap::new();
-        for used in self.of(from).iter().filter(|used| used.runs_or_is_wanted()) {
+        for used in self.deployments(from).iter().filter(|used| used.runs_or_is_wanted()) {
             let Some(workload) = &used.workload else { continue };
             parts.entry(workload).or_default().insert(used.container.as_deref());
         }
-        let is_part = |used: &Running, workload: &Arc<Workload>| {
+        let is_part = |used: &Deployment, workload: &Arc<Workload>| {
             parts.get(workload).is_some_and(|containers| containers.contains(&used.container.as_deref()))
         };
         // Where a platform does not tell its states apart, what is there and what was are two.
-        let state = |used: &Running| match used.revision.as_deref() {
+        let state = |used: &Deployment| match used.revision.as_deref() {
             Some(revision) => Ok(revision.to_owned()),
             None => Err(used.runs_or_is_wanted()),
         };
@@ -84,7 +84,7 @@ impl<'a> Uses<'a> {
                 taken.insert((workload, state(used)));
             }
         }
-        let shared = self.of(artifact).iter().filter_map(|used| {
+        let shared = self.deployments(artifact).iter().filter_map(|used| {
             let workload = used.workload.as_ref().filter(|workload| parts.contains_key(workload))?;
             Some(!is_part(used, workload) && taken.contains(&(workload, state(used))))
         });
@@ -95,10 +95,10 @@ impl<'a> Uses<'a> {
     /// At which place in the order of each workload's revisions an artifact first came.
     fn introductions(&self, artifact: &ArtifactId) -> BTreeMap<&'a Arc<Workload>, u64> {
         let mut first = BTreeMap::new();
-        for used in self.of(artifact) {
+        for used in self.deployments(artifact) {
             let Some(workload) = &used.workload else { continue };
             // A cluster gives what is gone back to a new number (E122); elsewhere an old state keeps its own.
-            let own = |used: &Running| match workload.platform {
+            let own = |used: &Deployment| match workload.platform {
                 Platform::Kubernetes { .. } => None,
                 _ => counted(used),
             };
@@ -113,7 +113,7 @@ impl<'a> Uses<'a> {
 
 /// What is on its way out, and what on its way in.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Sides {
+pub(super) struct RolloutState {
     /// What every workload that runs it is replacing by something newer.
     pub(super) leaving: BTreeSet<ArtifactId>,
     /// What a workload is bringing in while something else runs there, and of which nothing runs yet.
@@ -129,9 +129,9 @@ type Newness = (Option<Timestamp>, Option<u64>);
 /// What brings one release in for another: a workload, or an alias of a function.
 type Spot = (Arc<Workload>, Option<Arc<str>>);
 
-impl Sides {
-    pub(super) fn of(uses: &Uses<'_>) -> Self {
-        let mut sides = Self::default();
+impl RolloutState {
+    pub(super) fn new(uses: &Uses<'_>) -> Self {
+        let mut rollout_state = Self::default();
         let mut held: BTreeMap<(Spot, &ArtifactId), Newness> = BTreeMap::new();
         let mut starting: BTreeSet<(Spot, &ArtifactId)> = BTreeSet::new();
         for (artifact, _, used) in uses.present() {
@@ -147,23 +147,23 @@ impl Sides {
                 }
                 Tenure::Wanted { .. } | Tenure::Before { .. } => continue,
             }
-            let entry = sides.newest.entry(spot).or_insert(new);
+            let entry = rollout_state.newest.entry(spot).or_insert(new);
             *entry = (*entry).max(new);
         }
         let running: BTreeSet<&ArtifactId> = held.keys().map(|(_, artifact)| *artifact).collect();
         for artifact in &running {
             let mut spots = held.iter().filter(|((_, held), _)| held == artifact);
-            if spots.all(|((spot, _), held)| sides.is_behind(spot, *held)) {
-                sides.leaving.insert((*artifact).clone());
+            if spots.all(|((spot, _), held)| rollout_state.is_behind(spot, *held)) {
+                rollout_state.leaving.insert((*artifact).clone());
             }
         }
         for (spot, artifact) in starting {
             let replaces = held.keys().any(|(other, held)| *other == spot && *held != artifact);
             if replaces && !running.contains(artifact) {
-                sides.coming.insert(artifact.clone());
+                rollout_state.coming.insert(artifact.clone());
             }
         }
-        sides
+        rollout_state
     }
 
     fn is_behind(&self, spot: &Spot, held: Newness) -> bool {
@@ -171,14 +171,14 @@ impl Sides {
     }
 
     /// Whether this is the side of a rollout that is leaving.
-    pub(super) fn is_leaving(&self, used: &Running) -> bool {
+    pub(super) fn is_leaving(&self, used: &Deployment) -> bool {
         used.runs_now() && spot(used).is_some_and(|spot| self.is_behind(&spot, newness(used)))
     }
 }
 
 /// Where something runs that another release may be replacing. A function's newest code, which no alias names, replaces
 /// nothing.
-fn spot(used: &Running) -> Option<Spot> {
+fn spot(used: &Deployment) -> Option<Spot> {
     let workload = used.workload.as_ref()?;
     match (&workload.platform, used.revision.as_deref()) {
         (Platform::Lambda { .. }, Some(UNPUBLISHED)) => None,
@@ -190,7 +190,7 @@ fn spot(used: &Running) -> Option<Spot> {
 /// What Lambda calls a function's newest code.
 const UNPUBLISHED: &str = "$LATEST";
 
-fn newness(used: &Running) -> Newness {
+fn newness(used: &Deployment) -> Newness {
     let number = counted(used);
     let by_time = used.workload.as_ref().is_some_and(|workload| matches!(workload.platform, Platform::Ecs { .. }));
     match (by_time, used.tenure) {
@@ -203,7 +203,7 @@ fn newness(used: &Running) -> Newness {
 }
 
 /// The number of a state, where its platform counts its states: a commit may be written in digits alone.
-fn counted(used: &Running) -> Option<u64> {
+fn counted(used: &Deployment) -> Option<u64> {
     match used.workload.as_ref()?.platform {
         Platform::ArgoCd { .. } | Platform::AppRunner { .. } => None,
         // Knative's revisions have names, of anybody's choice.

@@ -78,7 +78,7 @@ pub struct Uses {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    told: String,
+    reported: String,
     probe: Probe,
     /// The production rule that it is of.
     rule: Option<usize>,
@@ -94,7 +94,7 @@ enum Probe {
 impl Uses {
     /// Everything in the policy that could match a tag, or a repository in `database:`.
     #[must_use]
-    pub fn of(rules: &Rules, database: &[DatabaseRule]) -> Self {
+    pub fn from_rules(rules: &Rules, database: &[DatabaseRule]) -> Self {
         let one = |what: &str, entry: &str| {
             let probe = Probe::Pattern(Arc::new(NamePatterns::new([entry]).ok()?));
             Some((format!("{what} {entry:?}"), probe))
@@ -113,14 +113,18 @@ impl Uses {
                 ProductionRule::InUse => Vec::new(),
             };
             sizes.push(entries.len());
-            unmatched.extend(entries.into_iter().map(|(told, probe)| Entry { told, probe, rule: Some(number) }));
+            unmatched.extend(entries.into_iter().map(|(reported, probe)| Entry {
+                reported,
+                probe,
+                rule: Some(number),
+            }));
         }
         let others = included(&rules.may_move, "tags may_move").into_iter();
-        unmatched.extend(others.map(|(told, probe)| Entry { told, probe, rule: None }));
+        unmatched.extend(others.map(|(reported, probe)| Entry { reported, probe, rule: None }));
         // By repository alone: a release that a rule names goes out of sight in the course of time.
         for (entry, probe) in database.iter().flat_map(|rule| included(&rule.repositories, "database repositories")) {
             if let Probe::Pattern(patterns) = probe {
-                unmatched.push(Entry { told: entry, probe: Probe::Repository(patterns), rule: None });
+                unmatched.push(Entry { reported: entry, probe: Probe::Repository(patterns), rule: None });
             }
         }
         Self { unmatched, rules: sizes, seen: Examples::default() }
@@ -148,7 +152,7 @@ impl Uses {
     /// What is unmatched both here and there.
     pub fn intersect(&mut self, other: &Self) {
         self.unmatched.retain(|entry| {
-            other.unmatched.iter().any(|theirs| (theirs.rule, &theirs.told) == (entry.rule, &entry.told))
+            other.unmatched.iter().any(|theirs| (theirs.rule, &theirs.reported) == (entry.rule, &entry.reported))
         });
         self.seen.add(other.seen.0.values().map(|tag| &**tag));
     }
@@ -157,7 +161,7 @@ impl Uses {
     pub fn entries(&self) -> impl Iterator<Item = &str> {
         let idle: BTreeSet<usize> = self.idle().map(|(rule, _)| rule).collect();
         let others = self.unmatched.iter().filter(move |entry| entry.rule.is_none_or(|rule| !idle.contains(&rule)));
-        others.map(|entry| entry.told.as_str())
+        others.map(|entry| entry.reported.as_str())
     }
 
     /// The production rules of which no entry matched, with those.
@@ -165,7 +169,7 @@ impl Uses {
         let all = self.rules.iter().enumerate().filter(|(_, size)| **size > 0);
         all.filter_map(|(rule, size)| {
             let entries = self.unmatched.iter().filter(|entry| entry.rule == Some(rule));
-            let entries: Vec<&str> = entries.map(|entry| entry.told.as_str()).collect();
+            let entries: Vec<&str> = entries.map(|entry| entry.reported.as_str()).collect();
             (entries.len() == *size).then_some((rule, entries))
         })
     }
@@ -180,7 +184,7 @@ impl Uses {
 #[derive(Debug, Clone, Default)]
 struct Examples(BTreeMap<(bool, Box<str>), Box<str>>);
 
-/// So many examples are told.
+/// So many examples are reported.
 const EXAMPLES: usize = 5;
 
 impl Examples {
@@ -221,7 +225,7 @@ mod tests {
 
     #[test]
     fn tags_rewritten_by_design_are_not_watched() {
-        let hex = Digest::of(b"x").hex();
+        let hex = Digest::sha256(b"x").hex();
         for tag in [format!("sha256-{hex}"), format!("sha256-{hex}.sig"), format!("prod-pinned-{hex}")] {
             assert!(!is_watched(&tag.parse().unwrap()), "{tag}");
         }

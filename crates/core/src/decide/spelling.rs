@@ -16,7 +16,7 @@ pub(super) fn digest(setting: &Setting, before: Option<&SettingDigest>) -> Optio
     let Ok(document) = serde_json::from_str::<Value>(text) else { return Some(exact) };
     let mut spelled = String::new();
     spell(&document, &mut spelled);
-    Some(SettingDigest::Set(Digest::of(spelled.as_bytes())))
+    Some(SettingDigest::Set(Digest::sha256(spelled.as_bytes())))
 }
 
 /// Keys in order, no blanks; members of lists in order too, where the order says nothing: rules have numbers of their own,

@@ -11,12 +11,12 @@ use crate::model::{
 use crate::outcome::report::PinReport;
 
 use super::cover::Keeping;
-use super::protection::Verdict;
+use super::protection::ProtectionVerdict;
 
 /// What is known of one target.
 pub(super) struct Target<'a> {
     pub(super) inspection: Option<&'a Inspection>,
-    pub(super) verdict: &'a Verdict,
+    pub(super) verdict: &'a ProtectionVerdict,
     /// Those of its obstacles that come of cleanup and lifecycle rules.
     pub(super) rules: &'a [Obstacle],
     /// That of them that comes of what is below it.
@@ -65,7 +65,7 @@ fn against(obstacle: &Obstacle, target: &Target<'_>) -> Against {
         Obstacle::CleanupUnknown { .. } | Obstacle::Lifecycle { .. } => Against::Rules,
         Obstacle::PartsUnpinned { .. } => Against::Below,
         Obstacle::Unproven { .. } if target.below == Some(obstacle) => Against::Below,
-        // ECR's rules, where they cannot be seen, are told by the source.
+        // ECR's rules, where they cannot be seen, are reported by the source.
         Obstacle::Unproven { .. } if of_rules() || target.is_ecr_unseen() => Against::Rules,
         Obstacle::Unproven { .. } => Against::Pin,
     }

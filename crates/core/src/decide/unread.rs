@@ -32,7 +32,7 @@ pub(super) fn withhold(
         readiness.ready = None;
     }
     if readiness.ready.is_none() && !unread.is_empty() {
-        readiness.unknown = Some(told(input, listed, &unread, &report.gaps));
+        readiness.unknown = Some(reported(input, listed, &unread, &report.gaps));
     }
 }
 
@@ -48,7 +48,7 @@ fn releases<'a>(input: &Input<'_>, listed: &[&'a ObservedTag]) -> BTreeSet<&'a T
 }
 
 /// `8 release tags exist, none could be read (the server answered 500)`.
-fn told(input: &Input<'_>, listed: &[&ObservedTag], unread: &BTreeSet<&Tag>, gaps: &[Gap]) -> String {
+fn reported(input: &Input<'_>, listed: &[&ObservedTag], unread: &BTreeSet<&Tag>, gaps: &[Gap]) -> String {
     let releases = listed.iter().filter(|tag| is_watched(&tag.name) && input.rules.is_release(tag.label())).count();
     let tags = if releases == 1 { "release tag exists" } else { "release tags exist" };
     let read = match releases - unread.len() {

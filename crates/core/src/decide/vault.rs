@@ -125,7 +125,7 @@ pub fn incomplete(
                  registries only"
             ),
             _ => {
-                let mut named: Vec<String> = of_source.iter().take(NAMED).map(|one| told(one)).collect();
+                let mut named: Vec<String> = of_source.iter().take(NAMED).map(|one| reported(one)).collect();
                 if *count > named.len() as u64 {
                     named.push("…".to_owned());
                 }
@@ -144,7 +144,7 @@ pub fn incomplete(
     sources.iter().filter_map(finding).collect()
 }
 
-fn told(one: &Unkept) -> String {
+fn reported(one: &Unkept) -> String {
     format!("{}@{}: {}", one.repository.name, one.artifact.short(), one.detail)
 }
 
@@ -184,7 +184,7 @@ pub enum TagStep {
     Held,
     /// It names something else, and stays there.
     Taken(ArtifactId),
-    /// What it names could not be told: it is left alone.
+    /// What it names is not known: it is left alone.
     Unknown,
 }
 
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     fn part(name: &str, is_manifest: bool, depth: usize) -> VaultPart {
-        let (digest, media_type) = (Digest::of(name.as_bytes()), "x".to_owned());
+        let (digest, media_type) = (Digest::sha256(name.as_bytes()), "x".to_owned());
         VaultPart { digest, size: 1, media_type, is_manifest, depth }
     }
 
@@ -243,14 +243,14 @@ mod tests {
             part("layer", false, 2),
         ];
         let expected = [("layer", 2), ("image", 2), ("nested", 1), ("index", 0)]
-            .map(|(name, depth)| (Digest::of(name.as_bytes()), depth));
+            .map(|(name, depth)| (Digest::sha256(name.as_bytes()), depth));
         let ordered: Vec<_> = order(parts).into_iter().map(|part| (part.digest, part.depth)).collect();
         assert_eq!(ordered, expected);
     }
 
     #[test]
     fn a_tag_is_put_only_where_nobody_holds_it_i8_i27() {
-        let (ours, other) = (Digest::of(b"ours"), ArtifactId::Manifest(Digest::of(b"other")));
+        let (ours, other) = (Digest::sha256(b"ours"), ArtifactId::Manifest(Digest::sha256(b"other")));
         for (found, step) in [
             (Resolution::NotFound, TagStep::Put),
             (Resolution::Artifact(ours.clone().into()), TagStep::Held),
@@ -265,7 +265,7 @@ mod tests {
     fn one_finding_tells_of_a_source_and_the_gravest_comes_first_i27() {
         let unkept = |name: &str, lack, detail: &str| Unkept {
             repository: RepositoryKey { source: "shop".parse().unwrap(), name: name.parse().unwrap() },
-            artifact: Digest::of(name.as_bytes()).into(),
+            artifact: Digest::sha256(name.as_bytes()).into(),
             lack,
             detail: detail.to_owned(),
         };
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_lost_target_names_the_command_that_brings_it_back() {
         let key = RepositoryKey { source: "shop".parse().unwrap(), name: "shop/api".parse().unwrap() };
-        let artifact = ArtifactId::Manifest(Digest::of(b"x"));
+        let artifact = ArtifactId::Manifest(Digest::sha256(b"x"));
         let of = |code| {
             let finding = Finding::new(code, Severity::Critical, "gone", "push it again", Timestamp::UNIX_EPOCH);
             Finding { artifact: Some(artifact.to_string()), ..finding.of_repository(&key) }

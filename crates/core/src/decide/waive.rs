@@ -25,7 +25,7 @@ pub fn waive(waivers: &[Waiver], findings: &mut [Finding], now: Timestamp) -> Ve
 /// A finding for each waiver that has run out: nobody answers any more for what it covered.
 #[must_use]
 pub fn expired(waivers: &[Waiver], now: Timestamp) -> Vec<Finding> {
-    let told = |waiver: &Waiver| {
+    let reported = |waiver: &Waiver| {
         let message = format!(
             "the waiver of {} by {} ran out on {}; what it covered counts again",
             waiver.title(),
@@ -35,7 +35,7 @@ pub fn expired(waivers: &[Waiver], now: Timestamp) -> Vec<Finding> {
         let remedy = "mend what it covered and remove it, or have its owner renew it";
         Finding::new(Code::WaiverExpired, Severity::Medium, message, remedy, now).naming(waiver.title())
     };
-    waivers.iter().filter(|waiver| !holds(waiver, now)).map(told).collect()
+    waivers.iter().filter(|waiver| !holds(waiver, now)).map(reported).collect()
 }
 
 /// What to call the waivers that hold and covered nothing, of which these were used: what they accepted is gone, and
@@ -115,8 +115,8 @@ mod tests {
         assert!(findings[0].waived.is_some() && expired(&waivers, at("2026-11-23T23:59:59Z")).is_empty());
         assert_eq!(waive(&waivers, &mut findings, at("2026-11-24T00:00:00Z")), [0; 0]);
         assert!(findings[0].waived.is_none(), "a mark of an earlier look is taken away");
-        let told = expired(&waivers, at("2026-11-24T00:00:00Z"));
-        assert_eq!((told[0].code, told[0].severity), (Code::WaiverExpired, Severity::Medium));
+        let reported = expired(&waivers, at("2026-11-24T00:00:00Z"));
+        assert_eq!((reported[0].code, reported[0].severity), (Code::WaiverExpired, Severity::Medium));
         assert!(idle(&waivers, &[], at("2026-11-24T00:00:00Z")).is_empty(), "told once, as expired");
     }
 

@@ -11,20 +11,20 @@ use super::releases::PLATFORMS;
 
 /// What became of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum CandidateOutcome {
     /// It is a target.
     Kept,
     /// It is a target, because it may be as recent as those.
     Beside,
     /// A platform of a release that is a target: its manifest is in that index.
     Part,
-    /// It is gone, and so are as many before it as are told.
+    /// It is gone, and so are as many before it as are reported.
     Lost,
     /// Behind the last one kept.
     Beyond,
 }
 
-impl Told {
+impl CandidateOutcome {
     pub(super) fn is_target(self) -> bool {
         matches!(self, Self::Kept | Self::Beside)
     }
@@ -72,18 +72,20 @@ impl Lane {
     /// the way, and what may be as recent. What was not looked at yet counts as existing.
     pub(super) fn window<'a>(&'a self, keep: u32, seen: &Inspections) -> impl Iterator<Item = Windowed<'a>> {
         let places = self.places(keep, seen);
-        let told = self.ranked.iter().enumerate().zip(places);
-        told.filter(|((_, candidate), told)| told.is_target() || *told == Told::Part || candidate.is_present()).map(
-            |((at, candidate), told)| Windowed {
+        let reported = self.ranked.iter().enumerate().zip(places);
+        reported
+            .filter(|((_, candidate), reported)| {
+                reported.is_target() || *reported == CandidateOutcome::Part || candidate.is_present()
+            })
+            .map(|((at, candidate), reported)| Windowed {
                 candidate,
                 beside: !candidate.is_present() && self.release_of(at) != at,
-                target: told != Told::Part,
-            },
-        )
+                target: reported != CandidateOutcome::Part,
+            })
     }
 
-    pub(super) fn places(&self, keep: u32, seen: &Inspections) -> Vec<Told> {
-        let mut places = vec![Told::Beyond; self.ranked.len()];
+    pub(super) fn places(&self, keep: u32, seen: &Inspections) -> Vec<CandidateOutcome> {
+        let mut places = vec![CandidateOutcome::Beyond; self.ranked.len()];
         self.open(keep, seen, 0..self.ranked.len(), &mut places);
         self.open(keep, seen, self.seen.iter().copied(), &mut places);
         if self.evidence == Evidence::TagName {
@@ -109,7 +111,7 @@ impl Lane {
         is_missing(seen, &self.ranked[at].artifact)
     }
 
-    fn open(&self, keep: u32, seen: &Inspections, order: impl Iterator<Item = usize>, places: &mut [Told]) {
+    fn open(&self, keep: u32, seen: &Inspections, order: impl Iterator<Item = usize>, places: &mut [CandidateOutcome]) {
         let (mut kept, mut missing) = (0, 0);
         let mut tags: BTreeMap<usize, usize> = BTreeMap::new();
         for at in order {
@@ -122,37 +124,37 @@ impl Lane {
             if kept == keep && !counted {
                 continue;
             }
-            // However many were cleaned up, only what exists closes the window; the first few lost are told.
+            // However many were cleaned up, only what exists closes the window; the first few lost are reported.
             if !self.is_missing(at, seen) {
                 kept += u32::from(!counted);
                 *tags.entry(release).or_default() += 1;
-                self.keep(at, Told::Kept, seen, places);
+                self.keep(at, CandidateOutcome::Kept, seen, places);
             } else if kept < keep && missing < keep {
                 missing += 1;
-                places[at] = Told::Kept;
-            } else if kept < keep && places[at] == Told::Beyond {
-                places[at] = Told::Lost;
+                places[at] = CandidateOutcome::Kept;
+            } else if kept < keep && places[at] == CandidateOutcome::Beyond {
+                places[at] = CandidateOutcome::Lost;
             }
         }
     }
 
     /// Keeps a candidate, and the release that it is a platform of.
-    fn keep(&self, at: usize, told: Told, seen: &Inspections, places: &mut [Told]) {
+    fn keep(&self, at: usize, reported: CandidateOutcome, seen: &Inspections, places: &mut [CandidateOutcome]) {
         let release = self.release_of(at);
         if release != at && !self.is_missing(release, seen) && !places[release].is_target() {
-            places[release] = told;
+            places[release] = reported;
         }
         if !places[at].is_target() {
-            places[at] = if self.is_part(at, seen) { Told::Part } else { told };
+            places[at] = if self.is_part(at, seen) { CandidateOutcome::Part } else { reported };
         }
     }
 
     /// Keeps what may be among the most recent, as far as anybody knows, the first of each family first, and as many at
     /// the most as are kept anyway; and what arrived after all that are kept, whatever its name says.
-    fn beside(&self, keep: usize, seen: &Inspections, places: &mut [Told]) {
+    fn beside(&self, keep: usize, seen: &Inspections, places: &mut [CandidateOutcome]) {
         let there: Vec<usize> = (0..self.ranked.len()).filter(|at| !self.is_missing(*at, seen)).collect();
         let releases: Vec<usize> = there.iter().copied().filter(|at| self.release_of(*at) == *at).collect();
-        let beyond: Vec<usize> = there.into_iter().filter(|at| places[*at] == Told::Beyond).collect();
+        let beyond: Vec<usize> = there.into_iter().filter(|at| places[*at] == CandidateOutcome::Beyond).collect();
         let mut families: Vec<(Option<u32>, VecDeque<usize>)> = Vec::new();
         for at in beyond {
             let newer = releases.iter().filter(|other| {
@@ -173,7 +175,7 @@ impl Lane {
             families.retain_mut(|(_, waiting)| {
                 if let Some(at) = waiting.pop_front().filter(|_| kept.len() < keep) {
                     kept.insert(self.release_of(at));
-                    self.keep(at, Told::Beside, seen, places);
+                    self.keep(at, CandidateOutcome::Beside, seen, places);
                 }
                 !waiting.is_empty()
             });
@@ -181,8 +183,8 @@ impl Lane {
     }
 
     /// Whether it arrived after all that are kept.
-    fn is_latest(&self, at: usize, places: &[Told]) -> bool {
-        let kept = places.iter().zip(&self.ranked).filter(|(told, _)| told.is_target()).map(|(_, kept)| kept);
+    fn is_latest(&self, at: usize, places: &[CandidateOutcome]) -> bool {
+        let kept = places.iter().zip(&self.ranked).filter(|(reported, _)| reported.is_target()).map(|(_, kept)| kept);
         let Some(arrived) = self.ranked[at].arrived() else { return false };
         let mut kept = kept.filter_map(Candidate::arrived).peekable();
         kept.peek().is_some() && kept.all(|other| arrived.later(other) == Some(true))

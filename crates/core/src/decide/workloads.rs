@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    ArtifactId, Code, Concern, Finding, Mutability, Retention, Running, RunningReference, Severity, Shortcoming, Tag,
-    TagStatus,
+    ArtifactId, Code, Concern, DeployedReference, Deployment, Finding, Mutability, Retention, Severity, Shortcoming,
+    Tag, TagStatus,
 };
 
 use super::draft::Draft;
@@ -14,10 +14,10 @@ use super::facts::Facts;
 use super::input::Input;
 
 /// So many workloads are named in one finding; the others are counted.
-const WORKLOADS_TOLD: usize = 3;
+const WORKLOADS_SHOWN: usize = 3;
 
 pub(super) fn workload_findings(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Finding> {
-    let mut by_tag: BTreeMap<&Tag, Vec<&Running>> = BTreeMap::new();
+    let mut by_tag: BTreeMap<&Tag, Vec<&Deployment>> = BTreeMap::new();
     for entry in input.running.iter().filter(|entry| entry.runs_or_is_wanted() && entry.workload.is_some()) {
         if let Some(tag) = entry.tag() {
             by_tag.entry(tag).or_default().push(entry);
@@ -26,7 +26,7 @@ pub(super) fn workload_findings(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Find
     let labels = input.labels();
     let mut findings = Vec::new();
     for (tag, entries) in by_tag {
-        let may_move = input.rules.may_move(tag, labels.of(tag));
+        let may_move = input.rules.may_move(tag, labels.label(tag));
         let drifted = drift(input, draft, tag, &entries, may_move);
         // Whoever is told that the tag was moved under a workload knows that it can be.
         if drifted.is_empty() {
@@ -38,16 +38,16 @@ pub(super) fn workload_findings(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Find
 }
 
 /// The workload runs what its tag named once, and would start something else next.
-fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], may_move: bool) -> Vec<Finding> {
+fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Deployment], may_move: bool) -> Vec<Finding> {
     let history = input.state.tags.get(tag).filter(|history| !matches!(history.status(), TagStatus::Deleted(_)));
     let Some(now) = history.and_then(|history| history.latest()).map(|sighting| &sighting.artifact) else {
         return Vec::new();
     };
-    let mut drifted: BTreeMap<&ArtifactId, Vec<&Running>> = BTreeMap::new();
+    let mut drifted: BTreeMap<&ArtifactId, Vec<&Deployment>> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.runs_now()) {
         let runs = match &entry.reference {
-            RunningReference::Artifact(artifact) => Some(artifact),
-            RunningReference::Tag(tag) => input.state.claimed(&entry.via, tag),
+            DeployedReference::Artifact(artifact) => Some(artifact),
+            DeployedReference::Tag(tag) => input.state.claimed(&entry.via, tag),
         };
         if let Some(runs) = runs.filter(|runs| *runs != now) {
             drifted.entry(runs).or_default().push(entry);
@@ -57,8 +57,8 @@ fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], m
         true => Severity::Medium,
         false => Severity::High,
     };
-    let finding = |(runs, entries): (&ArtifactId, Vec<&Running>)| {
-        let who = told(&entries);
+    let finding = |(runs, entries): (&ArtifactId, Vec<&Deployment>)| {
+        let who = reported(&entries);
         let message = format!(
             "{who} runs {} under {tag}, and {tag} names {} now: the next start brings other bytes",
             runs.short(),
@@ -75,7 +75,7 @@ fn drift(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], m
 }
 
 /// The workload names a tag alone, and the tag can be moved.
-fn mutable(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running], may_move: bool) -> Option<Finding> {
+fn mutable(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Deployment], may_move: bool) -> Option<Finding> {
     if never_moves(&input.snapshot.retention) {
         return None;
     }
@@ -84,7 +84,7 @@ fn mutable(input: &Input<'_>, draft: Draft<'_>, tag: &Tag, entries: &[&Running],
         false => Severity::Low,
     };
     let message =
-        format!("{} names {tag} without a digest: whoever moves the tag changes what starts next", told(entries));
+        format!("{} names {tag} without a digest: whoever moves the tag changes what starts next", reported(entries));
     let remedy = "name images by digest where workloads are defined, or make the repository's tags immutable";
     let mut finding = draft.finding(Code::WorkloadOnMutableTag, severity, message, remedy);
     finding.reference = Some(tag.to_string());
@@ -99,8 +99,8 @@ fn never_moves(retention: &Retention) -> bool {
     }
 }
 
-/// So many workloads with one concern are told one by one for each signal; the others are counted (F96).
-const CONCERNS_TOLD: usize = 20;
+/// So many workloads with one concern are reported one by one for each signal; the others are counted (F96).
+const CONCERNS_SHOWN: usize = 20;
 
 /// What makes going back harder, whatever the workloads run.
 #[must_use]
@@ -111,11 +111,11 @@ pub fn concerns(signal: &str, mut concerns: Vec<Concern>, keep: u32, now: Timest
         Shortcoming::HistoryLimit { revisions, .. } => revisions < keep,
         Shortcoming::ResolvedAnew { .. } => true,
     });
-    let untold = concerns.len().saturating_sub(CONCERNS_TOLD);
+    let unreported = concerns.len().saturating_sub(CONCERNS_SHOWN);
     let mut findings: Vec<Finding> =
-        concerns.iter().take(CONCERNS_TOLD).map(|concern| told_concern(signal, concern, keep, now)).collect();
-    if untold > 0 {
-        let message = format!("{untold} more workloads of {signal} keep fewer revisions or resolve tags anew");
+        concerns.iter().take(CONCERNS_SHOWN).map(|concern| reported_concern(signal, concern, keep, now)).collect();
+    if unreported > 0 {
+        let message = format!("{unreported} more workloads of {signal} keep fewer revisions or resolve tags anew");
         let remedy = "see the others that are told; `-v` logs every one".to_owned();
         let mut finding = Finding::at_large(Code::HistoryShort, Severity::Low, None, message, remedy, now);
         finding.reference = Some(signal.to_owned());
@@ -124,7 +124,7 @@ pub fn concerns(signal: &str, mut concerns: Vec<Concern>, keep: u32, now: Timest
     findings
 }
 
-fn told_concern(signal: &str, concern: &Concern, keep: u32, now: Timestamp) -> Finding {
+fn reported_concern(signal: &str, concern: &Concern, keep: u32, now: Timestamp) -> Finding {
     let workload = &concern.workload;
     let mut finding = match &concern.what {
         Shortcoming::HistoryLimit { revisions, setting } => {
@@ -150,14 +150,14 @@ fn told_concern(signal: &str, concern: &Concern, keep: u32, now: Timestamp) -> F
 }
 
 /// So many repositories of a place are named.
-const REPOSITORIES_TOLD: usize = 5;
+const REPOSITORIES_SHOWN: usize = 5;
 
 /// What workloads run from places that no source of the policy covers.
 #[must_use]
 pub fn uncovered(elsewhere: &BTreeMap<String, BTreeSet<String>>, now: Timestamp) -> Vec<Finding> {
     let finding = |(place, things): (&String, &BTreeSet<String>)| {
-        let more = things.len().saturating_sub(REPOSITORIES_TOLD);
-        let shown = things.iter().take(REPOSITORIES_TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = things.len().saturating_sub(REPOSITORIES_SHOWN);
+        let shown = things.iter().take(REPOSITORIES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let message = format!("production runs what no source of the policy covers, from {place}: {shown}{more}");
         let remedy =
@@ -172,10 +172,10 @@ pub fn uncovered(elsewhere: &BTreeMap<String, BTreeSet<String>>, now: Timestamp)
 }
 
 /// `deployment shop/api (and 2 more)`.
-fn told(entries: &[&Running]) -> String {
+fn reported(entries: &[&Deployment]) -> String {
     let names: BTreeSet<String> =
         entries.iter().filter_map(|entry| entry.workload.as_ref()).map(ToString::to_string).collect();
-    let more = names.len().saturating_sub(WORKLOADS_TOLD);
-    let shown = names.into_iter().take(WORKLOADS_TOLD).collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(WORKLOADS_SHOWN);
+    let shown = names.into_iter().take(WORKLOADS_SHOWN).collect::<Vec<_>>().join(", ");
     if more == 0 { shown } else { format!("{shown} (and {more} more)") }
 }

@@ -114,7 +114,7 @@ impl Pin {
 
     /// The pin of this digest. Of a SHA-512 the first 64 hex digits: a tag holds at most 128 characters.
     #[must_use]
-    pub fn of(digest: &Digest) -> Self {
+    pub fn for_digest(digest: &Digest) -> Self {
         let mut hex = [b'0'; 64];
         for (slot, digit) in hex.iter_mut().zip(digest.hex().bytes()) {
             *slot = digit;
@@ -133,7 +133,7 @@ impl Pin {
     /// Whether this is the pin of that digest.
     #[must_use]
     pub fn names(&self, digest: &Digest) -> bool {
-        *self == Self::of(digest)
+        *self == Self::for_digest(digest)
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn artifact_ids_round_trip_even_with_odd_keys() {
         for text in [
-            format!("{}", Digest::of(b"a")),
+            format!("{}", Digest::sha256(b"a")),
             "shop/1.2.0/bundle.zip?versionId=3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY".to_owned(),
             "odd?versionId=x/key?versionId=null".to_owned(),
         ] {
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn only_exact_pin_tags_are_pins_i8() {
-        let digest = Digest::of(b"a");
-        let pin = Pin::of(&digest);
+        let digest = Digest::sha256(b"a");
+        let pin = Pin::for_digest(&digest);
         let tag: Tag = pin.to_string().parse().unwrap();
         assert!(tag.is_oci());
         assert_eq!(Pin::read(&tag), Some(pin));

@@ -310,7 +310,7 @@ impl BucketLifecycle {
         }
         sorted.rules.sort();
         // Plain strings, numbers and lists: serializing them cannot fail.
-        Digest::of(&serde_json::to_vec(&sorted).unwrap_or_default())
+        Digest::sha256(&serde_json::to_vec(&sorted).unwrap_or_default())
     }
 }
 

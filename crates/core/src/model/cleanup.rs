@@ -65,7 +65,7 @@ pub enum Recognised {
     },
 }
 
-/// What cleans up in a source, as far as it can be told.
+/// What cleans up in a source, as far as it can be reported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleanup {
     /// What the registry is.

@@ -27,7 +27,7 @@ pub struct DigestError {
 impl Digest {
     /// The SHA-256 of these bytes.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn sha256(bytes: &[u8]) -> Self {
         Self::Sha256(Sha256::digest(bytes).into())
     }
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn one_spelling_only_f25() {
-        let good = Digest::of(b"x");
+        let good = Digest::sha256(b"x");
         assert_eq!(good.to_string().parse::<Digest>().unwrap(), good);
         let hex = good.hex();
         for bad in [

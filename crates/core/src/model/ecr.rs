@@ -204,7 +204,7 @@ impl Setting {
     pub fn digest(&self) -> Option<SettingDigest> {
         match self {
             Self::Unset => Some(SettingDigest::Unset),
-            Self::Text(text) => Some(SettingDigest::Set(Digest::of(text.as_bytes()))),
+            Self::Text(text) => Some(SettingDigest::Set(Digest::sha256(text.as_bytes()))),
             Self::Unknown => None,
         }
     }

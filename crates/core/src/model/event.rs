@@ -167,29 +167,34 @@ pub enum Event {
         /// Its name in the policy.
         alert: Arc<str>,
         /// The findings it told for the first time, or as more severe than before.
-        told: Vec<(String, Severity)>,
+        #[serde(rename = "told")]
+        reported: Vec<(String, Severity)>,
         /// Those told earlier that are no more.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         forgotten: Vec<String>,
-        /// With this, nothing that was owed up to this commit is owed any more.
+        /// With this, everything in its outbox up to this commit is delivered.
+        #[serde(rename = "paid")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        paid: Option<u64>,
+        delivered: Option<u64>,
     },
     /// A run ends with something that an alert is to tell and that no later run will find: what happened, as opposed to
-    /// what is the case. It is owed from the commit that closes the run until it is delivered.
-    AlertOwed {
+    /// what is the case. It is in the outbox from the commit that closes the run until it is delivered.
+    #[serde(rename = "alert-owed")]
+    AlertQueued {
         /// The alert's name in the policy.
         alert: Arc<str>,
         /// SHA-256 of the report's body that has these findings.
         report: Digest,
         /// The findings by name, as far as they are spelt out.
-        owed: Vec<(String, Severity)>,
+        #[serde(rename = "owed")]
+        findings: Vec<(String, Severity)>,
         /// How many more there are.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         more: BTreeMap<Severity, u64>,
     },
     /// This run's report tells what other runs recorded of this repository and may not have lived to report.
-    Retold {
+    #[serde(rename = "retold")]
+    ReportedAgain {
         /// Up to this commit.
         until: u64,
     },
@@ -246,7 +251,7 @@ impl Event {
     pub fn schema(&self) -> u64 {
         match self {
             Self::LifecycleClaimed { .. } | Self::Attached { .. } => 3,
-            Self::AlertOwed { .. } | Self::Retold { .. } => 2,
+            Self::AlertQueued { .. } | Self::ReportedAgain { .. } => 2,
             _ => 1,
         }
     }
@@ -271,7 +276,7 @@ pub struct FindingKey {
 impl FindingKey {
     /// The key of a finding.
     #[must_use]
-    pub fn of(finding: &Finding) -> Self {
+    pub fn from_finding(finding: &Finding) -> Self {
         Self {
             code: finding.code,
             source: finding.source.clone().filter(|_| finding.repository.is_none()),

@@ -297,7 +297,7 @@ mod tests {
             (7, NotFoundElsewhere, None, None, None, "unknown", true),
         ] {
             let answer = PartAnswer { served, size, head, head_size };
-            let digest = Digest::of(if expected == 0 { b"" } else { b"seven !" });
+            let digest = Digest::sha256(if expected == 0 { b"" } else { b"seven !" });
             let (judged, disagreement) = judge_part(&digest, expected, &answer);
             assert_eq!((word(&judged), disagreement.is_some()), (proof, contradicts), "{expected} {answer:?}");
         }
@@ -321,12 +321,12 @@ mod tests {
                     let judged = judge_part(&text.parse().unwrap(), 0, &answer).0;
                     assert_eq!(judged == PartProof::Whole, whole, "{text} {answer:?}");
                 }
-                let other = judge_part(&Digest::of(b"a layer"), 0, &answer).0;
+                let other = judge_part(&Digest::sha256(b"a layer"), 0, &answer).0;
                 assert!(matches!(other, PartProof::Broken(_)), "{answer:?}: {other:?}");
             }
         }
         let gone = PartAnswer::served(Served::NotFound, None);
-        assert_eq!(judge_part(&Digest::of(b"a layer"), 0, &gone).0, PartProof::Absent);
+        assert_eq!(judge_part(&Digest::sha256(b"a layer"), 0, &gone).0, PartProof::Absent);
     }
 
     #[test]
@@ -387,7 +387,7 @@ mod tests {
         for served in [BrokeOff, NotFound, NotFoundElsewhere, Nothing] {
             for head in [None, Some(false), Some(true)] {
                 let answer = PartAnswer { served, size: None, head, head_size: head.map(|_| 7) };
-                assert_ne!(judge_part(&Digest::of(b"seven !"), 7, &answer).0, PartProof::Whole, "{answer:?}");
+                assert_ne!(judge_part(&Digest::sha256(b"seven !"), 7, &answer).0, PartProof::Whole, "{answer:?}");
             }
         }
         assert!(PartAnswer::served(Begun, None).wants_head() && PartAnswer::served(NotFound, None).wants_head());

@@ -171,7 +171,7 @@ codes! {
 }
 
 impl Code {
-    /// Whether findings of this kind tell what happened rather than what is the case. An event is told by the run that saw
+    /// Whether findings of this kind tell what happened rather than what is the case. An event is reported by the run that saw
     /// it and is not resolved by time; a condition is opened and resolved on record.
     // Without a wildcard: a new code has to say which of the two it is.
     #[must_use]
@@ -267,7 +267,7 @@ pub struct Finding {
     #[schemars(with = "String")]
     pub first_seen: Timestamp,
     /// The ledger commit that holds the evidence; none when the run kept no ledger.
-    // Committed before it is told (I10).
+    // Committed before it is reported (I10).
     pub ledger_sequence: Option<u64>,
     /// What is the case, in one sentence.
     pub message: String,

@@ -75,18 +75,18 @@ impl Gap {
 /// names fills neither memory nor a report with them (I20).
 #[derive(Debug, Default)]
 pub struct GapTally {
-    told: Vec<Gap>,
+    reported: Vec<Gap>,
     more: u64,
 }
 
 /// Who is told of this many needs no more to go and look.
-const TOLD: usize = 20;
+const SHOWN: usize = 20;
 
 impl GapTally {
     /// Takes one more.
     pub fn push(&mut self, gap: Gap) {
-        if self.told.len() < TOLD {
-            self.told.push(gap);
+        if self.reported.len() < SHOWN {
+            self.reported.push(gap);
         } else {
             self.more += 1;
         }
@@ -95,10 +95,10 @@ impl GapTally {
     /// What to report: the last one told carries the number of those that are not.
     #[must_use]
     pub fn finish(mut self) -> Vec<Gap> {
-        if let Some(last) = self.told.last_mut().filter(|_| self.more > 0) {
+        if let Some(last) = self.reported.last_mut().filter(|_| self.more > 0) {
             last.detail = format!("{} (and {} more)", last.detail, self.more);
         }
-        self.told
+        self.reported
     }
 }
 
@@ -123,8 +123,8 @@ mod tests {
             (0..count).for_each(|n| tally.push(Gap::new(Scope::Repository, Cause::Malformed, format!("name {n}"))));
             tally.finish()
         };
-        assert_eq!(tell(TOLD).last().unwrap().detail, "name 19");
+        assert_eq!(tell(SHOWN).last().unwrap().detail, "name 19");
         let flood = tell(1_000);
-        assert_eq!((flood.len(), flood.last().unwrap().detail.as_str()), (TOLD, "name 19 (and 980 more)"));
+        assert_eq!((flood.len(), flood.last().unwrap().detail.as_str()), (SHOWN, "name 19 (and 980 more)"));
     }
 }

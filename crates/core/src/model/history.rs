@@ -69,7 +69,7 @@ impl OpenFindings {
     /// The events that lead from what is open to these findings. What a look could not settle stays open.
     #[must_use]
     pub fn changes(&self, findings: &[Finding], complete: bool) -> Vec<Event> {
-        let now: BTreeSet<FindingKey> = findings.iter().map(FindingKey::of).collect();
+        let now: BTreeSet<FindingKey> = findings.iter().map(FindingKey::from_finding).collect();
         let opened = now.iter().filter(|key| self.since(key).is_none()).cloned().map(Event::FindingOpened);
         let resolved = self.keys().filter(|key| complete && !now.contains(*key)).cloned().map(Event::FindingResolved);
         opened.chain(resolved).collect()
@@ -78,7 +78,7 @@ impl OpenFindings {
     /// Dates findings that were open before from when they were opened.
     pub fn date(&self, findings: &mut [Finding]) {
         for finding in findings {
-            if let Some(since) = self.since(&FindingKey::of(finding)) {
+            if let Some(since) = self.since(&FindingKey::from_finding(finding)) {
                 finding.first_seen = since.at;
                 finding.ledger_sequence = Some(since.sequence);
             }
@@ -103,8 +103,9 @@ pub struct Span {
     /// First seen to be gone; none while it runs.
     pub until: Option<Mark>,
     /// When it was last in production, as the platform's own history tells.
+    #[serde(rename = "told")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<Timestamp>,
+    pub reported: Option<Timestamp>,
     /// Known from the platform's history alone: prodpin never saw it run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recalled: bool,
@@ -128,7 +129,7 @@ pub struct Wanting {
 impl Span {
     /// Known from a platform's history alone.
     fn recalled(mark: Mark) -> Self {
-        Self { from: mark, until: Some(mark), told: None, recalled: true, wanted: None, finished: false }
+        Self { from: mark, until: Some(mark), reported: None, recalled: true, wanted: None, finished: false }
     }
 
     /// Whether it is wanted, and does not run.
@@ -205,8 +206,8 @@ impl RepositoryState {
                 let spans = self.deployments.entry(artifact.clone()).or_default();
                 let span = spans.entry(via.clone()).or_insert_with(|| Span::recalled(mark));
                 span.finished |= finished;
-                // What is told of the future would count as the latest for ever; it cannot be later than when it was told.
-                span.told = span.told.max(last.map(|last| last.min(mark.at)));
+                // What is told of the future would count as the latest for ever; it cannot be later than when it was reported.
+                span.reported = span.reported.max(last.map(|last| last.min(mark.at)));
                 if let Some(tag) = tag {
                     self.remember(via, tag, artifact, mark);
                 }
@@ -231,8 +232,8 @@ impl RepositoryState {
             Event::Settings { .. }
             | Event::LifecycleClaimed { .. }
             | Event::AlertSent { .. }
-            | Event::AlertOwed { .. }
-            | Event::Retold { .. }
+            | Event::AlertQueued { .. }
+            | Event::ReportedAgain { .. }
             | Event::Source(_)
             | Event::Run(_) => {}
         }
@@ -332,8 +333,8 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         }
         Event::DeploymentRecalled { artifact, via, tag, last, finished } => {
             let span = state.deployments.get(&artifact).and_then(|spans| spans.get(&via));
-            let told = |span: &Span| span.told >= last && (span.finished || !finished);
-            let known = span.is_some_and(|span| span.until.is_none() || told(span));
+            let reported = |span: &Span| span.reported >= last && (span.finished || !finished);
+            let known = span.is_some_and(|span| span.until.is_none() || reported(span));
             (!known).then_some(Event::DeploymentRecalled { artifact, via, tag, last, finished })
         }
         Event::Pinned { artifact } => (!state.pinned.contains_key(&artifact)).then_some(Event::Pinned { artifact }),
@@ -357,20 +358,20 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         other @ (Event::Settings { .. }
         | Event::LifecycleClaimed { .. }
         | Event::AlertSent { .. }
-        | Event::AlertOwed { .. }
-        | Event::Retold { .. }
+        | Event::AlertQueued { .. }
+        | Event::ReportedAgain { .. }
         | Event::Source(_)
         | Event::Run(_)) => Some(other),
     }
 }
 
-/// Whether an object version is news. A key's versions are told in order, and another writer may have told them all:
+/// Whether an object version is news. A key's versions are reported in order, and another writer may have told them all:
 /// one of them is not a move back, unless it was the latest one that went.
 fn unheard(tag: &Tag, from: Option<&ArtifactId>, to: &ArtifactId, state: &RepositoryState) -> bool {
     let (ArtifactId::ObjectVersion { .. }, Some(history)) = (to, state.tags.get(tag)) else { return true };
     let latest = history.latest().map(|sighting| &sighting.artifact);
-    let told = history.sightings().iter().any(|sighting| sighting.artifact == *to);
-    history.status() != TagStatus::Present || !told || (from.is_some() && from == latest)
+    let reported = history.sightings().iter().any(|sighting| sighting.artifact == *to);
+    history.status() != TagStatus::Present || !reported || (from.is_some() && from == latest)
 }
 
 /// What seeing this tag at this artifact means, given what is known: the one place that decides between seen, moved,
@@ -397,18 +398,18 @@ mod tests {
 
     /// What one run found of one tag.
     #[derive(Debug, Clone, Copy)]
-    enum Look {
+    enum Observation {
         At(u8),
         NotFound,
         Unread,
     }
 
-    fn look() -> impl Strategy<Value = Look> {
-        prop_oneof![4 => (0..4_u8).prop_map(Look::At), 3 => Just(Look::NotFound), 1 => Just(Look::Unread)]
+    fn look() -> impl Strategy<Value = Observation> {
+        prop_oneof![4 => (0..4_u8).prop_map(Observation::At), 3 => Just(Observation::NotFound), 1 => Just(Observation::Unread)]
     }
 
     fn artifact(n: u8) -> ArtifactId {
-        ArtifactId::Manifest(Digest::of(&[n]))
+        ArtifactId::Manifest(Digest::sha256(&[n]))
     }
 
     fn tag(n: usize) -> Tag {
@@ -420,11 +421,11 @@ mod tests {
     }
 
     /// What a run that recalled this state says of its look.
-    fn told(n: usize, look: Look, state: &RepositoryState) -> Option<Event> {
+    fn reported(n: usize, look: Observation, state: &RepositoryState) -> Option<Event> {
         match look {
-            Look::At(bytes) => seen(tag(n), artifact(bytes), None, state),
-            Look::Unread => None,
-            Look::NotFound => match state.tags.get(&tag(n))?.status() {
+            Observation::At(bytes) => seen(tag(n), artifact(bytes), None, state),
+            Observation::Unread => None,
+            Observation::NotFound => match state.tags.get(&tag(n))?.status() {
                 TagStatus::Present => Some(Event::TagAbsent { tag: tag(n) }),
                 TagStatus::Absent(_) => Some(Event::TagDeleted { tag: tag(n) }),
                 TagStatus::Deleted(_) => None,
@@ -432,8 +433,8 @@ mod tests {
         }
     }
 
-    fn told_all(looks: &[Look], state: &RepositoryState) -> Vec<Event> {
-        looks.iter().enumerate().filter_map(|(n, look)| told(n, *look, state)).collect()
+    fn report_all(looks: &[Observation], state: &RepositoryState) -> Vec<Event> {
+        looks.iter().enumerate().filter_map(|(n, look)| reported(n, *look, state)).collect()
     }
 
     /// As the ledger commits: each event restated after those before it.
@@ -449,10 +450,10 @@ mod tests {
     }
 
     /// Runs one after the other, to get some state with a past.
-    fn past(runs: &[Vec<Look>]) -> (RepositoryState, u64) {
+    fn past(runs: &[Vec<Observation>]) -> (RepositoryState, u64) {
         let mut state = RepositoryState::default();
         for (n, looks) in runs.iter().enumerate() {
-            let events = told_all(looks, &state);
+            let events = report_all(looks, &state);
             commit(&mut state, n as u64 + 1, events);
         }
         (state, runs.len() as u64)
@@ -460,7 +461,7 @@ mod tests {
 
     const TAGS: usize = 3;
 
-    fn run() -> impl Strategy<Value = Vec<Look>> {
+    fn run() -> impl Strategy<Value = Vec<Observation>> {
         prop::collection::vec(look(), TAGS)
     }
 
@@ -468,14 +469,14 @@ mod tests {
         #[test]
         fn what_was_just_recalled_is_restated_as_it_is_i14(before in prop::collection::vec(run(), 0..6), looks in run()) {
             let (mut state, last) = past(&before);
-            let events = told_all(&looks, &state);
+            let events = report_all(&looks, &state);
             prop_assert_eq!(commit(&mut state, last + 1, events.clone()), events);
         }
 
         #[test]
         fn the_same_run_twice_appends_nothing_i13(before in prop::collection::vec(run(), 0..6), looks in run()) {
             let (mut state, last) = past(&before);
-            let events = told_all(&looks, &state);
+            let events = report_all(&looks, &state);
             commit(&mut state, last + 1, events.clone());
             let once = state.clone();
             // Deletions are left to the ledger, which knows that the second look is not another run's.
@@ -493,20 +494,20 @@ mod tests {
         ) {
             let (start, last) = past(&before);
             let mut rebased = start.clone();
-            commit(&mut rebased, last + 1, told_all(&first, &start));
+            commit(&mut rebased, last + 1, report_all(&first, &start));
             let after_first = rebased.clone();
-            commit(&mut rebased, last + 2, told_all(&second, &start));
+            commit(&mut rebased, last + 2, report_all(&second, &start));
             let mut observed = after_first.clone();
-            commit(&mut observed, last + 2, told_all(&second, &after_first));
+            commit(&mut observed, last + 2, report_all(&second, &after_first));
             for n in 0..TAGS {
                 let (rebased, observed) = (rebased.tags.get(&tag(n)), observed.tags.get(&tag(n)));
                 let was = start.tags.get(&tag(n)).map(|history| history.status());
                 let both_missed_it =
-                    matches!((was, first[n], second[n]), (Some(TagStatus::Present), Look::NotFound, Look::NotFound));
+                    matches!((was, first[n], second[n]), (Some(TagStatus::Present), Observation::NotFound, Observation::NotFound));
                 if both_missed_it {
                     let status = rebased.unwrap().status();
                     prop_assert_eq!(status, TagStatus::Absent(mark(last + 1)), "two single looks made a deletion");
-                } else if told(n, second[n], &start).is_none() {
+                } else if reported(n, second[n], &start).is_none() {
                     prop_assert_eq!(rebased, after_first.tags.get(&tag(n)));
                 } else {
                     prop_assert_eq!(rebased, observed, "tag {}", n);
@@ -521,7 +522,7 @@ mod tests {
             for (n, (looks, lag)) in runs.iter().enumerate() {
                 let recalled = &states[states.len() - 1 - (*lag).min(states.len() - 1)];
                 let mut state = states[states.len() - 1].clone();
-                commit(&mut state, n as u64 + 1, told_all(looks, recalled));
+                commit(&mut state, n as u64 + 1, report_all(looks, recalled));
                 states.push(state);
             }
             for n in 0..TAGS {
@@ -531,8 +532,8 @@ mod tests {
                         && !matches!(status(&pair[0]), Some(TagStatus::Deleted(_)));
                     if deleted_now {
                         prop_assert!(matches!(status(&pair[0]), Some(TagStatus::Absent(_))), "commit {} deleted at once", at + 1);
-                        prop_assert!(matches!(runs[at].0[n], Look::NotFound));
-                        prop_assert!(runs[..at].iter().any(|(looks, _)| matches!(looks[n], Look::NotFound)));
+                        prop_assert!(matches!(runs[at].0[n], Observation::NotFound));
+                        prop_assert!(runs[..at].iter().any(|(looks, _)| matches!(looks[n], Observation::NotFound)));
                     }
                 }
             }
@@ -588,7 +589,7 @@ mod tests {
     fn a_tag_that_never_rests_keeps_its_first_bytes_and_a_bounded_past_i20() {
         let mut state = RepositoryState::default();
         for n in 0..2000_u64 {
-            let artifact = ArtifactId::Manifest(Digest::of(&n.to_be_bytes()));
+            let artifact = ArtifactId::Manifest(Digest::sha256(&n.to_be_bytes()));
             let event = seen(tag(0), artifact, None, &state).unwrap();
             state.apply(mark(n + 1), &event);
         }

@@ -290,7 +290,7 @@ fn by_answer(path: WellKnown, body: &str) -> Option<RegistryKind> {
             (has("distSpecVersion") || has("binaryType") || has("http")).then_some(RegistryKind::Zot)
         }
         WellKnown::QuayConfig => (is_object("config") && is_object("features")).then_some(RegistryKind::Quay),
-        // Told by its header.
+        // Reported by its header.
         WellKnown::GitLabRoot => None,
         WellKnown::GiteaVersion => {
             document.get("version").is_some_and(serde_json::Value::is_string).then_some(RegistryKind::Gitea)

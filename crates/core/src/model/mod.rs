@@ -64,7 +64,7 @@ pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
 pub use parts::{Attached, LostAttachment, Part, Parts, attaching_tag};
 pub use pattern::{NamePatterns, PatternError};
 pub use pins::{PinCover, PinKind, PinTerms};
-pub use production::{Evidence, NodeDigest, Order, ProductionRule, Running, RunningReference};
+pub use production::{DeployedReference, Deployment, Evidence, NodeDigest, Order, ProductionRule};
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};

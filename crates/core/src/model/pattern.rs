@@ -103,7 +103,7 @@ impl NamePatterns {
         self.explicit_names().count() < self.included().count()
     }
 
-    /// The positions of the included entries that match this name, so that an entry that never matches can be told.
+    /// The positions of the included entries that match this name, so that an entry that never matches can be reported.
     pub fn matching_entries(&self, name: &str) -> impl Iterator<Item = &str> {
         let included: Vec<&str> = self.included().collect();
         self.include.matches(name).into_iter().filter_map(move |index| included.get(index).copied())

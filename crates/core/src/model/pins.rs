@@ -16,7 +16,7 @@ pub struct PinTerms {
     pub require: Required,
     /// What of a target is pinned.
     pub cover: PinCover,
-    /// Whether the policy names a vault. What that holds is told once the run has looked, and not by the plan.
+    /// Whether the policy names a vault. What that holds is reported once the run has looked, and not by the plan.
     pub has_vault: bool,
 }
 

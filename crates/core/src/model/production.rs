@@ -53,9 +53,9 @@ pub enum Evidence {
 
 /// Something named as running in production, or as having run there, in one repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Running {
+pub struct Deployment {
     /// What is running.
-    pub reference: RunningReference,
+    pub reference: DeployedReference,
     /// The tag that the workload names, where it names no digest: bytes and tag may part (E124).
     pub named_as: Option<Tag>,
     /// Whether the bytes are named as a node reports them: by the index, by one platform's manifest, or by an image's
@@ -92,10 +92,10 @@ pub enum NodeDigest {
     PerhapsConfig,
 }
 
-impl Running {
+impl Deployment {
     /// Something that runs now, named by someone who knows of no workload.
     #[must_use]
-    pub fn now(reference: RunningReference, evidence: Evidence, via: impl Into<Arc<str>>) -> Self {
+    pub fn now(reference: DeployedReference, evidence: Evidence, via: impl Into<Arc<str>>) -> Self {
         Self {
             reference,
             named_as: None,
@@ -116,8 +116,8 @@ impl Running {
     #[must_use]
     pub fn tag(&self) -> Option<&Tag> {
         match &self.reference {
-            RunningReference::Tag(tag) => Some(tag),
-            RunningReference::Artifact(_) => self.named_as.as_ref(),
+            DeployedReference::Tag(tag) => Some(tag),
+            DeployedReference::Artifact(_) => self.named_as.as_ref(),
         }
     }
 
@@ -160,7 +160,7 @@ impl Running {
 
 /// What a signal names: exact bytes, or a tag that must be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RunningReference {
+pub enum DeployedReference {
     /// Exact bytes.
     Artifact(ArtifactId),
     /// A tag: it means what it points at, and what it pointed at when first named.

@@ -101,7 +101,7 @@ pub struct Provenance {
 /// Longer addresses are cut: nobody types them.
 const LONGEST_SOURCE: usize = 300;
 
-/// As much of what is no commit is told.
+/// As much of what is no commit is reported.
 const LONGEST_REVISION: usize = 60;
 
 impl Provenance {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{ArtifactId, Digest, RepositoryName, RunningReference, Tag};
+use super::{ArtifactId, DeployedReference, Digest, RepositoryName, Tag};
 
 /// A reference to an image or an object, with its registry or bucket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,16 +182,16 @@ impl Reference {
     /// What it names within its repository: exact bytes where it says which, else what the name leads to. An image that
     /// has neither tag nor digest is `latest`, which is what a container runtime would pull.
     #[must_use]
-    pub fn running(&self) -> Option<RunningReference> {
+    pub fn running(&self) -> Option<DeployedReference> {
         if let Some(artifact) = self.artifact() {
-            return Some(RunningReference::Artifact(artifact));
+            return Some(DeployedReference::Artifact(artifact));
         }
         let tag = match self {
             Self::Image { tag, .. } => tag.clone().or_else(|| "latest".parse().ok())?,
             Self::Object { key, .. } => key.clone(),
             Self::Chart { version, .. } => version.clone(),
         };
-        Some(RunningReference::Tag(tag))
+        Some(DeployedReference::Tag(tag))
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn bytes_decide_over_names_and_a_bare_image_is_latest() {
-        let digest = Digest::of(b"a");
+        let digest = Digest::sha256(b"a");
         for (text, expected) in [
             ("h.example/x:1".to_owned(), "1".to_owned()),
             ("h.example/x".to_owned(), "latest".to_owned()),
@@ -234,8 +234,8 @@ mod tests {
             ("chart:shop-api:1.2.3".to_owned(), "1.2.3".to_owned()),
         ] {
             let shown = match text.parse::<Reference>().unwrap().running().unwrap() {
-                RunningReference::Artifact(artifact) => artifact.to_string(),
-                RunningReference::Tag(tag) => tag.to_string(),
+                DeployedReference::Artifact(artifact) => artifact.to_string(),
+                DeployedReference::Tag(tag) => tag.to_string(),
             };
             assert_eq!(shown, expected, "{text}");
         }
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn references_read_as_everywhere_else() {
-        let hex = Digest::of(b"a").hex();
+        let hex = Digest::sha256(b"a").hex();
         for (text, shown) in [
             ("registry.example.com:5000/shop/api:1.2", "registry.example.com:5000/shop/api:1.2".to_owned()),
             ("nginx", "docker.io/library/nginx".to_owned()),
@@ -289,8 +289,8 @@ mod tests {
             ("h.example:5000/x:1@sha256:12", "h.example:5000/x:1@sha256:12"),
         ] {
             assert_eq!(without_credentials(text), shown);
-            let told = text.parse::<Reference>().unwrap_err().to_string();
-            assert!(told.contains(shown) && !told.contains("hunter"), "{told}");
+            let reported = text.parse::<Reference>().unwrap_err().to_string();
+            assert!(reported.contains(shown) && !reported.contains("hunter"), "{reported}");
         }
     }
 }

@@ -144,10 +144,10 @@ impl TagHistory {
     pub(super) fn push(&mut self, sighting: Sighting) {
         let Full { sightings, status } = self.full();
         if sightings.len() >= SIGHTINGS_KEPT {
-            // One that is told again later goes first: a tag that flaps must not push out what it named before.
-            let told_again =
+            // One that is reported again later goes first: a tag that flaps must not push out what it named before.
+            let reported_again =
                 |at: &usize| sightings[at + 1..].iter().any(|later| later.artifact == sightings[*at].artifact);
-            let at = (1..sightings.len()).find(told_again).unwrap_or(1);
+            let at = (1..sightings.len()).find(reported_again).unwrap_or(1);
             sightings.remove(at);
         }
         sightings.push(sighting);
@@ -287,7 +287,7 @@ mod tests {
 
     fn sighting(sequence: u64) -> Sighting {
         let created = sequence.is_multiple_of(2).then_some(Timestamp::UNIX_EPOCH);
-        Sighting::new(Digest::of(&sequence.to_le_bytes()).into(), mark(sequence), created)
+        Sighting::new(Digest::sha256(&sequence.to_le_bytes()).into(), mark(sequence), created)
     }
 
     #[test]
@@ -309,7 +309,7 @@ mod tests {
             }
         }
         let text = serde_json::to_string(&sighting(2)).unwrap();
-        let digest = Digest::of(&2_u64.to_le_bytes());
+        let digest = Digest::sha256(&2_u64.to_le_bytes());
         let at = "1970-01-01T00:00:00Z";
         assert_eq!(text, format!(r#"{{"artifact":"{digest}","sequence":2,"at":"{at}","created":"{at}"}}"#));
     }

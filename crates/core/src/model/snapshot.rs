@@ -85,7 +85,7 @@ pub enum Resolution {
     Artifact(ArtifactId),
     /// The server said definitively that the tag does not exist.
     NotFound,
-    /// It could not be told; a gap says why.
+    /// It is not known; a gap says why.
     Unknown,
 }
 
@@ -152,7 +152,7 @@ pub struct Inspection {
     pub artifact: ArtifactId,
     /// Whether it can be fetched.
     pub presence: Presence,
-    /// What it is, where that was told and makes a difference to what is said of it.
+    /// What it is, where that was reported and makes a difference to what is said of it.
     pub kind: Option<ArtifactKind>,
     /// When it was built or written, as far as it says itself. Whoever builds an image chooses this.
     pub created: Option<Timestamp>,
@@ -211,7 +211,7 @@ pub enum Presence {
     Present,
     /// Definitively not found, by direct look-up, with credentials that work.
     NotFound,
-    /// Could not be told.
+    /// Not known.
     Unknown,
 }
 
@@ -222,7 +222,7 @@ pub enum Closure {
     Complete,
     /// Definitively lacking these (child manifests, configs or layers).
     Broken(Vec<Digest>),
-    /// Could not be told.
+    /// Not known.
     Unknown,
 }
 

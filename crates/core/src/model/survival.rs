@@ -112,7 +112,7 @@ impl Survival {
         Self { answer: Answer::No, why: why.into() }
     }
 
-    /// It could not be told.
+    /// It is not known.
     pub fn unknown(why: impl Into<String>) -> Self {
         Self { answer: Answer::Unknown, why: why.into() }
     }

@@ -257,7 +257,7 @@ mod tests {
 
     fn history(number: u16) -> TagHistory {
         let since = Mark { sequence: u64::from(number), at: jiff::Timestamp::UNIX_EPOCH };
-        Sighting::new(Digest::of(&number.to_le_bytes()).into(), since, None).into()
+        Sighting::new(Digest::sha256(&number.to_le_bytes()).into(), since, None).into()
     }
 
     fn tag(number: u16) -> Tag {

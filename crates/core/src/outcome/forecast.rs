@@ -113,7 +113,8 @@ pub struct TargetForecast {
     /// What takes it first as long as it is not pinned; none where it is, or where a pin would not help.
     pub unless_pinned: Option<Threat>,
     /// What is left of it at the date that was asked about.
-    pub fate: Option<Fate>,
+    #[serde(rename = "fate")]
+    pub outlook: Option<TargetOutlook>,
     /// How much it matters; none where no rule reaches it.
     pub severity: Option<Severity>,
     /// What to do.
@@ -123,7 +124,8 @@ pub struct TargetForecast {
 /// What rules leave of an artifact by some date; pushes are taken to go on at the present pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fate {
+#[schemars(rename = "Fate")]
+pub enum TargetOutlook {
     /// No rule reaches it by then.
     Stays,
     /// It is gone, or hidden.

@@ -14,12 +14,12 @@ pub fn fingerprint(finding: &Finding) -> String {
 #[must_use]
 pub fn occurrence(finding: &Finding) -> String {
     let digest = digest(finding, Some(finding.first_seen.to_string()));
-    // Half of it tells a million findings apart, and the ledger keeps one for each that was told.
+    // Half of it tells a million findings apart, and the ledger keeps one for each that was reported.
     hex(&digest[..16])
 }
 
 fn digest(finding: &Finding, began: Option<String>) -> [u8; 32] {
-    let FindingKey { code, reference, artifact, .. } = FindingKey::of(finding);
+    let FindingKey { code, reference, artifact, .. } = FindingKey::from_finding(finding);
     let parts = [
         Some(code.as_str()),
         finding.source.as_ref().map(|source| source.as_str()),

@@ -107,9 +107,10 @@ pub struct RepositoryReady {
     /// How to find out what is unknown.
     pub find_out: Vec<String>,
     /// The releases there are, most recent first.
-    pub ladder: Vec<Rung>,
+    #[serde(rename = "ladder")]
+    pub releases: Vec<ListedRelease>,
     /// How to go back, for each workload.
-    pub back: Vec<Way>,
+    pub back: Vec<RollbackCommands>,
     /// How to go forward.
     pub forward: Forward,
     /// Commands that put releases back which the source has lost and the vault has, most recent first.
@@ -188,7 +189,8 @@ pub struct Step {
 
 /// One release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Rung {
+#[schemars(rename = "Rung")]
+pub struct ListedRelease {
     /// The artifact.
     #[schemars(with = "String")]
     pub artifact: ArtifactId,
@@ -286,7 +288,8 @@ pub enum Lasts {
 
 /// How to bring one workload back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Way {
+#[schemars(rename = "Way")]
+pub struct RollbackCommands {
     /// The workload.
     pub workload: Workload,
     /// What the platform calls its state now.

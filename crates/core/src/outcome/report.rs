@@ -87,7 +87,7 @@ impl LedgerSection {
 
     /// What a commit's checkpoint says of the ledger.
     #[must_use]
-    pub fn of(sequence: u64, root: String, checkpoint: Option<String>) -> Self {
+    pub fn new(sequence: u64, root: String, checkpoint: Option<String>) -> Self {
         // Signatures follow a blank line.
         let unsigned = checkpoint.as_ref().is_some_and(|note| !note.contains("\n\n"));
         Self { sequence, root, checkpoint, unanchored: None, history_missing: None, unsigned }
@@ -145,14 +145,14 @@ impl FindingCounts {
 
     /// How many there are of this severity.
     #[must_use]
-    pub fn of(mut self, severity: Severity) -> u64 {
+    pub fn with_severity(mut self, severity: Severity) -> u64 {
         *self.slot(severity)
     }
 
     /// How many there are at this severity or above.
     #[must_use]
     pub fn at_least(self, severity: Severity) -> u64 {
-        Severity::ALL.into_iter().filter(|other| *other >= severity).map(|other| self.of(other)).sum()
+        Severity::ALL.into_iter().filter(|other| *other >= severity).map(|other| self.with_severity(other)).sum()
     }
 
     fn slot(&mut self, severity: Severity) -> &mut u64 {
@@ -539,7 +539,7 @@ impl Row {
     /// Puts the service in one word, now that it is known what is waived.
     pub fn judge(&mut self) {
         let Some(repository) = &mut self.repository else { return };
-        let status = ServiceStatus::of(repository, &self.findings);
+        let status = ServiceStatus::from_report(repository, &self.findings);
         repository.rollback.status = Some(status);
         repository.rollback.protected = match status {
             ServiceStatus::NoEarlierRelease => None,

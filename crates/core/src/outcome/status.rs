@@ -74,7 +74,7 @@ impl ServiceStatus {
     /// Of a service in a report. Unknown is never counted as protected, protected is never said of what was not read whole,
     /// and nothing is called ready before images were asked about the database.
     #[must_use]
-    pub fn of(row: &RepositoryReport, findings: &[Finding]) -> Self {
+    pub fn from_report(row: &RepositoryReport, findings: &[Finding]) -> Self {
         let is_open = |finding: &Finding| finding.waived.is_none() && finding.severity == Severity::Critical;
         let critical = findings.iter().any(is_open);
         let unprotected = row.targets.iter().any(|target| target.protected != Some(true));

@@ -21,7 +21,7 @@ struct Wall {
 }
 
 impl Wall {
-    fn of(seconds: i64) -> Self {
+    fn from_seconds(seconds: i64) -> Self {
         let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         // From the 1st of January 2000 on, which is soon counted.
         let (mut year, mut left) = (2000, days - 10_957);
@@ -154,7 +154,7 @@ fn times(text: &str, zone: &TimeZone, start: Timestamp, end: Timestamp, most: us
     let mut now = start.as_second().div_euclid(60) * 60 + 60;
     while found.len() < most && now <= end.as_second() {
         let at = Timestamp::from_second(now).unwrap();
-        let wall = Wall::of(now + i64::from(zone.to_offset(at).seconds()));
+        let wall = Wall::from_seconds(now + i64::from(zone.to_offset(at).seconds()));
         if !means_date(text, &wall) {
             // Dates begin at a quarter of an hour by any clock, whatever the zone.
             now = now.div_euclid(900) * 900 + 900;

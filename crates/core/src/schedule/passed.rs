@@ -51,12 +51,12 @@ mod tests {
 
     #[test]
     fn the_end_counts_and_the_beginning_does_not_f91() {
-        let told = |first: &str, last: &str, count| Some((first.to_owned(), last.to_owned(), count, true));
+        let reported = |first: &str, last: &str, count| Some((first.to_owned(), last.to_owned(), count, true));
         let (three, four) = ("2026-11-23T03:00:00Z", "2026-11-23T04:00:00Z");
         assert_eq!(passed("@hourly", three, "2026-11-23T03:59:59Z"), None);
-        assert_eq!(passed("@hourly", three, four), told(four, four, 1));
-        assert_eq!(passed("@hourly", three, "2026-11-23T06:30:00Z"), told(four, "2026-11-23T06:00:00Z", 3));
-        assert_eq!(passed("rate(2 hours)", three, "2026-11-23T06:59:00Z").map(|told| told.2), Some(1));
+        assert_eq!(passed("@hourly", three, four), reported(four, four, 1));
+        assert_eq!(passed("@hourly", three, "2026-11-23T06:30:00Z"), reported(four, "2026-11-23T06:00:00Z", 3));
+        assert_eq!(passed("rate(2 hours)", three, "2026-11-23T06:59:00Z").map(|reported| reported.2), Some(1));
         assert_eq!(passed("@hourly", four, three), None, "a clock that was set back passes nothing");
         assert_eq!(passed("cron(0 0 1 1 ? 2026)", three, "2030-01-01T00:00:00Z"), None, "a schedule that is over");
     }

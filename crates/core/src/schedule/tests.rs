@@ -128,9 +128,9 @@ fn what_no_scheduler_keeps_is_refused() {
         ("rate(1 hours)", "agrees with the number"),
         ("rate(2 weeks)", "minutes, hours or days"),
     ] {
-        let told = Schedule::parse(text, TimeZone::UTC).map(|_| ()).unwrap_err();
+        let reported = Schedule::parse(text, TimeZone::UTC).map(|_| ()).unwrap_err();
         let reason = reason.replace("five", "5");
-        assert!(told.contains(&reason), "{text}: {told}");
+        assert!(reported.contains(&reason), "{text}: {reported}");
     }
 }
 

@@ -98,7 +98,7 @@ impl Walk<'_> {
         if copies == 0 && beyond.is_none() && parted.is_none() {
             return Ok(Anchored::Empty { anchor: name });
         }
-        // Told once: whatever follows a commit that differs, differs as well (I11, I12).
+        // Reported once: whatever follows a commit that differs, differs as well (I11, I12).
         if let Some((sequence, what)) = parted {
             self.found.damaged(checkpoint_path(sequence), None, what);
         } else if let Some(first) = beyond {
@@ -126,7 +126,7 @@ impl Walk<'_> {
         let own = match self.kept.slot(sequence).await {
             Ok(Slot::Whole(own)) => own,
             Ok(_) => {
-                let digest = Digest::of(signature::body(&note));
+                let digest = Digest::sha256(signature::body(&note));
                 let found = Tip { sequence, digest, checkpoint: seen, note: note.to_vec() };
                 let log = self.folded.log();
                 let later = comes_later(log.tip.as_ref().map(|tip| &tip.checkpoint), &found);
@@ -148,7 +148,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whose failure it is: the ledger's ends the check, the anchor's is told.
+/// Whose failure it is: the ledger's ends the check, the anchor's is reported.
 enum Failed {
     Ledger(LedgerError),
     Anchor(LedgerError),

@@ -5,7 +5,7 @@ use super::walk::Walk;
 use crate::LedgerError;
 use crate::foreign::{Sorted, foreign};
 use crate::read::{Slot, checkpoint_path};
-use crate::standing::{Standing, standing};
+use crate::slot_status::{SlotStatus, slot_status};
 use prodpin_core::model::Digest;
 
 /// A file after the last commit that is not the next one.
@@ -43,7 +43,7 @@ impl Walk<'_> {
             let fetched = self.kept.fetch_one(number).await;
             // Where it follows the last one all the same, there never was a commit in the gap.
             let follows = matches!(&fetched, Ok((_, slot, _)) if !self.gap
-                && standing(self.before.as_ref(), number, slot) == Standing::Next);
+                && slot_status(self.before.as_ref(), number, slot) == SlotStatus::Next);
             if number > next && !follows {
                 for doubt in std::mem::take(&mut self.doubts) {
                     self.lost(doubt.sequence, doubt.what);

@@ -24,7 +24,7 @@ use walk::Walk;
 pub use anchored::Anchored;
 
 /// More than this is no help to anybody.
-const DAMAGE_TOLD: usize = 100;
+const DAMAGE_SHOWN: usize = 100;
 
 /// How to check.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +67,7 @@ pub struct Verification {
     pub reports: u64,
     /// What contradicts itself. Empty if the ledger is what it says.
     pub damage: Vec<Damage>,
-    /// How much more of it there is than is told.
+    /// How much more of it there is than is reported.
     pub more_damage: u64,
     /// What was made anew.
     pub repaired: Vec<String>,
@@ -104,7 +104,7 @@ fn as_text<S: Serializer>(key: &VerifierKey, serializer: S) -> Result<S::Ok, S::
 pub struct Damage {
     /// The object in the store.
     pub object: String,
-    /// The entry in the log, from 0, where it can be told.
+    /// The entry in the log, from 0, where it can be reported.
     pub entry: Option<u64>,
     /// What is wrong with it.
     pub what: String,
@@ -124,7 +124,7 @@ impl Verification {
     }
 
     fn damaged(&mut self, object: impl ToString, entry: Option<u64>, what: impl Into<String>) {
-        if self.damage.len() < DAMAGE_TOLD {
+        if self.damage.len() < DAMAGE_SHOWN {
             self.damage.push(Damage { object: object.to_string(), entry, what: what.into() });
         } else {
             self.more_damage += 1;
@@ -148,7 +148,7 @@ impl Ledger {
 async fn check(store: Store, memory: Memory, how: &Verify) -> Result<Verification, LedgerError> {
     let scratch = tempfile::tempdir().map_err(|error| LedgerError::of_io("in the temporary directory", error))?;
     let caches = LocalFileSystem::new_with_prefix(scratch.path());
-    let caches = caches.map_err(|error| LedgerError::of("in the temporary directory", &error))?;
+    let caches = caches.map_err(|error| LedgerError::from_store("in the temporary directory", &error))?;
     // Opened to write, so that its caches are written; nothing below commits.
     let folded = Ledger { memory, ..Ledger::unread(store.with_caches(Arc::new(caches)), Access::Write) };
     let kept = Ledger::unread(store, Access::Read);

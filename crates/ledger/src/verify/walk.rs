@@ -14,10 +14,10 @@ use crate::foreign::{NAMED, Numbers};
 use crate::memory::Proof;
 use crate::read::{Fetched, Slot, Tip, batch_path, checkpoint_path};
 use crate::rebuild::Rebuild;
-use crate::standing::{Standing, standing};
+use crate::slot_status::{SlotStatus, slot_status};
 use crate::tiles::{self, TileId, WIDTH};
 use crate::tree::Edge;
-use crate::{Ledger, LedgerError, batch, succession};
+use crate::{Ledger, LedgerError, batch, key_rotation};
 use prodpin_core::model::{Digest, Event, RunId};
 
 /// So many reports are read at once: each is held whole.
@@ -124,20 +124,20 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         // After a gap nothing tells a commit from what is none.
-        let standing = match (&slot, self.gap) {
-            (Slot::Whole(_), true) => Standing::Next,
-            (_, true) => Standing::Foreign(String::new()),
-            (slot, false) => standing(self.before.as_ref(), sequence, slot),
+        let status = match (&slot, self.gap) {
+            (Slot::Whole(_), true) => SlotStatus::Next,
+            (_, true) => SlotStatus::Foreign(String::new()),
+            (slot, false) => slot_status(self.before.as_ref(), sequence, slot),
         };
-        match (standing, slot) {
+        match (status, slot) {
             (_, Slot::Newer { schema, .. }) if self.gap => return Err(self.kept.newer(schema)),
-            (Standing::Newer(schema), _) => return Err(self.kept.newer(schema)),
-            (Standing::Next, Slot::Whole(tip)) => {
+            (SlotStatus::Newer(schema), _) => return Err(self.kept.newer(schema)),
+            (SlotStatus::Next, Slot::Whole(tip)) => {
                 self.strays.extend(self.doubts.drain(..).map(|doubt| doubt.name()));
                 self.commit(*tip, packed.as_deref()).await?;
             }
             // What was passed over since the last commit is what this one follows.
-            (Standing::Displaced(_), Slot::Whole(tip)) => {
+            (SlotStatus::Displaced(_), Slot::Whole(tip)) => {
                 for doubt in std::mem::take(&mut self.doubts) {
                     self.lost(doubt.sequence, doubt.what);
                 }
@@ -145,9 +145,9 @@ impl<'a> Walk<'a> {
             }
             (_, Slot::Other { what, .. }) if self.gap => self.lost(sequence, what),
             (_, Slot::Empty) => self.lost(sequence, "it is missing, and later ones are there".to_owned()),
-            (Standing::Foreign(what), slot) => self.doubts.push(Doubt::new(sequence, what, false, slot)),
-            (Standing::Doubtful(what), slot) => self.doubts.push(Doubt::new(sequence, what, true, slot)),
-            (Standing::Next | Standing::Displaced(_), _) => {}
+            (SlotStatus::Foreign(what), slot) => self.doubts.push(Doubt::new(sequence, what, false, slot)),
+            (SlotStatus::Doubtful(what), slot) => self.doubts.push(Doubt::new(sequence, what, true, slot)),
+            (SlotStatus::Next | SlotStatus::Displaced(_), _) => {}
         }
         Ok(())
     }
@@ -196,7 +196,7 @@ impl<'a> Walk<'a> {
             wrong.push("it does not follow the checkpoint before it");
         }
         let before = before.map(|before| &before.checkpoint);
-        let signed = if self.gap { succession::holds(tip) } else { succession::follows(before, tip) };
+        let signed = if self.gap { key_rotation::holds(tip) } else { key_rotation::follows(before, tip) };
         wrong.extend(signed.err());
         for what in wrong {
             self.found.damaged(&path, None, what);
@@ -239,11 +239,11 @@ impl<'a> Walk<'a> {
                     Some(from) => self.wrong_entry(from, tip.checkpoint.size, packed).await?,
                     None => None,
                 };
-                let told = match entry {
+                let reported = match entry {
                     Some(entry) => format!("{what}; entry {entry} is the first that was changed or cannot be read"),
                     None => format!("{what}{}", entries_of(from, tip)),
                 };
-                self.found.damaged(&path, entry, told);
+                self.found.damaged(&path, entry, reported);
                 return Ok(None);
             }
         };

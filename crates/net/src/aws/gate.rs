@@ -10,7 +10,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 /// A request that was held back before it was sent (I17).
 #[derive(Debug, thiserror::Error)]
 #[error("refused to send {what}: {reason}")]
-pub struct Refused {
+pub struct RequestBlocked {
     /// What would have been sent.
     pub what: String,
     /// Why not.
@@ -20,7 +20,7 @@ pub struct Refused {
 /// What a client was made for.
 pub trait Allowed: std::fmt::Debug + Send + Sync {
     /// Whether this request may be sent.
-    fn allows(&self, request: &HttpRequest) -> Result<(), Refused>;
+    fn allows(&self, request: &HttpRequest) -> Result<(), RequestBlocked>;
 }
 
 /// Holds back what a client was not made for, whatever the rest of the code comes to do.

@@ -21,7 +21,7 @@ use super::http::USER_AGENT;
 use prodpin_core::model::Cause;
 
 pub use self::chain::{assume, loader, timeouts};
-pub use self::gate::{Allowed, Gated, Refused};
+pub use self::gate::{Allowed, Gated, RequestBlocked};
 
 /// Ends an answer that is larger than any that the service gives. The SDK reads whole bodies into memory (I20).
 #[derive(Debug, Clone, Copy)]
@@ -183,7 +183,7 @@ where
     match error {
         SdkError::TimeoutError(_) => Cause::TimedOut,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Cause::TimedOut,
-        _ if caused_by::<Refused>(error) => Cause::Refused,
+        _ if caused_by::<RequestBlocked>(error) => Cause::Refused,
         _ if caused_by::<LengthLimitError>(error) || caused_by::<TooManyElements>(error) => Cause::Malformed,
         SdkError::DispatchFailure(failure) if failure.is_io() => Cause::Unreachable,
         SdkError::DispatchFailure(_) if mentions_credentials(error) => Cause::Denied,

@@ -24,7 +24,7 @@ const MOST_AT_FIRST: usize = 4 << 20;
 
 /// An answer with its body.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -37,7 +37,7 @@ pub struct Answer {
     pub is_left: bool,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// `Docker-Content-Digest`, parsed before any use (F25).
     pub fn digest(&self) -> Option<Result<Digest, DigestError>> {
         let value = self.headers.get(&CONTENT_DIGEST)?;
@@ -74,7 +74,7 @@ impl Answer {
     }
 }
 
-impl Answer {
+impl HttpAnswer {
     /// The first message of an OCI error document, as it came: for comparing, not for showing.
     pub fn error_message(&self) -> Option<String> {
         #[derive(Deserialize)]
@@ -141,7 +141,7 @@ pub enum BodyFault {
     TooLarge,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// Reads an answer to its end. Both what it announces and what comes are held to the cap.
     pub async fn read(
         mut response: Response,

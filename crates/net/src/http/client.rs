@@ -6,8 +6,8 @@ use std::sync::Arc;
 use url::Url;
 
 use super::address::Dialer;
+use super::environment::HttpEnvironment;
 use super::place::{is_loopback, names_private};
-use super::surroundings::Surroundings;
 
 /// Why no client could be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,18 +31,18 @@ pub enum ClientError {
 pub fn dialer<'h>(
     private: bool,
     named_hosts: impl IntoIterator<Item = &'h str>,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
 ) -> Dialer {
-    let mut dialer = Dialer::new(private, surroundings.names.clone());
+    let mut dialer = Dialer::new(private, environment.names.clone());
     for host in named_hosts {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         if names_private(name) {
             dialer.allow_private(name);
         }
     }
-    if surroundings.proxy {
+    if environment.proxy {
         for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
-            let value = surroundings.environment.get(variable);
+            let value = environment.variables.get(variable);
             let proxy = value.and_then(|value| {
                 Url::parse(value).ok().filter(Url::has_host).or_else(|| Url::parse(&format!("http://{value}")).ok())
             });
@@ -59,16 +59,16 @@ pub fn client(
     server: &Url,
     ca_file: Option<&Path>,
     dialer: &Arc<Dialer>,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
 ) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(super::USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        .connect_timeout(surroundings.timing.connect)
+        .connect_timeout(environment.timing.connect)
         .dns_resolver(Arc::clone(dialer));
     // A server on this machine is never reached through another one; other clients hold the same.
-    if !surroundings.proxy || is_loopback(server) {
+    if !environment.proxy || is_loopback(server) {
         builder = builder.no_proxy();
     }
     if let Some(path) = ca_file {

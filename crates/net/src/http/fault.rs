@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 
-use super::wire::Answer;
+use super::transport::HttpAnswer;
 use prodpin_core::model::{Cause, Gap, Scope, is_blocked};
 
 /// A failed call. Its text names hosts, paths and codes, and never a query, a header or a body that a server
@@ -39,7 +39,7 @@ impl Fault {
     /// A refusal that says that what was asked for is there, and that a rule of the server keeps it from being handed out
     /// (J10); none if it says anything else. What a store behind a redirect says is no rule of the server's. `words` is the
     /// server's own message, as far as it may be shown.
-    pub fn blocked(answer: &Answer, what: &str, words: Option<&str>) -> Option<Self> {
+    pub fn blocked(answer: &HttpAnswer, what: &str, words: Option<&str>) -> Option<Self> {
         let codes = answer.error_codes();
         if answer.elsewhere || !is_blocked(answer.status.as_u16(), &codes, answer.error_message().as_deref()) {
             return None;
@@ -51,7 +51,7 @@ impl Fault {
     }
 
     /// What an answer that is no success means.
-    pub fn of(answer: &Answer, what: &str) -> Self {
+    pub fn from_answer(answer: &HttpAnswer, what: &str) -> Self {
         let status = answer.status;
         let codes = answer.error_codes();
         // Whose word it is decides where to look: after a redirect it is a blob store's.

@@ -2,7 +2,7 @@
 //! grows a laxer one of its own.
 //!
 //! - `address` is the dialer's rule, `redirect` decides where a call may be sent on, `place` what a name says by itself;
-//! - `client` builds what dials, `wire` is the one place that sends, `throttle` says how much at once, `handshake` why
+//! - `client` builds what dials, `transport` is the one place that sends, `throttle` says how much at once, `handshake` why
 //!   TLS failed, `retry_after` for how long a server asks to wait;
 //! - `answer` and `fault` are what comes back.
 //!
@@ -11,18 +11,18 @@
 pub mod address;
 pub mod answer;
 pub mod client;
+pub mod environment;
 pub mod fault;
 mod handshake;
 pub mod place;
 pub mod redirect;
 mod retry_after;
-pub mod surroundings;
 pub mod throttle;
-pub mod wire;
+pub mod transport;
 
 pub use address::may_be_dialled;
+pub use environment::{HttpEnvironment, Timing, Variables};
 pub use retry_after::retry_after;
-pub use surroundings::{Environment, Surroundings, Timing};
 pub use throttle::Throttles;
 
 /// How every request of ours names itself.

@@ -32,7 +32,7 @@ pub struct Throttles(Arc<Mutex<HashMap<String, Arc<Throttle>>>>);
 impl Throttles {
     /// The limit of the host in this URL. The smallest cap that any of its sources has holds for all of them: it says
     /// what the host can bear.
-    pub fn of(&self, url: &Url, cap: usize) -> Arc<Throttle> {
+    pub fn for_url(&self, url: &Url, cap: usize) -> Arc<Throttle> {
         let port = url.port_or_known_default().unwrap_or_default();
         self.at(format!("{}:{port}", url.host_str().unwrap_or_default()), cap)
     }
@@ -61,7 +61,7 @@ struct State {
     cap: usize,
     limit: usize,
     /// Permits still out that the limit does not allow any more: they are not given back.
-    debt: usize,
+    to_shed: usize,
     /// Requests that went well since the limit last changed.
     streak: usize,
     last_cut: Option<Instant>,
@@ -94,8 +94,16 @@ impl Throttle {
     pub fn new(cap: usize) -> Self {
         let cap = cap.max(1);
         let limit = cap.min(START);
-        let state =
-            State { cap, limit, debt: 0, streak: 0, last_cut: None, refused_in_row: 0, went_well: 0, not_before: None };
+        let state = State {
+            cap,
+            limit,
+            to_shed: 0,
+            streak: 0,
+            last_cut: None,
+            refused_in_row: 0,
+            went_well: 0,
+            not_before: None,
+        };
         Self { permits: Semaphore::new(limit), state: Mutex::new(state), waiting: AtomicUsize::new(0) }
     }
 
@@ -116,7 +124,7 @@ impl Throttle {
     fn lower(&self, state: &mut State, limit: usize) {
         let excess = state.limit - limit;
         state.limit = limit;
-        state.debt += excess - self.permits.forget_permits(excess);
+        state.to_shed += excess - self.permits.forget_permits(excess);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -163,8 +171,8 @@ impl Throttle {
         if state.streak >= state.limit {
             state.streak = 0;
             state.limit += 1;
-            match state.debt.checked_sub(1) {
-                Some(debt) => state.debt = debt,
+            match state.to_shed.checked_sub(1) {
+                Some(to_shed) => state.to_shed = to_shed,
                 None => self.permits.add_permits(1),
             }
         }
@@ -187,7 +195,7 @@ impl Throttle {
     }
 
     /// The server is overloaded or says that this is too much: half of it. Whoever was refused waits for as long as he
-    /// was told; everyone does only if nobody gets through any more (F113).
+    /// was reported; everyone does only if nobody gets through any more (F113).
     pub fn complaint(&self, pause: Option<Duration>) {
         let now = Instant::now();
         let mut state = self.state();
@@ -210,8 +218,8 @@ impl Throttle {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.throttle.state();
-        match state.debt.checked_sub(1) {
-            Some(debt) => state.debt = debt,
+        match state.to_shed.checked_sub(1) {
+            Some(to_shed) => state.to_shed = to_shed,
             None => self.throttle.permits.add_permits(1),
         }
     }
@@ -247,7 +255,7 @@ mod tests {
     #[tokio::test]
     async fn sources_of_one_host_share_its_limit_and_the_smallest_cap() {
         let throttles = Throttles::default();
-        let of = |url: &str, cap| throttles.of(&url.parse().unwrap(), cap);
+        let of = |url: &str, cap| throttles.for_url(&url.parse().unwrap(), cap);
         let first = of("https://r.example", 8);
         let held = futures::future::join_all((0..6).map(|_| first.acquire(None))).await;
         let second = of("https://R.example:443/", 4);

@@ -2,33 +2,33 @@
 
 use std::io::{self, Write};
 
-use super::page::{Page, Standing};
+use super::page::{Page, RulesStatus};
 use super::rows::ForecastReport;
 use super::sentences;
-use super::table::{DIFFERENCES, UNREAD, fates, totals};
+use super::table::{DIFFERENCES, UNREAD, outlooks, totals};
 use crate::phrase::Phrase;
 use crate::words;
 use prodpin_core::outcome::forecast::{Preview, RepositoryForecast, RulesFound};
 
 pub(super) fn write(report: &ForecastReport, out: &mut dyn Write) -> io::Result<()> {
-    let page = Page::of(report)?;
+    let page = Page::from_report(report)?;
     let section = &report.section;
     writeln!(out, "## prodpin forecast: {}\n", totals(report).markdown())?;
     if !section.complete {
         writeln!(out, "> **INCOMPLETE.** Not everything could be read or understood. What was not may not be safe.\n")?;
     }
     writeln!(out, "At {}, {}.\n", words::moment(section.at), sentences::rules(section).markdown())?;
-    if let (Some(at), Some(fates)) = (section.as_of, fates(&page)) {
-        writeln!(out, "By {}: {}.\n", sentences::day(at), fates.markdown())?;
+    if let (Some(at), Some(outlooks)) = (section.as_of, outlooks(&page)) {
+        writeln!(out, "By {}: {}.\n", sentences::day(at), outlooks.markdown())?;
     }
     for gap in section.gaps.iter().take(UNREAD) {
         writeln!(out, "- {}", words::gap(gap).markdown())?;
     }
-    for standing in Standing::ALL {
-        let Some(rows) = page.rows.get(&standing) else { continue };
-        writeln!(out, "### {}: {}\n", heading(standing), sentences::explanation(standing))?;
+    for status in RulesStatus::ALL {
+        let Some(rows) = page.rows.get(&status) else { continue };
+        writeln!(out, "### {}: {}\n", heading(status), sentences::explanation(status))?;
         for row in rows.shown.values() {
-            service(report, &page, standing, row, out)?;
+            service(report, &page, status, row, out)?;
         }
         let rest = rows.total - rows.shown.len() as u64;
         if rest > 0 {
@@ -39,20 +39,20 @@ pub(super) fn write(report: &ForecastReport, out: &mut dyn Write) -> io::Result<
     writeln!(out, "Nothing was changed or recorded.")
 }
 
-fn heading(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Reached => "❌ Reached",
-        Standing::Unknown => "❔ Unknown",
-        Standing::Doubtful => "⚠️ Spared, with doubtful rules",
-        Standing::Spared => "✅ Spared",
-        Standing::NoneReadable => "No rules to read",
+fn heading(status: RulesStatus) -> &'static str {
+    match status {
+        RulesStatus::Reached => "❌ Reached",
+        RulesStatus::Unknown => "❔ Unknown",
+        RulesStatus::Doubtful => "⚠️ Spared, with doubtful rules",
+        RulesStatus::Spared => "✅ Spared",
+        RulesStatus::NoneReadable => "No rules to read",
     }
 }
 
 fn service(
     report: &ForecastReport,
     page: &Page,
-    standing: Standing,
+    status: RulesStatus,
     row: &RepositoryForecast,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -68,11 +68,11 @@ fn service(
         None => writeln!(out, "  - {}", text.markdown()),
     };
     row.gaps.iter().take(UNREAD).try_for_each(|gap| line(words::gap(gap), None))?;
-    if standing == Standing::Reached {
+    if status == RulesStatus::Reached {
         for target in &row.targets {
             let severity = target.severity.map_or(Phrase::default(), |it| Phrase::said(words::severity(it)).say(" "));
-            let told = severity.then(sentences::target(target)).say(": ");
-            line(told.then(sentences::prospect(target, &row.rules)), target.remedy.as_deref())?;
+            let reported = severity.then(sentences::target(target)).say(": ");
+            line(reported.then(sentences::rules_outlook(target, &row.rules)), target.remedy.as_deref())?;
         }
     }
     if let Some(others) = row.others.as_ref().filter(|others| sentences::takes_some(others)) {

@@ -6,14 +6,14 @@ use std::io;
 
 use super::rows::ForecastReport;
 use prodpin_core::model::{RepositoryName, Severity, SourceName};
-use prodpin_core::outcome::forecast::{Fate, Preview, RepositoryForecast, RulesFound};
+use prodpin_core::outcome::forecast::{Preview, RepositoryForecast, RulesFound, TargetOutlook};
 
 /// How a repository's targets fare, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(super) enum RulesStatus {
     /// A rule reaches some of them, or will.
     Reached,
-    /// It could not be told.
+    /// It is not known.
     Unknown,
     /// No rule reaches them, and something about the rules is doubtful.
     Doubtful,
@@ -23,11 +23,11 @@ pub(super) enum Standing {
     NoneReadable,
 }
 
-impl Standing {
+impl RulesStatus {
     pub(super) const ALL: [Self; 5] = [Self::Reached, Self::Unknown, Self::Doubtful, Self::Spared, Self::NoneReadable];
 
     /// Unknown is never counted as spared.
-    fn of(row: &RepositoryForecast) -> Self {
+    fn from_report(row: &RepositoryForecast) -> Self {
         let differs = matches!(&row.preview, Some(Preview::Compared { differences, .. }) if !differences.is_empty());
         if row.targets.iter().any(|target| target.severity.is_some()) {
             Self::Reached
@@ -52,7 +52,7 @@ impl Standing {
     }
 }
 
-/// The repositories of one standing: the first few, and how many there are.
+/// The repositories of one status: the first few, and how many there are.
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) total: u64,
@@ -63,13 +63,13 @@ pub(super) struct Rows {
 #[derive(Default)]
 pub(super) struct Page {
     pub(super) with_source: bool,
-    pub(super) rows: BTreeMap<Standing, Rows>,
-    /// How many targets have each fate at the date that was asked about.
-    pub(super) fates: BTreeMap<Fate, u64>,
+    pub(super) rows: BTreeMap<RulesStatus, Rows>,
+    /// How many targets have each outlook at the date that was asked about.
+    pub(super) outlooks: BTreeMap<TargetOutlook, u64>,
 }
 
 impl Page {
-    pub(super) fn of(report: &ForecastReport) -> io::Result<Self> {
+    pub(super) fn from_report(report: &ForecastReport) -> io::Result<Self> {
         let mut page = Self { with_source: !report.has_one_source(), ..Self::default() };
         for row in report.rows() {
             page.add(row?);
@@ -78,15 +78,15 @@ impl Page {
     }
 
     fn add(&mut self, row: RepositoryForecast) {
-        for fate in row.targets.iter().filter_map(|target| target.fate) {
-            *self.fates.entry(fate).or_default() += 1;
+        for outlook in row.targets.iter().filter_map(|target| target.outlook) {
+            *self.outlooks.entry(outlook).or_default() += 1;
         }
-        let standing = Standing::of(&row);
-        let rows = self.rows.entry(standing).or_default();
+        let status = RulesStatus::from_report(&row);
+        let rows = self.rows.entry(status).or_default();
         rows.total += 1;
         let worst = row.targets.iter().filter_map(|target| target.severity).max();
         rows.shown.insert((Reverse(worst), row.source.clone(), row.name.clone()), row);
-        if rows.shown.len() > standing.shown() {
+        if rows.shown.len() > status.shown() {
             rows.shown.pop_last();
         }
     }

@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::page::Standing;
+use super::page::RulesStatus;
 use crate::phrase::Phrase;
 use crate::words;
 use prodpin_core::decide::forecast::{Toll, when};
 use prodpin_core::model::{ArtifactId, Threat};
 use prodpin_core::outcome::forecast::{
-    Difference, Fate, ForecastSection, OthersForecast, Preview, RepositoryForecast, RulesFound, TargetForecast,
+    Difference, ForecastSection, OthersForecast, Preview, RepositoryForecast, RulesFound, TargetForecast, TargetOutlook,
 };
 use prodpin_core::outcome::report::PinReport;
 
@@ -25,23 +25,23 @@ pub(super) fn rules(section: &ForecastSection) -> Phrase {
     }
 }
 
-pub(super) fn title(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Reached => "REACHED",
-        Standing::Unknown => "UNKNOWN",
-        Standing::Doubtful => "SPARED, WITH DOUBTFUL RULES",
-        Standing::Spared => "SPARED",
-        Standing::NoneReadable => "NO RULES TO READ",
+pub(super) fn title(status: RulesStatus) -> &'static str {
+    match status {
+        RulesStatus::Reached => "REACHED",
+        RulesStatus::Unknown => "UNKNOWN",
+        RulesStatus::Doubtful => "SPARED, WITH DOUBTFUL RULES",
+        RulesStatus::Spared => "SPARED",
+        RulesStatus::NoneReadable => "NO RULES TO READ",
     }
 }
 
-pub(super) fn explanation(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Reached => "a rule takes rollback targets, or will",
-        Standing::Unknown => "whether a rule takes rollback targets could not be told",
-        Standing::Doubtful => "no rule reaches a rollback target today",
-        Standing::Spared => "no rule reaches a rollback target",
-        Standing::NoneReadable => "the source shows no lifecycle rules, and something else may clean up there",
+pub(super) fn explanation(status: RulesStatus) -> &'static str {
+    match status {
+        RulesStatus::Reached => "a rule takes rollback targets, or will",
+        RulesStatus::Unknown => "whether a rule takes rollback targets could not be told",
+        RulesStatus::Doubtful => "no rule reaches a rollback target today",
+        RulesStatus::Spared => "no rule reaches a rollback target",
+        RulesStatus::NoneReadable => "the source shows no lifecycle rules, and something else may clean up there",
     }
 }
 
@@ -57,25 +57,25 @@ pub(super) fn target(target: &TargetForecast) -> Phrase {
 }
 
 /// What becomes of a target: the soonest rule, and how many others there are.
-pub(super) fn prospect(target: &TargetForecast, rules: &RulesFound) -> Phrase {
+pub(super) fn rules_outlook(target: &TargetForecast, rules: &RulesFound) -> Phrase {
     let running = if target.target.running { Phrase::said("running; ") } else { Phrase::default() };
     let (first, others) = match (target.threats.split_first(), &target.unless_pinned) {
         (Some((first, others)), _) => (threat(first), others.len() as u64),
         (None, Some(first)) => (Phrase::said("not pinned, and unless it is, ").then(threat(first)), 0),
         (None, None) => return running.then(spared(target, rules)),
     };
-    let told = running.then(first);
+    let reported = running.then(first);
     match others {
-        0 => told,
-        1 => told.say("; 1 more rule reaches it"),
-        others => told.say("; ").number(others).say(" more rules reach it"),
+        0 => reported,
+        1 => reported.say("; 1 more rule reaches it"),
+        others => reported.say("; ").number(others).say(" more rules reach it"),
     }
 }
 
 fn spared(target: &TargetForecast, rules: &RulesFound) -> Phrase {
     let pinned = matches!(target.target.pin, PinReport::Present | PinReport::Created);
-    match (rules, target.fate) {
-        (RulesFound::Unknown { .. }, _) | (_, Some(Fate::Unknown)) => Phrase::said("unknown"),
+    match (rules, target.outlook) {
+        (RulesFound::Unknown { .. }, _) | (_, Some(TargetOutlook::Unknown)) => Phrase::said("unknown"),
         (_, _) if pinned => Phrase::said("no rule reaches it"),
         (_, _) => Phrase::said("no rule reaches it, though it is not pinned"),
     }
@@ -111,19 +111,19 @@ pub(super) fn takes_some(others: &OthersForecast) -> bool {
 
 fn toll(toll: Toll) -> Phrase {
     let some = [(toll.deleted, " deleted"), (toll.archived, " archived"), (toll.possibly, " perhaps")];
-    let told = some.into_iter().filter(|(count, _)| *count > 0);
-    let told = Phrase::joined(told.map(|(count, what)| Phrase::default().number(count).say(what)), ", ");
-    if told.is_empty() { Phrase::said("none taken") } else { told }
+    let reported = some.into_iter().filter(|(count, _)| *count > 0);
+    let reported = Phrase::joined(reported.map(|(count, what)| Phrase::default().number(count).say(what)), ", ");
+    if reported.is_empty() { Phrase::said("none taken") } else { reported }
 }
 
-/// How many targets have which fate at the date asked about.
-pub(super) fn fate(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Stays => "stay",
-        Fate::Gone => "will be gone",
-        Fate::Archived => "will be archived",
-        Fate::LostUnlessPinned => "will be lost unless pinned",
-        Fate::Unknown => "are unknown",
+/// How many targets have which outlook at the date asked about.
+pub(super) fn outlook(outlook: TargetOutlook) -> &'static str {
+    match outlook {
+        TargetOutlook::Stays => "stay",
+        TargetOutlook::Gone => "will be gone",
+        TargetOutlook::Archived => "will be archived",
+        TargetOutlook::LostUnlessPinned => "will be lost unless pinned",
+        TargetOutlook::Unknown => "are unknown",
     }
 }
 

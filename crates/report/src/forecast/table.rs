@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::page::{Page, Rows, Standing};
+use super::page::{Page, Rows, RulesStatus};
 use super::rows::ForecastReport;
 use super::sentences;
 use crate::layout::{Page as Paper, Paint, plain, span};
@@ -10,7 +10,7 @@ use crate::phrase::Phrase;
 use crate::render::Style;
 use crate::words;
 use prodpin_core::model::Severity;
-use prodpin_core::outcome::forecast::{Fate, Preview, RepositoryForecast, RulesFound, TargetForecast};
+use prodpin_core::outcome::forecast::{Preview, RepositoryForecast, RulesFound, TargetForecast, TargetOutlook};
 
 /// Differences between simulation and preview that are shown.
 pub(super) const DIFFERENCES: usize = 5;
@@ -19,13 +19,13 @@ pub(super) const DIFFERENCES: usize = 5;
 pub(super) const UNREAD: usize = 5;
 
 pub(super) fn write(report: &ForecastReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let page = Page::of(report)?;
+    let page = Page::from_report(report)?;
     let mut paper = Paper::new(out, style);
     header(&mut paper, report, &page)?;
     unread(&mut paper, report)?;
-    for standing in Standing::ALL {
-        if let Some(rows) = page.rows.get(&standing) {
-            section(&mut paper, report, &page, standing, rows)?;
+    for status in RulesStatus::ALL {
+        if let Some(rows) = page.rows.get(&status) {
+            section(&mut paper, report, &page, status, rows)?;
         }
     }
     paper.blank()?;
@@ -34,18 +34,18 @@ pub(super) fn write(report: &ForecastReport, style: Style, out: &mut dyn Write) 
 
 fn header(paper: &mut Paper<'_>, report: &ForecastReport, page: &Page) -> io::Result<()> {
     let section = &report.section;
-    let told = format!(" · {} · ", words::moment(section.at).replace(' ', "\u{a0}"));
+    let reported = format!(" · {} · ", words::moment(section.at).replace(' ', "\u{a0}"));
     let rules = sentences::rules(section).terminal();
-    paper.paragraph(0, 2, &[span(Paint::Strong, "prodpin forecast"), plain(told), plain(rules)])?;
+    paper.paragraph(0, 2, &[span(Paint::Strong, "prodpin forecast"), plain(reported), plain(rules)])?;
     if !section.complete {
-        let told = "Not everything could be read or understood. What was not may not be safe.";
-        paper.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(told)])?;
+        let reported = "Not everything could be read or understood. What was not may not be safe.";
+        paper.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(reported)])?;
     }
     paper.paragraph(0, 2, &[plain(totals(report).terminal())])?;
-    match (section.as_of, fates(page)) {
-        (Some(at), Some(fates)) => {
-            let told = Phrase::said("By ").then(Phrase::name(&sentences::day(at))).say(": ").then(fates);
-            paper.paragraph(0, 2, &[plain(told.terminal())])
+    match (section.as_of, outlooks(page)) {
+        (Some(at), Some(outlooks)) => {
+            let reported = Phrase::said("By ").then(Phrase::name(&sentences::day(at))).say(": ").then(outlooks);
+            paper.paragraph(0, 2, &[plain(reported.terminal())])
         }
         _ => Ok(()),
     }
@@ -59,32 +59,35 @@ pub(super) fn totals(report: &ForecastReport) -> Phrase {
         let of = Phrase::default().counted(summary.targets, "rollback target", "rollback targets");
         return services.say(", ").then(of).say("; whether rules reach them was not judged");
     }
-    let told = services.say(", rules reach ").number(summary.threatened).say(" of ").counted(
+    let reported = services.say(", rules reach ").number(summary.threatened).say(" of ").counted(
         summary.targets,
         "rollback target",
         "rollback targets",
     );
-    let severities = Severity::ALL.into_iter().rev().filter(|severity| summary.severities.of(*severity) > 0);
-    let severities = severities
-        .map(|severity| Phrase::default().number(summary.severities.of(severity)).say(" ").say(severity.as_str()));
+    let severities = Severity::ALL.into_iter().rev().filter(|severity| summary.severities.with_severity(*severity) > 0);
+    let severities = severities.map(|severity| {
+        Phrase::default().number(summary.severities.with_severity(severity)).say(" ").say(severity.as_str())
+    });
     let severities = Phrase::joined(severities, ", ");
-    let told = if severities.is_empty() { told } else { told.say(" (").then(severities).say(")") };
-    let told = match summary.unreadable {
-        0 => told,
-        unread => told.say("; ").counted(unread, "service", "services").say(" without rules to read"),
+    let reported = if severities.is_empty() { reported } else { reported.say(" (").then(severities).say(")") };
+    let reported = match summary.unreadable {
+        0 => reported,
+        unread => reported.say("; ").counted(unread, "service", "services").say(" without rules to read"),
     };
     match summary.unknown {
-        0 => told,
-        unknown => told.say("; ").counted(unknown, "service", "services").say(" unknown"),
+        0 => reported,
+        unknown => reported.say("; ").counted(unknown, "service", "services").say(" unknown"),
     }
 }
 
 /// How the targets fare at the date that was asked about.
-pub(super) fn fates(page: &Page) -> Option<Phrase> {
-    let told =
-        page.fates.iter().map(|(fate, count)| Phrase::default().number(*count).say(" ").say(sentences::fate(*fate)));
-    let told = Phrase::joined(told, ", ");
-    (!told.is_empty()).then(|| told.say(", if pushes go on at the present pace"))
+pub(super) fn outlooks(page: &Page) -> Option<Phrase> {
+    let reported = page
+        .outlooks
+        .iter()
+        .map(|(outlook, count)| Phrase::default().number(*count).say(" ").say(sentences::outlook(*outlook)));
+    let reported = Phrase::joined(reported, ", ");
+    (!reported.is_empty()).then(|| reported.say(", if pushes go on at the present pace"))
 }
 
 fn unread(paper: &mut Paper<'_>, report: &ForecastReport) -> io::Result<()> {
@@ -98,17 +101,17 @@ fn more(paper: &mut Paper<'_>, indent: usize, count: u64) -> io::Result<()> {
     if count == 0 {
         return Ok(());
     }
-    let told = Phrase::said("… and ").number(count).say(" more; all of them: --format json").terminal();
-    paper.paragraph(indent, indent + 2, &[span(Paint::Faint, told)])
+    let reported = Phrase::said("… and ").number(count).say(" more; all of them: --format json").terminal();
+    paper.paragraph(indent, indent + 2, &[span(Paint::Faint, reported)])
 }
 
-fn look(standing: Standing) -> (&'static str, Paint) {
-    match standing {
-        Standing::Reached => ("✗", Paint::Bad),
-        Standing::Unknown => ("?", Paint::Doubtful),
-        Standing::Doubtful => ("!", Paint::Doubtful),
-        Standing::Spared => ("✓", Paint::Good),
-        Standing::NoneReadable => ("·", Paint::Faint),
+fn look(status: RulesStatus) -> (&'static str, Paint) {
+    match status {
+        RulesStatus::Reached => ("✗", Paint::Bad),
+        RulesStatus::Unknown => ("?", Paint::Doubtful),
+        RulesStatus::Doubtful => ("!", Paint::Doubtful),
+        RulesStatus::Spared => ("✓", Paint::Good),
+        RulesStatus::NoneReadable => ("·", Paint::Faint),
     }
 }
 
@@ -116,18 +119,18 @@ fn section(
     paper: &mut Paper<'_>,
     report: &ForecastReport,
     page: &Page,
-    standing: Standing,
+    status: RulesStatus,
     rows: &Rows,
 ) -> io::Result<()> {
     paper.blank()?;
     let head = [
-        span(Paint::Strong, sentences::title(standing)),
+        span(Paint::Strong, sentences::title(status)),
         plain("\u{a0} "),
-        span(Paint::Faint, sentences::explanation(standing)),
+        span(Paint::Faint, sentences::explanation(status)),
     ];
     paper.paragraph(0, 2, &head)?;
     for row in rows.shown.values() {
-        service(paper, report, page, standing, row)?;
+        service(paper, report, page, status, row)?;
     }
     more(paper, 0, rows.total - rows.shown.len() as u64)
 }
@@ -136,10 +139,10 @@ fn service(
     paper: &mut Paper<'_>,
     report: &ForecastReport,
     page: &Page,
-    standing: Standing,
+    status: RulesStatus,
     row: &RepositoryForecast,
 ) -> io::Result<()> {
-    let (symbol, paint) = look(standing);
+    let (symbol, paint) = look(status);
     let name = sentences::name(row, page.with_source).terminal();
     let targets = Phrase::default().counted(row.targets.len() as u64, "target", "targets");
     let note = match &row.rules {
@@ -152,7 +155,7 @@ fn service(
     for gap in row.gaps.iter().take(UNREAD) {
         paper.paragraph(2, 4, &[span(Paint::Doubtful, "? "), plain(words::gap(gap).terminal())])?;
     }
-    let said = if standing == Standing::Reached { targets_of(paper, row)? } else { None };
+    let said = if status == RulesStatus::Reached { targets_of(paper, row)? } else { None };
     if let Some(others) = row.others.as_ref().filter(|others| sentences::takes_some(others)) {
         paper.paragraph(2, 4, &[plain(sentences::others(others, report.section.as_of).terminal())])?;
     }
@@ -176,10 +179,10 @@ fn targets_of<'r>(paper: &mut Paper<'_>, row: &'r RepositoryForecast) -> io::Res
     let shared = remedies.len() == 1;
     for target in &row.targets {
         let (symbol, paint) = target_look(target);
-        let told = sentences::target(target).say(": ").then(sentences::prospect(target, &row.rules));
+        let reported = sentences::target(target).say(": ").then(sentences::rules_outlook(target, &row.rules));
         let severity = target.severity.map_or("", words::severity);
         let space = if severity.is_empty() { "" } else { " " };
-        let spans = [span(paint, format!("{symbol} {severity}{space}")), plain(told.terminal())];
+        let spans = [span(paint, format!("{symbol} {severity}{space}")), plain(reported.terminal())];
         paper.paragraph(2, 4, &spans)?;
         if let (false, Some(text)) = (shared, &target.remedy) {
             remedy(paper, text)?;
@@ -192,10 +195,10 @@ fn targets_of<'r>(paper: &mut Paper<'_>, row: &'r RepositoryForecast) -> io::Res
 }
 
 fn target_look(target: &TargetForecast) -> (&'static str, Paint) {
-    match (target.severity, target.fate) {
+    match (target.severity, target.outlook) {
         (Some(Severity::Critical | Severity::High), _) => ("✗", Paint::Bad),
         (Some(_), _) => ("!", Paint::Doubtful),
-        (None, Some(Fate::Unknown)) => ("?", Paint::Doubtful),
+        (None, Some(TargetOutlook::Unknown)) => ("?", Paint::Doubtful),
         (None, _) => ("✓", Paint::Good),
     }
 }
@@ -205,13 +208,13 @@ fn remedy(paper: &mut Paper<'_>, text: &str) -> io::Result<()> {
 }
 
 fn compared(paper: &mut Paper<'_>, preview: &Preview) -> io::Result<()> {
-    let told = Phrase::said("the source's preview ").then(sentences::preview(preview));
-    let told = if matches!(preview, Preview::Compared { .. }) { told } else { sentences::preview(preview) };
-    paper.paragraph(2, 4, &[plain(told.terminal())])?;
+    let reported = Phrase::said("the source's preview ").then(sentences::preview(preview));
+    let reported = if matches!(preview, Preview::Compared { .. }) { reported } else { sentences::preview(preview) };
+    paper.paragraph(2, 4, &[plain(reported.terminal())])?;
     let Preview::Compared { differences, more: unlisted, .. } = preview else { return Ok(()) };
     for difference in differences.iter().take(DIFFERENCES) {
-        let told = sentences::difference(difference).terminal();
-        paper.paragraph(4, 6, &[span(Paint::Doubtful, "≠ "), plain(told)])?;
+        let reported = sentences::difference(difference).terminal();
+        paper.paragraph(4, 6, &[span(Paint::Doubtful, "≠ "), plain(reported)])?;
     }
     more(paper, 4, differences.len().saturating_sub(DIFFERENCES) as u64 + unlisted)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, Weekday};
 use maud::{Markup, html};
 
-use super::almanac::{Taken, When};
+use super::timeline::{Taken, When};
 use crate::phrase::thousands;
 
 /// Months that are drawn as such; every day is in the list below them.

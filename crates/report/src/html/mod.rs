@@ -1,16 +1,16 @@
 //! The report as one page: everything in one file, nothing from the network, nothing that a registry says ever run.
 //!
-//! What has a bound (the estate at a glance, moved tags, the calendar) is drawn here; rows, of which there may be a
+//! What has a bound (the summary, moved tags, the calendar) is drawn here; rows, of which there may be a
 //! hundred thousand, follow as inert JSON that the page's own script shows as they are scrolled to, so neither this
 //! program nor the first view of the page grows with the estate (I20). The content security policy allows that one
 //! script and that one style sheet by their hashes and nothing else (F76). Every text is shown as the terminal shows
 //! it: printable ASCII and escapes (F74, F78).
 
-mod almanac;
 mod calendar;
-mod glance;
 mod moves;
 mod rows;
+mod summary;
+mod timeline;
 
 use std::io::{self, Write};
 
@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use self::almanac::Almanac;
+use self::timeline::Timeline;
 use super::body::Report;
 use super::overview::Overview;
 use super::{escape, words};
@@ -29,10 +29,10 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let overview = Overview::of(report)?;
-    let almanac = Almanac::of(report)?;
+    let overview = Overview::from_report(report)?;
+    let timeline = Timeline::from_report(report)?;
     // The closing tags come after the rows, which are written one by one.
-    let page = page(report, &overview, &almanac).into_string();
+    let page = page(report, &overview, &timeline).into_string();
     let page = page.strip_suffix("</body></html>").unwrap_or(&page);
     out.write_all(page.as_bytes())?;
     rows::write(report, out)?;
@@ -44,7 +44,7 @@ fn hash(content: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(content.as_bytes())))
 }
 
-fn page(report: &Report, overview: &Overview, almanac: &Almanac) -> Markup {
+fn page(report: &Report, overview: &Overview, timeline: &Timeline) -> Markup {
     let run = &report.run;
     let policy = format!(
         "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",
@@ -66,7 +66,7 @@ fn page(report: &Report, overview: &Overview, almanac: &Almanac) -> Markup {
             body {
                 a class="skip" href="#main" { "Skip to the report" }
                 (header(run))
-                (contents(almanac))
+                (contents(timeline))
                 main id="main" class="wrap" tabindex="-1" {
                     @if let Some((what, why)) = run.ledger.as_ref().and_then(LedgerSection::doubt) {
                         div class="banner" role="note" aria-label="Ledger in doubt" {
@@ -79,11 +79,11 @@ fn page(report: &Report, overview: &Overview, almanac: &Almanac) -> Markup {
                         }
                     }
                     (warnings(run, overview))
-                    (glance::section(report, overview))
+                    (summary::section(report, overview))
                     (table_of_services(report))
                     (table_of_findings())
-                    @if !almanac.moves.is_empty() { (moves::section(&almanac.moves, run)) }
-                    @if !almanac.due.is_empty() { (calendar::section(&almanac.due)) }
+                    @if !timeline.moves.is_empty() { (moves::section(&timeline.moves, run)) }
+                    @if !timeline.due.is_empty() { (calendar::section(&timeline.due)) }
                     (ledger(run))
                 }
                 footer {
@@ -116,15 +116,15 @@ fn header(run: &RunSection) -> Markup {
     }
 }
 
-fn contents(almanac: &Almanac) -> Markup {
+fn contents(timeline: &Timeline) -> Markup {
     html! {
         nav class="toc" aria-label="Contents" {
             ul class="wrap" {
-                li { a href="#glance" { "At a glance" } }
+                li { a href="#summary" { "Summary" } }
                 li { a href="#services" { "Services" } }
                 li { a href="#findings" { "Findings" } }
-                @if !almanac.moves.is_empty() { li { a href="#moves" { "Moved tags" } } }
-                @if !almanac.due.is_empty() { li { a href="#calendar" { "Lifecycle calendar" } } }
+                @if !timeline.moves.is_empty() { li { a href="#moves" { "Moved tags" } } }
+                @if !timeline.due.is_empty() { li { a href="#calendar" { "Lifecycle calendar" } } }
                 li { a href="#ledger" { "Ledger" } }
             }
         }
@@ -139,7 +139,7 @@ fn warnings(run: &RunSection, overview: &Overview) -> Markup {
                 p { strong { "Incomplete." } " Not everything could be read. What was not read may not be safe." }
                 @if unread.total > 0 {
                     ul {
-                        @for what in unread.told() { li { (what.terminal()) } }
+                        @for what in unread.reported() { li { (what.terminal()) } }
                         @let more = unread.more();
                         @if more > 0 { li { "and " (more) " more" } }
                     }
@@ -149,7 +149,7 @@ fn warnings(run: &RunSection, overview: &Overview) -> Markup {
         @if run.ledger.as_ref().is_some_and(|ledger| ledger.unsigned) {
             div class="banner" role="note" aria-label="Unsigned" { p { strong { "Unsigned. " } (UNSIGNED) } }
         }
-        @if let Some(text) = overview.pins.told(run.mode) {
+        @if let Some(text) = overview.pins.reported(run.mode) {
             p class="soft" { (with_commands(&text.terminal())) }
         }
         noscript {
@@ -173,13 +173,13 @@ fn table_of_services(report: &Report) -> Markup {
     html! {
         section id="services" aria-labelledby="services-title" data-sources=(sources) {
             h2 id="services-title" { "Services" }
-            p class="soft small" { "Each service's rollback ladder: what runs, and the releases before it that can be gone back to. Open a service for its rungs." }
+            p class="soft small" { "Each service's release list: what runs, and the releases before it that can be rolled back to. Open a service for its releases." }
             div class="tools" role="search" aria-label="Services" {
                 label class="grow" { "Search services, tags and digests" input id="services-search" type="search" autocomplete="off" spellcheck="false"; }
                 label { "Source" select id="services-sources" { option value="" { "all" } } }
                 fieldset id="services-statuses" class="chips" { legend { "Show" } }
             }
-            (rows_of("services", "Services and their rollback ladders", "services"))
+            (rows_of("services", "Services and their release lists", "services"))
         }
     }
 }

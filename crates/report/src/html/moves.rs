@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::almanac::Move;
-use super::glance::look;
+use super::summary::look;
+use super::timeline::Move;
 use crate::words;
 use prodpin_core::outcome::report::RunSection;
 

@@ -67,7 +67,7 @@ impl Block {
         let Some(repository) = &row.repository else {
             return json!([null, null, ServiceStatus::Protected as usize, 1, "", "", 0, 0, null, [], [], findings]);
         };
-        let status = ServiceStatus::of(repository, &row.findings) as usize;
+        let status = ServiceStatus::from_report(repository, &row.findings) as usize;
         let targets: Vec<Value> = repository.targets.iter().map(|target| self.target(target, repository)).collect();
         let gaps: Vec<String> = repository.gaps.iter().take(GAPS).map(|gap| words::gap(gap).terminal()).collect();
         json!([

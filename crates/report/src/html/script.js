@@ -5,8 +5,8 @@
   const SEVERITY_LOOK = ["", "", "doubt", "bad", "bad"];
   const STATUSES = ["not ready", "in danger", "unknown", "not protected", "no earlier release", "protected", "ready"];
   const STATUS_LOOK = ["bad", "bad", "doubt", "doubt", "", "good", "good"];
-  const RUNG_LOOK = { p: "good", n: "doubt", u: "doubt", x: "bad" };
-  const RUNG_WORD = { p: "protected", n: "not protected", u: "not known", x: "not restorable" };
+  const RELEASE_LOOK = { p: "good", n: "doubt", u: "doubt", x: "bad" };
+  const RELEASE_WORD = { p: "protected", n: "not protected", u: "not known", x: "not restorable" };
   const PAGE = 50;
   const PRINTED = 2000;
   const $ = (id) => document.getElementById(id);
@@ -78,14 +78,14 @@
 
   // ---- drawing
 
-  // The rails and one rung for each target: whole, dashed or dotted, so that colour is not the only sign.
+  // The rails and one bar for each target: whole, dashed or dotted, so that colour is not the only sign.
   function miniature(service) {
     const width = 86;
     const shown = service.targets.slice(0, Math.max(service.keep, 5));
     const places = Math.max(service.keep, shown.length, 1);
     const step = (width - 6) / places;
     const svg = draw("svg", { class: "mini", width, height: 24, viewBox: "0 0 " + width + " 24", role: "img",
-      "aria-label": ladderWords(service) });
+      "aria-label": releaseWords(service) });
     svg.append(draw("rect", { x: 0, y: 2, width, height: 2, class: "f-line" }),
       draw("rect", { x: 0, y: 20, width, height: 2, class: "f-line" }));
     for (let place = 0; place < places; place += 1) {
@@ -95,30 +95,30 @@
         svg.append(draw("rect", { x: x + 2, y: 11, width: 3, height: 2, class: "f-line" }));
         continue;
       }
-      const look = "f-" + RUNG_LOOK[each.look];
+      const look = "f-" + RELEASE_LOOK[each.look];
       const parts = each.look === "p" ? [[4, 16]] : each.look === "x" ? [[4, 3], [17, 3]] : [[4, 4], [10, 4], [16, 4]];
       for (const [y, height] of parts) svg.append(draw("rect", { x, y, width: 7, height, rx: 1, class: look }));
     }
     return svg;
   }
 
-  function ladderWords(service) {
-    const rungs = service.targets.map((each) => (each.label || each.artifact) + ": " + RUNG_WORD[each.look]);
-    return rungs.length ? rungs.join("; ") : "no rollback target";
+  function releaseWords(service) {
+    const releases = service.targets.map((each) => (each.label || each.artifact) + ": " + RELEASE_WORD[each.look]);
+    return releases.length ? releases.join("; ") : "no rollback target";
   }
 
-  function ladder(service) {
-    const list = make("ol", { class: "ladder", "aria-label": "Rollback ladder of " + where(service) });
+  function releases(service) {
+    const list = make("ol", { class: "releases", "aria-label": "Release list of " + where(service) });
     service.targets.forEach((each) => {
       const flags = make("span", { class: "flags" });
       if (each.running) flags.append(tag("", "running"));
       if (each.wanted) flags.append(tag("", "wanted, does not run"));
       if (each.to) flags.append(tag("good", "\u2190 roll back to this"));
-      flags.append(tag(RUNG_LOOK[each.look], RUNG_WORD[each.look]));
-      list.append(make("li", { class: RUNG_LOOK[each.look] },
+      flags.append(tag(RELEASE_LOOK[each.look], RELEASE_WORD[each.look]));
+      list.append(make("li", { class: RELEASE_LOOK[each.look] },
         make("span", { class: "rank" }, each.rank === null ? "+" : String(each.rank)),
         make("span", { class: "name" }, each.label || "no tag names it"), flags,
-        each.state === RUNG_WORD[each.look] ? null : make("span", { class: "state" }, each.state),
+        each.state === RELEASE_WORD[each.look] ? null : make("span", { class: "state" }, each.state),
         make("span", { class: "id" }, code(each.artifact)),
         each.reasons ? make("span", { class: "id" }, "kept because: ", each.reasons) : null));
     });
@@ -129,7 +129,7 @@
   }
 
   function serviceDetail(service) {
-    const left = make("div", {}, make("h3", {}, "Rollback ladder"), ladder(service));
+    const left = make("div", {}, make("h3", {}, "Release list"), releases(service));
     const right = make("div", {});
     if (service.trouble) right.append(make("p", {}, service.trouble));
     if (service.gaps.length) {
@@ -322,7 +322,7 @@
       show: (of) => tag(STATUS_LOOK[of.status], STATUSES[of.status]) },
     { name: "current", title: "Running", key: (of) => of.current, show: (of) => make("span", { class: "name" }, of.current) },
     { name: "to", title: "Roll back to", key: (of) => of.to, show: (of) => make("span", { class: "name" }, of.to) },
-    { name: "ladder", title: "Ladder", show: miniature },
+    { name: "releases", title: "Releases", show: miniature },
     { name: "protected", title: "Protected", number: true,
       key: (of) => protectedCount(of) - of.targets.length / 1000,
       show: (of) => protectedCount(of) + " of " + of.targets.length },

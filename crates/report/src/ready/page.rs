@@ -10,7 +10,7 @@ use crate::layout::{Page as Paper, Paint, plain, span};
 use crate::phrase::Phrase;
 use crate::render::Style;
 use crate::{table, words};
-use prodpin_core::outcome::ready::{RepositoryReady, Rung, Verdict, Way};
+use prodpin_core::outcome::ready::{ListedRelease, RepositoryReady, RollbackCommands, Verdict};
 use prodpin_core::outcome::status::ServiceStatus;
 
 /// With more repositories than these, each takes one line unless it was asked for.
@@ -28,8 +28,8 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
     let moment = words::moment(at).replace(' ', "\u{a0}");
     paper.paragraph(0, 2, &[span(Paint::Strong, "prodpin ready"), plain(format!(" · {moment}"))])?;
     if !report.section.complete {
-        let told = "Not everything could be read. What was not is never a yes.";
-        paper.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(told)])?;
+        let reported = "Not everything could be read. What was not is never a yes.";
+        paper.paragraph(0, 2, &[span(Paint::Bad, "! INCOMPLETE"), plain("\u{a0} "), plain(reported)])?;
     }
     for gap in report.section.gaps.iter().take(UNREAD) {
         paper.paragraph(0, 2, &[span(Paint::Doubtful, "? "), plain(words::gap(gap).terminal())])?;
@@ -58,8 +58,8 @@ pub(super) fn write(report: &ReadyReport, whole: bool, style: Style, out: &mut d
     }
     if !paged {
         paper.blank()?;
-        let told = "The page of one of them: prodpin ready REPOSITORY";
-        paper.paragraph(0, 2, &[span(Paint::Faint, told)])?;
+        let reported = "The page of one of them: prodpin ready REPOSITORY";
+        paper.paragraph(0, 2, &[span(Paint::Faint, reported)])?;
     }
     paper.blank()?;
     paper.paragraph(0, 2, &[span(Paint::Faint, "Nothing was changed or recorded.")])
@@ -69,8 +69,8 @@ fn more(paper: &mut Paper<'_>, indent: usize, all: usize, shown: usize) -> io::R
     if all <= shown {
         return Ok(());
     }
-    let told = Phrase::said("… and ").number((all - shown) as u64).say(" more; all of them: --format json");
-    paper.paragraph(indent, indent + 2, &[span(Paint::Faint, told.terminal())])
+    let reported = Phrase::said("… and ").number((all - shown) as u64).say(" more; all of them: --format json");
+    paper.paragraph(indent, indent + 2, &[span(Paint::Faint, reported.terminal())])
 }
 
 /// The sign of the service's status. While the question about the database is open, no tick stands there.
@@ -114,8 +114,8 @@ fn criticals(paper: &mut Paper<'_>, row: &RepositoryReady) -> io::Result<()> {
     match row.criticals.len() as u64 {
         0 => Ok(()),
         count => {
-            let told = Phrase::default().counted(count, "critical finding", "critical findings");
-            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ "), plain(told.terminal())])
+            let reported = Phrase::default().counted(count, "critical finding", "critical findings");
+            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ "), plain(reported.terminal())])
         }
     }
 }
@@ -132,8 +132,8 @@ impl Sheet<'_> {
         head(paper, row)?;
         paper.paragraph(2, 2, &[plain(Phrase::sentence(&row.why).terminal()), plain(".")])?;
         for critical in row.criticals.iter().take(SHOWN) {
-            let told = Phrase::sentence(critical).terminal();
-            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ CRITICAL\u{a0} "), plain(told)])?;
+            let reported = Phrase::sentence(critical).terminal();
+            paper.paragraph(2, 4, &[span(Paint::Bad, "✗ CRITICAL\u{a0} "), plain(reported)])?;
         }
         more(paper, 2, row.criticals.len(), SHOWN)?;
         for gap in row.gaps.iter().take(UNREAD) {
@@ -142,7 +142,7 @@ impl Sheet<'_> {
         more(paper, 2, row.gaps.len(), UNREAD)?;
         self.now(paper)?;
         self.questions(paper)?;
-        self.ladder(paper)?;
+        self.releases(paper)?;
         if !row.restore.is_empty() {
             Self::title(paper, "IN THE VAULT: TO BRING BACK WHAT THE REGISTRY LOST")?;
             Self::commands(paper, &row.restore)?;
@@ -168,26 +168,26 @@ impl Sheet<'_> {
     fn now(&self, paper: &mut Paper<'_>) -> io::Result<()> {
         Self::title(paper, "RUNS NOW")?;
         for lacking in self.row.lacking.iter().take(SHOWN) {
-            let told = Phrase::sentence(lacking).terminal();
-            paper.paragraph(4, 6, &[span(Paint::Bad, "✗ "), plain(told)])?;
+            let reported = Phrase::sentence(lacking).terminal();
+            paper.paragraph(4, 6, &[span(Paint::Bad, "✗ "), plain(reported)])?;
         }
         more(paper, 4, self.row.lacking.len(), SHOWN)?;
         if self.row.now.is_empty() && !self.row.wanted.is_empty() {
-            let told = "no pod of it is ready anywhere";
-            paper.paragraph(4, 6, &[span(Paint::Doubtful, "? "), plain(told)])?;
+            let reported = "no pod of it is ready anywhere";
+            paper.paragraph(4, 6, &[span(Paint::Doubtful, "? "), plain(reported)])?;
         } else if self.row.now.is_empty() {
-            let told = match &self.row.from {
+            let reported = match &self.row.from {
                 Some(from) => {
                     Phrase::said("nothing says; the latest release is ").then(sentences::release(self.row, from))
                 }
                 None => Phrase::said("unknown"),
             };
-            return paper.paragraph(4, 6, &[span(Paint::Doubtful, "? "), plain(told.terminal())]);
+            return paper.paragraph(4, 6, &[span(Paint::Doubtful, "? "), plain(reported.terminal())]);
         }
         for now in self.row.now.iter().take(SHOWN) {
-            let told = sentences::running(self.row, now, self.report.section.at).terminal();
+            let reported = sentences::running(self.row, now, self.report.section.at).terminal();
             let mark = if now.leaving { span(Paint::Doubtful, "◌ ") } else { span(Paint::Good, "● ") };
-            paper.paragraph(4, 6, &[mark, plain(told)])?;
+            paper.paragraph(4, 6, &[mark, plain(reported)])?;
         }
         more(paper, 4, self.row.now.len(), SHOWN)?;
         if self.row.wanted.is_empty() {
@@ -195,8 +195,8 @@ impl Sheet<'_> {
         }
         Self::title(paper, "WANTED, AND DOES NOT RUN")?;
         for wanted in self.row.wanted.iter().take(SHOWN) {
-            let told = sentences::wanted(self.row, wanted).terminal();
-            paper.paragraph(4, 6, &[span(Paint::Doubtful, "○ "), plain(told)])?;
+            let reported = sentences::wanted(self.row, wanted).terminal();
+            paper.paragraph(4, 6, &[span(Paint::Doubtful, "○ "), plain(reported)])?;
         }
         more(paper, 4, self.row.wanted.len(), SHOWN)
     }
@@ -205,8 +205,8 @@ impl Sheet<'_> {
         let row = self.row;
         Self::title(paper, "THREE QUESTIONS")?;
         let Some(asked) = row.asked.as_ref() else {
-            let told = "There is no earlier release to ask them about.";
-            return paper.paragraph(4, 6, &[plain(told)]);
+            let reported = "There is no earlier release to ask them about.";
+            return paper.paragraph(4, 6, &[plain(reported)]);
         };
         let release = sentences::release(row, asked);
         let moved = Phrase::said("Has the database moved forward destructively since ").then(release.clone()).say("? ");
@@ -221,12 +221,12 @@ impl Sheet<'_> {
             paper.paragraph(4, 7, &said)
         };
         let database = &row.database;
-        let told = sentences::database(row, database);
-        line(paper, "1. ", moved, bad(database.moved, false), sentences::yes_no(database.moved), told)?;
-        let rung = row.ladder.iter().find(|rung| rung.artifact == *asked);
-        let told = sentences::intact(rung, row.intact);
+        let reported = sentences::database(row, database);
+        line(paper, "1. ", moved, bad(database.moved, false), sentences::yes_no(database.moved), reported)?;
+        let listed = row.releases.iter().find(|listed| listed.artifact == *asked);
+        let reported = sentences::intact(listed, row.intact);
         let intact = Phrase::said("Is ").then(release).say(" intact? ");
-        line(paper, "2. ", intact, bad(row.intact, true), sentences::yes_no(row.intact), told)?;
+        line(paper, "2. ", intact, bad(row.intact, true), sentences::yes_no(row.intact), reported)?;
         let (so, paint) = match row.verdict {
             Verdict::RollBack => ("roll back", Paint::Good),
             Verdict::RollForward | Verdict::NoEarlierRelease => ("roll forward", Paint::Bad),
@@ -235,31 +235,31 @@ impl Sheet<'_> {
         line(paper, "3. ", Phrase::said("So, back or forward? "), paint, so, Phrase::default())
     }
 
-    fn ladder(&self, paper: &mut Paper<'_>) -> io::Result<()> {
-        let ranked = self.row.ladder.iter().filter(|rung| rung.rank.is_some()).count() as u64;
+    fn releases(&self, paper: &mut Paper<'_>) -> io::Result<()> {
+        let ranked = self.row.releases.iter().filter(|listed| listed.rank.is_some()).count() as u64;
         paper.blank()?;
-        let told =
+        let reported =
             Phrase::said("keep ").number(u64::from(self.row.keep)).say("; ").number(ranked).say(" listed").terminal();
-        paper.paragraph(2, 2, &[span(Paint::Strong, "RELEASES"), plain("\u{a0} "), span(Paint::Faint, told)])?;
-        self.row.ladder.iter().try_for_each(|rung| self.rung(paper, rung))
+        paper.paragraph(2, 2, &[span(Paint::Strong, "RELEASES"), plain("\u{a0} "), span(Paint::Faint, reported)])?;
+        self.row.releases.iter().try_for_each(|listed| self.listed(paper, listed))
     }
 
-    fn rung(&self, paper: &mut Paper<'_>, rung: &Rung) -> io::Result<()> {
-        let (symbol, paint) = match (rung.restorable, rung.protected) {
+    fn listed(&self, paper: &mut Paper<'_>, listed: &ListedRelease) -> io::Result<()> {
+        let (symbol, paint) = match (listed.restorable, listed.protected) {
             (Some(true), Some(true)) => ("✓", Paint::Good),
             (Some(false), _) => ("✗", Paint::Bad),
             (Some(true), Some(false)) => ("!", Paint::Doubtful),
             _ => ("?", Paint::Doubtful),
         };
-        let place = rung.rank.map_or_else(|| "·".to_owned(), |rank| rank.to_string());
-        let tags = Phrase::joined(rung.tags.iter().take(4).map(|tag| Phrase::name(tag.as_str())), ", ");
-        let name = || rung.name.as_deref().map_or(Phrase::said("no tag"), Phrase::name);
+        let place = listed.rank.map_or_else(|| "·".to_owned(), |rank| rank.to_string());
+        let tags = Phrase::joined(listed.tags.iter().take(4).map(|tag| Phrase::name(tag.as_str())), ", ");
+        let name = || listed.name.as_deref().map_or(Phrase::said("no tag"), Phrase::name);
         let tags = if tags.is_empty() { name() } else { tags };
-        let marks = if Some(&rung.artifact) == self.row.to.as_ref() {
+        let marks = if Some(&listed.artifact) == self.row.to.as_ref() {
             " ◀ back to here"
-        } else if rung.running {
+        } else if listed.running {
             " ● runs"
-        } else if rung.wanted {
+        } else if listed.wanted {
             " ○ wanted"
         } else {
             ""
@@ -268,7 +268,7 @@ impl Sheet<'_> {
             span(paint, format!("{symbol} ")),
             plain(format!("{place}.\u{a0}")),
             span(Paint::Strong, tags.terminal()),
-            plain(format!("\u{a0} {}", escape::terminal_name(&rung.artifact.to_string(), 200))),
+            plain(format!("\u{a0} {}", escape::terminal_name(&listed.artifact.to_string(), 200))),
             span(Paint::Strong, marks),
         ];
         paper.paragraph(4, 6, &head)?;
@@ -276,17 +276,17 @@ impl Sheet<'_> {
         paper.paragraph(
             8,
             8,
-            &[plain(sentences::ran(rung, at).say("; ").then(sentences::evidence(rung)).terminal())],
+            &[plain(sentences::ran(listed, at).say("; ").then(sentences::evidence(listed)).terminal())],
         )?;
-        let kept = Phrase::said(sentences::restorable(rung))
+        let kept = Phrase::said(sentences::restorable(listed))
             .say(" · ")
-            .say(sentences::pin(rung))
+            .say(sentences::pin(listed))
             .say(" · ")
-            .then(sentences::unchanged(self.row, rung))
+            .then(sentences::unchanged(self.row, listed))
             .say(" · ")
-            .then(sentences::lasts(&rung.lasts));
+            .then(sentences::lasts(&listed.lasts));
         paper.paragraph(8, 8, &[plain(kept.terminal())])?;
-        let obstacles = Phrase::joined(rung.obstacles.iter().map(words::obstacle), "; ");
+        let obstacles = Phrase::joined(listed.obstacles.iter().map(words::obstacle), "; ");
         if !obstacles.is_empty() {
             paper.paragraph(8, 8, &[span(Paint::Doubtful, obstacles.terminal())])?;
         }
@@ -306,36 +306,37 @@ impl Sheet<'_> {
 
     fn back(&self, paper: &mut Paper<'_>, title: &'static str) -> io::Result<()> {
         Self::title(paper, title)?;
-        for way in self.row.back.iter().take(SHOWN) {
-            Self::way(paper, way)?;
+        for rollback_commands in self.row.back.iter().take(SHOWN) {
+            Self::rollback_commands(paper, rollback_commands)?;
         }
         more(paper, 4, self.row.back.len(), SHOWN)?;
-        let to = self.row.to.as_ref().and_then(|to| self.row.ladder.iter().find(|rung| rung.artifact == *to));
-        let address = to.and_then(|rung| rung.address.as_deref());
+        let to = self.row.to.as_ref().and_then(|to| self.row.releases.iter().find(|listed| listed.artifact == *to));
+        let address = to.and_then(|listed| listed.address.as_deref());
         match (self.row.back.is_empty(), address) {
             (true, Some(address)) => {
-                let told = "No platform that prodpin reads names what runs: deploy, in the way it was deployed,";
-                paper.paragraph(4, 6, &[plain(told)])?;
+                let reported = "No platform that prodpin reads names what runs: deploy, in the way it was deployed,";
+                paper.paragraph(4, 6, &[plain(reported)])?;
                 paper.verbatim(8, &escape::terminal(address))
             }
             (true, None) => {
-                let told = "No platform that prodpin reads names what runs: deploy it in the way it was deployed.";
-                paper.paragraph(4, 6, &[plain(told)])
+                let reported = "No platform that prodpin reads names what runs: deploy it in the way it was deployed.";
+                paper.paragraph(4, 6, &[plain(reported)])
             }
             (false, _) => Ok(()),
         }
     }
 
-    fn way(paper: &mut Paper<'_>, way: &Way) -> io::Result<()> {
-        let named = sentences::workload(&way.workload);
-        let revisions = sentences::revisions(way.from_revision.as_deref(), way.to_revision.as_deref());
+    fn rollback_commands(paper: &mut Paper<'_>, rollback_commands: &RollbackCommands) -> io::Result<()> {
+        let named = sentences::workload(&rollback_commands.workload);
+        let revisions =
+            sentences::revisions(rollback_commands.from_revision.as_deref(), rollback_commands.to_revision.as_deref());
         let named = match revisions {
             Some(revisions) => named.say(" · ").then(revisions),
             None => named,
         };
         paper.paragraph(4, 6, &[plain(named.terminal())])?;
-        Self::commands(paper, &way.commands)?;
-        Self::notes(paper, &way.notes)
+        Self::commands(paper, &rollback_commands.commands)?;
+        Self::notes(paper, &rollback_commands.notes)
     }
 
     fn commands(paper: &mut Paper<'_>, commands: &[String]) -> io::Result<()> {
@@ -352,16 +353,16 @@ impl Sheet<'_> {
         Self::title(paper, title)?;
         let forward = &self.row.forward;
         if let (Some(commit), Some(from)) = (&forward.commit, &self.row.from) {
-            let told = Phrase::said("Branch from commit ")
+            let reported = Phrase::said("Branch from commit ")
                 .then(Phrase::name(&commit.to_string()))
                 .say(", from which ")
                 .then(sentences::release(self.row, from))
                 .say(" was built by its own word");
-            let told = match &forward.repository_url {
-                Some(url) => told.say(", in ").then(Phrase::name(url)),
-                None => told,
+            let reported = match &forward.repository_url {
+                Some(url) => reported.say(", in ").then(Phrase::name(url)),
+                None => reported,
             };
-            paper.paragraph(4, 6, &[plain(told.say(":").terminal())])?;
+            paper.paragraph(4, 6, &[plain(reported.say(":").terminal())])?;
         }
         Self::commands(paper, &forward.commands)?;
         Self::notes(paper, &forward.notes)

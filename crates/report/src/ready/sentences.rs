@@ -7,7 +7,7 @@ use crate::{table, words};
 use prodpin_core::decide::forecast::when;
 use prodpin_core::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
 use prodpin_core::outcome::ready::{
-    Database, Lasts, ReadySummary, RepositoryReady, Rung, RunningNow, Step, Verdict, WantedNow,
+    Database, Lasts, ListedRelease, ReadySummary, RepositoryReady, RunningNow, Step, Verdict, WantedNow,
 };
 use prodpin_core::outcome::report::PinReport;
 use prodpin_core::outcome::status::ServiceStatus;
@@ -29,10 +29,10 @@ pub(super) fn verdict(row: &RepositoryReady) -> &'static str {
 pub(super) fn counts(summary: &ReadySummary) -> Phrase {
     let there = ServiceStatus::ALL.into_iter().filter(|status| summary.services.of(*status) > 0);
     let there = there.map(|status| {
-        let told = Phrase::default().number(summary.services.of(status)).say(" ").say(table::word(status));
+        let reported = Phrase::default().number(summary.services.of(status)).say(" ").say(table::word(status));
         match status {
-            ServiceStatus::Protected => told.say(" (whether the database allows it is not known)"),
-            _ => told,
+            ServiceStatus::Protected => reported.say(" (whether the database allows it is not known)"),
+            _ => reported,
         }
     });
     let all = Phrase::default().counted(summary.repositories, "service", "services");
@@ -45,35 +45,35 @@ pub(super) fn counts(summary: &ReadySummary) -> Phrase {
 /// `v1.2.0 (0123456789ab)`, or the short digest alone.
 pub(super) fn release(row: &RepositoryReady, artifact: &ArtifactId) -> Phrase {
     let short = Phrase::name(&artifact.short());
-    match row.ladder.iter().find(|rung| rung.artifact == *artifact).and_then(|rung| rung.name.as_deref()) {
+    match row.releases.iter().find(|listed| listed.artifact == *artifact).and_then(|listed| listed.name.as_deref()) {
         Some(name) => Phrase::name(name).say(" (").then(short).say(")"),
         None => short,
     }
 }
 
 pub(super) fn running(row: &RepositoryReady, now: &RunningNow, at: Timestamp) -> Phrase {
-    let told = release(row, &now.artifact);
-    let told = match now.since {
-        Some(since) => told.say(" since ").then(moment(since, at)),
-        None => told.say(", start time unknown"),
+    let reported = release(row, &now.artifact);
+    let reported = match now.since {
+        Some(since) => reported.say(" since ").then(moment(since, at)),
+        None => reported.say(", start time unknown"),
     };
-    let told = told.say(", by ").then(Phrase::name(&now.via));
-    let told = match &now.revision {
-        Some(revision) => told.say(", ").then(Phrase::name(&last_part(revision))),
-        None => told,
+    let reported = reported.say(", by ").then(Phrase::name(&now.via));
+    let reported = match &now.revision {
+        Some(revision) => reported.say(", ").then(Phrase::name(&last_part(revision))),
+        None => reported,
     };
-    if now.leaving { told.say(" · on its way out") } else { told }
+    if now.leaving { reported.say(" · on its way out") } else { reported }
 }
 
 pub(super) fn wanted(row: &RepositoryReady, wanted: &WantedNow) -> Phrase {
-    let told = release(row, &wanted.artifact).say(", by ").then(Phrase::name(&wanted.via));
-    let told = match &wanted.revision {
-        Some(revision) => told.say(", ").then(Phrase::name(&last_part(revision))),
-        None => told,
+    let reported = release(row, &wanted.artifact).say(", by ").then(Phrase::name(&wanted.via));
+    let reported = match &wanted.revision {
+        Some(revision) => reported.say(", ").then(Phrase::name(&last_part(revision))),
+        None => reported,
     };
     match wanted.why {
-        Some(why) => told.say(": ").say(why.as_str()),
-        None => told,
+        Some(why) => reported.say(": ").say(why.as_str()),
+        None => reported,
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn moment(then: Timestamp, now: Timestamp) -> Phrase {
     Phrase::name(&words::moment(then)).say(" (").then(Phrase::name(&ago(then, now))).say(")")
 }
 
-/// A span one can take in at a glance: clocks differ, so that nothing is told to the second.
+/// A span that is quickly read: clocks differ, so that nothing is told to the second.
 fn ago(then: Timestamp, now: Timestamp) -> String {
     let minutes = now.duration_since(then).as_secs() / 60;
     match minutes {
@@ -113,11 +113,12 @@ pub(super) fn yes_no(answer: Option<bool>) -> &'static str {
 
 /// What each release since did to the database.
 pub(super) fn database(row: &RepositoryReady, database: &Database) -> Phrase {
-    let told = Phrase::joined(database.steps.iter().map(|step| self::step(row, step)), "; ");
-    let told = if told.is_empty() { Phrase::said("nothing is known of what was released since") } else { told };
+    let reported = Phrase::joined(database.steps.iter().map(|step| self::step(row, step)), "; ");
+    let reported =
+        if reported.is_empty() { Phrase::said("nothing is known of what was released since") } else { reported };
     match &database.doubt {
-        Some(doubt) => told.say("; ").then(Phrase::sentence(doubt)),
-        None => told,
+        Some(doubt) => reported.say("; ").then(Phrase::sentence(doubt)),
+        None => reported,
     }
 }
 
@@ -128,16 +129,16 @@ fn step(row: &RepositoryReady, step: &Step) -> Phrase {
         Some(SchemaChange::Contract) => " takes away from it",
         None => " does not say",
     };
-    let told = release(row, &step.artifact).say(what);
+    let reported = release(row, &step.artifact).say(what);
     match step.by.as_slice() {
-        [] => told,
-        by => told.say(" (").then(Phrase::sentence(&by.join(", "))).say(")"),
+        [] => reported,
+        by => reported.say(" (").then(Phrase::sentence(&by.join(", "))).say(")"),
     }
 }
 
 /// Whether the release before is intact, and what stands in the way.
-pub(super) fn intact(rung: Option<&Rung>, answer: Option<bool>) -> Phrase {
-    let obstacles = rung.map_or(&[][..], |rung| &rung.obstacles);
+pub(super) fn intact(listed: Option<&ListedRelease>, answer: Option<bool>) -> Phrase {
+    let obstacles = listed.map_or(&[][..], |listed| &listed.obstacles);
     match answer {
         Some(true) => Phrase::said("every part is there with its size, neither archived nor hidden"),
         Some(false) => Phrase::joined(obstacles.iter().filter(|it| !it.is_unknown()).map(words::obstacle), "; "),
@@ -148,41 +149,41 @@ pub(super) fn intact(rung: Option<&Rung>, answer: Option<bool>) -> Phrase {
     }
 }
 
-pub(super) fn evidence(rung: &Rung) -> Phrase {
-    let sure = match rung.evidence {
+pub(super) fn evidence(listed: &ListedRelease) -> Phrase {
+    let sure = match listed.evidence {
         Evidence::TagName => "matched by a tag rule only",
         Evidence::HistoryReference => "history names it",
         Evidence::StablePointer => "named as what should run",
         Evidence::ServiceRevision => "a service's own record, by digest",
         Evidence::RunningDigest => "a node reports its digest",
     };
-    let by = Phrase::joined(rung.by.iter().map(|via| Phrase::name(via)), ", ");
-    let told = Phrase::said(sure);
-    if by.is_empty() { told } else { told.say(" (").then(by).say(")") }
+    let by = Phrase::joined(listed.by.iter().map(|via| Phrase::name(via)), ", ");
+    let reported = Phrase::said(sure);
+    if by.is_empty() { reported } else { reported.say(" (").then(by).say(")") }
 }
 
 /// When it ran.
-pub(super) fn ran(rung: &Rung, at: Timestamp) -> Phrase {
-    let first = rung.first_seen.map(|first| Phrase::said("runs since ").then(moment(first, at)));
-    let last = rung.last_seen.map(|last| Phrase::said("ran until ").then(moment(last, at)));
-    let built = rung.built.map(|built| Phrase::said("built or stored ").then(moment(built, at)));
-    let ran = if rung.running { first } else { last };
-    let told = Phrase::joined(ran.into_iter().chain(built), ", ");
-    if told.is_empty() { Phrase::said("never seen running") } else { told }
+pub(super) fn ran(listed: &ListedRelease, at: Timestamp) -> Phrase {
+    let first = listed.first_seen.map(|first| Phrase::said("runs since ").then(moment(first, at)));
+    let last = listed.last_seen.map(|last| Phrase::said("ran until ").then(moment(last, at)));
+    let built = listed.built.map(|built| Phrase::said("built or stored ").then(moment(built, at)));
+    let ran = if listed.running { first } else { last };
+    let reported = Phrase::joined(ran.into_iter().chain(built), ", ");
+    if reported.is_empty() { Phrase::said("never seen running") } else { reported }
 }
 
-pub(super) fn restorable(rung: &Rung) -> &'static str {
-    match rung.restorable {
+pub(super) fn restorable(listed: &ListedRelease) -> &'static str {
+    match listed.restorable {
         Some(true) => "intact",
         Some(false) => "NOT INTACT",
         None => "intact: unknown",
     }
 }
 
-pub(super) fn pin(rung: &Rung) -> &'static str {
-    match rung.pin {
+pub(super) fn pin(listed: &ListedRelease) -> &'static str {
+    match listed.pin {
         // Nothing was read of it, its pin neither.
-        PinReport::Absent if rung.restorable.is_none() => "pin: unknown",
+        PinReport::Absent if listed.restorable.is_none() => "pin: unknown",
         PinReport::Present | PinReport::Created => "pinned",
         PinReport::Planned => "not pinned (`prodpin enforce` would pin it)",
         PinReport::Failed => "could not be pinned",
@@ -193,12 +194,12 @@ pub(super) fn pin(rung: &Rung) -> &'static str {
     }
 }
 
-pub(super) fn unchanged(row: &RepositoryReady, rung: &Rung) -> Phrase {
-    match rung.unchanged {
+pub(super) fn unchanged(row: &RepositoryReady, listed: &ListedRelease) -> Phrase {
+    match listed.unchanged {
         Some(true) => Phrase::said("tag unchanged"),
         None => Phrase::said("tag unchanged: unknown"),
         Some(false) => Phrase::joined(
-            rung.moved.iter().map(|moved| {
+            listed.moved.iter().map(|moved| {
                 let tag = Phrase::said("tag ").then(Phrase::name(moved.tag.as_str()));
                 match &moved.to {
                     Some(to) => tag.say(" names ").then(release(row, to)).say(" now"),
@@ -267,14 +268,14 @@ mod tests {
     #[test]
     fn spans_are_told_as_people_tell_them() {
         let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
-        for (then, told) in [
+        for (then, reported) in [
             ("2026-03-10T11:59:40Z", "just now"),
             ("2026-03-10T10:01:00Z", "119 min ago"),
             ("2026-03-08T12:01:00Z", "47 h ago"),
             ("2026-03-07T12:00:00Z", "3 days ago"),
             ("2026-03-10T12:05:00Z", "in the future, by this clock"),
         ] {
-            assert_eq!(ago(then.parse().unwrap(), now), told, "{then}");
+            assert_eq!(ago(then.parse().unwrap(), now), reported, "{then}");
         }
     }
 }

@@ -91,7 +91,7 @@ const ATTENTION: (&str, Paint) = ("!", Paint::Doubtful);
 fn troubled(page: &mut Page<'_>, names: Names, service: &Service) -> io::Result<()> {
     let report = &service.report;
     let (symbol, paint) = look(service.status);
-    page.paragraph(0, 2, &[span(paint, format!("{symbol} ")), span(Paint::Strong, names.of(report).terminal())])?;
+    page.paragraph(0, 2, &[span(paint, format!("{symbol} ")), span(Paint::Strong, names.service(report).terminal())])?;
     field(page, "running", words::current(report))?;
     field(page, "roll back to", words::roll_back_to(report))?;
     if let Some(trouble) = &service.trouble {
@@ -209,6 +209,6 @@ fn ready_cells(names: Names, service: &Service) -> [String; 3] {
     let report = &service.report;
     let change = words::current_label(report).say(" → ").then(words::roll_back_to(report));
     let [name, change, protection] =
-        [names.of(report), change, words::protection_said(report)].map(|phrase| phrase.terminal());
+        [names.service(report), change, words::protection_said(report)].map(|phrase| phrase.terminal());
     [name, change, protection.replace(' ', "\u{a0}")]
 }

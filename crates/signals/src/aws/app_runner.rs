@@ -10,7 +10,7 @@ use aws_sdk_apprunner::Client;
 use aws_sdk_apprunner::types::ServiceStatus;
 use jiff::Timestamp;
 
-use super::client::{Access, Account, CAP, Failure, Gate, Lists};
+use super::client::{Access, Account, AwsFailure, CAP, Gate, Lists};
 use super::{image, moment, name, region};
 use crate::{ProductionSignal, Signalled, Use};
 use prodpin_core::model::{Cause, Evidence, Platform, Tenure, Waiting, Workload};
@@ -63,7 +63,7 @@ impl ProductionSignal for AppRunner {
         let mut names = BTreeSet::new();
         for summary in services {
             let (Some(service), Some(arn)) = (summary.service_name, summary.service_arn) else {
-                Failure::lacks("apprunner:ListServices", "the name and ARN of a service").tell(&mut said);
+                AwsFailure::lacks("apprunner:ListServices", "the name and ARN of a service").tell(&mut said);
                 continue;
             };
             let gone = matches!(summary.status, Some(ServiceStatus::Deleted));
@@ -89,7 +89,7 @@ impl AppRunner {
     fn tell(&self, service: Option<&aws_sdk_apprunner::types::Service>, said: &mut Signalled) {
         // An answer without it becomes an empty one in the SDK.
         let Some(service) = service.filter(|service| !service.service_arn.is_empty()) else {
-            return Failure::lacks("apprunner:DescribeService", "the service").tell(said);
+            return AwsFailure::lacks("apprunner:DescribeService", "the service").tell(said);
         };
         let source = service.source_configuration.as_ref();
         // A service built from source has no image of ours.

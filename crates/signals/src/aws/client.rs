@@ -14,7 +14,7 @@ use aws_sdk_ecs::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, Sd
 
 use crate::Signalled;
 use prodpin_core::model::Cause;
-use prodpin_net::aws::{self, Allowed, AnswerCap, Refused};
+use prodpin_net::aws::{self, Allowed, AnswerCap, RequestBlocked};
 use prodpin_policy::AwsConfig;
 
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -77,13 +77,13 @@ impl Account {
         &self,
         name: &'static str,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, Failure>
+    ) -> Result<T, AwsFailure>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let answered = async { request.await.map_err(|error| Failure::read(name, &error)) };
+        let answered = async { request.await.map_err(|error| AwsFailure::read(name, &error)) };
         let Some(deadline) = self.deadline else { return answered.await };
-        let late = || Failure {
+        let late = || AwsFailure {
             call: name,
             cause: Cause::TimedOut,
             reason: "the run's deadline passed; give it more time or less to do".to_owned(),
@@ -101,7 +101,7 @@ impl Account {
         name: &'static str,
         mut page: impl FnMut(Option<String>) -> Fut,
         read: impl Fn(O) -> (Option<Vec<T>>, Option<String>),
-    ) -> Result<Vec<T>, Failure>
+    ) -> Result<Vec<T>, AwsFailure>
     where
         Fut: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -109,7 +109,7 @@ impl Account {
         let (mut all, mut token) = (Vec::new(), None::<String>);
         for _ in 0..MOST_PAGES {
             let (items, next) = read(self.call(name, page(token.clone())).await?);
-            all.extend(items.ok_or_else(|| Failure::lacks(name, "its list"))?);
+            all.extend(items.ok_or_else(|| AwsFailure::lacks(name, "its list"))?);
             match next.filter(|next| !next.is_empty()) {
                 None => return Ok(all),
                 Some(next) if token.as_ref() == Some(&next) => break,
@@ -117,20 +117,20 @@ impl Account {
             }
         }
         let reason = "the list does not end, or goes on with the page it is at".to_owned();
-        Err(Failure { call: name, cause: Cause::Malformed, reason })
+        Err(AwsFailure { call: name, cause: Cause::Malformed, reason })
     }
 }
 
 /// A call that did not give what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct AwsFailure {
     /// Which call, for a person and as the permission it needs: `ecs:ListServices`.
     call: &'static str,
     pub(super) cause: Cause,
     reason: String,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for AwsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { call, cause, reason } = self;
         match cause {
@@ -140,7 +140,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl Failure {
+impl AwsFailure {
     /// Reads an SDK error. Codes are compared as text: the SDK's enums lag behind the services (F53).
     fn read<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
@@ -190,13 +190,13 @@ pub(super) const ALLOWED: &[&str] = &[
 pub(super) struct Gate;
 
 impl Gate {
-    fn check(method: &str, target: Option<&str>) -> Result<(), Refused> {
+    fn check(method: &str, target: Option<&str>) -> Result<(), RequestBlocked> {
         match (method, target) {
             ("GET" | "HEAD", _) => Ok(()),
             ("POST", Some(target)) if ALLOWED.contains(&target) => Ok(()),
             (_, target) => {
                 let what = format!("{method} {}", target.unwrap_or_default()).trim_end().to_owned();
-                Err(Refused { what, reason: "signals only read" })
+                Err(RequestBlocked { what, reason: "signals only read" })
             }
         }
     }
@@ -251,7 +251,7 @@ impl Intercept for Lists {
 }
 
 impl Allowed for Gate {
-    fn allows(&self, request: &HttpRequest) -> Result<(), Refused> {
+    fn allows(&self, request: &HttpRequest) -> Result<(), RequestBlocked> {
         Self::check(request.method(), request.headers().get("x-amz-target"))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A service's revisions are the best record there is: they hold the digest of every container's image, and the
 //! deployments to them say when. Running tasks hold theirs. Only a service that has neither (an older one, or one that
-//! something other than ECS deploys) is told by its task definitions, which name tags.
+//! something other than ECS deploys) is reported by its task definitions, which name tags.
 
 mod definitions;
 mod services;
@@ -21,7 +21,7 @@ use prodpin_net::aws::{Gated, NamesItself};
 use prodpin_policy::AwsConfig;
 
 use self::definitions::family;
-use super::client::{Access, Account, CAP, Failure, Gate};
+use super::client::{Access, Account, AwsFailure, CAP, Gate};
 use super::{image, last_part, moment, name, region};
 use crate::{ProductionSignal, Signalled, Use};
 
@@ -91,11 +91,11 @@ struct Reader<'a> {
     said: Signalled,
 }
 
-/// What of a service or task is known to run, container by container: the rest must be told by its task definition.
-type Told = BTreeSet<(Arc<Workload>, String)>;
+/// What of a service or task is known to run, container by container: the rest must be reported by its task definition.
+type RunningContainers = BTreeSet<(Arc<Workload>, String)>;
 
 impl Reader<'_> {
-    async fn clusters(&mut self, config: &AwsConfig) -> Result<(), Failure> {
+    async fn clusters(&mut self, config: &AwsConfig) -> Result<(), AwsFailure> {
         let (client, account) = (self.client, self.account);
         let arns = account
             .pages(
@@ -115,10 +115,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn cluster(&mut self, cluster: &str) -> Result<(), Failure> {
-        let mut told = Told::new();
-        // Tasks first: what is deployed while the rest is read is then told by its service.
-        self.tasks(cluster, &mut told).await?;
+    async fn cluster(&mut self, cluster: &str) -> Result<(), AwsFailure> {
+        let mut reported = RunningContainers::new();
+        // Tasks first: what is deployed while the rest is read is then reported by its service.
+        self.tasks(cluster, &mut reported).await?;
         let (client, account) = (self.client, self.account);
         let services = account
             .pages(
@@ -131,7 +131,7 @@ impl Reader<'_> {
             let asked = client.describe_services().cluster(cluster).set_services(Some(some.to_vec())).send();
             let answer = account.call("ecs:DescribeServices", asked).await?;
             let call = "ecs:DescribeServices";
-            let services = answer.services.ok_or_else(|| Failure::lacks(call, "its list"))?;
+            let services = answer.services.ok_or_else(|| AwsFailure::lacks(call, "its list"))?;
             let failures = answer.failures.unwrap_or_default();
             let named =
                 services.iter().map(|service| service.service_arn.as_deref().or(service.service_name.as_deref()));
@@ -139,14 +139,14 @@ impl Reader<'_> {
             self.left_out(call, failures);
             for service in services {
                 if service.status.as_deref() != Some("INACTIVE") {
-                    self.service(cluster, &service, &mut told).await;
+                    self.service(cluster, &service, &mut reported).await;
                 }
             }
         }
         Ok(())
     }
 
-    async fn tasks(&mut self, cluster: &str, told: &mut Told) -> Result<(), Failure> {
+    async fn tasks(&mut self, cluster: &str, reported: &mut RunningContainers) -> Result<(), AwsFailure> {
         let (client, account) = (self.client, self.account);
         let running = account
             .pages(
@@ -162,7 +162,7 @@ impl Reader<'_> {
             let asked = client.describe_tasks().cluster(cluster).set_tasks(Some(some.to_vec())).send();
             let answer = account.call("ecs:DescribeTasks", asked).await?;
             let call = "ecs:DescribeTasks";
-            let tasks = answer.tasks.ok_or_else(|| Failure::lacks(call, "its list"))?;
+            let tasks = answer.tasks.ok_or_else(|| AwsFailure::lacks(call, "its list"))?;
             let mut failures = answer.failures.unwrap_or_default();
             let named = tasks.iter().map(|task| task.task_arn.as_deref());
             self.passed_over(call, some.iter().map(String::as_str), named, &failures);
@@ -170,13 +170,13 @@ impl Reader<'_> {
             failures.retain(|failure| failure.reason.as_deref() != Some("MISSING"));
             self.left_out(call, failures);
             for task in tasks {
-                self.task(cluster, &task, told).await;
+                self.task(cluster, &task, reported).await;
             }
         }
         Ok(())
     }
 
-    async fn task(&mut self, cluster: &str, task: &Task, told: &mut Told) {
+    async fn task(&mut self, cluster: &str, task: &Task, reported: &mut RunningContainers) {
         let definition = task.task_definition_arn.as_deref();
         let workload = match task.group.as_deref().and_then(|group| group.strip_prefix("service:")) {
             Some(service) => self.workload(cluster, "service", service),
@@ -193,7 +193,7 @@ impl Reader<'_> {
             let container_name = container.name.as_deref().unwrap_or_default();
             match container.image_digest.as_deref() {
                 Some(digest) => {
-                    told.insert((workload.clone(), container_name.to_owned()));
+                    reported.insert((workload.clone(), container_name.to_owned()));
                     self.used(
                         &workload,
                         container_name,
@@ -207,9 +207,9 @@ impl Reader<'_> {
                 None => unresolved = true,
             }
         }
-        // A task that was not pulled yet; a service's is told by the service.
+        // A task that was not pulled yet; a service's is reported by the service.
         if let (true, Some(definition), "task") = (unresolved, definition, workload.kind.as_ref()) {
-            self.definition_of(&workload, definition, tenure, told).await;
+            self.definition_of(&workload, definition, tenure, reported).await;
         }
     }
 }
@@ -258,13 +258,13 @@ impl Reader<'_> {
         failures: &'a [Left],
     ) {
         let failed = failures.iter().map(|failure| failure.arn.as_deref());
-        // Where a failure names nothing, it may be about any of them, and is told as it is.
+        // Where a failure names nothing, it may be about any of them, and is reported as it is.
         if failed.clone().any(|arn| arn.is_none()) {
             return;
         }
         // Names and identifiers alone: accounts change from short ARNs to long ones.
-        let told: BTreeSet<&str> = named.chain(failed).flatten().map(last_part).collect();
-        for arn in asked.filter(|arn| !told.contains(last_part(arn))) {
+        let reported: BTreeSet<&str> = named.chain(failed).flatten().map(last_part).collect();
+        for arn in asked.filter(|arn| !reported.contains(last_part(arn))) {
             self.said
                 .gap(Cause::Malformed, format_args!("{call} was asked for {arn}, and does not say anything of it"));
         }

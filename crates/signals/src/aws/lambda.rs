@@ -12,7 +12,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration, PackageType};
 use jiff::Timestamp;
 
-use super::client::{Access, Account, CAP, Failure, Gate};
+use super::client::{Access, Account, AwsFailure, CAP, Gate};
 use super::{image, name, region};
 use crate::{Named, ProductionSignal, Signalled, Use};
 use prodpin_core::model::{Cause, Evidence, Platform, Reference, Tenure, Workload};
@@ -66,7 +66,7 @@ impl ProductionSignal for Lambda {
             }
         };
         if functions.iter().any(|function| function.function_name.is_none()) {
-            Failure::lacks("lambda:ListFunctions", "the name of a function").tell(&mut said);
+            AwsFailure::lacks("lambda:ListFunctions", "the name of a function").tell(&mut said);
         }
         let names: BTreeSet<String> = functions
             .into_iter()
@@ -158,7 +158,7 @@ impl Lambda {
         };
         let Some((image_uri, resolved, object)) = code else {
             let lack = format!("the code of {} {qualifier}", workload.name);
-            return Failure::lacks("lambda:GetFunction", &lack).tell(said);
+            return AwsFailure::lacks("lambda:GetFunction", &lack).tell(said);
         };
         let named = match version.package_type {
             Some(PackageType::Image) => {
@@ -177,7 +177,7 @@ impl Lambda {
                         let version = object.s3_object_version.map(Arc::from);
                         let sure = if version.is_some() { Evidence::ServiceRevision } else { Evidence::StablePointer };
                         let reference = Reference::Object { bucket, key, version };
-                        Ok(Use::of(Named::Reference(reference), sure, tenure))
+                        Ok(Use::new(Named::Reference(reference), sure, tenure))
                     }
                     Err(_) => return said.gap(Cause::Malformed, format_args!("{workload} {qualifier} names no key")),
                 }

@@ -64,5 +64,5 @@ fn image(image: &str, digest: Option<&str>, sure: Evidence, tenure: Tenure) -> R
         }
         (reference, _) => (reference, None, unresolved),
     };
-    Ok(Use { node, ..Use::of(Named::Reference(reference), evidence, tenure) })
+    Ok(Use { node, ..Use::new(Named::Reference(reference), evidence, tenure) })
 }

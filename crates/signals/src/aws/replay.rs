@@ -105,7 +105,7 @@ async fn answer(State(tape): State<Arc<Mutex<Tape>>>, request: Request) -> Respo
         .unwrap()
 }
 
-/// Lambda's operations are told by their paths.
+/// Lambda's operations are reported by their paths.
 fn lambda(method: &str, path: &str) -> &'static str {
     let parts: Vec<&str> = path.trim_matches('/').split('/').skip(2).collect();
     match (method, parts.as_slice()) {

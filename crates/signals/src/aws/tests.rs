@@ -15,7 +15,7 @@ const REGISTRY: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
 const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333";
 
 fn digest(words: &str) -> String {
-    Digest::of(words.as_bytes()).to_string()
+    Digest::sha256(words.as_bytes()).to_string()
 }
 
 fn image(tag: &str) -> String {
@@ -23,7 +23,7 @@ fn image(tag: &str) -> String {
 }
 
 /// What was said, line by line, with digests by the words they stand for.
-fn told(said: &Signalled, words: &[&str]) -> Vec<String> {
+fn reported(said: &Signalled, words: &[&str]) -> Vec<String> {
     let line = |used: &crate::Use| {
         let when = match used.tenure {
             Tenure::Now { since: None } => "now".to_owned(),
@@ -105,7 +105,7 @@ async fn lambda_runs_what_aliases_and_latest_name_by_digest_e133_i18() {
     let said = Lambda { access: replay.access(&["api", "zip", "copied"]) }.collect().await;
     assert_eq!(said.gaps, [], "{:?}", replay.tape().unanswered);
     assert_eq!(
-        told(&said, &["v1", "v2", "v3"]),
+        reported(&said, &["v1", "v2", "v3"]),
         [
             "function api $LATEST: shop/api:v3@<v3> now since 540 ServiceRevision",
             "function api 1: shop/api:v1@<v1> before 120 ServiceRevision",
@@ -122,7 +122,7 @@ async fn app_runner_names_what_it_was_told_e136() {
     let replay = app_runner().await;
     let said = AppRunner { access: replay.access(&["web*"]) }.collect().await;
     assert_eq!(said.gaps, [], "{:?}", replay.tape().unanswered);
-    assert_eq!(told(&said, &[]), ["service web ?: shop/api:v1 now since 700 StablePointer"]);
+    assert_eq!(reported(&said, &[]), ["service web ?: shop/api:v1 now since 700 StablePointer"]);
 }
 
 async fn app_runner() -> Replay {

@@ -157,7 +157,7 @@ fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signal
             Ok(reference) => said.uses.push(Use {
                 workload: Some(workload.clone()),
                 revision: revision.clone(),
-                ..Use::of(Named::Reference(reference), Evidence::StablePointer, Tenure::Now { since })
+                ..Use::new(Named::Reference(reference), Evidence::StablePointer, Tenure::Now { since })
             }),
             Err(error) => said.gap(Cause::Malformed, format_args!("{workload}: {error}")),
         }
@@ -177,7 +177,7 @@ fn tell(application: &Application, context: Option<&Arc<str>>, said: &mut Signal
             said.uses.push(Use {
                 workload: Some(workload.clone()),
                 revision: joined(&deployed.revision, &deployed.revisions),
-                ..Use::of(Named::Chart(chart), evidence, tenure)
+                ..Use::new(Named::Chart(chart), evidence, tenure)
             });
         }
     }

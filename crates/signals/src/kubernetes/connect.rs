@@ -47,7 +47,7 @@ const MOST_WORDS: usize = 200;
 /// An API server that can only be read.
 pub(super) struct Cluster {
     client: RwLock<Client>,
-    /// How it is told from others where its files are read.
+    /// How it is reported from others where its files are read.
     place: String,
     /// How to get there, with the program that has the credentials; none if there is none.
     renewable: Option<Config>,
@@ -74,7 +74,7 @@ const RENEWALS: u32 = 8;
 
 /// A question that was not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct KubernetesFailure {
     pub(super) cause: Cause,
     pub(super) status: Option<StatusCode>,
     /// How long the server asks to wait.
@@ -82,13 +82,13 @@ pub(super) struct Failure {
     pub(super) reason: String,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for KubernetesFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)
     }
 }
 
-impl Failure {
+impl KubernetesFailure {
     pub(super) fn new(cause: Cause, reason: impl Into<String>) -> Self {
         Self { cause, status: None, wait: None, reason: reason.into() }
     }
@@ -97,8 +97,8 @@ impl Failure {
         Self::new(Cause::TimedOut, "the API server did not answer in time")
     }
 
-    /// What an answer that is no success means. Of a server's own words only the first are told.
-    fn of(status: StatusCode, body: &[u8]) -> Self {
+    /// What an answer that is no success means. Of a server's own words only the first are reported.
+    fn from_response(status: StatusCode, body: &[u8]) -> Self {
         #[derive(serde::Deserialize)]
         struct Status {
             message: Option<String>,
@@ -123,7 +123,7 @@ impl Failure {
 
 impl Cluster {
     /// Sets the client up. Nothing is asked yet.
-    pub(super) async fn connect(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Self, Failure> {
+    pub(super) async fn connect(access: &ClusterAccess, deadline: Option<Instant>) -> Result<Self, KubernetesFailure> {
         let place = kubeconfig::place(access);
         let mut config = kubeconfig::configured(access, set_up_until(deadline)).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -138,7 +138,7 @@ impl Cluster {
 
     /// Asks the program for credentials again, if those that are refused were good before, and unless somebody has done so
     /// since.
-    async fn renew(&self, refused: &Client) -> Result<bool, Failure> {
+    async fn renew(&self, refused: &Client) -> Result<bool, KubernetesFailure> {
         let Some(config) = self.renewable.as_ref().filter(|_| refused.proven.load(Ordering::Relaxed)) else {
             return Ok(false);
         };
@@ -161,16 +161,16 @@ impl Cluster {
     }
 
     /// Asks for one path that the answer depends on. What is busy is asked again, for as long as there is time.
-    pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, KubernetesFailure> {
         self.ask(path, TRIES, CALL_TIMEOUT).await
     }
 
     /// Asks for what a cluster may do without: shortly, because everything else waits for it (F134).
-    pub(super) async fn peek(&self, path: &str) -> Result<Bytes, Failure> {
+    pub(super) async fn peek(&self, path: &str) -> Result<Bytes, KubernetesFailure> {
         self.ask(path, PEEKS, PEEK_TIMEOUT).await
     }
 
-    async fn ask(&self, path: &str, tries: u32, limit: Duration) -> Result<Bytes, Failure> {
+    async fn ask(&self, path: &str, tries: u32, limit: Duration) -> Result<Bytes, KubernetesFailure> {
         let latest = Instant::now() + limit;
         let until = self.deadline.map_or(latest, |deadline| deadline.min(latest));
         let (mut failures, mut renewed) = (0, false);
@@ -182,7 +182,7 @@ impl Cluster {
                     return Ok(body);
                 }
                 Ok(Err(failure)) => failure,
-                Err(_) => return Err(Failure::late()),
+                Err(_) => return Err(KubernetesFailure::late()),
             };
             if failure.status == Some(StatusCode::UNAUTHORIZED) && !renewed && self.renew(&asked).await? {
                 renewed = true;
@@ -205,12 +205,12 @@ impl Cluster {
         }
     }
 
-    async fn get_now(client: &kube::Client, path: &str) -> Result<Bytes, Failure> {
+    async fn get_now(client: &kube::Client, path: &str) -> Result<Bytes, KubernetesFailure> {
         let request = http::Request::get(path)
             .header(http::header::ACCEPT, "application/json")
             .body(Body::empty())
-            .map_err(|error| Failure::new(Cause::Refused, format!("{path} cannot be asked for: {error}")))?;
-        let unreachable = |error: kube::Error| Failure::new(cause_of(&error), chain(&error));
+            .map_err(|error| KubernetesFailure::new(Cause::Refused, format!("{path} cannot be asked for: {error}")))?;
+        let unreachable = |error: kube::Error| KubernetesFailure::new(cause_of(&error), chain(&error));
         let response = client.send(request).await.map_err(unreachable)?;
         let status = response.status();
         let wait = retry_after(response.headers(), Timestamp::now());
@@ -220,12 +220,16 @@ impl Cluster {
         {
             Some(_) => {
                 let reason = format!("the answer is larger than the {} MiB that are read of one", most >> 20);
-                Failure::new(Cause::Malformed, reason)
+                KubernetesFailure::new(Cause::Malformed, reason)
             }
-            None => Failure::new(Cause::Unreachable, chain(error.as_ref())),
+            None => KubernetesFailure::new(Cause::Unreachable, chain(error.as_ref())),
         })?;
         let body = body.to_bytes();
-        if status.is_success() { Ok(body) } else { Err(Failure { wait, ..Failure::of(status, &body) }) }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(KubernetesFailure { wait, ..KubernetesFailure::from_response(status, &body) })
+        }
     }
 }
 
@@ -236,22 +240,22 @@ fn set_up_until(deadline: Option<Instant>) -> Instant {
 }
 
 /// A client with credentials that were just had.
-async fn set_up(place: &str, mut config: Config, deadline: Option<Instant>) -> Result<kube::Client, Failure> {
+async fn set_up(place: &str, mut config: Config, deadline: Option<Instant>) -> Result<kube::Client, KubernetesFailure> {
     exec::resolve(&mut config.auth_info, deadline).await?;
     // Certificates and token files are read without a word.
     match disk::read(place, set_up_until(deadline), move || kube::Client::try_from(config)).await {
         Ok(Ok(client)) => Ok(client),
         Ok(Err(error)) => Err(refused(&error)),
         Err(disk::Unread::Broke(error)) => Err(refused(&error)),
-        Err(disk::Unread::Late) => Err(Failure::new(
+        Err(disk::Unread::Late) => Err(KubernetesFailure::new(
             Cause::TimedOut,
             "the client was not set up in time; see whether the kubeconfig's files can be read",
         )),
     }
 }
 
-fn refused(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(error)))
+fn refused(error: &(dyn std::error::Error + 'static)) -> KubernetesFailure {
+    KubernetesFailure::new(Cause::Refused, format!("the client cannot be set up: {}", chain(error)))
 }
 
 fn cause_of(error: &kube::Error) -> Cause {
@@ -274,16 +278,16 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         let made_of = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = made_of.map(|error| error as &(dyn std::error::Error + 'static)).or_else(|| inner.source());
     }
-    let mut told = error.to_string();
+    let mut reported = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
         let words = inner.to_string();
-        if !told.contains(&words) {
-            told = format!("{told}: {words}");
+        if !reported.contains(&words) {
+            reported = format!("{reported}: {words}");
         }
         source = inner.source();
     }
-    told.chars().take(2 * MOST_WORDS).collect()
+    reported.chars().take(2 * MOST_WORDS).collect()
 }
 
 /// Of errors that show the credential program's environment and all that it printed, a proxy with its password, or the
@@ -321,7 +325,7 @@ mod tests {
         assert!(failure.reason.contains("socks5://") && !failure.reason.contains("hunter2"), "{failure}");
         let proxy_url = Box::new(http::Uri::from_static("socks5://me:hunter2@proxy.corp.example:1"));
         let error = kube::Error::ProxyProtocolDisabled { proxy_url, protocol_feature: "socks5" };
-        let told = chain(&std::io::Error::other(error));
-        assert!(!told.contains("hunter2"), "{told}");
+        let reported = chain(&std::io::Error::other(error));
+        assert!(!reported.contains("hunter2"), "{reported}");
     }
 }

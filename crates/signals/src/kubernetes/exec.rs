@@ -9,7 +9,7 @@ use kube::config::{AuthInfo, ExecConfig};
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::connect::Failure;
+use super::connect::KubernetesFailure;
 use prodpin_core::model::Cause;
 use prodpin_net::child;
 
@@ -32,11 +32,11 @@ struct Status {
 
 /// Puts credentials in the place of the program that has them. Credentials that stand in the kubeconfig come first, as
 /// they do for kubectl.
-pub(super) async fn resolve(user: &mut AuthInfo, deadline: Option<Instant>) -> Result<(), Failure> {
+pub(super) async fn resolve(user: &mut AuthInfo, deadline: Option<Instant>) -> Result<(), KubernetesFailure> {
     if user.auth_provider.as_ref().is_some_and(|provider| provider.config.contains_key("cmd-path")) {
         let reason = "the kubeconfig gets its credentials by an auth-provider command, which Kubernetes 1.26 removed; \
                       use an exec plugin in its place (gke-gcloud-auth-plugin, kubelogin)";
-        return Err(Failure::new(Cause::Unsupported, reason));
+        return Err(KubernetesFailure::new(Cause::Unsupported, reason));
     }
     let Some(exec) = user.exec.take() else { return Ok(()) };
     let has_password = user.username.is_some() && user.password.is_some();
@@ -55,7 +55,7 @@ pub(super) async fn resolve(user: &mut AuthInfo, deadline: Option<Instant>) -> R
     Ok(())
 }
 
-async fn run(exec: &ExecConfig, deadline: Option<Instant>) -> Result<Status, Failure> {
+async fn run(exec: &ExecConfig, deadline: Option<Instant>) -> Result<Status, KubernetesFailure> {
     let Some(program) = &exec.command else { return Err(denied(exec, "is not named")) };
     let mut command = Command::new(program);
     command.args(exec.args.iter().flatten());
@@ -64,7 +64,7 @@ async fn run(exec: &ExecConfig, deadline: Option<Instant>) -> Result<Status, Fai
     let answered = match child::ask(command, b"", LIMIT, deadline).await {
         Ok(answered) => answered,
         Err(fault @ child::ChildFault::Late(_)) => {
-            return Err(Failure { cause: Cause::TimedOut, ..denied(exec, &fault.to_string()) });
+            return Err(KubernetesFailure { cause: Cause::TimedOut, ..denied(exec, &fault.to_string()) });
         }
         Err(fault) => return Err(denied(exec, &fault.to_string())),
     };
@@ -77,7 +77,7 @@ async fn run(exec: &ExecConfig, deadline: Option<Instant>) -> Result<Status, Fai
     credential.status.ok_or_else(|| denied(exec, "answered without credentials"))
 }
 
-fn info(exec: &ExecConfig) -> Result<String, Failure> {
+fn info(exec: &ExecConfig) -> Result<String, KubernetesFailure> {
     let cluster = match (exec.provide_cluster_info, &exec.cluster) {
         (true, Some(cluster)) => Some(cluster),
         (true, None) => return Err(denied(exec, "needs the cluster's data, which the kubeconfig lacks")),
@@ -91,9 +91,12 @@ fn info(exec: &ExecConfig) -> Result<String, Failure> {
     Ok(info.to_string())
 }
 
-/// Its name is told; its arguments, its environment and what it printed may hold secrets (I18).
-fn denied(exec: &ExecConfig, what: &str) -> Failure {
+/// Its name is reported; its arguments, its environment and what it printed may hold secrets (I18).
+fn denied(exec: &ExecConfig, what: &str) -> KubernetesFailure {
     let program = exec.command.as_deref().unwrap_or("(no name)");
     let name: String = program.rsplit('/').next().unwrap_or(program).chars().take(80).collect();
-    Failure::new(Cause::Denied, format!("the kubeconfig's credential program {name} {what}; run it by hand to see why"))
+    KubernetesFailure::new(
+        Cause::Denied,
+        format!("the kubeconfig's credential program {name} {what}; run it by hand to see why"),
+    )
 }

@@ -210,7 +210,7 @@ fn tell(release: &HelmRelease, places: &Places, context: Option<&Arc<str>>, said
         said.uses.push(Use {
             workload: Some(workload.clone()),
             revision: Some(one.version.to_string().into()),
-            ..Use::of(named.map_or_else(|| Named::Chart(chart()), Named::Reference), evidence, tenure)
+            ..Use::new(named.map_or_else(|| Named::Chart(chart()), Named::Reference), evidence, tenure)
         });
     }
 }

@@ -209,7 +209,7 @@ fn tell_release(workload: &Arc<Workload>, revisions: &[Revision], said: &mut Sig
             said.uses.push(Use {
                 workload: Some(workload.clone()),
                 revision: Some(number.clone()),
-                ..Use::of(Named::Chart(chart), evidence, tenure)
+                ..Use::new(Named::Chart(chart), evidence, tenure)
             });
         }
     }

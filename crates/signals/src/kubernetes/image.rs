@@ -40,7 +40,7 @@ pub(super) fn named(image: &str, reported: Option<Reported>, tenure: Tenure) -> 
         }
         (reference, _) => (reference, None, if now { Evidence::StablePointer } else { Evidence::HistoryReference }),
     };
-    Ok(Use { node, ..Use::of(Named::Reference(reference), evidence, tenure) })
+    Ok(Use { node, ..Use::new(Named::Reference(reference), evidence, tenure) })
 }
 
 /// What a node pulls where no tag is written.
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn every_form_of_an_image_id_is_read_e125() {
-        let digest = Digest::of(b"x");
+        let digest = Digest::sha256(b"x");
         let manifest = Some(Reported { digest: digest.clone(), node: NodeDigest::Manifest });
         let config = Some(Reported { digest: digest.clone(), node: NodeDigest::PerhapsConfig });
         for (text, expected) in [
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_repository_is_the_one_of_the_spec_and_its_digest_decides_e125() {
-        let (pinned, seen) = (Digest::of(b"index"), Digest::of(b"platform"));
+        let (pinned, seen) = (Digest::sha256(b"index"), Digest::sha256(b"platform"));
         let node = || Some(Reported { digest: seen.clone(), node: NodeDigest::Manifest });
         let now = Tenure::Now { since: None };
         let shown = |used: &Use| match &used.named {

@@ -7,13 +7,13 @@ use kube::config::{AuthInfo, Cluster, Config, ExecAuthCluster, Kubeconfig, Kubec
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::connect::{Failure, chain};
+use super::connect::{KubernetesFailure, chain};
 use super::proxy::{self, Variables};
 use crate::disk;
 use prodpin_core::model::Cause;
 use prodpin_policy::ClusterAccess;
 
-/// How the files of one cluster are told from those of others: what hangs there hinders no other.
+/// How the files of one cluster are reported from those of others: what hangs there hinders no other.
 pub(super) fn place(access: &ClusterAccess) -> String {
     let context = access.context.as_deref().unwrap_or_default();
     format!("{} context {context}", called(access))
@@ -28,26 +28,26 @@ fn called(access: &ClusterAccess) -> String {
 
 /// How to reach a cluster, off the threads that everything else runs on, and in time: a kubeconfig, or a certificate that it
 /// names, may be a pipe that nobody writes into, or lie on a disk that is gone.
-pub(super) async fn configured(access: &ClusterAccess, until: Instant) -> Result<Config, Failure> {
+pub(super) async fn configured(access: &ClusterAccess, until: Instant) -> Result<Config, KubernetesFailure> {
     let (what, asked) = (called(access), access.clone());
     match disk::read(&place(access), until, move || configuration(&asked)).await {
         Ok(read) => read,
         Err(disk::Unread::Broke(defect)) => {
-            Err(Failure::new(Cause::Malformed, format!("{what} cannot be used: {defect}")))
+            Err(KubernetesFailure::new(Cause::Malformed, format!("{what} cannot be used: {defect}")))
         }
         Err(disk::Unread::Late) => {
             let reason = format!(
                 "{what} was not read in time; see whether it, and each file that it names, is a regular file on a disk \
                  that answers"
             );
-            Err(Failure::new(Cause::TimedOut, reason))
+            Err(KubernetesFailure::new(Cause::TimedOut, reason))
         }
     }
 }
 
 /// By the kubeconfig that is named, else `KUBECONFIG`, else the usual file, else the cluster around this process. What is
 /// named and cannot be used is never replaced by another cluster.
-fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
+fn configuration(access: &ClusterAccess) -> Result<Config, KubernetesFailure> {
     let named = std::env::var_os("KUBECONFIG").is_some_and(|paths| !paths.is_empty());
     let usual = || std::env::home_dir().is_some_and(|home| home.join(".kube").join("config").exists());
     let read = match &access.kubeconfig {
@@ -58,17 +58,17 @@ fn configuration(access: &ClusterAccess) -> Result<Config, Failure> {
     let config = read
         .map_err(|error| chain(&error))
         .and_then(|kubeconfig| from_kubeconfig(&kubeconfig, access.context.as_deref(), &proxy::variable));
-    config.map_err(|why| Failure::new(Cause::Refused, format!("{} cannot be used: {why}", called(access))))
+    config.map_err(|why| KubernetesFailure::new(Cause::Refused, format!("{} cannot be used: {why}", called(access))))
 }
 
 /// The cluster around this process.
-fn around() -> Result<Config, Failure> {
+fn around() -> Result<Config, KubernetesFailure> {
     Config::incluster().map_err(|error| {
         let reason = format!(
             "there is no kubeconfig, and this is not inside a cluster ({}); set KUBECONFIG or kubeconfig:",
             chain(&error)
         );
-        Failure::new(Cause::Refused, reason)
+        KubernetesFailure::new(Cause::Refused, reason)
     })
 }
 

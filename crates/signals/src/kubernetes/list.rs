@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
-use super::connect::{Cluster, Failure};
+use super::connect::{Cluster, KubernetesFailure};
 use super::objects::Metadata;
 use super::page::{self, Listed};
 use crate::Signalled;
@@ -84,7 +84,7 @@ const MOST_OBJECTS: usize = 1_000_000;
 /// are enough; else over the whole cluster, or, where that is denied, over the namespaces that there are.
 pub(super) struct Namespaces<'p> {
     patterns: &'p NamePatterns,
-    listed: OnceCell<Result<Vec<String>, Failure>>,
+    listed: OnceCell<Result<Vec<String>, KubernetesFailure>>,
 }
 
 impl<'p> Namespaces<'p> {
@@ -102,14 +102,14 @@ impl<'p> Namespaces<'p> {
     }
 
     /// The namespaces that there are, as far as they are meant.
-    async fn existing(&self, cluster: &Cluster) -> &Result<Vec<String>, Failure> {
+    async fn existing(&self, cluster: &Cluster) -> &Result<Vec<String>, KubernetesFailure> {
         const NAMESPACES: Kind = Kind::core("v1", "Namespace", "namespaces");
         self.listed
             .get_or_init(|| async {
                 let listed: Listed<Namespace> = pages(cluster, &NAMESPACES, None).await?;
                 // One that cannot be read may be one of those that are meant.
                 if let Some(odd) = listed.odd.first() {
-                    return Err(Failure::new(Cause::Malformed, odd.told(&NAMESPACES)));
+                    return Err(KubernetesFailure::new(Cause::Malformed, odd.reported(&NAMESPACES)));
                 }
                 let names = listed.objects.into_iter().map(|namespace| namespace.metadata.name);
                 Ok(names.filter(|name| self.patterns.matches(name)).collect())
@@ -161,7 +161,7 @@ pub(super) async fn list<T: DeserializeOwned + Namespaced>(
                 // One whose namespace nobody can tell may lie in one that is meant.
                 listed.odd.retain(|odd| odd.namespace.is_none() || namespaces.matches(odd.namespace.as_deref()));
                 listed.objects.retain(|object| namespaces.matches(object.metadata().namespace.as_deref()));
-                return listed.told(kind, said);
+                return listed.reported(kind, said);
             }
             Err(failure) if failure.status == Some(StatusCode::FORBIDDEN) => {}
             Err(failure) => {
@@ -204,8 +204,8 @@ impl<T> Apart<T> {
         self.said.gaps.is_empty()
     }
 
-    /// The objects; what could not be read is told.
-    pub(super) fn told(self, said: &mut Signalled) -> Vec<T> {
+    /// The objects; what could not be read is reported.
+    pub(super) fn reported(self, said: &mut Signalled) -> Vec<T> {
         for gap in self.said.gaps {
             if !said.gaps.contains(&gap) {
                 said.gaps.push(gap);
@@ -240,7 +240,7 @@ async fn list_each<T: DeserializeOwned + Namespaced>(
             continue;
         }
         match pages(cluster, kind, Some(namespace)).await {
-            Ok(listed) => objects.extend(listed.told(kind, said)),
+            Ok(listed) => objects.extend(listed.reported(kind, said)),
             Err(failure) if failure.status == Some(StatusCode::FORBIDDEN) => said.gap(
                 Cause::Denied,
                 format_args!(
@@ -261,7 +261,7 @@ async fn list_each<T: DeserializeOwned + Namespaced>(
 /// Whether the cluster does not have this kind at all. Asked of the discovery, which everyone may read: without the
 /// right to list a kind, its absence looks like a missing right.
 /// An error is one that a list would run into as well.
-async fn is_absent(cluster: &Cluster, kind: &Kind) -> Result<bool, Failure> {
+async fn is_absent(cluster: &Cluster, kind: &Kind) -> Result<bool, KubernetesFailure> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Resources {
@@ -294,14 +294,14 @@ async fn pages<T: DeserializeOwned + Namespaced>(
     cluster: &Cluster,
     kind: &Kind,
     namespace: Option<&str>,
-) -> Result<Listed<T>, Failure> {
+) -> Result<Listed<T>, KubernetesFailure> {
     match pages_once(cluster, kind, namespace).await {
         Err(failure) if failure.status == Some(StatusCode::GONE) => {
             pages_once(cluster, kind, namespace).await.map_err(|failure| match failure.status {
                 Some(StatusCode::GONE) => {
                     let reason =
                         "the list expired twice while it was read; the API server forgets faster than it answers";
-                    Failure::new(Cause::Unreachable, reason)
+                    KubernetesFailure::new(Cause::Unreachable, reason)
                 }
                 _ => failure,
             })
@@ -314,27 +314,33 @@ async fn pages_once<T: DeserializeOwned + Namespaced>(
     cluster: &Cluster,
     kind: &Kind,
     namespace: Option<&str>,
-) -> Result<Listed<T>, Failure> {
+) -> Result<Listed<T>, KubernetesFailure> {
     let (mut listed, mut cursor, mut cost) = (Listed::default(), Cursor::default(), 0);
     let most = memory::budget().part(2, 64 << 20, 2 << 30);
     loop {
         let path = format!("{}?{}{}", kind.path(namespace), query(kind.page, cursor.token().as_deref()), kind.selector);
         let body = cluster.get(&path).await?;
         let before = listed.count();
-        let next = page::read(kind, &body, &mut listed).map_err(|reason| Failure::new(Cause::Malformed, reason))?;
+        let next =
+            page::read(kind, &body, &mut listed).map_err(|reason| KubernetesFailure::new(Cause::Malformed, reason))?;
         let read = listed.count() - before;
         cost += body.len() + read * size_of::<T>();
         drop(body);
         let more = cursor.advance(next, read == 0);
-        match more.map_err(|reason| Failure::new(Cause::Malformed, format!("the list does not end: {reason}")))? {
+        match more
+            .map_err(|reason| KubernetesFailure::new(Cause::Malformed, format!("the list does not end: {reason}")))?
+        {
             false => return Ok(listed),
             true if listed.count() > MOST_OBJECTS => {
-                return Err(Failure::new(Cause::Malformed, format!("there are more than {MOST_OBJECTS} objects")));
+                return Err(KubernetesFailure::new(
+                    Cause::Malformed,
+                    format!("there are more than {MOST_OBJECTS} objects"),
+                ));
             }
             true if cost > most => {
                 let count = listed.count();
                 let reason = format!("more than {count} objects need more memory than there is; raise --memory");
-                return Err(Failure::new(Cause::Malformed, reason));
+                return Err(KubernetesFailure::new(Cause::Malformed, reason));
             }
             true => {}
         }

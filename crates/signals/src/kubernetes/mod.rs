@@ -151,20 +151,20 @@ async fn read(cluster: &Cluster, namespaces: &Namespaces<'_>, said: &mut Signall
     );
     Objects {
         pods_unread: !pods.is_whole(),
-        pods: pods.told(said),
-        jobs: jobs.told(said),
-        cron_jobs: cron_jobs.told(said),
-        replica_sets: replica_sets.told(said),
-        replication_controllers: replication_controllers.told(said),
-        controller_revisions: controller_revisions.told(said),
-        deployments: deployments.told(said),
-        stateful_sets: stateful_sets.told(said),
-        daemon_sets: daemon_sets.told(said),
-        rollouts: rollouts.told(said),
-        knative_revisions: knative_revisions.told(said).into_iter().map(KnativeRevision::by_digest).collect(),
+        pods: pods.reported(said),
+        jobs: jobs.reported(said),
+        cron_jobs: cron_jobs.reported(said),
+        replica_sets: replica_sets.reported(said),
+        replication_controllers: replication_controllers.reported(said),
+        controller_revisions: controller_revisions.reported(said),
+        deployments: deployments.reported(said),
+        stateful_sets: stateful_sets.reported(said),
+        daemon_sets: daemon_sets.reported(said),
+        rollouts: rollouts.reported(said),
+        knative_revisions: knative_revisions.reported(said).into_iter().map(KnativeRevision::by_digest).collect(),
         routes_unread: !routes.is_whole(),
-        routes: routes.told(said),
-        deployment_configs: deployment_configs.told(said),
+        routes: routes.reported(said),
+        deployment_configs: deployment_configs.reported(said),
     }
 }
 
@@ -183,7 +183,7 @@ fn context(access: &ClusterAccess) -> Option<Arc<str>> {
 impl Objects {
     /// The namespaces in which anything was found.
     fn namespaces(&self) -> BTreeSet<String> {
-        fn of<T: Namespaced>(objects: &[T]) -> impl Iterator<Item = &String> {
+        fn namespaces_of<T: Namespaced>(objects: &[T]) -> impl Iterator<Item = &String> {
             objects.iter().filter_map(|object| object.metadata().namespace.as_ref())
         }
         let templated = [
@@ -195,8 +195,8 @@ impl Objects {
             &self.replication_controllers,
             &self.deployment_configs,
         ];
-        let workloads = templated.into_iter().flat_map(|objects| of(objects));
-        let jobs = of(&self.jobs).chain(of(&self.cron_jobs));
-        of(&self.pods).chain(workloads).chain(jobs).cloned().collect()
+        let workloads = templated.into_iter().flat_map(|objects| namespaces_of(objects));
+        let jobs = namespaces_of(&self.jobs).chain(namespaces_of(&self.cron_jobs));
+        namespaces_of(&self.pods).chain(workloads).chain(jobs).cloned().collect()
     }
 }

@@ -407,7 +407,7 @@ pub(super) struct PodStatus {
 }
 
 impl PodStatus {
-    pub(super) fn of(&self, container: &str) -> Option<&ContainerStatus> {
+    pub(super) fn container(&self, container: &str) -> Option<&ContainerStatus> {
         let all = self.init_container_statuses.iter().chain(&self.container_statuses);
         all.chain(&self.ephemeral_container_statuses).find(|status| status.name == container)
     }

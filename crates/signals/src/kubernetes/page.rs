@@ -12,8 +12,8 @@ use crate::Signalled;
 use prodpin_core::model::Cause;
 use prodpin_net::lenient::text;
 
-/// Objects that cannot be read are told one by one, so many of a list.
-const MOST_TOLD: usize = 8;
+/// Objects that cannot be read are reported one by one, so many of a list.
+const MOST_SHOWN: usize = 8;
 /// A name in our sentences: the longest that Kubernetes takes.
 const LONGEST_NAME: usize = 253;
 
@@ -39,7 +39,7 @@ pub(super) struct Odd {
 
 impl Odd {
     /// What it is and why; nothing of it is quoted but its name, for it may be a Secret.
-    pub(super) fn told(&self, kind: &Kind) -> String {
+    pub(super) fn reported(&self, kind: &Kind) -> String {
         let Self { namespace, name, reason } = self;
         let what = match (namespace, name) {
             (Some(namespace), Some(name)) => format!("{} {namespace}/{name}", kind.kind),
@@ -68,11 +68,11 @@ impl<T: Namespaced> Listed<T> {
     }
 
     /// The objects; each that cannot be read is a gap, so that nothing it may name is taken for absent.
-    pub(super) fn told(self, kind: &Kind, said: &mut Signalled) -> Vec<T> {
-        for odd in self.odd.iter().take(MOST_TOLD) {
-            said.gap(Cause::Malformed, odd.told(kind));
+    pub(super) fn reported(self, kind: &Kind, said: &mut Signalled) -> Vec<T> {
+        for odd in self.odd.iter().take(MOST_SHOWN) {
+            said.gap(Cause::Malformed, odd.reported(kind));
         }
-        if let Some(more @ 1..) = self.odd.len().checked_sub(MOST_TOLD) {
+        if let Some(more @ 1..) = self.odd.len().checked_sub(MOST_SHOWN) {
             said.gap(Cause::Malformed, format_args!("{more} more of the {} cannot be read", kind.plural));
         }
         self.objects
@@ -85,7 +85,7 @@ pub(super) fn read<T: DeserializeOwned + Namespaced>(
     body: &[u8],
     into: &mut Listed<T>,
 ) -> Result<Option<String>, String> {
-    // The reason is told by its place alone: what the parser quotes may be a Secret's.
+    // The reason is reported by its place alone: what the parser quotes may be a Secret's.
     let envelope: Envelope = serde_json::from_slice(body)
         .map_err(|error| format!("the answer is no list (line {}, column {})", error.line(), error.column()))?;
     let next = envelope.check(kind)?;
@@ -374,7 +374,7 @@ mod tests {
         };
         let mut service = pod("odd");
         service["kind"] = json!("Service");
-        for (odd, told) in [
+        for (odd, reported) in [
             (json!(null), "one of the pods cannot"),
             (json!(7), "one of the pods cannot"),
             (json!("},{"), "one of the pods cannot"),
@@ -401,8 +401,8 @@ mod tests {
                 let (listed, _) = page(&text).unwrap();
                 let names: Vec<&str> = listed.objects.iter().map(|pod| pod.metadata.name.as_str()).collect();
                 assert_eq!(names, ["a", "b\\\"]},{["], "{odd}");
-                let said: Vec<String> = listed.odd.iter().map(|odd| odd.told(&PODS)).collect();
-                assert!(matches!(said.as_slice(), [one] if one.contains(told)), "{odd}: {said:?}");
+                let said: Vec<String> = listed.odd.iter().map(|odd| odd.reported(&PODS)).collect();
+                assert!(matches!(said.as_slice(), [one] if one.contains(reported)), "{odd}: {said:?}");
             }
         }
     }

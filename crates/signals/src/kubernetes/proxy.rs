@@ -15,7 +15,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// A proxy as somebody wrote it. What is wrong with it is told without a word of it: it may hold a password (I18).
+/// A proxy as somebody wrote it. What is wrong with it is reported without a word of it: it may hold a password (I18).
 pub(super) fn read(url: &str) -> Result<Uri, String> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(format!("is no URL of a proxy; {SUPPORTED}"));

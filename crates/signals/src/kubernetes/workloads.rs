@@ -61,7 +61,7 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         controls: BTreeMap::new(),
         routed: BTreeSet::new(),
     };
-    let underneath = Underneath::of(objects);
+    let underneath = Underneath::new(objects);
     teller.know_owners(objects);
     teller.know_routed(objects, &underneath);
     for pod in &objects.pods {
@@ -93,12 +93,12 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
     for cron_job in &objects.cron_jobs {
         let template = &cron_job.spec.job_template.spec.template;
         let tenure = Tenure::Wanted { why: Waiting::NextRun };
-        templates.push(Template::of("cronjob", &cron_job.metadata, template, tenure));
+        templates.push(Template::new("cronjob", &cron_job.metadata, template, tenure));
     }
     for job in &objects.jobs {
         templates.extend(teller.job(job));
     }
-    // What nodes report is told first: a template only adds what none of them did.
+    // What nodes report is reported first: a template only adds what none of them did.
     for pod in &objects.pods {
         teller.pod(pod);
     }
@@ -297,7 +297,7 @@ impl Teller<'_> {
 
     fn pod(&mut self, pod: &Pod) {
         let (root, revision) = self.root_of(pod);
-        let lasting = self.is_told(&root.kind) && !matches!(root.kind.as_str(), "cronjob" | "job");
+        let lasting = self.is_reported(&root.kind) && !matches!(root.kind.as_str(), "cronjob" | "job");
         // Evicted, and replaced by another one.
         if (pod.status.is_over() && lasting) || self.is_hook(pod) {
             return;
@@ -305,7 +305,7 @@ impl Teller<'_> {
         let introduced =
             revision.as_deref().and_then(|revision| self.statuses.get(revision)).map(|status| status.introduced);
         let present = self.tenure_of(pod, revision.as_deref());
-        // A revision that routes send nothing to is told by itself, whatever its pods do.
+        // A revision that routes send nothing to is reported by itself, whatever its pods do.
         let is_routed = revision.as_deref().is_some_and(|revision| self.routed.contains(revision));
         if is_routed && !matches!(present, Tenure::Now { .. }) {
             return;
@@ -322,7 +322,7 @@ impl Teller<'_> {
             schema,
         };
         for container in pod.spec.all() {
-            let status = pod.status.of(&container.name);
+            let status = pod.status.container(&container.name);
             let tenure = match pod.status.is_over() {
                 false => present,
                 true => {
@@ -336,7 +336,7 @@ impl Teller<'_> {
                 let key = (workload.clone(), name.clone(), container.image.clone());
                 self.reported.insert((key, matches!(tenure, Tenure::Now { .. })));
             }
-            // What no node has pulled yet is told by the template it comes from, where one was read.
+            // What no node has pulled yet is reported by the template it comes from, where one was read.
             if seen.is_none() && !pod.status.is_over() && has_template {
                 continue;
             }
@@ -351,7 +351,7 @@ impl Teller<'_> {
         }
     }
 
-    /// Whether the template that a pod was started from is told by itself: a bare pod has none, and none is read where pods
+    /// Whether the template that a pod was started from is reported by itself: a bare pod has none, and none is read where pods
     /// alone are (F92), or where its kind could not be listed.
     fn has_template(&self, pod: &Pod, revision: Option<&str>) -> bool {
         let is_job = |owner: &&Owner| owner.kind == "Job" && self.owners.contains_key(&owner.uid);
@@ -360,7 +360,7 @@ impl Teller<'_> {
     }
 
     /// Whether workloads of this kind are listed themselves.
-    fn is_told(&self, kind: &str) -> bool {
+    fn is_reported(&self, kind: &str) -> bool {
         let templated = [
             "deployment",
             "deploymentconfig",
@@ -375,7 +375,7 @@ impl Teller<'_> {
         templated.contains(&kind) || matches!(kind, "ksvc" | "configuration")
     }
 
-    /// The images of a template. Where nodes report what runs of them, that has been told.
+    /// The images of a template. Where nodes report what runs of them, that has been reported.
     fn template(&mut self, template: &Template<'_>) {
         let itself = (template.kind, template.metadata.name.as_str());
         let (kind, name) = template.owner.as_ref().map_or(itself, |(kind, name)| (kind.as_str(), name.as_str()));

@@ -63,7 +63,7 @@ impl Access {
             role: config.assume_role.clone().map(|role| (role, config.external_id.clone())),
             endpoint: config.endpoint.as_ref().map(ToString::to_string),
             credentials,
-            gate: Gate::of(options, config),
+            gate: Gate::new(options, config),
         })
     }
 

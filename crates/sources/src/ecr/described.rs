@@ -14,7 +14,7 @@ use super::failure::short;
 pub(super) struct Described {
     /// The account that owns it.
     pub(super) registry: Option<Box<str>>,
-    /// Which tags may be overwritten, or why that could not be told (F53).
+    /// Which tags may be overwritten, or why that is not known (F53).
     pub(super) mutability: Result<Mutability, Box<str>>,
 }
 

@@ -11,11 +11,11 @@ use prodpin_net::aws::{
 use prodpin_net::http::fault::Fault;
 
 use super::access::MOST_BYTES;
-use super::wire::Call;
+use super::transport::Call;
 
 /// A call that did not give what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct EcrFailure {
     pub(super) cause: Cause,
     /// ECR's error code, where it sent one.
     pub(super) code: Option<String>,
@@ -30,20 +30,20 @@ const MAX_REASON: usize = 300;
 
 /// Where a call went, for a person.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct RegistryAddress {
     /// `ECR 111122223333 in eu-west-1`.
     pub(super) registry: String,
     /// `https://api.ecr.eu-west-1.amazonaws.com`.
     pub(super) address: String,
 }
 
-impl Failure {
-    pub(super) fn malformed(place: &Place, call: &Call<'_>, reason: impl AsRef<str>) -> Self {
+impl EcrFailure {
+    pub(super) fn malformed(place: &RegistryAddress, call: &Call<'_>, reason: impl AsRef<str>) -> Self {
         let detail = format!("{}: {call} was answered with what cannot be: {}", place.registry, short(reason.as_ref()));
         Self { cause: Cause::Malformed, code: None, detail, passing: false }
     }
 
-    pub(super) fn late(place: &Place, call: &Call<'_>) -> Self {
+    pub(super) fn late(place: &RegistryAddress, call: &Call<'_>) -> Self {
         let detail = format!(
             "{}: the run's deadline passed before {call} was done; give it more time or less to do",
             place.registry
@@ -51,7 +51,7 @@ impl Failure {
         Self { cause: Cause::TimedOut, code: None, detail, passing: false }
     }
 
-    pub(super) fn read<E>(place: &Place, call: &Call<'_>, error: &SdkError<E, HttpResponse>) -> Self
+    pub(super) fn read<E>(place: &RegistryAddress, call: &Call<'_>, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
@@ -89,7 +89,7 @@ impl Failure {
     }
 
     /// Reads an entry of a `failures` list in an answer that says of itself that all is well (A5, F46).
-    pub(super) fn listed(place: &Place, call: &Call<'_>, code: Option<&str>, reason: Option<&str>) -> Self {
+    pub(super) fn listed(place: &RegistryAddress, call: &Call<'_>, code: Option<&str>, reason: Option<&str>) -> Self {
         let code = code.unwrap_or("unknown");
         let reason = reason.map(|reason| format!(": {}", short(reason))).unwrap_or_default();
         let cause = match code {
@@ -127,20 +127,20 @@ impl Failure {
     }
 }
 
-impl From<Failure> for Fault {
-    fn from(failure: Failure) -> Self {
+impl From<EcrFailure> for Fault {
+    fn from(failure: EcrFailure) -> Self {
         Self::new(failure.cause, failure.detail)
     }
 }
 
 fn sentence(
-    place: &Place,
+    place: &RegistryAddress,
     call: &Call<'_>,
     (cause, code, status): (Cause, Option<&str>, Option<u16>),
     said: &str,
     no_credentials: bool,
 ) -> String {
-    let Place { registry, address } = place;
+    let RegistryAddress { registry, address } = place;
     let permission = call.permission();
     match cause {
         Cause::Denied if code.is_some_and(|code| EXPIRED.contains(&code)) => {

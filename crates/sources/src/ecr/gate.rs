@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::OpenOptions;
 use prodpin_core::decide::forecast::ecr::recommend;
 use prodpin_core::model::{Digest, Pin, Tag};
-use prodpin_net::aws::{Allowed, Refused};
+use prodpin_net::aws::{Allowed, RequestBlocked};
 use prodpin_policy::EcrConfig;
 
 /// Whatever the rest of the code comes to do, nothing that deletes, moves or sets anything passes.
@@ -39,13 +39,13 @@ pub(super) const PIN: &str = "PutImage";
 pub(super) const PUT_LIFECYCLE: &str = "PutLifecyclePolicy";
 
 impl Gate {
-    pub(super) fn of(options: &OpenOptions, config: &EcrConfig) -> Self {
+    pub(super) fn new(options: &OpenOptions, config: &EcrConfig) -> Self {
         let claims = options.write && config.manages_lifecycle;
         Self { pins: options.write, claims, rehearses: options.rehearse }
     }
 
-    fn check(self, target: &str, body: Option<&[u8]>) -> Result<(), Refused> {
-        let fail = |reason| Err(Refused { what: target.chars().take(80).collect(), reason });
+    fn check(self, target: &str, body: Option<&[u8]>) -> Result<(), RequestBlocked> {
+        let fail = |reason| Err(RequestBlocked { what: target.chars().take(80).collect(), reason });
         let Some(call) = target.strip_prefix(SERVICE) else { return fail("it is no call of ECR's") };
         match call {
             read if READS.contains(&read) => Ok(()),
@@ -84,7 +84,7 @@ fn claims_pins(body: &[u8]) -> bool {
 }
 
 impl Allowed for Gate {
-    fn allows(&self, request: &HttpRequest) -> Result<(), Refused> {
+    fn allows(&self, request: &HttpRequest) -> Result<(), RequestBlocked> {
         self.check(request.headers().get("x-amz-target").unwrap_or_default(), request.body().bytes())
     }
 }
@@ -130,15 +130,15 @@ mod tests {
     #[test]
     fn enforce_puts_pins_and_no_other_tag_i8() {
         let enforce = Gate { pins: true, claims: false, rehearses: false };
-        let (digest, other) = (Digest::of(b"a"), Digest::of(b"b"));
+        let (digest, other) = (Digest::sha256(b"a"), Digest::sha256(b"b"));
         let put = |tag: &str, digest: &Digest| format!(r#"{{"imageTag":"{tag}","imageDigest":"{digest}"}}"#);
         let allowed = |body: &str| enforce.check(&target(PIN), Some(body.as_bytes())).is_ok();
-        assert!(allowed(&put(&Pin::of(&digest).to_string(), &digest)));
+        assert!(allowed(&put(&Pin::for_digest(&digest).to_string(), &digest)));
         for body in [
-            put(&Pin::of(&digest).to_string(), &other),
+            put(&Pin::for_digest(&digest).to_string(), &other),
             put("latest", &digest),
             put("prod-pinned-", &digest),
-            format!(r#"{{"imageTag":"{}"}}"#, Pin::of(&digest)),
+            format!(r#"{{"imageTag":"{}"}}"#, Pin::for_digest(&digest)),
             String::new(),
         ] {
             assert!(!allowed(&body), "{body}");

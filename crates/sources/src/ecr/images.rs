@@ -8,18 +8,22 @@ use crate::manifest::is_index;
 use prodpin_core::model::{Cause, Digest, EcrImage, Gap, ImageStatus, RepositoryName, Scope, Tag};
 
 use super::Registry;
-use super::failure::{Failure, short};
+use super::failure::{EcrFailure, short};
 use super::observe::Gaps;
-use super::wire::Call;
+use super::transport::Call;
 
 /// The image that a tag names now; none if ECR says definitively that there is no such tag (I4). That there is no such
 /// repository is no such word: it is what an account looks like from the wrong one (F31).
-pub(super) async fn by_tag(registry: &Registry, name: &RepositoryName, tag: &Tag) -> Result<Option<EcrImage>, Failure> {
+pub(super) async fn by_tag(
+    registry: &Registry,
+    name: &RepositoryName,
+    tag: &Tag,
+) -> Result<Option<EcrImage>, EcrFailure> {
     let id = ImageIdentifier::builder().image_tag(tag.as_str()).build();
     let Some((image, _)) = describe(registry, name, id).await? else { return Ok(None) };
     match image.tags.contains(tag) {
         true => Ok(Some(image)),
-        false => Err(registry.wire.malformed(&Call::on("DescribeImages", name), "the image of another tag")),
+        false => Err(registry.transport.malformed(&Call::on("DescribeImages", name), "the image of another tag")),
     }
 }
 
@@ -28,7 +32,7 @@ pub(super) async fn by_digest(
     registry: &Registry,
     name: &RepositoryName,
     digest: &Digest,
-) -> Result<Option<EcrImage>, Failure> {
+) -> Result<Option<EcrImage>, EcrFailure> {
     Ok(described(registry, name, digest).await?.map(|(image, _)| image))
 }
 
@@ -37,12 +41,12 @@ pub(super) async fn described(
     registry: &Registry,
     name: &RepositoryName,
     digest: &Digest,
-) -> Result<Option<(EcrImage, Box<str>)>, Failure> {
+) -> Result<Option<(EcrImage, Box<str>)>, EcrFailure> {
     let id = ImageIdentifier::builder().image_digest(digest.to_string()).build();
     let Some(found) = describe(registry, name, id).await? else { return Ok(None) };
     match found.0.digest == *digest {
         true => Ok(Some(found)),
-        false => Err(registry.wire.malformed(&Call::on("DescribeImages", name), "the image of another digest")),
+        false => Err(registry.transport.malformed(&Call::on("DescribeImages", name), "the image of another digest")),
     }
 }
 
@@ -50,10 +54,10 @@ async fn describe(
     registry: &Registry,
     name: &RepositoryName,
     image: ImageIdentifier,
-) -> Result<Option<(EcrImage, Box<str>)>, Failure> {
+) -> Result<Option<(EcrImage, Box<str>)>, EcrFailure> {
     let (id, call) = (registry.id(), Call::on("DescribeImages", name));
     let filter = DescribeImagesFilter::builder().image_status(ImageStatusFilter::Any).build();
-    let answer = registry.wire.call(call, |client| {
+    let answer = registry.transport.call(call, |client| {
         let request = client.describe_images().repository_name(name.as_str()).set_registry_id(id.clone());
         request.image_ids(image.clone()).filter(filter.clone()).send()
     });
@@ -62,7 +66,7 @@ async fn describe(
         Err(failure) if failure.is_code("ImageNotFoundException") => return Ok(None),
         Err(failure) => return Err(failure),
     };
-    let malformed = |reason: &str| registry.wire.malformed(&call, reason);
+    let malformed = |reason: &str| registry.transport.malformed(&call, reason);
     let mut images = answer.image_details.unwrap_or_default().into_iter();
     // Not to be there has an error code: an empty list is no answer to what was asked.
     let (Some(image), None) = (images.next(), images.next()) else { return Err(malformed("not one image")) };
@@ -87,7 +91,7 @@ pub(super) fn compact(detail: ImageDetail, gaps: &mut Gaps) -> Result<EcrImage, 
     for text in detail.image_tags() {
         match text.parse::<Tag>() {
             Ok(tag) => tags.push(tag),
-            // Which tag it is cannot be told, so it may be any.
+            // Which tag it is cannot be known, so it may be any.
             Err(error) => {
                 gaps.push(Gap::new(Scope::Repository, Cause::Malformed, format!("{digest}: {error}")));
             }
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_row_is_read_strictly_f25_f53() {
-        let digest = Digest::of(b"a");
+        let digest = Digest::sha256(b"a");
         let row =
             |digest: &str| ImageDetail::builder().image_digest(digest).image_tags("v1").image_status("NEW".into());
         let mut gaps = Gaps::default();
@@ -156,8 +160,8 @@ mod tests {
         for _ in 0..100_000 {
             gaps.push(Gap::new(Scope::Repository, Cause::Malformed, "odd"));
         }
-        let told = gaps.finish(Scope::Repository);
-        assert_eq!(told.len(), 101);
-        assert!(told[100].detail.starts_with("99900 more"), "{}", told[100].detail);
+        let reported = gaps.finish(Scope::Repository);
+        assert_eq!(reported.len(), 101);
+        assert!(reported[100].detail.starts_with("99900 more"), "{}", reported[100].detail);
     }
 }

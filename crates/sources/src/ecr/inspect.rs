@@ -7,7 +7,7 @@ use prodpin_core::model::{
 };
 
 use super::Registry;
-use super::failure::Failure;
+use super::failure::EcrFailure;
 use super::images;
 use super::manifests::{below, fetch};
 
@@ -95,7 +95,7 @@ async fn look_inside(registry: &Registry, name: &RepositoryName, digest: &Digest
 
 /// The tag that pins this digest.
 pub(super) fn pin_tag(digest: &Digest) -> Option<Tag> {
-    Pin::of(digest).to_string().parse().ok()
+    Pin::for_digest(digest).to_string().parse().ok()
 }
 
 /// What an image's pin names now. The image's own tags tell that it is there; that it is not, or is elsewhere, only a
@@ -105,7 +105,7 @@ pub(super) async fn pin_state(
     name: &RepositoryName,
     digest: &Digest,
     image: Option<&EcrImage>,
-) -> Result<PinState, Failure> {
+) -> Result<PinState, EcrFailure> {
     let Some(tag) = pin_tag(digest) else { return Ok(PinState::Unknown) };
     if image.is_some_and(|image| image.tags.contains(&tag)) {
         return Ok(PinState::Present);

@@ -9,10 +9,10 @@ use prodpin_core::decide::forecast::ecr::{Lifecycle, only_claims};
 use prodpin_core::model::{Cause, LifecycleChange, PinFailure, RepositoryName, Setting, Unclaimed};
 
 use super::Registry;
-use super::failure::Failure;
+use super::failure::EcrFailure;
 use super::gate::PUT_LIFECYCLE;
 use super::observe::lifecycle;
-use super::wire::Call;
+use super::transport::Call;
 
 /// What was throttled was not done: it is tried again so often, each time after another look.
 const WAITS: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
@@ -30,7 +30,7 @@ pub(super) async fn put(
             return Ok(there);
         }
         let call = Call::on(PUT_LIFECYCLE, name);
-        let written = registry.wire.write_once(call, |client| {
+        let written = registry.transport.write_once(call, |client| {
             let request = client.put_lifecycle_policy().repository_name(name.as_str()).set_registry_id(registry.id());
             request.lifecycle_policy_text(&*change.to).send()
         });
@@ -72,7 +72,7 @@ fn refuse<T>(name: &RepositoryName, cause: Cause, detail: String, live: Setting)
 }
 
 async fn read(registry: &Registry, name: &RepositoryName) -> Result<Setting, Unclaimed> {
-    let unread = |failure| Unclaimed { failure: Failure::pin_failure(failure), live: Setting::Unknown };
+    let unread = |failure| Unclaimed { failure: EcrFailure::pin_failure(failure), live: Setting::Unknown };
     lifecycle(registry, name).await.map_err(unread)
 }
 

@@ -13,8 +13,8 @@ use prodpin_net::aws::{AnswerCap, caused_by};
 use prodpin_net::http::fault::Fault;
 use prodpin_net::memory::{self, InFlight};
 
-use super::failure::Failure;
-use super::wire::Call;
+use super::failure::EcrFailure;
+use super::transport::Call;
 use super::{Registry, access};
 
 /// Ids in one call (A1, A5).
@@ -29,7 +29,7 @@ const MOST_BYTES: usize = 4 << 20;
 const GET: &str = "BatchGetImage";
 const CHECK: &str = "BatchCheckLayerAvailability";
 
-/// A manifest that was served: what its text means if that can be told. The text itself is gone by then: nothing but its
+/// A manifest that was served: what its text means if that can be reported. The text itself is gone by then: nothing but its
 /// room bounds how many there are (I28).
 #[derive(Debug)]
 pub(super) struct Fetched {
@@ -66,7 +66,7 @@ pub(super) async fn fetch_text(
     }
     match failures.first() {
         Some(failure) => Err(trouble(registry, &call, failure)),
-        None => Err(Trouble::Unknown(registry.wire.malformed(&call, "neither an image nor a failure").into())),
+        None => Err(Trouble::Unknown(registry.transport.malformed(&call, "neither an image nor a failure").into())),
     }
 }
 
@@ -77,8 +77,8 @@ async fn fetch_all(
     children: &[Descriptor],
 ) -> Vec<(Digest, Result<Fetched, Trouble>)> {
     let digests: Vec<&Digest> = children.iter().map(|child| &child.digest).collect();
-    let told: u64 = children.iter().map(|child| child.size.min(MOST_BYTES as u64)).sum();
-    let ((images, failures), room) = match get(registry, name, &digests, told as usize).await {
+    let reported: u64 = children.iter().map(|child| child.size.min(MOST_BYTES as u64)).sum();
+    let ((images, failures), room) = match get(registry, name, &digests, reported as usize).await {
         Ok(answer) => answer,
         Err(failure) => {
             let fault = Fault::from(failure);
@@ -126,9 +126,9 @@ async fn get(
     registry: &Registry,
     name: &RepositoryName,
     digests: &[&Digest],
-    told: usize,
-) -> Result<(Answered, InFlight), Failure> {
-    let expected = ORDINARY.max(told.saturating_mul(QUOTED) + digests.len() * EACH);
+    reported: usize,
+) -> Result<(Answered, InFlight), EcrFailure> {
+    let expected = ORDINARY.max(reported.saturating_mul(QUOTED) + digests.len() * EACH);
     let room = memory::bodies().enter(expected.saturating_mul(PARSED)).await;
     let is_longer = AtomicBool::new(false);
     match get_shorter(registry, name, digests, expected, &is_longer).await {
@@ -148,12 +148,12 @@ async fn get_shorter(
     digests: &[&Digest],
     shorter_than: usize,
     is_longer: &AtomicBool,
-) -> Result<Answered, Failure> {
+) -> Result<Answered, EcrFailure> {
     let (id, call) = (registry.id(), Call::on(GET, name));
     let ids: Vec<ImageIdentifier> =
         digests.iter().map(|digest| ImageIdentifier::builder().image_digest(digest.to_string()).build()).collect();
     let accepted: Vec<String> = ACCEPTED.map(str::to_owned).into();
-    let answer = registry.wire.call(call, |client| {
+    let answer = registry.transport.call(call, |client| {
         let request = client.batch_get_image().repository_name(name.as_str()).set_registry_id(id.clone());
         let request = request.set_image_ids(Some(ids.clone())).set_accepted_media_types(Some(accepted.clone()));
         async move {
@@ -181,13 +181,13 @@ fn read(
 ) -> Result<(Fetched, String), Trouble> {
     let call = Call::on(GET, name);
     let Some(text) = image.image_manifest else {
-        return Err(Trouble::Unknown(registry.wire.malformed(&call, "an image without a manifest").into()));
+        return Err(Trouble::Unknown(registry.transport.malformed(&call, "an image without a manifest").into()));
     };
     if text.len() > MOST_BYTES {
-        return Err(Trouble::Unknown(registry.wire.malformed(&call, "a manifest of more than 4 MiB").into()));
+        return Err(Trouble::Unknown(registry.transport.malformed(&call, "a manifest of more than 4 MiB").into()));
     }
     if !digest.matches(text.as_bytes()) {
-        let served = Digest::of(text.as_bytes());
+        let served = Digest::sha256(text.as_bytes());
         return Err(Trouble::WrongBytes(format!("{name}@{digest}: the bytes served hash to {served}")));
     }
     let media_type = image.image_manifest_media_type;
@@ -201,7 +201,7 @@ fn trouble(registry: &Registry, call: &Call<'_>, failure: &ImageFailure) -> Trou
     if code == Some("ImageNotFound") {
         return Trouble::NotFound;
     }
-    Trouble::Unknown(Failure::listed(registry.wire.place(), call, code, failure.failure_reason()).into())
+    Trouble::Unknown(EcrFailure::listed(registry.transport.place(), call, code, failure.failure_reason()).into())
 }
 
 /// Walks everything below a manifest, level by level.
@@ -240,7 +240,7 @@ pub(super) async fn identities(
     name: &RepositoryName,
     root: &Digest,
 ) -> Result<BTreeSet<Digest>, Fault> {
-    let mut identities = Identities::of(root);
+    let mut identities = Identities::new(root);
     while let Some(level) = identities.descend() {
         for digest in level {
             let fetched = fetch(registry, name, &digest).await;
@@ -258,7 +258,7 @@ pub(super) async fn provenance(registry: &Registry, name: &RepositoryName, root:
     for _ in 0..3 {
         let manifest = match fetch(registry, name, &digest).await {
             Ok(fetched) => fetched.manifest?,
-            // What is not there is told by the inspection, and says nothing.
+            // What is not there is reported by the inspection, and says nothing.
             Err(Trouble::NotFound) => return Ok(said),
             Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),
             Err(Trouble::Unknown(fault)) => return Err(fault),
@@ -305,7 +305,7 @@ async fn ask_blobs(
     let call = Call::on(CHECK, name);
     for batch in names.chunks(AT_ONCE) {
         let id = registry.id();
-        let answer = registry.wire.call(call, |client| {
+        let answer = registry.transport.call(call, |client| {
             let request = client.batch_check_layer_availability().repository_name(name.as_str());
             request.set_registry_id(id.clone()).set_layer_digests(Some(batch.to_vec())).send()
         });
@@ -315,7 +315,9 @@ async fn ask_blobs(
         };
         for failure in answer.failures() {
             let code = failure.failure_code().map(|code| code.as_str());
-            found.faults.push(Failure::listed(registry.wire.place(), &call, code, failure.failure_reason()).into());
+            found
+                .faults
+                .push(EcrFailure::listed(registry.transport.place(), &call, code, failure.failure_reason()).into());
         }
         let mut answered = 0;
         for layer in answer.layers() {
@@ -325,9 +327,9 @@ async fn ask_blobs(
             match layer.layer_availability().map(|state| state.as_str()) {
                 // ECR keeps layers itself, and this call is its own inventory of them: its word is what GET is elsewhere.
                 Some("AVAILABLE") => {
-                    let told = layer.layer_size().map_or(Some(size), |told| u64::try_from(told).ok());
-                    let served = if told == Some(0) { Served::Nothing } else { Served::Begun };
-                    found.note_blob(name.as_str(), blob, &PartAnswer::served(served, told));
+                    let reported = layer.layer_size().map_or(Some(size), |reported| u64::try_from(reported).ok());
+                    let served = if reported == Some(0) { Served::Nothing } else { Served::Begun };
+                    found.note_blob(name.as_str(), blob, &PartAnswer::served(served, reported));
                 }
                 Some("UNAVAILABLE") => found.lacks_blob(name.as_str(), blob),
                 // F53
@@ -338,7 +340,7 @@ async fn ask_blobs(
             }
         }
         if answered + answer.failures().len() < batch.len() {
-            found.faults.push(registry.wire.malformed(&call, "not every layer was answered for").into());
+            found.faults.push(registry.transport.malformed(&call, "not every layer was answered for").into());
         }
     }
 }

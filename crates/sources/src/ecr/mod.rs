@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `access` | who asks: the AWS chain, a role, and a client that can be made anew |
 //! | `gate` | which calls may be sent at all (I17, I8) |
-//! | `wire` | the one way to call: limits, throttling, expiry, deadline |
+//! | `transport` | the one way to call: limits, throttling, expiry, deadline |
 //! | `failure` | errors as causes and sentences |
 //! | `pace` | the quota of `PutImage` (A7) |
 //! | `repositories`, `described` | which repositories there are, and their settings |
@@ -31,7 +31,7 @@ mod pin;
 mod rehearse;
 mod repositories;
 mod settings;
-mod wire;
+mod transport;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -43,15 +43,15 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use prodpin_core::model::{
-    ArtifactId, Cause, Digest, EcrHost, Gap, Inspection, Provenance, Reference, RepositoryName, Resolution,
-    RunningReference, Scope, SettingFacts, Snapshot, SourceName, Tag,
+    ArtifactId, Cause, DeployedReference, Digest, EcrHost, Gap, Inspection, Provenance, Reference, RepositoryName,
+    Resolution, Scope, SettingFacts, Snapshot, SourceName, Tag,
 };
 use prodpin_policy::EcrConfig;
 
 use self::access::Access;
 use self::described::Handover;
 use self::settings::CacheRules;
-use self::wire::Wire;
+use self::transport::EcrTransport;
 use super::matched::Matched;
 use super::{Inventory, OpenOptions, Reservation, Source, oci};
 
@@ -89,14 +89,14 @@ impl Default for Tuning {
     }
 }
 
-/// Opens a registry. Sources of one account and region that are opened with the same surroundings share one limit.
+/// Opens a registry. Sources of one account and region that are opened with the same environment share one limit.
 pub async fn open(
     name: &SourceName,
     config: &EcrConfig,
     options: &OpenOptions,
-    surroundings: &oci::Surroundings,
+    environment: &oci::HttpEnvironment,
 ) -> Result<Source, EcrError> {
-    open_tuned(name, config, options, surroundings, Tuning::default()).await
+    open_tuned(name, config, options, environment, Tuning::default()).await
 }
 
 /// Opens a registry with settings of one's own.
@@ -104,13 +104,13 @@ pub async fn open_tuned(
     name: &SourceName,
     config: &EcrConfig,
     options: &OpenOptions,
-    surroundings: &oci::Surroundings,
+    environment: &oci::HttpEnvironment,
     tuning: Tuning,
 ) -> Result<Source, EcrError> {
     let access = Access::new(name, config, options, tuning.credentials).await?;
-    let wire = Wire::open(access, config, options, &surroundings.throttles, tuning.tries).await;
+    let transport = EcrTransport::open(access, config, options, &environment.throttles, tuning.tries).await;
     let registry = Arc::new(Registry {
-        wire,
+        transport,
         config: config.clone(),
         page_size: tuning.page_size,
         handover: Handover::default(),
@@ -125,7 +125,7 @@ pub async fn open_tuned(
 /// The reading half, and what all halves share.
 #[derive(Debug)]
 struct Registry {
-    wire: Wire,
+    transport: EcrTransport,
     config: EcrConfig,
     page_size: i32,
     /// What the list of repositories said about those that are about to be looked at.
@@ -190,11 +190,11 @@ impl Inventory for Registry {
         images::by_digest(self, repository, artifact.digest()?).await.ok()??.pushed
     }
 
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         let Reference::Image { host, repository, .. } = reference else { return None };
         let host = host.to_ascii_lowercase();
         let named = EcrHost::read(&host)?;
-        let is_here = Some(named.account) == self.wire.account() && named.region == self.wire.region();
+        let is_here = Some(named.account) == self.transport.account() && named.region == self.transport.region();
         is_here.then(|| Some((repository.clone(), reference.running()?))).flatten()
     }
 
@@ -211,7 +211,7 @@ impl Inventory for Registry {
     }
 
     fn address(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<String> {
-        let (account, region) = (self.wire.account()?, self.wire.region());
+        let (account, region) = (self.transport.account()?, self.transport.region());
         let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         artifact.digest().map(|digest| format!("{account}.dkr.ecr.{region}.{domain}/{repository}@{digest}"))
     }

@@ -11,9 +11,9 @@ use prodpin_core::model::{
 
 use super::Registry;
 use super::described::Described;
-use super::failure::Failure;
+use super::failure::EcrFailure;
 use super::images::{self, compact};
-use super::wire::Call;
+use super::transport::Call;
 use crate::{Reservation, outgrown};
 use prodpin_net::cursor::Cursor;
 
@@ -31,25 +31,25 @@ const MOST_GAPS: usize = 100;
 /// Gaps, of which the first are kept and the others counted.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
-    told: Vec<Gap>,
-    untold: u64,
+    reported: Vec<Gap>,
+    unreported: u64,
 }
 
 impl Gaps {
     pub(super) fn push(&mut self, gap: Gap) {
-        match self.told.len() < MOST_GAPS {
-            true => self.told.push(gap),
-            false => self.untold += 1,
+        match self.reported.len() < MOST_GAPS {
+            true => self.reported.push(gap),
+            false => self.unreported += 1,
         }
     }
 
     /// All of them; what was only counted is one more.
     pub(super) fn finish(mut self, scope: Scope) -> Vec<Gap> {
-        if self.untold > 0 {
-            let detail = format!("{} more of the same could not be read", self.untold);
-            self.told.push(Gap::new(scope, Cause::Malformed, detail));
+        if self.unreported > 0 {
+            let detail = format!("{} more of the same could not be read", self.unreported);
+            self.reported.push(Gap::new(scope, Cause::Malformed, detail));
         }
-        self.told
+        self.reported
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName, memory: 
         fold.gaps.push(failure.gap(Scope::Repository));
     }
     // One word is enough about a repository that is not there.
-    let mut note = |failure: Failure| {
+    let mut note = |failure: EcrFailure| {
         if !is_gone {
             // The list of tags is whole without it: deletions are noticed, and protection is not proven (A54).
             fold.gaps.push(failure.gap(Scope::Setting));
@@ -113,7 +113,7 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName, memory: 
         left_out: BTreeSet::new(),
         gaps: fold.gaps.finish(Scope::Repository),
         retention: Retention::Ecr(Box::new(EcrRepository {
-            registry: owner.or_else(|| registry.wire.account().map(Box::from)).unwrap_or_default(),
+            registry: owner.or_else(|| registry.transport.account().map(Box::from)).unwrap_or_default(),
             images: fold.images,
             mutability,
             lifecycle,
@@ -129,14 +129,14 @@ pub(super) async fn observe(registry: &Registry, name: &RepositoryName, memory: 
 }
 
 /// The images, to the end of the list or to where it broke.
-async fn list(registry: &Registry, name: &RepositoryName, memory: &Reservation) -> (Fold, Option<Failure>) {
+async fn list(registry: &Registry, name: &RepositoryName, memory: &Reservation) -> (Fold, Option<EcrFailure>) {
     let (mut fold, mut cursor) = (Fold::default(), Cursor::default());
-    let (wire, call) = (&registry.wire, Call::on("DescribeImages", name));
+    let (transport, call) = (&registry.transport, Call::on("DescribeImages", name));
     // Archived ones are left out unless asked for (A3).
     let filter = DescribeImagesFilter::builder().image_status(ImageStatusFilter::Any).build();
     loop {
         let (id, token) = (registry.id(), cursor.token());
-        let page = wire.call(call, |client| {
+        let page = transport.call(call, |client| {
             let request = client.describe_images().repository_name(name.as_str()).set_registry_id(id.clone());
             request.filter(filter.clone()).max_results(registry.page_size).set_next_token(token.clone()).send()
         });
@@ -145,7 +145,7 @@ async fn list(registry: &Registry, name: &RepositoryName, memory: &Reservation) 
             Err(failure) => return (fold, Some(failure)),
         };
         let Some(images) = page.image_details else {
-            return (fold, Some(wire.malformed(&call, "a page without a list of images")));
+            return (fold, Some(transport.malformed(&call, "a page without a list of images")));
         };
         let is_empty = images.is_empty();
         let tags: usize = images.iter().map(|image| image.image_tags().len()).sum();
@@ -157,11 +157,11 @@ async fn list(registry: &Registry, name: &RepositoryName, memory: &Reservation) 
         match cursor.advance(page.next_token, is_empty) {
             Ok(true) if fold.images.len() > MOST_IMAGES || fold.tags.len() > MOST_TAGS => {
                 let reason = format!("a list without an end: more than {MOST_IMAGES} images or {MOST_TAGS} tags");
-                return (fold, Some(wire.malformed(&call, reason)));
+                return (fold, Some(transport.malformed(&call, reason)));
             }
             Ok(true) => {}
             Ok(false) => return (fold, None),
-            Err(reason) => return (fold, Some(wire.malformed(&call, reason))),
+            Err(reason) => return (fold, Some(transport.malformed(&call, reason))),
         }
     }
 }
@@ -206,7 +206,7 @@ impl Fold {
     }
 
     /// Puts a tag that two pages had in two places where a direct look saw it.
-    fn mend(&mut self, tag: &Tag, now: Result<Option<EcrImage>, Failure>) {
+    fn mend(&mut self, tag: &Tag, now: Result<Option<EcrImage>, EcrFailure>) {
         let (target, pushed) = match now {
             Ok(Some(image)) => (Resolution::Artifact(image.digest.into()), image.pushed),
             Ok(None) => (Resolution::NotFound, None),
@@ -234,43 +234,43 @@ impl Fold {
 }
 
 /// The settings of a repository that no list has told about.
-async fn describe(registry: &Registry, name: &RepositoryName) -> Result<Described, Failure> {
+async fn describe(registry: &Registry, name: &RepositoryName) -> Result<Described, EcrFailure> {
     let (id, call) = (registry.id(), Call::on("DescribeRepositories", name));
-    let found = registry.wire.call(call, |client| {
+    let found = registry.transport.call(call, |client| {
         client.describe_repositories().set_registry_id(id.clone()).repository_names(name.as_str()).send()
     });
     let found = found.await?;
     let ours = found.repositories().iter().find(|found| found.repository_name() == Some(name.as_str()));
-    ours.map(Described::read).ok_or_else(|| registry.wire.malformed(&call, "an answer about something else"))
+    ours.map(Described::read).ok_or_else(|| registry.transport.malformed(&call, "an answer about something else"))
 }
 
 /// The lifecycle policy. Not to be there is a state of its own, with an error code of its own.
-pub(super) async fn lifecycle(registry: &Registry, name: &RepositoryName) -> Result<Setting, Failure> {
+pub(super) async fn lifecycle(registry: &Registry, name: &RepositoryName) -> Result<Setting, EcrFailure> {
     let (id, call) = (registry.id(), Call::on("GetLifecyclePolicy", name));
-    let answer = registry.wire.call(call, |client| {
+    let answer = registry.transport.call(call, |client| {
         client.get_lifecycle_policy().set_registry_id(id.clone()).repository_name(name.as_str()).send()
     });
     match answer.await {
-        Ok(answer) => text(answer.lifecycle_policy_text, || registry.wire.malformed(&call, "no policy text")),
+        Ok(answer) => text(answer.lifecycle_policy_text, || registry.transport.malformed(&call, "no policy text")),
         Err(failure) if failure.is_code("LifecyclePolicyNotFoundException") => Ok(Setting::Unset),
         Err(failure) => Err(failure),
     }
 }
 
 /// The repository policy.
-async fn access(registry: &Registry, name: &RepositoryName) -> Result<Setting, Failure> {
+async fn access(registry: &Registry, name: &RepositoryName) -> Result<Setting, EcrFailure> {
     let (id, call) = (registry.id(), Call::on("GetRepositoryPolicy", name));
-    let answer = registry.wire.call(call, |client| {
+    let answer = registry.transport.call(call, |client| {
         client.get_repository_policy().set_registry_id(id.clone()).repository_name(name.as_str()).send()
     });
     match answer.await {
-        Ok(answer) => text(answer.policy_text, || registry.wire.malformed(&call, "no policy text")),
+        Ok(answer) => text(answer.policy_text, || registry.transport.malformed(&call, "no policy text")),
         Err(failure) if failure.is_code("RepositoryPolicyNotFoundException") => Ok(Setting::Unset),
         Err(failure) => Err(failure),
     }
 }
 
-fn text(text: Option<String>, lacking: impl FnOnce() -> Failure) -> Result<Setting, Failure> {
+fn text(text: Option<String>, lacking: impl FnOnce() -> EcrFailure) -> Result<Setting, EcrFailure> {
     match text {
         Some(text) if !text.trim().is_empty() => Ok(Setting::Text(text.into())),
         _ => Err(lacking()),

@@ -20,7 +20,7 @@ pub(super) struct Pace {
 impl Pace {
     /// The one pace of an account and region. The quota is the account's, so it is this whole process's, however many
     /// sources look at it.
-    pub(super) fn of(place: &str) -> Arc<Self> {
+    pub(super) fn for_account(place: &str) -> Arc<Self> {
         static PACES: LazyLock<Mutex<HashMap<String, Arc<Pace>>>> = LazyLock::new(Mutex::default);
         let mut paces = PACES.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(paces.entry(place.to_owned()).or_default())
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn sources_of_one_place_share_a_pace() {
-        assert!(Arc::ptr_eq(&Pace::of("a pace of tests"), &Pace::of("a pace of tests")));
-        assert!(!Arc::ptr_eq(&Pace::of("a pace of tests"), &Pace::of("another pace of tests")));
+        assert!(Arc::ptr_eq(&Pace::for_account("a pace of tests"), &Pace::for_account("a pace of tests")));
+        assert!(!Arc::ptr_eq(&Pace::for_account("a pace of tests"), &Pace::for_account("another pace of tests")));
     }
 }

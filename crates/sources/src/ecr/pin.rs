@@ -13,11 +13,11 @@ use prodpin_core::model::{
 };
 
 use super::Registry;
-use super::failure::Failure;
+use super::failure::EcrFailure;
 use super::images;
 use super::inspect::pin_state;
 use super::manifests::fetch_text;
-use super::wire::Call;
+use super::transport::Call;
 
 /// The pinning half of a registry. It exists only where the source was opened for writing.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Pinner {
     /// without a word (A17, I8).
     async fn make(&self, name: &RepositoryName, digest: &Digest) -> Result<(), PinFailure> {
         let registry = &*self.0;
-        let Some((image, status)) = images::described(registry, name, digest).await.map_err(Failure::pin_failure)?
+        let Some((image, status)) = images::described(registry, name, digest).await.map_err(EcrFailure::pin_failure)?
         else {
             return refuse(Cause::NotFound, "the image does not exist any more");
         };
@@ -83,7 +83,7 @@ impl Pinner {
                     true => Ok(()),
                     false => refuse(
                         Cause::Malformed,
-                        format!("{}, and yet there is no {}; run again", failure.detail, Pin::of(digest)),
+                        format!("{}, and yet there is no {}; run again", failure.detail, Pin::for_digest(digest)),
                     ),
                 }
             }
@@ -100,21 +100,21 @@ impl Pinner {
         digest: &Digest,
         manifest: &str,
         media_type: Option<&str>,
-    ) -> Result<(), Failure> {
-        let (wire, call) = (&self.0.wire, Call::on(PUT, name));
+    ) -> Result<(), EcrFailure> {
+        let (transport, call) = (&self.0.transport, Call::on(PUT, name));
         let Some(media_type) = media_type else {
-            return Err(wire.malformed(&call, "a manifest without a media type, which a copy of it needs"));
+            return Err(transport.malformed(&call, "a manifest without a media type, which a copy of it needs"));
         };
-        let answer = wire.write(call, |client| {
+        let answer = transport.write(call, |client| {
             let request = client.put_image().repository_name(name.as_str()).set_registry_id(self.0.id());
-            let request = request.image_tag(Pin::of(digest).to_string()).image_digest(digest.to_string());
+            let request = request.image_tag(Pin::for_digest(digest).to_string()).image_digest(digest.to_string());
             request.image_manifest(manifest).image_manifest_media_type(media_type).send()
         });
         let answer = answer.await?;
         let stored = answer.image().and_then(|image| image.image_id()).and_then(|id| id.image_digest());
         match stored.is_none_or(|stored| stored == digest.to_string()) {
             true => Ok(()),
-            false => Err(wire.malformed(&call, "another image was stored under the pin's name")),
+            false => Err(transport.malformed(&call, "another image was stored under the pin's name")),
         }
     }
 }
@@ -127,11 +127,11 @@ async fn is_pinned(
     digest: &Digest,
     image: Option<&EcrImage>,
 ) -> Result<bool, PinFailure> {
-    match pin_state(registry, name, digest, image).await.map_err(Failure::pin_failure)? {
+    match pin_state(registry, name, digest, image).await.map_err(EcrFailure::pin_failure)? {
         PinState::Present => Ok(true),
         PinState::Absent => Ok(false),
         PinState::Moved(other) => {
-            let pin = Pin::of(digest);
+            let pin = Pin::for_digest(digest);
             Err(PinFailure {
                 cause: Cause::Refused,
                 detail: format!("its pin {pin} is there and names {other}; find out who moved it"),
@@ -139,7 +139,7 @@ async fn is_pinned(
         }
         PinState::Unsupported { .. } | PinState::Unknown => Err(PinFailure {
             cause: Cause::Malformed,
-            detail: format!("whether {} is there could not be told", Pin::of(digest)),
+            detail: format!("whether {} is there could not be told", Pin::for_digest(digest)),
         }),
     }
 }
@@ -165,7 +165,7 @@ fn must_be_restored(
             format!(
                 "it is archived ({said}) and must be restored first: aws ecr update-image-storage-class --region {}{account} \
                  --repository-name {name} --image-id imageDigest={digest} --target-storage-class STANDARD",
-                registry.wire.region()
+                registry.transport.region()
             )
         }
     };

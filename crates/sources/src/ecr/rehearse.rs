@@ -12,8 +12,8 @@ use crate::{Rehearsal, Rehearsed};
 use prodpin_core::model::{Cause, Digest, Effect, Gap, RepositoryName, Scope};
 
 use super::Registry;
-use super::failure::Failure;
-use super::wire::Call;
+use super::failure::EcrFailure;
+use super::transport::Call;
 use prodpin_net::cursor::Cursor;
 
 /// What asks for previews. It exists only where the source was opened for it.
@@ -36,7 +36,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 impl Rehearsal for Preview {
     async fn rehearse(&self, repository: &RepositoryName, lifecycle: Option<&str>) -> Result<Vec<Rehearsed>, Gap> {
         let end = Instant::now() + LONGEST;
-        let end = self.0.wire.deadline().map_or(end, |deadline| deadline.min(end));
+        let end = self.0.transport.deadline().map_or(end, |deadline| deadline.min(end));
         self.run(repository, lifecycle, end).await
     }
 }
@@ -105,9 +105,9 @@ impl Preview {
         }
     }
 
-    async fn start(&self, name: &RepositoryName, lifecycle: Option<&str>) -> Result<(), Failure> {
+    async fn start(&self, name: &RepositoryName, lifecycle: Option<&str>) -> Result<(), EcrFailure> {
         let (registry, call) = (&*self.0, Call::on(START, name));
-        let started = registry.wire.call(call, |client| {
+        let started = registry.transport.call(call, |client| {
             let request = client.start_lifecycle_policy_preview().repository_name(name.as_str());
             request.set_registry_id(registry.id()).set_lifecycle_policy_text(lifecycle.map(str::to_owned)).send()
         });
@@ -118,9 +118,9 @@ impl Preview {
         &self,
         name: &RepositoryName,
         token: Option<String>,
-    ) -> Result<GetLifecyclePolicyPreviewOutput, Failure> {
+    ) -> Result<GetLifecyclePolicyPreviewOutput, EcrFailure> {
         let (registry, call) = (&*self.0, Call::on(GET, name));
-        let page = registry.wire.call(call, |client| {
+        let page = registry.transport.call(call, |client| {
             let request = client.get_lifecycle_policy_preview().repository_name(name.as_str());
             request.set_registry_id(registry.id()).max_results(PAGE).set_next_token(token.clone()).send()
         });
@@ -133,7 +133,7 @@ impl Preview {
         lifecycle: Option<&str>,
         mut page: GetLifecyclePolicyPreviewOutput,
     ) -> Result<Vec<Rehearsed>, Gap> {
-        let malformed = |reason: &str| self.0.wire.malformed(&Call::on(GET, name), reason).gap(Scope::Repository);
+        let malformed = |reason: &str| self.0.transport.malformed(&Call::on(GET, name), reason).gap(Scope::Repository);
         // Between start and end somebody may have started one of another policy.
         if let (Some(ours), Some(theirs)) = (lifecycle, page.lifecycle_policy_text())
             && !says_the_same(ours, theirs)
@@ -157,7 +157,7 @@ impl Preview {
             page = self.page(name, cursor.token()).await.map_err(|failure| failure.gap(Scope::Repository))?;
         }
         let deleted = found.iter().filter(|one| one.effect == Effect::Deletes).count();
-        match expiring.is_none_or(|told| usize::try_from(told) == Ok(deleted)) {
+        match expiring.is_none_or(|reported| usize::try_from(reported) == Ok(deleted)) {
             true => Ok(found),
             false => Err(malformed("a preview whose pages do not add up to its summary")),
         }

@@ -11,9 +11,9 @@ use prodpin_core::model::{Cause, Gap, RepositoryName, Scope};
 
 use super::Registry;
 use super::described::Described;
-use super::failure::Failure;
+use super::failure::EcrFailure;
 use super::observe::Gaps;
-use super::wire::Call;
+use super::transport::Call;
 use prodpin_net::cursor::Cursor;
 
 /// How many can be asked for by name in one call (A1).
@@ -95,23 +95,23 @@ impl<'r> Walk<'r> {
     }
 
     /// One page of the list; whether more follow.
-    async fn page(&mut self, cursor: &mut Cursor) -> Result<bool, Failure> {
-        let (wire, call) = (&self.registry.wire, Call::registry(LIST));
+    async fn page(&mut self, cursor: &mut Cursor) -> Result<bool, EcrFailure> {
+        let (transport, call) = (&self.registry.transport, Call::registry(LIST));
         let (id, token) = (self.registry.id(), cursor.token());
-        let page = wire
+        let page = transport
             .call(call, |client| {
                 let request = client.describe_repositories().set_registry_id(id.clone());
                 request.max_results(self.registry.page_size).set_next_token(token.clone()).send()
             })
             .await?;
         let Some(repositories) = page.repositories else {
-            return Err(wire.malformed(&call, "a page without a list of repositories"));
+            return Err(transport.malformed(&call, "a page without a list of repositories"));
         };
         let more = cursor.advance(page.next_token, repositories.is_empty());
         for repository in &repositories {
             self.offer(repository);
         }
-        more.map_err(|reason| wire.malformed(&call, reason))
+        more.map_err(|reason| transport.malformed(&call, reason))
     }
 
     fn offer(&mut self, repository: &Repository) {
@@ -140,7 +140,7 @@ impl<'r> Walk<'r> {
         while let Some(batch) = batches.pop() {
             let (id, call) = (self.registry.id(), Call::registry(LIST));
             let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
-            let asked = self.registry.wire.call(call, |client| {
+            let asked = self.registry.transport.call(call, |client| {
                 let request = client.describe_repositories().set_registry_id(id.clone());
                 request.set_repository_names(Some(names.clone())).send()
             });
@@ -154,7 +154,7 @@ impl<'r> Walk<'r> {
                     continue;
                 }
                 Err(failure) if failure.is_code("RepositoryNotFoundException") => {}
-                // Whether it is there could not be told, so it is not called unmatched.
+                // Whether it is there is not known, so it is not called unmatched.
                 Err(_) => batch.iter().for_each(|name| self.registry.note_match(name.as_str())),
             }
             for name in batch {
@@ -167,7 +167,7 @@ impl<'r> Walk<'r> {
 }
 
 /// Who may not list may still name.
-fn unlisted(failure: Failure) -> Gap {
+fn unlisted(failure: EcrFailure) -> Gap {
     let advice = match failure.cause {
         Cause::Denied => "; or name the repositories one by one in `repositories`, without globs",
         _ => "",

@@ -4,8 +4,8 @@
 use prodpin_core::model::{Cause, Digest, Gap, RepositoryName, Scope, SettingFacts};
 
 use super::Registry;
-use super::failure::Failure;
-use super::wire::Call;
+use super::failure::EcrFailure;
+use super::transport::Call;
 use prodpin_net::cursor::Cursor;
 
 /// Prefixes of repositories with the upstream that they cache.
@@ -24,15 +24,15 @@ pub(super) async fn settings(registry: &Registry) -> (SettingFacts, Vec<Gap>) {
     let cache = optional(cache);
     // What the first run of a process reads, its repositories are judged by.
     let _ = registry.cache.set(cache.clone());
-    if registry.wire.account().is_none() {
+    if registry.transport.account().is_none() {
         let detail = "whose registry this is could not be told, so references that name its account lead nowhere; write \
                       registry: under ecr: in the policy";
         gaps.push(Gap::new(Scope::Source, Cause::Denied, detail));
     }
-    let hash = |lines: Vec<String>| Digest::of(lines.join("\n").as_bytes());
+    let hash = |lines: Vec<String>| Digest::sha256(lines.join("\n").as_bytes());
     let facts = SettingFacts::EcrRegistry {
-        registry: registry.wire.account().unwrap_or_default().to_owned(),
-        region: registry.wire.region().to_owned(),
+        registry: registry.transport.account().unwrap_or_default().to_owned(),
+        region: registry.transport.region().to_owned(),
         cache: cache.map(|rules| hash(rules.into_iter().map(|(prefix, from)| format!("{prefix} {from}")).collect())),
         replication: optional(replication).flatten().map(hash),
         templates: optional(templates).flatten().map(hash),
@@ -41,7 +41,7 @@ pub(super) async fn settings(registry: &Registry) -> (SettingFacts, Vec<Gap>) {
 }
 
 /// The upstream that a repository caches. Where the rules could not be read it counts as none, and then its tags'
-/// moves are told rather than excused.
+/// moves are reported rather than excused.
 pub(super) async fn cached_from(registry: &Registry, name: &RepositoryName) -> Option<Box<str>> {
     let rules = registry.cache.get_or_init(|| async { optional(cache_rules(registry).await) }).await;
     upstream(rules.as_deref()?, name.as_str()).map(Box::from)
@@ -55,7 +55,7 @@ fn upstream<'r>(rules: &'r [(String, String)], name: &str) -> Option<&'r str> {
 }
 
 /// What is lacking here is no gap, whatever the reason: it changes no verdict.
-fn optional<T>(read: Result<T, Failure>) -> Option<T> {
+fn optional<T>(read: Result<T, EcrFailure>) -> Option<T> {
     read.map_err(|failure| match failure.cause {
         Cause::Denied | Cause::Unsupported => {
             tracing::info!("{}; nothing that is judged depends on it", failure.detail)
@@ -65,32 +65,32 @@ fn optional<T>(read: Result<T, Failure>) -> Option<T> {
     .ok()
 }
 
-async fn cache_rules(registry: &Registry) -> Result<CacheRules, Failure> {
-    let (wire, call) = (&registry.wire, Call::registry("DescribePullThroughCacheRules"));
+async fn cache_rules(registry: &Registry) -> Result<CacheRules, EcrFailure> {
+    let (transport, call) = (&registry.transport, Call::registry("DescribePullThroughCacheRules"));
     let (mut rules, mut cursor) = (Vec::new(), Cursor::default());
     loop {
         let (id, token) = (registry.id(), cursor.token());
-        let page = wire.call(call, |client| {
+        let page = transport.call(call, |client| {
             let request = client.describe_pull_through_cache_rules().set_registry_id(id.clone());
             request.max_results(registry.page_size).set_next_token(token.clone()).send()
         });
         let page = page.await?;
         let Some(found) = page.pull_through_cache_rules else {
-            return Err(wire.malformed(&call, "a page without a list of rules"));
+            return Err(transport.malformed(&call, "a page without a list of rules"));
         };
         let is_empty = found.is_empty();
         for rule in found {
             let (Some(prefix), Some(url)) = (rule.ecr_repository_prefix, rule.upstream_registry_url) else {
-                return Err(wire.malformed(&call, "a rule without prefix or upstream"));
+                return Err(transport.malformed(&call, "a rule without prefix or upstream"));
             };
             let below = rule.upstream_repository_prefix.filter(|below| !below.is_empty() && below != ROOT);
             let from = below.map_or_else(|| url.clone(), |below| format!("{url}/{below}"));
             rules.push((prefix, from));
         }
         if rules.len() > MOST {
-            return Err(wire.malformed(&call, "a list without an end"));
+            return Err(transport.malformed(&call, "a list without an end"));
         }
-        if !cursor.advance(page.next_token, is_empty).map_err(|why| wire.malformed(&call, why))? {
+        if !cursor.advance(page.next_token, is_empty).map_err(|why| transport.malformed(&call, why))? {
             rules.sort();
             return Ok(rules);
         }
@@ -98,10 +98,10 @@ async fn cache_rules(registry: &Registry) -> Result<CacheRules, Failure> {
 }
 
 /// None where the answer is about another registry than ours: this call always is about the caller's own.
-async fn replication(registry: &Registry) -> Result<Option<Vec<String>>, Failure> {
+async fn replication(registry: &Registry) -> Result<Option<Vec<String>>, EcrFailure> {
     let call = Call::registry("DescribeRegistry");
-    let answer = registry.wire.call(call, |client| async move { client.describe_registry().send().await }).await?;
-    if answer.registry_id() != registry.wire.account() {
+    let answer = registry.transport.call(call, |client| async move { client.describe_registry().send().await }).await?;
+    if answer.registry_id() != registry.transport.account() {
         return Ok(None);
     }
     let mut lines: Vec<String> = Vec::new();
@@ -116,21 +116,21 @@ async fn replication(registry: &Registry) -> Result<Option<Vec<String>>, Failure
     Ok(Some(lines))
 }
 
-async fn templates(registry: &Registry) -> Result<Option<Vec<String>>, Failure> {
-    let (wire, call) = (&registry.wire, Call::registry("DescribeRepositoryCreationTemplates"));
+async fn templates(registry: &Registry) -> Result<Option<Vec<String>>, EcrFailure> {
+    let (transport, call) = (&registry.transport, Call::registry("DescribeRepositoryCreationTemplates"));
     let (mut lines, mut cursor) = (Vec::new(), Cursor::default());
     loop {
         let token = cursor.token();
-        let page = wire.call(call, |client| {
+        let page = transport.call(call, |client| {
             let request = client.describe_repository_creation_templates().max_results(registry.page_size);
             request.set_next_token(token.clone()).send()
         });
         let page = page.await?;
-        if page.registry_id().is_some_and(|id| Some(id) != wire.account()) {
+        if page.registry_id().is_some_and(|id| Some(id) != transport.account()) {
             return Ok(None);
         }
         let Some(found) = page.repository_creation_templates else {
-            return Err(wire.malformed(&call, "a page without a list of templates"));
+            return Err(transport.malformed(&call, "a page without a list of templates"));
         };
         let is_empty = found.is_empty();
         for template in &found {
@@ -152,9 +152,9 @@ async fn templates(registry: &Registry) -> Result<Option<Vec<String>>, Failure> 
             ));
         }
         if lines.len() > MOST {
-            return Err(wire.malformed(&call, "a list without an end"));
+            return Err(transport.malformed(&call, "a list without an end"));
         }
-        if !cursor.advance(page.next_token, is_empty).map_err(|why| wire.malformed(&call, why))? {
+        if !cursor.advance(page.next_token, is_empty).map_err(|why| transport.malformed(&call, why))? {
             lines.sort();
             return Ok(Some(lines));
         }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use flate2::write::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
-use super::index::{ChartFile, Word};
+use super::index::{ChartFile, LenientText};
 use prodpin_core::model::Digest;
 use prodpin_net::http::answer::Sink;
 
@@ -33,7 +33,7 @@ pub(super) struct Archive {
 
 /// What an archive turned out to be.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct ArchiveContents {
     pub(super) digest: Digest,
     pub(super) chart: Result<Named, NoChart>,
 }
@@ -60,7 +60,7 @@ impl Archive {
     }
 
     /// What was seen, once the last byte was taken.
-    pub(super) fn finish(mut self) -> Seen {
+    pub(super) fn finish(mut self) -> ArchiveContents {
         let file = match (self.seen, self.unpacking.take()) {
             (Some(seen), _) => seen,
             (None, Some(mut unpacking)) => {
@@ -74,10 +74,12 @@ impl Archive {
             (None, None) => Err(NoChart::None("it holds no Chart.yaml")),
         };
         let chart = file.and_then(|bytes| match ChartFile::read(&bytes) {
-            Some(ChartFile { name: Word::Text(name), version: Word::Text(version) }) => Ok(Named { name, version }),
+            Some(ChartFile { name: LenientText::Text(name), version: LenientText::Text(version) }) => {
+                Ok(Named { name, version })
+            }
             _ => Err(NoChart::None("its Chart.yaml has no name and version that can be read")),
         });
-        Seen { digest: Digest::Sha256(self.hash.finalize().into()), chart }
+        ArchiveContents { digest: Digest::Sha256(self.hash.finalize().into()), chart }
     }
 
     fn unpack(&mut self, bytes: &[u8]) {
@@ -299,7 +301,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn look(bytes: &[u8], step: usize) -> Seen {
+    fn look(bytes: &[u8], step: usize) -> ArchiveContents {
         let mut archive = Archive::new();
         archive.start();
         bytes.chunks(step).for_each(|chunk| archive.take(chunk));
@@ -332,7 +334,7 @@ mod tests {
             let bytes = gzip(&entries.concat());
             for step in [1, 7, 4096, 1 << 20] {
                 let seen = look(&bytes, step);
-                assert_eq!(seen.digest, Digest::of(&bytes));
+                assert_eq!(seen.digest, Digest::sha256(&bytes));
                 assert_eq!(seen.chart, Ok(Named { name: "shop".to_owned(), version: "1.2.3+b".to_owned() }), "{step}");
             }
         }
@@ -356,7 +358,7 @@ mod tests {
             (gzip(&entry("shop/Chart.yaml", b'0', CHART))[..40].to_vec(), false),
         ] {
             let seen = look(&bytes, 1000);
-            assert_eq!(seen.digest, Digest::of(&bytes), "hashed to the end all the same");
+            assert_eq!(seen.digest, Digest::sha256(&bytes), "hashed to the end all the same");
             assert_eq!(matches!(seen.chart, Err(NoChart::TooMuch(_))), too_much, "{:?}", seen.chart);
             assert!(seen.chart.is_err());
         }

@@ -22,8 +22,8 @@ use crate::s3::{S3Error, Tuning};
 use crate::witness;
 use crate::{Inventory, OpenOptions, PinLook, Protector, Reservation, Source};
 use prodpin_core::model::{
-    ArtifactId, ArtifactKind, Cause, Closure, Gap, GapTally, Inspection, NamePatterns, ObservedTag, Obstacle,
-    PinFailure, Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts,
+    ArtifactId, ArtifactKind, Cause, Closure, DeployedReference, Gap, GapTally, Inspection, NamePatterns, ObservedTag,
+    Obstacle, PinFailure, Presence, Reference, RepositoryKind, RepositoryName, Resolution, Scope, SettingFacts,
     Snapshot, SourceName, Tag,
 };
 use prodpin_net::http::answer::Sink as _;
@@ -72,12 +72,12 @@ struct BucketCharts {
     shelf: Shelf,
     keys: Keys,
     place: HelmBucket,
-    index: Mutex<Option<Held>>,
+    index: Mutex<Option<CachedBucketIndex>>,
 }
 
 /// The index as last read, or why it could not be.
 #[derive(Debug)]
-struct Held {
+struct CachedBucketIndex {
     asked: Instant,
     outcome: Result<Arc<Index>, Gap>,
 }
@@ -89,7 +89,7 @@ impl BucketCharts {
 
     async fn index_since(&self, since: Option<Instant>) -> Result<Arc<Index>, Gap> {
         let mut held = self.index.lock().await;
-        if let Some(Held { asked, outcome }) = &*held
+        if let Some(CachedBucketIndex { asked, outcome }) = &*held
             && since.is_none_or(|since| *asked >= since)
         {
             return outcome.clone();
@@ -98,7 +98,7 @@ impl BucketCharts {
         // Let go before the next one is read: two of them may be more than there is room for.
         *held = None;
         let outcome = self.read_index().await;
-        *held = Some(Held { asked, outcome: outcome.clone() });
+        *held = Some(CachedBucketIndex { asked, outcome: outcome.clone() });
         outcome
     }
 
@@ -188,16 +188,17 @@ impl BucketCharts {
         if let Some(digest) = &entry.digest
             && archive.digest != *digest
         {
-            let told =
+            let reported =
                 format!("the index says {digest} for version {version}, and the archive hashes to {}", archive.digest);
             match self.keys.front(key).await {
                 Ok(front) if front.as_ref() == Some(artifact) => {
-                    seen.obstacles.push(Obstacle::WrongBytes { detail: told });
+                    seen.obstacles.push(Obstacle::WrongBytes { detail: reported });
                 }
                 // The index is about the version in front, which is another.
                 Ok(_) => {}
                 Err(gaps) => {
-                    seen.obstacles.push(Obstacle::Unproven { detail: format!("{told}, if it is about this version") });
+                    seen.obstacles
+                        .push(Obstacle::Unproven { detail: format!("{reported}, if it is about this version") });
                     return seen.gaps.extend(gaps.into_iter().map(|gap| Gap { scope: scope(), ..gap }));
                 }
             }
@@ -298,7 +299,7 @@ impl Inventory for BucketCharts {
             snapshot.gaps.push(gap);
             return snapshot;
         }
-        let Sorted { good, bad, nameless } = Sorted::of(chart);
+        let Sorted { good, bad, nameless } = Sorted::from_chart(chart);
         snapshot.gaps.extend(nameless);
         let mut unread = GapTally::default();
         for (version, gap) in bad {
@@ -389,7 +390,7 @@ impl Inventory for BucketCharts {
         })
     }
 
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         self.shelf.locate(reference)
     }
 

@@ -7,15 +7,15 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 
-use super::archive::{NoChart, Seen};
+use super::archive::{ArchiveContents, NoChart};
 use super::index::{Entry, Index, Listed};
 use super::left;
 use super::shelf::{self, Shelf, Sorted};
-use super::web::{Lack, Told, Web};
+use super::web::{ChartMuseumAnswer, Lack, Web};
 use crate::{Inventory, Reservation};
 use prodpin_core::model::{
-    ArtifactId, ArtifactKind, Cause, Closure, Digest, Gap, GapTally, Inspection, ObservedTag, Obstacle, PinState,
-    Presence, Reference, RepositoryKind, RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot,
+    ArtifactId, ArtifactKind, Cause, Closure, DeployedReference, Digest, Gap, GapTally, Inspection, ObservedTag,
+    Obstacle, PinState, Presence, Reference, RepositoryKind, RepositoryName, Resolution, Scope, SettingFacts, Snapshot,
     Tag,
 };
 use prodpin_net::http::fault::Fault;
@@ -56,7 +56,7 @@ impl HttpCharts {
         }
     }
 
-    async fn fetch(&self, entry: &Entry) -> Result<Seen, Lack> {
+    async fn fetch(&self, entry: &Entry) -> Result<ArchiveContents, Lack> {
         let Some(url) = &entry.url else {
             let detail = "the index names no address for the archive, so that nobody can download it";
             return Err(Lack::Unknown(Fault::malformed(detail)));
@@ -117,20 +117,20 @@ impl HttpCharts {
         digest: &Digest,
         seen: &mut Inspection,
     ) -> Result<(), Fault> {
-        let mut told: Option<(Inspection, Result<(), Fault>)> = None;
+        let mut reported: Option<(Inspection, Result<(), Fault>)> = None;
         for (version, entry) in same.iter().take(MOST_SAME) {
             let mut looked = seen.clone();
             let result = self.look_at(chart, version, entry, digest, &mut looked).await;
             let sound = result.is_ok() && looked.presence == Presence::Present && looked.obstacles == seen.obstacles;
             let is_gone = |looked: &Inspection| looked.presence == Presence::NotFound;
-            if sound || told.as_ref().is_none_or(|(first, _)| is_gone(first) && !is_gone(&looked)) {
-                told = Some((looked, result));
+            if sound || reported.as_ref().is_none_or(|(first, _)| is_gone(first) && !is_gone(&looked)) {
+                reported = Some((looked, result));
             }
             if sound {
                 break;
             }
         }
-        let Some((looked, result)) = told else { return Ok(()) };
+        let Some((looked, result)) = reported else { return Ok(()) };
         if looked.presence == Presence::NotFound && same.len() > MOST_SAME {
             let detail = format!("{} versions have this digest, and the first {MOST_SAME} have no archive", same.len());
             return Err(Fault::malformed(detail));
@@ -189,7 +189,7 @@ impl HttpCharts {
 }
 
 /// Bytes that hash as they should may still be another chart: Helm installs what is in the archive.
-pub(super) fn judge_content(chart: &RepositoryName, version: &Tag, archive: Seen, seen: &mut Inspection) {
+pub(super) fn judge_content(chart: &RepositoryName, version: &Tag, archive: ArchiveContents, seen: &mut Inspection) {
     match archive.chart {
         Ok(named) if named.name == chart.as_str() && named.version == version.as_str() => {
             seen.closure = Closure::Complete;
@@ -258,7 +258,7 @@ impl Inventory for HttpCharts {
             snapshot.gaps.push(gap);
             return snapshot;
         }
-        let Sorted { good, bad, nameless } = Sorted::of(chart);
+        let Sorted { good, bad, nameless } = Sorted::from_chart(chart);
         snapshot.gaps.extend(nameless);
         let mut unread = GapTally::default();
         for (version, gap) in bad {
@@ -301,9 +301,9 @@ impl Inventory for HttpCharts {
             return (Resolution::Unknown, Some(Gap::new(scope(), Cause::Malformed, detail)));
         }
         match self.web.ask_museum(repository, version).await {
-            Ok(Told::HasNot | Told::Nothing) => (Resolution::NotFound, None),
-            Ok(Told::Has(Some(digest))) => (Resolution::Artifact(digest.into()), None),
-            Ok(Told::Has(None)) => {
+            Ok(ChartMuseumAnswer::HasNot | ChartMuseumAnswer::Nothing) => (Resolution::NotFound, None),
+            Ok(ChartMuseumAnswer::Has(Some(digest))) => (Resolution::Artifact(digest.into()), None),
+            Ok(ChartMuseumAnswer::Has(None)) => {
                 let detail = format!("ChartMuseum has version {version}, which its index does not name; run again");
                 (Resolution::Unknown, Some(Gap::new(scope(), Cause::Suspicious, detail)))
             }
@@ -355,7 +355,7 @@ impl Inventory for HttpCharts {
         self.entries_of(&index, repository, artifact.digest()?).first()?.1.created
     }
 
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         self.shelf.locate(reference)
     }
 

@@ -1,6 +1,6 @@
 //! `index.yaml` as read: strictly where bytes are named, leniently where only one entry is at fault (F138–F140).
 //!
-//! Helm drops an entry it does not like and says nothing; here every such entry is told, and a version whose entry is no
+//! Helm drops an entry it does not like and says nothing; here every such entry is reported, and a version whose entry is no
 //! good is unknown, not gone.
 
 mod raw;
@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use self::raw::{RawEntry, RawIndex};
 
-pub(super) use self::raw::Word;
+pub(super) use self::raw::LenientText;
 
 /// The charts of an index.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ impl Index {
         let _reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
         let allowed = Aside::room();
         let (raw, taken): (RawIndex, usize) = within(allowed, || serde_saphyr::from_str_with_options(text, options()))?;
-        if !matches!(raw.api_version, Word::Text(_)) {
+        if !matches!(raw.api_version, LenientText::Text(_)) {
             return Err("it has no apiVersion, without which Helm reads none of it".to_owned());
         }
         let entries = raw.entries.ok_or("it has no entries; an empty index says `entries: {}`")?;
@@ -114,9 +114,9 @@ impl Chart {
             return;
         };
         let version = match version {
-            Word::Text(version) => version,
-            Word::Absent => return self.nameless.push("an entry has no version"),
-            Word::Other => return self.nameless.push("an entry's version is not text; put it in quotes"),
+            LenientText::Text(version) => version,
+            LenientText::Absent => return self.nameless.push("an entry has no version"),
+            LenientText::Other => return self.nameless.push("an entry's version is not text; put it in quotes"),
         };
         let Ok(tag) = version.parse::<Tag>() else {
             return self.nameless.push("an entry's version is empty or longer than any version");
@@ -147,27 +147,34 @@ impl Entry {
 }
 
 /// One entry, or why Helm drops it.
-fn entry(chart: &str, version: &str, name: Word, digest: Word, created: &Word, url: Word) -> Result<Entry, String> {
+fn entry(
+    chart: &str,
+    version: &str,
+    name: LenientText,
+    digest: LenientText,
+    created: &LenientText,
+    url: LenientText,
+) -> Result<Entry, String> {
     if ChartVersion::read(version).is_none() {
         return Err("its version is no semantic version, so Helm drops it without a word".to_owned());
     }
     match name {
-        Word::Text(name) if name == chart => {}
-        Word::Text(name) => return Err(format!("its entry says that it is the chart {name:.80?}")),
+        LenientText::Text(name) if name == chart => {}
+        LenientText::Text(name) => return Err(format!("its entry says that it is the chart {name:.80?}")),
         _ => return Err("its entry has no name, so Helm drops it without a word".to_owned()),
     }
     let digest = match digest {
-        Word::Absent => None,
-        Word::Text(text) if text.is_empty() => None,
-        Word::Text(text) => {
+        LenientText::Absent => None,
+        LenientText::Text(text) if text.is_empty() => None,
+        LenientText::Text(text) => {
             let hex = text.strip_prefix("sha256:").unwrap_or(&text).to_ascii_lowercase();
             let digest = format!("sha256:{hex}").parse();
             Some(digest.map_err(|_| "its digest is no SHA-256 in hexadecimal".to_owned())?)
         }
-        Word::Other => return Err("its digest is not text".to_owned()),
+        LenientText::Other => return Err("its digest is not text".to_owned()),
     };
-    let created = if let Word::Text(text) = created { text.parse().ok() } else { None };
-    let url = if let Word::Text(text) = url { Some(text.into()) } else { None };
+    let created = if let LenientText::Text(text) = created { text.parse().ok() } else { None };
+    let url = if let LenientText::Text(text) = url { Some(text.into()) } else { None };
     Ok(Entry { digest, url, created })
 }
 
@@ -175,9 +182,9 @@ fn entry(chart: &str, version: &str, name: Word, digest: Word, created: &Word, u
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct ChartFile {
     #[serde(default)]
-    pub(super) name: Word,
+    pub(super) name: LenientText,
     #[serde(default)]
-    pub(super) version: Word,
+    pub(super) version: LenientText,
 }
 
 impl ChartFile {

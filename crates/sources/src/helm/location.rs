@@ -23,7 +23,7 @@ pub(super) struct Hosts {
 
 /// An archive's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ArchiveLocation {
     pub(super) url: Url,
     /// Whether the credentials may be sent there.
     pub(super) trusted: bool,
@@ -31,7 +31,7 @@ pub(super) struct Place {
 
 impl Hosts {
     /// The place that a URL of the index names.
-    pub(super) fn place(&self, text: &str) -> Result<Place, Fault> {
+    pub(super) fn place(&self, text: &str) -> Result<ArchiveLocation, Fault> {
         if text.len() > MOST_URL {
             return Err(Fault::malformed("the index names an archive by an address that is too long"));
         }
@@ -64,7 +64,7 @@ impl Hosts {
             return Err(Fault::refused(detail));
         }
         if url.origin() == self.home.origin() {
-            return Ok(Place { url, trusted: true });
+            return Ok(ArchiveLocation { url, trusted: true });
         }
         if !named(&self.foreign, &url) {
             let detail = format!(
@@ -76,7 +76,7 @@ impl Hosts {
         }
         let private_way = url.scheme() == "https" || is_loopback(&url);
         let trusted = private_way && named(&self.trusted, &url);
-        Ok(Place { url, trusted })
+        Ok(ArchiveLocation { url, trusted })
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
             ("https://CDN.example.com:8443/a.tgz", "https://cdn.example.com:8443/a.tgz", false),
             ("//safe.example.com/a.tgz", "https://safe.example.com/a.tgz", true),
         ] {
-            assert_eq!(hosts.place(text), Ok(Place { url: url.parse().unwrap(), trusted }), "{text}");
+            assert_eq!(hosts.place(text), Ok(ArchiveLocation { url: url.parse().unwrap(), trusted }), "{text}");
         }
     }
 

@@ -36,10 +36,10 @@ use self::web::Web;
 use super::s3::Tuning;
 use super::{OpenOptions, Source};
 use prodpin_core::model::SourceName;
-use prodpin_net::http::Surroundings;
+use prodpin_net::http::HttpEnvironment;
 use prodpin_net::http::client::{ClientError, client, dialer};
 use prodpin_net::http::place::{is_loopback, names_private};
-use prodpin_net::http::wire::Wire;
+use prodpin_net::http::transport::Transport;
 use prodpin_policy::{HelmConfig, HelmHttp, HelmLogin, HelmPlace, Secret};
 
 /// Why a chart repository cannot be opened as configured. None of these shows a secret.
@@ -66,17 +66,17 @@ pub enum HelmError {
     Bucket(#[from] super::s3::S3Error),
 }
 
-/// Opens a chart repository in these surroundings. Nothing is sent yet.
+/// Opens a chart repository in this environment. Nothing is sent yet.
 pub async fn open_in(
     name: &SourceName,
     config: &HelmConfig,
     options: &OpenOptions,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
 ) -> Result<Source, HelmError> {
     let shelf = Shelf::new(config.address(), config.repositories.clone());
     match &config.place {
         HelmPlace::Http(http) => {
-            let web = web(name, http, options, surroundings)?;
+            let web = web(name, http, options, environment)?;
             let inventory = Arc::new(HttpCharts { shelf, web, hashed: Mutex::default() });
             Ok(Source { inventory, protector: None, rehearsal: None })
         }
@@ -88,13 +88,13 @@ fn web(
     name: &SourceName,
     config: &HelmHttp,
     options: &OpenOptions,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
 ) -> Result<Web, HelmError> {
     let address = || config.url.to_string();
     let host = config.url.host_str().unwrap_or_default();
     let foreign = config.foreign_hosts.iter().map(String::as_str);
-    let dialer = Arc::new(dialer(config.private || names_private(host), foreign, surroundings));
-    let http = client(&config.url, config.ca_file.as_deref(), &dialer, surroundings).map_err(|error| {
+    let dialer = Arc::new(dialer(config.private || names_private(host), foreign, environment));
+    let http = client(&config.url, config.ca_file.as_deref(), &dialer, environment).map_err(|error| {
         let reason = match error {
             ClientError::Certificates { path, reason } => format!("certificates in {} {reason}", path.display()),
             ClientError::Client { reason } => format!("the HTTP client cannot be built: {reason}"),
@@ -102,16 +102,16 @@ fn web(
         HelmError::Client { address: address(), reason }
     })?;
     let cap = config.max_concurrency.map_or(options.concurrency, |most| most.min(options.concurrency));
-    let throttle = surroundings.throttles.of(&config.url, cap);
-    let wire = Wire::new(http, dialer, throttle, surroundings.timing.clone(), options.deadline, false);
+    let throttle = environment.throttles.for_url(&config.url, cap);
+    let transport = Transport::new(http, dialer, throttle, environment.timing.clone(), options.deadline, false);
     let hosts = Hosts {
         home: config.url.clone(),
         foreign: config.foreign_hosts.clone(),
         trusted: config.credentials_for.clone(),
     };
-    let authorization = authorization(name, config, surroundings)
+    let authorization = authorization(name, config, environment)
         .map_err(|reason| HelmError::Credentials { address: address(), reason })?;
-    Ok(Web::new(wire, hosts, authorization, config.chartmuseum))
+    Ok(Web::new(transport, hosts, authorization, config.chartmuseum))
 }
 
 /// The `Authorization` that is sent from the first request on, as Helm does: a file server may answer strangers with
@@ -119,10 +119,10 @@ fn web(
 fn authorization(
     name: &SourceName,
     config: &HelmHttp,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
 ) -> Result<Option<HeaderValue>, &'static str> {
     let Some(login) =
-        config.login.clone().map_or_else(|| from_environment(name, surroundings), |login| Ok(Some(login)))?
+        config.login.clone().map_or_else(|| from_environment(name, environment), |login| Ok(Some(login)))?
     else {
         return Ok(None);
     };
@@ -143,10 +143,10 @@ fn authorization(
 }
 
 /// `PRODPIN_<SOURCE>_USERNAME` and `_PASSWORD`. Not those for every source: a chart repository is often somebody else's.
-fn from_environment(name: &SourceName, surroundings: &Surroundings) -> Result<Option<HelmLogin>, &'static str> {
+fn from_environment(name: &SourceName, environment: &HttpEnvironment) -> Result<Option<HelmLogin>, &'static str> {
     let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     let own: String = name.as_str().chars().map(upper).collect();
-    let get = |what: &str| surroundings.environment.get(&format!("PRODPIN_{own}_{what}")).map(str::to_owned);
+    let get = |what: &str| environment.variables.get(&format!("PRODPIN_{own}_{what}")).map(str::to_owned);
     match (get("USERNAME"), get("PASSWORD")) {
         (Some(username), Some(password)) => Ok(Some(HelmLogin::Basic { username, password: Secret::new(password) })),
         (None, None) => Ok(None),

@@ -8,7 +8,7 @@ use super::index::{Chart, Entry, Index, Listed};
 use crate::matched::Matched;
 use crate::{Reservation, outgrown};
 use prodpin_core::model::{
-    Cause, Gap, NamePatterns, Reference, RepositoryName, RunningReference, Scope, Snapshot, Tag,
+    Cause, DeployedReference, Gap, NamePatterns, Reference, RepositoryName, Scope, Snapshot, Tag,
 };
 
 /// The charts that the policy selects.
@@ -71,7 +71,7 @@ impl Shelf {
     }
 
     /// Where a reference points: a chart by name and version, with this repository's address or without any.
-    pub(super) fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    pub(super) fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         let Reference::Chart { repository, name, .. } = reference else { return None };
         let here = repository.as_ref().is_none_or(|repository| {
             let beneath = repository.strip_prefix(self.address.trim_end_matches('/'));
@@ -101,7 +101,7 @@ pub(super) struct Sorted {
 }
 
 impl Sorted {
-    pub(super) fn of(chart: &Chart) -> Self {
+    pub(super) fn from_chart(chart: &Chart) -> Self {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         for (version, listed) in &chart.versions {
             match listed {

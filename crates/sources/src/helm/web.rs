@@ -10,15 +10,15 @@ use serde::Deserialize;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
-use super::archive::{Archive, Seen};
+use super::archive::{Archive, ArchiveContents};
 use super::index::Index;
-use super::location::{Hosts, Place};
+use super::location::{ArchiveLocation, Hosts};
 use prodpin_core::model::{Cause, Digest, RepositoryName, Tag};
-use prodpin_net::http::answer::Answer;
+use prodpin_net::http::answer::HttpAnswer;
 use prodpin_net::http::fault::Fault;
 use prodpin_net::http::place::redacted;
 use prodpin_net::http::redirect::Redirects;
-use prodpin_net::http::wire::{Call, Extras, Purpose, Wire};
+use prodpin_net::http::transport::{Call, Extras, Purpose, Transport};
 use prodpin_net::memory;
 
 /// The largest public index is a quarter of what is read where there is memory.
@@ -35,19 +35,19 @@ const FRESH: Duration = Duration::from_secs(30);
 /// A chart repository on a web server.
 #[derive(Debug)]
 pub(super) struct Web {
-    wire: Wire,
+    transport: Transport,
     pub(super) hosts: Hosts,
     authorization: Option<HeaderValue>,
     /// Whether it is a ChartMuseum; none: not known yet.
     museum: Mutex<Option<bool>>,
-    index: AsyncMutex<Option<Held>>,
+    index: AsyncMutex<Option<CachedIndex>>,
     /// Origins that have given an archive: only there does "not found" say something about one archive (I4).
     proven: Mutex<BTreeSet<String>>,
 }
 
 /// The index as last read, or why it could not be.
 #[derive(Debug)]
-struct Held {
+struct CachedIndex {
     outcome: Result<Arc<Index>, Fault>,
     /// Under which conditions it need not be sent again.
     conditions: HeaderMap,
@@ -64,7 +64,7 @@ pub(super) enum Lack {
 
 /// What ChartMuseum says of one version.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum ChartMuseumAnswer {
     Has(Option<Digest>),
     HasNot,
     /// This is no ChartMuseum.
@@ -72,9 +72,14 @@ pub(super) enum Told {
 }
 
 impl Web {
-    pub(super) fn new(wire: Wire, hosts: Hosts, authorization: Option<HeaderValue>, museum: Option<bool>) -> Self {
+    pub(super) fn new(
+        transport: Transport,
+        hosts: Hosts,
+        authorization: Option<HeaderValue>,
+        museum: Option<bool>,
+    ) -> Self {
         Self {
-            wire,
+            transport,
             hosts,
             authorization,
             museum: Mutex::new(museum),
@@ -106,22 +111,22 @@ impl Web {
         }
     }
 
-    async fn read_index(&self, before: Option<Held>) -> Held {
+    async fn read_index(&self, before: Option<CachedIndex>) -> CachedIndex {
         let asked = Instant::now();
         let before = before.filter(|before| before.outcome.is_ok());
         let mut headers = before.as_ref().map(|before| before.conditions.clone()).unwrap_or_default();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        let failed = |fault| Held { outcome: Err(fault), conditions: HeaderMap::new(), digest: None, asked };
+        let failed = |fault| CachedIndex { outcome: Err(fault), conditions: HeaderMap::new(), digest: None, asked };
         let Ok(url) = self.hosts.home.join("index.yaml") else {
             return failed(Fault::malformed("the repository's address takes no index.yaml"));
         };
         let call = self.read(url.clone(), Redirects::SameOrigin, index_cap(), true);
-        let answer = match self.wire.send_with(&call, Extras { headers, ..Extras::default() }).await {
+        let answer = match self.transport.send_with(&call, Extras { headers, ..Extras::default() }).await {
             Ok(answer) => answer,
             Err(fault) => return failed(fault),
         };
         match (answer.status, before) {
-            (StatusCode::NOT_MODIFIED, Some(before)) => Held { asked, ..before },
+            (StatusCode::NOT_MODIFIED, Some(before)) => CachedIndex { asked, ..before },
             (StatusCode::OK, before) => match no_page(&answer, &redacted(&url)) {
                 Ok(()) => take_index(answer, before, asked).await,
                 Err(fault) => failed(fault),
@@ -130,7 +135,7 @@ impl Web {
                 let detail = format!("{} does not exist; check the repository's address", redacted(&url));
                 failed(Fault::new(Cause::NotFound, detail))
             }
-            _ => failed(Fault::of(&answer, &redacted(&url))),
+            _ => failed(Fault::from_answer(&answer, &redacted(&url))),
         }
     }
 
@@ -141,12 +146,12 @@ impl Web {
     }
 
     /// An archive, hashed and looked into as it streams by.
-    pub(super) async fn archive(&self, place: &Place) -> Result<Seen, Lack> {
+    pub(super) async fn archive(&self, place: &ArchiveLocation) -> Result<ArchiveContents, Lack> {
         let what = redacted(&place.url);
         let call = self.read(place.url.clone(), Redirects::Anywhere, ARCHIVE_CAP, place.trusted);
         let mut archive = Archive::new();
         let extras = Extras { sink: Some(&mut archive), ..Extras::default() };
-        let answer = self.wire.send_with(&call, extras).await.map_err(Lack::Unknown)?;
+        let answer = self.transport.send_with(&call, extras).await.map_err(Lack::Unknown)?;
         match answer.status {
             StatusCode::OK => {
                 no_page(&answer, &what).map_err(Lack::Unknown)?;
@@ -156,16 +161,18 @@ impl Web {
                 Ok(archive.finish())
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(self.lack(&answer, place, &what)),
-            _ => Err(Lack::Unknown(Fault::blocked(&answer, &what, None).unwrap_or_else(|| Fault::of(&answer, &what)))),
+            _ => Err(Lack::Unknown(
+                Fault::blocked(&answer, &what, None).unwrap_or_else(|| Fault::from_answer(&answer, &what)),
+            )),
         }
     }
 
     /// Whether something is served there that is no page, by its first byte.
-    pub(super) async fn serves(&self, place: &Place) -> bool {
+    pub(super) async fn serves(&self, place: &ArchiveLocation) -> bool {
         let call = self.read(place.url.clone(), Redirects::Anywhere, DESCRIPTION_CAP, place.trusted);
         let mut headers = HeaderMap::new();
         headers.insert(header::RANGE, HeaderValue::from_static("bytes=0-0"));
-        match self.wire.send_with(&call, Extras { headers, first_byte: true, ..Extras::default() }).await {
+        match self.transport.send_with(&call, Extras { headers, first_byte: true, ..Extras::default() }).await {
             Ok(answer) => {
                 answer.status.is_success() && !answer.body.is_empty() && no_page(&answer, &redacted(&place.url)).is_ok()
             }
@@ -174,7 +181,7 @@ impl Web {
     }
 
     /// Some hosts answer "not found" to whoever may not read. The repository's own has just given its index.
-    fn lack(&self, answer: &Answer, place: &Place, what: &str) -> Lack {
+    fn lack(&self, answer: &HttpAnswer, place: &ArchiveLocation, what: &str) -> Lack {
         let home = place.url.origin() == self.hosts.home.origin();
         let proven = || {
             let proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
@@ -197,18 +204,18 @@ impl Web {
 
     /// Asks ChartMuseum for one version, past the index (F141). Where it is not known whether this is one, an answer of
     /// its own kind tells.
-    pub(super) async fn ask_museum(&self, chart: &RepositoryName, version: &Tag) -> Result<Told, Fault> {
+    pub(super) async fn ask_museum(&self, chart: &RepositoryName, version: &Tag) -> Result<ChartMuseumAnswer, Fault> {
         let known = *self.museum.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(url) = museum_url(&self.hosts.home, chart, version).filter(|_| known != Some(false)) else {
-            return Ok(Told::Nothing);
+            return Ok(ChartMuseumAnswer::Nothing);
         };
         let what = redacted(&url);
-        let answer = self.wire.send(&self.read(url, Redirects::None, DESCRIPTION_CAP, true)).await;
-        let told = answer.and_then(|answer| told(&answer, version, &what));
-        match (told, known) {
-            (Ok(told), _) => {
+        let answer = self.transport.send(&self.read(url, Redirects::None, DESCRIPTION_CAP, true)).await;
+        let reported = answer.and_then(|answer| reported(&answer, version, &what));
+        match (reported, known) {
+            (Ok(reported), _) => {
                 *self.museum.lock().unwrap_or_else(PoisonError::into_inner) = Some(true);
-                Ok(told)
+                Ok(reported)
             }
             (Err(fault), Some(true)) => Err(fault),
             (Err(fault), _) if matches!(fault.cause, Cause::Unreachable | Cause::TimedOut | Cause::Throttled) => {
@@ -216,7 +223,7 @@ impl Web {
             }
             (Err(_), _) => {
                 *self.museum.lock().unwrap_or_else(PoisonError::into_inner) = Some(false);
-                Ok(Told::Nothing)
+                Ok(ChartMuseumAnswer::Nothing)
             }
         }
     }
@@ -224,12 +231,12 @@ impl Web {
 
 /// A page is no file: a proxy's, or that of a login (F12). Servers call indexes and archives by too many names to hold
 /// them to any.
-fn no_page(answer: &Answer, what: &str) -> Result<(), Fault> {
+fn no_page(answer: &HttpAnswer, what: &str) -> Result<(), Fault> {
     answer.must_be(what, |media_type| !matches!(media_type, "text/html" | "application/xhtml+xml"))
 }
 
-async fn take_index(answer: Answer, before: Option<Held>, asked: Instant) -> Held {
-    let digest = Digest::of(&answer.body);
+async fn take_index(answer: HttpAnswer, before: Option<CachedIndex>, asked: Instant) -> CachedIndex {
+    let digest = Digest::sha256(&answer.body);
     let mut conditions = HeaderMap::new();
     for (given, asked) in [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)] {
         if let Some(value) = answer.headers.get(given) {
@@ -237,7 +244,7 @@ async fn take_index(answer: Answer, before: Option<Held>, asked: Instant) -> Hel
         }
     }
     if let Some(before) = before.filter(|before| before.digest.as_ref() == Some(&digest)) {
-        return Held { conditions, asked, ..before };
+        return CachedIndex { conditions, asked, ..before };
     }
     let body = answer.body;
     // Seconds of work for the largest: not on a thread that others wait for.
@@ -247,7 +254,7 @@ async fn take_index(answer: Answer, before: Option<Held>, asked: Instant) -> Hel
         Ok(Err(reason)) => Err(Fault::malformed(format!("index.yaml: {reason}"))),
         Err(_) => Err(Fault::malformed("index.yaml could not be read")),
     };
-    Held { outcome, conditions, digest: Some(digest), asked }
+    CachedIndex { outcome, conditions, digest: Some(digest), asked }
 }
 
 /// `/api` comes before the path that the repository has: `/org/repo` is `/api/org/repo/charts` (F141).
@@ -267,7 +274,7 @@ fn museum_url(home: &Url, chart: &RepositoryName, version: &Tag) -> Option<Url> 
     (url.path_segments()?.count() == expected).then_some(url)
 }
 
-fn told(answer: &Answer, version: &Tag, what: &str) -> Result<Told, Fault> {
+fn reported(answer: &HttpAnswer, version: &Tag, what: &str) -> Result<ChartMuseumAnswer, Fault> {
     #[derive(Deserialize)]
     struct Described {
         version: String,
@@ -275,7 +282,7 @@ fn told(answer: &Answer, version: &Tag, what: &str) -> Result<Told, Fault> {
         digest: String,
     }
     #[derive(Deserialize)]
-    struct Refused {
+    struct ErrorBody {
         error: String,
     }
     let strange = || Fault::malformed(format!("{what}: this is not how ChartMuseum answers"));
@@ -284,15 +291,15 @@ fn told(answer: &Answer, version: &Tag, what: &str) -> Result<Told, Fault> {
             let described: Described = serde_json::from_slice(&answer.body).map_err(|_| strange())?;
             if described.version != version.as_str() {
                 // It falls back to what matches best, as Helm does (F140).
-                return Ok(Told::HasNot);
+                return Ok(ChartMuseumAnswer::HasNot);
             }
-            Ok(Told::Has(format!("sha256:{}", described.digest).parse().ok()))
+            Ok(ChartMuseumAnswer::Has(format!("sha256:{}", described.digest).parse().ok()))
         }
         StatusCode::NOT_FOUND => {
-            let refused: Refused = serde_json::from_slice(&answer.body).map_err(|_| strange())?;
-            if refused.error.is_empty() { Err(strange()) } else { Ok(Told::HasNot) }
+            let refused: ErrorBody = serde_json::from_slice(&answer.body).map_err(|_| strange())?;
+            if refused.error.is_empty() { Err(strange()) } else { Ok(ChartMuseumAnswer::HasNot) }
         }
-        _ => Err(Fault::of(answer, what)),
+        _ => Err(Fault::from_answer(answer, what)),
     }
 }
 

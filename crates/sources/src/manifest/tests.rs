@@ -6,7 +6,7 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 fn descriptor(media_type: &str, extra: &str) -> String {
-    format!(r#"{{"mediaType":"{media_type}","digest":"{}","size":3{extra}}}"#, Digest::of(media_type.as_bytes()))
+    format!(r#"{{"mediaType":"{media_type}","digest":"{}","size":3{extra}}}"#, Digest::sha256(media_type.as_bytes()))
 }
 
 fn image(extra: &str) -> String {

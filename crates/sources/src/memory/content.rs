@@ -102,7 +102,7 @@ impl Content {
     pub fn blobs(&self) -> Vec<(Digest, Bytes)> {
         match &self.kind {
             ContentKind::Image(text) => {
-                [self.config(text), Bytes::from(text.clone())].map(|blob| (Digest::of(&blob), blob)).into()
+                [self.config(text), Bytes::from(text.clone())].map(|blob| (Digest::sha256(&blob), blob)).into()
             }
             ContentKind::Index(_) => Vec::new(),
         }
@@ -142,7 +142,7 @@ impl Content {
     /// The manifest's digest.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.bytes())
+        Digest::sha256(&self.bytes())
     }
 
     /// The same as the artifact it is.
@@ -163,7 +163,7 @@ impl Content {
             "architecture": self.architecture,
             "os": "linux",
             "config": {},
-            "rootfs": { "type": "layers", "diff_ids": [Digest::of(text.as_bytes()).to_string()] },
+            "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(text.as_bytes()).to_string()] },
         });
         if let Some(created) = self.created {
             config["created"] = json!(created.to_string());
@@ -184,5 +184,5 @@ impl Content {
 }
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
-    json!({ "mediaType": media_type, "digest": Digest::of(bytes).to_string(), "size": bytes.len() })
+    json!({ "mediaType": media_type, "digest": Digest::sha256(bytes).to_string(), "size": bytes.len() })
 }

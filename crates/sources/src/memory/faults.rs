@@ -19,7 +19,7 @@ pub(super) struct Faults {
 /// The switches of one repository.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RepositoryFaults {
-    pub(super) answer: Option<Answer>,
+    pub(super) answer: Option<FaultyAnswer>,
     pub(super) list_stops_after: Option<usize>,
     pub(super) hidden: BTreeSet<Tag>,
     pub(super) unreadable: BTreeSet<Tag>,
@@ -31,7 +31,7 @@ pub(super) struct RepositoryFaults {
 
 /// What every call in a repository answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum FaultyAnswer {
     /// 403.
     Denied,
     /// 404, whatever is asked.
@@ -51,7 +51,7 @@ enum Pins {
 }
 
 impl Faults {
-    pub(super) fn of(&self, repository: &RepositoryName) -> RepositoryFaults {
+    pub(super) fn for_repository(&self, repository: &RepositoryName) -> RepositoryFaults {
         self.repositories.get(repository).cloned().unwrap_or_default()
     }
 }
@@ -81,10 +81,10 @@ impl RepositoryFaults {
     /// Why nothing can be read here, in this scope; none where things can be read, or seem to be.
     pub(super) fn gap(&self, scope: Scope, repository: &RepositoryName) -> Option<Gap> {
         let (cause, detail) = match self.answer? {
-            Answer::Denied => (Cause::Denied, "reading is not allowed; grant the pull permission"),
-            Answer::NotFound => (Cause::NotFound, "the registry knows no such repository, or hides it"),
-            Answer::Unreachable => (Cause::Unreachable, "the registry cannot be reached"),
-            Answer::Nothing => return None,
+            FaultyAnswer::Denied => (Cause::Denied, "reading is not allowed; grant the pull permission"),
+            FaultyAnswer::NotFound => (Cause::NotFound, "the registry knows no such repository, or hides it"),
+            FaultyAnswer::Unreachable => (Cause::Unreachable, "the registry cannot be reached"),
+            FaultyAnswer::Nothing => return None,
         };
         Some(Gap::new(scope, cause, format!("{repository}: {detail}")))
     }
@@ -97,22 +97,22 @@ fn no_answer(repository: &RepositoryName) -> PinFailure {
 impl Memory {
     /// Every call in the repository is refused (F30).
     pub fn deny(&self, repository: &str) {
-        self.fault(repository, |faults| faults.answer = Some(Answer::Denied));
+        self.fault(repository, |faults| faults.answer = Some(FaultyAnswer::Denied));
     }
 
     /// Every call in the repository is answered with 404, as a registry does that hides what one may not see.
     pub fn answer_not_found(&self, repository: &str) {
-        self.fault(repository, |faults| faults.answer = Some(Answer::NotFound));
+        self.fault(repository, |faults| faults.answer = Some(FaultyAnswer::NotFound));
     }
 
     /// The repository seems to be empty: its list is complete and holds nothing, every look-up is a plain 404 (F31).
     pub fn answer_nothing(&self, repository: &str) {
-        self.fault(repository, |faults| faults.answer = Some(Answer::Nothing));
+        self.fault(repository, |faults| faults.answer = Some(FaultyAnswer::Nothing));
     }
 
     /// No call in the repository gets through (F1, F2).
     pub fn cut_off(&self, repository: &str) {
-        self.fault(repository, |faults| faults.answer = Some(Answer::Unreachable));
+        self.fault(repository, |faults| faults.answer = Some(FaultyAnswer::Unreachable));
     }
 
     /// The list of tags breaks off after this many, and says so.

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 
-use super::faults::{Answer, RepositoryFaults};
+use super::faults::{FaultyAnswer, RepositoryFaults};
 use super::{Memory, Repository, State};
 use crate::{Inventory, PartsLook};
 use prodpin_core::model::{
-    ArtifactId, Cause, Closure, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Part, Pin, PinState,
-    Presence, Provenance, Reference, RepositoryName, Resolution, Retention, RunningReference, Scope, Setting,
+    ArtifactId, Cause, Closure, DeployedReference, Digest, Gap, Inspection, NamePatterns, ObservedTag, Obstacle, Part,
+    Pin, PinState, Presence, Provenance, Reference, RepositoryName, Resolution, Retention, Scope, Setting,
     SettingFacts, Snapshot, Tag,
 };
 
@@ -63,8 +63,8 @@ impl Inventory for Reader {
 
     async fn observe(&self, repository: &RepositoryName) -> Snapshot {
         let state = self.memory.lock();
-        let faults = state.faults.of(repository);
-        if faults.answer == Some(Answer::Nothing) {
+        let faults = state.faults.for_repository(repository);
+        if faults.answer == Some(FaultyAnswer::Nothing) {
             return Snapshot::default();
         }
         if let Some(gap) = faults.gap(Scope::Repository, repository) {
@@ -83,10 +83,10 @@ impl Inventory for Reader {
 
     async fn look_up(&self, repository: &RepositoryName, tag: &Tag) -> (Resolution, Option<Gap>) {
         let state = self.memory.lock();
-        let faults = state.faults.of(repository);
+        let faults = state.faults.for_repository(repository);
         match faults.answer {
             // A 404 is definitive as far as one call can tell; that everything is 404 shows only from above (F31).
-            Some(Answer::NotFound | Answer::Nothing) => (Resolution::NotFound, None),
+            Some(FaultyAnswer::NotFound | FaultyAnswer::Nothing) => (Resolution::NotFound, None),
             Some(_) => (Resolution::Unknown, faults.gap(Scope::Tag(tag.clone()), repository)),
             None if faults.unreadable.contains(tag) => (Resolution::Unknown, Some(unreadable(repository, tag))),
             None => {
@@ -99,7 +99,7 @@ impl Inventory for Reader {
 
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {
         let state = self.memory.lock();
-        let faults = state.faults.of(repository);
+        let faults = state.faults.for_repository(repository);
         if let Some(answer) = faults.answer {
             return unanswered(repository, artifact, &faults, answer);
         }
@@ -109,7 +109,8 @@ impl Inventory for Reader {
     async fn look_at_parts(&self, repository: &RepositoryName, look: &PartsLook<'_>, seen: &mut Inspection) {
         crate::attached::look_by_tags(self, repository, look, seen).await;
         let state = self.memory.lock();
-        if !look.pins || seen.presence != Presence::Present || state.faults.of(repository).answer.is_some() {
+        if !look.pins || seen.presence != Presence::Present || state.faults.for_repository(repository).answer.is_some()
+        {
             return;
         }
         let Some(stored) = state.repositories.get(repository) else { return };
@@ -119,7 +120,7 @@ impl Inventory for Reader {
 
     async fn identities(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<BTreeSet<Digest>, Gap> {
         let state = self.memory.lock();
-        if let Some(gap) = state.faults.of(repository).gap(Scope::Artifact(artifact.clone()), repository) {
+        if let Some(gap) = state.faults.for_repository(repository).gap(Scope::Artifact(artifact.clone()), repository) {
             return Err(gap);
         }
         let stored = |digest: &Digest| state.repositories.get(repository)?.manifests.get(digest);
@@ -137,7 +138,7 @@ impl Inventory for Reader {
 
     async fn created(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Option<jiff::Timestamp> {
         let state = self.memory.lock();
-        if state.faults.of(repository).answer.is_some() {
+        if state.faults.for_repository(repository).answer.is_some() {
             return None;
         }
         state.repositories.get(repository)?.manifests.get(artifact.digest()?)?.created
@@ -145,7 +146,7 @@ impl Inventory for Reader {
 
     async fn provenance(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<Provenance, Gap> {
         let state = self.memory.lock();
-        if let Some(gap) = state.faults.of(repository).gap(Scope::Artifact(artifact.clone()), repository) {
+        if let Some(gap) = state.faults.for_repository(repository).gap(Scope::Artifact(artifact.clone()), repository) {
             return Err(gap);
         }
         let stored = || state.repositories.get(repository)?.manifests.get(artifact.digest()?);
@@ -159,7 +160,7 @@ impl Inventory for Reader {
         Some(format!("{}/{repository}@{artifact}", state.host.as_deref().unwrap_or(Memory::HOST)))
     }
 
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         let Reference::Image { host, repository, .. } = reference else { return None };
         if host != self.memory.lock().host.as_deref().unwrap_or(Memory::HOST)
             || !self.patterns.matches(repository.as_str())
@@ -251,14 +252,14 @@ fn unanswered(
     repository: &RepositoryName,
     artifact: &ArtifactId,
     faults: &RepositoryFaults,
-    answer: Answer,
+    answer: FaultyAnswer,
 ) -> Inspection {
     let unknown = Inspection::unread(artifact.clone());
     match answer {
-        Answer::NotFound | Answer::Nothing => {
+        FaultyAnswer::NotFound | FaultyAnswer::Nothing => {
             Inspection { presence: Presence::NotFound, pin: PinState::Absent, ..unknown }
         }
-        Answer::Denied | Answer::Unreachable => {
+        FaultyAnswer::Denied | FaultyAnswer::Unreachable => {
             let gaps = faults.gap(Scope::Artifact(artifact.clone()), repository).into_iter().collect();
             Inspection { gaps, ..unknown }
         }
@@ -266,7 +267,7 @@ fn unanswered(
 }
 
 fn pin_state(digest: &Digest, stored: &Repository) -> PinState {
-    match stored.tags.get(Pin::of(digest).to_string().as_str()) {
+    match stored.tags.get(Pin::for_digest(digest).to_string().as_str()) {
         Some(tagged) if tagged.digest == *digest => PinState::Present,
         Some(tagged) => PinState::Moved(ArtifactId::Manifest(tagged.digest.clone())),
         None => PinState::Absent,

@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::header::{self, HeaderName};
 use reqwest::{Method, StatusCode};
 
-use super::answer::Answer;
+use super::answer::HttpAnswer;
 use super::fault::Fault;
 use super::list::{List, TagPage, Text};
 use super::redirect::Redirects;
 use super::registry::{Lack, MANIFEST_CAP, Registry, Repository};
-use super::wire::Extras;
+use super::transport::Extras;
 use prodpin_core::model::{Cause, Digest, NotFoundWord, Sought, Tag, judge_not_found};
 
-/// How often all of it is asked: one of two gateways may have lost its route, and who answers is then chance.
+/// How often all of it is asked: one of two gateways may have lost its route, and who answers is then random.
 const ROUNDS: usize = 2;
 
 /// So many manifests are asked for to see whether any is served.
@@ -52,8 +52,8 @@ impl Asked<'_> {
 
     /// Something of its kind that nobody has ever pushed.
     fn impossible(self) -> String {
-        let chance = [0, 1, 2, 3].map(|word: u8| RandomState::new().hash_one(word).to_be_bytes()).concat();
-        let digest = Digest::of(&chance);
+        let random = [0, 1, 2, 3].map(|word: u8| RandomState::new().hash_one(word).to_be_bytes()).concat();
+        let digest = Digest::sha256(&random);
         match self {
             Self::Manifest(reference) if reference.parse::<Digest>().is_err() => format!("none-{:.32}", digest.hex()),
             Self::Manifest(_) | Self::Blob(_) => digest.to_string(),
@@ -77,7 +77,7 @@ pub(super) struct Speaks {
 }
 
 impl Speaks {
-    fn of(&self, sought: Sought) -> &AtomicBool {
+    fn flag(&self, sought: Sought) -> &AtomicBool {
         match sought {
             Sought::Manifest => &self.of_manifests,
             Sought::Blob => &self.of_blobs,
@@ -93,10 +93,10 @@ struct Manner {
 }
 
 impl Manner {
-    fn of(answer: &Answer, reference: &str) -> Self {
-        static TOLD: [HeaderName; 3] =
+    fn from_answer(answer: &HttpAnswer, reference: &str) -> Self {
+        static SHOWN: [HeaderName; 3] =
             [header::CONTENT_TYPE, header::SERVER, HeaderName::from_static("docker-distribution-api-version")];
-        let headers = TOLD.each_ref().map(|name| answer.headers.get(name).map(|value| value.as_bytes().to_owned()));
+        let headers = SHOWN.each_ref().map(|name| answer.headers.get(name).map(|value| value.as_bytes().to_owned()));
         let hex = reference.split_once(':').map_or(reference, |(_, hex)| hex);
         let body = String::from_utf8_lossy(&answer.body).replace(reference, "…").replace(hex, "…");
         Self { headers, body }
@@ -105,17 +105,23 @@ impl Manner {
 
 impl Registry {
     /// What an answer other than success says of what was asked for.
-    pub(super) async fn lack(&self, repository: &Repository, asked: Asked<'_>, answer: &Answer, what: &str) -> Lack {
+    pub(super) async fn lack(
+        &self,
+        repository: &Repository,
+        asked: Asked<'_>,
+        answer: &HttpAnswer,
+        what: &str,
+    ) -> Lack {
         // A refusal by a rule, and "not in a form that you take", are no word about its absence.
         if let Some(fault) = self.blocked(answer, what) {
             return fault.into();
         }
         if answer.status != StatusCode::NOT_FOUND || answer.elsewhere {
-            return Fault::of(answer, what).into();
+            return Fault::from_answer(answer, what).into();
         }
         let codes = answer.error_codes();
         if !codes.is_empty() {
-            self.speaks.of(asked.sought()).store(true, Ordering::Relaxed);
+            self.speaks.flag(asked.sought()).store(true, Ordering::Relaxed);
         }
         let doubt = match judge_not_found(asked.sought(), &codes) {
             NotFoundWord::Absent => return Lack::NotFound,
@@ -124,7 +130,7 @@ impl Registry {
             NotFoundWord::Nothing => self.doubt_bare(repository, asked, answer).await,
         };
         let Some(doubt) = doubt else { return Lack::NotFound };
-        match Fault::of(answer, what) {
+        match Fault::from_answer(answer, what) {
             Fault { cause: Cause::NotFound, detail } => Fault::malformed(format!("{detail}, {doubt}")),
             other => other,
         }
@@ -145,15 +151,15 @@ impl Registry {
     }
 
     /// Why a 404 without a word is not believed; none if it is how this registry says "not there".
-    async fn doubt_bare(&self, repository: &Repository, asked: Asked<'_>, answer: &Answer) -> Option<String> {
+    async fn doubt_bare(&self, repository: &Repository, asked: Asked<'_>, answer: &HttpAnswer) -> Option<String> {
         let said = |why: &str| Some(format!("without an error document, {why}; a proxy or gateway may have answered"));
         let is_page = answer.media_type().is_some_and(|media_type| media_type.contains("html"));
         if is_page {
             return said("as a web page");
         }
-        let speaks = self.speaks.of(asked.sought());
+        let speaks = self.speaks.flag(asked.sought());
         let reference = asked.reference();
-        let manner = Manner::of(answer, &reference);
+        let manner = Manner::from_answer(answer, &reference);
         for _ in 0..ROUNDS {
             if speaks.load(Ordering::Relaxed) {
                 return said("which this registry sends otherwise");
@@ -163,7 +169,7 @@ impl Registry {
                 Ok(probe) if probe.status == StatusCode::NOT_FOUND && !probe.elsewhere => {
                     if !probe.error_codes().is_empty() {
                         speaks.store(true, Ordering::Relaxed);
-                    } else if Manner::of(&probe, &impossible) != manner {
+                    } else if Manner::from_answer(&probe, &impossible) != manner {
                         return said("and not as it answers for what cannot exist");
                     }
                 }
@@ -176,14 +182,19 @@ impl Registry {
                 Ok(again)
                     if again.status == StatusCode::NOT_FOUND
                         && !again.elsewhere
-                        && Manner::of(&again, &reference) == manner => {}
+                        && Manner::from_answer(&again, &reference) == manner => {}
                 _ => return said("and another time it answered otherwise"),
             }
         }
         if speaks.load(Ordering::Relaxed) { said("which this registry sends otherwise") } else { None }
     }
 
-    async fn look_again(&self, repository: &Repository, asked: Asked<'_>, reference: &str) -> Result<Answer, Fault> {
+    async fn look_again(
+        &self,
+        repository: &Repository,
+        asked: Asked<'_>,
+        reference: &str,
+    ) -> Result<HttpAnswer, Fault> {
         let redirects = match asked {
             Asked::Manifest(_) => Redirects::SameOrigin,
             Asked::Blob(_) => Redirects::Anywhere,
@@ -226,7 +237,7 @@ impl Registry {
         }
     }
 
-    async fn list_answer(&self, repository: &Repository) -> Result<Answer, Fault> {
+    async fn list_answer(&self, repository: &Repository) -> Result<HttpAnswer, Fault> {
         let list = List::Tags(repository);
         let url = self.list_url(list, [("n", MOST_ASKED.to_string())]);
         self.page(list, Some(url)).await.map(|(_, answer)| answer)
@@ -239,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_cannot_exist_is_of_the_kind_that_was_asked_for_i4() {
-        let digest = Digest::of(b"x");
+        let digest = Digest::sha256(b"x");
         let name = digest.to_string();
         for (asked, is_digest) in
             [(Asked::Manifest("v1.0.0"), false), (Asked::Manifest(&name), true), (Asked::Blob(&digest), true)]

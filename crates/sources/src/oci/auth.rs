@@ -19,7 +19,7 @@ use super::credentials::{Credentials, Keys, authorization};
 use super::fault::Fault;
 use super::host::{RegistryHost, redacted};
 use super::redirect::Redirects;
-use super::wire::{Call, Purpose, Wire};
+use super::transport::{Call, Purpose, Transport};
 use prodpin_core::model::Cause;
 use prodpin_policy::Secret;
 
@@ -39,21 +39,21 @@ pub(super) struct Grant {
     /// Whether what another repository was challenged with is a good guess here. Not so for the catalog, which some
     /// registries guard in a way of its own (C86).
     guess: bool,
-    held: RwLock<Option<Arc<Held>>>,
+    held: RwLock<Option<Arc<Authorization>>>,
     /// Held while a token is fetched, so that one caller fetches it for all; remembers a recent refusal.
     renewal: Mutex<Option<(Instant, Fault)>>,
 }
 
 /// An `Authorization` in use.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Authorization {
     pub(super) header: HeaderValue,
     expires: Option<Instant>,
     /// Whether the registry has taken it at least once. If so, a 401 means that it ran out; if not, that it is no good.
     proven: AtomicBool,
 }
 
-impl Held {
+impl Authorization {
     pub(super) fn prove(&self) {
         if !self.proven.load(Ordering::Relaxed) {
             self.proven.store(true, Ordering::Relaxed);
@@ -91,11 +91,11 @@ impl Grant {
         Self { scope, guess, held: RwLock::new(None), renewal: Mutex::new(None) }
     }
 
-    fn held(&self) -> Option<Arc<Held>> {
+    fn held(&self) -> Option<Arc<Authorization>> {
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn hold(&self, held: Arc<Held>) {
+    fn hold(&self, held: Arc<Authorization>) {
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
     }
 }
@@ -117,8 +117,8 @@ impl Auth {
     }
 
     /// Whether a text holds the secret of this source (I18).
-    pub(super) fn is_told_by(&self, text: &str) -> bool {
-        self.keys.is_told_by(text)
+    pub(super) fn is_reported_by(&self, text: &str) -> bool {
+        self.keys.is_reported_by(text)
     }
 
     /// A refusal, with what may explain it.
@@ -138,16 +138,16 @@ impl Auth {
     /// What to send in this scope now; nothing as long as the registry has not asked.
     pub(super) async fn current(
         &self,
-        wire: &Wire,
+        transport: &Transport,
         host: &RegistryHost,
         grant: &Grant,
-    ) -> Result<Option<Arc<Held>>, Fault> {
+    ) -> Result<Option<Arc<Authorization>>, Fault> {
         let held = grant.held();
         match held {
             Some(held) if held.is_fresh() => Ok(Some(held)),
             None if !grant.guess => Ok(None),
             stale => match self.known() {
-                Some(scheme) => self.renew(wire, host, grant, stale.as_ref(), scheme).await.map(Some),
+                Some(scheme) => self.renew(transport, host, grant, stale.as_ref(), scheme).await.map(Some),
                 None => Ok(None),
             },
         }
@@ -156,17 +156,17 @@ impl Auth {
     /// Answers a 401: the scheme that it offers, or the one known, in place of what was sent.
     pub(super) async fn answer(
         &self,
-        wire: &Wire,
+        transport: &Transport,
         host: &RegistryHost,
         grant: &Grant,
-        sent: Option<&Arc<Held>>,
+        sent: Option<&Arc<Authorization>>,
         headers: &HeaderMap,
-    ) -> Result<Arc<Held>, Fault> {
+    ) -> Result<Arc<Authorization>, Fault> {
         let Some(scheme) = offered(headers)?.or_else(|| self.known()) else {
             let detail = format!("{} answers 401 and offers no way to authenticate that is known", host.shown());
             return Err(Fault::new(Cause::Denied, detail));
         };
-        let held = self.renew(wire, host, grant, sent, scheme.clone()).await?;
+        let held = self.renew(transport, host, grant, sent, scheme.clone()).await?;
         if grant.guess {
             *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(scheme);
         }
@@ -175,12 +175,12 @@ impl Auth {
 
     async fn renew(
         &self,
-        wire: &Wire,
+        transport: &Transport,
         host: &RegistryHost,
         grant: &Grant,
-        stale: Option<&Arc<Held>>,
+        stale: Option<&Arc<Authorization>>,
         scheme: Scheme,
-    ) -> Result<Arc<Held>, Fault> {
+    ) -> Result<Arc<Authorization>, Fault> {
         let mut refusal = grant.renewal.lock().await;
         let newer = grant.held().filter(|held| held.is_fresh() && !stale.is_some_and(|stale| Arc::ptr_eq(stale, held)));
         if let Some(newer) = newer {
@@ -193,7 +193,9 @@ impl Auth {
         }
         let obtained = match scheme {
             Scheme::Basic => self.password(host).await,
-            Scheme::Bearer { realm, service } => self.token(wire, host, &grant.scope, &realm, service.as_deref()).await,
+            Scheme::Bearer { realm, service } => {
+                self.token(transport, host, &grant.scope, &realm, service.as_deref()).await
+            }
         };
         let obtained = obtained.map_err(|fault| self.keys.explain(fault));
         match obtained {
@@ -210,8 +212,8 @@ impl Auth {
         }
     }
 
-    async fn password(&self, host: &RegistryHost) -> Result<Held, Fault> {
-        let lasting = |header| Held { header, expires: None, proven: AtomicBool::new(false) };
+    async fn password(&self, host: &RegistryHost) -> Result<Authorization, Fault> {
+        let lasting = |header| Authorization { header, expires: None, proven: AtomicBool::new(false) };
         self.keys.get().await?.basic().map(lasting).ok_or_else(|| {
             let [user, word] = self.keys.variables();
             let detail = format!(
@@ -226,12 +228,12 @@ impl Auth {
     /// The token flow (C93).
     async fn token(
         &self,
-        wire: &Wire,
+        transport: &Transport,
         host: &RegistryHost,
         scope: &str,
         realm: &Url,
         service: Option<&str>,
-    ) -> Result<Held, Fault> {
+    ) -> Result<Authorization, Fault> {
         let credentials = self.keys.get().await?;
         if let Credentials::Token(token) = credentials {
             return bearer(token.expose(), None, realm);
@@ -242,11 +244,11 @@ impl Auth {
             other => token_call(realm, service, scope, other.basic()),
         };
         debug!(realm = %redacted(realm), scope, "asking for a token");
-        let answer = wire.send(&call).await?;
+        let answer = transport.send(&call).await?;
         if !answer.status.is_success() {
             let what = format!("token for {scope} from {}", redacted(realm));
             return Err(match answer.status.as_u16() {
-                401 | 403 => Fault::of(&answer, &what),
+                401 | 403 => Fault::from_answer(&answer, &what),
                 status => Fault::new(Cause::Denied, format!("{what}: answered {status}")),
             });
         }
@@ -283,7 +285,7 @@ fn issuer(token: &str) -> Option<String> {
     serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.iss).filter(|issuer| issuer.len() <= 200)
 }
 
-fn bearer(token: &str, lives: Option<i64>, realm: &Url) -> Result<Held, Fault> {
+fn bearer(token: &str, lives: Option<i64>, realm: &Url) -> Result<Authorization, Fault> {
     let header = authorization("Bearer", token);
     let header = header.filter(|_| token.bytes().all(|byte| byte.is_ascii_graphic())).ok_or_else(|| {
         Fault::malformed(format!("the token server {} sent a token that cannot stand in a header", redacted(realm)))
@@ -294,7 +296,7 @@ fn bearer(token: &str, lives: Option<i64>, realm: &Url) -> Result<Held, Fault> {
         // Counted from here, not from the server's clock (I21), and ended early: a request takes time to arrive.
         Instant::now() + life - (life / 4).min(Duration::from_secs(15))
     });
-    Ok(Held { header, expires, proven: AtomicBool::new(false) })
+    Ok(Authorization { header, expires, proven: AtomicBool::new(false) })
 }
 
 fn token_call(realm: &Url, service: Option<&str>, scope: &str, basic: Option<HeaderValue>) -> Call {

@@ -9,11 +9,11 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 
 use super::absence::Asked;
-use super::answer::Answer;
+use super::answer::HttpAnswer;
 use super::fault::Fault;
 use super::redirect::Redirects;
 use super::registry::{Lack, Registry, Repository};
-use super::wire::Extras;
+use super::transport::Extras;
 use prodpin_core::model::{Digest, PartAnswer, Served};
 
 /// An answer that announced a byte and brought none is asked for so many times.
@@ -33,17 +33,17 @@ impl Registry {
     }
 
     pub(super) async fn look_at_blob(&self, repository: &Repository, digest: &Digest) -> Result<PartAnswer, Fault> {
-        let mut told = self.first_byte(repository, digest).await?;
-        if told.served == Served::Begun {
+        let mut reported = self.first_byte(repository, digest).await?;
+        if reported.served == Served::Begun {
             repository.note_served(Asked::Blob(digest));
         }
-        if told.wants_head() {
+        if reported.wants_head() {
             // A HEAD that is not answered says nothing; GET has said something already.
             if let Ok((there, size)) = self.head_blob(repository, digest).await {
-                (told.head, told.head_size) = (Some(there), size);
+                (reported.head, reported.head_size) = (Some(there), size);
             }
         }
-        Ok(told)
+        Ok(reported)
     }
 
     /// By GET: of the first byte, and where a server makes nothing of that, of the whole, left after the first byte.
@@ -97,7 +97,7 @@ impl Registry {
 
     /// Refuses a success that is not the blob but a page or an error: it says nothing of the blob (F12). A document that may
     /// be a configuration is read whole.
-    async fn must_be_blob(&self, repository: &Repository, digest: &Digest, answer: &Answer) -> Result<(), Fault> {
+    async fn must_be_blob(&self, repository: &Repository, digest: &Digest, answer: &HttpAnswer) -> Result<(), Fault> {
         let Some(media_type) = answer.media_type().map(str::to_ascii_lowercase) else { return Ok(()) };
         let instead =
             |kind: &str| Err(Fault::malformed(format!("{}: {kind} in place of it", self.blob(repository, digest))));
@@ -120,7 +120,7 @@ impl Registry {
         }
     }
 
-    async fn begin_blob(&self, repository: &Repository, digest: &Digest, ranged: bool) -> Result<Answer, Fault> {
+    async fn begin_blob(&self, repository: &Repository, digest: &Digest, ranged: bool) -> Result<HttpAnswer, Fault> {
         let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name), None);
         let call = self.read(Method::GET, url, Redirects::Anywhere, ERROR_CAP);
         let extras = || {
@@ -142,7 +142,7 @@ impl Registry {
         match answer.status {
             StatusCode::OK => Ok((true, answer.whole_length())),
             StatusCode::NOT_FOUND => Ok((false, None)),
-            _ => Err(Fault::of(&answer, &self.blob(repository, digest))),
+            _ => Err(Fault::from_answer(&answer, &self.blob(repository, digest))),
         }
     }
 
@@ -169,7 +169,7 @@ fn is_error_document(bytes: &[u8]) -> bool {
 }
 
 /// Whether a part is the one that was asked for: `bytes 0-0/…`, or at least one that begins where it should.
-fn is_first_byte(answer: &Answer) -> bool {
+fn is_first_byte(answer: &HttpAnswer) -> bool {
     let Some(range) = answer.headers.get(header::CONTENT_RANGE) else { return false };
     let range = range.to_str().unwrap_or_default().trim();
     let unit = range.get(..5).is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));

@@ -206,7 +206,7 @@ mod tests {
         ] {
             assert!(judge(registry, realm, allowed).is_err(), "{realm} of {registry}");
         }
-        let told = judge("https://r.example", "https://evil.example/t?token=secret", &[]).unwrap_err();
-        assert!(told.contains("token_realms: [evil.example]") && !told.contains("secret"), "{told}");
+        let reported = judge("https://r.example", "https://evil.example/t?token=secret", &[]).unwrap_err();
+        assert!(reported.contains("token_realms: [evil.example]") && !reported.contains("secret"), "{reported}");
     }
 }

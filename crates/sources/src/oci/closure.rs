@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt as _};
 
-use super::answer::Answer;
+use super::answer::HttpAnswer;
 use super::fault::Fault;
 use super::manifest::{Content, Descriptor, Manifest, parse};
 use super::registry::{Body, Lack, Registry, Repository};
@@ -19,7 +19,7 @@ const MANIFESTS_AT_ONCE: usize = 6;
 /// Bytes of a manifest that are kept for its pin. Larger ones are fetched again: many of them would be too much (I28).
 const MOST_KEPT: usize = 256 << 10;
 
-/// A manifest as served: what its bytes mean if that can be told, and the bytes themselves unless they are many.
+/// A manifest as served: what its bytes mean if that can be reported, and the bytes themselves unless they are many.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) size: usize,
@@ -33,7 +33,7 @@ impl Registry {
     pub(super) async fn get_by_digest(&self, repository: &Repository, digest: &Digest) -> Result<Fetched, Trouble> {
         let (answer, _room) = self.verified(repository, digest).await?;
         let what = || format!("{}/{}@{digest}", self.host.shown(), repository.name);
-        Ok(Fetched::of(answer, what))
+        Ok(Fetched::from_answer(answer, what))
     }
 
     /// A manifest's exact bytes, held to its digest.
@@ -48,7 +48,7 @@ impl Registry {
             return Err(Trouble::Unknown(Fault::malformed(format!("{}: a web page in place of a manifest", what()))));
         }
         if !digest.matches(&answer.body) {
-            let served = Digest::of(&answer.body);
+            let served = Digest::sha256(&answer.body);
             return Err(Trouble::WrongBytes(format!("{}: the bytes served hash to {served}", what())));
         }
         check_header(&answer, what).map_err(|fault| Trouble::WrongBytes(fault.detail))?;
@@ -58,7 +58,7 @@ impl Registry {
 
 impl Fetched {
     /// Reads what was served.
-    pub(super) fn of(answer: Answer, what: impl Fn() -> String) -> Self {
+    pub(super) fn from_answer(answer: HttpAnswer, what: impl Fn() -> String) -> Self {
         let media_type = answer.media_type().map(str::to_owned);
         let manifest = parse(&answer.body, media_type.as_deref())
             .map_err(|fault| Fault::new(fault.cause, format!("{}: {}", what(), fault.detail)));
@@ -70,7 +70,7 @@ impl Fetched {
 impl Registry {
     /// Whether HEAD says that a manifest is there for which GET has just answered 404.
     pub(super) async fn head_says_there(&self, repository: &Repository, digest: &Digest) -> Option<Disagreement> {
-        self.told_by_head(repository, &digest.to_string()).await?;
+        self.reported_by_head(repository, &digest.to_string()).await?;
         let [said, but] = ["HEAD says that it is there", "GET answers 404"].map(str::to_owned);
         Some(Disagreement { said, but })
     }
@@ -122,7 +122,7 @@ pub(super) async fn identities(
     repository: &Repository,
     root: &Digest,
 ) -> Result<BTreeSet<Digest>, Fault> {
-    let mut identities = Identities::of(root);
+    let mut identities = Identities::new(root);
     while let Some(level) = identities.descend() {
         let fetched = level.into_iter().map(|digest| async move { registry.fetch(repository, &digest).await });
         let mut fetched = stream::iter(fetched).buffer_unordered(MANIFESTS_AT_ONCE);

@@ -9,7 +9,7 @@ use super::closure::Trouble;
 use super::fault::Fault;
 use super::redirect::Redirects;
 use super::registry::{Lack, Registry, Repository};
-use super::{OciInventory, wire};
+use super::{OciInventory, transport};
 use crate::content::{Content, Document, Lost, Taker};
 use prodpin_core::model::{Digest, RepositoryName};
 
@@ -62,17 +62,18 @@ impl Registry {
         }
         let url = self.url(&format!("v2/{}/blobs/{digest}", repository.name), None);
         let mut call = self.read(Method::GET, url, Redirects::Anywhere, ERROR_CAP);
-        let mut held = self.auth.current(&self.wire, &self.host, &repository.pull).await?;
+        let mut held = self.auth.current(&self.transport, &self.host, &repository.pull).await?;
         for renewed in [false, true] {
             call.authorization = held.as_ref().map(|held| held.header.clone());
-            let mut incoming = self.wire.stream(&call, &headers).await?;
+            let mut incoming = self.transport.stream(&call, &headers).await?;
             let refused = incoming.answer.status == StatusCode::UNAUTHORIZED && !incoming.answer.elsewhere;
             let may_renew = !renewed && held.as_ref().is_none_or(|held| held.is_proven());
             if refused && may_renew {
                 let challenge = incoming.answer.headers.clone();
                 drop(incoming);
-                held =
-                    Some(self.auth.answer(&self.wire, &self.host, &repository.pull, held.as_ref(), &challenge).await?);
+                held = Some(
+                    self.auth.answer(&self.transport, &self.host, &repository.pull, held.as_ref(), &challenge).await?,
+                );
                 continue;
             }
             if !refused && let Some(held) = &held {
@@ -102,7 +103,7 @@ impl Registry {
 }
 
 /// Where a part begins, by its `Content-Range`.
-fn begins_at(answer: &wire::Answer) -> Option<u64> {
+fn begins_at(answer: &transport::HttpAnswer) -> Option<u64> {
     let range = answer.headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.trim().strip_prefix("bytes")?.trim_start_matches([' ', '=']).split_once('-')?.0.parse().ok()
 }

@@ -10,9 +10,9 @@ use reqwest::header::HeaderValue;
 use tokio::sync::OnceCell;
 
 use super::docker_config::Found;
+use super::environment::HttpEnvironment;
 use super::fault::Fault;
 use super::host::RegistryHost;
-use super::surroundings::Surroundings;
 use super::{OciError, docker_config};
 use prodpin_core::model::{Cause, SourceName};
 use prodpin_policy::{OciConfig, Secret};
@@ -39,7 +39,7 @@ impl Credentials {
     }
 
     /// Whether a text holds the secret, or what is sent in its place (I18).
-    pub(super) fn is_told_by(&self, text: &str) -> bool {
+    pub(super) fn is_reported_by(&self, text: &str) -> bool {
         let secret = match self {
             Self::Anonymous => return false,
             Self::Password { password, .. } => password,
@@ -65,7 +65,7 @@ pub(super) struct Keys {
     found: Found,
     /// For messages, where nothing but TLS would keep a secret.
     exposed: Option<String>,
-    surroundings: Surroundings,
+    environment: HttpEnvironment,
     deadline: Option<Instant>,
     resolved: OnceCell<Result<Credentials, Fault>>,
     /// What there is for parts of the registry alone, where there is nothing for all of it.
@@ -80,16 +80,16 @@ impl Keys {
         name: &SourceName,
         config: &OciConfig,
         host: &RegistryHost,
-        surroundings: &Surroundings,
+        environment: &HttpEnvironment,
         deadline: Option<Instant>,
     ) -> Result<Self, OciError> {
-        let found = find(name, config, host, surroundings)?;
+        let found = find(name, config, host, environment)?;
         let exposed = (host.is_plain() && !host.is_loopback()).then(|| format!("http://{}", host.shown()));
         let nobody = matches!(found, Found::Ready(Credentials::Anonymous));
-        let for_parts = nobody.then(|| docker_config::for_parts(host, surroundings)).flatten();
-        let (surroundings, resolved) = (surroundings.clone(), OnceCell::new());
+        let for_parts = nobody.then(|| docker_config::for_parts(host, environment)).flatten();
+        let (environment, resolved) = (environment.clone(), OnceCell::new());
         let variables = variables(name);
-        let keys = Self { found, exposed, surroundings, deadline, resolved, for_parts, variables };
+        let keys = Self { found, exposed, environment, deadline, resolved, for_parts, variables };
         if let Found::Ready(credentials) = &keys.found {
             keys.guarded(credentials)?;
         }
@@ -97,12 +97,12 @@ impl Keys {
     }
 
     /// Whether a text holds the secret, as far as it is known by now (I18).
-    pub(super) fn is_told_by(&self, text: &str) -> bool {
+    pub(super) fn is_reported_by(&self, text: &str) -> bool {
         let known = match &self.found {
             Found::Ready(credentials) => Some(credentials),
             Found::Ask(_) => self.resolved.get().and_then(|resolved| resolved.as_ref().ok()),
         };
-        known.is_some_and(|credentials| credentials.is_told_by(text))
+        known.is_some_and(|credentials| credentials.is_reported_by(text))
     }
 
     /// The credentials. What is there and cannot be had is a fault, never nobody.
@@ -131,7 +131,7 @@ impl Keys {
         // Half of the time at most, so that there is some left for the registry's other answers.
         let now = Instant::now();
         let half = self.deadline.map(|deadline| now + deadline.saturating_duration_since(now) / 2);
-        let found = self.found.resolve(&self.surroundings, half).await?.unwrap_or(Credentials::Anonymous);
+        let found = self.found.resolve(&self.environment, half).await?.unwrap_or(Credentials::Anonymous);
         self.guarded(&found)?;
         Ok(found)
     }
@@ -155,13 +155,13 @@ fn find(
     name: &SourceName,
     config: &OciConfig,
     host: &RegistryHost,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
 ) -> Result<Found, OciError> {
     let found = match from_policy(name, config)? {
         Some(found) => Some(Found::Ready(found)),
-        None => match from_environment(name, surroundings)? {
+        None => match from_environment(name, environment)? {
             Some(found) => Some(Found::Ready(found)),
-            None => docker_config::find(host, surroundings)?,
+            None => docker_config::find(host, environment)?,
         },
     };
     Ok(found.unwrap_or(Found::Ready(Credentials::Anonymous)))
@@ -179,13 +179,13 @@ fn variables(name: &SourceName) -> [String; 2] {
     ["USERNAME", "PASSWORD"].map(|what| format!("PRODPIN_{own}_{what}"))
 }
 
-fn from_environment(name: &SourceName, surroundings: &Surroundings) -> Result<Option<Credentials>, OciError> {
+fn from_environment(name: &SourceName, environment: &HttpEnvironment) -> Result<Option<Credentials>, OciError> {
     let own = variables(name);
     let general = ["PRODPIN_USERNAME", "PRODPIN_PASSWORD"].map(str::to_owned);
     for [user, word] in [&own, &general] {
-        let get = |name: &str| surroundings.environment.get(name).map(str::to_owned);
+        let get = |name: &str| environment.variables.get(name).map(str::to_owned);
         let found = pair(get(user), get(word).map(Secret::new), || "the environment".to_owned(), user, word)?;
-        if found.is_some() && *user == general[0] && surroundings.several_registries {
+        if found.is_some() && *user == general[0] && environment.several_registries {
             return Err(OciError::Credentials {
                 origin: "the environment".to_owned(),
                 reason: format!(
@@ -238,7 +238,7 @@ pub(super) fn checked(username: String, password: Secret) -> Result<Credentials,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::surroundings::Environment;
+    use crate::oci::environment::Variables;
     use prodpin_core::model::NamePatterns;
 
     fn find_with(
@@ -258,11 +258,11 @@ mod tests {
             max_concurrency: None,
             cleanup: None,
         };
-        let environment = Environment::of(variables.iter().copied());
-        let several_registries = environment.get("SEVERAL").is_some();
-        let surroundings = Surroundings { environment, several_registries, ..Surroundings::default() };
+        let variables = Variables::from_pairs(variables.iter().copied());
+        let several_registries = variables.get("SEVERAL").is_some();
+        let environment = HttpEnvironment { variables, several_registries, ..HttpEnvironment::default() };
         let host = RegistryHost::new(&config.url).unwrap();
-        let found = Keys::find(&"my-shop.1".parse().unwrap(), &config, &host, &surroundings, None);
+        let found = Keys::find(&"my-shop.1".parse().unwrap(), &config, &host, &environment, None);
         match found.map_err(|error| error.to_string())?.found {
             Found::Ready(credentials) => Ok(credentials),
             Found::Ask(helper) => Err(format!("{helper:?}")),
@@ -289,8 +289,8 @@ mod tests {
     #[test]
     fn credentials_that_name_no_source_go_to_one_registry_only_i18() {
         let any = [("PRODPIN_USERNAME", "any"), ("PRODPIN_PASSWORD", "hunter2"), ("SEVERAL", "1")];
-        let told = find_with("https://r.example", None, None, &any).unwrap_err();
-        assert!(told.contains("set PRODPIN_MY_SHOP_1_USERNAME") && !told.contains("hunter2"), "{told}");
+        let reported = find_with("https://r.example", None, None, &any).unwrap_err();
+        assert!(reported.contains("set PRODPIN_MY_SHOP_1_USERNAME") && !reported.contains("hunter2"), "{reported}");
         assert_eq!(find_with("https://r.example", Some("p"), Some("3"), &any), Ok(user("p", "3")));
     }
 

@@ -15,8 +15,8 @@ use tokio::process::Command;
 
 use super::OciError;
 use super::credentials::{Credentials, checked};
+use super::environment::HttpEnvironment;
 use super::host::{RegistryHost, is_hub};
-use super::surroundings::Surroundings;
 use prodpin_net::child;
 use prodpin_policy::Secret;
 
@@ -103,8 +103,8 @@ pub(super) struct Helper {
 }
 
 /// Looks through the files in the order in which they were named on purpose.
-pub(super) fn find(host: &RegistryHost, surroundings: &Surroundings) -> Result<Option<Found>, OciError> {
-    search(&files(surroundings), host)
+pub(super) fn find(host: &RegistryHost, environment: &HttpEnvironment) -> Result<Option<Found>, OciError> {
+    search(&files(environment), host)
 }
 
 fn search(files: &[(PathBuf, bool)], host: &RegistryHost) -> Result<Option<Found>, OciError> {
@@ -139,7 +139,7 @@ impl Found {
     /// The credentials, after asking whoever has to be asked.
     pub(super) async fn resolve(
         &self,
-        surroundings: &Surroundings,
+        environment: &HttpEnvironment,
         deadline: Option<Instant>,
     ) -> Result<Option<Credentials>, OciError> {
         let mut found = self;
@@ -148,7 +148,7 @@ impl Found {
                 Self::Ready(credentials) => return Ok(Some(credentials.clone())),
                 Self::Ask(helper) => helper,
             };
-            let helped = helper.ask(surroundings, deadline).await.map_err(|reason| fail(&helper.file, reason))?;
+            let helped = helper.ask(environment, deadline).await.map_err(|reason| fail(&helper.file, reason))?;
             match (helped, &helper.otherwise) {
                 (Some(helped), _) => return Ok(Some(helped)),
                 (None, Ok(Some(otherwise))) => found = otherwise,
@@ -159,17 +159,17 @@ impl Found {
     }
 }
 
-fn files(surroundings: &Surroundings) -> Vec<(PathBuf, bool)> {
-    let environment = &surroundings.environment;
-    let home = environment.path("HOME").or_else(|| environment.path("USERPROFILE"));
-    let docker = environment.path("DOCKER_CONFIG");
+fn files(environment: &HttpEnvironment) -> Vec<(PathBuf, bool)> {
+    let variables = &environment.variables;
+    let home = variables.path("HOME").or_else(|| variables.path("USERPROFILE"));
+    let docker = variables.path("DOCKER_CONFIG");
     [
         docker.clone().map(|folder| (folder.join("config.json"), false)),
-        environment.path("REGISTRY_AUTH_FILE").map(|file| (file, true)),
+        variables.path("REGISTRY_AUTH_FILE").map(|file| (file, true)),
         home.clone().filter(|_| docker.is_none()).map(|home| (home.join(".docker/config.json"), false)),
-        environment.path("XDG_RUNTIME_DIR").map(|folder| (folder.join("containers/auth.json"), false)),
+        variables.path("XDG_RUNTIME_DIR").map(|folder| (folder.join("containers/auth.json"), false)),
         // Where podman keeps it if there is no runtime directory.
-        environment
+        variables
             .path("XDG_CONFIG_HOME")
             .or_else(|| home.map(|home| home.join(".config")))
             .map(|folder| (folder.join("containers/auth.json"), false)),
@@ -217,8 +217,8 @@ const KEYS_NAMED: usize = 3;
 
 /// What the files have for parts of this registry alone, as podman keeps it (`HOST/team`), for a person who wonders why
 /// it is not used. Asked only where nothing else was found.
-pub(super) fn for_parts(host: &RegistryHost, surroundings: &Surroundings) -> Option<String> {
-    for (path, _) in files(surroundings) {
+pub(super) fn for_parts(host: &RegistryHost, environment: &HttpEnvironment) -> Option<String> {
+    for (path, _) in files(environment) {
         let Some(file) = read(&path).ok().and_then(|bytes| File::read(&bytes).ok()) else { continue };
         let names = file.auths.iter().map(|(key, _)| key).chain(file.helpers.iter().map(|(key, _)| key));
         let of_parts = names.filter(|key| path_at(key, host).is_some() && !means(key, host));
@@ -280,14 +280,18 @@ fn helper_call(helper: &str, host: &RegistryHost) -> Result<(String, String), St
 
 impl Helper {
     /// Runs it with the server on its standard input, for as long as it may take.
-    async fn ask(&self, surroundings: &Surroundings, deadline: Option<Instant>) -> Result<Option<Credentials>, String> {
+    async fn ask(
+        &self,
+        environment: &HttpEnvironment,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Credentials>, String> {
         let program = &self.program;
         let mut command = Command::new(program);
         command.arg("get");
-        if let Some(path) = surroundings.environment.get("PATH") {
+        if let Some(path) = environment.variables.get("PATH") {
             command.env("PATH", path);
         }
-        let asked = child::ask(command, self.server.as_bytes(), surroundings.timing.helper, deadline).await;
+        let asked = child::ask(command, self.server.as_bytes(), environment.timing.helper, deadline).await;
         let answered = asked.map_err(|fault| format!("names {program}, which {fault}; try `{program} get` by hand"))?;
         if !answered.success {
             // This sentence is the protocol: every helper says it when it knows nothing of the server.

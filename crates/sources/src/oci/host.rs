@@ -4,7 +4,7 @@ use url::Url;
 
 use super::OciError;
 pub(super) use super::place::{is_loopback, names_private, redacted};
-use prodpin_core::model::{EcrHost, Reference, RepositoryName, RunningReference};
+use prodpin_core::model::{DeployedReference, EcrHost, Reference, RepositoryName};
 
 /// The API host of Docker Hub; its other names only redirect people there.
 const HUB: &str = "registry-1.docker.io";
@@ -87,7 +87,7 @@ impl RegistryHost {
     }
 
     /// Where in this registry a reference points.
-    pub(super) fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    pub(super) fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         let Reference::Image { host, repository, .. } = reference else { return None };
         let is_here = self.is_named(host) && repository.is_oci();
         is_here.then(|| Some((repository.clone(), reference.running()?))).flatten()
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn references_are_located_by_host_and_port() {
-        let digest = Digest::of(b"x");
+        let digest = Digest::sha256(b"x");
         let pinned = format!("r.example/shop/api:1@{digest}");
         for (registry, reference, expected) in [
             ("https://r.example", "r.example/shop/api:1", Some("shop/api:1".to_owned())),
@@ -137,8 +137,8 @@ mod tests {
             ("https://r.example", "s3://r.example/k", None),
         ] {
             let found = host(registry).locate(&reference.parse().unwrap()).map(|(name, running)| match running {
-                RunningReference::Artifact(artifact) => format!("{name}@{artifact}"),
-                RunningReference::Tag(tag) => format!("{name}:{tag}"),
+                DeployedReference::Artifact(artifact) => format!("{name}@{artifact}"),
+                DeployedReference::Tag(tag) => format!("{name}:{tag}"),
             });
             assert_eq!(found, expected, "{reference} in {registry}");
         }

@@ -37,7 +37,7 @@ pub(super) async fn inspect(registry: &Registry, repository: &Repository, digest
             seen.gaps.push(Gap::new(scope.clone(), Cause::Malformed, detail.clone()));
             seen.obstacles.push(Obstacle::WrongBytes { detail });
         }
-        // It was told: it is there, and not to be had.
+        // It was reported: it is there, and not to be had.
         Err(Trouble::Unknown(fault)) if fault.cause == Cause::Blocked => {
             seen.obstacles.push(Obstacle::NotPullable { detail: fault.detail });
         }
@@ -63,10 +63,10 @@ pub(super) fn contradict(seen: &mut Inspection, about: String, Disagreement { sa
 
 /// Reads the pin as whoever pulls by it would: by its bytes, held to what HEAD says (F105).
 async fn look_at_pin(registry: &Registry, repository: &Repository, digest: &Digest, seen: &mut Inspection) {
-    let pin = Pin::of(digest);
+    let pin = Pin::for_digest(digest);
     let (state, disagreement) = match named_by_pin(registry, repository, digest).await {
         Ok(named) => named,
-        // The rule that keeps the target back keeps back what its pin names, too: that is told already.
+        // The rule that keeps the target back keeps back what its pin names, too: that is reported already.
         Err(fault) if fault.cause == Cause::Blocked && seen.presence != Presence::Present => return,
         Err(fault) => {
             seen.gaps.push(fault.gap(Scope::Artifact(seen.artifact.clone())));
@@ -120,7 +120,7 @@ pub(super) async fn named_by_pin(
     repository: &Repository,
     digest: &Digest,
 ) -> Result<(PinState, Option<Disagreement>), Fault> {
-    let tag: Tag = Pin::of(digest).to_string().parse().map_err(|_| Fault::malformed("a pin that is no tag"))?;
+    let tag: Tag = Pin::for_digest(digest).to_string().parse().map_err(|_| Fault::malformed("a pin that is no tag"))?;
     let (named, disagreement) = match registry.counts_pulls().await {
         true => (registry.resolve(repository, &tag).await?, None),
         false => registry.resolve_twice(repository, &tag).await?,
@@ -160,7 +160,7 @@ pub(super) async fn created(registry: &Registry, repository: &Repository, digest
 }
 
 /// What an artifact says of itself: by its annotations, those of an index's first image, and that image's labels. What
-/// of it cannot be read might say more, so that nothing is told then.
+/// of it cannot be read might say more, so that nothing is reported then.
 pub(super) async fn provenance(
     registry: &Registry,
     repository: &Repository,
@@ -171,7 +171,7 @@ pub(super) async fn provenance(
     for _ in 0..3 {
         let manifest = match registry.fetch(repository, &digest).await {
             Ok(fetched) => fetched.manifest.clone()?,
-            // What is not there is told by the inspection, and says nothing.
+            // What is not there is reported by the inspection, and says nothing.
             Err(Trouble::NotFound) => return Ok(said),
             Err(Trouble::WrongBytes(detail)) => return Err(Fault::malformed(detail)),
             Err(Trouble::Unknown(fault)) => return Err(fault),

@@ -1,4 +1,4 @@
-//! Lists, page by page to their end: what is read is handed on, what is lacking is told (F16–F20, F93).
+//! Lists, page by page to their end: what is read is handed on, what is lacking is reported (F16–F20, F93).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use url::Url;
 
-use super::answer::Answer;
+use super::answer::HttpAnswer;
 use super::fault::Fault;
 use super::link::next_page;
 use super::registry::{Registry, Repository};
@@ -135,7 +135,7 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
             self.unlinked.cut_off = Some(fault);
             None
         });
-        self.visited.insert(Digest::of(url.as_str().as_bytes()));
+        self.visited.insert(Digest::sha256(url.as_str().as_bytes()));
         self.stale = if self.held.insert(fingerprint(page.names())) { 0 } else { self.stale + 1 };
         let next = match next {
             Some(next) => {
@@ -146,7 +146,7 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
             None => self.on_without_link(page.names(), &what),
         };
         if let Some(next) = next {
-            if self.visited.contains(&Digest::of(next.as_str().as_bytes())) {
+            if self.visited.contains(&Digest::sha256(next.as_str().as_bytes())) {
                 return Err(Fault::malformed(format!("{what}: the list leads back to a page already read")));
             }
             if self.visited.len() >= MOST_PAGES {
@@ -213,9 +213,9 @@ impl<'a, P: DeserializeOwned + Names> Pages<'a, P> {
     }
 
     /// A list that is refused is not empty. Only the registry's own `NAME_UNKNOWN` says that a repository is gone.
-    fn refusal(&self, answer: &Answer, what: &str) -> Fault {
+    fn refusal(&self, answer: &HttpAnswer, what: &str) -> Fault {
         let named = |code: &String| matches!(code.as_str(), "NAME_UNKNOWN" | "NOT_FOUND");
-        let fault = self.registry.explain(Fault::of(answer, what));
+        let fault = self.registry.explain(Fault::from_answer(answer, what));
         if answer.status == StatusCode::NOT_FOUND
             && matches!(self.list, List::Tags(_))
             && fault.cause == Cause::NotFound

@@ -27,11 +27,11 @@ type Cell = Arc<OnceCell<Arc<Fetched>>>;
 /// The manifests that one registry served in this run.
 #[derive(Debug, Default)]
 pub(super) struct Manifests {
-    held: Mutex<Held>,
+    held: Mutex<ManifestCache>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct ManifestCache {
     cells: HashMap<Key, Cell>,
     /// Those that are filled, the oldest first, with their weights.
     filled: VecDeque<(Key, usize)>,
@@ -65,7 +65,7 @@ impl Manifests {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ManifestCache> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_held_stays_within_its_bound_and_the_oldest_goes_first_i20_i30() {
         let manifests = Manifests::default();
-        let key = |number: usize| ("shop/api".parse().unwrap(), Digest::of(number.to_string().as_bytes()));
+        let key = |number: usize| ("shop/api".parse().unwrap(), Digest::sha256(number.to_string().as_bytes()));
         for number in 0..10 {
             manifests.cell(&key(number));
             manifests.weigh(key(number), 1 << 20);
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_fetch_that_failed_leaves_nothing_behind_i20() {
         let manifests = Manifests::default();
-        let key = ("shop/api".parse().unwrap(), Digest::of(b"x"));
+        let key = ("shop/api".parse().unwrap(), Digest::sha256(b"x"));
         manifests.cell(&key);
         manifests.forget_empty(&key);
         assert!(manifests.lock().cells.is_empty());

@@ -57,17 +57,17 @@ use super::content::Content;
 use super::matched::Matched;
 use super::{Inventory, OpenOptions, PartsLook, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
-    ArtifactId, Cause, Cleanup, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised, Reference,
-    RepositoryName, Resolution, RunningReference, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
+    ArtifactId, Cause, Cleanup, DeployedReference, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised,
+    Reference, RepositoryName, Resolution, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
 };
 use prodpin_net::http::client::{ClientError, client, dialer};
 use prodpin_net::http::fault::Fault;
-use prodpin_net::http::wire::Wire;
-use prodpin_net::http::{answer, fault, place, redirect, surroundings, wire};
+use prodpin_net::http::transport::Transport;
+use prodpin_net::http::{answer, environment, fault, place, redirect, transport};
 use prodpin_policy::OciConfig;
 
 pub use self::restore::{Restorer, Upload, open_to_look, open_to_restore};
-pub use prodpin_net::http::{Environment, Surroundings, Throttles, Timing};
+pub use prodpin_net::http::{HttpEnvironment, Throttles, Timing, Variables};
 
 /// Why a registry cannot be opened as configured. None of these shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,14 +104,14 @@ pub enum OciError {
     },
 }
 
-/// Opens a registry in these surroundings. Nothing is sent yet.
+/// Opens a registry in this environment. Nothing is sent yet.
 pub fn open_in(
     name: &SourceName,
     config: &OciConfig,
     options: &OpenOptions,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
 ) -> Result<Source, OciError> {
-    let registry = Arc::new(registry_of(name, config, options, surroundings, false)?);
+    let registry = Arc::new(registry_of(name, config, options, environment, false)?);
     let inventory = inventory(&registry, config);
     let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
     Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
@@ -131,21 +131,21 @@ fn registry_of(
     name: &SourceName,
     config: &OciConfig,
     options: &OpenOptions,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
     restores: bool,
 ) -> Result<Registry, OciError> {
     let host = RegistryHost::new(&config.url)?;
-    let keys = Keys::find(name, config, &host, surroundings, options.deadline)?;
+    let keys = Keys::find(name, config, &host, environment, options.deadline)?;
     let realms = config.token_realms.iter().map(String::as_str);
-    let dialer = Arc::new(dialer(config.private || host.is_private_by_name(), realms, surroundings));
-    let http = client(&config.url, config.ca_file.as_deref(), &dialer, surroundings)?;
+    let dialer = Arc::new(dialer(config.private || host.is_private_by_name(), realms, environment));
+    let http = client(&config.url, config.ca_file.as_deref(), &dialer, environment)?;
     let cap = config.max_concurrency.map_or(options.concurrency, |most| most.min(options.concurrency));
-    let throttle = surroundings.throttles.of(host.url(), cap);
-    let timing = surroundings.timing.clone();
-    let wire = Wire::new(http, dialer, throttle, timing, options.deadline, options.write);
+    let throttle = environment.throttles.for_url(host.url(), cap);
+    let timing = environment.timing.clone();
+    let transport = Transport::new(http, dialer, throttle, timing, options.deadline, options.write);
     let auth = Auth::new(keys, config.token_realms.clone());
-    let wire = if restores { wire.restoring() } else { wire };
-    Registry::new(host, wire, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
+    let transport = if restores { transport.restoring() } else { transport };
+    Registry::new(host, transport, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
 }
 
 impl From<ClientError> for OciError {
@@ -168,7 +168,7 @@ struct OciInventory {
 }
 
 /// What an answer about one tag says, and what it does not.
-fn told(resolved: Result<Resolution, Fault>, tag: &Tag) -> (Resolution, Option<Gap>) {
+fn reported(resolved: Result<Resolution, Fault>, tag: &Tag) -> (Resolution, Option<Gap>) {
     match resolved {
         Ok(resolution) => (resolution, None),
         Err(fault) => (Resolution::Unknown, Some(fault.gap(Scope::Tag(tag.clone())))),
@@ -226,7 +226,7 @@ impl Inventory for OciInventory {
             Ok(repository) => self.registry.resolve(&repository, tag).await,
             Err(fault) => Err(fault),
         };
-        told(resolved, tag)
+        reported(resolved, tag)
     }
 
     async fn confirm(&self, repository: &RepositoryName, tag: &Tag, listed: ArtifactId) -> (Resolution, Option<Gap>) {
@@ -235,7 +235,7 @@ impl Inventory for OciInventory {
             (Ok(repository), None) => self.registry.resolve_by_bytes(&repository, tag).await,
             (Err(fault), _) => Err(fault),
         };
-        told(resolved, tag)
+        reported(resolved, tag)
     }
 
     fn confirms_by_bytes(&self) -> bool {
@@ -251,7 +251,7 @@ impl Inventory for OciInventory {
             Ok(repository) => self.registry.resolve_by_bytes(&repository, tag).await,
             Err(fault) => Err(fault),
         };
-        told(resolved, tag)
+        reported(resolved, tag)
     }
 
     async fn inspect(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Inspection {
@@ -277,7 +277,7 @@ impl Inventory for OciInventory {
         inspect::created(&self.registry, &repository, artifact.digest()?).await
     }
 
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         self.registry.host.locate(reference)
     }
 

@@ -155,7 +155,7 @@ pub(super) async fn observe(registry: &Registry, repository: &Repository, memory
 }
 
 /// A list may name a tag twice, and it is asked for twice: which answer came first is chance, and counts for nothing. What
-/// was seen stands; what could not be told is not "not found" (I4). Gives the tags that were seen at different artifacts.
+/// was seen stands; what is not known is not "not found" (I4). Gives the tags that were seen at different artifacts.
 fn each_once(tags: &mut Vec<ObservedTag>) -> BTreeSet<Tag> {
     let mut restless = BTreeSet::new();
     tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -347,7 +347,7 @@ mod tests {
     use super::*;
 
     fn artifact(name: &str) -> Resolution {
-        Resolution::Artifact(Digest::of(name.as_bytes()).into())
+        Resolution::Artifact(Digest::sha256(name.as_bytes()).into())
     }
 
     /// What is made of these answers, in the order in which they came, and whether the tag is asked for again.

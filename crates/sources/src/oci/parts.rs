@@ -58,7 +58,7 @@ pub(super) async fn look(registry: &Registry, repository: &Repository, look: &Pa
     }
 }
 
-/// What passes by itself is a gap, as everywhere; where a registry keeps its referrers to itself, that is told once.
+/// What passes by itself is a gap, as everywhere; where a registry keeps its referrers to itself, that is reported once.
 fn note_unread(seen: &mut Inspection, fault: Fault) {
     match fault.cause {
         Cause::Throttled | Cause::Unreachable | Cause::TimedOut | Cause::Interrupted => {
@@ -79,7 +79,7 @@ async fn read_pins(registry: &Registry, repository: &Repository, seen: &mut Insp
         let state = match answer {
             Ok((state, None)) => state,
             Ok((_, Some(disagreement))) => {
-                contradict(seen, format!("pin {}", Pin::of(&digest)), disagreement);
+                contradict(seen, format!("pin {}", Pin::for_digest(&digest)), disagreement);
                 PinState::Unknown
             }
             Err(fault) => {

@@ -35,7 +35,7 @@ impl Protector for Pins {
 
 async fn pin(registry: &Registry, name: &RepositoryName, digest: &Digest) -> Result<(), Fault> {
     let repository = registry.repository(name)?;
-    let pin = Pin::of(digest);
+    let pin = Pin::for_digest(digest);
     match pin_state(registry, &repository, digest).await? {
         PinState::Present => return Ok(()),
         PinState::Absent => {}
@@ -47,12 +47,12 @@ async fn pin(registry: &Registry, name: &RepositoryName, digest: &Digest) -> Res
             return Err(Fault::malformed(format!("whether {pin} is there could not be told")));
         }
     }
-    let told = |trouble| match trouble {
+    let reported = |trouble| match trouble {
         Trouble::NotFound => Fault::new(Cause::NotFound, "the manifest does not exist any more"),
         Trouble::WrongBytes(detail) => Fault::malformed(detail),
         Trouble::Unknown(fault) => fault,
     };
-    let fetched = registry.fetch_present(&repository, digest).await.map_err(told)?;
+    let fetched = registry.fetch_present(&repository, digest).await.map_err(reported)?;
     // A manifest that cannot be read strictly is not spread further.
     fetched.manifest.as_ref().map_err(Clone::clone)?;
     let media_type = fetched.media_type.as_deref().and_then(|media_type| HeaderValue::from_str(media_type).ok());
@@ -60,13 +60,13 @@ async fn pin(registry: &Registry, name: &RepositoryName, digest: &Digest) -> Res
     let (bytes, _room) = match &fetched.bytes {
         Some(bytes) => (bytes.clone(), None),
         None => {
-            let (answer, room) = registry.verified(&repository, digest).await.map_err(told)?;
+            let (answer, room) = registry.verified(&repository, digest).await.map_err(reported)?;
             (answer.body, Some(room))
         }
     };
     let answer = registry.put_pin(&repository, &pin, media_type, bytes).await?;
     if !answer.status.is_success() {
-        return Err(refusal(&Fault::of(&answer, &format!("PUT {pin}")), answer.status.as_u16()));
+        return Err(refusal(&Fault::from_answer(&answer, &format!("PUT {pin}")), answer.status.as_u16()));
     }
     match answer.digest() {
         Some(Ok(stored)) if stored != *digest => {

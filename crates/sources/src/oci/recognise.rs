@@ -14,7 +14,7 @@ use reqwest::header::CONTENT_ENCODING;
 use super::challenge::note_challenge;
 use super::fault::Fault;
 use super::registry::Registry;
-use super::wire::Answer;
+use super::transport::HttpAnswer;
 use prodpin_core::model::{Cause, Marks, Recognised, RegistryKind, WellKnown};
 
 /// Headers that are kept of each answer: a server may send any number.
@@ -47,7 +47,7 @@ impl Registry {
     }
 
     /// Looks at an answer to whatever was asked.
-    pub(super) fn note_passing(&self, answer: &Answer) {
+    pub(super) fn note_passing(&self, answer: &HttpAnswer) {
         if answer.elsewhere || self.passing.get().is_some() {
             return;
         }
@@ -132,7 +132,7 @@ fn is_open(fault: &Fault) -> bool {
 }
 
 /// Why the base's answer leaves open what it is: a registry answers there with success, or asks who is there.
-fn open_base(answer: &Answer) -> Option<Fault> {
+fn open_base(answer: &HttpAnswer) -> Option<Fault> {
     let is_page = answer.media_type().is_some_and(|media_type| media_type.contains("html"));
     let is_answered = match answer.status {
         StatusCode::UNAUTHORIZED => true,
@@ -142,12 +142,12 @@ fn open_base(answer: &Answer) -> Option<Fault> {
     match (is_answered, is_page && answer.status.is_success()) {
         (true, _) => None,
         (false, true) => Some(Fault::malformed(format!("{what}: answered with a web page"))),
-        (false, false) => Some(Fault::of(answer, what)),
+        (false, false) => Some(Fault::from_answer(answer, what)),
     }
 }
 
 /// Why an answer at a well-known path leaves open whether the path is there: what is forbidden may be.
-fn open_answer(path: WellKnown, answer: &Answer) -> Option<Fault> {
+fn open_answer(path: WellKnown, answer: &HttpAnswer) -> Option<Fault> {
     let is_answered = answer.status.is_success()
         || answer.status.is_redirection()
         || matches!(answer.status.as_u16(), 400 | 401 | 404 | 405 | 406 | 410 | 415 | 501);
@@ -157,11 +157,11 @@ fn open_answer(path: WellKnown, answer: &Answer) -> Option<Fault> {
     if is_packed && answer.status.is_success() {
         return Some(Fault::malformed(format!("{}: the answer is packed, which was not asked for", what())));
     }
-    (!is_answered).then(|| Fault::of(answer, &what()))
+    (!is_answered).then(|| Fault::from_answer(answer, &what()))
 }
 
 /// The challenge of a path beside the registry's own, where there is none known yet.
-fn note_challenge_of(answer: &Answer, marks: &mut Marks) {
+fn note_challenge_of(answer: &HttpAnswer, marks: &mut Marks) {
     let mut own = Marks { host: marks.host.clone(), ..Marks::default() };
     note_challenge(&answer.headers, &mut own);
     if own.kind().is_some() {
@@ -170,7 +170,7 @@ fn note_challenge_of(answer: &Answer, marks: &mut Marks) {
     }
 }
 
-fn note_headers(answer: &Answer, marks: &mut Marks) {
+fn note_headers(answer: &HttpAnswer, marks: &mut Marks) {
     let headers = answer.headers.iter().filter_map(|(name, value)| {
         let value = value.to_str().ok().filter(|value| value.len() <= 1024)?;
         Some((name.as_str().to_owned(), value.to_owned()))
@@ -178,7 +178,7 @@ fn note_headers(answer: &Answer, marks: &mut Marks) {
     marks.headers.extend(headers.take(MOST_HEADERS));
 }
 
-fn note_answer(path: WellKnown, answer: &Answer, marks: &mut Marks) {
+fn note_answer(path: WellKnown, answer: &HttpAnswer, marks: &mut Marks) {
     let is_page = answer.media_type().is_some_and(|media_type| media_type.contains("html"));
     if !answer.status.is_success() || answer.elsewhere || is_page {
         return;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::answer::Answer;
+use super::answer::HttpAnswer;
 use super::closure::Trouble;
 use super::fault::Fault;
 use super::link::next_page;
@@ -18,13 +18,13 @@ use super::manifest::{is_index, is_manifest};
 use super::parts::newest_of_each_type;
 use super::redirect::Redirects;
 use super::registry::{MANIFEST_CAP, Registry, Repository};
-use super::wire::Extras;
+use super::transport::Extras;
 use prodpin_core::model::{Attached, Digest, Part, PinState};
 
 /// More pages than this are more referrers than anybody attaches.
 const MOST_PAGES: usize = 16;
 
-/// The longest type that is told.
+/// The longest type that is reported.
 const LONGEST_TYPE: usize = 128;
 
 /// What refers to one artifact.
@@ -84,7 +84,7 @@ impl Registry {
             match answer.status {
                 StatusCode::OK => Ok(true),
                 status if is_no_interface(status) => Ok(false),
-                _ => Err(Fault::of(&answer, &self.referrers_of(repository, subject))),
+                _ => Err(Fault::from_answer(&answer, &self.referrers_of(repository, subject))),
             }
         });
         asked.await.copied()
@@ -98,7 +98,7 @@ impl Registry {
         self.url(&format!("v2/{}/referrers/{subject}", repository.name), None)
     }
 
-    async fn page_of_referrers(&self, repository: &Repository, url: Url) -> Result<Answer, Fault> {
+    async fn page_of_referrers(&self, repository: &Repository, url: Url) -> Result<HttpAnswer, Fault> {
         let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
         self.pull(repository, call, Extras::default).await
     }
@@ -120,7 +120,7 @@ impl Registry {
             match answer.status {
                 StatusCode::OK => {}
                 status if is_no_interface(status) && entries.is_empty() => return Ok(None),
-                _ => return Err(Fault::of(&answer, &what)),
+                _ => return Err(Fault::from_answer(&answer, &what)),
             }
             answer.must_be(&what, |media_type| is_index(media_type) || media_type.contains("json"))?;
             entries.extend(read(&answer.body, &what)?);
@@ -184,12 +184,12 @@ mod tests {
     use super::*;
 
     fn entries(types: &[(&str, Option<&str>)]) -> Vec<(Option<Timestamp>, Attached)> {
-        let subject = Digest::of(b"subject");
+        let subject = Digest::sha256(b"subject");
         let entry = |(n, (kind, created)): (usize, &(&str, Option<&str>))| {
             let annotation = created.map(|at| (ORG_OPENCONTAINERS_IMAGE_CREATED.to_owned(), at.into()));
             let entry = Entry {
                 media_type: String::new(),
-                digest: Digest::of(&n.to_be_bytes()),
+                digest: Digest::sha256(&n.to_be_bytes()),
                 artifact_type: Some((*kind).to_owned()),
                 annotations: Some(annotation.into_iter().collect()),
             };
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_type_is_a_name_and_never_a_tag_i19() {
-        for (said, told) in [
+        for (said, reported) in [
             (
                 Some("application/vnd.dev.cosign.artifact.sig.v1+json"),
                 "application/vnd.dev.cosign.artifact.sig.v1+json",
@@ -225,7 +225,7 @@ mod tests {
             (Some(""), "type/unknown"),
             (None, "type/unknown"),
         ] {
-            assert_eq!(type_of(said), told);
+            assert_eq!(type_of(said), reported);
         }
     }
 }

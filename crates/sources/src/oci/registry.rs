@@ -21,7 +21,7 @@ use super::host::RegistryHost;
 use super::list::{List, PAGE};
 use super::manifests::Manifests;
 use super::redirect::Redirects;
-use super::wire::{Answer, Call, Extras, Purpose, Wire};
+use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
 use prodpin_core::model::{Digest, PartAnswer, Pin, Recognised, RegistryKind, RepositoryName, WellKnown};
 use prodpin_net::memory::{self, InFlight};
 
@@ -35,7 +35,7 @@ const ORDINARY: usize = 64 << 10;
 const PARSED: usize = 6;
 
 /// A manifest as it came, with the room for it.
-pub(super) type Body = (Answer, InFlight);
+pub(super) type Body = (HttpAnswer, InFlight);
 
 /// A page of a list.
 const PAGE_CAP: usize = 16 << 20;
@@ -53,7 +53,7 @@ const BLOBS_KEPT: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Registry {
     pub(super) host: RegistryHost,
-    pub(super) wire: Wire,
+    pub(super) transport: Transport,
     pub(super) auth: Auth,
     catalog: Grant,
     /// For what is shown to everyone who has logged in.
@@ -98,7 +98,7 @@ pub(super) struct Served {
 pub(super) enum Lack {
     /// The registry says definitively that it does not exist.
     NotFound,
-    /// Could not be told.
+    /// Not known.
     Unknown(Fault),
 }
 
@@ -109,7 +109,7 @@ impl From<Fault> for Lack {
 }
 
 impl Registry {
-    pub(super) fn new(host: RegistryHost, wire: Wire, auth: Auth) -> Result<Self, Fault> {
+    pub(super) fn new(host: RegistryHost, transport: Transport, auth: Auth) -> Result<Self, Fault> {
         let accept = [
             OCI_IMAGE_INDEX_MEDIA_TYPE,
             OCI_IMAGE_MEDIA_TYPE,
@@ -120,7 +120,7 @@ impl Registry {
         let accept = HeaderValue::from_str(&accept.join(", ")).map_err(|_| Fault::malformed("no media types"))?;
         Ok(Self {
             host,
-            wire,
+            transport,
             auth,
             catalog: Grant::catalog(),
             login: Grant::login(),
@@ -136,17 +136,17 @@ impl Registry {
 
     /// Whether requests wait because the registry told them to, while it answers others.
     pub(super) fn is_pacing(&self) -> bool {
-        self.wire.is_pacing()
+        self.transport.is_pacing()
     }
 
     /// How many questions may be worth asking at once.
     pub(super) fn width(&self) -> usize {
-        self.wire.width()
+        self.transport.width()
     }
 
     /// How long all pages of one list may take together.
     pub(super) fn longest_list(&self) -> Duration {
-        self.wire.longest_list()
+        self.transport.longest_list()
     }
 
     /// The repository by name, if the name can stand in a path (F25).
@@ -186,7 +186,7 @@ impl Registry {
     }
 
     /// Sends a call in a scope, and answers one 401 with one renewal (F29).
-    async fn call(&self, grant: &Grant, call: Call) -> Result<Answer, Fault> {
+    async fn call(&self, grant: &Grant, call: Call) -> Result<HttpAnswer, Fault> {
         self.call_with(grant, call, Extras::default).await
     }
 
@@ -196,7 +196,7 @@ impl Registry {
         repository: &Repository,
         call: Call,
         extras: impl Fn() -> Extras<'e>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<HttpAnswer, Fault> {
         self.call_with(&repository.pull, call, extras).await
     }
 
@@ -205,12 +205,12 @@ impl Registry {
         grant: &Grant,
         mut call: Call,
         extras: impl Fn() -> Extras<'e>,
-    ) -> Result<Answer, Fault> {
-        let mut held = self.auth.current(&self.wire, &self.host, grant).await?;
+    ) -> Result<HttpAnswer, Fault> {
+        let mut held = self.auth.current(&self.transport, &self.host, grant).await?;
         let mut renewed = false;
         loop {
             call.authorization = held.as_ref().map(|held| held.header.clone());
-            let answer = self.wire.send_with(&call, extras()).await?;
+            let answer = self.transport.send_with(&call, extras()).await?;
             self.note_passing(&answer);
             if answer.status != StatusCode::UNAUTHORIZED || answer.elsewhere {
                 if let Some(held) = &held {
@@ -221,7 +221,7 @@ impl Registry {
             if renewed || held.as_ref().is_some_and(|held| !held.is_proven()) {
                 return Ok(answer);
             }
-            held = Some(self.auth.answer(&self.wire, &self.host, grant, held.as_ref(), &answer.headers).await?);
+            held = Some(self.auth.answer(&self.transport, &self.host, grant, held.as_ref(), &answer.headers).await?);
             renewed = true;
         }
     }
@@ -237,17 +237,17 @@ impl Registry {
     }
 
     /// The base of the registry's interface, asked as anyone would: its challenge is what matters.
-    pub(super) async fn base(&self) -> Result<Answer, Fault> {
-        self.wire.send(&self.recognising("v2/", Redirects::SameOrigin)).await
+    pub(super) async fn base(&self) -> Result<HttpAnswer, Fault> {
+        self.transport.send(&self.recognising("v2/", Redirects::SameOrigin)).await
     }
 
     /// A path that one kind of registry answers. Credentials go with it only where it lies in the registry's own part of
     /// its address.
-    pub(super) async fn well_known(&self, path: WellKnown) -> Result<Answer, Fault> {
+    pub(super) async fn well_known(&self, path: WellKnown) -> Result<HttpAnswer, Fault> {
         let call = self.recognising(path.path(), Redirects::None);
         match path.needs_login() {
             true => self.call(&self.login, call).await,
-            false => self.wire.send(&call).await,
+            false => self.transport.send(&call).await,
         }
     }
 
@@ -263,7 +263,7 @@ impl Registry {
     }
 
     /// A page of a list.
-    pub(super) async fn page(&self, list: List<'_>, url: Option<Url>) -> Result<(Url, Answer), Fault> {
+    pub(super) async fn page(&self, list: List<'_>, url: Option<Url>) -> Result<(Url, HttpAnswer), Fault> {
         let url = url.unwrap_or_else(|| self.list_url(list, [("n", PAGE.to_string())]));
         let call = self.read(Method::GET, url.clone(), Redirects::None, PAGE_CAP);
         let grant = match list {
@@ -274,7 +274,7 @@ impl Registry {
     }
 
     /// A manifest's headers. `reference` is a tag that OCI allows, or a digest.
-    pub(super) async fn head_manifest(&self, repository: &Repository, reference: &str) -> Result<Answer, Fault> {
+    pub(super) async fn head_manifest(&self, repository: &Repository, reference: &str) -> Result<HttpAnswer, Fault> {
         let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
         let call = self.read(Method::HEAD, url, Redirects::SameOrigin, MANIFEST_CAP);
         let answer = self.call(&repository.pull, call).await?;
@@ -302,7 +302,7 @@ impl Registry {
         repository: &Repository,
         reference: &str,
         shorter_than: Option<usize>,
-    ) -> Result<Answer, Lack> {
+    ) -> Result<HttpAnswer, Lack> {
         let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
         let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
         let answer = self.pull(repository, call, || Extras { shorter_than, ..Extras::default() }).await?;
@@ -362,7 +362,7 @@ impl Registry {
         pin: &Pin,
         media_type: HeaderValue,
         bytes: Bytes,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<HttpAnswer, Fault> {
         let call = Call {
             purpose: Purpose::Pin,
             method: Method::PUT,
@@ -382,9 +382,9 @@ impl Registry {
     }
 
     /// The registry's own message, cleaned and capped; none where it may hold a secret.
-    pub(super) fn own_words(&self, answer: &Answer) -> Option<String> {
+    pub(super) fn own_words(&self, answer: &HttpAnswer) -> Option<String> {
         let message = answer.error_message()?;
-        plain_words(&message).filter(|_| !self.auth.is_told_by(&message))
+        plain_words(&message).filter(|_| !self.auth.is_reported_by(&message))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use reqwest::{Method, StatusCode};
 
-use super::answer::Answer;
+use super::answer::HttpAnswer;
 use super::closure::Fetched;
 use super::fault::Fault;
 use super::manifest::{is_manifest, is_schema_1};
 use super::redirect::Redirects;
 use super::registry::{Lack, MANIFEST_CAP, Registry, Repository};
-use super::wire::{Extras, head_not_offered};
+use super::transport::{Extras, head_not_offered};
 use prodpin_core::model::{ArtifactId, Cause, Digest, Disagreement, Resolution, Tag};
 
 impl Registry {
@@ -29,7 +29,7 @@ impl Registry {
             // A HEAD has no body to tell a registry's 404 from a proxy's: the GET has.
             StatusCode::NOT_FOUND => {}
             status if head_not_offered(status) => {}
-            _ => return Err(self.blocked(&answer, &what()).unwrap_or_else(|| Fault::of(&answer, &what()))),
+            _ => return Err(self.blocked(&answer, &what()).unwrap_or_else(|| Fault::from_answer(&answer, &what()))),
         }
         self.resolve_by_bytes(repository, tag).await
     }
@@ -42,26 +42,26 @@ impl Registry {
         tag: &Tag,
     ) -> Result<(Resolution, Option<Disagreement>), Fault> {
         let served = self.resolve_by_bytes(repository, tag).await?;
-        let Some(told) = self.told_by_head(repository, tag.as_str()).await else { return Ok((served, None)) };
-        if served.artifact().and_then(ArtifactId::digest) == Some(&told) {
+        let Some(reported) = self.reported_by_head(repository, tag.as_str()).await else { return Ok((served, None)) };
+        if served.artifact().and_then(ArtifactId::digest) == Some(&reported) {
             return Ok((served, None));
         }
         let served = self.resolve_by_bytes(repository, tag).await?;
         let but = match served.artifact().and_then(ArtifactId::digest) {
-            Some(served) if *served == told => return Ok((Resolution::Artifact(told.into()), None)),
+            Some(served) if *served == reported => return Ok((Resolution::Artifact(reported.into()), None)),
             Some(served) => format!("GET serves bytes that hash to {served}"),
             None => "GET answers 404".to_owned(),
         };
-        match self.told_by_head(repository, tag.as_str()).await {
-            Some(again) if again == told => {
-                Ok((served, Some(Disagreement { said: format!("HEAD says that it names {told}"), but })))
+        match self.reported_by_head(repository, tag.as_str()).await {
+            Some(again) if again == reported => {
+                Ok((served, Some(Disagreement { said: format!("HEAD says that it names {reported}"), but })))
             }
             _ => Ok((served, None)),
         }
     }
 
     /// The digest that a HEAD of a tag or digest tells; none if it tells nothing. A weak word.
-    pub(super) async fn told_by_head(&self, repository: &Repository, reference: &str) -> Option<Digest> {
+    pub(super) async fn reported_by_head(&self, repository: &Repository, reference: &str) -> Option<Digest> {
         let answer = self.head_manifest(repository, reference).await.ok()?;
         let what = || format!("{}/{}:{reference}", self.host.shown(), repository.name);
         (answer.status == StatusCode::OK).then(|| self.digest_by_head(&answer, what).ok().flatten())?
@@ -95,11 +95,11 @@ impl Registry {
         let what = || format!("{}/{}:{tag}", self.host.shown(), repository.name);
         let (answer, _room) = self.get_manifest(repository, tag.as_str()).await?;
         let digest = self.digest_by_hash(&answer, what)?;
-        Ok((digest, Fetched::of(answer, what)))
+        Ok((digest, Fetched::from_answer(answer, what)))
     }
 
     /// The digest that a HEAD tells (C87); none if it says too little, and the bytes must be hashed.
-    fn digest_by_head(&self, answer: &Answer, what: impl Fn() -> String) -> Result<Option<Digest>, Fault> {
+    fn digest_by_head(&self, answer: &HttpAnswer, what: impl Fn() -> String) -> Result<Option<Digest>, Fault> {
         let Some(media_type) = answer.media_type() else { return Ok(None) };
         check_type(media_type, answer, &what)?;
         match answer.digest() {
@@ -110,32 +110,32 @@ impl Registry {
     }
 
     /// The digest of the bytes, which a header may confirm and must not contradict (F21).
-    fn digest_by_hash(&self, answer: &Answer, what: impl Fn() -> String) -> Result<Digest, Fault> {
+    fn digest_by_hash(&self, answer: &HttpAnswer, what: impl Fn() -> String) -> Result<Digest, Fault> {
         match answer.media_type() {
             Some(media_type) => check_type(media_type, answer, &what)?,
             None => return Err(Fault::malformed(format!("{}: a manifest without a Content-Type", what()))),
         }
         check_header(answer, &what)?;
-        Ok(Digest::of(&answer.body))
+        Ok(Digest::sha256(&answer.body))
     }
 }
 
 /// Holds an answer's digest header, if there is one, to its bytes (F21).
-pub(super) fn check_header(answer: &Answer, what: impl Fn() -> String) -> Result<(), Fault> {
+pub(super) fn check_header(answer: &HttpAnswer, what: impl Fn() -> String) -> Result<(), Fault> {
     match answer.digest() {
         None => Ok(()),
         Some(Ok(digest)) if digest.matches(&answer.body) => Ok(()),
         Some(Ok(digest)) => Err(Fault::malformed(format!(
             "{}: the registry calls these bytes {digest} and they hash to {}",
             what(),
-            Digest::of(&answer.body)
+            Digest::sha256(&answer.body)
         ))),
         Some(Err(error)) => Err(Fault::malformed(format!("{}: Docker-Content-Digest: {error}", what()))),
     }
 }
 
 /// A tag leads to a manifest, of whatever kind, and not to a page (F12).
-fn check_type(media_type: &str, answer: &Answer, what: impl Fn() -> String) -> Result<(), Fault> {
+fn check_type(media_type: &str, answer: &HttpAnswer, what: impl Fn() -> String) -> Result<(), Fault> {
     if is_manifest(media_type) {
         return Ok(());
     }

@@ -8,14 +8,14 @@ use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::answer::Answer;
+use super::answer::HttpAnswer;
 use super::closure::Trouble;
 use super::fault::Fault;
 use super::pin::Pins;
 use super::redirect::Redirects;
 use super::registry::{Registry, Repository};
-use super::wire::{Call, Extras, Purpose};
-use super::{OciError, OpenOptions, Surroundings, inventory, registry_of};
+use super::transport::{Call, Extras, Purpose};
+use super::{HttpEnvironment, OciError, OpenOptions, inventory, registry_of};
 use crate::Source;
 use prodpin_core::model::{Digest, PartAnswer, PartProof, RepositoryName, Served, SourceName, Tag, judge_part};
 use prodpin_policy::OciConfig;
@@ -43,9 +43,9 @@ pub fn open_to_restore(
     name: &SourceName,
     config: &OciConfig,
     options: &OpenOptions,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
 ) -> Result<(Source, Restorer), OciError> {
-    let registry = Arc::new(registry_of(name, config, options, surroundings, true)?);
+    let registry = Arc::new(registry_of(name, config, options, environment, true)?);
     let inventory = Arc::new(inventory(&registry, config));
     let protector = options.write.then(|| Arc::new(Pins { registry: registry.clone() }) as Arc<dyn crate::Protector>);
     Ok((Source { inventory, protector, rehearsal: None }, Restorer { registry }))
@@ -56,9 +56,9 @@ pub fn open_to_look(
     name: &SourceName,
     config: &OciConfig,
     options: &OpenOptions,
-    surroundings: &Surroundings,
+    environment: &HttpEnvironment,
 ) -> Result<(Source, Restorer), OciError> {
-    let registry = Arc::new(registry_of(name, config, options, surroundings, false)?);
+    let registry = Arc::new(registry_of(name, config, options, environment, false)?);
     let inventory = Arc::new(inventory(&registry, config));
     Ok((Source { inventory, protector: None, rehearsal: None }, Restorer { registry }))
 }
@@ -184,7 +184,7 @@ impl Restorer {
         url: Url,
         bytes: Bytes,
         headers: HeaderMap,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<HttpAnswer, Fault> {
         let binary = HeaderValue::from_static("application/octet-stream");
         self.put_as(repository, method, url, binary, bytes, headers).await
     }
@@ -197,7 +197,7 @@ impl Restorer {
         media_type: HeaderValue,
         bytes: Bytes,
         headers: HeaderMap,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<HttpAnswer, Fault> {
         let call = Call {
             purpose: Purpose::Restore,
             method,
@@ -213,7 +213,7 @@ impl Restorer {
     }
 
     /// Where an upload goes on: a place of the registry's own origin, because credentials go there too (F15).
-    fn location(&self, answer: &Answer) -> Result<Url, Fault> {
+    fn location(&self, answer: &HttpAnswer) -> Result<Url, Fault> {
         static LOCATION: HeaderName = header::LOCATION;
         let base = self.registry.url("v2/", None);
         let location = answer.headers.get(&LOCATION).and_then(|value| value.to_str().ok());
@@ -251,8 +251,8 @@ fn judged(digest: &Digest, size: u64, answer: &PartAnswer) -> Result<bool, Fault
 }
 
 /// What a refused write means for whoever has to mend it.
-fn refused(answer: &Answer, what: &str) -> Fault {
-    let fault = Fault::of(answer, what);
+fn refused(answer: &HttpAnswer, what: &str) -> Fault {
+    let fault = Fault::from_answer(answer, what);
     let advice = match answer.status.as_u16() {
         401 | 403 => "; the credentials may read and not push: grant push on this repository",
         405 => "; the registry takes no pushes here: is it a mirror or a proxy cache?",

@@ -8,7 +8,7 @@ use aws_sdk_s3::error::SdkError;
 use bytes::Bytes;
 
 use super::client::{self, Budget};
-use super::failure::{BucketName, Failure};
+use super::failure::{BucketName, S3Failure};
 use super::inspect::HEAD_VERSION;
 use super::observe::{Depth, observe_key};
 use super::pin::Pinner;
@@ -84,7 +84,7 @@ impl Keys {
     }
 
     pub(crate) async fn pin(&self, artifact: &ArtifactId) -> Result<(), PinFailure> {
-        match VersionId::of(artifact) {
+        match VersionId::from_artifact(artifact) {
             Some((key, id)) => Pinner(Arc::clone(&self.0)).pin_version(key, &id).await,
             None => Err(PinFailure { cause: Cause::Refused, detail: format!("{artifact} is no object version") }),
         }
@@ -99,14 +99,14 @@ impl Keys {
         cap: i64,
         mut take: impl FnMut(&[u8]),
     ) -> Result<(), NoObject> {
-        let id = version.and_then(VersionId::of).map(|(_, id)| id);
-        let gap = |failure: Failure| NoObject::Unknown(failure.gap(scope(key, version), &self.0.label));
+        let id = version.and_then(VersionId::from_artifact).map(|(_, id)| id);
+        let gap = |failure: S3Failure| NoObject::Unknown(failure.gap(scope(key, version), &self.0.label));
         let head = match inspect::head(&self.0, key, id.as_ref()).await {
             Ok(head) => head,
             Err(failure) if failure.is_not_found() => return Err(NoObject::NotFound),
             Err(failure) => return Err(gap(failure)),
         };
-        let malformed = |reason: &str| gap(Failure::new(Cause::Malformed, READ, reason));
+        let malformed = |reason: &str| gap(S3Failure::new(Cause::Malformed, READ, reason));
         let size = head.content_length().filter(|size| *size >= 0).ok_or_else(|| malformed("an object of no size"))?;
         let etag = head.e_tag().ok_or_else(|| malformed("an object without an ETag"))?;
         if id.as_ref().is_some_and(|id| !id.still_names(Some(etag))) {
@@ -135,7 +135,7 @@ impl Keys {
         etag: &str,
         start: i64,
         end: i64,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Bytes, S3Failure> {
         let bucket = &self.0;
         let request = bucket
             .client
@@ -151,7 +151,7 @@ impl Keys {
             answer.body.collect().await.map(|body| body.into_bytes()).map_err(SdkError::construction_failure)
         };
         let call = bucket.budget.call(READ, whole);
-        let late = || Failure::new(Cause::TimedOut, READ, "an object did not arrive whole in time; run again");
+        let late = || S3Failure::new(Cause::TimedOut, READ, "an object did not arrive whole in time; run again");
         tokio::time::timeout(SLICE_TIMEOUT, call).await.unwrap_or_else(|_| Err(late()))
     }
 }

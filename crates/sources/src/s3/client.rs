@@ -18,7 +18,7 @@ use prodpin_core::model::Cause;
 use prodpin_net::aws::{self, AnswerCap, Gated, NamesItself};
 use prodpin_policy::S3Config;
 
-use super::failure::Failure;
+use super::failure::S3Failure;
 use super::gate::{Gate, MOST_BYTES, WholeAnswer};
 
 /// Signing needs a region, and a server that is not AWS does not care which.
@@ -86,17 +86,18 @@ impl Budget {
         &self,
         name: &'static str,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, Failure>
+    ) -> Result<T, S3Failure>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let guarded = async {
             // The semaphore is never closed; were it, going on unlimited would be the lesser harm.
             let _permit = self.permits.acquire().await.ok();
-            request.await.map_err(|error| Failure::read(name, &error))
+            request.await.map_err(|error| S3Failure::read(name, &error))
         };
         let Some(deadline) = self.deadline else { return guarded.await };
-        let late = || Failure::new(Cause::TimedOut, name, "the run's deadline passed; give it more time or less to do");
+        let late =
+            || S3Failure::new(Cause::TimedOut, name, "the run's deadline passed; give it more time or less to do");
         if deadline <= Instant::now() {
             return Err(late());
         }

@@ -14,7 +14,7 @@ use super::gate::{CutShort, MOST_BYTES};
 
 /// A call that did not give what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct S3Failure {
     pub(super) cause: Cause,
     /// S3's error code, where it sent one. HEAD answers have no body and so no code.
     pub(super) code: Option<String>,
@@ -34,7 +34,7 @@ const MAX_ANSWER: usize = 2048;
 /// A server's words in our sentences: enough to understand, not enough to flood.
 const MAX_REASON: usize = 300;
 
-impl Failure {
+impl S3Failure {
     pub(super) fn new(cause: Cause, call: &'static str, reason: impl Into<String>) -> Self {
         Self { cause, code: None, status: None, call, answer: None, reason: reason.into(), no_credentials: false }
     }

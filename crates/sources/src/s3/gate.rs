@@ -5,7 +5,7 @@ use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
-use prodpin_net::aws::{Allowed, Refused};
+use prodpin_net::aws::{Allowed, RequestBlocked};
 
 /// A page of 1,000 versions with the longest keys, every byte of them escaped, is a fourth of it.
 pub(super) const MOST_BYTES: usize = 16 << 20;
@@ -20,8 +20,8 @@ pub(super) enum Gate {
 }
 
 impl Gate {
-    fn check(self, method: &str, uri: &str) -> Result<(), Refused> {
-        let fail = |reason| Err(Refused { what: method.to_owned(), reason });
+    fn check(self, method: &str, uri: &str) -> Result<(), RequestBlocked> {
+        let fail = |reason| Err(RequestBlocked { what: method.to_owned(), reason });
         match (self, method) {
             (_, "GET" | "HEAD") => Ok(()),
             (Self::ReadOnly, _) => fail("this source was opened for reading only"),
@@ -39,7 +39,7 @@ fn is_pin(uri: &str) -> bool {
 }
 
 impl Allowed for Gate {
-    fn allows(&self, request: &HttpRequest) -> Result<(), Refused> {
+    fn allows(&self, request: &HttpRequest) -> Result<(), RequestBlocked> {
         self.check(request.method(), request.uri())
     }
 }

@@ -9,7 +9,7 @@ use prodpin_core::model::{
 };
 
 use super::Bucket;
-use super::failure::Failure;
+use super::failure::S3Failure;
 use super::observe::{Depth, observe_key, timestamp};
 use super::pin::is_mark;
 use super::settings::BucketState;
@@ -23,7 +23,7 @@ pub(super) const READ_TAGS: &str = "s3:GetObjectVersionTagging";
 
 pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspection {
     let mut inspection = Inspection::unread(artifact.clone());
-    let Some((key, id)) = VersionId::of(artifact) else {
+    let Some((key, id)) = VersionId::from_artifact(artifact) else {
         let detail = format!("bucket {} holds no manifests; name an object version", bucket.name());
         inspection.gaps.push(Gap::new(Scope::Artifact(artifact.clone()), Cause::Unsupported, detail));
         return inspection;
@@ -46,13 +46,15 @@ pub(super) async fn inspect(bucket: &Bucket, artifact: &ArtifactId) -> Inspectio
     inspection.presence = Presence::Present;
     inspection.closure = Closure::Complete;
     inspection.created = timestamp(head.last_modified());
-    Look { bucket, key, id: &id, state: &state, head: &head, inspection: &mut inspection }.at_everything(listed).await;
+    VersionInspection { bucket, key, id: &id, state: &state, head: &head, inspection: &mut inspection }
+        .at_everything(listed)
+        .await;
     inspection
 }
 
 /// When the version was written.
 pub(super) async fn created(bucket: &Bucket, artifact: &ArtifactId) -> Option<Timestamp> {
-    let (key, id) = VersionId::of(artifact)?;
+    let (key, id) = VersionId::from_artifact(artifact)?;
     let head = head(bucket, key, Some(&id)).await.ok()?;
     if id.still_names(head.e_tag()) { timestamp(head.last_modified()) } else { None }
 }
@@ -81,7 +83,7 @@ pub(super) async fn look_up(bucket: &Bucket, key: &Tag) -> (Resolution, Option<G
 }
 
 /// HEAD; by version id where one is given.
-pub(super) async fn head(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> Result<HeadObjectOutput, Failure> {
+pub(super) async fn head(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> Result<HeadObjectOutput, S3Failure> {
     let by_id = head_as_asked(bucket, key, id).await;
     match (id, by_id) {
         // Some servers do not know `null` by its name. Without an id they answer with the newest version, which is
@@ -96,7 +98,7 @@ pub(super) async fn head(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> 
     }
 }
 
-async fn head_as_asked(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> Result<HeadObjectOutput, Failure> {
+async fn head_as_asked(bucket: &Bucket, key: &Tag, id: Option<&VersionId>) -> Result<HeadObjectOutput, S3Failure> {
     let request = bucket
         .client
         .head_object()
@@ -126,7 +128,7 @@ async fn served_size(bucket: &Bucket, key: &Tag, id: &VersionId) -> Option<u64> 
 }
 
 /// The tags of one version.
-pub(super) async fn tags(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<TagSet, Failure> {
+pub(super) async fn tags(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<TagSet, S3Failure> {
     let request = bucket
         .client
         .get_object_tagging()
@@ -140,7 +142,7 @@ pub(super) async fn tags(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<T
 
 /// A version that HEAD did not give. Gone is only what the listing does not have either: a HEAD answers 404 for a
 /// missing bucket too, and in no words (I4).
-async fn absent(bucket: &Bucket, key: &Tag, mut inspection: Inspection, failure: &Failure) -> Inspection {
+async fn absent(bucket: &Bucket, key: &Tag, mut inspection: Inspection, failure: &S3Failure) -> Inspection {
     let scope = Scope::Artifact(inspection.artifact.clone());
     if !failure.is_not_found() {
         inspection.gaps.push(failure.gap(scope, &bucket.label));
@@ -148,12 +150,12 @@ async fn absent(bucket: &Bucket, key: &Tag, mut inspection: Inspection, failure:
     }
     match observe_key(bucket, key, Depth::Whole).await {
         Ok(observed) => {
-            let id = VersionId::of(&inspection.artifact).map(|(_, id)| id);
+            let id = VersionId::from_artifact(&inspection.artifact).map(|(_, id)| id);
             let versions = observed.and_then(|observed| observed.object).map(|object| object.versions);
             let is_listed = versions.unwrap_or_default().iter().any(|version| {
                 version.artifact == inspection.artifact
                     || (id == Some(VersionId::Null { etag: None })
-                        && VersionId::of(&version.artifact).is_some_and(|(_, id)| id.is_null()))
+                        && VersionId::from_artifact(&version.artifact).is_some_and(|(_, id)| id.is_null()))
             });
             if is_listed {
                 let detail = format!("key {key:?}: the version is listed, and not found when asked for; run again");
@@ -171,7 +173,7 @@ async fn absent(bucket: &Bucket, key: &Tag, mut inspection: Inspection, failure:
 }
 
 /// A version that is there, and what is still to be learnt of it.
-struct Look<'a> {
+struct VersionInspection<'a> {
     bucket: &'a Bucket,
     key: &'a Tag,
     id: &'a VersionId,
@@ -180,7 +182,7 @@ struct Look<'a> {
     inspection: &'a mut Inspection,
 }
 
-impl Look<'_> {
+impl VersionInspection<'_> {
     async fn at_everything(mut self, listed: Result<Option<ObservedTag>, Vec<Gap>>) {
         let listed = self.front(listed).await;
         let tags = self.tags().await;
@@ -204,7 +206,7 @@ impl Look<'_> {
         self.add(Obstacle::Unproven { detail: detail.to_owned() });
     }
 
-    fn note(&mut self, failure: &Failure) {
+    fn note(&mut self, failure: &S3Failure) {
         let scope = Scope::Artifact(self.inspection.artifact.clone());
         self.inspection.gaps.push(failure.gap(scope, &self.bucket.label));
     }
@@ -247,9 +249,9 @@ impl Look<'_> {
     async fn size(&mut self, observed: &ObservedTag) {
         let versions = observed.object.as_ref().map_or(&[][..], |object| &object.versions);
         let listed = versions.iter().find(|version| version.artifact == self.inspection.artifact);
-        let told = self.head.content_length().and_then(|length| u64::try_from(length).ok());
-        let (Some(listed), Some(told)) = (listed.map(|version| version.content.size), told) else { return };
-        if listed == told {
+        let reported = self.head.content_length().and_then(|length| u64::try_from(length).ok());
+        let (Some(listed), Some(reported)) = (listed.map(|version| version.content.size), reported) else { return };
+        if listed == reported {
             return;
         }
         let served = served_size(self.bucket, self.key, self.id).await;
@@ -261,7 +263,7 @@ impl Look<'_> {
         self.add(Obstacle::Contradiction {
             about: format!("key {:?}", self.key),
             said: format!("the listing says that it has {listed} bytes"),
-            but: format!("HEAD says {told}, and {served}"),
+            but: format!("HEAD says {reported}, and {served}"),
         });
     }
 
@@ -314,7 +316,7 @@ impl Look<'_> {
                 // S3 says by an error code that no hold was ever set; other servers by an element with no status.
                 Some(Some("OFF") | None) => PinState::Absent,
                 other => {
-                    self.note(&Failure::new(Cause::Malformed, LEGAL_HOLD, format!("unknown legal hold {other:?}")));
+                    self.note(&S3Failure::new(Cause::Malformed, LEGAL_HOLD, format!("unknown legal hold {other:?}")));
                     PinState::Unknown
                 }
             },

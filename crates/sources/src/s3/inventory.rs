@@ -14,10 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use prodpin_core::model::{Cause, Gap, RepositoryName, Scope};
 use prodpin_net::cursor::Cursor;
-use prodpin_policy::InventoryPlace;
+use prodpin_policy::InventoryLocation;
 
 use super::Bucket;
-use super::failure::Failure;
+use super::failure::S3Failure;
 use super::listing::Page;
 
 use self::manifest::{File, Manifest};
@@ -46,7 +46,7 @@ pub(super) struct Inventory {
 
 impl Inventory {
     /// Fetches and spreads it.
-    pub(super) async fn read(bucket: &Bucket, place: &InventoryPlace) -> Result<Self, Failure> {
+    pub(super) async fn read(bucket: &Bucket, place: &InventoryLocation) -> Result<Self, S3Failure> {
         let key = newest(bucket, place).await?;
         let text = fetch(bucket, &place.bucket, &key, MOST_MANIFEST).await?;
         let manifest = Manifest::read(&text, bucket.name()).map_err(malformed)?;
@@ -75,7 +75,7 @@ impl Inventory {
     }
 
     /// Everything that it knows of one repository, as one page of a listing.
-    pub(super) async fn page(&self, bucket: &Bucket, repository: &RepositoryName) -> Result<Page, Failure> {
+    pub(super) async fn page(&self, bucket: &Bucket, repository: &RepositoryName) -> Result<Page, S3Failure> {
         let (spool, layout, name) = (Arc::clone(&self.spool), bucket.config.layout.clone(), repository.clone());
         let read = tokio::task::spawn_blocking(move || spool.page(&layout, &name));
         read.await.map_err(|error| malformed(error.to_string()))?.map_err(malformed)
@@ -97,13 +97,13 @@ impl Inventory {
     }
 }
 
-fn malformed(reason: impl Into<String>) -> Failure {
-    Failure::new(Cause::Malformed, READ, reason)
+fn malformed(reason: impl Into<String>) -> S3Failure {
+    S3Failure::new(Cause::Malformed, READ, reason)
 }
 
 /// The manifest that was named, or the newest below the folder that was. Folders are named by time, so the last in
 /// order is the newest; one of `data` and the like is not named by time.
-async fn newest(bucket: &Bucket, place: &InventoryPlace) -> Result<String, Failure> {
+async fn newest(bucket: &Bucket, place: &InventoryLocation) -> Result<String, S3Failure> {
     if place.key.ends_with("manifest.json") {
         return Ok(place.key.clone());
     }
@@ -134,7 +134,7 @@ fn is_dated(folder: &str, prefix: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_digit()) && name.contains('T')
 }
 
-async fn fetch(bucket: &Bucket, holder: &str, key: &str, most: u64) -> Result<Vec<u8>, Failure> {
+async fn fetch(bucket: &Bucket, holder: &str, key: &str, most: u64) -> Result<Vec<u8>, S3Failure> {
     let request = bucket.client.get_object().bucket(holder).key(key);
     let answer = bucket.budget.call(READ, request.send()).await?;
     let length = answer.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or(u64::MAX);
@@ -146,7 +146,7 @@ async fn fetch(bucket: &Bucket, holder: &str, key: &str, most: u64) -> Result<Ve
 }
 
 /// One data file, piece by piece into a file of our own.
-async fn download(bucket: &Bucket, holder: &str, file: &File) -> Result<std::fs::File, Failure> {
+async fn download(bucket: &Bucket, holder: &str, file: &File) -> Result<std::fs::File, S3Failure> {
     use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
     let failed = |error: std::io::Error| malformed(format!("a temporary file: {error}"));
     let mut copy = tokio::fs::File::from_std(tempfile::tempfile().map_err(failed)?);

@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{DeleteMarkerEntry, EncodingType, ObjectVersion};
 use prodpin_core::model::Cause;
 
 use super::Bucket;
-use super::failure::Failure;
+use super::failure::S3Failure;
 
 /// The permission that listing versions needs, which is also how gaps name the call.
 pub(super) const LIST: &str = "s3:ListBucketVersions";
@@ -32,7 +32,7 @@ pub(super) struct Query {
 
 impl Query {
     /// Everything that starts with this.
-    pub(super) fn of(prefix: String, folders: bool, page_size: i32) -> Self {
+    pub(super) fn with_prefix(prefix: String, folders: bool, page_size: i32) -> Self {
         Self { prefix, folders, page_size, after: None, until: None }
     }
 
@@ -112,7 +112,7 @@ impl<'b> Listing<'b> {
     }
 
     /// The next page; none after the last. After an error there is no way on: where the next page starts is unknown.
-    pub(super) async fn next(&mut self) -> Option<Result<Page, Failure>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Page, S3Failure>> {
         if self.done {
             return None;
         }
@@ -121,7 +121,7 @@ impl<'b> Listing<'b> {
         Some(page)
     }
 
-    async fn fetch(&mut self) -> Result<Page, Failure> {
+    async fn fetch(&mut self) -> Result<Page, S3Failure> {
         let bucket = self.bucket;
         let request = bucket
             .client
@@ -172,7 +172,7 @@ impl<'b> Listing<'b> {
             return page;
         }
         let encoded = page.encoded;
-        // What cannot be read is told by whoever reads the page.
+        // What cannot be read is reported by whoever reads the page.
         let holds = |key: Option<&str>| {
             key.and_then(|key| if encoded { decode(key) } else { Some(Cow::Borrowed(key)) })
                 .is_none_or(|key| self.query.holds(&key))
@@ -186,8 +186,8 @@ impl<'b> Listing<'b> {
         page
     }
 
-    fn advance(&mut self, page: &Page, output: &ListObjectVersionsOutput) -> Result<(), Failure> {
-        let malformed = |reason: &str| Err(Failure::new(Cause::Malformed, LIST, reason));
+    fn advance(&mut self, page: &Page, output: &ListObjectVersionsOutput) -> Result<(), S3Failure> {
+        let malformed = |reason: &str| Err(S3Failure::new(Cause::Malformed, LIST, reason));
         match output.is_truncated() {
             Some(false) => {
                 self.done = true;

@@ -46,7 +46,7 @@ use jiff::Timestamp;
 use tokio::sync::{OnceCell, RwLock};
 
 use prodpin_core::model::{
-    ArtifactId, Gap, Inspection, Reference, RepositoryName, Resolution, RunningReference, SettingFacts, Snapshot,
+    ArtifactId, DeployedReference, Gap, Inspection, Reference, RepositoryName, Resolution, SettingFacts, Snapshot,
     SourceName, Tag,
 };
 use prodpin_policy::S3Config;
@@ -159,7 +159,7 @@ struct Bucket {
     /// The settings as last read.
     state: RwLock<Option<Arc<BucketState>>>,
     /// The inventory, where the policy names one: read once, by whoever needs it first.
-    inventory: OnceCell<Result<inventory::Inventory, failure::Failure>>,
+    inventory: OnceCell<Result<inventory::Inventory, failure::S3Failure>>,
     /// Pattern entries that some repository matched.
     matched: Matched,
 }
@@ -189,7 +189,7 @@ impl Bucket {
     }
 
     /// The inventory that the policy names, if it names one.
-    async fn inventory(&self) -> Option<Result<&inventory::Inventory, &failure::Failure>> {
+    async fn inventory(&self) -> Option<Result<&inventory::Inventory, &failure::S3Failure>> {
         let place = self.config.inventory.as_ref()?;
         let read = self.inventory.get_or_init(|| inventory::Inventory::read(self, place)).await;
         Some(read.as_ref())
@@ -244,7 +244,7 @@ impl Inventory for Bucket {
         inspect::created(self, artifact).await
     }
 
-    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, RunningReference)> {
+    fn locate(&self, reference: &Reference) -> Option<(RepositoryName, DeployedReference)> {
         let Reference::Object { bucket, key, .. } = reference else { return None };
         if *bucket != self.config.bucket {
             return None;

@@ -16,7 +16,7 @@ use prodpin_core::model::{
 };
 
 use super::Bucket;
-use super::failure::Failure;
+use super::failure::S3Failure;
 use super::inventory::Inventory;
 use super::listing::{LIST, Listing, Page, Query};
 use super::version::{bare, identify};
@@ -45,11 +45,11 @@ pub(super) async fn observe(bucket: &Bucket, repository: &RepositoryName, memory
 /// What an inventory knows of one repository.
 async fn read_from<L: Fn(&str) -> Option<Box<str>>>(
     bucket: &Bucket,
-    inventory: Result<&Inventory, &Failure>,
+    inventory: Result<&Inventory, &S3Failure>,
     repository: &RepositoryName,
     label: L,
     memory: &Reservation,
-) -> (Fold<L>, Option<Failure>) {
+) -> (Fold<L>, Option<S3Failure>) {
     let mut fold = Fold::new(label);
     let rows = inventory.map_or(0, |inventory| inventory.rows(repository));
     if memory.take(rows.saturating_mul(VERSION_COST)).is_err() {
@@ -61,7 +61,7 @@ async fn read_from<L: Fn(&str) -> Option<Box<str>>>(
         Err(failure) => Err(failure.clone()),
     };
     let failure = match page {
-        Ok(page) => fold.page(&page).err().map(|reason| Failure::new(Cause::Malformed, LIST, reason)),
+        Ok(page) => fold.page(&page).err().map(|reason| S3Failure::new(Cause::Malformed, LIST, reason)),
         Err(failure) => Some(failure),
     };
     (fold, failure)
@@ -80,8 +80,13 @@ const SPLITS: u32 = 256;
 /// Pages after which a part that goes on is split: most repositories end before, and splitting costs calls.
 const LONG: u32 = 4;
 
-/// Reads a listing to its end, a long one in parts at once. Parts are told apart by key, so that no key is in two.
-async fn read_in_parts<L>(bucket: &Bucket, prefix: String, label: L, memory: &Reservation) -> (Fold<L>, Option<Failure>)
+/// Reads a listing to its end, a long one in parts at once. Parts are distinguished by key, so that no key is in two.
+async fn read_in_parts<L>(
+    bucket: &Bucket,
+    prefix: String,
+    label: L,
+    memory: &Reservation,
+) -> (Fold<L>, Option<S3Failure>)
 where
     L: Fn(&str) -> Option<Box<str>> + Clone,
 {
@@ -89,11 +94,11 @@ where
         mut part: Listing<'b>,
         fold: Fold<L>,
         pages: u32,
-    ) -> (Listing<'b>, Fold<L>, u32, Option<Result<Page, Failure>>) {
+    ) -> (Listing<'b>, Fold<L>, u32, Option<Result<Page, S3Failure>>) {
         let page = part.next().await;
         (part, fold, pages, page)
     }
-    let listing = Listing::new(bucket, Query::of(prefix, false, bucket.page_size));
+    let listing = Listing::new(bucket, Query::with_prefix(prefix, false, bucket.page_size));
     let mut reading = FuturesUnordered::from_iter([next(listing, Fold::new(label.clone()), 0)]);
     let (mut whole, mut failed, mut splits) = (Fold::new(label.clone()), None, 0);
     while let Some((mut part, mut fold, pages, page)) = reading.next().await {
@@ -110,7 +115,7 @@ where
                 whole.absorb(fold);
                 continue;
             }
-            Some(Ok(page)) => fold.page(&page).err().map(|reason| Failure::new(Cause::Malformed, LIST, reason)),
+            Some(Ok(page)) => fold.page(&page).err().map(|reason| S3Failure::new(Cause::Malformed, LIST, reason)),
             Some(Err(failure)) => Some(failure),
         };
         if let Some(failure) = failure {
@@ -205,20 +210,20 @@ impl<L: Fn(&str) -> Option<Box<str>>> Fold<L> {
     }
 
     /// Reads the listing to its end, or to where it broke.
-    async fn read(&mut self, bucket: &Bucket, prefix: String) -> Option<Failure> {
+    async fn read(&mut self, bucket: &Bucket, prefix: String) -> Option<S3Failure> {
         let wanted = match &self.only {
             Some((_, Depth::Front | Depth::Version(_))) => FRONT_PAGE,
             Some((_, Depth::Whole)) | None => bucket.page_size,
         };
         let page_size = wanted.min(bucket.page_size);
-        let mut listing = Listing::new(bucket, Query::of(prefix, false, page_size));
+        let mut listing = Listing::new(bucket, Query::with_prefix(prefix, false, page_size));
         while let Some(page) = listing.next().await {
             let page = match page {
                 Ok(page) => page,
                 Err(failure) => return Some(failure),
             };
             if let Err(reason) = self.page(&page) {
-                return Some(Failure::new(Cause::Malformed, LIST, reason));
+                return Some(S3Failure::new(Cause::Malformed, LIST, reason));
             }
             if self.has_all_that_is_wanted(&page) {
                 return None;

@@ -10,7 +10,7 @@ use prodpin_core::model::{ArtifactId, Cause, RepositoryName, Tag, TagSet};
 
 use super::Bucket;
 use super::checksum::with_md5;
-use super::failure::Failure;
+use super::failure::S3Failure;
 use super::inspect::{head, tags};
 use super::version::VersionId;
 
@@ -37,7 +37,7 @@ impl Protector for Pinner {
     async fn pin(&self, repository: &RepositoryName, artifact: &ArtifactId) -> Result<(), PinFailure> {
         let bucket = &*self.0;
         let refuse = |detail: String| Err(PinFailure { cause: Cause::Refused, detail });
-        let Some((key, id)) = VersionId::of(artifact) else {
+        let Some((key, id)) = VersionId::from_artifact(artifact) else {
             return refuse(format!("bucket {} holds no manifests; name an object version", bucket.name()));
         };
         if bucket.config.layout.read(key.as_str()).is_none_or(|(found, _)| found != repository.as_str()) {
@@ -51,7 +51,7 @@ impl Pinner {
     pub(super) async fn pin_version(&self, key: &Tag, id: &VersionId) -> Result<(), PinFailure> {
         let bucket = &*self.0;
         self.check_null(key, id).await?;
-        let failed = |failure: Failure| failure.pin_failure(&bucket.label);
+        let failed = |failure: S3Failure| failure.pin_failure(&bucket.label);
         match bucket.state().await.object_lock {
             Some(false) => self.mark(key, id).await,
             // Unknown, a hold is still the right thing to try: S3 refuses it where there is no lock.
@@ -73,7 +73,7 @@ impl Pinner {
         Err(PinFailure { cause: Cause::Refused, detail })
     }
 
-    async fn hold(&self, key: &Tag, id: &VersionId) -> Result<(), Failure> {
+    async fn hold(&self, key: &Tag, id: &VersionId) -> Result<(), S3Failure> {
         let bucket = &*self.0;
         let request = bucket
             .client
@@ -89,7 +89,7 @@ impl Pinner {
     /// Writing tags replaces all of them, so the others are read first and written back.
     async fn mark(&self, key: &Tag, id: &VersionId) -> Result<(), PinFailure> {
         let bucket = &*self.0;
-        let failed = |failure: Failure| failure.pin_failure(&bucket.label);
+        let failed = |failure: S3Failure| failure.pin_failure(&bucket.label);
         let mut tags = tags(bucket, key, id).await.map_err(failed)?;
         if tags.iter().any(is_mark) {
             return Ok(());
@@ -103,10 +103,10 @@ impl Pinner {
         self.write_tags(key, id, tags).await.map_err(failed)
     }
 
-    async fn write_tags(&self, key: &Tag, id: &VersionId, tags: TagSet) -> Result<(), Failure> {
+    async fn write_tags(&self, key: &Tag, id: &VersionId, tags: TagSet) -> Result<(), S3Failure> {
         let bucket = &*self.0;
         let invalid =
-            |error: aws_sdk_s3::error::BuildError| Failure::new(Cause::Malformed, WRITE_TAGS, error.to_string());
+            |error: aws_sdk_s3::error::BuildError| S3Failure::new(Cause::Malformed, WRITE_TAGS, error.to_string());
         let tags: Result<Vec<_>, _> =
             tags.into_iter().map(|(name, value)| ObjectTag::builder().key(name).value(value).build()).collect();
         let tagging = Tagging::builder().set_tag_set(Some(tags.map_err(invalid)?)).build().map_err(invalid)?;

@@ -47,7 +47,7 @@ impl<'b> Walk<'b> {
         let patterns = &config.repositories;
         let folders = config.layout.repository_is_a_folder();
         let listed = patterns.has_globs() && config.inventory.is_none();
-        let query = Query::of(config.layout.literal_prefix().to_owned(), folders, bucket.page_size);
+        let query = Query::with_prefix(config.layout.literal_prefix().to_owned(), folders, bucket.page_size);
         let spelled_out = patterns.explicit_names().filter(|name| patterns.matches(name));
         Self {
             bucket,
@@ -165,7 +165,7 @@ impl<'b> Walk<'b> {
     async fn exists(&self, name: &RepositoryName) -> bool {
         let layout = &self.bucket.config.layout;
         let page_size = if self.folders { 1 } else { self.bucket.page_size };
-        let query = Query::of(layout.repository_prefix(name), false, page_size);
+        let query = Query::with_prefix(layout.repository_prefix(name), false, page_size);
         let mut listing = Listing::new(self.bucket, query);
         while let Some(page) = listing.next().await {
             let Ok(page) = page else { return true };

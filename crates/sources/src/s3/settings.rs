@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prodpin_core::decide::forecast::s3::Lifecycle;
 use prodpin_core::model::{BucketLifecycle, BucketRetention, Cause, Gap, Scope, SettingFacts, Tag, Versioning};
 
-use super::failure::Failure;
+use super::failure::S3Failure;
 use super::gate::{is_whole, root_name};
 use super::lifecycle;
 use super::{Bucket, access};
@@ -36,7 +36,7 @@ impl BucketState {
         let (versioning, object_lock, lifecycle, bypass) =
             futures::future::join4(versioning(bucket), object_lock(bucket), rules(bucket), bypass(bucket)).await;
         let mut gaps = Vec::new();
-        let mut note = |failure: Failure| {
+        let mut note = |failure: S3Failure| {
             let gap = failure.gap(Scope::Source, &bucket.label);
             // What keeps every call from being made is said once.
             if !gaps.contains(&gap) {
@@ -94,7 +94,7 @@ impl BucketState {
     }
 }
 
-async fn versioning(bucket: &Bucket) -> Result<Versioning, Failure> {
+async fn versioning(bucket: &Bucket) -> Result<Versioning, S3Failure> {
     let request = bucket.client.get_bucket_versioning().bucket(bucket.name()).set_expected_bucket_owner(bucket.owner());
     match bucket.budget.call(VERSIONING, request.send()).await {
         Ok(answer) => named(answer.status().map(|status| status.as_str())),
@@ -106,12 +106,12 @@ async fn versioning(bucket: &Bucket) -> Result<Versioning, Failure> {
     }
 }
 
-fn named(status: Option<&str>) -> Result<Versioning, Failure> {
+fn named(status: Option<&str>) -> Result<Versioning, S3Failure> {
     match status {
         None | Some("") => Ok(Versioning::Off),
         Some("Enabled") => Ok(Versioning::Enabled),
         Some("Suspended") => Ok(Versioning::Suspended),
-        Some(other) => Err(Failure::new(Cause::Malformed, VERSIONING, format!("unknown status {other:?}"))),
+        Some(other) => Err(S3Failure::new(Cause::Malformed, VERSIONING, format!("unknown status {other:?}"))),
     }
 }
 
@@ -125,7 +125,7 @@ fn misnamed(answer: &str) -> Option<Option<&str>> {
     Some(status.map(|(status, _)| status))
 }
 
-async fn object_lock(bucket: &Bucket) -> Result<bool, Failure> {
+async fn object_lock(bucket: &Bucket) -> Result<bool, S3Failure> {
     let request =
         bucket.client.get_object_lock_configuration().bucket(bucket.name()).set_expected_bucket_owner(bucket.owner());
     match bucket.budget.call(OBJECT_LOCK, request.send()).await {
@@ -133,7 +133,7 @@ async fn object_lock(bucket: &Bucket) -> Result<bool, Failure> {
             let enabled = answer.object_lock_configuration().and_then(|lock| lock.object_lock_enabled());
             match enabled.map(|enabled| enabled.as_str()) {
                 Some("Enabled") => Ok(true),
-                other => Err(Failure::new(Cause::Malformed, OBJECT_LOCK, format!("unknown state {other:?}"))),
+                other => Err(S3Failure::new(Cause::Malformed, OBJECT_LOCK, format!("unknown state {other:?}"))),
             }
         }
         Err(failure) if failure.is_code(&["ObjectLockConfigurationNotFoundError", NOT_OFFERED]) => Ok(false),
@@ -141,7 +141,7 @@ async fn object_lock(bucket: &Bucket) -> Result<bool, Failure> {
     }
 }
 
-async fn rules(bucket: &Bucket) -> Result<BucketLifecycle, Failure> {
+async fn rules(bucket: &Bucket) -> Result<BucketLifecycle, S3Failure> {
     let request = bucket
         .client
         .get_bucket_lifecycle_configuration()
@@ -150,7 +150,7 @@ async fn rules(bucket: &Bucket) -> Result<BucketLifecycle, Failure> {
     match bucket.budget.call(LIFECYCLE, request.send()).await {
         // A bucket without rules says so by an error code, so an answer without rules is not one.
         Ok(answer) if answer.rules().is_empty() => {
-            Err(Failure::new(Cause::Malformed, LIFECYCLE, "a lifecycle configuration without rules"))
+            Err(S3Failure::new(Cause::Malformed, LIFECYCLE, "a lifecycle configuration without rules"))
         }
         Ok(answer) => Ok(lifecycle::read(answer.rules(), answer.transition_default_minimum_object_size())),
         Err(failure) if failure.is_code(&["NoSuchLifecycleConfiguration", NOT_OFFERED]) => {

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{ChecksumMode, ObjectLockMode};
 use prodpin_core::model::{Cause, Checksum, Lock, LockMode, ObjectState, Replication, Retained, StorageClass, Tag};
 
 use super::Bucket;
-use super::failure::Failure;
+use super::failure::S3Failure;
 use super::inspect::{self, HEAD_VERSION};
 use super::observe::timestamp;
 use super::version::VersionId;
@@ -16,8 +16,8 @@ use super::version::VersionId;
 pub(super) const RETENTION: &str = "s3:GetObjectRetention";
 
 /// HEAD with the checksum. Where the bucket is encrypted with a key of its own, S3 tells the checksum only to those who
-/// may use that key; to the others it refuses the whole answer, so they are told everything but the checksum.
-pub(super) async fn head(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<HeadObjectOutput, Failure> {
+/// may use that key; to the others it refuses the whole answer, so they are reported everything but the checksum.
+pub(super) async fn head(bucket: &Bucket, key: &Tag, id: &VersionId) -> Result<HeadObjectOutput, S3Failure> {
     let request = bucket
         .client
         .head_object()
@@ -109,7 +109,7 @@ pub(super) async fn retention(bucket: &Bucket, key: &Tag, id: &VersionId) -> Ret
 
 /// Whether this answer says that a version never had a hold or a retention. S3 has an error code for that. Ceph's gateway
 /// answers with the bucket's: believed only of a bucket that is known to have Object Lock.
-pub(super) fn never_locked(failure: &Failure, object_lock: Option<bool>) -> bool {
+pub(super) fn never_locked(failure: &S3Failure, object_lock: Option<bool>) -> bool {
     failure.is_code(&["NoSuchObjectLockConfiguration"])
         || (object_lock == Some(true) && failure.is_code(&["ObjectLockConfigurationNotFoundError"]))
 }

@@ -27,7 +27,7 @@ pub(super) enum VersionId {
 
 impl VersionId {
     /// Reads the identity of an object version; `None` for a manifest.
-    pub(super) fn of(artifact: &ArtifactId) -> Option<(&Tag, Self)> {
+    pub(super) fn from_artifact(artifact: &ArtifactId) -> Option<(&Tag, Self)> {
         let ArtifactId::ObjectVersion { key, version } = artifact else { return None };
         let id = match version.strip_prefix(MARK) {
             Some(etag) => Self::Null { etag: Some(etag.into()) },
@@ -58,7 +58,7 @@ impl VersionId {
     }
 }
 
-/// The identity of a version as a listing or an answer names it. None where it cannot be told apart from others: a
+/// The identity of a version as a listing or an answer names it. None where it cannot be distinguished from others: a
 /// `null` version without a usable ETag, or an id that is none.
 pub(super) fn identify(key: &Tag, version: Option<&str>, etag: Option<&str>) -> Option<ArtifactId> {
     let version: Arc<str> = match version.filter(|id| !id.is_empty()) {
@@ -98,7 +98,7 @@ mod tests {
         assert_ne!(identify(&key, Some("null"), Some("\"bb\"")), Some(first.clone()));
         assert_eq!(first.to_string().parse::<ArtifactId>().unwrap(), first);
 
-        let (_, id) = VersionId::of(&first).unwrap();
+        let (_, id) = VersionId::from_artifact(&first).unwrap();
         assert_eq!(id.as_asked(), "null");
         assert!(id.still_names(Some("\"aa\"")));
         assert!(!id.still_names(Some("\"bb\"")) && !id.still_names(None));

@@ -9,8 +9,8 @@ use crate::engines::quay;
 use crate::engines::quay::Quay;
 
 fn quay_case(case: &Value, version: &str, ties: u64) -> Quay {
-    let told = &case[version];
-    let refused = texts(&told["refused"]);
+    let reported = &case[version];
+    let refused = texts(&reported["refused"]);
     let policy = |policy: &Value| {
         let value = &policy[2];
         let written = value.as_str().map_or_else(|| value.to_string(), |value| value.replace(['_', ' '], ""));
@@ -42,7 +42,7 @@ fn quay_case(case: &Value, version: &str, ties: u64) -> Quay {
         accepted.map(policy).collect::<Vec<_>>()
     };
     let repository = |repository: &Value| {
-        let rows = list(&told["rows"]).iter().filter(|row| row[1] == repository["name"]);
+        let rows = list(&reported["rows"]).iter().filter(|row| row[1] == repository["name"]);
         quay::Repository {
             is_normal: repository["state"] == "NORMAL",
             is_gone: repository["state"] == "MARKED_FOR_DELETION",
@@ -66,7 +66,7 @@ fn quay_case(case: &Value, version: &str, ties: u64) -> Quay {
         enabled: case["enabled"] == true,
         last_ran: case["last_ran"].as_i64(),
         policies: policies(&case["policies"]),
-        default_policy: (!case["default"].is_null() && told["registry_error"] == false)
+        default_policy: (!case["default"].is_null() && reported["registry_error"] == false)
             .then(|| policy(&case["default"])),
         repositories: list(&case["repositories"]).iter().map(repository).collect(),
         spares_signatures: version == "main",
@@ -98,15 +98,15 @@ fn quay_prunes_here_as_quay_did_k53() {
             let open = texts(&case[version]["open"]);
             for row in list(&case[version]["rows"]) {
                 let id = text(&row[0]);
-                let told = match row[8].as_str().unwrap() {
+                let reported = match row[8].as_str().unwrap() {
                     "pruned" => quay::Outcome::Pruned,
                     "cascaded" => quay::Outcome::Cascaded,
                     _ => quay::Outcome::Untouched,
                 };
                 let here: BTreeSet<quay::Outcome> = runs.iter().map(|run| run[&id]).collect();
                 assert!(
-                    here.contains(&told) || open.contains(&id),
-                    "{name}: {id} {} is {told:?}, and here {here:?}",
+                    here.contains(&reported) || open.contains(&id),
+                    "{name}: {id} {} is {reported:?}, and here {here:?}",
                     row[2]
                 );
             }

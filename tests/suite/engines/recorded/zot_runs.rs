@@ -94,12 +94,12 @@ fn zot_collects_here_as_zot_did_k55() {
     for case in &cases {
         let name = format!("{} {}", case["id"], case["note"]);
         let expect = &case["expect"];
-        let mut told = BTreeMap::new();
+        let mut reported = BTreeMap::new();
         for (what, left) in [("left", true), ("gone", false)] {
-            told.extend(
+            reported.extend(
                 texts(&expect[format!("tags_{what}")]).iter().map(|tag| (format!("tag {}", written_out(tag)), left)),
             );
-            told.extend(texts(&expect[format!("manifests_{what}")]).iter().map(|id| (hex(id), left)));
+            reported.extend(texts(&expect[format!("manifests_{what}")]).iter().map(|id| (hex(id), left)));
         }
         let open = texts(&expect["tags_undetermined"]);
         let open = open.iter().map(|tag| format!("tag {}", written_out(tag)));
@@ -121,6 +121,6 @@ fn zot_collects_here_as_zot_did_k55() {
                 left.map(|name| (name, true)).collect()
             })
             .collect();
-        agrees(&name, &told, &open, &runs);
+        agrees(&name, &reported, &open, &runs);
     }
 }

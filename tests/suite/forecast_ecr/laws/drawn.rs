@@ -141,7 +141,7 @@ pub(super) fn world(drafts: &[Draft], open: bool) -> World {
             ..image(&name, &tags, 0)
         }
     });
-    World::of(images)
+    World::with_images(images)
 }
 
 /// An index lists images before it.

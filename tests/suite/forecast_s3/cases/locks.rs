@@ -13,7 +13,7 @@ use crate::forecast_s3::world::*;
 fn b60_a_hold_stops_deletion_and_no_marker() {
     let rules = configuration([expiring("old", 30), cleaning("clean", 10, 0)]);
     let entries = key([held("v1", "2026-02-10T10:00:00Z")]);
-    assert_eq!(told(&rules, Enabled, &entries), ["2026-03-13 hides v1 by old"]);
+    assert_eq!(reported(&rules, Enabled, &entries), ["2026-03-13 hides v1 by old"]);
 }
 
 #[test]
@@ -31,10 +31,10 @@ fn b74_a_lock_that_ends_is_followed_by_the_deletion() {
     for mode in [LockMode::Governance, LockMode::Compliance] {
         let old = with("v1", "2026-01-01T10:00:00Z", until("2026-06-01T09:00:00Z", mode));
         let entries = key([version("v2", "2026-02-01T10:00:00Z"), old]);
-        assert_eq!(told(&rules, Enabled, &entries), ["2026-06-02 deletes v1 by clean"]);
+        assert_eq!(reported(&rules, Enabled, &entries), ["2026-06-02 deletes v1 by clean"]);
         let short = with("v1", "2026-01-01T10:00:00Z", until("2026-02-01T09:00:00Z", mode));
         let entries = key([version("v2", "2026-02-27T10:00:00Z"), short]);
-        assert_eq!(told(&rules, Enabled, &entries), ["2026-03-10 deletes v1 by clean"]);
+        assert_eq!(reported(&rules, Enabled, &entries), ["2026-03-10 deletes v1 by clean"]);
     }
     // Locked, it is still moved: what cannot be done today leaves room for what can.
     let cold = BucketRule {
@@ -48,7 +48,7 @@ fn b74_a_lock_that_ends_is_followed_by_the_deletion() {
     let old = with("v1", "2026-01-01T10:00:00Z", until("2026-06-01T09:00:00Z", LockMode::Compliance));
     let entries = key([version("v2", "2026-02-27T10:00:00Z"), old]);
     assert_eq!(
-        told(&rules, Enabled, &entries),
+        reported(&rules, Enabled, &entries),
         ["2026-03-10 moves to GLACIER v1 by cold", "2026-06-02 deletes v1 by clean"]
     );
 }
@@ -57,7 +57,7 @@ fn b74_a_lock_that_ends_is_followed_by_the_deletion() {
 fn b74_what_waits_for_replication_is_skipped_and_nobody_knows_for_how_long() {
     let rules = configuration([expiring("old", 1)]);
     let pending = with("v1", "2026-01-01T10:00:00Z", |_, _, _, _, replication| *replication = Replication::Pending);
-    assert_eq!(told(&rules, Enabled, &key([pending])), ["2026-03-01T12:00:00Z possibly hides v1 by old"]);
+    assert_eq!(reported(&rules, Enabled, &key([pending])), ["2026-03-01T12:00:00Z possibly hides v1 by old"]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn f48_a_lock_that_could_not_be_read_is_neither_there_nor_not() {
     let rules = configuration([cleaning("clean", 10, 0)]);
     let unread = with("v1", "2026-01-01T10:00:00Z", |_, _, _, lock, _| *lock = Lock::UNKNOWN);
     let entries = key([version("v2", "2026-02-27T10:00:00Z"), unread]);
-    assert_eq!(told(&rules, Enabled, &entries), ["2026-03-10 possibly deletes v1 by clean"]);
+    assert_eq!(reported(&rules, Enabled, &entries), ["2026-03-10 possibly deletes v1 by clean"]);
 }
 
 /// Holding one version can cost another its bytes: what stays is counted (B70). Seen only if the rules are run on the
@@ -79,7 +79,7 @@ fn b70_a_hold_on_one_version_can_give_up_an_older_one() {
         let middle = with("v2", "2026-02-20T10:00:00Z", |_, tags, _, lock, _| {
             (*tags, lock.hold) = (Some(&temporary), Some(hold));
         });
-        told(
+        reported(
             &rules,
             Enabled,
             &key([version("v3", "2026-02-25T10:00:00Z"), middle, version("v1", "2026-01-01T10:00:00Z")]),

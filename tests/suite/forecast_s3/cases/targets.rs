@@ -153,8 +153,8 @@ fn lint_tells_what_cannot_mean_what_it_says() {
     );
     assert_eq!(of(vec![scoped(prefix("api/"), expiring("r", 1))], Enabled), []);
     for odd in ["/", "/*", "api/*", "/api/", "*", "api/1.*/", "/api/1.0/"] {
-        let told = of(vec![scoped(prefix(odd), expiring("r", 1))], Enabled);
-        assert_eq!(told, [("r".to_owned(), LintKind::PrefixTakenLiterally)], "{odd}");
+        let reported = of(vec![scoped(prefix(odd), expiring("r", 1))], Enabled);
+        assert_eq!(reported, [("r".to_owned(), LintKind::PrefixTakenLiterally)], "{odd}");
     }
     let pins = RuleFilter { tags: tagged(&[("prod-pinned", "false")]), ..RuleFilter::default() };
     assert_eq!(of(vec![scoped(pins, expiring("r", 1))], Enabled), [("r".to_owned(), LintKind::ReachesOnlyPins)]);
@@ -174,7 +174,7 @@ fn lint_tells_what_cannot_mean_what_it_says() {
     assert_eq!(of(vec![scoped(none, expiring("r", 1))], Enabled), [("r".to_owned(), LintKind::EmptySizeRange)]);
     let off = BucketRule { enabled: false, ..expiring("r", 1) };
     assert_eq!(of(vec![off], Enabled), [("r".to_owned(), LintKind::Disabled)]);
-    // Of two rules that do the same, the one that can never be first is told, and of two that are equal the second.
+    // Of two rules that do the same, the one that can never be first is reported, and of two that are equal the second.
     let api = |rule| scoped(prefix("api/"), rule);
     let shadowed =
         |rules| of(rules, Enabled).into_iter().filter(|(_, kind)| *kind == LintKind::Shadowed).collect::<Vec<_>>();

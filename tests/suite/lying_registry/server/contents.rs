@@ -82,7 +82,7 @@ impl State {
         let header = match header {
             Some(header) => header,
             None if head && self.made_up().is_some() => self.made_up().unwrap_or(digest),
-            None if self.lies(&Lie::HeaderDiffers) && !head => Digest::of(b"other").to_string(),
+            None if self.lies(&Lie::HeaderDiffers) && !head => Digest::sha256(b"other").to_string(),
             None => digest,
         };
         if self.lies(&Lie::NoDigestHeader) || (self.lies(&Lie::HeaderDiffers) && head) {
@@ -113,7 +113,7 @@ impl State {
         if let Some(location) = self.find(|lie| if let Lie::PutAt(at) = lie { Some(at.clone()) } else { None }) {
             return Reply::to(&location);
         }
-        let digest = Digest::of(&request.body).to_string();
+        let digest = Digest::sha256(&request.body).to_string();
         let media_type = request.headers.get("content-type").cloned().unwrap_or_default();
         self.store.manifests.insert(digest.clone(), (media_type, request.body.clone()));
         self.store.tags.entry(name.to_owned()).or_default().insert(reference.to_owned(), digest.clone());
@@ -122,7 +122,7 @@ impl State {
             reply.trick = Trick::Silence;
             return reply;
         }
-        let told = if self.lies(&Lie::PutDigest) { Digest::of(b"other").to_string() } else { digest };
-        Reply::new(201, "text/plain", "").with("Docker-Content-Digest", told)
+        let reported = if self.lies(&Lie::PutDigest) { Digest::sha256(b"other").to_string() } else { digest };
+        Reply::new(201, "text/plain", "").with("Docker-Content-Digest", reported)
     }
 }

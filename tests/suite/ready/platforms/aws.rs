@@ -2,7 +2,7 @@
 
 use prodpin::model::{Control, Manager, Platform};
 
-use super::{three, way};
+use super::{rollback_commands, three};
 use crate::ready::scene::*;
 
 fn region() -> Option<std::sync::Arc<str>> {
@@ -16,7 +16,7 @@ fn an_ecs_service_goes_back_to_its_task_definition() {
     let (one, two, three_) = (arn(40), arn(41), arn(42));
     let scene = three(&service, [&one, &two, &three_]);
     assert_eq!(
-        way(&scene).commands,
+        rollback_commands(&scene).commands,
         [
             format!(
                 "aws ecs update-service --region eu-west-1 --cluster prod --service api --task-definition {}",
@@ -38,7 +38,7 @@ fn f121_commands_of_ecs_fit_who_deploys() {
         let mut scene = three(&service, [&one, &two, &three_]);
         let last = scene.runs[0].pop().unwrap();
         scene.runs[0].push(last.controlled(control));
-        way(&scene)
+        rollback_commands(&scene)
     };
     let manager = Manager::Owner { kind: "CODE_DEPLOY".into(), name: "api".into() };
     let by_others = with(Control { managers: [manager].into(), ..Control::default() });
@@ -59,7 +59,7 @@ fn a_lambda_alias_is_pointed_at_the_version_before() {
     let last = scene.runs[0].pop().unwrap();
     scene.runs[0].push(last.part(Some("live")));
     assert_eq!(
-        way(&scene).commands,
+        rollback_commands(&scene).commands,
         ["aws lambda update-alias --region eu-west-1 --function-name resize --name live --function-version 12 \
           --routing-config AdditionalVersionWeights={}"]
     );
@@ -80,7 +80,7 @@ fn a_function_without_versions_is_given_the_code() {
         scene.host,
         artifact("v2")
     );
-    assert_eq!(way(&scene).commands, [expected]);
+    assert_eq!(rollback_commands(&scene).commands, [expected]);
 }
 
 /// App Runner takes tags, and of all tags the pin is the one that never moves.
@@ -93,12 +93,13 @@ fn app_runner_is_pointed_at_the_pin() {
         vec![Said::now(&service, "v2", "v2", 10).part(None)],
         vec![Said::now(&service, "v3", "v3", 12).part(None)],
     ];
-    let way = way(&scene);
+    let rollback_commands = rollback_commands(&scene);
     let pin = format!("{}/shop/api:prod-pinned-{}", scene.host, artifact("v2").digest().unwrap().hex());
-    assert!(way.commands[0].contains(&pin), "{way:?}");
+    assert!(rollback_commands.commands[0].contains(&pin), "{rollback_commands:?}");
     assert!(
-        way.commands[0].starts_with("aws apprunner update-service --region eu-west-1 --service-arn \"$(aws"),
-        "{way:?}"
+        rollback_commands.commands[0]
+            .starts_with("aws apprunner update-service --region eu-west-1 --service-arn \"$(aws"),
+        "{rollback_commands:?}"
     );
     insta::assert_snapshot!(scene.shown());
 }

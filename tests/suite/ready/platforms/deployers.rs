@@ -2,7 +2,7 @@
 
 use prodpin::model::Platform;
 
-use super::{prod, three, way};
+use super::{prod, rollback_commands, three};
 use crate::ready::scene::*;
 
 #[test]
@@ -31,7 +31,7 @@ fn what_git_deploys_is_reverted_in_git() {
         vec![Said::now(&application, "v2", "v2", 10).part(None)],
         vec![Said::now(&application, "v3", "v3", 12).part(None).revision(config)],
     ];
-    let there = way(&scene);
+    let there = rollback_commands(&scene);
     assert_eq!(
         there.commands,
         [
@@ -52,7 +52,7 @@ fn what_git_deploys_is_reverted_in_git() {
         vec![Said::now(&release, "v3", "v3", 12).part(None).revision("4")],
     ];
     assert_eq!(
-        way(&scene).commands.last().unwrap(),
+        rollback_commands(&scene).commands.last().unwrap(),
         "flux reconcile helmrelease shop --context prod-eu --namespace shop --with-source"
     );
 }

@@ -1,6 +1,6 @@
 //! Commands that can be pasted, whatever the names are.
 
-use super::{three, way};
+use super::{rollback_commands, three};
 use crate::ready::scene::*;
 
 /// Names come from clusters and accounts, and a command is pasted with the rights of whoever pastes it (I19).
@@ -9,17 +9,17 @@ fn no_command_is_made_of_a_name_that_could_be_one_i19() {
     for name in ["--kubeconfig=/tmp/x", "a'b", "a\nb", "a\u{1b}[2Jb", "a\\b", "a`id`", "\u{430}pi", "a\u{202e}b"] {
         for kind in ["deployment", "rollout", "cronjob"] {
             let scene = three(&kubernetes(kind, name), ["1", "2", "3"]);
-            let way = way(&scene);
-            assert!(way.commands.is_empty(), "{name:?}: {way:?}");
-            assert!(way.notes[0].contains("act by the console"), "{way:?}");
+            let rollback_commands = rollback_commands(&scene);
+            assert!(rollback_commands.commands.is_empty(), "{name:?}: {rollback_commands:?}");
+            assert!(rollback_commands.notes[0].contains("act by the console"), "{rollback_commands:?}");
             let shown = scene.shown();
             let hostile = |character: char| (character.is_control() && character != '\n') || character == '\u{202e}';
             assert!(!shown.contains(hostile), "{shown:?}");
         }
     }
     for (name, quoted) in [("a;rm -rf ~", "'deployment/a;rm -rf ~'"), ("$(id)", "'deployment/$(id)'")] {
-        let way = way(&three(&kubernetes("deployment", name), ["1", "2", "3"]));
-        assert!(way.commands[0].contains(quoted), "{way:?}");
+        let rollback_commands = rollback_commands(&three(&kubernetes("deployment", name), ["1", "2", "3"]));
+        assert!(rollback_commands.commands[0].contains(quoted), "{rollback_commands:?}");
     }
 }
 
@@ -32,7 +32,7 @@ fn commands_stand_on_one_line_however_narrow_the_page() {
     writer.push(&page).unwrap();
     let section = prodpin::outcome::ready::ReadySection {
         at: "2026-03-02T03:00:00Z".parse().unwrap(),
-        policy_sha256: prodpin::model::Digest::of(b"policy"),
+        policy_sha256: prodpin::model::Digest::sha256(b"policy"),
         complete: true,
         gaps: Vec::new(),
     };
@@ -60,8 +60,9 @@ fn hostile_names_do_not_speak_to_the_terminal_i19() {
         ));
         let shown = scene.shown();
         let marks = "·…→✓✗●◌◀";
-        let told = |character: char| character == '\n' || character.is_ascii_graphic() || " \u{a0}".contains(character);
-        let strange: Vec<char> = shown.chars().filter(|it| !told(*it) && !marks.contains(*it)).collect();
+        let reported =
+            |character: char| character == '\n' || character.is_ascii_graphic() || " \u{a0}".contains(character);
+        let strange: Vec<char> = shown.chars().filter(|it| !reported(*it) && !marks.contains(*it)).collect();
         assert!(strange.is_empty(), "{strange:?} in {shown}");
     }
 }

@@ -8,7 +8,7 @@ use prodpin::policy::{KubernetesConfig, SignalConfig};
 
 use super::{all, rollout};
 use crate::signals::api_server::*;
-use crate::signals::{ask, cluster, told};
+use crate::signals::{ask, cluster, reported};
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_ends_with_the_run_s_deadline_i20() {
@@ -19,7 +19,7 @@ async fn an_answer_that_does_not_come_ends_with_the_run_s_deadline_i20() {
     let config = SignalConfig::Kubernetes(cluster(&server));
     let said = prodpin::signals::open(&config, Some(deadline)).collect().await;
     assert!(deadline.elapsed() < Duration::from_secs(20));
-    assert!(said.gaps.iter().any(|gap| gap.cause == Cause::TimedOut), "{}", told(&said));
+    assert!(said.gaps.iter().any(|gap| gap.cause == Cause::TimedOut), "{}", reported(&said));
     assert!(!said.uses.is_empty(), "what was read before is kept");
 }
 
@@ -57,7 +57,7 @@ async fn a_busy_server_is_asked_again_when_it_says_and_no_later_than_there_is_ti
     let config = SignalConfig::Kubernetes(cluster(&server));
     let said = prodpin::signals::open(&config, Some(began + Duration::from_millis(1500))).collect().await;
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert!(said.gaps.iter().any(|gap| gap.cause == Cause::Throttled), "{}", told(&said));
+    assert!(said.gaps.iter().any(|gap| gap.cause == Cause::Throttled), "{}", reported(&said));
     assert!(!said.uses.is_empty(), "what the other kinds tell is kept");
 }
 
@@ -103,13 +103,13 @@ async fn a_token_that_runs_out_is_had_anew_and_one_that_was_never_good_is_not_f1
     let requests = server.world().asked.len();
     server.world().lasts = Some(requests - 2);
     let said = all(&server).await;
-    assert_eq!(said.gaps, [], "{}", told(&said));
+    assert_eq!(said.gaps, [], "{}", reported(&said));
     assert_eq!((asked(), server.world().tokens.len()), (3, 3), "had again when it ran out, once for everyone");
 
     let before = asked();
     server.world().lasts = Some(0);
     let said = all(&server).await;
-    assert!(!said.gaps.is_empty() && said.gaps.iter().all(|gap| gap.cause == Cause::Denied), "{}", told(&said));
+    assert!(!said.gaps.is_empty() && said.gaps.iter().all(|gap| gap.cause == Cause::Denied), "{}", reported(&said));
     assert_eq!(asked(), before + 1, "it is no better when it is had a second time");
 }
 

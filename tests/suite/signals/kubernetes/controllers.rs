@@ -6,14 +6,14 @@ use serde_json::json;
 use super::{IMAGE, all, image, seen};
 use crate::signals::api_server::*;
 use crate::signals::objects::*;
-use crate::signals::{digest, told};
+use crate::signals::{digest, reported};
 
 /// What the cluster names, by its tenure and image, of these kinds.
 async fn tenures(server: &ApiServer) -> Vec<String> {
     let said = all(server).await;
     assert_eq!(said.gaps, []);
     let line = |line: &str| line.replace(IMAGE, "").split(", ").next().unwrap_or_default().to_owned();
-    told(&said).lines().map(line).collect()
+    reported(&said).lines().map(line).collect()
 }
 
 #[tokio::test]
@@ -31,14 +31,14 @@ async fn i31_f133_replication_controllers_are_read_as_other_owners_of_pods_are()
             "replicationcontroller shop/idle[api]: :v1 wanted: scaled to zero".to_owned(),
         ]
     );
-    // One that may not be listed is a gap, and its pods are told all the same.
+    // One that may not be listed is a gap, and its pods are reported all the same.
     server.deny(REPLICATION_CONTROLLERS, "*");
     server.deny(REPLICATION_CONTROLLERS, NAMESPACE);
     server.put("/api/v1/namespaces", [json!({ "metadata": { "name": NAMESPACE } })]);
     let said = all(&server).await;
     assert_eq!(said.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [Cause::Denied]);
     assert!(said.gaps[0].detail.contains("replicationcontrollers"), "{}", said.gaps[0].detail);
-    assert_eq!(said.uses.len(), 1, "{}", told(&said));
+    assert_eq!(said.uses.len(), 1, "{}", reported(&said));
 }
 
 #[tokio::test]

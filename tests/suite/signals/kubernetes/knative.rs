@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{all, image, named, seen};
 use crate::signals::api_server::*;
 use crate::signals::objects::*;
-use crate::signals::told;
+use crate::signals::reported;
 
 /// A revision of a Knative service, with the Deployment, ReplicaSet and pod under it.
 fn served(server: &ApiServer, revisions: &[(&str, &str, bool)]) {
@@ -65,7 +65,7 @@ fn route(server: &ApiServer, traffic: serde_json::Value) {
 #[tokio::test]
 async fn i31_of_knative_s_revisions_that_runs_which_routes_send_to() {
     let server = ApiServer::start().await;
-    let by_digest = |said: &Signalled| named(told(said), &["v1", "v2", "v3"]);
+    let by_digest = |said: &Signalled| named(reported(said), &["v1", "v2", "v3"]);
     served(&server, &[("v1", "True", false), ("v2", "True", true), ("v3", "False", true)]);
     route(
         &server,

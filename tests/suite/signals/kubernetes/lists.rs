@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{all, image, rollout, seen};
 use crate::signals::api_server::*;
 use crate::signals::objects::*;
-use crate::signals::{ask, cluster, told};
+use crate::signals::{ask, cluster, reported};
 use crate::support::each;
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_token_that_expires_starts_the_list_over_once_and_is_then_a_gap_i4() {
     server.world().page = Some(4);
     server.world().expiring = 1;
     let said = all(&server).await;
-    assert_eq!((said.uses.len(), said.gaps.len()), (10, 0), "{}", told(&said));
+    assert_eq!((said.uses.len(), said.gaps.len()), (10, 0), "{}", reported(&said));
     server.world().expiring = 2;
     let said = all(&server).await;
     assert_eq!(said.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [Cause::Unreachable]);

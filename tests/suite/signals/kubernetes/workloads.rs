@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{IMAGE, all, image, named, rollout, seen};
 use crate::signals::api_server::*;
 use crate::signals::objects::*;
-use crate::signals::{ask, cluster, digest, told};
+use crate::signals::{ask, cluster, digest, reported};
 use crate::support::each;
 
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn a_deployment_is_told_by_its_pods_and_its_replica_sets_e122() {
     let server = ApiServer::start().await;
     rollout(&server, 0);
     let said = all(&server).await;
-    insta::assert_snapshot!(named(told(&said), &["three"]));
+    insta::assert_snapshot!(named(reported(&said), &["three"]));
 }
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn both_sides_of_a_rollout_run() {
     let server = ApiServer::start().await;
     rollout(&server, 1);
     let said = all(&server).await;
-    insta::assert_snapshot!(named(told(&said), &["three"]));
+    insta::assert_snapshot!(named(reported(&said), &["three"]));
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_rollback_renumbers_the_old_revision_and_its_age_says_nothing_e122() {
         ],
     );
     let said = all(&server).await;
-    insta::assert_snapshot!(told(&said));
+    insta::assert_snapshot!(reported(&said));
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn stateful_sets_and_daemon_sets_are_told_by_their_controller_revisions_e1
     let on_node = pod("agent-x", Some(("DaemonSet", "agent")), &image("v7"), &seen("seven"));
     server.put(PODS, [labelled(on_node, "controller-revision-hash", "r7")]);
     let said = all(&server).await;
-    insta::assert_snapshot!(named(told(&said), &["seven"]));
+    insta::assert_snapshot!(named(reported(&said), &["seven"]));
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn jobs_run_for_their_cron_job_or_by_themselves() {
         ],
     );
     let said = all(&server).await;
-    insta::assert_snapshot!(told(&said));
+    insta::assert_snapshot!(reported(&said));
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn init_and_ephemeral_containers_count_and_every_form_of_image_id_is_read_
     ];
     server.put(PODS, [crowded_pod("lonely", images)]);
     let said = all(&server).await;
-    insta::assert_snapshot!(named(told(&said), &["init", "main", "debugger"]));
+    insta::assert_snapshot!(named(reported(&said), &["init", "main", "debugger"]));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn argo_rollouts_run_their_stable_and_their_candidate_e127() {
         ],
     );
     let said = all(&server).await;
-    insta::assert_snapshot!(told(&said));
+    insta::assert_snapshot!(reported(&said));
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn helm_releases_are_read_where_the_policy_asks_and_their_values_go_nowher
     assert!(!server.listed().iter().any(|(kind, _)| kind == SECRETS), "Secrets are only read where that is said");
     let config = KubernetesConfig { helm_releases: true, ..cluster(&server) };
     let said = ask(&SignalConfig::Kubernetes(config)).await;
-    let text = told(&said);
+    let text = reported(&said);
     assert!(!format!("{said:?}").contains("hunter2"));
     let releases: Vec<&str> = text.lines().filter(|line| line.starts_with("release")).collect();
     insta::assert_snapshot!(releases.join("\n"));

@@ -36,7 +36,7 @@ fn end(world: &World, change: impl FnOnce(&mut RunFacts<'_>)) -> Closing {
     let source = SourceFacts {
         name: &name,
         counts: counts(2, 10),
-        seen: Digest::of(b"seen"),
+        seen: Digest::sha256(b"seen"),
         gaps: &world.source_gaps,
         incomplete: false,
         unmatched: &world.unmatched,
@@ -66,7 +66,7 @@ fn end(world: &World, change: impl FnOnce(&mut RunFacts<'_>)) -> Closing {
     closing(facts)
 }
 
-fn told(closing: &Closing) -> Vec<(Code, Severity, Option<&str>)> {
+fn reported(closing: &Closing) -> Vec<(Code, Severity, Option<&str>)> {
     closing.findings.iter().map(|finding| (finding.code, finding.severity, finding.reference.as_deref())).collect()
 }
 
@@ -79,14 +79,14 @@ fn waiver(code: Code, expires: &str) -> Waiver {
 fn idle_uses() -> Uses {
     let patterns = NamePatterns::new(["v*"]).unwrap();
     let production = vec![ProductionRule::MovingTag("prod".parse().unwrap())];
-    Uses::of(&Rules { keep: 5, production, may_move: patterns }, &[])
+    Uses::from_rules(&Rules { keep: 5, production, may_move: patterns }, &[])
 }
 
 /// An open condition, and how the run's findings bear on it.
 fn opened(finding: &Finding) -> OpenFindings {
     let mut open = OpenFindings::default();
     let mark = Mark { sequence: 7, at: "1969-12-31T00:00:00Z".parse().unwrap() };
-    open.apply(mark, &Event::FindingOpened(FindingKey::of(finding)));
+    open.apply(mark, &Event::FindingOpened(FindingKey::from_finding(finding)));
     open
 }
 
@@ -122,7 +122,11 @@ fn only_a_whole_run_about_everything_says_what_matched_nothing_f73() {
     let closing = end(&signals, |_| {});
     let expected =
         [(Code::InventoryIncomplete, Severity::Medium, None), (Code::PolicyUnmatched, Severity::Medium, Some("x*"))];
-    assert_eq!(told(&closing), expected, "a signal was not read: the source's own entries are told, the policy's not");
+    assert_eq!(
+        reported(&closing),
+        expected,
+        "a signal was not read: the source's own entries are told, the policy's not"
+    );
     assert!(!closing.complete);
 }
 
@@ -140,7 +144,7 @@ fn a_source_with_nothing_in_it_is_worse_than_one_entry_too_many() {
             ],
         ),
     ] {
-        assert_eq!(told(&end(&world, |facts| facts.sources[0].counts = held)), expected, "{held:?}");
+        assert_eq!(reported(&end(&world, |facts| facts.sources[0].counts = held)), expected, "{held:?}");
     }
 }
 
@@ -152,7 +156,7 @@ fn what_runs_elsewhere_is_told_unless_a_source_that_was_not_opened_may_cover_it(
         [(true, true, vec![Some("entry"), Some("r.example")]), (true, false, vec![]), (false, true, vec![])]
     {
         let closing = end(&world, |facts| (facts.about_all, facts.opened_all) = (about_all, opened_all));
-        let named: Vec<Option<&str>> = told(&closing)
+        let named: Vec<Option<&str>> = reported(&closing)
             .into_iter()
             .filter(|(code, ..)| *code == Code::PolicyUnmatched)
             .map(|(.., name)| name)
@@ -172,7 +176,7 @@ fn waivers_cover_the_run_s_own_findings_and_none_about_waivers() {
         waiver(Code::PinMissing, "1969-01-01"),
     ];
     let world = World { waivers, ..World::default() };
-    let told = |closing: &Closing| -> Vec<(Code, bool)> {
+    let reported = |closing: &Closing| -> Vec<(Code, bool)> {
         closing.findings.iter().map(|finding| (finding.code, finding.waived.is_some())).collect()
     };
     let used_in_a_repository = BTreeSet::from([3]);
@@ -182,12 +186,12 @@ fn waivers_cover_the_run_s_own_findings_and_none_about_waivers() {
     });
     let idle = (Code::PolicyUnmatched, false);
     let expected = [(Code::LedgerKeyReplaced, true), (Code::WaiverExpired, false), idle, idle];
-    assert_eq!(told(&closing), expected, "two waivers hold and cover nothing; one has run out");
+    assert_eq!(reported(&closing), expected, "two waivers hold and cover nothing; one has run out");
     let part = end(&world, |facts| {
         facts.ledger.lost_key = Some("given up".to_owned());
         facts.about_all = false;
     });
-    assert_eq!(told(&part), expected[..2], "what a part does not show may be elsewhere");
+    assert_eq!(reported(&part), expected[..2], "what a part does not show may be elsewhere");
 }
 
 #[test]
@@ -197,7 +201,7 @@ fn conditions_are_dated_opened_and_resolved_and_events_are_not_i4() {
     let changed = Finding::at_large(Code::SettingsChanged, Severity::High, Some(&shop()), "changed", "look", NOW);
     let closing = end(&world, |facts| facts.found = vec![changed.clone(), clock()]);
     assert_eq!(closing.happened, std::slice::from_ref(&changed));
-    assert_eq!(told(&closing)[0].0, Code::ClockSkew, "conditions first");
+    assert_eq!(reported(&closing)[0].0, Code::ClockSkew, "conditions first");
     assert_eq!(closing.findings[0].ledger_sequence, Some(7), "dated from when it was opened");
     assert_eq!(closing.findings[1], changed, "an event has its own date");
     let records = |closing: &Closing| closing.events.iter().filter(|event| matches!(event, Event::Source(_))).count();
@@ -249,6 +253,6 @@ fn what_is_wrong_with_the_ledger_is_told_beside_everything_else_i23_i24() {
         (Code::LedgerStateDamaged, Severity::High, None),
         (Code::LedgerForeignFiles, Severity::Medium, None),
     ];
-    assert_eq!(told(&closing), expected);
+    assert_eq!(reported(&closing), expected);
     assert_eq!(closing.findings[3].message, "ledger file:///ledger: a file; not commits of this ledger, ignored");
 }

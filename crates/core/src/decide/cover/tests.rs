@@ -48,19 +48,19 @@ fn what_keeps_children_follows_the_registry_and_the_policy_i26_k58_j24() {
 }
 
 fn part(name: &str, pin: PinState) -> Part {
-    Part { digest: Digest::of(name.as_bytes()), name: Some(name.into()), pin }
+    Part { digest: Digest::sha256(name.as_bytes()), name: Some(name.into()), pin }
 }
 
 fn seen(below: Vec<Part>) -> Inspection {
     let parts = Parts { asked: true, below, ..Parts::default() };
     let presence = Presence::Present;
-    Inspection { presence, parts, pin: PinState::Present, ..Inspection::unread(Digest::of(b"index").into()) }
+    Inspection { presence, parts, pin: PinState::Present, ..Inspection::unread(Digest::sha256(b"index").into()) }
 }
 
 #[test]
 fn one_child_without_a_pin_keeps_its_index_from_being_protected_i26() {
     let there = || part("platform linux/amd64", PinState::Present);
-    let other = || ArtifactId::Manifest(Digest::of(b"other"));
+    let other = || ArtifactId::Manifest(Digest::sha256(b"other"));
     let none = Attempts::new();
     for (child, keeping, lacks, definite) in [
         (PinState::Present, Keeping::Pins, false, false),
@@ -94,7 +94,8 @@ fn an_index_of_which_nobody_knows_what_is_below_is_not_proven_i26() {
 fn children_are_pinned_from_the_lowest_up_and_a_failure_is_told_i26() {
     let below = vec![part("index", PinState::Absent), part("platform linux/amd64", PinState::Absent)];
     let seen = seen(below);
-    let ids: Vec<ArtifactId> = ["platform linux/amd64", "index"].map(|name| Digest::of(name.as_bytes()).into()).into();
+    let ids: Vec<ArtifactId> =
+        ["platform linux/amd64", "index"].map(|name| Digest::sha256(name.as_bytes()).into()).into();
     assert_eq!(wanted(Keeping::Pins, &seen, &Attempts::new()), (ids.clone(), Vec::new()));
     assert_eq!(wanted(Keeping::NothingByPolicy, &seen, &Attempts::new()).0, Vec::<ArtifactId>::new());
     let failure = PinFailure { cause: Cause::Denied, detail: "no push".to_owned() };
@@ -107,9 +108,9 @@ fn children_are_pinned_from_the_lowest_up_and_a_failure_is_told_i26() {
 
 #[test]
 fn a_part_is_read_back_by_whoever_has_it() {
-    let child = ArtifactId::Manifest(Digest::of(b"child"));
+    let child = ArtifactId::Manifest(Digest::sha256(b"child"));
     let with = seen(vec![part("child", PinState::Present)]);
-    let (first, second) = (ArtifactId::Manifest(Digest::of(b"1")), ArtifactId::Manifest(Digest::of(b"2")));
+    let (first, second) = (ArtifactId::Manifest(Digest::sha256(b"1")), ArtifactId::Manifest(Digest::sha256(b"2")));
     let all = BTreeMap::from([(first.clone(), with.clone()), (second.clone(), with)]);
     assert_eq!(pin_of(&all, &child), Some(&PinState::Present));
     let mut both = vec![first.clone(), second];

@@ -9,14 +9,14 @@ mod target;
 
 use std::collections::BTreeSet;
 
-use crate::model::{Finding, ObservedTag, Retention, Running, Tag};
+use crate::model::{Deployment, Finding, ObservedTag, Retention, Tag};
 use crate::outcome::report::{Reason, RepositoryReport};
 
 use super::draft::Draft;
 use super::facts::Facts;
 use super::input::Input;
 use super::mutation::Mutation;
-use super::prospects::Prospects;
+use super::outlooks::Outlooks;
 use super::workloads::workload_findings;
 use super::{access, collision, doubt, drift, evidence, mutability, refusals, requirements, witness};
 
@@ -26,15 +26,15 @@ pub use gap::{gap_finding, next_step};
 #[derive(Default)]
 pub(super) struct Findings {
     /// What is the case, and stays a finding until it is not: opened and resolved on record.
-    pub(super) standing: Vec<Finding>,
+    pub(super) conditions: Vec<Finding>,
     /// What happened: told by the run that saw it, and on record as that event.
-    pub(super) momentary: Vec<Finding>,
+    pub(super) events: Vec<Finding>,
 }
 
 impl Findings {
     fn add(&mut self, found: impl IntoIterator<Item = Finding>) {
         for finding in found {
-            if finding.code.is_event() { self.momentary.push(finding) } else { self.standing.push(finding) }
+            if finding.code.is_event() { self.events.push(finding) } else { self.conditions.push(finding) }
         }
     }
 }
@@ -43,9 +43,9 @@ pub(super) fn findings(
     input: &Facts<'_>,
     listed: &[&ObservedTag],
     report: &RepositoryReport,
-    prospects: &Prospects,
+    outlooks: &Outlooks,
 ) -> Findings {
-    let draft = Draft::of(input);
+    let draft = Draft::new(input);
     let production_tags = production_tags(input, report);
     let mutation = Mutation {
         draft,
@@ -62,12 +62,12 @@ pub(super) fn findings(
     found.add(mutation.findings(input.events));
     found.add(drift::findings(draft, input.state, input.events));
     for target in &report.targets {
-        found.add(target::findings(input, draft, target, report, prospects));
+        found.add(target::findings(input, draft, target, report, outlooks));
         found.add(target::of_evidence(input, draft, target));
         found.add(parts::signatures(input, draft, target, report));
         found.add(parts::attached(input, draft, target));
         // The one event under the code of a condition: what is lacking is there again, and was gone.
-        found.momentary.extend(pin::pinned_again(input, draft, target));
+        found.events.extend(pin::pinned_again(input, draft, target));
     }
     found.add(evidence::unserved_tags(input, draft));
     found.add(evidence::left_out(input, draft));
@@ -78,8 +78,8 @@ pub(super) fn findings(
     found.add(target::dangling(input, draft));
     found.add(workload_findings(input, draft));
     found.add(pin::marked_only(draft, report));
-    found.add(collision::ineffective(draft, report, prospects));
-    found.add(refusals::finding(draft, report, prospects));
+    found.add(collision::ineffective(draft, report, outlooks));
+    found.add(refusals::finding(draft, report, outlooks));
     if let Retention::Ecr(ecr) = &input.snapshot.retention {
         let (targets, gaps) = (!report.targets.is_empty(), !report.gaps.is_empty());
         found.add(mutability::finding(draft, ecr, input.rules, listed, targets, gaps));
@@ -106,5 +106,5 @@ fn production_tags<'a>(input: &'a Input<'_>, report: &'a RepositoryReport) -> BT
         | Reason::WantedBefore { .. } => None,
     });
     let platforms = input.selection.platform_tags(input.rules.keep, input.inspections);
-    released.chain(platforms).chain(input.running.iter().filter_map(Running::tag)).collect()
+    released.chain(platforms).chain(input.running.iter().filter_map(Deployment::tag)).collect()
 }

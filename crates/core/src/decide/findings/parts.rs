@@ -11,7 +11,7 @@ use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 use super::gap::next_step;
 
 /// One finding for all targets of a repository that are pinned and stand on manifests which are not. Where a target itself
-/// is still to be pinned, that is told with it.
+/// is still to be pinned, that is reported with it.
 pub(super) fn unprotected(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryReport) -> Option<Finding> {
     let keeping = cover::keeping(input.snapshot, input.pins);
     let concerned: Vec<(&TargetReport, Unpinned<'_>)> = report
@@ -35,7 +35,7 @@ pub(super) fn unprotected(input: &Input<'_>, draft: Draft<'_>, report: &Reposito
         more => format!(", and so it is with {} more targets", more - 1),
     };
     let part = unpinned.parts.first().map_or_else(String::new, |part| cover::named(part));
-    let (severity, why, remedy) = told(&unpinned.why, input.mode);
+    let (severity, why, remedy) = reported(&unpinned.why, input.mode);
     let message = format!(
         "{} is pinned, and {count} no pin ({part}){more}: a cleanup of untagged manifests takes these, and leaves nothing \
          that could be started{why}",
@@ -44,7 +44,7 @@ pub(super) fn unprotected(input: &Input<'_>, draft: Draft<'_>, report: &Reposito
     Some(draft.finding(Code::PinChildrenUnprotected, severity, message, remedy))
 }
 
-fn told(why: &Why, mode: Mode) -> (Severity, String, String) {
+fn reported(why: &Why, mode: Mode) -> (Severity, String, String) {
     match why {
         Why::Open if mode == Mode::Enforce => (
             Severity::Medium,

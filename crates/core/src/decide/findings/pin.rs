@@ -15,12 +15,12 @@ pub(super) fn pinned_again(input: &Input<'_>, draft: Draft<'_>, target: &TargetR
     let before = input.state.pinned.get(&target.artifact)?;
     // A run may have made it again that died before it could say so.
     let lost = |event: &Event| matches!(event, Event::PinLost { artifact } if *artifact == target.artifact);
-    let untold = target.pin == PinReport::Present && input.events.iter().any(lost);
-    (target.pin == PinReport::Created || untold).then(|| {
+    let unreported = target.pin == PinReport::Present && input.events.iter().any(lost);
+    (target.pin == PinReport::Created || unreported).then(|| {
         let message = format!("the pin of {} had been removed, and was made again", name_of(target));
         let remedy = "find out what removes tags here";
         let mut finding = draft.of_target(target, Code::PinMissing, Severity::High, message, remedy);
-        if untold {
+        if unreported {
             finding.first_seen = before.at;
         }
         finding
@@ -40,7 +40,7 @@ pub(super) fn is_whole(target: &TargetReport) -> bool {
     })
 }
 
-/// How a lacking pin is told: what was tried, and what the run may do. `below` is how many parts would be pinned with it.
+/// How a lacking pin is reported: what was tried, and what the run may do. `below` is how many parts would be pinned with it.
 pub(super) fn unpinned(
     mode: Mode,
     name: &str,
@@ -89,7 +89,7 @@ pub(super) fn moved(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryRepo
     let judged: BTreeSet<String> = report
         .targets
         .iter()
-        .filter_map(|target| target.artifact.digest().map(|digest| Pin::of(digest).to_string()))
+        .filter_map(|target| target.artifact.digest().map(|digest| Pin::for_digest(digest).to_string()))
         .collect();
     pins.filter(|(tag, _)| !judged.contains(tag.name.as_str()))
         .map(|(tag, artifact)| {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::decide::draft::{Draft, name_of, names};
 use crate::decide::facts::Facts;
 use crate::decide::input::Input;
-use crate::decide::prospects::Prospects;
+use crate::decide::outlooks::Outlooks;
 use crate::decide::{charts, collision, commands, evidence, forecast, not_pullable};
-use crate::model::{Code, Finding, Obstacle, Retention, RunningReference, Severity};
+use crate::model::{Code, DeployedReference, Finding, Obstacle, Retention, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
 use super::{gap::next_step, pin};
@@ -19,10 +19,10 @@ pub(super) fn findings(
     draft: Draft<'_>,
     target: &TargetReport,
     report: &RepositoryReport,
-    prospects: &Prospects,
+    outlooks: &Outlooks,
 ) -> Vec<Finding> {
-    let judged = Judged { input, draft, target, report, prospects, name: name_of(target) };
-    let collision = collision::of(draft, &judged.name, target, prospects, input.now);
+    let judged = Judged { input, draft, target, report, outlooks, name: name_of(target) };
+    let collision = collision::collision(draft, &judged.name, target, outlooks, input.now);
     let collision = collision.map(|(severity, message, remedy)| {
         draft.of_target(target, Code::LifecycleCollision, severity, message, remedy)
     });
@@ -37,12 +37,12 @@ struct Judged<'t> {
     draft: Draft<'t>,
     target: &'t TargetReport,
     report: &'t RepositoryReport,
-    prospects: &'t Prospects,
+    outlooks: &'t Outlooks,
     name: String,
 }
 
 impl Judged<'_> {
-    /// An obstacle that is told by itself; the others are told elsewhere, or once for the source.
+    /// An obstacle that is reported by itself; the others are reported elsewhere, or once for the source.
     fn obstacle(&self, obstacle: &Obstacle) -> Option<Finding> {
         let Self { input, draft, target, name, .. } = self;
         let (code, severity, message, remedy) = match obstacle {
@@ -77,17 +77,17 @@ impl Judged<'_> {
                 let (severity, message, remedy) = self.unpinned()?;
                 (Code::PinMissing, severity, message, remedy)
             }
-            // Those that were worked out have been told, with their dates.
+            // Those that were worked out have been reported, with their dates.
             Obstacle::Lifecycle { due: Some(_), .. } => return None,
-            // These are told together, by `evidence`.
+            // These are reported together, by `evidence`.
             Obstacle::PartMissing { .. } | Obstacle::PartDamaged { .. } | Obstacle::Contradiction { .. } => return None,
             Obstacle::PinRefused { .. }
             | Obstacle::NoPins { .. }
             | Obstacle::NoObjectLock
             | Obstacle::Unversioned
-            // Told once for the source.
+            // Reported once for the source.
             | Obstacle::CleanupUnknown { .. }
-            // Told once for the repository.
+            // Reported once for the repository.
             | Obstacle::PartsUnpinned { .. }
             | Obstacle::Unproven { .. } => return None,
             // Told together, whatever the number of parts.
@@ -140,7 +140,7 @@ impl Judged<'_> {
         let attempt = input.attempts.get(&target.artifact);
         let below = target.parts.map_or(0, |parts| parts.planned);
         let (mut severity, mut message, remedy) = pin::unpinned(input.mode, &self.name, below, was_pinned, attempt);
-        if let Some(threat) = self.prospects.unless_pinned(&target.artifact) {
+        if let Some(threat) = self.outlooks.unless_pinned(&target.artifact) {
             severity = severity.max(forecast::severity(threat, input.now).min(Severity::High));
             message.push_str(&collision::unless_pinned(threat));
         }
@@ -151,9 +151,10 @@ impl Judged<'_> {
     fn failed(&self) -> Option<Finding> {
         let Self { input, draft, target, name, .. } = self;
         let Some(Err(failure)) = input.attempts.get(&target.artifact) else { return None };
-        let told = target.obstacles.contains(&Obstacle::Unpinned) || target.pin != PinReport::Failed;
+        let reported = target.obstacles.contains(&Obstacle::Unpinned) || target.pin != PinReport::Failed;
         let message = format!("{name} could not be pinned: {failure}");
-        (!told).then(|| draft.of_target(target, Code::PinMissing, Severity::High, message, next_step(failure.cause)))
+        (!reported)
+            .then(|| draft.of_target(target, Code::PinMissing, Severity::High, message, next_step(failure.cause)))
     }
 }
 
@@ -169,12 +170,12 @@ pub(super) fn dangling(input: &Facts<'_>, draft: Draft<'_>) -> Vec<Finding> {
     if !input.snapshot.listing_is_complete() {
         return Vec::new();
     }
-    let mut seen: BTreeSet<(&RunningReference, &Arc<str>)> = BTreeSet::new();
+    let mut seen: BTreeSet<(&DeployedReference, &Arc<str>)> = BTreeSet::new();
     let dangling = input.uses().dangling().iter().copied();
     dangling
         .filter(|running| seen.insert((&running.reference, &running.via)))
         .filter_map(|running| {
-            let RunningReference::Tag(tag) = &running.reference else { return None };
+            let DeployedReference::Tag(tag) = &running.reference else { return None };
             let unread = input.snapshot.tags.iter().any(|observed| observed.name == *tag);
             if unread {
                 return None;
@@ -217,7 +218,7 @@ pub(super) fn depth(input: &Input<'_>, draft: Draft<'_>, report: &RepositoryRepo
     let severity = match (lost, report.rollback.ready, report.rollback.intact) {
         (true, Some(false), _) => Severity::High,
         (true, ..) => Severity::Medium,
-        // There is a way back, or would be if the database had not left it behind, which is told by itself.
+        // There is a way back, or would be if the database had not left it behind, which is reported by itself.
         (false, None, Some(true)) => Severity::Info,
         (false, ..) => Severity::Low,
     };

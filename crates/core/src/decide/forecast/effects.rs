@@ -20,14 +20,14 @@ pub struct Foreseen {
 
 /// What live rules will do to one artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It could not be told.
+pub(crate) enum ArtifactOutlook {
+    /// It is not known.
     Unknown,
     /// These, in any order; none: it stays.
     Known(Vec<Threat>),
 }
 
-/// Whose fate one more pin can change.
+/// Whose outlook one more pin can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stirred {
     /// Nobody's: no rule looks at it otherwise than before.
@@ -51,7 +51,7 @@ pub(crate) struct Displaced {
     pub(crate) by: ArtifactId,
 }
 
-impl Fate {
+impl ArtifactOutlook {
     /// The first thing in it that makes it worse than the other one; [`None`] inside where it is worse by being unknown.
     /// The outer [`None`]: it is no worse at any date, whatever is pushed.
     pub(crate) fn worse_than(&self, before: &Self) -> Option<Option<&Threat>> {
@@ -129,7 +129,7 @@ mod tests {
         use Effect::{Archives, Deletes, Hides};
         let known = |threats: &[(&str, Effect, Due, Certainty)]| {
             let threats = threats.iter().map(|(rule, effect, due, sure)| threat(rule, *effect, due.clone(), *sure));
-            Fate::Known(threats.collect())
+            ArtifactOutlook::Known(threats.collect())
         };
         let none = || known(&[]);
         let one = |rule, effect, due, sure| known(&[(rule, effect, due, sure)]);
@@ -147,10 +147,10 @@ mod tests {
             (one("1", Deletes, after(5), Certain), one("1", Deletes, after(4), Certain), true),
             (one("1", Deletes, after(5), Certain), one("2", Deletes, after(500), Certain), true),
             (one("1", Deletes, after(5), Certain), one("1", Deletes, on(500), Certain), true),
-            (none(), Fate::Unknown, true),
-            (Fate::Unknown, one("1", Deletes, Due::Now, Certain), true),
-            (Fate::Unknown, Fate::Unknown, false),
-            (Fate::Unknown, none(), false),
+            (none(), ArtifactOutlook::Unknown, true),
+            (ArtifactOutlook::Unknown, one("1", Deletes, Due::Now, Certain), true),
+            (ArtifactOutlook::Unknown, ArtifactOutlook::Unknown, false),
+            (ArtifactOutlook::Unknown, none(), false),
         ] {
             assert_eq!(with.worse_than(&before).is_some(), worse, "{before:?} to {with:?}");
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::ecr::{self, GrammarProblem, Lifecycle, Lint, LintKind, Pace, Push};
-use super::effects::{Displaced, Fate, Foreseen, Stirred};
+use super::effects::{ArtifactOutlook, Displaced, Foreseen, Stirred};
 use super::{Advice, AdviceKind, Arrival, Known, Outlook, Situation};
 use crate::model::{ArtifactId, Digest, Due, EcrImage, EcrRepository, Pin, Setting, Snapshot, Threat};
 
@@ -21,7 +21,7 @@ pub(super) fn outlook(situation: &Situation<'_>, repository: &EcrRepository) -> 
     let pinned = digests(situation.pinned);
     let images = ecr::with_pins(&repository.images, &pinned);
     let seen = ecr::Repository { images: &images, parts: &BTreeMap::new() };
-    let pace = Pace::of(&repository.images, &pushes(situation.arrivals), situation.now);
+    let pace = Pace::measure(&repository.images, &pushes(situation.arrivals), situation.now);
     let wanted = targets.iter().filter_map(|target| target.digest().cloned()).collect();
     let found = ecr::threats(&lifecycle, &seen, &wanted, situation.now, &pace);
     let threats = found.into_iter().filter(|(_, threats)| !threats.is_empty()).map(|(digest, mut threats)| {
@@ -52,16 +52,16 @@ pub(super) fn foreseen(
             certainty: action.certainty,
             why: action.why.to_string(),
         };
-        // Between classes two rules may act, in different readings: the surer one is told.
-        let told = foreseen.entry(ArtifactId::Manifest(action.digest)).or_insert_with(|| next.clone());
-        if next.certainty < told.certainty {
-            *told = next;
+        // Between classes two rules may act, in different readings: the surer one is reported.
+        let reported = foreseen.entry(ArtifactId::Manifest(action.digest)).or_insert_with(|| next.clone());
+        if next.certainty < reported.certainty {
+            *reported = next;
         }
     }
     Some(foreseen)
 }
 
-/// Whose fate the pin of an image can change. Where not everything was listed, some rules tell by themselves.
+/// Whose outlook the pin of an image can change. Where not everything was listed, some rules tell by themselves.
 pub(super) fn stirred(situation: &Situation<'_>, repository: &EcrRepository, artifact: &ArtifactId) -> Stirred {
     let unknown = |detail: String| Stirred::Unknown { detail };
     let lifecycle = match read_rules(repository) {
@@ -89,31 +89,34 @@ pub(super) fn stirred(situation: &Situation<'_>, repository: &EcrRepository, art
 }
 
 /// What the rules will do to each that is asked about, but for what only more pins could bring about.
-pub(super) fn fates(situation: &Situation<'_>, repository: &EcrRepository) -> BTreeMap<ArtifactId, Fate> {
+pub(super) fn artifact_outlooks(
+    situation: &Situation<'_>,
+    repository: &EcrRepository,
+) -> BTreeMap<ArtifactId, ArtifactOutlook> {
     let asked = || situation.targets.iter().cloned();
     let lifecycle = match rules_of(situation.snapshot, repository) {
         Ok(Some(lifecycle)) => lifecycle,
-        Ok(None) => return asked().map(|artifact| (artifact, Fate::Known(Vec::new()))).collect(),
-        Err(_) => return asked().map(|artifact| (artifact, Fate::Unknown)).collect(),
+        Ok(None) => return asked().map(|artifact| (artifact, ArtifactOutlook::Known(Vec::new()))).collect(),
+        Err(_) => return asked().map(|artifact| (artifact, ArtifactOutlook::Unknown)).collect(),
     };
     let listed: BTreeSet<&Digest> = repository.images.iter().map(|image| &image.digest).collect();
     let images = ecr::with_pins(&repository.images, &digests(situation.pinned));
     let parts = parts(situation);
     let seen = ecr::Repository { images: &images, parts: &parts };
-    let pace = Pace::of(&repository.images, &pushes(situation.arrivals), situation.now);
+    let pace = Pace::measure(&repository.images, &pushes(situation.arrivals), situation.now);
     let wanted = digests(situation.targets);
     let mut found = ecr::threats(&lifecycle, &seen, &wanted, situation.now, &pace);
-    let fate = |artifact: ArtifactId| {
+    let outlook = |artifact: ArtifactId| {
         let digest = artifact.digest().filter(|digest| listed.contains(digest));
-        let fate = digest.map_or(Fate::Unknown, |digest| {
+        let outlook = digest.map_or(ArtifactOutlook::Unknown, |digest| {
             let mut threats = found.remove(digest).unwrap_or_default();
             threats.retain(|threat| !is_of_pins_alone(&lifecycle, threat));
             super::sort(&mut threats, situation.now);
-            Fate::Known(threats)
+            ArtifactOutlook::Known(threats)
         });
-        (artifact, fate)
+        (artifact, outlook)
     };
-    asked().map(fate).collect()
+    asked().map(outlook).collect()
 }
 
 fn is_of_pins_alone(lifecycle: &Lifecycle, threat: &Threat) -> bool {
@@ -130,7 +133,7 @@ pub(super) fn displaced(
     let images = ecr::with_pins(&repository.images, &digests(situation.pinned));
     let parts = parts(situation);
     let seen = ecr::Repository { images: &images, parts: &parts };
-    let pace = Pace::of(&repository.images, &pushes(situation.arrivals), situation.now);
+    let pace = Pace::measure(&repository.images, &pushes(situation.arrivals), situation.now);
     let digest = |(artifact, threat): &(ArtifactId, Threat)| Some((artifact.digest()?.clone(), threat.clone()));
     let stay: Vec<(Digest, Threat)> = stay.iter().filter_map(digest).collect();
     let found = ecr::displacements(&lifecycle, &seen, &stay, &pace).into_iter();
@@ -157,8 +160,8 @@ pub(super) fn recommend(repository: &EcrRepository) -> Result<String, String> {
     if let Some(Err(problems)) = text.map(Lifecycle::parse) {
         return Err(format!("its lifecycle policy cannot be understood: {}", all(&problems)));
     }
-    let told = |problems: Vec<GrammarProblem>| format!("there is no room for the claim rule: {}", all(&problems));
-    ecr::recommend_for(text, pins_among(&repository.images)).map_err(told)
+    let reported = |problems: Vec<GrammarProblem>| format!("there is no room for the claim rule: {}", all(&problems));
+    ecr::recommend_for(text, pins_among(&repository.images)).map_err(reported)
 }
 
 /// How many images a rule for pins can look at.

@@ -57,7 +57,7 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
     }
 }
 
-/// The repository without the pins that are there; none where they can have harmed nobody, or that cannot be told.
+/// The repository without the pins that are there; none where they can have harmed nobody, or that cannot be known.
 pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
     let Retention::Ecr(repository) = &snapshot.retention else { return None };
     let bare = images::without_pins(snapshot, repository)?;

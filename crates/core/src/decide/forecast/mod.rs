@@ -2,9 +2,9 @@
 //! Whoever asks from outside knows repositories, artifacts and threats, and no kind of rules by name.
 
 mod advice;
+pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
-pub(super) mod fate;
 mod images;
 mod json;
 mod kinds;
@@ -113,7 +113,7 @@ const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 const FORESEEABLE: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// How much a threat to a rollback target matters: critical if it is due within a week; high if it has a date, or will
-/// be due within a year at the present pace; medium if that takes longer or cannot be told. What only archives can be
+/// be due within a year at the present pace; medium if that takes longer or cannot be known. What only archives can be
 /// undone in minutes or hours, and is never critical.
 #[must_use]
 pub fn severity(threat: &Threat, now: Timestamp) -> Severity {
@@ -131,7 +131,7 @@ pub fn severity(threat: &Threat, now: Timestamp) -> Severity {
     }
 }
 
-/// When a threat is due, as far as a date can be told: what orders threats.
+/// When a threat is due, as far as a date can be reported: what orders threats.
 pub(super) fn due_at(due: &Due, now: Timestamp) -> Timestamp {
     match due {
         Due::Now => now,
@@ -140,7 +140,7 @@ pub(super) fn due_at(due: &Due, now: Timestamp) -> Timestamp {
     }
 }
 
-/// Whether the threat is carried out by then, as far as can be told; pushes are taken to go on at the present pace.
+/// Whether the threat is carried out by then, as far as can be reported; pushes are taken to go on at the present pace.
 #[must_use]
 pub fn is_due(threat: &Threat, now: Timestamp, at: Timestamp) -> bool {
     due_at(&threat.due, now) <= at && due_at(&threat.due, now) < Timestamp::MAX

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::effects::{Fate, Foreseen, Stirred};
+use super::effects::{ArtifactOutlook, Foreseen, Stirred};
 use super::s3::{self, Lint, LintKind};
 use super::{Advice, AdviceKind, Known, Outlook, Situation};
 use crate::model::{ArtifactId, BucketLifecycle, BucketRetention, Effect, Inspection, ObservedTag};
@@ -18,7 +18,7 @@ pub(super) fn outlook(situation: &Situation<'_>, bucket: &BucketRetention) -> Ou
         return Outlook::NoneSet;
     }
     let inspections = marked(situation, bucket);
-    let objects = s3::Objects { inspections: &inspections, ..of(situation, bucket) };
+    let objects = s3::Objects { inspections: &inspections, ..bucket_objects(situation, bucket) };
     let mut found = s3::threats(&objects, situation.targets, situation.now).unwrap_or_default();
     let unseen = situation.targets.iter().filter(|target| !found.contains_key(target)).cloned().collect();
     found.retain(|_, threats| !threats.is_empty());
@@ -34,7 +34,7 @@ pub(super) fn foreseen(
     bucket: &BucketRetention,
     at: Timestamp,
 ) -> Option<BTreeMap<ArtifactId, Foreseen>> {
-    let threats = s3::threats_to_all(&of(situation, bucket), situation.now)?;
+    let threats = s3::threats_to_all(&bucket_objects(situation, bucket), situation.now)?;
     let due = threats.into_iter().filter_map(|(artifact, mut threats)| {
         threats.retain(|threat| super::is_due(threat, situation.now, at));
         super::sort(&mut threats, situation.now);
@@ -48,7 +48,7 @@ pub(super) fn foreseen(
     Some(due.collect())
 }
 
-/// Whose fate a hold or a mark on a version can change: that of the versions at its key. Rules that count newer versions
+/// Whose outlook a hold or a mark on a version can change: that of the versions at its key. Rules that count newer versions
 /// go on counting one that is held.
 pub(super) fn stirred(situation: &Situation<'_>, bucket: &BucketRetention, artifact: &ArtifactId) -> Stirred {
     let Some(lifecycle) = bucket.lifecycle.as_deref() else {
@@ -84,18 +84,21 @@ fn reads_the_mark(lifecycle: &BucketLifecycle) -> bool {
 }
 
 /// What the rules will do to each version that is asked about.
-pub(super) fn fates(situation: &Situation<'_>, bucket: &BucketRetention) -> BTreeMap<ArtifactId, Fate> {
+pub(super) fn artifact_outlooks(
+    situation: &Situation<'_>,
+    bucket: &BucketRetention,
+) -> BTreeMap<ArtifactId, ArtifactOutlook> {
     let inspections = marked(situation, bucket);
-    let objects = s3::Objects { inspections: &inspections, ..of(situation, bucket) };
+    let objects = s3::Objects { inspections: &inspections, ..bucket_objects(situation, bucket) };
     let mut found = s3::threats(&objects, situation.targets, situation.now).unwrap_or_default();
-    let fate = |artifact: &ArtifactId| {
-        let fate = found.remove(artifact).map_or(Fate::Unknown, |mut threats| {
+    let outlook = |artifact: &ArtifactId| {
+        let outlook = found.remove(artifact).map_or(ArtifactOutlook::Unknown, |mut threats| {
             super::sort(&mut threats, situation.now);
-            Fate::Known(threats)
+            ArtifactOutlook::Known(threats)
         });
-        (artifact.clone(), fate)
+        (artifact.clone(), outlook)
     };
-    situation.targets.iter().map(fate).collect()
+    situation.targets.iter().map(outlook).collect()
 }
 
 /// What closer looks showed, with the mark on what is to be pinned where nothing can be held: rules may ask for it.
@@ -114,7 +117,7 @@ fn marked<'a>(situation: &Situation<'a>, bucket: &BucketRetention) -> Cow<'a, BT
     Cow::Owned(inspections)
 }
 
-fn of<'a>(situation: &Situation<'a>, bucket: &'a BucketRetention) -> s3::Objects<'a> {
+fn bucket_objects<'a>(situation: &Situation<'a>, bucket: &'a BucketRetention) -> s3::Objects<'a> {
     s3::Objects { bucket, tags: &situation.snapshot.tags, inspections: situation.inspections, held: situation.pinned }
 }
 

@@ -55,8 +55,8 @@ pub fn compare(
         };
         differences.push(Difference {
             artifact: artifact.clone(),
-            simulated: simulated.get(artifact).map(|ours| told(ours.effect, Some(&ours.rule))),
-            previewed: previewed.get(artifact).map(|theirs| told(theirs.effect, theirs.rule.as_deref())),
+            simulated: simulated.get(artifact).map(|ours| reported(ours.effect, Some(&ours.rule))),
+            previewed: previewed.get(artifact).map(|theirs| reported(theirs.effect, theirs.rule.as_deref())),
             note: note.to_owned(),
         });
     }
@@ -71,7 +71,7 @@ fn same(ours: &Foreseen, theirs: &Previewed) -> bool {
     ours.effect == theirs.effect && theirs.rule.as_ref().is_none_or(|rule| *rule == ours.rule)
 }
 
-fn told(effect: Effect, rule: Option<&str>) -> String {
+fn reported(effect: Effect, rule: Option<&str>) -> String {
     let verb = match effect {
         Effect::Deletes => "deleted",
         Effect::Archives => "archived",
@@ -86,7 +86,7 @@ mod tests {
     use crate::model::Digest;
 
     fn artifact(name: &str) -> ArtifactId {
-        Digest::of(name.as_bytes()).into()
+        Digest::sha256(name.as_bytes()).into()
     }
 
     fn ours(rule: &str, certainty: Certainty) -> Foreseen {

@@ -11,14 +11,14 @@ use crate::decide::draft::Draft;
 use crate::decide::input::Input;
 use crate::decide::plan::Plan;
 use crate::model::{ArtifactId, EcrImage, Effect, Retention, Snapshot, Threat};
-use crate::outcome::forecast::{Fate, OthersForecast, RepositoryForecast, RulesFound, TargetForecast};
+use crate::outcome::forecast::{OthersForecast, RepositoryForecast, RulesFound, TargetForecast, TargetOutlook};
 use crate::outcome::report::TargetReport;
 
 /// What the rules will do to a repository that has been planned. `tried` says that others stand in the place of the
 /// live ones.
 #[must_use]
 pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool) -> RepositoryForecast {
-    let rules = match plan.prospects.live() {
+    let rules = match plan.outlooks.live() {
         Outlook::Unruled => match cleanup::unread(&input.snapshot.cleanup) {
             Some(detail) => RulesFound::Unknown { detail },
             None => RulesFound::NoneReadable,
@@ -28,8 +28,8 @@ pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool
         Outlook::Known(_) if tried => RulesFound::Tried,
         Outlook::Known(_) => RulesFound::Live,
     };
-    let known = !matches!(plan.prospects.live(), Outlook::Unknown { .. });
-    let unseen = matches!(plan.prospects.live(), Outlook::Known(known) if !known.unseen.is_empty());
+    let known = !matches!(plan.outlooks.live(), Outlook::Unknown { .. });
+    let unseen = matches!(plan.outlooks.live(), Outlook::Known(known) if !known.unseen.is_empty());
     RepositoryForecast {
         source: input.key.source.clone(),
         name: input.key.name.clone(),
@@ -38,7 +38,7 @@ pub fn row(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>, tried: bool
         rules,
         targets: plan.report.targets.iter().map(|target| of_target(input, plan, target, as_of)).collect(),
         others: others(input, plan, as_of),
-        advice: plan.prospects.advice().iter().map(|advice| exact(Draft::of(input), advice)).collect(),
+        advice: plan.outlooks.advice().iter().map(|advice| exact(Draft::new(input), advice)).collect(),
         preview: None,
     }
 }
@@ -52,43 +52,43 @@ fn exact(draft: Draft<'_>, advice: &Advice) -> Advice {
 }
 
 fn of_target(input: &Input<'_>, plan: &Plan, target: &TargetReport, as_of: Option<Timestamp>) -> TargetForecast {
-    let threats = plan.prospects.threats(&target.artifact).to_vec();
-    let unless_pinned = plan.prospects.unless_pinned(&target.artifact).cloned();
-    let draft = Draft::of(input);
+    let threats = plan.outlooks.threats(&target.artifact).to_vec();
+    let unless_pinned = plan.outlooks.unless_pinned(&target.artifact).cloned();
+    let draft = Draft::new(input);
     let remedy = match (threats.is_empty(), &unless_pinned) {
-        (false, _) => Some(collision::remedy(draft, &plan.prospects)),
+        (false, _) => Some(collision::remedy(draft, &plan.outlooks)),
         (true, Some(_)) => Some("pin it: run `prodpin enforce`".to_owned()),
         (true, None) => None,
     };
-    let known = match plan.prospects.live() {
+    let known = match plan.outlooks.live() {
         Outlook::Unruled | Outlook::Unknown { .. } => false,
         Outlook::NoneSet => true,
         Outlook::Known(known) => !known.unseen.contains(&target.artifact),
     };
-    let fate = as_of.map(|at| match known {
-        true => fate(&threats, unless_pinned.as_ref(), input.now, at),
-        false => Fate::Unknown,
+    let outlook = as_of.map(|at| match known {
+        true => outlook(&threats, unless_pinned.as_ref(), input.now, at),
+        false => TargetOutlook::Unknown,
     });
     TargetForecast {
         severity: threats.iter().chain(&unless_pinned).map(|threat| severity(threat, input.now)).max(),
         target: target.clone(),
         threats,
         unless_pinned,
-        fate,
+        outlook,
         remedy,
     }
 }
 
-fn fate(threats: &[Threat], unless_pinned: Option<&Threat>, now: Timestamp, at: Timestamp) -> Fate {
+fn outlook(threats: &[Threat], unless_pinned: Option<&Threat>, now: Timestamp, at: Timestamp) -> TargetOutlook {
     let due = |threat: &&Threat| is_due(threat, now, at);
     let effects: BTreeSet<Effect> = threats.iter().filter(due).map(|threat| threat.effect).collect();
     match effects.first() {
         // What lies in an archive and is hidden there is gone for whoever asks by name.
-        Some(Effect::Deletes | Effect::Hides) => Fate::Gone,
-        Some(Effect::Archives) if effects.contains(&Effect::Hides) => Fate::Gone,
-        Some(Effect::Archives) => Fate::Archived,
-        None if unless_pinned.as_ref().is_some_and(due) => Fate::LostUnlessPinned,
-        None => Fate::Stays,
+        Some(Effect::Deletes | Effect::Hides) => TargetOutlook::Gone,
+        Some(Effect::Archives) if effects.contains(&Effect::Hides) => TargetOutlook::Gone,
+        Some(Effect::Archives) => TargetOutlook::Archived,
+        None if unless_pinned.as_ref().is_some_and(due) => TargetOutlook::LostUnlessPinned,
+        None => TargetOutlook::Stays,
     }
 }
 
@@ -97,7 +97,7 @@ fn others(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>) -> Option<Ot
     let situation = Situation {
         snapshot: input.snapshot,
         targets: &targets,
-        pinned: &plan.prospects.pinning.made(),
+        pinned: &plan.outlooks.pinning.made(),
         inspections: input.inspections,
         arrivals: &[],
         now: input.now,

@@ -7,7 +7,7 @@ use crate::model::{ArtifactId, Control, Workload};
 use super::shell::Unsafe;
 
 /// Commands, and what to know about them.
-pub(super) type Told = (Vec<Result<String, Unsafe>>, Vec<String>);
+pub(super) type CommandsAndNotes = (Vec<Result<String, Unsafe>>, Vec<String>);
 
 /// What a platform's commands are made from.
 pub(super) struct Journey<'a> {
@@ -53,7 +53,7 @@ pub(super) enum Dead {
     Unknown,
     /// It names a tag that names other bytes now: going back to it would start those.
     TagMoved,
-    /// It names a tag, and what that names now could not be told.
+    /// It names a tag, and what that names now is not known.
     TagUnknown,
 }
 

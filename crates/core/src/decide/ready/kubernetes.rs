@@ -3,7 +3,7 @@
 
 use crate::model::{Control, Manager, Updates};
 
-use super::journey::{Journey, Told, dead};
+use super::journey::{CommandsAndNotes, Journey, dead};
 use super::shell::{Command, Unsafe};
 
 /// Kinds that keep revisions which `undo` goes back to.
@@ -12,25 +12,25 @@ const UNDONE: [&str; 5] = ["deployment", "deploymentconfig", "statefulset", "dae
 /// Kinds of which `undo` refuses one that is paused.
 const PAUSED_REFUSES: [&str; 2] = ["deployment", "deploymentconfig"];
 
-pub(super) fn way(journey: &Journey<'_>, context: Option<&str>) -> Told {
+pub(super) fn rollback_commands(journey: &Journey<'_>, context: Option<&str>) -> CommandsAndNotes {
     let none = Control::default();
     let steps = Steps { journey, context, control: journey.control.unwrap_or(&none) };
     let owner = steps.control.managers.iter().find_map(|manager| match manager {
         Manager::Owner { kind, name } => Some((kind.as_ref(), name.as_ref())),
         _ => None,
     });
-    let mut told: Told = (Vec::new(), Vec::new());
-    steps.hold(&mut told);
+    let mut reported: CommandsAndNotes = (Vec::new(), Vec::new());
+    steps.hold(&mut reported);
     match owner {
-        Some(("Canary", canary)) => steps.through_flagger(canary, &mut told),
+        Some(("Canary", canary)) => steps.through_flagger(canary, &mut reported),
         Some((kind, name)) => {
             let address = journey.address.unwrap_or(&journey.to);
-            told.1.push(format!("{kind} {name} looks after it and would change it back: name {address} in that"));
-            told.0.clear();
+            reported.1.push(format!("{kind} {name} looks after it and would change it back: name {address} in that"));
+            reported.0.clear();
         }
-        None => steps.change(&mut told),
+        None => steps.change(&mut reported),
     }
-    told
+    reported
 }
 
 struct Steps<'j, 'a> {
@@ -68,7 +68,7 @@ impl Steps<'_, '_> {
     }
 
     /// Keeps what deploys from elsewhere from bringing today's release again.
-    fn hold(&self, (commands, notes): &mut Told) {
+    fn hold(&self, (commands, notes): &mut CommandsAndNotes) {
         let journey = self.journey;
         for manager in &self.control.managers {
             match manager {
@@ -108,7 +108,7 @@ impl Steps<'_, '_> {
     }
 
     /// Flagger takes a new template of the target through its analysis, and writes the primary itself.
-    fn through_flagger(&self, canary: &str, (commands, notes): &mut Told) {
+    fn through_flagger(&self, canary: &str, (commands, notes): &mut CommandsAndNotes) {
         let Journey { workload, address, parts, to, .. } = self.journey;
         let target = workload.name.strip_suffix("-primary").unwrap_or(&workload.name);
         let (Some(address), false) = (address, parts.is_empty()) else {
@@ -135,32 +135,32 @@ impl Steps<'_, '_> {
         Some(self.images(self.itself(verb), address))
     }
 
-    fn change(&self, told: &mut Told) {
+    fn change(&self, reported: &mut CommandsAndNotes) {
         let refuses = self.control.paused && PAUSED_REFUSES.contains(&self.kind());
         match self.journey.to_revision {
-            Ok(revision) if self.kind() == "ksvc" => self.route(revision, told),
-            Ok(revision) if UNDONE.contains(&self.kind()) && !refuses => self.undo(revision, told),
+            Ok(revision) if self.kind() == "ksvc" => self.route(revision, reported),
+            Ok(revision) if UNDONE.contains(&self.kind()) && !refuses => self.undo(revision, reported),
             revision => {
                 match revision {
                     Ok(_) if refuses => {
                         let program = self.program();
                         let refused =
                             format!("it is paused, and `{program} rollout undo` is refused until it is resumed");
-                        told.1.push(refused);
+                        reported.1.push(refused);
                     }
-                    Err(reason) if UNDONE.contains(&self.kind()) => told.1.push(dead(self.journey, reason)),
+                    Err(reason) if UNDONE.contains(&self.kind()) => reported.1.push(dead(self.journey, reason)),
                     _ => {}
                 }
-                if !self.name_bytes(told) {
+                if !self.name_bytes(reported) {
                     return;
                 }
             }
         }
-        self.bring_in(told);
+        self.bring_in(reported);
     }
 
     /// A revision of Knative's is gone back to by the routes of its service.
-    fn route(&self, revision: &str, (commands, notes): &mut Told) {
+    fn route(&self, revision: &str, (commands, notes): &mut CommandsAndNotes) {
         let patch = self.itself("patch").say("--type=merge --patch").line();
         // Nothing but what Kubernetes takes for a name is put into the document.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
@@ -176,7 +176,7 @@ impl Steps<'_, '_> {
         notes.push(format!("new releases get no requests until the latest revision is routed to again{latest}"));
     }
 
-    fn undo(&self, revision: &str, (commands, notes): &mut Told) {
+    fn undo(&self, revision: &str, (commands, notes): &mut CommandsAndNotes) {
         let verb = if self.is_plugin() { "argo rollouts undo" } else { "rollout undo" };
         let undo = self.itself(verb).glued("--to-revision=", revision).line();
         notes.push("this takes back everything in that revision: other containers and settings too".to_owned());
@@ -200,7 +200,7 @@ impl Steps<'_, '_> {
     }
 
     /// Names the exact bytes in the workload's template. Whether a command can.
-    fn name_bytes(&self, (commands, notes): &mut Told) -> bool {
+    fn name_bytes(&self, (commands, notes): &mut CommandsAndNotes) -> bool {
         let journey = self.journey;
         let address = journey.address.unwrap_or(&journey.to);
         match self.kind() {
@@ -231,12 +231,12 @@ impl Steps<'_, '_> {
     }
 
     /// What has to follow until pods run it.
-    fn bring_in(&self, told: &mut Told) {
-        self.let_pods_follow(told);
+    fn bring_in(&self, reported: &mut CommandsAndNotes) {
+        self.let_pods_follow(reported);
         if self.kind() == "statefulset" {
-            self.release_stuck_pods(told);
+            self.release_stuck_pods(reported);
         }
-        let (commands, notes) = told;
+        let (commands, notes) = reported;
         if self.control.scaled_to_zero {
             notes.push(match self.itself("scale").say("--replicas=1").line() {
                 Ok(scale) if !self.is_plugin() => {
@@ -260,7 +260,7 @@ impl Steps<'_, '_> {
     }
 
     /// Pods follow the template by themselves, or are made to.
-    fn let_pods_follow(&self, (commands, notes): &mut Told) {
+    fn let_pods_follow(&self, (commands, notes): &mut CommandsAndNotes) {
         let patch = |spec: &'static str| self.itself("patch").say(spec);
         let afterwards = |setting: &str, back: Result<String, Unsafe>| {
             back.map(|back| format!("{setting}; to set that back: `{back}`")).unwrap_or_else(|_| setting.to_owned())
@@ -301,7 +301,7 @@ impl Steps<'_, '_> {
     }
 
     /// A StatefulSet replaces its pods in turn, and one that does not come up keeps the turn, whatever the template says.
-    fn release_stuck_pods(&self, (commands, notes): &mut Told) {
+    fn release_stuck_pods(&self, (commands, notes): &mut CommandsAndNotes) {
         let Control { selector, update_revision, lacks_ready_pods, .. } = self.control;
         let stuck = match (selector, update_revision) {
             (Some(selector), Some(revision)) if self.journey.is_stuck => {

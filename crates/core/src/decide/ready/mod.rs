@@ -1,21 +1,21 @@
-//! Can I roll back now? The page for 3 a.m., decided: what runs, the ladder of releases, the three questions, and the
+//! Can I roll back now? The page for 3 a.m., decided: what runs, the release list, the three questions, and the
 //! exact commands. Unknown is said as unknown, with how to find out, and is never a yes.
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | `sides` | what runs now, and what is wanted |
-//! | `ladder` | each release: evidence, pin, tags, how long it lasts |
+//! | `rollout_state` | what runs now, and what is wanted |
+//! | `release_list` | each release: evidence, pin, tags, how long it lasts |
 //! | `verdict` | all three |
 //! | `ways`, `journey`, `platforms`, `kubernetes`, `shell` | commands, for each workload |
 
 mod journey;
 mod kubernetes;
-mod ladder;
 mod platforms;
+mod release_list;
+mod rollback_commands;
+mod rollout_state;
 mod shell;
-mod sides;
 mod verdict;
-mod ways;
 
 use std::collections::BTreeMap;
 
@@ -67,7 +67,7 @@ impl Facts<'_> {
 /// The page of one repository.
 #[must_use]
 pub fn page(facts: &Facts<'_>) -> RepositoryReady {
-    let once = once::Facts::of(facts.input);
+    let once = once::Facts::new(facts.input);
     let uses = once.uses();
     let answer = verdict::answer(facts, uses);
     let report = &facts.plan.report;
@@ -94,11 +94,11 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
         database: answer.database,
         intact: answer.intact,
         find_out: answer.find_out,
-        ladder: ladder::rungs(facts, uses, once.labels()),
-        back: answer.to.map_or_else(Vec::new, |to| ways::back(facts, uses, answer.from, to)),
-        forward: ways::forward(facts, answer.from),
-        now: sides::now(facts, uses),
-        wanted: sides::wanted(facts, uses),
+        releases: release_list::listed_releases(facts, uses, once.labels()),
+        back: answer.to.map_or_else(Vec::new, |to| rollback_commands::back(facts, uses, answer.from, to)),
+        forward: rollback_commands::forward(facts, answer.from),
+        now: rollout_state::now(facts, uses),
+        wanted: rollout_state::wanted(facts, uses),
         restore: Vec::new(),
     }
 }
@@ -106,7 +106,7 @@ pub fn page(facts: &Facts<'_>) -> RepositoryReady {
 /// The report's word for the service, and what is left to do: what images say of the database makes a service ready, or not
 /// ready, and nothing else.
 fn placed(plan: &Plan, verdict: Verdict, complete: bool) -> (ServiceStatus, Verdict) {
-    let reported = ServiceStatus::of(&plan.report, &plan.findings);
+    let reported = ServiceStatus::from_report(&plan.report, &plan.findings);
     match (reported, verdict) {
         (ServiceStatus::NoEarlierRelease, Verdict::RollForward) => (reported, Verdict::NoEarlierRelease),
         // Nothing that one could go back to works on today's database, by what images say.
@@ -119,7 +119,7 @@ fn placed(plan: &Plan, verdict: Verdict, complete: bool) -> (ServiceStatus, Verd
     }
 }
 
-/// What is named as running and does not exist: no target, and so on no ladder.
+/// What is named as running and does not exist: no target, and so on no release list.
 fn lacking(plan: &Plan) -> Vec<String> {
     let missing =
         plan.findings.iter().filter(|finding| finding.code == Code::TargetMissing && finding.artifact.is_none());

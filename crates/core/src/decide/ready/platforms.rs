@@ -1,15 +1,15 @@
 //! The exact commands of each platform.
 
 use crate::model::{ArtifactId, Commit, Manager, Pin, Platform};
-use crate::outcome::ready::Way;
+use crate::outcome::ready::RollbackCommands;
 
-use super::journey::{Journey, Told, dead};
+use super::journey::{CommandsAndNotes, Journey, dead};
 use super::kubernetes;
 use super::shell::{Command, Unsafe};
 
-pub(super) fn way(journey: &Journey<'_>) -> Way {
+pub(super) fn rollback_commands(journey: &Journey<'_>) -> RollbackCommands {
     let (commands, mut notes) = match &journey.workload.platform {
-        Platform::Kubernetes { context } => kubernetes::way(journey, context.as_deref()),
+        Platform::Kubernetes { context } => kubernetes::rollback_commands(journey, context.as_deref()),
         Platform::Helm { context } => helm(journey, context.as_deref()),
         Platform::ArgoCd { .. } => argo_cd(journey),
         Platform::Flux { context } => flux(journey, context.as_deref()),
@@ -22,7 +22,7 @@ pub(super) fn way(journey: &Journey<'_>) -> Way {
         notes.insert(0, "a name here cannot be written into a command safely: act by the console".to_owned());
         Vec::new()
     });
-    Way {
+    RollbackCommands {
         workload: journey.workload.clone(),
         from_revision: journey.from_revision.map(str::to_owned),
         to_revision: journey.to_revision.ok().map(str::to_owned),
@@ -31,7 +31,7 @@ pub(super) fn way(journey: &Journey<'_>) -> Way {
     }
 }
 
-fn helm(journey: &Journey<'_>, context: Option<&str>) -> Told {
+fn helm(journey: &Journey<'_>, context: Option<&str>) -> CommandsAndNotes {
     let workload = journey.workload;
     let mut notes = Vec::new();
     if journey.from_git {
@@ -57,7 +57,7 @@ fn helm(journey: &Journey<'_>, context: Option<&str>) -> Told {
 }
 
 /// The commit to revert is the one that brought today's name in; only its own repository knows which that is.
-fn git(journey: &Journey<'_>, what: &str) -> Told {
+fn git(journey: &Journey<'_>, what: &str) -> CommandsAndNotes {
     let mut notes = vec![format!("in the Git repository that {what} deploys")];
     if let Some(revision) = journey.from_revision.filter(|revision| Commit::read(revision).is_some()) {
         notes.push(format!("it is at commit {revision} there now"));
@@ -75,7 +75,7 @@ fn git(journey: &Journey<'_>, what: &str) -> Told {
     (vec![find, revert, Ok("git push".to_owned())], notes)
 }
 
-fn argo_cd(journey: &Journey<'_>) -> Told {
+fn argo_cd(journey: &Journey<'_>) -> CommandsAndNotes {
     let (mut commands, mut notes) = git(journey, "the application");
     let workload = journey.workload;
     let name = match workload.namespace.as_deref() {
@@ -87,7 +87,7 @@ fn argo_cd(journey: &Journey<'_>) -> Told {
     (commands, notes)
 }
 
-fn flux(journey: &Journey<'_>, context: Option<&str>) -> Told {
+fn flux(journey: &Journey<'_>, context: Option<&str>) -> CommandsAndNotes {
     let (mut commands, notes) = git(journey, "Flux");
     let workload = journey.workload;
     let reconcile = Command::new("flux reconcile helmrelease").name(&workload.name).option("--context", context);
@@ -96,7 +96,7 @@ fn flux(journey: &Journey<'_>, context: Option<&str>) -> Told {
     (commands, notes)
 }
 
-fn ecs(journey: &Journey<'_>, region: Option<&str>) -> Told {
+fn ecs(journey: &Journey<'_>, region: Option<&str>) -> CommandsAndNotes {
     let workload = journey.workload;
     let cluster = workload.namespace.as_deref();
     if workload.kind.as_ref() != "service" {
@@ -141,7 +141,7 @@ fn ecs(journey: &Journey<'_>, region: Option<&str>) -> Told {
     }
 }
 
-fn lambda(journey: &Journey<'_>, region: Option<&str>) -> Told {
+fn lambda(journey: &Journey<'_>, region: Option<&str>) -> CommandsAndNotes {
     let function = journey.workload.name.as_ref();
     let aws = |verb: &'static str| {
         Command::new("aws lambda").say(verb).option("--region", region).option("--function-name", Some(function))
@@ -194,7 +194,7 @@ fn lambda(journey: &Journey<'_>, region: Option<&str>) -> Told {
     (commands, notes)
 }
 
-fn app_runner(journey: &Journey<'_>, region: Option<&str>) -> Told {
+fn app_runner(journey: &Journey<'_>, region: Option<&str>) -> CommandsAndNotes {
     // App Runner takes tags, and the pin is the one that never moves.
     let digest = journey.artifact.digest().filter(|_| journey.pinned);
     let base = journey.address.and_then(|address| address.split_once('@')).map(|(base, _)| base);
@@ -204,12 +204,12 @@ fn app_runner(journey: &Journey<'_>, region: Option<&str>) -> Told {
         return (Vec::new(), vec![note.to_owned()]);
     };
     let query = format!("ServiceSummaryList[?ServiceName==`\"{}\"`].ServiceArn | [0]", journey.workload.name);
-    let name = super::shell::Word::read(&journey.workload.name);
+    let name = super::shell::ShellWord::read(&journey.workload.name);
     let find = name.and_then(|_| {
         let list = Command::new("aws apprunner list-services").option("--region", region).line()?;
         Ok(format!("{list} --query '{query}' --output text"))
     });
-    let image = format!("{base}:{}", Pin::of(digest));
+    let image = format!("{base}:{}", Pin::for_digest(digest));
     let update = find.and_then(|find| {
         let update = Command::new("aws apprunner update-service").option("--region", region).line()?;
         let source = format!("ImageRepository={{ImageIdentifier={image},ImageRepositoryType=ECR}}");

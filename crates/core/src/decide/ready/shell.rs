@@ -8,13 +8,13 @@ const LONGEST: usize = 1_024;
 
 /// A word that any shell reads as it is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word(String);
+pub(super) struct ShellWord(String);
 
 /// A name that no command is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unsafe;
 
-impl Word {
+impl ShellWord {
     /// Quotes a name where it needs to be. Refused: what an option looks like, quotes and backslashes, and everything
     /// that is not printable ASCII, which a terminal could show as something else.
     pub(super) fn read(name: &str) -> Result<Self, Unsafe> {
@@ -36,7 +36,7 @@ impl Word {
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for ShellWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -68,7 +68,7 @@ impl Command {
 
     /// Adds a name right behind words of our own: `deployment/NAME`.
     pub(super) fn glued(self, before: &str, name: &str) -> Self {
-        self.word(Word::behind(before, name))
+        self.word(ShellWord::behind(before, name))
     }
 
     /// Adds an option with a name, if there is one: `--context NAME`.
@@ -79,7 +79,7 @@ impl Command {
         }
     }
 
-    fn word(mut self, word: Result<Word, Unsafe>) -> Self {
+    fn word(mut self, word: Result<ShellWord, Unsafe>) -> Self {
         match (&mut self.0, word) {
             (Ok(line), Ok(word)) => {
                 line.push(' ');
@@ -119,9 +119,9 @@ mod tests {
             ("a\u{202e}b", None),
             ("\u{430}pi", None),
         ] {
-            assert_eq!(Word::read(name).ok().map(|word| word.to_string()).as_deref(), expected, "{name:?}");
+            assert_eq!(ShellWord::read(name).ok().map(|word| word.to_string()).as_deref(), expected, "{name:?}");
         }
-        assert!(Word::read(&"a".repeat(2_000)).is_err());
+        assert!(ShellWord::read(&"a".repeat(2_000)).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::outcome::report::TargetReport;
 use super::{Facts, Uses, called};
 
 /// The answers.
-pub(super) struct Answer<'a> {
+pub(super) struct RollbackAnswer<'a> {
     pub(super) verdict: Verdict,
     pub(super) why: String,
     pub(super) from: Option<&'a TargetReport>,
@@ -40,7 +40,7 @@ impl Candidate<'_> {
     }
 }
 
-pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>) -> Answer<'a> {
+pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>) -> RollbackAnswer<'a> {
     let Plan { report, readiness, .. } = facts.plan;
     let targets = &report.targets;
     let from = targets.iter().find(|target| Some(&target.artifact) == readiness.from.as_ref());
@@ -78,10 +78,10 @@ pub(super) fn answer<'a>(facts: &Facts<'a>, uses: &Uses<'_>) -> Answer<'a> {
         Verdict::Unknown => find_out(facts, to.or(first), &database),
         Verdict::RollBack | Verdict::RollForward | Verdict::NoEarlierRelease => Vec::new(),
     };
-    Answer { verdict, why, from, to, asked, database, intact, find_out }
+    RollbackAnswer { verdict, why, from, to, asked, database, intact, find_out }
 }
 
-/// Nothing can be gone back to, or it cannot be told.
+/// Nothing can be gone back to, or it cannot be known.
 fn without(ready: Option<bool>, candidates: &[Candidate<'_>]) -> Verdict {
     let destructive = candidates.iter().all(|candidate| candidate.database.moved == Some(true));
     match ready {
@@ -127,7 +127,7 @@ fn why(
         };
     };
     let to = called(candidate.target);
-    let coming = match facts.plan.readiness.sides.coming.contains(&from.artifact) {
+    let coming = match facts.plan.readiness.rollout_state.coming.contains(&from.artifact) {
         true => format!("{} is wanted and no pod of it is ready; ", called(from)),
         false => String::new(),
     };
@@ -187,7 +187,7 @@ fn find_out(facts: &Facts<'_>, to: Option<&TargetReport>, database: &Database) -
     let mut steps = Vec::new();
     let doubtful = |finding: &&Finding| finding.code == Code::ReleaseOrderDoubtful;
     steps.extend(facts.plan.findings.iter().find(doubtful).map(|finding| finding.remedy.clone()));
-    for gap in facts.plan.report.gaps.iter().take(GAPS_TOLD) {
+    for gap in facts.plan.report.gaps.iter().take(GAPS_SHOWN) {
         steps.push(format!("{}: {}", gap.detail, next_step(gap.cause)));
     }
     let Some(to) = to else {
@@ -215,8 +215,8 @@ fn find_out(facts: &Facts<'_>, to: Option<&TargetReport>, database: &Database) -
     steps
 }
 
-/// So many things that could not be read are told with how to mend them.
-const GAPS_TOLD: usize = 3;
+/// So many things that could not be read are reported with how to mend them.
+const GAPS_SHOWN: usize = 3;
 
 fn migrations(facts: &Facts<'_>, to: &TargetReport, database: &Database) -> Vec<String> {
     let targets: BTreeMap<&ArtifactId, &TargetReport> =

@@ -17,9 +17,9 @@ fn inspection(artifact: ArtifactId, pin: PinState) -> Inspection {
 
 fn index(pin: PinState) -> Inspection {
     let platform =
-        Part { pin: PinState::Present, ..Part::unasked(Digest::of(b"platform"), Some("platform linux/arm64")) };
+        Part { pin: PinState::Present, ..Part::unasked(Digest::sha256(b"platform"), Some("platform linux/arm64")) };
     let parts = Parts { asked: true, below: vec![platform], ..Parts::default() };
-    Inspection { kind: Some(ArtifactKind::Index), parts, ..inspection(Digest::of(b"index").into(), pin) }
+    Inspection { kind: Some(ArtifactKind::Index), parts, ..inspection(Digest::sha256(b"index").into(), pin) }
 }
 
 /// A pinned one of which a platform has no pin, or one that was not read.
@@ -30,7 +30,7 @@ fn bare(of_platform: PinState) -> Inspection {
 }
 
 fn image(pin: PinState) -> Inspection {
-    inspection(Digest::of(b"image").into(), pin)
+    inspection(Digest::sha256(b"image").into(), pin)
 }
 
 fn registry(registry: Recognised, stated: Option<StatedCleanup>) -> Snapshot {
@@ -93,7 +93,7 @@ fn decide(
     rules: &[Obstacle],
     tag: Option<&str>,
 ) -> (Survives, Option<bool>) {
-    let missing = ArtifactId::from(Digest::of(b"never looked at"));
+    let missing = ArtifactId::from(Digest::sha256(b"never looked at"));
     let artifact = seen.map_or(&missing, |seen| &seen.artifact);
     let keeping = cover::keeping(snapshot, PinTerms::default());
     let below = match snapshot.cleanup.withholds_pins() {
@@ -135,7 +135,7 @@ fn what_survives_what_said_kind_by_kind() {
     };
     let set = || Setting::Text("{}".into());
     let (enabled, off) = (Some(Versioning::Enabled), Some(Versioning::Off));
-    let absent = |pin| inspection(Digest::of(b"chart").into(), pin);
+    let absent = |pin| inspection(Digest::sha256(b"chart").into(), pin);
     let charts = Snapshot { kind: RepositoryKind::Charts, ..Snapshot::default() };
     let no_pins = |seen: Inspection| Inspection {
         obstacles: vec![Obstacle::NoPins { detail: "files over HTTP".to_owned() }],
@@ -151,7 +151,7 @@ fn what_survives_what_said_kind_by_kind() {
     for (what, seen, snapshot, expected, protected) in [
         ("pinned", image(PinState::Present), registry(Recognised::Plain, None), "yyyun", Some(true)),
         ("unpinned", image(PinState::Absent), registry(Recognised::Plain, None), "nyyun", Some(false)),
-        ("moved", image(PinState::Moved(Digest::of(b"x").into())), Snapshot::default(), "nyyun", Some(false)),
+        ("moved", image(PinState::Moved(Digest::sha256(b"x").into())), Snapshot::default(), "nyyun", Some(false)),
         ("pin unread", image(PinState::Unknown), Snapshot::default(), "uyyun", None),
         ("pinned index", index(PinState::Present), registry(Recognised::Plain, None), "yyyun", Some(true)),
         ("unpinned index", index(PinState::Absent), Snapshot::default(), "nyyun", Some(false)),
@@ -277,7 +277,7 @@ fn what_rules_reach_is_said_with_the_rule() {
 /// Every obstacle there is, those that only withhold the proof included.
 fn obstacles() -> Vec<Obstacle> {
     let text = || "it".to_owned();
-    let digest = || Digest::of(b"part");
+    let digest = || Digest::sha256(b"part");
     let rule = |due| Obstacle::Lifecycle { rule: text(), effect: text(), due };
     vec![
         Obstacle::Missing,
@@ -315,15 +315,15 @@ fn protected_is_intact_pinned_and_survives_the_first_three_i26_i31() {
         ecr(Setting::Text("{}".into())),
         bucket(Some(Versioning::Enabled), Some(true), 1),
     ];
-    let mut told = obstacles();
-    told.push(Obstacle::Unproven { detail: "something else".to_owned() });
+    let mut reported = obstacles();
+    reported.push(Obstacle::Unproven { detail: "something else".to_owned() });
     let (mut judged, mut of_them_protected) = (0_u32, 0_u32);
     for snapshot in &snapshots {
         for pin in [PinState::Present, PinState::Absent, PinState::Unsupported { marked: true }, PinState::Unknown] {
-            for closure in [Closure::Complete, Closure::Unknown, Closure::Broken(vec![Digest::of(b"part")])] {
+            for closure in [Closure::Complete, Closure::Unknown, Closure::Broken(vec![Digest::sha256(b"part")])] {
                 for presence in [Presence::Present, Presence::NotFound, Presence::Unknown] {
                     for attempt in &attempts {
-                        for pair in pairs(&told) {
+                        for pair in pairs(&reported) {
                             let (of_look, of_rules) = pair;
                             let seen = Inspection {
                                 presence,
@@ -372,7 +372,7 @@ fn protected_is_intact_pinned_and_survives_the_first_three_i26_i31() {
 
 type Pair<'o> = (Option<&'o Obstacle>, Option<&'o Obstacle>);
 
-fn pairs(told: &[Obstacle]) -> impl Iterator<Item = Pair<'_>> {
-    let each = || std::iter::once(None).chain(told.iter().map(Some));
+fn pairs(reported: &[Obstacle]) -> impl Iterator<Item = Pair<'_>> {
+    let each = || std::iter::once(None).chain(reported.iter().map(Some));
     each().flat_map(move |look| each().map(move |rule| (look, rule)))
 }

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use prodpin_core::model::{Concern, Evidence, Shortcoming, Tenure, Workload};
 
 use super::services::waiting;
-use super::{Reader, Told};
-use crate::aws::client::Failure;
+use super::{Reader, RunningContainers};
+use crate::aws::client::AwsFailure;
 use crate::aws::{last_part, moment};
 
 /// Of task definitions, where there is nothing better, so many.
@@ -24,7 +24,7 @@ impl Reader<'_> {
         workload: &Arc<Workload>,
         service: &Service,
         has_revisions: bool,
-        told: &Told,
+        reported: &RunningContainers,
     ) {
         let mut current: BTreeSet<&str> = service.task_definition.as_deref().into_iter().collect();
         let parts = service.deployments.iter().flatten().filter_map(|part| part.task_definition.as_deref());
@@ -33,7 +33,7 @@ impl Reader<'_> {
         for definition in &current {
             let now = Tenure::Now { since: None };
             let tenure = waiting(service, definition).map_or(now, |why| Tenure::Wanted { why });
-            self.definition_of(workload, definition, tenure, told).await;
+            self.definition_of(workload, definition, tenure, reported).await;
         }
         if has_revisions {
             return;
@@ -50,7 +50,7 @@ impl Reader<'_> {
             .send();
         let listed = match account.call("ecs:ListTaskDefinitions", asked).await {
             Ok(answer) => {
-                answer.task_definition_arns.ok_or_else(|| Failure::lacks("ecs:ListTaskDefinitions", "its list"))
+                answer.task_definition_arns.ok_or_else(|| AwsFailure::lacks("ecs:ListTaskDefinitions", "its list"))
             }
             Err(failure) => Err(failure),
         };
@@ -66,7 +66,8 @@ impl Reader<'_> {
         for definition in &older {
             let registered = self.definition(definition).await.and_then(|known| moment(known.registered_at.as_ref()));
             if !current.contains(definition.as_str()) && number(definition) < number(newest) {
-                self.definition_of(workload, definition, Tenure::Before { last: next }, &Told::new()).await;
+                self.definition_of(workload, definition, Tenure::Before { last: next }, &RunningContainers::new())
+                    .await;
             }
             next = registered;
         }
@@ -77,7 +78,7 @@ impl Reader<'_> {
         workload: &Arc<Workload>,
         definition: &str,
         tenure: Tenure,
-        told: &Told,
+        reported: &RunningContainers,
     ) {
         let Some(known) = self.definition(definition).await else { return };
         let revision: Option<Arc<str>> = Some(definition.into());
@@ -88,8 +89,8 @@ impl Reader<'_> {
                 let what = Shortcoming::ResolvedAnew { container: container_name.into() };
                 self.said.concerns.push(Concern { workload: workload.clone(), what });
             }
-            let is_told = now && told.contains(&(workload.clone(), container_name.to_owned()));
-            if let (false, Some(named)) = (is_told, container.image.as_deref()) {
+            let is_reported = now && reported.contains(&(workload.clone(), container_name.to_owned()));
+            if let (false, Some(named)) = (is_reported, container.image.as_deref()) {
                 self.used(workload, container_name, named, None, Evidence::ServiceRevision, tenure, &revision);
             }
         }
@@ -102,7 +103,7 @@ impl Reader<'_> {
             let known = self.account.call(call, asked).await;
             let known = known.and_then(|answer| {
                 let known = answer.task_definition.filter(|known| known.container_definitions.is_some());
-                known.ok_or_else(|| Failure::lacks(call, "a task definition with its containers"))
+                known.ok_or_else(|| AwsFailure::lacks(call, "a task definition with its containers"))
             });
             let known = known.map_err(|failure| failure.tell(&mut self.said)).ok();
             self.definitions.insert(arn.to_owned(), known);

@@ -10,14 +10,14 @@ use aws_sdk_ecs::types::{
 use jiff::Timestamp;
 use prodpin_core::model::{Control, Evidence, Manager, Tenure, Waiting, Workload};
 
-use super::{MOST_DEPLOYMENTS, REVISIONS_AT_ONCE, Reader, Told};
-use crate::aws::client::Failure;
+use super::{MOST_DEPLOYMENTS, REVISIONS_AT_ONCE, Reader, RunningContainers};
+use crate::aws::client::AwsFailure;
 use crate::aws::moment;
 
 impl Reader<'_> {
-    pub(super) async fn service(&mut self, cluster: &str, service: &Service, told: &mut Told) {
+    pub(super) async fn service(&mut self, cluster: &str, service: &Service, reported: &mut RunningContainers) {
         let Some(service_name) = service.service_name.as_deref() else {
-            return Failure::lacks("ecs:DescribeServices", "the name of a service").tell(&mut self.said);
+            return AwsFailure::lacks("ecs:DescribeServices", "the name of a service").tell(&mut self.said);
         };
         let workload = self.workload(cluster, "service", service_name);
         self.controls.insert(workload.clone(), Arc::new(control(service, service_name)));
@@ -60,13 +60,13 @@ impl Reader<'_> {
                             (Tenure::Now { .. }, Some(why)) => Tenure::Wanted { why },
                             _ => tenure,
                         };
-                        self.revision(&workload, &revision, tenure, told);
+                        self.revision(&workload, &revision, tenure, reported);
                     }
                 }
                 Err(failure) => failure.tell(&mut self.said),
             }
         }
-        self.definitions_of(&workload, service, known, told).await;
+        self.definitions_of(&workload, service, known, reported).await;
     }
 
     /// Deployments that came to an end well, and those under way, the latest first.
@@ -74,7 +74,7 @@ impl Reader<'_> {
         &self,
         cluster: &str,
         service: &str,
-    ) -> Result<Vec<ServiceDeploymentBrief>, Failure> {
+    ) -> Result<Vec<ServiceDeploymentBrief>, AwsFailure> {
         let (client, account) = (self.client, self.account);
         let wanted = [
             ServiceDeploymentStatus::Successful,
@@ -97,14 +97,20 @@ impl Reader<'_> {
         Ok(deployments)
     }
 
-    fn revision(&mut self, workload: &Arc<Workload>, revision: &ServiceRevision, tenure: Tenure, told: &mut Told) {
+    fn revision(
+        &mut self,
+        workload: &Arc<Workload>,
+        revision: &ServiceRevision,
+        tenure: Tenure,
+        reported: &mut RunningContainers,
+    ) {
         let definition: Option<Arc<str>> = revision.task_definition.as_deref().map(Arc::from);
         for container in revision.container_images.iter().flatten() {
             let Some(named) = container.image.as_deref() else { continue };
             let container_name = container.container_name.as_deref().unwrap_or_default();
             let digest = container.image_digest.as_deref();
             if digest.is_some() && matches!(tenure, Tenure::Now { .. }) {
-                told.insert((workload.clone(), container_name.to_owned()));
+                reported.insert((workload.clone(), container_name.to_owned()));
             }
             self.used(workload, container_name, named, digest, Evidence::ServiceRevision, tenure, &definition);
         }

@@ -29,10 +29,10 @@ fn a_revision_was_in_production_until_the_next_one_was_e132() {
     use ServiceDeploymentStatus::{InProgress, Successful};
     let newest_first =
         [deployment("d", 40, InProgress), deployment("c", 30, Successful), deployment("b", 20, Successful)];
-    let told = tenures(&newest_first, &BTreeSet::from(["c", "d"]));
-    assert_eq!(told["d"], Tenure::Now { since: minute(40) });
-    assert_eq!(told["c"], Tenure::Now { since: minute(30) });
-    assert_eq!(told["b"], Tenure::Before { last: minute(30) });
+    let reported = tenures(&newest_first, &BTreeSet::from(["c", "d"]));
+    assert_eq!(reported["d"], Tenure::Now { since: minute(40) });
+    assert_eq!(reported["c"], Tenure::Now { since: minute(30) });
+    assert_eq!(reported["b"], Tenure::Before { last: minute(30) });
 }
 
 #[test]
@@ -41,9 +41,9 @@ fn a_rollback_makes_an_old_revision_current_again_e132() {
     let newest_first =
         [deployment("a", 30, Successful), deployment("b", 20, Successful), deployment("a", 10, Successful)];
     for current in [BTreeSet::from(["a"]), BTreeSet::new()] {
-        let told = tenures(&newest_first, &current);
-        assert_eq!(told["a"], Tenure::Now { since: minute(30) });
-        assert_eq!(told["b"], Tenure::Before { last: minute(30) });
+        let reported = tenures(&newest_first, &current);
+        assert_eq!(reported["a"], Tenure::Now { since: minute(30) });
+        assert_eq!(reported["b"], Tenure::Before { last: minute(30) });
     }
 }
 

@@ -3,7 +3,7 @@
 use prodpin_core::model::{Cause, Shortcoming};
 use serde_json::{Value, json};
 
-use super::{ARN, app_runner, digest, functions, image, told};
+use super::{ARN, app_runner, digest, functions, image, reported};
 use crate::aws::replay::Replay;
 use crate::aws::{AppRunner, Ecs, Lambda};
 use crate::{ProductionSignal, Signalled};
@@ -129,7 +129,7 @@ async fn ecs_is_told_by_revisions_tasks_and_at_last_by_task_definitions_e132() {
     assert_eq!(said.gaps, [], "{:?}", replay.tape().unanswered);
     assert_eq!(said.unmatched, ["cluster \"nowhere\""]);
     assert_eq!(
-        told(&said, &["v1", "v2", "v3"]),
+        reported(&said, &["v1", "v2", "v3"]),
         [
             "service prod/api[api] api:1: shop/api:v1@<v1> before 200 ServiceRevision",
             "service prod/api[api] api:2: shop/api:v2@<v2> before 300 ServiceRevision",

@@ -7,7 +7,7 @@ use crate::kubernetes::objects::{Annotations, Metadata, Templated};
 use prodpin_core::model::{Control, Manager};
 
 /// Of a workload with a template.
-pub(super) fn of(workload: &Templated) -> Control {
+pub(super) fn from_workload(workload: &Templated) -> Control {
     let spec = &workload.spec;
     let own = spec.selector.labels.iter().filter_map(|(label, value)| Some((label, value.as_str()?)));
     let all = spec.selector.match_labels.iter().map(|(label, value)| (label, value.as_str())).chain(own);

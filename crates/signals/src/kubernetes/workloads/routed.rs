@@ -18,7 +18,7 @@ pub(super) struct Underneath<'o> {
 }
 
 impl<'o> Underneath<'o> {
-    pub(super) fn of(objects: &'o Objects) -> Self {
+    pub(super) fn new(objects: &'o Objects) -> Self {
         let known: BTreeSet<&str> =
             objects.knative_revisions.iter().map(|revision| revision.metadata.uid.as_str()).collect();
         let owners = objects.deployments.iter().filter_map(|deployment| {
@@ -99,7 +99,7 @@ impl Teller<'_> {
                     owner: Some((kind.to_owned(), name.to_owned())),
                     revision: Some(Arc::from(revision.metadata.name.as_str())),
                     introduced: Some(status.introduced),
-                    ..Template::of(kind, &revision.metadata, &revision.template, status.tenure)
+                    ..Template::new(kind, &revision.metadata, &revision.template, status.tenure)
                 });
             }
         }

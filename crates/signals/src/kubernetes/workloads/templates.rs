@@ -27,7 +27,7 @@ pub(super) struct Template<'o> {
 }
 
 impl<'o> Template<'o> {
-    pub(super) fn of(kind: &'o str, metadata: &'o Metadata, pods: &'o PodTemplate, tenure: Tenure) -> Self {
+    pub(super) fn new(kind: &'o str, metadata: &'o Metadata, pods: &'o PodTemplate, tenure: Tenure) -> Self {
         let said = vec![&metadata.annotations];
         Self { kind, metadata, owner: None, pods, revision: None, introduced: None, tenure, said }
     }
@@ -62,12 +62,12 @@ impl Teller<'_> {
                 revision: set.metadata.annotations.revision(kind).map(Arc::from),
                 introduced: Some(status.introduced),
                 said: std::iter::once(&set.metadata.annotations).chain(own).collect(),
-                ..Template::of(kind, &workload.metadata, &set.spec.template, status.tenure)
+                ..Template::new(kind, &workload.metadata, &set.spec.template, status.tenure)
             });
         }
         templates.extend(unmade.map(|status| Template {
             introduced: Some(status.introduced),
-            ..Template::of(kind, &workload.metadata, &workload.spec.template, status.tenure)
+            ..Template::new(kind, &workload.metadata, &workload.spec.template, status.tenure)
         }));
         templates
     }
@@ -100,7 +100,7 @@ impl Teller<'_> {
         let (statuses, _) = revisions::statuses(controller, &[Revision { pods, ..Revision::default() }]);
         let status = statuses[0];
         self.statuses.insert(set.metadata.uid.clone(), status);
-        Template::of(kind, &set.metadata, &set.spec.template, status.tenure)
+        Template::new(kind, &set.metadata, &set.spec.template, status.tenure)
     }
 
     /// Sets of a workload that itself was not read: it wants the newest of those that are to have pods, as far as they
@@ -121,7 +121,7 @@ impl Teller<'_> {
                 owner: Some((owner.kind.to_lowercase(), owner.name.clone())),
                 revision: set.metadata.annotations.revision(&owner.kind).map(Arc::from),
                 introduced: Some(status.introduced),
-                ..Template::of("replicaset", &set.metadata, &set.spec.template, status.tenure)
+                ..Template::new("replicaset", &set.metadata, &set.spec.template, status.tenure)
             });
         }
         templates
@@ -170,12 +170,12 @@ impl Teller<'_> {
                 revision: Some(revision.revision.to_string().into()),
                 introduced: Some(status.introduced),
                 said: said.into_iter().collect(),
-                ..Template::of(kind, &workload.metadata, &revision.data.spec.template, status.tenure)
+                ..Template::new(kind, &workload.metadata, &revision.data.spec.template, status.tenure)
             });
         }
         templates.extend(unmade.map(|status| Template {
             introduced: Some(status.introduced),
-            ..Template::of(kind, &workload.metadata, &workload.spec.template, status.tenure)
+            ..Template::new(kind, &workload.metadata, &workload.spec.template, status.tenure)
         }));
         templates
     }
@@ -194,13 +194,13 @@ impl Teller<'_> {
             (None, Pods::None) => Tenure::Wanted { why: Waiting::Starting },
         };
         let owner = root.map(|root| (root.kind, root.name));
-        Some(Template { owner, ..Template::of("job", &job.metadata, &job.spec.template, tenure) })
+        Some(Template { owner, ..Template::new("job", &job.metadata, &job.spec.template, tenure) })
     }
 
     /// Notes how a workload can be changed by hand.
     fn control(&mut self, kind: &str, workload: &Templated) {
         let named = self.workload(kind, workload.metadata.namespace.as_deref(), &workload.metadata.name);
-        self.controls.insert(named, Arc::new(control::of(workload)));
+        self.controls.insert(named, Arc::new(control::from_workload(workload)));
     }
 
     fn history_limit(&mut self, kind: &str, workload: &Templated) {

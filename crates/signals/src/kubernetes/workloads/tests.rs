@@ -11,8 +11,8 @@ fn read<T: serde::de::DeserializeOwned>(objects: &[Value]) -> Vec<T> {
     objects.iter().map(|object| serde_json::from_value(object.clone()).unwrap()).collect()
 }
 
-/// What is told, line by line, without the image's name.
-fn told(objects: &Objects) -> Vec<String> {
+/// What is reported, line by line, without the image's name.
+fn reported(objects: &Objects) -> Vec<String> {
     let mut said = Signalled::new("kubernetes".into());
     tell(objects, None, &mut said);
     assert_eq!(said.gaps, []);
@@ -75,7 +75,7 @@ fn f92_what_no_node_has_pulled_is_told_by_its_pod_where_no_template_of_it_was_re
         let alone = Objects { pods: read(&[pod]), ..Objects::default() };
         let name = kind.to_lowercase();
         let expected = ["model1", "v1"].map(|tag| format!("{name} api-1: :{tag} wanted: no pod is ready"));
-        assert_eq!(told(&alone), expected, "{kind}");
+        assert_eq!(reported(&alone), expected, "{kind}");
     }
 }
 
@@ -98,11 +98,14 @@ fn what_no_node_has_pulled_is_told_once_where_its_template_was_read() {
         "deployment api revision 3: :model1 wanted: no pod is ready",
         "deployment api revision 3: :v1 wanted: no pod is ready",
     ];
-    assert_eq!(told(&whole), expected);
+    assert_eq!(reported(&whole), expected);
     let job = json!({ "metadata": { "name": "import", "namespace": "shop", "uid": "Job-import" },
                       "spec": { "template": template(1) }, "status": { "startTime": "2026-03-01T02:00:00Z" } });
     let job = Objects { pods: read(&[creating(("Job", "import"), 1)]), jobs: read(&[job]), ..Objects::default() };
-    assert_eq!(told(&job), ["job import: :model1 wanted: no pod is ready", "job import: :v1 wanted: no pod is ready"]);
+    assert_eq!(
+        reported(&job),
+        ["job import: :model1 wanted: no pod is ready", "job import: :v1 wanted: no pod is ready"]
+    );
 }
 
 #[test]
@@ -122,10 +125,10 @@ fn e122_a_rollout_is_ordered_by_its_own_numbers_whatever_else_its_sets_carry() {
         "rollout api revision 2: :v2 now",
         "rollout api revision 3: :v3 wanted: no pod is ready",
     ];
-    assert_eq!(images(told(&known)), expected);
+    assert_eq!(images(reported(&known)), expected);
     // Rollouts that could not be listed.
     let sets = Objects { replica_sets: read(&sets), ..Objects::default() };
-    let revisions: Vec<String> = images(told(&sets)).iter().map(|line| line[..22].to_owned()).collect();
+    let revisions: Vec<String> = images(reported(&sets)).iter().map(|line| line[..22].to_owned()).collect();
     assert_eq!(revisions, ["rollout api revision 1", "rollout api revision 2", "rollout api revision 3"]);
     // A Deployment goes by its own.
     let number = |text: &str, kind: &str| {
@@ -143,7 +146,7 @@ fn i31_f133_a_set_at_zero_beside_one_that_runs_is_not_what_its_unread_workload_w
         set(("ShopService", "api"), hour, replicas, &number)
     };
     let tenures = |sets: &[Value]| {
-        let lines = told(&Objects { replica_sets: read(sets), ..Objects::default() });
+        let lines = reported(&Objects { replica_sets: read(sets), ..Objects::default() });
         let lines = lines.iter().filter_map(|line| line.split_once(": :v")).map(|(_, rest)| rest.to_owned());
         lines.collect::<Vec<_>>()
     };

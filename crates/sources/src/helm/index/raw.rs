@@ -11,7 +11,7 @@ use super::{ENTRY_COST, spend};
 #[derive(Deserialize)]
 pub(super) struct RawIndex {
     #[serde(default, rename = "apiVersion")]
-    pub(super) api_version: Word,
+    pub(super) api_version: LenientText,
     #[serde(default)]
     pub(super) entries: Option<BTreeMap<String, Entries>>,
 }
@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for Entries {
 
 /// Text, or the lack of it, or something else in its place: one odd value must not take the whole index with it.
 #[derive(Debug, Default)]
-pub(crate) enum Word {
+pub(crate) enum LenientText {
     #[default]
     Absent,
     Text(String),
@@ -38,7 +38,7 @@ pub(crate) enum Word {
 
 /// One entry: of a mapping, what matters.
 pub(super) enum RawEntry {
-    Map { name: Word, version: Word, digest: Word, created: Word, url: Word },
+    Map { name: LenientText, version: LenientText, digest: LenientText, created: LenientText, url: LenientText },
     Other,
 }
 
@@ -92,43 +92,43 @@ macro_rules! other_scalars {
 struct WordVisitor;
 
 impl<'de> Visitor<'de> for WordVisitor {
-    other_scalars!(Word, Word::Other, Word::Absent);
+    other_scalars!(LenientText, LenientText::Other, LenientText::Absent);
 
-    fn visit_str<E>(self, text: &str) -> Result<Word, E> {
-        Ok(Word::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<LenientText, E> {
+        Ok(LenientText::Text(text.to_owned()))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Word, E> {
-        Ok(Word::Text(text))
+    fn visit_string<E>(self, text: String) -> Result<LenientText, E> {
+        Ok(LenientText::Text(text))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Word, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<LenientText, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Word::Other)
+        Ok(LenientText::Other)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Word, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LenientText, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Word::Other)
+        Ok(LenientText::Other)
     }
 }
 
-impl<'de> Deserialize<'de> for Word {
+impl<'de> Deserialize<'de> for LenientText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(WordVisitor)
     }
 }
 
 /// The first of a list of words.
-struct First(Word);
+struct First(LenientText);
 
 struct FirstVisitor;
 
 impl<'de> Visitor<'de> for FirstVisitor {
-    other_scalars!(First, First(Word::Other), First(Word::Absent));
+    other_scalars!(First, First(LenientText::Other), First(LenientText::Absent));
 
     fn visit_str<E>(self, _: &str) -> Result<First, E> {
-        Ok(First(Word::Other))
+        Ok(First(LenientText::Other))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<First, A::Error> {
@@ -162,10 +162,10 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEntry, A::Error> {
-        let [mut name, mut version, mut digest, mut created] = [const { Word::Absent }; 4];
-        let mut url = Word::Absent;
-        while let Some(key) = map.next_key::<Word>()? {
-            let Word::Text(key) = key else {
+        let [mut name, mut version, mut digest, mut created] = [const { LenientText::Absent }; 4];
+        let mut url = LenientText::Absent;
+        while let Some(key) = map.next_key::<LenientText>()? {
+            let LenientText::Text(key) = key else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };

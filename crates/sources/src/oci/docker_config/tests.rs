@@ -6,18 +6,18 @@ use std::time::Duration;
 use base64::prelude::BASE64_STANDARD;
 
 use super::*;
-use crate::oci::surroundings::{Environment, Timing};
+use crate::oci::environment::{Timing, Variables};
 
 async fn look(host: &str, folder: &Path, variables: &[(&str, &Path)]) -> Result<Option<Credentials>, String> {
     let path = format!("{}:/usr/bin:/bin", folder.display());
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.display().to_string()));
-    let environment = Environment::of(variables.chain([("PATH".to_owned(), path)]));
+    let variables = Variables::from_pairs(variables.chain([("PATH".to_owned(), path)]));
     let timing = Timing { helper: Duration::from_millis(1500), ..Timing::default() };
-    let surroundings = Surroundings { environment, timing, ..Surroundings::default() };
-    let found = find(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &surroundings);
+    let environment = HttpEnvironment { variables, timing, ..HttpEnvironment::default() };
+    let found = find(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &environment);
     match found.map_err(|error| error.to_string())? {
         None => Ok(None),
-        Some(found) => found.resolve(&surroundings, None).await.map_err(|error| error.to_string()),
+        Some(found) => found.resolve(&environment, None).await.map_err(|error| error.to_string()),
     }
 }
 
@@ -56,21 +56,21 @@ async fn entries_are_found_under_every_spelling() {
 #[test]
 fn credentials_for_a_part_of_a_registry_are_told_and_never_used_for_all_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let told = |host: &str, file: &str| {
+    let reported = |host: &str, file: &str| {
         std::fs::write(folder.path().join("config.json"), file).unwrap();
-        let environment = Environment::of([("DOCKER_CONFIG".to_owned(), folder.path().display().to_string())]);
-        let surroundings = Surroundings { environment, ..Surroundings::default() };
-        for_parts(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &surroundings)
+        let variables = Variables::from_pairs([("DOCKER_CONFIG".to_owned(), folder.path().display().to_string())]);
+        let environment = HttpEnvironment { variables, ..HttpEnvironment::default() };
+        for_parts(&RegistryHost::new(&host.parse().unwrap()).unwrap(), &environment)
     };
     let file = r#"{"auths": {"quay.io/team": {"auth": "aHVudGVyMjpodW50ZXIy"}, "https://Quay.io/other/x": {}},
             "credHelpers": {"quay.io/third": "pass", "r.example": "pass"}}"#;
-    let said = told("https://quay.io", file).unwrap();
+    let said = reported("https://quay.io", file).unwrap();
     for words in ["config.json", "\"quay.io/team\"", "\"https://Quay.io/other/x\"", "docker login quay.io"] {
         assert!(said.contains(words), "{said}");
     }
     assert!(!said.contains("hunter2") && !said.contains("aHVudGVyMjpodW50ZXIy"), "{said}");
     for (host, file) in [("https://r.example", file), ("https://quay.io:5000", file), ("https://quay.io", "[]")] {
-        assert_eq!(told(host, file), None, "{host}");
+        assert_eq!(reported(host, file), None, "{host}");
     }
 }
 

@@ -126,8 +126,8 @@ async fn a_size_that_head_and_the_listing_disagree_about_is_settled_by_get_i25()
         .await;
         let id = artifact("a/1/x.zip?versionId=v1");
         let seen = server.open(false).await.inventory.inspect(&repository("a"), &id).await;
-        let told = seen.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Contradiction { .. }));
-        assert_eq!(told, contradicts, "{served:?}: {:?}", seen.obstacles);
+        let reported = seen.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::Contradiction { .. }));
+        assert_eq!(reported, contradicts, "{served:?}: {:?}", seen.obstacles);
         assert_eq!(seen.closure == Closure::Complete, !contradicts);
     }
 }
@@ -191,11 +191,11 @@ async fn references_are_located_by_bucket_layout_and_patterns() {
     let locate = |text: &str| source.inventory.locate(&text.parse().unwrap());
     assert_eq!(
         locate("s3://b/a/1/x.zip"),
-        Some((repository("a"), RunningReference::Tag("a/1/x.zip".parse().unwrap())))
+        Some((repository("a"), DeployedReference::Tag("a/1/x.zip".parse().unwrap())))
     );
     assert_eq!(
         locate("s3://b/a/1/x.zip?versionId=v"),
-        Some((repository("a"), RunningReference::Artifact(artifact("a/1/x.zip?versionId=v"))))
+        Some((repository("a"), DeployedReference::Artifact(artifact("a/1/x.zip?versionId=v"))))
     );
     for elsewhere in ["s3://other/a/1/x.zip", "s3://b/readme", "s3://b/sandbox/1/x.zip", "h.example/a:1"] {
         assert_eq!(locate(elsewhere), None, "{elsewhere}");

@@ -25,7 +25,7 @@ async fn audit_sends_no_write_even_if_asked_to_i17() {
         let lifecycle = client.delete_bucket_lifecycle().bucket("b").send().await;
         let release = client.delete_object_tagging().bucket("b").key("k").version_id("v").send().await;
         assert!(put.is_err() && delete.is_err() && lifecycle.is_err() && release.is_err());
-        let failure = failure::Failure::read("s3:PutObject", &put.unwrap_err());
+        let failure = failure::S3Failure::read("s3:PutObject", &put.unwrap_err());
         assert_eq!(failure.cause, Cause::Refused, "{failure:?}");
     }
     assert_eq!(server.requests().len(), 0, "{:?}", server.requests());

@@ -17,7 +17,7 @@ pub(super) struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    pub(super) fn of(rules: &'a [Rule], class: StorageClass) -> Self {
+    pub(super) fn find(rules: &'a [Rule], class: StorageClass) -> Self {
         let mut own = rules.iter().filter(|rule| rule.class == class);
         let rule = own.clone().find(|rule| is_claim(rule));
         let rival = own.find(|rule| rule.tags != TagRule::Untagged).filter(|first| !is_claim(first));

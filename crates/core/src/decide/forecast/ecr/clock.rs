@@ -23,7 +23,7 @@ pub(super) struct Since {
 const FIRST_DAY: i64 = 1_450_656_000;
 
 impl Since {
-    pub(super) fn of(count: Count, image: &EcrImage) -> Self {
+    pub(super) fn from_image(count: Count, image: &EcrImage) -> Self {
         let known = since(count, image);
         let earliest = known.or_else(|| Timestamp::from_second(FIRST_DAY).ok()).unwrap_or(Timestamp::MIN);
         Self { earliest, known: known.is_some() }
@@ -61,7 +61,7 @@ pub(super) enum Membership {
 }
 
 impl Membership {
-    pub(super) fn of(image: &EcrImage, class: StorageClass) -> Self {
+    pub(super) fn from_image(image: &EcrImage, class: StorageClass) -> Self {
         match (image.status, class) {
             (ImageStatus::Active, StorageClass::Archive) | (ImageStatus::Archived, StorageClass::Standard) => Self::No,
             (ImageStatus::Activating | ImageStatus::Other, _) => Self::Maybe,

@@ -6,9 +6,9 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::clock::since;
+use super::coverage::RuleCoverage;
 use super::family::Family;
 use super::rule::{Count, Rule};
-use super::standing::Standings;
 use super::{Lifecycle, Repository};
 use crate::model::{Certainty, Digest, Effect, ImageStatus};
 
@@ -50,7 +50,7 @@ pub enum Why {
 
 impl Why {
     /// Why the rule reaches the image, if it does.
-    pub(super) fn of(rule: &Rule, image: &crate::model::EcrImage, ahead: u64) -> Self {
+    pub(super) fn from_image(rule: &Rule, image: &crate::model::EcrImage, ahead: u64) -> Self {
         match rule.count {
             Count::MoreThan(keep) => Self::BeyondCount { ahead, keep },
             count => Self::TooOld { count, since: since(count, image) },
@@ -82,28 +82,28 @@ impl fmt::Display for Why {
 /// What ECR would do at that moment, in the order of the images' digests. An image that is not named stays.
 #[must_use]
 pub fn evaluate(lifecycle: &Lifecycle, repository: &Repository<'_>, at: Timestamp) -> Vec<Action> {
-    let standings = Standings::of(lifecycle, repository);
-    let family = Family::of(repository);
-    let mut actions: Vec<Action> = acting(&standings, &family, at).into_iter().flatten().collect();
+    let coverage = RuleCoverage::new(lifecycle, repository);
+    let family = Family::new(repository);
+    let mut actions: Vec<Action> = acting(&coverage, &family, at).into_iter().flatten().collect();
     actions.sort();
     actions
 }
 
 /// The same for each image, by its place: at most one action for each rule and effect. What is due now is decided here
 /// alone, for `threats` too.
-pub(super) fn acting(standings: &Standings<'_>, family: &Family<'_>, at: Timestamp) -> Vec<Vec<Action>> {
-    Evaluation { standings, family, at }.actions()
+pub(super) fn acting(coverage: &RuleCoverage<'_>, family: &Family<'_>, at: Timestamp) -> Vec<Vec<Action>> {
+    Evaluation { coverage, family, at }.actions()
 }
 
 struct Evaluation<'a> {
-    standings: &'a Standings<'a>,
+    coverage: &'a RuleCoverage<'a>,
     family: &'a Family<'a>,
     at: Timestamp,
 }
 
 impl Evaluation<'_> {
     fn actions(&self) -> Vec<Vec<Action>> {
-        let places = 0..self.standings.images.len();
+        let places = 0..self.coverage.images.len();
         let selected: Vec<Vec<Action>> = places.clone().map(|image| self.selected(image)).collect();
         let certain = self.certain(&selected);
         let freed = self.freed(&selected);
@@ -130,7 +130,7 @@ impl Evaluation<'_> {
     /// Whatever refers to an image goes by every rule by which that goes (A35), not only by the first found: each may be
     /// the one that acts in some reading, with an effect of its own (A38). Whether that told anything new.
     fn follow(&self, leading: &[Action], follower: usize, own: &mut Vec<Action>) -> bool {
-        let image = &self.standings.images[follower];
+        let image = &self.coverage.images[follower];
         let Some(subject) = &image.subject else { return false };
         let mut news = false;
         for lead in leading {
@@ -155,28 +155,28 @@ impl Evaluation<'_> {
 
     /// What the rules would do to the image, were nothing to hold it.
     fn selected(&self, image: usize) -> Vec<Action> {
-        let own = &self.standings.images[image];
+        let own = &self.coverage.images[image];
         let act = |(class, governor)| {
-            let mut certainty = self.standings.selects(class, image, self.at)?;
+            let mut certainty = self.coverage.selects(class, image, self.at)?;
             if self.family.may_be_held(image, own) {
                 certainty = Certainty::Possible;
             }
-            let rule: &Rule = &self.standings.rules[governor];
+            let rule: &Rule = &self.coverage.rules[governor];
             Some(Action {
                 digest: own.digest.clone(),
                 priority: rule.priority,
                 effect: rule.effect(),
                 certainty,
-                why: Why::of(rule, own, self.standings.ahead(class, image).most),
+                why: Why::from_image(rule, own, self.coverage.ahead(class, image).most),
             })
         };
-        self.standings.governors(image).filter_map(act).collect()
+        self.coverage.governors(image).filter_map(act).collect()
     }
 
     /// What nothing holds, in some admissible reading, from the rules that select it: an index that is archived, or
     /// will be, may hold its children no longer; whoever refers to something that goes, goes.
     fn freed(&self, selected: &[Vec<Action>]) -> Vec<bool> {
-        let holds = |parent: usize| self.standings.images[parent].status == ImageStatus::Active;
+        let holds = |parent: usize| self.coverage.images[parent].status == ImageStatus::Active;
         let count = |image| self.family.parents(image).iter().filter(|parent| holds(**parent)).count();
         let mut held: Vec<usize> = (0..selected.len()).map(count).collect();
         let (mut freed, mut going) = (vec![false; selected.len()], vec![false; selected.len()]);
@@ -212,7 +212,7 @@ impl Evaluation<'_> {
             }
             _ => None,
         };
-        let archived = |parent: usize| self.standings.images[parent].status == ImageStatus::Archived;
+        let archived = |parent: usize| self.coverage.images[parent].status == ImageStatus::Archived;
         let blocks = |parent: usize, effect| effect == Effect::Deletes || !archived(parent);
         let intents: Vec<Option<Effect>> = (0..selected.len()).map(surely).collect();
         let mut held: Vec<usize> = intents

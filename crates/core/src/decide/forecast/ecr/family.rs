@@ -21,7 +21,7 @@ pub(super) struct Family<'a> {
 }
 
 impl<'a> Family<'a> {
-    pub(super) fn of(repository: &Repository<'a>) -> Self {
+    pub(super) fn new(repository: &Repository<'a>) -> Self {
         let images = repository.images;
         let places: BTreeMap<_, _> = images.iter().enumerate().map(|(place, image)| (&image.digest, place)).collect();
         let mut family = Self {

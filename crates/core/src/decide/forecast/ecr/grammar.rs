@@ -23,7 +23,7 @@ const MIN_ARCHIVED_DAYS: u64 = 90;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}; {remedy}", Named(*.rule))]
 pub struct GrammarProblem {
-    /// The rule's priority, if it is one rule's and can be told.
+    /// The rule's priority, if it is one rule's and can be reported.
     pub rule: Option<u32>,
     /// What is wrong.
     pub message: String,

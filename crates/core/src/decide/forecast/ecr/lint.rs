@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::claim::{Claim, is_ample};
+use super::coverage::RuleCoverage;
 use super::rule::{Count, Rule, RuleAction, StorageClass, TagRule};
-use super::standing::Standings;
 use super::{Lifecycle, MAX_RULES, MAX_TEXT, Repository};
 use crate::model::{ImageStatus, Pin};
 
@@ -53,8 +53,8 @@ pub enum LintKind {
 /// What stands out in a policy, on this repository with so many pins: first what concerns the pins, then each rule.
 #[must_use]
 pub fn lint(lifecycle: &Lifecycle, repository: &Repository<'_>, pins: usize) -> Vec<Lint> {
-    let standings = Standings::of(lifecycle, repository);
-    let inspection = Inspection { rules: lifecycle.rules(), standings: &standings, repository, pins: pins as u64 };
+    let coverage = RuleCoverage::new(lifecycle, repository);
+    let inspection = Inspection { rules: lifecycle.rules(), coverage: &coverage, repository, pins: pins as u64 };
     let mut lints = inspection.claim();
     for (index, rule) in inspection.rules.iter().enumerate() {
         lints.extend(inspection.rule(index, rule));
@@ -65,12 +65,12 @@ pub fn lint(lifecycle: &Lifecycle, repository: &Repository<'_>, pins: usize) -> 
 
 struct Inspection<'a> {
     rules: &'a [Rule],
-    standings: &'a Standings<'a>,
+    coverage: &'a RuleCoverage<'a>,
     repository: &'a Repository<'a>,
     pins: u64,
 }
 
-fn of(rule: Option<&Rule>, kind: LintKind, message: impl Into<String>, remedy: impl Into<String>) -> Lint {
+fn new_lint(rule: Option<&Rule>, kind: LintKind, message: impl Into<String>, remedy: impl Into<String>) -> Lint {
     let rule = rule.map(|rule| rule.priority.to_string());
     Lint { rule, kind, message: message.into(), remedy: remedy.into() }
 }
@@ -81,7 +81,7 @@ impl Inspection<'_> {
     /// What becomes of the pins.
     fn claim(&self) -> Vec<Lint> {
         let mut lints = Vec::new();
-        match Claim::of(self.rules, StorageClass::Standard) {
+        match Claim::find(self.rules, StorageClass::Standard) {
             Claim { rule: None, rival } => {
                 let message = match rival.filter(|rival| rival.claims_every_pin()) {
                     Some(rival) => format!(
@@ -91,17 +91,17 @@ impl Inspection<'_> {
                     ),
                     None => format!("no rule claims every image tagged {}*", Pin::PREFIX),
                 };
-                lints.push(of(None, LintKind::ClaimAbsent, message, RECOMMENDED));
+                lints.push(new_lint(None, LintKind::ClaimAbsent, message, RECOMMENDED));
             }
             Claim { rule: Some(claim), rival } => {
                 if let Some(rival) = rival {
                     let message = format!("rule {} comes before it and can act on pinned images", rival.priority);
-                    lints.push(of(Some(claim), LintKind::ClaimNotFirst, message, RECOMMENDED));
+                    lints.push(new_lint(Some(claim), LintKind::ClaimNotFirst, message, RECOMMENDED));
                 }
                 lints.extend(self.headroom(claim));
             }
         }
-        if let Claim { rival: Some(rival), .. } = Claim::of(self.rules, StorageClass::Archive) {
+        if let Claim { rival: Some(rival), .. } = Claim::find(self.rules, StorageClass::Archive) {
             let message =
                 "it deletes archived images; no claim rule outside the archive shields them, and no count can";
             let remedy = format!(
@@ -109,7 +109,7 @@ impl Inspection<'_> {
                  pinned images that are archived",
                 Pin::PREFIX
             );
-            lints.push(of(Some(rival), LintKind::ArchiveUnclaimed, message, remedy));
+            lints.push(new_lint(Some(rival), LintKind::ArchiveUnclaimed, message, remedy));
         }
         lints
     }
@@ -118,7 +118,7 @@ impl Inspection<'_> {
         let Count::MoreThan(keep) = claim.count else {
             let does = if claim.action == RuleAction::Expire { "deletes" } else { "archives" };
             let message = format!("it claims the pins, and {does} them by \"{}\"", claim.count.name());
-            return Some(of(Some(claim), LintKind::ClaimByAge, message, RECOMMENDED));
+            return Some(new_lint(Some(claim), LintKind::ClaimByAge, message, RECOMMENDED));
         };
         let pins = self.pins.max(self.counted(claim));
         let message = if keep < pins {
@@ -127,18 +127,18 @@ impl Inspection<'_> {
             format!("it keeps {keep} images, and there are {pins} pins already")
         };
         let remedy = "raise its \"countNumber\" far above the pins that can come, to 9999 or more";
-        (!is_ample(keep, pins)).then(|| of(Some(claim), LintKind::ClaimNearlyFull, message, remedy))
+        (!is_ample(keep, pins)).then(|| new_lint(Some(claim), LintKind::ClaimNearlyFull, message, remedy))
     }
 
     fn counted(&self, claim: &Rule) -> u64 {
         let index = self.rules.iter().position(|rule| rule.priority == claim.priority);
-        index.map_or(0, |index| self.standings.counted(index))
+        index.map_or(0, |index| self.coverage.counted(index))
     }
 
     fn rule(&self, index: usize, rule: &Rule) -> Vec<Lint> {
         let mut lints = Vec::new();
         let looked_at: Vec<usize> = (0..self.repository.images.len())
-            .filter(|image| self.standings.looks_at(index, *image) && self.is_judged(rule, *image))
+            .filter(|image| self.coverage.looks_at(index, *image) && self.is_judged(rule, *image))
             .collect();
         lints.extend(self.anded(rule));
         lints.extend(self.repeated(index, rule));
@@ -146,7 +146,7 @@ impl Inspection<'_> {
             lints.push(lint);
         } else if looked_at.is_empty() && self.may_be_expected(rule) {
             let remedy = "correct its tags, or remove it if it is meant for images that come and go";
-            lints.push(of(
+            lints.push(new_lint(
                 Some(rule),
                 LintKind::MatchesNothing,
                 format!("no image here is among its {}", rule.tags),
@@ -178,25 +178,25 @@ impl Inspection<'_> {
         let remedy = "move it before them, or remove it";
         if let Some(above) = self.rules[..index].iter().find(|above| above.implies(rule)) {
             let message = format!("rule {} claims whatever it looks at, so it never acts", above.priority);
-            return Some(of(Some(rule), LintKind::Shadowed, message, remedy));
+            return Some(new_lint(Some(rule), LintKind::Shadowed, message, remedy));
         }
         // That pins are claimed is the rule's purpose: in a small repository they may be all there is.
         let claimed = |image: &usize| {
-            let first = self.standings.governor(rule.class, *image);
+            let first = self.coverage.governor(rule.class, *image);
             first.is_some_and(|first| first < index && !self.rules[first].is_for_pins())
         };
         if looked_at.is_empty() || rule.is_for_pins() || !looked_at.iter().all(claimed) {
             return None;
         }
         let message = format!("rules before it claim all {} images that it looks at here", looked_at.len());
-        Some(of(Some(rule), LintKind::Shadowed, message, remedy))
+        Some(new_lint(Some(rule), LintKind::Shadowed, message, remedy))
     }
 
     fn anded(&self, rule: &Rule) -> Option<Lint> {
         let entries = rule.entries();
         (entries.len() > 1).then(|| {
             let message = format!("it looks only at images that have a tag for each of {}", entries.join(", "));
-            of(Some(rule), LintKind::PatternsAnded, message, "write one rule for each, if one of them is enough")
+            new_lint(Some(rule), LintKind::PatternsAnded, message, "write one rule for each, if one of them is enough")
         })
     }
 
@@ -205,7 +205,12 @@ impl Inspection<'_> {
         let above = self.rules[..index].iter().filter(|above| above.class == rule.class);
         let twin = above.into_iter().find(|above| above.entries().iter().any(|entry| entries.contains(entry)))?;
         let message = format!("it shares a tag pattern with rule {}", twin.priority);
-        Some(of(Some(rule), LintKind::PatternRepeated, message, "name each pattern in one rule; ECR may refuse this"))
+        Some(new_lint(
+            Some(rule),
+            LintKind::PatternRepeated,
+            message,
+            "name each pattern in one rule; ECR may refuse this",
+        ))
     }
 
     fn everything(&self, rule: &Rule, looked_at: &[usize]) -> Option<Lint> {
@@ -216,7 +221,7 @@ impl Inspection<'_> {
         }
         let images = looked_at.len();
         let message = format!("it looks at every image{}, {images} here", if tagged { " with a tag" } else { "" });
-        Some(of(Some(rule), LintKind::SelectsEverything, message, "name the tags that it is meant for"))
+        Some(new_lint(Some(rule), LintKind::SelectsEverything, message, "name the tags that it is meant for"))
     }
 
     fn children(&self, rule: &Rule, looked_at: &[usize]) -> Option<Lint> {
@@ -229,7 +234,7 @@ impl Inspection<'_> {
         let children = untagged.filter(|image| parts.contains(&image.digest)).count();
         (children > 0).then(|| {
             let message = format!("{children} of the images that it counts are parts of an index and cannot go alone");
-            of(Some(rule), LintKind::ReachesChildren, message, "count releases by their tags, or use an age")
+            new_lint(Some(rule), LintKind::ReachesChildren, message, "count releases by their tags, or use an age")
         })
     }
 
@@ -240,7 +245,7 @@ impl Inspection<'_> {
             let message = format!(
                 "the policy has {length} of {MAX_TEXT} characters and {rules} of {MAX_RULES} rules that ECR takes"
             );
-            of(None, LintKind::NearLimit, message, "shorten descriptions and merge rules")
+            new_lint(None, LintKind::NearLimit, message, "shorten descriptions and merge rules")
         })
     }
 }

@@ -2,7 +2,7 @@
 //! images, and how to keep them from it.
 //!
 //! - `grammar` and `concord` read a policy, or say all that is wrong with it; `rule` and `pattern` say what a rule looks at.
-//! - `standing` says which rule governs each image and how many images are ahead of it; `clock` from when its age counts;
+//! - `coverage` says which rule governs each image and how many images are ahead of it; `clock` from when its age counts;
 //!   `family` which images hold it. What the documentation leaves open is kept as two bounds.
 //! - [`evaluate`] and [`threats`] ask those for one moment and for the time to come; [`Pace`] gives the pushes to come
 //!   a date.
@@ -13,6 +13,7 @@
 mod claim;
 mod clock;
 mod concord;
+mod coverage;
 mod evaluate;
 mod family;
 mod grammar;
@@ -24,7 +25,6 @@ mod reach;
 mod recommend;
 mod rewrite;
 mod rule;
-mod standing;
 mod threats;
 
 use std::collections::{BTreeMap, BTreeSet};

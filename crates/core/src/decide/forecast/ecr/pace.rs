@@ -37,7 +37,7 @@ impl Pace {
     /// The pace of a repository: its images, and pushes from the ledger, which also knows of images that are gone. What
     /// is on record as pushed after `now` tells nothing.
     #[must_use]
-    pub fn of(images: &[EcrImage], ledger_pushes: &[Push], now: Timestamp) -> Self {
+    pub fn measure(images: &[EcrImage], ledger_pushes: &[Push], now: Timestamp) -> Self {
         let live = images.iter().filter_map(|image| {
             Some(Push { digest: image.digest.clone(), tags: image.tags.to_vec(), at: arrived(image)? })
         });

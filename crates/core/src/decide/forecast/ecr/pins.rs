@@ -20,7 +20,7 @@ pub fn with_pins<'a>(images: &'a [EcrImage], pinned: &BTreeSet<Digest>) -> Cow<'
     let pin = |image: &EcrImage| {
         let mut image = image.clone();
         if lacks(&image)
-            && let Ok(pin) = Pin::of(&image.digest).to_string().parse::<Tag>()
+            && let Ok(pin) = Pin::for_digest(&image.digest).to_string().parse::<Tag>()
         {
             image.tags = image.tags.iter().cloned().chain([pin]).collect();
         }

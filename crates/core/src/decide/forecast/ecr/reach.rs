@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 
 use super::clock::{Membership, arrived};
+use super::coverage::RuleCoverage;
 use super::family::Family;
 use super::pace::Pace;
 use super::recommend::holds;
 use super::rule::{Count, Rule, StorageClass};
-use super::standing::Standings;
 use super::{Lifecycle, Repository};
 use crate::model::{Certainty, Digest, Due, EcrImage, ImageStatus, Pin, Tag, Threat};
 
-/// Whose fate a pin on an image can change.
+/// Whose outlook a pin on an image can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     /// Nobody's.
@@ -21,7 +21,7 @@ pub enum Reach {
     Images(BTreeSet<Digest>),
 }
 
-/// Whose fate the pin of an image can change; none if the image is not among those given.
+/// Whose outlook the pin of an image can change; none if the image is not among those given.
 #[must_use]
 pub fn reach(lifecycle: &Lifecycle, repository: &Repository<'_>, digest: &Digest) -> Option<Reach> {
     let image = repository.images.iter().find(|image| image.digest == *digest)?;
@@ -29,7 +29,7 @@ pub fn reach(lifecycle: &Lifecycle, repository: &Repository<'_>, digest: &Digest
     if changed.is_empty() {
         return Some(Reach::Nobody);
     }
-    let family = Family::of(repository);
+    let family = Family::new(repository);
     let counted = |image: &EcrImage| {
         let counts = |rule: &&&Rule| matches!(rule.count, Count::MoreThan(_)) && rule.matches(&image.tags);
         changed.iter().any(|rule| counts(&rule))
@@ -67,7 +67,7 @@ pub fn is_harmless_anywhere(lifecycle: &Lifecycle, image: &EcrImage, pins: u64) 
 /// so many pins for good.
 #[must_use]
 pub fn pin_matters(lifecycle: &Lifecycle, image: &EcrImage, pins: u64) -> bool {
-    let own = Pin::of(&image.digest);
+    let own = Pin::for_digest(&image.digest);
     let tags: Box<[Tag]> = image.tags.iter().filter(|tag| Pin::read(tag).as_ref() != Some(&own)).cloned().collect();
     let bare = EcrImage { tags, ..image.clone() };
     changed(lifecycle.rules(), &bare).iter().any(|rule| !is_shield(rule, pins))
@@ -104,17 +104,17 @@ pub fn displacements(
     if stay.is_empty() {
         return Vec::new();
     }
-    let standings = Standings::of(lifecycle, repository);
-    let family = Family::of(repository);
+    let coverage = RuleCoverage::new(lifecycle, repository);
+    let family = Family::new(repository);
     let counting = |rule: &&(usize, &Rule)| matches!(rule.1.count, Count::MoreThan(_)) && !rule.1.is_for_pins();
     let rules: Vec<(usize, &Rule)> = lifecycle.rules().iter().enumerate().filter(|rule| counting(&rule)).collect();
     let mut found: Vec<Displacement> = Vec::new();
     for (digest, lost) in stay {
         let Some(place) = family.place(digest) else { continue };
         for (index, rule) in &rules {
-            let counts = standings.looks_at(*index, place) && standings.membership(rule.class, place) > Membership::No;
+            let counts = coverage.looks_at(*index, place) && coverage.membership(rule.class, place) > Membership::No;
             if counts && rule.priority.to_string() != lost.rule {
-                let seat = Seat { standings: &standings, lifecycle, rule, index: *index, place, lost, pace };
+                let seat = Seat { coverage: &coverage, lifecycle, rule, index: *index, place, lost, pace };
                 found.extend(seat.losers());
             }
         }
@@ -126,7 +126,7 @@ pub fn displacements(
 
 /// A place among those that a rule keeps, and who has it now.
 struct Seat<'a> {
-    standings: &'a Standings<'a>,
+    coverage: &'a RuleCoverage<'a>,
     lifecycle: &'a Lifecycle,
     rule: &'a Rule,
     index: usize,
@@ -138,7 +138,7 @@ struct Seat<'a> {
 
 impl Seat<'_> {
     fn losers(&self) -> impl Iterator<Item = Displacement> + '_ {
-        let images = self.standings.images;
+        let images = self.coverage.images;
         let own = arrived(&images[self.place]);
         let behind = move |other: usize| match (arrived(&images[other]), own) {
             (Some(other), Some(own)) => other <= own,
@@ -146,14 +146,14 @@ impl Seat<'_> {
         };
         (0..images.len())
             .filter(move |other| *other != self.place && behind(*other))
-            .filter(|other| self.standings.governor(self.rule.class, *other) == Some(self.index))
+            .filter(|other| self.coverage.governor(self.rule.class, *other) == Some(self.index))
             .filter_map(|other| self.loser(other))
     }
 
     fn loser(&self, other: usize) -> Option<Displacement> {
         let Count::MoreThan(keep) = self.rule.count else { return None };
-        let ahead = self.standings.ahead(self.rule.class, other);
-        let sure = self.standings.membership(self.rule.class, other) == Membership::Sure;
+        let ahead = self.coverage.ahead(self.rule.class, other);
+        let sure = self.coverage.membership(self.rule.class, other) == Membership::Sure;
         // It goes now, whoever stays.
         if ahead.least >= keep && sure {
             return None;
@@ -168,8 +168,8 @@ impl Seat<'_> {
                 return None;
             }
         }
-        let image = &self.standings.images[other];
-        let by = &self.standings.images[self.place].digest;
+        let image = &self.coverage.images[other];
+        let by = &self.coverage.images[self.place].digest;
         let due = if pushes == 0 { Due::Now } else { Due::AfterPushes { pushes, around } };
         let certainty = if ahead.least == ahead.most && sure { Certainty::Certain } else { Certainty::Possible };
         let why = format!("{by} stays and takes one of the {keep} places that the rule keeps");
@@ -190,7 +190,7 @@ fn changed<'r>(rules: &'r [Rule], image: &EcrImage) -> Vec<&'r Rule> {
 }
 
 fn pin(image: &EcrImage) -> Option<Tag> {
-    Pin::of(&image.digest).to_string().parse().ok()
+    Pin::for_digest(&image.digest).to_string().parse().ok()
 }
 
 /// Whether the rule is there for the pins' sake and keeps so many.

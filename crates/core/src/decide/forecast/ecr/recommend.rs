@@ -88,7 +88,7 @@ pub fn renumbered(before: &Lifecycle, after: &Lifecycle) -> BTreeMap<String, Str
 /// Whether the pins lack a claim in this class: no rule claims them for good, or another one can act on them first. A
 /// class without rules acts on nothing; but a claim of the standard class is always there, for rules to come.
 fn lacks(lifecycle: &Lifecycle, class: StorageClass, pins: u64) -> bool {
-    match Claim::of(lifecycle.rules(), class) {
+    match Claim::find(lifecycle.rules(), class) {
         Claim { rival: Some(_), .. } => true,
         Claim { rule: Some(rule), .. } => !holds(rule, pins),
         Claim { rule: None, .. } => class == StorageClass::Standard,

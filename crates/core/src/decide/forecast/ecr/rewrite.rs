@@ -58,11 +58,11 @@ struct Entry {
 
 impl Document {
     fn read(text: &str) -> Result<Self, String> {
-        let told =
+        let reported =
             |problem: Option<String>| format!("the policy cannot be understood: {}", problem.unwrap_or_default());
-        let lifecycle = Lifecycle::parse(text).map_err(|all| told(all.first().map(ToString::to_string)))?;
+        let lifecycle = Lifecycle::parse(text).map_err(|all| reported(all.first().map(ToString::to_string)))?;
         let mut beside: Map<String, Value> =
-            serde_json::from_str(text).map_err(|error| told(Some(error.to_string())))?;
+            serde_json::from_str(text).map_err(|error| reported(Some(error.to_string())))?;
         let rules = beside.remove("rules").and_then(|rules| rules.as_array().cloned()).unwrap_or_default();
         let written = |rule: &Rule| rules.iter().find(|text| priority(text) == u64::from(rule.priority)).cloned();
         let entries =

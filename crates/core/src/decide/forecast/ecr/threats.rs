@@ -1,6 +1,6 @@
 //! Every rule that reaches a target or can come to reach it, and when.
 //!
-//! Of each storage class one rule governs an image, for as long as the image keeps its tags (see `standing`); no push
+//! Of each storage class one rule governs an image, for as long as the image keeps its tags (see `coverage`); no push
 //! to come can put it under another. So the threats to a target are those of its governing rules:
 //!
 //! - An age rule acts on a date that is set already, or to be put off by a pull.
@@ -24,11 +24,11 @@ use jiff::Timestamp;
 
 use super::claim::{LASTING_DAYS, is_ample};
 use super::clock::{Membership, Since, days_after};
+use super::coverage::RuleCoverage;
 use super::evaluate::{Action, Why, acting};
 use super::family::Family;
 use super::pace::{Pace, Rate};
 use super::rule::{Count, Rule, RuleAction, StorageClass};
-use super::standing::Standings;
 use super::{Lifecycle, Repository};
 use crate::model::{Certainty, Digest, Due, EcrImage, Effect, ImageStatus, Threat};
 
@@ -42,11 +42,11 @@ pub fn threats(
     now: Timestamp,
     pace: &Pace,
 ) -> BTreeMap<Digest, Vec<Threat>> {
-    let standings = Standings::of(lifecycle, repository);
-    let family = Family::of(repository);
+    let coverage = RuleCoverage::new(lifecycle, repository);
+    let family = Family::new(repository);
     let rates = vec![OnceCell::new(); lifecycle.rules().len()];
-    let acting = acting(&standings, &family, now);
-    let forecast = Forecast { standings: &standings, family: &family, now, acting, pace, rates };
+    let acting = acting(&coverage, &family, now);
+    let forecast = Forecast { coverage: &coverage, family: &family, now, acting, pace, rates };
     let places: Vec<usize> = targets.iter().filter_map(|target| family.place(target)).collect();
     let order = forecast.elders_first(&places);
     // An index may list what it refers to: then each has to be decided after the other. What goes now is known of both.
@@ -56,13 +56,13 @@ pub fn threats(
         let threats = forecast.threats(image, &known);
         known.insert(image, threats);
     }
-    let named = |place: usize| standings.images[place].digest.clone();
+    let named = |place: usize| coverage.images[place].digest.clone();
     let threatened = places.into_iter().filter_map(|place| Some((place, known.remove(&place)?)));
     threatened.filter(|(_, threats)| !threats.is_empty()).map(|(place, threats)| (named(place), threats)).collect()
 }
 
 struct Forecast<'a> {
-    standings: &'a Standings<'a>,
+    coverage: &'a RuleCoverage<'a>,
     family: &'a Family<'a>,
     now: Timestamp,
     /// What happens now, by the image's place.
@@ -84,7 +84,7 @@ impl Forecast<'_> {
                 order.push(image);
             } else if entered.insert(image) {
                 stack.push((image, true));
-                let subject = self.family.subject(&self.standings.images[image]);
+                let subject = self.family.subject(&self.coverage.images[image]);
                 let elders = self.family.parents(image).iter().copied().chain(subject);
                 stack.extend(elders.map(|elder| (elder, false)));
             }
@@ -95,7 +95,7 @@ impl Forecast<'_> {
     fn threats(&self, image: usize, known: &BTreeMap<usize, Vec<Threat>>) -> Vec<Threat> {
         let own = self.own(image).into_iter().filter_map(|threat| self.once_free(image, threat, known));
         let mut threats: Vec<Threat> = own.collect();
-        if let Some(subject) = self.family.subject(&self.standings.images[image]) {
+        if let Some(subject) = self.family.subject(&self.coverage.images[image]) {
             let of_subject = known.get(&subject).into_iter().flatten();
             let followed: Vec<Threat> = of_subject.map(|threat| self.followed(subject, threat)).collect();
             // Where it goes with its subject, by then, that the same rule may reach it too says nothing more.
@@ -115,12 +115,12 @@ impl Forecast<'_> {
     }
 
     /// What `evaluate` says happens now, in the words of the threat that foretold it where there is one.
-    fn due_now(&self, image: usize, foretold: &[Threat]) -> Vec<Threat> {
+    fn due_now(&self, image: usize, predicted: &[Threat]) -> Vec<Threat> {
         let threat = |action: &Action| {
             let rule = action.priority.to_string();
             let alike =
                 |threat: &&Threat| (&threat.rule, threat.effect, &threat.due) == (&rule, action.effect, &Due::Now);
-            let why = foretold.iter().find(alike).map_or_else(|| action.why.to_string(), |threat| threat.why.clone());
+            let why = predicted.iter().find(alike).map_or_else(|| action.why.to_string(), |threat| threat.why.clone());
             Threat { rule, effect: action.effect, due: Due::Now, certainty: action.certainty, why }
         };
         self.acting[image].iter().map(threat).collect()
@@ -128,10 +128,10 @@ impl Forecast<'_> {
 
     /// What its own governing rules will do, were nothing to hold the image.
     fn own(&self, place: usize) -> Vec<Threat> {
-        let image = &self.standings.images[place];
+        let image = &self.coverage.images[place];
         let mut threats = Vec::new();
-        for (class, governor) in self.standings.governors(place) {
-            let rule = &self.standings.rules[governor];
+        for (class, governor) in self.coverage.governors(place) {
+            let rule = &self.coverage.rules[governor];
             let Some(mut threat) = self.governed(place, class, governor) else { continue };
             // Once its parents are gone, a rule that counts counts fewer (see `evaluate`).
             let recounted = matches!(rule.count, Count::MoreThan(_)) && !self.family.parents(place).is_empty();
@@ -146,8 +146,8 @@ impl Forecast<'_> {
     }
 
     fn governed(&self, place: usize, class: StorageClass, governor: usize) -> Option<Threat> {
-        let (image, rule) = (&self.standings.images[place], &self.standings.rules[governor]);
-        let ahead = self.standings.ahead(class, place);
+        let (image, rule) = (&self.coverage.images[place], &self.coverage.rules[governor]);
+        let ahead = self.coverage.ahead(class, place);
         let threat = |due, certainty, why: String| Threat {
             rule: rule.priority.to_string(),
             effect: rule.effect(),
@@ -155,18 +155,18 @@ impl Forecast<'_> {
             certainty,
             why,
         };
-        if let Some(certainty) = self.standings.selects(class, place, self.now) {
-            return Some(threat(Due::Now, certainty, format!("{}", Why::of(rule, image, ahead.most))));
+        if let Some(certainty) = self.coverage.selects(class, place, self.now) {
+            return Some(threat(Due::Now, certainty, format!("{}", Why::from_image(rule, image, ahead.most))));
         }
         let shields = match rule.count {
-            Count::MoreThan(keep) => is_ample(keep, self.standings.counted(governor)),
+            Count::MoreThan(keep) => is_ample(keep, self.coverage.counted(governor)),
             Count::SinceTransitioned(days) => days >= LASTING_DAYS,
             Count::SincePushed(_) | Count::SincePulled(_) => false,
         };
         if shields && rule.is_for_pins() {
             return None;
         }
-        let sure = self.standings.membership(class, place) == Membership::Sure;
+        let sure = self.coverage.membership(class, place) == Membership::Sure;
         let certainty = |certain: bool| if certain && sure { Certainty::Certain } else { Certainty::Possible };
         match rule.count {
             Count::MoreThan(keep) => {
@@ -183,10 +183,11 @@ impl Forecast<'_> {
                 Some(threat(due, certainty(ahead.least == ahead.most), why))
             }
             count => {
-                let since = Since::of(count, image);
+                let since = Since::from_image(count, image);
                 let due = days_after(since.earliest, count.number())?;
                 let pulls = matches!(count, Count::SincePulled(_));
-                let why = format!("{}{}", Why::of(rule, image, 0), if pulls { "; a pull puts it off" } else { "" });
+                let why =
+                    format!("{}{}", Why::from_image(rule, image, 0), if pulls { "; a pull puts it off" } else { "" });
                 Some(threat(Due::On(due), certainty(since.known && !pulls), why))
             }
         }
@@ -195,7 +196,7 @@ impl Forecast<'_> {
     /// What a rule of the archive does once another has archived the image.
     fn after_archiving(&self, image: &EcrImage, archiving: &Threat) -> Option<Threat> {
         let looks = |rule: &&Rule| rule.class == StorageClass::Archive && rule.matches(&image.tags);
-        let rule = self.standings.rules.iter().find(looks)?;
+        let rule = self.coverage.rules.iter().find(looks)?;
         let days = rule.count.number();
         let due = match &archiving.due {
             Due::Now => Due::On(days_after(self.now, days)?),
@@ -216,7 +217,7 @@ impl Forecast<'_> {
     /// The threat, at the date from which no parent holds the image any more; none if one holds it for good.
     fn once_free(&self, place: usize, mut threat: Threat, known: &BTreeMap<usize, Vec<Threat>>) -> Option<Threat> {
         for parent in self.family.parents(place) {
-            let holder = &self.standings.images[*parent];
+            let holder = &self.coverage.images[*parent];
             // An index that is archived, or in no state known here, may hold its children no longer.
             if holder.status != ImageStatus::Active {
                 let stays_away = threat.effect == Effect::Archives && holder.status == ImageStatus::Archived;
@@ -248,7 +249,7 @@ impl Forecast<'_> {
 
     fn followed(&self, subject: usize, threat: &Threat) -> Threat {
         let certainty = if threat.effect == Effect::Deletes { threat.certainty } else { Certainty::Possible };
-        let why = Why::Follows(self.standings.images[subject].digest.clone()).to_string();
+        let why = Why::Follows(self.coverage.images[subject].digest.clone()).to_string();
         Threat { certainty, why, ..threat.clone() }
     }
 

@@ -102,7 +102,7 @@ fn noncurrent(rule: &BucketRule, problems: &mut Vec<String>) {
     classes(&moves, "noncurrent transition", problems);
 }
 
-/// Where to, and after how many days, if it is told in days.
+/// Where to, and after how many days, if it is reported in days.
 type Move<'r> = (&'r StorageClass, Option<u32>);
 
 fn classes(moves: &[Move<'_>], what: &str, problems: &mut Vec<String>) {

@@ -5,7 +5,7 @@
 //! | `doubt` | yes, no and maybe; and which way a maybe is read |
 //! | `rules` | which rule reaches which version, and when it is due |
 //! | `key` | one key's versions and markers, newest first |
-//! | `fate` | every event of one key to a horizon (B71) |
+//! | `timeline` | every event of one key to a horizon (B71) |
 //! | `threats` | what of that happens to rollback targets |
 //! | `lint` | rules that cannot mean what they say |
 //! | `document`, `xml`, `check` | a configuration as people write it, and what S3 refuses in it |
@@ -18,20 +18,20 @@
 mod check;
 mod document;
 mod doubt;
-mod fate;
 mod key;
 mod lint;
 mod recommend;
 mod rules;
 mod threats;
+mod timeline;
 mod write;
 mod xml;
 
 pub use document::{is_meant, read};
-pub use fate::{Act, Step, fate};
 pub use key::{Entry, EntryKind, Key};
 pub use lint::{Lint, LintKind, lint};
 pub(super) use lint::{is_mark, mark};
 pub use recommend::recommend;
 pub use rules::Lifecycle;
 pub use threats::{Objects, threats, threats_to, threats_to_all};
+pub use timeline::{Act, TimelineStep, timeline};

@@ -10,9 +10,9 @@ use crate::model::{
 };
 
 use super::doubt::Holds;
-use super::fate::{Act, Effort, Step, fate_of};
 use super::key::{Entry, EntryKind, Key, is_null};
 use super::rules::{Lifecycle, matches};
+use super::timeline::{Act, Effort, TimelineStep, timeline_of};
 
 /// What was listed and read of a bucket, and what is held there.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,7 @@ pub fn threats(
 /// A key with more versions than this is not judged as a whole: each of them is judged by all that are newer.
 const LONG: usize = 256;
 
-/// The same for every version that was listed; none if that could not be told.
+/// The same for every version that was listed; none if that is not known.
 #[must_use]
 pub fn threats_to_all(objects: &Objects<'_>, now: Timestamp) -> Option<BTreeMap<ArtifactId, Vec<Threat>>> {
     let lifecycle = Lifecycle::new(objects.bucket.lifecycle.as_deref()?);
@@ -157,8 +157,8 @@ fn judged(
     };
     let mut threats: Option<Vec<Threat>> = None;
     for versioning in readings {
-        let steps = fate_of(&lifecycle, versioning, key, place, now, Timestamp::MAX, effort)?;
-        let other = told(entry, &steps, now);
+        let steps = timeline_of(&lifecycle, versioning, key, place, now, Timestamp::MAX, effort)?;
+        let other = reported(entry, &steps, now);
         threats = Some(match threats {
             Some(threats) => merged(threats, other),
             None => other,
@@ -180,8 +180,8 @@ fn merged(one: Vec<Threat>, other: Vec<Threat>) -> Vec<Threat> {
 }
 
 /// Steps as threats: the first of each kind, and a certain one beside a possible one that comes before it.
-fn told(entry: &Entry<'_>, steps: &[Step], now: Timestamp) -> Vec<Threat> {
-    let mut told = BTreeSet::new();
+fn reported(entry: &Entry<'_>, steps: &[TimelineStep], now: Timestamp) -> Vec<Threat> {
+    let mut reported = BTreeSet::new();
     let mut threats = Vec::new();
     let is_archived = matches!(&entry.kind, EntryKind::Version { class, .. } if class.is_archive());
     for step in steps {
@@ -192,7 +192,7 @@ fn told(entry: &Entry<'_>, steps: &[Step], now: Timestamp) -> Vec<Threat> {
             // From one archive to the next, or between classes that are read at once, nothing changes for a rollback.
             Act::Moves(_) | Act::RemovesMarker => continue,
         };
-        if told.contains(&(effect, Certainty::Certain)) || !told.insert((effect, step.certainty)) {
+        if reported.contains(&(effect, Certainty::Certain)) || !reported.insert((effect, step.certainty)) {
             continue;
         }
         let due = if step.at <= now { Due::Now } else { Due::On(step.at) };

@@ -1,5 +1,5 @@
 //! Which key may sign a checkpoint: the one before it, one that it handed over to (F65), or, where nobody has it any more,
-//! one that was put in force without it, which is told for ever.
+//! one that was put in force without it, which is reported for ever.
 
 use std::cmp::Ordering;
 
@@ -136,7 +136,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// That a key was given up for lost, or is by the next commit, in words. It is told for as long as the log exists: no
+    /// That a key was given up for lost, or is by the next commit, in words. It is reported for as long as the log exists: no
     /// signature shows that whoever signs now is who signed before.
     #[must_use]
     pub fn lost_key(&self) -> Option<String> {

@@ -1,4 +1,4 @@
-//! The ladder: each release with everything that a person wants to know before going back to it.
+//! The release list: each release with everything that a person wants to know before going back to it.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::decide::readiness::is_wanted;
 use crate::model::{ArtifactId, Evidence, Provenance, Tag, TagStatus, Tenure};
 use crate::outcome::forecast::{RepositoryForecast, RulesFound, TargetForecast};
 use crate::outcome::known_as::KnownAs;
-use crate::outcome::ready::{Lasts, MovedTag, Rung};
+use crate::outcome::ready::{Lasts, ListedRelease, MovedTag};
 use crate::outcome::report::{PinReport, Reason, TargetReport};
 
 use super::{Facts, Uses};
@@ -18,11 +18,11 @@ use super::{Facts, Uses};
 /// Of those who say that a release ran, so many are named.
 const NAMED: usize = 4;
 
-pub(super) fn rungs(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>) -> Vec<Rung> {
-    facts.row.targets.iter().map(|target| rung(facts, uses, labels, target)).collect()
+pub(super) fn listed_releases(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>) -> Vec<ListedRelease> {
+    facts.row.targets.iter().map(|target| listed_release(facts, uses, labels, target)).collect()
 }
 
-fn rung(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forecast: &TargetForecast) -> Rung {
+fn listed_release(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forecast: &TargetForecast) -> ListedRelease {
     let target = &forecast.target;
     let provenance = facts.said.get(&target.artifact).and_then(|said| said.as_ref().ok());
     let Provenance { commit, source, .. } = provenance.cloned().unwrap_or_default();
@@ -30,7 +30,7 @@ fn rung(facts: &Facts<'_>, uses: &Uses<'_>, labels: &Labels<'_>, forecast: &Targ
     let (unchanged, moved) = unchanged(facts, uses, labels, target);
     let (schema, _) = facts.question(uses).said(target);
     let (evidence, by) = evidence(uses, target);
-    Rung {
+    ListedRelease {
         artifact: target.artifact.clone(),
         rank: target.rank,
         address: facts.addresses.get(&target.artifact).cloned(),
@@ -69,7 +69,7 @@ fn seen(facts: &Facts<'_>, uses: &Uses<'_>, target: &TargetReport) -> (Option<Ti
     let spans = facts.input.state.deployments.get(&target.artifact);
     let spans = || spans.into_iter().flat_map(|spans| spans.values());
     let first = spans().filter(|span| !span.recalled).map(|span| span.from.at);
-    let since = uses.of(&target.artifact).iter().filter_map(|used| match used.tenure {
+    let since = uses.deployments(&target.artifact).iter().filter_map(|used| match used.tenure {
         Tenure::Now { since } => since,
         Tenure::Wanted { .. } | Tenure::Before { .. } => None,
     });
@@ -78,20 +78,20 @@ fn seen(facts: &Facts<'_>, uses: &Uses<'_>, target: &TargetReport) -> (Option<Ti
         return (first, None);
     }
     let gone = spans().filter_map(|span| match span.recalled {
-        true => span.told,
-        false => span.told.max(span.until.map(|until| until.at)),
+        true => span.reported,
+        false => span.reported.max(span.until.map(|until| until.at)),
     });
-    let told = uses.of(&target.artifact).iter().filter_map(|used| match used.tenure {
+    let reported = uses.deployments(&target.artifact).iter().filter_map(|used| match used.tenure {
         Tenure::Before { last } => last,
         Tenure::Now { .. } | Tenure::Wanted { .. } => None,
     });
     // No release was last in production in the future, whatever a platform tells (I21).
-    (first, gone.chain(told).max().map(|last| last.min(facts.input.now)))
+    (first, gone.chain(reported).max().map(|last| last.min(facts.input.now)))
 }
 
 /// How sure it is that production ran it: the strongest word, and whose words there are.
 fn evidence(uses: &Uses<'_>, target: &TargetReport) -> (Evidence, Vec<String>) {
-    let used = uses.of(&target.artifact);
+    let used = uses.deployments(&target.artifact);
     let strongest = used.iter().map(|used| used.evidence).max();
     let by_reason = target.reasons.iter().map(|reason| match reason {
         Reason::ReleaseTag { .. } | Reason::ReleasedAs { .. } | Reason::MovedIn { .. } => Evidence::TagName,
@@ -126,7 +126,7 @@ fn unchanged(
     target: &TargetReport,
 ) -> (Option<bool>, Vec<MovedTag>) {
     let state = facts.input.state;
-    let mut tags: BTreeSet<&Tag> = uses.of(&target.artifact).iter().filter_map(|used| used.tag()).collect();
+    let mut tags: BTreeSet<&Tag> = uses.deployments(&target.artifact).iter().filter_map(|used| used.tag()).collect();
     let claims = state.claims.values().flat_map(|claims| claims.iter());
     tags.extend(claims.filter(|(_, artifact)| **artifact == target.artifact).map(|(tag, _)| tag));
     let former = state.former.values().flat_map(|former| former.iter());
@@ -139,7 +139,7 @@ fn unchanged(
         return (None, Vec::new());
     }
     // A tag that moves by design says nothing about the bytes that it named.
-    tags.retain(|tag| !facts.input.rules.may_move(tag, labels.of(tag)));
+    tags.retain(|tag| !facts.input.rules.may_move(tag, labels.label(tag)));
     let mut moved = Vec::new();
     for tag in tags {
         match meaning(facts, tag) {

@@ -8,17 +8,17 @@ use crate::outcome::ready::{RunningNow, WantedNow};
 
 use super::{Facts, Uses};
 
-/// Everything that runs, as it is told: by workload and revision, else by the ledger.
+/// Everything that runs, as it is reported: by workload and revision, else by the ledger.
 pub(super) fn now(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<RunningNow> {
     let mut now: BTreeMap<(ArtifactId, String, Option<String>), RunningNow> = BTreeMap::new();
     for target in facts.plan.report.targets.iter().filter(|target| target.running) {
-        let told = uses.of(&target.artifact).iter().filter(|used| used.runs_now());
+        let reported = uses.deployments(&target.artifact).iter().filter(|used| used.runs_now());
         let seen = |via: &str| {
             let span = facts.input.state.deployments.get(&target.artifact)?.get(via)?;
             (span.until.is_none() && !span.recalled).then_some(span.from.at)
         };
         let mut by_signals = false;
-        for used in told {
+        for used in reported {
             by_signals = true;
             let since = match used.tenure {
                 Tenure::Now { since: Some(since) } => Some(since),
@@ -30,7 +30,7 @@ pub(super) fn now(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<RunningNow> {
                 via: used.via.to_string(),
                 revision: key.2.clone(),
                 since,
-                leaving: facts.plan.readiness.sides.is_leaving(used),
+                leaving: facts.plan.readiness.rollout_state.is_leaving(used),
             };
             let known = now.entry(key).or_insert(entry);
             known.since = [known.since, since].into_iter().flatten().min();
@@ -66,7 +66,7 @@ pub(super) fn wanted(facts: &Facts<'_>, uses: &Uses<'_>) -> Vec<WantedNow> {
     let mut wanted = Vec::new();
     for target in facts.plan.report.targets.iter().filter(|target| is_wanted(target)) {
         let before = wanted.len();
-        for used in uses.of(&target.artifact) {
+        for used in uses.deployments(&target.artifact) {
             let Tenure::Wanted { why } = used.tenure else { continue };
             wanted.push(WantedNow {
                 artifact: target.artifact.clone(),

@@ -9,34 +9,34 @@ use super::throttle::Throttles;
 
 /// The environment, limits of time and load, and name resolution.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct HttpEnvironment {
     /// Environment variables.
-    pub environment: Environment,
+    pub variables: Variables,
     /// Limits of time.
     pub timing: Timing,
     /// Names with fixed addresses, beside what the system resolves.
     pub names: HashMap<String, Vec<IpAddr>>,
     /// Whether the system's proxy settings hold.
     pub proxy: bool,
-    /// How much is in flight at each host; sources that are opened with the same surroundings share it.
+    /// How much is in flight at each host; sources that are opened with the same environment share it.
     pub throttles: Throttles,
     /// Whether more than one registry is opened, so that credentials meant for "the registry" would go to all of them.
     pub several_registries: bool,
 }
 
-impl Surroundings {
+impl HttpEnvironment {
     /// This process's own.
     #[must_use]
     pub fn of_process() -> Self {
-        Self { environment: Environment::of_process(), proxy: true, ..Self::default() }
+        Self { variables: Variables::of_process(), proxy: true, ..Self::default() }
     }
 }
 
 /// Environment variables as a value.
 #[derive(Clone, Default)]
-pub struct Environment(HashMap<String, String>);
+pub struct Variables(HashMap<String, String>);
 
-impl Environment {
+impl Variables {
     /// What this process was started with; variables that are not Unicode are left out.
     #[must_use]
     pub fn of_process() -> Self {
@@ -47,7 +47,7 @@ impl Environment {
     }
 
     /// These variables only.
-    pub fn of<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
         Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
@@ -63,7 +63,7 @@ impl Environment {
 }
 
 /// The names only: values may be secrets (I18).
-impl std::fmt::Debug for Environment {
+impl std::fmt::Debug for Variables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }

@@ -11,7 +11,7 @@ use super::{Lifecycle, Repository};
 use crate::model::{Certainty, EcrImage};
 
 /// The rules that look at each image, one bit for each rule, and the images from the newest to the oldest.
-pub(super) struct Standings<'a> {
+pub(super) struct RuleCoverage<'a> {
     pub(super) rules: &'a [Rule],
     pub(super) images: &'a [EcrImage],
     /// For each image, by its place in `images`.
@@ -34,21 +34,21 @@ pub(super) struct Ahead {
 
 const CLASSES: [StorageClass; 2] = [StorageClass::Standard, StorageClass::Archive];
 
-impl<'a> Standings<'a> {
-    pub(super) fn of(lifecycle: &'a Lifecycle, repository: &Repository<'a>) -> Self {
+impl<'a> RuleCoverage<'a> {
+    pub(super) fn new(lifecycle: &'a Lifecycle, repository: &Repository<'a>) -> Self {
         let (rules, images) = (lifecycle.rules(), repository.images);
         let matches = images.iter().map(|image| bits(rules, |rule| rule.matches(&image.tags))).collect();
         let classes = CLASSES.map(|class| bits(rules, |rule| rule.class == class));
         let counted = vec![0; rules.len()];
-        let mut standings = Self { rules, images, matches, ahead: [Vec::new(), Vec::new()], classes, counted };
+        let mut coverage = Self { rules, images, matches, ahead: [Vec::new(), Vec::new()], classes, counted };
         let mut newest_first: Vec<usize> = (0..images.len()).collect();
         newest_first.sort_by_cached_key(|image| Reverse(arrived(&images[*image])));
         for (index, rule) in rules.iter().enumerate() {
             if let Count::MoreThan(_) = rule.count {
-                standings.count(index, rule.class, &newest_first);
+                coverage.count(index, rule.class, &newest_first);
             }
         }
-        standings
+        coverage
     }
 
     /// Whether the rule looks at the image, if the image is judged with the rule's class at all.
@@ -63,7 +63,7 @@ impl<'a> Standings<'a> {
     }
 
     pub(super) fn membership(&self, class: StorageClass, image: usize) -> Membership {
-        Membership::of(&self.images[image], class)
+        Membership::from_image(&self.images[image], class)
     }
 
     pub(super) fn ahead(&self, class: StorageClass, image: usize) -> Ahead {
@@ -84,7 +84,7 @@ impl<'a> Standings<'a> {
                 (ahead.most >= keep, ahead.least >= keep)
             }
             Count::SincePushed(days) | Count::SincePulled(days) | Count::SinceTransitioned(days) => {
-                let since = Since::of(rule.count, &self.images[image]);
+                let since = Since::from_image(rule.count, &self.images[image]);
                 // The exact day boundary is not documented (A38).
                 let due = days_after(since.earliest, days);
                 due.map_or((false, false), |due| (at >= due, at > due && since.known))

@@ -8,17 +8,17 @@ use reqwest::header::HeaderMap;
 use tokio::time::timeout_at;
 use url::Url;
 
-use super::super::answer::{Answer, Limits};
+use super::super::answer::{HttpAnswer, Limits};
 use super::super::fault::Fault;
 use super::super::throttle::{Permit, out_of_time};
-use super::{Begun, Call, MOST_GIVEN_UP, Setback, Wire, broken, shown};
+use super::{Begun, Call, MOST_GIVEN_UP, Setback, Transport, broken, shown};
 use prodpin_core::model::Cause;
 use std::sync::atomic::Ordering;
 
 /// An answer of which the body is still to come.
 pub struct Incoming<'w> {
     /// Status and headers; of what is no success, the body too.
-    pub answer: Answer,
+    pub answer: HttpAnswer,
     response: Option<Response>,
     call: &'w Call,
     url: Url,
@@ -28,7 +28,7 @@ pub struct Incoming<'w> {
     _permit: Permit<'w>,
 }
 
-impl Wire {
+impl Transport {
     /// Sends a call and hands over its answer as soon as that has begun. Each piece must come within the time that a
     /// request has, and all of them before the deadline; whoever is cut off asks for the rest by range.
     pub async fn stream<'w>(&'w self, call: &'w Call, headers: &HeaderMap) -> Result<Incoming<'w>, Fault> {
@@ -74,10 +74,10 @@ impl Wire {
         let Begun { response, url, elsewhere } = begun?;
         let (answer, response) = if response.status().is_success() {
             let (status, headers) = (response.status(), response.headers().clone());
-            (Answer { status, headers, body: Bytes::new(), elsewhere, is_left: false }, Some(response))
+            (HttpAnswer { status, headers, body: Bytes::new(), elsewhere, is_left: false }, Some(response))
         } else {
             let limits = Limits { cap: call.cap, shorter_than: None };
-            let read = timeout_at(until.into(), Answer::read(response, limits, elsewhere, None)).await;
+            let read = timeout_at(until.into(), HttpAnswer::read(response, limits, elsewhere, None)).await;
             let broke = |_| Setback::Fleeting(Fault::new(Cause::Unreachable, format!("{}: broke off", shown(call))));
             (self.judge(call, read.map_err(|_| slow())?.map_err(broke)?)?, None)
         };

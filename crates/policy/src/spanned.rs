@@ -8,30 +8,30 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::problem::Place;
+use super::problem::Span;
 
 /// The name by which the reader knows that a place is asked for, too.
-pub(super) const GIVEN: &str = "a value with its place";
+pub(super) const SPANNED: &str = "a value with its place";
 
 /// A value as the policy gives it, with its place.
 #[derive(Debug)]
-pub(super) struct Given<T> {
-    place: Option<Place>,
+pub(super) struct Spanned<T> {
+    span: Option<Span>,
     value: Option<T>,
     /// Whether some of it came from the environment, so that no message may quote it.
     pub(super) from_environment: bool,
 }
 
-impl<T> Default for Given<T> {
+impl<T> Default for Spanned<T> {
     fn default() -> Self {
-        Self { place: None, value: None, from_environment: false }
+        Self { span: None, value: None, from_environment: false }
     }
 }
 
-impl<T> Given<T> {
+impl<T> Spanned<T> {
     /// Where it stands, if it is written at all, readable or not.
-    pub(super) fn place(&self) -> Option<Place> {
-        self.place
+    pub(super) fn span(&self) -> Option<Span> {
+        self.span
     }
 
     /// The value, if it is written and could be read.
@@ -40,34 +40,34 @@ impl<T> Given<T> {
     }
 
     /// The value with its place.
-    pub(super) fn read(&self) -> Option<(Place, &T)> {
-        self.place.zip(self.value.as_ref())
+    pub(super) fn read(&self) -> Option<(Span, &T)> {
+        self.span.zip(self.value.as_ref())
     }
 }
 
 /// A mapping from names that the writer chooses, in the order of the file.
 #[derive(Debug)]
-pub(super) struct Entries<T>(pub(super) Vec<(Given<String>, Given<T>)>);
+pub(super) struct Entries<T>(pub(super) Vec<(Spanned<String>, Spanned<T>)>);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct GivenVisitor<T>(PhantomData<T>);
+        struct SpannedVisitor<T>(PhantomData<T>);
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for GivenVisitor<T> {
-            type Value = Given<T>;
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
+            type Value = Spanned<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(GIVEN)
+                f.write_str(SPANNED)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut halves: A) -> Result<Given<T>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut halves: A) -> Result<Spanned<T>, A::Error> {
                 let [line, column, width, from_environment] = halves.next_value::<[u64; 4]>()?;
-                let place = Some(Place { line, column, width });
-                Ok(Given { place, value: halves.next_value().ok(), from_environment: from_environment == 1 })
+                let span = Some(Span { line, column, width });
+                Ok(Spanned { span, value: halves.next_value().ok(), from_environment: from_environment == 1 })
             }
         }
 
-        deserializer.deserialize_struct(GIVEN, &[], GivenVisitor(PhantomData))
+        deserializer.deserialize_struct(SPANNED, &[], SpannedVisitor(PhantomData))
     }
 }
 
@@ -95,7 +95,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Given<T> {
+impl<T: JsonSchema> JsonSchema for Spanned<T> {
     fn inline_schema() -> bool {
         T::inline_schema()
     }

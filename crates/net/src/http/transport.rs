@@ -20,18 +20,18 @@ use url::Url;
 
 use super::address::{AddressRefused, Dialer};
 use super::answer::{BodyFault, Limits, Sink};
+use super::environment::Timing;
 use super::fault::Fault;
 use super::handshake::{self, tls_error};
 use super::place::redacted;
 use super::redirect::{self, Redirects};
 use super::retry_after::retry_after;
-use super::surroundings::Timing;
 use super::throttle::{Throttle, out_of_time};
 use crate::jitter;
 use prodpin_core::model::{Cause, Digest, Pin, Tag};
 
 pub use self::stream::Incoming;
-pub use super::answer::Answer;
+pub use super::answer::HttpAnswer;
 
 /// What a call is for. It decides the methods that may carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub struct Extras<'a> {
 
 /// The HTTP client of one source.
 #[derive(Debug)]
-pub struct Wire {
+pub struct Transport {
     http: reqwest::Client,
     dialer: Arc<Dialer>,
     throttle: Arc<Throttle>,
@@ -123,7 +123,7 @@ const MOST_PACED: u32 = 64;
 /// alone: each further one would take as long, and a run has thousands (F5).
 const MOST_GIVEN_UP: u32 = 8;
 
-impl Wire {
+impl Transport {
     /// Sends through this client, within these limits.
     pub fn new(
         http: reqwest::Client,
@@ -158,12 +158,12 @@ impl Wire {
     }
 
     /// Sends a call until it is answered, or until its tries or the run's time are used up.
-    pub async fn send(&self, call: &Call) -> Result<Answer, Fault> {
+    pub async fn send(&self, call: &Call) -> Result<HttpAnswer, Fault> {
         self.send_with(call, Extras::default()).await
     }
 
     /// The same with extras. A sink is started anew with every try.
-    pub async fn send_with(&self, call: &Call, extras: Extras<'_>) -> Result<Answer, Fault> {
+    pub async fn send_with(&self, call: &Call, extras: Extras<'_>) -> Result<HttpAnswer, Fault> {
         if self.given_up.load(Ordering::Relaxed) >= MOST_GIVEN_UP {
             let detail = format!(
                 "{}: not asked any more, because {MOST_GIVEN_UP} calls in a row had no whole answer in time",
@@ -184,7 +184,7 @@ impl Wire {
         outcome
     }
 
-    async fn send_until_answered(&self, call: &Call, mut extras: Extras<'_>) -> Result<Answer, Fault> {
+    async fn send_until_answered(&self, call: &Call, mut extras: Extras<'_>) -> Result<HttpAnswer, Fault> {
         self.must_be_permitted(call)?;
         let (mut failures, mut throttled) = (0_u32, 0_u32);
         loop {
@@ -262,7 +262,7 @@ impl Wire {
         Ok(())
     }
 
-    async fn attempt(&self, call: &Call, extras: &mut Extras<'_>) -> Result<Answer, Setback> {
+    async fn attempt(&self, call: &Call, extras: &mut Extras<'_>) -> Result<HttpAnswer, Setback> {
         let mut end = Instant::now() + self.timing.request;
         if let Some(deadline) = self.deadline {
             end = end.min(deadline);
@@ -283,9 +283,9 @@ impl Wire {
     }
 
     /// Tells answers to hand on from those that are worth another try.
-    fn judge(&self, call: &Call, answer: Answer) -> Result<Answer, Setback> {
+    fn judge(&self, call: &Call, answer: HttpAnswer) -> Result<HttpAnswer, Setback> {
         let wait = || retry_after(&answer.headers, Timestamp::now());
-        let said = || Fault::of(&answer, &shown(call));
+        let said = || Fault::from_answer(&answer, &shown(call));
         match answer.status.as_u16() {
             429 => {
                 let fault = Fault::new(Cause::Throttled, format!("{}: too many requests (429)", shown(call)));
@@ -298,16 +298,16 @@ impl Wire {
     }
 
     /// Sends once and follows redirects as far as the call allows.
-    async fn exchange(&self, call: &Call, extras: &mut Extras<'_>) -> Result<Answer, Setback> {
+    async fn exchange(&self, call: &Call, extras: &mut Extras<'_>) -> Result<HttpAnswer, Setback> {
         let Begun { response, url, elsewhere } = self.respond(call, &extras.headers).await?;
         if call.method == Method::HEAD {
-            return Ok(Answer::bare(response, elsewhere));
+            return Ok(HttpAnswer::bare(response, elsewhere));
         }
         let read = match extras.first_byte {
-            true => Answer::begin(response, call.cap, elsewhere).await,
+            true => HttpAnswer::begin(response, call.cap, elsewhere).await,
             false => {
                 let limits = Limits { cap: call.cap, shorter_than: extras.shorter_than };
-                Answer::read(response, limits, elsewhere, extras.sink.as_deref_mut()).await
+                HttpAnswer::read(response, limits, elsewhere, extras.sink.as_deref_mut()).await
             }
         };
         read.map_err(|fault| match fault {

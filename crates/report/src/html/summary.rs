@@ -1,4 +1,4 @@
-//! The estate at a glance: how services stand, how many targets are protected, what was found.
+//! The summary of the estate: the status of services, how many targets are protected, what was found.
 
 use maud::{Markup, html};
 
@@ -10,9 +10,9 @@ use prodpin_core::outcome::status::ServiceStatus;
 
 pub(super) fn section(report: &Report, overview: &Overview) -> Markup {
     html! {
-        section id="glance" aria-labelledby="glance-title" {
-            h2 id="glance-title" { "At a glance" }
-            div class="glance" {
+        section id="summary" aria-labelledby="summary-title" {
+            h2 id="summary-title" { "Summary" }
+            div class="summary" {
                 (services(overview))
                 (targets(report))
                 (findings(report))
@@ -149,14 +149,14 @@ fn seen(report: &Report) -> Markup {
 
 /// What the targets of each source do not survive, the most ordinary of it: one line a source.
 fn weakest_links(overview: &Overview) -> Markup {
-    let told = overview.survival.told();
+    let reported = overview.survival.reported();
     let more = overview.survival.more();
     html! {
-        @if !told.is_empty() {
+        @if !reported.is_empty() {
             div class="card" {
                 h3 { "Weakest link" }
                 ul {
-                    @for line in told { li { (line.terminal()) } }
+                    @for line in reported { li { (line.terminal()) } }
                     @if more > 0 { li { "and " (thousands(more)) " more sources" } }
                 }
             }

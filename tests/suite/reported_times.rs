@@ -6,15 +6,15 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use prodpin::decide::{self, Labels, Rules};
 use prodpin::model::{
-    ArtifactId, Digest, Event, Evidence, Mark, NamePatterns, ProductionRule, RepositoryState, Running,
-    RunningReference, Snapshot, Tenure,
+    ArtifactId, DeployedReference, Deployment, Digest, Event, Evidence, Mark, NamePatterns, ProductionRule,
+    RepositoryState, Snapshot, Tenure,
 };
 use proptest::prelude::*;
 
 const SIGNAL: &str = "kubernetes prod-eu";
 
 fn artifact(name: &str) -> ArtifactId {
-    Digest::of(name.as_bytes()).into()
+    Digest::sha256(name.as_bytes()).into()
 }
 
 fn hour(hour: i64) -> Timestamp {
@@ -26,17 +26,17 @@ fn far() -> Timestamp {
     "9999-01-01T00:00:00Z".parse().unwrap()
 }
 
-fn runs(name: &str) -> Running {
+fn runs(name: &str) -> Deployment {
     let via: Arc<str> = format!("{SIGNAL}: deployment shop/api").into();
-    Running::now(RunningReference::Artifact(artifact(name)), Evidence::RunningDigest, via)
+    Deployment::now(DeployedReference::Artifact(artifact(name)), Evidence::RunningDigest, via)
 }
 
 /// A superseded release of Helm's, which whoever may write Secrets can make.
-fn ran(name: &str, last: Timestamp) -> Running {
+fn ran(name: &str, last: Timestamp) -> Deployment {
     let via: Arc<str> = format!("{SIGNAL}: helm release shop/{name}").into();
-    let reference = RunningReference::Artifact(artifact(name));
-    let said = Running::now(reference, Evidence::HistoryReference, via);
-    Running { tenure: Tenure::Before { last: Some(last) }, ..said }
+    let reference = DeployedReference::Artifact(artifact(name));
+    let said = Deployment::now(reference, Evidence::HistoryReference, via);
+    Deployment { tenure: Tenure::Before { last: Some(last) }, ..said }
 }
 
 /// A repository, look after look, an hour apart.
@@ -51,7 +51,7 @@ impl World {
         Rules { keep: 5, production: vec![ProductionRule::InUse], may_move: NamePatterns::none() }
     }
 
-    fn look(&mut self, running: &[Running]) -> Vec<Event> {
+    fn look(&mut self, running: &[Deployment]) -> Vec<Event> {
         self.looks += 1;
         let mark = Mark { sequence: self.looks as u64, at: hour(self.looks) };
         let signals = BTreeSet::from([SIGNAL.into()]);
@@ -61,7 +61,7 @@ impl World {
     }
 
     /// Everything that is kept, most recent first.
-    fn kept(&self, running: &[Running]) -> Vec<ArtifactId> {
+    fn kept(&self, running: &[Deployment]) -> Vec<ArtifactId> {
         let signals = BTreeSet::from([SIGNAL.into()]);
         let (snapshot, labels) = (Snapshot::default(), BTreeMap::new());
         let now = hour(self.looks);
@@ -73,21 +73,21 @@ impl World {
 /// Four forged releases from the far future, and every real predecessor was gone from the set for ever.
 #[test]
 fn what_is_told_displaces_nothing_that_was_seen_i21() {
-    for told in [far(), hour(7), hour(6)] {
+    for reported in [far(), hour(7), hour(6)] {
         let mut world = World::default();
         for release in ["s1", "s2", "s3", "s4", "s5"] {
             world.look(&[runs(release)]);
         }
-        let now: Vec<Running> =
-            ["j1", "j2", "j3", "j4"].iter().map(|junk| ran(junk, told)).chain([runs("s6")]).collect();
+        let now: Vec<Deployment> =
+            ["j1", "j2", "j3", "j4"].iter().map(|junk| ran(junk, reported)).chain([runs("s6")]).collect();
         world.look(&now);
         let kept = world.kept(&now);
         for release in ["s6", "s5", "s4", "s3", "s2"] {
-            assert!(kept.contains(&artifact(release)), "{release} was seen to run, and {told} was only told");
+            assert!(kept.contains(&artifact(release)), "{release} was seen to run, and {reported} was only told");
         }
         assert_eq!(kept[0], artifact("s6"));
         assert!(!kept.contains(&artifact("s1")), "five are kept of what was seen");
-        // And what comes later comes before whatever was told before.
+        // And what comes later comes before whatever was reported before.
         world.look(&[runs("s7")]);
         world.look(&[runs("s8")]);
         let kept = world.kept(&[runs("s8")]);
@@ -103,8 +103,8 @@ fn a_time_in_the_future_is_told_once_and_is_no_later_than_when_it_was_told_i13_i
     for _ in 0..3 {
         assert_eq!(world.look(&now), [], "nothing is new");
     }
-    let told = world.state.deployments[&artifact("j1")].values().next().unwrap().told;
-    assert_eq!(told, Some(hour(1)));
+    let reported = world.state.deployments[&artifact("j1")].values().next().unwrap().reported;
+    assert_eq!(reported, Some(hour(1)));
     // A clock that runs ahead a little is set right once its time has come.
     let mut world = World::default();
     let ahead = [ran("j1", hour(1) + SignedDuration::from_mins(5)), runs("s1")];
@@ -124,7 +124,7 @@ fn a_ledger_that_holds_times_of_the_future_is_read_as_one_that_does_not_i21() {
         finished: false,
     };
     state.apply(Mark { sequence: 1, at: hour(1) }, &event);
-    assert_eq!(state.deployments[&artifact("j1")].values().next().unwrap().told, Some(hour(1)));
+    assert_eq!(state.deployments[&artifact("j1")].values().next().unwrap().reported, Some(hour(1)));
 }
 
 #[test]
@@ -150,10 +150,10 @@ proptest! {
     ) {
         let (mut seen, mut both) = (World::default(), World::default());
         let mut last = (Vec::new(), Vec::new());
-        for (running, told) in &looks {
-            let running: Vec<Running> = running.iter().map(|n| runs(&format!("s{n}"))).collect();
-            let told = told.iter().map(|(n, at)| ran(&format!("s{n}"), hour(*at)));
-            last = (running.clone(), running.into_iter().chain(told).collect());
+        for (running, reported) in &looks {
+            let running: Vec<Deployment> = running.iter().map(|n| runs(&format!("s{n}"))).collect();
+            let reported = reported.iter().map(|(n, at)| ran(&format!("s{n}"), hour(*at)));
+            last = (running.clone(), running.into_iter().chain(reported).collect());
             seen.look(&last.0);
             both.look(&last.1);
         }

@@ -3,26 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{ArtifactId, Platform, Provenance, Running, Tenure, Waiting, Workload};
-use crate::outcome::ready::{Forward, Way};
+use crate::model::{ArtifactId, Deployment, Platform, Provenance, Tenure, Waiting, Workload};
+use crate::outcome::ready::{Forward, RollbackCommands};
 use crate::outcome::report::{PinReport, TargetReport};
 
 use crate::decide::deployments::number;
 
 use super::journey::{Dead, Journey};
-use super::ladder::{Meaning, meaning};
+use super::release_list::{Meaning, meaning};
 use super::shell::Command;
 use super::verdict::commit;
 use super::{Facts, Uses, called, platforms};
 
-/// So many workloads of one repository are told the way; the JSON has them all the same.
+/// So many workloads of one repository are reported the way; the JSON has them all the same.
 const MOST_WORKLOADS: usize = 200;
 
 /// What a workload runs now.
-type Runs<'a, 'u> = Vec<(&'u ArtifactId, &'a Running)>;
+type Runs<'a, 'u> = Vec<(&'u ArtifactId, &'a Deployment)>;
 
-/// The ways back, in the order in which they should be tried: where the truth is kept first.
-pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetReport>, to: &TargetReport) -> Vec<Way> {
+/// The rollback commands, in the order in which they should be tried: where the truth is kept first.
+pub(super) fn back(
+    facts: &Facts<'_>,
+    uses: &Uses<'_>,
+    from: Option<&TargetReport>,
+    to: &TargetReport,
+) -> Vec<RollbackCommands> {
     let mut running: BTreeMap<(u8, &Arc<Workload>), Runs<'_, '_>> = BTreeMap::new();
     // Who runs something else again is left alone: for some of them this would be the way forward.
     let left = from.map(|from| &from.artifact);
@@ -31,7 +36,7 @@ pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetRepor
     }
     let platforms: BTreeSet<u8> = running.keys().map(|(precedence, _)| *precedence).collect();
     let pinned = matches!(to.pin, PinReport::Present | PinReport::Created);
-    let way = |workload: &Workload, left: &Runs<'_, '_>| {
+    let rollback_commands = |workload: &Workload, left: &Runs<'_, '_>| {
         let newest = left.iter().max_by_key(|(_, used)| used.revision.as_deref().and_then(number));
         let left_target = newest
             .and_then(|(artifact, _)| facts.plan.report.targets.iter().find(|target| target.artifact == **artifact));
@@ -56,9 +61,9 @@ pub(super) fn back(facts: &Facts<'_>, uses: &Uses<'_>, from: Option<&TargetRepor
             from_helm: platforms.contains(&HELM),
             source_commit: newest.and_then(|(artifact, _)| commit(facts, artifact)).map(|commit| commit.to_string()),
         };
-        platforms::way(&journey)
+        platforms::rollback_commands(&journey)
     };
-    running.iter().take(MOST_WORKLOADS).map(|((_, workload), left)| way(workload, left)).collect()
+    running.iter().take(MOST_WORKLOADS).map(|((_, workload), left)| rollback_commands(workload, left)).collect()
 }
 
 /// The containers of a workload that run what is to be left. Where some of a Kubernetes workload ran what is gone back to,
@@ -89,7 +94,7 @@ fn precedence(platform: &Platform) -> u8 {
 
 /// The newest old state of this workload that holds the release.
 fn revision<'a>(facts: &Facts<'_>, uses: &Uses<'a>, workload: &Workload, to: &TargetReport) -> Result<&'a str, Dead> {
-    let holding: Vec<&'a Running> = uses.at(&to.artifact, workload).collect();
+    let holding: Vec<&'a Deployment> = uses.at(&to.artifact, workload).collect();
     let newest = holding
         .iter()
         .filter_map(|used| used.revision.as_deref())
@@ -107,7 +112,7 @@ fn revision<'a>(facts: &Facts<'_>, uses: &Uses<'a>, workload: &Workload, to: &Ta
 }
 
 /// What to look for in manifests: how they name what runs.
-fn needle(newest: Option<(&ArtifactId, &Running)>, from: Option<&TargetReport>) -> String {
+fn needle(newest: Option<(&ArtifactId, &Deployment)>, from: Option<&TargetReport>) -> String {
     let tag = newest.and_then(|(_, used)| used.tag()).map(ToString::to_string);
     let named = || from.and_then(|target| target.references.first()).map(ToString::to_string);
     let digest = || newest.map(|(artifact, _)| artifact.to_string());

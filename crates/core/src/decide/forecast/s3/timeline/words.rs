@@ -3,14 +3,14 @@
 use super::{Act, Behind, Item};
 use crate::model::{NoncurrentLimit, Trigger};
 
-/// How a rule comes to reach an entry, to be put in words if it is told.
+/// How a rule comes to reach an entry, to be put in words if it is reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Why {
     /// It is current.
     Current(Trigger),
     /// It is noncurrent.
     Noncurrent(NoncurrentLimit),
-    /// A marker, of which nothing is told.
+    /// A marker, of which nothing is reported.
     LoneMarker,
 }
 

@@ -102,7 +102,7 @@ impl<'a> Course<'a> {
             && let Some((due, sure)) = due(trigger, written)
         {
             let why = Why::Current(trigger);
-            // What replaces the null version under suspended versioning is a marker, and is told as what it destroys.
+            // What replaces the null version under suspended versioning is a marker, and is reported as what it destroys.
             match self.versioning {
                 Versioning::Off => {
                     self.plan_destruction(place, rule, due, reaches.and(sure), Matter::Other, why, planned)

@@ -15,7 +15,7 @@ use super::rollback_set::Target;
 
 /// Both answers.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Prospects {
+pub(super) struct Outlooks {
     /// With every pin that is there, and every one that may be made; under the rules that are put in front first, if any
     /// are.
     pinned: Outlook,
@@ -27,11 +27,11 @@ pub(super) struct Prospects {
     pub(super) pinning: Pinning,
 }
 
-impl Prospects {
-    pub(super) fn of(input: &Facts<'_>, targets: &[Target]) -> Self {
+impl Outlooks {
+    pub(super) fn new(input: &Facts<'_>, targets: &[Target]) -> Self {
         let all: BTreeSet<ArtifactId> = targets.iter().map(|target| target.artifact.clone()).collect();
         let arrivals = arrivals(input.state);
-        let pinning = Pinning::of(input, targets, &arrivals);
+        let pinning = Pinning::new(input, targets, &arrivals);
         let outlook = |snapshot: &Snapshot, pinned: &BTreeSet<ArtifactId>| {
             forecast::outlook(&Situation {
                 snapshot,

@@ -11,7 +11,7 @@ fn call(purpose: Purpose, method: Method, path: &str) -> Call {
 
 #[test]
 fn nothing_but_reading_leaves_a_run_that_may_not_write_i17_i8() {
-    let pin = format!("/v2/a/manifests/{}", Pin::of(&Digest::of(b"x")));
+    let pin = format!("/v2/a/manifests/{}", Pin::for_digest(&Digest::sha256(b"x")));
     for method in [Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
         assert!(!permitted(&call(Purpose::Read, method.clone(), &pin), true), "{method}");
         assert!(!permitted(&call(Purpose::Pin, method.clone(), &pin), false), "{method}");
@@ -31,8 +31,8 @@ fn nothing_but_reading_leaves_a_run_that_may_not_write_i17_i8() {
 #[test]
 fn what_puts_back_is_bytes_under_their_own_names_and_free_tags_i8_i27() {
     let bytes = Bytes::from_static(b"manifest");
-    let (own, other) = (Digest::of(&bytes), Digest::of(b"other"));
-    let pin = Pin::of(&own);
+    let (own, other) = (Digest::sha256(&bytes), Digest::sha256(b"other"));
+    let pin = Pin::for_digest(&own);
     let content = |bytes: &Bytes| Some((HeaderValue::from_static("x/y"), bytes.clone()));
     let put = |method: Method, path: &str, bytes: &Bytes| {
         restores(&Call { content: content(bytes), ..call(Purpose::Restore, method, path) })

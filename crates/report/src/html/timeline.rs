@@ -22,7 +22,7 @@ const NAMED: usize = 5;
 
 /// What happened, and what will.
 #[derive(Default)]
-pub(super) struct Almanac {
+pub(super) struct Timeline {
     /// The latest moves, latest last.
     pub(super) moves: Vec<Move>,
     pub(super) due: BTreeMap<When, BTreeMap<String, Taken>>,
@@ -61,22 +61,22 @@ pub(super) struct Taken {
     pub(super) named: Vec<(String, String, String)>,
 }
 
-impl Almanac {
-    pub(super) fn of(report: &Report) -> io::Result<Self> {
+impl Timeline {
+    pub(super) fn from_report(report: &Report) -> io::Result<Self> {
         let names = Names::of_report(report);
-        let mut almanac = Self::default();
+        let mut timeline = Self::default();
         for row in report.body.rows() {
             let row = row?;
             for finding in row.findings.iter().filter(|finding| finding.code.is_move()) {
-                almanac.add_move(finding, names);
+                timeline.add_move(finding, names);
             }
             if let Some(repository) = &row.repository {
-                almanac.add_due(repository, names);
+                timeline.add_due(repository, names);
             }
         }
-        almanac.moves.sort_by(|a, b| (a.at, &a.service, &a.tag).cmp(&(b.at, &b.service, &b.tag)));
-        almanac.forget_old_moves();
-        Ok(almanac)
+        timeline.moves.sort_by(|a, b| (a.at, &a.service, &a.tag).cmp(&(b.at, &b.service, &b.tag)));
+        timeline.forget_old_moves();
+        Ok(timeline)
     }
 
     fn add_move(&mut self, finding: &Finding, names: Names) {
@@ -113,11 +113,11 @@ impl Almanac {
             for obstacle in &target.obstacles {
                 let Obstacle::Lifecycle { rule, effect, due } = obstacle else { continue };
                 let rule = crate::escape::terminal_name(rule, 64);
-                let taken = self.due.entry(When::of(due.as_ref())).or_default().entry(rule).or_default();
+                let taken = self.due.entry(When::from_due(due.as_ref())).or_default().entry(rule).or_default();
                 taken.targets += 1;
                 if taken.named.len() < NAMED {
                     let release = words::release(repository, &target.artifact).terminal();
-                    taken.named.push((names.of(repository).terminal(), release, crate::escape::terminal(effect)));
+                    taken.named.push((names.service(repository).terminal(), release, crate::escape::terminal(effect)));
                 }
             }
         }
@@ -129,7 +129,7 @@ impl Almanac {
 }
 
 impl When {
-    fn of(due: Option<&Due>) -> Self {
+    fn from_due(due: Option<&Due>) -> Self {
         let day = |at: &Timestamp| at.to_zoned(TimeZone::UTC).date();
         match due {
             None => Self::Unsaid,

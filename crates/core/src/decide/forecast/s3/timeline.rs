@@ -13,7 +13,7 @@ use crate::model::{BucketRule, Certainty, StorageClass, Versioning};
 
 /// One thing that happens to one entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Step {
+pub struct TimelineStep {
     /// When; `now` for whatever is due already.
     pub at: Timestamp,
     /// Which entry of the key, by its place at the start; none for a marker that a rule put there.
@@ -43,17 +43,17 @@ pub enum Act {
 
 /// Everything that happens to a key until the horizon, in order.
 #[must_use]
-pub fn fate(
+pub fn timeline(
     lifecycle: &Lifecycle,
     versioning: Versioning,
     key: &Key<'_>,
     now: Timestamp,
     horizon: Timestamp,
-) -> Vec<Step> {
+) -> Vec<TimelineStep> {
     let lifecycle = lifecycle.about(key.key);
     let mut effort = Effort(u64::MAX);
-    let mut of = |about| fate_of(&lifecycle, versioning, key, about, now, horizon, &mut effort);
-    let mut steps: Vec<Step> = (0..key.entries.len()).filter_map(&mut of).flatten().collect();
+    let mut of = |about| timeline_of(&lifecycle, versioning, key, about, now, horizon, &mut effort);
+    let mut steps: Vec<TimelineStep> = (0..key.entries.len()).filter_map(&mut of).flatten().collect();
     steps.sort();
     steps
 }
@@ -78,7 +78,7 @@ impl Effort {
 }
 
 /// What happens to one entry: certainly, and possibly. None if that takes too long to find out.
-pub(super) fn fate_of(
+pub(super) fn timeline_of(
     lifecycle: &Lifecycle,
     versioning: Versioning,
     key: &Key<'_>,
@@ -86,7 +86,7 @@ pub(super) fn fate_of(
     now: Timestamp,
     horizon: Timestamp,
     effort: &mut Effort,
-) -> Option<Vec<Step>> {
+) -> Option<Vec<TimelineStep>> {
     let mut run = |case| {
         let reading = Reading { case, about };
         let mut course = Course::start(lifecycle, versioning, key, reading, now);
@@ -97,12 +97,12 @@ pub(super) fn fate_of(
     if doubted {
         let (worst, _) = run(Case::Worst)?;
         let (unmarked, _) = run(Case::Unmarked)?;
-        let told = |step: &Step, steps: &[Step]| {
-            steps.iter().any(|other| Step { certainty: step.certainty, ..other.clone() } == *step)
+        let reported = |step: &TimelineStep, steps: &[TimelineStep]| {
+            steps.iter().any(|other| TimelineStep { certainty: step.certainty, ..other.clone() } == *step)
         };
         for step in worst.into_iter().chain(unmarked) {
-            if !told(&step, &steps) {
-                steps.push(Step { certainty: Certainty::Possible, ..step });
+            if !reported(&step, &steps) {
+                steps.push(TimelineStep { certainty: Certainty::Possible, ..step });
             }
         }
         steps.sort();
@@ -111,7 +111,7 @@ pub(super) fn fate_of(
 }
 
 /// Looking whether it is an entry's day costs so much less than judging it by one rule.
-const GLANCES: usize = 256;
+const LOOKUPS: usize = 256;
 
 /// A key on its way through time, under one reading.
 struct Course<'a> {
@@ -121,7 +121,7 @@ struct Course<'a> {
     reading: Reading,
     items: Vec<Item<'a>>,
     /// What happens to the entry that it is about; what happens to the others only leads to that.
-    steps: Vec<Step>,
+    steps: Vec<TimelineStep>,
     /// The day that is lived.
     clock: Timestamp,
     /// The last day on which rules acted.
@@ -212,7 +212,7 @@ impl<'a> Course<'a> {
 
     /// One day: each entry suffers the strongest of what is due, all of them judged as they stood before.
     fn act(&mut self, at: Timestamp, effort: &mut Effort) -> Option<()> {
-        effort.spend(1 + self.items.len() / GLANCES)?;
+        effort.spend(1 + self.items.len() / LOOKUPS)?;
         let mut chosen = Vec::new();
         let mut acted = vec![false; self.items.len()];
         for (place, acted) in acted.iter_mut().enumerate() {
@@ -257,10 +257,10 @@ impl<'a> Course<'a> {
             self.mark(at, rule, &mut gone);
         }
         let moved = marked.is_some() || gone.contains(&true);
-        let mut fates = gone.iter();
-        self.items.retain(|_| !fates.next().copied().unwrap_or(false));
-        let mut fates = gone.iter();
-        acted.retain(|_| !fates.next().copied().unwrap_or(false));
+        let mut timelines = gone.iter();
+        self.items.retain(|_| !timelines.next().copied().unwrap_or(false));
+        let mut timelines = gone.iter();
+        acted.retain(|_| !timelines.next().copied().unwrap_or(false));
         if let Some(rule) = marked {
             self.put_marker(at, rule);
             acted.insert(0, true);
@@ -292,7 +292,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Only what happens to the entry that it is about is told, and put in words.
+    /// Only what happens to the entry that it is about is reported, and put in words.
     fn step(
         &mut self,
         at: Timestamp,
@@ -305,7 +305,7 @@ impl<'a> Course<'a> {
         if item.origin == Some(self.reading.about) {
             let why = why(item, &act);
             let certainty = Certainty::Certain;
-            self.steps.push(Step { at, entry: item.origin, act, rule: rule.name(), certainty, why });
+            self.steps.push(TimelineStep { at, entry: item.origin, act, rule: rule.name(), certainty, why });
         }
     }
 

@@ -7,11 +7,11 @@
 //! follow from what is left, or, if it was the last one, whatever remembers it says that it is gone.
 
 use super::read::{Slot, Tip, checkpoint_path};
-use super::{signature, succession};
+use super::{key_rotation, signature};
 
 /// What a file under a checkpoint's number is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum SlotStatus {
     /// The next commit.
     Next,
     /// No commit of this log: passed over.
@@ -25,40 +25,40 @@ pub(super) enum Standing {
 }
 
 /// Judges what stands under a number. An empty or an unfinished one is for the caller.
-pub(super) fn standing(before: Option<&Tip>, sequence: u64, slot: &Slot) -> Standing {
+pub(super) fn slot_status(before: Option<&Tip>, sequence: u64, slot: &Slot) -> SlotStatus {
     let name = checkpoint_path(sequence);
     match slot {
-        Slot::Empty => Standing::Foreign(format!("{name} is missing")),
-        Slot::Torn => Standing::Foreign(format!("{name} was never finished")),
+        Slot::Empty => SlotStatus::Foreign(format!("{name} is missing")),
+        Slot::Torn => SlotStatus::Foreign(format!("{name} was never finished")),
         Slot::Other { what, bytes } => match before {
-            Some(before) if !nearly(before, sequence, bytes) => Standing::Foreign(what.clone()),
-            _ => Standing::Doubtful(what.clone()),
+            Some(before) if !nearly(before, sequence, bytes) => SlotStatus::Foreign(what.clone()),
+            _ => SlotStatus::Doubtful(what.clone()),
         },
         Slot::Newer { schema, bytes } => match before {
             Some(before) if !may_follow(before, bytes) => {
-                Standing::Foreign(format!("{name} is a newer program's and does not follow this log"))
+                SlotStatus::Foreign(format!("{name} is a newer program's and does not follow this log"))
             }
-            _ => Standing::Newer(*schema),
+            _ => SlotStatus::Newer(*schema),
         },
         Slot::Whole(tip) => of_whole(before, tip, name.as_ref()),
     }
 }
 
-fn of_whole(before: Option<&Tip>, tip: &Tip, name: &str) -> Standing {
+fn of_whole(before: Option<&Tip>, tip: &Tip, name: &str) -> SlotStatus {
     let Some(before) = before else {
-        return match (&tip.checkpoint.previous, succession::follows(None, tip)) {
-            (None, Ok(())) => Standing::Next,
-            (None, Err(what)) => Standing::Doubtful(format!("{name}: {what}")),
-            (Some(_), _) => Standing::Displaced(format!("{name} does not follow the checkpoint before it")),
+        return match (&tip.checkpoint.previous, key_rotation::follows(None, tip)) {
+            (None, Ok(())) => SlotStatus::Next,
+            (None, Err(what)) => SlotStatus::Doubtful(format!("{name}: {what}")),
+            (Some(_), _) => SlotStatus::Displaced(format!("{name} does not follow the checkpoint before it")),
         };
     };
     let (known, found) = (&before.checkpoint, &tip.checkpoint);
     if known.origin != found.origin {
-        return Standing::Foreign(format!("{name} belongs to another log"));
+        return SlotStatus::Foreign(format!("{name} belongs to another log"));
     }
     let linked = found.previous.as_ref() == Some(&before.digest);
-    let what = match succession::follows(Some(known), tip) {
-        Ok(()) if linked => return Standing::Next,
+    let what = match key_rotation::follows(Some(known), tip) {
+        Ok(()) if linked => return SlotStatus::Next,
         Err(what) if linked => format!("{name}: {what}"),
         _ => format!("{name} does not follow the checkpoint before it"),
     };
@@ -67,17 +67,17 @@ fn of_whole(before: Option<&Tip>, tip: &Tip, name: &str) -> Standing {
         Some(key) if signature::check(&tip.note, &key.key).is_ok() => {
             // Programs before did not state the number: a copy of an earlier commit reads well anywhere.
             let copy = found.stated.is_none() && smaller && !linked;
-            if copy { Standing::Foreign(what) } else { Standing::Displaced(what) }
+            if copy { SlotStatus::Foreign(what) } else { SlotStatus::Displaced(what) }
         }
         Some(key) if found.key.as_ref().is_some_and(|named| named.key == key.key) && !smaller => {
-            Standing::Doubtful(format!("{name}: the key {} that it names has not signed it", key.key.id()))
+            SlotStatus::Doubtful(format!("{name}: the key {} that it names has not signed it", key.key.id()))
         }
-        Some(_) if linked => Standing::Foreign(what),
-        Some(key) => Standing::Foreign(format!("{name} is not signed by the ledger's key {}", key.key.id())),
-        None if linked => Standing::Doubtful(what),
+        Some(_) if linked => SlotStatus::Foreign(what),
+        Some(key) => SlotStatus::Foreign(format!("{name} is not signed by the ledger's key {}", key.key.id())),
+        None if linked => SlotStatus::Doubtful(what),
         // Its own place is free: had there been the commit that it names, that would stand before it.
-        None if smaller || tip.sequence == before.sequence + 1 => Standing::Foreign(what),
-        None => Standing::Displaced(what),
+        None if smaller || tip.sequence == before.sequence + 1 => SlotStatus::Foreign(what),
+        None => SlotStatus::Displaced(what),
     }
 }
 

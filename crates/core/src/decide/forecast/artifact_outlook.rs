@@ -1,16 +1,16 @@
 //! What becomes of artifacts with pins and without them: what the law that a pin harms nothing is judged by (I22).
 //!
-//! This is the door to every kind of rules for that law. A kind answers three questions: whose fate one more pin can
-//! change ([`stirred`]), what that fate is ([`fates`]), and who loses a place because something else stays
+//! This is the door to every kind of rules for that law. A kind answers three questions: whose outlook one more pin can
+//! change ([`stirred`]), what its outlook is ([`artifact_outlooks`]), and who loses a place because something else stays
 //! ([`displaced`]).
 
 use std::collections::BTreeMap;
 
-use super::effects::{Displaced, Fate, Stirred};
+use super::effects::{ArtifactOutlook, Displaced, Stirred};
 use super::{Situation, images, objects};
 use crate::model::{ArtifactId, PinKind, Retention, Threat};
 
-/// Whose fate the pin of this artifact can change, beside the pins that are there.
+/// Whose outlook the pin of this artifact can change, beside the pins that are there.
 pub(crate) fn stirred(situation: &Situation<'_>, artifact: &ArtifactId) -> Stirred {
     match &situation.snapshot.retention {
         Retention::Unruled => Stirred::Nobody,
@@ -19,20 +19,20 @@ pub(crate) fn stirred(situation: &Situation<'_>, artifact: &ArtifactId) -> Stirr
     }
 }
 
-/// The fate of each artifact that is asked about. What only further pins could bring about is left out: each of those is
+/// The outlook of each artifact that is asked about. What only further pins could bring about is left out: each of those is
 /// judged by the same law before it is made.
-pub(crate) fn fates(situation: &Situation<'_>) -> BTreeMap<ArtifactId, Fate> {
+pub(crate) fn artifact_outlooks(situation: &Situation<'_>) -> BTreeMap<ArtifactId, ArtifactOutlook> {
     match &situation.snapshot.retention {
         Retention::Unruled => BTreeMap::new(),
-        Retention::Ecr(repository) => images::fates(situation, repository),
-        Retention::Bucket(bucket) => objects::fates(situation, bucket),
+        Retention::Ecr(repository) => images::artifact_outlooks(situation, repository),
+        Retention::Bucket(bucket) => objects::artifact_outlooks(situation, bucket),
     }
 }
 
 /// Who loses a place because these stay that rules would have taken, each with what would have taken it.
 pub(crate) fn displaced(situation: &Situation<'_>, stay: &[(ArtifactId, Threat)]) -> Vec<Displaced> {
     match &situation.snapshot.retention {
-        // The simulation of a bucket follows every event, so that this is part of each version's own fate.
+        // The simulation of a bucket follows every event, so that this is part of each version's own outlook.
         Retention::Unruled | Retention::Bucket(_) => Vec::new(),
         Retention::Ecr(repository) => images::displaced(situation, repository, stay),
     }

@@ -8,7 +8,7 @@ use prodpin::report::body::Report;
 use serde_json::Value;
 
 use crate::alerts::{Receiver, Request, alert};
-use crate::estate::{Estate, REPOSITORY, told};
+use crate::estate::{Estate, REPOSITORY, reported};
 
 /// Seven releases, of which the first is no target any more, and everybody was told of how things are.
 async fn settled(receiver: &Receiver) -> Estate {
@@ -26,7 +26,7 @@ async fn run(estate: &Estate) -> Report {
 }
 
 fn codes(report: &Report) -> Vec<Code> {
-    told(report).findings.into_iter().map(|finding| finding.code).collect()
+    reported(report).findings.into_iter().map(|finding| finding.code).collect()
 }
 
 /// What one message tells.
@@ -44,9 +44,9 @@ fn references(message: &Value) -> Vec<&str> {
     findings.iter().map(|finding| finding["reference"].as_str().unwrap()).collect()
 }
 
-async fn debts(estate: &Estate) -> usize {
+async fn undelivered(estate: &Estate) -> usize {
     let ledger = Ledger::open(&estate.policy.ledger, Access::Read).await.unwrap();
-    ledger.owed().len()
+    ledger.outboxes().len()
 }
 
 #[tokio::test]
@@ -68,12 +68,12 @@ async fn a_move_whose_alert_failed_is_told_by_the_run_after_it_i16() {
         got[0].headers["webhook-id"], refused[0].headers["webhook-id"],
         "it may have arrived, so it is the same"
     );
-    let told = data(&got);
-    assert_eq!(references(&told), ["v1.0.0"]);
-    assert_eq!(told["counts"]["high"], 1);
-    assert_eq!(told["more"], 0);
-    assert_eq!(told["earlier"], serde_json::json!({ "findings": 1, "runs": [first.run.id] }));
-    assert_eq!(debts(&estate).await, 0);
+    let reported = data(&got);
+    assert_eq!(references(&reported), ["v1.0.0"]);
+    assert_eq!(reported["counts"]["high"], 1);
+    assert_eq!(reported["more"], 0);
+    assert_eq!(reported["earlier"], serde_json::json!({ "findings": 1, "runs": [first.run.id] }));
+    assert_eq!(undelivered(&estate).await, 0);
 
     // And by no other, whoever tells again.
     for report in [&first, &second, &run(&estate).await] {
@@ -91,9 +91,9 @@ async fn a_run_that_was_cut_off_before_it_told_anybody_is_made_up_for_i15() {
     estate.push("v1.1.0", "nor that one");
     let next = run(&estate).await;
     assert_eq!(tell(&estate.policy, &next, None).await.unwrap()[0].1, 2);
-    let told = message(&receiver);
-    assert_eq!(references(&told), ["v1.1.0", "v1.0.0"], "what is new comes first");
-    assert!(told["findings"].as_array().unwrap().iter().all(|finding| finding["ledger_sequence"].is_u64()), "I10");
+    let reported = message(&receiver);
+    assert_eq!(references(&reported), ["v1.1.0", "v1.0.0"], "what is new comes first");
+    assert!(reported["findings"].as_array().unwrap().iter().all(|finding| finding["ledger_sequence"].is_u64()), "I10");
 }
 
 #[tokio::test]
@@ -109,20 +109,23 @@ async fn a_host_that_was_gone_for_long_gets_one_message_with_all_of_it_i20() {
     let ledger = Ledger::open_with(&estate.policy.ledger, &estate.policy.safeguards, Access::Write).await.unwrap();
     let (record, _) = ledger.runs(1).await.unwrap().remove(0);
     let more = [(Severity::High, 1_000), (Severity::Low, 5)].into();
-    let event = Event::AlertOwed { alert: "oncall".into(), report: record.report, owed: Vec::new(), more };
+    let event = Event::AlertQueued { alert: "oncall".into(), report: record.report, findings: Vec::new(), more };
     let entry =
         Entry { run: "20261123T031500Z-0123abcd".parse().unwrap(), at: record.finished, repository: None, event };
     ledger.commit(vec![entry]).await.unwrap();
     receiver.take();
     receiver.answer(&[200]);
     assert_eq!(tell(&estate.policy, &run(&estate).await, None).await.unwrap()[0].1, 1_020);
-    let told = message(&receiver);
-    assert_eq!((&told["counts"]["high"], &told["counts"]["low"]), (&1_020.into(), &0.into()));
-    assert_eq!(told["findings"].as_array().unwrap().len(), 16, "so many reports are read back");
-    assert_eq!(told["more"], 1_004);
-    assert_eq!(told["earlier"]["findings"], 1_020);
-    assert_eq!(told["earlier"]["runs"].as_array().unwrap().len(), 20);
-    assert_eq!((debts(&estate).await, tell(&estate.policy, &run(&estate).await, None).await.unwrap()[0].1), (0, 0));
+    let reported = message(&receiver);
+    assert_eq!((&reported["counts"]["high"], &reported["counts"]["low"]), (&1_020.into(), &0.into()));
+    assert_eq!(reported["findings"].as_array().unwrap().len(), 16, "so many reports are read back");
+    assert_eq!(reported["more"], 1_004);
+    assert_eq!(reported["earlier"]["findings"], 1_020);
+    assert_eq!(reported["earlier"]["runs"].as_array().unwrap().len(), 20);
+    assert_eq!(
+        (undelivered(&estate).await, tell(&estate.policy, &run(&estate).await, None).await.unwrap()[0].1),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
@@ -135,14 +138,14 @@ async fn a_new_alert_hears_nothing_of_the_past_and_a_renamed_one_what_it_owed() 
     estate.policy.alerts.push(alert("chat", &newcomer));
     tell(&estate.policy, &run(&estate).await, None).await.unwrap_err();
     assert!(newcomer.take().is_empty(), "it was not there then");
-    assert_eq!(debts(&estate).await, 1);
+    assert_eq!(undelivered(&estate).await, 1);
 
     receiver.take();
     receiver.answer(&[200]);
     estate.policy.alerts = vec![alert("pager", &receiver)];
     tell(&estate.policy, &run(&estate).await, None).await.unwrap();
     assert_eq!(references(&message(&receiver)), ["v1.0.0"]);
-    assert_eq!(debts(&estate).await, 0);
+    assert_eq!(undelivered(&estate).await, 0);
 }
 
 #[tokio::test]
@@ -163,7 +166,7 @@ async fn what_somebody_answers_for_by_now_is_not_told() {
     }];
     assert_eq!(tell(&estate.policy, &run(&estate).await, None).await.unwrap()[0].1, 0);
     assert!(receiver.take().is_empty());
-    assert_eq!(debts(&estate).await, 0);
+    assert_eq!(undelivered(&estate).await, 0);
 }
 
 /// A run that records what it saw and dies before it closes: its report cannot be kept.
@@ -188,7 +191,7 @@ async fn what_runs_that_died_had_seen_is_told_whatever_closed_in_between_i15_i16
         estate.report(Mode::Audit, &["shop/web"]).await.unwrap();
     }
     let report = estate.report(Mode::Audit, &[]).await.unwrap();
-    let moved: Vec<_> = told(&report).findings.into_iter().filter(|found| found.code == Code::TagMoved).collect();
+    let moved: Vec<_> = reported(&report).findings.into_iter().filter(|found| found.code == Code::TagMoved).collect();
     let [moved] = &moved[..] else { panic!("{moved:?}") };
     assert_eq!(moved.reference.as_deref(), Some("latest"));
     assert_eq!(moved.previous, Some(original.to_string()), "from where it was when anybody was told of it last");
@@ -199,8 +202,9 @@ async fn what_runs_that_died_had_seen_is_told_whatever_closed_in_between_i15_i16
     let events = estate.events().await.len();
     assert!(!codes(&estate.report(Mode::Audit, &[]).await.unwrap()).contains(&Code::TagMoved));
     assert_eq!(estate.events().await.len(), events);
-    let retold = estate.events().await.into_iter().filter(|event| matches!(event, Event::Retold { .. })).count();
-    assert_eq!(retold, 6, "by each run that followed one that died");
+    let reported_again =
+        estate.events().await.into_iter().filter(|event| matches!(event, Event::ReportedAgain { .. })).count();
+    assert_eq!(reported_again, 6, "by each run that followed one that died");
     assert_eq!(REPOSITORY, "shop/api");
 }
 

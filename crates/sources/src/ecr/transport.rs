@@ -21,7 +21,7 @@ use prodpin_net::jitter;
 use prodpin_policy::EcrConfig;
 
 use super::access::Access;
-use super::failure::{Failure, Place};
+use super::failure::{EcrFailure, RegistryAddress};
 use super::pace::Pace;
 
 /// The first wait between two tries of one call; it doubles, with jitter.
@@ -74,18 +74,18 @@ struct Generation {
 }
 
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct EcrTransport {
     access: Access,
     current: RwLock<Arc<Generation>>,
     throttle: Arc<Throttle>,
     pace: Arc<Pace>,
-    place: Place,
+    place: RegistryAddress,
     account: Option<String>,
     deadline: Option<Instant>,
     tries: u32,
 }
 
-impl Wire {
+impl EcrTransport {
     pub(super) async fn open(
         access: Access,
         config: &EcrConfig,
@@ -97,29 +97,29 @@ impl Wire {
         let address = access.address().await;
         let cap = config.max_concurrency.map_or(options.concurrency, |most| most.min(options.concurrency));
         let known = config.account().map(str::to_owned);
-        let mut wire = Self {
+        let mut transport = Self {
             current: RwLock::new(Arc::new(Generation { number: 0, client, worked: AtomicBool::new(false) })),
             // Until the account is known, its limit is the address's.
             throttle: throttles.at(format!("ecr {address}"), cap),
             pace: Arc::default(),
-            place: Place { registry: format!("ECR in {}", access.region()), address },
+            place: RegistryAddress { registry: format!("ECR in {}", access.region()), address },
             account: None,
             deadline: options.deadline,
             tries: tries.max(1),
             access,
         };
-        wire.account = match known {
+        transport.account = match known {
             Some(account) => Some(account),
-            None => wire.ask_account().await,
+            None => transport.ask_account().await,
         };
-        let account = wire.account.as_deref().unwrap_or("-");
-        let key = format!("ecr {account} {} {}", wire.access.region(), wire.place.address);
-        if wire.account.is_some() {
-            wire.place.registry = format!("ECR {account} in {}", wire.access.region());
+        let account = transport.account.as_deref().unwrap_or("-");
+        let key = format!("ecr {account} {} {}", transport.access.region(), transport.place.address);
+        if transport.account.is_some() {
+            transport.place.registry = format!("ECR {account} in {}", transport.access.region());
         }
-        wire.throttle = throttles.at(key.clone(), cap);
-        wire.pace = Pace::of(&key);
-        wire
+        transport.throttle = throttles.at(key.clone(), cap);
+        transport.pace = Pace::for_account(&key);
+        transport
     }
 
     /// Whose registry this is, in ECR's own words. Either permission will do, and many have only the second.
@@ -140,7 +140,7 @@ impl Wire {
         account.filter(|account| is_account(account))
     }
 
-    /// The account whose registry this is, if that could be told.
+    /// The account whose registry this is, if that could be reported.
     pub(super) fn account(&self) -> Option<&str> {
         self.account.as_deref()
     }
@@ -149,7 +149,7 @@ impl Wire {
         self.access.region()
     }
 
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &RegistryAddress {
         &self.place
     }
 
@@ -158,12 +158,12 @@ impl Wire {
     }
 
     /// An answer that ECR cannot have given.
-    pub(super) fn malformed(&self, call: &Call<'_>, reason: impl AsRef<str>) -> Failure {
-        Failure::malformed(&self.place, call, reason)
+    pub(super) fn malformed(&self, call: &Call<'_>, reason: impl AsRef<str>) -> EcrFailure {
+        EcrFailure::malformed(&self.place, call, reason)
     }
 
     /// A call that writes, in its turn.
-    pub(super) async fn write<T, E, R>(&self, call: Call<'_>, request: impl Fn(Client) -> R) -> Result<T, Failure>
+    pub(super) async fn write<T, E, R>(&self, call: Call<'_>, request: impl Fn(Client) -> R) -> Result<T, EcrFailure>
     where
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -172,17 +172,21 @@ impl Wire {
     }
 
     /// A call that writes and must not be sent again by itself: what it writes over may have changed meanwhile.
-    pub(super) async fn write_once<T, E, R>(&self, call: Call<'_>, request: impl Fn(Client) -> R) -> Result<T, Failure>
+    pub(super) async fn write_once<T, E, R>(
+        &self,
+        call: Call<'_>,
+        request: impl Fn(Client) -> R,
+    ) -> Result<T, EcrFailure>
     where
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let generation = Arc::clone(&*self.current.read().await);
-        self.pace.turn(self.deadline).await.map_err(|_| Failure::late(&self.place, &call))?;
+        self.pace.turn(self.deadline).await.map_err(|_| EcrFailure::late(&self.place, &call))?;
         self.once(&call, request(generation.client.clone()).boxed()).await
     }
 
-    pub(super) async fn call<T, E, R>(&self, call: Call<'_>, request: impl Fn(Client) -> R) -> Result<T, Failure>
+    pub(super) async fn call<T, E, R>(&self, call: Call<'_>, request: impl Fn(Client) -> R) -> Result<T, EcrFailure>
     where
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -190,7 +194,12 @@ impl Wire {
         self.repeat(call, request, false).await
     }
 
-    async fn repeat<T, E, R>(&self, call: Call<'_>, request: impl Fn(Client) -> R, writes: bool) -> Result<T, Failure>
+    async fn repeat<T, E, R>(
+        &self,
+        call: Call<'_>,
+        request: impl Fn(Client) -> R,
+        writes: bool,
+    ) -> Result<T, EcrFailure>
     where
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -200,7 +209,7 @@ impl Wire {
         loop {
             let generation = Arc::clone(&*self.current.read().await);
             if writes {
-                self.pace.turn(self.deadline).await.map_err(|_| Failure::late(&self.place, &call))?;
+                self.pace.turn(self.deadline).await.map_err(|_| EcrFailure::late(&self.place, &call))?;
             }
             // Boxed, because the SDK's futures are large and lie deep within others.
             let attempt = request(generation.client.clone()).boxed();
@@ -223,7 +232,7 @@ impl Wire {
             let wait = jitter::wait(jitter::backoff(BACKOFF, tries, LONGEST_WAIT));
             let in_time = self.deadline.is_none_or(|end| Instant::now() + wait < end);
             if is_throttled {
-                // Everybody waits, not only whoever was told: the limit is the account's (F38).
+                // Everybody waits, not only whoever was reported: the limit is the account's (F38).
                 self.throttle.complaint(in_time.then_some(wait));
             }
             if !failure.passing || tries >= most || !in_time {
@@ -238,15 +247,15 @@ impl Wire {
         &self,
         call: &Call<'_>,
         request: BoxFuture<'_, Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, Failure>
+    ) -> Result<T, EcrFailure>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let late = || Failure::late(&self.place, call);
+        let late = || EcrFailure::late(&self.place, call);
         if self.deadline.is_some_and(|end| end <= Instant::now()) {
             return Err(late());
         }
-        let permit = self.throttle.acquire(self.deadline).await.map_err(|fault| Failure {
+        let permit = self.throttle.acquire(self.deadline).await.map_err(|fault| EcrFailure {
             cause: fault.cause,
             code: None,
             detail: format!("{}: {call}: {}", self.place.registry, fault.detail),
@@ -262,7 +271,7 @@ impl Wire {
                 self.throttle.well();
                 Ok(output)
             }
-            Err(error) => Err(Failure::read(&self.place, call, &error)),
+            Err(error) => Err(EcrFailure::read(&self.place, call, &error)),
         }
     }
 
