@@ -114,7 +114,7 @@ fn decided(
 fn planned(snapshot: &Snapshot, state: &mut RepositoryState, key: &RepositoryKey, rules: &Rules) -> Plan {
     let survey = decide::survey(snapshot, state, rules);
     assert!(survey.absent.is_empty() && survey.vanished.is_none());
-    let events = decide::changes(snapshot, &BTreeMap::new(), &BTreeMap::new(), state);
+    let events = decide::changes(snapshot, &decide::Asked::default(), state);
     decide::fold(state, mark(2), &events);
     let (labels, attempts) = (BTreeMap::new(), Attempts::new());
     let selection = decide::select(rules, snapshot, state, &labels, &[], &BTreeSet::new(), Timestamp::UNIX_EPOCH);

@@ -112,7 +112,7 @@ impl Vault {
             }
             self.bring(target, part, content, stopped).await
         });
-        brought.await.map(|()| ())
+        brought.await.copied()
     }
 
     async fn bring(

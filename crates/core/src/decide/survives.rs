@@ -97,11 +97,15 @@ pub(super) fn protected(target: &Target<'_>, survives: &Survives) -> Option<bool
 
 /// One no is a no, and one unknown keeps it from being a yes.
 fn all(facts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    facts.fold(Some(true), |all, fact| match (all, fact) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    })
+    let mut known = true;
+    for fact in facts {
+        match fact {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => known = false,
+        }
+    }
+    known.then_some(true)
 }
 
 impl<'a> Target<'a> {

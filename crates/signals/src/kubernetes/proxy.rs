@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn variables_come_in_the_order_of_go_and_the_first_that_is_not_empty_decides() {
-        let cases: &[(&str, &[(&str, &str)], Option<&str>)] = &[
+        type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>);
+        let cases: &[Case<'_>] = &[
             ("https://k8s.example", &[("HTTPS_PROXY", "http://a"), ("https_proxy", "http://b")], Some("http://a/")),
             ("https://k8s.example", &[("HTTPS_PROXY", ""), ("https_proxy", "http://b")], Some("http://b/")),
             ("https://k8s.example", &[("HTTP_PROXY", "http://a"), ("ALL_PROXY", "http://b")], None),
