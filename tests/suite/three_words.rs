@@ -112,7 +112,7 @@ async fn i31_the_three_words_count_the_same_in_every_format() {
                 Format::Html => text.contains(&format!("</svg>{}</span><b>{count}</b>", status.word())),
                 Format::Csv => {
                     let rows = text.lines().filter(|line| line.starts_with("\"repository\""));
-                    rows.filter(|line| line.rsplit(',').nth(1) == Some(&format!("\"{name}\""))).count() as u64 == count
+                    rows.filter(|line| line.rsplit(',').nth(6) == Some(&format!("\"{name}\""))).count() as u64 == count
                 }
                 Format::Json | Format::Sarif | Format::Ocsf => text.contains(&format!("\"{name}\":{count}")),
                 Format::Junit => text.contains(&format!("name=\"services.{name}\" value=\"{count}\"")),

@@ -113,7 +113,7 @@ fn a_hostile_source_line_cannot_steer_the_terminal_f74_f78() {
     let long =
         read(&with_source(&format!("{{ oci: https://r.example, repositories: [{}], kep: 1 }}", "a,".repeat(900))))
             .unwrap_err();
-    assert!(each(long.to_string().lines(), |line| line.chars().count() < 140), "{long}");
+    assert!(each(long.to_string().lines(), |line| line.chars().count() < 160), "{long}");
 }
 
 #[test]

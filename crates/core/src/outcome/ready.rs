@@ -114,7 +114,7 @@ pub struct RepositoryReady {
     /// How to go forward.
     pub forward: Forward,
     /// Commands that put releases back which the source has lost and the vault has, most recent first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub restore: Vec<String>,
 }
 
