@@ -9,6 +9,7 @@ use prodpin::model::Digest;
 use prodpin::sources::memory::{Content, image, index};
 use serde_json::Value;
 
+use crate::evidence::sealed;
 use crate::servers;
 use crate::support::push::Pusher;
 
@@ -54,9 +55,7 @@ impl Lost {
         );
         let file = self.path("registry.yml");
         std::fs::write(&file, config).unwrap();
-        let mut command = Command::new("docker-registry");
-        // What is meant for clients is read by this registry as a setting of its own.
-        command.env_remove("REGISTRY_AUTH_FILE").env("OTEL_TRACES_EXPORTER", "none");
+        let mut command = sealed(Command::new("docker-registry"));
         command.arg("serve").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.server = Some(command.spawn().expect("docker-registry starts"));
         for _ in 0..1_200 {
