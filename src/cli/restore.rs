@@ -12,7 +12,7 @@ use crate::model::{ArtifactId, RepositoryKey};
 use crate::policy::load;
 use crate::report::escape::terminal;
 use crate::run::{self, Found, Restoration, RestoreOptions};
-use crate::vault::{Entry, TagOutcome};
+use crate::vault::{Entry, Pinning, TagOutcome};
 
 pub(super) async fn restore(path: &Path, arguments: &RestoreArguments) -> anyhow::Result<Ending> {
     let policy = load(path)?;
@@ -67,6 +67,11 @@ fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
         (true, _) => writeln!(out, "  pushed: {lacks}")?,
     }
     match (*applied, target.unpinned) {
+        (_, true) if target.pinning == Pinning::Withheld => writeln!(
+            out,
+            "  pin: withheld, because what cleans up in this registry is not known and may count it; state `cleanup:` on the \
+             source, and run prodpin enforce"
+        )?,
         (_, false) => writeln!(out, "  pin: present")?,
         (false, true) => writeln!(out, "  pin: missing, and would be made")?,
         (true, true) => writeln!(out, "  pin: made")?,
@@ -78,7 +83,10 @@ fn tell(target: &Restoration, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  NOT RESTORED: {}", terminal(trouble))?;
     }
     if *applied && target.troubles.is_empty() {
-        return writeln!(out, "Restored: read back whole and pinned.");
+        return match target.pinning {
+            Pinning::Withheld => writeln!(out, "Restored: read back whole. It is not protected: no pin was made."),
+            Pinning::Target | Pinning::Closure => writeln!(out, "Restored: read back whole and pinned."),
+        };
     }
     if !applied && !target.is_whole() {
         return writeln!(out, "Nothing was changed. To restore it: {}", restore_command(repository, &artifact));

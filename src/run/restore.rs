@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::decide;
 use crate::decide::vault::TagStep;
 use crate::ledger::Access;
-use crate::model::{ArtifactId, Closure, Digest, PinState, Presence, RepositoryKey, RepositoryName, SourceName, Tag};
+use crate::model::{
+    ArtifactId, Closure, Digest, PinState, PinTerms, Presence, RepositoryKey, RepositoryName, Snapshot, SourceName, Tag,
+};
 use crate::policy::{OciConfig, Policy, SourceConfig};
 use crate::sources::oci::{HttpEnvironment, Restorer, open_to_look, open_to_restore};
 use crate::sources::{OpenOptions, Source};
-use crate::vault::{Entry, Restored, Restoring, Vault};
+use crate::vault::{Entry, Pinning, Restored, Restoring, Vault};
 
 use super::{Stop, vault};
 
@@ -53,6 +56,8 @@ pub struct Restoration {
     pub missing: Restored,
     /// Whether its pin was missing.
     pub unpinned: bool,
+    /// What is pinned, or would be.
+    pub pinning: Pinning,
     /// Whether anything was sent.
     pub applied: bool,
     /// Why it is not whole and pinned after it was sent, as it was read back; nothing where all is well.
@@ -60,11 +65,15 @@ pub struct Restoration {
 }
 
 impl Restoration {
+    fn lacks_pin(&self) -> bool {
+        self.unpinned && self.pinning != Pinning::Withheld
+    }
+
     /// Whether there was nothing to do.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let free = self.missing.tags.iter().any(|reported| reported.step == TagStep::Put);
-        self.missing.blobs.is_empty() && self.missing.manifests.is_empty() && !self.unpinned && !free
+        self.missing.blobs.is_empty() && self.missing.manifests.is_empty() && !self.lacks_pin() && !free
     }
 }
 
@@ -98,12 +107,14 @@ pub async fn restore(policy: &Policy, options: &RestoreOptions) -> anyhow::Resul
         .await
         .map_err(|why| anyhow::anyhow!("{key}@{digest} cannot be restored: {why}"))?;
     let (source, restorer) = open(&key.source, config, options.apply, &stop)?;
-    let restoring = Restoring { vault: &opened, restorer: &restorer, source: &source, repository: &key.name };
+    let pinning = pinning(&source, policy.pins.for_source(&key.source)).await;
+    let restoring = Restoring { vault: &opened, restorer: &restorer, source: &source, repository: &key.name, pinning };
     let in_words = |fault: prodpin_net::http::fault::Fault| anyhow::anyhow!("{key}: {}", fault.detail);
     let mut missing = restoring.look(&closure, &digest, &tags).await.map_err(in_words)?;
     let before = source.inventory.inspect(&key.name, &ArtifactId::Manifest(digest.clone())).await;
     let mut found = Restoration {
         unpinned: before.pin != PinState::Present,
+        pinning,
         vault: opened.location().to_owned(),
         size: closure.parts.iter().map(|part| part.size).sum(),
         parts: closure.parts.len(),
@@ -119,7 +130,7 @@ pub async fn restore(policy: &Policy, options: &RestoreOptions) -> anyhow::Resul
             () = stop.set() => Err(format!("{}: what was sent stays; run the command again to send the rest", stop.reason())),
         };
         sent.map_err(|why| anyhow::anyhow!("{key}@{digest} was not restored: {why}"))?;
-        found.troubles = read_back(&key, config, &digest, &stop).await?;
+        found.troubles = read_back(&key, config, &digest, pinning, &stop).await?;
     }
     found.missing = missing;
     Ok(Found::Target(Box::new(found)))
@@ -136,11 +147,23 @@ fn open(name: &SourceName, config: &OciConfig, apply: bool, stop: &Stop) -> anyh
     Ok(open_to_look(name, config, &options, &environment)?)
 }
 
+/// What may be pinned of it: as in a run, nothing where rules that nobody read may count or take what is pinned (I22), and
+/// what is below it, too, where cleanup does not follow references (I26).
+async fn pinning(source: &Source, terms: PinTerms) -> Pinning {
+    let snapshot = Snapshot { cleanup: source.inventory.cleanup().await, ..Snapshot::default() };
+    match () {
+        () if snapshot.cleanup.withholds_pins() => Pinning::Withheld,
+        () if decide::pins_parts(&snapshot, terms) => Pinning::Closure,
+        () => Pinning::Target,
+    }
+}
+
 /// The target, asked anew by a client that remembers nothing.
 async fn read_back(
     key: &RepositoryKey,
     config: &OciConfig,
     digest: &Digest,
+    pinning: Pinning,
     stop: &Stop,
 ) -> anyhow::Result<Vec<String>> {
     let (source, _) = open(&key.source, config, false, stop)?;
@@ -161,7 +184,7 @@ async fn read_back(
         }
         Closure::Unknown => troubles.push("whether all of its parts are there could not be told".to_owned()),
     }
-    if seen.pin != PinState::Present {
+    if seen.pin != PinState::Present && pinning != Pinning::Withheld {
         troubles.push("its pin is not there".to_owned());
     }
     troubles.sort();

@@ -38,7 +38,7 @@ use prodpin_core::model::Digest;
 pub use closure::{Closure, Unwhole};
 pub use copy::{Failure, Target};
 pub use entry::Entry;
-pub use restore::{Restored, Restoring, TagOutcome};
+pub use restore::{Pinning, Restored, Restoring, TagOutcome};
 
 /// Why the vault itself could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -32,6 +32,19 @@ pub struct Restoring<'r> {
     pub source: &'r Source,
     /// The repository.
     pub repository: &'r RepositoryName,
+    /// What is pinned.
+    pub pinning: Pinning,
+}
+
+/// What is pinned of what comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pinning {
+    /// Nothing: what cleans up in the registry is not known, and a pin might push a release out (I22).
+    Withheld,
+    /// The target.
+    Target,
+    /// Every manifest of it, from the deepest up (I26).
+    Closure,
 }
 
 /// What becomes of a tag, or would.
@@ -112,9 +125,17 @@ impl Restoring<'_> {
             let put = self.restorer.put_manifest(self.repository, &part.digest, &part.media_type, bytes).await;
             put.map_err(|fault| format!("{}: {}", part.digest, fault.detail))?;
         }
+        let manifests = closure.parts.iter().filter(|part| part.is_manifest).map(|part| &part.digest);
+        let pinned: Vec<&Digest> = match self.pinning {
+            Pinning::Withheld => Vec::new(),
+            Pinning::Target => vec![target],
+            Pinning::Closure => manifests.collect(),
+        };
         if let Some(protector) = &self.source.protector {
-            let artifact = ArtifactId::Manifest(target.clone());
-            protector.pin(self.repository, &artifact).await.map_err(|failure| failure.to_string())?;
+            for digest in pinned {
+                let artifact = ArtifactId::Manifest(digest.clone());
+                protector.pin(self.repository, &artifact).await.map_err(|failure| failure.to_string())?;
+            }
         }
         self.send_tags(closure, target, missing).await
     }

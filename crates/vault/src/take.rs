@@ -99,13 +99,10 @@ impl<'v> Taking<'v> {
         }
         if !rest.is_empty() && self.flush(rest).await.is_err() {
             let error = self.vault_error.take();
-            self.abort().await;
-            return match error {
-                Some(error) => Err(error),
-                None => Ok(None),
-            };
+            self.give_up().await;
+            return Err(error.unwrap_or_else(|| self.unwritten()));
         }
-        let Some(upload) = &mut self.upload else { return Ok(None) };
+        let Some(upload) = &mut self.upload else { return Err(self.unwritten()) };
         match upload.complete().await {
             Ok(_) => Ok(None),
             Err(error) => {
@@ -116,8 +113,17 @@ impl<'v> Taking<'v> {
         }
     }
 
+    /// What was not written is never called kept, whatever the reason.
+    fn unwritten(&self) -> VaultError {
+        VaultError { location: self.vault.location.clone(), detail: format!("{} was not written", self.path) }
+    }
+
     /// Gives it up: nothing of it is left where that can be helped.
     pub(super) async fn abort(mut self) {
+        self.give_up().await;
+    }
+
+    async fn give_up(&mut self) {
         if let Some(upload) = &mut self.upload
             && let Err(error) = upload.abort().await
         {

@@ -29,6 +29,12 @@ pub fn reads_pins_of_parts(snapshot: &Snapshot, terms: PinTerms) -> bool {
     keeping(snapshot, terms) != Keeping::References
 }
 
+/// Whether what is below a target gets pins of its own here.
+#[must_use]
+pub fn pins_parts(snapshot: &Snapshot, terms: PinTerms) -> bool {
+    keeping(snapshot, terms) == Keeping::Pins
+}
+
 /// The pin of an artifact that was tried: a target's, or that of a part of one.
 #[must_use]
 pub fn pin_of<'a>(inspections: &'a BTreeMap<ArtifactId, Inspection>, artifact: &ArtifactId) -> Option<&'a PinState> {

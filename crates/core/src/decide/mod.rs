@@ -73,7 +73,7 @@ pub use changes::{
 };
 pub use cleanup::unreadable;
 pub use closing::{Closing, LedgerFacts, ProductionFacts, RunFacts, SourceFacts, closing};
-pub use cover::{owners, pin_of, reads_pins_of_parts};
+pub use cover::{owners, pin_of, pins_parts, reads_pins_of_parts};
 pub use deployments::{deployments, uses};
 pub use drift::{claimed, found_instead};
 pub use findings::{gap_finding, next_step};
