@@ -8,7 +8,8 @@ use crate::decide;
 use crate::decide::vault::TagStep;
 use crate::ledger::Access;
 use crate::model::{
-    ArtifactId, Closure, Digest, PinState, PinTerms, Presence, RepositoryKey, RepositoryName, Snapshot, SourceName, Tag,
+    ArtifactId, Cleanup, Closure, Digest, PinState, PinTerms, Presence, RepositoryKey, RepositoryName, Snapshot,
+    SourceName, Tag,
 };
 use crate::policy::{OciConfig, Policy, SourceConfig};
 use crate::sources::oci::{HttpEnvironment, Restorer, open_to_look, open_to_restore};
@@ -107,7 +108,7 @@ pub async fn restore(policy: &Policy, options: &RestoreOptions) -> anyhow::Resul
         .await
         .map_err(|why| anyhow::anyhow!("{key}@{digest} cannot be restored: {why}"))?;
     let (source, restorer) = open(&key.source, config, options.apply, &stop)?;
-    let pinning = pinning(&source, policy.pins.for_source(&key.source)).await;
+    let pinning = pinning(source.inventory.cleanup().await, policy.pins.for_source(&key.source));
     let restoring = Restoring { vault: &opened, restorer: &restorer, source: &source, repository: &key.name, pinning };
     let in_words = |fault: prodpin_net::http::fault::Fault| anyhow::anyhow!("{key}: {}", fault.detail);
     let mut missing = restoring.look(&closure, &digest, &tags).await.map_err(in_words)?;
@@ -149,8 +150,8 @@ fn open(name: &SourceName, config: &OciConfig, apply: bool, stop: &Stop) -> anyh
 
 /// What may be pinned of it: as in a run, nothing where rules that nobody read may count or take what is pinned (I22), and
 /// what is below it, too, where cleanup does not follow references (I26).
-async fn pinning(source: &Source, terms: PinTerms) -> Pinning {
-    let snapshot = Snapshot { cleanup: source.inventory.cleanup().await, ..Snapshot::default() };
+fn pinning(cleanup: Cleanup, terms: PinTerms) -> Pinning {
+    let snapshot = Snapshot { cleanup, ..Snapshot::default() };
     match () {
         () if snapshot.cleanup.withholds_pins() => Pinning::Withheld,
         () if decide::pins_parts(&snapshot, terms) => Pinning::Closure,
@@ -295,6 +296,27 @@ impl<'a> Asked<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{PinCover, Recognised, RegistryKind, StatedCleanup};
+
+    #[test]
+    fn what_a_run_would_not_pin_a_restore_does_not_pin_i22_i26() {
+        let zot = || Recognised::Kind(RegistryKind::Zot);
+        let unread = || Recognised::Unknown { detail: "it did not answer".to_owned() };
+        for (registry, stated, cover, expected) in [
+            (Recognised::Plain, None, PinCover::Auto, Pinning::Closure),
+            (Recognised::Plain, None, PinCover::Index, Pinning::Target),
+            (zot(), None, PinCover::Auto, Pinning::Withheld),
+            (zot(), None, PinCover::Closure, Pinning::Withheld),
+            (zot(), Some(StatedCleanup::None), PinCover::Auto, Pinning::Target),
+            (zot(), Some(StatedCleanup::None), PinCover::Closure, Pinning::Closure),
+            (unread(), None, PinCover::Auto, Pinning::Withheld),
+            (Recognised::Kind(RegistryKind::Nexus), Some(StatedCleanup::Untagged), PinCover::Auto, Pinning::Closure),
+        ] {
+            let what = format!("{registry:?} {stated:?} {cover:?}");
+            let terms = PinTerms { cover, ..PinTerms::default() };
+            assert_eq!(pinning(Cleanup { registry, stated }, terms), expected, "{what}");
+        }
+    }
 
     #[test]
     fn references_are_read_as_reports_write_them() {
