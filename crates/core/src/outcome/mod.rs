@@ -5,4 +5,5 @@ pub mod identity;
 pub mod known_as;
 pub mod ready;
 pub mod report;
+mod rollback;
 pub mod status;

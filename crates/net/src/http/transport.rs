@@ -352,8 +352,8 @@ impl Transport {
     }
 }
 
-/// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write that exists
-/// is a PUT of a pin, by a run that may write (I8, I17).
+/// Whether this call may leave. Reading is GET and HEAD; a token server may be sent a POST; the only write of a
+/// run is a PUT of a pin, where it may write (I8, I17). What puts bytes back is asked elsewhere.
 fn permitted(call: &Call, write: bool) -> bool {
     match call.purpose {
         Purpose::Read => matches!(call.method, Method::GET | Method::HEAD) && call.content.is_none(),

@@ -1,4 +1,5 @@
-//! Pinning: the exact bytes of a manifest under the tag that is derived from their digest. The only write there is.
+//! Pinning: the exact bytes of a manifest under the tag that is derived from their digest. The only
+//! write that a run has; `prodpin restore` has its own.
 
 use std::sync::Arc;
 
