@@ -14,7 +14,7 @@ use super::outcome::{choose_ledger, or_without_ledger, sources};
 use super::output::{style, to_reader, to_stdout};
 use super::progress::Bar;
 use super::stop::Signals;
-use crate::decide::forecast::TriedRules;
+use crate::decide::lifecycle::TriedRules;
 use crate::policy::{Policy, load};
 use crate::report::forecast::{ForecastFormat, render};
 use crate::run::{self, ForecastOptions, Recommended, Unmatched, Wanted};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::decide::{self, Attempts, forecast as rules};
+use crate::decide::{self, Attempts, forecast as rows, lifecycle as rules};
 use crate::ledger::Access;
 use crate::model::{ArtifactId, Digest, Gap, RepositoryKey, RepositoryName, SourceName};
 use crate::outcome::forecast::{ForecastSection, Preview, RepositoryForecast, RulesFound};
@@ -130,7 +130,7 @@ async fn one(
     let untried = Attempts::new();
     let input = seen.input(&setup, &untried);
     let plan = decide::plan(&input);
-    let mut row = rules::row(&input, &plan, options.as_of, tried.is_some());
+    let mut row = rows::row(&input, &plan, options.as_of, tried.is_some());
     // What the rules will do is all that was asked, and nobody could read them.
     row.complete &= !seen.snapshot.cleanup.withholds_pins();
     if options.confirm {
@@ -173,13 +173,13 @@ async fn preview(
     match rehearsal.rehearse(name, tried).await {
         Err(gap) => Preview::Failed { detail: gap.detail },
         Ok(rehearsed) => {
-            let previewed: Vec<rules::Previewed> = rehearsed
+            let previewed: Vec<rows::Previewed> = rehearsed
                 .into_iter()
-                .map(|one| rules::Previewed { artifact: one.artifact, effect: one.effect, rule: one.rule })
+                .map(|one| rows::Previewed { artifact: one.artifact, effect: one.effect, rule: one.rule })
                 .collect();
             let listed: BTreeSet<ArtifactId> = rules::artifacts(&seen.snapshot).collect();
             let untagged: BTreeSet<ArtifactId> = rules::untagged(&seen.snapshot).collect();
-            rules::compare(&simulated, &previewed, &listed, &untagged)
+            rows::compare(&simulated, &previewed, &listed, &untagged)
         }
     }
 }

@@ -11,7 +11,7 @@ use aws_sdk_s3::types::{
     LifecycleRuleFilter, VersioningConfiguration,
 };
 use futures::StreamExt;
-use prodpin::decide::forecast::s3::{Objects, threats};
+use prodpin::decide::lifecycle::s3::{Objects, threats};
 use prodpin::model::{
     ArtifactId, Cause, Closure, Due, Effect, NamePatterns, ObservedTag, Obstacle, PinState, Presence, RepositoryName,
     Resolution, Retention, SettingFacts, Snapshot, Tag, Threat, Versioning,

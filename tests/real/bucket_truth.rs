@@ -228,7 +228,7 @@ async fn live_rules_are_told_with_their_dates_b69_b73() {
         assert_eq!(forecast["summary"]["threatened"], 0, "{}: {forecast:#}", server.url);
 
         // What is printed is what S3 takes, and from then on the release is protected.
-        let better = prodpin::decide::forecast::s3::read(&String::from_utf8(printed.stdout).unwrap()).unwrap();
+        let better = prodpin::decide::lifecycle::s3::read(&String::from_utf8(printed.stdout).unwrap()).unwrap();
         assert!(better.rules.iter().all(|rule| !rule.enabled), "{better:?}");
         bed.client.delete_bucket_lifecycle().bucket(&bed.name).send().await.unwrap();
         let report = run(folder.path(), &["audit"]);

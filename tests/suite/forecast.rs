@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use prodpin::decide::forecast::TriedRules;
+use prodpin::decide::lifecycle::TriedRules;
 use prodpin::model::{Cause, Effect, Gap, Scope, Setting, Severity};
 use prodpin::outcome::forecast::{Preview, RepositoryForecast, RulesFound, TargetOutlook};
 use prodpin::report::forecast::{ForecastFormat, render};

@@ -3,7 +3,7 @@
 
 mod bucket;
 
-use prodpin::decide::forecast::TriedRules;
+use prodpin::decide::lifecycle::TriedRules;
 use prodpin::model::{
     BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, Code, Due, Finding, Mode, NoncurrentLimit,
     Obstacle, Order, RuleFilter, Severity, StorageClass, TransitionMinimum, Trigger, Versioning,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use prodpin::decide::forecast::ecr::recommend;
+use prodpin::decide::lifecycle::ecr::recommend;
 use prodpin::model::{Cause, LifecycleChange, Setting, Unclaimed};
 use prodpin::policy::EcrConfig;
 use prodpin::sources::memory::image;

@@ -1,6 +1,6 @@
 //! The published lifecycle policies: taken by ECR, clean, and good for a repository like those that they are meant for.
 
-use prodpin::decide::forecast::ecr::{Lifecycle, lint, recommend};
+use prodpin::decide::lifecycle::ecr::{Lifecycle, lint, recommend};
 use prodpin::model::{EcrImage, Effect, ImageStatus};
 
 use super::world::*;

@@ -1,6 +1,6 @@
 //! The grammar (A7, A8, A22–A28): what is taken, and what is refused and how it is reported.
 
-use prodpin::decide::forecast::ecr::{Lifecycle, MAX_TEXT};
+use prodpin::decide::lifecycle::ecr::{Lifecycle, MAX_TEXT};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

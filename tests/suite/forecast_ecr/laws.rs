@@ -6,7 +6,7 @@ mod readings;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use prodpin::decide::forecast::ecr::{Lifecycle, evaluate, only_claims, recommend, renumbered, with_pins};
+use prodpin::decide::lifecycle::ecr::{Lifecycle, evaluate, only_claims, recommend, renumbered, with_pins};
 use prodpin::model::{Certainty, Digest, Due, EcrImage, Effect, ImageStatus};
 use proptest::prelude::*;
 use proptest::sample::select;

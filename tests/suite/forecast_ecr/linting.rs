@@ -1,6 +1,6 @@
 //! What stands out in a valid policy.
 
-use prodpin::decide::forecast::ecr::{Lifecycle, Lint, LintKind, lint};
+use prodpin::decide::lifecycle::ecr::{Lifecycle, Lint, LintKind, lint};
 
 use super::world::*;
 

@@ -1,6 +1,6 @@
 //! The user's policy with the pins claimed.
 
-use prodpin::decide::forecast::ecr::{Lifecycle, recommend};
+use prodpin::decide::lifecycle::ecr::{Lifecycle, recommend};
 use serde_json::{Value, json};
 
 use super::world::*;

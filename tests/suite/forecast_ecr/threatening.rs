@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use prodpin::decide::forecast::ecr::{Pace, Push, threats, with_pins};
+use prodpin::decide::lifecycle::ecr::{Pace, Push, threats, with_pins};
 use prodpin::model::{Certainty, Due, EcrImage, Effect, ImageStatus, Threat};
 
 use super::world::*;

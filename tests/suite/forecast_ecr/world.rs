@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use prodpin::decide::forecast::ecr::{Action, Lifecycle, Pace, Repository, evaluate, threats};
+use prodpin::decide::lifecycle::ecr::{Action, Lifecycle, Pace, Repository, evaluate, threats};
 use prodpin::model::{Certainty, Digest, EcrImage, Effect, ImageStatus, Pin, Tag, Threat};
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ mod targets;
 
 use std::collections::BTreeSet;
 
-use prodpin::decide::forecast::s3::{EntryKind, Lifecycle, threats_to};
+use prodpin::decide::lifecycle::s3::{EntryKind, Lifecycle, threats_to};
 use prodpin::model::Versioning::{Enabled, Off, Suspended};
 use prodpin::model::{
     BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, Certainty, Due, Effect, Lock, NoncurrentLimit,
@@ -20,15 +20,15 @@ fn with<'a>(
     id: &str,
     modified: &str,
     change: impl FnOnce(&mut Option<u64>, &mut Option<&'a TagSet>, &mut StorageClass, &mut Lock, &mut Replication),
-) -> prodpin::decide::forecast::s3::Entry<'a> {
-    let mut entry: prodpin::decide::forecast::s3::Entry<'a> = version(id, modified);
+) -> prodpin::decide::lifecycle::s3::Entry<'a> {
+    let mut entry: prodpin::decide::lifecycle::s3::Entry<'a> = version(id, modified);
     if let EntryKind::Version { size, tags, class, lock, replication } = &mut entry.kind {
         change(size, tags, class, lock, replication);
     }
     entry
 }
 
-fn held<'a>(id: &str, modified: &str) -> prodpin::decide::forecast::s3::Entry<'a> {
+fn held<'a>(id: &str, modified: &str) -> prodpin::decide::lifecycle::s3::Entry<'a> {
     with(id, modified, |_, _, _, lock, _| lock.hold = Some(true))
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use prodpin::decide::forecast::TriedRules;
-use prodpin::decide::forecast::s3::{is_meant, read, recommend};
+use prodpin::decide::lifecycle::TriedRules;
+use prodpin::decide::lifecycle::s3::{is_meant, read, recommend};
 use prodpin::model::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, NoncurrentLimit, RuleFilter,
     StorageClass, TransitionMinimum, Trigger, Versioning,

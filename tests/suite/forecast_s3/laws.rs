@@ -1,7 +1,7 @@
 //! What holds for all rules and all keys.
 
 use jiff::Timestamp;
-use prodpin::decide::forecast::s3::{Act, Entry, EntryKind, Key, Lifecycle, TimelineStep, timeline};
+use prodpin::decide::lifecycle::s3::{Act, Entry, EntryKind, Key, Lifecycle, TimelineStep, timeline};
 use prodpin::model::{
     BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, Certainty, Lock, LockMode, NoncurrentLimit,
     Replication, Retained, RuleFilter, StorageClass, TagSet, TransitionMinimum, Trigger, Versioning,

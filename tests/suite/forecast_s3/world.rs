@@ -1,7 +1,7 @@
 //! Keys and rules for these tests, written briefly.
 
 use jiff::Timestamp;
-use prodpin::decide::forecast::s3::{Act, Entry, EntryKind, Key, Lifecycle, TimelineStep, timeline};
+use prodpin::decide::lifecycle::s3::{Act, Entry, EntryKind, Key, Lifecycle, TimelineStep, timeline};
 use prodpin::model::{
     BucketExpiration, BucketLifecycle, BucketRule, BucketTransition, Lock, NoncurrentLimit, Replication, RuleFilter,
     StorageClass, TagSet, TransitionMinimum, Trigger, Versioning,

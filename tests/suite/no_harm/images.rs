@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use prodpin::decide::forecast::ecr::Lifecycle;
+use prodpin::decide::lifecycle::ecr::Lifecycle;
 use prodpin::model::{
     ArtifactId, Digest, EcrImage, EcrRepository, ImageStatus, Inspection, ObservedTag, Pin, PinTerms, Resolution,
     Retention, Setting, Snapshot,

@@ -7,7 +7,7 @@ use crate::outcome::report::{RepositoryReport, TargetReport};
 
 use super::commands;
 use super::draft::Draft;
-use super::forecast::{self, Advice, AdviceKind};
+use super::lifecycle::{self, Advice, AdviceKind};
 use super::outlooks::Outlooks;
 use super::refusals;
 
@@ -21,7 +21,7 @@ pub(super) fn collision(
 ) -> Option<(Severity, String, String)> {
     let threats = outlooks.threats(&target.artifact);
     let (first, others) = threats.split_first()?;
-    let severity = threats.iter().map(|threat| forecast::severity(threat, now)).max()?;
+    let severity = threats.iter().map(|threat| lifecycle::severity(threat, now)).max()?;
     let others = match others.len() {
         0 => String::new(),
         1 => "; 1 more rule reaches it".to_owned(),
@@ -103,12 +103,12 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
 
 /// What happens unless it is pinned, to follow a sentence about a pin that is lacking.
 pub(super) fn unless_pinned(threat: &Threat) -> String {
-    format!(", and unless it is, lifecycle rule {} {} it {}", threat.rule, threat.verb(), forecast::when(&threat.due))
+    format!(", and unless it is, lifecycle rule {} {} it {}", threat.rule, threat.verb(), lifecycle::when(&threat.due))
 }
 
 /// `lifecycle rule 2 deletes v1.2.0 on 2026-12-01: pushed …`.
 fn reported(threat: &Threat, name: &str) -> String {
-    let when = forecast::when(&threat.due);
+    let when = lifecycle::when(&threat.due);
     format!("lifecycle rule {} {} {name} {when}: {}", threat.rule, threat.verb(), threat.why)
 }
 

@@ -19,9 +19,9 @@ use jiff::Timestamp;
 
 use crate::model::{ArtifactId, Digest, Due, Inspection, Pin, PinKind, PinTerms, Retention, Snapshot, Tag, Threat};
 
-use super::forecast::artifact_outlook;
-use super::forecast::effects::{ArtifactOutlook, Stirred};
-use super::forecast::{self, Arrival, Situation};
+use super::lifecycle::artifact_outlook;
+use super::lifecycle::effects::{ArtifactOutlook, Stirred};
+use super::lifecycle::{self, Arrival, Situation};
 
 /// A repository, and what the policy says about pins in it.
 #[derive(Clone, Copy)]
@@ -130,7 +130,7 @@ fn harm(ground: &Ground<'_>, pinned: &BTreeSet<ArtifactId>, artifact: &ArtifactI
         return now;
     }
     let later = |of: &dyn Fn(&Digest) -> bool| {
-        let then = forecast::without_tags(ground.snapshot, of, ground.stays)?;
+        let then = lifecycle::without_tags(ground.snapshot, of, ground.stays)?;
         let mut refusal = harm_in(&Ground { snapshot: &then, ..*ground }, pinned, artifact)?;
         if let Refusal::Harm(worse) = &mut refusal {
             worse.iter_mut().for_each(|worse| worse.later = true);
@@ -235,7 +235,7 @@ pub(super) fn done(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>) -> Vec<Wor
     if there.is_empty() {
         return Vec::new();
     }
-    let Some(bare) = forecast::without_pins(ground.snapshot) else { return Vec::new() };
+    let Some(bare) = lifecycle::without_pins(ground.snapshot) else { return Vec::new() };
     let nobody = BTreeSet::new();
     let mut concerned = BTreeSet::new();
     for artifact in there {

@@ -31,6 +31,7 @@ mod harm;
 mod in_use;
 mod input;
 mod labels;
+pub mod lifecycle;
 mod meeting;
 mod mutability;
 mod mutation;

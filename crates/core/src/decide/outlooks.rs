@@ -9,7 +9,7 @@ use crate::model::{ArtifactId, Due, Obstacle, Pin, RepositoryState, Snapshot, Th
 use crate::outcome::report::TargetReport;
 
 use super::facts::Facts;
-use super::forecast::{self, Advice, Arrival, Outlook, Situation};
+use super::lifecycle::{self, Advice, Arrival, Outlook, Situation};
 use super::pinning::Pinning;
 use super::rollback_set::Target;
 
@@ -33,7 +33,7 @@ impl Outlooks {
         let arrivals = arrivals(input.state);
         let pinning = Pinning::new(input, targets, &arrivals);
         let outlook = |snapshot: &Snapshot, pinned: &BTreeSet<ArtifactId>| {
-            forecast::outlook(&Situation {
+            lifecycle::outlook(&Situation {
                 snapshot,
                 targets: &all,
                 pinned,
@@ -42,7 +42,7 @@ impl Outlooks {
                 now: input.now,
             })
         };
-        let changed = pinning.claim.as_ref().and_then(|change| forecast::under(input.snapshot, &change.to));
+        let changed = pinning.claim.as_ref().and_then(|change| lifecycle::under(input.snapshot, &change.to));
         let differs = !pinning.cleared.pins.is_empty() || changed.is_some();
         let unpinned = differs.then(|| outlook(input.snapshot, &pinning.there));
         let then = outlook(changed.as_ref().unwrap_or(input.snapshot), &pinning.made());
@@ -124,7 +124,7 @@ impl TargetReport {
             Obstacle::Lifecycle { due, .. } => due.as_ref(),
             _ => None,
         });
-        dues.min_by_key(|due| forecast::due_at(due, now))
+        dues.min_by_key(|due| lifecycle::due_at(due, now))
     }
 }
 
@@ -133,7 +133,7 @@ impl Threat {
     fn as_obstacle(&self) -> Obstacle {
         Obstacle::Lifecycle {
             rule: self.rule.clone(),
-            effect: format!("{} it {}", self.verb(), forecast::when(&self.due)),
+            effect: format!("{} it {}", self.verb(), lifecycle::when(&self.due)),
             due: Some(self.due.clone()),
         }
     }

@@ -12,9 +12,9 @@ use crate::model::{
 
 use super::cover;
 use super::facts::Facts;
-use super::forecast::{self, Arrival};
 use super::harm::{self, Cleared, Ground, Refusal, Worse};
 use super::input::Input;
+use super::lifecycle::{self, Arrival};
 use super::protection::is_pinnable;
 use super::rollback_set::Target;
 
@@ -72,7 +72,7 @@ impl Pinning {
             Some(Err(why)) => (None, Some(why)),
             None => (None, None),
         };
-        let changed = claim.as_ref().and_then(|change| forecast::under(input.snapshot, &change.to));
+        let changed = claim.as_ref().and_then(|change| lifecycle::under(input.snapshot, &change.to));
         let then = Ground { snapshot: changed.as_ref().unwrap_or(input.snapshot), ..ground };
         let cleared = harm::clear(&then, &there, &wanted);
         let done = harm::done(&Ground { snapshot: input.snapshot, ..then }, &there);
@@ -185,16 +185,16 @@ fn claim(
         return Some(Err(Unclaimed { why: failure.detail.clone(), passing }));
     }
     let lasting = |why: String| Some(Err(Unclaimed { why, passing: false }));
-    let to = match forecast::claimed(input.snapshot)? {
+    let to = match lifecycle::claimed(input.snapshot)? {
         Ok(to) => to,
         Err(why) => return lasting(why),
     };
     if *to == **live {
         return None;
     }
-    let changed = forecast::under(input.snapshot, &to)?;
-    let all: BTreeSet<ArtifactId> = forecast::artifacts(input.snapshot).collect();
-    let names = forecast::renumbered(input.snapshot, &changed);
+    let changed = lifecycle::under(input.snapshot, &to)?;
+    let all: BTreeSet<ArtifactId> = lifecycle::artifacts(input.snapshot).collect();
+    let names = lifecycle::renumbered(input.snapshot, &changed);
     let without = ground.situation(input.snapshot, &all, there);
     let worse = harm::compare(ground, &without, &ground.situation(&changed, &all, there), &names);
     let allowed = ground.terms.may_displace && worse.iter().all(|worse| worse.outside);
@@ -211,13 +211,13 @@ fn mending(ground: &Ground<'_>, there: &BTreeSet<ArtifactId>, wanted: &[Artifact
     if !cleared.refused.values().any(|refusal| matches!(refusal, Refusal::Harm(_))) {
         return Mending::default();
     }
-    let recommended = forecast::recommend(ground.snapshot).ok();
+    let recommended = lifecycle::recommend(ground.snapshot).ok();
     let live = match &ground.snapshot.retention {
         Retention::Ecr(repository) => &repository.lifecycle,
         Retention::Unruled | Retention::Bucket(_) => return Mending { claim: false, places: true },
     };
     let differs = |text: &String| !matches!(live, Setting::Text(live) if **live == **text);
-    let Some(changed) = recommended.filter(differs).and_then(|text| forecast::under(ground.snapshot, &text)) else {
+    let Some(changed) = recommended.filter(differs).and_then(|text| lifecycle::under(ground.snapshot, &text)) else {
         return Mending { claim: false, places: true };
     };
     let claimed = harm::clear(&Ground { snapshot: &changed, ..*ground }, there, wanted);

@@ -5,8 +5,8 @@ use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
 use super::commands;
 use super::draft::{Draft, name_of};
-use super::forecast;
 use super::harm::{Refusal, Worse};
+use super::lifecycle;
 use super::outlooks::Outlooks;
 use super::pinning::{Mending, Unclaimed};
 use super::protection::RefusedPin;
@@ -85,12 +85,12 @@ fn reported(worse: &Worse, pinned: &ArtifactId) -> String {
         None => format!("with {whose}, nobody knows what becomes of {}", called(worse)),
     };
     let with = match worse.with.as_ref() {
-        Some(threat) => format!("{with} {}", forecast::when(&threat.due)),
+        Some(threat) => format!("{with} {}", lifecycle::when(&threat.due)),
         None => with,
     };
     let without = match (&worse.without, worse.displaced) {
-        (Some(threat), true) => format!("without it, {}", forecast::when(&threat.due)),
-        (Some(threat), false) => format!("without it, {} it {}", acts(threat), forecast::when(&threat.due)),
+        (Some(threat), true) => format!("without it, {}", lifecycle::when(&threat.due)),
+        (Some(threat), false) => format!("without it, {} it {}", acts(threat), lifecycle::when(&threat.due)),
         (None, _) => "without it, no rule does".to_owned(),
     };
     format!("{with}; {without}")
@@ -101,7 +101,7 @@ fn acts(threat: &Threat) -> String {
 }
 
 fn outlook(threat: &Threat) -> String {
-    format!("lifecycle {} it {}", acts(threat), forecast::when(&threat.due))
+    format!("lifecycle {} it {}", acts(threat), lifecycle::when(&threat.due))
 }
 
 fn called(worse: &Worse) -> String {

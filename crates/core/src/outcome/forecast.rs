@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::decide::forecast::{Advice, Toll};
+use crate::decide::lifecycle::{Advice, Toll};
 use crate::model::{ArtifactId, Digest, Gap, RepositoryName, Severity, SourceName, Threat};
 use crate::outcome::report::{FindingCounts, TargetReport};
 

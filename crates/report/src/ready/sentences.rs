@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::phrase::Phrase;
 use crate::{table, words};
-use prodpin_core::decide::forecast::when;
+use prodpin_core::decide::lifecycle::when;
 use prodpin_core::model::{ArtifactId, Commit, Evidence, Platform, SchemaChange, Threat, Workload};
 use prodpin_core::outcome::ready::{
     Database, Lasts, ListedRelease, ReadySummary, RepositoryReady, RunningNow, Step, Verdict, WantedNow,

@@ -4,7 +4,7 @@ use aws_sdk_ecr::config::http::HttpRequest;
 use serde::Deserialize;
 
 use crate::OpenOptions;
-use prodpin_core::decide::forecast::ecr::recommend;
+use prodpin_core::decide::lifecycle::ecr::recommend;
 use prodpin_core::model::{Digest, Pin, Tag};
 use prodpin_net::aws::{Allowed, RequestBlocked};
 use prodpin_policy::EcrConfig;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use prodpin_core::decide::forecast::ecr::{Lifecycle, only_claims};
+use prodpin_core::decide::lifecycle::ecr::{Lifecycle, only_claims};
 use prodpin_core::model::{Cause, LifecycleChange, PinFailure, RepositoryName, Setting, Unclaimed};
 
 use super::Registry;

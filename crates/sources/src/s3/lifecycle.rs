@@ -1,4 +1,4 @@
-//! A bucket's lifecycle configuration, from the SDK's types. What it does is decided in `decide::forecast::s3`.
+//! A bucket's lifecycle configuration, from the SDK's types. What it does is decided in `decide::lifecycle::s3`.
 
 use aws_sdk_s3::types::{
     LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionTransition,

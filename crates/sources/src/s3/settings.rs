@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prodpin_core::decide::forecast::s3::Lifecycle;
+use prodpin_core::decide::lifecycle::s3::Lifecycle;
 use prodpin_core::model::{BucketLifecycle, BucketRetention, Cause, Gap, Scope, SettingFacts, Tag, Versioning};
 
 use super::failure::S3Failure;

@@ -1,6 +1,6 @@
 //! Keys with very many versions.
 
-use prodpin::decide::forecast::s3::{Key, Lifecycle, threats_to};
+use prodpin::decide::lifecycle::s3::{Key, Lifecycle, threats_to};
 use prodpin::model::Versioning::Enabled;
 use prodpin::model::{Due, Threat};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prodpin::decide::forecast::s3::{Key, LintKind, Objects, lint, threats};
+use prodpin::decide::lifecycle::s3::{Key, LintKind, Objects, lint, threats};
 use prodpin::model::Versioning::{Enabled, Off};
 use prodpin::model::{
     ArtifactId, BucketLifecycle, BucketRetention, BucketRule, Certainty, Closure, Content, DeleteMarker, Due, Effect,

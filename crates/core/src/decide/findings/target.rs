@@ -7,7 +7,7 @@ use crate::decide::draft::{Draft, name_of, names};
 use crate::decide::facts::Facts;
 use crate::decide::input::Input;
 use crate::decide::outlooks::Outlooks;
-use crate::decide::{charts, collision, commands, evidence, forecast, not_pullable};
+use crate::decide::{charts, collision, commands, evidence, lifecycle, not_pullable};
 use crate::model::{Code, DeployedReference, Finding, Obstacle, Retention, Severity};
 use crate::outcome::report::{PinReport, RepositoryReport, TargetReport};
 
@@ -141,7 +141,7 @@ impl Judged<'_> {
         let below = target.parts.map_or(0, |parts| parts.planned);
         let (mut severity, mut message, remedy) = pin::unpinned(input.mode, &self.name, below, was_pinned, attempt);
         if let Some(threat) = self.outlooks.unless_pinned(&target.artifact) {
-            severity = severity.max(forecast::severity(threat, input.now).min(Severity::High));
+            severity = severity.max(lifecycle::severity(threat, input.now).min(Severity::High));
             message.push_str(&collision::unless_pinned(threat));
         }
         Some((severity, message, remedy))

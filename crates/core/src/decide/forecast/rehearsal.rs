@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Foreseen;
+use crate::decide::lifecycle::Foreseen;
 use crate::model::{ArtifactId, Certainty, Effect};
 use crate::outcome::forecast::{Difference, Preview};
 

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Advice, AdviceKind, Outlook, Situation, is_due, severity, toll};
 use crate::decide::cleanup;
 use crate::decide::collision;
 use crate::decide::draft::Draft;
 use crate::decide::input::Input;
+use crate::decide::lifecycle::{Advice, AdviceKind, Outlook, Situation, artifacts, is_due, severity, toll};
 use crate::decide::plan::Plan;
-use crate::model::{ArtifactId, EcrImage, Effect, Retention, Snapshot, Threat};
+use crate::model::{ArtifactId, Effect, Threat};
 use crate::outcome::forecast::{OthersForecast, RepositoryForecast, RulesFound, TargetForecast, TargetOutlook};
 use crate::outcome::report::TargetReport;
 
@@ -107,24 +107,4 @@ fn others(input: &Input<'_>, plan: &Plan, as_of: Option<Timestamp>) -> Option<Ot
         now: toll(&situation, input.now)?,
         by_then: as_of.and_then(|at| toll(&situation, at)),
     })
-}
-
-/// Every artifact that rules may act on.
-pub fn artifacts(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
-    let images = images(&snapshot.retention).iter().map(|image| ArtifactId::Manifest(image.digest.clone()));
-    let objects = snapshot.tags.iter().filter_map(|tag| tag.object.as_deref()).flat_map(|object| &object.versions);
-    images.chain(objects.map(|version| version.artifact.clone()))
-}
-
-/// Those of them that no tag names. A version always has its key.
-pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
-    let untagged = images(&snapshot.retention).iter().filter(|image| image.tags.is_empty());
-    untagged.map(|image| ArtifactId::Manifest(image.digest.clone()))
-}
-
-fn images(retention: &Retention) -> &[EcrImage] {
-    match retention {
-        Retention::Unruled | Retention::Bucket(_) => &[],
-        Retention::Ecr(ecr) => &ecr.images,
-    }
 }

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::Course;
 use super::words::Why;
-use crate::decide::forecast::s3::doubt::{Holds, Matter};
-use crate::decide::forecast::s3::key::{Entry, EntryKind};
-use crate::decide::forecast::s3::rules::{after, due, expires, matches, midnight};
+use crate::decide::lifecycle::s3::doubt::{Holds, Matter};
+use crate::decide::lifecycle::s3::key::{Entry, EntryKind};
+use crate::decide::lifecycle::s3::rules::{after, due, expires, matches, midnight};
 use crate::model::{BucketExpiration, BucketRule, Replication, Retained, StorageClass, Versioning};
 
 /// Something that a rule does once it is due. Ordered by what wins on the same day: destruction over a move, the

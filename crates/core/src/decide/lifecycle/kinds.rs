@@ -140,3 +140,23 @@ pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
         Retention::Unruled | Retention::Bucket(_) => None,
     }
 }
+
+/// Every artifact that rules may act on.
+pub fn artifacts(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
+    let images = images(&snapshot.retention).iter().map(|image| ArtifactId::Manifest(image.digest.clone()));
+    let objects = snapshot.tags.iter().filter_map(|tag| tag.object.as_deref()).flat_map(|object| &object.versions);
+    images.chain(objects.map(|version| version.artifact.clone()))
+}
+
+/// Those of them that no tag names. A version always has its key.
+pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
+    let untagged = images(&snapshot.retention).iter().filter(|image| image.tags.is_empty());
+    untagged.map(|image| ArtifactId::Manifest(image.digest.clone()))
+}
+
+fn images(retention: &Retention) -> &[EcrImage] {
+    match retention {
+        Retention::Unruled | Retention::Bucket(_) => &[],
+        Retention::Ecr(ecr) => &ecr.images,
+    }
+}

@@ -51,12 +51,12 @@ pub enum LintKind {
 const MARK: &str = "prod-pinned";
 
 /// Whether this is the key of the tag that marks pins.
-pub(in crate::decide::forecast) fn is_mark(tag: &str) -> bool {
+pub(in crate::decide::lifecycle) fn is_mark(tag: &str) -> bool {
     tag == MARK
 }
 
 /// The tag that marks pins.
-pub(in crate::decide::forecast) fn mark() -> (Box<str>, Box<str>) {
+pub(in crate::decide::lifecycle) fn mark() -> (Box<str>, Box<str>) {
     (MARK.into(), "true".into())
 }
 

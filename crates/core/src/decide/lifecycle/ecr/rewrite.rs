@@ -101,7 +101,7 @@ fn without(rule: &Value, pointers: &[&str]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::forecast::ecr::recommend;
+    use crate::decide::lifecycle::ecr::recommend;
     use serde_json::json;
 
     fn rule(priority: u64, pattern: &str, keep: u64) -> Value {
