@@ -5,6 +5,7 @@ mod advice;
 pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
+pub mod harbor;
 mod images;
 mod json;
 mod kinds;

@@ -1,0 +1,31 @@
+//! Harbor's tag retention and immutability rules (FIELD-GUIDE D, FIELD-GUIDE-2 J): what a run over one repository does, as
+//! Harbor's own code does it, in 2.15.2 and on its main branch.
+//!
+//! - `policy` reads the documents; `failure` says why a run fails.
+//! - [`launch`] finds the rules that take a repository; `selector`, `doublestar` and `untagged` say which artifacts a rule
+//!   looks at; `template` what it retains of them, by `times`; `order` and `ties` what is so only by the order among equals.
+//! - [`Job`] joins the rules; `removal` carries out what is left, where `immutability` has a say.
+
+mod doublestar;
+mod failure;
+mod immutability;
+mod job;
+mod launch;
+mod order;
+mod policy;
+mod removal;
+mod selector;
+mod template;
+mod ties;
+mod times;
+mod untagged;
+
+pub use doublestar::{PatternError, matches as doublestar_matches};
+pub use failure::Failure;
+pub use immutability::NestedNames;
+pub use job::{Job, Outcome, Run};
+pub use launch::{Launch, launch};
+pub use policy::{ImmutableRule, RetentionPolicy, RetentionRule, Scope, ScopeSelectors, SelectorText, Trigger};
+pub use removal::{Table, Verdict};
+pub use selector::matches;
+pub use times::{NEVER, Times};
