@@ -20,6 +20,9 @@ mod ties;
 mod times;
 mod untagged;
 
+#[cfg(test)]
+mod tests;
+
 pub use doublestar::{PatternError, matches as doublestar_matches};
 pub use failure::Failure;
 pub use immutability::NestedNames;

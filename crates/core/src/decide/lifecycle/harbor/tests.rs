@@ -1,0 +1,7 @@
+//! The simulator against what Harbor did, against the guide, and against a second reading of the guide.
+
+mod corpus;
+mod golden;
+mod literal;
+mod pins;
+mod world;
