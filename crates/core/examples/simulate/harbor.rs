@@ -91,16 +91,14 @@ fn pulled(at: Option<Timestamp>) -> Option<Timestamp> {
 
 impl Row {
     fn artifact(&self) -> Result<HarborArtifact, String> {
-        let tag = |tag: &Tag| HarborTag {
-            name: tag.name.clone(),
-            pushed: tag.push_time,
-            pulled: pulled(tag.pull_time),
-        };
+        let tag =
+            |tag: &Tag| HarborTag { name: tag.name.clone(), pushed: tag.push_time, pulled: pulled(tag.pull_time) };
         Ok(HarborArtifact {
             digest: self.digest.parse::<Digest>().map_err(|error| error.to_string())?,
             tags: self.tags.iter().flatten().map(tag).collect(),
             pushed: self.push_time,
             pulled: pulled(self.pull_time),
+            labels: Vec::new(),
             is_referenced: self.referenced.unwrap_or(false),
             children: Vec::new(),
         })

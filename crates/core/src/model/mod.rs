@@ -60,7 +60,7 @@ pub use evidence::{
 };
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
-pub use harbor::{HarborArtifact, HarborTag};
+pub use harbor::{HarborArtifact, HarborCollection, HarborRepository, HarborTag};
 pub use history::{Mark, RepositoryState, Span, Wanting};
 pub use layout::{Layout, LayoutError};
 pub use marks::{Marks, WellKnown};

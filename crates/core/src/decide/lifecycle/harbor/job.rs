@@ -65,6 +65,14 @@ struct Built {
     selectors: Vec<Selector>,
 }
 
+/// The rows that one rule looks at.
+pub(super) struct Standing {
+    /// Its place in the job.
+    pub(super) place: usize,
+    pub(super) template: Template,
+    pub(super) selected: Result<Vec<usize>, Failure>,
+}
+
 /// The rows that one rule retains, and of its artifacts those that hang on the order among equals.
 struct Kept {
     rows: Vec<usize>,
@@ -83,14 +91,12 @@ impl Job<'_> {
         if self.artifacts.is_empty() {
             return Outcome::Ran(Run { is_idle: true, ..Run::default() });
         }
-        let names = self.artifacts.iter().map(|artifact| artifact.tags.iter().map(|tag| &*tag.name).collect());
-        let names: Vec<Vec<&str>> = names.collect();
         let times: Vec<Times> = self.artifacts.iter().map(Times::of).collect();
         let mut kept: BTreeMap<usize, Kept> = BTreeMap::new();
         let mut failed: Option<Failure> = None;
-        for (place, rule) in built.iter().enumerate().filter(|(_, rule)| !rule.selectors.is_empty()) {
-            match self.kept(rule, &names, &times) {
-                Ok(rows) => drop(kept.insert(place, rows)),
+        for Standing { place, template, selected } in self.select(&built) {
+            match selected {
+                Ok(selected) => drop(kept.insert(place, self.kept(template, selected, &times))),
                 Err(failure) => drop(failed.get_or_insert(failure)),
             }
         }
@@ -99,6 +105,11 @@ impl Job<'_> {
             None => Outcome::Ran(run),
             Some(failure) => Outcome::Failed { failure, if_lost: Some(run) },
         }
+    }
+
+    /// What each rule looks at that has a selector at all.
+    pub(super) fn standings(&self) -> Result<Vec<Standing>, Failure> {
+        Ok(self.select(&self.build()?))
     }
 
     /// What a run does with the artifacts; `is_dry`: only what it says.
@@ -114,9 +125,21 @@ impl Job<'_> {
         if self.algorithm == "or" { Ok(built) } else { Err(Failure::AlgorithmUnknown) }
     }
 
-    fn kept(&self, rule: &Built, names: &[Vec<&str>], times: &[Times]) -> Result<Kept, Failure> {
+    fn select(&self, built: &[Built]) -> Vec<Standing> {
+        let names = self.artifacts.iter().map(|artifact| artifact.tags.iter().map(|tag| &*tag.name).collect());
+        let names: Vec<Vec<&str>> = names.collect();
+        let rules = built.iter().enumerate().filter(|(_, rule)| !rule.selectors.is_empty());
+        let standing = |(place, rule): (usize, &Built)| Standing {
+            place,
+            template: rule.template,
+            selected: self.selected(&rule.selectors, &names),
+        };
+        rules.map(standing).collect()
+    }
+
+    fn selected(&self, selectors: &[Selector], names: &[Vec<&str>]) -> Result<Vec<usize>, Failure> {
         let mut selected: Vec<usize> = (0..names.len()).collect();
-        for selector in &rule.selectors {
+        for selector in selectors {
             let mut next = Vec::new();
             for row in selected {
                 let tags = &names[row];
@@ -126,14 +149,18 @@ impl Job<'_> {
             }
             selected = next;
         }
-        let (rows, open) = rule.template.keep(selected, times, self.now);
+        Ok(selected)
+    }
+
+    fn kept(&self, template: Template, selected: Vec<usize>, times: &[Times]) -> Kept {
+        let (rows, open) = template.keep(selected, times, self.now);
         let mut copies: BTreeMap<&Digest, usize> = BTreeMap::new();
         for row in &open.rows {
             *copies.entry(&self.artifacts[*row].digest).or_default() += 1;
         }
         // One with more rows than are left out has its place in any order.
         let open = copies.into_iter().filter(|(_, copies)| *copies <= open.left_out);
-        Ok(Kept { rows, open: open.map(|(digest, _)| digest.clone()).collect() })
+        Kept { rows, open: open.map(|(digest, _)| digest.clone()).collect() }
     }
 
     /// What any rule retains. A row stands for its artifact, however many rows that has.

@@ -125,7 +125,8 @@ impl<'a> Core<'a> {
     fn take(&mut self, digest: &Digest, children: &[Digest]) {
         self.gone.insert(digest.clone());
         for child in children {
-            let is_held = self.holders.get(child).is_some_and(|all| all.iter().any(|index| !self.gone.contains(*index)));
+            let is_held =
+                self.holders.get(child).is_some_and(|all| all.iter().any(|index| !self.gone.contains(*index)));
             if !is_held && !self.tagged.contains(child) {
                 self.gone.insert(child.clone());
             }

@@ -89,8 +89,13 @@ const SECOND: i128 = 1_000_000_000;
 
 /// Nanoseconds since 1970 of the moment so many days before; Harbor's count of them wraps around at 64 bits, so that from
 /// 106,752 days on the moment lies in the future and nothing is retained (J17).
-pub(super) fn days_before(now: Timestamp, days: i64) -> i128 {
-    now.as_nanosecond() + i128::from(days.wrapping_mul(-24).wrapping_mul(3_600_000_000_000))
+fn days_before(now: Timestamp, days: i64) -> i128 {
+    now.as_nanosecond() + offset_of(days)
+}
+
+/// How far that lies from now.
+pub(super) fn offset_of(days: i64) -> i128 {
+    i128::from(days.wrapping_mul(-24).wrapping_mul(3_600_000_000_000))
 }
 
 /// The parameter of the template's own name. Absent it is an error; of another type, or less than nothing, it is the

@@ -63,7 +63,10 @@ fn what_cannot_be_read_is_told_and_nothing_is_made_of_it() {
     for (broken, problem) in [
         (case.replacen("sha256:", "sha256:x", 1), "is not a digest"),
         (case.replacen(r#""rules":["#, r#""rules":[7,"#, 1), "the retention policy cannot be understood"),
-        (case.replacen(r#""immutable_rules":["#, r#""immutable_rules":[7"#, 1), "immutability rules cannot be understood"),
+        (
+            case.replacen(r#""immutable_rules":["#, r#""immutable_rules":[7"#, 1),
+            "immutability rules cannot be understood",
+        ),
         (case.replacen(r#""push_time":""#, r#""push_time":"x"#, 1), ""),
         (case[..99].to_owned(), "EOF"),
     ] {

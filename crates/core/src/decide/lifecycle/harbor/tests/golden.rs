@@ -31,17 +31,29 @@ fn what_rules_retain() {
     for (what, rules, expected) in [
         ("guide 113: nothing selected, all goes", vec![rule("always", 1, &[selector("matches", "x{}")])], "DDRD"),
         ("J.0: a rule without a selector is no rule", vec![rule("always", 1, &[])], "RRRR"),
-        ("J.0: and retains nothing beside one", vec![rule("always", 1, &[]), rule("latestPushedK", 1, &[all()])], "RDDD"),
+        (
+            "J.0: and retains nothing beside one",
+            vec![rule("always", 1, &[]), rule("latestPushedK", 1, &[all()])],
+            "RDDD",
+        ),
         ("J.0: less than nothing is ten", vec![rule("latestPushedK", -1, &[all()])], "RRRR"),
         ("J.0: and so is a text", vec![rule("latestPushedK", "1", &[all()])], "RRRR"),
         ("J.0: a fraction is cut off", vec![rule("latestPushedK", 1.9, &[all()])], "RDDD"),
         ("J.0: none is none", vec![rule("latestPushedK", 0, &[all()])], "DDDD"),
-        ("guide 114: one tag that does not match", vec![rule("always", 1, &[selector("excludes", "prod-pinned-*")])], "RRRR"),
+        (
+            "guide 114: one tag that does not match",
+            vec![rule("always", 1, &[selector("excludes", "prod-pinned-*")])],
+            "RRRR",
+        ),
         ("guide 114: all tags match", vec![rule("always", 1, &[selector("excludes", "v*")])], "DRRD"),
         ("J21: untagged by `matches`", vec![rule("always", 1, &[extras("matches", "{}")])], "RRDR"),
         ("J21: untagged by `excludes`", vec![rule("always", 1, &[extras("excludes", r#"{"untagged":true}"#)])], "DRDD"),
         ("J21: what is no JSON says nothing", vec![rule("always", 1, &[extras("matches", "{")])], "RRRR"),
-        ("J13: selectors in a row", vec![rule("always", 1, &[selector("matches", "v*"), selector("matches", "prod-*")])], "DRRD"),
+        (
+            "J13: selectors in a row",
+            vec![rule("always", 1, &[selector("matches", "v*"), selector("matches", "prod-*")])],
+            "DRRD",
+        ),
         ("J17: to the second", vec![rule("nDaysSinceLastPush", 2, &[all()])], "RRDD"),
         ("J17: strictly after", vec![rule("lastXDays", 2, &[all()])], "RDDD"),
         ("J17: so many days that they wrap", vec![rule("nDaysSinceLastPush", 106_752, &[all()])], "DDDD"),
@@ -96,16 +108,17 @@ fn what_immutability_keeps() {
         ("J25: a bad pattern behind it", vec![immutable(anywhere(), pins()), bad], "DIDD", "DIDD"),
         ("J27: off", vec![off], "DDDD", "DDDD"),
         ("J27: without a repository", vec![json!({"tag_selectors": [pins()]})], "DDDD", "DDDD"),
-        ("J27: what has no tag, by `excludes`", vec![immutable(anywhere(), selector("excludes", "v*"))], "DIID", "DIID"),
+        (
+            "J27: what has no tag, by `excludes`",
+            vec![immutable(anywhere(), selector("excludes", "v*"))],
+            "DIID",
+            "DIID",
+        ),
         ("J27: elsewhere", vec![immutable(selector("repoMatches", "web"), pins())], "DDDD", "DDDD"),
     ] {
         assert_eq!((of(&rules).dry().as_str(), of(&rules).real().as_str()), (dry, real), "{what}");
     }
-    let nested = |names, scope| World {
-        repository: "team/api".to_owned(),
-        names,
-        ..of(&[immutable(scope, pins())])
-    };
+    let nested = |names, scope| World { repository: "team/api".to_owned(), names, ..of(&[immutable(scope, pins())]) };
     for (names, scope, dry, real) in [
         (NestedNames::Stripped, selector("repoMatches", "team/**"), "DDDD", "DEDD"),
         (NestedNames::Whole, selector("repoMatches", "team/**"), "DIDD", "DIDD"),

@@ -79,7 +79,13 @@ fn pins_that_would_worsen_a_fate_i22() {
         ("it takes the place of a newer one (guide 115)", rule("latestPushedK", 1, &[matches("**")]), &two, "RD", "DR"),
         ("it is active now", rule("latestActiveK", 1, &[matches("**")]), &two, "RD", "DR"),
         ("it is untagged no more (J21)", rule("always", json!(null), &[matches("v*")]), &untagged, "RR", "RD"),
-        ("its only tag is one that is excluded", rule("always", json!(null), &[selector("excludes", "prod-*")]), &untagged, "RR", "RD"),
+        (
+            "its only tag is one that is excluded",
+            rule("always", json!(null), &[selector("excludes", "prod-*")]),
+            &untagged,
+            "RR",
+            "RD",
+        ),
         ("a pull alone counts", rule("latestPulledN", 1, &[matches("v*")]), &two, "RD", "RD"),
         ("days only help", rule("nDaysSinceLastPush", 0, &[matches("**")]), &two, "DD", "DR"),
     ] {

@@ -23,6 +23,7 @@ pub(super) fn artifact(name: &str, pushed: i64, tags: &[&str]) -> HarborArtifact
         tags: tags.iter().map(tag).collect(),
         pushed: ago(pushed),
         pulled: None,
+        labels: Vec::new(),
         is_referenced: false,
         children: Vec::new(),
     }
