@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::{Digest, HarborArtifact, HarborTag, Pin};
 
-/// The artifacts as they will be when these are pinned at that moment: a pin is a push of its artifact (guide 115).
+/// The artifacts as they will be when these are pinned at that moment: a pin is a push of its artifact (D115).
 #[must_use]
 pub fn with_pins<'a>(
     artifacts: &'a [HarborArtifact],

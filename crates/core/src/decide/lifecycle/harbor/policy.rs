@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// A retention policy. Its rules say what to retain; everything else in a repository that they take goes (guide 113).
+/// A retention policy. Its rules say what to retain; everything else in a repository that they take goes (D113).
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct RetentionPolicy {
     /// How rules are joined; Harbor knows `or`.
@@ -96,7 +96,7 @@ pub struct ImmutableRule {
     /// Absent where it is not (J27).
     #[serde(default, deserialize_with = "or_default")]
     pub disabled: bool,
-    /// Only the first counts (guide 111).
+    /// Only the first counts (D111).
     #[serde(default, deserialize_with = "or_default")]
     pub tag_selectors: Vec<SelectorText>,
     /// Only the first under `repository` counts; without one the rule is inert (J27).

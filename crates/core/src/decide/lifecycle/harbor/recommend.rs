@@ -1,4 +1,4 @@
-//! The two rules by which a pin holds in Harbor (guide 116): one that makes `prod-pinned-*` immutable, and one that retains it
+//! The two rules by which a pin holds in Harbor (D116): one that makes `prod-pinned-*` immutable, and one that retains it
 //! whatever comes. And what keeps them from it.
 
 use jiff::Timestamp;
@@ -86,7 +86,7 @@ pub fn recommend(repository: &HarborRepository) -> Result<String, String> {
     serde_json::to_string_pretty(&requests).map_err(|error| error.to_string())
 }
 
-/// What `POST …/immutabletagrules` takes (guide 111).
+/// What `POST …/immutabletagrules` takes (D111).
 fn immutability_rule() -> Value {
     json!({
         "action": "immutable",

@@ -67,7 +67,7 @@ impl Selector {
         Ok(Self { untagged: false, ..Self::build(text)? })
     }
 
-    /// Whether it selects the candidate: of the tags one must match, or for `excludes` one must *not* (guide 114).
+    /// Whether it selects the candidate: of the tags one must match, or for `excludes` one must *not* (D114).
     pub(super) fn takes(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
         match self.of {
             Of::Tags if candidate.tags.is_empty() => Ok(self.untagged != self.excludes),

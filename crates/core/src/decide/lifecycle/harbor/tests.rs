@@ -3,5 +3,6 @@
 mod corpus;
 mod golden;
 mod literal;
+mod outlook;
 mod pins;
 mod world;

@@ -7,7 +7,7 @@ use crate::model::HarborArtifact;
 /// Seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
-    /// The artifact's push, or a tag's if that is later: a pin makes an artifact newer (guide 115).
+    /// The artifact's push, or a tag's if that is later: a pin makes an artifact newer (D115).
     pub pushed: i64,
     /// The last pull by any name.
     pub pulled: i64,

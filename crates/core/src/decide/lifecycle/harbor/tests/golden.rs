@@ -29,7 +29,7 @@ fn what_rules_retain() {
         selector
     };
     for (what, rules, expected) in [
-        ("guide 113: nothing selected, all goes", vec![rule("always", 1, &[selector("matches", "x{}")])], "DDRD"),
+        ("D113: nothing selected, all goes", vec![rule("always", 1, &[selector("matches", "x{}")])], "DDRD"),
         ("J.0: a rule without a selector is no rule", vec![rule("always", 1, &[])], "RRRR"),
         (
             "J.0: and retains nothing beside one",
@@ -41,11 +41,11 @@ fn what_rules_retain() {
         ("J.0: a fraction is cut off", vec![rule("latestPushedK", 1.9, &[all()])], "RDDD"),
         ("J.0: none is none", vec![rule("latestPushedK", 0, &[all()])], "DDDD"),
         (
-            "guide 114: one tag that does not match",
+            "D114: one tag that does not match",
             vec![rule("always", 1, &[selector("excludes", "prod-pinned-*")])],
             "RRRR",
         ),
-        ("guide 114: all tags match", vec![rule("always", 1, &[selector("excludes", "v*")])], "DRRD"),
+        ("D114: all tags match", vec![rule("always", 1, &[selector("excludes", "v*")])], "DRRD"),
         ("J21: untagged by `matches`", vec![rule("always", 1, &[extras("matches", "{}")])], "RRDR"),
         ("J21: untagged by `excludes`", vec![rule("always", 1, &[extras("excludes", r#"{"untagged":true}"#)])], "DRDD"),
         ("J21: what is no JSON says nothing", vec![rule("always", 1, &[extras("matches", "{")])], "RRRR"),
@@ -103,7 +103,7 @@ fn what_immutability_keeps() {
     let of = |rules: &[Value]| World { immutable: rules.to_vec(), ..emptied() };
     let bad = immutable(anywhere(), selector("matches", "["));
     for (what, rules, dry, real) in [
-        ("guide 117: a pin", vec![immutable(anywhere(), pins())], "DIDD", "DIDD"),
+        ("D117: a pin", vec![immutable(anywhere(), pins())], "DIDD", "DIDD"),
         ("J25: a bad pattern before it", vec![bad.clone(), immutable(anywhere(), pins())], "DDDD", "DDDD"),
         ("J25: a bad pattern behind it", vec![immutable(anywhere(), pins()), bad], "DIDD", "DIDD"),
         ("J27: off", vec![off], "DDDD", "DDDD"),
@@ -159,7 +159,7 @@ fn a_duplicate_row_costs_a_place_and_equals_are_open_j15_j16() {
 
 /// J42: pins written in the wrong order are the newest in the wrong order.
 #[test]
-fn a_pin_is_a_push_guide_115_j42() {
+fn a_pin_is_a_push_d115_j42() {
     let mut releases = releases();
     for (place, pinned) in [(0, 3), (1, 2), (3, 1)] {
         let pin = crate::model::HarborTag { name: "prod-pinned-x".into(), pushed: ago(pinned), pulled: None };

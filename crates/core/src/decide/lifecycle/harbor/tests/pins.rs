@@ -76,7 +76,7 @@ fn pins_that_would_worsen_a_fate_i22() {
     let untagged = [tagged("new", 60, &["v2"]), tagged("old", 120, &[])];
     let matches = |pattern| selector("matches", pattern);
     for (what, rule, artifacts, before, after) in [
-        ("it takes the place of a newer one (guide 115)", rule("latestPushedK", 1, &[matches("**")]), &two, "RD", "DR"),
+        ("it takes the place of a newer one (D115)", rule("latestPushedK", 1, &[matches("**")]), &two, "RD", "DR"),
         ("it is active now", rule("latestActiveK", 1, &[matches("**")]), &two, "RD", "DR"),
         ("it is untagged no more (J21)", rule("always", json!(null), &[matches("v*")]), &untagged, "RR", "RD"),
         (
