@@ -246,6 +246,15 @@ fn the_chart_s_default_policy_is_one_and_keeps_no_ledger_in_the_pod() {
     assert_eq!(values["schedule"].as_str(), Some("*/15 * * * *"), "what the policy says");
 }
 
+#[test]
+fn what_pipelines_take_is_yaml_and_gates_by_ready() {
+    for path in ["action.yml", "ci/gitlab/prodpin.yml", "ci/argocd/pre-sync.yaml", "ci/tekton/task.yaml"] {
+        let text = documents(&root(path)).iter().map(Value::to_string).collect::<String>();
+        assert!(text.contains("ready"), "{path} gates no deployment");
+    }
+    documents(&root("kubernetes/monitoring/otel-collector.yaml"));
+}
+
 /// An alert over a metric that nobody sends would never fire.
 #[test]
 fn rules_and_dashboard_ask_for_metrics_that_there_are() {
