@@ -9,7 +9,8 @@ use url::Url;
 
 use super::patterns::{self, Confirmation};
 use super::problem::{Problems, Span, mask_line, quote};
-use super::raw::{RawPolicy, RawProduction, RawSource};
+use super::raw::{RawPolicy, RawSource};
+use super::raw_production::RawProduction;
 use super::spanned::{Entries, Spanned};
 use super::{LedgerLocation, Policy, SignalConfig, SourceConfig, place_of_source, source};
 use prodpin_core::model::{Digest, NamePatterns, Order, ProductionRule, Severity, SourceName, Tag};

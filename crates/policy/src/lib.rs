@@ -16,6 +16,7 @@ mod patterns;
 mod pins;
 mod problem;
 mod raw;
+mod raw_production;
 mod reader;
 mod require;
 mod safeguards;

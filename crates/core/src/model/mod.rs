@@ -19,6 +19,7 @@ mod history;
 mod layout;
 mod marks;
 mod name;
+mod obstacle;
 mod open_findings;
 mod parts;
 mod pattern;
@@ -27,6 +28,7 @@ mod production;
 mod provenance;
 mod rebase;
 mod reference;
+mod setting;
 mod short_text;
 mod sightings;
 mod snapshot;
@@ -65,6 +67,7 @@ pub use history::{Mark, RepositoryState, Span, Wanting};
 pub use layout::{Layout, LayoutError};
 pub use marks::{Marks, WellKnown};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
+pub use obstacle::Obstacle;
 pub use open_findings::OpenFindings;
 pub use parts::{Attached, LostAttachment, Part, Parts, attaching_tag};
 pub use pattern::{NamePatterns, PatternError};
@@ -74,12 +77,13 @@ pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use rebase::{rebase, seen};
 pub use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
+pub use setting::{SettingFacts, Versioning};
 #[cfg(test)]
 use sightings::SIGHTINGS_KEPT;
 pub use sightings::{Sighting, TagHistory, TagStatus};
 pub use snapshot::{
-    ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
-    PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
+    ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, PinState,
+    Presence, RepositoryKind, Resolution, Snapshot,
 };
 pub use survival::{Answer, Loss, Required, Survival, Survives};
 pub use tag_table::{KnownTag, TagTable};

@@ -1,5 +1,6 @@
 //! What prodpin says, as data: the documents that every format renders and every program reads.
 
+mod finding_counts;
 pub mod forecast;
 pub mod identity;
 pub mod known_as;
