@@ -137,7 +137,7 @@ fn what_the_core_refuses_j24_j43() {
     let child = HarborArtifact { is_referenced: true, ..artifact("child", 9, &["v1-amd64"]) };
     assert_eq!(emptied(&[index.clone(), child.clone()]).real(), "DD", "the index goes first");
     assert_eq!(emptied(&[child.clone(), index]).real(), "ED", "the child is asked for first");
-    assert_eq!(emptied(&[child.clone()]).real(), "E", "held by what is not listed");
+    assert_eq!(emptied(std::slice::from_ref(&child)).real(), "E", "held by what is not listed");
     assert_eq!(emptied(&[child]).dry(), "D", "which a dry run does not see");
     let row = artifact("1", 9, &["v1"]);
     assert_eq!(emptied(&[row.clone(), row]).real(), "EE", "gone, and its second row finds nothing (J43)");

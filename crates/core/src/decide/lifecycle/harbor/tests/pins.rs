@@ -89,7 +89,7 @@ fn pins_that_would_worsen_a_fate_i22() {
         ("a pull alone counts", rule("latestPulledN", 1, &[matches("v*")]), &two, "RD", "RD"),
         ("days only help", rule("nDaysSinceLastPush", 0, &[matches("**")]), &two, "DD", "DR"),
     ] {
-        let runs = |artifacts: &[HarborArtifact]| World::new(&[rule.clone()], artifacts).dry();
+        let runs = |artifacts: &[HarborArtifact]| World::new(std::slice::from_ref(&rule), artifacts).dry();
         assert_eq!((runs(artifacts).as_str(), runs(&pinned(artifacts, 1)).as_str()), (before, after), "{what}");
     }
 }
