@@ -18,6 +18,7 @@
 
 pub mod alert;
 pub mod cli;
+pub mod demo;
 mod followup;
 pub mod invocation;
 pub mod run;

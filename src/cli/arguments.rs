@@ -56,6 +56,8 @@ pub(super) const DEFAULT_POLICY: &str = "prodpin.yaml";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Show the whole story on a registry inside this process: two services, a moved tag, a deleted release
+    Demo,
     /// Write an annotated policy to start from
     Init,
     /// Check the policy, and explain in words what it means

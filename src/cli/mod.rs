@@ -36,6 +36,7 @@ use clap::{CommandFactory, Parser};
 use arguments::{Cli, Command, DEFAULT_POLICY};
 use progress::Bar;
 
+use crate::demo;
 use crate::model::without_credentials;
 use crate::policy::PolicyError;
 use crate::report::escape;
@@ -94,6 +95,7 @@ fn redacted(mut reported: clap::Error) -> clap::Error {
 fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
     let policy = cli.policy.as_deref().unwrap_or(Path::new(DEFAULT_POLICY));
     match &cli.command {
+        Command::Demo => demo::demo(&mut std::io::stdout(), &|arguments| main(arguments)).map(|()| Ending::Done),
         Command::Init => init::init(policy),
         Command::Check => check::check(policy),
         Command::Audit(arguments) => in_runtime(audit::audit(policy, arguments, bar)),
