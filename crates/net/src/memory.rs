@@ -325,8 +325,17 @@ impl Share {
     }
 }
 
-/// Reads a size as Kubernetes and Docker write it: `256Mi`, `1G`, `268435456`.
+/// Reads a size to plan with, which is not less than what anything needs.
 pub fn read_size(text: &str) -> Result<u64, String> {
+    let bytes = read_bytes(text)?;
+    match bytes < LEAST {
+        true => Err(format!("write at least {}Mi", LEAST >> 20)),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads a size as Kubernetes and Docker write it: `256Mi`, `1G`, `268435456`.
+pub fn read_bytes(text: &str) -> Result<u64, String> {
     let fail = || "write a size such as 256Mi, 1Gi or 268435456".to_owned();
     let text = text.trim();
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -341,11 +350,7 @@ pub fn read_size(text: &str) -> Result<u64, String> {
         "gi" | "gib" => 1 << 30,
         _ => return Err(fail()),
     };
-    let bytes = number.checked_mul(unit).ok_or_else(fail)?;
-    match bytes < LEAST {
-        true => Err(format!("write at least {}Mi", LEAST >> 20)),
-        false => Ok(bytes),
-    }
+    number.checked_mul(unit).ok_or_else(fail)
 }
 
 #[cfg(test)]
