@@ -15,11 +15,12 @@ use super::output::ReportTarget;
 use super::values::{AsOf, ExportTarget, read_export, read_time};
 use crate::ledger::VerifierKey;
 use crate::model::{Code, DrilledFrom, RunId, Severity, SourceName};
+use crate::outcome::size;
 use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
 use crate::report::render::Format;
 use crate::run::Shard;
-use prodpin_net::memory::{read_bytes, read_size};
+use prodpin_net::memory::read_size;
 
 /// Keeps the last five production releases of every service ready to roll back to
 ///
@@ -322,7 +323,7 @@ pub(super) struct DrillArguments {
     pub(super) from: DrilledFrom,
 
     /// Read no more than this, such as 50Gi: what was drilled longest ago comes first, and what does not fit waits
-    #[arg(long, value_name = "SIZE", env = "PRODPIN_MAX_BYTES", value_parser = read_bytes, hide_env_values = true)]
+    #[arg(long, value_name = "SIZE", env = "PRODPIN_MAX_BYTES", value_parser = size::read, hide_env_values = true)]
     pub(super) max_bytes: Option<u64>,
 
     /// Only this source; may be given several times
