@@ -28,6 +28,7 @@ mod survival;
 #[path = "../suite/ledger/tampering.rs"]
 mod tampering;
 mod vault;
+mod vault_bucket;
 mod whole_runs;
 #[path = "../suite/ledger/world.rs"]
 #[expect(dead_code, reason = "the suite uses more of it")]
