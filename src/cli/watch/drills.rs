@@ -54,8 +54,10 @@ impl Drills {
             stop: stop.clone(),
         };
         let policy = policy.clone();
-        let work = async move { run::drill(&policy, &options, Arc::new(Silent)).await };
-        self.under_way = Some(tokio::spawn(work));
+        let runtime = tokio::runtime::Handle::current();
+        // On a thread of its own: what a run is made of stays where it began.
+        let work = move || runtime.block_on(run::drill(&policy, &options, Arc::new(Silent)));
+        self.under_way = Some(tokio::task::spawn_blocking(work));
     }
 
     /// Waits for the one that is under way, and tells of it.
