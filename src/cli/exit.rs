@@ -53,7 +53,8 @@ pub(super) struct Misuse(pub(super) String);
 
 /// An error's ending: misuse where the arguments or the policy are at fault, failure otherwise.
 pub(super) fn of_error(error: &anyhow::Error) -> Ending {
-    let of_run = matches!(error.downcast_ref(), Some(RunError::UnknownSource { .. } | RunError::NoLedger));
+    let of_run =
+        matches!(error.downcast_ref(), Some(RunError::UnknownSource { .. } | RunError::NoLedger | RunError::NoVault));
     let misused = of_run || error.is::<Misuse>() || error.is::<PolicyError>() || error.is::<AdHocError>();
     if misused { Ending::Misused } else { Ending::Failed }
 }

@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod completions;
 mod deadline;
+mod drill;
 mod enforce;
 mod exit;
 mod explain;
@@ -110,6 +111,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Explain(arguments) => explain::explain(arguments.code),
         Command::Schema(arguments) => schema::schema(arguments.of),
         Command::Completions(arguments) => completions::completions(arguments.shell),
+        Command::Drill(arguments) => in_runtime(drill::drill(policy, arguments, bar)),
     }
 }
 

@@ -21,6 +21,7 @@ fn help_of_the_program_and_of_every_command() {
         "explain",
         "schema",
         "completions",
+        "drill",
     ] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = run(directory.path(), &arguments);
@@ -46,7 +47,8 @@ fn help_of_the_program_and_of_every_command() {
             "report",
             "explain",
             "schema",
-            "completions"
+            "completions",
+            "drill"
         ]
     );
 }

@@ -24,7 +24,7 @@ use super::protection::{ProtectionVerdict, judge};
 use super::readiness::{self, Readiness};
 use super::refusals;
 use super::rollback_set::Target;
-use super::{called::Called, database, doubt, survives, unread};
+use super::{called::Called, database, doubt, drilled, survives, unread};
 
 /// What to do, say and record about one repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +112,7 @@ fn judge_targets(input: &Facts<'_>, listed: &[&ObservedTag], targets: Vec<Target
         };
         let survives = survives::survives(&known);
         let protected = survives::protected(&known, &survives);
+        let drills = drilled::reports(input.state, &target.artifact);
         plan.report.targets.push(TargetReport {
             artifact: target.artifact,
             rank: target.rank,
@@ -125,6 +126,7 @@ fn judge_targets(input: &Facts<'_>, listed: &[&ObservedTag], targets: Vec<Target
             survives: Some(survives),
             parts: inspection.and_then(|seen| parts::report(seen, &planned, input.attempts, &mut reported)),
             vault: None,
+            drills,
         });
     }
 }

@@ -9,6 +9,7 @@ mod chart;
 mod cleanup;
 mod control;
 mod digest;
+mod drill;
 mod ecr;
 mod event;
 mod evidence;
@@ -48,6 +49,7 @@ pub use chart::ChartVersion;
 pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
 pub use control::{Control, Manager, Updates};
 pub use digest::{Digest, DigestError};
+pub use drill::{BrokenPart, Drill, DrillOutcome, DrilledFrom};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
     SettingDigest, Unclaimed, is_account, is_region,

@@ -7,4 +7,5 @@ pub mod known_as;
 pub mod ready;
 pub mod report;
 mod rollback;
+pub mod size;
 pub mod status;
