@@ -15,6 +15,7 @@ mod event;
 mod evidence;
 mod finding;
 mod gap;
+mod harbor;
 mod history;
 mod layout;
 mod marks;
@@ -63,6 +64,7 @@ pub use evidence::{
 };
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
+pub use harbor::{HarborArtifact, HarborCollection, HarborRepository, HarborTag};
 pub use history::{Mark, RepositoryState, Span, Wanting};
 pub use layout::{Layout, LayoutError};
 pub use marks::{Marks, WellKnown};

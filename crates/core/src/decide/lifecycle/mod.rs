@@ -5,6 +5,8 @@ mod advice;
 pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
+pub mod harbor;
+mod harbor_artifacts;
 mod images;
 mod json;
 mod kinds;

@@ -1,0 +1,19 @@
+//! What a simulator of cleanup rules makes of a file of cases: one line of JSON for each, with the case's `id` and what the
+//! simulator expects, in the shape of the file's own `expect`.
+//!
+//! `cargo run --release --example simulate -- harbor retention.jsonl`
+
+mod harbor;
+mod lines;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [engine, file] = arguments.as_slice() else { return lines::usage() };
+    match engine.as_str() {
+        "harbor" => lines::answer(Path::new(file), harbor::header, harbor::answer),
+        _ => lines::usage(),
+    }
+}
