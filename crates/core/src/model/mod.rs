@@ -3,6 +3,7 @@
 //! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
 
 mod account;
+mod acr;
 mod artifact;
 mod bucket;
 mod chart;
@@ -39,8 +40,10 @@ mod text;
 mod threat;
 mod waiver;
 mod workload;
+mod zot;
 
 pub use account::AwsAccount;
+pub use acr::{AcrLocks, AcrManifest, AcrOwnRules, AcrPurge, AcrRepository, AcrTag};
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use bucket::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
@@ -92,3 +95,4 @@ pub use tag_table::{KnownTag, TagTable};
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};
+pub use zot::{ZotKeep, ZotManifest, ZotPolicy, ZotRepository, ZotSettings, ZotUse};
