@@ -32,6 +32,7 @@ pub(crate) fn table(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
         adds = part.sees("add");
         changes.push(change(&mut part)?);
     }
+    cursor.skip_rest();
     Some(Action::AlterTable { name, if_exists, changes })
 }
 
