@@ -195,6 +195,7 @@ pub(crate) enum Change {
     SetNotNull(String),
     DropNotNull(String),
     SetDefault(String, Default_),
+    DropDefault(String),
     AddIdentity(String, Identity, bool),
     SetIdentity(String, Identity),
     DropIdentity(String),

@@ -95,7 +95,8 @@ pub(crate) fn change(session: &mut Session<'_>, key: &Key, change: Change) {
         Change::SetType { name, ty, using } => set_type(session, key, &name, *ty, using.as_deref()),
         Change::SetNotNull(name) => edit(session, key, &name, |column| column.nullable = Some(false)),
         Change::DropNotNull(name) => edit(session, key, &name, |column| column.nullable = Some(true)),
-        Change::SetDefault(name, default) => set_default(session, key, &name, default),
+        Change::SetDefault(name, default) => set_default(session, key, &name, default, true),
+        Change::DropDefault(name) => set_default(session, key, &name, None, false),
         Change::AddIdentity(name, kind, starts) => add_identity(session, key, &name, kind, starts),
         Change::SetIdentity(name, kind) => edit(session, key, &name, |column| column.identity = Some(kind)),
         Change::DropIdentity(name) => {
@@ -220,12 +221,18 @@ fn is_plain_cast(using: &str, name: &str) -> bool {
     words[0].trim_matches('"') == name && (words.len() == 1 || (words[1] == "::" && !words.contains(&"||")))
 }
 
-fn set_default(session: &mut Session<'_>, key: &Key, name: &str, default: Option<String>) {
+/// SET DEFAULT, or DROP DEFAULT where nothing is `set`.
+fn set_default(session: &mut Session<'_>, key: &Key, name: &str, default: Option<String>, set: bool) {
     let default = same_default(default);
+    let mut same = false;
     edit(session, key, name, |column| {
+        same = column.default.as_ref() == Some(&default);
         column.default = Some(default);
         column.default_varies = false;
     });
+    if set && same && session.is_old(key) {
+        session.see(Verdict::Expand, label(key), format!("the default of {name} is set to what it was"));
+    }
 }
 
 fn add_identity(session: &mut Session<'_>, key: &Key, name: &str, kind: Identity, starts: bool) {

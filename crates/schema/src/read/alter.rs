@@ -151,7 +151,7 @@ fn alter_column(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
         return Some(Change::SetDefault(name, default));
     }
     if cursor.eat("drop default") {
-        return Some(Change::SetDefault(name, None));
+        return Some(Change::DropDefault(name));
     }
     generation(cursor, name)
 }
