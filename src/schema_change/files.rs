@@ -101,12 +101,15 @@ fn text(path: &Path) -> Result<String, SchemaChangeError> {
 pub(super) fn decoded(bytes: Vec<u8>) -> Result<String, &'static str> {
     let wide = |little: bool| {
         let pairs = bytes[2..].chunks_exact(2).map(|pair| [pair[0], pair[1]]);
-        let units: Vec<u16> = pairs.map(|pair| if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) }).collect();
+        let units: Vec<u16> =
+            pairs.map(|pair| if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) }).collect();
         String::from_utf16(&units).map_err(|_| "the file is no valid UTF-16")
     };
     match bytes.as_slice() {
         [0xff, 0xfe, ..] => wide(true),
         [0xfe, 0xff, ..] => wide(false),
-        _ => Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())),
+        _ => {
+            Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        }
     }
 }

@@ -18,7 +18,9 @@ fn git(arguments: &[&str]) -> Command {
 }
 
 fn not_run(error: &io::Error) -> SchemaChangeError {
-    SchemaChangeError::Reading(format!("git cannot be run: {error}; install it, or name folders with --from DIR and --to DIR"))
+    SchemaChangeError::Reading(format!(
+        "git cannot be run: {error}; install it, or name folders with --from DIR and --to DIR"
+    ))
 }
 
 fn output(arguments: &[&str]) -> Result<Vec<u8>, SchemaChangeError> {

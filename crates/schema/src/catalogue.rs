@@ -117,7 +117,6 @@ pub(crate) struct View {
     pub(crate) head: String,
     pub(crate) items: Vec<String>,
     pub(crate) tail: String,
-    pub(crate) materialized: bool,
     pub(crate) all_granted: bool,
     pub(crate) touched: Touched,
 }
@@ -185,7 +184,9 @@ impl Catalogue {
         match (self.dialect, name.schema.as_deref()) {
             (_, None) => self.current.clone(),
             (Dialect::Sqlite, Some("main")) | (Dialect::Mssql, Some("dbo")) => String::new(),
-            (Dialect::Mysql | Dialect::Mariadb, Some(schema)) if !self.passing.contains(schema) => self.database(schema),
+            (Dialect::Mysql | Dialect::Mariadb, Some(schema)) if !self.passing.contains(schema) => {
+                self.database(schema)
+            }
             (_, Some(schema)) => schema.to_owned(),
         }
     }
@@ -242,7 +243,8 @@ impl Table {
 
     /// The column sets that are unique, for every row and at once.
     pub(crate) fn uniques(&self) -> impl Iterator<Item = &[String]> {
-        let constraints = self.constraints.iter().filter(|made| made.is_key() && !made.deferrable && made.text.is_empty());
+        let constraints =
+            self.constraints.iter().filter(|made| made.is_key() && !made.deferrable && made.text.is_empty());
         let indexes = self.indexes.iter().filter(|index| index.unique && index.plain && index.predicate.is_none());
         constraints.map(|made| made.columns.as_slice()).chain(indexes.map(|index| index.keys.as_slice()))
     }
@@ -275,7 +277,8 @@ impl Constraint {
 
     /// Whether it demands the same, whatever it is called.
     pub(crate) fn demands_same(&self, other: &Self) -> bool {
-        let actions = |made: &Self| made.foreign.as_ref().map(|foreign| (foreign.on_delete.clone(), foreign.on_update.clone()));
+        let actions =
+            |made: &Self| made.foreign.as_ref().map(|foreign| (foreign.on_delete.clone(), foreign.on_update.clone()));
         self.rule == other.rule
             && self.columns == other.columns
             && self.text == other.text

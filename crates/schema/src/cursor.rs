@@ -18,12 +18,6 @@ pub(crate) struct Name {
     pub(crate) name: String,
 }
 
-impl Name {
-    pub(crate) fn plain(name: &str) -> Self {
-        Self { schema: None, name: name.to_owned() }
-    }
-}
-
 impl<'t, 'a> Cursor<'t, 'a> {
     pub(crate) fn new(tokens: &'t [Token<'a>], dialect: Dialect) -> Self {
         Self { tokens, at: 0, dialect }
@@ -80,10 +74,6 @@ impl<'t, 'a> Cursor<'t, 'a> {
         let found = self.sees_op(mark);
         self.at += usize::from(found);
         found
-    }
-
-    pub(crate) fn need_op(&mut self, mark: &str) -> Option<()> {
-        self.op(mark).then_some(())
     }
 
     /// Nothing may be left over.

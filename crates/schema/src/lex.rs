@@ -186,7 +186,8 @@ impl<'a> Lexer<'a> {
         let tag = rest[1..].bytes().take_while(|byte| is_name(*byte)).count();
         if rest.as_bytes().get(1 + tag) != Some(&b'$') || rest.as_bytes()[1].is_ascii_digit() {
             // A parameter, or a placeholder that some tool fills in.
-            let kind = if tag > 0 && rest[1..=tag].bytes().all(|byte| byte.is_ascii_digit()) { Kind::Op } else { Kind::Bad };
+            let kind =
+                if tag > 0 && rest[1..=tag].bytes().all(|byte| byte.is_ascii_digit()) { Kind::Op } else { Kind::Bad };
             self.at += 1 + tag;
             return kind;
         }

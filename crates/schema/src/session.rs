@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::apply;
 use crate::catalogue::{Catalogue, Id, Key, Touched};
-use crate::cursor::normal;
+use crate::cursor::{normal, unquoted};
 use crate::dialect::Dialect;
 use crate::diff;
+use crate::lex::{Kind, Token};
 use crate::report::{Finding, Report};
 use crate::split::{Splitter, Statement};
+use crate::statement::Action;
 use crate::verdict::Verdict;
 
 /// A migration: the part of a file that goes up.
@@ -85,7 +87,11 @@ pub fn same_meaning(dialect: Dialect, left: &str, right: &str) -> bool {
     let mut right = Splitter::new(right, dialect);
     let same = |left: &Statement<'_>, right: &Statement<'_>| {
         let both_read = left.fault.is_none() && right.fault.is_none();
-        if both_read { normal(&left.tokens) == normal(&right.tokens) && (!left.tokens.is_empty() || left.text == right.text) } else { left.text == right.text }
+        if both_read {
+            normal(&left.tokens) == normal(&right.tokens) && (!left.tokens.is_empty() || left.text == right.text)
+        } else {
+            left.text == right.text
+        }
     };
     loop {
         match (left.next(), right.next()) {
@@ -168,7 +174,16 @@ impl<'a> Session<'a> {
             None => crate::read::statement(&statement.tokens, self.after.dialect),
         };
         match action {
-            Some(action) => apply::action(self, action),
+            Some(action) => {
+                if self.changing && runs_functions(&action) && self.calls_own_function(statement) {
+                    self.see(
+                        Verdict::Unknown,
+                        "",
+                        "the statement calls a function of the schema, and bodies are not understood",
+                    );
+                }
+                apply::action(self, action);
+            }
             None => self.unknown(statement, "the statement is not understood"),
         }
     }
@@ -181,6 +196,20 @@ impl<'a> Session<'a> {
             return;
         }
         self.see(Verdict::Unknown, String::new(), why);
+    }
+
+    /// Whether the statement calls a function that earlier statements made.
+    fn calls_own_function(&self, statement: &Statement<'_>) -> bool {
+        let known = &self.after.functions;
+        let own = |token: &Token<'_>| {
+            let name = match token.kind {
+                Kind::Word => self.after.dialect.fold(token.text, false),
+                Kind::Quoted => self.after.dialect.fold(&unquoted(token.text), true),
+                _ => return false,
+            };
+            known.keys().any(|key| key.1 == name)
+        };
+        !known.is_empty() && statement.tokens.windows(2).any(|pair| pair[1].op("(") && own(&pair[0]))
     }
 
     pub(crate) fn id(&mut self) -> Id {
@@ -205,8 +234,15 @@ impl<'a> Session<'a> {
     /// Something judged by its words alone.
     pub(crate) fn see(&mut self, verdict: Verdict, object: impl Into<String>, why: impl Into<String>) {
         if self.changing {
-            let statement = self.touched();
-            self.seen.push(Seen { verdict, statement, object: object.into(), why: why.into() });
+            let (object, why) = (object.into(), why.into());
+            // A dump's thousands of INSERTs are told once.
+            let repeats = self
+                .seen
+                .last()
+                .is_some_and(|last| last.verdict == verdict && last.object == object && last.why == why);
+            if !(repeats && verdict == Verdict::Expand) {
+                self.seen.push(Seen { verdict, statement: self.touched(), object, why });
+            }
         }
     }
 
@@ -216,7 +252,8 @@ impl<'a> Session<'a> {
             return false;
         }
         if let Some(table) = self.after.tables.get(key) {
-            return self.before.table_of(table.id).is_some();
+            let in_place = self.before.tables.get(key).is_some_and(|old| old.id == table.id);
+            return in_place || self.before.table_of(table.id).is_some();
         }
         if let Some(view) = self.after.views.get(key) {
             return self.before.views.get(key).is_some_and(|old| old.id == view.id);
@@ -265,6 +302,16 @@ impl<'a> Session<'a> {
             object: seen.object,
             why: seen.why,
         }
+    }
+}
+
+/// Whether carrying the statement out runs the functions that it names.
+fn runs_functions(action: &Action) -> bool {
+    match action {
+        Action::Insert { .. } | Action::Update { .. } | Action::Remove { .. } | Action::AlterTable { .. } => true,
+        Action::CreateTable(table) => table.from_select,
+        Action::CreateView(view) => view.head.contains("materialized"),
+        _ => false,
     }
 }
 

@@ -81,8 +81,8 @@ impl<'a> Splitter<'a> {
     /// Whether a token of SQL Server begins a statement although nothing ended the one before.
     fn begins_line_with_statement(&self, token: &Token<'a>, so_far: &[Token<'a>]) -> bool {
         const STARTS: &[&str] = &[
-            "alter", "create", "drop", "insert", "update", "delete", "merge", "exec", "execute", "declare", "if", "print",
-            "use", "truncate", "grant", "revoke", "commit", "rollback",
+            "alter", "create", "drop", "insert", "update", "delete", "merge", "exec", "execute", "declare", "if",
+            "print", "use", "truncate", "grant", "revoke", "commit", "rollback",
         ];
         if self.dialect != Dialect::Mssql || token.kind != Kind::Word || so_far.is_empty() {
             return false;
@@ -206,9 +206,11 @@ impl Body {
 fn is_routine(tokens: &[Token<'_>]) -> bool {
     let opens = tokens.first().is_some_and(|token| token.is("create") || token.is("alter"));
     opens
-        && tokens[1..].iter().take(11).take_while(|token| !token.op("(")).any(|token| {
-            ["function", "procedure", "proc", "trigger", "event"].iter().any(|word| token.is(word))
-        })
+        && tokens[1..]
+            .iter()
+            .take(11)
+            .take_while(|token| !token.op("("))
+            .any(|token| ["function", "procedure", "proc", "trigger", "event"].iter().any(|word| token.is(word)))
 }
 
 fn copies_from_stdin(tokens: &[Token<'_>]) -> bool {

@@ -22,28 +22,83 @@ pub(crate) enum Action {
     ForeignKeys(bool),
     Attach(String),
     CreateTable(Box<NewTable>),
-    AlterTable { name: Name, if_exists: bool, changes: Vec<Change> },
+    AlterTable {
+        name: Name,
+        if_exists: bool,
+        changes: Vec<Change>,
+    },
     RenameTables(Vec<(Name, Name)>),
-    Drop { kind: Object, names: Vec<Name>, if_exists: bool, on: Option<Name> },
-    DropFunction { name: Name, arguments: Option<String>, if_exists: bool },
-    CreateIndex { table: Name, index: NewIndex, if_not_exists: bool },
-    RenameObject { kind: Object, name: Name, to: String, if_exists: bool },
+    Drop {
+        kind: Object,
+        names: Vec<Name>,
+        if_exists: bool,
+        on: Option<Name>,
+    },
+    DropFunction {
+        name: Name,
+        arguments: Option<String>,
+        if_exists: bool,
+    },
+    CreateIndex {
+        table: Name,
+        index: NewIndex,
+        if_not_exists: bool,
+    },
+    RenameObject {
+        kind: Object,
+        name: Name,
+        to: String,
+        if_exists: bool,
+    },
     CreateView(NewView),
     CreateFunction(NewFunction),
-    CreateTrigger { on: Name, name: Name, replace: bool, if_not_exists: bool, definition: String },
-    CreateType { name: Name, definition: TypeDefinition },
-    AlterType { name: Name, change: TypeChange },
-    CreateSequence { name: Name, if_not_exists: bool, temporary: bool },
-    AlterSequence { name: Name, verdict: Verdict, why: String },
+    CreateTrigger {
+        on: Name,
+        name: Name,
+        replace: bool,
+        if_not_exists: bool,
+        definition: String,
+    },
+    CreateType {
+        name: Name,
+        definition: TypeDefinition,
+    },
+    AlterType {
+        name: Name,
+        change: TypeChange,
+    },
+    CreateSequence {
+        name: Name,
+        temporary: bool,
+    },
+    AlterSequence {
+        name: Name,
+        verdict: Verdict,
+        why: String,
+    },
     CreateSchema(String),
     CreateExtension(String),
     /// A policy on a table: it matters where row security is enabled.
-    Policy { on: Name, why: String },
+    Policy {
+        on: Name,
+        why: String,
+    },
     /// `GRANT ALL` on tables or views.
     GrantAll(Vec<Name>),
-    Insert { table: Name, overwrites: bool, copies: Option<CopyFrom>, calls: bool },
-    Update { tables: Vec<Name>, columns: Vec<String> },
-    Remove { tables: Vec<Name>, what: &'static str },
+    Insert {
+        table: Name,
+        overwrites: bool,
+        copies: Option<CopyFrom>,
+        calls: bool,
+    },
+    Update {
+        tables: Vec<Name>,
+        columns: Vec<String>,
+    },
+    Remove {
+        tables: Vec<Name>,
+        what: &'static str,
+    },
     /// Statements that may or may not run.
     Guarded(Vec<Action>),
 }
@@ -122,6 +177,7 @@ pub(crate) struct NewColumn {
     pub(crate) auto_increment: bool,
     pub(crate) invisible: bool,
     pub(crate) placed: bool,
+    pub(crate) comment: bool,
     pub(crate) constraints: Vec<NewConstraint>,
 }
 
@@ -186,12 +242,29 @@ pub(crate) struct NewIndex {
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Nothing,
-    AddColumn { column: Box<NewColumn>, if_not_exists: bool },
-    DropColumn { name: String, if_exists: bool },
-    RenameColumn { name: String, to: String },
+    AddColumn {
+        column: Box<NewColumn>,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        name: String,
+        if_exists: bool,
+    },
+    RenameColumn {
+        name: String,
+        to: String,
+    },
     /// MySQL's MODIFY and CHANGE, SQL Server's ALTER COLUMN: the whole column.
-    Redefine { name: String, column: Box<NewColumn>, keeps_default: bool },
-    SetType { name: String, ty: Box<Type>, using: Option<String> },
+    Redefine {
+        name: String,
+        column: Box<NewColumn>,
+        keeps_default: bool,
+    },
+    SetType {
+        name: String,
+        ty: Box<Type>,
+        using: Option<String>,
+    },
     SetNotNull(String),
     DropNotNull(String),
     SetDefault(String, Default_),
@@ -201,22 +274,36 @@ pub(crate) enum Change {
     DropIdentity(String),
     DropExpression(String),
     AddConstraint(Box<NewConstraint>),
-    DropConstraint { name: String, if_exists: bool },
+    DropConstraint {
+        name: String,
+        if_exists: bool,
+    },
     DropPrimary,
     DropForeign(String),
-    RenameConstraint { name: String, to: String },
+    RenameConstraint {
+        name: String,
+        to: String,
+    },
     AlterConstraint(String),
     Validate(String),
     AddIndex(NewIndex),
     DropIndex(String),
-    RenameIndex { name: String, to: String },
+    RenameIndex {
+        name: String,
+        to: String,
+    },
     Rename(Name),
     SetSchema(String),
     RowSecurity(bool),
-    Trigger { name: String, enabled: bool },
+    Trigger {
+        name: String,
+        enabled: bool,
+    },
     Convert(TableOptions),
     Engine(String),
     Inherit,
+    /// A table becomes a partition of this one.
+    Attach(Name),
     /// Judged by its words, where the table was there before.
     Judged(Verdict, String),
 }
@@ -228,7 +315,6 @@ pub(crate) struct NewView {
     pub(crate) replace: bool,
     pub(crate) if_not_exists: bool,
     pub(crate) temporary: bool,
-    pub(crate) materialized: bool,
     /// What stands before AS, the name left out.
     pub(crate) head: String,
     /// The columns of the SELECT, its text behind them.

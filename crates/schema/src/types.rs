@@ -128,9 +128,16 @@ fn precision(old: &Type, new: &Type) -> Judgement {
     let scale = |ty: &Type| ty.number(1).unwrap_or(0);
     match (old.number(0), new.number(0)) {
         (Some(was), Some(is)) if is >= was && scale(old) == scale(new) => {
-            if is == was { SAME } else { WIDER }
+            if is == was {
+                SAME
+            } else {
+                WIDER
+            }
         }
-        _ => (Verdict::Contract, "precision or scale changes: what the previous release writes is rounded otherwise or refused"),
+        _ => (
+            Verdict::Contract,
+            "precision or scale changes: what the previous release writes is rounded otherwise or refused",
+        ),
     }
 }
 
@@ -165,12 +172,18 @@ fn mysql(old: &Type, new: &Type, dialect: Dialect) -> Judgement {
     for family in [TEXTS, BLOBS] {
         if let Some((verdict, why)) = ranked(family, old, new) {
             // Beyond 64 kB nothing that fits into a column before is cut.
-            return if verdict == Verdict::Caution && old.name != family[0] { (Verdict::Expand, why) } else { (verdict, why) };
+            return if verdict == Verdict::Caution && old.name != family[0] {
+                (Verdict::Expand, why)
+            } else {
+                (verdict, why)
+            };
         }
     }
     match (old.name.as_str(), new.name.as_str()) {
         ("varchar", "varchar") | ("char", "char") | ("varbinary", "varbinary") => longer(old, new),
-        ("varchar", "text" | "mediumtext" | "longtext") if old.number(0).is_some_and(|length| length <= 16_383) => WIDER,
+        ("varchar", "text" | "mediumtext" | "longtext") if old.number(0).is_some_and(|length| length <= 16_383) => {
+            WIDER
+        }
         ("decimal", "decimal") if old.unsigned == new.unsigned => precision(old, new),
         ("enum" | "set", _) if old.name == new.name => values(&old.args, &new.args),
         ("json", "longtext") if dialect == Dialect::Mariadb => {

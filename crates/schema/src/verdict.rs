@@ -26,8 +26,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// All of them, mildest first.
-    pub const ALL: [Self; 6] =
-        [Self::None, Self::Expand, Self::Caution, Self::Data, Self::Unknown, Self::Contract];
+    pub const ALL: [Self; 6] = [Self::None, Self::Expand, Self::Caution, Self::Data, Self::Unknown, Self::Contract];
 
     /// The word that stands in reports and on the command line.
     #[must_use]
@@ -66,8 +65,9 @@ impl FromStr for Verdict {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|verdict| verdict.as_str() == text).ok_or_else(|| {
-            format!("{text:?} is no verdict: say none, expand, caution, data, unknown or contract")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|verdict| verdict.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is no verdict: say none, expand, caution, data, unknown or contract"))
     }
 }

@@ -43,9 +43,19 @@ fn texts_are_taken_apart_as_the_vendors_clients_do() {
         // MariaDB leaves out what only MySQL's versions have.
         (Mariadb, T, "/*!80000 DROP TABLE t */;", None),
         (Mariadb, T, "/*!100100 DROP TABLE t */;", Contract),
-        (Mysql, T, "DELIMITER $$\nCREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END$$\nDELIMITER ;\nALTER TABLE t ADD c int;", Expand),
+        (
+            Mysql,
+            T,
+            "DELIMITER $$\nCREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END$$\nDELIMITER ;\nALTER TABLE t ADD c int;",
+            Expand,
+        ),
         (Mysql, T, "CREATE PROCEDURE p() BEGIN IF 1 THEN SELECT 1; END IF; END;\nDROP TABLE t;", Contract),
-        (Sqlite, T, "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM t; END; DROP TABLE t;", Contract),
+        (
+            Sqlite,
+            T,
+            "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM t; END; DROP TABLE t;",
+            Contract,
+        ),
         (Mssql, T, "ALTER TABLE t ADD c int\nGO\nDROP TABLE t\nGO\n", Contract),
         (Mssql, T, "ALTER TABLE t ADD c int NULL\nALTER TABLE t ADD d int NULL\nGO", Expand),
     ]);
@@ -79,13 +89,33 @@ fn guards_around_static_statements_are_seen_through() {
     let add = "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_name='t') THEN ALTER TABLE t ADD COLUMN c int; END IF; END $$;";
     check(&[
         (Postgres, T, add, Expand),
-        (Postgres, T, "DO $$ BEGIN CREATE TYPE m AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN NULL; END $$;", Expand),
-        (Postgres, T, "DO $x$ BEGIN IF EXISTS (SELECT 1) THEN DROP TABLE t; END IF; END $x$ LANGUAGE plpgsql;", Contract),
+        (
+            Postgres,
+            T,
+            "DO $$ BEGIN CREATE TYPE m AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN NULL; END $$;",
+            Expand,
+        ),
+        (
+            Postgres,
+            T,
+            "DO $x$ BEGIN IF EXISTS (SELECT 1) THEN DROP TABLE t; END IF; END $x$ LANGUAGE plpgsql;",
+            Contract,
+        ),
         (Postgres, T, "DO $$ BEGIN PERFORM f(); END $$;", Unknown),
         (Postgres, T, "DO $$ DECLARE r record; BEGIN FOR r IN SELECT 1 LOOP DROP TABLE t; END LOOP; END $$;", Unknown),
         // What may not run takes nothing back.
-        (Postgres, T, "ALTER TABLE t ALTER a SET NOT NULL; DO $$ BEGIN IF false THEN ALTER TABLE t ALTER a DROP NOT NULL; END IF; END $$;", Contract),
-        (Mssql, T, "IF NOT EXISTS (SELECT 1 FROM sys.columns WHERE name = 'c')\nBEGIN\n  ALTER TABLE t ADD c int NULL;\nEND\nGO", Expand),
+        (
+            Postgres,
+            T,
+            "ALTER TABLE t ALTER a SET NOT NULL; DO $$ BEGIN IF false THEN ALTER TABLE t ALTER a DROP NOT NULL; END IF; END $$;",
+            Contract,
+        ),
+        (
+            Mssql,
+            T,
+            "IF NOT EXISTS (SELECT 1 FROM sys.columns WHERE name = 'c')\nBEGIN\n  ALTER TABLE t ADD c int NULL;\nEND\nGO",
+            Expand,
+        ),
         (Mssql, T, "IF COL_LENGTH('t','a') IS NOT NULL\n  ALTER TABLE t DROP COLUMN a\nGO", Contract),
     ]);
 }
@@ -119,9 +149,19 @@ fn the_rules_beyond_the_corpus() {
         (Mysql, ix, "ALTER TABLE t DROP INDEX ft;", Contract),
         (Mysql, T, "ALTER TABLE t MODIFY a int NOT NULL DEFAULT 0;", Contract),
         // A row written anew moves its ON UPDATE column.
-        (Mysql, "CREATE TABLE t (id int, m timestamp NULL ON UPDATE CURRENT_TIMESTAMP);", "ALTER TABLE t ADD c int; UPDATE t SET c = 1;", Data),
+        (
+            Mysql,
+            "CREATE TABLE t (id int, m timestamp NULL ON UPDATE CURRENT_TIMESTAMP);",
+            "ALTER TABLE t ADD c int; UPDATE t SET c = 1;",
+            Data,
+        ),
         (Mysql, T, "SET GLOBAL sql_mode = '';", Contract),
-        (Mysql, T, "CREATE TABLE u (id int PRIMARY KEY, a int, b varchar(10) NOT NULL); INSERT INTO u SELECT * FROM t; RENAME TABLE t TO o, u TO t;", Expand),
+        (
+            Mysql,
+            T,
+            "CREATE TABLE u (id int PRIMARY KEY, a int, b varchar(10) NOT NULL); INSERT INTO u SELECT * FROM t; RENAME TABLE t TO o, u TO t;",
+            Expand,
+        ),
         (Mssql, T, "ALTER TABLE t ALTER COLUMN a bigint NULL", Caution),
         (Mssql, T, "ALTER TABLE t ALTER COLUMN b varchar(5) NOT NULL", Contract),
         (Mssql, T, "ALTER TABLE t DROP COLUMN a", Contract),
@@ -136,7 +176,9 @@ fn the_rules_beyond_the_corpus() {
 fn sqlite_rebuilds_are_judged_by_comparing() {
     let base = "CREATE TABLE p (id INTEGER PRIMARY KEY, a TEXT); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id) ON DELETE CASCADE);";
     let steps = |head: &str, table: &str, copy: &str| {
-        format!("{head}CREATE TABLE n ({table}); INSERT INTO n ({copy}) SELECT {copy} FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p;")
+        format!(
+            "{head}CREATE TABLE n ({table}); INSERT INTO n ({copy}) SELECT {copy} FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p;"
+        )
     };
     let off = "PRAGMA foreign_keys=OFF; ";
     for (text, expected) in [
@@ -156,7 +198,8 @@ fn sqlite_rebuilds_are_judged_by_comparing() {
 
 #[test]
 fn a_finding_names_file_line_statement_and_why() {
-    let report = judge(Postgres, T, "-- first\n\nALTER TABLE t\n  ADD COLUMN c int;\n/* then */ ALTER TABLE t DROP COLUMN a;\n");
+    let report =
+        judge(Postgres, T, "-- first\n\nALTER TABLE t\n  ADD COLUMN c int;\n/* then */ ALTER TABLE t DROP COLUMN a;\n");
     let worst = &report.findings[0];
     assert_eq!((worst.file.as_str(), worst.line, worst.object.as_str()), ("2.sql", 5, "t.a"));
     assert_eq!(worst.statement, "ALTER TABLE t DROP COLUMN a");
@@ -182,7 +225,30 @@ fn comments_and_spacing_have_no_meaning() {
 /// Whatever is thrown at it, it answers; and a text cut short is never milder than unknown where the cut is in a quote.
 #[test]
 fn every_text_gets_an_answer() {
-    let pieces = ["CREATE TABLE t (", "'", "\"", "$$", "/*", "*/", ";", "\\", "é", "ALTER TABLE t", "DROP", "BEGIN", "END", "GO\n", "--", "\n", "(", ")", "`", "[", "{", "DO $$ BEGIN"];
+    let pieces = [
+        "CREATE TABLE t (",
+        "'",
+        "\"",
+        "$$",
+        "/*",
+        "*/",
+        ";",
+        "\\",
+        "é",
+        "ALTER TABLE t",
+        "DROP",
+        "BEGIN",
+        "END",
+        "GO\n",
+        "--",
+        "\n",
+        "(",
+        ")",
+        "`",
+        "[",
+        "{",
+        "DO $$ BEGIN",
+    ];
     let mut seed = 7_usize;
     for _ in 0..3000 {
         let mut text = String::new();

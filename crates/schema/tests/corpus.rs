@@ -68,7 +68,19 @@ fn every_answer_is_sound_most_are_exact_and_few_are_unknown() {
     for case in &cases {
         let report = judge(case);
         let answer = report.verdict;
-        let line = || format!("{} expected {} answered {answer}\n{}\n  {:?}\n", case.id, case.expected, case.migration.trim(), report.findings.iter().map(|it| format!("{} {}: {}", it.verdict, it.object, it.why)).collect::<Vec<_>>());
+        let line = || {
+            format!(
+                "{} expected {} answered {answer}\n{}\n  {:?}\n",
+                case.id,
+                case.expected,
+                case.migration.trim(),
+                report
+                    .findings
+                    .iter()
+                    .map(|it| format!("{} {}: {}", it.verdict, it.object, it.why))
+                    .collect::<Vec<_>>()
+            )
+        };
         if !is_sound(answer, case.expected) {
             unsound.push(line());
         }
@@ -91,10 +103,16 @@ fn every_answer_is_sound_most_are_exact_and_few_are_unknown() {
 /// A base that the reader does not understand would leave every case without its schema.
 #[test]
 fn the_earlier_files_are_understood() {
-    for (base, dialect) in [("pg_base", Dialect::Postgres), ("my_base", Dialect::Mariadb), ("lite_base", Dialect::Sqlite)] {
+    for (base, dialect) in
+        [("pg_base", Dialect::Postgres), ("my_base", Dialect::Mariadb), ("lite_base", Dialect::Sqlite)]
+    {
         let text = fixture(&format!("{base}.sql.gz"));
         let report = classify(dialect, &[], &[Source { file: "base.sql", text: &text }]);
-        let unknown: Vec<_> = report.findings.iter().filter(|it| it.why.contains("not understood") && !it.why.contains("trigger")).collect();
+        let unknown: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|it| it.why.contains("not understood") && !it.why.contains("trigger"))
+            .collect();
         assert!(unknown.is_empty(), "{base}: {unknown:#?}");
     }
 }
@@ -106,13 +124,19 @@ fn every_chain_is_right() {
     for it in chains.as_array().expect("a list") {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let base = text(&it["base"]);
-        let releases: Vec<(String, String)> =
-            it["releases"].as_array().expect("releases").iter().map(|release| (text(&release["n"]), text(&release["migration"]))).collect();
+        let releases: Vec<(String, String)> = it["releases"]
+            .as_array()
+            .expect("releases")
+            .iter()
+            .map(|release| (text(&release["n"]), text(&release["migration"])))
+            .collect();
         for cell in it["matrix"].as_array().expect("a matrix") {
-            let at = |name: &str| releases.iter().position(|(known, _)| *known == text(&cell[name])).expect("a release");
+            let at =
+                |name: &str| releases.iter().position(|(known, _)| *known == text(&cell[name])).expect("a release");
             let (schema, code) = (at("schema"), at("code"));
             let made = |(name, migration)| Release { name, migrations: vec![Source { file: name, text: migration }] };
-            let chain_of: Vec<Release<'_>> = releases[..=schema].iter().map(|(name, text)| made((name.as_str(), text.as_str()))).collect();
+            let chain_of: Vec<Release<'_>> =
+                releases[..=schema].iter().map(|(name, text)| made((name.as_str(), text.as_str()))).collect();
             let base = [Source { file: "base.sql", text: &base }];
             let report = chain(Dialect::Postgres, &base, &chain_of, code);
             let works = cell["works"] == true;
@@ -120,7 +144,11 @@ fn every_chain_is_right() {
             let mild = schema != code || report.verdict == Verdict::None;
             println!("{} {schema}->{code} works {works} {}", text(&it["id"]), report.verdict);
             if !right || !mild {
-                wrong.push(format!("{} schema {schema} code {code}: works {works}, answered {}", text(&it["id"]), report.verdict));
+                wrong.push(format!(
+                    "{} schema {schema} code {code}: works {works}, answered {}",
+                    text(&it["id"]),
+                    report.verdict
+                ));
             }
         }
     }

@@ -34,11 +34,23 @@ fn layouts_of_every_tool_are_found() {
         ("sqlx", ("migrations/20240101_a.sql", T.into()), ("migrations/20240102_b.sql", ADD.into())),
         ("goose", ("m/00001_a.sql", format!("-- +goose Up\n{T}")), ("m/00002_b.sql", goose)),
         ("dbmate", ("db/migrations/1_a.sql", format!("-- migrate:up\n{T}")), ("db/migrations/2_b.sql", dbmate)),
-        ("diesel", ("migrations/2024-01-01-000000_a/up.sql", T.into()), ("migrations/2024-01-02-000000_b/up.sql", ADD.into())),
-        ("prisma", ("prisma/migrations/20240101_a b/migration.sql", T.into()), ("prisma/migrations/20240102_c/migration.sql", ADD.into())),
+        (
+            "diesel",
+            ("migrations/2024-01-01-000000_a/up.sql", T.into()),
+            ("migrations/2024-01-02-000000_b/up.sql", ADD.into()),
+        ),
+        (
+            "prisma",
+            ("prisma/migrations/20240101_a b/migration.sql", T.into()),
+            ("prisma/migrations/20240102_c/migration.sql", ADD.into()),
+        ),
         ("liquibase", ("c/1.sql", format!("--liquibase formatted sql\n{T}")), ("c/2.sql", liquibase)),
         ("unpadded", ("m/9_a.sql", T.into()), ("m/10_b.sql", ADD.into())),
-        ("drizzle", ("drizzle/0000_a.sql", T.into()), ("drizzle/0001_b.sql", format!("{ADD}--> statement-breakpoint\nSELECT 1;"))),
+        (
+            "drizzle",
+            ("drizzle/0000_a.sql", T.into()),
+            ("drizzle/0001_b.sql", format!("{ADD}--> statement-breakpoint\nSELECT 1;")),
+        ),
     ];
     for (tool, (first, text), (second, more)) in &rows {
         let judged = added(&[(first, text)], &[(second, more)]);
@@ -62,14 +74,22 @@ fn lines_are_those_of_the_file() {
 fn earlier_files_are_known_by_name_and_content() {
     let before = files(&[("db/1_a.sql", T), ("db/2_b.sql", ADD)]);
     for (what, after, expected) in [
-        ("comments", vec![("db/1_a.sql", "-- why\nCREATE TABLE t\n(id int PRIMARY KEY, a int);"), ("db/2_b.sql", ADD)], Verdict::None),
+        (
+            "comments",
+            vec![("db/1_a.sql", "-- why\nCREATE TABLE t\n(id int PRIMARY KEY, a int);"), ("db/2_b.sql", ADD)],
+            Verdict::None,
+        ),
         ("moved", vec![("sql/1_a.sql", T), ("sql/2_b.sql", ADD), ("sql/3_c.sql", DROP)], Verdict::Contract),
         ("moved only", vec![("sql/1_a.sql", T), ("sql/2_b.sql", ADD)], Verdict::None),
         ("renamed", vec![("db/1_first.sql", T), ("db/2_b.sql", ADD)], Verdict::None),
         ("edited", vec![("db/1_a.sql", "CREATE TABLE t (id int PRIMARY KEY);"), ("db/2_b.sql", ADD)], Verdict::Unknown),
         ("deleted", vec![("db/2_b.sql", ADD)], Verdict::Unknown),
         ("late", vec![("db/1_a.sql", T), ("db/1_z.sql", DROP), ("db/2_b.sql", ADD)], Verdict::Contract),
-        ("code", vec![("migrations/1_a.sql", T), ("migrations/2_b.sql", ADD), ("migrations/3_c.go", "package m")], Verdict::Unknown),
+        (
+            "code",
+            vec![("migrations/1_a.sql", T), ("migrations/2_b.sql", ADD), ("migrations/3_c.go", "package m")],
+            Verdict::Unknown,
+        ),
     ] {
         let judged = compare(&before, &files(&after), Some(Dialect::Postgres)).expect("migrations");
         assert_eq!(verdict(&judged), expected, "{what}: {judged:#?}");
@@ -93,7 +113,10 @@ fn the_dialect_is_told_by_folder_configuration_or_words() {
     let told = |all: &[(&str, &str)]| compare(&[], &files(all), None).map(|judged| judged[0].dialect);
     assert_eq!(told(&[("db/mariadb/1_a.sql", T)]), Ok(Dialect::Mariadb));
     assert_eq!(told(&[("supabase/migrations/1_a.sql", T)]), Ok(Dialect::Postgres));
-    assert_eq!(told(&[("p/1_a/migration.sql", T), ("p/migration_lock.toml", "provider = \"sqlite\"")]), Ok(Dialect::Sqlite));
+    assert_eq!(
+        told(&[("p/1_a/migration.sql", T), ("p/migration_lock.toml", "provider = \"sqlite\"")]),
+        Ok(Dialect::Sqlite)
+    );
     assert_eq!(told(&[("m/1_a.sql", "CREATE TABLE `t` (id int AUTO_INCREMENT) ENGINE=InnoDB;")]), Ok(Dialect::Mysql));
     assert_eq!(told(&[("m/1_a.sql", T)]), Err(Unreadable::NoDialect("m".to_owned())));
     assert_eq!(compare(&[], &files(&[("readme.sql", "x")]), None).err(), Some(Unreadable::NoMigrations));

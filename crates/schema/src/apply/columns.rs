@@ -133,7 +133,11 @@ fn add(session: &mut Session<'_>, key: &Key, new: &NewColumn, if_not_exists: boo
     let Some(table) = session.after.tables.get(key) else { return };
     if table.column(&new.name).is_some() {
         if !if_not_exists && session.is_change() {
-            session.see(Verdict::Unknown, label(key), format!("column {} is there already: the statement fails", new.name));
+            session.see(
+                Verdict::Unknown,
+                label(key),
+                format!("column {} is there already: the statement fails", new.name),
+            );
         }
         return;
     }
@@ -199,6 +203,9 @@ fn redefine(session: &mut Session<'_>, key: &Key, name: &str, new: &NewColumn, k
         }
         *column = built;
     });
+    if new.comment {
+        judge_old(session, key, Verdict::Expand, "a comment");
+    }
     if name != new.name {
         rename_in_keys(session, key, name, &new.name);
     }

@@ -1,7 +1,7 @@
 //! Constraints and indexes.
 
-use crate::apply::tables::{resolve, with};
 use crate::apply::label;
+use crate::apply::tables::{resolve, with};
 use crate::catalogue::{Constraint, Index, Key};
 use crate::cursor::Name;
 use crate::dialect::Dialect;
@@ -47,7 +47,9 @@ fn usual_name(dialect: Dialect, table: &str, made: &Constraint, known: &[Constra
         (Dialect::Postgres, Rule::Primary) => format!("{table}_pkey"),
         (Dialect::Postgres, Rule::Unique) => format!("{table}_{columns}_key"),
         (Dialect::Postgres, Rule::Foreign) => format!("{table}_{columns}_fkey"),
-        (Dialect::Postgres, Rule::Check) => checked_column(made).map_or_else(|| format!("{table}_check"), |column| format!("{table}_{column}_check")),
+        (Dialect::Postgres, Rule::Check) => {
+            checked_column(made).map_or_else(|| format!("{table}_check"), |column| format!("{table}_{column}_check"))
+        }
         (Dialect::Mysql | Dialect::Mariadb, Rule::Unique) => made.columns.first()?.clone(),
         (Dialect::Mysql | Dialect::Mariadb, Rule::Foreign) => {
             let number = known.iter().filter(|made| made.foreign.is_some()).count() + 1;
@@ -67,7 +69,8 @@ fn usual_name(dialect: Dialect, table: &str, made: &Constraint, known: &[Constra
 
 /// The one column that a CHECK is about, as far as its text begins with it.
 fn checked_column(made: &Constraint) -> Option<String> {
-    let words = made.text.split(' ').filter(|word| word.starts_with(|first: char| first.is_alphabetic() || first == '_'));
+    let words =
+        made.text.split(' ').filter(|word| word.starts_with(|first: char| first.is_alphabetic() || first == '_'));
     words.map(|word| word.trim_matches('"').to_owned()).next()
 }
 
@@ -109,9 +112,10 @@ fn remove(session: &mut Session<'_>, key: &Key, name: &str, which: impl Fn(&Cons
 }
 
 fn drop_constraint(session: &mut Session<'_>, key: &Key, name: &str, if_exists: bool) {
-    let known = session.after.tables.get(key).is_some_and(|table| {
-        !table.opaque && !table.constraints.iter().any(|made| made.name.as_deref() == Some(name))
-    });
+    let known =
+        session.after.tables.get(key).is_some_and(|table| {
+            !table.opaque && !table.constraints.iter().any(|made| made.name.as_deref() == Some(name))
+        });
     if known && if_exists && session.after.complete {
         return;
     }
@@ -163,7 +167,8 @@ fn validate(session: &mut Session<'_>, key: &Key, name: &str) {
 
 pub(crate) fn create_index(session: &mut Session<'_>, table: &Name, new: &NewIndex, if_not_exists: bool) {
     let key = resolve(session, table);
-    let taken = new.name.as_ref().is_some_and(|name| session.after.table_with_index(name).is_some_and(|known| known == key));
+    let taken =
+        new.name.as_ref().is_some_and(|name| session.after.table_with_index(name).is_some_and(|known| known == key));
     if taken && if_not_exists {
         return;
     }

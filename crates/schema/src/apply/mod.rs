@@ -47,7 +47,9 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
         Action::DropFunction { name, arguments, if_exists } => {
             objects::drop_function(session, &name, arguments.as_deref(), if_exists);
         }
-        Action::CreateIndex { table, index, if_not_exists } => keys::create_index(session, &table, &index, if_not_exists),
+        Action::CreateIndex { table, index, if_not_exists } => {
+            keys::create_index(session, &table, &index, if_not_exists)
+        }
         Action::RenameObject { kind, name, to, if_exists } => objects::rename(session, kind, &name, &to, if_exists),
         Action::CreateView(view) => objects::create_view(session, view),
         Action::CreateFunction(function) => objects::create_function(session, function),
@@ -56,7 +58,7 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
         }
         Action::CreateType { name, definition } => objects::create_type(session, &name, definition),
         Action::AlterType { name, change } => objects::alter_type(session, &name, change),
-        Action::CreateSequence { name, if_not_exists: _, temporary } => objects::create_sequence(session, &name, temporary),
+        Action::CreateSequence { name, temporary } => objects::create_sequence(session, &name, temporary),
         Action::AlterSequence { name, verdict, why } => objects::alter_sequence(session, &name, verdict, why),
         Action::CreateSchema(name) => {
             let id = session.id();
@@ -84,7 +86,12 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
 fn commit_by_itself(session: &mut Session<'_>, action: &Action) {
     let rows = matches!(
         action,
-        Action::Nothing | Action::Insert { .. } | Action::Update { .. } | Action::Rollback | Action::Savepoint(_) | Action::RollbackTo(_)
+        Action::Nothing
+            | Action::Insert { .. }
+            | Action::Update { .. }
+            | Action::Rollback
+            | Action::Savepoint(_)
+            | Action::RollbackTo(_)
     ) || matches!(action, Action::Remove { what, .. } if *what == "rows are deleted");
     if session.after.dialect.is_mysql() && !rows {
         session.rows_mark = None;

@@ -20,15 +20,7 @@ pub(crate) fn create_view(session: &mut Session<'_>, new: NewView) {
     if known.is_none() && new.replace && !session.after.complete && session.is_change() {
         session.see(Verdict::Unknown, label(&key), "a view is replaced that the earlier files do not show");
     }
-    let view = View {
-        id,
-        head: new.head,
-        items: new.items,
-        tail: new.tail,
-        materialized: new.materialized,
-        all_granted,
-        touched: session.touched(),
-    };
+    let view = View { id, head: new.head, items: new.items, tail: new.tail, all_granted, touched: session.touched() };
     session.after.views.insert(key, view);
 }
 
@@ -98,6 +90,9 @@ pub(crate) fn create_trigger(session: &mut Session<'_>, on: &Name, name: &Name, 
 pub(crate) fn enable_trigger(session: &mut Session<'_>, on: &Key, name: &str, enabled: bool) {
     let touched = session.touched();
     if matches!(name, "all" | "user") {
+        if name == "all" && !enabled && session.is_old(on) {
+            session.see(Verdict::Contract, label(on), "all triggers are switched off, those of foreign keys included");
+        }
         for trigger in session.after.triggers.values_mut().filter(|trigger| trigger.on == *on) {
             trigger.enabled = enabled;
             trigger.touched = touched;
@@ -179,7 +174,9 @@ fn change_attributes(attributes: &mut Vec<(String, String)>, change: TypeChange)
 /// A change of a type whose definition is not known.
 fn judge_type_change(session: &mut Session<'_>, key: &Key, change: &TypeChange) {
     let (verdict, why) = match change {
-        TypeChange::AddValue(_) => (Verdict::Caution, "a value is added: the new release writes what the previous one never met"),
+        TypeChange::AddValue(_) => {
+            (Verdict::Caution, "a value is added: the new release writes what the previous one never met")
+        }
         TypeChange::AddAttribute(..) => (Verdict::Expand, "an attribute is added"),
         TypeChange::NotNull(false) => (Verdict::Caution, "a refusal of the domain is gone"),
         TypeChange::DropCheck(_) => (Verdict::Caution, "a check of the domain is gone"),
@@ -199,14 +196,17 @@ pub(crate) fn create_sequence(session: &mut Session<'_>, name: &Name, temporary:
 
 pub(crate) fn alter_sequence(session: &mut Session<'_>, name: &Name, verdict: Verdict, why: String) {
     let key = session.after.key(name);
-    let made_here = session.after.sequences.get(&key).is_some_and(|known| {
-        session.before.sequences.values().all(|old| old.id != known.id)
-    });
+    let made_here = session
+        .after
+        .sequences
+        .get(&key)
+        .is_some_and(|known| session.before.sequences.values().all(|old| old.id != known.id));
     session.see(if made_here { Verdict::Expand } else { verdict }, label(&key), why);
 }
 
 pub(crate) fn rename(session: &mut Session<'_>, kind: Object, name: &Name, to: &str, if_exists: bool) {
-    let key = if kind == Object::View || kind == Object::Table { session.after.find(name) } else { session.after.key(name) };
+    let key =
+        if kind == Object::View || kind == Object::Table { session.after.find(name) } else { session.after.key(name) };
     let new = (key.0.clone(), to.to_owned());
     let touched = session.touched();
     let found = match kind {
@@ -263,8 +263,13 @@ pub(crate) fn drop(session: &mut Session<'_>, kind: Object, name: &Name, if_exis
         Some(id) => {
             session.gone(id);
             if kind == Object::View {
-                let lost: Vec<_> =
-                    session.after.triggers.iter().filter(|(_, trigger)| trigger.on == key).map(|(key, _)| key.clone()).collect();
+                let lost: Vec<_> = session
+                    .after
+                    .triggers
+                    .iter()
+                    .filter(|(_, trigger)| trigger.on == key)
+                    .map(|(key, _)| key.clone())
+                    .collect();
                 for trigger in lost {
                     session.after.triggers.remove(&trigger);
                 }

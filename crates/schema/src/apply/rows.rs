@@ -36,7 +36,8 @@ pub(crate) fn insert(session: &mut Session<'_>, table: &Name, overwrites: bool, 
 fn copied(session: &mut Session<'_>, key: &Key, copies: &CopyFrom) {
     let from = session.after.find(&copies.from);
     let Some(source) = session.after.tables.get(&from) else { return };
-    let (from, source_columns) = (source.id, source.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>());
+    let (from, source_columns) =
+        (source.id, source.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>());
     let statement = session.touched();
     let Some(table) = session.after.tables.get_mut(key) else { return };
     let target = |at: &str| match at.strip_prefix('#') {
@@ -67,7 +68,10 @@ pub(crate) fn update(session: &mut Session<'_>, tables: &[Name], columns: &[Stri
             session.see(Verdict::Expand, label(&key), "SQLite never goes below the highest key");
             continue;
         }
-        if name.name.starts_with("sqlite_") || matches!(name.schema.as_deref(), Some("pg_catalog" | "mysql" | "information_schema")) || name.name.starts_with("pg_") {
+        if name.name.starts_with("sqlite_")
+            || matches!(name.schema.as_deref(), Some("pg_catalog" | "mysql" | "information_schema"))
+            || name.name.starts_with("pg_")
+        {
             session.see(Verdict::Unknown, label(&key), "the database's own catalogue is edited");
             continue;
         }
@@ -82,7 +86,8 @@ pub(crate) fn update(session: &mut Session<'_>, tables: &[Name], columns: &[Stri
 
 /// Whether writing a row changes more of it than the statement says: a trigger, ON UPDATE.
 fn fires(session: &Session<'_>, key: &Key) -> bool {
-    let triggered = session.before.triggers.values().any(|trigger| trigger.on == *key && trigger.definition.contains("update"));
+    let triggered =
+        session.before.triggers.values().any(|trigger| trigger.on == *key && trigger.definition.contains("update"));
     let moves = session.after.tables.get(key).is_some_and(|table| {
         table.columns.iter().any(|column| column.on_update.is_some() && !is_new_column(session, key, &column.name))
     });

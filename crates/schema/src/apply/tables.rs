@@ -102,7 +102,8 @@ pub(crate) fn drop(session: &mut Session<'_>, name: &Name, if_exists: bool) {
         session.gone(table.id);
         cascade_in_sqlite(session, &key, name);
         let triggers = &mut session.after.triggers;
-        let lost: Vec<_> = triggers.iter().filter(|(_, trigger)| trigger.on == key).map(|(key, _)| key.clone()).collect();
+        let lost: Vec<_> =
+            triggers.iter().filter(|(_, trigger)| trigger.on == key).map(|(key, _)| key.clone()).collect();
         for trigger in lost {
             if let Some(trigger) = session.after.triggers.remove(&trigger) {
                 session.gone(trigger.id);
@@ -119,7 +120,8 @@ fn cascade_in_sqlite(session: &mut Session<'_>, key: &Key, name: &Name) {
     let acts = |made: &Constraint| {
         made.parent.as_ref() == Some(key) && made.foreign.as_ref().is_some_and(|foreign| foreign.on_delete.is_some())
     };
-    let child = session.after.tables.iter().find(|(_, table)| table.constraints.iter().any(acts)).map(|(key, _)| key.clone());
+    let child =
+        session.after.tables.iter().find(|(_, table)| table.constraints.iter().any(acts)).map(|(key, _)| key.clone());
     if let Some(child) = child.filter(|child| session.is_old(child)) {
         let why = format!(
             "dropping {} with foreign keys on empties or changes {}, whose rows refer to it",
@@ -193,6 +195,7 @@ fn apply(session: &mut Session<'_>, key: Key, change: Change) -> Key {
         Change::Convert(options) => columns::convert(session, &key, &options),
         Change::Engine(engine) => self::engine(session, &key, &engine),
         Change::Inherit => inherit(session, &key),
+        Change::Attach(partition) => attach(session, &partition),
         Change::Judged(verdict, why) => {
             let verdict = if session.is_old(&key) { verdict } else { Verdict::Expand.min(verdict) };
             session.see(verdict, label(&key), why);
@@ -254,6 +257,17 @@ fn engine(session: &mut Session<'_>, key: &Key, engine: &str) {
         (true, false, false) => Verdict::Caution,
     };
     session.see(verdict, label(key), "the storage engine changes: transactions and foreign keys may no longer hold");
+}
+
+/// Rows of a partition appear in the table; a table that was there before refuses what the partition's bounds exclude.
+fn attach(session: &mut Session<'_>, partition: &Name) {
+    let key = session.after.find(partition);
+    let (verdict, why) = if session.is_old(&key) {
+        (Verdict::Contract, "a table becomes a partition: old writes outside its bounds are refused")
+    } else {
+        (Verdict::Expand, "rows of the partition appear in the table")
+    };
+    session.see(verdict, label(&key), why);
 }
 
 fn inherit(session: &mut Session<'_>, key: &Key) {

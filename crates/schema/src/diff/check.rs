@@ -42,10 +42,16 @@ pub(crate) fn passes_old_writes(text: &str, pair: &Pair<'_>) -> bool {
         return false;
     }
     let unset = |name: &str| {
-        pair.new.column(name).is_some_and(|column| column.default == Some(None) && column.generated.is_none() && column.nullable == Some(true))
+        pair.new.column(name).is_some_and(|column| {
+            column.default == Some(None) && column.generated.is_none() && column.nullable == Some(true)
+        })
     };
     // `new IS NULL OR …` at the top.
-    if words.len() > 4 && words[1..4] == ["is", "null", "or"] && unset(words[0].trim_matches('"')) && !words.contains(&"and") {
+    if words.len() > 4
+        && words[1..4] == ["is", "null", "or"]
+        && unset(words[0].trim_matches('"'))
+        && !words.contains(&"and")
+    {
         return true;
     }
     let only_new = names.iter().all(|name| is_new(pair, name));

@@ -2,8 +2,8 @@
 
 use crate::catalogue::{Column, Id};
 use crate::dialect::Dialect;
-use crate::diff::tables::{Match, Pair};
 use crate::diff::Diff;
+use crate::diff::tables::{Match, Pair};
 use crate::statement::{Identity, TypeDefinition};
 use crate::types;
 use crate::verdict::Verdict;
@@ -14,7 +14,11 @@ pub(crate) fn compare(diff: &mut Diff<'_>, pair: &Pair<'_>) {
             Some(new) => compare_column(diff, pair, old, new),
             None => {
                 let again = pair.new.column(&old.name).is_some();
-                let why = if again { "the column is dropped and made anew: its values are gone" } else { "the column is dropped" };
+                let why = if again {
+                    "the column is dropped and made anew: its values are gone"
+                } else {
+                    "the column is dropped"
+                };
                 let statement = diff.removal(old.id).or(pair.new.touched);
                 diff.see(Verdict::Contract, statement, object(pair, old), why);
             }
@@ -41,7 +45,12 @@ fn compare_column(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Column, new: &Colu
     let at = object(pair, old);
     let touched = new.touched;
     if old.name != new.name {
-        diff.see(Verdict::Contract, touched, &at, format!("the column is now called {}: old statements no longer find it", new.name));
+        diff.see(
+            Verdict::Contract,
+            touched,
+            &at,
+            format!("the column is now called {}: old statements no longer find it", new.name),
+        );
     }
     if let Match::Copy(copied) = pair.matched
         && old.generated.is_none()
@@ -86,7 +95,11 @@ fn compare_type(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Column, new: &Column
     let (mut verdict, mut why) = types::judge(was, is, diff.after.dialect);
     // SQLite makes a column an alias of the row's number by this very spelling only.
     let alias = |ty: &types::Type| ty.name == "integer";
-    let in_key = pair.old.constraints.iter().any(|made| made.rule == crate::statement::Rule::Primary && made.columns.contains(&old.name));
+    let in_key = pair
+        .old
+        .constraints
+        .iter()
+        .any(|made| made.rule == crate::statement::Rule::Primary && made.columns.contains(&old.name));
     if diff.after.dialect == Dialect::Sqlite && in_key && alias(was) != alias(is) {
         (verdict, why) = (Verdict::Contract, "the key is no longer, or only now, the row's number");
     }
@@ -111,13 +124,23 @@ fn compare_default(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Column, new: &Col
         }
         (_, Some(None)) if numbers(new) && new.identity.is_some() => {}
         (Some(Some(_)) | None, Some(None)) => {
-            diff.see(Verdict::Contract, touched, at, "the default goes: old writes without the column fail or leave it empty");
+            diff.see(
+                Verdict::Contract,
+                touched,
+                at,
+                "the default goes: old writes without the column fail or leave it empty",
+            );
         }
         (Some(None), Some(Some(_))) if old.nullable == Some(false) && !diff.after.dialect.is_mysql() => {
             diff.see(Verdict::Caution, touched, at, "writes without the column were refused and are now accepted");
         }
         (_, Some(Some(_))) => {
-            diff.see(Verdict::Contract, touched, at, "the default changes: old writes without the column give another value");
+            diff.see(
+                Verdict::Contract,
+                touched,
+                at,
+                "the default changes: old writes without the column give another value",
+            );
         }
         _ => {}
     }
@@ -125,10 +148,12 @@ fn compare_default(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Column, new: &Col
 
 /// The same value, a number in quotes or without.
 fn same_value(was: Option<&str>, is: Option<&str>, column: &Column) -> bool {
-    let number = column.ty.as_ref().is_some_and(|ty| {
-        ["int", "dec", "num", "float", "double", "real"].iter().any(|word| ty.name.contains(word))
-    });
-    let plain = |text: Option<&str>| text.map(|text| if number { text.trim_matches('\'').to_owned() } else { text.to_owned() });
+    let number = column
+        .ty
+        .as_ref()
+        .is_some_and(|ty| ["int", "dec", "num", "float", "double", "real"].iter().any(|word| ty.name.contains(word)));
+    let plain =
+        |text: Option<&str>| text.map(|text| if number { text.trim_matches('\'').to_owned() } else { text.to_owned() });
     plain(was) == plain(is)
 }
 
@@ -188,7 +213,6 @@ fn demands_value(diff: &Diff<'_>, new: &Column) -> bool {
     let Some(ty) = &new.ty else { return false };
     let schema = ty.schema.clone().unwrap_or_else(|| "public".to_owned());
     let domain = diff.after.types.get(&(schema, ty.name.clone()));
-    domain.is_some_and(|known| {
-        matches!(&known.definition, TypeDefinition::Domain { not_null: true, default: None, .. })
-    })
+    domain
+        .is_some_and(|known| matches!(&known.definition, TypeDefinition::Domain { not_null: true, default: None, .. }))
 }

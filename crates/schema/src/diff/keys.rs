@@ -3,9 +3,9 @@
 use crate::apply::label;
 use crate::catalogue::{Constraint, Index, Key, Table, same_set};
 use crate::dialect::Dialect;
+use crate::diff::Diff;
 use crate::diff::check;
 use crate::diff::tables::{Match, Pair};
-use crate::diff::Diff;
 use crate::statement::{Foreign, Rule};
 use crate::verdict::Verdict;
 
@@ -19,6 +19,14 @@ pub(crate) fn compare(diff: &mut Diff<'_>, pair: &Pair<'_>) {
     }
     for new in fresh {
         constraint_added(diff, pair, new);
+    }
+    for made in pair.new.constraints.iter().filter(|made| pair.old.indexes.iter().any(|old| old.id == made.id)) {
+        diff.see(
+            Verdict::Expand,
+            made.touched,
+            object(pair, made.name.as_ref()),
+            "a unique index becomes a constraint",
+        );
     }
     indexes(diff, pair);
 }
@@ -55,9 +63,12 @@ fn renamed(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Constraint, new: &Constra
 fn constraint_gone(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Constraint, fresh: &mut Vec<&Constraint>) {
     let statement = diff.removal(old.id).or(pair.new.touched);
     let at = object(pair, old.name.as_ref());
-    if let Some(position) = fresh.iter().position(|new| old.demands_same(new) && (old.rule != Rule::Primary || new.rule == Rule::Primary)) {
+    if let Some(position) =
+        fresh.iter().position(|new| old.demands_same(new) && (old.rule != Rule::Primary || new.rule == Rule::Primary))
+    {
         let new = fresh.remove(position);
-        let lost_name = is_named_by_statements(diff, old) && old.name != new.name && matches!(pair.matched, Match::Identity);
+        let lost_name =
+            is_named_by_statements(diff, old) && old.name != new.name && matches!(pair.matched, Match::Identity);
         let (verdict, why) = if lost_name {
             (Verdict::Contract, "another name: ON CONFLICT ON CONSTRAINT no longer finds the constraint")
         } else {
@@ -85,14 +96,19 @@ fn key_gone(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Constraint) {
     let (verdict, why) = if kept && !is_named_by_statements(diff, old) {
         (Verdict::Expand, "the columns stay unique")
     } else {
-        (Verdict::Contract, "the columns are no longer unique, or no longer by that name: ON CONFLICT and upserts change, duplicates are accepted")
+        (
+            Verdict::Contract,
+            "the columns are no longer unique, or no longer by that name: ON CONFLICT and upserts change, duplicates are accepted",
+        )
     };
     diff.see(verdict, statement, object(pair, old.name.as_ref()), why);
 }
 
 fn check_gone(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Constraint, fresh: &mut Vec<&Constraint>) {
     let statement = diff.removal(old.id).or(pair.new.touched);
-    if let Some(position) = fresh.iter().position(|new| new.rule == Rule::Check && check::allows_more(&old.text, &new.text)) {
+    if let Some(position) =
+        fresh.iter().position(|new| new.rule == Rule::Check && check::allows_more(&old.text, &new.text))
+    {
         fresh.remove(position);
     }
     let why = "the check is gone or allows more: what was refused is accepted, and old code may read it";
@@ -105,9 +121,9 @@ fn acts(foreign: Option<&Foreign>) -> bool {
 
 fn foreign_gone(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Constraint, fresh: &mut Vec<&Constraint>) {
     let statement = diff.removal(old.id).or(pair.new.touched);
-    let other = fresh.iter().position(|new| {
-        new.rule == Rule::Foreign && new.columns == old.columns && new.parent == old.parent
-    });
+    let other = fresh
+        .iter()
+        .position(|new| new.rule == Rule::Foreign && new.columns == old.columns && new.parent == old.parent);
     let (verdict, why) = if let Some(position) = other {
         let new = fresh.remove(position);
         let actions = |made: &Constraint| made.foreign.as_ref().map(|it| (it.on_delete.clone(), it.on_update.clone()));
@@ -164,10 +180,7 @@ fn unique_added(pair: &Pair<'_>, columns: &[String], usual: bool) -> (Verdict, &
 
 pub(crate) fn is_new(pair: &Pair<'_>, name: &str) -> bool {
     match pair.matched {
-        Match::Identity => pair
-            .new
-            .column(name)
-            .is_some_and(|new| pair.old.columns.iter().all(|old| old.id != new.id)),
+        Match::Identity => pair.new.column(name).is_some_and(|new| pair.old.columns.iter().all(|old| old.id != new.id)),
         Match::Copy(_) => pair.old.column(name).is_none() && pair.new.column(name).is_some(),
     }
 }
@@ -200,7 +213,8 @@ pub(crate) fn references_from_new_table(diff: &mut Diff<'_>, key: &Key, table: &
     if diff.before.tables.contains_key(key) {
         return;
     }
-    let held: Vec<_> = table.constraints.iter().filter(|made| made.foreign.is_some() && holds_parent(diff, made)).collect();
+    let held: Vec<_> =
+        table.constraints.iter().filter(|made| made.foreign.is_some() && holds_parent(diff, made)).collect();
     for made in held {
         let parent = made.parent.as_ref().map(label).unwrap_or_default();
         let why = format!("once {} has rows, old code can no longer delete what they refer to in {parent}", label(key));
@@ -213,7 +227,12 @@ fn indexes(diff: &mut Diff<'_>, pair: &Pair<'_>) {
     for old in pair.old.indexes.iter().filter(|old| !made_constraint(old)) {
         match pair.new.indexes.iter().find(|new| new.id == old.id) {
             Some(new) if new.name != old.name => {
-                diff.see(Verdict::Expand, new.touched, object(pair, old.name.as_ref()), "only the index's name changes");
+                diff.see(
+                    Verdict::Expand,
+                    new.touched,
+                    object(pair, old.name.as_ref()),
+                    "only the index's name changes",
+                );
             }
             Some(_) => {}
             None => index_gone(diff, pair, old),
@@ -221,7 +240,10 @@ fn indexes(diff: &mut Diff<'_>, pair: &Pair<'_>) {
     }
     for new in &pair.new.indexes {
         let same = |old: &Index| {
-            matches!(pair.matched, Match::Copy(_)) && old.unique == new.unique && old.keys == new.keys && old.predicate == new.predicate
+            matches!(pair.matched, Match::Copy(_))
+                && old.unique == new.unique
+                && old.keys == new.keys
+                && old.predicate == new.predicate
         };
         if pair.old.indexes.iter().any(|old| old.id == new.id || same(old)) {
             continue;
@@ -237,8 +259,8 @@ fn index_gone(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Index) {
     }
     let equal = |new: &Index| new.unique && new.keys == old.keys && new.predicate == old.predicate;
     let plain = old.plain && old.predicate.is_none();
-    let kept = pair.new.indexes.iter().any(equal)
-        || (plain && pair.new.uniques().any(|known| same_set(known, &old.keys)));
+    let kept =
+        pair.new.indexes.iter().any(equal) || (plain && pair.new.uniques().any(|known| same_set(known, &old.keys)));
     let (verdict, why) = if old.special {
         (Verdict::Contract, "searches that need an index of this kind fail")
     } else if !old.unique {
@@ -253,7 +275,9 @@ fn index_gone(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Index) {
 
 fn index_added(diff: &mut Diff<'_>, pair: &Pair<'_>, new: &Index) {
     let replaces = new.unique
-        && pair.old.indexes.iter().any(|old| old.unique && old.keys == new.keys && (old.predicate == new.predicate || old.predicate.is_none()));
+        && pair.old.indexes.iter().any(|old| {
+            old.unique && old.keys == new.keys && (old.predicate == new.predicate || old.predicate.is_none())
+        });
     let (verdict, why) = if new.unique && !replaces {
         unique_added(pair, &new.keys, new.plain)
     } else if new.may_fail {

@@ -21,7 +21,12 @@ fn views(diff: &mut Diff<'_>) {
     let (before, after) = (diff.before, diff.after);
     for (key, old) in &before.views {
         let Some(new) = after.views.get(key) else {
-            diff.see(Verdict::Contract, diff.removal(old.id), label(key), "the view is gone: old statements no longer find it");
+            diff.see(
+                Verdict::Contract,
+                diff.removal(old.id),
+                label(key),
+                "the view is gone: old statements no longer find it",
+            );
             continue;
         };
         view(diff, key, old, new);
@@ -60,7 +65,12 @@ fn functions(diff: &mut Diff<'_>) {
                     diff.see(Verdict::Contract, diff.removal(old.id), label(key), why);
                 }
                 Some(new) if new.definition != old.definition => {
-                    diff.see(Verdict::Unknown, new.touched, label(key), "the function has another body, and bodies are not understood");
+                    diff.see(
+                        Verdict::Unknown,
+                        new.touched,
+                        label(key),
+                        "the function has another body, and bodies are not understood",
+                    );
                 }
                 Some(_) => {}
             }
@@ -84,15 +94,21 @@ fn triggers(diff: &mut Diff<'_>) {
         match after.triggers.get(key) {
             Some(new) => trigger(diff, &key.1, old, new),
             None if relation_stays => {
-                diff.see(Verdict::Contract, diff.removal(old.id), &key.1, "the trigger is gone, and what it did for old writes");
+                diff.see(
+                    Verdict::Contract,
+                    diff.removal(old.id),
+                    &key.1,
+                    "the trigger is gone, and what it did for old writes",
+                );
             }
             None => {}
         }
     }
     for (key, new) in after.triggers.iter().filter(|(key, _)| !before.triggers.contains_key(*key)) {
-        let old_table = after.tables.get(&new.on).is_some_and(|table| {
-            before.table_of(table.id).is_some() || before.tables.contains_key(&new.on)
-        });
+        let old_table = after
+            .tables
+            .get(&new.on)
+            .is_some_and(|table| before.table_of(table.id).is_some() || before.tables.contains_key(&new.on));
         let old_view = before.views.contains_key(&new.on);
         let (verdict, why) = if old_table || old_view {
             (Verdict::Unknown, "a trigger fires for old writes, and what it does is not understood")
@@ -152,10 +168,14 @@ fn named_type(diff: &mut Diff<'_>, key: &Key, old: &NamedType, new: &NamedType) 
             TypeDefinition::Domain { not_null: was_not_null, default: was_default, checks: was, .. },
             TypeDefinition::Domain { not_null, default, checks: is, .. },
         ) => {
-            if (not_null, was_not_null) == (&true, &false) || is.iter().any(|check| !was.iter().any(|old| old.1 == check.1)) {
+            if (not_null, was_not_null) == (&true, &false)
+                || is.iter().any(|check| !was.iter().any(|old| old.1 == check.1))
+            {
                 diff.see(Verdict::Contract, new.touched, &at, "the domain demands more of old writes");
             }
-            if (not_null, was_not_null) == (&false, &true) || was.iter().any(|check| !is.iter().any(|new| new.1 == check.1)) {
+            if (not_null, was_not_null) == (&false, &true)
+                || was.iter().any(|check| !is.iter().any(|new| new.1 == check.1))
+            {
                 diff.see(Verdict::Caution, new.touched, &at, "a refusal of the domain is gone");
             }
             if default != was_default {
@@ -198,7 +218,12 @@ fn names(diff: &mut Diff<'_>) {
     {
         for (name, id) in old {
             if new.get(name) != Some(id) {
-                diff.see(Verdict::Contract, diff.removal(*id), name, format!("the {what} is gone, with all that is in it"));
+                diff.see(
+                    Verdict::Contract,
+                    diff.removal(*id),
+                    name,
+                    format!("the {what} is gone, with all that is in it"),
+                );
             }
         }
         for name in new.keys().filter(|name| !old.contains_key(*name)) {

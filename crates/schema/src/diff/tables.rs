@@ -69,12 +69,19 @@ fn gone_or_renamed(diff: &mut Diff<'_>, key: &Key, old: &Table, moved: Option<(&
         return;
     }
     if moved.is_some() && view_stands_in(diff, key, old) {
-        diff.see(Verdict::Expand, statement, label(key), "the table is renamed, and a view shows it under the old name");
+        diff.see(
+            Verdict::Expand,
+            statement,
+            label(key),
+            "the table is renamed, and a view shows it under the old name",
+        );
         return;
     }
     let why = match moved {
         Some((to, _)) => format!("the table is now called {}: old statements no longer find it", label(to)),
-        None if after.tables.contains_key(key) => "the table is dropped and made anew: its rows and rights are gone".to_owned(),
+        None if after.tables.contains_key(key) => {
+            "the table is dropped and made anew: its rows and rights are gone".to_owned()
+        }
         None => "the table is dropped: old statements no longer find it".to_owned(),
     };
     diff.see(Verdict::Contract, statement, label(key), why);
@@ -93,7 +100,11 @@ fn stands_in(diff: &Diff<'_>, key: &Key, old: &Table, new: &Table, moved: Option
         Dialect::Postgres => {
             let viewed = diff.before.views.values().any(|view| mentions(&view.tail, &key.1));
             let triggered = diff.before.triggers.values().any(|trigger| trigger.on == *key);
-            let was_referred = diff.before.tables.values().any(|table| table.constraints.iter().any(|made| made.parent.as_ref() == Some(key)));
+            let was_referred = diff
+                .before
+                .tables
+                .values()
+                .any(|table| table.constraints.iter().any(|made| made.parent.as_ref() == Some(key)));
             let numbers = old.columns.iter().any(|column| column.serial || column.identity.is_some());
             new.all_granted && !viewed && !triggered && !was_referred && !numbers && !old.row_security
         }
@@ -117,7 +128,9 @@ fn view_stands_in(diff: &Diff<'_>, key: &Key, old: &Table) -> bool {
     let moved = diff.after.table_of(old.id).map(|(to, _)| format!("from {}", to.1));
     let plain = moved.is_some_and(|from| view.tail.replace('`', "") == from) && !view.head.contains("algorithm");
     let defaults = old.columns.iter().any(|column| column.auto_increment);
-    plain && !defaults && old.columns.iter().all(|column| view.items.iter().any(|item| item.trim_matches('`') == column.name))
+    plain
+        && !defaults
+        && old.columns.iter().all(|column| view.items.iter().any(|item| item.trim_matches('`') == column.name))
 }
 
 /// A table that was copied, dropped and put back under its name is judged by comparing.

@@ -73,7 +73,8 @@ pub fn compare(from: &[File], to: &[File], dialect: Option<Dialect>) -> Result<V
     }
     let moved = moves(&before, &after);
     let mut judged = Vec::new();
-    let folders: BTreeSet<&String> = after.keys().chain(before.keys().filter(|old| !moved.values().any(|from| from == *old))).collect();
+    let folders: BTreeSet<&String> =
+        after.keys().chain(before.keys().filter(|old| !moved.values().any(|from| from == *old))).collect();
     let empty = Series::default();
     for folder in folders {
         let old = before.get(moved.get(folder).unwrap_or(folder)).unwrap_or(&empty);
@@ -81,7 +82,8 @@ pub fn compare(from: &[File], to: &[File], dialect: Option<Dialect>) -> Result<V
         let texts = || new.steps.iter().chain(&old.steps).map(|(_, file)| file.text.as_str());
         let only_code = new.steps.iter().chain(&old.steps).all(|(named, _)| named.step == Step::Code);
         let all = from.iter().chain(to);
-        let found = dialect.or_else(|| dialects::of_folder(folder, all, texts())).or(only_code.then_some(Dialect::Postgres));
+        let found =
+            dialect.or_else(|| dialects::of_folder(folder, all, texts())).or(only_code.then_some(Dialect::Postgres));
         let Some(found) = found else { return Err(Unreadable::NoDialect(folder.clone())) };
         judged.push(judge(folder, found, old, new));
     }
@@ -110,7 +112,13 @@ fn moves(before: &BTreeMap<String, Series<'_>>, after: &BTreeMap<String, Series<
         let names: BTreeSet<&str> = new.steps.iter().map(|(named, _)| named.name.as_str()).collect();
         let gone = before.iter().filter(|(old, _)| !after.contains_key(*old));
         let best = gone
-            .map(|(old, series)| (series.steps.iter().filter(|(named, _)| names.contains(named.name.as_str())).count(), series.steps.len(), old))
+            .map(|(old, series)| {
+                (
+                    series.steps.iter().filter(|(named, _)| names.contains(named.name.as_str())).count(),
+                    series.steps.len(),
+                    old,
+                )
+            })
             .max();
         if let Some((shared, all, old)) = best
             && shared * 2 > all
@@ -164,7 +172,14 @@ fn sources<'s>(steps: impl Iterator<Item = &'s (Named, String, String)>, code: &
 }
 
 fn whole_file(path: &str, verdict: Verdict, line: u32, why: &str) -> Finding {
-    Finding { verdict, file: path.to_owned(), line, statement: String::new(), object: String::new(), why: why.to_owned() }
+    Finding {
+        verdict,
+        file: path.to_owned(),
+        line,
+        statement: String::new(),
+        object: String::new(),
+        why: why.to_owned(),
+    }
 }
 
 /// An earlier migration reads otherwise: databases that have run it will not run it again.
@@ -175,7 +190,12 @@ fn edited(path: &str, was: &str, is: &str) -> Finding {
 }
 
 fn removed(name: &str, path: &str) -> Finding {
-    whole_file(path, Verdict::Unknown, 1, &format!("the earlier migration {name} is gone: squashed, or never to be run"))
+    whole_file(
+        path,
+        Verdict::Unknown,
+        1,
+        &format!("the earlier migration {name} is gone: squashed, or never to be run"),
+    )
 }
 
 fn code(path: &str) -> Finding {

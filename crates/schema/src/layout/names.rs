@@ -35,10 +35,12 @@ impl Number {
 }
 
 /// Languages that migrations are written in beside SQL.
-const CODE: &[&str] = &["go", "ts", "js", "mjs", "cjs", "rb", "py", "php", "java", "kt", "cs", "ex", "exs", "xml", "yaml", "yml", "json"];
+const CODE: &[&str] =
+    &["go", "ts", "js", "mjs", "cjs", "rb", "py", "php", "java", "kt", "cs", "ex", "exs", "xml", "yaml", "yml", "json"];
 
 /// Files that stand beside migrations and are none.
-const BESIDE: &[&str] = &["__init__.py", "atlas.sum", "migration_lock.toml", "seed.sql", "seeds.sql", "schema.sql", "_journal.json"];
+const BESIDE: &[&str] =
+    &["__init__.py", "atlas.sum", "migration_lock.toml", "seed.sql", "seeds.sql", "schema.sql", "_journal.json"];
 
 /// Whether the file is worth reading at all, by its path.
 #[must_use]
@@ -65,7 +67,11 @@ fn in_migrations(path: &str) -> bool {
 /// Reads a path. None: no migration, or a part that goes down.
 pub(crate) fn read(path: &str, text: &str) -> Option<Named> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    if BESIDE.contains(&file) || folder.split('/').any(|part| matches!(part, "meta" | "node_modules" | "vendor" | "test" | "tests" | "testdata")) {
+    if BESIDE.contains(&file)
+        || folder
+            .split('/')
+            .any(|part| matches!(part, "meta" | "node_modules" | "vendor" | "test" | "tests" | "testdata"))
+    {
         return None;
     }
     if is_code(file) {
@@ -82,7 +88,9 @@ pub(crate) fn read(path: &str, text: &str) -> Option<Named> {
         return Some(named(folder, rest, Vec::new(), Step::Repeatable));
     }
     let numbered = numbers(stem.trim_start_matches(['V', 'v']));
-    let marked = text.contains("-- +goose") || text.contains("-- migrate:up") || text.trim_start().starts_with("--liquibase formatted sql");
+    let marked = text.contains("-- +goose")
+        || text.contains("-- migrate:up")
+        || text.trim_start().starts_with("--liquibase formatted sql");
     let flyway = stem.starts_with(['V', 'v']) && stem.contains("__");
     if numbered.is_empty() && !marked {
         return None;
@@ -101,7 +109,8 @@ fn named(folder: &str, name: &str, numbers: Vec<Number>, step: Step) -> Named {
 
 /// Undo files: golang-migrate's and sqlx's `.down`, Flyway's `U1__`.
 fn is_down(stem: &str) -> bool {
-    let undo = stem.starts_with('U') && stem.contains("__") && stem[1..].starts_with(|first: char| first.is_ascii_digit());
+    let undo =
+        stem.starts_with('U') && stem.contains("__") && stem[1..].starts_with(|first: char| first.is_ascii_digit());
     stem.ends_with(".down") || stem.ends_with("_down") || stem.ends_with(".undo") || stem.ends_with(".rollback") || undo
 }
 
@@ -125,7 +134,8 @@ fn numbers(stem: &str) -> Vec<Number> {
         found.push(Number::new(&rest[..digits]));
         rest = &rest[digits..];
         // `__` ends a version of Flyway, and a letter a number.
-        let more = rest.strip_prefix(['.', '_', '-']).filter(|more| more.starts_with(|first: char| first.is_ascii_digit()));
+        let more =
+            rest.strip_prefix(['.', '_', '-']).filter(|more| more.starts_with(|first: char| first.is_ascii_digit()));
         match more {
             Some(more) => rest = more,
             None => return found,
@@ -140,7 +150,12 @@ fn code(folder: &str, file: &str, path: &str) -> Option<Named> {
     let data = file.ends_with(".json") || file.ends_with(".yaml") || file.ends_with(".yml") || file.ends_with(".xml");
     let revision = folder.ends_with("versions") && file.ends_with(".py");
     let changelog = data && folder.to_lowercase().contains("changelog");
-    if !in_migrations(path) || stem.ends_with("_test") || stem.ends_with(".test") || stem.ends_with(".spec") || stem.ends_with(".d") {
+    if !in_migrations(path)
+        || stem.ends_with("_test")
+        || stem.ends_with(".test")
+        || stem.ends_with(".spec")
+        || stem.ends_with(".d")
+    {
         return None;
     }
     (revision || changelog || (!numbered.is_empty() && !data)).then(|| named(folder, stem, numbered, Step::Code))

@@ -72,7 +72,10 @@ fn add(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
     }
     let named = cursor.eat("column");
     let if_not_exists = cursor.eat("if not exists");
-    if !named && ["period", "partition", "value", "system"].iter().any(|word| cursor.sees(word)) && cursor.rest().len() > 2 {
+    if !named
+        && ["period", "partition", "value", "system"].iter().any(|word| cursor.sees(word))
+        && cursor.rest().len() > 2
+    {
         return None;
     }
     Some(Change::AddColumn { column: Box::new(column(cursor)?), if_not_exists })
@@ -175,9 +178,12 @@ fn generation(cursor: &mut Cursor<'_, '_>, name: String) -> Option<Change> {
         cursor.eat("if exists");
         return Some(Change::DropExpression(name));
     }
-    if cursor.sees("restart") || cursor.sees("set") && cursor.rest().get(1).is_some_and(|token| {
-        ["start", "increment", "maxvalue", "minvalue", "cycle", "no"].iter().any(|word| token.is(word))
-    }) {
+    if cursor.sees("restart")
+        || cursor.sees("set")
+            && cursor.rest().get(1).is_some_and(|token| {
+                ["start", "increment", "maxvalue", "minvalue", "cycle", "no"].iter().any(|word| token.is(word))
+            })
+    {
         cursor.skip_rest();
         let why = "the identity's numbers are set anew: they may meet keys that exist".to_owned();
         return Some(Change::Judged(Verdict::Contract, why));
@@ -185,7 +191,10 @@ fn generation(cursor: &mut Cursor<'_, '_>, name: String) -> Option<Change> {
     let upkeep = ["set storage", "set statistics", "set compression", "set", "reset"];
     if cursor.eat_any(&upkeep[..3]).is_some() || (cursor.eat_any(&upkeep[3..]).is_some() && cursor.sees_op("(")) {
         cursor.skip_rest();
-        return Some(Change::Judged(Verdict::Expand, "storage and statistics do not change what statements see".to_owned()));
+        return Some(Change::Judged(
+            Verdict::Expand,
+            "storage and statistics do not change what statements see".to_owned(),
+        ));
     }
     None
 }
@@ -231,8 +240,9 @@ fn whole(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
         return Some(Change::Trigger { name: cursor.ident()?, enabled: true });
     }
     if cursor.eat("attach partition") {
+        let partition = cursor.name()?;
         cursor.skip_rest();
-        return expand("rows of the partition appear in the table");
+        return Some(Change::Attach(partition));
     }
     if cursor.eat("detach partition") {
         cursor.skip_rest();
@@ -249,13 +259,23 @@ fn whole(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
     if cursor.eat("replica identity") {
         let none = cursor.sees("nothing");
         cursor.skip_rest();
-        return if none { contract("published UPDATE and DELETE fail without a replica identity") } else { expand("only logical replication reads the replica identity") };
+        return if none {
+            contract("published UPDATE and DELETE fail without a replica identity")
+        } else {
+            expand("only logical replication reads the replica identity")
+        };
     }
     if cursor.eat("set tablespace pg_default") {
         return Some(Change::Nothing);
     }
     let upkeep = [
-        "set tablespace", "set logged", "set unlogged", "cluster on", "set without cluster", "set without oids", "set access method",
+        "set tablespace",
+        "set logged",
+        "set unlogged",
+        "cluster on",
+        "set without cluster",
+        "set without oids",
+        "set access method",
     ];
     if cursor.eat_any(&upkeep).is_some() || ((cursor.eat("set") || cursor.eat("reset")) && cursor.sees_op("(")) {
         cursor.skip_rest();
@@ -272,7 +292,8 @@ fn row_security(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
         return Some(Change::RowSecurity(false));
     }
     if cursor.eat("force row level security") {
-        let why = "row security reaches the owner too: rows that old statements saw may be hidden or refused".to_owned();
+        let why =
+            "row security reaches the owner too: rows that old statements saw may be hidden or refused".to_owned();
         return Some(Change::Judged(Verdict::Contract, why));
     }
     cursor.eat("no force row level security").then(|| {

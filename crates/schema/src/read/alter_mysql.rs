@@ -8,10 +8,46 @@ use crate::statement::{Change, TableOptions};
 use crate::verdict::Verdict;
 
 const STARTS: &[&str] = &[
-    "modify", "change", "convert to", "engine", "default", "character", "charset", "collate", "auto_increment", "force", "algorithm",
-    "lock", "comment", "row_format", "key_block_size", "order", "disable", "enable", "reorganize", "exchange", "truncate",
-    "analyze", "optimize", "rebuild", "check", "repair", "coalesce", "remove", "partition", "discard", "import", "stats_persistent",
-    "pack_keys", "max_rows", "min_rows", "avg_row_length", "page_checksum", "transactional", "with", "without",
+    "modify",
+    "change",
+    "convert to",
+    "engine",
+    "default",
+    "character",
+    "charset",
+    "collate",
+    "auto_increment",
+    "force",
+    "algorithm",
+    "lock",
+    "comment",
+    "row_format",
+    "key_block_size",
+    "order",
+    "disable",
+    "enable",
+    "reorganize",
+    "exchange",
+    "truncate",
+    "analyze",
+    "optimize",
+    "rebuild",
+    "check",
+    "repair",
+    "coalesce",
+    "remove",
+    "partition",
+    "discard",
+    "import",
+    "stats_persistent",
+    "pack_keys",
+    "max_rows",
+    "min_rows",
+    "avg_row_length",
+    "page_checksum",
+    "transactional",
+    "with",
+    "without",
 ];
 
 /// Whether such a clause comes next.
@@ -95,7 +131,8 @@ fn partitions(cursor: &mut Cursor<'_, '_>) -> Option<Change> {
     if cursor.eat("reorganize partition") || cursor.eat("coalesce partition") {
         return judged(Verdict::Expand, "rows move between partitions, none leaves the table");
     }
-    let upkeep = ["analyze partition", "optimize partition", "rebuild partition", "check partition", "repair partition"];
+    let upkeep =
+        ["analyze partition", "optimize partition", "rebuild partition", "check partition", "repair partition"];
     cursor.eat_any(&upkeep).map(|_| Change::Nothing)
 }
 

@@ -9,9 +9,30 @@ use crate::statement::{Identity, NewColumn, NewConstraint, Rule};
 
 /// Words at which the expression of a DEFAULT ends.
 const AFTER_DEFAULT: &[&str] = &[
-    "not", "null", "constraint", "check", "unique", "primary", "references", "collate", "generated", "on", "comment",
-    "auto_increment", "first", "after", "invisible", "visible", "key", "deferrable", "identity", "storage", "as", "with",
-    "initially", "using",
+    "not",
+    "null",
+    "constraint",
+    "check",
+    "unique",
+    "primary",
+    "references",
+    "collate",
+    "generated",
+    "on",
+    "comment",
+    "auto_increment",
+    "first",
+    "after",
+    "invisible",
+    "visible",
+    "key",
+    "deferrable",
+    "identity",
+    "storage",
+    "as",
+    "with",
+    "initially",
+    "using",
 ];
 
 /// Reads a column's definition to its end.
@@ -62,6 +83,7 @@ fn attribute(cursor: &mut Cursor<'_, '_>, column: &mut NewColumn) -> Option<()> 
         return Some(());
     }
     if cursor.eat("comment") {
+        column.comment = true;
         return cursor.string().map(|_| ());
     }
     if cursor.eat("collate") {
@@ -140,7 +162,8 @@ fn conflict_clause(cursor: &mut Cursor<'_, '_>) {
 fn values(cursor: &mut Cursor<'_, '_>, column: &mut NewColumn) -> Option<bool> {
     if cursor.eat("default") {
         let tokens = default_tokens(cursor);
-        column.default_varies = tokens.iter().any(|token| token.op("(")) || tokens.iter().any(|token| token.is("newid"));
+        column.default_varies =
+            tokens.iter().any(|token| token.op("(")) || tokens.iter().any(|token| token.is("newid"));
         column.default = default_text(tokens);
         return Some(true);
     }
@@ -195,7 +218,9 @@ pub(crate) fn default_text(mut tokens: &[Token<'_>]) -> Option<String> {
         tokens = inner;
     }
     if let Some(cast) = tokens.iter().position(|token| token.op("::")) {
-        let only_cast = tokens[cast + 1..].iter().all(|token| token.kind != Kind::Op || matches!(token.text, "(" | ")" | "[" | "]" | "." | ","));
+        let only_cast = tokens[cast + 1..]
+            .iter()
+            .all(|token| token.kind != Kind::Op || matches!(token.text, "(" | ")" | "[" | "]" | "." | ","));
         if only_cast && cast == 1 {
             tokens = &tokens[..cast];
         }
@@ -210,7 +235,9 @@ pub(crate) fn default_text(mut tokens: &[Token<'_>]) -> Option<String> {
     let text = normal(tokens);
     match text.as_str() {
         "null" | "" => None,
-        "now ( )" | "current_timestamp ( )" | "getdate ( )" | "localtimestamp" | "now" => Some("current_timestamp".to_owned()),
+        "now ( )" | "current_timestamp ( )" | "getdate ( )" | "localtimestamp" | "now" => {
+            Some("current_timestamp".to_owned())
+        }
         _ => Some(text),
     }
 }

@@ -8,10 +8,58 @@ use crate::verdict::Verdict;
 
 /// Functions that a plain SELECT may call without changing anything.
 const HARMLESS: &[&str] = &[
-    "count", "sum", "min", "max", "avg", "coalesce", "now", "lower", "upper", "length", "version", "nullif", "abs", "round",
-    "date", "datetime", "strftime", "exists", "in", "values", "and", "or", "not", "from", "where", "as", "select", "any", "all",
-    "current_database", "database", "concat", "cast", "row_number", "over", "partition", "on", "join", "union", "using", "when",
-    "then", "else", "by", "having", "is", "like", "between", "distinct", "filter", "array", "row",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "coalesce",
+    "now",
+    "lower",
+    "upper",
+    "length",
+    "version",
+    "nullif",
+    "abs",
+    "round",
+    "date",
+    "datetime",
+    "strftime",
+    "exists",
+    "in",
+    "values",
+    "and",
+    "or",
+    "not",
+    "from",
+    "where",
+    "as",
+    "select",
+    "any",
+    "all",
+    "current_database",
+    "database",
+    "concat",
+    "cast",
+    "row_number",
+    "over",
+    "partition",
+    "on",
+    "join",
+    "union",
+    "using",
+    "when",
+    "then",
+    "else",
+    "by",
+    "having",
+    "is",
+    "like",
+    "between",
+    "distinct",
+    "filter",
+    "array",
+    "row",
 ];
 
 /// Whether the statement calls anything that is not known to be harmless.
@@ -44,7 +92,10 @@ pub(crate) fn select(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
 fn sets_sequence(tokens: &[Token<'_>]) -> Option<Action> {
     let sets = contains(tokens, &["setval"]) && tokens.iter().filter(|token| token.op("(")).count() == 1;
     sets.then(|| {
-        Action::Judged(Verdict::Contract, "the sequence is set by hand: its next number may meet a key that exists".to_owned())
+        Action::Judged(
+            Verdict::Contract,
+            "the sequence is set by hand: its next number may meet a key that exists".to_owned(),
+        )
     })
 }
 
@@ -53,7 +104,8 @@ fn select_into(cursor: &mut Cursor<'_, '_>, behind: &[Token<'_>]) -> Option<Acti
         return None;
     }
     let mut into = Cursor::new(behind, cursor.dialect);
-    let temporary = into.eat_any(&["temporary", "temp", "unlogged", "table"]).is_some_and(|word| word.starts_with("temp"));
+    let temporary =
+        into.eat_any(&["temporary", "temp", "unlogged", "table"]).is_some_and(|word| word.starts_with("temp"));
     into.eat("table");
     let name = into.name()?;
     cursor.skip_rest();
@@ -91,9 +143,17 @@ pub(crate) fn insert(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     let mut overwrites = cursor.eat("replace");
     if !overwrites {
         cursor.need("insert")?;
-        while let Some(word) =
-            cursor.eat_any(&["or replace", "or ignore", "or abort", "or fail", "or rollback", "ignore", "low_priority", "delayed", "high_priority"])
-        {
+        while let Some(word) = cursor.eat_any(&[
+            "or replace",
+            "or ignore",
+            "or abort",
+            "or fail",
+            "or rollback",
+            "ignore",
+            "low_priority",
+            "delayed",
+            "high_priority",
+        ]) {
             overwrites |= word == "or replace";
         }
     }
@@ -134,8 +194,11 @@ fn copy(cursor: &Cursor<'_, '_>, columns: Vec<String>) -> Option<CopyFrom> {
     let sources: Vec<String> = items.iter().map(|item| source(*item)).collect();
     // Without a list of targets the order of the new table's columns decides: marked by a number.
     let targets = if columns.is_empty() { (0..sources.len()).map(|at| format!("#{at}")).collect() } else { columns };
-    (targets.len() == sources.len())
-        .then(|| CopyFrom { from, columns: targets.into_iter().zip(sources).collect(), every_row })
+    (targets.len() == sources.len()).then(|| CopyFrom {
+        from,
+        columns: targets.into_iter().zip(sources).collect(),
+        every_row,
+    })
 }
 
 /// A plain column's name, or the expression's text marked as one.
@@ -157,9 +220,8 @@ pub(crate) fn update(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     let single = !targets.iter().any(|token| token.op(",") || token.is("join") || token.op("("));
     let table = inner.name()?;
     cursor.need("set")?;
-    let assigned = cursor.until(|token| {
-        ["where", "from", "returning", "order", "limit"].iter().any(|word| token.is(word))
-    });
+    let assigned =
+        cursor.until(|token| ["where", "from", "returning", "order", "limit"].iter().any(|word| token.is(word)));
     let mut columns = Vec::new();
     for mut part in Cursor::new(assigned, cursor.dialect).parts() {
         if let Some(list) = part.ident_list() {
@@ -227,7 +289,8 @@ pub(crate) fn copy_statement(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     if let Some(query) = cursor.group() {
         let harmless = cursor.eat("to") && !calls(query.rest());
         cursor.skip_rest();
-        return (harmless && !contains(query.rest(), &["delete", "update", "insert", "merge"])).then_some(Action::Nothing);
+        return (harmless && !contains(query.rest(), &["delete", "update", "insert", "merge"]))
+            .then_some(Action::Nothing);
     }
     let table = cursor.name()?;
     cursor.group();

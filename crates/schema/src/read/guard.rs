@@ -71,7 +71,8 @@ fn step(cursor: &mut Cursor<'_, '_>, actions: &mut Vec<Action>) -> Option<()> {
             return Some(());
         }
     }
-    let dangerous = ["execute", "perform", "select", "return", "for", "while", "loop", "call", "get", "with", "declare", "do"];
+    let dangerous =
+        ["execute", "perform", "select", "return", "for", "while", "loop", "call", "get", "with", "declare", "do"];
     if dangerous.iter().any(|word| cursor.sees(word)) || cursor.rest().iter().any(|token| token.op(":=")) {
         return None;
     }
@@ -96,7 +97,8 @@ pub(crate) fn transact(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
         return None;
     }
     cursor.need("if")?;
-    let starts = ["begin", "alter", "create", "drop", "insert", "update", "delete", "exec", "execute", "truncate", "grant"];
+    let starts =
+        ["begin", "alter", "create", "drop", "insert", "update", "delete", "exec", "execute", "truncate", "grant"];
     let condition = cursor.until(|token| starts.iter().any(|word| token.is(word)));
     if condition.iter().any(|token| token.is("if")) {
         return None;

@@ -7,9 +7,34 @@ use crate::statement::{Action, NewIndex};
 
 /// Functions that fail for no value of their usual arguments.
 const NEVER_FAIL: &[&str] = &[
-    "lower", "upper", "trim", "btrim", "ltrim", "rtrim", "length", "char_length", "coalesce", "md5", "nullif",
-    "to_tsvector", "left", "right", "reverse", "concat", "unaccent", "jsonb_path_ops", "greatest", "least", "casefold",
-    "date", "year", "month", "day", "setweight", "initcap", "starts_with",
+    "lower",
+    "upper",
+    "trim",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "length",
+    "char_length",
+    "coalesce",
+    "md5",
+    "nullif",
+    "to_tsvector",
+    "left",
+    "right",
+    "reverse",
+    "concat",
+    "unaccent",
+    "jsonb_path_ops",
+    "greatest",
+    "least",
+    "casefold",
+    "date",
+    "year",
+    "month",
+    "day",
+    "setweight",
+    "initcap",
+    "starts_with",
 ];
 
 /// Reads what stands behind `CREATE [UNIQUE] … INDEX`.
@@ -73,7 +98,8 @@ fn rest(cursor: &mut Cursor<'_, '_>, index: &mut NewIndex) -> Option<()> {
         } else if cursor.eat("comment") {
             cursor.string()?;
         } else if cursor.eat("nulls distinct") || cursor.eat("invisible") || cursor.eat("visible") {
-        } else if let Some(_option) = cursor.eat_any(&["algorithm", "lock", "key_block_size", "parser", "with parser"]) {
+        } else if let Some(_option) = cursor.eat_any(&["algorithm", "lock", "key_block_size", "parser", "with parser"])
+        {
             cursor.op("=");
             cursor.next()?;
         } else {

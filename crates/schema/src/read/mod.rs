@@ -41,7 +41,7 @@ fn read(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
         "merge" => data::merge(cursor),
         "copy" => data::copy_statement(cursor),
         "with" => data::with(cursor),
-        "select" | "values" | "(" => data::select(cursor),
+        "select" | "values" | "table" | "(" => data::select(cursor),
         "do" => guard::anonymous_block(cursor),
         "if" => guard::transact(cursor),
         _ => session::statement(cursor, &first),

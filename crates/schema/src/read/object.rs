@@ -36,7 +36,11 @@ pub(crate) fn create_rare(cursor: &mut Cursor<'_, '_>, replace: bool) -> Option<
         return Some(rule(cursor, replace));
     }
     let whole = [
-        ("event trigger", Verdict::Contract, "it may refuse what old code does to the schema, temporary tables included"),
+        (
+            "event trigger",
+            Verdict::Contract,
+            "it may refuse what old code does to the schema, temporary tables included",
+        ),
         ("statistics", Verdict::Expand, "statistics change no result"),
         ("collation", Verdict::Expand, "a new collation"),
         ("text search", Verdict::Expand, "a new text search object"),
@@ -158,10 +162,10 @@ pub(crate) fn virtual_table(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
 }
 
 pub(crate) fn sequence(cursor: &mut Cursor<'_, '_>, temporary: bool) -> Option<Action> {
-    let if_not_exists = cursor.eat("if not exists");
+    cursor.eat("if not exists");
     let name = cursor.name()?;
     cursor.skip_rest();
-    Some(Action::CreateSequence { name, if_not_exists, temporary })
+    Some(Action::CreateSequence { name, temporary })
 }
 
 /// Whether CREATE makes a view.
@@ -185,7 +189,6 @@ pub(crate) fn view(cursor: &mut Cursor<'_, '_>, replace: bool) -> Option<Action>
         replace,
         if_not_exists,
         temporary: has("temp") || has("temporary"),
-        materialized: has("materialized"),
         head: format!("{} {}", normal(before), normal(&columns[..as_at])),
         items,
         tail,
@@ -197,7 +200,9 @@ pub(crate) fn view(cursor: &mut Cursor<'_, '_>, replace: bool) -> Option<Action>
 /// The columns of a SELECT and the text behind them. Anything else is one text.
 fn select_items(tokens: &[crate::lex::Token<'_>], dialect: Dialect) -> (Vec<String>, String) {
     let mut cursor = Cursor::new(tokens, dialect);
-    if !cursor.eat("select") || tokens.iter().any(|token| token.is("union") || token.is("except") || token.is("intersect")) {
+    if !cursor.eat("select")
+        || tokens.iter().any(|token| token.is("union") || token.is("except") || token.is("intersect"))
+    {
         return (Vec::new(), normal(tokens));
     }
     let items = cursor.until(|token| token.is("from"));
@@ -229,20 +234,37 @@ pub(crate) fn drop(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     if cursor.eat("policy") {
         cursor.eat("if exists");
         cursor.ident()?;
-        return policy(cursor, "a policy is dropped: rows that old statements saw may be hidden, or hidden ones appear");
+        return policy(
+            cursor,
+            "a policy is dropped: rows that old statements saw may be hidden, or hidden ones appear",
+        );
     }
-    let harmless = [("statistics", "statistics change no result"), ("publication", "only logical replication reads it"),
-        ("subscription", "only logical replication reads it"), ("event trigger", "it acts on schema changes only")];
+    let harmless = [
+        ("statistics", "statistics change no result"),
+        ("publication", "only logical replication reads it"),
+        ("subscription", "only logical replication reads it"),
+        ("event trigger", "it acts on schema changes only"),
+    ];
     if let Some((_, why)) = harmless.iter().find(|(words, _)| cursor.eat(words)) {
         cursor.skip_rest();
         return judged(Verdict::Caution, why);
     }
     let kinds: [(&str, Object); 16] = [
-        ("table", Object::Table), ("foreign table", Object::Table), ("tables", Object::Table),
-        ("materialized view", Object::View), ("view", Object::View),
-        ("index", Object::Index), ("type", Object::Type), ("domain", Object::Type), ("sequence", Object::Sequence),
-        ("schema", Object::Schema), ("database", Object::Other("database")), ("extension", Object::Extension),
-        ("trigger", Object::Trigger), ("rule", Object::Other("rule")), ("synonym", Object::Other("synonym")),
+        ("table", Object::Table),
+        ("foreign table", Object::Table),
+        ("tables", Object::Table),
+        ("materialized view", Object::View),
+        ("view", Object::View),
+        ("index", Object::Index),
+        ("type", Object::Type),
+        ("domain", Object::Type),
+        ("sequence", Object::Sequence),
+        ("schema", Object::Schema),
+        ("database", Object::Other("database")),
+        ("extension", Object::Extension),
+        ("trigger", Object::Trigger),
+        ("rule", Object::Other("rule")),
+        ("synonym", Object::Other("synonym")),
         ("role", Object::Other("role")),
     ];
     let kind = kinds.iter().find(|(words, _)| cursor.eat(words))?.1;
@@ -281,8 +303,13 @@ fn drop_function(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
 /// ALTER of whatever is no table.
 pub(crate) fn alter(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     let kinds = [
-        ("materialized view", Object::View), ("view", Object::View), ("index", Object::Index), ("sequence", Object::Sequence),
-        ("type", Object::Type), ("domain", Object::Type), ("schema", Object::Schema),
+        ("materialized view", Object::View),
+        ("view", Object::View),
+        ("index", Object::Index),
+        ("sequence", Object::Sequence),
+        ("type", Object::Type),
+        ("domain", Object::Type),
+        ("schema", Object::Schema),
     ];
     let Some((_, kind)) = kinds.iter().find(|(words, _)| cursor.eat(words)) else { return alter_rare(cursor) };
     if *kind == Object::View && !matches!(cursor.dialect, Dialect::Postgres) {
@@ -311,7 +338,8 @@ pub(crate) fn alter(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
 
 fn alter_view_or_schema(cursor: &mut Cursor<'_, '_>, name: Name) -> Option<Action> {
     cursor.skip_rest();
-    let why = "the object's owner, place, options or columns change: statements or rights of the previous release break";
+    let why =
+        "the object's owner, place, options or columns change: statements or rights of the previous release break";
     Some(Action::JudgedOn(name, Verdict::Contract, why.to_owned()))
 }
 

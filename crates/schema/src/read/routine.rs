@@ -46,12 +46,7 @@ fn kind_word(kind: &Token<'_>) -> String {
     kind.text.to_lowercase()
 }
 
-fn trigger(
-    inner: &Cursor<'_, '_>,
-    before: &[Token<'_>],
-    replace: bool,
-    if_not_exists: bool,
-) -> Option<Action> {
+fn trigger(inner: &Cursor<'_, '_>, before: &[Token<'_>], replace: bool, if_not_exists: bool) -> Option<Action> {
     let mut inner = *inner;
     let whole = inner.rest();
     let name = inner.name()?;
@@ -86,7 +81,9 @@ pub(crate) fn argument_types(inner: &Cursor<'_, '_>) -> String {
 }
 
 fn argument_type(part: Cursor<'_, '_>) -> String {
-    let end = |cursor: &Cursor<'_, '_>| cursor.done() || cursor.sees("default") || cursor.sees_op("=") || cursor.sees_op(":=");
+    let end = |cursor: &Cursor<'_, '_>| {
+        cursor.done() || cursor.sees("default") || cursor.sees_op("=") || cursor.sees_op(":=")
+    };
     // A type alone, as DROP FUNCTION names it, or a name and a type.
     let mut alone = part;
     if let Some(found) = ty(&mut alone).filter(|_| end(&alone) && part.dialect == Dialect::Postgres) {

@@ -12,8 +12,30 @@ fn judged(verdict: Verdict, why: &str) -> Option<Action> {
 
 /// Words that begin statements without lasting effect.
 const UPKEEP: &[&str] = &[
-    "vacuum", "analyze", "analyse", "reindex", "notify", "listen", "unlisten", "checkpoint", "lock", "unlock", "discard", "explain",
-    "show", "describe", "desc", "optimize", "check", "checksum", "flush", "print", "fetch", "close", "deallocate", "kill",
+    "vacuum",
+    "analyze",
+    "analyse",
+    "reindex",
+    "notify",
+    "listen",
+    "unlisten",
+    "checkpoint",
+    "lock",
+    "unlock",
+    "discard",
+    "explain",
+    "show",
+    "describe",
+    "desc",
+    "optimize",
+    "check",
+    "checksum",
+    "flush",
+    "print",
+    "fetch",
+    "close",
+    "deallocate",
+    "kill",
 ];
 
 pub(crate) fn statement(cursor: &mut Cursor<'_, '_>, first: &str) -> Option<Action> {
@@ -77,8 +99,24 @@ fn transaction(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     }
     if cursor.eat("begin") {
         // `BEGIN` alone, or with words about transactions only.
-        let words = ["work", "transaction", "tran", "isolation", "level", "read", "immediate", "exclusive", "deferred", "not",
-            "deferrable", "serializable", "repeatable", "committed", "write", "only"];
+        let words = [
+            "work",
+            "transaction",
+            "tran",
+            "isolation",
+            "level",
+            "read",
+            "immediate",
+            "exclusive",
+            "deferred",
+            "not",
+            "deferrable",
+            "serializable",
+            "repeatable",
+            "committed",
+            "write",
+            "only",
+        ];
         let only = cursor.rest().iter().all(|token| words.iter().any(|word| token.is(word)) || token.op(","));
         return only.then_some(Action::Begin);
     }
@@ -105,7 +143,9 @@ fn transaction(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
 fn set(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     cursor.next();
     let lasting = ["global", "persist", "persist_only", "password", "default"];
-    if cursor.eat_any(&lasting).is_some() || cursor.rest().iter().any(|token| token.text.to_lowercase().starts_with("@@global")) {
+    if cursor.eat_any(&lasting).is_some()
+        || cursor.rest().iter().any(|token| token.text.to_lowercase().starts_with("@@global"))
+    {
         cursor.skip_rest();
         return judged(Verdict::Contract, "a setting of the server changes for every connection");
     }
@@ -158,7 +198,6 @@ fn grant(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     cursor.next();
     let all = cursor.eat("all");
     cursor.eat("privileges");
-    let mysql = cursor.dialect.is_mysql();
     if all && cursor.eat("on") {
         cursor.eat("table");
         let mut inner = *cursor;
@@ -168,7 +207,7 @@ fn grant(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
         }
     }
     cursor.skip_rest();
-    if mysql { Some(Action::Nothing) } else { judged(Verdict::Expand, "rights are given") }
+    judged(Verdict::Expand, "rights are given")
 }
 
 /// `EXEC sp_rename 'table.column', 'name', 'COLUMN'` is SQL Server's way to rename.

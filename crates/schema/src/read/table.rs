@@ -106,7 +106,12 @@ fn partition_bound(cursor: &mut Cursor<'_, '_>) -> Option<()> {
 fn options(cursor: &mut Cursor<'_, '_>, options: &mut TableOptions) -> Option<()> {
     loop {
         cursor.op(",");
-        if cursor.done() || cursor.sees("as") || cursor.sees("select") || cursor.sees("ignore") || cursor.sees("replace") {
+        if cursor.done()
+            || cursor.sees("as")
+            || cursor.sees("select")
+            || cursor.sees("ignore")
+            || cursor.sees("replace")
+        {
             return Some(());
         }
         match cursor.dialect {
