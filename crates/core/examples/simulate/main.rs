@@ -1,0 +1,21 @@
+//! What a simulator of cleanup rules makes of a file of cases: one line of JSON for each, with the case's `id` and what the
+//! simulator expects, in the shape of the file's own `expect`.
+//!
+//! `cargo run --release --example simulate -- quay cases.jsonl`
+
+mod lines;
+mod quay;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [engine, file] = arguments.as_slice() else { return lines::usage() };
+    match engine.as_str() {
+        "quay" => {
+            lines::answer(Path::new(file), lines::no_header, |_, line| quay::answer(line).map(|it| it.to_string()))
+        }
+        _ => lines::usage(),
+    }
+}
