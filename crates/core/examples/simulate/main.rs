@@ -6,6 +6,7 @@
 mod acr;
 mod harbor;
 mod lines;
+mod quay;
 mod zot;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     match engine.as_str() {
         "acr" => lines::answer(Path::new(file), lines::no_header, |_, line| acr::answer(line).map(|it| it.to_string())),
         "harbor" => lines::answer(Path::new(file), harbor::header, harbor::answer),
+        "quay" => lines::answer(Path::new(file), lines::no_header, |_, line| quay::answer(line).map(|it| it.to_string())),
         "zot" => lines::answer(Path::new(file), lines::no_header, |_, line| zot::answer(line).map(|it| it.to_string())),
         _ => lines::usage(),
     }

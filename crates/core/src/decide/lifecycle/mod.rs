@@ -13,6 +13,7 @@ mod images;
 mod json;
 mod kinds;
 mod objects;
+pub mod quay;
 pub mod s3;
 mod tried;
 mod words;
