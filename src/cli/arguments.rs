@@ -19,7 +19,9 @@ use crate::report::forecast::ForecastFormat;
 use crate::report::ready::ReadyFormat;
 use crate::report::render::Format;
 use crate::run::Shard;
+use crate::schema_change::Format as SchemaChangeFormat;
 use prodpin_net::memory::read_size;
+use prodpin_schema::{Dialect, Verdict};
 
 /// Keeps the last five production releases of every service ready to roll back to
 ///
@@ -80,7 +82,9 @@ pub(super) enum Command {
     Report(PastReportArguments),
     /// Explain a finding: what it means, why it matters, how to confirm, fix and waive it
     Explain(ExplainArguments),
-    /// Print the JSON Schema of the report, the forecast, the output of ready, or the policy
+    /// Show whether the migrations between two revisions let the previous release run on the new schema
+    SchemaChange(SchemaChangeArguments),
+    /// Print the JSON Schema of the report, the forecast, the output of ready or schema-change, or the policy
     Schema(SchemaArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
@@ -422,8 +426,34 @@ pub(super) enum SchemaOf {
     Forecast,
     /// What ready --format json writes
     Ready,
+    /// What schema-change --format json writes
+    SchemaChange,
     /// The policy file
     Policy,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaChangeArguments {
+    /// What the previous release was built from: a folder, or a commit, tag or branch of the repository here
+    #[arg(long, value_name = "REVISION|DIRECTORY", env = "PRODPIN_FROM", hide_env_values = true)]
+    pub(super) from: String,
+
+    /// What the new release is built from: a folder, or a commit, tag or branch of the repository here
+    #[arg(long, value_name = "REVISION|DIRECTORY", env = "PRODPIN_TO", default_value = "HEAD", hide_env_values = true)]
+    pub(super) to: String,
+
+    /// The database: postgres, mysql, mariadb, sqlite or mssql [default: told by folders and files]
+    #[arg(long, value_name = "DIALECT", env = "PRODPIN_DIALECT", hide_env_values = true)]
+    pub(super) dialect: Option<Dialect>,
+
+    /// What stdout shows [default: table]
+    #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
+    pub(super) format: Option<SchemaChangeFormat>,
+
+    /// Exit with 3 for this verdict or a graver one: none, expand, caution, data, unknown, contract [default: exit with
+    /// 0 whatever the verdict]
+    #[arg(long, value_name = "VERDICT", env = "PRODPIN_FAIL_ON", hide_env_values = true)]
+    pub(super) fail_on: Option<Verdict>,
 }
 
 #[derive(Debug, Args)]

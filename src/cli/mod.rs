@@ -20,6 +20,7 @@ mod progress;
 mod ready;
 mod restore;
 mod schema;
+mod schema_change;
 mod stop;
 mod values;
 mod verify;
@@ -107,6 +108,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),
         Command::Explain(arguments) => explain::explain(arguments.code),
         Command::Schema(arguments) => schema::schema(arguments.of),
+        Command::SchemaChange(arguments) => schema_change::schema_change(arguments),
         Command::Completions(arguments) => completions::completions(arguments.shell),
     }
 }

@@ -19,6 +19,7 @@ fn help_of_the_program_and_of_every_command() {
         "verify",
         "report",
         "explain",
+        "schema-change",
         "schema",
         "completions",
     ] {
@@ -45,6 +46,7 @@ fn help_of_the_program_and_of_every_command() {
             "verify",
             "report",
             "explain",
+            "schema-change",
             "schema",
             "completions"
         ]
