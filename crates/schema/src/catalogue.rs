@@ -30,6 +30,8 @@ pub(crate) struct Catalogue {
     pub(crate) extensions: BTreeMap<String, Id>,
     /// Schemas that are gone with the session: temporary tables, attached databases in memory.
     pub(crate) passing: BTreeSet<String>,
+    /// Tables that were renamed, whatever became of them: in some databases what refers to them follows.
+    pub(crate) renamed: BTreeSet<Id>,
     /// The schema of names without one.
     pub(crate) current: String,
     /// Everything before was understood, so that what is not here does not exist.
@@ -170,6 +172,7 @@ impl Catalogue {
             schemas: BTreeMap::new(),
             extensions: BTreeMap::new(),
             passing: BTreeSet::from(["temp".to_owned(), "pg_temp".to_owned(), "tempdb".to_owned()]),
+            renamed: BTreeSet::new(),
             current: current.to_owned(),
             complete: true,
         }
@@ -184,17 +187,10 @@ impl Catalogue {
         match (self.dialect, name.schema.as_deref()) {
             (_, None) => self.current.clone(),
             (Dialect::Sqlite, Some("main")) | (Dialect::Mssql, Some("dbo")) => String::new(),
-            (Dialect::Mysql | Dialect::Mariadb, Some(schema)) if !self.passing.contains(schema) => {
-                self.database(schema)
-            }
+            // A database may be named or not, and mostly it is the one at hand: all are taken for one.
+            (Dialect::Mysql | Dialect::Mariadb, Some(schema)) if !self.passing.contains(schema) => String::new(),
             (_, Some(schema)) => schema.to_owned(),
         }
-    }
-
-    /// A database named in MySQL is the one at hand, unless tables are known to stand in another.
-    fn database(&self, schema: &str) -> String {
-        let known = self.schemas.contains_key(schema) || self.current == schema;
-        if known { schema.to_owned() } else { String::new() }
     }
 
     /// The key of a table or view that is there. Temporary tables hide others.
@@ -205,7 +201,23 @@ impl Catalogue {
                 return hidden;
             }
         }
-        self.key(name)
+        let key = self.key(name);
+        let known = |key: &Key| self.tables.contains_key(key) || self.views.contains_key(key);
+        // Behind the first schema of the search path mostly comes the usual one.
+        let usual = ("public".to_owned(), name.name.clone());
+        if name.schema.is_none() && self.dialect == Dialect::Postgres && !known(&key) && known(&usual) {
+            return usual;
+        }
+        key
+    }
+
+    /// Whether a table or view certainly does not exist: not even in a schema that the statement may mean.
+    pub(crate) fn is_absent(&self, name: &Name) -> bool {
+        let mut keys = self.tables.keys().chain(self.views.keys());
+        self.complete
+            && !keys.any(|(schema, known)| {
+                *known == name.name && (name.schema.is_none() || name.schema.as_ref() == Some(schema))
+            })
     }
 
     pub(crate) fn is_passing(&self, key: &Key) -> bool {

@@ -133,6 +133,7 @@ impl<'a> Session<'a> {
         for view in self.after.views.values_mut() {
             view.all_granted = false;
         }
+        self.after.renamed.clear();
         self.before = self.after.clone();
         self.seen.clear();
         self.removed.clear();
@@ -234,7 +235,7 @@ impl<'a> Session<'a> {
     /// Something judged by its words alone.
     pub(crate) fn see(&mut self, verdict: Verdict, object: impl Into<String>, why: impl Into<String>) {
         if self.changing {
-            let (object, why) = (object.into(), why.into());
+            let (object, why): (String, String) = (object.into(), why.into());
             // A dump's thousands of INSERTs are told once.
             let repeats = self
                 .seen

@@ -5,8 +5,9 @@ use prodpin_schema::Verdict::{Caution, Contract, Data, Expand, None, Unknown};
 use prodpin_schema::{Dialect, Report, Source, Verdict, classify, same_meaning};
 
 fn judge(dialect: Dialect, base: &str, change: &str) -> Report {
-    let base = [Source { file: "1.sql", text: base }];
-    classify(dialect, if base[0].text.is_empty() { &[] } else { &base }, &[Source { file: "2.sql", text: change }])
+    let all = [Source { file: "1.sql", text: base }];
+    let earlier: &[Source<'_>] = if base.is_empty() { &[] } else { &all };
+    classify(dialect, earlier, &[Source { file: "2.sql", text: change }])
 }
 
 fn check(rows: &[(Dialect, &str, &str, Verdict)]) {

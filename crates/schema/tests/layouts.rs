@@ -53,7 +53,7 @@ fn layouts_of_every_tool_are_found() {
         ),
     ];
     for (tool, (first, text), (second, more)) in &rows {
-        let judged = added(&[(first, text)], &[(second, more)]);
+        let judged = added(&[(*first, text.as_str())], &[(*second, more.as_str())]);
         assert_eq!(verdict(&judged), Verdict::Expand, "{tool}: {judged:#?}");
         assert_eq!((judged.len(), judged[0].earlier, judged[0].changed), (1, 1, 1), "{tool}");
     }
@@ -100,9 +100,9 @@ fn earlier_files_are_known_by_name_and_content() {
 fn repeatable_files_are_run_again_when_they_change() {
     let view = |columns: &str| format!("CREATE OR REPLACE VIEW v AS SELECT {columns} FROM t;");
     let (one, two, other) = (view("id"), view("id, a"), view("a"));
-    let before = files(&[("V1__a.sql", T), ("R__v.sql", &one)]);
+    let before = files(&[("V1__a.sql", T), ("R__v.sql", one.as_str())]);
     for (text, expected) in [(&one, Verdict::None), (&two, Verdict::Expand), (&other, Verdict::Contract)] {
-        let after = files(&[("V1__a.sql", T), ("R__v.sql", text)]);
+        let after = files(&[("V1__a.sql", T), ("R__v.sql", text.as_str())]);
         let judged = compare(&before, &after, Some(Dialect::Postgres)).expect("migrations");
         assert_eq!(verdict(&judged), expected, "{text}");
     }

@@ -137,12 +137,7 @@ fn transaction(session: &mut Session<'_>, action: Action) {
 }
 
 fn search_path(session: &mut Session<'_>, path: Option<String>) {
-    let plain = session.after.dialect == crate::dialect::Dialect::Postgres;
-    session.after.current = match path {
-        Some(path) => path,
-        None if plain => "public".to_owned(),
-        None => String::new(),
-    };
+    session.after.current = path.unwrap_or_else(|| "public".to_owned());
 }
 
 /// Judged by its words, where the object was there before.

@@ -93,7 +93,7 @@ pub(crate) fn drop(session: &mut Session<'_>, name: &Name, if_exists: bool) {
         return;
     }
     if !session.after.tables.contains_key(&key) {
-        if if_exists && session.after.complete {
+        if if_exists && session.after.is_absent(name) {
             return;
         }
         resolve(session, name);
@@ -150,6 +150,7 @@ pub(crate) fn move_to(session: &mut Session<'_>, key: &Key, new: Key) {
     }
     let Some(mut table) = session.after.tables.remove(key) else { return };
     table.touched = touched;
+    session.after.renamed.insert(table.id);
     session.after.tables.insert(new.clone(), table);
     for trigger in session.after.triggers.values_mut().filter(|trigger| trigger.on == *key) {
         trigger.on = new.clone();
@@ -164,7 +165,7 @@ pub(crate) fn move_to(session: &mut Session<'_>, key: &Key, new: Key) {
 pub(crate) fn alter(session: &mut Session<'_>, name: &Name, if_exists: bool, changes: Vec<Change>) {
     let key = session.after.find(name);
     let known = session.after.tables.contains_key(&key) || session.after.views.contains_key(&key);
-    if if_exists && !known && session.after.complete {
+    if if_exists && !known && session.after.is_absent(name) {
         return;
     }
     let mut key = resolve(session, name);

@@ -48,6 +48,11 @@ fn is_named_by_statements(diff: &Diff<'_>, made: &Constraint) -> bool {
 }
 
 fn renamed(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Constraint, new: &Constraint) {
+    if old.parent != new.parent && !same_parent(diff, old, new) {
+        let why =
+            "the foreign key followed its parent to another name, and no longer leads to the table of the old one";
+        diff.see(Verdict::Contract, new.touched, object(pair, old.name.as_ref()), why);
+    }
     if old.name == new.name {
         return;
     }
@@ -57,6 +62,13 @@ fn renamed(diff: &mut Diff<'_>, pair: &Pair<'_>, old: &Constraint, new: &Constra
         (Verdict::Expand, "the constraint is renamed, and no statement names it")
     };
     diff.see(verdict, new.touched, object(pair, old.name.as_ref()), why);
+}
+
+/// Whether two foreign keys lead to one table, which only has another name.
+fn same_parent(diff: &Diff<'_>, old: &Constraint, new: &Constraint) -> bool {
+    let before = old.parent.as_ref().and_then(|key| diff.before.tables.get(key));
+    let after = new.parent.as_ref().and_then(|key| diff.after.tables.get(key));
+    before.zip(after).is_some_and(|(before, after)| before.id == after.id)
 }
 
 /// A constraint that is no longer there, unless another demands the same.

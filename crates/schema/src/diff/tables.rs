@@ -94,8 +94,12 @@ fn stands_in(diff: &Diff<'_>, key: &Key, old: &Table, new: &Table, moved: Option
         diff.after.tables.values().any(|table| table.constraints.iter().any(|made| made.parent.as_ref() == Some(key)))
     };
     match diff.after.dialect {
-        // References and views follow a table that is renamed first.
-        Dialect::Sqlite => renamed_to.is_none(),
+        // References, views and triggers follow a table that is renamed first.
+        Dialect::Sqlite => {
+            let viewed = diff.before.views.values().any(|view| mentions(&view.tail, &key.1));
+            let triggered = diff.before.triggers.values().any(|trigger| mentions(&trigger.definition, &key.1));
+            renamed_to.is_none() && !(diff.after.renamed.contains(&old.id) && (viewed || triggered))
+        }
         // Views and foreign keys hold on to the old table; only rights given to all are known to be back.
         Dialect::Postgres => {
             let viewed = diff.before.views.values().any(|view| mentions(&view.tail, &key.1));

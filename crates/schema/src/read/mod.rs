@@ -8,11 +8,13 @@ mod constraint;
 mod data;
 mod guard;
 mod index;
+mod named_type;
 mod object;
 mod routine;
 mod session;
 mod table;
 mod types;
+mod view;
 
 use crate::cursor::Cursor;
 use crate::dialect::Dialect;
@@ -57,8 +59,8 @@ fn create(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     if routine::begins(cursor) {
         return routine::create(cursor, replace);
     }
-    if object::view_begins(cursor) {
-        return object::view(cursor, replace);
+    if view::begins(cursor) {
+        return view::create(cursor, replace);
     }
     let unique = cursor.eat("unique");
     let special = cursor.eat("fulltext") || cursor.eat("spatial");

@@ -2,9 +2,8 @@
 
 use crate::cursor::{Cursor, Name, normal};
 use crate::dialect::Dialect;
-use crate::read::column::{default_text, default_tokens};
-use crate::read::types::ty;
-use crate::statement::{Action, NewTable, NewView, Object, TypeChange, TypeDefinition};
+use crate::read::named_type;
+use crate::statement::{Action, NewTable, Object};
 use crate::verdict::Verdict;
 
 fn judged(verdict: Verdict, why: &str) -> Option<Action> {
@@ -23,10 +22,10 @@ pub(crate) fn create_rare(cursor: &mut Cursor<'_, '_>, replace: bool) -> Option<
         return Some(name.map(Action::CreateExtension));
     }
     if cursor.eat("type") {
-        return Some(create_type(cursor));
+        return Some(named_type::create(cursor));
     }
     if cursor.eat("domain") {
-        return Some(domain(cursor));
+        return Some(named_type::domain(cursor));
     }
     if cursor.eat("policy") {
         cursor.ident();
@@ -105,54 +104,6 @@ fn publication(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     judged(verdict, "UPDATE and DELETE fail on a published table without a replica identity")
 }
 
-fn create_type(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
-    let name = cursor.name()?;
-    let definition = if cursor.eat("as enum") {
-        let mut values = Vec::new();
-        let inner = cursor.group()?;
-        for mut part in inner.parts().into_iter().filter(|part| !part.done()) {
-            values.push(part.string()?);
-        }
-        TypeDefinition::Enum(values)
-    } else if cursor.sees("as") && cursor.rest().get(1).is_some_and(|token| token.op("(")) {
-        cursor.next();
-        let mut attributes = Vec::new();
-        for mut part in cursor.group()?.parts() {
-            attributes.push((part.ident()?, ty(&mut part)?.text()));
-        }
-        TypeDefinition::Composite(attributes)
-    } else {
-        cursor.skip_rest();
-        TypeDefinition::Other
-    };
-    Some(Action::CreateType { name, definition })
-}
-
-fn domain(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
-    let name = cursor.name()?;
-    cursor.eat("as");
-    let base = Box::new(ty(cursor)?);
-    let (mut not_null, mut default, mut checks) = (false, None, Vec::new());
-    let mut named = None;
-    while !cursor.done() {
-        if cursor.eat("not null") {
-            not_null = true;
-        } else if cursor.eat("default") {
-            default = default_text(default_tokens(cursor));
-        } else if cursor.eat("constraint") {
-            named = Some(cursor.ident()?);
-        } else if cursor.eat("check") {
-            let text = normal(cursor.group()?.rest());
-            checks.push((named.take().unwrap_or_else(|| format!("{}_check", name.name)), text));
-        } else if cursor.eat("collate") {
-            cursor.name()?;
-        } else if !cursor.eat("null") {
-            return None;
-        }
-    }
-    Some(Action::CreateType { name, definition: TypeDefinition::Domain { base, not_null, default, checks } })
-}
-
 /// A table that a module of SQLite keeps.
 pub(crate) fn virtual_table(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     let if_not_exists = cursor.eat("if not exists");
@@ -166,48 +117,6 @@ pub(crate) fn sequence(cursor: &mut Cursor<'_, '_>, temporary: bool) -> Option<A
     let name = cursor.name()?;
     cursor.skip_rest();
     Some(Action::CreateSequence { name, temporary })
-}
-
-/// Whether CREATE makes a view.
-pub(crate) fn view_begins(cursor: &Cursor<'_, '_>) -> bool {
-    cursor.rest().iter().take(14).take_while(|token| !token.is("as") && !token.op("(")).any(|token| token.is("view"))
-}
-
-pub(crate) fn view(cursor: &mut Cursor<'_, '_>, replace: bool) -> Option<Action> {
-    let at = cursor.rest().iter().position(|token| token.is("view"))?;
-    let before = &cursor.rest()[..at];
-    let mut inner = Cursor::new(&cursor.rest()[at + 1..], cursor.dialect);
-    let has = |word: &str| before.iter().any(|token| token.is(word));
-    let if_not_exists = inner.eat("if not exists");
-    let name = inner.name()?;
-    let columns = inner.rest();
-    let as_at = columns.iter().position(|token| token.is("as"))?;
-    let behind = &columns[as_at + 1..];
-    let (items, tail) = select_items(behind, cursor.dialect);
-    let new = NewView {
-        name,
-        replace,
-        if_not_exists,
-        temporary: has("temp") || has("temporary"),
-        head: format!("{} {}", normal(before), normal(&columns[..as_at])),
-        items,
-        tail,
-    };
-    cursor.skip_rest();
-    Some(Action::CreateView(new))
-}
-
-/// The columns of a SELECT and the text behind them. Anything else is one text.
-fn select_items(tokens: &[crate::lex::Token<'_>], dialect: Dialect) -> (Vec<String>, String) {
-    let mut cursor = Cursor::new(tokens, dialect);
-    if !cursor.eat("select")
-        || tokens.iter().any(|token| token.is("union") || token.is("except") || token.is("intersect"))
-    {
-        return (Vec::new(), normal(tokens));
-    }
-    let items = cursor.until(|token| token.is("from"));
-    let items = Cursor::new(items, dialect).parts().iter().map(|part| normal(part.rest())).collect();
-    (items, normal(cursor.rest()))
 }
 
 pub(crate) fn rename_tables(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
@@ -325,7 +234,7 @@ pub(crate) fn alter(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
         return Some(Action::RenameObject { kind: *kind, name, to: cursor.ident()?, if_exists });
     }
     match kind {
-        Object::Type => alter_type(cursor, name),
+        Object::Type => named_type::alter(cursor, name),
         Object::Sequence => alter_sequence(cursor, name),
         Object::Index => {
             let known = ["set", "reset", "attach", "alter", "depends", "no"].iter().any(|word| cursor.sees(word));
@@ -397,71 +306,4 @@ fn alter_sequence(cursor: &mut Cursor<'_, '_>, name: Name) -> Option<Action> {
     };
     cursor.skip_rest();
     Some(Action::AlterSequence { name, verdict, why: why.to_owned() })
-}
-
-fn alter_type(cursor: &mut Cursor<'_, '_>, name: Name) -> Option<Action> {
-    let change = if cursor.eat("add value") {
-        cursor.eat("if not exists");
-        let value = cursor.string()?;
-        if cursor.eat("before") || cursor.eat("after") {
-            cursor.string()?;
-        }
-        TypeChange::AddValue(value)
-    } else if cursor.eat("rename value") {
-        let from = cursor.string()?;
-        cursor.need("to")?;
-        TypeChange::RenameValue(from, cursor.string()?)
-    } else if cursor.eat("add attribute") {
-        let attribute = cursor.ident()?;
-        TypeChange::AddAttribute(attribute, ty(cursor)?.text())
-    } else if cursor.eat("drop attribute") {
-        cursor.eat("if exists");
-        TypeChange::DropAttribute(cursor.ident()?)
-    } else if cursor.eat("rename attribute") {
-        let from = cursor.ident()?;
-        cursor.need("to")?;
-        TypeChange::RenameAttribute(from, cursor.ident()?)
-    } else if cursor.eat("alter attribute") {
-        let attribute = cursor.ident()?;
-        let _ = cursor.eat("set data type") || cursor.eat("type");
-        TypeChange::AlterAttribute(attribute, ty(cursor)?.text())
-    } else if cursor.eat("set schema") || cursor.eat("owner to") {
-        cursor.skip_rest();
-        let why = "old statements no longer find the type, or lose the right to it".to_owned();
-        return Some(Action::JudgedOn(name, Verdict::Contract, why));
-    } else {
-        alter_domain(cursor)?
-    };
-    let _ = cursor.eat("cascade") || cursor.eat("restrict");
-    cursor.eat("not valid");
-    Some(Action::AlterType { name, change })
-}
-
-fn alter_domain(cursor: &mut Cursor<'_, '_>) -> Option<TypeChange> {
-    if cursor.eat("set not null") {
-        return Some(TypeChange::NotNull(true));
-    }
-    if cursor.eat("drop not null") {
-        return Some(TypeChange::NotNull(false));
-    }
-    if cursor.eat("set default") {
-        return Some(TypeChange::Default(default_text(default_tokens(cursor))));
-    }
-    if cursor.eat("drop default") {
-        return Some(TypeChange::Default(None));
-    }
-    if cursor.eat("add") {
-        let name = if cursor.eat("constraint") { Some(cursor.ident()?) } else { None };
-        cursor.need("check")?;
-        return Some(TypeChange::AddCheck(name, normal(cursor.group()?.rest())));
-    }
-    if cursor.eat("drop constraint") {
-        cursor.eat("if exists");
-        return Some(TypeChange::DropCheck(cursor.ident()?));
-    }
-    if cursor.eat("validate constraint") || cursor.eat("rename constraint") {
-        cursor.skip_rest();
-        return Some(TypeChange::Nothing);
-    }
-    None
 }

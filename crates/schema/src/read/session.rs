@@ -53,9 +53,10 @@ pub(crate) fn statement(cursor: &mut Cursor<'_, '_>, first: &str) -> Option<Acti
         "set" | "reset" => set(cursor),
         "pragma" => pragma(cursor),
         "use" => {
+            // Databases are taken for one: names with and without them may mean the same.
             cursor.next();
-            let name = cursor.ident()?;
-            Some(Action::SearchPath(Some(name)))
+            cursor.ident()?;
+            Some(Action::Nothing)
         }
         "attach" => attach(cursor),
         "detach" => {
