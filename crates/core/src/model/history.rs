@@ -33,6 +33,15 @@ pub struct RepositoryState {
     /// What was last seen attached to targets and to their parts, by the tag or the type by which it is.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attached: BTreeMap<ArtifactId, BTreeMap<Box<str>, ArtifactId>>,
+    /// Pinned artifacts that nothing in the rollback set needs, and since which complete look.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unneeded: BTreeMap<ArtifactId, Mark>,
+    /// Artifacts whose pins a `release` set out to remove, and did not say yet that they are gone.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub releasing: BTreeMap<ArtifactId, Mark>,
+    /// Artifacts whose pins were removed by `release`, and are not pinned again.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub released: BTreeMap<ArtifactId, Mark>,
 }
 
 /// A position in the ledger and the wall time noted there. Order by the sequence, show the time (I21).
@@ -109,6 +118,9 @@ impl RepositoryState {
             && self.settings.is_none()
             && self.findings.keys().next().is_none()
             && self.attached.is_empty()
+            && self.unneeded.is_empty()
+            && self.releasing.is_empty()
+            && self.released.is_empty()
     }
 
     /// Folds one event in. Total: an event that does not fit what is known is still taken at its word, because the
@@ -163,6 +175,23 @@ impl RepositoryState {
             }
             Event::Pinned { artifact } => {
                 self.pinned.entry(artifact.clone()).or_insert(mark);
+                self.releasing.remove(artifact);
+                self.released.remove(artifact);
+            }
+            Event::PinUnneeded { artifact } => {
+                self.unneeded.entry(artifact.clone()).or_insert(mark);
+            }
+            Event::PinNeeded { artifact } => {
+                self.unneeded.remove(artifact);
+            }
+            Event::PinReleasing { artifact } => {
+                self.releasing.entry(artifact.clone()).or_insert(mark);
+            }
+            Event::PinReleased { artifact } => {
+                self.pinned.remove(artifact);
+                self.unneeded.remove(artifact);
+                self.releasing.remove(artifact);
+                self.released.insert(artifact.clone(), mark);
             }
             Event::PinLost { artifact } => {
                 self.pinned.remove(artifact);
@@ -221,6 +250,12 @@ impl RepositoryState {
     #[must_use]
     pub fn claimed(&self, via: &str, tag: &Tag) -> Option<&ArtifactId> {
         self.claims.get(via)?.get(tag)
+    }
+
+    /// Whether a pin that is not there would be missed: one that was read back, and that no `release` was about to remove.
+    #[must_use]
+    pub fn misses_pin(&self, artifact: &ArtifactId) -> bool {
+        self.pinned.contains_key(artifact) && !self.releasing.contains_key(artifact)
     }
 
     /// What a tag meant to someone who names it as a thing of the past.
