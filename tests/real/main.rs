@@ -19,6 +19,7 @@ mod ledger_bucket;
 mod ledger_verifier;
 mod proxy;
 mod registry;
+mod release;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;

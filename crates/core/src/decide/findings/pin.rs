@@ -63,7 +63,7 @@ pub(super) fn unpinned(
             format!("the pin of {name} is gone"),
             format!("{enforce}, and find out what removes tags here"),
         ),
-        (None, Mode::Audit | Mode::EnforceDryRun) => {
+        (None, Mode::Audit | Mode::EnforceDryRun | Mode::Release) => {
             let message = match below {
                 0 => format!("{name} is not pinned yet"),
                 1 => format!("{name}, and 1 manifest that belongs to it, are not pinned yet"),

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::effects::Foreseen;
 use super::{Outlook, Situation, ecr, images, objects, s3};
-use crate::model::{ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, Pin, Retention, Setting, Snapshot, Tag};
+use crate::model::{
+    ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, Pin, Retention, Setting, Snapshot, Tag,
+};
 
 /// What the live rules will do to the targets, each pinned as the situation says.
 #[must_use]

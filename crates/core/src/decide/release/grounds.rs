@@ -150,7 +150,7 @@ pub fn grounds(run: &RunFacts<'_>, pin: &PinFacts<'_>) -> Vec<Ground> {
         grounds.push(Ground::Needed);
     }
     of_run(run, &mut grounds);
-    of_time(run, pin, &mut grounds);
+    of_time(run, pin.unneeded, &mut grounds);
     match pin.pin {
         PinState::Present => {}
         PinState::Moved(to) => grounds.push(Ground::Moved { to: to.clone() }),
@@ -164,6 +164,21 @@ pub fn grounds(run: &RunFacts<'_>, pin: &PinFacts<'_>) -> Vec<Ground> {
     grounds.extend(of_what_is_left(pin));
     if let Some(detail) = pin.worse {
         grounds.push(Ground::Harm { detail: detail.to_owned() });
+    }
+    grounds
+}
+
+/// Every ground on which the vault keeps its copy of an artifact; none: it may leave. One whose pin was released by a run before
+/// has waited for its time already.
+#[must_use]
+pub fn vault_grounds(run: &RunFacts<'_>, needed: bool, released: Option<Mark>, unneeded: Option<Mark>) -> Vec<Ground> {
+    let mut grounds = Vec::new();
+    if needed {
+        grounds.push(Ground::Needed);
+    }
+    of_run(run, &mut grounds);
+    if released.is_none() {
+        of_time(run, unneeded, &mut grounds);
     }
     grounds
 }
@@ -188,12 +203,12 @@ fn of_run(run: &RunFacts<'_>, grounds: &mut Vec<Ground>) {
 
 /// The sequence orders, and the clock only informs (I21): a run whose clock was behind did not see it earlier than the run that
 /// was recorded before it.
-fn of_time(run: &RunFacts<'_>, pin: &PinFacts<'_>, grounds: &mut Vec<Ground>) {
+fn of_time(run: &RunFacts<'_>, unneeded: Option<Mark>, grounds: &mut Vec<Ground>) {
     if let Some(newest) = run.newest.filter(|newest| newest.duration_since(run.now) > SKEW) {
         grounds.push(Ground::Clock { newest });
     }
     let seen_by = |mark: &Mark| run.earlier.iter().any(|earlier| earlier.covers && earlier.sequence >= mark.sequence);
-    let Some(mark) = pin.unneeded.filter(seen_by) else {
+    let Some(mark) = unneeded.filter(seen_by) else {
         grounds.push(Ground::NotOnRecord);
         return;
     };
@@ -258,7 +273,9 @@ impl Ground {
             Self::Unread => "whether its pin is there could not be told".to_owned(),
             Self::Moved { to } => format!("its pin names {to}: somebody moved it; find out who can push here"),
             Self::PartOf { artifact } => format!("it is part of {}, which is pinned", artifact.short()),
-            Self::LastReference => "no permanent tag names it: without its pin the registry or a cleanup may delete it".to_owned(),
+            Self::LastReference => {
+                "no permanent tag names it: without its pin the registry or a cleanup may delete it".to_owned()
+            }
             Self::LastOfPart => {
                 "it has no tag of its own, and this kind of registry is not known to keep such a manifest".to_owned()
             }

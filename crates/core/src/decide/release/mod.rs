@@ -14,7 +14,7 @@ mod tests;
 mod unneeded;
 mod worse;
 
-pub use grounds::{EarlierRun, Ground, LastReference, PinFacts, RunFacts, grounds};
+pub use grounds::{EarlierRun, Ground, LastReference, PinFacts, RunFacts, grounds, vault_grounds};
 pub use order::{Question, Verdict, decide};
 pub use permanent::permanent_tags;
 pub use unneeded::{of_snapshot, unneeded};

@@ -19,7 +19,11 @@ pub fn permanent_tags(input: &Input<'_>, artifact: &ArtifactId) -> Vec<Tag> {
     let names = listed.map(|tag| &tag.name).filter(|tag| {
         let label = labels.label(tag);
         let is_release = input.rules.is_release(label) || is_full_version(label);
-        is_watched(tag) && label != "latest" && is_release && !input.rules.may_move(tag, label) && stayed(input, tag, artifact)
+        is_watched(tag)
+            && label != "latest"
+            && is_release
+            && !input.rules.may_move(tag, label)
+            && stayed(input, tag, artifact)
     });
     names.cloned().collect()
 }
