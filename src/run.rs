@@ -12,6 +12,7 @@ mod pins;
 mod post_check;
 mod ready;
 mod record;
+mod release;
 mod repository;
 mod restore;
 mod session;
@@ -40,6 +41,7 @@ pub use self::drill::{DrillOptions, DrillResult, Drilled, DrilledTarget, drill};
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
+pub use self::release::{ReleaseOptions, Released, Releasers, release, release_on};
 pub use self::restore::{Found, Restoration, RestoreOptions, restore};
 pub use self::stop::{CutOff, Stop};
 pub use self::wanted::{Unmatched, Wanted};
@@ -127,6 +129,11 @@ pub enum RunError {
     /// `enforce` without a ledger.
     #[error("enforce needs a ledger: what it pins must be on record; set `ledger:` in the policy, or give --ledger")]
     NoLedger,
+    /// `release` without a ledger.
+    #[error(
+        "release needs a ledger: what it goes by is on record there; set `ledger:` in the policy, or give --ledger"
+    )]
+    NoHistory,
     /// The ledger could not be read or written. Nothing is pinned after that (F54).
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -152,7 +159,7 @@ pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progre
     let options = &options.due();
     let sources = SourcesOf::Policy(LookAhead::default());
     // Boxed, like the one below: a run is a deep future, and callers nest it in theirs.
-    options.stop.in_time(Box::pin(carry_out(policy, sources, options, progress))).await
+    options.stop.in_time(Box::pin(carry_out(policy, sources, options, progress, None))).await
 }
 
 /// Runs once on sources that are open: every step of the picture on this crate's front page.
@@ -162,7 +169,7 @@ pub async fn run_on(
     options: &RunOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
-    Box::pin(carry_out(policy, SourcesOf::Caller(sources), options, progress)).await
+    Box::pin(carry_out(policy, SourcesOf::Caller(sources), options, progress, None)).await
 }
 
 async fn carry_out(
@@ -170,6 +177,7 @@ async fn carry_out(
     sources: SourcesOf,
     options: &RunOptions,
     progress: Arc<dyn Progress>,
+    releasing: Option<&mut release::Releasing<'_>>,
 ) -> Result<Report, RunError> {
     let stop = &options.stop;
     let mut session = Session::open(policy, sources, options, Access::Write).await?;
@@ -203,6 +211,9 @@ async fn carry_out(
     let ended_early = given_up || stop.is_set();
     if !ended_early {
         post_check::look_again(policy, &setup, &mut recorder, stop, &mut over).await?;
+        if let Some(releasing) = releasing {
+            releasing.carry(policy, &setup, &mut recorder, stop, &mut over).await?;
+        }
     }
     vault::keep(policy.vault.as_ref(), &setup, &mut recorder, stop).await?;
     recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::deadline::read_duration;
+use super::deadline::{read_duration, read_grace};
 use super::explain::read_code;
 use super::history::asked::Asked;
 use super::output::ReportTarget;
@@ -75,6 +75,8 @@ pub(super) enum Command {
     Forecast(ForecastArguments),
     /// Show whether production can be rolled back now, to what, and by which commands, without changing anything
     Ready(ReadyArguments),
+    /// Remove pins that nothing in the rollback set needs any more; shows what it would do, unless --apply is given
+    Release(ReleaseArguments),
     /// Put a rollback target back into its registry from the policy's vault; shows what it would do, unless --apply is given
     Restore(RestoreArguments),
     /// Show what a tag pointed at, and when
@@ -111,6 +113,29 @@ pub(super) struct EnforceArguments {
     /// Do everything but the pins, and show what would be pinned
     #[arg(long, env = "PRODPIN_DRY_RUN", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) dry_run: bool,
+
+    #[command(flatten)]
+    pub(super) run: RunArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReleaseArguments {
+    /// Only pins in these repositories, by name or glob, as REPOSITORY or SOURCE/REPOSITORY; all repositories are read
+    /// [default: all of the policy's]
+    #[arg(value_name = "REPOSITORY")]
+    pub(super) repositories: Vec<String>,
+
+    /// For how long an artifact must have been outside the rollback set, by the ledger's record: 7d, 36h
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_GRACE", default_value = "7d", value_parser = read_grace, hide_env_values = true)]
+    pub(super) grace: SignedDuration,
+
+    /// Remove the pins. It needs a role of its own, which may delete tags that are called prod-pinned-*
+    #[arg(long, env = "PRODPIN_APPLY", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) apply: bool,
+
+    /// What left the rollback set leaves the policy's vault, too, where everything that stays there is whole
+    #[arg(long, env = "PRODPIN_RELEASE_VAULT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    pub(super) vault: bool,
 
     #[command(flatten)]
     pub(super) run: RunArguments,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// Reads a duration of at least one second.
 pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
     let fail = || "write a duration such as 30s, 10m or 1h30m".to_owned();
@@ -33,6 +35,23 @@ pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a span of days, hours, minutes and seconds: `7d`, `36h`, `1d12h`.
+pub(super) fn read_grace(text: &str) -> Result<SignedDuration, String> {
+    let fail = || "write a duration such as 7d, 36h or 1d12h".to_owned();
+    let (days, rest) = match text.trim().split_once('d') {
+        Some((days, rest)) => (days.parse::<u32>().map_err(|_| fail())?, rest),
+        None => (0, text.trim()),
+    };
+    let rest = match rest {
+        "" if text.contains('d') => Duration::ZERO,
+        "0s" => Duration::ZERO,
+        rest => read_duration(rest).map_err(|_| fail())?,
+    };
+    let days = SignedDuration::from_hours(24 * i64::from(days.min(36_500)));
+    let rest = SignedDuration::try_from(rest).map_err(|_| fail())?;
+    Ok(days.saturating_add(rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +64,18 @@ mod tests {
         for text in ["", "0s", "10", "m", "1.5h", "10m10m", "1s1h", "-1s", "1d", "99999999999999999999s", "169h", "1é"]
         {
             assert!(read_duration(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_grace_period_is_read_in_days_too() {
+        let hours = |text: &str| read_grace(text).map(|grace| grace.as_secs() as f64 / 3600.0);
+        for (text, expected) in [("7d", 168.0), ("36h", 36.0), ("1d12h", 36.0), ("0s", 0.0), ("90m", 1.5), ("0d", 0.0)]
+        {
+            assert_eq!(hours(text), Ok(expected), "{text}");
+        }
+        for text in ["", "d", "7", "7 days", "-1d", "1h1d", "1d1d", "xd"] {
+            assert!(read_grace(text).is_err(), "{text}");
         }
     }
 }

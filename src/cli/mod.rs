@@ -19,6 +19,7 @@ mod past_report;
 mod pasteable;
 mod progress;
 mod ready;
+mod release;
 mod restore;
 mod schema;
 mod schema_change;
@@ -104,6 +105,7 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Enforce(arguments) => in_runtime(enforce::enforce(policy, arguments, bar)),
         Command::Forecast(arguments) => in_runtime(forecast::forecast(policy, arguments, bar)),
         Command::Ready(arguments) => in_runtime(ready::ready(policy, arguments, bar)),
+        Command::Release(arguments) => in_runtime(release::release(policy, arguments, bar)),
         Command::Restore(arguments) => in_runtime(restore::restore(policy, arguments)),
         Command::Watch(arguments) => in_runtime(watch::watch(policy, arguments)),
         Command::History(arguments) => in_runtime(history::history(policy, arguments)),

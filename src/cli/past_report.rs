@@ -109,6 +109,7 @@ fn line(run: &RunRecord, head: &Head, out: &mut dyn Write) -> io::Result<()> {
         Mode::Audit => "audit",
         Mode::Enforce => "enforce",
         Mode::EnforceDryRun => "dry run",
+        Mode::Release => "release",
     };
     let narrowed = if scope.is_whole() { "" } else { ", in part" };
     let incomplete = if *complete { "" } else { ", INCOMPLETE" };

@@ -194,11 +194,13 @@ impl Function {
     /// deployed it.
     fn mode(&self, asked: Option<Mode>) -> Result<Mode, InvocationError> {
         match (asked, self.mode) {
-            (None, mode) => Ok(mode),
             (Some(Mode::Enforce), Mode::Audit | Mode::EnforceDryRun) => Err(InvocationError::Refused(
                 "this function does not pin: deploy it with PRODPIN_MODE=enforce and a role that may".to_owned(),
             )),
-            (Some(asked), _) => Ok(asked),
+            (Some(Mode::Release), _) | (None, Mode::Release) => Err(InvocationError::Refused(
+                "a function releases no pins: run `prodpin release` by hand, with the role of its own".to_owned(),
+            )),
+            (asked, mode) => Ok(asked.unwrap_or(mode)),
         }
     }
 }

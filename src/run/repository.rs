@@ -122,6 +122,19 @@ impl RepositoryScan {
         decide::drilled::hold(&self.state, inspections);
     }
 
+    /// A closer look at artifacts that are no targets, with what belongs to them.
+    pub(super) async fn look_closely(
+        &self,
+        inventory: &dyn Inventory,
+        artifacts: Vec<ArtifactId>,
+    ) -> BTreeMap<ArtifactId, Inspection> {
+        let mut seen = BTreeMap::new();
+        inspect(inventory, &self.key.name, artifacts.clone(), &self.left_out, &mut seen).await;
+        let known = (&self.snapshot, &self.state, self.terms);
+        parts::look(inventory, &self.key.name, known, artifacts, &mut seen).await;
+        seen
+    }
+
     /// What a plan is made from.
     pub(super) fn input<'a>(&'a self, setup: &'a Setup, attempts: &'a Attempts) -> Input<'a> {
         Input {

@@ -30,6 +30,7 @@ mod properties;
 mod protocol;
 mod purity;
 mod ready;
+mod release;
 mod release_order;
 mod reported;
 mod reported_times;

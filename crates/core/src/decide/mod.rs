@@ -52,6 +52,7 @@ mod ranking;
 mod readiness;
 pub mod ready;
 mod refusals;
+pub mod release;
 mod releases;
 mod requirements;
 pub mod revisions;

@@ -38,6 +38,15 @@ pub struct RepositoryState {
     /// The last drill of each artifact, from each place.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub drilled: BTreeMap<ArtifactId, BTreeMap<DrilledFrom, (Mark, Drill)>>,
+    /// Pinned artifacts that nothing in the rollback set needs, and since which complete look.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unneeded: BTreeMap<ArtifactId, Mark>,
+    /// Artifacts whose pins a `release` set out to remove, and did not say yet that they are gone.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub releasing: BTreeMap<ArtifactId, Mark>,
+    /// Artifacts whose pins were removed by `release`, and are not pinned again.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub released: BTreeMap<ArtifactId, Mark>,
 }
 
 /// A position in the ledger and the wall time noted there. Order by the sequence, show the time (I21).
@@ -115,6 +124,9 @@ impl RepositoryState {
             && self.findings.keys().next().is_none()
             && self.attached.is_empty()
             && self.drilled.is_empty()
+            && self.unneeded.is_empty()
+            && self.releasing.is_empty()
+            && self.released.is_empty()
     }
 
     /// Folds one event in. Total: an event that does not fit what is known is still taken at its word, because the
@@ -169,6 +181,23 @@ impl RepositoryState {
             }
             Event::Pinned { artifact } => {
                 self.pinned.entry(artifact.clone()).or_insert(mark);
+                self.releasing.remove(artifact);
+                self.released.remove(artifact);
+            }
+            Event::PinUnneeded { artifact } => {
+                self.unneeded.entry(artifact.clone()).or_insert(mark);
+            }
+            Event::PinNeeded { artifact } => {
+                self.unneeded.remove(artifact);
+            }
+            Event::PinReleasing { artifact } => {
+                self.releasing.entry(artifact.clone()).or_insert(mark);
+            }
+            Event::PinReleased { artifact } => {
+                self.pinned.remove(artifact);
+                self.unneeded.remove(artifact);
+                self.releasing.remove(artifact);
+                self.released.insert(artifact.clone(), mark);
             }
             Event::PinLost { artifact } => {
                 self.pinned.remove(artifact);
@@ -230,6 +259,12 @@ impl RepositoryState {
     #[must_use]
     pub fn claimed(&self, via: &str, tag: &Tag) -> Option<&ArtifactId> {
         self.claims.get(via)?.get(tag)
+    }
+
+    /// Whether a pin that is not there would be missed: one that was read back, and that no `release` was about to remove.
+    #[must_use]
+    pub fn misses_pin(&self, artifact: &ArtifactId) -> bool {
+        self.pinned.contains_key(artifact) && !self.releasing.contains_key(artifact)
     }
 
     /// What a tag meant to someone who names it as a thing of the past.

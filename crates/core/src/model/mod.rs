@@ -76,7 +76,7 @@ pub use obstacle::Obstacle;
 pub use open_findings::OpenFindings;
 pub use parts::{Attached, LostAttachment, Part, Parts, attaching_tag};
 pub use pattern::{NamePatterns, PatternError};
-pub use pins::{PinCover, PinKind, PinTerms};
+pub use pins::{PinCover, PinKind, PinRemoval, PinTerms};
 pub use production::{DeployedReference, Deployment, Evidence, NodeDigest, Order, ProductionRule};
 pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use rebase::{rebase, seen};

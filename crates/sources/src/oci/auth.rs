@@ -78,6 +78,10 @@ impl Grant {
         Self::new(format!("repository:{repository}:pull,push"), true)
     }
 
+    pub(super) fn delete(repository: &str) -> Self {
+        Self::new(format!("repository:{repository}:pull,delete"), true)
+    }
+
     pub(super) fn catalog() -> Self {
         Self::new("registry:catalog:*".to_owned(), false)
     }

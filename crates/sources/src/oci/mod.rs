@@ -11,7 +11,7 @@
 //! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
 //! - `manifests` holds what was fetched, so that each is fetched once;
 //! - `parts` and `referrers` look at the pins of what is below a target and at what is attached to it;
-//! - `content` reads bytes for a vault, and `restore` puts them back;
+//! - `content` reads bytes for a vault, and `restore` puts them back; `release` removes pins;
 //! - `closure` walks what is below a manifest, `blobs` asks for one blob, `inspect`, `observe` and `pin` are what a run asks for.
 //!
 //! What other sources of manifests need too stands beside this module: `manifest` reads strictly, `closure` keeps count
@@ -37,6 +37,7 @@ mod pin;
 mod recognise;
 mod referrers;
 mod registry;
+mod release;
 mod resolve;
 mod restore;
 
@@ -57,8 +58,8 @@ use super::content::Content;
 use super::matched::Matched;
 use super::{Inventory, OpenOptions, PartsLook, PinLook, Reservation, Source, manifest};
 use prodpin_core::model::{
-    ArtifactId, Cause, Cleanup, DeployedReference, Digest, Gap, Inspection, NamePatterns, Provenance, Recognised,
-    Reference, RepositoryName, Resolution, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
+    ArtifactId, Cause, Cleanup, DeployedReference, Digest, Gap, Inspection, NamePatterns, PinRemoval, Provenance,
+    Recognised, Reference, RepositoryName, Resolution, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
 };
 use prodpin_net::http::client::{ClientError, client, dialer};
 use prodpin_net::http::fault::Fault;
@@ -66,6 +67,7 @@ use prodpin_net::http::transport::Transport;
 use prodpin_net::http::{answer, environment, fault, place, redirect, transport};
 use prodpin_policy::OciConfig;
 
+pub use self::release::open_to_release;
 pub use self::restore::{Restorer, Upload, open_to_look, open_to_restore};
 pub use prodpin_net::http::{HttpEnvironment, Throttles, Timing, Variables};
 
@@ -111,7 +113,7 @@ pub fn open_in(
     options: &OpenOptions,
     environment: &HttpEnvironment,
 ) -> Result<Source, OciError> {
-    let registry = Arc::new(registry_of(name, config, options, environment, false)?);
+    let registry = Arc::new(registry_of(name, config, options, environment, |transport| transport)?);
     let inventory = inventory(&registry, config);
     let protector = options.write.then(|| Arc::new(Pins { registry }) as Arc<dyn super::Protector>);
     Ok(Source { inventory: Arc::new(inventory), protector, rehearsal: None })
@@ -126,13 +128,13 @@ fn inventory(registry: &Arc<Registry>, config: &OciConfig) -> OciInventory {
     }
 }
 
-/// `restores` says whether what a vault kept may be put back there.
+/// `power` is what a command of its own may do there beside what a run may.
 fn registry_of(
     name: &SourceName,
     config: &OciConfig,
     options: &OpenOptions,
     environment: &HttpEnvironment,
-    restores: bool,
+    power: impl FnOnce(Transport) -> Transport,
 ) -> Result<Registry, OciError> {
     let host = RegistryHost::new(&config.url)?;
     let keys = Keys::find(name, config, &host, environment, options.deadline)?;
@@ -144,8 +146,7 @@ fn registry_of(
     let timing = environment.timing.clone();
     let transport = Transport::new(http, dialer, throttle, timing, options.deadline, options.write);
     let auth = Auth::new(keys, config.token_realms.clone());
-    let transport = if restores { transport.restoring() } else { transport };
-    Registry::new(host, transport, auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
+    Registry::new(host, power(transport), auth).map_err(|fault: Fault| OciError::Client { reason: fault.detail })
 }
 
 impl From<ClientError> for OciError {
@@ -310,5 +311,9 @@ impl Inventory for OciInventory {
 
     fn content(&self) -> Option<&dyn Content> {
         Some(self)
+    }
+
+    async fn pin_removal(&self, _repository: &RepositoryName) -> PinRemoval {
+        release::removal(&self.registry).await
     }
 }

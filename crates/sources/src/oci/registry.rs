@@ -78,6 +78,7 @@ pub(super) struct Repository {
     pub(super) name: RepositoryName,
     pub(super) pull: Grant,
     pub(super) push: Grant,
+    pub(super) delete: Grant,
     /// The last manifest and the last blob that were served: that they still are shows that "not found" is no word about
     /// everything of their kind.
     served: Mutex<Served>,
@@ -165,6 +166,7 @@ impl Registry {
             name: name.clone(),
             pull: Grant::pull(name.as_str()),
             push: Grant::push(name.as_str()),
+            delete: Grant::delete(name.as_str()),
             served: Mutex::default(),
             blobs: Mutex::default(),
         });
@@ -355,7 +357,7 @@ impl Registry {
         }
     }
 
-    /// Puts a manifest's exact bytes under a pin. There is no other write.
+    /// Puts a manifest's exact bytes under a pin. A run has no other write.
     pub(super) async fn put_pin(
         &self,
         repository: &Repository,
@@ -374,6 +376,21 @@ impl Registry {
             cap: MANIFEST_CAP,
         };
         self.call(&repository.push, call).await
+    }
+
+    /// Removes a pin's tag. There is no call that removes anything by its digest (F35).
+    pub(super) async fn delete_pin(&self, repository: &Repository, pin: &Pin) -> Result<HttpAnswer, Fault> {
+        let call = Call {
+            purpose: Purpose::Unpin,
+            method: Method::DELETE,
+            url: self.url(&format!("v2/{}/manifests/{pin}", repository.name), None),
+            accept: None,
+            authorization: None,
+            content: None,
+            redirects: Redirects::None,
+            cap: MANIFEST_CAP,
+        };
+        self.call(&repository.delete, call).await
     }
 
     /// A refusal, with what may explain it.

@@ -34,13 +34,22 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 
 /// Builds the client. Nothing is sent yet, except what the credential and region chains need.
 pub(super) async fn connect(config: &S3Config, write: bool, credentials: Option<SharedCredentialsProvider>) -> Client {
+    connect_through(if write { Gate::Pins } else { Gate::ReadOnly }, config, credentials).await
+}
+
+/// The same with these requests allowed.
+pub(super) async fn connect_through(
+    gate: Gate,
+    config: &S3Config,
+    credentials: Option<SharedCredentialsProvider>,
+) -> Client {
     let shared = aws::loader(None, credentials.as_ref()).region(region(config)).load().await;
     // From the shared configuration, so that AWS_REQUEST_CHECKSUM_CALCULATION and the like are honoured.
     let mut s3 = aws_sdk_s3::config::Builder::from(&shared)
         .force_path_style(config.path_style)
         .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF))
         .timeout_config(aws::timeouts(ATTEMPT_TIMEOUT, Some(CALL_TIMEOUT)))
-        .interceptor(Gated(if write { Gate::Pins } else { Gate::ReadOnly }))
+        .interceptor(Gated(gate))
         .interceptor(AnswerCap(MOST_BYTES))
         .interceptor(NamesItself)
         .retry_classifier(AnswerCap(MOST_BYTES))

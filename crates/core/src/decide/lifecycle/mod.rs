@@ -28,7 +28,7 @@ use crate::model::{ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag,
 pub use advice::{Advice, AdviceKind};
 pub use effects::Foreseen;
 pub use kinds::{Toll, artifacts, foreseen, outlook, recommend, toll, untagged};
-pub(super) use kinds::{claimed, renumbered, under, without_pins, without_tags};
+pub(super) use kinds::{claimed, renumbered, under, without_pins, without_pins_of, without_tags};
 pub use tried::{TriedRules, TriedRulesError};
 pub use words::when;
 
