@@ -126,10 +126,10 @@ pub(crate) fn large(seed: u64, bytes: usize) -> String {
 
 fn releases() -> Vec<(&'static str, Content)> {
     vec![
-        ("v1.0.0", image(&large(1, (8 << 20) + 1))),
+        ("v1.0.0", image(&large(1, (1 << 20) + 1))),
         ("v1.1.0", index(&large(2, 1 << 20))),
         ("v1.2.0", index("small")),
-        ("v1.3.0", image(&large(3, (17 << 20) + 5))),
+        ("v1.3.0", image(&large(3, (16 << 20) + 5))),
     ]
 }
 
