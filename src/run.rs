@@ -2,6 +2,7 @@
 
 mod cross_check;
 mod descriptors;
+mod drill;
 mod each;
 mod forecast;
 mod listing;
@@ -35,6 +36,7 @@ use self::record::Recorder;
 use self::session::{Session, SourcesOf};
 use self::setup::LookAhead;
 
+pub use self::drill::{DrillOptions, DrillResult, Drilled, DrilledTarget, drill};
 pub use self::forecast::{Forecast, ForecastOptions, Recommended, forecast, forecast_on, recommend, recommend_on};
 pub use self::listing::Shard;
 pub use self::ready::{Ready, ReadyOptions, ready, ready_on};
@@ -97,6 +99,10 @@ pub trait Progress: Send + Sync {
     fn found(&self) {}
     /// A repository is done.
     fn done(&self, _name: &str) {}
+    /// So many bytes are going to be read.
+    fn to_read(&self, _bytes: u64) {}
+    /// So many bytes more were read.
+    fn read(&self, _bytes: u64) {}
 }
 
 /// Why a run could not be carried out at all. What could not be read is no such error: it is in the report.
@@ -130,6 +136,12 @@ pub enum RunError {
     /// The deadline passed although the run had been asked to end.
     #[error(transparent)]
     CutOff(#[from] CutOff),
+    /// `--from vault` without a vault.
+    #[error("the policy names no vault; write `vault:`, and run prodpin enforce, so that there is something to drill")]
+    NoVault,
+    /// The vault could not be opened.
+    #[error("{0}")]
+    Vault(String),
     /// A defect of prodpin.
     #[error("a repository's task ended unexpectedly ({0}); this is a defect of prodpin, please report it")]
     Defect(String),

@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod completions;
 mod deadline;
+mod drill;
 mod enforce;
 mod exit;
 mod explain;
@@ -20,6 +21,7 @@ mod progress;
 mod ready;
 mod restore;
 mod schema;
+mod schema_change;
 mod stop;
 mod values;
 mod verify;
@@ -36,6 +38,7 @@ use clap::{CommandFactory, Parser};
 use arguments::{Cli, Command, DEFAULT_POLICY};
 use progress::Bar;
 
+use crate::demo;
 use crate::model::without_credentials;
 use crate::policy::PolicyError;
 use crate::report::escape;
@@ -94,6 +97,7 @@ fn redacted(mut reported: clap::Error) -> clap::Error {
 fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
     let policy = cli.policy.as_deref().unwrap_or(Path::new(DEFAULT_POLICY));
     match &cli.command {
+        Command::Demo => demo::demo(&mut std::io::stdout(), &|arguments| main(arguments)).map(|()| Ending::Done),
         Command::Init => init::init(policy),
         Command::Check => check::check(policy),
         Command::Audit(arguments) => in_runtime(audit::audit(policy, arguments, bar)),
@@ -107,7 +111,9 @@ fn carry_out(cli: &Cli, bar: &Bar) -> anyhow::Result<Ending> {
         Command::Report(arguments) => in_runtime(past_report::report(policy, arguments)),
         Command::Explain(arguments) => explain::explain(arguments.code),
         Command::Schema(arguments) => schema::schema(arguments.of),
+        Command::SchemaChange(arguments) => schema_change::schema_change(arguments),
         Command::Completions(arguments) => completions::completions(arguments.shell),
+        Command::Drill(arguments) => in_runtime(drill::drill(policy, arguments, bar)),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::model::{Code, Mode, RunId, Severity, SourceName, without_credentials}
 use crate::outcome::report::{NOT_COMPARED, NOT_REMEMBERED, RunSection};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
-use crate::run::{RunError, RunOptions, Shard, run};
+use crate::run::{RunError, RunOptions, Shard, Stop, run};
 use crate::telemetry::Collector;
 
 /// What is left after the alerts, for metrics and for the process to end.
@@ -32,18 +32,7 @@ pub(super) async fn outcome(
     arguments: &RunArguments,
     bar: &Bar,
 ) -> anyhow::Result<Ending> {
-    choose_ledger(&mut policy, arguments.ledger.ledger.as_deref())?;
-    policy.safeguards.adopt = arguments.adopt;
-    if mode == Mode::Enforce && policy.ledger == LedgerLocation::None {
-        // Told before any registry is asked for anything.
-        return Err(RunError::NoLedger.into());
-    }
-    if !policy.alerts.is_empty() && policy.ledger == LedgerLocation::None {
-        return Err(Misuse(AlertError::NoLedger.to_string()).into());
-    }
-    for warning in &policy.warnings {
-        tracing::warn!("{warning}");
-    }
+    settle(mode, &mut policy, arguments)?;
     let collector = Collector::from_variables(&|name| std::env::var(name).ok()).map_err(Misuse)?;
     let mut signals = Signals::listen();
     let began = Instant::now();
@@ -59,15 +48,7 @@ pub(super) async fn outcome(
         around = signed_by.in_time(signing) => around?,
         () = signals.overdue() => anyhow::bail!("the run was stopped by a signal before it began"),
     };
-    let options = RunOptions {
-        mode,
-        sources: sources(&policy, &arguments.sources)?,
-        shard: arguments.shard.map_or_else(|| shard_of(&|name| std::env::var(name).ok()), |shard| Ok(Some(shard)))?,
-        repositories: Vec::new(),
-        concurrency: usize::from(arguments.concurrency),
-        deadline: arguments.deadline.map(|deadline| deadline.saturating_sub(began.elapsed())),
-        stop: signals.stop.clone(),
-    };
+    let options = options(mode, &policy, arguments, began, &signals.stop)?;
     let stop = signals.stop.clone();
     let outputs = Outputs::open(arguments.format, &arguments.reports, around)?;
     // A little before the deadline: what comes after the alerts takes its time, too.
@@ -109,6 +90,41 @@ pub(super) async fn outcome(
         }
         (Err(error), Ok(_)) | (Ok(()), Err(error)) => Err(error),
     }
+}
+
+/// What the command line says about the policy, and what the two must not say together.
+fn settle(mode: Mode, policy: &mut Policy, arguments: &RunArguments) -> anyhow::Result<()> {
+    choose_ledger(policy, arguments.ledger.ledger.as_deref())?;
+    policy.safeguards.adopt = arguments.adopt;
+    if mode == Mode::Enforce && policy.ledger == LedgerLocation::None {
+        // Told before any registry is asked for anything.
+        return Err(RunError::NoLedger.into());
+    }
+    if !policy.alerts.is_empty() && policy.ledger == LedgerLocation::None {
+        return Err(Misuse(AlertError::NoLedger.to_string()).into());
+    }
+    for warning in &policy.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+fn options(
+    mode: Mode,
+    policy: &Policy,
+    arguments: &RunArguments,
+    began: Instant,
+    stop: &Stop,
+) -> anyhow::Result<RunOptions> {
+    Ok(RunOptions {
+        mode,
+        sources: sources(policy, &arguments.sources)?,
+        shard: arguments.shard.map_or_else(|| shard_of(&|name| std::env::var(name).ok()), |shard| Ok(Some(shard)))?,
+        repositories: Vec::new(),
+        concurrency: usize::from(arguments.concurrency),
+        deadline: arguments.deadline.map(|deadline| deadline.saturating_sub(began.elapsed())),
+        stop: stop.clone(),
+    })
 }
 
 /// Puts a report that says so in the place of an earlier one, which would read as this run's.

@@ -1,5 +1,7 @@
 //! `prodpin watch`: runs on the policy's schedule, one at a time, until it is asked to end.
 
+mod drills;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
+use self::drills::Drills;
 use super::arguments::WatchArguments;
 use super::exit::{Ending, Misuse, of_error};
 use super::outcome::{choose_ledger, failed, shard_of, sources};
@@ -54,7 +57,8 @@ pub(super) async fn watch(path: &Path, arguments: &WatchArguments) -> anyhow::Re
         announce(&format!("listening on http://{}/metrics", endpoint.address()));
     }
     let timetable = plan.timetable(&signals, arguments).await?;
-    let watch = Watch { path, arguments, plan, timetable, board, signals, hangup, collector };
+    let drills = Drills::new(&plan.policy);
+    let watch = Watch { path, arguments, plan, timetable, drills, board, signals, hangup, collector };
     watch.keep_watch().await
 }
 
@@ -129,6 +133,7 @@ struct Watch<'a> {
     arguments: &'a WatchArguments,
     plan: Plan,
     timetable: Timetable,
+    drills: Drills,
     board: Board,
     signals: Signals,
     hangup: Hangup,
@@ -142,6 +147,7 @@ impl Watch<'_> {
             if self.hangup.heard().now_or_never().is_some() {
                 self.reload();
             }
+            self.drills.tick(&self.plan.policy, &self.plan.options, &self.signals.stop).await;
             self.board.status().waits(self.timetable.next());
             match self.timetable.tick(Timestamp::now()) {
                 Tick::Run { missed } => {
@@ -157,6 +163,7 @@ impl Watch<'_> {
                 Tick::Never => anyhow::bail!("the schedule {} has no further time", self.plan.schedule),
             }
         }
+        self.drills.end(&self.plan.policy).await;
         Ok(Ending::Done)
     }
 
@@ -175,6 +182,7 @@ impl Watch<'_> {
             Ok(plan) => {
                 self.timetable.reschedule(plan.schedule.clone(), Timestamp::now());
                 self.plan = plan;
+                self.drills.reschedule(&self.plan.policy);
                 announce(&format!("the policy was read again; runs by {}", self.plan.schedule));
                 true
             }

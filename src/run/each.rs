@@ -16,6 +16,7 @@ use super::setup::Setup;
 use super::{Progress, RunError, Stop};
 
 /// How it ended.
+#[derive(Default)]
 pub(super) struct Ended {
     /// What came of listing each source.
     pub(super) listed: Vec<Listed>,
@@ -30,6 +31,29 @@ pub(super) struct Ended {
 }
 
 impl Ended {
+    /// How many repositories of each source there were.
+    fn count(&mut self, seen: &HashSet<RepositoryKey>) {
+        for key in seen.iter().chain(self.left_out.iter().filter(|key| !seen.contains(*key))) {
+            *self.known.entry(key.source.clone()).or_default() += 1;
+        }
+    }
+
+    /// Takes what came of one task.
+    fn hand_over<T>(
+        &mut self,
+        key: RepositoryKey,
+        outcome: Result<Result<T, RunError>, JoinError>,
+    ) -> Result<Option<T>, RunError> {
+        match outcome {
+            Ok(outcome) => outcome.map(Some),
+            Err(defect) => {
+                tracing::error!(repository = %key, %defect, "this is a defect of prodpin");
+                self.broken.push(key);
+                Ok(None)
+            }
+        }
+    }
+
     /// What was not looked at, for a person: `20 of 60 repositories were not scanned: shop/api, …`.
     pub(super) fn unscanned(&self) -> String {
         unscanned(self.known.values().sum(), self.left_out.iter())
@@ -100,13 +124,7 @@ impl Round<'_> {
         drop(found);
         let mut tasks = JoinSet::new();
         let mut under_way: HashMap<tokio::task::Id, RepositoryKey> = HashMap::new();
-        let mut ended = Ended {
-            listed: Vec::new(),
-            known: BTreeMap::new(),
-            left_out: BTreeSet::new(),
-            given_up: false,
-            broken: Vec::new(),
-        };
+        let mut ended = Ended::default();
         let mut seen = HashSet::new();
         let mut listing_ended = false;
         // What the ledger knows nothing of is asked for pins meanwhile (I24), and begins as soon as that is answered.
@@ -135,12 +153,8 @@ impl Round<'_> {
                     let task = outcome.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
                     let Some(key) = under_way.remove(&task) else { unreachable!("each task is of one repository") };
                     progress.done(key.name.as_str());
-                    match outcome {
-                        Ok((_, outcome)) => take(outcome?).await?,
-                        Err(defect) => {
-                            tracing::error!(repository = %key, %defect, "this is a defect of prodpin");
-                            ended.broken.push(key);
-                        }
+                    if let Some(outcome) = ended.hand_over(key, outcome.map(|(_, outcome)| outcome))? {
+                        take(outcome).await?;
                     }
                 }
                 () = tokio::time::sleep(PACE), if !has_room => {}
@@ -173,9 +187,7 @@ impl Round<'_> {
                 ended.left_out.extend(known.filter(|key| !seen.contains(key)).filter(&mut wanted));
             }
         }
-        for key in seen.iter().chain(ended.left_out.iter().filter(|key| !seen.contains(*key))) {
-            *ended.known.entry(key.source.clone()).or_default() += 1;
-        }
+        ended.count(&seen);
         while let Some(listed) = listings.join_next().await {
             ended.listed.push(listed.map_err(|error| RunError::Defect(error.to_string()))?);
         }

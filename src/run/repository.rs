@@ -119,6 +119,7 @@ impl RepositoryScan {
         inspect(inventory, &self.key.name, artifacts.clone(), &self.left_out, inspections).await;
         let seen = (&self.snapshot, &self.state, self.terms);
         parts::look(inventory, &self.key.name, seen, artifacts, inspections).await;
+        decide::drilled::hold(&self.state, inspections);
     }
 
     /// What a plan is made from.
@@ -208,6 +209,7 @@ pub(super) async fn look(
     let terms = setup.pins.for_source(&key.source);
     let inspected = inspections.keys().cloned().collect();
     parts::look(inventory, &key.name, (&snapshot, &state, terms), inspected, &mut inspections).await;
+    decide::drilled::hold(&state, &mut inspections);
     let news = happened.len() - news;
     Ok(RepositoryScan {
         key,

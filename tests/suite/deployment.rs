@@ -235,6 +235,45 @@ fn the_policy_in_the_base_is_one_and_keeps_no_ledger_in_the_pod() {
 }
 
 #[test]
+fn the_chart_s_default_policy_is_one_and_keeps_no_ledger_in_the_pod() {
+    let values = documents(&root("kubernetes/chart/values.yaml")).remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prodpin.yaml");
+    std::fs::write(&file, values["policy"]["content"].as_str().unwrap()).unwrap();
+    let policy = load(&file).unwrap();
+    assert!(matches!(policy.ledger, prodpin::policy::LedgerLocation::Store(_)));
+    assert_eq!(policy.warnings, Vec::<String>::new());
+    assert_eq!(values["schedule"].as_str(), Some("*/15 * * * *"), "what the policy says");
+}
+
+#[test]
+fn what_pipelines_take_is_yaml_and_gates_by_ready() {
+    for path in ["action.yml", "ci/gitlab/prodpin.yml", "ci/argocd/pre-sync.yaml", "ci/tekton/task.yaml"] {
+        let text = documents(&root(path)).iter().map(Value::to_string).collect::<String>();
+        assert!(text.contains("ready"), "{path} gates no deployment");
+    }
+    documents(&root("kubernetes/monitoring/otel-collector.yaml"));
+}
+
+/// An alert over a metric that nobody sends would never fire.
+#[test]
+fn rules_and_dashboard_ask_for_metrics_that_there_are() {
+    let read = |path: &str| std::fs::read_to_string(root(path)).unwrap();
+    let sent = [read("crates/report/src/metrics.rs"), read("src/watch/status.rs")].concat();
+    for path in ["kubernetes/chart/alerts.yaml", "kubernetes/monitoring/grafana-dashboard.json"] {
+        let text = read(path);
+        let mut names = 0;
+        for (at, _) in text.match_indices("prodpin_") {
+            let end = text[at..].find(|c: char| !c.is_ascii_lowercase() && c != '_').map_or(text.len(), |end| at + end);
+            let name = &text[at..end];
+            assert!(sent.contains(&format!("\"{name}\"")), "{path}: nobody sends {name}");
+            names += 1;
+        }
+        assert!(names > 5, "{path}");
+    }
+}
+
+#[test]
 fn admission_looks_at_every_image_of_every_workload_f132() {
     let documents = documents(&root("policies/kubernetes/require-digests.yaml"));
     let spec = &one(&documents, "ValidatingAdmissionPolicy")["spec"];

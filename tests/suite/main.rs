@@ -41,6 +41,7 @@ mod rolled_back;
 mod scenarios;
 mod scenarios_ecr;
 mod scenarios_s3;
+mod schema_change;
 mod signals;
 mod steadiness;
 #[path = "../support/mod.rs"]

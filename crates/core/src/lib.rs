@@ -9,3 +9,7 @@ pub mod decide;
 pub mod model;
 pub mod outcome;
 pub mod schedule;
+
+// The tests hold what example programs answer against what was recorded.
+#[cfg(test)]
+extern crate self as prodpin_core;

@@ -9,7 +9,8 @@ use url::Url;
 
 use super::patterns::{self, Confirmation};
 use super::problem::{Problems, Span, mask_line, quote};
-use super::raw::{RawPolicy, RawProduction, RawSource};
+use super::raw::{RawPolicy, RawSource};
+use super::raw_production::RawProduction;
 use super::spanned::{Entries, Spanned};
 use super::{LedgerLocation, Policy, SignalConfig, SourceConfig, place_of_source, source};
 use prodpin_core::model::{Digest, NamePatterns, Order, ProductionRule, Severity, SourceName, Tag};
@@ -49,6 +50,7 @@ impl Checker<'_> {
             may_move: self.may_move(raw),
             pins: self.pins(&raw.pins, &raw.require, &raw.sources, vault.is_some()),
             vault,
+            drill: self.drill(raw),
             fail_on: raw.fail_on.value().copied().unwrap_or(Severity::High),
             waivers: self.waivers(&raw.waivers),
             security_hub: self.security_hub(&raw.security_hub),
@@ -107,7 +109,7 @@ impl Checker<'_> {
         }
     }
 
-    fn schedule(&self, spanned: &Spanned<String>, zone: &Spanned<String>) -> Option<Schedule> {
+    pub(super) fn schedule(&self, spanned: &Spanned<String>, zone: &Spanned<String>) -> Option<Schedule> {
         let zone = match zone.read() {
             None => TimeZone::UTC,
             Some((span, name)) => TimeZone::get(name).unwrap_or_else(|_| {

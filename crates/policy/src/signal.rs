@@ -7,7 +7,7 @@ use url::Url;
 use super::check::Checker;
 use super::patterns::Confirmation;
 use super::problem::{Span, quote};
-use super::raw::RawProduction;
+use super::raw_production::RawProduction;
 use super::spanned::Spanned;
 use prodpin_core::model::NamePatterns;
 

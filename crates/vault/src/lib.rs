@@ -14,10 +14,12 @@
 //!
 //! - `place` knows the names and the store; `entry` the entries and `index.json`;
 //! - `closure` walks what is below a target, from the vault's own bytes first;
-//! - `copy` brings what is missing; `restore` puts it back.
+//! - `copy` brings what is missing; `restore` puts it back;
+//! - `drill` reads everything and keeps nothing.
 
 mod closure;
 mod copy;
+mod drill;
 mod entry;
 mod hash;
 mod place;
@@ -37,6 +39,7 @@ use prodpin_core::model::Digest;
 
 pub use closure::{Closure, Unwhole};
 pub use copy::{Failure, Target};
+pub use drill::{Drilling, Flaw, Place, Watcher};
 pub use entry::Entry;
 pub use restore::{Pinning, Restored, Restoring, TagOutcome};
 

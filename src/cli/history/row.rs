@@ -76,6 +76,7 @@ pub(super) fn ends(event: &Event) -> (Option<&ArtifactId>, Option<&ArtifactId>) 
         | Event::DeploymentRecalled { artifact, .. }
         | Event::Pinned { artifact }
         | Event::Attached { artifact, .. }
+        | Event::Drilled { artifact, .. }
         | Event::TargetFound { artifact } => (None, Some(artifact)),
         Event::DeploymentEnded { artifact, .. } | Event::PinLost { artifact } | Event::TargetMissing { artifact } => {
             (Some(artifact), None)

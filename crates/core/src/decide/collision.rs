@@ -36,7 +36,7 @@ pub(super) fn remedy(draft: Draft<'_>, outlooks: &Outlooks) -> String {
     match ineffective_advice(outlooks).next() {
         Some(advice) => claimed(draft, outlooks).unwrap_or_else(|| mend(draft, advice)),
         None => match draft.retention() {
-            Retention::Bucket(_) => format!(
+            Retention::Bucket(_) | Retention::Harbor(_) => format!(
                 "narrow the rule so that it spares releases; `{}` prints rules that do",
                 commands::recommend(draft.repository())
             ),
@@ -97,7 +97,7 @@ pub(super) fn mend(draft: Draft<'_>, advice: &Advice) -> String {
             let recommend = commands::recommend(draft.repository());
             format!("put a rule in front that claims pins; `{recommend}` prints the policy")
         }
-        Retention::Unruled | Retention::Bucket(_) => advice.remedy.clone(),
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => advice.remedy.clone(),
     }
 }
 

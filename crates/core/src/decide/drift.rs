@@ -99,6 +99,8 @@ impl RepositorySettings {
         match retention {
             // A bucket's are those of its source.
             Retention::Unruled | Retention::Bucket(_) => None,
+            // A project's are not kept yet.
+            Retention::Harbor(_) => None,
             Retention::Ecr(ecr) => Some(Self::Ecr {
                 mutability: ecr.mutability.clone(),
                 lifecycle: spelling::digest(&ecr.lifecycle, lifecycle),

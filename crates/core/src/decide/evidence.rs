@@ -7,7 +7,9 @@ use crate::model::{
 };
 use crate::outcome::report::TargetReport;
 
+use super::commands;
 use super::draft::Draft;
+use super::drilled;
 use super::input::Input;
 
 /// So many parts are named; the others are a number.
@@ -70,8 +72,16 @@ fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding
         .collect();
     (!clauses.is_empty()).then(|| {
         let message = format!("{name} {}", clauses.join("; it "));
-        let remedy = "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
-                      that removes untagged manifests or layers did this, or damaged storage";
+        let remedy = match drilled::found_wrong_bytes(target) {
+            true => format!(
+                "delete these blobs from the registry's storage, since it takes no others under the same digest; push the same \
+                 bytes again from a vault, a replica or a backup; then prove it: `{}`",
+                commands::drill(draft.repository())
+            ),
+            false => "push the same bytes again from a replica, another registry or a backup that kept the digest; a cleanup \
+                      that removes untagged manifests or layers did this, or damaged storage"
+                .to_owned(),
+        };
         draft.finding(Code::TargetBroken, Severity::Critical, message, remedy)
     })
 }

@@ -23,6 +23,7 @@ mod deployments;
 mod doubt;
 mod draft;
 mod drift;
+pub mod drilled;
 mod evidence;
 mod facts;
 mod findings;

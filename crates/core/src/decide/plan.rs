@@ -24,7 +24,7 @@ use super::protection::{ProtectionVerdict, judge};
 use super::readiness::{self, Readiness};
 use super::refusals;
 use super::rollback_set::Target;
-use super::{called::Called, database, doubt, survives, unread};
+use super::{called::Called, database, doubt, drilled, survives, unread};
 
 /// What to do, say and record about one repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,11 +53,9 @@ pub struct Plan {
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
     let input = &Facts::new(input);
-    let works = input.snapshot.listing_is_complete();
     let listed = by_name(input.snapshot);
     let targets = input.selection.targets(input.rules.keep, input.inspections);
     let outlooks = Outlooks::new(input, &targets);
-    let mut names = names_of(input, &targets, &listed);
     let mut plan = Plan {
         report: empty_report(input),
         claim: outlooks.pinning.claim.clone(),
@@ -69,8 +67,18 @@ pub fn plan(input: &Input<'_>) -> Plan {
         outlooks,
         readiness: Readiness::default(),
     };
+    judge_targets(input, &listed, targets, &mut plan);
+    judge_service(input, &listed, &mut plan);
+    find(input, &listed, &mut plan);
+    plan
+}
+
+/// What is said of each target, and what is recorded of it.
+fn judge_targets(input: &Facts<'_>, listed: &[&ObservedTag], targets: Vec<Target>, plan: &mut Plan) {
+    let works = input.snapshot.listing_is_complete();
     let keeping = cover::keeping(input.snapshot, input.pins);
-    let listed_under = parts::listed(&listed);
+    let mut names = names_of(input, &targets, listed);
+    let listed_under = parts::listed(listed);
     let (pins, mut reported) = (plan.pins.clone(), BTreeSet::new());
     let planned: BTreeSet<&ArtifactId> = pins.iter().collect();
     for target in targets {
@@ -88,7 +96,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         let verdict = judge(&target.artifact, inspection, attempt, in_the_way, works, refused);
         let was_pinned = input.state.pinned.contains_key(&target.artifact);
         let verdict = cleanup::withhold(&input.snapshot.cleanup, was_pinned, verdict);
-        record(input, &target.artifact, &verdict, &mut plan);
+        record(input, &target.artifact, &verdict, plan);
         parts::record(input, inspection, &listed_under, &mut plan.events);
         let references = names.remove(&target.artifact).unwrap_or_default();
         let known = survives::Target {
@@ -104,6 +112,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         };
         let survives = survives::survives(&known);
         let protected = survives::protected(&known, &survives);
+        let drills = drilled::reports(input.state, &target.artifact);
         plan.report.targets.push(TargetReport {
             artifact: target.artifact,
             rank: target.rank,
@@ -117,36 +126,39 @@ pub fn plan(input: &Input<'_>) -> Plan {
             survives: Some(survives),
             parts: inspection.and_then(|seen| parts::report(seen, &planned, input.attempts, &mut reported)),
             vault: None,
+            drills,
         });
     }
-    let report = &mut plan.report;
-    report.gaps.extend(
-        report
-            .targets
-            .iter()
-            .filter_map(|target| input.inspections.get(&target.artifact))
-            .flat_map(|seen| seen.gaps.clone()),
-    );
+}
+
+/// What could not be read, whether one can roll back, and the numbers.
+fn judge_service(input: &Facts<'_>, listed: &[&ObservedTag], plan: &mut Plan) {
+    let Plan { report, readiness, .. } = plan;
+    let inspected = report.targets.iter().filter_map(|target| input.inspections.get(&target.artifact));
+    report.gaps.extend(inspected.flat_map(|seen| seen.gaps.clone()));
     report.gaps.sort();
     report.gaps.dedup();
     report.complete = report.gaps.is_empty();
-    plan.readiness = readiness::decide(input, &report.targets, &report.gaps);
-    unread::withhold(input, &listed, report, &mut plan.readiness);
-    doubt::withhold(input.selection, &report.targets, &mut plan.readiness);
-    database::withhold(input, report, &mut plan.readiness);
-    report.rollback = plan.readiness.rollback(&report.targets, input.rules.keep);
+    *readiness = readiness::decide(input, &report.targets, &report.gaps);
+    unread::withhold(input, listed, report, readiness);
+    doubt::withhold(input.selection, &report.targets, readiness);
+    database::withhold(input, report, readiness);
+    report.rollback = readiness.rollback(&report.targets, input.rules.keep);
     report.counts.targets = report.targets.len() as u64;
     let is_pinned = |target: &&TargetReport| matches!(target.pin, PinReport::Present | PinReport::Created);
     report.counts.pinned = report.targets.iter().filter(is_pinned).count() as u64;
     report.counts.protected = report.targets.iter().filter(|target| target.protected == Some(true)).count() as u64;
-    let Findings { mut conditions, events } = findings(input, &listed, &plan.report, &plan.outlooks);
+}
+
+/// Findings, the most severe first, and the events that open and end them.
+fn find(input: &Facts<'_>, listed: &[&ObservedTag], plan: &mut Plan) {
+    let Findings { mut conditions, events } = findings(input, listed, &plan.report, &plan.outlooks);
     input.state.findings.date(&mut conditions);
     plan.events.extend(input.state.findings.changes(&conditions, plan.report.complete));
     plan.passing = events.iter().map(occurrence).collect();
     plan.findings = conditions;
     plan.findings.extend(events);
     plan.findings.sort_by(total_finding_order);
-    plan
 }
 
 /// Leaves a repository unjudged whose history is missing: what is there is shown, and nothing of it is called protected,

@@ -6,35 +6,20 @@
 
 use std::cell::RefCell;
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
-use crate::model::{ArtifactId, NamePatterns, Order, Sighting};
+use crate::model::{NamePatterns, Order};
 
 use super::named::Named;
 use super::naming::{Family, Reading, Scheme, stem};
-use super::order::{Natural, Suffix, Version};
+use super::order::{Natural, Suffix};
 
-/// When a release came to be known: by the commit that holds its first sighting, within one commit by when the source
-/// says that it was pushed. By the push alone where all were pushed at known times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Arrival {
-    pub(super) sequence: Option<u64>,
-    pub(super) pushed: Option<Timestamp>,
-}
+mod arrival;
+mod merge;
 
-impl Arrival {
-    /// Whether it came later than another one, if that is known.
-    pub(super) fn later(self, other: Self) -> Option<bool> {
-        let by_sequence = self.sequence.zip(other.sequence).map(|(this, that)| this.cmp(&that));
-        let by_push = || self.pushed.zip(other.pushed).map(|(this, that)| this.cmp(&that));
-        match by_sequence.filter(|order| order.is_ne()).or_else(by_push)? {
-            Ordering::Equal => None,
-            order => Some(order.is_gt()),
-        }
-    }
-}
+pub(super) use arrival::Arrival;
+use arrival::Arrivals;
+use merge::Merge;
 
 /// Where a release stands, and by what.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -338,118 +323,4 @@ fn group<'s, 'a>(at: u32, entries: &'s [Entry<'a>], arrivals: &Arrivals) -> Vec<
         ranked.collect::<Vec<_>>().into_iter()
     });
     Merge::new(chains.collect(), arrivals).collect()
-}
-
-/// The next one of a chain, ordered by what is known without its name, then by what has always decided.
-struct Head<'s, 'a> {
-    next: Ranked<'s, 'a>,
-    arrival: Arrival,
-    version: Option<Version>,
-    chain: usize,
-}
-
-impl<'s, 'a> Head<'s, 'a> {
-    fn new(next: Ranked<'s, 'a>, arrivals: &Arrivals, chain: usize) -> Self {
-        // A number alone is no version, and comes after all that are.
-        let version = Version::read(next.named().label()).filter(|version| version.conventional);
-        Self { next, arrival: arrivals.at(next.named()), version, chain }
-    }
-
-    fn key(&self) -> impl Ord {
-        let named = self.next.named();
-        (self.arrival, self.version.as_ref(), Natural(named.label()), named.tag())
-    }
-}
-
-impl Ord for Head<'_, '_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-impl PartialOrd for Head<'_, '_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Head<'_, '_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Head<'_, '_> {}
-
-/// Puts chains in one row. Each keeps its own order; between them goes first what arrived last.
-struct Merge<'s, 'a, I> {
-    chains: Vec<I>,
-    heads: BinaryHeap<Head<'s, 'a>>,
-    arrivals: Arrivals,
-}
-
-impl<'s, 'a, I: Iterator<Item = Ranked<'s, 'a>>> Merge<'s, 'a, I> {
-    fn new(mut chains: Vec<I>, arrivals: &Arrivals) -> Self {
-        let heads = chains.iter_mut().enumerate();
-        let heads = heads.filter_map(|(at, chain)| Some(Head::new(chain.next()?, arrivals, at))).collect();
-        Self { chains, heads, arrivals: *arrivals }
-    }
-}
-
-impl<'s, 'a, I: Iterator<Item = Ranked<'s, 'a>>> Iterator for Merge<'s, 'a, I> {
-    type Item = Ranked<'s, 'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let Head { next, chain, .. } = self.heads.pop()?;
-        self.heads.extend(self.chains[chain].next().map(|next| Head::new(next, &self.arrivals, chain)));
-        Some(next)
-    }
-}
-
-/// What arrivals are taken from in one rule.
-#[derive(Debug, Clone, Copy)]
-struct Arrivals {
-    order: Order,
-    /// The source tells when tags were pushed.
-    dated: bool,
-    /// Every tag's push is known, and says more than when it was first seen.
-    pushed: bool,
-}
-
-impl Arrivals {
-    fn new<'a>(mut tags: impl Iterator<Item = Named<'a>>, order: Order, dated: bool) -> Self {
-        let arrivals = Self { order, dated, pushed: false };
-        Self { pushed: tags.all(|named| arrivals.push_of(named).is_some()), ..arrivals }
-    }
-
-    /// When a tag's first bytes were pushed or written, as the source itself tells.
-    fn push_of(&self, named: Named<'_>) -> Option<Timestamp> {
-        let original = named.history().original()?;
-        let written = matches!(original.artifact, ArtifactId::ObjectVersion { .. });
-        original.created().filter(|_| written || self.dated)
-    }
-
-    /// By arrival, then by name.
-    fn by_arrival(&self, a: Named<'_>, b: Named<'_>) -> Ordering {
-        let by_name = || (Natural(a.label()), a.tag()).cmp(&(Natural(b.label()), b.tag()));
-        self.at(a).cmp(&self.at(b)).then_with(by_name)
-    }
-
-    fn at(&self, named: Named<'_>) -> Arrival {
-        let original = named.history().original();
-        let sequence = original.map(|sighting| sighting.since().sequence);
-        match self.order {
-            // A bucket tells itself when an object was written. Whoever builds an image chooses its build time, so
-            // that only orders what was first seen together.
-            Order::Pushed => {
-                let written =
-                    original.is_some_and(|original| matches!(original.artifact, ArtifactId::ObjectVersion { .. }));
-                let built = original.and_then(Sighting::created);
-                Arrival { sequence: if written { None } else { sequence }, pushed: built }
-            }
-            Order::Semver | Order::Name => {
-                Arrival { sequence: if self.pushed { None } else { sequence }, pushed: self.push_of(named) }
-            }
-        }
-    }
 }

@@ -172,7 +172,7 @@ impl<'a> Target<'a> {
     fn bucket(&self) -> Option<&'a BucketRetention> {
         match &self.snapshot.retention {
             Retention::Bucket(bucket) => Some(bucket),
-            Retention::Unruled | Retention::Ecr(_) => None,
+            Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) => None,
         }
     }
 
@@ -283,6 +283,11 @@ impl<'a> Target<'a> {
                 Some(lifecycle) if lifecycle.rules.is_empty() => Survival::yes("the bucket has no lifecycle rules"),
                 Some(_) => Survival::yes("the live lifecycle rules were simulated, and none reaches it"),
                 None => Survival::unknown("the lifecycle rules could not be read"),
+            },
+            Retention::Harbor(harbor) => match harbor.policy {
+                Setting::Unset => Survival::yes("the project has no retention policy"),
+                Setting::Text(_) => Survival::yes("the retention policy was simulated, and no run takes it"),
+                Setting::Unknown => Survival::unknown("the project's retention policy could not be read"),
             },
             Retention::Unruled if self.is_chart_server() => {
                 Survival::unknown("whether the chart repository has cleanup rules cannot be read")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BucketRetention, Digest, PinFailure, Tag};
+use super::{BucketRetention, Digest, HarborRepository, PinFailure, Tag};
 
 /// What of a repository decides how long its artifacts stay, beside the artifacts themselves.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub enum Retention {
     Ecr(Box<EcrRepository>),
     /// A deployment bucket; its rules are the same for every repository in it.
     Bucket(Arc<BucketRetention>),
+    /// A Harbor repository.
+    Harbor(Box<HarborRepository>),
 }
 
 impl Retention {
@@ -26,6 +28,7 @@ impl Retention {
         match self {
             Self::Unruled | Self::Bucket(_) => None,
             Self::Ecr(ecr) => ecr.cached_from.as_deref(),
+            Self::Harbor(harbor) => harbor.cached_from.as_deref(),
         }
     }
 }

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArtifactId, Code, Digest, Finding, RepositoryKey, RepositorySettings, SettingFacts, Severity, SourceName, Tag,
+    ArtifactId, Code, Digest, Drill, DrilledFrom, Finding, RepositoryKey, RepositorySettings, SettingFacts, Severity,
+    SourceName, Tag,
 };
 
 pub use self::run::{Answers, Counts, Mode, RunId, RunRecord, RunScope, SourceRecord};
@@ -212,6 +213,15 @@ pub enum Event {
     Source(SourceRecord),
     /// A run ended.
     Run(Box<RunRecord>),
+    /// Every byte of a rollback target was read and hashed, or one of its parts found broken.
+    Drilled {
+        /// The artifact.
+        artifact: ArtifactId,
+        /// Whence it was read.
+        from: DrilledFrom,
+        /// What came of it.
+        drill: Box<Drill>,
+    },
 }
 
 /// Whether what a signal names runs.
@@ -250,7 +260,7 @@ impl Event {
     #[must_use]
     pub fn schema(&self) -> u64 {
         match self {
-            Self::LifecycleClaimed { .. } | Self::Attached { .. } => 3,
+            Self::LifecycleClaimed { .. } | Self::Attached { .. } | Self::Drilled { .. } => 3,
             Self::AlertQueued { .. } | Self::ReportedAgain { .. } => 2,
             _ => 1,
         }

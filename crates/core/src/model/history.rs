@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, DeploymentState, Event, OpenFindings, RepositorySettings, Tag, TagStatus, TagTable};
+use super::{
+    ArtifactId, DeploymentState, Drill, DrilledFrom, Event, OpenFindings, RepositorySettings, Tag, TagStatus, TagTable,
+};
 
 /// One repository's folded state, as of some ledger sequence.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct RepositoryState {
     /// What was last seen attached to targets and to their parts, by the tag or the type by which it is.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attached: BTreeMap<ArtifactId, BTreeMap<Box<str>, ArtifactId>>,
+    /// The last drill of each artifact, from each place.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub drilled: BTreeMap<ArtifactId, BTreeMap<DrilledFrom, (Mark, Drill)>>,
 }
 
 /// A position in the ledger and the wall time noted there. Order by the sequence, show the time (I21).
@@ -109,6 +114,7 @@ impl RepositoryState {
             && self.settings.is_none()
             && self.findings.keys().next().is_none()
             && self.attached.is_empty()
+            && self.drilled.is_empty()
     }
 
     /// Folds one event in. Total: an event that does not fit what is known is still taken at its word, because the
@@ -176,6 +182,9 @@ impl RepositoryState {
             Event::FindingOpened(_) | Event::FindingResolved(_) => self.findings.apply(mark, event),
             Event::Attached { subject, by, artifact } => {
                 self.attached.entry(subject.clone()).or_default().insert(by.clone(), artifact.clone());
+            }
+            Event::Drilled { artifact, from, drill } => {
+                self.drilled.entry(artifact.clone()).or_default().insert(*from, (mark, (**drill).clone()));
             }
             Event::RepositorySettings { facts, .. } => self.settings = Some((mark, (**facts).clone())),
             Event::Settings { .. }

@@ -3,21 +3,25 @@
 //! Names, digests and references are parsed here, once; past this boundary no bare string stands for one.
 
 mod account;
+mod acr;
 mod artifact;
 mod bucket;
 mod chart;
 mod cleanup;
 mod control;
 mod digest;
+mod drill;
 mod ecr;
 mod event;
 mod evidence;
 mod finding;
 mod gap;
+mod harbor;
 mod history;
 mod layout;
 mod marks;
 mod name;
+mod obstacle;
 mod open_findings;
 mod parts;
 mod pattern;
@@ -26,6 +30,7 @@ mod production;
 mod provenance;
 mod rebase;
 mod reference;
+mod setting;
 mod short_text;
 mod sightings;
 mod snapshot;
@@ -35,8 +40,10 @@ mod text;
 mod threat;
 mod waiver;
 mod workload;
+mod zot;
 
 pub use account::AwsAccount;
+pub use acr::{AcrLocks, AcrManifest, AcrOwnRules, AcrPurge, AcrRepository, AcrTag};
 pub use artifact::{ArtifactId, ArtifactIdError, Pin};
 pub use bucket::{
     BucketExpiration, BucketLifecycle, BucketRetention, BucketRule, BucketTransition, Checksum, Lock, LockMode,
@@ -46,6 +53,7 @@ pub use chart::ChartVersion;
 pub use cleanup::{Cleanup, Recognised, RegistryKind, StatedCleanup};
 pub use control::{Control, Manager, Updates};
 pub use digest::{Digest, DigestError};
+pub use drill::{BrokenPart, Drill, DrillOutcome, DrilledFrom};
 pub use ecr::{
     EcrHost, EcrImage, EcrRepository, ImageStatus, LifecycleChange, Mutability, RepositorySettings, Retention, Setting,
     SettingDigest, Unclaimed, is_account, is_region,
@@ -59,10 +67,12 @@ pub use evidence::{
 };
 pub use finding::{Code, Finding, Severity, Waived};
 pub use gap::{Cause, Gap, GapTally, PinFailure, Scope};
+pub use harbor::{HarborArtifact, HarborCollection, HarborRepository, HarborTag};
 pub use history::{Mark, RepositoryState, Span, Wanting};
 pub use layout::{Layout, LayoutError};
 pub use marks::{Marks, WellKnown};
 pub use name::{NameError, RepositoryKey, RepositoryName, SourceName, Tag};
+pub use obstacle::Obstacle;
 pub use open_findings::OpenFindings;
 pub use parts::{Attached, LostAttachment, Part, Parts, attaching_tag};
 pub use pattern::{NamePatterns, PatternError};
@@ -72,15 +82,17 @@ pub use provenance::{Commit, DatabaseRule, Provenance, SchemaChange};
 pub use rebase::{rebase, seen};
 pub use reference::without_credentials;
 pub use reference::{Reference, ReferenceError};
+pub use setting::{SettingFacts, Versioning};
 #[cfg(test)]
 use sightings::SIGHTINGS_KEPT;
 pub use sightings::{Sighting, TagHistory, TagStatus};
 pub use snapshot::{
-    ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, Obstacle,
-    PinState, Presence, RepositoryKind, Resolution, SettingFacts, Snapshot, Versioning,
+    ArtifactKind, Closure, Content, DeleteMarker, Inspection, ObjectFacts, ObjectVersion, ObservedTag, PinState,
+    Presence, RepositoryKind, Resolution, Snapshot,
 };
 pub use survival::{Answer, Loss, Required, Survival, Survives};
 pub use tag_table::{KnownTag, TagTable};
 pub use threat::{Certainty, Due, Effect, Threat};
 pub use waiver::Waiver;
 pub use workload::{ChartReference, Concern, Platform, Shortcoming, Tenure, Waiting, Workload, claimant, signal_of};
+pub use zot::{ZotKeep, ZotManifest, ZotPolicy, ZotRepository, ZotSettings, ZotUse};

@@ -64,6 +64,7 @@ pub fn rebase(event: Event, state: &RepositoryState) -> Option<Event> {
         | Event::AlertSent { .. }
         | Event::AlertQueued { .. }
         | Event::ReportedAgain { .. }
+        | Event::Drilled { .. }
         | Event::Source(_)
         | Event::Run(_)) => Some(other),
     }

@@ -1,9 +1,11 @@
 //! What prodpin says, as data: the documents that every format renders and every program reads.
 
+mod finding_counts;
 pub mod forecast;
 pub mod identity;
 pub mod known_as;
 pub mod ready;
 pub mod report;
 mod rollback;
+pub mod size;
 pub mod status;

@@ -6,10 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactId, Code, Counts, Digest, Finding, Gap, Mode, Obstacle, RepositoryKey, RepositoryName, RunId, RunScope,
-    Severity, SourceName, Survives, Tag,
+    ArtifactId, BrokenPart, Code, Counts, Digest, DrillOutcome, DrilledFrom, Finding, Gap, Mode, Obstacle,
+    RepositoryKey, RepositoryName, RunId, RunScope, Severity, SourceName, Survives, Tag,
 };
 
+pub use super::finding_counts::FindingCounts;
 pub use super::rollback::Rollback;
 use super::status::{ServiceCounts, ServiceStatus};
 
@@ -92,78 +93,6 @@ impl LedgerSection {
         // Signatures follow a blank line.
         let unsigned = checkpoint.as_ref().is_some_and(|note| !note.contains("\n\n"));
         Self { sequence, root, checkpoint, unanchored: None, history_missing: None, unsigned }
-    }
-}
-
-/// How many findings of each severity.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct FindingCounts {
-    /// Critical findings.
-    pub critical: u64,
-    /// High findings.
-    pub high: u64,
-    /// Medium findings.
-    pub medium: u64,
-    /// Low findings.
-    pub low: u64,
-    /// Informational findings.
-    pub info: u64,
-    /// Findings of any severity that the policy waives. They are in none of the numbers above.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub waived: u64,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-impl FindingCounts {
-    /// Counts one more.
-    pub fn add(&mut self, severity: Severity) {
-        self.add_many(severity, 1);
-    }
-
-    /// Counts so many more.
-    pub fn add_many(&mut self, severity: Severity, count: u64) {
-        *self.slot(severity) += count;
-    }
-
-    /// Counts a finding: by its severity, or among the waived.
-    pub fn count(&mut self, finding: &Finding) {
-        match finding.waived {
-            Some(_) => self.waived += 1,
-            None => self.add(finding.severity),
-        }
-    }
-
-    /// Takes back that a finding was counted.
-    pub fn uncount(&mut self, finding: &Finding) {
-        match finding.waived {
-            Some(_) => self.waived -= 1,
-            None => *self.slot(finding.severity) -= 1,
-        }
-    }
-
-    /// How many there are of this severity.
-    #[must_use]
-    pub fn with_severity(mut self, severity: Severity) -> u64 {
-        *self.slot(severity)
-    }
-
-    /// How many there are at this severity or above.
-    #[must_use]
-    pub fn at_least(self, severity: Severity) -> u64 {
-        Severity::ALL.into_iter().filter(|other| *other >= severity).map(|other| self.with_severity(other)).sum()
-    }
-
-    fn slot(&mut self, severity: Severity) -> &mut u64 {
-        match severity {
-            Severity::Critical => &mut self.critical,
-            Severity::High => &mut self.high,
-            Severity::Medium => &mut self.medium,
-            Severity::Low => &mut self.low,
-            Severity::Info => &mut self.info,
-        }
     }
 }
 
@@ -274,6 +203,28 @@ pub struct TargetReport {
     /// Whether the vault holds it whole, where the policy names one. Left out where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<VaultState>,
+    /// The last drill from each place: every byte read and hashed. Left out where there was none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<DrillReport>,
+}
+
+/// A drill that is on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DrillReport {
+    /// Whence the bytes were read.
+    pub from: DrilledFrom,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// What came of it.
+    pub outcome: DrillOutcome,
+    /// The bytes of all parts, each part counted once.
+    pub bytes: u64,
+    /// How long it took.
+    pub milliseconds: u64,
+    /// Some of the parts that are not as they should be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<BrokenPart>,
 }
 
 /// How many manifests that belong to a target have pins of their own.

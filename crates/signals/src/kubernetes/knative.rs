@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer};
 
 use super::list::{Kind, Namespaced};
-use super::objects::{Metadata, PodSpec, PodTemplate, nullable};
+use super::objects::{Metadata, PodTemplate, nullable};
+use super::pods::PodSpec;
 use prodpin_core::decide::revisions::Route;
 
 pub(super) const REVISIONS: Kind = Kind::named("serving.knative.dev", "v1", "Revision", "revisions").optional();

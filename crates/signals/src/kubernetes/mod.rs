@@ -15,6 +15,7 @@ mod kubeconfig;
 mod list;
 mod objects;
 mod page;
+mod pods;
 mod proxy;
 mod workloads;
 
@@ -27,7 +28,8 @@ use async_trait::async_trait;
 use self::connect::Cluster;
 use self::knative::{KnativeRevision, KnativeRoute};
 use self::list::{Kind, Namespaced, Namespaces, apart};
-use self::objects::{ControllerRevision, CronJob, Job, Pod, Templated};
+use self::objects::{ControllerRevision, CronJob, Job, Templated};
+use self::pods::Pod;
 use self::workloads::Objects;
 use super::{ProductionSignal, Signalled};
 use prodpin_policy::{ClusterAccess, KubernetesConfig};

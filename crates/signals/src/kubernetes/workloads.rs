@@ -4,6 +4,7 @@
 //! numbers and times, what their controllers say. What follows from them is decided in `decide::revisions`.
 
 mod control;
+mod listed;
 mod routed;
 mod templates;
 #[cfg(test)]
@@ -14,37 +15,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub(super) use self::listed::Objects;
 use self::routed::Underneath;
 use self::templates::Template;
 use super::image::{named, reported};
-use super::knative::{KnativeRevision, KnativeRoute};
-use super::objects::{ControllerRevision, CronJob, Job, Metadata, Owner, Pod, Templated};
+use super::objects::{Metadata, Owner};
+use super::pods::Pod;
 use crate::Signalled;
 use prodpin_core::decide::revisions::{Pods, Status};
 use prodpin_core::model::{Cause, Control, Platform, SchemaChange, Tenure, Waiting, Workload};
-
-/// Everything that was listed.
-#[derive(Debug, Default)]
-pub(super) struct Objects {
-    pub(super) pods: Vec<Pod>,
-    /// Whether pods could not all be read.
-    pub(super) pods_unread: bool,
-    pub(super) deployments: Vec<Templated>,
-    pub(super) replica_sets: Vec<Templated>,
-    pub(super) stateful_sets: Vec<Templated>,
-    pub(super) daemon_sets: Vec<Templated>,
-    pub(super) controller_revisions: Vec<ControllerRevision>,
-    pub(super) cron_jobs: Vec<CronJob>,
-    pub(super) jobs: Vec<Job>,
-    pub(super) rollouts: Vec<Templated>,
-    pub(super) replication_controllers: Vec<Templated>,
-    /// Of OpenShift: each of their revisions is a ReplicationController.
-    pub(super) deployment_configs: Vec<Templated>,
-    pub(super) knative_revisions: Vec<KnativeRevision>,
-    pub(super) routes: Vec<KnativeRoute>,
-    /// Whether routes could not all be read.
-    pub(super) routes_unread: bool,
-}
 
 /// Tells a signal what the objects say.
 pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Signalled) {
@@ -114,24 +93,6 @@ pub(super) fn tell(objects: &Objects, context: Option<&Arc<str>>, said: &mut Sig
         used.schema = used.schema.max(schemas.get(&(workload.clone(), used.revision.clone())).copied());
     }
     said.settle();
-}
-
-impl Objects {
-    /// What keeps pods to a number, and what each is called.
-    fn sets(&self) -> impl Iterator<Item = (&'static str, &Templated)> {
-        let replica_sets = self.replica_sets.iter().map(|set| ("replicaset", set));
-        replica_sets.chain(self.replication_controllers.iter().map(|set| ("replicationcontroller", set)))
-    }
-
-    /// What has such a set for each of its revisions.
-    fn with_sets(&self) -> impl Iterator<Item = (&'static str, &Templated)> {
-        let kinds = [
-            ("deployment", &self.deployments),
-            ("rollout", &self.rollouts),
-            ("deploymentconfig", &self.deployment_configs),
-        ];
-        kinds.into_iter().flat_map(|(kind, workloads)| workloads.iter().map(move |workload| (kind, workload)))
-    }
 }
 
 fn by_controller<'o, T>(

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::effects::{ArtifactOutlook, Displaced, Stirred};
-use super::{Situation, images, objects};
+use super::{Situation, harbor_artifacts, images, objects};
 use crate::model::{ArtifactId, PinKind, Retention, Threat};
 
 /// Whose outlook the pin of this artifact can change, beside the pins that are there.
@@ -16,6 +16,7 @@ pub(crate) fn stirred(situation: &Situation<'_>, artifact: &ArtifactId) -> Stirr
         Retention::Unruled => Stirred::Nobody,
         Retention::Ecr(repository) => images::stirred(situation, repository, artifact),
         Retention::Bucket(bucket) => objects::stirred(situation, bucket, artifact),
+        Retention::Harbor(repository) => harbor_artifacts::stirred(situation, repository, artifact),
     }
 }
 
@@ -26,6 +27,7 @@ pub(crate) fn artifact_outlooks(situation: &Situation<'_>) -> BTreeMap<ArtifactI
         Retention::Unruled => BTreeMap::new(),
         Retention::Ecr(repository) => images::artifact_outlooks(situation, repository),
         Retention::Bucket(bucket) => objects::artifact_outlooks(situation, bucket),
+        Retention::Harbor(repository) => harbor_artifacts::artifact_outlooks(situation, repository),
     }
 }
 
@@ -34,6 +36,9 @@ pub(crate) fn displaced(situation: &Situation<'_>, stay: &[(ArtifactId, Threat)]
     match &situation.snapshot.retention {
         // The simulation of a bucket follows every event, so that this is part of each version's own outlook.
         Retention::Unruled | Retention::Bucket(_) => Vec::new(),
+        // Whatever Harbor's rules count keeps its place until something new comes to stand before it: nothing that stays
+        // would have made room.
+        Retention::Harbor(_) => Vec::new(),
         Retention::Ecr(repository) => images::displaced(situation, repository, stay),
     }
 }

@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::effects::Foreseen;
-use super::{Outlook, Situation, ecr, images, objects, s3};
-use crate::model::{ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, Retention, Setting, Snapshot, Tag};
+use super::{Outlook, Situation, ecr, harbor, harbor_artifacts, images, objects, s3};
+use crate::model::{
+    ArtifactId, Certainty, Digest, EcrImage, EcrRepository, Effect, HarborArtifact, Retention, Setting, Snapshot, Tag,
+};
 
 /// What the live rules will do to the targets, each pinned as the situation says.
 #[must_use]
@@ -17,6 +19,7 @@ pub fn outlook(situation: &Situation<'_>) -> Outlook {
         Retention::Unruled => Outlook::Unruled,
         Retention::Ecr(repository) => images::outlook(situation, repository),
         Retention::Bucket(bucket) => objects::outlook(situation, bucket),
+        Retention::Harbor(repository) => harbor_artifacts::outlook(situation, repository),
     }
 }
 
@@ -54,14 +57,20 @@ pub fn foreseen(situation: &Situation<'_>, at: Timestamp) -> Option<BTreeMap<Art
         Retention::Unruled => None,
         Retention::Ecr(repository) => images::foreseen(situation, repository, at),
         Retention::Bucket(bucket) => objects::foreseen(situation, bucket, at),
+        Retention::Harbor(repository) => harbor_artifacts::foreseen(situation, repository, at),
     }
 }
 
 /// The repository without the pins that are there; none where they can have harmed nobody, or that cannot be known.
 pub(crate) fn without_pins(snapshot: &Snapshot) -> Option<Snapshot> {
-    let Retention::Ecr(repository) = &snapshot.retention else { return None };
-    let bare = images::without_pins(snapshot, repository)?;
-    Some(Snapshot { retention: Retention::Ecr(Box::new(bare)), ..bare_of(snapshot) })
+    let retention = match &snapshot.retention {
+        Retention::Unruled | Retention::Bucket(_) => return None,
+        Retention::Ecr(repository) => Retention::Ecr(Box::new(images::without_pins(snapshot, repository)?)),
+        Retention::Harbor(repository) => {
+            Retention::Harbor(Box::new(harbor_artifacts::without_pins(snapshot, repository)?))
+        }
+    };
+    Some(Snapshot { retention, ..bare_of(snapshot) })
 }
 
 /// The repository once the tags of these artifacts that do not stay have moved on; none if there are none of them, or no
@@ -71,7 +80,14 @@ pub(crate) fn without_tags(
     of: &dyn Fn(&Digest) -> bool,
     stays: &dyn Fn(&Tag) -> bool,
 ) -> Option<Snapshot> {
-    let Retention::Ecr(repository) = &snapshot.retention else { return None };
+    let repository = match &snapshot.retention {
+        Retention::Unruled | Retention::Bucket(_) => return None,
+        Retention::Ecr(repository) => repository,
+        Retention::Harbor(repository) => {
+            let then = harbor_artifacts::without_tags(repository, of, stays)?;
+            return Some(Snapshot { retention: Retention::Harbor(Box::new(then)), ..bare_of(snapshot) });
+        }
+    };
     if repository.lifecycle == Setting::Unset {
         return None;
     }
@@ -111,7 +127,7 @@ fn bare_of(snapshot: &Snapshot) -> Snapshot {
 pub(crate) fn renumbered(before: &Snapshot, after: &Snapshot) -> BTreeMap<String, String> {
     let rules = |snapshot: &Snapshot| match &snapshot.retention {
         Retention::Ecr(repository) => images::rules(repository),
-        Retention::Unruled | Retention::Bucket(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => None,
     };
     match (rules(before), rules(after)) {
         (Some(before), Some(after)) => ecr::renumbered(&before, &after),
@@ -130,6 +146,7 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
             let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
             s3::recommend(bucket, repository.as_ref().map(|(repository, _)| repository))
         }
+        Retention::Harbor(repository) => harbor::recommend(repository),
     }
 }
 
@@ -137,26 +154,30 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
 pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
     match &snapshot.retention {
         Retention::Ecr(repository) => Some(images::claimed(repository)),
-        Retention::Unruled | Retention::Bucket(_) => None,
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => None,
     }
 }
 
 /// Every artifact that rules may act on.
 pub fn artifacts(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
-    let images = images(&snapshot.retention).iter().map(|image| ArtifactId::Manifest(image.digest.clone()));
+    let manifests = manifests(&snapshot.retention).map(|(digest, _)| ArtifactId::Manifest(digest.clone()));
     let objects = snapshot.tags.iter().filter_map(|tag| tag.object.as_deref()).flat_map(|object| &object.versions);
-    images.chain(objects.map(|version| version.artifact.clone()))
+    manifests.chain(objects.map(|version| version.artifact.clone()))
 }
 
 /// Those of them that no tag names. A version always has its key.
 pub fn untagged(snapshot: &Snapshot) -> impl Iterator<Item = ArtifactId> + '_ {
-    let untagged = images(&snapshot.retention).iter().filter(|image| image.tags.is_empty());
-    untagged.map(|image| ArtifactId::Manifest(image.digest.clone()))
+    let untagged = manifests(&snapshot.retention).filter(|(_, is_tagged)| !is_tagged);
+    untagged.map(|(digest, _)| ArtifactId::Manifest(digest.clone()))
 }
 
-fn images(retention: &Retention) -> &[EcrImage] {
-    match retention {
-        Retention::Unruled | Retention::Bucket(_) => &[],
-        Retention::Ecr(ecr) => &ecr.images,
-    }
+/// Every manifest that was listed by itself, and whether it has a tag.
+fn manifests(retention: &Retention) -> impl Iterator<Item = (&Digest, bool)> {
+    let (images, artifacts): (&[EcrImage], &[HarborArtifact]) = match retention {
+        Retention::Unruled | Retention::Bucket(_) => (&[], &[]),
+        Retention::Ecr(ecr) => (&ecr.images, &[]),
+        Retention::Harbor(harbor) => (&[], &harbor.artifacts),
+    };
+    let images = images.iter().map(|image| (&image.digest, !image.tags.is_empty()));
+    images.chain(artifacts.iter().map(|artifact| (&artifact.digest, !artifact.tags.is_empty())))
 }

@@ -1,10 +1,14 @@
 //! What live lifecycle rules will do: pure simulators, one for each kind of rules, and the one door to all of them.
 //! Whoever asks from outside knows repositories, artifacts and threats, and no kind of rules by name.
 
+pub mod acr;
 mod advice;
 pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
+mod golang;
+pub mod harbor;
+mod harbor_artifacts;
 mod images;
 mod json;
 mod kinds;
@@ -12,6 +16,7 @@ mod objects;
 pub mod s3;
 mod tried;
 mod words;
+pub mod zot;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,0 +1,78 @@
+//! A Harbor repository as its cleanup sees it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Digest, Setting};
+
+/// Everything that decides how long artifacts of a Harbor repository stay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HarborRepository {
+    /// The project's name.
+    pub project: Box<str>,
+    /// The repository's name without the project.
+    pub name: Box<str>,
+    /// The other repositories of the project, so named too: a pattern that is malformed for one of them fails a run for all
+    /// (J11).
+    pub neighbours: Arc<[Box<str>]>,
+    /// Every artifact that the repository lists, in the order of the listing: the push latest first, then the id.
+    pub artifacts: Vec<HarborArtifact>,
+    /// The project's retention policy, as `GET /retentions/{id}` answers.
+    pub policy: Setting,
+    /// The project's immutability rules, as `GET …/immutabletagrules` answers.
+    pub immutable: Setting,
+    /// The server's version, such as `v2.15.2-080b0220`; none where it does not say, as to whom it does not know (J40).
+    pub version: Option<Box<str>>,
+    /// What garbage collection does by itself.
+    pub collection: HarborCollection,
+    /// The upstream that the project caches, if it does: there are no pins in it (J31).
+    pub cached_from: Option<Box<str>>,
+}
+
+/// The schedule of garbage collection, which is the whole server's (J32).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HarborCollection {
+    /// It could not be read.
+    Unknown,
+    /// It runs by hand alone.
+    Unscheduled,
+    /// It runs by itself.
+    Scheduled {
+        /// Six fields, seconds first.
+        cron: Box<str>,
+        /// Whether it deletes every artifact that has no tag and that no index names.
+        deletes_untagged: bool,
+    },
+}
+
+/// One artifact of a listing, whatever it is. Harbor's listings leave out accessories, and children of an index that have
+/// no tag (J5).
+#[derive(Debug, Clone, PartialEq)]
+pub struct HarborArtifact {
+    /// Its identity.
+    pub digest: Digest,
+    /// Every tag that names it, in the order of the listing.
+    pub tags: Vec<HarborTag>,
+    /// When it was pushed first.
+    pub pushed: Timestamp,
+    /// When it was pulled last by its digest; none if never.
+    pub pulled: Option<Timestamp>,
+    /// Labels, by which no rule goes (J.0).
+    pub labels: Vec<Box<str>>,
+    /// Whether an index refers to it.
+    pub is_referenced: bool,
+    /// What it refers to itself, if it is an index.
+    pub children: Vec<Digest>,
+}
+
+/// A tag with times of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HarborTag {
+    /// Its name.
+    pub name: Box<str>,
+    /// When it came to name this artifact.
+    pub pushed: Timestamp,
+    /// When it was pulled last; none if never.
+    pub pulled: Option<Timestamp>,
+}
