@@ -173,7 +173,7 @@ impl Below {
             && self.faults.is_empty()
             && self.contradictions.is_empty();
         if is_read && !frontier.has_image {
-            let detail = format!("index {}: it names no image, so that nothing can be started", frontier.root);
+            let detail = format!("the index {} names no image, so that nothing can be started", frontier.root);
             self.damaged.insert(frontier.root_digest.clone(), detail);
         }
     }

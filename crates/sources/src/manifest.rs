@@ -67,7 +67,10 @@ impl Content {
             Self::Image { layers, .. } => (layers.len() + 1, 0),
             Self::Index(children) => {
                 let manifests = children.iter().filter(|child| child.is_manifest());
-                (children.len(), manifests.map(|child| child.size.unwrap_or(0) / SMALLEST_PART).fold(0, u64::saturating_add))
+                (
+                    children.len(),
+                    manifests.map(|child| child.size.unwrap_or(0) / SMALLEST_PART).fold(0, u64::saturating_add),
+                )
             }
         };
         own.saturating_add(usize::try_from(below).unwrap_or(usize::MAX).min(2 * MOST_PARTS)).saturating_mul(PART_COST)
@@ -170,9 +173,9 @@ pub(super) fn parse(bytes: &[u8], served: Option<&str>) -> Result<Manifest, Faul
 pub(super) fn parse_as(bytes: &[u8], named: &str) -> Result<Manifest, Fault> {
     let own = serde_json::from_slice::<OwnType>(bytes).ok().and_then(|own| own.media_type);
     match own {
-        Some(own) if own != named => Err(Fault::malformed(format!(
-            "the manifest says that it is {own:.100?}, and its index says {named:.100?}"
-        ))),
+        Some(own) if own != named => {
+            Err(Fault::malformed(format!("the manifest says that it is {own:.100?}, and its index says {named:.100?}")))
+        }
         _ => parse(bytes, Some(named)),
     }
 }

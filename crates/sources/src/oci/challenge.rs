@@ -247,6 +247,31 @@ mod tests {
         let reported = judge("https://r.example", "https://evil.example/t?token=secret", &[]).unwrap_err();
         assert!(reported.contains("token_realms: [evil.example]") && !reported.contains("secret"), "{reported}");
         let reported = judge("https://r.example", "https://r.example:8443/t", &[]).unwrap_err();
-        assert!(reported.contains("another port") && reported.contains(r#"token_realms: ["r.example:8443"]"#), "{reported}");
+        assert!(
+            reported.contains("another port") && reported.contains(r#"token_realms: ["r.example:8443"]"#),
+            "{reported}"
+        );
+    }
+
+    const CHALLENGES: &[&str] = &[
+        r#"Bearer realm="https://r.example/token",service="r.example",scope="repository:a:pull""#,
+        r#"Basic realm="r", Bearer realm="/token", service=s"#,
+        r#"Bearer error="invalid_token", Basic realm="a \"b\"""#,
+    ];
+
+    proptest::proptest! {
+        /// Whatever a challenge says: the credentials go to the registry's own origin alone (F13).
+        #[test]
+        fn any_challenge_sends_credentials_to_the_registry_alone(text in crate::mangled::mangled(CHALLENGES)) {
+            let Ok(value) = header::HeaderValue::from_bytes(&text) else { return Ok(()) };
+            let registry = RegistryHost::new(&"https://r.example".parse().unwrap()).unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(header::WWW_AUTHENTICATE, value);
+            if let Ok(Some(Scheme::Bearer { realm, .. })) = offered(registry.url(), &headers)
+                && realm_allowed(&registry, &realm, &[]).is_ok()
+            {
+                proptest::prop_assert_eq!(realm.origin(), registry.url().origin());
+            }
+        }
     }
 }
