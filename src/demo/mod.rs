@@ -25,7 +25,9 @@ pub fn demo(out: &mut dyn Write, run: &dyn Fn(Vec<OsString>) -> ExitCode) -> any
     release_everything(&registry);
     std::fs::write(&policy, policy_text(&registry))?;
     let mut story = Story { out, run, policy: &policy, registry: &registry };
-    story.tell(&["A registry with two services, six releases each, shop/web for two platforms. This is the whole policy:"])?;
+    story.tell(&[
+        "A registry with two services, six releases each, shop/web for two platforms. This is the whole policy:",
+    ])?;
     writeln!(story.out, "{}", policy_text(&registry))?;
 
     story.tell(&[
