@@ -8,6 +8,8 @@ mod closure;
 pub mod content;
 pub mod ecr;
 pub mod helm;
+#[cfg(test)]
+mod mangled;
 mod manifest;
 mod matched;
 pub mod memory;

@@ -47,8 +47,22 @@ fn some_of(mut texts: Vec<String>, further: usize) -> String {
     if more == 0 { named } else { format!("{named} and {more} more") }
 }
 
+/// What is wrong with a manifest as it was pushed: nothing was lost, and nobody can bring it back.
+fn hollow(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding> {
+    let detail = target.obstacles.iter().find_map(|obstacle| match obstacle {
+        Obstacle::PartDamaged { digest, detail } if target.artifact.digest() == Some(digest) => Some(detail),
+        _ => None,
+    })?;
+    let remedy = "give the tag an image again, or name it in no production rule; what was pushed under it never held one, and \
+                  no cleanup did this";
+    Some(draft.finding(Code::TargetBroken, Severity::Critical, format!("{name} is no way back: {detail}"), remedy))
+}
+
 /// One finding for all parts that are gone or damaged (F28, F103): a cleanup takes many at once.
 fn broken(draft: Draft<'_>, name: &str, target: &TargetReport) -> Option<Finding> {
+    if let Some(hollow) = hollow(draft, name, target) {
+        return Some(hollow);
+    }
     let (mut missing, mut damaged, mut further) = (Vec::new(), Vec::new(), 0);
     for obstacle in &target.obstacles {
         match obstacle {

@@ -468,3 +468,16 @@ fn is_out_of_descriptors(error: &std::io::Error) -> bool {
 pub fn head_not_offered(status: StatusCode) -> bool {
     matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
 }
+
+/// The status of an answer to a HEAD that may be about the method, or about what is asked for: a GET tells which. A 412, 423
+/// or 451 is about what is asked for, and a 406 may be.
+pub fn may_refuse_head(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_ACCEPTABLE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+    )
+}

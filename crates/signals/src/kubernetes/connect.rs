@@ -13,7 +13,7 @@ use kube::client::Body;
 use kube::config::{Config, KubeconfigError};
 use tokio::sync::RwLock;
 
-use super::{exec, kubeconfig};
+use super::{client_certificate, exec, kubeconfig};
 use crate::disk;
 use prodpin_core::model::Cause;
 use prodpin_net::http::{USER_AGENT, retry_after};
@@ -243,7 +243,7 @@ fn set_up_until(deadline: Option<Instant>) -> Instant {
 async fn set_up(place: &str, mut config: Config, deadline: Option<Instant>) -> Result<kube::Client, KubernetesFailure> {
     exec::resolve(&mut config.auth_info, deadline).await?;
     // Certificates and token files are read without a word.
-    match disk::read(place, set_up_until(deadline), move || kube::Client::try_from(config)).await {
+    match disk::read(place, set_up_until(deadline), move || client_certificate::client(config)).await {
         Ok(Ok(client)) => Ok(client),
         Ok(Err(error)) => Err(refused(&error)),
         Err(disk::Unread::Broke(error)) => Err(refused(&error)),

@@ -5,7 +5,7 @@
 //! the wire up:
 //!
 //! - `prodpin_net::http` is the one place that sends; `challenge` decides where credentials may go;
-//! - `credentials`, `docker_config` and `auth` prove who asks;
+//! - `credentials`, `docker_config`, `granted` and `auth` prove who asks;
 //! - `registry` knows the calls, `list` and `link` walk lists, `resolve` turns tags into digests;
 //! - `absence` judges what a 404 proves;
 //! - `recognise` finds out which kind of registry it is, because some have cleanup rules that nobody can read here;
@@ -26,6 +26,7 @@ mod closure;
 mod content;
 mod credentials;
 mod docker_config;
+mod granted;
 mod host;
 mod inspect;
 mod link;

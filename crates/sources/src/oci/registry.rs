@@ -21,6 +21,7 @@ use super::host::RegistryHost;
 use super::list::{List, PAGE};
 use super::manifests::Manifests;
 use super::redirect::Redirects;
+use super::resolve::Gets;
 use super::transport::{Call, Extras, HttpAnswer, Purpose, Transport};
 use prodpin_core::model::{Digest, PartAnswer, Pin, Recognised, RegistryKind, RepositoryName, WellKnown};
 use prodpin_net::memory::{self, InFlight};
@@ -70,6 +71,8 @@ pub(super) struct Registry {
     pub(super) passing: OnceLock<RegistryKind>,
     /// Whether it has an interface for referrers, asked once.
     pub(super) has_referrers: OnceCell<bool>,
+    /// Whether a GET brought what a HEAD was refused.
+    pub(super) gets: Gets,
 }
 
 /// One repository of it, with what this run has learnt.
@@ -132,6 +135,7 @@ impl Registry {
             recognised: OnceCell::new(),
             passing: OnceLock::new(),
             has_referrers: OnceCell::new(),
+            gets: Gets::default(),
         })
     }
 
@@ -278,7 +282,7 @@ impl Registry {
     /// A manifest's headers. `reference` is a tag that OCI allows, or a digest.
     pub(super) async fn head_manifest(&self, repository: &Repository, reference: &str) -> Result<HttpAnswer, Fault> {
         let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
-        let call = self.read(Method::HEAD, url, Redirects::SameOrigin, MANIFEST_CAP);
+        let call = self.read(Method::HEAD, url, manifest_redirects(reference), MANIFEST_CAP);
         let answer = self.call(&repository.pull, call).await?;
         if answer.status == StatusCode::OK && !answer.elsewhere {
             repository.note_served(Asked::Manifest(reference));
@@ -306,7 +310,7 @@ impl Registry {
         shorter_than: Option<usize>,
     ) -> Result<HttpAnswer, Lack> {
         let url = self.url(&format!("v2/{}/manifests/{reference}", repository.name), None);
-        let call = self.read(Method::GET, url, Redirects::SameOrigin, MANIFEST_CAP);
+        let call = self.read(Method::GET, url, manifest_redirects(reference), MANIFEST_CAP);
         let answer = self.pull(repository, call, || Extras { shorter_than, ..Extras::default() }).await?;
         if answer.status == StatusCode::OK {
             repository.note_served(Asked::Manifest(reference));
@@ -402,6 +406,15 @@ impl Registry {
     pub(super) fn own_words(&self, answer: &HttpAnswer) -> Option<String> {
         let message = answer.error_message()?;
         plain_words(&message).filter(|_| !self.auth.is_reported_by(&message))
+    }
+}
+
+/// How far a registry may send on who asks for a manifest. By digest the bytes prove themselves, wherever they come from; a
+/// tag means what the registry itself says.
+pub(super) fn manifest_redirects(reference: &str) -> Redirects {
+    match reference.parse::<Digest>() {
+        Ok(_) => Redirects::Anywhere,
+        Err(_) => Redirects::SameOrigin,
     }
 }
 

@@ -180,6 +180,32 @@ pub fn recommend(snapshot: &Snapshot) -> Result<String, String> {
     }
 }
 
+/// What such rules leave to their owner, each as a sentence.
+pub fn left_alone(snapshot: &Snapshot) -> Vec<String> {
+    match &snapshot.retention {
+        Retention::Unruled | Retention::Ecr(_) | Retention::Harbor(_) => Vec::new(),
+        Retention::Bucket(bucket) => {
+            let repository = snapshot.tags.iter().find_map(|tag| bucket.layout.parse(tag.name.as_str()));
+            s3::left_alone(bucket, repository.as_ref().map(|(repository, _)| repository))
+        }
+    }
+}
+
+/// Why no rules can be recommended for an ECR repository, as its policy is: it is full, or not understood.
+pub(crate) fn why_not_recommended(retention: &Retention) -> Option<String> {
+    match retention {
+        Retention::Ecr(repository) => images::recommend(repository).err(),
+        Retention::Unruled | Retention::Bucket(_) | Retention::Harbor(_) => None,
+    }
+}
+
+/// Whether this rule of a bucket is for a tag that releases may carry: what spares releases then is not known here.
+pub(crate) fn is_for_a_tag(retention: &Retention, rule: &str) -> bool {
+    let Retention::Bucket(bucket) = retention else { return false };
+    let rules = bucket.lifecycle.iter().flat_map(|lifecycle| &lifecycle.rules);
+    rules.into_iter().any(|other| other.name() == rule && s3::is_for_a_tag(other))
+}
+
 /// The rules with the pins claimed and nothing else changed; none where prodpin does not write rules.
 pub(crate) fn claimed(snapshot: &Snapshot) -> Option<Result<String, String>> {
     match &snapshot.retention {

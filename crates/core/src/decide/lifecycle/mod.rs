@@ -27,8 +27,10 @@ use crate::model::{ArtifactId, Due, Effect, Inspection, Severity, Snapshot, Tag,
 
 pub use advice::{Advice, AdviceKind};
 pub use effects::Foreseen;
-pub use kinds::{Toll, artifacts, foreseen, outlook, recommend, toll, untagged};
-pub(super) use kinds::{claimed, renumbered, under, without_pins, without_pins_of, without_tags};
+pub use kinds::{Toll, artifacts, foreseen, left_alone, outlook, recommend, toll, untagged};
+pub(super) use kinds::{
+    claimed, is_for_a_tag, renumbered, under, why_not_recommended, without_pins, without_pins_of, without_tags,
+};
 pub use tried::{TriedRules, TriedRulesError};
 pub use words::when;
 
