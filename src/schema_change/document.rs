@@ -10,6 +10,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
+    /// The version of this shape.
+    pub schema: u32,
     /// What the change means for the previous release running on the new schema: the gravest verdict of all series.
     pub verdict: Verdict,
     /// The verdict in words.
@@ -44,7 +46,7 @@ impl Document {
     pub(super) fn new(from: String, to: String, judged: Vec<Judged>) -> Self {
         let series: Vec<SeriesDocument> = judged.into_iter().map(SeriesDocument::new).collect();
         let verdict = series.iter().map(|series| series.verdict).max().unwrap_or(Verdict::None);
-        Self { verdict, meaning: verdict.meaning(), from, to, series }
+        Self { schema: 1, verdict, meaning: verdict.meaning(), from, to, series }
     }
 
     /// Every finding.

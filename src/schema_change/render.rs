@@ -14,7 +14,7 @@ use crate::report::escape;
 pub enum Format {
     /// For a person.
     Table,
-    /// Everything, for programs: the contract that `prodpin schema schema-change` describes.
+    /// Everything, for programs: what `prodpin schema schema-change` describes.
     Json,
     /// For code scanning.
     Sarif,

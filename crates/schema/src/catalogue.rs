@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cursor::Name;
 use crate::dialect::Dialect;
+use crate::hidden::Hidden;
 use crate::statement::{Foreign, Identity, NewConstraint, NewIndex, Rule, TableOptions, TypeDefinition};
 use crate::types::Type;
 
@@ -34,8 +35,8 @@ pub(crate) struct Catalogue {
     pub(crate) renamed: BTreeSet<Id>,
     /// The schema of names without one.
     pub(crate) current: String,
-    /// Everything before was understood, so that what is not here does not exist.
-    pub(crate) complete: bool,
+    /// What may be there although it is not here.
+    pub(crate) hidden: Hidden,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -174,7 +175,7 @@ impl Catalogue {
             passing: BTreeSet::from(["temp".to_owned(), "pg_temp".to_owned(), "tempdb".to_owned()]),
             renamed: BTreeSet::new(),
             current: current.to_owned(),
-            complete: true,
+            hidden: Hidden::default(),
         }
     }
 
@@ -214,7 +215,7 @@ impl Catalogue {
     /// Whether a table or view certainly does not exist: not even in a schema that the statement may mean.
     pub(crate) fn is_absent(&self, name: &Name) -> bool {
         let mut keys = self.tables.keys().chain(self.views.keys());
-        self.complete
+        !self.hidden.may_hold(&name.name)
             && !keys.any(|(schema, known)| {
                 *known == name.name && (name.schema.is_none() || name.schema.as_ref() == Some(schema))
             })

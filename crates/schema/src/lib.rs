@@ -19,6 +19,7 @@ mod chain;
 mod cursor;
 mod dialect;
 mod diff;
+mod hidden;
 pub mod layout;
 mod lex;
 mod read;

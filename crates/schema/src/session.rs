@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::apply;
-use crate::catalogue::{Catalogue, Id, Key, Touched};
+use crate::catalogue::{Catalogue, Function, Id, Key, Touched};
 use crate::cursor::{normal, unquoted};
 use crate::dialect::Dialect;
 use crate::diff;
@@ -125,7 +125,9 @@ impl<'a> Session<'a> {
     /// What was read so far is what was there before.
     pub(crate) fn begin_change(&mut self) {
         // Without a single table known, nothing says that what is not known does not exist.
-        self.after.complete &= !self.after.tables.is_empty();
+        if self.after.tables.is_empty() {
+            self.after.hidden.everything();
+        }
         for table in self.after.tables.values_mut() {
             table.copied = None;
             table.all_granted = false;
@@ -193,7 +195,10 @@ impl<'a> Session<'a> {
         // What pg_dump writes at the top of every file sets the search path of its own session only.
         let sets_path = statement.tokens.iter().any(|token| token.is("set_config"));
         if !self.changing {
-            self.after.complete &= sets_path;
+            if !sets_path {
+                let own = self.after.functions.keys().map(|key| &key.1);
+                self.after.hidden.take(statement, own);
+            }
             return;
         }
         self.see(Verdict::Unknown, String::new(), why);
@@ -208,7 +213,10 @@ impl<'a> Session<'a> {
                 Kind::Quoted => self.after.dialect.fold(&unquoted(token.text), true),
                 _ => return false,
             };
-            known.keys().any(|key| key.1 == name)
+            // PostgreSQL lets no function write that is declared to read only.
+            let reads =
+                |function: &Function| [" immutable", " stable"].iter().any(|word| function.definition.contains(word));
+            known.iter().any(|(key, all)| key.1 == name && !all.iter().all(reads))
         };
         !known.is_empty() && statement.tokens.windows(2).any(|pair| pair[1].op("(") && own(&pair[0]))
     }

@@ -83,6 +83,8 @@ pub(crate) enum Action {
         on: Name,
         why: String,
     },
+    /// Published tables; none named are all.
+    Publish(Vec<Name>),
     /// `GRANT ALL` on tables or views.
     GrantAll(Vec<Name>),
     Insert {

@@ -76,7 +76,7 @@ pub(crate) fn ensure(session: &mut Session<'_>, key: &Key, name: &str) {
 /// Whether the column certainly does not exist.
 fn is_absent(session: &Session<'_>, key: &Key, name: &str) -> bool {
     session.after.tables.get(key).is_some_and(|table| !table.opaque && table.column(name).is_none())
-        && session.after.complete
+        && !session.after.hidden.may_hold(name)
 }
 
 pub(crate) fn change(session: &mut Session<'_>, key: &Key, change: Change) {

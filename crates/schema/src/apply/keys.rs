@@ -2,7 +2,7 @@
 
 use crate::apply::label;
 use crate::apply::tables::{resolve, with};
-use crate::catalogue::{Constraint, Index, Key};
+use crate::catalogue::{Constraint, Index, Key, Table};
 use crate::cursor::Name;
 use crate::dialect::Dialect;
 use crate::session::Session;
@@ -116,7 +116,7 @@ fn drop_constraint(session: &mut Session<'_>, key: &Key, name: &str, if_exists: 
         session.after.tables.get(key).is_some_and(|table| {
             !table.opaque && !table.constraints.iter().any(|made| made.name.as_deref() == Some(name))
         });
-    if known && if_exists && session.after.complete {
+    if known && if_exists && !session.after.hidden.may_hold(name) {
         return;
     }
     remove(session, key, name, |made| made.name.as_deref() == Some(name));
@@ -167,9 +167,8 @@ fn validate(session: &mut Session<'_>, key: &Key, name: &str) {
 
 pub(crate) fn create_index(session: &mut Session<'_>, table: &Name, new: &NewIndex, if_not_exists: bool) {
     let key = resolve(session, table);
-    let taken =
-        new.name.as_ref().is_some_and(|name| session.after.table_with_index(name).is_some_and(|known| known == key));
-    if taken && if_not_exists {
+    let taken = |table: &Table| table.indexes.iter().any(|known| new.name.is_some() && known.name == new.name);
+    if if_not_exists && session.after.tables.get(&key).is_some_and(taken) {
         return;
     }
     let mut made = Index::new(new, session.id(), session.touched());
@@ -189,7 +188,7 @@ pub(crate) fn drop_index(session: &mut Session<'_>, name: &Name, if_exists: bool
     };
     match key {
         Some(key) => drop_index_of(session, &key, &name.name),
-        None if if_exists && session.after.complete => {}
+        None if if_exists && !session.after.hidden.may_hold(&name.name) => {}
         None => {
             let why = "the index is dropped, and the earlier files do not say whether it is unique";
             session.see(Verdict::Unknown, name.name.clone(), why);

@@ -9,7 +9,7 @@ mod tables;
 use crate::catalogue::Key;
 use crate::cursor::Name;
 use crate::session::Session;
-use crate::statement::{Action, Object};
+use crate::statement::{Action, Object, Rule};
 use crate::verdict::Verdict;
 
 /// Applies what one statement does.
@@ -69,6 +69,7 @@ pub(crate) fn action(session: &mut Session<'_>, action: Action) {
             session.after.extensions.entry(name).or_insert(id);
         }
         Action::Policy { on, why } => policy(session, &on, why),
+        Action::Publish(names) => publish(session, &names),
         Action::GrantAll(names) => grant_all(session, &names),
         Action::Insert { table, overwrites, copies, calls } => rows::insert(session, &table, overwrites, copies, calls),
         Action::Update { tables, columns } => rows::update(session, &tables, &columns),
@@ -173,6 +174,22 @@ fn policy(session: &mut Session<'_>, on: &Name, why: String) {
         || session.after.tables.get(&key).is_some_and(|table| table.row_security || table.opaque);
     let verdict = if session.is_old(&key) && secured { Verdict::Contract } else { Verdict::Expand };
     session.see(verdict, label(&key), why);
+}
+
+/// UPDATE and DELETE fail on a published table that has no key to tell its rows by.
+/// Source: <https://www.postgresql.org/docs/current/logical-replication-publication.html>.
+fn publish(session: &mut Session<'_>, names: &[Name]) {
+    let keyed = |name: &Name| {
+        let table = session.after.tables.get(&session.after.find(name));
+        table.is_some_and(|table| table.constraints.iter().any(|made| made.rule == Rule::Primary))
+    };
+    let all = !names.is_empty() && names.iter().all(keyed);
+    let (verdict, why) = if all {
+        (Verdict::Expand, "only logical replication reads a publication")
+    } else {
+        (Verdict::Contract, "UPDATE and DELETE fail on a published table that has no primary key to tell its rows by")
+    };
+    session.see(verdict, "", why);
 }
 
 fn grant_all(session: &mut Session<'_>, names: &[Name]) {

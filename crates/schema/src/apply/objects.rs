@@ -17,7 +17,7 @@ pub(crate) fn create_view(session: &mut Session<'_>, new: NewView) {
     }
     // Replacing keeps the view, its rights and its triggers.
     let (id, all_granted) = known.filter(|_| new.replace).unwrap_or_else(|| (session.id(), false));
-    if known.is_none() && new.replace && !session.after.complete && session.is_change() {
+    if known.is_none() && new.replace && session.after.hidden.may_hold(&key.1) && session.is_change() {
         session.see(Verdict::Unknown, label(&key), "a view is replaced that the earlier files do not show");
     }
     let view = View { id, head: new.head, items: new.items, tail: new.tail, all_granted, touched: session.touched() };
@@ -37,7 +37,7 @@ pub(crate) fn create_function(session: &mut Session<'_>, new: NewFunction) {
     }
     let first = known.is_empty();
     known.push(Function { id: fresh, arguments: new.arguments, definition: new.definition, touched });
-    if first && new.replace && !session.after.complete && session.is_change() {
+    if first && new.replace && session.after.hidden.may_hold(&key.1) && session.is_change() {
         session.see(Verdict::Unknown, label(&key), "a function is replaced that the earlier files do not show");
     }
 }
@@ -45,7 +45,7 @@ pub(crate) fn create_function(session: &mut Session<'_>, new: NewFunction) {
 pub(crate) fn drop_function(session: &mut Session<'_>, name: &Name, arguments: Option<&str>, if_exists: bool) {
     let key = session.after.key(name);
     let Some(known) = session.after.functions.get_mut(&key) else {
-        if !(if_exists && session.after.complete) {
+        if !if_exists || session.after.hidden.may_hold(&key.1) {
             session.see(Verdict::Contract, label(&key), "the function is dropped");
         }
         return;
@@ -239,7 +239,7 @@ pub(crate) fn rename(session: &mut Session<'_>, kind: Object, name: &Name, to: &
         }
         _ => false,
     };
-    if !found && !(if_exists && session.after.complete) {
+    if !found && !(if_exists && !session.after.hidden.may_hold(&key.1)) {
         session.see(Verdict::Contract, label(&key), "the object is renamed: old statements no longer find it");
     }
 }
@@ -275,7 +275,7 @@ pub(crate) fn drop(session: &mut Session<'_>, kind: Object, name: &Name, if_exis
                 }
             }
         }
-        None if if_exists && session.after.complete => {}
+        None if if_exists && !session.after.hidden.may_hold(&key.1) => {}
         None if session.after.is_passing(&key) => {}
         None => session.see(Verdict::Contract, label(&key), "the object is dropped"),
     }

@@ -1,7 +1,9 @@
 //! Tables before and after.
 
+use std::collections::BTreeSet;
+
 use crate::apply::label;
-use crate::catalogue::{Copied, Key, Table};
+use crate::catalogue::{Copied, Id, Key, Table};
 use crate::dialect::Dialect;
 use crate::diff::{Diff, columns, keys};
 use crate::verdict::Verdict;
@@ -44,9 +46,9 @@ pub(crate) fn compare(diff: &mut Diff<'_>) {
             moved => gone_or_renamed(diff, key, old, moved),
         }
     }
+    let old_ids: BTreeSet<Id> = before.tables.values().map(|table| table.id).collect();
     for (key, new) in &after.tables {
-        let known = before.tables.get(key).is_some_and(|old| old.id == new.id) || before.table_of(new.id).is_some();
-        if !after.is_passing(key) && !known {
+        if !after.is_passing(key) && !old_ids.contains(&new.id) {
             new_table(diff, key, new);
         }
     }

@@ -10,7 +10,8 @@ pub(crate) fn up(text: &str, dialect: Dialect) -> String {
     if text.contains("-- migrate:up") {
         return between(text, "-- migrate:up", "-- migrate:down");
     }
-    if text.trim_start_matches('\u{feff}').trim_start().to_lowercase().starts_with("--liquibase formatted sql") {
+    let first = text.trim_start_matches('\u{feff}').trim_start().lines().next().unwrap_or_default();
+    if first.to_lowercase().starts_with("--liquibase formatted sql") {
         return liquibase(text);
     }
     if text.contains("--> statement-breakpoint") && dialect.is_mysql() {

@@ -96,12 +96,19 @@ fn rule(cursor: &mut Cursor<'_, '_>, _replace: bool) -> Option<Action> {
     Some(Action::JudgedOn(on, verdict, why.to_owned()))
 }
 
+/// `CREATE PUBLICATION name FOR TABLE …`. One for all tables takes those of later too.
 fn publication(cursor: &mut Cursor<'_, '_>) -> Option<Action> {
     cursor.ident()?;
-    let all = cursor.rest().iter().any(|token| token.is("all") || token.is("tables"));
-    let verdict = if all { Verdict::Contract } else { Verdict::Caution };
+    let mut tables = Vec::new();
+    if cursor.eat("for table") {
+        cursor.eat("only");
+        tables = cursor.names()?;
+    } else if cursor.done() || cursor.sees("with") {
+        cursor.skip_rest();
+        return judged(Verdict::Expand, "a publication without tables");
+    }
     cursor.skip_rest();
-    judged(verdict, "UPDATE and DELETE fail on a published table without a replica identity")
+    Some(Action::Publish(tables))
 }
 
 /// A table that a module of SQLite keeps.
