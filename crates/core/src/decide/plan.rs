@@ -70,7 +70,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         readiness: Readiness::default(),
     };
     let keeping = cover::keeping(input.snapshot, input.pins);
-    let listed_under = parts::listed(&listed);
+    let listed_under = parts::listed(&listed, input.inspections);
     let (pins, mut reported) = (plan.pins.clone(), BTreeSet::new());
     let planned: BTreeSet<&ArtifactId> = pins.iter().collect();
     for target in targets {
@@ -194,7 +194,9 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &ProtectionVerdict,
 }
 
 fn empty_report(input: &Input<'_>) -> RepositoryReport {
-    let mut artifacts: Vec<&ArtifactId> = input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()).collect();
+    // Room for all at once: a list that grows is held twice.
+    let mut artifacts: Vec<&ArtifactId> = Vec::with_capacity(input.snapshot.tags.len());
+    artifacts.extend(input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()));
     artifacts.sort_unstable();
     artifacts.dedup();
     let counts = Counts {
