@@ -18,7 +18,7 @@ use crate::model::{Code, Mode, RunId, Severity, SourceName, without_credentials}
 use crate::outcome::report::{NOT_COMPARED, NOT_REMEMBERED, RunSection};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
-use crate::run::{RunError, RunOptions, Shard, run};
+use crate::run::{Ran, RunError, RunOptions, Shard, run_and_keep};
 use crate::telemetry::Collector;
 
 /// What is left after the alerts, for metrics and for the process to end.
@@ -74,15 +74,15 @@ pub(super) async fn outcome(
     let by = arguments.deadline.map(|deadline| began + deadline - (deadline / 20).min(LAST));
     let started = Timestamp::now();
     bar.show();
-    let report = tokio::select! {
-        report = run(&policy, &options, Arc::new(bar.clone())) => report.map_err(anyhow::Error::from),
+    let ran = tokio::select! {
+        ran = run_and_keep(&policy, &options, Arc::new(bar.clone())) => ran.map_err(anyhow::Error::from),
         () = signals.overdue() => Err(anyhow::anyhow!(
             "the run was stopped by a signal before it ended: what it recorded stays, the next run does the rest"
         )),
     };
     bar.clear();
-    let report = match report {
-        Ok(report) => report,
+    let ran = match ran {
+        Ok(ran) => ran,
         Err(error) => {
             if of_error(&error) == Ending::Failed {
                 failed(outputs, &options, &policy, started, &error);
@@ -90,18 +90,19 @@ pub(super) async fn outcome(
             return Err(error);
         }
     };
-    let written = outputs.write(&report);
+    let Ran { report, .. } = &ran;
+    let written = outputs.write(report);
     let cut = async {
         signals.overdue().await;
         anyhow::anyhow!("alerts were cut off before all were delivered; the next run delivers the rest")
     };
-    let reported = follow_up(&policy, &report, collector.as_ref(), by, &stop, cut).await;
+    let reported = follow_up(&policy, &ran, collector.as_ref(), by, &stop, cut).await;
     match (written, reported) {
         (Ok(()), Ok(reported)) => {
             for (name, findings) in reported.iter().filter(|(_, findings)| *findings > 0) {
                 tracing::info!("alert {name}: delivered {findings} findings");
             }
-            Ok(ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)))
+            Ok(ending(report, arguments.fail_on.unwrap_or(policy.fail_on)))
         }
         (Err(unwritten), Err(unreported)) => {
             tracing::error!("{unwritten:#}");
