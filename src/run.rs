@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ledger::{Access, LedgerError};
+use crate::ledger::{Access, Ledger, LedgerError};
 use crate::model::{Mode, RepositoryKey, RunScope, SourceName};
 use crate::policy::Policy;
 use crate::report::body::Report;
@@ -154,8 +154,24 @@ pub enum RunError {
     Defect(String),
 }
 
+/// What a run leaves.
+pub(crate) struct Ran {
+    pub(crate) report: Report,
+    /// The ledger that it was recorded in: what follows is recorded there too, and it is opened once.
+    pub(crate) ledger: Arc<Ledger>,
+}
+
 /// Opens the policy's sources and runs once.
 pub async fn run(policy: &Policy, options: &RunOptions, progress: Arc<dyn Progress>) -> Result<Report, RunError> {
+    Ok(run_and_keep(policy, options, progress).await?.report)
+}
+
+/// The same, and hands the ledger over.
+pub(crate) async fn run_and_keep(
+    policy: &Policy,
+    options: &RunOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Ran, RunError> {
     let options = &options.due();
     let sources = SourcesOf::Policy(LookAhead::default());
     // Boxed, like the one below: a run is a deep future, and callers nest it in theirs.
@@ -169,7 +185,7 @@ pub async fn run_on(
     options: &RunOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Report, RunError> {
-    Box::pin(carry_out(policy, SourcesOf::Caller(sources), options, progress, None)).await
+    Ok(Box::pin(carry_out(policy, SourcesOf::Caller(sources), options, progress, None)).await?.report)
 }
 
 async fn carry_out(
@@ -178,7 +194,7 @@ async fn carry_out(
     options: &RunOptions,
     progress: Arc<dyn Progress>,
     releasing: Option<&mut release::Releasing<'_>>,
-) -> Result<Report, RunError> {
+) -> Result<Ran, RunError> {
     let stop = &options.stop;
     let mut session = Session::open(policy, sources, options, Access::Write).await?;
     let setup = session.setup.clone();
@@ -216,5 +232,6 @@ async fn carry_out(
         }
     }
     vault::keep(policy.vault.as_ref(), &setup, &mut recorder, stop).await?;
-    recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await
+    let report = recorder.finish(ended_early.then(|| (stop.cause(), stop.reason()))).await?;
+    Ok(Ran { report, ledger: setup.ledger.clone() })
 }

@@ -402,6 +402,10 @@ pub(super) struct HistoryArguments {
     #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) json: bool,
 
+    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
+
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,
 }
@@ -428,6 +432,10 @@ pub(super) struct VerifyArguments {
     /// As JSON
     #[arg(long, env = "PRODPIN_JSON", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub(super) json: bool,
+
+    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
 
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,
@@ -461,6 +469,10 @@ pub(super) struct PastReportArguments {
     /// What stdout shows [default: table]
     #[arg(long, value_name = "FORMAT", env = "PRODPIN_FORMAT", hide_env_values = true)]
     pub(super) format: Option<Format>,
+
+    /// Give up once this much time has passed, as 30s, 10m or 1h30m: the ledger's store may not answer
+    #[arg(long, value_name = "DURATION", env = "PRODPIN_DEADLINE", value_parser = read_duration, hide_env_values = true)]
+    pub(super) deadline: Option<Duration>,
 
     #[command(flatten)]
     pub(super) ledger: LedgerArgument,

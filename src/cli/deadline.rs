@@ -1,8 +1,38 @@
-//! Durations as people write them: `30s`, `10m`, `1h30m`.
+//! Durations as people write them: `30s`, `10m`, `1h30m`; and looks into the ledger that end by such a time.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
+
+use crate::policy::LedgerLocation;
+use crate::run::{CutOff, Stop};
+
+/// Where a ledger is, for a person.
+pub(super) fn location_text(location: &LedgerLocation) -> String {
+    match location {
+        LedgerLocation::None => "none".to_owned(),
+        LedgerLocation::Directory(path) => path.display().to_string(),
+        LedgerLocation::Store(url) => url.to_string(),
+    }
+}
+
+/// Looks into the ledger until the deadline, if there is one: a store that hangs must not hold a person up.
+pub(super) async fn in_time<T>(
+    deadline: Option<Duration>,
+    ledger: &LedgerLocation,
+    look: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let stop = Stop::default().with_deadline(deadline);
+    stop.in_time(look).await.map_err(|error| match (error.downcast_ref::<CutOff>(), deadline) {
+        (Some(CutOff), Some(after)) => anyhow::anyhow!(
+            "--deadline: {} s passed while the ledger at {} was read: its store, or what is asked beside it (an anchor, \
+             what holds the key), did not answer in time; see whether it answers, or give it more time",
+            after.as_secs(),
+            location_text(ledger)
+        ),
+        _ => error,
+    })
+}
 
 /// Reads a duration of at least one second.
 pub(super) fn read_duration(text: &str) -> Result<Duration, String> {
@@ -55,6 +85,18 @@ pub(super) fn read_grace(text: &str) -> Result<SignedDuration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_was_waited_for_is_named_i28() {
+        let ledger = LedgerLocation::Directory("/mnt/gone".into());
+        let hangs = std::future::pending::<anyhow::Result<()>>();
+        let error = in_time(Some(Duration::from_secs(1)), &ledger, hangs).await.unwrap_err().to_string();
+        assert!(error.starts_with("--deadline: 1 s passed while the ledger at /mnt/gone was read"), "{error}");
+        let answers = async { anyhow::Ok(7) };
+        assert_eq!(in_time(Some(Duration::from_secs(20)), &ledger, answers).await.unwrap(), 7);
+        let fails = async { Err::<(), _>(anyhow::anyhow!("damaged")) };
+        assert_eq!(in_time(None, &ledger, fails).await.unwrap_err().to_string(), "damaged");
+    }
 
     #[test]
     fn durations_are_read_whole_or_not_at_all() {

@@ -18,7 +18,7 @@ use crate::model::{Code, Mode, RunId, Severity, SourceName, without_credentials}
 use crate::outcome::report::{NOT_COMPARED, NOT_REMEMBERED, RunSection};
 use crate::policy::{LedgerLocation, Policy};
 use crate::report::body::Report;
-use crate::run::{Progress, RunError, RunOptions, Shard, Stop, run};
+use crate::run::{Progress, Ran, RunError, RunOptions, Shard, Stop, run_and_keep};
 use crate::telemetry::Collector;
 
 /// What is left after the alerts, for metrics and for the process to end.
@@ -41,8 +41,9 @@ pub(super) async fn outcome(
     arguments: &RunArguments,
     bar: &Bar,
 ) -> anyhow::Result<Ending> {
-    let runner =
-        async |policy: &Policy, options: &RunOptions, progress| Ok((run(policy, options, progress).await?, ()));
+    let runner = async |policy: &Policy, options: &RunOptions, progress| {
+        Ok((run_and_keep(policy, options, progress).await?, ()))
+    };
     let (ending, ()) = outcome_of(mode, path, policy, arguments, bar, Shows::Report, runner).await?;
     Ok(ending)
 }
@@ -55,7 +56,7 @@ pub(super) async fn outcome_of<T>(
     arguments: &RunArguments,
     bar: &Bar,
     shows: Shows,
-    runner: impl AsyncFnOnce(&Policy, &RunOptions, Arc<dyn Progress>) -> Result<(Report, T), RunError>,
+    runner: impl AsyncFnOnce(&Policy, &RunOptions, Arc<dyn Progress>) -> Result<(Ran, T), RunError>,
 ) -> anyhow::Result<(Ending, T)> {
     let format = arguments.format.filter(|_| shows == Shows::Report);
     settle(mode, &mut policy, arguments)?;
@@ -80,15 +81,15 @@ pub(super) async fn outcome_of<T>(
     let by = arguments.deadline.map(|deadline| began + deadline - (deadline / 20).min(LAST));
     let started = Timestamp::now();
     bar.show();
-    let report = tokio::select! {
-        report = runner(&policy, &options, Arc::new(bar.clone())) => report.map_err(anyhow::Error::from),
+    let ran = tokio::select! {
+        ran = runner(&policy, &options, Arc::new(bar.clone())) => ran.map_err(anyhow::Error::from),
         () = signals.overdue() => Err(anyhow::anyhow!(
             "the run was stopped by a signal before it ended: what it recorded stays, the next run does the rest"
         )),
     };
     bar.clear();
-    let (report, more) = match report {
-        Ok(report) => report,
+    let (ran, more) = match ran {
+        Ok(ran) => ran,
         Err(error) => {
             if of_error(&error) == Ending::Failed {
                 failed(outputs, &options, &policy, started, &error);
@@ -96,18 +97,19 @@ pub(super) async fn outcome_of<T>(
             return Err(error);
         }
     };
-    let written = outputs.write(&report);
+    let Ran { report, .. } = &ran;
+    let written = outputs.write(report);
     let cut = async {
         signals.overdue().await;
         anyhow::anyhow!("alerts were cut off before all were delivered; the next run delivers the rest")
     };
-    let reported = follow_up(&policy, &report, collector.as_ref(), by, &stop, cut).await;
+    let reported = follow_up(&policy, &ran, collector.as_ref(), by, &stop, cut).await;
     match (written, reported) {
         (Ok(()), Ok(reported)) => {
             for (name, findings) in reported.iter().filter(|(_, findings)| *findings > 0) {
                 tracing::info!("alert {name}: delivered {findings} findings");
             }
-            Ok((ending(&report, arguments.fail_on.unwrap_or(policy.fail_on)), more))
+            Ok((ending(report, arguments.fail_on.unwrap_or(policy.fail_on)), more))
         }
         (Err(unwritten), Err(unreported)) => {
             tracing::error!("{unwritten:#}");

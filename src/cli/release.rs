@@ -19,7 +19,7 @@ use crate::outcome::size::size;
 use crate::policy::{LedgerLocation, load};
 use crate::report::escape::terminal;
 use crate::report::render::Format;
-use crate::run::{ReleaseOptions, Released, RunError, RunOptions, Unmatched, release as release_pins};
+use crate::run::{Ran, ReleaseOptions, Released, RunError, RunOptions, Unmatched, release as release_pins};
 
 /// So many pins that stay for the same reasons are named.
 const NAMED: usize = 5;
@@ -56,9 +56,10 @@ pub(super) async fn release(path: &Path, arguments: &ReleaseArguments, bar: &Bar
     let runner = async |policy: &_, options: &RunOptions, progress| {
         let options =
             ReleaseOptions { run: options.clone(), repositories, grace: arguments.grace, vault: arguments.vault };
-        let Released { report, repositories, unmatched, vault } = release_pins(policy, &options, progress).await?;
+        let Released { report, ledger, repositories, unmatched, vault } =
+            release_pins(policy, &options, progress).await?;
         let run = report.run.clone();
-        Ok((report, Said { run, repositories, unmatched, vault }))
+        Ok((Ran { report, ledger }, Said { run, repositories, unmatched, vault }))
     };
     let (ending, said) = outcome_of(mode, Some(path), policy, &arguments.run, bar, Shows::ItsOwn, runner).await?;
     let Said { run, repositories: found, unmatched, vault } = said;

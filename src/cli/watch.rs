@@ -24,7 +24,7 @@ use crate::report::body::Report;
 use crate::report::context::Context;
 use crate::report::escape::terminal;
 use crate::report::render::{Format, Style, render};
-use crate::run::{Progress, RunError, RunOptions, run};
+use crate::run::{Progress, Ran, RunError, RunOptions, run_and_keep};
 use crate::schedule::Schedule;
 use crate::telemetry::Collector;
 use crate::watch::{Board, Endpoint, Outcome, Status, Tick, Timetable, allowance};
@@ -205,7 +205,7 @@ impl Watch<'_> {
         let by = Instant::now() + self.plan.deadline;
         let policy = &self.plan.policy;
         let ran = tokio::select! {
-            ran = run(policy, &options, Arc::new(Silent)) => ran.map_err(anyhow::Error::from),
+            ran = run_and_keep(policy, &options, Arc::new(Silent)) => ran.map_err(anyhow::Error::from),
             () = tokio::time::sleep_until((by + HANGS).into()) => Err(anyhow::anyhow!(
                 "it did not end by its deadline and was cut off; what it recorded stays"
             )),
@@ -219,8 +219,8 @@ impl Watch<'_> {
         let policy = &self.plan.policy;
         // Opened after the run, not before: the last report stays in place as long as there is no other.
         let outputs = self.plan.outputs(self.path, self.arguments).await;
-        let report = match ran {
-            Ok(report) => report,
+        let ran = match ran {
+            Ok(ran) => ran,
             Err(error) => {
                 if let (Ok(outputs), Ending::Failed) = (outputs, of_error(&error)) {
                     failed(outputs, &options, policy, started, &error);
@@ -231,30 +231,31 @@ impl Watch<'_> {
                 return true;
             }
         };
+        let Ran { report, .. } = &ran;
         let unread = "not everything could be read; the run's report says what".to_owned();
         let mut lacking: Vec<String> = (!report.run.complete).then_some(unread).into_iter().collect();
-        lacking.extend(without_history(&report).unwrap_or_else(|error| {
+        lacking.extend(without_history(report).unwrap_or_else(|error| {
             Some(format!("whether the history of a source is missing could not be read back from the report: {error}"))
         }));
-        let written = outputs.and_then(|outputs| outputs.write(&report));
+        let written = outputs.and_then(|outputs| outputs.write(report));
         let stop = self.signals.stop.clone();
         let signals = &mut self.signals;
         let cut = async {
             signals.overdue().await;
             anyhow::anyhow!("alerts were cut off before all were delivered")
         };
-        let reported = follow_up(policy, &report, self.collector.as_ref(), Some(by), &stop, cut).await.map(drop);
+        let reported = follow_up(policy, &ran, self.collector.as_ref(), Some(by), &stop, cut).await.map(drop);
         for error in [written, reported].into_iter().filter_map(Result::err) {
             let reason = without_credentials(&format!("{error:#}")).into_owned();
             tracing::error!("{reason}");
             lacking.push(terminal(&reason));
         }
         if self.arguments.format.is_none() {
-            announce(&line(&report));
+            announce(&line(report));
         }
         let outcome = if lacking.is_empty() { Outcome::Complete } else { Outcome::Incomplete };
         let reason = Some(lacking.join("; "));
-        self.board.status().ended(outcome, Timestamp::now(), metrics(&report), reason);
+        self.board.status().ended(outcome, Timestamp::now(), metrics(report), reason);
         true
     }
 }

@@ -293,16 +293,17 @@ impl Recorder {
     pub(super) fn note_vault(
         &mut self,
         key: &RepositoryKey,
-        states: &BTreeMap<ArtifactId, VaultState>,
-        vault: &str,
-    ) -> Result<(), RunError> {
-        let Some(mut row) = self.body.take(key)? else { return Ok(()) };
-        for target in row.repository.iter_mut().flat_map(|repository| &mut repository.targets) {
-            if let Some(state) = states.get(&target.artifact) {
-                decide::vault::note(target, *state, vault);
+        states: BTreeMap<ArtifactId, VaultState>,
+        vault: &Arc<str>,
+    ) {
+        let vault = vault.clone();
+        self.body.amend(key, move |row| {
+            for target in row.repository.iter_mut().flat_map(|repository| &mut repository.targets) {
+                if let Some(state) = states.get(&target.artifact) {
+                    decide::vault::note(target, *state, &vault);
+                }
             }
-        }
-        Ok(self.body.push(row)?)
+        });
     }
 
     /// Whether the policy requires this source's targets to survive the loss of their registry.

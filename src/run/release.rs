@@ -18,6 +18,7 @@ use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::release::EarlierRun;
+use crate::ledger::Ledger;
 use crate::model::{
     DeployedReference, Entry, Event, Gap, Mode, PinFailure, RepositoryKey, RunRecord, RunScope, SourceName,
 };
@@ -31,7 +32,7 @@ use super::record::Recorder;
 use super::session::SourcesOf;
 use super::setup::{LookAhead, Setup, open_each};
 use super::wanted::Asked;
-use super::{Progress, RunError, RunOptions, Stop, Unmatched, Wanted, carry_out};
+use super::{Progress, Ran, RunError, RunOptions, Stop, Unmatched, Wanted, carry_out};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -50,6 +51,8 @@ pub struct ReleaseOptions {
 pub struct Released {
     /// The run's report.
     pub report: Report,
+    /// The ledger that it was recorded in.
+    pub(crate) ledger: Arc<Ledger>,
     /// What is said of pins, in every repository that has one which nothing needs.
     pub repositories: Vec<RepositoryRelease>,
     /// Names and globs that no repository has.
@@ -108,9 +111,9 @@ async fn release_with(
     progress: Arc<dyn Progress>,
 ) -> Result<Released, RunError> {
     let mut releasing = Releasing { options, releasers, repositories: Vec::new(), unmatched: Vec::new(), vault: None };
-    let report = carry_out(policy, sources, &options.run, progress, Some(&mut releasing)).await?;
+    let Ran { report, ledger } = carry_out(policy, sources, &options.run, progress, Some(&mut releasing)).await?;
     let Releasing { repositories, unmatched, vault, .. } = releasing;
-    Ok(Released { report, repositories, unmatched, vault })
+    Ok(Released { report, ledger, repositories, unmatched, vault })
 }
 
 /// A release that is under way.

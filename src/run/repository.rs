@@ -260,13 +260,13 @@ async fn observe(
     state: &RepositoryState,
 ) -> (Snapshot, Reservation) {
     let memory = setup.admission.enter(state.tags.len() * Snapshot::TAG_COST).await;
-    let snapshot = inventory.observe_within(name, &memory).await;
+    let snapshot = inventory.observe_known(name, &memory, &state.tags).await;
     if memory.is_alone() || !memory.was_full() {
         return (snapshot, memory);
     }
     drop((snapshot, memory));
     let memory = setup.admission.enter_alone().await;
-    let snapshot = inventory.observe_within(name, &memory).await;
+    let snapshot = inventory.observe_known(name, &memory, &state.tags).await;
     (snapshot, memory)
 }
 

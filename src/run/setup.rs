@@ -1,7 +1,7 @@
 //! What a run has in hand before it looks at the first repository: ledger, sources, and signals that are being asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -40,7 +40,7 @@ pub(super) struct Setup {
     pub(super) database: Vec<DatabaseRule>,
     pub(super) waivers: Vec<Waiver>,
     pub(super) alerts: Vec<Alert>,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: Arc<Ledger>,
     /// Where the ledger stood when it was opened.
     pub(super) begun: u64,
     /// Whether the ledger outlives the run, so that reports may name its positions.
@@ -101,7 +101,7 @@ impl Setup {
             waivers: policy.waivers.clone(),
             alerts: policy.alerts.clone(),
             begun: ledger.head().map_or(0, |head| head.sequence),
-            ledger,
+            ledger: Arc::new(ledger),
             keeps_ledger,
             concurrency: options.concurrency,
             admission: Admission::new(memory::budget().for_repositories(sets_aside)),

@@ -26,7 +26,7 @@ use futures::stream::BoxStream;
 use prodpin_core::model::{
     ArtifactId, Cause, Cleanup, DeployedReference, Digest, Effect, Gap, Inspection, LifecycleChange, PinRemoval,
     Provenance, Reference, RepositoryName, Resolution, Scope, Setting, SettingFacts, Snapshot, SourceName, Tag,
-    Unclaimed,
+    TagTable, Unclaimed,
 };
 pub use prodpin_net::memory::{Full, Reservation};
 use prodpin_policy::SourceConfig;
@@ -72,6 +72,11 @@ pub trait Inventory: Send + Sync {
     /// and is not read on. By default everything is read.
     async fn observe_within(&self, repository: &RepositoryName, _memory: &Reservation) -> Snapshot {
         self.observe(repository).await
+    }
+
+    /// The same, where these tags are known: what is listed shares their names (I28).
+    async fn observe_known(&self, repository: &RepositoryName, memory: &Reservation, _known: &TagTable) -> Snapshot {
+        self.observe_within(repository, memory).await
     }
 
     /// Looks one tag up directly, past any list or cache. A definitive answer only (I4).

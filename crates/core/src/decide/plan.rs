@@ -81,7 +81,7 @@ fn judge_targets(input: &Facts<'_>, listed: &[&ObservedTag], targets: Vec<Target
     let works = input.snapshot.listing_is_complete();
     let keeping = cover::keeping(input.snapshot, input.pins);
     let mut names = names_of(input, &targets, listed);
-    let listed_under = parts::listed(listed);
+    let listed_under = parts::listed(listed, input.inspections);
     let (pins, mut reported) = (plan.pins.clone(), BTreeSet::new());
     let planned: BTreeSet<&ArtifactId> = pins.iter().collect();
     for target in targets {
@@ -215,7 +215,9 @@ fn record(input: &Input<'_>, artifact: &ArtifactId, verdict: &ProtectionVerdict,
 }
 
 fn empty_report(input: &Input<'_>) -> RepositoryReport {
-    let mut artifacts: Vec<&ArtifactId> = input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()).collect();
+    // Room for all at once: a list that grows is held twice.
+    let mut artifacts: Vec<&ArtifactId> = Vec::with_capacity(input.snapshot.tags.len());
+    artifacts.extend(input.snapshot.tags.iter().filter_map(|tag| tag.target.artifact()));
     artifacts.sort_unstable();
     artifacts.dedup();
     let counts = Counts {

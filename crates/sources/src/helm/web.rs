@@ -21,9 +21,10 @@ use prodpin_net::http::redirect::Redirects;
 use prodpin_net::http::transport::{Call, Extras, Purpose, Transport};
 use prodpin_net::memory;
 
-/// The largest public index is a quarter of what is read where there is memory.
+/// The largest public index is a quarter of what is read where there is memory. Where there is little, less than that is read:
+/// the body and what is made of it are held at once.
 pub(super) fn index_cap() -> usize {
-    memory::budget().part(4, 16 << 20, 64 << 20)
+    memory::budget().part(4, 4 << 20, 64 << 20)
 }
 /// Helm itself stores no chart that is larger than a hundredth of it; others are only hashed, as they stream by.
 const ARCHIVE_CAP: usize = 256 << 20;

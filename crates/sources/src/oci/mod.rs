@@ -32,6 +32,7 @@ mod inspect;
 mod link;
 mod list;
 mod manifests;
+mod names;
 mod observe;
 mod parts;
 mod pin;
@@ -61,6 +62,7 @@ use super::{Inventory, OpenOptions, PartsLook, PinLook, Reservation, Source, man
 use prodpin_core::model::{
     ArtifactId, Cause, Cleanup, DeployedReference, Digest, Gap, Inspection, NamePatterns, PinRemoval, Provenance,
     Recognised, Reference, RepositoryName, Resolution, Scope, SettingFacts, Snapshot, SourceName, StatedCleanup, Tag,
+    TagTable,
 };
 use prodpin_net::http::client::{ClientError, client, dialer};
 use prodpin_net::http::fault::Fault;
@@ -208,8 +210,12 @@ impl Inventory for OciInventory {
     }
 
     async fn observe_within(&self, repository: &RepositoryName, memory: &Reservation) -> Snapshot {
+        self.observe_known(repository, memory, &TagTable::default()).await
+    }
+
+    async fn observe_known(&self, repository: &RepositoryName, memory: &Reservation, known: &TagTable) -> Snapshot {
         match self.registry.repository(repository) {
-            Ok(repository) => observe::observe(&self.registry, &repository, memory).await,
+            Ok(repository) => observe::observe(&self.registry, &repository, memory, known).await,
             Err(fault) => {
                 Snapshot { tags: Vec::new(), gaps: vec![fault.gap(Scope::Repository)], ..Snapshot::default() }
             }
