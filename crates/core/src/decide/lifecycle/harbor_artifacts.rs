@@ -22,7 +22,7 @@ pub(super) fn outlook(situation: &Situation<'_>, repository: &HarborRepository) 
     }
     let listed: BTreeSet<&Digest> = repository.artifacts.iter().map(|artifact| &artifact.digest).collect();
     let is_listed = |target: &&ArtifactId| target.digest().is_some_and(|digest| listed.contains(digest));
-    let mut found = all_threats(situation, repository, &rules);
+    let mut found = all_threats(situation, repository, &rules, harbor::threats);
     let threats = situation.targets.iter().filter_map(|target| Some((target.clone(), found.remove(target.digest()?)?)));
     Outlook::Known(Known {
         threats: threats.collect(),
@@ -37,12 +37,13 @@ pub(super) fn foreseen(
     at: Timestamp,
 ) -> Option<BTreeMap<ArtifactId, Foreseen>> {
     let rules = rules_of(situation.snapshot, repository).ok()?;
-    let due = all_threats(situation, repository, &rules).into_iter().filter_map(|(digest, mut threats)| {
-        threats.retain(|threat| super::is_due(threat, situation.now, at));
-        let surest = threats.into_iter().min_by_key(|threat| threat.certainty)?;
-        let Threat { rule, effect, certainty, why, .. } = surest;
-        Some((ArtifactId::Manifest(digest), Foreseen { effect, rule, certainty, why }))
-    });
+    let due =
+        all_threats(situation, repository, &rules, harbor::threats).into_iter().filter_map(|(digest, mut threats)| {
+            threats.retain(|threat| super::is_due(threat, situation.now, at));
+            let surest = threats.into_iter().min_by_key(|threat| threat.certainty)?;
+            let Threat { rule, effect, certainty, why, .. } = surest;
+            Some((ArtifactId::Manifest(digest), Foreseen { effect, rule, certainty, why }))
+        });
     Some(due.collect())
 }
 
@@ -68,7 +69,7 @@ pub(super) fn stirred(situation: &Situation<'_>, repository: &HarborRepository, 
     Stirred::These(listed().collect())
 }
 
-/// What comes to delete each that is asked about.
+/// What comes to delete each that is asked about, by each rule.
 pub(super) fn artifact_outlooks(
     situation: &Situation<'_>,
     repository: &HarborRepository,
@@ -78,7 +79,7 @@ pub(super) fn artifact_outlooks(
         return asked().map(|artifact| (artifact, ArtifactOutlook::Unknown)).collect();
     };
     let listed: BTreeSet<&Digest> = repository.artifacts.iter().map(|artifact| &artifact.digest).collect();
-    let mut found = all_threats(situation, repository, &rules);
+    let mut found = all_threats(situation, repository, &rules, harbor::threats_by_rule);
     let outlook = |artifact: ArtifactId| {
         let digest = artifact.digest().filter(|digest| listed.contains(digest));
         let known = digest.map(|digest| found.remove(digest).unwrap_or_default());
@@ -138,11 +139,12 @@ fn all_threats(
     situation: &Situation<'_>,
     repository: &HarborRepository,
     rules: &Rules,
+    told: fn(&Ground<'_>) -> BTreeMap<Digest, Vec<Threat>>,
 ) -> BTreeMap<Digest, Vec<Threat>> {
     let pinned = situation.pinned.iter().filter_map(|artifact| artifact.digest().cloned()).collect();
     let artifacts: Cow<'_, [HarborArtifact]> = harbor::with_pins(&repository.artifacts, &pinned, situation.now);
     let ground = Ground { rules, repository, artifacts: &artifacts, now: situation.now };
-    let mut found = harbor::threats(&ground);
+    let mut found = told(&ground);
     for threats in found.values_mut() {
         super::sort(threats, situation.now);
     }

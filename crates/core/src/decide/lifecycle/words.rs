@@ -8,7 +8,7 @@ use crate::model::{Certainty, Due, Effect, Threat};
 #[must_use]
 pub fn when(due: &Due) -> String {
     match due {
-        Due::Now => "now".to_owned(),
+        Due::Now | Due::AfterPushes { pushes: 0, .. } => "now".to_owned(),
         Due::On(at) => format!("on {}", day(*at)),
         Due::AfterPushes { pushes, around } => {
             let pushes = if *pushes == 1 { "1 more push".to_owned() } else { format!("{pushes} more pushes") };

@@ -21,6 +21,15 @@ pub(super) struct Fate {
     pub(super) open: Option<usize>,
     /// The rule about days that retains it for the longest, and when that ends.
     pub(super) until: Option<(Timestamp, usize)>,
+    /// By each rule that counts it, how many more come before it has no place.
+    pub(super) margins: BTreeMap<usize, Margin>,
+}
+
+/// How many more may come before one has no place: in the worst order of equals, and in the best.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Margin {
+    pub(super) at_worst: u64,
+    pub(super) at_best: u64,
 }
 
 /// A place among the first so many.
@@ -40,6 +49,8 @@ pub(super) struct Counted {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fates {
     pub(super) of: BTreeMap<Digest, Fate>,
+    /// Every rule that counts and was evaluated: its place in the job.
+    pub(super) counting: Vec<usize>,
     /// The first failure of a rule while it was evaluated; the rule has no part in the fates.
     pub(super) failed: Option<Failure>,
     /// Whether no rule was evaluated: nothing is deleted then (J.0).
@@ -54,6 +65,7 @@ pub(super) fn fates(job: &Job<'_>) -> Result<Fates, Failure> {
         fates.entry(artifact.digest.clone()).or_default();
     }
     let (mut failed, mut is_idle) = (None, true);
+    let mut counting = Vec::new();
     let mut of = |row: usize, change: &dyn Fn(&mut Fate)| {
         if let Some(fate) = fates.get_mut(&job.artifacts[row].digest) {
             change(fate);
@@ -71,6 +83,7 @@ pub(super) fn fates(job: &Job<'_>) -> Result<Fates, Failure> {
         match template {
             Template::Always => selected.iter().for_each(|row| of(*row, &|fate| fate.always = Some(place))),
             Template::Latest(by, count) => {
+                counting.push(place);
                 let pace = Pace::of(&selected, by, &times, job.now);
                 for (row, rank) in ranks(&selected, by, &times) {
                     of(row, &|fate| fate.count(place, by, count, rank, &pace));
@@ -85,18 +98,21 @@ pub(super) fn fates(job: &Job<'_>) -> Result<Fates, Failure> {
             }
         }
     }
-    Ok(Fates { of: fates, failed, is_idle })
+    Ok(Fates { of: fates, counting, failed, is_idle })
 }
 
 impl Fate {
     fn count(&mut self, place: usize, by: By, count: i64, rank: Rank, pace: &Pace) {
-        let left = |ahead: i64| u64::try_from(count.saturating_sub(ahead)).ok().filter(|left| *left > 0);
-        match (left(rank.ahead_at_worst), left(rank.ahead)) {
-            (Some(left), _) if self.counted.is_none_or(|known| known.left < left) => {
+        let left = |ahead: i64| u64::try_from(count.saturating_sub(ahead)).unwrap_or(0);
+        let margin = Margin { at_worst: left(rank.ahead_at_worst), at_best: left(rank.ahead) };
+        self.margins.insert(place, margin);
+        match margin {
+            Margin { at_worst: 0, at_best: 0 } => {}
+            Margin { at_worst: 0, .. } => self.open = self.open.or(Some(place)),
+            Margin { at_worst: left, .. } if self.counted.is_none_or(|known| known.left < left) => {
                 self.counted = Some(Counted { left, place, by, around: pace.after(left) });
             }
-            (None, Some(_)) => self.open = self.open.or(Some(place)),
-            _ => {}
+            Margin { .. } => {}
         }
     }
 }
@@ -160,6 +176,6 @@ impl Pace {
         let (newest, mean) = (self.newest?, self.mean?);
         let second = newest.as_second().checked_add(mean.checked_mul(i64::try_from(more).ok()?)?)?;
         let second = second.max(self.now.as_second());
-        Timestamp::from_second(second.div_euclid(86_400).checked_add(1)?.checked_mul(86_400)?).ok()
+        Timestamp::from_second(second.checked_add(86_399)?.div_euclid(86_400).checked_mul(86_400)?).ok()
     }
 }

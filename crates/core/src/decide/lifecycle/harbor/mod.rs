@@ -42,5 +42,5 @@ pub use recommend::{Holding, holding, recommend};
 pub use removal::{Table, Verdict};
 pub use rules::{Rules, any_counts};
 pub use selector::matches;
-pub use threats::{Ground, threats};
+pub use threats::{Ground, threats, threats_by_rule};
 pub use times::{NEVER, Times};

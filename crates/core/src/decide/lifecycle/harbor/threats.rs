@@ -30,13 +30,30 @@ pub struct Ground<'a> {
 #[must_use]
 pub fn threats(ground: &Ground<'_>) -> BTreeMap<Digest, Vec<Threat>> {
     let mut found: BTreeMap<Digest, Vec<Threat>> = BTreeMap::new();
-    for (digest, threat) in of_retention(ground).into_iter().chain(of_collection(ground)) {
+    let retention = of_retention(ground, &|telling, fate, is_held| telling.threat(fate, is_held));
+    for (digest, threat) in retention.into_iter().chain(of_collection(ground)) {
         found.entry(digest).or_default().push(threat);
     }
     found
 }
 
-fn of_retention(ground: &Ground<'_>) -> Vec<(Digest, Threat)> {
+/// The same by each rule, for comparing: what several rules retain is lost once the last of them lets it go, so that less of
+/// any of them is worse, whatever is pushed (I22). A rule that does not retain it takes it after no push at all. One that
+/// nothing retains goes with the next run, and has no more to lose.
+#[must_use]
+pub fn threats_by_rule(ground: &Ground<'_>) -> BTreeMap<Digest, Vec<Threat>> {
+    let mut found: BTreeMap<Digest, Vec<Threat>> = BTreeMap::new();
+    for (digest, threats) in of_retention(ground, &|telling, fate, is_held| telling.by_rule(fate, is_held)) {
+        found.entry(digest).or_default().extend(threats);
+    }
+    for (digest, threat) in of_collection(ground) {
+        found.entry(digest).or_default().push(threat);
+    }
+    found
+}
+
+/// What is told of each artifact that a run of retention can come to take.
+fn of_retention<T>(ground: &Ground<'_>, tell: &dyn Fn(&Telling<'_>, &Fate, bool) -> T) -> Vec<(Digest, T)> {
     let Launch::Job(in_job) = ground.rules.launch(ground.repository) else { return Vec::new() };
     let job = ground.rules.job(ground.repository, &in_job, ground.artifacts, ground.now);
     let Ok(fates) = fates(&job) else { return Vec::new() };
@@ -44,39 +61,41 @@ fn of_retention(ground: &Ground<'_>) -> Vec<(Digest, Threat)> {
         return Vec::new();
     }
     let telling = Telling { ground, in_job: &in_job, fates: &fates };
-    let mut found: BTreeMap<&Digest, Threat> = BTreeMap::new();
+    let mut going: BTreeMap<&Digest, bool> = BTreeMap::new();
     for artifact in ground.artifacts {
         let tags: Vec<&str> = artifact.tags.iter().map(|tag| &*tag.name).collect();
-        let fate = fates.of.get(&artifact.digest);
-        if let Some(threat) = fate.and_then(|fate| telling.threat(fate))
-            && !ground.rules.locks(ground.repository, &tags)
-        {
-            found.insert(&artifact.digest, threat);
+        let is_retained = fates.of.get(&artifact.digest).is_none_or(|fate| fate.always.is_some());
+        if !is_retained && !ground.rules.locks(ground.repository, &tags) {
+            going.insert(&artifact.digest, false);
         }
     }
-    spare_what_is_held(ground.artifacts, &mut found);
-    found.into_iter().map(|(digest, threat)| (digest.clone(), threat)).collect()
+    spare_what_is_held(ground.artifacts, &mut going);
+    let told = going.into_iter().filter_map(|(digest, is_held)| {
+        let fate = fates.of.get(digest)?;
+        Some((digest.clone(), tell(&telling, fate, is_held)))
+    });
+    told.collect()
 }
 
 /// What an index refers to is not deleted before every such index is (J24). Of an index that is not listed it is not known
 /// that it goes.
-fn spare_what_is_held(artifacts: &[HarborArtifact], found: &mut BTreeMap<&Digest, Threat>) {
+fn spare_what_is_held(artifacts: &[HarborArtifact], going: &mut BTreeMap<&Digest, bool>) {
     let mut holders: BTreeMap<&Digest, BTreeSet<&Digest>> = BTreeMap::new();
     for index in artifacts {
         for child in &index.children {
             holders.entry(child).or_default().insert(&index.digest);
         }
     }
-    let going: BTreeSet<&Digest> = found.keys().copied().collect();
+    let may_go: BTreeSet<&Digest> = going.keys().copied().collect();
     for artifact in artifacts {
         match holders.get(&artifact.digest) {
-            Some(holders) if holders.iter().all(|index| going.contains(*index)) => {
-                if let Some(threat) = found.get_mut(&artifact.digest) {
-                    threat.certainty = Certainty::Possible;
+            Some(holders) if holders.iter().all(|index| may_go.contains(*index)) => {
+                if let Some(is_held) = going.get_mut(&artifact.digest) {
+                    *is_held = true;
                 }
             }
             None if !artifact.is_referenced => {}
-            _ => drop(found.remove(&artifact.digest)),
+            _ => drop(going.remove(&artifact.digest)),
         }
     }
 }
@@ -89,13 +108,9 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    /// None: a rule retains it whatever comes.
-    fn threat(&self, fate: &Fate) -> Option<Threat> {
-        if fate.always.is_some() {
-            return None;
-        }
-        let threat = |rule, due, certainty, why| Threat { rule, effect: Effect::Deletes, due, certainty, why };
-        let (certainty, open) = (self.certainty(), fate.open.map(|place| self.name(place)));
+    /// What takes it first. `is_held`: an index has to go before it.
+    fn threat(&self, fate: &Fate, is_held: bool) -> Threat {
+        let (certainty, open) = (self.certainty(is_held), fate.open.map(|place| self.name(place)));
         if let Some(counted) = fate.counted {
             let name = self.name(counted.place);
             let around = counted.around.map(|around| fate.until.map_or(around, |(end, _)| end.max(around)));
@@ -108,17 +123,17 @@ impl Telling<'_> {
                 if counted.left == 1 { "another is".to_owned() } else { format!("{} others are", counted.left) };
             let why =
                 format!("rule {name} retains it until {others} {what} after it, and no other rule does for longer");
-            return Some(threat(name, Due::AfterPushes { pushes: counted.left, around }, certainty, why));
+            return threat(name, Due::AfterPushes { pushes: counted.left, around }, certainty, why);
         }
         if let Some((end, place)) = fate.until {
             let name = self.name(place);
             let certainty = if open.is_some() { Certainty::Possible } else { certainty };
             let day = end.strftime("%Y-%m-%d");
             let why = format!("rule {name} retains it until {day}, and no other rule does for longer");
-            return Some(threat(name, self.run_after(end), certainty, why));
+            return threat(name, self.run_after(end), certainty, why);
         }
         let due = self.run_after(self.ground.now);
-        Some(match open {
+        match open {
             Some(name) => {
                 let why = format!("rule {name} retains only a part of those that have the time that this one has");
                 threat(name, due, Certainty::Possible, why)
@@ -126,13 +141,42 @@ impl Telling<'_> {
             None => {
                 threat(RETENTION.to_owned(), due, certainty, "no rule of the retention policy retains it".to_owned())
             }
-        })
+        }
+    }
+
+    /// What each rule by itself holds for it.
+    fn by_rule(&self, fate: &Fate, is_held: bool) -> Vec<Threat> {
+        let certainty = self.certainty(is_held);
+        if fate.until.is_none() && fate.margins.values().all(|margin| margin.at_best == 0) {
+            let why = "no rule of the retention policy retains it".to_owned();
+            return vec![threat(RETENTION.to_owned(), Due::Now, certainty, why)];
+        }
+        let from = fate.until.map_or(self.ground.now, |(end, _)| end);
+        let due = match self.run_after(from) {
+            Due::Now => Due::On(from),
+            due => due,
+        };
+        let why = "no rule about days retains it for longer".to_owned();
+        let mut found = vec![threat(RETENTION.to_owned(), due, certainty, why)];
+        for place in &self.fates.counting {
+            let (name, margin) = (self.name(*place), fate.margins.get(place).copied().unwrap_or_default());
+            let bounds = [(name.clone(), margin.at_worst), (format!("{name}, at best"), margin.at_best)];
+            for (rule, pushes) in bounds {
+                let why = format!("rule {rule} retains it until {pushes} others come to stand before it");
+                found.push(threat(rule, Due::AfterPushes { pushes, around: None }, certainty, why));
+            }
+        }
+        found
     }
 
     /// A run that nothing schedules may never come, and one with a rule that fails deletes only where Harbor loses the
     /// failure (J14).
-    fn certainty(&self) -> Certainty {
-        if self.fates.failed.is_some() || self.cron().is_none() { Certainty::Possible } else { Certainty::Certain }
+    fn certainty(&self, is_held: bool) -> Certainty {
+        if is_held || self.fates.failed.is_some() || self.cron().is_none() {
+            Certainty::Possible
+        } else {
+            Certainty::Certain
+        }
     }
 
     fn cron(&self) -> Option<&str> {
@@ -159,6 +203,10 @@ impl Telling<'_> {
 
 const RETENTION: &str = "tag retention";
 
+fn threat(rule: String, due: Due, certainty: Certainty, why: String) -> Threat {
+    Threat { rule, effect: Effect::Deletes, due, certainty, why }
+}
+
 /// What has no tag and is in no index goes at once where garbage collection deletes such artifacts, whatever retention says.
 fn of_collection(ground: &Ground<'_>) -> Vec<(Digest, Threat)> {
     let (due, certainty, why) = match &ground.repository.collection {
@@ -180,8 +228,7 @@ fn of_collection(ground: &Ground<'_>) -> Vec<(Digest, Threat)> {
     };
     let threat = |artifact: &HarborArtifact| {
         let rule = "garbage collection".to_owned();
-        let threat = Threat { rule, effect: Effect::Deletes, due: due.clone(), certainty, why: why.to_owned() };
-        (artifact.digest.clone(), threat)
+        (artifact.digest.clone(), self::threat(rule, due.clone(), certainty, why.to_owned()))
     };
     ground.artifacts.iter().filter(is_reached).map(threat).collect()
 }

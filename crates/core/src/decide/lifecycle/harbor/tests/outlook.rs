@@ -190,7 +190,7 @@ fn threats_name_the_rule_the_path_and_the_date() {
     assert_eq!(
         of(&latest),
         [
-            "1 (latestPushedK): after 2 more pushes, about 2026-01-06 at the present pace",
+            "1 (latestPushedK): after 2 more pushes, about 2026-01-04 at the present pace",
             "1 (latestPushedK): after 1 more push, about 2026-01-03 at the present pace",
             "tag retention: on 2026-01-02",
         ]
