@@ -13,9 +13,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [engine, file] = arguments.as_slice() else { return lines::usage() };
     match engine.as_str() {
-        "quay" => {
-            lines::answer(Path::new(file), lines::no_header, |_, line| quay::answer(line).map(|it| it.to_string()))
-        }
+        "quay" => lines::answer(Path::new(file), lines::no_header, |file, line| {
+            quay::answer(file, line).map(|it| it.to_string())
+        }),
         _ => lines::usage(),
     }
 }

@@ -5,6 +5,7 @@ mod advice;
 pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
+pub mod gar;
 mod images;
 mod json;
 mod kinds;
