@@ -1,11 +1,14 @@
 //! One expression in both dialects.
 
+use std::fs;
+use std::path::Path;
+
 use prodpin_core::decide::lifecycle::quay::immutability::{ImmutabilityPolicy, ImmutabilityRefused};
 use prodpin_core::decide::lifecycle::quay::pattern::TagPattern;
 use serde_json::{Value, json};
 
-/// The names that the file's answers list, of those that a line does not bring itself.
-pub(crate) const NAMES: [&str; 32] = [
+/// The names that expressions are tried on where no others are given.
+const NAMES: [&str; 33] = [
     "v1",
     "V1",
     "v1.2.3",
@@ -38,21 +41,27 @@ pub(crate) const NAMES: [&str; 32] = [
     "2026-11-29",
     "feature_x",
     "snapshot",
+    "SNAPSHOT-3",
 ];
 
-const LAST: &str = "SNAPSHOT-3";
+/// The names that stand in a file beside the expressions', else those above.
+fn names(file: &Path) -> Result<Vec<String>, String> {
+    match fs::read_to_string(file.with_file_name("patterns-names.json")) {
+        Ok(text) => serde_json::from_str(&text).map_err(|error| format!("patterns-names.json: {error}")),
+        Err(_) => Ok(NAMES.map(str::to_owned).to_vec()),
+    }
+}
 
-pub(crate) fn answer(line: &Value) -> Result<Value, String> {
+pub(crate) fn answer(file: &Path, line: &Value) -> Result<Value, String> {
     let text = line["pattern"].as_str().ok_or("`pattern` is no text")?;
-    let own: Option<Vec<&str>> =
-        line.get("names").and_then(Value::as_array).map(|names| names.iter().filter_map(Value::as_str).collect());
-    let names = own.unwrap_or_else(|| NAMES.into_iter().chain([LAST]).collect());
+    let names = names(file)?;
     let prune = TagPattern::postgres(text).ok();
     let immutability = match ImmutabilityPolicy::read("", text, true) {
         Ok(policy) => Some(policy),
         Err(ImmutabilityRefused::Invalid | ImmutabilityRefused::Duplicate) => None,
     };
-    let of = |fits: &dyn Fn(&str) -> bool| names.iter().copied().filter(|name| fits(name)).collect::<Vec<_>>();
+    let of =
+        |fits: &dyn Fn(&str) -> bool| names.iter().map(String::as_str).filter(|name| fits(name)).collect::<Vec<_>>();
     let mut answer = json!({
         "pattern": text,
         "autoprune_error": prune.is_none(),

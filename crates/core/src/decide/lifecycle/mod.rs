@@ -6,6 +6,7 @@ mod advice;
 pub(super) mod artifact_outlook;
 pub mod ecr;
 pub(super) mod effects;
+pub mod gar;
 mod golang;
 pub mod harbor;
 mod harbor_artifacts;

@@ -46,6 +46,8 @@ pub struct Undetermined {
     pub task: bool,
     /// Those that go in any case, by one policy or another.
     pub by_only: BTreeSet<(usize, usize)>,
+    /// In how many orders the runs were followed.
+    pub runs: usize,
 }
 
 impl Undetermined {
@@ -86,6 +88,7 @@ pub fn undetermined(world: &World, runs: &[Run], now: Millis, outcome: &Outcome)
         let others = turns.iter().map(|turn| run_in(ordered, runs, now, &|repository, row| turn.rank(repository, row)));
         for other in [plain].into_iter().chain(others) {
             let differ = if index == 0 { &mut by_ties } else { &mut open.policy_order };
+            open.runs += 1;
             open.task |= other.task != outcome.task;
             compare(outcome, &other, differ, &mut open.by_only);
         }

@@ -6,6 +6,7 @@
 //!   spans of time.
 //! - [`operation`] is what the API does to tags, `labels` what a new tag inherits, [`signature`] what goes with its image.
 //! - [`prune`] is the worker, [`collect`] the garbage collection, [`doubt`] what neither determines.
+//! - [`timeline`] follows them into the time to come, [`pins`] says what a pin does to others.
 //!
 //! Rules look at tags, not at artifacts: a pin is a tag like others unless it is immutable, and under a policy by number it
 //! takes the place of another. So whoever judges a pin runs the world with it and without it, and compares.
@@ -21,6 +22,7 @@ pub mod policy;
 pub mod prune;
 pub mod signature;
 pub mod span;
+pub mod timeline;
 pub mod world;
 
 #[cfg(test)]

@@ -3,4 +3,5 @@
 mod corpus;
 mod golden;
 mod literal;
+mod timeline;
 mod worlds;

@@ -87,6 +87,21 @@ impl Node {
         self.any(&|node| matches!(node, Self::Back { .. } | Self::IfGroup(..)))
     }
 
+    /// How many characters it is long with all repetitions written out, each as often as it is bounded.
+    pub(super) fn written_out(&self) -> u64 {
+        match self {
+            Self::Sequence(nodes) | Self::Choice(nodes) => {
+                nodes.iter().fold(0, |sum, node| sum.saturating_add(node.written_out()))
+            }
+            Self::Repeat { node, least, most, .. } => {
+                node.written_out().saturating_mul(most.unwrap_or(*least).max(1).into())
+            }
+            Self::Group(_, node) | Self::Look { node, .. } | Self::Atomic(node) => node.written_out(),
+            Self::IfGroup(_, yes, no) => yes.written_out().saturating_add(no.written_out()),
+            Self::Chars(_) | Self::Back { .. } | Self::Edge(_) | Self::Never => 1,
+        }
+    }
+
     /// Whether something in it is so.
     pub(super) fn any(&self, so: &dyn Fn(&Self) -> bool) -> bool {
         so(self)

@@ -150,27 +150,10 @@ impl<'a> Search<'a> {
                 Step::Unless(group, there) => step = if self.taken(group).is_some() { step + 1 } else { there },
                 Step::At(edge) if self.is_at(edge, at) => step += 1,
                 Step::At(_) => return Ok(None),
-                Step::Look { behind, negative, next } => {
-                    let before = self.saves.clone();
-                    let fits = self.look(step + 1, at, behind)?;
-                    if negative {
-                        self.saves = before;
-                    } else {
-                        back.push(Back::Saves(before));
-                    }
-                    if fits == negative {
-                        return Ok(None);
-                    }
-                    step = next;
-                }
-                Step::Atomic(next) => {
-                    back.push(Back::Saves(self.saves.clone()));
-                    let mut visited = self.unvisited();
-                    match self.follow(step + 1, at, None, &mut visited)? {
-                        Some(after) => (step, at) = (next, after),
-                        None => return Ok(None),
-                    }
-                }
+                Step::Look { .. } | Step::Atomic(_) => match self.within(step, at, back)? {
+                    Some(after) => (step, at) = after,
+                    None => return Ok(None),
+                },
                 Step::Begin(slot) => {
                     back.push(Back::Begin(slot, self.begins[slot]));
                     self.begins[slot] = Some(at);
@@ -180,6 +163,28 @@ impl<'a> Search<'a> {
                 Step::Leave(slot, there) if self.all_ways && self.begins[slot] == Some(at) => step = there,
                 Step::Leave(..) => step += 1,
             }
+        }
+    }
+
+    /// Where to go on behind a look or what is tried only once, if it fits.
+    fn within(&mut self, step: usize, at: usize, back: &mut Vec<Back>) -> Result<Option<(usize, usize)>, Exhausted> {
+        let before = self.saves.clone();
+        match self.program.steps[step] {
+            Step::Look { behind, negative, next } => {
+                let fits = self.look(step + 1, at, behind)?;
+                if negative {
+                    self.saves = before;
+                } else {
+                    back.push(Back::Saves(before));
+                }
+                Ok((fits != negative).then_some((next, at)))
+            }
+            Step::Atomic(next) => {
+                back.push(Back::Saves(before));
+                let mut visited = self.unvisited();
+                Ok(self.follow(step + 1, at, None, &mut visited)?.map(|after| (next, after)))
+            }
+            _ => Ok(None),
         }
     }
 

@@ -2,6 +2,7 @@
 //! 2026-08-21 and release 3.18.0; `fixtures/quay`), by way of the example program.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -64,7 +65,7 @@ fn compare(id: &Value, recorded: &Value, answer: &Value) {
 fn k52_to_k54_quay_every_recorded_run_comes_out_alike() {
     let cases = lines(include_bytes!("../../../../../fixtures/quay/cases.jsonl.zst"));
     for case in &cases {
-        let answer = simulate::answer(&case.to_string()).unwrap();
+        let answer = simulate::answer(Path::new("cases.jsonl"), &case.to_string()).unwrap();
         assert_eq!(case["id"], answer["id"]);
         for release in ["expect", "expect_3_18_0"] {
             compare(&case["id"], &case[release], &answer[release]);
@@ -77,7 +78,7 @@ fn k52_to_k54_quay_every_recorded_run_comes_out_alike() {
 fn k52a_k53c_quay_every_recorded_expression_means_the_same() {
     let patterns = lines(include_bytes!("../../../../../fixtures/quay/patterns.jsonl.zst"));
     for pattern in &patterns {
-        assert_eq!(pattern, &simulate::answer(&pattern.to_string()).unwrap());
+        assert_eq!(pattern, &simulate::answer(Path::new("cases.jsonl"), &pattern.to_string()).unwrap());
     }
     assert_eq!(patterns.len(), 167);
 }
@@ -91,7 +92,7 @@ fn quay_what_is_no_case_is_told() {
         (r#"{"id":"x"}"#, "missing field"),
         (r#"{"pattern":1}"#, "`pattern` is no text"),
     ] {
-        let error = simulate::answer(line).unwrap_err();
+        let error = simulate::answer(Path::new("cases.jsonl"), line).unwrap_err();
         assert!(error.contains(problem), "{line}: {error}");
     }
 }

@@ -95,6 +95,34 @@ fn k53c_quay_a_prune_pattern_is_one_of_postgresql() {
 }
 
 #[test]
+fn k53c_quay_a_pattern_whose_meaning_is_not_sure_is_told() {
+    let sure = |read: Result<TagPattern, _>| read.unwrap().fits("v1").certain;
+    // Too complex for some; a group that may be found to take another part; letters by locale.
+    for pattern in ["(v{1,255}){1,255}1?", r"((v|v1)(1)?)\3?", r"(?i)v1|\u017f", r"(v)*1?\1?"] {
+        assert!(!sure(TagPattern::postgres(pattern)), "{pattern}");
+    }
+    for pattern in ["v{255}|v1", r"(v|x)(1|2)\2?", "(?i)V1"] {
+        assert!(sure(TagPattern::postgres(pattern)), "{pattern}");
+    }
+    // Fuzzy, recursive, of another version, of properties.
+    for pattern in ["v1{e}", "(?V1)v1", r"\p{Greek}|v1", "(v)(?R)?1"] {
+        assert!(!sure(TagPattern::python(pattern)), "{pattern}");
+    }
+    for pattern in ["v1", r"\p{L}\d", "(?i)V1", "(?:v+)+1", "(?<=(v)|x)1|v1"] {
+        assert!(sure(TagPattern::python(pattern)), "{pattern}");
+    }
+    // Perhaps found only in more than a second; not found it is in no time.
+    let slow = TagPattern::python("(?:(?:v+)+x|v+1)").unwrap();
+    let long = "v".repeat(60);
+    let fit = slow.fits(&format!("{long}1"));
+    assert_eq!((fit.matches, fit.certain), (true, false));
+    let fit = slow.fits(&format!("{long}2"));
+    assert_eq!((fit.matches, fit.certain), (false, true));
+    // A name that is none of a tag.
+    assert!(!TagPattern::postgres("v").unwrap().fits("vé").certain);
+}
+
+#[test]
 fn k53c_quay_an_invalid_pattern_ends_the_run_and_what_was_pruned_stays_pruned() {
     let policies = vec![policy("n0", "5d", None, true), policy("n1", 1, Some("("), true), policy("n2", 1, None, true)];
     let outcome = run(&world(policies, vec![releases(), releases()]));

@@ -7,6 +7,9 @@ use super::lexer::{Flavour, Lexer, Token};
 /// The highest number of a bound.
 const MOST: u32 = 255;
 
+/// Longer ones PostgreSQL may refuse as too complex, by what it takes to hold them.
+const SIMPLE: u64 = 10_000;
+
 /// Deeper nested groups are not read: the real ones end at the depth of a stack.
 const DEEPEST: usize = 200;
 
@@ -23,7 +26,8 @@ pub(in super::super) fn parse(text: &str) -> Result<Parsed, Unread> {
     };
     parser.next()?;
     let node = parser.choice(Token::End, false)?;
-    Ok(Parsed { node, sure: parser.sure })
+    let sure = parser.sure && node.written_out() <= SIMPLE;
+    Ok(Parsed { node, sure })
 }
 
 /// A group that has ended.

@@ -40,7 +40,7 @@ impl Parser {
         self.expect("}")?;
         let none = |kind| constraints.contains(&(kind, Some(0)));
         let exact = none('e') || (none('s') && none('i') && none('d'));
-        Ok(if exact { Fuzzy::Exact } else { Fuzzy::Fuzzy })
+        Ok(if exact { Fuzzy::Exact } else { Fuzzy::Allows })
     }
 
     fn fuzzy_item(&mut self, constraints: &mut Constraints, equation: &mut bool) -> Result<(), No> {

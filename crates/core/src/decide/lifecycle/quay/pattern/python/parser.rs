@@ -153,7 +153,7 @@ impl Parser {
                         Fuzzy::Not => Node::Chars(self.one(letter)),
                         // No error is allowed, so that it says nothing.
                         Fuzzy::Exact => continue,
-                        Fuzzy::Fuzzy => {
+                        Fuzzy::Allows => {
                             nodes.pop().flatten().ok_or(Unread::Refused)?;
                             self.beyond = true;
                             nodes.push(Some(Node::Never));

@@ -10,8 +10,8 @@ pub(super) enum Fuzzy {
     Not,
     /// A constraint that allows no error.
     Exact,
-    /// A constraint.
-    Fuzzy,
+    /// A constraint that allows some.
+    Allows,
 }
 
 /// The lowest count that is too big for the module.
